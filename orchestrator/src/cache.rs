@@ -1,0 +1,58 @@
+//! Where orch keeps what it can make again: built plugins and the C header. Never inside a repository.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// The cache folder, made if needed: `$XDG_CACHE_HOME/orch`, `~/.cache/orch`, or `orch-<uid>` among temporary files.
+pub(crate) fn folder() -> io::Result<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let uid = rustix::process::getuid().as_raw();
+    let folder = match home {
+        Some(home) => home.join("orch"),
+        None => std::env::temp_dir().join(format!("orch-{uid}")),
+    };
+    make_private(&folder)?;
+    // In a folder that everybody can write to, somebody else may have been there first.
+    if std::fs::metadata(&folder)?.uid() != uid {
+        return Err(io::Error::other(format!("{} belongs to another user; remove it", folder.display())));
+    }
+    Ok(folder)
+}
+
+fn make_private(folder: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// A folder inside the cache, made if needed.
+pub(crate) fn subfolder(name: &str) -> io::Result<PathBuf> {
+    let folder = folder()?.join(name);
+    make_private(&folder)?;
+    Ok(folder)
+}
+
+/// Copies a file into the cache under the name of its content, so that nobody's rebuild changes it while it is being
+/// measured. The copy appears whole or not at all.
+pub(crate) fn keep(file: &Path, hash: &str) -> io::Result<PathBuf> {
+    let kept = subfolder("artefacts")?.join(format!("{hash}.so"));
+    if !kept.is_file() {
+        let beside = kept.with_extension(format!("{}.tmp", std::process::id()));
+        std::fs::copy(file, &beside)?;
+        std::fs::rename(&beside, &kept)?;
+    }
+    Ok(kept)
+}
+
+/// The folder with `orch_plugin.h`, for `$ORCH_INCLUDE`.
+pub(crate) fn include_folder() -> io::Result<PathBuf> {
+    const HEADER: &str = include_str!("../../plugins/sdk/include/orch_plugin.h");
+    let folder = subfolder(&format!("include-{}", &crate::hash::text(HEADER)[..16]))?;
+    let header = folder.join("orch_plugin.h");
+    if !header.is_file() {
+        let beside = folder.join(format!("{}.tmp", std::process::id()));
+        std::fs::write(&beside, HEADER)?;
+        std::fs::rename(&beside, &header)?;
+    }
+    Ok(folder)
+}

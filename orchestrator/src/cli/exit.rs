@@ -1,0 +1,26 @@
+//! Exit codes, all of them, and what they mean.
+
+use std::process::ExitCode;
+
+/// How the program ends. The numbers are an interface: git bisect, CI systems and scripts rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything asked for was done.
+    Fine = 0,
+    /// The user stopped it.
+    Interrupted = 130,
+    /// The command line or a scenario is wrong; nothing was measured.
+    BadInput = 200,
+    /// Some workload failed or was skipped.
+    Incomplete = 201,
+    /// The system refused something: a file, a process, memory.
+    System = 202,
+    /// A defect of orch itself.
+    Bug = 203,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,39 @@
+//! The command line: arguments, output, exit codes. Everything that prints is below here.
+
+mod args;
+pub(crate) mod exit;
+mod list;
+mod output;
+mod progress;
+mod project;
+mod run;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use exit::Exit;
+use output::Failure;
+
+/// Runs the program; returns its exit code.
+pub(crate) fn main() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors, but come this way too.
+            let code = if error.use_stderr() { Exit::BadInput } else { Exit::Fine };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let result = match &arguments.command {
+        Command::Run(options) => run::run(options),
+        Command::List(options) => list::list(options),
+        Command::Schema => list::schema(),
+    };
+    match result {
+        Ok(exit) => exit,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// A command's result.
+type Outcome = Result<Exit, Failure>;

@@ -1,0 +1,91 @@
+//! Progress on standard error: a bar on a terminal; where it is piped, only what a log should keep.
+
+use super::output::note;
+use crate::render::format;
+use crate::runner::event::{Event, Observer};
+use crate::runner::journal::PassName;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// Shows events as they come.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    terminal: bool,
+    /// Medians of the last timing passes, by job, so that a bar shows a running estimate.
+    last: std::collections::HashMap<String, f64>,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self { bar: None, terminal: std::io::stderr().is_terminal(), last: std::collections::HashMap::new() }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| note(line)),
+            None => note(line),
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn see(&mut self, event: Event<'_>) {
+        match event {
+            Event::Preparing { plugin } if self.terminal => note(&format!("preparing plugin {plugin}")),
+            Event::BuildLine { line } => note(line),
+            Event::WaitingForLock => note("waiting: another process is measuring or building on this machine"),
+            Event::Begin { passes, estimate } if self.terminal => {
+                let bar = ProgressBar::new(passes as u64);
+                let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}");
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                bar.set_message(format!("about {}", seconds(estimate)));
+                self.bar = Some(bar);
+            }
+            Event::PassBegins { job, pass, round, left } => {
+                if let Some(bar) = &self.bar {
+                    let what = match pass {
+                        PassName::Time => format!("timing, round {}", round + 1),
+                        PassName::Profile => "profiling".to_owned(),
+                        PassName::Count => "counting allocations".to_owned(),
+                        PassName::None => String::new(),
+                    };
+                    let known = self.last.get(job).map(|ns| format!(", {}", format::time(*ns))).unwrap_or_default();
+                    bar.set_message(format!("{job}: {what}{known} · {} left", seconds(left)));
+                }
+            }
+            Event::PassEnds { job, median_ns } => {
+                if let Some(median_ns) = median_ns {
+                    self.last.insert(job.to_owned(), median_ns);
+                }
+                if let Some(bar) = &self.bar {
+                    bar.inc(1);
+                }
+            }
+            Event::PassesChanged { by } => {
+                if let Some(bar) = &self.bar {
+                    let passes = i64::try_from(bar.length().unwrap_or(0)).unwrap_or(i64::MAX);
+                    bar.set_length(u64::try_from(passes.saturating_add(by)).unwrap_or(0));
+                }
+            }
+            Event::JobLost { job, phase, message } => {
+                let first = message.lines().next().unwrap_or_default();
+                self.say(&format!("{job}: failed in {phase}: {first}"));
+            }
+            Event::End => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => format!("{} min {:02} s", seconds / 60, seconds % 60),
+    }
+}

@@ -1,0 +1,164 @@
+//! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have in common.
+
+use super::output::{self, Failure};
+use crate::plugin::build::{self, PluginFailure, Prepared};
+use crate::plugin::catalog::Description;
+use crate::protocol::{Pass, Phase, Reply, Request};
+use crate::runner::event::{Event, Observer};
+use crate::runner::interrupt::Interrupt;
+use crate::runner::lock::{self, Purpose};
+use crate::runner::process::{self, Launch, PassFailure};
+use crate::scenario::problem::{self, Problem};
+use crate::scenario::{self, Scenario};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A throw-away worker that describes a plugin has this long.
+const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(20);
+const DESCRIBE_MEMORY: u64 = 1 << 30;
+
+/// A scenario file that was read.
+pub(super) struct Loaded {
+    /// As the user wrote it.
+    pub(super) shown: String,
+    pub(super) root: PathBuf,
+    pub(super) file: PathBuf,
+    pub(super) text: String,
+    pub(super) scenario: Scenario,
+}
+
+impl Loaded {
+    /// Turns findings into the message that the user gets.
+    pub(super) fn refuse(&self, problems: &[Problem]) -> Failure {
+        Failure::Input(problem::show(&self.shown, &self.text, problems, output::colour()))
+    }
+}
+
+/// Reads and checks a scenario file by itself.
+pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
+    let shown = path.display().to_string();
+    let text = std::fs::read(path).map_err(|error| {
+        Failure::Input(format!(
+            "error: the scenario {shown} cannot be read: {error}\nhint: `orch run scenarios/nightly.yaml` names a file"
+        ))
+    })?;
+    let text = String::from_utf8(text)
+        .map_err(|error| Failure::Input(format!("error: the scenario {shown} is not UTF-8 text: {error}")))?;
+    let file = path.canonicalize().map_err(|error| Failure::system(&shown, &error))?;
+    let root = root_of(&file);
+    let stem = file.file_stem().map_or_else(|| "scenario".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let stem: String =
+        stem.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+    match scenario::read(&text, &root, &stem) {
+        Ok(scenario) => Ok(Loaded { shown, root, file, text, scenario }),
+        Err(problems) => Err(Failure::Input(problem::show(&shown, &text, &problems, output::colour()))),
+    }
+}
+
+/// The nearest folder at or above a scenario that holds `.git` or `orch.yaml`, else the scenario's own.
+pub(super) fn root_of(file: &Path) -> PathBuf {
+    let own = file.parent().unwrap_or(Path::new("/"));
+    own.ancestors()
+        .find(|folder| folder.join(".git").exists() || folder.join("orch.yaml").exists())
+        .unwrap_or(own)
+        .to_owned()
+}
+
+/// The scenario that is meant when none is named.
+pub(super) fn default_scenario() -> Result<PathBuf, Failure> {
+    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let folder = root_of(&here.join("x")).join("scenarios");
+    let nightly = folder.join("nightly.yaml");
+    if nightly.is_file() {
+        return Ok(nightly);
+    }
+    let found: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect::<Vec<_>>())
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml"))
+        .collect();
+    match &found[..] {
+        [only] => Ok(only.clone()),
+        _ => Err(Failure::Input(format!(
+            "error: no scenario was named, and {} holds neither nightly.yaml nor exactly one other\nhint: --scenario FILE",
+            folder.display()
+        ))),
+    }
+}
+
+/// Plugins that are ready, and what they offer; or why not.
+pub(super) struct Plugins {
+    pub(super) prepared: HashMap<String, Result<Prepared, PluginFailure>>,
+    pub(super) described: HashMap<String, Description>,
+}
+
+/// Builds, inspects and describes those plugins of a scenario that `wanted` names. `None`: the user stopped it.
+pub(super) fn prepare(
+    scenario: &Scenario,
+    wanted: impl Fn(&str) -> bool,
+    mark: &str,
+    interrupt: &Interrupt,
+    observer: &mut dyn Observer,
+) -> Result<Option<Plugins>, Failure> {
+    let mut plugins = Plugins { prepared: HashMap::new(), described: HashMap::new() };
+    let waiting = || output::note("waiting: another process is measuring on this machine");
+    let held = lock::take(Purpose::Building, waiting, || interrupt.requested())
+        .map_err(|error| Failure::system("cannot take the lock", &error))?;
+    if held.is_none() {
+        return Ok(None);
+    }
+    for (key, spec) in scenario.plugins.iter().filter(|(key, _)| wanted(key)) {
+        if interrupt.requested() {
+            return Ok(None);
+        }
+        observer.see(Event::Preparing { plugin: key });
+        let mut show = |line: &str| observer.see(Event::BuildLine { line });
+        let mut prepared = build::prepare(key, spec, &mut show);
+        if let Ok(ready) = &prepared {
+            match describe(ready, mark, interrupt)? {
+                Described::Is(description) => {
+                    plugins.described.insert(key.clone(), description);
+                }
+                Described::Failed(failure) => prepared = Err(failure),
+                Described::Interrupted => return Ok(None),
+            }
+        }
+        plugins.prepared.insert(key.clone(), prepared);
+    }
+    Ok(Some(plugins))
+}
+
+enum Described {
+    Is(Description),
+    Failed(PluginFailure),
+    Interrupted,
+}
+
+/// Asks a plugin what it offers, in a worker that is thrown away.
+fn describe(prepared: &Prepared, mark: &str, interrupt: &Interrupt) -> Result<Described, Failure> {
+    let request = Request {
+        library: prepared.library.clone(),
+        pass: Pass::Describe,
+        workload: String::new(),
+        params: String::new(),
+        cpus: Vec::new(),
+        memory: DESCRIBE_MEMORY,
+        clock: crate::measure::clock::ScopeClock::Monotonic,
+    };
+    let launch = Launch { request: &request, timeout: DESCRIBE_TIMEOUT, threads: 1, env: &prepared.env, mark };
+    let ended = process::run(&launch, interrupt).map_err(|error| Failure::system("cannot start a worker", &error))?;
+    let failed = |phase, message: String| {
+        Described::Failed(PluginFailure { phase, message: format!("{}: {message}", prepared.path.display()) })
+    };
+    Ok(match ended.result {
+        Ok(Reply::Described { document }) => match Description::parse(&document) {
+            Ok(description) => Described::Is(description),
+            Err(message) => failed(Phase::Describe, message),
+        },
+        Ok(_) => failed(Phase::Describe, "the worker sent another answer than asked for".to_owned()),
+        Err(PassFailure::Interrupted) => Described::Interrupted,
+        Err(PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message }) => failed(phase, message),
+    })
+}

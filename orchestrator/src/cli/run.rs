@@ -1,0 +1,316 @@
+//! `orch run`: load, prepare, plan, execute, store, render, exit code.
+
+use super::Outcome;
+use super::args::RunOptions;
+use super::exit::Exit;
+use super::output::{self, Failure};
+use super::progress::Progress;
+use super::project::{self, Loaded, Plugins};
+use crate::git;
+use crate::machine::{self, Machine};
+use crate::measure::clock::Calibration;
+use crate::plan::{self, Plan};
+use crate::plugin::cargo;
+use crate::record::assemble::{self, Facts};
+use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, Wall, store};
+use crate::render;
+use crate::runner::event::{Event, Observer};
+use crate::runner::execute::{self, Executed, Setting};
+use crate::runner::interrupt::Interrupt;
+use crate::runner::journal::{Journal, PassEnd};
+use crate::runner::lock::{self, Purpose};
+use crate::scenario::{self, Job};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use wildmatch::WildMatch;
+
+/// The report that every run prints and stores.
+const SUMMARY: &str = "summary.txt";
+
+/// Measures a scenario.
+pub(super) fn run(options: &RunOptions) -> Outcome {
+    let begun = Instant::now();
+    let calibration = Calibration::begin();
+    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    let loaded = project::load(&options.scenario)?;
+    check_reports(&loaded)?;
+    let started = jiff::Timestamp::now();
+    let mark = format!("{}-{}", std::process::id(), started.as_nanosecond());
+    let mut progress = Progress::new();
+    let Some(plugins) = project::prepare(&loaded.scenario, |_| true, &mark, &interrupt, &mut progress)? else {
+        return Ok(Exit::Interrupted);
+    };
+    let jobs = chosen_jobs(&loaded, &plugins, options.filter.as_deref())?;
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48));
+    let plan = plan::build(&jobs, seed);
+    if options.dry_run {
+        output::print(&plan_text(&loaded, &plan, &jobs, &plugins))?;
+        return Ok(Exit::Fine);
+    }
+    let prepare_time = begun.elapsed();
+    let session = Session { options, loaded, plugins, jobs, seed, started };
+    session.measure(&plan, &calibration, &interrupt, &mark, &mut progress, Spent { begun, prepare_time })
+}
+
+/// Clock readings from before the measuring.
+struct Spent {
+    begun: Instant,
+    prepare_time: Duration,
+}
+
+/// A run that is ready to measure.
+struct Session<'a> {
+    options: &'a RunOptions,
+    loaded: Loaded,
+    plugins: Plugins,
+    jobs: Vec<Job>,
+    seed: u64,
+    started: jiff::Timestamp,
+}
+
+impl Session<'_> {
+    fn measure(
+        &self,
+        plan: &Plan,
+        calibration: &Calibration,
+        interrupt: &Interrupt,
+        mark: &str,
+        progress: &mut Progress,
+        spent: Spent,
+    ) -> Outcome {
+        let git = git::state_of(&self.loaded.root);
+        let cpus = machine::usable_cpus();
+        let waited = Instant::now();
+        let held = lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || interrupt.requested())
+            .map_err(|error| Failure::system("cannot take the lock", &error))?;
+        let Some(_held) = held else { return Ok(Exit::Interrupted) };
+        let lock_time = waited.elapsed();
+        let results = self.options.results.clone().unwrap_or_else(|| self.loaded.root.join("results"));
+        let stamp = self.started.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let (id, folder) = store::new_folder(&results, &stamp, &self.loaded.scenario.name, &git.short())
+            .map_err(|error| Failure::system(&format!("cannot make a folder in {}", results.display()), &error))?;
+        let mut journal =
+            Journal::create(&folder).map_err(|error| Failure::system(&folder.display().to_string(), &error))?;
+        let setting =
+            Setting { jobs: &self.jobs, plugins: &self.plugins.prepared, cpus: &cpus, clock: calibration.end(), mark };
+        let executed = execute::execute(&setting, plan, &mut journal, interrupt, progress)
+            .map_err(|error| Failure::system("the run ended early; finished passes are in the journal", &error))?;
+        let mut record = self.record(id, git, &executed);
+        record.wall = wall(&record, &spent, lock_time);
+        store::store(&folder, &record).map_err(|error| Failure::system("cannot store the record", &error))?;
+        self.report(&folder, &record)?;
+        Ok(exit_code(&record))
+    }
+
+    fn record(&self, id: String, git: git::GitState, executed: &Executed) -> Record {
+        let jobs: Vec<record::JobRecord> =
+            self.jobs.iter().map(|job| self.job_record(job, &executed.ends, executed.interrupted)).collect();
+        let complete = jobs.iter().all(|job| job.outcome == JobOutcome::Measured);
+        Record {
+            schema: record::SCHEMA.to_owned(),
+            id,
+            started: self.started.to_string(),
+            ended: jiff::Timestamp::now().to_string(),
+            outcome: match (executed.interrupted, complete) {
+                (true, _) => RunOutcome::Interrupted,
+                (false, true) => RunOutcome::Complete,
+                (false, false) => RunOutcome::Incomplete,
+            },
+            orch: env!("CARGO_PKG_VERSION").to_owned(),
+            command: self.command(&jobs),
+            seed: self.seed,
+            scenario: ScenarioRecord {
+                name: self.loaded.scenario.name.clone(),
+                about: self.loaded.scenario.about.clone(),
+                hash: crate::hash::text(&self.loaded.text),
+                path: self.shown(&self.loaded.file),
+                filter: self.options.filter.clone(),
+            },
+            git,
+            machine: Machine::read(),
+            toolchain: cargo::rustc_version(),
+            plugins: self.loaded.scenario.plugins.iter().map(|(key, _)| self.plugin_record(key)).collect(),
+            jobs,
+            wall: Wall::default(),
+        }
+    }
+
+    fn job_record(&self, job: &Job, ends: &[PassEnd], interrupted: bool) -> record::JobRecord {
+        assemble::job(Facts {
+            job,
+            info: self.plugins.described.get(&job.plugin).and_then(|description| description.workload(&job.workload)),
+            plugin: self.plugin_file(&job.plugin),
+            ends: ends.iter().filter(|end| end.job == job.id).collect(),
+            seed: self.seed,
+            interrupted,
+        })
+    }
+
+    /// The command that repeats the run, or just what went wrong in it.
+    fn command(&self, jobs: &[record::JobRecord]) -> String {
+        let lost: Vec<&str> =
+            jobs.iter().filter(|job| job.outcome != JobOutcome::Measured).map(|job| job.id.as_str()).collect();
+        let filter = match (&lost[..], &self.options.filter) {
+            ([only], _) => format!(" --filter '{only}'"),
+            (_, Some(filter)) => format!(" --filter '{filter}'"),
+            _ => String::new(),
+        };
+        format!("orch run {}{filter} --seed {}", self.loaded.shown, self.seed)
+    }
+
+    fn plugin_file(&self, key: &str) -> PluginFile {
+        match self.plugins.prepared.get(key) {
+            Some(Ok(prepared)) => PluginFile {
+                path: self.shown(&prepared.path),
+                hash: Some(prepared.hash.clone()),
+                git: Some(prepared.git.clone()),
+            },
+            _ => PluginFile { path: key.to_owned(), hash: None, git: None },
+        }
+    }
+
+    fn plugin_record(&self, key: &str) -> PluginRecord {
+        let described = self.plugins.described.get(key);
+        let prepared = self.plugins.prepared.get(key).and_then(|prepared| prepared.as_ref().ok());
+        PluginRecord {
+            key: key.to_owned(),
+            name: described.map(|description| description.plugin.clone()),
+            version: described.and_then(|description| description.version.clone()),
+            sdk: described.and_then(|description| description.sdk.clone()),
+            build: described.map(|description| description.build.clone()).unwrap_or_default(),
+            flags: prepared.map(|prepared| prepared.flags.clone()).unwrap_or_default(),
+            cpu_features: prepared.and_then(|prepared| prepared.cpu_features.clone()),
+            file: prepared.is_some().then(|| self.plugin_file(key)),
+        }
+    }
+
+    /// A path as records show it: relative to the project's root where it lies inside.
+    fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.loaded.root).unwrap_or(path).display().to_string()
+    }
+
+    /// Renders the reports into the folder, and prints the summary or the record.
+    fn report(&self, folder: &Path, record: &Record) -> Result<(), Failure> {
+        let templates = templates(&self.loaded.root);
+        let mut names = vec![SUMMARY];
+        names.extend(self.loaded.scenario.reports.iter().map(String::as_str).filter(|name| *name != SUMMARY));
+        let mut summary = String::new();
+        for name in names {
+            let text = render::render(name, &templates, record).map_err(|error| {
+                Failure::System(format!("error: the record is stored in {}, but {error}", folder.display()))
+            })?;
+            store::write_whole(&folder.join(name), text.as_bytes())
+                .map_err(|error| Failure::system(&format!("cannot write {name}"), &error))?;
+            if name == SUMMARY {
+                summary = text;
+            }
+        }
+        if self.options.json {
+            let text = serde_json::to_string_pretty(record).map_err(|error| Failure::system("the record", &error))?;
+            output::print(&(text + "\n"))?;
+        } else {
+            let here = std::env::current_dir().unwrap_or_default();
+            let shown = folder.strip_prefix(&here).unwrap_or(folder);
+            output::print(&format!("{summary}record: {}\n", shown.join(store::FILE).display()))?;
+        }
+        Ok(())
+    }
+}
+
+fn templates(root: &Path) -> PathBuf {
+    root.join("templates")
+}
+
+/// Reports are looked for before anything is measured.
+fn check_reports(loaded: &Loaded) -> Result<(), Failure> {
+    let folder = templates(&loaded.root);
+    let missing: Vec<&str> = loaded
+        .scenario
+        .reports
+        .iter()
+        .map(String::as_str)
+        .filter(|name| name.contains('/') || !render::exists(name, &folder))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let problems: Vec<_> = missing.iter().map(|name| loaded.scenario.report_problem(name, &folder)).collect();
+    Err(loaded.refuse(&problems))
+}
+
+/// The scenario's jobs that the filter lets through.
+fn chosen_jobs(loaded: &Loaded, plugins: &Plugins, filter: Option<&str>) -> Result<Vec<Job>, Failure> {
+    let all = scenario::jobs(&loaded.scenario, |key| plugins.described.get(key))
+        .map_err(|problems| loaded.refuse(&problems))?;
+    let Some(filter) = filter else { return Ok(all) };
+    let pattern = WildMatch::new(filter);
+    let ids: Vec<String> = all.iter().map(|job| job.id.clone()).collect();
+    let chosen: Vec<Job> = all.into_iter().filter(|job| pattern.matches(&job.id)).collect();
+    if chosen.is_empty() {
+        return Err(Failure::Input(format!(
+            "error: no job of {} matches --filter '{filter}'\nhint: its jobs are {}",
+            loaded.shown,
+            ids.join(", ")
+        )));
+    }
+    Ok(chosen)
+}
+
+/// What `--dry-run` prints.
+fn plan_text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins) -> String {
+    use std::fmt::Write;
+    let estimate: Duration = plan.steps.iter().map(|step| plan::estimate(*step, jobs)).sum();
+    let mut text = format!(
+        "{}: {} jobs, {} passes in processes of their own, about {} of measuring, seed {}\n\n",
+        loaded.scenario.name,
+        jobs.len(),
+        plan.steps.len(),
+        render::format::time(estimate.as_nanos() as f64),
+        plan.seed
+    );
+    for job in jobs {
+        let params = serde_json::Value::Object(job.params.clone());
+        let _ = writeln!(
+            text,
+            "{}: {}/{} {params}, {} rounds, {} of samples, threads {}",
+            job.id,
+            job.plugin,
+            job.workload,
+            job.settings.rounds,
+            render::format::time(job.settings.time.as_nanos() as f64),
+            job.settings.threads,
+        );
+    }
+    for (key, prepared) in &plugins.prepared {
+        if let Err(failure) = prepared {
+            let _ = writeln!(text, "\njobs of {key} will fail in {}: {}", failure.phase.name(), failure.message);
+        }
+    }
+    let _ = writeln!(text, "\nnothing was measured");
+    text
+}
+
+fn wall(record: &Record, spent: &Spent, lock_time: Duration) -> Wall {
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let sum = |part: &dyn Fn(&record::JobWall) -> u64| record.jobs.iter().map(|job| part(&job.wall)).sum::<u64>();
+    let total_ns = nanos(spent.begun.elapsed());
+    let samples_ns = sum(&|wall| wall.samples_ns);
+    Wall {
+        total_ns,
+        prepare_ns: nanos(spent.prepare_time),
+        lock_ns: nanos(lock_time),
+        profile_ns: sum(&|wall| wall.profile_ns),
+        count_ns: sum(&|wall| wall.count_ns),
+        time_ns: sum(&|wall| wall.time_ns),
+        samples_ns,
+        samples_share: samples_ns as f64 / total_ns.max(1) as f64,
+    }
+}
+
+fn exit_code(record: &Record) -> Exit {
+    match record.outcome {
+        RunOutcome::Complete => Exit::Fine,
+        RunOutcome::Incomplete => Exit::Incomplete,
+        RunOutcome::Interrupted => Exit::Interrupted,
+    }
+}

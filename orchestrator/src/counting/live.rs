@@ -1,0 +1,184 @@
+//! The table of live blocks: address to requested size, and from it live bytes and their exact peak.
+//!
+//! Buckets of four (address, size) pairs on one cache line, addressed by the block's address so that neighbours in
+//! memory are neighbours here. An owner of a block is alone in removing it, so removal is a plain store; insertion
+//! claims an empty place with a compare-and-swap, or with plain stores while the process has one thread.
+
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+const BUCKETS: usize = 1 << 20;
+const WAYS: usize = 4;
+/// A full bucket spills into its followers; beyond this many the block is counted but not tracked.
+const REACH: usize = 8;
+
+#[repr(align(64))]
+struct Bucket {
+    addresses: [AtomicUsize; WAYS],
+    sizes: [AtomicUsize; WAYS],
+}
+
+static TABLE: AtomicPtr<Bucket> = AtomicPtr::new(null_mut());
+static LIVE: AtomicU64 = AtomicU64::new(0);
+static PEAK: AtomicU64 = AtomicU64::new(0);
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
+static UNTRACKED: AtomicBool = AtomicBool::new(false);
+
+unsafe extern "C" {
+    /// glibc's own flag (2.32 and later): true means no other thread exists.
+    static __libc_single_threaded: u8;
+}
+
+/// Maps the table (64 MiB of address space, touched only where blocks are).
+pub(super) fn map_table() -> bool {
+    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+    // SAFETY: a fresh private mapping at an address of the kernel's choice.
+    let mapped = unsafe {
+        mmap_anonymous(
+            null_mut(),
+            BUCKETS * size_of::<Bucket>(),
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::PRIVATE | MapFlags::NORESERVE,
+        )
+    };
+    match mapped {
+        Ok(memory) => {
+            TABLE.store(memory.cast(), Relaxed);
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// Requested bytes of the blocks that were allocated since counting began and still live.
+pub(crate) fn live_bytes() -> u64 {
+    LIVE.load(Relaxed)
+}
+
+/// The highest value of [`live_bytes`] since the last [`restart_peak`].
+pub(crate) fn peak_bytes() -> u64 {
+    PEAK.load(Relaxed)
+}
+
+/// Begins a new peak at the present live bytes.
+pub(crate) fn restart_peak() {
+    PEAK.store(LIVE.load(Relaxed), Relaxed);
+}
+
+/// The size of the last allocation that the C library refused; 0 if none was.
+pub(crate) fn refused_bytes() -> usize {
+    REFUSED.load(Relaxed)
+}
+
+/// Whether blocks did not fit into the table, which makes live bytes and peak too low.
+pub(crate) fn untracked() -> bool {
+    UNTRACKED.load(Relaxed)
+}
+
+pub(super) fn note_refused(size: usize) {
+    REFUSED.store(size, Relaxed);
+}
+
+#[inline(always)]
+pub(super) fn insert(address: usize, size: usize) {
+    insert_quietly(address, Some(size));
+    grow(size as u64);
+}
+
+#[inline(always)]
+pub(super) fn remove(address: usize) {
+    if let Some(size) = remove_quietly(address) {
+        shrink(size as u64);
+    }
+}
+
+/// A block of `old` bytes became one of `new` bytes at `address`.
+pub(super) fn replace(address: usize, old: Option<usize>, new: usize) {
+    insert_quietly(address, Some(new));
+    let old = old.unwrap_or(0);
+    if new >= old {
+        grow((new - old) as u64);
+    } else {
+        shrink((old - new) as u64);
+    }
+}
+
+#[inline(always)]
+fn single_threaded() -> bool {
+    // SAFETY: a byte of glibc's that always exists; it changes only when this very thread makes the first other one.
+    unsafe { (&raw const __libc_single_threaded).read_volatile() != 0 }
+}
+
+#[inline(always)]
+fn grow(bytes: u64) {
+    if single_threaded() {
+        let live = LIVE.load(Relaxed) + bytes;
+        LIVE.store(live, Relaxed);
+        if live > PEAK.load(Relaxed) {
+            PEAK.store(live, Relaxed);
+        }
+    } else {
+        let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
+        PEAK.fetch_max(live, Relaxed);
+    }
+}
+
+#[inline(always)]
+fn shrink(bytes: u64) {
+    if single_threaded() {
+        LIVE.store(LIVE.load(Relaxed) - bytes, Relaxed);
+    } else {
+        LIVE.fetch_sub(bytes, Relaxed);
+    }
+}
+
+#[inline(always)]
+fn bucket(address: usize, step: usize) -> &'static Bucket {
+    // Thread arenas begin at multiples of 64 MiB: without the second term their blocks would share buckets.
+    let home = (address >> 6).wrapping_add((address >> 26).wrapping_mul(0x9E37));
+    let index = home.wrapping_add(step) & (BUCKETS - 1);
+    // SAFETY: `map_table` mapped BUCKETS buckets before counting began and they stay mapped; all-zero bytes are an
+    // empty bucket, and every field is atomic.
+    unsafe { &*TABLE.load(Relaxed).add(index) }
+}
+
+/// Stores a block without touching the live bytes; `None` is a block that was never tracked.
+#[inline(always)]
+pub(super) fn insert_quietly(address: usize, size: Option<usize>) {
+    let Some(size) = size else { return };
+    let alone = single_threaded();
+    for step in 0..REACH {
+        let bucket = bucket(address, step);
+        for way in 0..WAYS {
+            let place = &bucket.addresses[way];
+            if place.load(Relaxed) != 0 {
+                continue;
+            }
+            if alone {
+                place.store(address, Relaxed);
+            } else if place.compare_exchange(0, address, Relaxed, Relaxed).is_err() {
+                continue;
+            }
+            // Whoever frees this block got its address from the allocating thread, after this store.
+            bucket.sizes[way].store(size, Relaxed);
+            return;
+        }
+    }
+    UNTRACKED.store(true, Relaxed);
+}
+
+/// Takes a block out without touching the live bytes; `None` if it was not tracked.
+#[inline(always)]
+pub(super) fn remove_quietly(address: usize) -> Option<usize> {
+    for step in 0..REACH {
+        let bucket = bucket(address, step);
+        for way in 0..WAYS {
+            if bucket.addresses[way].load(Relaxed) == address {
+                let size = bucket.sizes[way].load(Relaxed);
+                bucket.addresses[way].store(0, Relaxed);
+                return Some(size);
+            }
+        }
+    }
+    None
+}

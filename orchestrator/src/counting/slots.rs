@@ -1,0 +1,121 @@
+//! Per-thread counters: written by their own thread without locks, summed by whoever asks.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// Threads with a slot of their own; later ones share the last slot through atomic adds.
+const SLOTS: usize = 512;
+const SHARED: usize = SLOTS - 1;
+
+/// One thread's counters, on cache lines of their own so that threads do not slow each other down.
+#[repr(align(128))]
+struct Slot {
+    allocations: AtomicU64,
+    bytes: AtomicU64,
+    frees: AtomicU64,
+}
+
+static TABLE: [Slot; SLOTS] =
+    [const { Slot { allocations: AtomicU64::new(0), bytes: AtomicU64::new(0), frees: AtomicU64::new(0) } }; SLOTS];
+/// How many slots were handed out.
+static USED: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// This thread's slot plus one; 0 is "none yet". No destructor, so it is readable for as long as the thread lives.
+    static MINE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Sums of allocation events since counting began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    /// Successful allocations.
+    pub(crate) allocations: u64,
+    /// Requested bytes of those allocations.
+    pub(crate) bytes: u64,
+    /// Blocks given back.
+    pub(crate) frees: u64,
+}
+
+impl Totals {
+    /// What happened since `earlier`.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            allocations: self.allocations - earlier.allocations,
+            bytes: self.bytes - earlier.bytes,
+            frees: self.frees - earlier.frees,
+        }
+    }
+}
+
+/// Gives the calling thread the first slot. Called once, before any other thread exists.
+pub(crate) fn become_driver() {
+    USED.store(1, Relaxed);
+    MINE.set(1);
+}
+
+/// The driver thread's own totals.
+pub(crate) fn driver() -> Totals {
+    read(&TABLE[0])
+}
+
+/// Totals over all threads.
+#[inline]
+pub(crate) fn everyone() -> Totals {
+    let used = USED.load(Relaxed).min(SLOTS);
+    let mut sum = Totals::default();
+    for slot in &TABLE[..used] {
+        let one = read(slot);
+        sum.allocations += one.allocations;
+        sum.bytes += one.bytes;
+        sum.frees += one.frees;
+    }
+    sum
+}
+
+#[inline]
+fn read(slot: &Slot) -> Totals {
+    Totals {
+        allocations: slot.allocations.load(Relaxed),
+        bytes: slot.bytes.load(Relaxed),
+        frees: slot.frees.load(Relaxed),
+    }
+}
+
+#[inline(always)]
+pub(super) fn add_alloc(size: usize) {
+    let index = index();
+    let slot = &TABLE[index];
+    add(&slot.allocations, 1, index);
+    add(&slot.bytes, size as u64, index);
+}
+
+#[inline(always)]
+pub(super) fn add_free() {
+    let index = index();
+    add(&TABLE[index].frees, 1, index);
+}
+
+#[inline(always)]
+fn add(counter: &AtomicU64, amount: u64, index: usize) {
+    if index == SHARED {
+        counter.fetch_add(amount, Relaxed);
+    } else {
+        // Only this thread writes here, so a load and a store lose nothing and cost no bus lock.
+        counter.store(counter.load(Relaxed).wrapping_add(amount), Relaxed);
+    }
+}
+
+#[inline(always)]
+fn index() -> usize {
+    match MINE.get() {
+        0 => take_slot(),
+        mine => mine - 1,
+    }
+}
+
+#[cold]
+fn take_slot() -> usize {
+    let index = USED.fetch_add(1, Relaxed).min(SHARED);
+    MINE.set(index + 1);
+    index
+}

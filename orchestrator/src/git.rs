@@ -1,0 +1,184 @@
+//! Everything orch asks git: the commit and state of a folder, and whether a file is tracked.
+
+use git2::{DiffOptions, ErrorCode, Repository, RepositoryOpenFlags, StatusOptions};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// Where a folder stands in git. `state` says which of the other fields can be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GitState {
+    pub(crate) state: GitKind,
+    /// Full hash of HEAD.
+    pub(crate) commit: Option<String>,
+    /// Branch that HEAD is on; none when detached.
+    pub(crate) branch: Option<String>,
+    /// Tracked changes, or untracked files that git does not ignore, outside `results/`.
+    pub(crate) dirty: bool,
+    /// SHA-256 over those changes, when dirty.
+    pub(crate) diff_hash: Option<String>,
+    /// Date of the commit, UTC.
+    pub(crate) committed: Option<String>,
+    /// First line of the commit's message.
+    pub(crate) subject: Option<String>,
+    /// What is wrong and what to do, where something is.
+    pub(crate) message: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum GitKind {
+    /// A repository with at least one commit.
+    Commit,
+    /// The same, but cloned without its history.
+    Shallow,
+    /// A repository without a commit.
+    Empty,
+    /// Not in a repository.
+    Outside,
+    /// Git refuses to read a repository that belongs to another user.
+    OtherOwner,
+    /// Git could not read it.
+    Unreadable,
+}
+
+impl GitState {
+    fn without_commit(state: GitKind, message: String) -> Self {
+        Self {
+            state,
+            commit: None,
+            branch: None,
+            dirty: false,
+            diff_hash: None,
+            committed: None,
+            subject: None,
+            message: Some(message),
+        }
+    }
+
+    /// The first ten digits of the commit, or a word for why there is none.
+    pub(crate) fn short(&self) -> String {
+        match &self.commit {
+            Some(commit) => commit.chars().take(10).collect(),
+            None => "nogit".to_owned(),
+        }
+    }
+}
+
+fn open(folder: &Path) -> Result<Repository, git2::Error> {
+    Repository::open_ext(folder, RepositoryOpenFlags::empty(), std::iter::empty::<&OsStr>())
+}
+
+/// Reads the state of the repository that holds `folder`. Never fails: what cannot be read is a state of its own.
+pub(crate) fn state_of(folder: &Path) -> GitState {
+    let repository = match open(folder) {
+        Ok(repository) => repository,
+        Err(error) => return refused(folder, &error),
+    };
+    read(&repository).unwrap_or_else(|error| refused(folder, &error))
+}
+
+fn refused(folder: &Path, error: &git2::Error) -> GitState {
+    let place = folder.display();
+    match error.code() {
+        ErrorCode::NotFound => GitState::without_commit(
+            GitKind::Outside,
+            format!(
+                "{place} is in no git repository, so the record names no commit; `git init` and a commit change that"
+            ),
+        ),
+        ErrorCode::Owner => GitState::without_commit(
+            GitKind::OtherOwner,
+            format!(
+                "git refuses {place} because it belongs to another user; if you trust it: \
+                 git config --global --add safe.directory {place}"
+            ),
+        ),
+        _ => GitState::without_commit(GitKind::Unreadable, format!("git cannot read {place}: {}", error.message())),
+    }
+}
+
+fn read(repository: &Repository) -> Result<GitState, git2::Error> {
+    let head = match repository.head() {
+        Ok(head) => head,
+        Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
+            return Ok(GitState::without_commit(
+                GitKind::Empty,
+                "the repository has no commit yet, so the record names none".to_owned(),
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    let commit = head.peel_to_commit()?;
+    let diff_hash = changes(repository, &commit)?;
+    let shallow = repository.is_shallow();
+    Ok(GitState {
+        state: if shallow { GitKind::Shallow } else { GitKind::Commit },
+        commit: Some(commit.id().to_string()),
+        branch: head.is_branch().then(|| head.shorthand().map(str::to_owned).ok()).flatten(),
+        dirty: diff_hash.is_some(),
+        diff_hash,
+        committed: jiff::Timestamp::from_second(commit.time().seconds()).ok().map(|time| time.to_string()),
+        subject: commit.summary().ok().flatten().map(str::to_owned),
+        message: shallow
+            .then(|| "the clone is shallow: comparing and bisecting need history; git fetch --unshallow".to_owned()),
+    })
+}
+
+/// A hash over everything that differs from HEAD outside `results/`; `None` if nothing does.
+fn changes(repository: &Repository, commit: &git2::Commit) -> Result<Option<String>, git2::Error> {
+    let Some(workdir) = repository.workdir() else { return Ok(None) };
+    let mut hash = Sha256::new();
+    let mut dirty = false;
+    let mut options = DiffOptions::new();
+    options.include_typechange(true);
+    let diff = repository.diff_tree_to_workdir_with_index(Some(&commit.tree()?), Some(&mut options))?;
+    for delta in diff.deltas() {
+        let path = delta.new_file().path().or_else(|| delta.old_file().path()).unwrap_or(Path::new(""));
+        if in_results(path) {
+            continue;
+        }
+        dirty = true;
+        add_file(&mut hash, workdir, path);
+    }
+    let mut untracked = StatusOptions::new();
+    untracked.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false);
+    for entry in repository.statuses(Some(&mut untracked))?.iter() {
+        let path = PathBuf::from(OsStr::from_bytes(entry.path_bytes()));
+        if entry.status().is_wt_new() && !in_results(&path) {
+            dirty = true;
+            add_file(&mut hash, workdir, &path);
+        }
+    }
+    Ok(dirty.then(|| crate::hash::hex(&hash.finalize())))
+}
+
+use std::os::unix::ffi::OsStrExt;
+
+fn in_results(path: &Path) -> bool {
+    path.starts_with("results")
+}
+
+fn add_file(hash: &mut Sha256, workdir: &Path, path: &Path) {
+    hash.update(path.as_os_str().as_bytes());
+    hash.update([0]);
+    // A deleted file has a name and no content; an unreadable one too.
+    if let Ok(content) = std::fs::read(workdir.join(path)) {
+        hash.update(content.len().to_le_bytes());
+        hash.update(content);
+    }
+}
+
+/// Whether git tracks a file. False outside a repository.
+pub(crate) fn is_tracked(file: &Path) -> bool {
+    let tracked = || {
+        let file = file.canonicalize().ok()?;
+        let repository = open(file.parent()?).ok()?;
+        let workdir = repository.workdir()?.canonicalize().ok()?;
+        let inside = file.strip_prefix(workdir).ok()?.to_owned();
+        let index = repository.index().ok()?;
+        Some(index.get_path(&inside, 0).is_some())
+    };
+    tracked().unwrap_or(false)
+}

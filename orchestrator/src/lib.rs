@@ -1,0 +1,28 @@
+//! `orch`, a benchmark orchestrator. `docs/ARCHITECTURE.md` says what lies where and why.
+
+mod cache;
+mod cli;
+mod counting;
+mod git;
+mod hash;
+mod machine;
+mod measure;
+mod plan;
+mod plugin;
+mod protocol;
+mod record;
+mod render;
+mod runner;
+mod scenario;
+mod worker;
+
+use std::process::ExitCode;
+
+/// Runs the program, or, when started by it, a worker.
+pub fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == worker::ARGUMENT) {
+        worker::main();
+    }
+    // A panic is a defect of orch, and has an exit code of its own; its message is already on standard error.
+    std::panic::catch_unwind(cli::main).unwrap_or(cli::exit::Exit::Bug).into()
+}

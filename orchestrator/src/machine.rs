@@ -1,0 +1,204 @@
+//! What machine this is: what a record says of it, and the class by which records are comparable.
+
+use serde::{Deserialize, Serialize};
+use std::fs;
+
+/// The machine of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    /// Records are comparable where this agrees: CPU model and features, CPUs online, caches, memory class,
+    /// hypervisor, allocator. Never the host's name.
+    pub(crate) class: String,
+    pub(crate) os: String,
+    pub(crate) kernel: String,
+    pub(crate) arch: String,
+    pub(crate) cpu: Cpu,
+    pub(crate) memory_bytes: u64,
+    /// Name of the hypervisor; none on bare metal.
+    pub(crate) hypervisor: Option<String>,
+    pub(crate) allocator: Allocator,
+    /// The chosen mode of transparent huge pages.
+    pub(crate) transparent_huge_pages: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cpu {
+    pub(crate) model: String,
+    pub(crate) vendor: String,
+    /// Family, model and stepping as the CPU states them.
+    pub(crate) signature: String,
+    pub(crate) online: usize,
+    /// CPUs that this process may use.
+    pub(crate) usable: usize,
+    /// Features that plugins can be compiled for, present here.
+    pub(crate) features: Vec<String>,
+    /// Such as `L1d 48K`, of the first CPU.
+    pub(crate) caches: Vec<String>,
+}
+
+/// The C library's allocator, which every allocation of a plugin goes through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Allocator {
+    pub(crate) name: String,
+    /// GLIBC_TUNABLES and MALLOC_* as the workers see them.
+    pub(crate) tunables: Vec<String>,
+}
+
+impl Machine {
+    pub(crate) fn read() -> Self {
+        let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let field = |name: &str| cpuinfo_field(&info, name).unwrap_or_default();
+        let name = rustix::system::uname();
+        let cpu = Cpu {
+            model: field("model name"),
+            vendor: field("vendor_id"),
+            signature: format!("{}/{}/{}", field("cpu family"), field("model"), field("stepping")),
+            online: info.lines().filter(|line| line.starts_with("processor")).count(),
+            usable: usable_cpus().len(),
+            features: orch_sdk::cpu::known()
+                .filter(|name| orch_sdk::cpu::detected(name) == Some(true))
+                .map(str::to_owned)
+                .collect(),
+            caches: caches(),
+        };
+        let hypervisor = hypervisor(&info);
+        let memory_bytes = memory_bytes();
+        let allocator = Allocator { name: format!("glibc {}", glibc_version()), tunables: tunables() };
+        Self {
+            class: class(&cpu, memory_bytes, hypervisor.as_deref(), &allocator),
+            os: os_name(),
+            kernel: format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()),
+            arch: name.machine().to_string_lossy().into_owned(),
+            cpu,
+            memory_bytes,
+            hypervisor,
+            allocator,
+            transparent_huge_pages: chosen("/sys/kernel/mm/transparent_hugepage/enabled"),
+        }
+    }
+}
+
+/// CPUs that this process may use, in order.
+pub(crate) fn usable_cpus() -> Vec<usize> {
+    match rustix::thread::sched_getaffinity(None) {
+        Ok(set) => (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect(),
+        Err(_) => vec![0],
+    }
+}
+
+fn class(cpu: &Cpu, memory_bytes: u64, hypervisor: Option<&str>, allocator: &Allocator) -> String {
+    // Machines of one kind report slightly different amounts of memory.
+    let memory_class = (memory_bytes as f64 / f64::from(1 << 30)).log2().round();
+    let text = format!(
+        "{}|{}|{}|{}|{}|{memory_class}|{}|{}|{}",
+        cpu.vendor,
+        cpu.signature,
+        cpu.features.join(","),
+        cpu.online,
+        cpu.caches.join(","),
+        hypervisor.unwrap_or("none"),
+        allocator.name,
+        allocator.tunables.join(","),
+    );
+    crate::hash::text(&text)[..16].to_owned()
+}
+
+fn cpuinfo_field(info: &str, name: &str) -> Option<String> {
+    info.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.trim() == name)
+        .map(|(_, value)| value.trim().to_owned())
+}
+
+fn caches() -> Vec<String> {
+    let read = |index: usize, file: &str| {
+        fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{file}"))
+            .map(|text| text.trim().to_owned())
+            .ok()
+    };
+    (0..8)
+        .filter_map(|index| {
+            let kind = match read(index, "type")?.as_str() {
+                "Data" => "d",
+                "Instruction" => "i",
+                _ => "",
+            };
+            Some(format!("L{}{kind} {}", read(index, "level")?, read(index, "size")?))
+        })
+        .collect()
+}
+
+fn hypervisor(info: &str) -> Option<String> {
+    let flags = cpuinfo_field(info, "flags")?;
+    if !flags.split(' ').any(|flag| flag == "hypervisor") {
+        return None;
+    }
+    #[cfg(target_arch = "x86_64")]
+    {
+        // The leaf that hypervisors sign, by common convention.
+        let leaf = std::arch::x86_64::__cpuid(0x4000_0000);
+        let bytes: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx].iter().flat_map(|part| part.to_le_bytes()).collect();
+        let name: String = String::from_utf8_lossy(&bytes).chars().filter(char::is_ascii_graphic).collect();
+        if !name.is_empty() {
+            return Some(name);
+        }
+    }
+    Some("unknown".to_owned())
+}
+
+fn memory_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    kib.unwrap_or(0u64) * 1024
+}
+
+fn os_name() -> String {
+    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
+}
+
+fn glibc_version() -> String {
+    // SAFETY: returns a static NUL-terminated string.
+    unsafe { std::ffi::CStr::from_ptr(libc::gnu_get_libc_version()) }.to_string_lossy().into_owned()
+}
+
+fn tunables() -> Vec<String> {
+    let mut found: Vec<String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name == "GLIBC_TUNABLES" || name.starts_with("MALLOC_"))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    found.sort();
+    found
+}
+
+/// The word in brackets of a kernel's list of choices.
+fn chosen(path: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let (_, rest) = text.split_once('[')?;
+    rest.split_once(']').map(|(word, _)| word.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_class_ignores_small_differences_of_memory_and_sees_the_others() {
+        let cpu = Cpu {
+            model: "m".into(),
+            vendor: "v".into(),
+            signature: "6/1/1".into(),
+            online: 2,
+            usable: 2,
+            features: vec!["avx2".into()],
+            caches: vec!["L2 1024K".into()],
+        };
+        let allocator = Allocator { name: "glibc 2.36".into(), tunables: Vec::new() };
+        let class = |cpu: &Cpu, memory| class(cpu, memory, None, &allocator);
+        assert_eq!(class(&cpu, 24 << 30), class(&cpu, (24 << 30) - (200 << 20)));
+        assert_ne!(class(&cpu, 24 << 30), class(&cpu, 8 << 30));
+        assert_ne!(class(&cpu, 24 << 30), class(&Cpu { online: 4, ..cpu.clone() }, 24 << 30));
+    }
+}

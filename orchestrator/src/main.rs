@@ -1,0 +1,5 @@
+//! The program `orch`: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    orch::main()
+}

@@ -1,0 +1,90 @@
+//! The median of a job's time with a confidence interval, processes being the unit of replication.
+
+use statrs::distribution::{Binomial, DiscreteCDF};
+
+/// An interval is this sure, where there are enough processes.
+const CONFIDENCE: f64 = 0.95;
+
+/// A median over processes with an interval that holds whatever the distribution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Interval {
+    pub(crate) median: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    /// How often such an interval covers the true median; below 0.95 when there are fewer than six values.
+    pub(crate) confidence: f64,
+}
+
+/// The median of some values; `None` of none. Even counts take the mean of the middle two.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        count if count.is_multiple_of(2) => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
+        _ => Some(sorted[middle]),
+    }
+}
+
+/// The median of process medians and the narrowest interval between order statistics x(k+1), x(n-k) that covers the
+/// true median with 95 %: its coverage is 1 - 2 P(B <= k) with B binomial(n, 1/2) (David & Nagaraja, Order
+/// Statistics, 7.1). With fewer than six values even the range covers less; then the range and its coverage are given.
+pub(crate) fn over_processes(medians: &[f64]) -> Option<Interval> {
+    let median = median(medians)?;
+    let mut sorted = medians.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let count = sorted.len();
+    let coverage = |cut: usize| {
+        let below = Binomial::new(0.5, count as u64).map_or(1.0, |binomial| binomial.cdf(cut as u64));
+        (1.0 - 2.0 * below).max(0.0)
+    };
+    let cut = (0..count / 2).rev().find(|&cut| coverage(cut) >= CONFIDENCE).unwrap_or(0);
+    Some(Interval { median, low: sorted[cut], high: sorted[count - 1 - cut], confidence: coverage(cut) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn known_coverages() {
+        let range = |count: usize| over_processes(&(0..count).map(|i| i as f64).collect::<Vec<_>>()).unwrap();
+        assert_eq!(range(1).confidence, 0.0);
+        assert!((range(5).confidence - 0.9375).abs() < 1e-12);
+        assert_eq!((range(5).low, range(5).high), (0.0, 4.0));
+        // n = 10: x(2), x(9) cover 97.9 %; x(3), x(8) only 89.1 %.
+        assert_eq!((range(10).low, range(10).high), (1.0, 8.0));
+        assert!((range(10).confidence - 0.978_515_625).abs() < 1e-12);
+        assert_eq!(over_processes(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_median_lies_inside(values in prop::collection::vec(1.0f64..1e9, 1..40)) {
+            let interval = over_processes(&values).unwrap();
+            prop_assert!(interval.low <= interval.median && interval.median <= interval.high);
+            let mut swapped = values.clone();
+            swapped.reverse();
+            prop_assert_eq!(over_processes(&swapped), Some(interval));
+        }
+    }
+
+    /// The promise itself, on numbers from a fixed seed: 2 000 experiments of 7 processes with a skewed distribution.
+    #[test]
+    fn the_interval_covers_as_often_as_it_says() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let truth = std::f64::consts::LN_2.exp2();
+        let (mut covered, mut said) = (0, 0.0);
+        for _ in 0..2_000 {
+            // Values whose median is 2^ln 2: 2^(-ln u).
+            let values: Vec<f64> = (0..7).map(|_| (-(1.0 - random.f64()).ln()).exp2()).collect();
+            let interval = over_processes(&values).unwrap();
+            covered += i32::from(interval.low <= truth && truth <= interval.high);
+            said = interval.confidence;
+        }
+        let share = f64::from(covered) / 2_000.0;
+        assert!((share - said).abs() < 0.015, "{share} instead of {said}");
+    }
+}

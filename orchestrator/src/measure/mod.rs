@@ -1,0 +1,4 @@
+//! Reading the clock and turning samples into figures.
+
+pub(crate) mod clock;
+pub(crate) mod interval;

@@ -1,0 +1,131 @@
+//! The plan: which pass of which job runs when. Pure: the same jobs and seed give the same plan.
+
+use crate::scenario::Job;
+use std::time::Duration;
+
+/// Two workers have to agree before a count is called exact.
+pub(crate) const EXACT_RUNS: u32 = 2;
+/// A count that is not exact is a range over this many workers.
+pub(crate) const RANGE_RUNS: u32 = 5;
+/// Iterations of a count pass, the same everywhere so that counts compare.
+pub(crate) const COUNTED_ITERATIONS: u64 = 8;
+/// A profile ends after this much time inside `run`.
+pub(crate) const PROFILE_TIME: Duration = Duration::from_millis(100);
+/// A profile ends after this many iterations.
+pub(crate) const PROFILE_ITERATIONS: u64 = 1_000;
+/// A sample lasts at least this long, unless one iteration does.
+pub(crate) const SAMPLE_TIME: Duration = Duration::from_micros(200);
+/// Spawning, loading, setting up and burying a worker, for the estimate.
+const PROCESS_TIME: Duration = Duration::from_millis(12);
+
+/// A pass of one job in a worker process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Index of the job.
+    pub(crate) job: usize,
+    pub(crate) kind: StepKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StepKind {
+    Profile,
+    Count { run: u32 },
+    Time { round: u32 },
+}
+
+/// An ordered list of steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// Orders the passes. First each job is profiled and counted, which also shows whether it works at all; then rounds
+/// of timing, in each of which every job has one process, in an order of its own: what drifts on the machine falls on
+/// all jobs alike.
+pub(crate) fn build(jobs: &[Job], seed: u64) -> Plan {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    let mut steps = Vec::new();
+    random.shuffle(&mut order);
+    for &job in &order {
+        steps.push(Step { job, kind: StepKind::Profile });
+        steps.extend((0..EXACT_RUNS).map(|run| Step { job, kind: StepKind::Count { run } }));
+    }
+    let rounds = jobs.iter().map(|job| job.settings.rounds).max().unwrap_or(0);
+    for round in 0..rounds {
+        random.shuffle(&mut order);
+        let now = order.iter().filter(|&&job| round < jobs[job].settings.rounds);
+        steps.extend(now.map(|&job| Step { job, kind: StepKind::Time { round } }));
+    }
+    Plan { seed, steps }
+}
+
+/// Samples of one job in one process.
+pub(crate) fn time_per_process(job: &Job) -> Duration {
+    job.settings.time / job.settings.rounds.max(1)
+}
+
+/// A pass warms up for at most half as long as it samples, but long enough for ten samples.
+pub(crate) fn warm_up_limit(job: &Job) -> Duration {
+    (time_per_process(job) / 2).max(SAMPLE_TIME * 12)
+}
+
+/// How long a step takes at most if its iterations are short; nobody knows more before it ran.
+pub(crate) fn estimate(step: Step, jobs: &[Job]) -> Duration {
+    let job = &jobs[step.job];
+    PROCESS_TIME
+        + match step.kind {
+            StepKind::Profile => PROFILE_TIME,
+            StepKind::Count { .. } => Duration::ZERO,
+            StepKind::Time { .. } => time_per_process(job) + warm_up_limit(job) / 4,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Settings;
+    use proptest::prelude::*;
+
+    fn jobs(rounds: &[u32]) -> Vec<Job> {
+        let job = |(index, rounds): (usize, &u32)| Job {
+            id: format!("job{index}"),
+            plugin: "p".into(),
+            workload: "w".into(),
+            params: Default::default(),
+            tags: Vec::new(),
+            settings: Settings { rounds: *rounds, ..Settings::default() },
+        };
+        rounds.iter().enumerate().map(job).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_job_gets_every_pass_once_and_is_profiled_first(
+            rounds in prop::collection::vec(1u32..7, 1..12), seed in any::<u64>()
+        ) {
+            let jobs = jobs(&rounds);
+            let plan = build(&jobs, seed);
+            prop_assert_eq!(&plan, &build(&jobs, seed));
+            for (job, rounds) in rounds.iter().enumerate() {
+                let own: Vec<StepKind> = plan.steps.iter().filter(|step| step.job == job).map(|step| step.kind).collect();
+                let mut expected = vec![StepKind::Profile, StepKind::Count { run: 0 }, StepKind::Count { run: 1 }];
+                expected.extend((0..*rounds).map(|round| StepKind::Time { round }));
+                prop_assert_eq!(own, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_differs_between_rounds_and_seeds() {
+        let jobs = jobs(&[5; 12]);
+        let round = |plan: &Plan, wanted: u32| -> Vec<usize> {
+            let in_round = |step: &&Step| step.kind == StepKind::Time { round: wanted };
+            plan.steps.iter().filter(in_round).map(|step| step.job).collect()
+        };
+        let plan = build(&jobs, 1);
+        assert_ne!(round(&plan, 0), round(&plan, 1));
+        assert_ne!(build(&jobs, 1).steps, build(&jobs, 2).steps);
+    }
+}

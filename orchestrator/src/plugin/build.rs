@@ -1,0 +1,77 @@
+//! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept, hashed.
+
+use super::{cargo, elf};
+use crate::cache;
+use crate::git::{self, GitState};
+use crate::protocol::Phase;
+use crate::scenario::{PluginSource, PluginSpec};
+use std::path::{Path, PathBuf};
+
+/// A plugin whose file may be loaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    /// The file as the user knows it.
+    pub(crate) path: PathBuf,
+    /// The file that workers load.
+    pub(crate) library: PathBuf,
+    pub(crate) hash: String,
+    pub(crate) flags: Vec<String>,
+    pub(crate) cpu_features: Option<Vec<String>>,
+    pub(crate) git: GitState,
+    pub(crate) env: Vec<(String, String)>,
+}
+
+/// Why a plugin's jobs fail before they begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PluginFailure {
+    pub(crate) phase: Phase,
+    pub(crate) message: String,
+}
+
+impl PluginFailure {
+    fn new(phase: Phase, message: impl ToString) -> Self {
+        Self { phase, message: message.to_string() }
+    }
+}
+
+/// Builds a plugin if it has to be built, and inspects the result.
+pub(crate) fn prepare(key: &str, spec: &PluginSpec, show: &mut dyn FnMut(&str)) -> Result<Prepared, PluginFailure> {
+    let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
+    let (path, flags, folder, kept) = match &spec.source {
+        PluginSource::Crate { folder, cpu } => {
+            let built = cargo::build_crate(folder, cpu, show).map_err(|error| build_failed(&error))?;
+            (built.library, built.flags, folder.clone(), true)
+        }
+        PluginSource::Command { folder, command } => {
+            let out = out_file(key, folder, command).map_err(|error| build_failed(&error))?;
+            let include = cache::include_folder().map_err(|error| build_failed(&error))?;
+            let built =
+                cargo::build_command(folder, command, &out, &include, show).map_err(|error| build_failed(&error))?;
+            (built.library, built.flags, folder.clone(), true)
+        }
+        PluginSource::File(path) => {
+            let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
+            (path.clone(), Vec::new(), folder, false)
+        }
+    };
+    let inspected =
+        elf::inspect(&path).map_err(|error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display())))?;
+    let unreadable = |error: std::io::Error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display()));
+    let hash = crate::hash::file(&path).map_err(unreadable)?;
+    let library = if kept { cache::keep(&path, &hash).map_err(unreadable)? } else { path.clone() };
+    Ok(Prepared {
+        library: std::path::absolute(library).map_err(unreadable)?,
+        path,
+        hash,
+        flags,
+        cpu_features: inspected.cpu_features,
+        git: git::state_of(&folder),
+        env: spec.env.clone(),
+    })
+}
+
+/// A file of its own for each build command, so that two scenarios never write the same one.
+fn out_file(key: &str, folder: &Path, command: &str) -> std::io::Result<PathBuf> {
+    let identity = crate::hash::text(&format!("{key}\0{}\0{command}", folder.display()));
+    Ok(cache::subfolder("commands")?.join(format!("{}.so", &identity[..32])))
+}

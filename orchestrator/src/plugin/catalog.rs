@@ -1,0 +1,218 @@
+//! What a plugin says it offers: its describe document, checked once and turned into types.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The describe document as plugins write it. Unknown keys are those of newer plugins and are ignored.
+#[derive(Debug, Deserialize)]
+struct WireDocument {
+    plugin: Option<String>,
+    version: Option<String>,
+    sdk: Option<String>,
+    #[serde(default)]
+    build: Value,
+    workloads: Option<Vec<WireWorkload>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireWorkload {
+    id: Option<String>,
+    #[serde(default)]
+    about: String,
+    #[serde(default)]
+    iteration: String,
+    params: Option<Value>,
+    #[serde(default)]
+    metrics: Vec<WireMetric>,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    needs: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireMetric {
+    id: String,
+    #[serde(default)]
+    unit: String,
+    better: Option<Better>,
+    #[serde(default)]
+    about: String,
+    counter: Option<String>,
+    per: Option<Per>,
+    scale: Option<f64>,
+}
+
+/// What a plugin offers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Description {
+    pub(crate) plugin: String,
+    pub(crate) version: Option<String>,
+    pub(crate) sdk: Option<String>,
+    pub(crate) build: Value,
+    pub(crate) workloads: Vec<WorkloadInfo>,
+}
+
+/// One workload of a plugin.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WorkloadInfo {
+    pub(crate) id: String,
+    pub(crate) about: String,
+    /// What one iteration is.
+    pub(crate) iteration: String,
+    /// JSON Schema of the parameters; none: any object.
+    pub(crate) params: Option<Value>,
+    pub(crate) metrics: Vec<MetricInfo>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) needs: Vec<String>,
+}
+
+/// How a metric is made from a counter.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct MetricInfo {
+    pub(crate) id: String,
+    pub(crate) unit: String,
+    pub(crate) better: Option<Better>,
+    pub(crate) about: String,
+    /// The counter whose sum per iteration the metric is made from.
+    pub(crate) counter: String,
+    pub(crate) per: Per,
+    pub(crate) scale: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Better {
+    Higher,
+    Lower,
+}
+
+/// What a counter is divided by, or divides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Per {
+    /// counter * scale.
+    Iteration,
+    /// counter / seconds * scale.
+    Second,
+    /// seconds / counter * scale.
+    Unit,
+}
+
+impl MetricInfo {
+    /// The metric's value when one iteration adds `count` to its counter and takes `seconds`.
+    pub(crate) fn value(&self, count: f64, seconds: f64) -> Option<f64> {
+        let value = match self.per {
+            Per::Iteration => count * self.scale,
+            Per::Second => count / seconds * self.scale,
+            Per::Unit => seconds / count * self.scale,
+        };
+        value.is_finite().then_some(value)
+    }
+}
+
+impl Description {
+    /// Reads a document; the error names what is missing or wrong.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Err("describe wrote no document".to_owned());
+        }
+        let wire: WireDocument =
+            serde_json::from_str(text).map_err(|error| format!("the describe document is wrong: {error}"))?;
+        let plugin = wire.plugin.ok_or("the describe document lacks \"plugin\", its name")?;
+        let wire_workloads = wire.workloads.ok_or("the describe document lacks \"workloads\"")?;
+        let mut workloads: Vec<WorkloadInfo> = Vec::new();
+        for (index, workload) in wire_workloads.into_iter().enumerate() {
+            let info = WorkloadInfo::check(index, workload)?;
+            if workloads.iter().any(|known| known.id == info.id) {
+                return Err(format!("the describe document has two workloads \"{}\"", info.id));
+            }
+            workloads.push(info);
+        }
+        Ok(Self { plugin, version: wire.version, sdk: wire.sdk, build: wire.build, workloads })
+    }
+
+    pub(crate) fn workload(&self, id: &str) -> Option<&WorkloadInfo> {
+        self.workloads.iter().find(|workload| workload.id == id)
+    }
+}
+
+impl WorkloadInfo {
+    fn check(index: usize, wire: WireWorkload) -> Result<Self, String> {
+        let id = wire.id.ok_or_else(|| format!("workload {index} of the describe document lacks \"id\""))?;
+        if id.is_empty() || id.contains(['/', '[', ']']) || id.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(format!("the describe document's workload id {id:?} is empty or has a space, '/', '[' or ']'"));
+        }
+        if let Some(params) = &wire.params {
+            jsonschema::validator_for(params)
+                .map_err(|error| format!("the \"params\" of workload \"{id}\" are no JSON Schema: {error}"))?;
+        }
+        let metrics = wire
+            .metrics
+            .into_iter()
+            .map(|metric| MetricInfo {
+                counter: metric.counter.unwrap_or_else(|| metric.id.clone()),
+                per: metric.per.unwrap_or(Per::Iteration),
+                scale: metric.scale.unwrap_or(1.0),
+                id: metric.id,
+                unit: metric.unit,
+                better: metric.better,
+                about: metric.about,
+            })
+            .collect();
+        Ok(Self {
+            id,
+            about: wire.about,
+            iteration: wire.iteration,
+            params: wire.params,
+            metrics,
+            tags: wire.tags,
+            needs: wire.needs,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minimal_document_is_enough() {
+        let description = Description::parse(r#"{"plugin": "p", "workloads": [{"id": "w"}], "newer": 1}"#).unwrap();
+        assert_eq!(description.workload("w").map(|workload| workload.params.clone()), Some(None));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for (text, part) in [
+            ("", "no document"),
+            ("{", "EOF"),
+            (r#"{"workloads": []}"#, "lacks \"plugin\""),
+            (r#"{"plugin": "p"}"#, "lacks \"workloads\""),
+            (r#"{"plugin": "p", "workloads": [{}]}"#, "workload 0"),
+            (r#"{"plugin": "p", "workloads": [{"id": "a b"}]}"#, "a b"),
+            (r#"{"plugin": "p", "workloads": [{"id": "a"}, {"id": "a"}]}"#, "two workloads"),
+            (r#"{"plugin": "p", "workloads": [{"id": "a", "params": {"type": 3}}]}"#, "no JSON Schema"),
+        ] {
+            let error = Description::parse(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_metric_divides_as_it_says() {
+        let metric = |per, scale| MetricInfo {
+            id: "m".into(),
+            unit: String::new(),
+            better: None,
+            about: String::new(),
+            counter: "c".into(),
+            per,
+            scale,
+        };
+        assert_eq!(metric(Per::Iteration, 1.0).value(8.0, 2.0), Some(8.0));
+        assert_eq!(metric(Per::Second, 1e-3).value(8000.0, 2.0), Some(4.0));
+        assert_eq!(metric(Per::Unit, 1e9).value(4.0, 2.0), Some(5e8));
+        assert_eq!(metric(Per::Unit, 1.0).value(0.0, 2.0), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! What a plugin's file says about itself before any of its code runs: architecture, ABI version, CPU features.
+
+use object::read::elf::ElfFile64;
+use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSymbol};
+use orch_sdk::abi;
+use std::path::Path;
+
+/// The facts that let a file be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Inspected {
+    pub(crate) abi_major: u16,
+    pub(crate) abi_minor: u16,
+    /// CPU features the plugin was compiled for; `None` if it does not say.
+    pub(crate) cpu_features: Option<Vec<String>>,
+}
+
+/// Reads a plugin's file and refuses what cannot work, without running any of it.
+pub(crate) fn inspect(path: &Path) -> Result<Inspected, String> {
+    if !path.is_file() {
+        return Err("not a regular file".to_owned());
+    }
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let inspected = inspect_bytes(&bytes)?;
+    if inspected.abi_major != abi::ABI_MAJOR {
+        return Err(format!(
+            "built for plugin ABI {}.{}, this orch speaks {}.{}; rebuild it with the matching orch-sdk or header",
+            inspected.abi_major,
+            inspected.abi_minor,
+            abi::ABI_MAJOR,
+            abi::ABI_MINOR
+        ));
+    }
+    if let Some(features) = &inspected.cpu_features {
+        let missing: Vec<&str> =
+            features.iter().map(String::as_str).filter(|name| orch_sdk::cpu::detected(name) != Some(true)).collect();
+        if !missing.is_empty() {
+            return Err(format!(
+                "compiled for CPU features that this machine lacks: {}; rebuild it here, or for a smaller target-cpu",
+                missing.join(", ")
+            ));
+        }
+    }
+    Ok(inspected)
+}
+
+fn inspect_bytes(bytes: &[u8]) -> Result<Inspected, String> {
+    if bytes.is_empty() {
+        return Err("the file is empty".to_owned());
+    }
+    if !bytes.starts_with(b"\x7fELF") {
+        return Err(format!("not a shared library (no ELF header); it begins with {}", beginning(bytes)));
+    }
+    let file = ElfFile64::<object::Endianness>::parse(bytes)
+        .map_err(|error| format!("not a complete 64-bit ELF file: {error}"))?;
+    if file.architecture() != HOST {
+        return Err(format!("built for {:?}, this machine is {HOST:?}", file.architecture()));
+    }
+    if file.kind() != ObjectKind::Dynamic {
+        return Err(format!("an ELF file but not a shared library ({:?}); link it with -shared", file.kind()));
+    }
+    let head = symbol_bytes(&file, abi::PLUGIN_SYMBOL, 16).ok_or_else(|| missing_symbol(&file))?;
+    let [m0, m1, m2, m3, a0, a1, i0, i1, ..] = *head else { return Err(missing_symbol(&file)) };
+    let magic = u32::from_le_bytes([m0, m1, m2, m3]);
+    if magic != abi::MAGIC {
+        return Err(format!("its symbol {} begins with {magic:#010x} instead of the magic number", abi::PLUGIN_SYMBOL));
+    }
+    let cpu_features = symbol_bytes(&file, abi::CPU_FEATURES_SYMBOL, 0).map(|bytes| {
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    });
+    Ok(Inspected { abi_major: u16::from_le_bytes([a0, a1]), abi_minor: u16::from_le_bytes([i0, i1]), cpu_features })
+}
+
+#[cfg(target_arch = "x86_64")]
+const HOST: Architecture = Architecture::X86_64;
+#[cfg(target_arch = "aarch64")]
+const HOST: Architecture = Architecture::Aarch64;
+
+/// The file's bytes from an exported symbol's address to the end of its section; `None` if it is not exported or
+/// fewer than `least` bytes follow.
+fn symbol_bytes<'a>(file: &ElfFile64<'a>, name: &str, least: usize) -> Option<&'a [u8]> {
+    let address = file.dynamic_symbols().find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))?.address();
+    let section = file.sections().find(|section| {
+        let start = section.address();
+        start != 0 && address >= start && address - start < section.size()
+    })?;
+    let data = section.data().ok()?;
+    let data = data.get(usize::try_from(address - section.address()).ok()?..)?;
+    (data.len() >= least).then_some(data)
+}
+
+fn missing_symbol(file: &ElfFile64) -> String {
+    let near = file
+        .dynamic_symbols()
+        .filter(|symbol| symbol.is_definition())
+        .filter_map(|symbol| symbol.name().ok())
+        .find(|name| name.starts_with("orch_plugin_v"));
+    let hint = match near {
+        Some(other) => format!("; it has `{other}`, of another ABI version"),
+        None => "; a Rust plugin gets it from export_plugin!, a C plugin defines it with default visibility".to_owned(),
+    };
+    format!("not a plugin: it exports no data symbol `{}`{hint}", abi::PLUGIN_SYMBOL)
+}
+
+fn beginning(bytes: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(&bytes[..bytes.len().min(16)]).into_owned();
+    format!("{text:?}")
+}
+
+/// The function that an address of the library lies in, from its symbol tables.
+pub(crate) fn function_at(path: &Path, offset: u64) -> Option<String> {
+    let bytes = std::fs::read(path).ok()?;
+    let file = ElfFile64::<object::Endianness>::parse(&*bytes).ok()?;
+    let symbol = file
+        .symbols()
+        .chain(file.dynamic_symbols())
+        .find(|symbol| offset >= symbol.address() && offset - symbol.address() < symbol.size())?;
+    symbol.name().ok().map(demangle)
+}
+
+/// Leaves out the hash that Rust appends to legacy-mangled names; the rest is readable enough in a message.
+fn demangle(name: &str) -> String {
+    match name.strip_prefix("_ZN").and_then(|rest| rest.strip_suffix('E')) {
+        None => name.to_owned(),
+        Some(mut rest) => {
+            let mut parts: Vec<&str> = Vec::new();
+            while let Some(digits) = rest.find(|c: char| !c.is_ascii_digit()) {
+                let Some((part, tail)) =
+                    rest[..digits].parse::<usize>().ok().and_then(|length| rest[digits..].split_at_checked(length))
+                else {
+                    break;
+                };
+                parts.push(part);
+                rest = tail;
+            }
+            if parts.last().is_some_and(|part| part.len() == 17 && part.starts_with('h')) {
+                parts.pop();
+            }
+            parts.join("::").replace("$LT$", "<").replace("$GT$", ">").replace("$u20$", " ").replace("..", "::")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_library_is_refused_with_a_reason() {
+        for (bytes, reason) in [
+            (&b""[..], "empty"),
+            (&b"hello, world"[..], "no ELF header"),
+            (&b"\x7fELF"[..], "not a complete"),
+            (&[0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0][..], "not a complete"),
+        ] {
+            let error = inspect_bytes(bytes).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn rust_names_lose_their_hash() {
+        assert_eq!(demangle("_ZN6faulty5crash17h0123456789abcdefE"), "faulty::crash");
+        assert_eq!(demangle("plain_c"), "plain_c");
+    }
+}

@@ -1,0 +1,7 @@
+//! Plugins: finding, building and inspecting their files, describing what they offer, calling into them.
+
+pub(crate) mod build;
+pub(crate) mod cargo;
+pub(crate) mod catalog;
+pub(crate) mod elf;
+pub(crate) mod library;

@@ -1,0 +1,360 @@
+//! From finished passes to a job's record. Pure: no clock, no process, no file.
+
+use super::{
+    Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, PluginFile, Process, ProfileRecord, ScopeRecord,
+    SettingsRecord, Time,
+};
+use crate::measure::interval::{median, over_processes};
+use crate::plugin::catalog::{MetricInfo, Per, WorkloadInfo};
+use crate::protocol::{Count, Profile, Reply, ScopeNode};
+use crate::runner::execute::{is_exact, process_median};
+use crate::runner::journal::{PassEnd, PassName, PassResult};
+use crate::scenario::Job;
+use indexmap::IndexMap;
+use std::time::Duration;
+
+/// Resident memory that grows this much more than what malloc handed out came from somewhere else.
+const UNSEEN: i64 = 4 << 20;
+/// One sample this many times as long as the median is said.
+const OUTLIER: f64 = 10.0;
+
+/// What a job's record is made from.
+pub(crate) struct Facts<'a> {
+    pub(crate) job: &'a Job,
+    pub(crate) info: Option<&'a WorkloadInfo>,
+    pub(crate) plugin: PluginFile,
+    pub(crate) ends: Vec<&'a PassEnd>,
+    pub(crate) seed: u64,
+    /// The user stopped the run.
+    pub(crate) interrupted: bool,
+}
+
+/// Makes the record of one job.
+pub(crate) fn job(facts: Facts) -> JobRecord {
+    let Facts { job, info, plugin, ends, seed, interrupted } = facts;
+    let mut warnings = Vec::new();
+    for end in &ends {
+        for warning in &end.warnings {
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
+        }
+    }
+    let profile = ends.iter().find_map(|end| match reply(end) {
+        Some(Reply::Profiled(profile)) => Some(profile),
+        _ => None,
+    });
+    let counts: Vec<&Count> = ends
+        .iter()
+        .filter_map(|end| match reply(end) {
+            Some(Reply::Counted(count)) => Some(count),
+            _ => None,
+        })
+        .collect();
+    let time = time(&ends, seed);
+    let digest = digest(&ends, &mut warnings);
+    let allocations = allocations(&counts, time.as_ref(), &mut warnings);
+    complain(profile, &counts, &mut warnings);
+    if let Some(time) = &time {
+        warn_about_samples(time, &mut warnings);
+    }
+    let metrics = info.map(|info| metrics(info, &counts, time.as_ref())).unwrap_or_default();
+    let infos = info.map_or(&[][..], |info| &info.metrics);
+    let timing_is_whole = time.as_ref().is_some_and(|time| time.processes.len() == job.settings.rounds as usize);
+    let (outcome, phase, message) = match ends.iter().find_map(|end| failure(end)) {
+        Some(found) => found,
+        None if timing_is_whole => (JobOutcome::Measured, None, None),
+        None if interrupted => {
+            (JobOutcome::Skipped, None, Some("the run was interrupted before this job was done".to_owned()))
+        }
+        None => (JobOutcome::Failed, None, Some("not all of its passes were run".to_owned())),
+    };
+    JobRecord {
+        id: job.id.clone(),
+        workload: format!("{}/{}", job.plugin, job.workload),
+        about: info.map(|info| info.about.clone()),
+        iteration: info.map(|info| info.iteration.clone()),
+        params: job.params.clone(),
+        tags: job.tags.clone(),
+        settings: settings(job),
+        plugin,
+        outcome,
+        phase,
+        message,
+        warnings,
+        digest,
+        metrics_info: infos.iter().filter(|metric| metrics.contains_key(&metric.id)).map(metric_record).collect(),
+        metrics,
+        profile: profile.map(|profile| ProfileRecord {
+            iterations: profile.iterations,
+            run_ns: profile.run_ns,
+            overhead: time.as_ref().and_then(|time| overhead(profile, time)),
+        }),
+        scopes: profile
+            .map(|profile| profile.scopes.iter().map(|node| scope(node, infos)).collect())
+            .unwrap_or_default(),
+        wall: wall(&ends),
+        time,
+        allocations,
+    }
+}
+
+fn reply(end: &PassEnd) -> Option<&Reply> {
+    match &end.result {
+        PassResult::Reply(reply) => Some(reply),
+        _ => None,
+    }
+}
+
+fn failure(end: &PassEnd) -> Option<(JobOutcome, Option<crate::protocol::Phase>, Option<String>)> {
+    match &end.result {
+        PassResult::Reply(_) => None,
+        PassResult::Failed { phase, message } => Some((JobOutcome::Failed, Some(*phase), Some(message.clone()))),
+        PassResult::Skipped { phase, message } => Some((JobOutcome::Skipped, Some(*phase), Some(message.clone()))),
+    }
+}
+
+fn settings(job: &Job) -> SettingsRecord {
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    SettingsRecord {
+        time_ns: nanos(job.settings.time),
+        rounds: job.settings.rounds,
+        timeout_ns: nanos(job.settings.timeout),
+        memory_bytes: job.settings.memory,
+        threads: job.settings.threads,
+        tolerance: job.settings.tolerance,
+    }
+}
+
+fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
+    let mut medians = Vec::new();
+    let mut processes = Vec::new();
+    for end in ends {
+        let Some(Reply::Timed(timing)) = reply(end) else { continue };
+        medians.extend(process_median(timing));
+        processes.push(Process {
+            round: end.round,
+            seed,
+            cpu: end.cpus.first().copied().unwrap_or(0),
+            cpus: end.cpus.clone(),
+            iterations: timing.iterations,
+            samples_ns: timing.samples_ns.clone(),
+            resolution_ns: timing.resolution_ns,
+            warm_up: timing.warm_up,
+            usage: timing.usage,
+            wall_ns: end.wall_ns,
+        });
+    }
+    let interval = over_processes(&medians)?;
+    Some(Time {
+        median_ns: interval.median,
+        low_ns: interval.low,
+        high_ns: interval.high,
+        confidence: interval.confidence,
+        processes,
+    })
+}
+
+fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<String>) -> Option<Allocations> {
+    let iterations = counts.first()?.iterations.max(1);
+    let range = |quantity: &dyn Fn(&Count) -> f64| {
+        let values: Vec<f64> = counts.iter().map(|count| quantity(count)).collect();
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        (median(&values).unwrap_or(0.0), [low, high])
+    };
+    let each = iterations as f64;
+    let (count, count_range) = range(&|count| count.allocations as f64 / each);
+    let (bytes, bytes_range) = range(&|count| count.bytes as f64 / each);
+    let (peak_bytes, peak_bytes_range) = range(&|count| count.peak_bytes as f64);
+    let (leaked_bytes, _) = range(&|count| count.leaked_bytes as f64 / each);
+    if counts.iter().any(|count| count.untracked) {
+        warnings.push("more blocks lived than orch can track: peak and leaked bytes are too low".to_owned());
+    }
+    let unseen = counts.iter().map(|count| count.resident_growth - count.leaked_bytes).min().unwrap_or(0);
+    if unseen > UNSEEN {
+        let size = crate::render::format::bytes(unseen as f64);
+        warnings.push(format!(
+            "resident memory grew by {size} more than was allocated through malloc: the plugin has an allocator of its \
+             own, or maps memory, which is not counted"
+        ));
+    }
+    Some(Allocations {
+        exact: is_exact(counts),
+        count,
+        bytes,
+        peak_bytes,
+        leaked_bytes,
+        count_range,
+        bytes_range,
+        peak_bytes_range,
+        iterations,
+        processes: counts.len(),
+        page_faults: time.and_then(page_faults),
+    })
+}
+
+fn page_faults(time: &Time) -> Option<f64> {
+    let per_iteration = |process: &Process| {
+        let iterations = process.iterations as f64 * process.samples_ns.len() as f64;
+        (process.usage.minor_faults + process.usage.major_faults) as f64 / iterations.max(1.0)
+    };
+    median(&time.processes.iter().map(per_iteration).collect::<Vec<_>>())
+}
+
+/// The digest, if the plugin has one; a warning if its processes disagree.
+fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> Option<Digest> {
+    let mut first: Option<Digest> = None;
+    for end in ends {
+        let text = match reply(end) {
+            Some(Reply::Profiled(profile)) => &profile.digest,
+            Some(Reply::Counted(count)) => &count.digest,
+            Some(Reply::Timed(timing)) => &timing.digest,
+            _ => continue,
+        };
+        if text.trim().is_empty() {
+            continue;
+        }
+        let digest: Digest = match serde_json::from_str(text) {
+            Ok(digest) => digest,
+            Err(error) => {
+                push_once(warnings, format!("the plugin's digest cannot be read: {error}"));
+                continue;
+            }
+        };
+        match &first {
+            None => first = Some(digest),
+            Some(known) if known.agrees(&digest) => {}
+            Some(known) => push_once(
+                warnings,
+                format!("output differs between processes: digest {} and {}", known.value, digest.value),
+            ),
+        }
+    }
+    first
+}
+
+impl Digest {
+    /// Whether two digests are of the same output: scores where there are scores, else values, within the tolerance
+    /// relative to the larger of 1 and the first.
+    pub(crate) fn agrees(&self, other: &Self) -> bool {
+        let tolerance = self.tolerance.unwrap_or(0.0);
+        let near = |a: f64, b: f64| (a - b).abs() <= tolerance * a.abs().max(1.0);
+        match (self.score, other.score, self.value.as_f64(), other.value.as_f64()) {
+            (Some(a), Some(b), _, _) => near(a, b),
+            (_, _, Some(a), Some(b)) => a == b || near(a, b),
+            _ => self.value == other.value,
+        }
+    }
+}
+
+fn push_once(warnings: &mut Vec<String>, warning: String) {
+    if !warnings.contains(&warning) {
+        warnings.push(warning);
+    }
+}
+
+fn complain(profile: Option<&Profile>, counts: &[&Count], warnings: &mut Vec<String>) {
+    let complaints =
+        profile.iter().flat_map(|profile| &profile.complaints).chain(counts.iter().flat_map(|count| &count.complaints));
+    for complaint in complaints {
+        push_once(warnings, complaint.clone());
+    }
+}
+
+fn warn_about_samples(time: &Time, warnings: &mut Vec<String>) {
+    let samples: usize = time.processes.iter().map(|process| process.samples_ns.len()).sum();
+    if samples < 5 * time.processes.len() {
+        warnings.push(format!(
+            "only {samples} samples in {} processes: one sample takes most of a process's time; a longer `time` gives more",
+            time.processes.len()
+        ));
+    }
+    let slow = time.processes.iter().flat_map(|process| {
+        process.samples_ns.iter().map(|ns| *ns as f64 / process.iterations as f64 / time.median_ns)
+    });
+    let worst = slow.fold(0.0, f64::max);
+    if worst > OUTLIER {
+        warnings.push(format!(
+            "the slowest sample took {worst:.0} times the median: the machine was busy with something else"
+        ));
+    }
+}
+
+fn metrics(info: &WorkloadInfo, counts: &[&Count], time: Option<&Time>) -> IndexMap<String, f64> {
+    let mut metrics = IndexMap::new();
+    let Some(count) = counts.first() else { return metrics };
+    for metric in &info.metrics {
+        let Some(counter) = count.counters.iter().find(|counter| counter.name == metric.counter) else { continue };
+        let per_iteration = counter.sum / count.iterations.max(1) as f64;
+        let seconds = match (metric.per, time) {
+            (Per::Iteration, _) => 1.0,
+            (_, Some(time)) => time.median_ns * 1e-9,
+            (_, None) => continue,
+        };
+        if let Some(value) = metric.value(per_iteration, seconds) {
+            metrics.insert(metric.id.clone(), value);
+        }
+    }
+    metrics
+}
+
+fn metric_record(metric: &MetricInfo) -> (String, MetricRecord) {
+    let record =
+        MetricRecord { unit: metric.unit.clone(), better: metric.better, per: metric.per, about: metric.about.clone() };
+    (metric.id.clone(), record)
+}
+
+fn overhead(profile: &Profile, time: &Time) -> Option<f64> {
+    let profiled = profile.run_ns as f64 / profile.iterations as f64;
+    let overhead = profiled / time.median_ns - 1.0;
+    overhead.is_finite().then_some(overhead)
+}
+
+fn scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
+    let children: Vec<ScopeRecord> = node.children.iter().map(|child| scope(child, metrics)).collect();
+    let seconds = node.total_ns as f64 * 1e-9;
+    let of_scope = |metric: &MetricInfo| {
+        let work = work(node, &metric.counter)?;
+        // Rates and times per unit are over this scope's own work and time; plain counts are of the job alone.
+        (metric.per != Per::Iteration).then(|| metric.value(work, seconds)).flatten()
+    };
+    ScopeRecord {
+        name: node.name.clone(),
+        thread: if node.pool { "pool" } else { "driver" }.to_owned(),
+        calls: node.calls,
+        total_ns: node.total_ns,
+        self_ns: node.self_ns,
+        min_ns: node.min_ns,
+        max_ns: node.max_ns,
+        allocations: node.allocations,
+        bytes: node.bytes,
+        counters: node.counters.iter().map(|counter| (counter.name.clone(), counter.sum)).collect(),
+        metrics: metrics.iter().filter_map(|metric| Some((metric.id.clone(), of_scope(metric)?))).collect(),
+        children,
+    }
+}
+
+/// The sum of a counter over a scope and those inside it; `None` if none of them counted it.
+fn work(node: &ScopeNode, counter: &str) -> Option<f64> {
+    let own = node.counters.iter().find(|found| found.name == counter).map(|found| found.sum);
+    let inside = node.children.iter().filter_map(|child| work(child, counter));
+    own.into_iter().chain(inside).reduce(|a, b| a + b)
+}
+
+fn wall(ends: &[&PassEnd]) -> JobWall {
+    let mut wall = JobWall::default();
+    for end in ends {
+        match end.pass {
+            PassName::None => {}
+            PassName::Profile => wall.profile_ns += end.wall_ns,
+            PassName::Count => wall.count_ns += end.wall_ns,
+            PassName::Time => wall.time_ns += end.wall_ns,
+        }
+        if let Some(Reply::Timed(timing)) = reply(end) {
+            wall.samples_ns += timing.samples_ns.iter().sum::<u64>();
+            wall.warm_up_ns += timing.warm_up.ns;
+        }
+    }
+    wall
+}

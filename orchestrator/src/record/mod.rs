@@ -1,0 +1,296 @@
+//! The record: everything one `orch run` learned, as one immutable JSON file. Field names are an interface.
+
+pub(crate) mod assemble;
+pub(crate) mod store;
+
+use crate::git::GitState;
+use crate::machine::Machine;
+use crate::plugin::catalog::{Better, Per};
+use crate::protocol::{Phase, Usage, WarmUp};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+/// The value of a record's `schema`.
+pub(crate) const SCHEMA: &str = "orch/record/1";
+
+/// One run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) schema: String,
+    /// Name of the folder that the record lies in.
+    pub(crate) id: String,
+    /// When the run began and ended, UTC.
+    pub(crate) started: String,
+    pub(crate) ended: String,
+    pub(crate) outcome: RunOutcome,
+    /// Version of orch.
+    pub(crate) orch: String,
+    /// The command that repeats the run.
+    pub(crate) command: String,
+    pub(crate) seed: u64,
+    pub(crate) scenario: ScenarioRecord,
+    pub(crate) git: GitState,
+    pub(crate) machine: Machine,
+    /// `rustc -vV`; none where there is no compiler.
+    pub(crate) toolchain: Option<String>,
+    pub(crate) plugins: Vec<PluginRecord>,
+    pub(crate) jobs: Vec<JobRecord>,
+    pub(crate) wall: Wall,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RunOutcome {
+    /// Every job was measured.
+    Complete,
+    /// Some were not.
+    Incomplete,
+    /// The user stopped the run.
+    Interrupted,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ScenarioRecord {
+    pub(crate) name: String,
+    pub(crate) about: Option<String>,
+    /// SHA-256 of the file.
+    pub(crate) hash: String,
+    /// The file, relative to the project's root where it lies inside.
+    pub(crate) path: String,
+    /// The `--filter` that chose among its jobs.
+    pub(crate) filter: Option<String>,
+}
+
+/// A plugin of the scenario.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PluginRecord {
+    pub(crate) key: String,
+    pub(crate) name: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) sdk: Option<String>,
+    /// What the plugin says of its own build.
+    pub(crate) build: Value,
+    /// Compiler flags, or the build command, that orch gave.
+    pub(crate) flags: Vec<String>,
+    pub(crate) cpu_features: Option<Vec<String>>,
+    pub(crate) file: Option<PluginFile>,
+}
+
+/// The file that a job's workload came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PluginFile {
+    pub(crate) path: String,
+    /// SHA-256 of the file; none if there was none to load.
+    pub(crate) hash: Option<String>,
+    pub(crate) git: Option<GitState>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct JobRecord {
+    pub(crate) id: String,
+    /// PLUGIN/WORKLOAD, with the scenario's key of the plugin.
+    pub(crate) workload: String,
+    pub(crate) about: Option<String>,
+    pub(crate) iteration: Option<String>,
+    pub(crate) params: Map<String, Value>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) settings: SettingsRecord,
+    pub(crate) plugin: PluginFile,
+    pub(crate) outcome: JobOutcome,
+    /// Where it failed or was skipped.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) phase: Option<Phase>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) message: Option<String>,
+    pub(crate) warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) digest: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) time: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) allocations: Option<Allocations>,
+    pub(crate) metrics: IndexMap<String, f64>,
+    pub(crate) metrics_info: IndexMap<String, MetricRecord>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) profile: Option<ProfileRecord>,
+    pub(crate) scopes: Vec<ScopeRecord>,
+    pub(crate) wall: JobWall,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum JobOutcome {
+    Measured,
+    Failed,
+    Skipped,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SettingsRecord {
+    pub(crate) time_ns: u64,
+    pub(crate) rounds: u32,
+    pub(crate) timeout_ns: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) threads: usize,
+    pub(crate) tolerance: f64,
+}
+
+/// What one iteration computed, as far as the plugin says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Digest {
+    /// A number or a text.
+    pub(crate) value: Value,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) score: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) tolerance: Option<f64>,
+}
+
+/// Time of one iteration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Time {
+    /// Median over processes of the median over samples of sample / iterations.
+    pub(crate) median_ns: f64,
+    /// Confidence interval of the median over processes.
+    pub(crate) low_ns: f64,
+    pub(crate) high_ns: f64,
+    /// Coverage of that interval.
+    pub(crate) confidence: f64,
+    pub(crate) processes: Vec<Process>,
+}
+
+/// One worker process's samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    pub(crate) round: u32,
+    /// The run's seed, which ordered the jobs of the round.
+    pub(crate) seed: u64,
+    /// The first of the CPUs it was pinned to.
+    pub(crate) cpu: usize,
+    pub(crate) cpus: Vec<usize>,
+    /// Iterations in each sample.
+    pub(crate) iterations: u64,
+    pub(crate) samples_ns: Vec<u64>,
+    pub(crate) resolution_ns: u64,
+    pub(crate) warm_up: WarmUp,
+    /// Page faults and context switches while the samples were taken.
+    pub(crate) usage: Usage,
+    /// From spawn to burial.
+    pub(crate) wall_ns: u64,
+}
+
+/// Allocations of one iteration. Whole numbers are written as such.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Allocations {
+    /// All on the driver thread, and all processes agree.
+    pub(crate) exact: bool,
+    /// Medians over the processes where not exact.
+    #[serde(serialize_with = "whole")]
+    pub(crate) count: f64,
+    #[serde(serialize_with = "whole")]
+    pub(crate) bytes: f64,
+    /// The highest rise of live bytes within an iteration.
+    #[serde(serialize_with = "whole")]
+    pub(crate) peak_bytes: f64,
+    /// Live bytes gained per iteration.
+    #[serde(serialize_with = "whole")]
+    pub(crate) leaked_bytes: f64,
+    /// Smallest and largest count of a process; the same where exact.
+    #[serde(serialize_with = "whole_pair")]
+    pub(crate) count_range: [f64; 2],
+    #[serde(serialize_with = "whole_pair")]
+    pub(crate) bytes_range: [f64; 2],
+    #[serde(serialize_with = "whole_pair")]
+    pub(crate) peak_bytes_range: [f64; 2],
+    /// Iterations that each process counted.
+    pub(crate) iterations: u64,
+    /// Processes that counted.
+    pub(crate) processes: usize,
+    /// Page faults of one iteration in the timing pass: median over processes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) page_faults: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MetricRecord {
+    pub(crate) unit: String,
+    pub(crate) better: Option<Better>,
+    pub(crate) per: Per,
+    pub(crate) about: String,
+}
+
+/// How the scopes were recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProfileRecord {
+    pub(crate) iterations: u64,
+    /// Time inside `run` of those iterations, with scopes and counting on.
+    pub(crate) run_ns: u64,
+    /// How much longer an iteration took than in the timing pass; 0.05 = 5 %.
+    pub(crate) overhead: Option<f64>,
+}
+
+/// A scope in the tree, summed over all iterations of the profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ScopeRecord {
+    pub(crate) name: String,
+    /// "driver", or "pool" for scopes of other threads, which are in no total.
+    pub(crate) thread: String,
+    pub(crate) calls: u64,
+    pub(crate) total_ns: u64,
+    pub(crate) self_ns: u64,
+    pub(crate) min_ns: u64,
+    pub(crate) max_ns: u64,
+    pub(crate) allocations: u64,
+    pub(crate) bytes: u64,
+    /// Sums of the counters that were added to in this very scope.
+    #[serde(skip_serializing_if = "IndexMap::is_empty", default)]
+    pub(crate) counters: IndexMap<String, f64>,
+    /// Metrics over the work and the time of this scope and those inside it.
+    #[serde(skip_serializing_if = "IndexMap::is_empty", default)]
+    pub(crate) metrics: IndexMap<String, f64>,
+    pub(crate) children: Vec<ScopeRecord>,
+}
+
+/// Wall time of a job by pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct JobWall {
+    pub(crate) profile_ns: u64,
+    pub(crate) count_ns: u64,
+    pub(crate) time_ns: u64,
+    /// The part of `time_ns` that was samples.
+    pub(crate) samples_ns: u64,
+    /// The part of `time_ns` that was warming up.
+    pub(crate) warm_up_ns: u64,
+}
+
+/// Wall time of the run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Wall {
+    pub(crate) total_ns: u64,
+    /// Building and describing plugins.
+    pub(crate) prepare_ns: u64,
+    /// Waiting for others to finish measuring.
+    pub(crate) lock_ns: u64,
+    pub(crate) profile_ns: u64,
+    pub(crate) count_ns: u64,
+    pub(crate) time_ns: u64,
+    pub(crate) samples_ns: u64,
+    /// samples / total.
+    pub(crate) samples_share: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn whole<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    number(*value).serialize(serializer)
+}
+
+fn whole_pair<S: Serializer>(pair: &[f64; 2], serializer: S) -> Result<S::Ok, S::Error> {
+    pair.map(number).serialize(serializer)
+}
+
+/// A JSON integer where the value is whole and exact, else a float.
+fn number(value: f64) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() < EXACT { Value::from(value as i64) } else { Value::from(value) }
+}

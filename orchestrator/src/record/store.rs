@@ -1,0 +1,50 @@
+//! Results folders: one per run, the record written beside, synced and renamed, never changed afterwards.
+
+use super::Record;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Name of the record in its folder.
+pub(crate) const FILE: &str = "record.json";
+
+/// Makes a new folder `<utc>-<scenario>-<short commit>`; a number is appended if that name is taken.
+pub(crate) fn new_folder(results: &Path, stamp: &str, scenario: &str, commit: &str) -> io::Result<(String, PathBuf)> {
+    fs::create_dir_all(results)?;
+    let base = format!("{stamp}-{scenario}-{commit}");
+    for attempt in 1.. {
+        let id = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
+        let folder = results.join(&id);
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok((id, folder)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("no free name for a results folder"))
+}
+
+/// Stores a record for good.
+pub(crate) fn store(folder: &Path, record: &Record) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(record)?;
+    text.push(b'\n');
+    write_whole(&folder.join(FILE), &text)?;
+    match fs::remove_file(folder.join(crate::runner::journal::FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file so that it is there whole or not at all, whatever happens to the machine.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".tmp");
+    let mut file = File::create(&beside)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,81 @@
+//! How quantities are printed: three significant digits, units that fit, plain digits for sizes.
+
+/// Nanoseconds as `412 ns`, `1.23 µs`, `45.6 ms`, `7.89 s`.
+pub(crate) fn time(ns: f64) -> String {
+    const UNITS: [(f64, &str); 3] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
+    // A value is printed in the unit in which, rounded, it is at least 1.
+    let unit = UNITS.into_iter().find(|(size, _)| ns.abs() >= size * 0.9995);
+    let (size, name) = unit.unwrap_or((1.0, "ns"));
+    format!("{} {name}", number(ns / size))
+}
+
+/// Bytes as `0 B`, `512 B`, `1.50 KiB`, `3.00 MiB`.
+pub(crate) fn bytes(bytes: f64) -> String {
+    const UNITS: [(f64, &str); 4] =
+        [(1_099_511_627_776.0, "TiB"), (1_073_741_824.0, "GiB"), (1_048_576.0, "MiB"), (1024.0, "KiB")];
+    match UNITS.into_iter().find(|(size, _)| bytes.abs() >= size * 0.9995) {
+        Some((size, name)) => format!("{} {name}", number(bytes / size)),
+        None => format!("{} B", number(bytes)),
+    }
+}
+
+/// Three significant digits below 1000, whole numbers above; whole values as they are.
+pub(crate) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "n/a".to_owned();
+    }
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    let magnitude = value.abs();
+    let digits = match magnitude {
+        m if m >= 99.95 => 0,
+        m if m >= 9.995 => 1,
+        m if m >= 0.9995 => 2,
+        m if m >= 0.09995 => 3,
+        _ => 4,
+    };
+    format!("{value:.digits$}")
+}
+
+/// A share as `12.3 %`.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{} %", number((share * 1000.0).round() / 10.0))
+}
+
+/// A timestamp to the second, as people read it.
+pub(crate) fn utc(text: &str) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Err(_) => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_have_three_digits_and_a_fitting_unit() {
+        for (ns, text) in [
+            (0.0, "0 ns"),
+            (0.62, "0.620 ns"),
+            (412.3, "412 ns"),
+            (999.4, "999 ns"),
+            (999.96, "1.00 µs"),
+            (1234.0, "1.23 µs"),
+            (45_600_000.0, "45.6 ms"),
+            (7.89e9, "7.89 s"),
+        ] {
+            assert_eq!(time(ns), text, "{ns}");
+        }
+        for (size, text) in
+            [(0.0, "0 B"), (512.0, "512 B"), (1536.0, "1.50 KiB"), (3_145_728.0, "3 MiB"), (1023.9, "1.000 KiB")]
+        {
+            assert_eq!(bytes(size), text, "{size}");
+        }
+        assert_eq!(number(1_000_000.0), "1000000");
+        assert_eq!(percent(0.1234), "12.3 %");
+        assert_eq!(utc("2026-02-03T04:05:06.7Z"), "2026-02-03 04:05:06 UTC");
+    }
+}

@@ -1,0 +1,91 @@
+//! Reports: a record through a template. Templates get the record itself and filters that format quantities.
+
+pub(crate) mod format;
+mod table;
+
+use crate::record::Record;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde::Serialize;
+use std::path::Path;
+
+/// The templates that orch carries, so that an installed `orch` needs no folder.
+const BUILT_IN: [(&str, &str); 1] = [("summary.txt", include_str!("../../../templates/summary.txt"))];
+
+/// A report that could not be rendered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RenderError {
+    #[error("no template `{name}`: neither in {folder} nor built in (built in: {known})")]
+    Unknown { name: String, folder: String, known: String },
+    #[error("template `{name}`: {message}")]
+    Template { name: String, message: String },
+    #[error("template {path}: {source}")]
+    Read { path: String, source: std::io::Error },
+}
+
+/// What a template sees.
+#[derive(Serialize)]
+struct View<'a> {
+    record: &'a Record,
+}
+
+/// Whether a template of that name exists.
+pub(crate) fn exists(name: &str, folder: &Path) -> bool {
+    folder.join(name).is_file() || BUILT_IN.iter().any(|(known, _)| *known == name)
+}
+
+/// Renders a record through the template `name`: the user's in `folder`, else the built-in one. HTML templates
+/// escape what they print.
+pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
+    let source = source(name, folder)?;
+    let wrong = |error: minijinja::Error| RenderError::Template { name: name.to_owned(), message: explain(&error) };
+    let mut environment = environment(folder).map_err(wrong)?;
+    environment.add_template_owned(name.to_owned(), source).map_err(wrong)?;
+    let template = environment.get_template(name).map_err(wrong)?;
+    template.render(Serde(View { record })).map_err(wrong)
+}
+
+fn source(name: &str, folder: &Path) -> Result<String, RenderError> {
+    let path = folder.join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => return Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(source) => return Err(RenderError::Read { path: path.display().to_string(), source }),
+    }
+    BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned()).ok_or_else(|| {
+        let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+        RenderError::Unknown { name: name.to_owned(), folder: folder.display().to_string(), known: known.join(", ") }
+    })
+}
+
+fn environment(folder: &Path) -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // A block tag on a line of its own leaves no empty line behind.
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
+    environment.set_syntax(syntax);
+    environment.set_loader(minijinja::path_loader(folder));
+    environment.set_auto_escape_callback(|name| match name.rsplit('.').next() {
+        Some("html" | "htm") => AutoEscape::Html,
+        _ => AutoEscape::None,
+    });
+    environment.add_filter("time", format::time);
+    environment.add_filter("bytes", format::bytes);
+    environment.add_filter("number", format::number);
+    environment.add_filter("percent", format::percent);
+    environment.add_filter("utc", format::utc);
+    environment.add_function("table", table::table);
+    Ok(environment)
+}
+
+/// minijinja's message with the place inside the template and all causes.
+fn explain(error: &minijinja::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

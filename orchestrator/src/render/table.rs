@@ -1,0 +1,39 @@
+//! The `table` function of templates: aligned columns in plain text.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use minijinja::value::Kwargs;
+use minijinja::{Error, ErrorKind, Value};
+
+/// Total width, so that a table fits a terminal and a mail.
+const WIDTH: u16 = 80;
+
+/// `table(headers, rows, right=[column indices])`: a table of at most 80 columns. Numbers belong to the right.
+pub(super) fn table(headers: Value, rows: Value, options: Kwargs) -> Result<String, Error> {
+    let right: Vec<usize> = options.get::<Option<Vec<usize>>>("right")?.unwrap_or_default();
+    options.assert_all_used()?;
+    let header = cells(&headers)?;
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .set_header(&header);
+    for row in rows.try_iter()? {
+        let row = cells(&row)?;
+        if row.len() != header.len() {
+            let message = format!("a row has {} cells under {} headers", row.len(), header.len());
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
+        table.add_row(row);
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let side = if right.contains(&index) { CellAlignment::Right } else { CellAlignment::Left };
+        column.set_cell_alignment(side);
+        column.set_padding((0, 1));
+    }
+    Ok(table.lines().map(|line| line.trim_end().to_owned() + "\n").collect())
+}
+
+fn cells(row: &Value) -> Result<Vec<String>, Error> {
+    Ok(row.try_iter()?.map(|cell| cell.to_string()).collect())
+}

@@ -1,0 +1,51 @@
+//! What happens during a run, for whoever shows or logs it. The measuring code itself prints nothing.
+
+use super::journal::PassName;
+use std::time::Duration;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(crate) enum Event<'a> {
+    /// A plugin's build or inspection begins.
+    Preparing {
+        plugin: &'a str,
+    },
+    /// A line of a build's output.
+    BuildLine {
+        line: &'a str,
+    },
+    /// Everything is ready; this many passes follow.
+    Begin {
+        passes: usize,
+        estimate: Duration,
+    },
+    /// Another process is measuring on this machine.
+    WaitingForLock,
+    PassBegins {
+        job: &'a str,
+        pass: PassName,
+        round: u32,
+        left: Duration,
+    },
+    /// A pass gave a result; of timing passes, the median of the time of an iteration so far.
+    PassEnds {
+        job: &'a str,
+        median_ns: Option<f64>,
+    },
+    /// The job is over.
+    JobLost {
+        job: &'a str,
+        phase: &'a str,
+        message: &'a str,
+    },
+    /// Passes that the plan could not know of, or that are left out since their job is lost.
+    PassesChanged {
+        by: i64,
+    },
+    End,
+}
+
+/// Takes events.
+pub(crate) trait Observer {
+    fn see(&mut self, event: Event<'_>);
+}

@@ -1,0 +1,286 @@
+//! Carries a plan out: each step in a fresh worker, its end written to the journal.
+
+use super::event::{Event, Observer};
+use super::interrupt::Interrupt;
+use super::journal::{Journal, PassEnd, PassName, PassResult};
+use super::process::{self, Launch, PassFailure};
+use super::reap;
+use crate::measure::clock::ScopeClock;
+use crate::measure::interval::median;
+use crate::plan::{self, Plan, Step, StepKind};
+use crate::plugin::build::{PluginFailure, Prepared};
+use crate::protocol::{Count, Pass, Phase, Reply, Request, Timing};
+use crate::scenario::Job;
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Everything a run needs besides its plan.
+pub(crate) struct Setting<'a> {
+    pub(crate) jobs: &'a [Job],
+    /// By plugin key.
+    pub(crate) plugins: &'a HashMap<String, Result<Prepared, PluginFailure>>,
+    /// CPUs that this process may use, in order.
+    pub(crate) cpus: &'a [usize],
+    pub(crate) clock: ScopeClock,
+    /// Marks the run's processes.
+    pub(crate) mark: &'a str,
+}
+
+/// How a run ended.
+pub(crate) struct Executed {
+    pub(crate) ends: Vec<PassEnd>,
+    pub(crate) interrupted: bool,
+}
+
+/// Runs all steps. Failures become ends of their jobs; only errors of the system end the run itself.
+pub(crate) fn execute(
+    setting: &Setting,
+    plan: &Plan,
+    journal: &mut Journal,
+    interrupt: &Interrupt,
+    observer: &mut dyn Observer,
+) -> io::Result<Executed> {
+    reap::become_subreaper()?;
+    let mut run = Run {
+        setting,
+        journal,
+        interrupt,
+        observer,
+        ends: Vec::new(),
+        lost: HashSet::new(),
+        pace: Pace::new(plan, setting.jobs),
+    };
+    run.observer.see(Event::Begin { passes: plan.steps.len(), estimate: run.pace.left() });
+    let finished = run.all(plan)?;
+    let ends = run.ends;
+    observer.see(Event::End);
+    Ok(Executed { ends, interrupted: !finished })
+}
+
+struct Run<'a> {
+    setting: &'a Setting<'a>,
+    journal: &'a mut Journal,
+    interrupt: &'a Interrupt,
+    observer: &'a mut dyn Observer,
+    ends: Vec<PassEnd>,
+    /// Jobs that failed or were skipped.
+    lost: HashSet<usize>,
+    pace: Pace,
+}
+
+impl Run<'_> {
+    /// False if the user stopped the run.
+    fn all(&mut self, plan: &Plan) -> io::Result<bool> {
+        for &step in &plan.steps {
+            if self.interrupt.requested() {
+                return Ok(false);
+            }
+            if self.lost.contains(&step.job) {
+                self.pace.skip(step, self.setting.jobs);
+                self.observer.see(Event::PassesChanged { by: -1 });
+                continue;
+            }
+            if !self.step(step)? {
+                return Ok(false);
+            }
+            if step.kind == (StepKind::Count { run: plan::EXACT_RUNS - 1 }) && !self.count_more(step.job)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Further counts of a job whose first ones are not exact.
+    fn count_more(&mut self, job: usize) -> io::Result<bool> {
+        if self.lost.contains(&job) || is_exact(&self.counts(job)) {
+            return Ok(true);
+        }
+        self.observer.see(Event::PassesChanged { by: i64::from(plan::RANGE_RUNS - plan::EXACT_RUNS) });
+        for run in plan::EXACT_RUNS..plan::RANGE_RUNS {
+            if !self.lost.contains(&job) && !self.step(Step { job, kind: StepKind::Count { run } })? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn counts(&self, job: usize) -> Vec<&Count> {
+        let id = &self.setting.jobs[job].id;
+        let own = self.ends.iter().filter(|end| end.job == *id);
+        own.filter_map(|end| match &end.result {
+            PassResult::Reply(reply) => match &**reply {
+                Reply::Counted(count) => Some(count),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// Runs one step; false if the user stopped it.
+    fn step(&mut self, step: Step) -> io::Result<bool> {
+        let job = &self.setting.jobs[step.job];
+        let (pass, round) = match step.kind {
+            StepKind::Profile => (PassName::Profile, 0),
+            StepKind::Count { run } => (PassName::Count, run),
+            StepKind::Time { round } => (PassName::Time, round),
+        };
+        let prepared = match startable(self.setting, job) {
+            Ok(prepared) => prepared,
+            Err(result) => {
+                self.pace.skip(step, self.setting.jobs);
+                self.finish(
+                    step,
+                    PassEnd {
+                        job: job.id.clone(),
+                        pass: PassName::None,
+                        round: 0,
+                        cpus: Vec::new(),
+                        wall_ns: 0,
+                        result,
+                        warnings: Vec::new(),
+                    },
+                )?;
+                return Ok(true);
+            }
+        };
+        self.observer.see(Event::PassBegins { job: &job.id, pass, round, left: self.pace.left() });
+        let cpus = cpus_for(self.setting.cpus, job.settings.threads);
+        let request = request(job, prepared, step.kind, cpus.clone(), self.setting.clock);
+        let launch = Launch {
+            request: &request,
+            timeout: job.settings.timeout,
+            threads: job.settings.threads,
+            env: &prepared.env,
+            mark: self.setting.mark,
+        };
+        let begun = Instant::now();
+        let ended = process::run(&launch, self.interrupt)?;
+        self.pace.done(step, self.setting.jobs, begun.elapsed());
+        let result = match ended.result {
+            Ok(reply) => PassResult::Reply(Box::new(reply)),
+            Err(PassFailure::Failed { phase, message }) => PassResult::Failed { phase, message },
+            Err(PassFailure::Skipped { phase, message }) => PassResult::Skipped { phase, message },
+            Err(PassFailure::Interrupted) => return Ok(false),
+        };
+        let wall_ns = u64::try_from(ended.wall.as_nanos()).unwrap_or(u64::MAX);
+        let end = PassEnd { job: job.id.clone(), pass, round, cpus, wall_ns, result, warnings: ended.warnings };
+        self.finish(step, end)?;
+        Ok(true)
+    }
+
+    fn finish(&mut self, step: Step, end: PassEnd) -> io::Result<()> {
+        self.journal.add(&end)?;
+        match &end.result {
+            PassResult::Reply(reply) => {
+                let median_ns = match &**reply {
+                    Reply::Timed(timing) => process_median(timing),
+                    _ => None,
+                };
+                self.observer.see(Event::PassEnds { job: &end.job, median_ns });
+            }
+            PassResult::Failed { phase, message } | PassResult::Skipped { phase, message } => {
+                self.observer.see(Event::JobLost { job: &end.job, phase: phase.name(), message });
+                self.lost.insert(step.job);
+            }
+        }
+        self.ends.push(end);
+        Ok(())
+    }
+}
+
+/// The plugin of a job, or why the job cannot even be started.
+fn startable<'a>(setting: &Setting<'a>, job: &Job) -> Result<&'a Prepared, PassResult> {
+    let prepared = match setting.plugins.get(&job.plugin) {
+        Some(Ok(prepared)) => prepared,
+        Some(Err(failure)) => {
+            return Err(PassResult::Failed { phase: failure.phase, message: failure.message.clone() });
+        }
+        None => {
+            let message = format!("plugin `{}` was not prepared", job.plugin);
+            return Err(PassResult::Failed { phase: Phase::Build, message });
+        }
+    };
+    let (wanted, there) = (job.settings.threads, setting.cpus.len());
+    if wanted > there {
+        let message = format!("wants {wanted} CPUs, but orch may use {there} here");
+        return Err(PassResult::Skipped { phase: Phase::Start, message });
+    }
+    Ok(prepared)
+}
+
+fn request(job: &Job, prepared: &Prepared, kind: StepKind, cpus: Vec<usize>, clock: ScopeClock) -> Request {
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let pass = match kind {
+        StepKind::Profile => {
+            Pass::Profile { budget_ns: nanos(plan::PROFILE_TIME), most_iterations: plan::PROFILE_ITERATIONS }
+        }
+        StepKind::Count { .. } => Pass::Count { iterations: plan::COUNTED_ITERATIONS },
+        StepKind::Time { .. } => Pass::Time {
+            budget_ns: nanos(plan::time_per_process(job)),
+            sample_ns: nanos(plan::SAMPLE_TIME),
+            warm_up_ns: nanos(plan::warm_up_limit(job)),
+        },
+    };
+    Request {
+        library: prepared.library.clone(),
+        pass,
+        workload: job.workload.clone(),
+        params: serde_json::Value::Object(job.params.clone()).to_string(),
+        cpus,
+        memory: job.settings.memory,
+        clock,
+    }
+}
+
+/// The CPUs of a worker: the last ones, because the first serves most interrupts.
+fn cpus_for(all: &[usize], threads: usize) -> Vec<usize> {
+    all[all.len().saturating_sub(threads)..].to_vec()
+}
+
+/// Counts are exact when nothing came from other threads and all processes agree.
+pub(crate) fn is_exact(counts: &[&Count]) -> bool {
+    let quantities = |count: &Count| (count.allocations, count.bytes, count.peak_bytes, count.leaked_bytes);
+    counts.len() >= plan::EXACT_RUNS as usize
+        && counts.iter().all(|count| count.elsewhere == 0 && !count.untracked)
+        && counts.windows(2).all(|pair| quantities(pair[0]) == quantities(pair[1]))
+}
+
+/// Median time of an iteration in one process.
+pub(crate) fn process_median(timing: &Timing) -> Option<f64> {
+    let per_iteration: Vec<f64> =
+        timing.samples_ns.iter().map(|ns| *ns as f64 / timing.iterations.max(1) as f64).collect();
+    median(&per_iteration)
+}
+
+/// How much time is left: the estimates of the steps to come, corrected by how the past ones kept to theirs.
+struct Pace {
+    ahead: Duration,
+    planned: Duration,
+    taken: Duration,
+}
+
+impl Pace {
+    fn new(plan: &Plan, jobs: &[Job]) -> Self {
+        let ahead = plan.steps.iter().map(|step| plan::estimate(*step, jobs)).sum();
+        Self { ahead, planned: Duration::ZERO, taken: Duration::ZERO }
+    }
+
+    fn skip(&mut self, step: Step, jobs: &[Job]) {
+        self.ahead = self.ahead.saturating_sub(plan::estimate(step, jobs));
+    }
+
+    fn done(&mut self, step: Step, jobs: &[Job], taken: Duration) {
+        self.skip(step, jobs);
+        self.planned += plan::estimate(step, jobs);
+        self.taken += taken;
+    }
+
+    fn left(&self) -> Duration {
+        if self.planned.is_zero() {
+            return self.ahead;
+        }
+        self.ahead.mul_f64((self.taken.as_secs_f64() / self.planned.as_secs_f64()).clamp(0.01, 1000.0))
+    }
+}

@@ -1,0 +1,38 @@
+//! Ctrl-C and SIGTERM: a flag and a descriptor to wait on, so that a run ends in an orderly way.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the user wants to stop.
+#[derive(Clone)]
+pub(crate) struct Interrupt {
+    flag: Arc<AtomicBool>,
+    wake: Arc<OwnedFd>,
+}
+
+impl Interrupt {
+    /// Listens to SIGINT and SIGTERM from now on. The second one ends the program at once, as if nobody listened.
+    pub(crate) fn listen() -> io::Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        let (read, write) = UnixStream::pair()?;
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // Registered first, so that it sees the flag before the flag is set.
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
+            signal_hook::flag::register(signal, Arc::clone(&flag))?;
+            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+        }
+        Ok(Self { flag, wake: Arc::new(read.into()) })
+    }
+
+    pub(crate) fn requested(&self) -> bool {
+        self.flag.load(Ordering::Relaxed)
+    }
+
+    /// Becomes readable once an interrupt was requested, and stays so.
+    pub(crate) fn descriptor(&self) -> &OwnedFd {
+        &self.wake
+    }
+}

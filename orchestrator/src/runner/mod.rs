@@ -1,0 +1,9 @@
+//! Carrying out a plan: worker processes, one after the other, and what becomes of each.
+
+pub(crate) mod event;
+pub(crate) mod execute;
+pub(crate) mod interrupt;
+pub(crate) mod journal;
+pub(crate) mod lock;
+pub(crate) mod process;
+mod reap;

@@ -1,0 +1,198 @@
+//! Reading a scenario's text: syntax, schema, and what the schema cannot say. No plugin is needed for this.
+
+use super::problem::{Problem, nearest};
+use super::wire;
+use super::yaml::{Node, Step, steps};
+use super::{Entry, PluginSource, PluginSpec, Scenario, Settings, Source, conform, quantity};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Reads a scenario. `root` is where relative paths start; `stem` names a scenario that has no name.
+pub(crate) fn read(text: &str, root: &Path, stem: &str) -> Result<Scenario, Vec<Problem>> {
+    let node = Node::parse(text).map_err(|problem| vec![problem])?;
+    let value = node.to_value();
+    let source = Source { text: text.to_owned(), root: node };
+    if value.is_null() {
+        let hint = "begin with `plugins:` and `workloads:`; `orch schema` prints all fields".to_owned();
+        return Err(vec![source.problem(&[], "the file is empty", Some(hint))]);
+    }
+    let violations = conform::violations(&wire::schema(), &value);
+    if !violations.is_empty() {
+        return Err(violations.into_iter().map(|violation| locate(&source, violation)).collect());
+    }
+    let wire: wire::Scenario = serde_json::from_value(value)
+        .map_err(|error| vec![source.problem(&[], format!("the scenario cannot be read: {error}"), None)])?;
+    let mut check = Check { source: &source, root, problems: Vec::new() };
+    let plugins = check.plugins(&wire);
+    let entries = check.entries(&wire);
+    if !check.problems.is_empty() {
+        return Err(check.problems);
+    }
+    let name = wire.name.unwrap_or_else(|| stem.to_owned());
+    Ok(Scenario { name, about: wire.about, plugins, entries, reports: wire.reports, source })
+}
+
+fn locate(source: &Source, violation: conform::Violation) -> Problem {
+    match violation.key {
+        Some(key) => source.key_problem(&violation.path, &key, violation.message, violation.hint),
+        None => source.problem(&violation.path, violation.message, violation.hint),
+    }
+}
+
+/// Gathers problems while converting.
+struct Check<'a> {
+    source: &'a Source,
+    root: &'a Path,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn add(&mut self, path: &[Step], message: impl Into<String>, hint: Option<&str>) {
+        self.problems.push(self.source.problem(path, message, hint.map(str::to_owned)));
+    }
+
+    fn plugins(&mut self, wire: &wire::Scenario) -> Vec<(String, PluginSpec)> {
+        let mut specs = Vec::new();
+        for (key, plugin) in &wire.plugins {
+            let path = [Step::Key("plugins".to_owned()), Step::Key(key.clone())];
+            if key.is_empty() || key.contains('/') || key.contains(char::is_whitespace) {
+                let message = format!("the plugin key {key:?} is empty or has a space or '/'");
+                self.problems.push(self.source.key_problem(&path[..1], key, message, None));
+            }
+            if let Some(source) = self.plugin_source(&path, plugin) {
+                let env = plugin.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+                specs.push((key.clone(), PluginSpec { source, env }));
+            }
+        }
+        specs
+    }
+
+    fn plugin_source(&mut self, path: &[Step], plugin: &wire::Plugin) -> Option<PluginSource> {
+        let field = |name: &str| [path, &[Step::Key(name.to_owned())]].concat();
+        if let Some(cpu) = &plugin.cpu
+            && plugin.crate_folder.is_none()
+        {
+            self.add(&field("cpu"), format!("`cpu: {cpu}` goes with `crate`, which orch builds itself"), None);
+        }
+        match (&plugin.crate_folder, &plugin.path, &plugin.dir, &plugin.build) {
+            (Some(folder), None, None, None) => {
+                let folder = self.existing(&field("crate"), folder, "Cargo.toml")?;
+                let cpu = plugin.cpu.clone().unwrap_or_else(|| "native".to_owned());
+                Some(PluginSource::Crate { folder, cpu })
+            }
+            (None, Some(file), None, None) => Some(PluginSource::File(self.existing(&field("path"), file, "")?)),
+            (None, None, Some(folder), Some(command)) => {
+                let folder = self.existing(&field("dir"), folder, "")?;
+                Some(PluginSource::Command { folder, command: command.clone() })
+            }
+            _ => {
+                let hint = "write `crate: FOLDER`, or `path: FILE.so`, or `dir: FOLDER` with `build: 'COMMAND'`";
+                self.add(path, "a plugin is one of `crate`, `path`, or `dir` with `build`", Some(hint));
+                None
+            }
+        }
+    }
+
+    /// An absolute path to something that exists; `inside` has to be in it.
+    fn existing(&mut self, at: &[Step], written: &str, inside: &str) -> Option<PathBuf> {
+        let path = self.root.join(written);
+        if path.join(inside).exists() {
+            return Some(path);
+        }
+        let missing =
+            if path.exists() { format!("`{written}` has no {inside}") } else { format!("`{written}` does not exist") };
+        let hint = format!("relative paths start at {}", self.root.display());
+        self.add(at, missing, Some(&hint));
+        None
+    }
+
+    fn entries(&mut self, wire: &wire::Scenario) -> Vec<Entry> {
+        let at = vec![Step::Key("defaults".to_owned())];
+        let defaults = self.settings(&at, &wire.defaults, &Settings::default());
+        let mut entries = Vec::new();
+        for (index, workload) in wire.workloads.iter().enumerate() {
+            let at = vec![Step::Key("workloads".to_owned()), Step::Index(index)];
+            let settings = self.settings(&at, &own_settings(workload), &defaults);
+            let (plugin, name) = workload.workload.split_once('/').unwrap_or((&workload.workload, ""));
+            if !wire.plugins.contains_key(plugin) {
+                let path = [&at[..], &[Step::Key("workload".to_owned())]].concat();
+                let known: Vec<&str> = wire.plugins.keys().map(String::as_str).collect();
+                let hint = match nearest(plugin, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}/{name}`?"),
+                    None => format!("plugins of this scenario: {}", known.join(", ")),
+                };
+                self.add(&path, format!("no plugin `{plugin}` in this scenario"), Some(&hint));
+            }
+            self.matrix(&at, workload);
+            entries.push(Entry {
+                index,
+                plugin: plugin.to_owned(),
+                workload: name.to_owned(),
+                id: workload.id.clone(),
+                params: workload.params.clone(),
+                matrix: workload.matrix.iter().map(|(name, values)| (name.clone(), values.clone())).collect(),
+                tags: workload.tags.clone(),
+                settings,
+            });
+        }
+        entries
+    }
+
+    fn matrix(&mut self, at: &[Step], workload: &wire::Workload) {
+        for (name, values) in &workload.matrix {
+            let path = [at, &steps("matrix"), &[Step::Key(name.clone())]].concat();
+            if values.is_empty() {
+                self.add(&path, format!("`{name}` lists no values, so there is nothing to measure"), None);
+            }
+            if workload.params.contains_key(name) {
+                self.add(&path, format!("`{name}` stands in `params` and in `matrix`"), Some("keep one of them"));
+            }
+        }
+    }
+
+    fn settings(&mut self, at: &[Step], wire: &wire::Settings, base: &Settings) -> Settings {
+        Settings {
+            time: self.quantity(at, "time", wire.time.as_deref(), quantity::duration, base.time),
+            rounds: wire.rounds.unwrap_or(base.rounds),
+            timeout: self.quantity::<Duration>(
+                at,
+                "timeout",
+                wire.timeout.as_deref(),
+                quantity::duration,
+                base.timeout,
+            ),
+            memory: self.quantity(at, "memory", wire.memory.as_deref(), quantity::bytes, base.memory),
+            threads: wire.threads.map_or(base.threads, |threads| threads as usize),
+            tolerance: self.quantity(at, "tolerance", wire.tolerance.as_deref(), quantity::percent, base.tolerance),
+        }
+    }
+
+    fn quantity<T>(
+        &mut self,
+        at: &[Step],
+        field: &str,
+        text: Option<&str>,
+        parse: impl Fn(&str) -> Result<T, String>,
+        base: T,
+    ) -> T {
+        match text.map(parse) {
+            None => base,
+            Some(Ok(value)) => value,
+            Some(Err(message)) => {
+                self.add(&[at, &[Step::Key(field.to_owned())]].concat(), format!("{field}: {message}"), None);
+                base
+            }
+        }
+    }
+}
+
+fn own_settings(workload: &wire::Workload) -> wire::Settings {
+    wire::Settings {
+        time: workload.time.clone(),
+        rounds: workload.rounds,
+        timeout: workload.timeout.clone(),
+        memory: workload.memory.clone(),
+        threads: workload.threads,
+        tolerance: workload.tolerance.clone(),
+    }
+}

@@ -1,0 +1,132 @@
+//! Checking a value against a JSON Schema, with messages for people. Serves scenario files and workload parameters.
+
+use super::problem::nearest;
+use super::yaml::{Step, steps};
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use serde_json::Value;
+
+/// A violation: where in the value, whether a key of that object is meant, what, and what to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) path: Vec<Step>,
+    /// The key inside the object at `path` that is wrong.
+    pub(crate) key: Option<String>,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// Lists everything about `value` that `schema` does not allow. A schema that is none allows everything.
+pub(crate) fn violations(schema: &Value, value: &Value) -> Vec<Violation> {
+    let Ok(validator) = jsonschema::validator_for(schema) else { return Vec::new() };
+    validator.iter_errors(value).flat_map(|error| describe(schema, value, &error)).collect()
+}
+
+fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -> Vec<Violation> {
+    let pointer = error.instance_path().as_str();
+    let path = steps(pointer);
+    let name = path.iter().rev().find_map(|step| match step {
+        Step::Key(name) => Some(name.as_str()),
+        Step::Index(_) => None,
+    });
+    let subject = name.map_or_else(|| "the document".to_owned(), |name| format!("`{name}`"));
+    let value = shown(root.pointer(pointer).unwrap_or(root));
+    let plain = |message: String| vec![Violation { path: path.clone(), key: None, message, hint: None }];
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = properties(schema, error);
+            unexpected
+                .iter()
+                .map(|key| Violation {
+                    path: path.clone(),
+                    key: Some(key.clone()),
+                    message: format!("unknown field `{key}`"),
+                    hint: Some(match nearest(key, known.iter().map(String::as_str)) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None if known.is_empty() => "it takes no fields".to_owned(),
+                        None => format!("known: {}", known.join(", ")),
+                    }),
+                })
+                .collect()
+        }
+        ValidationErrorKind::Required { property } => {
+            let property = property.as_str().unwrap_or_default();
+            plain(format!("`{property}` is missing"))
+        }
+        ValidationErrorKind::Type { kind } => plain(format!("{subject} is {value}, but has to be {}", types(kind))),
+        ValidationErrorKind::Enum { options } => {
+            let words: Vec<String> = options.as_array().into_iter().flatten().map(shown).collect();
+            let near = root
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .and_then(|text| nearest(text, options.as_array().into_iter().flatten().filter_map(Value::as_str)));
+            vec![Violation {
+                path,
+                key: None,
+                message: format!("{subject} is {value}, but has to be one of {}", words.join(", ")),
+                hint: near.map(|near| format!("did you mean `{near}`?")),
+            }]
+        }
+        ValidationErrorKind::Minimum { limit } => {
+            plain(format!("{subject} is {value}, but has to be at least {limit}"))
+        }
+        ValidationErrorKind::Maximum { limit } => plain(format!("{subject} is {value}, but has to be at most {limit}")),
+        ValidationErrorKind::ExclusiveMinimum { limit } => {
+            plain(format!("{subject} is {value}, but has to be more than {limit}"))
+        }
+        ValidationErrorKind::ExclusiveMaximum { limit } => {
+            plain(format!("{subject} is {value}, but has to be less than {limit}"))
+        }
+        ValidationErrorKind::MinItems { limit } | ValidationErrorKind::MinProperties { limit } => {
+            plain(format!("{subject} needs at least {limit} entr{}", if *limit == 1 { "y" } else { "ies" }))
+        }
+        ValidationErrorKind::Pattern { pattern } => {
+            plain(format!("{subject} is {value}, which does not match {pattern}"))
+        }
+        _ => plain(format!("{subject}: {error}")),
+    }
+}
+
+/// The field names that the object of an error may have.
+fn properties(schema: &Value, error: &jsonschema::ValidationError) -> Vec<String> {
+    // The path leads to the keyword "additionalProperties"; its siblings are beside it.
+    let keyword = error.schema_path().as_str();
+    let parent = keyword.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let beside = schema.pointer(&format!("{parent}/properties")).or_else(|| {
+        let absolute = error.evaluation_path().as_str();
+        absolute.rsplit_once('/').and_then(|(parent, _)| schema.pointer(&format!("{parent}/properties")))
+    });
+    beside.and_then(Value::as_object).map(|object| object.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn types(kind: &TypeKind) -> String {
+    let name = |kind: &jsonschema::JsonType| match kind {
+        jsonschema::JsonType::String => "text",
+        jsonschema::JsonType::Integer => "a whole number",
+        jsonschema::JsonType::Number => "a number",
+        jsonschema::JsonType::Boolean => "true or false",
+        jsonschema::JsonType::Array => "a list",
+        jsonschema::JsonType::Object => "a map",
+        jsonschema::JsonType::Null => "absent",
+    };
+    match kind {
+        TypeKind::Single(kind) => name(kind).to_owned(),
+        TypeKind::Multiple(kinds) => {
+            // "or absent" helps nobody: an absent field is no error.
+            let names: Vec<&str> = kinds.iter().map(|kind| name(&kind)).filter(|name| *name != "absent").collect();
+            names.join(" or ")
+        }
+    }
+}
+
+/// A value as it is quoted in a message.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Object(_) => "a map".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Null => "empty".to_owned(),
+        other => {
+            let text = other.to_string();
+            if text.chars().count() > 60 { format!("{}...", text.chars().take(57).collect::<String>()) } else { text }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! From entries to jobs: matrices multiplied out, ids derived, parameters checked against the plugins' schemas.
+
+use super::problem::{Problem, nearest};
+use super::yaml::Step;
+use super::{Entry, Job, Scenario, conform};
+use crate::plugin::catalog::{Description, WorkloadInfo};
+use serde_json::{Map, Value};
+
+/// What is known of a plugin when jobs are made: its description, unless it failed before it could give one.
+type Offer<'a> = Option<&'a Description>;
+
+/// All jobs of a scenario. `offer` returns a plugin's description by key; a plugin without one makes jobs that will
+/// fail, with parameters that nobody could check.
+pub(crate) fn jobs<'a>(scenario: &Scenario, offer: impl Fn(&str) -> Offer<'a>) -> Result<Vec<Job>, Vec<Problem>> {
+    let mut jobs: Vec<Job> = Vec::new();
+    let mut problems = Vec::new();
+    for entry in &scenario.entries {
+        let info = match offer(&entry.plugin) {
+            None => None,
+            Some(description) => match description.workload(&entry.workload) {
+                Some(info) => Some(info),
+                None => {
+                    problems.push(unknown_workload(scenario, entry, description));
+                    continue;
+                }
+            },
+        };
+        for cell in cells(entry) {
+            if let Some(info) = info {
+                problems.extend(params_problems(scenario, entry, info, &cell));
+            }
+            let id = cell.id(entry);
+            if jobs.iter().any(|job| job.id == id) {
+                let message = format!("two jobs are named `{id}`");
+                let hint = Some("give one of them an `id`".to_owned());
+                problems.push(scenario.source.problem(&place(entry, &[]), message, hint));
+            }
+            jobs.push(Job {
+                id,
+                plugin: entry.plugin.clone(),
+                workload: entry.workload.clone(),
+                params: cell.params,
+                tags: entry.tags.clone(),
+                settings: entry.settings.clone(),
+            });
+        }
+    }
+    // A bad parameter of an entry with a matrix is found in each of its cells.
+    let mut unique: Vec<Problem> = Vec::new();
+    for problem in problems {
+        if !unique.contains(&problem) {
+            unique.push(problem);
+        }
+    }
+    if unique.is_empty() { Ok(jobs) } else { Err(unique) }
+}
+
+/// One combination of an entry's matrix.
+struct Cell {
+    params: Map<String, Value>,
+    /// The matrix's choices: name, index in its list, value.
+    chosen: Vec<(String, usize, Value)>,
+}
+
+impl Cell {
+    fn id(&self, entry: &Entry) -> String {
+        let base = entry.id.as_deref().unwrap_or(&entry.workload);
+        if self.chosen.is_empty() {
+            return base.to_owned();
+        }
+        let parts: Vec<String> = self
+            .chosen
+            .iter()
+            .map(|(name, _, value)| match value {
+                Value::String(text) => format!("{name}={text}"),
+                other => format!("{name}={other}"),
+            })
+            .collect();
+        format!("{base}[{}]", parts.join(","))
+    }
+}
+
+fn cells(entry: &Entry) -> Vec<Cell> {
+    let mut cells = vec![Cell { params: entry.params.clone(), chosen: Vec::new() }];
+    for (name, values) in &entry.matrix {
+        cells = cells
+            .iter()
+            .flat_map(|cell| {
+                values.iter().enumerate().map(|(index, value)| {
+                    let mut params = cell.params.clone();
+                    params.insert(name.clone(), value.clone());
+                    let mut chosen = cell.chosen.clone();
+                    chosen.push((name.clone(), index, value.clone()));
+                    Cell { params, chosen }
+                })
+            })
+            .collect();
+    }
+    cells
+}
+
+fn params_problems(scenario: &Scenario, entry: &Entry, info: &WorkloadInfo, cell: &Cell) -> Vec<Problem> {
+    let Some(schema) = &info.params else { return Vec::new() };
+    let subject = format!("workload `{}/{}`", entry.plugin, entry.workload);
+    conform::violations(schema, &Value::Object(cell.params.clone()))
+        .into_iter()
+        .map(|violation| {
+            let message = match &violation.key {
+                Some(key) if violation.path.is_empty() => format!("{subject}: unknown parameter `{key}`"),
+                _ => format!("{subject}: {}", violation.message),
+            };
+            let more = format!("`orch list {}/{}` shows all parameters", entry.plugin, entry.workload);
+            let hint = Some(violation.hint.map_or_else(|| more.clone(), |hint| format!("{hint} {more}")));
+            let first = match violation.path.first() {
+                Some(Step::Key(name)) => Some(name.as_str()),
+                _ => violation.key.as_deref(),
+            };
+            let chosen = cell.chosen.iter().find(|(name, _, _)| Some(name.as_str()) == first);
+            match (chosen, &violation.key) {
+                // A value that came from the matrix stands there.
+                (Some((name, index, _)), None) => {
+                    let inside = [Step::Key("matrix".to_owned()), Step::Key(name.clone()), Step::Index(*index)];
+                    let path = place(entry, &[&inside[..], violation.path.get(1..).unwrap_or_default()].concat());
+                    scenario.source.problem(&path, message, hint)
+                }
+                (Some((name, _, _)), Some(_)) => {
+                    scenario.source.key_problem(&place(entry, &[Step::Key("matrix".to_owned())]), name, message, hint)
+                }
+                (None, Some(key)) => {
+                    let path = place(entry, &[&[Step::Key("params".to_owned())], &violation.path[..]].concat());
+                    scenario.source.key_problem(&path, key, message, hint)
+                }
+                (None, None) => {
+                    let path = place(entry, &[&[Step::Key("params".to_owned())], &violation.path[..]].concat());
+                    scenario.source.problem(&path, message, hint)
+                }
+            }
+        })
+        .collect()
+}
+
+fn place(entry: &Entry, inside: &[Step]) -> Vec<Step> {
+    [&[Step::Key("workloads".to_owned()), Step::Index(entry.index)], inside].concat()
+}
+
+fn unknown_workload(scenario: &Scenario, entry: &Entry, description: &Description) -> Problem {
+    let known: Vec<&str> = description.workloads.iter().map(|workload| workload.id.as_str()).collect();
+    let hint = match nearest(&entry.workload, known.iter().copied()) {
+        Some(near) => format!("did you mean `{}/{near}`?", entry.plugin),
+        None => format!("it has {}", known.join(", ")),
+    };
+    let message = format!("plugin `{}` has no workload `{}`", entry.plugin, entry.workload);
+    scenario.source.problem(&place(entry, &[Step::Key("workload".to_owned())]), message, Some(hint))
+}

@@ -1,0 +1,133 @@
+//! Scenarios: what to measure, checked. Reading finds every problem of a file at once, each with its place.
+//!
+//! `Scenario::read` checks what the file says by itself; `Scenario::jobs` checks it against what the plugins offer.
+
+mod check;
+mod conform;
+mod expand;
+pub(crate) mod problem;
+pub(crate) mod quantity;
+pub(crate) mod wire;
+pub(crate) mod yaml;
+
+pub(crate) use check::read;
+pub(crate) use expand::jobs;
+
+use problem::Problem;
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A scenario that makes sense by itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) about: Option<String>,
+    pub(crate) plugins: Vec<(String, PluginSpec)>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) reports: Vec<String>,
+    /// The file's text and places, for problems that are found later.
+    pub(crate) source: Source,
+}
+
+/// Where a plugin comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PluginSpec {
+    pub(crate) source: PluginSource,
+    pub(crate) env: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PluginSource {
+    /// A crate that orch builds for a target-cpu.
+    Crate { folder: PathBuf, cpu: String },
+    /// A shell command run in a folder.
+    Command { folder: PathBuf, command: String },
+    /// A library as it is.
+    File(PathBuf),
+}
+
+/// One item of `workloads:`, before its matrix is multiplied out.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// Its place in the list, from 0.
+    pub(crate) index: usize,
+    pub(crate) plugin: String,
+    pub(crate) workload: String,
+    pub(crate) id: Option<String>,
+    pub(crate) params: Map<String, Value>,
+    pub(crate) matrix: Vec<(String, Vec<Value>)>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) settings: Settings,
+}
+
+/// Budgets and limits of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Settings {
+    /// Timed samples over all rounds together.
+    pub(crate) time: Duration,
+    pub(crate) rounds: u32,
+    /// One worker process, from spawn to result.
+    pub(crate) timeout: Duration,
+    /// Bytes; one worker process.
+    pub(crate) memory: u64,
+    pub(crate) threads: usize,
+    /// Relative difference that does not matter, 0.01 = 1 %.
+    pub(crate) tolerance: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_millis(500),
+            rounds: 5,
+            timeout: Duration::from_secs(60),
+            memory: 2 << 30,
+            threads: 1,
+            tolerance: 0.01,
+        }
+    }
+}
+
+/// One workload with parameters: what is measured in fresh worker processes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    /// Key of the plugin in the scenario.
+    pub(crate) plugin: String,
+    /// The workload's id inside the plugin.
+    pub(crate) workload: String,
+    pub(crate) params: Map<String, Value>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) settings: Settings,
+}
+
+/// A file's text with the place of each value.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) text: String,
+    pub(crate) root: yaml::Node,
+}
+
+impl Source {
+    fn problem(&self, path: &[yaml::Step], message: impl Into<String>, hint: Option<String>) -> Problem {
+        Problem::new(&self.text, self.root.walk(path).at.clone(), message, hint)
+    }
+
+    /// A problem of a key, not of its value.
+    fn key_problem(&self, path: &[yaml::Step], key: &str, message: String, hint: Option<String>) -> Problem {
+        let at = self.root.key(path, key).unwrap_or_else(|| self.root.walk(path).at.clone());
+        Problem::new(&self.text, at, message, hint)
+    }
+}
+
+impl Scenario {
+    /// The problem of a report whose template is nowhere.
+    pub(crate) fn report_problem(&self, name: &str, folder: &std::path::Path) -> Problem {
+        let index = self.reports.iter().position(|report| report == name).unwrap_or(0);
+        let path = [yaml::Step::Key("reports".to_owned()), yaml::Step::Index(index)];
+        let hint =
+            format!("templates are files in {}, named without folders; summary.txt is built in", folder.display());
+        self.source.problem(&path, format!("no template `{name}`"), Some(hint))
+    }
+}

@@ -1,0 +1,62 @@
+//! A finding in a scenario file: where, what is wrong, what to try; and how a list of them is shown.
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use std::fmt::Write;
+use std::ops::Range;
+
+/// One thing that is wrong with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// Byte range in the file.
+    pub(crate) at: Range<usize>,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Problem {
+    /// `at` counts characters, as the YAML parser does.
+    pub(crate) fn new(text: &str, at: Range<usize>, message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { at: byte_range(text, at), message: message.into(), hint }
+    }
+}
+
+fn byte_range(text: &str, characters: Range<usize>) -> Range<usize> {
+    let byte = |index: usize| text.char_indices().nth(index).map_or(text.len(), |(byte, _)| byte);
+    let start = byte(characters.start);
+    let mut end = byte(characters.end.max(characters.start));
+    // A map or list is only known by its beginning: underline its first word.
+    if end == start {
+        end += text[start..].chars().take_while(|c| !c.is_whitespace() && *c != ':').map(char::len_utf8).sum::<usize>();
+    }
+    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    start..end.clamp(start, line_end.max(start))
+}
+
+/// All problems of a file with their places and the lines they stand in, in the order of the file.
+pub(crate) fn show(path: &str, text: &str, problems: &[Problem], colour: bool) -> String {
+    let mut sorted: Vec<&Problem> = problems.iter().collect();
+    sorted.sort_by_key(|problem| problem.at.start);
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let mut out = String::new();
+    for problem in sorted {
+        let snippet = Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(problem.at.clone()));
+        let mut group = Level::ERROR.primary_title(problem.message.as_str()).element(snippet);
+        if let Some(hint) = &problem.hint {
+            group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
+        }
+        let _ = writeln!(out, "{}\n", renderer.render(&[group]));
+    }
+    let count = problems.len();
+    let _ = write!(out, "{count} problem{} in {path}; nothing was measured", if count == 1 { "" } else { "s" });
+    out
+}
+
+/// The known word nearest to a wrong one, if one is near enough to be meant.
+pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(wrong, word), word))
+        .filter(|(distance, word)| *distance <= 1.max(word.chars().count() / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}

@@ -1,0 +1,113 @@
+//! A scenario exactly as people write it: the serde types, from which the published JSON Schema comes too.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A benchmark scenario of orch: which workloads of which plugins are measured, and how.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scenario {
+    /// Name of the scenario, part of the results folder's name; the file's name without ending if absent.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
+    pub(crate) name: Option<String>,
+    /// What the scenario is for.
+    pub(crate) about: Option<String>,
+    /// The plugins, by the key that workloads name them with.
+    #[schemars(extend("minProperties" = 1))]
+    pub(crate) plugins: IndexMap<String, Plugin>,
+    /// Settings of all workloads that do not say otherwise.
+    #[serde(default)]
+    pub(crate) defaults: Settings,
+    /// What is measured.
+    #[schemars(length(min = 1))]
+    pub(crate) workloads: Vec<Workload>,
+    /// Templates that are rendered into the results folder.
+    #[serde(default)]
+    pub(crate) reports: Vec<String>,
+}
+
+/// Where a plugin comes from: `crate`, `path`, or `dir` with `build`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plugin {
+    /// Folder of a plugin crate, which orch builds.
+    #[serde(rename = "crate")]
+    pub(crate) crate_folder: Option<String>,
+    /// The target-cpu that a crate is built for; `native` if absent.
+    pub(crate) cpu: Option<String>,
+    /// A shared library, taken as it is.
+    pub(crate) path: Option<String>,
+    /// Folder in which `build` is run.
+    pub(crate) dir: Option<String>,
+    /// Shell command that writes the shared library to "$ORCH_OUT"; "$ORCH_INCLUDE" holds orch_plugin.h.
+    pub(crate) build: Option<String>,
+    /// Variables in the environment of the plugin's worker processes.
+    #[serde(default)]
+    pub(crate) env: IndexMap<String, String>,
+}
+
+/// Budgets and limits of a job.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Timed samples of a job over all rounds together, such as `500ms`.
+    pub(crate) time: Option<String>,
+    /// Fresh processes that a job is timed in.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(crate) rounds: Option<u32>,
+    /// Limit of one worker process from spawn to result, such as `60s`.
+    pub(crate) timeout: Option<String>,
+    /// Memory of one worker process, such as `2GiB`.
+    pub(crate) memory: Option<String>,
+    /// CPUs of a worker process.
+    #[schemars(range(min = 1, max = 4096))]
+    pub(crate) threads: Option<u32>,
+    /// The relative difference that does not matter, such as `1%`.
+    pub(crate) tolerance: Option<String>,
+}
+
+/// One workload, or with `matrix` one for each combination of the listed values.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Workload {
+    /// The workload as PLUGIN/WORKLOAD.
+    #[schemars(regex(pattern = r"^[^/\s]+/[^/\s]+$"))]
+    pub(crate) workload: String,
+    /// Name of the job; derived from the workload and its matrix values if absent.
+    #[schemars(regex(pattern = r"^[^\s/\[\]]+$"))]
+    pub(crate) id: Option<String>,
+    /// Parameters of the workload.
+    #[serde(default)]
+    pub(crate) params: Map<String, Value>,
+    /// Parameters with lists of values: each combination is a job.
+    #[serde(default)]
+    pub(crate) matrix: IndexMap<String, Vec<Value>>,
+    /// Words to select and group jobs by.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// Timed samples of each job over all rounds together, such as `500ms`.
+    pub(crate) time: Option<String>,
+    /// Fresh processes that each job is timed in.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(crate) rounds: Option<u32>,
+    /// Limit of one worker process from spawn to result, such as `60s`.
+    pub(crate) timeout: Option<String>,
+    /// Memory of one worker process, such as `2GiB`.
+    pub(crate) memory: Option<String>,
+    /// CPUs of a worker process.
+    #[schemars(range(min = 1, max = 4096))]
+    pub(crate) threads: Option<u32>,
+    /// The relative difference that does not matter, such as `1%`.
+    pub(crate) tolerance: Option<String>,
+}
+
+/// The JSON Schema of a scenario file.
+pub(crate) fn schema() -> Value {
+    let mut schema = schemars::schema_for!(Scenario).to_value();
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("title".to_owned(), "orch scenario".into());
+    }
+    schema
+}

@@ -1,0 +1,201 @@
+//! YAML with a place for every key and value, so that any later finding can point at what the user wrote.
+
+use super::problem::Problem;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use serde_yaml::{Location, Spanned};
+use std::fmt;
+use std::ops::Range;
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    /// Byte range in the file; of a map or list only its beginning.
+    pub(crate) at: Range<usize>,
+    pub(crate) kind: Kind,
+}
+
+/// What YAML can say, with keys that are text.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) at: Range<usize>,
+    pub(crate) name: String,
+}
+
+/// A step from a value to one inside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl Node {
+    /// Parses a whole file. Duplicate keys, alias bombs and loose booleans are refused by the parser.
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+        let options = serde_yaml::options! { strict_booleans: true };
+        serde_yaml::from_str_with_options::<Self>(text, options).map_err(|error| from_parser(text, &error))
+    }
+
+    pub(crate) fn to_value(&self) -> Value {
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value) => Value::Bool(*value),
+            Kind::Number(value) => Value::Number(value.clone()),
+            Kind::Text(value) => Value::String(value.clone()),
+            Kind::List(items) => items.iter().map(Self::to_value).collect(),
+            Kind::Map(entries) => Value::Object(
+                entries.iter().map(|(key, node)| (key.name.clone(), node.to_value())).collect::<Map<_, _>>(),
+            ),
+        }
+    }
+
+    /// The value at a path, or the innermost one that exists on the way.
+    pub(crate) fn walk(&self, path: &[Step]) -> &Self {
+        let Some((first, rest)) = path.split_first() else { return self };
+        let next = match (first, &self.kind) {
+            (Step::Key(name), Kind::Map(entries)) => {
+                entries.iter().find(|(key, _)| key.name == *name).map(|(_, node)| node)
+            }
+            (Step::Index(index), Kind::List(items)) => items.get(*index),
+            _ => None,
+        };
+        next.map_or(self, |next| next.walk(rest))
+    }
+
+    /// Where the key `name` of the map at a path stands.
+    pub(crate) fn key(&self, path: &[Step], name: &str) -> Option<Range<usize>> {
+        match &self.walk(path).kind {
+            Kind::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(key, _)| key.at.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// `workloads/0/params/n` as steps; numbers are indices.
+pub(crate) fn steps(path: &str) -> Vec<Step> {
+    path.split('/')
+        .filter(|part| !part.is_empty())
+        .map(|part| part.parse().map_or_else(|_| Step::Key(part.replace("~1", "/").replace("~0", "~")), Step::Index))
+        .collect()
+}
+
+fn range(location: Location) -> Range<usize> {
+    let span = location.span();
+    // Offsets count characters; `Problem` turns them into bytes, for which it needs the text.
+    let start = usize::try_from(span.offset()).unwrap_or(0);
+    start..start + usize::try_from(span.len()).unwrap_or(0)
+}
+
+fn from_parser(text: &str, error: &serde_yaml::Error) -> Problem {
+    let at = error.location().map_or(0..0, range);
+    let plain = error.without_snippet().to_string();
+    // The parser's own text begins with the place, which is shown anyway.
+    let first = plain.lines().next().unwrap_or_default();
+    let message = match first.strip_prefix("error: line ").and_then(|rest| rest.split_once(": ")) {
+        Some((_, message)) => message,
+        None => first.strip_prefix("error: ").unwrap_or(first),
+    };
+    let (message, hint) = explain(message);
+    Problem::new(text, at, message, hint)
+}
+
+/// The parser speaks to programmers; scenario authors get the remedy.
+fn explain(message: &str) -> (String, Option<String>) {
+    if let Some(rest) = message.strip_prefix("duplicate mapping key: ") {
+        let key = rest.split(',').next().unwrap_or(rest);
+        return (
+            format!("duplicate key `{key}`"),
+            Some("a key may stand only once in a map; remove one of them".into()),
+        );
+    }
+    if message.starts_with("budget breached") {
+        return (
+            format!("the file is too large or its aliases multiply too far ({message})"),
+            Some("write the repeated parts out, or use `matrix`".to_owned()),
+        );
+    }
+    (message.to_owned(), None)
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Kind>::deserialize(deserializer)?;
+        Ok(Self { at: range(spanned.referenced), kind: spanned.value })
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KindVisitor)
+    }
+}
+
+struct KindVisitor;
+
+impl<'de> Visitor<'de> for KindVisitor {
+    type Value = Kind;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
+        Kind::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Kind, E> {
+        Ok(Kind::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Kind, E> {
+        Ok(Kind::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
+        Ok(Kind::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Kind, E> {
+        // The parser refuses NaN and infinities.
+        Ok(Number::from_f64(value).map_or(Kind::Null, Kind::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Kind, E> {
+        Ok(Kind::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Kind, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(Kind::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((key, node)) = map.next_entry::<Spanned<String>, Node>()? {
+            entries.push((Key { at: range(key.referenced), name: key.value }, node));
+        }
+        Ok(Kind::Map(entries))
+    }
+}

@@ -1,0 +1,84 @@
+//! Signal handlers of a worker: they write what happened into the shared page and then let the signal take its course.
+
+use super::page::Layout;
+use super::scopes;
+use crate::counting;
+use std::ffi::{c_int, c_void};
+use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+static PAGE: AtomicPtr<Layout> = AtomicPtr::new(null_mut());
+const STACK: usize = 64 << 10;
+/// A fault this close to the stack pointer is a stack that ran out.
+const NEAR: u64 = 64 << 10;
+
+const FATAL: [c_int; 7] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTERM, libc::SIGSYS];
+
+/// Installs the handlers on a stack of their own. `page` stays mapped until the process ends.
+pub(super) fn install(page: &'static Layout) {
+    PAGE.store((&raw const *page).cast_mut(), Relaxed);
+    let stack = Box::leak(vec![0u8; STACK].into_boxed_slice());
+    let alternative = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK };
+    // SAFETY: the stack is leaked, so it outlives every handler.
+    unsafe { libc::sigaltstack(&raw const alternative, null_mut()) };
+    for signal in FATAL {
+        // SAFETY: all-zero bytes are a valid sigaction.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = handle as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
+        // SAFETY: the handler only does what is safe in a signal handler: plain reads and atomic stores.
+        unsafe { libc::sigaction(signal, &raw const action, null_mut()) };
+    }
+}
+
+extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: set before the handlers were installed, from a reference that lives for ever.
+    let Some(page) = (unsafe { PAGE.load(Relaxed).as_ref() }) else { return };
+    page.set_signal(signal);
+    page.set_scope(scopes::open_names());
+    page.refused.store(counting::refused_bytes() as u64, Relaxed);
+    let (instruction, stack) = registers(context);
+    page.instruction.store(instruction, Relaxed);
+    if matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE) && !info.is_null() {
+        // SAFETY: the kernel passes a valid siginfo to a SA_SIGINFO handler, and these signals carry an address.
+        let address = unsafe { (*info).si_addr() }.addr() as u64;
+        page.address.store(address, Relaxed);
+        page.near_stack.store(u32::from(address.abs_diff(stack) < NEAR), Relaxed);
+    }
+    // The handler was reset when it was entered, so a fault repeats itself and ends the process by its own signal.
+    // Signals that somebody sent do not repeat themselves.
+    if matches!(signal, libc::SIGTERM | libc::SIGSYS) {
+        // SAFETY: raise is async-signal-safe.
+        unsafe { libc::raise(signal) };
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn registers(context: *mut c_void) -> (u64, u64) {
+    // SAFETY: the kernel passes a ucontext to a SA_SIGINFO handler.
+    let Some(context) = (unsafe { context.cast::<libc::ucontext_t>().as_ref() }) else { return (0, 0) };
+    let registers = &context.uc_mcontext.gregs;
+    // Registers are unsigned; the C struct stores them signed.
+    (registers[libc::REG_RIP as usize] as u64, registers[libc::REG_RSP as usize] as u64)
+}
+
+#[cfg(target_arch = "aarch64")]
+fn registers(context: *mut c_void) -> (u64, u64) {
+    // SAFETY: the kernel passes a ucontext to a SA_SIGINFO handler.
+    let Some(context) = (unsafe { context.cast::<libc::ucontext_t>().as_ref() }) else { return (0, 0) };
+    (context.uc_mcontext.pc, context.uc_mcontext.sp)
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn registers(_: *mut c_void) -> (u64, u64) {
+    (0, 0)
+}
+
+/// Where the file that holds `symbol` is mapped.
+pub(super) fn base_of(symbol: *const c_void) -> u64 {
+    let mut info = libc::Dl_info { dli_fname: null(), dli_fbase: null_mut(), dli_sname: null(), dli_saddr: null_mut() };
+    // SAFETY: dladdr only looks the address up.
+    let found = unsafe { libc::dladdr(symbol, &raw mut info) };
+    if found == 0 { 0 } else { info.dli_fbase.addr() as u64 }
+}

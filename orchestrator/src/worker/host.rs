@@ -1,0 +1,155 @@
+//! The host's side of the ABI: the table of callbacks that a plugin gets, and the state behind it.
+
+use super::{names, scopes};
+use orch_sdk::abi::{ABI_MAJOR, ABI_MINOR, Host, Str};
+use std::ffi::{c_char, c_void};
+use std::io::Write;
+use std::ptr::null;
+use std::sync::{Mutex, PoisonError};
+
+/// A longer error text is cut; the beginning says what happened.
+const ERROR_LIMIT: usize = 64 << 10;
+/// A longer document is refused.
+const DOCUMENT_LIMIT: usize = 16 << 20;
+
+/// What callbacks leave behind. A mutex because callbacks come from any thread; never locked on a hot path.
+struct State {
+    error: String,
+    document: Option<Vec<u8>>,
+    overflow: bool,
+}
+
+static STATE: Mutex<State> = Mutex::new(State { error: String::new(), document: None, overflow: false });
+
+/// What scopes and counters do in a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recording {
+    /// Both do nothing, as fast as possible.
+    Off,
+    /// Counters are summed, scopes do nothing.
+    Counters,
+    /// Both are recorded.
+    Scopes,
+}
+
+/// Makes the table for the rest of the process.
+pub(crate) fn table(recording: Recording) -> &'static Host {
+    Box::leak(Box::new(Host {
+        struct_size: size_of::<Host>() as u32,
+        abi_major: ABI_MAJOR,
+        abi_minor: ABI_MINOR,
+        ctx: std::ptr::null_mut(),
+        set_error,
+        log,
+        write,
+        intern,
+        scope_enter: if recording == Recording::Scopes { scope_enter } else { ignore_scope },
+        scope_exit: if recording == Recording::Scopes { scope_exit } else { ignore_scope },
+        counter_add: if recording == Recording::Off { ignore_count } else { counter_add },
+        get_extension,
+    }))
+}
+
+/// Takes the last error text; empty if the plugin set none.
+pub(crate) fn take_error() -> String {
+    std::mem::take(&mut STATE.lock().unwrap_or_else(PoisonError::into_inner).error)
+}
+
+/// Opens the document that `write` appends to.
+pub(crate) fn begin_document() {
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    state.document = Some(Vec::new());
+    state.overflow = false;
+}
+
+/// Closes the document and returns it, or says why it is unusable.
+pub(crate) fn end_document() -> Result<String, String> {
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let bytes = state.document.take().unwrap_or_default();
+    if state.overflow {
+        return Err(format!("the document is longer than {DOCUMENT_LIMIT} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|error| format!("the document is not UTF-8: {error}"))
+}
+
+/// Borrows the bytes of a plugin's text for the duration of the call.
+fn bytes<'a>(text: Str) -> &'a [u8] {
+    if text.ptr.is_null() || text.len == 0 || text.len > isize::MAX as usize {
+        return &[];
+    }
+    // SAFETY: the ABI says that the text is readable for `len` bytes until the callback returns, and no caller in this
+    // file keeps it longer.
+    unsafe { std::slice::from_raw_parts(text.ptr, text.len) }
+}
+
+unsafe extern "C" fn set_error(_: *const Host, text: Str) {
+    let bytes = bytes(text);
+    let cut = &bytes[..bytes.len().min(ERROR_LIMIT)];
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    state.error = String::from_utf8_lossy(cut).into_owned();
+    if cut.len() < bytes.len() {
+        state.error.push_str(&format!(" [... {} bytes cut]", bytes.len() - cut.len()));
+    }
+}
+
+unsafe extern "C" fn log(_: *const Host, level: u32, text: Str) {
+    let level = match level {
+        1 => "error",
+        2 => "warning",
+        3 => "info",
+        _ => "debug",
+    };
+    // Standard error is captured by `orch`; a plugin that closed it has no log.
+    let mut line = [0u8; 1024];
+    let mut rest = &mut line[..];
+    let _ = write!(rest, "[{level}] ");
+    let text = bytes(text);
+    let room = rest.len() - 1;
+    let _ = rest.write_all(&text[..text.len().min(room)]);
+    let _ = rest.write_all(b"\n");
+    let length = 1024 - rest.len();
+    let _ = rustix::io::write(rustix::stdio::stderr(), &line[..length]);
+}
+
+unsafe extern "C" fn write(_: *const Host, text: Str) {
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = bytes(text);
+    if let Some(document) = &mut state.document {
+        if document.len() + text.len() > DOCUMENT_LIMIT {
+            state.overflow = true;
+        } else {
+            document.extend_from_slice(text);
+        }
+    }
+}
+
+unsafe extern "C" fn intern(_: *const Host, text: Str) -> u32 {
+    // Lossy conversion could allocate inside a counted iteration; a name that is not UTF-8 is cut at its first bad byte.
+    let bytes = bytes(text);
+    let valid = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    names::intern(valid)
+}
+
+unsafe extern "C" fn scope_enter(_: *const Host, id: u32) {
+    scopes::enter(id);
+}
+
+unsafe extern "C" fn scope_exit(_: *const Host, id: u32) {
+    scopes::exit(id);
+}
+
+unsafe extern "C" fn counter_add(_: *const Host, id: u32, amount: f64) {
+    scopes::count(id, amount);
+}
+
+unsafe extern "C" fn ignore_scope(_: *const Host, _: u32) {}
+
+unsafe extern "C" fn ignore_count(_: *const Host, _: u32, _: f64) {}
+
+unsafe extern "C" fn get_extension(_: *const Host, _: *const c_char) -> *const c_void {
+    // The host offers no extension yet; asking is allowed at any time.
+    null()
+}

@@ -1,0 +1,187 @@
+//! The worker process: loads one plugin, runs one pass of one job, reports, and leaves.
+//!
+//! `orch` starts it as itself with one hidden argument. Standard input is the socket to `orch`; it is moved away
+//! before any plugin code runs.
+
+mod fault;
+pub(crate) mod host;
+mod names;
+pub(crate) mod page;
+mod passes;
+mod scopes;
+
+use crate::counting;
+use crate::plugin::library::{CallError, LiveInstance, LoadedPlugin};
+use crate::protocol::{self, Farewell, Pass, Phase, PluginError, PluginErrorKind, Reply, Request};
+use host::Recording;
+use page::{Layout, Page};
+use rustix::fd::OwnedFd;
+use std::io;
+use std::os::unix::net::UnixStream;
+
+/// The hidden argument that makes `orch` a worker.
+pub(crate) const ARGUMENT: &str = "__worker";
+/// Set in a worker's environment and so in everything that its plugin starts; its value is the run's own.
+pub(crate) const MARK: &str = "ORCH_WORKER";
+
+/// Serves one request and ends the process without running the plugin's exit handlers.
+pub(crate) fn main() -> ! {
+    let code = match serve() {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("orch worker: {error}");
+            1
+        }
+    };
+    // SAFETY: _exit has no preconditions.
+    unsafe { libc::_exit(code) }
+}
+
+fn serve() -> io::Result<()> {
+    let (mut channel, page) = open_channel()?;
+    let page: &'static Layout = Box::leak(Box::new(page)).get();
+    let request: Request = protocol::receive(&mut channel)?;
+    pin(&request.cpus)?;
+    let recording = match request.pass {
+        Pass::Describe | Pass::Time { .. } => Recording::Off,
+        Pass::Count { .. } => Recording::Counters,
+        Pass::Profile { .. } => Recording::Scopes,
+    };
+    if recording != Recording::Off && !(counting::start() && scopes::become_driver(request.clock)) {
+        return Err(io::Error::other("no memory for the tables of the counting allocator"));
+    }
+    fault::install(page);
+    limit_memory(request.memory)?;
+    let (reply, farewell) = attend(&request, page, &mut channel);
+    if let Some(reply) = reply {
+        protocol::send(&mut channel, &reply)?;
+    }
+    protocol::send(&mut channel, &Farewell { error: farewell })
+}
+
+/// Runs the pass. Returns the reply that is still to be sent and what the end of the plugin's life brought.
+fn attend(request: &Request, page: &Layout, channel: &mut UnixStream) -> (Option<Reply>, Option<PluginError>) {
+    let stage = Stage { page };
+    let mut sent = false;
+    let result = stage.run(request, |reply| {
+        sent = protocol::send(channel, reply).is_ok();
+    });
+    match result {
+        Ok(()) => (None, None),
+        Err(error) if sent => (None, Some(error)),
+        Err(error) => (Some(Reply::Failed(error)), None),
+    }
+}
+
+/// Takes a plugin through its phases, keeping the page up to date.
+struct Stage<'a> {
+    page: &'a Layout,
+}
+
+impl Stage<'_> {
+    fn run(&self, request: &Request, mut report: impl FnMut(&Reply)) -> Result<(), PluginError> {
+        let recording = match request.pass {
+            Pass::Describe | Pass::Time { .. } => Recording::Off,
+            Pass::Count { .. } => Recording::Counters,
+            Pass::Profile { .. } => Recording::Scopes,
+        };
+        let host = host::table(recording);
+        let plugin = self.phase(Phase::Load, || LoadedPlugin::open(&request.library, host))?;
+        self.page.library_base.store(fault::base_of(plugin.symbol.cast()), std::sync::atomic::Ordering::Relaxed);
+        if request.pass == Pass::Describe {
+            let document = self.phase(Phase::Describe, || plugin.describe())?;
+            report(&Reply::Described { document });
+            return Ok(());
+        }
+        let mut instance = self.phase(Phase::Create, || plugin.create(&request.workload, &request.params))?;
+        self.phase(Phase::Setup, || instance.setup())?;
+        let reply = self.measure(&mut instance, request.pass)?;
+        report(&reply);
+        self.phase(Phase::Teardown, || instance.teardown())?;
+        self.phase(Phase::Destroy, || {
+            instance.destroy();
+            Ok(())
+        })
+    }
+
+    fn measure(&self, instance: &mut LiveInstance, pass: Pass) -> Result<Reply, PluginError> {
+        // Every pass begins with the digest's iteration: wrong output is noticed before a sample counts, and lazy
+        // set-up work (interned names, thread pools) is over before anything is counted.
+        let digest = self.phase(Phase::Digest, || {
+            instance.reset()?;
+            self.page.iteration.store(1, std::sync::atomic::Ordering::Relaxed);
+            instance.run(1)?;
+            instance.digest()
+        })?;
+        match pass {
+            Pass::Describe => unreachable!("describe makes no instance"),
+            Pass::Profile { budget_ns, most_iterations } => {
+                self.phase(Phase::Run, || passes::profile(instance, self.page, digest, budget_ns, most_iterations))
+            }
+            Pass::Count { iterations } => {
+                self.phase(Phase::Run, || passes::count(instance, self.page, digest, iterations))
+            }
+            Pass::Time { budget_ns, sample_ns, warm_up_ns } => {
+                let plan = passes::TimePlan { budget_ns, sample_ns, warm_up_ns };
+                let warm = self.phase(Phase::WarmUp, || passes::warm_up(instance, self.page, plan))?;
+                self.phase(Phase::Run, || passes::time(instance, self.page, digest, plan, warm))
+            }
+        }
+    }
+
+    fn phase<T>(&self, phase: Phase, act: impl FnOnce() -> Result<T, CallError>) -> Result<T, PluginError> {
+        self.page.enter(phase);
+        act().map_err(|error| PluginError {
+            phase: if error.kind == PluginErrorKind::Load && phase != Phase::Describe { Phase::Load } else { phase },
+            kind: error.kind,
+            message: error.message,
+            scope: open_scopes(),
+            iteration: self.page.iteration.load(std::sync::atomic::Ordering::Relaxed),
+        })
+    }
+}
+
+fn open_scopes() -> String {
+    scopes::open_names().map(String::from_utf8_lossy).collect::<Vec<_>>().join(" > ")
+}
+
+/// Moves the socket away from standard input and maps the shared page, whose descriptor came with the first byte.
+fn open_channel() -> io::Result<(UnixStream, Page)> {
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 64)?;
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut first = [0u8; 1];
+    recvmsg(&socket, &mut [io::IoSliceMut::new(&mut first)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let page: Option<OwnedFd> = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    let page = page.ok_or_else(|| io::Error::other("started by hand: `orch __worker` is for orch itself"))?;
+    Ok((UnixStream::from(socket), Page::map(&page)?))
+}
+
+/// Pins the process to its CPUs, before any thread pool counts them.
+fn pin(cpus: &[usize]) -> io::Result<()> {
+    let mut set = rustix::thread::CpuSet::new();
+    cpus.iter().for_each(|&cpu| set.set(cpu));
+    if cpus.is_empty() {
+        return Ok(());
+    }
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
+}
+
+/// Limits address space and data to what is mapped now plus `bytes`.
+fn limit_memory(bytes: u64) -> io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let statm = std::fs::read_to_string("/proc/self/statm")?;
+    let mapped = statm.split(' ').next().and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+    let limit = bytes.saturating_add(mapped * rustix::param::page_size() as u64);
+    let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+    setrlimit(Resource::As, limit)?;
+    setrlimit(Resource::Data, limit)?;
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    Ok(setrlimit(Resource::Core, none)?)
+}

@@ -1,0 +1,94 @@
+//! Interned names: text to a small number and back, without ever calling the allocator.
+//!
+//! A plugin may intern a name in the middle of a counted iteration; were the table on the heap, that would be counted
+//! as the plugin's allocation.
+
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+const MOST: usize = 4096;
+/// Longer names are cut here, at a character boundary.
+const LENGTH: usize = 120;
+
+#[derive(Clone, Copy)]
+struct Name {
+    length: u8,
+    bytes: [u8; LENGTH],
+}
+
+struct Table {
+    lock: AtomicBool,
+    used: AtomicU32,
+    names: UnsafeCell<[Name; MOST]>,
+}
+
+// SAFETY: a name is written once, under the lock, before `used` covers it, and never again; readers look below `used`.
+unsafe impl Sync for Table {}
+
+static TABLE: Table = Table {
+    lock: AtomicBool::new(false),
+    used: AtomicU32::new(0),
+    names: UnsafeCell::new([Name { length: 0, bytes: [0; LENGTH] }; MOST]),
+};
+
+/// The id of what does not fit any more.
+const OVERFLOW: u32 = MOST as u32;
+
+/// Returns the id of a name: 1 and up; the last id stands for all names beyond the table's size.
+pub(super) fn intern(text: &str) -> u32 {
+    let mut length = text.len().min(LENGTH);
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    let bytes = &text.as_bytes()[..length];
+    while TABLE.lock.swap(true, Ordering::Acquire) {
+        std::hint::spin_loop();
+    }
+    let used = TABLE.used.load(Ordering::Relaxed);
+    let known = (1..=used).find(|&id| name(id) == bytes);
+    let id = known.unwrap_or_else(|| {
+        if used + 1 >= OVERFLOW {
+            return OVERFLOW;
+        }
+        // At most LENGTH, which fits a byte.
+        let mut entry = Name { length: length as u8, bytes: [0; LENGTH] };
+        entry.bytes[..length].copy_from_slice(bytes);
+        // SAFETY: this place is not visible to readers before `used` is raised, and the lock keeps writers apart.
+        unsafe { (&raw mut (*TABLE.names.get())[used as usize]).write(entry) };
+        TABLE.used.store(used + 1, Ordering::Release);
+        used + 1
+    });
+    TABLE.lock.store(false, Ordering::Release);
+    id
+}
+
+/// The bytes of a name. Safe in a signal handler.
+pub(super) fn name(id: u32) -> &'static [u8] {
+    if id == 0 || id > TABLE.used.load(Ordering::Acquire) {
+        return b"(unnamed)";
+    }
+    // SAFETY: `id` is in 1..=used, so this entry was written completely and is never written again.
+    let entry = unsafe { &*(&raw const (*TABLE.names.get())[id as usize - 1]) };
+    &entry.bytes[..usize::from(entry.length)]
+}
+
+pub(super) fn text(id: u32) -> String {
+    String::from_utf8_lossy(name(id)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_their_ids_and_long_ones_are_cut_between_characters() {
+        let first = intern("Forward");
+        assert_eq!(first, intern("Forward"));
+        assert_ne!(first, intern("Backward"));
+        assert_eq!(name(first), b"Forward");
+        let long = intern(&"é".repeat(200));
+        assert_eq!(text(long), "é".repeat(60));
+        assert_eq!(name(0), b"(unnamed)");
+        assert_eq!(name(u32::MAX), b"(unnamed)");
+    }
+}

@@ -1,0 +1,225 @@
+//! The three measuring passes: profile, count, time. Nothing of ours allocates or logs inside them.
+
+use super::page::Layout;
+use super::scopes;
+use crate::counting;
+use crate::measure::clock;
+use crate::plugin::library::{CallError, LiveInstance};
+use crate::protocol::{Count, Profile, Reply, Timing, Usage, WarmUp, WarmUpEnd};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+/// More samples than this tell nothing more about one process.
+const MOST_SAMPLES: usize = 10_000;
+/// Samples in each of the windows that are compared to see whether warm-up is over.
+const WINDOW: usize = 5;
+/// Two windows agree when their medians differ by less than this share.
+const STEADY: f64 = 0.01;
+/// A sample is at least this many steps of the clock long, so that a step is at most 0.1 % of it.
+const CLOCK_STEPS: u64 = 1_000;
+
+/// The budgets of a timing pass, in nanoseconds.
+#[derive(Clone, Copy)]
+pub(super) struct TimePlan {
+    pub(super) budget_ns: u64,
+    pub(super) sample_ns: u64,
+    pub(super) warm_up_ns: u64,
+}
+
+/// Where warming up got to.
+pub(super) struct Warm {
+    iterations_per_sample: u64,
+    report: WarmUp,
+    resolution_ns: u64,
+}
+
+/// Runs single iterations with scopes and counting on.
+pub(super) fn profile(
+    instance: &mut LiveInstance,
+    page: &Layout,
+    digest: String,
+    budget_ns: u64,
+    most_iterations: u64,
+) -> Result<Reply, CallError> {
+    scopes::forget();
+    let (mut run_ns, mut iterations) = (0, 0);
+    while iterations == 0 || (run_ns < budget_ns && iterations < most_iterations) {
+        run_ns += sample(instance, page, 1)?;
+        iterations += 1;
+    }
+    let collected = scopes::collect();
+    Ok(Reply::Profiled(Profile {
+        digest,
+        iterations,
+        run_ns,
+        scopes: collected.scopes,
+        complaints: collected.complaints,
+    }))
+}
+
+/// Runs a fixed number of single iterations with counting on.
+pub(super) fn count(
+    instance: &mut LiveInstance,
+    page: &Layout,
+    digest: String,
+    iterations: u64,
+) -> Result<Reply, CallError> {
+    scopes::forget();
+    let resident_before = resident_bytes();
+    let live_before = counting::live_bytes();
+    let (mut inside, mut elsewhere, mut peak) = (counting::Totals::default(), 0, 0);
+    for _ in 0..iterations {
+        instance.reset()?;
+        page.iteration.fetch_add(1, Relaxed);
+        counting::restart_peak();
+        let (live, everyone, driver) = (counting::live_bytes(), counting::everyone(), counting::driver());
+        instance.run(1)?;
+        let window = counting::everyone().since(everyone);
+        let own = counting::driver().since(driver);
+        inside.allocations += window.allocations;
+        inside.bytes += window.bytes;
+        elsewhere += window.allocations + window.frees - own.allocations - own.frees;
+        peak = peak.max(counting::peak_bytes() - live);
+    }
+    let leaked = signed(counting::live_bytes()) - signed(live_before);
+    let collected = scopes::collect();
+    Ok(Reply::Counted(Count {
+        digest,
+        iterations,
+        allocations: inside.allocations,
+        bytes: inside.bytes,
+        peak_bytes: peak,
+        leaked_bytes: leaked,
+        elsewhere,
+        untracked: counting::untracked(),
+        resident_growth: signed(resident_bytes()) - signed(resident_before),
+        counters: collected.counters,
+        complaints: collected.complaints,
+    }))
+}
+
+/// Chooses the iterations of a sample and runs until two windows of samples agree or the time is up.
+pub(super) fn warm_up(instance: &mut LiveInstance, page: &Layout, plan: TimePlan) -> Result<Warm, CallError> {
+    let resolution_ns = u64::try_from(clock::resolution().as_nanos()).unwrap_or(u64::MAX).max(1);
+    let target = plan.sample_ns.max(CLOCK_STEPS * resolution_ns);
+    let mut warm = WarmUp { ns: 0, iterations: 0, ended: WarmUpEnd::Budget };
+    let mut iterations = 1;
+    let mut last = timed(instance, page, iterations, &mut warm)?;
+    while last < target && warm.ns < plan.warm_up_ns {
+        iterations = grow(iterations, last, target);
+        last = timed(instance, page, iterations, &mut warm)?;
+    }
+    let mut before = None;
+    while warm.ns < plan.warm_up_ns {
+        let mut window = [0; WINDOW];
+        for place in &mut window {
+            *place = timed(instance, page, iterations, &mut warm)?;
+        }
+        window.sort_unstable();
+        let median = window[WINDOW / 2];
+        // A first guess made on cold caches is too short; the sample length is settled on warm ones.
+        iterations = if median < target { grow(iterations, median, target) } else { iterations };
+        let per_iteration = median as f64 / iterations as f64;
+        if before.is_some_and(|before: f64| (per_iteration - before).abs() <= STEADY * before) {
+            warm.ended = WarmUpEnd::Steady;
+            break;
+        }
+        before = Some(per_iteration);
+    }
+    Ok(Warm { iterations_per_sample: iterations, report: warm, resolution_ns })
+}
+
+/// Takes samples until their sum reaches the budget; at least one.
+pub(super) fn time(
+    instance: &mut LiveInstance,
+    page: &Layout,
+    digest: String,
+    plan: TimePlan,
+    warm: Warm,
+) -> Result<Reply, CallError> {
+    let mut samples_ns = Vec::with_capacity(MOST_SAMPLES);
+    let before = usage();
+    let mut total = 0;
+    while samples_ns.is_empty() || (total < plan.budget_ns && samples_ns.len() < MOST_SAMPLES) {
+        let ns = sample(instance, page, warm.iterations_per_sample)?;
+        total += ns;
+        samples_ns.push(ns);
+    }
+    Ok(Reply::Timed(Timing {
+        digest,
+        iterations: warm.iterations_per_sample,
+        samples_ns,
+        warm_up: warm.report,
+        usage: usage().since(before),
+        resolution_ns: warm.resolution_ns,
+    }))
+}
+
+fn timed(instance: &mut LiveInstance, page: &Layout, iterations: u64, warm: &mut WarmUp) -> Result<u64, CallError> {
+    let ns = sample(instance, page, iterations)?;
+    warm.ns += ns;
+    warm.iterations += iterations;
+    Ok(ns)
+}
+
+/// One reading: reset untimed, then the duration of `iterations` iterations.
+#[inline(always)]
+fn sample(instance: &mut LiveInstance, page: &Layout, iterations: u64) -> Result<u64, CallError> {
+    instance.reset()?;
+    page.iteration.fetch_add(1, Relaxed);
+    let start = Instant::now();
+    let result = instance.run(iterations);
+    let elapsed = start.elapsed();
+    page.iteration.fetch_add(iterations - 1, Relaxed);
+    result?;
+    Ok(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// The iterations that should last `target`, growing at least twofold and at most a thousandfold at a time.
+fn grow(iterations: u64, ns: u64, target: u64) -> u64 {
+    let wanted = u128::from(iterations) * u128::from(target) / u128::from(ns.max(1));
+    let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
+    wanted.saturating_add(wanted / 8).clamp(iterations.saturating_add(1), iterations.saturating_mul(1000))
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+fn resident_bytes() -> u64 {
+    // Read with a buffer on the stack: this happens while the plugin's allocations are counted.
+    let mut buffer = [0u8; 256];
+    let read = rustix::fs::open("/proc/self/statm", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())
+        .and_then(|file| rustix::io::read(&file, &mut buffer))
+        .unwrap_or(0);
+    let text = std::str::from_utf8(&buffer[..read]).unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}
+
+fn usage() -> Usage {
+    // SAFETY: all-zero bytes are a valid rusage, and getrusage only writes to it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    let count = |value: i64| u64::try_from(value).unwrap_or(0);
+    Usage {
+        minor_faults: count(usage.ru_minflt),
+        major_faults: count(usage.ru_majflt),
+        voluntary_switches: count(usage.ru_nvcsw),
+        involuntary_switches: count(usage.ru_nivcsw),
+    }
+}
+
+impl Usage {
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            minor_faults: self.minor_faults - earlier.minor_faults,
+            major_faults: self.major_faults - earlier.major_faults,
+            voluntary_switches: self.voluntary_switches - earlier.voluntary_switches,
+            involuntary_switches: self.involuntary_switches - earlier.involuntary_switches,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The checksum of what an iteration computed.
+
+use crate::{Error, Result};
+use serde_json::{Map, Value};
+
+/// A summary of the output that changes when the output does, so that "faster, but wrong" is noticed.
+///
+/// Two builds agree when their values `a` and `b` are equal, or with a [`tolerance`](Self::tolerance), when they are
+/// numbers and `|a - b| <= tolerance * max(1, |a|, |b|)`. With a [`score`](Self::score), the scores are
+/// compared in that way, and a value that differs while they agree is only a warning.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Digest {
+    value: DigestValue,
+    score: Option<f64>,
+    tolerance: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum DigestValue {
+    Number(f64),
+    Integer(u64),
+    Text(String),
+}
+
+impl Digest {
+    /// A sum, norm or other number over the output. It has to be finite: NaN is an error at the boundary, not an output.
+    pub fn number(value: f64) -> Self {
+        Self::new(DigestValue::Number(value))
+    }
+
+    /// A count, a state or a hash; kept exactly.
+    pub fn integer(value: u64) -> Self {
+        Self::new(DigestValue::Integer(value))
+    }
+
+    /// A text, such as the ids of generated tokens.
+    pub fn text(value: impl Into<String>) -> Self {
+        Self::new(DigestValue::Text(value.into()))
+    }
+
+    /// Adds a number that judges the output where the value may differ in good faith.
+    #[must_use]
+    pub fn score(self, score: f64) -> Self {
+        Self { score: Some(score), ..self }
+    }
+
+    /// Sets how far the numbers of two builds may differ and still agree: relative to the greater one, absolute below 1.
+    #[must_use]
+    pub fn tolerance(self, tolerance: f64) -> Self {
+        Self { tolerance: Some(tolerance), ..self }
+    }
+
+    /// The document of extension `orch.digest/1`.
+    pub(crate) fn to_json(&self) -> Result<Value> {
+        let mut document = Map::new();
+        let value = match &self.value {
+            DigestValue::Number(number) => finite("value", *number)?,
+            DigestValue::Integer(integer) => Value::from(*integer),
+            DigestValue::Text(text) => Value::from(text.as_str()),
+        };
+        document.insert("value".to_owned(), value);
+        for (key, number) in [("score", self.score), ("tolerance", self.tolerance)] {
+            if let Some(number) = number {
+                document.insert(key.to_owned(), finite(key, number)?);
+            }
+        }
+        Ok(Value::Object(document))
+    }
+
+    fn new(value: DigestValue) -> Self {
+        Self { value, score: None, tolerance: None }
+    }
+}
+
+fn finite(key: &str, number: f64) -> Result<Value> {
+    if number.is_finite() {
+        Ok(Value::from(number))
+    } else {
+        Err(Error::msg(format_args!("the digest's {key} is {number}: the output holds a number that is not finite")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents() {
+        let json = |digest: Digest| digest.to_json().expect("finite").to_string();
+        assert_eq!(json(Digest::number(0.5).tolerance(1e-3)), r#"{"value":0.5,"tolerance":0.001}"#);
+        assert_eq!(json(Digest::integer(u64::MAX)), r#"{"value":18446744073709551615}"#);
+        assert_eq!(json(Digest::text("7 8 9").score(-1.25)), r#"{"value":"7 8 9","score":-1.25}"#);
+    }
+
+    #[test]
+    fn nan_is_an_error() {
+        let error = Digest::number(f64::NAN).to_json().expect_err("NaN has no JSON");
+        assert_eq!(error.to_string(), "the digest's value is NaN: the output holds a number that is not finite");
+    }
+}

@@ -1,0 +1,109 @@
+//! The error of all workload methods: a text, and which status it becomes at the boundary.
+
+use crate::abi;
+use std::fmt;
+
+/// What a workload method returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a workload could not do something, in words for the person who wrote the scenario.
+///
+/// Made from any [`std::error::Error`] by `?`, or from a text by the constructors. It is one pointer wide, so that
+/// a loop over [`Workload::run`](crate::Workload::run) tests a register.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    status: abi::Status,
+    text: String,
+}
+
+impl Error {
+    /// An error with this text.
+    pub fn msg(text: impl fmt::Display) -> Self {
+        Self::new(abi::ERR, &text)
+    }
+
+    /// The workload cannot run on this machine: its job is skipped, not failed.
+    pub fn unsupported(text: impl fmt::Display) -> Self {
+        Self::new(abi::ERR_UNSUPPORTED, &text)
+    }
+
+    /// The parameters are wrong: the scenario has to change.
+    pub fn params(text: impl fmt::Display) -> Self {
+        Self::new(abi::ERR_PARAMS, &text)
+    }
+
+    pub(crate) fn unknown_workload(text: impl fmt::Display) -> Self {
+        Self::new(abi::ERR_UNKNOWN_WORKLOAD, &text)
+    }
+
+    pub(crate) fn status(&self) -> abi::Status {
+        self.0.status
+    }
+
+    fn new(status: abi::Status, text: &dyn fmt::Display) -> Self {
+        Self(Box::new(Inner { status, text: text.to_string() }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Error {
+    /// Keeps the text of the error and of all its sources, joined by `": "`.
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            // Some errors already print their source.
+            if !text.ends_with(&cause_text) {
+                text.push_str(": ");
+                text.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        Self::msg(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Layer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_ref().map(|inner| inner.as_ref() as _)
+        }
+    }
+
+    #[test]
+    fn a_chain_of_sources_is_kept_once() {
+        let chain =
+            Layer("load failed: no file", Some(Box::new(Layer("no file", Some(Box::new(Layer("ENOENT", None)))))));
+        assert_eq!(Error::from(chain).to_string(), "load failed: no file: ENOENT");
+    }
+
+    #[test]
+    fn an_iteration_result_is_one_pointer() {
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+}

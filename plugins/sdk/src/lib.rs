@@ -1,0 +1,84 @@
+//! Everything a plugin of `orch` needs: the ABI, a safe trait on top of it, and the macro that joins the two.
+//!
+//! A plugin is a library of `crate-type = ["cdylib"]` whose only dependency is this crate:
+//!
+//! ```
+//! use orch_sdk::prelude::*;
+//!
+//! #[derive(Params)]
+//! struct SpinParams {
+//!     /// Steps of the generator in one iteration
+//!     #[param(default = 1000, range = 1..=1_000_000)]
+//!     steps: u64,
+//! }
+//!
+//! struct Spin {
+//!     steps: u64,
+//!     state: u64,
+//! }
+//!
+//! impl Workload for Spin {
+//!     const ID: &'static str = "spin";
+//!     const ABOUT: &'static str = "A chain of dependent multiplications";
+//!     const METRICS: &'static [Metric] = &[Metric::time_per("ns_per_step", "ns", "steps", 1e9)];
+//!     type Params = SpinParams;
+//!
+//!     fn create(params: SpinParams) -> Result<Self> {
+//!         Ok(Self { steps: params.steps, state: 1 })
+//!     }
+//!
+//!     fn reset(&mut self) -> Result<()> {
+//!         self.state = 1;
+//!         Ok(())
+//!     }
+//!
+//!     fn run(&mut self) -> Result<()> {
+//!         scope!("chain");
+//!         for _ in 0..self.steps {
+//!             self.state = self.state.wrapping_mul(6364136223846793005).wrapping_add(1);
+//!         }
+//!         count!("steps", self.steps);
+//!         Ok(())
+//!     }
+//!
+//!     fn digest(&mut self) -> Result<Option<Digest>> {
+//!         Ok(Some(Digest::integer(self.state)))
+//!     }
+//! }
+//!
+//! export_plugin!(Spin);
+//! # fn main() {}
+//! ```
+//!
+//! The life of an instance, all on one thread of a worker process: [`Workload::create`], [`Workload::setup`], then any
+//! number of [`Workload::reset`], [`Workload::run`] and [`Workload::digest`], then [`Workload::teardown`] and `Drop`.
+//!
+//! Plugins in other languages use `include/orch_plugin.h`, the same contract in C.
+
+// The derive macro writes `::orch_sdk::..`, also in this crate's own unit tests.
+#[cfg(test)]
+extern crate self as orch_sdk;
+
+pub mod abi;
+mod boundary;
+pub mod cpu;
+mod describe;
+mod digest;
+mod error;
+#[doc(hidden)]
+pub mod export;
+mod host;
+mod metric;
+mod nearest;
+pub mod params;
+pub mod prelude;
+pub mod scope;
+mod workload;
+
+pub use digest::Digest;
+pub use error::{Error, Result};
+pub use metric::{Better, Metric, Per};
+pub use orch_sdk_derive::Params;
+pub use params::{ParamValue, Params};
+pub use serde_json;
+pub use workload::Workload;

@@ -1,0 +1,74 @@
+//! Metrics that a workload has beyond time and allocations, each computed from one of its counters.
+
+/// Which direction of a metric is an improvement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// More is better: throughput.
+    Higher,
+    /// Less is better: latency, size.
+    Lower,
+}
+
+/// What a counter is related to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// `counter * scale`, per iteration.
+    Iteration,
+    /// `counter / time * scale`, time in seconds.
+    Second,
+    /// `time / counter * scale`, time in seconds.
+    Unit,
+}
+
+/// A named quantity with a unit and a better direction.
+///
+/// Its value comes from the sum `c` that [`count!`](crate::count) added to a counter in one iteration, and from the
+/// median time `t` of one iteration in seconds:
+///
+/// ```
+/// use orch_sdk::prelude::*;
+/// const METRICS: &[Metric] = &[
+///     Metric::rate("gflops", "GFLOP/s", "flop", 1e-9),           // c / t * 1e-9
+///     Metric::time_per("ns_per_token", "ns", "tokens", 1e9),     // t / c * 1e9
+///     Metric::count("cache_misses", "misses").about("Look-ups that had to compute"), // c
+/// ];
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric {
+    pub(crate) id: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) better: Better,
+    pub(crate) about: &'static str,
+    pub(crate) counter: &'static str,
+    pub(crate) per: Per,
+    pub(crate) scale: f64,
+}
+
+impl Metric {
+    /// The counter of the same name, per iteration. Lower is better unless [`better`](Self::better) says otherwise.
+    pub const fn count(id: &'static str, unit: &'static str) -> Self {
+        Self { id, unit, better: Better::Lower, about: "", counter: id, per: Per::Iteration, scale: 1.0 }
+    }
+
+    /// `counter` per second, times `scale`. Higher is better.
+    pub const fn rate(id: &'static str, unit: &'static str, counter: &'static str, scale: f64) -> Self {
+        Self { id, unit, better: Better::Higher, about: "", counter, per: Per::Second, scale }
+    }
+
+    /// Seconds per unit of `counter`, times `scale`. Lower is better.
+    pub const fn time_per(id: &'static str, unit: &'static str, counter: &'static str, scale: f64) -> Self {
+        Self { id, unit, better: Better::Lower, about: "", counter, per: Per::Unit, scale }
+    }
+
+    /// Sets the direction that is an improvement.
+    #[must_use]
+    pub const fn better(self, better: Better) -> Self {
+        Self { better, ..self }
+    }
+
+    /// Says in a sentence what the metric means.
+    #[must_use]
+    pub const fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+}

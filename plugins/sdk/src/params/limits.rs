@@ -1,0 +1,96 @@
+//! The range of a parameter: its check, its words, its keywords in the schema.
+
+use super::{Number, ParamValue};
+use serde_json::Value;
+
+/// A parameter type that can have a `range`: a number, or an `Option` or `Vec` of numbers (each is checked).
+#[diagnostic::on_unimplemented(
+    message = "a parameter of type `{Self}` cannot have a range",
+    note = "ranges are for numbers, and for `Option`s and `Vec`s of numbers"
+)]
+pub trait Ranged: ParamValue {
+    /// The type of the bounds.
+    type Scalar: Into<Number>;
+
+    /// The numbers to check.
+    fn numbers(&self) -> Vec<Number>;
+
+    /// Where in the schema of this type the limits belong.
+    fn limited(schema: &mut Value) -> &mut Value {
+        schema
+    }
+}
+
+macro_rules! ranged_numbers {
+    ($($number:ty)*) => {$(
+        impl Ranged for $number {
+            type Scalar = Self;
+
+            fn numbers(&self) -> Vec<Number> {
+                vec![(*self).into()]
+            }
+        }
+    )*};
+}
+ranged_numbers!(u8 u16 u32 u64 usize i8 i16 i32 i64 f32 f64);
+
+impl<T: Ranged> Ranged for Option<T> {
+    type Scalar = T::Scalar;
+
+    fn numbers(&self) -> Vec<Number> {
+        self.as_ref().map(T::numbers).unwrap_or_default()
+    }
+
+    fn limited(schema: &mut Value) -> &mut Value {
+        T::limited(schema)
+    }
+}
+
+impl<T: Ranged> Ranged for Vec<T> {
+    type Scalar = T::Scalar;
+
+    fn numbers(&self) -> Vec<Number> {
+        self.iter().flat_map(T::numbers).collect()
+    }
+
+    fn limited(schema: &mut Value) -> &mut Value {
+        T::limited(&mut schema["items"])
+    }
+}
+
+/// The bounds that a `range` gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Limits {
+    pub(super) at_least: Option<Number>,
+    pub(super) at_most: Option<Number>,
+    pub(super) below: Option<Number>,
+}
+
+impl Limits {
+    pub(super) fn contain(&self, number: Number) -> bool {
+        self.at_least.is_none_or(|least| number >= least)
+            && self.at_most.is_none_or(|most| number <= most)
+            && self.below.is_none_or(|end| number < end)
+    }
+
+    /// `1 to 9`, `at least 1`, `at least 0 and below 1`; nothing without a bound.
+    pub(super) fn words(&self) -> Option<String> {
+        if let (Some(least), Some(most)) = (self.at_least, self.at_most) {
+            return Some(format!("{least} to {most}"));
+        }
+        let bounds = [("at least", self.at_least), ("at most", self.at_most), ("below", self.below)];
+        let words: Vec<String> =
+            bounds.iter().filter_map(|(word, bound)| bound.map(|bound| format!("{word} {bound}"))).collect();
+        (!words.is_empty()).then(|| words.join(" and "))
+    }
+
+    /// Writes the bounds over those of the type.
+    pub(super) fn put(&self, schema: &mut Value) {
+        let Some(schema) = schema.as_object_mut() else { return };
+        if self.below.is_some() {
+            schema.shift_remove("maximum");
+        }
+        let bounds = [("minimum", self.at_least), ("maximum", self.at_most), ("exclusiveMaximum", self.below)];
+        schema.extend(bounds.iter().filter_map(|(key, bound)| bound.map(|bound| ((*key).to_owned(), bound.to_json()))));
+    }
+}

@@ -1,0 +1,161 @@
+//! Parameters of a workload: what `#[derive(Params)]` implements.
+
+mod field;
+mod limits;
+mod number;
+mod value;
+
+use crate::{Error, Result};
+use serde_json::{Map, Value, json};
+
+#[doc(hidden)]
+pub use field::{Field, Fields, Schema, choices, one_of};
+pub use limits::Ranged;
+#[doc(hidden)]
+pub use number::Number;
+
+/// The parameters of a workload; use `#[derive(Params)]` on a struct with named fields.
+///
+/// The doc comment of a field becomes its description. `#[param(..)]` takes `default = EXPR`, `range = A..=B` (also
+/// `A..B`, `A..`, `..=B`, `..B`; on numbers, and on `Option`s and `Vec`s of them) and `unit = ".."`. A field without a default
+/// is required, unless it is an `Option`. Parameters that no field names are refused with the nearest name.
+///
+/// On an enum without fields the derive implements [`ParamValue`]: a text, each variant in snake_case or as
+/// `#[param(name = "..")]` says.
+///
+/// ```
+/// use orch_sdk::prelude::*;
+///
+/// #[derive(Params, Debug, PartialEq)]
+/// enum Activation {
+///     /// The tanh approximation
+///     GeluTanh,
+///     #[param(name = "gelu")]
+///     Exact,
+/// }
+///
+/// #[derive(Params)]
+/// struct MlpParams {
+///     /// Rows of the input
+///     #[param(default = 64, range = 1..=4096)]
+///     batch: usize,
+///     #[param(default = Activation::Exact)]
+///     activation: Activation,
+///     /// Time limit; none by default
+///     #[param(range = 0.0.., unit = "s")]
+///     limit: Option<f64>,
+/// }
+///
+/// let params = MlpParams::from_json(&orch_sdk::serde_json::json!({ "activation": "gelu_tanh" }))?;
+/// assert_eq!((params.batch, params.activation, params.limit), (64, Activation::GeluTanh, None));
+///
+/// let error = MlpParams::from_json(&orch_sdk::serde_json::json!({ "bacth": 8 })).err().map(|error| error.to_string());
+/// assert_eq!(error.as_deref(), Some("unknown parameter 'bacth': did you mean 'batch'?"));
+/// # Ok::<(), orch_sdk::Error>(())
+/// ```
+pub trait Params: Sized {
+    /// The JSON Schema of the parameters, an object.
+    fn schema() -> Value;
+
+    /// Reads the parameters from a JSON object.
+    ///
+    /// # Errors
+    /// Names the parameter, the value and what is allowed.
+    fn from_json(params: &Value) -> Result<Self>;
+}
+
+/// No parameters.
+impl Params for () {
+    fn schema() -> Value {
+        Schema::new().finish()
+    }
+
+    fn from_json(params: &Value) -> Result<Self> {
+        Fields::new(params, &[]).map(|_| ())
+    }
+}
+
+/// The type of one parameter.
+///
+/// Implemented for numbers, `bool`, `String`, `PathBuf`, and `Vec` and `Option` of them, and by `#[derive(Params)]` for
+/// enums. A parameter that may have one of several shapes implements it by hand:
+///
+/// ```
+/// use orch_sdk::{ParamValue, serde_json::{Value, json}};
+///
+/// /// A prompt: its length, or the ids of its tokens.
+/// #[derive(Debug, PartialEq)]
+/// enum Prompt {
+///     Length(u64),
+///     Tokens(Vec<u32>),
+/// }
+///
+/// impl ParamValue for Prompt {
+///     fn schema() -> Value {
+///         json!({ "anyOf": [u64::schema(), <Vec<u32>>::schema()] })
+///     }
+///
+///     fn from_json(value: &Value) -> Result<Self, String> {
+///         if value.is_array() {
+///             ParamValue::from_json(value).map(Self::Tokens)
+///         } else {
+///             ParamValue::from_json(value).map(Self::Length).map_err(|error| format!("{error}, or a list of token ids"))
+///         }
+///     }
+///
+///     fn to_json(&self) -> Value {
+///         match self {
+///             Self::Length(length) => length.to_json(),
+///             Self::Tokens(ids) => ids.to_json(),
+///         }
+///     }
+/// }
+/// assert_eq!(Prompt::from_json(&json!([1, 2])), Ok(Prompt::Tokens(vec![1, 2])));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the type of a parameter",
+    note = "use `#[derive(Params)]` on an enum without fields, or implement `orch_sdk::ParamValue` by hand"
+)]
+pub trait ParamValue: Sized {
+    /// The JSON Schema of the values.
+    fn schema() -> Value;
+
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// Says what was expected and what was found; the name of the parameter is put before it.
+    fn from_json(value: &Value) -> Result<Self, String>;
+
+    /// Writes a value, for the default in the schema.
+    fn to_json(&self) -> Value;
+
+    /// The value of a parameter that is absent and has no default; `None` makes it required.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// Reads the text that the host passes to `create`; empty and `null` mean no parameters.
+pub(crate) fn parse<P: Params>(text: &str) -> Result<P> {
+    let value = match text.trim() {
+        "" | "null" => Value::Object(Map::new()),
+        text => serde_json::from_str(text)
+            .map_err(|error| Error::params(format_args!("the parameters are not JSON: {error}")))?,
+    };
+    P::from_json(&value)
+}
+
+/// A value as error messages show it: JSON, cut where it is long.
+pub(crate) fn shown(value: &Value) -> String {
+    const LONGEST: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+/// `{"type": kind}`.
+pub(crate) fn of_type(kind: &str) -> Value {
+    json!({ "type": kind })
+}
