@@ -68,9 +68,9 @@ impl Observer for Progress {
                     bar.set_length(u64::try_from(passes.saturating_add(by)).unwrap_or(0));
                 }
             }
-            Event::JobLost { job, phase, message } => {
+            Event::JobLost { job, lost, phase, message } => {
                 let first = message.lines().next().unwrap_or_default();
-                self.say(&format!("{job}: failed in {phase}: {first}"));
+                self.say(&format!("{job}: {lost} in {phase}: {first}"));
             }
             Event::End => {
                 if let Some(bar) = self.bar.take() {

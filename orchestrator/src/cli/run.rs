@@ -117,7 +117,7 @@ impl Session<'_> {
                 (false, false) => RunOutcome::Incomplete,
             },
             orch: env!("CARGO_PKG_VERSION").to_owned(),
-            command: self.command(&jobs),
+            command: self.command(),
             seed: self.seed,
             scenario: ScenarioRecord {
                 name: self.loaded.scenario.name.clone(),
@@ -146,15 +146,9 @@ impl Session<'_> {
         })
     }
 
-    /// The command that repeats the run, or just what went wrong in it.
-    fn command(&self, jobs: &[record::JobRecord]) -> String {
-        let lost: Vec<&str> =
-            jobs.iter().filter(|job| job.outcome != JobOutcome::Measured).map(|job| job.id.as_str()).collect();
-        let filter = match (&lost[..], &self.options.filter) {
-            ([only], _) => format!(" --filter '{only}'"),
-            (_, Some(filter)) => format!(" --filter '{filter}'"),
-            _ => String::new(),
-        };
+    /// The command that repeats the run in the same order.
+    fn command(&self) -> String {
+        let filter = self.options.filter.as_ref().map(|filter| format!(" --filter '{filter}'")).unwrap_or_default();
         format!("orch run {}{filter} --seed {}", self.loaded.shown, self.seed)
     }
 

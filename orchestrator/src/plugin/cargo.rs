@@ -39,7 +39,7 @@ pub(crate) fn build_crate(folder: &Path, cpu: &str, show: &mut dyn FnMut(&str)) 
         .args(["build", "--release", "--lib", "--message-format=json-render-diagnostics", "--manifest-path"])
         .arg(&manifest)
         .arg("--target-dir")
-        .arg(workspace.root.join("target").join("orch"))
+        .arg(target_folder(&workspace.root, cpu))
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .current_dir(folder);
     if workspace.lock_is_tracked {
@@ -53,6 +53,12 @@ pub(crate) fn build_crate(folder: &Path, cpu: &str, show: &mut dyn FnMut(&str)) 
         ))
     })?;
     Ok(Built { library, flags })
+}
+
+/// A target folder of our own: our flags differ from the user's builds, and each CPU's from the others'.
+fn target_folder(root: &Path, cpu: &str) -> PathBuf {
+    let folder = root.join("target").join("orch");
+    if cpu == "native" { folder } else { folder.join(format!("cpu-{cpu}")) }
 }
 
 /// Runs a `build:` command through the shell; it writes the library to `$ORCH_OUT`.

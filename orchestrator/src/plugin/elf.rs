@@ -108,37 +108,32 @@ fn beginning(bytes: &[u8]) -> String {
     format!("{text:?}")
 }
 
-/// The function that an address of the library lies in, from its symbol tables.
-pub(crate) fn function_at(path: &Path, offset: u64) -> Option<String> {
-    let bytes = std::fs::read(path).ok()?;
-    let file = ElfFile64::<object::Endianness>::parse(&*bytes).ok()?;
-    let symbol = file
-        .symbols()
-        .chain(file.dynamic_symbols())
-        .find(|symbol| offset >= symbol.address() && offset - symbol.address() < symbol.size())?;
-    symbol.name().ok().map(demangle)
+/// Where an instruction lies in a library, given its distance from where the library is mapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CodePlace {
+    /// Inside a function that the symbol tables name.
+    Function(String),
+    /// In the library's code, but in no named function.
+    Unnamed,
+    /// Not in this library.
+    Elsewhere,
 }
 
-/// Leaves out the hash that Rust appends to legacy-mangled names; the rest is readable enough in a message.
-fn demangle(name: &str) -> String {
-    match name.strip_prefix("_ZN").and_then(|rest| rest.strip_suffix('E')) {
-        None => name.to_owned(),
-        Some(mut rest) => {
-            let mut parts: Vec<&str> = Vec::new();
-            while let Some(digits) = rest.find(|c: char| !c.is_ascii_digit()) {
-                let Some((part, tail)) =
-                    rest[..digits].parse::<usize>().ok().and_then(|length| rest[digits..].split_at_checked(length))
-                else {
-                    break;
-                };
-                parts.push(part);
-                rest = tail;
-            }
-            if parts.last().is_some_and(|part| part.len() == 17 && part.starts_with('h')) {
-                parts.pop();
-            }
-            parts.join("::").replace("$LT$", "<").replace("$GT$", ">").replace("$u20$", " ").replace("..", "::")
-        }
+/// Finds the function of an instruction.
+pub(crate) fn code_at(path: &Path, offset: u64) -> CodePlace {
+    let Ok(bytes) = std::fs::read(path) else { return CodePlace::Elsewhere };
+    let Ok(file) = ElfFile64::<object::Endianness>::parse(&*bytes) else { return CodePlace::Elsewhere };
+    let holds = |start: u64, size: u64| offset >= start && offset - start < size;
+    let in_code = file
+        .sections()
+        .any(|section| section.kind() == object::SectionKind::Text && holds(section.address(), section.size()));
+    if !in_code {
+        return CodePlace::Elsewhere;
+    }
+    let symbol = file.symbols().chain(file.dynamic_symbols()).find(|symbol| holds(symbol.address(), symbol.size()));
+    match symbol.and_then(|symbol| symbol.name().ok()) {
+        Some(name) => CodePlace::Function(format!("{:#}", rustc_demangle::demangle(name))),
+        None => CodePlace::Unnamed,
     }
 }
 
@@ -157,11 +152,5 @@ mod tests {
             let error = inspect_bytes(bytes).unwrap_err();
             assert!(error.contains(reason), "{error}");
         }
-    }
-
-    #[test]
-    fn rust_names_lose_their_hash() {
-        assert_eq!(demangle("_ZN6faulty5crash17h0123456789abcdefE"), "faulty::crash");
-        assert_eq!(demangle("plain_c"), "plain_c");
     }
 }

@@ -15,8 +15,10 @@ use std::time::Duration;
 
 /// Resident memory that grows this much more than what malloc handed out came from somewhere else.
 const UNSEEN: i64 = 4 << 20;
-/// One sample this many times as long as the median is said.
-const OUTLIER: f64 = 10.0;
+/// A sample this many times as long as the median was disturbed.
+const SLOW: f64 = 2.0;
+/// More disturbed samples than this are said.
+const SLOW_SHARE: f64 = 0.05;
 
 /// What a job's record is made from.
 pub(crate) struct Facts<'a> {
@@ -179,8 +181,13 @@ fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<String
              own, or maps memory, which is not counted"
         ));
     }
+    let exact = is_exact(counts);
+    if exact && leaked_bytes > 0.0 {
+        let size = crate::render::format::bytes(leaked_bytes);
+        warnings.push(format!("leaks {size} per iteration: as many more bytes are live after each one"));
+    }
     Some(Allocations {
-        exact: is_exact(counts),
+        exact,
         count,
         bytes,
         peak_bytes,
@@ -205,6 +212,7 @@ fn page_faults(time: &Time) -> Option<f64> {
 /// The digest, if the plugin has one; a warning if its processes disagree.
 fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> Option<Digest> {
     let mut first: Option<Digest> = None;
+    let mut differs = None;
     for end in ends {
         let text = match reply(end) {
             Some(Reply::Profiled(profile)) => &profile.digest,
@@ -225,11 +233,12 @@ fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> Option<Digest> {
         match &first {
             None => first = Some(digest),
             Some(known) if known.agrees(&digest) => {}
-            Some(known) => push_once(
-                warnings,
-                format!("output differs between processes: digest {} and {}", known.value, digest.value),
-            ),
+            Some(known) if differs.is_none() => differs = Some((known.value.clone(), digest.value)),
+            Some(_) => {}
         }
+    }
+    if let Some((one, other)) = differs {
+        warnings.push(format!("output differs between processes: digest {one} and {other}, for example"));
     }
     first
 }
@@ -271,12 +280,14 @@ fn warn_about_samples(time: &Time, warnings: &mut Vec<String>) {
         ));
     }
     let slow = time.processes.iter().flat_map(|process| {
-        process.samples_ns.iter().map(|ns| *ns as f64 / process.iterations as f64 / time.median_ns)
+        let limit = SLOW * time.median_ns * process.iterations as f64;
+        process.samples_ns.iter().filter(move |ns| **ns as f64 > limit)
     });
-    let worst = slow.fold(0.0, f64::max);
-    if worst > OUTLIER {
+    let share = slow.count() as f64 / samples.max(1) as f64;
+    if share > SLOW_SHARE {
+        let share = crate::render::format::percent(share);
         warnings.push(format!(
-            "the slowest sample took {worst:.0} times the median: the machine was busy with something else"
+            "{share} of the samples took more than {SLOW} times the median: the machine was busy with something else"
         ));
     }
 }

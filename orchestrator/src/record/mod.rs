@@ -1,4 +1,6 @@
 //! The record: everything one `orch run` learned, as one immutable JSON file. Field names are an interface.
+//!
+//! What is not there is null, never absent, so that templates can ask for it; only digests stay as plugins wrote them.
 
 pub(crate) mod assemble;
 pub(crate) mod store;
@@ -99,20 +101,14 @@ pub(crate) struct JobRecord {
     pub(crate) plugin: PluginFile,
     pub(crate) outcome: JobOutcome,
     /// Where it failed or was skipped.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) phase: Option<Phase>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) message: Option<String>,
     pub(crate) warnings: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) digest: Option<Digest>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) time: Option<Time>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) allocations: Option<Allocations>,
     pub(crate) metrics: IndexMap<String, f64>,
     pub(crate) metrics_info: IndexMap<String, MetricRecord>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) profile: Option<ProfileRecord>,
     pub(crate) scopes: Vec<ScopeRecord>,
     pub(crate) wall: JobWall,
@@ -208,7 +204,6 @@ pub(crate) struct Allocations {
     /// Processes that counted.
     pub(crate) processes: usize,
     /// Page faults of one iteration in the timing pass: median over processes.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) page_faults: Option<f64>,
 }
 
@@ -244,10 +239,10 @@ pub(crate) struct ScopeRecord {
     pub(crate) allocations: u64,
     pub(crate) bytes: u64,
     /// Sums of the counters that were added to in this very scope.
-    #[serde(skip_serializing_if = "IndexMap::is_empty", default)]
+    #[serde(default)]
     pub(crate) counters: IndexMap<String, f64>,
     /// Metrics over the work and the time of this scope and those inside it.
-    #[serde(skip_serializing_if = "IndexMap::is_empty", default)]
+    #[serde(default)]
     pub(crate) metrics: IndexMap<String, f64>,
     pub(crate) children: Vec<ScopeRecord>,
 }

@@ -38,9 +38,17 @@ pub(crate) fn number(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// A share as `12.3 %`.
+/// A share as `1.2 %`, or `12 %` where the tenths no longer matter.
 pub(crate) fn percent(share: f64) -> String {
-    format!("{} %", number((share * 1000.0).round() / 10.0))
+    let percent = share * 100.0;
+    let digits = usize::from(percent.abs() < 9.95);
+    if percent.is_finite() { format!("{percent:.digits$} %") } else { "n/a".to_owned() }
+}
+
+/// A text in lines of at most `width` columns, each but the first indented by `indent` spaces.
+pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let spaces = " ".repeat(indent);
+    textwrap::fill(text.trim(), textwrap::Options::new(width).subsequent_indent(&spaces).break_words(false))
 }
 
 /// A timestamp to the second, as people read it.
@@ -70,12 +78,12 @@ mod tests {
             assert_eq!(time(ns), text, "{ns}");
         }
         for (size, text) in
-            [(0.0, "0 B"), (512.0, "512 B"), (1536.0, "1.50 KiB"), (3_145_728.0, "3 MiB"), (1023.9, "1.000 KiB")]
+            [(0.0, "0 B"), (512.0, "512 B"), (1536.0, "1.50 KiB"), (3_145_728.0, "3 MiB"), (1023.9, "1.00 KiB")]
         {
             assert_eq!(bytes(size), text, "{size}");
         }
         assert_eq!(number(1_000_000.0), "1000000");
-        assert_eq!(percent(0.1234), "12.3 %");
+        assert_eq!((percent(0.1234), percent(0.012_34)), ("12 %".into(), "1.2 %".into()));
         assert_eq!(utc("2026-02-03T04:05:06.7Z"), "2026-02-03 04:05:06 UTC");
     }
 }

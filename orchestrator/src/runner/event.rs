@@ -32,9 +32,10 @@ pub(crate) enum Event<'a> {
         job: &'a str,
         median_ns: Option<f64>,
     },
-    /// The job is over.
+    /// The job is over: `lost` says whether it failed or was skipped.
     JobLost {
         job: &'a str,
+        lost: &'static str,
         phase: &'a str,
         message: &'a str,
     },

@@ -181,7 +181,9 @@ impl Run<'_> {
                 self.observer.see(Event::PassEnds { job: &end.job, median_ns });
             }
             PassResult::Failed { phase, message } | PassResult::Skipped { phase, message } => {
-                self.observer.see(Event::JobLost { job: &end.job, phase: phase.name(), message });
+                let failed = matches!(end.result, PassResult::Failed { .. });
+                let lost = if failed { "failed" } else { "skipped" };
+                self.observer.see(Event::JobLost { job: &end.job, lost, phase: phase.name(), message });
                 self.lost.insert(step.job);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::interrupt::Interrupt;
 use super::reap;
-use crate::plugin::elf;
+use crate::plugin::elf::{self, CodePlace};
 use crate::protocol::{self, Farewell, Phase, PluginError, PluginErrorKind, Reply, Request};
 use crate::worker::page::Page;
 use crate::worker::{ARGUMENT, MARK};
@@ -158,10 +158,10 @@ impl Output {
         }
     }
 
-    /// The last line that says something.
+    /// The last line that says something; notes on how to get a backtrace do not.
     fn last_words(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.tail);
-        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("note: "))?;
         let clean: String = line.chars().filter(|c| !c.is_control()).take(300).collect();
         (!clean.is_empty()).then_some(clean)
     }
@@ -411,19 +411,18 @@ impl Verdict<'_> {
         place(&page.scope(), page.iteration.load(Relaxed))
     }
 
-    /// `, libfoo.so+0x112d (function)` for an instruction inside the plugin's file.
+    /// The function of an instruction inside the plugin's file; nothing for one elsewhere.
     fn instruction(&self, address: u64) -> String {
         let base = self.page.get().library_base.load(Relaxed);
         let library = &self.launch.request.library;
-        let size = std::fs::metadata(library).map_or(0, |metadata| metadata.len());
-        // Mapped segments may reach a little beyond the file's size (zeroed data); code never does.
-        if base == 0 || address < base || address - base > size {
+        if base == 0 || address < base {
             return String::new();
         }
         let offset = address - base;
-        match elf::function_at(library, offset) {
-            Some(function) => format!(", in {function} (plugin+{offset:#x})"),
-            None => format!(", at plugin+{offset:#x}"),
+        match elf::code_at(library, offset) {
+            CodePlace::Function(name) => format!(", in function {name} (plugin+{offset:#x})"),
+            CodePlace::Unnamed => format!(", at plugin+{offset:#x}"),
+            CodePlace::Elsewhere => String::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use super::problem::{Problem, nearest};
 use super::wire;
 use super::yaml::{Node, Step, steps};
 use super::{Entry, PluginSource, PluginSpec, Scenario, Settings, Source, conform, quantity};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,12 +18,16 @@ pub(crate) fn read(text: &str, root: &Path, stem: &str) -> Result<Scenario, Vec<
         return Err(vec![source.problem(&[], "the file is empty", Some(hint))]);
     }
     let violations = conform::violations(&wire::schema(), &value);
-    if !violations.is_empty() {
-        return Err(violations.into_iter().map(|violation| locate(&source, violation)).collect());
-    }
-    let wire: wire::Scenario = serde_json::from_value(value)
-        .map_err(|error| vec![source.problem(&[], format!("the scenario cannot be read: {error}"), None)])?;
-    let mut check = Check { source: &source, root, problems: Vec::new() };
+    // What is wrong by itself is taken out, so that the rest can be checked in the same go.
+    let mut rest = value;
+    let pruned: Vec<Vec<Step>> = violations.iter().map(|violation| prune(&mut rest, violation)).collect();
+    let problems: Vec<Problem> = violations.into_iter().map(|violation| locate(&source, violation)).collect();
+    let wire: wire::Scenario = match serde_json::from_value(rest) {
+        Ok(wire) => wire,
+        Err(_) if !problems.is_empty() => return Err(problems),
+        Err(error) => return Err(vec![source.problem(&[], format!("the scenario cannot be read: {error}"), None)]),
+    };
+    let mut check = Check { source: &source, root, problems, pruned };
     let plugins = check.plugins(&wire);
     let entries = check.entries(&wire);
     if !check.problems.is_empty() {
@@ -39,15 +44,36 @@ fn locate(source: &Source, violation: conform::Violation) -> Problem {
     }
 }
 
+/// Takes the value or key of a violation out of the document; returns its path.
+fn prune(document: &mut Value, violation: &conform::Violation) -> Vec<Step> {
+    let mut path = violation.path.clone();
+    path.extend(violation.key.clone().map(Step::Key));
+    if let Some((Step::Key(last), before)) = path.split_last() {
+        let object = before.iter().try_fold(document, |value, step| match step {
+            Step::Key(name) => value.get_mut(name),
+            Step::Index(index) => value.get_mut(index),
+        });
+        if let Some(object) = object.and_then(Value::as_object_mut) {
+            object.shift_remove(last);
+        }
+    }
+    path
+}
+
 /// Gathers problems while converting.
 struct Check<'a> {
     source: &'a Source,
     root: &'a Path,
     problems: Vec<Problem>,
+    /// What was taken out because it was wrong by itself: its absence is no second problem.
+    pruned: Vec<Vec<Step>>,
 }
 
 impl Check<'_> {
     fn add(&mut self, path: &[Step], message: impl Into<String>, hint: Option<&str>) {
+        if self.pruned.iter().any(|pruned| pruned.starts_with(path)) {
+            return;
+        }
         self.problems.push(self.source.problem(path, message, hint.map(str::to_owned)));
     }
 
@@ -96,7 +122,8 @@ impl Check<'_> {
     /// An absolute path to something that exists; `inside` has to be in it.
     fn existing(&mut self, at: &[Step], written: &str, inside: &str) -> Option<PathBuf> {
         let path = self.root.join(written);
-        if path.join(inside).exists() {
+        let wanted = if inside.is_empty() { path.clone() } else { path.join(inside) };
+        if wanted.exists() {
             return Some(path);
         }
         let missing =

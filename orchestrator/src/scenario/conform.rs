@@ -31,6 +31,8 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
     let subject = name.map_or_else(|| "the document".to_owned(), |name| format!("`{name}`"));
     let value = shown(root.pointer(pointer).unwrap_or(root));
     let plain = |message: String| vec![Violation { path: path.clone(), key: None, message, hint: None }];
+    // Schemas of ours say in words what they expect.
+    let expected = beside(schema, error, "x-expected").and_then(Value::as_str);
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known = properties(schema, error);
@@ -52,7 +54,10 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
             let property = property.as_str().unwrap_or_default();
             plain(format!("`{property}` is missing"))
         }
-        ValidationErrorKind::Type { kind } => plain(format!("{subject} is {value}, but has to be {}", types(kind))),
+        ValidationErrorKind::Type { kind } => {
+            let expected = expected.map_or_else(|| types(kind), str::to_owned);
+            plain(format!("{subject} is {value}, but has to be {expected}"))
+        }
         ValidationErrorKind::Enum { options } => {
             let words: Vec<String> = options.as_array().into_iter().flatten().map(shown).collect();
             let near = root
@@ -79,23 +84,27 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
         ValidationErrorKind::MinItems { limit } | ValidationErrorKind::MinProperties { limit } => {
             plain(format!("{subject} needs at least {limit} entr{}", if *limit == 1 { "y" } else { "ies" }))
         }
-        ValidationErrorKind::Pattern { pattern } => {
-            plain(format!("{subject} is {value}, which does not match {pattern}"))
-        }
+        ValidationErrorKind::Pattern { pattern } => plain(match expected {
+            Some(expected) => format!("{subject} is {value}, but has to be {expected}"),
+            None => format!("{subject} is {value}, which does not match {pattern}"),
+        }),
         _ => plain(format!("{subject}: {error}")),
     }
 }
 
 /// The field names that the object of an error may have.
 fn properties(schema: &Value, error: &jsonschema::ValidationError) -> Vec<String> {
-    // The path leads to the keyword "additionalProperties"; its siblings are beside it.
-    let keyword = error.schema_path().as_str();
-    let parent = keyword.rsplit_once('/').map_or("", |(parent, _)| parent);
-    let beside = schema.pointer(&format!("{parent}/properties")).or_else(|| {
-        let absolute = error.evaluation_path().as_str();
-        absolute.rsplit_once('/').and_then(|(parent, _)| schema.pointer(&format!("{parent}/properties")))
-    });
-    beside.and_then(Value::as_object).map(|object| object.keys().cloned().collect()).unwrap_or_default()
+    let fields = beside(schema, error, "properties").and_then(Value::as_object);
+    fields.map(|fields| fields.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// What stands under `name` beside the keyword that an error is about.
+fn beside<'a>(schema: &'a Value, error: &jsonschema::ValidationError, name: &str) -> Option<&'a Value> {
+    let sibling = |keyword: &str| {
+        let parent = keyword.rsplit_once('/').map_or("", |(parent, _)| parent);
+        schema.pointer(&format!("{parent}/{name}"))
+    };
+    sibling(error.schema_path().as_str()).or_else(|| sibling(error.evaluation_path().as_str()))
 }
 
 fn types(kind: &TypeKind) -> String {

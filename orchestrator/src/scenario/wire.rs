@@ -10,7 +10,10 @@ use serde_json::{Map, Value};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
     /// Name of the scenario, part of the results folder's name; the file's name without ending if absent.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))]
+    #[schemars(
+        regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
+        extend("x-expected" = "letters, digits, '.', '_' and '-', because it names a folder")
+    )]
     pub(crate) name: Option<String>,
     /// What the scenario is for.
     pub(crate) about: Option<String>,
@@ -53,18 +56,22 @@ pub(crate) struct Plugin {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     /// Timed samples of a job over all rounds together, such as `500ms`.
+    #[schemars(extend("x-expected" = "a duration, such as 500ms"))]
     pub(crate) time: Option<String>,
     /// Fresh processes that a job is timed in.
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) rounds: Option<u32>,
     /// Limit of one worker process from spawn to result, such as `60s`.
+    #[schemars(extend("x-expected" = "a duration, such as 60s"))]
     pub(crate) timeout: Option<String>,
     /// Memory of one worker process, such as `2GiB`.
+    #[schemars(extend("x-expected" = "a size, such as 2GiB"))]
     pub(crate) memory: Option<String>,
     /// CPUs of a worker process.
     #[schemars(range(min = 1, max = 4096))]
     pub(crate) threads: Option<u32>,
     /// The relative difference that does not matter, such as `1%`.
+    #[schemars(extend("x-expected" = "a percentage, such as 1%"))]
     pub(crate) tolerance: Option<String>,
 }
 
@@ -73,10 +80,16 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Workload {
     /// The workload as PLUGIN/WORKLOAD.
-    #[schemars(regex(pattern = r"^[^/\s]+/[^/\s]+$"))]
+    #[schemars(
+        regex(pattern = r"^[^/\s]+/[^/\s]+$"),
+        extend("x-expected" = "PLUGIN/WORKLOAD, such as kernels/matmul")
+    )]
     pub(crate) workload: String,
     /// Name of the job; derived from the workload and its matrix values if absent.
-    #[schemars(regex(pattern = r"^[^\s/\[\]]+$"))]
+    #[schemars(
+        regex(pattern = r"^[^\s/\[\]]+$"),
+        extend("x-expected" = "a word without spaces, '/', '[' and ']'")
+    )]
     pub(crate) id: Option<String>,
     /// Parameters of the workload.
     #[serde(default)]
@@ -88,18 +101,22 @@ pub(crate) struct Workload {
     #[serde(default)]
     pub(crate) tags: Vec<String>,
     /// Timed samples of each job over all rounds together, such as `500ms`.
+    #[schemars(extend("x-expected" = "a duration, such as 500ms"))]
     pub(crate) time: Option<String>,
     /// Fresh processes that each job is timed in.
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) rounds: Option<u32>,
     /// Limit of one worker process from spawn to result, such as `60s`.
+    #[schemars(extend("x-expected" = "a duration, such as 60s"))]
     pub(crate) timeout: Option<String>,
     /// Memory of one worker process, such as `2GiB`.
+    #[schemars(extend("x-expected" = "a size, such as 2GiB"))]
     pub(crate) memory: Option<String>,
     /// CPUs of a worker process.
     #[schemars(range(min = 1, max = 4096))]
     pub(crate) threads: Option<u32>,
     /// The relative difference that does not matter, such as `1%`.
+    #[schemars(extend("x-expected" = "a percentage, such as 1%"))]
     pub(crate) tolerance: Option<String>,
 }
 

@@ -121,10 +121,12 @@ fn explain(message: &str) -> (String, Option<String>) {
     }
     if message.starts_with("budget breached") {
         return (
-            format!("the file is too large or its aliases multiply too far ({message})"),
+            "the file is too large, too deep, or its aliases multiply too far".to_owned(),
             Some("write the repeated parts out, or use `matrix`".to_owned()),
         );
     }
+    // The place is shown beside.
+    let message = message.split(" at line ").next().unwrap_or(message);
     (message.to_owned(), None)
 }
 

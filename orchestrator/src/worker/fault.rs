@@ -22,6 +22,9 @@ pub(super) fn install(page: &'static Layout) {
     let alternative = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK };
     // SAFETY: the stack is leaked, so it outlives every handler.
     unsafe { libc::sigaltstack(&raw const alternative, null_mut()) };
+    // A plugin that calls exit() leaves through here; `orch` itself leaves through _exit.
+    // SAFETY: the handler only does plain reads and atomic stores, and lives as long as the program.
+    unsafe { libc::atexit(note_exit) };
     for signal in FATAL {
         // SAFETY: all-zero bytes are a valid sigaction.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
@@ -29,6 +32,13 @@ pub(super) fn install(page: &'static Layout) {
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
         // SAFETY: the handler only does what is safe in a signal handler: plain reads and atomic stores.
         unsafe { libc::sigaction(signal, &raw const action, null_mut()) };
+    }
+}
+
+extern "C" fn note_exit() {
+    // SAFETY: set from a reference that lives for ever.
+    if let Some(page) = unsafe { PAGE.load(Relaxed).as_ref() } {
+        page.set_scope(scopes::open_names());
     }
 }
 

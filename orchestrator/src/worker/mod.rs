@@ -38,15 +38,13 @@ pub(crate) fn main() -> ! {
 }
 
 fn serve() -> io::Result<()> {
+    // A run that is killed takes its worker along, whatever the plugin is doing.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let (mut channel, page) = open_channel()?;
     let page: &'static Layout = Box::leak(Box::new(page)).get();
     let request: Request = protocol::receive(&mut channel)?;
     pin(&request.cpus)?;
-    let recording = match request.pass {
-        Pass::Describe | Pass::Time { .. } => Recording::Off,
-        Pass::Count { .. } => Recording::Counters,
-        Pass::Profile { .. } => Recording::Scopes,
-    };
+    let recording = recording_of(request.pass);
     if recording != Recording::Off && !(counting::start() && scopes::become_driver(request.clock)) {
         return Err(io::Error::other("no memory for the tables of the counting allocator"));
     }
@@ -73,6 +71,14 @@ fn attend(request: &Request, page: &Layout, channel: &mut UnixStream) -> (Option
     }
 }
 
+fn recording_of(pass: Pass) -> Recording {
+    match pass {
+        Pass::Describe | Pass::Time { .. } => Recording::Off,
+        Pass::Count { .. } => Recording::Counters,
+        Pass::Profile { .. } => Recording::Scopes,
+    }
+}
+
 /// Takes a plugin through its phases, keeping the page up to date.
 struct Stage<'a> {
     page: &'a Layout,
@@ -80,12 +86,7 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn run(&self, request: &Request, mut report: impl FnMut(&Reply)) -> Result<(), PluginError> {
-        let recording = match request.pass {
-            Pass::Describe | Pass::Time { .. } => Recording::Off,
-            Pass::Count { .. } => Recording::Counters,
-            Pass::Profile { .. } => Recording::Scopes,
-        };
-        let host = host::table(recording);
+        let host = host::table(recording_of(request.pass));
         let plugin = self.phase(Phase::Load, || LoadedPlugin::open(&request.library, host))?;
         self.page.library_base.store(fault::base_of(plugin.symbol.cast()), std::sync::atomic::Ordering::Relaxed);
         if request.pass == Pass::Describe {

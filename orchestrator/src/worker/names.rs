@@ -54,7 +54,7 @@ pub(super) fn intern(text: &str) -> u32 {
         let mut entry = Name { length: length as u8, bytes: [0; LENGTH] };
         entry.bytes[..length].copy_from_slice(bytes);
         // SAFETY: this place is not visible to readers before `used` is raised, and the lock keeps writers apart.
-        unsafe { (&raw mut (*TABLE.names.get())[used as usize]).write(entry) };
+        unsafe { TABLE.names.get().cast::<Name>().add(used as usize).write(entry) };
         TABLE.used.store(used + 1, Ordering::Release);
         used + 1
     });
@@ -68,7 +68,7 @@ pub(super) fn name(id: u32) -> &'static [u8] {
         return b"(unnamed)";
     }
     // SAFETY: `id` is in 1..=used, so this entry was written completely and is never written again.
-    let entry = unsafe { &*(&raw const (*TABLE.names.get())[id as usize - 1]) };
+    let entry = unsafe { &*TABLE.names.get().cast::<Name>().add(id as usize - 1) };
     &entry.bytes[..usize::from(entry.length)]
 }
 

@@ -59,6 +59,8 @@ struct Recorder {
     depth: usize,
     /// Scopes open beyond DEPTH.
     beyond: usize,
+    /// Scopes that were open when everything was forgotten, and will still be closed.
+    forgotten: usize,
     nodes_used: usize,
     counters_used: usize,
     unbalanced: u64,
@@ -107,6 +109,7 @@ fn new_recorder() -> *mut Recorder {
     unsafe {
         (&raw mut (*recorder).clock).write(clock);
         (&raw mut (*recorder).driver).write(index == 0);
+        (&raw mut (*recorder).depth).write(0);
         (*recorder).clear();
     }
     place.store(recorder, Ordering::Release);
@@ -161,7 +164,11 @@ pub(super) fn collect() -> Collected {
     let mut collected = Collected { scopes: Vec::new(), counters: Vec::new(), complaints: Vec::new() };
     let (mut unbalanced, mut not_numbers, mut dropped) = (0, 0, 0);
     for_each(|recorder| {
-        unbalanced += recorder.unbalanced + recorder.depth as u64 + recorder.beyond as u64;
+        unbalanced += recorder.unbalanced;
+        if recorder.driver {
+            // Another thread may have handed its work over just before it closes its scopes.
+            unbalanced += recorder.depth as u64 + recorder.beyond as u64;
+        }
         not_numbers += recorder.not_numbers;
         dropped += recorder.dropped;
         let root = recorder.tree(0);
@@ -246,6 +253,8 @@ pub(super) fn open_names() -> impl Iterator<Item = &'static [u8]> {
 
 impl Recorder {
     fn clear(&mut self) {
+        // The driver is between runs and has none open; a pool thread may be about to close its last ones.
+        self.forgotten = if self.driver { 0 } else { self.depth };
         self.depth = 0;
         self.beyond = 0;
         self.counters_used = 0;
@@ -283,7 +292,10 @@ impl Recorder {
             return;
         }
         if self.depth == 0 {
-            self.unbalanced += 1;
+            match self.forgotten {
+                0 => self.unbalanced += 1,
+                _ => self.forgotten -= 1,
+            }
             return;
         }
         let frame = self.frames[self.depth - 1];

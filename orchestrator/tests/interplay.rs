@@ -1,0 +1,149 @@
+//! How a run lives with others: Ctrl-C, a second orch, a reader that goes away, a killed run.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+use support::{Project, crate_of, job, marked_processes};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A run long enough to be disturbed: many short jobs, of which the first are soon done.
+fn scenario(project: &Project, jobs: usize) -> String {
+    let mut text = format!(
+        "defaults: {{ time: 200ms, rounds: 1 }}
+plugins: {{ faulty: {{ crate: {}, env: {{ ORCH_TEST: '{}' }} }} }}
+workloads:
+",
+        crate_of("faulty"),
+        project.path().display()
+    );
+    for index in 0..jobs {
+        text.push_str(&format!("  - {{ id: good-{index}, workload: faulty/good }}\n"));
+    }
+    text
+}
+
+fn send(child: &Child, signal: &str) {
+    let status = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < PATIENCE, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Timing passes in the journal of the only run.
+fn timed_passes(project: &Project) -> usize {
+    let journal = project.results().first().map(|folder| folder.join("journal.jsonl"));
+    let text = journal.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    text.lines().filter(|line| line.contains(r#""pass":"time""#)).count()
+}
+
+#[test]
+fn ctrl_c_stores_what_is_done_and_exits_130() {
+    let project = Project::new();
+    project.write("s.yaml", scenario(&project, 60));
+    let mut command = project.plain_command();
+    let child = command.args(["run", "s.yaml"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("two timed jobs", || timed_passes(&project) >= 2);
+    send(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let folder = &project.results()[0];
+    let record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("record.json")).unwrap()).unwrap();
+    assert_eq!(record["outcome"], "interrupted");
+    let outcomes: Vec<&str> =
+        record["jobs"].as_array().unwrap().iter().map(|job| job["outcome"].as_str().unwrap()).collect();
+    assert!(outcomes.iter().filter(|outcome| **outcome == "measured").count() >= 2, "{outcomes:?}");
+    assert!(outcomes.contains(&"skipped"), "{outcomes:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("interrupted"));
+    assert_eq!(marked_processes(&format!("ORCH_TEST={}", project.path().display())), Vec::<i32>::new());
+}
+
+#[test]
+fn two_runs_measure_one_after_the_other() {
+    let project = Project::new();
+    project.write("long.yaml", scenario(&project, 40));
+    project.write("short.yaml", scenario(&project, 1));
+    let mut command = project.plain_command();
+    let first = command.args(["run", "long.yaml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the first to measure", || timed_passes(&project) >= 1);
+    let mut command = project.plain_command();
+    let mut second = command.args(["run", "short.yaml"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
+    let said = lines.by_ref().map(|line| line.unwrap()).find(|line| line.contains("waiting"));
+    assert!(said.is_some(), "the second says that it waits");
+    assert!(second.try_wait().unwrap().is_none());
+    send(&first, "-INT");
+    let _ = first.wait_with_output().unwrap();
+    lines.for_each(drop);
+    assert_eq!(second.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let project = Project::new();
+    project.write("s.yaml", scenario(&project, 1));
+    let mut command = project.plain_command();
+    let mut child = command.args(["run", "s.yaml"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    assert!(project.results()[0].join("record.json").is_file());
+}
+
+#[test]
+fn a_killed_run_leaves_its_journal_and_no_worker() {
+    let project = Project::new();
+    project.write("s.yaml", scenario(&project, 60));
+    let mut command = project.plain_command();
+    let mut child = command.args(["run", "s.yaml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("a timed job", || timed_passes(&project) >= 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(timed_passes(&project) >= 1);
+    let mark = format!("ORCH_TEST={}", project.path().display());
+    wait_until("the worker to notice", || marked_processes(&mark).is_empty());
+}
+
+#[test]
+fn a_dry_run_measures_nothing() {
+    let project = Project::new();
+    project.write("s.yaml", scenario(&project, 2));
+    let ran = project.orch(&["run", "s.yaml", "--dry-run", "--seed", "5"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("2 jobs, 8 passes"), "{}", ran.stdout);
+    assert_eq!(project.results(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_filter_chooses_jobs_and_a_users_template_overrides() {
+    let project = Project::new();
+    project.write("templates/summary.txt", "mine: {{ record.jobs | map(attribute='id') | join(',') }}\n");
+    project.write("templates/extra.html", "{{ '<b>' }}");
+    project.write("s.yaml", format!("{}reports: [extra.html]\n", scenario(&project, 12)));
+    let ran = project.orch(&["run", "s.yaml", "--filter", "good-1*"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("mine: good-1,good-10,good-11\n"), "{}", ran.stdout);
+    let html = std::fs::read_to_string(project.results()[0].join("extra.html")).unwrap();
+    assert_eq!(html, "&lt;b&gt;");
+    let record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(project.results()[0].join("record.json")).unwrap()).unwrap();
+    assert_eq!(job(&record, "good-10")["outcome"], "measured");
+
+    project.write("templates/extra.html", "{{ record.nothing_of_that_name }}");
+    let ran = project.orch(&["run", "s.yaml", "--filter", "good-1"]);
+    assert_eq!(ran.code, 202);
+    assert!(ran.stderr.contains("the record is stored") && ran.stderr.contains("extra.html"), "{}", ran.stderr);
+}

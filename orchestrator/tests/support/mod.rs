@@ -1,0 +1,135 @@
+//! A throw-away project for tests of the whole program: scenario files, results, cache and measuring lock of its own.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses a part of it; a test that cannot go on has failed"
+)]
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+pub struct Project {
+    folder: tempfile::TempDir,
+}
+
+/// What a finished program left.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Project {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Messages show paths; those of a folder behind a link would differ from what the test knows.
+        std::fs::write(folder.path().join("orch.yaml"), "").unwrap();
+        Self { folder }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap()
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::cargo_bin("orch").unwrap();
+        self.isolate(|name, value| {
+            command.env(name, value);
+        });
+        command.current_dir(self.path());
+        command
+    }
+
+    /// The same as a plain command, for tests that have to talk to it while it runs.
+    pub fn plain_command(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("orch"));
+        self.isolate(|name, value| {
+            command.env(name, value);
+        });
+        command.current_dir(self.path());
+        command
+    }
+
+    fn isolate(&self, mut set: impl FnMut(&str, PathBuf)) {
+        set("XDG_CACHE_HOME", self.path().join("cache"));
+        set("ORCH_LOCK_FILE", self.path().join("lock"));
+    }
+
+    pub fn orch(&self, arguments: &[&str]) -> Ran {
+        let output = self.command().args(arguments).output().unwrap();
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs a scenario and returns its record with the exit code.
+    pub fn record(&self, scenario: &str) -> (Value, Ran) {
+        self.write("s.yaml", scenario);
+        let ran = self.orch(&["run", "s.yaml", "--json", "--seed", "1"]);
+        let record = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ran.stderr));
+        (record, ran)
+    }
+
+    pub fn results(&self) -> Vec<PathBuf> {
+        match std::fs::read_dir(self.path().join("results")) {
+            Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Compiles a C plugin from source and returns its path.
+    pub fn c_plugin(&self, name: &str, source: &str) -> PathBuf {
+        let c = self.write(&format!("{name}.c"), source);
+        let out = self.path().join(format!("lib{name}.so"));
+        let built = std::process::Command::new("cc")
+            .args(["-O1", "-g", "-shared", "-fPIC", "-w", "-I"])
+            .arg(workspace().join("plugins/sdk/include"))
+            .arg(&c)
+            .arg("-o")
+            .arg(&out)
+            .status()
+            .unwrap();
+        assert!(built.success(), "{name}");
+        out
+    }
+}
+
+/// The folder of this workspace.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// `crate:` of a plugin of this workspace.
+pub fn crate_of(plugin: &str) -> String {
+    workspace().join("plugins").join(plugin).display().to_string()
+}
+
+/// The job of an id.
+pub fn job<'a>(record: &'a Value, id: &str) -> &'a Value {
+    let jobs = record["jobs"].as_array().unwrap();
+    jobs.iter().find(|job| job["id"] == id).unwrap_or_else(|| panic!("no job {id}"))
+}
+
+/// Processes that carry a worker's mark and descend from `pid` or were left behind by it.
+pub fn marked_processes(mark: &str) -> Vec<i32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/environ"))
+                .is_ok_and(|text| text.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()))
+        })
+        .collect()
+}
