@@ -3,10 +3,12 @@
 mod cache;
 mod cli;
 mod counting;
+mod format;
 mod git;
 mod hash;
 mod machine;
 mod measure;
+mod pass;
 mod plan;
 mod plugin;
 mod protocol;

@@ -1,14 +1,15 @@
 //! The plan: which pass of which job runs when. Pure: the same jobs and seed give the same plan.
 
+use crate::pass::EXACT_RUNS;
 use crate::scenario::Job;
 use std::time::Duration;
 
-/// Two workers have to agree before a count is called exact.
-pub(crate) const EXACT_RUNS: u32 = 2;
 /// A count that is not exact is a range over this many workers.
 pub(crate) const RANGE_RUNS: u32 = 5;
 /// Iterations of a count pass, the same everywhere so that counts compare.
-pub(crate) const COUNTED_ITERATIONS: u64 = 8;
+const COUNTED_ITERATIONS: u64 = 8;
+/// A workload whose iterations take longer is counted over one of them.
+const LONG_ITERATION: Duration = Duration::from_millis(500);
 /// A profile ends after this much time inside `run`.
 pub(crate) const PROFILE_TIME: Duration = Duration::from_millis(100);
 /// A profile ends after this many iterations.
@@ -59,6 +60,11 @@ pub(crate) fn build(jobs: &[Job], seed: u64) -> Plan {
         steps.extend(now.map(|&job| Step { job, kind: StepKind::Time { round } }));
     }
     Plan { seed, steps }
+}
+
+/// How many iterations a count pass has, given how long one took in the profile.
+pub(crate) fn counted_iterations(profiled: Option<Duration>) -> u64 {
+    if profiled.is_some_and(|iteration| iteration > LONG_ITERATION) { 1 } else { COUNTED_ITERATIONS }
 }
 
 /// Samples of one job in one process.

@@ -65,6 +65,16 @@ pub(crate) enum Reply {
     Failed(PluginError),
 }
 
+impl Reply {
+    /// The counts, if this is what it holds.
+    pub(crate) fn as_count(&self) -> Option<&Count> {
+        match self {
+            Self::Counted(count) => Some(count),
+            _ => None,
+        }
+    }
+}
+
 /// The plugin returned a status other than OK, or could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PluginError {
@@ -235,6 +245,8 @@ pub(crate) struct Count {
     pub(crate) leaked_bytes: i64,
     /// Allocation events (allocations and frees) of threads other than the driver.
     pub(crate) elsewhere: u64,
+    /// The process had one thread from beginning to end.
+    pub(crate) single_threaded: bool,
     /// More blocks lived than the table holds: bytes and counts are right, peak and leak are not.
     pub(crate) untracked: bool,
     /// Growth of resident memory over the iterations, to notice allocators that go around malloc.

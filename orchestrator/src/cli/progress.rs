@@ -1,9 +1,9 @@
 //! Progress on standard error: a bar on a terminal; where it is piped, only what a log should keep.
 
 use super::output::note;
-use crate::render::format;
+use crate::format;
+use crate::pass::PassName;
 use crate::runner::event::{Event, Observer};
-use crate::runner::journal::PassName;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;

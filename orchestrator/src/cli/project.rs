@@ -7,9 +7,10 @@ use crate::protocol::{Pass, Phase, Reply, Request};
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, Purpose};
-use crate::runner::process::{self, Launch, PassFailure};
+use crate::runner::process::{self, Launch};
+use crate::runner::remains::PassFailure;
 use crate::scenario::problem::{self, Problem};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Scenario, Surroundings};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,7 +51,8 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
     let stem = file.file_stem().map_or_else(|| "scenario".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let stem: String =
         stem.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
-    match scenario::read(&text, &root, &stem) {
+    let around = Surroundings { root: &root, stem: &stem, exists: &|path| path.exists() };
+    match scenario::read(&text, &around) {
         Ok(scenario) => Ok(Loaded { shown, root, file, text, scenario }),
         Err(problems) => Err(Failure::Input(problem::show(&shown, &text, &problems, output::colour()))),
     }
@@ -127,7 +129,8 @@ pub(super) fn prepare(
         }
         plugins.prepared.insert(key.clone(), prepared);
     }
-    Ok(Some(plugins))
+    // A build that Ctrl-C ended looks like one that failed.
+    Ok((!interrupt.requested()).then_some(plugins))
 }
 
 enum Described {

@@ -9,7 +9,8 @@ use super::project::{self, Loaded, Plugins};
 use crate::git;
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
-use crate::plan::{self, Plan};
+use crate::pass::PassEnd;
+use crate::plan::{self, Plan, StepKind};
 use crate::plugin::cargo;
 use crate::record::assemble::{self, Facts};
 use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, Wall, store};
@@ -17,7 +18,7 @@ use crate::render;
 use crate::runner::event::{Event, Observer};
 use crate::runner::execute::{self, Executed, Setting};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::journal::{Journal, PassEnd};
+use crate::runner::journal::{self, Journal};
 use crate::runner::lock::{self, Purpose};
 use crate::scenario::{self, Job};
 use std::path::{Path, PathBuf};
@@ -37,7 +38,9 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let started = jiff::Timestamp::now();
     let mark = format!("{}-{}", std::process::id(), started.as_nanosecond());
     let mut progress = Progress::new();
-    let Some(plugins) = project::prepare(&loaded.scenario, |_| true, &mark, &interrupt, &mut progress)? else {
+    let Some(plugins) =
+        project::prepare(&loaded.scenario, |key| loaded.scenario.uses(key), &mark, &interrupt, &mut progress)?
+    else {
         return Ok(Exit::Interrupted);
     };
     let jobs = chosen_jobs(&loaded, &plugins, options.filter.as_deref())?;
@@ -97,7 +100,8 @@ impl Session<'_> {
             .map_err(|error| Failure::system("the run ended early; finished passes are in the journal", &error))?;
         let mut record = self.record(id, git, &executed);
         record.wall = wall(&record, &spent, lock_time);
-        store::store(&folder, &record).map_err(|error| Failure::system("cannot store the record", &error))?;
+        store::store(&folder, &record, journal::FILE)
+            .map_err(|error| Failure::system("cannot store the record", &error))?;
         self.report(&folder, &record)?;
         Ok(exit_code(&record))
     }
@@ -259,7 +263,7 @@ fn plan_text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins) -> S
         loaded.scenario.name,
         jobs.len(),
         plan.steps.len(),
-        render::format::time(estimate.as_nanos() as f64),
+        crate::format::time(estimate.as_nanos() as f64),
         plan.seed
     );
     for job in jobs {
@@ -271,10 +275,18 @@ fn plan_text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins) -> S
             job.plugin,
             job.workload,
             job.settings.rounds,
-            render::format::time(job.settings.time.as_nanos() as f64),
+            crate::format::time(job.settings.time.as_nanos() as f64),
             job.settings.threads,
         );
     }
+    for (round, ids) in rounds(plan, jobs).iter().enumerate() {
+        let _ = write!(
+            text,
+            "\n{}",
+            crate::format::wrap(&format!("timing round {}: {}", round + 1, ids.join(", ")), 80, 2)
+        );
+    }
+    text.push('\n');
     for (key, prepared) in &plugins.prepared {
         if let Err(failure) = prepared {
             let _ = writeln!(text, "\njobs of {key} will fail in {}: {}", failure.phase.name(), failure.message);
@@ -282,6 +294,18 @@ fn plan_text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins) -> S
     }
     let _ = writeln!(text, "\nnothing was measured");
     text
+}
+
+/// The ids of the jobs in each round of timing, in their order.
+fn rounds<'a>(plan: &Plan, jobs: &'a [Job]) -> Vec<Vec<&'a str>> {
+    let mut rounds: Vec<Vec<&str>> = Vec::new();
+    for step in &plan.steps {
+        if let StepKind::Time { round } = step.kind {
+            rounds.resize(rounds.len().max(round as usize + 1), Vec::new());
+            rounds[round as usize].push(&jobs[step.job].id);
+        }
+    }
+    rounds
 }
 
 fn wall(record: &Record, spent: &Spent, lock_time: Duration) -> Wall {

@@ -103,8 +103,9 @@ pub(super) fn replace(address: usize, old: Option<usize>, new: usize) {
     }
 }
 
+/// Whether the process never had a second thread.
 #[inline(always)]
-fn single_threaded() -> bool {
+pub(crate) fn single_threaded() -> bool {
     // SAFETY: a byte of glibc's that always exists; it changes only when this very thread makes the first other one.
     unsafe { (&raw const __libc_single_threaded).read_volatile() != 0 }
 }

@@ -59,7 +59,6 @@ pub(crate) fn driver() -> Totals {
 }
 
 /// Totals over all threads.
-#[inline]
 pub(crate) fn everyone() -> Totals {
     let used = USED.load(Relaxed).min(SLOTS);
     let mut sum = Totals::default();
@@ -70,6 +69,16 @@ pub(crate) fn everyone() -> Totals {
         sum.frees += one.frees;
     }
     sum
+}
+
+/// Allocations and their bytes over all threads: what a scope asks for at both its ends, and so must be quick.
+#[inline(always)]
+pub(crate) fn allocated() -> (u64, u64) {
+    if USED.load(Relaxed) <= 1 {
+        return (TABLE[0].allocations.load(Relaxed), TABLE[0].bytes.load(Relaxed));
+    }
+    let totals = everyone();
+    (totals.allocations, totals.bytes)
 }
 
 #[inline]

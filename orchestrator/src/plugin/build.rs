@@ -1,10 +1,9 @@
 //! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept, hashed.
 
-use super::{cargo, elf};
+use super::{PluginSource, PluginSpec, cargo, elf};
 use crate::cache;
 use crate::git::{self, GitState};
 use crate::protocol::Phase;
-use crate::scenario::{PluginSource, PluginSpec};
 use std::path::{Path, PathBuf};
 
 /// A plugin whose file may be loaded.

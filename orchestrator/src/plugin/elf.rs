@@ -1,7 +1,7 @@
 //! What a plugin's file says about itself before any of its code runs: architecture, ABI version, CPU features.
 
 use object::read::elf::ElfFile64;
-use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSymbol};
+use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol};
 use orch_sdk::abi;
 use std::path::Path;
 
@@ -77,16 +77,16 @@ const HOST: Architecture = Architecture::X86_64;
 #[cfg(target_arch = "aarch64")]
 const HOST: Architecture = Architecture::Aarch64;
 
-/// The file's bytes from an exported symbol's address to the end of its section; `None` if it is not exported or
-/// fewer than `least` bytes follow.
+/// The file's bytes from an exported symbol's address to the end of its segment; `None` if it is not exported or
+/// fewer than `least` bytes follow. Segments and not sections, because thread-local sections share addresses with
+/// others.
 fn symbol_bytes<'a>(file: &ElfFile64<'a>, name: &str, least: usize) -> Option<&'a [u8]> {
     let address = file.dynamic_symbols().find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))?.address();
-    let section = file.sections().find(|section| {
-        let start = section.address();
-        start != 0 && address >= start && address - start < section.size()
+    let segment = file.segments().find(|segment| {
+        let start = segment.address();
+        address >= start && address - start < segment.size()
     })?;
-    let data = section.data().ok()?;
-    let data = data.get(usize::try_from(address - section.address()).ok()?..)?;
+    let data = segment.data().ok()?.get(usize::try_from(address - segment.address()).ok()?..)?;
     (data.len() >= least).then_some(data)
 }
 
@@ -95,7 +95,7 @@ fn missing_symbol(file: &ElfFile64) -> String {
         .dynamic_symbols()
         .filter(|symbol| symbol.is_definition())
         .filter_map(|symbol| symbol.name().ok())
-        .find(|name| name.starts_with("orch_plugin_v"));
+        .find(|name| name.starts_with("orch_plugin_v") && *name != abi::PLUGIN_SYMBOL);
     let hint = match near {
         Some(other) => format!("; it has `{other}`, of another ABI version"),
         None => "; a Rust plugin gets it from export_plugin!, a C plugin defines it with default visibility".to_owned(),

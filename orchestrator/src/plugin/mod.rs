@@ -4,4 +4,6 @@ pub(crate) mod build;
 pub(crate) mod cargo;
 pub(crate) mod catalog;
 pub(crate) mod elf;
-pub(crate) mod library;
+mod spec;
+
+pub(crate) use spec::{PluginSource, PluginSpec};

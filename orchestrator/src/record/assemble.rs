@@ -5,10 +5,9 @@ use super::{
     SettingsRecord, Time,
 };
 use crate::measure::interval::{median, over_processes};
+use crate::pass::{PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plugin::catalog::{MetricInfo, Per, WorkloadInfo};
 use crate::protocol::{Count, Profile, Reply, ScopeNode};
-use crate::runner::execute::{is_exact, process_median};
-use crate::runner::journal::{PassEnd, PassName, PassResult};
 use crate::scenario::Job;
 use indexmap::IndexMap;
 use std::time::Duration;
@@ -17,6 +16,8 @@ use std::time::Duration;
 const UNSEEN: i64 = 4 << 20;
 /// A sample this many times as long as the median was disturbed.
 const SLOW: f64 = 2.0;
+/// Processes of one job that differ by more than this, and by more than ten tolerances, are said.
+const DISAGREE: f64 = 0.10;
 /// More disturbed samples than this are said.
 const SLOW_SHARE: f64 = 0.05;
 
@@ -46,19 +47,13 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         Some(Reply::Profiled(profile)) => Some(profile),
         _ => None,
     });
-    let counts: Vec<&Count> = ends
-        .iter()
-        .filter_map(|end| match reply(end) {
-            Some(Reply::Counted(count)) => Some(count),
-            _ => None,
-        })
-        .collect();
+    let counts: Vec<&Count> = ends.iter().filter_map(|end| reply(end)?.as_count()).collect();
     let time = time(&ends, seed);
     let digest = digest(&ends, &mut warnings);
     let allocations = allocations(&counts, time.as_ref(), &mut warnings);
     complain(profile, &counts, &mut warnings);
     if let Some(time) = &time {
-        warn_about_samples(time, &mut warnings);
+        warn_about_samples(job, time, &mut warnings);
     }
     let metrics = info.map(|info| metrics(info, &counts, time.as_ref())).unwrap_or_default();
     let infos = info.map_or(&[][..], |info| &info.metrics);
@@ -175,7 +170,7 @@ fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<String
     }
     let unseen = counts.iter().map(|count| count.resident_growth - count.leaked_bytes).min().unwrap_or(0);
     if unseen > UNSEEN {
-        let size = crate::render::format::bytes(unseen as f64);
+        let size = crate::format::bytes(unseen as f64);
         warnings.push(format!(
             "resident memory grew by {size} more than was allocated through malloc: the plugin has an allocator of its \
              own, or maps memory, which is not counted"
@@ -183,7 +178,7 @@ fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<String
     }
     let exact = is_exact(counts);
     if exact && leaked_bytes > 0.0 {
-        let size = crate::render::format::bytes(leaked_bytes);
+        let size = crate::format::bytes(leaked_bytes);
         warnings.push(format!("leaks {size} per iteration: as many more bytes are live after each one"));
     }
     Some(Allocations {
@@ -245,10 +240,10 @@ fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> Option<Digest> {
 
 impl Digest {
     /// Whether two digests are of the same output: scores where there are scores, else values, within the tolerance
-    /// relative to the larger of 1 and the first.
+    /// relative to the largest of 1 and both (the rule of the plugin header).
     pub(crate) fn agrees(&self, other: &Self) -> bool {
         let tolerance = self.tolerance.unwrap_or(0.0);
-        let near = |a: f64, b: f64| (a - b).abs() <= tolerance * a.abs().max(1.0);
+        let near = |a: f64, b: f64| (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0);
         match (self.score, other.score, self.value.as_f64(), other.value.as_f64()) {
             (Some(a), Some(b), _, _) => near(a, b),
             (_, _, Some(a), Some(b)) => a == b || near(a, b),
@@ -271,7 +266,17 @@ fn complain(profile: Option<&Profile>, counts: &[&Count], warnings: &mut Vec<Str
     }
 }
 
-fn warn_about_samples(time: &Time, warnings: &mut Vec<String>) {
+fn warn_about_samples(job: &Job, time: &Time, warnings: &mut Vec<String>) {
+    let apart = (time.high_ns - time.low_ns) / time.median_ns;
+    if apart > DISAGREE.max(10.0 * job.settings.tolerance) {
+        let hint = if job.settings.threads > 1 { "; perhaps its threads did not always have a CPU each" } else { "" };
+        warnings.push(format!(
+            "its processes differ by {} of the median, from {} to {}: their median says little{hint}",
+            crate::format::percent(apart),
+            crate::format::time(time.low_ns),
+            crate::format::time(time.high_ns)
+        ));
+    }
     let samples: usize = time.processes.iter().map(|process| process.samples_ns.len()).sum();
     if samples < 5 * time.processes.len() {
         warnings.push(format!(
@@ -285,7 +290,7 @@ fn warn_about_samples(time: &Time, warnings: &mut Vec<String>) {
     });
     let share = slow.count() as f64 / samples.max(1) as f64;
     if share > SLOW_SHARE {
-        let share = crate::render::format::percent(share);
+        let share = crate::format::percent(share);
         warnings.push(format!(
             "{share} of the samples took more than {SLOW} times the median: the machine was busy with something else"
         ));

@@ -4,6 +4,8 @@
 
 pub(crate) mod assemble;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 use crate::git::GitState;
 use crate::machine::Machine;

@@ -24,12 +24,12 @@ pub(crate) fn new_folder(results: &Path, stamp: &str, scenario: &str, commit: &s
     Err(io::Error::other("no free name for a results folder"))
 }
 
-/// Stores a record for good.
-pub(crate) fn store(folder: &Path, record: &Record) -> io::Result<()> {
+/// Stores a record for good; the journal beside it is then no longer needed.
+pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(record)?;
     text.push(b'\n');
     write_whole(&folder.join(FILE), &text)?;
-    match fs::remove_file(folder.join(crate::runner::journal::FILE)) {
+    match fs::remove_file(folder.join(journal)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

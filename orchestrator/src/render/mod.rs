@@ -1,8 +1,8 @@
 //! Reports: a record through a template. Templates get the record itself and filters that format quantities.
 
-pub(crate) mod format;
 mod table;
 
+use crate::format;
 use crate::record::Record;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -71,6 +71,7 @@ fn environment(folder: &Path) -> Result<Environment<'static>, minijinja::Error> 
         _ => AutoEscape::None,
     });
     environment.add_filter("time", format::time);
+    environment.add_filter("times", |values: Vec<f64>| format::times(&values));
     environment.add_filter("bytes", format::bytes);
     environment.add_filter("number", format::number);
     environment.add_filter("percent", format::percent);

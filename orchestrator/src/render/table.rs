@@ -4,20 +4,14 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};
 
-/// Total width, so that a table fits a terminal and a mail.
-const WIDTH: u16 = 80;
-
-/// `table(headers, rows, right=[column indices])`: a table of at most 80 columns. Numbers belong to the right.
+/// `table(headers, rows, right=[column indices])`: columns as wide as their longest cell, because names that are cut
+/// cannot be copied. Numbers belong to the right.
 pub(super) fn table(headers: Value, rows: Value, options: Kwargs) -> Result<String, Error> {
     let right: Vec<usize> = options.get::<Option<Vec<usize>>>("right")?.unwrap_or_default();
     options.assert_all_used()?;
     let header = cells(&headers)?;
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
-        .set_header(&header);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(&header);
     for row in rows.try_iter()? {
         let row = cells(&row)?;
         if row.len() != header.len() {

@@ -1,6 +1,6 @@
 //! What happens during a run, for whoever shows or logs it. The measuring code itself prints nothing.
 
-use super::journal::PassName;
+use crate::pass::PassName;
 use std::time::Duration;
 
 /// One thing that happened.

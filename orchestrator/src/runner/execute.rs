@@ -2,14 +2,15 @@
 
 use super::event::{Event, Observer};
 use super::interrupt::Interrupt;
-use super::journal::{Journal, PassEnd, PassName, PassResult};
-use super::process::{self, Launch, PassFailure};
+use super::journal::Journal;
+use super::process::{self, Launch};
 use super::reap;
+use super::remains::PassFailure;
 use crate::measure::clock::ScopeClock;
-use crate::measure::interval::median;
+use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plan::{self, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, Prepared};
-use crate::protocol::{Count, Pass, Phase, Reply, Request, Timing};
+use crate::protocol::{Count, Pass, Phase, Reply, Request};
 use crate::scenario::Job;
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -84,7 +85,7 @@ impl Run<'_> {
             if !self.step(step)? {
                 return Ok(false);
             }
-            if step.kind == (StepKind::Count { run: plan::EXACT_RUNS - 1 }) && !self.count_more(step.job)? {
+            if step.kind == (StepKind::Count { run: EXACT_RUNS - 1 }) && !self.count_more(step.job)? {
                 return Ok(false);
             }
         }
@@ -96,8 +97,8 @@ impl Run<'_> {
         if self.lost.contains(&job) || is_exact(&self.counts(job)) {
             return Ok(true);
         }
-        self.observer.see(Event::PassesChanged { by: i64::from(plan::RANGE_RUNS - plan::EXACT_RUNS) });
-        for run in plan::EXACT_RUNS..plan::RANGE_RUNS {
+        self.observer.see(Event::PassesChanged { by: i64::from(plan::RANGE_RUNS - EXACT_RUNS) });
+        for run in EXACT_RUNS..plan::RANGE_RUNS {
             if !self.lost.contains(&job) && !self.step(Step { job, kind: StepKind::Count { run } })? {
                 return Ok(false);
             }
@@ -106,16 +107,7 @@ impl Run<'_> {
     }
 
     fn counts(&self, job: usize) -> Vec<&Count> {
-        let id = &self.setting.jobs[job].id;
-        let own = self.ends.iter().filter(|end| end.job == *id);
-        own.filter_map(|end| match &end.result {
-            PassResult::Reply(reply) => match &**reply {
-                Reply::Counted(count) => Some(count),
-                _ => None,
-            },
-            _ => None,
-        })
-        .collect()
+        self.replies(&self.setting.jobs[job].id).filter_map(Reply::as_count).collect()
     }
 
     /// Runs one step; false if the user stopped it.
@@ -147,7 +139,7 @@ impl Run<'_> {
         };
         self.observer.see(Event::PassBegins { job: &job.id, pass, round, left: self.pace.left() });
         let cpus = cpus_for(self.setting.cpus, job.settings.threads);
-        let request = request(job, prepared, step.kind, cpus.clone(), self.setting.clock);
+        let request = request(job, prepared, self.pass(step), cpus.clone(), self.setting.clock);
         let launch = Launch {
             request: &request,
             timeout: job.settings.timeout,
@@ -168,6 +160,37 @@ impl Run<'_> {
         let end = PassEnd { job: job.id.clone(), pass, round, cpus, wall_ns, result, warnings: ended.warnings };
         self.finish(step, end)?;
         Ok(true)
+    }
+
+    /// What the worker of a step is asked for.
+    fn pass(&self, step: Step) -> Pass {
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let job = &self.setting.jobs[step.job];
+        match step.kind {
+            StepKind::Profile => {
+                Pass::Profile { budget_ns: nanos(plan::PROFILE_TIME), most_iterations: plan::PROFILE_ITERATIONS }
+            }
+            StepKind::Count { .. } => {
+                let profiled = self.replies(&job.id).find_map(|reply| match reply {
+                    Reply::Profiled(profile) => Some(Duration::from_nanos(profile.run_ns / profile.iterations.max(1))),
+                    _ => None,
+                });
+                Pass::Count { iterations: plan::counted_iterations(profiled) }
+            }
+            StepKind::Time { .. } => Pass::Time {
+                budget_ns: nanos(plan::time_per_process(job)),
+                sample_ns: nanos(plan::SAMPLE_TIME),
+                warm_up_ns: nanos(plan::warm_up_limit(job)),
+            },
+        }
+    }
+
+    /// What the passes of a job gave so far.
+    fn replies(&self, id: &str) -> impl Iterator<Item = &Reply> {
+        self.ends.iter().filter(move |end| end.job == id).filter_map(|end| match &end.result {
+            PassResult::Reply(reply) => Some(&**reply),
+            _ => None,
+        })
     }
 
     fn finish(&mut self, step: Step, end: PassEnd) -> io::Result<()> {
@@ -212,19 +235,7 @@ fn startable<'a>(setting: &Setting<'a>, job: &Job) -> Result<&'a Prepared, PassR
     Ok(prepared)
 }
 
-fn request(job: &Job, prepared: &Prepared, kind: StepKind, cpus: Vec<usize>, clock: ScopeClock) -> Request {
-    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    let pass = match kind {
-        StepKind::Profile => {
-            Pass::Profile { budget_ns: nanos(plan::PROFILE_TIME), most_iterations: plan::PROFILE_ITERATIONS }
-        }
-        StepKind::Count { .. } => Pass::Count { iterations: plan::COUNTED_ITERATIONS },
-        StepKind::Time { .. } => Pass::Time {
-            budget_ns: nanos(plan::time_per_process(job)),
-            sample_ns: nanos(plan::SAMPLE_TIME),
-            warm_up_ns: nanos(plan::warm_up_limit(job)),
-        },
-    };
+fn request(job: &Job, prepared: &Prepared, pass: Pass, cpus: Vec<usize>, clock: ScopeClock) -> Request {
     Request {
         library: prepared.library.clone(),
         pass,
@@ -239,21 +250,6 @@ fn request(job: &Job, prepared: &Prepared, kind: StepKind, cpus: Vec<usize>, clo
 /// The CPUs of a worker: the last ones, because the first serves most interrupts.
 fn cpus_for(all: &[usize], threads: usize) -> Vec<usize> {
     all[all.len().saturating_sub(threads)..].to_vec()
-}
-
-/// Counts are exact when nothing came from other threads and all processes agree.
-pub(crate) fn is_exact(counts: &[&Count]) -> bool {
-    let quantities = |count: &Count| (count.allocations, count.bytes, count.peak_bytes, count.leaked_bytes);
-    counts.len() >= plan::EXACT_RUNS as usize
-        && counts.iter().all(|count| count.elsewhere == 0 && !count.untracked)
-        && counts.windows(2).all(|pair| quantities(pair[0]) == quantities(pair[1]))
-}
-
-/// Median time of an iteration in one process.
-pub(crate) fn process_median(timing: &Timing) -> Option<f64> {
-    let per_iteration: Vec<f64> =
-        timing.samples_ns.iter().map(|ns| *ns as f64 / timing.iterations.max(1) as f64).collect();
-    median(&per_iteration)
 }
 
 /// How much time is left: the estimates of the steps to come, corrected by how the past ones kept to theirs.

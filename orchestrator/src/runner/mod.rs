@@ -7,3 +7,4 @@ pub(crate) mod journal;
 pub(crate) mod lock;
 pub(crate) mod process;
 mod reap;
+pub(crate) mod remains;

@@ -2,8 +2,8 @@
 
 use super::interrupt::Interrupt;
 use super::reap;
-use crate::plugin::elf::{self, CodePlace};
-use crate::protocol::{self, Farewell, Phase, PluginError, PluginErrorKind, Reply, Request};
+use super::remains::{End, PassFailure, Remains};
+use crate::protocol::{self, Farewell, Reply, Request};
 use crate::worker::page::Page;
 use crate::worker::{ARGUMENT, MARK};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,18 +11,14 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 /// A worker that was asked to end has this long to say where it was.
 const GRACE: Duration = Duration::from_millis(200);
 /// How much of a plugin's output is kept: its last words.
 const TAIL: usize = 4 << 10;
-/// What a pipe holds. A plugin that writes more waits for orch to read, and that waiting is in its times.
-const NOISE_LIMIT: u64 = 64 << 10;
-
 /// What a worker is started with.
 pub(crate) struct Launch<'a> {
     pub(crate) request: &'a Request,
@@ -42,17 +38,6 @@ pub(crate) struct Ended {
     pub(crate) wall: Duration,
 }
 
-/// Why a pass gave no result.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PassFailure {
-    /// The plugin failed.
-    Failed { phase: Phase, message: String },
-    /// The plugin says that it cannot run here.
-    Skipped { phase: Phase, message: String },
-    /// The user stopped the run.
-    Interrupted,
-}
-
 /// Runs one pass in a fresh worker process.
 pub(crate) fn run(launch: &Launch, interrupt: &Interrupt) -> io::Result<Ended> {
     let started = Instant::now();
@@ -68,8 +53,17 @@ pub(crate) fn run(launch: &Launch, interrupt: &Interrupt) -> io::Result<Ended> {
     if left_behind > 0 {
         warnings.push(format!("the plugin left {left_behind} process(es) running; they were ended"));
     }
-    let verdict = Verdict { launch, watch: &watch, page: &page, end };
-    let result = verdict.judge(&mut warnings);
+    let remains = Remains {
+        page: page.get(),
+        reply: watch.reply.as_ref(),
+        farewell: watch.farewell.as_ref(),
+        junk: watch.junk.as_deref(),
+        status: watch.status.unwrap_or_default(),
+        end,
+        output_bytes: watch.stdout.bytes + watch.stderr.bytes,
+        last_words: watch.stderr.last_words().or_else(|| watch.stdout.last_words()),
+    };
+    let result = remains.judge(launch, &mut warnings);
     Ok(Ended { result, warnings, wall })
 }
 
@@ -98,14 +92,6 @@ fn spawn(launch: &Launch, socket: UnixStream) -> io::Result<Child> {
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
-}
-
-/// Why waiting for a worker ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Gone,
-    TimedOut,
-    Interrupted,
 }
 
 /// A worker and everything that comes from it.
@@ -294,168 +280,4 @@ impl Drop for Watch {
             let _ = self.child.wait();
         }
     }
-}
-
-/// Turns what is left of a worker into a result.
-struct Verdict<'a> {
-    launch: &'a Launch<'a>,
-    watch: &'a Watch,
-    page: &'a Page,
-    end: End,
-}
-
-impl Verdict<'_> {
-    fn judge(&self, warnings: &mut Vec<String>) -> Result<Reply, PassFailure> {
-        let page = self.page.get();
-        if self.end == End::Interrupted {
-            return Err(PassFailure::Interrupted);
-        }
-        if self.end == End::TimedOut {
-            let limit = self.launch.timeout;
-            return Err(self.failed(format!("still running after its timeout of {limit:?}{}", self.place())));
-        }
-        if let Some(Reply::Failed(error)) = &self.watch.reply {
-            return Err(self.reported(error));
-        }
-        if let Some(Farewell { error: Some(error) }) = &self.watch.farewell {
-            return Err(self.reported(error));
-        }
-        let status = self.watch.status.unwrap_or_default();
-        if let Some(signal) = status.signal() {
-            return Err(self.failed(self.death(signal)));
-        }
-        match (&self.watch.reply, &self.watch.farewell) {
-            (Some(reply), Some(_)) => {
-                self.output(warnings)?;
-                Ok(reply.clone())
-            }
-            _ if self.watch.junk.is_some() => {
-                Err(self.failed(format!("{}{}", self.watch.junk.as_deref().unwrap_or_default(), self.place())))
-            }
-            _ if page.phase() == Phase::Start => {
-                Err(self.failed(format!("the worker could not begin (exit code {})", status.code().unwrap_or(-1))))
-            }
-            _ => Err(self.failed(format!(
-                "the plugin ended the process with exit code {}{}",
-                status.code().unwrap_or(-1),
-                self.place()
-            ))),
-        }
-    }
-
-    /// Output beyond what a pipe holds fails the pass; less is only said.
-    fn output(&self, warnings: &mut Vec<String>) -> Result<(), PassFailure> {
-        let bytes = self.watch.stdout.bytes + self.watch.stderr.bytes;
-        if bytes > NOISE_LIMIT {
-            let size = crate::render::format::bytes(bytes as f64);
-            return Err(PassFailure::Failed {
-                phase: Phase::Run,
-                message: format!(
-                    "wrote {size} to its standard output or error: more than a pipe holds, so its times are those of \
-                     waiting for a reader; print less, or only in setup"
-                ) + &self.words(),
-            });
-        }
-        if bytes > 0 {
-            warnings.push(format!("the plugin wrote {bytes} bytes to its standard output or error{}", self.words()));
-        }
-        Ok(())
-    }
-
-    fn reported(&self, error: &PluginError) -> PassFailure {
-        let mut message = match error.kind {
-            PluginErrorKind::Panic if !error.message.starts_with("panicked") => format!("panicked: {}", error.message),
-            _ => error.message.clone(),
-        };
-        message.push_str(&place(&error.scope, error.iteration));
-        if error.kind == PluginErrorKind::Unsupported {
-            return PassFailure::Skipped { phase: error.phase, message };
-        }
-        PassFailure::Failed { phase: error.phase, message }
-    }
-
-    fn failed(&self, message: String) -> PassFailure {
-        PassFailure::Failed { phase: self.page.get().phase(), message: message + &self.words() }
-    }
-
-    /// What a signal means, from the notes that the worker's handler left.
-    fn death(&self, signal: i32) -> String {
-        let page = self.page.get();
-        let name = signal_name(signal);
-        let mut text = match signal {
-            libc::SIGSEGV | libc::SIGBUS if page.near_stack.load(Relaxed) != 0 => {
-                format!("{name}: stack overflow")
-            }
-            libc::SIGSEGV | libc::SIGBUS if page.signal() == signal => {
-                format!("{name} at address {:#x}", page.address.load(Relaxed))
-            }
-            _ => name,
-        };
-        text.push_str(&self.place());
-        if page.signal() == signal {
-            text.push_str(&self.instruction(page.instruction.load(Relaxed)));
-        }
-        let refused = page.refused.load(Relaxed);
-        if refused > 0 {
-            text.push_str(&format!(
-                "; an allocation of {} had been refused: the memory limit of the job is {}",
-                crate::render::format::bytes(refused as f64),
-                crate::render::format::bytes(self.launch.request.memory as f64)
-            ));
-        }
-        text
-    }
-
-    fn place(&self) -> String {
-        let page = self.page.get();
-        place(&page.scope(), page.iteration.load(Relaxed))
-    }
-
-    /// The function of an instruction inside the plugin's file; nothing for one elsewhere.
-    fn instruction(&self, address: u64) -> String {
-        let base = self.page.get().library_base.load(Relaxed);
-        let library = &self.launch.request.library;
-        if base == 0 || address < base {
-            return String::new();
-        }
-        let offset = address - base;
-        match elf::code_at(library, offset) {
-            CodePlace::Function(name) => format!(", in function {name} (plugin+{offset:#x})"),
-            CodePlace::Unnamed => format!(", at plugin+{offset:#x}"),
-            CodePlace::Elsewhere => String::new(),
-        }
-    }
-
-    fn words(&self) -> String {
-        match self.watch.stderr.last_words().or_else(|| self.watch.stdout.last_words()) {
-            Some(words) => format!("; its last words: {words}"),
-            None => String::new(),
-        }
-    }
-}
-
-fn place(scope: &str, iteration: u64) -> String {
-    let mut text = String::new();
-    if !scope.is_empty() {
-        text.push_str(&format!(", in scope {scope}"));
-    }
-    if iteration > 0 {
-        text.push_str(&format!(", iteration {iteration}"));
-    }
-    text
-}
-
-fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        libc::SIGSEGV => "SIGSEGV",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGILL => "SIGILL (an instruction that this CPU lacks, or a trap)",
-        libc::SIGFPE => "SIGFPE (division by zero or overflow)",
-        libc::SIGABRT => "SIGABRT (abort)",
-        libc::SIGKILL => "SIGKILL (killed from outside, perhaps for want of memory)",
-        libc::SIGTERM => "SIGTERM (somebody ended it)",
-        libc::SIGXCPU => "SIGXCPU",
-        other => return format!("signal {other}"),
-    };
-    name.to_owned()
 }

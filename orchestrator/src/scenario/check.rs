@@ -3,13 +3,24 @@
 use super::problem::{Problem, nearest};
 use super::wire;
 use super::yaml::{Node, Step, steps};
-use super::{Entry, PluginSource, PluginSpec, Scenario, Settings, Source, conform, quantity};
+use super::{Entry, Scenario, Settings, Source, conform, quantity};
+use crate::plugin::{PluginSource, PluginSpec};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Reads a scenario. `root` is where relative paths start; `stem` names a scenario that has no name.
-pub(crate) fn read(text: &str, root: &Path, stem: &str) -> Result<Scenario, Vec<Problem>> {
+/// What a scenario file says beside its text.
+pub(crate) struct Surroundings<'a> {
+    /// Where relative paths start.
+    pub(crate) root: &'a Path,
+    /// Name of a scenario that has none of its own.
+    pub(crate) stem: &'a str,
+    /// Whether a file or folder exists; the only thing that is asked about the outside.
+    pub(crate) exists: &'a dyn Fn(&Path) -> bool,
+}
+
+/// Reads a scenario, or lists everything that is wrong with it.
+pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Problem>> {
     let node = Node::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
     let source = Source { text: text.to_owned(), root: node };
@@ -27,13 +38,13 @@ pub(crate) fn read(text: &str, root: &Path, stem: &str) -> Result<Scenario, Vec<
         Err(_) if !problems.is_empty() => return Err(problems),
         Err(error) => return Err(vec![source.problem(&[], format!("the scenario cannot be read: {error}"), None)]),
     };
-    let mut check = Check { source: &source, root, problems, pruned };
+    let mut check = Check { source: &source, around, problems, pruned };
     let plugins = check.plugins(&wire);
     let entries = check.entries(&wire);
     if !check.problems.is_empty() {
         return Err(check.problems);
     }
-    let name = wire.name.unwrap_or_else(|| stem.to_owned());
+    let name = wire.name.unwrap_or_else(|| around.stem.to_owned());
     Ok(Scenario { name, about: wire.about, plugins, entries, reports: wire.reports, source })
 }
 
@@ -63,7 +74,7 @@ fn prune(document: &mut Value, violation: &conform::Violation) -> Vec<Step> {
 /// Gathers problems while converting.
 struct Check<'a> {
     source: &'a Source,
-    root: &'a Path,
+    around: &'a Surroundings<'a>,
     problems: Vec<Problem>,
     /// What was taken out because it was wrong by itself: its absence is no second problem.
     pruned: Vec<Vec<Step>>,
@@ -121,14 +132,17 @@ impl Check<'_> {
 
     /// An absolute path to something that exists; `inside` has to be in it.
     fn existing(&mut self, at: &[Step], written: &str, inside: &str) -> Option<PathBuf> {
-        let path = self.root.join(written);
+        let path = self.around.root.join(written);
         let wanted = if inside.is_empty() { path.clone() } else { path.join(inside) };
-        if wanted.exists() {
+        if (self.around.exists)(&wanted) {
             return Some(path);
         }
-        let missing =
-            if path.exists() { format!("`{written}` has no {inside}") } else { format!("`{written}` does not exist") };
-        let hint = format!("relative paths start at {}", self.root.display());
+        let missing = if (self.around.exists)(&path) {
+            format!("`{written}` has no {inside}")
+        } else {
+            format!("`{written}` does not exist")
+        };
+        let hint = format!("relative paths start at {}", self.around.root.display());
         self.add(at, missing, Some(&hint));
         None
     }

@@ -18,7 +18,18 @@ pub(crate) struct Violation {
 /// Lists everything about `value` that `schema` does not allow. A schema that is none allows everything.
 pub(crate) fn violations(schema: &Value, value: &Value) -> Vec<Violation> {
     let Ok(validator) = jsonschema::validator_for(schema) else { return Vec::new() };
-    validator.iter_errors(value).flat_map(|error| describe(schema, value, &error)).collect()
+    let errors: Vec<_> = validator.iter_errors(value).collect();
+    // A value of the wrong type breaks other rules too, but that is one mistake.
+    let wrong_type: Vec<&str> = errors
+        .iter()
+        .filter(|error| matches!(error.kind(), ValidationErrorKind::Type { .. }))
+        .map(|error| error.instance_path().as_str())
+        .collect();
+    let is_first = |error: &&jsonschema::ValidationError| {
+        matches!(error.kind(), ValidationErrorKind::Type { .. })
+            || !wrong_type.contains(&error.instance_path().as_str())
+    };
+    errors.iter().filter(is_first).flat_map(|error| describe(schema, value, error)).collect()
 }
 
 fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -> Vec<Violation> {

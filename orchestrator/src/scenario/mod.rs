@@ -7,15 +7,17 @@ mod conform;
 mod expand;
 pub(crate) mod problem;
 pub(crate) mod quantity;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;
 pub(crate) mod yaml;
 
-pub(crate) use check::read;
+pub(crate) use check::{Surroundings, read};
 pub(crate) use expand::jobs;
 
+use crate::plugin::PluginSpec;
 use problem::Problem;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// A scenario that makes sense by itself.
@@ -28,23 +30,6 @@ pub(crate) struct Scenario {
     pub(crate) reports: Vec<String>,
     /// The file's text and places, for problems that are found later.
     pub(crate) source: Source,
-}
-
-/// Where a plugin comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PluginSpec {
-    pub(crate) source: PluginSource,
-    pub(crate) env: Vec<(String, String)>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PluginSource {
-    /// A crate that orch builds for a target-cpu.
-    Crate { folder: PathBuf, cpu: String },
-    /// A shell command run in a folder.
-    Command { folder: PathBuf, command: String },
-    /// A library as it is.
-    File(PathBuf),
 }
 
 /// One item of `workloads:`, before its matrix is multiplied out.
@@ -122,6 +107,11 @@ impl Source {
 }
 
 impl Scenario {
+    /// Whether any workload comes from that plugin.
+    pub(crate) fn uses(&self, plugin: &str) -> bool {
+        self.entries.iter().any(|entry| entry.plugin == plugin)
+    }
+
     /// The problem of a report whose template is nowhere.
     pub(crate) fn report_problem(&self, name: &str, folder: &std::path::Path) -> Problem {
         let index = self.reports.iter().position(|report| report == name).unwrap_or(0);

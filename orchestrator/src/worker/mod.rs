@@ -4,16 +4,19 @@
 //! before any plugin code runs.
 
 mod fault;
-pub(crate) mod host;
+mod host;
+mod library;
 mod names;
 pub(crate) mod page;
 mod passes;
+mod recorder;
 mod scopes;
+mod threads;
 
 use crate::counting;
-use crate::plugin::library::{CallError, LiveInstance, LoadedPlugin};
 use crate::protocol::{self, Farewell, Pass, Phase, PluginError, PluginErrorKind, Reply, Request};
 use host::Recording;
+use library::{CallError, LiveInstance, LoadedPlugin};
 use page::{Layout, Page};
 use rustix::fd::OwnedFd;
 use std::io;
@@ -43,7 +46,7 @@ fn serve() -> io::Result<()> {
     let (mut channel, page) = open_channel()?;
     let page: &'static Layout = Box::leak(Box::new(page)).get();
     let request: Request = protocol::receive(&mut channel)?;
-    pin(&request.cpus)?;
+    threads::pin(&request.cpus)?;
     let recording = recording_of(request.pass);
     if recording != Recording::Off && !(counting::start() && scopes::become_driver(request.clock)) {
         return Err(io::Error::other("no memory for the tables of the counting allocator"));
@@ -96,7 +99,7 @@ impl Stage<'_> {
         }
         let mut instance = self.phase(Phase::Create, || plugin.create(&request.workload, &request.params))?;
         self.phase(Phase::Setup, || instance.setup())?;
-        let reply = self.measure(&mut instance, request.pass)?;
+        let reply = self.measure(&mut instance, request.pass, &request.cpus)?;
         report(&reply);
         self.phase(Phase::Teardown, || instance.teardown())?;
         self.phase(Phase::Destroy, || {
@@ -105,7 +108,7 @@ impl Stage<'_> {
         })
     }
 
-    fn measure(&self, instance: &mut LiveInstance, pass: Pass) -> Result<Reply, PluginError> {
+    fn measure(&self, instance: &mut LiveInstance, pass: Pass, cpus: &[usize]) -> Result<Reply, PluginError> {
         // Every pass begins with the digest's iteration: wrong output is noticed before a sample counts, and lazy
         // set-up work (interned names, thread pools) is over before anything is counted.
         let digest = self.phase(Phase::Digest, || {
@@ -114,6 +117,7 @@ impl Stage<'_> {
             instance.run(1)?;
             instance.digest()
         })?;
+        threads::spread(cpus);
         match pass {
             Pass::Describe => unreachable!("describe makes no instance"),
             Pass::Profile { budget_ns, most_iterations } => {
@@ -162,16 +166,6 @@ fn open_channel() -> io::Result<(UnixStream, Page)> {
     });
     let page = page.ok_or_else(|| io::Error::other("started by hand: `orch __worker` is for orch itself"))?;
     Ok((UnixStream::from(socket), Page::map(&page)?))
-}
-
-/// Pins the process to its CPUs, before any thread pool counts them.
-fn pin(cpus: &[usize]) -> io::Result<()> {
-    let mut set = rustix::thread::CpuSet::new();
-    cpus.iter().for_each(|&cpu| set.set(cpu));
-    if cpus.is_empty() {
-        return Ok(());
-    }
-    Ok(rustix::thread::sched_setaffinity(None, &set)?)
 }
 
 /// Limits address space and data to what is mapped now plus `bytes`.

@@ -1,10 +1,10 @@
 //! The three measuring passes: profile, count, time. Nothing of ours allocates or logs inside them.
 
+use super::library::{CallError, LiveInstance};
 use super::page::Layout;
 use super::scopes;
 use crate::counting;
 use crate::measure::clock;
-use crate::plugin::library::{CallError, LiveInstance};
 use crate::protocol::{Count, Profile, Reply, Timing, Usage, WarmUp, WarmUpEnd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -91,6 +91,7 @@ pub(super) fn count(
         peak_bytes: peak,
         leaked_bytes: leaked,
         elsewhere,
+        single_threaded: counting::single_threaded(),
         untracked: counting::untracked(),
         resident_growth: signed(resident_bytes()) - signed(resident_before),
         counters: collected.counters,

@@ -2,11 +2,22 @@
 
 /// Nanoseconds as `412 ns`, `1.23 µs`, `45.6 ms`, `7.89 s`.
 pub(crate) fn time(ns: f64) -> String {
-    const UNITS: [(f64, &str); 3] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
-    // A value is printed in the unit in which, rounded, it is at least 1.
-    let unit = UNITS.into_iter().find(|(size, _)| ns.abs() >= size * 0.9995);
-    let (size, name) = unit.unwrap_or((1.0, "ns"));
+    let (size, name) = time_unit(ns);
     format!("{} {name}", number(ns / size))
+}
+
+/// The unit in which a time, rounded, is at least 1, with its size in nanoseconds.
+fn time_unit(ns: f64) -> (f64, &'static str) {
+    const UNITS: [(f64, &str); 3] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
+    UNITS.into_iter().find(|(size, _)| ns.abs() >= size * 0.9995).unwrap_or((1.0, "ns"))
+}
+
+/// Several times in the unit of the largest: `1.20 / 3.40 / 56.7 µs`.
+pub(crate) fn times(values: &[f64]) -> String {
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let (size, name) = time_unit(largest);
+    let numbers: Vec<String> = values.iter().map(|ns| number(ns / size)).collect();
+    format!("{} {name}", numbers.join(" / "))
 }
 
 /// Bytes as `0 B`, `512 B`, `1.50 KiB`, `3.00 MiB`.
@@ -82,6 +93,7 @@ mod tests {
         {
             assert_eq!(bytes(size), text, "{size}");
         }
+        assert_eq!(times(&[450.0, 1234.0, 45_600.0]), "0.450 / 1.23 / 45.6 µs");
         assert_eq!(number(1_000_000.0), "1000000");
         assert_eq!((percent(0.1234), percent(0.012_34)), ("12 %".into(), "1.2 %".into()));
         assert_eq!(utc("2026-02-03T04:05:06.7Z"), "2026-02-03 04:05:06 UTC");

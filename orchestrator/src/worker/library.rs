@@ -1,7 +1,7 @@
 //! A loaded plugin: the only place that calls through the plugin ABI.
 
+use super::host;
 use crate::protocol::PluginErrorKind;
-use crate::worker::host;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use orch_sdk::abi::{self, DigestExt, Host, Instance, Plugin, ResetExt, Status, Str};
 use std::ffi::CStr;

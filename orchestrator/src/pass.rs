@@ -1,0 +1,55 @@
+//! What became of each pass of a run: written by the runner, read when the record is made.
+
+use crate::measure::interval::median;
+use crate::protocol::{Count, Phase, Reply, Timing};
+use serde::{Deserialize, Serialize};
+
+/// Two workers have to agree before a count is called exact.
+pub(crate) const EXACT_RUNS: u32 = 2;
+
+/// A finished pass and all that is known of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PassEnd {
+    /// Id of the job.
+    pub(crate) job: String,
+    pub(crate) pass: PassName,
+    pub(crate) round: u32,
+    pub(crate) cpus: Vec<usize>,
+    pub(crate) wall_ns: u64,
+    pub(crate) result: PassResult,
+    pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PassName {
+    /// Nothing was started: the plugin had failed, or the machine is too small.
+    None,
+    Profile,
+    Count,
+    Time,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PassResult {
+    Reply(Box<Reply>),
+    Failed { phase: Phase, message: String },
+    Skipped { phase: Phase, message: String },
+}
+
+/// Counts are exact when there were no other threads and all processes agree. A thread pool that happened to allocate
+/// nothing in these iterations may do so in the next ones.
+pub(crate) fn is_exact(counts: &[&Count]) -> bool {
+    let quantities = |count: &Count| (count.allocations, count.bytes, count.peak_bytes, count.leaked_bytes);
+    counts.len() >= EXACT_RUNS as usize
+        && counts.iter().all(|count| count.single_threaded && count.elsewhere == 0 && !count.untracked)
+        && counts.windows(2).all(|pair| quantities(pair[0]) == quantities(pair[1]))
+}
+
+/// Median time of an iteration in one process.
+pub(crate) fn process_median(timing: &Timing) -> Option<f64> {
+    let per_iteration: Vec<f64> =
+        timing.samples_ns.iter().map(|ns| *ns as f64 / timing.iterations.max(1) as f64).collect();
+    median(&per_iteration)
+}

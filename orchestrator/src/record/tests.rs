@@ -1,0 +1,174 @@
+//! Tests of making a job's record from scripted passes: no process, clock or file.
+
+use super::assemble::{Facts, job};
+use super::*;
+use crate::pass::{PassEnd, PassName, PassResult};
+use crate::plugin::catalog::{Description, WorkloadInfo};
+use crate::protocol::{Count, Counter, Profile, Reply, ScopeNode, Timing, WarmUpEnd};
+use crate::scenario::{Job, Settings};
+
+fn scripted_job(rounds: u32) -> Job {
+    Job {
+        id: "job".into(),
+        plugin: "p".into(),
+        workload: "w".into(),
+        params: Map::new(),
+        tags: Vec::new(),
+        settings: Settings { rounds, ..Settings::default() },
+    }
+}
+
+fn end(pass: PassName, round: u32, result: PassResult) -> PassEnd {
+    PassEnd { job: "job".into(), pass, round, cpus: vec![1], wall_ns: 10, result, warnings: Vec::new() }
+}
+
+fn timed(round: u32, iterations: u64, samples_ns: &[u64], digest: &str) -> PassEnd {
+    let timing = Timing {
+        digest: digest.into(),
+        iterations,
+        samples_ns: samples_ns.to_vec(),
+        warm_up: WarmUp { ns: 5, iterations: 1, ended: WarmUpEnd::Steady },
+        usage: Usage::default(),
+        resolution_ns: 1,
+    };
+    end(PassName::Time, round, PassResult::Reply(Box::new(Reply::Timed(timing))))
+}
+
+fn counted(run: u32, allocations: u64, elsewhere: u64) -> PassEnd {
+    let count = Count {
+        digest: String::new(),
+        iterations: 8,
+        allocations,
+        bytes: allocations * 100,
+        peak_bytes: 300,
+        leaked_bytes: 0,
+        elsewhere,
+        single_threaded: true,
+        untracked: false,
+        resident_growth: 0,
+        counters: vec![Counter { name: "flop".into(), sum: 8000.0 }],
+        complaints: Vec::new(),
+    };
+    end(PassName::Count, run, PassResult::Reply(Box::new(Reply::Counted(count))))
+}
+
+fn node(name: &str, total_ns: u64, flop: f64, children: Vec<ScopeNode>) -> ScopeNode {
+    let inside: u64 = children.iter().map(|child| child.total_ns).sum();
+    ScopeNode {
+        name: name.into(),
+        pool: false,
+        calls: 1,
+        total_ns,
+        self_ns: total_ns - inside,
+        min_ns: total_ns,
+        max_ns: total_ns,
+        allocations: 0,
+        bytes: 0,
+        counters: if flop > 0.0 { vec![Counter { name: "flop".into(), sum: flop }] } else { Vec::new() },
+        children,
+    }
+}
+
+fn info() -> WorkloadInfo {
+    let text = r#"{"plugin": "p", "workloads": [{"id": "w", "metrics": [
+        {"id": "gflops", "unit": "GFLOP/s", "better": "higher", "counter": "flop", "per": "second", "scale": 1e-9},
+        {"id": "missing", "unit": "x", "counter": "never counted"}]}]}"#;
+    Description::parse(text).unwrap().workloads.remove(0)
+}
+
+fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
+    let plugin = PluginFile { path: "p.so".into(), hash: None, git: None };
+    let scripted = scripted_job(rounds);
+    job(Facts { job: &scripted, info: Some(&info()), plugin, ends: ends.iter().collect(), seed: 9, interrupted })
+}
+
+#[test]
+fn the_median_is_over_processes_and_rates_follow_from_it() {
+    let ends = [
+        counted(0, 16, 0),
+        counted(1, 16, 0),
+        timed(0, 10, &[1000, 1100, 1200], ""),
+        timed(1, 5, &[1000, 1000, 5000], ""),
+        timed(2, 1, &[90], ""),
+    ];
+    let record = assemble(3, &ends, false);
+    assert_eq!(record.outcome, JobOutcome::Measured);
+    let time = record.time.unwrap();
+    // Process medians: 110, 200, 90 ns.
+    assert_eq!((time.median_ns, time.low_ns, time.high_ns), (110.0, 90.0, 200.0));
+    // 1000 flop in 110 ns.
+    assert!((record.metrics["gflops"] - 1000.0 / 110.0).abs() < 1e-9);
+    assert_eq!(record.metrics.len(), 1, "a metric whose counter was never added to has no value");
+    assert_eq!((record.wall.time_ns, record.wall.count_ns, record.wall.samples_ns), (30, 20, 3300 + 7000 + 90));
+}
+
+#[test]
+fn counts_are_exact_only_if_all_agree_and_all_came_from_the_driver() {
+    let times = [timed(0, 1, &[100], "")];
+    let with = |counts: Vec<PassEnd>| {
+        let ends: Vec<PassEnd> = counts.into_iter().chain(times.clone()).collect();
+        assemble(1, &ends, false).allocations.unwrap()
+    };
+    let exact = with(vec![counted(0, 16, 0), counted(1, 16, 0)]);
+    assert_eq!((exact.exact, exact.count, exact.bytes, exact.peak_bytes), (true, 2.0, 200.0, 300.0));
+    assert!(!with(vec![counted(0, 16, 0)]).exact, "one process proves nothing");
+    assert!(!with(vec![counted(0, 16, 0), counted(1, 16, 2)]).exact);
+    let range = with(vec![counted(0, 16, 0), counted(1, 24, 0), counted(2, 80, 0)]);
+    assert_eq!((range.exact, range.count, range.count_range), (false, 3.0, [2.0, 10.0]));
+}
+
+#[test]
+fn whole_counts_are_written_as_integers_and_fractions_stay() {
+    let times = [counted(0, 16, 0), counted(1, 20, 0), timed(0, 1, &[100], "")];
+    let text = serde_json::to_value(assemble(1, &times, false).allocations).unwrap();
+    assert_eq!(text["count"].to_string(), "2.25");
+    assert_eq!(text["peak_bytes"].to_string(), "300");
+    assert_eq!(text["count_range"].to_string(), "[2,2.5]");
+}
+
+#[test]
+fn a_rate_of_a_scope_is_over_its_own_work_and_time() {
+    let tree = node("Outer", 1000, 0.0, vec![node("A", 200, 4000.0, vec![]), node("B", 300, 0.0, vec![])]);
+    let profile =
+        Profile { digest: String::new(), iterations: 4, run_ns: 1200, scopes: vec![tree], complaints: vec![] };
+    let ends =
+        [end(PassName::Profile, 0, PassResult::Reply(Box::new(Reply::Profiled(profile)))), timed(0, 1, &[250], "")];
+    let record = assemble(1, &ends, false);
+    let outer = &record.scopes[0];
+    let near = |scope: &ScopeRecord, gflops: f64| (scope.metrics["gflops"] - gflops).abs() < 1e-9;
+    assert!(near(outer, 4.0) && near(&outer.children[0], 20.0));
+    assert!(outer.children[1].metrics.is_empty(), "no work was counted in B");
+    assert_eq!((outer.self_ns, record.profile.unwrap().overhead), (500, Some(300.0 / 250.0 - 1.0)));
+}
+
+#[test]
+fn a_failure_keeps_what_was_measured_before_it() {
+    let failed = PassResult::Failed { phase: Phase::Run, message: "it broke".into() };
+    let ends = [counted(0, 8, 0), counted(1, 8, 0), timed(0, 1, &[100], ""), end(PassName::Time, 1, failed)];
+    let record = assemble(2, &ends, false);
+    assert_eq!((record.outcome, record.phase), (JobOutcome::Failed, Some(Phase::Run)));
+    assert_eq!(record.message.as_deref(), Some("it broke"));
+    assert_eq!(record.time.unwrap().processes.len(), 1);
+    assert!(record.allocations.unwrap().exact);
+}
+
+#[test]
+fn a_job_without_all_its_rounds_is_not_measured() {
+    let ends = [timed(0, 1, &[100], "")];
+    assert_eq!(assemble(2, &ends, true).outcome, JobOutcome::Skipped);
+    assert_eq!(assemble(2, &ends, false).outcome, JobOutcome::Failed);
+    assert_eq!(assemble(2, &[], true).outcome, JobOutcome::Skipped);
+}
+
+#[test]
+fn digests_are_compared_by_score_then_number_then_text() {
+    let digest = |text: &str| serde_json::from_str::<Digest>(text).unwrap();
+    let agree = |a: &str, b: &str| digest(a).agrees(&digest(b));
+    assert!(agree(r#"{"value": 1.0, "tolerance": 1e-6}"#, r#"{"value": 1.0000005, "tolerance": 1e-6}"#));
+    assert!(!agree(r#"{"value": 1.0}"#, r#"{"value": 1.0000005}"#));
+    assert!(agree(r#"{"value": "1 2", "score": -3, "tolerance": 1e-3}"#, r#"{"value": "1 3", "score": -3.001}"#));
+    assert!(!agree(r#"{"value": "1 2"}"#, r#"{"value": "1 3"}"#));
+    let ends = [timed(0, 1, &[100], r#"{"value": 1}"#), timed(1, 1, &[100], r#"{"value": 2}"#)];
+    let record = assemble(2, &ends, false);
+    assert!(record.warnings.iter().any(|warning| warning.contains("output differs")), "{:?}", record.warnings);
+}

@@ -1,0 +1,197 @@
+//! What a dead worker left behind, and what it means: a result, or a failure with phase, place and last words.
+
+use super::process::Launch;
+use crate::plugin::elf::{self, CodePlace};
+use crate::protocol::{Farewell, Phase, PluginError, PluginErrorKind, Reply};
+use crate::worker::page::Layout;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What a pipe holds. A plugin that writes more waits for orch to read, and that waiting is in its times.
+const NOISE_LIMIT: u64 = 64 << 10;
+
+/// Why a pass gave no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PassFailure {
+    /// The plugin failed.
+    Failed { phase: Phase, message: String },
+    /// The plugin says that it cannot run here.
+    Skipped { phase: Phase, message: String },
+    /// The user stopped the run.
+    Interrupted,
+}
+
+/// Why waiting for a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Gone,
+    TimedOut,
+    Interrupted,
+}
+
+/// Everything that a dead worker left.
+pub(super) struct Remains<'a> {
+    pub(super) page: &'a Layout,
+    pub(super) reply: Option<&'a Reply>,
+    pub(super) farewell: Option<&'a Farewell>,
+    /// What was wrong with the bytes on its channel.
+    pub(super) junk: Option<&'a str>,
+    pub(super) status: ExitStatus,
+    pub(super) end: End,
+    pub(super) output_bytes: u64,
+    pub(super) last_words: Option<String>,
+}
+
+impl Remains<'_> {
+    /// What the pass gave, or why it gave nothing.
+    pub(super) fn judge(&self, launch: &Launch, warnings: &mut Vec<String>) -> Result<Reply, PassFailure> {
+        if self.end == End::Interrupted {
+            return Err(PassFailure::Interrupted);
+        }
+        if self.end == End::TimedOut {
+            let limit = launch.timeout;
+            return Err(self.failed(format!("still running after its timeout of {limit:?}{}", self.place())));
+        }
+        if let Some(Reply::Failed(error)) = self.reply {
+            return Err(self.reported(error));
+        }
+        if let Some(Farewell { error: Some(error) }) = self.farewell {
+            return Err(self.reported(error));
+        }
+        if let Some(signal) = self.status.signal() {
+            return Err(self.failed(self.death(signal, launch)));
+        }
+        match (self.reply, self.farewell) {
+            (Some(reply), Some(_)) => {
+                self.output(warnings)?;
+                Ok(reply.clone())
+            }
+            _ if self.junk.is_some() => Err(self.failed(format!("{}{}", self.junk.unwrap_or_default(), self.place()))),
+            _ if self.page.phase() == Phase::Start => {
+                Err(self.failed(format!("the worker could not begin (exit code {})", self.status.code().unwrap_or(-1))))
+            }
+            _ => Err(self.failed(format!(
+                "the plugin ended the process with exit code {}{}",
+                self.status.code().unwrap_or(-1),
+                self.place()
+            ))),
+        }
+    }
+
+    /// Output beyond what a pipe holds fails the pass; less is only said.
+    fn output(&self, warnings: &mut Vec<String>) -> Result<(), PassFailure> {
+        let bytes = self.output_bytes;
+        if bytes > NOISE_LIMIT {
+            let size = crate::format::bytes(bytes as f64);
+            return Err(PassFailure::Failed {
+                phase: Phase::Run,
+                message: format!(
+                    "wrote {size} to its standard output or error: more than a pipe holds, so its times are those of \
+                     waiting for a reader; print less, or only in setup"
+                ) + &self.words(),
+            });
+        }
+        if bytes > 0 {
+            warnings.push(format!("the plugin wrote {bytes} bytes to its standard output or error{}", self.words()));
+        }
+        Ok(())
+    }
+
+    fn reported(&self, error: &PluginError) -> PassFailure {
+        let mut message = match error.kind {
+            PluginErrorKind::Panic if !error.message.starts_with("panicked") => format!("panicked: {}", error.message),
+            _ => error.message.clone(),
+        };
+        message.push_str(&place(&error.scope, error.iteration));
+        if error.kind == PluginErrorKind::Unsupported {
+            return PassFailure::Skipped { phase: error.phase, message };
+        }
+        PassFailure::Failed { phase: error.phase, message }
+    }
+
+    fn failed(&self, message: String) -> PassFailure {
+        PassFailure::Failed { phase: self.page.phase(), message: message + &self.words() }
+    }
+
+    /// What a signal means, from the notes that the worker's handler left.
+    fn death(&self, signal: i32, launch: &Launch) -> String {
+        let page = self.page;
+        let name = signal_name(signal);
+        let mut text = match signal {
+            libc::SIGSEGV | libc::SIGBUS if page.near_stack.load(Relaxed) != 0 => {
+                format!("{name}: stack overflow")
+            }
+            libc::SIGSEGV | libc::SIGBUS if page.signal() == signal => {
+                format!("{name} at address {:#x}", page.address.load(Relaxed))
+            }
+            _ => name,
+        };
+        text.push_str(&self.place());
+        if page.signal() == signal {
+            text.push_str(&self.instruction(page.instruction.load(Relaxed), &launch.request.library));
+        }
+        let refused = page.refused.load(Relaxed);
+        if refused > 0 {
+            text.push_str(&format!(
+                "; an allocation of {} had been refused: the memory limit of the job is {}",
+                crate::format::bytes(refused as f64),
+                crate::format::bytes(launch.request.memory as f64)
+            ));
+        }
+        text
+    }
+
+    fn place(&self) -> String {
+        let page = self.page;
+        place(&page.scope(), page.iteration.load(Relaxed))
+    }
+
+    /// The function of an instruction inside the plugin's file; nothing for one elsewhere.
+    fn instruction(&self, address: u64, library: &Path) -> String {
+        let base = self.page.library_base.load(Relaxed);
+        if base == 0 || address < base {
+            return String::new();
+        }
+        let offset = address - base;
+        match elf::code_at(library, offset) {
+            CodePlace::Function(name) => format!(", in function {name} (plugin+{offset:#x})"),
+            CodePlace::Unnamed => format!(", at plugin+{offset:#x}"),
+            CodePlace::Elsewhere => String::new(),
+        }
+    }
+
+    fn words(&self) -> String {
+        match &self.last_words {
+            Some(words) => format!("; its last words: {words}"),
+            None => String::new(),
+        }
+    }
+}
+
+fn place(scope: &str, iteration: u64) -> String {
+    let mut text = String::new();
+    if !scope.is_empty() {
+        text.push_str(&format!(", in scope {scope}"));
+    }
+    if iteration > 0 {
+        text.push_str(&format!(", iteration {iteration}"));
+    }
+    text
+}
+
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGILL => "SIGILL (an instruction that this CPU lacks, or a trap)",
+        libc::SIGFPE => "SIGFPE (division by zero or overflow)",
+        libc::SIGABRT => "SIGABRT (abort)",
+        libc::SIGKILL => "SIGKILL (killed from outside, perhaps for want of memory)",
+        libc::SIGTERM => "SIGTERM (somebody ended it)",
+        libc::SIGXCPU => "SIGXCPU",
+        other => return format!("signal {other}"),
+    };
+    name.to_owned()
+}

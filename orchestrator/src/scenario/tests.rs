@@ -1,0 +1,162 @@
+//! Tests of reading scenarios and making jobs: text in, jobs or problems out; no file, process or clock.
+
+use super::*;
+use crate::plugin::PluginSource;
+use crate::plugin::catalog::Description;
+use std::path::Path;
+
+const DESCRIPTION: &str = r#"{"plugin": "k", "workloads": [{"id": "work", "params": {
+    "type": "object", "additionalProperties": false, "required": ["n"], "properties": {
+        "n": {"type": "integer", "minimum": 1}, "list": {"type": "array", "items": {"type": "integer"}}}}}]}"#;
+
+fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
+    // Everything exists but what is called missing.
+    let exists = |path: &Path| !path.display().to_string().contains("missing");
+    read(text, &Surroundings { root: Path::new("/project"), stem: "stem", exists: &exists })
+}
+
+fn plan(text: &str) -> Result<Vec<Job>, Vec<Problem>> {
+    let description = Description::parse(DESCRIPTION).unwrap();
+    jobs(&parse(text)?, |key| (key == "k").then_some(&description))
+}
+
+/// Problems as `line:column message`.
+fn shown(text: &str, problems: &[Problem]) -> Vec<String> {
+    problems
+        .iter()
+        .map(|problem| {
+            let before = &text[..problem.at.start];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+            format!("{line}:{column} {}", problem.message)
+        })
+        .collect()
+}
+
+#[test]
+fn settings_come_from_the_workload_then_the_defaults_then_orch() {
+    let jobs = plan(
+        "plugins: { k: { crate: here } }
+defaults: { rounds: 7, memory: 1GiB }
+workloads:
+  - { workload: k/work, params: { n: 1 }, rounds: 3, time: 2s, tags: [a, b] }
+",
+    )
+    .unwrap();
+    let [job] = &jobs[..] else { panic!("{jobs:?}") };
+    let expected = Settings { rounds: 3, time: Duration::from_secs(2), memory: 1 << 30, ..Settings::default() };
+    assert_eq!(job.settings, expected);
+    assert_eq!((job.id.as_str(), &job.tags[..]), ("work", &["a".to_owned(), "b".to_owned()][..]));
+}
+
+#[test]
+fn a_matrix_is_multiplied_out_in_the_order_of_the_file() {
+    let jobs = plan(
+        "plugins: { k: { crate: here } }
+workloads:
+  - { workload: k/work, matrix: { n: [1000, 10000], list: [[1], []] } }
+  - { id: named, workload: k/work, matrix: { n: [2] } }
+",
+    )
+    .unwrap();
+    let ids: Vec<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "work[n=1000,list=[1]]",
+            "work[n=1000,list=[]]",
+            "work[n=10000,list=[1]]",
+            "work[n=10000,list=[]]",
+            "named[n=2]"
+        ]
+    );
+    assert_eq!(serde_json::to_string(&jobs[2].params).unwrap(), r#"{"n":10000,"list":[1]}"#);
+}
+
+#[test]
+fn a_plugin_without_a_description_makes_jobs_nobody_could_check() {
+    let jobs = plan("plugins: { other: { path: x.so } }\nworkloads: [{ workload: other/any, params: { x: 1 } }]\n");
+    assert_eq!(jobs.unwrap().len(), 1);
+}
+
+#[test]
+fn plugins_are_a_crate_a_file_or_a_command() {
+    let scenario = parse(
+        "plugins:
+  a: { crate: plugins/a }
+  b: { crate: /abs, cpu: x86-64-v3, env: { X: '1' } }
+  c: { path: c.so }
+  d: { dir: d, build: make }
+workloads: [{ workload: a/w }]
+",
+    )
+    .unwrap();
+    let sources: Vec<&PluginSource> = scenario.plugins.iter().map(|(_, spec)| &spec.source).collect();
+    let path = |text: &str| std::path::PathBuf::from(text);
+    assert_eq!(
+        sources,
+        [
+            &PluginSource::Crate { folder: path("/project/plugins/a"), cpu: "native".into() },
+            &PluginSource::Crate { folder: path("/abs"), cpu: "x86-64-v3".into() },
+            &PluginSource::File(path("/project/c.so")),
+            &PluginSource::Command { folder: path("/project/d"), command: "make".into() },
+        ]
+    );
+    assert_eq!(scenario.plugins[1].1.env, [("X".to_owned(), "1".to_owned())]);
+    assert_eq!(scenario.name, "stem");
+}
+
+#[test]
+fn problems_of_all_kinds_are_found_in_one_go_with_their_places() {
+    let text = "naem: x
+plugins:
+  k: { crate: missing }
+  l: { path: x.so, dir: y }
+defaults: { rounds: none, timeout: never }
+workloads:
+  - { workload: m/work }
+  - { workload: k/work, params: { n: 1 }, matrix: { n: [2] } }
+";
+    let mut found = shown(text, &parse(text).unwrap_err());
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "1:1 unknown field `naem`",
+            "3:15 `missing` does not exist",
+            "4:6 a plugin is one of `crate`, `path`, or `dir` with `build`",
+            "5:21 `rounds` is \"none\", but has to be a whole number",
+            "5:36 timeout: `never` is not a duration; write for example 500ms, 60s or 2m",
+            "7:17 no plugin `m` in this scenario",
+            "8:56 `n` stands in `params` and in `matrix`",
+        ]
+    );
+}
+
+#[test]
+fn what_was_wrong_by_itself_is_not_reported_twice() {
+    let text = "plugins: { k: { path: 3 } }\nworkloads: [{ workload: k/work }]\n";
+    assert_eq!(shown(text, &parse(text).unwrap_err()), ["1:23 `path` is 3, but has to be text"]);
+}
+
+#[test]
+fn parameters_are_checked_where_they_were_written() {
+    let text = "plugins: { k: { crate: here } }
+workloads:
+  - { workload: k/work, matrix: { n: [0, 1, x] } }
+  - { workload: k/wrok }
+  - { id: l, workload: k/work, params: { n: 1, list: [1, y], m: 2 } }
+  - { id: l, workload: k/work, params: { n: 1 } }
+";
+    assert_eq!(
+        shown(text, &plan(text).unwrap_err()),
+        [
+            "3:39 workload `k/work`: `n` is 0, but has to be at least 1",
+            "3:45 workload `k/work`: `n` is \"x\", but has to be a whole number",
+            "4:17 plugin `k` has no workload `wrok`",
+            "5:58 workload `k/work`: `list` is \"y\", but has to be a whole number",
+            "5:62 workload `k/work`: unknown parameter `m`",
+            "6:5 two jobs are named `l`",
+        ]
+    );
+}

@@ -1,0 +1,269 @@
+//! One thread's scope recorder: a tree of fixed size that is built while the plugin runs, without allocating.
+
+use super::names;
+use crate::counting;
+use crate::measure::clock::ScopeClock;
+use crate::protocol::{Counter, ScopeNode};
+
+/// Deepest nesting that is recorded. JSON readers commonly stop at 128 levels, and a scope takes two.
+pub(super) const DEPTH: usize = 48;
+pub(super) const NODES: usize = 8192;
+pub(super) const COUNTERS: usize = 1024;
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Copy)]
+struct Node {
+    name: u32,
+    first_child: u32,
+    next_sibling: u32,
+    /// The child entered last: the next one is most often the same or its sibling.
+    recent_child: u32,
+    first_counter: u32,
+    calls: u64,
+    total_ns: u64,
+    min_ns: u64,
+    max_ns: u64,
+    allocations: u64,
+    bytes: u64,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Frame {
+    node: u32,
+    pub(super) name: u32,
+    start: u64,
+    allocations: u64,
+    bytes: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Sum {
+    name: u32,
+    next: u32,
+    sum: f64,
+}
+
+/// One thread's scopes. Lives in a mapping of its own, zeroed at first and then set up by `clear`.
+pub(super) struct Recorder {
+    pub(super) clock: ScopeClock,
+    pub(super) driver: bool,
+    pub(super) depth: usize,
+    /// Scopes open beyond DEPTH.
+    pub(super) beyond: usize,
+    /// Scopes that were open when everything was forgotten, and will still be closed.
+    forgotten: usize,
+    nodes_used: usize,
+    counters_used: usize,
+    pub(super) unbalanced: u64,
+    pub(super) not_numbers: u64,
+    pub(super) dropped: u64,
+    pub(super) frames: [Frame; DEPTH],
+    nodes: [Node; NODES],
+    counters: [Sum; COUNTERS],
+}
+
+impl Recorder {
+    pub(super) fn clear(&mut self) {
+        // The driver is between runs and has none open; a pool thread may be about to close its last ones.
+        self.forgotten = if self.driver { 0 } else { self.depth };
+        self.depth = 0;
+        self.beyond = 0;
+        self.counters_used = 0;
+        self.unbalanced = 0;
+        self.not_numbers = 0;
+        self.dropped = 0;
+        self.nodes[0] = Node::new(0);
+        self.nodes_used = 1;
+    }
+
+    #[inline(always)]
+    pub(super) fn enter(&mut self, name: u32) {
+        let parent = match self.depth {
+            0 => 0,
+            depth if depth < DEPTH => self.frames[depth - 1].node,
+            _ => {
+                self.beyond += 1;
+                self.dropped += 1;
+                return;
+            }
+        };
+        let node = if parent == NONE { NONE } else { self.child(parent, name) };
+        let (allocations, bytes) = self.allocated();
+        let frame = &mut self.frames[self.depth];
+        self.depth += 1;
+        *frame = Frame { node, name, start: 0, allocations, bytes };
+        frame.start = self.clock.now();
+    }
+
+    #[inline(always)]
+    pub(super) fn exit(&mut self, name: u32) {
+        let end = self.clock.now();
+        if self.beyond > 0 {
+            self.beyond -= 1;
+            return;
+        }
+        if self.depth == 0 {
+            match self.forgotten {
+                0 => self.unbalanced += 1,
+                _ => self.forgotten -= 1,
+            }
+            return;
+        }
+        let frame = self.frames[self.depth - 1];
+        if frame.name != name {
+            self.unbalanced += 1;
+            return;
+        }
+        self.depth -= 1;
+        let (allocations, bytes) = self.allocated();
+        let ns = self.clock.elapsed_ns(frame.start, end);
+        let Some(node) = self.nodes.get_mut(frame.node as usize) else { return };
+        node.calls += 1;
+        node.total_ns += ns;
+        node.min_ns = node.min_ns.min(ns);
+        node.max_ns = node.max_ns.max(ns);
+        node.allocations += allocations.saturating_sub(frame.allocations);
+        node.bytes += bytes.saturating_sub(frame.bytes);
+    }
+
+    pub(super) fn count(&mut self, name: u32, amount: f64) {
+        let node = match self.depth {
+            0 => 0,
+            depth => self.frames[depth.min(DEPTH) - 1].node as usize,
+        };
+        if !amount.is_finite() {
+            self.not_numbers += 1;
+            return;
+        }
+        let Some(mut at) = self.nodes.get(node).map(|node| node.first_counter) else {
+            self.dropped += 1;
+            return;
+        };
+        while let Some(counter) = self.counters[..self.counters_used].get_mut(at as usize) {
+            if counter.name == name {
+                counter.sum += amount;
+                return;
+            }
+            at = counter.next;
+        }
+        if self.counters_used == COUNTERS {
+            self.dropped += 1;
+            return;
+        }
+        self.counters[self.counters_used] = Sum { name, next: self.nodes[node].first_counter, sum: amount };
+        // Below COUNTERS, which is far below 2^32.
+        self.nodes[node].first_counter = self.counters_used as u32;
+        self.counters_used += 1;
+    }
+
+    #[inline(always)]
+    fn allocated(&self) -> (u64, u64) {
+        // A pool thread's scopes hold what that thread allocated itself, which its own slot cannot tell apart here;
+        // only the driver's tree is used for allocations.
+        if !self.driver {
+            return (0, 0);
+        }
+        counting::allocated()
+    }
+
+    /// The child of `parent` named `name`, made if there is none yet.
+    #[inline(always)]
+    fn child(&mut self, parent: u32, name: u32) -> u32 {
+        let recent = self.nodes[parent as usize].recent_child;
+        if let Some(node) = self.nodes.get(recent as usize) {
+            if node.name == name {
+                return recent;
+            }
+            // Siblings follow each other in the order they were first entered, and mostly are entered in that order.
+            if let Some(next) = self.nodes.get(node.next_sibling as usize)
+                && next.name == name
+            {
+                let found = node.next_sibling;
+                self.nodes[parent as usize].recent_child = found;
+                return found;
+            }
+        }
+        self.search_child(parent, name)
+    }
+
+    #[cold]
+    fn search_child(&mut self, parent: u32, name: u32) -> u32 {
+        let mut last = NONE;
+        let mut at = self.nodes[parent as usize].first_child;
+        while at != NONE {
+            let node = &self.nodes[at as usize];
+            if node.name == name {
+                self.nodes[parent as usize].recent_child = at;
+                return at;
+            }
+            last = at;
+            at = node.next_sibling;
+        }
+        if self.nodes_used == NODES {
+            self.dropped += 1;
+            return NONE;
+        }
+        // Below NODES, which is far below 2^32.
+        let new = self.nodes_used as u32;
+        self.nodes_used += 1;
+        self.nodes[new as usize] = Node::new(name);
+        match last {
+            NONE => self.nodes[parent as usize].first_child = new,
+            last => self.nodes[last as usize].next_sibling = new,
+        }
+        self.nodes[parent as usize].recent_child = new;
+        new
+    }
+
+    pub(super) fn tree(&self, index: u32) -> ScopeNode {
+        let node = &self.nodes[index as usize];
+        let mut children = Vec::new();
+        let mut at = node.first_child;
+        while let Some(child) = self.nodes[..self.nodes_used].get(at as usize) {
+            // A scope that was entered but never left has no calls and no time of its own.
+            if child.calls > 0 {
+                children.push(self.tree(at));
+            }
+            at = child.next_sibling;
+        }
+        let mut counters = Vec::new();
+        let mut at = node.first_counter;
+        while let Some(counter) = self.counters[..self.counters_used].get(at as usize) {
+            counters.push(Counter { name: names::text(counter.name), sum: counter.sum });
+            at = counter.next;
+        }
+        counters.reverse();
+        let inside: u64 = children.iter().map(|child: &ScopeNode| child.total_ns).sum();
+        ScopeNode {
+            name: names::text(node.name),
+            pool: !self.driver,
+            calls: node.calls,
+            total_ns: node.total_ns,
+            self_ns: node.total_ns.saturating_sub(inside),
+            min_ns: if node.calls == 0 { 0 } else { node.min_ns },
+            max_ns: node.max_ns,
+            allocations: node.allocations,
+            bytes: node.bytes,
+            counters,
+            children,
+        }
+    }
+}
+
+impl Node {
+    fn new(name: u32) -> Self {
+        Self {
+            name,
+            first_child: NONE,
+            next_sibling: NONE,
+            recent_child: NONE,
+            first_counter: NONE,
+            calls: 0,
+            total_ns: 0,
+            min_ns: u64::MAX,
+            max_ns: 0,
+            allocations: 0,
+            bytes: 0,
+        }
+    }
+}
