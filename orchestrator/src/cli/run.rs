@@ -287,8 +287,8 @@ fn plan_text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins) -> S
         );
     }
     text.push('\n');
-    for (key, prepared) in &plugins.prepared {
-        if let Err(failure) = prepared {
+    for (key, _) in &loaded.scenario.plugins {
+        if let Some(Err(failure)) = plugins.prepared.get(key) {
             let _ = writeln!(text, "\njobs of {key} will fail in {}: {}", failure.phase.name(), failure.message);
         }
     }

@@ -72,7 +72,7 @@ impl Calibration {
 
 /// The smallest step between two different readings of the sample clock, over a few readings.
 pub(crate) fn resolution() -> Duration {
-    let mut best = Duration::from_micros(1);
+    let mut best = Duration::MAX;
     for _ in 0..50 {
         let start = Instant::now();
         let mut step = start.elapsed();

@@ -118,9 +118,9 @@ pub(super) fn warm_up(instance: &mut LiveInstance, page: &Layout, plan: TimePlan
         }
         window.sort_unstable();
         let median = window[WINDOW / 2];
+        let per_iteration = median as f64 / iterations as f64;
         // A first guess made on cold caches is too short; the sample length is settled on warm ones.
         iterations = if median < target { grow(iterations, median, target) } else { iterations };
-        let per_iteration = median as f64 / iterations as f64;
         if before.is_some_and(|before: f64| (per_iteration - before).abs() <= STEADY * before) {
             warm.ended = WarmUpEnd::Steady;
             break;
@@ -176,7 +176,8 @@ fn sample(instance: &mut LiveInstance, page: &Layout, iterations: u64) -> Result
     Ok(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// The iterations that should last `target`, growing at least twofold and at most a thousandfold at a time.
+/// The iterations that should last an eighth longer than `target`, but at least one more and at most a thousand times
+/// as many as now.
 fn grow(iterations: u64, ns: u64, target: u64) -> u64 {
     let wanted = u128::from(iterations) * u128::from(target) / u128::from(ns.max(1));
     let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
