@@ -139,10 +139,17 @@ fn hypervisor(info: &str) -> Option<String> {
         let leaf = std::arch::x86_64::__cpuid(0x4000_0000);
         let bytes: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx].iter().flat_map(|part| part.to_le_bytes()).collect();
         let name: String = String::from_utf8_lossy(&bytes).chars().filter(char::is_ascii_graphic).collect();
-        if !name.is_empty() {
-            return Some(name);
-        }
+        let known = match name.as_str() {
+            "" => "unknown",
+            "KVMKVMKVM" => "KVM",
+            "MicrosoftHv" => "Hyper-V",
+            "VMwareVMware" => "VMware",
+            "XenVMMXenVMM" => "Xen",
+            other => other,
+        };
+        return Some(known.to_owned());
     }
+    #[cfg(not(target_arch = "x86_64"))]
     Some("unknown".to_owned())
 }
 

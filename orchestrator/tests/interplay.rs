@@ -118,6 +118,56 @@ fn a_killed_run_leaves_its_journal_and_no_worker() {
 }
 
 #[test]
+fn a_killed_run_goes_on_and_loses_only_the_pass_in_flight() {
+    let project = Project::new();
+    project.write("s.yaml", scenario(&project, 12));
+    let mut command = project.plain_command();
+    let mut child = command.args(["run", "s.yaml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("three timed jobs", || timed_passes(&project) >= 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let folder = project.results().remove(0);
+    let journal = folder.join("journal.jsonl");
+    let kept = std::fs::read_to_string(&journal).unwrap();
+    let done: Vec<serde_json::Value> = kept.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    // As if the machine had died in the middle of a line.
+    std::fs::write(&journal, format!("{kept}{{\"job\": \"good-0\", \"pass\"")).unwrap();
+
+    let ran = project.orch(&["run", "s.yaml", "--resume", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(project.results(), [folder], "the same folder");
+    assert!(!journal.exists());
+    let record: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(record["outcome"], "complete");
+    for end in done.iter().filter(|end| end["pass"] == "time") {
+        let samples = &end["result"]["reply"]["timed"]["samples_ns"];
+        let id = end["job"].as_str().unwrap();
+        assert_eq!(&job(&record, id)["time"]["processes"][0]["samples_ns"], samples, "{id} was not measured again");
+    }
+    assert_eq!(record["jobs"].as_array().unwrap().len(), 12);
+
+    let ran = project.orch(&["run", "s.yaml", "--resume"]);
+    assert_eq!(ran.code, 200);
+    assert!(ran.stderr.contains("nothing to resume"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_run_is_not_resumed_after_something_changed() {
+    let project = Project::new();
+    project.write("s.yaml", scenario(&project, 12));
+    let mut command = project.plain_command();
+    let mut child = command.args(["run", "s.yaml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("a timed job", || timed_passes(&project) >= 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    project.write("s.yaml", scenario(&project, 13));
+    let ran = project.orch(&["run", "s.yaml", "--resume"]);
+    assert_eq!(ran.code, 200);
+    assert!(ran.stderr.contains("since then changed the scenario"), "{}", ran.stderr);
+    assert!(project.results()[0].join("journal.jsonl").exists(), "nothing is lost");
+}
+
+#[test]
 fn a_dry_run_measures_nothing() {
     let project = Project::new();
     project.write("s.yaml", scenario(&project, 2));

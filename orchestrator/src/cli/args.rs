@@ -37,6 +37,9 @@ pub(super) struct RunOptions {
     /// Prints the record instead of the summary
     #[arg(long)]
     pub(super) json: bool,
+    /// Goes on with the newest run in the results folder that was killed
+    #[arg(long, conflicts_with_all = ["dry_run", "seed"])]
+    pub(super) resume: bool,
     /// Repeats the order of jobs of an earlier run [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,

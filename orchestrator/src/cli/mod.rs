@@ -7,6 +7,7 @@ mod output;
 mod progress;
 mod project;
 mod run;
+mod start;
 
 use args::{Arguments, Command};
 use clap::Parser;

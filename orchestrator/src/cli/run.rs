@@ -6,10 +6,10 @@ use super::exit::Exit;
 use super::output::{self, Failure};
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
+use super::start::{self, Started};
 use crate::git;
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
-use crate::pass::PassEnd;
 use crate::plan::{self, Plan, StepKind};
 use crate::plugin::cargo;
 use crate::record::assemble::{self, Facts};
@@ -18,7 +18,7 @@ use crate::render;
 use crate::runner::event::{Event, Observer};
 use crate::runner::execute::{self, Executed, Setting};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::journal::{self, Journal};
+use crate::runner::journal::{self, Identity};
 use crate::runner::lock::{self, Purpose};
 use crate::scenario::{self, Job};
 use std::path::{Path, PathBuf};
@@ -45,20 +45,21 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     };
     let jobs = chosen_jobs(&loaded, &plugins, options.filter.as_deref())?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48));
-    let plan = plan::build(&jobs, seed);
     if options.dry_run {
-        output::print(&plan_text(&loaded, &plan, &jobs, &plugins))?;
+        output::print(&plan_text(&loaded, &plan::build(&jobs, seed), &jobs, &plugins))?;
         return Ok(Exit::Fine);
     }
-    let prepare_time = begun.elapsed();
-    let session = Session { options, loaded, plugins, jobs, seed, started };
-    session.measure(&plan, &calibration, &interrupt, &mark, &mut progress, Spent { begun, prepare_time })
+    let spent = Spent { begun, prepare_time: begun.elapsed(), earlier: Duration::ZERO };
+    let session = Session { options, loaded, plugins, jobs, machine: Machine::read() };
+    session.measure(started, seed, &calibration, &interrupt, &mark, &mut progress, spent)
 }
 
 /// Clock readings from before the measuring.
 struct Spent {
     begun: Instant,
     prepare_time: Duration,
+    /// The passes of the session that was killed, of a run that goes on.
+    earlier: Duration,
 }
 
 /// A run that is ready to measure.
@@ -67,19 +68,20 @@ struct Session<'a> {
     loaded: Loaded,
     plugins: Plugins,
     jobs: Vec<Job>,
-    seed: u64,
-    started: jiff::Timestamp,
+    machine: Machine,
 }
 
 impl Session<'_> {
+    #[expect(clippy::too_many_arguments, reason = "what a run needs from outside, each used once")]
     fn measure(
         &self,
-        plan: &Plan,
+        now: jiff::Timestamp,
+        seed: u64,
         calibration: &Calibration,
         interrupt: &Interrupt,
         mark: &str,
         progress: &mut Progress,
-        spent: Spent,
+        mut spent: Spent,
     ) -> Outcome {
         let git = git::state_of(&self.loaded.root);
         let cpus = machine::usable_cpus();
@@ -89,16 +91,19 @@ impl Session<'_> {
         let Some(_held) = held else { return Ok(Exit::Interrupted) };
         let lock_time = waited.elapsed();
         let results = self.options.results.clone().unwrap_or_else(|| self.loaded.root.join("results"));
-        let stamp = self.started.strftime("%Y%m%dT%H%M%SZ").to_string();
-        let (id, folder) = store::new_folder(&results, &stamp, &self.loaded.scenario.name, &git.short())
-            .map_err(|error| Failure::system(&format!("cannot make a folder in {}", results.display()), &error))?;
-        let mut journal =
-            Journal::create(&folder).map_err(|error| Failure::system(&folder.display().to_string(), &error))?;
+        let identity = self.identity(&git);
+        let Started { id, folder, mut journal, at, seed, done } = if self.options.resume {
+            start::again(&results, &identity)?
+        } else {
+            start::anew(&results, &self.loaded.scenario.name, &git.short(), now, seed, identity)?
+        };
+        spent.earlier = done.iter().map(|end| Duration::from_nanos(end.wall_ns)).sum();
+        let plan = plan::build(&self.jobs, seed);
         let setting =
             Setting { jobs: &self.jobs, plugins: &self.plugins.prepared, cpus: &cpus, clock: calibration.end(), mark };
-        let executed = execute::execute(&setting, plan, &mut journal, interrupt, progress)
-            .map_err(|error| Failure::system("the run ended early; finished passes are in the journal", &error))?;
-        let mut record = self.record(id, git, &executed);
+        let executed = execute::execute(&setting, &plan, done, &mut journal, interrupt, progress)
+            .map_err(|error| Failure::system("the run ended early; `--resume` goes on from its journal", &error))?;
+        let mut record = self.record(id, git, &executed, at, seed);
         record.wall = wall(&record, &spent, lock_time);
         store::store(&folder, &record, journal::FILE)
             .map_err(|error| Failure::system("cannot store the record", &error))?;
@@ -106,14 +111,25 @@ impl Session<'_> {
         Ok(exit_code(&record))
     }
 
-    fn record(&self, id: String, git: git::GitState, executed: &Executed) -> Record {
-        let jobs: Vec<record::JobRecord> =
-            self.jobs.iter().map(|job| self.job_record(job, &executed.ends, executed.interrupted)).collect();
+    fn identity(&self, git: &git::GitState) -> Identity {
+        let hash = |key: &String| Some(self.plugins.prepared.get(key)?.as_ref().ok()?.hash.clone());
+        Identity {
+            scenario: crate::hash::text(&self.loaded.text),
+            filter: self.options.filter.clone(),
+            commit: git.commit.clone(),
+            diff_hash: git.diff_hash.clone(),
+            machine_class: self.machine.class.clone(),
+            plugins: self.plugins.prepared.keys().map(|key| (key.clone(), hash(key))).collect(),
+        }
+    }
+
+    fn record(&self, id: String, git: git::GitState, executed: &Executed, at: jiff::Timestamp, seed: u64) -> Record {
+        let jobs: Vec<record::JobRecord> = self.jobs.iter().map(|job| self.job_record(job, executed, seed)).collect();
         let complete = jobs.iter().all(|job| job.outcome == JobOutcome::Measured);
         Record {
             schema: record::SCHEMA.to_owned(),
             id,
-            started: self.started.to_string(),
+            started: at.to_string(),
             ended: jiff::Timestamp::now().to_string(),
             outcome: match (executed.interrupted, complete) {
                 (true, _) => RunOutcome::Interrupted,
@@ -121,8 +137,8 @@ impl Session<'_> {
                 (false, false) => RunOutcome::Incomplete,
             },
             orch: env!("CARGO_PKG_VERSION").to_owned(),
-            command: self.command(),
-            seed: self.seed,
+            command: self.command(seed),
+            seed,
             scenario: ScenarioRecord {
                 name: self.loaded.scenario.name.clone(),
                 about: self.loaded.scenario.about.clone(),
@@ -131,7 +147,7 @@ impl Session<'_> {
                 filter: self.options.filter.clone(),
             },
             git,
-            machine: Machine::read(),
+            machine: self.machine.clone(),
             toolchain: cargo::rustc_version(),
             plugins: self.loaded.scenario.plugins.iter().map(|(key, _)| self.plugin_record(key)).collect(),
             jobs,
@@ -139,21 +155,21 @@ impl Session<'_> {
         }
     }
 
-    fn job_record(&self, job: &Job, ends: &[PassEnd], interrupted: bool) -> record::JobRecord {
+    fn job_record(&self, job: &Job, executed: &Executed, seed: u64) -> record::JobRecord {
         assemble::job(Facts {
             job,
             info: self.plugins.described.get(&job.plugin).and_then(|description| description.workload(&job.workload)),
             plugin: self.plugin_file(&job.plugin),
-            ends: ends.iter().filter(|end| end.job == job.id).collect(),
-            seed: self.seed,
-            interrupted,
+            ends: executed.ends.iter().filter(|end| end.job == job.id).collect(),
+            seed,
+            interrupted: executed.interrupted,
         })
     }
 
     /// The command that repeats the run in the same order.
-    fn command(&self) -> String {
+    fn command(&self, seed: u64) -> String {
         let filter = self.options.filter.as_ref().map(|filter| format!(" --filter '{filter}'")).unwrap_or_default();
-        format!("orch run {}{filter} --seed {}", self.loaded.shown, self.seed)
+        format!("orch run {}{filter} --seed {seed}", self.loaded.shown)
     }
 
     fn plugin_file(&self, key: &str) -> PluginFile {
@@ -195,7 +211,7 @@ impl Session<'_> {
         let mut summary = String::new();
         for name in names {
             let text = render::render(name, &templates, record).map_err(|error| {
-                Failure::System(format!("error: the record is stored in {}, but {error}", folder.display()))
+                Failure::System(format!("the record is stored in {}, but {error}", folder.display()))
             })?;
             store::write_whole(&folder.join(name), text.as_bytes())
                 .map_err(|error| Failure::system(&format!("cannot write {name}"), &error))?;
@@ -311,7 +327,7 @@ fn rounds<'a>(plan: &Plan, jobs: &'a [Job]) -> Vec<Vec<&'a str>> {
 fn wall(record: &Record, spent: &Spent, lock_time: Duration) -> Wall {
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let sum = |part: &dyn Fn(&record::JobWall) -> u64| record.jobs.iter().map(|job| part(&job.wall)).sum::<u64>();
-    let total_ns = nanos(spent.begun.elapsed());
+    let total_ns = nanos(spent.begun.elapsed() + spent.earlier);
     let samples_ns = sum(&|wall| wall.samples_ns);
     Wall {
         total_ns,

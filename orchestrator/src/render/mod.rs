@@ -1,5 +1,6 @@
 //! Reports: a record through a template. Templates get the record itself and filters that format quantities.
 
+mod profile;
 mod table;
 
 use crate::format;
@@ -11,7 +12,10 @@ use serde::Serialize;
 use std::path::Path;
 
 /// The templates that orch carries, so that an installed `orch` needs no folder.
-const BUILT_IN: [(&str, &str); 1] = [("summary.txt", include_str!("../../../templates/summary.txt"))];
+const BUILT_IN: [(&str, &str); 2] = [
+    ("summary.txt", include_str!("../../../templates/summary.txt")),
+    ("profile.md", include_str!("../../../templates/profile.md")),
+];
 
 /// A report that could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +32,7 @@ pub(crate) enum RenderError {
 #[derive(Serialize)]
 struct View<'a> {
     record: &'a Record,
+    profile: profile::ProfileView,
 }
 
 /// Whether a template of that name exists.
@@ -43,7 +48,7 @@ pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<Strin
     let mut environment = environment(folder).map_err(wrong)?;
     environment.add_template_owned(name.to_owned(), source).map_err(wrong)?;
     let template = environment.get_template(name).map_err(wrong)?;
-    template.render(Serde(View { record })).map_err(wrong)
+    template.render(Serde(View { record, profile: profile::view(record) })).map_err(wrong)
 }
 
 fn source(name: &str, folder: &Path) -> Result<String, RenderError> {

@@ -34,10 +34,11 @@ pub(crate) struct Executed {
     pub(crate) interrupted: bool,
 }
 
-/// Runs all steps. Failures become ends of their jobs; only errors of the system end the run itself.
+/// Runs all steps but those that `done` holds. Failures become ends of their jobs; only errors of the system end the run itself.
 pub(crate) fn execute(
     setting: &Setting,
     plan: &Plan,
+    done: Vec<PassEnd>,
     journal: &mut Journal,
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
@@ -48,8 +49,8 @@ pub(crate) fn execute(
         journal,
         interrupt,
         observer,
-        ends: Vec::new(),
-        lost: HashSet::new(),
+        lost: setting.jobs.iter().enumerate().filter(|(_, job)| is_lost(&job.id, &done)).map(|(job, _)| job).collect(),
+        ends: done,
         pace: Pace::new(plan, setting.jobs),
     };
     run.observer.see(Event::Begin { passes: plan.steps.len(), estimate: run.pace.left() });
@@ -118,6 +119,12 @@ impl Run<'_> {
             StepKind::Count { run } => (PassName::Count, run),
             StepKind::Time { round } => (PassName::Time, round),
         };
+        if self.ends.iter().any(|end| end.job == job.id && end.pass == pass && end.round == round) {
+            // Done before the run was killed.
+            self.pace.skip(step, self.setting.jobs);
+            self.observer.see(Event::PassesChanged { by: -1 });
+            return Ok(true);
+        }
         let prepared = match startable(self.setting, job) {
             Ok(prepared) => prepared,
             Err(result) => {
@@ -213,6 +220,11 @@ impl Run<'_> {
         self.ends.push(end);
         Ok(())
     }
+}
+
+/// Whether a job failed or was skipped.
+fn is_lost(id: &str, ends: &[PassEnd]) -> bool {
+    ends.iter().any(|end| end.job == id && !matches!(end.result, PassResult::Reply(_)))
 }
 
 /// The plugin of a job, or why the job cannot even be started.

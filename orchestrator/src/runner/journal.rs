@@ -1,27 +1,162 @@
-//! The journal of a run: one line per finished pass, on disk before the next one begins.
+//! The journal of a run: what it is, then one line per finished pass, on disk before the next one begins.
 
 use crate::pass::PassEnd;
-use std::fs::File;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Name of the journal in a results folder; it is removed once the record is on disk.
 pub(crate) const FILE: &str = "journal.jsonl";
+const SCHEMA: &str = "orch/journal/1";
+
+/// The journal's first line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    schema: String,
+    /// When the run began, UTC.
+    pub(crate) started: String,
+    pub(crate) seed: u64,
+    pub(crate) identity: Identity,
+}
+
+/// What has to be the same for two sessions to be one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// SHA-256 of the scenario's file.
+    pub(crate) scenario: String,
+    pub(crate) filter: Option<String>,
+    pub(crate) commit: Option<String>,
+    pub(crate) diff_hash: Option<String>,
+    pub(crate) machine_class: String,
+    /// SHA-256 of each plugin's library; none for one that failed.
+    pub(crate) plugins: BTreeMap<String, Option<String>>,
+}
+
+impl Identity {
+    /// What differs, in words.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut note = |differs: bool, what: &str| {
+            if differs {
+                found.push(what.to_owned());
+            }
+        };
+        note(self.scenario != other.scenario, "the scenario");
+        note(self.filter != other.filter, "the filter");
+        note(self.commit != other.commit, "the commit");
+        note(self.diff_hash != other.diff_hash, "the uncommitted changes");
+        note(self.machine_class != other.machine_class, "the machine");
+        for (key, hash) in &self.plugins {
+            note(other.plugins.get(key) != Some(hash), &format!("plugin {key}"));
+        }
+        found
+    }
+}
 
 /// An open journal.
 pub(crate) struct Journal {
     file: File,
 }
 
+/// A journal that a killed run left.
+pub(crate) struct Left {
+    pub(crate) folder: PathBuf,
+    pub(crate) header: Header,
+    pub(crate) ends: Vec<PassEnd>,
+    /// Bytes of the file that are whole lines.
+    whole: u64,
+}
+
 impl Journal {
-    pub(crate) fn create(folder: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::create_new(folder.join(FILE))? })
+    pub(crate) fn create(folder: &Path, started: String, seed: u64, identity: Identity) -> io::Result<Self> {
+        let mut journal = Self { file: File::create_new(folder.join(FILE))? };
+        journal.line(&Header { schema: SCHEMA.to_owned(), started, seed, identity })?;
+        Ok(journal)
     }
 
-    /// Appends a line. The kernel has it when this returns, so that a killed run loses nothing of it.
+    /// Goes on with a journal, cutting off the line that the killed run was writing.
+    pub(crate) fn reopen(left: &Left) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).open(left.folder.join(FILE))?;
+        file.set_len(left.whole)?;
+        Ok(Self { file })
+    }
+
+    /// Appends a pass. The kernel has it when this returns, so that a killed run loses nothing of it.
     pub(crate) fn add(&mut self, end: &PassEnd) -> io::Result<()> {
-        let mut line = serde_json::to_vec(end)?;
+        self.line(end)
+    }
+
+    fn line(&mut self, content: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(content)?;
         line.push(b'\n');
         self.file.write_all(&line)
+    }
+}
+
+/// The newest journal without a record in a results folder; `None` if there is none. Call it with the measuring lock
+/// held: a run that is still going on has a journal too.
+pub(crate) fn newest(results: &Path) -> io::Result<Option<Left>> {
+    let mut folders: Vec<PathBuf> = match std::fs::read_dir(results) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| path.join(FILE).is_file()).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // Names begin with the time.
+    folders.sort();
+    let Some(folder) = folders.pop() else { return Ok(None) };
+    let text = std::fs::read(folder.join(FILE))?;
+    read(folder, &text).map(Some)
+}
+
+fn read(folder: PathBuf, text: &[u8]) -> io::Result<Left> {
+    let mut lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let first = lines.next().unwrap_or_default();
+    let broken = |error| io::Error::other(format!("{}: not a journal of this orch: {error}", folder.display()));
+    let header: Header = serde_json::from_slice(first).map_err(broken)?;
+    let mut whole = first.len();
+    let mut ends = Vec::new();
+    for line in lines {
+        // The machine may have died while a line was on its way to the disk: what follows it is not trusted.
+        let Ok(end) = serde_json::from_slice(line) else { break };
+        ends.push(end);
+        whole += line.len();
+    }
+    Ok(Left { folder, header, ends, whole: whole as u64 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity {
+            scenario: "a".into(),
+            filter: None,
+            commit: None,
+            diff_hash: None,
+            machine_class: "m".into(),
+            plugins: [("p".to_owned(), Some("h".to_owned()))].into(),
+        }
+    }
+
+    #[test]
+    fn a_torn_last_line_is_left_out() {
+        let header = Header { schema: SCHEMA.into(), started: "t".into(), seed: 7, identity: identity() };
+        let mut text = serde_json::to_vec(&header).unwrap();
+        text.extend_from_slice(b"\n");
+        let whole = text.len() as u64;
+        text.extend_from_slice(br#"{"job": "x", "pa"#);
+        let left = read(PathBuf::from("x"), &text).unwrap();
+        assert_eq!((left.header, left.ends.len(), left.whole), (header, 0, whole));
+        assert!(read(PathBuf::from("x"), b"").is_err());
+    }
+
+    #[test]
+    fn what_changed_is_named() {
+        let other = Identity { scenario: "b".into(), plugins: BTreeMap::new(), ..identity() };
+        assert_eq!(identity().differences(&identity()), Vec::<String>::new());
+        assert_eq!(identity().differences(&other), ["the scenario", "plugin p"]);
     }
 }

@@ -116,8 +116,10 @@ impl Scenario {
     pub(crate) fn report_problem(&self, name: &str, folder: &std::path::Path) -> Problem {
         let index = self.reports.iter().position(|report| report == name).unwrap_or(0);
         let path = [yaml::Step::Key("reports".to_owned()), yaml::Step::Index(index)];
-        let hint =
-            format!("templates are files in {}, named without folders; summary.txt is built in", folder.display());
+        let hint = format!(
+            "templates are files in {}, named without folders; summary.txt and profile.md are built in",
+            folder.display()
+        );
         self.source.problem(&path, format!("no template `{name}`"), Some(hint))
     }
 }

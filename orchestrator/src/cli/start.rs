@@ -1,0 +1,57 @@
+//! Where a run begins: in a new results folder, or in the one that a killed run left.
+
+use super::output::Failure;
+use crate::pass::PassEnd;
+use crate::record::store;
+use crate::runner::journal::{self, Identity, Journal};
+use std::path::{Path, PathBuf};
+
+/// A run whose folder and journal are open.
+pub(super) struct Started {
+    pub(super) id: String,
+    pub(super) folder: PathBuf,
+    pub(super) journal: Journal,
+    /// When it began, UTC.
+    pub(super) at: jiff::Timestamp,
+    pub(super) seed: u64,
+    /// Passes that were done before; empty of a new run.
+    pub(super) done: Vec<PassEnd>,
+}
+
+/// Begins a new run.
+pub(super) fn anew(
+    results: &Path,
+    scenario: &str,
+    commit: &str,
+    at: jiff::Timestamp,
+    seed: u64,
+    identity: Identity,
+) -> Result<Started, Failure> {
+    let stamp = at.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let (id, folder) = store::new_folder(results, &stamp, scenario, commit)
+        .map_err(|error| Failure::system(&format!("cannot make a folder in {}", results.display()), &error))?;
+    let journal = Journal::create(&folder, at.to_string(), seed, identity)
+        .map_err(|error| Failure::system(&folder.display().to_string(), &error))?;
+    Ok(Started { id, folder, journal, at, seed, done: Vec::new() })
+}
+
+/// Goes on with the newest run that was killed, if it is the same run.
+pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Failure> {
+    let shown = results.display();
+    let left = journal::newest(results)
+        .map_err(|error| Failure::system("cannot read the journal", &error))?
+        .ok_or_else(|| Failure::Input(format!("error: nothing to resume: {shown} holds no run that was killed")))?;
+    let folder = left.folder.display().to_string();
+    let differences = left.header.identity.differences(identity);
+    if !differences.is_empty() {
+        return Err(Failure::Input(format!(
+            "error: {folder} cannot be resumed: since then changed {}\nhint: start a new run without --resume; one \
+             record holds one state of everything",
+            differences.join(", ")
+        )));
+    }
+    let at = left.header.started.parse().map_err(|error| Failure::system(&folder, &error))?;
+    let journal = Journal::reopen(&left).map_err(|error| Failure::system(&folder, &error))?;
+    let id = left.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(Started { id, folder: left.folder, journal, at, seed: left.header.seed, done: left.ends })
+}

@@ -1,0 +1,295 @@
+//! The scope trees of a record as flat rows: what templates need for hot paths, allocators, callers and insights.
+//!
+//! Everything is per iteration, because a profile runs as many iterations as fit its time: sums over it would rank jobs
+//! by that budget. A scope's share is of the outermost scopes of its own job; nested shares overlap and are never added.
+
+use crate::format;
+use crate::record::{JobRecord, Record, ScopeRecord};
+use serde::Serialize;
+use serde_json::Value;
+
+/// One call that is more than this of all time of its scope makes the average meaningless.
+const DOMINANT_CALL: f64 = 0.5;
+/// Fewer calls than this say nothing about an average.
+const ENOUGH_CALLS: u64 = 10;
+/// This share of a scope outside the scopes inside it is worth a look.
+const UNSEEN: f64 = 0.2;
+/// Recording that slows iterations by more than this is in the scopes' times.
+const HEAVY_RECORDING: f64 = 0.2;
+const LARGE_ALLOCATION: f64 = 1_048_576.0;
+
+/// What templates see as `profile`.
+#[derive(Debug, Serialize)]
+pub(super) struct ProfileView {
+    /// Longest per iteration first.
+    pub(super) scopes: Vec<Row>,
+    pub(super) insights: Vec<String>,
+    pub(super) models: Vec<Model>,
+    pub(super) scaling: Vec<Scaling>,
+}
+
+/// A scope of a job, wherever in its tree; figures of one iteration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Row {
+    pub(super) job: String,
+    pub(super) scope: String,
+    pub(super) outermost: bool,
+    pub(super) calls: f64,
+    /// Time, without calls nested in a call of the same name.
+    pub(super) total_ns: f64,
+    pub(super) self_ns: f64,
+    /// Of the outermost scopes of the job; 0.1 = 10 %.
+    pub(super) share: f64,
+    /// Of one call.
+    pub(super) average_ns: f64,
+    pub(super) min_ns: u64,
+    pub(super) max_ns: u64,
+    pub(super) allocations: f64,
+    pub(super) bytes: f64,
+    pub(super) callers: Vec<Caller>,
+}
+
+/// Who opened a scope, and how often per iteration.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Caller {
+    pub(super) scope: String,
+    pub(super) calls: f64,
+}
+
+/// A job that says how large its model is.
+#[derive(Debug, Serialize)]
+pub(super) struct Model {
+    pub(super) job: String,
+    pub(super) parameters: f64,
+    pub(super) tensors: Option<f64>,
+    pub(super) weight_bytes: Option<f64>,
+    pub(super) time_ns: f64,
+    pub(super) tokens_per_s: Option<f64>,
+    pub(super) ns_per_token: Option<f64>,
+    pub(super) allocations: Option<f64>,
+    pub(super) bytes: Option<f64>,
+}
+
+/// Two jobs that differ in their model alone.
+#[derive(Debug, Serialize)]
+pub(super) struct Scaling {
+    pub(super) small: String,
+    pub(super) large: String,
+    /// Ratios large / small.
+    pub(super) parameters: f64,
+    pub(super) time: f64,
+}
+
+/// Makes the view of a record.
+pub(super) fn view(record: &Record) -> ProfileView {
+    let mut scopes: Vec<Row> = record.jobs.iter().flat_map(rows).collect();
+    scopes.sort_by(|a, b| b.total_ns.total_cmp(&a.total_ns).then_with(|| a.job.cmp(&b.job)));
+    let insights = record.jobs.iter().flat_map(|job| insights(job, &scopes)).chain(large_allocators(&scopes)).collect();
+    ProfileView { insights, models: record.jobs.iter().filter_map(model).collect(), scaling: scaling(record), scopes }
+}
+
+/// The scopes of one job by name, in the order of the tree.
+fn rows(job: &JobRecord) -> Vec<Row> {
+    let Some(profile) = &job.profile else { return Vec::new() };
+    let outermost: u64 = driver_scopes(job).map(|scope| scope.total_ns).sum();
+    let mut rows = Vec::new();
+    for scope in driver_scopes(job) {
+        gather(&job.id, scope, &mut Vec::new(), &mut rows);
+    }
+    let iterations = profile.iterations.max(1) as f64;
+    for row in &mut rows {
+        row.average_ns = row.total_ns / row.calls.max(1.0);
+        row.share = row.total_ns / (outermost.max(1) as f64);
+        for quantity in [&mut row.calls, &mut row.total_ns, &mut row.self_ns, &mut row.allocations, &mut row.bytes] {
+            *quantity /= iterations;
+        }
+        row.callers.iter_mut().for_each(|caller| caller.calls /= iterations);
+    }
+    rows
+}
+
+fn driver_scopes(job: &JobRecord) -> impl Iterator<Item = &ScopeRecord> {
+    job.scopes.iter().filter(|scope| scope.thread == "driver")
+}
+
+fn gather<'a>(job: &str, scope: &'a ScopeRecord, above: &mut Vec<&'a str>, rows: &mut Vec<Row>) {
+    let index = rows.iter().position(|row| row.scope == scope.name).unwrap_or_else(|| {
+        rows.push(Row {
+            job: job.to_owned(),
+            scope: scope.name.clone(),
+            outermost: false,
+            calls: 0.0,
+            total_ns: 0.0,
+            self_ns: 0.0,
+            share: 0.0,
+            average_ns: 0.0,
+            min_ns: u64::MAX,
+            max_ns: 0,
+            allocations: 0.0,
+            bytes: 0.0,
+            callers: Vec::new(),
+        });
+        rows.len() - 1
+    });
+    let row = &mut rows[index];
+    let nested = above.contains(&scope.name.as_str());
+    row.calls += scope.calls as f64;
+    row.self_ns += scope.self_ns as f64;
+    row.min_ns = row.min_ns.min(scope.min_ns);
+    row.max_ns = row.max_ns.max(scope.max_ns);
+    if !nested {
+        row.total_ns += scope.total_ns as f64;
+        row.allocations += scope.allocations as f64;
+        row.bytes += scope.bytes as f64;
+    }
+    match above.last() {
+        None => row.outermost = true,
+        Some(caller) => match row.callers.iter_mut().find(|known| known.scope == *caller) {
+            Some(known) => known.calls += scope.calls as f64,
+            None => row.callers.push(Caller { scope: (*caller).to_owned(), calls: scope.calls as f64 }),
+        },
+    }
+    above.push(&scope.name);
+    for child in &scope.children {
+        gather(job, child, above, rows);
+    }
+    above.pop();
+}
+
+fn insights(job: &JobRecord, all: &[Row]) -> Vec<String> {
+    let mut found = Vec::new();
+    let rows: Vec<&Row> = all.iter().filter(|row| row.job == job.id).collect();
+    let iterations = job.profile.as_ref().map_or(1, |profile| profile.iterations.max(1)) as f64;
+    let outermost: f64 = rows.iter().filter(|row| row.outermost).map(|row| row.total_ns).sum();
+    let hottest = rows.iter().filter(|row| !row.outermost).max_by(|a, b| a.self_ns.total_cmp(&b.self_ns));
+    if let Some(hottest) = hottest.filter(|_| rows.len() > 3 && outermost > 0.0) {
+        found.push(format!(
+            "{}: {} takes {} of the time by itself, more than any other scope",
+            job.id,
+            hottest.scope,
+            format::percent(hottest.self_ns / outermost)
+        ));
+    }
+    for row in &rows {
+        let has_inside = rows.iter().any(|other| other.callers.iter().any(|caller| caller.scope == row.scope));
+        if has_inside && row.self_ns > UNSEEN * row.total_ns && row.share > UNSEEN {
+            found.push(format!(
+                "{}: {} of {} is in none of the scopes inside it",
+                job.id,
+                format::percent(row.self_ns / row.total_ns),
+                row.scope
+            ));
+        }
+        let (calls, total) = (row.calls * iterations, row.total_ns * iterations);
+        if calls >= ENOUGH_CALLS as f64 && row.max_ns as f64 > DOMINANT_CALL * total {
+            found.push(format!(
+                "{}: one of {calls:.0} calls of {} is {} of all its time: the average is not typical",
+                job.id,
+                row.scope,
+                format::percent(row.max_ns as f64 / total)
+            ));
+        }
+    }
+    let overhead = job.profile.as_ref().and_then(|profile| profile.overhead).unwrap_or(0.0);
+    if overhead > HEAVY_RECORDING {
+        found.push(format!(
+            "{}: recording slowed an iteration by {}, which is in the times of its scopes",
+            job.id,
+            format::percent(overhead)
+        ));
+    }
+    found
+}
+
+fn large_allocators(rows: &[Row]) -> Option<String> {
+    let large = rows.iter().filter(|row| row.bytes / row.calls.max(1e-9) > LARGE_ALLOCATION).count();
+    (large > 0).then(|| format!("{large} scopes allocate more than 1 MiB per call on average"))
+}
+
+fn model(job: &JobRecord) -> Option<Model> {
+    let metric = |id: &str| job.metrics.get(id).copied();
+    Some(Model {
+        job: job.id.clone(),
+        parameters: metric("parameters")?,
+        tensors: metric("tensors"),
+        weight_bytes: metric("weight_bytes"),
+        time_ns: job.time.as_ref()?.median_ns,
+        tokens_per_s: metric("tokens_per_s"),
+        ns_per_token: metric("ns_per_token"),
+        allocations: job.allocations.as_ref().map(|allocations| allocations.count),
+        bytes: job.allocations.as_ref().map(|allocations| allocations.bytes),
+    })
+}
+
+fn scaling(record: &Record) -> Vec<Scaling> {
+    let mut found = Vec::new();
+    for small in &record.jobs {
+        for large in &record.jobs {
+            let alike = small.workload == large.workload
+                && small.settings.threads == large.settings.threads
+                && model_name(small) == Some("small")
+                && model_name(large) == Some("medium")
+                && without_model(small) == without_model(large);
+            if let (true, Some(one), Some(other)) = (alike, model(small), model(large)) {
+                found.push(Scaling {
+                    small: small.id.clone(),
+                    large: large.id.clone(),
+                    parameters: other.parameters / one.parameters,
+                    time: other.time_ns / one.time_ns,
+                });
+            }
+        }
+    }
+    found
+}
+
+fn model_name(job: &JobRecord) -> Option<&str> {
+    job.params.get("model").and_then(Value::as_str)
+}
+
+fn without_model(job: &JobRecord) -> Value {
+    let mut params = job.params.clone();
+    params.shift_remove("model");
+    Value::Object(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indexmap::IndexMap;
+
+    fn scope(name: &str, calls: u64, total_ns: u64, children: Vec<ScopeRecord>) -> ScopeRecord {
+        let inside: u64 = children.iter().map(|child| child.total_ns).sum();
+        ScopeRecord {
+            name: name.into(),
+            thread: "driver".into(),
+            calls,
+            total_ns,
+            self_ns: total_ns - inside,
+            min_ns: total_ns / calls,
+            max_ns: total_ns / calls,
+            allocations: calls,
+            bytes: 10 * calls,
+            counters: IndexMap::new(),
+            metrics: IndexMap::new(),
+            children,
+        }
+    }
+
+    #[test]
+    fn scopes_are_gathered_by_name_and_recursion_counts_once() {
+        let inner = scope("Norm", 4, 40, vec![]);
+        let again = scope("Block", 2, 100, vec![scope("Norm", 2, 10, vec![])]);
+        let tree = scope("Forward", 2, 1000, vec![scope("Block", 4, 800, vec![inner, again])]);
+        let mut rows = Vec::new();
+        gather("job", &tree, &mut Vec::new(), &mut rows);
+        let row = |name: &str| rows.iter().find(|row| row.scope == name).unwrap();
+        assert_eq!((row("Block").calls, row("Block").total_ns), (6.0, 800.0));
+        assert_eq!(row("Block").self_ns, 660.0 + 90.0);
+        assert_eq!((row("Norm").calls, row("Norm").total_ns), (6.0, 50.0));
+        assert_eq!(row("Norm").callers, [Caller { scope: "Block".into(), calls: 6.0 }]);
+        assert!(row("Forward").outermost && !row("Norm").outermost);
+        let all: f64 = rows.iter().map(|row| row.self_ns).sum();
+        assert_eq!(all, 1000.0, "self times add up to the outermost total");
+    }
+}
