@@ -147,7 +147,7 @@ fn hypervisor(info: &str) -> Option<String> {
             "XenVMMXenVMM" => "Xen",
             other => other,
         };
-        return Some(known.to_owned());
+        Some(known.to_owned())
     }
     #[cfg(not(target_arch = "x86_64"))]
     Some("unknown".to_owned())
