@@ -1,6 +1,7 @@
 //! The command line: arguments, output, exit codes. Everything that prints is below here.
 
 mod args;
+mod dry_run;
 pub(crate) mod exit;
 mod list;
 mod output;

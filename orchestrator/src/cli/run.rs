@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::args::RunOptions;
+use super::dry_run;
 use super::exit::Exit;
 use super::output::{self, Failure};
 use super::progress::Progress;
@@ -10,7 +11,7 @@ use super::start::{self, Started};
 use crate::git;
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
-use crate::plan::{self, Plan, StepKind};
+use crate::plan;
 use crate::plugin::cargo;
 use crate::record::assemble::{self, Facts};
 use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, Wall, store};
@@ -46,12 +47,12 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let jobs = chosen_jobs(&loaded, &plugins, options.filter.as_deref())?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48));
     if options.dry_run {
-        output::print(&plan_text(&loaded, &plan::build(&jobs, seed), &jobs, &plugins))?;
+        output::print(&dry_run::text(&loaded, &plan::build(&jobs, seed), &jobs, &plugins))?;
         return Ok(Exit::Fine);
     }
     let spent = Spent { begun, prepare_time: begun.elapsed(), earlier: Duration::ZERO };
-    let session = Session { options, loaded, plugins, jobs, machine: Machine::read() };
-    session.measure(started, seed, &calibration, &interrupt, &mark, &mut progress, spent)
+    let session = Session { options, loaded, plugins, jobs, machine: Machine::read(), interrupt, calibration, mark };
+    session.measure(Chosen { at: started, seed }, &mut progress, spent)
 }
 
 /// Clock readings from before the measuring.
@@ -69,25 +70,26 @@ struct Session<'a> {
     plugins: Plugins,
     jobs: Vec<Job>,
     machine: Machine,
+    interrupt: Interrupt,
+    calibration: Calibration,
+    /// Recognises the run's processes.
+    mark: String,
+}
+
+/// What a new run is begun with; one that goes on keeps what it had.
+struct Chosen {
+    at: jiff::Timestamp,
+    seed: u64,
 }
 
 impl Session<'_> {
-    #[expect(clippy::too_many_arguments, reason = "what a run needs from outside, each used once")]
-    fn measure(
-        &self,
-        now: jiff::Timestamp,
-        seed: u64,
-        calibration: &Calibration,
-        interrupt: &Interrupt,
-        mark: &str,
-        progress: &mut Progress,
-        mut spent: Spent,
-    ) -> Outcome {
+    fn measure(&self, chosen: Chosen, progress: &mut Progress, mut spent: Spent) -> Outcome {
         let git = git::state_of(&self.loaded.root);
         let cpus = machine::usable_cpus();
         let waited = Instant::now();
-        let held = lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || interrupt.requested())
-            .map_err(|error| Failure::system("cannot take the lock", &error))?;
+        let held =
+            lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || self.interrupt.requested())
+                .map_err(|error| Failure::system("cannot take the lock", &error))?;
         let Some(_held) = held else { return Ok(Exit::Interrupted) };
         let lock_time = waited.elapsed();
         let results = self.options.results.clone().unwrap_or_else(|| self.loaded.root.join("results"));
@@ -95,13 +97,18 @@ impl Session<'_> {
         let Started { id, folder, mut journal, at, seed, done } = if self.options.resume {
             start::again(&results, &identity)?
         } else {
-            start::anew(&results, &self.loaded.scenario.name, &git.short(), now, seed, identity)?
+            start::anew(&results, &self.loaded.scenario.name, &git.short(), chosen.at, chosen.seed, identity)?
         };
         spent.earlier = done.iter().map(|end| Duration::from_nanos(end.wall_ns)).sum();
         let plan = plan::build(&self.jobs, seed);
-        let setting =
-            Setting { jobs: &self.jobs, plugins: &self.plugins.prepared, cpus: &cpus, clock: calibration.end(), mark };
-        let executed = execute::execute(&setting, &plan, done, &mut journal, interrupt, progress)
+        let setting = Setting {
+            jobs: &self.jobs,
+            plugins: &self.plugins.prepared,
+            cpus: &cpus,
+            clock: self.calibration.end(),
+            mark: &self.mark,
+        };
+        let executed = execute::execute(&setting, &plan, done, &mut journal, &self.interrupt, progress)
             .map_err(|error| Failure::system("the run ended early; `--resume` goes on from its journal", &error))?;
         let mut record = self.record(id, git, &executed, at, seed);
         record.wall = wall(&record, &spent, lock_time);
@@ -268,60 +275,6 @@ fn chosen_jobs(loaded: &Loaded, plugins: &Plugins, filter: Option<&str>) -> Resu
         )));
     }
     Ok(chosen)
-}
-
-/// What `--dry-run` prints.
-fn plan_text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins) -> String {
-    use std::fmt::Write;
-    let estimate: Duration = plan.steps.iter().map(|step| plan::estimate(*step, jobs)).sum();
-    let mut text = format!(
-        "{}: {} jobs, {} passes in processes of their own, about {} of measuring, seed {}\n\n",
-        loaded.scenario.name,
-        jobs.len(),
-        plan.steps.len(),
-        crate::format::time(estimate.as_nanos() as f64),
-        plan.seed
-    );
-    for job in jobs {
-        let params = serde_json::Value::Object(job.params.clone());
-        let _ = writeln!(
-            text,
-            "{}: {}/{} {params}, {} rounds, {} of samples, threads {}",
-            job.id,
-            job.plugin,
-            job.workload,
-            job.settings.rounds,
-            crate::format::time(job.settings.time.as_nanos() as f64),
-            job.settings.threads,
-        );
-    }
-    for (round, ids) in rounds(plan, jobs).iter().enumerate() {
-        let _ = write!(
-            text,
-            "\n{}",
-            crate::format::wrap(&format!("timing round {}: {}", round + 1, ids.join(", ")), 80, 2)
-        );
-    }
-    text.push('\n');
-    for (key, _) in &loaded.scenario.plugins {
-        if let Some(Err(failure)) = plugins.prepared.get(key) {
-            let _ = writeln!(text, "\njobs of {key} will fail in {}: {}", failure.phase.name(), failure.message);
-        }
-    }
-    let _ = writeln!(text, "\nnothing was measured");
-    text
-}
-
-/// The ids of the jobs in each round of timing, in their order.
-fn rounds<'a>(plan: &Plan, jobs: &'a [Job]) -> Vec<Vec<&'a str>> {
-    let mut rounds: Vec<Vec<&str>> = Vec::new();
-    for step in &plan.steps {
-        if let StepKind::Time { round } = step.kind {
-            rounds.resize(rounds.len().max(round as usize + 1), Vec::new());
-            rounds[round as usize].push(&jobs[step.job].id);
-        }
-    }
-    rounds
 }
 
 fn wall(record: &Record, spent: &Spent, lock_time: Duration) -> Wall {

@@ -1,0 +1,60 @@
+//! What `--dry-run` prints: jobs, order, and about how long it takes.
+
+use super::project::{Loaded, Plugins};
+use crate::plan::{self, Plan, StepKind};
+use crate::scenario::Job;
+use std::time::Duration;
+
+/// What `--dry-run` prints.
+pub(super) fn text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins) -> String {
+    use std::fmt::Write;
+    let estimate: Duration = plan.steps.iter().map(|step| plan::estimate(*step, jobs)).sum();
+    let mut text = format!(
+        "{}: {} jobs, {} passes in processes of their own, about {} of measuring, seed {}\n\n",
+        loaded.scenario.name,
+        jobs.len(),
+        plan.steps.len(),
+        crate::format::time(estimate.as_nanos() as f64),
+        plan.seed
+    );
+    for job in jobs {
+        let params = serde_json::Value::Object(job.params.clone());
+        let _ = writeln!(
+            text,
+            "{}: {}/{} {params}, {} rounds, {} of samples, threads {}",
+            job.id,
+            job.plugin,
+            job.workload,
+            job.settings.rounds,
+            crate::format::time(job.settings.time.as_nanos() as f64),
+            job.settings.threads,
+        );
+    }
+    for (round, ids) in rounds(plan, jobs).iter().enumerate() {
+        let _ = write!(
+            text,
+            "\n{}",
+            crate::format::wrap(&format!("timing round {}: {}", round + 1, ids.join(", ")), 80, 2)
+        );
+    }
+    text.push('\n');
+    for (key, _) in &loaded.scenario.plugins {
+        if let Some(Err(failure)) = plugins.prepared.get(key) {
+            let _ = writeln!(text, "\njobs of {key} will fail in {}: {}", failure.phase.name(), failure.message);
+        }
+    }
+    let _ = writeln!(text, "\nnothing was measured");
+    text
+}
+
+/// The ids of the jobs in each round of timing, in their order.
+fn rounds<'a>(plan: &Plan, jobs: &'a [Job]) -> Vec<Vec<&'a str>> {
+    let mut rounds: Vec<Vec<&str>> = Vec::new();
+    for step in &plan.steps {
+        if let StepKind::Time { round } = step.kind {
+            rounds.resize(rounds.len().max(round as usize + 1), Vec::new());
+            rounds[round as usize].push(&jobs[step.job].id);
+        }
+    }
+    rounds
+}
