@@ -219,6 +219,8 @@ pub(crate) struct ScopeNode {
     pub(crate) max_ns: u64,
     pub(crate) allocations: u64,
     pub(crate) bytes: u64,
+    /// Shortest duration of the first, second, ... call of an iteration; empty where iterations differ in calls.
+    pub(crate) series_min_ns: Vec<u64>,
     pub(crate) counters: Vec<Counter>,
     pub(crate) children: Vec<ScopeNode>,
 }

@@ -345,6 +345,7 @@ fn scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
         max_ns: node.max_ns,
         allocations: node.allocations,
         bytes: node.bytes,
+        series_min_ns: node.series_min_ns.clone(),
         counters: node.counters.iter().map(|counter| (counter.name.clone(), counter.sum)).collect(),
         metrics: metrics.iter().filter_map(|metric| Some((metric.id.clone(), of_scope(metric)?))).collect(),
         children,

@@ -240,6 +240,10 @@ pub(crate) struct ScopeRecord {
     pub(crate) max_ns: u64,
     pub(crate) allocations: u64,
     pub(crate) bytes: u64,
+    /// The first, second, ... call of an iteration: the shortest duration over all iterations. Empty where a scope is
+    /// called once, more often than 256 times, or not equally often in each iteration.
+    #[serde(default)]
+    pub(crate) series_min_ns: Vec<u64>,
     /// Sums of the counters that were added to in this very scope.
     #[serde(default)]
     pub(crate) counters: IndexMap<String, f64>,

@@ -64,6 +64,7 @@ fn node(name: &str, total_ns: u64, flop: f64, children: Vec<ScopeNode>) -> Scope
         max_ns: total_ns,
         allocations: 0,
         bytes: 0,
+        series_min_ns: Vec::new(),
         counters: if flop > 0.0 { vec![Counter { name: "flop".into(), sum: flop }] } else { Vec::new() },
         children,
     }

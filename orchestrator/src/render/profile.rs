@@ -47,6 +47,8 @@ pub(super) struct Row {
     pub(super) allocations: f64,
     pub(super) bytes: f64,
     pub(super) callers: Vec<Caller>,
+    /// The first, second, ... call of an iteration, of scopes in one place of the tree.
+    pub(super) series_min_ns: Vec<u64>,
 }
 
 /// Who opened a scope, and how often per iteration.
@@ -128,10 +130,15 @@ fn gather<'a>(job: &str, scope: &'a ScopeRecord, above: &mut Vec<&'a str>, rows:
             allocations: 0.0,
             bytes: 0.0,
             callers: Vec::new(),
+            series_min_ns: scope.series_min_ns.clone(),
         });
         rows.len() - 1
     });
     let row = &mut rows[index];
+    if row.calls > 0.0 {
+        // A second place in the tree: the calls of both are in no order that is known.
+        row.series_min_ns.clear();
+    }
     let nested = above.contains(&scope.name.as_str());
     row.calls += scope.calls as f64;
     row.self_ns += scope.self_ns as f64;
@@ -270,6 +277,7 @@ mod tests {
             max_ns: total_ns / calls,
             allocations: calls,
             bytes: 10 * calls,
+            series_min_ns: Vec::new(),
             counters: IndexMap::new(),
             metrics: IndexMap::new(),
             children,

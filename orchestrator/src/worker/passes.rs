@@ -44,6 +44,7 @@ pub(super) fn profile(
     scopes::forget();
     let (mut run_ns, mut iterations) = (0, 0);
     while iterations == 0 || (run_ns < budget_ns && iterations < most_iterations) {
+        scopes::next_iteration();
         run_ns += sample(instance, page, 1)?;
         iterations += 1;
     }

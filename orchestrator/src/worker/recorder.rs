@@ -9,6 +9,10 @@ use crate::protocol::{Counter, ScopeNode};
 pub(super) const DEPTH: usize = 48;
 pub(super) const NODES: usize = 8192;
 pub(super) const COUNTERS: usize = 1024;
+/// Calls of a scope within one iteration whose durations are kept in their order.
+pub(super) const SERIES: usize = 256;
+/// For each place in the tree the shortest duration, plus one, of its first, second, ... call of an iteration; 0 is none.
+pub(super) type Series = [[u64; SERIES]; NODES];
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy)]
@@ -25,6 +29,11 @@ struct Node {
     max_ns: u64,
     allocations: u64,
     bytes: u64,
+    /// Calls in this iteration so far, and in each of the earlier ones.
+    calls_now: u32,
+    calls_each: u32,
+    /// Iterations had different numbers of calls: their order says nothing.
+    uneven: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -57,6 +66,8 @@ pub(super) struct Recorder {
     pub(super) unbalanced: u64,
     pub(super) not_numbers: u64,
     pub(super) dropped: u64,
+    /// Only the driver's; null elsewhere.
+    pub(super) series: *mut Series,
     pub(super) frames: [Frame; DEPTH],
     nodes: [Node; NODES],
     counters: [Sum; COUNTERS],
@@ -72,6 +83,11 @@ impl Recorder {
         self.unbalanced = 0;
         self.not_numbers = 0;
         self.dropped = 0;
+        if !self.series.is_null() {
+            // SAFETY: as in `exit`; the rows in use are those of the nodes in use.
+            let rows = unsafe { &mut (&mut (*self.series))[..self.nodes_used.min(NODES)] };
+            rows.iter_mut().for_each(|row| row.fill(0));
+        }
         self.nodes[0] = Node::new(0);
         self.nodes_used = 1;
     }
@@ -124,6 +140,38 @@ impl Recorder {
         node.max_ns = node.max_ns.max(ns);
         node.allocations += allocations.saturating_sub(frame.allocations);
         node.bytes += bytes.saturating_sub(frame.bytes);
+        let call = node.calls_now as usize;
+        node.calls_now += 1;
+        if call < SERIES && !self.series.is_null() {
+            // SAFETY: the mapping holds NODES rows of SERIES numbers, belongs to this thread, and is never removed;
+            // `frame.node` was just found to be below NODES.
+            let shortest = unsafe { &mut (*self.series)[frame.node as usize][call] };
+            // Zero wraps to the largest number, so that "none yet" never wins.
+            *shortest = (*shortest).wrapping_sub(1).min(ns).wrapping_add(1);
+        }
+    }
+
+    /// Begins a new iteration: calls are numbered from the first again.
+    pub(super) fn next_iteration(&mut self) {
+        for node in &mut self.nodes[..self.nodes_used] {
+            node.uneven |= node.calls_each != 0 && node.calls_now != 0 && node.calls_each != node.calls_now;
+            if node.calls_now != 0 {
+                node.calls_each = node.calls_now;
+            }
+            node.calls_now = 0;
+        }
+    }
+
+    /// The shortest duration of each call of an iteration, in order; empty where that means nothing.
+    fn series_of(&self, index: u32) -> Vec<u64> {
+        let node = &self.nodes[index as usize];
+        let calls = node.calls_each as usize;
+        if self.series.is_null() || node.uneven || !(2..=SERIES).contains(&calls) {
+            return Vec::new();
+        }
+        // SAFETY: as in `exit`; `index` is below NODES, or the node would not have been found.
+        let row = unsafe { &(&(*self.series))[index as usize] };
+        row[..calls].iter().map(|shortest| shortest.saturating_sub(1)).collect()
     }
 
     pub(super) fn count(&mut self, name: u32, amount: f64) {
@@ -244,6 +292,7 @@ impl Recorder {
             max_ns: node.max_ns,
             allocations: node.allocations,
             bytes: node.bytes,
+            series_min_ns: self.series_of(index),
             counters,
             children,
         }
@@ -264,6 +313,9 @@ impl Node {
             max_ns: 0,
             allocations: 0,
             bytes: 0,
+            calls_now: 0,
+            calls_each: 0,
+            uneven: false,
         }
     }
 }

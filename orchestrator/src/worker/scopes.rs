@@ -5,7 +5,7 @@
 //! threads while it was open, so that the work of a thread pool lands in the scope that waits for it.
 
 use super::names;
-use super::recorder::{COUNTERS, DEPTH, NODES, Recorder};
+use super::recorder::{COUNTERS, DEPTH, NODES, Recorder, Series};
 use crate::measure::clock::ScopeClock;
 use crate::protocol::{Counter, ScopeNode};
 use std::cell::Cell;
@@ -34,18 +34,22 @@ pub(super) fn become_driver(clock: ScopeClock) -> bool {
     !new_recorder().is_null()
 }
 
+/// Zeroed memory for a value, outside the heap; null if there is none.
+fn map<T>() -> *mut T {
+    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+    let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::NORESERVE);
+    // SAFETY: a fresh private mapping at an address of the kernel's choice.
+    unsafe { mmap_anonymous(null_mut(), size_of::<T>(), protection, flags) }.map_or(null_mut(), |memory| memory.cast())
+}
+
 #[cold]
 fn new_recorder() -> *mut Recorder {
-    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
     let index = USED.fetch_add(1, Ordering::Relaxed);
     let Some(place) = RECORDERS.get(index) else { return null_mut() };
-    let size = size_of::<Recorder>();
-    // SAFETY: a fresh private mapping at an address of the kernel's choice.
-    let mapped = unsafe {
-        mmap_anonymous(null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::NORESERVE)
-    };
-    let Ok(memory) = mapped else { return null_mut() };
-    let recorder: *mut Recorder = memory.cast();
+    let recorder: *mut Recorder = map();
+    if recorder.is_null() {
+        return null_mut();
+    }
     let mult = CLOCK_MULT.load(Ordering::Relaxed);
     let clock = if mult == 0 { ScopeClock::Monotonic } else { ScopeClock::Counter { mult } };
     // SAFETY: the mapping is large enough and page aligned; the fields are written before anybody reads them, and the
@@ -53,7 +57,7 @@ fn new_recorder() -> *mut Recorder {
     unsafe {
         (&raw mut (*recorder).clock).write(clock);
         (&raw mut (*recorder).driver).write(index == 0);
-        (&raw mut (*recorder).depth).write(0);
+        (&raw mut (*recorder).series).write(if index == 0 { map::<Series>() } else { null_mut() });
         (*recorder).clear();
     }
     place.store(recorder, Ordering::Release);
@@ -95,6 +99,11 @@ pub(super) fn forget() {
     for_each(|recorder| recorder.clear());
 }
 
+/// Tells all recorders that an iteration begins.
+pub(super) fn next_iteration() {
+    for_each(Recorder::next_iteration);
+}
+
 /// What a finished recording holds.
 pub(super) struct Collected {
     pub(super) scopes: Vec<ScopeNode>,
@@ -106,6 +115,7 @@ pub(super) struct Collected {
 /// Reads all threads' trees. The plugin must not be running.
 pub(super) fn collect() -> Collected {
     let mut collected = Collected { scopes: Vec::new(), counters: Vec::new(), complaints: Vec::new() };
+    next_iteration();
     let (mut unbalanced, mut not_numbers, mut dropped) = (0, 0, 0);
     for_each(|recorder| {
         unbalanced += recorder.unbalanced;
@@ -205,6 +215,7 @@ mod tests {
         assert!(become_driver(ScopeClock::Monotonic));
         let (outer, inner, work) = (names::intern("outer"), names::intern("inner"), names::intern("work"));
         for _ in 0..3 {
+            next_iteration();
             enter(outer);
             enter(inner);
             count(work, 2.0);
@@ -221,6 +232,8 @@ mod tests {
         assert_eq!((child.name.as_str(), child.calls), ("inner", 6));
         assert_eq!(child.counters, [Counter { name: "work".into(), sum: 6.0 }]);
         assert!(child.total_ns <= node.total_ns);
+        assert_eq!((node.series_min_ns.len(), child.series_min_ns.len()), (0, 2), "two calls in each iteration");
+        assert!(child.series_min_ns.iter().all(|ns| (child.min_ns..=child.max_ns).contains(ns)));
         assert_eq!(node.self_ns, node.total_ns - child.total_ns);
 
         forget();
