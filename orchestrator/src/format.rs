@@ -59,7 +59,12 @@ pub(crate) fn percent(share: f64) -> String {
 /// A text in lines of at most `width` columns, each but the first indented by `indent` spaces.
 pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let spaces = " ".repeat(indent);
-    textwrap::fill(text.trim(), textwrap::Options::new(width).subsequent_indent(&spaces).break_words(false))
+    // Names have hyphens too, and are not to be broken there.
+    let options = textwrap::Options::new(width)
+        .subsequent_indent(&spaces)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(text.trim(), options)
 }
 
 /// A timestamp to the second, as people read it.
