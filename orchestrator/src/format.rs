@@ -67,6 +67,20 @@ pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
     textwrap::fill(text.trim(), options)
 }
 
+/// The beginning of a long text; the record has all of it.
+pub(crate) fn brief(text: &str) -> String {
+    const MOST: usize = 1500;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{} [... the record has the rest]", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+/// A text as a cell of a Markdown table: one line, without what would end the cell.
+pub(crate) fn cell(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || c == '|' || c == '`' { ' ' } else { c }).collect()
+}
+
 /// A timestamp to the second, as people read it.
 pub(crate) fn utc(text: &str) -> String {
     match text.parse::<jiff::Timestamp>() {

@@ -54,6 +54,17 @@ pub(crate) enum Pass {
     },
 }
 
+impl Pass {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Describe => "describe",
+            Self::Profile { .. } => "profile",
+            Self::Count { .. } => "count",
+            Self::Time { .. } => "timing",
+        }
+    }
+}
+
 /// What a worker learned.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -247,6 +258,8 @@ pub(crate) struct Count {
     pub(crate) leaked_bytes: i64,
     /// Allocation events (allocations and frees) of threads other than the driver.
     pub(crate) elsewhere: u64,
+    /// Iterations differed in allocations or bytes.
+    pub(crate) uneven: bool,
     /// The process had one thread from beginning to end.
     pub(crate) single_threaded: bool,
     /// More blocks lived than the table holds: bytes and counts are right, peak and leak are not.

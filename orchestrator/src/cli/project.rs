@@ -2,12 +2,14 @@
 
 use super::output::{self, Failure};
 use crate::plugin::build::{self, PluginFailure, Prepared};
+use crate::plugin::cargo::Watcher;
 use crate::plugin::catalog::Description;
 use crate::protocol::{Pass, Phase, Reply, Request};
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, Purpose};
 use crate::runner::process::{self, Launch};
+use crate::runner::reap;
 use crate::runner::remains::PassFailure;
 use crate::scenario::problem::{self, Problem};
 use crate::scenario::{self, Scenario, Surroundings};
@@ -104,6 +106,7 @@ pub(super) fn prepare(
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> Result<Option<Plugins>, Failure> {
+    reap::become_subreaper().map_err(|error| Failure::system("cannot look after the plugins' processes", &error))?;
     let mut plugins = Plugins { prepared: HashMap::new(), described: HashMap::new() };
     let waiting = || output::note("waiting: another process is measuring on this machine");
     let held = lock::take(Purpose::Building, waiting, || interrupt.requested())
@@ -117,7 +120,10 @@ pub(super) fn prepare(
         }
         observer.see(Event::Preparing { plugin: key });
         let mut show = |line: &str| observer.see(Event::BuildLine { line });
-        let mut prepared = build::prepare(key, spec, &mut show);
+        let mut watch = Watcher { show: &mut show, stop: &|| interrupt.requested() };
+        let mut prepared = build::prepare(key, spec, &mut watch);
+        // A build may have started a server; that is no plugin's.
+        reap::spare_present();
         if let Ok(ready) = &prepared {
             match describe(ready, mark, interrupt)? {
                 Described::Is(description) => {

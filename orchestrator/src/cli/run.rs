@@ -11,8 +11,10 @@ use super::start::{self, Started};
 use crate::git;
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
+use crate::pass::{PassEnd, PassName, PassResult};
 use crate::plan;
 use crate::plugin::cargo;
+use crate::protocol::Phase;
 use crate::record::assemble::{self, Facts};
 use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, Wall, store};
 use crate::render;
@@ -37,6 +39,8 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let loaded = project::load(&options.scenario)?;
     check_reports(&loaded)?;
     let started = jiff::Timestamp::now();
+    // Before any build, which may leave files behind.
+    let git = git::state_of(&loaded.root);
     let mark = format!("{}-{}", std::process::id(), started.as_nanosecond());
     let mut progress = Progress::new();
     let Some(plugins) =
@@ -51,7 +55,8 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
         return Ok(Exit::Fine);
     }
     let spent = Spent { begun, prepare_time: begun.elapsed(), earlier: Duration::ZERO };
-    let session = Session { options, loaded, plugins, jobs, machine: Machine::read(), interrupt, calibration, mark };
+    let session =
+        Session { options, loaded, plugins, jobs, machine: Machine::read(), git, interrupt, calibration, mark };
     session.measure(Chosen { at: started, seed }, &mut progress, spent)
 }
 
@@ -70,6 +75,7 @@ struct Session<'a> {
     plugins: Plugins,
     jobs: Vec<Job>,
     machine: Machine,
+    git: git::GitState,
     interrupt: Interrupt,
     calibration: Calibration,
     /// Recognises the run's processes.
@@ -84,7 +90,6 @@ struct Chosen {
 
 impl Session<'_> {
     fn measure(&self, chosen: Chosen, progress: &mut Progress, mut spent: Spent) -> Outcome {
-        let git = git::state_of(&self.loaded.root);
         let cpus = machine::usable_cpus();
         let waited = Instant::now();
         let held =
@@ -93,11 +98,11 @@ impl Session<'_> {
         let Some(_held) = held else { return Ok(Exit::Interrupted) };
         let lock_time = waited.elapsed();
         let results = self.options.results.clone().unwrap_or_else(|| self.loaded.root.join("results"));
-        let identity = self.identity(&git);
+        let identity = self.identity(&self.git);
         let Started { id, folder, mut journal, at, seed, done } = if self.options.resume {
             start::again(&results, &identity)?
         } else {
-            start::anew(&results, &self.loaded.scenario.name, &git.short(), chosen.at, chosen.seed, identity)?
+            start::anew(&results, &self.loaded.scenario.name, &self.git.short(), chosen.at, chosen.seed, identity)?
         };
         spent.earlier = done.iter().map(|end| Duration::from_nanos(end.wall_ns)).sum();
         let plan = plan::build(&self.jobs, seed);
@@ -108,9 +113,10 @@ impl Session<'_> {
             clock: self.calibration.end(),
             mark: &self.mark,
         };
-        let executed = execute::execute(&setting, &plan, done, &mut journal, &self.interrupt, progress)
+        let mut executed = execute::execute(&setting, &plan, done, &mut journal, &self.interrupt, progress)
             .map_err(|error| Failure::system("the run ended early; `--resume` goes on from its journal", &error))?;
-        let mut record = self.record(id, git, &executed, at, seed);
+        executed.ends.extend(self.changed_files());
+        let mut record = self.record(id, self.git.clone(), &executed, at, seed);
         record.wall = wall(&record, &spent, lock_time);
         store::store(&folder, &record, journal::FILE)
             .map_err(|error| Failure::system("cannot store the record", &error))?;
@@ -173,10 +179,38 @@ impl Session<'_> {
         })
     }
 
+    /// Failures of all jobs whose plugin's file is no longer the one that was hashed: nobody knows which of both they
+    /// measured. Files that orch built are copies that nobody changes; those of `path:` are the user's.
+    fn changed_files(&self) -> Vec<PassEnd> {
+        let changed = |job: &&Job| match self.plugins.prepared.get(&job.plugin) {
+            Some(Ok(prepared)) => crate::hash::file(&prepared.library).ok().as_ref() != Some(&prepared.hash),
+            _ => false,
+        };
+        let failure = |job: &Job| PassEnd {
+            job: job.id.clone(),
+            pass: PassName::None,
+            round: 0,
+            cpus: Vec::new(),
+            wall_ns: 0,
+            result: PassResult::Failed {
+                phase: Phase::Load,
+                message: "the plugin's file changed during the run; build first, then measure".to_owned(),
+            },
+            warnings: Vec::new(),
+        };
+        self.jobs.iter().filter(changed).map(failure).collect()
+    }
+
     /// The command that repeats the run in the same order.
     fn command(&self, seed: u64) -> String {
-        let filter = self.options.filter.as_ref().map(|filter| format!(" --filter '{filter}'")).unwrap_or_default();
-        format!("orch run {}{filter} --seed {seed}", self.loaded.shown)
+        let mut command = format!("orch run {}", quoted(&self.loaded.shown));
+        if let Some(filter) = &self.options.filter {
+            command.push_str(&format!(" --filter {}", quoted(filter)));
+        }
+        if let Some(results) = &self.options.results {
+            command.push_str(&format!(" --results {}", quoted(&results.display().to_string())));
+        }
+        format!("{command} --seed {seed}")
     }
 
     fn plugin_file(&self, key: &str) -> PluginFile {
@@ -235,6 +269,16 @@ impl Session<'_> {
             output::print(&format!("{summary}record: {}\n", shown.join(store::FILE).display()))?;
         }
         Ok(())
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=,:@%+".contains(c);
+    if word.chars().all(plain) && !word.is_empty() {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept, hashed.
 
+use super::cargo::Watcher;
 use super::{PluginSource, PluginSpec, cargo, elf};
 use crate::cache;
 use crate::git::{self, GitState};
@@ -34,24 +35,23 @@ impl PluginFailure {
 }
 
 /// Builds a plugin if it has to be built, and inspects the result.
-pub(crate) fn prepare(key: &str, spec: &PluginSpec, show: &mut dyn FnMut(&str)) -> Result<Prepared, PluginFailure> {
+pub(crate) fn prepare(key: &str, spec: &PluginSpec, watch: &mut Watcher) -> Result<Prepared, PluginFailure> {
+    // Before the build, which may leave files behind.
+    let git = git::state_of(&spec.source.folder());
     let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
-    let (path, flags, folder, kept) = match &spec.source {
+    let (path, flags, kept) = match &spec.source {
         PluginSource::Crate { folder, cpu } => {
-            let built = cargo::build_crate(folder, cpu, show).map_err(|error| build_failed(&error))?;
-            (built.library, built.flags, folder.clone(), true)
+            let built = cargo::build_crate(folder, cpu, watch).map_err(|error| build_failed(&error))?;
+            (built.library, built.flags, true)
         }
         PluginSource::Command { folder, command } => {
             let out = out_file(key, folder, command).map_err(|error| build_failed(&error))?;
             let include = cache::include_folder().map_err(|error| build_failed(&error))?;
             let built =
-                cargo::build_command(folder, command, &out, &include, show).map_err(|error| build_failed(&error))?;
-            (built.library, built.flags, folder.clone(), true)
+                cargo::build_command(folder, command, &out, &include, watch).map_err(|error| build_failed(&error))?;
+            (built.library, built.flags, true)
         }
-        PluginSource::File(path) => {
-            let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
-            (path.clone(), Vec::new(), folder, false)
-        }
+        PluginSource::File(path) => (path.clone(), Vec::new(), false),
     };
     let inspected =
         elf::inspect(&path).map_err(|error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display())))?;
@@ -64,7 +64,7 @@ pub(crate) fn prepare(key: &str, spec: &PluginSpec, show: &mut dyn FnMut(&str)) 
         hash,
         flags,
         cpu_features: inspected.cpu_features,
-        git: git::state_of(&folder),
+        git,
         env: spec.env.clone(),
     })
 }

@@ -1,12 +1,22 @@
 //! Building plugins: cargo and `build:` commands with `orch`'s own flags, in a cleaned environment.
 
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// Lines of a failing build's output that the record keeps.
 const KEPT_LINES: usize = 60;
+/// How often a build's end, and the wish to stop it, are looked for.
+const POLL: Duration = Duration::from_millis(20);
+/// How long output is waited for after a build has ended.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A build that did not give a library.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +40,7 @@ pub(crate) struct Built {
 }
 
 /// Builds a plugin crate in release mode; each line of cargo's output goes to `show` as it comes.
-pub(crate) fn build_crate(folder: &Path, cpu: &str, show: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
+pub(crate) fn build_crate(folder: &Path, cpu: &str, watch: &mut Watcher) -> Result<Built, BuildError> {
     let manifest = folder.join("Cargo.toml");
     let workspace = workspace_of(&manifest)?;
     let flags = flags(&workspace.root, cpu);
@@ -39,13 +49,14 @@ pub(crate) fn build_crate(folder: &Path, cpu: &str, show: &mut dyn FnMut(&str)) 
         .args(["build", "--release", "--lib", "--message-format=json-render-diagnostics", "--manifest-path"])
         .arg(&manifest)
         .arg("--target-dir")
-        .arg(target_folder(&workspace.root, cpu))
+        .arg(target_folder(&workspace.root, cpu)?)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .current_dir(folder);
     if workspace.lock_is_tracked {
         command.arg("--locked");
     }
-    let messages = run(command, &format!("cargo build --release in {}", folder.display()), show)?;
+    let _lock = LockFile::lend(&workspace.root)?;
+    let messages = run(command, &format!("cargo build --release in {}", folder.display()), watch)?;
     let library = cdylib(&messages, &manifest).ok_or_else(|| {
         BuildError::Nothing(format!(
             "{}: the crate builds but gives no shared library; add `[lib] crate-type = [\"cdylib\"]`",
@@ -56,9 +67,15 @@ pub(crate) fn build_crate(folder: &Path, cpu: &str, show: &mut dyn FnMut(&str)) 
 }
 
 /// A target folder of our own: our flags differ from the user's builds, and each CPU's from the others'.
-fn target_folder(root: &Path, cpu: &str) -> PathBuf {
+fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
     let folder = root.join("target").join("orch");
-    if cpu == "native" { folder } else { folder.join(format!("cpu-{cpu}")) }
+    let ignore = folder.join(".gitignore");
+    if !ignore.exists() {
+        // A project that does not ignore target/ would look changed by being measured.
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(ignore, "*\n")?;
+    }
+    Ok(if cpu == "native" { folder } else { folder.join(format!("cpu-{cpu}")) })
 }
 
 /// Runs a `build:` command through the shell; it writes the library to `$ORCH_OUT`.
@@ -67,7 +84,7 @@ pub(crate) fn build_command(
     command_line: &str,
     out: &Path,
     include: &Path,
-    show: &mut dyn FnMut(&str),
+    watch: &mut Watcher,
 ) -> Result<Built, BuildError> {
     // What an earlier build left must not pass for this one's.
     match std::fs::remove_file(out) {
@@ -76,7 +93,7 @@ pub(crate) fn build_command(
     }
     let mut command = clean("sh");
     command.args(["-c", command_line]).env("ORCH_OUT", out).env("ORCH_INCLUDE", include).current_dir(folder);
-    run(command, &format!("build command in {}", folder.display()), show)?;
+    run(command, &format!("build command in {}", folder.display()), watch)?;
     if !out.is_file() {
         return Err(BuildError::Nothing(format!(
             "the build command succeeded but wrote no file to \"$ORCH_OUT\": {command_line}"
@@ -99,7 +116,7 @@ fn flags(root: &Path, cpu: &str) -> Vec<String> {
 pub(crate) fn rustc_version() -> Option<String> {
     let mut command = clean("rustc");
     command.arg("-vV");
-    run(command, "rustc -vV", &mut |_| {}).ok().map(|text| text.trim().to_owned())
+    run(command, "rustc -vV", &mut Watcher::silent(&mut |_| {})).ok().map(|text| text.trim().to_owned())
 }
 
 struct Workspace {
@@ -110,7 +127,8 @@ struct Workspace {
 fn workspace_of(manifest: &Path) -> Result<Workspace, BuildError> {
     let mut command = clean("cargo");
     command.args(["locate-project", "--workspace", "--message-format=plain", "--manifest-path"]).arg(manifest);
-    let text = run(command, &format!("cargo locate-project for {}", manifest.display()), &mut |_| {})?;
+    let text =
+        run(command, &format!("cargo locate-project for {}", manifest.display()), &mut Watcher::silent(&mut |_| {}))?;
     let root = Path::new(text.trim())
         .parent()
         .ok_or_else(|| BuildError::Nothing(format!("cargo named no workspace for {}", manifest.display())))?
@@ -153,38 +171,136 @@ fn leaks(name: &OsString) -> bool {
     EXACT.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
 }
 
-/// Runs to the end, showing standard error line by line; returns standard output.
-fn run(mut command: Command, name: &str, show: &mut dyn FnMut(&str)) -> Result<String, BuildError> {
+/// Who watches a build: gets its lines, and may stop it.
+pub(crate) struct Watcher<'a> {
+    pub(crate) show: &'a mut dyn FnMut(&str),
+    pub(crate) stop: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Watcher<'a> {
+    fn silent(show: &'a mut dyn FnMut(&str)) -> Self {
+        Self { show, stop: &|| false }
+    }
+}
+
+/// What comes out of a build.
+enum Output {
+    Line(String),
+    Text(Vec<u8>),
+}
+
+/// Runs to the end, showing standard error line by line; returns standard output. What the command leaves running in the
+/// background keeps its pipes open and is not waited for.
+fn run(mut command: Command, name: &str, watch: &mut Watcher) -> Result<String, BuildError> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .map_err(|source| BuildError::Start { command: name.to_owned(), source })?;
-    let mut stdout = child.stdout.take();
-    // Standard output is read beside, or a full pipe would stop the build.
-    let reader = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        stdout.as_mut().map_or(Ok(0), |stdout| stdout.read_to_end(&mut text)).map(|_| text)
-    });
-    let mut kept = std::collections::VecDeque::new();
-    if let Some(stderr) = child.stderr.take() {
-        for line in BufReader::new(stderr).split(b'\n') {
-            let line = line?;
-            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            show(&line);
-            if kept.len() == KEPT_LINES {
-                kept.pop_front();
+    let (sender, output) = mpsc::channel();
+    let stdout = child.stdout.take().map(|pipe| read_text(pipe, sender.clone()));
+    let stderr = child.stderr.take().map(|pipe| read_lines(pipe, sender));
+    let mut gathered = Gathered::default();
+    let status = loop {
+        gathered.take(output.recv_timeout(POLL).ok(), watch);
+        if (watch.stop)() {
+            // The whole group: cargo's compilers too.
+            let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+        }
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+    };
+    // The readers are done as soon as nobody else holds the pipes.
+    let patience = Instant::now() + PATIENCE;
+    let all_read = || [&stdout, &stderr].into_iter().flatten().all(std::thread::JoinHandle::is_finished);
+    while !all_read() && Instant::now() < patience {
+        gathered.take(output.recv_timeout(POLL).ok(), watch);
+    }
+    while let Ok(more) = output.try_recv() {
+        gathered.take(Some(more), watch);
+    }
+    if !status.success() {
+        let kept: Vec<String> = gathered.lines.into();
+        return Err(BuildError::Failed { command: name.to_owned(), status, output: kept.join("\n") });
+    }
+    Ok(String::from_utf8_lossy(&gathered.text).into_owned())
+}
+
+#[derive(Default)]
+struct Gathered {
+    lines: VecDeque<String>,
+    text: Vec<u8>,
+}
+
+impl Gathered {
+    fn take(&mut self, output: Option<Output>, watch: &mut Watcher) {
+        match output {
+            None => {}
+            Some(Output::Text(text)) => self.text.extend(text),
+            Some(Output::Line(line)) => {
+                (watch.show)(&line);
+                if self.lines.len() == KEPT_LINES {
+                    self.lines.pop_front();
+                }
+                self.lines.push_back(line);
             }
-            kept.push_back(line);
         }
     }
-    let status = child.wait()?;
-    let text = reader.join().map_err(|_| BuildError::Nothing("the output's reader panicked".to_owned()))??;
-    if !status.success() {
-        let output: Vec<String> = kept.into();
-        return Err(BuildError::Failed { command: name.to_owned(), status, output: output.join("\n") });
+}
+
+fn read_lines(pipe: ChildStderr, to: mpsc::Sender<Output>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if to.send(Output::Line(line)).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+fn read_text(mut pipe: ChildStdout, to: mpsc::Sender<Output>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+            if to.send(Output::Text(buffer[..count].to_vec())).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// A Cargo.lock that orch puts into a workspace that has none, for the time of a build, and keeps in the cache: builds
+/// repeat themselves, and the user's tree stays as it is.
+struct LockFile {
+    place: PathBuf,
+    kept: PathBuf,
+    lent: bool,
+}
+
+impl LockFile {
+    fn lend(root: &Path) -> std::io::Result<Self> {
+        let place = root.join("Cargo.lock");
+        let name = &crate::hash::text(&root.display().to_string())[..32];
+        let kept = crate::cache::subfolder("locks")?.join(format!("{name}.lock"));
+        let lent = !place.exists();
+        if lent && kept.is_file() {
+            std::fs::copy(&kept, &place)?;
+        }
+        Ok(Self { place, kept, lent })
     }
-    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // Copied and removed: the cache may lie on another file system. A lock that stays behind harms nobody.
+        if self.lent && std::fs::copy(&self.place, &self.kept).is_ok() {
+            let _ = std::fs::remove_file(&self.place);
+        }
+    }
 }
 
 /// The shared library that cargo's messages name for the crate of `manifest`.

@@ -27,7 +27,7 @@ struct WireWorkload {
     #[serde(default)]
     tags: Vec<String>,
     #[serde(default)]
-    needs: Vec<String>,
+    needs: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,7 +64,8 @@ pub(crate) struct WorkloadInfo {
     pub(crate) params: Option<Value>,
     pub(crate) metrics: Vec<MetricInfo>,
     pub(crate) tags: Vec<String>,
-    pub(crate) needs: Vec<String>,
+    /// What the workload needs of the machine, as the plugin puts it.
+    pub(crate) needs: Value,
 }
 
 /// How a metric is made from a counter.

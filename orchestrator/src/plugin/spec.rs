@@ -18,3 +18,13 @@ pub(crate) enum PluginSource {
     /// A library as it is.
     File(PathBuf),
 }
+
+impl PluginSource {
+    /// The folder whose repository the plugin belongs to.
+    pub(crate) fn folder(&self) -> PathBuf {
+        match self {
+            Self::Crate { folder, .. } | Self::Command { folder, .. } => folder.clone(),
+            Self::File(path) => path.parent().map_or_else(|| PathBuf::from("."), PathBuf::from),
+        }
+    }
+}

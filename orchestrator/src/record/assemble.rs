@@ -52,6 +52,9 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
     let digest = digest(&ends, &mut warnings);
     let allocations = allocations(&counts, time.as_ref(), &mut warnings);
     complain(profile, &counts, &mut warnings);
+    if let Some(info) = info {
+        check_counters(info, &counts, &mut warnings);
+    }
     if let Some(time) = &time {
         warn_about_samples(job, time, &mut warnings);
     }
@@ -177,6 +180,11 @@ fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<String
         ));
     }
     let exact = is_exact(counts);
+    if counts.iter().any(|count| count.uneven) {
+        warnings.push(format!(
+            "iterations differ in their allocations: the figures are means over {iterations} of them, from the second on"
+        ));
+    }
     if exact && leaked_bytes > 0.0 {
         let size = crate::format::bytes(leaked_bytes);
         warnings.push(format!("leaks {size} per iteration: as many more bytes are live after each one"));
@@ -246,7 +254,9 @@ impl Digest {
         let near = |a: f64, b: f64| (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0);
         match (self.score, other.score, self.value.as_f64(), other.value.as_f64()) {
             (Some(a), Some(b), _, _) => near(a, b),
-            (_, _, Some(a), Some(b)) => a == b || near(a, b),
+            // Equal as written first: whole numbers beyond 2^53 are not told apart as floats.
+            _ if self.value == other.value => true,
+            (_, _, Some(a), Some(b)) => tolerance > 0.0 && near(a, b),
             _ => self.value == other.value,
         }
     }
@@ -255,6 +265,29 @@ impl Digest {
 fn push_once(warnings: &mut Vec<String>, warning: String) {
     if !warnings.contains(&warning) {
         warnings.push(warning);
+    }
+}
+
+/// Counters are facts about the work, and so have to agree between processes; a metric needs its counter.
+fn check_counters(info: &WorkloadInfo, counts: &[&Count], warnings: &mut Vec<String>) {
+    let Some((first, others)) = counts.split_first() else { return };
+    for metric in &info.metrics {
+        let sum =
+            |count: &Count| count.counters.iter().find(|known| known.name == metric.counter).map(|known| known.sum);
+        let one = sum(first);
+        if one.is_none() {
+            push_once(warnings, format!("metric {}: nothing was added to its counter `{}`", metric.id, metric.counter));
+        } else if let Some(other) = others.iter().map(|count| sum(count)).find(|other| *other != one) {
+            push_once(
+                warnings,
+                format!(
+                    "counter `{}` differs between processes: {} and {}, for example",
+                    metric.counter,
+                    one.unwrap_or(0.0),
+                    other.unwrap_or(0.0)
+                ),
+            );
+        }
     }
 }
 
@@ -285,14 +318,15 @@ fn warn_about_samples(job: &Job, time: &Time, warnings: &mut Vec<String>) {
         ));
     }
     let slow = time.processes.iter().flat_map(|process| {
-        let limit = SLOW * time.median_ns * process.iterations as f64;
-        process.samples_ns.iter().filter(move |ns| **ns as f64 > limit)
+        let own = median(&process.samples_ns.iter().map(|ns| *ns as f64).collect::<Vec<_>>()).unwrap_or(f64::INFINITY);
+        process.samples_ns.iter().filter(move |ns| **ns as f64 > SLOW * own)
     });
     let share = slow.count() as f64 / samples.max(1) as f64;
     if share > SLOW_SHARE {
         let share = crate::format::percent(share);
         warnings.push(format!(
-            "{share} of the samples took more than {SLOW} times the median: the machine was busy with something else"
+            "{share} of the samples took more than {SLOW} times the median of their process: the machine was busy with \
+             something else, or iterations differ"
         ));
     }
 }

@@ -43,6 +43,7 @@ fn counted(run: u32, allocations: u64, elsewhere: u64) -> PassEnd {
         peak_bytes: 300,
         leaked_bytes: 0,
         elsewhere,
+        uneven: false,
         single_threaded: true,
         untracked: false,
         resident_growth: 0,

@@ -82,6 +82,8 @@ fn environment(folder: &Path) -> Result<Environment<'static>, minijinja::Error> 
     environment.add_filter("percent", format::percent);
     environment.add_filter("utc", format::utc);
     environment.add_filter("wrap", |text: String, width: usize, indent: usize| format::wrap(&text, width, indent));
+    environment.add_filter("brief", |text: String| format::brief(&text));
+    environment.add_filter("cell", |text: String| format::cell(&text));
     environment.add_function("table", table::table);
     Ok(environment)
 }

@@ -4,7 +4,6 @@ use super::event::{Event, Observer};
 use super::interrupt::Interrupt;
 use super::journal::Journal;
 use super::process::{self, Launch};
-use super::reap;
 use super::remains::PassFailure;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
@@ -43,7 +42,6 @@ pub(crate) fn execute(
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> io::Result<Executed> {
-    reap::become_subreaper()?;
     let mut run = Run {
         setting,
         journal,

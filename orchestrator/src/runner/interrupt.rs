@@ -16,6 +16,9 @@ pub(crate) struct Interrupt {
 impl Interrupt {
     /// Listens to SIGINT and SIGTERM from now on. The second one ends the program at once, as if nobody listened.
     pub(crate) fn listen() -> io::Result<Self> {
+        // Whoever started orch may ignore SIGCHLD; then no worker's end could be waited for.
+        // SAFETY: the default disposition runs no code of ours.
+        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         let flag = Arc::new(AtomicBool::new(false));
         let (read, write) = UnixStream::pair()?;
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {

@@ -6,5 +6,5 @@ pub(crate) mod interrupt;
 pub(crate) mod journal;
 pub(crate) mod lock;
 pub(crate) mod process;
-mod reap;
+pub(crate) mod reap;
 pub(crate) mod remains;

@@ -3,11 +3,11 @@
 use super::interrupt::Interrupt;
 use super::reap;
 use super::remains::{End, PassFailure, Remains};
-use crate::protocol::{self, Farewell, Reply, Request};
+use crate::protocol::{self, Farewell, Phase, Reply, Request};
 use crate::worker::page::Page;
 use crate::worker::{ARGUMENT, MARK};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// A worker that was asked to end has this long to say where it was.
 const GRACE: Duration = Duration::from_millis(200);
+/// From closing its files to being gone an ending process takes much less.
+const MOMENT: Duration = Duration::from_millis(50);
 /// How much of a plugin's output is kept: its last words.
 const TAIL: usize = 4 << 10;
 /// What a worker is started with.
@@ -44,23 +46,25 @@ pub(crate) fn run(launch: &Launch, interrupt: &Interrupt) -> io::Result<Ended> {
     let (page, page_file) = Page::create()?;
     let (ours, theirs) = UnixStream::pair()?;
     let child = spawn(launch, theirs)?;
-    let mut watch = Watch::new(child, ours, started + launch.timeout)?;
+    let mut watch = Watch::new(child, ours, page, started + launch.timeout)?;
     watch.hand_over(launch.request, &page_file)?;
     let end = watch.attend(interrupt)?;
     let wall = started.elapsed();
-    let left_behind = reap::sweep(watch.pid, launch.mark);
+    let left_behind = reap::sweep(watch.pid);
     let mut warnings = Vec::new();
     if left_behind > 0 {
         warnings.push(format!("the plugin left {left_behind} process(es) running; they were ended"));
     }
     let remains = Remains {
-        page: page.get(),
+        page: watch.page.get(),
         reply: watch.reply.as_ref(),
         farewell: watch.farewell.as_ref(),
         junk: watch.junk.as_deref(),
+        closed_channel: watch.closed_channel,
         status: watch.status.unwrap_or_default(),
         end,
         output_bytes: watch.stdout.bytes + watch.stderr.bytes,
+        measured_bytes: watch.stdout.measured_bytes + watch.stderr.measured_bytes,
         last_words: watch.stderr.last_words().or_else(|| watch.stdout.last_words()),
     };
     let result = remains.judge(launch, &mut warnings);
@@ -97,11 +101,16 @@ fn spawn(launch: &Launch, socket: UnixStream) -> io::Result<Child> {
 /// A worker and everything that comes from it.
 struct Watch {
     child: Child,
+    page: Page,
     pid: Pid,
     pidfd: OwnedFd,
     channel: UnixStream,
     incoming: Vec<u8>,
     junk: Option<String>,
+    /// When the other end of the channel was closed.
+    hung_up: Option<Instant>,
+    /// It was closed well before the worker was gone.
+    closed_channel: bool,
     reply: Option<Reply>,
     farewell: Option<Farewell>,
     stdout: Output,
@@ -115,6 +124,8 @@ struct Output {
     pipe: Option<OwnedFd>,
     tail: Vec<u8>,
     bytes: u64,
+    /// Of those, what came when the plugin had been set up.
+    measured_bytes: u64,
 }
 
 impl Output {
@@ -122,17 +133,20 @@ impl Output {
         if let Some(pipe) = &pipe {
             rustix::io::ioctl_fionbio(pipe, true)?;
         }
-        Ok(Self { pipe, tail: Vec::new(), bytes: 0 })
+        Ok(Self { pipe, tail: Vec::new(), bytes: 0, measured_bytes: 0 })
     }
 
     /// Reads what is there, without waiting.
-    fn drain(&mut self) {
+    fn drain(&mut self, while_measuring: bool) {
         let mut buffer = [0u8; 16 << 10];
         while let Some(pipe) = &self.pipe {
             match rustix::io::read(pipe, &mut buffer) {
                 Ok(0) => self.pipe = None,
                 Ok(count) => {
                     self.bytes += count as u64;
+                    if while_measuring {
+                        self.measured_bytes += count as u64;
+                    }
                     self.tail.extend_from_slice(&buffer[..count]);
                     let extra = self.tail.len().saturating_sub(TAIL);
                     self.tail.drain(..extra);
@@ -154,7 +168,7 @@ impl Output {
 }
 
 impl Watch {
-    fn new(mut child: Child, channel: UnixStream, deadline: Instant) -> io::Result<Self> {
+    fn new(mut child: Child, channel: UnixStream, page: Page, deadline: Instant) -> io::Result<Self> {
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("the worker has no process id"))?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
@@ -162,11 +176,14 @@ impl Watch {
         let stderr = Output::new(child.stderr.take().map(OwnedFd::from))?;
         Ok(Self {
             child,
+            page,
             pid,
             pidfd,
             channel,
             incoming: Vec::new(),
             junk: None,
+            hung_up: None,
+            closed_channel: false,
             reply: None,
             farewell: None,
             stdout,
@@ -200,17 +217,19 @@ impl Watch {
             let now = Instant::now();
             if kill_at.is_none() && (now >= self.deadline || interrupt.requested()) {
                 end = if interrupt.requested() { End::Interrupted } else { End::TimedOut };
-                let _ = kill_process_group(self.pid, Signal::TERM);
+                self.signal(Signal::TERM);
                 kill_at = Some(now + GRACE);
             }
             if kill_at.is_some_and(|at| now >= at) {
-                let _ = kill_process_group(self.pid, Signal::KILL);
+                self.signal(Signal::KILL);
                 kill_at = Some(now + GRACE);
             }
             let until = kill_at.unwrap_or(self.deadline).saturating_duration_since(now);
             let gone = self.wait(until, kill_at.is_none().then_some(interrupt))?;
             self.read();
             if gone {
+                // A process that ends closes its files a moment before it is gone.
+                self.closed_channel = self.hung_up.is_some_and(|at| at.elapsed() > MOMENT);
                 self.status = Some(self.child.wait()?);
                 // What the process wrote last is still in the pipes.
                 self.read();
@@ -219,12 +238,18 @@ impl Watch {
         }
     }
 
+    /// Signals the worker, which may have left its group, and the group.
+    fn signal(&self, signal: Signal) {
+        let _ = kill_process_group(self.pid, signal);
+        let _ = pidfd_send_signal(&self.pidfd, signal);
+    }
+
     /// Waits for anything to happen; true if the process ended.
     fn wait(&self, until: Duration, interrupt: Option<&Interrupt>) -> io::Result<bool> {
-        let mut list = vec![
-            PollFd::new(&self.pidfd, PollFlags::IN),
-            PollFd::new(&self.channel, if self.farewell.is_some() { PollFlags::empty() } else { PollFlags::IN }),
-        ];
+        let mut list = vec![PollFd::new(&self.pidfd, PollFlags::IN)];
+        if self.farewell.is_none() && self.hung_up.is_none() {
+            list.push(PollFd::new(&self.channel, PollFlags::IN));
+        }
         list.extend(
             [&self.stdout, &self.stderr]
                 .into_iter()
@@ -243,12 +268,16 @@ impl Watch {
     }
 
     fn read(&mut self) {
-        self.stdout.drain();
-        self.stderr.drain();
+        let measuring = self.page.get().phase() as u32 > Phase::Setup as u32;
+        self.stdout.drain(measuring);
+        self.stderr.drain(measuring);
         let mut buffer = [0u8; 16 << 10];
         loop {
             match self.channel.read(&mut buffer) {
-                Ok(0) => break,
+                Ok(0) => {
+                    self.hung_up.get_or_insert_with(Instant::now);
+                    break;
+                }
                 Ok(count) if self.junk.is_none() => self.incoming.extend_from_slice(&buffer[..count]),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -276,7 +305,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         if self.status.is_none() {
             // Only after an error of ours: the worker must not outlive the run.
-            let _ = kill_process_group(self.pid, Signal::KILL);
+            self.signal(Signal::KILL);
             let _ = self.child.wait();
         }
     }

@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// What a pipe holds. A plugin that writes more waits for orch to read, and that waiting is in its times.
-const NOISE_LIMIT: u64 = 64 << 10;
+/// Twice what a pipe holds, because one may still be full from setup. A plugin that writes more waits for orch to read,
+/// and that waiting is in its times.
+const NOISE_LIMIT: u64 = 128 << 10;
 
 /// Why a pass gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,11 @@ pub(super) struct Remains<'a> {
     pub(super) junk: Option<&'a str>,
     pub(super) status: ExitStatus,
     pub(super) end: End,
+    /// The plugin closed the channel and lived on.
+    pub(super) closed_channel: bool,
     pub(super) output_bytes: u64,
+    /// Of those, what came when the plugin had been set up.
+    pub(super) measured_bytes: u64,
     pub(super) last_words: Option<String>,
 }
 
@@ -52,7 +57,9 @@ impl Remains<'_> {
         }
         if self.end == End::TimedOut {
             let limit = launch.timeout;
-            return Err(self.failed(format!("still running after its timeout of {limit:?}{}", self.place())));
+            let pass = launch.request.pass.name();
+            let place = self.place();
+            return Err(self.failed(format!("still running after its timeout of {limit:?}, in the {pass} pass{place}")));
         }
         if let Some(Reply::Failed(error)) = self.reply {
             return Err(self.reported(error));
@@ -69,6 +76,12 @@ impl Remains<'_> {
                 Ok(reply.clone())
             }
             _ if self.junk.is_some() => Err(self.failed(format!("{}{}", self.junk.unwrap_or_default(), self.place()))),
+            // A worker that cannot send its answer ends with 1 after the plugin's last phase.
+            _ if self.closed_channel || (self.status.code() == Some(1) && self.page.phase() == Phase::Destroy) => {
+                Err(self.failed(
+                    "the plugin closed a descriptor that it did not open: orch's channel to the worker".to_owned(),
+                ))
+            }
             _ if self.page.phase() == Phase::Start => {
                 Err(self.failed(format!("the worker could not begin (exit code {})", self.status.code().unwrap_or(-1))))
             }
@@ -82,7 +95,7 @@ impl Remains<'_> {
 
     /// Output beyond what a pipe holds fails the pass; less is only said.
     fn output(&self, warnings: &mut Vec<String>) -> Result<(), PassFailure> {
-        let bytes = self.output_bytes;
+        let bytes = self.measured_bytes;
         if bytes > NOISE_LIMIT {
             let size = crate::format::bytes(bytes as f64);
             return Err(PassFailure::Failed {
@@ -93,6 +106,7 @@ impl Remains<'_> {
                 ) + &self.words(),
             });
         }
+        let bytes = self.output_bytes;
         if bytes > 0 {
             warnings.push(format!("the plugin wrote {bytes} bytes to its standard output or error{}", self.words()));
         }

@@ -5,6 +5,10 @@ use super::yaml::Step;
 use super::{Entry, Job, Scenario, conform};
 use crate::plugin::catalog::{Description, WorkloadInfo};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
+
+/// More would run for weeks; a matrix reaches any number by a typing error.
+const MOST_JOBS: usize = 10_000;
 
 /// What is known of a plugin when jobs are made: its description, unless it failed before it could give one.
 type Offer<'a> = Option<&'a Description>;
@@ -13,6 +17,7 @@ type Offer<'a> = Option<&'a Description>;
 /// fail, with parameters that nobody could check.
 pub(crate) fn jobs<'a>(scenario: &Scenario, offer: impl Fn(&str) -> Offer<'a>) -> Result<Vec<Job>, Vec<Problem>> {
     let mut jobs: Vec<Job> = Vec::new();
+    let mut ids = HashSet::new();
     let mut problems = Vec::new();
     for entry in &scenario.entries {
         let info = match offer(&entry.plugin) {
@@ -25,12 +30,18 @@ pub(crate) fn jobs<'a>(scenario: &Scenario, offer: impl Fn(&str) -> Offer<'a>) -
                 }
             },
         };
+        let size = entry.matrix.iter().fold(1usize, |product, (_, values)| product.saturating_mul(values.len()));
+        if jobs.len().saturating_add(size) > MOST_JOBS {
+            let message = format!("the matrix makes {size} jobs; a scenario may have {MOST_JOBS}");
+            problems.push(scenario.source.problem(&place(entry, &[Step::Key("matrix".to_owned())]), message, None));
+            continue;
+        }
         for cell in cells(entry) {
             if let Some(info) = info {
                 problems.extend(params_problems(scenario, entry, info, &cell));
             }
             let id = cell.id(entry);
-            if jobs.iter().any(|job| job.id == id) {
+            if !ids.insert(id.clone()) {
                 let message = format!("two jobs are named `{id}`");
                 let hint = Some("give one of them an `id`".to_owned());
                 problems.push(scenario.source.problem(&place(entry, &[]), message, hint));

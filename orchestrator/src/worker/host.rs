@@ -2,24 +2,39 @@
 
 use super::{names, scopes};
 use orch_sdk::abi::{ABI_MAJOR, ABI_MINOR, Host, Str};
+use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::io::Write;
 use std::ptr::null;
 use std::sync::{Mutex, PoisonError};
 
 /// A longer error text is cut; the beginning says what happened.
-const ERROR_LIMIT: usize = 64 << 10;
+const ERROR_LIMIT: usize = 4 << 10;
 /// A longer document is refused.
 const DOCUMENT_LIMIT: usize = 16 << 20;
 
 /// What callbacks leave behind. A mutex because callbacks come from any thread; never locked on a hot path.
 struct State {
-    error: String,
+    /// In place and not on the heap: a plugin may set it while its allocations are counted.
+    error: [u8; ERROR_LIMIT],
+    /// Bytes that the plugin passed, of which the first ERROR_LIMIT were kept.
+    error_length: usize,
     document: Option<Vec<u8>>,
     overflow: bool,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { error: String::new(), document: None, overflow: false });
+static STATE: Mutex<State> =
+    Mutex::new(State { error: [0; ERROR_LIMIT], error_length: 0, document: None, overflow: false });
+
+thread_local! {
+    /// Whether this is the thread that calls the plugin.
+    static DRIVER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Makes the calling thread the driver: its error texts count.
+pub(crate) fn become_driver() {
+    DRIVER.set(true);
+}
 
 /// What scopes and counters do in a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +65,22 @@ pub(crate) fn table(recording: Recording) -> &'static Host {
     }))
 }
 
-/// Takes the last error text; empty if the plugin set none.
+/// Takes the driver's last error text; empty if the plugin set none since [`forget_error`].
 pub(crate) fn take_error() -> String {
-    std::mem::take(&mut STATE.lock().unwrap_or_else(PoisonError::into_inner).error)
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let length = std::mem::take(&mut state.error_length);
+    let kept = &state.error[..length.min(ERROR_LIMIT)];
+    let mut text: String =
+        String::from_utf8_lossy(kept).chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+    if length > ERROR_LIMIT {
+        text.push_str(&format!(" [... {} bytes cut]", length - ERROR_LIMIT));
+    }
+    text
+}
+
+/// Forgets an error text that belongs to an earlier call.
+pub(crate) fn forget_error() {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner).error_length = 0;
 }
 
 /// Opens the document that `write` appends to.
@@ -83,13 +111,14 @@ fn bytes<'a>(text: Str) -> &'a [u8] {
 }
 
 unsafe extern "C" fn set_error(_: *const Host, text: Str) {
-    let bytes = bytes(text);
-    let cut = &bytes[..bytes.len().min(ERROR_LIMIT)];
-    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    state.error = String::from_utf8_lossy(cut).into_owned();
-    if cut.len() < bytes.len() {
-        state.error.push_str(&format!(" [... {} bytes cut]", bytes.len() - cut.len()));
+    if !DRIVER.get() {
+        return;
     }
+    let bytes = bytes(text);
+    let kept = bytes.len().min(ERROR_LIMIT);
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    state.error[..kept].copy_from_slice(&bytes[..kept]);
+    state.error_length = bytes.len();
 }
 
 unsafe extern "C" fn log(_: *const Host, level: u32, text: Str) {

@@ -7,6 +7,7 @@ mod fault;
 mod host;
 mod library;
 mod names;
+mod overflow;
 pub(crate) mod page;
 mod passes;
 mod recorder;
@@ -51,6 +52,7 @@ fn serve() -> io::Result<()> {
     if recording != Recording::Off && !(counting::start() && scopes::become_driver(request.clock)) {
         return Err(io::Error::other("no memory for the tables of the counting allocator"));
     }
+    host::become_driver();
     fault::install(page);
     limit_memory(request.memory)?;
     let (reply, farewell) = attend(&request, page, &mut channel);
@@ -136,6 +138,7 @@ impl Stage<'_> {
 
     fn phase<T>(&self, phase: Phase, act: impl FnOnce() -> Result<T, CallError>) -> Result<T, PluginError> {
         self.page.enter(phase);
+        host::forget_error();
         act().map_err(|error| PluginError {
             phase: if error.kind == PluginErrorKind::Load && phase != Phase::Describe { Phase::Load } else { phase },
             kind: error.kind,
@@ -168,15 +171,20 @@ fn open_channel() -> io::Result<(UnixStream, Page)> {
     Ok((UnixStream::from(socket), Page::map(&page)?))
 }
 
+/// What the worker itself still allocates once the limit is set.
+const OWN_MEMORY: u64 = 4 << 20;
+
 /// Limits address space and data to what is mapped now plus `bytes`.
 fn limit_memory(bytes: u64) -> io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let statm = std::fs::read_to_string("/proc/self/statm")?;
     let mapped = statm.split(' ').next().and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
-    let limit = bytes.saturating_add(mapped * rustix::param::page_size() as u64);
-    let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
-    setrlimit(Resource::As, limit)?;
-    setrlimit(Resource::Data, limit)?;
+    let wanted = bytes.saturating_add(mapped * rustix::param::page_size() as u64).saturating_add(OWN_MEMORY);
+    for resource in [Resource::As, Resource::Data] {
+        // Whoever started orch may have set a lower limit, which only root could raise.
+        let limit = getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted));
+        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    }
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     Ok(setrlimit(Resource::Core, none)?)
 }

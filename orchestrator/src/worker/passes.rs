@@ -5,9 +5,9 @@ use super::page::Layout;
 use super::scopes;
 use crate::counting;
 use crate::measure::clock;
-use crate::protocol::{Count, Profile, Reply, Timing, Usage, WarmUp, WarmUpEnd};
+use crate::protocol::{Count, PluginErrorKind, Profile, Reply, Timing, Usage, WarmUp, WarmUpEnd};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// More samples than this tell nothing more about one process.
 const MOST_SAMPLES: usize = 10_000;
@@ -15,6 +15,8 @@ const MOST_SAMPLES: usize = 10_000;
 const WINDOW: usize = 5;
 /// Two windows agree when their medians differ by less than this share.
 const STEADY: f64 = 0.01;
+/// No real loop of this many iterations ends within a sample's time.
+const MOST_ITERATIONS: u64 = 1 << 40;
 /// A sample is at least this many steps of the clock long, so that a step is at most 0.1 % of it.
 const CLOCK_STEPS: u64 = 1_000;
 
@@ -43,9 +45,11 @@ pub(super) fn profile(
 ) -> Result<Reply, CallError> {
     scopes::forget();
     let (mut run_ns, mut iterations) = (0, 0);
-    while iterations == 0 || (run_ns < budget_ns && iterations < most_iterations) {
+    let wall = Wall::new(budget_ns);
+    while iterations == 0 || (run_ns < budget_ns && iterations < most_iterations && !wall.is_up()) {
         scopes::next_iteration();
         run_ns += sample(instance, page, 1)?;
+        scopes::close_open();
         iterations += 1;
     }
     let collected = scopes::collect();
@@ -69,6 +73,7 @@ pub(super) fn count(
     let resident_before = resident_bytes();
     let live_before = counting::live_bytes();
     let (mut inside, mut elsewhere, mut peak) = (counting::Totals::default(), 0, 0);
+    let (mut first, mut uneven) = (None, false);
     for _ in 0..iterations {
         instance.reset()?;
         page.iteration.fetch_add(1, Relaxed);
@@ -77,10 +82,13 @@ pub(super) fn count(
         instance.run(1)?;
         let window = counting::everyone().since(everyone);
         let own = counting::driver().since(driver);
+        let each = (window.allocations, window.bytes);
+        uneven |= *first.get_or_insert(each) != each;
         inside.allocations += window.allocations;
         inside.bytes += window.bytes;
         elsewhere += window.allocations + window.frees - own.allocations - own.frees;
-        peak = peak.max(counting::peak_bytes() - live);
+        // Another thread may have allocated while the peak was being set back.
+        peak = peak.max(counting::peak_bytes().saturating_sub(live));
     }
     let leaked = signed(counting::live_bytes()) - signed(live_before);
     let collected = scopes::collect();
@@ -92,6 +100,7 @@ pub(super) fn count(
         peak_bytes: peak,
         leaked_bytes: leaked,
         elsewhere,
+        uneven,
         single_threaded: counting::single_threaded(),
         untracked: counting::untracked(),
         resident_growth: signed(resident_bytes()) - signed(resident_before),
@@ -105,14 +114,23 @@ pub(super) fn warm_up(instance: &mut LiveInstance, page: &Layout, plan: TimePlan
     let resolution_ns = u64::try_from(clock::resolution().as_nanos()).unwrap_or(u64::MAX).max(1);
     let target = plan.sample_ns.max(CLOCK_STEPS * resolution_ns);
     let mut warm = WarmUp { ns: 0, iterations: 0, ended: WarmUpEnd::Budget };
+    let wall = Wall::new(plan.warm_up_ns);
     let mut iterations = 1;
     let mut last = timed(instance, page, iterations, &mut warm)?;
-    while last < target && warm.ns < plan.warm_up_ns {
+    while last < target && warm.ns < plan.warm_up_ns && !wall.is_up() {
+        if iterations == MOST_ITERATIONS {
+            return Err(CallError {
+                kind: PluginErrorKind::Error,
+                message: format!(
+                    "run({iterations}) took only {last} ns: it does no work, or does not run as many iterations as asked"
+                ),
+            });
+        }
         iterations = grow(iterations, last, target);
         last = timed(instance, page, iterations, &mut warm)?;
     }
     let mut before = None;
-    while warm.ns < plan.warm_up_ns {
+    while warm.ns < plan.warm_up_ns && !wall.is_up() {
         let mut window = [0; WINDOW];
         for place in &mut window {
             *place = timed(instance, page, iterations, &mut warm)?;
@@ -142,7 +160,8 @@ pub(super) fn time(
     let mut samples_ns = Vec::with_capacity(MOST_SAMPLES);
     let before = usage();
     let mut total = 0;
-    while samples_ns.is_empty() || (total < plan.budget_ns && samples_ns.len() < MOST_SAMPLES) {
+    let wall = Wall::new(plan.budget_ns);
+    while samples_ns.is_empty() || (total < plan.budget_ns && samples_ns.len() < MOST_SAMPLES && !wall.is_up()) {
         let ns = sample(instance, page, warm.iterations_per_sample)?;
         total += ns;
         samples_ns.push(ns);
@@ -182,7 +201,26 @@ fn sample(instance: &mut LiveInstance, page: &Layout, iterations: u64) -> Result
 fn grow(iterations: u64, ns: u64, target: u64) -> u64 {
     let wanted = u128::from(iterations) * u128::from(target) / u128::from(ns.max(1));
     let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
-    wanted.saturating_add(wanted / 8).clamp(iterations.saturating_add(1), iterations.saturating_mul(1000))
+    wanted
+        .saturating_add(wanted / 8)
+        .clamp(iterations.saturating_add(1), iterations.saturating_mul(1000))
+        .min(MOST_ITERATIONS)
+}
+
+/// Bounds what resets may add: a part of a pass ends when it has taken this many times its budget by the wall clock.
+struct Wall {
+    begun: Instant,
+    most: Duration,
+}
+
+impl Wall {
+    fn new(budget_ns: u64) -> Self {
+        Self { begun: Instant::now(), most: Duration::from_nanos(budget_ns.saturating_mul(4)) }
+    }
+
+    fn is_up(&self) -> bool {
+        self.begun.elapsed() > self.most
+    }
 }
 
 fn signed(bytes: u64) -> i64 {

@@ -125,11 +125,33 @@ impl Recorder {
             }
             return;
         }
-        let frame = self.frames[self.depth - 1];
-        if frame.name != name {
+        if self.frames[self.depth - 1].name != name {
             self.unbalanced += 1;
-            return;
+            // Closed out of order: what was opened inside it and forgotten ends with it.
+            if !self.frames[..self.depth].iter().any(|frame| frame.name == name) {
+                return;
+            }
+            while self.frames[self.depth - 1].name != name {
+                self.leave(end);
+            }
         }
+        self.leave(end);
+    }
+
+    /// Ends all open scopes: the call into the plugin is over.
+    pub(super) fn close_open(&mut self) {
+        let end = self.clock.now();
+        self.unbalanced += self.depth as u64 + self.beyond as u64;
+        self.beyond = 0;
+        while self.depth > 0 {
+            self.leave(end);
+        }
+    }
+
+    /// Ends the innermost open scope.
+    #[inline(always)]
+    fn leave(&mut self, end: u64) {
+        let frame = self.frames[self.depth - 1];
         self.depth -= 1;
         let (allocations, bytes) = self.allocated();
         let ns = self.clock.elapsed_ns(frame.start, end);

@@ -4,15 +4,15 @@
 //! other threads form roots of their own, marked as pool scopes. Allocations of a driver scope are those of all
 //! threads while it was open, so that the work of a thread pool lands in the scope that waits for it.
 
-use super::names;
 use super::recorder::{COUNTERS, DEPTH, NODES, Recorder, Series};
+use super::{names, overflow};
 use crate::measure::clock::ScopeClock;
 use crate::protocol::{Counter, ScopeNode};
 use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// Threads beyond this many are not recorded, and said so.
+/// Scopes of threads beyond this many are not recorded, and said so; their counters are.
 const THREADS: usize = 64;
 
 static RECORDERS: [AtomicPtr<Recorder>; THREADS] = [const { AtomicPtr::new(null_mut()) }; THREADS];
@@ -91,12 +91,22 @@ pub(super) fn exit(name: u32) {
 }
 
 pub(super) fn count(name: u32, amount: f64) {
+    if MINE.get().is_null() && new_recorder().is_null() {
+        overflow::add(name, amount);
+        return;
+    }
     with_mine(|recorder| recorder.count(name, amount));
 }
 
 /// Forgets what was recorded so far, on all threads. The plugin must not be running.
 pub(super) fn forget() {
+    overflow::forget();
     for_each(|recorder| recorder.clear());
+}
+
+/// Ends the scopes that the driver left open.
+pub(super) fn close_open() {
+    with_mine(Recorder::close_open);
 }
 
 /// Tells all recorders that an iteration begins.
@@ -129,6 +139,7 @@ pub(super) fn collect() -> Collected {
         add_counters(&mut collected.counters, root.counters);
         merge(&mut collected.scopes, root.children);
     });
+    add_counters(&mut collected.counters, overflow::sums());
     let used = USED.load(Ordering::Relaxed);
     if used > THREADS {
         collected.complaints.push(format!("scopes of {} threads were not recorded", used - THREADS));
