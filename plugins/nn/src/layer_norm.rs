@@ -119,24 +119,24 @@ fn check(x: &[f32], affine: Affine<'_>, out: &[f32], dims: Rows) {
     affine.check(dims);
 }
 
-fn mean(row: &[f32]) -> f32 {
+pub(crate) fn mean(row: &[f32]) -> f32 {
     let sum = simd::fold(row, Ends { start: 0.0, padding: 0.0 }, |sum, v| sum + v, |a, b| a + b);
     sum.reduce_add() / row.len() as f32
 }
 
 /// Mean square distance from `mean`.
-fn variance(row: &[f32], mean: f32) -> f32 {
+pub(crate) fn variance(row: &[f32], mean: f32) -> f32 {
     let centre = F32s::splat(mean);
     let ends = Ends { start: 0.0, padding: mean };
     let sum = simd::fold(row, ends, |sum, v| (v - centre).mul_add(v - centre, sum), |a, b| a + b);
     sum.reduce_add() / row.len() as f32
 }
 
-fn inverse_deviation(variance: f32) -> f32 {
+pub(crate) fn inverse_deviation(variance: f32) -> f32 {
     1.0 / (variance + EPS).sqrt()
 }
 
-fn normalise(x: &[f32], affine: Affine<'_>, out: &mut [f32], mean: f32, factor: f32) {
+pub(crate) fn normalise(x: &[f32], affine: Affine<'_>, out: &mut [f32], mean: f32, factor: f32) {
     let (centre, factor) = (F32s::splat(mean), F32s::splat(factor));
     let f = |x: F32s, gamma: F32s, beta: F32s| ((x - centre) * factor).mul_add(gamma, beta);
     let (x_chunks, x_rest) = x.as_chunks();

@@ -15,6 +15,8 @@
 //! | [`softmax`] | rows of a matrix to probabilities |
 //! | [`layer_norm`] | rows of a matrix to mean 0 and variance 1, in passes and fused |
 //! | [`mod@matmul`] | matrix products, forward and backward, on one thread and on many |
+//! | [`model`] | GPT: decoding with and without a KV cache, weights, sampling |
+//! | [`train`] | layers with backward passes, losses, optimisers |
 //! | [`peak`] | the arithmetic rate that no kernel can exceed |
 //!
 //! The SIMD width is chosen when the crate is compiled: build with `-C target-cpu=native`, or a matrix product is
@@ -27,6 +29,7 @@ pub mod elementwise;
 pub mod gelu;
 pub mod layer_norm;
 pub mod matmul;
+pub mod model;
 pub mod peak;
 pub mod pool;
 pub mod rng;
@@ -34,6 +37,7 @@ pub mod shape;
 pub mod simd;
 pub mod softmax;
 pub mod tensor;
+pub mod train;
 pub mod vmath;
 
 pub use pool::Pool;

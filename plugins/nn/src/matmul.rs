@@ -8,6 +8,9 @@
 //!    product of eight independent accumulators.
 //! 3. [`matmul_parallel`]: the same, with C split among the threads of the current rayon pool.
 //!
+//! [`Prepacked`] is for a B that is multiplied again and again: it is copied once, in the order in which it is read.
+//! [`matmul_parts`] multiplies matrices that lie inside larger ones.
+//!
 //! [`matmul_at_b`] and [`matmul_a_bt`] multiply by a transpose without making one; [`matmul_backward`] is made of them.
 //! Results of one build have the same bits on any number of threads: a thread gets rows or columns of C, never a part of
 //! a sum. Between builds the last bits differ, because multiply-adds are fused only where the target has them.
@@ -20,12 +23,16 @@ mod operand;
 mod pack;
 mod parallel;
 mod prefetch;
+mod prepacked;
 mod product;
+mod strided;
 #[cfg(test)]
 mod tests;
 
 pub use backward::{Gradients, matmul_a_bt, matmul_at_b, matmul_backward, matmul_backward_parallel};
 pub use parallel::{matmul_a_bt_parallel, matmul_at_b_parallel, matmul_parallel};
+pub use prepacked::Prepacked;
+pub use strided::{Part, PartMut, matmul_parts};
 
 use operand::{Left, Out, Right};
 use product::Product;

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn no_dimension_is_one_number_and_a_zero_dimension_is_none() {
         assert_eq!(Tensor::zeros(&[]).as_slice(), [0.0]);
-        assert_eq!(Tensor::zeros(&[3, 0, 2]).as_slice(), []);
+        assert!(Tensor::zeros(&[3, 0, 2]).as_slice().is_empty());
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn divide(product: Product<'_>, parts: usize) {
         return product.run();
     }
     let first = parts / 2;
-    let cut = cut(product.dims, first, parts);
+    let cut = cut(&product, first, parts);
     let (left, right) = match cut {
         Cut::Row(i) => product.split_rows(i),
         Cut::Column(j) => product.split_columns(j),
@@ -64,14 +64,17 @@ enum Cut {
 }
 
 /// Chooses the place at which `first` of `parts` parts are on one side, between whole tiles. Rows where each part gets
-/// some tiles: a part then reads all of B, but only its share of A and C.
-fn cut(dims: Dims, first: usize, parts: usize) -> Cut {
+/// some tiles: a part then reads all of B, but only its share of A and C. A B that is transposed on its way would be so
+/// for each part, which costs more than the product where there are few rows; then columns come first.
+fn cut(product: &Product<'_>, first: usize, parts: usize) -> Cut {
+    let dims = product.dims;
     let at = |len: usize, unit: usize| {
         let units = len / unit;
         let place = (units * first + parts / 2) / parts * unit;
         (place > 0 && place < len).then_some(place)
     };
-    let rows = at(dims.m, ROWS).filter(|_| dims.m >= 2 * ROWS * parts);
+    let by_rows = dims.m >= 2 * ROWS * parts && (product.b.is_by_rows() || dims.m >= dims.n);
+    let rows = at(dims.m, ROWS).filter(|_| by_rows);
     rows.map(Cut::Row)
         .or_else(|| at(dims.n, COLS * LANES).map(Cut::Column))
         .or_else(|| at(dims.m, ROWS).map(Cut::Row))
