@@ -147,6 +147,7 @@ fn the_smoke_scenario_measures_everything_consistently() {
     let text = text.replace("plugins/", &format!("{}/plugins/", support::workspace().display()));
     let (record, ran) = project.record(&text);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let mut names = std::collections::BTreeSet::new();
     for job in record["jobs"].as_array().unwrap() {
         assert_eq!(job["outcome"], "measured", "{job}");
         assert!(number(&job["time"]["low_ns"]) <= number(&job["time"]["median_ns"]));
@@ -155,9 +156,30 @@ fn the_smoke_scenario_measures_everything_consistently() {
         job["scopes"].as_array().unwrap().iter().for_each(check_tree);
         let one_thread = job["settings"]["threads"] == 1;
         assert_eq!(job["allocations"]["exact"], one_thread, "{}: {}", job["id"], job["allocations"]);
+        job["scopes"].as_array().unwrap().iter().for_each(|scope| gather_names(scope, &mut names));
         let whole = |warning: &&Value| warning.as_str().is_some_and(|text| text.contains("differs"));
         assert_eq!(job["warnings"].as_array().unwrap().iter().find(whole), None, "{}", job["id"]);
     }
+    // The call hierarchy that profiles of models are read by.
+    for name in [
+        "Creation",
+        "BuilderSetup",
+        "Inference",
+        "PrepareInput",
+        "GenerateToken",
+        "Forward",
+        "SampleToken",
+        "ApplyTemperature",
+        "Softmax",
+        "MultinomialSample",
+    ] {
+        assert!(names.contains(name), "{name} is not among {names:?}");
+    }
+}
+
+fn gather_names(scope: &Value, names: &mut std::collections::BTreeSet<String>) {
+    names.insert(scope["name"].as_str().unwrap().to_owned());
+    scope["children"].as_array().unwrap().iter().for_each(|child| gather_names(child, names));
 }
 
 #[test]

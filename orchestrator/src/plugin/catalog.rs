@@ -98,15 +98,25 @@ pub(crate) enum Per {
     Second,
     /// seconds / counter * scale.
     Unit,
+    /// allocated bytes / counter * scale.
+    BytesPerUnit,
+}
+
+/// What an iteration took besides its counter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    pub(crate) seconds: f64,
+    pub(crate) bytes: f64,
 }
 
 impl MetricInfo {
-    /// The metric's value when one iteration adds `count` to its counter and takes `seconds`.
-    pub(crate) fn value(&self, count: f64, seconds: f64) -> Option<f64> {
+    /// The metric's value when one iteration adds `count` to its counter at that cost.
+    pub(crate) fn value(&self, count: f64, cost: Cost) -> Option<f64> {
         let value = match self.per {
             Per::Iteration => count * self.scale,
-            Per::Second => count / seconds * self.scale,
-            Per::Unit => seconds / count * self.scale,
+            Per::Second => count / cost.seconds * self.scale,
+            Per::Unit => cost.seconds / count * self.scale,
+            Per::BytesPerUnit => cost.bytes / count * self.scale,
         };
         value.is_finite().then_some(value)
     }
@@ -211,9 +221,11 @@ mod tests {
             per,
             scale,
         };
-        assert_eq!(metric(Per::Iteration, 1.0).value(8.0, 2.0), Some(8.0));
-        assert_eq!(metric(Per::Second, 1e-3).value(8000.0, 2.0), Some(4.0));
-        assert_eq!(metric(Per::Unit, 1e9).value(4.0, 2.0), Some(5e8));
-        assert_eq!(metric(Per::Unit, 1.0).value(0.0, 2.0), None);
+        let cost = Cost { seconds: 2.0, bytes: 100.0 };
+        assert_eq!(metric(Per::Iteration, 1.0).value(8.0, cost), Some(8.0));
+        assert_eq!(metric(Per::Second, 1e-3).value(8000.0, cost), Some(4.0));
+        assert_eq!(metric(Per::Unit, 1e9).value(4.0, cost), Some(5e8));
+        assert_eq!(metric(Per::BytesPerUnit, 1.0).value(4.0, cost), Some(25.0));
+        assert_eq!(metric(Per::Unit, 1.0).value(0.0, cost), None);
     }
 }

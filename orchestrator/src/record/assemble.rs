@@ -6,7 +6,7 @@ use super::{
 };
 use crate::measure::interval::{median, over_processes};
 use crate::pass::{PassEnd, PassName, PassResult, is_exact, process_median};
-use crate::plugin::catalog::{MetricInfo, Per, WorkloadInfo};
+use crate::plugin::catalog::{Cost, MetricInfo, Per, WorkloadInfo};
 use crate::protocol::{Count, Profile, Reply, ScopeNode};
 use crate::scenario::Job;
 use indexmap::IndexMap;
@@ -340,11 +340,12 @@ fn metrics(info: &WorkloadInfo, counts: &[&Count], time: Option<&Time>) -> Index
         let Some(counter) = count.counters.iter().find(|counter| counter.name == metric.counter) else { continue };
         let per_iteration = counter.sum / count.iterations.max(1) as f64;
         let seconds = match (metric.per, time) {
-            (Per::Iteration, _) => 1.0,
+            (Per::Iteration | Per::BytesPerUnit, _) => 1.0,
             (_, Some(time)) => time.median_ns * 1e-9,
             (_, None) => continue,
         };
-        if let Some(value) = metric.value(per_iteration, seconds) {
+        let cost = Cost { seconds, bytes: count.bytes as f64 / count.iterations.max(1) as f64 };
+        if let Some(value) = metric.value(per_iteration, cost) {
             metrics.insert(metric.id.clone(), value);
         }
     }
@@ -365,11 +366,11 @@ fn overhead(profile: &Profile, time: &Time) -> Option<f64> {
 
 fn scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
     let children: Vec<ScopeRecord> = node.children.iter().map(|child| scope(child, metrics)).collect();
-    let seconds = node.total_ns as f64 * 1e-9;
+    let cost = Cost { seconds: node.total_ns as f64 * 1e-9, bytes: node.bytes as f64 };
     let of_scope = |metric: &MetricInfo| {
         let work = work(node, &metric.counter)?;
         // Rates and times per unit are over this scope's own work and time; plain counts are of the job alone.
-        (metric.per != Per::Iteration).then(|| metric.value(work, seconds)).flatten()
+        (metric.per != Per::Iteration).then(|| metric.value(work, cost)).flatten()
     };
     ScopeRecord {
         name: node.name.clone(),

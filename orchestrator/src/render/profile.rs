@@ -68,6 +68,7 @@ pub(super) struct Model {
     pub(super) time_ns: f64,
     pub(super) tokens_per_s: Option<f64>,
     pub(super) ns_per_token: Option<f64>,
+    pub(super) bytes_per_token: Option<f64>,
     pub(super) allocations: Option<f64>,
     pub(super) bytes: Option<f64>,
 }
@@ -223,6 +224,7 @@ fn model(job: &JobRecord) -> Option<Model> {
         time_ns: job.time.as_ref()?.median_ns,
         tokens_per_s: metric("tokens_per_s"),
         ns_per_token: metric("ns_per_token"),
+        bytes_per_token: metric("bytes_per_token"),
         allocations: job.allocations.as_ref().map(|allocations| allocations.count),
         bytes: job.allocations.as_ref().map(|allocations| allocations.bytes),
     })

@@ -150,12 +150,14 @@ typedef struct {
    *   {"plugin": name, "workloads": [{"id": name}]}                                     required
    *   "version": text, "sdk": text, "build": object                                     optional
    * and for each workload, all optional:
-   *   "about": text, "iteration": text (what one iteration does), "tags": [text], "needs": object,
+   *   "about": text, "iteration": text (what one iteration does), "tags": [text], "needs": any,
    *   "params": JSON Schema of the parameters, an object ("x-unit" on a property is its unit); absent: any object,
    *   "metrics": [{"id": text, "unit": text, "better": "higher" | "lower", "about"?: text,
-   *                "counter": text, "per": "iteration" | "second" | "unit", "scale": number}]
-   * With c, what one iteration adds to the counter, and t, the median time of one iteration in seconds, a metric is
-   * c * scale per iteration, c / t * scale per second, or t / c * scale per unit.
+   *                "counter": text, "per": "iteration" | "second" | "unit" | "bytes_per_unit",
+   *                "scale": number}]
+   * With c, what one iteration adds to the counter, t, the median time of one iteration in seconds, and b, the bytes it
+   * allocates, a metric is c * scale per iteration, c / t * scale per second, t / c * scale per unit, or b / c * scale
+   * as bytes per unit.
    * Unknown keys are ignored. Called in a process of its own, without any instance, any number of times; the document must
    * not depend on the machine, the time or the environment, because it is cached with the file's content. */
   orch_status (*describe)(const orch_host *host);

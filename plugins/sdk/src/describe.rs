@@ -44,6 +44,7 @@ fn metric(metric: &Metric) -> Value {
         Per::Iteration => "iteration",
         Per::Second => "second",
         Per::Unit => "unit",
+        Per::BytesPerUnit => "bytes_per_unit",
     };
     let mut entry = json!({ "id": metric.id, "unit": metric.unit, "better": better });
     if !metric.about.is_empty() {

@@ -18,6 +18,8 @@ pub enum Per {
     Second,
     /// `time / counter * scale`, time in seconds.
     Unit,
+    /// `allocated bytes / counter * scale`.
+    BytesPerUnit,
 }
 
 /// A named quantity with a unit and a better direction.
@@ -58,6 +60,11 @@ impl Metric {
     /// Seconds per unit of `counter`, times `scale`. Lower is better.
     pub const fn time_per(id: &'static str, unit: &'static str, counter: &'static str, scale: f64) -> Self {
         Self { id, unit, better: Better::Lower, about: "", counter, per: Per::Unit, scale }
+    }
+
+    /// Bytes that an iteration allocates per unit of `counter`. Lower is better.
+    pub const fn bytes_per(id: &'static str, counter: &'static str) -> Self {
+        Self { id, unit: "B", better: Better::Lower, about: "", counter, per: Per::BytesPerUnit, scale: 1.0 }
     }
 
     /// Sets the direction that is an improvement.

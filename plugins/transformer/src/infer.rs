@@ -111,6 +111,9 @@ impl Workload for Infer {
             .about("Generated tokens over the time of the iteration, in which the prompts are read too"),
         Metric::time_per("ns_per_token", "ns", "tokens", 1e9)
             .about("Time of the iteration, in which the prompts are read too, over the generated tokens"),
+        Metric::bytes_per("bytes_per_token", "tokens").about(
+            "Bytes that the iteration allocates over the generated tokens; weights and caches that stay are in none",
+        ),
         model::SIZES[0],
         model::SIZES[1],
         model::SIZES[2],

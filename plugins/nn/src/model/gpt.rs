@@ -130,13 +130,18 @@ fn alone(worker: &mut Mutex<Worker>) -> &mut Worker {
 fn together(workers: &[Mutex<Worker>], prompt: &[u32], count: usize, choose: &mut (dyn Choose + Send)) {
     let threads = rayon::current_num_threads();
     assert!(threads == workers.len(), "the rayon pool has {threads} threads, the model {}", workers.len());
-    let choose = Mutex::new(Some(choose));
-    rayon::broadcast(|thread| {
-        let first = thread.index() == 0;
-        let choose = if first { choose.lock().unwrap_or_else(PoisonError::into_inner).take() } else { None };
-        let mut worker = workers[thread.index()].lock().unwrap_or_else(PoisonError::into_inner);
-        worker.generate(prompt, count, choose);
-    });
+    side_by_side(workers, prompt, count, Some(choose));
+}
+
+/// Runs each of the workers on a thread of its own: this one takes the first half, the other threads, which are idle,
+/// take the rest. By joining and not by broadcasting, because a join allocates nothing.
+fn side_by_side(workers: &[Mutex<Worker>], prompt: &[u32], count: usize, choose: Option<&mut (dyn Choose + Send)>) {
+    if let [worker] = workers {
+        worker.lock().unwrap_or_else(PoisonError::into_inner).generate(prompt, count, choose);
+        return;
+    }
+    let (mine, others) = workers.split_at(workers.len().div_ceil(2));
+    rayon::join(|| side_by_side(mine, prompt, count, choose), || side_by_side(others, prompt, count, None));
 }
 
 impl Common {
