@@ -15,8 +15,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// A worker that was asked to end has this long to say where it was.
-const GRACE: Duration = Duration::from_millis(200);
+/// A worker that was asked to end has this long to say where it was. It takes microseconds, but a virtual machine may
+/// stand still for some hundred milliseconds; only a plugin that ignores SIGTERM ever costs all of it.
+const GRACE: Duration = Duration::from_secs(1);
 /// From closing its files to being gone an ending process takes much less.
 const MOMENT: Duration = Duration::from_millis(50);
 /// How much of a plugin's output is kept: its last words.
