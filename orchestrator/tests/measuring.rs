@@ -198,6 +198,7 @@ workloads:
     let allocations = &job(&record, "pool")["allocations"];
     assert_eq!(allocations["exact"], false);
     assert_eq!(allocations["processes"], 5);
+    assert!(number(&allocations["other_threads_events"]) >= 2.0, "the pool's own are listed apart: {allocations}");
     assert!(number(&allocations["count_range"][0]) <= number(&allocations["count_range"][1]));
     let skipped = job(&record, "too-many");
     assert_eq!((&skipped["outcome"], &skipped["phase"]), (&"skipped".into(), &"start".into()));

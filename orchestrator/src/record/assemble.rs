@@ -167,6 +167,7 @@ fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<String
     let (count, count_range) = range(&|count| count.allocations as f64 / each);
     let (bytes, bytes_range) = range(&|count| count.bytes as f64 / each);
     let (peak_bytes, peak_bytes_range) = range(&|count| count.peak_bytes as f64);
+    let (other_threads_events, _) = range(&|count| count.elsewhere as f64 / each);
     let (leaked_bytes, _) = range(&|count| count.leaked_bytes as f64 / each);
     if counts.iter().any(|count| count.untracked) {
         warnings.push("more blocks lived than orch can track: peak and leaked bytes are too low".to_owned());
@@ -200,6 +201,7 @@ fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<String
         count_range,
         bytes_range,
         peak_bytes_range,
+        other_threads_events,
         iterations,
         processes: counts.len(),
         page_faults: time.and_then(page_faults),

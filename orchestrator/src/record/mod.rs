@@ -201,6 +201,9 @@ pub(crate) struct Allocations {
     pub(crate) bytes_range: [f64; 2],
     #[serde(serialize_with = "whole_pair")]
     pub(crate) peak_bytes_range: [f64; 2],
+    /// Allocations and frees of threads other than the driver, such as a thread pool's own: events of one iteration.
+    #[serde(serialize_with = "whole", default)]
+    pub(crate) other_threads_events: f64,
     /// Iterations that each process counted.
     pub(crate) iterations: u64,
     /// Processes that counted.
