@@ -4,8 +4,19 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+#[cfg(test)]
+thread_local! {
+    /// The cache of the test that runs on this thread, for the user's own must not tell it what to expect.
+    pub(crate) static OF_THIS_TEST: std::cell::RefCell<Option<PathBuf>> = const { std::cell::RefCell::new(None) };
+}
+
 /// The cache folder, made if needed: `$XDG_CACHE_HOME/orch`, `~/.cache/orch`, or `orch-<uid>` among temporary files.
 pub(crate) fn folder() -> io::Result<PathBuf> {
+    #[cfg(test)]
+    if let Some(folder) = OF_THIS_TEST.with_borrow(Clone::clone) {
+        make_private(&folder)?;
+        return Ok(folder);
+    }
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     let uid = rustix::process::getuid().as_raw();
@@ -32,10 +43,15 @@ pub(crate) fn subfolder(name: &str) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
+/// Where the library of this content is kept.
+pub(crate) fn artefact(hash: &str) -> io::Result<PathBuf> {
+    Ok(subfolder("artefacts")?.join(format!("{hash}.so")))
+}
+
 /// Copies a file into the cache under the name of its content, so that nobody's rebuild changes it while it is being
 /// measured. The copy appears whole or not at all.
 pub(crate) fn keep(file: &Path, hash: &str) -> io::Result<PathBuf> {
-    let kept = subfolder("artefacts")?.join(format!("{hash}.so"));
+    let kept = artefact(hash)?;
     if !kept.is_file() {
         let beside = kept.with_extension(format!("{}.tmp", std::process::id()));
         std::fs::copy(file, &beside)?;

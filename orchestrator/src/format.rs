@@ -56,6 +56,17 @@ pub(crate) fn percent(share: f64) -> String {
     if percent.is_finite() { format!("{percent:.digits$} %") } else { "n/a".to_owned() }
 }
 
+/// A relative change with its sign: `+1.23 %`, `-0.05 %`, `+60 %`.
+pub(crate) fn change(change: f64) -> String {
+    let percent = change * 100.0;
+    let digits = match percent.abs() {
+        p if p >= 99.5 => 0,
+        p if p >= 9.95 => 1,
+        _ => 2,
+    };
+    if percent.is_finite() { format!("{percent:+.digits$} %") } else { "n/a".to_owned() }
+}
+
 /// A text in lines of at most `width` columns, each but the first indented by `indent` spaces.
 pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let spaces = " ".repeat(indent);

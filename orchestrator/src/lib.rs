@@ -2,10 +2,12 @@
 
 mod cache;
 mod cli;
+mod comparison;
 mod counting;
 mod format;
 mod git;
 mod hash;
+mod judge;
 mod machine;
 mod measure;
 mod pass;
@@ -16,6 +18,7 @@ mod record;
 mod render;
 mod runner;
 mod scenario;
+mod versus;
 mod worker;
 
 use std::process::ExitCode;

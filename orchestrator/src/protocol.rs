@@ -23,6 +23,17 @@ pub(crate) struct Request {
     /// Bytes of address space beyond what the worker itself has mapped.
     pub(crate) memory: u64,
     pub(crate) clock: ScopeClock,
+    /// Where the plugin's memory begins, so that both workers of a pair have it in the same place.
+    pub(crate) shift: Shift,
+}
+
+/// How far a worker moves its heap and its mappings before it loads the plugin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shift {
+    /// Bytes of the heap that are left unused at its beginning.
+    pub(crate) heap: usize,
+    /// Pages that are mapped before anything of the plugin is.
+    pub(crate) pages: usize,
 }
 
 /// Timing, profiling and counting are apart, so that none disturbs another.
@@ -52,6 +63,13 @@ pub(crate) enum Pass {
         /// Warm-up ends here, steady or not.
         warm_up_ns: u64,
     },
+    /// Samples in turns with another worker: answers `Ready`, gets `Go`, answers `Turned`.
+    Pair {
+        /// A sample lasts at least this long, unless one iteration does.
+        sample_ns: u64,
+        /// Warm-up ends here, steady or not.
+        warm_up_ns: u64,
+    },
 }
 
 impl Pass {
@@ -61,6 +79,7 @@ impl Pass {
             Self::Profile { .. } => "profile",
             Self::Count { .. } => "count",
             Self::Time { .. } => "timing",
+            Self::Pair { .. } => "paired timing",
         }
     }
 }
@@ -69,10 +88,15 @@ impl Pass {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
-    Described { document: String },
+    Described {
+        document: String,
+    },
     Profiled(Profile),
     Counted(Count),
     Timed(Timing),
+    /// A worker of a pair is warm and waits for its turns; another reply follows.
+    Ready(Ready),
+    Turned(Turned),
     Failed(PluginError),
 }
 
@@ -178,6 +202,36 @@ pub(crate) struct Timing {
     pub(crate) usage: Usage,
     /// Smallest step of the clock on this machine.
     pub(crate) resolution_ns: u64,
+}
+
+/// One worker of a pair before its first turn.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    pub(crate) digest: String,
+    /// Iterations that make a sample long enough.
+    pub(crate) iterations: u64,
+    /// Median over the last window of warming up.
+    pub(crate) iteration_ns: f64,
+    pub(crate) warm_up: WarmUp,
+}
+
+/// What both workers of a pair are told when they are ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Go {
+    /// Iterations in each sample, the same for both.
+    pub(crate) iterations: u64,
+    /// An untimed sample after each hand-over fills the caches again.
+    pub(crate) untimed: bool,
+    /// The places in the common order at which this worker runs.
+    pub(crate) places: Vec<u32>,
+}
+
+/// One worker's part of a pair.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Turned {
+    /// Durations of the samples, in the order they were taken.
+    pub(crate) samples_ns: Vec<u64>,
+    pub(crate) usage: Usage,
 }
 
 /// How warming up went.

@@ -5,13 +5,32 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 18] = [
-    "hash", "format", "measure", "counting", "protocol", "pass", "cache", "git", "machine", "worker", "plugin",
-    "scenario", "plan", "runner", "record", "render", "cli", "lib",
+const LAYERS: [&str; 21] = [
+    "hash",
+    "format",
+    "judge",
+    "measure",
+    "counting",
+    "protocol",
+    "pass",
+    "cache",
+    "git",
+    "machine",
+    "worker",
+    "plugin",
+    "scenario",
+    "plan",
+    "runner",
+    "record",
+    "comparison",
+    "versus",
+    "render",
+    "cli",
+    "lib",
 ];
 
 /// Outside things with one home each: the crate and the module that may name it.
-const HOMES: [(&str, &str); 7] = [
+const HOMES: [(&str, &str); 8] = [
     ("git2", "git"),
     ("libloading", "worker"),
     ("minijinja", "render"),
@@ -19,6 +38,7 @@ const HOMES: [(&str, &str); 7] = [
     ("indicatif", "cli"),
     ("clap", "cli"),
     ("object", "plugin"),
+    ("toml", "plugin"),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {
@@ -81,7 +101,7 @@ fn printing_belongs_to_the_command_line() {
     let mut wrong = Vec::new();
     for (module, path, text) in sources() {
         let prints = ["println!", "eprintln!", "print!(", "stdout()"].iter().any(|word| text.contains(word));
-        if prints && module != "cli" && !path.ends_with("worker/mod.rs") {
+        if prints && module != "cli" && !path.ends_with("worker/mod.rs") && !path.ends_with("judge/simulation.rs") {
             wrong.push(path.display().to_string());
         }
     }

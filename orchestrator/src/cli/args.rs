@@ -15,6 +15,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Measures a scenario and stores a record in results/
     Run(RunOptions),
+    /// Judges two builds, variants or records against each other
+    Compare(CompareOptions),
     /// Shows plugins, workloads, parameters and metrics
     List(ListOptions),
     /// Prints the JSON Schema of scenario files, for editors
@@ -41,6 +43,47 @@ pub(super) struct RunOptions {
     #[arg(long, conflicts_with_all = ["dry_run", "seed"])]
     pub(super) resume: bool,
     /// Repeats the order of jobs of an earlier run [default: random]
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "A and B are each a git revision (HEAD~1, v1.2), a shared library, a stored record \
+                        (its id, folder or file), or the project's folder for the working tree as it is. \
+                        Records are compared in what is exact; two builds are measured in pairs of processes.")]
+pub(super) struct CompareOptions {
+    /// The baseline
+    pub(super) a: String,
+    /// The candidate
+    pub(super) b: String,
+    /// The scenario that says what is measured [default: scenarios/nightly.yaml, else the only scenario]
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<PathBuf>,
+    /// Only jobs whose id matches; * stands for any text, ? for one character
+    #[arg(long, value_name = "GLOB")]
+    pub(super) filter: Option<String>,
+    /// Gives a parameter another value on each side: --set kv_cache=true,false
+    #[arg(long, value_name = "PARAM=A,B")]
+    pub(super) set: Option<String>,
+    /// The scenario's plugin that a library takes the place of [default: its only one]
+    #[arg(long, value_name = "KEY")]
+    pub(super) plugin: Option<String>,
+    /// Folder of the results [default: results/ of the project]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// Prints the comparison as JSON instead of the table
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A workload that is still open has at most this many pairs of processes
+    #[arg(long, value_name = "NUMBER", default_value_t = crate::judge::verdict::MOST_PAIRS)]
+    pub(super) pairs: usize,
+    /// A workload that is still open is measured for at most this long
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub(super) time: String,
+    /// Measures identical code too, to see what the verdicts are worth
+    #[arg(long)]
+    pub(super) control: bool,
+    /// Repeats the coins of an earlier comparison [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
 }

@@ -7,11 +7,13 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Everything asked for was done.
     Fine = 0,
+    /// Something got worse, or computes something else.
+    Regressed = 1,
     /// The user stopped it.
     Interrupted = 130,
     /// The command line or a scenario is wrong; nothing was measured.
     BadInput = 200,
-    /// Some workload failed or was skipped.
+    /// Some workload failed, was skipped or is missing.
     Incomplete = 201,
     /// The system refused something: a file, a process, memory.
     System = 202,

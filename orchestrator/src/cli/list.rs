@@ -41,7 +41,14 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
     }
     let is_wanted = |key: &str| wanted.is_none_or(|wanted| wanted == key);
     let mark = format!("list-{}", std::process::id());
-    let prepared = project::prepare(&loaded.scenario, is_wanted, &mark, &interrupt, &mut Progress::new())?;
+    let prepared = project::prepare(
+        &loaded.scenario,
+        is_wanted,
+        &crate::plugin::build::prepare,
+        &mark,
+        &interrupt,
+        &mut Progress::new(),
+    )?;
     let Some(plugins) = prepared else { return Ok(Exit::Interrupted) };
     let mut text = String::new();
     let mut documents = serde_json::Map::new();

@@ -1,6 +1,7 @@
 //! The command line: arguments, output, exit codes. Everything that prints is below here.
 
 mod args;
+mod compare;
 mod dry_run;
 pub(crate) mod exit;
 mod list;
@@ -8,7 +9,9 @@ mod output;
 mod progress;
 mod project;
 mod run;
+mod sides;
 mod start;
+mod subject;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -28,6 +31,7 @@ pub(crate) fn main() -> Exit {
     };
     let result = match &arguments.command {
         Command::Run(options) => run::run(options),
+        Command::Compare(options) => compare::compare(options),
         Command::List(options) => list::list(options),
         Command::Schema => list::schema(),
     };

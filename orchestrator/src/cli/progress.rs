@@ -72,6 +72,22 @@ impl Observer for Progress {
                 let first = message.lines().next().unwrap_or_default();
                 self.say(&format!("{job}: {lost} in {phase}: {first}"));
             }
+            Event::BeginPairs { workloads } if self.terminal && workloads > 0 => {
+                let bar = ProgressBar::new(workloads as u64);
+                let style = ProgressStyle::with_template("{bar:20} {pos}/{len} decided {wide_msg}");
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                self.bar = Some(bar);
+            }
+            Event::Pair { job, pairs, estimate } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("{job}: {pairs} pairs, {} so far", format::change(estimate.exp_m1())));
+                }
+            }
+            Event::StillOpen { workloads } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_position(bar.length().unwrap_or(0).saturating_sub(workloads as u64));
+                }
+            }
             Event::End => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();

@@ -1,10 +1,11 @@
 //! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have in common.
 
 use super::output::{self, Failure};
-use crate::plugin::build::{self, PluginFailure, Prepared};
+use crate::plugin::PluginSpec;
+use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::cargo::Watcher;
 use crate::plugin::catalog::Description;
-use crate::protocol::{Pass, Phase, Reply, Request};
+use crate::protocol::{Pass, Phase, Reply, Request, Shift};
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, Purpose};
@@ -12,10 +13,11 @@ use crate::runner::process::{self, Launch};
 use crate::runner::reap;
 use crate::runner::remains::PassFailure;
 use crate::scenario::problem::{self, Problem};
-use crate::scenario::{self, Scenario, Surroundings};
+use crate::scenario::{self, Job, Scenario, Surroundings};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use wildmatch::WildMatch;
 
 /// A throw-away worker that describes a plugin has this long.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -93,15 +95,20 @@ pub(super) fn default_scenario() -> Result<PathBuf, Failure> {
 }
 
 /// Plugins that are ready, and what they offer; or why not.
+#[derive(Clone)]
 pub(super) struct Plugins {
     pub(super) prepared: HashMap<String, Result<Prepared, PluginFailure>>,
     pub(super) described: HashMap<String, Description>,
 }
 
+/// How a plugin is built: from the working tree, or from elsewhere.
+pub(super) type Build<'a> = dyn Fn(&str, &PluginSpec, &mut Watcher) -> Result<Prepared, PluginFailure> + 'a;
+
 /// Builds, inspects and describes those plugins of a scenario that `wanted` names. `None`: the user stopped it.
 pub(super) fn prepare(
     scenario: &Scenario,
     wanted: impl Fn(&str) -> bool,
+    build: &Build,
     mark: &str,
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
@@ -121,7 +128,7 @@ pub(super) fn prepare(
         observer.see(Event::Preparing { plugin: key });
         let mut show = |line: &str| observer.see(Event::BuildLine { line });
         let mut watch = Watcher { show: &mut show, stop: &|| interrupt.requested() };
-        let mut prepared = build::prepare(key, spec, &mut watch);
+        let mut prepared = build(key, spec, &mut watch);
         // A build may have started a server; that is no plugin's.
         reap::spare_present();
         if let Ok(ready) = &prepared {
@@ -155,8 +162,10 @@ fn describe(prepared: &Prepared, mark: &str, interrupt: &Interrupt) -> Result<De
         cpus: Vec::new(),
         memory: DESCRIBE_MEMORY,
         clock: crate::measure::clock::ScopeClock::Monotonic,
+        shift: Shift::default(),
     };
-    let launch = Launch { request: &request, timeout: DESCRIBE_TIMEOUT, threads: 1, env: &prepared.env, mark };
+    let launch =
+        Launch { request: &request, timeout: DESCRIBE_TIMEOUT, threads: 1, env: &prepared.env, mark, stack: None };
     let ended = process::run(&launch, interrupt).map_err(|error| Failure::system("cannot start a worker", &error))?;
     let failed = |phase, message: String| {
         Described::Failed(PluginFailure { phase, message: format!("{}: {message}", prepared.path.display()) })
@@ -170,4 +179,42 @@ fn describe(prepared: &Prepared, mark: &str, interrupt: &Interrupt) -> Result<De
         Err(PassFailure::Interrupted) => Described::Interrupted,
         Err(PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message }) => failed(phase, message),
     })
+}
+
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=,:@%+".contains(c);
+    if word.chars().all(plain) && !word.is_empty() {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// The folder of the user's own templates.
+pub(super) fn templates(root: &Path) -> PathBuf {
+    root.join("templates")
+}
+
+/// The scenario's jobs that the filter lets through.
+pub(super) fn chosen_jobs(
+    loaded: &Loaded,
+    scenario: &Scenario,
+    plugins: &Plugins,
+    filter: Option<&str>,
+) -> Result<Vec<Job>, Failure> {
+    let all =
+        scenario::jobs(scenario, |key| plugins.described.get(key)).map_err(|problems| loaded.refuse(&problems))?;
+    let Some(filter) = filter else { return Ok(all) };
+    let pattern = WildMatch::new(filter);
+    let ids: Vec<String> = all.iter().map(|job| job.id.clone()).collect();
+    let chosen: Vec<Job> = all.into_iter().filter(|job| pattern.matches(&job.id)).collect();
+    if chosen.is_empty() {
+        return Err(Failure::Input(format!(
+            "error: no job of {} matches --filter '{filter}'\nhint: its jobs are {}",
+            loaded.shown,
+            ids.join(", ")
+        )));
+    }
+    Ok(chosen)
 }

@@ -13,7 +13,7 @@ use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
 use crate::pass::{PassEnd, PassName, PassResult};
 use crate::plan;
-use crate::plugin::cargo;
+use crate::plugin::{build, cargo};
 use crate::protocol::Phase;
 use crate::record::assemble::{self, Facts};
 use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, Wall, store};
@@ -23,10 +23,9 @@ use crate::runner::execute::{self, Executed, Setting};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::journal::{self, Identity};
 use crate::runner::lock::{self, Purpose};
-use crate::scenario::{self, Job};
-use std::path::{Path, PathBuf};
+use crate::scenario::Job;
+use std::path::Path;
 use std::time::{Duration, Instant};
-use wildmatch::WildMatch;
 
 /// The report that every run prints and stores.
 const SUMMARY: &str = "summary.txt";
@@ -43,12 +42,18 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let git = git::state_of(&loaded.root);
     let mark = format!("{}-{}", std::process::id(), started.as_nanosecond());
     let mut progress = Progress::new();
-    let Some(plugins) =
-        project::prepare(&loaded.scenario, |key| loaded.scenario.uses(key), &mark, &interrupt, &mut progress)?
+    let Some(plugins) = project::prepare(
+        &loaded.scenario,
+        |key| loaded.scenario.uses(key),
+        &build::prepare,
+        &mark,
+        &interrupt,
+        &mut progress,
+    )?
     else {
         return Ok(Exit::Interrupted);
     };
-    let jobs = chosen_jobs(&loaded, &plugins, options.filter.as_deref())?;
+    let jobs = project::chosen_jobs(&loaded, &loaded.scenario, &plugins, options.filter.as_deref())?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48));
     if options.dry_run {
         output::print(&dry_run::text(&loaded, &plan::build(&jobs, seed), &jobs, &plugins))?;
@@ -113,7 +118,7 @@ impl Session<'_> {
             clock: self.calibration.end(),
             mark: &self.mark,
         };
-        let mut executed = execute::execute(&setting, &plan, done, &mut journal, &self.interrupt, progress)
+        let mut executed = execute::execute(&setting, &plan, done, Some(&mut journal), &self.interrupt, progress)
             .map_err(|error| Failure::system("the run ended early; `--resume` goes on from its journal", &error))?;
         executed.ends.extend(self.changed_files());
         let mut record = self.record(id, self.git.clone(), &executed, at, seed);
@@ -175,6 +180,7 @@ impl Session<'_> {
             plugin: self.plugin_file(&job.plugin),
             ends: executed.ends.iter().filter(|end| end.job == job.id).collect(),
             seed,
+            iteration_ns: None,
             interrupted: executed.interrupted,
         })
     }
@@ -203,12 +209,12 @@ impl Session<'_> {
 
     /// The command that repeats the run in the same order.
     fn command(&self, seed: u64) -> String {
-        let mut command = format!("orch run {}", quoted(&self.loaded.shown));
+        let mut command = format!("orch run {}", project::quoted(&self.loaded.shown));
         if let Some(filter) = &self.options.filter {
-            command.push_str(&format!(" --filter {}", quoted(filter)));
+            command.push_str(&format!(" --filter {}", project::quoted(filter)));
         }
         if let Some(results) = &self.options.results {
-            command.push_str(&format!(" --results {}", quoted(&results.display().to_string())));
+            command.push_str(&format!(" --results {}", project::quoted(&results.display().to_string())));
         }
         format!("{command} --seed {seed}")
     }
@@ -246,7 +252,7 @@ impl Session<'_> {
 
     /// Renders the reports into the folder, and prints the summary or the record.
     fn report(&self, folder: &Path, record: &Record) -> Result<(), Failure> {
-        let templates = templates(&self.loaded.root);
+        let templates = project::templates(&self.loaded.root);
         let mut names = vec![SUMMARY];
         names.extend(self.loaded.scenario.reports.iter().map(String::as_str).filter(|name| *name != SUMMARY));
         let mut summary = String::new();
@@ -272,23 +278,9 @@ impl Session<'_> {
     }
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=,:@%+".contains(c);
-    if word.chars().all(plain) && !word.is_empty() {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-fn templates(root: &Path) -> PathBuf {
-    root.join("templates")
-}
-
 /// Reports are looked for before anything is measured.
 fn check_reports(loaded: &Loaded) -> Result<(), Failure> {
-    let folder = templates(&loaded.root);
+    let folder = project::templates(&loaded.root);
     let missing: Vec<&str> = loaded
         .scenario
         .reports
@@ -301,24 +293,6 @@ fn check_reports(loaded: &Loaded) -> Result<(), Failure> {
     }
     let problems: Vec<_> = missing.iter().map(|name| loaded.scenario.report_problem(name, &folder)).collect();
     Err(loaded.refuse(&problems))
-}
-
-/// The scenario's jobs that the filter lets through.
-fn chosen_jobs(loaded: &Loaded, plugins: &Plugins, filter: Option<&str>) -> Result<Vec<Job>, Failure> {
-    let all = scenario::jobs(&loaded.scenario, |key| plugins.described.get(key))
-        .map_err(|problems| loaded.refuse(&problems))?;
-    let Some(filter) = filter else { return Ok(all) };
-    let pattern = WildMatch::new(filter);
-    let ids: Vec<String> = all.iter().map(|job| job.id.clone()).collect();
-    let chosen: Vec<Job> = all.into_iter().filter(|job| pattern.matches(&job.id)).collect();
-    if chosen.is_empty() {
-        return Err(Failure::Input(format!(
-            "error: no job of {} matches --filter '{filter}'\nhint: its jobs are {}",
-            loaded.shown,
-            ids.join(", ")
-        )));
-    }
-    Ok(chosen)
 }
 
 fn wall(record: &Record, spent: &Spent, lock_time: Duration) -> Wall {

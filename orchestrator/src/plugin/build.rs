@@ -1,6 +1,6 @@
 //! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept, hashed.
 
-use super::cargo::Watcher;
+use super::cargo::{Origin, Watcher};
 use super::{PluginSource, PluginSpec, cargo, elf};
 use crate::cache;
 use crate::git::{self, GitState};
@@ -18,6 +18,8 @@ pub(crate) struct Prepared {
     pub(crate) flags: Vec<String>,
     pub(crate) cpu_features: Option<Vec<String>>,
     pub(crate) git: GitState,
+    /// The commit whose files it was built from, where these are not the working tree's.
+    pub(crate) at: Option<String>,
     pub(crate) env: Vec<(String, String)>,
 }
 
@@ -29,29 +31,39 @@ pub(crate) struct PluginFailure {
 }
 
 impl PluginFailure {
-    fn new(phase: Phase, message: impl ToString) -> Self {
+    pub(super) fn new(phase: Phase, message: impl ToString) -> Self {
         Self { phase, message: message.to_string() }
     }
 }
 
-/// Builds a plugin if it has to be built, and inspects the result.
+/// Builds a plugin if it has to be built, and inspects the result. A library that the user gave is loaded where it is.
 pub(crate) fn prepare(key: &str, spec: &PluginSpec, watch: &mut Watcher) -> Result<Prepared, PluginFailure> {
+    prepare_as(key, spec, !matches!(spec.source, PluginSource::File(_)), watch)
+}
+
+/// The same, but what workers load is always orch's own copy: both sides of a pair then have names of one length.
+pub(crate) fn prepare_kept(key: &str, spec: &PluginSpec, watch: &mut Watcher) -> Result<Prepared, PluginFailure> {
+    prepare_as(key, spec, true, watch)
+}
+
+fn prepare_as(key: &str, spec: &PluginSpec, kept: bool, watch: &mut Watcher) -> Result<Prepared, PluginFailure> {
     // Before the build, which may leave files behind.
     let git = git::state_of(&spec.source.folder());
     let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
-    let (path, flags, kept) = match &spec.source {
+    let (path, flags) = match &spec.source {
         PluginSource::Crate { folder, cpu } => {
-            let built = cargo::build_crate(folder, cpu, watch).map_err(|error| build_failed(&error))?;
-            (built.library, built.flags, true)
+            let built =
+                cargo::build_crate(folder, cpu, Origin::Workspace, watch).map_err(|error| build_failed(&error))?;
+            (built.library, built.flags)
         }
         PluginSource::Command { folder, command } => {
             let out = out_file(key, folder, command).map_err(|error| build_failed(&error))?;
             let include = cache::include_folder().map_err(|error| build_failed(&error))?;
             let built =
                 cargo::build_command(folder, command, &out, &include, watch).map_err(|error| build_failed(&error))?;
-            (built.library, built.flags, true)
+            (built.library, built.flags)
         }
-        PluginSource::File(path) => (path.clone(), Vec::new(), false),
+        PluginSource::File(path) => (path.clone(), Vec::new()),
     };
     let inspected =
         elf::inspect(&path).map_err(|error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display())))?;
@@ -65,6 +77,7 @@ pub(crate) fn prepare(key: &str, spec: &PluginSpec, watch: &mut Watcher) -> Resu
         flags,
         cpu_features: inspected.cpu_features,
         git,
+        at: None,
         env: spec.env.clone(),
     })
 }

@@ -1,5 +1,6 @@
 //! Building plugins: cargo and `build:` commands with `orch`'s own flags, in a cleaned environment.
 
+use super::advice;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// A build that did not give a library.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
-    #[error("`{command}` could not be started: {source}")]
+    #[error("`{command}` could not be started: {source}{advice}", advice = advice::not_started(.command, .source))]
     Start { command: String, source: std::io::Error },
     #[error("`{command}` failed ({status})\n{output}")]
     Failed { command: String, status: std::process::ExitStatus, output: String },
@@ -39,11 +40,27 @@ pub(crate) struct Built {
     pub(crate) flags: Vec<String>,
 }
 
+/// What the paths in a library are relative to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// The root of the crate's workspace.
+    Workspace,
+    /// A folder that stays the same while the workspace may not.
+    Folder(&'a Path),
+}
+
 /// Builds a plugin crate in release mode; each line of cargo's output goes to `show` as it comes.
-pub(crate) fn build_crate(folder: &Path, cpu: &str, watch: &mut Watcher) -> Result<Built, BuildError> {
+pub(crate) fn build_crate(folder: &Path, cpu: &str, origin: Origin, watch: &mut Watcher) -> Result<Built, BuildError> {
+    build_in(folder, cpu, origin, watch).map_err(|error| advice::explained(error, folder))
+}
+
+fn build_in(folder: &Path, cpu: &str, origin: Origin, watch: &mut Watcher) -> Result<Built, BuildError> {
     let manifest = folder.join("Cargo.toml");
     let workspace = workspace_of(&manifest)?;
-    let flags = flags(&workspace.root, cpu);
+    let flags = match origin {
+        Origin::Workspace => flags(&workspace.root, cpu),
+        Origin::Folder(folder) => flags(folder, cpu),
+    };
     let mut command = clean("cargo");
     command
         .args(["build", "--release", "--lib", "--message-format=json-render-diagnostics", "--manifest-path"])
@@ -103,7 +120,7 @@ pub(crate) fn build_command(
 }
 
 /// The compiler flags of every plugin crate. The reasons are in docs/ARCHITECTURE.md, "Building plugins".
-fn flags(root: &Path, cpu: &str) -> Vec<String> {
+pub(crate) fn flags(root: &Path, cpu: &str) -> Vec<String> {
     vec![
         format!("-Ctarget-cpu={cpu}"),
         "-Cllvm-args=-align-all-functions=6".to_owned(),
@@ -117,6 +134,14 @@ pub(crate) fn rustc_version() -> Option<String> {
     let mut command = clean("rustc");
     command.arg("-vV");
     run(command, "rustc -vV", &mut Watcher::silent(&mut |_| {})).ok().map(|text| text.trim().to_owned())
+}
+
+/// What a compiler says about itself when it is called in a folder.
+pub(crate) fn ask(program: &str, arguments: &[&str], folder: &Path) -> Result<String, BuildError> {
+    let mut command = clean(program);
+    command.args(arguments).current_dir(folder);
+    let name = format!("{program} {}", arguments.join(" "));
+    run(command, &name, &mut Watcher::silent(&mut |_| {}))
 }
 
 struct Workspace {
@@ -281,11 +306,16 @@ struct LockFile {
     lent: bool,
 }
 
+/// Where the Cargo.lock of a workspace that has none is kept between builds.
+pub(crate) fn kept_lock(root: &Path) -> std::io::Result<PathBuf> {
+    let name = &crate::hash::text(&root.display().to_string())[..32];
+    Ok(crate::cache::subfolder("locks")?.join(format!("{name}.lock")))
+}
+
 impl LockFile {
     fn lend(root: &Path) -> std::io::Result<Self> {
         let place = root.join("Cargo.lock");
-        let name = &crate::hash::text(&root.display().to_string())[..32];
-        let kept = crate::cache::subfolder("locks")?.join(format!("{name}.lock"));
+        let kept = kept_lock(root)?;
         let lent = !place.exists();
         if lent && kept.is_file() {
             std::fs::copy(&kept, &place)?;

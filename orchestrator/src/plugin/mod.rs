@@ -1,9 +1,13 @@
 //! Plugins: finding, building and inspecting their files, describing what they offer, calling into them.
 
+mod advice;
+mod artefacts;
 pub(crate) mod build;
 pub(crate) mod cargo;
 pub(crate) mod catalog;
 pub(crate) mod elf;
+mod manifest;
+pub(crate) mod revision;
 mod spec;
 
 pub(crate) use spec::{PluginSource, PluginSpec};

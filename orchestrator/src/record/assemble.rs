@@ -28,13 +28,15 @@ pub(crate) struct Facts<'a> {
     pub(crate) plugin: PluginFile,
     pub(crate) ends: Vec<&'a PassEnd>,
     pub(crate) seed: u64,
+    /// Time of one iteration where it was measured otherwise than by timing passes.
+    pub(crate) iteration_ns: Option<f64>,
     /// The user stopped the run.
     pub(crate) interrupted: bool,
 }
 
 /// Makes the record of one job.
 pub(crate) fn job(facts: Facts) -> JobRecord {
-    let Facts { job, info, plugin, ends, seed, interrupted } = facts;
+    let Facts { job, info, plugin, ends, seed, iteration_ns, interrupted } = facts;
     let mut warnings = Vec::new();
     for end in &ends {
         for warning in &end.warnings {
@@ -58,9 +60,10 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
     if let Some(time) = &time {
         warn_about_samples(job, time, &mut warnings);
     }
-    let metrics = info.map(|info| metrics(info, &counts, time.as_ref())).unwrap_or_default();
+    let iteration_ns = time.as_ref().map(|time| time.median_ns).or(iteration_ns);
+    let metrics = info.map(|info| metrics(info, &counts, iteration_ns)).unwrap_or_default();
     let infos = info.map_or(&[][..], |info| &info.metrics);
-    let timing_is_whole = time.as_ref().is_some_and(|time| time.processes.len() == job.settings.rounds as usize);
+    let timing_is_whole = time.as_ref().map_or(0, |time| time.processes.len()) == job.settings.rounds as usize;
     let (outcome, phase, message) = match ends.iter().find_map(|end| failure(end)) {
         Some(found) => found,
         None if timing_is_whole => (JobOutcome::Measured, None, None),
@@ -335,15 +338,15 @@ fn warn_about_samples(job: &Job, time: &Time, warnings: &mut Vec<String>) {
     }
 }
 
-fn metrics(info: &WorkloadInfo, counts: &[&Count], time: Option<&Time>) -> IndexMap<String, f64> {
+fn metrics(info: &WorkloadInfo, counts: &[&Count], iteration_ns: Option<f64>) -> IndexMap<String, f64> {
     let mut metrics = IndexMap::new();
     let Some(count) = counts.first() else { return metrics };
     for metric in &info.metrics {
         let Some(counter) = count.counters.iter().find(|counter| counter.name == metric.counter) else { continue };
         let per_iteration = counter.sum / count.iterations.max(1) as f64;
-        let seconds = match (metric.per, time) {
+        let seconds = match (metric.per, iteration_ns) {
             (Per::Iteration | Per::BytesPerUnit, _) => 1.0,
-            (_, Some(time)) => time.median_ns * 1e-9,
+            (_, Some(iteration_ns)) => iteration_ns * 1e-9,
             (_, None) => continue,
         };
         let cost = Cost { seconds, bytes: count.bytes as f64 / count.iterations.max(1) as f64 };

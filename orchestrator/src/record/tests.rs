@@ -81,7 +81,15 @@ fn info() -> WorkloadInfo {
 fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
     let plugin = PluginFile { path: "p.so".into(), hash: None, git: None };
     let scripted = scripted_job(rounds);
-    job(Facts { job: &scripted, info: Some(&info()), plugin, ends: ends.iter().collect(), seed: 9, interrupted })
+    job(Facts {
+        job: &scripted,
+        info: Some(&info()),
+        plugin,
+        ends: ends.iter().collect(),
+        seed: 9,
+        iteration_ns: None,
+        interrupted,
+    })
 }
 
 #[test]

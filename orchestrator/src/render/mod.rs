@@ -1,8 +1,10 @@
 //! Reports: a record through a template. Templates get the record itself and filters that format quantities.
 
+mod comparison;
 mod profile;
 mod table;
 
+use crate::comparison::Comparison;
 use crate::format;
 use crate::record::Record;
 use minijinja::syntax::SyntaxConfig;
@@ -12,7 +14,9 @@ use serde::Serialize;
 use std::path::Path;
 
 /// The templates that orch carries, so that an installed `orch` needs no folder.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 4] = [
+    ("comparison.md", include_str!("../../../templates/comparison.md")),
+    ("comparison.txt", include_str!("../../../templates/comparison.txt")),
     ("summary.txt", include_str!("../../../templates/summary.txt")),
     ("profile.md", include_str!("../../../templates/profile.md")),
 ];
@@ -43,12 +47,21 @@ pub(crate) fn exists(name: &str, folder: &Path) -> bool {
 /// Renders a record through the template `name`: the user's in `folder`, else the built-in one. HTML templates
 /// escape what they print.
 pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
+    through(name, folder, View { record, profile: profile::view(record) })
+}
+
+/// Renders a comparison through the template `name`, found in the same way.
+pub(crate) fn comparison(name: &str, folder: &Path, comparison: &Comparison) -> Result<String, RenderError> {
+    through(name, folder, comparison::view(comparison))
+}
+
+fn through(name: &str, folder: &Path, view: impl Serialize) -> Result<String, RenderError> {
     let source = source(name, folder)?;
     let wrong = |error: minijinja::Error| RenderError::Template { name: name.to_owned(), message: explain(&error) };
     let mut environment = environment(folder).map_err(wrong)?;
     environment.add_template_owned(name.to_owned(), source).map_err(wrong)?;
     let template = environment.get_template(name).map_err(wrong)?;
-    template.render(Serde(View { record, profile: profile::view(record) })).map_err(wrong)
+    template.render(Serde(view)).map_err(wrong)
 }
 
 fn source(name: &str, folder: &Path) -> Result<String, RenderError> {
@@ -80,6 +93,7 @@ fn environment(folder: &Path) -> Result<Environment<'static>, minijinja::Error> 
     environment.add_filter("bytes", format::bytes);
     environment.add_filter("number", format::number);
     environment.add_filter("percent", format::percent);
+    environment.add_filter("change", format::change);
     environment.add_filter("utc", format::utc);
     environment.add_filter("wrap", |text: String, width: usize, indent: usize| format::wrap(&text, width, indent));
     environment.add_filter("brief", |text: String| format::brief(&text));

@@ -43,6 +43,20 @@ pub(crate) enum Event<'a> {
     PassesChanged {
         by: i64,
     },
+    /// Everything is ready to be compared: this many workloads.
+    BeginPairs {
+        workloads: usize,
+    },
+    /// A workload has one more pair; what its pairs say so far is a log ratio.
+    Pair {
+        job: &'a str,
+        pairs: usize,
+        estimate: f64,
+    },
+    /// So many workloads have no verdict yet.
+    StillOpen {
+        workloads: usize,
+    },
     End,
 }
 

@@ -9,7 +9,7 @@ use crate::measure::clock::ScopeClock;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plan::{self, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, Prepared};
-use crate::protocol::{Count, Pass, Phase, Reply, Request};
+use crate::protocol::{Count, Pass, Phase, Reply, Request, Shift};
 use crate::scenario::Job;
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -38,7 +38,7 @@ pub(crate) fn execute(
     setting: &Setting,
     plan: &Plan,
     done: Vec<PassEnd>,
-    journal: &mut Journal,
+    journal: Option<&mut Journal>,
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> io::Result<Executed> {
@@ -60,7 +60,8 @@ pub(crate) fn execute(
 
 struct Run<'a> {
     setting: &'a Setting<'a>,
-    journal: &'a mut Journal,
+    /// None where a run that was killed is simply begun again.
+    journal: Option<&'a mut Journal>,
     interrupt: &'a Interrupt,
     observer: &'a mut dyn Observer,
     ends: Vec<PassEnd>,
@@ -151,6 +152,7 @@ impl Run<'_> {
             threads: job.settings.threads,
             env: &prepared.env,
             mark: self.setting.mark,
+            stack: None,
         };
         let begun = Instant::now();
         let ended = process::run(&launch, self.interrupt)?;
@@ -199,7 +201,9 @@ impl Run<'_> {
     }
 
     fn finish(&mut self, step: Step, end: PassEnd) -> io::Result<()> {
-        self.journal.add(&end)?;
+        if let Some(journal) = &mut self.journal {
+            journal.add(&end)?;
+        }
         match &end.result {
             PassResult::Reply(reply) => {
                 let median_ns = match &**reply {
@@ -254,11 +258,12 @@ fn request(job: &Job, prepared: &Prepared, pass: Pass, cpus: Vec<usize>, clock: 
         cpus,
         memory: job.settings.memory,
         clock,
+        shift: Shift::default(),
     }
 }
 
 /// The CPUs of a worker: the last ones, because the first serves most interrupts.
-fn cpus_for(all: &[usize], threads: usize) -> Vec<usize> {
+pub(super) fn cpus_for(all: &[usize], threads: usize) -> Vec<usize> {
     all[all.len().saturating_sub(threads)..].to_vec()
 }
 

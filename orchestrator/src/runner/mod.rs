@@ -1,10 +1,13 @@
 //! Carrying out a plan: worker processes, one after the other, and what becomes of each.
 
+pub(crate) mod contest;
 pub(crate) mod event;
 pub(crate) mod execute;
 pub(crate) mod interrupt;
 pub(crate) mod journal;
 pub(crate) mod lock;
+mod pair;
 pub(crate) mod process;
 pub(crate) mod reap;
 pub(crate) mod remains;
+mod watch;

@@ -1,6 +1,6 @@
 //! What a dead worker left behind, and what it means: a result, or a failure with phase, place and last words.
 
-use super::process::Launch;
+use super::watch::Launch;
 use crate::plugin::elf::{self, CodePlace};
 use crate::protocol::{Farewell, Phase, PluginError, PluginErrorKind, Reply};
 use crate::worker::page::Layout;

@@ -13,9 +13,10 @@ mod passes;
 mod recorder;
 mod scopes;
 mod threads;
+mod turns;
 
 use crate::counting;
-use crate::protocol::{self, Farewell, Pass, Phase, PluginError, PluginErrorKind, Reply, Request};
+use crate::protocol::{self, Farewell, Go, Pass, Phase, PluginError, PluginErrorKind, Ready, Reply, Request, Shift};
 use host::Recording;
 use library::{CallError, LiveInstance, LoadedPlugin};
 use page::{Layout, Page};
@@ -44,9 +45,10 @@ pub(crate) fn main() -> ! {
 fn serve() -> io::Result<()> {
     // A run that is killed takes its worker along, whatever the plugin is doing.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    let (mut channel, page) = open_channel()?;
+    let (mut channel, page, common) = open_channel()?;
     let page: &'static Layout = Box::leak(Box::new(page)).get();
     let request: Request = protocol::receive(&mut channel)?;
+    shift(request.shift)?;
     threads::pin(&request.cpus)?;
     let recording = recording_of(request.pass);
     if recording != Recording::Off && !(counting::start() && scopes::become_driver(request.clock)) {
@@ -55,7 +57,7 @@ fn serve() -> io::Result<()> {
     host::become_driver();
     fault::install(page);
     limit_memory(request.memory)?;
-    let (reply, farewell) = attend(&request, page, &mut channel);
+    let (reply, farewell) = attend(&request, Stage { page, common: common.as_ref() }, &mut channel);
     if let Some(reply) = reply {
         protocol::send(&mut channel, &reply)?;
     }
@@ -63,22 +65,38 @@ fn serve() -> io::Result<()> {
 }
 
 /// Runs the pass. Returns the reply that is still to be sent and what the end of the plugin's life brought.
-fn attend(request: &Request, page: &Layout, channel: &mut UnixStream) -> (Option<Reply>, Option<PluginError>) {
-    let stage = Stage { page };
-    let mut sent = false;
-    let result = stage.run(request, |reply| {
-        sent = protocol::send(channel, reply).is_ok();
-    });
-    match result {
+fn attend(request: &Request, stage: Stage, channel: &mut UnixStream) -> (Option<Reply>, Option<PluginError>) {
+    let mut line = Line { channel, answered: false };
+    match stage.run(request, &mut line) {
         Ok(()) => (None, None),
-        Err(error) if sent => (None, Some(error)),
+        Err(error) if line.answered => (None, Some(error)),
         Err(error) => (Some(Reply::Failed(error)), None),
+    }
+}
+
+/// The way to `orch`.
+struct Line<'a> {
+    channel: &'a mut UnixStream,
+    /// The pass's result was sent.
+    answered: bool,
+}
+
+impl Line<'_> {
+    fn answer(&mut self, reply: &Reply) {
+        self.answered = protocol::send(self.channel, reply).is_ok();
+    }
+
+    /// Says that this worker is ready for its turns, and waits for them.
+    fn ready(&mut self, ready: Ready) -> Result<Go, CallError> {
+        let lost = |error: io::Error| CallError::load(format!("lost contact to orch: {error}"));
+        protocol::send(self.channel, &Reply::Ready(ready)).map_err(lost)?;
+        protocol::receive(self.channel).map_err(lost)
     }
 }
 
 fn recording_of(pass: Pass) -> Recording {
     match pass {
-        Pass::Describe | Pass::Time { .. } => Recording::Off,
+        Pass::Describe | Pass::Time { .. } | Pass::Pair { .. } => Recording::Off,
         Pass::Count { .. } => Recording::Counters,
         Pass::Profile { .. } => Recording::Scopes,
     }
@@ -87,22 +105,24 @@ fn recording_of(pass: Pass) -> Recording {
 /// Takes a plugin through its phases, keeping the page up to date.
 struct Stage<'a> {
     page: &'a Layout,
+    /// The page that it shares with the other worker of a pair.
+    common: Option<&'a Page>,
 }
 
 impl Stage<'_> {
-    fn run(&self, request: &Request, mut report: impl FnMut(&Reply)) -> Result<(), PluginError> {
+    fn run(&self, request: &Request, line: &mut Line) -> Result<(), PluginError> {
         let host = host::table(recording_of(request.pass));
         let plugin = self.phase(Phase::Load, || LoadedPlugin::open(&request.library, host))?;
         self.page.library_base.store(fault::base_of(plugin.symbol.cast()), std::sync::atomic::Ordering::Relaxed);
         if request.pass == Pass::Describe {
             let document = self.phase(Phase::Describe, || plugin.describe())?;
-            report(&Reply::Described { document });
+            line.answer(&Reply::Described { document });
             return Ok(());
         }
         let mut instance = self.phase(Phase::Create, || plugin.create(&request.workload, &request.params))?;
         self.phase(Phase::Setup, || instance.setup())?;
-        let reply = self.measure(&mut instance, request.pass, &request.cpus)?;
-        report(&reply);
+        let reply = self.measure(&mut instance, request.pass, &request.cpus, line)?;
+        line.answer(&reply);
         self.phase(Phase::Teardown, || instance.teardown())?;
         self.phase(Phase::Destroy, || {
             instance.destroy();
@@ -110,7 +130,13 @@ impl Stage<'_> {
         })
     }
 
-    fn measure(&self, instance: &mut LiveInstance, pass: Pass, cpus: &[usize]) -> Result<Reply, PluginError> {
+    fn measure(
+        &self,
+        instance: &mut LiveInstance,
+        pass: Pass,
+        cpus: &[usize],
+        line: &mut Line,
+    ) -> Result<Reply, PluginError> {
         // Every pass begins with the digest's iteration: wrong output is noticed before a sample counts, and lazy
         // set-up work (interned names, thread pools) is over before anything is counted.
         let digest = self.phase(Phase::Digest, || {
@@ -133,6 +159,20 @@ impl Stage<'_> {
                 let warm = self.phase(Phase::WarmUp, || passes::warm_up(instance, self.page, plan))?;
                 self.phase(Phase::Run, || passes::time(instance, self.page, digest, plan, warm))
             }
+            Pass::Pair { sample_ns, warm_up_ns } => {
+                let plan = passes::TimePlan { budget_ns: 0, sample_ns, warm_up_ns };
+                let warm = self.phase(Phase::WarmUp, || passes::warm_up(instance, self.page, plan))?;
+                self.phase(Phase::Run, || {
+                    let common = self.common.ok_or_else(|| CallError::load("a worker of a pair has no common page"))?;
+                    let go = line.ready(Ready {
+                        digest,
+                        iterations: warm.iterations_per_sample,
+                        iteration_ns: warm.iteration_ns,
+                        warm_up: warm.report,
+                    })?;
+                    turns::take(instance, self.page, common.get(), &go)
+                })
+            }
         }
     }
 
@@ -153,22 +193,41 @@ fn open_scopes() -> String {
     scopes::open_names().map(String::from_utf8_lossy).collect::<Vec<_>>().join(" > ")
 }
 
-/// Moves the socket away from standard input and maps the shared page, whose descriptor came with the first byte.
-fn open_channel() -> io::Result<(UnixStream, Page)> {
+/// Moves heap and mappings on, for the rest of the process.
+fn shift(by: Shift) -> io::Result<()> {
+    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+    if by.heap > 0 {
+        std::mem::forget(Vec::<u8>::with_capacity(std::hint::black_box(by.heap)));
+    }
+    if by.pages > 0 {
+        let length = by.pages * rustix::param::page_size();
+        // SAFETY: a new private mapping at an address of the kernel's choice, which nobody uses.
+        unsafe { mmap_anonymous(std::ptr::null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE)? };
+    }
+    Ok(())
+}
+
+/// Moves the socket away from standard input and maps the shared pages, whose descriptors came with the first byte:
+/// this worker's own, and the one that it shares with the other worker of a pair.
+fn open_channel() -> io::Result<(UnixStream, Page, Option<Page>)> {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 64)?;
     let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?;
     rustix::stdio::dup2_stdin(&null)?;
-    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut first = [0u8; 1];
     recvmsg(&socket, &mut [io::IoSliceMut::new(&mut first)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    let page: Option<OwnedFd> = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
-    });
-    let page = page.ok_or_else(|| io::Error::other("started by hand: `orch __worker` is for orch itself"))?;
-    Ok((UnixStream::from(socket), Page::map(&page)?))
+    let mut pages = control
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors.collect::<Vec<OwnedFd>>()),
+            _ => None,
+        })
+        .flatten();
+    let own = pages.next().ok_or_else(|| io::Error::other("started by hand: `orch __worker` is for orch itself"))?;
+    let common = pages.next().map(|page| Page::map(&page)).transpose()?;
+    Ok((UnixStream::from(socket), Page::map(&own)?, common))
 }
 
 /// What the worker itself still allocates once the limit is set.

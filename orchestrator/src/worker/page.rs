@@ -23,6 +23,8 @@ pub(crate) struct Layout {
     pub(crate) near_stack: AtomicU32,
     /// Size of the last allocation that was refused.
     pub(crate) refused: AtomicU64,
+    /// Of the page that two workers share: the place in their common order that is next.
+    pub(crate) turn: AtomicU32,
     /// Address where the plugin's file is mapped.
     pub(crate) library_base: AtomicU64,
     scope_length: AtomicU32,

@@ -30,8 +30,10 @@ pub(super) struct TimePlan {
 
 /// Where warming up got to.
 pub(super) struct Warm {
-    iterations_per_sample: u64,
-    report: WarmUp,
+    pub(super) iterations_per_sample: u64,
+    /// Median of an iteration in the last window.
+    pub(super) iteration_ns: f64,
+    pub(super) report: WarmUp,
     resolution_ns: u64,
 }
 
@@ -130,6 +132,7 @@ pub(super) fn warm_up(instance: &mut LiveInstance, page: &Layout, plan: TimePlan
         last = timed(instance, page, iterations, &mut warm)?;
     }
     let mut before = None;
+    let mut iteration_ns = last as f64 / iterations as f64;
     while warm.ns < plan.warm_up_ns && !wall.is_up() {
         let mut window = [0; WINDOW];
         for place in &mut window {
@@ -138,6 +141,7 @@ pub(super) fn warm_up(instance: &mut LiveInstance, page: &Layout, plan: TimePlan
         window.sort_unstable();
         let median = window[WINDOW / 2];
         let per_iteration = median as f64 / iterations as f64;
+        iteration_ns = per_iteration;
         // A first guess made on cold caches is too short; the sample length is settled on warm ones.
         iterations = if median < target { grow(iterations, median, target) } else { iterations };
         if before.is_some_and(|before: f64| (per_iteration - before).abs() <= STEADY * before) {
@@ -146,7 +150,7 @@ pub(super) fn warm_up(instance: &mut LiveInstance, page: &Layout, plan: TimePlan
         }
         before = Some(per_iteration);
     }
-    Ok(Warm { iterations_per_sample: iterations, report: warm, resolution_ns })
+    Ok(Warm { iterations_per_sample: iterations, iteration_ns, report: warm, resolution_ns })
 }
 
 /// Takes samples until their sum reaches the budget; at least one.
@@ -185,7 +189,7 @@ fn timed(instance: &mut LiveInstance, page: &Layout, iterations: u64, warm: &mut
 
 /// One reading: reset untimed, then the duration of `iterations` iterations.
 #[inline(always)]
-fn sample(instance: &mut LiveInstance, page: &Layout, iterations: u64) -> Result<u64, CallError> {
+pub(super) fn sample(instance: &mut LiveInstance, page: &Layout, iterations: u64) -> Result<u64, CallError> {
     instance.reset()?;
     page.iteration.fetch_add(1, Relaxed);
     let start = Instant::now();
@@ -238,7 +242,7 @@ fn resident_bytes() -> u64 {
     pages * rustix::param::page_size() as u64
 }
 
-fn usage() -> Usage {
+pub(super) fn usage() -> Usage {
     // SAFETY: all-zero bytes are a valid rusage, and getrusage only writes to it.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
@@ -255,7 +259,7 @@ fn usage() -> Usage {
 }
 
 impl Usage {
-    fn since(self, earlier: Self) -> Self {
+    pub(super) fn since(self, earlier: Self) -> Self {
         Self {
             minor_faults: self.minor_faults - earlier.minor_faults,
             major_faults: self.major_faults - earlier.major_faults,

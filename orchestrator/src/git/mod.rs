@@ -1,5 +1,13 @@
 //! Everything orch asks git: the commit and state of a folder, and whether a file is tracked.
 
+pub(crate) mod commit;
+pub(crate) mod revision;
+#[cfg(test)]
+pub(crate) mod sample;
+pub(crate) mod worktree;
+
+pub(crate) use revision::Revision;
+
 use git2::{DiffOptions, ErrorCode, Repository, RepositoryOpenFlags, StatusOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -54,6 +62,20 @@ impl GitState {
             committed: None,
             subject: None,
             message: Some(message),
+        }
+    }
+
+    /// The state of a folder that holds a commit and nothing else.
+    pub(crate) fn at(revision: &Revision) -> Self {
+        Self {
+            state: GitKind::Commit,
+            commit: Some(revision.commit.clone()),
+            branch: None,
+            dirty: false,
+            diff_hash: None,
+            committed: Some(revision.committed.clone()),
+            subject: Some(revision.subject.clone()),
+            message: None,
         }
     }
 
@@ -119,11 +141,16 @@ fn read(repository: &Repository) -> Result<GitState, git2::Error> {
         branch: head.is_branch().then(|| head.shorthand().map(str::to_owned).ok()).flatten(),
         dirty: diff_hash.is_some(),
         diff_hash,
-        committed: jiff::Timestamp::from_second(commit.time().seconds()).ok().map(|time| time.to_string()),
+        committed: date_of(&commit),
         subject: commit.summary().ok().flatten().map(str::to_owned),
         message: shallow
             .then(|| "the clone is shallow: comparing and bisecting need history; git fetch --unshallow".to_owned()),
     })
+}
+
+/// Date of a commit, UTC.
+fn date_of(commit: &git2::Commit) -> Option<String> {
+    jiff::Timestamp::from_second(commit.time().seconds()).ok().map(|time| time.to_string())
 }
 
 /// A hash over everything that differs from HEAD outside `results/`; `None` if nothing does.
@@ -181,4 +208,10 @@ pub(crate) fn is_tracked(file: &Path) -> bool {
         Some(index.get_path(&inside, 0).is_some())
     };
     tracked().unwrap_or(false)
+}
+
+/// The root of the repository that holds a folder; `None` outside of one. The folder itself need not exist any more.
+pub(crate) fn root_of(folder: &Path) -> Option<PathBuf> {
+    let existing = folder.ancestors().find(|folder| folder.exists())?;
+    open(existing).ok()?.workdir()?.canonicalize().ok()
 }

@@ -1,0 +1,325 @@
+//! `orch compare`: find both sides, build them, count exactly, measure in pairs, judge, store, render, exit code.
+
+use super::Outcome;
+use super::args::CompareOptions;
+use super::exit::Exit;
+use super::output::{self, Failure};
+use super::progress::Progress;
+use super::project::{self, Loaded, Plugins};
+use super::sides::{self, Common, SideJobs, Variation};
+use super::subject::{self, Subject};
+use crate::comparison::{self, Comparison, Side, SideKind, Verdict, head, stored};
+use crate::git;
+use crate::judge::verdict::{self, ALPHA};
+use crate::machine::{self, Machine};
+use crate::measure::clock::Calibration;
+use crate::plugin::build::{PluginFailure, Prepared};
+use crate::plugin::cargo;
+use crate::protocol::Phase;
+use crate::record::{PluginFile, Record, ScenarioRecord, store};
+use crate::render;
+use crate::runner::contest::Limits;
+use crate::runner::event::{Event, Observer};
+use crate::runner::interrupt::Interrupt;
+use crate::runner::lock::{self, Purpose};
+use crate::scenario::quantity;
+use crate::versus::{self, Match, Terms};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The report that every comparison prints and stores.
+const TABLE: &str = "comparison.txt";
+/// The report for a merge request or a mail.
+const REPORT: &str = "comparison.md";
+/// Names of the sides in messages.
+const NAMES: [&str; 2] = ["A", "B"];
+
+/// Compares two subjects.
+pub(super) fn compare(options: &CompareOptions) -> Outcome {
+    let begun = Instant::now();
+    let calibration = Calibration::begin();
+    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    let time = quantity::duration(&options.time)
+        .map_err(|message| Failure::Input(format!("error: --time {}: {message}", options.time)))?;
+    if options.pairs == 0 || time.is_zero() {
+        return Err(Failure::Input("error: --pairs and --time have to be more than 0".to_owned()));
+    }
+    let path = match &options.scenario {
+        Some(path) => path.clone(),
+        None => project::default_scenario()?,
+    };
+    let loaded = project::load(&path)?;
+    let results = options.results.clone().unwrap_or_else(|| loaded.root.join("results"));
+    let subjects =
+        [subject::find(&options.a, &loaded.root, &results)?, subject::find(&options.b, &loaded.root, &results)?];
+    let session = Session {
+        options,
+        loaded,
+        results,
+        limits: Limits { pairs: options.pairs, time },
+        seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
+        variation: options.set.as_deref().map(Variation::parse).transpose()?,
+        interrupt,
+        started: jiff::Timestamp::now(),
+        begun,
+    };
+    let comparison = match &subjects {
+        [Subject::Record(a), Subject::Record(b)] => session.records(a, b)?,
+        [Subject::Record(record), other] | [other, Subject::Record(record)] => {
+            return Err(mixed(record, other));
+        }
+        _ => match session.live(&subjects, &calibration)? {
+            Some(comparison) => comparison,
+            None => return Ok(Exit::Interrupted),
+        },
+    };
+    session.finish(comparison)
+}
+
+/// A record holds no process that could take turns with a build.
+fn mixed(record: &Record, _: &Subject) -> Failure {
+    let hint = match &record.git.commit {
+        Some(commit) if !record.git.dirty => {
+            format!("compare the commit that it measured: {}", &commit[..commit.len().min(10)])
+        }
+        _ => "compare two records, or two builds".to_owned(),
+    };
+    Failure::Input(format!("error: record {} and a build cannot be measured in pairs\nhint: {hint}", record.id))
+}
+
+/// A comparison on its way.
+struct Session<'a> {
+    options: &'a CompareOptions,
+    loaded: Loaded,
+    results: PathBuf,
+    limits: Limits,
+    seed: u64,
+    variation: Option<Variation>,
+    interrupt: Interrupt,
+    started: jiff::Timestamp,
+    begun: Instant,
+}
+
+impl Session<'_> {
+    /// Builds both sides and measures them. `None`: the user stopped it before there was anything to tell.
+    fn live(&self, subjects: &[Subject; 2], calibration: &Calibration) -> Result<Option<Comparison>, Failure> {
+        let [a, b] = [0, 1].map(|side| sides::vary(&self.loaded.scenario, self.variation.as_ref(), side));
+        let scenarios = [a?, b?];
+        let is_library = |subject: &Subject| matches!(subject, Subject::Library(_));
+        let replaced = if subjects.iter().any(is_library) {
+            Some(sides::replaced(&self.loaded.scenario, self.options.plugin.as_deref())?)
+        } else {
+            None
+        };
+        let mark = format!("{}-{}", std::process::id(), self.started.as_nanosecond());
+        let common = Common {
+            loaded: &self.loaded,
+            replaced: replaced.as_deref(),
+            filter: self.options.filter.as_deref(),
+            mark: &mark,
+            interrupt: &self.interrupt,
+        };
+        let mut progress = Progress::new();
+        let Some(a) = sides::plugins(&subjects[0], &scenarios[0], &common, &mut progress)? else { return Ok(None) };
+        let Some(b) = sides::plugins(&subjects[1], &scenarios[1], &common, &mut progress)? else { return Ok(None) };
+        let plugins = [&a, &b];
+        let jobs = sides::jobs(&common, [&scenarios[0], &scenarios[1]], plugins)?;
+        let matches: Vec<Match> = jobs.into_iter().map(|job| matched(job, subjects, plugins)).collect();
+        let held =
+            lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || self.interrupt.requested())
+                .map_err(|error| Failure::system("cannot take the lock", &error))?;
+        let Some(_held) = held else { return Ok(None) };
+        let cpus = machine::usable_cpus();
+        let terms = Terms {
+            cpus: &cpus,
+            clock: calibration.end(),
+            mark: &mark,
+            limits: self.limits,
+            control: self.options.control,
+        };
+        let mut random = fastrand::Rng::with_seed(self.seed);
+        let outcome = versus::measure(&matches, &terms, &mut random, &self.interrupt, &mut progress)
+            .map_err(|error| Failure::system("the comparison ended early", &error))?;
+        let sides = [0, 1].map(|side| self.side(side, &subjects[side], plugins[side]));
+        Ok(Some(self.comparison(outcome, sides, Machine::read(), cargo::rustc_version())))
+    }
+
+    /// Compares what two records hold.
+    fn records(&self, a: &Record, b: &Record) -> Result<Comparison, Failure> {
+        if self.variation.is_some() || self.options.control || self.options.plugin.is_some() {
+            return Err(Failure::Input(
+                "error: --set, --plugin and --control are for builds, which are measured; records are as they are"
+                    .to_owned(),
+            ));
+        }
+        let outcome = stored::compare(a, b, self.options.filter.as_deref());
+        if outcome.workloads.is_empty() {
+            let hint = if self.options.filter.is_some() { "\nhint: --filter lets none through" } else { "" };
+            return Err(Failure::Input(format!("error: {} and {} have no job in common{hint}", a.id, b.id)));
+        }
+        let sides = [a, b].map(|record| Side {
+            name: record.id.clone(),
+            kind: SideKind::Record,
+            git: Some(record.git.clone()),
+            set: serde_json::Map::new(),
+            plugins: record
+                .plugins
+                .iter()
+                .filter_map(|plugin| Some((plugin.key.clone(), plugin.file.clone()?)))
+                .collect(),
+        });
+        Ok(self.comparison(outcome, sides, a.machine.clone(), a.toolchain.clone()))
+    }
+
+    fn side(&self, index: usize, subject: &Subject, plugins: &Plugins) -> Side {
+        let file = |prepared: &Prepared| PluginFile {
+            path: prepared.path.display().to_string(),
+            hash: Some(prepared.hash.clone()),
+            git: Some(prepared.git.clone()),
+        };
+        Side {
+            name: [&self.options.a, &self.options.b][index].clone(),
+            kind: subject.kind(),
+            git: match subject {
+                Subject::Revision(revision) => Some(git::GitState::at(revision)),
+                _ => Some(git::state_of(&self.loaded.root)),
+            },
+            set: self.variation.as_ref().map(|variation| variation.of_side(index)).unwrap_or_default(),
+            plugins: self
+                .loaded
+                .scenario
+                .plugins
+                .iter()
+                .filter_map(|(key, _)| Some((key.clone(), file(plugins.prepared.get(key)?.as_ref().ok()?))))
+                .collect(),
+        }
+    }
+
+    fn comparison(
+        &self,
+        outcome: comparison::Outcome,
+        sides: [Side; 2],
+        machine: Machine,
+        toolchain: Option<String>,
+    ) -> Comparison {
+        let [a, b] = sides;
+        let verdicts: Vec<Verdict> = outcome.workloads.iter().map(|workload| workload.verdict).collect();
+        Comparison {
+            schema: comparison::SCHEMA.to_owned(),
+            id: String::new(),
+            started: self.started.to_string(),
+            ended: jiff::Timestamp::now().to_string(),
+            verdict: head::together(&verdicts),
+            interrupted: outcome.interrupted,
+            orch: env!("CARGO_PKG_VERSION").to_owned(),
+            command: self.command(),
+            seed: self.seed,
+            alpha: ALPHA,
+            scenario: Some(ScenarioRecord {
+                name: self.loaded.scenario.name.clone(),
+                about: self.loaded.scenario.about.clone(),
+                hash: crate::hash::text(&self.loaded.text),
+                path: self.loaded.shown.clone(),
+                filter: self.options.filter.clone(),
+            }),
+            machine,
+            toolchain,
+            a,
+            b,
+            counts: head::counts(&outcome.workloads),
+            totals: head::totals(&outcome.entries),
+            jobs: outcome.entries,
+            workloads: outcome.workloads,
+            wall_ns: u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The command that repeats the comparison with the same coins.
+    fn command(&self) -> String {
+        let options = self.options;
+        let mut command = format!("orch compare {} {}", project::quoted(&options.a), project::quoted(&options.b));
+        let texts = [("--filter", &options.filter), ("--set", &options.set), ("--plugin", &options.plugin)];
+        command.push_str(&format!(" --scenario {}", project::quoted(&self.loaded.shown)));
+        for (name, value) in texts {
+            if let Some(value) = value {
+                command.push_str(&format!(" {name} {}", project::quoted(value)));
+            }
+        }
+        if options.control {
+            command.push_str(" --control");
+        }
+        format!("{command} --seed {}", self.seed)
+    }
+
+    /// Stores and shows a comparison, and picks the exit code.
+    fn finish(&self, mut comparison: Comparison) -> Outcome {
+        let stamp = self.started.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let name = format!("{}-compare", self.loaded.scenario.name);
+        let short = |side: &Side| side.git.as_ref().map_or_else(|| "nogit".to_owned(), git::GitState::short);
+        let (id, folder) = store::new_folder(&self.results, &stamp, &name, &short(&comparison.b))
+            .map_err(|error| Failure::system(&format!("cannot make a folder in {}", self.results.display()), &error))?;
+        comparison.id = id;
+        let text = serde_json::to_string_pretty(&comparison)
+            .map_err(|error| Failure::system("the comparison", &error))?
+            + "\n";
+        store::write_whole(&folder.join(comparison::FILE), text.as_bytes())
+            .map_err(|error| Failure::system("cannot store the comparison", &error))?;
+        let templates = project::templates(&self.loaded.root);
+        let mut table = String::new();
+        for name in [TABLE, REPORT] {
+            let rendered = render::comparison(name, &templates, &comparison).map_err(|error| {
+                Failure::System(format!("the comparison is stored in {}, but {error}", folder.display()))
+            })?;
+            store::write_whole(&folder.join(name), rendered.as_bytes())
+                .map_err(|error| Failure::system(&format!("cannot write {name}"), &error))?;
+            if name == TABLE {
+                table = rendered;
+            }
+        }
+        if self.options.json {
+            output::print(&text)?;
+        } else {
+            let here = std::env::current_dir().unwrap_or_default();
+            let shown = folder.strip_prefix(&here).unwrap_or(&folder);
+            output::print(&format!("{table}comparison: {}\n", shown.join(comparison::FILE).display()))?;
+        }
+        Ok(exit_code(&comparison))
+    }
+}
+
+fn matched(job: SideJobs, subjects: &[Subject; 2], plugins: [&Plugins; 2]) -> Match {
+    let SideJobs { jobs, unknown } = job;
+    let of = |side: usize| {
+        let key = &jobs[side].plugin;
+        plugins[side].prepared.get(key).cloned().unwrap_or_else(|| {
+            Err(PluginFailure { phase: Phase::Build, message: format!("plugin `{key}` was not prepared") })
+        })
+    };
+    let info = |side: usize| plugins[side].described.get(&jobs[side].plugin)?.workload(&jobs[side].workload).cloned();
+    let margin = verdict::margin(jobs[0].settings.tolerance, 0.0);
+    let today = |side: usize| {
+        let taken_as_it_is = matches!(of(side), Ok(Prepared { at: None, .. }));
+        (taken_as_it_is && matches!(subjects[side], Subject::Revision(_))).then(|| {
+            format!(
+                "{}: plugin `{}` lies outside of the repository and is as it is today",
+                NAMES[side], jobs[side].plugin
+            )
+        })
+    };
+    let notes = [today(0), today(1)].into_iter().flatten().collect();
+    Match { notes, sides: [of(0), of(1)], info: [info(0), info(1)], unknown, margin, jobs }
+}
+
+/// 1 when anything got worse or computes something else, 201 when anything is missing, else 0.
+fn exit_code(comparison: &Comparison) -> Exit {
+    let any = |verdict: Verdict| comparison.jobs.iter().any(|entry| entry.verdict == verdict);
+    if any(Verdict::Regressed) || any(Verdict::OutputDiffers) {
+        Exit::Regressed
+    } else if comparison.interrupted {
+        Exit::Interrupted
+    } else if any(Verdict::Missing) {
+        Exit::Incomplete
+    } else {
+        Exit::Fine
+    }
+}

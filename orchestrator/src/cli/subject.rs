@@ -1,0 +1,109 @@
+//! What the user means by A and B: a record, a library, a revision, or the working tree.
+
+use super::output::Failure;
+use crate::comparison::SideKind;
+use crate::git::{self, Revision};
+use crate::record::{self, Record, store};
+use std::path::{Path, PathBuf};
+
+/// A side of a comparison, found.
+pub(super) enum Subject {
+    Record(Box<Record>),
+    Library(PathBuf),
+    Revision(Revision),
+    /// The project as it is now.
+    WorkingTree,
+}
+
+impl Subject {
+    pub(super) fn kind(&self) -> SideKind {
+        match self {
+            Self::Record(_) => SideKind::Record,
+            Self::Library(_) => SideKind::Library,
+            Self::Revision(_) => SideKind::Revision,
+            Self::WorkingTree => SideKind::WorkingTree,
+        }
+    }
+}
+
+/// Finds what `name` means: a file or folder, the id of a record in `results`, a revision of the project at `root`.
+/// A name that means two things is refused.
+pub(super) fn find(name: &str, root: &Path, results: &Path) -> Result<Subject, Failure> {
+    let path = Path::new(name);
+    let file = path.exists().then(|| path.to_owned());
+    let stored = Some(results.join(name)).filter(|folder| !name.is_empty() && folder.join(store::FILE).is_file());
+    // The same folder by its path is no second meaning.
+    let stored = stored.filter(|folder| file.as_ref().is_none_or(|file| !same(file, folder)));
+    let revision = git::revision::resolve(root, name);
+    let revision = match revision {
+        Ok(found) => found,
+        // What is no revision may still be a file or a record; if it is neither, the reason is told.
+        Err(_) if file.is_some() || stored.is_some() => None,
+        Err(error) => return Err(Failure::Input(format!("error: {error}"))),
+    };
+    match (file, stored, revision) {
+        (Some(file), None, None) => of_path(&file, root),
+        (None, Some(folder), None) => record(&folder.join(store::FILE)),
+        (None, None, Some(revision)) => Ok(Subject::Revision(revision)),
+        (None, None, None) => Err(Failure::Input(format!(
+            "error: '{name}' is no file, no record in {}, and no revision of {}\nhint: a revision such as HEAD~1, the \
+             id of a folder in the results, or the path of a shared library",
+            results.display(),
+            root.display()
+        ))),
+        (file, stored, revision) => {
+            let meanings: Vec<String> = [
+                file.map(|file| format!("the path {}", file.display())),
+                stored.map(|folder| format!("the record {}", folder.display())),
+                revision.map(|revision| format!("the commit {} ({})", revision.short(), revision.subject)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            Err(Failure::Input(format!(
+                "error: '{name}' means {}\nhint: ./{name} is the path, refs/heads/{name} the branch",
+                meanings.join(", and ")
+            )))
+        }
+    }
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn of_path(path: &Path, root: &Path) -> Result<Subject, Failure> {
+    if path.is_dir() {
+        let inside = path.join(store::FILE);
+        if inside.is_file() {
+            return record(&inside);
+        }
+        if same(path, root) {
+            return Ok(Subject::WorkingTree);
+        }
+        return Err(Failure::Input(format!(
+            "error: {} is a folder without a {}\nhint: {} is the working tree; a results folder is a record",
+            path.display(),
+            store::FILE,
+            root.display()
+        )));
+    }
+    if path.extension().is_some_and(|ending| ending == "json") {
+        return record(path);
+    }
+    Ok(Subject::Library(path.to_owned()))
+}
+
+fn record(path: &Path) -> Result<Subject, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Input(format!("error: the record {shown} cannot be read: {error}")))?;
+    let wrong = |what: String| Failure::Input(format!("error: {shown} is no record that this orch reads: {what}"));
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let schema = value["schema"].as_str().unwrap_or("absent").to_owned();
+    if schema != record::SCHEMA {
+        return Err(wrong(format!("its schema is {schema}, expected {}", record::SCHEMA)));
+    }
+    let record: Record = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+    Ok(Subject::Record(Box::new(record)))
+}

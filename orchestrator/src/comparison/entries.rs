@@ -1,0 +1,366 @@
+//! From what both sides measured to verdicts: what is exact first, then pairs. Pure: no clock, no process, no file.
+
+use super::{Change, Code, Entry, Verdict};
+use crate::judge::verdict::{ALPHA, Finding};
+use crate::plugin::catalog::{Better, Per};
+use crate::record::{Allocations, JobOutcome, JobRecord};
+use crate::runner::contest::{self, Contested, Stopped};
+use serde_json::{Map, Value};
+
+/// Two sides of a workload as they are judged.
+pub(crate) struct Facts<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) sides: [&'a JobRecord; 2],
+    pub(crate) code: &'a Code,
+    /// The relative difference of time that matters.
+    pub(crate) margin: f64,
+    /// The pairs of a live comparison.
+    pub(crate) contested: Option<&'a Contested>,
+    /// Why there are none.
+    pub(crate) unpaired: &'a str,
+}
+
+/// Names of the sides in messages.
+const NAMES: [&str; 2] = ["A", "B"];
+
+/// Why a workload cannot be compared at all.
+pub(crate) fn missing(sides: [&JobRecord; 2]) -> Option<String> {
+    let lost: Vec<String> = sides
+        .iter()
+        .zip(NAMES)
+        .filter(|(side, _)| side.outcome != JobOutcome::Measured)
+        .map(|(side, name)| {
+            let what = if side.outcome == JobOutcome::Failed { "failed" } else { "was skipped" };
+            let phase = side.phase.map_or_else(String::new, |phase| format!(" in {}", phase.name()));
+            format!("{name} {what}{phase}: {}", side.message.as_deref().unwrap_or("nothing is known"))
+        })
+        .collect();
+    (!lost.is_empty()).then(|| lost.join("; "))
+}
+
+/// Whether the outputs of both sides differ.
+pub(crate) fn output_differs(sides: [&JobRecord; 2]) -> bool {
+    match sides.map(|side| side.digest.as_ref()) {
+        [Some(a), Some(b)] => !a.agrees(b),
+        // A side that stopped saying what it computed is not known to compute the same.
+        [Some(_), None] | [None, Some(_)] => true,
+        [None, None] => false,
+    }
+}
+
+/// An entry for a workload that was not measured on both sides.
+pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
+    Entry {
+        id: id.to_owned(),
+        metric: "time".to_owned(),
+        unit: "ns".to_owned(),
+        verdict: Verdict::Missing,
+        a: Value::Null,
+        b: Value::Null,
+        change: None,
+        minimum_detectable: None,
+        e_value: None,
+        pairs: 0,
+        margin,
+        reason: reason.to_owned(),
+        trade_off: false,
+    }
+}
+
+/// An entry for a workload of two records that are not comparable.
+pub(crate) fn refused(id: &str, margin: f64, reason: &str) -> Entry {
+    Entry { verdict: Verdict::Inconclusive, ..lost(id, margin, reason) }
+}
+
+/// Whether something got better or worse.
+pub(crate) fn is_change(entry: &Entry) -> bool {
+    matches!(entry.verdict, Verdict::Regressed | Verdict::Improved)
+}
+
+/// All entries of a workload: the output, then what is counted, then time and what follows from it.
+pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
+    if let Some(reason) = missing(facts.sides) {
+        return vec![lost(facts.id, facts.margin, &reason)];
+    }
+    let mut entries: Vec<Entry> = digest(facts).into_iter().collect();
+    let differs = entries.iter().any(|entry| entry.verdict == Verdict::OutputDiffers);
+    entries.extend(allocations(facts));
+    let time = time(facts);
+    entries.extend(metrics(facts, &time));
+    entries.push(time);
+    if differs {
+        for entry in entries.iter_mut().filter(|entry| entry.metric != "digest") {
+            entry.verdict = Verdict::OutputDiffers;
+            entry.reason = "the outputs differ, so costs do not compare".to_owned();
+        }
+    } else if *facts.code == Code::Identical {
+        for entry in entries.iter_mut().filter(|entry| entry.verdict != Verdict::Missing) {
+            entry.verdict = Verdict::Equivalent;
+            entry.reason = "same code".to_owned();
+        }
+    }
+    mark_trade_offs(&mut entries);
+    entries
+}
+
+/// One metric better and another worse is a trade-off, never an improvement.
+fn mark_trade_offs(entries: &mut [Entry]) {
+    let has = |verdict: Verdict| entries.iter().any(|entry| entry.verdict == verdict);
+    if has(Verdict::Improved) && has(Verdict::Regressed) {
+        entries.iter_mut().for_each(|entry| entry.trade_off = true);
+    }
+}
+
+fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2]) -> Entry {
+    let change = match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) if a != 0.0 => {
+            let change = b / a - 1.0;
+            Some(Change { estimate: change, low: Some(change), high: Some(change) })
+        }
+        _ => None,
+    };
+    Entry {
+        id: facts.id.to_owned(),
+        metric: metric.to_owned(),
+        unit: unit.to_owned(),
+        verdict: Verdict::Equivalent,
+        a,
+        b,
+        change,
+        minimum_detectable: None,
+        e_value: None,
+        pairs: 0,
+        margin: 0.0,
+        reason: String::new(),
+        trade_off: false,
+    }
+}
+
+fn digest(facts: &Facts) -> Option<Entry> {
+    let [a, b] = facts.sides.map(|side| side.digest.as_ref());
+    let value = |digest: Option<&crate::record::Digest>| digest.map_or(Value::Null, |digest| digest.value.clone());
+    if a.is_none() && b.is_none() {
+        return None;
+    }
+    let mut entry = plain(facts, "digest", "", [value(a), value(b)]);
+    entry.change = None;
+    match (a, b) {
+        _ if output_differs(facts.sides) => {
+            entry.verdict = Verdict::OutputDiffers;
+            entry.reason = match (a, b) {
+                (Some(a), Some(b)) => match (a.score, b.score) {
+                    (Some(a), Some(b)) => format!("the outputs differ: score {a} and {b}"),
+                    _ => format!("the outputs differ: {} and {}", a.value, b.value),
+                },
+                _ => "only one side says what it computed".to_owned(),
+            };
+        }
+        (Some(a), Some(b)) if a.value != b.value => {
+            entry.reason = "different values, within the tolerance that the plugin states".to_owned();
+        }
+        _ => entry.reason = "the outputs agree".to_owned(),
+    }
+    Some(entry)
+}
+
+/// Count, bytes and peak. Exact where both sides are; ranges of several processes are never judged as if they were.
+fn allocations(facts: &Facts) -> Vec<Entry> {
+    let [Some(a), Some(b)] = facts.sides.map(|side| side.allocations.as_ref()) else { return Vec::new() };
+    type Quantity = fn(&Allocations) -> (f64, [f64; 2]);
+    let quantities: [(&str, &str, Quantity); 3] = [
+        ("allocations", "", |side| (side.count, side.count_range)),
+        ("bytes", "B", |side| (side.bytes, side.bytes_range)),
+        ("peak_bytes", "B", |side| (side.peak_bytes, side.peak_bytes_range)),
+    ];
+    quantities
+        .into_iter()
+        .map(|(metric, unit, quantity)| {
+            let [(a_value, a_range), (b_value, b_range)] = [quantity(a), quantity(b)];
+            let mut entry = plain(facts, metric, unit, [number(a_value), number(b_value)]);
+            if a.exact && b.exact {
+                entry.verdict = order(a_value, b_value);
+                entry.reason = "counted exactly".to_owned();
+            } else {
+                entry.margin = facts.margin;
+                // The widest difference that both ranges leave possible.
+                let apart = (b_range[1] - a_range[0]).max(a_range[1] - b_range[0]);
+                let whole = a_range[0].max(1.0);
+                if apart <= facts.margin * whole {
+                    entry.reason = "not exact, but no two processes differ by the margin".to_owned();
+                } else {
+                    entry.verdict = Verdict::Inconclusive;
+                    entry.reason = format!(
+                        "not exact: {} in A's processes, {} in B's; other threads allocate too",
+                        range(a_range),
+                        range(b_range)
+                    );
+                }
+            }
+            entry
+        })
+        .collect()
+}
+
+fn order(a: f64, b: f64) -> Verdict {
+    match b.total_cmp(&a) {
+        std::cmp::Ordering::Greater => Verdict::Regressed,
+        std::cmp::Ordering::Less => Verdict::Improved,
+        std::cmp::Ordering::Equal => Verdict::Equivalent,
+    }
+}
+
+fn range([low, high]: [f64; 2]) -> String {
+    let number = crate::format::number;
+    if low == high { number(low) } else { format!("{} to {}", number(low), number(high)) }
+}
+
+/// Whole numbers are written as such.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 9e15 { Value::from(value as i64) } else { Value::from(value) }
+}
+
+fn time(facts: &Facts) -> Entry {
+    let values = match facts.contested {
+        Some(contested) => contest::typical(contested).map(Value::from),
+        None => facts.sides.map(|side| side.time.as_ref().map_or(Value::Null, |time| time.median_ns.into())),
+    };
+    let mut entry = plain(facts, "time", "ns", values);
+    entry.margin = facts.margin;
+    // Without pairs the quotient of two medians says nothing about the code.
+    entry.change = None;
+    let Some(contested) = facts.contested else {
+        entry.verdict = Verdict::Inconclusive;
+        entry.reason = facts.unpaired.to_owned();
+        return entry;
+    };
+    if let Stopped::Failed { side, phase, message } = &contested.stopped {
+        entry.verdict = Verdict::Missing;
+        entry.reason = format!("{} failed in {}: {message}", NAMES[*side], phase.name());
+        return entry;
+    }
+    let assessment = &contested.assessment;
+    let relative = |log: f64| log.is_finite().then(|| log.exp_m1());
+    entry.change = (assessment.pairs > 0).then(|| Change {
+        estimate: assessment.estimate.exp_m1(),
+        low: relative(assessment.low),
+        high: relative(assessment.high),
+    });
+    entry.minimum_detectable = assessment.minimum_detectable.map(f64::exp_m1);
+    // Beyond what a float holds it is only "very large".
+    entry.e_value = Some(assessment.log_e.exp().min(1e300));
+    entry.pairs = assessment.pairs;
+    entry.verdict = match contested.finding {
+        Finding::Higher => Verdict::Regressed,
+        Finding::Lower => Verdict::Improved,
+        Finding::Equivalent => Verdict::Equivalent,
+        Finding::Open => Verdict::Inconclusive,
+    };
+    entry.reason = why(contested, facts.margin);
+    if *facts.code == Code::OnlyLayout && entry.verdict != Verdict::Equivalent {
+        entry.verdict = Verdict::Equivalent;
+        entry.reason = "layout, not code: the machine code that the workload can reach is the same".to_owned();
+    }
+    entry
+}
+
+fn why(contested: &Contested, margin: f64) -> String {
+    let pairs = contested.assessment.pairs;
+    let margin = crate::format::percent(margin);
+    match (&contested.stopped, contested.finding) {
+        (_, Finding::Higher | Finding::Lower) => {
+            format!("decided after {pairs} pairs: at level {ALPHA} over all workloads, and at least {margin}")
+        }
+        (_, Finding::Equivalent) => format!("after {pairs} pairs the interval lies inside ±{margin}"),
+        (Stopped::Pairs, Finding::Open) => format!("still open after {pairs} pairs, the most that were allowed"),
+        (Stopped::Time, Finding::Open) => format!("still open after {pairs} pairs, when its time was up"),
+        (_, Finding::Open) => format!("interrupted after {pairs} pairs"),
+    }
+}
+
+/// A plugin's metrics with a direction: those per time follow from the pairs, the others from what was counted.
+fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
+    let [a, b] = facts.sides;
+    let mut entries = Vec::new();
+    for (id, info) in &a.metrics_info {
+        let Some(better) = info.better else { continue };
+        let (Some(a_value), Some(b_value)) = (a.metrics.get(id), b.metrics.get(id)) else { continue };
+        let entry = plain(facts, id, &info.unit, [number(*a_value), number(*b_value)]);
+        entries.push(match info.per {
+            Per::Iteration | Per::BytesPerUnit => counted(facts, entry, better, [*a_value, *b_value]),
+            Per::Second => rate(entry, time, better, [*a_value, *b_value], |time| 1.0 / (1.0 + time) - 1.0),
+            Per::Unit => rate(entry, time, better, [*a_value, *b_value], |time| time),
+        });
+    }
+    entries
+}
+
+fn counted(facts: &Facts, mut entry: Entry, better: Better, [a, b]: [f64; 2]) -> Entry {
+    let exact = facts.sides.iter().all(|side| side.allocations.as_ref().is_some_and(|counts| counts.exact));
+    if exact || a == b {
+        entry.verdict = match (better, order(a, b)) {
+            (Better::Higher, Verdict::Regressed) => Verdict::Improved,
+            (Better::Higher, Verdict::Improved) => Verdict::Regressed,
+            (_, verdict) => verdict,
+        };
+        entry.reason = "counted exactly".to_owned();
+    } else {
+        entry.verdict = Verdict::Inconclusive;
+        entry.reason = "not exact: other threads take part".to_owned();
+    }
+    entry
+}
+
+/// A metric that is a quotient of counted work and time: what is known of the time is known of it.
+fn rate(mut entry: Entry, time: &Entry, better: Better, [a, b]: [f64; 2], of_time: impl Fn(f64) -> f64) -> Entry {
+    entry.change = None;
+    let (Some(a_ns), Some(b_ns)) = (time.a.as_f64(), time.b.as_f64()) else {
+        entry.verdict = time.verdict;
+        entry.reason.clone_from(&time.reason);
+        return entry;
+    };
+    // Without a change of the work the metric and the time have to tell the same.
+    let expected = of_time(b_ns / a_ns - 1.0);
+    if ((b / a - 1.0) - expected).abs() > 1e-9 * (1.0 + expected.abs()) {
+        entry.verdict = Verdict::Inconclusive;
+        entry.reason = "the sides count different amounts of work".to_owned();
+        return entry;
+    }
+    entry.change = time.change.map(|change| {
+        let ends = [change.low.map(&of_time), change.high.map(&of_time)];
+        let rises = of_time(1.0) > 0.0;
+        let [low, high] = if rises { ends } else { [ends[1], ends[0]] };
+        Change { estimate: of_time(change.estimate), low, high }
+    });
+    let natural = if of_time(1.0) > 0.0 { Better::Lower } else { Better::Higher };
+    entry.verdict = match (time.verdict, better == natural) {
+        (Verdict::Regressed, false) => Verdict::Improved,
+        (Verdict::Improved, false) => Verdict::Regressed,
+        (verdict, _) => verdict,
+    };
+    entry.minimum_detectable = time.minimum_detectable;
+    entry.e_value = time.e_value;
+    entry.pairs = time.pairs;
+    entry.margin = time.margin;
+    entry.reason.clone_from(&time.reason);
+    entry
+}
+
+/// The dimension in which two cells are not comparable, with both values.
+pub(crate) fn incomparable(a: &JobRecord, b: &JobRecord) -> Option<String> {
+    if a.workload != b.workload {
+        return Some(format!("not comparable: workload {} in A, {} in B", a.workload, b.workload));
+    }
+    if a.settings.threads != b.settings.threads {
+        return Some(format!("not comparable: threads {} in A, {} in B", a.settings.threads, b.settings.threads));
+    }
+    let difference = different_param(&a.params, &b.params)?;
+    Some(format!("not comparable: parameter {difference}"))
+}
+
+fn different_param(a: &Map<String, Value>, b: &Map<String, Value>) -> Option<String> {
+    let shown = |value: Option<&Value>| value.map_or_else(|| "absent".to_owned(), Value::to_string);
+    a.keys()
+        .chain(b.keys())
+        .find(|name| a.get(*name) != b.get(*name))
+        .map(|name| format!("{name} is {} in A, {} in B", shown(a.get(name)), shown(b.get(name))))
+}

@@ -1,0 +1,171 @@
+//! The comparison: verdicts on one workload after the other, as one immutable JSON file. Field names are an interface.
+
+pub(crate) mod entries;
+pub(crate) mod head;
+pub(crate) mod scopes;
+pub(crate) mod stored;
+#[cfg(test)]
+mod tests;
+
+use crate::git::GitState;
+use crate::machine::Machine;
+use crate::record::{PluginFile, ScenarioRecord};
+use crate::runner::contest::PairRecord;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The value of a comparison's `schema`.
+pub(crate) const SCHEMA: &str = "orch/comparison/1";
+
+/// Two builds, variants or records against each other.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Comparison {
+    pub(crate) schema: String,
+    /// Name of the folder that the comparison lies in.
+    pub(crate) id: String,
+    /// When it began and ended, UTC.
+    pub(crate) started: String,
+    pub(crate) ended: String,
+    /// The worst of all verdicts.
+    pub(crate) verdict: Verdict,
+    /// The user stopped it: what is open might have been decided.
+    pub(crate) interrupted: bool,
+    /// Version of orch.
+    pub(crate) orch: String,
+    /// The command that repeats the comparison.
+    pub(crate) command: String,
+    /// From which all coins were drawn.
+    pub(crate) seed: u64,
+    /// Level of the verdicts.
+    pub(crate) alpha: f64,
+    pub(crate) scenario: Option<ScenarioRecord>,
+    /// The machine of a live comparison; of records, that of A.
+    pub(crate) machine: Machine,
+    pub(crate) toolchain: Option<String>,
+    pub(crate) a: Side,
+    pub(crate) b: Side,
+    /// Workloads per verdict, the worst verdict of each.
+    pub(crate) counts: IndexMap<Verdict, usize>,
+    pub(crate) totals: Option<head::Totals>,
+    /// One entry per workload and metric.
+    pub(crate) jobs: Vec<Entry>,
+    /// One entry per workload: what was compared, and everything that was measured.
+    pub(crate) workloads: Vec<Workload>,
+    pub(crate) wall_ns: u64,
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Side {
+    /// As the user named it.
+    pub(crate) name: String,
+    pub(crate) kind: SideKind,
+    pub(crate) git: Option<GitState>,
+    /// What `--set` gave this side.
+    pub(crate) set: Map<String, Value>,
+    /// The plugins' files, by the scenario's key.
+    pub(crate) plugins: IndexMap<String, PluginFile>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SideKind {
+    Revision,
+    WorkingTree,
+    Library,
+    Record,
+}
+
+/// What is known of one metric of one workload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// The workload's id.
+    pub(crate) id: String,
+    /// time, allocations, bytes, peak_bytes, digest, or the id of a plugin's metric.
+    pub(crate) metric: String,
+    pub(crate) unit: String,
+    pub(crate) verdict: Verdict,
+    /// The values of both sides; time in nanoseconds.
+    pub(crate) a: Value,
+    pub(crate) b: Value,
+    /// Relative: b / a - 1; none where a is 0, or nothing was measured.
+    pub(crate) change: Option<Change>,
+    /// The change (relative) that these pairs would just have told from none.
+    pub(crate) minimum_detectable: Option<f64>,
+    /// Evidence against "no change".
+    pub(crate) e_value: Option<f64>,
+    pub(crate) pairs: usize,
+    /// The relative difference that matters.
+    pub(crate) margin: f64,
+    /// Why the verdict is what it is, and why measuring ended.
+    pub(crate) reason: String,
+    /// Another metric of the workload went the other way.
+    pub(crate) trade_off: bool,
+}
+
+/// A relative change with the interval that holds it; an end that is not known is null.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Change {
+    pub(crate) estimate: f64,
+    pub(crate) low: Option<f64>,
+    pub(crate) high: Option<f64>,
+}
+
+/// The verdicts, from the worst to the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// Both sides computed different things, so nothing else is comparable.
+    OutputDiffers,
+    Regressed,
+    /// Not measured on one side or both.
+    Missing,
+    Inconclusive,
+    Equivalent,
+    Improved,
+}
+
+/// One workload of a comparison, whatever its metrics say.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Workload {
+    pub(crate) id: String,
+    /// PLUGIN/WORKLOAD, with the scenario's key of the plugin.
+    pub(crate) workload: String,
+    pub(crate) params: Map<String, Value>,
+    pub(crate) threads: usize,
+    /// The worst verdict of its metrics.
+    pub(crate) verdict: Verdict,
+    pub(crate) trade_off: bool,
+    pub(crate) code: Code,
+    /// What kept a side from being measured.
+    pub(crate) missing: Option<String>,
+    pub(crate) warnings: Vec<String>,
+    /// Where the change is, where there is one.
+    pub(crate) scopes: Vec<scopes::ScopeChange>,
+    pub(crate) pairs: Vec<PairRecord>,
+    pub(crate) wall_ns: u64,
+}
+
+/// Whether both sides run the same code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Code {
+    /// The same file, with the same libraries and input files.
+    Identical,
+    /// Different files, but the machine code that the workload can reach is the same.
+    OnlyLayout,
+    Different,
+    /// Not compared, and why.
+    Unknown(String),
+}
+
+/// The name of a comparison in its folder.
+pub(crate) const FILE: &str = "comparison.json";
+
+/// What a comparison is made of.
+pub(crate) struct Outcome {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) workloads: Vec<Workload>,
+    pub(crate) interrupted: bool,
+}

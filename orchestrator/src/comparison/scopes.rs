@@ -1,0 +1,111 @@
+//! Where a change is: both sides' scope trees, place by place, ranked by what each contributes.
+
+use crate::record::{JobRecord, ScopeRecord};
+use serde::{Deserialize, Serialize};
+
+/// What one place of the scope tree contributes to the difference of an iteration. The contributions of all places sum
+/// to the difference of the whole, because each counts only what is in no scope inside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ScopeChange {
+    /// Names from the outermost scope on; empty for what lies outside of all scopes.
+    pub(crate) path: Vec<String>,
+    /// Calls per iteration.
+    pub(crate) a_calls: f64,
+    pub(crate) b_calls: f64,
+    /// Time per iteration with the scopes inside, in nanoseconds.
+    pub(crate) a_total_ns: f64,
+    pub(crate) b_total_ns: f64,
+    /// Time per iteration without the scopes inside: the difference is the contribution.
+    pub(crate) a_self_ns: f64,
+    pub(crate) b_self_ns: f64,
+    pub(crate) contribution_ns: f64,
+    /// The contribution as a share of the whole difference; negative where it goes the other way.
+    pub(crate) share: Option<f64>,
+    /// Bytes allocated per iteration without the scopes inside.
+    pub(crate) a_self_bytes: f64,
+    pub(crate) b_self_bytes: f64,
+    pub(crate) a_self_allocations: f64,
+    pub(crate) b_self_allocations: f64,
+}
+
+/// One side's costs at one place, per iteration.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    path: Vec<String>,
+    calls: f64,
+    total_ns: f64,
+    self_ns: f64,
+    self_bytes: f64,
+    self_allocations: f64,
+}
+
+/// All places in which both sides' profiles differ, those that contribute most first.
+pub(crate) fn changes(a: &JobRecord, b: &JobRecord) -> Vec<ScopeChange> {
+    let (Some(a_places), Some(b_places)) = (places(a), places(b)) else { return Vec::new() };
+    let mut paths: Vec<&Vec<String>> = Vec::new();
+    for place in a_places.iter().chain(&b_places) {
+        if !paths.contains(&&place.path) {
+            paths.push(&place.path);
+        }
+    }
+    let at =
+        |places: &[Place], path: &[String]| places.iter().find(|place| place.path == path).cloned().unwrap_or_default();
+    let whole: f64 = b_places.iter().map(|place| place.self_ns).sum::<f64>()
+        - a_places.iter().map(|place| place.self_ns).sum::<f64>();
+    let mut changes: Vec<ScopeChange> = paths
+        .into_iter()
+        .map(|path| {
+            let (a, b) = (at(&a_places, path), at(&b_places, path));
+            let contribution_ns = b.self_ns - a.self_ns;
+            ScopeChange {
+                path: path.clone(),
+                a_calls: a.calls,
+                b_calls: b.calls,
+                a_total_ns: a.total_ns,
+                b_total_ns: b.total_ns,
+                a_self_ns: a.self_ns,
+                b_self_ns: b.self_ns,
+                contribution_ns,
+                share: (whole != 0.0).then(|| contribution_ns / whole),
+                a_self_bytes: a.self_bytes,
+                b_self_bytes: b.self_bytes,
+                a_self_allocations: a.self_allocations,
+                b_self_allocations: b.self_allocations,
+            }
+        })
+        .collect();
+    changes.sort_by(|one, other| other.contribution_ns.abs().total_cmp(&one.contribution_ns.abs()));
+    changes
+}
+
+/// The driver's places of a profile, and the rest of the iteration as a place without a name.
+fn places(job: &JobRecord) -> Option<Vec<Place>> {
+    let profile = job.profile.as_ref()?;
+    let iterations = profile.iterations.max(1) as f64;
+    let mut places = Vec::new();
+    let mut inside = 0;
+    for scope in job.scopes.iter().filter(|scope| scope.thread == "driver") {
+        inside += scope.total_ns;
+        walk(scope, &mut Vec::new(), iterations, &mut places);
+    }
+    let outside = profile.run_ns.saturating_sub(inside) as f64 / iterations;
+    places.push(Place { self_ns: outside, total_ns: profile.run_ns as f64 / iterations, ..Place::default() });
+    Some(places)
+}
+
+fn walk(scope: &ScopeRecord, above: &mut Vec<String>, iterations: f64, places: &mut Vec<Place>) {
+    above.push(scope.name.clone());
+    let inner = |of: fn(&ScopeRecord) -> u64| scope.children.iter().map(of).sum::<u64>();
+    places.push(Place {
+        path: above.clone(),
+        calls: scope.calls as f64 / iterations,
+        total_ns: scope.total_ns as f64 / iterations,
+        self_ns: scope.self_ns as f64 / iterations,
+        self_bytes: scope.bytes.saturating_sub(inner(|child| child.bytes)) as f64 / iterations,
+        self_allocations: scope.allocations.saturating_sub(inner(|child| child.allocations)) as f64 / iterations,
+    });
+    for child in &scope.children {
+        walk(child, above, iterations, places);
+    }
+    above.pop();
+}

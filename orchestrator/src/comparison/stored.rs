@@ -1,0 +1,86 @@
+//! Two stored records against each other: what is exact is judged, time is not.
+
+use super::entries::{self, Facts};
+use super::{Code, Outcome, Workload, head, scopes};
+use crate::record::{JobRecord, Record};
+use wildmatch::WildMatch;
+
+/// Why times of records are not judged.
+const UNPAIRED: &str = "not paired: the records share no anchor, and times of different moments do not compare";
+
+/// Compares all jobs of two records that a filter lets through.
+pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
+    let pattern = filter.map(WildMatch::new);
+    let wanted = |job: &&JobRecord| pattern.as_ref().is_none_or(|pattern| pattern.matches(&job.id));
+    let elsewhere = different_ground(a, b);
+    let mut outcome = Outcome { entries: Vec::new(), workloads: Vec::new(), interrupted: false };
+    let in_b = |id: &str| b.jobs.iter().find(|job| job.id == id);
+    for job in a.jobs.iter().filter(wanted) {
+        one(&mut outcome, Some(job), in_b(&job.id), elsewhere.as_deref());
+    }
+    for job in b.jobs.iter().filter(wanted).filter(|job| !a.jobs.iter().any(|known| known.id == job.id)) {
+        one(&mut outcome, None, Some(job), elsewhere.as_deref());
+    }
+    outcome
+}
+
+/// The dimension of whole records in which nothing is comparable.
+fn different_ground(a: &Record, b: &Record) -> Option<String> {
+    if a.machine.class != b.machine.class {
+        return Some(format!("not comparable: machine class {} in A, {} in B", a.machine.class, b.machine.class));
+    }
+    let shown = |record: &Record| {
+        record.toolchain.as_deref().map_or("unknown", |text| text.lines().next().unwrap_or_default()).to_owned()
+    };
+    (a.toolchain != b.toolchain).then(|| format!("not comparable: toolchain {} in A, {} in B", shown(a), shown(b)))
+}
+
+fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, elsewhere: Option<&str>) {
+    let Some(known) = a.or(b) else { return };
+    let margin = known.settings.tolerance;
+    let mut code = Code::Unknown("records do not hold the hashes of libraries and input files".to_owned());
+    let (mut missing, mut places) = (None, Vec::new());
+    let found = match (a, b) {
+        (Some(a), Some(b)) => match elsewhere.map(str::to_owned).or_else(|| entries::incomparable(a, b)) {
+            Some(reason) => vec![entries::refused(&known.id, margin, &reason)],
+            None => {
+                missing = entries::missing([a, b]);
+                if a.plugin.hash != b.plugin.hash {
+                    code = Code::Different;
+                }
+                let found = entries::of(&Facts {
+                    id: &known.id,
+                    sides: [a, b],
+                    code: &code,
+                    margin,
+                    contested: None,
+                    unpaired: UNPAIRED,
+                });
+                if found.iter().any(entries::is_change) {
+                    places = scopes::changes(a, b);
+                }
+                found
+            }
+        },
+        _ => {
+            let reason = format!("only {} has it", if a.is_some() { "A" } else { "B" });
+            missing = Some(reason.clone());
+            vec![entries::lost(&known.id, margin, &reason)]
+        }
+    };
+    outcome.workloads.push(Workload {
+        id: known.id.clone(),
+        workload: known.workload.clone(),
+        params: known.params.clone(),
+        threads: known.settings.threads,
+        verdict: head::of_workload(&found),
+        trade_off: found.iter().any(|entry| entry.trade_off),
+        code,
+        missing,
+        warnings: Vec::new(),
+        scopes: places,
+        pairs: Vec::new(),
+        wall_ns: 0,
+    });
+    outcome.entries.extend(found);
+}

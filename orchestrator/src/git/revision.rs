@@ -1,0 +1,186 @@
+//! Revisions: what a text such as `HEAD~3`, `v1.2` or `1f0c9ab` means in a repository.
+
+use super::{date_of, open};
+use git2::{ErrorClass, ErrorCode, Repository};
+use std::path::{Path, PathBuf};
+
+/// A commit of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Revision {
+    /// The root of the user's working tree, without symbolic links.
+    pub(crate) repository: PathBuf,
+    /// Full hash.
+    pub(crate) commit: String,
+    /// First line of the message.
+    pub(crate) subject: String,
+    /// Date of the commit, UTC.
+    pub(crate) committed: String,
+    pub(crate) author: String,
+}
+
+impl Revision {
+    /// The first ten digits of the commit.
+    pub(crate) fn short(&self) -> &str {
+        self.commit.get(..10).unwrap_or(&self.commit)
+    }
+}
+
+/// Why a revision cannot be looked up; that there is none of that name is no error.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum RevisionError {
+    #[error("revision '{text}': {folder} is in no git repository; `git init` and a commit change that", folder = .folder.display())]
+    Outside { text: String, folder: PathBuf },
+    #[error(
+        "revision '{text}': git refuses {folder} because it belongs to another user; if you trust it: \
+         git config --global --add safe.directory {folder}", folder = .folder.display()
+    )]
+    OtherOwner { text: String, folder: PathBuf },
+    #[error(
+        "revision '{text}' is not in {folder}, which was cloned without its history; git fetch --unshallow gets the rest",
+        folder = .folder.display()
+    )]
+    Shallow { text: String, folder: PathBuf },
+    #[error("revision '{text}' begins the hashes of several objects in {folder}; give more digits", folder = .folder.display())]
+    Ambiguous { text: String, folder: PathBuf },
+    #[error("'{text}' is a {kind} in {folder}, not a commit; name the commit that holds it", folder = .folder.display())]
+    NoCommit { text: String, kind: &'static str, folder: PathBuf },
+    #[error("{folder} has no working tree (a bare repository); use a clone of it", folder = .folder.display())]
+    Bare { folder: PathBuf },
+    #[error("revision '{text}': git cannot read {folder}: {message}; `git fsck` there says more", folder = .folder.display())]
+    Unreadable { text: String, folder: PathBuf, message: String },
+}
+
+/// Finds the commit that `text` means in the repository around `folder`; `None` if it means nothing there.
+pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, RevisionError> {
+    let place = Place { folder, text };
+    let repository = open(folder).map_err(|error| place.refused(&error))?;
+    let root = root(&repository)?;
+    let object = match repository.revparse_single(text) {
+        Ok(object) => object,
+        Err(error) if means_nothing(&error) => {
+            return if repository.is_shallow() { Err(place.shallow()) } else { Ok(None) };
+        }
+        Err(error) => return Err(place.refused(&error)),
+    };
+    let kind = object.kind().map_or("thing", |kind| kind.str());
+    let commit = object.peel_to_commit().map_err(|_| RevisionError::NoCommit {
+        text: text.to_owned(),
+        kind,
+        folder: folder.to_owned(),
+    })?;
+    Ok(Some(describe(root, &commit)))
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "the gate takes a commit's parent as its baseline"))]
+/// The commit that a commit was made on (of a merge: the branch merged into); `None` for a first commit.
+pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, RevisionError> {
+    let text = format!("{}^", revision.commit);
+    let place = Place { folder: &revision.repository, text: &text };
+    let repository = open(&revision.repository).map_err(|error| place.refused(&error))?;
+    let of_commit = || repository.find_commit(git2::Oid::from_str(&revision.commit)?);
+    let commit = of_commit().map_err(|error| place.refused(&error))?;
+    match commit.parent(0) {
+        Ok(parent) => Ok(Some(describe(revision.repository.clone(), &parent))),
+        // At the edge of a shallow clone a commit looks like a first one, or its parent is missing.
+        Err(_) if repository.is_shallow() => Err(place.shallow()),
+        Err(_) if commit.parent_count() == 0 => Ok(None),
+        Err(error) => Err(place.refused(&error)),
+    }
+}
+
+fn root(repository: &Repository) -> Result<PathBuf, RevisionError> {
+    let bare = || RevisionError::Bare { folder: repository.path().to_owned() };
+    repository.workdir().and_then(|folder| folder.canonicalize().ok()).ok_or_else(bare)
+}
+
+fn describe(repository: PathBuf, commit: &git2::Commit) -> Revision {
+    Revision {
+        repository,
+        commit: commit.id().to_string(),
+        subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned(),
+        committed: date_of(commit).unwrap_or_default(),
+        author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
+    }
+}
+
+/// Whether an error only says that there is no such revision, a text that cannot be one included.
+fn means_nothing(error: &git2::Error) -> bool {
+    matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::UnbornBranch)
+        || error.class() == ErrorClass::Regex
+}
+
+/// What was asked and where, for the errors.
+struct Place<'a> {
+    folder: &'a Path,
+    text: &'a str,
+}
+
+impl Place<'_> {
+    fn shallow(&self) -> RevisionError {
+        RevisionError::Shallow { text: self.text.to_owned(), folder: self.folder.to_owned() }
+    }
+
+    fn refused(&self, error: &git2::Error) -> RevisionError {
+        let (text, folder) = (self.text.to_owned(), self.folder.to_owned());
+        match error.code() {
+            ErrorCode::NotFound if error.class() == ErrorClass::Repository => RevisionError::Outside { text, folder },
+            ErrorCode::Owner => RevisionError::OtherOwner { text, folder },
+            ErrorCode::Ambiguous => RevisionError::Ambiguous { text, folder },
+            _ => RevisionError::Unreadable { text, folder, message: error.message().to_owned() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::Sample;
+    use super::*;
+
+    #[test]
+    fn a_revision_is_a_commit_whatever_names_it() {
+        let sample = Sample::new();
+        let first = sample.commit("first", &[("a", "1")]);
+        let second = sample.commit("second", &[("a", "2")]);
+        sample.git(&["tag", "-a", "v1", "-m", "a tag", &first]);
+        for (text, commit) in [("HEAD", &second), ("HEAD~1", &first), ("v1", &first), (&second[..9], &second)] {
+            let found = resolve(sample.path(), text).expect("readable").expect("there");
+            assert_eq!(&found.commit, commit, "{text}");
+            assert_eq!(found.repository, sample.path());
+            assert_eq!(found.author, "Test");
+            assert!(found.committed.ends_with('Z'), "{}", found.committed);
+        }
+        let head = resolve(sample.path(), "HEAD").expect("readable").expect("there");
+        assert_eq!((head.subject.as_str(), head.short()), ("second", &second[..10]));
+        let parent = first_parent(&head).expect("readable").expect("there");
+        assert_eq!(parent.commit, first);
+        assert_eq!(first_parent(&parent), Ok(None));
+    }
+
+    #[test]
+    fn what_names_nothing_is_nothing_and_what_names_a_file_is_an_error() {
+        let sample = Sample::new();
+        sample.commit("first", &[("a", "1")]);
+        for text in ["nope", "HEAD~7", "deadbeef", "results/x.json", "", "a..", "@{-9}", "HEAD^{/[}", "x y"] {
+            assert_eq!(resolve(sample.path(), text), Ok(None), "{text:?}");
+        }
+        let error = resolve(sample.path(), "HEAD:a").expect_err("a file");
+        assert!(error.to_string().contains("'HEAD:a' is a blob"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_history_and_a_missing_repository_are_said() {
+        let sample = Sample::new();
+        sample.commit("first", &[("a", "1")]);
+        sample.commit("second", &[("a", "2")]);
+        let other = tempfile::tempdir().expect("a folder");
+        let clone = other.path().join("clone");
+        let url = format!("file://{}", sample.path().display());
+        sample.git(&["clone", "-q", "--depth", "1", &url, &clone.display().to_string()]);
+        let head = resolve(&clone, "HEAD").expect("readable").expect("there");
+        for error in [resolve(&clone, "HEAD~1").expect_err("cut off"), first_parent(&head).expect_err("cut off")] {
+            assert!(error.to_string().contains("git fetch --unshallow"), "{error}");
+        }
+        let error = resolve(other.path(), "HEAD").expect_err("no repository");
+        assert!(matches!(error, RevisionError::Outside { .. }), "{error:?}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Tests of the build worktree against what the program `git` makes of the same commits.
+
+use super::super::revision::resolve;
+use super::super::sample::{Sample, tree};
+use super::*;
+use std::os::unix::fs::symlink;
+
+fn revision(sample: &Sample, commit: &str) -> Revision {
+    resolve(sample.path(), commit).expect("readable").expect("there")
+}
+
+fn held(sample: &Sample) -> Worktree {
+    let head = revision(sample, "HEAD");
+    let place = place(&sample.beside("cache"), &head).expect("a place");
+    Worktree::take(&place, || {}, || true).expect("a worktree").expect("free")
+}
+
+/// What git itself checks out.
+fn expected(sample: &Sample, commit: &str) -> std::collections::BTreeMap<PathBuf, String> {
+    let clone = sample.beside(&format!("clone-{commit}"));
+    if !clone.exists() {
+        let (from, to) = (sample.path().display().to_string(), clone.display().to_string());
+        sample.git(&["clone", "-q", "--no-checkout", &from, &to]);
+        sample.git(&["-C", &to, "checkout", "-q", "--detach", commit]);
+    }
+    tree(&clone, &[".git"])
+}
+
+fn check(sample: &Sample, held: &Worktree, commit: &str) {
+    held.check_out(&revision(sample, commit)).expect("checked out");
+    assert_eq!(tree(&held.root(), &[".git", "kept"]), expected(sample, commit), "{commit}");
+}
+
+/// Three commits between which files, folders, links and modes take each other's places.
+fn shapes(sample: &Sample) -> [String; 3] {
+    use std::os::unix::fs::PermissionsExt;
+    sample.write("run.sh", "#!/bin/sh\n");
+    std::fs::set_permissions(sample.path().join("run.sh"), std::fs::Permissions::from_mode(0o755)).expect("mode");
+    symlink("run.sh", sample.path().join("link")).expect("a link");
+    let first = sample.commit("first", &[("a/x", "1"), ("b", "1"), ("c/d/e", "1"), (".gitignore", "kept\n")]);
+    sample.git(&["rm", "-q", "-r", "a", "b", "c", "link"]);
+    let second = sample.commit("second", &[("a", "2"), ("b/x", "2"), ("link/x", "2"), ("crlf", "1\r\n2\r\n")]);
+    sample.git(&["rm", "-q", "-r", "a", "link"]);
+    std::fs::set_permissions(sample.path().join("run.sh"), std::fs::Permissions::from_mode(0o644)).expect("mode");
+    symlink("nowhere", sample.path().join("a")).expect("a link");
+    let third = sample.commit("third", &[("link", "3"), ("b/x", "3"), ("ä/ö", "3")]);
+    [first, second, third]
+}
+
+#[test]
+fn commits_follow_each_other_and_the_user_is_left_alone() {
+    let sample = Sample::new();
+    let [first, second, third] = shapes(&sample);
+    // Uncommitted work of all kinds.
+    sample.write("staged", "x");
+    sample.git(&["add", "staged"]);
+    sample.write("b/x", "changed");
+    sample.write("untracked", "x");
+    let before = sample.everything();
+    let held = held(&sample);
+    check(&sample, &held, &first);
+    std::fs::write(held.root().join("kept"), "x").expect("written");
+    for commit in [&third, &first, &second, &first, &third, &second, &third, &third] {
+        check(&sample, &held, commit);
+    }
+    assert!(held.root().join("kept").is_file(), "ignored files stay: nothing went wrong and was made again");
+    assert_eq!(sample.everything(), before);
+}
+
+#[test]
+fn what_builds_leave_behind_does_no_harm() {
+    let sample = Sample::new();
+    let [first, second, _] = shapes(&sample);
+    let held = held(&sample);
+    check(&sample, &held, &first);
+    let root = held.root();
+    // Of the same size and time as before, so that only the content tells.
+    let time = root.join("b").metadata().expect("there").modified().expect("a time");
+    std::fs::write(root.join("b"), "9").expect("written");
+    set_modified(&root.join("b"), time).expect("set");
+    std::fs::write(root.join("new"), "x").expect("written");
+    std::fs::create_dir_all(root.join("c/out/deep")).expect("a folder");
+    std::fs::write(root.join("c/out/deep/file"), "x").expect("written");
+    std::fs::remove_file(root.join("run.sh")).expect("removed");
+    Repository::init(root.join("cloned")).expect("a repository");
+    check(&sample, &held, &first);
+    std::fs::write(root.join("kept"), "x").expect("written");
+    held.check_out(&revision(&sample, &second)).expect("checked out");
+    assert!(root.join("kept").is_file(), "ignored files stay");
+}
+
+#[test]
+fn a_worktree_that_is_not_whole_is_made_again() {
+    let sample = Sample::new();
+    let [first, second, third] = shapes(&sample);
+    let held = held(&sample);
+    let git = held.root().join(".git");
+    let harms: [&dyn Fn(); 6] = [
+        &|| std::fs::write(git.join("HEAD"), "junk").expect("written"),
+        &|| std::fs::write(git.join("index"), "junk").expect("written"),
+        &|| std::fs::write(git.join("index.lock"), "").expect("written"),
+        &|| std::fs::remove_file(git.join("objects/info/alternates")).expect("removed"),
+        &|| std::fs::remove_dir_all(&git).expect("removed"),
+        // Killed between two commits: the ignored name was a file of the commit that was on its way.
+        &|| {
+            std::fs::write(held.unfinished(), &second).expect("written");
+            std::fs::write(held.root().join("kept"), "half").expect("written");
+        },
+    ];
+    for harm in harms {
+        check(&sample, &held, &first);
+        harm();
+        check(&sample, &held, &third);
+    }
+}
+
+#[test]
+fn what_was_written_is_newer_than_all_that_was_built() {
+    let sample = Sample::new();
+    let first = sample.commit("first", &[("Cargo.toml", ""), ("src/a", "1"), ("src/same", "1"), ("src/gone", "1")]);
+    std::fs::remove_file(sample.path().join("src/gone")).expect("removed");
+    let second = sample.commit("second", &[("src/a", "2")]);
+    let place = held(&sample).place.clone();
+    let modified = |name: &str| files(&place).join(name).metadata().expect("there").modified().expect("a time");
+    let newest = || {
+        let text = std::fs::read_to_string(place.join(Clock::FILE)).expect("there");
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(text.parse().expect("a number"))
+    };
+    for commit in [&first, &second, &first] {
+        held(&sample).check_out(&revision(&sample, commit)).expect("checked out");
+        assert!(newest() >= modified("src/a"));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // A clock that was set back: an hour ago it was an hour later.
+    let ahead = SystemTime::now() + Duration::from_secs(3600);
+    Clock { start: ahead, stamp: ahead }.keep(&place).expect("kept");
+    let unchanged = modified("src/same");
+    held(&sample).check_out(&revision(&sample, &second)).expect("checked out");
+    assert!(modified("src/a") > ahead && modified("Cargo.toml") > ahead, "changed, or of a crate that lost a file");
+    assert_eq!(modified("src/same"), unchanged);
+}
+
+#[test]
+fn what_a_commit_does_not_hold_is_named() {
+    let sample = Sample::new();
+    let plain = sample.commit("plain", &[("a", "1"), (".gitattributes", "*.bin filter=lfs\n")]);
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
+    // The second only looks like one.
+    let lfs = sample.commit("lfs", &[("data/w.bin", pointer), ("data/doc.txt", pointer)]);
+    let id = format!("160000,{plain},deps/sub");
+    sample.git(&["update-index", "--add", "--cacheinfo", &id]);
+    sample.git(&["commit", "-q", "-m", "submodule"]);
+    let held = held(&sample);
+    check(&sample, &held, &plain);
+    let error = held.check_out(&revision(&sample, "HEAD")).expect_err("a submodule").to_string();
+    assert!(error.contains("the submodule deps/sub") && error.contains("path:"), "{error}");
+    let error = held.check_out(&revision(&sample, &lfs)).expect_err("a pointer").to_string();
+    assert!(error.contains("data/w.bin is kept by git-lfs"), "{error}");
+    check(&sample, &held, &plain);
+}
+
+#[test]
+fn a_repository_that_borrows_objects_is_followed() {
+    let sample = Sample::new();
+    let [first, second, _] = shapes(&sample);
+    // Two levels, the second named relative to the folder of objects.
+    let (near, far) = (sample.beside("near"), sample.beside("far"));
+    for (from, to) in [(sample.path(), &near), (&near, &far)] {
+        let (from, to) = (from.display().to_string(), to.display().to_string());
+        sample.git(&["clone", "-q", "--shared", &from, &to]);
+    }
+    std::fs::write(near.join(".git/objects/info/alternates"), "../../../user/.git/objects\n").expect("written");
+    let head = resolve(&far, "HEAD").expect("readable").expect("there");
+    let place = place(&sample.beside("cache"), &head).expect("a place");
+    let held = Worktree::take(&place, || {}, || true).expect("a worktree").expect("free");
+    for commit in [&first, &second] {
+        held.check_out(&Revision { commit: commit.clone(), ..head.clone() }).expect("checked out");
+        assert_eq!(tree(&held.root(), &[".git"]), expected(&sample, commit));
+    }
+}
+
+#[test]
+fn a_worktree_has_one_user_at_a_time() {
+    let sample = Sample::new();
+    sample.commit("first", &[("a", "1")]);
+    let first = held(&sample);
+    let (waited, asked) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let stop = || asked.replace(asked.get() + 1) == 1;
+    let second = Worktree::take(&first.place, || waited.set(waited.get() + 1), stop).expect("no error");
+    assert!(second.is_none(), "held by another");
+    assert_eq!(waited.get(), 1);
+    let place = first.place.clone();
+    drop(first);
+    // A process that another test is just starting may hold the descriptor for a moment.
+    asked.set(0);
+    let stop = || asked.replace(asked.get() + 1) == 50;
+    assert!(Worktree::take(&place, || {}, stop).expect("no error").is_some());
+}
+
+#[test]
+fn a_file_that_is_ignored_from_now_on_goes_all_the_same() {
+    let sample = Sample::new();
+    let first = sample.commit("first", &[("made/by/hand", "1"), ("a", "1")]);
+    sample.git(&["rm", "-q", "-r", "made"]);
+    let second = sample.commit("second", &[(".gitignore", "hand\n")]);
+    let held = held(&sample);
+    check(&sample, &held, &first);
+    check(&sample, &held, &second);
+}
+
+#[test]
+fn a_checkout_that_shares_its_repository_shares_the_worktree() {
+    let sample = Sample::new();
+    let [first, second, _] = shapes(&sample);
+    let linked = sample.beside("linked");
+    sample.git(&["worktree", "add", "-q", "--detach", &linked.display().to_string(), &first]);
+    let head = resolve(&linked, "HEAD").expect("readable").expect("there");
+    assert_eq!((&head.repository, &head.commit), (&linked, &first));
+    let place = place(&sample.beside("cache"), &head).expect("a place");
+    let held = held(&sample);
+    assert_eq!(place, held.place);
+    held.check_out(&head).expect("checked out");
+    check(&sample, &held, &second);
+}

@@ -1,0 +1,129 @@
+//! Owns the summary of one pair of processes: its turns become one difference.
+
+use super::estimate::{mad_spread, median};
+
+/// Relative robust spread of block minima above which the minimum is no floor but a lucky draw.
+const MOVING_FLOOR: f64 = 0.03;
+
+/// Fewest blocks whose spread says anything about the floor.
+const BLOCKS_TO_TELL: usize = 4;
+
+/// Times of one pair of processes: ns per iteration, by turn. Where the lengths differ, the extra turns are ignored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PairSamples<'a> {
+    /// The baseline's turns (ns per iteration).
+    pub(crate) a: &'a [f64],
+    /// The candidate's turns (ns per iteration).
+    pub(crate) b: &'a [f64],
+}
+
+/// What one pair of processes says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PairSummary {
+    /// d, the median of the blocks (log ratio B/A).
+    pub(crate) difference: f64,
+    /// z_j, the difference of each block (log ratio B/A).
+    pub(crate) blocks: Vec<f64>,
+    /// Whether a block's time is its minimum; its median where the floor moves.
+    pub(crate) floor: bool,
+}
+
+/// Returns the pair's difference over consecutive blocks of `block` turns; `None` without turns, and where a time is
+/// not a positive number.
+///
+/// z_j = ln(min B) - ln(min A) in block j and d = median of z_j. Noise only ever adds time, so the minimum is the most
+/// repeatable number of a block (Chen & Revels 2016), except where there is no floor, as on memory-bound work: there
+/// the median is taken. That choice looks at the larger spread of the two sides. If it looked at one side, it would
+/// favour a sign, and the coin behind the verdict would no longer be fair.
+///
+/// A last, incomplete block is dropped unless it is the only one. Swapping A and B negates the result exactly.
+pub(crate) fn summarise(samples: PairSamples<'_>, block: usize) -> Option<PairSummary> {
+    let turns = samples.a.len().min(samples.b.len());
+    let (a, b) = (samples.a.get(..turns)?, samples.b.get(..turns)?);
+    if turns == 0 || a.iter().chain(b).any(|time| !time.is_finite() || *time <= 0.0) {
+        return None;
+    }
+    let block = block.clamp(1, turns);
+    let (lowest_a, lowest_b) = (per_block(a, block, minimum)?, per_block(b, block, minimum)?);
+    let floor = lowest_a.len() < BLOCKS_TO_TELL || wobble(&lowest_a)?.max(wobble(&lowest_b)?) <= MOVING_FLOOR;
+    let (typical_a, typical_b) =
+        if floor { (lowest_a, lowest_b) } else { (per_block(a, block, median)?, per_block(b, block, median)?) };
+    let blocks: Vec<f64> = typical_a.iter().zip(&typical_b).map(|(a, b)| b.ln() - a.ln()).collect();
+    Some(PairSummary { difference: median(&blocks)?, blocks, floor })
+}
+
+fn per_block(times: &[f64], block: usize, typical: impl Fn(&[f64]) -> Option<f64>) -> Option<Vec<f64>> {
+    times.chunks_exact(block).map(typical).collect()
+}
+
+fn minimum(times: &[f64]) -> Option<f64> {
+    times.iter().copied().reduce(f64::min)
+}
+
+/// Robust spread relative to the median.
+fn wobble(times: &[f64]) -> Option<f64> {
+    Some(mad_spread(times)? / median(times)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn summary(a: &[f64], b: &[f64], block: usize) -> Option<PairSummary> {
+        summarise(PairSamples { a, b }, block)
+    }
+
+    #[test]
+    fn blocks_by_hand() {
+        let a = [10.0, 11.0, 10.0, 12.0, 9.0];
+        let b = [20.0, 25.0, 40.0, 44.0, 1.0];
+        let got = summary(&a, &b, 2).unwrap();
+        assert_eq!(got.blocks, [20f64.ln() - 10f64.ln(), 40f64.ln() - 10f64.ln()], "the fifth turn is dropped");
+        assert_eq!(got.difference, (got.blocks[0] + got.blocks[1]) / 2.0);
+        assert!(got.floor);
+        assert_eq!(summary(&a, &b, 7).unwrap().blocks, [1f64.ln() - 9f64.ln()], "the only block is kept");
+        assert_eq!(summary(&a, &b[..1], 2).unwrap().blocks, [20f64.ln() - 10f64.ln()], "extra turns are ignored");
+        assert_eq!(summary(&a, &b, 0), summary(&a, &b, 1));
+    }
+
+    #[test]
+    fn bad_samples_give_nothing() {
+        assert_eq!(summary(&[], &[], 5), None);
+        assert_eq!(summary(&[1.0], &[], 5), None);
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(summary(&[1.0, 1.0], &[1.0, bad], 1), None);
+            assert_eq!(summary(&[bad, 1.0], &[1.0, 1.0], 1), None);
+        }
+    }
+
+    #[test]
+    fn a_moving_floor_on_either_side_takes_the_median_on_both() {
+        let steady = [100.0, 101.0, 103.0].repeat(4);
+        let moving: Vec<f64> = [80.0, 100.0, 120.0, 140.0].iter().flat_map(|x| [*x, x * 1.1, x * 1.3]).collect();
+        assert!(summary(&steady, &steady, 3).unwrap().floor);
+        for (a, b) in [(&steady, &moving), (&moving, &steady)] {
+            let got = summary(a, b, 3).unwrap();
+            assert!(!got.floor);
+            assert_eq!(got.blocks[0], median(&b[..3]).unwrap().ln() - median(&a[..3]).unwrap().ln());
+        }
+        assert!(summary(&moving[..9], &steady[..9], 3).unwrap().floor, "three blocks do not tell");
+    }
+
+    proptest! {
+        #[test]
+        fn swapping_the_sides_negates_exactly(
+            turns in prop::collection::vec((1.0..1.2f64, 1.0..1.2f64, 0u8..6, 0u8..6), 1..60),
+            block in 1usize..8,
+        ) {
+            let wild = |time: f64, kind: u8| if kind == 0 { time * 1.5 } else { time };
+            let a: Vec<f64> = turns.iter().map(|(a, _, kind, _)| wild(*a, *kind)).collect();
+            let b: Vec<f64> = turns.iter().map(|(_, b, _, kind)| wild(*b, *kind)).collect();
+            let (forth, back) = (summary(&a, &b, block).unwrap(), summary(&b, &a, block).unwrap());
+            prop_assert_eq!(forth.difference, -back.difference);
+            prop_assert_eq!(forth.blocks, back.blocks.iter().map(|z| -z).collect::<Vec<_>>());
+            prop_assert_eq!(forth.floor, back.floor);
+        }
+    }
+}

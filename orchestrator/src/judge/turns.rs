@@ -1,0 +1,204 @@
+//! Owns how many turns a pair of processes takes.
+
+use super::estimate::{MAD_TO_SIGMA, median};
+use super::pair::PairSummary;
+
+/// Turns of a block: enough that its minimum is a floor, few enough that drift within it does not matter.
+const BLOCK: usize = 5;
+
+/// Turns of a fast workload before anything is known of its noise.
+const FIRST_TURNS: usize = 40;
+
+const FEWEST_TURNS: usize = 10;
+const MOST_TURNS: usize = 200;
+
+/// Median absolute deviation of |X| for standard normal X: the t with P(m - t < |X| < m + t) = 1/2, m = 0.6745.
+const FOLDED_MAD: f64 = 0.3991;
+
+/// How a pair of processes takes its turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TurnPlan {
+    /// Turns of both sides in one pair.
+    pub(crate) turns: usize,
+    /// Turns of one block.
+    pub(crate) block: usize,
+}
+
+/// Returns the plan for the first pairs: 40 turns, fewer where a pair's turns would not fit `budget_ns`.
+///
+/// `turn_ns` is one turn of both sides, untimed parts included. From 10 turns on they are a multiple of the block of 5;
+/// 5 to 9 become one block of 5; fewer are one block.
+pub(crate) fn first_guess(turn_ns: f64, budget_ns: f64) -> TurnPlan {
+    fitted(FIRST_TURNS, turn_ns, budget_ns)
+}
+
+/// Returns the plan for the following pairs, after Kalibera & Jones 2013.
+///
+/// m = sqrt((c_proc/c_turn) (s_w^2/s_b^2)), between 10 and 200, a multiple of 5: the number of turns at which another
+/// turn lowers the variance per second as much as another process. c_proc is `process_ns` (starting and ending a pair
+/// of processes), c_turn is `turn_ns`, s_w^2 the variance that one turn brings into a block, s_b^2 that of differences
+/// beyond what their turns explain. At most as many turns as fit `budget_ns`.
+///
+/// Only |d| and |z - d| are looked at. A plan that depended on signs could prolong what leans one way.
+pub(crate) fn reestimate(pairs: &[PairSummary], process_ns: f64, turn_ns: f64, budget_ns: f64) -> TurnPlan {
+    if pairs.is_empty() {
+        return first_guess(turn_ns, budget_ns);
+    }
+    // Only pairs of two or more blocks tell the spread within, and their blocks always have 5 turns.
+    let within_block = within_variance(pairs);
+    let within_turn = within_block * BLOCK as f64;
+    let between = between_variance(pairs, within_block);
+    let turns = if within_turn <= 0.0 {
+        FEWEST_TURNS
+    } else if between <= 0.0 {
+        MOST_TURNS
+    } else {
+        optimum((process_ns / turn_ns) * (within_turn / between))
+    };
+    fitted(turns, turn_ns, budget_ns)
+}
+
+fn optimum(turns_squared: f64) -> usize {
+    let turns = turns_squared.max(0.0).sqrt();
+    if turns.is_nan() {
+        return FIRST_TURNS; // costs that are not numbers say nothing
+    }
+    let blocks = (turns.clamp(FEWEST_TURNS as f64, MOST_TURNS as f64) / BLOCK as f64).round();
+    blocks as usize * BLOCK
+}
+
+/// Variance of a block's difference around its pair's median.
+fn within_variance(pairs: &[PairSummary]) -> f64 {
+    let deviations: Vec<f64> = pairs.iter().filter(|pair| pair.blocks.len() >= 2).flat_map(deviations).collect();
+    median(&deviations).map_or(0.0, |typical| (MAD_TO_SIGMA * typical).powi(2))
+}
+
+/// |z - d| of a pair without the smallest one, which is the median's own and would pull the spread down; widened by
+/// what fitting the median took away.
+fn deviations(pair: &PairSummary) -> Vec<f64> {
+    let blocks = pair.blocks.len() as f64;
+    let widen = (blocks / (blocks - 1.0)).sqrt();
+    let mut deviations: Vec<f64> = pair.blocks.iter().map(|z| (z - pair.difference).abs() * widen).collect();
+    deviations.sort_by(f64::total_cmp);
+    deviations.split_off(1)
+}
+
+/// Variance of differences that their turns do not explain; may be negative.
+fn between_variance(pairs: &[PairSummary], within_block: f64) -> f64 {
+    let magnitudes: Vec<f64> = pairs.iter().map(|pair| pair.difference.abs()).collect();
+    let typical = median(&magnitudes).unwrap_or(0.0);
+    let around: Vec<f64> = magnitudes.iter().map(|m| (m - typical).abs()).collect();
+    // Around 0 both estimate the same. Far from 0 the first is the shift itself, which would end every pair early.
+    let sigma = (MAD_TO_SIGMA * typical).min(median(&around).unwrap_or(0.0) / FOLDED_MAD);
+    let explained: Vec<f64> = pairs.iter().map(|pair| within_block * median_variance(pair.blocks.len())).collect();
+    sigma.powi(2) - median(&explained).unwrap_or(0.0)
+}
+
+/// Variance of the median of n normal values of variance 1: 1/n up to two, where it is the mean, then nearly pi/(2n).
+fn median_variance(n: usize) -> f64 {
+    let factor = if n <= 2 { 1.0 } else { std::f64::consts::FRAC_PI_2 };
+    factor / n.max(1) as f64
+}
+
+/// Lowers the turns to what fits the budget, in whole blocks.
+fn fitted(turns: usize, turn_ns: f64, budget_ns: f64) -> TurnPlan {
+    let affordable = (budget_ns / turn_ns).floor();
+    // The cast saturates; a ratio that is not a number (0/0) limits nothing.
+    let turns = if affordable.is_nan() || turn_ns <= 0.0 { turns } else { turns.min(affordable as usize) };
+    match turns {
+        0..BLOCK => TurnPlan { turns: turns.max(1), block: turns.max(1) },
+        BLOCK..FEWEST_TURNS => TurnPlan { turns: BLOCK, block: BLOCK },
+        _ => TurnPlan { turns: turns - turns % BLOCK, block: BLOCK },
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const AMPLE: f64 = 1e18;
+
+    fn pair(difference: f64, blocks: &[f64]) -> PairSummary {
+        PairSummary { difference, blocks: blocks.to_vec(), floor: true }
+    }
+
+    #[test]
+    fn first_guess_fits_the_budget() {
+        let got = |affordable: f64| {
+            let plan = first_guess(1e6, 1e6 * affordable);
+            (plan.turns, plan.block)
+        };
+        assert_eq!(got(1000.0), (40, 5));
+        assert_eq!(got(39.9), (35, 5));
+        assert_eq!(got(14.0), (10, 5));
+        assert_eq!(got(9.9), (5, 5));
+        assert_eq!(got(5.0), (5, 5));
+        assert_eq!(got(4.9), (4, 4));
+        assert_eq!(got(0.1), (1, 1));
+        assert_eq!(first_guess(0.0, 1e9).turns, 40);
+        assert_eq!(first_guess(1e6, f64::INFINITY).turns, 40);
+    }
+
+    #[test]
+    fn nothing_within_asks_for_few_turns_and_nothing_between_for_many() {
+        let no_within = vec![pair(0.01, &[0.01; 8]), pair(-0.02, &[-0.02; 8])];
+        assert_eq!(reestimate(&no_within, 1e6, 1e6, AMPLE), TurnPlan { turns: 10, block: 5 });
+        let no_between = vec![pair(0.0, &[-0.01, 0.0, 0.01]); 6];
+        assert_eq!(reestimate(&no_between, 1e6, 1e6, AMPLE), TurnPlan { turns: 200, block: 5 });
+        assert_eq!(reestimate(&no_between, 1e6, 1e6, 5e7), TurnPlan { turns: 50, block: 5 });
+        assert_eq!(reestimate(&[], 1e6, 1e6, AMPLE), first_guess(1e6, AMPLE));
+    }
+
+    fn normal(rng: &mut fastrand::Rng) -> f64 {
+        (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
+    }
+
+    /// Pairs of 8 blocks with spreads `within` (of a block) and `between` around `shift`.
+    fn simulated(within: f64, between: f64, shift: f64, count: usize) -> Vec<PairSummary> {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let one = |rng: &mut fastrand::Rng| {
+            let own = shift + between * normal(rng);
+            let blocks: Vec<f64> = (0..8).map(|_| own + within * normal(rng)).collect();
+            pair(median(&blocks).unwrap(), &blocks)
+        };
+        (0..count).map(|_| one(&mut rng)).collect()
+    }
+
+    #[test]
+    fn many_pairs_find_the_optimum() {
+        // s_w^2 = 5 * 0.01^2 for a turn, s_b^2 = 0.01^2, c_proc/c_turn = 500: sqrt(500 * 5) = 50.
+        let turns = reestimate(&simulated(0.01, 0.01, 0.0, 4000), 5e8, 1e6, AMPLE).turns;
+        assert!((45..=55).contains(&turns), "{turns}");
+        // A true shift of ten spreads costs at most the factor 1.7 that folding brings.
+        let turns = reestimate(&simulated(0.01, 0.01, 0.1, 4000), 5e8, 1e6, AMPLE).turns;
+        assert!((25..=55).contains(&turns), "{turns}");
+    }
+
+    proptest! {
+        #[test]
+        fn signs_do_not_matter(
+            seeds in prop::collection::vec(
+                (-1.0..1.0f64, prop::collection::vec(-1.0..1.0f64, 1..9), any::<bool>()),
+                1..12,
+            ),
+        ) {
+            let signed = |flip: bool| -> Vec<PairSummary> {
+                let of = |x: f64, flipped: bool| if flip && flipped { -x } else { x };
+                seeds.iter().map(|(d, blocks, flipped)| {
+                    pair(of(*d, *flipped), &blocks.iter().map(|z| of(*z, *flipped)).collect::<Vec<_>>())
+                }).collect()
+            };
+            prop_assert_eq!(reestimate(&signed(false), 1e8, 1e6, AMPLE), reestimate(&signed(true), 1e8, 1e6, AMPLE));
+        }
+
+        #[test]
+        fn plans_are_always_usable(turn in 0.0..1e10f64, budget in 0.0..1e10f64, d in -1.0..1.0f64, z in -1.0..1.0f64) {
+            for plan in [first_guess(turn, budget), reestimate(&[pair(d, &[d, z, -z])], 1e6, turn, budget)] {
+                prop_assert!((1..=200).contains(&plan.turns) && plan.turns % plan.block == 0);
+                prop_assert!(plan.turns == 1 || plan.turns as f64 * turn <= budget);
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What to do about a build that failed, where its output tells.
+
+use super::cargo::BuildError;
+use std::path::{Path, PathBuf};
+
+/// The names under which rustup looks for a folder's toolchain, the stronger first.
+pub(crate) const TOOLCHAIN_FILES: [&str; 2] = ["rust-toolchain", "rust-toolchain.toml"];
+
+/// For a program of Rust's that is not there.
+pub(super) fn not_started(command: &str, error: &std::io::Error) -> &'static str {
+    let of_rust = command.starts_with("cargo ") || command.starts_with("rustc ");
+    if of_rust && error.kind() == std::io::ErrorKind::NotFound {
+        "; Rust is not installed or not in PATH: https://rustup.rs says how to get it"
+    } else {
+        ""
+    }
+}
+
+/// The same failure, with advice at the end of its output.
+pub(super) fn explained(error: BuildError, folder: &Path) -> BuildError {
+    match error {
+        BuildError::Failed { command, status, output } => {
+            let output = match advice(&output, folder) {
+                Some(advice) => format!("{output}\nhint: {advice}"),
+                None => output,
+            };
+            BuildError::Failed { command, status, output }
+        }
+        other => other,
+    }
+}
+
+fn advice(output: &str, folder: &Path) -> Option<String> {
+    if output.contains("--locked was passed") {
+        return Some(
+            "git tracks Cargo.lock, so orch builds with --locked, and this Cargo.lock does not fit the manifests beside \
+             it; `cargo update --workspace` brings it up to date, then commit it (a commit that lacks this does not build)"
+                .to_owned(),
+        );
+    }
+    let file = lacks_toolchain(output).then(|| toolchain_file(folder))??;
+    Some(toolchain(&file.display().to_string()))
+}
+
+/// Whether rustup says that it does not have what it was told to use.
+pub(super) fn lacks_toolchain(output: &str) -> bool {
+    output.contains("toolchain") && output.contains("is not installed")
+}
+
+/// What to do where the toolchain that a file names is missing.
+pub(super) fn toolchain(file: &str) -> String {
+    format!("{file} names the toolchain; `rustup toolchain install NAME` gets it")
+}
+
+fn toolchain_file(folder: &Path) -> Option<PathBuf> {
+    let named = folder.ancestors().flat_map(|folder| TOOLCHAIN_FILES.map(|name| folder.join(name)));
+    named.into_iter().find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_fits_what_went_wrong() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inner = folder.path().join("a/b");
+        std::fs::create_dir_all(&inner).expect("a folder");
+        let missing = "error: toolchain '1.2.3-x86_64-unknown-linux-gnu' is not installed";
+        assert_eq!(advice(missing, &inner), None);
+        std::fs::write(folder.path().join("a/rust-toolchain.toml"), "").expect("written");
+        let hint = advice(missing, &inner).expect("advice");
+        assert!(hint.contains("a/rust-toolchain.toml names the toolchain"), "{hint}");
+        let locked = "error: cannot update the lock file /x/Cargo.lock because --locked was passed to prevent this";
+        assert!(advice(locked, &inner).expect("advice").contains("does not fit"));
+        assert_eq!(advice("error[E0425]: cannot find value", &inner), None);
+        let error = std::io::Error::from(std::io::ErrorKind::NotFound);
+        assert!(not_started("cargo build --release in /x", &error).contains("https://rustup.rs"));
+        assert_eq!(not_started("build command in /x", &error), "");
+    }
+}

@@ -1,0 +1,108 @@
+//! Artefacts that were built before, found by everything that went into them.
+
+use super::cargo::{self, BuildError};
+use crate::cache;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Variables that compilers and build scripts listen to. PATH is not among them: the compilers' versions are asked for.
+const VARIABLES: [&str; 16] = [
+    "AR",
+    "CC",
+    "CFLAGS",
+    "CPATH",
+    "CPLUS_INCLUDE_PATH",
+    "CPPFLAGS",
+    "CXX",
+    "CXXFLAGS",
+    "C_INCLUDE_PATH",
+    "LDFLAGS",
+    "LIBRARY_PATH",
+    "PKG_CONFIG_PATH",
+    "RUSTC",
+    "RUSTC_LINKER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_WRAPPER",
+];
+
+/// What decides how a library comes out, gathered as text and known by its hash.
+#[derive(Clone)]
+pub(super) struct Ingredients(String);
+
+impl Ingredients {
+    /// Begins with what is the same for all builds of this user on this machine.
+    pub(super) fn new() -> Self {
+        let mut ingredients = Self("version 1\n".to_owned());
+        for name in VARIABLES {
+            if let Some(value) = std::env::var_os(name) {
+                ingredients.add(name, &value.to_string_lossy());
+            }
+        }
+        for name in ["config.toml", "config"] {
+            let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+            let home = home.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+            if let Some(text) = home.and_then(|home| std::fs::read_to_string(home.join(name)).ok()) {
+                ingredients.add(name, &text);
+            }
+        }
+        ingredients
+    }
+
+    pub(super) fn add(&mut self, name: &str, value: &str) {
+        // With its length, no value can look like the next ingredient.
+        let _ = writeln!(self.0, "{name} {} {value}", value.len());
+    }
+
+    pub(super) fn key(&self) -> String {
+        crate::hash::text(&self.0)
+    }
+}
+
+/// An artefact in the cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) hash: String,
+    /// Flags as the compiler got them, for the record.
+    pub(super) flags: Vec<String>,
+}
+
+/// The artefact of a key, with its file, if it is there and whole.
+pub(super) fn find(key: &str) -> io::Result<Option<(Entry, PathBuf)>> {
+    let Ok(text) = std::fs::read(entry_file(key)?) else { return Ok(None) };
+    let Ok(entry) = serde_json::from_slice::<Entry>(&text) else { return Ok(None) };
+    let library = cache::artefact(&entry.hash)?;
+    match crate::hash::file(&library) {
+        Ok(hash) if hash == entry.hash => Ok(Some((entry, library))),
+        // A machine that lost power may have left half of it, which must not pass for the artefact of a new build.
+        Ok(_) => std::fs::remove_file(&library).map(|()| None),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Notes the artefact of a key.
+pub(super) fn note(key: &str, entry: &Entry) -> io::Result<()> {
+    let file = entry_file(key)?;
+    let beside = file.with_extension(format!("{}.tmp", std::process::id()));
+    std::fs::write(&beside, serde_json::to_vec(entry)?)?;
+    std::fs::rename(beside, file)
+}
+
+fn entry_file(key: &str) -> io::Result<PathBuf> {
+    Ok(cache::subfolder("builds")?.join(format!("{key}.json")))
+}
+
+/// The compilers in use, as they call themselves, and the CPU features that a `target-cpu` stands for.
+pub(super) fn rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
+    let version = cargo::ask("rustc", &["-vV"], folder)?;
+    let facts = cargo::ask("rustc", &["--print", "cfg", "-C", &format!("target-cpu={cpu}")], folder)?;
+    let mut features: Vec<&str> = facts.lines().filter(|line| line.starts_with("target_feature=")).collect();
+    features.sort_unstable();
+    Ok(format!("{version}\n{}", features.join("\n")))
+}
+
+/// The C compiler, as it calls itself; empty where there is none.
+pub(super) fn c(folder: &Path) -> String {
+    cargo::ask("sh", &["-c", "\"${CC:-cc}\" --version"], folder).unwrap_or_default()
+}

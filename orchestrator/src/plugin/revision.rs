@@ -1,0 +1,231 @@
+//! Plugins as they stood at a commit: built in the build worktree, or found among what was built before.
+
+use super::artefacts::{self, Entry, Ingredients};
+use super::build::{self, PluginFailure, Prepared};
+use super::cargo::{self, BuildError, Origin, Watcher};
+use super::{PluginSource, PluginSpec, advice, elf, manifest};
+use crate::cache;
+use crate::git::commit::Contents;
+use crate::git::worktree::{self, Worktree};
+use crate::git::{self, GitState, Revision};
+use crate::protocol::Phase;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Prepares a plugin as it stood at a commit. `root` is the project's, where relative folders start. What lies outside
+/// the commit's repository, or is given as a file, is taken as it is now; [`Prepared::at`] tells.
+pub(crate) fn prepare_at(
+    key: &str,
+    spec: &PluginSpec,
+    root: &Path,
+    revision: &Revision,
+    watch: &mut Watcher,
+) -> Result<Prepared, PluginFailure> {
+    let Some(within) = within(&spec.source, root, revision) else { return build::prepare(key, spec, watch) };
+    let failed = |message: String| {
+        let name = if within.as_os_str().is_empty() { Path::new(".") } else { &within };
+        build_failed(format!("{} at {} ({}): {message}", name.display(), revision.short(), revision.subject))
+    };
+    let order = Order::new(key, spec, revision, within.clone()).map_err(failed)?;
+    let (entry, library) = match order.found().map_err(failed)? {
+        Some(found) => found,
+        None => order.build(watch).map_err(failed)?,
+    };
+    let refused = |message: String| PluginFailure::new(Phase::Load, message);
+    let inspected = elf::inspect(&library)
+        .map_err(|message| refused(format!("{} at {}: {message}", within.display(), revision.short())))?;
+    Ok(Prepared {
+        path: library.clone(),
+        library,
+        hash: entry.hash,
+        flags: entry.flags,
+        cpu_features: inspected.cpu_features,
+        git: GitState::at(revision),
+        at: Some(revision.commit.clone()),
+        env: spec.env.clone(),
+    })
+}
+
+fn build_failed(message: String) -> PluginFailure {
+    PluginFailure::new(Phase::Build, message)
+}
+
+/// The folder of a plugin inside the commit's repository; `None` if it is not the commit's to give.
+fn within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<PathBuf> {
+    if matches!(source, PluginSource::File(_)) {
+        return None;
+    }
+    let folder = manifest::plain(&std::path::absolute(root.join(source.folder())).ok()?);
+    // The folder may be gone by now; what is above it is there.
+    let existing = folder.ancestors().find(|folder| folder.exists())?;
+    let folder = existing.canonicalize().ok()?.join(folder.strip_prefix(existing).ok()?);
+    // Another repository inside this one has commits of its own.
+    let same = git::root_of(&folder).as_deref() == Some(&revision.repository);
+    same.then(|| folder.strip_prefix(&revision.repository).ok().map(Path::to_owned))?
+}
+
+/// One plugin at one commit.
+struct Order<'a> {
+    key: &'a str,
+    source: &'a PluginSource,
+    revision: &'a Revision,
+    /// The plugin's folder inside the repository.
+    within: PathBuf,
+    contents: Contents,
+    /// Where the worktree and what belongs to it lies.
+    place: PathBuf,
+    /// Everything that decides about the library but borrowed Cargo.locks.
+    ingredients: Ingredients,
+}
+
+impl<'a> Order<'a> {
+    fn new(key: &'a str, spec: &'a PluginSpec, revision: &'a Revision, within: PathBuf) -> Result<Self, String> {
+        let contents = Contents::of(revision).map_err(|error| format!("git: {}", error.message()))?;
+        if !contents.has_folder(&within) {
+            return Err(format!(
+                "{} does not exist at {}; name a commit that has it, or leave the plugin out",
+                within.display(),
+                revision.short()
+            ));
+        }
+        let cached = cache::subfolder("worktrees").and_then(|folder| folder.canonicalize()).map_err(text)?;
+        let place = worktree::place(&cached, revision).map_err(text)?;
+        std::fs::create_dir_all(&place).map_err(text)?;
+        let ingredients = Ingredients::new();
+        let mut order = Self { key, source: &spec.source, revision, within, contents, place, ingredients };
+        order.gather()?;
+        Ok(order)
+    }
+
+    fn gather(&mut self) -> Result<(), String> {
+        self.ingredients.add("commit", &self.revision.commit);
+        self.ingredients.add("folder", &self.within.to_string_lossy());
+        let (toolchain, file) = self.toolchain_folder().map_err(text)?;
+        let explained = |error: BuildError| match (&error, &file) {
+            (BuildError::Failed { output, .. }, Some(file)) if advice::lacks_toolchain(output) => {
+                format!("{error}\nhint: {}", advice::toolchain(&file.display().to_string()))
+            }
+            _ => error.to_string(),
+        };
+        match self.source {
+            PluginSource::Crate { cpu, .. } => {
+                let outside = self.outside()?;
+                self.ingredients.add("crate", &cargo::flags(&worktree::files(&self.place), cpu).join("\n"));
+                self.ingredients.add("profile", "release");
+                self.ingredients.add("rust", &artefacts::rust(&toolchain, cpu).map_err(explained)?);
+                for folder in outside {
+                    let content = manifest::content(&folder).unwrap_or_else(|error| error.to_string());
+                    self.ingredients.add(&folder.to_string_lossy(), &content);
+                }
+            }
+            PluginSource::Command { command, .. } => {
+                self.ingredients.add("command", command);
+                let header = cache::include_folder().map_err(text)?;
+                self.ingredients.add("header", &header.to_string_lossy());
+                // A command may call cargo or not.
+                self.ingredients.add("rust", &artefacts::rust(&toolchain, "native").unwrap_or_default());
+            }
+            PluginSource::File(_) => {}
+        }
+        self.ingredients.add("c", &artefacts::c(&toolchain));
+        Ok(())
+    }
+
+    /// The path dependencies outside the repository; an error if the commit does not hold what it should.
+    fn outside(&self) -> Result<std::collections::BTreeSet<PathBuf>, String> {
+        let repository = &self.revision.repository;
+        let read = |path: &Path| match path.strip_prefix(repository) {
+            Ok(name) => self.contents.text(name),
+            Err(_) => std::fs::read_to_string(path).ok(),
+        };
+        manifest::outside(repository, &repository.join(&self.within), &read).map_err(text)
+    }
+
+    /// A folder in which rustup chooses the compiler that the commit asks for, and the commit's file that says so. Only
+    /// with it can be told what a build would give, without checking anything out.
+    fn toolchain_folder(&self) -> io::Result<(PathBuf, Option<PathBuf>)> {
+        for file in self.within.ancestors().flat_map(|folder| advice::TOOLCHAIN_FILES.map(|name| folder.join(name))) {
+            let Some(text) = self.contents.text(&file) else { continue };
+            let name = file.file_name().unwrap_or_default();
+            let folder = self.place.join(format!("toolchain-{}", &crate::hash::text(&text)[..16]));
+            std::fs::create_dir_all(&folder)?;
+            let beside = folder.join(format!("{}.tmp", std::process::id()));
+            std::fs::write(&beside, &text)?;
+            std::fs::rename(beside, folder.join(name))?;
+            return Ok((folder, Some(file)));
+        }
+        Ok((self.place.clone(), None))
+    }
+
+    /// The folders, from the plugin's own upwards, where a workspace without a Cargo.lock of the commit's might be.
+    fn unlocked(&self) -> impl Iterator<Item = PathBuf> {
+        let unlocked = |folder: &&Path| self.contents.text(&folder.join("Cargo.lock")).is_none();
+        self.within.ancestors().filter(unlocked).map(|folder| worktree::files(&self.place).join(folder))
+    }
+
+    /// The key under which the artefact is kept. Which Cargo.lock is lent depends on what was built before.
+    fn cache_key(&self) -> io::Result<String> {
+        let mut all = self.ingredients.clone();
+        if matches!(self.source, PluginSource::Crate { .. }) {
+            for folder in self.unlocked() {
+                // `join` with the empty name of the root ends in a slash, which cargo's names do not.
+                let lock = crate::hash::file(&cargo::kept_lock(&manifest::plain(&folder))?);
+                all.add("lock", &lock.unwrap_or_default());
+            }
+        }
+        Ok(all.key())
+    }
+
+    fn found(&self) -> Result<Option<(Entry, PathBuf)>, String> {
+        self.cache_key().and_then(|key| artefacts::find(&key)).map_err(text)
+    }
+
+    fn build(&self, watch: &mut Watcher) -> Result<(Entry, PathBuf), String> {
+        let waiting = || (watch.show)("waiting: another orch builds a commit of this repository");
+        let held = Worktree::take(&self.place, waiting, watch.stop).map_err(text)?;
+        let Some(held) = held else { return Err("stopped while waiting for another build".to_owned()) };
+        // The one who was waited for may have built the same.
+        if let Some(found) = self.found()? {
+            return Ok(found);
+        }
+        held.check_out(self.revision).map_err(text)?;
+        for folder in self.unlocked() {
+            // A lock that a build lent and was killed before it took it back.
+            let _ = std::fs::remove_file(folder.join("Cargo.lock"));
+        }
+        let before = self.cache_key().map_err(text)?;
+        let built = self.run(&held.root(), watch)?;
+        let hash = crate::hash::file(&built.library).map_err(text)?;
+        let library = cache::keep(&built.library, &hash).and_then(std::path::absolute).map_err(text)?;
+        let entry = Entry { hash, flags: built.flags };
+        // The build may have changed the lent Cargo.lock; from either it gives this.
+        for key in [before, self.cache_key().map_err(text)?] {
+            artefacts::note(&key, &entry).map_err(text)?;
+        }
+        Ok((entry, library))
+    }
+
+    fn run(&self, root: &Path, watch: &mut Watcher) -> Result<cargo::Built, String> {
+        let folder = manifest::plain(&root.join(&self.within));
+        match self.source {
+            PluginSource::Crate { cpu, .. } => cargo::build_crate(&folder, cpu, Origin::Folder(root), watch),
+            PluginSource::Command { command, .. } => {
+                let out = self.place.join("commands");
+                std::fs::create_dir_all(&out).map_err(text)?;
+                let identity = crate::hash::text(&format!("{}\0{}\0{command}", self.key, self.within.display()));
+                let out = out.join(format!("{}.so", &identity[..32]));
+                let include = cache::include_folder().map_err(text)?;
+                cargo::build_command(&folder, command, &out, &include, watch)
+            }
+            PluginSource::File(path) => Ok(cargo::Built { library: path.clone(), flags: Vec::new() }),
+        }
+        .map_err(text)
+    }
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Two fresh workers that take turns on the same CPUs: the unit of every comparison of times.
+//!
+//! Whatever could tell the sides apart is decided by a coin: which is spawned first, which loads and sets up first, and
+//! which begins each turn. Everything else is the same for both: arguments, environment, addresses, iterations.
+
+use super::interrupt::Interrupt;
+use super::process::{Launch, left_behind};
+use super::reap;
+use super::remains::{End, PassFailure};
+use super::watch::{self, Watch};
+use crate::protocol::{Go, Phase, Ready, Reply, Shift, Turned};
+use crate::worker::page::Page;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// Index of the baseline in everything that comes in twos.
+pub(crate) const A: usize = 0;
+/// Index of the candidate.
+pub(crate) const B: usize = 1;
+
+/// What is drawn before a pair is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Coins {
+    /// The side whose process is spawned first.
+    pub(crate) spawn_first: usize,
+    /// The side that loads, sets up and warms up first.
+    pub(crate) load_first: usize,
+    /// Where both workers have their memory.
+    pub(crate) shift: Shift,
+    pub(crate) stack: usize,
+}
+
+impl Coins {
+    /// Places differ from pair to pair, so that no verdict hangs on a lucky one. What costs time depends on the lower
+    /// twelve bits of addresses, and on which pages share a set of the caches.
+    pub(crate) fn draw(random: &mut fastrand::Rng) -> Self {
+        Self {
+            spawn_first: random.usize(..2),
+            load_first: random.usize(..2),
+            shift: Shift { heap: 16 * random.usize(..256), pages: random.usize(..512) },
+            stack: 16 * random.usize(..256),
+        }
+    }
+}
+
+/// How the turns of a pair are taken, decided when both workers are warm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turns {
+    pub(crate) iterations: u64,
+    pub(crate) count: usize,
+    pub(crate) untimed: bool,
+}
+
+/// How a pair ended.
+#[derive(Debug)]
+pub(crate) enum PairEnd {
+    Done(Box<PairDone>),
+    /// One side failed or was skipped; the other was ended.
+    Failed {
+        side: usize,
+        phase: Phase,
+        message: String,
+    },
+    Interrupted,
+}
+
+/// A pair's samples, by side.
+#[derive(Debug)]
+pub(crate) struct PairDone {
+    pub(crate) turned: [Turned; 2],
+    /// The side that began each turn.
+    pub(crate) turn_first: Vec<usize>,
+    pub(crate) wall: Duration,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Runs one pair. `plan` decides the turns when both sides are warm; `random` gives the coins of the turns.
+pub(crate) fn run(
+    launches: [&Launch; 2],
+    coins: &Coins,
+    plan: impl FnOnce([&Ready; 2]) -> Turns,
+    random: &mut fastrand::Rng,
+    interrupt: &Interrupt,
+) -> io::Result<PairEnd> {
+    let started = Instant::now();
+    let (_common, common_file) = Page::create()?;
+    let mut pair = Pair { workers: spawn(launches, coins.spawn_first)?, failed: None, interrupt };
+    for side in order(coins.load_first) {
+        pair.workers[side].hand_over(launches[side].request, Some(common_file.as_fd()))?;
+        pair.until(|workers| workers[side].ready().is_some() || workers[side].has_answered())?;
+    }
+    let mut begun = None;
+    if let [Some(a), Some(b)] = [A, B].map(|side| pair.workers[side].ready().cloned()) {
+        let turns = plan([&a, &b]);
+        let turn_first: Vec<usize> = (0..turns.count).map(|_| random.usize(..2)).collect();
+        for side in [A, B] {
+            pair.workers[side].go(&go(turns, &turn_first, side))?;
+        }
+        begun = Some(turn_first);
+    }
+    pair.until(|workers| workers.iter().all(Watch::is_over))?;
+    let wall = started.elapsed();
+    let mut warnings: Vec<String> =
+        pair.workers.iter().flat_map(|worker| left_behind(reap::sweep(worker.pid()))).collect();
+    // The side that ended by itself says why; the other was only told to.
+    let blamed = pair.failed.unwrap_or(A);
+    let mut replies = Vec::new();
+    for side in order(blamed) {
+        match pair.workers[side].remains().judge(launches[side], &mut warnings) {
+            Ok(reply) => replies.push((side, reply)),
+            Err(PassFailure::Interrupted) => return Ok(PairEnd::Interrupted),
+            Err(PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message }) => {
+                return Ok(PairEnd::Failed { side, phase, message });
+            }
+        }
+    }
+    replies.sort_by_key(|(side, _)| *side);
+    let mut turned = replies.into_iter().map(|(_, reply)| reply);
+    match (begun, turned.next(), turned.next()) {
+        (Some(turn_first), Some(Reply::Turned(a)), Some(Reply::Turned(b))) => {
+            Ok(PairEnd::Done(Box::new(PairDone { turned: [a, b], turn_first, wall, warnings })))
+        }
+        _ => Ok(PairEnd::Failed {
+            side: blamed,
+            phase: Phase::Run,
+            message: "the worker sent another answer than asked for".to_owned(),
+        }),
+    }
+}
+
+fn order(first: usize) -> [usize; 2] {
+    if first == A { [A, B] } else { [B, A] }
+}
+
+fn spawn(launches: [&Launch; 2], first: usize) -> io::Result<[Watch; 2]> {
+    let [one, other] = order(first).map(|side| Watch::spawn(launches[side]));
+    Ok(if first == A { [one?, other?] } else { [other?, one?] })
+}
+
+/// A worker's places in the common order: turn t has the places 2t and 2t + 1.
+fn go(turns: Turns, turn_first: &[usize], side: usize) -> Go {
+    let places = (0u32..).zip(turn_first).map(|(turn, first)| 2 * turn + u32::from(*first != side)).collect();
+    Go { iterations: turns.iterations, untimed: turns.untimed, places }
+}
+
+/// Both workers, and which of them failed first.
+struct Pair<'a> {
+    workers: [Watch; 2],
+    failed: Option<usize>,
+    interrupt: &'a Interrupt,
+}
+
+impl Pair<'_> {
+    /// Waits until `done`, or until both workers are over.
+    fn until(&mut self, done: impl Fn(&[Watch; 2]) -> bool) -> io::Result<()> {
+        while !done(&self.workers) && !self.workers.iter().all(Watch::is_over) {
+            let until = self
+                .workers
+                .iter_mut()
+                .filter(|worker| !worker.is_over())
+                .map(|worker| worker.press(self.interrupt))
+                .min();
+            let [a, b] = &self.workers;
+            watch::wait(&[a, b], until.unwrap_or_default(), self.interrupt)?;
+            self.workers.iter_mut().try_for_each(Watch::look)?;
+            self.end_together();
+        }
+        Ok(())
+    }
+
+    /// When a side has failed, the other waits for turns that will never come.
+    fn end_together(&mut self) {
+        for side in [A, B] {
+            if self.failed.is_none() && self.workers[side].has_failed() {
+                self.failed = Some(side);
+                self.workers[1 - side].stop(End::Gone);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_belongs_to_one_side() {
+        let turn_first = [A, B, B, A, B];
+        let turns = Turns { iterations: 1, count: turn_first.len(), untimed: true };
+        let mut all: Vec<u32> = [A, B].into_iter().flat_map(|side| go(turns, &turn_first, side).places).collect();
+        assert_eq!(go(turns, &turn_first, A).places, [0, 3, 5, 6, 9]);
+        all.sort_unstable();
+        assert_eq!(all, (0..10).collect::<Vec<u32>>());
+    }
+}

@@ -1,0 +1,398 @@
+//! A worker process from spawn to burial: its request, its output, its answers, its end.
+
+use super::interrupt::Interrupt;
+use super::remains::{End, Remains};
+use crate::protocol::{self, Farewell, Go, Phase, Ready, Reply, Request};
+use crate::worker::page::Page;
+use crate::worker::{ARGUMENT, MARK};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use serde::Serialize;
+use std::io::{self, IoSlice, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// A worker that was asked to end has this long to say where it was. It takes microseconds, but a virtual machine may
+/// stand still for some hundred milliseconds; only a plugin that ignores SIGTERM ever costs all of it.
+const GRACE: Duration = Duration::from_secs(1);
+/// From closing its files to being gone an ending process takes much less.
+const MOMENT: Duration = Duration::from_millis(50);
+/// How much of a plugin's output is kept: its last words.
+const TAIL: usize = 4 << 10;
+/// A variable of which only the length matters: the environment lies above the stack.
+const STACK: &str = "ORCH_STACK";
+
+/// What a worker is started with.
+pub(crate) struct Launch<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) timeout: Duration,
+    pub(crate) threads: usize,
+    /// Variables that the scenario gives to the plugin.
+    pub(crate) env: &'a [(String, String)],
+    /// The run's mark, by which its processes are recognised.
+    pub(crate) mark: &'a str,
+    /// Set for the workers of a pair: no address is random, and the stack begins this many bytes lower, so that both
+    /// have everything at the same place.
+    pub(crate) stack: Option<usize>,
+}
+
+fn spawn(launch: &Launch, socket: UnixStream) -> io::Result<Child> {
+    let threads = launch.threads.to_string();
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(ARGUMENT).env_clear();
+    // A small, fixed environment: its size shifts the stack, and its content is no plugin's business.
+    for name in ["PATH", "HOME", "USER", "TMPDIR", "LANG", "TZ", "GLIBC_TUNABLES"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    for (name, value) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("MALLOC_")) {
+            command.env(name, value);
+        }
+    }
+    for name in ["ORCH_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"] {
+        command.env(name, &threads);
+    }
+    command.envs(launch.env.iter().map(|(name, value)| (name, value))).env(MARK, launch.mark);
+    if let Some(bytes) = launch.stack {
+        command.env(STACK, "-".repeat(bytes));
+    }
+    command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    if launch.stack.is_some() { without_random_addresses(|| command.spawn()) } else { command.spawn() }
+}
+
+/// Runs `spawn` so that the process it starts gets no random addresses. Where the system forbids that, it gets them, and
+/// pairs differ more.
+fn without_random_addresses<T>(spawn: impl FnOnce() -> T) -> T {
+    const ASK: libc::c_ulong = 0xffff_ffff;
+    // SAFETY: personality only reads or sets flags of the calling thread, which its children inherit.
+    let before = unsafe { libc::personality(ASK) };
+    let flag = libc::ADDR_NO_RANDOMIZE;
+    if before >= 0 {
+        // SAFETY: as above.
+        unsafe { libc::personality((before | flag) as libc::c_ulong) };
+    }
+    let spawned = spawn();
+    if before >= 0 {
+        // SAFETY: as above.
+        unsafe { libc::personality(before as libc::c_ulong) };
+    }
+    spawned
+}
+
+/// A worker and everything that comes from it.
+pub(super) struct Watch {
+    child: Child,
+    page: Page,
+    page_file: OwnedFd,
+    pid: Pid,
+    pidfd: OwnedFd,
+    channel: UnixStream,
+    incoming: Vec<u8>,
+    junk: Option<String>,
+    /// When the other end of the channel was closed.
+    hung_up: Option<Instant>,
+    /// It was closed well before the worker was gone.
+    closed_channel: bool,
+    ready: Option<Ready>,
+    reply: Option<Reply>,
+    farewell: Option<Farewell>,
+    stdout: Output,
+    stderr: Output,
+    deadline: Instant,
+    end: End,
+    /// When the worker will be killed, once it was asked to end.
+    kill_at: Option<Instant>,
+    status: Option<ExitStatus>,
+}
+
+/// The tail of an output stream and how much there was.
+struct Output {
+    pipe: Option<OwnedFd>,
+    tail: Vec<u8>,
+    bytes: u64,
+    /// Of those, what came when the plugin had been set up.
+    measured_bytes: u64,
+}
+
+impl Output {
+    fn new(pipe: Option<OwnedFd>) -> io::Result<Self> {
+        if let Some(pipe) = &pipe {
+            rustix::io::ioctl_fionbio(pipe, true)?;
+        }
+        Ok(Self { pipe, tail: Vec::new(), bytes: 0, measured_bytes: 0 })
+    }
+
+    /// Reads what is there, without waiting.
+    fn drain(&mut self, while_measuring: bool) {
+        let mut buffer = [0u8; 16 << 10];
+        while let Some(pipe) = &self.pipe {
+            match rustix::io::read(pipe, &mut buffer) {
+                Ok(0) => self.pipe = None,
+                Ok(count) => {
+                    self.bytes += count as u64;
+                    if while_measuring {
+                        self.measured_bytes += count as u64;
+                    }
+                    self.tail.extend_from_slice(&buffer[..count]);
+                    let extra = self.tail.len().saturating_sub(TAIL);
+                    self.tail.drain(..extra);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return,
+                Err(_) => self.pipe = None,
+            }
+        }
+    }
+
+    /// The last line that says something; notes on how to get a backtrace do not.
+    fn last_words(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.tail);
+        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("note: "))?;
+        let clean: String = line.chars().filter(|c| !c.is_control()).take(300).collect();
+        (!clean.is_empty()).then_some(clean)
+    }
+}
+
+impl Watch {
+    /// Spawns a worker; its time begins now.
+    pub(super) fn spawn(launch: &Launch) -> io::Result<Self> {
+        let deadline = Instant::now() + launch.timeout;
+        let (page, page_file) = Page::create()?;
+        let (channel, theirs) = UnixStream::pair()?;
+        channel.set_nonblocking(true)?;
+        let mut child = spawn(launch, theirs)?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::other("the worker has no process id"))?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+        let stdout = Output::new(child.stdout.take().map(OwnedFd::from))?;
+        let stderr = Output::new(child.stderr.take().map(OwnedFd::from))?;
+        Ok(Self {
+            child,
+            page,
+            page_file,
+            pid,
+            pidfd,
+            channel,
+            incoming: Vec::new(),
+            junk: None,
+            hung_up: None,
+            closed_channel: false,
+            ready: None,
+            reply: None,
+            farewell: None,
+            stdout,
+            stderr,
+            deadline,
+            end: End::Gone,
+            kill_at: None,
+            status: None,
+        })
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// What the worker of a pair said before its turns.
+    pub(super) fn ready(&self) -> Option<&Ready> {
+        self.ready.as_ref()
+    }
+
+    /// Whether the worker's result is there, be it a failure.
+    pub(super) fn has_answered(&self) -> bool {
+        self.reply.is_some()
+    }
+
+    /// Whether the worker can give no result any more: it said so, or it is gone without one.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.reply, Some(Reply::Failed(_))) || self.junk.is_some() || (self.is_over() && self.reply.is_none())
+    }
+
+    /// Whether the worker is dead and buried.
+    pub(super) fn is_over(&self) -> bool {
+        self.status.is_some()
+    }
+
+    /// Sends the shared pages' descriptors and the request. A worker that is already dead shows later.
+    pub(super) fn hand_over(&mut self, request: &Request, common: Option<BorrowedFd>) -> io::Result<()> {
+        use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+        let descriptors: Vec<BorrowedFd> = [Some(self.page_file.as_fd()), common].into_iter().flatten().collect();
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        match sendmsg(&self.channel, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL) {
+            Ok(_) => self.say(request),
+            Err(rustix::io::Errno::PIPE) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Tells the worker of a pair that the turns begin.
+    pub(super) fn go(&mut self, go: &Go) -> io::Result<()> {
+        self.say(go)
+    }
+
+    /// Sends a whole message, however long it is.
+    fn say(&mut self, message: &impl Serialize) -> io::Result<()> {
+        self.channel.set_nonblocking(false)?;
+        match protocol::send(&mut self.channel, message) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => self.channel.set_nonblocking(true),
+        }
+    }
+
+    /// Begins to end the worker when its time is up or the user wants to stop, and makes sure that it does end.
+    /// Returns how long nothing more is to be done.
+    pub(super) fn press(&mut self, interrupt: &Interrupt) -> Duration {
+        let now = Instant::now();
+        if self.kill_at.is_none() && (now >= self.deadline || interrupt.requested()) {
+            self.stop(if interrupt.requested() { End::Interrupted } else { End::TimedOut });
+        }
+        if self.kill_at.is_some_and(|at| now >= at) {
+            self.signal(Signal::KILL);
+            self.kill_at = Some(now + GRACE);
+        }
+        self.kill_at.unwrap_or(self.deadline).saturating_duration_since(now)
+    }
+
+    /// Asks the worker to end, giving the reason.
+    pub(super) fn stop(&mut self, end: End) {
+        self.end = end;
+        self.signal(Signal::TERM);
+        self.kill_at = Some(Instant::now() + GRACE);
+    }
+
+    /// Takes in what has come; buries the worker if it has ended.
+    pub(super) fn look(&mut self) -> io::Result<()> {
+        if self.is_over() {
+            return Ok(());
+        }
+        let gone = self.is_gone()?;
+        self.read();
+        if gone {
+            // A process that ends closes its files a moment before it is gone.
+            self.closed_channel = self.hung_up.is_some_and(|at| at.elapsed() > MOMENT);
+            self.status = Some(self.child.wait()?);
+            // What the process wrote last is still in the pipes.
+            self.read();
+        }
+        Ok(())
+    }
+
+    fn is_gone(&self) -> io::Result<bool> {
+        let mut list = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        match poll(&mut list, Some(&Timespec::default())) {
+            Ok(_) => Ok(!list[0].revents().is_empty()),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The descriptors on which something may come from the worker.
+    fn interests(&self) -> Vec<PollFd<'_>> {
+        if self.is_over() {
+            return Vec::new();
+        }
+        let mut list = vec![PollFd::new(&self.pidfd, PollFlags::IN)];
+        if self.farewell.is_none() && self.hung_up.is_none() {
+            list.push(PollFd::new(&self.channel, PollFlags::IN));
+        }
+        list.extend(
+            [&self.stdout, &self.stderr]
+                .into_iter()
+                .filter_map(|output| output.pipe.as_ref())
+                .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
+        );
+        list
+    }
+
+    /// What is known of a worker that is over.
+    pub(super) fn remains(&self) -> Remains<'_> {
+        Remains {
+            page: self.page.get(),
+            reply: self.reply.as_ref(),
+            farewell: self.farewell.as_ref(),
+            junk: self.junk.as_deref(),
+            closed_channel: self.closed_channel,
+            status: self.status.unwrap_or_default(),
+            end: self.end,
+            output_bytes: self.stdout.bytes + self.stderr.bytes,
+            measured_bytes: self.stdout.measured_bytes + self.stderr.measured_bytes,
+            last_words: self.stderr.last_words().or_else(|| self.stdout.last_words()),
+        }
+    }
+
+    /// Signals the worker, which may have left its group, and the group.
+    fn signal(&self, signal: Signal) {
+        let _ = kill_process_group(self.pid, signal);
+        let _ = pidfd_send_signal(&self.pidfd, signal);
+    }
+
+    fn read(&mut self) {
+        let measuring = self.page.get().phase() as u32 > Phase::Setup as u32;
+        self.stdout.drain(measuring);
+        self.stderr.drain(measuring);
+        let mut buffer = [0u8; 16 << 10];
+        loop {
+            match self.channel.read(&mut buffer) {
+                Ok(0) => {
+                    self.hung_up.get_or_insert_with(Instant::now);
+                    break;
+                }
+                Ok(count) if self.junk.is_none() => self.incoming.extend_from_slice(&buffer[..count]),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        if let Err(error) = self.parse() {
+            self.junk = Some(error.to_string());
+            self.incoming.clear();
+        }
+    }
+
+    fn parse(&mut self) -> io::Result<()> {
+        if self.reply.is_none() {
+            match protocol::take(&mut self.incoming)? {
+                Some(Reply::Ready(ready)) if self.ready.is_none() => {
+                    self.ready = Some(ready);
+                    self.reply = protocol::take(&mut self.incoming)?;
+                }
+                other => self.reply = other,
+            }
+        }
+        if self.reply.is_some() && self.farewell.is_none() {
+            self.farewell = protocol::take(&mut self.incoming)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.is_over() {
+            // Only after an error of ours: the worker must not outlive the run.
+            self.signal(Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Waits until something comes from one of the workers, or for at most `until`.
+pub(super) fn wait(watches: &[&Watch], until: Duration, interrupt: &Interrupt) -> io::Result<()> {
+    let mut list: Vec<PollFd> = watches.iter().flat_map(|watch| watch.interests()).collect();
+    // A descriptor that stays readable would keep the wait from waiting once the workers were asked to end.
+    if watches.iter().all(|watch| watch.kill_at.is_none()) {
+        list.push(PollFd::new(interrupt.descriptor(), PollFlags::IN));
+    }
+    let timeout = Timespec::try_from(until + Duration::from_millis(1)).ok();
+    match poll(&mut list, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

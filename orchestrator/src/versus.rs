@@ -1,0 +1,294 @@
+//! Two builds against each other, workload by workload: what is exact first, then pairs of processes, then the verdicts.
+
+use crate::comparison::entries::{self, Facts};
+use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
+use crate::measure::clock::ScopeClock;
+use crate::pass::{PassEnd, PassName, PassResult};
+use crate::plan::{self, Plan, Step, StepKind};
+use crate::plugin::build::{PluginFailure, Prepared};
+use crate::plugin::catalog::WorkloadInfo;
+use crate::protocol::Reply;
+use crate::record::assemble::{self, Facts as JobFacts};
+use crate::record::{JobRecord, PluginFile};
+use crate::runner::contest::{self, Contest, Contested, Ground, Limits};
+use crate::runner::event::Observer;
+use crate::runner::execute::{self, Setting};
+use crate::runner::interrupt::Interrupt;
+use crate::scenario::Job;
+use std::collections::HashMap;
+use std::io;
+
+/// A change is explained by the fastest of this many profiles of each side.
+const PROFILES: u32 = 5;
+
+/// One workload with what each side runs.
+pub(crate) struct Match {
+    pub(crate) jobs: [Job; 2],
+    pub(crate) sides: [Result<Prepared, PluginFailure>; 2],
+    pub(crate) info: [Option<WorkloadInfo>; 2],
+    /// Why a side does not have the workload.
+    pub(crate) unknown: [Option<String>; 2],
+    /// The relative difference of time that matters.
+    pub(crate) margin: f64,
+    /// What the reader of the verdict has to know.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What is the same for all workloads.
+pub(crate) struct Terms<'a> {
+    pub(crate) cpus: &'a [usize],
+    pub(crate) clock: ScopeClock,
+    pub(crate) mark: &'a str,
+    pub(crate) limits: Limits,
+    /// Measures identical code as if it were not.
+    pub(crate) control: bool,
+}
+
+/// Measures and judges all matches.
+pub(crate) fn measure(
+    matches: &[Match],
+    terms: &Terms,
+    random: &mut fastrand::Rng,
+    interrupt: &Interrupt,
+    observer: &mut dyn Observer,
+) -> io::Result<Outcome> {
+    let mut versus = Versus { matches, terms, random, interrupt, observer, ends: HashMap::new() };
+    versus.exact_passes()?;
+    let codes: Vec<Code> = matches.iter().map(code).collect();
+    let records: Vec<[JobRecord; 2]> = (0..matches.len()).map(|index| versus.records(index, None)).collect();
+    let chosen: Vec<usize> = (0..matches.len())
+        .filter(|&index| {
+            let sides = [&records[index][0], &records[index][1]];
+            let same = codes[index] == Code::Identical && !terms.control;
+            !same && entries::missing(sides).is_none() && !entries::output_differs(sides)
+        })
+        .collect();
+    let contested = versus.pairs(&chosen)?;
+    versus.explain(&contested)?;
+    let mut outcome = Outcome { entries: Vec::new(), workloads: Vec::new(), interrupted: interrupt.requested() };
+    for (index, (each, code)) in matches.iter().zip(codes).enumerate() {
+        let contested = contested.get(&index);
+        let (entries, workload) = versus.conclude(index, each, code, contested);
+        outcome.entries.extend(entries);
+        outcome.workloads.push(workload);
+    }
+    Ok(outcome)
+}
+
+struct Versus<'a> {
+    matches: &'a [Match],
+    terms: &'a Terms<'a>,
+    random: &'a mut fastrand::Rng,
+    interrupt: &'a Interrupt,
+    observer: &'a mut dyn Observer,
+    /// The exact passes of each match and side.
+    ends: HashMap<(usize, usize), Vec<PassEnd>>,
+}
+
+/// The same file and the same parameters: then libraries and input files are the same too, because both sides load it
+/// from one place, now.
+fn code(each: &Match) -> Code {
+    let [Ok(a), Ok(b)] = &each.sides else { return Code::Unknown("a side was not built".to_owned()) };
+    let [a_job, b_job] = &each.jobs;
+    if a.hash == b.hash && a_job.params == b_job.params && a.env == b.env {
+        return Code::Identical;
+    }
+    if a_job.params != b_job.params {
+        return Code::Unknown("the sides have different parameters".to_owned());
+    }
+    Code::Different
+}
+
+impl Versus<'_> {
+    /// Profiles and counts every workload on both sides; identical code only once.
+    fn exact_passes(&mut self) -> io::Result<()> {
+        let mut jobs = Vec::new();
+        let mut places = Vec::new();
+        for (index, each) in self.matches.iter().enumerate() {
+            let sides = if code(each) == Code::Identical { 0..1 } else { 0..2 };
+            for side in sides.filter(|_| each.unknown.iter().all(Option::is_none)) {
+                jobs.push(exact_job(each, index, side));
+                places.push((index, side));
+            }
+        }
+        let plan = plan::build(&jobs, self.random.u64(..));
+        let ends = self.execute(&jobs, &plan)?;
+        for (job, place) in jobs.iter().zip(places) {
+            let own: Vec<PassEnd> = ends.iter().filter(|end| end.job == job.id).cloned().collect();
+            if code(&self.matches[place.0]) == Code::Identical {
+                self.ends.insert((place.0, 1), own.clone());
+            }
+            self.ends.insert(place, own);
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, jobs: &[Job], plan: &Plan) -> io::Result<Vec<PassEnd>> {
+        let mut plugins = HashMap::new();
+        for (index, each) in self.matches.iter().enumerate() {
+            for side in 0..2 {
+                plugins.insert(key(index, side), each.sides[side].clone());
+            }
+        }
+        let setting =
+            Setting { jobs, plugins: &plugins, cpus: self.terms.cpus, clock: self.terms.clock, mark: self.terms.mark };
+        Ok(execute::execute(&setting, plan, Vec::new(), None, self.interrupt, self.observer)?.ends)
+    }
+
+    fn records(&self, index: usize, contested: Option<&Contested>) -> [JobRecord; 2] {
+        let typical = contested.map(contest::typical);
+        [0, 1].map(|side| self.record(index, side, typical.and_then(|typical| typical[side])))
+    }
+
+    fn record(&self, index: usize, side: usize, iteration_ns: Option<f64>) -> JobRecord {
+        let each = &self.matches[index];
+        // Timing is the pairs' business: a job without rounds is measured when it is profiled and counted.
+        let mut job = each.jobs[side].clone();
+        job.settings.rounds = 0;
+        let plugin = match &each.sides[side] {
+            Ok(prepared) => PluginFile {
+                path: prepared.path.display().to_string(),
+                hash: Some(prepared.hash.clone()),
+                git: Some(prepared.git.clone()),
+            },
+            Err(_) => PluginFile { path: job.plugin.clone(), hash: None, git: None },
+        };
+        let mut ends = self.ends.get(&(index, side)).cloned().unwrap_or_default();
+        // The profile that was disturbed least tells most about where the time goes.
+        ends.sort_by(|one, other| profiled_ns(one).total_cmp(&profiled_ns(other)));
+        assemble::job(JobFacts {
+            job: &job,
+            info: each.info[side].as_ref(),
+            plugin,
+            ends: ends.iter().collect(),
+            seed: 0,
+            iteration_ns,
+            interrupted: self.interrupt.requested() && ends.len() < 3,
+        })
+    }
+
+    /// Pairs of the chosen matches, by index.
+    fn pairs(&mut self, chosen: &[usize]) -> io::Result<HashMap<usize, Contested>> {
+        let contests: Vec<Contest> = chosen
+            .iter()
+            .filter_map(|&index| {
+                let each = &self.matches[index];
+                let [Ok(a), Ok(b)] = &each.sides else { return None };
+                let [a_job, b_job] = &each.jobs;
+                Some(Contest { jobs: [a_job, b_job], prepared: [a, b], margin: each.margin })
+            })
+            .collect();
+        let ground =
+            Ground { cpus: self.terms.cpus, clock: self.terms.clock, mark: self.terms.mark, limits: self.terms.limits };
+        let contested = contest::measure(&contests, &ground, self.random, self.interrupt, self.observer)?;
+        Ok(chosen.iter().copied().zip(contested).collect())
+    }
+
+    /// Profiles again what has changed, sides in turns: one profile is one cold process.
+    fn explain(&mut self, contested: &HashMap<usize, Contested>) -> io::Result<()> {
+        use crate::judge::verdict::Finding;
+        let mut changed: Vec<usize> = contested
+            .iter()
+            .filter(|(_, contested)| matches!(contested.finding, Finding::Higher | Finding::Lower))
+            .map(|(index, _)| *index)
+            .collect();
+        changed.sort_unstable();
+        let jobs: Vec<Job> =
+            changed.iter().flat_map(|&index| [0, 1].map(|side| exact_job(&self.matches[index], index, side))).collect();
+        for _ in 1..PROFILES {
+            let steps = (0..jobs.len()).map(|job| Step { job, kind: StepKind::Profile }).collect();
+            let ends = self.execute(&jobs, &Plan { seed: 0, steps })?;
+            for (place, index) in changed.iter().enumerate() {
+                for side in 0..2 {
+                    let id = &jobs[2 * place + side].id;
+                    let own = ends.iter().filter(|end| end.job == *id && matches!(end.result, PassResult::Reply(_)));
+                    self.ends.entry((*index, side)).or_default().extend(own.cloned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn conclude(
+        &self,
+        index: usize,
+        each: &Match,
+        code: Code,
+        contested: Option<&Contested>,
+    ) -> (Vec<Entry>, Workload) {
+        let id = &each.jobs[0].id;
+        let records = self.records(index, contested);
+        let sides = [&records[0], &records[1]];
+        let missing = unknown(each).or_else(|| entries::missing(sides));
+        // As a control, the same code is judged as if nobody knew.
+        let judged = if self.terms.control && code == Code::Identical { Code::Different } else { code.clone() };
+        let entries = match &missing {
+            Some(reason) => vec![entries::lost(id, each.margin, reason)],
+            None => entries::of(&Facts {
+                id,
+                sides,
+                code: &judged,
+                margin: each.margin,
+                contested,
+                unpaired: "the user stopped before any pair was measured",
+            }),
+        };
+        let verdict = head::of_workload(&entries);
+        let changed = entries.iter().any(entries::is_change);
+        let mut warnings: Vec<String> = each.notes.clone();
+        for (record, name) in records.iter().zip(["A", "B"]) {
+            warnings.extend(record.warnings.iter().map(|warning| format!("{name}: {warning}")));
+        }
+        warnings.extend(contested.iter().flat_map(|contested| contested.warnings.clone()));
+        let workload = Workload {
+            id: id.clone(),
+            workload: records[0].workload.clone(),
+            params: each.jobs[0].params.clone(),
+            threads: each.jobs[0].settings.threads,
+            verdict,
+            trade_off: entries.iter().any(|entry| entry.trade_off),
+            code,
+            missing,
+            warnings,
+            scopes: if changed { scopes::changes(sides[0], sides[1]) } else { Vec::new() },
+            pairs: contested.map(|contested| contested.pairs.clone()).unwrap_or_default(),
+            wall_ns: contested.map_or(0, |contested| u64::try_from(contested.wall.as_nanos()).unwrap_or(u64::MAX)),
+        };
+        (entries, workload)
+    }
+}
+
+fn unknown(each: &Match) -> Option<String> {
+    let lost: Vec<String> = each
+        .unknown
+        .iter()
+        .zip(["A", "B"])
+        .filter_map(|(reason, name)| Some(format!("{name} does not have it: {}", reason.as_ref()?)))
+        .collect();
+    (!lost.is_empty()).then(|| lost.join("; "))
+}
+
+/// Key of a match's plugin on one side.
+fn key(index: usize, side: usize) -> String {
+    format!("{index}/{side}")
+}
+
+/// The job of the exact passes of one side: with an id of its own, and not timed.
+fn exact_job(each: &Match, index: usize, side: usize) -> Job {
+    let mut job = each.jobs[side].clone();
+    job.plugin = key(index, side);
+    job.id = format!("{} ({})", job.id, ["A", "B"][side]);
+    job.settings.rounds = 0;
+    job
+}
+
+/// Time per iteration of a profile; infinite for other passes, so that profiles are sorted first.
+fn profiled_ns(end: &PassEnd) -> f64 {
+    match (&end.pass, &end.result) {
+        (PassName::Profile, PassResult::Reply(reply)) => match &**reply {
+            Reply::Profiled(profile) => profile.run_ns as f64 / profile.iterations.max(1) as f64,
+            _ => f64::INFINITY,
+        },
+        _ => f64::INFINITY,
+    }
+}
