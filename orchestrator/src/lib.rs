@@ -1,6 +1,7 @@
 //! `orch`, a benchmark orchestrator. `docs/ARCHITECTURE.md` says what lies where and why.
 
 mod cache;
+mod calibration;
 mod cli;
 mod comparison;
 mod counting;

@@ -322,6 +322,9 @@ pub(crate) struct Count {
     pub(crate) resident_growth: i64,
     pub(crate) counters: Vec<Counter>,
     pub(crate) complaints: Vec<String>,
+    /// Where the workload's code begins, as addresses within the library; empty if the plugin does not say.
+    #[serde(default)]
+    pub(crate) code: Vec<u64>,
 }
 
 /// Sent when the plugin has been torn down.

@@ -2,11 +2,13 @@
 
 use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
+use crate::judge::verdict::Finding;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{PassEnd, PassName, PassResult};
 use crate::plan::{self, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::catalog::WorkloadInfo;
+use crate::plugin::code::{self, Sameness};
 use crate::protocol::Reply;
 use crate::record::assemble::{self, Facts as JobFacts};
 use crate::record::{JobRecord, PluginFile};
@@ -54,7 +56,7 @@ pub(crate) fn measure(
 ) -> io::Result<Outcome> {
     let mut versus = Versus { matches, terms, random, interrupt, observer, ends: HashMap::new() };
     versus.exact_passes()?;
-    let codes: Vec<Code> = matches.iter().map(code).collect();
+    let codes: Vec<Code> = matches.iter().map(identity).collect();
     let records: Vec<[JobRecord; 2]> = (0..matches.len()).map(|index| versus.records(index, None)).collect();
     let chosen: Vec<usize> = (0..matches.len())
         .filter(|&index| {
@@ -64,6 +66,7 @@ pub(crate) fn measure(
         })
         .collect();
     let contested = versus.pairs(&chosen)?;
+    let codes = versus.look_into(codes, &contested);
     versus.explain(&contested)?;
     let mut outcome = Outcome { entries: Vec::new(), workloads: Vec::new(), interrupted: interrupt.requested() };
     for (index, (each, code)) in matches.iter().zip(codes).enumerate() {
@@ -87,7 +90,7 @@ struct Versus<'a> {
 
 /// The same file and the same parameters: then libraries and input files are the same too, because both sides load it
 /// from one place, now.
-fn code(each: &Match) -> Code {
+fn identity(each: &Match) -> Code {
     let [Ok(a), Ok(b)] = &each.sides else { return Code::Unknown("a side was not built".to_owned()) };
     let [a_job, b_job] = &each.jobs;
     if a.hash == b.hash && a_job.params == b_job.params && a.env == b.env {
@@ -105,7 +108,7 @@ impl Versus<'_> {
         let mut jobs = Vec::new();
         let mut places = Vec::new();
         for (index, each) in self.matches.iter().enumerate() {
-            let sides = if code(each) == Code::Identical { 0..1 } else { 0..2 };
+            let sides = if identity(each) == Code::Identical { 0..1 } else { 0..2 };
             for side in sides.filter(|_| each.unknown.iter().all(Option::is_none)) {
                 jobs.push(exact_job(each, index, side));
                 places.push((index, side));
@@ -115,7 +118,7 @@ impl Versus<'_> {
         let ends = self.execute(&jobs, &plan)?;
         for (job, place) in jobs.iter().zip(places) {
             let own: Vec<PassEnd> = ends.iter().filter(|end| end.job == job.id).cloned().collect();
-            if code(&self.matches[place.0]) == Code::Identical {
+            if identity(&self.matches[place.0]) == Code::Identical {
                 self.ends.insert((place.0, 1), own.clone());
             }
             self.ends.insert(place, own);
@@ -184,9 +187,37 @@ impl Versus<'_> {
         Ok(chosen.iter().copied().zip(contested).collect())
     }
 
+    /// Compares the machine code of what is not equivalent: the same code at other places accuses nobody.
+    fn look_into(&self, codes: Vec<Code>, contested: &HashMap<usize, Contested>) -> Vec<Code> {
+        let look = |(index, code): (usize, Code)| {
+            let open = contested.get(&index).is_some_and(|contested| contested.finding != Finding::Equivalent);
+            if open && code == Code::Different { self.machine_code(index).unwrap_or(code) } else { code }
+        };
+        codes.into_iter().enumerate().map(look).collect()
+    }
+
+    /// What the machine code of both sides' libraries says; nothing where a library cannot be read.
+    fn machine_code(&self, index: usize) -> Option<Code> {
+        let [Ok(a), Ok(b)] = &self.matches[index].sides else { return None };
+        let beginnings = |side: usize| {
+            let ends = self.ends.get(&(index, side)).map(Vec::as_slice).unwrap_or_default();
+            ends.iter().find_map(|end| match &end.result {
+                PassResult::Reply(reply) => Some(reply.as_count()?.code.clone()),
+                _ => None,
+            })
+        };
+        let (a_file, b_file) = (std::fs::read(&a.library).ok()?, std::fs::read(&b.library).ok()?);
+        let compared = code::compare(&a_file, &b_file, &beginnings(0)?, &beginnings(1)?);
+        Some(match compared {
+            Ok(Sameness::Same { .. }) => Code::OnlyLayout,
+            Ok(Sameness::Changed(changes)) => Code::Changed(changes),
+            Ok(Sameness::Unknown(why)) => Code::Unknown(why),
+            Err(error) => Code::Unknown(error.to_string()),
+        })
+    }
+
     /// Profiles again what has changed, sides in turns: one profile is one cold process.
     fn explain(&mut self, contested: &HashMap<usize, Contested>) -> io::Result<()> {
-        use crate::judge::verdict::Finding;
         let mut changed: Vec<usize> = contested
             .iter()
             .filter(|(_, contested)| matches!(contested.finding, Finding::Higher | Finding::Lower))

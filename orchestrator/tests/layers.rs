@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 22] = [
     "hash",
     "format",
     "judge",
@@ -16,6 +16,7 @@ const LAYERS: [&str; 21] = [
     "cache",
     "git",
     "machine",
+    "calibration",
     "worker",
     "plugin",
     "scenario",
@@ -30,7 +31,7 @@ const LAYERS: [&str; 21] = [
 ];
 
 /// Outside things with one home each: the crate and the module that may name it.
-const HOMES: [(&str, &str); 8] = [
+const HOMES: [(&str, &str); 9] = [
     ("git2", "git"),
     ("libloading", "worker"),
     ("minijinja", "render"),
@@ -39,6 +40,7 @@ const HOMES: [(&str, &str); 8] = [
     ("clap", "cli"),
     ("object", "plugin"),
     ("toml", "plugin"),
+    ("iced_x86", "plugin"),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

@@ -17,6 +17,8 @@ pub(super) enum Command {
     Run(RunOptions),
     /// Judges two builds, variants or records against each other
     Compare(CompareOptions),
+    /// Measures how much verdicts can be trusted here
+    Doctor(DoctorOptions),
     /// Shows plugins, workloads, parameters and metrics
     List(ListOptions),
     /// Prints the JSON Schema of scenario files, for editors
@@ -86,6 +88,20 @@ pub(super) struct CompareOptions {
     /// Repeats the coins of an earlier comparison [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorOptions {
+    /// Rebuilds each plugin crate so many times with unrelated code before its own, and measures how the times of the same
+    /// code differ; later comparisons widen their margins accordingly
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) rebuilds: usize,
+    /// The scenario whose workloads are measured [default: scenarios/nightly.yaml, else the only scenario]
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<PathBuf>,
+    /// Only jobs whose id matches; * stands for any text, ? for one character
+    #[arg(long, value_name = "GLOB")]
+    pub(super) filter: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
 use super::sides::{self, Common, SideJobs, Variation};
 use super::subject::{self, Subject};
+use crate::calibration;
 use crate::comparison::{self, Comparison, Side, SideKind, Verdict, head, stored};
 use crate::git;
 use crate::judge::verdict::{self, ALPHA};
@@ -15,6 +16,7 @@ use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
 use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::cargo;
+use crate::plugin::{PluginSource, PluginSpec};
 use crate::protocol::Phase;
 use crate::record::{PluginFile, Record, ScenarioRecord, store};
 use crate::render;
@@ -22,7 +24,7 @@ use crate::runner::contest::Limits;
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, Purpose};
-use crate::scenario::quantity;
+use crate::scenario::{Job, quantity};
 use crate::versus::{self, Match, Terms};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -124,7 +126,15 @@ impl Session<'_> {
         let Some(b) = sides::plugins(&subjects[1], &scenarios[1], &common, &mut progress)? else { return Ok(None) };
         let plugins = [&a, &b];
         let jobs = sides::jobs(&common, [&scenarios[0], &scenarios[1]], plugins)?;
-        let matches: Vec<Match> = jobs.into_iter().map(|job| matched(job, subjects, plugins)).collect();
+        let machine = Machine::read();
+        let kept = calibration::Calibration::load(&machine);
+        let matches: Vec<Match> = jobs
+            .into_iter()
+            .map(|job| {
+                let tau = self.tau(&kept, &job.jobs[0]);
+                matched(job, tau, subjects, plugins)
+            })
+            .collect();
         let held =
             lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || self.interrupt.requested())
                 .map_err(|error| Failure::system("cannot take the lock", &error))?;
@@ -141,7 +151,17 @@ impl Session<'_> {
         let outcome = versus::measure(&matches, &terms, &mut random, &self.interrupt, &mut progress)
             .map_err(|error| Failure::system("the comparison ended early", &error))?;
         let sides = [0, 1].map(|side| self.side(side, &subjects[side], plugins[side]));
-        Ok(Some(self.comparison(outcome, sides, Machine::read(), cargo::rustc_version())))
+        Ok(Some(self.comparison(outcome, sides, machine, cargo::rustc_version())))
+    }
+
+    /// The build effect of a workload, as far as it was measured; 0 for plugins that orch does not build.
+    fn tau(&self, kept: &calibration::Calibration, job: &Job) -> f64 {
+        let spec = self.loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin).map(|(_, spec)| spec);
+        let Some(PluginSpec { source: PluginSource::Crate { folder, .. }, .. }) = spec else { return 0.0 };
+        let params = serde_json::Value::Object(job.params.clone()).to_string();
+        let subject =
+            calibration::Subject { folder, workload: &job.workload, params: &params, threads: job.settings.threads };
+        kept.build_effect(subject).map_or(0.0, |effect| effect.tau)
     }
 
     /// Compares what two records hold.
@@ -287,7 +307,8 @@ impl Session<'_> {
     }
 }
 
-fn matched(job: SideJobs, subjects: &[Subject; 2], plugins: [&Plugins; 2]) -> Match {
+/// One workload of both sides, with the margin that its build effect `tau` asks for.
+fn matched(job: SideJobs, tau: f64, subjects: &[Subject; 2], plugins: [&Plugins; 2]) -> Match {
     let SideJobs { jobs, unknown } = job;
     let of = |side: usize| {
         let key = &jobs[side].plugin;
@@ -296,7 +317,7 @@ fn matched(job: SideJobs, subjects: &[Subject; 2], plugins: [&Plugins; 2]) -> Ma
         })
     };
     let info = |side: usize| plugins[side].described.get(&jobs[side].plugin)?.workload(&jobs[side].workload).cloned();
-    let margin = verdict::margin(jobs[0].settings.tolerance, 0.0);
+    let margin = verdict::margin(jobs[0].settings.tolerance, tau);
     let today = |side: usize| {
         let taken_as_it_is = matches!(of(side), Ok(Prepared { at: None, .. }));
         (taken_as_it_is && matches!(subjects[side], Subject::Revision(_))).then(|| {

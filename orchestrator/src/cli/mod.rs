@@ -2,6 +2,7 @@
 
 mod args;
 mod compare;
+mod doctor;
 mod dry_run;
 pub(crate) mod exit;
 mod list;
@@ -32,6 +33,7 @@ pub(crate) fn main() -> Exit {
     let result = match &arguments.command {
         Command::Run(options) => run::run(options),
         Command::Compare(options) => compare::compare(options),
+        Command::Doctor(options) => doctor::doctor(options),
         Command::List(options) => list::list(options),
         Command::Schema => list::schema(),
     };

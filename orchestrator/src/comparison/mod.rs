@@ -9,6 +9,7 @@ mod tests;
 
 use crate::git::GitState;
 use crate::machine::Machine;
+use crate::plugin::code::Change as CodeChange;
 use crate::record::{PluginFile, ScenarioRecord};
 use crate::runner::contest::PairRecord;
 use indexmap::IndexMap;
@@ -156,6 +157,8 @@ pub(crate) enum Code {
     /// Different files, but the machine code that the workload can reach is the same.
     OnlyLayout,
     Different,
+    /// Different, and these functions and data are.
+    Changed(Vec<CodeChange>),
     /// Not compared, and why.
     Unknown(String),
 }

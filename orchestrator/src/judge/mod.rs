@@ -7,6 +7,7 @@
 //! data are summarised, how many turns are taken, or how large a difference is counted.
 
 pub(crate) mod assessment;
+pub(crate) mod build_effect;
 pub(crate) mod e_bh;
 pub(crate) mod e_process;
 pub(crate) mod estimate;

@@ -1,7 +1,7 @@
 //! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept, hashed.
 
 use super::cargo::{Origin, Watcher};
-use super::{PluginSource, PluginSpec, cargo, elf};
+use super::{PluginSource, PluginSpec, cargo, elf, padding};
 use crate::cache;
 use crate::git::{self, GitState};
 use crate::protocol::Phase;
@@ -38,22 +38,43 @@ impl PluginFailure {
 
 /// Builds a plugin if it has to be built, and inspects the result. A library that the user gave is loaded where it is.
 pub(crate) fn prepare(key: &str, spec: &PluginSpec, watch: &mut Watcher) -> Result<Prepared, PluginFailure> {
-    prepare_as(key, spec, !matches!(spec.source, PluginSource::File(_)), watch)
+    prepare_as(key, spec, !matches!(spec.source, PluginSource::File(_)), None, watch)
 }
 
 /// The same, but what workers load is always orch's own copy: both sides of a pair then have names of one length.
 pub(crate) fn prepare_kept(key: &str, spec: &PluginSpec, watch: &mut Watcher) -> Result<Prepared, PluginFailure> {
-    prepare_as(key, spec, true, watch)
+    prepare_as(key, spec, true, None, watch)
 }
 
-fn prepare_as(key: &str, spec: &PluginSpec, kept: bool, watch: &mut Watcher) -> Result<Prepared, PluginFailure> {
+/// The same crate with `bytes` of code that nobody calls before its own. Other sources cannot be padded.
+pub(crate) fn prepare_padded(
+    key: &str,
+    spec: &PluginSpec,
+    bytes: usize,
+    watch: &mut Watcher,
+) -> Result<Prepared, PluginFailure> {
+    if !matches!(spec.source, PluginSource::Crate { .. }) {
+        let message = format!("plugin `{key}` is no crate: orch does not link it, and cannot move its code");
+        return Err(PluginFailure::new(Phase::Build, message));
+    }
+    let linker = padding::linker(bytes).map_err(|error| PluginFailure::new(Phase::Build, error.to_string()))?;
+    prepare_as(key, spec, true, Some(&linker), watch)
+}
+
+fn prepare_as(
+    key: &str,
+    spec: &PluginSpec,
+    kept: bool,
+    linker: Option<&Path>,
+    watch: &mut Watcher,
+) -> Result<Prepared, PluginFailure> {
     // Before the build, which may leave files behind.
     let git = git::state_of(&spec.source.folder());
     let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
     let (path, flags) = match &spec.source {
         PluginSource::Crate { folder, cpu } => {
-            let built =
-                cargo::build_crate(folder, cpu, Origin::Workspace, watch).map_err(|error| build_failed(&error))?;
+            let built = cargo::build_crate(folder, cpu, Origin::Workspace, linker, watch)
+                .map_err(|error| build_failed(&error))?;
             (built.library, built.flags)
         }
         PluginSource::Command { folder, command } => {

@@ -49,12 +49,25 @@ pub(crate) enum Origin<'a> {
     Folder(&'a Path),
 }
 
-/// Builds a plugin crate in release mode; each line of cargo's output goes to `show` as it comes.
-pub(crate) fn build_crate(folder: &Path, cpu: &str, origin: Origin, watch: &mut Watcher) -> Result<Built, BuildError> {
-    build_in(folder, cpu, origin, watch).map_err(|error| advice::explained(error, folder))
+/// Builds a plugin crate in release mode; each line of cargo's output goes to `show` as it comes. `linker`, if given,
+/// links the crate itself; nothing else is built anew for it.
+pub(crate) fn build_crate(
+    folder: &Path,
+    cpu: &str,
+    origin: Origin,
+    linker: Option<&Path>,
+    watch: &mut Watcher,
+) -> Result<Built, BuildError> {
+    build_in(folder, cpu, origin, linker, watch).map_err(|error| advice::explained(error, folder))
 }
 
-fn build_in(folder: &Path, cpu: &str, origin: Origin, watch: &mut Watcher) -> Result<Built, BuildError> {
+fn build_in(
+    folder: &Path,
+    cpu: &str,
+    origin: Origin,
+    linker: Option<&Path>,
+    watch: &mut Watcher,
+) -> Result<Built, BuildError> {
     let manifest = folder.join("Cargo.toml");
     let workspace = workspace_of(&manifest)?;
     let flags = match origin {
@@ -63,7 +76,13 @@ fn build_in(folder: &Path, cpu: &str, origin: Origin, watch: &mut Watcher) -> Re
     };
     let mut command = clean("cargo");
     command
-        .args(["build", "--release", "--lib", "--message-format=json-render-diagnostics", "--manifest-path"])
+        .args([
+            if linker.is_some() { "rustc" } else { "build" },
+            "--release",
+            "--lib",
+            "--message-format=json-render-diagnostics",
+            "--manifest-path",
+        ])
         .arg(&manifest)
         .arg("--target-dir")
         .arg(target_folder(&workspace.root, cpu)?)
@@ -71,6 +90,9 @@ fn build_in(folder: &Path, cpu: &str, origin: Origin, watch: &mut Watcher) -> Re
         .current_dir(folder);
     if workspace.lock_is_tracked {
         command.arg("--locked");
+    }
+    if let Some(linker) = linker {
+        command.arg("--").arg(format!("-Clinker={}", linker.display()));
     }
     let _lock = LockFile::lend(&workspace.root)?;
     let messages = run(command, &format!("cargo build --release in {}", folder.display()), watch)?;

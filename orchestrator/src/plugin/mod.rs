@@ -5,8 +5,10 @@ mod artefacts;
 pub(crate) mod build;
 pub(crate) mod cargo;
 pub(crate) mod catalog;
+pub(crate) mod code;
 pub(crate) mod elf;
 mod manifest;
+mod padding;
 pub(crate) mod revision;
 mod spec;
 

@@ -208,7 +208,7 @@ impl<'a> Order<'a> {
     fn run(&self, root: &Path, watch: &mut Watcher) -> Result<cargo::Built, String> {
         let folder = manifest::plain(&root.join(&self.within));
         match self.source {
-            PluginSource::Crate { cpu, .. } => cargo::build_crate(&folder, cpu, Origin::Folder(root), watch),
+            PluginSource::Crate { cpu, .. } => cargo::build_crate(&folder, cpu, Origin::Folder(root), None, watch),
             PluginSource::Command { command, .. } => {
                 let out = self.place.join("commands");
                 std::fs::create_dir_all(&out).map_err(text)?;

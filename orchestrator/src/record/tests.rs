@@ -49,6 +49,7 @@ fn counted(run: u32, allocations: u64, elsewhere: u64) -> PassEnd {
         resident_growth: 0,
         counters: vec![Counter { name: "flop".into(), sum: 8000.0 }],
         complaints: Vec::new(),
+        code: Vec::new(),
     };
     end(PassName::Count, run, PassResult::Reply(Box::new(Reply::Counted(count))))
 }

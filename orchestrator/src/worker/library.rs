@@ -3,7 +3,7 @@
 use super::host;
 use crate::protocol::PluginErrorKind;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use orch_sdk::abi::{self, DigestExt, Host, Instance, Plugin, ResetExt, Status, Str};
+use orch_sdk::abi::{self, CodeExt, DigestExt, Host, Instance, Plugin, ResetExt, Status, Str};
 use std::ffi::CStr;
 use std::mem::{ManuallyDrop, offset_of};
 use std::path::Path;
@@ -11,6 +11,9 @@ use std::ptr::null_mut;
 
 /// Keeps the library mapped for ever: its code may still be on some thread's stack.
 const RTLD_NODELETE: i32 = libc::RTLD_NODELETE;
+
+/// A plugin that never says "no more" is not asked for ever.
+const MOST_BEGINNINGS: u32 = 64;
 
 /// What went wrong in a call into a plugin.
 #[derive(Debug)]
@@ -91,6 +94,21 @@ impl LoadedPlugin {
         unsafe {
             let covers = offset_of!(ResetExt, reset) + size_of::<usize>();
             (!extension.is_null() && (*extension).struct_size as usize >= covers).then(|| (*extension).reset)?
+        }
+    }
+
+    /// The addresses of the functions at which a workload's code begins; none if the plugin does not say.
+    pub(crate) fn code(&self, workload: &str) -> Vec<u64> {
+        let extension = self.extension(abi::CODE_EXT).cast::<CodeExt>();
+        // SAFETY: as for the digest; the name outlives the call.
+        unsafe {
+            let covers = offset_of!(CodeExt, begin) + size_of::<usize>();
+            if extension.is_null() || ((*extension).struct_size as usize) < covers {
+                return Vec::new();
+            }
+            let Some(begin) = (*extension).begin else { return Vec::new() };
+            let addresses = (0..MOST_BEGINNINGS).map(|index| begin(Str::new(workload), index).addr() as u64);
+            addresses.take_while(|address| *address != 0).collect()
         }
     }
 

@@ -121,7 +121,11 @@ impl Stage<'_> {
         }
         let mut instance = self.phase(Phase::Create, || plugin.create(&request.workload, &request.params))?;
         self.phase(Phase::Setup, || instance.setup())?;
-        let reply = self.measure(&mut instance, request.pass, &request.cpus, line)?;
+        let mut reply = self.measure(&mut instance, request.pass, &request.cpus, line)?;
+        if let Reply::Counted(count) = &mut reply {
+            let base = self.page.library_base.load(std::sync::atomic::Ordering::Relaxed);
+            count.code = plugin.code(&request.workload).iter().map(|address| address.saturating_sub(base)).collect();
+        }
         line.answer(&reply);
         self.phase(Phase::Teardown, || instance.teardown())?;
         self.phase(Phase::Destroy, || {

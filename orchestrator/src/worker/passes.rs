@@ -108,6 +108,7 @@ pub(super) fn count(
         resident_growth: signed(resident_bytes()) - signed(resident_before),
         counters: collected.counters,
         complaints: collected.complaints,
+        code: Vec::new(),
     }))
 }
 

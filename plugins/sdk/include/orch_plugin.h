@@ -208,6 +208,17 @@ typedef struct {
   orch_status (*reset)(orch_instance *self);
 } orch_reset;
 
+/* Extension "orch.code/1": where a workload's own code begins, so that two builds of the plugin can be told to have the
+ * same machine code for it, whatever else of the plugin changed. */
+#define ORCH_CODE_EXT "orch.code/1"
+typedef struct {
+  uint32_t struct_size; /* sizeof(orch_code) */
+
+  /* Returns the address of the function with that index, counted from 0, or NULL after the last one. From these functions
+   * all code and data are reached that the workload's times depend on: what it does in run, and what prepares it. */
+  const void *(*begin)(orch_str workload, uint32_t index);
+} orch_code;
+
 /* The first five fields of an orch_plugin. */
 #define ORCH_PLUGIN_INIT ORCH_MAGIC, ORCH_ABI_MAJOR, ORCH_ABI_MINOR, (uint32_t)sizeof(orch_plugin), 0
 

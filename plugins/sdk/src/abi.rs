@@ -19,6 +19,8 @@ pub const CPU_FEATURES_SYMBOL: &str = "orch_plugin_cpu_features";
 pub const DIGEST_EXT: &std::ffi::CStr = c"orch.digest/1";
 /// Extension id of [`ResetExt`].
 pub const RESET_EXT: &std::ffi::CStr = c"orch.reset/1";
+/// Extension id of [`CodeExt`].
+pub const CODE_EXT: &std::ffi::CStr = c"orch.code/1";
 
 /// What a plugin function returns: one of the `ORCH_*` constants of the header.
 pub type Status = i32;
@@ -112,7 +114,7 @@ pub struct Plugin {
     pub teardown: Option<unsafe extern "C" fn(*mut Instance) -> Status>,
     /// Frees the instance.
     pub destroy: Option<unsafe extern "C" fn(*mut Instance)>,
-    /// Looks up a plugin extension by id: [`DIGEST_EXT`], [`RESET_EXT`].
+    /// Looks up a plugin extension by id: [`DIGEST_EXT`], [`RESET_EXT`], [`CODE_EXT`].
     pub get_extension: Option<unsafe extern "C" fn(*const c_char) -> *const c_void>,
 }
 
@@ -134,6 +136,15 @@ pub struct ResetExt {
     pub reset: Option<unsafe extern "C" fn(*mut Instance) -> Status>,
 }
 
+/// Extension [`CODE_EXT`]: where a workload's own code begins.
+#[repr(C)]
+pub struct CodeExt {
+    /// Size in bytes of the plugin's version of this struct.
+    pub struct_size: u32,
+    /// The address of the function with that index, from which code of the workload is reached; NULL after the last.
+    pub begin: Option<unsafe extern "C" fn(Str, u32) -> *const c_void>,
+}
+
 // SAFETY: the tables hold plain numbers and function pointers and are never written after they are made;
 // `Host::ctx` is only followed by the host itself, which keeps it valid on every thread.
 unsafe impl Sync for Host {}
@@ -143,6 +154,8 @@ unsafe impl Sync for Plugin {}
 unsafe impl Sync for DigestExt {}
 // SAFETY: as above.
 unsafe impl Sync for ResetExt {}
+// SAFETY: as above.
+unsafe impl Sync for CodeExt {}
 
 // The layout that the C header promises on every 64-bit target.
 const _: () = {
@@ -151,4 +164,5 @@ const _: () = {
     assert!(size_of::<Plugin>() == 72);
     assert!(size_of::<DigestExt>() == 16);
     assert!(size_of::<ResetExt>() == 16);
+    assert!(size_of::<CodeExt>() == 16);
 };

@@ -1,6 +1,6 @@
 //! The C functions that stand between the host and [`Workload`]s, and the macro that exports them.
 
-use crate::abi::{self, DigestExt, Host, Instance, Plugin, ResetExt, Status, Str};
+use crate::abi::{self, CodeExt, DigestExt, Host, Instance, Plugin, ResetExt, Status, Str};
 use crate::host::{self, HostRef};
 use crate::nearest::hint;
 use crate::{Digest, Error, Result, Workload, boundary, describe, params};
@@ -47,12 +47,21 @@ pub struct Entry {
     id: &'static str,
     describe: fn() -> Value,
     create: fn(&str) -> Result<Box<dyn Driven>>,
+    /// Where the workload's own code begins. Reading the parameters is left out: it is the same for all workloads, and the
+    /// compiler makes something else of it whenever one is added.
+    code: [*const c_void; 4],
 }
 
 impl Entry {
     /// The entry of a workload type.
     pub const fn of<W: Workload>() -> Self {
-        Self { id: W::ID, describe: describe::workload::<W>, create: create_boxed::<W> }
+        let code = [
+            <W as Driven>::run as fn(&mut W, u64) -> Result<()> as *const c_void,
+            W::create as fn(W::Params) -> Result<W> as *const c_void,
+            <W as Driven>::setup as fn(&mut W) -> Result<()> as *const c_void,
+            <W as Driven>::reset as fn(&mut W) -> Result<()> as *const c_void,
+        ];
+        Self { id: W::ID, describe: describe::workload::<W>, create: create_boxed::<W>, code }
     }
 }
 
@@ -71,7 +80,7 @@ pub const fn plugin<E: Exports>() -> Plugin {
         run: Some(run),
         teardown: Some(teardown),
         destroy: Some(destroy),
-        get_extension: Some(get_extension),
+        get_extension: Some(get_extension::<E>),
     }
 }
 
@@ -194,7 +203,22 @@ unsafe extern "C" fn destroy(instance: *mut Instance) {
     });
 }
 
-unsafe extern "C" fn get_extension(id: *const c_char) -> *const c_void {
+/// The extension that is the plugin's own.
+struct Code<E>(std::marker::PhantomData<E>);
+
+impl<E: Exports> Code<E> {
+    const EXT: &'static CodeExt = &CodeExt { struct_size: size_of::<CodeExt>() as u32, begin: Some(begin::<E>) };
+}
+
+/// The methods of a workload, one after the other.
+unsafe extern "C" fn begin<E: Exports>(workload: Str, index: u32) -> *const c_void {
+    // SAFETY: the text is borrowed from the host for this call.
+    let name = unsafe { text(&workload, "the name") };
+    let entry = E::WORKLOADS.iter().find(|entry| name.as_ref().is_ok_and(|name| entry.id == *name));
+    entry.and_then(|entry| entry.code.get(index as usize)).copied().unwrap_or(std::ptr::null())
+}
+
+unsafe extern "C" fn get_extension<E: Exports>(id: *const c_char) -> *const c_void {
     if id.is_null() {
         return std::ptr::null();
     }
@@ -204,6 +228,8 @@ unsafe extern "C" fn get_extension(id: *const c_char) -> *const c_void {
         (&raw const DIGEST).cast()
     } else if id == abi::RESET_EXT {
         (&raw const RESET).cast()
+    } else if id == abi::CODE_EXT {
+        std::ptr::from_ref(Code::<E>::EXT).cast()
     } else {
         std::ptr::null()
     }

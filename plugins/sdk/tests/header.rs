@@ -41,6 +41,7 @@ fn claims() -> Vec<Claim> {
     });
     layout!(claims, abi::DigestExt = "orch_digest" { struct_size, digest });
     layout!(claims, abi::ResetExt = "orch_reset" { struct_size, reset });
+    layout!(claims, abi::CodeExt = "orch_code" { struct_size, begin });
     let constants = [
         ("ORCH_MAGIC", i64::from(abi::MAGIC)),
         ("ORCH_ABI_MAJOR", abi::ABI_MAJOR.into()),
@@ -53,7 +54,8 @@ fn claims() -> Vec<Claim> {
         ("ORCH_ERR_UNSUPPORTED", abi::ERR_UNSUPPORTED.into()),
     ];
     claims.extend(constants.map(|(name, value)| Claim(format!("{name} == {value}"))));
-    let texts = [("ORCH_DIGEST_EXT", abi::DIGEST_EXT), ("ORCH_RESET_EXT", abi::RESET_EXT)];
+    let texts =
+        [("ORCH_DIGEST_EXT", abi::DIGEST_EXT), ("ORCH_RESET_EXT", abi::RESET_EXT), ("ORCH_CODE_EXT", abi::CODE_EXT)];
     claims.extend(texts.map(|(name, text)| Claim(format!("sizeof({name}) == {}", text.count_bytes() + 1))));
     claims.push(Claim(format!("sizeof(orch_status) == {}", size_of::<abi::Status>())));
     claims.push(Claim("(orch_status)-1 < 0".to_owned()));

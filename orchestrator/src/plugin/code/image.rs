@@ -1,0 +1,369 @@
+//! The parts of an ELF file that matter, and what an address in it stands for.
+
+use super::CodeError;
+use super::function::{Function, decoder};
+use super::sweep::{self, Sweep};
+use super::tables::{Holds, Section, Symbol, Symbols, View};
+use object::elf;
+use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _, SectionHeader as _};
+use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget, SymbolKind};
+
+/// How far the end of a text is looked for.
+const LONGEST_TEXT: usize = 4096;
+
+/// What the loader writes to a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relocation<'d> {
+    /// The address of a part of the library itself.
+    Here(u64),
+    /// What the function at an address returns.
+    Chosen(u64),
+    /// The address of a symbol of another library.
+    Import(&'d str, i64),
+    /// The number of a library among those with thread-local data; named when it is another one.
+    Module(Option<&'d str>),
+    /// The distance to a thread-local of the library, by offset in its block.
+    Thread(u64),
+    /// A kind that is not known here.
+    Other(u32),
+}
+
+/// What an address, or a pointer, stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place<'d> {
+    /// In a function: the function and the address.
+    Code(Symbol<'d>, u64),
+    Data(u64),
+    /// A pointer that the loader fills in.
+    Slot(u64),
+    Import(&'d str, i64),
+    Chosen(u64),
+    Module(Option<&'d str>),
+    /// A thread-local, by offset in the library's block.
+    Thread(u64),
+    /// Not an address.
+    Number(u64),
+    /// Nothing is known about what is there.
+    Unclear(u64),
+}
+
+/// A library.
+pub(super) struct Image<'d> {
+    sections: Vec<Section<'d>>,
+    pub(super) functions: Symbols<'d>,
+    pub(super) objects: Symbols<'d>,
+    threads: Symbols<'d>,
+    /// Initial contents of a thread's block.
+    thread_block: Option<Section<'d>>,
+    /// By place, in order.
+    relocations: Vec<(u64, Relocation<'d>)>,
+    exported: Vec<Symbol<'d>>,
+    /// Where the C runtime's own initialiser begins, which every library has.
+    runtime: Vec<u64>,
+    pub(super) sweep: Sweep,
+    /// Whether any of it was written in Rust.
+    has_rust: bool,
+    obstacle: Option<String>,
+}
+
+impl<'d> Image<'d> {
+    pub(super) fn parse(data: &'d [u8]) -> Result<Self, CodeError> {
+        let file = ElfFile64::<LittleEndian>::parse(data)?;
+        if file.elf_header().e_machine(LittleEndian) != elf::EM_X86_64 {
+            return Err(CodeError::Processor);
+        }
+        let mut image = Self {
+            sections: sections(&file)?,
+            functions: Symbols::default(),
+            objects: Symbols::default(),
+            threads: Symbols::default(),
+            thread_block: thread_block(&file, data),
+            relocations: relocations(&file)?,
+            exported: named(file.dynamic_symbols(), SymbolKind::Data),
+            runtime: Vec::new(),
+            has_rust: file.symbols().any(|symbol| symbol.name() == Ok("rust_eh_personality")),
+            sweep: Sweep::default(),
+            obstacle: None,
+        };
+        let of_kind = |kind| Symbols::new([named(file.symbols(), kind), named(file.dynamic_symbols(), kind)].concat());
+        image.functions = of_kind(SymbolKind::Text);
+        image.objects = of_kind(SymbolKind::Data);
+        image.threads = of_kind(SymbolKind::Tls);
+        if file.symbols().next().is_none() {
+            image.obstacle = Some("a library has no symbol table: it was stripped".to_owned());
+        } else if image.functions.is_empty() || image.sections.is_empty() {
+            image.obstacle = Some("a library names no functions".to_owned());
+        } else {
+            image.add_relative(&file)?;
+            let runtime = file.symbols().filter(|symbol| symbol.name() == Ok("frame_dummy"));
+            image.runtime = runtime.map(|symbol| symbol.address()).collect();
+            let of_block = |kind| matches!(kind, SymbolKind::Tls | SymbolKind::File);
+            let labels = file.symbols().filter(|symbol| !symbol.is_undefined() && !of_block(symbol.kind()));
+            image.sweep = sweep::sweep(&image, labels.map(|symbol| symbol.address()).collect());
+        }
+        Ok(image)
+    }
+
+    /// Why nothing can be told about the library.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        self.obstacle.clone()
+    }
+
+    /// Where an exported object begins and ends.
+    pub(super) fn exported(&self, name: &str) -> Option<(u64, u64)> {
+        self.exported.iter().find(|symbol| symbol.name == name).map(|symbol| (symbol.start, symbol.end))
+    }
+
+    /// Adds the relocations of the packed form, whose addends lie in the data.
+    fn add_relative(&mut self, file: &ElfFile64<'d, LittleEndian>) -> Result<(), CodeError> {
+        for section in file.elf_section_table().iter() {
+            let Some(packed) = section.relr(LittleEndian, file.data())? else { continue };
+            for place in packed {
+                if let Some(addend) = self.number_at(place) {
+                    self.relocations.push((place, Relocation::Here(addend)));
+                }
+            }
+        }
+        self.relocations.sort_by_key(|(place, _)| *place);
+        self.relocations.dedup_by_key(|(place, _)| *place);
+        Ok(())
+    }
+
+    pub(super) fn sections(&self) -> &[Section<'d>] {
+        &self.sections
+    }
+
+    pub(super) fn relocations(&self) -> &[(u64, Relocation<'d>)] {
+        &self.relocations
+    }
+
+    pub(super) fn section_at(&self, address: u64) -> Option<&Section<'d>> {
+        let before = self.sections.partition_point(|section| section.start <= address);
+        self.sections.get(before.checked_sub(1)?).filter(|section| address < section.end)
+    }
+
+    pub(super) fn view(&self, address: u64, len: u64) -> Option<View<'d>> {
+        View::new(self.section_at(address)?, address, len)
+    }
+
+    pub(super) fn number_at(&self, address: u64) -> Option<u64> {
+        let view = self.view(address, 8)?;
+        Some(view.bytes().try_into().map_or(0, u64::from_le_bytes))
+    }
+
+    /// Relocations with a place in `start..end`.
+    pub(super) fn relocations_in(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, Relocation<'d>)> {
+        let from = self.relocations.partition_point(|(place, _)| *place < start);
+        self.relocations.iter().skip(from).take_while(move |(place, _)| *place < end).copied()
+    }
+
+    pub(super) fn relocation_at(&self, place: u64) -> Option<Relocation<'d>> {
+        self.relocations_in(place, place.saturating_add(1)).next().map(|(_, relocation)| relocation)
+    }
+
+    /// What an address stands for.
+    pub(super) fn place(&self, address: u64) -> Place<'d> {
+        match self.section_at(address).map(|section| section.holds) {
+            None => Place::Unclear(address),
+            Some(Holds::Data | Holds::Initialisers) => Place::Data(address),
+            Some(Holds::Slots) => Place::Slot(address),
+            Some(Holds::Code) => match self.functions.covering(address) {
+                Some(function) => Place::Code(function, address),
+                None => Place::Unclear(address),
+            },
+            Some(Holds::Stubs) => self.stub(address).map_or(Place::Unclear(address), |slot| self.pointee(slot)),
+        }
+    }
+
+    /// What the pointer at `slot` points to once the library is loaded.
+    pub(super) fn pointee(&self, slot: u64) -> Place<'d> {
+        match self.relocation_at(slot) {
+            Some(relocation) => self.place_of(relocation),
+            None => self.number_at(slot).map_or(Place::Unclear(slot), Place::Number),
+        }
+    }
+
+    /// What a relocation makes a place hold.
+    pub(super) fn place_of(&self, relocation: Relocation<'d>) -> Place<'d> {
+        match relocation {
+            Relocation::Here(address) => self.place(address),
+            Relocation::Chosen(address) => Place::Chosen(address),
+            Relocation::Import(name, addend) => Place::Import(name, addend),
+            Relocation::Module(name) => Place::Module(name),
+            Relocation::Thread(offset) => Place::Thread(offset),
+            Relocation::Other(_) => Place::Unclear(0),
+        }
+    }
+
+    /// The address of the function that the pointer at `place` points to.
+    pub(super) fn function_behind(&self, place: u64) -> Option<u64> {
+        match self.pointee(place) {
+            Place::Code(_, address) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// The slot that a stub takes its target from.
+    fn stub(&self, address: u64) -> Option<u64> {
+        let section = self.section_at(address)?;
+        let bytes = section.bytes.get(usize::try_from(address - section.start).ok()?..)?;
+        // An entry is `endbr64`, if anything, and the jump.
+        let jump = decoder(bytes, address).into_iter().take(2).find(|it| it.is_jmp_near_indirect())?;
+        let slot = jump.is_ip_rel_memory_operand().then(|| jump.ip_rel_memory_address())?;
+        self.relocation_at(slot).map(|_| slot)
+    }
+
+    pub(super) fn decode(&self, symbol: &Symbol<'d>) -> Option<Function> {
+        let view = self.view(symbol.start, symbol.end - symbol.start)?;
+        view.is_stored().then(|| Function::decode(symbol, view.bytes()))?
+    }
+
+    /// Where the object at `address` begins and ends, and whether a symbol says so. Without one it is taken to begin at
+    /// the address and to reach to the next one that anything refers to.
+    pub(super) fn extent(&self, address: u64) -> Option<(u64, u64, bool)> {
+        let section = self.section_at(address)?;
+        if let Some(object) = self.objects.covering(address).filter(|object| object.end <= section.end) {
+            return Some((object.start, object.end, true));
+        }
+        let end = self.sweep.next_cut(address).unwrap_or(section.end).min(section.end);
+        Some((address, self.end_of_text(section, address, end), false))
+    }
+
+    /// The end of an object that was cut short in the middle of a text, which linkers do where one text ends like another:
+    /// "end" may be the end of "the end". Texts of Rust have no zero at their end and are never shared so.
+    fn end_of_text(&self, section: &Section, address: u64, end: u64) -> u64 {
+        let Some(view) = self.view(address, end - address) else { return end };
+        // Tables of numbers hardly look like text.
+        let is_text = std::str::from_utf8(view.bytes()).is_ok_and(|text| !text.contains('\0'));
+        if self.has_rust || !view.is_stored() || !is_text {
+            return end;
+        }
+        let rest = self.view(end, section.end - end).map_or(&[][..], View::bytes);
+        let more = rest.iter().take(LONGEST_TEXT).position(|byte| *byte == 0);
+        more.map_or(end, |more| end + more as u64 + 1)
+    }
+
+    /// A thread-local: its symbol, its initial contents, and the address of these.
+    pub(super) fn thread_local(&self, offset: u64) -> Option<(Symbol<'d>, View<'d>, u64)> {
+        let symbol = self.threads.covering(offset)?;
+        let (view, address) = self.thread_bytes(symbol.start, symbol.end)?;
+        Some((symbol, view, address))
+    }
+
+    /// All initial contents of a thread's block, and their address.
+    pub(super) fn thread_block(&self) -> Option<(View<'d>, u64)> {
+        let block = self.thread_block.as_ref()?;
+        self.thread_bytes(0, block.bytes.len() as u64)
+    }
+
+    /// Part of a thread's block.
+    fn thread_bytes(&self, from: u64, to: u64) -> Option<(View<'d>, u64)> {
+        let block = self.thread_block.as_ref()?;
+        let (len, filled) = (to.checked_sub(from)?, block.bytes.len() as u64);
+        let view = match from >= filled {
+            true => View::zeros(len),
+            // What only begins in the file is given up; compilers do not make such objects.
+            false => View::new(&Section { start: 0, end: filled, ..*block }, from, len)?,
+        };
+        Some((view, block.start.checked_add(from)?))
+    }
+
+    /// The functions that run when the library is loaded, but for the C runtime's own.
+    pub(super) fn initialisers(&self) -> Vec<u64> {
+        let all = self.sections.iter().filter(|section| section.holds == Holds::Initialisers);
+        let places = all.flat_map(|section| self.relocations_in(section.start, section.end));
+        let functions = places.filter_map(|(_, relocation)| match relocation {
+            Relocation::Here(address) => Some(address),
+            _ => None,
+        });
+        functions.filter(|address| !self.runtime.contains(address)).collect()
+    }
+}
+
+type File<'d> = ElfFile64<'d, LittleEndian>;
+
+fn sections<'d>(file: &File<'d>) -> Result<Vec<Section<'d>>, CodeError> {
+    let headers = file.elf_program_headers();
+    let relro = headers.iter().find(|header| header.p_type(LittleEndian) == elf::PT_GNU_RELRO);
+    let relro = relro.map(|header| (header.p_vaddr(LittleEndian), header.p_memsz(LittleEndian)));
+    let has = |section: &elf::SectionHeader64<LittleEndian>, flag: elf::SectionFlags| {
+        section.sh_flags(LittleEndian).0 & flag.0 != 0
+    };
+    let mut sections = Vec::new();
+    for section in file.sections() {
+        let header = section.elf_section_header();
+        if !has(header, elf::SHF_ALLOC) || has(header, elf::SHF_TLS) || section.size() == 0 {
+            continue;
+        }
+        let (start, name) = (section.address(), section.name().unwrap_or_default());
+        let Some(end) = start.checked_add(section.size()) else { continue };
+        let holds = match name {
+            _ if name.starts_with(".plt") => Holds::Stubs,
+            _ if name.starts_with(".got") => Holds::Slots,
+            _ if name.starts_with(".init_array") => Holds::Initialisers,
+            _ if has(header, elf::SHF_EXECINSTR) => Holds::Code,
+            _ => Holds::Data,
+        };
+        let in_relro = relro.is_some_and(|(from, len)| start >= from && start - from < len);
+        let constant = !has(header, elf::SHF_WRITE) || in_relro;
+        sections.push(Section { start, end, bytes: section.data()?, holds, constant });
+    }
+    sections.sort_by_key(|section| section.start);
+    Ok(sections)
+}
+
+fn thread_block<'d>(file: &File<'d>, data: &'d [u8]) -> Option<Section<'d>> {
+    let header = file.elf_program_headers().iter().find(|header| header.p_type(LittleEndian) == elf::PT_TLS)?;
+    let bytes = header.data(LittleEndian, data).ok()?;
+    let start = header.p_vaddr(LittleEndian);
+    let end = start.checked_add(header.p_memsz(LittleEndian))?;
+    Some(Section { start, end, bytes, holds: Holds::Data, constant: false })
+}
+
+fn named<'d: 'f, 'f>(symbols: impl Iterator<Item = impl ObjectSymbol<'d>> + 'f, kind: SymbolKind) -> Vec<Symbol<'d>> {
+    // `is_definition` knows nothing of thread-locals.
+    let symbols = symbols.filter(|symbol| !symbol.is_undefined() && symbol.kind() == kind);
+    let named = symbols.filter_map(|symbol| {
+        let (start, name) = (symbol.address(), symbol.name().unwrap_or_default());
+        Some(Symbol { start, end: start.checked_add(symbol.size())?, name })
+    });
+    named.collect()
+}
+
+fn relocations<'d>(file: &File<'d>) -> Result<Vec<(u64, Relocation<'d>)>, CodeError> {
+    let mut relocations = Vec::new();
+    for (place, relocation) in file.dynamic_relocations().into_iter().flatten() {
+        let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
+        let addend = relocation.addend();
+        let symbol = match relocation.target() {
+            RelocationTarget::Symbol(index) => {
+                let table = file.elf_dynamic_symbol_table();
+                let symbol = table.symbol(index)?;
+                let name = table.symbol_name(LittleEndian, symbol)?;
+                let defined = symbol.st_shndx.get(LittleEndian) != elf::SHN_UNDEF;
+                let name = std::str::from_utf8(name).unwrap_or_default();
+                Some((name, defined.then(|| symbol.st_value.get(LittleEndian))))
+            }
+            _ => None,
+        };
+        let relocation = match (r_type, symbol) {
+            (elf::R_X86_64_RELATIVE, _) => Relocation::Here(addend.cast_unsigned()),
+            (elf::R_X86_64_IRELATIVE, _) => Relocation::Chosen(addend.cast_unsigned()),
+            (elf::R_X86_64_DTPMOD64, Some((name, None))) => Relocation::Module(Some(name)),
+            (elf::R_X86_64_DTPMOD64, _) => Relocation::Module(None),
+            (elf::R_X86_64_DTPOFF64 | elf::R_X86_64_TPOFF64 | elf::R_X86_64_TLSDESC, symbol) => match symbol {
+                None => Relocation::Thread(addend.cast_unsigned()),
+                Some((_, Some(value))) => Relocation::Thread(value.wrapping_add_signed(addend)),
+                Some((name, None)) => Relocation::Import(name, addend),
+            },
+            (elf::R_X86_64_GLOB_DAT | elf::R_X86_64_JUMP_SLOT | elf::R_X86_64_64, Some((name, value))) => match value {
+                Some(value) => Relocation::Here(value.wrapping_add_signed(addend)),
+                None => Relocation::Import(name, addend),
+            },
+            (other, _) => Relocation::Other(other.0),
+        };
+        relocations.push((place, relocation));
+    }
+    relocations.sort_by_key(|(place, _)| *place);
+    Ok(relocations)
+}

@@ -1,0 +1,163 @@
+//! Where objects without a symbol begin, found by looking at every instruction and relocation of a library once; and
+//! which of them are tables of distances, as compilers make them for `switch`.
+
+use super::function::{decoder, split};
+use super::image::{Image, Relocation};
+use super::tables::{Holds, Section};
+use iced_x86::{Code, Mnemonic, Register};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What is known about objects without a symbol.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    /// Addresses that anything refers to, in order.
+    cuts: Vec<u64>,
+    tables: BTreeMap<u64, Table>,
+}
+
+/// A table of 32-bit distances from its own beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Table {
+    pub(super) entries: u64,
+    /// Whether they lead to code: the table of a `switch`. Else to data: that of a `match` that gives texts.
+    pub(super) to_code: bool,
+}
+
+impl Sweep {
+    /// The first address after `address` that anything refers to.
+    pub(super) fn next_cut(&self, address: u64) -> Option<u64> {
+        self.cuts.get(self.cuts.partition_point(|cut| *cut <= address)).copied()
+    }
+
+    #[cfg(test)]
+    pub(super) fn tables(&self) -> impl Iterator<Item = (u64, Table)> {
+        self.tables.iter().map(|(address, table)| (*address, *table))
+    }
+
+    pub(super) fn table_at(&self, address: u64) -> Option<Table> {
+        self.tables.get(&address).copied()
+    }
+}
+
+/// Addresses that may be tables.
+#[derive(Default)]
+struct Candidates {
+    /// In a register that serves as the beginning of a table.
+    sure: HashSet<u64>,
+    /// Anywhere in a function that uses tables, as registers are moved and stored; with where the function lies.
+    possible: BTreeSet<(u64, u64, u64)>,
+}
+
+/// Looks at a whole library; `labels` are the addresses of its symbols.
+pub(super) fn sweep(image: &Image, labels: Vec<u64>) -> Sweep {
+    let mut cuts = labels;
+    cuts.extend(image.relocations().iter().filter_map(|(_, relocation)| match relocation {
+        Relocation::Here(address) => Some(*address),
+        _ => None,
+    }));
+    let mut candidates = Candidates::default();
+    for section in image.sections().iter().filter(|section| section.holds == Holds::Code) {
+        // From function to function, as what lies between need not be code.
+        let starts = image.functions.iter().map(|function| function.start);
+        let mut starts: Vec<u64> = starts.filter(|start| (section.start..section.end).contains(start)).collect();
+        starts.insert(0, section.start);
+        let ends = starts.iter().skip(1).chain([&section.end]);
+        for (start, end) in starts.iter().zip(ends) {
+            stretch(section, *start, *end, &mut cuts, &mut candidates);
+        }
+    }
+    cuts.sort_unstable();
+    cuts.dedup();
+    let mut sweep = Sweep { cuts, tables: BTreeMap::new() };
+    let mut more_cuts = Vec::new();
+    for (address, start, end) in candidates.possible {
+        if sweep.tables.contains_key(&address) {
+            continue;
+        }
+        let Some(words) = Words::at(image, &sweep, address) else { continue };
+        let sure = candidates.sure.contains(&address);
+        let to_data = || if sure { words.to_data(image, &mut more_cuts) } else { None };
+        if let Some(table) = words.to_code(image, start, end).or_else(to_data) {
+            sweep.tables.insert(address, table);
+        }
+    }
+    sweep.cuts.extend(more_cuts);
+    sweep.cuts.sort_unstable();
+    sweep.cuts.dedup();
+    sweep
+}
+
+/// Gathers from the code between two addresses of a section.
+fn stretch(section: &Section, start: u64, end: u64, cuts: &mut Vec<u64>, candidates: &mut Candidates) {
+    let offset = |address: u64| usize::try_from(address - section.start).ok();
+    let (Some(from), Some(to)) = (offset(start), offset(end)) else { return };
+    let Some(bytes) = section.bytes.get(from..to) else { return };
+    let mut taken: HashMap<Register, Vec<u64>> = HashMap::new();
+    let mut bases = Vec::new();
+    for instruction in &mut decoder(bytes, start) {
+        if instruction.is_ip_rel_memory_operand() {
+            if let (_, Some(reference)) = split(&instruction) {
+                cuts.push(reference.address);
+            }
+            if instruction.mnemonic() == Mnemonic::Lea {
+                taken.entry(instruction.op0_register()).or_default().push(instruction.ip_rel_memory_address());
+            }
+        }
+        let scaled = instruction.memory_index_scale() == 4 && instruction.memory_index() != Register::None;
+        if instruction.code() == Code::Movsxd_r64_rm32 && scaled {
+            bases.push(instruction.memory_base());
+        }
+    }
+    if !bases.is_empty() {
+        candidates.sure.extend(bases.iter().filter_map(|base| taken.get(base)).flatten());
+        let all = taken.values().flatten().filter(|address| address.is_multiple_of(4));
+        candidates.possible.extend(all.map(|address| (*address, start, end)));
+    }
+}
+
+/// What may be a table.
+struct Words<'d> {
+    address: u64,
+    /// The furthest that it may reach.
+    end: u64,
+    bytes: &'d [u8],
+}
+
+impl<'d> Words<'d> {
+    fn at(image: &Image<'d>, sweep: &Sweep, address: u64) -> Option<Self> {
+        let section = image.section_at(address).filter(|section| section.constant && section.holds == Holds::Data)?;
+        let end = match image.objects.covering(address) {
+            Some(object) if object.start != address => return None,
+            Some(object) => object.end,
+            None => sweep.next_cut(address).unwrap_or(section.end),
+        };
+        let end = end.min(section.end);
+        Some(Self { address, end, bytes: image.view(address, end.checked_sub(address)?)?.bytes() })
+    }
+
+    /// Where the distances lead, read as such.
+    fn targets(&self) -> impl Iterator<Item = u64> {
+        let distances = self.bytes.as_chunks::<4>().0.iter().map(|word| i64::from(i32::from_le_bytes(*word)));
+        distances.map(|distance| self.address.wrapping_add_signed(distance))
+    }
+
+    /// A table that leads into the function that uses it; other numbers hardly do.
+    fn to_code(&self, image: &Image, start: u64, end: u64) -> Option<Table> {
+        // gcc moves unlikely parts of a function away.
+        let cold = |target| image.functions.covering(target).is_some_and(|function| function.name.contains(".cold"));
+        let entries = self.targets().take_while(|target| (start..=end).contains(target) || cold(*target)).count();
+        (entries > 0).then_some(Table { entries: entries as u64, to_code: true })
+    }
+
+    /// A table that leads to other constants. What it leads to may have no other reference.
+    fn to_data(&self, image: &Image, cuts: &mut Vec<u64>) -> Option<Table> {
+        let outside = |target: &u64| {
+            let section = image.section_at(*target);
+            !(self.address..self.end).contains(target)
+                && section.is_some_and(|section| section.constant && section.holds == Holds::Data)
+        };
+        let targets: Vec<u64> = self.targets().take_while(outside).collect();
+        cuts.extend(&targets);
+        (!targets.is_empty()).then_some(Table { entries: targets.len() as u64, to_code: false })
+    }
+}

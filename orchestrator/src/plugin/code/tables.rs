@@ -1,0 +1,137 @@
+//! Sections and symbols as tables that are searched by address.
+
+/// What the bytes of a section are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Functions.
+    Code,
+    /// Jumps to imported functions.
+    Stubs,
+    /// Addresses that the loader fills in, each on its own.
+    Slots,
+    /// Pointers to functions that run when the library is loaded.
+    Initialisers,
+    /// Anything else that is loaded.
+    Data,
+}
+
+/// A section that is loaded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Section<'d> {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// Empty where the section is all zeros.
+    pub(super) bytes: &'d [u8],
+    pub(super) holds: Holds,
+    /// Whether nothing writes to it once the library is loaded.
+    pub(super) constant: bool,
+}
+
+/// A function or an object with a known length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Symbol<'d> {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) name: &'d str,
+}
+
+/// Symbols that can be found by any address in them.
+#[derive(Debug, Default)]
+pub(super) struct Symbols<'d> {
+    sorted: Vec<Symbol<'d>>,
+    /// For each symbol, the furthest end of it and all before: symbols may overlap.
+    reach: Vec<u64>,
+}
+
+impl<'d> Symbols<'d> {
+    /// Of several symbols at one address the longest stays, and of these the first by name.
+    pub(super) fn new(mut symbols: Vec<Symbol<'d>>) -> Self {
+        symbols.retain(|symbol| symbol.start < symbol.end);
+        symbols.sort_by_key(|symbol| (symbol.start, std::cmp::Reverse(symbol.end), symbol.name));
+        symbols.dedup_by_key(|symbol| symbol.start);
+        let mut furthest = 0;
+        let reach = symbols.iter().map(|symbol| {
+            furthest = symbol.end.max(furthest);
+            furthest
+        });
+        Self { reach: reach.collect(), sorted: symbols }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Symbol<'d>> {
+        self.sorted.iter()
+    }
+
+    /// The symbol that covers an address: the one that begins last.
+    pub(super) fn covering(&self, address: u64) -> Option<Symbol<'d>> {
+        let before = self.sorted.partition_point(|symbol| symbol.start <= address);
+        let candidates = self.sorted.iter().zip(&self.reach).take(before).rev();
+        // Nothing at or before a symbol whose reach is too short covers the address.
+        candidates.take_while(|(_, reach)| **reach > address).map(|(symbol, _)| *symbol).find(|s| address < s.end)
+    }
+}
+
+/// Bytes of a library, which may be zeros that the file does not hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'d> {
+    bytes: &'d [u8],
+    len: u64,
+}
+
+impl<'d> View<'d> {
+    /// `len` bytes of `section` from `address`; nothing when they are not all in it.
+    pub(super) fn new(section: &Section<'d>, address: u64, len: u64) -> Option<Self> {
+        let offset = address.checked_sub(section.start)?;
+        if offset.checked_add(len)? > section.end - section.start {
+            return None;
+        }
+        if section.bytes.is_empty() {
+            return Some(Self { bytes: &[], len });
+        }
+        let offset = usize::try_from(offset).ok()?;
+        let bytes = section.bytes.get(offset..)?.get(..usize::try_from(len).ok()?)?;
+        Some(Self { bytes, len })
+    }
+
+    pub(super) fn zeros(len: u64) -> Self {
+        Self { bytes: &[], len }
+    }
+
+    pub(super) fn len(self) -> u64 {
+        self.len
+    }
+
+    /// Whether two stretches of both, given by offset, hold the same.
+    pub(super) fn same(self, other: Self, from: u64, to: u64) -> bool {
+        match (self.part(from, to), other.part(from, to)) {
+            (Some(a), Some(b)) if a.len() == b.len() => a == b,
+            (Some([]), Some(bytes)) | (Some(bytes), Some([])) => bytes.iter().all(|byte| *byte == 0),
+            _ => false,
+        }
+    }
+
+    /// Whether a stretch, given by offset, is all zeros.
+    pub(super) fn is_zero(self, from: u64, to: u64) -> bool {
+        self.part(from, to).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
+    }
+
+    /// Whether the file holds the bytes.
+    pub(super) fn is_stored(self) -> bool {
+        !self.bytes.is_empty()
+    }
+
+    /// The bytes, or nothing where they are zeros that the file does not hold.
+    pub(super) fn bytes(self) -> &'d [u8] {
+        self.bytes
+    }
+
+    fn part(self, from: u64, to: u64) -> Option<&'d [u8]> {
+        if self.bytes.is_empty() {
+            return (to <= self.len).then_some(&[]);
+        }
+        self.bytes.get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
+    }
+}

@@ -1,0 +1,324 @@
+//! Tests of comparing builds: small libraries in C and Rust, compiled on the spot.
+
+use super::*;
+use object::{Object, ObjectSymbol};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+fn build(extension: &str, source: &str, compile: impl Fn(&PathBuf, &PathBuf) -> Command) -> Vec<u8> {
+    let folder = std::env::temp_dir().join(format!(
+        "orch-code-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    ));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (from, to) = (folder.join(format!("source.{extension}")), folder.join("library.so"));
+    std::fs::write(&from, source).unwrap();
+    let output = compile(&from, &to).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let library = std::fs::read(to).unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    library
+}
+
+fn c_with(flags: &[&str], source: &str) -> Vec<u8> {
+    build("c", source, |from, to| {
+        let mut command = Command::new("cc");
+        command.args(["-O2", "-shared", "-fPIC", "-o"]).arg(to).arg(from).args(flags).arg("-lm");
+        command
+    })
+}
+
+fn c(source: &str) -> Vec<u8> {
+    c_with(&[], source)
+}
+
+fn rust(source: &str) -> Vec<u8> {
+    build("rs", source, |from, to| {
+        let mut command = Command::new("rustc");
+        command.args(["--edition=2024", "--crate-type=cdylib", "--crate-name=plugin", "-O", "-Cpanic=unwind", "-o"]);
+        command.arg(to).arg(from);
+        command
+    })
+}
+
+fn root(library: &[u8]) -> u64 {
+    let file = object::File::parse(library).unwrap();
+    let symbol = file.dynamic_symbols().find(|symbol| symbol.name() == Ok("run"));
+    symbol.unwrap().address()
+}
+
+fn compared(a: &[u8], b: &[u8]) -> Sameness {
+    compare(a, b, &[root(a)], &[root(b)]).unwrap()
+}
+
+#[track_caller]
+fn assert_same(a: &[u8], b: &[u8]) {
+    assert!(matches!(compared(a, b), Sameness::Same { .. }), "{:?}", compared(a, b));
+}
+
+#[track_caller]
+fn changes(a: &[u8], b: &[u8]) -> Vec<(String, ChangeKind)> {
+    match compared(a, b) {
+        Sameness::Changed(changes) => changes.into_iter().map(|change| (change.function, change.kind)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn assert_changed(a: &[u8], b: &[u8], function: &str, kind: ChangeKind) {
+    assert_eq!(changes(a, b), [(function.to_owned(), kind)]);
+}
+
+/// Uses a bit of everything.
+const C: &str = r#"
+#include <math.h>
+#include <string.h>
+static const float table[20] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+struct ops { int (*first)(int); int (*second)(int); };
+static int triple(int x) { return 3 * x; }
+static int square(int x) { return x * x; }
+static const struct ops OPS = {triple, square};
+const struct ops *volatile current = &OPS;
+static volatile int setting = 17;
+static _Thread_local int calls = 5;
+__attribute__((noinline)) static double deepest(double x) { return cos(x) * 2.5; }
+__attribute__((noinline)) static double deeper(double x) { return deepest(x) + 1; }
+__attribute__((noinline)) static double choose(int i, double x) {
+  switch (i) {
+    case 0: return x; case 1: return sqrt(x) + 3; case 2: return x / 7; case 3: return deepest(x) - 2;
+    case 4: return deeper(x); case 5: return x * x; case 6: return 1 / x; default: return 0;
+  }
+}
+const char *volatile text;
+double run(int n) {
+  double sum = 0;
+  for (int i = 0; i < n; i++)
+    sum += table[i % 20] + choose(i % 9, i) + current->first(i) + setting;
+  text = "the end";
+  return sum + deeper(n) + calls++;
+}
+"#;
+
+#[test]
+fn a_build_is_the_same_as_itself() {
+    assert_same(&c(C), &c(C));
+}
+
+#[test]
+fn unrelated_functions_and_data_change_nothing() {
+    let more = r#"
+        const char *volatile other; static volatile int before[70] = {4};
+        double unrelated(double x, int i) { other = "something else"; before[2]++;
+          switch (i) { case 0: return x; case 1: return x + 3.25; case 2: return x * 77.7; case 3: return x - 2;
+            case 4: return 8.125 / x; case 5: return x * x; } return 9.5; }
+    "#;
+    let added = format!("{more}{C}");
+    assert_same(&c(C), &c(&added));
+    assert_same(&c_with(&["-falign-functions=64", "-falign-loops=64"], C), &c_with(&["-falign-functions=16"], &added));
+}
+
+#[test]
+fn the_linker_may_write_relocations_in_another_form() {
+    assert_same(&c(C), &c_with(&["-Wl,-z,pack-relative-relocs"], C));
+}
+
+#[test]
+fn every_kind_of_change_is_found() {
+    let before = c(C);
+    let cases = [
+        ("return 3 * x;", "return 5 * x;", "triple", ChangeKind::Different),
+        ("return x * x;", "return x * x * x;", "square", ChangeKind::Different),
+        ("case 5: return x * x;", "case 5: return x + x;", "choose", ChangeKind::Different),
+        ("9, 10, 11}", "9, 10, 12}", "table", ChangeKind::Data),
+        ("* 2.5", "* 2.75", "deepest", ChangeKind::Data),
+        ("cos(x)", "sin(x)", "deepest", ChangeKind::Different),
+        ("the end", "The end", "run", ChangeKind::Data),
+        ("setting = 17", "setting = 18", "setting", ChangeKind::Data),
+        ("{triple, square}", "{square, triple}", "triple", ChangeKind::Different),
+        ("return deepest(x) + 1;", "return deepest(x) - 1;", "deeper", ChangeKind::Different),
+    ];
+    for (from, to, function, kind) in cases {
+        let changed = C.replace(from, to);
+        assert_ne!(changed, C);
+        let found = changes(&before, &c(&changed));
+        assert!(found.contains(&(function.to_owned(), kind)), "{from}: {found:?}");
+    }
+}
+
+#[test]
+fn texts_that_share_their_end_are_compared_to_the_end() {
+    let source = |a: &str, b: &str| {
+        format!(
+            "const char *volatile t, *volatile u;
+            void run(void) {{ t = \"{a}\"; }} void other(void) {{ u = \"{b}\"; }}"
+        )
+    };
+    assert_changed(&c(&source("the end", "end")), &c(&source("the eve", "eve")), "run", ChangeKind::Data);
+    assert_same(&c(&source("the end", "other")), &c(&source("the end", "end")));
+}
+
+#[test]
+fn where_a_switch_leads_counts() {
+    let library = c(C);
+    let image = Image::parse(&library).unwrap();
+    let (address, entries) = image.sweep.tables().find(|(_, table)| table.to_code).unwrap();
+    assert_eq!(entries.entries, 7, "one for each case");
+    // Constants lie in the file where they lie in memory.
+    let place = address as usize;
+    let mut swapped = library.clone();
+    swapped[place..place + 8].rotate_left(4);
+    assert_changed(&library, &swapped, "choose", ChangeKind::Data);
+}
+
+#[test]
+fn the_first_value_of_a_thread_local_counts() {
+    let changed = C.replace("calls = 5", "calls = 6");
+    assert_eq!(changes(&c(C), &c(&changed)).len(), 1);
+}
+
+#[test]
+fn what_runs_at_loading_counts() {
+    let early = |x: u32| {
+        format!(
+            "static float table[4];
+            __attribute__((constructor)) void fill(void) {{ for (int i = 0; i < 4; i++) table[i] = i * {x}.5f; }}
+            float run(int i) {{ return table[i]; }}"
+        )
+    };
+    assert_same(&c(&early(1)), &c(&early(1)));
+    assert!(!changes(&c(&early(1)), &c(&early(2))).is_empty());
+}
+
+#[test]
+fn which_variable_is_written_counts() {
+    let source = |first: &str, second: &str| {
+        format!("static volatile int x, y, z; int run(int i) {{ {first} = i; {second} = i + 1; return x + y; }}")
+    };
+    assert_same(&c(&source("x", "y")), &c(&source("x", "y")));
+    assert!(!changes(&c(&source("x", "y")), &c(&source("y", "x"))).is_empty());
+    assert!(!changes(&c(&source("x", "y")), &c(&source("x", "x"))).is_empty());
+}
+
+#[test]
+fn a_stripped_library_cannot_be_told() {
+    let stripped = c_with(&["-s"], C);
+    assert!(matches!(compared(&stripped, &stripped), Sameness::Unknown(_)));
+    assert!(matches!(compared(&c(C), &stripped), Sameness::Unknown(_)));
+}
+
+#[test]
+fn the_roots_are_those_of_the_plugin_when_none_are_given() {
+    let table = "struct t { int size; void *run, *none; }; const struct t orch_plugin_v1 = {24, run, 0};";
+    let source = format!("{C}\n{table}");
+    let same = compare(&c(&source), &c(&source), &[], &[]).unwrap();
+    assert!(matches!(same, Sameness::Same { functions: 4.., .. }), "{same:?}");
+    let changed = compare(&c(&source), &c(&source.replace("* 2.5", "* 9")), &[], &[]).unwrap();
+    assert!(matches!(changed, Sameness::Changed(_)));
+    assert!(matches!(compare(&c(C), &c(C), &[], &[]), Err(CodeError::NoPlugin)));
+}
+
+#[test]
+fn broken_files_give_errors() {
+    let library = c(C);
+    assert!(compare(b"nothing", &library, &[1], &[1]).is_err());
+    assert!(matches!(compare(&library, &library, &[1], &[]), Err(CodeError::Roots { a: 1, b: 0 })));
+    assert!(matches!(compare(&library, &library, &[1], &[1]).unwrap(), Sameness::Unknown(_)));
+    let address = root(&library);
+    for end in (0..library.len()).step_by(97) {
+        let _ = compare(&library[..end], &library, &[address], &[address]);
+    }
+    let mut random = 1_u64;
+    for _ in 0..300 {
+        let mut broken = library.clone();
+        for _ in 0..30 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let place = (random >> 33) as usize % broken.len();
+            broken[place] = (random >> 20) as u8;
+        }
+        let _ = compare(&broken, &library, &[address], &[address]);
+        let _ = compare(&broken, &broken, &[address], &[address]);
+    }
+}
+
+#[test]
+fn shapes_describe_the_code() {
+    let source = |step: &str| {
+        format!("#include <math.h>\nvoid run(float *x, int n) {{ for (int i = 0; i < n; i++) x[i] = {step}; }}")
+    };
+    let (a, b) = (c_with(&["-O3"], &source("x[i] * 3 + 1")), c_with(&["-O3"], &source("cosf(x[i])")));
+    let Sameness::Changed(changes) = compared(&a, &b) else { panic!() };
+    let (a, b) = (changes[0].a.unwrap(), changes[0].b.unwrap());
+    assert!(a.packed_float >= 2 && a.widest_vector_bits >= 128 && a.calls_in_loops == 0, "{a:?}");
+    assert!(b.packed_float == 0 && b.calls_in_loops == 1, "{b:?}");
+}
+
+const RUST: &str = r#"
+use std::hint::black_box;
+trait Layer { fn apply(&self, x: f32) -> f32; fn name(&self) -> &'static str; }
+struct Scale(f32);
+struct Shift(f32);
+impl Layer for Scale { fn apply(&self, x: f32) -> f32 { x * self.0 } fn name(&self) -> &'static str { "scale" } }
+impl Layer for Shift { fn apply(&self, x: f32) -> f32 { x + self.0 } fn name(&self) -> &'static str { "shift" } }
+enum Kind { A, B, C, D, E }
+#[inline(never)]
+fn text(kind: Kind) -> &'static str {
+    match kind { Kind::A => "first", Kind::B => "another", Kind::C => "third one", Kind::D => "4", Kind::E => "last" }
+}
+//INLINE
+fn pick(values: &[f32], i: usize) -> f32 { values[i] + values[i + 7] }
+#[unsafe(no_mangle)]
+pub extern "C" fn run(n: usize) -> f32 {
+    let layers: Vec<Box<dyn Layer>> = vec![Box::new(Scale(1.5)), Box::new(Shift(0.25))];
+    let values: Vec<f32> = (0..n).map(|i| i as f32).collect();
+    let mut sum = 0.0;
+    for layer in black_box(&layers) { sum += layer.apply(pick(&values, black_box(n / 2))) + layer.name().len() as f32; }
+    for kind in black_box([Kind::A, Kind::B, Kind::C, Kind::D, Kind::E]) { sum += text(kind).len() as f32; }
+    black_box(text(black_box(Kind::B)));
+    let last: Option<&f32> = values.last();
+    sum + last.expect("there is a last one")
+}
+"#;
+
+#[test]
+fn moved_lines_and_unrelated_code_change_nothing_in_rust() {
+    let before = rust(RUST);
+    assert_same(
+        &before,
+        &rust(&format!("// A comment\n\n// or two{}", RUST.replace("\nfn pick", "\n\n// more\nfn pick"))),
+    );
+    let more = r#"
+        #[unsafe(no_mangle)]
+        pub extern "C" fn unrelated(n: usize) -> usize {
+            let table = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3];
+            let digits: [usize; 4] = [table[n], table[n + 3], table[n / 2], table[n % 16]];
+            assert!(digits[0] != n, "another text with {n}");
+            digits.iter().sum::<usize>() ^ n
+        }
+    "#;
+    let added = rust(&format!("{more}{RUST}"));
+    assert!(root(&before) != root(&added), "nothing moved");
+    assert_same(&before, &added);
+}
+
+#[test]
+fn changes_are_found_in_rust() {
+    let before = rust(RUST);
+    let cases = [
+        ("x + self.0", "x - self.0"),
+        ("\"shift\"", "\"shaft\""),
+        ("\"another\"", "\"anotter\""),
+        ("Scale(1.5)", "Scale(1.75)"),
+        ("there is a last one", "there is a last 1"),
+        ("i + 7", "i + 8"),
+        ("//INLINE", "#[inline(never)]"),
+    ];
+    for (from, to) in cases {
+        let changed = RUST.replace(from, to);
+        assert_ne!(changed, RUST);
+        assert!(!changes(&before, &rust(&changed)).is_empty(), "{from}");
+    }
+}

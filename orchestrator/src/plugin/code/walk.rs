@@ -1,0 +1,355 @@
+//! The parallel walk over what two builds can reach.
+
+use super::function::{Function, Reference, Span, split};
+use super::image::{Image, Place};
+use super::shape::shape_of;
+use super::tables::Symbol;
+use super::{Change, ChangeKind, Sameness, Shape, readable};
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+
+/// Pairs that are compared at most: a library has thousands, and a broken one must not keep us for ever.
+const MOST_TASKS: usize = 1_000_000;
+/// Bytes of code that are decoded at most, for the same reason.
+const MOST_CODE: u64 = 1 << 30;
+
+/// A pair that is to be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Task {
+    /// Functions, by where they begin.
+    Code(u64, u64),
+    /// Data.
+    Data(u64, u64, Span),
+    /// Thread-locals, by offset in their block.
+    Threads(u64, u64),
+    /// All thread-locals.
+    ThreadBlocks,
+}
+
+/// A variable: whether it is thread-local, and its place.
+type Variable = (bool, u64);
+
+/// The state of a walk.
+pub(super) struct Walk<'i, 'd> {
+    pub(super) a: &'i Image<'d>,
+    pub(super) b: &'i Image<'d>,
+    code_a: HashMap<u64, Option<Rc<Function>>>,
+    code_b: HashMap<u64, Option<Rc<Function>>>,
+    decoded: u64,
+    /// With the function of `a` that led there.
+    queue: VecDeque<(Task, u64)>,
+    seen: HashSet<Task>,
+    /// Which variable of the other build each variable is.
+    variables: (HashMap<Variable, Variable>, HashMap<Variable, Variable>),
+    /// Bytes of each function of `a` that was compared.
+    compared: HashMap<u64, u64>,
+    /// Names of all functions, once they are needed.
+    names: (OnceCell<HashSet<String>>, OnceCell<HashSet<String>>),
+    changes: Vec<Change>,
+    why_unclear: Option<String>,
+}
+
+/// Compares what can be reached from corresponding functions.
+pub(super) fn walk(a: &Image, b: &Image, roots_a: &[u64], roots_b: &[u64]) -> Sameness {
+    let mut walk = Walk {
+        a,
+        b,
+        code_a: HashMap::new(),
+        code_b: HashMap::new(),
+        decoded: 0,
+        queue: VecDeque::new(),
+        seen: HashSet::new(),
+        variables: (HashMap::new(), HashMap::new()),
+        compared: HashMap::new(),
+        names: (OnceCell::new(), OnceCell::new()),
+        changes: Vec::new(),
+        why_unclear: None,
+    };
+    for (root_a, root_b) in roots_a.iter().zip(roots_b) {
+        walk.root(*root_a, *root_b);
+    }
+    // What runs at loading time may prepare what the workload reads.
+    let (early_a, early_b) = (a.initialisers(), b.initialisers());
+    if early_a.len() != early_b.len() {
+        walk.unclear("the libraries run different numbers of functions when they are loaded");
+    }
+    for (early_a, early_b) in early_a.into_iter().zip(early_b) {
+        walk.root(early_a, early_b);
+    }
+    while let Some((task, owner)) = walk.queue.pop_front() {
+        if walk.seen.len() > MOST_TASKS || walk.decoded > MOST_CODE {
+            walk.unclear("the libraries are too large");
+            break;
+        }
+        walk.perform(task, owner);
+    }
+    walk.result()
+}
+
+impl<'d> Walk<'_, 'd> {
+    fn root(&mut self, a: u64, b: u64) {
+        match (self.a.place(a), self.b.place(b)) {
+            (Place::Code(of_a, at_a), Place::Code(of_b, at_b)) if of_a.start == at_a && of_b.start == at_b => {
+                self.push(Task::Code(at_a, at_b), at_a);
+            }
+            _ => self.unclear(&format!("no function begins at {a:#x} or {b:#x}")),
+        }
+    }
+
+    fn result(self) -> Sameness {
+        if !self.changes.is_empty() {
+            return Sameness::Changed(self.changes);
+        }
+        if let Some(why) = self.why_unclear {
+            return Sameness::Unknown(why);
+        }
+        Sameness::Same {
+            functions: self.compared.len(),
+            bytes: self.compared.values().fold(0, |sum, bytes| sum.saturating_add(*bytes)),
+        }
+    }
+
+    fn push(&mut self, task: Task, owner: u64) {
+        if self.seen.insert(task) {
+            self.queue.push_back((task, owner));
+        }
+    }
+
+    fn perform(&mut self, task: Task, owner: u64) {
+        let same = match task {
+            Task::Code(a, b) => return self.compare_functions(a, b),
+            Task::Data(a, b, span) => self.same_data(a, b, span, owner),
+            Task::Threads(a, b) => self.same_threads(a, b, owner),
+            Task::ThreadBlocks => self.same_thread_blocks(owner),
+        };
+        if same {
+            return;
+        }
+        let object = match task {
+            Task::Data(a, _, _) => self.a.objects.covering(a),
+            _ => None,
+        };
+        // Compilers number their own constants; such names say less than who uses them.
+        let named = object.filter(|object| !object.name.starts_with("anon.") && !object.name.starts_with('.'));
+        let symbol = named.or_else(|| self.a.functions.covering(owner));
+        let function = symbol.map_or_else(|| format!("{owner:#x}"), |symbol| readable(symbol.name));
+        self.note(Change { function, kind: ChangeKind::Data, a: None, b: None });
+    }
+
+    fn note(&mut self, change: Change) {
+        if !self.changes.contains(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    /// Something cannot be told; the first reason is kept.
+    pub(super) fn unclear(&mut self, why: &str) {
+        self.why_unclear.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// Whether two variables can be the same one, given all that were met before.
+    pub(super) fn identify(&mut self, a: Variable, b: Variable) -> bool {
+        *self.variables.0.entry(a).or_insert(b) == b && *self.variables.1.entry(b).or_insert(a) == a
+    }
+
+    fn code_a(&mut self, symbol: &Symbol<'d>) -> Option<Rc<Function>> {
+        Self::code(self.a, &mut self.code_a, &mut self.decoded, symbol)
+    }
+
+    fn code_b(&mut self, symbol: &Symbol<'d>) -> Option<Rc<Function>> {
+        Self::code(self.b, &mut self.code_b, &mut self.decoded, symbol)
+    }
+
+    fn code(
+        image: &Image<'d>,
+        known: &mut HashMap<u64, Option<Rc<Function>>>,
+        decoded: &mut u64,
+        symbol: &Symbol<'d>,
+    ) -> Option<Rc<Function>> {
+        let decode = || {
+            *decoded = decoded.saturating_add(symbol.end - symbol.start);
+            image.decode(symbol).map(Rc::new)
+        };
+        known.entry(symbol.start).or_insert_with(decode).clone()
+    }
+
+    fn compare_functions(&mut self, a: u64, b: u64) {
+        let (Some(symbol_a), Some(symbol_b)) = (self.a.functions.covering(a), self.b.functions.covering(b)) else {
+            return self.unclear("a function without a symbol");
+        };
+        let (Some(code_a), Some(code_b)) = (self.code_a(&symbol_a), self.code_b(&symbol_b)) else {
+            return self.unclear(&format!("the code of `{}` cannot be decoded", readable(symbol_a.name)));
+        };
+        self.compared.insert(a, symbol_a.end - symbol_a.start);
+        let mut same = false;
+        if let Some(references) = corresponding(&code_a, &code_b) {
+            // All of them, so that a change further on is reported too.
+            same = references.into_iter().fold(true, |same, (to_a, to_b)| {
+                let (at_a, at_b) = (self.a.place(to_a.address), self.b.place(to_b.address));
+                self.join(at_a, at_b, to_a.span, a) && same
+            });
+        }
+        if !same {
+            let (a, b) = (Some(shape_of(&code_a)), Some(shape_of(&code_b)));
+            self.note(Change { function: readable(symbol_a.name), kind: ChangeKind::Different, a, b });
+            self.compare_callees(&code_a, &code_b);
+        }
+    }
+
+    /// Whether two references are of one kind; what they lead to is compared later.
+    pub(super) fn join(&mut self, a: Place<'d>, b: Place<'d>, span: Span, owner: u64) -> bool {
+        match (a, b) {
+            (Place::Slot(a), Place::Slot(b)) => self.join_slots(a, b, span, owner),
+            (Place::Code(of_a, at_a), Place::Code(of_b, at_b)) => {
+                self.push(Task::Code(of_a.start, of_b.start), of_a.start);
+                (at_a == of_a.start && at_b == of_b.start) || self.same_index((of_a, at_a), (of_b, at_b))
+            }
+            (Place::Data(a), Place::Data(b)) => {
+                self.push(Task::Data(a, b, span), owner);
+                true
+            }
+            (Place::Thread(a), Place::Thread(b)) => {
+                self.push(Task::Threads(a, b), owner);
+                true
+            }
+            (Place::Chosen(a), Place::Chosen(b)) => match (self.a.place(a), self.b.place(b)) {
+                (a @ Place::Code(..), b @ Place::Code(..)) => self.join(a, b, span, owner),
+                _ => false,
+            },
+            (Place::Unclear(_), _) | (_, Place::Unclear(_)) => {
+                let by = self.a.functions.covering(owner).map_or_else(String::new, |it| readable(it.name));
+                self.unclear(&format!("`{by}` refers to an address that nothing is known about"));
+                true
+            }
+            (a, b) => a == b,
+        }
+    }
+
+    fn join_slots(&mut self, a: u64, b: u64, span: Span, owner: u64) -> bool {
+        let next = (self.a.pointee(a.saturating_add(8)), self.b.pointee(b.saturating_add(8)));
+        match (self.a.pointee(a), self.b.pointee(b)) {
+            (Place::Slot(_), _) | (_, Place::Slot(_)) => {
+                self.unclear("a pointer to a pointer that the loader fills in");
+                true
+            }
+            (Place::Module(None), Place::Module(None)) => match next {
+                // Offset 0 is the first thread-local, or the whole block to which code adds offsets itself.
+                (Place::Number(0), Place::Number(0)) => {
+                    self.push(Task::ThreadBlocks, owner);
+                    true
+                }
+                (Place::Number(a) | Place::Thread(a), Place::Number(b) | Place::Thread(b)) => {
+                    self.push(Task::Threads(a, b), owner);
+                    true
+                }
+                _ => false,
+            },
+            (Place::Module(a), Place::Module(b)) => a == b && next.0 == next.1,
+            (a @ Place::Thread(_), b @ Place::Thread(_)) => self.join(a, b, Span::Whole, owner),
+            // The address of a slot, not what it holds: code may find anything from there.
+            _ if span == Span::Whole => {
+                self.unclear("the address of a pointer that the loader fills in");
+                true
+            }
+            (a, b) => self.join(a, b, Span::Whole, owner),
+        }
+    }
+
+    /// Whether two addresses in functions are those of corresponding instructions.
+    fn same_index(&mut self, a: (Symbol<'d>, u64), b: (Symbol<'d>, u64)) -> bool {
+        let (Some(code_a), Some(code_b)) = (self.code_a(&a.0), self.code_b(&b.0)) else { return false };
+        match (code_a.index_of(a.1), code_b.index_of(b.1)) {
+            (Some(a), Some(b)) => a == b,
+            _ => false,
+        }
+    }
+
+    fn names_a(&self) -> &HashSet<String> {
+        self.names.0.get_or_init(|| names(self.a))
+    }
+
+    fn names_b(&self) -> &HashSet<String> {
+        self.names.1.get_or_init(|| names(self.b))
+    }
+
+    /// Goes on from functions that differ, where position says nothing, by name.
+    fn compare_callees(&mut self, a: &Function, b: &Function) {
+        let (in_a, in_b) = (callees(self.a, a), callees(self.b, b));
+        for (name, symbol_a) in &in_a {
+            match in_b.iter().find(|(other, _)| other == name) {
+                Some((_, symbol_b)) => self.push(Task::Code(symbol_a.start, symbol_b.start), symbol_a.start),
+                None if self.names_b().contains(name) => {}
+                None => {
+                    let shape = self.code_a(symbol_a).map(|code| shape_of(&code));
+                    self.note_one(name, ChangeKind::Removed, shape, None);
+                }
+            }
+        }
+        for (name, symbol_b) in &in_b {
+            if !in_a.iter().any(|(other, _)| other == name) && !self.names_a().contains(name) {
+                let shape = self.code_b(symbol_b).map(|code| shape_of(&code));
+                self.note_one(name, ChangeKind::Added, None, shape);
+            }
+        }
+    }
+
+    fn note_one(&mut self, name: &str, kind: ChangeKind, a: Option<Shape>, b: Option<Shape>) {
+        self.note(Change { function: name.to_owned(), kind, a, b });
+    }
+}
+
+/// The references of two functions in order, when their instructions are the same otherwise.
+fn corresponding(a: &Function, b: &Function) -> Option<Vec<(Reference, Reference)>> {
+    if a.instructions.len() != b.instructions.len() {
+        return None;
+    }
+    let mut references = Vec::new();
+    for (instruction_a, instruction_b) in a.instructions.iter().zip(&b.instructions) {
+        let ((rest_a, to_a), (rest_b, to_b)) = (split(instruction_a), split(instruction_b));
+        if rest_a != rest_b {
+            return None;
+        }
+        match (to_a, to_b) {
+            (None, None) => {}
+            (Some(to_a), Some(to_b)) if a.contains(to_a.address) || b.contains(to_b.address) => {
+                if !(a.contains(to_a.address) && b.contains(to_b.address)) {
+                    return None;
+                }
+                if a.index_of(to_a.address)? != b.index_of(to_b.address)? {
+                    return None;
+                }
+            }
+            (Some(to_a), Some(to_b)) => references.push((to_a, to_b)),
+            _ => return None,
+        }
+    }
+    if a.falls_through() {
+        let end = |function: &Function| Reference { address: function.end, span: Span::Whole };
+        references.push((end(a), end(b)));
+    }
+    Some(references)
+}
+
+/// The functions that a function refers to, by name, each once.
+fn callees<'d>(image: &Image<'d>, function: &Function) -> Vec<(String, Symbol<'d>)> {
+    let mut known = HashSet::new();
+    let mut found = Vec::new();
+    for reference in function.instructions.iter().filter_map(|instruction| split(instruction).1) {
+        let place = match image.place(reference.address) {
+            Place::Slot(slot) => image.pointee(slot),
+            place => place,
+        };
+        if let Place::Code(symbol, _) = place
+            && symbol.start != function.start
+            && known.insert(symbol.start)
+        {
+            found.push((readable(symbol.name), symbol));
+        }
+    }
+    found
+}
+
+fn names(image: &Image) -> HashSet<String> {
+    image.functions.iter().map(|symbol| readable(symbol.name)).collect()
+}

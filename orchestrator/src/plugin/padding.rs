@@ -1,0 +1,29 @@
+//! Unrelated code in front of a plugin's own: the same functions at other places, to see what places alone do to times.
+
+use super::cargo::{self, BuildError};
+use crate::cache;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A linker that puts `bytes` of code that nobody calls before everything else. It is a script named `cc`, because the
+/// compiler tells from a linker's name which arguments it takes.
+pub(super) fn linker(bytes: usize) -> Result<PathBuf, BuildError> {
+    let folder = cache::subfolder(&format!("padding/{bytes}"))?;
+    let (script, object, source) = (folder.join("cc"), folder.join("padding.o"), folder.join("padding.s"));
+    // Retained, or the linker drops what nobody refers to.
+    let assembly = format!(
+        "\t.section .text.orch_padding,\"axR\",%progbits\n\t.p2align 6\n\t.globl orch_padding\n\t.hidden orch_padding\n\
+         \t.type orch_padding, %function\norch_padding:\n\t.fill {bytes}, 1, 0\n\t.size orch_padding, {bytes}\n\
+         \t.section .note.GNU-stack,\"\",%progbits\n"
+    );
+    std::fs::write(&source, assembly)?;
+    cargo::ask("cc", &["-c", &source.display().to_string(), "-o", &object.display().to_string()], &folder)?;
+    std::fs::write(&script, format!("#!/bin/sh\nexec cc {} \"$@\"\n", quoted(&object)))?;
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700))?;
+    Ok(script)
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
+}

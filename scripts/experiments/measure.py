@@ -1,0 +1,213 @@
+"""Runs orch for every task that has no result yet, and keeps each result as one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cells import WORK, WORKLOADS, Task, tasks
+from load import Load
+
+ROOT = Path(__file__).resolve().parents[2]
+FASTEST_S = 1.0  # no task is begun with less time left
+TRIES = 2
+
+
+class OutOfTime(Exception):
+    """The minutes are used up."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all tasks have in common."""
+
+    orch: Path
+    orch_hash: str
+    library: Path
+    kernels: Path | None
+    out: Path
+    deadline: float  # of time.monotonic()
+
+    @property
+    def jobs(self) -> int:
+        """Jobs of the scenario of `exact-aa`."""
+        return 3 if self.kernels is None else 4
+
+
+def prepare(orch: Path, library: Path | None, out: Path, minutes: float) -> Setup:
+    """Copies the libraries into the folder: all its results are then of the same code, whatever is built meanwhile."""
+    deadline = time.monotonic() + 60 * minutes
+    orch = orch.resolve()
+    for folder in ("results", "work"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    work = (out / "work").resolve()
+    planted = work / "libplanted.so"
+    if not planted.exists():
+        _copy(library or built(orch), planted)
+    elif library is not None and _hash(library) != _hash(planted):
+        raise SystemExit(f"{out} has results of another {library.name}; take a new folder for --out")
+    kernels = work / "libkernels.so"
+    source = ROOT / "target/orch/release/libkernels.so"
+    if not kernels.exists() and source.exists():
+        _copy(source, kernels)
+    return Setup(orch, _hash(orch), planted, kernels if kernels.exists() else None, out, deadline)
+
+
+def built(orch: Path) -> Path:
+    """A dry run builds the plugins of a scenario."""
+    command = [str(orch), "run", "scenarios/planted.yaml", "--dry-run"]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return ROOT / "target/orch/release/libplanted.so"
+
+
+def run(setup: Setup, experiments: list[str], count: int | None) -> None:
+    """Does what is missing, until the time is up. Whatever ends it, the load ends too."""
+    load = Load()
+    # Ends that a `finally` would not see become one that it does.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _frame: (_ for _ in ()).throw(SystemExit(128 + number)))
+    try:
+        for experiment in experiments:
+            for task in missing(setup, experiment, count):
+                load.switch(task.load)
+                _do(setup, task)
+            print(f"{experiment}: all there", flush=True)
+    except OutOfTime:
+        print("The time is up; run again to go on.", flush=True)
+    finally:
+        load.stop()
+
+
+def missing(setup: Setup, experiment: str, count: int | None) -> Iterator[Task]:
+    for task in tasks(experiment, count, setup.jobs):
+        if not _file(setup, task).exists():
+            if setup.deadline - time.monotonic() < FASTEST_S:
+                raise OutOfTime
+            yield task
+
+
+def _file(setup: Setup, task: Task) -> Path:
+    return setup.out / "results" / f"{task.key}.json"
+
+
+def _do(setup: Setup, task: Task) -> None:
+    begin = time.monotonic()
+    results = _runs(setup, task) if task.experiment == "unpaired" else {"comparison": _compare(setup, task)}
+    head: dict[str, Any] = {
+        "experiment": task.experiment,
+        "cell": task.cell,
+        "index": task.index,
+        "truth": task.truth,
+        "orch_hash": setup.orch_hash,
+        "seconds": time.monotonic() - begin,
+    }
+    _write(_file(setup, task), json.dumps(head | results, separators=(",", ":")))
+    print(f"{task.key}  {head['seconds']:.1f} s", flush=True)
+
+
+def _compare(setup: Setup, task: Task) -> dict[str, Any]:
+    scenario = _scenario(setup, task)
+    command = ["compare", str(setup.library), str(setup.library), "--scenario", str(scenario), "--plugin", "planted"]
+    command += ["--control", "--pairs", str(task.pairs)]
+    command += ["--filter", task.workload] if task.workload else []
+    for name, (a, b) in task.sets.items():
+        command += ["--set", f"{name}={a},{b}"]
+    return _orch(setup, command)
+
+
+def _runs(setup: Setup, task: Task) -> dict[str, Any]:
+    """All of A, all of A again, all of B, one after the other: each is one process."""
+    scenario = _scenario(setup, task)
+    jobs = {"a": f"{task.workload}", "again": f"{task.workload}", "b": f"{task.workload}-slower"}
+    return {side: _orch(setup, ["run", str(scenario), "--filter", job]) for side, job in jobs.items()}
+
+
+def _orch(setup: Setup, command: list[str]) -> dict[str, Any]:
+    """Runs orch and returns its JSON. Its exit code tells the verdict, so only a missing JSON is a failure."""
+    results = setup.out / "work" / "orch-results"
+    for attempt in range(1, TRIES + 1):
+        process = subprocess.Popen(
+            [str(setup.orch), *command, "--json", "--results", str(results)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            out, err = process.communicate(timeout=max(0.1, setup.deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise OutOfTime from None
+        finally:
+            _end(process)
+            shutil.rmtree(results, ignore_errors=True)
+        try:
+            answer: dict[str, Any] = json.loads(out)
+        except json.JSONDecodeError:
+            if attempt == TRIES:
+                raise SystemExit(f"orch {' '.join(command)}\nended with {process.returncode}:\n{err[-2000:]}") from None
+            continue
+        if answer.get("interrupted"):
+            raise KeyboardInterrupt
+        return answer
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends orch, if it is still there, the way a user would: it ends its workers then."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _scenario(setup: Setup, task: Task) -> Path:
+    """Writes the scenario of a task. Equal ones have equal names, so that only the sides of a comparison differ."""
+    # One process is all that a rule of the unpaired kind gets.
+    budget = "time: 40ms, rounds: 1" if task.experiment == "unpaired" else "time: 100ms, rounds: 3"
+    plugins = [f"  planted: {{ path: {json.dumps(str(setup.library))} }}"]
+    jobs = [f"  - {{ id: {workload}, workload: planted/{workload} }}" for workload in WORKLOADS]
+    if task.experiment == "unpaired":
+        for workload in WORKLOADS:
+            more = WORK[workload] * 101 // 100
+            jobs.append(f"  - {{ id: {workload}-slower, workload: planted/{workload}, params: {{ work: {more} }} }}")
+    if task.experiment == "exact-aa":
+        jobs = [job for job in jobs if "memory" not in job]
+        if setup.kernels is not None:
+            plugins.append(f"  kernels: {{ path: {json.dumps(str(setup.kernels))} }}")
+            params = "params: { m: 128, k: 128, n: 128 }"
+            jobs.append(f"  - {{ id: two-threads, workload: kernels/matmul, {params}, threads: 2 }}")
+    defaults = f"defaults: {{ {budget}, tolerance: {task.tolerance_percent:g}% }}"
+    text = "\n".join(["name: experiment", "plugins:", *plugins, defaults, "workloads:", *jobs, ""])
+    path = setup.out / "work" / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.yaml"
+    if not path.exists():
+        _write(path, text)
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes beside the file and renames: a file is either whole or not there."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(text)
+    draft.replace(path)
+
+
+def _copy(source: Path, target: Path) -> None:
+    draft = target.with_suffix(".draft")
+    shutil.copyfile(source, draft)
+    os.chmod(draft, 0o755)
+    draft.replace(target)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
