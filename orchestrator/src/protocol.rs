@@ -212,6 +212,8 @@ pub(crate) struct Ready {
     pub(crate) iterations: u64,
     /// Median over the last window of warming up.
     pub(crate) iteration_ns: f64,
+    /// Where its stack is: the same on both sides, unless the system insists on random addresses.
+    pub(crate) stack: u64,
     pub(crate) warm_up: WarmUp,
 }
 

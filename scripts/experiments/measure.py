@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import fnmatch
 import json
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,23 +44,27 @@ class Setup:
         return 3 if self.kernels is None else 4
 
 
-def prepare(orch: Path, library: Path | None, out: Path, minutes: float) -> Setup:
-    """Copies the libraries into the folder: all its results are then of the same code, whatever is built meanwhile."""
+def prepare(orch: Path | None, library: Path | None, out: Path, minutes: float) -> Setup:
+    """Copies program and libraries into the folder: its results are all of the same, whatever is built meanwhile."""
     deadline = time.monotonic() + 60 * minutes
-    orch = orch.resolve()
     for folder in ("results", "work"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     work = (out / "work").resolve()
-    planted = work / "libplanted.so"
-    if not planted.exists():
-        _copy(library or built(orch), planted)
-    elif library is not None and _hash(library) != _hash(planted):
-        raise SystemExit(f"{out} has results of another {library.name}; take a new folder for --out")
-    kernels = work / "libkernels.so"
-    source = ROOT / "target/orch/release/libkernels.so"
+    own_orch = _kept(work / "orch", orch, lambda: ROOT / "target/release/orch")
+    planted = _kept(work / "libplanted.so", library, lambda: built(own_orch))
+    kernels, source = work / "libkernels.so", ROOT / "target/orch/release/libkernels.so"
     if not kernels.exists() and source.exists():
         _copy(source, kernels)
-    return Setup(orch, _hash(orch), planted, kernels if kernels.exists() else None, out, deadline)
+    return Setup(own_orch, _hash(own_orch), planted, kernels if kernels.exists() else None, out, deadline)
+
+
+def _kept(copy: Path, asked: Path | None, default: Callable[[], Path]) -> Path:
+    """The folder's own copy of a file, made where there is none yet."""
+    if not copy.exists():
+        _copy(asked or default(), copy)
+    elif asked is not None and _hash(asked) != _hash(copy):
+        raise SystemExit(f"the results in {copy.parent.parent} are of another {copy.name}; take a new folder for --out")
+    return copy
 
 
 def built(orch: Path) -> Path:
@@ -69,7 +74,7 @@ def built(orch: Path) -> Path:
     return ROOT / "target/orch/release/libplanted.so"
 
 
-def run(setup: Setup, experiments: list[str], count: int | None) -> None:
+def run(setup: Setup, experiments: list[str], count: int | None, cells: str) -> None:
     """Does what is missing, until the time is up. Whatever ends it, the load ends too."""
     load = Load()
     # Ends that a `finally` would not see become one that it does.
@@ -77,7 +82,7 @@ def run(setup: Setup, experiments: list[str], count: int | None) -> None:
         signal.signal(ending, lambda number, _frame: (_ for _ in ()).throw(SystemExit(128 + number)))
     try:
         for experiment in experiments:
-            for task in missing(setup, experiment, count):
+            for task in missing(setup, experiment, count, cells):
                 load.switch(task.load)
                 _do(setup, task)
             print(f"{experiment}: all there", flush=True)
@@ -87,9 +92,9 @@ def run(setup: Setup, experiments: list[str], count: int | None) -> None:
         load.stop()
 
 
-def missing(setup: Setup, experiment: str, count: int | None) -> Iterator[Task]:
+def missing(setup: Setup, experiment: str, count: int | None, cells: str) -> Iterator[Task]:
     for task in tasks(experiment, count, setup.jobs):
-        if not _file(setup, task).exists():
+        if fnmatch.fnmatchcase(task.cell, cells) and not _file(setup, task).exists():
             if setup.deadline - time.monotonic() < FASTEST_S:
                 raise OutOfTime
             yield task

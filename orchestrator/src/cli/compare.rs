@@ -9,7 +9,7 @@ use super::project::{self, Loaded, Plugins};
 use super::sides::{self, Common, SideJobs, Variation};
 use super::subject::{self, Subject};
 use crate::calibration;
-use crate::comparison::{self, Comparison, Side, SideKind, Verdict, head, stored};
+use crate::comparison::{self, Comparison, Side, SideKind, Verdict, entries, head, stored};
 use crate::git;
 use crate::judge::verdict::{self, ALPHA};
 use crate::machine::{self, Machine};
@@ -42,7 +42,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
     let calibration = Calibration::begin();
     let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
     let time = quantity::duration(&options.time)
-        .map_err(|message| Failure::Input(format!("error: --time {}: {message}", options.time)))?;
+        .map_err(|message| Failure::Input(format!("error: --time {}: {message}\nhint: --time 60s", options.time)))?;
     if options.pairs == 0 || time.is_zero() {
         return Err(Failure::Input("error: --pairs and --time have to be more than 0".to_owned()));
     }
@@ -67,8 +67,8 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
     };
     let comparison = match &subjects {
         [Subject::Record(a), Subject::Record(b)] => session.records(a, b)?,
-        [Subject::Record(record), other] | [other, Subject::Record(record)] => {
-            return Err(mixed(record, other));
+        [Subject::Record(record), _] | [_, Subject::Record(record)] => {
+            return Err(mixed(record));
         }
         _ => match session.live(&subjects, &calibration)? {
             Some(comparison) => comparison,
@@ -79,7 +79,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
 }
 
 /// A record holds no process that could take turns with a build.
-fn mixed(record: &Record, _: &Subject) -> Failure {
+fn mixed(record: &Record) -> Failure {
     let hint = match &record.git.commit {
         Some(commit) if !record.git.dirty => {
             format!("compare the commit that it measured: {}", &commit[..commit.len().min(10)])
@@ -105,8 +105,6 @@ struct Session<'a> {
 impl Session<'_> {
     /// Builds both sides and measures them. `None`: the user stopped it before there was anything to tell.
     fn live(&self, subjects: &[Subject; 2], calibration: &Calibration) -> Result<Option<Comparison>, Failure> {
-        let [a, b] = [0, 1].map(|side| sides::vary(&self.loaded.scenario, self.variation.as_ref(), side));
-        let scenarios = [a?, b?];
         let is_library = |subject: &Subject| matches!(subject, Subject::Library(_));
         let replaced = if subjects.iter().any(is_library) {
             Some(sides::replaced(&self.loaded.scenario, self.options.plugin.as_deref())?)
@@ -116,16 +114,17 @@ impl Session<'_> {
         let mark = format!("{}-{}", std::process::id(), self.started.as_nanosecond());
         let common = Common {
             loaded: &self.loaded,
+            variation: self.variation.as_ref(),
             replaced: replaced.as_deref(),
             filter: self.options.filter.as_deref(),
             mark: &mark,
             interrupt: &self.interrupt,
         };
         let mut progress = Progress::new();
-        let Some(a) = sides::plugins(&subjects[0], &scenarios[0], &common, &mut progress)? else { return Ok(None) };
-        let Some(b) = sides::plugins(&subjects[1], &scenarios[1], &common, &mut progress)? else { return Ok(None) };
+        let Some(a) = sides::plugins(&subjects[0], &common, &mut progress)? else { return Ok(None) };
+        let Some(b) = sides::plugins(&subjects[1], &common, &mut progress)? else { return Ok(None) };
         let plugins = [&a, &b];
-        let jobs = sides::jobs(&common, [&scenarios[0], &scenarios[1]], plugins)?;
+        let jobs = sides::jobs(&common, plugins)?;
         let machine = Machine::read();
         let kept = calibration::Calibration::load(&machine);
         let matches: Vec<Match> = jobs
@@ -338,7 +337,7 @@ fn exit_code(comparison: &Comparison) -> Exit {
         Exit::Regressed
     } else if comparison.interrupted {
         Exit::Interrupted
-    } else if any(Verdict::Missing) {
+    } else if any(Verdict::Missing) || comparison.jobs.iter().all(entries::is_refused) {
         Exit::Incomplete
     } else {
         Exit::Fine

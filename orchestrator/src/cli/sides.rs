@@ -1,6 +1,6 @@
 //! The two sides of a live comparison: each with its plugins built and its jobs made.
 
-use super::output::Failure;
+use super::output::{self, Failure};
 use super::project::{self, Loaded, Plugins};
 use super::subject::Subject;
 use crate::plugin::PluginSpec;
@@ -45,25 +45,22 @@ impl Variation {
 }
 
 /// The scenario with the varied parameter as one side has it.
-pub(super) fn vary(scenario: &Scenario, variation: Option<&Variation>, side: usize) -> Result<Scenario, Failure> {
+fn vary(scenario: &Scenario, variation: Option<&Variation>, side: usize) -> Scenario {
     let mut varied = scenario.clone();
-    let Some(variation) = variation else { return Ok(varied) };
-    for entry in &mut varied.entries {
-        if entry.matrix.iter().any(|(name, _)| *name == variation.param) {
-            return Err(Failure::Input(format!(
-                "error: --set {}: the scenario already varies it in the matrix of {}/{}\nhint: --filter leaves that \
-                 workload out",
-                variation.param, entry.plugin, entry.workload
-            )));
+    if let Some(variation) = variation {
+        for entry in &mut varied.entries {
+            // In a matrix both values would be in both sides.
+            entry.matrix.retain(|(name, _)| *name != variation.param);
+            entry.params.extend(variation.of_side(side));
         }
-        entry.params.extend(variation.of_side(side));
     }
-    Ok(varied)
+    varied
 }
 
 /// What both sides have in common.
 pub(super) struct Common<'a> {
     pub(super) loaded: &'a Loaded,
+    pub(super) variation: Option<&'a Variation>,
     /// The plugin that a library takes the place of.
     pub(super) replaced: Option<&'a str>,
     pub(super) filter: Option<&'a str>,
@@ -74,10 +71,10 @@ pub(super) struct Common<'a> {
 /// Builds the plugins of one side. `None`: the user stopped it.
 pub(super) fn plugins(
     subject: &Subject,
-    scenario: &Scenario,
     common: &Common,
     observer: &mut dyn Observer,
 ) -> Result<Option<Plugins>, Failure> {
+    let scenario = &common.loaded.scenario;
     let build = |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
         match subject {
             Subject::Library(path) if common.replaced == Some(key) => {
@@ -122,17 +119,17 @@ pub(super) fn replaced(scenario: &Scenario, asked: Option<&str>) -> Result<Strin
 }
 
 /// The jobs of both sides in the scenario's order; where a side does not know a job's workload or parameters, why.
-pub(super) fn jobs(
-    common: &Common,
-    scenarios: [&Scenario; 2],
-    plugins: [&Plugins; 2],
-) -> Result<Vec<SideJobs>, Failure> {
+/// Workloads that do not have the varied parameter are left out, with a note.
+pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJobs>, Failure> {
+    let scenarios = [0, 1].map(|side| vary(&common.loaded.scenario, common.variation, side));
     let pattern = common.filter.map(wildmatch::WildMatch::new);
     let mut found = Vec::new();
     let mut ids = Vec::new();
+    let mut left_out: Vec<(String, Vec<Problem>)> = Vec::new();
     for index in 0..scenarios[0].entries.len() {
-        let unchecked = [0, 1].map(|side| expanded(scenarios[side], index, |_| None));
-        let checked = [0, 1].map(|side| expanded(scenarios[side], index, |key| plugins[side].described.get(key)));
+        let unchecked = [0, 1].map(|side| expanded(&scenarios[side], index, |_| None));
+        let offer = |side: usize| move |key: &str| plugins[side].described.get(key);
+        let checked = [0, 1].map(|side| expanded(&scenarios[side], index, offer(side)));
         let [Ok(a), Ok(b)] = unchecked else {
             let [a, b] = unchecked;
             return Err(common.loaded.refuse(&a.err().or(b.err()).unwrap_or_default()));
@@ -143,13 +140,25 @@ pub(super) fn jobs(
         if chosen.is_empty() {
             continue;
         }
-        // What neither side knows is wrong in the scenario, or in --set.
         if let [Err(problems), Err(_)] = &checked {
+            let fits_without = (0..2).all(|side| expanded(&common.loaded.scenario, index, offer(side)).is_ok());
+            if common.variation.is_some() && fits_without {
+                left_out.extend(chosen.into_iter().map(|(job, _)| (job.id, problems.clone())));
+                continue;
+            }
+            // What neither side knows is wrong in the scenario.
             return Err(common.loaded.refuse(problems));
         }
         let unknown = checked
             .map(|result| result.err().and_then(|problems| problems.first().map(|problem| problem.message.clone())));
         found.extend(chosen.into_iter().map(|(a, b)| SideJobs { jobs: [a, b], unknown: unknown.clone() }));
+    }
+    if let (true, Some((_, problems))) = (found.is_empty(), left_out.first()) {
+        return Err(common.loaded.refuse(problems));
+    }
+    if !left_out.is_empty() {
+        let ids: Vec<&str> = left_out.iter().map(|(id, _)| id.as_str()).collect();
+        output::note(&format!("left out, because --set does not fit them: {}", ids.join(", ")));
     }
     if found.is_empty() {
         return Err(Failure::Input(format!(

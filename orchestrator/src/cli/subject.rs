@@ -98,7 +98,11 @@ fn record(path: &Path) -> Result<Subject, Failure> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Input(format!("error: the record {shown} cannot be read: {error}")))?;
-    let wrong = |what: String| Failure::Input(format!("error: {shown} is no record that this orch reads: {what}"));
+    let wrong = |what: String| {
+        Failure::Input(format!(
+            "error: {shown} is no record that this orch reads: {what}\nhint: records are the record.json files of `orch run`"
+        ))
+    };
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     let schema = value["schema"].as_str().unwrap_or("absent").to_owned();
     if schema != record::SCHEMA {

@@ -67,6 +67,14 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
     }
 }
 
+/// How the reason of a refused cell begins.
+const REFUSED: &str = "not comparable: ";
+
+/// Whether a cell was refused: nothing was judged.
+pub(crate) fn is_refused(entry: &Entry) -> bool {
+    entry.reason.starts_with(REFUSED)
+}
+
 /// An entry for a workload of two records that are not comparable.
 pub(crate) fn refused(id: &str, margin: f64, reason: &str) -> Entry {
     Entry { verdict: Verdict::Inconclusive, ..lost(id, margin, reason) }
@@ -348,13 +356,13 @@ fn rate(mut entry: Entry, time: &Entry, better: Better, [a, b]: [f64; 2], of_tim
 /// The dimension in which two cells are not comparable, with both values.
 pub(crate) fn incomparable(a: &JobRecord, b: &JobRecord) -> Option<String> {
     if a.workload != b.workload {
-        return Some(format!("not comparable: workload {} in A, {} in B", a.workload, b.workload));
+        return Some(format!("{REFUSED}workload {} in A, {} in B", a.workload, b.workload));
     }
     if a.settings.threads != b.settings.threads {
-        return Some(format!("not comparable: threads {} in A, {} in B", a.settings.threads, b.settings.threads));
+        return Some(format!("{REFUSED}threads {} in A, {} in B", a.settings.threads, b.settings.threads));
     }
     let difference = different_param(&a.params, &b.params)?;
-    Some(format!("not comparable: parameter {difference}"))
+    Some(format!("{REFUSED}parameter {difference}"))
 }
 
 fn different_param(a: &Map<String, Value>, b: &Map<String, Value>) -> Option<String> {

@@ -13,9 +13,11 @@ pub(crate) struct Totals {
     pub(crate) sum: f64,
     /// Geometric mean of the ratios, minus 1: each workload counts the same.
     pub(crate) geometric_mean: f64,
-    /// The workload that contributes most to the change of the sum, and its share of all contributions' sizes.
+    /// The workload that contributes most to the change of the sum.
     pub(crate) largest: String,
-    pub(crate) largest_share: f64,
+    /// Its own change as a share of the sum's; more than 1, or negative, where others go the other way. None where the sum
+    /// stays as it is.
+    pub(crate) largest_share: Option<f64>,
     /// The two have different signs.
     pub(crate) disagree: bool,
 }
@@ -69,8 +71,7 @@ pub(crate) fn totals(entries: &[Entry]) -> Option<Totals> {
     let (sum_a, sum_b) = times.iter().fold((0.0, 0.0), |(sum_a, sum_b), (_, a, b)| (sum_a + a, sum_b + b));
     let (largest, _, _) =
         times.iter().max_by(|(_, a1, b1), (_, a2, b2)| (b1 - a1).abs().total_cmp(&(b2 - a2).abs()))?;
-    let all: f64 = times.iter().map(|(_, a, b)| (b - a).abs()).sum();
-    let own: f64 = times.iter().filter(|(id, _, _)| id == largest).map(|(_, a, b)| (b - a).abs()).sum();
+    let own: f64 = times.iter().filter(|(id, _, _)| id == largest).map(|(_, a, b)| b - a).sum();
     let sum = sum_b / sum_a - 1.0;
     let mean = times.iter().map(|(_, a, b)| (b / a).ln()).sum::<f64>() / times.len() as f64;
     let geometric_mean = mean.exp_m1();
@@ -79,7 +80,7 @@ pub(crate) fn totals(entries: &[Entry]) -> Option<Totals> {
         sum,
         geometric_mean,
         largest: (*largest).to_owned(),
-        largest_share: if all > 0.0 { own / all } else { 0.0 },
+        largest_share: (sum_a != sum_b).then(|| own / (sum_b - sum_a)),
         disagree: sum * geometric_mean < 0.0,
     })
 }

@@ -1,1 +1,297 @@
-//! Verdicts from scripted facts.
+//! Verdicts from scripted facts: no process, clock or file but a fixture.
+
+use super::entries::{self, Facts};
+use super::*;
+use crate::judge::assessment::assess;
+use crate::judge::verdict::{ALPHA, Case, Finding, decide};
+use crate::record::{
+    Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord, ScopeRecord, SettingsRecord,
+};
+use crate::runner::contest::{Contested, Stopped};
+use serde_json::json;
+use std::time::Duration;
+
+const MARGIN: f64 = 0.01;
+
+fn side(allocations: f64, digest: Value) -> JobRecord {
+    JobRecord {
+        id: "job".into(),
+        workload: "p/w".into(),
+        about: None,
+        iteration: None,
+        params: Map::new(),
+        tags: Vec::new(),
+        settings: SettingsRecord {
+            time_ns: 1,
+            rounds: 0,
+            timeout_ns: 1,
+            memory_bytes: 1,
+            threads: 1,
+            tolerance: MARGIN,
+        },
+        plugin: PluginFile { path: "p.so".into(), hash: Some("h".into()), git: None },
+        outcome: JobOutcome::Measured,
+        phase: None,
+        message: None,
+        warnings: Vec::new(),
+        digest: (!digest.is_null()).then(|| Digest { value: digest, score: None, tolerance: Some(1e-6) }),
+        time: None,
+        allocations: Some(counted(allocations)),
+        metrics: IndexMap::new(),
+        metrics_info: IndexMap::new(),
+        profile: None,
+        scopes: Vec::new(),
+        wall: JobWall::default(),
+    }
+}
+
+fn counted(count: f64) -> Allocations {
+    Allocations {
+        exact: true,
+        count,
+        bytes: 64.0 * count,
+        peak_bytes: 64.0,
+        leaked_bytes: 0.0,
+        count_range: [count; 2],
+        bytes_range: [64.0 * count; 2],
+        peak_bytes_range: [64.0; 2],
+        other_threads_events: 0.0,
+        iterations: 8,
+        processes: 2,
+        page_faults: None,
+    }
+}
+
+/// Pairs whose differences are `shift` with a little scatter, judged alone.
+fn contested(shift: f64, pairs: usize) -> Contested {
+    let record = |index: usize| {
+        let difference = shift + 0.0005 * ((index * 7 % 5) as f64 - 2.0);
+        PairRecord {
+            difference,
+            floor: true,
+            block: 5,
+            iterations: 10,
+            untimed: true,
+            spawn_first: 0,
+            load_first: 1,
+            turn_first: vec![0, 1],
+            stack_shift: 0,
+            heap_shift: 0,
+            page_shift: 0,
+            same_addresses: true,
+            a_ns: vec![10_000, 10_500],
+            b_ns: vec![(10_000.0 * difference.exp()) as u64, 10_500],
+            involuntary_switches: 0,
+            wall_ns: 1,
+        }
+    };
+    let pairs: Vec<PairRecord> = (0..pairs).map(record).collect();
+    let differences: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
+    let assessment = assess(&differences, ALPHA);
+    let finding = decide(&[Case { assessment: &assessment, margin: MARGIN }], ALPHA)[0];
+    let stopped = if finding == Finding::Open { Stopped::Pairs } else { Stopped::Decided };
+    Contested { pairs, assessment, finding, stopped, warnings: Vec::new(), wall: Duration::from_secs(1) }
+}
+
+fn judged(a: &JobRecord, b: &JobRecord, code: &Code, contested: Option<&Contested>) -> Vec<Entry> {
+    entries::of(&Facts { id: "job", sides: [a, b], code, margin: MARGIN, contested, unpaired: "not paired" })
+}
+
+fn of<'a>(entries: &'a [Entry], metric: &str) -> &'a Entry {
+    entries.iter().find(|entry| entry.metric == metric).unwrap_or_else(|| panic!("no {metric}"))
+}
+
+#[test]
+fn one_allocation_more_is_a_finding_without_any_pair() {
+    let entries = judged(&side(3.0, json!(1)), &side(4.0, json!(1)), &Code::Different, None);
+    let allocations = of(&entries, "allocations");
+    assert_eq!((allocations.verdict, allocations.pairs), (Verdict::Regressed, 0));
+    assert_eq!(allocations.change.map(|change| change.estimate), Some(4.0 / 3.0 - 1.0));
+    assert_eq!(of(&entries, "peak_bytes").verdict, Verdict::Equivalent);
+    assert_eq!(of(&entries, "time").verdict, Verdict::Inconclusive);
+    let from_none = judged(&side(0.0, json!(1)), &side(1.0, json!(1)), &Code::Different, None);
+    assert_eq!(
+        (of(&from_none, "allocations").verdict, of(&from_none, "allocations").change),
+        (Verdict::Regressed, None)
+    );
+}
+
+#[test]
+fn counts_of_several_threads_are_never_judged_exactly() {
+    let (mut a, mut b) = (side(100.0, json!(1)), side(103.0, json!(1)));
+    for side in [&mut a, &mut b] {
+        if let Some(counts) = &mut side.allocations {
+            counts.exact = false;
+        }
+    }
+    let entries = judged(&a, &b, &Code::Different, None);
+    assert_eq!(of(&entries, "allocations").verdict, Verdict::Inconclusive);
+    assert_eq!(of(&entries, "peak_bytes").verdict, Verdict::Equivalent, "all processes agree within the margin");
+}
+
+#[test]
+fn faster_with_other_output_is_no_improvement() {
+    let faster = contested(-0.2, 20);
+    assert_eq!(faster.finding, Finding::Lower);
+    let same = judged(&side(1.0, json!(5)), &side(1.0, json!(5)), &Code::Different, Some(&faster));
+    assert_eq!(of(&same, "time").verdict, Verdict::Improved);
+    for other in [json!(6), Value::Null] {
+        let entries = judged(&side(1.0, json!(5)), &side(0.0, other), &Code::Different, Some(&faster));
+        assert!(entries.iter().all(|entry| entry.verdict == Verdict::OutputDiffers), "{entries:#?}");
+        assert_eq!(head::of_workload(&entries), Verdict::OutputDiffers);
+    }
+    let near = judged(&side(1.0, json!(5.0)), &side(1.0, json!(5.000_001)), &Code::Different, Some(&faster));
+    assert_eq!(of(&near, "digest").verdict, Verdict::Equivalent);
+    assert!(of(&near, "digest").reason.contains("within the tolerance"));
+}
+
+#[test]
+fn identical_code_and_other_layout_accuse_nobody() {
+    let slower = contested(0.05, 20);
+    let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
+    let entries = judged(&a, &b, &Code::Different, Some(&slower));
+    assert_eq!(of(&entries, "time").verdict, Verdict::Regressed);
+    let entries = judged(&a, &b, &Code::OnlyLayout, Some(&slower));
+    let time = of(&entries, "time");
+    assert!(time.verdict == Verdict::Equivalent && time.reason.starts_with("layout, not code"), "{}", time.reason);
+    assert!(time.change.is_some_and(|change| change.estimate > 0.04), "the effect is still shown");
+    let entries = judged(&a, &b, &Code::Identical, None);
+    assert!(entries.iter().all(|entry| entry.verdict == Verdict::Equivalent && entry.reason == "same code"));
+}
+
+#[test]
+fn one_better_and_one_worse_is_a_trade_off() {
+    let faster = contested(-0.05, 20);
+    let entries = judged(&side(1.0, json!(1)), &side(2.0, json!(1)), &Code::Different, Some(&faster));
+    assert!(entries.iter().all(|entry| entry.trade_off));
+    assert_eq!(
+        (of(&entries, "time").verdict, of(&entries, "allocations").verdict),
+        (Verdict::Improved, Verdict::Regressed)
+    );
+    assert_eq!(head::of_workload(&entries), Verdict::Regressed, "never improved");
+    let entries = judged(&side(1.0, json!(1)), &side(1.0, json!(1)), &Code::Different, Some(&faster));
+    assert!(entries.iter().all(|entry| !entry.trade_off));
+    assert_eq!(head::of_workload(&entries), Verdict::Improved);
+}
+
+#[test]
+fn an_open_verdict_says_what_would_have_been_seen() {
+    let open = contested(0.0105, 10);
+    let entries = judged(&side(1.0, json!(1)), &side(1.0, json!(1)), &Code::Different, Some(&open));
+    let time = of(&entries, "time");
+    assert_eq!((time.verdict, time.minimum_detectable, time.pairs), (Verdict::Inconclusive, None, 10));
+    assert_eq!(time.change.and_then(|change| change.low), None, "ten pairs exclude nothing");
+    let decided = contested(0.0, 30);
+    let entries = judged(&side(1.0, json!(1)), &side(1.0, json!(1)), &Code::Different, Some(&decided));
+    let time = of(&entries, "time");
+    assert!(time.verdict == Verdict::Equivalent && time.minimum_detectable.is_some_and(|least| least < MARGIN));
+}
+
+#[test]
+fn a_side_that_failed_is_missing_by_name() {
+    let mut lost = side(1.0, json!(1));
+    lost.outcome = JobOutcome::Failed;
+    lost.phase = Some(crate::protocol::Phase::Setup);
+    lost.message = Some("no such file".into());
+    let entries = judged(&side(1.0, json!(1)), &lost, &Code::Different, None);
+    assert_eq!((entries.len(), entries[0].verdict), (1, Verdict::Missing));
+    assert_eq!(entries[0].reason, "B failed in setup: no such file");
+}
+
+#[test]
+fn a_rate_follows_the_time_in_its_own_direction() {
+    let slower = contested(0.10, 20);
+    let typical = crate::runner::contest::typical(&slower).map(Option::unwrap_or_default);
+    let with_rate = |ns: f64| {
+        let mut side = side(1.0, json!(1));
+        let info = |per| MetricRecord {
+            unit: "x".into(),
+            better: Some(if per == Per::Second { Better::Higher } else { Better::Lower }),
+            per,
+            about: String::new(),
+        };
+        side.metrics_info = [("rate".to_owned(), info(Per::Second)), ("cost".to_owned(), info(Per::Unit))].into();
+        side.metrics = [("rate".to_owned(), 1e9 / ns), ("cost".to_owned(), ns * 2.0)].into();
+        side
+    };
+    let entries = judged(&with_rate(typical[0]), &with_rate(typical[1]), &Code::Different, Some(&slower));
+    let (rate, cost) = (of(&entries, "rate"), of(&entries, "cost"));
+    assert_eq!((rate.verdict, cost.verdict), (Verdict::Regressed, Verdict::Regressed));
+    let change = rate.change.unwrap();
+    assert!((change.estimate - (1.0 / 1.105 - 1.0)).abs() < 0.01, "{change:?}");
+    assert!(change.low < Some(change.estimate) && Some(change.estimate) < change.high);
+    // A side that does other work has no rate to compare.
+    let mut other = with_rate(typical[1]);
+    other.metrics.insert("rate".into(), 5.0);
+    let entries = judged(&with_rate(typical[0]), &other, &Code::Different, Some(&slower));
+    assert_eq!(of(&entries, "rate").verdict, Verdict::Inconclusive);
+}
+
+use crate::plugin::catalog::{Better, Per};
+
+#[test]
+fn the_contributions_of_scopes_sum_to_the_whole() {
+    let scope = |name: &str, total_ns: u64, children: Vec<ScopeRecord>| ScopeRecord {
+        name: name.into(),
+        thread: "driver".into(),
+        calls: 10,
+        total_ns,
+        self_ns: total_ns - children.iter().map(|child| child.total_ns).sum::<u64>(),
+        min_ns: 0,
+        max_ns: 0,
+        allocations: 10,
+        bytes: 640,
+        series_min_ns: Vec::new(),
+        counters: IndexMap::new(),
+        metrics: IndexMap::new(),
+        children,
+    };
+    let profiled = |scopes: Vec<ScopeRecord>, run_ns: u64| {
+        let mut side = side(1.0, json!(1));
+        side.profile = Some(ProfileRecord { iterations: 10, run_ns, overhead: None });
+        side.scopes = scopes;
+        side
+    };
+    let a = profiled(vec![scope("Forward", 1000, vec![scope("Attention", 600, vec![])])], 1100);
+    let b = profiled(
+        vec![scope("Forward", 1500, vec![scope("Attention", 500, vec![]), scope("Extra", 700, vec![])])],
+        1650,
+    );
+    let changes = scopes::changes(&a, &b);
+    let sum: f64 = changes.iter().map(|change| change.contribution_ns).sum();
+    assert!((sum - 55.0).abs() < 1e-9, "{sum}");
+    assert!((changes.iter().filter_map(|change| change.share).sum::<f64>() - 1.0).abs() < 1e-9);
+    assert_eq!((changes[0].path.join("/"), changes[0].contribution_ns), ("Forward/Extra".to_owned(), 70.0));
+    let attention = changes.iter().find(|change| change.path.ends_with(&["Attention".into()])).unwrap();
+    assert!(attention.contribution_ns < 0.0, "what got faster counts against the rest");
+}
+
+/// The older report called this comparison 56.5 % slower; its own outermost rows do not agree on a sign.
+#[test]
+fn there_is_no_overall_percent() {
+    let table = include_str!("../../tests/fixtures/comparison-2026-02-04.csv");
+    let outermost = |name: &str| !["_Iteration", "_Forward", "_GenerateToken"].iter().any(|part| name.ends_with(part));
+    let entries: Vec<Entry> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect::<Vec<_>>())
+        .filter(|row| outermost(row[0]))
+        .map(|row| {
+            let (a, b): (f64, f64) = (row[1].parse().unwrap(), row[2].parse().unwrap());
+            let estimate = b / a - 1.0;
+            Entry {
+                a: a.into(),
+                b: b.into(),
+                change: Some(Change { estimate, low: None, high: None }),
+                pairs: 1,
+                ..entries::lost(row[0], MARGIN, "")
+            }
+        })
+        .collect();
+    assert_eq!(entries.len(), 19);
+    let totals = head::totals(&entries).unwrap();
+    assert!((totals.sum - 0.590).abs() < 5e-4 && (totals.geometric_mean + 0.084).abs() < 5e-4, "{totals:?}");
+    assert!(totals.disagree);
+    assert_eq!(totals.largest, "Model_Medium_Inference");
+    assert!((totals.largest_share.unwrap() - 0.76).abs() < 5e-3, "{totals:?}");
+}

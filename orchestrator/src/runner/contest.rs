@@ -100,6 +100,8 @@ pub(crate) struct PairRecord {
     pub(crate) stack_shift: usize,
     pub(crate) heap_shift: usize,
     pub(crate) page_shift: usize,
+    /// Both sides had their memory at the same addresses.
+    pub(crate) same_addresses: bool,
     pub(crate) a_ns: Vec<u64>,
     pub(crate) b_ns: Vec<u64>,
     pub(crate) involuntary_switches: u64,
@@ -114,7 +116,7 @@ pub(crate) fn measure(
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> io::Result<Vec<Contested>> {
-    let mut states: Vec<State> = contests.iter().map(State::new).collect();
+    let mut states: Vec<State> = contests.iter().map(|_| State::new()).collect();
     observer.see(Event::BeginPairs { workloads: states.len() });
     loop {
         let findings = judge(contests, &states);
@@ -176,7 +178,7 @@ struct Chosen {
 }
 
 impl State {
-    fn new(_: &Contest) -> Self {
+    fn new() -> Self {
         Self {
             pairs: Vec::new(),
             summaries: Vec::new(),
@@ -264,7 +266,9 @@ impl State {
             self.failed = Some(Stopped::Failed { side: A, phase: Phase::Run, message });
             return;
         };
-        for warning in done.warnings {
+        let random =
+            "the system gives both sides random addresses (it forbids to turn them off), so pairs scatter more";
+        for warning in done.warnings.into_iter().chain((!done.same_addresses).then(|| random.to_owned())) {
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }
@@ -282,6 +286,7 @@ impl State {
             stack_shift: coins.stack,
             heap_shift: coins.shift.heap,
             page_shift: coins.shift.pages,
+            same_addresses: done.same_addresses,
             involuntary_switches: a_turned.usage.involuntary_switches + b_turned.usage.involuntary_switches,
             a_ns: a_turned.samples_ns,
             b_ns: b_turned.samples_ns,

@@ -12,6 +12,7 @@ use crate::protocol::{Go, Phase, Ready, Reply, Shift, Turned};
 use crate::worker::page::Page;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
 
 /// Index of the baseline in everything that comes in twos.
@@ -69,6 +70,8 @@ pub(crate) enum PairEnd {
 #[derive(Debug)]
 pub(crate) struct PairDone {
     pub(crate) turned: [Turned; 2],
+    /// Both sides had their memory at the same addresses.
+    pub(crate) same_addresses: bool,
     /// The side that began each turn.
     pub(crate) turn_first: Vec<usize>,
     pub(crate) wall: Duration,
@@ -84,27 +87,35 @@ pub(crate) fn run(
     interrupt: &Interrupt,
 ) -> io::Result<PairEnd> {
     let started = Instant::now();
-    let (_common, common_file) = Page::create()?;
+    let (common, common_file) = Page::create()?;
     let mut pair = Pair { workers: spawn(launches, coins.spawn_first)?, failed: None, interrupt };
+    let mut loading = coins.load_first;
     for side in order(coins.load_first) {
+        loading = side;
         pair.workers[side].hand_over(launches[side].request, Some(common_file.as_fd()))?;
         pair.until(|workers| workers[side].ready().is_some() || workers[side].has_answered())?;
     }
-    let mut begun = None;
+    let (mut begun, mut same_addresses) = (None, false);
     if let [Some(a), Some(b)] = [A, B].map(|side| pair.workers[side].ready().cloned()) {
         let turns = plan([&a, &b]);
         let turn_first: Vec<usize> = (0..turns.count).map(|_| random.usize(..2)).collect();
         for side in [A, B] {
             pair.workers[side].go(&go(turns, &turn_first, side))?;
         }
+        same_addresses = a.stack == b.stack;
         begun = Some(turn_first);
     }
     pair.until(|workers| workers.iter().all(Watch::is_over))?;
     let wall = started.elapsed();
     let mut warnings: Vec<String> =
         pair.workers.iter().flat_map(|worker| left_behind(reap::sweep(worker.pid()))).collect();
-    // The side that ended by itself says why; the other was only told to.
-    let blamed = pair.failed.unwrap_or(A);
+    // The side that ended by itself says why; the other was only told to. When both are late, it is the turn of one.
+    let late = pair.workers.iter().any(Watch::is_late);
+    let on_turn = match begun.as_deref() {
+        Some(turn_first) => side_at(turn_first, common.get().turn.load(Acquire)),
+        None => Some(loading),
+    };
+    let blamed = on_turn.filter(|_| late).or(pair.failed).unwrap_or(A);
     let mut replies = Vec::new();
     for side in order(blamed) {
         match pair.workers[side].remains().judge(launches[side], &mut warnings) {
@@ -119,7 +130,7 @@ pub(crate) fn run(
     let mut turned = replies.into_iter().map(|(_, reply)| reply);
     match (begun, turned.next(), turned.next()) {
         (Some(turn_first), Some(Reply::Turned(a)), Some(Reply::Turned(b))) => {
-            Ok(PairEnd::Done(Box::new(PairDone { turned: [a, b], turn_first, wall, warnings })))
+            Ok(PairEnd::Done(Box::new(PairDone { turned: [a, b], same_addresses, turn_first, wall, warnings })))
         }
         _ => Ok(PairEnd::Failed {
             side: blamed,
@@ -142,6 +153,12 @@ fn spawn(launches: [&Launch; 2], first: usize) -> io::Result<[Watch; 2]> {
 fn go(turns: Turns, turn_first: &[usize], side: usize) -> Go {
     let places = (0u32..).zip(turn_first).map(|(turn, first)| 2 * turn + u32::from(*first != side)).collect();
     Go { iterations: turns.iterations, untimed: turns.untimed, places }
+}
+
+/// The side whose place in the common order it is.
+fn side_at(turn_first: &[usize], place: u32) -> Option<usize> {
+    let first = *turn_first.get(place as usize / 2)?;
+    Some(if place.is_multiple_of(2) { first } else { 1 - first })
 }
 
 /// Both workers, and which of them failed first.
@@ -174,7 +191,8 @@ impl Pair<'_> {
         for side in [A, B] {
             if self.failed.is_none() && self.workers[side].has_failed() {
                 self.failed = Some(side);
-                self.workers[1 - side].stop(End::Gone);
+                let end = if self.workers[side].is_late() { End::TimedOut } else { End::Gone };
+                self.workers[1 - side].stop(end);
             }
         }
     }
@@ -190,6 +208,12 @@ mod tests {
         let turns = Turns { iterations: 1, count: turn_first.len(), untimed: true };
         let mut all: Vec<u32> = [A, B].into_iter().flat_map(|side| go(turns, &turn_first, side).places).collect();
         assert_eq!(go(turns, &turn_first, A).places, [0, 3, 5, 6, 9]);
+        for side in [A, B] {
+            for place in go(turns, &turn_first, side).places {
+                assert_eq!(side_at(&turn_first, place), Some(side), "{place}");
+            }
+        }
+        assert_eq!(side_at(&turn_first, 10), None);
         all.sort_unstable();
         assert_eq!(all, (0..10).collect::<Vec<u32>>());
     }

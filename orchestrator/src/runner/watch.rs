@@ -213,6 +213,11 @@ impl Watch {
         matches!(self.reply, Some(Reply::Failed(_))) || self.junk.is_some() || (self.is_over() && self.reply.is_none())
     }
 
+    /// Whether its time was up before it was done.
+    pub(super) fn is_late(&self) -> bool {
+        self.end == End::TimedOut
+    }
+
     /// Whether the worker is dead and buried.
     pub(super) fn is_over(&self) -> bool {
         self.status.is_some()

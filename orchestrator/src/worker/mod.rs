@@ -172,6 +172,7 @@ impl Stage<'_> {
                         digest,
                         iterations: warm.iterations_per_sample,
                         iteration_ns: warm.iteration_ns,
+                        stack: (&raw const line).addr() as u64,
                         warm_up: warm.report,
                     })?;
                     turns::take(instance, self.page, common.get(), &go)

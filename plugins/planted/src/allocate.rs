@@ -6,6 +6,9 @@ use orch_sdk::prelude::*;
 /// Blocks that are alive at a time.
 const ALIVE: usize = 256;
 
+/// Sizes that repeat, so that every ten blocks cost the same.
+const SIZES: [usize; 10] = [16, 512, 64, 4096, 32, 1024, 256, 16, 2048, 128];
+
 #[derive(Params)]
 pub(crate) struct AllocateParams {
     /// Blocks per iteration
@@ -35,17 +38,14 @@ impl Workload for Allocate {
 
     fn run(&mut self) -> Result<()> {
         scope!("replace");
-        // The same sizes in every iteration.
-        let mut state = 1u64;
-        for index in 0..self.params.work {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let size = 16usize << ((state >> 40) % 9);
+        for index in 0..self.params.work as usize {
+            let size = SIZES[index % SIZES.len()];
             let mut block = Vec::with_capacity(size);
-            block.push(state as u8);
-            self.alive[index as usize % ALIVE] = block;
+            block.push(index as u8);
             if index == 0 {
-                self.bytes = size as u64;
+                self.bytes = block.capacity() as u64;
             }
+            self.alive[index % ALIVE] = block;
         }
         waste(self.params.extra_allocations);
         Ok(())
