@@ -64,6 +64,11 @@ pub(crate) fn change(change: f64) -> String {
         p if p >= 9.95 => 1,
         _ => 2,
     };
+    // What rounds to nothing has no sign.
+    let percent = if percent.abs() < 0.005 { 0.0 } else { percent };
+    if percent == 0.0 {
+        return "0.00 %".to_owned();
+    }
     if percent.is_finite() { format!("{percent:+.digits$} %") } else { "n/a".to_owned() }
 }
 

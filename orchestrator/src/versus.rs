@@ -9,6 +9,7 @@ use crate::plan::{self, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::code::{self, Sameness};
+use crate::plugin::elf;
 use crate::protocol::Reply;
 use crate::record::assemble::{self, Facts as JobFacts};
 use crate::record::{JobRecord, PluginFile};
@@ -65,7 +66,8 @@ pub(crate) fn measure(
             !same && entries::missing(sides).is_none() && !entries::output_differs(sides)
         })
         .collect();
-    let contested = versus.pairs(&chosen)?;
+    let mut codes = codes;
+    let contested = versus.pairs(&chosen, &mut codes)?;
     let codes = versus.look_into(codes, &contested);
     versus.explain(&contested)?;
     let mut outcome = Outcome { entries: Vec::new(), workloads: Vec::new(), interrupted: interrupt.requested() };
@@ -88,18 +90,45 @@ struct Versus<'a> {
     ends: HashMap<(usize, usize), Vec<PassEnd>>,
 }
 
-/// The same file and the same parameters: then libraries and input files are the same too, because both sides load it
-/// from one place, now.
+/// The same file at the same place and the same parameters: then libraries and input files are the same too, because
+/// both sides load it from there, now.
 fn identity(each: &Match) -> Code {
     let [Ok(a), Ok(b)] = &each.sides else { return Code::Unknown("a side was not built".to_owned()) };
     let [a_job, b_job] = &each.jobs;
-    if a.hash == b.hash && a_job.params == b_job.params && a.env == b.env {
+    if a.hash == b.hash && a.library == b.library && a_job.params == b_job.params && a.env == b.env {
         return Code::Identical;
     }
     if a_job.params != b_job.params {
         return Code::Unknown("the sides have different parameters".to_owned());
     }
     Code::Different
+}
+
+/// What the machine code of both sides' libraries says; nothing where a library cannot be read.
+fn machine_code(each: &Match, index: usize, ends: &HashMap<(usize, usize), Vec<PassEnd>>) -> Option<Code> {
+    let [Ok(a), Ok(b)] = &each.sides else { return None };
+    let beginnings = |side: usize| {
+        let ends = ends.get(&(index, side)).map(Vec::as_slice).unwrap_or_default();
+        ends.iter().find_map(|end| match &end.result {
+            PassResult::Reply(reply) => Some(reply.as_count()?.code.clone()),
+            _ => None,
+        })
+    };
+    let (a_file, b_file) = (std::fs::read(&a.library).ok()?, std::fs::read(&b.library).ok()?);
+    let (a_needs, b_needs) = (elf::elsewhere(&a_file), elf::elsewhere(&b_file));
+    if a_needs.by_name || b_needs.by_name {
+        return Some(Code::Unknown("a side looks functions up by name while it runs (dlsym)".to_owned()));
+    }
+    if a_needs != b_needs || a_needs.beside_itself() {
+        return Some(Code::Unknown("the sides may load different libraries".to_owned()));
+    }
+    let compared = code::compare(&a_file, &b_file, &beginnings(0)?, &beginnings(1)?);
+    Some(match compared {
+        Ok(Sameness::Same { .. }) => Code::OnlyLayout,
+        Ok(Sameness::Changed(changes)) => Code::Changed(changes),
+        Ok(Sameness::Unknown(why)) => Code::Unknown(why),
+        Err(error) => Code::Unknown(error.to_string()),
+    })
 }
 
 impl Versus<'_> {
@@ -171,7 +200,8 @@ impl Versus<'_> {
     }
 
     /// Pairs of the chosen matches, by index.
-    fn pairs(&mut self, chosen: &[usize]) -> io::Result<HashMap<usize, Contested>> {
+    /// A change in what is only layout is no finding, so the machine code is compared as soon as there seems to be one.
+    fn pairs(&mut self, chosen: &[usize], codes: &mut [Code]) -> io::Result<HashMap<usize, Contested>> {
         let contests: Vec<Contest> = chosen
             .iter()
             .filter_map(|&index| {
@@ -183,7 +213,16 @@ impl Versus<'_> {
             .collect();
         let ground =
             Ground { cpus: self.terms.cpus, clock: self.terms.clock, mark: self.terms.mark, limits: self.terms.limits };
-        let contested = contest::measure(&contests, &ground, self.random, self.interrupt, self.observer)?;
+        let (matches, ends) = (self.matches, &self.ends);
+        let mut only_layout = |place: usize| {
+            let index = chosen[place];
+            if codes[index] == Code::Different {
+                codes[index] = machine_code(&matches[index], index, ends).unwrap_or(Code::Different);
+            }
+            codes[index] == Code::OnlyLayout
+        };
+        let contested =
+            contest::measure(&contests, &ground, &mut only_layout, self.random, self.interrupt, self.observer)?;
         Ok(chosen.iter().copied().zip(contested).collect())
     }
 
@@ -191,29 +230,13 @@ impl Versus<'_> {
     fn look_into(&self, codes: Vec<Code>, contested: &HashMap<usize, Contested>) -> Vec<Code> {
         let look = |(index, code): (usize, Code)| {
             let open = contested.get(&index).is_some_and(|contested| contested.finding != Finding::Equivalent);
-            if open && code == Code::Different { self.machine_code(index).unwrap_or(code) } else { code }
+            if open && code == Code::Different {
+                machine_code(&self.matches[index], index, &self.ends).unwrap_or(code)
+            } else {
+                code
+            }
         };
         codes.into_iter().enumerate().map(look).collect()
-    }
-
-    /// What the machine code of both sides' libraries says; nothing where a library cannot be read.
-    fn machine_code(&self, index: usize) -> Option<Code> {
-        let [Ok(a), Ok(b)] = &self.matches[index].sides else { return None };
-        let beginnings = |side: usize| {
-            let ends = self.ends.get(&(index, side)).map(Vec::as_slice).unwrap_or_default();
-            ends.iter().find_map(|end| match &end.result {
-                PassResult::Reply(reply) => Some(reply.as_count()?.code.clone()),
-                _ => None,
-            })
-        };
-        let (a_file, b_file) = (std::fs::read(&a.library).ok()?, std::fs::read(&b.library).ok()?);
-        let compared = code::compare(&a_file, &b_file, &beginnings(0)?, &beginnings(1)?);
-        Some(match compared {
-            Ok(Sameness::Same { .. }) => Code::OnlyLayout,
-            Ok(Sameness::Changed(changes)) => Code::Changed(changes),
-            Ok(Sameness::Unknown(why)) => Code::Unknown(why),
-            Err(error) => Code::Unknown(error.to_string()),
-        })
     }
 
     /// Profiles again what has changed, sides in turns: one profile is one cold process.

@@ -3,6 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
+/// How long an open workload of a comparison is measured, unless the user says otherwise.
+pub(super) const DEFAULT_TIME: &str = "60s";
+
 /// A benchmark orchestrator: measures workloads of plugins in fresh processes, with exact allocations and the commit.
 #[derive(Debug, Parser)]
 #[command(name = "orch", version, max_term_width = 100)]
@@ -80,7 +83,7 @@ pub(super) struct CompareOptions {
     #[arg(long, value_name = "NUMBER", default_value_t = crate::judge::verdict::MOST_PAIRS)]
     pub(super) pairs: usize,
     /// A workload that is still open is measured for at most this long
-    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    #[arg(long, value_name = "DURATION", default_value = DEFAULT_TIME)]
     pub(super) time: String,
     /// Measures identical code too, to see what the verdicts are worth
     #[arg(long)]

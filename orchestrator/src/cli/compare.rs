@@ -1,7 +1,7 @@
 //! `orch compare`: find both sides, build them, count exactly, measure in pairs, judge, store, render, exit code.
 
 use super::Outcome;
-use super::args::CompareOptions;
+use super::args::{self, CompareOptions};
 use super::exit::Exit;
 use super::output::{self, Failure};
 use super::progress::Progress;
@@ -46,17 +46,17 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
     if options.pairs == 0 || time.is_zero() {
         return Err(Failure::Input("error: --pairs and --time have to be more than 0".to_owned()));
     }
-    let path = match &options.scenario {
-        Some(path) => path.clone(),
-        None => project::default_scenario()?,
-    };
-    let loaded = project::load(&path)?;
-    let results = options.results.clone().unwrap_or_else(|| loaded.root.join("results"));
-    let subjects =
-        [subject::find(&options.a, &loaded.root, &results)?, subject::find(&options.b, &loaded.root, &results)?];
+    let asked = options.scenario.as_deref().map(project::load).transpose()?;
+    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let root = asked.as_ref().map_or_else(|| project::root_of(&here.join("x")), |loaded| loaded.root.clone());
+    let results = options.results.clone().unwrap_or_else(|| root.join("results"));
+    let subjects = [subject::find(&options.a, &root, &results)?, subject::find(&options.b, &root, &results)?];
+    // Tried before anything is measured: hours may go by until it is needed.
+    store::check_folder(&results)
+        .map_err(|error| Failure::system(&format!("cannot write to {}", results.display()), &error))?;
     let session = Session {
         options,
-        loaded,
+        root,
         results,
         limits: Limits { pairs: options.pairs, time },
         seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
@@ -70,10 +70,16 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
         [Subject::Record(record), _] | [_, Subject::Record(record)] => {
             return Err(mixed(record));
         }
-        _ => match session.live(&subjects, &calibration)? {
-            Some(comparison) => comparison,
-            None => return Ok(Exit::Interrupted),
-        },
+        _ => {
+            let loaded = match asked {
+                Some(loaded) => loaded,
+                None => project::load(&project::default_scenario()?)?,
+            };
+            match session.live(&loaded, &subjects, &calibration)? {
+                Some(comparison) => comparison,
+                None => return Ok(Exit::Interrupted),
+            }
+        }
     };
     session.finish(comparison)
 }
@@ -92,7 +98,8 @@ fn mixed(record: &Record) -> Failure {
 /// A comparison on its way.
 struct Session<'a> {
     options: &'a CompareOptions,
-    loaded: Loaded,
+    /// Of the project.
+    root: PathBuf,
     results: PathBuf,
     limits: Limits,
     seed: u64,
@@ -104,16 +111,21 @@ struct Session<'a> {
 
 impl Session<'_> {
     /// Builds both sides and measures them. `None`: the user stopped it before there was anything to tell.
-    fn live(&self, subjects: &[Subject; 2], calibration: &Calibration) -> Result<Option<Comparison>, Failure> {
+    fn live(
+        &self,
+        loaded: &Loaded,
+        subjects: &[Subject; 2],
+        calibration: &Calibration,
+    ) -> Result<Option<Comparison>, Failure> {
         let is_library = |subject: &Subject| matches!(subject, Subject::Library(_));
         let replaced = if subjects.iter().any(is_library) {
-            Some(sides::replaced(&self.loaded.scenario, self.options.plugin.as_deref())?)
+            Some(sides::replaced(&loaded.scenario, self.options.plugin.as_deref())?)
         } else {
             None
         };
         let mark = format!("{}-{}", std::process::id(), self.started.as_nanosecond());
         let common = Common {
-            loaded: &self.loaded,
+            loaded,
             variation: self.variation.as_ref(),
             replaced: replaced.as_deref(),
             filter: self.options.filter.as_deref(),
@@ -130,7 +142,7 @@ impl Session<'_> {
         let matches: Vec<Match> = jobs
             .into_iter()
             .map(|job| {
-                let tau = self.tau(&kept, &job.jobs[0]);
+                let tau = tau(loaded, &kept, &job.jobs[0]);
                 matched(job, tau, subjects, plugins)
             })
             .collect();
@@ -149,18 +161,15 @@ impl Session<'_> {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let outcome = versus::measure(&matches, &terms, &mut random, &self.interrupt, &mut progress)
             .map_err(|error| Failure::system("the comparison ended early", &error))?;
-        let sides = [0, 1].map(|side| self.side(side, &subjects[side], plugins[side]));
-        Ok(Some(self.comparison(outcome, sides, machine, cargo::rustc_version())))
-    }
-
-    /// The build effect of a workload, as far as it was measured; 0 for plugins that orch does not build.
-    fn tau(&self, kept: &calibration::Calibration, job: &Job) -> f64 {
-        let spec = self.loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin).map(|(_, spec)| spec);
-        let Some(PluginSpec { source: PluginSource::Crate { folder, .. }, .. }) = spec else { return 0.0 };
-        let params = serde_json::Value::Object(job.params.clone()).to_string();
-        let subject =
-            calibration::Subject { folder, workload: &job.workload, params: &params, threads: job.settings.threads };
-        kept.build_effect(subject).map_or(0.0, |effect| effect.tau)
+        let scenario = ScenarioRecord {
+            name: loaded.scenario.name.clone(),
+            about: loaded.scenario.about.clone(),
+            hash: crate::hash::text(&loaded.text),
+            path: loaded.shown.clone(),
+            filter: self.options.filter.clone(),
+        };
+        let sides = [0, 1].map(|side| self.side(loaded, side, &subjects[side], plugins[side]));
+        Ok(Some(self.comparison(outcome, scenario, sides, machine, cargo::rustc_version())))
     }
 
     /// Compares what two records hold.
@@ -187,10 +196,10 @@ impl Session<'_> {
                 .filter_map(|plugin| Some((plugin.key.clone(), plugin.file.clone()?)))
                 .collect(),
         });
-        Ok(self.comparison(outcome, sides, a.machine.clone(), a.toolchain.clone()))
+        Ok(self.comparison(outcome, a.scenario.clone(), sides, a.machine.clone(), a.toolchain.clone()))
     }
 
-    fn side(&self, index: usize, subject: &Subject, plugins: &Plugins) -> Side {
+    fn side(&self, loaded: &Loaded, index: usize, subject: &Subject, plugins: &Plugins) -> Side {
         let file = |prepared: &Prepared| PluginFile {
             path: prepared.path.display().to_string(),
             hash: Some(prepared.hash.clone()),
@@ -201,11 +210,12 @@ impl Session<'_> {
             kind: subject.kind(),
             git: match subject {
                 Subject::Revision(revision) => Some(git::GitState::at(revision)),
-                _ => Some(git::state_of(&self.loaded.root)),
+                // A library by itself belongs to no commit.
+                Subject::Library(_) => None,
+                _ => Some(git::state_of(&self.root)),
             },
             set: self.variation.as_ref().map(|variation| variation.of_side(index)).unwrap_or_default(),
-            plugins: self
-                .loaded
+            plugins: loaded
                 .scenario
                 .plugins
                 .iter()
@@ -217,6 +227,7 @@ impl Session<'_> {
     fn comparison(
         &self,
         outcome: comparison::Outcome,
+        scenario: ScenarioRecord,
         sides: [Side; 2],
         machine: Machine,
         toolchain: Option<String>,
@@ -234,13 +245,7 @@ impl Session<'_> {
             command: self.command(),
             seed: self.seed,
             alpha: ALPHA,
-            scenario: Some(ScenarioRecord {
-                name: self.loaded.scenario.name.clone(),
-                about: self.loaded.scenario.about.clone(),
-                hash: crate::hash::text(&self.loaded.text),
-                path: self.loaded.shown.clone(),
-                filter: self.options.filter.clone(),
-            }),
+            scenario: Some(scenario),
             machine,
             toolchain,
             a,
@@ -258,11 +263,19 @@ impl Session<'_> {
         let options = self.options;
         let mut command = format!("orch compare {} {}", project::quoted(&options.a), project::quoted(&options.b));
         let texts = [("--filter", &options.filter), ("--set", &options.set), ("--plugin", &options.plugin)];
-        command.push_str(&format!(" --scenario {}", project::quoted(&self.loaded.shown)));
+        if let Some(scenario) = &options.scenario {
+            command.push_str(&format!(" --scenario {}", project::quoted(&scenario.display().to_string())));
+        }
         for (name, value) in texts {
             if let Some(value) = value {
                 command.push_str(&format!(" {name} {}", project::quoted(value)));
             }
+        }
+        if options.pairs != verdict::MOST_PAIRS {
+            command.push_str(&format!(" --pairs {}", options.pairs));
+        }
+        if options.time != args::DEFAULT_TIME {
+            command.push_str(&format!(" --time {}", project::quoted(&options.time)));
         }
         if options.control {
             command.push_str(" --control");
@@ -273,7 +286,8 @@ impl Session<'_> {
     /// Stores and shows a comparison, and picks the exit code.
     fn finish(&self, mut comparison: Comparison) -> Outcome {
         let stamp = self.started.strftime("%Y%m%dT%H%M%SZ").to_string();
-        let name = format!("{}-compare", self.loaded.scenario.name);
+        let name = comparison.scenario.as_ref().map_or("records", |scenario| scenario.name.as_str());
+        let name = format!("{name}-compare");
         let short = |side: &Side| side.git.as_ref().map_or_else(|| "nogit".to_owned(), git::GitState::short);
         let (id, folder) = store::new_folder(&self.results, &stamp, &name, &short(&comparison.b))
             .map_err(|error| Failure::system(&format!("cannot make a folder in {}", self.results.display()), &error))?;
@@ -283,7 +297,7 @@ impl Session<'_> {
             + "\n";
         store::write_whole(&folder.join(comparison::FILE), text.as_bytes())
             .map_err(|error| Failure::system("cannot store the comparison", &error))?;
-        let templates = project::templates(&self.loaded.root);
+        let templates = project::templates(&self.root);
         let mut table = String::new();
         for name in [TABLE, REPORT] {
             let rendered = render::comparison(name, &templates, &comparison).map_err(|error| {
@@ -306,6 +320,16 @@ impl Session<'_> {
     }
 }
 
+/// The build effect of a workload, as far as it was measured; 0 for plugins that orch does not build.
+fn tau(loaded: &Loaded, kept: &calibration::Calibration, job: &Job) -> f64 {
+    let spec = loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin).map(|(_, spec)| spec);
+    let Some(PluginSpec { source: PluginSource::Crate { folder, .. }, .. }) = spec else { return 0.0 };
+    let params = serde_json::Value::Object(job.params.clone()).to_string();
+    let subject =
+        calibration::Subject { folder, workload: &job.workload, params: &params, threads: job.settings.threads };
+    kept.build_effect(subject).map_or(0.0, |effect| effect.tau)
+}
+
 /// One workload of both sides, with the margin that its build effect `tau` asks for.
 fn matched(job: SideJobs, tau: f64, subjects: &[Subject; 2], plugins: [&Plugins; 2]) -> Match {
     let SideJobs { jobs, unknown } = job;
@@ -326,17 +350,19 @@ fn matched(job: SideJobs, tau: f64, subjects: &[Subject; 2], plugins: [&Plugins;
             )
         })
     };
-    let notes = [today(0), today(1)].into_iter().flatten().collect();
+    let note =
+        |side: usize| of(side).ok()?.note.map(|note| format!("{}: plugin `{}` {note}", NAMES[side], jobs[side].plugin));
+    let notes = [today(0), today(1), note(0), note(1)].into_iter().flatten().collect();
     Match { notes, sides: [of(0), of(1)], info: [info(0), info(1)], unknown, margin, jobs }
 }
 
-/// 1 when anything got worse or computes something else, 201 when anything is missing, else 0.
+/// 130 when the user stopped it, 1 when anything got worse or computes something else, 201 when anything is missing, else 0.
 fn exit_code(comparison: &Comparison) -> Exit {
     let any = |verdict: Verdict| comparison.jobs.iter().any(|entry| entry.verdict == verdict);
-    if any(Verdict::Regressed) || any(Verdict::OutputDiffers) {
-        Exit::Regressed
-    } else if comparison.interrupted {
+    if comparison.interrupted {
         Exit::Interrupted
+    } else if any(Verdict::Regressed) || any(Verdict::OutputDiffers) {
+        Exit::Regressed
     } else if any(Verdict::Missing) || comparison.jobs.iter().all(entries::is_refused) {
         Exit::Incomplete
     } else {

@@ -24,9 +24,9 @@ use std::time::Duration;
 
 /// Pairs of each rebuild: fewer than any verdict needs, because none is wanted here.
 const PAIRS: usize = 12;
-/// Sizes of the code put in front are multiples of this, a cache line, up to 64 pages.
-const LINE: usize = 64;
-const MOST_LINES: usize = 4096;
+/// Sizes of the code put in front are multiples of this, the alignment that compilers give functions by themselves.
+const STEP: usize = 16;
+const MOST_STEPS: usize = 16 << 10;
 
 /// Measures the build effect of all workloads of a scenario's crates.
 pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
@@ -50,12 +50,13 @@ pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
     let mut random = fastrand::Rng::new();
     let mut builds = Vec::new();
     for build in 0..=options.rebuilds {
-        let lines = if build == 0 { 0 } else { random.usize(1..=MOST_LINES) };
+        // Every place inside of a cache line has its turn.
+        let steps = if build == 0 { 0 } else { random.usize(0..MOST_STEPS / 4) * 4 + build % 4 };
         let prepare = |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
-            if lines == 0 {
+            if build == 0 {
                 build::prepare_kept(key, spec, watch)
             } else {
-                build::prepare_padded(key, spec, LINE * lines, watch)
+                build::prepare_padded(key, spec, STEP * steps, watch)
             }
         };
         let Some(plugins) = project::prepare(scenario, wanted, &prepare, &mark, &interrupt, &mut progress)? else {
@@ -90,7 +91,7 @@ pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
     // No margin: nothing is decided before all pairs are there.
     let paired: Vec<Contest> =
         contests.iter().map(|(job, a, b)| Contest { jobs: [job, job], prepared: [a, b], margin: 0.0 }).collect();
-    let contested = contest::measure(&paired, &ground, &mut random, &interrupt, &mut progress)
+    let contested = contest::measure(&paired, &ground, &mut |_| false, &mut random, &interrupt, &mut progress)
         .map_err(|error| Failure::system("the measuring ended early", &error))?;
     if interrupt.requested() {
         return Ok(Exit::Interrupted);

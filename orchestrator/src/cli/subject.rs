@@ -91,6 +91,17 @@ fn of_path(path: &Path, root: &Path) -> Result<Subject, Failure> {
     if path.extension().is_some_and(|ending| ending == "json") {
         return record(path);
     }
+    let is_library = std::fs::File::open(path).and_then(|mut file| {
+        let mut magic = [0; 4];
+        std::io::Read::read_exact(&mut file, &mut magic).map(|()| magic == *b"\x7fELF")
+    });
+    if !is_library.unwrap_or(false) {
+        return Err(Failure::Input(format!(
+            "error: {} is no shared library\nhint: A and B are revisions, shared libraries (.so), records (.json), or the \
+             project's folder; the scenario is given by --scenario",
+            path.display()
+        )));
+    }
     Ok(Subject::Library(path.to_owned()))
 }
 

@@ -265,22 +265,35 @@ fn time(facts: &Facts) -> Entry {
     };
     entry.reason = why(contested, facts.margin);
     if *facts.code == Code::OnlyLayout && entry.verdict != Verdict::Equivalent {
+        let open = entry.verdict == Verdict::Inconclusive;
         entry.verdict = Verdict::Equivalent;
-        entry.reason = "layout, not code: the machine code that the workload can reach is the same".to_owned();
+        entry.reason = if open {
+            format!("same machine code; by its times alone {}", why(contested, facts.margin))
+        } else {
+            "layout, not code: the machine code that the workload can reach is the same".to_owned()
+        };
     }
     entry
 }
 
+/// Shifts of equal size are told from none by this many pairs.
+const FEWEST: usize = 14;
+
 fn why(contested: &Contested, margin: f64) -> String {
     let pairs = contested.assessment.pairs;
     let margin = crate::format::percent(margin);
+    let few = if pairs < FEWEST {
+        format!("; no verdict takes less than {FEWEST}: --time 5m gives it more")
+    } else {
+        String::new()
+    };
     match (&contested.stopped, contested.finding) {
         (_, Finding::Higher | Finding::Lower) => {
             format!("decided after {pairs} pairs: at level {ALPHA} over all workloads, and at least {margin}")
         }
         (_, Finding::Equivalent) => format!("after {pairs} pairs the interval lies inside ±{margin}"),
-        (Stopped::Pairs, Finding::Open) => format!("still open after {pairs} pairs, the most that were allowed"),
-        (Stopped::Time, Finding::Open) => format!("still open after {pairs} pairs, when its time was up"),
+        (Stopped::Pairs, Finding::Open) => format!("still open after {pairs} pairs, the most that were allowed{few}"),
+        (Stopped::Time, Finding::Open) => format!("still open after {pairs} pairs, when its time was up{few}"),
         (_, Finding::Open) => format!("interrupted after {pairs} pairs"),
     }
 }

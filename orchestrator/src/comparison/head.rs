@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Two ways to sum up times. They answer different questions, and where they differ in sign neither is the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Totals {
-    /// Workloads with a time on both sides.
+    /// Workloads whose change of time has an interval: fewer pairs say nothing.
     pub(crate) workloads: usize,
     /// Change of the sum of the times of one iteration each: what takes longest decides it.
     pub(crate) sum: f64,
@@ -65,7 +65,8 @@ pub(crate) fn totals(entries: &[Entry]) -> Option<Totals> {
         .filter_map(|entry| {
             // The estimate over pairs, not the quotient of two medians: drift is in those.
             let a = entry.a.as_f64()?;
-            Some((entry.id.as_str(), a, a * (1.0 + entry.change?.estimate)))
+            let change = entry.change.filter(|change| change.low.is_some() && change.high.is_some())?;
+            Some((entry.id.as_str(), a, a * (1.0 + change.estimate)))
         })
         .collect();
     let (sum_a, sum_b) = times.iter().fold((0.0, 0.0), |(sum_a, sum_b), (_, a, b)| (sum_a + a, sum_b + b));

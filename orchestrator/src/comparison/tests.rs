@@ -88,7 +88,7 @@ fn contested(shift: f64, pairs: usize) -> Contested {
     let pairs: Vec<PairRecord> = (0..pairs).map(record).collect();
     let differences: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
     let assessment = assess(&differences, ALPHA);
-    let finding = decide(&[Case { assessment: &assessment, margin: MARGIN }], ALPHA)[0];
+    let finding = decide(&[Case { assessment: &assessment, margin: MARGIN, counts: true }], ALPHA)[0];
     let stopped = if finding == Finding::Open { Stopped::Pairs } else { Stopped::Decided };
     Contested { pairs, assessment, finding, stopped, warnings: Vec::new(), wall: Duration::from_secs(1) }
 }
@@ -282,7 +282,7 @@ fn there_is_no_overall_percent() {
             Entry {
                 a: a.into(),
                 b: b.into(),
-                change: Some(Change { estimate, low: None, high: None }),
+                change: Some(Change { estimate, low: Some(estimate), high: Some(estimate) }),
                 pairs: 1,
                 ..entries::lost(row[0], MARGIN, "")
             }

@@ -96,7 +96,7 @@ fn ever_changed(differences: &[f64]) -> bool {
     differences.iter().enumerate().any(|(i, d)| {
         process.push(*d);
         let assessment = glance(&process, &differences[..=i]);
-        is_change(decide(&[Case { assessment: &assessment, margin: 0.0 }], ALPHA).first())
+        is_change(decide(&[Case { assessment: &assessment, margin: 0.0, counts: true }], ALPHA).first())
     })
 }
 
@@ -273,7 +273,8 @@ fn one_change_among_many_workloads_is_found_alone() {
             }
             let glances: Vec<Assessment> = processes.iter().zip(&differences).map(|(p, d)| glance(p, d)).collect();
             // Margin 0 for the nulls: nothing but e-BH protects them.
-            let cases: Vec<Case<'_>> = glances.iter().map(|assessment| Case { assessment, margin: 0.0 }).collect();
+            let cases: Vec<Case<'_>> =
+                glances.iter().map(|assessment| Case { assessment, margin: 0.0, counts: true }).collect();
             let findings = decide(&cases, ALPHA);
             if findings.first() == Some(&Finding::Higher) {
                 found = found.or(Some(pair));
@@ -297,7 +298,7 @@ fn one_percent_is_found_within_sixteen_pairs() {
         let differences: Vec<f64> = (0..16).map(|_| 1.01f64.ln() + 0.003 * normal(&mut rng)).collect();
         (14..=16).any(|n| {
             let assessment = assess(&differences[..n], ALPHA);
-            decide(&[Case { assessment: &assessment, margin: 0.005 }], ALPHA) == [Finding::Higher]
+            decide(&[Case { assessment: &assessment, margin: 0.005, counts: true }], ALPHA) == [Finding::Higher]
         })
     };
     let found = (0..SERIES).filter(higher).count();

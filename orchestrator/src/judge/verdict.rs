@@ -31,6 +31,8 @@ pub(crate) struct Case<'a> {
     /// Relative difference that matters (0.01 is 1 %). It is compared as ln(1 + margin) on both sides, so that A
     /// against B and B against A are judged alike: a gain counts from a ratio of 1/(1 + margin) on.
     pub(crate) margin: f64,
+    /// Whether a change would be reported. One that would not be is no evidence.
+    pub(crate) counts: bool,
 }
 
 impl Case<'_> {
@@ -58,7 +60,8 @@ pub(crate) fn margin(tolerance: f64, tau: f64) -> f64 {
 /// shifts would lower the bar for the rest, then leave the report, and only the false ones would stand in it. An
 /// e-value that is set to 0 at times remains an e-value, so the share of false findings is held among those reported.
 pub(crate) fn decide(cases: &[Case<'_>], alpha: f64) -> Vec<Finding> {
-    let evidence = |case: &Case<'_>| if case.matters() { case.assessment.log_e } else { f64::NEG_INFINITY };
+    let evidence =
+        |case: &Case<'_>| if case.matters() && case.counts { case.assessment.log_e } else { f64::NEG_INFINITY };
     let changed = flagged(&cases.iter().map(evidence).collect::<Vec<_>>(), alpha);
     cases.iter().zip(changed).map(|(case, changed)| finding(case, changed)).collect()
 }
@@ -86,7 +89,7 @@ mod tests {
     }
 
     fn alone(assessment: Assessment, margin: f64) -> Finding {
-        decide(&[Case { assessment: &assessment, margin }], ALPHA)[0]
+        decide(&[Case { assessment: &assessment, margin, counts: true }], ALPHA)[0]
     }
 
     #[test]
@@ -117,12 +120,24 @@ mod tests {
         // 35 cases: alone against 34 nulls, ln(3500) = 8.16 is asked for, whatever small shifts are beside it.
         let small = known(0.001, 0.1, 20.0);
         let middling = known(0.05, 0.1, 6.0);
-        let mut cases = vec![Case { assessment: &small, margin: 0.01 }; 34];
-        cases.push(Case { assessment: &middling, margin: 0.01 });
+        let mut cases = vec![Case { assessment: &small, margin: 0.01, counts: true }; 34];
+        cases.push(Case { assessment: &middling, margin: 0.01, counts: true });
         assert!(decide(&cases, ALPHA).iter().all(|found| *found == Finding::Open));
         let clear = known(0.05, 0.1, 8.2);
         cases[34].assessment = &clear;
         assert_eq!(decide(&cases, ALPHA)[34], Finding::Higher);
+    }
+
+    #[test]
+    fn what_will_not_be_reported_does_not_lower_the_bar() {
+        let (clear, middling) = (known(0.05, 0.1, 20.0), known(0.05, 0.1, 6.0));
+        let all = |counts: bool| {
+            let mut cases = vec![Case { assessment: &clear, margin: 0.01, counts }; 34];
+            cases.push(Case { assessment: &middling, margin: 0.01, counts: true });
+            decide(&cases, ALPHA)
+        };
+        assert_eq!(all(true)[34], Finding::Higher);
+        assert!(all(false).iter().all(|found| *found == Finding::Open));
     }
 
     #[test]
@@ -139,7 +154,7 @@ mod tests {
         ) {
             let judged = |sign: f64| {
                 let all: Vec<Assessment> = parts.iter().map(|(e, h, l)| known(sign * e, *h, *l)).collect();
-                decide(&all.iter().map(|assessment| Case { assessment, margin }).collect::<Vec<_>>(), ALPHA)
+                decide(&all.iter().map(|assessment| Case { assessment, margin, counts: true }).collect::<Vec<_>>(), ALPHA)
             };
             let mirrored = |found: Finding| match found {
                 Finding::Higher => Finding::Lower,

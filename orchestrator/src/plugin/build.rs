@@ -20,6 +20,8 @@ pub(crate) struct Prepared {
     pub(crate) git: GitState,
     /// The commit whose files it was built from, where these are not the working tree's.
     pub(crate) at: Option<String>,
+    /// What the reader of its figures has to know.
+    pub(crate) note: Option<String>,
     pub(crate) env: Vec<(String, String)>,
 }
 
@@ -41,9 +43,14 @@ pub(crate) fn prepare(key: &str, spec: &PluginSpec, watch: &mut Watcher) -> Resu
     prepare_as(key, spec, !matches!(spec.source, PluginSource::File(_)), None, watch)
 }
 
-/// The same, but what workers load is always orch's own copy: both sides of a pair then have names of one length.
+/// The same, but what workers load is orch's own copy: both sides of a pair then have names of one length. Only a library
+/// that looks for others beside itself stays where it is.
 pub(crate) fn prepare_kept(key: &str, spec: &PluginSpec, watch: &mut Watcher) -> Result<Prepared, PluginFailure> {
-    prepare_as(key, spec, true, None, watch)
+    let movable = match &spec.source {
+        PluginSource::File(path) => !std::fs::read(path).is_ok_and(|bytes| elf::elsewhere(&bytes).beside_itself()),
+        _ => true,
+    };
+    prepare_as(key, spec, movable, None, watch)
 }
 
 /// The same crate with `bytes` of code that nobody calls before its own. Other sources cannot be padded.
@@ -99,6 +106,7 @@ fn prepare_as(
         cpu_features: inspected.cpu_features,
         git,
         at: None,
+        note: None,
         env: spec.env.clone(),
     })
 }

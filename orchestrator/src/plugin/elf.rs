@@ -1,7 +1,7 @@
 //! What a plugin's file says about itself before any of its code runs: architecture, ABI version, CPU features.
 
 use object::read::elf::ElfFile64;
-use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol};
+use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, elf};
 use orch_sdk::abi;
 use std::path::Path;
 
@@ -70,6 +70,54 @@ fn inspect_bytes(bytes: &[u8]) -> Result<Inspected, String> {
         text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
     });
     Ok(Inspected { abi_major: u16::from_le_bytes([a0, a1]), abi_minor: u16::from_le_bytes([i0, i1]), cpu_features })
+}
+
+/// What a library says of code that is not its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    /// The libraries it needs, and the folders they are looked for in.
+    pub(crate) needed: Vec<String>,
+    pub(crate) search: Vec<String>,
+    /// It may look functions up by name while it runs.
+    pub(crate) by_name: bool,
+}
+
+impl Elsewhere {
+    /// Whether libraries are looked for beside the file itself, so that it cannot be moved.
+    pub(crate) fn beside_itself(&self) -> bool {
+        self.search.iter().any(|folder| folder.contains("$ORIGIN") || folder.contains("${ORIGIN}"))
+    }
+}
+
+/// Whether a text stands in what is loaded of a library; debug information is not.
+pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
+    let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else { return false };
+    file.segments()
+        .filter_map(|segment| segment.data().ok())
+        .any(|data| data.windows(text.len()).any(|window| window == text))
+}
+
+/// Reads what a library needs of others; nothing of a file that is none.
+pub(crate) fn elsewhere(bytes: &[u8]) -> Elsewhere {
+    let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else { return Elsewhere::default() };
+    let mut found = Elsewhere {
+        by_name: file
+            .dynamic_symbols()
+            .filter(|symbol| !symbol.is_definition())
+            .any(|symbol| matches!(symbol.name(), Ok("dlopen" | "dlmopen" | "dlsym" | "dlvsym"))),
+        ..Elsewhere::default()
+    };
+    let Ok(table) = file.elf_dynamic_table() else { return found };
+    for entry in table.iter() {
+        let list = match entry.tag {
+            elf::DT_NEEDED => &mut found.needed,
+            elf::DT_RPATH | elf::DT_RUNPATH => &mut found.search,
+            _ => continue,
+        };
+        let text = table.string(entry).unwrap_or_default();
+        list.push(String::from_utf8_lossy(text).into_owned());
+    }
+    found
 }
 
 #[cfg(target_arch = "x86_64")]

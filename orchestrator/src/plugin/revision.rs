@@ -34,7 +34,13 @@ pub(crate) fn prepare_at(
     let refused = |message: String| PluginFailure::new(Phase::Load, message);
     let inspected = elf::inspect(&library)
         .map_err(|message| refused(format!("{} at {}: {message}", within.display(), revision.short())))?;
+    let note = order.named_in(&library).then(|| {
+        "holds the path of the build worktree: files that it reads there are those of the commit that was built last; \
+         give it input files by parameters"
+            .to_owned()
+    });
     Ok(Prepared {
+        note,
         path: library.clone(),
         library,
         hash: entry.hash,
@@ -79,6 +85,12 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
+    /// Whether a library names the folder that it was built in, where another commit's files will lie.
+    fn named_in(&self, library: &Path) -> bool {
+        let files = worktree::files(&self.place).display().to_string();
+        std::fs::read(library).is_ok_and(|bytes| elf::loads_text(&bytes, files.as_bytes()))
+    }
+
     fn new(key: &'a str, spec: &'a PluginSpec, revision: &'a Revision, within: PathBuf) -> Result<Self, String> {
         let contents = Contents::of(revision).map_err(|error| format!("git: {}", error.message()))?;
         if !contents.has_folder(&within) {

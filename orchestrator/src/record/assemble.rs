@@ -5,7 +5,7 @@ use super::{
     SettingsRecord, Time,
 };
 use crate::measure::interval::{median, over_processes};
-use crate::pass::{PassEnd, PassName, PassResult, is_exact, process_median};
+use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plugin::catalog::{Cost, MetricInfo, Per, WorkloadInfo};
 use crate::protocol::{Count, Profile, Reply, ScopeNode};
 use crate::scenario::Job;
@@ -66,7 +66,10 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
     let timing_is_whole = time.as_ref().map_or(0, |time| time.processes.len()) == job.settings.rounds as usize;
     let (outcome, phase, message) = match ends.iter().find_map(|end| failure(end)) {
         Some(found) => found,
-        None if timing_is_whole => (JobOutcome::Measured, None, None),
+        // A job without rounds is whole when it was profiled and counted.
+        None if timing_is_whole && (time.is_some() || counts.len() >= EXACT_RUNS as usize) => {
+            (JobOutcome::Measured, None, None)
+        }
         None if interrupted => {
             (JobOutcome::Skipped, None, Some("the run was interrupted before this job was done".to_owned()))
         }

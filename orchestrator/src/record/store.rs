@@ -24,6 +24,14 @@ pub(crate) fn new_folder(results: &Path, stamp: &str, scenario: &str, commit: &s
     Err(io::Error::other("no free name for a results folder"))
 }
 
+/// Makes sure that results can be stored in a folder, which is made if needed.
+pub(crate) fn check_folder(results: &Path) -> io::Result<()> {
+    fs::create_dir_all(results)?;
+    let trial = results.join(format!(".trial-{}", std::process::id()));
+    fs::create_dir(&trial)?;
+    fs::remove_dir(&trial)
+}
+
 /// Stores a record for good; the journal beside it is then no longer needed.
 pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(record)?;

@@ -108,10 +108,12 @@ pub(crate) struct PairRecord {
     pub(crate) wall_ns: u64,
 }
 
-/// Measures all contests. Only errors of the system end it early.
+/// Measures all contests. `only_layout` is asked, once per contest, whether a change that times show is one of layout
+/// alone: it then ends as it stands, and is no evidence for or against the others. Only errors of the system end it early.
 pub(crate) fn measure(
     contests: &[Contest],
     ground: &Ground,
+    only_layout: &mut dyn FnMut(usize) -> bool,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
@@ -119,10 +121,9 @@ pub(crate) fn measure(
     let mut states: Vec<State> = contests.iter().map(|_| State::new()).collect();
     observer.see(Event::BeginPairs { workloads: states.len() });
     loop {
-        let findings = judge(contests, &states);
+        settle(contests, &mut states, only_layout);
         let mut open: Vec<usize> = Vec::new();
-        for (index, (state, finding)) in states.iter_mut().zip(findings).enumerate() {
-            state.finding = finding;
+        for (index, state) in states.iter().enumerate() {
             if state.is_open(ground.limits) {
                 open.push(index);
             }
@@ -146,14 +147,35 @@ pub(crate) fn measure(
     Ok(states.into_iter().map(|state| state.end(ground.limits)).collect())
 }
 
-/// The findings of all contests, judged together; those that failed count for nothing.
-fn judge(contests: &[Contest], states: &[State]) -> Vec<Finding> {
-    let cases: Vec<Case> = contests
-        .iter()
-        .zip(states)
-        .map(|(contest, state)| Case { assessment: &state.assessment, margin: contest.margin })
-        .collect();
-    decide(&cases, ALPHA)
+/// Judges all contests together. What will not be reported as a change, because its side failed or only its layout
+/// differs, counts for nothing: it would lower the bar for the rest and then be gone.
+fn settle(contests: &[Contest], states: &mut [State], only_layout: &mut dyn FnMut(usize) -> bool) {
+    loop {
+        let cases: Vec<Case> = contests
+            .iter()
+            .zip(states.iter())
+            .map(|(contest, state)| Case {
+                assessment: &state.assessment,
+                margin: contest.margin,
+                counts: state.failed.is_none() && !state.only_layout,
+            })
+            .collect();
+        let mut again = false;
+        for (index, finding) in decide(&cases, ALPHA).into_iter().enumerate() {
+            let state = &mut states[index];
+            if state.only_layout {
+                continue;
+            }
+            state.finding = finding;
+            if matches!(finding, Finding::Higher | Finding::Lower) && !std::mem::replace(&mut state.asked, true) {
+                state.only_layout = only_layout(index);
+                again |= state.only_layout;
+            }
+        }
+        if !again {
+            return;
+        }
+    }
 }
 
 struct State {
@@ -165,6 +187,9 @@ struct State {
     /// From spawn to burial without the turns, of each pair.
     process_ns: Vec<f64>,
     failed: Option<Stopped>,
+    /// The machine code was compared, and is the same: its finding stays as it was then.
+    only_layout: bool,
+    asked: bool,
     warnings: Vec<String>,
     wall: Duration,
 }
@@ -187,6 +212,8 @@ impl State {
             plan: None,
             process_ns: Vec::new(),
             failed: None,
+            only_layout: false,
+            asked: false,
             warnings: Vec::new(),
             wall: Duration::ZERO,
         }
@@ -310,8 +337,11 @@ impl State {
 /// Iterations and turns of a workload, from what both sides of its first pair say. Nothing here depends on which is which.
 fn choose(ready: [&Ready; 2]) -> Chosen {
     let [a, b] = ready;
-    let iterations = a.iterations.max(b.iterations).max(1);
-    let sample_ns = iterations as f64 * a.iteration_ns.max(b.iteration_ns);
+    let slowest_ns = a.iteration_ns.max(b.iteration_ns).max(f64::MIN_POSITIVE);
+    // Long enough for the faster side, but a sample of a much slower one must not take all of the pair's time.
+    let affordable = (PAIR_BUDGET.as_nanos() as f64 / 8.0 / slowest_ns) as u64;
+    let iterations = a.iterations.max(b.iterations).min(affordable.max(a.iterations.min(b.iterations))).max(1);
+    let sample_ns = iterations as f64 * slowest_ns;
     let untimed = sample_ns < LONG_SAMPLE_NS;
     let turn_ns = 2.0 * sample_ns * if untimed { 2.0 } else { 1.0 };
     Chosen { iterations, untimed, turns: turns::first_guess(turn_ns, PAIR_BUDGET.as_nanos() as f64) }

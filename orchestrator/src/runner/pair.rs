@@ -99,7 +99,8 @@ pub(crate) fn run(
     if let [Some(a), Some(b)] = [A, B].map(|side| pair.workers[side].ready().cloned()) {
         let turns = plan([&a, &b]);
         let turn_first: Vec<usize> = (0..turns.count).map(|_| random.usize(..2)).collect();
-        for side in [A, B] {
+        // Who begins hears it last, and so runs alone from its first turn on.
+        for side in order(1 - turn_first.first().copied().unwrap_or(A)) {
             pair.workers[side].go(&go(turns, &turn_first, side))?;
         }
         same_addresses = a.stack == b.stack;
@@ -107,8 +108,14 @@ pub(crate) fn run(
     }
     pair.until(|workers| workers.iter().all(Watch::is_over))?;
     let wall = started.elapsed();
-    let mut warnings: Vec<String> =
-        pair.workers.iter().flat_map(|worker| left_behind(reap::sweep(worker.pid()))).collect();
+    let mut warnings: Vec<String> = pair
+        .workers
+        .iter()
+        .zip(["A", "B"])
+        .flat_map(|(worker, name)| {
+            left_behind(reap::sweep(worker.pid())).into_iter().map(move |text| format!("{name}: {text}"))
+        })
+        .collect();
     // The side that ended by itself says why; the other was only told to. When both are late, it is the turn of one.
     let late = pair.workers.iter().any(Watch::is_late);
     let on_turn = match begun.as_deref() {

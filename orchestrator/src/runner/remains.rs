@@ -57,6 +57,8 @@ impl Remains<'_> {
         }
         if self.end == End::TimedOut {
             let limit = launch.timeout;
+            // Half of a pair's time belongs to the other side.
+            let limit = if launch.stack.is_some() { limit / 2 } else { limit };
             let pass = launch.request.pass.name();
             let place = self.place();
             return Err(self.failed(format!("still running after its timeout of {limit:?}, in the {pass} pass{place}")));
