@@ -116,9 +116,6 @@ fn machine_code(each: &Match, index: usize, ends: &HashMap<(usize, usize), Vec<P
     };
     let (a_file, b_file) = (std::fs::read(&a.library).ok()?, std::fs::read(&b.library).ok()?);
     let (a_needs, b_needs) = (elf::elsewhere(&a_file), elf::elsewhere(&b_file));
-    if a_needs.by_name || b_needs.by_name {
-        return Some(Code::Unknown("a side looks functions up by name while it runs (dlsym)".to_owned()));
-    }
     if a_needs != b_needs || a_needs.beside_itself() {
         return Some(Code::Unknown("the sides may load different libraries".to_owned()));
     }

@@ -137,9 +137,7 @@ fn a_side_that_fails_between_turns_ends_the_pair_and_not_the_comparison() {
     let hangs = library(&project, "hangs", "#define FAULT 2");
     project.write(
         "scenarios/s.yaml",
-        std::fs::read_to_string(project.path().join("scenarios/s.yaml"))
-            .unwrap()
-            .replace("timeout: 5s", "timeout: 500ms"),
+        std::fs::read_to_string(project.path().join("scenarios/s.yaml")).unwrap().replace("timeout: 5s", "timeout: 2s"),
     );
     let (found, ran) = compare(&project, &good, &hangs, &[]);
     assert_eq!(ran.code, 201, "{}", ran.stderr);
@@ -307,4 +305,71 @@ fn a_parameter_that_some_workloads_lack_leaves_those_out() {
     let workloads = found["workloads"].as_array().unwrap();
     assert_eq!(workloads.iter().map(|workload| workload["id"].as_str().unwrap()).collect::<Vec<_>>(), ["work"]);
     assert!(workloads[0]["code"]["unknown"].as_str().unwrap().contains("different parameters"));
+}
+
+/// What a linked library does is not in the plugin's file, so the same machine code there proves nothing.
+#[test]
+fn a_change_in_a_linked_library_is_never_called_layout() {
+    let project = Project::new();
+    let cc = |arguments: &[&str]| {
+        assert!(Command::new("cc").args(arguments).current_dir(project.path()).status().unwrap().success());
+    };
+    for (name, steps) in [("short", 20_000), ("long", 60_000)] {
+        let source = format!("void elsewhere(void) {{ for (volatile long i = 0; i < {steps}; i++) {{}} }}");
+        project.write(&format!("{name}.c"), source);
+        cc(&["-O1", "-shared", "-fPIC", &format!("{name}.c"), "-o", &format!("lib{name}.so")]);
+        project.write(
+            "side.c",
+            SOURCE
+                .replace("for (volatile long step = 0; step < self->steps; step++) {}", "elsewhere();")
+                .replace("struct orch_instance {", "void elsewhere(void);\nstruct orch_instance {"),
+        );
+        let include = support::workspace().join("plugins/sdk/include").display().to_string();
+        let (out, folder) = (format!("side-{name}.so"), project.path().display().to_string());
+        cc(&[
+            "-O1",
+            "-shared",
+            "-fPIC",
+            "-w",
+            "-I",
+            &include,
+            "side.c",
+            "-o",
+            &out,
+            &format!("-L{folder}"),
+            &format!("-l{name}"),
+            &format!("-Wl,-rpath,{folder}"),
+        ]);
+    }
+    scenario(&project, "side-short.so");
+    let (found, ran) = compare(&project, "side-short.so", "side-long.so", &["--pairs", "20"]);
+    assert!([0, 1].contains(&ran.code), "{}", ran.stderr);
+    let (verdict, reason) = of(&found, "time");
+    assert!(
+        ["regressed", "inconclusive"].contains(&verdict) && !reason.contains("machine code"),
+        "{verdict}: {reason}"
+    );
+    assert!(found["workloads"][0]["code"]["unknown"].as_str().unwrap().contains("different libraries"));
+}
+
+#[test]
+fn a_side_that_is_a_million_times_slower_is_slower_and_not_late() {
+    let project = Project::new();
+    let plugin = library(&project, "plugin", "");
+    scenario(&project, &plugin);
+    let (found, ran) = compare(&project, &plugin, &plugin, &["--set", "steps=1,10000000", "--pairs", "2"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let (verdict, reason) = of(&found, "time");
+    assert!(verdict == "inconclusive" && reason.contains("no verdict takes less than 14"), "{verdict}: {reason}");
+}
+
+#[test]
+fn a_results_folder_that_cannot_be_written_is_noticed_before_anything_is_measured() {
+    let project = Project::new();
+    let plugin = library(&project, "plugin", "");
+    scenario(&project, &plugin);
+    project.write("file", "");
+    let ran = project.orch(&["compare", &plugin, &plugin, "--results", "file/results"]);
+    assert_eq!(ran.code, 202);
+    assert!(ran.stderr.contains("cannot write to file/results"), "{}", ran.stderr);
 }

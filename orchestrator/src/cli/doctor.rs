@@ -5,14 +5,14 @@ use super::args::DoctorOptions;
 use super::exit::Exit;
 use super::output::{self, Failure};
 use super::progress::Progress;
-use super::project;
+use super::project::{self, Loaded, Plugins};
 use crate::calibration::{BuildEffect, Calibration, Subject};
 use crate::format;
 use crate::judge::build_effect;
 use crate::judge::estimate::median;
 use crate::machine::{self, Machine};
-use crate::measure::clock;
-use crate::plugin::build::{self, PluginFailure, Prepared};
+use crate::measure::clock::{self, ScopeClock};
+use crate::plugin::build::{self, Prepared};
 use crate::plugin::cargo::Watcher;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::runner::contest::{self, Contest, Contested, Ground, Limits, Stopped};
@@ -34,103 +34,131 @@ pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
         return Err(Failure::Input("error: --rebuilds needs at least 3 builds to tell how they differ".to_owned()));
     }
     let calibration = clock::Calibration::begin();
-    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
     let path = match &options.scenario {
         Some(path) => path.clone(),
         None => project::default_scenario()?,
     };
-    let loaded = project::load(&path)?;
-    let scenario = &loaded.scenario;
-    let mark = format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-    let mut progress = Progress::new();
-    let is_crate = |key: &str| {
-        scenario.plugins.iter().any(|(known, spec)| known == key && matches!(spec.source, PluginSource::Crate { .. }))
+    let mut doctor = Doctor {
+        loaded: project::load(&path)?,
+        interrupt: Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?,
+        progress: Progress::new(),
+        mark: format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond()),
+        random: fastrand::Rng::new(),
     };
-    let wanted = |key: &str| scenario.uses(key) && is_crate(key);
-    let mut random = fastrand::Rng::new();
-    let mut builds = Vec::new();
-    for build in 0..=options.rebuilds {
-        // Every place inside of a cache line has its turn.
-        let steps = if build == 0 { 0 } else { random.usize(0..MOST_STEPS / 4) * 4 + build % 4 };
-        let prepare = |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
-            if build == 0 {
-                build::prepare_kept(key, spec, watch)
-            } else {
-                build::prepare_padded(key, spec, STEP * steps, watch)
-            }
-        };
-        let Some(plugins) = project::prepare(scenario, wanted, &prepare, &mark, &interrupt, &mut progress)? else {
-            return Ok(Exit::Interrupted);
-        };
-        builds.push(plugins);
-    }
+    let Some(builds) = doctor.builds(options.rebuilds)? else { return Ok(Exit::Interrupted) };
     let Some((base, rebuilds)) = builds.split_first() else { return Ok(Exit::Bug) };
-    let jobs = project::chosen_jobs(&loaded, scenario, base, options.filter.as_deref())?;
-    let jobs: Vec<&Job> = jobs.iter().filter(|job| is_crate(&job.plugin)).collect();
-    let mut contests = Vec::new();
-    for rebuild in rebuilds {
-        for job in &jobs {
-            let of = |plugins: &'_ project::Plugins| match plugins.prepared.get(&job.plugin) {
-                Some(Ok(prepared)) => Ok(prepared.clone()),
-                Some(Err(failure)) => Err(Failure::Input(format!("error: plugin {}: {}", job.plugin, failure.message))),
-                None => Err(Failure::Input(format!("error: plugin {} was not built", job.plugin))),
-            };
-            contests.push((*job, of(base)?, of(rebuild)?));
-        }
-    }
-    let held = lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || interrupt.requested())
-        .map_err(|error| Failure::system("cannot take the lock", &error))?;
-    let Some(_held) = held else { return Ok(Exit::Interrupted) };
-    let cpus = machine::usable_cpus();
-    let ground = Ground {
-        cpus: &cpus,
-        clock: calibration.end(),
-        mark: &mark,
-        limits: Limits { pairs: PAIRS, time: Duration::from_secs(60) },
-    };
-    // No margin: nothing is decided before all pairs are there.
-    let paired: Vec<Contest> =
-        contests.iter().map(|(job, a, b)| Contest { jobs: [job, job], prepared: [a, b], margin: 0.0 }).collect();
-    let contested = contest::measure(&paired, &ground, &mut |_| false, &mut random, &interrupt, &mut progress)
-        .map_err(|error| Failure::system("the measuring ended early", &error))?;
-    if interrupt.requested() {
+    let jobs = project::chosen_jobs(&doctor.loaded, &doctor.loaded.scenario, base, options.filter.as_deref())?;
+    let jobs: Vec<Job> = jobs.into_iter().filter(|job| doctor.is_crate(&job.plugin)).collect();
+    let Some(contested) = doctor.measure(&jobs, base, rebuilds, calibration.end())? else {
         return Ok(Exit::Interrupted);
+    };
+    let of_job = |index: usize| contested.iter().skip(index).step_by(jobs.len()).collect::<Vec<&Contested>>();
+    let effects = jobs.iter().enumerate().map(|(index, job)| (job, effect(&of_job(index)))).collect();
+    doctor.report(effects, rebuilds.len())
+}
+
+/// A measuring of build effects on its way.
+struct Doctor {
+    loaded: Loaded,
+    interrupt: Interrupt,
+    progress: Progress,
+    mark: String,
+    random: fastrand::Rng,
+}
+
+impl Doctor {
+    fn is_crate(&self, key: &str) -> bool {
+        let specs = &self.loaded.scenario.plugins;
+        specs.iter().any(|(known, spec)| known == key && matches!(spec.source, PluginSource::Crate { .. }))
     }
-    let machine = Machine::read();
-    let mut kept = Calibration::load(&machine);
-    let mut text = String::from("Build effect: the same code at other places of the library\n\n");
-    let mut lost = false;
-    for (index, job) in jobs.iter().enumerate() {
-        let own: Vec<&Contested> = contested.iter().skip(index).step_by(jobs.len()).collect();
-        let folder = scenario.plugins.iter().find(|(key, _)| *key == job.plugin).map(|(_, spec)| spec.source.folder());
-        match (effect(&own), folder) {
-            (Ok(effect), Some(folder)) => {
-                text.push_str(&format!(
-                    "{}: tau {}, largest {}; margin at least {}\n",
-                    job.id,
-                    format::percent(effect.tau),
-                    format::change(effect.largest),
-                    format::percent(4.0 * effect.tau)
-                ));
-                let params = serde_json::Value::Object(job.params.clone()).to_string();
-                let subject = Subject {
-                    folder: &folder,
-                    workload: &job.workload,
-                    params: &params,
-                    threads: job.settings.threads,
-                };
-                kept.set_build_effect(subject, effect);
+
+    /// The crates as they are, then each rebuild of them. `None`: the user stopped it.
+    fn builds(&mut self, rebuilds: usize) -> Result<Option<Vec<Plugins>>, Failure> {
+        let mut builds = Vec::new();
+        for build in 0..=rebuilds {
+            // Every place inside of a cache line has its turn.
+            let steps = self.random.usize(0..MOST_STEPS / 4) * 4 + build % 4;
+            let prepare = |key: &str, spec: &PluginSpec, watch: &mut Watcher| match build {
+                0 => build::prepare_kept(key, spec, watch),
+                _ => build::prepare_padded(key, spec, STEP * steps, watch),
+            };
+            let scenario = &self.loaded.scenario;
+            let wanted = |key: &str| scenario.uses(key) && self.is_crate(key);
+            match project::prepare(scenario, wanted, &prepare, &self.mark, &self.interrupt, &mut Progress::new())? {
+                Some(plugins) => builds.push(plugins),
+                None => return Ok(None),
             }
-            (Err(reason), _) => {
-                lost = true;
-                text.push_str(&format!("{}: {reason}\n", job.id));
-            }
-            (Ok(_), None) => {}
         }
+        Ok(Some(builds))
     }
-    let path = kept.store(&machine).map_err(|error| Failure::system("cannot keep the calibration", &error))?;
-    output::print(&format!("{text}\n{} rebuilds, {PAIRS} pairs each; kept in {}\n", rebuilds.len(), path.display()))?;
-    Ok(if lost { Exit::Incomplete } else { Exit::Fine })
+
+    /// Pairs of each rebuild with the plain build: all jobs of the first rebuild, then all of the next. `None`: the user
+    /// stopped it.
+    fn measure(
+        &mut self,
+        jobs: &[Job],
+        base: &Plugins,
+        rebuilds: &[Plugins],
+        clock: ScopeClock,
+    ) -> Result<Option<Vec<Contested>>, Failure> {
+        let mut contests = Vec::new();
+        for rebuild in rebuilds {
+            for job in jobs {
+                let prepared = [built(base, &job.plugin)?, built(rebuild, &job.plugin)?];
+                // No margin: nothing is decided before all pairs are there.
+                contests.push(Contest { jobs: [job, job], prepared, margin: 0.0 });
+            }
+        }
+        let (progress, interrupt) = (&mut self.progress, &self.interrupt);
+        let held = lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || interrupt.requested())
+            .map_err(|error| Failure::system("cannot take the lock", &error))?;
+        let Some(_held) = held else { return Ok(None) };
+        let cpus = machine::usable_cpus();
+        let limits = Limits { pairs: PAIRS, time: Duration::from_secs(60) };
+        let ground = Ground { cpus: &cpus, clock, mark: &self.mark, limits };
+        let contested =
+            contest::measure(&contests, &ground, &mut |_| false, &mut self.random, interrupt, &mut self.progress)
+                .map_err(|error| Failure::system("the measuring ended early", &error))?;
+        Ok((!interrupt.requested()).then_some(contested))
+    }
+
+    /// Keeps and shows what was found.
+    fn report(&self, effects: Vec<(&Job, Result<BuildEffect, String>)>, rebuilds: usize) -> Outcome {
+        let machine = Machine::read();
+        let mut kept = Calibration::load(&machine);
+        let mut text = String::from("Build effect: the same code at other places of the library\n\n");
+        let lost = effects.iter().any(|(_, effect)| effect.is_err());
+        for (job, effect) in effects {
+            let spec = self.loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin);
+            match (effect, spec) {
+                (Ok(effect), Some((_, spec))) => {
+                    text.push_str(&line(&job.id, &effect));
+                    let (folder, params) =
+                        (spec.source.folder(), serde_json::Value::Object(job.params.clone()).to_string());
+                    let (workload, threads) = (job.workload.as_str(), job.settings.threads);
+                    kept.set_build_effect(Subject { folder: &folder, workload, params: &params, threads }, effect);
+                }
+                (Err(reason), _) => text.push_str(&format!("{}: {reason}\n", job.id)),
+                (Ok(_), None) => {}
+            }
+        }
+        let path = kept.store(&machine).map_err(|error| Failure::system("cannot keep the calibration", &error))?;
+        output::print(&format!("{text}\n{rebuilds} rebuilds, {PAIRS} pairs each; kept in {}\n", path.display()))?;
+        Ok(if lost { Exit::Incomplete } else { Exit::Fine })
+    }
+}
+
+fn line(id: &str, effect: &BuildEffect) -> String {
+    let largest = format::change(effect.largest);
+    format!("{id}: tau {:.2} %, largest {largest}; margin at least {:.2} %\n", 100.0 * effect.tau, 400.0 * effect.tau)
+}
+
+fn built<'a>(plugins: &'a Plugins, key: &str) -> Result<&'a Prepared, Failure> {
+    match plugins.prepared.get(key) {
+        Some(Ok(prepared)) => Ok(prepared),
+        Some(Err(failure)) => Err(Failure::Input(format!("error: plugin {key}: {}", failure.message))),
+        None => Err(Failure::Input(format!("error: plugin {key} was not built"))),
+    }
 }
 
 /// The build effect from the pairs of all rebuilds; or what kept them from being measured.

@@ -78,8 +78,6 @@ pub(crate) struct Elsewhere {
     /// The libraries it needs, and the folders they are looked for in.
     pub(crate) needed: Vec<String>,
     pub(crate) search: Vec<String>,
-    /// It may look functions up by name while it runs.
-    pub(crate) by_name: bool,
 }
 
 impl Elsewhere {
@@ -100,13 +98,7 @@ pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
 /// Reads what a library needs of others; nothing of a file that is none.
 pub(crate) fn elsewhere(bytes: &[u8]) -> Elsewhere {
     let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else { return Elsewhere::default() };
-    let mut found = Elsewhere {
-        by_name: file
-            .dynamic_symbols()
-            .filter(|symbol| !symbol.is_definition())
-            .any(|symbol| matches!(symbol.name(), Ok("dlopen" | "dlmopen" | "dlsym" | "dlvsym"))),
-        ..Elsewhere::default()
-    };
+    let mut found = Elsewhere::default();
     let Ok(table) = file.elf_dynamic_table() else { return found };
     for entry in table.iter() {
         let list = match entry.tag {

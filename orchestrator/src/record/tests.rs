@@ -93,6 +93,15 @@ fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
     })
 }
 
+/// A side of a comparison has no rounds: counting makes it whole, and the lack of it does not.
+#[test]
+fn a_job_without_rounds_is_measured_when_it_was_counted() {
+    assert_eq!(assemble(0, &[counted(0, 8, 0), counted(1, 8, 0)], false).outcome, JobOutcome::Measured);
+    assert_eq!(assemble(0, &[counted(0, 8, 0)], true).outcome, JobOutcome::Skipped);
+    assert_eq!(assemble(0, &[], true).outcome, JobOutcome::Skipped);
+    assert_eq!(assemble(0, &[], false).outcome, JobOutcome::Failed);
+}
+
 #[test]
 fn the_median_is_over_processes_and_rates_follow_from_it() {
     let ends = [

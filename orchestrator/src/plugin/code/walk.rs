@@ -50,6 +50,9 @@ pub(super) struct Walk<'i, 'd> {
     why_unclear: Option<String>,
 }
 
+/// Functions that find others by name: where those lie, and what they do, is not in the library.
+const LOOKUPS: [&str; 4] = ["dlopen", "dlmopen", "dlsym", "dlvsym"];
+
 /// Compares what can be reached from corresponding functions.
 pub(super) fn walk(a: &Image, b: &Image, roots_a: &[u64], roots_b: &[u64]) -> Sameness {
     let mut walk = Walk {
@@ -222,8 +225,18 @@ impl<'d> Walk<'_, 'd> {
                 self.unclear(&format!("`{by}` refers to an address that nothing is known about"));
                 true
             }
+            (Place::Import(name, _), _) if LOOKUPS.contains(&name) && !self.is_standard(owner) => {
+                self.unclear(&format!("functions are looked up by name while it runs (`{name}`)"));
+                a == b
+            }
             (a, b) => a == b,
         }
+    }
+
+    /// Whether a function of `a` is one of Rust's standard library, which only asks the C library what it has.
+    fn is_standard(&self, function: u64) -> bool {
+        let name = self.a.functions.covering(function).map(|symbol| readable(symbol.name)).unwrap_or_default();
+        ["std::", "<std::"].iter().any(|beginning| name.starts_with(beginning))
     }
 
     fn join_slots(&mut self, a: u64, b: u64, span: Span, owner: u64) -> bool {
