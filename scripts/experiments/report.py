@@ -124,8 +124,7 @@ def _coverage(all_: Sequence[Judged]) -> str:
     if any(judged.truth for judged in all_):
         text += (
             " The value is ln(work of B / work of A). An iteration also costs something that does not grow with its "
-            "work, so the true value is a little nearer to 0, and a narrow interval may rightly miss the planted one. "
-            "With `allocate` it is much nearer: the blocks that are added are smaller on average than the others."
+            "work, so the true value is a little nearer to 0, and a narrow interval may rightly miss the planted one."
         )
     return text
 

@@ -1,12 +1,15 @@
 //! What templates of comparisons see: the comparison, and one row per workload with time and allocation side by side.
 
-use crate::comparison::{Comparison, Entry, Verdict, Workload};
+use crate::comparison::{Comparison, Entry, Side, Verdict, Workload};
 use serde::Serialize;
 
 /// What a template sees.
 #[derive(Serialize)]
 pub(super) struct View<'a> {
     comparison: &'a Comparison,
+    /// What `--set` gave each side, as `name = value`.
+    a_set: Vec<String>,
+    b_set: Vec<String>,
     /// One row per workload; regressed ones first, those with the largest change of time first.
     rows: Vec<Row<'a>>,
 }
@@ -36,7 +39,11 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
     rows.sort_by(|one, other| {
         (one.verdict, !one.trade_off).cmp(&(other.verdict, !other.trade_off)).then(size(other).total_cmp(&size(one)))
     });
-    View { comparison, rows }
+    View { comparison, a_set: set(&comparison.a), b_set: set(&comparison.b), rows }
+}
+
+fn set(side: &Side) -> Vec<String> {
+    side.set.iter().map(|(name, value)| format!("{name} = {value}")).collect()
 }
 
 fn row<'a>(workload: &'a Workload, entries: &'a [Entry]) -> Row<'a> {
