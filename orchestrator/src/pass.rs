@@ -1,6 +1,6 @@
 //! What became of each pass of a run: written by the runner, read when the record is made.
 
-use crate::measure::interval::median;
+use crate::judge::estimate::median;
 use crate::protocol::{Count, Phase, Reply, Timing};
 use serde::{Deserialize, Serialize};
 

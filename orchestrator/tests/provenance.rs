@@ -5,9 +5,8 @@
 mod support;
 
 use serde_json::Value;
-use std::path::Path;
 use std::process::Command;
-use support::Project;
+use support::{Project, git};
 
 const PLUGIN: &str = r#"
 #include "orch_plugin.h"
@@ -32,18 +31,6 @@ const SCENARIO: &str = "defaults: { time: 5ms, rounds: 1 }
 plugins: { p: { path: libp.so } }
 workloads: [{ workload: p/work }]
 ";
-
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"])
-        .args(["-c", "init.defaultBranch=main", "-c", "protocol.file.allow=always"])
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
 
 fn run(project: &Project, folder: &str) -> (Value, String) {
     let scenario = format!("{folder}/s.yaml");

@@ -1,5 +1,6 @@
 //! The median of a job's time with a confidence interval, processes being the unit of replication.
 
+use crate::judge::estimate::median;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 /// An interval is this sure, where there are enough processes.
@@ -13,18 +14,6 @@ pub(crate) struct Interval {
     pub(crate) high: f64,
     /// How often such an interval covers the true median; below 0.95 when there are fewer than six values.
     pub(crate) confidence: f64,
-}
-
-/// The median of some values; `None` of none. Even counts take the mean of the middle two.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        count if count.is_multiple_of(2) => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
-        _ => Some(sorted[middle]),
-    }
 }
 
 /// The median of process medians and the narrowest interval between order statistics x(k+1), x(n-k) that covers the

@@ -4,7 +4,8 @@ use super::{
     Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, PluginFile, Process, ProfileRecord, ScopeRecord,
     SettingsRecord, Time,
 };
-use crate::measure::interval::{median, over_processes};
+use crate::judge::estimate::median;
+use crate::measure::interval::over_processes;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plugin::catalog::{Cost, MetricInfo, Per, WorkloadInfo};
 use crate::protocol::{Count, Profile, Reply, ScopeNode};
