@@ -29,7 +29,6 @@ mod peak;
 mod pool;
 mod pooling;
 mod softmax;
-mod threads;
 mod variant;
 
 use elementwise::{Add, Elementwise, Mul};

@@ -3,9 +3,9 @@
 use crate::checksum::{Checked, Checksum};
 use crate::inputs::{seed_of, uniform};
 use crate::pooling::Pooling;
-use crate::threads::Threads;
 use crate::variant::Variant;
 use nn::matmul::{self, Dims};
+use nn::threads::Threads;
 use nn::{Pool, Tensor};
 use orch_sdk::prelude::*;
 use std::hint::black_box;

@@ -3,9 +3,9 @@
 use crate::checksum::{Checked, Checksum};
 use crate::inputs::{seed_of, uniform};
 use crate::matmul::tolerance;
-use crate::threads::Threads;
 use nn::Tensor;
 use nn::matmul::{Dims, matmul_a_bt, matmul_a_bt_parallel, matmul_at_b, matmul_at_b_parallel};
+use nn::threads::Threads;
 use orch_sdk::prelude::*;
 use std::hint::black_box;
 

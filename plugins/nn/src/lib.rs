@@ -37,6 +37,7 @@ pub mod shape;
 pub mod simd;
 pub mod softmax;
 pub mod tensor;
+pub mod threads;
 pub mod train;
 pub mod vmath;
 

@@ -1,6 +1,6 @@
 //! Training of any model on one batch: the steps, the way back to the first, and what is reported.
 
-use crate::threads::Threads;
+use nn::threads::Threads;
 use nn::train::{Optimizer, Resources, Snapshot, Trainable};
 use orch_sdk::{Digest, Metric, Result, count, scope};
 
@@ -101,7 +101,7 @@ impl<M: Model> Descent<M> {
 pub(crate) mod testing {
     use super::{Descent, Model};
     use crate::allocations::allocations;
-    use crate::threads::Threads;
+    use nn::threads::Threads;
     use orch_sdk::prelude::*;
     use orch_sdk::serde_json::{Value, json};
 

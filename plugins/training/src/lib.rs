@@ -19,7 +19,6 @@ mod inputs;
 mod mlp;
 mod resources;
 mod step;
-mod threads;
 
 use orch_sdk::export_plugin;
 

@@ -1,7 +1,7 @@
 //! What the workloads' parameters say about memory and threads, in the terms of `nn`.
 
-use crate::threads::Threads;
 use nn::Pool;
+use nn::threads::Threads;
 use nn::train::{self, Resources};
 use orch_sdk::Params;
 

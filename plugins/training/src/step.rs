@@ -3,9 +3,9 @@
 use crate::checksum::checksum;
 use crate::inputs::{seed_of, uniform};
 use crate::resources::Pooling;
-use crate::threads::Threads;
 use nn::Tensor;
 use nn::matmul::Dims;
+use nn::threads::Threads;
 use nn::train::Resources;
 use orch_sdk::prelude::*;
 use std::hint::black_box;

@@ -1,7 +1,7 @@
 //! Counts the allocations of whole iterations.
 
 use crate::infer::testing::ready;
-use crate::threads::Threads;
+use nn::threads::Threads;
 use orch_sdk::prelude::*;
 use orch_sdk::serde_json::{Value, json};
 use std::alloc::{GlobalAlloc, Layout, System};

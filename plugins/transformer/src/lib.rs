@@ -16,7 +16,6 @@ mod infer;
 mod model;
 mod pooling;
 mod prompt;
-mod threads;
 
 use orch_sdk::export_plugin;
 

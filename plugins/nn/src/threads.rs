@@ -9,7 +9,7 @@ const VARIABLE: &str = "ORCH_THREADS";
 
 /// The threads of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Threads {
+pub enum Threads {
     /// The driver alone. No thread pool is made or asked, so that allocations are counted exactly.
     One,
     /// The driver and others: this many together, at least 2.
@@ -18,7 +18,10 @@ pub(crate) enum Threads {
 
 impl Threads {
     /// Reads what the orchestrator says; one thread where it says nothing.
-    pub(crate) fn asked() -> Result<Self> {
+    ///
+    /// # Errors
+    /// What it says is no number of threads.
+    pub fn asked() -> Result<Self> {
         match std::env::var(VARIABLE) {
             Ok(text) => Self::parse(&text),
             Err(VarError::NotPresent) => Ok(Self::One),
@@ -34,12 +37,23 @@ impl Threads {
         }
     }
 
+    /// How many there are.
+    pub fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Many(threads) => threads,
+        }
+    }
+
     /// Makes the calling thread a member of a rayon pool of this size, and waits until each of its threads has a CPU.
     ///
-    /// As a member the driver does its share of a product itself: from outside it would sleep, and each iteration would
+    /// As a member the driver does its share of the work itself: from outside it would sleep, and each iteration would
     /// pay for waking it and a thread of the pool. The pool ends with the process, as rayon cannot let go of a thread
     /// that it did not start; another instance on the same thread uses it again.
-    pub(crate) fn start(self) -> Result<()> {
+    ///
+    /// # Errors
+    /// The calling thread is in a pool of another size, or the pool's threads cannot be started.
+    pub fn start(self) -> Result<()> {
         let Self::Many(threads) = self else { return Ok(()) };
         if rayon::current_thread_index().is_some() {
             let existing = rayon::current_num_threads();
@@ -52,7 +66,7 @@ impl Threads {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .use_current_thread()
-            .thread_name(|index| format!("kernels-{index}"))
+            .thread_name(|index| format!("nn-{index}"))
             .build()?;
         pool.broadcast(|_| keep_busy(SPREADING));
         std::mem::forget(pool);
