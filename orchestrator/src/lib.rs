@@ -1,5 +1,6 @@
 //! `orch`, a benchmark orchestrator. `docs/ARCHITECTURE.md` says what lies where and why.
 
+mod bisect;
 mod cache;
 mod calibration;
 mod cli;
@@ -8,6 +9,7 @@ mod counting;
 mod format;
 mod git;
 mod hash;
+mod journal;
 mod judge;
 mod machine;
 mod measure;
@@ -19,6 +21,7 @@ mod record;
 mod render;
 mod runner;
 mod scenario;
+pub mod search;
 mod versus;
 mod worker;
 

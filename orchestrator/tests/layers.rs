@@ -5,10 +5,12 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 22] = [
+const LAYERS: [&str; 25] = [
     "hash",
+    "journal",
     "format",
     "judge",
+    "search",
     "measure",
     "counting",
     "protocol",
@@ -25,6 +27,7 @@ const LAYERS: [&str; 22] = [
     "record",
     "comparison",
     "versus",
+    "bisect",
     "render",
     "cli",
     "lib",

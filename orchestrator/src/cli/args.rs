@@ -20,6 +20,8 @@ pub(super) enum Command {
     Run(RunOptions),
     /// Judges two builds, variants or records against each other
     Compare(CompareOptions),
+    /// Finds the commit that changed a workload
+    Bisect(BisectOptions),
     /// Measures how much verdicts can be trusted here
     Doctor(DoctorOptions),
     /// Shows plugins, workloads, parameters and metrics
@@ -89,6 +91,59 @@ pub(super) struct CompareOptions {
     #[arg(long)]
     pub(super) control: bool,
     /// Repeats the coins of an earlier comparison [default: random]
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without --workload, --good or --bad, the worst regression of the latest stored comparison is meant. \
+                        The working tree, the index and the branches are not touched: commits are built elsewhere. \
+                        Exit code: 1 found, 0 nothing to find, 125 undecided."
+)]
+pub(super) struct BisectOptions {
+    /// The scenario [default: that of the comparison, scenarios/nightly.yaml, or the only scenario]
+    pub(super) scenario: Option<PathBuf>,
+    /// Id of the job that changed
+    #[arg(long, value_name = "ID")]
+    pub(super) workload: Option<String>,
+    /// A revision before the change
+    #[arg(long, value_name = "REV")]
+    pub(super) good: Option<String>,
+    /// A revision with the change
+    #[arg(long, value_name = "REV")]
+    pub(super) bad: Option<String>,
+    /// time, allocations, bytes, peak_bytes, digest, or a metric of the plugin [default: time]
+    #[arg(long, value_name = "METRIC")]
+    pub(super) metric: Option<String>,
+    /// Looks for what made it worse, or better
+    #[arg(long, value_name = "DIRECTION", value_parser = ["worse", "better"], default_value = "worse")]
+    pub(super) direction: String,
+    /// Takes every ancestor as a candidate, not only first parents
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Undoes the culprit on the bad end, in orch's own worktree, and measures that
+    #[arg(long)]
+    pub(super) verify_revert: bool,
+    /// Goes on with the newest bisect of this repository that was stopped
+    #[arg(long, conflicts_with_all = ["workload", "good", "bad", "metric", "all", "seed", "dry_run"])]
+    pub(super) resume: bool,
+    /// Prints the range, and about how many builds and how long it takes
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Builds again what failed to build in an earlier bisect
+    #[arg(long)]
+    pub(super) retry_failed: bool,
+    /// Pairs of processes after which a search is undecided
+    #[arg(long, value_name = "NUMBER", default_value_t = 1500)]
+    pub(super) pairs: usize,
+    /// Folder of the results [default: results/ of the project]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// Prints the report as JSON instead of the table
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Repeats the coins of an earlier bisect [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
 }

@@ -142,7 +142,7 @@ impl Session<'_> {
         let matches: Vec<Match> = jobs
             .into_iter()
             .map(|job| {
-                let tau = tau(loaded, &kept, &job.jobs[0]);
+                let tau = build_effect(loaded, &kept, &job.jobs[0]).unwrap_or(0.0);
                 matched(job, tau, subjects, plugins)
             })
             .collect();
@@ -320,14 +320,14 @@ impl Session<'_> {
     }
 }
 
-/// The build effect of a workload, as far as it was measured; 0 for plugins that orch does not build.
-fn tau(loaded: &Loaded, kept: &calibration::Calibration, job: &Job) -> f64 {
+/// The build effect of a workload, as far as it was measured; none for plugins that orch does not build.
+pub(super) fn build_effect(loaded: &Loaded, kept: &calibration::Calibration, job: &Job) -> Option<f64> {
     let spec = loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin).map(|(_, spec)| spec);
-    let Some(PluginSpec { source: PluginSource::Crate { folder, .. }, .. }) = spec else { return 0.0 };
+    let Some(PluginSpec { source: PluginSource::Crate { folder, .. }, .. }) = spec else { return None };
     let params = serde_json::Value::Object(job.params.clone()).to_string();
     let subject =
         calibration::Subject { folder, workload: &job.workload, params: &params, threads: job.settings.threads };
-    kept.build_effect(subject).map_or(0.0, |effect| effect.tau)
+    kept.build_effect(subject).map(|effect| effect.tau)
 }
 
 /// One workload of both sides, with the margin that its build effect `tau` asks for.

@@ -15,10 +15,11 @@ use crate::measure::clock::{self, ScopeClock};
 use crate::plugin::build::{self, Prepared};
 use crate::plugin::cargo::Watcher;
 use crate::plugin::{PluginSource, PluginSpec};
-use crate::runner::contest::{self, Contest, Contested, Ground, Limits, Stopped};
+use crate::runner::contest::{self, Contest, Contested, Limits, Stopped};
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, Purpose};
+use crate::runner::series::Ground;
 use crate::scenario::Job;
 use std::time::Duration;
 
@@ -115,10 +116,17 @@ impl Doctor {
         let Some(_held) = held else { return Ok(None) };
         let cpus = machine::usable_cpus();
         let limits = Limits { pairs: PAIRS, time: Duration::from_secs(60) };
-        let ground = Ground { cpus: &cpus, clock, mark: &self.mark, limits };
-        let contested =
-            contest::measure(&contests, &ground, &mut |_| false, &mut self.random, interrupt, &mut self.progress)
-                .map_err(|error| Failure::system("the measuring ended early", &error))?;
+        let ground = Ground { cpus: &cpus, clock, mark: &self.mark };
+        let contested = contest::measure(
+            &contests,
+            &ground,
+            limits,
+            &mut |_| false,
+            &mut self.random,
+            interrupt,
+            &mut self.progress,
+        )
+        .map_err(|error| Failure::system("the measuring ended early", &error))?;
         Ok((!interrupt.requested()).then_some(contested))
     }
 

@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Fine = 0,
     /// Something got worse, or computes something else.
     Regressed = 1,
+    /// The pairs did not tell. git bisect skips a commit with this code.
+    Undecided = 125,
     /// The user stopped it.
     Interrupted = 130,
     /// The command line or a scenario is wrong; nothing was measured.

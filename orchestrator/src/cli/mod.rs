@@ -1,6 +1,7 @@
 //! The command line: arguments, output, exit codes. Everything that prints is below here.
 
 mod args;
+mod bisect;
 mod compare;
 mod doctor;
 mod dry_run;
@@ -33,6 +34,7 @@ pub(crate) fn main() -> Exit {
     let result = match &arguments.command {
         Command::Run(options) => run::run(options),
         Command::Compare(options) => compare::compare(options),
+        Command::Bisect(options) => bisect::bisect_command(options),
         Command::Doctor(options) => doctor::doctor(options),
         Command::List(options) => list::list(options),
         Command::Schema => list::schema(),

@@ -127,7 +127,7 @@ pub(super) fn prepare(
         }
         observer.see(Event::Preparing { plugin: key });
         let mut show = |line: &str| observer.see(Event::BuildLine { line });
-        let mut watch = Watcher { show: &mut show, stop: &|| interrupt.requested() };
+        let mut watch = Watcher { show: &mut show, stop: &|| interrupt.requested(), note: None };
         let mut prepared = build(key, spec, &mut watch);
         // A build may have started a server; that is no plugin's.
         reap::spare_present();

@@ -179,7 +179,7 @@ pub(super) struct SideJobs {
 }
 
 /// The jobs of one entry.
-fn expanded<'a>(
+pub(super) fn expanded<'a>(
     scenario: &Scenario,
     index: usize,
     offer: impl Fn(&str) -> Option<&'a Description>,

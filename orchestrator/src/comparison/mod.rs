@@ -11,7 +11,7 @@ use crate::git::GitState;
 use crate::machine::Machine;
 use crate::plugin::code::Change as CodeChange;
 use crate::record::{PluginFile, ScenarioRecord};
-use crate::runner::contest::PairRecord;
+use crate::runner::series::PairRecord;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,6 +1,7 @@
 //! What a commit holds, read from the objects without checking it out.
 
-use super::{Revision, open};
+use super::Revision;
+use super::revert::open_for;
 use git2::{FileMode, ObjectType, Odb, Oid, Repository};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,7 +16,7 @@ pub(crate) struct Contents {
 
 impl Contents {
     pub(crate) fn of(revision: &Revision) -> Result<Self, git2::Error> {
-        let repository = open(&revision.repository)?;
+        let repository = open_for(revision)?;
         let tree = repository.find_commit(Oid::from_str(&revision.commit)?)?.tree_id();
         Ok(Self { repository, tree })
     }
@@ -37,20 +38,9 @@ impl Contents {
         Some((entry.id(), entry.kind()))
     }
 
-    /// All that the commit holds, folders apart, by name: mode and object. Not git2's own walk, whose folders are text.
-    pub(super) fn all(&self) -> Result<BTreeMap<PathBuf, (i32, Oid)>, git2::Error> {
-        let mut found = BTreeMap::new();
-        let mut open = vec![(PathBuf::new(), self.tree)];
-        while let Some((folder, tree)) = open.pop() {
-            for entry in self.repository.find_tree(tree)?.iter() {
-                let name = folder.join(OsStr::from_bytes(entry.name_bytes()));
-                match entry.kind() {
-                    Some(ObjectType::Tree) => open.push((name, entry.id())),
-                    _ => drop(found.insert(name, (entry.filemode(), entry.id()))),
-                }
-            }
-        }
-        Ok(found)
+    /// All that the commit holds, folders apart, by name: mode and object.
+    pub(super) fn all(&self) -> Result<Names, git2::Error> {
+        names(&self.repository, self.tree)
     }
 
     /// The first submodule; its files are not part of the commit.
@@ -71,6 +61,25 @@ impl Contents {
         }
         Ok(files.into_iter().find(|(name, (_, id))| is_pointer(&odb, *id) && by_lfs(name)).map(|(name, _)| name))
     }
+}
+
+/// A commit's files: mode and object of each.
+pub(super) type Names = BTreeMap<PathBuf, (i32, Oid)>;
+
+/// What a tree holds, folders apart. Not git2's own walk, whose folders are text.
+pub(super) fn names(repository: &Repository, tree: Oid) -> Result<Names, git2::Error> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![(PathBuf::new(), tree)];
+    while let Some((folder, tree)) = open.pop() {
+        for entry in repository.find_tree(tree)?.iter() {
+            let name = folder.join(OsStr::from_bytes(entry.name_bytes()));
+            match entry.kind() {
+                Some(ObjectType::Tree) => open.push((name, entry.id())),
+                _ => drop(found.insert(name, (entry.filemode(), entry.id()))),
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn holds(odb: &Odb, id: Oid, word: &[u8]) -> bool {

@@ -1,6 +1,8 @@
 //! Everything orch asks git: the commit and state of a folder, and whether a file is tracked.
 
 pub(crate) mod commit;
+pub(crate) mod history;
+pub(crate) mod revert;
 pub(crate) mod revision;
 #[cfg(test)]
 pub(crate) mod sample;

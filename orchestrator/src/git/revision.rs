@@ -1,5 +1,6 @@
 //! Revisions: what a text such as `HEAD~3`, `v1.2` or `1f0c9ab` means in a repository.
 
+use super::revert::{Undone, open_for};
 use super::{date_of, open};
 use git2::{ErrorClass, ErrorCode, Repository};
 use std::path::{Path, PathBuf};
@@ -16,12 +17,19 @@ pub(crate) struct Revision {
     /// Date of the commit, UTC.
     pub(crate) committed: String,
     pub(crate) author: String,
+    /// What orch made it from, where it is in no repository of the user's.
+    pub(crate) undone: Option<Undone>,
 }
 
 impl Revision {
     /// The first ten digits of the commit.
     pub(crate) fn short(&self) -> &str {
         self.commit.get(..10).unwrap_or(&self.commit)
+    }
+
+    /// This one, and those on which orch made it: only these know how they can be made again.
+    pub(super) fn and_below(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |made| made.undone.as_ref().map(|undone| undone.onto.as_ref()))
     }
 }
 
@@ -76,7 +84,7 @@ pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, Rev
 pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, RevisionError> {
     let text = format!("{}^", revision.commit);
     let place = Place { folder: &revision.repository, text: &text };
-    let repository = open(&revision.repository).map_err(|error| place.refused(&error))?;
+    let repository = open_for(revision).map_err(|error| place.refused(&error))?;
     let of_commit = || repository.find_commit(git2::Oid::from_str(&revision.commit)?);
     let commit = of_commit().map_err(|error| place.refused(&error))?;
     match commit.parent(0) {
@@ -93,13 +101,15 @@ fn root(repository: &Repository) -> Result<PathBuf, RevisionError> {
     repository.workdir().and_then(|folder| folder.canonicalize().ok()).ok_or_else(bare)
 }
 
-fn describe(repository: PathBuf, commit: &git2::Commit) -> Revision {
+/// A commit of the repository with this root.
+pub(super) fn describe(repository: PathBuf, commit: &git2::Commit) -> Revision {
     Revision {
         repository,
         commit: commit.id().to_string(),
         subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned(),
         committed: date_of(commit).unwrap_or_default(),
         author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
+        undone: None,
     }
 }
 

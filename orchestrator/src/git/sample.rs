@@ -57,6 +57,16 @@ impl Sample {
         self.git(&["rev-parse", "HEAD"])
     }
 
+    /// Makes commits from what `git fast-import` reads: hundreds of them in a moment.
+    pub(crate) fn import(&self, stream: &str) {
+        let file = self.beside("stream");
+        std::fs::write(&file, stream).expect("written");
+        let input = std::fs::File::open(&file).expect("there");
+        let mut command = Command::new("git");
+        command.args(["fast-import", "--quiet"]).current_dir(&self.root).stdin(input);
+        assert!(command.status().expect("git is installed").success());
+    }
+
     /// Content, mode and modification time of everything under the root, `.git` included.
     pub(crate) fn everything(&self) -> BTreeMap<PathBuf, (String, i64, i64)> {
         let time = |path: &Path| self.root.join(path).symlink_metadata().expect("there");

@@ -3,12 +3,12 @@
 //! It is a repository of its own that borrows the objects of the user's, of which nothing is written to. What git
 //! ignores stays from commit to commit, so that builds find what earlier ones left.
 
-use super::commit::Contents;
-use super::{Revision, open};
+use super::commit::{Contents, Names};
+use super::{Revision, open, revert};
 use git2::build::CheckoutBuilder;
 use git2::{AttrCheckFlags, Delta, FileMode, Oid, Repository, RepositoryInitOptions};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -117,6 +117,7 @@ impl Worktree {
         let repository = self.ready(revision)?;
         let mark = self.unfinished();
         std::fs::write(&mark, &revision.commit).map_err(io)?;
+        revert::renew(&repository, revision).map_err(|error| refused(revision, &error))?;
         let names = contents.all().map_err(|error| refused(revision, &error))?;
         let switched = Clock::read(&self.place)
             .map_err(SwitchError::from)
@@ -127,6 +128,20 @@ impl Worktree {
         })?;
         std::fs::remove_file(&mark).map_err(io)?;
         Ok(repository)
+    }
+
+    /// Writes a commit that orch made, so that it lies among the worktree's objects.
+    pub(super) fn adopt(&self, revision: &Revision) -> Result<(), WorktreeError> {
+        let write = || {
+            let repository = self.ready(revision)?;
+            revert::renew(&repository, revision).map_err(|error| refused(revision, &error))
+        };
+        write().or_else(|_| {
+            // Objects that are damaged are only written again where there are none.
+            std::fs::write(self.unfinished(), &revision.commit)
+                .map_err(|source| WorktreeError::Io { path: self.place.clone(), source })?;
+            write()
+        })
     }
 
     /// Lies there while files are being exchanged: one who finds it at the start cannot know what the files are.
@@ -268,9 +283,6 @@ fn lenders(objects: &Path) -> Vec<PathBuf> {
     }
     found
 }
-
-/// A commit's files: mode and object of each.
-type Names = BTreeMap<PathBuf, (i32, Oid)>;
 
 /// Removes what lies in the place of a commit's folder, file or link and is of another kind. Returns the commit's folders.
 fn make_way(root: &Path, names: &Names) -> io::Result<BTreeSet<PathBuf>> {

@@ -3,9 +3,11 @@
 use super::cargo::{self, BuildError};
 use crate::cache;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Variables that compilers and build scripts listen to. PATH is not among them: the compilers' versions are asked for.
 const VARIABLES: [&str; 16] = [
@@ -66,12 +68,14 @@ pub(super) struct Entry {
     pub(super) hash: String,
     /// Flags as the compiler got them, for the record.
     pub(super) flags: Vec<String>,
+    /// How long it took to check the commit out and build it.
+    #[serde(default)]
+    pub(super) took_ms: Option<u64>,
 }
 
 /// The artefact of a key, with its file, if it is there and whole.
 pub(super) fn find(key: &str) -> io::Result<Option<(Entry, PathBuf)>> {
-    let Ok(text) = std::fs::read(entry_file(key)?) else { return Ok(None) };
-    let Ok(entry) = serde_json::from_slice::<Entry>(&text) else { return Ok(None) };
+    let Some(entry) = entry(key)? else { return Ok(None) };
     let library = cache::artefact(&entry.hash)?;
     match crate::hash::file(&library) {
         Ok(hash) if hash == entry.hash => Ok(Some((entry, library))),
@@ -79,6 +83,12 @@ pub(super) fn find(key: &str) -> io::Result<Option<(Entry, PathBuf)>> {
         Ok(_) => std::fs::remove_file(&library).map(|()| None),
         Err(_) => Ok(None),
     }
+}
+
+/// What is noted of a key's artefact, whose file may be gone.
+pub(super) fn entry(key: &str) -> io::Result<Option<Entry>> {
+    let text = std::fs::read(entry_file(key)?).ok();
+    Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
 }
 
 /// Notes the artefact of a key.
@@ -93,8 +103,44 @@ fn entry_file(key: &str) -> io::Result<PathBuf> {
     Ok(cache::subfolder("builds")?.join(format!("{key}.json")))
 }
 
+/// Whether compilers are asked what they are, or believed to be what they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// Before a build: a toolchain may have been brought up to date since, and an artefact must not be kept under
+    /// the name of another compiler. The answer is remembered.
+    Anew,
+    /// For a look at hundreds of commits: what was said last, in this process, if anything was.
+    Remembered,
+}
+
+type Answer = Result<String, String>;
+
+/// What was asked where, and the answer; a refusal costs as much as an answer and is one.
+static ANSWERS: Mutex<BTreeMap<(String, PathBuf), Answer>> = Mutex::new(BTreeMap::new());
+
+/// Answers a question about a folder.
+pub(super) fn answer(question: &str, folder: &Path, asking: Asking, ask: impl FnOnce() -> Answer) -> Answer {
+    let answers = || ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = (question.to_owned(), folder.to_owned());
+    let known = (asking == Asking::Remembered).then(|| answers().get(&name).cloned()).flatten();
+    known.unwrap_or_else(|| {
+        let answer = ask();
+        answers().insert(name, answer.clone());
+        answer
+    })
+}
+
 /// The compilers in use, as they call themselves, and the CPU features that a `target-cpu` stands for.
-pub(super) fn rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
+pub(super) fn rust(
+    folder: &Path,
+    cpu: &str,
+    asking: Asking,
+    explained: impl FnOnce(BuildError) -> String,
+) -> Result<String, String> {
+    answer(&format!("rust {cpu}"), folder, asking, || ask_rust(folder, cpu).map_err(explained))
+}
+
+fn ask_rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
     let version = cargo::ask("rustc", &["-vV"], folder)?;
     let facts = cargo::ask("rustc", &["--print", "cfg", "-C", &format!("target-cpu={cpu}")], folder)?;
     let mut features: Vec<&str> = facts.lines().filter(|line| line.starts_with("target_feature=")).collect();
@@ -103,6 +149,33 @@ pub(super) fn rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
 }
 
 /// The C compiler, as it calls itself; empty where there is none.
-pub(super) fn c(folder: &Path) -> String {
-    cargo::ask("sh", &["-c", "\"${CC:-cc}\" --version"], folder).unwrap_or_default()
+pub(super) fn c(folder: &Path, asking: Asking) -> String {
+    let ask = || cargo::ask("sh", &["-c", "\"${CC:-cc}\" --version"], folder).map_err(|error| error.to_string());
+    answer("c", folder, asking, ask).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_remembered_per_folder_until_it_is_asked_for_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let asked = std::cell::Cell::new(0);
+        let check = |question: &str, name: &str, asking, expected: i32| {
+            let ask = || {
+                asked.set(asked.get() + 1);
+                if asked.get() % 2 == 0 { Err(asked.get().to_string()) } else { Ok(asked.get().to_string()) }
+            };
+            let said = answer(question, &folder.path().join(name), asking, ask);
+            assert_eq!(said.unwrap_or_else(|error| error), expected.to_string());
+        };
+        check("rust native", "a", Asking::Remembered, 1);
+        check("rust native", "a", Asking::Remembered, 1);
+        check("rust native", "b", Asking::Remembered, 2);
+        check("rust native", "b", Asking::Remembered, 2);
+        check("rust x86-64-v3", "a", Asking::Remembered, 3);
+        check("rust native", "a", Asking::Anew, 4);
+        check("rust native", "a", Asking::Remembered, 4);
+    }
 }

@@ -1,6 +1,7 @@
 //! Building plugins: cargo and `build:` commands with `orch`'s own flags, in a cleaned environment.
 
 use super::advice;
+use super::leader::Leader;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -222,11 +223,13 @@ fn leaks(name: &OsString) -> bool {
 pub(crate) struct Watcher<'a> {
     pub(crate) show: &'a mut dyn FnMut(&str),
     pub(crate) stop: &'a dyn Fn() -> bool,
+    /// Where the build's process group is noted while it runs, for whoever comes after an orch that was killed.
+    pub(crate) note: Option<&'a Path>,
 }
 
 impl<'a> Watcher<'a> {
     fn silent(show: &'a mut dyn FnMut(&str)) -> Self {
-        Self { show, stop: &|| false }
+        Self { show, stop: &|| false, note: None }
     }
 }
 
@@ -245,6 +248,7 @@ fn run(mut command: Command, name: &str, watch: &mut Watcher) -> Result<String, 
         .process_group(0)
         .spawn()
         .map_err(|source| BuildError::Start { command: name.to_owned(), source })?;
+    let _noted = watch.note.map(|place| Leader::note(place, child.id())).transpose()?;
     let (sender, output) = mpsc::channel();
     let stdout = child.stdout.take().map(|pipe| read_text(pipe, sender.clone()));
     let stderr = child.stderr.take().map(|pipe| read_lines(pipe, sender));

@@ -7,6 +7,7 @@ pub(crate) mod cargo;
 pub(crate) mod catalog;
 pub(crate) mod code;
 pub(crate) mod elf;
+mod leader;
 mod manifest;
 mod padding;
 pub(crate) mod revision;

@@ -1,9 +1,9 @@
 //! Plugins as they stood at a commit: built in the build worktree, or found among what was built before.
 
-use super::artefacts::{self, Entry, Ingredients};
+use super::artefacts::{self, Asking, Entry, Ingredients};
 use super::build::{self, PluginFailure, Prepared};
 use super::cargo::{self, BuildError, Origin, Watcher};
-use super::{PluginSource, PluginSpec, advice, elf, manifest};
+use super::{PluginSource, PluginSpec, advice, elf, leader, manifest};
 use crate::cache;
 use crate::git::commit::Contents;
 use crate::git::worktree::{self, Worktree};
@@ -11,6 +11,9 @@ use crate::git::{self, GitState, Revision};
 use crate::protocol::Phase;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+mod failure;
 
 /// Prepares a plugin as it stood at a commit. `root` is the project's, where relative folders start. What lies outside
 /// the commit's repository, or is given as a file, is taken as it is now; [`Prepared::at`] tells.
@@ -22,11 +25,8 @@ pub(crate) fn prepare_at(
     watch: &mut Watcher,
 ) -> Result<Prepared, PluginFailure> {
     let Some(within) = within(&spec.source, root, revision) else { return build::prepare(key, spec, watch) };
-    let failed = |message: String| {
-        let name = if within.as_os_str().is_empty() { Path::new(".") } else { &within };
-        build_failed(format!("{} at {} ({}): {message}", name.display(), revision.short(), revision.subject))
-    };
-    let order = Order::new(key, spec, revision, within.clone()).map_err(failed)?;
+    let failed = |message: String| build_failed(explained(&within, revision, &message));
+    let order = Order::new(key, spec, revision, within.clone(), Asking::Anew).map_err(failed)?;
     let (entry, library) = match order.found().map_err(failed)? {
         Some(found) => found,
         None => order.build(watch).map_err(failed)?,
@@ -52,8 +52,43 @@ pub(crate) fn prepare_at(
     })
 }
 
+/// Whether [`prepare_at`] would give the plugin without building it. This and the other two questions are made to be
+/// asked of hundreds of commits: compilers are believed to be what they were when this process last asked.
+pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> bool {
+    let Some(within) = within(&spec.source, root, revision) else { return true };
+    let order = Order::new(key, spec, revision, within, Asking::Remembered);
+    order.is_ok_and(|order| matches!(order.found(), Ok(Some(_))))
+}
+
+/// What [`prepare_at`] said, shortened where the compiler said much, if the last build of this failed and would fail again.
+pub(crate) fn known_failure(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<String> {
+    let within = within(&spec.source, root, revision)?;
+    let order = Order::new(key, spec, revision, within.clone(), Asking::Remembered).ok()?;
+    let message = failure::find(&order.cache_key().ok()?)?;
+    Some(explained(&within, revision, &message))
+}
+
+/// How long it took to check this out and build it, if it was built.
+pub(crate) fn build_time(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<Duration> {
+    let within = within(&spec.source, root, revision)?;
+    let order = Order::new(key, spec, revision, within, Asking::Remembered).ok()?;
+    let entry = artefacts::entry(&order.cache_key().ok()?).ok()??;
+    entry.took_ms.map(Duration::from_millis)
+}
+
+/// A message with what it is about.
+fn explained(within: &Path, revision: &Revision, message: &str) -> String {
+    let name = if within.as_os_str().is_empty() { Path::new(".") } else { within };
+    format!("{} at {} ({}): {message}", name.display(), revision.short(), revision.subject)
+}
+
 fn build_failed(message: String) -> PluginFailure {
     PluginFailure::new(Phase::Build, message)
+}
+
+/// Whether a plugin is another one at another commit: its source lies in the commit's repository.
+pub(crate) fn belongs(source: &PluginSource, root: &Path, revision: &Revision) -> bool {
+    within(source, root, revision).is_some()
 }
 
 /// The folder of a plugin inside the commit's repository; `None` if it is not the commit's to give.
@@ -68,6 +103,12 @@ fn within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<Pat
     // Another repository inside this one has commits of its own.
     let same = git::root_of(&folder).as_deref() == Some(&revision.repository);
     same.then(|| folder.strip_prefix(&revision.repository).ok().map(Path::to_owned))?
+}
+
+/// The folder of the build worktree, and of what belongs to it, for a commit's repository.
+pub(crate) fn place_of(revision: &Revision) -> Result<PathBuf, String> {
+    let cached = cache::subfolder("worktrees").and_then(|folder| folder.canonicalize()).map_err(text)?;
+    worktree::place(&cached, revision).map_err(text)
 }
 
 /// One plugin at one commit.
@@ -91,7 +132,13 @@ impl<'a> Order<'a> {
         std::fs::read(library).is_ok_and(|bytes| elf::loads_text(&bytes, files.as_bytes()))
     }
 
-    fn new(key: &'a str, spec: &'a PluginSpec, revision: &'a Revision, within: PathBuf) -> Result<Self, String> {
+    fn new(
+        key: &'a str,
+        spec: &'a PluginSpec,
+        revision: &'a Revision,
+        within: PathBuf,
+        asking: Asking,
+    ) -> Result<Self, String> {
         let contents = Contents::of(revision).map_err(|error| format!("git: {}", error.message()))?;
         if !contents.has_folder(&within) {
             return Err(format!(
@@ -100,16 +147,15 @@ impl<'a> Order<'a> {
                 revision.short()
             ));
         }
-        let cached = cache::subfolder("worktrees").and_then(|folder| folder.canonicalize()).map_err(text)?;
-        let place = worktree::place(&cached, revision).map_err(text)?;
+        let place = place_of(revision)?;
         std::fs::create_dir_all(&place).map_err(text)?;
         let ingredients = Ingredients::new();
         let mut order = Self { key, source: &spec.source, revision, within, contents, place, ingredients };
-        order.gather()?;
+        order.gather(asking)?;
         Ok(order)
     }
 
-    fn gather(&mut self) -> Result<(), String> {
+    fn gather(&mut self, asking: Asking) -> Result<(), String> {
         self.ingredients.add("commit", &self.revision.commit);
         self.ingredients.add("folder", &self.within.to_string_lossy());
         let (toolchain, file) = self.toolchain_folder().map_err(text)?;
@@ -124,9 +170,10 @@ impl<'a> Order<'a> {
                 let outside = self.outside()?;
                 self.ingredients.add("crate", &cargo::flags(&worktree::files(&self.place), cpu).join("\n"));
                 self.ingredients.add("profile", "release");
-                self.ingredients.add("rust", &artefacts::rust(&toolchain, cpu).map_err(explained)?);
+                self.ingredients.add("rust", &artefacts::rust(&toolchain, cpu, asking, explained)?);
                 for folder in outside {
-                    let content = manifest::content(&folder).unwrap_or_else(|error| error.to_string());
+                    let read = || Ok(manifest::content(&folder).unwrap_or_else(|error| error.to_string()));
+                    let content = artefacts::answer("content", &folder, asking, read)?;
                     self.ingredients.add(&folder.to_string_lossy(), &content);
                 }
             }
@@ -135,11 +182,12 @@ impl<'a> Order<'a> {
                 let header = cache::include_folder().map_err(text)?;
                 self.ingredients.add("header", &header.to_string_lossy());
                 // A command may call cargo or not.
-                self.ingredients.add("rust", &artefacts::rust(&toolchain, "native").unwrap_or_default());
+                self.ingredients
+                    .add("rust", &artefacts::rust(&toolchain, "native", asking, explained).unwrap_or_default());
             }
             PluginSource::File(_) => {}
         }
-        self.ingredients.add("c", &artefacts::c(&toolchain));
+        self.ingredients.add("c", &artefacts::c(&toolchain, asking));
         Ok(())
     }
 
@@ -160,6 +208,9 @@ impl<'a> Order<'a> {
             let Some(text) = self.contents.text(&file) else { continue };
             let name = file.file_name().unwrap_or_default();
             let folder = self.place.join(format!("toolchain-{}", &crate::hash::text(&text)[..16]));
+            if std::fs::read_to_string(folder.join(name)).is_ok_and(|there| there == text) {
+                return Ok((folder, Some(file)));
+            }
             std::fs::create_dir_all(&folder)?;
             let beside = folder.join(format!("{}.tmp", std::process::id()));
             std::fs::write(&beside, &text)?;
@@ -200,38 +251,49 @@ impl<'a> Order<'a> {
         if let Some(found) = self.found()? {
             return Ok(found);
         }
+        leader::end_left_behind(&self.place);
+        let began = Instant::now();
         held.check_out(self.revision).map_err(text)?;
         for folder in self.unlocked() {
             // A lock that a build lent and was killed before it took it back.
             let _ = std::fs::remove_file(folder.join("Cargo.lock"));
         }
         let before = self.cache_key().map_err(text)?;
-        let built = self.run(&held.root(), watch)?;
+        let mut watch = Watcher { show: &mut *watch.show, stop: watch.stop, note: Some(&self.place) };
+        let built = self.run(&held.root(), &mut watch);
+        // The build may have changed the lent Cargo.lock; from either it gives this.
+        let keys = [before, self.cache_key().map_err(text)?];
+        let built = built.map_err(|error| {
+            // A build that was stopped looks like one that failed.
+            if !(watch.stop)() && failure::is_the_commits(&error) {
+                // What cannot be noted is built again, no more.
+                let _ = keys.iter().try_for_each(|key| failure::note(key, &error.to_string()));
+            }
+            error.to_string()
+        })?;
         let hash = crate::hash::file(&built.library).map_err(text)?;
         let library = cache::keep(&built.library, &hash).and_then(std::path::absolute).map_err(text)?;
-        let entry = Entry { hash, flags: built.flags };
-        // The build may have changed the lent Cargo.lock; from either it gives this.
-        for key in [before, self.cache_key().map_err(text)?] {
-            artefacts::note(&key, &entry).map_err(text)?;
+        let entry = Entry { hash, flags: built.flags, took_ms: u64::try_from(began.elapsed().as_millis()).ok() };
+        for key in keys {
+            artefacts::note(&key, &entry).and_then(|()| failure::forget(&key)).map_err(text)?;
         }
         Ok((entry, library))
     }
 
-    fn run(&self, root: &Path, watch: &mut Watcher) -> Result<cargo::Built, String> {
+    fn run(&self, root: &Path, watch: &mut Watcher) -> Result<cargo::Built, BuildError> {
         let folder = manifest::plain(&root.join(&self.within));
         match self.source {
             PluginSource::Crate { cpu, .. } => cargo::build_crate(&folder, cpu, Origin::Folder(root), None, watch),
             PluginSource::Command { command, .. } => {
                 let out = self.place.join("commands");
-                std::fs::create_dir_all(&out).map_err(text)?;
+                std::fs::create_dir_all(&out)?;
                 let identity = crate::hash::text(&format!("{}\0{}\0{command}", self.key, self.within.display()));
                 let out = out.join(format!("{}.so", &identity[..32]));
-                let include = cache::include_folder().map_err(text)?;
+                let include = cache::include_folder()?;
                 cargo::build_command(&folder, command, &out, &include, watch)
             }
             PluginSource::File(path) => Ok(cargo::Built { library: path.clone(), flags: Vec::new() }),
         }
-        .map_err(text)
     }
 }
 

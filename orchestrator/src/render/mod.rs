@@ -1,9 +1,11 @@
 //! Reports: a record through a template. Templates get the record itself and filters that format quantities.
 
+mod bisect;
 mod comparison;
 mod profile;
 mod table;
 
+use crate::bisect::Report;
 use crate::comparison::Comparison;
 use crate::format;
 use crate::record::Record;
@@ -14,7 +16,9 @@ use serde::Serialize;
 use std::path::Path;
 
 /// The templates that orch carries, so that an installed `orch` needs no folder.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 6] = [
+    ("bisect.md", include_str!("../../../templates/bisect.md")),
+    ("bisect.txt", include_str!("../../../templates/bisect.txt")),
     ("comparison.md", include_str!("../../../templates/comparison.md")),
     ("comparison.txt", include_str!("../../../templates/comparison.txt")),
     ("summary.txt", include_str!("../../../templates/summary.txt")),
@@ -53,6 +57,11 @@ pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<Strin
 /// Renders a comparison through the template `name`, found in the same way.
 pub(crate) fn comparison(name: &str, folder: &Path, comparison: &Comparison) -> Result<String, RenderError> {
     through(name, folder, comparison::view(comparison))
+}
+
+/// Renders the report of a bisect through the template `name`, found in the same way.
+pub(crate) fn bisect(name: &str, folder: &Path, report: &Report) -> Result<String, RenderError> {
+    through(name, folder, bisect::view(report))
 }
 
 fn through(name: &str, folder: &Path, view: impl Serialize) -> Result<String, RenderError> {

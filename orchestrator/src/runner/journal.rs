@@ -1,10 +1,10 @@
 //! The journal of a run: what it is, then one line per finished pass, on disk before the next one begins.
 
+use crate::journal::{self, Lines};
 use crate::pass::PassEnd;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Name of the journal in a results folder; it is removed once the record is on disk.
@@ -57,7 +57,7 @@ impl Identity {
 
 /// An open journal.
 pub(crate) struct Journal {
-    file: File,
+    lines: Lines,
 }
 
 /// A journal that a killed run left.
@@ -71,27 +71,19 @@ pub(crate) struct Left {
 
 impl Journal {
     pub(crate) fn create(folder: &Path, started: String, seed: u64, identity: Identity) -> io::Result<Self> {
-        let mut journal = Self { file: File::create_new(folder.join(FILE))? };
-        journal.line(&Header { schema: SCHEMA.to_owned(), started, seed, identity })?;
-        Ok(journal)
+        let mut lines = Lines::create(&folder.join(FILE))?;
+        lines.add(&Header { schema: SCHEMA.to_owned(), started, seed, identity })?;
+        Ok(Self { lines })
     }
 
     /// Goes on with a journal, cutting off the line that the killed run was writing.
     pub(crate) fn reopen(left: &Left) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).open(left.folder.join(FILE))?;
-        file.set_len(left.whole)?;
-        Ok(Self { file })
+        Ok(Self { lines: Lines::reopen(&left.folder.join(FILE), left.whole)? })
     }
 
-    /// Appends a pass. The kernel has it when this returns, so that a killed run loses nothing of it.
+    /// Appends a pass.
     pub(crate) fn add(&mut self, end: &PassEnd) -> io::Result<()> {
-        self.line(end)
-    }
-
-    fn line(&mut self, content: &impl Serialize) -> io::Result<()> {
-        let mut line = serde_json::to_vec(content)?;
-        line.push(b'\n');
-        self.file.write_all(&line)
+        self.lines.add(end)
     }
 }
 
@@ -111,19 +103,9 @@ pub(crate) fn newest(results: &Path) -> io::Result<Option<Left>> {
 }
 
 fn read(folder: PathBuf, text: &[u8]) -> io::Result<Left> {
-    let mut lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-    let first = lines.next().unwrap_or_default();
     let broken = |error| io::Error::other(format!("{}: not a journal of this orch: {error}", folder.display()));
-    let header: Header = serde_json::from_slice(first).map_err(broken)?;
-    let mut whole = first.len();
-    let mut ends = Vec::new();
-    for line in lines {
-        // The machine may have died while a line was on its way to the disk: what follows it is not trusted.
-        let Ok(end) = serde_json::from_slice(line) else { break };
-        ends.push(end);
-        whole += line.len();
-    }
-    Ok(Left { folder, header, ends, whole: whole as u64 })
+    let journal::Found { header, lines, whole } = journal::read(text).map_err(broken)?;
+    Ok(Left { folder, header, ends: lines, whole })
 }
 
 #[cfg(test)]
@@ -139,18 +121,6 @@ mod tests {
             machine_class: "m".into(),
             plugins: [("p".to_owned(), Some("h".to_owned()))].into(),
         }
-    }
-
-    #[test]
-    fn a_torn_last_line_is_left_out() {
-        let header = Header { schema: SCHEMA.into(), started: "t".into(), seed: 7, identity: identity() };
-        let mut text = serde_json::to_vec(&header).unwrap();
-        text.extend_from_slice(b"\n");
-        let whole = text.len() as u64;
-        text.extend_from_slice(br#"{"job": "x", "pa"#);
-        let left = read(PathBuf::from("x"), &text).unwrap();
-        assert_eq!((left.header, left.ends.len(), left.whole), (header, 0, whole));
-        assert!(read(PathBuf::from("x"), b"").is_err());
     }
 
     #[test]

@@ -4,6 +4,8 @@ use super::*;
 use crate::git::revision::resolve;
 use crate::git::sample::Sample;
 
+mod memory;
+
 /// A repository, with a cache of its own for this thread.
 fn sample() -> Sample {
     let sample = Sample::new();
@@ -48,7 +50,7 @@ fn prepare(sample: &Sample, spec: &PluginSpec, commit: &str) -> Result<(Prepared
     let revision = resolve(sample.path(), commit).expect("readable").expect("there");
     let mut lines = 0;
     let mut show = |_: &str| lines += 1;
-    let mut watch = Watcher { show: &mut show, stop: &|| false };
+    let mut watch = Watcher { show: &mut show, stop: &|| false, note: None };
     let prepared = prepare_at("p", spec, sample.path(), &revision, &mut watch).map_err(|failure| failure.message)?;
     Ok((prepared, lines))
 }
@@ -108,7 +110,7 @@ fn a_crate_is_that_of_its_commit_in_any_order() {
     let spec = of_crate("plugins/p");
     both_orders(&sample, &spec, &a, &b);
     // The working tree, without changes, gives what its commit gives; a changed one does not change the commit.
-    let mut watch = Watcher { show: &mut |_| {}, stop: &|| false };
+    let mut watch = Watcher { show: &mut |_| {}, stop: &|| false, note: None };
     let absolute = of_crate(&sample.path().join("plugins/p").display().to_string());
     let (commit, lines) = prepare(&sample, &absolute, &b).expect("builds");
     assert_eq!(lines, 0, "found in the cache");

@@ -1,22 +1,21 @@
 //! Two builds against each other, workload by workload: what is exact first, then pairs of processes, then the verdicts.
 
+pub(crate) mod side;
+
 use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
 use crate::judge::verdict::Finding;
 use crate::measure::clock::ScopeClock;
-use crate::pass::{PassEnd, PassName, PassResult};
+use crate::pass::{PassEnd, PassResult};
 use crate::plan::{self, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::catalog::WorkloadInfo;
-use crate::plugin::code::{self, Sameness};
-use crate::plugin::elf;
-use crate::protocol::Reply;
-use crate::record::assemble::{self, Facts as JobFacts};
-use crate::record::{JobRecord, PluginFile};
-use crate::runner::contest::{self, Contest, Contested, Ground, Limits};
+use crate::record::JobRecord;
+use crate::runner::contest::{self, Contest, Contested, Limits};
 use crate::runner::event::Observer;
 use crate::runner::execute::{self, Setting};
 use crate::runner::interrupt::Interrupt;
+use crate::runner::series::Ground;
 use crate::scenario::Job;
 use std::collections::HashMap;
 use std::io;
@@ -107,25 +106,8 @@ fn identity(each: &Match) -> Code {
 /// What the machine code of both sides' libraries says; nothing where a library cannot be read.
 fn machine_code(each: &Match, index: usize, ends: &HashMap<(usize, usize), Vec<PassEnd>>) -> Option<Code> {
     let [Ok(a), Ok(b)] = &each.sides else { return None };
-    let beginnings = |side: usize| {
-        let ends = ends.get(&(index, side)).map(Vec::as_slice).unwrap_or_default();
-        ends.iter().find_map(|end| match &end.result {
-            PassResult::Reply(reply) => Some(reply.as_count()?.code.clone()),
-            _ => None,
-        })
-    };
-    let (a_file, b_file) = (std::fs::read(&a.library).ok()?, std::fs::read(&b.library).ok()?);
-    let (a_needs, b_needs) = (elf::elsewhere(&a_file), elf::elsewhere(&b_file));
-    if a_needs != b_needs || a_needs.beside_itself() {
-        return Some(Code::Unknown("the sides may load different libraries".to_owned()));
-    }
-    let compared = code::compare(&a_file, &b_file, &beginnings(0)?, &beginnings(1)?);
-    Some(match compared {
-        Ok(Sameness::Same { .. }) => Code::OnlyLayout,
-        Ok(Sameness::Changed(changes)) => Code::Changed(changes),
-        Ok(Sameness::Unknown(why)) => Code::Unknown(why),
-        Err(error) => Code::Unknown(error.to_string()),
-    })
+    let beginnings = |side: usize| side::beginnings(ends.get(&(index, side)).map(Vec::as_slice).unwrap_or_default());
+    side::machine_code([a, b], [&beginnings(0)?, &beginnings(1)?])
 }
 
 impl Versus<'_> {
@@ -171,29 +153,16 @@ impl Versus<'_> {
 
     fn record(&self, index: usize, side: usize, iteration_ns: Option<f64>) -> JobRecord {
         let each = &self.matches[index];
-        // Timing is the pairs' business: a job without rounds is measured when it is profiled and counted.
-        let mut job = each.jobs[side].clone();
-        job.settings.rounds = 0;
-        let plugin = match &each.sides[side] {
-            Ok(prepared) => PluginFile {
-                path: prepared.path.display().to_string(),
-                hash: Some(prepared.hash.clone()),
-                git: Some(prepared.git.clone()),
-            },
-            Err(_) => PluginFile { path: job.plugin.clone(), hash: None, git: None },
-        };
-        let mut ends = self.ends.get(&(index, side)).cloned().unwrap_or_default();
-        // The profile that was disturbed least tells most about where the time goes.
-        ends.sort_by(|one, other| profiled_ns(one).total_cmp(&profiled_ns(other)));
-        assemble::job(JobFacts {
-            job: &job,
-            info: each.info[side].as_ref(),
-            plugin,
-            ends: ends.iter().collect(),
-            seed: 0,
+        let ends = self.ends.get(&(index, side)).cloned().unwrap_or_default();
+        let interrupted = self.interrupt.requested();
+        side::record(
+            &each.jobs[side],
+            each.sides[side].as_ref(),
+            each.info[side].as_ref(),
+            ends,
             iteration_ns,
-            interrupted: self.interrupt.requested() && ends.len() < 3,
-        })
+            interrupted,
+        )
     }
 
     /// Pairs of the chosen matches, by index.
@@ -208,8 +177,7 @@ impl Versus<'_> {
                 Some(Contest { jobs: [a_job, b_job], prepared: [a, b], margin: each.margin })
             })
             .collect();
-        let ground =
-            Ground { cpus: self.terms.cpus, clock: self.terms.clock, mark: self.terms.mark, limits: self.terms.limits };
+        let ground = Ground { cpus: self.terms.cpus, clock: self.terms.clock, mark: self.terms.mark };
         let (matches, ends) = (self.matches, &self.ends);
         let mut only_layout = |place: usize| {
             let index = chosen[place];
@@ -218,8 +186,15 @@ impl Versus<'_> {
             }
             codes[index] == Code::OnlyLayout
         };
-        let contested =
-            contest::measure(&contests, &ground, &mut only_layout, self.random, self.interrupt, self.observer)?;
+        let contested = contest::measure(
+            &contests,
+            &ground,
+            self.terms.limits,
+            &mut only_layout,
+            self.random,
+            self.interrupt,
+            self.observer,
+        )?;
         Ok(chosen.iter().copied().zip(contested).collect())
     }
 
@@ -331,15 +306,4 @@ fn exact_job(each: &Match, index: usize, side: usize) -> Job {
     job.id = format!("{} ({})", job.id, ["A", "B"][side]);
     job.settings.rounds = 0;
     job
-}
-
-/// Time per iteration of a profile; infinite for other passes, so that profiles are sorted first.
-fn profiled_ns(end: &PassEnd) -> f64 {
-    match (&end.pass, &end.result) {
-        (PassName::Profile, PassResult::Reply(reply)) => match &**reply {
-            Reply::Profiled(profile) => profile.run_ns as f64 / profile.iterations.max(1) as f64,
-            _ => f64::INFINITY,
-        },
-        _ => f64::INFINITY,
-    }
 }

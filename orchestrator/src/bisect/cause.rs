@@ -1,0 +1,100 @@
+//! What kind of change a commit made, from the names of the files it touched.
+
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What a commit touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cause {
+    pub(crate) kind: Kind,
+    /// Relative to the repository.
+    pub(crate) files: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// Nothing but Cargo.lock: other versions of dependencies.
+    Dependencies,
+    /// Nothing but the choice of the compiler.
+    Toolchain,
+    /// Nothing but those two and cargo's manifests and settings.
+    BuildSettings,
+    Sources,
+    /// The files could not be listed.
+    Unknown,
+}
+
+/// Tells the kind of a change from the files that differ; `None` if they are not known.
+pub(crate) fn of(files: Option<&[PathBuf]>) -> Cause {
+    let Some(files) = files.filter(|files| !files.is_empty()) else {
+        return Cause { kind: Kind::Unknown, files: Vec::new() };
+    };
+    let kinds: Vec<Kind> = files.iter().map(|file| kind(file)).collect();
+    let first = kinds[0];
+    let kind = if kinds.iter().all(|kind| *kind == first) {
+        first
+    } else if kinds.contains(&Kind::Sources) {
+        Kind::Sources
+    } else {
+        Kind::BuildSettings
+    };
+    Cause { kind, files: files.iter().map(|file| file.display().to_string()).collect() }
+}
+
+/// How likely a commit is to be the culprit, relative to others: one that touches only documents hardly is.
+pub(crate) fn weight(files: Option<&[PathBuf]>) -> f64 {
+    const DOCUMENTS: f64 = 0.1;
+    match files {
+        Some(files) if files.iter().all(|file| is_document(file)) => DOCUMENTS,
+        _ => 1.0,
+    }
+}
+
+fn is_document(file: &Path) -> bool {
+    let text = file.extension().is_some_and(|ending| ["md", "rst", "adoc", "txt"].iter().any(|known| ending == *known));
+    let first = file.iter().next().and_then(|name| name.to_str()).unwrap_or_default();
+    text || ["docs", "doc", ".github", "LICENSE", "CHANGELOG"].contains(&first)
+}
+
+fn kind(file: &Path) -> Kind {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let folder = file.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    match name {
+        "Cargo.lock" => Kind::Dependencies,
+        "rust-toolchain" | "rust-toolchain.toml" => Kind::Toolchain,
+        "Cargo.toml" => Kind::BuildSettings,
+        "config.toml" | "config" if folder == Some(".cargo") => Kind::BuildSettings,
+        _ => Kind::Sources,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind_of(files: &[&str]) -> Kind {
+        of(Some(&files.iter().map(PathBuf::from).collect::<Vec<_>>())).kind
+    }
+
+    #[test]
+    fn documents_weigh_less() {
+        let weight_of = |files: &[&str]| weight(Some(&files.iter().map(PathBuf::from).collect::<Vec<_>>()));
+        assert!(weight_of(&["README.md", "docs/a.svg"]) < 1.0);
+        assert_eq!(weight_of(&["README.md", "src/lib.rs"]), 1.0);
+        assert_eq!(weight(None), 1.0);
+    }
+
+    #[test]
+    fn a_cause_has_a_kind_of_its_own_only_if_there_is_nothing_else() {
+        assert_eq!(kind_of(&["Cargo.lock"]), Kind::Dependencies);
+        assert_eq!(kind_of(&["a/Cargo.lock", "Cargo.lock"]), Kind::Dependencies);
+        assert_eq!(kind_of(&["rust-toolchain.toml"]), Kind::Toolchain);
+        assert_eq!(kind_of(&["Cargo.lock", "Cargo.toml"]), Kind::BuildSettings);
+        assert_eq!(kind_of(&[".cargo/config.toml", "rust-toolchain"]), Kind::BuildSettings);
+        assert_eq!(kind_of(&["Cargo.lock", "src/lib.rs"]), Kind::Sources);
+        assert_eq!(kind_of(&["docs/config.toml"]), Kind::Sources);
+        assert_eq!(kind_of(&[]), Kind::Unknown);
+        assert_eq!(of(None).kind, Kind::Unknown);
+    }
+}

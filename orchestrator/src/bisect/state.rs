@@ -1,0 +1,157 @@
+//! What a bisect found so far, on disk after every step, so that a killed one goes on where it was.
+//!
+//! The search asks the same questions again when it is given the same answers. So what is kept is the answers.
+
+use super::Direction;
+use crate::cache;
+use crate::comparison::{Code, Entry, Workload};
+use crate::journal::{self, Lines};
+use crate::record::JobRecord;
+use crate::runner::series::PairRecord;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const SCHEMA: &str = "orch/bisect-state/1";
+const FILE: &str = "journal.jsonl";
+
+/// What is bisected, and everything that decides about the questions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) schema: String,
+    /// When it began, UTC.
+    pub(crate) started: String,
+    pub(crate) seed: u64,
+    pub(crate) repository: PathBuf,
+    /// The scenario's file, and the SHA-256 of its text.
+    pub(crate) scenario: PathBuf,
+    pub(crate) scenario_hash: String,
+    pub(crate) workload: String,
+    pub(crate) metric: String,
+    pub(crate) direction: Direction,
+    /// Full hashes.
+    pub(crate) good: String,
+    pub(crate) bad: String,
+    pub(crate) all: bool,
+    pub(crate) most_pairs: usize,
+    pub(crate) verify_revert: bool,
+    pub(crate) retry_failed: bool,
+    pub(crate) results: Option<PathBuf>,
+    pub(crate) machine_class: String,
+    pub(crate) tau: Option<f64>,
+    /// Positions of commits that had been built before.
+    pub(crate) kept: Vec<usize>,
+    /// How long a build took in the past.
+    pub(crate) build_seconds: Option<f64>,
+    /// Weights of the positions.
+    pub(crate) prior: Vec<f64>,
+}
+
+/// One answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Step {
+    /// A commit was built, or could not be, and its exact passes ran.
+    Look { position: usize, seconds: f64, built: bool, result: Result<Box<Probe>, String> },
+    /// The machine code of two commits was compared.
+    Code { one: usize, other: usize, same: bool },
+    /// A pair of processes, the reference being A.
+    Pair { reference: usize, position: usize, pair: Box<PairRecord> },
+    /// A commit failed in a pair.
+    PairFailed { reference: usize, position: usize, message: String },
+    /// A suspect against the commit before it.
+    Confirmed { parent: usize, position: usize, entries: Vec<Entry>, workload: Box<Workload> },
+}
+
+/// What a commit says by itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Probe {
+    /// Hash of the library.
+    pub(crate) hash: String,
+    pub(crate) record: JobRecord,
+    /// Where the workload's code begins.
+    pub(crate) beginnings: Vec<u64>,
+}
+
+/// The machine code of two probes, as far as it decides: only the same code is the same.
+pub(crate) fn is_same(code: Option<&Code>) -> bool {
+    matches!(code, Some(Code::Identical | Code::OnlyLayout))
+}
+
+/// An open state.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    folder: PathBuf,
+    lines: Lines,
+}
+
+/// A state that was left.
+pub(crate) struct Left {
+    pub(crate) header: Header,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) kept: Kept,
+}
+
+impl Header {
+    pub(crate) fn schema() -> String {
+        SCHEMA.to_owned()
+    }
+}
+
+impl Kept {
+    /// Begins a state of its own.
+    pub(crate) fn create(stamp: &str, header: &Header) -> io::Result<Self> {
+        let all = cache::subfolder("bisect")?;
+        let folder = all.join(format!("{stamp}-{}", std::process::id()));
+        std::fs::create_dir(&folder)?;
+        // Under its name only with a header inside: whoever looks for states finds whole ones.
+        let beside = folder.join("journal.tmp");
+        let mut lines = Lines::create(&beside)?;
+        lines.claim();
+        lines.add(header)?;
+        std::fs::rename(&beside, folder.join(FILE))?;
+        Ok(Self { folder, lines })
+    }
+
+    pub(crate) fn add(&mut self, step: &Step) -> io::Result<()> {
+        self.lines.add(step)
+    }
+
+    /// The bisect came to its end, and its report is on disk.
+    pub(crate) fn remove(self) -> io::Result<()> {
+        std::fs::remove_dir_all(&self.folder)
+    }
+}
+
+/// The newest state of a repository that nobody works on.
+pub(crate) fn newest(repository: &Path) -> io::Result<Option<Left>> {
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(cache::subfolder("bisect")?)?.flatten().map(|entry| entry.path()).collect();
+    // Names begin with the time.
+    folders.sort();
+    for folder in folders.into_iter().rev() {
+        if let Some(left) = read(&folder, repository)? {
+            return Ok(Some(left));
+        }
+    }
+    Ok(None)
+}
+
+/// `None`: another repository's, somebody's who is at work, or of another version of orch.
+fn read(folder: &Path, repository: &Path) -> io::Result<Option<Left>> {
+    let path = folder.join(FILE);
+    let Ok(text) = std::fs::read(&path) else { return Ok(None) };
+    let Ok(found) = journal::read::<Header, Step>(&text) else { return Ok(None) };
+    if found.header.repository != repository || found.header.schema != SCHEMA {
+        return Ok(None);
+    }
+    let lines = Lines::open(&path)?;
+    if !lines.claim() {
+        return Ok(None);
+    }
+    // What stood there while somebody still wrote may be less than what stands there now.
+    let text = std::fs::read(&path)?;
+    let Ok(found) = journal::read::<Header, Step>(&text) else { return Ok(None) };
+    lines.cut(found.whole)?;
+    Ok(Some(Left { header: found.header, steps: found.lines, kept: Kept { folder: folder.to_owned(), lines } }))
+}

@@ -1,0 +1,406 @@
+//! The search's questions, answered by builds and processes, or by what was found before the bisect was killed.
+
+use super::before::{Before, Confirmed, Look};
+use super::commits::{Ground, Quiet, Ready, Stop};
+use super::live::Live;
+use crate::bisect::state::{Kept, Probe, Step, is_same};
+use crate::cli::output::Failure;
+use crate::comparison::{Code, Verdict, entries};
+use crate::judge::verdict;
+use crate::plugin::revision;
+use crate::runner::contest::Limits;
+use crate::runner::pair::{A, B};
+use crate::runner::series::{self, PairRecord, Series, Sides};
+use crate::search::{Confirmation, Evidence, Stage, View};
+use crate::versus::{self, Match, Terms, side};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// A suspect is confirmed by at most this many pairs.
+const CONFIRMING: Limits = Limits { pairs: 256, time: Duration::from_secs(300) };
+/// Pairs whose wall time tells what the next ones take.
+const RECENT: usize = 64;
+/// What a commit that was built before costs: finding it, describing it, its exact passes.
+const KEPT_SECONDS: f64 = 0.5;
+/// What a build or a pair takes as long as none was seen.
+const FIRST_BUILD_SECONDS: f64 = 20.0;
+const FIRST_PAIR_SECONDS: f64 = 0.06;
+
+/// What the user asked for that decides about answers.
+pub(super) struct Wish {
+    pub(super) better: bool,
+    pub(super) tau: Option<f64>,
+    pub(super) retry_failed: bool,
+    /// Positions that had been built before the bisect began.
+    pub(super) kept: Vec<usize>,
+    pub(super) build_seconds: Option<f64>,
+}
+
+/// Everything that was answered.
+pub(super) struct Answers<'a> {
+    pub(super) ground: &'a Ground<'a>,
+    pub(super) wish: &'a Wish,
+    pub(super) live: &'a mut Live,
+    /// What is searched by: the metric itself, or the time that it is made of.
+    pub(super) metric: String,
+    /// Probability of each position to be the first with the whole range's change.
+    pub(super) posterior: Vec<f64>,
+    random: fastrand::Rng,
+    state: &'a mut Kept,
+    before: Before,
+    pub(super) looks: BTreeMap<usize, Look>,
+    pub(super) measured: BTreeMap<(usize, usize), Vec<PairRecord>>,
+    pub(super) codes: BTreeMap<(usize, usize), bool>,
+    pub(super) confirmed: BTreeMap<(usize, usize), Confirmed>,
+    pub(super) warnings: Vec<String>,
+    /// Time that builds and passes took, also before a kill.
+    pub(super) work: Duration,
+    ready: HashMap<usize, Ready>,
+    series: HashMap<(usize, usize), Series>,
+    build_seconds: Vec<f64>,
+    pair_seconds: VecDeque<f64>,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(
+        ground: &'a Ground<'a>,
+        wish: &'a Wish,
+        live: &'a mut Live,
+        state: &'a mut Kept,
+        steps: Vec<Step>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            ground,
+            wish,
+            live,
+            metric: "time".to_owned(),
+            posterior: Vec::new(),
+            random: fastrand::Rng::with_seed(seed ^ steps.len() as u64),
+            state,
+            before: Before::new(steps),
+            looks: BTreeMap::new(),
+            measured: BTreeMap::new(),
+            codes: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
+            warnings: Vec::new(),
+            work: Duration::ZERO,
+            ready: HashMap::new(),
+            series: HashMap::new(),
+            build_seconds: Vec::new(),
+            pair_seconds: VecDeque::new(),
+        }
+    }
+
+    fn keep(&mut self, step: &Step) -> Result<(), Stop> {
+        self.state.add(step).map_err(|error| Failure::system("cannot keep the bisect's state", &error).into())
+    }
+
+    /// Commits that were built, those that failed to included.
+    pub(super) fn builds(&self) -> usize {
+        self.looks.values().filter(|look| look.built).count()
+    }
+
+    pub(super) fn probed(&self, position: usize) -> Option<&Probe> {
+        self.looks.get(&position)?.result.as_ref().ok().map(|probe| &**probe)
+    }
+
+    /// Why a commit cannot be measured.
+    pub(super) fn skipped(&self, position: usize) -> Option<&str> {
+        self.looks.get(&position)?.result.as_ref().err().map(String::as_str)
+    }
+
+    /// Builds a commit and runs its exact passes, or finds that it cannot be measured.
+    fn examine(&mut self, position: usize) -> Result<(f64, Look), Stop> {
+        let ground = self.ground;
+        let revision = ground.revision(position);
+        let (key, spec, root) = (ground.key, ground.spec, &ground.loaded.root);
+        if !self.wish.retry_failed
+            && let Some(message) = revision::known_failure(key, spec, root, revision)
+        {
+            let result = Err(format!("{message} (known from before; --retry-failed tries again)"));
+            return Ok((0.0, Look { built: false, result }));
+        }
+        let built = !revision::is_kept(key, spec, root, revision);
+        self.live.begins(revision, built);
+        let begun = Instant::now();
+        let ready = ground.ready(revision, self.live)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let result = match ready {
+            Err(message) => Err(message),
+            Ok(ready) => {
+                let probe = ground.probe(&ready, self.live)?;
+                self.ready.insert(position, ready);
+                probe.and_then(|probe| self.comparable(probe)).map(Box::new)
+            }
+        };
+        Ok((seconds, Look { built, result }))
+    }
+
+    /// What computes something else than the good end is neither faster nor slower.
+    fn comparable(&self, probe: Probe) -> Result<Probe, String> {
+        match self.probed(0) {
+            Some(good) if self.metric != "digest" && entries::output_differs([&good.record, &probe.record]) => {
+                Err("its output differs from the good end's".to_owned())
+            }
+            _ => Ok(probe),
+        }
+    }
+
+    /// Looks at a commit, once.
+    pub(super) fn looked(&mut self, position: usize) -> Result<bool, Stop> {
+        if !self.looks.contains_key(&position) {
+            let (seconds, look) = match self.before.looks.remove(&position) {
+                Some(known) => known,
+                None => {
+                    let (seconds, look) = self.examine(position)?;
+                    let Look { built, result } = &look;
+                    self.keep(&Step::Look { position, seconds, built: *built, result: result.clone() })?;
+                    (seconds, look)
+                }
+            };
+            self.work += Duration::from_secs_f64(seconds);
+            if look.built {
+                self.build_seconds.push(seconds);
+            }
+            self.live.looked(self.ground.revision(position), &look, seconds);
+            self.looks.insert(position, look);
+        }
+        Ok(self.probed(position).is_some())
+    }
+
+    /// A commit that was looked at before the bisect was killed is found again.
+    fn make_ready(&mut self, position: usize) -> Result<(), Stop> {
+        if self.ready.contains_key(&position) {
+            return Ok(());
+        }
+        let ready = self.ground.ready(self.ground.revision(position), self.live)?;
+        let ready = ready.map_err(|reason| Stop::Unmeasurable { position, reason })?;
+        self.ready.insert(position, ready);
+        Ok(())
+    }
+
+    fn compare_code(&mut self, one: usize, other: usize) -> Result<bool, Stop> {
+        let (Some(a), Some(b)) = (self.probed(one), self.probed(other)) else { return Ok(false) };
+        if a.hash == b.hash {
+            return Ok(true);
+        }
+        let beginnings = [a.beginnings.clone(), b.beginnings.clone()];
+        self.make_ready(one)?;
+        self.make_ready(other)?;
+        let (Some(a), Some(b)) = (self.ready.get(&one), self.ready.get(&other)) else { return Ok(false) };
+        let code = side::machine_code([&a.prepared, &b.prepared], [&beginnings[0], &beginnings[1]]);
+        Ok(is_same(code.as_ref()) && a.job.params == b.job.params)
+    }
+
+    /// One more pair. `None`: the commit fails.
+    fn one_pair(&mut self, reference: usize, position: usize) -> Result<Option<PairRecord>, Stop> {
+        self.make_ready(reference)?;
+        self.make_ready(position)?;
+        let held = self.ground.measuring(self.live)?;
+        let (Some(a), Some(b)) = (self.ready.get(&reference), self.ready.get(&position)) else { return Ok(None) };
+        let sides = Sides { jobs: [&a.job, &b.job], prepared: [&a.prepared, &b.prepared] };
+        let ground = series::Ground { cpus: self.ground.cpus, clock: self.ground.clock, mark: self.ground.mark };
+        let series = self.series.entry((reference, position)).or_default();
+        series
+            .one_more(&sides, &ground, &mut self.random, self.ground.interrupt)
+            .map_err(|error| Failure::system("a pair cannot be measured", &error))?;
+        drop(held);
+        for warning in std::mem::take(&mut series.warnings) {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        match &series.failed {
+            None => {}
+            Some(failure) if failure.side == B => {
+                let message = format!("it failed in {}: {}", failure.phase.name(), failure.message);
+                self.keep(&Step::PairFailed { reference, position, message: message.clone() })?;
+                self.fails(position, message);
+                return Ok(None);
+            }
+            Some(failure) => {
+                let reason = format!("failed in {}: {}", failure.phase.name(), failure.message);
+                return Err(Stop::Unmeasurable { position: [reference, position][A], reason });
+            }
+        }
+        // Nothing was added: the user stopped it.
+        let pair = series.pairs.pop().ok_or(Stop::Interrupted)?;
+        self.keep(&Step::Pair { reference, position, pair: Box::new(pair.clone()) })?;
+        Ok(Some(pair))
+    }
+
+    pub(super) fn fails(&mut self, position: usize, message: String) {
+        if let Some(look) = self.looks.get_mut(&position) {
+            look.result = Err(message);
+        }
+    }
+
+    /// Compares two builds with each other, in all metrics.
+    pub(super) fn versus(&mut self, jobs: [&Ready; 2], limits: Limits) -> Result<Confirmed, Stop> {
+        let tolerance = jobs[A].job.settings.tolerance;
+        let one = Match {
+            jobs: jobs.map(|ready| ready.job.clone()),
+            sides: jobs.map(|ready| Ok(ready.prepared.clone())),
+            info: jobs.map(|ready| Some(ready.info.clone())),
+            unknown: [None, None],
+            margin: verdict::margin(tolerance, self.wish.tau.unwrap_or(0.0)),
+            notes: Vec::new(),
+        };
+        let ground = self.ground;
+        let terms = Terms { cpus: ground.cpus, clock: ground.clock, mark: ground.mark, limits, control: false };
+        let held = ground.measuring(self.live)?;
+        let begun = Instant::now();
+        let mut quiet = Quiet(self.live);
+        let outcome = versus::measure(&[one], &terms, &mut self.random, ground.interrupt, &mut quiet)
+            .map_err(|error| Failure::system("the comparison ended early", &error))?;
+        drop(held);
+        self.work += begun.elapsed();
+        match outcome.workloads.into_iter().next() {
+            Some(workload) if !outcome.interrupted => Ok(Confirmed { entries: outcome.entries, workload }),
+            _ => Err(Stop::Interrupted),
+        }
+    }
+
+    /// A suspect against the commit before it, in all metrics.
+    pub(super) fn explain(&mut self, parent: usize, position: usize) -> Result<&Confirmed, Stop> {
+        if !self.confirmed.contains_key(&(parent, position)) {
+            let confirmed = match self.before.confirmed.remove(&(parent, position)) {
+                Some(known) => known,
+                None => self.confirm_anew(parent, position)?,
+            };
+            self.confirmed.insert((parent, position), confirmed);
+        }
+        // It was put there above.
+        self.confirmed.get(&(parent, position)).ok_or(Stop::Interrupted)
+    }
+
+    fn confirm_anew(&mut self, parent: usize, position: usize) -> Result<Confirmed, Stop> {
+        self.live.confirms(self.ground.revision(parent), self.ground.revision(position));
+        self.make_ready(parent)?;
+        self.make_ready(position)?;
+        let (Some(a), Some(b)) = (self.ready.remove(&parent), self.ready.remove(&position)) else {
+            return Err(Stop::Interrupted);
+        };
+        // What is counted needs no pairs.
+        let pairs = if self.is_time() { CONFIRMING.pairs } else { 0 };
+        let confirmed = self.versus([&a, &b], Limits { pairs, ..CONFIRMING });
+        self.ready.extend([(parent, a), (position, b)]);
+        let confirmed = confirmed?;
+        self.keep(&Step::Confirmed {
+            parent,
+            position,
+            entries: confirmed.entries.clone(),
+            workload: Box::new(confirmed.workload.clone()),
+        })?;
+        Ok(confirmed)
+    }
+
+    pub(super) fn is_time(&self) -> bool {
+        self.metric == "time"
+    }
+}
+
+impl Evidence for Answers<'_> {
+    type Stop = Stop;
+
+    fn look(&mut self, commit: usize) -> Result<bool, Stop> {
+        self.looked(commit)
+    }
+
+    fn same_code(&mut self, one: usize, other: usize) -> Result<bool, Stop> {
+        let same = match self.before.codes.remove(&(one, other)) {
+            Some(known) => known,
+            None => {
+                let same = self.compare_code(one, other)?;
+                self.keep(&Step::Code { one, other, same })?;
+                same
+            }
+        };
+        self.codes.insert((one, other), same);
+        Ok(same)
+    }
+
+    fn pairs(&mut self, reference: usize, commit: usize, count: usize) -> Result<Option<Vec<f64>>, Stop> {
+        let key = (reference, commit);
+        let mut differences = Vec::with_capacity(count);
+        while differences.len() < count {
+            let known = self.before.pairs.get_mut(&key).and_then(VecDeque::pop_front);
+            let pair = match (known, self.before.failed.remove(&key)) {
+                (Some(pair), _) => Some(pair),
+                (None, Some(message)) => {
+                    self.fails(commit, message);
+                    None
+                }
+                (None, None) => self.one_pair(reference, commit)?,
+            };
+            let Some(pair) = pair else { return Ok(None) };
+            self.work += Duration::from_nanos(pair.wall_ns);
+            self.pair_seconds.push_back(pair.wall_ns as f64 / 1e9);
+            if self.pair_seconds.len() > RECENT {
+                self.pair_seconds.pop_front();
+            }
+            differences.push(pair.difference);
+            let all = self.measured.entry(key).or_default();
+            all.push(pair);
+            let so_far: Vec<f64> = all.iter().map(|pair| pair.difference).collect();
+            self.live.pair(self.ground.revision(commit), &so_far);
+        }
+        self.live.batch(self.ground.revision(reference), self.ground.revision(commit), &self.measured[&key]);
+        Ok(Some(differences))
+    }
+
+    fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, Stop> {
+        let Confirmed { entries, workload } = self.explain(parent, commit)?;
+        if matches!(workload.code, Code::OnlyLayout | Code::Identical) {
+            return Ok(Confirmation::Layout);
+        }
+        let Some(time) = entries.iter().find(|entry| entry.metric == "time") else { return Ok(Confirmation::Open) };
+        let estimate = time.change.map_or(0.0, |change| change.estimate.ln_1p());
+        Ok(match time.verdict {
+            Verdict::Regressed | Verdict::Improved => Confirmation::Changed { estimate },
+            Verdict::Equivalent => Confirmation::Below,
+            _ => Confirmation::Open,
+        })
+    }
+
+    fn build_seconds(&self, commit: usize) -> f64 {
+        if self.looks.contains_key(&commit) {
+            return 0.0;
+        }
+        if self.wish.kept.contains(&commit) { KEPT_SECONDS } else { self.build_time() }
+    }
+
+    fn pair_seconds(&self) -> f64 {
+        if self.pair_seconds.is_empty() {
+            return FIRST_PAIR_SECONDS;
+        }
+        self.pair_seconds.iter().sum::<f64>() / self.pair_seconds.len() as f64
+    }
+
+    fn see(&mut self, view: &View<'_>) {
+        let whole = view.reference == 0 && view.end == self.ground.history.candidates.len();
+        if whole && view.stage != Stage::Gate {
+            self.posterior = view.posterior.to_vec();
+        }
+        let (build_seconds, pair_seconds) = (self.build_time(), self.pair_seconds());
+        self.live.see(view, self.ground, pair_seconds, build_seconds);
+    }
+}
+
+impl Answers<'_> {
+    /// What a build takes, as far as it was seen.
+    pub(super) fn build_time(&self) -> f64 {
+        let known = self.build_seconds.iter().sum::<f64>() / self.build_seconds.len() as f64;
+        let known = Some(known).filter(|seconds| seconds.is_finite());
+        known.or(self.wish.build_seconds).unwrap_or(FIRST_BUILD_SECONDS).max(KEPT_SECONDS)
+    }
+
+    /// An earlier commit that was found to run the same code.
+    pub(super) fn twin(&self, position: usize) -> Option<usize> {
+        self.codes.iter().find_map(|(&(one, other), same)| {
+            let (earlier, later) = (one.min(other), one.max(other));
+            (*same && later == position).then_some(earlier)
+        })
+    }
+}

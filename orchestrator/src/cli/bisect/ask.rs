@@ -1,0 +1,176 @@
+//! What is to be bisected: from the command line, and where that says too little, from the latest stored comparison.
+
+use crate::bisect::Direction;
+use crate::cli::args::BisectOptions;
+use crate::cli::output::{self, Failure};
+use crate::cli::project::{self, Loaded};
+use crate::comparison::{self, Comparison, Entry, Verdict};
+use crate::format;
+use crate::git::{self, Revision};
+use std::path::{Path, PathBuf};
+
+/// Everything that has to be known before the first build.
+pub(super) struct Ask {
+    pub(super) loaded: Loaded,
+    pub(super) workload: String,
+    pub(super) metric: String,
+    pub(super) direction: Direction,
+    pub(super) good: Revision,
+    pub(super) bad: Revision,
+    pub(super) results: PathBuf,
+}
+
+/// A workload and two ends, still as text.
+struct Texts {
+    scenario: PathBuf,
+    workload: String,
+    metric: String,
+    good: String,
+    bad: String,
+}
+
+/// Finds out what the user wants.
+pub(super) fn find(options: &BisectOptions) -> Result<Ask, Failure> {
+    let direction = if options.direction == "better" { Direction::Better } else { Direction::Worse };
+    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let place = options.scenario.as_ref().and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| here.join("x"));
+    let results = options.results.clone().unwrap_or_else(|| project::root_of(&place).join("results"));
+    let texts = match (&options.workload, &options.good, &options.bad) {
+        (Some(workload), Some(good), Some(bad)) => Texts {
+            scenario: options.scenario.clone().map_or_else(project::default_scenario, Ok)?,
+            workload: workload.clone(),
+            metric: options.metric.clone().unwrap_or_else(|| "time".to_owned()),
+            good: good.clone(),
+            bad: bad.clone(),
+        },
+        _ => from_latest(options, direction, &results)?,
+    };
+    let loaded = project::load(&texts.scenario)?;
+    let good = revision(&loaded.root, "--good", &texts.good)?;
+    let bad = revision(&loaded.root, "--bad", &texts.bad)?;
+    Ok(Ask { loaded, workload: texts.workload, metric: texts.metric, direction, good, bad, results })
+}
+
+fn revision(root: &Path, option: &str, text: &str) -> Result<Revision, Failure> {
+    match git::revision::resolve(root, text) {
+        Ok(Some(revision)) => Ok(revision),
+        Ok(None) => Err(Failure::Input(format!(
+            "error: {option} '{text}' is no revision of {}\nhint: a commit, tag or branch, such as v1.2 or HEAD~20",
+            root.display()
+        ))),
+        Err(error) => Err(Failure::Input(format!("error: {option}: {error}"))),
+    }
+}
+
+/// A comparison's change that might be meant, with what speaks for it.
+struct Suspect {
+    comparison: Comparison,
+    entry: Entry,
+}
+
+/// Fills in what the command line leaves out from the latest comparison that has a change of that kind.
+fn from_latest(options: &BisectOptions, direction: Direction, results: &Path) -> Result<Texts, Failure> {
+    let Some(Suspect { comparison, entry }) = latest(options, direction, results) else {
+        return Err(nothing_stored(options, direction, results));
+    };
+    let commit = |side: &comparison::Side| side.git.as_ref().and_then(|git| git.commit.clone()).unwrap_or_default();
+    let (good, bad) = (commit(&comparison.a), commit(&comparison.b));
+    let scenario = comparison.scenario.as_ref().map(|scenario| PathBuf::from(&scenario.path)).unwrap_or_default();
+    let texts = Texts {
+        scenario: options.scenario.clone().unwrap_or(scenario),
+        workload: entry.id.clone(),
+        metric: entry.metric.clone(),
+        good: options.good.clone().unwrap_or(good),
+        bad: options.bad.clone().unwrap_or(bad),
+    };
+    let change = match (&entry.change, entry.verdict) {
+        (Some(change), _) => format!("{} ", format::change(change.estimate)),
+        (None, Verdict::OutputDiffers) => String::new(),
+        (None, _) => "from 0 ".to_owned(),
+    };
+    output::note(&format!(
+        "from comparison {}: {} of {} {change}({} to {})",
+        comparison.id,
+        texts.metric,
+        texts.workload,
+        &texts.good[..texts.good.len().min(10)],
+        &texts.bad[..texts.bad.len().min(10)]
+    ));
+    output::note(&format!(
+        "the same in words: orch bisect {} --workload {} --good {} --bad {}{}{}",
+        project::quoted(&texts.scenario.display().to_string()),
+        project::quoted(&texts.workload),
+        project::quoted(&texts.good),
+        project::quoted(&texts.bad),
+        if texts.metric == "time" { String::new() } else { format!(" --metric {}", texts.metric) },
+        if direction == Direction::Better { " --direction better" } else { "" },
+    ));
+    Ok(texts)
+}
+
+fn latest(options: &BisectOptions, direction: Direction, results: &Path) -> Option<Suspect> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(results).ok()?.flatten().map(|entry| entry.path()).collect();
+    // Names begin with the time.
+    folders.sort();
+    folders.into_iter().rev().find_map(|folder| {
+        let text = std::fs::read(folder.join(comparison::FILE)).ok()?;
+        let comparison: Comparison = serde_json::from_slice(&text).ok()?;
+        let known = |side: &comparison::Side| side.git.as_ref().is_some_and(|git| git.commit.is_some() && !git.dirty);
+        let apart =
+            comparison.a.git.as_ref().map(|git| &git.commit) != comparison.b.git.as_ref().map(|git| &git.commit);
+        // What `--set` varied is not in the commits.
+        let plain = comparison.a.set.is_empty() && comparison.b.set.is_empty();
+        if comparison.schema != comparison::SCHEMA || !known(&comparison.a) || !known(&comparison.b) || !apart || !plain
+        {
+            return None;
+        }
+        let entry = worst(&comparison, options, direction)?.clone();
+        Some(Suspect { comparison, entry })
+    })
+}
+
+/// The largest change of time, else of what is counted, else a changed output.
+fn worst<'a>(comparison: &'a Comparison, options: &BisectOptions, direction: Direction) -> Option<&'a Entry> {
+    let wanted = match direction {
+        Direction::Worse => Verdict::Regressed,
+        Direction::Better => Verdict::Improved,
+    };
+    let fits = |entry: &&Entry| {
+        // Metrics that are made of the time tell the same as the time.
+        let own = entry.pairs == 0 || entry.metric == "time";
+        let changed = entry.verdict == wanted || (entry.verdict == Verdict::OutputDiffers && entry.metric == "digest");
+        own && changed
+            && options.workload.as_ref().is_none_or(|workload| *workload == entry.id)
+            && options.metric.as_ref().is_none_or(|metric| *metric == entry.metric)
+    };
+    let size = |entry: &Entry| entry.change.map_or(f64::INFINITY, |change| change.estimate.abs());
+    let rank = |entry: &Entry| match entry.metric.as_str() {
+        "time" => 2,
+        "digest" => 0,
+        _ => 1,
+    };
+    comparison
+        .jobs
+        .iter()
+        .filter(fits)
+        .max_by(|one, other| rank(one).cmp(&rank(other)).then(size(one).total_cmp(&size(other))))
+}
+
+fn nothing_stored(options: &BisectOptions, direction: Direction, results: &Path) -> Failure {
+    let missing: Vec<&str> = [
+        options.workload.is_none().then_some("--workload"),
+        options.good.is_none().then_some("--good"),
+        options.bad.is_none().then_some("--bad"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let kind = if direction == Direction::Better { "improvement" } else { "regression" };
+    let of = options.workload.as_ref().map(|workload| format!(" of {workload}")).unwrap_or_default();
+    Failure::Input(format!(
+        "error: {} not given, and no comparison of two commits in {} has a {kind}{of}\n\
+         hint: orch bisect scenarios/nightly.yaml --workload ID --good REV --bad REV, or `orch compare REV REV` first",
+        missing.join(" and "),
+        results.display()
+    ))
+}

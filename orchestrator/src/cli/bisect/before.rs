@@ -1,0 +1,56 @@
+//! What was answered before the bisect was killed, until it is asked for again.
+
+use crate::bisect::state::{Probe, Step};
+use crate::comparison::{Entry, Workload};
+use crate::runner::series::PairRecord;
+use std::collections::{HashMap, VecDeque};
+
+/// How a commit turned out.
+pub(super) struct Look {
+    /// It was built for this bisect; what failed to build was too.
+    pub(super) built: bool,
+    pub(super) result: Result<Box<Probe>, String>,
+}
+
+/// A suspect against the commit before it.
+#[derive(Clone)]
+pub(super) struct Confirmed {
+    pub(super) entries: Vec<Entry>,
+    pub(super) workload: Workload,
+}
+
+/// Answers from before a kill that nobody asked for again yet.
+#[derive(Default)]
+pub(super) struct Before {
+    pub(super) looks: HashMap<usize, (f64, Look)>,
+    pub(super) codes: HashMap<(usize, usize), bool>,
+    pub(super) pairs: HashMap<(usize, usize), VecDeque<PairRecord>>,
+    pub(super) failed: HashMap<(usize, usize), String>,
+    pub(super) confirmed: HashMap<(usize, usize), Confirmed>,
+}
+
+impl Before {
+    pub(super) fn new(steps: Vec<Step>) -> Self {
+        let mut before = Self::default();
+        for step in steps {
+            match step {
+                Step::Look { position, seconds, built, result } => {
+                    before.looks.insert(position, (seconds, Look { built, result }));
+                }
+                Step::Code { one, other, same } => {
+                    before.codes.insert((one, other), same);
+                }
+                Step::Pair { reference, position, pair } => {
+                    before.pairs.entry((reference, position)).or_default().push_back(*pair);
+                }
+                Step::PairFailed { reference, position, message } => {
+                    before.failed.insert((reference, position), message);
+                }
+                Step::Confirmed { parent, position, entries, workload } => {
+                    before.confirmed.insert((parent, position), Confirmed { entries, workload: *workload });
+                }
+            }
+        }
+        before
+    }
+}

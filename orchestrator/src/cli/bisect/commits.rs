@@ -1,0 +1,151 @@
+//! A commit of the range, built, and what its workload says by itself: what it allocates and computes.
+
+use crate::bisect::state::Probe;
+use crate::cli::output::Failure;
+use crate::cli::project::{self, Loaded};
+use crate::cli::sides;
+use crate::git::Revision;
+use crate::git::history::History;
+use crate::measure::clock::ScopeClock;
+use crate::plan;
+use crate::plugin::PluginSpec;
+use crate::plugin::build::Prepared;
+use crate::plugin::cargo::Watcher;
+use crate::plugin::catalog::WorkloadInfo;
+use crate::plugin::revision;
+use crate::record::JobOutcome;
+use crate::runner::event::{Event, Observer};
+use crate::runner::execute::{self, Setting};
+use crate::runner::interrupt::Interrupt;
+use crate::runner::lock::{self, Held, Purpose};
+use crate::scenario::Job;
+use crate::versus::side;
+use std::collections::HashMap;
+
+/// What is bisected, and where.
+pub(super) struct Ground<'a> {
+    pub(super) loaded: &'a Loaded,
+    /// Index of the workload's entry in the scenario.
+    pub(super) entry: usize,
+    /// Key of its plugin.
+    pub(super) key: &'a str,
+    pub(super) spec: &'a PluginSpec,
+    /// Id of the job.
+    pub(super) id: &'a str,
+    pub(super) history: &'a History,
+    pub(super) cpus: &'a [usize],
+    pub(super) clock: ScopeClock,
+    pub(super) mark: &'a str,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// Why a bisect ends before it is done.
+pub(super) enum Stop {
+    Interrupted,
+    Failed(Failure),
+    /// An end, or a commit that others are measured against, cannot be measured.
+    Unmeasurable {
+        position: usize,
+        reason: String,
+    },
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// A commit that can be measured.
+pub(super) struct Ready {
+    pub(super) prepared: Prepared,
+    pub(super) job: Job,
+    pub(super) info: WorkloadInfo,
+}
+
+impl Ground<'_> {
+    /// The commit at a position: 0 is the good end.
+    pub(super) fn revision(&self, position: usize) -> &Revision {
+        match position.checked_sub(1).and_then(|index| self.history.candidates.get(index)) {
+            Some(candidate) => &candidate.revision,
+            None => &self.history.good,
+        }
+    }
+
+    /// Builds a commit, or finds it in the cache. The inner error says why it cannot be measured.
+    pub(super) fn ready(
+        &self,
+        revision: &Revision,
+        observer: &mut dyn Observer,
+    ) -> Result<Result<Ready, String>, Stop> {
+        let build = |key: &str, spec: &PluginSpec, watch: &mut Watcher| {
+            revision::prepare_at(key, spec, &self.loaded.root, revision, watch)
+        };
+        let scenario = &self.loaded.scenario;
+        let plugins = project::prepare(scenario, |key| key == self.key, &build, self.mark, self.interrupt, observer)?;
+        let Some(mut plugins) = plugins else { return Err(Stop::Interrupted) };
+        let prepared = match plugins.prepared.remove(self.key) {
+            Some(Ok(prepared)) => prepared,
+            Some(Err(failure)) => return Ok(Err(failure.message)),
+            None => return Ok(Err(format!("plugin `{}` was not built", self.key))),
+        };
+        let jobs = match sides::expanded(scenario, self.entry, |key| plugins.described.get(key)) {
+            Ok(jobs) => jobs,
+            Err(problems) => {
+                let first = problems.into_iter().next().map(|problem| problem.message).unwrap_or_default();
+                return Ok(Err(format!("it lacks the workload: {first}")));
+            }
+        };
+        let job = jobs.into_iter().find(|job| job.id == self.id);
+        let info = plugins.described.get(self.key).zip(job.as_ref()).and_then(|(all, job)| all.workload(&job.workload));
+        let info = info.cloned();
+        match (job, info) {
+            (Some(job), Some(info)) => Ok(Ok(Ready { prepared, job, info })),
+            _ => Ok(Err("it lacks the workload".to_owned())),
+        }
+    }
+
+    /// Profiles and counts a commit's workload.
+    pub(super) fn probe(&self, ready: &Ready, observer: &mut dyn Observer) -> Result<Result<Probe, String>, Stop> {
+        let mut job = ready.job.clone();
+        job.settings.rounds = 0;
+        let jobs = [job];
+        let plugins = HashMap::from([(self.key.to_owned(), Ok(ready.prepared.clone()))]);
+        let setting = Setting { jobs: &jobs, plugins: &plugins, cpus: self.cpus, clock: self.clock, mark: self.mark };
+        let plan = plan::build(&jobs, 0);
+        let held = self.measuring(observer)?;
+        let executed = execute::execute(&setting, &plan, Vec::new(), None, self.interrupt, &mut Quiet(observer))
+            .map_err(|error| Failure::system("the workload cannot be looked at", &error))?;
+        drop(held);
+        if executed.interrupted || self.interrupt.requested() {
+            return Err(Stop::Interrupted);
+        }
+        let beginnings = side::beginnings(&executed.ends);
+        let record = side::record(&jobs[0], Ok(&ready.prepared), Some(&ready.info), executed.ends, None, false);
+        if record.outcome != JobOutcome::Measured {
+            let phase = record.phase.map_or("run", |phase| phase.name());
+            return Ok(Err(format!("it failed in {phase}: {}", record.message.unwrap_or_default())));
+        }
+        let hash = ready.prepared.hash.clone();
+        Ok(Ok(Probe { hash, record, beginnings: beginnings.unwrap_or_default() }))
+    }
+
+    /// The machine, for as long as nobody else should use it.
+    pub(super) fn measuring(&self, observer: &mut dyn Observer) -> Result<Held, Stop> {
+        let held =
+            lock::take(Purpose::Measuring, || observer.see(Event::WaitingForLock), || self.interrupt.requested())
+                .map_err(|error| Failure::system("cannot take the lock", &error))?;
+        held.ok_or(Stop::Interrupted)
+    }
+}
+
+/// Passes of one workload need no bar of their own; that somebody waits is still told.
+pub(super) struct Quiet<'a>(pub(super) &'a mut dyn Observer);
+
+impl Observer for Quiet<'_> {
+    fn see(&mut self, event: Event<'_>) {
+        if matches!(event, Event::WaitingForLock) {
+            self.0.see(event);
+        }
+    }
+}

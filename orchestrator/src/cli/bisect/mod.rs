@@ -1,0 +1,286 @@
+//! `orch bisect`: find the range, ask the search's questions, explain the culprit, store, render, exit code.
+
+mod answers;
+mod ask;
+mod before;
+mod commits;
+mod conclude;
+mod live;
+mod readings;
+mod task;
+
+use super::Outcome;
+use super::args::BisectOptions;
+use super::exit::Exit;
+use super::output::{self, Failure};
+use super::project;
+use crate::bisect::state::{self, Header, Kept, Step};
+use crate::bisect::{self, Direction, Report};
+use crate::git;
+use crate::machine::{self, Machine};
+use crate::measure::clock::Calibration;
+use crate::plugin::catalog::{Better, Per};
+use crate::record::store;
+use crate::render;
+use crate::runner::interrupt::Interrupt;
+use crate::search::{self, Evidence, Settings};
+use answers::{Answers, Wish};
+use ask::Ask;
+use commits::{Ground, Stop};
+use conclude::Found;
+use live::Live;
+use std::path::Path;
+use std::time::Instant;
+use task::Task;
+
+/// The report that every bisect prints and stores.
+const TABLE: &str = "bisect.txt";
+/// The report for an issue or a mail.
+const REPORT: &str = "bisect.md";
+/// Metrics that every workload has.
+const OWN_METRICS: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
+
+/// Finds the commit that changed a workload.
+pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
+    let begun = Instant::now();
+    let calibration = Calibration::begin();
+    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    let (task, header, kept, steps) = if options.resume { resume(options)? } else { start(options)? };
+    if options.dry_run {
+        output::print(&task.dry_run(&header))?;
+        return Ok(Exit::Fine);
+    }
+    store::check_folder(&task.results)
+        .map_err(|error| Failure::system(&format!("cannot write to {}", task.results.display()), &error))?;
+    let mut kept = match kept {
+        Some(kept) => kept,
+        None => begin(&header)?,
+    };
+    let mark = format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+    let cpus = machine::usable_cpus();
+    let ground = Ground {
+        loaded: &task.loaded,
+        entry: task.entry,
+        key: &task.key,
+        spec: &task.spec,
+        id: &header.workload,
+        history: &task.history,
+        cpus: &cpus,
+        clock: calibration.end(),
+        mark: &mark,
+        interrupt: &interrupt,
+    };
+    let wish = Wish {
+        better: header.direction == Direction::Better,
+        tau: header.tau,
+        retry_failed: header.retry_failed,
+        kept: header.kept.clone(),
+        build_seconds: header.build_seconds,
+    };
+    let mut live = Live::new();
+    let mut answers = Answers::new(&ground, &wish, &mut live, &mut kept, steps, header.seed);
+    let searched = search(&task, &header, &mut answers);
+    let concluded = searched.and_then(|found| conclude::report(&task, &header, found, &mut answers, begun));
+    answers.live.end();
+    match concluded {
+        Ok(report) => finish(options, &task, report, kept),
+        Err(stop) => stopped(&ground, stop),
+    }
+}
+
+/// Asks until it is known.
+fn search(task: &Task, header: &Header, answers: &mut Answers) -> Result<Found, Stop> {
+    let direction = searched_by(task, answers)?;
+    let history = search::History::new(&task.parents());
+    let never = task.never();
+    if !answers.is_time() {
+        return search::bisect_exact(&history, &never, answers).map(Found::Exact);
+    }
+    let settings = Settings {
+        tau: header.tau,
+        prior: header.prior.clone(),
+        never,
+        most_pairs: header.most_pairs,
+        ..Settings::new(task.margin, direction)
+    };
+    search::bisect(&history, &settings, answers).map(Found::Time)
+}
+
+/// Settles what is searched by: a metric that is made of the time is searched by time. Returns where the time goes then.
+fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::Direction, Stop> {
+    let worse = match task.direction {
+        Direction::Worse => search::Direction::Worse,
+        Direction::Better => search::Direction::Better,
+    };
+    let opposite = match task.direction {
+        Direction::Worse => search::Direction::Better,
+        Direction::Better => search::Direction::Worse,
+    };
+    if OWN_METRICS.contains(&task.metric.as_str()) {
+        answers.metric.clone_from(&task.metric);
+        return Ok(worse);
+    }
+    // What the plugin's metrics are, it says itself.
+    if !answers.look(0)? {
+        return Ok(worse);
+    }
+    let Some(info) = answers.described(&task.metric) else {
+        let own = OWN_METRICS.iter().map(|name| (*name).to_owned());
+        let known: Vec<String> = own.chain(answers.metrics()).collect();
+        return Err(Failure::Input(format!(
+            "error: {} has no metric '{}'\nhint: its metrics are {}",
+            task.job.id,
+            task.metric,
+            known.join(", ")
+        ))
+        .into());
+    };
+    let (per, better) = (info.per, info.better);
+    Ok(match (per, better) {
+        (Per::Second, Some(Better::Higher)) | (Per::Unit, Some(Better::Lower)) => worse,
+        (Per::Second | Per::Unit, Some(_)) => opposite,
+        (_, Some(_)) => {
+            answers.metric.clone_from(&task.metric);
+            worse
+        }
+        (_, None) => {
+            return Err(Failure::Input(format!(
+                "error: the plugin does not say whether more or less of '{}' is better, so there is no worse\nhint: `better` \
+                 in its describe document says so",
+                task.metric
+            ))
+            .into());
+        }
+    })
+}
+
+type Beginning = (Task, Header, Option<Kept>, Vec<Step>);
+
+fn start(options: &BisectOptions) -> Result<Beginning, Failure> {
+    let ask = ask::find(options)?;
+    let task = Task::new(ask, options.all)?;
+    let header = task.header(options);
+    Ok((task, header, None, Vec::new()))
+}
+
+fn begin(header: &Header) -> Result<Kept, Failure> {
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ").to_string();
+    Kept::create(&stamp, header).map_err(|error| Failure::system("cannot keep the bisect's state", &error))
+}
+
+/// Finds the newest bisect of this repository that did not come to its end.
+fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
+    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let place = options.scenario.as_ref().and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| here.join("x"));
+    let root = project::root_of(&place);
+    let repository = git::root_of(&root).ok_or_else(|| {
+        Failure::Input(format!("error: {} is in no git repository, so there is nothing to resume", root.display()))
+    })?;
+    let left = state::newest(&repository).map_err(|error| Failure::system("cannot read the bisect's state", &error))?;
+    let Some(left) = left else {
+        return Err(Failure::Input(format!(
+            "error: no bisect of {} was stopped before its end\nhint: without --resume a new one begins",
+            repository.display()
+        )));
+    };
+    let header = left.header;
+    let loaded = project::load(&header.scenario)?;
+    let changed = |what: &str| {
+        Failure::Input(format!(
+            "error: the bisect of {} that was stopped cannot go on: {what} has changed since\nhint: begin a new one \
+             without --resume; what was built is found again",
+            header.workload
+        ))
+    };
+    if crate::hash::text(&loaded.text) != header.scenario_hash {
+        return Err(changed("the scenario"));
+    }
+    if Machine::read().class != header.machine_class {
+        return Err(changed("the machine"));
+    }
+    let end = |commit: &str| match git::revision::resolve(&repository, commit) {
+        Ok(Some(revision)) => Ok(revision),
+        _ => Err(changed("the history")),
+    };
+    let results = header.results.clone().unwrap_or_else(|| root.join("results"));
+    let ask = Ask {
+        loaded,
+        workload: header.workload.clone(),
+        metric: header.metric.clone(),
+        direction: header.direction,
+        good: end(&header.good)?,
+        bad: end(&header.bad)?,
+        results,
+    };
+    let task = Task::new(ask, header.all)?;
+    output::note(&format!("going on with the bisect of {} that began {}", header.workload, header.started));
+    Ok((task, header, Some(left.kept), left.steps))
+}
+
+/// Tells why there is no report. The state stays.
+fn stopped(ground: &Ground, stop: Stop) -> Outcome {
+    match stop {
+        Stop::Interrupted => {
+            output::note("stopped; `orch bisect --resume` goes on");
+            Ok(Exit::Interrupted)
+        }
+        Stop::Failed(failure) => {
+            output::note("`orch bisect --resume` goes on from here");
+            Err(failure)
+        }
+        Stop::Unmeasurable { position, reason } => {
+            let revision = ground.revision(position);
+            let name = match position {
+                0 => "the good end",
+                position if position == ground.history.candidates.len() => "the bad end",
+                _ => "the reference",
+            };
+            output::note(&format!(
+                "error: {name}, {} ({}), cannot be measured: {reason}",
+                revision.short(),
+                revision.subject
+            ));
+            Ok(Exit::Incomplete)
+        }
+    }
+}
+
+/// Stores and shows the report, and picks the exit code.
+fn finish(options: &BisectOptions, task: &Task, mut report: Report, kept: Kept) -> Outcome {
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let name = format!("{}-bisect", report.scenario.name);
+    let short: String = report.bad.commit.chars().take(10).collect();
+    let (id, folder) = store::new_folder(&task.results, &stamp, &name, &short)
+        .map_err(|error| Failure::system(&format!("cannot make a folder in {}", task.results.display()), &error))?;
+    report.id = id;
+    let text = serde_json::to_string_pretty(&report).map_err(|error| Failure::system("the report", &error))? + "\n";
+    write(&folder.join(bisect::FILE), &text)?;
+    let templates = project::templates(&task.loaded.root);
+    let mut table = String::new();
+    for name in [TABLE, REPORT] {
+        let rendered = render::bisect(name, &templates, &report)
+            .map_err(|error| Failure::System(format!("the report is stored in {}, but {error}", folder.display())))?;
+        write(&folder.join(name), &rendered)?;
+        if name == TABLE {
+            table = rendered;
+        }
+    }
+    kept.remove().map_err(|error| Failure::system("cannot remove the bisect's state", &error))?;
+    if options.json {
+        output::print(&text)?;
+    } else {
+        let here = std::env::current_dir().unwrap_or_default();
+        let shown = folder.strip_prefix(&here).unwrap_or(&folder);
+        output::print(&format!("{table}report: {}\n", shown.join(REPORT).display()))?;
+    }
+    Ok(match report.outcome {
+        bisect::Outcome::First | bisect::Outcome::Range => Exit::Regressed,
+        bisect::Outcome::None => Exit::Fine,
+        bisect::Outcome::Undecided => Exit::Undecided,
+    })
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    store::write_whole(path, text.as_bytes())
+        .map_err(|error| Failure::system(&format!("cannot write {}", path.display()), &error))
+}

@@ -1,0 +1,80 @@
+//! What is counted at a commit: read exactly, so that one look is enough.
+
+use super::answers::Answers;
+use super::commits::Stop;
+use crate::bisect::state::Probe;
+use crate::comparison::entries::{self, Facts};
+use crate::comparison::{Code, Entry, Verdict};
+use crate::record::MetricRecord;
+use crate::search::{ExactView, Readings};
+use serde_json::Value;
+
+impl Answers<'_> {
+    /// The metric's value at a commit that can be measured.
+    pub(super) fn value(&self, position: usize) -> Value {
+        let entry = self.probed(position).and_then(|probe| self.judged(probe, probe));
+        entry.map_or(Value::Null, |entry| entry.a)
+    }
+
+    /// The metric of a plugin by its name, as the good end describes it.
+    pub(super) fn described(&self, metric: &str) -> Option<&MetricRecord> {
+        self.probed(0)?.record.metrics_info.get(metric)
+    }
+
+    /// Names of the plugin's metrics at the good end.
+    pub(super) fn metrics(&self) -> Vec<String> {
+        self.probed(0).map(|probe| probe.record.metrics_info.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// What is said of the metric, the reference being A.
+    fn judged(&self, reference: &Probe, probe: &Probe) -> Option<Entry> {
+        let facts = Facts {
+            id: self.ground.id,
+            sides: [&reference.record, &probe.record],
+            code: &Code::Different,
+            margin: 0.0,
+            contested: None,
+            unpaired: "",
+        };
+        entries::of(&facts).into_iter().find(|entry| entry.metric == self.metric)
+    }
+}
+
+impl Readings for Answers<'_> {
+    type Stop = Stop;
+    type Value = Box<Probe>;
+
+    fn read(&mut self, commit: usize) -> Result<Option<Box<Probe>>, Stop> {
+        if !self.looked(commit)? {
+            return Ok(None);
+        }
+        let Some(probe) = self.probed(commit).cloned() else { return Ok(None) };
+        // Against itself: a number that is not exact is not even equal to itself.
+        match self.judged(&probe, &probe).map(|entry| entry.verdict) {
+            Some(Verdict::Inconclusive) => {
+                self.fails(commit, format!("its {} is not exact: other threads take part", self.metric));
+                Ok(None)
+            }
+            None => {
+                self.fails(commit, format!("it has no {}", self.metric));
+                Ok(None)
+            }
+            Some(_) => Ok(Some(Box::new(probe))),
+        }
+    }
+
+    fn beyond(&self, reference: &Box<Probe>, value: &Box<Probe>) -> bool {
+        let wanted = if self.wish.better { Verdict::Improved } else { Verdict::Regressed };
+        let verdict = self.judged(reference, value).map(|entry| entry.verdict);
+        verdict == Some(wanted) || (self.metric == "digest" && verdict == Some(Verdict::OutputDiffers))
+    }
+
+    fn differs(&self, reference: &Box<Probe>, value: &Box<Probe>) -> bool {
+        let verdict = self.judged(reference, value).map(|entry| entry.verdict);
+        matches!(verdict, Some(Verdict::Regressed | Verdict::Improved | Verdict::OutputDiffers))
+    }
+
+    fn see(&mut self, view: &ExactView<'_>) {
+        self.live.left(view.candidates.len(), view.reads_left, self.build_time());
+    }
+}

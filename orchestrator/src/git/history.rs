@@ -1,0 +1,225 @@
+//! What lies between two commits: the candidates for a change that was seen between them.
+
+use super::Revision;
+use super::revert::{lend, open_for};
+use super::revision::describe;
+use git2::{Commit, ErrorCode, Oid, Repository, Sort};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+
+/// Commits between two ends, oldest first; the last candidate is the bad end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct History {
+    pub(crate) good: Revision,
+    pub(crate) candidates: Vec<Candidate>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) revision: Revision,
+    /// Positions of its parents: 0 is the good end, i + 1 the i-th candidate. Never empty, all smaller than its own.
+    pub(crate) parents: Vec<usize>,
+    /// Only brings together what is in the range anyway, for all of its parents are: no change of its own to measure.
+    pub(crate) only_joins: bool,
+    /// Has more than one parent in git.
+    pub(crate) merge: bool,
+}
+
+/// Why there is no way from one commit to another.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum HistoryError {
+    #[error(
+        "the good and the bad end are both {end}, so nothing lies between them; name an older commit with --good or a newer one with --bad"
+    )]
+    Same { end: String },
+    #[error(
+        "the good end {good} is newer than the bad end {bad}; swap them, or, to find what made it better, --direction better"
+    )]
+    Swapped { good: String, bad: String },
+    #[error("the good end {good} is not in the history of the bad end {bad}: their branches parted at {base}; --good {base}, if it is good there", base = .base)]
+    Diverged { good: String, bad: String, base: String },
+    #[error(
+        "{good} and {bad} have no commit in common, so nothing leads from one to the other; name two ends of one history"
+    )]
+    Unrelated { good: String, bad: String },
+    #[error(
+        "the good end {good} came into the history of {bad} by the merge {merge} and is not on its line of first parents; --good {merge}^1 begins before that merge, --all looks into branches too"
+    )]
+    Aside { good: String, bad: String, merge: String },
+    #[error("{repository} was cloned without its history, and the way from {good} to {bad} is cut off; git fetch --unshallow gets the rest", repository = .repository.display())]
+    Shallow { good: String, bad: String, repository: PathBuf },
+    #[error("cannot read the history from {good} to {bad} in {repository}: {message}; `git fsck` there tells whether objects are missing", repository = .repository.display())]
+    Unreadable { good: String, bad: String, repository: PathBuf, message: String },
+}
+
+/// The commits after `good` up to `bad`: those on the line of first parents, in which a merge is the whole change of its
+/// branch, or with `all` every one that descends from `good`.
+pub(crate) fn between(good: &Revision, bad: &Revision, all: bool) -> Result<History, HistoryError> {
+    let range = Range::open(good, bad)?;
+    range.check()?;
+    let candidates = if all { range.descendants()? } else { range.line()? };
+    Ok(History { good: good.clone(), candidates })
+}
+
+/// The files that differ between two commits, in the order of their names; of one that was renamed both names.
+pub(crate) fn changed_files(from: &Revision, to: &Revision) -> Result<Vec<PathBuf>, HistoryError> {
+    let range = Range::open(from, to)?;
+    let differing = || {
+        let tree = |id| range.repository.find_commit(id)?.tree();
+        let diff = range.repository.diff_tree_to_tree(Some(&tree(range.first)?), Some(&tree(range.last)?), None)?;
+        let sides = diff
+            .deltas()
+            .flat_map(|delta| [delta.old_file().path(), delta.new_file().path()].map(|path| path.map(PathBuf::from)));
+        Ok(sides.flatten().collect::<BTreeSet<_>>())
+    };
+    differing().map(|files| files.into_iter().collect()).map_err(|error| range.unreadable(&error))
+}
+
+/// Two commits of one repository.
+struct Range<'a> {
+    good: &'a Revision,
+    bad: &'a Revision,
+    repository: Repository,
+    first: Oid,
+    last: Oid,
+}
+
+impl<'a> Range<'a> {
+    fn open(good: &'a Revision, bad: &'a Revision) -> Result<Self, HistoryError> {
+        let opened = || {
+            let repository = open_for(bad)?;
+            lend(&repository, good)?;
+            Ok(Self { good, bad, repository, first: Oid::from_str(&good.commit)?, last: Oid::from_str(&bad.commit)? })
+        };
+        opened().map_err(|error| unreadable(good, bad, &error))
+    }
+
+    fn unreadable(&self, error: &git2::Error) -> HistoryError {
+        // What is missing behind the edge of a shallow clone is no damage.
+        if self.repository.is_shallow() && error.code() == ErrorCode::NotFound {
+            return self.shallow();
+        }
+        unreadable(self.good, self.bad, error)
+    }
+
+    fn shallow(&self) -> HistoryError {
+        let repository = self.bad.repository.clone();
+        HistoryError::Shallow { good: named(self.good), bad: named(self.bad), repository }
+    }
+
+    /// Whether something leads from the good end to the bad one.
+    fn check(&self) -> Result<(), HistoryError> {
+        let (good, bad) = (named(self.good), named(self.bad));
+        if self.first == self.last {
+            return Err(HistoryError::Same { end: bad });
+        }
+        match self.repository.merge_base(self.first, self.last) {
+            Ok(base) if base == self.first => Ok(()),
+            Ok(base) if base == self.last => Err(HistoryError::Swapped { good, bad }),
+            Ok(base) => Err(HistoryError::Diverged { good, bad, base: short(base) }),
+            Err(error) if error.code() != ErrorCode::NotFound => Err(self.unreadable(&error)),
+            Err(_) if self.repository.is_shallow() => Err(self.shallow()),
+            Err(_) => Err(HistoryError::Unrelated { good, bad }),
+        }
+    }
+
+    fn find(&self, id: Oid) -> Result<Commit<'_>, HistoryError> {
+        self.repository.find_commit(id).map_err(|error| self.unreadable(&error))
+    }
+
+    /// The commits of the line of first parents.
+    fn line(&self) -> Result<Vec<Candidate>, HistoryError> {
+        let mut line = Vec::new();
+        let mut next = self.find(self.last)?;
+        while next.id() != self.first {
+            line.push(next.id());
+            next = match next.parent(0) {
+                Ok(parent) => parent,
+                Err(_) if self.repository.is_shallow() => return Err(self.shallow()),
+                Err(_) if next.parent_count() == 0 => return Err(self.aside(&line)?),
+                Err(error) => return Err(self.unreadable(&error)),
+            };
+        }
+        line.iter().rev().enumerate().map(|(before, id)| self.candidate(*id, vec![before], false)).collect()
+    }
+
+    fn candidate(&self, id: Oid, parents: Vec<usize>, all: bool) -> Result<Candidate, HistoryError> {
+        let commit = self.find(id)?;
+        let merge = commit.parent_count() > 1;
+        let only_joins = all && merge && parents.len() == commit.parent_count();
+        let made = self.bad.and_below().find(|made| made.commit == commit.id().to_string()).cloned();
+        let revision = made.unwrap_or_else(|| describe(self.bad.repository.clone(), &commit));
+        Ok(Candidate { revision, parents, only_joins, merge })
+    }
+
+    /// The good end is not on the line (newest first): the oldest commit there that has it is the merge that brought it.
+    fn aside(&self, line: &[Oid]) -> Result<HistoryError, HistoryError> {
+        let mut merge = self.last;
+        let (mut newest, mut end) = (0, line.len());
+        while newest < end {
+            let middle = usize::midpoint(newest, end);
+            let id = line[middle];
+            let has = self.repository.graph_descendant_of(id, self.first).map_err(|error| self.unreadable(&error))?;
+            if has {
+                merge = id;
+                newest = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        Ok(HistoryError::Aside { good: named(self.good), bad: named(self.bad), merge: short(merge) })
+    }
+
+    /// The commits on any way from the good end to the bad one, each after its parents.
+    fn descendants(&self) -> Result<Vec<Candidate>, HistoryError> {
+        let walk = || {
+            let mut walk = self.repository.revwalk()?;
+            walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
+            walk.push(self.last)?;
+            walk.hide(self.first)?;
+            walk.collect::<Result<Vec<Oid>, git2::Error>>()
+        };
+        let edge = self.edge();
+        let mut positions = HashMap::from([(self.first, 0)]);
+        let mut candidates = Vec::new();
+        for id in walk().map_err(|error| self.unreadable(&error))? {
+            // Whether it descends from the good end lies behind the edge.
+            if edge.contains(&id) {
+                return Err(self.shallow());
+            }
+            let parents: Vec<usize> =
+                self.find(id)?.parent_ids().filter_map(|id| positions.get(&id).copied()).collect();
+            if !parents.is_empty() {
+                candidates.push(self.candidate(id, parents, true)?);
+                positions.insert(id, candidates.len());
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// The commits whose parents a shallow clone has left out.
+    fn edge(&self) -> HashSet<Oid> {
+        let list = std::fs::read_to_string(self.repository.commondir().join("shallow")).unwrap_or_default();
+        list.lines().filter_map(|line| Oid::from_str(line).ok()).collect()
+    }
+}
+
+fn unreadable(good: &Revision, bad: &Revision, error: &git2::Error) -> HistoryError {
+    HistoryError::Unreadable {
+        good: named(good),
+        bad: named(bad),
+        repository: bad.repository.clone(),
+        message: error.message().to_owned(),
+    }
+}
+
+fn named(revision: &Revision) -> String {
+    format!("{} ({})", revision.short(), revision.subject)
+}
+
+fn short(id: Oid) -> String {
+    id.to_string().chars().take(10).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,383 @@
+//! Commits that orch makes: one with an earlier commit undone.
+//!
+//! They are a function of the two commits, so whoever needs one makes it again: in memory to look into it, among the
+//! build worktree's objects to check it out. Nothing is ever written to the user's repository, not even the times of its
+//! objects, which libgit2 renews when it is told to write one that is there.
+
+use super::commit::{Names, names};
+use super::revision::describe;
+use super::worktree::{Worktree, WorktreeError};
+use super::{Revision, open};
+use git2::{Commit, DiffFindOptions, FileMode, IndexEntry, IndexTime, ObjectType, Odb, Oid, Repository};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Before all folders of objects, so that what is written stays in memory.
+const IN_MEMORY: i32 = 1000;
+/// How far git looks for the zero byte that tells a binary file.
+const TEXT_PROBE: usize = 8000;
+
+/// What a commit of orch's own was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Undone {
+    /// Full hash of the commit that is undone.
+    pub(crate) culprit: String,
+    /// Its parent, which may itself be one of orch's.
+    pub(crate) onto: Box<Revision>,
+}
+
+/// Why a commit cannot be undone.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RevertError {
+    #[error("{culprit} cannot be undone at {onto}, because later commits changed the same lines of {files}; `git revert {culprit}` in a branch of your own, and compare that commit", files = listed(.files))]
+    Conflict { culprit: String, onto: String, files: Vec<PathBuf> },
+    #[error(
+        "undoing {culprit} changes nothing at {onto}: what it did is not there, or was undone already; name a commit whose change is still in it"
+    )]
+    Nothing { culprit: String, onto: String },
+    #[error("undoing {culprit} needs the commit before it, and the clone at {repository} is shallow; git fetch --unshallow gets the rest", repository = .repository.display())]
+    Shallow { culprit: String, repository: PathBuf },
+    #[error("cannot undo {culprit} at {onto}: {message}; `git fsck` in {repository} tells whether objects are missing", repository = .repository.display())]
+    Unreadable { culprit: String, onto: String, repository: PathBuf, message: String },
+    #[error(transparent)]
+    Worktree(#[from] WorktreeError),
+}
+
+fn listed(files: &[PathBuf]) -> String {
+    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Makes the commit `onto` with `culprit` undone, of a merge what it brought into its first parent. The commit is the same
+/// whenever it is made. `place` is that of the build worktree, whose lock is waited for: the caller must not hold it.
+pub(crate) fn revert(culprit: &Revision, onto: &Revision, place: &Path) -> Result<Revision, RevertError> {
+    let undone = Undone { culprit: culprit.commit.clone(), onto: Box::new(onto.clone()) };
+    let refused = |problem: Problem| problem.explained(culprit, onto);
+    let repository = open_for(onto).map_err(|error| refused(error.into()))?;
+    in_memory(&repository).map_err(|error| refused(error.into()))?;
+    let made = make(&repository, &undone).map_err(refused)?;
+    let commit = repository.find_commit(made).map_err(|error| refused(error.into()))?;
+    let revision = Revision { undone: Some(undone), ..describe(onto.repository.clone(), &commit) };
+    if let Some(held) = Worktree::take(place, || {}, || false)? {
+        held.adopt(&revision)?;
+    }
+    Ok(revision)
+}
+
+/// Opens the repository in which a commit is, even if it is one that orch made.
+pub(super) fn open_for(revision: &Revision) -> Result<Repository, git2::Error> {
+    let repository = open(&revision.repository)?;
+    lend(&repository, revision)?;
+    Ok(repository)
+}
+
+/// Gives a repository that was opened the objects of a commit, if it is one that orch made. They stay in memory.
+pub(super) fn lend(repository: &Repository, revision: &Revision) -> Result<(), git2::Error> {
+    if revision.undone.is_some() {
+        in_memory(repository)?;
+        renew(repository, revision)?;
+    }
+    Ok(())
+}
+
+fn in_memory(repository: &Repository) -> Result<(), git2::Error> {
+    repository.odb()?.add_new_mempack_backend(IN_MEMORY).map(drop)
+}
+
+/// Makes a commit of orch's again where it is not there as a whole.
+pub(super) fn renew(repository: &Repository, revision: &Revision) -> Result<(), git2::Error> {
+    let Some(undone) = &revision.undone else { return Ok(()) };
+    let id = Oid::from_str(&revision.commit)?;
+    if is_whole(repository, id) {
+        return Ok(());
+    }
+    renew(repository, &undone.onto)?;
+    let made = make(repository, undone).map_err(Problem::into_git)?;
+    if made == id && is_whole(repository, id) {
+        return Ok(());
+    }
+    Err(git2::Error::from_str("the commit that orch made cannot be made again"))
+}
+
+fn is_whole(repository: &Repository, id: Oid) -> bool {
+    repository.find_commit(id).and_then(|commit| names(repository, commit.tree_id())).is_ok()
+}
+
+enum Problem {
+    Git(git2::Error),
+    Conflict(Vec<PathBuf>),
+    Nothing,
+    Shallow,
+}
+
+impl From<git2::Error> for Problem {
+    fn from(error: git2::Error) -> Self {
+        Self::Git(error)
+    }
+}
+
+impl Problem {
+    fn explained(self, culprit: &Revision, onto: &Revision) -> RevertError {
+        let repository = onto.repository.clone();
+        let (culprit, onto) = (culprit.short().to_owned(), onto.short().to_owned());
+        match self {
+            Self::Git(error) => {
+                RevertError::Unreadable { culprit, onto, repository, message: error.message().to_owned() }
+            }
+            Self::Conflict(files) => RevertError::Conflict { culprit, onto, files },
+            Self::Nothing => RevertError::Nothing { culprit, onto },
+            Self::Shallow => RevertError::Shallow { culprit, repository },
+        }
+    }
+
+    /// For one that was made before, of which only git's own failures can be true.
+    fn into_git(self) -> git2::Error {
+        match self {
+            Self::Git(error) => error,
+            _ => git2::Error::from_str("a commit that orch made earlier cannot be made again"),
+        }
+    }
+}
+
+/// Writes the objects of the commit that are not there yet.
+fn make(repository: &Repository, undone: &Undone) -> Result<Oid, Problem> {
+    let culprit = repository.find_commit(Oid::from_str(&undone.culprit)?)?;
+    let onto = repository.find_commit(Oid::from_str(&undone.onto.commit)?)?;
+    let before = match culprit.parent(0) {
+        Ok(parent) => names(repository, parent.tree_id())?,
+        Err(_) if repository.is_shallow() => return Err(Problem::Shallow),
+        // A first commit is undone by taking away what it brought.
+        Err(_) if culprit.parent_count() == 0 => Names::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let odb = repository.odb()?;
+    let mut undo = Undo {
+        repository,
+        odb: &odb,
+        files: names(repository, onto.tree_id())?,
+        conflicts: Vec::new(),
+        culprit: &culprit,
+    };
+    let unchanged = undo.files.clone();
+    undo.all(&before, &onto)?;
+    undo.clashes();
+    if !undo.conflicts.is_empty() {
+        undo.conflicts.sort();
+        undo.conflicts.dedup();
+        return Err(Problem::Conflict(undo.conflicts));
+    }
+    if undo.files == unchanged {
+        return Err(Problem::Nothing);
+    }
+    let files: Vec<File> =
+        undo.files.iter().map(|(name, (mode, id))| (name.as_os_str().as_bytes(), *mode, *id)).collect();
+    let tree = tree(&odb, &files, 0)?;
+    Ok(keep(&odb, ObjectType::Commit, &text(&culprit, &onto, tree))?)
+}
+
+/// The commit as git stores it, signed by nobody in particular at the time of its parent.
+fn text(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
+    let who = format!("orch <orch@localhost> {} +0000", onto.time().seconds());
+    let head = format!("tree {tree}\nparent {}\nauthor {who}\ncommitter {who}\n\nRevert \"", onto.id());
+    let subject = culprit.summary_bytes().unwrap_or_default();
+    let rest = format!("\"\n\nThis reverts commit {}.\n", culprit.id());
+    [head.as_bytes(), subject, rest.as_bytes()].concat()
+}
+
+/// Writes an object unless it is there.
+fn keep(odb: &Odb, kind: ObjectType, data: &[u8]) -> Result<Oid, git2::Error> {
+    let id = Oid::hash_object(kind, data)?;
+    if odb.exists(id) { Ok(id) } else { odb.write(kind, data) }
+}
+
+/// Name, mode and object of a file.
+type File<'a> = (&'a [u8], i32, Oid);
+
+/// Writes the tree of files whose names agree in the first `depth` bytes and stand in the order of their bytes or paths.
+fn tree(odb: &Odb, files: &[File], depth: usize) -> Result<Oid, git2::Error> {
+    let mut entries = Vec::new();
+    let mut rest = files;
+    while let Some((name, mode, id)) = rest.first() {
+        let inner = &name[depth..];
+        let Some(slash) = inner.iter().position(|byte| *byte == b'/') else {
+            entries.push((inner.to_vec(), *mode, *id));
+            rest = &rest[1..];
+            continue;
+        };
+        let folder = &name[..=depth + slash];
+        let count = rest.iter().take_while(|(name, ..)| name.starts_with(folder)).count();
+        let below = tree(odb, &rest[..count], folder.len())?;
+        entries.push((inner[..slash].to_vec(), i32::from(FileMode::Tree), below));
+        rest = &rest[count..];
+    }
+    // Git's order is that of names in which a folder ends in a slash.
+    entries.sort_by_cached_key(|(name, mode, _)| {
+        let mut name = name.clone();
+        name.extend((*mode == i32::from(FileMode::Tree)).then_some(b'/'));
+        name
+    });
+    let mut data = Vec::new();
+    for (name, mode, id) in entries {
+        data.extend_from_slice(format!("{mode:o} ").as_bytes());
+        data.extend_from_slice(&name);
+        data.push(0);
+        data.extend_from_slice(id.as_bytes());
+    }
+    keep(odb, ObjectType::Tree, &data)
+}
+
+/// The files of `onto`, in which the culprit's change is being taken back. By hand, because libgit2's own merge writes
+/// what it merges without looking whether it is there.
+struct Undo<'a> {
+    repository: &'a Repository,
+    odb: &'a Odb<'a>,
+    culprit: &'a Commit<'a>,
+    files: Names,
+    conflicts: Vec<PathBuf>,
+}
+
+/// What a file was at one commit.
+type Content = Option<(i32, Oid)>;
+
+/// One file in the culprit, before it, and where the two are now.
+struct Change {
+    base: Content,
+    wanted: Content,
+    /// Its name in `onto`.
+    here: PathBuf,
+    /// The name that it gets.
+    there: PathBuf,
+}
+
+impl Undo<'_> {
+    fn all(&mut self, before: &Names, onto: &Commit) -> Result<(), git2::Error> {
+        let after = names(self.repository, self.culprit.tree_id())?;
+        let mut gone: Vec<_> = after.keys().filter(|name| !before.contains_key(*name)).collect();
+        let came: Vec<_> = before.keys().filter(|name| !after.contains_key(*name)).collect();
+        // The culprit's own renames, from its names to the earlier ones, and those that came after it.
+        let back = if gone.is_empty() || came.is_empty() { Vec::new() } else { self.renames_before()? };
+        gone.retain(|name| !back.iter().any(|(from, _)| from == *name));
+        let changed = after.iter().filter(|(name, file)| before.get(*name).is_some_and(|earlier| earlier != *file));
+        let kept: Vec<&PathBuf> = changed.map(|(name, _)| name).chain(gone).collect();
+        let moved = |name: &PathBuf| !self.files.contains_key(name);
+        let later = match kept.iter().copied().chain(back.iter().map(|(from, _)| from)).any(moved) {
+            true => self.renames(self.culprit, onto)?,
+            false => Vec::new(),
+        };
+        let now = |name: &PathBuf| later.iter().find(|(from, _)| from == name).map_or(name, |(_, to)| to).clone();
+        let mut changes = Vec::new();
+        for name in kept {
+            let here = now(name);
+            let (base, wanted) = (after.get(name).copied(), before.get(name).copied());
+            if wanted.is_none() && here != *name {
+                // Whoever gave it another name wants it; git refuses this too.
+                self.conflicts.push(here);
+                continue;
+            }
+            changes.push(Change { base, wanted, there: here.clone(), here });
+        }
+        for (from, to) in &back {
+            let (base, wanted) = (after.get(from).copied(), before.get(to).copied());
+            changes.push(Change { base, wanted, here: now(from), there: to.clone() });
+        }
+        for name in came.into_iter().filter(|name| !back.iter().any(|(_, to)| to == *name)) {
+            let wanted = before.get(name).copied();
+            changes.push(Change { base: None, wanted, here: name.clone(), there: name.clone() });
+        }
+        // What goes before what comes, for one may come where another goes.
+        changes.sort_by_key(|change| change.here == change.there);
+        changes.iter().try_for_each(|change| self.one(change))
+    }
+
+    fn renames_before(&self) -> Result<Vec<(PathBuf, PathBuf)>, git2::Error> {
+        self.renames(self.culprit, &self.culprit.parent(0)?)
+    }
+
+    fn renames(&self, from: &Commit, to: &Commit) -> Result<Vec<(PathBuf, PathBuf)>, git2::Error> {
+        let mut diff = self.repository.diff_tree_to_tree(Some(&from.tree()?), Some(&to.tree()?), None)?;
+        diff.find_similar(Some(DiffFindOptions::new().renames(true)))?;
+        let renamed = diff.deltas().filter(|delta| delta.status() == git2::Delta::Renamed);
+        Ok(renamed
+            .filter_map(|delta| Some((delta.old_file().path()?.into(), delta.new_file().path()?.into())))
+            .collect())
+    }
+
+    fn one(&mut self, change: &Change) -> Result<(), git2::Error> {
+        let ours = self.files.get(&change.here).copied();
+        let renamed = change.here != change.there;
+        if ours == change.wanted && !renamed {
+            return Ok(());
+        }
+        let result = if ours == change.base { Some(change.wanted) } else { self.merged(change, ours)? };
+        let occupied = renamed && self.files.contains_key(&change.there);
+        let Some(result) = result.filter(|_| !occupied) else {
+            self.conflicts.push(change.here.clone());
+            return Ok(());
+        };
+        self.files.remove(&change.here);
+        if let Some(file) = result {
+            self.files.insert(change.there.clone(), file);
+        }
+        Ok(())
+    }
+
+    /// Both the way back and later commits changed the file; `None` where they changed the same lines.
+    fn merged(&self, change: &Change, ours: Content) -> Result<Option<Content>, git2::Error> {
+        let (Some(base), Some(ours), Some(wanted)) = (change.base, ours, change.wanted) else { return Ok(None) };
+        let either = |base, ours, wanted| match (ours == base, ours == wanted || wanted == base) {
+            (true, _) => Some(wanted),
+            (false, true) => Some(ours),
+            (false, false) => None,
+        };
+        let Some(mode) = either(base.0, ours.0, wanted.0) else { return Ok(None) };
+        if ours.1 == base.1 || ours.1 == wanted.1 || wanted.1 == base.1 {
+            let id = if ours.1 == base.1 { wanted.1 } else { ours.1 };
+            return Ok(Some(Some((mode, id))));
+        }
+        for (mode, id) in [base, ours, wanted] {
+            let is_file = mode == i32::from(FileMode::Blob) || mode == i32::from(FileMode::BlobExecutable);
+            if !is_file || self.is_binary(id)? {
+                return Ok(None);
+            }
+        }
+        let [base, ours, wanted] = [base, ours, wanted].map(|file| entry(&change.there, file));
+        let result = self.repository.merge_file_from_index(&base, &ours, &wanted, None)?;
+        if !result.is_automergeable() {
+            return Ok(None);
+        }
+        let id = keep(self.odb, ObjectType::Blob, result.content())?;
+        Ok(Some(Some((mode, id))))
+    }
+
+    fn is_binary(&self, id: Oid) -> Result<bool, git2::Error> {
+        let object = self.odb.read(id)?;
+        Ok(object.data().iter().take(TEXT_PROBE).any(|byte| *byte == 0))
+    }
+
+    /// Files that came where a folder is, or a folder where a file is.
+    fn clashes(&mut self) {
+        let is_file = |name: &&Path| self.files.contains_key(*name);
+        let under = self.files.keys().filter_map(|name| name.ancestors().skip(1).find(is_file));
+        let found: Vec<PathBuf> = under.map(Path::to_owned).collect();
+        self.conflicts.extend(found);
+    }
+}
+
+fn entry(name: &Path, (mode, id): (i32, Oid)) -> IndexEntry {
+    IndexEntry {
+        ctime: IndexTime::new(0, 0),
+        mtime: IndexTime::new(0, 0),
+        dev: 0,
+        ino: 0,
+        mode: mode.cast_unsigned(),
+        uid: 0,
+        gid: 0,
+        file_size: 0,
+        id,
+        flags: 0,
+        flags_extended: 0,
+        path: name.as_os_str().as_bytes().to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Files of JSON lines that survive a kill: what an expensive piece of work found so far, one line per step.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// A file that lines are appended to.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    file: File,
+}
+
+impl Lines {
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::create_new(path)? })
+    }
+
+    /// Goes on with a file of which only the first `whole` bytes are to be believed; the rest is cut off.
+    pub(crate) fn reopen(path: &Path, whole: u64) -> io::Result<Self> {
+        let lines = Self::open(path)?;
+        lines.cut(whole)?;
+        Ok(lines)
+    }
+
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: OpenOptions::new().append(true).open(path)? })
+    }
+
+    /// Cuts off what follows the first `whole` bytes.
+    pub(crate) fn cut(&self, whole: u64) -> io::Result<()> {
+        self.file.set_len(whole)
+    }
+
+    /// Appends a line. The kernel has it when this returns, so that a killed process loses nothing of it.
+    pub(crate) fn add(&mut self, content: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(content)?;
+        line.push(b'\n');
+        self.file.write_all(&line)
+    }
+
+    /// Whether nobody else has claimed the file; then it is this process's until that ends.
+    pub(crate) fn claim(&self) -> bool {
+        self.file.try_lock().is_ok()
+    }
+}
+
+/// What such a file holds.
+pub(crate) struct Found<Header, Line> {
+    pub(crate) header: Header,
+    pub(crate) lines: Vec<Line>,
+    /// Bytes that are whole lines.
+    pub(crate) whole: u64,
+}
+
+/// Reads the text of such a file. The machine may have died while a line was on its way to the disk: what follows a line
+/// that cannot be read is not trusted.
+pub(crate) fn read<Header: DeserializeOwned, Line: DeserializeOwned>(
+    text: &[u8],
+) -> Result<Found<Header, Line>, serde_json::Error> {
+    let mut all = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let first = all.next().unwrap_or_default();
+    let header = serde_json::from_slice(first)?;
+    let mut whole = first.len();
+    let mut lines = Vec::new();
+    for line in all {
+        let Ok(parsed) = serde_json::from_slice(line) else { break };
+        lines.push(parsed);
+        whole += line.len();
+    }
+    Ok(Found { header, lines, whole: whole as u64 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_last_line_is_left_out_and_cut_off() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.jsonl");
+        let mut lines = Lines::create(&path).expect("new");
+        for line in ["header", "one"] {
+            lines.add(&line).expect("written");
+        }
+        lines.file.write_all(b"\"tw").expect("written");
+        let found: Found<String, String> = read(&std::fs::read(&path).expect("there")).expect("a header");
+        assert_eq!((found.header.as_str(), found.lines, found.whole), ("header", vec!["one".to_owned()], 15));
+        Lines::reopen(&path, found.whole).expect("there").add(&"two").expect("written");
+        let found: Found<String, String> = read(&std::fs::read(&path).expect("there")).expect("a header");
+        assert_eq!(found.lines, ["one", "two"]);
+        assert!(read::<String, String>(b"").is_err());
+    }
+}

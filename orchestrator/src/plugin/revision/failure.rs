@@ -1,0 +1,132 @@
+//! Commits that are known not to build: what the compiler said, kept beside the artefacts.
+
+use super::super::advice;
+use super::super::cargo::BuildError;
+use crate::cache;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::PathBuf;
+
+/// As much of a message as is kept; with the commit's name before it, reports show it whole.
+const MOST: usize = 1300;
+
+/// Words in the output of a build that failed for a reason that may be gone next time. One word too many costs a build,
+/// one too few hides a commit that could be built.
+const PASSING: [&str; 15] = [
+    "(signal: 9",
+    "(signal: 15",
+    "signal 9",
+    "Killed",
+    "No space left on device",
+    "Disk quota exceeded",
+    "out of memory",
+    "Cannot allocate memory",
+    "memory allocation of",
+    "Too many open files",
+    "command not found",
+    ": not found",
+    "linker `",
+    "Could not resolve host",
+    "failed to download",
+];
+
+/// A failure as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    message: String,
+    /// When it was built, UTC.
+    time: String,
+}
+
+/// Whether a build would fail again: the compiler ran, and did not like what the commit holds.
+pub(super) fn is_the_commits(error: &BuildError) -> bool {
+    let BuildError::Failed { status, output, .. } = error else { return false };
+    // Shells say so of a program that is not there or cannot be started; a signal has no code.
+    let ran = status.code().is_some_and(|code| code != 126 && code != 127);
+    let unstarted = |line: &str| line.starts_with("make") && line.ends_with("No such file or directory");
+    let passing = PASSING.iter().any(|words| output.contains(words))
+        || advice::lacks_toolchain(output)
+        || output.lines().any(unstarted);
+    ran && !passing
+}
+
+/// Notes what a build with this key came to.
+pub(super) fn note(key: &str, message: &str) -> io::Result<()> {
+    let file = file(key)?;
+    let beside = file.with_extension(format!("{}.tmp", std::process::id()));
+    let note = Note { message: shortened(message), time: jiff::Timestamp::now().to_string() };
+    std::fs::write(&beside, serde_json::to_vec(&note)?)?;
+    std::fs::rename(beside, file)
+}
+
+/// The message of the last build with this key, if it failed.
+pub(super) fn find(key: &str) -> Option<String> {
+    let text = std::fs::read(file(key).ok()?).ok()?;
+    serde_json::from_slice::<Note>(&text).ok().map(|note| note.message)
+}
+
+/// Forgets a failure, if there was one.
+pub(super) fn forget(key: &str) -> io::Result<()> {
+    match std::fs::remove_file(file(key)?) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn file(key: &str) -> io::Result<PathBuf> {
+    Ok(cache::subfolder("builds")?.join(format!("{key}.failed.json")))
+}
+
+fn shortened(message: &str) -> String {
+    match message.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{} [... building it again shows the rest]", message[..end].trim_end()),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    fn check(status: i32, output: &str) -> bool {
+        let (command, status) = ("cargo build".to_owned(), ExitStatus::from_raw(status));
+        is_the_commits(&BuildError::Failed { command, status, output: output.to_owned() })
+    }
+
+    #[test]
+    fn only_what_the_compiler_refused_is_the_commits() {
+        let exit = |code: i32| code << 8;
+        for output in [
+            "error[E0425]: cannot find value `x`",
+            "p.c:1:10: fatal error: x.h: No such file or directory",
+            "p.c:1:10: fatal error: 'x.h' file not found",
+            "",
+        ] {
+            assert!(check(exit(101), output), "{output}");
+        }
+        for output in [
+            "process didn't exit successfully: `rustc` (signal: 9, SIGKILL: kill)",
+            "cc: fatal error: Killed signal terminated program cc1",
+            "error: linker `cc` not found",
+            "sh: 1: cc: not found",
+            "make: cc: No such file or directory",
+            "error: toolchain 'x' is not installed",
+            "warning: spurious network error: [6] Could not resolve host: x",
+            "rustc-LLVM ERROR: No space left on device",
+        ] {
+            assert!(!check(exit(2), output), "{output}");
+        }
+        assert!(!check(exit(127), "x") && !check(9, ""));
+        assert!(!is_the_commits(&BuildError::Nothing("no file".to_owned())));
+        assert!(!is_the_commits(&io::Error::other("disk").into()));
+    }
+
+    #[test]
+    fn long_output_is_cut_and_short_output_kept() {
+        assert_eq!(shortened("ä b\nc"), "ä b\nc");
+        let cut = shortened(&"ä".repeat(5000));
+        assert!(cut.ends_with("ä [... building it again shows the rest]") && cut.chars().count() < 1400, "{cut}");
+    }
+}

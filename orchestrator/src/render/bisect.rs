@@ -1,0 +1,130 @@
+//! What templates of bisects see: the report, its likeliest commits, and what each culprit changed in the code.
+
+use crate::bisect::{CommitState, Culprit, Report, State};
+use crate::comparison::{Code, Entry};
+use crate::plugin::code::{Change, ChangeKind, Shape};
+use serde::Serialize;
+
+/// Commits that are listed as likely.
+const LIKELY: usize = 8;
+/// Less than this is not worth a line.
+const LEAST: f64 = 0.001;
+/// Functions that are listed as changed.
+const FUNCTIONS: usize = 6;
+
+/// What a template sees.
+#[derive(Serialize)]
+pub(super) struct View<'a> {
+    report: &'a Report,
+    /// The likeliest commits first.
+    likely: Vec<&'a CommitState>,
+    culprits: Vec<Explained<'a>>,
+    /// Commits that were built or found, and measured or compared.
+    looked: usize,
+    /// Commits that were found to run the code of an earlier one.
+    same_code: usize,
+    /// Different codes among the commits that were looked at, the good end included.
+    versions: usize,
+    /// Of the verified revert: time, or what is counted.
+    reverted: Vec<&'a Entry>,
+}
+
+/// A culprit with what it changed in the code.
+#[derive(Serialize)]
+struct Explained<'a> {
+    culprit: &'a Culprit,
+    /// What stands beside its metric.
+    others: Vec<&'a Entry>,
+    functions: Vec<Function<'a>>,
+    /// Changed functions that are not listed.
+    more_functions: usize,
+    /// What there is to say instead where no function is listed.
+    code: String,
+}
+
+/// A changed function.
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    kind: &'static str,
+    /// Sizes, share of packed arithmetic and so on, as far as they differ.
+    differences: Vec<String>,
+}
+
+/// Makes the view.
+pub(super) fn view(report: &Report) -> View<'_> {
+    let mut likely: Vec<&CommitState> = report.commits.iter().filter(|commit| commit.probability >= LEAST).collect();
+    likely.sort_by(|one, other| other.probability.total_cmp(&one.probability));
+    likely.truncate(LIKELY);
+    let reverted = report.reverted.iter().flat_map(|reverted| &reverted.entries);
+    let looked = report.commits.iter().filter(|commit| commit.state == State::Looked).count();
+    let same_code = report.commits.iter().filter(|commit| commit.same_code_as.is_some()).count();
+    View {
+        likely,
+        culprits: report.culprits.iter().map(|culprit| explained(culprit, &report.metric)).collect(),
+        looked,
+        same_code,
+        versions: 1 + looked - same_code,
+        reverted: reverted.filter(|entry| entry.metric == "time" || entry.metric == report.metric).collect(),
+        report,
+    }
+}
+
+fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {
+    const BESIDE: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
+    let others =
+        culprit.entries.iter().filter(|entry| entry.metric != metric && BESIDE.contains(&entry.metric.as_str()));
+    let (changes, code): (&[Change], String) = match &culprit.comparison.code {
+        Code::Changed(changes) => (changes, String::new()),
+        Code::Identical => (&[], "the library is the same file".to_owned()),
+        Code::OnlyLayout => (&[], "the machine code that the workload can reach is the same".to_owned()),
+        Code::Different => (&[], "the machine code was not compared".to_owned()),
+        Code::Unknown(why) => (&[], format!("the machine code could not be compared: {why}")),
+    };
+    Explained {
+        culprit,
+        others: others.collect(),
+        functions: changes.iter().take(FUNCTIONS).map(function).collect(),
+        more_functions: changes.len().saturating_sub(FUNCTIONS),
+        code,
+    }
+}
+
+fn function(change: &Change) -> Function<'_> {
+    let kind = match change.kind {
+        ChangeKind::Added => "new",
+        ChangeKind::Removed => "gone",
+        ChangeKind::Different => "changed",
+        ChangeKind::Data => "data changed",
+    };
+    let differences = match (&change.a, &change.b) {
+        (Some(a), Some(b)) => differences(*a, *b),
+        (Some(one), None) | (None, Some(one)) => vec![format!("{} bytes", one.bytes)],
+        (None, None) => Vec::new(),
+    };
+    Function { name: &change.function, kind, differences }
+}
+
+fn differences(a: Shape, b: Shape) -> Vec<String> {
+    let packed = |shape: Shape| {
+        let all = shape.packed_float + shape.scalar_float;
+        (all > 0).then(|| format!("{:.0} %", 100.0 * shape.packed_float as f64 / all as f64))
+    };
+    let mut found = Vec::new();
+    let mut note = |what: &str, a: String, b: String| {
+        if a != b {
+            found.push(format!("{what} {a} -> {b}"));
+        }
+    };
+    note("bytes", a.bytes.to_string(), b.bytes.to_string());
+    note("instructions", a.instructions.to_string(), b.instructions.to_string());
+    let none = || "none".to_owned();
+    note("packed float arithmetic", packed(a).unwrap_or_else(none), packed(b).unwrap_or_else(none));
+    note("widest vector", bits(a), bits(b));
+    note("calls in loops", a.calls_in_loops.to_string(), b.calls_in_loops.to_string());
+    found
+}
+
+fn bits(shape: Shape) -> String {
+    format!("{} bits", shape.widest_vector_bits)
+}

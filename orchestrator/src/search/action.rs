@@ -1,0 +1,128 @@
+//! Owns the choice of the next question: the one that tells most per second.
+
+use super::Evidence;
+use super::history::{History, Positions};
+use super::information::{Curve, information};
+use super::inquiry::{Inquiry, Known, Use};
+use super::posterior::{Code, Posterior, Segment};
+
+/// Sizes of a batch of pairs that are weighed against each other.
+const BATCHES: [usize; 6] = [5, 10, 20, 40, 80, 160];
+
+/// Information (nats) below which a question tells nothing.
+const NOTHING: f64 = 1e-7;
+
+/// Least cost of a question (seconds): a scripted world may be free.
+const LEAST_SECONDS: f64 = 1e-6;
+
+/// A question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Action {
+    pub(super) commit: usize,
+    /// Pairs to take of it, once it is built.
+    pub(super) pairs: usize,
+}
+
+/// How likely commits are to build.
+pub(super) struct BuildChance {
+    rate: f64,
+    unusable: Vec<usize>,
+}
+
+impl BuildChance {
+    /// The rate is Laplace's with a prior worth four builds that fail one time in ten; the two ends, which somebody chose because
+    /// they build, count like any other.
+    pub(super) fn of(known: &Known) -> Self {
+        let rate = 1.0 - (known.failures as f64 + 0.4) / (known.looks as f64 + 4.0);
+        Self { rate, unusable: known.unusable() }
+    }
+
+    /// What breaks a build stays for a while: next to a failure the chance is half of the rate, and recovers with distance.
+    pub(super) fn at(&self, commit: usize) -> f64 {
+        let distance = self.unusable.iter().map(|dead| dead.abs_diff(commit)).min();
+        distance.map_or(self.rate, |distance| self.rate * (1.0 - 0.5f64.powf(distance as f64 / 2.0 + 0.5)))
+    }
+}
+
+/// What is weighed against each other: the best so far and its information per second.
+struct Best {
+    action: Option<Action>,
+    rate: f64,
+}
+
+impl Best {
+    fn offer(&mut self, action: Action, nats: f64, seconds: f64) {
+        let rate = nats / seconds.max(LEAST_SECONDS);
+        if nats > NOTHING && rate > self.rate {
+            *self = Self { action: Some(action), rate };
+        }
+    }
+}
+
+/// Returns the question that tells most per second; `None` if none tells anything.
+pub(super) fn choose<E: Evidence>(
+    inquiry: &Inquiry<'_, E>,
+    segment: &Segment,
+    posterior: &Posterior,
+) -> Option<Action> {
+    let mut best = Best { action: None, rate: 0.0 };
+    build(inquiry, segment, posterior, &mut best);
+    for code in posterior.codes.iter().filter(|code| !code.is_reference) {
+        measure(inquiry, code, posterior, &mut best);
+    }
+    best.action
+}
+
+/// Commits that nobody looked at yet: the step seen through one batch of pairs and a build effect.
+fn build<E: Evidence>(inquiry: &Inquiry<'_, E>, segment: &Segment, posterior: &Posterior, best: &mut Best) {
+    let noise = |batch: usize| (posterior.tau_squared + posterior.variance / batch as f64).sqrt();
+    let curves = BATCHES.map(|batch| (batch, Curve::new(posterior.step.abs() / noise(batch))));
+    let (chance, pair_seconds) = (BuildChance::of(&inquiry.known), inquiry.evidence.pair_seconds());
+    for commit in segment.measurable.iter().filter(|commit| inquiry.known.of(*commit) == Use::Unseen) {
+        if inquiry.settings.is_never(commit) || is_enclosed(inquiry.history, &posterior.codes, commit) {
+            continue;
+        }
+        let shows = posterior.shows(inquiry.history, commit);
+        let (chance, build_seconds) = (chance.at(commit), inquiry.evidence.build_seconds(commit));
+        for (batch, curve) in &curves {
+            let seconds = build_seconds + *batch as f64 * pair_seconds;
+            best.offer(Action { commit, pairs: *batch }, chance * curve.at(shows), seconds);
+        }
+    }
+}
+
+/// Whether the commit lies between two of the same code: it will hardly have another.
+fn is_enclosed(history: &History, codes: &[Code], commit: usize) -> bool {
+    let around = |code: &Code| {
+        code.commits.iter().any(|before| history.contains(commit, *before))
+            && code.commits.iter().any(|after| history.contains(*after, commit))
+    };
+    codes.iter().filter(|code| code.commits.len() > 1).any(around)
+}
+
+/// More pairs of a code that is built: what counts is how much more precise its level becomes.
+fn measure<E: Evidence>(inquiry: &Inquiry<'_, E>, code: &Code, posterior: &Posterior, best: &mut Best) {
+    let Some(commit) = code.commits.first().copied() else { return };
+    let shows = posterior.shows(inquiry.history, commit);
+    let count = code.level.count;
+    let precision = |count: usize| 1.0 / (posterior.tau_squared + posterior.variance / count as f64);
+    let before = if count == 0 { 0.0 } else { precision(count) };
+    // A small batch of a well-known level would look better than it is: each look at the posterior is a decision.
+    for batch in BATCHES.into_iter().map(|batch| batch.max(count.div_ceil(4))) {
+        let snr = posterior.step.abs() * (precision(count + batch) - before).max(0.0).sqrt();
+        let seconds = batch as f64 * inquiry.evidence.pair_seconds();
+        best.offer(Action { commit, pairs: batch }, information(shows, snr), seconds);
+    }
+}
+
+/// Commits that may yet tell hypotheses apart: usable, or not looked at and not excluded.
+pub(super) fn tellers<E: Evidence>(inquiry: &Inquiry<'_, E>, segment: &Segment) -> Positions {
+    let tells = |commit: usize| match inquiry.known.of(commit) {
+        Use::Usable => true,
+        Use::Unseen => !inquiry.settings.is_never(commit),
+        Use::Unusable => false,
+    };
+    Positions::those(inquiry.history.positions(), |commit| {
+        commit == segment.reference || (segment.measurable.has(commit) && tells(commit))
+    })
+}

@@ -1,0 +1,61 @@
+//! Owns whether two ends differ: the rule of `orch compare`, looked at again and again.
+
+use super::Estimate;
+use crate::judge::assessment::assess;
+use crate::judge::verdict::{ALPHA, Case, Finding, decide};
+
+/// Pairs after which the ends are judged. The rule holds at every look, so only time speaks against more of them; 14
+/// are the fewest that can decide.
+pub(super) const LOOKS: [usize; 20] =
+    [14, 16, 20, 24, 32, 40, 48, 64, 80, 100, 125, 156, 195, 244, 305, 360, 420, 490, 560, 640];
+
+/// What pairs say about a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The second takes more, by the margin at least.
+    Rose,
+    /// The second takes less, by the margin at least.
+    Fell,
+    /// They differ by less than the margin.
+    Same,
+    /// The pairs so far do not tell.
+    Open,
+}
+
+/// Judges pair differences (log ratios, in the order measured) as `orch compare` would judge a lone workload.
+///
+/// Anytime-valid: with equal code, and however often one looks, `Rose` and `Fell` come up in 1 % of series at most.
+/// `margin` is relative: 0.01 is 1 %.
+#[must_use]
+pub fn judge(differences: &[f64], margin: f64) -> (Verdict, Estimate) {
+    let assessment = assess(differences, ALPHA);
+    let finding = decide(&[Case { assessment: &assessment, margin, counts: true }], ALPHA).first().copied();
+    let verdict = match finding {
+        Some(Finding::Higher) => Verdict::Rose,
+        Some(Finding::Lower) => Verdict::Fell,
+        Some(Finding::Equivalent) => Verdict::Same,
+        Some(Finding::Open) | None => Verdict::Open,
+    };
+    (verdict, Estimate { estimate: assessment.estimate, low: assessment.low, high: assessment.high })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn judges_as_compare_does() {
+        let wave = |level: f64| (0..14).map(|i| level + 1e-3 * f64::from(i).sin()).collect::<Vec<_>>();
+        assert_eq!(judge(&wave(0.02), 0.01).0, Verdict::Rose);
+        assert_eq!(judge(&wave(-0.02), 0.01).0, Verdict::Fell);
+        assert_eq!(judge(&wave(0.0), 0.01).0, Verdict::Same);
+        assert_eq!(judge(&wave(0.02)[..13], 0.01).0, Verdict::Open);
+        assert_eq!(judge(&[], 0.01), (Verdict::Open, Estimate::UNKNOWN));
+    }
+
+    #[test]
+    fn looks_grow_from_the_fewest_that_decide_to_the_budget() {
+        assert_eq!((LOOKS[0], LOOKS[LOOKS.len() - 1]), (14, 640));
+        assert!(LOOKS.is_sorted_by(|one, next| one < next));
+    }
+}

@@ -1,0 +1,148 @@
+//! Owns what contains what: the candidates of a search as sets of positions.
+
+/// Bits of one word.
+const WORD: usize = u64::BITS as usize;
+
+/// A set of positions 0 ..= N.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Positions {
+    words: Vec<u64>,
+}
+
+impl Positions {
+    /// The empty set, with room for `positions` of them.
+    pub(super) fn none(positions: usize) -> Self {
+        Self { words: vec![0; positions.div_ceil(WORD)] }
+    }
+
+    /// Every position for which `wanted` holds.
+    pub(super) fn those(positions: usize, wanted: impl Fn(usize) -> bool) -> Self {
+        let mut set = Self::none(positions);
+        (0..positions).filter(|position| wanted(*position)).for_each(|position| set.insert(position));
+        set
+    }
+
+    pub(super) fn insert(&mut self, position: usize) {
+        if let Some(word) = self.words.get_mut(position / WORD) {
+            *word |= 1 << (position % WORD);
+        }
+    }
+
+    pub(super) fn has(&self, position: usize) -> bool {
+        self.words.get(position / WORD).is_some_and(|word| word >> (position % WORD) & 1 == 1)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    pub(super) fn and(&self, other: &Self) -> Self {
+        self.with(other, |one, other| one & other)
+    }
+
+    pub(super) fn without(&self, other: &Self) -> Self {
+        self.with(other, |one, other| one & !other)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(one, other)| *one |= other);
+    }
+
+    fn with(&self, other: &Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        Self { words: self.words.iter().zip(&other.words).map(|(one, other)| join(*one, *other)).collect() }
+    }
+
+    /// Ascending.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(|(at, word)| {
+            let word = *word;
+            (0..WORD).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * WORD + bit)
+        })
+    }
+}
+
+/// What contains what among the commits of one search.
+///
+/// Commits are positions 0 ..= N in topological order: 0 is the good end, N the bad one, and the parents of a position
+/// are smaller than it.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// Of each position: itself and what it descends from.
+    contained: Vec<Positions>,
+    /// Of each position: itself and what descends from it.
+    containing: Vec<Positions>,
+}
+
+impl History {
+    /// Returns the history in which each of `candidates` commits after position 0 has the one before it as parent.
+    #[must_use]
+    pub fn line(candidates: usize) -> Self {
+        let parents: Vec<Vec<usize>> = (0..=candidates).map(|at| at.checked_sub(1).into_iter().collect()).collect();
+        Self::new(&parents)
+    }
+
+    /// Returns the history with the given parents, by position.
+    ///
+    /// `parents[0]` is empty; every other position has at least one parent, all of them smaller than it; every position
+    /// descends from 0, and the last one from every other. A parent that is not smaller is passed over.
+    #[must_use]
+    pub fn new(parents: &[Vec<usize>]) -> Self {
+        let positions = parents.len();
+        let mut contained: Vec<Positions> = Vec::with_capacity(positions);
+        for (at, parents) in parents.iter().enumerate() {
+            let mut own = Positions::none(positions);
+            own.insert(at);
+            parents.iter().filter_map(|parent| contained.get(*parent)).for_each(|set| own.add(set));
+            contained.push(own);
+        }
+        let mut containing = vec![Positions::none(positions); positions];
+        for (at, set) in contained.iter().enumerate() {
+            set.iter().for_each(|other| containing[other].insert(at));
+        }
+        Self { contained, containing }
+    }
+
+    /// Whether `commit` is `other` or descends from it.
+    #[must_use]
+    pub fn contains(&self, commit: usize, other: usize) -> bool {
+        self.contained.get(commit).is_some_and(|set| set.has(other))
+    }
+
+    /// The bad end, N.
+    #[must_use]
+    pub fn bad(&self) -> usize {
+        self.positions().saturating_sub(1)
+    }
+
+    /// N + 1.
+    pub(super) fn positions(&self) -> usize {
+        self.contained.len()
+    }
+
+    /// `commit` and what it descends from.
+    pub(super) fn contained(&self, commit: usize) -> &Positions {
+        &self.contained[commit]
+    }
+
+    /// `commit` and what descends from it.
+    pub(super) fn containing(&self, commit: usize) -> &Positions {
+        &self.containing[commit]
+    }
+
+    /// Those of `commits` that none of the others contains.
+    pub(super) fn latest(&self, commits: &Positions) -> Vec<usize> {
+        let alone = |commit: &usize| self.containing(*commit).and(commits).len() == 1;
+        commits.iter().filter(alone).collect()
+    }
+
+    /// Those of `commits` that contain none of the others.
+    pub(super) fn earliest(&self, commits: &Positions) -> Vec<usize> {
+        let alone = |commit: &usize| self.contained(*commit).and(commits).len() == 1;
+        commits.iter().filter(alone).collect()
+    }
+
+    /// The one of `commits` with most history, the later one of equals: what leaves the fewest candidates to `above`.
+    pub(super) fn fullest(&self, commits: &Positions) -> Option<usize> {
+        commits.iter().max_by_key(|commit| (self.contained(*commit).len(), *commit))
+    }
+}

@@ -1,0 +1,136 @@
+//! Owns what was asked of the world and what it answered: which commits can be measured, which run the same code, and
+//! their pairs.
+
+use super::history::{History, Positions};
+use super::{Evidence, Settings};
+use std::collections::BTreeMap;
+
+/// What is known about whether a commit can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    Unseen,
+    Usable,
+    Unusable,
+}
+
+/// Answers so far. They hold for the whole search, in whatever segment the question was asked.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    uses: Vec<Use>,
+    /// Of each position: the smallest one known to run the same code.
+    codes: Vec<usize>,
+    /// Differences by (reference, commit).
+    pairs: BTreeMap<(usize, usize), Vec<f64>>,
+    /// Commits looked at, and how many of them could not be used: merges that are never built are neither.
+    pub(super) looks: usize,
+    pub(super) failures: usize,
+}
+
+impl Known {
+    pub(super) fn nothing(positions: usize) -> Self {
+        Self {
+            uses: vec![Use::Unseen; positions],
+            codes: (0..positions).collect(),
+            pairs: BTreeMap::new(),
+            looks: 0,
+            failures: 0,
+        }
+    }
+
+    pub(super) fn of(&self, commit: usize) -> Use {
+        self.uses[commit]
+    }
+
+    pub(super) fn is_unseen(&self, commit: usize) -> bool {
+        self.uses[commit] == Use::Unseen
+    }
+
+    /// Notes that a commit was looked at, and whether it can be used.
+    pub(super) fn looked(&mut self, commit: usize, usable: bool) {
+        self.looks += 1;
+        self.failures += usize::from(!usable);
+        self.uses[commit] = if usable { Use::Usable } else { Use::Unusable };
+    }
+
+    pub(super) fn usable(&self) -> Positions {
+        Positions::those(self.uses.len(), |commit| self.uses[commit] == Use::Usable)
+    }
+
+    /// The smallest position known to run the same code.
+    pub(super) fn code(&self, commit: usize) -> usize {
+        self.codes[commit]
+    }
+
+    pub(super) fn pairs(&self, reference: usize, commit: usize) -> &[f64] {
+        self.pairs.get(&(reference, commit)).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn keep(&mut self, reference: usize, commit: usize, differences: Vec<f64>) {
+        self.pairs.entry((reference, commit)).or_default().extend(differences);
+    }
+
+    pub(super) fn unusable(&self) -> Vec<usize> {
+        (0..self.uses.len()).filter(|commit| self.uses[*commit] == Use::Unusable).collect()
+    }
+
+    fn equate(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.codes[one], self.codes[other]);
+        let code = one.min(other);
+        self.codes.iter_mut().filter(|own| **own == one || **own == other).for_each(|own| *own = code);
+    }
+
+    fn fails(&mut self, commit: usize) {
+        self.uses[commit] = Use::Unusable;
+        self.failures += 1;
+    }
+}
+
+/// The one way to the world: remembers every answer, so that nothing is asked twice.
+pub(super) struct Inquiry<'a, E> {
+    pub(super) history: &'a History,
+    pub(super) settings: &'a Settings,
+    pub(super) evidence: &'a mut E,
+    pub(super) known: Known,
+}
+
+impl<E: Evidence> Inquiry<'_, E> {
+    /// Whether the commit can be measured. A usable one is at once compared, as code, with its nearest usable kin.
+    pub(super) fn look(&mut self, commit: usize) -> Result<bool, E::Stop> {
+        if self.known.is_unseen(commit) {
+            let usable = self.evidence.look(commit)?;
+            self.known.looked(commit, usable);
+            if usable {
+                self.compare_code(commit)?;
+            }
+        }
+        Ok(self.known.of(commit) == Use::Usable)
+    }
+
+    fn compare_code(&mut self, commit: usize) -> Result<(), E::Stop> {
+        let usable = self.known.usable();
+        let within = |set: &Positions| Positions::those(self.history.positions(), |at| at != commit && set.has(at));
+        let before = within(&self.history.contained(commit).and(&usable));
+        let after = within(&self.history.containing(commit).and(&usable));
+        for kin in self.history.latest(&before).into_iter().chain(self.history.earliest(&after)) {
+            self.same_code(kin, commit)?;
+        }
+        Ok(())
+    }
+
+    /// Whether both, usable, run the same code. What follows from earlier answers is not asked.
+    pub(super) fn same_code(&mut self, one: usize, other: usize) -> Result<bool, E::Stop> {
+        if self.known.code(one) != self.known.code(other) && self.evidence.same_code(one, other)? {
+            self.known.equate(one, other);
+        }
+        Ok(self.known.code(one) == self.known.code(other))
+    }
+
+    /// Further differences; `None`, and no more use for the commit, where it fails.
+    pub(super) fn pairs(&mut self, reference: usize, commit: usize, n: usize) -> Result<Option<Vec<f64>>, E::Stop> {
+        let answer = self.evidence.pairs(reference, commit, n)?;
+        if answer.is_none() {
+            self.known.fails(commit);
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,67 @@
+//! Owns the tests of histories with branches and merges.
+
+use super::*;
+
+/// 0, then `count` diamonds: a commit, two branches of `length` commits from it, and their merge.
+fn diamonds(count: usize, length: usize) -> History {
+    let mut parents = vec![vec![]];
+    for _ in 0..count {
+        let fork = parents.len();
+        parents.push(vec![fork - 1]);
+        for _ in 0..2 {
+            let first = parents.len();
+            parents.extend((first..first + length).map(|at| vec![if at == first { fork } else { at - 1 }]));
+        }
+        parents.push(vec![fork + length, fork + 2 * length]);
+    }
+    History::new(&parents)
+}
+
+#[test]
+fn a_history_knows_what_contains_what() {
+    // 0 - 1 - 2 - 6 (merge), 1 - 4: branches are 2, 3 and 4, 5.
+    let history = diamonds(1, 2);
+    assert_eq!(history.bad(), 6);
+    assert!(history.contains(6, 4) && history.contains(3, 2) && history.contains(3, 1) && history.contains(5, 5));
+    assert!(!history.contains(3, 4) && !history.contains(5, 2) && !history.contains(0, 1));
+    assert_eq!(History::line(3).contained(2).iter().collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(History::line(3).containing(2).iter().collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn every_commit_of_a_branched_history_is_found() {
+    for (count, length) in [(1, 1), (1, 5), (5, 2), (3, 6)] {
+        let history = diamonds(count, length);
+        for culprit in 1..=history.bad() {
+            let mut world = Scripted::over(&history, &[(culprit, 0.02)]).seeded(culprit);
+            let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
+            assert_only(&conclusion, culprit);
+            assert!(world.builds() <= bits(history.bad()) + 5, "{culprit} of {}: {}", history.bad(), world.builds());
+        }
+    }
+}
+
+#[test]
+fn a_merge_that_is_never_built_shares_the_guilt_of_what_it_brought() {
+    let history = diamonds(3, 3);
+    let is_merge = |at: usize| at > 0 && at.is_multiple_of(8);
+    let never: Vec<bool> = (0..=history.bad()).map(|at| is_merge(at) && at != history.bad()).collect();
+    let settings = Settings { never, ..Settings::new(0.01, Direction::Worse) };
+    for culprit in 1..=history.bad() {
+        let mut world = Scripted::over(&history, &[(culprit, 0.02)]).seeded(culprit);
+        let conclusion = world.search_in(&history, &settings);
+        assert_eq!(conclusion.culprits.len(), 1, "{culprit}: {conclusion:?}");
+        assert!(conclusion.culprits[0].commits.contains(&culprit), "{culprit}: {conclusion:?}");
+        assert!(conclusion.culprits[0].commits.len() <= 2, "{culprit}: {conclusion:?}");
+        assert!(world.asked.iter().all(|asked| !matches!(asked, Question::Look(at) if settings.is_never(*at))));
+    }
+}
+
+#[test]
+fn a_second_culprit_behind_the_first_is_found() {
+    let history = diamonds(3, 3);
+    let mut world = Scripted::over(&history, &[(3, 0.03), (20, 0.02)]);
+    let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
+    let names: Vec<&[usize]> = conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect();
+    assert_eq!(names, [&[3][..], &[20]], "{conclusion:?}");
+}

@@ -1,0 +1,121 @@
+//! Owns the tests of one step on a line: every place of it, and commits that do not build.
+
+use super::*;
+
+#[test]
+fn every_place_of_a_step_is_found_with_few_builds() {
+    for candidates in 1..=64 {
+        for culprit in 1..=candidates {
+            let mut world = Scripted::line(candidates, &[(culprit, 0.02)]).seeded(culprit * 100 + candidates);
+            let conclusion = world.search();
+            assert_only(&conclusion, culprit);
+            assert!(world.builds() <= bits(candidates) + 3, "{culprit} of {candidates}: {}", world.builds());
+            let found = &conclusion.culprits[0];
+            assert_eq!((found.parent, found.shown), (culprit - 1, culprit));
+            assert!((found.change.estimate - 0.02).abs() < 0.012, "{conclusion:?}");
+        }
+    }
+}
+
+/// Candidates between the last usable commit before the culprit and the first from it on.
+fn expected(dead: &[bool], culprit: usize) -> Vec<usize> {
+    let parent = (0..culprit).rev().find(|at| !dead[*at]).unwrap();
+    let shown = (culprit..dead.len()).find(|at| !dead[*at]).unwrap();
+    (parent + 1..=shown).collect()
+}
+
+#[track_caller]
+fn finds_the_set(dead: Vec<bool>, culprit: usize) -> usize {
+    let mut world = Scripted::line(dead.len() - 1, &[(culprit, 0.02)]).seeded(culprit);
+    world.dead = dead;
+    let conclusion = world.search();
+    assert_eq!(conclusion.culprits.len(), 1, "{conclusion:?}");
+    assert_eq!(conclusion.culprits[0].commits, expected(&world.dead, culprit), "{conclusion:?}");
+    assert_eq!(conclusion.gate, Gate::Different { change: conclusion.change() });
+    world.builds()
+}
+
+impl Conclusion {
+    fn change(&self) -> Estimate {
+        match self.gate {
+            Gate::Different { change } | Gate::Same { change } | Gate::OtherWay { change } | Gate::Open { change } => {
+                change
+            }
+            Gate::SameCode | Gate::EndUnusable { .. } => Estimate::UNKNOWN,
+        }
+    }
+}
+
+#[test]
+fn every_second_commit_that_does_not_build_leaves_pairs_of_suspects() {
+    for culprit in 1..=40 {
+        let dead = (0..=40).map(|at| at % 2 == 1).collect();
+        let builds = finds_the_set(dead, culprit);
+        assert!(builds <= 2 * bits(40) + 3, "{builds}");
+    }
+}
+
+#[test]
+fn builds_that_fail_at_random_leave_small_sets() {
+    let mut rng = Rng::with_seed(3);
+    for culprit in 1..=50 {
+        let dead: Vec<bool> = (0..=50).map(|at| at != 0 && at != 50 && rng.f64() < 0.2).collect();
+        finds_the_set(dead, culprit);
+    }
+}
+
+#[test]
+fn with_only_the_ends_the_whole_set_is_the_answer() {
+    let dead: Vec<bool> = (0..=9).map(|at| at != 0 && at != 9).collect();
+    let mut world = Scripted::line(9, &[(4, 0.02)]);
+    world.dead = dead.clone();
+    let conclusion = world.search();
+    assert_eq!(conclusion.culprits[0].commits, (1..=9).collect::<Vec<_>>());
+    assert_eq!(conclusion.unusable, (1..9).collect::<Vec<_>>());
+
+    let mut never = Scripted::line(9, &[(4, 0.02)]);
+    let settings = Settings { never: dead, ..Settings::new(0.01, Direction::Worse) };
+    let conclusion = never.search_in(&History::line(9), &settings);
+    assert_eq!((conclusion.culprits[0].commits.len(), never.builds()), (9, 2));
+}
+
+#[test]
+fn without_a_step_nobody_is_accused_and_nothing_built() {
+    for seed in 0..40 {
+        let mut world = Scripted::line(64, &[]).seeded(seed);
+        let conclusion = world.search();
+        assert!(matches!(conclusion.gate, Gate::Same { .. }), "{conclusion:?}");
+        assert!(conclusion.culprits.is_empty() && conclusion.undecided.is_empty());
+        assert_eq!(world.builds(), 2);
+    }
+}
+
+#[test]
+fn a_step_the_other_way_is_not_what_was_asked_for() {
+    let mut world = Scripted::line(16, &[(5, -0.03)]);
+    assert!(matches!(world.search().gate, Gate::OtherWay { .. }));
+    assert_eq!(world.builds(), 2);
+    let better = Settings::new(0.01, Direction::Better);
+    assert_only(&Scripted::line(16, &[(5, -0.03)]).search_in(&History::line(16), &better), 5);
+}
+
+#[test]
+fn what_fails_when_measured_counts_as_not_built() {
+    let mut world = Scripted::line(32, &[(20, 0.03)]);
+    world.crashes = vec![16, 19, 20];
+    let conclusion = world.search();
+    assert_eq!(conclusion.culprits[0].commits, [19, 20, 21]);
+    assert_eq!((conclusion.culprits[0].parent, conclusion.culprits[0].shown), (18, 21));
+}
+
+#[test]
+fn a_prior_on_the_culprit_saves_builds() {
+    let mut prior = vec![1.0; 129];
+    prior[77] = 400.0;
+    let settings = Settings { prior, ..Settings::new(0.01, Direction::Worse) };
+    let mut world = Scripted::line(128, &[(77, 0.02)]);
+    assert_only(&world.search_in(&History::line(128), &settings), 77);
+    assert!(world.builds() <= 5, "{}", world.builds());
+    let mut elsewhere = Scripted::line(128, &[(20, 0.02)]);
+    assert_only(&elsewhere.search_in(&History::line(128), &settings), 20);
+}

@@ -1,0 +1,148 @@
+//! Owns the scripted world that the tests of the search share: levels, noise and failures by position.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod exact;
+mod graph;
+mod line;
+mod several;
+mod stops;
+
+use super::*;
+use fastrand::Rng;
+use std::convert::Infallible;
+use std::f64::consts::TAU;
+
+/// One question, for counting and for comparing two searches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Question {
+    Look(usize),
+    SameCode(usize, usize),
+    Pairs(usize, usize, usize),
+    Confirm(usize, usize),
+}
+
+/// Answers from a script; pairs have normal noise from a fixed seed.
+struct Scripted {
+    /// Log of the time of each position.
+    levels: Vec<f64>,
+    /// Positions whose build fails.
+    dead: Vec<bool>,
+    /// Positions that build, but fail when measured.
+    crashes: Vec<usize>,
+    /// Machine code of each position; all different where empty.
+    codes: Vec<usize>,
+    /// What confirmations say instead of comparing.
+    confirmation: Option<Confirmation>,
+    noise: f64,
+    rng: Rng,
+    asked: Vec<Question>,
+}
+
+impl Scripted {
+    fn new(levels: Vec<f64>) -> Self {
+        let dead = vec![false; levels.len()];
+        let rng = Rng::with_seed(20_261_121);
+        let (crashes, codes) = (Vec::new(), Vec::new());
+        Self { levels, dead, crashes, codes, confirmation: None, noise: 0.005, rng, asked: Vec::new() }
+    }
+
+    /// A line of `candidates` commits on which each (position, log ratio) changes the level from there on.
+    fn line(candidates: usize, steps: &[(usize, f64)]) -> Self {
+        Self::over(&History::line(candidates), steps)
+    }
+
+    fn over(history: &History, steps: &[(usize, f64)]) -> Self {
+        let level = |at: usize| steps.iter().filter(|(k, _)| history.contains(at, *k)).map(|(_, step)| step).sum();
+        Self::new((0..=history.bad()).map(level).collect())
+    }
+
+    fn seeded(mut self, seed: usize) -> Self {
+        self.rng = Rng::with_seed(seed as u64);
+        self
+    }
+
+    fn search(&mut self) -> Conclusion {
+        let history = History::line(self.levels.len() - 1);
+        self.search_in(&history, &Settings::new(0.01, Direction::Worse))
+    }
+
+    fn search_in(&mut self, history: &History, settings: &Settings) -> Conclusion {
+        let Ok(conclusion) = bisect(history, settings, self);
+        conclusion
+    }
+
+    fn builds(&self) -> usize {
+        self.asked.iter().filter(|question| matches!(question, Question::Look(_))).count()
+    }
+
+    fn measured(&self, commit: usize) -> bool {
+        self.asked.iter().any(|question| matches!(question, Question::Pairs(_, at, _) if *at == commit))
+    }
+
+    fn draw(&mut self, reference: usize, commit: usize, count: usize) -> Vec<f64> {
+        let shift = self.levels[commit] - self.levels[reference];
+        let mut normal = || (-2.0 * (1.0 - self.rng.f64()).ln()).sqrt() * (TAU * self.rng.f64()).cos();
+        (0..count).map(|_| shift + self.noise * normal()).collect()
+    }
+}
+
+impl Evidence for Scripted {
+    type Stop = Infallible;
+
+    fn look(&mut self, commit: usize) -> Result<bool, Infallible> {
+        assert!(!self.asked.contains(&Question::Look(commit)), "{commit} is looked at twice");
+        self.asked.push(Question::Look(commit));
+        Ok(!self.dead[commit])
+    }
+
+    fn same_code(&mut self, one: usize, other: usize) -> Result<bool, Infallible> {
+        self.asked.push(Question::SameCode(one, other));
+        Ok(!self.codes.is_empty() && self.codes[one] == self.codes[other])
+    }
+
+    fn pairs(&mut self, reference: usize, commit: usize, count: usize) -> Result<Option<Vec<f64>>, Infallible> {
+        assert!(!self.dead[commit] && !self.dead[reference] && count > 0);
+        self.asked.push(Question::Pairs(reference, commit, count));
+        Ok((!self.crashes.contains(&commit)).then(|| self.draw(reference, commit, count)))
+    }
+
+    fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, Infallible> {
+        self.asked.push(Question::Confirm(parent, commit));
+        let fresh = self.draw(parent, commit, 128);
+        let (verdict, change) = judge(&fresh, 0.01);
+        Ok(self.confirmation.unwrap_or(match verdict {
+            Verdict::Rose | Verdict::Fell => Confirmation::Changed { estimate: change.estimate },
+            Verdict::Same => Confirmation::Below,
+            Verdict::Open => Confirmation::Open,
+        }))
+    }
+
+    fn build_seconds(&self, _: usize) -> f64 {
+        20.0
+    }
+
+    fn pair_seconds(&self) -> f64 {
+        0.05
+    }
+
+    fn see(&mut self, view: &View<'_>) {
+        let mass: f64 = view.posterior.iter().sum();
+        assert!(mass == 0.0 || (mass - 1.0).abs() < 1e-9, "{mass}");
+        assert!(view.builds_left.is_finite() && view.pairs_left.is_finite());
+    }
+}
+
+/// ceil(log2(n)).
+fn bits(n: usize) -> usize {
+    n.next_power_of_two().trailing_zeros() as usize
+}
+
+/// Asserts that one commit, and nothing else, is found.
+#[track_caller]
+fn assert_only(conclusion: &Conclusion, culprit: usize) {
+    let found: Vec<&[usize]> = conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect();
+    assert_eq!(found, [&[culprit][..]], "{conclusion:?}");
+    assert!(conclusion.undecided.is_empty(), "{conclusion:?}");
+    assert!(conclusion.culprits[0].probability >= 0.99, "{conclusion:?}");
+}

@@ -1,0 +1,74 @@
+//! Owns the tests of same code, of how a search ends without an answer, and of repeating one.
+
+use super::*;
+
+#[test]
+fn ends_of_the_same_code_need_no_pairs() {
+    let mut world = Scripted::line(8, &[]);
+    world.codes = vec![0; 9];
+    let conclusion = world.search();
+    assert_eq!(conclusion.gate, Gate::SameCode);
+    assert_eq!(world.asked, [Question::Look(0), Question::Look(8), Question::SameCode(0, 8)]);
+}
+
+#[test]
+fn commits_that_change_no_code_need_no_pairs() {
+    for culprit in [1, 2, 17, 31, 33, 63, 64] {
+        // Two codes only: every other commit is documentation.
+        let mut world = Scripted::line(64, &[(culprit, 0.02)]);
+        world.codes = (0..=64).map(|at| usize::from(at >= culprit)).collect();
+        let conclusion = world.search();
+        assert_only(&conclusion, culprit);
+        let measured: Vec<usize> = (0..=64).filter(|at| world.measured(*at)).collect();
+        assert_eq!(measured.len(), 1, "{measured:?}");
+        assert!(world.builds() <= bits(64) + 2, "{}", world.builds());
+    }
+}
+
+#[test]
+fn no_step_lies_between_commits_of_one_code() {
+    let mut world = Scripted::line(40, &[(25, 0.02)]);
+    world.codes = (0..=40).map(|at| at / 8 * 8 + usize::from(at >= 25)).collect();
+    let conclusion = world.search();
+    assert_only(&conclusion, 25);
+}
+
+#[test]
+fn an_end_that_cannot_be_measured_ends_the_search() {
+    for end in [0, 8] {
+        let mut world = Scripted::line(8, &[(4, 0.02)]);
+        world.dead[end] = true;
+        assert_eq!(world.search().gate, Gate::EndUnusable { end });
+    }
+    let mut world = Scripted::line(8, &[(4, 0.02)]);
+    world.crashes = vec![8];
+    assert_eq!(world.search().gate, Gate::EndUnusable { end: 8 });
+}
+
+#[test]
+fn the_budget_ends_in_the_smallest_set_that_is_sure() {
+    let mut world = Scripted::line(64, &[(30, 0.02)]);
+    world.noise = 0.03;
+    let settings = Settings { most_pairs: 200, ..Settings::new(0.01, Direction::Worse) };
+    let conclusion = world.search_in(&History::line(64), &settings);
+    assert!(conclusion.culprits.is_empty(), "{conclusion:?}");
+    let undecided = &conclusion.undecided[0];
+    assert!(undecided.why == Why::Budget && undecided.probability >= 0.99 && undecided.commits.contains(&30));
+    assert!(conclusion.sections[0].pairs < 200 + 160, "{conclusion:?}");
+}
+
+#[test]
+fn a_history_without_candidates_is_one_code() {
+    assert_eq!(Scripted::line(0, &[]).search().gate, Gate::SameCode);
+}
+
+#[test]
+fn the_same_answers_get_the_same_questions() {
+    let run = || {
+        let mut world = Scripted::line(100, &[(37, 0.03), (71, -0.015)]).seeded(5);
+        world.dead = (0..=100).map(|at| at % 7 == 3).collect();
+        let conclusion = world.search();
+        (conclusion, world.asked)
+    };
+    assert_eq!(run(), run());
+}

@@ -1,0 +1,81 @@
+//! One build of a workload by itself: what its exact passes say, and how its machine code stands to another's.
+
+use crate::comparison::Code;
+use crate::pass::{PassEnd, PassName, PassResult};
+use crate::plugin::build::{PluginFailure, Prepared};
+use crate::plugin::catalog::WorkloadInfo;
+use crate::plugin::code::{self, Sameness};
+use crate::plugin::elf;
+use crate::protocol::Reply;
+use crate::record::assemble::{self, Facts};
+use crate::record::{JobRecord, PluginFile};
+use crate::scenario::Job;
+
+/// The passes of one build put together. Timing is the pairs' business: the job is measured when it is profiled and
+/// counted.
+pub(crate) fn record(
+    job: &Job,
+    prepared: Result<&Prepared, &PluginFailure>,
+    info: Option<&WorkloadInfo>,
+    mut ends: Vec<PassEnd>,
+    iteration_ns: Option<f64>,
+    interrupted: bool,
+) -> JobRecord {
+    let mut job = job.clone();
+    job.settings.rounds = 0;
+    let plugin = match prepared {
+        Ok(prepared) => PluginFile {
+            path: prepared.path.display().to_string(),
+            hash: Some(prepared.hash.clone()),
+            git: Some(prepared.git.clone()),
+        },
+        Err(_) => PluginFile { path: job.plugin.clone(), hash: None, git: None },
+    };
+    // The profile that was disturbed least tells most about where the time goes.
+    ends.sort_by(|one, other| profiled_ns(one).total_cmp(&profiled_ns(other)));
+    assemble::job(Facts {
+        job: &job,
+        info,
+        plugin,
+        ends: ends.iter().collect(),
+        seed: 0,
+        iteration_ns,
+        interrupted: interrupted && ends.len() < 3,
+    })
+}
+
+/// Where the code of the workload begins, as a counting pass found it.
+pub(crate) fn beginnings(ends: &[PassEnd]) -> Option<Vec<u64>> {
+    ends.iter().find_map(|end| match &end.result {
+        PassResult::Reply(reply) => Some(reply.as_count()?.code.clone()),
+        _ => None,
+    })
+}
+
+/// What the machine code of two libraries says, from where the workload begins in each; nothing where a library cannot
+/// be read.
+pub(crate) fn machine_code([a, b]: [&Prepared; 2], beginnings: [&[u64]; 2]) -> Option<Code> {
+    let (a_file, b_file) = (std::fs::read(&a.library).ok()?, std::fs::read(&b.library).ok()?);
+    let (a_needs, b_needs) = (elf::elsewhere(&a_file), elf::elsewhere(&b_file));
+    if a_needs != b_needs || a_needs.beside_itself() {
+        return Some(Code::Unknown("the sides may load different libraries".to_owned()));
+    }
+    let compared = code::compare(&a_file, &b_file, beginnings[0], beginnings[1]);
+    Some(match compared {
+        Ok(Sameness::Same { .. }) => Code::OnlyLayout,
+        Ok(Sameness::Changed(changes)) => Code::Changed(changes),
+        Ok(Sameness::Unknown(why)) => Code::Unknown(why),
+        Err(error) => Code::Unknown(error.to_string()),
+    })
+}
+
+/// Time per iteration of a profile; infinite for other passes, so that profiles are sorted first.
+fn profiled_ns(end: &PassEnd) -> f64 {
+    match (&end.pass, &end.result) {
+        (PassName::Profile, PassResult::Reply(reply)) => match &**reply {
+            Reply::Profiled(profile) => profile.run_ns as f64 / profile.iterations.max(1) as f64,
+            _ => f64::INFINITY,
+        },
+        _ => f64::INFINITY,
+    }
+}
