@@ -80,7 +80,9 @@ pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
         .subsequent_indent(&spaces)
         .break_words(false)
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    textwrap::fill(text.trim(), options)
+    // A number stays with its percent sign.
+    const TOGETHER: &str = "\u{a0}%";
+    textwrap::fill(&text.trim().replace(" %", TOGETHER), options).replace(TOGETHER, " %")
 }
 
 /// The beginning of a long text; the record has all of it.

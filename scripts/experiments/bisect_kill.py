@@ -33,6 +33,11 @@ def tree(root):
     return digest.hexdigest()
 
 
+def size(folder):
+    """Bytes of state on disk."""
+    return sum(path.stat().st_size for path in (folder / "cache/orch/bisect").glob("*/journal.jsonl"))
+
+
 def workers(mark):
     """Processes that carry the environment of this script's runs."""
     found = []
@@ -79,6 +84,10 @@ def main():
             with open(folder / "log", "w+") as log, open(folder / "out", "w+") as out:
                 run = subprocess.Popen(command, cwd=folder / "user", env=environment, stdout=out, stderr=log)
                 try:
+                    if kills == 0:
+                        # The first build compiles the SDK and takes longest: kills before its end would all be the same.
+                        while run.poll() is None and size(folder) < 2000:
+                            time.sleep(0.05)
                     run.wait(rng.uniform(0.0, arguments.longest) if kills < arguments.kills else None)
                 except subprocess.TimeoutExpired:
                     run.send_signal(signal.SIGKILL)
@@ -91,11 +100,10 @@ def main():
                 # Written when a build ends, so a build that is repeated writes it again.
                 when = note.stat().st_mtime_ns
                 repeated += notes.setdefault(note.name, when) != when
-            started = list((folder / "cache/orch/bisect").glob("*/journal.jsonl"))
-            print(f"kill {kills}: {len(notes)} builds noted, state {sum(path.stat().st_size for path in started)} bytes", flush=True)
+            print(f"kill {kills}: {len(notes)} builds noted, state {size(folder)} bytes", flush=True)
             if run.returncode != -signal.SIGKILL:
                 break
-            command = resume if started else first
+            command = resume if size(folder) else first
         problems = []
         report = json.loads(answer) if answer else {}
         if run.returncode != (1 if expected else 0):

@@ -5,7 +5,8 @@
 
 The kernel is a loop of 1000 rounds. The planted commit makes it 1050 (`time`: 5 %), or allocates one block more
 (`allocation`); its output stays. Some of the other commits do not build until the next one, some touch only documents,
-some only spell the kernel differently, some add functions to the same library that the kernel does not call. Tags: `good`,
+some only spell the kernel differently, some add functions to the same library that the kernel does not call, and some
+change its machine code at no cost. Tags: `good`,
 `bad` and, where there is one, `culprit`. Prints what it made as JSON. Python's standard library and git only.
 """
 
@@ -72,6 +73,7 @@ use std::hint::black_box;
 
 pub fn sum(data: &[f32]) -> f32 {{
     let mut {name} = 0.0;
+    black_box({constant}u32);
 {waste}    for _ in 0..{rounds} {{
         {name} = products(black_box(data));
     }}
@@ -108,7 +110,7 @@ class Repository:
     def __init__(self, root, sdk):
         self.root = Path(root)
         self.root.mkdir(parents=True, exist_ok=True)
-        self.state = {"rounds": 1000, "waste": "", "name": "total", "remark": "The kernel.", "extra": "", "notes": "# Notes\n"}
+        self.state = {"rounds": 1000, "waste": "", "name": "total", "remark": "The kernel.", "constant": 0, "extra": "", "notes": "# Notes\n"}
         self.sdk = sdk
         self.count = 0
         self.git("init", "-q", "-b", "main")
@@ -130,7 +132,7 @@ class Repository:
 
     def commit(self, subject, broken=False):
         state = self.state
-        kernel = KERNEL.format(**{key: state[key] for key in ["rounds", "waste", "name", "remark"]})
+        kernel = KERNEL.format(**{key: state[key] for key in ["rounds", "waste", "name", "remark", "constant"]})
         self.write("bench/Cargo.toml", MANIFEST.format(sdk=self.sdk))
         self.write("bench/src/lib.rs", LIBRARY)
         self.write("bench/src/kernel.rs", kernel + ("\nfn half_written( {\n" if broken else ""))
@@ -144,7 +146,7 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
     def change(self, kind, number, rng):
-        """Changes the state in a way that does not change the kernel's code; returns the commit's subject."""
+        """Changes the state in a way that does not change what the kernel costs; returns the commit's subject."""
         state = self.state
         if kind == "docs":
             state["notes"] += f"- note {number}\n"
@@ -153,6 +155,9 @@ class Repository:
             state["name"] = rng.choice([name for name in ["total", "result", "value", "acc"] if name != state["name"]])
             state["remark"] = f"The kernel, written for the {number}th time."
             return "kernel: another name for the same"
+        if kind == "harmless":
+            state["constant"] = number
+            return f"kernel: number {number}"
         values = {"modulus": rng.randrange(50, 900), "shift": rng.randrange(1, 60), "factor": rng.randrange(3, 9999)}
         state["extra"] += EXTRA.format(number=number, **values)
         return f"extra: function {number}"
@@ -189,7 +194,7 @@ def main():
         culprit = position == at and arguments.plant != "none"
         subject = plant(repository, arguments.plant) if culprit else None
         if subject is None:
-            subject = repository.change(rng.choice(["docs", "spelling", "extra", "extra"]), position, rng)
+            subject = repository.change(rng.choice(["docs", "spelling", "extra", "harmless", "harmless"]), position, rng)
         beside = at - arguments.broken_neighbours <= position < at
         spared = position in (at - 1, at, arguments.commits)
         broken = beside or (rng.random() < arguments.broken and not spared)

@@ -9,7 +9,7 @@ use crate::git::Revision;
 use crate::judge::estimate::median;
 use crate::runner::event::{Event, Observer};
 use crate::runner::series::PairRecord;
-use crate::search::View;
+use crate::search::{Stage, View};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -108,37 +108,32 @@ impl Live {
 
     /// Where the search stands.
     pub(super) fn see(&mut self, view: &View<'_>, ground: &Ground, pair_seconds: f64, build_seconds: f64) {
-        let mut order: Vec<usize> =
-            (0..view.posterior.len()).filter(|position| view.posterior[*position] > 0.0).collect();
-        order.sort_by(|one, other| view.posterior[*other].total_cmp(&view.posterior[*one]));
-        let left = Duration::from_secs_f64(
-            (view.builds_left * build_seconds + view.pairs_left * pair_seconds).clamp(0.0, 1e6),
-        );
-        let (more_builds, more_pairs) = (view.builds_left.ceil(), view.pairs_left.ceil());
-        let left = if more_builds + more_pairs > 0.0 {
-            let time = format::time(left.as_nanos() as f64);
-            format!("still to do: about {more_builds:.0} builds and {more_pairs:.0} pairs, {time}")
-        } else {
-            "nothing left to measure".to_owned()
-        };
-        self.table = order
-            .iter()
-            .take(ROWS)
-            .map(|&position| row(view.posterior[position], ground.revision(position)))
-            .chain([format!("{} builds, {} pairs; {left}\n", self.builds, self.pairs)])
-            .collect();
-        if let Some(&first) = order.first() {
-            let line = format!(
-                "most likely {} at {}; {left}",
-                ground.revision(first).short(),
-                format::percent(view.posterior[first])
-            );
-            if line != self.said {
-                self.log(&line);
-                self.said = line;
-            }
+        if view.stage == Stage::Gate {
+            let ends = (ground.revision(view.reference).short(), ground.revision(view.end).short());
+            self.table = format!("is there a change between {} and {}?\n", ends.0, ends.1);
+            return self.show();
+        }
+        let likely = |position: &usize| view.posterior[*position];
+        let mut order: Vec<usize> = (0..view.posterior.len()).filter(|at| likely(at) > 0.0).collect();
+        order.sort_by(|one, other| likely(other).total_cmp(&likely(one)));
+        let left = left(view, pair_seconds, build_seconds);
+        let rows = order.iter().take(ROWS).map(|at| row(likely(at), ground.revision(*at)));
+        let work = format!("{} builds, {} pairs; {left}\n", self.builds, self.pairs);
+        self.table = rows.chain([work]).collect();
+        if let Some(first) = order.first() {
+            let line =
+                format!("most likely {} at {}; {left}", named(ground.revision(*first)), format::percent(likely(first)));
+            self.say(line);
         }
         self.show();
+    }
+
+    /// Tells the log what it was not told just before.
+    fn say(&mut self, line: String) {
+        if line != self.said {
+            self.log(&line);
+            self.said = line;
+        }
     }
 
     /// How many commits come into question where numbers are exact.
@@ -169,6 +164,19 @@ impl Observer for Live {
             Event::BuildLine { line } if self.bar.is_some() => self.does(format::brief(line)),
             _ => {}
         }
+    }
+}
+
+/// What is still to be done, as far as one can tell.
+fn left(view: &View<'_>, pair_seconds: f64, build_seconds: f64) -> String {
+    let (builds, pairs) = (view.builds_left.ceil(), view.pairs_left.ceil());
+    let seconds = (builds * build_seconds + pairs * pair_seconds).clamp(0.0, 1e6);
+    let time = format::time(Duration::from_secs_f64(seconds).as_nanos() as f64);
+    match (builds > 0.0, pairs > 0.0) {
+        (true, true) => format!("still to do: about {builds:.0} builds and {pairs:.0} pairs, {time}"),
+        (true, false) => format!("still to do: about {builds:.0} builds, {time}"),
+        (false, true) => format!("still to do: about {pairs:.0} pairs, {time}"),
+        (false, false) => "nothing left to measure".to_owned(),
     }
 }
 
