@@ -81,10 +81,13 @@ fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {
         Code::Different => (&[], "the machine code was not compared".to_owned()),
         Code::Unknown(why) => (&[], format!("the machine code could not be compared: {why}")),
     };
+    // That a function refers to other data says least: where data end is not known, so more than its own is compared.
+    let mut changes: Vec<&Change> = changes.iter().collect();
+    changes.sort_by_key(|change| change.kind == ChangeKind::Data);
     Explained {
         culprit,
         others: others.collect(),
-        functions: changes.iter().take(FUNCTIONS).map(function).collect(),
+        functions: changes.iter().take(FUNCTIONS).map(|change| function(change)).collect(),
         more_functions: changes.len().saturating_sub(FUNCTIONS),
         code,
     }

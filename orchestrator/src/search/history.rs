@@ -53,10 +53,11 @@ impl Positions {
     }
 
     /// Ascending.
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(at, word)| {
-            let word = *word;
-            (0..WORD).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * WORD + bit)
+            let without_lowest = |word: &u64| Some(word & (word - 1)).filter(|rest| *rest != 0);
+            std::iter::successors(Some(*word).filter(|word| *word != 0), without_lowest)
+                .map(move |word| at * WORD + word.trailing_zeros() as usize)
         })
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn entropy(p: f64) -> f64 {
 /// exponentially for a Gaussian weight.
 pub(super) fn information(p: f64, snr: f64) -> f64 {
     let q = 1.0 - p;
-    if p <= 0.0 || q <= 0.0 || snr <= 0.0 || snr.is_nan() {
+    if p <= 0.0 || q <= 0.0 || snr.is_nan() || snr <= 0.0 {
         return 0.0;
     }
     let snr = snr.min(40.0);

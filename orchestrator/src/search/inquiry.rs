@@ -3,7 +3,7 @@
 
 use super::history::{History, Positions};
 use super::{Evidence, Settings};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known about whether a commit can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) struct Known {
     uses: Vec<Use>,
     /// Of each position: the smallest one known to run the same code.
     codes: Vec<usize>,
+    /// Pairs of commits, the smaller first, whose codes were found to differ.
+    different: BTreeSet<(usize, usize)>,
     /// Differences by (reference, commit).
     pairs: BTreeMap<(usize, usize), Vec<f64>>,
     /// Commits looked at, and how many of them could not be used: merges that are never built are neither.
@@ -31,6 +33,7 @@ impl Known {
         Self {
             uses: vec![Use::Unseen; positions],
             codes: (0..positions).collect(),
+            different: BTreeSet::new(),
             pairs: BTreeMap::new(),
             looks: 0,
             failures: 0,
@@ -119,8 +122,13 @@ impl<E: Evidence> Inquiry<'_, E> {
 
     /// Whether both, usable, run the same code. What follows from earlier answers is not asked.
     pub(super) fn same_code(&mut self, one: usize, other: usize) -> Result<bool, E::Stop> {
-        if self.known.code(one) != self.known.code(other) && self.evidence.same_code(one, other)? {
-            self.known.equate(one, other);
+        let key = (one.min(other), one.max(other));
+        if self.known.code(one) != self.known.code(other) && !self.known.different.contains(&key) {
+            if self.evidence.same_code(one, other)? {
+                self.known.equate(one, other);
+            } else {
+                self.known.different.insert(key);
+            }
         }
         Ok(self.known.code(one) == self.known.code(other))
     }

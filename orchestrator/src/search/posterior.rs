@@ -7,9 +7,11 @@
 //! A new level has V = 0.05^2. The reference's level is exactly 0 but for the reference's own build effect, which
 //! every difference to it shares: V = tau^2 (the same as commit 0 with m = 0 and infinitely many pairs).
 //!
-//! Behind the first step there may be a second one, k2, that shows only where k does: three groups, with prior 0.15 for
-//! the two-step history. Without it two steps pass for a large build effect, or for one step between them. What counts is
-//! k, the first; a first level within half of the margin is no step, and its share of ML is left out.
+//! Behind the first step there may be a second one, k2, that shows only where k does, or on a branch beside it: each
+//! group (k, k2, both) has a level of its own, with prior 0.15 for such histories. Without it two steps pass for a large
+//! build effect, or for one step between them. What counts is k, the first; a first level within the margin is no step,
+//! and its share of ML is left out: else the reference's build effect, which all commits before the step share, passes for
+//! a step of the first of them.
 
 use super::Settings;
 use super::history::{History, Positions};
@@ -91,6 +93,8 @@ pub(super) struct Posterior {
     pub(super) variance: f64,
     /// Expected tau^2 (squared log ratio).
     pub(super) tau_squared: f64,
+    /// Of each position: P(k) times the tau^2 expected under k.
+    tau_shares: Vec<f64>,
 }
 
 /// Returns what is known about every code of the segment's usable commits, by their first commit.
@@ -168,7 +172,17 @@ struct Division {
 impl Division {
     /// Whether `second` shows only where `self` does, and not everywhere there.
     fn is_before(&self, second: &Self) -> bool {
-        self.shows != second.shows && self.shows.iter().zip(&second.shows).all(|(one, other)| *one || !*other)
+        self.shows != second.shows && !second.shows_without(self)
+    }
+
+    /// Whether some code shows this step and lacks the other.
+    fn shows_without(&self, other: &Self) -> bool {
+        self.shows.iter().zip(&other.shows).any(|(one, other)| *one && !*other)
+    }
+
+    /// Whether the two are on branches beside each other.
+    fn is_beside(&self, other: &Self) -> bool {
+        self.shows_without(other) && other.shows_without(self)
     }
 }
 
@@ -177,7 +191,7 @@ struct Weighed {
     /// (w, m) of each code.
     levels: Vec<(f64, f64)>,
     tau_squared: f64,
-    /// Half of the margin (log ratio): what is smaller is no step.
+    /// The margin (log ratio): what is smaller is no step.
     least_step: f64,
     log_common: f64,
 }
@@ -197,26 +211,40 @@ impl Weighed {
         sums
     }
 
-    /// log ML of a division, and the height of its step: one step, or two with any of the divisions behind it.
-    fn judge(&self, first: &Division, all: &[Division]) -> (f64, f64) {
+    /// log ML of a division, and the height of its step: one step, or two with any of the divisions behind or beside it.
+    /// Of two beside each other the earlier position is the one to be found; the other is left to the right side of it.
+    fn judge(&self, first: usize, all: &[Division]) -> (f64, f64) {
         let shared = STEP * STEP;
-        let old = self.log_common + self.sums(|at| !first.shows[at]).log_ml(self.tau_squared);
-        let risen = self.sums(|at| first.shows[at]);
-        let mut alone = 1.0;
-        let mut terms = Vec::new();
-        for second in all.iter().filter(|second| first.is_before(second)) {
-            let middle = self.sums(|at| first.shows[at] && !second.shows[at]);
-            let last = self.sums(|at| second.shows[at]);
-            let share = SECOND * second.prior;
+        let one = &all[first];
+        let (mut alone, mut terms) = (1.0, Vec::new());
+        let others = all.iter().enumerate();
+        for (_, two) in others.filter(|(at, two)| one.is_before(two) || (first < *at && one.is_beside(two))) {
+            let share = SECOND * two.prior;
             alone -= share;
-            let log = (share * middle.beyond(self.least_step, shared)).max(f64::MIN_POSITIVE).ln();
-            terms.push((old + log + middle.log_ml(shared) + last.log_ml(shared), middle.mean(shared)));
+            terms.push(self.judge_two(one, two, share));
         }
-        terms.push((old + alone.ln() + risen.log_ml(shared), risen.mean(shared)));
+        let (old, risen) = (self.sums(|at| !one.shows[at]), self.sums(|at| one.shows[at]));
+        let log = alone.ln() + old.log_ml(self.tau_squared) + risen.log_ml(shared);
+        terms.push((log, risen.mean(shared)));
         let largest = terms.iter().fold(f64::NEG_INFINITY, |top, (log, _)| top.max(*log));
         let mass: f64 = terms.iter().map(|(log, _)| (log - largest).exp()).sum();
         let height: f64 = terms.iter().map(|(log, step)| (log - largest).exp() * step).sum();
-        (largest + mass.ln(), height / mass)
+        (self.log_common + largest + mass.ln(), height / mass)
+    }
+
+    /// log of prior `share` and ML, and the height of the first step; each group has a level of its own.
+    fn judge_two(&self, one: &Division, two: &Division, share: f64) -> (f64, f64) {
+        let shared = STEP * STEP;
+        let old = self.sums(|at| !one.shows[at] && !two.shows[at]);
+        let first = self.sums(|at| one.shows[at] && !two.shows[at]);
+        let both = self.sums(|at| one.shows[at] && two.shows[at]);
+        let beside = self.sums(|at| !one.shows[at] && two.shows[at]);
+        let mut log = share.ln() + old.log_ml(self.tau_squared) + both.log_ml(shared);
+        for group in [first, beside].into_iter().filter(|group| group.w > 0.0) {
+            let beyond = group.beyond(self.least_step, shared).max(f64::MIN_POSITIVE);
+            log += beyond.ln() + group.log_ml(shared);
+        }
+        (log, first.mean(shared))
     }
 }
 
@@ -249,14 +277,16 @@ impl Posterior {
         let levels: Vec<Level> = codes.iter().filter(|code| code.is_measured()).map(|code| code.level).collect();
         let variance = pooled_variance(&levels);
         let divisions = divisions(history, segment, &codes, &settings.prior);
-        let least = settings.margin.ln_1p() / 2.0;
+        let least = settings.margin.ln_1p();
         let mut judged = Vec::new();
         for (tau, prior) in taus(settings.tau) {
             let weighed = Weighed::at(&levels, variance, (tau, prior), least);
-            judged.extend(divisions.iter().map(|division| (division, tau, weighed.judge(division, &divisions))));
+            let judge = |(at, division)| (division, tau, weighed.judge(at, &divisions));
+            judged.extend(divisions.iter().enumerate().map(judge));
         }
-        let mut posterior =
-            Self { by_position: vec![0.0; history.positions()], codes, step: 0.0, variance, tau_squared: 0.0 };
+        let nothing = vec![0.0; history.positions()];
+        let (by_position, tau_shares) = (nothing.clone(), nothing);
+        let mut posterior = Self { by_position, codes, step: 0.0, variance, tau_squared: 0.0, tau_shares };
         posterior.weigh(&judged, &settings.prior);
         posterior
     }
@@ -269,14 +299,15 @@ impl Posterior {
                 let mass = prior.get(*k).copied().unwrap_or(1.0) * (log - largest).exp();
                 self.by_position[*k] += mass;
                 self.step += mass * step;
-                self.tau_squared += mass * tau * tau;
+                self.tau_shares[*k] += mass * tau * tau;
                 total += mass;
             }
         }
         if total > 0.0 {
             self.by_position.iter_mut().for_each(|mass| *mass /= total);
+            self.tau_shares.iter_mut().for_each(|share| *share /= total);
             self.step /= total;
-            self.tau_squared /= total;
+            self.tau_squared = self.tau_shares.iter().sum();
         }
     }
 
@@ -293,5 +324,57 @@ impl Posterior {
     /// P(the commit shows the step).
     pub(super) fn shows(&self, history: &History, commit: usize) -> f64 {
         history.contained(commit).iter().map(|k| self.by_position[k]).sum::<f64>().min(1.0)
+    }
+
+    /// The larger of the tau^2 expected if the commit shows the step, and if it does not.
+    ///
+    /// Often an unlikely side lives on a large tau only, and then more pairs cannot refute it, however small tau is on
+    /// the likely one.
+    pub(super) fn tau_squared_at(&self, history: &History, commit: usize) -> f64 {
+        let shows = self.shows(history, commit);
+        let share: f64 = history.contained(commit).iter().map(|k| self.tau_shares[k]).sum();
+        let of = |share: f64, mass: f64| if mass > 1e-9 { share / mass } else { 0.0 };
+        of(share, shows).max(of(self.tau_squared - share, 1.0 - shows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ln of the normal density without ln(2 pi) / 2.
+    fn normal(x: f64, variance: f64) -> f64 {
+        -0.5 * variance.ln() - 0.5 * x * x / variance
+    }
+
+    #[test]
+    fn the_likelihood_of_a_group_is_that_of_a_shared_normal_level() {
+        let (shared, w, m) = (4e-4, [1e5, 2e4], [0.021, 0.013]);
+        let mut sums = Sums::default();
+        sums.add(w[0], m[0]);
+        let one = 0.5 * w[0].ln() + sums.log_ml(shared);
+        assert!((one - normal(m[0], 1.0 / w[0] + shared)).abs() < 1e-9);
+        // The second given the first: its mean is the posterior mean, its variance that and its own.
+        let second = normal(m[1] - sums.mean(shared), 1.0 / w[1] + shared / (1.0 + shared * w[0]));
+        sums.add(w[1], m[1]);
+        let both = 0.5 * (w[0].ln() + w[1].ln()) + sums.log_ml(shared);
+        assert!((both - one - second).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_level_that_nothing_shares_is_zero() {
+        let mut sums = Sums::default();
+        sums.add(100.0, 0.1);
+        assert!((0.5 * 100f64.ln() + sums.log_ml(0.0) - normal(0.1, 0.01)).abs() < 1e-12);
+        assert_eq!(sums.mean(0.0), 0.0);
+    }
+
+    #[test]
+    fn a_measured_build_effect_moves_the_prior() {
+        let mean = |measured| taus(measured).iter().map(|(tau, weight)| tau * weight).sum::<f64>();
+        assert!(mean(Some(0.01)) > 0.008 && mean(Some(0.0)) < 4e-4 && mean(None) < 1e-3);
+        for measured in [None, Some(0.0), Some(0.003)] {
+            assert!((taus(measured).iter().map(|(_, weight)| weight).sum::<f64>() - 1.0).abs() < 1e-12);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Owns the whole procedure: gate, search, confirmation, and the same again on both sides of a step.
 
-use super::inquiry::{Inquiry, Known};
+use super::history::Positions;
+use super::inquiry::{Inquiry, Known, Use};
 use super::section::{Hunt, Located, Step};
 use super::{Conclusion, Confirmation, Culprit, Estimate, Evidence, Gate, History, Section, Settings, Undecided, Why};
 
@@ -20,7 +21,8 @@ pub fn bisect<E: Evidence>(history: &History, settings: &Settings, evidence: &mu
         if search.steps < settings.most_steps
             && let Some(step) = search.section(reference, end)?
         {
-            todo.extend([(step.shown, end), (reference, step.parent)].into_iter().filter(|(from, to)| from != to));
+            let sides = [(step.shown, end), (reference, step.parent)].into_iter().filter(|(from, to)| from != to);
+            todo.extend(sides.chain(search.beside(reference, &step)));
         }
     }
     Ok(search.conclude())
@@ -82,10 +84,31 @@ impl<E: Evidence> Search<'_, E> {
         Ok(step)
     }
 
+    /// Sections that narrow down a set with commits of branches that lack the section's reference: they could not be held
+    /// against it, but each branch can be held against where it left the commit before the step.
+    fn beside(&self, reference: usize, step: &Step) -> Vec<(usize, usize)> {
+        let Inquiry { history, settings, known, .. } = &self.inquiry;
+        let positions = history.positions();
+        let tells = |commit: usize| known.of(commit) != Use::Unusable && !settings.is_never(commit);
+        let lacks = |commit: usize| step.commits.contains(&commit) && !history.contains(commit, reference);
+        let branches = Positions::those(positions, |commit| tells(commit) && lacks(commit));
+        let left_at = |tip: usize| {
+            let shared = history.contained(tip).and(history.contained(step.parent));
+            history.fullest(&Positions::those(positions, |commit| shared.has(commit) && tells(commit)))
+        };
+        history.latest(&branches).into_iter().filter_map(|tip| left_at(tip).map(|base| (base, tip))).collect()
+    }
+
     fn conclude(mut self) -> Conclusion {
         if let Some(whole) = self.found.sections.first() {
             self.found.gate = whole.gate;
         }
+        let all = self.found.culprits.clone();
+        // A set in which a branch brought its culprit along is told by that culprit.
+        let narrows = |wide: &Culprit, own: &Culprit| {
+            own.commits.len() < wide.commits.len() && own.commits.iter().all(|commit| wide.commits.contains(commit))
+        };
+        self.found.culprits.retain(|wide| !all.iter().any(|own| narrows(wide, own)));
         self.found.culprits.sort_by_key(|culprit| culprit.shown);
         self.found.unusable = self.inquiry.known.unusable();
         self.found

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Values by position; `None` where a commit cannot be used.
-struct Counts {
+pub(super) struct Counts {
     values: Vec<Option<u64>>,
     reads: Vec<usize>,
 }
@@ -11,6 +11,11 @@ struct Counts {
 impl Counts {
     fn line(values: Vec<u64>) -> Self {
         Self { values: values.into_iter().map(Some).collect(), reads: Vec::new() }
+    }
+
+    pub(super) fn over(history: &History, culprit: usize, dead: &[bool]) -> Self {
+        let value = |at: usize| (!dead[at]).then(|| u64::from(history.contains(at, culprit)));
+        Self { values: (0..=history.bad()).map(value).collect(), reads: Vec::new() }
     }
 
     fn search(&mut self) -> ExactConclusion<u64> {

@@ -65,3 +65,52 @@ fn a_second_culprit_behind_the_first_is_found() {
     let names: Vec<&[usize]> = conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect();
     assert_eq!(names, [&[3][..], &[20]], "{conclusion:?}");
 }
+
+#[test]
+fn culprits_on_branches_beside_each_other_are_both_named() {
+    // 2, 3, 4 and 5, 6, 7 are branches, 8 their merge.
+    let history = diamonds(2, 3);
+    for (one, other) in [(3, 6), (2, 7), (4, 5)] {
+        for (first, second) in [(0.03, 0.02), (0.02, 0.03), (0.03, 0.03)] {
+            let mut world = Scripted::over(&history, &[(one, first), (other, second)]);
+            let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
+            let sets: Vec<&[usize]> = conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect();
+            assert_eq!(sets, [&[one][..], &[other]], "{conclusion:?}");
+            assert!(conclusion.undecided.is_empty(), "{conclusion:?}");
+        }
+    }
+}
+
+/// Each commit has one or two parents among the four before it; the last one merges all that is open.
+fn tangle(rng: &mut Rng, commits: usize) -> History {
+    let mut parents: Vec<Vec<usize>> = vec![vec![]];
+    for at in 1..commits {
+        let parent = |rng: &mut Rng| at - rng.usize(1..=at.min(4));
+        let mut own = vec![parent(rng)];
+        if rng.f64() < 0.4 {
+            own.push(parent(rng));
+        }
+        parents.push(own);
+    }
+    let open = (0..commits).filter(|at| !parents.iter().any(|own| own.contains(at))).collect();
+    parents.push(open);
+    History::new(&parents)
+}
+
+#[test]
+fn in_tangled_histories_with_failures_the_named_set_holds_the_culprit() {
+    let mut rng = Rng::with_seed(31);
+    for seed in 0..60 {
+        let commits = rng.usize(2..60);
+        let history = tangle(&mut rng, commits);
+        let culprit = rng.usize(1..=history.bad());
+        let mut world = Scripted::over(&history, &[(culprit, 0.03)]).seeded(seed);
+        world.dead = (0..=history.bad()).map(|at| at != 0 && at != history.bad() && rng.f64() < 0.15).collect();
+        let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
+        assert_eq!(conclusion.culprits.len(), 1, "{conclusion:?}");
+        assert!(conclusion.culprits[0].commits.contains(&culprit), "{culprit}: {conclusion:?}");
+        let mut values = super::exact::Counts::over(&history, culprit, &world.dead);
+        let Ok(exact) = bisect_exact(&history, &[], &mut values);
+        assert!(exact.culprits.len() == 1 && exact.culprits[0].commits.contains(&culprit), "{culprit}: {exact:?}");
+    }
+}

@@ -97,7 +97,9 @@ impl Evidence for Scripted {
     }
 
     fn same_code(&mut self, one: usize, other: usize) -> Result<bool, Infallible> {
-        self.asked.push(Question::SameCode(one, other));
+        let asked = [Question::SameCode(one, other), Question::SameCode(other, one)];
+        assert!(!self.asked.iter().any(|question| asked.contains(question)), "{one} and {other} are compared twice");
+        self.asked.push(asked[0]);
         Ok(!self.codes.is_empty() && self.codes[one] == self.codes[other])
     }
 
@@ -109,7 +111,7 @@ impl Evidence for Scripted {
 
     fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, Infallible> {
         self.asked.push(Question::Confirm(parent, commit));
-        let fresh = self.draw(parent, commit, 128);
+        let fresh = self.draw(parent, commit, 40);
         let (verdict, change) = judge(&fresh, 0.01);
         Ok(self.confirmation.unwrap_or(match verdict {
             Verdict::Rose | Verdict::Fell => Confirmation::Changed { estimate: change.estimate },

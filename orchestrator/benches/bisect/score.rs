@@ -1,0 +1,178 @@
+//! Owns what is counted over many histories of one kind, for this search and for plain binary search.
+
+use crate::world::{Kind, World};
+use orch::search::{Direction, History, Settings, bisect};
+use std::fmt::Write;
+
+/// What a search says of one history.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// Accused sets, with the probability that is claimed for them.
+    named: Vec<(Vec<usize>, f64)>,
+    /// Sets that are given where nobody is accused.
+    instead: Vec<Vec<usize>>,
+}
+
+/// Sums over histories.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Score {
+    histories: f64,
+    /// Every step named, in the smallest set, and nothing else.
+    right: f64,
+    /// Every step inside of a named set, and nothing else.
+    inside: f64,
+    /// Of the undecided: every step that is not named is in the set that is given instead.
+    held: f64,
+    /// Some named set without a step in it.
+    wrong: f64,
+    /// Nothing wrong, but not every step named.
+    undecided: f64,
+    builds: f64,
+    failed: f64,
+    pairs: f64,
+    confirming: f64,
+    seconds: f64,
+    sets: f64,
+    size: f64,
+    claimed: f64,
+    true_sets: f64,
+}
+
+impl Score {
+    fn add(&mut self, other: &Self) {
+        self.histories += other.histories;
+        self.right += other.right;
+        self.inside += other.inside;
+        self.held += other.held;
+        self.wrong += other.wrong;
+        self.undecided += other.undecided;
+        self.builds += other.builds;
+        self.failed += other.failed;
+        self.pairs += other.pairs;
+        self.confirming += other.confirming;
+        self.seconds += other.seconds;
+        self.sets += other.sets;
+        self.size += other.size;
+        self.claimed += other.claimed;
+        self.true_sets += other.true_sets;
+    }
+
+    fn of(world: &World, Answer { named, instead }: &Answer) -> Self {
+        let holds = |set: &[usize]| world.places.iter().any(|place| set.contains(place));
+        let smallest: Vec<Vec<usize>> = world.places.iter().map(|place| world.nameable(*place)).collect();
+        let sets: Vec<Vec<usize>> = named.iter().map(|(set, _)| set.clone()).collect();
+        let wrong = sets.iter().any(|set| !holds(set));
+        let inside = !wrong && world.places.iter().all(|place| sets.iter().any(|set| set.contains(place)));
+        let right = inside && sets.iter().all(|set| smallest.contains(set));
+        let either = |place: &usize| sets.iter().chain(instead).any(|set| set.contains(place));
+        let held = !wrong && !inside && world.places.iter().all(either);
+        let one = |holds: bool| f64::from(u8::from(holds));
+        Self {
+            histories: 1.0,
+            right: one(right),
+            inside: one(inside),
+            held: one(held),
+            wrong: one(wrong),
+            undecided: one(!wrong && !inside),
+            builds: world.builds as f64,
+            failed: world.failed as f64,
+            pairs: world.pairs as f64,
+            confirming: world.confirming as f64,
+            seconds: world.seconds,
+            sets: sets.len() as f64,
+            size: sets.iter().map(|set| set.len() as f64).sum(),
+            claimed: named.iter().map(|(_, claimed)| claimed).sum(),
+            true_sets: sets.iter().filter(|set| holds(set)).count() as f64,
+        }
+    }
+
+    /// Table head of `row`.
+    pub const HEAD: [&'static str; 11] = [
+        "right",
+        "inside",
+        "wrong",
+        "undecided",
+        "held in its set",
+        "builds (failed)",
+        "pairs + confirming",
+        "seconds",
+        "set",
+        "claimed",
+        "of these true",
+    ];
+
+    /// One table row, without its first cells.
+    pub fn row(&self) -> String {
+        let percent =
+            |part: f64, all: f64| if all > 0.0 { format!("{:.1}", 100.0 * part / all) } else { "-".to_owned() };
+        let mean = |sum: f64, all: f64| if all > 0.0 { sum / all } else { 0.0 };
+        let n = self.histories;
+        let mut row = String::new();
+        for part in [self.right, self.inside, self.wrong, self.undecided] {
+            let _ = write!(row, "{} | ", percent(part, n));
+        }
+        let _ = write!(row, "{} | ", percent(self.held, self.undecided));
+        let _ = write!(row, "{:.1} ({:.1}) | ", mean(self.builds, n), mean(self.failed, n));
+        let _ = write!(row, "{:.0} + {:.0} | ", mean(self.pairs, n), mean(self.confirming, n));
+        let _ = write!(row, "{:.0} | {:.2} | ", mean(self.seconds, n), mean(self.size, self.sets));
+        let _ = write!(row, "{} | {} |", percent(self.claimed, self.sets), percent(self.true_sets, self.sets));
+        row
+    }
+}
+
+/// Runs one kind of history many times, on two threads; seeds are the numbers of the histories.
+pub fn over(kind: &Kind, histories: usize, search: fn(&mut World) -> Answer) -> Score {
+    let part = |first: usize| {
+        let mut sum = Score::default();
+        for seed in (first..histories).step_by(2) {
+            let mut world = World::new(kind, seed as u64);
+            let answer = search(&mut world);
+            sum.add(&Score::of(&world, &answer));
+        }
+        sum
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| part(1));
+        let mut sum = part(0);
+        if let Ok(other) = other.join() {
+            sum.add(&other);
+        }
+        sum
+    })
+}
+
+/// This search.
+pub fn ours(world: &mut World) -> Answer {
+    let history = History::line(world.kind.candidates);
+    let settings = Settings { tau: world.kind.told, ..Settings::new(world.kind.margin, Direction::Worse) };
+    let Ok(conclusion) = bisect(&history, &settings, world);
+    let named = conclusion.culprits.into_iter().map(|culprit| (culprit.commits, culprit.probability)).collect();
+    Answer { named, instead: conclusion.undecided.into_iter().map(|undecided| undecided.commits).collect() }
+}
+
+/// Plain binary search: the median of ten pairs against half of the jump between the ends, nearest commit that builds.
+pub fn plain(world: &mut World) -> Answer {
+    let (mut low, mut high) = (0, world.kind.candidates);
+    let jump = if world.build(low) && world.build(high) { median_of_ten(world, high) } else { 0.0 };
+    if jump < world.kind.margin {
+        return Answer::default();
+    }
+    let mut tried = vec![false; high + 1];
+    loop {
+        let middle = usize::midpoint(low, high);
+        let untried = (low + 1..high).filter(|at| !tried[*at]).min_by_key(|at| at.abs_diff(middle));
+        let Some(commit) = untried else { break };
+        tried[commit] = true;
+        if world.build(commit) {
+            if median_of_ten(world, commit) > jump / 2.0 { high = commit } else { low = commit }
+        }
+    }
+    Answer { named: vec![((low + 1..=high).collect(), 1.0)], instead: Vec::new() }
+}
+
+fn median_of_ten(world: &mut World, commit: usize) -> f64 {
+    let mut pairs = world.draw(0, commit, 10);
+    world.pairs += 10;
+    pairs.sort_by(f64::total_cmp);
+    (pairs[4] + pairs[5]) / 2.0
+}

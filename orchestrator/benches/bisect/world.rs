@@ -1,0 +1,137 @@
+//! Owns the simulated histories: steps, build effects, heavy-tailed pairs and builds that fail.
+
+use fastrand::Rng;
+use orch::search::{Confirmation, Evidence, Verdict, View, judge};
+use std::convert::Infallible;
+use std::f64::consts::TAU;
+
+/// One kind of history; sizes are log ratios, but for the margin, which is relative.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    pub candidates: usize,
+    /// Heights of the steps, at random places in this order.
+    pub steps: Vec<f64>,
+    /// Standard deviation of the core of the pair noise.
+    pub noise: f64,
+    /// Standard deviation over builds of one code.
+    pub tau: f64,
+    /// Share of commits that do not build.
+    pub dead: f64,
+    pub margin: f64,
+    /// What the search is told of the build effect.
+    pub told: Option<f64>,
+    pub build_seconds: f64,
+}
+
+impl Kind {
+    /// The usual one: one step, builds of 20 s.
+    pub fn single(candidates: usize, step: f64, noise: f64) -> Self {
+        let (steps, tau, dead) = (vec![step], 0.001, 0.0);
+        Self { candidates, steps, noise, tau, dead, margin: 0.01, told: None, build_seconds: 20.0 }
+    }
+}
+
+/// One history, and what was asked of it.
+pub struct World {
+    pub kind: Kind,
+    /// Places of the steps, ascending.
+    pub places: Vec<usize>,
+    levels: Vec<f64>,
+    pub dead: Vec<bool>,
+    rng: Rng,
+    pub builds: usize,
+    pub failed: usize,
+    /// Pairs of the search, and those of confirmations.
+    pub pairs: usize,
+    pub confirming: usize,
+    pub seconds: f64,
+}
+
+impl World {
+    pub fn new(kind: &Kind, seed: u64) -> Self {
+        let mut rng = Rng::with_seed(0x0b15_ec70 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut places: Vec<usize> = rng.choose_multiple(1..=kind.candidates, kind.steps.len());
+        places.sort_unstable();
+        let last = kind.candidates;
+        let shift =
+            |at: usize| places.iter().zip(&kind.steps).filter(|(place, _)| at >= **place).map(|(_, step)| step).sum();
+        let levels = (0..=last).map(shift).map(|level: f64| level + kind.tau * normal(&mut rng)).collect();
+        let dead = (0..=last).map(|at| at != 0 && at != last && rng.f64() < kind.dead).collect();
+        let kind = kind.clone();
+        Self { kind, places, levels, dead, rng, builds: 0, failed: 0, pairs: 0, confirming: 0, seconds: 0.0 }
+    }
+
+    /// `count` differences: nine in ten normal, the rest Student's t with two degrees of freedom.
+    pub fn draw(&mut self, reference: usize, commit: usize, count: usize) -> Vec<f64> {
+        let shift = self.levels[commit] - self.levels[reference];
+        self.seconds += 0.05 * count as f64;
+        (0..count).map(|_| shift + self.kind.noise * heavy(&mut self.rng)).collect()
+    }
+
+    /// Builds it: whether it can be measured.
+    pub fn build(&mut self, commit: usize) -> bool {
+        self.builds += 1;
+        self.failed += usize::from(self.dead[commit]);
+        self.seconds += self.kind.build_seconds;
+        !self.dead[commit]
+    }
+
+    /// The smallest set that could be named for a step at `place`.
+    pub fn nameable(&self, place: usize) -> Vec<usize> {
+        let parent = (0..place).rev().find(|at| !self.dead[*at]).unwrap_or(0);
+        let shown = (place..self.dead.len()).find(|at| !self.dead[*at]).unwrap_or(place);
+        (parent + 1..=shown).collect()
+    }
+}
+
+pub fn normal(rng: &mut Rng) -> f64 {
+    (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (TAU * rng.f64()).cos()
+}
+
+/// Standard normal in nine draws of ten, Student's t with two degrees of freedom in the tenth.
+pub fn heavy(rng: &mut Rng) -> f64 {
+    if rng.f64() < 0.9 { normal(rng) } else { normal(rng) / (-(1.0 - rng.f64()).ln()).sqrt() }
+}
+
+impl Evidence for World {
+    type Stop = Infallible;
+
+    fn look(&mut self, commit: usize) -> Result<bool, Infallible> {
+        Ok(self.build(commit))
+    }
+
+    fn same_code(&mut self, _: usize, _: usize) -> Result<bool, Infallible> {
+        Ok(false)
+    }
+
+    fn pairs(&mut self, reference: usize, commit: usize, count: usize) -> Result<Option<Vec<f64>>, Infallible> {
+        self.pairs += count;
+        Ok(Some(self.draw(reference, commit, count)))
+    }
+
+    /// As `orch compare`: 64 pairs, up to 256 where they do not tell.
+    fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, Infallible> {
+        let mut fresh = Vec::new();
+        for look in [16, 24, 32, 48, 64, 96, 128, 192, 256] {
+            fresh.extend(self.draw(parent, commit, look - fresh.len()));
+            let (verdict, change) = judge(&fresh, self.kind.margin);
+            self.confirming += usize::from(verdict != Verdict::Open || look == 256) * look;
+            match verdict {
+                Verdict::Rose | Verdict::Fell => return Ok(Confirmation::Changed { estimate: change.estimate }),
+                Verdict::Same => return Ok(Confirmation::Below),
+                Verdict::Open => {}
+            }
+        }
+        Ok(Confirmation::Open)
+    }
+
+    fn build_seconds(&self, _: usize) -> f64 {
+        self.kind.build_seconds
+    }
+
+    fn pair_seconds(&self) -> f64 {
+        0.05
+    }
+
+    fn see(&mut self, _: &View<'_>) {}
+}
