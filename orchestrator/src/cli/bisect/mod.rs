@@ -6,6 +6,7 @@ mod before;
 mod commits;
 mod conclude;
 mod live;
+mod outcome;
 mod readings;
 mod task;
 
@@ -27,8 +28,8 @@ use crate::search::{self, Evidence, Settings};
 use answers::{Answers, Wish};
 use ask::Ask;
 use commits::{Ground, Stop};
-use conclude::Found;
 use live::Live;
+use outcome::Found;
 use std::path::Path;
 use std::time::Instant;
 use task::Task;

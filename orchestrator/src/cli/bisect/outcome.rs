@@ -1,0 +1,177 @@
+//! What a search came to: found, a range, nothing, or undecided, and why.
+
+use super::answers::Answers;
+use super::commits::Stop;
+use super::task::Task;
+use crate::bisect::state::Probe;
+use crate::bisect::{Direction, Outcome};
+use crate::comparison::Change;
+use crate::format;
+use crate::search::{Conclusion, Estimate, ExactConclusion, ExactGate, Gate, Section, Undecided, Why};
+use serde_json::Value;
+
+/// What the search came to.
+pub(super) enum Found {
+    Time(Conclusion),
+    Exact(ExactConclusion<Box<Probe>>),
+}
+
+/// A located step, whatever kind the metric is.
+pub(super) struct Located {
+    pub(super) commits: Vec<usize>,
+    pub(super) parent: usize,
+    pub(super) shown: usize,
+    pub(super) probability: f64,
+}
+
+/// What both kinds of search have in common.
+pub(super) struct Summary {
+    pub(super) outcome: Outcome,
+    pub(super) reason: String,
+    pub(super) change: Option<Change>,
+    pub(super) located: Vec<Located>,
+    pub(super) open: Vec<Undecided>,
+    /// What else the reader has to know.
+    pub(super) notes: Vec<String>,
+}
+
+/// An end that cannot be measured is no result.
+fn unusable(answers: &Answers, position: usize) -> Stop {
+    let reason = answers.skipped(position).unwrap_or("it cannot be measured");
+    Stop::Unmeasurable { position, reason: reason.to_owned() }
+}
+
+/// A log ratio as a relative change; ends that are not known are null.
+fn relative(estimate: Estimate) -> Change {
+    let end = |log: f64| log.is_finite().then(|| log.exp_m1());
+    Change { estimate: estimate.estimate.exp_m1(), low: end(estimate.low), high: end(estimate.high) }
+}
+
+pub(super) fn of_time(task: &Task, answers: &Answers, conclusion: Conclusion) -> Result<Summary, Stop> {
+    let margin = format::percent(task.margin);
+    let of = |change: Estimate| format::change(change.estimate.exp_m1());
+    let (outcome, reason, change) = match conclusion.gate {
+        Gate::EndUnusable { end } => return Err(unusable(answers, end)),
+        Gate::SameCode => {
+            let reason = "both ends run the same machine code: what their times differ by is layout, not code";
+            (Outcome::None, reason.to_owned(), None)
+        }
+        Gate::Same { change } => {
+            (Outcome::None, format!("no change between the ends: {} lies inside ±{margin}", of(change)), Some(change))
+        }
+        Gate::OtherWay { change } => (Outcome::None, other_way(task, &of(change)), Some(change)),
+        Gate::Open { change } => {
+            let reason = format!("whether the ends differ by {margin} is still open at {}", of(change));
+            (Outcome::Undecided, reason, Some(change))
+        }
+        Gate::Different { change } => {
+            let (outcome, reason) = verdict(&conclusion);
+            (outcome, reason, Some(change))
+        }
+    };
+    let located = conclusion.culprits.iter().map(|culprit| Located {
+        commits: culprit.commits.clone(),
+        parent: culprit.parent,
+        shown: culprit.shown,
+        probability: culprit.probability,
+    });
+    Ok(Summary {
+        outcome,
+        reason,
+        change: change.map(relative),
+        located: located.collect(),
+        notes: still_open(task, answers, &conclusion.sections),
+        open: conclusion.undecided,
+    })
+}
+
+/// Parts beside a culprit of which it is not known whether they hold another one.
+fn still_open(task: &Task, answers: &Answers, sections: &[Section]) -> Vec<String> {
+    let note = |section: &Section| {
+        let Gate::Open { change } = section.gate else { return None };
+        let (from, to) = (answers.ground.revision(section.reference), answers.ground.revision(section.end));
+        Some(format!(
+            "whether there is another change of {} between {} and {} is open: {} after {} pairs",
+            format::percent(task.margin),
+            from.short(),
+            to.short(),
+            format::change(change.estimate.exp_m1()),
+            section.pairs
+        ))
+    };
+    sections.iter().skip(1).filter_map(note).collect()
+}
+
+/// What becomes of ends that differ.
+fn verdict(conclusion: &Conclusion) -> (Outcome, String) {
+    let several = conclusion.culprits.iter().any(|culprit| culprit.commits.len() > 1);
+    let layout = conclusion.undecided.iter().all(|open| open.why == Why::Layout);
+    match (conclusion.culprits.len(), several) {
+        (0, _) if layout => (Outcome::None, "layout, not code: no commit changed the code of this workload".to_owned()),
+        (0, _) => (Outcome::Undecided, "the ends differ, and no commit could be named".to_owned()),
+        (_, true) => (Outcome::Range, "some commits cannot be measured, so several come into question".to_owned()),
+        (1, false) => (Outcome::First, "one commit made a change, confirmed by fresh processes".to_owned()),
+        (count, false) => (Outcome::First, format!("{count} commits made a change, confirmed by fresh processes")),
+    }
+}
+
+fn other_way(task: &Task, change: &str) -> String {
+    let option = match task.direction {
+        Direction::Worse => "better",
+        Direction::Better => "worse",
+    };
+    format!(
+        "the bad end is not {} but the opposite: {change}; --direction {option} finds the commit",
+        word(task.direction)
+    )
+}
+
+fn word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Worse => "worse",
+        Direction::Better => "better",
+    }
+}
+
+pub(super) fn of_exact(
+    task: &Task,
+    answers: &Answers,
+    conclusion: ExactConclusion<Box<Probe>>,
+) -> Result<Summary, Stop> {
+    let located: Vec<Located> = conclusion
+        .culprits
+        .iter()
+        .map(|culprit| Located {
+            commits: culprit.commits.clone(),
+            parent: culprit.parent.0,
+            shown: culprit.shown.0,
+            probability: 1.0,
+        })
+        .collect();
+    let (good, bad) = (answers.value(0), answers.value(task.candidates()));
+    let change = match (good.as_f64(), bad.as_f64()) {
+        (Some(good), Some(bad)) if good != 0.0 => {
+            let change = bad / good - 1.0;
+            Some(Change { estimate: change, low: Some(change), high: Some(change) })
+        }
+        _ => None,
+    };
+    let several = located.iter().any(|located| located.commits.len() > 1);
+    let (outcome, reason) = match conclusion.gate {
+        ExactGate::EndUnusable { end } => return Err(unusable(answers, end)),
+        ExactGate::Same => (Outcome::None, format!("no change between the ends: {} at both", shown(&bad))),
+        ExactGate::OtherWay => (Outcome::None, other_way(task, &format!("{} to {}", shown(&good), shown(&bad)))),
+        ExactGate::Different if located.is_empty() => {
+            (Outcome::Undecided, "the ends differ, and no commit could be named".to_owned())
+        }
+        ExactGate::Different if several => {
+            (Outcome::Range, "some commits cannot be measured, so several come into question".to_owned())
+        }
+        ExactGate::Different => (Outcome::First, "counted exactly, at each commit that was built".to_owned()),
+    };
+    Ok(Summary { outcome, reason, change, located, open: Vec::new(), notes: Vec::new() })
+}
+
+fn shown(value: &Value) -> String {
+    value.as_f64().map_or_else(|| value.to_string(), format::number)
+}
