@@ -71,8 +71,8 @@ pub(crate) struct Report {
     pub(crate) measured: Vec<Measured>,
     pub(crate) reverted: Option<Reverted>,
     pub(crate) warnings: Vec<String>,
-    /// Builds and passes that were done, whenever that was.
-    pub(crate) work_ns: u64,
+    /// It was stopped before its end, and went on: `wall_ns` is only what it took since.
+    pub(crate) resumed: bool,
     pub(crate) wall_ns: u64,
 }
 

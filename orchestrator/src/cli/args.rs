@@ -96,11 +96,9 @@ pub(super) struct CompareOptions {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Without --workload, --good or --bad, the worst regression of the latest stored comparison is meant. \
+#[command(after_help = "Without --workload or --good, the worst regression of the latest stored comparison is meant. \
                         The working tree, the index and the branches are not touched: commits are built elsewhere. \
-                        Exit code: 1 found, 0 nothing to find, 125 undecided."
-)]
+                        Exit code: 1 found, 0 nothing to find, 125 undecided.")]
 pub(super) struct BisectOptions {
     /// The scenario [default: that of the comparison, scenarios/nightly.yaml, or the only scenario]
     pub(super) scenario: Option<PathBuf>,
@@ -110,7 +108,7 @@ pub(super) struct BisectOptions {
     /// A revision before the change
     #[arg(long, value_name = "REV")]
     pub(super) good: Option<String>,
-    /// A revision with the change
+    /// A revision with the change [default: HEAD, where --workload and --good are given]
     #[arg(long, value_name = "REV")]
     pub(super) bad: Option<String>,
     /// time, allocations, bytes, peak_bytes, digest, or a metric of the plugin [default: time]

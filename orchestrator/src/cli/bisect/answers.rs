@@ -53,8 +53,7 @@ pub(super) struct Answers<'a> {
     pub(super) codes: BTreeMap<(usize, usize), bool>,
     pub(super) confirmed: BTreeMap<(usize, usize), Confirmed>,
     pub(super) warnings: Vec<String>,
-    /// Time that builds and passes took, also before a kill.
-    pub(super) work: Duration,
+    pub(super) resumed: bool,
     ready: HashMap<usize, Ready>,
     series: HashMap<(usize, usize), Series>,
     build_seconds: Vec<f64>,
@@ -78,13 +77,13 @@ impl<'a> Answers<'a> {
             posterior: Vec::new(),
             random: fastrand::Rng::with_seed(seed ^ steps.len() as u64),
             state,
+            resumed: !steps.is_empty(),
             before: Before::new(steps),
             looks: BTreeMap::new(),
             measured: BTreeMap::new(),
             codes: BTreeMap::new(),
             confirmed: BTreeMap::new(),
             warnings: Vec::new(),
-            work: Duration::ZERO,
             ready: HashMap::new(),
             series: HashMap::new(),
             build_seconds: Vec::new(),
@@ -159,7 +158,6 @@ impl<'a> Answers<'a> {
                     (seconds, look)
                 }
             };
-            self.work += Duration::from_secs_f64(seconds);
             if look.built {
                 self.build_seconds.push(seconds);
             }
@@ -250,12 +248,10 @@ impl<'a> Answers<'a> {
         let ground = self.ground;
         let terms = Terms { cpus: ground.cpus, clock: ground.clock, mark: ground.mark, limits, control: false };
         let held = ground.measuring(self.live)?;
-        let begun = Instant::now();
         let mut quiet = Quiet(self.live);
         let outcome = versus::measure(&[one], &terms, &mut self.random, ground.interrupt, &mut quiet)
             .map_err(|error| Failure::system("the comparison ended early", &error))?;
         drop(held);
-        self.work += begun.elapsed();
         match outcome.workloads.into_iter().next() {
             Some(workload) if !outcome.interrupted => Ok(Confirmed { entries: outcome.entries, workload }),
             _ => Err(Stop::Interrupted),
@@ -326,16 +322,17 @@ impl Evidence for Answers<'_> {
         let mut differences = Vec::with_capacity(count);
         while differences.len() < count {
             let known = self.before.pairs.get_mut(&key).and_then(VecDeque::pop_front);
-            let pair = match (known, self.before.failed.remove(&key)) {
-                (Some(pair), _) => Some(pair),
-                (None, Some(message)) => {
-                    self.fails(commit, message);
-                    None
-                }
-                (None, None) => self.one_pair(reference, commit)?,
+            let pair = match known {
+                Some(pair) => Some(pair),
+                None => match self.before.failed.remove(&key) {
+                    Some(message) => {
+                        self.fails(commit, message);
+                        None
+                    }
+                    None => self.one_pair(reference, commit)?,
+                },
             };
             let Some(pair) = pair else { return Ok(None) };
-            self.work += Duration::from_nanos(pair.wall_ns);
             self.pair_seconds.push_back(pair.wall_ns as f64 / 1e9);
             if self.pair_seconds.len() > RECENT {
                 self.pair_seconds.pop_front();

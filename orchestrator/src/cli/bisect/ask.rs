@@ -35,13 +35,13 @@ pub(super) fn find(options: &BisectOptions) -> Result<Ask, Failure> {
     let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let place = options.scenario.as_ref().and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| here.join("x"));
     let results = options.results.clone().unwrap_or_else(|| project::root_of(&place).join("results"));
-    let texts = match (&options.workload, &options.good, &options.bad) {
-        (Some(workload), Some(good), Some(bad)) => Texts {
+    let texts = match (&options.workload, &options.good) {
+        (Some(workload), Some(good)) => Texts {
             scenario: options.scenario.clone().map_or_else(project::default_scenario, Ok)?,
             workload: workload.clone(),
             metric: options.metric.clone().unwrap_or_else(|| "time".to_owned()),
             good: good.clone(),
-            bad: bad.clone(),
+            bad: options.bad.clone().unwrap_or_else(|| "HEAD".to_owned()),
         },
         _ => from_latest(options, direction, &results)?,
     };
@@ -75,7 +75,10 @@ fn from_latest(options: &BisectOptions, direction: Direction, results: &Path) ->
     };
     let commit = |side: &comparison::Side| side.git.as_ref().and_then(|git| git.commit.clone()).unwrap_or_default();
     let (good, bad) = (commit(&comparison.a), commit(&comparison.b));
-    let scenario = comparison.scenario.as_ref().map(|scenario| PathBuf::from(&scenario.path)).unwrap_or_default();
+    let stored = comparison.scenario.as_ref().map(|scenario| PathBuf::from(&scenario.path)).unwrap_or_default();
+    // As it was written where the comparison was started.
+    let from_root = results.parent().unwrap_or(results).join(&stored);
+    let scenario = if !stored.exists() && from_root.exists() { from_root } else { stored };
     let texts = Texts {
         scenario: options.scenario.clone().unwrap_or(scenario),
         workload: entry.id.clone(),
@@ -157,19 +160,16 @@ fn worst<'a>(comparison: &'a Comparison, options: &BisectOptions, direction: Dir
 }
 
 fn nothing_stored(options: &BisectOptions, direction: Direction, results: &Path) -> Failure {
-    let missing: Vec<&str> = [
-        options.workload.is_none().then_some("--workload"),
-        options.good.is_none().then_some("--good"),
-        options.bad.is_none().then_some("--bad"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let missing: Vec<&str> =
+        [options.workload.is_none().then_some("--workload"), options.good.is_none().then_some("--good")]
+            .into_iter()
+            .flatten()
+            .collect();
     let kind = if direction == Direction::Better { "improvement" } else { "regression" };
     let of = options.workload.as_ref().map(|workload| format!(" of {workload}")).unwrap_or_default();
     Failure::Input(format!(
         "error: {} not given, and no comparison of two commits in {} has a {kind}{of}\n\
-         hint: orch bisect scenarios/nightly.yaml --workload ID --good REV --bad REV, or `orch compare REV REV` first",
+         hint: orch bisect scenarios/nightly.yaml --workload ID --good REV [--bad REV], or `orch compare REV REV` first",
         missing.join(" and "),
         results.display()
     ))

@@ -100,13 +100,9 @@ pub(super) fn report(
             .collect(),
         reverted,
         warnings,
-        work_ns: nanos(answers.work),
-        wall_ns: nanos(begun.elapsed()),
+        resumed: answers.resumed,
+        wall_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
     })
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn culprit(task: &Task, answers: &mut Answers, located: &Located, ends: Option<Change>) -> Result<Culprit, Stop> {
