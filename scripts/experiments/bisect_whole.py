@@ -24,7 +24,7 @@ def one(arguments, orch, kind, seed):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         made = subprocess.run([sys.executable, HERE / "history.py", folder / "user", "--commits", str(arguments.commits),
-                               "--plant", kind, "--seed", str(seed), "--sdk", arguments.sdk],
+                               "--plant", kind, "--percent", str(arguments.percent), "--seed", str(seed), "--sdk", arguments.sdk],
                               check=True, capture_output=True, text=True)
         expected = json.loads(made.stdout)
         before = tree(folder / "user")
@@ -54,6 +54,7 @@ def main():
     parser.add_argument("--sdk", required=True)
     parser.add_argument("--commits", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--percent", type=int, default=5, help="how much slower the planted commit is")
     parser.add_argument("--kinds", default="time,none,allocation")
     arguments = parser.parse_args()
     orch = str(Path(arguments.orch).resolve())

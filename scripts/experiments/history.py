@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes a git repository with a plugin crate and a known history, to try `orch bisect` on.
 
-    history.py FOLDER --commits 64 --plant time --at 41 --broken 0.2 --seed 7 --sdk plugins/sdk
+    history.py FOLDER --commits 64 --plant time --percent 5 --at 41 --broken 0.2 --seed 7 --sdk plugins/sdk
 
-The kernel is a loop of 1000 rounds. The planted commit makes it 1050 (`time`: 5 %), or allocates one block more
+The kernel is a loop of 1000 rounds. The planted commit makes it 1050 (`time`, 5 %), or allocates one block more
 (`allocation`); its output stays. Some of the other commits do not build until the next one, some touch only documents,
 some only spell the kernel differently, some add functions to the same library that the kernel does not call, and some
 change its machine code at no cost. Tags: `good`,
@@ -163,9 +163,9 @@ class Repository:
         return f"extra: function {number}"
 
 
-def plant(repository, what):
+def plant(repository, what, percent):
     if what == "time":
-        repository.state["rounds"] = 1050
+        repository.state["rounds"] = 1000 + 10 * percent
         return "kernel: more rounds"
     if what == "allocation":
         repository.state["waste"] = WASTE
@@ -179,6 +179,7 @@ def main():
     parser.add_argument("--commits", type=int, default=64, help="after the good end")
     parser.add_argument("--plant", choices=["time", "allocation", "none"], default="time")
     parser.add_argument("--at", type=int, help="position of the culprit, 1 is the first after the good end [default: random]")
+    parser.add_argument("--percent", type=int, default=5, help="how much slower the culprit is")
     parser.add_argument("--broken", type=float, default=0.2, help="share of commits that do not build")
     parser.add_argument("--broken-neighbours", type=int, default=0, help="commits before the culprit that do not build")
     parser.add_argument("--seed", type=int, default=1)
@@ -192,7 +193,7 @@ def main():
     made = []
     for position in range(1, arguments.commits + 1):
         culprit = position == at and arguments.plant != "none"
-        subject = plant(repository, arguments.plant) if culprit else None
+        subject = plant(repository, arguments.plant, arguments.percent) if culprit else None
         if subject is None:
             subject = repository.change(rng.choice(["docs", "spelling", "extra", "harmless", "harmless"]), position, rng)
         beside = at - arguments.broken_neighbours <= position < at

@@ -23,8 +23,9 @@ pub(crate) struct Header {
     pub(crate) started: String,
     pub(crate) seed: u64,
     pub(crate) repository: PathBuf,
-    /// The scenario's file, and the SHA-256 of its text.
+    /// The scenario's file, as the user wrote it, and the SHA-256 of its text.
     pub(crate) scenario: PathBuf,
+    pub(crate) shown: String,
     pub(crate) scenario_hash: String,
     pub(crate) workload: String,
     pub(crate) metric: String,
@@ -123,35 +124,47 @@ impl Kept {
     }
 }
 
+/// What there is to go on with.
+pub(crate) enum Newest {
+    Left(Box<Left>),
+    /// There are some, and somebody is at work on each.
+    AtWork,
+    None,
+}
+
 /// The newest state of a repository that nobody works on.
-pub(crate) fn newest(repository: &Path) -> io::Result<Option<Left>> {
+pub(crate) fn newest(repository: &Path) -> io::Result<Newest> {
+    let mut newest = Newest::None;
     let mut folders: Vec<PathBuf> =
         std::fs::read_dir(cache::subfolder("bisect")?)?.flatten().map(|entry| entry.path()).collect();
     // Names begin with the time.
     folders.sort();
     for folder in folders.into_iter().rev() {
-        if let Some(left) = read(&folder, repository)? {
-            return Ok(Some(left));
+        match read(&folder, repository)? {
+            Newest::Left(left) => return Ok(Newest::Left(left)),
+            Newest::AtWork => newest = Newest::AtWork,
+            Newest::None => {}
         }
     }
-    Ok(None)
+    Ok(newest)
 }
 
-/// `None`: another repository's, somebody's who is at work, or of another version of orch.
-fn read(folder: &Path, repository: &Path) -> io::Result<Option<Left>> {
+/// `None`: another repository's, or of another version of orch.
+fn read(folder: &Path, repository: &Path) -> io::Result<Newest> {
     let path = folder.join(FILE);
-    let Ok(text) = std::fs::read(&path) else { return Ok(None) };
-    let Ok(found) = journal::read::<Header, Step>(&text) else { return Ok(None) };
+    let Ok(text) = std::fs::read(&path) else { return Ok(Newest::None) };
+    let Ok(found) = journal::read::<Header, Step>(&text) else { return Ok(Newest::None) };
     if found.header.repository != repository || found.header.schema != SCHEMA {
-        return Ok(None);
+        return Ok(Newest::None);
     }
     let lines = Lines::open(&path)?;
     if !lines.claim() {
-        return Ok(None);
+        return Ok(Newest::AtWork);
     }
     // What stood there while somebody still wrote may be less than what stands there now.
     let text = std::fs::read(&path)?;
-    let Ok(found) = journal::read::<Header, Step>(&text) else { return Ok(None) };
+    let Ok(found) = journal::read::<Header, Step>(&text) else { return Ok(Newest::None) };
     lines.cut(found.whole)?;
-    Ok(Some(Left { header: found.header, steps: found.lines, kept: Kept { folder: folder.to_owned(), lines } }))
+    let kept = Kept { folder: folder.to_owned(), lines };
+    Ok(Newest::Left(Box::new(Left { header: found.header, steps: found.lines, kept })))
 }

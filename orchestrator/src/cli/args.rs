@@ -124,7 +124,7 @@ pub(super) struct BisectOptions {
     #[arg(long)]
     pub(super) verify_revert: bool,
     /// Goes on with the newest bisect of this repository that was stopped
-    #[arg(long, conflicts_with_all = ["workload", "good", "bad", "metric", "all", "seed", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["workload", "good", "bad", "metric", "direction", "all", "verify_revert", "dry_run", "retry_failed", "pairs", "results", "seed"])]
     pub(super) resume: bool,
     /// Prints the range, and about how many builds and how long it takes
     #[arg(long)]

@@ -73,7 +73,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
         _ => {
             let loaded = match asked {
                 Some(loaded) => loaded,
-                None => project::load(&project::default_scenario()?)?,
+                None => project::load(&project::default_scenario("--scenario FILE")?)?,
             };
             match session.live(&loaded, &subjects, &calibration)? {
                 Some(comparison) => comparison,

@@ -37,7 +37,7 @@ pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
     let calibration = clock::Calibration::begin();
     let path = match &options.scenario {
         Some(path) => path.clone(),
-        None => project::default_scenario()?,
+        None => project::default_scenario("--scenario FILE")?,
     };
     let mut doctor = Doctor {
         loaded: project::load(&path)?,

@@ -72,7 +72,8 @@ pub(super) fn root_of(file: &Path) -> PathBuf {
 }
 
 /// The scenario that is meant when none is named.
-pub(super) fn default_scenario() -> Result<PathBuf, Failure> {
+/// `how` says how one is named.
+pub(super) fn default_scenario(how: &str) -> Result<PathBuf, Failure> {
     let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let folder = root_of(&here.join("x")).join("scenarios");
     let nightly = folder.join("nightly.yaml");
@@ -88,7 +89,7 @@ pub(super) fn default_scenario() -> Result<PathBuf, Failure> {
     match &found[..] {
         [only] => Ok(only.clone()),
         _ => Err(Failure::Input(format!(
-            "error: no scenario was named, and {} holds neither nightly.yaml nor exactly one other\nhint: --scenario FILE",
+            "error: no scenario was named, and {} holds neither nightly.yaml nor exactly one other\nhint: {how}",
             folder.display()
         ))),
     }

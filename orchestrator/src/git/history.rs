@@ -33,7 +33,7 @@ pub(crate) enum HistoryError {
     )]
     Same { end: String },
     #[error(
-        "the good end {good} is newer than the bad end {bad}; swap them, or, to find what made it better, --direction better"
+        "the good end {good} is newer than the bad end {bad}; swap --good and --bad (--direction better finds what made it better)"
     )]
     Swapped { good: String, bad: String },
     #[error("the good end {good} is not in the history of the bad end {bad}: their branches parted at {base}; --good {base}, if it is good there", base = .base)]
@@ -59,6 +59,14 @@ pub(crate) fn between(good: &Revision, bad: &Revision, all: bool) -> Result<Hist
     range.check()?;
     let candidates = if all { range.descendants()? } else { range.line()? };
     Ok(History { good: good.clone(), candidates })
+}
+
+/// The commit at which the branches that a merge brought together parted; none for what is no merge of two.
+pub(crate) fn parted(merge: &Revision) -> Option<Revision> {
+    let repository = open_for(merge).ok()?;
+    let commit = repository.find_commit(Oid::from_str(&merge.commit).ok()?).ok()?;
+    let base = repository.merge_base(commit.parent_id(0).ok()?, commit.parent_id(1).ok()?).ok()?;
+    Some(describe(merge.repository.clone(), &repository.find_commit(base).ok()?))
 }
 
 /// The files that differ between two commits, in the order of their names; of one that was renamed both names.

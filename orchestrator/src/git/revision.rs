@@ -106,11 +106,16 @@ pub(super) fn describe(repository: PathBuf, commit: &git2::Commit) -> Revision {
     Revision {
         repository,
         commit: commit.id().to_string(),
-        subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned(),
+        subject: plain(commit.summary_bytes().unwrap_or_default()),
         committed: date_of(commit).unwrap_or_default(),
-        author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
+        author: plain(commit.author().name_bytes()),
         undone: None,
     }
+}
+
+/// A text for people: whoever wrote a commit must not be able to speak to their terminals.
+fn plain(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Whether an error only says that there is no such revision, a text that cannot be one included.

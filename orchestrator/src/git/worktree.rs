@@ -22,7 +22,7 @@ const ALTERNATES_DEPTH: usize = 5;
 /// Why a commit cannot be had as files.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorktreeError {
-    #[error("commit {commit} holds the submodule {path}, whose files are not part of it; build that commit yourself and name the library with `path:`, or take the files in (git subtree)", path = .path.display())]
+    #[error("commit {commit} holds the submodule {path}, whose files are not part of it; take the files in (git subtree), or build such commits yourself and compare the libraries", path = .path.display())]
     Submodule { commit: String, path: PathBuf },
     #[error("commit {commit}: {path} is kept by git-lfs, and only the note where to fetch it is in the commit; build that commit yourself and name the library with `path:`, or keep the file in git itself", path = .path.display())]
     Lfs { commit: String, path: PathBuf },

@@ -65,7 +65,8 @@ impl Walk<'_> {
             }
         }
         let Some(root) = self.workspace(folder, manifest) else { return Ok(()) };
-        if root != folder {
+        // Of a workspace outside, only what the crate inherits matters; all else there may change at any time.
+        if root != folder && root.starts_with(self.repository) {
             self.open.push(root.clone());
         }
         let Some(text) = self.text(&root) else { return Ok(()) };

@@ -7,6 +7,7 @@ use crate::bisect::state::{Kept, Probe, Step, is_same};
 use crate::cli::output::Failure;
 use crate::comparison::{Code, Verdict, entries};
 use crate::judge::verdict;
+use crate::plugin::catalog::Per;
 use crate::plugin::revision;
 use crate::runner::contest::Limits;
 use crate::runner::pair::{A, B};
@@ -43,6 +44,8 @@ pub(super) struct Answers<'a> {
     pub(super) live: &'a mut Live,
     /// What is searched by: the metric itself, or the time that it is made of.
     pub(super) metric: String,
+    /// How a metric of the plugin is made of its counter and the time.
+    pub(super) per: Option<Per>,
     /// Probability of each position to be the first with the whole range's change.
     pub(super) posterior: Vec<f64>,
     random: fastrand::Rng,
@@ -54,7 +57,7 @@ pub(super) struct Answers<'a> {
     pub(super) confirmed: BTreeMap<(usize, usize), Confirmed>,
     pub(super) warnings: Vec<String>,
     pub(super) resumed: bool,
-    ready: HashMap<usize, Ready>,
+    pub(super) ready: HashMap<usize, Ready>,
     series: HashMap<(usize, usize), Series>,
     build_seconds: Vec<f64>,
     pair_seconds: VecDeque<f64>,
@@ -74,6 +77,7 @@ impl<'a> Answers<'a> {
             wish,
             live,
             metric: "time".to_owned(),
+            per: None,
             posterior: Vec::new(),
             random: fastrand::Rng::with_seed(seed ^ steps.len() as u64),
             state,
@@ -140,7 +144,7 @@ impl<'a> Answers<'a> {
     fn comparable(&self, probe: Probe) -> Result<Probe, String> {
         match self.probed(0) {
             Some(good) if self.metric != "digest" && entries::output_differs([&good.record, &probe.record]) => {
-                Err("its output differs from the good end's".to_owned())
+                Err("its output differs from the good end's (--metric digest finds what changed it)".to_owned())
             }
             _ => Ok(probe),
         }
@@ -161,14 +165,18 @@ impl<'a> Answers<'a> {
             if look.built {
                 self.build_seconds.push(seconds);
             }
-            self.live.looked(self.ground.revision(position), &look, seconds);
+            // An end that cannot be measured is no skipped commit, but the end of the bisect, and told there.
+            let is_end = position == 0 || position == self.ground.history.candidates.len();
+            if look.result.is_ok() || !is_end {
+                self.live.looked(self.ground.revision(position), &look, seconds);
+            }
             self.looks.insert(position, look);
         }
         Ok(self.probed(position).is_some())
     }
 
     /// A commit that was looked at before the bisect was killed is found again.
-    fn make_ready(&mut self, position: usize) -> Result<(), Stop> {
+    pub(super) fn make_ready(&mut self, position: usize) -> Result<(), Stop> {
         if self.ready.contains_key(&position) {
             return Ok(());
         }

@@ -37,7 +37,7 @@ pub(super) fn find(options: &BisectOptions) -> Result<Ask, Failure> {
     let results = options.results.clone().unwrap_or_else(|| project::root_of(&place).join("results"));
     let texts = match (&options.workload, &options.good) {
         (Some(workload), Some(good)) => Texts {
-            scenario: options.scenario.clone().map_or_else(project::default_scenario, Ok)?,
+            scenario: options.scenario.clone().map_or_else(|| project::default_scenario("orch bisect FILE"), Ok)?,
             workload: workload.clone(),
             metric: options.metric.clone().unwrap_or_else(|| "time".to_owned()),
             good: good.clone(),
@@ -54,6 +54,9 @@ pub(super) fn find(options: &BisectOptions) -> Result<Ask, Failure> {
 fn revision(root: &Path, option: &str, text: &str) -> Result<Revision, Failure> {
     match git::revision::resolve(root, text) {
         Ok(Some(revision)) => Ok(revision),
+        Ok(None) if git::state_of(root).state == git::GitKind::Empty => {
+            Err(Failure::Input(format!("error: {} has no commit yet, so there is nothing to bisect", root.display())))
+        }
         Ok(None) => Err(Failure::Input(format!(
             "error: {option} '{text}' is no revision of {}\nhint: a commit, tag or branch, such as v1.2 or HEAD~20",
             root.display()
@@ -148,7 +151,8 @@ fn worst<'a>(comparison: &'a Comparison, options: &BisectOptions, direction: Dir
     };
     let size = |entry: &Entry| entry.change.map_or(f64::INFINITY, |change| change.estimate.abs());
     let rank = |entry: &Entry| match entry.metric.as_str() {
-        "time" => 2,
+        "time" => 3,
+        "allocations" => 2,
         "digest" => 0,
         _ => 1,
     };
@@ -160,17 +164,16 @@ fn worst<'a>(comparison: &'a Comparison, options: &BisectOptions, direction: Dir
 }
 
 fn nothing_stored(options: &BisectOptions, direction: Direction, results: &Path) -> Failure {
-    let missing: Vec<&str> =
-        [options.workload.is_none().then_some("--workload"), options.good.is_none().then_some("--good")]
-            .into_iter()
-            .flatten()
-            .collect();
+    let missing = match (options.workload.is_none(), options.good.is_none()) {
+        (true, true) => "neither --workload nor --good was given",
+        (true, false) => "--workload was not given",
+        (false, _) => "--good was not given",
+    };
     let kind = if direction == Direction::Better { "improvement" } else { "regression" };
     let of = options.workload.as_ref().map(|workload| format!(" of {workload}")).unwrap_or_default();
     Failure::Input(format!(
-        "error: {} not given, and no comparison of two commits in {} has a {kind}{of}\n\
+        "error: {missing}, and no comparison of two commits in {} has a {kind}{of}\n\
          hint: orch bisect scenarios/nightly.yaml --workload ID --good REV [--bad REV], or `orch compare REV REV` first",
-        missing.join(" and "),
         results.display()
     ))
 }

@@ -106,12 +106,11 @@ pub(super) fn report(
 }
 
 fn culprit(task: &Task, answers: &mut Answers, located: &Located, ends: Option<Change>) -> Result<Culprit, Stop> {
-    let metric = answers.metric.clone();
     let Confirmed { entries, workload } = answers.explain(located.parent, located.shown)?.clone();
     let (parent, shown) = (answers.ground.revision(located.parent), answers.ground.revision(located.shown));
     let files = history::changed_files(parent, shown).ok();
-    let entry = entries.iter().find(|entry| entry.metric == metric);
-    let change = entry.and_then(|entry| entry.change);
+    // Of a metric that is made of the time too: the comparison knows what becomes of it.
+    let change = entries.iter().find(|entry| entry.metric == task.metric).and_then(|entry| entry.change);
     let sign = |change: Option<Change>| change.map_or(0.0, |change| change.estimate.signum());
     let about: Vec<Commit> = located.commits.iter().map(|at| Commit::of(answers.ground.revision(*at))).collect();
     Ok(Culprit {
@@ -254,7 +253,9 @@ fn next(task: &Task, header: &Header, outcome: Outcome, culprits: &[Culprit], op
     let merge = |commit: &String| {
         task.history.candidates.iter().any(|each| each.merge && each.revision.commit == *commit) && !task.all
     };
-    let inside = culprits.iter().find(|culprit| culprit.commits.last().is_some_and(merge))?;
-    let culprit = inside.commits.last()?;
-    Some(format!("{} --all", around(task, &inside.parent.commit, culprit)))
+    let inside = culprits.iter().find_map(|culprit| culprit.commits.last().filter(|commit| merge(commit)))?;
+    let revision = task.history.candidates.iter().map(|each| &each.revision).find(|each| each.commit == *inside)?;
+    // From where the branch began: its commits do not descend from what was merged into meanwhile.
+    let base = history::parted(revision)?;
+    Some(format!("{} --all", around(task, &base.commit, inside)))
 }

@@ -118,7 +118,8 @@ impl Live {
         order.sort_by(|one, other| likely(other).total_cmp(&likely(one)));
         let left = left(view, pair_seconds, build_seconds);
         let rows = order.iter().take(ROWS).map(|at| row(likely(at), ground.revision(*at)));
-        let work = format!("{} builds, {} pairs; {left}\n", self.builds, self.pairs);
+        let done = (count(self.builds as f64, "build"), count(self.pairs as f64, "pair"));
+        let work = format!("{}, {}; {left}\n", done.0, done.1);
         self.table = rows.chain([work]).collect();
         if let Some(first) = order.first() {
             let line =
@@ -139,7 +140,11 @@ impl Live {
     /// How many commits come into question where numbers are exact.
     pub(super) fn left(&mut self, candidates: usize, reads: f64, build_seconds: f64) {
         let time = format::time(reads.ceil() * build_seconds * 1e9);
-        let line = format!("{candidates} commits left; still to do: about {:.0} builds, {time}", reads.ceil());
+        let commits = count(candidates as f64, "commit");
+        let line = match reads.ceil() > 0.0 {
+            true => format!("{commits} left; still to do: about {}, {time}", count(reads.ceil(), "build")),
+            false => format!("{commits} left"),
+        };
         self.table = format!("{line}\n");
         self.log(&line);
         self.show();
@@ -173,11 +178,17 @@ fn left(view: &View<'_>, pair_seconds: f64, build_seconds: f64) -> String {
     let seconds = (builds * build_seconds + pairs * pair_seconds).clamp(0.0, 1e6);
     let time = format::time(Duration::from_secs_f64(seconds).as_nanos() as f64);
     match (builds > 0.0, pairs > 0.0) {
-        (true, true) => format!("still to do: about {builds:.0} builds and {pairs:.0} pairs, {time}"),
-        (true, false) => format!("still to do: about {builds:.0} builds, {time}"),
-        (false, true) => format!("still to do: about {pairs:.0} pairs, {time}"),
+        (true, true) => format!("still to do: about {} and {}, {time}", count(builds, "build"), count(pairs, "pair")),
+        (true, false) => format!("still to do: about {}, {time}", count(builds, "build")),
+        (false, true) => format!("still to do: about {}, {time}", count(pairs, "pair")),
         (false, false) => "nothing left to measure".to_owned(),
     }
+}
+
+/// A number of things.
+fn count(number: f64, what: &str) -> String {
+    let plural = if number == 1.0 { "" } else { "s" };
+    format!("{number:.0} {what}{plural}")
 }
 
 fn row(probability: f64, revision: &Revision) -> String {

@@ -15,7 +15,7 @@ use super::args::BisectOptions;
 use super::exit::Exit;
 use super::output::{self, Failure};
 use super::project;
-use crate::bisect::state::{self, Header, Kept, Step};
+use crate::bisect::state::{self, Header, Kept, Newest, Step};
 use crate::bisect::{self, Direction, Report};
 use crate::git;
 use crate::machine::{self, Machine};
@@ -46,6 +46,9 @@ pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
     let begun = Instant::now();
     let calibration = Calibration::begin();
     let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    if options.pairs == 0 {
+        return Err(Failure::Input("error: --pairs 0 measures nothing\nhint: leave it out for 1500".to_owned()));
+    }
     let (task, header, kept, steps) = if options.resume { resume(options)? } else { start(options)? };
     if options.dry_run {
         output::print(&task.dry_run(&header))?;
@@ -85,7 +88,7 @@ pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
     answers.live.end();
     match concluded {
         Ok(report) => finish(options, &task, report, kept),
-        Err(stop) => stopped(&ground, stop),
+        Err(stop) => stopped(&ground, stop, kept),
     }
 }
 
@@ -109,25 +112,22 @@ fn search(task: &Task, header: &Header, answers: &mut Answers) -> Result<Found, 
 
 /// Settles what is searched by: a metric that is made of the time is searched by time. Returns where the time goes then.
 fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::Direction, Stop> {
-    let worse = match task.direction {
-        Direction::Worse => search::Direction::Worse,
-        Direction::Better => search::Direction::Better,
-    };
-    let opposite = match task.direction {
-        Direction::Worse => search::Direction::Better,
-        Direction::Better => search::Direction::Worse,
+    let (worse, better) = match task.direction {
+        Direction::Worse => (search::Direction::Worse, search::Direction::Better),
+        Direction::Better => (search::Direction::Better, search::Direction::Worse),
     };
     if OWN_METRICS.contains(&task.metric.as_str()) {
         answers.metric.clone_from(&task.metric);
         return Ok(worse);
     }
-    // What the plugin's metrics are, it says itself.
+    // What the plugin's metrics are, it says itself. An end that cannot be measured is found by the search.
     if !answers.look(0)? {
         return Ok(worse);
     }
-    let Some(info) = answers.described(&task.metric) else {
-        let own = OWN_METRICS.iter().map(|name| (*name).to_owned());
-        let known: Vec<String> = own.chain(answers.metrics()).collect();
+    let described = answers.described()?;
+    let Some(info) = described.iter().find(|info| info.id == task.metric) else {
+        let own = OWN_METRICS.iter().copied();
+        let known: Vec<&str> = own.chain(described.iter().map(|info| info.id.as_str())).collect();
         return Err(Failure::Input(format!(
             "error: {} has no metric '{}'\nhint: its metrics are {}",
             task.job.id,
@@ -136,21 +136,21 @@ fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::Direction, 
         ))
         .into());
     };
-    let (per, better) = (info.per, info.better);
-    Ok(match (per, better) {
-        (Per::Second, Some(Better::Higher)) | (Per::Unit, Some(Better::Lower)) => worse,
-        (Per::Second | Per::Unit, Some(_)) => opposite,
-        (_, Some(_)) => {
+    let Some(good) = info.better else {
+        return Err(Failure::Input(format!(
+            "error: the plugin does not say whether more or less of '{}' is better, so there is no worse\nhint: `better` in \
+             its describe document says so",
+            task.metric
+        ))
+        .into());
+    };
+    answers.per = Some(info.per);
+    Ok(match (info.per, good) {
+        (Per::Second, Better::Higher) | (Per::Unit, Better::Lower) => worse,
+        (Per::Second, Better::Lower) | (Per::Unit, Better::Higher) => better,
+        _ => {
             answers.metric.clone_from(&task.metric);
             worse
-        }
-        (_, None) => {
-            return Err(Failure::Input(format!(
-                "error: the plugin does not say whether more or less of '{}' is better, so there is no worse\nhint: `better` \
-                 in its describe document says so",
-                task.metric
-            ))
-            .into());
         }
     })
 }
@@ -178,14 +178,19 @@ fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
         Failure::Input(format!("error: {} is in no git repository, so there is nothing to resume", root.display()))
     })?;
     let left = state::newest(&repository).map_err(|error| Failure::system("cannot read the bisect's state", &error))?;
-    let Some(left) = left else {
-        return Err(Failure::Input(format!(
-            "error: no bisect of {} was stopped before its end\nhint: without --resume a new one begins",
-            repository.display()
-        )));
+    let left = match left {
+        Newest::Left(left) => left,
+        other => {
+            let running = if matches!(other, Newest::AtWork) { "; one is running" } else { "" };
+            return Err(Failure::Input(format!(
+                "error: no bisect of {} was stopped before its end{running}\nhint: without --resume a new one begins",
+                repository.display()
+            )));
+        }
     };
     let header = left.header;
-    let loaded = project::load(&header.scenario)?;
+    let mut loaded = project::load(&header.scenario)?;
+    loaded.shown.clone_from(&header.shown);
     let changed = |what: &str| {
         Failure::Input(format!(
             "error: the bisect of {} that was stopped cannot go on: {what} has changed since\nhint: begin a new one \
@@ -218,29 +223,36 @@ fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
     Ok((task, header, Some(left.kept), left.steps))
 }
 
-/// Tells why there is no report. The state stays.
-fn stopped(ground: &Ground, stop: Stop) -> Outcome {
+/// Tells why there is no report. The state stays where going on may help.
+fn stopped(ground: &Ground, stop: Stop, kept: Kept) -> Outcome {
+    let gone = |kept: Kept| kept.remove().map_err(|error| Failure::system("cannot remove the bisect's state", &error));
     match stop {
         Stop::Interrupted => {
             output::note("stopped; `orch bisect --resume` goes on");
             Ok(Exit::Interrupted)
+        }
+        Stop::Failed(failure @ Failure::Input(_)) => {
+            gone(kept)?;
+            Err(failure)
         }
         Stop::Failed(failure) => {
             output::note("`orch bisect --resume` goes on from here");
             Err(failure)
         }
         Stop::Unmeasurable { position, reason } => {
+            gone(kept)?;
             let revision = ground.revision(position);
             let name = match position {
                 0 => "the good end",
                 position if position == ground.history.candidates.len() => "the bad end",
                 _ => "the reference",
             };
-            output::note(&format!(
-                "error: {name}, {} ({}), cannot be measured: {reason}",
-                revision.short(),
-                revision.subject
-            ));
+            // What failed to build says which commit it was.
+            let which = match reason.contains(revision.short()) {
+                true => String::new(),
+                false => format!(" {} ({})", revision.short(), revision.subject),
+            };
+            output::note(&format!("error: {name}{which} cannot be measured: {reason}"));
             Ok(Exit::Incomplete)
         }
     }

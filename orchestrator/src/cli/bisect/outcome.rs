@@ -7,6 +7,7 @@ use crate::bisect::state::Probe;
 use crate::bisect::{Direction, Outcome};
 use crate::comparison::Change;
 use crate::format;
+use crate::plugin::catalog::Per;
 use crate::search::{Conclusion, Estimate, ExactConclusion, ExactGate, Gate, Section, Undecided, Why};
 use serde_json::Value;
 
@@ -41,15 +42,18 @@ fn unusable(answers: &Answers, position: usize) -> Stop {
     Stop::Unmeasurable { position, reason: reason.to_owned() }
 }
 
-/// A log ratio as a relative change; ends that are not known are null.
-fn relative(estimate: Estimate) -> Change {
-    let end = |log: f64| log.is_finite().then(|| log.exp_m1());
-    Change { estimate: estimate.estimate.exp_m1(), low: end(estimate.low), high: end(estimate.high) }
+/// A log ratio of times as a relative change of the metric; ends that are not known are null.
+fn relative(answers: &Answers, times: Estimate) -> Change {
+    let per_second = answers.per == Some(Per::Second);
+    let metric = |log: f64| if per_second { (-log).exp_m1() } else { log.exp_m1() };
+    let end = |log: f64| log.is_finite().then(|| metric(log));
+    let (low, high) = if per_second { (times.high, times.low) } else { (times.low, times.high) };
+    Change { estimate: metric(times.estimate), low: end(low), high: end(high) }
 }
 
 pub(super) fn of_time(task: &Task, answers: &Answers, conclusion: Conclusion) -> Result<Summary, Stop> {
     let margin = format::percent(task.margin);
-    let of = |change: Estimate| format::change(change.estimate.exp_m1());
+    let of = |change: Estimate| format::change(relative(answers, change).estimate);
     let (outcome, reason, change) = match conclusion.gate {
         Gate::EndUnusable { end } => return Err(unusable(answers, end)),
         Gate::SameCode => {
@@ -78,7 +82,7 @@ pub(super) fn of_time(task: &Task, answers: &Answers, conclusion: Conclusion) ->
     Ok(Summary {
         outcome,
         reason,
-        change: change.map(relative),
+        change: change.map(|change| relative(answers, change)),
         located: located.collect(),
         notes: still_open(task, answers, &conclusion.sections),
         open: conclusion.undecided,
@@ -95,7 +99,7 @@ fn still_open(task: &Task, answers: &Answers, sections: &[Section]) -> Vec<Strin
             format::percent(task.margin),
             from.short(),
             to.short(),
-            format::change(change.estimate.exp_m1()),
+            format::change(relative(answers, change).estimate),
             section.pairs
         ))
     };

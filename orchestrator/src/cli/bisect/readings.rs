@@ -5,7 +5,7 @@ use super::commits::Stop;
 use crate::bisect::state::Probe;
 use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Verdict};
-use crate::record::MetricRecord;
+use crate::plugin::catalog::MetricInfo;
 use crate::search::{ExactView, Readings};
 use serde_json::Value;
 
@@ -16,14 +16,10 @@ impl Answers<'_> {
         entry.map_or(Value::Null, |entry| entry.a)
     }
 
-    /// The metric of a plugin by its name, as the good end describes it.
-    pub(super) fn described(&self, metric: &str) -> Option<&MetricRecord> {
-        self.probed(0)?.record.metrics_info.get(metric)
-    }
-
-    /// Names of the plugin's metrics at the good end.
-    pub(super) fn metrics(&self) -> Vec<String> {
-        self.probed(0).map(|probe| probe.record.metrics_info.keys().cloned().collect()).unwrap_or_default()
+    /// The plugin's metrics, as the good end describes them.
+    pub(super) fn described(&mut self) -> Result<Vec<MetricInfo>, Stop> {
+        self.make_ready(0)?;
+        Ok(self.ready.get(&0).map(|ready| ready.info.metrics.clone()).unwrap_or_default())
     }
 
     /// What is said of the metric, the reference being A.

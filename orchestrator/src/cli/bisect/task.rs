@@ -116,6 +116,7 @@ impl Task {
             seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
             repository: self.history.good.repository.clone(),
             scenario: loaded.file.clone(),
+            shown: loaded.shown.clone(),
             scenario_hash: crate::hash::text(&loaded.text),
             workload: self.job.id.clone(),
             metric: self.metric.clone(),
@@ -177,19 +178,23 @@ impl Task {
             }
             None => "how long depends on the builds, of which none is known yet".to_owned(),
         };
+        // What is counted has no margin.
+        let counted = ["allocations", "bytes", "peak_bytes", "digest"].contains(&self.metric.as_str());
+        let margin = if counted { String::new() } else { format!(", margin {}", format::percent(self.margin)) };
+        let plural = if candidates == 1 { "" } else { "s" };
         let mut text = format!(
-            "{} of {}, margin {}\ngood: {}\nbad:  {}\n{candidates} commits{}, {}\n",
+            "{} of {}{margin}\n{}\n{}\n{candidates} commit{plural}{}, {}\n",
             self.metric,
             self.job.id,
-            format::percent(self.margin),
-            line(&self.history.good),
-            line(self.bad()),
+            format::wrap(&format!("good: {}", line(&self.history.good)), 80, 6),
+            format::wrap(&format!("bad:  {}", line(self.bad())), 80, 6),
             if joins > 0 { format!(", {joins} of them merges that are not built") } else { String::new() },
             if self.all { "all ancestors" } else { "first parents" },
         );
-        text.push_str(&format!("about {builds} builds, {kept} of the commits were built before; {time}\n"));
+        let work = format!("about {builds} builds, {kept} of the commits were built before; {time}");
+        text.push_str(&format!("{}\n", format::wrap(&work, 80, 2)));
         for note in &self.notes {
-            text.push_str(&format!("note: {note}\n"));
+            text.push_str(&format!("{}\n", format::wrap(&format!("note: {note}"), 80, 2)));
         }
         text
     }
