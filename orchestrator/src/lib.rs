@@ -7,6 +7,7 @@ mod cli;
 mod comparison;
 mod counting;
 mod format;
+mod gate;
 mod git;
 mod hash;
 mod journal;

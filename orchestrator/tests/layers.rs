@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 25] = [
+const LAYERS: [&str; 26] = [
     "hash",
     "journal",
     "format",
@@ -26,6 +26,7 @@ const LAYERS: [&str; 25] = [
     "runner",
     "record",
     "comparison",
+    "gate",
     "versus",
     "bisect",
     "render",

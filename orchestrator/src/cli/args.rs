@@ -20,6 +20,8 @@ pub(super) enum Command {
     Run(RunOptions),
     /// Judges two builds, variants or records against each other
     Compare(CompareOptions),
+    /// Judges the working tree against its baseline: the gate of a pull request
+    Check(CheckOptions),
     /// Finds the commit that changed a workload
     Bisect(BisectOptions),
     /// Measures how much verdicts can be trusted here
@@ -91,6 +93,41 @@ pub(super) struct CompareOptions {
     #[arg(long)]
     pub(super) control: bool,
     /// Repeats the coins of an earlier comparison [default: random]
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without --baseline, the working tree is compared with the commit at which its branch left the default branch; \
+                        on that branch, with HEAD or, where nothing was changed, the commit before. \
+                        Exit code: 0 passed, 1 failed, 125 open where the scenario does not let that pass, 201 incomplete."
+)]
+pub(super) struct CheckOptions {
+    /// The scenario [default: scenarios/nightly.yaml, else the only scenario]
+    pub(super) scenario: Option<PathBuf>,
+    /// A revision, a library, or a record whose commit is built again
+    #[arg(long, value_name = "A")]
+    pub(super) baseline: Option<String>,
+    /// Under `git bisect run`: the baseline is the known good commit, and whatever cannot be told is skipped (125)
+    #[arg(long)]
+    pub(super) for_git_bisect: bool,
+    /// Measures again just what failed in an earlier check: its id or folder
+    #[arg(long, value_name = "CHECK")]
+    pub(super) only: Option<String>,
+    /// Only jobs whose id matches; * stands for any text, ? for one character
+    #[arg(long, value_name = "GLOB")]
+    pub(super) filter: Option<String>,
+    /// Time for pairs of all jobs together; where a verdict is open it goes on [default: the scenario's]
+    #[arg(long, value_name = "DURATION")]
+    pub(super) budget: Option<String>,
+    /// Folder of the results [default: results/ of the project]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// Prints the comparison as JSON instead of the table
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Repeats the coins of an earlier check [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
 }

@@ -28,6 +28,7 @@ use crate::scenario::{Job, quantity};
 use crate::versus::{self, Match, Terms};
 use std::path::PathBuf;
 use std::time::Instant;
+use wildmatch::WildMatch;
 
 /// The report that every comparison prints and stores.
 const TABLE: &str = "comparison.txt";
@@ -58,9 +59,11 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
         options,
         root,
         results,
-        limits: Limits { pairs: options.pairs, time },
+        limits: Limits { pairs: options.pairs, time, total: None },
         seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
         variation: options.set.as_deref().map(Variation::parse).transpose()?,
+        only: None,
+        timed: Vec::new(),
         interrupt,
         started: jiff::Timestamp::now(),
         begun,
@@ -96,22 +99,26 @@ fn mixed(record: &Record) -> Failure {
 }
 
 /// A comparison on its way.
-struct Session<'a> {
-    options: &'a CompareOptions,
+pub(super) struct Session<'a> {
+    pub(super) options: &'a CompareOptions,
     /// Of the project.
-    root: PathBuf,
-    results: PathBuf,
-    limits: Limits,
-    seed: u64,
-    variation: Option<Variation>,
-    interrupt: Interrupt,
-    started: jiff::Timestamp,
-    begun: Instant,
+    pub(super) root: PathBuf,
+    pub(super) results: PathBuf,
+    pub(super) limits: Limits,
+    pub(super) seed: u64,
+    pub(super) variation: Option<Variation>,
+    /// Only jobs with these ids.
+    pub(super) only: Option<Vec<String>>,
+    /// Jobs whose time is measured even if both sides are the same code: patterns of ids.
+    pub(super) timed: Vec<String>,
+    pub(super) interrupt: Interrupt,
+    pub(super) started: jiff::Timestamp,
+    pub(super) begun: Instant,
 }
 
 impl Session<'_> {
     /// Builds both sides and measures them. `None`: the user stopped it before there was anything to tell.
-    fn live(
+    pub(super) fn live(
         &self,
         loaded: &Loaded,
         subjects: &[Subject; 2],
@@ -129,6 +136,7 @@ impl Session<'_> {
             variation: self.variation.as_ref(),
             replaced: replaced.as_deref(),
             filter: self.options.filter.as_deref(),
+            only: self.only.as_deref(),
             mark: &mark,
             interrupt: &self.interrupt,
         };
@@ -143,7 +151,8 @@ impl Session<'_> {
             .into_iter()
             .map(|job| {
                 let tau = build_effect(loaded, &kept, &job.jobs[0]).unwrap_or(0.0);
-                matched(job, tau, subjects, plugins)
+                let timed = self.timed.iter().any(|pattern| WildMatch::new(pattern).matches(&job.jobs[0].id));
+                Match { timed, ..matched(job, tau, subjects, plugins) }
             })
             .collect();
         let held =
@@ -254,6 +263,7 @@ impl Session<'_> {
             totals: head::totals(&outcome.entries),
             jobs: outcome.entries,
             workloads: outcome.workloads,
+            gate: None,
             wall_ns: u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
         }
     }
@@ -285,30 +295,7 @@ impl Session<'_> {
 
     /// Stores and shows a comparison, and picks the exit code.
     fn finish(&self, mut comparison: Comparison) -> Outcome {
-        let stamp = self.started.strftime("%Y%m%dT%H%M%SZ").to_string();
-        let name = comparison.scenario.as_ref().map_or("records", |scenario| scenario.name.as_str());
-        let name = format!("{name}-compare");
-        let short = |side: &Side| side.git.as_ref().map_or_else(|| "nogit".to_owned(), git::GitState::short);
-        let (id, folder) = store::new_folder(&self.results, &stamp, &name, &short(&comparison.b))
-            .map_err(|error| Failure::system(&format!("cannot make a folder in {}", self.results.display()), &error))?;
-        comparison.id = id;
-        let text = serde_json::to_string_pretty(&comparison)
-            .map_err(|error| Failure::system("the comparison", &error))?
-            + "\n";
-        store::write_whole(&folder.join(comparison::FILE), text.as_bytes())
-            .map_err(|error| Failure::system("cannot store the comparison", &error))?;
-        let templates = project::templates(&self.root);
-        let mut table = String::new();
-        for name in [TABLE, REPORT] {
-            let rendered = render::comparison(name, &templates, &comparison).map_err(|error| {
-                Failure::System(format!("the comparison is stored in {}, but {error}", folder.display()))
-            })?;
-            store::write_whole(&folder.join(name), rendered.as_bytes())
-                .map_err(|error| Failure::system(&format!("cannot write {name}"), &error))?;
-            if name == TABLE {
-                table = rendered;
-            }
-        }
+        let Stored { folder, table, text } = self.store(&mut comparison, "compare")?;
         if self.options.json {
             output::print(&text)?;
         } else {
@@ -318,6 +305,43 @@ impl Session<'_> {
         }
         Ok(exit_code(&comparison))
     }
+
+    /// Stores a comparison and its reports in a folder of its own, named after what was done.
+    pub(super) fn store(&self, comparison: &mut Comparison, what: &str) -> Result<Stored, Failure> {
+        let stamp = self.started.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let name = comparison.scenario.as_ref().map_or("records", |scenario| scenario.name.as_str());
+        let name = format!("{name}-{what}");
+        let short = |side: &Side| side.git.as_ref().map_or_else(|| "nogit".to_owned(), git::GitState::short);
+        let (id, folder) = store::new_folder(&self.results, &stamp, &name, &short(&comparison.b))
+            .map_err(|error| Failure::system(&format!("cannot make a folder in {}", self.results.display()), &error))?;
+        comparison.id = id;
+        let text =
+            serde_json::to_string_pretty(comparison).map_err(|error| Failure::system("the comparison", &error))? + "\n";
+        store::write_whole(&folder.join(comparison::FILE), text.as_bytes())
+            .map_err(|error| Failure::system("cannot store the comparison", &error))?;
+        let templates = project::templates(&self.root);
+        let mut table = String::new();
+        for name in [TABLE, REPORT] {
+            let rendered = render::comparison(name, &templates, comparison).map_err(|error| {
+                Failure::System(format!("the comparison is stored in {}, but {error}", folder.display()))
+            })?;
+            store::write_whole(&folder.join(name), rendered.as_bytes())
+                .map_err(|error| Failure::system(&format!("cannot write {name}"), &error))?;
+            if name == TABLE {
+                table = rendered;
+            }
+        }
+        Ok(Stored { folder, table, text })
+    }
+}
+
+/// A comparison on disk.
+pub(super) struct Stored {
+    pub(super) folder: PathBuf,
+    /// The printed report.
+    pub(super) table: String,
+    /// The comparison as JSON.
+    pub(super) text: String,
 }
 
 /// The build effect of a workload, as far as it was measured; none for plugins that orch does not build.
@@ -353,7 +377,7 @@ fn matched(job: SideJobs, tau: f64, subjects: &[Subject; 2], plugins: [&Plugins;
     let note =
         |side: usize| of(side).ok()?.note.map(|note| format!("{}: plugin `{}` {note}", NAMES[side], jobs[side].plugin));
     let notes = [today(0), today(1), note(0), note(1)].into_iter().flatten().collect();
-    Match { notes, sides: [of(0), of(1)], info: [info(0), info(1)], unknown, margin, jobs }
+    Match { notes, sides: [of(0), of(1)], info: [info(0), info(1)], unknown, margin, timed: false, jobs }
 }
 
 /// 130 when the user stopped it, 1 when anything got worse or computes something else, 201 when anything is missing, else 0.

@@ -115,7 +115,7 @@ impl Doctor {
             .map_err(|error| Failure::system("cannot take the lock", &error))?;
         let Some(_held) = held else { return Ok(None) };
         let cpus = machine::usable_cpus();
-        let limits = Limits { pairs: PAIRS, time: Duration::from_secs(60) };
+        let limits = Limits { pairs: PAIRS, time: Duration::from_secs(60), total: None };
         let ground = Ground { cpus: &cpus, clock, mark: &self.mark };
         let contested = contest::measure(
             &contests,

@@ -2,6 +2,7 @@
 
 mod args;
 mod bisect;
+mod check;
 mod compare;
 mod doctor;
 mod dry_run;
@@ -34,6 +35,7 @@ pub(crate) fn main() -> Exit {
     let result = match &arguments.command {
         Command::Run(options) => run::run(options),
         Command::Compare(options) => compare::compare(options),
+        Command::Check(options) => check::check(options),
         Command::Bisect(options) => bisect::bisect_command(options),
         Command::Doctor(options) => doctor::doctor(options),
         Command::List(options) => list::list(options),

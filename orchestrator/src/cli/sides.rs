@@ -64,6 +64,8 @@ pub(super) struct Common<'a> {
     /// The plugin that a library takes the place of.
     pub(super) replaced: Option<&'a str>,
     pub(super) filter: Option<&'a str>,
+    /// Only jobs with these ids.
+    pub(super) only: Option<&'a [String]>,
     pub(super) mark: &'a str,
     pub(super) interrupt: &'a Interrupt,
 }
@@ -135,7 +137,10 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
             return Err(common.loaded.refuse(&a.err().or(b.err()).unwrap_or_default()));
         };
         ids.extend(a.iter().map(|job| job.id.clone()));
-        let wanted = |job: &Job| pattern.as_ref().is_none_or(|pattern| pattern.matches(&job.id));
+        let wanted = |job: &Job| {
+            pattern.as_ref().is_none_or(|pattern| pattern.matches(&job.id))
+                && common.only.is_none_or(|only| only.contains(&job.id))
+        };
         let chosen: Vec<(Job, Job)> = a.into_iter().zip(b).filter(|(job, _)| wanted(job)).collect();
         if chosen.is_empty() {
             continue;

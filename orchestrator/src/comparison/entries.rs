@@ -64,6 +64,7 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
         margin,
         reason: reason.to_owned(),
         trade_off: false,
+        per: None,
     }
 }
 
@@ -141,6 +142,7 @@ fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2]) -> Entry {
         margin: 0.0,
         reason: String::new(),
         trade_off: false,
+        per: None,
     }
 }
 
@@ -305,7 +307,8 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
     for (id, info) in &a.metrics_info {
         let Some(better) = info.better else { continue };
         let (Some(a_value), Some(b_value)) = (a.metrics.get(id), b.metrics.get(id)) else { continue };
-        let entry = plain(facts, id, &info.unit, [number(*a_value), number(*b_value)]);
+        let mut entry = plain(facts, id, &info.unit, [number(*a_value), number(*b_value)]);
+        entry.per = Some(info.per);
         entries.push(match info.per {
             Per::Iteration | Per::BytesPerUnit => counted(facts, entry, better, [*a_value, *b_value]),
             Per::Second => rate(entry, time, better, [*a_value, *b_value], |time| 1.0 / (1.0 + time) - 1.0),

@@ -9,6 +9,7 @@ mod tests;
 
 use crate::git::GitState;
 use crate::machine::Machine;
+use crate::plugin::catalog::Per;
 use crate::plugin::code::Change as CodeChange;
 use crate::record::{PluginFile, ScenarioRecord};
 use crate::runner::series::PairRecord;
@@ -53,6 +54,9 @@ pub(crate) struct Comparison {
     pub(crate) jobs: Vec<Entry>,
     /// One entry per workload: what was compared, and everything that was measured.
     pub(crate) workloads: Vec<Workload>,
+    /// What a gate said of it, where one was asked.
+    #[serde(default)]
+    pub(crate) gate: Option<Value>,
     pub(crate) wall_ns: u64,
 }
 
@@ -103,6 +107,9 @@ pub(crate) struct Entry {
     pub(crate) reason: String,
     /// Another metric of the workload went the other way.
     pub(crate) trade_off: bool,
+    /// Of a plugin's metric: what its counter is divided by.
+    #[serde(default)]
+    pub(crate) per: Option<Per>,
 }
 
 /// A relative change with the interval that holds it; an end that is not known is null.

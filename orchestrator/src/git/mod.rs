@@ -1,5 +1,6 @@
 //! Everything orch asks git: the commit and state of a folder, and whether a file is tracked.
 
+pub(crate) mod baseline;
 pub(crate) mod commit;
 pub(crate) mod history;
 pub(crate) mod revert;

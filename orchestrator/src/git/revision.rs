@@ -79,7 +79,6 @@ pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, Rev
     Ok(Some(describe(root, &commit)))
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the gate takes a commit's parent as its baseline"))]
 /// The commit that a commit was made on (of a merge: the branch merged into); `None` for a first commit.
 pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, RevisionError> {
     let text = format!("{}^", revision.commit);

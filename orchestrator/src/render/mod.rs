@@ -8,6 +8,7 @@ mod table;
 use crate::bisect::Report;
 use crate::comparison::Comparison;
 use crate::format;
+use crate::gate::Gate;
 use crate::record::Record;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -16,11 +17,12 @@ use serde::Serialize;
 use std::path::Path;
 
 /// The templates that orch carries, so that an installed `orch` needs no folder.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("bisect.md", include_str!("../../../templates/bisect.md")),
     ("bisect.txt", include_str!("../../../templates/bisect.txt")),
     ("comparison.md", include_str!("../../../templates/comparison.md")),
     ("comparison.txt", include_str!("../../../templates/comparison.txt")),
+    ("gate.txt", include_str!("../../../templates/gate.txt")),
     ("summary.txt", include_str!("../../../templates/summary.txt")),
     ("profile.md", include_str!("../../../templates/profile.md")),
 ];
@@ -62,6 +64,26 @@ pub(crate) fn comparison(name: &str, folder: &Path, comparison: &Comparison) -> 
 /// Renders the report of a bisect through the template `name`, found in the same way.
 pub(crate) fn bisect(name: &str, folder: &Path, report: &Report) -> Result<String, RenderError> {
     through(name, folder, bisect::view(report))
+}
+
+/// Renders what a gate says through the template `name`, found in the same way. `again`: what became of each job that had
+/// failed before; `next`: commands.
+pub(crate) fn gate(
+    name: &str,
+    folder: &Path,
+    comparison: &Comparison,
+    gate: &Gate,
+    again: &[(String, &str)],
+    next: &[String],
+) -> Result<String, RenderError> {
+    #[derive(Serialize)]
+    struct View<'a> {
+        comparison: &'a Comparison,
+        gate: &'a Gate,
+        again: &'a [(String, &'a str)],
+        next: &'a [String],
+    }
+    through(name, folder, View { comparison, gate, again, next })
 }
 
 fn through(name: &str, folder: &Path, view: impl Serialize) -> Result<String, RenderError> {

@@ -31,6 +31,8 @@ impl Contest<'_> {
 pub(crate) struct Limits {
     pub(crate) pairs: usize,
     pub(crate) time: Duration,
+    /// Of all workloads together.
+    pub(crate) total: Option<Duration>,
 }
 
 /// What became of a contest.
@@ -83,7 +85,8 @@ pub(crate) fn measure(
             }
         }
         observer.see(Event::StillOpen { workloads: open.len() });
-        if open.is_empty() || interrupt.requested() {
+        let spent: Duration = states.iter().map(|state| state.series.wall).sum();
+        if open.is_empty() || interrupt.requested() || limits.total.is_some_and(|total| spent >= total) {
             break;
         }
         random.shuffle(&mut open);
@@ -98,7 +101,8 @@ pub(crate) fn measure(
         }
     }
     observer.see(Event::End);
-    Ok(states.into_iter().map(|state| state.end(limits)).collect())
+    let interrupted = interrupt.requested();
+    Ok(states.into_iter().map(|state| state.end(limits, interrupted)).collect())
 }
 
 /// Judges all contests together. What will not be reported as a change, because its side failed or only its layout
@@ -159,14 +163,14 @@ impl State {
             && self.series.wall < limits.time
     }
 
-    fn end(self, limits: Limits) -> Contested {
+    fn end(self, limits: Limits, interrupted: bool) -> Contested {
         let Series { pairs, failed, warnings, wall, .. } = self.series;
         let stopped = match failed {
             Some(SideFailure { side, phase, message }) => Stopped::Failed { side, phase, message },
             None if self.finding != Finding::Open => Stopped::Decided,
             None if pairs.len() >= limits.pairs => Stopped::Pairs,
-            None if wall >= limits.time => Stopped::Time,
-            None => Stopped::Interrupted,
+            None if interrupted => Stopped::Interrupted,
+            None => Stopped::Time,
         };
         Contested { pairs, assessment: self.assessment, finding: self.finding, stopped, warnings, wall }
     }

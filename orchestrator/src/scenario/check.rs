@@ -41,11 +41,12 @@ pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Pr
     let mut check = Check { source: &source, around, problems, pruned };
     let plugins = check.plugins(&wire);
     let entries = check.entries(&wire);
+    let gate = check.gate(&wire);
     if !check.problems.is_empty() {
         return Err(check.problems);
     }
     let name = wire.name.unwrap_or_else(|| around.stem.to_owned());
-    Ok(Scenario { name, about: wire.about, plugins, entries, reports: wire.reports, source })
+    Ok(Scenario { name, about: wire.about, plugins, entries, reports: wire.reports, gate, source })
 }
 
 fn locate(source: &Source, violation: conform::Violation) -> Problem {
@@ -72,7 +73,7 @@ fn prune(document: &mut Value, violation: &conform::Violation) -> Vec<Step> {
 }
 
 /// Gathers problems while converting.
-struct Check<'a> {
+pub(super) struct Check<'a> {
     source: &'a Source,
     around: &'a Surroundings<'a>,
     problems: Vec<Problem>,
@@ -81,7 +82,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn add(&mut self, path: &[Step], message: impl Into<String>, hint: Option<&str>) {
+    pub(super) fn add(&mut self, path: &[Step], message: impl Into<String>, hint: Option<&str>) {
         if self.pruned.iter().any(|pruned| pruned.starts_with(path)) {
             return;
         }
@@ -205,10 +206,11 @@ impl Check<'_> {
             memory: self.quantity(at, "memory", wire.memory.as_deref(), quantity::bytes, base.memory),
             threads: wire.threads.map_or(base.threads, |threads| threads as usize),
             tolerance: self.quantity(at, "tolerance", wire.tolerance.as_deref(), quantity::percent, base.tolerance),
+            max_allocations: wire.max_allocations.or(base.max_allocations),
         }
     }
 
-    fn quantity<T>(
+    pub(super) fn quantity<T>(
         &mut self,
         at: &[Step],
         field: &str,
@@ -235,5 +237,6 @@ fn own_settings(workload: &wire::Workload) -> wire::Settings {
         memory: workload.memory.clone(),
         threads: workload.threads,
         tolerance: workload.tolerance.clone(),
+        max_allocations: workload.max_allocations,
     }
 }

@@ -5,6 +5,7 @@
 mod check;
 mod conform;
 mod expand;
+pub(crate) mod gate;
 pub(crate) mod problem;
 pub(crate) mod quantity;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub(crate) use check::{Surroundings, read};
 pub(crate) use expand::jobs;
 
 use crate::plugin::PluginSpec;
+use gate::Gate;
 use problem::Problem;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -28,6 +30,7 @@ pub(crate) struct Scenario {
     pub(crate) plugins: Vec<(String, PluginSpec)>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) reports: Vec<String>,
+    pub(crate) gate: Gate,
     /// The file's text and places, for problems that are found later.
     pub(crate) source: Source,
 }
@@ -59,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     /// Relative difference that does not matter, 0.01 = 1 %.
     pub(crate) tolerance: f64,
+    /// Allocations of one iteration that a gate lets pass.
+    pub(crate) max_allocations: Option<u64>,
 }
 
 impl Default for Settings {
@@ -70,6 +75,7 @@ impl Default for Settings {
             memory: 2 << 30,
             threads: 1,
             tolerance: 0.01,
+            max_allocations: None,
         }
     }
 }

@@ -29,6 +29,67 @@ pub(crate) struct Scenario {
     /// Templates that are rendered into the results folder.
     #[serde(default)]
     pub(crate) reports: Vec<String>,
+    /// How long `orch check` measures in pairs, all jobs together, such as `10m`; where a verdict is open it goes on.
+    #[schemars(extend("x-expected" = "a duration, such as 10m"))]
+    pub(crate) budget: Option<String>,
+    /// What makes `orch check` fail.
+    #[serde(default)]
+    pub(crate) gate: Gate,
+    /// Changes for the worse that are known and wanted.
+    #[serde(default)]
+    pub(crate) accept: Vec<Accept>,
+    /// Figures that jobs have to reach.
+    #[serde(default)]
+    pub(crate) targets: Vec<Target>,
+}
+
+/// What makes `orch check` fail besides regressions.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gate {
+    /// What becomes of verdicts and targets that the noise leaves open.
+    #[serde(default)]
+    pub(crate) inconclusive: Inconclusive,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Inconclusive {
+    #[default]
+    Pass,
+    Fail,
+}
+
+/// A change for the worse that does not fail a check.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Accept {
+    /// Id of the job; * stands for any text, ? for one character.
+    pub(crate) job: String,
+    /// The metric that got worse: time, allocations, bytes, peak_bytes, digest, or one of the plugin; time if absent.
+    pub(crate) metric: Option<String>,
+    /// The largest change that is accepted, such as `10%`; any if absent.
+    #[schemars(extend("x-expected" = "a percentage, such as 10%"))]
+    pub(crate) up_to: Option<String>,
+    /// Why.
+    #[schemars(length(min = 1))]
+    pub(crate) reason: String,
+    /// The last day on which it counts.
+    #[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}$"), extend("x-expected" = "a day, such as 2026-12-31"))]
+    pub(crate) until: String,
+}
+
+/// A figure that a job has to reach.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Target {
+    /// Id of the job; * stands for any text, ? for one character.
+    pub(crate) job: String,
+    /// time, allocations, bytes, peak_bytes, or a metric of the plugin.
+    pub(crate) metric: String,
+    /// `>= 40`, `<= 2ms`, `10 to 20`, or `hold`: no worse than the baseline.
+    #[schemars(extend("x-expected" = "such as '>= 40', '<= 2ms', '10 to 20' or 'hold'"))]
+    pub(crate) is: String,
 }
 
 /// Where a plugin comes from: `crate`, `path`, or `dir` with `build`.
@@ -73,6 +134,8 @@ pub(crate) struct Settings {
     /// The relative difference that does not matter, such as `1%`.
     #[schemars(extend("x-expected" = "a percentage, such as 1%"))]
     pub(crate) tolerance: Option<String>,
+    /// Allocations of one iteration that `orch check` lets pass.
+    pub(crate) max_allocations: Option<u64>,
 }
 
 /// One workload, or with `matrix` one for each combination of the listed values.
@@ -118,6 +181,8 @@ pub(crate) struct Workload {
     /// The relative difference that does not matter, such as `1%`.
     #[schemars(extend("x-expected" = "a percentage, such as 1%"))]
     pub(crate) tolerance: Option<String>,
+    /// Allocations of one iteration that `orch check` lets pass.
+    pub(crate) max_allocations: Option<u64>,
 }
 
 /// The JSON Schema of a scenario file.

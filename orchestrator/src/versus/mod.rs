@@ -32,6 +32,8 @@ pub(crate) struct Match {
     pub(crate) unknown: [Option<String>; 2],
     /// The relative difference of time that matters.
     pub(crate) margin: f64,
+    /// Its time is asked for, even if both sides are the same code.
+    pub(crate) timed: bool,
     /// What the reader of the verdict has to know.
     pub(crate) notes: Vec<String>,
 }
@@ -62,7 +64,7 @@ pub(crate) fn measure(
         .filter(|&index| {
             let sides = [&records[index][0], &records[index][1]];
             let same = codes[index] == Code::Identical && !terms.control;
-            !same && entries::missing(sides).is_none() && !entries::output_differs(sides)
+            (!same || matches[index].timed) && entries::missing(sides).is_none() && !entries::output_differs(sides)
         })
         .collect();
     let mut codes = codes;

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// A suspect is confirmed by at most this many pairs.
-const CONFIRMING: Limits = Limits { pairs: 256, time: Duration::from_secs(300) };
+const CONFIRMING: Limits = Limits { pairs: 256, time: Duration::from_secs(300), total: None };
 /// Pairs whose wall time tells what the next ones take.
 const RECENT: usize = 64;
 /// What a commit that was built before costs: finding it, describing it, its exact passes.
@@ -251,6 +251,7 @@ impl<'a> Answers<'a> {
             info: jobs.map(|ready| Some(ready.info.clone())),
             unknown: [None, None],
             margin: verdict::margin(tolerance, self.wish.tau.unwrap_or(0.0)),
+            timed: false,
             notes: Vec::new(),
         };
         let ground = self.ground;

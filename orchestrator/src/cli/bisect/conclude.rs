@@ -209,7 +209,7 @@ fn undone(task: &Task, answers: &mut Answers, culprit: &Culprit) -> Result<Rever
         (Ok(bad), Ok(without)) => (bad, without),
         (Err(reason), _) | (_, Err(reason)) => return Ok(failed(reason)),
     };
-    let limits = Limits { pairs: 256, time: Duration::from_secs(300) };
+    let limits = Limits { pairs: 256, time: Duration::from_secs(300), total: None };
     let Confirmed { entries, .. } = answers.versus([&bad, &without], limits)?;
     Ok(Reverted { culprit: commit, failed: None, entries })
 }

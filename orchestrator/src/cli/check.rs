@@ -1,0 +1,333 @@
+//! `orch check`: the working tree against its baseline, judged by the scenario's gate.
+
+use super::Outcome;
+use super::args::{CheckOptions, CompareOptions, DEFAULT_TIME};
+use super::compare::{Session, Stored};
+use super::exit::Exit;
+use super::output::{self, Failure};
+use super::project::{self, Loaded, quoted};
+use super::sides;
+use super::subject::{self, Subject};
+use crate::comparison::{self, Comparison, Verdict};
+use crate::gate::{self, Case, Gate, Kind};
+use crate::git::baseline::{self, Baseline};
+use crate::git::{self, GitKind};
+use crate::judge::verdict::MOST_PAIRS;
+use crate::measure::clock::Calibration;
+use crate::record::store;
+use crate::render;
+use crate::runner::contest::Limits;
+use crate::runner::interrupt::Interrupt;
+use crate::scenario::quantity;
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use wildmatch::WildMatch;
+
+/// What a gate says, printed below the comparison.
+const REPORT: &str = "gate.txt";
+/// With a budget of its own, a check does not stop at a number of pairs that is meant for one that has none.
+const BUDGET_PAIRS: usize = 1000;
+
+/// Checks the working tree.
+pub(super) fn check(options: &CheckOptions) -> Outcome {
+    let begun = Instant::now();
+    let calibration = Calibration::begin();
+    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    let scenario = options.scenario.clone().map_or_else(|| project::default_scenario("orch check FILE"), Ok)?;
+    let loaded = project::load(&scenario)?;
+    let results = options.results.clone().unwrap_or_else(|| loaded.root.join("results"));
+    let (subject, because) = baseline(options, &loaded, &results)?;
+    output::note(&format!("baseline: {because}"));
+    let before = options.only.as_deref().map(|name| earlier(name, &results)).transpose()?;
+    check_targets(&loaded)?;
+    store::check_folder(&results)
+        .map_err(|error| Failure::system(&format!("cannot write to {}", results.display()), &error))?;
+    let compared = as_comparison(options, &loaded, &subject);
+    let rules = &loaded.scenario.gate;
+    let timed = rules.targets.iter().filter(|target| !is_counted(&target.metric));
+    let session = Session {
+        limits: limits(options, rules.budget)?,
+        root: loaded.root.clone(),
+        results,
+        seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
+        variation: None,
+        only: before.as_ref().map(failed),
+        timed: timed.map(|target| target.job.clone()).collect(),
+        interrupt,
+        started: jiff::Timestamp::now(),
+        begun,
+        options: &compared,
+    };
+    let subjects = [subject, Subject::WorkingTree];
+    let Some(mut comparison) = session.live(&loaded, &subjects, &calibration)? else { return Ok(Exit::Interrupted) };
+    comparison.command = command(options, &loaded, &comparison, session.seed);
+    let max_allocations = max_allocations(&loaded);
+    let today = jiff::Zoned::now().date();
+    let (jobs, workloads) = (&comparison.jobs, &comparison.workloads);
+    let gate = gate::judge(&Case { jobs, workloads, rules, max_allocations: &max_allocations, today });
+    comparison.gate = serde_json::to_value(&gate).ok();
+    let stored = session.store(&mut comparison, "check")?;
+    show(options, &loaded, &comparison, &gate, before.as_ref(), &stored)?;
+    Ok(exit(options, &comparison, gate.outcome))
+}
+
+/// The comparison's options that a check stands for.
+fn as_comparison(options: &CheckOptions, loaded: &Loaded, subject: &Subject) -> CompareOptions {
+    let name = match subject {
+        Subject::Revision(revision) => revision.short().to_owned(),
+        Subject::Library(path) => path.display().to_string(),
+        _ => "baseline".to_owned(),
+    };
+    CompareOptions {
+        a: name,
+        b: "working tree".to_owned(),
+        scenario: Some(loaded.file.clone()),
+        filter: options.filter.clone(),
+        set: None,
+        plugin: None,
+        results: None,
+        json: options.json,
+        pairs: MOST_PAIRS,
+        time: DEFAULT_TIME.to_owned(),
+        control: false,
+        seed: options.seed,
+    }
+}
+
+/// What the working tree is held against, and why.
+fn baseline(options: &CheckOptions, loaded: &Loaded, results: &Path) -> Result<(Subject, String), Failure> {
+    let shown = |baseline: &Baseline| {
+        format!("{} ({}), {}", baseline.revision.short(), baseline.revision.subject, baseline.because)
+    };
+    let refused = |error: baseline::BaselineError| Failure::Input(format!("error: {error}"));
+    let Some(name) = &options.baseline else {
+        let found = match options.for_git_bisect {
+            true => baseline::known_good(&loaded.root),
+            false => baseline::usual(&loaded.root),
+        };
+        let found = found.map_err(refused)?;
+        let because = shown(&found);
+        return Ok((Subject::Revision(found.revision), because));
+    };
+    match subject::find(name, &loaded.root, results)? {
+        Subject::Revision(revision) => {
+            let because = format!("{} ({})", revision.short(), revision.subject);
+            Ok((Subject::Revision(revision), because))
+        }
+        Subject::Library(path) => {
+            let because = path.display().to_string();
+            Ok((Subject::Library(path), because))
+        }
+        Subject::Record(record) => {
+            // Its processes are gone, but what it measured can be built again.
+            let commit = record.git.commit.as_deref().filter(|_| !record.git.dirty);
+            let revision = commit.and_then(|commit| git::revision::resolve(&loaded.root, commit).ok()?);
+            let Some(revision) = revision else {
+                return Err(Failure::Input(format!(
+                    "error: record {} has no commit of this repository that could be built again\nhint: --baseline REV",
+                    record.id
+                )));
+            };
+            let because = format!("{} ({}), the commit of record {}", revision.short(), revision.subject, record.id);
+            Ok((Subject::Revision(revision), because))
+        }
+        Subject::WorkingTree => Err(Failure::Input(
+            "error: the working tree is what is checked, and cannot be its own baseline\nhint: --baseline HEAD"
+                .to_owned(),
+        )),
+    }
+}
+
+fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<Limits, Failure> {
+    let own = options.budget.as_deref().map(quantity::duration).transpose();
+    let own = own.map_err(|message| Failure::Input(format!("error: --budget: {message}\nhint: --budget 10m")))?;
+    Ok(match own.or(budget) {
+        Some(total) => Limits { pairs: BUDGET_PAIRS, time: total, total: Some(total) },
+        None => Limits { pairs: MOST_PAIRS, time: Duration::from_secs(60), total: None },
+    })
+}
+
+/// Ids of the scenario's jobs with their settings, as far as they are known before anything is built.
+fn jobs(loaded: &Loaded) -> Vec<crate::scenario::Job> {
+    let entries = 0..loaded.scenario.entries.len();
+    entries.flat_map(|entry| sides::expanded(&loaded.scenario, entry, |_| None).unwrap_or_default()).collect()
+}
+
+fn max_allocations(loaded: &Loaded) -> HashMap<String, u64> {
+    jobs(loaded).into_iter().filter_map(|job| Some((job.id, job.settings.max_allocations?))).collect()
+}
+
+/// A target or acceptance that no job has is a mistake that would make a gate green.
+fn check_targets(loaded: &Loaded) -> Result<(), Failure> {
+    let jobs = jobs(loaded);
+    let rules = &loaded.scenario.gate;
+    let patterns = rules.targets.iter().map(|target| ("targets", &target.job));
+    let patterns = patterns.chain(rules.accepted.iter().map(|accepted| ("accept", &accepted.job)));
+    for (field, pattern) in patterns {
+        if !jobs.iter().any(|job| WildMatch::new(pattern).matches(&job.id)) {
+            let ids: Vec<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
+            return Err(Failure::Input(format!(
+                "error: {}: `{field}` names the job '{pattern}', and there is none\nhint: its jobs are {}",
+                loaded.shown,
+                ids.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn is_counted(metric: &str) -> bool {
+    ["allocations", "bytes", "peak_bytes", "digest"].contains(&metric)
+}
+
+/// An earlier check, by its id, folder or file.
+fn earlier(name: &str, results: &Path) -> Result<Comparison, Failure> {
+    let places =
+        [PathBuf::from(name), Path::new(name).join(comparison::FILE), results.join(name).join(comparison::FILE)];
+    let wrong =
+        |what: String| Failure::Input(format!("error: --only {name}: {what}\nhint: the folder of an `orch check`"));
+    let file =
+        places.iter().find(|path| path.is_file()).ok_or_else(|| wrong("there is no such comparison".to_owned()))?;
+    let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let comparison: Comparison =
+        serde_json::from_slice(&text).map_err(|error| wrong(format!("no comparison: {error}")))?;
+    if failed(&comparison).is_empty() {
+        return Err(wrong("nothing failed in it".to_owned()));
+    }
+    Ok(comparison)
+}
+
+/// Ids of the jobs that kept a check from passing.
+fn failed(comparison: &Comparison) -> Vec<String> {
+    let gate: Option<Gate> = comparison.gate.clone().and_then(|gate| serde_json::from_value(gate).ok());
+    let mut ids: Vec<String> = match gate {
+        Some(gate) => gate.findings.into_iter().filter(|one| one.kind < Kind::Accepted).map(|one| one.job).collect(),
+        // A comparison without a gate says what got worse.
+        None => {
+            let worse = |verdict: Verdict| verdict < Verdict::Inconclusive;
+            comparison.jobs.iter().filter(|entry| worse(entry.verdict)).map(|entry| entry.id.clone()).collect()
+        }
+    };
+    ids.sort();
+    ids.dedup();
+    ids.retain(|id| !id.is_empty());
+    ids
+}
+
+/// The command that repeats the check with the same coins.
+fn command(options: &CheckOptions, loaded: &Loaded, comparison: &Comparison, seed: u64) -> String {
+    let mut command = format!("orch check {} --baseline {}", quoted(&loaded.shown), quoted(&comparison.a.name));
+    if let Some(filter) = &options.filter {
+        command.push_str(&format!(" --filter {}", quoted(filter)));
+    }
+    if let Some(budget) = &options.budget {
+        command.push_str(&format!(" --budget {}", quoted(budget)));
+    }
+    format!("{command} --seed {seed}")
+}
+
+fn show(
+    options: &CheckOptions,
+    loaded: &Loaded,
+    comparison: &Comparison,
+    gate: &Gate,
+    before: Option<&Comparison>,
+    stored: &Stored,
+) -> Result<(), Failure> {
+    let again = before.map(|before| afterwards(before, gate)).unwrap_or_default();
+    let next = next(loaded, comparison, gate);
+    let templates = project::templates(&loaded.root);
+    let text = render::gate(REPORT, &templates, comparison, gate, &again, &next)
+        .map_err(|error| Failure::System(format!("the check is stored in {}, but {error}", stored.folder.display())))?;
+    store::write_whole(&stored.folder.join(REPORT), text.as_bytes())
+        .map_err(|error| Failure::system(&format!("cannot write {REPORT}"), &error))?;
+    if options.json {
+        output::print(&stored.text)?;
+    } else {
+        let here = std::env::current_dir().unwrap_or_default();
+        let shown = stored.folder.strip_prefix(&here).unwrap_or(&stored.folder);
+        let file = shown.join(comparison::FILE);
+        output::print(&format!("{}\n{text}check: {}\n", stored.table, file.display()))?;
+    }
+    if std::env::var_os("GITHUB_ACTIONS").is_some() {
+        github(gate, &text, stored, options.json)?;
+    }
+    Ok(())
+}
+
+/// What became of each job that had failed.
+fn afterwards(before: &Comparison, gate: &Gate) -> Vec<(String, &'static str)> {
+    let state = |id: &String| {
+        let own = || gate.findings.iter().filter(|one| one.job == *id);
+        if own().any(|one| one.kind <= Kind::TargetMissed) {
+            "not fixed"
+        } else if own().any(|one| matches!(one.kind, Kind::Missing | Kind::Inconclusive | Kind::TargetOpen)) {
+            "cannot tell"
+        } else {
+            "fixed"
+        }
+    };
+    failed(before).into_iter().map(|id| (id.clone(), state(&id))).collect()
+}
+
+/// Commands that find the commits behind what got worse.
+fn next(loaded: &Loaded, comparison: &Comparison, gate: &Gate) -> Vec<String> {
+    let commit = |side: &comparison::Side| {
+        let git = side.git.as_ref().filter(|git| git.state == GitKind::Commit && !git.dirty)?;
+        Some(git.commit.as_ref()?.chars().take(10).collect::<String>())
+    };
+    let (Some(good), Some(bad)) = (commit(&comparison.a), commit(&comparison.b)) else { return Vec::new() };
+    let worse = |kind: Kind| matches!(kind, Kind::Regressed | Kind::TradeOff | Kind::OutputDiffers);
+    let command = |finding: &gate::Finding| {
+        let metric = match finding.metric.as_str() {
+            "time" => String::new(),
+            metric => format!(" --metric {}", quoted(metric)),
+        };
+        let (scenario, job) = (quoted(&loaded.shown), quoted(&finding.job));
+        format!("orch bisect {scenario} --workload {job} --good {good} --bad {bad}{metric}")
+    };
+    let mut all: Vec<String> = gate.findings.iter().filter(|finding| worse(finding.kind)).map(command).collect();
+    all.truncate(3);
+    all
+}
+
+/// GitHub's own ways to be told: annotations on standard output, a summary in a file.
+fn github(gate: &Gate, text: &str, stored: &Stored, json: bool) -> Result<(), Failure> {
+    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    for finding in gate.findings.iter().filter(|finding| finding.kind < Kind::Accepted) {
+        let level = if finding.kind <= Kind::Missing { "error" } else { "warning" };
+        let line =
+            format!("::{level} title=orch {}::{} {}", escaped(&finding.job), finding.metric, escaped(&finding.message));
+        // Standard output belongs to the JSON.
+        if json {
+            output::note(&line);
+        } else {
+            output::print(&format!("{line}\n"))?;
+        }
+    }
+    let Some(summary) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return Ok(()) };
+    let report = std::fs::read_to_string(stored.folder.join("comparison.md")).unwrap_or_default();
+    let write = || {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&summary)?;
+        write!(file, "```\n{text}```\n\n{report}\n")
+    };
+    write().map_err(|error| Failure::system("cannot write GITHUB_STEP_SUMMARY", &error))
+}
+
+/// The gate's outcome as an exit code. `git bisect run` takes 125 for "skip this commit".
+fn exit(options: &CheckOptions, comparison: &Comparison, outcome: gate::Outcome) -> Exit {
+    if comparison.interrupted {
+        return Exit::Interrupted;
+    }
+    let open = comparison.jobs.iter().any(|entry| entry.metric == "time" && entry.verdict == Verdict::Inconclusive);
+    match outcome {
+        gate::Outcome::Failed => Exit::Regressed,
+        gate::Outcome::Incomplete if options.for_git_bisect => Exit::Undecided,
+        gate::Outcome::Incomplete => Exit::Incomplete,
+        gate::Outcome::Open => Exit::Undecided,
+        gate::Outcome::Passed if options.for_git_bisect && open => Exit::Undecided,
+        gate::Outcome::Passed => Exit::Fine,
+    }
+}

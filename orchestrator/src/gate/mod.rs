@@ -1,0 +1,205 @@
+//! The gate: whether a comparison lets a change pass, given what the scenario accepts and asks for. Pure.
+
+mod targets;
+#[cfg(test)]
+mod tests;
+
+use crate::comparison::{Entry, Verdict, Workload};
+use crate::format;
+use crate::scenario::gate::{Accepted, Gate as Rules};
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use wildmatch::WildMatch;
+
+/// What a gate says of a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Gate {
+    pub(crate) outcome: Outcome,
+    /// Worst first.
+    pub(crate) findings: Vec<Finding>,
+    /// Open verdicts and targets fail.
+    pub(crate) open_fails: bool,
+}
+
+/// The worst of all findings decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    /// Something got worse, computes something else, or misses its target.
+    Failed,
+    /// Something was not measured, so nobody knows.
+    Incomplete,
+    /// Something is open, and the scenario does not let that pass.
+    Open,
+    Passed,
+}
+
+/// One thing that a reader of the gate has to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Finding {
+    pub(crate) kind: Kind,
+    /// Id of the job; empty where it is none's.
+    pub(crate) job: String,
+    pub(crate) metric: String,
+    /// Why it is so, with values.
+    pub(crate) message: String,
+}
+
+/// Kinds of findings, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    OutputDiffers,
+    Regressed,
+    /// A regression that goes with an improvement of the same job.
+    TradeOff,
+    /// Accepted once; its day has passed.
+    Expired,
+    TooManyAllocations,
+    TargetMissed,
+    Missing,
+    Inconclusive,
+    TargetOpen,
+    Accepted,
+    /// What is accepted does not happen any more.
+    NotNeeded,
+    TargetMet,
+}
+
+impl Kind {
+    fn outcome(self, open_fails: bool) -> Outcome {
+        match self {
+            Self::OutputDiffers
+            | Self::Regressed
+            | Self::TradeOff
+            | Self::Expired
+            | Self::TooManyAllocations
+            | Self::TargetMissed => Outcome::Failed,
+            Self::Missing => Outcome::Incomplete,
+            Self::Inconclusive | Self::TargetOpen if open_fails => Outcome::Open,
+            _ => Outcome::Passed,
+        }
+    }
+}
+
+/// What is judged.
+pub(crate) struct Case<'a> {
+    pub(crate) jobs: &'a [Entry],
+    pub(crate) workloads: &'a [Workload],
+    pub(crate) rules: &'a Rules,
+    /// By job id.
+    pub(crate) max_allocations: &'a HashMap<String, u64>,
+    pub(crate) today: Date,
+}
+
+/// Judges a comparison.
+pub(crate) fn judge(case: &Case) -> Gate {
+    let mut findings: Vec<Finding> = case.jobs.iter().filter_map(|entry| of_entry(case, entry)).collect();
+    findings.extend(too_many(case));
+    findings.extend(targets::findings(case));
+    findings.extend(not_needed(case));
+    if case.workloads.is_empty() {
+        let message = "nothing was measured".to_owned();
+        findings.push(Finding { kind: Kind::Missing, job: String::new(), metric: String::new(), message });
+    }
+    findings.sort_by_key(|finding| finding.kind);
+    let worst = |wanted: Outcome| findings.iter().any(|one| one.kind.outcome(case.rules.open_fails) == wanted);
+    let outcome = [Outcome::Failed, Outcome::Incomplete, Outcome::Open].into_iter().find(|outcome| worst(*outcome));
+    Gate { outcome: outcome.unwrap_or(Outcome::Passed), findings, open_fails: case.rules.open_fails }
+}
+
+fn finding(entry: &Entry, kind: Kind, message: String) -> Finding {
+    Finding { kind, job: entry.id.clone(), metric: entry.metric.clone(), message }
+}
+
+fn of_entry(case: &Case, entry: &Entry) -> Option<Finding> {
+    // Metrics that are made of the time tell the same as the time, and targets look at them.
+    let follows = entry.metric != "time" && entry.pairs > 0;
+    match entry.verdict {
+        Verdict::Regressed if !follows => Some(worse(case, entry, Kind::Regressed)),
+        Verdict::OutputDiffers if entry.metric == "digest" => Some(worse(case, entry, Kind::OutputDiffers)),
+        Verdict::Missing => Some(finding(entry, Kind::Missing, entry.reason.clone())),
+        // Allocations that other threads take part in are never judged.
+        Verdict::Inconclusive if entry.metric == "time" => {
+            Some(finding(entry, Kind::Inconclusive, entry.reason.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// A change for the worse, as far as nobody accepted it.
+fn worse(case: &Case, entry: &Entry, kind: Kind) -> Finding {
+    let kind = if entry.trade_off && kind == Kind::Regressed { Kind::TradeOff } else { kind };
+    let what = shown(entry);
+    let Some(accepted) = case.rules.accepted.iter().find(|accepted| is_meant(accepted, entry)) else {
+        return finding(entry, kind, what);
+    };
+    let size = entry.change.map(|change| change.estimate.abs());
+    let (reason, until) = (&accepted.reason, accepted.until);
+    if until < case.today {
+        let message = format!("{what}; accepted until {until} ({reason}), and that has passed");
+        return finding(entry, Kind::Expired, message);
+    }
+    match (accepted.up_to, size) {
+        (Some(up_to), Some(size)) if size > up_to => {
+            let up_to = format::percent(up_to);
+            finding(entry, kind, format!("{what}; only {up_to} are accepted ({reason})"))
+        }
+        (Some(up_to), None) if kind != Kind::OutputDiffers => {
+            let up_to = format::percent(up_to);
+            finding(entry, kind, format!("{what}, from 0; only {up_to} are accepted ({reason})"))
+        }
+        _ => finding(entry, Kind::Accepted, format!("{what}; accepted until {until}: {reason}")),
+    }
+}
+
+fn is_meant(accepted: &Accepted, entry: &Entry) -> bool {
+    accepted.metric == entry.metric && WildMatch::new(&accepted.job).matches(&entry.id)
+}
+
+/// A change in words, with its interval where it has one.
+fn shown(entry: &Entry) -> String {
+    let values = match (entry.a.as_f64(), entry.b.as_f64()) {
+        (Some(a), Some(b)) if entry.metric == "time" => format!("{} -> {}", format::time(a), format::time(b)),
+        (Some(a), Some(b)) if entry.unit == "B" => format!("{} -> {}", format::bytes(a), format::bytes(b)),
+        (Some(a), Some(b)) => format!("{} -> {}", format::number(a), format::number(b)),
+        _ => return entry.reason.clone(),
+    };
+    match entry.change {
+        Some(change) if entry.pairs > 0 => {
+            let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), format::change);
+            let estimate = format::change(change.estimate);
+            format!("{estimate} ({} to {}), {values}", end(change.low), end(change.high))
+        }
+        Some(change) => format!("{}, {values}", format::change(change.estimate)),
+        None => values,
+    }
+}
+
+/// Jobs that allocate more than their scenario lets them.
+fn too_many(case: &Case) -> Vec<Finding> {
+    let over = |entry: &Entry| {
+        let most = *case.max_allocations.get(&entry.id)?;
+        let count = entry.b.as_f64()?;
+        let message = format!("{} in an iteration, at most {most} allowed", format::number(count));
+        (count > most as f64).then(|| finding(entry, Kind::TooManyAllocations, message))
+    };
+    case.jobs.iter().filter(|entry| entry.metric == "allocations").filter_map(over).collect()
+}
+
+/// Acceptances whose regression is gone.
+fn not_needed(case: &Case) -> Vec<Finding> {
+    let known = |entry: &Entry| matches!(entry.verdict, Verdict::Equivalent | Verdict::Improved);
+    let gone = |accepted: &&Accepted| {
+        let mut meant = case.jobs.iter().filter(|entry| is_meant(accepted, entry)).peekable();
+        meant.peek().is_some() && meant.all(known)
+    };
+    let message = |accepted: &Accepted| Finding {
+        kind: Kind::NotNeeded,
+        job: accepted.job.clone(),
+        metric: accepted.metric.clone(),
+        message: format!("accepted ({}), and not worse than the baseline any more: take it out", accepted.reason),
+    };
+    case.rules.accepted.iter().filter(gone).map(message).collect()
+}

@@ -1,0 +1,107 @@
+//! Figures that jobs have to reach: met, missed, or not to be told from what was measured.
+
+use super::{Case, Finding, Kind, finding};
+use crate::comparison::{Entry, Verdict, Workload};
+use crate::format;
+use crate::measure::interval::over_processes;
+use crate::plugin::catalog::Per;
+use crate::runner::series::PairRecord;
+use crate::scenario::gate::{Target, Wanted};
+use wildmatch::WildMatch;
+
+/// A value with the range that holds it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Value {
+    middle: f64,
+    low: f64,
+    high: f64,
+}
+
+/// All targets of all jobs.
+pub(super) fn findings(case: &Case) -> Vec<Finding> {
+    let mut all = Vec::new();
+    for target in &case.rules.targets {
+        let pattern = WildMatch::new(&target.job);
+        for workload in case.workloads.iter().filter(|workload| pattern.matches(&workload.id)) {
+            all.push(one(case, target, workload));
+        }
+    }
+    all
+}
+
+fn one(case: &Case, target: &Target, workload: &Workload) -> Finding {
+    let of = |metric: &str| case.jobs.iter().find(|entry| entry.id == workload.id && entry.metric == metric);
+    let Some(entry) = of(&target.metric) else {
+        let message = match &workload.missing {
+            Some(reason) => format!("target {}: {reason}", target.text),
+            None => format!("target {}: the job has no such metric", target.text),
+        };
+        let (job, metric) = (workload.id.clone(), target.metric.clone());
+        return Finding { kind: Kind::Missing, job, metric, message };
+    };
+    if target.wanted == Wanted::Hold {
+        return hold(entry);
+    }
+    let Some(value) = value(entry, workload) else {
+        return finding(entry, Kind::TargetOpen, format!("target {}: it was not measured", target.text));
+    };
+    let (kind, how) = match target.wanted {
+        Wanted::AtLeast(least) => met(value.low >= least, value.high < least),
+        Wanted::AtMost(most) => met(value.high <= most, value.low > most),
+        Wanted::Between(low, high) => met(value.low >= low && value.high <= high, value.high < low || value.low > high),
+        Wanted::Hold => met(false, false),
+    };
+    finding(entry, kind, format!("target {} {how}: {}", target.text, shown(entry, value)))
+}
+
+fn met(met: bool, missed: bool) -> (Kind, &'static str) {
+    match (met, missed) {
+        (true, _) => (Kind::TargetMet, "met"),
+        (_, true) => (Kind::TargetMissed, "missed"),
+        _ => (Kind::TargetOpen, "cannot be told"),
+    }
+}
+
+fn hold(entry: &Entry) -> Finding {
+    let (kind, how) = match entry.verdict {
+        Verdict::Equivalent | Verdict::Improved => (Kind::TargetMet, "met"),
+        Verdict::Regressed | Verdict::OutputDiffers => (Kind::TargetMissed, "missed"),
+        Verdict::Missing => (Kind::Missing, "cannot be told"),
+        Verdict::Inconclusive => (Kind::TargetOpen, "cannot be told"),
+    };
+    finding(entry, kind, format!("target hold {how}: {}", entry.reason))
+}
+
+/// The candidate's value. What is counted is exact; a time is the median over its processes; what is made of the time
+/// follows from that.
+fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
+    let counted = entry.b.as_f64();
+    let of_time = entry.metric == "time" || matches!(entry.per, Some(Per::Second | Per::Unit));
+    if !of_time {
+        return counted.map(|value| Value { middle: value, low: value, high: value });
+    }
+    let floor = |pair: &PairRecord| Some(*pair.b_ns.iter().min()? as f64 / pair.iterations.max(1) as f64);
+    let floors: Vec<f64> = workload.pairs.iter().filter_map(floor).collect();
+    let times = over_processes(&floors)?;
+    let [low, high] = [times.low, times.high].map(|end| end / times.median);
+    match (entry.metric.as_str(), entry.per) {
+        ("time", _) => Some(Value { middle: times.median, low: times.low, high: times.high }),
+        // Work per time falls where the time rises.
+        (_, Some(Per::Second)) => counted.map(|rate| Value { middle: rate, low: rate / high, high: rate / low }),
+        _ => counted.map(|value| Value { middle: value, low: value * low, high: value * high }),
+    }
+}
+
+fn shown(entry: &Entry, value: Value) -> String {
+    let one = |value: f64| match (entry.metric.as_str(), entry.unit.as_str()) {
+        ("time", _) => format::time(value),
+        (_, "B") => format::bytes(value),
+        (_, "") => format::number(value),
+        (_, unit) => format!("{} {unit}", format::number(value)),
+    };
+    if value.low == value.high {
+        one(value.middle)
+    } else {
+        format!("{} ({} to {})", one(value.middle), one(value.low), one(value.high))
+    }
+}

@@ -1,0 +1,206 @@
+//! Every finding from scripted entries.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+use crate::comparison::{Change, Code, Workload};
+use crate::plugin::catalog::Per;
+use crate::runner::series::PairRecord;
+use crate::scenario::gate::{Target, Wanted};
+use serde_json::json;
+
+fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Entry {
+    let change = b / a - 1.0;
+    Entry {
+        id: "job".into(),
+        metric: metric.into(),
+        unit: String::new(),
+        verdict,
+        a: json!(a),
+        b: json!(b),
+        change: (a != 0.0).then_some(Change { estimate: change, low: Some(change), high: Some(change) }),
+        minimum_detectable: None,
+        e_value: None,
+        pairs,
+        margin: 0.01,
+        reason: "as scripted".into(),
+        trade_off: false,
+        per: None,
+    }
+}
+
+/// Pairs in whose processes an iteration of the candidate takes so many nanoseconds.
+fn pairs(times_ns: &[u64]) -> Vec<PairRecord> {
+    let pair = |time: &u64| PairRecord {
+        difference: 0.0,
+        floor: true,
+        block: 1,
+        iterations: 1,
+        untimed: true,
+        spawn_first: 0,
+        load_first: 0,
+        turn_first: Vec::new(),
+        stack_shift: 0,
+        heap_shift: 0,
+        page_shift: 0,
+        same_addresses: true,
+        a_ns: vec![*time],
+        b_ns: vec![*time],
+        involuntary_switches: 0,
+        wall_ns: 1,
+    };
+    times_ns.iter().map(pair).collect()
+}
+
+fn workload(pairs: Vec<PairRecord>) -> Workload {
+    Workload {
+        id: "job".into(),
+        workload: "p/w".into(),
+        params: serde_json::Map::new(),
+        threads: 1,
+        verdict: Verdict::Equivalent,
+        trade_off: false,
+        code: Code::Different,
+        missing: None,
+        warnings: Vec::new(),
+        scopes: Vec::new(),
+        pairs,
+        wall_ns: 1,
+    }
+}
+
+fn rules(accepted: Vec<Accepted>, targets: Vec<Target>) -> Rules {
+    Rules { open_fails: false, budget: None, accepted, targets }
+}
+
+fn judged(entries: Vec<Entry>, pairs: Vec<PairRecord>, rules: &Rules, most: Option<u64>) -> Gate {
+    let comparison = Judged { jobs: entries, workloads: vec![workload(pairs)] };
+    let max_allocations = most.map(|most| ("job".to_owned(), most)).into_iter().collect();
+    let case = Case {
+        jobs: &comparison.jobs,
+        workloads: &comparison.workloads,
+        rules,
+        max_allocations: &max_allocations,
+        today: jiff::civil::date(2026, 6, 15),
+    };
+    judge(&case)
+}
+
+struct Judged {
+    jobs: Vec<Entry>,
+    workloads: Vec<Workload>,
+}
+
+fn kinds(gate: &Gate) -> Vec<Kind> {
+    gate.findings.iter().map(|finding| finding.kind).collect()
+}
+
+fn accepted(metric: &str, up_to: Option<f64>, until: Date) -> Accepted {
+    Accepted { job: "j*".into(), metric: metric.into(), up_to, reason: "known".into(), until }
+}
+
+fn target(metric: &str, wanted: Wanted) -> Target {
+    Target { job: "job".into(), metric: metric.into(), wanted, text: "it".into() }
+}
+
+const SUMMER: Date = jiff::civil::date(2026, 6, 15);
+const SPRING: Date = jiff::civil::date(2026, 6, 14);
+
+#[test]
+fn each_verdict_has_its_finding() {
+    let of = |verdict: Verdict, metric: &str| {
+        judged(vec![entry(metric, verdict, 1.0, 1.1, 20)], Vec::new(), &Rules::default(), None)
+    };
+    for (verdict, metric, kinds_wanted, outcome) in [
+        (Verdict::Regressed, "time", vec![Kind::Regressed], Outcome::Failed),
+        (Verdict::Regressed, "gflops", vec![], Outcome::Passed),
+        (Verdict::OutputDiffers, "digest", vec![Kind::OutputDiffers], Outcome::Failed),
+        (Verdict::OutputDiffers, "time", vec![], Outcome::Passed),
+        (Verdict::Missing, "time", vec![Kind::Missing], Outcome::Incomplete),
+        (Verdict::Inconclusive, "time", vec![Kind::Inconclusive], Outcome::Passed),
+        (Verdict::Inconclusive, "allocations", vec![], Outcome::Passed),
+        (Verdict::Equivalent, "time", vec![], Outcome::Passed),
+        (Verdict::Improved, "time", vec![], Outcome::Passed),
+    ] {
+        let gate = of(verdict, metric);
+        assert_eq!((kinds(&gate), gate.outcome), (kinds_wanted, outcome), "{verdict:?} {metric}");
+    }
+    let strict = Rules { open_fails: true, ..Rules::default() };
+    let open = judged(vec![entry("time", Verdict::Inconclusive, 1.0, 1.0, 64)], Vec::new(), &strict, None);
+    assert_eq!(open.outcome, Outcome::Open);
+    let mut trade = entry("time", Verdict::Regressed, 1.0, 1.1, 20);
+    trade.trade_off = true;
+    assert_eq!(kinds(&judged(vec![trade], Vec::new(), &Rules::default(), None)), [Kind::TradeOff]);
+}
+
+#[test]
+fn a_gate_that_measured_nothing_is_not_green() {
+    let case =
+        Case { jobs: &[], workloads: &[], rules: &Rules::default(), max_allocations: &HashMap::new(), today: SUMMER };
+    assert_eq!(judge(&case).outcome, Outcome::Incomplete);
+}
+
+#[test]
+fn what_is_accepted_passes_until_its_day_and_up_to_its_size() {
+    let slower = |rule: Accepted| {
+        judged(vec![entry("time", Verdict::Regressed, 1.0, 1.08, 20)], Vec::new(), &rules(vec![rule], Vec::new()), None)
+    };
+    for (rule, kind, outcome) in [
+        (accepted("time", Some(0.1), SUMMER), Kind::Accepted, Outcome::Passed),
+        (accepted("time", None, SUMMER), Kind::Accepted, Outcome::Passed),
+        (accepted("time", Some(0.05), SUMMER), Kind::Regressed, Outcome::Failed),
+        (accepted("time", Some(0.1), SPRING), Kind::Expired, Outcome::Failed),
+        (accepted("bytes", None, SUMMER), Kind::Regressed, Outcome::Failed),
+    ] {
+        let gate = slower(rule.clone());
+        assert_eq!((kinds(&gate), gate.outcome), (vec![kind], outcome), "{rule:?}");
+    }
+    let gone = rules(vec![accepted("time", None, SUMMER)], Vec::new());
+    let gate = judged(vec![entry("time", Verdict::Equivalent, 1.0, 1.0, 20)], Vec::new(), &gone, None);
+    assert_eq!(kinds(&gate), [Kind::NotNeeded]);
+    // From nothing to something has no size.
+    let sized = rules(vec![accepted("allocations", Some(0.5), SUMMER)], Vec::new());
+    let gate = judged(vec![entry("allocations", Verdict::Regressed, 0.0, 1.0, 0)], Vec::new(), &sized, None);
+    assert_eq!(kinds(&gate), [Kind::Regressed]);
+}
+
+#[test]
+fn allocations_have_a_limit_of_their_own() {
+    let count = |count: f64| entry("allocations", Verdict::Equivalent, count, count, 0);
+    assert_eq!(kinds(&judged(vec![count(4.0)], Vec::new(), &Rules::default(), Some(3))), [Kind::TooManyAllocations]);
+    assert_eq!(kinds(&judged(vec![count(3.0)], Vec::new(), &Rules::default(), Some(3))), []);
+}
+
+#[test]
+fn a_target_is_met_missed_or_open() {
+    let times: Vec<u64> = (0..20).map(|i| 1_000 + i).collect();
+    let mut rate = entry("gflops", Verdict::Equivalent, 10.0, 10.0, 20);
+    rate.per = Some(Per::Second);
+    let entries = || {
+        vec![
+            entry("time", Verdict::Equivalent, 1000.0, 1010.0, 20),
+            rate.clone(),
+            entry("allocations", Verdict::Equivalent, 3.0, 3.0, 0),
+        ]
+    };
+    for (metric, wanted, kind) in [
+        ("time", Wanted::AtMost(1020.0), Kind::TargetMet),
+        ("time", Wanted::AtMost(1000.0), Kind::TargetMissed),
+        ("time", Wanted::AtMost(1009.0), Kind::TargetOpen),
+        ("time", Wanted::Between(1000.0, 1020.0), Kind::TargetMet),
+        ("gflops", Wanted::AtLeast(9.9), Kind::TargetMet),
+        ("gflops", Wanted::AtLeast(10.0), Kind::TargetOpen),
+        ("gflops", Wanted::AtLeast(11.0), Kind::TargetMissed),
+        ("allocations", Wanted::AtMost(3.0), Kind::TargetMet),
+        ("allocations", Wanted::AtMost(2.0), Kind::TargetMissed),
+        ("time", Wanted::Hold, Kind::TargetMet),
+        ("tokens", Wanted::AtLeast(1.0), Kind::Missing),
+    ] {
+        let gate = judged(entries(), pairs(&times), &rules(Vec::new(), vec![target(metric, wanted)]), None);
+        assert_eq!(kinds(&gate), [kind], "{metric} {wanted:?}: {:?}", gate.findings);
+    }
+    let unmeasured = rules(Vec::new(), vec![target("time", Wanted::AtMost(1.0))]);
+    assert_eq!(kinds(&judged(entries(), Vec::new(), &unmeasured, None)), [Kind::TargetOpen]);
+    let strict = Rules { open_fails: true, ..unmeasured };
+    assert_eq!(judged(entries(), Vec::new(), &strict, None).outcome, Outcome::Open);
+}

@@ -1,0 +1,231 @@
+//! `orch check` from outside: what it takes for the baseline, and the zoo of results with their exit codes and texts.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "support/history.rs"]
+mod history;
+mod support;
+
+use history::History;
+use serde_json::Value;
+use support::Ran;
+
+/// A history whose scenario says more at its end.
+fn with(more: &str, macros: &[&str]) -> History {
+    let history = History::new();
+    let path = history.project.path().join("scenarios/s.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    history.project.write("scenarios/s.yaml", format!("{text}{more}"));
+    for (number, macros) in macros.iter().enumerate() {
+        history.commit(&format!("c{number}"), macros);
+    }
+    history
+}
+
+/// What the gate says: the lines from its verdict on, without the command with its hashes and the folder's name.
+fn gate(history: &History, ran: &Ran) -> String {
+    let shown = history.shown(ran);
+    let (_, rest) = shown.split_once("\ncheck ").unwrap_or_else(|| panic!("no gate: {shown}"));
+    let lines = rest.lines().take_while(|line| !line.starts_with("check: ") && !line.starts_with("baseline: "));
+    format!("exit {}\ncheck {}", ran.code, lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn check(history: &History, more: &[&str]) -> Ran {
+    history.project.orch(&[&["check", "scenarios/s.yaml", "--seed", "1"], more].concat())
+}
+
+#[test]
+fn the_baseline_is_the_commit_before_head_where_the_branch_began_or_the_one_that_is_named() {
+    let history = History::of(&["", "-DALLOCATIONS=2", "-DALLOCATIONS=3"]);
+    let baseline = |more: &[&str]| {
+        let ran = check(&history, more);
+        let shown = history.shown(&ran);
+        let line = shown.lines().find(|line| line.starts_with("baseline: ")).unwrap_or_else(|| panic!("{shown}"));
+        (ran.code, line.to_owned())
+    };
+    let on_main = "baseline: <c1> (c1), the commit before HEAD, which is on main";
+    assert_eq!(baseline(&[]), (1, on_main.to_owned()));
+    assert_eq!(baseline(&["--baseline", "c0"]).1, "baseline: <c0> (c0)");
+    history.project.write("plugin/flags", "-DALLOCATIONS=3 -DOTHER\n");
+    let changed = "baseline: <c2> (c2), HEAD, which is on main; the working tree has changes";
+    assert_eq!(baseline(&[]), (0, changed.to_owned()), "a change that changes nothing passes");
+    history.git(&["checkout", "-q", "--", "plugin/flags"]);
+    history.git(&["checkout", "-q", "-b", "topic", "c1"]);
+    history.commit("t1", "-DALLOCATIONS=1");
+    history.commit("t2", "-DALLOCATIONS=1 -DOTHER");
+    assert_eq!(baseline(&[]), (0, "baseline: <c1> (c1), where this branch left main".to_owned()));
+    assert!(history.git(&["status", "--porcelain"]).is_empty());
+}
+
+#[test]
+fn what_got_worse_fails_and_the_next_command_is_there() {
+    let history = with("", &["", "-DALLOCATIONS=2"]);
+    let ran = check(&history, &[]);
+    let said = gate(&history, &ran);
+    assert!(said.starts_with("exit 1\ncheck failed\n"), "{said}");
+    assert!(said.contains("  work, allocations: regressed: +100 %, 1 -> 2\n"), "{said}");
+    let next = "  orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1> --metric allocations\n";
+    assert!(said.contains(next), "{said}");
+    let stored = history.project.results().pop().unwrap();
+    let comparison: Value = serde_json::from_slice(&std::fs::read(stored.join("comparison.json")).unwrap()).unwrap();
+    assert_eq!(comparison["gate"]["outcome"], "failed");
+    let text = std::fs::read_to_string(stored.join("gate.txt")).unwrap();
+    assert!(text.starts_with("check failed"), "{text}");
+    // The command that it prints finds the commit.
+    let command = ran.stdout.lines().find(|line| line.contains("orch bisect")).unwrap();
+    let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+    assert_eq!(history.project.orch(&words).code, 1);
+}
+
+#[test]
+fn other_output_fails_and_what_is_accepted_passes_until_its_day() {
+    let history = with("", &["", "-DOUTPUT=8"]);
+    insta::assert_snapshot!(gate(&history, &check(&history, &[])).lines().take(3).collect::<Vec<_>>().join("\n"), @r"
+    exit 1
+    check failed
+      work, digest: output differs: 7 -> 8
+    ");
+    let accept = |until: &str| {
+        format!("accept:\n  - {{ job: work, metric: digest, reason: a better rounding, until: {until} }}\n")
+    };
+    let history = with(&accept("2999-12-31"), &["", "-DOUTPUT=8"]);
+    insta::assert_snapshot!(gate(&history, &check(&history, &[])), @r"
+    exit 0
+    check passed
+      work, digest: accepted: 7 -> 8; accepted until 2999-12-31: a better rounding
+    ");
+    let history = with(&accept("2000-01-01"), &["", "-DOUTPUT=8"]);
+    let said = gate(&history, &check(&history, &[]));
+    assert!(said.starts_with("exit 1\ncheck failed\n  work, digest: no longer accepted: "), "{said}");
+}
+
+#[test]
+fn limits_and_targets_are_judged_on_what_was_measured() {
+    let rules = "targets:\n  - { job: work, metric: allocations, is: '<= 2' }\n  - { job: work, metric: time, is: '<= 1h' }\n  \
+                 - { job: work, metric: bytes, is: hold }\n";
+    let history = with(rules, &["", " "]);
+    let ran = check(&history, &[]);
+    let said = gate(&history, &ran);
+    assert_eq!(ran.code, 0, "{said}");
+    assert!(said.contains("  work, allocations: target <= 2 met: 1\n"), "{said}");
+    assert!(said.contains("  work, time: target <= 1h met: "), "same code, and measured all the same: {said}");
+    assert!(said.contains("  work, bytes: target hold met: same code"), "{said}");
+    let history = with("targets: [{ job: work, metric: allocations, is: '<= 0' }]\n", &["", " "]);
+    insta::assert_snapshot!(gate(&history, &check(&history, &[])), @r"
+    exit 1
+    check failed
+      work, allocations: target <= 0 missed: 1
+    ");
+    let history = with("targets: [{ job: work, metric: tokens, is: '>= 3' }]\n", &["", " "]);
+    insta::assert_snapshot!(gate(&history, &check(&history, &[])), @r"
+    exit 201
+    check incomplete: not everything was measured
+      work, tokens: missing: target >= 3: the job has no such metric
+    ");
+    let history = History::new();
+    let text = std::fs::read_to_string(history.project.path().join("scenarios/s.yaml")).unwrap();
+    history.project.write("scenarios/s.yaml", text.replace("tolerance: 20%", "tolerance: 20%, max_allocations: 0"));
+    history.commit("c0", "");
+    history.commit("c1", " ");
+    insta::assert_snapshot!(gate(&history, &check(&history, &[])), @r"
+    exit 1
+    check failed
+      work, allocations: too many allocations: 1 in an iteration, at most 0 allowed
+    ");
+}
+
+#[test]
+fn what_was_not_measured_is_never_green() {
+    let history = with("", &["", "-DRENAMED"]);
+    let ran = check(&history, &[]);
+    let said = gate(&history, &ran);
+    assert_eq!(ran.code, 201, "{said}");
+    assert!(said.contains("check incomplete: not everything was measured\n  work, time: missing: "), "{said}");
+    assert_eq!(check(&history, &["--for-git-bisect", "--baseline", "c0"]).code, 125);
+    let history = with("", &["", "-DSTEPS=("]);
+    let ran = check(&history, &[]);
+    assert_eq!(ran.code, 201, "{}{}", ran.stdout, ran.stderr);
+    let history = with("", &["", "-DALLOCATIONS=(abort(),1)"]);
+    assert_eq!(check(&history, &[]).code, 201);
+}
+
+#[test]
+fn open_verdicts_pass_with_a_warning_or_fail_as_the_scenario_says() {
+    // No time for a verdict: a fourth of a millisecond is one pair.
+    let changed = ["", "-DSTEPS=2001"];
+    let history = with("", &changed);
+    let ran = check(&history, &["--budget", "1ms"]);
+    let said = gate(&history, &ran);
+    assert!(said.starts_with("exit 0\ncheck passed\n  work, time: inconclusive: still open after 1 pairs"), "{said}");
+    assert_eq!(check(&history, &["--budget", "1ms", "--for-git-bisect", "--baseline", "c0"]).code, 125);
+    let history = with("gate: { inconclusive: fail }\nbudget: 1ms\n", &changed);
+    let ran = check(&history, &[]);
+    let said = gate(&history, &ran);
+    assert!(said.starts_with("exit 125\ncheck open, and the scenario does not let that pass\n"), "{said}");
+}
+
+#[test]
+fn only_what_failed_is_measured_again() {
+    let history = with("  ", &["", "-DALLOCATIONS=2"]);
+    assert_eq!(check(&history, &[]).code, 1);
+    let id = history.project.results().pop().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let again = gate(&history, &check(&history, &["--only", &id]));
+    assert!(again.contains("since the earlier check:\n  work: not fixed"), "{again}");
+    history.project.write("plugin/flags", "-DALLOCATIONS=1\n");
+    let fixed = gate(&history, &check(&history, &["--only", &id, "--baseline", "c0"]));
+    assert!(fixed.starts_with("exit 0") && fixed.contains("  work: fixed"), "{fixed}");
+    let ran = check(&history, &["--only", "nothing"]);
+    assert_eq!(ran.code, 200);
+    assert!(ran.stderr.contains("--only nothing: there is no such comparison"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_wrong_in_the_rules_is_said_before_anything_is_built() {
+    let said = |rules: &str| {
+        let history = with(rules, &["", ""]);
+        let ran = check(&history, &[]);
+        assert_eq!((ran.code, history.built()), (200, Vec::new()), "{}", ran.stderr);
+        ran.stderr
+    };
+    let nobody = said("targets: [{ job: wrok, metric: time, is: '<= 1ms' }]\n");
+    assert!(nobody.contains("`targets` names the job 'wrok', and there is none"), "{nobody}");
+    let no_target = said("targets: [{ job: work, metric: time, is: fast }]\n");
+    assert!(no_target.contains("`fast` is no target; write `>= 40`"), "{no_target}");
+    let no_day = said("accept: [{ job: work, reason: x, until: 2026-13-01 }]\n");
+    assert!(no_day.contains("`2026-13-01` is no day of the calendar"), "{no_day}");
+    let no_reason = said("accept: [{ job: work, until: 2026-12-01 }]\n");
+    assert!(no_reason.contains("reason"), "{no_reason}");
+}
+
+#[test]
+fn git_bisect_run_ends_at_the_planted_commit() {
+    let history = History::of(&["", " ", "-DSTEPS=(", "-DALLOCATIONS=2", "-DALLOCATIONS=2 ", "-DSTEPS=("]);
+    history.commit("c6", "-DALLOCATIONS=2  ");
+    let without = check(&history, &["--for-git-bisect"]);
+    assert_eq!(without.code, 200, "{}", without.stderr);
+    assert!(without.stderr.contains("no `git bisect` with a good commit is going on"), "{}", without.stderr);
+    history.git(&["bisect", "start", "c6", "c0"]);
+    let orch = assert_cmd::cargo::cargo_bin("orch").display().to_string();
+    let root = history.project.path();
+    let out = std::process::Command::new("git")
+        .args(["bisect", "run", &orch, "check", "scenarios/s.yaml", "--for-git-bisect"])
+        .current_dir(&root)
+        .env("XDG_CACHE_HOME", root.join("cache"))
+        .env("ORCH_LOCK_FILE", root.join("lock"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let named = history.git(&["bisect", "log"]);
+    // c2 does not build: it cannot be told from c3, and git says both.
+    assert!(named.contains("only skipped commits left to test") || said.contains("is the first bad commit"), "{said}");
+    let culprit = history.git(&["rev-parse", "c3"]);
+    assert!(
+        named.contains(&format!("# possible first bad commit: [{culprit}]"))
+            || said.contains(&format!("{culprit} is the first")),
+        "{named}{said}"
+    );
+    for neighbour in ["c1", "c4", "c6"] {
+        let commit = history.git(&["rev-parse", neighbour]);
+        assert!(!said.contains(&format!("{commit} is the first bad commit")), "{said}");
+    }
+}
