@@ -36,6 +36,24 @@ fn make_private(folder: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Bytes that the files in a folder take, without following links.
+pub(crate) fn size(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let of = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(data) if data.is_dir() => size(&entry.path()),
+        // Counted by the file system in units of 512 bytes, whatever its own blocks are.
+        Ok(data) => data.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.flatten().map(of).sum()
+}
+
+/// Bytes that a user can still write where a folder lies.
+pub(crate) fn free(folder: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(folder)?;
+    Ok(found.f_bavail * found.f_frsize)
+}
+
 /// A folder inside the cache, made if needed.
 pub(crate) fn subfolder(name: &str) -> io::Result<PathBuf> {
     let folder = folder()?.join(name);

@@ -1,4 +1,4 @@
-//! What was measured of this machine and kept for later verdicts: build effects, by workload.
+//! What was measured of this machine and kept: build effects for later verdicts, noise and false alarms for their readers.
 
 use crate::cache;
 use crate::machine::Machine;
@@ -7,11 +7,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The machine's calibration, as it is kept.
+/// The machine's calibration, as it is kept. What an older orch did not measure is missing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Calibration {
     /// By crate folder, workload, parameters and threads.
     build_effects: BTreeMap<String, BuildEffect>,
+    /// By the same.
+    noise: BTreeMap<String, Noise>,
+    memory: Option<Memory>,
+    arithmetic: Option<Arithmetic>,
 }
 
 /// How much builds of the same code differ.
@@ -26,7 +31,58 @@ pub(crate) struct BuildEffect {
     pub(crate) measured: String,
 }
 
-/// What a build effect belongs to.
+/// What comparisons of one build of a workload with itself say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Noise {
+    /// Spread of the pair differences (log ratio): 1.4826 MAD.
+    pub(crate) spread: f64,
+    /// The change (relative) that so many pairs would just have told from none; null where too few were measured.
+    pub(crate) detectable_at_16: Option<f64>,
+    pub(crate) detectable_at_64: Option<f64>,
+    /// Comparisons, the pairs of each, and how many called the same code changed.
+    pub(crate) comparisons: usize,
+    pub(crate) pairs: usize,
+    pub(crate) false_findings: usize,
+    /// The same if every difference mattered.
+    pub(crate) false_without_margin: usize,
+    /// The relative difference that mattered.
+    pub(crate) margin: f64,
+    /// From which all coins were drawn.
+    pub(crate) seed: u64,
+    /// When it was measured, UTC.
+    pub(crate) measured: String,
+}
+
+/// How fast one thread copies memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// Read and written together.
+    pub(crate) bytes_per_second: f64,
+    /// The buffer's size.
+    pub(crate) buffer_bytes: usize,
+    pub(crate) measured: String,
+}
+
+/// How fast one thread computes, at least.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Arithmetic {
+    /// A lower bound of the peak.
+    pub(crate) flop_per_second: f64,
+    /// The job that came that far.
+    pub(crate) job: String,
+    pub(crate) measured: String,
+}
+
+/// How often the same code was called changed on machines of a class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FalseAlarms {
+    pub(crate) found: usize,
+    pub(crate) comparisons: usize,
+    /// The day of the newest, UTC.
+    pub(crate) calibrated: String,
+}
+
+/// What something measured belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subject<'a> {
     /// The plugin's crate: other crates have other layouts.
@@ -59,6 +115,36 @@ impl Calibration {
         self.build_effects.insert(subject.key(), effect);
     }
 
+    pub(crate) fn set_noise(&mut self, subject: Subject, noise: Noise) {
+        self.noise.insert(subject.key(), noise);
+    }
+
+    /// Keeps the faster one: others at the memory can only slow a copy.
+    pub(crate) fn set_memory(&mut self, found: Memory) {
+        let kept = self.memory.as_ref().map_or(0.0, |kept| kept.bytes_per_second);
+        if found.bytes_per_second > kept {
+            self.memory = Some(found);
+        }
+    }
+
+    /// Keeps the higher one: both are lower bounds.
+    pub(crate) fn set_arithmetic(&mut self, found: Arithmetic) {
+        let kept = self.arithmetic.as_ref().map_or(0.0, |kept| kept.flop_per_second);
+        if found.flop_per_second > kept {
+            self.arithmetic = Some(found);
+        }
+    }
+
+    /// Over all workloads; `None` where none was calibrated.
+    pub(crate) fn false_alarms(&self) -> Option<FalseAlarms> {
+        let newest = self.noise.values().map(|noise| noise.measured.as_str()).max()?;
+        Some(FalseAlarms {
+            found: self.noise.values().map(|noise| noise.false_findings).sum(),
+            comparisons: self.noise.values().map(|noise| noise.comparisons).sum(),
+            calibrated: newest.chars().take_while(|c| *c != 'T').collect(),
+        })
+    }
+
     pub(crate) fn store(&self, machine: &Machine) -> io::Result<PathBuf> {
         let path = file(machine)?;
         // Written beside: a reader finds the old file or the new one.
@@ -71,4 +157,60 @@ impl Calibration {
 
 fn file(machine: &Machine) -> io::Result<PathBuf> {
     Ok(cache::subfolder("calibration")?.join(format!("{}.json", &crate::hash::text(&machine.class)[..16])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(threads: usize) -> Subject<'static> {
+        Subject { folder: Path::new("/nowhere/p"), workload: "w", params: "{}", threads }
+    }
+
+    fn noise(found: usize, measured: &str) -> Noise {
+        Noise {
+            spread: 0.001,
+            detectable_at_16: Some(0.01),
+            detectable_at_64: None,
+            comparisons: 30,
+            pairs: 16,
+            false_findings: found,
+            false_without_margin: found,
+            margin: 0.01,
+            seed: 1,
+            measured: measured.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_file_of_an_older_orch_keeps_its_build_effects() {
+        let old = r#"{"build_effects": {"/nowhere/p w {} threads 1":
+            {"tau": 0.001, "largest": -0.002, "rebuilds": 8, "measured": "2026-02-03T04:05:06Z"}}}"#;
+        let mut kept: Calibration = serde_json::from_str(old).expect("still read");
+        assert_eq!(kept.build_effect(subject(1)).map(|effect| effect.rebuilds), Some(8));
+        assert_eq!(kept.false_alarms(), None, "build effects are no comparisons");
+        kept.set_noise(subject(1), noise(0, "2026-02-04T00:00:00Z"));
+        let text = serde_json::to_string(&kept).expect("written");
+        assert_eq!(serde_json::from_str::<Calibration>(&text).expect("read"), kept);
+    }
+
+    #[test]
+    fn false_alarms_are_those_of_all_workloads_and_of_the_newest_day() {
+        let mut kept = Calibration::default();
+        kept.set_noise(subject(1), noise(9, "2026-01-01T00:00:00Z"));
+        kept.set_noise(subject(1), noise(1, "2026-02-03T04:05:06.7Z"));
+        kept.set_noise(subject(2), noise(0, "2026-02-01T00:00:00Z"));
+        let expected = FalseAlarms { found: 1, comparisons: 60, calibrated: "2026-02-03".to_owned() };
+        assert_eq!(kept.false_alarms(), Some(expected));
+    }
+
+    #[test]
+    fn the_higher_lower_bound_stays() {
+        let reached = |flop_per_second: f64| Arithmetic { flop_per_second, job: "j".into(), measured: String::new() };
+        let mut kept = Calibration::default();
+        for rate in [2e9, 3e9, 1e9] {
+            kept.set_arithmetic(reached(rate));
+        }
+        assert_eq!(kept.arithmetic, Some(reached(3e9)));
+    }
 }

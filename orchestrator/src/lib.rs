@@ -6,6 +6,7 @@ mod calibration;
 mod cli;
 mod comparison;
 mod counting;
+mod doctor;
 mod format;
 mod gate;
 mod git;

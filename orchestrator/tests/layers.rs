@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 26] = [
+const LAYERS: [&str; 27] = [
     "hash",
     "journal",
     "format",
@@ -21,6 +21,7 @@ const LAYERS: [&str; 26] = [
     "calibration",
     "worker",
     "plugin",
+    "doctor",
     "scenario",
     "plan",
     "runner",

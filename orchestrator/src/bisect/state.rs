@@ -135,11 +135,7 @@ pub(crate) enum Newest {
 /// The newest state of a repository that nobody works on.
 pub(crate) fn newest(repository: &Path) -> io::Result<Newest> {
     let mut newest = Newest::None;
-    let mut folders: Vec<PathBuf> =
-        std::fs::read_dir(cache::subfolder("bisect")?)?.flatten().map(|entry| entry.path()).collect();
-    // Names begin with the time.
-    folders.sort();
-    for folder in folders.into_iter().rev() {
+    for folder in folders()?.into_iter().rev() {
         match read(&folder, repository)? {
             Newest::Left(left) => return Ok(Newest::Left(left)),
             Newest::AtWork => newest = Newest::AtWork,
@@ -147,6 +143,25 @@ pub(crate) fn newest(repository: &Path) -> io::Result<Newest> {
         }
     }
     Ok(newest)
+}
+
+fn folders() -> io::Result<Vec<PathBuf>> {
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(cache::subfolder("bisect")?)?.flatten().map(|entry| entry.path()).collect();
+    // Names begin with the time.
+    folders.sort();
+    Ok(folders)
+}
+
+/// What bisects that nobody works on are about, of all repositories, the newest last.
+pub(crate) fn stopped() -> io::Result<Vec<String>> {
+    let about = |folder: PathBuf| {
+        let path = folder.join(FILE);
+        let header = journal::read::<Header, serde_json::Value>(&std::fs::read(&path).ok()?).ok()?.header;
+        let is_left = Lines::open(&path).ok()?.claim();
+        is_left.then(|| format!("{} of {}", header.workload, header.repository.display()))
+    };
+    Ok(folders()?.into_iter().filter_map(about).collect())
 }
 
 /// `None`: another repository's, or of another version of orch.

@@ -24,7 +24,7 @@ pub(super) enum Command {
     Check(CheckOptions),
     /// Finds the commit that changed a workload
     Bisect(BisectOptions),
-    /// Measures how much verdicts can be trusted here
+    /// Says what is wrong with this machine for measuring, or measures how far verdicts can be trusted here
     Doctor(DoctorOptions),
     /// Shows plugins, workloads, parameters and metrics
     List(ListOptions),
@@ -188,13 +188,25 @@ pub(super) struct DoctorOptions {
     /// Rebuilds each plugin crate so many times with unrelated code before its own, and measures how the times of the same
     /// code differ; later comparisons widen their margins accordingly
     #[arg(long, value_name = "NUMBER")]
-    pub(super) rebuilds: usize,
+    pub(super) rebuilds: Option<usize>,
     /// The scenario whose workloads are measured [default: scenarios/nightly.yaml, else the only scenario]
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     /// Only jobs whose id matches; * stands for any text, ? for one character
     #[arg(long, value_name = "GLOB")]
     pub(super) filter: Option<String>,
+    /// Prints the findings as JSON
+    #[arg(long, conflicts_with_all = ["rebuilds", "calibrate"])]
+    pub(super) json: bool,
+    /// Compares each workload of the scenario with itself, and keeps how much that scatters and how often it errs
+    #[arg(long)]
+    pub(super) calibrate: bool,
+    /// Comparisons of each workload [default: 60 of all together, at least 4 of each]
+    #[arg(long, value_name = "NUMBER", requires = "calibrate")]
+    pub(super) comparisons: Option<usize>,
+    /// Repeats the coins of an earlier calibration [default: random]
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
 }
 
 #[derive(Debug, Args)]

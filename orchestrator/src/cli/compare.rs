@@ -178,7 +178,8 @@ impl Session<'_> {
             filter: self.options.filter.clone(),
         };
         let sides = [0, 1].map(|side| self.side(loaded, side, &subjects[side], plugins[side]));
-        Ok(Some(self.comparison(outcome, scenario, sides, machine, cargo::rustc_version())))
+        let comparison = self.comparison(outcome, scenario, sides, machine, cargo::rustc_version());
+        Ok(Some(Comparison { false_alarms: kept.false_alarms(), ..comparison }))
     }
 
     /// Compares what two records hold.
@@ -265,6 +266,7 @@ impl Session<'_> {
             workloads: outcome.workloads,
             gate: None,
             wall_ns: u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            false_alarms: None,
         }
     }
 

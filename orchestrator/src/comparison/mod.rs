@@ -7,6 +7,7 @@ pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
 
+use crate::calibration::FalseAlarms;
 use crate::git::GitState;
 use crate::machine::Machine;
 use crate::plugin::catalog::Per;
@@ -58,6 +59,9 @@ pub(crate) struct Comparison {
     #[serde(default)]
     pub(crate) gate: Option<Value>,
     pub(crate) wall_ns: u64,
+    /// How often this machine's class called the same code changed; null where that was not calibrated.
+    #[serde(default)]
+    pub(crate) false_alarms: Option<FalseAlarms>,
 }
 
 /// One side of a comparison.

@@ -6,6 +6,7 @@
 //! likely to be +x as -x, given all the magnitudes. Nothing in this module may therefore let a sign choose how the
 //! data are summarised, how many turns are taken, or how large a difference is counted.
 
+pub(crate) mod alarms;
 pub(crate) mod assessment;
 pub(crate) mod build_effect;
 pub(crate) mod e_bh;

@@ -84,6 +84,19 @@ pub(crate) fn resolution() -> Duration {
     best
 }
 
+/// What one reading of the sample clock takes: the least of a few batches.
+pub(crate) fn overhead() -> Duration {
+    const READINGS: u32 = 1000;
+    let batch = || {
+        let start = Instant::now();
+        for _ in 0..READINGS {
+            std::hint::black_box(Instant::now());
+        }
+        start.elapsed() / READINGS
+    };
+    (0..20).map(|_| batch()).min().unwrap_or_default()
+}
+
 fn monotonic_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     // Seconds since boot and nanoseconds below 10^9: both are small and never negative.

@@ -1,4 +1,5 @@
 //! Reading the clock and turning samples into figures.
 
+pub(crate) mod bandwidth;
 pub(crate) mod clock;
 pub(crate) mod interval;

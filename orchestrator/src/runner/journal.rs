@@ -90,16 +90,21 @@ impl Journal {
 /// The newest journal without a record in a results folder; `None` if there is none. Call it with the measuring lock
 /// held: a run that is still going on has a journal too.
 pub(crate) fn newest(results: &Path) -> io::Result<Option<Left>> {
+    let Some(folder) = all(results)?.pop() else { return Ok(None) };
+    let text = std::fs::read(folder.join(FILE))?;
+    read(folder, &text).map(Some)
+}
+
+/// The results folders with a journal, the newest last.
+pub(crate) fn all(results: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = match std::fs::read_dir(results) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| path.join(FILE).is_file()).collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     // Names begin with the time.
     folders.sort();
-    let Some(folder) = folders.pop() else { return Ok(None) };
-    let text = std::fs::read(folder.join(FILE))?;
-    read(folder, &text).map(Some)
+    Ok(folders)
 }
 
 fn read(folder: PathBuf, text: &[u8]) -> io::Result<Left> {

@@ -12,3 +12,5 @@ pub(crate) mod reap;
 pub(crate) mod remains;
 pub(crate) mod series;
 mod watch;
+
+pub(crate) use watch::can_fix_addresses;

@@ -84,6 +84,13 @@ fn without_random_addresses<T>(spawn: impl FnOnce() -> T) -> T {
     spawned
 }
 
+/// Whether the system lets a worker have no random addresses; `None` where /proc does not show what it was told.
+pub(crate) fn can_fix_addresses() -> Option<bool> {
+    let told = without_random_addresses(|| std::fs::read_to_string("/proc/thread-self/personality"));
+    let flags = i32::from_str_radix(told.ok()?.trim(), 16).ok()?;
+    Some(flags & libc::ADDR_NO_RANDOMIZE != 0)
+}
+
 /// A worker and everything that comes from it.
 pub(super) struct Watch {
     child: Child,

@@ -1,18 +1,18 @@
 //! `orch doctor --rebuilds N`: how much the same code differs between builds, per workload.
 
-use super::Outcome;
-use super::args::DoctorOptions;
-use super::exit::Exit;
-use super::output::{self, Failure};
-use super::progress::Progress;
-use super::project::{self, Loaded, Plugins};
 use crate::calibration::{BuildEffect, Calibration, Subject};
+use crate::cli::Outcome;
+use crate::cli::args::DoctorOptions;
+use crate::cli::exit::Exit;
+use crate::cli::output::{self, Failure};
+use crate::cli::progress::Progress;
+use crate::cli::project::{self, Loaded, Plugins};
 use crate::format;
 use crate::judge::build_effect;
 use crate::judge::estimate::median;
 use crate::machine::{self, Machine};
 use crate::measure::clock::{self, ScopeClock};
-use crate::plugin::build::{self, Prepared};
+use crate::plugin::build;
 use crate::plugin::cargo::Watcher;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::runner::contest::{self, Contest, Contested, Limits, Stopped};
@@ -30,8 +30,8 @@ const STEP: usize = 16;
 const MOST_STEPS: usize = 16 << 10;
 
 /// Measures the build effect of all workloads of a scenario's crates.
-pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
-    if options.rebuilds < 3 {
+pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
+    if count < 3 {
         return Err(Failure::Input("error: --rebuilds needs at least 3 builds to tell how they differ".to_owned()));
     }
     let calibration = clock::Calibration::begin();
@@ -44,9 +44,9 @@ pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
         interrupt: Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?,
         progress: Progress::new(),
         mark: format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond()),
-        random: fastrand::Rng::new(),
+        random: options.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
     };
-    let Some(builds) = doctor.builds(options.rebuilds)? else { return Ok(Exit::Interrupted) };
+    let Some(builds) = doctor.builds(count)? else { return Ok(Exit::Interrupted) };
     let Some((base, rebuilds)) = builds.split_first() else { return Ok(Exit::Bug) };
     let jobs = project::chosen_jobs(&doctor.loaded, &doctor.loaded.scenario, base, options.filter.as_deref())?;
     let jobs: Vec<Job> = jobs.into_iter().filter(|job| doctor.is_crate(&job.plugin)).collect();
@@ -105,7 +105,7 @@ impl Doctor {
         let mut contests = Vec::new();
         for rebuild in rebuilds {
             for job in jobs {
-                let prepared = [built(base, &job.plugin)?, built(rebuild, &job.plugin)?];
+                let prepared = [super::built(base, &job.plugin)?, super::built(rebuild, &job.plugin)?];
                 // No margin: nothing is decided before all pairs are there.
                 contests.push(Contest { jobs: [job, job], prepared, margin: 0.0 });
             }
@@ -137,9 +137,9 @@ impl Doctor {
         let mut text = String::from("Build effect: the same code at other places of the library\n\n");
         let lost = effects.iter().any(|(_, effect)| effect.is_err());
         for (job, effect) in effects {
-            let spec = self.loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin);
+            let spec = super::spec(&self.loaded, job);
             match (effect, spec) {
-                (Ok(effect), Some((_, spec))) => {
+                (Ok(effect), Some(spec)) => {
                     text.push_str(&line(&job.id, &effect));
                     let (folder, params) =
                         (spec.source.folder(), serde_json::Value::Object(job.params.clone()).to_string());
@@ -159,14 +159,6 @@ impl Doctor {
 fn line(id: &str, effect: &BuildEffect) -> String {
     let largest = format::change(effect.largest);
     format!("{id}: tau {:.2} %, largest {largest}; margin at least {:.2} %\n", 100.0 * effect.tau, 400.0 * effect.tau)
-}
-
-fn built<'a>(plugins: &'a Plugins, key: &str) -> Result<&'a Prepared, Failure> {
-    match plugins.prepared.get(key) {
-        Some(Ok(prepared)) => Ok(prepared),
-        Some(Err(failure)) => Err(Failure::Input(format!("error: plugin {key}: {}", failure.message))),
-        None => Err(Failure::Input(format!("error: plugin {key} was not built"))),
-    }
 }
 
 /// The build effect from the pairs of all rebuilds; or what kept them from being measured.

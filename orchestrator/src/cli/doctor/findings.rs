@@ -1,0 +1,136 @@
+//! `orch doctor` without arguments: asks what the findings need, and shows them. They are advice, and change no exit code.
+
+use crate::bisect::state;
+use crate::cache;
+use crate::cli::Outcome;
+use crate::cli::args::DoctorOptions;
+use crate::cli::exit::Exit;
+use crate::cli::output::{self, Failure};
+use crate::cli::project;
+use crate::doctor::reading::Reading;
+use crate::doctor::{self, Asked, Cache, Finding};
+use crate::format;
+use crate::git;
+use crate::machine::Machine;
+use crate::measure::clock;
+use crate::plugin::cargo;
+use crate::runner::lock::{self, Purpose};
+use crate::runner::{self, journal};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long processes and stolen time are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+const COLUMNS: usize = 80;
+/// What the longest state and the longest name of a check need.
+const STATE_COLUMNS: usize = 13;
+const NAME_COLUMNS: usize = 17;
+/// Files that pin the compiler, as rustup looks for them.
+const PINS: [&str; 2] = ["rust-toolchain.toml", "rust-toolchain"];
+
+/// Shows what was found.
+pub(super) fn findings(options: &DoctorOptions) -> Outcome {
+    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let root = project::root_of(&here.join("x"));
+    let reading = Reading::take(Path::new("/"), || {
+        let start = Instant::now();
+        std::thread::sleep(LOOK);
+        start.elapsed()
+    });
+    let mut found = doctor::examine(&reading, &asked(root));
+    if !reading.has_answered() {
+        return Err(Failure::System("neither /proc nor /sys can be read: nothing is known of this machine".to_owned()));
+    }
+    // What asks for action first; within that the order of the checks.
+    found.sort_by_key(|finding| finding.state);
+    if options.json {
+        let text = serde_json::to_string_pretty(&found).map_err(|error| Failure::system("the findings", &error))?;
+        output::print(&(text + "\n"))?;
+    } else {
+        output::print(&shown(&found))?;
+    }
+    Ok(Exit::Fine)
+}
+
+fn asked(root: PathBuf) -> Asked {
+    let says = |program: &str| {
+        let text = cargo::ask(program, &["--version"], &root).ok()?;
+        Some(text.lines().next()?.trim().to_owned())
+    };
+    let folder = cache::folder().ok();
+    Asked {
+        hypervisor: Machine::read().hypervisor,
+        fixed_addresses: runner::can_fix_addresses(),
+        resolution: clock::resolution(),
+        overhead: clock::overhead(),
+        measuring: lock::take(Purpose::Measuring, || {}, || true).ok().map(|held| held.is_none()),
+        git: git::state_of(&root),
+        rustc: says("rustc"),
+        cargo: says("cargo"),
+        cc: says("cc"),
+        valgrind: says("valgrind"),
+        pinned: root.ancestors().flat_map(|above| PINS.map(|name| above.join(name))).find(|file| file.is_file()),
+        cache: Cache {
+            free_bytes: folder.as_deref().and_then(|folder| cache::free(folder).ok()),
+            bytes: folder.as_deref().map(cache::size),
+            folder,
+        },
+        bisects: state::stopped().unwrap_or_default(),
+        journals: journal::all(&root.join("results")).unwrap_or_default(),
+        root,
+    }
+}
+
+/// A line for each finding: state, check, value; below it the reason, and what to do.
+fn shown(found: &[Finding]) -> String {
+    let margin = " ".repeat(STATE_COLUMNS);
+    let mut text = String::new();
+    for finding in found {
+        let (state, check) = (finding.state.name(), finding.check);
+        let line = format!("{state:STATE_COLUMNS$}{check:NAME_COLUMNS$}{}", finding.value);
+        text.push_str(&format::wrap(&line, COLUMNS, STATE_COLUMNS + NAME_COLUMNS));
+        text.push('\n');
+        for line in format::wrap(finding.why, COLUMNS - STATE_COLUMNS, 0).lines() {
+            text.push_str(&format!("{margin}{line}\n"));
+        }
+        // A command is not broken: it has to be copied.
+        if let Some(fix) = &finding.fix {
+            text.push_str(&format!("{margin}fix: {fix}\n"));
+        }
+    }
+    let count = |state| found.iter().filter(|finding| finding.state == state).count();
+    let [attention, unknown, fine] =
+        [doctor::State::Attention, doctor::State::CannotTell, doctor::State::Ok].map(count);
+    text + &format!("\n{attention} for attention, {unknown} cannot be told, {fine} ok\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use doctor::State;
+
+    #[test]
+    fn lines_are_aligned_and_stay_within_80_columns() {
+        let finding = |state, value: &str, fix: Option<&str>| Finding {
+            check: "busy processes",
+            state,
+            value: value.to_owned(),
+            why: "They are what pairs are disturbed by, and this is a reason that needs another line.",
+            fix: fix.map(str::to_owned),
+        };
+        let long = "cargo (12) 99 %, rustc (13) 98 %, a name that is long (4194304) 7 %, 3 more";
+        let text = shown(&[finding(State::Attention, long, Some("ps -p 12")), finding(State::Ok, "none", None)]);
+        assert_eq!(
+            text,
+            "attention    busy processes   cargo (12) 99 %, rustc (13) 98 %, a name that is\n\
+             \x20                             long (4194304) 7 %, 3 more\n\
+             \x20            They are what pairs are disturbed by, and this is a reason that\n\
+             \x20            needs another line.\n\
+             \x20            fix: ps -p 12\n\
+             ok           busy processes   none\n\
+             \x20            They are what pairs are disturbed by, and this is a reason that\n\
+             \x20            needs another line.\n\
+             \n1 for attention, 0 cannot be told, 1 ok\n"
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! `orch doctor`: what is wrong with this machine for measuring, or, with arguments, how well it measures.
+
+mod calibrate;
+mod findings;
+mod rebuilds;
+mod table;
+
+use super::Outcome;
+use super::args::DoctorOptions;
+use super::exit::Exit;
+use super::output::Failure;
+use super::project::{Loaded, Plugins};
+use crate::plugin::PluginSpec;
+use crate::plugin::build::Prepared;
+use crate::scenario::Job;
+
+/// Looks at the machine, or measures it: build effects first, for the margins hang on them.
+pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
+    let measures = options.rebuilds.is_some() || options.calibrate;
+    if !measures && (options.scenario.is_some() || options.filter.is_some() || options.seed.is_some()) {
+        return Err(Failure::Input(
+            "error: --scenario, --filter and --seed say what is measured, and how\nhint: with --calibrate or --rebuilds N"
+                .to_owned(),
+        ));
+    }
+    if !measures {
+        return findings::findings(options);
+    }
+    if options.comparisons == Some(0) {
+        return Err(Failure::Input("error: --comparisons has to be more than 0".to_owned()));
+    }
+    let first = match options.rebuilds {
+        Some(count) => rebuilds::rebuilds(options, count)?,
+        None => Exit::Fine,
+    };
+    if !options.calibrate || first == Exit::Interrupted {
+        return Ok(first);
+    }
+    let second = calibrate::calibrate(options)?;
+    Ok(if second == Exit::Fine { first } else { second })
+}
+
+fn spec<'a>(loaded: &'a Loaded, job: &Job) -> Option<&'a PluginSpec> {
+    loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin).map(|(_, spec)| spec)
+}
+
+fn built<'a>(plugins: &'a Plugins, key: &str) -> Result<&'a Prepared, Failure> {
+    match plugins.prepared.get(key) {
+        Some(Ok(prepared)) => Ok(prepared),
+        Some(Err(failure)) => Err(Failure::Input(format!("error: plugin {key}: {}", failure.message))),
+        None => Err(Failure::Input(format!("error: plugin {key} was not built"))),
+    }
+}

@@ -1,0 +1,145 @@
+//! What a calibration found, as a table of at most 80 columns where ids allow.
+
+use crate::calibration::{Arithmetic, Memory, Noise};
+use crate::format;
+
+/// A workload.
+pub(super) struct Row {
+    pub(super) id: String,
+    /// None where no comparison is whole.
+    pub(super) noise: Option<Noise>,
+    pub(super) tau: Option<f64>,
+    pub(super) lost: Option<String>,
+}
+
+/// Everything that was measured.
+pub(super) struct Table {
+    pub(super) rows: Vec<Row>,
+    pub(super) memory: Memory,
+    pub(super) arithmetic: Option<Arithmetic>,
+    /// Of each comparison.
+    pub(super) pairs: usize,
+}
+
+const HEADERS: [&str; 6] = ["workload", "noise", "seen at 16", "at 64", "tau", "false"];
+
+/// The table and what it means.
+pub(super) fn shown(table: &Table) -> String {
+    let mut cells: Vec<[String; 6]> = vec![HEADERS.map(str::to_owned)];
+    cells.extend(table.rows.iter().map(line));
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 6] = std::array::from_fn(width);
+    let mut text = String::new();
+    for [id, rest @ ..] in &cells {
+        text.push_str(&format!("{id:0$}", widths[0]));
+        for (cell, width) in rest.iter().zip(&widths[1..]) {
+            text.push_str(&format!("  {cell:>width$}"));
+        }
+        text.push('\n');
+    }
+    text.push('\n');
+    for sentence in sentences(table) {
+        text.push_str(&format::wrap(&sentence, 80, 2));
+        text.push('\n');
+    }
+    text
+}
+
+fn line(row: &Row) -> [String; 6] {
+    // Noise below a hundredth of a percent has digits too.
+    let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.3} %", 100.0 * share));
+    let of = |part: fn(&Noise) -> Option<f64>| percent(row.noise.as_ref().and_then(part));
+    let found = |noise: &Noise| format!("{} of {}", noise.false_findings, noise.comparisons);
+    [
+        row.id.clone(),
+        of(|noise| Some(noise.spread)),
+        of(|noise| noise.detectable_at_16),
+        of(|noise| noise.detectable_at_64),
+        percent(row.tau),
+        row.noise.as_ref().map_or_else(|| "-".to_owned(), found),
+    ]
+}
+
+fn sentences(table: &Table) -> Vec<String> {
+    let sum =
+        |part: fn(&Noise) -> usize| table.rows.iter().filter_map(|row| row.noise.as_ref()).map(part).sum::<usize>();
+    let all = sum(|noise| noise.comparisons);
+    let mut found: Vec<String> = table
+        .rows
+        .iter()
+        .filter_map(|row| Some(format!("{}: {}", row.id, row.lost.as_ref()?.lines().next().unwrap_or_default())))
+        .collect();
+    found.push(format!(
+        "noise: spread of pair differences (1.4826 MAD) of one build with itself; seen: the change that so many pairs \
+         would just have told from none; false: comparisons of {} pairs that called the same code changed",
+        table.pairs
+    ));
+    found.push(format!(
+        "false alarms here: {} of {all}; if every difference mattered: {}",
+        sum(|noise| noise.false_findings),
+        sum(|noise| noise.false_without_margin)
+    ));
+    found.push(format!(
+        "memory: one thread copies at least {:.1} GB/s, read and written together (a buffer of {})",
+        table.memory.bytes_per_second / 1e9,
+        format::bytes(table.memory.buffer_bytes as f64)
+    ));
+    found.push(match &table.arithmetic {
+        Some(Arithmetic { flop_per_second, job, .. }) => format!(
+            "arithmetic: at least {:.1} GFLOP/s on one thread, the best sample of {job}; the peak is not lower",
+            flop_per_second / 1e9
+        ),
+        None => "arithmetic: not measured; it takes a matmul of 256 or more on one thread in the scenario".to_owned(),
+    });
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise() -> Noise {
+        Noise {
+            spread: 0.00123,
+            detectable_at_16: Some(0.0456),
+            detectable_at_64: None,
+            comparisons: 30,
+            pairs: 16,
+            false_findings: 0,
+            false_without_margin: 1,
+            margin: 0.01,
+            seed: 1,
+            measured: "2026-02-03T04:05:06Z".to_owned(),
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned_and_what_is_not_known_is_a_dash() {
+        let row = |id: &str, noise: Option<Noise>, lost: Option<&str>| Row {
+            id: id.to_owned(),
+            noise,
+            tau: None,
+            lost: lost.map(str::to_owned),
+        };
+        let memory = Memory { bytes_per_second: 12.34e9, buffer_bytes: 256 << 20, measured: String::new() };
+        let reached = Arithmetic { flop_per_second: 98.7e9, job: "matmul-512".to_owned(), measured: String::new() };
+        let rows = vec![row("matmul-512", Some(noise()), None), row("b", None, Some("failed in run: SIGSEGV"))];
+        let text = shown(&Table { rows, memory, arithmetic: Some(reached), pairs: 16 });
+        assert_eq!(
+            text,
+            "workload      noise  seen at 16  at 64  tau    false\n\
+             matmul-512  0.123 %     4.560 %      -    -  0 of 30\n\
+             b                 -           -      -    -        -\n\
+             \n\
+             b: failed in run: SIGSEGV\n\
+             noise: spread of pair differences (1.4826 MAD) of one build with itself; seen:\n\
+             \x20 the change that so many pairs would just have told from none; false:\n\
+             \x20 comparisons of 16 pairs that called the same code changed\n\
+             false alarms here: 0 of 30; if every difference mattered: 1\n\
+             memory: one thread copies at least 12.3 GB/s, read and written together (a\n\
+             \x20 buffer of 256 MiB)\n\
+             arithmetic: at least 98.7 GFLOP/s on one thread, the best sample of matmul-512;\n\
+             \x20 the peak is not lower\n"
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! What the kernel offers: counters, and ways to lock a plugin in; and what it does when one crashes.
+
+use super::{Check, Finding};
+
+const PERF: Check =
+    Check { name: "perf events", why: "orch reads no hardware counters yet; `perf stat` beside it needs them." };
+const LANDLOCK: Check = Check {
+    name: "landlock",
+    why: "The planned sandbox keeps plugins away from files by it; no figure depends on it.",
+};
+const SECCOMP: Check =
+    Check { name: "seccomp", why: "The planned sandbox filters system calls by it; no figure depends on it." };
+const CORE_DUMPS: Check = Check {
+    name: "core dumps",
+    why: "Workers write none, but a program that takes them is started anyway, and is busy while others are measured.",
+};
+
+/// The highest level at which a user may count events of his own processes.
+const OWN_PROCESSES: i32 = 2;
+
+pub(super) fn perf(paranoid: Option<&str>, hardware: bool, virtual_machine: bool) -> Finding {
+    if virtual_machine && !hardware {
+        return PERF.ok("n/a: this virtual machine has no hardware counters");
+    }
+    match paranoid.map(|level| level.parse::<i32>()) {
+        None => PERF.attention("this kernel has none"),
+        Some(Err(_)) => PERF.cannot_tell("perf_event_paranoid is no number"),
+        Some(Ok(level)) if level > OWN_PROCESSES => PERF
+            .attention(format!("perf_event_paranoid {level}"))
+            .fix(format!("sudo sysctl kernel.perf_event_paranoid={OWN_PROCESSES}")),
+        Some(Ok(level)) => PERF.ok(format!("perf_event_paranoid {level}")),
+    }
+}
+
+pub(super) fn landlock(modules: Option<&str>) -> Finding {
+    match modules {
+        None => LANDLOCK
+            .cannot_tell("/sys/kernel/security is not mounted")
+            .fix("sudo mount -t securityfs none /sys/kernel/security"),
+        Some(list) if list.trim().split(',').any(|module| module == "landlock") => LANDLOCK.ok("active"),
+        Some(list) => LANDLOCK.attention(format!("not among the active modules: {}", list.trim())),
+    }
+}
+
+pub(super) fn seccomp(actions: Option<&str>) -> Finding {
+    match actions {
+        None => SECCOMP.cannot_tell("/proc/sys/kernel/seccomp/actions_avail cannot be read"),
+        Some(list) if list.split_whitespace().any(|action| action == "errno") => SECCOMP.ok("filters can be set"),
+        Some(list) => SECCOMP.attention(format!("only {}", list.trim())),
+    }
+}
+
+/// Workers set their limit of core files to 0, which a file respects and a pipe does not.
+pub(super) fn core_dumps(pattern: Option<&str>) -> Finding {
+    match pattern.map(str::trim) {
+        None => CORE_DUMPS.cannot_tell("/proc/sys/kernel/core_pattern cannot be read"),
+        Some(pattern) if pattern.starts_with('|') => {
+            let program = pattern.split_whitespace().next().unwrap_or(pattern);
+            CORE_DUMPS.attention(format!("go to a program: {program}")).fix("sudo sysctl kernel.core_pattern=core")
+        }
+        Some(pattern) => CORE_DUMPS.ok(format!("go to files (`{pattern}`), which workers turn off")),
+    }
+}

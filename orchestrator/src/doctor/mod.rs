@@ -1,0 +1,174 @@
+//! What is wrong with this machine for measuring, each with its remedy: findings over what was read, by pure functions.
+
+mod cpu;
+mod kernel;
+mod memory;
+mod others;
+mod project;
+pub(crate) mod reading;
+#[cfg(test)]
+mod tests;
+
+use crate::git::GitState;
+use reading::Reading;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) check: &'static str,
+    pub(crate) state: State,
+    /// What was read, or what kept it from being read.
+    pub(crate) value: String,
+    /// Why it matters for measuring.
+    pub(crate) why: &'static str,
+    /// A command that puts it right, or makes it readable, where there is one.
+    pub(crate) fix: Option<String>,
+}
+
+/// From what asks for action to what does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    Attention,
+    CannotTell,
+    Ok,
+}
+
+impl State {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Attention => "attention",
+            Self::CannotTell => "cannot tell",
+            Self::Ok => "ok",
+        }
+    }
+}
+
+/// A check's name and reason, from which its findings are made.
+#[derive(Debug, Clone, Copy)]
+struct Check {
+    name: &'static str,
+    why: &'static str,
+}
+
+impl Check {
+    fn find(self, state: State, value: impl Into<String>) -> Finding {
+        Finding { check: self.name, state, value: value.into(), why: self.why, fix: None }
+    }
+
+    fn ok(self, value: impl Into<String>) -> Finding {
+        self.find(State::Ok, value)
+    }
+
+    fn attention(self, value: impl Into<String>) -> Finding {
+        self.find(State::Attention, value)
+    }
+
+    fn cannot_tell(self, value: impl Into<String>) -> Finding {
+        self.find(State::CannotTell, value)
+    }
+}
+
+impl Finding {
+    fn fix(self, command: impl Into<String>) -> Self {
+        Self { fix: Some(command.into()), ..self }
+    }
+}
+
+/// What is not in /proc and /sys, and so had to be asked for otherwise.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// As the CPU names it.
+    pub(crate) hypervisor: Option<String>,
+    /// Whether a worker can be started without random addresses.
+    pub(crate) fixed_addresses: Option<bool>,
+    /// The sample clock.
+    pub(crate) resolution: Duration,
+    pub(crate) overhead: Duration,
+    /// Another orch measures or builds now.
+    pub(crate) measuring: Option<bool>,
+    pub(crate) git: GitState,
+    /// The project's root.
+    pub(crate) root: PathBuf,
+    /// First lines of what the tools say of themselves.
+    pub(crate) rustc: Option<String>,
+    pub(crate) cargo: Option<String>,
+    pub(crate) cc: Option<String>,
+    pub(crate) valgrind: Option<String>,
+    /// The project's file that pins the compiler.
+    pub(crate) pinned: Option<PathBuf>,
+    pub(crate) cache: Cache,
+    /// Bisects that were stopped, in words.
+    pub(crate) bisects: Vec<String>,
+    /// Results folders of runs that were killed.
+    pub(crate) journals: Vec<PathBuf>,
+}
+
+/// The cache folder; what could not be asked is not known.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) free_bytes: Option<u64>,
+    pub(crate) bytes: Option<u64>,
+}
+
+/// Makes all findings, those about the CPU first.
+pub(crate) fn examine(reading: &Reading, asked: &Asked) -> Vec<Finding> {
+    let cpus = reading.usable_cpus();
+    let virtual_machine = reading.text("proc/cpuinfo").is_some_and(|info| cpu::is_virtual(&info));
+    let text = |path: &str| reading.text(path);
+    let set = |path: &str| text(path).map(|text| text.trim().to_owned());
+    vec![
+        cpu::governor(&reading.of_cpus(&cpus, "cpufreq/scaling_governor"), virtual_machine),
+        cpu::turbo(
+            set("sys/devices/system/cpu/intel_pstate/no_turbo").as_deref(),
+            set("sys/devices/system/cpu/cpufreq/boost").as_deref(),
+            virtual_machine,
+        ),
+        cpu::siblings(&reading.of_cpus(&cpus, "topology/thread_siblings_list"), &cpus, virtual_machine),
+        cpu::hypervisor(text("proc/cpuinfo").as_deref(), asked.hypervisor.as_deref()),
+        cpu::clock_source(
+            set(&format!("{CLOCK_SOURCES}/current_clocksource")).as_deref(),
+            set(&format!("{CLOCK_SOURCES}/available_clocksource")).as_deref(),
+        ),
+        cpu::timer(asked.resolution, asked.overhead),
+        others::load(text("proc/loadavg").as_deref(), cpus.len()),
+        others::busy(&reading.busy()),
+        others::steal(reading.stat()),
+        others::lock(asked.measuring),
+        others::priority(text("proc/self/stat").as_deref()),
+        others::quota(&reading.cgroup("cpu", "cpu.max", "cpu.cfs_quota_us")),
+        memory::huge_pages(text("sys/kernel/mm/transparent_hugepage/enabled").as_deref()),
+        memory::addresses(set("proc/sys/kernel/randomize_va_space").as_deref(), asked.fixed_addresses),
+        memory::swap(text("proc/swaps").as_deref()),
+        memory::pressure(text("proc/pressure/memory").as_deref()),
+        memory::limit(
+            &reading.cgroup("memory", "memory.max", "memory.limit_in_bytes"),
+            text("proc/meminfo").as_deref(),
+        ),
+        kernel::perf(
+            set("proc/sys/kernel/perf_event_paranoid").as_deref(),
+            reading.has("sys/bus/event_source/devices/cpu"),
+            virtual_machine,
+        ),
+        kernel::landlock(text("sys/kernel/security/lsm").as_deref()),
+        kernel::seccomp(text("proc/sys/kernel/seccomp/actions_avail").as_deref()),
+        kernel::core_dumps(text("proc/sys/kernel/core_pattern").as_deref()),
+        project::owner(&asked.git, &asked.root),
+        project::history(&asked.git),
+        project::tool(project::RUSTC, asked.rustc.as_deref()),
+        project::tool(project::CARGO, asked.cargo.as_deref()),
+        project::tool(project::CC, asked.cc.as_deref()),
+        project::pinned(asked.pinned.as_deref(), asked.rustc.as_deref()),
+        project::tool(project::VALGRIND, asked.valgrind.as_deref()),
+        project::free_space(&asked.cache),
+        project::cache_size(&asked.cache),
+        project::bisects(&asked.bisects),
+        project::journals(&asked.journals),
+    ]
+}
+
+const CLOCK_SOURCES: &str = "sys/devices/system/clocksource/clocksource0";

@@ -1,0 +1,115 @@
+//! Who else wants the CPUs: load, busy processes, the host, another orch, and limits on our own share.
+
+use super::reading::{Busy, Limit};
+use super::{Check, Finding};
+use crate::format;
+
+const LOAD: Check = Check { name: "load", why: "What else wants to run takes CPU time, caches and memory bandwidth." };
+const BUSY: Check = Check { name: "busy processes", why: "They are what pairs are disturbed by; end them or wait." };
+const STEAL: Check = Check { name: "steal", why: "The host took the CPU away; the samples it hits are too long." };
+const LOCK: Check =
+    Check { name: "measuring lock", why: "One who measures is alone; others wait until the lock is free." };
+const PRIORITY: Check =
+    Check { name: "priority", why: "Workers inherit it: a nice one waits whenever somebody else wants the CPU." };
+const QUOTA: Check =
+    Check { name: "CPU quota", why: "Once it is used up, everything stands still until the next period begins." };
+
+/// Waiting and running tasks per CPU, from which on they are likely to meet a worker.
+const LOADED: f64 = 0.25;
+/// Less than that share of one CPU is background that every system has.
+const NOTABLE: f64 = 0.05;
+/// How many are named.
+const NAMED: usize = 3;
+/// A share of time, from which on several samples of a pair are hit.
+const STOLEN: f64 = 0.005;
+
+pub(super) fn load(loadavg: Option<&str>, cpus: usize) -> Finding {
+    let minute = loadavg.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
+    let Some(minute) = minute else { return LOAD.cannot_tell("/proc/loadavg cannot be read") };
+    let value = format!("{minute:.2} in the last minute, on {cpus} usable CPUs");
+    if minute > LOADED * cpus.max(1) as f64 { LOAD.attention(value) } else { LOAD.ok(value) }
+}
+
+pub(super) fn busy(processes: &Option<Vec<Busy>>) -> Finding {
+    let Some(processes) = processes else { return BUSY.cannot_tell("/proc shows no processes") };
+    let notable: Vec<&Busy> = processes.iter().filter(|process| process.share >= NOTABLE).collect();
+    let shown = |process: &&Busy| format!("{} ({}) {:.0} %", process.name, process.pid, 100.0 * process.share);
+    match notable.len() {
+        0 => BUSY.ok(format!("none has {:.0} % of a CPU", 100.0 * NOTABLE)),
+        count => {
+            let mut named: Vec<String> = notable.iter().take(NAMED).map(shown).collect();
+            if count > NAMED {
+                named.push(format!("{} more", count - NAMED));
+            }
+            let pids: Vec<String> = notable.iter().take(NAMED).map(|process| process.pid.to_string()).collect();
+            BUSY.attention(named.join(", ")).fix(format!("ps -o pid,ppid,user,etime,args -p {}", pids.join(",")))
+        }
+    }
+}
+
+pub(super) fn steal(stat: [Option<&str>; 2]) -> Finding {
+    let [Some(first), Some(later)] = stat.map(|text| text.and_then(times)) else {
+        return STEAL.cannot_tell("/proc/stat cannot be read");
+    };
+    let share = |stolen: u64, all: u64| if all == 0 { 0.0 } else { stolen as f64 / all as f64 };
+    let now = share(later.stolen.saturating_sub(first.stolen), later.all.saturating_sub(first.all));
+    let ever = share(later.stolen, later.all);
+    let value = format!("{:.2} % while looking, {:.2} % since the start", 100.0 * now, 100.0 * ever);
+    // A glance of a second may fall between two visits of a neighbour.
+    if now > STOLEN || ever > STOLEN { STEAL.attention(value) } else { STEAL.ok(value) }
+}
+
+struct Times {
+    all: u64,
+    stolen: u64,
+}
+
+/// The line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal; what guests use is part of user's.
+fn times(stat: &str) -> Option<Times> {
+    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let numbers: Vec<u64> = line.split_whitespace().take(8).filter_map(|number| number.parse().ok()).collect();
+    Some(Times { all: numbers.iter().sum(), stolen: *numbers.get(7)? })
+}
+
+pub(super) fn lock(taken: Option<bool>) -> Finding {
+    match taken {
+        None => LOCK.cannot_tell("the lock file cannot be opened"),
+        Some(true) => LOCK.attention("another orch measures or builds now"),
+        Some(false) => LOCK.ok("free"),
+    }
+}
+
+pub(super) fn priority(own_stat: Option<&str>) -> Finding {
+    let nice = own_stat
+        .and_then(|stat| stat.rsplit_once(')'))
+        .and_then(|(_, rest)| rest.split_whitespace().nth(16)?.parse::<i32>().ok());
+    match nice {
+        None => PRIORITY.cannot_tell("/proc/self/stat cannot be read"),
+        Some(nice) if nice > 0 => PRIORITY.attention(format!("nice {nice}")).fix("sudo renice -n 0 -p $$"),
+        Some(nice) => PRIORITY.ok(format!("nice {nice}")),
+    }
+}
+
+pub(super) fn quota(groups: &Option<Vec<Limit>>) -> Finding {
+    let Some(groups) = groups else { return QUOTA.cannot_tell("the control group's files cannot be read") };
+    let smallest = groups
+        .iter()
+        .filter_map(|limit| Some((cpus(limit)?, limit)))
+        .min_by(|(one, _), (other, _)| one.total_cmp(other));
+    match smallest {
+        None => QUOTA.ok("none"),
+        Some((cpus, limit)) => {
+            let found = QUOTA.attention(format!("{} CPUs, by /{}", format::number(cpus), limit.file));
+            let none = if limit.file.ends_with("cpu.max") { "max" } else { "-1" };
+            found.fix(format!("echo {none} | sudo tee /{}", limit.file))
+        }
+    }
+}
+
+/// `QUOTA PERIOD` in version 2; in version 1 the quota alone, negative for none.
+fn cpus(limit: &Limit) -> Option<f64> {
+    let mut words = limit.text.split_whitespace();
+    let quota: f64 = words.next()?.parse().ok()?;
+    let period: f64 = words.next().or(limit.period.as_deref().map(str::trim))?.parse().ok()?;
+    (quota > 0.0 && period > 0.0).then_some(quota / period)
+}

@@ -1,0 +1,134 @@
+//! The project and orch's own things: git, tools, the cache, and what earlier commands left.
+
+use super::{Cache, Check, Finding};
+use crate::format;
+use crate::git::{GitKind, GitState};
+use std::path::{Path, PathBuf};
+
+const OWNER: Check =
+    Check { name: "git", why: "Records name the commit, and commits are what `orch compare` and `bisect` build." };
+const HISTORY: Check =
+    Check { name: "git history", why: "Without the older commits there is nothing to compare with." };
+pub(super) const RUSTC: Tool = Tool {
+    check: Check {
+        name: "rustc",
+        why: "Plugin crates are built with it, and its version is part of every artefact's key.",
+    },
+    fix: "curl -sSf https://sh.rustup.rs | sh",
+};
+pub(super) const CARGO: Tool = Tool {
+    check: Check { name: "cargo", why: "Plugin crates are built with it." },
+    fix: "curl -sSf https://sh.rustup.rs | sh",
+};
+pub(super) const CC: Tool = Tool {
+    check: Check { name: "cc", why: "rustc links with it, and plugins in C are built with it." },
+    fix: "sudo apt-get install gcc libc6-dev",
+};
+pub(super) const VALGRIND: Tool = Tool {
+    check: Check {
+        name: "valgrind",
+        why: "orch's own tests check the counted allocations against it; measuring needs it not.",
+    },
+    fix: "sudo apt-get install valgrind",
+};
+const PINNED: Check = Check {
+    name: "rust-toolchain",
+    why: "Without it an update of the compiler changes times, and looks like a commit's doing.",
+};
+const FREE_SPACE: Check =
+    Check { name: "space", why: "The cache holds a build worktree with its target folder, and each artefact." };
+const CACHE_SIZE: Check = Check { name: "cache", why: "Everything in it but the calibration can be made again." };
+const BISECTS: Check = Check { name: "stopped bisects", why: "They wait in the cache to be gone on with." };
+const JOURNALS: Check =
+    Check { name: "killed runs", why: "Their journals wait in the results folder to be gone on with." };
+
+/// A worktree of a Rust project with its dependencies takes about as much.
+const ROOM: u64 = 2 << 30;
+const LARGE: u64 = 10 << 30;
+
+/// A program that is started, and how one gets it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tool {
+    check: Check,
+    fix: &'static str,
+}
+
+pub(super) fn owner(git: &GitState, root: &Path) -> Finding {
+    match git.state {
+        GitKind::Commit | GitKind::Shallow => {
+            let dirty = if git.dirty { ", with uncommitted changes" } else { "" };
+            OWNER.ok(format!("commit {}{dirty}", git.short()))
+        }
+        GitKind::OtherOwner => OWNER
+            .attention(format!("{} belongs to another user", root.display()))
+            .fix(format!("git config --global --add safe.directory {}", root.display())),
+        GitKind::Outside => OWNER.attention(format!("{} is in no repository", root.display())).fix("git init"),
+        GitKind::Empty => OWNER.attention("no commit yet").fix("git commit"),
+        GitKind::Unreadable => OWNER.cannot_tell(git.message.clone().unwrap_or_default()),
+    }
+}
+
+pub(super) fn history(git: &GitState) -> Finding {
+    match git.state {
+        GitKind::Commit => HISTORY.ok("whole"),
+        GitKind::Shallow => HISTORY.attention("a shallow clone").fix("git fetch --unshallow"),
+        _ => HISTORY.cannot_tell("no commit can be read"),
+    }
+}
+
+pub(super) fn tool(tool: Tool, version: Option<&str>) -> Finding {
+    match version {
+        Some(version) => tool.check.ok(version),
+        None => tool.check.attention("cannot be started").fix(tool.fix),
+    }
+}
+
+pub(super) fn pinned(file: Option<&Path>, rustc: Option<&str>) -> Finding {
+    if let Some(file) = file {
+        return PINNED.ok(file.file_name().unwrap_or_default().to_string_lossy());
+    }
+    let found = PINNED.attention("missing");
+    // `rustc 1.89.0 (..)`
+    match rustc.and_then(|text| text.split_whitespace().nth(1)) {
+        Some(version) => found.fix(format!("echo {version} > rust-toolchain")),
+        None => found,
+    }
+}
+
+pub(super) fn free_space(cache: &Cache) -> Finding {
+    let (Some(folder), Some(free)) = (&cache.folder, cache.free_bytes) else {
+        return FREE_SPACE.cannot_tell("the cache folder cannot be asked");
+    };
+    let value = format!("{} free in {}", format::bytes(free as f64), folder.display());
+    if free < ROOM { FREE_SPACE.attention(value).fix(empty(folder)) } else { FREE_SPACE.ok(value) }
+}
+
+pub(super) fn cache_size(cache: &Cache) -> Finding {
+    let (Some(folder), Some(bytes)) = (&cache.folder, cache.bytes) else {
+        return CACHE_SIZE.cannot_tell("the cache folder cannot be read");
+    };
+    let value = format::bytes(bytes as f64);
+    if bytes > LARGE { CACHE_SIZE.attention(value).fix(empty(folder)) } else { CACHE_SIZE.ok(value) }
+}
+
+/// What is largest and costs only time to make again.
+fn empty(folder: &Path) -> String {
+    format!("rm -r {0}/artefacts {0}/worktrees", folder.display())
+}
+
+pub(super) fn bisects(left: &[String]) -> Finding {
+    match left {
+        [] => BISECTS.ok("none"),
+        [only] => BISECTS.attention(only.clone()).fix("orch bisect --resume"),
+        [.., newest] => BISECTS.attention(format!("{}, the newest {newest}", left.len())).fix("orch bisect --resume"),
+    }
+}
+
+pub(super) fn journals(left: &[PathBuf]) -> Finding {
+    match left {
+        [] => JOURNALS.ok("none"),
+        [.., newest] => JOURNALS
+            .attention(format!("{}, the newest {}", left.len(), newest.display()))
+            .fix("orch run SCENARIO --resume"),
+    }
+}

@@ -1,0 +1,192 @@
+//! Reading /proc and /sys below a root folder, so that a test can put its own there. Some things are read twice.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A root folder, what was read of it at two moments, and whether anything could be read at all.
+pub(crate) struct Reading {
+    root: PathBuf,
+    stat: [Option<String>; 2],
+    processes: [BTreeMap<u32, Process>; 2],
+    between: Duration,
+    answered: Cell<bool>,
+}
+
+#[derive(Debug, Clone)]
+struct Process {
+    name: String,
+    /// Time on CPUs, user's and kernel's.
+    ticks: u64,
+}
+
+/// A process and its share of one CPU.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Busy {
+    pub(crate) pid: u32,
+    pub(crate) name: String,
+    pub(crate) share: f64,
+}
+
+/// A limit of a control group, and the file it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// Below the root, without the leading slash.
+    pub(crate) file: String,
+    pub(crate) text: String,
+    /// In version 1 the length of a period stands in a file of its own.
+    pub(crate) period: Option<String>,
+}
+
+impl Reading {
+    /// Reads what is read twice; `pause` passes the time in between and says how long that was.
+    pub(crate) fn take(root: &Path, pause: impl FnOnce() -> Duration) -> Self {
+        let root = root.to_owned();
+        let stat = || std::fs::read_to_string(root.join("proc/stat")).ok();
+        let (stat_first, first) = (stat(), processes(&root));
+        let between = pause();
+        let (stat_later, later) = (stat(), processes(&root));
+        Self {
+            answered: Cell::new(stat_first.is_some()),
+            stat: [stat_first, stat_later],
+            processes: [first, later],
+            between,
+            root,
+        }
+    }
+
+    /// Whether any file could be read so far.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered.get()
+    }
+
+    /// A file's text; nothing where it cannot be read.
+    pub(super) fn text(&self, path: &str) -> Option<String> {
+        let text = std::fs::read_to_string(self.root.join(path)).ok();
+        self.answered.set(self.answered.get() || text.is_some());
+        text
+    }
+
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.root.join(path).exists()
+    }
+
+    /// CPUs that this process may use; those online where it does not say.
+    pub(super) fn usable_cpus(&self) -> Vec<usize> {
+        let own = self.text("proc/self/status");
+        let own = own.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")));
+        let list = own.map(str::to_owned).or_else(|| self.text("sys/devices/system/cpu/online"));
+        cpu_list(list.as_deref().unwrap_or_default())
+    }
+
+    /// A file of each of some CPUs, trimmed, as far as they have it.
+    pub(super) fn of_cpus(&self, cpus: &[usize], file: &str) -> Vec<(usize, String)> {
+        let read = |cpu: usize| self.text(&format!("sys/devices/system/cpu/cpu{cpu}/{file}"));
+        cpus.iter().filter_map(|cpu| Some((*cpu, read(*cpu)?.trim().to_owned()))).collect()
+    }
+
+    /// The two readings of /proc/stat.
+    pub(super) fn stat(&self) -> [Option<&str>; 2] {
+        self.stat.each_ref().map(Option::as_deref)
+    }
+
+    /// Who used the CPUs in between, busiest first, without this process.
+    pub(super) fn busy(&self) -> Option<Vec<Busy>> {
+        let [first, later] = &self.processes;
+        if later.is_empty() {
+            return None;
+        }
+        let ticks = rustix::param::clock_ticks_per_second() as f64 * self.between.as_secs_f64();
+        let mut found: Vec<Busy> = later
+            .iter()
+            .filter(|(pid, _)| **pid != std::process::id())
+            .filter_map(|(pid, process)| {
+                // Who was not there began since then.
+                let before = first.get(pid).map_or(0, |before| before.ticks);
+                let share = process.ticks.saturating_sub(before) as f64 / ticks;
+                (share > 0.0).then(|| Busy { pid: *pid, name: process.name.clone(), share })
+            })
+            .collect();
+        found.sort_by(|one, other| other.share.total_cmp(&one.share).then(one.pid.cmp(&other.pid)));
+        Some(found)
+    }
+
+    /// A limit of this process's control group and of all above it, own first; `unified` is its file in version 2,
+    /// `legacy` in version 1. `None`: no such file of any group can be read.
+    pub(super) fn cgroup(&self, controller: &str, unified: &str, legacy: &str) -> Option<Vec<Limit>> {
+        let groups = self.text("proc/self/cgroup")?;
+        let mut found = Vec::new();
+        let mut known = false;
+        for line in groups.lines() {
+            let mut parts = line.splitn(3, ':').skip(1);
+            let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+            let (mounts, file) = match controllers {
+                "" => (vec!["sys/fs/cgroup".to_owned(), "sys/fs/cgroup/unified".to_owned()], unified),
+                own if own.split(',').any(|name| name == controller) => {
+                    (vec![format!("sys/fs/cgroup/{own}"), format!("sys/fs/cgroup/{controller}")], legacy)
+                }
+                _ => continue,
+            };
+            let mounts: Vec<String> = mounts.into_iter().filter(|mount| self.has(mount)).collect();
+            // The outermost group of version 2 has no limits, and no files for them.
+            known |= !mounts.is_empty() && self.controls(&mounts, controllers, controller);
+            if let Some(mount) = mounts.first() {
+                found.extend(self.limits(mount, path, file));
+            }
+        }
+        (known || !found.is_empty()).then_some(found)
+    }
+
+    fn controls(&self, mounts: &[String], controllers: &str, controller: &str) -> bool {
+        let lists = |mount: &String| {
+            self.text(&format!("{mount}/cgroup.controllers"))
+                .is_some_and(|text| text.split_whitespace().any(|name| name == controller))
+        };
+        !controllers.is_empty() || mounts.iter().any(lists)
+    }
+
+    fn limits(&self, mount: &str, path: &str, file: &str) -> Vec<Limit> {
+        let inside = Path::new(path.trim_start_matches('/'));
+        // In a container the path may be the host's; what is mounted then begins at the container's own group.
+        inside
+            .ancestors()
+            .filter_map(|group| {
+                let folder = Path::new(mount).join(group).display().to_string();
+                let folder = folder.trim_end_matches('/');
+                let text = self.text(&format!("{folder}/{file}"))?;
+                let period = self.text(&format!("{folder}/cpu.cfs_period_us"));
+                Some(Limit { file: format!("{folder}/{file}"), text: text.trim().to_owned(), period })
+            })
+            .collect()
+    }
+}
+
+/// All processes that let themselves be read.
+fn processes(root: &Path) -> BTreeMap<u32, Process> {
+    let Ok(entries) = std::fs::read_dir(root.join("proc")) else { return BTreeMap::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            Some((pid, process(&std::fs::read_to_string(entry.path().join("stat")).ok()?)?))
+        })
+        .collect()
+}
+
+/// `PID (NAME) STATE ...`: the name may hold spaces and parentheses, so it ends at the last one.
+fn process(stat: &str) -> Option<Process> {
+    let (head, rest) = stat.rsplit_once(')')?;
+    let name = head.split_once('(')?.1;
+    let field = |index: usize| rest.split_whitespace().nth(index)?.parse::<u64>().ok();
+    Some(Process { name: crate::format::cell(name), ticks: field(11)? + field(12)? })
+}
+
+/// `0-3,8` as numbers.
+pub(super) fn cpu_list(text: &str) -> Vec<usize> {
+    let ends = |part: &str| match part.split_once('-') {
+        Some((first, last)) => Some((first.parse().ok()?, last.parse().ok()?)),
+        None => part.parse().ok().map(|only| (only, only)),
+    };
+    text.trim().split(',').filter_map(|part| ends(part.trim())).flat_map(|(first, last)| first..=last).collect()
+}
