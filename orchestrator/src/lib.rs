@@ -5,6 +5,7 @@ mod cache;
 mod calibration;
 mod cli;
 mod comparison;
+mod contradiction;
 mod counting;
 mod doctor;
 mod format;

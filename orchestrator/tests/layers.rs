@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 27] = [
+const LAYERS: [&str; 28] = [
     "hash",
     "journal",
     "format",
@@ -26,6 +26,7 @@ const LAYERS: [&str; 27] = [
     "plan",
     "runner",
     "record",
+    "contradiction",
     "comparison",
     "gate",
     "versus",
@@ -36,13 +37,14 @@ const LAYERS: [&str; 27] = [
 ];
 
 /// Outside things with one home each: the crate and the module that may name it.
-const HOMES: [(&str, &str); 9] = [
+const HOMES: [(&str, &str); 10] = [
     ("git2", "git"),
     ("libloading", "worker"),
     ("minijinja", "render"),
     ("serde_yaml", "scenario"),
     ("indicatif", "cli"),
     ("clap", "cli"),
+    ("csv", "cli"),
     ("object", "plugin"),
     ("toml", "plugin"),
     ("iced_x86", "plugin"),

@@ -26,6 +26,8 @@ pub(super) enum Command {
     Bisect(BisectOptions),
     /// Says what is wrong with this machine for measuring, or measures how far verdicts can be trusted here
     Doctor(DoctorOptions),
+    /// Checks a table of two runs that another tool printed
+    Import(ImportOptions),
     /// Shows plugins, workloads, parameters and metrics
     List(ListOptions),
     /// Prints the JSON Schema of scenario files, for editors
@@ -207,6 +209,21 @@ pub(super) struct DoctorOptions {
     /// Repeats the coins of an earlier calibration [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Columns, in any order: method, previous_ms, current_ms; and, where there are such, delta_ms, \
+                        delta_percent, previous_alloc_mb, current_alloc_mb, reported_status. Nothing is judged, \
+                        because one sample per side carries no verdict; numbers that cannot be true are listed.")]
+pub(super) struct ImportOptions {
+    /// A table of comma-separated values with the columns' names in its first line
+    pub(super) file: PathBuf,
+    /// Folder of the results [default: results/ of the project]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// Prints the comparison as JSON instead of the table
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,8 +2,9 @@
 
 use super::Outcome;
 use super::args::{CheckOptions, CompareOptions, DEFAULT_TIME};
-use super::compare::{Session, Stored};
+use super::compare::Session;
 use super::exit::Exit;
+use super::keep::Kept;
 use super::output::{self, Failure};
 use super::project::{self, Loaded, quoted};
 use super::sides;
@@ -234,7 +235,7 @@ fn show(
     comparison: &Comparison,
     gate: &Gate,
     before: Option<&Comparison>,
-    stored: &Stored,
+    stored: &Kept,
 ) -> Result<(), Failure> {
     let again = before.map(|before| afterwards(before, gate)).unwrap_or_default();
     let next = next(loaded, comparison, gate);
@@ -244,7 +245,7 @@ fn show(
     store::write_whole(&stored.folder.join(REPORT), text.as_bytes())
         .map_err(|error| Failure::system(&format!("cannot write {REPORT}"), &error))?;
     if options.json {
-        output::print(&stored.text)?;
+        output::print(&stored.json)?;
     } else {
         let here = std::env::current_dir().unwrap_or_default();
         let shown = stored.folder.strip_prefix(&here).unwrap_or(&stored.folder);
@@ -294,7 +295,7 @@ fn next(loaded: &Loaded, comparison: &Comparison, gate: &Gate) -> Vec<String> {
 }
 
 /// GitHub's own ways to be told: annotations on standard output, a summary in a file.
-fn github(gate: &Gate, text: &str, stored: &Stored, json: bool) -> Result<(), Failure> {
+fn github(gate: &Gate, text: &str, stored: &Kept, json: bool) -> Result<(), Failure> {
     let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     for finding in gate.findings.iter().filter(|finding| finding.kind < Kind::Accepted) {
         let level = if finding.kind <= Kind::Missing { "error" } else { "warning" };

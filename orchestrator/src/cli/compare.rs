@@ -3,13 +3,14 @@
 use super::Outcome;
 use super::args::{self, CompareOptions};
 use super::exit::Exit;
-use super::output::{self, Failure};
+use super::keep::{self, Kept, Place};
+use super::output::Failure;
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
 use super::sides::{self, Common, SideJobs, Variation};
 use super::subject::{self, Subject};
 use crate::calibration;
-use crate::comparison::{self, Comparison, Side, SideKind, Verdict, entries, head, stored};
+use crate::comparison::{self, Comparison, Side, SideKind, Verdict, claimed, entries, head, stored};
 use crate::git;
 use crate::judge::verdict::{self, ALPHA};
 use crate::machine::{self, Machine};
@@ -19,7 +20,6 @@ use crate::plugin::cargo;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::protocol::Phase;
 use crate::record::{PluginFile, Record, ScenarioRecord, store};
-use crate::render;
 use crate::runner::contest::Limits;
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
@@ -253,20 +253,22 @@ impl Session<'_> {
             interrupted: outcome.interrupted,
             orch: env!("CARGO_PKG_VERSION").to_owned(),
             command: self.command(),
-            seed: self.seed,
+            seed: Some(self.seed),
             alpha: ALPHA,
             scenario: Some(scenario),
-            machine,
+            machine: Some(machine),
             toolchain,
             a,
             b,
             counts: head::counts(&outcome.workloads),
             totals: head::totals(&outcome.entries),
+            contradictions: claimed::contradictions(&outcome.entries, &outcome.workloads),
             jobs: outcome.entries,
             workloads: outcome.workloads,
             gate: None,
             wall_ns: u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
             false_alarms: None,
+            imported: None,
         }
     }
 
@@ -297,53 +299,19 @@ impl Session<'_> {
 
     /// Stores and shows a comparison, and picks the exit code.
     fn finish(&self, mut comparison: Comparison) -> Outcome {
-        let Stored { folder, table, text } = self.store(&mut comparison, "compare")?;
-        if self.options.json {
-            output::print(&text)?;
-        } else {
-            let here = std::env::current_dir().unwrap_or_default();
-            let shown = folder.strip_prefix(&here).unwrap_or(&folder);
-            output::print(&format!("{table}comparison: {}\n", shown.join(comparison::FILE).display()))?;
-        }
+        let kept = self.store(&mut comparison, "compare")?;
+        keep::show(&kept, self.options.json)?;
         Ok(exit_code(&comparison))
     }
 
     /// Stores a comparison and its reports in a folder of its own, named after what was done.
-    pub(super) fn store(&self, comparison: &mut Comparison, what: &str) -> Result<Stored, Failure> {
-        let stamp = self.started.strftime("%Y%m%dT%H%M%SZ").to_string();
+    pub(super) fn store(&self, comparison: &mut Comparison, what: &str) -> Result<Kept, Failure> {
         let name = comparison.scenario.as_ref().map_or("records", |scenario| scenario.name.as_str());
         let name = format!("{name}-{what}");
-        let short = |side: &Side| side.git.as_ref().map_or_else(|| "nogit".to_owned(), git::GitState::short);
-        let (id, folder) = store::new_folder(&self.results, &stamp, &name, &short(&comparison.b))
-            .map_err(|error| Failure::system(&format!("cannot make a folder in {}", self.results.display()), &error))?;
-        comparison.id = id;
-        let text =
-            serde_json::to_string_pretty(comparison).map_err(|error| Failure::system("the comparison", &error))? + "\n";
-        store::write_whole(&folder.join(comparison::FILE), text.as_bytes())
-            .map_err(|error| Failure::system("cannot store the comparison", &error))?;
-        let templates = project::templates(&self.root);
-        let mut table = String::new();
-        for name in [TABLE, REPORT] {
-            let rendered = render::comparison(name, &templates, comparison).map_err(|error| {
-                Failure::System(format!("the comparison is stored in {}, but {error}", folder.display()))
-            })?;
-            store::write_whole(&folder.join(name), rendered.as_bytes())
-                .map_err(|error| Failure::system(&format!("cannot write {name}"), &error))?;
-            if name == TABLE {
-                table = rendered;
-            }
-        }
-        Ok(Stored { folder, table, text })
+        let mark = comparison.b.git.as_ref().map_or_else(|| "nogit".to_owned(), git::GitState::short);
+        let place = Place { root: &self.root, results: &self.results, started: self.started, name: &name, mark: &mark };
+        keep::keep(comparison, &place, [TABLE, REPORT])
     }
-}
-
-/// A comparison on disk.
-pub(super) struct Stored {
-    pub(super) folder: PathBuf,
-    /// The printed report.
-    pub(super) table: String,
-    /// The comparison as JSON.
-    pub(super) text: String,
 }
 
 /// The build effect of a workload, as far as it was measured; none for plugins that orch does not build.

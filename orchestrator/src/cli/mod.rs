@@ -7,6 +7,8 @@ mod compare;
 mod doctor;
 mod dry_run;
 pub(crate) mod exit;
+mod import;
+mod keep;
 mod list;
 mod output;
 mod progress;
@@ -38,6 +40,7 @@ pub(crate) fn main() -> Exit {
         Command::Check(options) => check::check(options),
         Command::Bisect(options) => bisect::bisect_command(options),
         Command::Doctor(options) => doctor::doctor(options),
+        Command::Import(options) => import::import(options),
         Command::List(options) => list::list(options),
         Command::Schema => list::schema(),
     };

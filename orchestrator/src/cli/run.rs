@@ -8,6 +8,7 @@ use super::output::{self, Failure};
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
 use super::start::{self, Started};
+use crate::contradiction;
 use crate::git;
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
@@ -123,6 +124,7 @@ impl Session<'_> {
         executed.ends.extend(self.changed_files());
         let mut record = self.record(id, self.git.clone(), &executed, at, seed);
         record.wall = wall(&record, &spent, lock_time);
+        record.contradictions = contradiction::own::of_record(&record);
         store::store(&folder, &record, journal::FILE)
             .map_err(|error| Failure::system("cannot store the record", &error))?;
         self.report(&folder, &record)?;
@@ -170,6 +172,7 @@ impl Session<'_> {
             plugins: self.loaded.scenario.plugins.iter().map(|(key, _)| self.plugin_record(key)).collect(),
             jobs,
             wall: Wall::default(),
+            contradictions: Vec::new(),
         }
     }
 

@@ -1,7 +1,9 @@
 //! The comparison: verdicts on one workload after the other, as one immutable JSON file. Field names are an interface.
 
+pub(crate) mod claimed;
 pub(crate) mod entries;
 pub(crate) mod head;
+pub(crate) mod imported;
 pub(crate) mod scopes;
 pub(crate) mod stored;
 #[cfg(test)]
@@ -12,7 +14,7 @@ use crate::git::GitState;
 use crate::machine::Machine;
 use crate::plugin::catalog::Per;
 use crate::plugin::code::Change as CodeChange;
-use crate::record::{PluginFile, ScenarioRecord};
+use crate::record::{Contradiction, PluginFile, ScenarioRecord};
 use crate::runner::series::PairRecord;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -38,13 +40,13 @@ pub(crate) struct Comparison {
     pub(crate) orch: String,
     /// The command that repeats the comparison.
     pub(crate) command: String,
-    /// From which all coins were drawn.
-    pub(crate) seed: u64,
+    /// From which all coins were drawn; none where nothing was measured by orch.
+    pub(crate) seed: Option<u64>,
     /// Level of the verdicts.
     pub(crate) alpha: f64,
     pub(crate) scenario: Option<ScenarioRecord>,
-    /// The machine of a live comparison; of records, that of A.
-    pub(crate) machine: Machine,
+    /// The machine of a live comparison; of records, that of A; of an imported one nobody knows it.
+    pub(crate) machine: Option<Machine>,
     pub(crate) toolchain: Option<String>,
     pub(crate) a: Side,
     pub(crate) b: Side,
@@ -62,6 +64,12 @@ pub(crate) struct Comparison {
     /// How often this machine's class called the same code changed; null where that was not calibrated.
     #[serde(default)]
     pub(crate) false_alarms: Option<FalseAlarms>,
+    /// The table that this was read from, where orch measured nothing.
+    #[serde(default)]
+    pub(crate) imported: Option<imported::Imported>,
+    /// What cannot be true, or says something else than it seems to.
+    #[serde(default)]
+    pub(crate) contradictions: Vec<Contradiction>,
 }
 
 /// One side of a comparison.
@@ -84,6 +92,8 @@ pub(crate) enum SideKind {
     WorkingTree,
     Library,
     Record,
+    /// A column of somebody's table.
+    Imported,
 }
 
 /// What is known of one metric of one workload.
@@ -145,7 +155,8 @@ pub(crate) struct Workload {
     /// PLUGIN/WORKLOAD, with the scenario's key of the plugin.
     pub(crate) workload: String,
     pub(crate) params: Map<String, Value>,
-    pub(crate) threads: usize,
+    /// Of an imported row nobody knows them.
+    pub(crate) threads: Option<usize>,
     /// The worst verdict of its metrics.
     pub(crate) verdict: Verdict,
     pub(crate) trade_off: bool,

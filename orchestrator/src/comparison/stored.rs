@@ -72,7 +72,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, else
         id: known.id.clone(),
         workload: known.workload.clone(),
         params: known.params.clone(),
-        threads: known.settings.threads,
+        threads: Some(known.settings.threads),
         verdict: head::of_workload(&found),
         trade_off: found.iter().any(|entry| entry.trade_off),
         code,

@@ -57,7 +57,7 @@ fn workload(pairs: Vec<PairRecord>) -> Workload {
         id: "job".into(),
         workload: "p/w".into(),
         params: serde_json::Map::new(),
-        threads: 1,
+        threads: Some(1),
         verdict: Verdict::Equivalent,
         trade_off: false,
         code: Code::Different,

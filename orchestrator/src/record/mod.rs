@@ -3,9 +3,12 @@
 //! What is not there is null, never absent, so that templates can ask for it; only digests stay as plugins wrote them.
 
 pub(crate) mod assemble;
+mod contradiction;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use contradiction::{Contradiction, Severity};
 
 use crate::git::GitState;
 use crate::machine::Machine;
@@ -41,6 +44,9 @@ pub(crate) struct Record {
     pub(crate) plugins: Vec<PluginRecord>,
     pub(crate) jobs: Vec<JobRecord>,
     pub(crate) wall: Wall,
+    /// What cannot be true.
+    #[serde(default)]
+    pub(crate) contradictions: Vec<Contradiction>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! What templates of comparisons see: the comparison, and one row per workload with time and allocation side by side.
 
+use crate::comparison::imported::ImportedRow;
 use crate::comparison::{Comparison, Entry, Side, Verdict, Workload};
+use crate::record::{Contradiction, Severity};
 use serde::Serialize;
 
 /// What a template sees.
@@ -12,6 +14,25 @@ pub(super) struct View<'a> {
     b_set: Vec<String>,
     /// One row per workload; regressed ones first, those with the largest change of time first.
     rows: Vec<Row<'a>>,
+    /// Of an imported comparison: its rows in the table's order, each below the one that it is inside.
+    tree: Vec<Branch<'a>>,
+    /// Contradictions by severity.
+    severities: Severities,
+}
+
+/// An imported row in its place.
+#[derive(Serialize)]
+struct Branch<'a> {
+    depth: usize,
+    row: &'a ImportedRow,
+    time: Option<&'a Entry>,
+}
+
+#[derive(Serialize)]
+struct Severities {
+    impossible: usize,
+    misleading: usize,
+    unresolved: usize,
 }
 
 /// A workload with its entries by metric.
@@ -39,7 +60,46 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
     rows.sort_by(|one, other| {
         (one.verdict, !one.trade_off).cmp(&(other.verdict, !other.trade_off)).then(size(other).total_cmp(&size(one)))
     });
-    View { comparison, a_set: set(&comparison.a), b_set: set(&comparison.b), rows }
+    View {
+        comparison,
+        a_set: set(&comparison.a),
+        b_set: set(&comparison.b),
+        rows,
+        tree: tree(comparison),
+        severities: severities(&comparison.contradictions),
+    }
+}
+
+fn severities(contradictions: &[Contradiction]) -> Severities {
+    let count = |severity| contradictions.iter().filter(|one| one.severity == severity).count();
+    Severities {
+        impossible: count(Severity::Impossible),
+        misleading: count(Severity::Misleading),
+        unresolved: count(Severity::Unresolved),
+    }
+}
+
+fn tree(comparison: &Comparison) -> Vec<Branch<'_>> {
+    let mut tree = Vec::new();
+    if let Some(imported) = &comparison.imported {
+        branches(comparison, &imported.rows, None, 0, &mut tree);
+    }
+    tree
+}
+
+fn branches<'a>(
+    comparison: &'a Comparison,
+    rows: &'a [ImportedRow],
+    inside: Option<&str>,
+    depth: usize,
+    tree: &mut Vec<Branch<'a>>,
+) {
+    // A file that somebody wrote by hand may have rows inside each other; those are in no tree.
+    for row in rows.iter().filter(|row| row.inside.as_deref() == inside) {
+        let time = comparison.jobs.iter().find(|entry| entry.id == row.name && entry.metric == "time");
+        tree.push(Branch { depth, row, time });
+        branches(comparison, rows, Some(&row.name), depth + 1, tree);
+    }
 }
 
 fn set(side: &Side) -> Vec<String> {

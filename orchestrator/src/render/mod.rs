@@ -17,12 +17,13 @@ use serde::Serialize;
 use std::path::Path;
 
 /// The templates that orch carries, so that an installed `orch` needs no folder.
-const BUILT_IN: [(&str, &str); 7] = [
+const BUILT_IN: [(&str, &str); 8] = [
     ("bisect.md", include_str!("../../../templates/bisect.md")),
     ("bisect.txt", include_str!("../../../templates/bisect.txt")),
     ("comparison.md", include_str!("../../../templates/comparison.md")),
     ("comparison.txt", include_str!("../../../templates/comparison.txt")),
     ("gate.txt", include_str!("../../../templates/gate.txt")),
+    ("import.txt", include_str!("../../../templates/import.txt")),
     ("summary.txt", include_str!("../../../templates/summary.txt")),
     ("profile.md", include_str!("../../../templates/profile.md")),
 ];

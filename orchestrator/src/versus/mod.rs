@@ -272,7 +272,7 @@ impl Versus<'_> {
             id: id.clone(),
             workload: records[0].workload.clone(),
             params: each.jobs[0].params.clone(),
-            threads: each.jobs[0].settings.threads,
+            threads: Some(each.jobs[0].settings.threads),
             verdict,
             trade_off: entries.iter().any(|entry| entry.trade_off),
             code,

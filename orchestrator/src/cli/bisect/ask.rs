@@ -130,6 +130,10 @@ fn latest(options: &BisectOptions, direction: Direction, results: &Path) -> Opti
         {
             return None;
         }
+        // What somebody else measured belongs to no commits of ours.
+        if comparison.imported.is_some() {
+            return None;
+        }
         let entry = worst(&comparison, options, direction)?.clone();
         Some(Suspect { comparison, entry })
     })

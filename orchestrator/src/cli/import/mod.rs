@@ -1,0 +1,100 @@
+//! `orch import`: a table that another tool printed becomes a comparison in which nothing is judged and everything is checked.
+
+mod table;
+
+use super::Outcome;
+use super::args::ImportOptions;
+use super::exit::Exit;
+use super::keep::{self, Place};
+use super::output::Failure;
+use super::project;
+use crate::comparison::imported::{self, Imported};
+use crate::comparison::{self, Comparison, Side, SideKind, head};
+use crate::contradiction::{self, nesting};
+use crate::judge::verdict::ALPHA;
+use crate::record::store;
+use std::path::Path;
+use std::time::Instant;
+
+/// The report that every import prints and stores.
+const TABLE: &str = "import.txt";
+/// The report for a merge request or a mail.
+const REPORT: &str = "comparison.md";
+
+/// Imports a table.
+pub(super) fn import(options: &ImportOptions) -> Outcome {
+    let (begun, started) = (Instant::now(), jiff::Timestamp::now());
+    let text = read(&options.file)?;
+    let shown = options.file.display().to_string();
+    let mut table = table::read(&shown, &text)?;
+    let guesses = nesting::infer(&mut table.claims.rows);
+    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let root = project::root_of(&here.join("x"));
+    let results = options.results.clone().unwrap_or_else(|| root.join("results"));
+    store::check_folder(&results)
+        .map_err(|error| Failure::system(&format!("cannot write to {}", results.display()), &error))?;
+    let outcome = imported::outcome(&table.claims.rows);
+    let mut comparison = Comparison {
+        schema: comparison::SCHEMA.to_owned(),
+        id: String::new(),
+        started: started.to_string(),
+        ended: jiff::Timestamp::now().to_string(),
+        verdict: head::together(&outcome.workloads.iter().map(|workload| workload.verdict).collect::<Vec<_>>()),
+        interrupted: false,
+        orch: env!("CARGO_PKG_VERSION").to_owned(),
+        command: format!("orch import {}", project::quoted(&shown)),
+        seed: None,
+        alpha: ALPHA,
+        scenario: None,
+        machine: None,
+        toolchain: None,
+        a: side("previous"),
+        b: side("current"),
+        counts: head::counts(&outcome.workloads),
+        totals: None,
+        jobs: outcome.entries,
+        workloads: outcome.workloads,
+        gate: None,
+        false_alarms: None,
+        wall_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        imported: Some(Imported {
+            file: shown,
+            hash: crate::hash::text(&text),
+            ignored: table.ignored,
+            rows: imported::rows(&table.claims.rows, &guesses),
+        }),
+        contradictions: contradiction::find(&table.claims),
+    };
+    let place = Place { root: &root, results: &results, started, name: &stem(&options.file), mark: "import" };
+    let kept = keep::keep(&mut comparison, &place, [TABLE, REPORT])?;
+    keep::show(&kept, options.json)?;
+    Ok(Exit::Fine)
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let shown = file.display();
+    let bytes = std::fs::read(file).map_err(|error| {
+        Failure::Input(format!("error: {shown} cannot be read: {error}\nhint: `orch import table.csv` names a file"))
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        Failure::Input(format!("error: {shown}:{line}: is not UTF-8 text\nhint: store the table as UTF-8"))
+    })
+}
+
+fn side(name: &str) -> Side {
+    Side {
+        name: name.to_owned(),
+        kind: SideKind::Imported,
+        git: None,
+        set: serde_json::Map::new(),
+        plugins: indexmap::IndexMap::new(),
+    }
+}
+
+/// The file's name as part of a folder's.
+fn stem(file: &Path) -> String {
+    let stem = file.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    stem.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect()
+}

@@ -1,0 +1,217 @@
+//! Reading a table of two runs: columns by name, in any order, every problem at once with its line and column.
+
+use crate::cli::output::Failure;
+use crate::contradiction::claims::{Claims, Row};
+use crate::contradiction::figure::Figure;
+use crate::format;
+use crate::scenario::problem::nearest;
+
+/// What a file says.
+pub(super) struct Table {
+    pub(super) claims: Claims,
+    /// Columns that mean nothing here.
+    pub(super) ignored: Vec<String>,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Method,
+    PreviousMs,
+    CurrentMs,
+    DeltaMs,
+    DeltaPercent,
+    PreviousAllocMb,
+    CurrentAllocMb,
+    ReportedStatus,
+}
+
+/// Names of the columns, and whether a table needs them.
+const COLUMNS: [(&str, Column, bool); 8] = [
+    ("method", Column::Method, true),
+    ("previous_ms", Column::PreviousMs, true),
+    ("current_ms", Column::CurrentMs, true),
+    ("delta_ms", Column::DeltaMs, false),
+    ("delta_percent", Column::DeltaPercent, false),
+    ("previous_alloc_mb", Column::PreviousAllocMb, false),
+    ("current_alloc_mb", Column::CurrentAllocMb, false),
+    ("reported_status", Column::ReportedStatus, false),
+];
+
+/// More problems than this are counted only.
+const MOST_SHOWN: usize = 20;
+
+/// Something that is wrong with the file.
+struct Problem {
+    line: u64,
+    message: String,
+    hint: String,
+}
+
+/// Reads a table; `file` is its name in messages.
+pub(super) fn read(file: &str, text: &str) -> Result<Table, Failure> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let header: Vec<String> = match reader.headers() {
+        Ok(header) => header.iter().map(str::to_owned).collect(),
+        Err(error) => return Err(refuse(file, vec![broken(&error)])),
+    };
+    let columns = columns(&header).map_err(|problems| refuse(file, problems))?;
+    let mut rows: Vec<(u64, Row)> = Vec::new();
+    let mut problems = Vec::new();
+    for record in reader.records() {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                problems.push(broken(&error));
+                break;
+            }
+        };
+        let line = record.position().map_or(0, csv::Position::line);
+        match row(line, &record, &header, &columns) {
+            Ok(row) => match rows.iter().find(|(_, known)| known.name == row.name) {
+                Some((first, _)) => problems.push(Problem {
+                    line,
+                    message: format!(
+                        "{}: `{}` stands in line {first} already",
+                        place(0, &columns, Column::Method),
+                        row.name
+                    ),
+                    hint: "one line per method".to_owned(),
+                }),
+                None => rows.push((line, row)),
+            },
+            Err(found) => problems.extend(found),
+        }
+    }
+    if rows.is_empty() && problems.is_empty() {
+        let hint = "a line per method below the line with the columns' names".to_owned();
+        problems.push(Problem { line: 1, message: "the table has no rows".to_owned(), hint });
+    }
+    if !problems.is_empty() {
+        return Err(refuse(file, problems));
+    }
+    let ignored = header
+        .iter()
+        .zip(&columns)
+        .enumerate()
+        .filter(|(_, (_, column))| column.is_none())
+        .map(|(index, (name, _))| if name.is_empty() { format!("number {}", index + 1) } else { format::cell(name) })
+        .collect();
+    let rows = rows.into_iter().map(|(_, row)| row).collect();
+    Ok(Table { claims: Claims { flat: true, rows, ..Claims::default() }, ignored })
+}
+
+fn broken(error: &csv::Error) -> Problem {
+    let line = error.position().map_or(1, csv::Position::line);
+    Problem { line, message: format!("cannot be read: {error}"), hint: "a table of comma-separated values".to_owned() }
+}
+
+/// What each column of the file is; none where it is unknown.
+fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
+    let columns: Vec<Option<Column>> = header
+        .iter()
+        .map(|name| COLUMNS.iter().find(|(known, _, _)| known == name).map(|(_, column, _)| *column))
+        .collect();
+    let mut problems = Vec::new();
+    for (name, column, needed) in COLUMNS {
+        let count = columns.iter().filter(|known| **known == Some(column)).count();
+        let unknown = header.iter().zip(&columns).filter(|(_, known)| known.is_none()).map(|(name, _)| name.as_str());
+        if count > 1 {
+            let hint = "leave one of them".to_owned();
+            problems.push(Problem { line: 1, message: format!("column `{name}` is there {count} times"), hint });
+        } else if count == 0 && needed {
+            let hint = match nearest(name, unknown) {
+                Some(near) => format!("is `{near}` meant?"),
+                None => format!("the first line names the columns, separated by commas; it has {}", listed(header)),
+            };
+            problems.push(Problem { line: 1, message: format!("there is no column `{name}`"), hint });
+        }
+    }
+    if problems.is_empty() { Ok(columns) } else { Err(problems) }
+}
+
+fn listed(header: &[String]) -> String {
+    let names: Vec<String> = header.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// A column as messages name it; `number` is its place where it is known, from 1 on.
+fn place(number: usize, columns: &[Option<Column>], column: Column) -> String {
+    let number = if number > 0 {
+        number
+    } else {
+        1 + columns.iter().position(|known| *known == Some(column)).unwrap_or_default()
+    };
+    let name = COLUMNS.iter().find(|(_, known, _)| *known == column).map_or("", |(name, _, _)| name);
+    format!("column {number}, `{name}`")
+}
+
+fn row(
+    line: u64,
+    record: &csv::StringRecord,
+    header: &[String],
+    columns: &[Option<Column>],
+) -> Result<Row, Vec<Problem>> {
+    if record.len() != header.len() {
+        let message = format!("{} values under {} columns", record.len(), header.len());
+        let hint = "one value per column, separated by commas; one with a comma in it stands in quotes".to_owned();
+        return Err(vec![Problem { line, message, hint }]);
+    }
+    let mut row = Row::default();
+    let mut problems = Vec::new();
+    for (index, (column, value)) in columns.iter().zip(record).enumerate() {
+        let Some(column) = column else { continue };
+        if let Err((message, hint)) = enter(&mut row, *column, value) {
+            let place = place(index + 1, columns, *column);
+            problems.push(Problem { line, message: format!("{place}: {message}"), hint: hint.to_owned() });
+        }
+    }
+    if problems.is_empty() { Ok(row) } else { Err(problems) }
+}
+
+/// Puts a value where it belongs; else what is wrong with it, and the remedy.
+fn enter(row: &mut Row, column: Column, value: &str) -> Result<(), (String, &'static str)> {
+    const NUMBER: &str = "a number with a decimal point, such as 12.34, without separators of thousands";
+    let needed = matches!(column, Column::Method | Column::PreviousMs | Column::CurrentMs);
+    if value.is_empty() {
+        return if needed { Err(("is empty".to_owned(), "a row needs a method and both times")) } else { Ok(()) };
+    }
+    if value.chars().any(char::is_control) {
+        return Err(("holds a line break or another control character".to_owned(), "a name or a word in one line"));
+    }
+    if column == Column::Method {
+        let named = Row::named(value);
+        (row.name, row.family) = (named.name, named.family);
+        return Ok(());
+    }
+    if column == Column::ReportedStatus {
+        row.status = Some(value.to_owned());
+        return Ok(());
+    }
+    let figure = Figure::parse(value).map_err(|message| (format!("`{value}` {message}"), NUMBER))?;
+    match column {
+        Column::PreviousMs => row.before = Some(figure.of_amount()),
+        Column::CurrentMs => row.after = Some(figure.of_amount()),
+        Column::PreviousAllocMb => row.memory_before = Some(figure.of_amount()),
+        Column::CurrentAllocMb => row.memory_after = Some(figure.of_amount()),
+        Column::DeltaMs => row.delta = Some(figure),
+        Column::DeltaPercent => row.percent = Some(figure),
+        Column::Method | Column::ReportedStatus => {}
+    }
+    Ok(())
+}
+
+/// All problems as the message that the user gets.
+fn refuse(file: &str, mut problems: Vec<Problem>) -> Failure {
+    problems.sort_by_key(|problem| problem.line);
+    let count = problems.len();
+    let shown: Vec<String> = problems
+        .iter()
+        .take(MOST_SHOWN)
+        .map(|Problem { line, message, hint }| format!("error: {file}:{line}: {message}\nhint: {hint}"))
+        .collect();
+    let more = if count > MOST_SHOWN { format!(", the first {MOST_SHOWN} of which are shown") } else { String::new() };
+    let plural = if count == 1 { "" } else { "s" };
+    Failure::Input(format!("{}\n{count} problem{plural} in {file}{more}; nothing was imported", shown.join("\n")))
+}

@@ -1,0 +1,103 @@
+//! A measured comparison as claims, for the rules that say something of times that orch measured itself.
+
+use super::{Change, Entry, Workload};
+use crate::contradiction::claims::{Claims, Row, Unit};
+use crate::contradiction::figure::{Figure, Interval};
+use crate::contradiction::{self, own};
+use crate::format;
+use crate::record::Contradiction;
+
+/// What cannot be true in a comparison.
+pub(crate) fn contradictions(entries: &[Entry], workloads: &[Workload]) -> Vec<Contradiction> {
+    let rows = workloads.iter().filter_map(|workload| row(entries, workload)).collect();
+    contradiction::of_measured(&Claims { unit: Unit::Nanoseconds, rows, ..Claims::default() })
+}
+
+fn row(entries: &[Entry], workload: &Workload) -> Option<Row> {
+    let time = entries.iter().find(|entry| entry.id == workload.id && entry.metric == "time")?;
+    // Without an interval nobody knows how much the times scatter.
+    let Change { low: Some(low), high: Some(high), .. } = time.change? else { return None };
+    let figure = |value: &serde_json::Value| {
+        let ns = value.as_f64()?;
+        // Times of two workloads lie apart where they differ by more than their own changes are uncertain.
+        let reach = Interval { low: ns * (1.0 - (high - low)), high: ns * (1.0 + (high - low)) };
+        Some(Figure { printed: format::time(ns), value: ns, reach })
+    };
+    Some(Row {
+        name: workload.id.clone(),
+        family: own::family(&workload.workload, &workload.params, workload.threads?),
+        before: figure(&time.a),
+        after: figure(&time.b),
+        ..Row::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::{Code, Verdict};
+    use serde_json::json;
+
+    /// A workload of a size with its times on both sides and its change with an interval of this width.
+    fn measured(size: u32, [a, b]: [f64; 2], width: Option<f64>) -> (Entry, Workload) {
+        let id = format!("w[n={size}]");
+        let change = b / a - 1.0;
+        let entry = Entry {
+            id: id.clone(),
+            metric: "time".into(),
+            unit: "ns".into(),
+            verdict: Verdict::Equivalent,
+            a: a.into(),
+            b: b.into(),
+            change: Some(Change {
+                estimate: change,
+                low: width.map(|width| change - width / 2.0),
+                high: width.map(|width| change + width / 2.0),
+            }),
+            minimum_detectable: None,
+            e_value: None,
+            pairs: 14,
+            margin: 0.01,
+            reason: String::new(),
+            trade_off: false,
+            per: None,
+        };
+        let Some(params) = json!({ "n": size, "pool": "on" }).as_object().cloned() else { unreachable!() };
+        let workload = Workload {
+            id,
+            workload: "kernels/gelu".into(),
+            params,
+            threads: Some(1),
+            verdict: Verdict::Equivalent,
+            trade_off: false,
+            code: Code::Different,
+            missing: None,
+            warnings: Vec::new(),
+            scopes: Vec::new(),
+            pairs: Vec::new(),
+            wall_ns: 0,
+        };
+        (entry, workload)
+    }
+
+    fn found(small: (Entry, Workload), large: (Entry, Workload)) -> Vec<String> {
+        let found = contradictions(&[small.0, large.0], &[small.1, large.1]);
+        found.into_iter().map(|one| one.message).collect()
+    }
+
+    #[test]
+    fn a_larger_size_in_less_time_is_told_where_the_intervals_allow_it() {
+        let small = || measured(1000, [2000.0, 1000.0], Some(0.02));
+        assert_eq!(
+            found(small(), measured(10_000, [1500.0, 1500.0], Some(0.02))),
+            ["more work in less time: w[n=1000] 2 µs, w[n=10000] 1.50 µs before: first-call cost or noise, not the \
+                 kernel"]
+        );
+        assert_eq!(
+            found(small(), measured(10_000, [1990.0, 1500.0], Some(0.02))),
+            Vec::<String>::new(),
+            "may be equal"
+        );
+        assert_eq!(found(small(), measured(10_000, [1500.0, 1500.0], None)), Vec::<String>::new(), "nothing is known");
+    }
+}

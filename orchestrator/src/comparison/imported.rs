@@ -1,0 +1,130 @@
+//! A comparison that another tool made: what its table says, and entries in which nothing is judged. Pure.
+
+use super::{Change, Code, Entry, Outcome, Verdict, Workload};
+use crate::contradiction::claims::Row;
+use crate::contradiction::figure::Figure;
+use crate::contradiction::nesting::{Inside, Why};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Why nothing is judged: no scatter, no verdict.
+const REASON: &str = "one sample per side";
+
+/// Where an imported comparison comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Imported {
+    /// As the user named it.
+    pub(crate) file: String,
+    /// SHA-256 of the file.
+    pub(crate) hash: String,
+    /// Columns that were not read.
+    pub(crate) ignored: Vec<String>,
+    /// The table, in its order.
+    pub(crate) rows: Vec<ImportedRow>,
+}
+
+/// A row of the table with its figures as they were printed; what it does not say is null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImportedRow {
+    pub(crate) name: String,
+    /// The row whose time this one's is taken to be part of.
+    pub(crate) inside: Option<String>,
+    /// What that rests on.
+    pub(crate) because: Option<String>,
+    pub(crate) previous_ms: Option<String>,
+    pub(crate) current_ms: Option<String>,
+    pub(crate) delta_ms: Option<String>,
+    pub(crate) delta_percent: Option<String>,
+    pub(crate) previous_alloc_mb: Option<String>,
+    pub(crate) current_alloc_mb: Option<String>,
+    pub(crate) reported_status: Option<String>,
+}
+
+/// The table as it is stored.
+pub(crate) fn rows(rows: &[Row], guesses: &[Inside]) -> Vec<ImportedRow> {
+    let printed = |figure: &Option<Figure>| figure.as_ref().map(|figure| figure.printed.clone());
+    let because = |why: Why| match why {
+        Why::Loop => "the name says that it is a loop, and its time fits",
+        Why::Frame => "the same prefix, and nearly the same time and allocations",
+    };
+    rows.iter()
+        .enumerate()
+        .map(|(index, row)| {
+            let guess = guesses.iter().find(|guess| guess.inner == index);
+            ImportedRow {
+                name: row.name.clone(),
+                inside: guess.map(|guess| rows[guess.outer].name.clone()),
+                because: guess.map(|guess| because(guess.why).to_owned()),
+                previous_ms: printed(&row.before),
+                current_ms: printed(&row.after),
+                delta_ms: printed(&row.delta),
+                delta_percent: printed(&row.percent),
+                previous_alloc_mb: printed(&row.memory_before),
+                current_alloc_mb: printed(&row.memory_after),
+                reported_status: row.status.clone(),
+            }
+        })
+        .collect()
+}
+
+/// Entries and workloads of all rows.
+pub(crate) fn outcome(rows: &[Row]) -> Outcome {
+    let entries = rows.iter().flat_map(|row| std::iter::once(time(row)).chain(allocated(row))).collect();
+    Outcome { entries, workloads: rows.iter().map(workload).collect(), interrupted: false }
+}
+
+fn time(row: &Row) -> Entry {
+    const NS_PER_MS: f64 = 1e6;
+    // Printed times have at most a few decimals; rounding removes what the multiplication adds.
+    let ns = |figure: &Figure| (figure.value * NS_PER_MS * 1e3).round() / 1e3;
+    entry(row, "time", "ns", [&row.before, &row.after].map(|figure| figure.as_ref().map(ns)))
+}
+
+/// Which size a MB is, and what was counted, is not known: the figures stay as they are.
+fn allocated(row: &Row) -> Option<Entry> {
+    let (before, after) = (row.memory_before.as_ref()?, row.memory_after.as_ref()?);
+    let mut entry = entry(row, "allocated", "MB", [Some(before.value), Some(after.value)]);
+    if before.value == 0.0 && after.value > 0.0 {
+        entry.reason = format!("{REASON}; {} MB became {} MB", before.printed, after.printed);
+    }
+    Some(entry)
+}
+
+fn entry(row: &Row, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry {
+    let change =
+        a.zip(b).filter(|(a, _)| *a > 0.0).map(|(a, b)| Change { estimate: b / a - 1.0, low: None, high: None });
+    let value = |value: Option<f64>| value.map_or(Value::Null, Value::from);
+    Entry {
+        id: row.name.clone(),
+        metric: metric.to_owned(),
+        unit: unit.to_owned(),
+        verdict: Verdict::Inconclusive,
+        a: value(a),
+        b: value(b),
+        change,
+        minimum_detectable: None,
+        e_value: None,
+        pairs: 0,
+        margin: 0.0,
+        reason: REASON.to_owned(),
+        trade_off: false,
+        per: None,
+    }
+}
+
+fn workload(row: &Row) -> Workload {
+    Workload {
+        id: row.name.clone(),
+        workload: row.name.clone(),
+        params: Map::new(),
+        threads: None,
+        verdict: Verdict::Inconclusive,
+        trade_off: false,
+        code: Code::Unknown("imported: no build is known".to_owned()),
+        missing: None,
+        warnings: Vec::new(),
+        scopes: Vec::new(),
+        pairs: Vec::new(),
+        wall_ns: 0,
+    }
+}

@@ -1,0 +1,213 @@
+//! What a table or a record claims, in one neutral form that the rules look at.
+
+use super::figure::{Figure, Interval};
+use super::names::{self, Family};
+use crate::format;
+
+/// Rows of one measured thing each, and what is said about all of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Claims {
+    pub(crate) unit: Unit,
+    pub(crate) rows: Vec<Row>,
+    /// The rows stand in one list that does not show what is inside what, as if they could be added up.
+    pub(crate) flat: bool,
+    /// Totals that are claimed for all rows.
+    pub(crate) totals: Vec<Total>,
+    /// What the machine can do at most, in GFLOP/s, where that is known.
+    pub(crate) peak: Option<Figure>,
+    /// Several runs that were compared with one baseline.
+    pub(crate) runs: Vec<Run>,
+}
+
+/// The unit of all times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// As older reports print them.
+    #[default]
+    Milliseconds,
+    /// As own records hold them.
+    Nanoseconds,
+}
+
+/// One row; what it does not say is none.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) family: Option<Family>,
+    /// The row whose time this one's time is part of.
+    pub(crate) parent: Option<usize>,
+    pub(crate) calls: Option<f64>,
+    /// Of a single run.
+    pub(crate) total: Option<Figure>,
+    pub(crate) mean: Option<Figure>,
+    pub(crate) min: Option<Figure>,
+    pub(crate) max: Option<Figure>,
+    /// Percent of the whole.
+    pub(crate) share: Option<Figure>,
+    /// Of two runs.
+    pub(crate) before: Option<Figure>,
+    pub(crate) after: Option<Figure>,
+    pub(crate) memory_before: Option<Figure>,
+    pub(crate) memory_after: Option<Figure>,
+    /// Operations that the row's own time holds.
+    pub(crate) work: Option<f64>,
+    /// GFLOP/s of the single run, and of two.
+    pub(crate) rate: Option<Figure>,
+    pub(crate) rate_before: Option<Figure>,
+    pub(crate) rate_after: Option<Figure>,
+    pub(crate) delta: Option<Figure>,
+    /// Claimed change of time, and of the rate.
+    pub(crate) percent: Option<Figure>,
+    pub(crate) rate_percent: Option<Figure>,
+    /// The word for the change.
+    pub(crate) status: Option<String>,
+}
+
+/// A claimed sum over all rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Total {
+    pub(crate) side: Side,
+    pub(crate) figure: Figure,
+}
+
+/// One of several runs against the same baseline.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Run {
+    pub(crate) name: String,
+    /// The claimed changes in percent, by row.
+    pub(crate) changes: Vec<(String, Figure)>,
+}
+
+/// Which of a row's times is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Before,
+    After,
+    /// Of a single run.
+    Only,
+}
+
+/// All sides, in the order in which they are told.
+pub(crate) const SIDES: [Side; 3] = [Side::Before, Side::After, Side::Only];
+
+impl Side {
+    /// How messages name it behind a figure.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Before => " before",
+            Self::After => " after",
+            Self::Only => "",
+        }
+    }
+}
+
+impl Row {
+    /// A row of which only the name is known; the name tells kernel and size.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), family: names::family(name), ..Self::default() }
+    }
+
+    /// The whole time on a side.
+    pub(crate) fn time(&self, side: Side) -> Option<&Figure> {
+        match side {
+            Side::Before => self.before.as_ref(),
+            Side::After => self.after.as_ref(),
+            Side::Only => self.total.as_ref(),
+        }
+    }
+
+    /// The time of one execution on a side: of a single run its mean.
+    pub(crate) fn time_of_one(&self, side: Side) -> Option<&Figure> {
+        match side {
+            Side::Only => {
+                self.mean.as_ref().or(self.total.as_ref().filter(|_| self.calls.is_none_or(|calls| calls == 1.0)))
+            }
+            _ => self.time(side),
+        }
+    }
+
+    /// The rate on a side.
+    pub(crate) fn rate(&self, side: Side) -> Option<&Figure> {
+        match side {
+            Side::Before => self.rate_before.as_ref(),
+            Side::After => self.rate_after.as_ref(),
+            Side::Only => self.rate.as_ref(),
+        }
+    }
+
+    /// Both times of a row that has two.
+    pub(crate) fn both(&self) -> Option<(&Figure, &Figure)> {
+        Some((self.before.as_ref()?, self.after.as_ref()?))
+    }
+
+    /// All ratios after / before that the printed times allow.
+    pub(crate) fn ratio(&self) -> Option<Interval> {
+        let (before, after) = self.both()?;
+        after.reach.over(before.reach)
+    }
+}
+
+impl Claims {
+    /// Rows that are part of no other row.
+    pub(crate) fn outermost(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.parent.is_none())
+    }
+
+    /// Rows that are directly part of a row.
+    pub(crate) fn inside(&self, index: usize) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.parent == Some(index))
+    }
+
+    /// A time as it was printed, with its unit.
+    pub(crate) fn printed(&self, figure: &Figure) -> String {
+        match self.unit {
+            Unit::Milliseconds => format!("{} ms", figure.printed),
+            Unit::Nanoseconds => figure.printed.clone(),
+        }
+    }
+
+    /// `1.00 -> 2.00 ms`, both as they were printed.
+    pub(crate) fn pair(&self, before: &Figure, after: &Figure) -> String {
+        match self.unit {
+            Unit::Milliseconds => format!("{} -> {} ms", before.printed, after.printed),
+            Unit::Nanoseconds => format!("{} -> {}", before.printed, after.printed),
+        }
+    }
+
+    /// A time that was computed here.
+    pub(crate) fn computed(&self, value: f64) -> String {
+        match self.unit {
+            Unit::Milliseconds => format!("{value:.2} ms"),
+            Unit::Nanoseconds => format::time(value),
+        }
+    }
+
+    /// Seconds of one unit of time.
+    pub(crate) fn seconds(&self) -> f64 {
+        match self.unit {
+            Unit::Milliseconds => 1e-3,
+            Unit::Nanoseconds => 1e-9,
+        }
+    }
+}
+
+/// The sum of what some rows print, with everything that it may stand for; none if a row prints nothing, or there is no row.
+pub(crate) fn sum<'a>(figures: impl Iterator<Item = Option<&'a Figure>>) -> Option<(f64, Interval)> {
+    let all: Vec<&Figure> = figures.collect::<Option<_>>()?;
+    let value = all.iter().map(|figure| figure.value).sum();
+    (!all.is_empty()).then(|| (value, all.iter().map(|figure| figure.reach).sum()))
+}
+
+/// A share as `+59.0 %`; from nothing there is none.
+pub(crate) fn percent(share: f64) -> String {
+    if share.is_finite() { format!("{:+.1} %", share * 100.0) } else { "no percent, because it is from 0,".to_owned() }
+}
+
+/// Names in a message: all of a few, else the first ones and how many more.
+pub(crate) fn listed(texts: &[String]) -> String {
+    const MOST: usize = 6;
+    match texts.len() {
+        0..=MOST => texts.join(", "),
+        more => format!("{}, and {} more", texts[..MOST].join(", "), more - MOST),
+    }
+}

@@ -1,0 +1,357 @@
+//! What may be true and still says something else than it seems to.
+
+use super::claims::{self, Claims, Row, SIDES, Side, percent};
+use super::figure::{Figure, Interval};
+use super::names;
+use super::rules::Found;
+use std::cmp::Ordering;
+
+/// One call with more than this share of all time makes the mean meaningless.
+const DOMINANT_CALL: f64 = 0.5;
+/// Fewer calls than this say nothing about a mean.
+const ENOUGH_CALLS: f64 = 10.0;
+/// More than cache state and the cost of one instruction or another explain for one pass over the same bytes.
+const SAME_TRAFFIC: f64 = 4.0;
+/// A kernel whose time grows with less than this share of its exponent spends its time on something else.
+const FLAT: f64 = 1.0 / 3.0;
+/// Below this length of a side the cost of a call may well be most of a product's time.
+const LEAST_SIDE: f64 = 64.0;
+/// Parts have to change by more than this, against the whole, to contradict it.
+const AGAINST: f64 = 1.25;
+
+/// The sum of nested rows counts time more than once.
+pub(super) fn nested_total(claims: &Claims) -> Vec<Found> {
+    let inner: Vec<String> =
+        claims.rows.iter().filter(|row| row.parent.is_some()).map(|row| row.name.clone()).collect();
+    let sides: Vec<Side> = SIDES.into_iter().filter(|side| sums_everything(claims, *side)).collect();
+    if inner.is_empty() || sides.is_empty() {
+        return Vec::new();
+    }
+    let told = |outermost: bool| {
+        let rows = || claims.rows.iter().filter(|row| !outermost || row.parent.is_none());
+        let sums = sides.iter().filter_map(|side| claims::sum(rows().map(|row| row.time(*side))));
+        sums.map(|(value, _)| claims.computed(value)).collect::<Vec<String>>().join(" -> ").replacen(" ms ->", " ->", 1)
+    };
+    let message = format!(
+        "{} of {} rows are inside others: the sum of all, {}, counts their time more than once; the {} outermost rows sum to {}",
+        inner.len(),
+        claims.rows.len(),
+        told(false),
+        claims.outermost().count(),
+        told(true)
+    );
+    vec![Found::new(inner, message)]
+}
+
+/// Whether the rows of a side are, or seem to be, there to be added up: a total is their sum, or they stand in a flat list.
+fn sums_everything(claims: &Claims, side: Side) -> bool {
+    let all = claims::sum(claims.rows.iter().map(|row| row.time(side)));
+    let outermost = claims::sum(claims.outermost().map(|row| row.time(side)));
+    let (Some((_, all)), Some((_, outermost))) = (all, outermost) else { return false };
+    match claims.totals.iter().find(|total| total.side == side) {
+        Some(total) => !total.figure.reach.is_apart(all) && total.figure.reach.is_apart(outermost),
+        None => claims.flat,
+    }
+}
+
+/// Sum and geometric mean of the outermost rows go different ways, so there is no sign for all of them.
+pub(super) fn overall_sign(claims: &Claims) -> Vec<Found> {
+    let rows: Vec<(&Row, Interval)> = claims.outermost().filter_map(|row| Some((row, known_ratio(row)?))).collect();
+    let both: Vec<(&Figure, &Figure)> = rows.iter().filter_map(|(row, _)| row.both()).collect();
+    let (Some((before, before_reach)), Some((after, after_reach))) = (
+        claims::sum(both.iter().map(|(before, _)| Some(*before))),
+        claims::sum(both.iter().map(|(_, after)| Some(*after))),
+    ) else {
+        return Vec::new();
+    };
+    let count = rows.len() as f64;
+    let (same, nothing) = (Interval::exact(1.0), Interval::exact(0.0));
+    let Some(sum) = after_reach.over(before_reach) else { return Vec::new() };
+    let log = rows.iter().map(|(_, ratio)| ratio.through(f64::ln)).sum::<Interval>().through(|log| log / count);
+    let opposite = (same.is_below(sum) && log.is_below(nothing)) || (sum.is_below(same) && nothing.is_below(log));
+    if !opposite {
+        return Vec::new();
+    }
+    let mean = both.iter().map(|(before, after)| (after.value / before.value).ln()).sum::<f64>() / count;
+    let ways =
+        |way: Ordering| both.iter().filter(|(before, after)| after.value.total_cmp(&before.value) == way).count();
+    let largest = rows
+        .iter()
+        .filter_map(|(row, _)| row.both().map(|(before, after)| (&row.name, after.value - before.value)))
+        .max_by(|one, other| one.1.abs().total_cmp(&other.1.abs()));
+    let most = largest.map_or_else(String::new, |(name, change)| {
+        format!("; {name} alone is {:.0} % of the sum's change", 100.0 * change / (after - before))
+    });
+    let message = format!(
+        "the {count} outermost rows have no common sign: their sum is {}, their geometric mean {}; {} took longer, {} \
+         less, {} the same{most}",
+        percent(after / before - 1.0),
+        percent(mean.exp_m1()),
+        ways(Ordering::Greater),
+        ways(Ordering::Less),
+        ways(Ordering::Equal),
+    );
+    vec![Found::new(rows.iter().map(|(row, _)| row.name.clone()).collect(), message)]
+}
+
+/// Shares of one whole that sum to more than the whole overlap.
+pub(super) fn shares(claims: &Claims) -> Vec<Found> {
+    let rows: Vec<&Row> = claims.outermost().filter(|row| row.share.is_some()).collect();
+    let Some((value, reach)) = claims::sum(rows.iter().map(|row| row.share.as_ref())) else { return Vec::new() };
+    if !Interval::exact(100.0).is_below(reach) {
+        return Vec::new();
+    }
+    let message =
+        format!("the shares of {} rows sum to {value:.2} %: nested rows are added as if they were parts", rows.len());
+    vec![Found::new(rows.iter().map(|row| row.name.clone()).collect(), message)]
+}
+
+/// A row of a family with its size and its time on a side.
+type Member<'a> = (f64, &'a Row, &'a Figure);
+
+/// Rows of each family that were timed on a side, the smallest first.
+fn families(claims: &Claims, side: Side) -> Vec<Vec<Member<'_>>> {
+    let mut groups: Vec<(&str, Vec<Member>)> = Vec::new();
+    for row in &claims.rows {
+        let (Some(family), Some(time)) = (&row.family, row.time_of_one(side)) else { continue };
+        match groups.iter_mut().find(|(group, _)| *group == family.group) {
+            Some((_, members)) => members.push((family.size(), row, time)),
+            None => groups.push((&family.group, vec![(family.size(), row, time)])),
+        }
+    }
+    for (_, members) in &mut groups {
+        members.sort_by(|one, other| one.0.total_cmp(&other.0));
+    }
+    groups.into_iter().map(|(_, members)| members).filter(|members| !is_numbered(members)).collect()
+}
+
+/// A row's ratio, unless one of its times may be nothing: then its logarithm has no end.
+fn known_ratio(row: &Row) -> Option<Interval> {
+    row.ratio().filter(|ratio| ratio.low > 0.0 && ratio.high.is_finite())
+}
+
+/// Whether the sizes of a family are rather numbers of things, one after the other.
+fn is_numbered(members: &[Member]) -> bool {
+    let is_number = |row: &Row| row.family.as_ref().is_some_and(|family| family.side == Some(family.size()));
+    members.windows(2).any(|two| is_number(two[0].1) && is_number(two[1].1) && two[1].0 - two[0].0 == 1.0)
+}
+
+/// A larger size takes less time.
+pub(super) fn more_work_less_time(claims: &Claims) -> Vec<Found> {
+    let mut found: Vec<(String, Vec<String>, Vec<String>)> = Vec::new();
+    for side in SIDES {
+        for members in families(claims, side) {
+            let smaller = |one: &Row, other: &Row| match (&one.family, &other.family) {
+                (Some(one), Some(other)) => one.is_smaller_than(other),
+                _ => false,
+            };
+            let inverted = |(_, row, time): &Member| {
+                members.iter().any(|(_, other, than)| {
+                    (smaller(row, other) && than.reach.is_below(time.reach))
+                        || (smaller(other, row) && time.reach.is_below(than.reach))
+                })
+            };
+            let part: Vec<&Member> = members.iter().filter(|member| inverted(member)).collect();
+            let Some(family) = part.first().and_then(|(_, row, _)| row.family.as_ref()) else { continue };
+            let names: Vec<String> = part.iter().map(|(_, row, _)| row.name.clone()).collect();
+            let times: Vec<String> =
+                part.iter().map(|(_, row, time)| format!("{} {}", row.name, claims.printed(time))).collect();
+            let told = format!("{}{}", times.join(", "), side.label());
+            match found.iter_mut().find(|(group, _, _)| *group == family.group) {
+                Some((_, known, texts)) => {
+                    known.extend(names.into_iter().filter(|name| !part_of(known, name)).collect::<Vec<_>>());
+                    texts.push(told);
+                }
+                None => found.push((family.group.clone(), names, vec![told])),
+            }
+        }
+    }
+    let message = |texts: Vec<String>| {
+        format!("more work in less time: {}: first-call cost or noise, not the kernel", texts.join("; "))
+    };
+    found.into_iter().map(|(_, names, texts)| Found::new(names, message(texts))).collect()
+}
+
+fn part_of(known: &[String], name: &str) -> bool {
+    known.iter().any(|one| one == name)
+}
+
+/// One pass over the same bytes takes several times as long as another.
+pub(super) fn same_traffic(claims: &Claims) -> Vec<Found> {
+    let mut found = Vec::new();
+    let kernels: Vec<(String, f64, &Row)> = claims
+        .rows
+        .iter()
+        .filter_map(|row| {
+            let family = row.family.as_ref()?;
+            Some((names::traffic(&family.group)?, family.size(), row))
+        })
+        .collect();
+    for (index, (kind, size, one)) in kernels.iter().enumerate() {
+        for (_, _, other) in kernels[index + 1..].iter().filter(|(known, of, _)| known == kind && of == size) {
+            for side in SIDES {
+                let (Some(a), Some(b)) = (one.time_of_one(side), other.time_of_one(side)) else { continue };
+                let (slow, long, fast, short) = if a.value > b.value { (one, a, other, b) } else { (other, b, one, a) };
+                // A printed nothing is told as such.
+                let apart =
+                    short.value > 0.0 && long.reach.over(short.reach).is_some_and(|ratio| ratio.low > SAME_TRAFFIC);
+                if apart {
+                    let message = format!(
+                        "{} took {}, {} {}{}: the same bytes read and written, {:.0} times apart",
+                        slow.name,
+                        claims.printed(long),
+                        fast.name,
+                        claims.printed(short),
+                        side.label(),
+                        long.value / short.value
+                    );
+                    found.push(Found::new(vec![slow.name.clone(), fast.name.clone()], message));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A known kernel hardly grows with its size.
+pub(super) fn flat_growth(claims: &Claims) -> Vec<Found> {
+    let mut found = Vec::new();
+    for side in SIDES {
+        for members in families(claims, side) {
+            for two in members.windows(2) {
+                let [(_, small, short), (_, large, long)] = two else { continue };
+                let sides = [small, large].map(|row| row.family.as_ref().and_then(|family| family.side));
+                let ([Some(a), Some(b)], Some(theory)) = (sides, names::exponent(&large.name)) else { continue };
+                let Some(ratio) = long.reach.over(short.reach) else { continue };
+                let exponent = |ratio: f64| ratio.ln() / (b / a).ln();
+                // What falls is told as such.
+                if a < LEAST_SIDE || a >= b || ratio.low < 1.0 || exponent(ratio.high) >= FLAT * theory {
+                    continue;
+                }
+                let message = format!(
+                    "{} {} and {} {}{} grow with the exponent {:.2}, where {theory} is the work's: something else than the \
+                     kernel was timed",
+                    small.name,
+                    claims.printed(short),
+                    large.name,
+                    claims.printed(long),
+                    side.label(),
+                    exponent(long.value / short.value)
+                );
+                found.push(Found::new(vec![small.name.clone(), large.name.clone()], message));
+            }
+        }
+    }
+    found
+}
+
+/// One call is most of the total, so the mean is not typical.
+pub(super) fn dominant_call(claims: &Claims) -> Vec<Found> {
+    let told = |row: &Row| {
+        let (calls, total, max) = (row.calls?, row.total.as_ref()?, row.max.as_ref()?);
+        let share = max.reach.over(total.reach)?;
+        (calls >= ENOUGH_CALLS && share.low > DOMINANT_CALL).then(|| {
+            let share = 100.0 * max.value / total.value;
+            format!("{}: one of {calls} calls is {share:.0} % of all time: the mean is not that of a call", row.name)
+        })
+    };
+    claims.rows.iter().filter_map(|row| Some(Found::of(row, told(row)?))).collect()
+}
+
+/// Memory is newly allocated, and the word for the change is about time only.
+pub(super) fn new_allocation(claims: &Claims) -> Vec<Found> {
+    let about_memory = |row: &&Row| {
+        row.status.as_ref().is_none_or(|status| {
+            let words = names::words(status);
+            words.iter().any(|word| word.starts_with("alloc") || word.starts_with("mem") || word == "bytes")
+        })
+    };
+    let appeared: Vec<(&Row, String)> = claims
+        .rows
+        .iter()
+        .filter(|row| !about_memory(row))
+        .filter_map(|row| {
+            let (before, after) = (row.memory_before.as_ref()?, row.memory_after.as_ref()?);
+            let new = before.value == 0.0 && before.reach.is_below(after.reach);
+            new.then(|| (row, format!("{} {} -> {} MB", row.name, before.printed, after.printed)))
+        })
+        .collect();
+    if appeared.is_empty() {
+        return Vec::new();
+    }
+    let (rows, texts): (Vec<&Row>, Vec<String>) = appeared.into_iter().unzip();
+    let message = format!(
+        "allocates where nothing was allocated, while the word for it is about time only: {}",
+        claims::listed(&texts)
+    );
+    vec![Found::new(rows.into_iter().map(|row| row.name.clone()).collect(), message)]
+}
+
+/// A model gets faster while what it is made of gets slower, or the other way round.
+pub(super) fn part_and_whole(claims: &Claims) -> Vec<Found> {
+    let products: Vec<(&Row, f64, Interval)> = claims
+        .outermost()
+        .filter(|row| row.family.is_some() && names::is_product(&row.name))
+        .filter_map(|row| Some((row, row.after.as_ref()?.value / row.before.as_ref()?.value, known_ratio(row)?)))
+        .collect();
+    let mean = (products.iter().map(|(_, ratio, _)| ratio.ln()).sum::<f64>() / products.len().max(1) as f64).exp();
+    let same = Interval::exact(1.0);
+    let mut found = Vec::new();
+    for whole in claims.outermost().filter(|row| names::is_made_of_products(&row.name)) {
+        let (Some(ratio), Some((before, after))) = (whole.ratio(), whole.both()) else { continue };
+        let slower_parts = ratio.is_below(same) && mean > AGAINST;
+        let faster_parts = same.is_below(ratio) && mean < 1.0 / AGAINST;
+        if !slower_parts && !faster_parts {
+            continue;
+        }
+        let against: Vec<&(&Row, f64, Interval)> = products
+            .iter()
+            .filter(|(_, _, part)| if slower_parts { same.is_below(*part) } else { part.is_below(same) })
+            .collect();
+        let texts: Vec<String> =
+            against.iter().map(|(row, ratio, _)| format!("{} {}", row.name, percent(ratio - 1.0))).collect();
+        let message = format!(
+            "{} is {}, while matrix products, of which it is made, are {}: one of them is not what its name says",
+            whole.name,
+            percent(after.value / before.value - 1.0),
+            claims::listed(&texts)
+        );
+        let names = std::iter::once(whole.name.clone()).chain(against.iter().map(|(row, _, _)| row.name.clone()));
+        found.push(Found::new(names.collect(), message));
+    }
+    found
+}
+
+/// Words for changes that do not follow the size of the change.
+pub(super) fn two_words(claims: &Claims) -> Vec<Found> {
+    let mut found = Vec::new();
+    for sign in [1.0, -1.0] {
+        let mut told: Vec<(&Row, &Figure, &str)> = claims
+            .rows
+            .iter()
+            .filter_map(|row| Some((row, row.percent.as_ref()?, row.status.as_deref()?)))
+            .filter(|(_, percent, _)| percent.value * sign > 0.0)
+            .collect();
+        told.sort_by(|one, other| (one.1.value * sign).total_cmp(&(other.1.value * sign)));
+        let Some(rows) = interleaved(&told) else { continue };
+        let texts: Vec<String> =
+            rows.iter().map(|(row, percent, word)| format!("{} {} % is {word}", row.name, percent.printed)).collect();
+        let message = format!("the words do not follow the numbers: {}", texts.join(", "));
+        found.push(Found::new(rows.iter().map(|(row, _, _)| row.name.clone()).collect(), message));
+    }
+    found
+}
+
+/// Two equal changes with different words, or three of which the middle one has another word than the ones around it.
+fn interleaved<'a>(told: &[(&'a Row, &'a Figure, &'a str)]) -> Option<Vec<(&'a Row, &'a Figure, &'a str)>> {
+    let equal = told.windows(2).find(|two| two[0].1.value == two[1].1.value && two[0].2 != two[1].2);
+    if let Some(two) = equal {
+        return Some(two.to_vec());
+    }
+    let apart = |one: &Figure, other: &Figure| one.reach.is_apart(other.reach);
+    told.iter().enumerate().find_map(|(at, middle)| {
+        let low = told[..at].iter().find(|low| low.2 != middle.2 && apart(low.1, middle.1))?;
+        let high = told[at..].iter().find(|high| high.2 == low.2 && apart(high.1, middle.1))?;
+        Some(vec![*low, *middle, *high])
+    })
+}

@@ -1,0 +1,81 @@
+//! Every rule finds what it is for and nothing else; true figures, printed, are never held against anybody.
+
+mod fixtures;
+mod truth;
+
+use super::claims::Claims;
+use super::rules::RULES;
+use super::{figure::Figure, find};
+use fixtures::{Case, all, figure, row};
+
+#[test]
+fn every_rule_has_cases_and_words_them() {
+    let mut wrong = Vec::new();
+    for rule in &RULES {
+        let of: Vec<Case> = all().into_iter().filter(|case| case.rule == rule.id).collect();
+        assert!(of.iter().any(|case| case.says.is_some()), "{} finds nothing", rule.id);
+        assert!(of.iter().any(|case| case.says.is_none()), "{} is never kept", rule.id);
+        assert!(!rule.sentence.is_empty());
+        for Case { title, claims, says, .. } in of {
+            let messages: Vec<String> = (rule.find)(&claims).into_iter().map(|found| found.message).collect();
+            let holds = match says {
+                Some(says) => messages.iter().any(|message| message.contains(says)),
+                None => messages.is_empty(),
+            };
+            if !holds {
+                wrong.push(format!("{}, {title}: {says:?} {messages:#?}", rule.id));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let known = |case: &Case| RULES.iter().any(|rule| rule.id == case.rule);
+    assert!(all().iter().all(known), "a case of a rule that is not there");
+}
+
+#[test]
+fn the_ids_are_one_of_a_kind_and_rows_are_named() {
+    let mut ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), RULES.len());
+    for case in all() {
+        for found in find(&case.claims) {
+            assert!(!found.rows.is_empty(), "{}: {}", found.id, found.message);
+        }
+    }
+}
+
+/// Times and percents of the imported table: all of them can be reached.
+#[test]
+fn nothing_in_the_reports_that_can_be_reached_is_impossible() {
+    let table = include_str!("../../../tests/fixtures/comparison-2026-02-04.csv");
+    let amount = |text: &str| Some(figure(text).of_amount());
+    let rows = table.lines().skip(1).map(|line| {
+        let [name, before, after, delta, percent, ..] = line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        let mut row = row(name, "");
+        (row.before, row.after) = (amount(before), amount(after));
+        (row.delta, row.percent) = (Some(figure(delta)), Some(figure(percent)));
+        row
+    });
+    let claims = Claims { rows: rows.collect(), ..Claims::default() };
+    assert_eq!(claims.rows.len(), 29);
+    let check = |id: &str| RULES.iter().find(|rule| rule.id == id).map(|rule| (rule.find)(&claims)).unwrap();
+    assert_eq!(check("change-not-reachable"), []);
+}
+
+/// 25 tokens in the printed time are the printed tokens per second, as far as the digits go.
+#[test]
+fn rates_of_the_reports_that_can_be_reached_are_not_flagged() {
+    for (ms, rate) in [("427.71", "58.45"), ("2186.63", "11.43")] {
+        let mut row = row("Tokens", "");
+        // Tokens in place of operations: the scale does not matter.
+        row.work = Some(25e9);
+        row.total = Some(figure(ms));
+        row.rate = Some(figure(rate));
+        let claims = Claims { rows: vec![row], ..Claims::default() };
+        assert_eq!(find(&claims), [], "{ms} {rate}");
+    }
+    assert!(Figure::parse("58.45").is_ok());
+}

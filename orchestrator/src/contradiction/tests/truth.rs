@@ -1,0 +1,101 @@
+//! True trees of calls, printed with rounding: whatever the digits, nothing of them is impossible.
+
+use super::fixtures::figure;
+use crate::contradiction::claims::{Claims, Row, Side, Total};
+use crate::contradiction::figure::Figure;
+use crate::contradiction::find;
+use crate::record::Severity;
+use proptest::prelude::*;
+
+/// How a report rounds.
+#[derive(Debug, Clone, Copy)]
+struct Digits {
+    time: usize,
+    percent: usize,
+}
+
+fn print(value: f64, digits: usize) -> Option<Figure> {
+    Some(figure(&format!("{value:.digits$}")).of_amount())
+}
+
+/// Rows with true calls, some inside the one before, and totals of the outermost ones.
+fn printed(random: &mut fastrand::Rng, digits: Digits) -> Claims {
+    let mut claims = Claims::default();
+    let mut whole = [0.0; 3];
+    for index in 0..random.usize(1..8) {
+        let size = 10f64.powf(random.f64() * 5.0 - 2.0);
+        let calls: Vec<f64> = (0..random.usize(1..12)).map(|_| size * (0.5 + random.f64())).collect();
+        let total: f64 = calls.iter().sum();
+        let [before, after] = [total * (0.5 + random.f64()), total * (0.5 + random.f64())];
+        let times = [total, before, after];
+        whole.iter_mut().zip(times).for_each(|(sum, time)| *sum += time);
+        claims.rows.push(row(&format!("row{index}"), &calls, [before, after], random.f64() * 1e9, digits));
+        let outer = claims.rows.len() - 1;
+        // What is inside takes a part of each side that is left.
+        let mut left = 1.0;
+        for inner in 0..random.usize(..3) {
+            let part = left * random.f64();
+            left -= part;
+            let [total, before, after] = times.map(|time| time * part);
+            let mut row = row(&format!("row{index}.{inner}"), &[total], [before, after], random.f64() * 1e9, digits);
+            row.parent = Some(outer);
+            claims.rows.push(row);
+        }
+    }
+    for (side, sum) in [Side::Only, Side::Before, Side::After].into_iter().zip(whole) {
+        let figure = print(sum, digits.time).unwrap();
+        claims.totals.push(Total { side, figure });
+    }
+    claims
+}
+
+fn row(name: &str, calls: &[f64], [before, after]: [f64; 2], work: f64, digits: Digits) -> Row {
+    let total: f64 = calls.iter().sum();
+    let time = |ms: f64| print(ms, digits.time);
+    let rate = |ms: f64| print(work / (ms * 1e-3) / 1e9, digits.percent);
+    let signed = |value: f64, digits: usize| Some(figure(&format!("{value:+.digits$}")));
+    let status = if after > before { "Regressed" } else { "Improved" };
+    Row {
+        calls: Some(calls.len() as f64),
+        total: time(total),
+        mean: time(total / calls.len() as f64),
+        min: time(calls.iter().copied().fold(f64::INFINITY, f64::min)),
+        max: time(calls.iter().copied().fold(0.0, f64::max)),
+        before: time(before),
+        after: time(after),
+        work: Some(work),
+        rate: rate(total / calls.len() as f64),
+        rate_before: rate(before),
+        rate_after: rate(after),
+        delta: signed(after - before, digits.time),
+        percent: signed((after / before - 1.0) * 100.0, digits.percent),
+        rate_percent: signed((before / after - 1.0) * 100.0, digits.percent),
+        status: Some(status.to_owned()),
+        ..Row::named(name)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn what_is_true_is_never_impossible(seed: u64, time in 0usize..5, percent in 0usize..3) {
+        let claims = printed(&mut fastrand::Rng::with_seed(seed), Digits { time, percent });
+        let found: Vec<_> = find(&claims).into_iter().filter(|found| found.severity == Severity::Impossible).collect();
+        prop_assert!(found.is_empty(), "{found:#?}\n{claims:#?}");
+    }
+
+    /// The property above would hold of rules that never find anything.
+    #[test]
+    fn a_percent_that_is_off_is_found(before in 100f64..1e4, ratio in 0.5f64..2.0, off in 1.0f64..50.0) {
+        let after = before * ratio;
+        let claimed = (ratio - 1.0) * 100.0 + off;
+        let row = Row {
+            before: print(before, 2),
+            after: print(after, 2),
+            percent: Some(figure(&format!("{claimed:+.1}"))),
+            ..Row::named("row")
+        };
+        let found = find(&Claims { rows: vec![row], ..Claims::default() });
+        prop_assert!(found.iter().any(|found| found.id == "change-not-reachable"));
+    }
+}

@@ -1,0 +1,72 @@
+//! What the printed figures are too coarse to carry.
+
+use super::claims::{self, Claims, Row};
+use super::figure::{Figure, Interval};
+use super::rules::Found;
+
+/// Ratios that spread by more than this share of themselves carry no percent.
+const COARSE: f64 = 0.1;
+
+/// A change that the printed digits leave open.
+pub(super) fn resolution(claims: &Claims) -> Vec<Found> {
+    let open = |row: &Row| {
+        let ((before, after), ratio) = (row.both()?, row.ratio()?);
+        let coarse = before.reach.low > 0.0 && ratio.width() > COARSE * (ratio.low + ratio.high) / 2.0;
+        coarse.then(|| {
+            let [low, high] = [ratio.low, ratio.high].map(|ratio| (ratio - 1.0) * 100.0);
+            let claimed =
+                row.percent.as_ref().map_or_else(String::new, |claimed| format!(" (said to be {} %)", claimed.printed));
+            format!("{} {}{claimed} is {low:+.0} to {high:+.0} %", row.name, claims.pair(before, after))
+        })
+    };
+    let found: Vec<(String, String)> =
+        claims.rows.iter().filter_map(|row| Some((row.name.clone(), open(row)?))).collect();
+    let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    vec![Found::new(names, format!("below the resolution of the figures: {}", claims::listed(&texts)))]
+}
+
+/// A time of nothing.
+pub(super) fn zero_time(claims: &Claims) -> Vec<Found> {
+    let is_zero = |figure: &&Figure| figure.value == 0.0;
+    let zero = |row: &Row| {
+        let own = [&row.before, &row.after, &row.total, &row.mean];
+        own.into_iter().flatten().find(is_zero).map(|figure| format!("{} {}", row.name, claims.printed(figure)))
+    };
+    let found: Vec<(String, String)> =
+        claims.rows.iter().filter_map(|row| Some((row.name.clone(), zero(row)?))).collect();
+    let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    vec![Found::new(names, format!("no time at all, so nothing can be said of it: {}", claims::listed(&texts)))]
+}
+
+/// Runs against one baseline that disagree in sign.
+pub(super) fn flips(claims: &Claims) -> Vec<Found> {
+    let nothing = Interval::exact(0.0);
+    let mut names: Vec<&String> = Vec::new();
+    for (name, _) in claims.runs.iter().flat_map(|run| &run.changes) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let told = |name: &String| {
+        let changes =
+            || claims.runs.iter().flat_map(|run| run.changes.iter().map(move |(row, change)| (run, row, change)));
+        let of: Vec<_> = changes().filter(|(_, row, _)| *row == name).collect();
+        let up = of.iter().find(|(_, _, change)| nothing.is_below(change.reach))?;
+        let down = of.iter().find(|(_, _, change)| change.reach.is_below(nothing))?;
+        Some(format!("{name} {} % in {} and {} % in {}", up.2.printed, up.0.name, down.2.printed, down.0.name))
+    };
+    let found: Vec<(String, String)> = names.into_iter().filter_map(|name| Some((name.clone(), told(name)?))).collect();
+    let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let message =
+        format!("runs against one baseline disagree in sign, so neither is a finding: {}", claims::listed(&texts));
+    vec![Found::new(names, message)]
+}
