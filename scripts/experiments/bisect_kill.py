@@ -33,6 +33,13 @@ def tree(root):
     return digest.hexdigest()
 
 
+def history(folder, arguments, plant, seed, *more):
+    """Makes a history in `folder/user`; returns what history.py says of it."""
+    command = [sys.executable, HERE / "history.py", folder / "user", "--commits", str(arguments.commits), "--plant", plant,
+               "--seed", str(seed), "--sdk", arguments.sdk, *more]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
 def size(folder):
     """Bytes of state on disk."""
     return sum(path.stat().st_size for path in (folder / "cache/orch/bisect").glob("*/journal.jsonl"))
@@ -65,10 +72,8 @@ def main():
     rng = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        made = subprocess.run([sys.executable, HERE / "history.py", folder / "user", "--commits", str(arguments.commits), "--plant",
-                               arguments.plant, "--seed", str(arguments.seed), "--sdk", arguments.sdk],
-                              check=True, capture_output=True, text=True)
-        expected = json.loads(made.stdout)["culprit"]
+        made = history(folder, arguments, arguments.plant, arguments.seed)
+        expected = made["culprit"]
         mark = f"BISECT_KILL={os.getpid()}-{time.time_ns()}"
         name, value = mark.split("=")
         environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), ORCH_LOCK_FILE=str(folder / "lock"),

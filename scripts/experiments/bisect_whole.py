@@ -17,16 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from bisect_kill import HERE, tree
+from bisect_kill import history, tree
 
 
 def one(arguments, orch, kind, seed):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        made = subprocess.run([sys.executable, HERE / "history.py", folder / "user", "--commits", str(arguments.commits),
-                               "--plant", kind, "--percent", str(arguments.percent), "--seed", str(seed), "--sdk", arguments.sdk],
-                              check=True, capture_output=True, text=True)
-        expected = json.loads(made.stdout)
+        expected = history(folder, arguments, kind, seed, "--percent", str(arguments.percent))
         before = tree(folder / "user")
         environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), ORCH_LOCK_FILE=str(folder / "lock"))
         command = [orch, "bisect", "scenarios/bench.yaml", "--workload", "sum", "--good", "good", "--bad", "bad", "--json"]

@@ -77,16 +77,24 @@ pub(crate) fn usual(root: &Path) -> Result<Baseline, BaselineError> {
 pub(crate) fn known_good(root: &Path) -> Result<Baseline, BaselineError> {
     let head = resolve(root, "HEAD")?.ok_or(BaselineError::Empty)?;
     let repository = open(root)?;
-    let mut found: Vec<Revision> = Vec::new();
+    let own = Oid::from_str(&head.commit)?;
+    let mut newest: Option<git2::Commit> = None;
     for reference in repository.references_glob("refs/bisect/good-*")? {
         let commit = reference?.peel_to_commit()?;
-        let own = commit.id() == Oid::from_str(&head.commit)?;
-        if own || repository.graph_descendant_of(Oid::from_str(&head.commit)?, commit.id())? {
-            found.push(describe(head.repository.clone(), &commit));
+        let contained = commit.id() == own || repository.graph_descendant_of(own, commit.id())?;
+        // By descent and not by date: two commits of one second have the same.
+        let later = match &newest {
+            Some(known) if repository.graph_descendant_of(commit.id(), known.id())? => true,
+            Some(known) if repository.graph_descendant_of(known.id(), commit.id())? => false,
+            Some(known) => commit.time() > known.time(),
+            None => true,
+        };
+        if contained && later {
+            newest = Some(commit);
         }
     }
-    found.sort_by(|one, other| one.committed.cmp(&other.committed));
-    let revision = found.pop().ok_or(BaselineError::NoGood)?;
+    let newest = newest.ok_or(BaselineError::NoGood)?;
+    let revision = describe(head.repository.clone(), &newest);
     Ok(Baseline { revision, because: "known to be good by `git bisect`".to_owned() })
 }
 
