@@ -40,6 +40,17 @@ def history(folder, arguments, plant, seed, *more):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def isolated(folder, **more):
+    """The environment of an orch with a cache and a lock of its own."""
+    return dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), ORCH_LOCK_FILE=str(folder / "lock"), **more)
+
+
+def command_for(orch, plant):
+    """The bisect of a whole history."""
+    metric = ["--metric", "allocations"] if plant == "allocation" else []
+    return [orch, "bisect", "scenarios/bench.yaml", "--workload", "sum", "--good", "good", "--bad", "bad", "--json", *metric]
+
+
 def size(folder):
     """Bytes of state on disk."""
     return sum(path.stat().st_size for path in (folder / "cache/orch/bisect").glob("*/journal.jsonl"))
@@ -76,12 +87,10 @@ def main():
         expected = made["culprit"]
         mark = f"BISECT_KILL={os.getpid()}-{time.time_ns()}"
         name, value = mark.split("=")
-        environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), ORCH_LOCK_FILE=str(folder / "lock"),
-                           TMPDIR=str(folder / "tmp"), **{name: value})
+        environment = isolated(folder, TMPDIR=str(folder / "tmp"), **{name: value})
         (folder / "tmp").mkdir()
         before = tree(folder / "user")
-        metric = ["--metric", "allocations"] if arguments.plant == "allocation" else []
-        first = [orch, "bisect", "scenarios/bench.yaml", "--workload", "sum", "--good", "good", "--bad", "bad", "--json", *metric]
+        first = command_for(orch, arguments.plant)
         resume = [orch, "bisect", "--resume", "--json"]
         notes, repeated, kills, answer = {}, 0, 0, ""
         command = first

@@ -10,14 +10,13 @@ where none was planted; exit codes and the user's folder are checked as well.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from bisect_kill import history, tree
+from bisect_kill import command_for, history, isolated, tree
 
 
 def one(arguments, orch, kind, seed):
@@ -25,11 +24,8 @@ def one(arguments, orch, kind, seed):
         folder = Path(folder)
         expected = history(folder, arguments, kind, seed, "--percent", str(arguments.percent))
         before = tree(folder / "user")
-        environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), ORCH_LOCK_FILE=str(folder / "lock"))
-        command = [orch, "bisect", "scenarios/bench.yaml", "--workload", "sum", "--good", "good", "--bad", "bad", "--json"]
-        command += ["--metric", "allocations"] if kind == "allocation" else []
         begun = time.monotonic()
-        run = subprocess.run(command, cwd=folder / "user", env=environment, capture_output=True, text=True)
+        run = subprocess.run(command_for(orch, kind), cwd=folder / "user", env=isolated(folder), capture_output=True, text=True)
         took = time.monotonic() - begun
         report = json.loads(run.stdout) if run.stdout else {"culprits": [], "outcome": "nothing", "skipped": []}
         named = [culprit["commits"] for culprit in report["culprits"]]
