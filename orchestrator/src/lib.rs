@@ -25,6 +25,7 @@ mod render;
 mod runner;
 mod scenario;
 pub mod search;
+mod sentinel;
 mod versus;
 mod worker;
 

@@ -78,6 +78,32 @@ impl Machine {
     }
 }
 
+/// What all CPUs together did since the start of the system, in ticks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CpuTimes {
+    all: u64,
+    stolen: u64,
+}
+
+impl CpuTimes {
+    pub(crate) fn read() -> Option<Self> {
+        Self::parse(&fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// The line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal; what guests use is part of user's.
+    pub(crate) fn parse(stat: &str) -> Option<Self> {
+        let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+        let numbers: Vec<u64> = line.split_whitespace().take(8).filter_map(|number| number.parse().ok()).collect();
+        Some(Self { all: numbers.iter().sum(), stolen: *numbers.get(7)? })
+    }
+
+    /// The share of the CPUs' time that the host gave to others since an earlier reading; 0 where no time went by.
+    pub(crate) fn stolen_since(self, earlier: Self) -> f64 {
+        let all = self.all.saturating_sub(earlier.all);
+        if all == 0 { 0.0 } else { self.stolen.saturating_sub(earlier.stolen) as f64 / all as f64 }
+    }
+}
+
 /// CPUs that this process may use, in order.
 pub(crate) fn usable_cpus() -> Vec<usize> {
     match rustix::thread::sched_getaffinity(None) {

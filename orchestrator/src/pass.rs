@@ -28,6 +28,8 @@ pub(crate) enum PassName {
     Profile,
     Count,
     Time,
+    /// Of the run itself, and of no job.
+    Sentinel,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

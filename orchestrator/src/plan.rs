@@ -62,6 +62,16 @@ pub(crate) fn build(jobs: &[Job], seed: u64) -> Plan {
     Plan { seed, steps }
 }
 
+/// The sentinel is read about this often, but at least three times and at most nine.
+const READING_EVERY: Duration = Duration::from_millis(250);
+
+/// Before which steps the sentinel is read, evenly over the run; the number of steps stands for its end.
+pub(crate) fn readings(plan: &Plan, jobs: &[Job]) -> Vec<usize> {
+    let whole: Duration = plan.steps.iter().map(|step| estimate(*step, jobs)).sum();
+    let count = (whole.as_nanos() / READING_EVERY.as_nanos()).clamp(3, 9) as usize;
+    (0..count).map(|number| number * plan.steps.len() / (count - 1)).collect()
+}
+
 /// How many iterations a count pass has, given how long one took in the profile.
 pub(crate) fn counted_iterations(profiled: Option<Duration>) -> u64 {
     if profiled.is_some_and(|iteration| iteration > LONG_ITERATION) { 1 } else { COUNTED_ITERATIONS }
@@ -121,6 +131,19 @@ mod tests {
                 prop_assert_eq!(own, expected);
             }
         }
+    }
+
+    #[test]
+    fn the_sentinel_is_read_first_and_last_and_in_between() {
+        let steps = |rounds: &[u32]| {
+            let jobs = jobs(rounds);
+            let plan = build(&jobs, 1);
+            (readings(&plan, &jobs), plan.steps.len())
+        };
+        let (long, steps_of_long) = steps(&[5; 12]);
+        assert_eq!((long.len(), long[0], long[8]), (9, 0, steps_of_long));
+        assert!(long.windows(2).all(|places| places[0] < places[1]));
+        assert!(steps(&[1]).0.len() >= 3);
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub(crate) enum Pass {
         /// Warm-up ends here, steady or not.
         warm_up_ns: u64,
     },
+    /// Reads the sentinel kernels; no plugin is loaded.
+    Sentinel,
     /// Samples in turns with another worker: answers `Ready`, gets `Go`, answers `Turned`.
     Pair {
         /// A sample lasts at least this long, unless one iteration does.
@@ -80,6 +82,7 @@ impl Pass {
             Self::Count { .. } => "count",
             Self::Time { .. } => "timing",
             Self::Pair { .. } => "paired timing",
+            Self::Sentinel => "sentinel",
         }
     }
 }
@@ -97,6 +100,7 @@ pub(crate) enum Reply {
     /// A worker of a pair is warm and waits for its turns; another reply follows.
     Ready(Ready),
     Turned(Turned),
+    Sentinel(Reading),
     Failed(PluginError),
 }
 
@@ -233,6 +237,16 @@ pub(crate) struct Go {
 pub(crate) struct Turned {
     /// Durations of the samples, in the order they were taken.
     pub(crate) samples_ns: Vec<u64>,
+    pub(crate) usage: Usage,
+}
+
+/// One reading of the sentinel kernels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reading {
+    /// Durations of the samples of the chain of multiplications, in the order taken.
+    pub(crate) compute_ns: Vec<u64>,
+    /// The same of the walk through memory.
+    pub(crate) memory_ns: Vec<u64>,
     pub(crate) usage: Usage,
 }
 

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 28] = [
+const LAYERS: [&str; 29] = [
     "hash",
     "journal",
     "format",
@@ -15,6 +15,7 @@ const LAYERS: [&str; 28] = [
     "counting",
     "protocol",
     "pass",
+    "sentinel",
     "cache",
     "git",
     "machine",

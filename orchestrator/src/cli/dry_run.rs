@@ -1,12 +1,17 @@
 //! What `--dry-run` prints: jobs, order, and about how long it takes.
 
 use super::project::{Loaded, Plugins};
+use crate::git::Revision;
 use crate::plan::{self, Plan, StepKind};
+use crate::runner::anchored::PAIRS;
 use crate::scenario::Job;
 use std::time::Duration;
 
+/// What a pair takes at most, unless a single iteration takes longer.
+const PAIR_TIME: Duration = Duration::from_millis(350);
+
 /// What `--dry-run` prints.
-pub(super) fn text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins) -> String {
+pub(super) fn text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins, anchor: Option<&Revision>) -> String {
     use std::fmt::Write;
     let estimate: Duration = plan.steps.iter().map(|step| plan::estimate(*step, jobs)).sum();
     let mut text = format!(
@@ -17,6 +22,17 @@ pub(super) fn text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins
         crate::format::time(estimate.as_nanos() as f64),
         plan.seed
     );
+    if let Some(anchor) = anchor {
+        let name = loaded.scenario.anchor.as_deref().unwrap_or_default();
+        let pairs = jobs.len() * PAIRS;
+        let about = crate::format::time((PAIR_TIME * u32::try_from(pairs).unwrap_or(u32::MAX)).as_nanos() as f64);
+        let text_of = format!(
+            "then {PAIRS} pairs of each job with {name} ({}, {}), about {about}",
+            anchor.short(),
+            anchor.subject
+        );
+        let _ = writeln!(text, "{}\n", crate::format::wrap(&text_of, 80, 2));
+    }
     for job in jobs {
         let params = serde_json::Value::Object(job.params.clone());
         let _ = writeln!(

@@ -48,7 +48,7 @@ impl Observer for Progress {
                         PassName::Time => format!("timing, round {}", round + 1),
                         PassName::Profile => "profiling".to_owned(),
                         PassName::Count => "counting allocations".to_owned(),
-                        PassName::None => String::new(),
+                        PassName::None | PassName::Sentinel => String::new(),
                     };
                     let known = self.last.get(job).map(|ns| format!(", {}", format::time(*ns))).unwrap_or_default();
                     bar.set_message(format!("{job}: {what}{known} · {} left", seconds(left)));

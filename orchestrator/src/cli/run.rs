@@ -1,6 +1,7 @@
 //! `orch run`: load, prepare, plan, execute, store, render, exit code.
 
 use super::Outcome;
+use super::anchor::{self, Anchor};
 use super::args::RunOptions;
 use super::dry_run;
 use super::exit::Exit;
@@ -10,12 +11,12 @@ use super::project::{self, Loaded, Plugins};
 use super::start::{self, Started};
 use crate::contradiction;
 use crate::git;
-use crate::machine::{self, Machine};
+use crate::machine::{self, CpuTimes, Machine};
 use crate::measure::clock::Calibration;
 use crate::pass::{PassEnd, PassName, PassResult};
 use crate::plan;
 use crate::plugin::{build, cargo};
-use crate::protocol::Phase;
+use crate::protocol::{Phase, Reply};
 use crate::record::assemble::{self, Facts};
 use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, Wall, store};
 use crate::render;
@@ -24,8 +25,10 @@ use crate::runner::execute::{self, Executed, Setting};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::journal::{self, Identity};
 use crate::runner::lock::{self, Purpose};
+use crate::runner::series::Ground;
 use crate::scenario::Job;
-use std::path::Path;
+use crate::sentinel::{Earlier, Sentinel};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The report that every run prints and stores.
@@ -38,6 +41,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
     let loaded = project::load(&options.scenario)?;
     check_reports(&loaded)?;
+    let revision = anchor::find(&loaded)?;
     let started = jiff::Timestamp::now();
     // Before any build, which may leave files behind.
     let git = git::state_of(&loaded.root);
@@ -57,12 +61,41 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let jobs = project::chosen_jobs(&loaded, &loaded.scenario, &plugins, options.filter.as_deref())?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48));
     if options.dry_run {
-        output::print(&dry_run::text(&loaded, &plan::build(&jobs, seed), &jobs, &plugins))?;
+        let plan = plan::build(&jobs, seed);
+        output::print(&dry_run::text(&loaded, &plan, &jobs, &plugins, revision.as_ref()))?;
         return Ok(Exit::Fine);
     }
+    let machine = Machine::read();
+    let results = options.results.clone().unwrap_or_else(|| loaded.root.join("results"));
+    let before = store::newest(&results, &loaded.scenario.name, |record| anchor::precedes(record, &machine));
+    let around = anchor::Around {
+        loaded: &loaded,
+        filter: options.filter.as_deref(),
+        mark: &mark,
+        interrupt: &interrupt,
+        plugins: &plugins,
+    };
+    let anchors = match &revision {
+        Some(revision) => anchor::prepare(revision, before.as_ref(), &around, &mut progress)?,
+        None => Some(Vec::new()),
+    };
+    let Some(anchors) = anchors else { return Ok(Exit::Interrupted) };
+    let levels = before.as_ref().and_then(|before| anchor::levels(before, &anchors, &kernel()));
     let spent = Spent { begun, prepare_time: begun.elapsed(), earlier: Duration::ZERO };
-    let session =
-        Session { options, loaded, plugins, jobs, machine: Machine::read(), git, interrupt, calibration, mark };
+    let session = Session {
+        options,
+        loaded,
+        plugins,
+        jobs,
+        machine,
+        git,
+        interrupt,
+        calibration,
+        mark,
+        results,
+        anchors,
+        levels,
+    };
     session.measure(Chosen { at: started, seed }, &mut progress, spent)
 }
 
@@ -86,6 +119,10 @@ struct Session<'a> {
     calibration: Calibration,
     /// Recognises the run's processes.
     mark: String,
+    results: PathBuf,
+    anchors: Vec<Anchor>,
+    /// What the sentinel is held against.
+    levels: Option<Earlier>,
 }
 
 /// What a new run is begun with; one that goes on keeps what it had.
@@ -103,32 +140,76 @@ impl Session<'_> {
                 .map_err(|error| Failure::system("cannot take the lock", &error))?;
         let Some(_held) = held else { return Ok(Exit::Interrupted) };
         let lock_time = waited.elapsed();
-        let results = self.options.results.clone().unwrap_or_else(|| self.loaded.root.join("results"));
         let identity = self.identity(&self.git);
-        let Started { id, folder, mut journal, at, seed, done } = if self.options.resume {
-            start::again(&results, &identity)?
+        let Started { id, folder, mut journal, at, seed, done, pairs } = if self.options.resume {
+            start::again(&self.results, &identity)?
         } else {
-            start::anew(&results, &self.loaded.scenario.name, &self.git.short(), chosen.at, chosen.seed, identity)?
+            start::anew(&self.results, &self.loaded.scenario.name, &self.git.short(), chosen.at, chosen.seed, identity)?
         };
         spent.earlier = done.iter().map(|end| Duration::from_nanos(end.wall_ns)).sum();
         let plan = plan::build(&self.jobs, seed);
+        let clock = self.calibration.end();
         let setting = Setting {
             jobs: &self.jobs,
             plugins: &self.plugins.prepared,
             cpus: &cpus,
-            clock: self.calibration.end(),
+            clock,
             mark: &self.mark,
+            sentinel: true,
         };
-        let mut executed = execute::execute(&setting, &plan, done, Some(&mut journal), &self.interrupt, progress)
-            .map_err(|error| Failure::system("the run ended early; `--resume` goes on from its journal", &error))?;
+        let early = |error| Failure::system("the run ended early; `--resume` goes on from its journal", &error);
+        let times = CpuTimes::read();
+        let mut executed =
+            execute::execute(&setting, &plan, done, Some(&mut journal), &self.interrupt, progress).map_err(early)?;
+        let sentinel = self.sentinel(&executed, times);
+        let ground = Ground { cpus: &cpus, clock, mark: &self.mark };
+        let around = self.around();
+        let noted = (pairs, &mut journal);
+        let tied =
+            anchor::measure(&self.anchors, &around, &executed.ends, &ground, noted, seed, progress).map_err(early)?;
+        executed.interrupted |= self.interrupt.requested();
         executed.ends.extend(self.changed_files());
         let mut record = self.record(id, self.git.clone(), &executed, at, seed);
+        let changed = sentinel.message.clone();
+        let mut anchored =
+            anchor::judge(&self.anchors, &around, &executed.ends, &tied, &self.machine, changed.as_deref());
+        for job in &mut record.jobs {
+            job.anchored = anchored.remove(&job.id).unwrap_or_default();
+        }
+        record.sentinel = Some(sentinel);
         record.wall = wall(&record, &spent, lock_time);
         record.contradictions = contradiction::own::of_record(&record);
         store::store(&folder, &record, journal::FILE)
             .map_err(|error| Failure::system("cannot store the record", &error))?;
         self.report(&folder, &record)?;
         Ok(exit_code(&record))
+    }
+
+    fn around(&self) -> anchor::Around<'_> {
+        anchor::Around {
+            loaded: &self.loaded,
+            filter: self.options.filter.as_deref(),
+            mark: &self.mark,
+            interrupt: &self.interrupt,
+            plugins: &self.plugins,
+        }
+    }
+
+    /// What the readings of the run say of the machine.
+    fn sentinel(&self, executed: &Executed, begun: Option<CpuTimes>) -> Sentinel {
+        let readings = executed.ends.iter().filter_map(|end| match &end.result {
+            PassResult::Reply(reply) => match &**reply {
+                Reply::Sentinel(reading) => Some(reading.clone()),
+                _ => None,
+            },
+            _ => None,
+        });
+        let steal = begun.and_then(|begun| Some(CpuTimes::read()?.stolen_since(begun)));
+        let mut sentinel = Sentinel { kernel: kernel(), readings: readings.collect(), steal, ..Sentinel::default() };
+        if let Some(levels) = &self.levels {
+            sentinel.hold_against(levels.clone());
+        }
+        sentinel
     }
 
     fn identity(&self, git: &git::GitState) -> Identity {
@@ -139,6 +220,7 @@ impl Session<'_> {
             commit: git.commit.clone(),
             diff_hash: git.diff_hash.clone(),
             machine_class: self.machine.class.clone(),
+            anchors: self.anchors.iter().map(|anchor| anchor.record.commit.clone()).collect(),
             plugins: self.plugins.prepared.keys().map(|key| (key.clone(), hash(key))).collect(),
         }
     }
@@ -171,6 +253,8 @@ impl Session<'_> {
             toolchain: cargo::rustc_version(),
             plugins: self.loaded.scenario.plugins.iter().map(|(key, _)| self.plugin_record(key)).collect(),
             jobs,
+            anchors: self.anchors.iter().map(|anchor| anchor.record.clone()).collect(),
+            sentinel: None,
             wall: Wall::default(),
             contradictions: Vec::new(),
         }
@@ -298,6 +382,12 @@ fn check_reports(loaded: &Loaded) -> Result<(), Failure> {
     Err(loaded.refuse(&problems))
 }
 
+/// The build of orch that the sentinel's kernels are part of.
+fn kernel() -> String {
+    let optimised = if cfg!(debug_assertions) { "debug" } else { "release" };
+    format!("orch {} {optimised} {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)
+}
+
 fn wall(record: &Record, spent: &Spent, lock_time: Duration) -> Wall {
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let sum = |part: &dyn Fn(&record::JobWall) -> u64| record.jobs.iter().map(|job| part(&job.wall)).sum::<u64>();
@@ -311,6 +401,13 @@ fn wall(record: &Record, spent: &Spent, lock_time: Duration) -> Wall {
         count_ns: sum(&|wall| wall.count_ns),
         time_ns: sum(&|wall| wall.time_ns),
         samples_ns,
+        anchors_ns: record
+            .jobs
+            .iter()
+            .flat_map(|job| &job.anchored)
+            .flat_map(|one| &one.pairs)
+            .map(|pair| pair.wall_ns)
+            .sum(),
         samples_share: samples_ns as f64 / total_ns.max(1) as f64,
     }
 }

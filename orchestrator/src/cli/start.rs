@@ -3,6 +3,7 @@
 use super::output::Failure;
 use crate::pass::PassEnd;
 use crate::record::store;
+use crate::runner::anchored::AnchorPair;
 use crate::runner::journal::{self, Identity, Journal};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,8 @@ pub(super) struct Started {
     pub(super) seed: u64,
     /// Passes that were done before; empty of a new run.
     pub(super) done: Vec<PassEnd>,
+    /// The same of pairs with anchors.
+    pub(super) pairs: Vec<AnchorPair>,
 }
 
 /// Begins a new run.
@@ -32,7 +35,7 @@ pub(super) fn anew(
         .map_err(|error| Failure::system(&format!("cannot make a folder in {}", results.display()), &error))?;
     let journal = Journal::create(&folder, at.to_string(), seed, identity)
         .map_err(|error| Failure::system(&folder.display().to_string(), &error))?;
-    Ok(Started { id, folder, journal, at, seed, done: Vec::new() })
+    Ok(Started { id, folder, journal, at, seed, done: Vec::new(), pairs: Vec::new() })
 }
 
 /// Goes on with the newest run that was killed, if it is the same run.
@@ -53,5 +56,5 @@ pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Fail
     let at = left.header.started.parse().map_err(|error| Failure::system(&folder, &error))?;
     let journal = Journal::reopen(&left).map_err(|error| Failure::system(&folder, &error))?;
     let id = left.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Started { id, folder: left.folder, journal, at, seed: left.header.seed, done: left.ends })
+    Ok(Started { id, folder: left.folder, journal, at, seed: left.header.seed, done: left.ends, pairs: left.pairs })
 }

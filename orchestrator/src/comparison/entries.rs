@@ -18,6 +18,18 @@ pub(crate) struct Facts<'a> {
     pub(crate) contested: Option<&'a Contested>,
     /// Why there are none.
     pub(crate) unpaired: &'a str,
+    /// What pairs of both sides with the same anchor say.
+    pub(crate) through: Option<Through>,
+}
+
+/// A verdict on time through an anchor that two records share.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Through {
+    pub(crate) verdict: Verdict,
+    pub(crate) change: Change,
+    /// Pairs of each record.
+    pub(crate) pairs: usize,
+    pub(crate) reason: String,
 }
 
 /// Names of the sides in messages.
@@ -238,6 +250,13 @@ fn time(facts: &Facts) -> Entry {
     entry.margin = facts.margin;
     // Without pairs the quotient of two medians says nothing about the code.
     entry.change = None;
+    if let (None, Some(through)) = (facts.contested, &facts.through) {
+        entry.verdict = through.verdict;
+        entry.change = Some(through.change);
+        entry.pairs = through.pairs;
+        entry.reason.clone_from(&through.reason);
+        return entry;
+    }
     let Some(contested) = facts.contested else {
         entry.verdict = Verdict::Inconclusive;
         entry.reason = facts.unpaired.to_owned();

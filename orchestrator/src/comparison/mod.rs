@@ -14,6 +14,7 @@ use crate::git::GitState;
 use crate::machine::Machine;
 use crate::plugin::catalog::Per;
 use crate::plugin::code::Change as CodeChange;
+pub(crate) use crate::record::Verdict;
 use crate::record::{Contradiction, PluginFile, ScenarioRecord};
 use crate::runner::series::PairRecord;
 use indexmap::IndexMap;
@@ -132,20 +133,6 @@ pub(crate) struct Change {
     pub(crate) estimate: f64,
     pub(crate) low: Option<f64>,
     pub(crate) high: Option<f64>,
-}
-
-/// The verdicts, from the worst to the best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
-    /// Both sides computed different things, so nothing else is comparable.
-    OutputDiffers,
-    Regressed,
-    /// Not measured on one side or both.
-    Missing,
-    Inconclusive,
-    Equivalent,
-    Improved,
 }
 
 /// One workload of a comparison, whatever its metrics say.

@@ -1,7 +1,8 @@
-//! Two stored records against each other: what is exact is judged, time is not.
+//! Two stored records against each other: what is exact is judged; time only through an anchor that both were paired with.
 
-use super::entries::{self, Facts};
-use super::{Code, Outcome, Workload, head, scopes};
+use super::entries::{self, Facts, Through};
+use super::{Change, Code, Outcome, Workload, head, scopes};
+use crate::record::anchored::{self, Common};
 use crate::record::{JobRecord, Record};
 use wildmatch::WildMatch;
 
@@ -12,14 +13,19 @@ const UNPAIRED: &str = "not paired: the records share no anchor, and times of di
 pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
     let pattern = filter.map(WildMatch::new);
     let wanted = |job: &&JobRecord| pattern.as_ref().is_none_or(|pattern| pattern.matches(&job.id));
-    let elsewhere = different_ground(a, b);
     let mut outcome = Outcome { entries: Vec::new(), workloads: Vec::new(), interrupted: false };
     let in_b = |id: &str| b.jobs.iter().find(|job| job.id == id);
+    let shared = |job: &&JobRecord| wanted(job) && in_b(&job.id).is_some_and(|other| Common::of(job, other).is_some());
+    let ground = Ground {
+        elsewhere: different_ground(a, b),
+        together: a.jobs.iter().filter(shared).count(),
+        changed: anchored::machine_changed(a, b),
+    };
     for job in a.jobs.iter().filter(wanted) {
-        one(&mut outcome, Some(job), in_b(&job.id), elsewhere.as_deref());
+        one(&mut outcome, Some(job), in_b(&job.id), &ground);
     }
     for job in b.jobs.iter().filter(wanted).filter(|job| !a.jobs.iter().any(|known| known.id == job.id)) {
-        one(&mut outcome, None, Some(job), elsewhere.as_deref());
+        one(&mut outcome, None, Some(job), &ground);
     }
     outcome
 }
@@ -35,13 +41,32 @@ fn different_ground(a: &Record, b: &Record) -> Option<String> {
     (a.toolchain != b.toolchain).then(|| format!("not comparable: toolchain {} in A, {} in B", shown(a), shown(b)))
 }
 
-fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, elsewhere: Option<&str>) {
+/// What both records stand on.
+struct Ground {
+    /// Nothing compares, and why.
+    elsewhere: Option<String>,
+    /// Jobs that were paired with the same artefact.
+    together: usize,
+    /// No time compares: the machine is another one.
+    changed: Option<String>,
+}
+
+/// What the anchor that both sides of a job share says of its time.
+fn through(a: &JobRecord, b: &JobRecord, margin: f64, ground: &Ground) -> Option<Through> {
+    let common = Common::of(a, b)?;
+    let (verdict, reason) = common.verdict(margin, ground.together, ground.changed.as_deref());
+    let [estimate, low, high] = [common.shift.estimate, common.shift.low, common.shift.high].map(f64::exp_m1);
+    let change = Change { estimate, low: Some(low), high: Some(high) };
+    Some(Through { verdict, change, pairs: common.pairs, reason })
+}
+
+fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, ground: &Ground) {
     let Some(known) = a.or(b) else { return };
     let margin = known.settings.tolerance;
     let mut code = Code::Unknown("records do not hold the hashes of libraries and input files".to_owned());
     let (mut missing, mut places) = (None, Vec::new());
     let found = match (a, b) {
-        (Some(a), Some(b)) => match elsewhere.map(str::to_owned).or_else(|| entries::incomparable(a, b)) {
+        (Some(a), Some(b)) => match ground.elsewhere.clone().or_else(|| entries::incomparable(a, b)) {
             Some(reason) => vec![entries::refused(&known.id, margin, &reason)],
             None => {
                 missing = entries::missing([a, b]);
@@ -55,6 +80,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, else
                     margin,
                     contested: None,
                     unpaired: UNPAIRED,
+                    through: through(a, b, margin, ground),
                 });
                 if found.iter().any(entries::is_change) {
                     places = scopes::changes(a, b);

@@ -41,6 +41,7 @@ fn side(allocations: f64, digest: Value) -> JobRecord {
         metrics_info: IndexMap::new(),
         profile: None,
         scopes: Vec::new(),
+        anchored: Vec::new(),
         wall: JobWall::default(),
     }
 }
@@ -94,7 +95,15 @@ fn contested(shift: f64, pairs: usize) -> Contested {
 }
 
 fn judged(a: &JobRecord, b: &JobRecord, code: &Code, contested: Option<&Contested>) -> Vec<Entry> {
-    entries::of(&Facts { id: "job", sides: [a, b], code, margin: MARGIN, contested, unpaired: "not paired" })
+    entries::of(&Facts {
+        id: "job",
+        sides: [a, b],
+        code,
+        margin: MARGIN,
+        contested,
+        unpaired: "not paired",
+        through: None,
+    })
 }
 
 fn of<'a>(entries: &'a [Entry], metric: &str) -> &'a Entry {

@@ -3,6 +3,7 @@
 use super::reading::{Busy, Limit};
 use super::{Check, Finding};
 use crate::format;
+use crate::machine::CpuTimes;
 
 const LOAD: Check = Check { name: "load", why: "What else wants to run takes CPU time, caches and memory bandwidth." };
 const BUSY: Check = Check { name: "busy processes", why: "They are what pairs are disturbed by; end them or wait." };
@@ -48,27 +49,14 @@ pub(super) fn busy(processes: &Option<Vec<Busy>>) -> Finding {
 }
 
 pub(super) fn steal(stat: [Option<&str>; 2]) -> Finding {
-    let [Some(first), Some(later)] = stat.map(|text| text.and_then(times)) else {
+    let [Some(first), Some(later)] = stat.map(|text| text.and_then(CpuTimes::parse)) else {
         return STEAL.cannot_tell("/proc/stat cannot be read");
     };
-    let share = |stolen: u64, all: u64| if all == 0 { 0.0 } else { stolen as f64 / all as f64 };
-    let now = share(later.stolen.saturating_sub(first.stolen), later.all.saturating_sub(first.all));
-    let ever = share(later.stolen, later.all);
+    let now = later.stolen_since(first);
+    let ever = later.stolen_since(CpuTimes::default());
     let value = format!("{:.2} % while looking, {:.2} % since the start", 100.0 * now, 100.0 * ever);
     // A glance of a second may fall between two visits of a neighbour.
     if now > STOLEN || ever > STOLEN { STEAL.attention(value) } else { STEAL.ok(value) }
-}
-
-struct Times {
-    all: u64,
-    stolen: u64,
-}
-
-/// The line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal; what guests use is part of user's.
-fn times(stat: &str) -> Option<Times> {
-    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let numbers: Vec<u64> = line.split_whitespace().take(8).filter_map(|number| number.parse().ok()).collect();
-    Some(Times { all: numbers.iter().sum(), stolen: *numbers.get(7)? })
 }
 
 pub(super) fn lock(taken: Option<bool>) -> Finding {

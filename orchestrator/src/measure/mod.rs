@@ -3,3 +3,4 @@
 pub(crate) mod bandwidth;
 pub(crate) mod clock;
 pub(crate) mod interval;
+pub(crate) mod sentinel;

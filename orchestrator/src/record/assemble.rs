@@ -100,6 +100,7 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         scopes: profile
             .map(|profile| profile.scopes.iter().map(|node| scope(node, infos)).collect())
             .unwrap_or_default(),
+        anchored: Vec::new(),
         wall: wall(&ends),
         time,
         allocations,
@@ -409,7 +410,7 @@ fn wall(ends: &[&PassEnd]) -> JobWall {
     let mut wall = JobWall::default();
     for end in ends {
         match end.pass {
-            PassName::None => {}
+            PassName::None | PassName::Sentinel => {}
             PassName::Profile => wall.profile_ns += end.wall_ns,
             PassName::Count => wall.count_ns += end.wall_ns,
             PassName::Time => wall.time_ns += end.wall_ns,

@@ -2,6 +2,7 @@
 //!
 //! What is not there is null, never absent, so that templates can ask for it; only digests stay as plugins wrote them.
 
+pub(crate) mod anchored;
 pub(crate) mod assemble;
 mod contradiction;
 pub(crate) mod store;
@@ -14,6 +15,8 @@ use crate::git::GitState;
 use crate::machine::Machine;
 use crate::plugin::catalog::{Better, Per};
 use crate::protocol::{Phase, Usage, WarmUp};
+use crate::sentinel::Sentinel;
+use anchored::{AnchorRecord, Anchored};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -43,10 +46,30 @@ pub(crate) struct Record {
     pub(crate) toolchain: Option<String>,
     pub(crate) plugins: Vec<PluginRecord>,
     pub(crate) jobs: Vec<JobRecord>,
+    /// The builds that its jobs were paired with.
+    #[serde(default)]
+    pub(crate) anchors: Vec<AnchorRecord>,
+    /// Whether the machine is the one that it was; null in records of before there was a sentinel.
+    #[serde(default)]
+    pub(crate) sentinel: Option<Sentinel>,
     pub(crate) wall: Wall,
     /// What cannot be true.
     #[serde(default)]
     pub(crate) contradictions: Vec<Contradiction>,
+}
+
+/// The verdicts, from the worst to the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// Both sides computed different things, so nothing else is comparable.
+    OutputDiffers,
+    Regressed,
+    /// Not measured on one side or both.
+    Missing,
+    Inconclusive,
+    Equivalent,
+    Improved,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +142,9 @@ pub(crate) struct JobRecord {
     pub(crate) metrics_info: IndexMap<String, MetricRecord>,
     pub(crate) profile: Option<ProfileRecord>,
     pub(crate) scopes: Vec<ScopeRecord>,
+    /// Against each anchor of the run.
+    #[serde(default)]
+    pub(crate) anchored: Vec<Anchored>,
     pub(crate) wall: JobWall,
 }
 
@@ -286,6 +312,9 @@ pub(crate) struct Wall {
     pub(crate) count_ns: u64,
     pub(crate) time_ns: u64,
     pub(crate) samples_ns: u64,
+    /// Pairs with anchors.
+    #[serde(default)]
+    pub(crate) anchors_ns: u64,
     /// samples / total.
     pub(crate) samples_share: f64,
 }

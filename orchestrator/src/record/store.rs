@@ -32,6 +32,21 @@ pub(crate) fn check_folder(results: &Path) -> io::Result<()> {
     fs::remove_dir(&trial)
 }
 
+/// The newest record of a scenario that `wanted` takes; those that cannot be read are none.
+pub(crate) fn newest(results: &Path, scenario: &str, wanted: impl Fn(&Record) -> bool) -> Option<Record> {
+    let part = format!("-{scenario}-");
+    let mut names: Vec<std::ffi::OsString> =
+        fs::read_dir(results).ok()?.flatten().map(|entry| entry.file_name()).collect();
+    // Names begin with the time.
+    names.sort();
+    names
+        .iter()
+        .rev()
+        .filter(|name| name.to_str().is_some_and(|name| name.contains(&part)))
+        .filter_map(|name| serde_json::from_slice::<Record>(&fs::read(results.join(name).join(FILE)).ok()?).ok())
+        .find(|record| record.scenario.name == scenario && wanted(record))
+}
+
 /// Stores a record for good; the journal beside it is then no longer needed.
 pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(record)?;

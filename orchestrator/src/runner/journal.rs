@@ -1,5 +1,6 @@
 //! The journal of a run: what it is, then one line per finished pass, on disk before the next one begins.
 
+use super::anchored::AnchorPair;
 use crate::journal::{self, Lines};
 use crate::pass::PassEnd;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Name of the journal in a results folder; it is removed once the record is on disk.
 pub(crate) const FILE: &str = "journal.jsonl";
-const SCHEMA: &str = "orch/journal/1";
+const SCHEMA: &str = "orch/journal/2";
 
 /// The journal's first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub(crate) struct Identity {
     pub(crate) commit: Option<String>,
     pub(crate) diff_hash: Option<String>,
     pub(crate) machine_class: String,
+    /// The commits that its jobs are paired with.
+    #[serde(default)]
+    pub(crate) anchors: Vec<String>,
     /// SHA-256 of each plugin's library; none for one that failed.
     pub(crate) plugins: BTreeMap<String, Option<String>>,
 }
@@ -48,11 +52,28 @@ impl Identity {
         note(self.commit != other.commit, "the commit");
         note(self.diff_hash != other.diff_hash, "the uncommitted changes");
         note(self.machine_class != other.machine_class, "the machine");
+        note(self.anchors != other.anchors, "the anchor");
         for (key, hash) in &self.plugins {
             note(other.plugins.get(key) != Some(hash), &format!("plugin {key}"));
         }
         found
     }
+}
+
+/// A line after the first.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Pass(Box<PassEnd>),
+    Pair(Box<AnchorPair>),
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Written<'a> {
+    Pass(&'a PassEnd),
+    Pair(&'a AnchorPair),
 }
 
 /// An open journal.
@@ -65,6 +86,7 @@ pub(crate) struct Left {
     pub(crate) folder: PathBuf,
     pub(crate) header: Header,
     pub(crate) ends: Vec<PassEnd>,
+    pub(crate) pairs: Vec<AnchorPair>,
     /// Bytes of the file that are whole lines.
     whole: u64,
 }
@@ -83,7 +105,12 @@ impl Journal {
 
     /// Appends a pass.
     pub(crate) fn add(&mut self, end: &PassEnd) -> io::Result<()> {
-        self.lines.add(end)
+        self.lines.add(&Written::Pass(end))
+    }
+
+    /// Appends a pair with an anchor.
+    pub(crate) fn add_pair(&mut self, pair: &AnchorPair) -> io::Result<()> {
+        self.lines.add(&Written::Pair(pair))
     }
 }
 
@@ -110,7 +137,14 @@ pub(crate) fn all(results: &Path) -> io::Result<Vec<PathBuf>> {
 fn read(folder: PathBuf, text: &[u8]) -> io::Result<Left> {
     let broken = |error| io::Error::other(format!("{}: not a journal of this orch: {error}", folder.display()));
     let journal::Found { header, lines, whole } = journal::read(text).map_err(broken)?;
-    Ok(Left { folder, header, ends: lines, whole })
+    let (mut ends, mut pairs) = (Vec::new(), Vec::new());
+    for line in lines {
+        match line {
+            Line::Pass(end) => ends.push(*end),
+            Line::Pair(pair) => pairs.push(*pair),
+        }
+    }
+    Ok(Left { folder, header, ends, pairs, whole })
 }
 
 #[cfg(test)]
@@ -124,6 +158,7 @@ mod tests {
             commit: None,
             diff_hash: None,
             machine_class: "m".into(),
+            anchors: Vec::new(),
             plugins: [("p".to_owned(), Some("h".to_owned()))].into(),
         }
     }

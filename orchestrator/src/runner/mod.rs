@@ -1,5 +1,6 @@
 //! Carrying out a plan: worker processes, one after the other, and what becomes of each.
 
+pub(crate) mod anchored;
 pub(crate) mod contest;
 pub(crate) mod event;
 pub(crate) mod execute;

@@ -70,6 +70,8 @@ pub(crate) enum PairEnd {
 #[derive(Debug)]
 pub(crate) struct PairDone {
     pub(crate) turned: [Turned; 2],
+    /// The digest documents as the plugins wrote them; empty where there is none.
+    pub(crate) digests: [String; 2],
     /// Both sides had their memory at the same addresses.
     pub(crate) same_addresses: bool,
     /// The side that began each turn.
@@ -95,7 +97,7 @@ pub(crate) fn run(
         pair.workers[side].hand_over(launches[side].request, Some(common_file.as_fd()))?;
         pair.until(|workers| workers[side].ready().is_some() || workers[side].has_answered())?;
     }
-    let (mut begun, mut same_addresses) = (None, false);
+    let (mut begun, mut same_addresses, mut digests) = (None, false, [String::new(), String::new()]);
     if let [Some(a), Some(b)] = [A, B].map(|side| pair.workers[side].ready().cloned()) {
         let turns = plan([&a, &b]);
         let turn_first: Vec<usize> = (0..turns.count).map(|_| random.usize(..2)).collect();
@@ -104,6 +106,7 @@ pub(crate) fn run(
             pair.workers[side].go(&go(turns, &turn_first, side))?;
         }
         same_addresses = a.stack == b.stack;
+        digests = [a.digest, b.digest];
         begun = Some(turn_first);
     }
     pair.until(|workers| workers.iter().all(Watch::is_over))?;
@@ -136,9 +139,14 @@ pub(crate) fn run(
     replies.sort_by_key(|(side, _)| *side);
     let mut turned = replies.into_iter().map(|(_, reply)| reply);
     match (begun, turned.next(), turned.next()) {
-        (Some(turn_first), Some(Reply::Turned(a)), Some(Reply::Turned(b))) => {
-            Ok(PairEnd::Done(Box::new(PairDone { turned: [a, b], same_addresses, turn_first, wall, warnings })))
-        }
+        (Some(turn_first), Some(Reply::Turned(a)), Some(Reply::Turned(b))) => Ok(PairEnd::Done(Box::new(PairDone {
+            turned: [a, b],
+            digests,
+            same_addresses,
+            turn_first,
+            wall,
+            warnings,
+        }))),
         _ => Ok(PairEnd::Failed {
             side: blamed,
             phase: Phase::Run,

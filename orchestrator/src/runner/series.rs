@@ -69,7 +69,7 @@ pub(crate) struct PairRecord {
 }
 
 /// One side failed, so there are no more pairs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SideFailure {
     pub(crate) side: usize,
     pub(crate) phase: Phase,
@@ -83,6 +83,8 @@ pub(crate) struct Series {
     pub(crate) failed: Option<SideFailure>,
     pub(crate) warnings: Vec<String>,
     pub(crate) wall: Duration,
+    /// The digest documents of both sides, of the first pair.
+    pub(crate) digests: Option<[String; 2]>,
     summaries: Vec<PairSummary>,
     plan: Option<Chosen>,
     /// From spawn to burial without the turns, of each pair.
@@ -152,6 +154,7 @@ impl Series {
             self.failed = Some(SideFailure { side: A, phase: Phase::Run, message });
             return;
         };
+        self.digests.get_or_insert(done.digests);
         let random =
             "the system gives both sides random addresses (it forbids to turn them off), so pairs scatter more";
         for warning in done.warnings.into_iter().chain((!done.same_addresses).then(|| random.to_owned())) {

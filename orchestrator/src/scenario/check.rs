@@ -46,7 +46,7 @@ pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Pr
         return Err(check.problems);
     }
     let name = wire.name.unwrap_or_else(|| around.stem.to_owned());
-    Ok(Scenario { name, about: wire.about, plugins, entries, reports: wire.reports, gate, source })
+    Ok(Scenario { name, about: wire.about, plugins, entries, reports: wire.reports, gate, anchor: wire.anchor, source })
 }
 
 fn locate(source: &Source, violation: conform::Violation) -> Problem {

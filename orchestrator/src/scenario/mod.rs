@@ -31,6 +31,8 @@ pub(crate) struct Scenario {
     pub(crate) entries: Vec<Entry>,
     pub(crate) reports: Vec<String>,
     pub(crate) gate: Gate,
+    /// A revision that each job of a run is paired with.
+    pub(crate) anchor: Option<String>,
     /// The file's text and places, for problems that are found later.
     pub(crate) source: Source,
 }
@@ -116,6 +118,11 @@ impl Scenario {
     /// Whether any workload comes from that plugin.
     pub(crate) fn uses(&self, plugin: &str) -> bool {
         self.entries.iter().any(|entry| entry.plugin == plugin)
+    }
+
+    /// A problem of the anchor.
+    pub(crate) fn anchor_problem(&self, message: String, hint: Option<String>) -> Problem {
+        self.source.problem(&[yaml::Step::Key("anchor".to_owned())], message, hint)
     }
 
     /// The problem of a report whose template is nowhere.

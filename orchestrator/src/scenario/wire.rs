@@ -29,6 +29,9 @@ pub(crate) struct Scenario {
     /// Templates that are rendered into the results folder.
     #[serde(default)]
     pub(crate) reports: Vec<String>,
+    /// A revision whose build each job of a run is paired with, so that runs of different days can be compared.
+    #[schemars(length(min = 1))]
+    pub(crate) anchor: Option<String>,
     /// How long `orch check` measures in pairs, all jobs together, such as `10m`; where a verdict is open it goes on.
     #[schemars(extend("x-expected" = "a duration, such as 10m"))]
     pub(crate) budget: Option<String>,

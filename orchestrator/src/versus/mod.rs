@@ -143,8 +143,15 @@ impl Versus<'_> {
                 plugins.insert(key(index, side), each.sides[side].clone());
             }
         }
-        let setting =
-            Setting { jobs, plugins: &plugins, cpus: self.terms.cpus, clock: self.terms.clock, mark: self.terms.mark };
+        let setting = Setting {
+            jobs,
+            plugins: &plugins,
+            cpus: self.terms.cpus,
+            clock: self.terms.clock,
+            mark: self.terms.mark,
+            // Pairs need none: whatever the machine does falls on both sides.
+            sentinel: false,
+        };
         Ok(execute::execute(&setting, plan, Vec::new(), None, self.interrupt, self.observer)?.ends)
     }
 
@@ -259,6 +266,7 @@ impl Versus<'_> {
                 margin: each.margin,
                 contested,
                 unpaired: "the user stopped before any pair was measured",
+                through: None,
             }),
         };
         let verdict = head::of_workload(&entries);

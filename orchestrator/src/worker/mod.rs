@@ -96,7 +96,7 @@ impl Line<'_> {
 
 fn recording_of(pass: Pass) -> Recording {
     match pass {
-        Pass::Describe | Pass::Time { .. } | Pass::Pair { .. } => Recording::Off,
+        Pass::Describe | Pass::Time { .. } | Pass::Pair { .. } | Pass::Sentinel => Recording::Off,
         Pass::Count { .. } => Recording::Counters,
         Pass::Profile { .. } => Recording::Scopes,
     }
@@ -111,6 +111,10 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn run(&self, request: &Request, line: &mut Line) -> Result<(), PluginError> {
+        if request.pass == Pass::Sentinel {
+            line.answer(&Reply::Sentinel(passes::sentinel()));
+            return Ok(());
+        }
         let host = host::table(recording_of(request.pass));
         let plugin = self.phase(Phase::Load, || LoadedPlugin::open(&request.library, host))?;
         self.page.library_base.store(fault::base_of(plugin.symbol.cast()), std::sync::atomic::Ordering::Relaxed);
@@ -151,7 +155,7 @@ impl Stage<'_> {
         })?;
         threads::spread(cpus);
         match pass {
-            Pass::Describe => unreachable!("describe makes no instance"),
+            Pass::Describe | Pass::Sentinel => unreachable!("they make no instance"),
             Pass::Profile { budget_ns, most_iterations } => {
                 self.phase(Phase::Run, || passes::profile(instance, self.page, digest, budget_ns, most_iterations))
             }

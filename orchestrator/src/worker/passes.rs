@@ -4,8 +4,8 @@ use super::library::{CallError, LiveInstance};
 use super::page::Layout;
 use super::scopes;
 use crate::counting;
-use crate::measure::clock;
-use crate::protocol::{Count, PluginErrorKind, Profile, Reply, Timing, Usage, WarmUp, WarmUpEnd};
+use crate::measure::{clock, sentinel};
+use crate::protocol::{Count, PluginErrorKind, Profile, Reading, Reply, Timing, Usage, WarmUp, WarmUpEnd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -179,6 +179,14 @@ pub(super) fn time(
         usage: usage().since(before),
         resolution_ns: warm.resolution_ns,
     }))
+}
+
+/// Reads the sentinel kernels.
+pub(super) fn sentinel() -> Reading {
+    let kernels = sentinel::Kernels::new();
+    let before = usage();
+    let sentinel::Samples { compute_ns, memory_ns } = kernels.read();
+    Reading { compute_ns, memory_ns, usage: usage().since(before) }
 }
 
 fn timed(instance: &mut LiveInstance, page: &Layout, iterations: u64, warm: &mut WarmUp) -> Result<u64, CallError> {

@@ -111,7 +111,14 @@ impl Ground<'_> {
         job.settings.rounds = 0;
         let jobs = [job];
         let plugins = HashMap::from([(self.key.to_owned(), Ok(ready.prepared.clone()))]);
-        let setting = Setting { jobs: &jobs, plugins: &plugins, cpus: self.cpus, clock: self.clock, mark: self.mark };
+        let setting = Setting {
+            jobs: &jobs,
+            plugins: &plugins,
+            cpus: self.cpus,
+            clock: self.clock,
+            mark: self.mark,
+            sentinel: false,
+        };
         let plan = plan::build(&jobs, 0);
         let held = self.measuring(observer)?;
         let executed = execute::execute(&setting, &plan, Vec::new(), None, self.interrupt, &mut Quiet(observer))

@@ -31,6 +31,7 @@ impl Answers<'_> {
             margin: 0.0,
             contested: None,
             unpaired: "",
+            through: None,
         };
         entries::of(&facts).into_iter().find(|entry| entry.metric == self.metric)
     }

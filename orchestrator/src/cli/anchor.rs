@@ -1,0 +1,201 @@
+//! The anchors of a run: what the scenario's `anchor:` means, its build, its pairs, and the one before it.
+
+use super::compare::build_effect;
+use super::output::{self, Failure};
+use super::progress::Progress;
+use super::project::{Loaded, Plugins};
+use super::sides::{self, Common, SideJobs};
+use super::subject::Subject;
+use crate::calibration::Calibration;
+use crate::git::{self, Revision};
+use crate::judge::verdict;
+use crate::machine::Machine;
+use crate::pass::{PassEnd, PassResult};
+use crate::plugin::build::Prepared;
+use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
+use crate::record::{Record, RunOutcome};
+use crate::runner::anchored::{self, AnchorPair, Tie, Tied};
+use crate::runner::interrupt::Interrupt;
+use crate::runner::journal::Journal;
+use crate::runner::series::{Ground, Sides};
+use crate::sentinel::Earlier;
+use std::collections::HashMap;
+use std::io;
+
+/// A pinned build, and the jobs as it knows them.
+pub(super) struct Anchor {
+    pub(super) record: AnchorRecord,
+    plugins: Plugins,
+    jobs: Vec<SideJobs>,
+}
+
+/// What is needed to prepare and measure.
+pub(super) struct Around<'a> {
+    pub(super) loaded: &'a Loaded,
+    pub(super) filter: Option<&'a str>,
+    pub(super) mark: &'a str,
+    pub(super) interrupt: &'a Interrupt,
+    /// Of the run.
+    pub(super) plugins: &'a Plugins,
+}
+
+/// The commit that the scenario's anchor means, before anything is built.
+pub(super) fn find(loaded: &Loaded) -> Result<Option<Revision>, Failure> {
+    let Some(name) = &loaded.scenario.anchor else { return Ok(None) };
+    let hint = "a tag, a branch or a commit, such as v1.2; each job is paired with its build".to_owned();
+    let problem = match git::revision::resolve(&loaded.root, name) {
+        Ok(Some(revision)) => return Ok(Some(revision)),
+        Ok(None) => format!("anchor: '{name}' is no revision of {}", loaded.root.display()),
+        Err(error) => format!("anchor: {error}"),
+    };
+    Err(loaded.refuse(&[loaded.scenario.anchor_problem(problem, Some(hint))]))
+}
+
+/// Builds the anchor and, in the first run with a new one, the one before it. `None`: the user stopped it.
+pub(super) fn prepare(
+    revision: &Revision,
+    before: Option<&Record>,
+    around: &Around,
+    progress: &mut Progress,
+) -> Result<Option<Vec<Anchor>>, Failure> {
+    let name = around.loaded.scenario.anchor.clone().unwrap_or_default();
+    let mut wanted = vec![(AnchorRecord::new(&name, revision, Role::Anchor), revision.clone())];
+    if let Some(old) = before.and_then(own_anchor).filter(|old| old.commit != revision.commit) {
+        match git::revision::resolve(&around.loaded.root, &old.commit) {
+            Ok(Some(revision)) => {
+                output::note(&format!("a new anchor: this run is paired with the one before it ({}) too", old.name));
+                wanted.push((AnchorRecord::new(&old.name, &revision, Role::Overlap), revision));
+            }
+            _ => output::note(&format!(
+                "the anchor before this one ({}, {}) is not in the repository any more: runs before this one and after \
+                 it do not compare",
+                old.name, old.commit
+            )),
+        }
+    }
+    let mut anchors = Vec::new();
+    for (mut record, revision) in wanted {
+        let common = Common {
+            loaded: around.loaded,
+            variation: None,
+            replaced: None,
+            filter: around.filter,
+            only: None,
+            mark: around.mark,
+            interrupt: around.interrupt,
+        };
+        let Some(plugins) = sides::plugins(&Subject::Revision(revision), &common, progress)? else { return Ok(None) };
+        let jobs = sides::jobs(&common, [&plugins, around.plugins])?;
+        for (key, _) in &around.loaded.scenario.plugins {
+            if let Some(prepared) = plugins.prepared.get(key) {
+                record.artefacts.insert(key.clone(), prepared.as_ref().ok().map(|prepared| prepared.hash.clone()));
+            }
+        }
+        anchors.push(Anchor { record, plugins, jobs });
+    }
+    Ok(Some(anchors))
+}
+
+/// The anchor of a record's own scenario.
+fn own_anchor(record: &Record) -> Option<&AnchorRecord> {
+    record.anchors.iter().find(|anchor| anchor.role == Role::Anchor)
+}
+
+/// Whether a run is one that others of the scenario hang on to: on this class of machine, and not stopped halfway.
+pub(super) fn precedes(record: &Record, machine: &Machine) -> bool {
+    record.machine.class == machine.class && record.outcome != RunOutcome::Interrupted
+}
+
+/// The readings that those of a run with this anchor are held against: of the first run with it that is known.
+pub(super) fn levels(before: &Record, anchors: &[Anchor], kernel: &str) -> Option<Earlier> {
+    let own = anchors.iter().find(|anchor| anchor.record.role == Role::Anchor)?;
+    let sentinel = before.sentinel.as_ref().filter(|sentinel| sentinel.kernel == kernel)?;
+    if own_anchor(before)?.commit != own.record.commit {
+        return None;
+    }
+    let first = || Earlier { record: before.id.clone(), levels: sentinel.levels() };
+    Some(sentinel.anchor.clone().unwrap_or_else(first))
+}
+
+/// What was measured of each job with each anchor: by the places of both.
+pub(super) type Measured = HashMap<(usize, usize), Tied>;
+
+/// Measures the pairs of all jobs that have two sides and were measured themselves.
+pub(super) fn measure(
+    anchors: &[Anchor],
+    around: &Around,
+    ends: &[PassEnd],
+    ground: &Ground,
+    (done, journal): (Vec<AnchorPair>, &mut Journal),
+    seed: u64,
+    progress: &mut Progress,
+) -> io::Result<Measured> {
+    let (mut ties, mut places) = (Vec::new(), Vec::new());
+    for (place, anchor) in anchors.iter().enumerate() {
+        for (index, side_jobs) in anchor.jobs.iter().enumerate() {
+            if let Ok(prepared) = both(anchor, side_jobs, around.plugins, ends) {
+                let [a, b] = &side_jobs.jobs;
+                ties.push(Tie { anchor: &anchor.record.commit, sides: Sides { jobs: [a, b], prepared } });
+                places.push((place, index));
+            }
+        }
+    }
+    // A run that goes on draws other coins than those that are used up.
+    let mut random = fastrand::Rng::with_seed(seed ^ (0x616e_6368 + done.len() as u64));
+    let tied = anchored::measure(&ties, ground, done, journal, &mut random, around.interrupt, progress)?;
+    Ok(places.into_iter().zip(tied).collect())
+}
+
+/// The builds of both sides of a job, or why it cannot be paired.
+fn both<'a>(
+    anchor: &'a Anchor,
+    side_jobs: &SideJobs,
+    plugins: &'a Plugins,
+    ends: &[PassEnd],
+) -> Result<[&'a Prepared; 2], String> {
+    let job = &side_jobs.jobs[1];
+    if let Some(reason) = &side_jobs.unknown[0] {
+        return Err(format!("the anchor does not have it: {reason}"));
+    }
+    let lost = |end: &&PassEnd| end.job == job.id && !matches!(end.result, PassResult::Reply(_));
+    if ends.iter().any(|end| lost(&end)) || !ends.iter().any(|end| end.job == job.id) {
+        return Err("not measured in this run".to_owned());
+    }
+    let of = |plugins: &'a Plugins, whose: &str| match plugins.prepared.get(&job.plugin) {
+        Some(Ok(prepared)) => Ok(prepared),
+        Some(Err(failure)) => Err(format!("{whose} failed in {}: {}", failure.phase.name(), failure.message)),
+        None => Err(format!("{whose} has no plugin `{}`", job.plugin)),
+    };
+    Ok([of(&anchor.plugins, "the anchor")?, of(plugins, "the run")?])
+}
+
+/// What becomes of each job's record, by its id.
+pub(super) fn judge(
+    anchors: &[Anchor],
+    around: &Around,
+    ends: &[PassEnd],
+    measured: &Measured,
+    machine: &Machine,
+    changed: Option<&str>,
+) -> HashMap<String, Vec<Anchored>> {
+    let kept = Calibration::load(machine);
+    let mut found: HashMap<String, Vec<Anchored>> = HashMap::new();
+    for (place, anchor) in anchors.iter().enumerate() {
+        let together = measured.keys().filter(|(of, _)| *of == place).count();
+        let terms = Terms { anchor: &anchor.record, together, changed };
+        for (index, side_jobs) in anchor.jobs.iter().enumerate() {
+            let job = &side_jobs.jobs[1];
+            let tau = build_effect(around.loaded, &kept, job).unwrap_or(0.0);
+            let margin = verdict::margin(job.settings.tolerance, tau);
+            let one = match (both(anchor, side_jobs, around.plugins, ends), measured.get(&(place, index))) {
+                (Ok(prepared), Some(tied)) => {
+                    Anchored::judged(tied, prepared.map(|prepared| prepared.hash.as_str()), margin, &terms)
+                }
+                (Err(reason), _) => Anchored::missing(&anchor.record, margin, reason),
+                (Ok(_), None) => Anchored::missing(&anchor.record, margin, "the run was interrupted before".to_owned()),
+            };
+            found.entry(job.id.clone()).or_default().push(one);
+        }
+    }
+    found
+}

@@ -1,0 +1,186 @@
+//! Owns the judging of few differences, of fixed number: a run against its anchor, and two such runs against each other.
+//!
+//! Five pairs can never reach an e-value of 100, so this is Student's and Welch's t at a level that is divided by the
+//! number of workloads (Bonferroni). Differences of equal code are symmetric, as coins decide which side is which, and
+//! t is cautious on symmetric data with heavy tails; the simulation below holds it to its level. A comparison of two
+//! builds, which measures until it knows, is worth more.
+
+use super::estimate::{hodges_lehmann, median};
+use super::verdict::{ALPHA, Finding};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// What few differences say: sizes are log ratios.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Shift {
+    pub(crate) estimate: f64,
+    /// Interval at level 1 - alpha of this shift alone.
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    /// Two-sided p-value of "no shift".
+    pub(crate) p: f64,
+}
+
+/// The shift of some differences from none. `None` for fewer than two.
+pub(crate) fn of(differences: &[f64]) -> Option<Shift> {
+    let one = Sample::of(differences)?;
+    let estimate = hodges_lehmann(differences)?;
+    shift(estimate, one.mean, one.error(), one.count - 1.0)
+}
+
+/// The shift between two groups of differences from the same thing, that of `b` minus that of `a`. `None` where either
+/// has fewer than two.
+pub(crate) fn between(a: &[f64], b: &[f64]) -> Option<Shift> {
+    let (one, other) = (Sample::of(a)?, Sample::of(b)?);
+    let apart: Vec<f64> = a.iter().flat_map(|a| b.iter().map(move |b| b - a)).collect();
+    let squares = [one.error().powi(2), other.error().powi(2)];
+    let error = (squares[0] + squares[1]).sqrt();
+    // Welch and Satterthwaite; without any spread the smaller group decides.
+    let degrees = if error > 0.0 {
+        (squares[0] + squares[1]).powi(2)
+            / (squares[0].powi(2) / (one.count - 1.0) + squares[1].powi(2) / (other.count - 1.0))
+    } else {
+        one.count.min(other.count) - 1.0
+    };
+    shift(median(&apart)?, other.mean - one.mean, error, degrees)
+}
+
+/// Judges a shift among `together` of them; `margin` is relative, as in a comparison.
+pub(crate) fn decide(shift: &Shift, margin: f64, together: usize) -> Finding {
+    let margin = margin.max(0.0).ln_1p();
+    let clear = shift.p < ALPHA / together.max(1) as f64 && shift.estimate.abs() >= margin;
+    match clear {
+        true if shift.low > 0.0 => Finding::Higher,
+        true if shift.high < 0.0 => Finding::Lower,
+        _ if -margin <= shift.low && shift.high <= margin => Finding::Equivalent,
+        _ => Finding::Open,
+    }
+}
+
+fn shift(estimate: f64, mean: f64, error: f64, degrees: f64) -> Option<Shift> {
+    let t = StudentsT::new(0.0, 1.0, degrees.max(1.0)).ok()?;
+    let half = error * t.inverse_cdf(1.0 - ALPHA / 2.0);
+    let p = match error > 0.0 {
+        true => 2.0 * t.sf((mean / error).abs()),
+        // Differences without any spread: what they all say is certain.
+        false => f64::from(u8::from(mean == 0.0)),
+    };
+    // A robust estimate may lie outside of an interval that one wild difference has moved.
+    Some(Shift { estimate, low: (mean - half).min(estimate), high: (mean + half).max(estimate), p })
+}
+
+struct Sample {
+    count: f64,
+    mean: f64,
+    variance: f64,
+}
+
+impl Sample {
+    fn of(values: &[f64]) -> Option<Self> {
+        if values.len() < 2 {
+            return None;
+        }
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        Some(Self { count, mean, variance })
+    }
+
+    /// Standard error of the mean.
+    fn error(&self) -> f64 {
+        (self.variance / self.count).sqrt()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const MARGIN: f64 = 0.01;
+
+    #[test]
+    fn by_hand() {
+        assert_eq!(of(&[0.1]), None);
+        assert_eq!(between(&[0.1], &[0.1, 0.2]), None);
+        // Mean 0.03, standard error 0.001 / sqrt(5), t(0.995; 4) = 4.604.
+        let got = of(&[0.029, 0.030, 0.031, 0.0305, 0.0295]).unwrap();
+        assert!((got.estimate - 0.03).abs() < 1e-12);
+        assert!((got.high - 0.03 - 4.604 * 0.000_790_569 / 5f64.sqrt()).abs() < 1e-6, "{got:?}");
+        assert_eq!(decide(&got, MARGIN, 47), Finding::Higher);
+        assert_eq!(decide(&of(&[0.0; 5]).unwrap(), MARGIN, 47), Finding::Equivalent);
+        assert_eq!(decide(&of(&[0.02; 5]).unwrap(), MARGIN, 47), Finding::Higher);
+        let noisy = [0.05, -0.03, 0.06, 0.02, 0.05];
+        assert_eq!(decide(&of(&noisy).unwrap(), MARGIN, 1), Finding::Open);
+        let (before, after) = ([0.001, -0.001, 0.0, 0.002, -0.002], [-0.05, -0.049, -0.051, -0.05, -0.05]);
+        assert_eq!(decide(&between(&before, &after).unwrap(), MARGIN, 47), Finding::Lower);
+        assert_eq!(decide(&between(&before, &before).unwrap(), MARGIN, 47), Finding::Equivalent);
+    }
+
+    #[test]
+    fn exchanging_the_groups_negates() {
+        let (a, b) = ([0.01, 0.02, 0.015], [0.05, 0.04, 0.07, 0.02]);
+        let (forth, back) = (between(&a, &b).unwrap(), between(&b, &a).unwrap());
+        assert_eq!((forth.estimate, forth.low, forth.p), (-back.estimate, -back.high, back.p));
+    }
+
+    /// Noise of pair differences as it was seen: normal, heavy tails, two states, and a burst in one of five.
+    fn noise(kind: usize, random: &mut fastrand::Rng) -> f64 {
+        let normal = |random: &mut fastrand::Rng| {
+            let radius = (-2.0 * (1.0 - random.f64()).ln()).sqrt();
+            radius * (std::f64::consts::TAU * random.f64()).cos()
+        };
+        let size = 0.003;
+        match kind {
+            0 => size * normal(random),
+            // Student's t with 2 degrees of freedom.
+            1 => size * normal(random) / ((-(1.0 - random.f64()).ln()).sqrt()),
+            // Each side is in one of two states, 3 % apart.
+            2 => {
+                0.03 * (f64::from(u8::from(random.bool())) - f64::from(u8::from(random.bool())))
+                    + 0.1 * size * normal(random)
+            }
+            _ => size * normal(random) * if random.f64() < 0.2 { 20.0 } else { 1.0 },
+        }
+    }
+
+    #[test]
+    fn the_same_code_is_hardly_ever_called_changed() {
+        let (nights, workloads) = (400, 47);
+        let mut random = fastrand::Rng::with_seed(5);
+        for kind in 0..4 {
+            let mut five = || -> Vec<f64> { (0..5).map(|_| noise(kind, &mut random)).collect() };
+            let mut wrong = [0, 0];
+            for _ in 0..nights {
+                let mut any = [false, false];
+                for _ in 0..workloads {
+                    let (a, b) = (five(), five());
+                    let changed =
+                        |shift: Shift| matches!(decide(&shift, MARGIN, workloads), Finding::Higher | Finding::Lower);
+                    any[0] |= changed(of(&a).unwrap());
+                    any[1] |= changed(between(&a, &b).unwrap());
+                }
+                wrong[0] += u32::from(any[0]);
+                wrong[1] += u32::from(any[1]);
+            }
+            // Five pairs of a workload whose sides each have two states are all +3 % in one of a thousand nights; no
+            // five differences tell that from a change. Here all 47 workloads are of that kind.
+            let most = if kind == 2 { nights / 5 } else { nights / 50 };
+            assert!(wrong.iter().all(|wrong| *wrong <= most), "noise {kind}: {wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_step_of_three_percent_is_seen_among_many() {
+        let mut random = fastrand::Rng::with_seed(6);
+        for (step, least) in [(0.03, 95), (0.05, 99)] {
+            let mut found = [0, 0];
+            for _ in 0..100 {
+                let mut five = |by: f64| -> Vec<f64> { (0..5).map(|_| by + noise(0, &mut random)).collect() };
+                let (a, b) = (five(0.0), five(step));
+                found[0] += u32::from(decide(&of(&b).unwrap(), MARGIN, 47) == Finding::Higher);
+                found[1] += u32::from(decide(&between(&a, &b).unwrap(), MARGIN, 47) == Finding::Higher);
+            }
+            assert!(found.iter().all(|found| *found >= least), "+{step}: {found:?}");
+        }
+    }
+}

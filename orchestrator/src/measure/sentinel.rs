@@ -1,0 +1,114 @@
+//! The sentinel kernels: fixed work that measures the machine and nothing else. Their code is part of orch and bounded by
+//! latencies, so that neither a plugin nor a compiler's mood changes them.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Samples of each kernel in a reading.
+const SAMPLES: usize = 12;
+/// Dependent multiplications of a sample: about 0.1 ms, in registers only.
+const STEPS: u64 = 64 << 10;
+/// Bytes of a line: the chase touches each line once in a round.
+const LINE: usize = 64;
+/// Bytes that the chase goes through: more than a core's own caches hold, less than most shared ones.
+const RING: usize = 4 << 20;
+/// Lines visited in a sample.
+const VISITS: usize = 8 << 10;
+
+/// Durations of samples in nanoseconds, in the order taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Samples {
+    /// A chain of dependent multiplications: the core's clock, and who else wants the core.
+    pub(crate) compute_ns: Vec<u64>,
+    /// A walk through memory in an order that no prefetcher guesses: caches, memory, and who else uses them.
+    pub(crate) memory_ns: Vec<u64>,
+}
+
+/// The kernels with their memory, touched and ready.
+pub(crate) struct Kernels {
+    ring: Vec<Line>,
+}
+
+impl Kernels {
+    pub(crate) fn new() -> Self {
+        Self { ring: ring() }
+    }
+
+    /// Takes one reading, in a few milliseconds.
+    pub(crate) fn read(&self) -> Samples {
+        read(&self.ring)
+    }
+}
+
+fn read(ring: &[Line]) -> Samples {
+    let (mut samples, mut at, mut value) = (Samples::default(), 0, 1);
+    // The first samples find cold caches and a core that has yet to speed up.
+    (0..SAMPLES / 2).for_each(|_| value = chain(value));
+    samples.compute_ns.extend((0..SAMPLES).map(|_| timed(|| value = chain(value))));
+    (0..SAMPLES / 2).for_each(|_| at = chase(ring, at));
+    samples.memory_ns.extend((0..SAMPLES).map(|_| timed(|| at = chase(ring, at))));
+    black_box((at, value));
+    samples
+}
+
+fn timed(work: impl FnOnce()) -> u64 {
+    let start = Instant::now();
+    work();
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Knuth's generator, step by step: each needs the one before it.
+fn chain(mut value: u64) -> u64 {
+    for _ in 0..STEPS {
+        value = value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    }
+    value
+}
+
+fn chase(ring: &[Line], mut at: usize) -> usize {
+    for _ in 0..VISITS {
+        at = ring[at].next;
+    }
+    at
+}
+
+/// A line that holds the number of the next one.
+#[repr(align(64))]
+struct Line {
+    next: usize,
+}
+
+/// All lines in one cycle, in an order that is always the same (Sattolo's algorithm).
+fn ring() -> Vec<Line> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut order: Vec<usize> = (0..RING / LINE).collect();
+    for last in (1..order.len()).rev() {
+        order.swap(last, random.usize(..last));
+    }
+    order.into_iter().map(|next| Line { next }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_is_one_cycle() {
+        let ring = ring();
+        let (mut at, mut length) = (ring[0].next, 1);
+        while at != 0 {
+            at = ring[at].next;
+            length += 1;
+        }
+        assert_eq!(length, RING / LINE);
+    }
+
+    #[test]
+    fn a_reading_has_all_samples_and_each_took_time() {
+        let samples = Kernels::new().read();
+        for kernel in [samples.compute_ns, samples.memory_ns] {
+            assert_eq!(kernel.len(), SAMPLES);
+            assert!(kernel.iter().all(|ns| *ns > 0), "{kernel:?}");
+        }
+    }
+}

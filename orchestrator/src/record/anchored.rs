@@ -1,0 +1,311 @@
+//! A job against the pinned build of an anchor: a few pairs per run, so that runs of different days can be compared. Pure.
+
+use super::{Digest, JobRecord, Record, Verdict};
+use crate::format;
+use crate::git::Revision;
+use crate::judge::few::{self, Shift};
+use crate::judge::verdict::{ALPHA, Finding};
+use crate::runner::anchored::Tied;
+use crate::runner::series::PairRecord;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// A build that the jobs of a run were paired with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AnchorRecord {
+    /// As the scenario names it; of an earlier anchor, as its scenario did.
+    pub(crate) name: String,
+    /// Full hash.
+    pub(crate) commit: String,
+    pub(crate) subject: String,
+    /// Date of the commit, UTC.
+    pub(crate) committed: String,
+    pub(crate) role: Role,
+    /// SHA-256 of each plugin's library; null where it did not build.
+    pub(crate) artefacts: IndexMap<String, Option<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    /// The scenario's.
+    Anchor,
+    /// The one before it: measured in the first run with a new anchor, so that both rows of runs hang together.
+    Overlap,
+}
+
+impl AnchorRecord {
+    pub(crate) fn new(name: &str, revision: &Revision, role: Role) -> Self {
+        Self {
+            name: name.to_owned(),
+            commit: revision.commit.clone(),
+            subject: revision.subject.clone(),
+            committed: revision.committed.clone(),
+            role,
+            artefacts: IndexMap::new(),
+        }
+    }
+}
+
+/// One job against one anchor: A is the anchor, B the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Anchored {
+    /// Commit of the anchor.
+    pub(crate) anchor: String,
+    /// SHA-256 of the anchor's library: ratios compare where it agrees.
+    pub(crate) artefact: Option<String>,
+    pub(crate) verdict: Verdict,
+    /// Relative change of time against the anchor; null without pairs.
+    pub(crate) change: Option<AnchoredChange>,
+    /// The relative difference that matters.
+    pub(crate) margin: f64,
+    pub(crate) reason: String,
+    pub(crate) warnings: Vec<String>,
+    /// Everything that was measured.
+    pub(crate) pairs: Vec<PairRecord>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AnchoredChange {
+    pub(crate) estimate: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+impl From<Shift> for AnchoredChange {
+    fn from(shift: Shift) -> Self {
+        Self { estimate: shift.estimate.exp_m1(), low: shift.low.exp_m1(), high: shift.high.exp_m1() }
+    }
+}
+
+/// What is the same for all jobs of an anchor.
+pub(crate) struct Terms<'a> {
+    pub(crate) anchor: &'a AnchorRecord,
+    /// How many jobs are judged together.
+    pub(crate) together: usize,
+    /// "the machine changed", where it did.
+    pub(crate) changed: Option<&'a str>,
+}
+
+impl Anchored {
+    /// A job that could not be paired.
+    pub(crate) fn missing(anchor: &AnchorRecord, margin: f64, reason: String) -> Self {
+        Self {
+            anchor: anchor.commit.clone(),
+            artefact: None,
+            verdict: Verdict::Missing,
+            change: None,
+            margin,
+            reason,
+            warnings: Vec::new(),
+            pairs: Vec::new(),
+        }
+    }
+
+    /// Judges the pairs of a job. `artefacts`: the libraries of the anchor and of the run.
+    pub(crate) fn judged(tied: &Tied, artefacts: [&str; 2], margin: f64, terms: &Terms) -> Self {
+        let differences: Vec<f64> = tied.pairs.iter().map(|pair| pair.difference).collect();
+        let shift = few::of(&differences);
+        let (verdict, reason) = verdict(tied, artefacts[0] == artefacts[1], shift.as_ref(), margin, terms);
+        Self {
+            anchor: terms.anchor.commit.clone(),
+            artefact: Some(artefacts[0].to_owned()),
+            verdict,
+            change: shift.map(AnchoredChange::from),
+            margin,
+            reason,
+            warnings: tied.warnings.clone(),
+            pairs: tied.pairs.clone(),
+        }
+    }
+}
+
+fn verdict(tied: &Tied, same_code: bool, shift: Option<&Shift>, margin: f64, terms: &Terms) -> (Verdict, String) {
+    if let Some(failed) = &tied.failed {
+        let side = if failed.side == 0 { "the anchor" } else { "the run" };
+        return (Verdict::Missing, format!("{side} failed in {}: {}", failed.phase.name(), failed.message));
+    }
+    if let Some((anchor, now)) = tied.digests.as_ref().and_then(different) {
+        return (
+            Verdict::OutputDiffers,
+            format!("the outputs differ: {} with the anchor, {} now", anchor.value, now.value),
+        );
+    }
+    let pairs = tied.pairs.len();
+    let Some(shift) = shift else {
+        return (Verdict::Inconclusive, format!("interrupted after {pairs} pairs"));
+    };
+    if same_code {
+        return (Verdict::Equivalent, "same code".to_owned());
+    }
+    let finding = few::decide(shift, margin, terms.together);
+    told(finding, terms.changed, || {
+        let shown = format::percent(margin);
+        match finding {
+            Finding::Equivalent => format!("after {pairs} pairs the interval lies inside ±{shown}"),
+            Finding::Open => format!(
+                "{pairs} pairs do not tell; `orch compare {} HEAD` measures until it knows",
+                &terms.anchor.commit[..10.min(terms.anchor.commit.len())]
+            ),
+            _ => format!("{pairs} pairs, at level {ALPHA} over {} jobs, and at least {shown}", terms.together),
+        }
+    })
+}
+
+/// A finding as a verdict with its reason, unless the machine changed meanwhile.
+fn told(finding: Finding, changed: Option<&str>, reason: impl Fn() -> String) -> (Verdict, String) {
+    if let Some(changed) = changed {
+        return (Verdict::Inconclusive, changed.to_owned());
+    }
+    let verdict = match finding {
+        Finding::Higher => Verdict::Regressed,
+        Finding::Lower => Verdict::Improved,
+        Finding::Equivalent => Verdict::Equivalent,
+        Finding::Open => Verdict::Inconclusive,
+    };
+    (verdict, reason())
+}
+
+/// Both sides' digests, where both say one and they do not agree.
+fn different(digests: &[String; 2]) -> Option<(Digest, Digest)> {
+    let [anchor, now] = digests.each_ref().map(|text| serde_json::from_str::<Digest>(text).ok());
+    let (anchor, now) = (anchor?, now?);
+    (!anchor.agrees(&now)).then_some((anchor, now))
+}
+
+/// One job of two records, both paired with the same artefact.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Common {
+    pub(crate) anchor: String,
+    pub(crate) shift: Shift,
+    /// Pairs of the smaller group.
+    pub(crate) pairs: usize,
+}
+
+impl Common {
+    /// The job's shift from record to record through an anchor that both share.
+    pub(crate) fn of(a: &JobRecord, b: &JobRecord) -> Option<Self> {
+        let differences = |one: &Anchored| one.pairs.iter().map(|pair| pair.difference).collect::<Vec<f64>>();
+        a.anchored.iter().find_map(|one| {
+            let other = b.anchored.iter().find(|other| other.artefact.is_some() && other.artefact == one.artefact)?;
+            let (a, b) = (differences(one), differences(other));
+            let shift = few::between(&a, &b)?;
+            Some(Self { anchor: one.anchor.clone(), shift, pairs: a.len().min(b.len()) })
+        })
+    }
+
+    /// Judges it among `together` others; `changed` says that the machine did.
+    pub(crate) fn verdict(&self, margin: f64, together: usize, changed: Option<&str>) -> (Verdict, String) {
+        let finding = few::decide(&self.shift, margin, together);
+        let (shown, pairs) = (format::percent(margin), self.pairs);
+        let anchor = &self.anchor[..10.min(self.anchor.len())];
+        told(finding, changed, || match finding {
+            Finding::Equivalent => format!("through the anchor {anchor}, {pairs} pairs each: inside ±{shown}"),
+            Finding::Open => {
+                format!("through the anchor {anchor}, {pairs} pairs each do not tell; compare the two commits")
+            }
+            _ => format!("through the anchor {anchor}, {pairs} pairs each, at level {ALPHA} over {together} jobs"),
+        })
+    }
+}
+
+/// Why nothing about times can be said of two records: their sentinels disagree.
+pub(crate) fn machine_changed(a: &Record, b: &Record) -> Option<String> {
+    let (before, now) = (a.sentinel.as_ref()?, b.sentinel.as_ref()?);
+    if before.kernel != now.kernel {
+        return None;
+    }
+    let moved = crate::sentinel::moves(&before.levels(), &now.levels());
+    let causes = || crate::sentinel::causes(&now.readings, now.steal);
+    (!moved.is_empty()).then(|| crate::sentinel::changed(&moved, &causes()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::protocol::Phase;
+    use crate::runner::series::SideFailure;
+
+    fn anchor() -> AnchorRecord {
+        AnchorRecord {
+            name: "v1".into(),
+            commit: "0123456789abcdef".into(),
+            subject: String::new(),
+            committed: String::new(),
+            role: Role::Anchor,
+            artefacts: IndexMap::new(),
+        }
+    }
+
+    fn pair(difference: f64) -> PairRecord {
+        PairRecord {
+            difference,
+            floor: true,
+            block: 5,
+            iterations: 1,
+            untimed: true,
+            spawn_first: 0,
+            load_first: 0,
+            turn_first: vec![0],
+            stack_shift: 0,
+            heap_shift: 0,
+            page_shift: 0,
+            same_addresses: true,
+            a_ns: vec![1],
+            b_ns: vec![1],
+            involuntary_switches: 0,
+            wall_ns: 1,
+        }
+    }
+
+    fn tied(differences: &[f64]) -> Tied {
+        Tied { pairs: differences.iter().copied().map(pair).collect(), ..Tied::default() }
+    }
+
+    fn judged(tied: &Tied, changed: Option<&str>) -> (Verdict, String) {
+        let anchor = anchor();
+        let terms = Terms { anchor: &anchor, together: 10, changed };
+        let judged = Anchored::judged(tied, ["a", "b"], 0.01, &terms);
+        (judged.verdict, judged.reason)
+    }
+
+    #[test]
+    fn five_pairs_tell_what_they_can() {
+        let slower = tied(&[0.05, 0.051, 0.049, 0.05, 0.052]);
+        assert_eq!(judged(&slower, None).0, Verdict::Regressed);
+        assert_eq!(judged(&tied(&[-0.05, -0.051, -0.049, -0.05, -0.052]), None).0, Verdict::Improved);
+        assert_eq!(judged(&tied(&[0.001, -0.001, 0.0, 0.0005, 0.0]), None).0, Verdict::Equivalent);
+        let (verdict, reason) = judged(&tied(&[0.05, -0.04, 0.06, 0.01, 0.0]), None);
+        assert_eq!(verdict, Verdict::Inconclusive);
+        assert!(reason.contains("orch compare 0123456789 HEAD"), "{reason}");
+        assert_eq!(judged(&tied(&[0.05]), None), (Verdict::Inconclusive, "interrupted after 1 pairs".to_owned()));
+    }
+
+    #[test]
+    fn a_machine_that_changed_leaves_every_time_open() {
+        let slower = tied(&[0.05, 0.051, 0.049, 0.05, 0.052]);
+        let (verdict, reason) = judged(&slower, Some("the machine changed: hot"));
+        assert_eq!((verdict, reason.as_str()), (Verdict::Inconclusive, "the machine changed: hot"));
+    }
+
+    #[test]
+    fn other_output_and_failures_come_before_times() {
+        let digests = |now: &str| Some([r#"{"value": 7}"#.to_owned(), now.to_owned()]);
+        let mut other = tied(&[-0.05, -0.051, -0.049, -0.05, -0.052]);
+        other.digests = digests(r#"{"value": 8}"#);
+        assert_eq!(judged(&other, None).0, Verdict::OutputDiffers, "faster by computing something else");
+        other.digests = digests(r#"{"value": 7}"#);
+        assert_eq!(judged(&other, None).0, Verdict::Improved);
+        other.failed = Some(SideFailure { side: 0, phase: Phase::Run, message: "SIGSEGV".to_owned() });
+        assert_eq!(judged(&other, None), (Verdict::Missing, "the anchor failed in run: SIGSEGV".to_owned()));
+    }
+
+    #[test]
+    fn the_same_library_is_the_same_code() {
+        let anchor = anchor();
+        let terms = Terms { anchor: &anchor, together: 1, changed: None };
+        let judged = Anchored::judged(&tied(&[0.05, 0.051, 0.049]), ["a", "a"], 0.01, &terms);
+        assert_eq!((judged.verdict, judged.reason.as_str()), (Verdict::Equivalent, "same code"));
+    }
+}

@@ -1,0 +1,112 @@
+//! The pairs of a run with its anchors: a fixed number for each job, in rounds, each noted in the journal.
+
+use super::event::{Event, Observer};
+use super::interrupt::Interrupt;
+use super::journal::Journal;
+use super::series::{Ground, PairRecord, Series, SideFailure, Sides};
+use crate::judge::estimate::median;
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// Pairs of a job with an anchor. There is no early end: what ends early by its size is biased towards it.
+pub(crate) const PAIRS: usize = 5;
+
+/// One job and one anchor. Side A is the anchor's build.
+pub(crate) struct Tie<'a> {
+    /// Commit of the anchor.
+    pub(crate) anchor: &'a str,
+    pub(crate) sides: Sides<'a>,
+}
+
+/// One pair of a tie, or why there are no more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AnchorPair {
+    /// Commit of the anchor.
+    pub(crate) anchor: String,
+    /// Id of the job.
+    pub(crate) job: String,
+    pub(crate) pair: Option<PairRecord>,
+    pub(crate) failed: Option<SideFailure>,
+    pub(crate) digests: Option<[String; 2]>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// All that is known of a tie.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tied {
+    pub(crate) pairs: Vec<PairRecord>,
+    pub(crate) failed: Option<SideFailure>,
+    /// What both sides said that they computed.
+    pub(crate) digests: Option<[String; 2]>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Tied {
+    fn take(&mut self, one: AnchorPair) {
+        self.pairs.extend(one.pair);
+        self.failed = self.failed.take().or(one.failed);
+        self.digests = self.digests.take().or(one.digests);
+        for warning in one.warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.failed.is_some() || self.pairs.len() >= PAIRS
+    }
+}
+
+/// Measures all ties, but for the pairs that `done` holds. Returns what is known of each, in their order; a run that was
+/// interrupted has fewer pairs.
+pub(crate) fn measure(
+    ties: &[Tie],
+    ground: &Ground,
+    done: Vec<AnchorPair>,
+    journal: &mut Journal,
+    random: &mut fastrand::Rng,
+    interrupt: &Interrupt,
+    observer: &mut dyn Observer,
+) -> io::Result<Vec<Tied>> {
+    let mut tied: Vec<Tied> = ties.iter().map(|_| Tied::default()).collect();
+    for one in done {
+        let place = ties.iter().position(|tie| tie.anchor == one.anchor && tie.sides.jobs[1].id == one.job);
+        if let Some(place) = place {
+            tied[place].take(one);
+        }
+    }
+    let mut series: Vec<Series> = ties.iter().map(|_| Series::default()).collect();
+    observer.see(Event::BeginPairs { workloads: ties.len() });
+    loop {
+        let mut open: Vec<usize> = (0..ties.len()).filter(|place| !tied[*place].is_done()).collect();
+        observer.see(Event::StillOpen { workloads: open.len() });
+        if open.is_empty() || interrupt.requested() {
+            break;
+        }
+        random.shuffle(&mut open);
+        for place in open {
+            let (tie, series) = (&ties[place], &mut series[place]);
+            let before = series.pairs.len();
+            series.one_more(&tie.sides, ground, random, interrupt)?;
+            if interrupt.requested() {
+                break;
+            }
+            let one = AnchorPair {
+                anchor: tie.anchor.to_owned(),
+                job: tie.sides.jobs[1].id.clone(),
+                pair: series.pairs.get(before).cloned(),
+                failed: series.failed.clone(),
+                digests: series.digests.clone(),
+                warnings: series.warnings.clone(),
+            };
+            journal.add_pair(&one)?;
+            tied[place].take(one);
+            let differences: Vec<f64> = tied[place].pairs.iter().map(|pair| pair.difference).collect();
+            let estimate = median(&differences).unwrap_or(0.0);
+            observer.see(Event::Pair { job: &tie.sides.jobs[1].id, pairs: differences.len(), estimate });
+        }
+    }
+    observer.see(Event::End);
+    Ok(tied)
+}

@@ -1,0 +1,157 @@
+//! What may have moved the sentinel, as far as it can be seen from inside: each with its evidence and what to do.
+
+use super::{Kernel, Levels};
+use crate::format;
+use crate::judge::few;
+use crate::protocol::{Reading, Usage};
+use serde::{Deserialize, Serialize};
+
+/// One cause that the readings show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cause {
+    pub(crate) id: CauseId,
+    pub(crate) evidence: String,
+    pub(crate) advice: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CauseId {
+    Steal,
+    ContextSwitches,
+    PageFaults,
+    Bimodality,
+    Drift,
+    /// Everything is steady, at another level.
+    Level,
+}
+
+/// A share of the CPUs' time, from which on samples are hit.
+const STOLEN: f64 = 0.005;
+/// Minor faults of a reading whose memory has long been touched.
+const FAULTS: u64 = 16;
+
+/// All causes that can be seen; without any, that there is none to be seen.
+pub(crate) fn causes(readings: &[Reading], steal: Option<f64>) -> Vec<Cause> {
+    let levels = Levels::of(readings);
+    let mut found: Vec<Cause> = [stolen(steal), switched(readings), faulted(readings)].into_iter().flatten().collect();
+    for kernel in Kernel::ALL {
+        let cause = drifted(kernel, levels.of_kernel(kernel)).or_else(|| two_states(kernel, levels.of_kernel(kernel)));
+        found.extend(cause);
+    }
+    if found.is_empty() {
+        let evidence = "no cause can be seen from inside, all readings of the run agree".to_owned();
+        let advice = "another clock rate, host or setting looks like this: `orch doctor` says what it sees".to_owned();
+        found.push(Cause { id: CauseId::Level, evidence, advice });
+    }
+    found
+}
+
+fn stolen(steal: Option<f64>) -> Option<Cause> {
+    let steal = steal.filter(|steal| *steal > STOLEN)?;
+    let evidence = format!("the host gave {} of the CPUs' time to others (steal)", format::percent(steal));
+    let advice = "measure when the host is quiet, or on one that is not shared".to_owned();
+    Some(Cause { id: CauseId::Steal, evidence, advice })
+}
+
+fn switched(readings: &[Reading]) -> Option<Cause> {
+    let count = sum(readings, |usage| usage.involuntary_switches);
+    // A kernel thread now and then is on every machine.
+    (count >= readings.len() as u64 && count > 1).then(|| Cause {
+        id: CauseId::ContextSwitches,
+        evidence: format!("other programs took the CPU {count} times in {} readings", readings.len()),
+        advice: "end what else runs: `orch doctor` names it".to_owned(),
+    })
+}
+
+fn faulted(readings: &[Reading]) -> Option<Cause> {
+    let (major, minor) = (sum(readings, |usage| usage.major_faults), sum(readings, |usage| usage.minor_faults));
+    (major > 0 || minor > FAULTS * readings.len() as u64).then(|| Cause {
+        id: CauseId::PageFaults,
+        evidence: format!(
+            "memory that was in use had to be fetched again: {major} major and {minor} minor page faults"
+        ),
+        advice: "memory is short: end what holds it, or lower the jobs' `memory:`".to_owned(),
+    })
+}
+
+fn sum(readings: &[Reading], part: impl Fn(&Usage) -> u64) -> u64 {
+    readings.iter().map(|reading| part(&reading.usage)).sum()
+}
+
+/// The second half of the run differs from the first.
+fn drifted(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
+    let logs: Vec<f64> = levels.iter().map(|ns| ns.ln()).collect();
+    let (early, late) = logs.split_at(logs.len() / 2);
+    let shift = few::between(early, late)?;
+    let margin = kernel.margin().ln_1p() / 2.0;
+    (shift.low > margin || shift.high < -margin).then(|| Cause {
+        id: CauseId::Drift,
+        evidence: format!(
+            "{} drifted by {} from the first to the second half of the run",
+            kernel.name(),
+            format::change(shift.estimate.exp_m1())
+        ),
+        advice: "heat or somebody else's work that began: let the machine settle, and run again".to_owned(),
+    })
+}
+
+/// The readings fall into two groups, each closer together than the groups are.
+fn two_states(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
+    let mut logs: Vec<f64> = levels.iter().map(|ns| ns.ln()).collect();
+    logs.sort_by(f64::total_cmp);
+    let (least, most) = (2, logs.len().checked_sub(2)?);
+    let at = (least..=most)
+        .max_by(|one, other| (logs[*one] - logs[one - 1]).total_cmp(&(logs[*other] - logs[other - 1])))?;
+    let gap = logs[at] - logs[at - 1];
+    let inside = (logs[at - 1] - logs[0]).max(logs[logs.len() - 1] - logs[at]);
+    (gap > 2.0 * inside && gap > kernel.margin().ln_1p()).then(|| Cause {
+        id: CauseId::Bimodality,
+        evidence: format!(
+            "{} has two states {} apart: {} and {} readings",
+            kernel.name(),
+            format::percent(gap.exp_m1()),
+            at,
+            logs.len() - at
+        ),
+        advice: "two clock rates, or a busy sibling thread: fix the clock rate, keep the sibling idle".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::reading;
+    use super::*;
+
+    fn ids(readings: &[Reading], steal: Option<f64>) -> Vec<CauseId> {
+        let found = causes(readings, steal);
+        assert!(found.iter().all(|cause| !cause.evidence.is_empty() && !cause.advice.is_empty()));
+        found.iter().map(|cause| cause.id).collect()
+    }
+
+    fn at(levels: &[u64]) -> Vec<Reading> {
+        levels.iter().map(|ns| reading(*ns, 200_000)).collect()
+    }
+
+    #[test]
+    fn each_cause_is_told_from_its_evidence() {
+        let steady = at(&[100_000, 100_100, 100_050, 100_020, 100_080, 100_000]);
+        assert_eq!(ids(&steady, None), [CauseId::Level]);
+        assert_eq!(ids(&steady, Some(0.001)), [CauseId::Level]);
+        assert_eq!(ids(&steady, Some(0.07)), [CauseId::Steal]);
+        let mut switched = steady.clone();
+        switched.iter_mut().for_each(|reading| reading.usage.involuntary_switches = 3);
+        assert_eq!(ids(&switched, None), [CauseId::ContextSwitches]);
+        let mut faulted = steady.clone();
+        faulted[2].usage.major_faults = 1;
+        assert_eq!(ids(&faulted, None), [CauseId::PageFaults]);
+        assert_eq!(ids(&at(&[100_000, 100_100, 100_050, 110_000, 110_100, 110_050]), None), [CauseId::Drift]);
+        assert_eq!(ids(&at(&[100_000, 112_000, 112_050, 100_050, 100_020, 112_010]), None), [CauseId::Bimodality]);
+        assert_eq!(ids(&[], None), [CauseId::Level]);
+    }
+
+    #[test]
+    fn one_wild_reading_is_neither_drift_nor_a_second_state() {
+        assert_eq!(ids(&at(&[100_000, 100_100, 150_000, 100_050, 100_020, 100_080]), None), [CauseId::Level]);
+    }
+}

@@ -1,0 +1,209 @@
+//! The sentinel: the same fixed work in every run. When it moves, the machine has changed, and times of that run say so
+//! rather than something about the code. Pure: readings come from workers.
+
+mod cause;
+
+pub(crate) use cause::{Cause, causes};
+
+use crate::format;
+use crate::judge::estimate::median;
+use crate::judge::few;
+use crate::protocol::Reading;
+use serde::{Deserialize, Serialize};
+
+/// The readings' place among the passes of a run; no job's id has a slash.
+pub(crate) const JOB: &str = "orch/sentinel";
+
+/// What a run's readings of the sentinel kernels say.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sentinel {
+    /// The build of orch that holds the kernels: readings of others do not compare.
+    pub(crate) kernel: String,
+    /// Spread over the run, in the order taken.
+    pub(crate) readings: Vec<Reading>,
+    /// The share of all CPUs' time that the host gave to others during the run; null where the system does not say.
+    pub(crate) steal: Option<f64>,
+    /// What the readings are held against: those of the first run with the same anchor on this class of machine.
+    pub(crate) anchor: Option<Earlier>,
+    /// The kernels that moved against it.
+    pub(crate) moved: Vec<Move>,
+    /// What may have moved them; empty where none did.
+    pub(crate) causes: Vec<Cause>,
+    /// Both in a sentence, which begins with "the machine changed"; null where nothing moved.
+    pub(crate) message: Option<String>,
+}
+
+/// The levels of an earlier run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Earlier {
+    /// Id of its record.
+    pub(crate) record: String,
+    pub(crate) levels: Levels,
+}
+
+/// One number per reading and kernel, in nanoseconds of a sample.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Levels {
+    pub(crate) compute_ns: Vec<f64>,
+    pub(crate) memory_ns: Vec<f64>,
+}
+
+/// A kernel that takes another time than before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Move {
+    pub(crate) kernel: Kernel,
+    /// Relative changes: 0.02 is 2 % slower.
+    pub(crate) change: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+/// The sentinel kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kernel {
+    /// A chain of dependent multiplications.
+    Compute,
+    /// A walk through memory.
+    Memory,
+}
+
+impl Kernel {
+    pub(crate) const ALL: [Self; 2] = [Self::Compute, Self::Memory];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Compute => "compute",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// The relative change that says that the machine is another: what lies beneath is the noise of quiet machines.
+    pub(crate) fn margin(self) -> f64 {
+        match self {
+            Self::Compute => 0.02,
+            Self::Memory => 0.10,
+        }
+    }
+}
+
+impl Levels {
+    /// Of each reading the shortest sample of the chain, which has a floor, and the median of the walk, which has none.
+    pub(crate) fn of(readings: &[Reading]) -> Self {
+        let shortest = |samples: &[u64]| samples.iter().min().map(|ns| *ns as f64);
+        let middle = |samples: &[u64]| median(&samples.iter().map(|ns| *ns as f64).collect::<Vec<_>>());
+        Self {
+            compute_ns: readings.iter().filter_map(|reading| shortest(&reading.compute_ns)).collect(),
+            memory_ns: readings.iter().filter_map(|reading| middle(&reading.memory_ns)).collect(),
+        }
+    }
+
+    pub(crate) fn of_kernel(&self, kernel: Kernel) -> &[f64] {
+        match kernel {
+            Kernel::Compute => &self.compute_ns,
+            Kernel::Memory => &self.memory_ns,
+        }
+    }
+}
+
+impl Sentinel {
+    pub(crate) fn levels(&self) -> Levels {
+        Levels::of(&self.readings)
+    }
+
+    /// Holds the readings against earlier ones.
+    pub(crate) fn hold_against(&mut self, earlier: Earlier) {
+        self.moved = moves(&earlier.levels, &self.levels());
+        self.anchor = Some(earlier);
+        if !self.moved.is_empty() {
+            self.causes = causes(&self.readings, self.steal);
+            self.message = Some(changed(&self.moved, &self.causes));
+        }
+    }
+}
+
+/// The kernels whose levels differ by more than their margins, certainly.
+pub(crate) fn moves(before: &Levels, now: &Levels) -> Vec<Move> {
+    let logs = |levels: &Levels, kernel: Kernel| -> Vec<f64> {
+        levels.of_kernel(kernel).iter().filter(|ns| **ns > 0.0).map(|ns| ns.ln()).collect()
+    };
+    Kernel::ALL
+        .into_iter()
+        .filter_map(|kernel| {
+            let shift = few::between(&logs(before, kernel), &logs(now, kernel))?;
+            let margin = kernel.margin().ln_1p();
+            (shift.low > margin || shift.high < -margin).then(|| Move {
+                kernel,
+                change: shift.estimate.exp_m1(),
+                low: shift.low.exp_m1(),
+                high: shift.high.exp_m1(),
+            })
+        })
+        .collect()
+}
+
+/// The sentence on a machine that changed.
+pub(crate) fn changed(moved: &[Move], causes: &[Cause]) -> String {
+    let each = |one: &Move| {
+        let [change, low, high] = [one.change, one.low, one.high].map(format::change);
+        format!("the sentinel's {} kernel takes {change} ({low} to {high})", one.kernel.name())
+    };
+    let moved: Vec<String> = moved.iter().map(each).collect();
+    let causes: Vec<String> = causes.iter().map(|cause| format!("{}; {}", cause.evidence, cause.advice)).collect();
+    let why = if causes.is_empty() { String::new() } else { format!(": {}", causes.join("; ")) };
+    format!("the machine changed: {}{why}", moved.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn reading(compute_ns: u64, memory_ns: u64) -> Reading {
+        Reading {
+            compute_ns: vec![compute_ns + 40, compute_ns, compute_ns + 7],
+            memory_ns: vec![memory_ns - 9, memory_ns, memory_ns + 90],
+            usage: Default::default(),
+        }
+    }
+
+    fn readings(compute_ns: u64, memory_ns: u64) -> Vec<Reading> {
+        (0..5).map(|n| reading(compute_ns + 30 * n, memory_ns + 500 * (n % 3))).collect()
+    }
+
+    fn held(now: Vec<Reading>) -> Sentinel {
+        let levels = Levels::of(&readings(100_000, 200_000));
+        let mut sentinel = Sentinel { readings: now, ..Sentinel::default() };
+        sentinel.hold_against(Earlier { record: "first".to_owned(), levels });
+        sentinel
+    }
+
+    #[test]
+    fn levels_are_the_floor_of_the_chain_and_the_middle_of_the_walk() {
+        let levels = Levels::of(&[reading(100, 200)]);
+        assert_eq!((levels.compute_ns, levels.memory_ns), (vec![100.0], vec![200.0]));
+    }
+
+    #[test]
+    fn noise_and_small_changes_are_the_same_machine() {
+        assert_eq!(held(readings(100_000, 200_000)).message, None);
+        assert_eq!(held(readings(101_000, 210_000)).message, None, "1 % and 5 %");
+        assert_eq!(held(vec![reading(150_000, 200_000)]).message, None, "one reading is no evidence");
+        assert_eq!(held(Vec::new()).message, None);
+    }
+
+    #[test]
+    fn a_machine_that_changed_is_said_with_the_kernel_the_size_and_a_cause() {
+        let slower = held(readings(112_000, 200_000));
+        assert_eq!(slower.moved.iter().map(|one| one.kernel).collect::<Vec<_>>(), [Kernel::Compute]);
+        let text = slower.message.unwrap_or_default();
+        assert!(
+            text.starts_with("the machine changed: the sentinel's compute kernel takes +12.0 % (+11.9 % to +12.1 %): "),
+            "{text}"
+        );
+        assert!(text.contains("orch doctor"), "{text}");
+        let both = held(readings(80_000, 300_000));
+        assert_eq!(both.moved.len(), 2);
+        assert!(both.moved[0].change < 0.0, "a faster machine is another machine too");
+        assert_eq!(both.anchor.as_ref().map(|earlier| earlier.record.as_str()), Some("first"));
+    }
+}
