@@ -67,7 +67,14 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let max_allocations = max_allocations(&loaded);
     let today = jiff::Zoned::now().date();
     let (jobs, workloads) = (&comparison.jobs, &comparison.workloads);
-    let gate = gate::judge(&Case { jobs, workloads, rules, max_allocations: &max_allocations, today });
+    let gate = gate::judge(&Case {
+        jobs,
+        workloads,
+        rules,
+        max_allocations: &max_allocations,
+        today,
+        interrupted: comparison.interrupted,
+    });
     comparison.gate = serde_json::to_value(&gate).ok();
     let stored = session.store(&mut comparison, "check")?;
     show(options, &loaded, &comparison, &gate, before.as_ref(), &stored)?;

@@ -91,6 +91,8 @@ pub(crate) struct Case<'a> {
     /// By job id.
     pub(crate) max_allocations: &'a HashMap<String, u64>,
     pub(crate) today: Date,
+    /// The user stopped it: what was decided stands, the rest is not known.
+    pub(crate) interrupted: bool,
 }
 
 /// Judges a comparison.
@@ -101,6 +103,10 @@ pub(crate) fn judge(case: &Case) -> Gate {
     findings.extend(not_needed(case));
     if case.workloads.is_empty() {
         let message = "nothing was measured".to_owned();
+        findings.push(Finding { kind: Kind::Missing, job: String::new(), metric: String::new(), message });
+    }
+    if case.interrupted {
+        let message = "the user stopped it before everything was decided".to_owned();
         findings.push(Finding { kind: Kind::Missing, job: String::new(), metric: String::new(), message });
     }
     findings.sort_by_key(|finding| finding.kind);

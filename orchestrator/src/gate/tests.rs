@@ -82,6 +82,7 @@ fn judged(entries: Vec<Entry>, pairs: Vec<PairRecord>, rules: &Rules, most: Opti
         rules,
         max_allocations: &max_allocations,
         today: jiff::civil::date(2026, 6, 15),
+        interrupted: false,
     };
     judge(&case)
 }
@@ -135,8 +136,14 @@ fn each_verdict_has_its_finding() {
 
 #[test]
 fn a_gate_that_measured_nothing_is_not_green() {
-    let case =
-        Case { jobs: &[], workloads: &[], rules: &Rules::default(), max_allocations: &HashMap::new(), today: SUMMER };
+    let case = Case {
+        jobs: &[],
+        workloads: &[],
+        rules: &Rules::default(),
+        max_allocations: &HashMap::new(),
+        today: SUMMER,
+        interrupted: false,
+    };
     assert_eq!(judge(&case).outcome, Outcome::Incomplete);
 }
 

@@ -1,0 +1,262 @@
+//! The zoo of results: whatever becomes of a comparison, its exit code and what the user reads. Nothing is green that was not
+//! measured.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "support/history.rs"]
+mod history;
+mod support;
+
+use history::History;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use support::Ran;
+
+/// A history of these macros, with more in its scenario.
+fn with(more: &str, macros: &[&str]) -> History {
+    let history = History::new();
+    let path = history.project.path().join("scenarios/s.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, format!("{text}{more}")).unwrap();
+    for (number, macros) in macros.iter().enumerate() {
+        history.commit(&format!("c{number}"), macros);
+    }
+    history
+}
+
+fn check(history: &History, more: &[&str]) -> Ran {
+    history.project.orch(&[&["check", "scenarios/s.yaml", "--seed", "1"], more].concat())
+}
+
+/// The exit code and what the gate says; figures of time differ from one machine to the next.
+fn said(history: &History, ran: &Ran) -> String {
+    let shown = history.shown(ran);
+    let (_, rest) = shown.split_once("\ncheck ").unwrap_or_else(|| panic!("no gate: {shown}"));
+    let lines = rest.lines().take_while(|line| !line.starts_with("check: ") && !line.starts_with("baseline: "));
+    let text = format!("exit {}\ncheck {}", ran.code, lines.collect::<Vec<_>>().join("\n"));
+    // A sentence may be broken anywhere.
+    text.replace("\n    ", " ").trim_end().to_owned()
+}
+
+fn filters() -> Vec<(&'static str, &'static str)> {
+    vec![
+        (r"[+-]?\d[\d.]* %", "N %"),
+        (r"\d[\d.]* (ns|µs|ms|s)\b", "T"),
+        (r"after \d+ pairs", "after N pairs"),
+        (r"plugin\+0x[0-9a-f]+", "plugin+OFFSET"),
+        (r"iteration \d+", "iteration I"),
+        (r"\([^()]*:\d+, plugin", "(plugin"),
+    ]
+}
+
+macro_rules! outcome {
+    ($history:expr, $ran:expr, @$literal:literal) => {
+        insta::with_settings!({ filters => filters() }, {
+            insta::assert_snapshot!(said($history, $ran), @$literal);
+        });
+    };
+}
+
+#[test]
+fn nothing_ran() {
+    let crashes = with("", &["-DALLOCATIONS=(abort(),1)", "-DALLOCATIONS=(abort(),2)"]);
+    outcome!(&crashes, &check(&crashes, &[]), @r"
+    exit 201
+    check incomplete: not everything was measured
+      work, time: missing: A failed in digest: SIGABRT (abort), in scope steps, iteration I; B failed in digest: SIGABRT (abort), in scope steps, iteration I
+    ");
+    let unknown = with("", &["", " "]);
+    let ran = check(&unknown, &["--filter", "nothing*"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (200, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no job of scenarios/s.yaml matches --filter 'nothing*'"), "{}", ran.stderr);
+}
+
+#[test]
+fn half_failed() {
+    let history = with("", &[]);
+    let path = history.project.path().join("scenarios/s.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let source = std::fs::read_to_string(history.project.path().join("plugin/sides.c")).unwrap();
+    history.project.write("other/sides.c", source);
+    // The same plugin once more, in a folder of its own.
+    let (before, rest) = text.split_once("plugins:\n").unwrap();
+    let (plugin, rest) = rest.split_once("workloads:").unwrap();
+    let other = plugin.replace("  sides:", "  other:").replace("dir: plugin", "dir: other");
+    let rest = rest.replace("}]", "}, { id: half, workload: other/work }]");
+    std::fs::write(path, format!("{before}plugins:\n{plugin}{other}workloads:{rest}")).unwrap();
+    history.project.write("other/flags", "-DONE\n");
+    history.commit("c0", "");
+    history.project.write("other/flags", "-DALLOCATIONS=(abort(),1)\n");
+    history.commit("c1", " ");
+    let ran = check(&history, &[]);
+    outcome!(&history, &ran, @r"
+    exit 201
+    check incomplete: not everything was measured
+      half, time: missing: B failed in digest: SIGABRT (abort), in scope steps, iteration I
+    ");
+    assert!(ran.stdout.contains("2 workloads: 1 missing, 1 equivalent"), "{}", ran.stdout);
+}
+
+#[test]
+fn the_output_differs() {
+    let history = with("", &["-DSTEPS=8000", "-DOUTPUT=8"]);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 1
+    check failed
+      work, digest: output differs: 7 -> 8
+
+    next:
+      orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1> --metric digest
+    ");
+}
+
+#[test]
+fn other_threads_allocate() {
+    let history = with("", &["-DPOOL", "-DPOOL -DALLOCATIONS=2"]);
+    let ran = check(&history, &["--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let comparison: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let entry = |metric: &str| {
+        comparison["jobs"].as_array().unwrap().iter().find(|entry| entry["metric"] == metric).unwrap().clone()
+    };
+    let allocations = entry("allocations");
+    assert_eq!(allocations["verdict"], "inconclusive", "one allocation more, and nobody can tell: {allocations}");
+    insta::with_settings!({ filters => vec![(r"\d[\d.]*( to \d[\d.]*)?", "N")] }, {
+        insta::assert_snapshot!(allocations["reason"].as_str().unwrap(), @r"not exact: N in A's processes, N in B's; other threads allocate too");
+    });
+}
+
+#[test]
+fn records_of_other_threads_are_not_comparable() {
+    let history = with("", &[""]);
+    let path = history.project.path().join("scenarios/s.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    for threads in ["1", "2"] {
+        std::fs::write(&path, text.replace("tolerance: 20%", &format!("tolerance: 20%, threads: {threads}"))).unwrap();
+        assert_eq!(
+            history.project.orch(&["run", "scenarios/s.yaml", "--results", &format!("results/{threads}")]).code,
+            0
+        );
+    }
+    let id = |threads: &str| {
+        let mut all = std::fs::read_dir(history.project.path().join("results").join(threads)).unwrap();
+        all.next().unwrap().unwrap().path().display().to_string()
+    };
+    let ran = history.project.orch(&["compare", &id("1"), &id("2")]);
+    assert_eq!(ran.code, 201, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("not comparable: threads 1 in A, 2 in B"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_workload_is_missing() {
+    let history = with("", &["", "-DRENAMED"]);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 201
+    check incomplete: not everything was measured
+      work, time: missing: B does not have it: plugin `sides` has no workload `work`
+    ");
+}
+
+#[test]
+fn a_target_is_missed() {
+    let history = with("targets: [{ job: work, metric: time, is: '<= 1ns' }]\n", &["", " "]);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 1
+    check failed
+      work, time: target <= 1ns missed: T (T to T)
+    ");
+}
+
+#[test]
+fn faster_and_hungrier_is_a_trade_off() {
+    let macros = ["-DSTEPS=8000", "-DALLOCATIONS=2"];
+    let history = with("", &macros);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 1
+    check failed
+      work, allocations: trade-off, not accepted: N %, 1 -> 2
+      work, bytes: trade-off, not accepted: N %, 64 B -> 128 B
+
+    next:
+      orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1> --metric allocations
+      orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1> --metric bytes
+    ");
+    let accept = "accept: [{ job: work, metric: allocations, reason: a cache, until: 2999-12-31 },\n         \
+                  { job: work, metric: bytes, reason: a cache, until: 2999-12-31 }]\n";
+    let history = with(accept, &macros);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 0
+    check passed
+      work, allocations: accepted: N %, 1 -> 2; accepted until 2999-12-31: a cache
+      work, bytes: accepted: N %, 64 B -> 128 B; accepted until 2999-12-31: a cache
+    ");
+}
+
+#[test]
+fn what_was_accepted_has_expired() {
+    let accept = "accept: [{ job: work, metric: digest, reason: a better rounding, until: 2020-12-31 }]\n";
+    let history = with(accept, &["", "-DOUTPUT=8"]);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 1
+    check failed
+      work, digest: no longer accepted: 7 -> 8; accepted until 2020-12-31 (a better rounding), and that has passed
+    ");
+}
+
+#[test]
+fn inconclusive_under_both_policies() {
+    let macros = ["", "-DSTEPS=2001"];
+    let history = with("budget: 1ms\n", &macros);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 0
+    check passed
+      work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes less than 14: --time 5m gives it more
+    ");
+    let history = with("budget: 1ms\ngate: { inconclusive: fail }\n", &macros);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 125
+    check open, and the scenario does not let that pass
+      work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes less than 14: --time 5m gives it more
+    ");
+}
+
+#[test]
+fn interrupted() {
+    // Too close to decide, and not allowed to give up: it measures until it is stopped.
+    let history = with("", &["-DSTEPS=20000", "-DSTEPS=20300"]);
+    let path = history.project.path().join("scenarios/s.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("tolerance: 20%", "tolerance: 1.5%")).unwrap();
+    let mut command = history.project.plain_command();
+    command.args(["check", "scenarios/s.yaml", "--baseline", "c0"]);
+    let out = history.project.path().join("cache/out");
+    command.stdout(std::fs::File::create(&out).unwrap()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let begun = Instant::now();
+    // Two workers at once are a pair.
+    while workers(child.id()) < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "no pair after two minutes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let code = child.wait().unwrap().code();
+    assert_eq!(code, Some(130));
+    let ran = Ran { code: 130, stdout: std::fs::read_to_string(out).unwrap(), stderr: String::new() };
+    outcome!(&history, &ran, @r"
+    exit 130
+    check incomplete: not everything was measured
+      missing: the user stopped it before everything was decided
+      work, time: inconclusive: interrupted after N pairs
+    ");
+    assert!(history.git(&["status", "--porcelain", "plugin"]).is_empty());
+}
+
+/// How many worker processes a process has now.
+fn workers(of: u32) -> usize {
+    let children = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
+    let is_worker = |pid: &&str| {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.windows(8).any(|part| part == b"__worker"))
+    };
+    children.split_whitespace().filter(is_worker).count()
+}
