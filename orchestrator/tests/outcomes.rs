@@ -252,6 +252,24 @@ fn interrupted() {
     assert!(history.git(&["status", "--porcelain", "plugin"]).is_empty());
 }
 
+#[test]
+fn github_gets_annotations_and_a_summary() {
+    let history = with("", &["", "-DALLOCATIONS=2 -DOUTPUT=8"]);
+    let summary = history.project.path().join("cache/summary.md");
+    std::fs::write(&summary, "before\n").unwrap();
+    let mut command = history.project.command();
+    command.args(["check", "scenarios/s.yaml"]).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", &summary);
+    let out = command.output().unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(text.contains("\n::error title=orch work::digest 7 -> 8\n"), "{text}");
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(summary.starts_with("before\n```\ncheck failed\n"), "what others wrote stays: {summary}");
+    assert!(summary.contains("# "), "the report follows: {summary}");
+    // Elsewhere nothing of that is printed.
+    assert!(!check(&history, &[]).stdout.contains("::error"));
+}
+
 /// How many worker processes a process has now.
 fn workers(of: u32) -> usize {
     let children = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();

@@ -78,11 +78,12 @@ impl Kernel {
         }
     }
 
-    /// The relative change that says that the machine is another: what lies beneath is the noise of quiet machines.
+    /// The relative change that says that the machine is another. The chain stayed within 0.6 % while four builds ran on
+    /// two CPUs; the walk moves by a quarter when a neighbour begins to use the memory.
     pub(crate) fn margin(self) -> f64 {
         match self {
             Self::Compute => 0.02,
-            Self::Memory => 0.10,
+            Self::Memory => 0.25,
         }
     }
 }
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn noise_and_small_changes_are_the_same_machine() {
         assert_eq!(held(readings(100_000, 200_000)).message, None);
-        assert_eq!(held(readings(101_000, 210_000)).message, None, "1 % and 5 %");
+        assert_eq!(held(readings(101_000, 230_000)).message, None, "1 % and 15 %");
         assert_eq!(held(vec![reading(150_000, 200_000)]).message, None, "one reading is no evidence");
         assert_eq!(held(Vec::new()).message, None);
     }
