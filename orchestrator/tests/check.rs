@@ -100,6 +100,28 @@ fn other_output_fails_and_what_is_accepted_passes_until_its_day() {
 }
 
 #[test]
+fn the_accepted_level_is_a_commit_that_the_project_keeps() {
+    let history = with("", &["", "-DALLOCATIONS=2", "-DALLOCATIONS=2 "]);
+    let against = || check(&history, &["--baseline", "accepted"]);
+    let ran = against();
+    assert_eq!(ran.code, 200);
+    assert!(ran.stderr.contains("there is no ") && ran.stderr.contains("`commit: v1.2`"), "{}", ran.stderr);
+    // Step by step nothing changes; against the level that was accepted, something did.
+    assert_eq!(check(&history, &[]).code, 0);
+    history.project.write("results/accepted.yaml", "commit: c0\nreason: the last release\n");
+    let ran = against();
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let shown = history.shown(&ran);
+    assert!(shown.contains("baseline: <c0> (c0), accepted: the last release"), "{shown}");
+    history.project.write("results/accepted.yaml", "commit: nowhere\nreason: x\n");
+    assert!(against().stderr.contains("'nowhere' is no revision of "));
+    history.project.write("results/accepted.yaml", "comit: c0\nreason: x\n");
+    let ran = against();
+    assert_eq!(ran.code, 200);
+    assert!(ran.stderr.contains("accepted.yaml:1:1") && ran.stderr.contains("`commit`"), "{}", ran.stderr);
+}
+
+#[test]
 fn limits_and_targets_are_judged_on_what_was_measured() {
     let rules = "targets:\n  - { job: work, metric: allocations, is: '<= 2' }\n  - { job: work, metric: time, is: '<= 1h' }\n  \
                  - { job: work, metric: bytes, is: hold }\n";

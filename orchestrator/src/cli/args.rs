@@ -108,7 +108,7 @@ pub(super) struct CompareOptions {
 pub(super) struct CheckOptions {
     /// The scenario [default: scenarios/nightly.yaml, else the only scenario]
     pub(super) scenario: Option<PathBuf>,
-    /// A revision, a library, or a record whose commit is built again
+    /// A revision, a library, a record whose commit is built again, or `accepted` for the commit in results/accepted.yaml
     #[arg(long, value_name = "A")]
     pub(super) baseline: Option<String>,
     /// Under `git bisect run`: the baseline is the known good commit, and whatever cannot be told is skipped (125)

@@ -19,7 +19,7 @@ use crate::record::store;
 use crate::render;
 use crate::runner::contest::Limits;
 use crate::runner::interrupt::Interrupt;
-use crate::scenario::quantity;
+use crate::scenario::{level, problem, quantity};
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,8 @@ use wildmatch::WildMatch;
 
 /// What a gate says, printed below the comparison.
 const REPORT: &str = "gate.txt";
+/// What `--baseline` says for the level that the project accepted.
+const ACCEPTED: &str = "accepted";
 /// With a budget of its own, a check does not stop at a number of pairs that is meant for one that has none.
 const BUDGET_PAIRS: usize = 1000;
 
@@ -119,6 +121,11 @@ fn baseline(options: &CheckOptions, loaded: &Loaded, results: &Path) -> Result<(
         let because = shown(&found);
         return Ok((Subject::Revision(found.revision), because));
     };
+    if name == ACCEPTED
+        && let Some(found) = accepted_level(loaded, results)?
+    {
+        return Ok(found);
+    }
     match subject::find(name, &loaded.root, results)? {
         Subject::Revision(revision) => {
             let because = format!("{} ({})", revision.short(), revision.subject);
@@ -146,6 +153,38 @@ fn baseline(options: &CheckOptions, loaded: &Loaded, results: &Path) -> Result<(
                 .to_owned(),
         )),
     }
+}
+
+/// The commit of the file in which a project says what level it stands by; `None` if there is no such file.
+fn accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<(Subject, String)>, Failure> {
+    let path = results.join(level::FILE);
+    let shown = path.display().to_string();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if let Ok(Some(_)) = git::revision::resolve(&loaded.root, ACCEPTED) {
+                return Ok(None);
+            }
+            return Err(Failure::Input(format!(
+                "error: --baseline {ACCEPTED}: there is no {shown}\nhint: two lines, kept in git: `commit: v1.2` and \
+                 `reason: the last release`"
+            )));
+        }
+        Err(error) => return Err(Failure::Input(format!("error: {shown} cannot be read: {error}"))),
+    };
+    let level = level::read(&text)
+        .map_err(|problems| Failure::Input(problem::show(&shown, &text, &problems, output::colour())))?;
+    let found = git::revision::resolve(&loaded.root, &level.commit)
+        .map_err(|error| Failure::Input(format!("error: {shown}: {error}")))?;
+    let Some(revision) = found else {
+        return Err(Failure::Input(format!(
+            "error: {shown}: '{}' is no revision of {}\nhint: the hash or tag of a commit that is in this clone",
+            level.commit,
+            loaded.root.display()
+        )));
+    };
+    let because = format!("{} ({}), accepted: {}", revision.short(), revision.subject, level.reason);
+    Ok(Some((Subject::Revision(revision), because)))
 }
 
 fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<Limits, Failure> {

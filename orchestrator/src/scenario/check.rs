@@ -49,7 +49,7 @@ pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Pr
     Ok(Scenario { name, about: wire.about, plugins, entries, reports: wire.reports, gate, anchor: wire.anchor, source })
 }
 
-fn locate(source: &Source, violation: conform::Violation) -> Problem {
+pub(super) fn locate(source: &Source, violation: conform::Violation) -> Problem {
     match violation.key {
         Some(key) => source.key_problem(&violation.path, &key, violation.message, violation.hint),
         None => source.problem(&violation.path, violation.message, violation.hint),

@@ -6,6 +6,7 @@ mod check;
 mod conform;
 mod expand;
 pub(crate) mod gate;
+pub(crate) mod level;
 pub(crate) mod problem;
 pub(crate) mod quantity;
 #[cfg(test)]

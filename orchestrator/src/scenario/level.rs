@@ -1,0 +1,54 @@
+//! The accepted level: the commit that a project stands by, kept in git beside the results, with the reason.
+
+use super::problem::Problem;
+use super::yaml::Node;
+use super::{Source, check, conform};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Name of the file in the results folder.
+pub(crate) const FILE: &str = "accepted.yaml";
+
+/// The level that `orch check --baseline accepted` holds the working tree against.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Level {
+    /// The commit, or a tag.
+    #[schemars(length(min = 1))]
+    pub(crate) commit: String,
+    /// Why this level is accepted.
+    #[schemars(length(min = 1))]
+    pub(crate) reason: String,
+}
+
+/// Reads the file's text, or lists everything that is wrong with it.
+pub(crate) fn read(text: &str) -> Result<Level, Vec<Problem>> {
+    let node = Node::parse(text).map_err(|problem| vec![problem])?;
+    let value = node.to_value();
+    let source = Source { text: text.to_owned(), root: node };
+    let violations = conform::violations(&schemars::schema_for!(Level).to_value(), &value);
+    if !violations.is_empty() {
+        return Err(violations.into_iter().map(|violation| check::locate(&source, violation)).collect());
+    }
+    serde_json::from_value(value).map_err(|error| vec![source.problem(&[], error.to_string(), None)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_a_commit_with_a_reason() {
+        let level = read("commit: v1.2\nreason: the release\n");
+        assert_eq!(level, Ok(Level { commit: "v1.2".to_owned(), reason: "the release".to_owned() }));
+        let messages = |text: &str| -> Vec<String> {
+            read(text)
+                .map(|_| Vec::new())
+                .unwrap_or_else(|problems| problems.into_iter().map(|one| one.message).collect())
+        };
+        assert_eq!(messages("commit: v1.2\n").len(), 1, "no reason");
+        assert_eq!(messages("commit: v1.2\nreason: x\ncomit: y\n").len(), 1, "an unknown field");
+        assert_eq!(messages("[").len(), 1);
+        assert!(!messages("").is_empty());
+    }
+}
