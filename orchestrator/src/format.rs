@@ -107,6 +107,15 @@ pub(crate) fn utc(text: &str) -> String {
     }
 }
 
+/// A text of others in a sentence of ours: its beginning, and how long it is, if it is long.
+pub(crate) fn shortened(text: &str) -> String {
+    const MOST: usize = 80;
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

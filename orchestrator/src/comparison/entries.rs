@@ -172,7 +172,10 @@ fn digest(facts: &Facts) -> Option<Entry> {
             entry.reason = match (a, b) {
                 (Some(a), Some(b)) => match (a.score, b.score) {
                     (Some(a), Some(b)) => format!("the outputs differ: score {a} and {b}"),
-                    _ => format!("the outputs differ: {} and {}", a.value, b.value),
+                    _ => {
+                        let [a, b] = [a, b].map(|digest| crate::format::shortened(&digest.value.to_string()));
+                        format!("the outputs differ: {a} and {b}")
+                    }
                 },
                 _ => "only one side says what it computed".to_owned(),
             };
