@@ -181,8 +181,9 @@ fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<String
         warnings.push("more blocks lived than orch can track: peak and leaked bytes are too low".to_owned());
     }
     // Blocks that were freed stay resident with the C library: up to the peak of an iteration is no news.
-    let explained = |count: &Count| count.leaked_bytes + i64::try_from(count.peak_bytes).unwrap_or(i64::MAX / 2);
-    let unseen = counts.iter().map(|count| count.resident_growth - explained(count)).min().unwrap_or(0);
+    let explained =
+        |count: &Count| count.leaked_bytes.saturating_add(i64::try_from(count.peak_bytes).unwrap_or(i64::MAX));
+    let unseen = counts.iter().map(|count| count.resident_growth.saturating_sub(explained(count))).min().unwrap_or(0);
     if unseen > UNSEEN {
         let size = crate::format::bytes(unseen as f64);
         warnings.push(format!(

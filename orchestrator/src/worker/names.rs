@@ -6,7 +6,7 @@
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-const MOST: usize = 4096;
+pub(super) const MOST: usize = 4096;
 /// Longer names are cut here, at a character boundary.
 const LENGTH: usize = 120;
 
@@ -33,6 +33,12 @@ static TABLE: Table = Table {
 
 /// The id of what does not fit any more.
 const OVERFLOW: u32 = MOST as u32;
+static OVERFLOWED: AtomicBool = AtomicBool::new(false);
+
+/// Whether there were more names than the table holds.
+pub(super) fn overflowed() -> bool {
+    OVERFLOWED.load(Ordering::Relaxed)
+}
 
 /// Returns the id of a name: 1 and up; the last id stands for all names beyond the table's size.
 pub(super) fn intern(text: &str) -> u32 {
@@ -53,6 +59,7 @@ pub(super) fn intern(text: &str) -> u32 {
         // At most LENGTH, which fits a byte.
         let mut entry = Name { length: length as u8, bytes: [0; LENGTH] };
         entry.bytes[..length].copy_from_slice(bytes);
+            OVERFLOWED.store(true, Ordering::Relaxed);
         // SAFETY: this place is not visible to readers before `used` is raised, and the lock keeps writers apart.
         unsafe { TABLE.names.get().cast::<Name>().add(used as usize).write(entry) };
         TABLE.used.store(used + 1, Ordering::Release);

@@ -13,7 +13,7 @@ static SUMS: Mutex<[(u32, f64); MOST]> = Mutex::new([(0, 0.0); MOST]);
 pub(super) fn add(name: u32, amount: f64) {
     let mut sums = SUMS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(place) = sums.iter_mut().find(|(known, _)| *known == name || *known == 0)
-        && amount.is_finite()
+        && (place.1 + amount).is_finite()
     {
         *place = (name, place.1 + amount);
     }

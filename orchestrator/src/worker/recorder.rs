@@ -211,7 +211,13 @@ impl Recorder {
         };
         while let Some(counter) = self.counters[..self.counters_used].get_mut(at as usize) {
             if counter.name == name {
-                counter.sum += amount;
+                // A sum that is not finite cannot be written down.
+                let sum = counter.sum + amount;
+                if sum.is_finite() {
+                    counter.sum = sum;
+                } else {
+                    self.not_numbers += 1;
+                }
                 return;
             }
             at = counter.next;

@@ -151,7 +151,15 @@ pub(super) fn collect() -> Collected {
         ));
     }
     if not_numbers > 0 {
-        collected.complaints.push(format!("{not_numbers} additions to counters were NaN or infinite and left out"));
+        collected.complaints.push(format!(
+            "{not_numbers} additions to counters were NaN, infinite, or too much for the sum, and were left out"
+        ));
+    }
+    if names::overflowed() {
+        collected.complaints.push(format!(
+            "more than {} names of scopes and counters: the others are recorded as (unnamed)",
+            names::MOST - 1
+        ));
     }
     if dropped > 0 {
         collected.complaints.push(format!(
@@ -185,7 +193,9 @@ fn merge(into: &mut Vec<ScopeNode>, from: Vec<ScopeNode>) {
 fn add_counters(into: &mut Vec<Counter>, from: Vec<Counter>) {
     for counter in from {
         match into.iter_mut().find(|known| known.name == counter.name) {
-            Some(known) => known.sum += counter.sum,
+            Some(known) if (known.sum + counter.sum).is_finite() => known.sum += counter.sum,
+            // Threads whose sums are too large together: the first one's stands.
+            Some(_) => {}
             None => into.push(counter),
         }
     }
