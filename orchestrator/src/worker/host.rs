@@ -72,6 +72,7 @@ pub(crate) fn take_error() -> String {
     let kept = &state.error[..length.min(ERROR_LIMIT)];
     let mut text: String =
         String::from_utf8_lossy(kept).chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+    text.truncate(text.trim_end().len());
     if length > ERROR_LIMIT {
         text.push_str(&format!(" [... {} bytes cut]", length - ERROR_LIMIT));
     }

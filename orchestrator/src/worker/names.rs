@@ -46,7 +46,12 @@ pub(super) fn intern(text: &str) -> u32 {
     while !text.is_char_boundary(length) {
         length -= 1;
     }
-    let bytes = &text.as_bytes()[..length];
+    // Names are printed on terminals, and one with control characters could do there what it likes.
+    let mut clean = [0; LENGTH];
+    for (place, byte) in clean.iter_mut().zip(&text.as_bytes()[..length]) {
+        *place = if byte.is_ascii_control() { b' ' } else { *byte };
+    }
+    let bytes = &clean[..length];
     while TABLE.lock.swap(true, Ordering::Acquire) {
         std::hint::spin_loop();
     }
@@ -54,12 +59,11 @@ pub(super) fn intern(text: &str) -> u32 {
     let known = (1..=used).find(|&id| name(id) == bytes);
     let id = known.unwrap_or_else(|| {
         if used + 1 >= OVERFLOW {
+            OVERFLOWED.store(true, Ordering::Relaxed);
             return OVERFLOW;
         }
         // At most LENGTH, which fits a byte.
-        let mut entry = Name { length: length as u8, bytes: [0; LENGTH] };
-        entry.bytes[..length].copy_from_slice(bytes);
-            OVERFLOWED.store(true, Ordering::Relaxed);
+        let entry = Name { length: length as u8, bytes: clean };
         // SAFETY: this place is not visible to readers before `used` is raised, and the lock keeps writers apart.
         unsafe { TABLE.names.get().cast::<Name>().add(used as usize).write(entry) };
         TABLE.used.store(used + 1, Ordering::Release);
@@ -95,6 +99,7 @@ mod tests {
         assert_eq!(name(first), b"Forward");
         let long = intern(&"é".repeat(200));
         assert_eq!(text(long), "é".repeat(60));
+        assert_eq!(text(intern("clear\x1b[2J\nscreen")), "clear [2J screen");
         assert_eq!(name(0), b"(unnamed)");
         assert_eq!(name(u32::MAX), b"(unnamed)");
     }
