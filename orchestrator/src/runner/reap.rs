@@ -38,6 +38,11 @@ pub(crate) fn sweep(group: Pid) -> usize {
             return ended.len();
         }
         for pid in left {
+            // One that ended by itself was only waiting to be noticed.
+            let gone = waitpid(Some(pid), WaitOptions::NOHANG).ok().flatten();
+            if gone.is_some_and(|(_, status)| status.terminating_signal() != Some(Signal::KILL.as_raw())) {
+                continue;
+            }
             if !ended.contains(&pid) {
                 ended.push(pid);
             }
