@@ -133,7 +133,13 @@ pub(super) fn prepare(
         // A build may have started a server; that is no plugin's.
         reap::spare_present();
         if let Ok(ready) = &prepared {
-            match describe(ready, mark, interrupt)? {
+            // What takes longer than every job of it may take could not be measured either.
+            let own = scenario.entries.iter().filter(|entry| entry.plugin == *key);
+            let timeout = own
+                .map(|entry| entry.settings.timeout)
+                .max()
+                .map_or(DESCRIBE_TIMEOUT, |longest| longest.min(DESCRIBE_TIMEOUT));
+            match describe(ready, timeout, mark, interrupt)? {
                 Described::Is(description) => {
                     plugins.described.insert(key.clone(), description);
                 }
@@ -154,7 +160,7 @@ enum Described {
 }
 
 /// Asks a plugin what it offers, in a worker that is thrown away.
-fn describe(prepared: &Prepared, mark: &str, interrupt: &Interrupt) -> Result<Described, Failure> {
+fn describe(prepared: &Prepared, timeout: Duration, mark: &str, interrupt: &Interrupt) -> Result<Described, Failure> {
     let request = Request {
         library: prepared.library.clone(),
         pass: Pass::Describe,
@@ -165,8 +171,7 @@ fn describe(prepared: &Prepared, mark: &str, interrupt: &Interrupt) -> Result<De
         clock: crate::measure::clock::ScopeClock::Monotonic,
         shift: Shift::default(),
     };
-    let launch =
-        Launch { request: &request, timeout: DESCRIBE_TIMEOUT, threads: 1, env: &prepared.env, mark, stack: None };
+    let launch = Launch { request: &request, timeout, threads: 1, env: &prepared.env, mark, stack: None };
     let ended = process::run(&launch, interrupt).map_err(|error| Failure::system("cannot start a worker", &error))?;
     let failed = |phase, message: String| {
         Described::Failed(PluginFailure { phase, message: format!("{}: {message}", prepared.path.display()) })
