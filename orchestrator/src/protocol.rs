@@ -4,6 +4,7 @@ use crate::measure::clock::ScopeClock;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// First bytes of a frame: junk that a plugin writes into the descriptor is not taken for an answer.
 const FRAME: [u8; 4] = *b"orcF";
@@ -105,6 +106,31 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
+    /// Whether a pass can end with it.
+    pub(crate) fn answers(&self, pass: Pass) -> bool {
+        matches!(
+            (self, pass),
+            (Self::Failed(_), _)
+                | (Self::Described { .. }, Pass::Describe)
+                | (Self::Profiled(_), Pass::Profile { .. })
+                | (Self::Counted(_), Pass::Count { .. })
+                | (Self::Timed(_), Pass::Time { .. })
+                | (Self::Turned(_), Pass::Pair { .. })
+                | (Self::Sentinel(_), Pass::Sentinel)
+        )
+    }
+
+    /// The time that it says was spent in the plugin.
+    pub(crate) fn measured(&self) -> Duration {
+        let sum = |samples: &[u64]| samples.iter().fold(0, |sum: u64, ns| sum.saturating_add(*ns));
+        Duration::from_nanos(match self {
+            Self::Timed(timing) => sum(&timing.samples_ns).saturating_add(timing.warm_up.ns),
+            Self::Turned(turned) => sum(&turned.samples_ns),
+            Self::Profiled(profile) => profile.run_ns,
+            _ => 0,
+        })
+    }
+
     /// The counts, if this is what it holds.
     pub(crate) fn as_count(&self) -> Option<&Count> {
         match self {
@@ -345,6 +371,7 @@ pub(crate) struct Count {
 
 /// Sent when the plugin has been torn down.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Farewell {
     pub(crate) error: Option<PluginError>,
 }
@@ -373,11 +400,12 @@ pub(crate) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T
 /// Takes the first whole frame out of `buffer`. `None`: not all of it has arrived. Junk is an error.
 pub(crate) fn take<T: DeserializeOwned>(buffer: &mut Vec<u8>) -> io::Result<Option<T>> {
     let Some(head) = buffer.first_chunk::<8>() else { return Ok(None) };
-    let length = frame_length(head).ok_or_else(|| io::Error::other("the plugin wrote into orch's own channel"))?;
+    let length = frame_length(head).ok_or_else(|| io::Error::other("it is no message of orch"))?;
     if buffer.len() < 8 + length {
         return Ok(None);
     }
-    let message = serde_json::from_slice(&buffer[8..8 + length])?;
+    let message = serde_json::from_slice(&buffer[8..8 + length])
+        .map_err(|error| io::Error::other(format!("it is no message of orch ({error})")))?;
     buffer.drain(..8 + length);
     Ok(Some(message))
 }

@@ -254,8 +254,8 @@ fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> Option<Digest> {
         }
     }
     if let Some((one, other)) = differs {
-        warnings.push(format!("output differs between processes: digest {one} and {other}, for example"));
         let [one, other] = [one, other].map(|value| crate::format::shortened(&value.to_string()));
+        warnings.push(format!("output differs between processes: digest {one} and {other}, for example"));
     }
     first
 }

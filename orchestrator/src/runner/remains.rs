@@ -2,12 +2,13 @@
 
 use super::watch::Launch;
 use crate::plugin::elf::{self, CodePlace};
-use crate::protocol::{Farewell, Phase, PluginError, PluginErrorKind, Reply};
+use crate::protocol::{Farewell, Pass, Phase, PluginError, PluginErrorKind, Reply};
 use crate::worker::page::Layout;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 /// Twice what a pipe holds, because one may still be full from setup. A plugin that writes more waits for orch to read,
 /// and that waiting is in its times.
@@ -37,8 +38,10 @@ pub(super) struct Remains<'a> {
     pub(super) page: &'a Layout,
     pub(super) reply: Option<&'a Reply>,
     pub(super) farewell: Option<&'a Farewell>,
-    /// What was wrong with the bytes on its channel.
-    pub(super) junk: Option<&'a str>,
+    /// The phase in which something came over its channel that orch's own code did not send, and what was wrong with it.
+    pub(super) junk: Option<(Phase, &'a str)>,
+    /// How long it lived.
+    pub(super) lived: Duration,
     pub(super) status: ExitStatus,
     pub(super) end: End,
     /// The plugin closed the channel and lived on.
@@ -55,6 +58,10 @@ impl Remains<'_> {
         if self.end == End::Interrupted {
             return Err(PassFailure::Interrupted);
         }
+        if let Some((phase, what)) = self.junk {
+            let message = format!("the plugin wrote into orch's own channel: {what}{}", self.words());
+            return Err(PassFailure::Failed { phase, message });
+        }
         if self.end == End::TimedOut {
             let limit = launch.timeout;
             // Half of a pair's time belongs to the other side.
@@ -69,15 +76,21 @@ impl Remains<'_> {
         if let Some(Farewell { error: Some(error) }) = self.farewell {
             return Err(self.reported(error));
         }
+        if let Some(phase) = self.page.forked.load(Relaxed).checked_sub(1) {
+            let message = "a process that the plugin forked came back from the call: two would have gone on; after a \
+                           fork, the child has to end in exec or _exit"
+                .to_owned();
+            return Err(PassFailure::Failed { phase: Phase::from_number(phase), message });
+        }
         if let Some(signal) = self.status.signal() {
             return Err(self.failed(self.death(signal, launch)));
         }
         match (self.reply, self.farewell) {
             (Some(reply), Some(_)) => {
+                self.believe(reply, launch.request.pass)?;
                 self.output(warnings)?;
                 Ok(reply.clone())
             }
-            _ if self.junk.is_some() => Err(self.failed(format!("{}{}", self.junk.unwrap_or_default(), self.place()))),
             // A worker that cannot send its answer ends with 1 after the plugin's last phase.
             _ if self.closed_channel || (self.status.code() == Some(1) && self.page.phase() == Phase::Destroy) => {
                 Err(self.failed(
@@ -93,6 +106,28 @@ impl Remains<'_> {
                 self.place()
             ))),
         }
+    }
+
+    /// Notices answers that a plugin wrote in the worker's place. It shares the worker's memory: one that knows all of orch
+    /// is not noticed.
+    fn believe(&self, reply: &Reply, pass: Pass) -> Result<(), PassFailure> {
+        let last = match pass {
+            Pass::Describe => Phase::Describe,
+            // No plugin, and so no instance that could end.
+            Pass::Sentinel => Phase::Run,
+            _ => Phase::Destroy,
+        };
+        let (measured, lived) = (reply.measured(), self.lived);
+        let wrong = if !reply.answers(pass) {
+            "it answers another question than the worker was asked".to_owned()
+        } else if self.page.phase() != last {
+            "an answer came before the worker gave one".to_owned()
+        } else if measured > lived {
+            format!("it tells of {measured:.1?} spent in the plugin, by a worker that lived for {lived:.1?}")
+        } else {
+            return Ok(());
+        };
+        Err(self.failed(format!("the plugin wrote into orch's own channel: {wrong}")))
     }
 
     /// Output beyond what a pipe holds fails the pass; less is only said.
@@ -207,6 +242,13 @@ fn signal_name(signal: i32) -> String {
         libc::SIGKILL => "SIGKILL (killed from outside, perhaps for want of memory)",
         libc::SIGTERM => "SIGTERM (somebody ended it)",
         libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ (a file, or memory used as one, grew beyond the memory limit of the job)",
+        libc::SIGALRM => "SIGALRM (a timer that nobody handled)",
+        libc::SIGPIPE => "SIGPIPE (wrote to a pipe that nobody reads)",
+        libc::SIGTRAP => "SIGTRAP (a breakpoint)",
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
         other => return format!("signal {other}"),
     };
     name.to_owned()

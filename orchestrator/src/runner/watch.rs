@@ -22,6 +22,8 @@ const GRACE: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(50);
 /// How much of a plugin's output is kept: its last words.
 const TAIL: usize = 4 << 10;
+/// Reads that follow each other without a look at the clock: a plugin may write for ever.
+const READS: usize = 64;
 /// A variable of which only the length matters: the environment lies above the stack.
 const STACK: &str = "ORCH_STACK";
 
@@ -100,7 +102,14 @@ pub(super) struct Watch {
     pidfd: OwnedFd,
     channel: UnixStream,
     incoming: Vec<u8>,
+    /// The phase in which the first bytes came over the channel.
+    heard: Option<Phase>,
+    /// What was wrong with bytes that orch's own code did not send.
     junk: Option<String>,
+    /// When it was spawned.
+    begun: Instant,
+    /// How long it lived.
+    lived: Duration,
     /// When the other end of the channel was closed.
     hung_up: Option<Instant>,
     /// It was closed well before the worker was gone.
@@ -137,7 +146,8 @@ impl Output {
     /// Reads what is there, without waiting.
     fn drain(&mut self, while_measuring: bool) {
         let mut buffer = [0u8; 16 << 10];
-        while let Some(pipe) = &self.pipe {
+        for _ in 0..READS {
+            let Some(pipe) = &self.pipe else { return };
             match rustix::io::read(pipe, &mut buffer) {
                 Ok(0) => self.pipe = None,
                 Ok(count) => {
@@ -159,8 +169,12 @@ impl Output {
     /// The last line that says something; notes on how to get a backtrace do not.
     fn last_words(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.tail);
-        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("note: "))?;
-        let clean: String = line.chars().filter(|c| !c.is_control()).take(300).collect();
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("note: "));
+        let line = lines.next_back()?;
+        // C++ says what was thrown in the line before.
+        let before = lines.next_back().filter(|_| line.starts_with("what():")).unwrap_or_default();
+        let words = format!("{before} {line}");
+        let clean: String = words.trim().chars().filter(|c| !c.is_control()).take(300).collect();
         (!clean.is_empty()).then_some(clean)
     }
 }
@@ -168,7 +182,8 @@ impl Output {
 impl Watch {
     /// Spawns a worker; its time begins now.
     pub(super) fn spawn(launch: &Launch) -> io::Result<Self> {
-        let deadline = Instant::now() + launch.timeout;
+        let begun = Instant::now();
+        let deadline = begun + launch.timeout;
         let (page, page_file) = Page::create()?;
         let (channel, theirs) = UnixStream::pair()?;
         channel.set_nonblocking(true)?;
@@ -186,7 +201,10 @@ impl Watch {
             pidfd,
             channel,
             incoming: Vec::new(),
+            heard: None,
             junk: None,
+            begun,
+            lived: Duration::ZERO,
             hung_up: None,
             closed_channel: false,
             ready: None,
@@ -290,6 +308,7 @@ impl Watch {
             // A process that ends closes its files a moment before it is gone.
             self.closed_channel = self.hung_up.is_some_and(|at| at.elapsed() > MOMENT);
             self.status = Some(self.child.wait()?);
+            self.lived = self.begun.elapsed();
             // What the process wrote last is still in the pipes.
             self.read();
         }
@@ -329,7 +348,8 @@ impl Watch {
             page: self.page.get(),
             reply: self.reply.as_ref(),
             farewell: self.farewell.as_ref(),
-            junk: self.junk.as_deref(),
+            junk: self.heard.zip(self.junk.as_deref()),
+            lived: self.lived,
             closed_channel: self.closed_channel,
             status: self.status.unwrap_or_default(),
             end: self.end,
@@ -350,13 +370,16 @@ impl Watch {
         self.stdout.drain(measuring);
         self.stderr.drain(measuring);
         let mut buffer = [0u8; 16 << 10];
-        loop {
+        for _ in 0..READS {
             match self.channel.read(&mut buffer) {
                 Ok(0) => {
                     self.hung_up.get_or_insert_with(Instant::now);
                     break;
                 }
-                Ok(count) if self.junk.is_none() => self.incoming.extend_from_slice(&buffer[..count]),
+                Ok(count) if self.junk.is_none() => {
+                    self.heard.get_or_insert(self.page.get().phase());
+                    self.incoming.extend_from_slice(&buffer[..count]);
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break,
@@ -365,6 +388,10 @@ impl Watch {
         if let Err(error) = self.parse() {
             self.junk = Some(error.to_string());
             self.incoming.clear();
+            // Whatever it will still say cannot be believed.
+            if self.kill_at.is_none() && !self.is_over() {
+                self.stop(End::Gone);
+            }
         }
     }
 
@@ -380,6 +407,9 @@ impl Watch {
         }
         if self.reply.is_some() && self.farewell.is_none() {
             self.farewell = protocol::take(&mut self.incoming)?;
+        }
+        if self.farewell.is_some() && !self.incoming.is_empty() {
+            return Err(io::Error::other("it came after the end"));
         }
         Ok(())
     }

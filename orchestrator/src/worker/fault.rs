@@ -12,8 +12,16 @@ const STACK: usize = 64 << 10;
 /// A fault this close to the stack pointer is a stack that ran out.
 const NEAR: u64 = 64 << 10;
 
-const FATAL: [c_int; 7] =
-    [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT, libc::SIGTERM, libc::SIGSYS];
+const FATAL: [c_int; 8] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+    libc::SIGABRT,
+    libc::SIGTERM,
+    libc::SIGSYS,
+    libc::SIGXFSZ,
+];
 
 /// Installs the handlers on a stack of their own. `page` stays mapped until the process ends.
 pub(super) fn install(page: &'static Layout) {
@@ -58,7 +66,7 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
     }
     // The handler was reset when it was entered, so a fault repeats itself and ends the process by its own signal.
     // Signals that somebody sent do not repeat themselves.
-    if matches!(signal, libc::SIGTERM | libc::SIGSYS) {
+    if matches!(signal, libc::SIGTERM | libc::SIGSYS | libc::SIGXFSZ) {
         // SAFETY: raise is async-signal-safe.
         unsafe { libc::raise(signal) };
     }

@@ -3,6 +3,8 @@
 //! `orch` starts it as itself with one hidden argument. Standard input is the socket to `orch`; it is moved away
 //! before any plugin code runs.
 
+mod alone;
+mod bottom;
 mod fault;
 mod host;
 mod library;
@@ -31,6 +33,15 @@ pub(crate) const MARK: &str = "ORCH_WORKER";
 
 /// Serves one request and ends the process without running the plugin's exit handlers.
 pub(crate) fn main() -> ! {
+    // Nothing catches a panic of the worker's own: see `bottom`.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("orch worker: a defect of orch: {panic}");
+        std::process::abort();
+    }));
+    bottom::bottom(work)
+}
+
+extern "C-unwind" fn work() -> ! {
     let code = match serve() {
         Ok(()) => 0,
         Err(error) => {
@@ -55,6 +66,7 @@ fn serve() -> io::Result<()> {
         return Err(io::Error::other("no memory for the tables of the counting allocator"));
     }
     host::become_driver();
+    alone::note();
     fault::install(page);
     limit_memory(request.memory)?;
     let (reply, farewell) = attend(&request, Stage { page, common: common.as_ref() }, &mut channel);
@@ -112,7 +124,8 @@ struct Stage<'a> {
 impl Stage<'_> {
     fn run(&self, request: &Request, line: &mut Line) -> Result<(), PluginError> {
         if request.pass == Pass::Sentinel {
-            line.answer(&Reply::Sentinel(passes::sentinel()));
+            let reading = self.phase(Phase::Run, || Ok(passes::sentinel()))?;
+            line.answer(&Reply::Sentinel(reading));
             return Ok(());
         }
         let host = host::table(recording_of(request.pass));
@@ -188,7 +201,9 @@ impl Stage<'_> {
     fn phase<T>(&self, phase: Phase, act: impl FnOnce() -> Result<T, CallError>) -> Result<T, PluginError> {
         self.page.enter(phase);
         host::forget_error();
-        act().map_err(|error| PluginError {
+        let done = act();
+        alone::check(self.page);
+        done.map_err(|error| PluginError {
             phase: if error.kind == PluginErrorKind::Load && phase != Phase::Describe { Phase::Load } else { phase },
             kind: error.kind,
             message: error.message,
@@ -242,7 +257,8 @@ fn open_channel() -> io::Result<(UnixStream, Page, Option<Page>)> {
 /// What the worker itself still allocates once the limit is set.
 const OWN_MEMORY: u64 = 4 << 20;
 
-/// Limits address space and data to what is mapped now plus `bytes`.
+/// Limits address space and data to what is mapped now plus `bytes`, and files to as many: one in memory (memfd, tmpfs)
+/// takes memory that no other limit counts. Where none of these helps, the system ends this process first.
 fn limit_memory(bytes: u64) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let statm = std::fs::read_to_string("/proc/self/statm")?;
@@ -253,6 +269,10 @@ fn limit_memory(bytes: u64) -> io::Result<()> {
         let limit = getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted));
         setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
     }
+    let limit = getrlimit(Resource::Fsize).maximum.map_or(bytes, |most| most.min(bytes));
+    setrlimit(Resource::Fsize, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    // Some containers do not let anybody write there.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     Ok(setrlimit(Resource::Core, none)?)
 }

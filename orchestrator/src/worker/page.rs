@@ -21,6 +21,8 @@ pub(crate) struct Layout {
     pub(crate) instruction: AtomicU64,
     /// The fault lies next to the stack pointer.
     pub(crate) near_stack: AtomicU32,
+    /// One more than the phase in which a process that the plugin forked came back from its call; 0 if none did.
+    pub(crate) forked: AtomicU32,
     /// Size of the last allocation that was refused.
     pub(crate) refused: AtomicU64,
     /// Of the page that two workers share: the place in their common order that is next.

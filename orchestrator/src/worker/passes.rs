@@ -1,5 +1,6 @@
 //! The three measuring passes: profile, count, time. Nothing of ours allocates or logs inside them.
 
+use super::alone;
 use super::library::{CallError, LiveInstance};
 use super::page::Layout;
 use super::scopes;
@@ -82,6 +83,7 @@ pub(super) fn count(
         counting::restart_peak();
         let (live, everyone, driver) = (counting::live_bytes(), counting::everyone(), counting::driver());
         instance.run(1)?;
+        alone::check(page);
         let window = counting::everyone().since(everyone);
         let own = counting::driver().since(driver);
         let each = (window.allocations, window.bytes);
@@ -205,6 +207,7 @@ pub(super) fn sample(instance: &mut LiveInstance, page: &Layout, iterations: u64
     let result = instance.run(iterations);
     let elapsed = start.elapsed();
     page.iteration.fetch_add(iterations - 1, Relaxed);
+    alone::check(page);
     result?;
     Ok(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
