@@ -96,7 +96,7 @@ pub(crate) fn end_document() -> Result<String, String> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     let bytes = state.document.take().unwrap_or_default();
     if state.overflow {
-        return Err(format!("the document is longer than {DOCUMENT_LIMIT} bytes"));
+        return Err(format!("the document is longer than {}", crate::format::bytes(DOCUMENT_LIMIT as f64)));
     }
     String::from_utf8(bytes).map_err(|error| format!("the document is not UTF-8: {error}"))
 }
