@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{Project, crate_of, job, marked_processes};
+use support::{PLACES, Project, crate_of, job, marked_processes, told};
 
 /// The scenario of the repository, with the plugin where this test finds it and a variable to recognise processes by.
 fn scenario(project: &Project) -> String {
@@ -39,35 +39,10 @@ fn every_fault_is_told_and_harms_nobody_else() {
     assert_eq!(marked_processes(&mark), Vec::<i32>::new(), "no process is left");
 
     insta::with_settings!({ filters => [
-        (r"plugin\+0x[0-9a-f]+", "plugin+OFFSET"),
+        PLACES,
         (r"digest \d+ and \d+", "digest N and M"),
     ]}, {
-        insta::assert_snapshot!("faults", told(&record));
+        let text: String = told(&record).iter().map(|(id, line)| format!("{id}: {line}\n")).collect();
+        insta::assert_snapshot!("faults", text);
     });
-}
-
-/// What the user is told of each job that has something to tell.
-fn told(record: &serde_json::Value) -> String {
-    let mut text = String::new();
-    for job in record["jobs"].as_array().unwrap() {
-        let id = job["id"].as_str().unwrap();
-        if job["outcome"] != "measured" {
-            let part = |name: &str| job[name].as_str().unwrap_or("-").to_owned();
-            text.push_str(&format!("{id}: {} in {}: {}\n", part("outcome"), part("phase"), part("message")));
-        }
-        for warning in job["warnings"].as_array().unwrap() {
-            let warning = warning.as_str().unwrap();
-            // How busy the machine is, is no business of this test, nor in which iteration a thread comes to allocate.
-            let machine = [
-                "of the samples took more",
-                "samples in",
-                "its processes differ",
-                "iterations differ in their allocations",
-            ];
-            if !machine.iter().any(|words| warning.contains(words)) {
-                text.push_str(&format!("{id}: warning: {warning}\n"));
-            }
-        }
-    }
-    text
 }

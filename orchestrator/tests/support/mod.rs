@@ -91,11 +91,18 @@ impl Project {
     /// Compiles a C plugin from source and returns its path.
     pub fn c_plugin(&self, name: &str, source: &str) -> PathBuf {
         let c = self.write(&format!("{name}.c"), source);
+        self.compiled("cc", name, &c, &workspace().join("plugins/sdk/include"), &[])
+    }
+
+    /// Compiles a plugin from a file, with a compiler and the folder of a header, and returns its path.
+    pub fn compiled(&self, compiler: &str, name: &str, source: &Path, include: &Path, more: &[&str]) -> PathBuf {
         let out = self.path().join(format!("lib{name}.so"));
-        let built = std::process::Command::new("cc")
-            .args(["-O1", "-g", "-shared", "-fPIC", "-w", "-I"])
-            .arg(workspace().join("plugins/sdk/include"))
-            .arg(&c)
+        let built = std::process::Command::new(compiler)
+            .args(["-O1", "-g", "-shared", "-fPIC", "-w", "-pthread"])
+            .args(more)
+            .arg("-I")
+            .arg(include)
+            .arg(source)
             .arg("-o")
             .arg(&out)
             .status()
@@ -132,6 +139,34 @@ pub fn crate_of(plugin: &str) -> String {
 pub fn job<'a>(record: &'a Value, id: &str) -> &'a Value {
     let jobs = record["jobs"].as_array().unwrap();
     jobs.iter().find(|job| job["id"] == id).unwrap_or_else(|| panic!("no job {id}"))
+}
+
+/// A file of `tests/fixtures`.
+pub fn fixture(name: &str) -> PathBuf {
+    workspace().join("orchestrator/tests/fixtures").join(name)
+}
+
+/// What of a message differs from build to build: where in a plugin something happened.
+pub const PLACES: (&str, &str) = (r"(?:[\w./-]+:\d+(?::\d+)?, )?plugin\+0x[0-9a-f]+", "plugin+OFFSET");
+
+/// What the user is told of each job that has something to tell, but how busy the machine is.
+pub fn told(record: &Value) -> Vec<(String, String)> {
+    let machine =
+        ["of the samples took more", "samples in", "its processes differ", "iterations differ in their allocations"];
+    let mut lines = Vec::new();
+    for job in record["jobs"].as_array().unwrap() {
+        let part = |name: &str| job[name].as_str().unwrap_or("-").to_owned();
+        if job["outcome"] != "measured" {
+            lines.push((part("id"), format!("{} in {}: {}", part("outcome"), part("phase"), part("message"))));
+        }
+        for warning in job["warnings"].as_array().unwrap() {
+            let warning = warning.as_str().unwrap();
+            if !machine.iter().any(|words| warning.contains(words)) {
+                lines.push((part("id"), format!("warning: {warning}")));
+            }
+        }
+    }
+    lines
 }
 
 /// Processes that carry a worker's mark and descend from `pid` or were left behind by it.
