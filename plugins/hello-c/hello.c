@@ -20,6 +20,7 @@ static orch_status fail(const orch_host *host, orch_status status, const char *t
 }
 
 static orch_status describe(const orch_host *host) {
+  if (!ORCH_HOST_HAS(host, get_extension)) return ORCH_ERR; /* the last field of 1.0, and this plugin needs no later one */
   host->write(host, ORCH_STR(
     "{\"plugin\": \"hello-c\", \"version\": \"0.1.0\", \"workloads\": [{"
     " \"id\": \"sum\", \"about\": \"Adds n numbers\", \"iteration\": \"n additions, one allocation\","
@@ -47,6 +48,7 @@ static int read_n(orch_str params, size_t *n) {
 }
 
 static orch_status create(const orch_host *host, orch_str workload, orch_str params, orch_instance **out) {
+  if (!ORCH_HOST_HAS(host, get_extension)) return ORCH_ERR;
   if (workload.len != 3 || memcmp(workload.ptr, "sum", 3) != 0)
     return fail(host, ORCH_ERR_UNKNOWN_WORKLOAD, "hello-c has one workload, 'sum'");
   size_t n;

@@ -137,6 +137,12 @@ struct orch_host {
   const void *(*get_extension)(const orch_host *host, const char *id);
 };
 
+/* Whether a host is of this major version, and its version of orch_host has a field. True of all fields of 1.0 and every host
+ * of version 1; a plugin that uses a field of a later minor version asks first, because the host may be older. */
+#define ORCH_HOST_HAS(host, field)           \
+  ((host)->abi_major == ORCH_ABI_MAJOR && \
+   (host)->struct_size >= offsetof(orch_host, field) + sizeof((host)->field))
+
 /* What a plugin exports as the constant data symbol orch_plugin_v1. The first 16 bytes hold no pointer: the host reads
  * them from the file, and refuses a wrong magic or major version before any code of the plugin runs. */
 typedef struct {

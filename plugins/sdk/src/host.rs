@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// Null until the first `describe` or `create`, and in unit tests of a library that has no host.
 static HOST: AtomicPtr<Host> = AtomicPtr::new(std::ptr::null_mut());
 
+/// Size of the host's table in version 1.0, up to its last field.
+const VERSION_1_0: usize = std::mem::offset_of!(Host, get_extension) + size_of::<usize>();
+
 /// A host that has been checked to be of this ABI.
 #[derive(Clone, Copy)]
 pub(crate) struct HostRef(&'static Host);
@@ -30,13 +33,16 @@ pub(crate) fn current() -> Option<HostRef> {
 }
 
 impl HostRef {
-    /// Refuses null and a host of another major version.
+    /// Refuses null, a host of another major version, and one that lacks a field of version 1.0. A field that a later minor
+    /// version appends needs a look at `struct_size` of its own before it is used.
     ///
     /// # Safety
     /// `host` is null or points to a [`Host`] that stays valid for the rest of the process, as the ABI promises.
     pub(crate) unsafe fn new(host: *const Host) -> Option<Self> {
         // SAFETY: the caller's promise.
-        unsafe { host.as_ref() }.filter(|host| host.abi_major == abi::ABI_MAJOR).map(Self)
+        unsafe { host.as_ref() }
+            .filter(|host| host.abi_major == abi::ABI_MAJOR && host.struct_size as usize >= VERSION_1_0)
+            .map(Self)
     }
 
     pub(crate) fn set_error(self, text: &str) {

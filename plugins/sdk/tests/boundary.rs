@@ -401,6 +401,29 @@ fn a_host_of_another_version_is_refused() {
     assert_eq!(unsafe { describe(other) }, abi::ERR);
     // SAFETY: a null host is refused before it is used.
     assert_eq!(unsafe { describe(std::ptr::null()) }, abi::ERR);
+    let small = Box::leak(Box::new(abi::Host { struct_size: 79, ..support::HOST_TEMPLATE }));
+    // SAFETY: as above.
+    assert_eq!(unsafe { describe(small) }, abi::ERR);
     drop(driver);
     assert_eq!(take(), support::Heard::default());
+}
+
+/// A later minor version of orch: its table is longer, and what this SDK does not know is left alone.
+#[test]
+fn a_host_of_a_newer_minor_version_is_taken() {
+    #[repr(C)]
+    struct Newer {
+        known: abi::Host,
+        later: [usize; 4],
+    }
+    let driver = Driver::new(&table::orch_plugin_v1);
+    let describe = table::orch_plugin_v1.describe.expect("required");
+    let known =
+        abi::Host { struct_size: size_of::<Newer>() as u32, abi_minor: abi::ABI_MINOR + 1, ..support::HOST_TEMPLATE };
+    let newer = Box::leak(Box::new(Newer { known, later: [1; 4] }));
+    // SAFETY: the host is leaked, so it outlives the process.
+    assert_eq!(unsafe { describe(&raw const newer.known) }, abi::OK);
+    assert_eq!(newer.later, [1; 4]);
+    drop(driver);
+    assert!(take().document.contains("workloads"));
 }
