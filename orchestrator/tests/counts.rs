@@ -54,19 +54,25 @@ fn counts_equal_valgrinds() {
 plugins:
   hello: {{ dir: '{}', build: 'cc -O2 -shared -fPIC -I\"$ORCH_INCLUDE\" hello.c -o \"$ORCH_OUT\"' }}
   kernels: {{ crate: '{}', cpu: x86-64-v3 }}
+  counted: {{ dir: '{}', build: 'c++ -std=c++17 -O1 -shared -fPIC -I\"$ORCH_INCLUDE\" counted.cpp -o \"$ORCH_OUT\"' }}
+  faulty: {{ crate: '{}', cpu: x86-64-v3 }}
 workloads:
   - workload: hello/sum
   - {{ id: allocating, workload: kernels/in_place, params: {{ form: allocating, pool: 'off', adds: 50 }} }}
   - {{ id: passes, workload: kernels/layer_norm, params: {{ form: passes, pool: 'off' }} }}
   - {{ id: matmul, workload: kernels/matmul, params: {{ m: 33, n: 17, k: 9, pool: 'off' }} }}
   - {{ id: pooled, workload: kernels/matmul, params: {{ m: 33, n: 17, k: 9, pool: 'on' }} }}
+  - workload: counted/containers
+  - workload: faulty/c_library
 ",
         workspace().join("plugins/hello-c").display(),
-        crate_of("kernels")
+        crate_of("kernels"),
+        workspace().join("orchestrator/tests/fixtures").display(),
+        crate_of("faulty")
     );
     let (record, ran) = project.record(&scenario);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    for id in ["sum", "allocating", "passes", "matmul", "pooled"] {
+    for id in ["sum", "allocating", "passes", "matmul", "pooled", "containers", "c_library"] {
         let job = job(&record, id);
         let ours = &job["allocations"];
         assert_eq!(ours["exact"], true, "{id}");

@@ -24,6 +24,7 @@ export_plugin!(
     Faulty<lasts::ForksDaemon>,
     Faulty<memory::TakesAll>,
     memory::Leak,
+    memory::CLibrary,
     memory::Pool,
     Faulty<output::Noise>,
     output::Nondeterministic,

@@ -2,6 +2,7 @@
 
 use crate::trigger::fault;
 use orch_sdk::prelude::*;
+use std::ffi::c_uint;
 use std::hint::black_box;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -65,6 +66,44 @@ impl Workload for Leak {
         scope!("faulty");
         std::mem::forget(black_box(vec![1_u8; self.0]));
         Ok(())
+    }
+}
+
+#[derive(Params)]
+pub struct PiecesParams {
+    /// Pieces of text
+    #[param(default = 20, range = 1..=100_000)]
+    n: u32,
+}
+
+/// Does nothing wrong, but all of its allocations happen in a C library.
+pub struct CLibrary {
+    pieces: u32,
+    length: u64,
+}
+
+unsafe extern "C" {
+    /// Length of the longest of some texts that it makes, joins and frees; 0 if there is no memory.
+    safe fn pieces_join(pieces: c_uint) -> u64;
+}
+
+impl Workload for CLibrary {
+    const ID: &'static str = "c_library";
+    const ABOUT: &'static str = "Joins n texts in a C library that allocates, and behaves well";
+    type Params = PiecesParams;
+
+    fn create(params: PiecesParams) -> Result<Self> {
+        Ok(Self { pieces: params.n, length: 0 })
+    }
+
+    fn run(&mut self) -> Result<()> {
+        scope!("join");
+        self.length = pieces_join(self.pieces);
+        if self.length == 0 { Err(Error::msg("the C library found no memory")) } else { Ok(()) }
+    }
+
+    fn digest(&mut self) -> Result<Option<Digest>> {
+        Ok(Some(Digest::integer(self.length)))
     }
 }
 
