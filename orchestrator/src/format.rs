@@ -121,6 +121,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(shortened("as it is"), "as it is");
+        let cut = shortened(&"é".repeat(100));
+        assert_eq!(cut, format!("{}... (200 bytes)", "é".repeat(80)));
+    }
+
+    #[test]
     fn quantities_have_three_digits_and_a_fitting_unit() {
         for (ns, text) in [
             (0.0, "0 ns"),

@@ -10,8 +10,22 @@ use std::sync::{Mutex, PoisonError};
 
 /// A longer error text is cut; the beginning says what happened.
 const ERROR_LIMIT: usize = 4 << 10;
-/// A longer document is refused.
-const DOCUMENT_LIMIT: usize = 16 << 20;
+/// What a plugin writes in a call, and how much of it is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Document {
+    Description,
+    /// Every pass of every job has one, and orch keeps them all.
+    Digest,
+}
+
+impl Document {
+    fn limit(self) -> usize {
+        match self {
+            Self::Description => 16 << 20,
+            Self::Digest => 64 << 10,
+        }
+    }
+}
 
 /// What callbacks leave behind. A mutex because callbacks come from any thread; never locked on a hot path.
 struct State {
@@ -20,11 +34,17 @@ struct State {
     /// Bytes that the plugin passed, of which the first ERROR_LIMIT were kept.
     error_length: usize,
     document: Option<Vec<u8>>,
+    kind: Document,
     overflow: bool,
 }
 
-static STATE: Mutex<State> =
-    Mutex::new(State { error: [0; ERROR_LIMIT], error_length: 0, document: None, overflow: false });
+static STATE: Mutex<State> = Mutex::new(State {
+    error: [0; ERROR_LIMIT],
+    error_length: 0,
+    document: None,
+    kind: Document::Description,
+    overflow: false,
+});
 
 thread_local! {
     /// Whether this is the thread that calls the plugin.
@@ -85,9 +105,10 @@ pub(crate) fn forget_error() {
 }
 
 /// Opens the document that `write` appends to.
-pub(crate) fn begin_document() {
+pub(crate) fn begin_document(kind: Document) {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     state.document = Some(Vec::new());
+    state.kind = kind;
     state.overflow = false;
 }
 
@@ -96,7 +117,11 @@ pub(crate) fn end_document() -> Result<String, String> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     let bytes = state.document.take().unwrap_or_default();
     if state.overflow {
-        return Err(format!("the document is longer than {}", crate::format::bytes(DOCUMENT_LIMIT as f64)));
+        let limit = crate::format::bytes(state.kind.limit() as f64);
+        return Err(match state.kind {
+            Document::Description => format!("the document is longer than {limit}"),
+            Document::Digest => format!("the digest is longer than {limit}; write a checksum of the output instead"),
+        });
     }
     String::from_utf8(bytes).map_err(|error| format!("the document is not UTF-8: {error}"))
 }
@@ -144,8 +169,9 @@ unsafe extern "C" fn log(_: *const Host, level: u32, text: Str) {
 unsafe extern "C" fn write(_: *const Host, text: Str) {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     let text = bytes(text);
+    let limit = state.kind.limit();
     if let Some(document) = &mut state.document {
-        if document.len() + text.len() > DOCUMENT_LIMIT {
+        if document.len() + text.len() > limit {
             state.overflow = true;
         } else {
             document.extend_from_slice(text);

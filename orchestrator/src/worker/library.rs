@@ -56,7 +56,7 @@ impl LoadedPlugin {
     /// Asks the plugin for its describe document.
     pub(crate) fn describe(&self) -> Result<String, CallError> {
         let describe = required(self.table.describe, "describe")?;
-        host::begin_document();
+        host::begin_document(host::Document::Description);
         // SAFETY: the function comes from a checked table and gets the host table, which lives for ever.
         check(unsafe { describe(self.host) })?;
         host::end_document().map_err(CallError::load)
@@ -153,7 +153,7 @@ impl LiveInstance<'_> {
     /// The digest document; empty if the plugin has none.
     pub(crate) fn digest(&mut self) -> Result<String, CallError> {
         let Some(digest) = self.digest else { return Ok(String::new()) };
-        host::begin_document();
+        host::begin_document(host::Document::Digest);
         // SAFETY: as for setup, and the host table lives for ever.
         check(unsafe { digest(self.instance, self.plugin.host) })?;
         host::end_document().map_err(|message| CallError { kind: PluginErrorKind::Error, message })

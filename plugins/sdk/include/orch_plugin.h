@@ -137,8 +137,8 @@ struct orch_host {
   const void *(*get_extension)(const orch_host *host, const char *id);
 };
 
-/* Whether a host is of this major version, and its version of orch_host has a field. True of all fields of 1.0 and every host
- * of version 1; a plugin that uses a field of a later minor version asks first, because the host may be older. */
+/* Whether a host is of this major version and its version of orch_host has a field. True of every host of version 1 for the
+ * fields of 1.0; a plugin that uses a field of a later minor version asks first, because the host may be older. */
 #define ORCH_HOST_HAS(host, field)           \
   ((host)->abi_major == ORCH_ABI_MAJOR && \
    (host)->struct_size >= offsetof(orch_host, field) + sizeof((host)->field))
@@ -200,8 +200,8 @@ typedef struct {
   /* Writes {"value": number | text, "score"?: number, "tolerance"?: number} with host->write, or nothing if this instance
    * has no digest. Called after reset and exactly one iteration, untimed. Two outputs agree if their values are equal;
    * numbers also if |a - b| <= tolerance * max(1, |a|, |b|). With a score, the scores are judged in that way, and a value
-   * that differs while they agree is a warning. Numbers are finite. A status other than ORCH_OK says that the output
-   * is wrong. */
+   * that differs while they agree is a warning. Numbers are finite. No more than 64 KiB are taken. A status other than
+   * ORCH_OK says that the output is wrong. */
   orch_status (*digest)(orch_instance *self, const orch_host *host);
 } orch_digest;
 
