@@ -128,7 +128,7 @@ pub(crate) struct Settings {
     /// Limit of one worker process from spawn to result, such as `60s`.
     #[schemars(extend("x-expected" = "a duration, such as 60s"))]
     pub(crate) timeout: Option<String>,
-    /// Memory of one worker process, such as `2GiB`.
+    /// Memory of one worker process, and size of the largest file that it may write, such as `2GiB`.
     #[schemars(extend("x-expected" = "a size, such as 2GiB"))]
     pub(crate) memory: Option<String>,
     /// CPUs of a worker process.
@@ -175,7 +175,7 @@ pub(crate) struct Workload {
     /// Limit of one worker process from spawn to result, such as `60s`.
     #[schemars(extend("x-expected" = "a duration, such as 60s"))]
     pub(crate) timeout: Option<String>,
-    /// Memory of one worker process, such as `2GiB`.
+    /// Memory of one worker process, and size of the largest file that it may write, such as `2GiB`.
     #[schemars(extend("x-expected" = "a size, such as 2GiB"))]
     pub(crate) memory: Option<String>,
     /// CPUs of a worker process.
