@@ -142,9 +142,11 @@ fn the_worst_of_plugins_cannot_hurt_the_run() {
     let mut text = String::new();
     for (id, line) in told(&record) {
         let line = if busy.contains(&id.as_str()) { without_numbers(&line) } else { line };
-        // Whether a daemon's output came before the worker's end is a matter of time too.
-        if id != "spewing_daemon" || !line.contains("warning: the plugin wrote") {
-            text.push_str(&format!("{id}: {line}\n"));
+        // How much of a daemon's output came before the worker's end is a matter of time too.
+        let line = format!("{id}: {line}\n");
+        // Two passes may have told the same with other numbers.
+        if (id != "spewing_daemon" || !line.contains("wrote")) && !text.contains(&line) {
+            text.push_str(&line);
         }
     }
     insta::with_settings!({ filters => [
@@ -154,8 +156,6 @@ fn the_worst_of_plugins_cannot_hurt_the_run() {
         (r"its last words: (free|malloc|double free|munmap_chunk|corrupted).*", "its last words: [of the C library]"),
         (r"jjjj+", "jjj"),
         (r"grew by [0-9.]+ MiB", "grew by N MiB"),
-        (r#"digest "[a-z]+"#, r#"digest "xxx"#),
-        (r#"and "[a-z]+"#, r#"and "yyy"#),
         (r"failed in (run|warm_up): the plugin wrote into orch's own channel: an answer", "failed in PHASE: the plugin wrote into orch's own channel: an answer"),
     ]}, {
         insta::assert_snapshot!("zoo", text);
