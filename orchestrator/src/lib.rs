@@ -26,7 +26,9 @@ mod runner;
 mod scenario;
 pub mod search;
 mod sentinel;
+mod starter;
 mod versus;
+mod vetting;
 mod worker;
 
 use std::process::ExitCode;

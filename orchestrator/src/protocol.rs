@@ -1,5 +1,13 @@
 //! What `orch` and its worker processes say to each other: one request, one reply, one farewell, as framed JSON.
 
+mod checked;
+mod measured;
+
+pub(crate) use checked::{Checked, Work};
+pub(crate) use measured::{
+    Count, Counter, Go, Profile, Reading, Ready, ScopeNode, Timing, Turned, Usage, WarmUp, WarmUpEnd,
+};
+
 use crate::measure::clock::ScopeClock;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io::{self, Read, Write};
@@ -26,6 +34,19 @@ pub(crate) struct Request {
     pub(crate) clock: ScopeClock,
     /// Where the plugin's memory begins, so that both workers of a pair have it in the same place.
     pub(crate) shift: Shift,
+    /// What the sandbox lets through; none: there is no sandbox.
+    pub(crate) sandbox: Option<Grants>,
+}
+
+/// What a sandboxed worker may use besides what every program needs. Everything exists, and paths are absolute.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Grants {
+    /// Files and folders that it may read and execute.
+    pub(crate) read: Vec<PathBuf>,
+    /// Those that it may also write.
+    pub(crate) write: Vec<PathBuf>,
+    /// The folder that it has for itself, gone after its end.
+    pub(crate) scratch: Option<PathBuf>,
 }
 
 /// How far a worker moves its heap and its mappings before it loads the plugin.
@@ -66,6 +87,13 @@ pub(crate) enum Pass {
     },
     /// Reads the sentinel kernels; no plugin is loaded.
     Sentinel,
+    /// The life of an instance, for `orch plugin check`.
+    Check {
+        /// Also compares calls of `run` with each other.
+        thorough: bool,
+        /// So many instances, one after the other; what is answered is of the last one.
+        lives: u32,
+    },
     /// Samples in turns with another worker: answers `Ready`, gets `Go`, answers `Turned`.
     Pair {
         /// A sample lasts at least this long, unless one iteration does.
@@ -82,6 +110,7 @@ impl Pass {
             Self::Profile { .. } => "profile",
             Self::Count { .. } => "count",
             Self::Time { .. } => "timing",
+            Self::Check { .. } => "check",
             Self::Pair { .. } => "paired timing",
             Self::Sentinel => "sentinel",
         }
@@ -98,6 +127,7 @@ pub(crate) enum Reply {
     Profiled(Profile),
     Counted(Count),
     Timed(Timing),
+    Checked(Checked),
     /// A worker of a pair is warm and waits for its turns; another reply follows.
     Ready(Ready),
     Turned(Turned),
@@ -117,6 +147,7 @@ impl Reply {
                 | (Self::Timed(_), Pass::Time { .. })
                 | (Self::Turned(_), Pass::Pair { .. })
                 | (Self::Sentinel(_), Pass::Sentinel)
+                | (Self::Checked(_), Pass::Check { .. })
         )
     }
 
@@ -217,156 +248,6 @@ impl Phase {
             Self::Destroy => "destroy",
         }
     }
-}
-
-/// One process's timed samples.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Timing {
-    /// The digest document as the plugin wrote it; empty if it has none.
-    pub(crate) digest: String,
-    /// Iterations in each sample.
-    pub(crate) iterations: u64,
-    /// Durations of the samples, in the order they were taken.
-    pub(crate) samples_ns: Vec<u64>,
-    pub(crate) warm_up: WarmUp,
-    pub(crate) usage: Usage,
-    /// Smallest step of the clock on this machine.
-    pub(crate) resolution_ns: u64,
-}
-
-/// One worker of a pair before its first turn.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Ready {
-    pub(crate) digest: String,
-    /// Iterations that make a sample long enough.
-    pub(crate) iterations: u64,
-    /// Median over the last window of warming up.
-    pub(crate) iteration_ns: f64,
-    /// Where its stack is: the same on both sides, unless the system insists on random addresses.
-    pub(crate) stack: u64,
-    pub(crate) warm_up: WarmUp,
-}
-
-/// What both workers of a pair are told when they are ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Go {
-    /// Iterations in each sample, the same for both.
-    pub(crate) iterations: u64,
-    /// An untimed sample after each hand-over fills the caches again.
-    pub(crate) untimed: bool,
-    /// The places in the common order at which this worker runs.
-    pub(crate) places: Vec<u32>,
-}
-
-/// One worker's part of a pair.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Turned {
-    /// Durations of the samples, in the order they were taken.
-    pub(crate) samples_ns: Vec<u64>,
-    pub(crate) usage: Usage,
-}
-
-/// One reading of the sentinel kernels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Reading {
-    /// Durations of the samples of the chain of multiplications, in the order taken.
-    pub(crate) compute_ns: Vec<u64>,
-    /// The same of the walk through memory.
-    pub(crate) memory_ns: Vec<u64>,
-    pub(crate) usage: Usage,
-}
-
-/// How warming up went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct WarmUp {
-    pub(crate) ns: u64,
-    pub(crate) iterations: u64,
-    pub(crate) ended: WarmUpEnd,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum WarmUpEnd {
-    /// Two consecutive windows agreed.
-    Steady,
-    /// Its time was up first.
-    Budget,
-}
-
-/// What the operating system saw while the samples were taken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Usage {
-    pub(crate) minor_faults: u64,
-    pub(crate) major_faults: u64,
-    pub(crate) voluntary_switches: u64,
-    pub(crate) involuntary_switches: u64,
-}
-
-/// The scope trees of some iterations.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Profile {
-    pub(crate) digest: String,
-    pub(crate) iterations: u64,
-    /// Time inside `run` over all iterations, with scopes and counting on.
-    pub(crate) run_ns: u64,
-    pub(crate) scopes: Vec<ScopeNode>,
-    pub(crate) complaints: Vec<String>,
-}
-
-/// A scope in its place in the tree, summed over all iterations of a profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ScopeNode {
-    pub(crate) name: String,
-    /// Opened on a thread other than the driver's: in no total.
-    pub(crate) pool: bool,
-    pub(crate) calls: u64,
-    pub(crate) total_ns: u64,
-    pub(crate) self_ns: u64,
-    pub(crate) min_ns: u64,
-    pub(crate) max_ns: u64,
-    pub(crate) allocations: u64,
-    pub(crate) bytes: u64,
-    /// Shortest duration of the first, second, ... call of an iteration; empty where iterations differ in calls.
-    pub(crate) series_min_ns: Vec<u64>,
-    pub(crate) counters: Vec<Counter>,
-    pub(crate) children: Vec<ScopeNode>,
-}
-
-/// The sum of a named counter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Counter {
-    pub(crate) name: String,
-    pub(crate) sum: f64,
-}
-
-/// One process's allocations over a fixed number of iterations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Count {
-    pub(crate) digest: String,
-    pub(crate) iterations: u64,
-    /// Successful allocations inside the iterations, on all threads.
-    pub(crate) allocations: u64,
-    /// Requested bytes of those.
-    pub(crate) bytes: u64,
-    /// The highest rise of live bytes within one iteration.
-    pub(crate) peak_bytes: u64,
-    /// Live bytes after the last iteration minus before the first (resets included).
-    pub(crate) leaked_bytes: i64,
-    /// Allocation events (allocations and frees) of threads other than the driver.
-    pub(crate) elsewhere: u64,
-    /// Iterations differed in allocations or bytes.
-    pub(crate) uneven: bool,
-    /// The process had one thread from beginning to end.
-    pub(crate) single_threaded: bool,
-    /// More blocks lived than the table holds: bytes and counts are right, peak and leak are not.
-    pub(crate) untracked: bool,
-    /// Growth of resident memory over the iterations, to notice allocators that go around malloc.
-    pub(crate) resident_growth: i64,
-    pub(crate) counters: Vec<Counter>,
-    pub(crate) complaints: Vec<String>,
-    /// Where the workload's code begins, as addresses within the library; empty if the plugin does not say.
-    #[serde(default)]
-    pub(crate) code: Vec<u64>,
 }
 
 /// Sent when the plugin has been torn down.

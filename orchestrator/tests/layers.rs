@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 29] = [
+const LAYERS: [&str; 31] = [
     "hash",
+    "starter",
     "journal",
     "format",
     "judge",
@@ -27,6 +28,7 @@ const LAYERS: [&str; 29] = [
     "plan",
     "runner",
     "record",
+    "vetting",
     "contradiction",
     "comparison",
     "gate",
@@ -38,7 +40,7 @@ const LAYERS: [&str; 29] = [
 ];
 
 /// Outside things with one home each: the crate and the module that may name it.
-const HOMES: [(&str, &str); 10] = [
+const HOMES: [(&str, &str); 12] = [
     ("git2", "git"),
     ("libloading", "worker"),
     ("minijinja", "render"),
@@ -49,6 +51,8 @@ const HOMES: [(&str, &str); 10] = [
     ("object", "plugin"),
     ("toml", "plugin"),
     ("iced_x86", "plugin"),
+    ("addr2line", "plugin"),
+    ("landlock", "worker"),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

@@ -209,7 +209,7 @@ fn a_file_that_changes_while_it_is_measured_is_noticed() {
     let hurry = format!("if (!s->sum && rename(\"{}\", \"{}\")) s->n = 0;", other.display(), plugin.display());
     let source = NASTY.replace("  s->n++;\n", &format!("  s->n++;\n  {hurry}\n"));
     project.c_plugin("nasty", &source);
-    let scenario = "defaults: { time: 5ms, rounds: 1 }
+    let scenario = "defaults: { time: 5ms, rounds: 1, sandbox: off }
 plugins: { nasty: { path: libnasty.so } }
 workloads: [{ workload: nasty/good }]
 ";

@@ -1,6 +1,6 @@
 //! The command line's arguments.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// How long an open workload of a comparison is measured, unless the user says otherwise.
@@ -30,6 +30,9 @@ pub(super) enum Command {
     Import(ImportOptions),
     /// Shows plugins, workloads, parameters and metrics
     List(ListOptions),
+    /// For those who write plugins: a new one, or what is wrong with one
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Prints the JSON Schema of scenario files, for editors
     Schema,
 }
@@ -236,4 +239,47 @@ pub(super) struct ListOptions {
     /// Prints the describe documents as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PluginCommand {
+    /// Begins a plugin: a project that builds, runs and is tested as it is
+    New(NewOptions),
+    /// Says what is wrong with a plugin: its file, its document, and each workload at the ends of its parameters
+    Check(PluginCheckOptions),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Each workload is run with its defaults and with each parameter at its ends, in throw-away \
+                        processes of 5 s and 2 GiB (defaults: 60 s); what takes more is only noted. Nothing is timed. \
+                        Exit code: 0 fine, notes and warnings included; 201 with errors.")]
+pub(super) struct PluginCheckOptions {
+    /// A shared library, a crate's folder, a scenario, or a folder with bench.yaml
+    #[arg(default_value = ".")]
+    pub(super) subject: PathBuf,
+    /// Only workloads whose id matches; * stands for any text, ? for one character
+    #[arg(long, value_name = "GLOB")]
+    pub(super) workload: Option<String>,
+    /// Prints the findings as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewOptions {
+    /// Its name, as scenarios and cargo will call it
+    pub(super) name: String,
+    /// Its language
+    #[arg(long, value_enum, default_value_t = StarterLanguage::Rust)]
+    pub(super) lang: StarterLanguage,
+    /// The folder that is made [default: its name]
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum StarterLanguage {
+    Rust,
+    C,
+    Cpp,
 }

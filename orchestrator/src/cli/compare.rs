@@ -214,6 +214,7 @@ impl Session<'_> {
             path: prepared.path.display().to_string(),
             hash: Some(prepared.hash.clone()),
             git: Some(prepared.git.clone()),
+            sandbox: Some(prepared.sandbox.words()),
         };
         Side {
             name: [&self.options.a, &self.options.b][index].clone(),

@@ -12,6 +12,7 @@ mod import;
 mod keep;
 mod list;
 mod output;
+mod plugin;
 mod progress;
 mod project;
 mod run;
@@ -43,6 +44,7 @@ pub(crate) fn main() -> Exit {
         Command::Doctor(options) => doctor::doctor(options),
         Command::Import(options) => import::import(options),
         Command::List(options) => list::list(options),
+        Command::Plugin(command) => plugin::plugin(command),
         Command::Schema => list::schema(),
     };
     match result {

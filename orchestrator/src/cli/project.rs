@@ -6,6 +6,7 @@ use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::cargo::Watcher;
 use crate::plugin::catalog::Description;
 use crate::protocol::{Pass, Phase, Reply, Request, Shift};
+use crate::runner::confine;
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, Purpose};
@@ -16,6 +17,7 @@ use crate::scenario::problem::{self, Problem};
 use crate::scenario::{self, Job, Scenario, Surroundings};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 use wildmatch::WildMatch;
 
@@ -149,8 +151,18 @@ pub(super) fn prepare(
         }
         plugins.prepared.insert(key.clone(), prepared);
     }
+    say_what_is_missing(&plugins);
     // A build that Ctrl-C ended looks like one that failed.
     Ok((!interrupt.requested()).then_some(plugins))
+}
+
+/// Says once what the sandboxes of plugins lack on this machine; records of runs hold it too.
+fn say_what_is_missing(plugins: &Plugins) {
+    static SAID: Once = Once::new();
+    let missing = plugins.prepared.values().flatten().map(|prepared| prepared.sandbox.missing());
+    if let Some(missing) = missing.max_by_key(Vec::len).filter(|missing| !missing.is_empty()) {
+        SAID.call_once(|| output::note(&format!("the sandbox of plugins is not whole: {}", missing.join("; "))));
+    }
 }
 
 enum Described {
@@ -170,6 +182,7 @@ fn describe(prepared: &Prepared, timeout: Duration, mark: &str, interrupt: &Inte
         memory: DESCRIBE_MEMORY,
         clock: crate::measure::clock::ScopeClock::Monotonic,
         shift: Shift::default(),
+        sandbox: confine::grants(prepared, &serde_json::Map::new()),
     };
     let launch = Launch { request: &request, timeout, threads: 1, env: &prepared.env, mark, stack: None };
     let ended = process::run(&launch, interrupt).map_err(|error| Failure::system("cannot start a worker", &error))?;

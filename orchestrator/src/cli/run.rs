@@ -226,7 +226,9 @@ impl Session<'_> {
     }
 
     fn record(&self, id: String, git: git::GitState, executed: &Executed, at: jiff::Timestamp, seed: u64) -> Record {
-        let jobs: Vec<record::JobRecord> = self.jobs.iter().map(|job| self.job_record(job, executed, seed)).collect();
+        let mut jobs: Vec<record::JobRecord> =
+            self.jobs.iter().map(|job| self.job_record(job, executed, seed)).collect();
+        self.warn_of_sandbox(&mut jobs);
         let complete = jobs.iter().all(|job| job.outcome == JobOutcome::Measured);
         Record {
             schema: record::SCHEMA.to_owned(),
@@ -272,6 +274,17 @@ impl Session<'_> {
         })
     }
 
+    /// What the sandbox of a plugin lacks on this machine is said with its first job.
+    fn warn_of_sandbox(&self, jobs: &mut [record::JobRecord]) {
+        for (key, prepared) in &self.plugins.prepared {
+            let first = self.jobs.iter().position(|job| job.plugin == *key);
+            if let (Ok(prepared), Some(record)) = (prepared, first.and_then(|index| jobs.get_mut(index))) {
+                let missing = prepared.sandbox.missing();
+                record.warnings.extend(missing.iter().map(|words| format!("the sandbox is not whole: {words}")));
+            }
+        }
+    }
+
     /// Failures of all jobs whose plugin's file is no longer the one that was hashed: nobody knows which of both they
     /// measured. Files that orch built are copies that nobody changes; those of `path:` are the user's.
     fn changed_files(&self) -> Vec<PassEnd> {
@@ -312,8 +325,9 @@ impl Session<'_> {
                 path: self.shown(&prepared.path),
                 hash: Some(prepared.hash.clone()),
                 git: Some(prepared.git.clone()),
+                sandbox: Some(prepared.sandbox.words()),
             },
-            _ => PluginFile { path: key.to_owned(), hash: None, git: None },
+            _ => PluginFile { path: key.to_owned(), hash: None, git: None, sandbox: None },
         }
     }
 

@@ -80,7 +80,7 @@ pub(super) fn plugins(
     let build = |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
         match subject {
             Subject::Library(path) if common.replaced == Some(key) => {
-                let file = PluginSpec { source: PluginSource::File(path.clone()), env: spec.env.clone() };
+                let file = PluginSpec { source: PluginSource::File(path.clone()), ..spec.clone() };
                 build::prepare_kept(key, &file, watch)
             }
             Subject::Revision(at) => revision::prepare_at(key, spec, &common.loaded.root, at, watch),

@@ -29,7 +29,7 @@ fn side(allocations: f64, digest: Value) -> JobRecord {
             threads: 1,
             tolerance: MARGIN,
         },
-        plugin: PluginFile { path: "p.so".into(), hash: Some("h".into()), git: None },
+        plugin: PluginFile { path: "p.so".into(), hash: Some("h".into()), git: None, sandbox: None },
         outcome: JobOutcome::Measured,
         phase: None,
         message: None,

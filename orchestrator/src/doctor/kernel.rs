@@ -1,15 +1,16 @@
 //! What the kernel offers: counters, and ways to lock a plugin in; and what it does when one crashes.
 
 use super::{Check, Finding};
+use crate::worker::sandbox::Offered;
 
 const PERF: Check =
     Check { name: "perf events", why: "orch reads no hardware counters yet; `perf stat` beside it needs them." };
 const LANDLOCK: Check = Check {
     name: "landlock",
-    why: "The planned sandbox keeps plugins away from files by it; no figure depends on it.",
+    why: "The sandbox keeps plugins away from files and other processes by it; no figure depends on it.",
 };
 const SECCOMP: Check =
-    Check { name: "seccomp", why: "The planned sandbox filters system calls by it; no figure depends on it." };
+    Check { name: "seccomp", why: "The sandbox keeps plugins away from the network by it; no figure depends on it." };
 const CORE_DUMPS: Check = Check {
     name: "core dumps",
     why: "Workers write none, but a program that takes them is started anyway, and is busy while others are measured.",
@@ -32,21 +33,20 @@ pub(super) fn perf(paranoid: Option<&str>, hardware: bool, virtual_machine: bool
     }
 }
 
-pub(super) fn landlock(modules: Option<&str>) -> Finding {
-    match modules {
-        None => LANDLOCK
-            .cannot_tell("/sys/kernel/security is not mounted")
-            .fix("sudo mount -t securityfs none /sys/kernel/security"),
-        Some(list) if list.trim().split(',').any(|module| module == "landlock") => LANDLOCK.ok("active"),
-        Some(list) => LANDLOCK.attention(format!("not among the active modules: {}", list.trim())),
+pub(super) fn landlock(offered: Offered) -> Finding {
+    let missing = offered.missing_of_landlock();
+    match offered.landlock {
+        None => LANDLOCK.attention("none: plugins read and write all files that you can"),
+        Some(version) if missing.is_empty() => LANDLOCK.ok(format!("version {version}")),
+        Some(version) => LANDLOCK.attention(format!("version {version}: {}", missing.join("; "))),
     }
 }
 
-pub(super) fn seccomp(actions: Option<&str>) -> Finding {
-    match actions {
-        None => SECCOMP.cannot_tell("/proc/sys/kernel/seccomp/actions_avail cannot be read"),
-        Some(list) if list.split_whitespace().any(|action| action == "errno") => SECCOMP.ok("filters can be set"),
-        Some(list) => SECCOMP.attention(format!("only {}", list.trim())),
+pub(super) fn seccomp(offered: Offered) -> Finding {
+    if offered.seccomp {
+        SECCOMP.ok("filters can be set")
+    } else {
+        SECCOMP.attention("no filters: plugins reach the network, and the whole kernel")
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod reading;
 mod tests;
 
 use crate::git::GitState;
+use crate::worker::sandbox::Offered;
 use reading::Reading;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -85,6 +86,8 @@ pub(crate) struct Asked {
     pub(crate) hypervisor: Option<String>,
     /// Whether a worker can be started without random addresses.
     pub(crate) fixed_addresses: Option<bool>,
+    /// What the sandbox of plugins can be made of.
+    pub(crate) sandbox: Offered,
     /// The sample clock.
     pub(crate) resolution: Duration,
     pub(crate) overhead: Duration,
@@ -154,8 +157,8 @@ pub(crate) fn examine(reading: &Reading, asked: &Asked) -> Vec<Finding> {
             reading.has("sys/bus/event_source/devices/cpu"),
             virtual_machine,
         ),
-        kernel::landlock(text("sys/kernel/security/lsm").as_deref()),
-        kernel::seccomp(text("proc/sys/kernel/seccomp/actions_avail").as_deref()),
+        kernel::landlock(asked.sandbox),
+        kernel::seccomp(asked.sandbox),
         kernel::core_dumps(text("proc/sys/kernel/core_pattern").as_deref()),
         project::owner(&asked.git, &asked.root),
         project::history(&asked.git),

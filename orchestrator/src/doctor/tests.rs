@@ -3,6 +3,7 @@
 use super::reading::Reading;
 use super::{Asked, Cache, Finding, State, examine};
 use crate::git::{GitKind, GitState};
+use crate::worker::sandbox::Offered;
 
 use std::time::Duration;
 
@@ -47,9 +48,7 @@ impl World {
             .has("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00\n")
             .has("proc/sys/kernel/randomize_va_space", "2\n")
             .has("proc/sys/kernel/perf_event_paranoid", "2\n")
-            .has("proc/sys/kernel/seccomp/actions_avail", "kill_process errno log allow\n")
             .has("proc/sys/kernel/core_pattern", "core\n")
-            .has("sys/kernel/security/lsm", "capability,landlock,yama\n")
             .has("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n")
             .has("sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory pids\n")
             .has("sys/fs/cgroup/user/shell/cpu.max", "max 100000\n")
@@ -127,6 +126,7 @@ fn asked() -> Asked {
     Asked {
         hypervisor: None,
         fixed_addresses: Some(true),
+        sandbox: Offered { landlock: Some(7), seccomp: true },
         resolution: Duration::from_nanos(20),
         overhead: Duration::from_nanos(25),
         measuring: Some(false),
@@ -265,13 +265,13 @@ const CASES: [Case; 32] = [
         (|w| w.has("proc/sys/kernel/perf_event_paranoid", "4\n"), "perf_event_paranoid 4"),
         Some("sysctl"),
     ),
-    case("landlock", (|w| w, "active"), (|w| w.has("sys/kernel/security/lsm", "capability,yama\n"), "not among"), None),
     case(
-        "seccomp",
-        (|w| w, "filters"),
-        (|w| w.has("proc/sys/kernel/seccomp/actions_avail", "kill_process\n"), "only kill_process"),
+        "landlock",
+        (|w| w, "version 7"),
+        (|w| w.says(|asked| asked.sandbox.landlock = Some(4)), "version 4: before"),
         None,
     ),
+    case("seccomp", (|w| w, "filters"), (|w| w.says(|asked| asked.sandbox.seccomp = false), "no filters"), None),
     case(
         "core dumps",
         (|w| w, "`core`"),
@@ -375,11 +375,13 @@ fn nothing_is_made_up_where_nothing_can_be_read() {
     let found = examine(&reading, &asked());
     assert!(!reading.has_answered());
     // What was asked for otherwise is known anyway, and a kernel without the file has no perf events.
-    const KNOWN: [&str; 15] = [
+    const KNOWN: [&str; 17] = [
         "timer",
         "measuring lock",
         "addresses",
         "perf events",
+        "landlock",
+        "seccomp",
         "git",
         "git history",
         "rustc",

@@ -1,7 +1,7 @@
 //! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept, hashed.
 
 use super::cargo::{Origin, Watcher};
-use super::{PluginSource, PluginSpec, cargo, elf, padding};
+use super::{PluginSource, PluginSpec, Sandbox, cargo, elf, padding};
 use crate::cache;
 use crate::git::{self, GitState};
 use crate::protocol::Phase;
@@ -23,6 +23,7 @@ pub(crate) struct Prepared {
     /// What the reader of its figures has to know.
     pub(crate) note: Option<String>,
     pub(crate) env: Vec<(String, String)>,
+    pub(crate) sandbox: Sandbox,
 }
 
 /// Why a plugin's jobs fail before they begin.
@@ -98,6 +99,8 @@ fn prepare_as(
     let unreadable = |error: std::io::Error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display()));
     let hash = crate::hash::file(&path).map_err(unreadable)?;
     let library = if kept { cache::keep(&path, &hash).map_err(unreadable)? } else { path.clone() };
+    let sandbox = spec.sandbox.clone().with_linked(&library);
+    let sandbox = if kept { sandbox } else { sandbox.with_those_beside(&library) };
     Ok(Prepared {
         library: std::path::absolute(library).map_err(unreadable)?,
         path,
@@ -108,6 +111,7 @@ fn prepare_as(
         at: None,
         note: None,
         env: spec.env.clone(),
+        sandbox,
     })
 }
 

@@ -1,15 +1,20 @@
 //! What a plugin's file says about itself before any of its code runs: architecture, ABI version, CPU features.
 
+use super::lines::{self, SourceLine};
+use super::names;
 use object::read::elf::ElfFile64;
 use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, elf};
 use orch_sdk::abi;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The facts that let a file be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Inspected {
     pub(crate) abi_major: u16,
     pub(crate) abi_minor: u16,
+    /// What the plugin says of its struct.
+    pub(crate) struct_size: u32,
+    pub(crate) flags: u32,
     /// CPU features the plugin was compiled for; `None` if it does not say.
     pub(crate) cpu_features: Option<Vec<String>>,
 }
@@ -59,7 +64,9 @@ fn inspect_bytes(bytes: &[u8]) -> Result<Inspected, String> {
         return Err(format!("an ELF file but not a shared library ({:?}); link it with -shared", file.kind()));
     }
     let head = symbol_bytes(&file, abi::PLUGIN_SYMBOL, 16).ok_or_else(|| missing_symbol(&file))?;
-    let [m0, m1, m2, m3, a0, a1, i0, i1, ..] = *head else { return Err(missing_symbol(&file)) };
+    let [m0, m1, m2, m3, a0, a1, i0, i1, s0, s1, s2, s3, f0, f1, f2, f3, ..] = *head else {
+        return Err(missing_symbol(&file));
+    };
     let magic = u32::from_le_bytes([m0, m1, m2, m3]);
     if magic != abi::MAGIC {
         return Err(format!("its symbol {} begins with {magic:#010x} instead of the magic number", abi::PLUGIN_SYMBOL));
@@ -69,7 +76,13 @@ fn inspect_bytes(bytes: &[u8]) -> Result<Inspected, String> {
         let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
         text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
     });
-    Ok(Inspected { abi_major: u16::from_le_bytes([a0, a1]), abi_minor: u16::from_le_bytes([i0, i1]), cpu_features })
+    Ok(Inspected {
+        abi_major: u16::from_le_bytes([a0, a1]),
+        abi_minor: u16::from_le_bytes([i0, i1]),
+        struct_size: u32::from_le_bytes([s0, s1, s2, s3]),
+        flags: u32::from_le_bytes([f0, f1, f2, f3]),
+        cpu_features,
+    })
 }
 
 /// What a library says of code that is not its own.
@@ -108,6 +121,28 @@ pub(crate) fn elsewhere(bytes: &[u8]) -> Elsewhere {
         };
         let text = table.string(entry).unwrap_or_default();
         list.push(String::from_utf8_lossy(text).into_owned());
+    }
+    found
+}
+
+/// The libraries that a file needs and that its own search path, or that of one of them, leads to. Only files that are
+/// libraries: a plugin that "needs" a key is not given it.
+pub(crate) fn linked(library: &Path) -> Vec<PathBuf> {
+    let (mut found, mut folders, mut open) = (Vec::new(), Vec::<PathBuf>::new(), vec![library.to_owned()]);
+    while let Some(file) = open.pop() {
+        let Some(bytes) = std::fs::read(&file).ok().filter(|bytes| bytes.starts_with(b"\x7fELF")) else { continue };
+        if file != library {
+            found.push(file.clone());
+        }
+        let Elsewhere { needed, search } = elsewhere(&bytes);
+        let origin = file.parent().unwrap_or(Path::new("/")).display().to_string();
+        let expanded = |folder: &str| folder.replace("$ORIGIN", &origin).replace("${ORIGIN}", &origin);
+        folders.extend(search.iter().flat_map(|list| list.split(':')).map(expanded).map(PathBuf::from));
+        folders.retain(|folder| folder.is_absolute());
+        for name in needed {
+            let there = folders.iter().map(|folder| folder.join(&name)).find(|path| path.is_file());
+            open.extend(there.filter(|path| path != library && !found.contains(path) && !open.contains(path)));
+        }
     }
     found
 }
@@ -152,11 +187,18 @@ fn beginning(bytes: &[u8]) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CodePlace {
     /// Inside a function that the symbol tables name.
-    Function(String),
+    Function(Function),
     /// In the library's code, but in no named function.
     Unnamed,
     /// Not in this library.
     Elsewhere,
+}
+
+/// A function of a library, and the line of an instruction in it where there is debug information.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) source: Option<SourceLine>,
 }
 
 /// Finds the function of an instruction.
@@ -172,7 +214,10 @@ pub(crate) fn code_at(path: &Path, offset: u64) -> CodePlace {
     }
     let symbol = file.symbols().chain(file.dynamic_symbols()).find(|symbol| holds(symbol.address(), symbol.size()));
     match symbol.and_then(|symbol| symbol.name().ok()) {
-        Some(name) => CodePlace::Function(format!("{:#}", rustc_demangle::demangle(name))),
+        Some(name) => {
+            let name = names::readable(name);
+            CodePlace::Function(Function { name, source: lines::line_at(&file, offset) })
+        }
         None => CodePlace::Unnamed,
     }
 }

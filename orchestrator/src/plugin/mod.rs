@@ -8,9 +8,11 @@ pub(crate) mod catalog;
 pub(crate) mod code;
 pub(crate) mod elf;
 mod leader;
+mod lines;
 mod manifest;
+mod names;
 mod padding;
 pub(crate) mod revision;
 mod spec;
 
-pub(crate) use spec::{PluginSource, PluginSpec};
+pub(crate) use spec::{PluginSource, PluginSpec, Sandbox};

@@ -39,6 +39,7 @@ pub(crate) fn prepare_at(
          give it input files by parameters"
             .to_owned()
     });
+    let sandbox = spec.sandbox.clone().with_linked(&library);
     Ok(Prepared {
         note,
         path: library.clone(),
@@ -49,6 +50,7 @@ pub(crate) fn prepare_at(
         git: GitState::at(revision),
         at: Some(revision.commit.clone()),
         env: spec.env.clone(),
+        sandbox,
     })
 }
 

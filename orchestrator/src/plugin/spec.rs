@@ -1,12 +1,30 @@
 //! Where a plugin comes from, as a scenario says.
 
-use std::path::PathBuf;
+use super::elf;
+use crate::worker::sandbox;
+use std::path::{Path, PathBuf};
 
 /// Where a plugin comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PluginSpec {
     pub(crate) source: PluginSource,
     pub(crate) env: Vec<(String, String)>,
+    pub(crate) sandbox: Sandbox,
+}
+
+/// What a plugin's worker processes may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sandbox {
+    /// Everything that whoever started orch may do.
+    Off,
+    /// Read what every program needs and what is named, write what is named.
+    On { read: Vec<PathBuf>, write: Vec<PathBuf> },
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::On { read: Vec::new(), write: Vec::new() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +35,48 @@ pub(crate) enum PluginSource {
     Command { folder: PathBuf, command: String },
     /// A library as it is.
     File(PathBuf),
+}
+
+impl Sandbox {
+    /// What a record says of it.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Off => "off".to_owned(),
+            Self::On { .. } => sandbox::offered().words(),
+        }
+    }
+
+    /// What it does not keep the plugin from on this machine though it should.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        match self {
+            Self::Off => Vec::new(),
+            Self::On { .. } => sandbox::offered().missing(),
+        }
+    }
+
+    /// The same, with the libraries that the plugin's file is linked to by a search path of its own.
+    pub(super) fn with_linked(mut self, library: &Path) -> Self {
+        if let Self::On { read, .. } = &mut self {
+            read.append(&mut elf::linked(library));
+        }
+        self
+    }
+
+    /// The same, with the libraries in the folder of one that is loaded where it lies: it may look for others there.
+    pub(super) fn with_those_beside(mut self, library: &Path) -> Self {
+        if let Self::On { read, .. } = &mut self {
+            let beside = library.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+            let is_library = |path: &PathBuf| {
+                let name = path.file_name().and_then(|name| name.to_str());
+                name.is_some_and(|name| name.ends_with(".so") || name.contains(".so.")) && path.is_file()
+            };
+            let mut found: Vec<PathBuf> =
+                beside.into_iter().flatten().flatten().map(|entry| entry.path()).filter(is_library).collect();
+            found.sort();
+            read.append(&mut found);
+        }
+        self
+    }
 }
 
 impl PluginSource {

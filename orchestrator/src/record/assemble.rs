@@ -282,7 +282,8 @@ fn push_once(warnings: &mut Vec<String>, warning: String) {
     }
 }
 
-/// Counters are facts about the work, and so have to agree between processes; a metric needs its counter.
+/// Counters are facts about the work, and so have to agree between processes; a metric needs its counter. One that says no
+/// direction is only shown, and may differ.
 fn check_counters(info: &WorkloadInfo, counts: &[&Count], warnings: &mut Vec<String>) {
     let Some((first, others)) = counts.split_first() else { return };
     for metric in &info.metrics {
@@ -291,7 +292,9 @@ fn check_counters(info: &WorkloadInfo, counts: &[&Count], warnings: &mut Vec<Str
         let one = sum(first);
         if one.is_none() {
             push_once(warnings, format!("metric {}: nothing was added to its counter `{}`", metric.id, metric.counter));
-        } else if let Some(other) = others.iter().map(|count| sum(count)).find(|other| *other != one) {
+        } else if metric.better.is_some()
+            && let Some(other) = others.iter().map(|count| sum(count)).find(|other| *other != one)
+        {
             push_once(
                 warnings,
                 format!(

@@ -117,6 +117,9 @@ pub(crate) struct PluginFile {
     /// SHA-256 of the file; none if there was none to load.
     pub(crate) hash: Option<String>,
     pub(crate) git: Option<GitState>,
+    /// What kept its workers away from the rest of the machine, such as `landlock 7 and seccomp`, or `off`.
+    #[serde(default)]
+    pub(crate) sandbox: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -80,7 +80,7 @@ fn info() -> WorkloadInfo {
 }
 
 fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
-    let plugin = PluginFile { path: "p.so".into(), hash: None, git: None };
+    let plugin = PluginFile { path: "p.so".into(), hash: None, git: None, sandbox: None };
     let scripted = scripted_job(rounds);
     job(Facts {
         job: &scripted,

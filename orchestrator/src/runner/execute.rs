@@ -1,5 +1,6 @@
 //! Carries a plan out: each step in a fresh worker, its end written to the journal.
 
+use super::confine;
 use super::event::{Event, Observer};
 use super::interrupt::Interrupt;
 use super::journal::Journal;
@@ -128,6 +129,8 @@ impl Run<'_> {
             memory: SENTINEL_MEMORY,
             clock: self.setting.clock,
             shift: Shift::default(),
+            // No code but our own runs in it.
+            sandbox: None,
         };
         let launch = Launch {
             request: &request,
@@ -322,6 +325,7 @@ fn request(job: &Job, prepared: &Prepared, pass: Pass, cpus: Vec<usize>, clock: 
         memory: job.settings.memory,
         clock,
         shift: Shift::default(),
+        sandbox: confine::grants(prepared, &job.params),
     }
 }
 

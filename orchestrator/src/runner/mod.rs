@@ -1,7 +1,9 @@
 //! Carrying out a plan: worker processes, one after the other, and what becomes of each.
 
 pub(crate) mod anchored;
+pub(crate) mod confine;
 pub(crate) mod contest;
+mod culprit;
 pub(crate) mod event;
 pub(crate) mod execute;
 pub(crate) mod interrupt;
@@ -11,6 +13,7 @@ pub(crate) mod pair;
 pub(crate) mod process;
 pub(crate) mod reap;
 pub(crate) mod remains;
+mod scratch;
 pub(crate) mod series;
 mod watch;
 

@@ -4,7 +4,7 @@ use super::interrupt::Interrupt;
 use super::reap;
 use super::remains::PassFailure;
 use super::watch::{self, Watch};
-use crate::protocol::Reply;
+use crate::protocol::{PluginErrorKind, Reply};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,16 @@ pub(crate) struct Ended {
     pub(crate) result: Result<Reply, PassFailure>,
     pub(crate) warnings: Vec<String>,
     pub(crate) wall: Duration,
+    pub(crate) limits: Limits,
+}
+
+/// Which limits a worker met, and what kind of error its plugin reported: a failure's message says it in words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) timed_out: bool,
+    /// The size of the last allocation that was refused; 0 if none was.
+    pub(crate) refused_bytes: u64,
+    pub(crate) reported: Option<PluginErrorKind>,
 }
 
 /// Runs one pass in a fresh worker process.
@@ -30,8 +40,10 @@ pub(crate) fn run(launch: &Launch, interrupt: &Interrupt) -> io::Result<Ended> {
     }
     let wall = started.elapsed();
     let mut warnings = left_behind(reap::sweep(worker.pid()));
-    let result = worker.remains().judge(launch, &mut warnings);
-    Ok(Ended { result, warnings, wall })
+    let remains = worker.remains();
+    let limits = remains.limits();
+    let result = remains.judge(launch, &mut warnings);
+    Ok(Ended { result, warnings, wall, limits })
 }
 
 /// A warning of processes that a plugin left running.

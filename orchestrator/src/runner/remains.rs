@@ -1,11 +1,11 @@
 //! What a dead worker left behind, and what it means: a result, or a failure with phase, place and last words.
 
+use super::culprit;
+use super::process::Limits;
 use super::watch::Launch;
-use crate::plugin::elf::{self, CodePlace};
 use crate::protocol::{Farewell, Pass, Phase, PluginError, PluginErrorKind, Reply};
 use crate::worker::page::Layout;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -13,6 +13,12 @@ use std::time::Duration;
 /// Twice what a pipe holds, because one may still be full from setup. A plugin that writes more waits for orch to read,
 /// and that waiting is in its times.
 const NOISE_LIMIT: u64 = 128 << 10;
+
+/// How programs and libraries word that the system refused them something.
+const REFUSALS: [&str; 6] =
+    ["ermission denied", "peration not permitted", "EACCES", "EPERM", "os error 13)", "os error 1)"];
+const HINT: &str = "; if it was the sandbox that denied it: `read: [PATH]`, `write: [PATH]` or `sandbox: off` beside \
+                    the plugin in the scenario allows it";
 
 /// Why a pass gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +59,26 @@ pub(super) struct Remains<'a> {
 }
 
 impl Remains<'_> {
+    pub(super) fn limits(&self) -> Limits {
+        let reported = match self.reply {
+            Some(Reply::Failed(error)) => Some(error.kind),
+            _ => None,
+        };
+        let refused_bytes = self.page.refused.load(Relaxed);
+        Limits { timed_out: self.end == End::TimedOut, refused_bytes, reported }
+    }
+
     /// What the pass gave, or why it gave nothing.
     pub(super) fn judge(&self, launch: &Launch, warnings: &mut Vec<String>) -> Result<Reply, PassFailure> {
+        self.outcome(launch, warnings).map_err(|mut failure| {
+            if let PassFailure::Failed { message, .. } | PassFailure::Skipped { message, .. } = &mut failure {
+                message.push_str(Self::hint(message, launch));
+            }
+            failure
+        })
+    }
+
+    fn outcome(&self, launch: &Launch, warnings: &mut Vec<String>) -> Result<Reply, PassFailure> {
         if self.end == End::Interrupted {
             return Err(PassFailure::Interrupted);
         }
@@ -177,11 +201,17 @@ impl Remains<'_> {
             libc::SIGSEGV | libc::SIGBUS if page.signal() == signal => {
                 format!("{name} at address {:#x}", page.address.load(Relaxed))
             }
+            // Only the driver has a stack for handlers.
+            libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE if page.signal() == 0 => {
+                format!(
+                    "{name}, not seen by orch's handlers: the stack of another thread ran out, or the plugin removed them"
+                )
+            }
             _ => name,
         };
         text.push_str(&self.place());
         if page.signal() == signal {
-            text.push_str(&self.instruction(page.instruction.load(Relaxed), &launch.request.library));
+            text.push_str(&culprit::place(page, &launch.request.library));
         }
         let refused = page.refused.load(Relaxed);
         if refused > 0 {
@@ -199,18 +229,9 @@ impl Remains<'_> {
         place(&page.scope(), page.iteration.load(Relaxed))
     }
 
-    /// The function of an instruction inside the plugin's file; nothing for one elsewhere.
-    fn instruction(&self, address: u64, library: &Path) -> String {
-        let base = self.page.library_base.load(Relaxed);
-        if base == 0 || address < base {
-            return String::new();
-        }
-        let offset = address - base;
-        match elf::code_at(library, offset) {
-            CodePlace::Function(name) => format!(", in function {name} (plugin+{offset:#x})"),
-            CodePlace::Unnamed => format!(", at plugin+{offset:#x}"),
-            CodePlace::Elsewhere => String::new(),
-        }
+    /// What helps where a sandboxed plugin was refused something.
+    fn hint(message: &str, launch: &Launch) -> &'static str {
+        if launch.request.sandbox.is_some() && REFUSALS.iter().any(|words| message.contains(words)) { HINT } else { "" }
     }
 
     fn words(&self) -> String {

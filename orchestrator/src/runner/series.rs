@@ -1,5 +1,6 @@
 //! Pairs of processes of two builds, one after the other: how long their turns are, and all that was measured.
 
+use super::confine;
 use super::execute::cpus_for;
 use super::interrupt::Interrupt;
 use super::pair::{self, A, B, Coins, PairDone, PairEnd, Turns};
@@ -219,5 +220,6 @@ fn request(sides: &Sides, side: usize, ground: &Ground, coins: &Coins) -> Reques
         memory: job.settings.memory,
         clock: ground.clock,
         shift: coins.shift,
+        sandbox: confine::grants(sides.prepared[side], &job.params),
     }
 }

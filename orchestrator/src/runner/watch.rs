@@ -1,7 +1,9 @@
 //! A worker process from spawn to burial: its request, its output, its answers, its end.
 
+use super::confine;
 use super::interrupt::Interrupt;
 use super::remains::{End, Remains};
+use super::scratch::Scratch;
 use crate::protocol::{self, Farewell, Go, Phase, Ready, Reply, Request};
 use crate::worker::page::Page;
 use crate::worker::{ARGUMENT, MARK};
@@ -41,7 +43,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) stack: Option<usize>,
 }
 
-fn spawn(launch: &Launch, socket: UnixStream) -> io::Result<Child> {
+fn spawn(launch: &Launch, socket: UnixStream, scratch: Option<&Scratch>) -> io::Result<Child> {
     let threads = launch.threads.to_string();
     let mut command = Command::new("/proc/self/exe");
     command.arg(ARGUMENT).env_clear();
@@ -60,6 +62,9 @@ fn spawn(launch: &Launch, socket: UnixStream) -> io::Result<Child> {
         command.env(name, &threads);
     }
     command.envs(launch.env.iter().map(|(name, value)| (name, value))).env(MARK, launch.mark);
+    if let Some(scratch) = scratch {
+        command.env("TMPDIR", scratch.path());
+    }
     if let Some(bytes) = launch.stack {
         command.env(STACK, "-".repeat(bytes));
     }
@@ -124,6 +129,8 @@ pub(super) struct Watch {
     /// When the worker will be killed, once it was asked to end.
     kill_at: Option<Instant>,
     status: Option<ExitStatus>,
+    /// Removed with this, when all that could write to it is gone.
+    scratch: Option<Scratch>,
 }
 
 /// The tail of an output stream and how much there was.
@@ -187,7 +194,8 @@ impl Watch {
         let (page, page_file) = Page::create()?;
         let (channel, theirs) = UnixStream::pair()?;
         channel.set_nonblocking(true)?;
-        let mut child = spawn(launch, theirs)?;
+        let scratch = launch.request.sandbox.as_ref().map(|_| Scratch::make()).transpose()?;
+        let mut child = spawn(launch, theirs, scratch.as_ref())?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("the worker has no process id"))?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
@@ -216,6 +224,7 @@ impl Watch {
             end: End::Gone,
             kill_at: None,
             status: None,
+            scratch,
         })
     }
 
@@ -256,7 +265,7 @@ impl Watch {
         let mut control = SendAncillaryBuffer::new(&mut space);
         control.push(SendAncillaryMessage::ScmRights(&descriptors));
         match sendmsg(&self.channel, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL) {
-            Ok(_) => self.say(request),
+            Ok(_) => self.say(&confine::with_scratch(request, self.scratch.as_ref())),
             Err(rustix::io::Errno::PIPE) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -4,7 +4,7 @@ use super::problem::{Problem, nearest};
 use super::wire;
 use super::yaml::{Node, Step, steps};
 use super::{Entry, Scenario, Settings, Source, conform, quantity};
-use crate::plugin::{PluginSource, PluginSpec};
+use crate::plugin::{PluginSource, PluginSpec, Sandbox};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -97,9 +97,10 @@ impl Check<'_> {
                 let message = format!("the plugin key {key:?} is empty or has a space or '/'");
                 self.problems.push(self.source.key_problem(&path[..1], key, message, None));
             }
+            let sandbox = self.sandbox(&path, plugin, wire.defaults.sandbox);
             if let Some(source) = self.plugin_source(&path, plugin) {
                 let env = plugin.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-                specs.push((key.clone(), PluginSpec { source, env }));
+                specs.push((key.clone(), PluginSpec { source, env, sandbox }));
             }
         }
         specs
@@ -129,6 +130,27 @@ impl Check<'_> {
                 None
             }
         }
+    }
+
+    /// What the plugin may do; paths that do not exist are problems, for their names are perhaps misspelt.
+    fn sandbox(&mut self, at: &[Step], plugin: &wire::Plugin, default: Option<wire::Sandbox>) -> Sandbox {
+        let mut named = |field: &str, written: &[String]| -> Vec<PathBuf> {
+            let path = |index| [at, &[Step::Key(field.to_owned()), Step::Index(index)]].concat();
+            let found = written.iter().enumerate().map(|(index, text)| self.existing(&path(index), text, ""));
+            found.collect::<Vec<_>>().into_iter().flatten().collect()
+        };
+        let (read, write) = (named("read", &plugin.read), named("write", &plugin.write));
+        if plugin.sandbox.or(default) != Some(wire::Sandbox::Off) {
+            return Sandbox::On { read, write };
+        }
+        for (field, written) in [("read", &plugin.read), ("write", &plugin.write)] {
+            if plugin.sandbox.is_some() && !written.is_empty() {
+                let message = format!("`{field}` says what the sandbox lets through, but `sandbox` is off");
+                let hint = "keep one of them: without a sandbox everything may be read and written";
+                self.add(&[at, &[Step::Key(field.to_owned())]].concat(), message, Some(hint));
+            }
+        }
+        Sandbox::Off
     }
 
     /// An absolute path to something that exists; `inside` has to be in it.
@@ -238,5 +260,6 @@ fn own_settings(workload: &wire::Workload) -> wire::Settings {
         threads: workload.threads,
         tolerance: workload.tolerance.clone(),
         max_allocations: workload.max_allocations,
+        sandbox: None,
     }
 }

@@ -3,7 +3,7 @@
 //! `Scenario::read` checks what the file says by itself; `Scenario::jobs` checks it against what the plugins offer.
 
 mod check;
-mod conform;
+pub(crate) mod conform;
 mod expand;
 pub(crate) mod gate;
 pub(crate) mod level;

@@ -1,8 +1,8 @@
 //! Tests of reading scenarios and making jobs: text in, jobs or problems out; no file, process or clock.
 
 use super::*;
-use crate::plugin::PluginSource;
 use crate::plugin::catalog::Description;
+use crate::plugin::{PluginSource, Sandbox};
 use std::path::Path;
 
 const DESCRIPTION: &str = r#"{"plugin": "k", "workloads": [{"id": "work", "params": {
@@ -104,6 +104,45 @@ workloads: [{ workload: a/w }]
     );
     assert_eq!(scenario.plugins[1].1.env, [("X".to_owned(), "1".to_owned())]);
     assert_eq!(scenario.name, "stem");
+}
+
+#[test]
+fn the_sandbox_is_on_and_lets_through_what_is_named() {
+    let scenario = parse(
+        "defaults: { sandbox: off }
+plugins:
+  a: { path: a.so }
+  b: { path: b.so, sandbox: on, read: [data, /abs/file], write: [out] }
+  c: { path: c.so, read: [data] }
+workloads: [{ workload: a/w }]
+",
+    )
+    .unwrap();
+    let path = std::path::PathBuf::from;
+    let sandboxes: Vec<Sandbox> = scenario.plugins.into_iter().map(|(_, spec)| spec.sandbox).collect();
+    let named = Sandbox::On { read: vec![path("/project/data"), path("/abs/file")], write: vec![path("/project/out")] };
+    assert_eq!(sandboxes, [Sandbox::Off, named, Sandbox::Off]);
+    let scenario = parse("plugins: { a: { path: a.so } }\nworkloads: [{ workload: a/w }]\n").unwrap();
+    assert_eq!(scenario.plugins[0].1.sandbox, Sandbox::default());
+}
+
+#[test]
+fn what_the_sandbox_lets_through_has_to_exist_and_to_matter() {
+    let text = "plugins:
+  a: { path: a.so, read: [data, missing/x], write: [missing/y] }
+  b: { path: b.so, sandbox: off, write: [out] }
+  c: { path: c.so, sandbox: none }
+workloads: [{ workload: a/w }]
+";
+    assert_eq!(
+        shown(text, &parse(text).unwrap_err()),
+        [
+            "4:29 `sandbox` is \"none\", but has to be one of \"on\", \"off\"",
+            "2:33 `missing/x` does not exist",
+            "2:53 `missing/y` does not exist",
+            "3:41 `write` says what the sandbox lets through, but `sandbox` is off",
+        ]
+    );
 }
 
 #[test]

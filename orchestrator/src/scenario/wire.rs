@@ -113,6 +113,24 @@ pub(crate) struct Plugin {
     /// Variables in the environment of the plugin's worker processes.
     #[serde(default)]
     pub(crate) env: IndexMap<String, String>,
+    /// Whether its worker processes are kept away from everything that the scenario does not name; `on` if absent here
+    /// and in `defaults`.
+    #[serde(default)]
+    #[schemars(with = "Sandbox")]
+    pub(crate) sandbox: Option<Sandbox>,
+    /// Files and folders that its worker processes may read, and run programs from, besides those that `params` name.
+    #[serde(default)]
+    pub(crate) read: Vec<String>,
+    /// Files and folders that its worker processes may also write.
+    #[serde(default)]
+    pub(crate) write: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Sandbox {
+    On,
+    Off,
 }
 
 /// Budgets and limits of a job.
@@ -139,6 +157,10 @@ pub(crate) struct Settings {
     pub(crate) tolerance: Option<String>,
     /// Allocations of one iteration that `orch check` lets pass.
     pub(crate) max_allocations: Option<u64>,
+    /// `sandbox` of the plugins that do not say otherwise.
+    #[serde(default)]
+    #[schemars(with = "Sandbox")]
+    pub(crate) sandbox: Option<Sandbox>,
 }
 
 /// One workload, or with `matrix` one for each combination of the listed values.

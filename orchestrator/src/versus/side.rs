@@ -28,8 +28,9 @@ pub(crate) fn record(
             path: prepared.path.display().to_string(),
             hash: Some(prepared.hash.clone()),
             git: Some(prepared.git.clone()),
+            sandbox: Some(prepared.sandbox.words()),
         },
-        Err(_) => PluginFile { path: job.plugin.clone(), hash: None, git: None },
+        Err(_) => PluginFile { path: job.plugin.clone(), hash: None, git: None, sandbox: None },
     };
     // The profile that was disturbed least tells most about where the time goes.
     ends.sort_by(|one, other| profiled_ns(one).total_cmp(&profiled_ns(other)));

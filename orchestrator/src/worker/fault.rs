@@ -64,12 +64,55 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
         page.address.store(address, Relaxed);
         page.near_stack.store(u32::from(address.abs_diff(stack) < NEAR), Relaxed);
     }
+    if signal == libc::SIGABRT {
+        note_callers(page);
+    }
     // The handler was reset when it was entered, so a fault repeats itself and ends the process by its own signal.
     // Signals that somebody sent do not repeat themselves.
     if matches!(signal, libc::SIGTERM | libc::SIGSYS | libc::SIGXFSZ) {
         // SAFETY: raise is async-signal-safe.
         unsafe { libc::raise(signal) };
     }
+}
+
+/// What the unwinder hands to a callback; opaque.
+#[repr(C)]
+struct Unwinding {
+    _private: [u8; 0],
+}
+
+type OnFrame = extern "C" fn(*mut Unwinding, *mut c_void) -> c_int;
+
+unsafe extern "C" {
+    fn _Unwind_Backtrace(on_frame: OnFrame, argument: *mut c_void) -> c_int;
+    fn _Unwind_GetIP(frame: *mut Unwinding) -> usize;
+}
+
+/// Where a walk over the stack notes what it finds.
+struct Walk {
+    page: &'static Layout,
+    found: usize,
+}
+
+/// Notes who called abort(), which lies in the C library itself. Only for aborts: they come from a call, so the stack can be
+/// walked, while any other fault may have destroyed it.
+fn note_callers(page: &'static Layout) {
+    let mut walk = Walk { page, found: 0 };
+    // SAFETY: the callback gets `walk`, which outlives the call. The unwinder allocates nothing and takes only the loader's
+    // lock, which the same thread may take again.
+    unsafe { _Unwind_Backtrace(on_frame, (&raw mut walk).cast()) };
+}
+
+extern "C" fn on_frame(frame: *mut Unwinding, walk: *mut c_void) -> c_int {
+    const GO_ON: c_int = 0;
+    const STOP: c_int = 5;
+    // SAFETY: `walk` is what `note_callers` passed.
+    let Some(walk) = (unsafe { walk.cast::<Walk>().as_mut() }) else { return STOP };
+    // SAFETY: the unwinder passes a valid frame.
+    let address = unsafe { _Unwind_GetIP(frame) } as u64;
+    let has_place = address != 0 && walk.page.set_caller(walk.found, address);
+    walk.found += 1;
+    if has_place { GO_ON } else { STOP }
 }
 
 #[cfg(target_arch = "x86_64")]

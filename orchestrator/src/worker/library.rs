@@ -150,6 +150,10 @@ impl LiveInstance<'_> {
         if status == abi::OK { Ok(()) } else { check(status) }
     }
 
+    pub(crate) fn has_digest(&self) -> bool {
+        self.digest.is_some()
+    }
+
     /// The digest document; empty if the plugin has none.
     pub(crate) fn digest(&mut self) -> Result<String, CallError> {
         let Some(digest) = self.digest else { return Ok(String::new()) };

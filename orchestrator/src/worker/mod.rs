@@ -5,6 +5,7 @@
 
 mod alone;
 mod bottom;
+mod check;
 mod fault;
 mod host;
 mod library;
@@ -13,6 +14,7 @@ mod overflow;
 pub(crate) mod page;
 mod passes;
 mod recorder;
+pub(crate) mod sandbox;
 mod scopes;
 mod threads;
 mod turns;
@@ -24,6 +26,7 @@ use library::{CallError, LiveInstance, LoadedPlugin};
 use page::{Layout, Page};
 use rustix::fd::OwnedFd;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
 /// The hidden argument that makes `orch` a worker.
@@ -69,6 +72,9 @@ fn serve() -> io::Result<()> {
     alone::note();
     fault::install(page);
     limit_memory(request.memory)?;
+    if let Some(grants) = &request.sandbox {
+        sandbox::enter(grants, &request.library, request.memory, channel.as_raw_fd())?;
+    }
     let (reply, farewell) = attend(&request, Stage { page, common: common.as_ref() }, &mut channel);
     if let Some(reply) = reply {
         protocol::send(&mut channel, &reply)?;
@@ -109,7 +115,7 @@ impl Line<'_> {
 fn recording_of(pass: Pass) -> Recording {
     match pass {
         Pass::Describe | Pass::Time { .. } | Pass::Pair { .. } | Pass::Sentinel => Recording::Off,
-        Pass::Count { .. } => Recording::Counters,
+        Pass::Count { .. } | Pass::Check { .. } => Recording::Counters,
         Pass::Profile { .. } => Recording::Scopes,
     }
 }
@@ -134,6 +140,14 @@ impl Stage<'_> {
         if request.pass == Pass::Describe {
             let document = self.phase(Phase::Describe, || plugin.describe())?;
             line.answer(&Reply::Described { document });
+            return Ok(());
+        }
+        if let Pass::Check { thorough, lives } = request.pass {
+            for _ in 1..lives {
+                self.check(&plugin, request, thorough)?;
+            }
+            let checked = self.check(&plugin, request, thorough)?;
+            line.answer(&Reply::Checked(checked));
             return Ok(());
         }
         let mut instance = self.phase(Phase::Create, || plugin.create(&request.workload, &request.params))?;
@@ -168,7 +182,7 @@ impl Stage<'_> {
         })?;
         threads::spread(cpus);
         match pass {
-            Pass::Describe | Pass::Sentinel => unreachable!("they make no instance"),
+            Pass::Describe | Pass::Check { .. } | Pass::Sentinel => unreachable!("they do not measure"),
             Pass::Profile { budget_ns, most_iterations } => {
                 self.phase(Phase::Run, || passes::profile(instance, self.page, digest, budget_ns, most_iterations))
             }
@@ -203,7 +217,10 @@ impl Stage<'_> {
         host::forget_error();
         let done = act();
         alone::check(self.page);
-        done.map_err(|error| PluginError {
+        done.inspect_err(|_| {
+            self.page.refused.store(counting::refused_bytes() as u64, std::sync::atomic::Ordering::Relaxed);
+        })
+        .map_err(|error| PluginError {
             phase: if error.kind == PluginErrorKind::Load && phase != Phase::Describe { Phase::Load } else { phase },
             kind: error.kind,
             message: error.message,

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Rel
 
 const SIZE: usize = 4096;
 const SCOPE_BYTES: usize = 1024;
+/// From abort() to the code that called for it there are some functions of the C library and of a language in between.
+const CALLERS: usize = 32;
 
 /// The layout of the page. All zero is a worker that has not begun.
 #[repr(C)]
@@ -29,6 +31,8 @@ pub(crate) struct Layout {
     pub(crate) turn: AtomicU32,
     /// Address where the plugin's file is mapped.
     pub(crate) library_base: AtomicU64,
+    /// Where the functions go on that had called each other when an abort came, innermost first; 0 ends the list.
+    callers: [AtomicU64; CALLERS],
     scope_length: AtomicU32,
     scope: [AtomicU8; SCOPE_BYTES],
 }
@@ -102,6 +106,19 @@ impl Layout {
         }
         // At most SCOPE_BYTES.
         self.scope_length.store(length as u32, Relaxed);
+    }
+
+    /// Stores where a function goes on; false when there is no place for more. Safe in a signal handler.
+    pub(crate) fn set_caller(&self, index: usize, address: u64) -> bool {
+        let place = self.callers.get(index);
+        if let Some(place) = place {
+            place.store(address, Relaxed);
+        }
+        place.is_some()
+    }
+
+    pub(crate) fn callers(&self) -> impl Iterator<Item = u64> {
+        self.callers.iter().map(|address| address.load(Relaxed)).take_while(|address| *address != 0)
     }
 
     pub(crate) fn scope(&self) -> String {

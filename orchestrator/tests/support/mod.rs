@@ -181,3 +181,24 @@ pub fn marked_processes(mark: &str) -> Vec<i32> {
         })
         .collect()
 }
+
+/// A new plugin, made by `orch plugin new`, in a folder that all tests share one after the other: what it builds of other
+/// crates is there the next time. The guard keeps other tests out.
+pub fn new_plugin(project: &Project, name: &str, arguments: &[&str]) -> (PathBuf, std::fs::File) {
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+    std::fs::create_dir_all(&shared).unwrap();
+    let guard = std::fs::File::create(shared.join("lock")).unwrap();
+    guard.lock().unwrap();
+    let (folder, aside) = (shared.join(name), shared.join(format!("{name}.target")));
+    if folder.join("target").exists() {
+        std::fs::rename(folder.join("target"), &aside).unwrap();
+    }
+    let _ = std::fs::remove_dir_all(&folder);
+    let shown = folder.display().to_string();
+    let ran = project.orch(&[&["plugin", "new", name, "--dir", &shown], arguments].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    if aside.exists() {
+        std::fs::rename(&aside, folder.join("target")).unwrap();
+    }
+    (folder, guard)
+}

@@ -158,9 +158,9 @@ typedef struct {
    * and for each workload, all optional:
    *   "about": text, "iteration": text (what one iteration does), "tags": [text], "needs": any,
    *   "params": JSON Schema of the parameters, an object ("x-unit" on a property is its unit); absent: any object,
-   *   "metrics": [{"id": text, "unit": text, "better": "higher" | "lower", "about"?: text,
+   *   "metrics": [{"id": text, "unit": text, "better"?: "higher" | "lower", "about"?: text,
    *                "counter": text, "per": "iteration" | "second" | "unit" | "bytes_per_unit",
-   *                "scale": number}]
+   *                "scale": number}]     (without "better" it is shown and never judged)
    * With c, what one iteration adds to the counter, t, the median time of one iteration in seconds, and b, the bytes it
    * allocates, a metric is c * scale per iteration, c / t * scale per second, t / c * scale per unit, or b / c * scale
    * as bytes per unit.

@@ -36,17 +36,20 @@ pub(crate) fn workload<W: Workload>() -> Value {
 }
 
 fn metric(metric: &Metric) -> Value {
-    let better = match metric.better {
-        Better::Higher => "higher",
-        Better::Lower => "lower",
-    };
     let per = match metric.per {
         Per::Iteration => "iteration",
         Per::Second => "second",
         Per::Unit => "unit",
         Per::BytesPerUnit => "bytes_per_unit",
     };
-    let mut entry = json!({ "id": metric.id, "unit": metric.unit, "better": better });
+    let mut entry = json!({ "id": metric.id, "unit": metric.unit });
+    if let Some(better) = metric.better {
+        let word = match better {
+            Better::Higher => "higher",
+            Better::Lower => "lower",
+        };
+        entry["better"] = word.into();
+    }
     if !metric.about.is_empty() {
         entry["about"] = metric.about.into();
     }
@@ -54,4 +57,15 @@ fn metric(metric: &Metric) -> Value {
     entry["per"] = per.into();
     entry["scale"] = metric.scale.into();
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_that_is_not_judged_has_no_direction() {
+        assert_eq!(metric(&Metric::count("misses", "misses"))["better"], "lower");
+        assert_eq!(metric(&Metric::count("misses", "misses").unjudged()).get("better"), None);
+    }
 }

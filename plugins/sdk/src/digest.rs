@@ -8,6 +8,16 @@ use serde_json::{Map, Value};
 /// Two builds agree when their values `a` and `b` are equal, or with a [`tolerance`](Self::tolerance), when they are
 /// numbers and `|a - b| <= tolerance * max(1, |a|, |b|)`. With a [`score`](Self::score), the scores are
 /// compared in that way, and a value that differs while they agree is only a warning.
+///
+/// ```
+/// use orch_sdk::prelude::*;
+///
+/// let output = [0.25_f64, 0.5];
+/// let sum = Digest::number(output.iter().sum()).tolerance(1e-9); // sums of floats may differ in the last bits
+/// let ids = Digest::text("17 4 9").score(-1.25).tolerance(1e-3); // ids may differ while the score agrees
+/// let state = Digest::integer(0x5eed); // exactly this
+/// # let _ = (sum, ids, state);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Digest {
     value: DigestValue,

@@ -8,6 +8,24 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a workload could not do something, in words for the person who wrote the scenario.
 ///
+/// The text reaches the record of the job, with the phase it happened in; name the file or value that was wrong. What becomes
+/// of the job depends on the constructor:
+///
+/// ```
+/// use orch_sdk::prelude::*;
+///
+/// fn open(path: &str, threads: usize) -> Result<String> {
+///     if threads > 64 {
+///         return Err(Error::params(format!("parameter 'threads': at most 64, got {threads}"))); // the scenario is wrong
+///     }
+///     if cfg!(not(target_os = "linux")) {
+///         return Err(Error::unsupported("needs Linux")); // the job is skipped
+///     }
+///     Ok(std::fs::read_to_string(path)?) // any std::error::Error: the job fails
+/// }
+/// assert_eq!(open("/", 65).unwrap_err().to_string(), "parameter 'threads': at most 64, got 65");
+/// ```
+///
 /// Made from any [`std::error::Error`] by `?`, or from a text by the constructors. It is one pointer wide, so that
 /// a loop over [`Workload::run`](crate::Workload::run) tests a register.
 pub struct Error(Box<Inner>);
@@ -18,7 +36,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error with this text.
+    /// An error with this text: the job fails.
     pub fn msg(text: impl fmt::Display) -> Self {
         Self::new(abi::ERR, &text)
     }
@@ -28,7 +46,8 @@ impl Error {
         Self::new(abi::ERR_UNSUPPORTED, &text)
     }
 
-    /// The parameters are wrong: the scenario has to change.
+    /// The parameters are wrong: the job fails, and the scenario has to change. For [`create`](crate::Workload::create); what a range
+    /// can say belongs into the schema.
     pub fn params(text: impl fmt::Display) -> Self {
         Self::new(abi::ERR_PARAMS, &text)
     }

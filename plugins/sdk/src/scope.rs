@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Opens a named scope that lasts until the end of the enclosing block.
 ///
+/// On any thread; it ends on the thread, and within the call of [`run`](crate::Workload::run), that it began in. Scopes of the
+/// driver nest into one tree; those of other threads are trees of their own. The name is a constant text. In timing passes it
+/// costs a nanosecond or two.
+///
 /// Without a host (in the unit tests of a library) it does nothing.
 ///
 /// ```
@@ -27,9 +31,20 @@ macro_rules! scope {
     };
 }
 
-/// Adds to a named counter of the current scope: any number, converted by `as f64`.
+/// Adds to a named counter of the current scope: any number, converted by `as f64`. It has to be finite.
 ///
-/// A [`Metric`](crate::Metric) turns the sum of one iteration into a rate or a cost.
+/// The amount is the work of this moment and not a running total; its unit is that of the metric. On any thread. A
+/// [`Metric`](crate::Metric) turns the sum of one iteration into a rate or a cost:
+///
+/// ```
+/// use orch_sdk::prelude::*;
+/// const METRICS: &[Metric] = &[Metric::rate("throughput", "GB/s", "bytes", 1e-9)];
+/// fn copy(from: &[u8], to: &mut [u8]) {
+///     to.copy_from_slice(from);
+///     count!("bytes", from.len());
+/// }
+/// # copy(&[1], &mut [0]);
+/// ```
 #[macro_export]
 macro_rules! count {
     ($name:expr, $amount:expr) => {{

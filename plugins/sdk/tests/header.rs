@@ -168,6 +168,53 @@ fn cpu_features_have_the_names_of_rustc() {
     }
 }
 
+/// The tables of docs/ABI.md as claims: each row of a struct's table is one about the offset and one about the size.
+fn documented() -> Vec<String> {
+    let page = include_str!("../../../docs/ABI.md");
+    let mut claims = Vec::new();
+    let mut of = String::new();
+    for line in page.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let Some((name, size)) = line.strip_suffix(" bytes:").and_then(|line| line.split_once(", ")) {
+            of = name.trim_matches('`').to_owned();
+            claims.push(format!("sizeof({of}) == {size}"));
+        } else if let ["", offset, size, field, ..] = cells[..]
+            && field.starts_with('`')
+            && offset.parse::<usize>().is_ok()
+        {
+            let field = field.trim_matches('`');
+            claims.push(format!("offsetof({of}, {field}) == {offset}"));
+            claims.push(format!("sizeof((({of} *)0)->{field}) == {size}"));
+        } else if let ["", status, value, ..] = cells[..]
+            && status.starts_with("`ORCH_")
+        {
+            claims.push(format!("{} == {value}", status.trim_matches('`')));
+        }
+    }
+    claims
+}
+
+/// docs/ABI.md says what the structs are, all of it, and nothing else. The compilers confirm the same claims above.
+#[test]
+fn the_page_has_every_field_and_status() {
+    let documented = documented();
+    // Alignments, constants and extension ids stand elsewhere on the page, or nowhere.
+    let elsewhere = ["ALIGNOF", "_EXT", "orch_status", "ABI_M", "MAGIC"];
+    let is_layout = |claim: &&String| !elsewhere.iter().any(|part| claim.contains(part));
+    let real: Vec<String> = claims().into_iter().map(|Claim(claim)| claim).collect();
+    let mut wanted: Vec<&String> = real.iter().filter(is_layout).collect();
+    let mut found: Vec<&String> = documented.iter().collect();
+    wanted.sort();
+    found.sort();
+    assert_eq!(found, wanted);
+    let page = include_str!("../../../docs/ABI.md");
+    for id in [abi::DIGEST_EXT, abi::RESET_EXT, abi::CODE_EXT] {
+        assert!(page.contains(&format!("| `{}` |", id.to_str().expect("ASCII"))), "{id:?}");
+    }
+    assert!(page.contains(&format!("{:#X}", abi::MAGIC).replace("0X", "0x")));
+    assert!(page.contains(abi::PLUGIN_SYMBOL) && page.contains(abi::CPU_FEATURES_SYMBOL));
+}
+
 /// Every name that the header knows is one of rustc's.
 #[cfg(target_arch = "x86_64")]
 #[test]

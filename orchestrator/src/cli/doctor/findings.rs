@@ -16,6 +16,7 @@ use crate::measure::clock;
 use crate::plugin::cargo;
 use crate::runner::lock::{self, Purpose};
 use crate::runner::{self, journal};
+use crate::worker::sandbox;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,7 @@ fn asked(root: PathBuf) -> Asked {
     Asked {
         hypervisor: Machine::read().hypervisor,
         fixed_addresses: runner::can_fix_addresses(),
+        sandbox: sandbox::offered(),
         resolution: clock::resolution(),
         overhead: clock::overhead(),
         measuring: lock::take(Purpose::Measuring, || {}, || true).ok().map(|held| held.is_none()),

@@ -28,6 +28,7 @@ mod tables;
 mod tests;
 mod walk;
 
+use super::names::readable;
 use image::Image;
 use serde::{Deserialize, Serialize};
 
@@ -134,9 +135,4 @@ pub(crate) fn compare(a: &[u8], b: &[u8], roots_a: &[u64], roots_b: &[u64]) -> R
 fn plugin_roots(image: &Image) -> Result<Vec<u64>, CodeError> {
     let (start, end) = image.exported(PLUGIN).ok_or(CodeError::NoPlugin)?;
     Ok(image.relocations_in(start, end).filter_map(|(place, _)| image.function_behind(place)).collect())
-}
-
-/// The name of a symbol as a person writes it: demangled, without the hash that every build may change.
-fn readable(symbol: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(symbol))
 }

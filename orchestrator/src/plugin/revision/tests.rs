@@ -3,6 +3,7 @@
 use super::*;
 use crate::git::revision::resolve;
 use crate::git::sample::Sample;
+use crate::plugin::Sandbox;
 
 mod memory;
 
@@ -38,12 +39,16 @@ fn c(answer: &str) -> String {
 }
 
 fn of_crate(folder: &str) -> PluginSpec {
-    PluginSpec { source: PluginSource::Crate { folder: folder.into(), cpu: "native".to_owned() }, env: Vec::new() }
+    PluginSpec {
+        source: PluginSource::Crate { folder: folder.into(), cpu: "native".to_owned() },
+        env: Vec::new(),
+        sandbox: Sandbox::default(),
+    }
 }
 
 fn of_command(folder: &str, command: &str) -> PluginSpec {
     let source = PluginSource::Command { folder: folder.into(), command: command.to_owned() };
-    PluginSpec { source, env: Vec::new() }
+    PluginSpec { source, env: Vec::new(), sandbox: Sandbox::default() }
 }
 
 fn prepare(sample: &Sample, spec: &PluginSpec, commit: &str) -> Result<(Prepared, usize), String> {
@@ -184,7 +189,11 @@ fn what_is_outside_the_commits_repository_is_taken_as_it_is() {
     let (prepared, _) = prepare(&sample, &of_command(&outside.display().to_string(), COMMAND), &a).expect("builds");
     assert_eq!(prepared.at, None);
     assert!(holds(&prepared.library, "answer-is-5555"));
-    let file = PluginSpec { source: PluginSource::File(prepared.library.clone()), env: Vec::new() };
+    let file = PluginSpec {
+        source: PluginSource::File(prepared.library.clone()),
+        env: Vec::new(),
+        sandbox: Sandbox::default(),
+    };
     let (as_file, _) = prepare(&sample, &file, &a).expect("loads");
     assert_eq!((as_file.at, as_file.library), (None, prepared.library));
 }

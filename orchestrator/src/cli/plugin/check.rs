@@ -1,0 +1,155 @@
+//! `orch plugin check`: which plugins are meant, and how what was found is told.
+
+use super::examine::{Examined, Examiner};
+use crate::cli::Outcome;
+use crate::cli::args::PluginCheckOptions;
+use crate::cli::exit::Exit;
+use crate::cli::output::{self, Failure};
+use crate::cli::project;
+use crate::format;
+use crate::plugin::{PluginSource, PluginSpec, Sandbox};
+use crate::vetting::{Finding, Level};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The value of `schema` in the JSON.
+const SCHEMA: &str = "orch/plugin-check/1";
+/// The scenario of projects that `orch plugin new` made.
+const BENCH: &str = "bench.yaml";
+const COLUMNS: usize = 80;
+/// What the longest level needs, and a gap.
+const LEVEL_COLUMNS: usize = 9;
+
+/// Examines the plugins and shows what was found.
+pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
+    let plugins = plugins(&options.subject)?;
+    let mut examiner = Examiner::new(options.workload.as_deref())?;
+    let mut examined = Vec::new();
+    for (key, spec) in &plugins {
+        match examiner.examine(key, spec)? {
+            Some(plugin) => examined.push(plugin),
+            None => return Ok(Exit::Interrupted),
+        }
+    }
+    if let Some(glob) = &options.workload
+        && examined.iter().all(|plugin| plugin.workloads.is_empty() && plugin.described)
+    {
+        let known: Vec<&str> = examined.iter().flat_map(|plugin| &plugin.offered).map(String::as_str).collect();
+        return Err(Failure::Input(format!(
+            "error: no workload matches --workload '{glob}'\nhint: there are {}",
+            known.join(", ")
+        )));
+    }
+    if options.json {
+        let text = serde_json::to_string_pretty(&document(&examined))
+            .map_err(|error| Failure::system("the findings", &error))?;
+        output::print(&(text + "\n"))?;
+    } else {
+        output::print(&shown(&examined))?;
+    }
+    let errors = examined.iter().flat_map(|plugin| &plugin.findings).any(|finding| finding.level == Level::Error);
+    Ok(if errors { Exit::Incomplete } else { Exit::Fine })
+}
+
+/// The plugins that a path means.
+fn plugins(subject: &Path) -> Result<Vec<(String, PluginSpec)>, Failure> {
+    let shown = subject.display();
+    let path = subject.canonicalize().map_err(|error| {
+        Failure::Input(format!(
+            "error: {shown}: {error}\nhint: a shared library, a crate's folder, a scenario, or a folder with {BENCH}"
+        ))
+    })?;
+    let stem =
+        |path: &Path| path.file_stem().map_or_else(|| "plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let is_scenario = |path: &Path| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let one = |source| vec![(stem(&path), PluginSpec { source, env: Vec::new(), sandbox: Sandbox::default() })];
+    if path.is_file() && !is_scenario(&path) {
+        return Ok(one(PluginSource::File(path.clone())));
+    }
+    if path.join("Cargo.toml").is_file() {
+        return Ok(one(PluginSource::Crate { folder: path.clone(), cpu: "native".to_owned() }));
+    }
+    let scenario = if path.is_dir() { subject.join(BENCH) } else { subject.to_owned() };
+    if !scenario.is_file() {
+        return Err(Failure::Input(format!(
+            "error: the folder {shown} holds neither Cargo.toml nor {BENCH}\nhint: name the library, or a scenario \
+             that says how the plugin is built"
+        )));
+    }
+    Ok(project::load(&scenario)?.scenario.plugins)
+}
+
+fn document(examined: &[Examined]) -> Value {
+    let count = |level| examined.iter().flat_map(|plugin| &plugin.findings).filter(|each| each.level == level).count();
+    let plugin = |plugin: &Examined| {
+        let workloads = plugin.workloads.iter().map(|workload| {
+            json!({
+                "id": workload.id, "trials": workload.trials,
+                "setup_ns": workload.setup_ns, "iteration_ns": workload.iteration_ns,
+            })
+        });
+        json!({
+            "key": plugin.key, "path": plugin.path,
+            "workloads": workloads.collect::<Vec<_>>(), "findings": plugin.findings,
+        })
+    };
+    json!({
+        "schema": SCHEMA,
+        "errors": count(Level::Error), "warnings": count(Level::Warning), "notes": count(Level::Note),
+        "plugins": examined.iter().map(plugin).collect::<Vec<_>>(),
+    })
+}
+
+/// Each plugin's findings, what asks for action first, then what was tried.
+fn shown(examined: &[Examined]) -> String {
+    let mut text = String::new();
+    for plugin in examined {
+        text.push_str(&format!("{} ({})\n\n", plugin.key, plugin.path));
+        for finding in &plugin.findings {
+            text.push_str(&told(finding));
+        }
+        for workload in &plugin.workloads {
+            let times = match (workload.setup_ns, workload.iteration_ns) {
+                (Some(setup), Some(iteration)) => {
+                    format!(", setup {}, iteration {}", format::time(setup as f64), format::time(iteration as f64))
+                }
+                _ => String::new(),
+            };
+            let sets = if workload.trials == 1 { "set" } else { "sets" };
+            text.push_str(&line("tried", &format!("{}: {} {sets}{times}", workload.id, workload.trials)));
+        }
+        text.push('\n');
+    }
+    let count = |level: Level, name: &str| {
+        let count = examined.iter().flat_map(|plugin| &plugin.findings).filter(|each| each.level == level).count();
+        format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+    };
+    let counts = [count(Level::Error, "error"), count(Level::Warning, "warning"), count(Level::Note, "note")];
+    text + &counts.join(", ") + "; each set of parameters in a process of its own\n"
+}
+
+fn told(finding: &Finding) -> String {
+    let margin = " ".repeat(LEVEL_COLUMNS);
+    let mut text = line(finding.level.name(), &format!("{}: {}", finding.place, finding.what));
+    for line in
+        format::wrap(&finding.remedy, COLUMNS - LEVEL_COLUMNS - "fix: ".len(), "fix: ".len()).lines().enumerate()
+    {
+        let (index, line) = line;
+        text.push_str(&format!("{margin}{}{line}\n", if index == 0 { "fix: " } else { "" }));
+    }
+    text
+}
+
+/// A word and a text of perhaps several lines beside it.
+fn line(word: &str, text: &str) -> String {
+    let margin = " ".repeat(LEVEL_COLUMNS);
+    let mut lines = String::new();
+    for (index, part) in text.lines().enumerate() {
+        let first = if index == 0 { format!("{word:LEVEL_COLUMNS$}") } else { margin.clone() };
+        lines.push_str(&first);
+        let wrapped = format::wrap(part, COLUMNS - LEVEL_COLUMNS, 0);
+        lines.push_str(&wrapped.replace('\n', &format!("\n{margin}")));
+        lines.push('\n');
+    }
+    lines
+}

@@ -1,0 +1,301 @@
+//! Building a plugin and running its workloads in throw-away workers, for `orch plugin check`.
+
+use crate::cli::output::{self, Failure};
+use crate::cli::progress::Progress;
+use crate::machine;
+use crate::measure::clock::{Calibration, ScopeClock};
+use crate::pass::PassEnd;
+use crate::plan;
+use crate::plugin::build::{self, PluginFailure, Prepared};
+use crate::plugin::cargo::Watcher;
+use crate::plugin::catalog::WorkloadInfo;
+use crate::plugin::{PluginSpec, elf};
+use crate::protocol::{Pass, Reply, Request, Shift};
+use crate::runner::confine;
+use crate::runner::event::{Event, Observer};
+use crate::runner::execute::{self, Setting};
+use crate::runner::interrupt::Interrupt;
+use crate::runner::lock::{self, Purpose};
+use crate::runner::process::{self, Ended, Launch};
+use crate::runner::reap;
+use crate::runner::remains::PassFailure;
+use crate::scenario::{Job, Settings};
+use crate::versus::side;
+use crate::vetting::behaviour::{self, Bounds, Ending};
+use crate::vetting::trials::{self, Trial};
+use crate::vetting::{self, Finding, Level, document};
+use std::collections::HashMap;
+use std::time::Duration;
+use wildmatch::WildMatch;
+
+/// Limits with the defaults: those of a scenario that says nothing.
+const WHOLE: Bounds = Bounds { seconds: 60, memory: 2 << 30 };
+/// Limits at the ends of parameters, of which there may be many.
+const SHORT: Bounds = Bounds { seconds: 5, memory: 2 << 30 };
+/// A timing pass that shows whether many iterations in a row work; its figures are not used.
+const TIME: Pass = Pass::Time { budget_ns: 5_000_000, sample_ns: 200_000, warm_up_ns: 5_000_000 };
+
+/// What was found of one plugin.
+pub(super) struct Examined {
+    pub(super) key: String,
+    pub(super) path: String,
+    /// Its document could be read.
+    pub(super) described: bool,
+    /// Ids of all its workloads.
+    pub(super) offered: Vec<String>,
+    pub(super) workloads: Vec<Tried>,
+    /// What asks for action first.
+    pub(super) findings: Vec<Finding>,
+}
+
+/// A workload that was run.
+pub(super) struct Tried {
+    pub(super) id: String,
+    /// Sets of parameters.
+    pub(super) trials: usize,
+    pub(super) setup_ns: Option<u64>,
+    pub(super) iteration_ns: Option<u64>,
+}
+
+/// What all plugins of a check have in common.
+pub(super) struct Examiner {
+    wanted: Option<WildMatch>,
+    interrupt: Interrupt,
+    clock: ScopeClock,
+    cpus: Vec<usize>,
+    mark: String,
+}
+
+impl Examiner {
+    pub(super) fn new(wanted: Option<&str>) -> Result<Self, Failure> {
+        reap::become_subreaper()
+            .map_err(|error| Failure::system("cannot look after the plugins' processes", &error))?;
+        let calibration = Calibration::begin();
+        let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+        Ok(Self {
+            wanted: wanted.map(WildMatch::new),
+            interrupt,
+            clock: calibration.end(),
+            cpus: machine::usable_cpus(),
+            mark: format!("check-{}", std::process::id()),
+        })
+    }
+
+    /// All about one plugin. `None`: the user stopped it.
+    pub(super) fn examine(&mut self, key: &str, spec: &PluginSpec) -> Result<Option<Examined>, Failure> {
+        // Nothing is timed, so others may build or check meanwhile; those who measure are not disturbed.
+        let waiting = || output::note("waiting: another process is measuring on this machine");
+        let held = lock::take(Purpose::Building, waiting, || self.interrupt.requested())
+            .map_err(|error| Failure::system("cannot take the lock", &error))?;
+        let Some(_held) = held else { return Ok(None) };
+        let mut examined = Examined {
+            key: key.to_owned(),
+            path: spec.source.folder().display().to_string(),
+            described: false,
+            offered: Vec::new(),
+            workloads: Vec::new(),
+            findings: Vec::new(),
+        };
+        let whole = match self.prepare(key, spec) {
+            Ok(prepared) => {
+                examined.path = prepared.path.display().to_string();
+                self.look(&prepared, &mut examined)?
+            }
+            Err(failure) => {
+                let ending = Ending {
+                    phase: failure.phase,
+                    message: &failure.message,
+                    skipped: false,
+                    limits: process::Limits::default(),
+                };
+                examined.findings.push(behaviour::failed("file", &ending, WHOLE, false));
+                Some(())
+            }
+        };
+        examined.findings.sort_by_key(|finding| finding.level);
+        Ok(whole.filter(|()| !self.interrupt.requested()).map(|()| examined))
+    }
+
+    fn prepare(&self, key: &str, spec: &PluginSpec) -> Result<Prepared, PluginFailure> {
+        let mut progress = Progress::new();
+        progress.see(Event::Preparing { plugin: key });
+        let mut show = |line: &str| progress.see(Event::BuildLine { line });
+        let mut watch = Watcher { show: &mut show, stop: &|| self.interrupt.requested(), note: None };
+        let prepared = build::prepare(key, spec, &mut watch);
+        reap::spare_present();
+        prepared
+    }
+
+    /// Everything about a plugin that was built.
+    fn look(&self, prepared: &Prepared, examined: &mut Examined) -> Result<Option<()>, Failure> {
+        if let Ok(inspected) = elf::inspect(&prepared.path) {
+            examined.findings.extend(vetting::file(&inspected));
+        }
+        let mut documents = Vec::new();
+        for _ in 0..2 {
+            let ended = self.run(prepared, Pass::Describe, "", &Trial::default(), SHORT)?;
+            match &ended.result {
+                Ok(Reply::Described { document }) => documents.push(document.clone()),
+                _ => {
+                    examined.findings.extend(failure("describe", &ended, SHORT, false));
+                    return Ok(Some(()));
+                }
+            }
+        }
+        let (description, findings) = document::read(&documents[0], &documents[1]);
+        examined.findings.extend(findings);
+        let Some(description) = description else { return Ok(Some(())) };
+        examined.described = true;
+        examined.offered = description.workloads.iter().map(|info| info.id.clone()).collect();
+        let wanted = |info: &&WorkloadInfo| self.wanted.as_ref().is_none_or(|wanted| wanted.matches(&info.id));
+        for info in description.workloads.iter().filter(wanted) {
+            if self.interrupt.requested() {
+                return Ok(None);
+            }
+            self.workload(prepared, info, examined)?;
+        }
+        Ok(Some(()))
+    }
+
+    /// One workload: with its defaults in all passes, then at the ends of its parameters.
+    fn workload(&self, prepared: &Prepared, info: &WorkloadInfo, examined: &mut Examined) -> Result<(), Failure> {
+        let mut tried = Tried { id: info.id.clone(), trials: 0, setup_ns: None, iteration_ns: None };
+        let trials = match trials::trials(info.params.as_ref()) {
+            Ok(trials) => trials,
+            Err(parameter) => {
+                examined.findings.push(Finding::new(
+                    Level::Note,
+                    &info.id,
+                    format!("not run: no value for its parameter `{parameter}` can be thought of"),
+                    "give it a default; or measure it with a scenario",
+                ));
+                Vec::new()
+            }
+        };
+        for (index, trial) in trials.iter().enumerate() {
+            let (at_an_end, bounds) = if index == 0 { (false, WHOLE) } else { (true, SHORT) };
+            let place = if at_an_end { format!("{}, {}", info.id, trial.label) } else { info.id.clone() };
+            let ended = self.run(prepared, Pass::Check { thorough: !at_an_end, lives: 1 }, &info.id, trial, bounds)?;
+            tried.trials += 1;
+            if let Ok(Reply::Checked(checked)) = &ended.result {
+                // The times of an iteration and of setup are said of the defaults; at the ends they may be anything.
+                let life = behaviour::life(&place, checked);
+                let new = life.into_iter().filter(|finding| !at_an_end || finding.level == Level::Error);
+                examined.findings.extend(new);
+                if !at_an_end {
+                    (tried.setup_ns, tried.iteration_ns) = (Some(checked.setup_ns), Some(checked.iteration_ns));
+                    examined.findings.extend(self.measured(prepared, info, trial, &place)?);
+                }
+            } else {
+                examined.findings.extend(failure(&place, &ended, bounds, at_an_end));
+                if !at_an_end {
+                    break;
+                }
+            }
+        }
+        examined.workloads.push(tried);
+        Ok(())
+    }
+
+    /// What the passes of a run find: scopes, counts, many iterations in a row.
+    fn measured(
+        &self,
+        prepared: &Prepared,
+        info: &WorkloadInfo,
+        trial: &Trial,
+        place: &str,
+    ) -> Result<Vec<Finding>, Failure> {
+        let job = Job {
+            id: info.id.clone(),
+            plugin: "plugin".to_owned(),
+            workload: info.id.clone(),
+            params: trial.params.clone(),
+            tags: Vec::new(),
+            settings: Settings { rounds: 0, ..Settings::default() },
+        };
+        let plugins = HashMap::from([(job.plugin.clone(), Ok(prepared.clone()))]);
+        let jobs = [job];
+        let setting = Setting {
+            jobs: &jobs,
+            plugins: &plugins,
+            cpus: &self.cpus,
+            clock: self.clock,
+            mark: &self.mark,
+            sentinel: false,
+        };
+        let plan = plan::build(&jobs, 0);
+        let ends: Vec<PassEnd> = execute::execute(&setting, &plan, Vec::new(), None, &self.interrupt, &mut Silent)
+            .map_err(failed_start)?
+            .ends;
+        let record = side::record(&jobs[0], Ok(prepared), Some(info), ends, None, self.interrupt.requested());
+        let mut found = behaviour::record(place, &record);
+        if !behaviour::is_measured(&record) {
+            let what = format!(
+                "failed in {}: {}",
+                record.phase.map_or("start", |phase| phase.name()),
+                record.message.unwrap_or_default()
+            );
+            found.push(Finding::new(Level::Error, place, what, "`orch run` shows the same for this workload"));
+            return Ok(found);
+        }
+        // Plugins that can have one instance only are measured all the same.
+        let second = self.run(prepared, Pass::Check { thorough: false, lives: 2 }, &info.id, trial, WHOLE)?;
+        if let Ok(Reply::Checked(checked)) = &second.result {
+            found.extend(behaviour::second_life(place, checked));
+        }
+        let timed = self.run(prepared, TIME, &info.id, trial, WHOLE)?;
+        found.extend(failure(place, &timed, WHOLE, false));
+        Ok(found)
+    }
+
+    fn run(
+        &self,
+        prepared: &Prepared,
+        pass: Pass,
+        workload: &str,
+        trial: &Trial,
+        bounds: Bounds,
+    ) -> Result<Ended, Failure> {
+        let request = Request {
+            library: prepared.library.clone(),
+            pass,
+            workload: workload.to_owned(),
+            params: serde_json::Value::Object(trial.params.clone()).to_string(),
+            cpus: self.cpus.last().copied().into_iter().collect(),
+            memory: bounds.memory,
+            clock: self.clock,
+            shift: Shift::default(),
+            sandbox: confine::grants(prepared, &trial.params),
+        };
+        let launch = Launch {
+            request: &request,
+            timeout: Duration::from_secs(bounds.seconds),
+            threads: 1,
+            env: &prepared.env,
+            mark: &self.mark,
+            stack: None,
+        };
+        process::run(&launch, &self.interrupt).map_err(failed_start)
+    }
+}
+
+fn failed_start(error: std::io::Error) -> Failure {
+    Failure::system("cannot start a worker", &error)
+}
+
+/// The finding of a pass without an answer; none of one that answered, or that the user stopped.
+fn failure(place: &str, ended: &Ended, bounds: Bounds, at_an_end: bool) -> Option<Finding> {
+    let (phase, message, skipped) = match &ended.result {
+        Ok(_) | Err(PassFailure::Interrupted) => return None,
+        Err(PassFailure::Failed { phase, message }) => (*phase, message, false),
+        Err(PassFailure::Skipped { phase, message }) => (*phase, message, true),
+    };
+    Some(behaviour::failed(place, &Ending { phase, message, skipped, limits: ended.limits }, bounds, at_an_end))
+}
+
+/// A check shows only what it found.
+struct Silent;
+
+impl Observer for Silent {
+    fn see(&mut self, _: Event<'_>) {}
+}

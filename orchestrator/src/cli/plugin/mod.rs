@@ -1,0 +1,16 @@
+//! `orch plugin`: for those who write plugins.
+
+mod check;
+mod examine;
+mod new;
+
+use super::Outcome;
+use super::args::PluginCommand;
+
+/// Begins a plugin.
+pub(super) fn plugin(command: &PluginCommand) -> Outcome {
+    match command {
+        PluginCommand::New(options) => new::new(options),
+        PluginCommand::Check(options) => check::check(options),
+    }
+}

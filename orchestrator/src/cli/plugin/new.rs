@@ -1,0 +1,66 @@
+//! `orch plugin new`: a project that builds, runs and is tested as it is.
+
+use crate::cli::Outcome;
+use crate::cli::args::{NewOptions, StarterLanguage};
+use crate::cli::exit::Exit;
+use crate::cli::output::{self, Failure};
+use crate::cli::project::quoted;
+use crate::git::{self, GitKind};
+use crate::starter::{self, Language};
+use std::path::{Path, PathBuf};
+
+/// Writes the project and says what to do next.
+pub(super) fn new(options: &NewOptions) -> Outcome {
+    if let Some(problem) = starter::refuse_name(&options.name) {
+        return Err(Failure::Input(format!("error: {problem}")));
+    }
+    let folder = options.dir.clone().unwrap_or_else(|| PathBuf::from(&options.name));
+    refuse_folder(&folder, &options.name)?;
+    let (language, name) = match options.lang {
+        StarterLanguage::Rust => (Language::Rust, "Rust"),
+        StarterLanguage::C => (Language::C, "C"),
+        StarterLanguage::Cpp => (Language::Cpp, "C++"),
+    };
+    for file in starter::project(&options.name, language) {
+        write(&folder.join(&file.path), &file.text)
+            .map_err(|error| Failure::system(&format!("cannot write {}", folder.join(&file.path).display()), &error))?;
+    }
+    let vendored = if language == Language::Rust { "the SDK's source" } else { "orch's header" };
+    let test = if language == Language::Rust { "cargo test" } else { "sh test.sh" };
+    let shown = folder.display();
+    let mut text = format!("{shown}: a plugin in {name}, with {vendored} in vendor/\n\nnext:\n");
+    text.push_str(&format!("  cd {}\n", quoted(&shown.to_string())));
+    text.push_str("  orch run bench.yaml      # builds and measures it\n");
+    text.push_str(&format!("  {test:<23}  # the workload computes what it should\n"));
+    text.push_str("  orch plugin check .      # what a plugin may get wrong\n");
+    if git::state_of(&folder).state == GitKind::Outside {
+        text.push_str(
+            "  git init && git add -A && git commit -m 'a first plugin'\n\
+             \x20                          # what is compared and bisected are commits\n",
+        );
+    }
+    output::print(&text)?;
+    Ok(Exit::Fine)
+}
+
+/// Nobody's files are written over.
+fn refuse_folder(folder: &Path, name: &str) -> Result<(), Failure> {
+    let shown = folder.display();
+    let hint = format!("hint: another folder, as in `orch plugin new {name} --dir FOLDER`");
+    match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(Failure::Input(format!("error: the folder {shown} is there and not empty\n{hint}"))),
+        Ok(false) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            Err(Failure::Input(format!("error: {shown} is there and no folder\n{hint}")))
+        }
+        Err(error) => Err(Failure::system(&format!("cannot look into {shown}"), &error)),
+    }
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, text)
+}

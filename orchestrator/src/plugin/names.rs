@@ -1,0 +1,25 @@
+//! Names of functions as a person writes them.
+
+/// A symbol of Rust, without the hash that every build may change, or of C++; others as they are.
+pub(super) fn readable(symbol: &str) -> String {
+    if let Ok(name) = rustc_demangle::try_demangle(symbol) {
+        return format!("{name:#}");
+    }
+    let options = cpp_demangle::DemangleOptions::new().no_return_type();
+    let name = cpp_demangle::Symbol::new(symbol).ok().and_then(|name| name.demangle_with_options(&options).ok());
+    name.unwrap_or_else(|| symbol.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_language_has_its_names() {
+        assert_eq!(readable("_ZN4core3fmt5write17h0123456789abcdefE"), "core::fmt::write");
+        assert_eq!(readable("_RNvCs1234_7mycrate3foo"), "mycrate::foo");
+        assert_eq!(readable("_ZL5faultv"), "fault()");
+        assert_eq!(readable("_ZN3lib5Model3runEi"), "lib::Model::run(int)");
+        assert_eq!(readable("memcpy"), "memcpy");
+    }
+}

@@ -1,0 +1,122 @@
+//! What is wrong with a plugin, judged from its file, its document and what its workers said. Pure.
+
+pub(crate) mod behaviour;
+pub(crate) mod document;
+pub(crate) mod trials;
+
+use crate::plugin::elf::Inspected;
+use orch_sdk::abi;
+use serde::Serialize;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Level {
+    /// The plugin, or figures made with it, are wrong.
+    Error,
+    /// Figures may mislead, or a mistake of a user would not be noticed.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+impl Level {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// Something about a plugin that its author should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) level: Level,
+    /// The part of the plugin, or a workload with its parameters.
+    pub(crate) place: String,
+    pub(crate) what: String,
+    pub(crate) remedy: String,
+}
+
+impl Finding {
+    pub(crate) fn new(
+        level: Level,
+        place: impl Into<String>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { level, place: place.into(), what: what.into(), remedy: remedy.into() }
+    }
+}
+
+/// What the plugin symbol and its neighbours say.
+pub(crate) fn file(inspected: &Inspected) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let place = "file";
+    let known = size_of::<abi::Plugin>() as u32;
+    if inspected.struct_size < known {
+        found.push(Finding::new(
+            Level::Warning,
+            place,
+            format!(
+                "struct_size is {}, and the struct of version 1.0 has {known} bytes: fields beyond it do not exist",
+                inspected.struct_size
+            ),
+            "begin the struct with ORCH_PLUGIN_INIT, which fills it in",
+        ));
+    }
+    if inspected.flags != 0 {
+        found.push(Finding::new(
+            Level::Warning,
+            place,
+            format!("flags is {:#x}, but no flags are defined", inspected.flags),
+            "set it to 0; a later version may give these bits a meaning",
+        ));
+    }
+    if inspected.abi_minor > abi::ABI_MINOR {
+        found.push(Finding::new(
+            Level::Note,
+            place,
+            format!(
+                "built for plugin ABI {}.{}; this orch knows {}.{} and ignores what is newer",
+                inspected.abi_major,
+                inspected.abi_minor,
+                abi::ABI_MAJOR,
+                abi::ABI_MINOR
+            ),
+            "check it with the newer orch too",
+        ));
+    }
+    if inspected.cpu_features.is_none() {
+        found.push(Finding::new(
+            Level::Warning,
+            place,
+            "it does not say which CPU features it was compiled for: on another machine it may die of SIGILL"
+                .to_owned(),
+            "write ORCH_DECLARE_CPU_FEATURES; once, in a file compiled with the flags of the hot code",
+        ));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_this_version_is_fine() {
+        let whole = Inspected {
+            abi_major: 1,
+            abi_minor: 0,
+            struct_size: size_of::<abi::Plugin>() as u32,
+            flags: 0,
+            cpu_features: Some(Vec::new()),
+        };
+        assert_eq!(file(&whole), []);
+        let other = Inspected { abi_minor: 3, struct_size: 64, flags: 2, cpu_features: None, ..whole };
+        let levels: Vec<Level> = file(&other).into_iter().map(|finding| finding.level).collect();
+        assert_eq!(levels, [Level::Warning, Level::Warning, Level::Note, Level::Warning]);
+    }
+}

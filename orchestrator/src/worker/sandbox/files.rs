@@ -1,0 +1,122 @@
+//! Which files a sandboxed worker reaches: landlock rules for what every program needs, and for what is named.
+
+use crate::protocol::Grants;
+use landlock::{
+    ABI, Access, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
+    RulesetError, RulesetStatus, Scope, path_beneath_rules,
+};
+use std::io;
+use std::path::Path;
+
+/// The newest interface that this was tried with. On an older kernel the library leaves out what that lacks.
+const TRIED: ABI = ABI::V7;
+
+/// What programs and their libraries are made of, read and executed.
+const SYSTEM: [&str; 16] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/opt",
+    "/nix/store",
+    "/gnu/store",
+    "/run/current-system",
+    "/run/opengl-driver",
+    // A process sees itself here, and of others what `ps` shows; landlock keeps their memory and environment closed.
+    "/proc",
+    "/sys/devices/system",
+    "/sys/fs/cgroup",
+    "/sys/kernel/mm",
+];
+
+/// Configuration that libraries look for. Not all of /etc: there are passwords and keys in it.
+const CONFIGURATION: [&str; 28] = [
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/ld.so.preload",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/locale.alias",
+    "/etc/locale.conf",
+    "/etc/os-release",
+    "/etc/alternatives",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/crypto-policies",
+    "/etc/fonts",
+    "/etc/magic",
+    "/etc/OpenCL",
+    "/etc/vulkan",
+    "/etc/perl",
+    "/etc/python3",
+];
+
+const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+/// The version of landlock's interface; none where it is not built in or not active.
+pub(super) fn version() -> Option<u32> {
+    const ASK_VERSION: libc::c_uint = 1;
+    let nothing = std::ptr::null::<libc::c_void>();
+    // SAFETY: with this flag the kernel takes no structure and only returns a number.
+    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, 0usize, ASK_VERSION) };
+    u32::try_from(version).ok().filter(|version| *version > 0)
+}
+
+/// Denies the calling thread all files but those of the lists above and of `grants`, and signals and sockets without a
+/// path to whoever is not in this sandbox.
+pub(super) fn restrict(grants: &Grants, library: &Path) -> io::Result<()> {
+    let ruleset = build(grants, library).map_err(io::Error::other)?;
+    let status = ruleset.restrict_self().map_err(io::Error::other)?;
+    match status.ruleset {
+        RulesetStatus::NotEnforced => Err(io::Error::other("the kernel offers it, and does not enforce it")),
+        _ => Ok(()),
+    }
+}
+
+fn build(grants: &Grants, library: &Path) -> Result<RulesetCreated, RulesetError> {
+    let read = AccessFs::from_read(TRIED);
+    let use_device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
+    let ruleset = Ruleset::default()
+        .handle_access(AccessFs::from_all(TRIED))?
+        .scope(Scope::from_all(TRIED))?
+        .create()?
+        .add_rules(path_beneath_rules(SYSTEM, read))?
+        .add_rules(path_beneath_rules(CONFIGURATION, read))?
+        .add_rules(path_beneath_rules(DEVICES, use_device))?;
+    let read_only = std::iter::once(library).chain(grants.read.iter().map(AsRef::as_ref));
+    let ruleset = named(ruleset, read_only, read)?;
+    named(ruleset, grants.write.iter().chain(&grants.scratch).map(AsRef::as_ref), read_and_write())
+}
+
+/// Everything but making devices, and sockets that nobody could connect to.
+fn read_and_write() -> BitFlags<AccessFs> {
+    AccessFs::from_all(TRIED) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeSock)
+}
+
+/// Adds rules for paths that somebody named. One that is gone by now is not there for the plugin either.
+fn named<'a>(
+    mut ruleset: RulesetCreated,
+    paths: impl Iterator<Item = &'a Path>,
+    access: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, RulesetError> {
+    for path in paths {
+        // A file takes only some of the rights; others would be refused by the kernel.
+        let access = if path.is_dir() { access } else { access & AccessFs::from_file(TRIED) };
+        let Ok(descriptor) = PathFd::new(path) else { continue };
+        ruleset = ruleset.add_rule(PathBeneath::new(descriptor, access))?;
+    }
+    Ok(ruleset)
+}

@@ -1,0 +1,111 @@
+//! The sandbox of a worker: entered once, before any code of the plugin runs, and left by nobody. It holds for all that
+//! the plugin starts, too.
+//!
+//! What each part keeps away, and why, is in docs/ARCHITECTURE.md.
+
+mod calls;
+mod files;
+mod rights;
+
+use crate::protocol::Grants;
+use std::io;
+use std::os::fd::RawFd;
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// The ABI of landlock from which on signals stay inside the sandbox.
+const SIGNALS_SCOPED: u32 = 6;
+/// The ABI from which on truncating is an access of its own, and denied.
+const TRUNCATE_DENIED: u32 = 3;
+/// The ABI from which on commands to devices are an access of their own.
+const DEVICES_DENIED: u32 = 5;
+
+/// What the kernel has to build a sandbox from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offered {
+    /// The version of landlock's interface; none where the kernel has none, or it is not active.
+    pub(crate) landlock: Option<u32>,
+    pub(crate) seccomp: bool,
+}
+
+/// Asks the kernel, once.
+pub(crate) fn offered() -> Offered {
+    static OFFERED: OnceLock<Offered> = OnceLock::new();
+    *OFFERED.get_or_init(|| Offered { landlock: files::version(), seccomp: calls::are_offered() })
+}
+
+impl Offered {
+    /// What a record says of a plugin that runs in such a sandbox.
+    pub(crate) fn words(self) -> String {
+        match (self.landlock, self.seccomp) {
+            (Some(version), true) => format!("landlock {version} and seccomp"),
+            (Some(version), false) => format!("landlock {version}; no seccomp"),
+            (None, true) => "seccomp; no landlock".to_owned(),
+            (None, false) => "none: no landlock, no seccomp".to_owned(),
+        }
+    }
+
+    /// What such a sandbox does not keep a plugin from, in words; empty where it is whole.
+    pub(crate) fn missing(self) -> Vec<&'static str> {
+        let mut missing = match self.landlock {
+            None => vec!["this kernel has no landlock: plugins read and write all files that you can"],
+            Some(_) => self.missing_of_landlock(),
+        };
+        if !self.seccomp {
+            missing.push("this kernel has no seccomp filters: plugins reach the network, and the whole kernel");
+            if self.landlock.is_none_or(|version| version < SIGNALS_SCOPED) {
+                missing.push("nothing holds signals back: a plugin can end orch");
+            }
+        }
+        missing
+    }
+
+    /// What an older version of landlock does not keep a plugin from.
+    pub(crate) fn missing_of_landlock(self) -> Vec<&'static str> {
+        let older = [
+            (TRUNCATE_DENIED, "before version 3 of landlock plugins can cut files to nothing"),
+            (DEVICES_DENIED, "before version 5 of landlock plugins can send commands to devices"),
+        ];
+        let version = self.landlock.unwrap_or(0);
+        older.into_iter().filter(|(since, _)| version < *since).map(|(_, words)| words).collect()
+    }
+}
+
+/// Shuts the calling thread in, and with it all threads and programs that it starts. The process may have no other thread
+/// yet. `channel` is the one descriptor that the plugin's own programs do not get but this process keeps.
+pub(super) fn enter(grants: &Grants, library: &Path, memory: u64, channel: RawFd) -> io::Result<()> {
+    let part = |name: &str, result: io::Result<()>| {
+        result.map_err(|error| io::Error::other(format!("the sandbox cannot be entered: {name}: {error}")))
+    };
+    let offered = offered();
+    part("limits", rights::limit(memory))?;
+    part("descriptors", rights::close_inherited(channel))?;
+    rustix::thread::set_no_new_privs(true)?;
+    if offered.landlock.is_some() {
+        part("landlock", files::restrict(grants, library))?;
+    }
+    part("capabilities", rights::drop_capabilities())?;
+    if offered.seccomp {
+        let signals_scoped = offered.landlock.is_some_and(|version| version >= SIGNALS_SCOPED);
+        part("seccomp", calls::restrict(signals_scoped))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said_and_a_whole_sandbox_misses_nothing() {
+        let missing = |landlock, seccomp| Offered { landlock, seccomp }.missing().len();
+        assert_eq!(missing(Some(6), true), 0);
+        assert_eq!(missing(Some(9), true), 0);
+        assert_eq!(missing(Some(4), true), 1);
+        assert_eq!(missing(Some(1), true), 2);
+        assert_eq!(missing(None, true), 1);
+        assert_eq!(missing(Some(6), false), 1);
+        assert_eq!(missing(None, false), 3);
+        assert_eq!(Offered { landlock: Some(7), seccomp: true }.words(), "landlock 7 and seccomp");
+    }
+}

@@ -1,0 +1,42 @@
+//! Whole programs as workloads (`plugins/command`), measured by the whole program.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use support::{Project, crate_of, job};
+
+#[test]
+fn programs_are_timed_and_charged() {
+    let project = Project::new();
+    project.write("words.txt", "b\na\nb\n");
+    let (record, ran) = project.record(&format!(
+        "
+plugins:
+  command: {{ crate: '{}' }}
+defaults: {{ time: 20ms, rounds: 2, timeout: 20s }}
+workloads:
+  - {{ id: sort, workload: command/run, params: {{ command: [sort, -u], stdin: words.txt }} }}
+  - {{ id: same, workload: command/run, params: {{ command: 'printf \"a\\nb\\n\"' }} }}
+  - {{ id: other, workload: command/run, params: {{ command: 'date +%N; exit 2', expect_exit: 2 }} }}
+  - {{ id: wrong, workload: command/run, params: {{ command: 'echo no luck; exit 2' }} }}
+",
+        crate_of("command")
+    ));
+    assert_eq!(ran.code, 201, "{}", ran.stderr);
+    let sort = job(&record, "sort");
+    assert_eq!(sort["outcome"], "measured", "{sort}");
+    // More than nothing ran in another process: a shell or sort has at least this much memory.
+    assert!(sort["metrics"]["max_rss"].as_f64().unwrap() > 100e3, "{}", sort["metrics"]);
+    let cpu = |name: &str| sort["metrics"][name].as_f64().unwrap();
+    assert!(cpu("user_seconds") + cpu("system_seconds") > 0.0);
+    assert_eq!(sort["scopes"][0]["name"], "program");
+    assert_eq!(sort["digest"]["value"], job(&record, "same")["digest"]["value"], "both print the same");
+    assert!(!sort["warnings"].to_string().contains("counter"), "times may differ: {}", sort["warnings"]);
+    let other = job(&record, "other");
+    assert!(other["warnings"].to_string().contains("digest"), "a different output is said: {}", other["warnings"]);
+    let wrong = job(&record, "wrong");
+    assert_eq!((wrong["outcome"].as_str(), wrong["phase"].as_str()), (Some("failed"), Some("digest")));
+    let message = wrong["message"].as_str().unwrap();
+    assert!(message.contains("`sh` ended with exit code 2 instead of 0; its last words: no luck"), "{message}");
+}
