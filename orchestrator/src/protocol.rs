@@ -38,7 +38,7 @@ pub(crate) struct Request {
     pub(crate) sandbox: Option<Grants>,
 }
 
-/// What a sandboxed worker may use besides what every program needs. Everything exists, and paths are absolute.
+/// What a sandboxed worker may use: what every program needs, and what is named. Everything exists, and paths are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grants {
     /// Files and folders that it may read and execute.

@@ -4,6 +4,7 @@ use super::scratch::Scratch;
 use crate::plugin::Sandbox;
 use crate::plugin::build::Prepared;
 use crate::protocol::{Grants, Request};
+use crate::worker::sandbox;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ pub(crate) fn grants(prepared: &Prepared, params: &Map<String, Value>) -> Option
     let Sandbox::On { read, write } = &prepared.sandbox else { return None };
     // Workers are started in orch's own folder, where plugins look for relative paths.
     let here = std::env::current_dir().unwrap_or_default();
-    let mut read = read.clone();
+    let mut read = [sandbox::system(), read].concat();
     read.extend(prepared.env.iter().filter(|(name, _)| name == LIBRARIES).flat_map(|(_, value)| folders(value)));
     for value in params.values() {
         files_in(value, &here, &|path| Kind::of(path), &mut read);

@@ -20,6 +20,8 @@ const TRUNCATE_DENIED: u32 = 3;
 /// The ABI from which on commands to devices are an access of their own.
 const DEVICES_DENIED: u32 = 5;
 
+pub(crate) use files::system;
+
 /// What the kernel has to build a sandbox from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Offered {
