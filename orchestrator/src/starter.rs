@@ -1,6 +1,6 @@
 //! The files of a new plugin project, made from those of `plugins/starter*` and the SDK, which the program carries. Pure.
 //!
-//! The one source of truth is the repository: what is vendored is the SDK's own files as they are, and the templates are
+//! The one source of truth is the repository: what is vendored is the SDK's own files as they are, and the starters are
 //! changed in the places of [`project`] only.
 
 include!(concat!(env!("OUT_DIR"), "/starter_files.rs"));
@@ -19,11 +19,11 @@ const LICENCES: [(&str, &str); 3] = [
     ("LICENSE-APACHE", include_str!("../../LICENSE-APACHE")),
     ("LICENSE-MIT", include_str!("../../LICENSE-MIT")),
 ];
-/// The name that the templates have everywhere.
-const TEMPLATE: &str = "starter";
-/// Where the SDK is, seen from the template and from a project.
+/// The name that the starters have everywhere.
+const STARTER: &str = "starter";
+/// Where the SDK is, seen from the Rust starter and from a project.
 const SDK_PATH: [&str; 2] = ["path = \"../sdk\"", "path = \"vendor/orch-sdk\""];
-/// What only the root of a workspace may say, and the template is none.
+/// What only the root of a workspace may say, and the starter is none.
 const ROOT: &str = "
 # A workspace of its own, wherever this folder lies.
 [workspace]
@@ -45,12 +45,12 @@ pub(crate) struct NewFile {
 
 /// All files of a project, in the order of their paths within each part.
 pub(crate) fn project(name: &str, language: Language) -> Vec<NewFile> {
-    let template = match language {
+    let starter = match language {
         Language::Rust => RUST,
         Language::C => C,
         Language::Cpp => CPP,
     };
-    let mut files: Vec<NewFile> = template.iter().map(|(path, text)| from_template(name, path, text)).collect();
+    let mut files: Vec<NewFile> = starter.iter().map(|(path, text)| from_starter(name, path, text)).collect();
     let vendored = |(path, text): &(&str, &str)| NewFile { path: (*path).to_owned(), text: (*text).to_owned() };
     let sdk = SDK.iter().map(vendored);
     match language {
@@ -71,8 +71,8 @@ fn below(folder: &str, files: impl Iterator<Item = NewFile>) -> impl Iterator<It
     files.map(move |file| NewFile { path: format!("{folder}/{}", file.path), text: file.text })
 }
 
-fn from_template(name: &str, path: &str, text: &str) -> NewFile {
-    let mut text = text.replace(TEMPLATE, name);
+fn from_starter(name: &str, path: &str, text: &str) -> NewFile {
+    let mut text = text.replace(STARTER, name);
     if path == "Cargo.toml" {
         text = text.replace(SDK_PATH[0], SDK_PATH[1]) + ROOT;
     }
@@ -164,11 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn no_project_speaks_of_the_template() {
+    fn no_project_speaks_of_the_starter() {
         for language in [Language::Rust, Language::C, Language::Cpp] {
             let files = project("sorting", language);
             for file in files.iter().filter(|file| !file.path.starts_with("vendor/")) {
-                assert!(!file.text.contains(TEMPLATE), "{}", file.path);
+                assert!(!file.text.contains(STARTER), "{}", file.path);
             }
             for name in ["README.md", "bench.yaml", "orch.yaml", ".gitignore"] {
                 assert!(!text(&files, name).is_empty());
@@ -187,7 +187,7 @@ mod tests {
                 .map(|field| package.lines().find(|line| line.starts_with(&format!("{field} = "))).map(str::to_owned))
         };
         let tested: Vec<_> = tested.into_iter().map(fields).collect();
-        let shipped = text(&project(TEMPLATE, Language::Rust), "Cargo.lock").to_owned();
+        let shipped = text(&project(STARTER, Language::Rust), "Cargo.lock").to_owned();
         let packages: Vec<&str> = shipped.split("[[package]]").skip(1).collect();
         assert!(packages.len() > 5, "{shipped}");
         assert_eq!(shipped, include_str!("../../plugins/starter/Cargo.lock"), "as cargo wrote it");

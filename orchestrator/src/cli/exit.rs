@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Interrupted = 130,
     /// The command line or a scenario is wrong; nothing was measured.
     BadInput = 200,
-    /// Some workload failed, was skipped or is missing.
+    /// Some workload failed, was skipped or is missing; or a plugin that was checked has errors.
     Incomplete = 201,
     /// The system refused something: a file, a process, memory.
     System = 202,

@@ -169,6 +169,12 @@ pub fn told(record: &Value) -> Vec<(String, String)> {
     lines
 }
 
+/// A job's warnings without those that a busy machine gives to any plugin.
+pub fn faults(job: &Value) -> Vec<String> {
+    let warnings = job["warnings"].as_array().unwrap().iter().map(|warning| warning.as_str().unwrap().to_owned());
+    warnings.filter(|text| !text.contains("samples") && !text.starts_with("its processes differ by")).collect()
+}
+
 /// Processes that carry a worker's mark and descend from `pid` or were left behind by it.
 pub fn marked_processes(mark: &str) -> Vec<i32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
