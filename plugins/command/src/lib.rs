@@ -26,10 +26,8 @@ impl Workload for Run {
     const ABOUT: &'static str = "Runs a whole program, from starting it to its end";
     const ITERATION: &'static str = "one run of the program";
     const METRICS: &'static [Metric] = &[
-        Metric::count("user_seconds", "s")
-            .unjudged()
-            .about("CPU time of the program and its children in their own code"),
-        Metric::count("system_seconds", "s").unjudged().about("CPU time that the kernel spent for them"),
+        Metric::count("user_ms", "ms").unjudged().about("CPU time of the program and its children in their own code"),
+        Metric::count("system_ms", "ms").unjudged().about("CPU time that the kernel spent for them"),
         Metric::count("max_rss", "B")
             .unjudged()
             .about("Most memory that one of them had resident; not less than orch's own worker, which Linux counts in"),
@@ -51,8 +49,8 @@ impl Workload for Run {
         let child = Child::start(&mut self.command()?).map_err(|error| self.not_started(&error))?;
         let cost = child.wait()?;
         self.judge(&cost)?;
-        count!("user_seconds", cost.user_seconds);
-        count!("system_seconds", cost.system_seconds);
+        count!("user_ms", 1e3 * cost.user_seconds);
+        count!("system_ms", 1e3 * cost.system_seconds);
         count!("max_rss", cost.max_rss);
         Ok(())
     }
