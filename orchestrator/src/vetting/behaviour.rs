@@ -41,13 +41,14 @@ pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bo
         );
     }
     if at_an_end && ending.limits.timed_out {
-        let what = format!("not checked: {phase} takes longer than {} s", bounds.seconds);
+        let what = format!("not checked: {} takes longer than {} s", doing(ending.phase), bounds.seconds);
         return Finding::new(Level::Note, place, what, "a smaller range, if nobody measures that");
     }
     if at_an_end && ending.limits.refused_bytes > 0 {
         let (asked, limit) = (ending.limits.refused_bytes as f64, bounds.memory as f64);
         let what = format!(
-            "not checked: {phase} asked for {} where the limit is {}",
+            "not checked: {} asked for {} where the limit is {}",
+            doing(ending.phase),
             format::bytes(asked),
             format::bytes(limit)
         );
@@ -68,6 +69,14 @@ pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bo
         _ => "`orch run` shows the same for a job with these parameters",
     };
     Finding::new(Level::Error, place, format!("failed in {phase}: {message}"), remedy)
+}
+
+/// What a plugin is at in a phase, in words for its author.
+fn doing(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Digest | Phase::WarmUp | Phase::Run => "an iteration",
+        other => other.name(),
+    }
 }
 
 /// The life of one instance.
