@@ -251,7 +251,7 @@ pub(super) enum PluginCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Each workload is run with its defaults and with each parameter at its ends, in throw-away \
-                        processes of 5 s and 2 GiB (defaults: 60 s); what takes more is only noted. Nothing is timed. \
+                        processes of 5 s and 2 GiB (defaults: 60 s); what takes more is only noted. Times are single readings. \
                         Exit code: 0 fine, notes and warnings included; 201 with errors.")]
 pub(super) struct PluginCheckOptions {
     /// A shared library, a crate's folder, a scenario, or a folder with bench.yaml

@@ -83,7 +83,7 @@ impl Examiner {
 
     /// All about one plugin. `None`: the user stopped it.
     pub(super) fn examine(&mut self, key: &str, spec: &PluginSpec) -> Result<Option<Examined>, Failure> {
-        // Nothing is timed, so others may build or check meanwhile; those who measure are not disturbed.
+        // No figure hangs on times, so others may build or check meanwhile; those who measure are not disturbed.
         let waiting = || output::note("waiting: another process is measuring on this machine");
         let held = lock::take(Purpose::Building, waiting, || self.interrupt.requested())
             .map_err(|error| Failure::system("cannot take the lock", &error))?;
