@@ -34,6 +34,8 @@ pub(crate) struct Request {
     pub(crate) clock: ScopeClock,
     /// Where the plugin's memory begins, so that both workers of a pair have it in the same place.
     pub(crate) shift: Shift,
+    /// Where the worker runs: relative paths in the parameters begin there.
+    pub(crate) folder: PathBuf,
     /// What the sandbox lets through; none: there is no sandbox.
     pub(crate) sandbox: Option<Grants>,
 }

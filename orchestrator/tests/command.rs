@@ -39,4 +39,11 @@ workloads:
     assert_eq!((wrong["outcome"].as_str(), wrong["phase"].as_str()), (Some("failed"), Some("digest")));
     let message = wrong["message"].as_str().unwrap();
     assert!(message.contains("`sh` ended with exit code 2 instead of 0; its last words: no luck"), "{message}");
+
+    // Relative paths begin at the project's root, wherever orch is started.
+    project.write("below/notes.txt", "");
+    let mut command = project.command();
+    command.args(["run", "../s.yaml", "--filter", "sort", "--json"]).current_dir(project.path().join("below"));
+    let out = command.output().unwrap();
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
 }

@@ -182,6 +182,7 @@ fn describe(prepared: &Prepared, timeout: Duration, mark: &str, interrupt: &Inte
         memory: DESCRIBE_MEMORY,
         clock: crate::measure::clock::ScopeClock::Monotonic,
         shift: Shift::default(),
+        folder: prepared.folder.clone(),
         sandbox: confine::grants(prepared, &serde_json::Map::new()),
     };
     let launch = Launch { request: &request, timeout, threads: 1, env: &prepared.env, mark, stack: None };

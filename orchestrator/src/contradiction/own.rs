@@ -8,9 +8,8 @@ use crate::format;
 use crate::record::{Contradiction, JobRecord, Record, ScopeRecord};
 use serde_json::{Map, Value};
 
-/// Parameters of which more is more work.
-const SIZES: [&str; 12] =
-    ["n", "m", "k", "size", "rows", "cols", "columns", "width", "length", "elements", "batch", "tokens"];
+/// Parameters of which more is more work. (Not `width`: a wider window, vector or hash may cost the same.)
+const SIZES: [&str; 11] = ["n", "m", "k", "size", "rows", "cols", "columns", "length", "elements", "batch", "tokens"];
 
 /// What cannot be true in a record.
 pub(crate) fn of_record(record: &Record) -> Vec<Contradiction> {
@@ -28,13 +27,17 @@ fn claims(jobs: &[JobRecord]) -> Claims {
     claims
 }
 
-/// A job's time with its interval: only intervals that lie apart contradict each other.
+/// A job's time with its interval, wider by the difference that does not matter to its owner: only intervals that lie apart
+/// contradict each other.
 fn timed(job: &JobRecord) -> Option<Row> {
     let time = job.time.as_ref()?;
     let total = Figure {
         printed: format::time(time.median_ns),
         value: time.median_ns,
-        reach: Interval { low: time.low_ns, high: time.high_ns },
+        reach: Interval {
+            low: time.low_ns * (1.0 - job.settings.tolerance),
+            high: time.high_ns * (1.0 + job.settings.tolerance),
+        },
     };
     // The peak is that of one thread.
     let rate = job

@@ -24,6 +24,8 @@ pub(crate) struct Prepared {
     pub(crate) note: Option<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) sandbox: Sandbox,
+    /// Where its workers run.
+    pub(crate) folder: PathBuf,
 }
 
 /// Why a plugin's jobs fail before they begin.
@@ -112,6 +114,7 @@ fn prepare_as(
         note: None,
         env: spec.env.clone(),
         sandbox,
+        folder: spec.folder.clone(),
     })
 }
 

@@ -51,6 +51,7 @@ pub(crate) fn prepare_at(
         at: Some(revision.commit.clone()),
         env: spec.env.clone(),
         sandbox,
+        folder: spec.folder.clone(),
     })
 }
 

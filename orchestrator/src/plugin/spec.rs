@@ -10,6 +10,8 @@ pub(crate) struct PluginSpec {
     pub(crate) source: PluginSource,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) sandbox: Sandbox,
+    /// Where its workers run, so that relative paths in parameters begin there: the project's root.
+    pub(crate) folder: PathBuf,
 }
 
 /// What a plugin's worker processes may do.

@@ -15,12 +15,10 @@ const LIBRARIES: &str = "LD_LIBRARY_PATH";
 /// What a worker of this plugin with these parameters may use; none where there is no sandbox.
 pub(crate) fn grants(prepared: &Prepared, params: &Map<String, Value>) -> Option<Grants> {
     let Sandbox::On { read, write } = &prepared.sandbox else { return None };
-    // Workers are started in orch's own folder, where plugins look for relative paths.
-    let here = std::env::current_dir().unwrap_or_default();
     let mut read = [sandbox::system(), read].concat();
     read.extend(prepared.env.iter().filter(|(name, _)| name == LIBRARIES).flat_map(|(_, value)| folders(value)));
     for value in params.values() {
-        files_in(value, &here, &|path| Kind::of(path), &mut read);
+        files_in(value, &prepared.folder, &|path| Kind::of(path), &mut read);
     }
     Some(Grants { read, write: write.clone(), scratch: None })
 }

@@ -129,6 +129,7 @@ impl Run<'_> {
             memory: SENTINEL_MEMORY,
             clock: self.setting.clock,
             shift: Shift::default(),
+            folder: PathBuf::from("/"),
             // No code but our own runs in it.
             sandbox: None,
         };
@@ -325,6 +326,7 @@ fn request(job: &Job, prepared: &Prepared, pass: Pass, cpus: Vec<usize>, clock: 
         memory: job.settings.memory,
         clock,
         shift: Shift::default(),
+        folder: prepared.folder.clone(),
         sandbox: confine::grants(prepared, &job.params),
     }
 }

@@ -220,6 +220,7 @@ fn request(sides: &Sides, side: usize, ground: &Ground, coins: &Coins) -> Reques
         memory: job.settings.memory,
         clock: ground.clock,
         shift: coins.shift,
+        folder: sides.prepared[side].folder.clone(),
         sandbox: confine::grants(sides.prepared[side], &job.params),
     }
 }

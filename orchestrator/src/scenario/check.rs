@@ -100,7 +100,7 @@ impl Check<'_> {
             let sandbox = self.sandbox(&path, plugin, wire.defaults.sandbox);
             if let Some(source) = self.plugin_source(&path, plugin) {
                 let env = plugin.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-                specs.push((key.clone(), PluginSpec { source, env, sandbox }));
+                specs.push((key.clone(), PluginSpec { source, env, sandbox, folder: self.around.root.to_owned() }));
             }
         }
         specs

@@ -72,8 +72,10 @@ fn serve() -> io::Result<()> {
     alone::note();
     fault::install(page);
     limit_memory(request.memory)?;
+    std::env::set_current_dir(&request.folder)
+        .map_err(|error| io::Error::other(format!("cannot work in {}: {error}", request.folder.display())))?;
     if let Some(grants) = &request.sandbox {
-        sandbox::enter(grants, &request.library, request.memory, channel.as_raw_fd())?;
+        sandbox::enter(grants, &request.library, channel.as_raw_fd())?;
     }
     let (reply, farewell) = attend(&request, Stage { page, common: common.as_ref() }, &mut channel);
     if let Some(reply) = reply {

@@ -62,7 +62,11 @@ fn plugins(subject: &Path) -> Result<Vec<(String, PluginSpec)>, Failure> {
     let stem =
         |path: &Path| path.file_stem().map_or_else(|| "plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let is_scenario = |path: &Path| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
-    let one = |source| vec![(stem(&path), PluginSpec { source, env: Vec::new(), sandbox: Sandbox::default() })];
+    let folder = std::env::current_dir().unwrap_or_default();
+    let one = |source| {
+        let sandbox = Sandbox::default();
+        vec![(stem(&path), PluginSpec { source, env: Vec::new(), sandbox, folder: folder.clone() })]
+    };
     if path.is_file() && !is_scenario(&path) {
         return Ok(one(PluginSource::File(path.clone())));
     }

@@ -265,6 +265,7 @@ impl Examiner {
             memory: bounds.memory,
             clock: self.clock,
             shift: Shift::default(),
+            folder: prepared.folder.clone(),
             sandbox: confine::grants(prepared, &trial.params),
         };
         let launch = Launch {

@@ -75,12 +75,11 @@ impl Offered {
 
 /// Shuts the calling thread in, and with it all threads and programs that it starts. The process may have no other thread
 /// yet. `channel` is the one descriptor that the plugin's own programs do not get but this process keeps.
-pub(super) fn enter(grants: &Grants, library: &Path, memory: u64, channel: RawFd) -> io::Result<()> {
+pub(super) fn enter(grants: &Grants, library: &Path, channel: RawFd) -> io::Result<()> {
     let part = |name: &str, result: io::Result<()>| {
         result.map_err(|error| io::Error::other(format!("the sandbox cannot be entered: {name}: {error}")))
     };
     let offered = offered();
-    part("limits", rights::limit(memory))?;
     part("descriptors", rights::close_inherited(channel))?;
     rustix::thread::set_no_new_privs(true)?;
     if offered.landlock.is_some() {

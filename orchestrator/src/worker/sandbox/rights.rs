@@ -1,8 +1,6 @@
-//! What a sandboxed worker gives up that no filter is needed for: capabilities, descriptors, and the right to fill the
-//! machine.
+//! What a sandboxed worker gives up that no filter is needed for: capabilities and descriptors.
 
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use std::io;
 use std::os::fd::RawFd;
@@ -10,19 +8,6 @@ use std::os::fd::RawFd;
 /// What root keeps. Files that belong to others are the business of the sandbox's own rules, and memory that is locked is
 /// within the job's limit.
 const KEPT: CapabilitySet = CapabilitySet::DAC_OVERRIDE.union(CapabilitySet::IPC_LOCK);
-
-/// The most dispensable process of the machine, for when its memory runs out.
-const FIRST_TO_GO: &[u8] = b"1000";
-
-/// Limits each file to `bytes`: files in memory (memfd, tmpfs) count for no limit of memory. What many of them take
-/// together is held by no limit, so the kernel is told whom to end first when nothing is left.
-pub(super) fn limit(bytes: u64) -> io::Result<()> {
-    let most = getrlimit(Resource::Fsize).maximum.map_or(bytes, |most| most.min(bytes));
-    setrlimit(Resource::Fsize, Rlimit { current: Some(most), maximum: Some(most) })?;
-    // Where /proc cannot be written to, the kernel chooses as it always does.
-    let _ = std::fs::write("/proc/self/oom_score_adj", FIRST_TO_GO);
-    Ok(())
-}
 
 /// Gives up the rights of root that no workload needs; of another user there are none.
 pub(super) fn drop_capabilities() -> io::Result<()> {
