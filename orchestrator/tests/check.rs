@@ -10,18 +10,6 @@ use history::History;
 use serde_json::Value;
 use support::Ran;
 
-/// A history whose scenario says more at its end.
-fn with(more: &str, macros: &[&str]) -> History {
-    let history = History::new();
-    let path = history.project.path().join("scenarios/s.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
-    history.project.write("scenarios/s.yaml", format!("{text}{more}"));
-    for (number, macros) in macros.iter().enumerate() {
-        history.commit(&format!("c{number}"), macros);
-    }
-    history
-}
-
 /// What the gate says: the lines from its verdict on, without the command with its hashes and the folder's name.
 fn gate(history: &History, ran: &Ran) -> String {
     let shown = history.shown(ran);
@@ -59,7 +47,7 @@ fn the_baseline_is_the_commit_before_head_where_the_branch_began_or_the_one_that
 
 #[test]
 fn what_got_worse_fails_and_the_next_command_is_there() {
-    let history = with("", &["", "-DALLOCATIONS=2"]);
+    let history = History::with("", &["", "-DALLOCATIONS=2"]);
     let ran = check(&history, &[]);
     let said = gate(&history, &ran);
     assert!(said.starts_with("exit 1\ncheck failed\n"), "{said}");
@@ -79,7 +67,7 @@ fn what_got_worse_fails_and_the_next_command_is_there() {
 
 #[test]
 fn other_output_fails_and_what_is_accepted_passes_until_its_day() {
-    let history = with("", &["", "-DOUTPUT=8"]);
+    let history = History::with("", &["", "-DOUTPUT=8"]);
     insta::assert_snapshot!(gate(&history, &check(&history, &[])).lines().take(3).collect::<Vec<_>>().join("\n"), @r"
     exit 1
     check failed
@@ -88,20 +76,20 @@ fn other_output_fails_and_what_is_accepted_passes_until_its_day() {
     let accept = |until: &str| {
         format!("accept:\n  - {{ job: work, metric: digest, reason: a better rounding, until: {until} }}\n")
     };
-    let history = with(&accept("2999-12-31"), &["", "-DOUTPUT=8"]);
+    let history = History::with(&accept("2999-12-31"), &["", "-DOUTPUT=8"]);
     insta::assert_snapshot!(gate(&history, &check(&history, &[])), @r"
     exit 0
     check passed
       work, digest: accepted: 7 -> 8; accepted until 2999-12-31: a better rounding
     ");
-    let history = with(&accept("2000-01-01"), &["", "-DOUTPUT=8"]);
+    let history = History::with(&accept("2000-01-01"), &["", "-DOUTPUT=8"]);
     let said = gate(&history, &check(&history, &[]));
     assert!(said.starts_with("exit 1\ncheck failed\n  work, digest: no longer accepted: "), "{said}");
 }
 
 #[test]
 fn the_accepted_level_is_a_commit_that_the_project_keeps() {
-    let history = with("", &["", "-DALLOCATIONS=2", "-DALLOCATIONS=2 "]);
+    let history = History::with("", &["", "-DALLOCATIONS=2", "-DALLOCATIONS=2 "]);
     let against = || check(&history, &["--baseline", "accepted"]);
     let ran = against();
     assert_eq!(ran.code, 200);
@@ -125,20 +113,20 @@ fn the_accepted_level_is_a_commit_that_the_project_keeps() {
 fn limits_and_targets_are_judged_on_what_was_measured() {
     let rules = "targets:\n  - { job: work, metric: allocations, is: '<= 2' }\n  - { job: work, metric: time, is: '<= 1h' }\n  \
                  - { job: work, metric: bytes, is: hold }\n";
-    let history = with(rules, &["", " "]);
+    let history = History::with(rules, &["", " "]);
     let ran = check(&history, &[]);
     let said = gate(&history, &ran);
     assert_eq!(ran.code, 0, "{said}");
     assert!(said.contains("  work, allocations: target <= 2 met: 1\n"), "{said}");
     assert!(said.contains("  work, time: target <= 1h met: "), "same code, and measured all the same: {said}");
     assert!(said.contains("  work, bytes: target hold met: same code"), "{said}");
-    let history = with("targets: [{ job: work, metric: allocations, is: '<= 0' }]\n", &["", " "]);
+    let history = History::with("targets: [{ job: work, metric: allocations, is: '<= 0' }]\n", &["", " "]);
     insta::assert_snapshot!(gate(&history, &check(&history, &[])), @r"
     exit 1
     check failed
       work, allocations: target <= 0 missed: 1
     ");
-    let history = with("targets: [{ job: work, metric: tokens, is: '>= 3' }]\n", &["", " "]);
+    let history = History::with("targets: [{ job: work, metric: tokens, is: '>= 3' }]\n", &["", " "]);
     insta::assert_snapshot!(gate(&history, &check(&history, &[])), @r"
     exit 201
     check incomplete: not everything was measured
@@ -158,16 +146,16 @@ fn limits_and_targets_are_judged_on_what_was_measured() {
 
 #[test]
 fn what_was_not_measured_is_never_green() {
-    let history = with("", &["", "-DRENAMED"]);
+    let history = History::with("", &["", "-DRENAMED"]);
     let ran = check(&history, &[]);
     let said = gate(&history, &ran);
     assert_eq!(ran.code, 201, "{said}");
     assert!(said.contains("check incomplete: not everything was measured\n  work, time: missing: "), "{said}");
     assert_eq!(check(&history, &["--for-git-bisect", "--baseline", "c0"]).code, 125);
-    let history = with("", &["", "-DSTEPS=("]);
+    let history = History::with("", &["", "-DSTEPS=("]);
     let ran = check(&history, &[]);
     assert_eq!(ran.code, 201, "{}{}", ran.stdout, ran.stderr);
-    let history = with("", &["", "-DALLOCATIONS=(abort(),1)"]);
+    let history = History::with("", &["", "-DALLOCATIONS=(abort(),1)"]);
     assert_eq!(check(&history, &[]).code, 201);
 }
 
@@ -175,12 +163,12 @@ fn what_was_not_measured_is_never_green() {
 fn open_verdicts_pass_with_a_warning_or_fail_as_the_scenario_says() {
     // No time for a verdict: a fourth of a millisecond is one pair.
     let changed = ["", "-DSTEPS=2001"];
-    let history = with("", &changed);
+    let history = History::with("", &changed);
     let ran = check(&history, &["--budget", "1ms"]);
     let said = gate(&history, &ran);
     assert!(said.starts_with("exit 0\ncheck passed\n  work, time: inconclusive: still open after 1 pairs"), "{said}");
     assert_eq!(check(&history, &["--budget", "1ms", "--for-git-bisect", "--baseline", "c0"]).code, 125);
-    let history = with("gate: { inconclusive: fail }\nbudget: 1ms\n", &changed);
+    let history = History::with("gate: { inconclusive: fail }\nbudget: 1ms\n", &changed);
     let ran = check(&history, &[]);
     let said = gate(&history, &ran);
     assert!(said.starts_with("exit 125\ncheck open, and the scenario does not let that pass\n"), "{said}");
@@ -188,7 +176,7 @@ fn open_verdicts_pass_with_a_warning_or_fail_as_the_scenario_says() {
 
 #[test]
 fn only_what_failed_is_measured_again() {
-    let history = with("  ", &["", "-DALLOCATIONS=2"]);
+    let history = History::with("  ", &["", "-DALLOCATIONS=2"]);
     assert_eq!(check(&history, &[]).code, 1);
     let id = history.project.results().pop().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     let again = gate(&history, &check(&history, &["--only", &id]));
@@ -204,7 +192,7 @@ fn only_what_failed_is_measured_again() {
 #[test]
 fn what_is_wrong_in_the_rules_is_said_before_anything_is_built() {
     let said = |rules: &str| {
-        let history = with(rules, &["", ""]);
+        let history = History::with(rules, &["", ""]);
         let ran = check(&history, &[]);
         assert_eq!((ran.code, history.built()), (200, Vec::new()), "{}", ran.stderr);
         ran.stderr

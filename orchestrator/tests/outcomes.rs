@@ -12,18 +12,6 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 use support::Ran;
 
-/// A history of these macros, with more in its scenario.
-fn with(more: &str, macros: &[&str]) -> History {
-    let history = History::new();
-    let path = history.project.path().join("scenarios/s.yaml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(path, format!("{text}{more}")).unwrap();
-    for (number, macros) in macros.iter().enumerate() {
-        history.commit(&format!("c{number}"), macros);
-    }
-    history
-}
-
 fn check(history: &History, more: &[&str]) -> Ran {
     history.project.orch(&[&["check", "scenarios/s.yaml", "--seed", "1"], more].concat())
 }
@@ -59,13 +47,13 @@ macro_rules! outcome {
 
 #[test]
 fn nothing_ran() {
-    let crashes = with("", &["-DALLOCATIONS=(abort(),1)", "-DALLOCATIONS=(abort(),2)"]);
+    let crashes = History::with("", &["-DALLOCATIONS=(abort(),1)", "-DALLOCATIONS=(abort(),2)"]);
     outcome!(&crashes, &check(&crashes, &[]), @r"
     exit 201
     check incomplete: not everything was measured
       work, time: missing: A failed in digest: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET); B failed in digest: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET)
     ");
-    let unknown = with("", &["", " "]);
+    let unknown = History::with("", &["", " "]);
     let ran = check(&unknown, &["--filter", "nothing*"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (200, ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("no job of scenarios/s.yaml matches --filter 'nothing*'"), "{}", ran.stderr);
@@ -73,7 +61,7 @@ fn nothing_ran() {
 
 #[test]
 fn half_failed() {
-    let history = with("", &[]);
+    let history = History::with("", &[]);
     let path = history.project.path().join("scenarios/s.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
     let source = std::fs::read_to_string(history.project.path().join("plugin/sides.c")).unwrap();
@@ -99,7 +87,7 @@ fn half_failed() {
 
 #[test]
 fn the_output_differs() {
-    let history = with("", &["-DSTEPS=8000", "-DOUTPUT=8"]);
+    let history = History::with("", &["-DSTEPS=8000", "-DOUTPUT=8"]);
     outcome!(&history, &check(&history, &[]), @r"
     exit 1
     check failed
@@ -112,7 +100,7 @@ fn the_output_differs() {
 
 #[test]
 fn other_threads_allocate() {
-    let history = with("", &["-DPOOL", "-DPOOL -DALLOCATIONS=2"]);
+    let history = History::with("", &["-DPOOL", "-DPOOL -DALLOCATIONS=2"]);
     let ran = check(&history, &["--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let comparison: Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -128,7 +116,7 @@ fn other_threads_allocate() {
 
 #[test]
 fn records_of_other_threads_are_not_comparable() {
-    let history = with("", &[""]);
+    let history = History::with("", &[""]);
     let path = history.project.path().join("scenarios/s.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
     for threads in ["1", "2"] {
@@ -149,7 +137,7 @@ fn records_of_other_threads_are_not_comparable() {
 
 #[test]
 fn a_workload_is_missing() {
-    let history = with("", &["", "-DRENAMED"]);
+    let history = History::with("", &["", "-DRENAMED"]);
     outcome!(&history, &check(&history, &[]), @r"
     exit 201
     check incomplete: not everything was measured
@@ -159,7 +147,7 @@ fn a_workload_is_missing() {
 
 #[test]
 fn a_target_is_missed() {
-    let history = with("targets: [{ job: work, metric: time, is: '<= 1ns' }]\n", &["", " "]);
+    let history = History::with("targets: [{ job: work, metric: time, is: '<= 1ns' }]\n", &["", " "]);
     outcome!(&history, &check(&history, &[]), @r"
     exit 1
     check failed
@@ -170,7 +158,7 @@ fn a_target_is_missed() {
 #[test]
 fn faster_and_hungrier_is_a_trade_off() {
     let macros = ["-DSTEPS=8000", "-DALLOCATIONS=2"];
-    let history = with("", &macros);
+    let history = History::with("", &macros);
     outcome!(&history, &check(&history, &[]), @r"
     exit 1
     check failed
@@ -183,7 +171,7 @@ fn faster_and_hungrier_is_a_trade_off() {
     ");
     let accept = "accept: [{ job: work, metric: allocations, reason: a cache, until: 2999-12-31 },\n         \
                   { job: work, metric: bytes, reason: a cache, until: 2999-12-31 }]\n";
-    let history = with(accept, &macros);
+    let history = History::with(accept, &macros);
     outcome!(&history, &check(&history, &[]), @r"
     exit 0
     check passed
@@ -195,7 +183,7 @@ fn faster_and_hungrier_is_a_trade_off() {
 #[test]
 fn what_was_accepted_has_expired() {
     let accept = "accept: [{ job: work, metric: digest, reason: a better rounding, until: 2020-12-31 }]\n";
-    let history = with(accept, &["", "-DOUTPUT=8"]);
+    let history = History::with(accept, &["", "-DOUTPUT=8"]);
     outcome!(&history, &check(&history, &[]), @r"
     exit 1
     check failed
@@ -206,13 +194,13 @@ fn what_was_accepted_has_expired() {
 #[test]
 fn inconclusive_under_both_policies() {
     let macros = ["", "-DSTEPS=2001"];
-    let history = with("budget: 1ms\n", &macros);
+    let history = History::with("budget: 1ms\n", &macros);
     outcome!(&history, &check(&history, &[]), @r"
     exit 0
     check passed
       work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes less than 14: --time 5m gives it more
     ");
-    let history = with("budget: 1ms\ngate: { inconclusive: fail }\n", &macros);
+    let history = History::with("budget: 1ms\ngate: { inconclusive: fail }\n", &macros);
     outcome!(&history, &check(&history, &[]), @r"
     exit 125
     check open, and the scenario does not let that pass
@@ -223,7 +211,7 @@ fn inconclusive_under_both_policies() {
 #[test]
 fn interrupted() {
     // Too close to decide, and not allowed to give up: it measures until it is stopped.
-    let history = with("", &["-DSTEPS=20000", "-DSTEPS=20300"]);
+    let history = History::with("", &["-DSTEPS=20000", "-DSTEPS=20300"]);
     let path = history.project.path().join("scenarios/s.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("tolerance: 20%", "tolerance: 1.5%")).unwrap();
@@ -254,7 +242,7 @@ fn interrupted() {
 
 #[test]
 fn github_gets_annotations_and_a_summary() {
-    let history = with("", &["", "-DALLOCATIONS=2 -DOUTPUT=8"]);
+    let history = History::with("", &["", "-DALLOCATIONS=2 -DOUTPUT=8"]);
     let summary = history.project.path().join("cache/summary.md");
     std::fs::write(&summary, "before\n").unwrap();
     let mut command = history.project.command();

@@ -48,7 +48,15 @@ impl History {
 
     /// A commit for each text of macros; subjects and tags are c0, c1 and so on.
     pub fn of(macros: &[&str]) -> Self {
+        Self::with("", macros)
+    }
+
+    /// The same, with more at the end of its scenario.
+    pub fn with(more: &str, macros: &[&str]) -> Self {
         let history = Self::new();
+        let path = history.project.path().join("scenarios/s.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{text}{more}")).unwrap();
         for (number, macros) in macros.iter().enumerate() {
             history.commit(&format!("c{number}"), macros);
         }
