@@ -207,7 +207,7 @@ pub(crate) enum Phase {
     Describe,
     Create,
     Setup,
-    /// Reset and the one iteration that the digest is taken of.
+    /// The digest of the first iteration, which is run and no more.
     Digest,
     WarmUp,
     Run,

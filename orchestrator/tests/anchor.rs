@@ -219,8 +219,17 @@ fn an_anchor_that_cannot_serve_is_said_with_its_place_or_its_job() {
     let (verdict, reason) = lost(&without);
     assert_eq!(verdict, "missing");
     assert!(reason.starts_with("the anchor does not have it: "), "{reason}");
+    assert_eq!(job(&without, "work")["anchored"][0]["absent"], true, "a new workload is no failure");
     anchored(&history, "c1");
-    let (verdict, reason) = lost(&ran(&history));
+    let crashed = run(&history, &[]);
+    assert_eq!(crashed.code, 201, "{}", crashed.stderr);
+    let (verdict, reason) = lost(&last(&history).0);
     assert_eq!(verdict, "missing");
     assert!(reason.starts_with("the anchor failed in "), "{reason}");
+    assert!(crashed.stdout.contains("\nwork: the anchor failed in "), "{}", crashed.stdout);
+    history.git(&["tag", "-f", "c1", &history.commit("c3", "-DSTEPS=(")]);
+    history.commit("c4", "");
+    let unbuilt = run(&history, &[]);
+    assert_eq!(unbuilt.code, 201, "{}", unbuilt.stderr);
+    assert!(unbuilt.stdout.contains("\nwork: the anchor failed in build: "), "{}", unbuilt.stdout);
 }

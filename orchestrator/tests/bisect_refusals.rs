@@ -261,7 +261,7 @@ fn ends_that_cannot_be_measured_are_said_with_the_reason() {
     ");
     insta::assert_snapshot!(said("crashes", "last", &ALLOCATIONS), @r"
     exit 201
-    error: the good end <crashes> (crashes) cannot be measured: it failed in digest: SIGABRT (abort), in scope steps, iteration 1, called from function run (plugin+OFFSET)
+    error: the good end <crashes> (crashes) cannot be measured: it failed in run: SIGABRT (abort), in scope steps, iteration 1, called from function run (plugin+OFFSET)
     ");
     insta::assert_snapshot!(said("late", "last", &[]), @r"
     exit 201
@@ -310,7 +310,7 @@ fn what_is_left_out_is_asked_for() {
     insta::assert_snapshot!(refused(&history, &["bisect", "scenarios/none.yaml", "--workload", "work", "--good", "c0", "--bad", "c2"]), @r"
     exit 200
     error: the scenario scenarios/none.yaml cannot be read: No such file or directory (os error 2)
-    hint: `orch run scenarios/nightly.yaml` names a file
+    hint: name a scenario file, such as scenarios/nightly.yaml or bench.yaml
     ");
     insta::assert_snapshot!(refused(&history, &["bisect", "--resume", "--good", "c0"]), @r"
     exit 200

@@ -36,7 +36,7 @@ workloads:
     let other = job(&record, "other");
     assert!(other["warnings"].to_string().contains("digest"), "a different output is said: {}", other["warnings"]);
     let wrong = job(&record, "wrong");
-    assert_eq!((wrong["outcome"].as_str(), wrong["phase"].as_str()), (Some("failed"), Some("digest")));
+    assert_eq!((wrong["outcome"].as_str(), wrong["phase"].as_str()), (Some("failed"), Some("run")));
     let message = wrong["message"].as_str().unwrap();
     assert!(message.contains("`sh` ended with exit code 2 instead of 0; its last words: no luck"), "{message}");
 

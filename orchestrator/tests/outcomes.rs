@@ -51,7 +51,7 @@ fn nothing_ran() {
     outcome!(&crashes, &check(&crashes, &[]), @r"
     exit 201
     check incomplete: not everything was measured
-      work, time: missing: A failed in digest: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET); B failed in digest: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET)
+      work, time: missing: A failed in run: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET); B failed in run: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET)
     ");
     let unknown = History::with("", &["", " "]);
     let ran = check(&unknown, &["--filter", "nothing*"]);
@@ -80,7 +80,7 @@ fn half_failed() {
     outcome!(&history, &ran, @r"
     exit 201
     check incomplete: not everything was measured
-      half, time: missing: B failed in digest: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET)
+      half, time: missing: B failed in run: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET)
     ");
     assert!(ran.stdout.contains("2 workloads: 1 missing, 1 equivalent"), "{}", ran.stdout);
 }

@@ -44,7 +44,12 @@ pub(super) fn find(loaded: &Loaded) -> Result<Option<Revision>, Failure> {
     let Some(name) = &loaded.scenario.anchor else { return Ok(None) };
     let hint = "a tag, a branch or a commit, such as v1.2; each job is paired with its build".to_owned();
     let problem = match git::revision::resolve(&loaded.root, name) {
-        Ok(Some(revision)) => return Ok(Some(revision)),
+        Ok(Some(revision)) => {
+            if ["HEAD", "~", "^", "@"].iter().any(|part| name.contains(part)) {
+                output::note(&format!("anchor: {name} is another commit after each one; a tag or a hash stays"));
+            }
+            return Ok(Some(revision));
+        }
         Ok(None) => format!("anchor: '{name}' is no revision of {}", loaded.root.display()),
         Err(error) => format!("anchor: {error}"),
     };
@@ -187,6 +192,10 @@ pub(super) fn judge(
             let job = &side_jobs.jobs[1];
             let tau = build_effect(around.loaded, &kept, job).unwrap_or(0.0);
             let margin = verdict::margin(job.settings.tolerance, tau);
+            if let Some(reason) = &side_jobs.unknown[0] {
+                found.entry(job.id.clone()).or_default().push(Anchored::absent(&anchor.record, margin, reason));
+                continue;
+            }
             let one = match (both(anchor, side_jobs, around.plugins, ends), measured.get(&(place, index))) {
                 (Ok(prepared), Some(tied)) => {
                     Anchored::judged(tied, prepared.map(|prepared| prepared.hash.as_str()), margin, &terms)

@@ -21,6 +21,9 @@ use std::sync::Once;
 use std::time::Duration;
 use wildmatch::WildMatch;
 
+/// The scenario that a plugin's project begins with.
+pub(super) const BENCH: &str = "bench.yaml";
+
 /// A throw-away worker that describes a plugin has this long.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(20);
 const DESCRIBE_MEMORY: u64 = 1 << 30;
@@ -47,7 +50,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
     let shown = path.display().to_string();
     let text = std::fs::read(path).map_err(|error| {
         Failure::Input(format!(
-            "error: the scenario {shown} cannot be read: {error}\nhint: `orch run scenarios/nightly.yaml` names a file"
+            "error: the scenario {shown} cannot be read: {error}\nhint: name a scenario file, such as scenarios/nightly.yaml or {BENCH}"
         ))
     })?;
     let text = String::from_utf8(text)
@@ -77,7 +80,8 @@ pub(super) fn root_of(file: &Path) -> PathBuf {
 /// `how` says how one is named.
 pub(super) fn default_scenario(how: &str) -> Result<PathBuf, Failure> {
     let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
-    let folder = root_of(&here.join("x")).join("scenarios");
+    let root = root_of(&here.join("x"));
+    let folder = root.join("scenarios");
     let nightly = folder.join("nightly.yaml");
     if nightly.is_file() {
         return Ok(nightly);
@@ -88,10 +92,14 @@ pub(super) fn default_scenario(how: &str) -> Result<PathBuf, Failure> {
         .into_iter()
         .filter(|path| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml"))
         .collect();
+    // The one scenario of a plugin's own project.
+    let own = root.join(BENCH);
     match &found[..] {
         [only] => Ok(only.clone()),
+        [] if own.is_file() => Ok(own),
         _ => Err(Failure::Input(format!(
-            "error: no scenario was named, and {} holds neither nightly.yaml nor exactly one other\nhint: {how}",
+            "error: no scenario was named; there is no {BENCH}, and {} has no nightly.yaml and not exactly one other\n\
+             hint: {how}",
             folder.display()
         ))),
     }

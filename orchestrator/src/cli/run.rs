@@ -176,6 +176,12 @@ impl Session<'_> {
         for job in &mut record.jobs {
             job.anchored = anchored.remove(&job.id).unwrap_or_default();
         }
+        let failed = |job: &record::JobRecord| {
+            job.anchored.iter().any(|one| one.verdict == record::Verdict::Missing && !one.absent)
+        };
+        if record.outcome == RunOutcome::Complete && record.jobs.iter().any(failed) {
+            record.outcome = RunOutcome::Incomplete;
+        }
         record.sentinel = Some(sentinel);
         record.wall = wall(&record, &spent, lock_time);
         record.contradictions = contradiction::own::of_record(&record);

@@ -20,6 +20,7 @@ pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
         elsewhere: different_ground(a, b),
         together: a.jobs.iter().filter(shared).count(),
         changed: anchored::machine_changed(a, b),
+        remedy: remedy(a, b),
     };
     for job in a.jobs.iter().filter(wanted) {
         one(&mut outcome, Some(job), in_b(&job.id), &ground);
@@ -41,6 +42,18 @@ fn different_ground(a: &Record, b: &Record) -> Option<String> {
     (a.toolchain != b.toolchain).then(|| format!("not comparable: toolchain {} in A, {} in B", shown(a), shown(b)))
 }
 
+/// The command that measures until it knows, where both records are of commits, and of different ones.
+fn remedy(a: &Record, b: &Record) -> String {
+    let commit = |record: &Record| record.git.commit.clone().filter(|_| !record.git.dirty);
+    match (commit(a), commit(b)) {
+        (Some(a), Some(b)) if a != b => {
+            format!("; `orch compare {} {}` measures until it knows", &a[..10.min(a.len())], &b[..10.min(b.len())])
+        }
+        (Some(a), Some(b)) if a == b => "; both are of the same commit".to_owned(),
+        _ => String::new(),
+    }
+}
+
 /// What both records stand on.
 struct Ground {
     /// Nothing compares, and why.
@@ -49,12 +62,14 @@ struct Ground {
     together: usize,
     /// No time compares: the machine is another one.
     changed: Option<String>,
+    /// What tells more than the records do.
+    remedy: String,
 }
 
 /// What the anchor that both sides of a job share says of its time.
 fn through(a: &JobRecord, b: &JobRecord, margin: f64, ground: &Ground) -> Option<Through> {
     let common = Common::of(a, b)?;
-    let (verdict, reason) = common.verdict(margin, ground.together, ground.changed.as_deref());
+    let (verdict, reason) = common.verdict(margin, ground.together, ground.changed.as_deref(), &ground.remedy);
     let [estimate, low, high] = [common.shift.estimate, common.shift.low, common.shift.high].map(f64::exp_m1);
     let change = Change { estimate, low: Some(low), high: Some(high) };
     Some(Through { verdict, change, pairs: common.pairs, reason })

@@ -21,7 +21,8 @@ pub(super) fn explained(error: BuildError, folder: &Path) -> BuildError {
     match error {
         BuildError::Failed { command, status, output } => {
             let output = match advice(&output, folder) {
-                Some(advice) => format!("{output}\nhint: {advice}"),
+                // Cargo's own advice is for somebody who gave it the flags.
+                Some(advice) => format!("{}\nhint: {advice}", without_help(&output)),
                 None => output,
             };
             BuildError::Failed { command, status, output }
@@ -40,6 +41,10 @@ fn advice(output: &str, folder: &Path) -> Option<String> {
     }
     let file = lacks_toolchain(output).then(|| toolchain_file(folder))??;
     Some(toolchain(&file.display().to_string()))
+}
+
+fn without_help(output: &str) -> String {
+    output.lines().filter(|line| !line.starts_with("help: ")).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether rustup says that it does not have what it was told to use.

@@ -55,6 +55,8 @@ pub(crate) struct Anchored {
     /// SHA-256 of the anchor's library: ratios compare where it agrees.
     pub(crate) artefact: Option<String>,
     pub(crate) verdict: Verdict,
+    /// The anchor does not have the job: there is nothing to pair, and nothing failed.
+    pub(crate) absent: bool,
     /// Relative change of time against the anchor; null without pairs.
     pub(crate) change: Option<AnchoredChange>,
     /// The relative difference that matters.
@@ -88,12 +90,18 @@ pub(crate) struct Terms<'a> {
 }
 
 impl Anchored {
+    /// A job that the anchor does not have.
+    pub(crate) fn absent(anchor: &AnchorRecord, margin: f64, reason: &str) -> Self {
+        Self { absent: true, ..Self::missing(anchor, margin, format!("the anchor does not have it: {reason}")) }
+    }
+
     /// A job that could not be paired.
     pub(crate) fn missing(anchor: &AnchorRecord, margin: f64, reason: String) -> Self {
         Self {
             anchor: anchor.commit.clone(),
             artefact: None,
             verdict: Verdict::Missing,
+            absent: false,
             change: None,
             margin,
             reason,
@@ -111,6 +119,7 @@ impl Anchored {
             anchor: terms.anchor.commit.clone(),
             artefact: Some(artefacts[0].to_owned()),
             verdict,
+            absent: false,
             change: shift.map(AnchoredChange::from),
             margin,
             reason,
@@ -194,15 +203,21 @@ impl Common {
         })
     }
 
-    /// Judges it among `together` others; `changed` says that the machine did.
-    pub(crate) fn verdict(&self, margin: f64, together: usize, changed: Option<&str>) -> (Verdict, String) {
+    /// Judges it among `together` others; `changed` says that the machine did, `remedy` what tells more.
+    pub(crate) fn verdict(
+        &self,
+        margin: f64,
+        together: usize,
+        changed: Option<&str>,
+        remedy: &str,
+    ) -> (Verdict, String) {
         let finding = few::decide(&self.shift, margin, together);
         let (shown, pairs) = (format::percent(margin), self.pairs);
         let anchor = &self.anchor[..10.min(self.anchor.len())];
         told(finding, changed, || match finding {
             Finding::Equivalent => format!("through the anchor {anchor}, {pairs} pairs each: inside ±{shown}"),
             Finding::Open => {
-                format!("through the anchor {anchor}, {pairs} pairs each do not tell; compare the two commits")
+                format!("through the anchor {anchor}, {pairs} pairs each do not tell{remedy}")
             }
             _ => format!("through the anchor {anchor}, {pairs} pairs each, at level {ALPHA} over {together} jobs"),
         })

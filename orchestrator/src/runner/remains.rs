@@ -14,11 +14,18 @@ use std::time::Duration;
 /// and that waiting is in its times.
 const NOISE_LIMIT: u64 = 128 << 10;
 
-/// How programs and libraries word that the system refused them something.
-const REFUSALS: [&str; 6] =
-    ["ermission denied", "peration not permitted", "EACCES", "EPERM", "os error 13)", "os error 1)"];
-const HINT: &str = "; if it was the sandbox that denied it: `read: [PATH]`, `write: [PATH]` or `sandbox: off` beside \
-                    the plugin in the scenario allows it";
+/// How programs and libraries word that they may not use a file, and what allows it.
+const FILES: (&[&str], &str) = (
+    &["ermission denied", "EACCES", "os error 13)"],
+    "; if it was the sandbox that denied it: `read: [PATH]`, `write: [PATH]` or `sandbox: off` beside the plugin in the \
+     scenario allows it",
+);
+/// The same of the network, signals and other processes.
+const BEYOND: (&[&str], &str) = (
+    &["peration not permitted", "EPERM", "os error 1)", "name resolution"],
+    "; if it was the sandbox that denied it: it lets no plugin use the network or other processes; `sandbox: off` beside the \
+     plugin in the scenario allows it",
+);
 
 /// Why a pass gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,7 +238,9 @@ impl Remains<'_> {
 
     /// What helps where a sandboxed plugin was refused something.
     fn hint(message: &str, launch: &Launch) -> &'static str {
-        if launch.request.sandbox.is_some() && REFUSALS.iter().any(|words| message.contains(words)) { HINT } else { "" }
+        let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+        let hint = [FILES, BEYOND].into_iter().find(|(words, _)| says(words)).map_or("", |(_, hint)| hint);
+        if launch.request.sandbox.is_some() { hint } else { "" }
     }
 
     fn words(&self) -> String {

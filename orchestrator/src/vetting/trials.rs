@@ -12,7 +12,8 @@ pub(crate) struct Trial {
 
 /// The defaults first, then the ends of each parameter with the others at their defaults. An error names a parameter for which
 /// no value can be thought of.
-pub(crate) fn trials(schema: Option<&Value>) -> Result<Vec<Trial>, String> {
+pub(crate) fn trials(schema: Option<&Value>, given: Option<&Map<String, Value>>) -> Result<Vec<Trial>, String> {
+    let given = |name: &str| given.and_then(|given| given.get(name)).cloned();
     let empty = Map::new();
     let properties = schema.and_then(|schema| schema["properties"].as_object()).unwrap_or(&empty);
     let required: Vec<&str> = schema
@@ -26,12 +27,13 @@ pub(crate) fn trials(schema: Option<&Value>) -> Result<Vec<Trial>, String> {
         if let Some(default) = property.get("default") {
             defaults.insert(name.clone(), default.clone());
         } else if required.contains(&name.as_str()) {
-            let value = ends(property).into_iter().next().ok_or_else(|| name.clone())?;
+            let value = given(name).or_else(|| ends(property).into_iter().next()).ok_or_else(|| name.clone())?;
             defaults.insert(name.clone(), value);
         }
     }
-    if let Some(nameless) = required.into_iter().find(|name| !properties.contains_key(*name)) {
-        return Err(nameless.to_owned());
+    for nameless in required.into_iter().filter(|name| !properties.contains_key(*name)) {
+        let value = given(nameless).ok_or_else(|| nameless.to_owned())?;
+        defaults.insert(nameless.to_owned(), value);
     }
     let mut trials = vec![Trial { label: String::new(), params: defaults.clone() }];
     for (name, property) in properties {
@@ -71,7 +73,7 @@ mod tests {
 
     fn labels(properties: Value, required: Value) -> Result<Vec<String>, String> {
         let schema = json!({ "type": "object", "properties": properties, "required": required });
-        Ok(trials(Some(&schema))?
+        Ok(trials(Some(&schema), None)?
             .into_iter()
             .map(|trial| format!("{}: {}", trial.label, Value::from(trial.params)))
             .collect())
@@ -95,12 +97,19 @@ mod tests {
             labels(json!({ "on": on, "share": share }), json!(["share"])).unwrap(),
             [r#": {"share":0.5}"#, r#"on=false: {"share":0.5,"on":false}"#, r#"on=true: {"share":0.5,"on":true}"#,]
         );
-        assert_eq!(trials(None).unwrap().len(), 1);
+        assert_eq!(trials(None, None).unwrap().len(), 1);
     }
 
     #[test]
     fn a_text_without_a_default_cannot_be_thought_of() {
         assert_eq!(labels(json!({ "file": { "type": "string" } }), json!(["file"])), Err("file".to_owned()));
         assert_eq!(labels(json!({ "file": { "type": "string" } }), json!([])).unwrap().len(), 1);
+        let schema = json!({ "properties": { "file": { "type": "string" } }, "required": ["file"] });
+        let given = json!({ "file": "data", "other": 1 });
+        let trials = trials(Some(&schema), given.as_object()).unwrap();
+        assert_eq!(
+            trials.iter().map(|trial| Value::from(trial.params.clone())).collect::<Vec<_>>(),
+            [json!({ "file": "data" })]
+        );
     }
 }

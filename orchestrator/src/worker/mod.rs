@@ -176,12 +176,12 @@ impl Stage<'_> {
     ) -> Result<Reply, PluginError> {
         // Every pass begins with the digest's iteration: wrong output is noticed before a sample counts, and lazy
         // set-up work (interned names, thread pools) is over before anything is counted.
-        let digest = self.phase(Phase::Digest, || {
+        self.phase(Phase::Run, || {
             instance.reset()?;
             self.page.iteration.store(1, std::sync::atomic::Ordering::Relaxed);
-            instance.run(1)?;
-            instance.digest()
+            instance.run(1)
         })?;
+        let digest = self.phase(Phase::Digest, || instance.digest())?;
         threads::spread(cpus);
         match pass {
             Pass::Describe | Pass::Check { .. } | Pass::Sentinel => unreachable!("they do not measure"),

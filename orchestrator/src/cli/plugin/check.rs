@@ -5,28 +5,27 @@ use crate::cli::Outcome;
 use crate::cli::args::PluginCheckOptions;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, Failure};
-use crate::cli::project;
+use crate::cli::project::{self, BENCH};
 use crate::format;
 use crate::plugin::{PluginSource, PluginSpec, Sandbox};
 use crate::vetting::{Finding, Level};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// The value of `schema` in the JSON.
 const SCHEMA: &str = "orch/plugin-check/1";
-/// The scenario of projects that `orch plugin new` made.
-const BENCH: &str = "bench.yaml";
 const COLUMNS: usize = 80;
 /// What the longest level needs, and a gap.
 const LEVEL_COLUMNS: usize = 9;
 
 /// Examines the plugins and shows what was found.
 pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
-    let plugins = plugins(&options.subject)?;
+    let subjects = subjects(&options.subject)?;
     let mut examiner = Examiner::new(options.workload.as_deref())?;
     let mut examined = Vec::new();
-    for (key, spec) in &plugins {
-        match examiner.examine(key, spec)? {
+    for subject in &subjects {
+        match examiner.examine(subject)? {
             Some(plugin) => examined.push(plugin),
             None => return Ok(Exit::Interrupted),
         }
@@ -51,8 +50,16 @@ pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
     Ok(if errors { Exit::Incomplete } else { Exit::Fine })
 }
 
+/// A plugin that is examined.
+pub(super) struct Subject {
+    pub(super) key: String,
+    pub(super) spec: PluginSpec,
+    /// By workload: the parameters of its first job, where a scenario has one.
+    pub(super) given: HashMap<String, Map<String, Value>>,
+}
+
 /// The plugins that a path means.
-fn plugins(subject: &Path) -> Result<Vec<(String, PluginSpec)>, Failure> {
+fn subjects(subject: &Path) -> Result<Vec<Subject>, Failure> {
     let shown = subject.display();
     let path = subject.canonicalize().map_err(|error| {
         Failure::Input(format!(
@@ -65,12 +72,19 @@ fn plugins(subject: &Path) -> Result<Vec<(String, PluginSpec)>, Failure> {
     let folder = std::env::current_dir().unwrap_or_default();
     let one = |source| {
         let sandbox = Sandbox::default();
-        vec![(stem(&path), PluginSpec { source, env: Vec::new(), sandbox, folder: folder.clone() })]
+        let spec = PluginSpec { source, env: Vec::new(), sandbox, folder: folder.clone() };
+        vec![Subject { key: stem(&path), spec, given: HashMap::new() }]
     };
     if path.is_file() && !is_scenario(&path) {
         return Ok(one(PluginSource::File(path.clone())));
     }
     if path.join("Cargo.toml").is_file() {
+        // What its own scenario says of it holds here too: what it may read, for example.
+        let mut own = if path.join(BENCH).is_file() { of_scenario(&subject.join(BENCH))? } else { Vec::new() };
+        own.retain(|each| each.spec.source.folder().canonicalize().is_ok_and(|folder| folder == path));
+        if !own.is_empty() {
+            return Ok(own);
+        }
         return Ok(one(PluginSource::Crate { folder: path.clone(), cpu: "native".to_owned() }));
     }
     let scenario = if path.is_dir() { subject.join(BENCH) } else { subject.to_owned() };
@@ -80,7 +94,27 @@ fn plugins(subject: &Path) -> Result<Vec<(String, PluginSpec)>, Failure> {
              that says how the plugin is built"
         )));
     }
-    Ok(project::load(&scenario)?.scenario.plugins)
+    of_scenario(&scenario)
+}
+
+/// The plugins of a scenario, with the parameters that it gives.
+fn of_scenario(path: &Path) -> Result<Vec<Subject>, Failure> {
+    let scenario = project::load(path)?.scenario;
+    let given = |key: &str| {
+        let mut given = HashMap::new();
+        for entry in scenario.entries.iter().filter(|entry| entry.plugin == key) {
+            let mut params = entry.params.clone();
+            let first = entry.matrix.iter().filter_map(|(name, values)| Some((name.clone(), values.first()?.clone())));
+            params.extend(first);
+            given.entry(entry.workload.clone()).or_insert(params);
+        }
+        given
+    };
+    Ok(scenario
+        .plugins
+        .iter()
+        .map(|(key, spec)| Subject { key: key.clone(), spec: spec.clone(), given: given(key) })
+        .collect())
 }
 
 fn document(examined: &[Examined]) -> Value {

@@ -1,5 +1,6 @@
 //! Building a plugin and running its workloads in throw-away workers, for `orch plugin check`.
 
+use super::check::Subject;
 use crate::cli::output::{self, Failure};
 use crate::cli::progress::Progress;
 use crate::machine;
@@ -24,6 +25,7 @@ use crate::versus::side;
 use crate::vetting::behaviour::{self, Bounds, Ending};
 use crate::vetting::trials::{self, Trial};
 use crate::vetting::{self, Finding, Level, document};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::time::Duration;
 use wildmatch::WildMatch;
@@ -47,6 +49,9 @@ pub(super) struct Examined {
     /// What asks for action first.
     pub(super) findings: Vec<Finding>,
 }
+
+/// By workload: parameters that a scenario gives.
+type Given = HashMap<String, Map<String, Value>>;
 
 /// A workload that was run.
 pub(super) struct Tried {
@@ -82,14 +87,15 @@ impl Examiner {
     }
 
     /// All about one plugin. `None`: the user stopped it.
-    pub(super) fn examine(&mut self, key: &str, spec: &PluginSpec) -> Result<Option<Examined>, Failure> {
+    pub(super) fn examine(&mut self, subject: &Subject) -> Result<Option<Examined>, Failure> {
+        let Subject { key, spec, given } = subject;
         // No figure hangs on times, so others may build or check meanwhile; those who measure are not disturbed.
         let waiting = || output::note("waiting: another process is measuring on this machine");
         let held = lock::take(Purpose::Building, waiting, || self.interrupt.requested())
             .map_err(|error| Failure::system("cannot take the lock", &error))?;
         let Some(_held) = held else { return Ok(None) };
         let mut examined = Examined {
-            key: key.to_owned(),
+            key: key.clone(),
             path: spec.source.folder().display().to_string(),
             described: false,
             offered: Vec::new(),
@@ -99,7 +105,7 @@ impl Examiner {
         let whole = match self.prepare(key, spec) {
             Ok(prepared) => {
                 examined.path = prepared.path.display().to_string();
-                self.look(&prepared, &mut examined)?
+                self.look(&prepared, given, &mut examined)?
             }
             Err(failure) => {
                 let ending = Ending {
@@ -127,7 +133,7 @@ impl Examiner {
     }
 
     /// Everything about a plugin that was built.
-    fn look(&self, prepared: &Prepared, examined: &mut Examined) -> Result<Option<()>, Failure> {
+    fn look(&self, prepared: &Prepared, given: &Given, examined: &mut Examined) -> Result<Option<()>, Failure> {
         if let Ok(inspected) = elf::inspect(&prepared.path) {
             examined.findings.extend(vetting::file(&inspected));
         }
@@ -152,22 +158,28 @@ impl Examiner {
             if self.interrupt.requested() {
                 return Ok(None);
             }
-            self.workload(prepared, info, examined)?;
+            self.workload(prepared, info, given.get(&info.id), examined)?;
         }
         Ok(Some(()))
     }
 
     /// One workload: with its defaults in all passes, then at the ends of its parameters.
-    fn workload(&self, prepared: &Prepared, info: &WorkloadInfo, examined: &mut Examined) -> Result<(), Failure> {
+    fn workload(
+        &self,
+        prepared: &Prepared,
+        info: &WorkloadInfo,
+        given: Option<&Map<String, Value>>,
+        examined: &mut Examined,
+    ) -> Result<(), Failure> {
         let mut tried = Tried { id: info.id.clone(), trials: 0, setup_ns: None, iteration_ns: None };
-        let trials = match trials::trials(info.params.as_ref()) {
+        let trials = match trials::trials(info.params.as_ref(), given) {
             Ok(trials) => trials,
             Err(parameter) => {
                 examined.findings.push(Finding::new(
                     Level::Note,
                     &info.id,
                     format!("not run: no value for its parameter `{parameter}` can be thought of"),
-                    "give it a default; or measure it with a scenario",
+                    "give it a default; or check a scenario that gives it a value",
                 ));
                 Vec::new()
             }
