@@ -101,14 +101,17 @@ pub(super) fn prepare(
     Ok(Some(anchors))
 }
 
-/// The anchor of a record's own scenario.
+/// The anchor of a record's own scenario, if it could be built.
 fn own_anchor(record: &Record) -> Option<&AnchorRecord> {
-    record.anchors.iter().find(|anchor| anchor.role == Role::Anchor)
+    let built = |anchor: &AnchorRecord| anchor.artefacts.values().any(Option::is_some);
+    record.anchors.iter().find(|anchor| anchor.role == Role::Anchor && built(anchor))
 }
 
-/// Whether a run is one that others of the scenario hang on to: on this class of machine, and not stopped halfway.
+/// Whether a run is one that others of the scenario hang on to: on this class of machine, of all jobs, and not stopped halfway.
 pub(super) fn precedes(record: &Record, machine: &Machine) -> bool {
-    record.machine.class == machine.class && record.outcome != RunOutcome::Interrupted
+    record.machine.class == machine.class
+        && record.scenario.filter.is_none()
+        && record.outcome != RunOutcome::Interrupted
 }
 
 /// The readings that those of a run with this anchor are held against: of the first run with it that is known.

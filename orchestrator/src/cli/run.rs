@@ -20,6 +20,7 @@ use crate::protocol::{Phase, Reply};
 use crate::record::assemble::{self, Facts};
 use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, Wall, store};
 use crate::render;
+use crate::runner::confine;
 use crate::runner::event::{Event, Observer};
 use crate::runner::execute::{self, Executed, Setting};
 use crate::runner::interrupt::Interrupt;
@@ -173,7 +174,10 @@ impl Session<'_> {
         let changed = sentinel.message.clone();
         let mut anchored =
             anchor::judge(&self.anchors, &around, &executed.ends, &tied, &self.machine, changed.as_deref());
-        for job in &mut record.jobs {
+        for (job, planned) in record.jobs.iter_mut().zip(&self.jobs) {
+            if let Some(Ok(prepared)) = self.plugins.prepared.get(&planned.plugin) {
+                job.inputs = confine::inputs(prepared, &planned.params);
+            }
             job.anchored = anchored.remove(&job.id).unwrap_or_default();
         }
         let failed = |job: &record::JobRecord| {

@@ -399,8 +399,12 @@ pub(crate) fn incomparable(a: &JobRecord, b: &JobRecord) -> Option<String> {
     if a.settings.threads != b.settings.threads {
         return Some(format!("{REFUSED}threads {} in A, {} in B", a.settings.threads, b.settings.threads));
     }
-    let difference = different_param(&a.params, &b.params)?;
-    Some(format!("{REFUSED}parameter {difference}"))
+    if let Some(difference) = different_param(&a.params, &b.params) {
+        return Some(format!("{REFUSED}parameter {difference}"));
+    }
+    let other = |(name, hash): &(&String, &String)| b.inputs.get(*name).is_some_and(|known| known != *hash);
+    let (name, _) = a.inputs.iter().find(other)?;
+    Some(format!("{REFUSED}the input file {name} is another one in B"))
 }
 
 fn different_param(a: &Map<String, Value>, b: &Map<String, Value>) -> Option<String> {

@@ -41,6 +41,7 @@ fn side(allocations: f64, digest: Value) -> JobRecord {
         metrics_info: IndexMap::new(),
         profile: None,
         scopes: Vec::new(),
+        inputs: IndexMap::new(),
         anchored: Vec::new(),
         wall: JobWall::default(),
     }
@@ -303,4 +304,16 @@ fn there_is_no_overall_percent() {
     assert!(totals.disagree);
     assert_eq!(totals.largest, "Model_Medium_Inference");
     assert!((totals.largest_share.unwrap() - 0.76).abs() < 5e-3, "{totals:?}");
+}
+
+#[test]
+fn records_with_other_input_files_are_not_comparable() {
+    let with = |hash: &str| {
+        let mut job = side(1.0, Value::Null);
+        job.inputs.insert("data/in.bin".to_owned(), hash.to_owned());
+        job
+    };
+    assert_eq!(entries::incomparable(&with("1"), &with("1")), None);
+    let refused = entries::incomparable(&with("1"), &with("2"));
+    assert_eq!(refused.as_deref(), Some("not comparable: the input file data/in.bin is another one in B"));
 }

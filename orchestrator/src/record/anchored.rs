@@ -194,7 +194,11 @@ pub(crate) struct Common {
 impl Common {
     /// The job's shift from record to record through an anchor that both share.
     pub(crate) fn of(a: &JobRecord, b: &JobRecord) -> Option<Self> {
-        let differences = |one: &Anchored| one.pairs.iter().map(|pair| pair.difference).collect::<Vec<f64>>();
+        // Records are files, and a file can hold anything: no real pair differs by a factor of e^20.
+        let differences = |one: &Anchored| {
+            let all = one.pairs.iter().map(|pair| pair.difference);
+            all.filter(|difference| difference.abs() < 20.0).collect::<Vec<f64>>()
+        };
         a.anchored.iter().find_map(|one| {
             let other = b.anchored.iter().find(|other| other.artefact.is_some() && other.artefact == one.artefact)?;
             let (a, b) = (differences(one), differences(other));

@@ -100,6 +100,7 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         scopes: profile
             .map(|profile| profile.scopes.iter().map(|node| scope(node, infos)).collect())
             .unwrap_or_default(),
+        inputs: IndexMap::new(),
         anchored: Vec::new(),
         wall: wall(&ends),
         time,

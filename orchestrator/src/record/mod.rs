@@ -145,6 +145,9 @@ pub(crate) struct JobRecord {
     pub(crate) metrics_info: IndexMap<String, MetricRecord>,
     pub(crate) profile: Option<ProfileRecord>,
     pub(crate) scopes: Vec<ScopeRecord>,
+    /// The files that its parameters name, with their SHA-256; those of more than 256 MiB are left out.
+    #[serde(default)]
+    pub(crate) inputs: IndexMap<String, String>,
     /// Against each anchor of the run.
     #[serde(default)]
     pub(crate) anchored: Vec<Anchored>,

@@ -2,11 +2,11 @@
 
 use super::Record;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Name of the record in its folder.
-pub(crate) const FILE: &str = "record.json";
+pub(crate) const FILE: &str = crate::runner::journal::RECORD;
 
 /// Makes a new folder `<utc>-<scenario>-<short commit>`; a number is appended if that name is taken.
 pub(crate) fn new_folder(results: &Path, stamp: &str, scenario: &str, commit: &str) -> io::Result<(String, PathBuf)> {
@@ -43,8 +43,17 @@ pub(crate) fn newest(results: &Path, scenario: &str, wanted: impl Fn(&Record) ->
         .iter()
         .rev()
         .filter(|name| name.to_str().is_some_and(|name| name.contains(&part)))
-        .filter_map(|name| serde_json::from_slice::<Record>(&fs::read(results.join(name).join(FILE)).ok()?).ok())
+        .filter_map(|name| serde_json::from_slice::<Record>(&regular(&results.join(name).join(FILE))?).ok())
         .find(|record| record.scenario.name == scenario && wanted(record))
+}
+
+/// The content of a file that is one, and that a run can have written.
+fn regular(path: &Path) -> Option<Vec<u8>> {
+    const MOST: u64 = 1 << 30;
+    let about = fs::symlink_metadata(path).ok().filter(|about| about.is_file() && about.len() < MOST)?;
+    let mut content = Vec::with_capacity(usize::try_from(about.len()).ok()?);
+    File::open(path).ok()?.read_to_end(&mut content).ok()?;
+    Some(content)
 }
 
 /// Stores a record for good; the journal beside it is then no longer needed.

@@ -5,6 +5,7 @@ use crate::plugin::Sandbox;
 use crate::plugin::build::Prepared;
 use crate::protocol::{Grants, Request};
 use crate::worker::sandbox;
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,35 @@ pub(crate) fn grants(prepared: &Prepared, params: &Map<String, Value>) -> Option
     for value in params.values() {
         files_in(value, &prepared.folder, &|path| Kind::of(path), &mut read);
     }
+    read.retain(|path| !leads_out(path, write));
     Some(Grants { read, write: write.clone(), scratch: None })
+}
+
+/// The files that parameters name, as they are written there, with their SHA-256; none of those that are too large to be
+/// read before each run.
+pub(crate) fn inputs(prepared: &Prepared, params: &Map<String, Value>) -> IndexMap<String, String> {
+    const MOST: u64 = 256 << 20;
+    let mut files = Vec::new();
+    for value in params.values() {
+        files_in(value, &prepared.folder, &|path| Kind::of(path), &mut files);
+    }
+    let hash = |path: &PathBuf| {
+        path.metadata().ok().filter(|about| about.is_file() && about.len() <= MOST)?;
+        let shown = path.strip_prefix(&prepared.folder).unwrap_or(path).display().to_string();
+        Some((shown, crate::hash::file(path).ok()?))
+    };
+    files.iter().filter_map(hash).collect()
+}
+
+/// Whether a path goes through a folder that plugins may write to, and ends outside of all of them: then an earlier worker
+/// may have put a link there.
+fn leads_out(path: &Path, write: &[PathBuf]) -> bool {
+    let real: Vec<PathBuf> = write.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    let within = |path: &Path| real.iter().any(|folder| path.starts_with(folder));
+    let through = path
+        .ancestors()
+        .any(|part| write.iter().any(|folder| part == folder) || part.canonicalize().is_ok_and(|part| within(&part)));
+    through && !path.canonicalize().is_ok_and(|path| within(&path))
 }
 
 /// The request with the folder that its worker got.
@@ -81,6 +110,26 @@ fn files_in(value: &Value, here: &Path, kind: &dyn Fn(&Path) -> Kind, found: &mu
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_link_that_a_worker_left_opens_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for name in ["data/sub", "other"] {
+            std::fs::create_dir_all(at(name)).expect("made");
+        }
+        for name in ["data/in", "data/sub/in", "other/secret", "plain"] {
+            std::fs::write(at(name), "").expect("written");
+        }
+        std::os::unix::fs::symlink(at("data"), at("alias")).expect("linked");
+        std::os::unix::fs::symlink(at("other"), at("data/evil")).expect("linked");
+        std::os::unix::fs::symlink(at("other/secret"), at("data/swapped")).expect("linked");
+        let write = [at("data")];
+        let out = |name: &str| leads_out(&at(name), &write);
+        assert_eq!(["data/in", "data/sub/in", "plain", "other/secret", "alias/in", "data"].map(out), [false; 6]);
+        assert_eq!(["data/swapped", "data/evil/secret", "alias/swapped", "alias/evil/secret"].map(out), [true; 4]);
+        assert!(!leads_out(&at("data/swapped"), &[]), "the user's own links are the user's business");
+    }
 
     #[test]
     fn parameters_name_files_and_words_name_no_folders() {

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: a flag and a descriptor to wait on, so that a run ends in an orderly way.
+//! Ctrl-C, SIGTERM and a closed terminal: a flag and a descriptor to wait on, so that a run ends in an orderly way.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,14 +14,14 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens to SIGINT and SIGTERM from now on. The second one ends the program at once, as if nobody listened.
+    /// Listens to SIGINT, SIGTERM and SIGHUP from now on. The second one ends the program at once, as if nobody listened.
     pub(crate) fn listen() -> io::Result<Self> {
         // Whoever started orch may ignore SIGCHLD; then no worker's end could be waited for.
         // SAFETY: the default disposition runs no code of ours.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         let flag = Arc::new(AtomicBool::new(false));
         let (read, write) = UnixStream::pair()?;
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
             // Registered first, so that it sees the flag before the flag is set.
             signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
             signal_hook::flag::register(signal, Arc::clone(&flag))?;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// Name of the journal in a results folder; it is removed once the record is on disk.
 pub(crate) const FILE: &str = "journal.jsonl";
+/// Name of the record in a results folder.
+pub(crate) const RECORD: &str = "record.json";
 const SCHEMA: &str = "orch/journal/2";
 
 /// The journal's first line.
@@ -125,13 +127,18 @@ pub(crate) fn newest(results: &Path) -> io::Result<Option<Left>> {
 /// The results folders with a journal, the newest last.
 pub(crate) fn all(results: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = match std::fs::read_dir(results) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| path.join(FILE).is_file()).collect(),
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| is_open(path)).collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     // Names begin with the time.
     folders.sort();
     Ok(folders)
+}
+
+/// Whether a run there has no record: it may have been killed between storing that and removing its journal.
+fn is_open(folder: &Path) -> bool {
+    folder.join(FILE).is_file() && !folder.join(RECORD).exists()
 }
 
 fn read(folder: PathBuf, text: &[u8]) -> io::Result<Left> {

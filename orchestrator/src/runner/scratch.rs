@@ -149,6 +149,8 @@ fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut Names) -> io::
             unlinkat(&inside, &inner, AtFlags::empty())?;
             continue;
         }
+        // To move a folder one needs rights to it, of which a plugin may have taken its own away.
+        let _ = rustix::fs::chmodat(&inside, &inner, Mode::RWXU, AtFlags::empty());
         loop {
             names.0 += 1;
             match renameat(&inside, &inner, top, format!("up-{}", names.0)) {

@@ -98,12 +98,31 @@ impl Check<'_> {
                 self.problems.push(self.source.key_problem(&path[..1], key, message, None));
             }
             let sandbox = self.sandbox(&path, plugin, wire.defaults.sandbox);
+            self.loader_variables(&path, plugin, &sandbox);
             if let Some(source) = self.plugin_source(&path, plugin) {
                 let env = plugin.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
                 specs.push((key.clone(), PluginSpec { source, env, sandbox, folder: self.around.root.to_owned() }));
             }
         }
         specs
+    }
+
+    /// What the dynamic loader reads runs before the sandbox is entered.
+    fn loader_variables(&mut self, path: &[Step], plugin: &wire::Plugin, sandbox: &Sandbox) {
+        let Sandbox::On { write, .. } = sandbox else { return };
+        for (name, value) in &plugin.env {
+            let planted =
+                || value.split(':').any(|folder| write.iter().any(|open| Path::new(folder).starts_with(open)));
+            let message = match name.as_str() {
+                "LD_PRELOAD" | "LD_AUDIT" => format!("`{name}` would run code outside of the sandbox"),
+                "LD_LIBRARY_PATH" if planted() => {
+                    format!("`{name}` names a folder that the plugin may write to: it could plant a library there")
+                }
+                _ => continue,
+            };
+            let at = [path, &[Step::Key("env".to_owned()), Step::Key(name.clone())]].concat();
+            self.add(&at, message, Some("`sandbox: off` beside the plugin allows it"));
+        }
     }
 
     fn plugin_source(&mut self, path: &[Step], plugin: &wire::Plugin) -> Option<PluginSource> {

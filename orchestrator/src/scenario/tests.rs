@@ -146,6 +146,23 @@ workloads: [{ workload: a/w }]
 }
 
 #[test]
+fn code_that_the_loader_would_run_before_the_sandbox_is_refused() {
+    let text = "plugins:
+  a: { path: a.so, write: [out], env: { LD_PRELOAD: x.so, LD_LIBRARY_PATH: '/lib:/project/out/lib' } }
+  b: { path: b.so, sandbox: off, env: { LD_PRELOAD: x.so } }
+  c: { path: c.so, write: [out], env: { LD_LIBRARY_PATH: /lib, OTHER: out } }
+workloads: [{ workload: a/w }]
+";
+    assert_eq!(
+        shown(text, &parse(text).unwrap_err()),
+        [
+            "2:53 `LD_PRELOAD` would run code outside of the sandbox",
+            "2:76 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a library there",
+        ]
+    );
+}
+
+#[test]
 fn problems_of_all_kinds_are_found_in_one_go_with_their_places() {
     let text = "naem: x
 plugins:
