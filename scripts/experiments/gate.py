@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does `orch check` stay green on commits that change nothing, and turn red on those that do?
 
-    gate.py --orch target/release/orch [--count 50] [--filter 'GLOB'] [--out target/experiments/gate]
+    gate.py --orch target/release/orch [--count 50] [--filter 'GLOB'].. [--out target/experiments/gate]
 
 In a clone of this repository, commits are made on a branch that change the kernels' crate `nn` without changing what it does:
 comments, documents, functions that nobody calls, formatting. After each one `orch check scenarios/smoke.yaml` judges the
@@ -60,10 +60,10 @@ def no_op(folder, number):
     return f"{kind} {number}"
 
 
-def check(arguments, folder):
+def check(arguments, folder, chosen):
     environment = dict(os.environ, XDG_CACHE_HOME=str(arguments.out / "cache"), ORCH_LOCK_FILE=str(arguments.out / "lock"))
     command = [str(arguments.orch), "check", "scenarios/smoke.yaml", "--json"]
-    command += ["--filter", arguments.filter] if arguments.filter else []
+    command += ["--filter", chosen] if chosen else []
     begun = time.monotonic()
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     comparison = json.loads(run.stdout) if run.stdout else {}
@@ -90,7 +90,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--orch", type=Path, required=True)
     parser.add_argument("--count", type=int, default=50)
-    parser.add_argument("--filter")
+    parser.add_argument("--filter", action="append", help="given several times, the no-op commits take turns with them")
     parser.add_argument("--out", type=Path, default=ROOT / "target/experiments/gate")
     arguments = parser.parse_args()
     arguments.orch, arguments.out = arguments.orch.resolve(), arguments.out.resolve()
@@ -115,7 +115,9 @@ def main():
                 subject = kind
             git(folder, "add", "-A")
             git(folder, "commit", "-q", "-m", subject)
-            found = {"kind": kind, "subject": subject, **check(arguments, folder)}
+            filters = arguments.filter if kind == "no-op" else None
+            chosen = filters[number % len(filters)] if filters else None
+            found = {"kind": kind, "subject": subject, "filter": chosen, **check(arguments, folder, chosen)}
             log.write(json.dumps(found) + "\n")
             log.flush()
             done.append(found)
