@@ -44,7 +44,7 @@ const REFUSED: &[i64] = &[
     libc::SYS_open_by_handle_at,
 ];
 
-/// Answered with "Function not implemented": programs then take the older way, whose arguments a filter can see.
+/// Answered with ENOSYS, as by a kernel that lacks them: programs then take the older way, whose arguments a filter can see.
 const ABSENT: &[i64] =
     &[libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
 
