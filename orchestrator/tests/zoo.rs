@@ -137,8 +137,17 @@ fn the_worst_of_plugins_cannot_hurt_the_run() {
     std::fs::File::open(project.path().join("lock")).unwrap().try_lock().unwrap();
 
     // How much was written, or how often something was forged, is a matter of time.
-    let busy =
-        ["slow_destroy", "spews", "spewing_daemon", "hydra", "bad_ids", "huge_counter", "forges_all", "forges_times"];
+    let busy = [
+        "slow_destroy",
+        "spews",
+        "spewing_daemon",
+        "hydra",
+        "double_fork",
+        "bad_ids",
+        "huge_counter",
+        "forges_all",
+        "forges_times",
+    ];
     let mut text = String::new();
     for (id, line) in told(&record) {
         let line = if busy.contains(&id.as_str()) { without_numbers(&line) } else { line };
