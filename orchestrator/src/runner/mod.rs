@@ -9,12 +9,14 @@ pub(crate) mod execute;
 pub(crate) mod interrupt;
 pub(crate) mod journal;
 pub(crate) mod lock;
+mod output;
 pub(crate) mod pair;
 pub(crate) mod process;
 pub(crate) mod reap;
 pub(crate) mod remains;
 mod scratch;
 pub(crate) mod series;
+mod stalled;
 mod watch;
 
 pub(crate) use watch::can_fix_addresses;

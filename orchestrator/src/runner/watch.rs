@@ -2,8 +2,10 @@
 
 use super::confine;
 use super::interrupt::Interrupt;
+use super::output::{Output, READS};
 use super::remains::{End, Remains};
 use super::scratch::Scratch;
+use super::stalled;
 use crate::protocol::{self, Farewell, Go, Phase, Ready, Reply, Request};
 use crate::worker::page::Page;
 use crate::worker::{ARGUMENT, MARK};
@@ -17,15 +19,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// A worker that was asked to end has this long to say where it was. It takes microseconds, but a virtual machine may
-/// stand still for some hundred milliseconds; only a plugin that ignores SIGTERM ever costs all of it.
+/// A worker that was asked to end has this long to say where it was, which takes microseconds; only a plugin that ignores
+/// SIGTERM ever costs all of it.
 const GRACE: Duration = Duration::from_secs(1);
+/// The most that is added where it got no CPU in that time, as in a virtual machine that stands still.
+const STALL: Duration = Duration::from_secs(10);
 /// From closing its files to being gone an ending process takes much less.
 const MOMENT: Duration = Duration::from_millis(50);
-/// How much of a plugin's output is kept: its last words.
-const TAIL: usize = 4 << 10;
-/// Reads that follow each other without a look at the clock: a plugin may write for ever.
-const READS: usize = 64;
 /// A variable of which only the length matters: the environment lies above the stack.
 const STACK: &str = "ORCH_STACK";
 
@@ -128,62 +128,11 @@ pub(super) struct Watch {
     end: End,
     /// When the worker will be killed, once it was asked to end.
     kill_at: Option<Instant>,
+    /// Until when it may be left alive for want of a CPU.
+    patience_ends: Instant,
     status: Option<ExitStatus>,
     /// Removed with this, when all that could write to it is gone.
     scratch: Option<Scratch>,
-}
-
-/// The tail of an output stream and how much there was.
-struct Output {
-    pipe: Option<OwnedFd>,
-    tail: Vec<u8>,
-    bytes: u64,
-    /// Of those, what came when the plugin had been set up.
-    measured_bytes: u64,
-}
-
-impl Output {
-    fn new(pipe: Option<OwnedFd>) -> io::Result<Self> {
-        if let Some(pipe) = &pipe {
-            rustix::io::ioctl_fionbio(pipe, true)?;
-        }
-        Ok(Self { pipe, tail: Vec::new(), bytes: 0, measured_bytes: 0 })
-    }
-
-    /// Reads what is there, without waiting.
-    fn drain(&mut self, while_measuring: bool) {
-        let mut buffer = [0u8; 16 << 10];
-        for _ in 0..READS {
-            let Some(pipe) = &self.pipe else { return };
-            match rustix::io::read(pipe, &mut buffer) {
-                Ok(0) => self.pipe = None,
-                Ok(count) => {
-                    self.bytes += count as u64;
-                    if while_measuring {
-                        self.measured_bytes += count as u64;
-                    }
-                    self.tail.extend_from_slice(&buffer[..count]);
-                    let extra = self.tail.len().saturating_sub(TAIL);
-                    self.tail.drain(..extra);
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return,
-                Err(_) => self.pipe = None,
-            }
-        }
-    }
-
-    /// The last line that says something; notes on how to get a backtrace do not.
-    fn last_words(&self) -> Option<String> {
-        let text = String::from_utf8_lossy(&self.tail);
-        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("note: "));
-        let line = lines.next_back()?;
-        // C++ says what was thrown in the line before.
-        let before = lines.next_back().filter(|_| line.starts_with("what():")).unwrap_or_default();
-        let words = format!("{before} {line}");
-        let clean: String = words.trim().chars().filter(|c| !c.is_control()).take(300).collect();
-        (!clean.is_empty()).then_some(clean)
-    }
 }
 
 impl Watch {
@@ -223,6 +172,7 @@ impl Watch {
             deadline,
             end: End::Gone,
             kill_at: None,
+            patience_ends: deadline,
             status: None,
             scratch,
         })
@@ -292,8 +242,10 @@ impl Watch {
         if self.kill_at.is_none() && (now >= self.deadline || interrupt.requested()) {
             self.stop(if interrupt.requested() { End::Interrupted } else { End::TimedOut });
         }
-        if self.kill_at.is_some_and(|at| now >= at) {
-            self.signal(Signal::KILL);
+        if let Some(at) = self.kill_at.filter(|at| now >= *at) {
+            if !self.stalls(at, now) {
+                self.signal(Signal::KILL);
+            }
             self.kill_at = Some(now + GRACE);
         }
         self.kill_at.unwrap_or(self.deadline).saturating_duration_since(now)
@@ -303,7 +255,16 @@ impl Watch {
     pub(super) fn stop(&mut self, end: End) {
         self.end = end;
         self.signal(Signal::TERM);
-        self.kill_at = Some(Instant::now() + GRACE);
+        let now = Instant::now();
+        self.patience_ends = now + GRACE + STALL;
+        self.kill_at = Some(now + GRACE);
+    }
+
+    /// Whether the worker, which was asked to end, is not to blame that it has not yet: it got no CPU, or `orch` got
+    /// none, whose look at it was due at `at`.
+    fn stalls(&self, at: Instant, now: Instant) -> bool {
+        let has_not_taken = || stalled::has_not_taken(self.pid.as_raw_nonzero().get(), libc::SIGTERM);
+        now < self.patience_ends && (now - at > MOMENT || has_not_taken())
     }
 
     /// Takes in what has come; buries the worker if it has ended.

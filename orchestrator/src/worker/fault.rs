@@ -37,7 +37,9 @@ pub(super) fn install(page: &'static Layout) {
         // SAFETY: all-zero bytes are a valid sigaction.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = handle as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
+        // SIGTERM may come twice, to two threads, and the second must not end the process while the first is being noted.
+        let reset = if signal == libc::SIGTERM { 0 } else { libc::SA_RESETHAND };
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | reset;
         // SAFETY: the handler only does what is safe in a signal handler: plain reads and atomic stores.
         unsafe { libc::sigaction(signal, &raw const action, null_mut()) };
     }
@@ -69,6 +71,10 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
     }
     // The handler was reset when it was entered, so a fault repeats itself and ends the process by its own signal.
     // Signals that somebody sent do not repeat themselves.
+    if signal == libc::SIGTERM {
+        // SAFETY: signal is async-signal-safe, and the default action is valid for any signal.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     if matches!(signal, libc::SIGTERM | libc::SIGSYS | libc::SIGXFSZ) {
         // SAFETY: raise is async-signal-safe.
         unsafe { libc::raise(signal) };

@@ -1,0 +1,62 @@
+//! What a worker writes to its standard output or error: how much, and how it ends.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// How much of a plugin's output is kept: its last words.
+const TAIL: usize = 4 << 10;
+/// Reads that follow each other without a look at the clock: a plugin may write for ever.
+pub(super) const READS: usize = 64;
+
+/// The tail of an output stream and how much there was.
+pub(super) struct Output {
+    pub(super) pipe: Option<OwnedFd>,
+    tail: Vec<u8>,
+    pub(super) bytes: u64,
+    /// Of those, what came when the plugin had been set up.
+    pub(super) measured_bytes: u64,
+}
+
+impl Output {
+    pub(super) fn new(pipe: Option<OwnedFd>) -> io::Result<Self> {
+        if let Some(pipe) = &pipe {
+            rustix::io::ioctl_fionbio(pipe, true)?;
+        }
+        Ok(Self { pipe, tail: Vec::new(), bytes: 0, measured_bytes: 0 })
+    }
+
+    /// Reads what is there, without waiting.
+    pub(super) fn drain(&mut self, while_measuring: bool) {
+        let mut buffer = [0u8; 16 << 10];
+        for _ in 0..READS {
+            let Some(pipe) = &self.pipe else { return };
+            match rustix::io::read(pipe, &mut buffer) {
+                Ok(0) => self.pipe = None,
+                Ok(count) => {
+                    self.bytes += count as u64;
+                    if while_measuring {
+                        self.measured_bytes += count as u64;
+                    }
+                    self.tail.extend_from_slice(&buffer[..count]);
+                    let extra = self.tail.len().saturating_sub(TAIL);
+                    self.tail.drain(..extra);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return,
+                Err(_) => self.pipe = None,
+            }
+        }
+    }
+
+    /// The last line that says something; notes on how to get a backtrace do not.
+    pub(super) fn last_words(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.tail);
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("note: "));
+        let line = lines.next_back()?;
+        // C++ says what was thrown in the line before.
+        let before = lines.next_back().filter(|_| line.starts_with("what():")).unwrap_or_default();
+        let words = format!("{before} {line}");
+        let clean: String = words.trim().chars().filter(|c| !c.is_control()).take(300).collect();
+        (!clean.is_empty()).then_some(clean)
+    }
+}
