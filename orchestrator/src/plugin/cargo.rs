@@ -293,6 +293,10 @@ impl Gathered {
             Some(Output::Text(text)) => self.text.extend(text),
             Some(Output::Line(line)) => {
                 (watch.show)(&line);
+                // Another cargo was there first: nothing that a failure has to do with.
+                if line.trim_start().starts_with("Blocking waiting for file lock") {
+                    return;
+                }
                 if self.lines.len() == KEPT_LINES {
                     self.lines.pop_front();
                 }
