@@ -92,6 +92,8 @@ pub(crate) struct Profile {
     pub(crate) iterations: u64,
     /// Time inside `run` over all iterations, with scopes and counting on.
     pub(crate) run_ns: u64,
+    /// Median of one iteration of those; one that was disturbed weighs no more than the others.
+    pub(crate) iteration_ns: f64,
     pub(crate) scopes: Vec<ScopeNode>,
     pub(crate) complaints: Vec<String>,
 }

@@ -375,8 +375,7 @@ fn metric_record(metric: &MetricInfo) -> (String, MetricRecord) {
 }
 
 fn overhead(profile: &Profile, time: &Time) -> Option<f64> {
-    let profiled = profile.run_ns as f64 / profile.iterations as f64;
-    let overhead = profiled / time.median_ns - 1.0;
+    let overhead = profile.iteration_ns / time.median_ns - 1.0;
     overhead.is_finite().then_some(overhead)
 }
 

@@ -5,6 +5,7 @@ use super::library::{CallError, LiveInstance};
 use super::page::Layout;
 use super::scopes;
 use crate::counting;
+use crate::judge::estimate::median;
 use crate::measure::{clock, sentinel};
 use crate::protocol::{Count, PluginErrorKind, Profile, Reading, Reply, Timing, Usage, WarmUp, WarmUpEnd};
 use std::sync::atomic::Ordering::Relaxed;
@@ -47,12 +48,15 @@ pub(super) fn profile(
     most_iterations: u64,
 ) -> Result<Reply, CallError> {
     scopes::forget();
-    let (mut run_ns, mut iterations) = (0, 0);
+    let most = usize::try_from(most_iterations).unwrap_or(MOST_SAMPLES).min(MOST_SAMPLES);
+    let (mut run_ns, mut iterations, mut each_ns) = (0, 0, Vec::with_capacity(most));
     let wall = Wall::new(budget_ns);
     while iterations == 0 || (run_ns < budget_ns && iterations < most_iterations && !wall.is_up()) {
         scopes::next_iteration();
-        run_ns += sample(instance, page, 1)?;
+        let ns = sample(instance, page, 1)?;
         scopes::close_open();
+        run_ns += ns;
+        each_ns.push(ns as f64);
         iterations += 1;
     }
     let collected = scopes::collect();
@@ -60,6 +64,7 @@ pub(super) fn profile(
         digest,
         iterations,
         run_ns,
+        iteration_ns: median(&each_ns).unwrap_or_default(),
         scopes: collected.scopes,
         complaints: collected.complaints,
     }))
