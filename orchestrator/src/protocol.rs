@@ -207,7 +207,7 @@ pub(crate) enum Phase {
     Describe,
     Create,
     Setup,
-    /// The digest of the first iteration, which is run and no more.
+    /// The digest of what was just run.
     Digest,
     WarmUp,
     Run,

@@ -121,7 +121,12 @@ fn params_problems(scenario: &Scenario, entry: &Entry, info: &WorkloadInfo, cell
                 _ => format!("{subject}: {}", violation.message),
             };
             let more = format!("`orch list {}/{}` shows all parameters", entry.plugin, entry.workload);
-            let hint = Some(violation.hint.map_or_else(|| more.clone(), |hint| format!("{hint} {more}")));
+            let hint = Some(match violation.hint {
+                // A question has its own end.
+                Some(hint) if hint.ends_with('?') => format!("{hint} {more}"),
+                Some(hint) => format!("{hint}; {more}"),
+                None => more,
+            });
             let first = match violation.path.first() {
                 Some(Step::Key(name)) => Some(name.as_str()),
                 _ => violation.key.as_deref(),

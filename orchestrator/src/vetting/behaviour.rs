@@ -62,13 +62,26 @@ pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bo
             "let the schema say so, where a schema can",
         );
     }
-    let remedy = match ending.phase {
-        Phase::Build => "read the compiler's output above",
-        Phase::Load => "the plugin symbol, its functions and the libraries it needs have to be there",
-        Phase::Create | Phase::Setup => "defaults, and whatever the schema allows, have to work",
-        _ => "`orch run` shows the same for a job with these parameters",
+    let remedy = if ending.limits.timed_out {
+        "a default that takes less time: what takes long can be a job with a `timeout` of its own"
+    } else {
+        remedy(ending.phase)
     };
     Finding::new(Level::Error, place, format!("failed in {phase}: {message}"), remedy)
+}
+
+/// What has to hold where a plugin failed.
+pub(crate) fn remedy(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Start => "every workload has to be measurable as it is",
+        Phase::Build => "read the compiler's output above",
+        Phase::Load => "the plugin symbol, its functions and the libraries it needs have to be there",
+        Phase::Describe => "describe has to return its document in any process, at any time",
+        Phase::Create | Phase::Setup => "defaults, and whatever the schema allows, have to work",
+        Phase::Digest => "digest has to work after any number of iterations",
+        Phase::WarmUp | Phase::Run => "an iteration has to work however often it is repeated",
+        Phase::Teardown | Phase::Destroy => "an instance has to go away cleanly after any number of iterations",
+    }
 }
 
 /// What a plugin is at in a phase, in words for its author.

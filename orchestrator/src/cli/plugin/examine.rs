@@ -11,7 +11,7 @@ use crate::plugin::build::{self, PluginFailure, Prepared};
 use crate::plugin::cargo::Watcher;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::{PluginSpec, elf};
-use crate::protocol::{Pass, Reply, Request, Shift};
+use crate::protocol::{Pass, Phase, Reply, Request, Shift};
 use crate::runner::confine;
 use crate::runner::event::{Event, Observer};
 use crate::runner::execute::{self, Setting};
@@ -247,7 +247,8 @@ impl Examiner {
                 record.phase.map_or("start", |phase| phase.name()),
                 record.message.unwrap_or_default()
             );
-            found.push(Finding::new(Level::Error, place, what, "`orch run` shows the same for this workload"));
+            let remedy = behaviour::remedy(record.phase.unwrap_or(Phase::Start));
+            found.push(Finding::new(Level::Error, place, what, remedy));
             return Ok(found);
         }
         // Plugins that can have one instance only are measured all the same.
