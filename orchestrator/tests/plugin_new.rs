@@ -22,17 +22,20 @@ fn succeeds(folder: &Path, program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program}:\n{}\n{}", text(&output.stdout), text(&output.stderr));
 }
 
-/// Measures a new project with its own scenario.
+/// Measures a new project with its own scenario, which need not be named.
 fn run(project: &Project, folder: &Path) -> Value {
     let output = project
         .command()
         .current_dir(folder)
         .env("CARGO_NET_OFFLINE", "true")
-        .args(["run", "bench.yaml", "--json"])
+        .args(["run", "--json"])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let command = record["command"].as_str().unwrap();
+    assert!(command.starts_with("orch run bench.yaml "), "the scenario that is meant: {command}");
+    record
 }
 
 /// What all three languages have in common.

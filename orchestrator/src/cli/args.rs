@@ -1,7 +1,7 @@
 //! The command line's arguments.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How long an open workload of a comparison is measured, unless the user says otherwise.
 pub(super) const DEFAULT_TIME: &str = "60s";
@@ -37,22 +37,36 @@ pub(super) enum Command {
     Schema,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct RunOptions {
-    /// The scenario file
-    pub(super) scenario: PathBuf,
-    /// Only jobs whose id matches; * stands for any text, ? for one character
-    #[arg(long, value_name = "GLOB")]
-    pub(super) filter: Option<String>,
+/// Where a result goes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct OutputOptions {
     /// Folder of the results [default: results/ of the project]
     #[arg(long, value_name = "DIR")]
     pub(super) results: Option<PathBuf>,
+    /// Prints the result as JSON instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl OutputOptions {
+    /// The folder that is meant, for a project.
+    pub(super) fn folder(&self, root: &Path) -> PathBuf {
+        self.results.clone().unwrap_or_else(|| root.join("results"))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunOptions {
+    /// The scenario [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
+    pub(super) scenario: Option<PathBuf>,
+    /// Only jobs whose id matches; * stands for any text, ? for one character
+    #[arg(long, value_name = "GLOB")]
+    pub(super) filter: Option<String>,
+    #[command(flatten)]
+    pub(super) output: OutputOptions,
     /// Prints what would be measured, in which order, and about how long it takes
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Prints the record instead of the summary
-    #[arg(long)]
-    pub(super) json: bool,
     /// Goes on with the newest run in the results folder that was killed
     #[arg(long, conflicts_with_all = ["dry_run", "seed"])]
     pub(super) resume: bool,
@@ -70,7 +84,7 @@ pub(super) struct CompareOptions {
     pub(super) a: String,
     /// The candidate
     pub(super) b: String,
-    /// The scenario that says what is measured [default: scenarios/nightly.yaml, else the only scenario]
+    /// The scenario that says what is measured [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     /// Only jobs whose id matches; * stands for any text, ? for one character
@@ -82,12 +96,8 @@ pub(super) struct CompareOptions {
     /// The scenario's plugin that a library takes the place of [default: its only one]
     #[arg(long, value_name = "KEY")]
     pub(super) plugin: Option<String>,
-    /// Folder of the results [default: results/ of the project]
-    #[arg(long, value_name = "DIR")]
-    pub(super) results: Option<PathBuf>,
-    /// Prints the comparison as JSON instead of the table
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: OutputOptions,
     /// A workload that is still open has at most this many pairs of processes
     #[arg(long, value_name = "NUMBER", default_value_t = crate::judge::verdict::MOST_PAIRS)]
     pub(super) pairs: usize,
@@ -109,7 +119,7 @@ pub(super) struct CompareOptions {
                         Exit code: 0 passed, 1 failed, 125 open where the scenario does not let that pass, 201 incomplete."
 )]
 pub(super) struct CheckOptions {
-    /// The scenario [default: scenarios/nightly.yaml, else the only scenario]
+    /// The scenario [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
     pub(super) scenario: Option<PathBuf>,
     /// A revision, a library, a record whose commit is built again, or `accepted` for the commit in results/accepted.yaml
     #[arg(long, value_name = "A")]
@@ -126,12 +136,8 @@ pub(super) struct CheckOptions {
     /// Time for pairs of all jobs together; where a verdict is open it goes on [default: the scenario's]
     #[arg(long, value_name = "DURATION")]
     pub(super) budget: Option<String>,
-    /// Folder of the results [default: results/ of the project]
-    #[arg(long, value_name = "DIR")]
-    pub(super) results: Option<PathBuf>,
-    /// Prints the comparison as JSON instead of the table
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: OutputOptions,
     /// Repeats the coins of an earlier check [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
@@ -177,12 +183,8 @@ pub(super) struct BisectOptions {
     /// Pairs of processes after which a search is undecided
     #[arg(long, value_name = "NUMBER", default_value_t = 1500)]
     pub(super) pairs: usize,
-    /// Folder of the results [default: results/ of the project]
-    #[arg(long, value_name = "DIR")]
-    pub(super) results: Option<PathBuf>,
-    /// Prints the report as JSON instead of the table
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: OutputOptions,
     /// Repeats the coins of an earlier bisect [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
@@ -194,7 +196,7 @@ pub(super) struct DoctorOptions {
     /// code differ; later comparisons widen their margins accordingly
     #[arg(long, value_name = "NUMBER")]
     pub(super) rebuilds: Option<usize>,
-    /// The scenario whose workloads are measured [default: scenarios/nightly.yaml, else the only scenario]
+    /// The scenario whose workloads are measured [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     /// Only jobs whose id matches; * stands for any text, ? for one character
@@ -221,19 +223,15 @@ pub(super) struct DoctorOptions {
 pub(super) struct ImportOptions {
     /// A table of comma-separated values with the columns' names in its first line
     pub(super) file: PathBuf,
-    /// Folder of the results [default: results/ of the project]
-    #[arg(long, value_name = "DIR")]
-    pub(super) results: Option<PathBuf>,
-    /// Prints the comparison as JSON instead of the table
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: OutputOptions,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ListOptions {
     /// PLUGIN or PLUGIN/WORKLOAD; all plugins of the scenario if absent
     pub(super) subject: Option<String>,
-    /// The scenario whose plugins are shown [default: scenarios/nightly.yaml, else the only scenario]
+    /// The scenario whose plugins are shown [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     /// Prints the describe documents as JSON

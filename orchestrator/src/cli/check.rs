@@ -1,7 +1,7 @@
 //! `orch check`: the working tree against its baseline, judged by the scenario's gate.
 
 use super::Outcome;
-use super::args::{CheckOptions, CompareOptions, DEFAULT_TIME};
+use super::args::{CheckOptions, CompareOptions, DEFAULT_TIME, OutputOptions};
 use super::compare::Session;
 use super::exit::Exit;
 use super::keep::Kept;
@@ -38,9 +38,9 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let begun = Instant::now();
     let calibration = Calibration::begin();
     let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
-    let scenario = options.scenario.clone().map_or_else(|| project::default_scenario("orch check FILE"), Ok)?;
+    let scenario = project::named_or_default(options.scenario.as_deref(), "orch check FILE")?;
     let loaded = project::load(&scenario)?;
-    let results = options.results.clone().unwrap_or_else(|| loaded.root.join("results"));
+    let results = options.output.folder(&loaded.root);
     let (subject, because) = baseline(options, &loaded, &results)?;
     output::note(&format!("baseline: {because}"));
     let before = options.only.as_deref().map(|name| earlier(name, &results)).transpose()?;
@@ -97,8 +97,7 @@ fn as_comparison(options: &CheckOptions, loaded: &Loaded, subject: &Subject) -> 
         filter: options.filter.clone(),
         set: None,
         plugin: None,
-        results: None,
-        json: options.json,
+        output: OutputOptions { results: None, json: options.output.json },
         pairs: MOST_PAIRS,
         time: DEFAULT_TIME.to_owned(),
         control: false,
@@ -290,7 +289,7 @@ fn show(
         .map_err(|error| Failure::System(format!("the check is stored in {}, but {error}", stored.folder.display())))?;
     store::write_whole(&stored.folder.join(REPORT), text.as_bytes())
         .map_err(|error| Failure::system(&format!("cannot write {REPORT}"), &error))?;
-    if options.json {
+    if options.output.json {
         output::print(&stored.json)?;
     } else {
         let here = std::env::current_dir().unwrap_or_default();
@@ -299,7 +298,7 @@ fn show(
         output::print(&format!("{}\n{text}check: {}\n", stored.table, file.display()))?;
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        github(gate, &text, stored, options.json)?;
+        github(gate, &text, stored, options.output.json)?;
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
     let asked = options.scenario.as_deref().map(project::load).transpose()?;
     let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let root = asked.as_ref().map_or_else(|| project::root_of(&here.join("x")), |loaded| loaded.root.clone());
-    let results = options.results.clone().unwrap_or_else(|| root.join("results"));
+    let results = options.output.folder(&root);
     let subjects = [subject::find(&options.a, &root, &results)?, subject::find(&options.b, &root, &results)?];
     // Tried before anything is measured: hours may go by until it is needed.
     store::check_folder(&results)
@@ -76,7 +76,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
         _ => {
             let loaded = match asked {
                 Some(loaded) => loaded,
-                None => project::load(&project::default_scenario("--scenario FILE")?)?,
+                None => project::load(&project::named_or_default(None, "--scenario FILE")?)?,
             };
             match session.live(&loaded, &subjects, &calibration)? {
                 Some(comparison) => comparison,
@@ -301,7 +301,7 @@ impl Session<'_> {
     /// Stores and shows a comparison, and picks the exit code.
     fn finish(&self, mut comparison: Comparison) -> Outcome {
         let kept = self.store(&mut comparison, "compare")?;
-        keep::show(&kept, self.options.json)?;
+        keep::show(&kept, self.options.output.json)?;
         Ok(exit_code(&comparison))
     }
 

@@ -22,7 +22,7 @@ pub(super) fn schema() -> Outcome {
 /// Prints plugins, the workloads of one, or all about one workload.
 pub(super) fn list(options: &ListOptions) -> Outcome {
     let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
-    let file = options.scenario.clone().map_or_else(|| project::default_scenario("--scenario FILE"), Ok)?;
+    let file = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
     let loaded = project::load(&file)?;
     let (wanted, workload) = match options.subject.as_deref().map(|subject| subject.split_once('/')) {
         None => (None, None),

@@ -76,33 +76,37 @@ pub(super) fn root_of(file: &Path) -> PathBuf {
         .to_owned()
 }
 
-/// The scenario that is meant when none is named.
-/// `how` says how one is named.
-pub(super) fn default_scenario(how: &str) -> Result<PathBuf, Failure> {
+/// The scenario that the user named, or the one that is meant when none is named. `how` says how one is named.
+pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBuf, Failure> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
     let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let root = root_of(&here.join("x"));
     let folder = root.join("scenarios");
-    let nightly = folder.join("nightly.yaml");
-    if nightly.is_file() {
-        return Ok(nightly);
-    }
     let found: Vec<PathBuf> = std::fs::read_dir(&folder)
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect::<Vec<_>>())
         .unwrap_or_default()
         .into_iter()
         .filter(|path| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml"))
         .collect();
+    let nightly = folder.join("nightly.yaml");
     // The one scenario of a plugin's own project.
     let own = root.join(BENCH);
-    match &found[..] {
-        [only] => Ok(only.clone()),
-        [] if own.is_file() => Ok(own),
-        _ => Err(Failure::Input(format!(
-            "error: no scenario was named; there is no {BENCH}, and {} has no nightly.yaml and not exactly one other\n\
-             hint: {how}",
-            folder.display()
-        ))),
-    }
+    let meant = match &found[..] {
+        _ if nightly.is_file() => nightly,
+        [only] => only.clone(),
+        [] if own.is_file() => own,
+        _ => {
+            return Err(Failure::Input(format!(
+                "error: no scenario was named; there is no {BENCH}, and {} has no nightly.yaml and not exactly one other\n\
+                 hint: {how}",
+                folder.display()
+            )));
+        }
+    };
+    // As the user would have written it.
+    Ok(meant.strip_prefix(&here).map_or_else(|_| meant.clone(), Path::to_owned))
 }
 
 /// Plugins that are ready, and what they offer; or why not.

@@ -40,7 +40,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let begun = Instant::now();
     let calibration = Calibration::begin();
     let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
-    let loaded = project::load(&options.scenario)?;
+    let loaded = project::load(&project::named_or_default(options.scenario.as_deref(), "orch run FILE")?)?;
     check_reports(&loaded)?;
     let revision = anchor::find(&loaded)?;
     let started = jiff::Timestamp::now();
@@ -67,7 +67,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
         return Ok(Exit::Fine);
     }
     let machine = Machine::read();
-    let results = options.results.clone().unwrap_or_else(|| loaded.root.join("results"));
+    let results = options.output.folder(&loaded.root);
     let before = store::newest(&results, &loaded.scenario.name, |record| anchor::precedes(record, &machine));
     let around = anchor::Around {
         loaded: &loaded,
@@ -323,7 +323,7 @@ impl Session<'_> {
         if let Some(filter) = &self.options.filter {
             command.push_str(&format!(" --filter {}", project::quoted(filter)));
         }
-        if let Some(results) = &self.options.results {
+        if let Some(results) = &self.options.output.results {
             command.push_str(&format!(" --results {}", project::quoted(&results.display().to_string())));
         }
         format!("{command} --seed {seed}")
@@ -377,7 +377,7 @@ impl Session<'_> {
                 summary = text;
             }
         }
-        if self.options.json {
+        if self.options.output.json {
             let text = serde_json::to_string_pretty(record).map_err(|error| Failure::system("the record", &error))?;
             output::print(&(text + "\n"))?;
         } else {

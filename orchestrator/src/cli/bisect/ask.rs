@@ -34,10 +34,10 @@ pub(super) fn find(options: &BisectOptions) -> Result<Ask, Failure> {
     let direction = if options.direction == "better" { Direction::Better } else { Direction::Worse };
     let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let place = options.scenario.as_ref().and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| here.join("x"));
-    let results = options.results.clone().unwrap_or_else(|| project::root_of(&place).join("results"));
+    let results = options.output.folder(&project::root_of(&place));
     let texts = match (&options.workload, &options.good) {
         (Some(workload), Some(good)) => Texts {
-            scenario: options.scenario.clone().map_or_else(|| project::default_scenario("orch bisect FILE"), Ok)?,
+            scenario: project::named_or_default(options.scenario.as_deref(), "orch bisect FILE")?,
             workload: workload.clone(),
             metric: options.metric.clone().unwrap_or_else(|| "time".to_owned()),
             good: good.clone(),

@@ -279,7 +279,7 @@ fn finish(options: &BisectOptions, task: &Task, mut report: Report, kept: Kept) 
         }
     }
     kept.remove().map_err(|error| Failure::system("cannot remove the bisect's state", &error))?;
-    if options.json {
+    if options.output.json {
         output::print(&text)?;
     } else {
         let here = std::env::current_dir().unwrap_or_default();

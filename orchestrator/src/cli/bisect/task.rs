@@ -127,7 +127,7 @@ impl Task {
             most_pairs: options.pairs,
             verify_revert: options.verify_revert,
             retry_failed: options.retry_failed,
-            results: options.results.as_ref().and_then(|path| std::path::absolute(path).ok()),
+            results: options.output.results.as_ref().and_then(|path| std::path::absolute(path).ok()),
             machine_class: Machine::read().class,
             tau: self.tau,
             build_seconds: crate::judge::estimate::median(&times),

@@ -54,7 +54,7 @@ struct Order {
 /// Measures the workloads of a scenario and keeps what was found.
 pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
     let scope_clock = clock::Calibration::begin();
-    let path = options.scenario.clone().map_or_else(|| project::default_scenario("--scenario FILE"), Ok)?;
+    let path = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
     let loaded = project::load(&path)?;
     let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
     let mut progress = Progress::new();

@@ -35,10 +35,7 @@ pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
         return Err(Failure::Input("error: --rebuilds needs at least 3 builds to tell how they differ".to_owned()));
     }
     let calibration = clock::Calibration::begin();
-    let path = match &options.scenario {
-        Some(path) => path.clone(),
-        None => project::default_scenario("--scenario FILE")?,
-    };
+    let path = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
     let mut doctor = Doctor {
         loaded: project::load(&path)?,
         interrupt: Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?,

@@ -30,7 +30,7 @@ pub(super) fn import(options: &ImportOptions) -> Outcome {
     let guesses = nesting::infer(&mut table.claims.rows);
     let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let root = project::root_of(&here.join("x"));
-    let results = options.results.clone().unwrap_or_else(|| root.join("results"));
+    let results = options.output.folder(&root);
     store::check_folder(&results)
         .map_err(|error| Failure::system(&format!("cannot write to {}", results.display()), &error))?;
     let outcome = imported::outcome(&table.claims.rows);
@@ -67,7 +67,7 @@ pub(super) fn import(options: &ImportOptions) -> Outcome {
     };
     let place = Place { root: &root, results: &results, started, name: &stem(&options.file), mark: "import" };
     let kept = keep::keep(&mut comparison, &place, [TABLE, REPORT])?;
-    keep::show(&kept, options.json)?;
+    keep::show(&kept, options.output.json)?;
     Ok(Exit::Fine)
 }
 
