@@ -1,5 +1,6 @@
 //! What templates of comparisons see: the comparison, and one row per workload with time and allocation side by side.
 
+use super::warnings::{self, Warning};
 use crate::comparison::imported::ImportedRow;
 use crate::comparison::{Comparison, Entry, Side, Verdict, Workload};
 use crate::record::{Contradiction, Severity};
@@ -14,6 +15,7 @@ pub(super) struct View<'a> {
     b_set: Vec<String>,
     /// One row per workload; regressed ones first, those with the largest change of time first.
     rows: Vec<Row<'a>>,
+    warnings: Vec<Warning<'a>>,
     /// Of an imported comparison: its rows in the table's order, each below the one that it is inside.
     tree: Vec<Branch<'a>>,
     /// Contradictions by severity.
@@ -60,11 +62,13 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
     rows.sort_by(|one, other| {
         (one.verdict, !one.trade_off).cmp(&(other.verdict, !other.trade_off)).then(size(other).total_cmp(&size(one)))
     });
+    let of_workloads = comparison.workloads.iter().map(|workload| (workload.id.as_str(), &workload.warnings[..]));
     View {
         comparison,
         a_set: set(&comparison.a),
         b_set: set(&comparison.b),
         rows,
+        warnings: warnings::gathered(of_workloads),
         tree: tree(comparison),
         severities: severities(&comparison.contradictions),
     }

@@ -4,6 +4,7 @@ mod bisect;
 mod comparison;
 mod profile;
 mod table;
+mod warnings;
 
 use crate::bisect::Report;
 use crate::comparison::Comparison;
@@ -44,6 +45,7 @@ pub(crate) enum RenderError {
 struct View<'a> {
     record: &'a Record,
     profile: profile::ProfileView,
+    warnings: Vec<warnings::Warning<'a>>,
 }
 
 /// Whether a template of that name exists.
@@ -54,7 +56,8 @@ pub(crate) fn exists(name: &str, folder: &Path) -> bool {
 /// Renders a record through the template `name`: the user's in `folder`, else the built-in one. HTML templates
 /// escape what they print.
 pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
-    through(name, folder, View { record, profile: profile::view(record) })
+    let warnings = warnings::gathered(record.jobs.iter().map(|job| (job.id.as_str(), &job.warnings[..])));
+    through(name, folder, View { record, profile: profile::view(record), warnings })
 }
 
 /// Renders a comparison through the template `name`, found in the same way.

@@ -1,0 +1,76 @@
+//! Warnings in few lines: of many jobs with the same one, the first is shown whole and the others are named.
+
+use serde::Serialize;
+
+/// As many further jobs with the same warning are named instead of repeating it.
+const MANY: usize = 3;
+
+/// A warning, and who else has it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Warning<'a> {
+    /// The job's id.
+    id: &'a str,
+    text: &'a str,
+    /// Ids of further jobs with the same warning and figures of their own.
+    others: Vec<&'a str>,
+}
+
+/// Gathers the warnings of jobs, in their order.
+pub(super) fn gathered<'a>(jobs: impl Iterator<Item = (&'a str, &'a [String])>) -> Vec<Warning<'a>> {
+    let all: Vec<(&str, &str)> =
+        jobs.flat_map(|(id, warnings)| warnings.iter().map(move |text| (id, text.as_str()))).collect();
+    let mut gathered: Vec<Warning> = Vec::new();
+    let mut done: Vec<&str> = Vec::new();
+    for &(id, text) in &all {
+        let kind = kind(text);
+        if done.contains(&kind) {
+            continue;
+        }
+        let mut others: Vec<&str> = all
+            .iter()
+            .filter(|(other, text)| *other != id && self::kind(text) == kind)
+            .map(|(other, _)| *other)
+            .collect();
+        others.dedup();
+        if others.len() < MANY {
+            others.clear();
+        } else {
+            done.push(kind);
+        }
+        gathered.push(Warning { id, text, others });
+    }
+    gathered
+}
+
+/// What a warning means stands at its end, behind the figures.
+fn kind(text: &str) -> &str {
+    text.rsplit(": ").next().unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_of_a_kind_are_one_and_the_rest_stands_as_it_is() {
+        let busy = |share: u32| format!("{share} % of the samples took long: the machine was busy");
+        let jobs: Vec<(String, Vec<String>)> = (0..5)
+            .map(|job| {
+                (
+                    job.to_string(),
+                    vec![busy(job), "two of them say nothing".to_owned()][..if job < 2 { 2 } else { 1 }].to_vec(),
+                )
+            })
+            .collect();
+        let texts = gathered(jobs.iter().map(|(id, warnings)| (id.as_str(), &warnings[..])));
+        let plain = |id: &'static str| Warning { id, text: "two of them say nothing", others: vec![] };
+        let first = busy(0);
+        assert_eq!(
+            texts,
+            [Warning { id: "0", text: &first, others: vec!["1", "2", "3", "4"] }, plain("0"), plain("1")]
+        );
+        let few = gathered(jobs[..3].iter().map(|(id, warnings)| (id.as_str(), &warnings[..1])));
+        assert_eq!(few.len(), 3, "{few:?}");
+        assert!(few.iter().all(|warning| warning.others.is_empty()));
+    }
+}
