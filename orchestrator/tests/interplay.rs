@@ -70,6 +70,22 @@ fn ctrl_c_stores_what_is_done_and_exits_130() {
 }
 
 #[test]
+fn a_run_whose_terminal_closes_is_stopped_unless_it_was_asked_to_go_on() {
+    for (ignored, wanted) in [("", 130), ("trap '' HUP; ", 0)] {
+        let project = Project::new();
+        project.write("s.yaml", scenario(&project, 8));
+        let orch = project.plain_command();
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &format!("{ignored}exec \"$0\" run s.yaml")]).arg(orch.get_program());
+        command.envs(orch.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(project.path());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_until("a timed job", || timed_passes(&project) >= 1);
+        send(&child, "-HUP");
+        assert_eq!(child.wait().unwrap().code(), Some(wanted), "{ignored}");
+    }
+}
+
+#[test]
 fn two_runs_measure_one_after_the_other() {
     let project = Project::new();
     project.write("long.yaml", scenario(&project, 40));

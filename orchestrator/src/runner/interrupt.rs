@@ -6,6 +6,15 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Whether whoever started orch had this signal ignored.
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: all-zero bytes are a valid sigaction, and without a new action the call only reports the present one.
+    unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut now) == 0 && now.sa_sigaction == libc::SIG_IGN
+    }
+}
+
 /// Whether the user wants to stop.
 #[derive(Clone)]
 pub(crate) struct Interrupt {
@@ -22,6 +31,10 @@ impl Interrupt {
         let flag = Arc::new(AtomicBool::new(false));
         let (read, write) = UnixStream::pair()?;
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+            // `nohup orch run` goes on when its terminal is gone.
+            if signal == signal_hook::consts::SIGHUP && is_ignored(signal) {
+                continue;
+            }
             // Registered first, so that it sees the flag before the flag is set.
             signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
             signal_hook::flag::register(signal, Arc::clone(&flag))?;
