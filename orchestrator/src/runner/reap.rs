@@ -38,16 +38,17 @@ pub(crate) fn sweep(group: Pid) -> usize {
             return ended.len();
         }
         for pid in left {
-            // One that ended by itself was only waiting to be noticed.
             let gone = waitpid(Some(pid), WaitOptions::NOHANG).ok().flatten();
-            if gone.is_some_and(|(_, status)| status.terminating_signal() != Some(Signal::KILL.as_raw())) {
-                continue;
-            }
-            if !ended.contains(&pid) {
+            // One that ended by itself was only waiting to be noticed.
+            let by_itself = gone.is_some_and(|(_, status)| status.terminating_signal() != Some(Signal::KILL.as_raw()));
+            if !by_itself && !ended.contains(&pid) {
                 ended.push(pid);
             }
-            let _ = kill_process(pid, Signal::KILL);
-            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+            // The number of one that was waited for may be another process's by now.
+            if gone.is_none() {
+                let _ = kill_process(pid, Signal::KILL);
+                let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+            }
         }
         std::thread::sleep(Duration::from_millis(2));
     }

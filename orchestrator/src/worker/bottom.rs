@@ -17,9 +17,3 @@ pub(super) extern "C" fn bottom(work: extern "C-unwind" fn() -> !) -> ! {
 pub(super) extern "C" fn bottom(work: extern "C-unwind" fn() -> !) -> ! {
     std::arch::naked_asm!("blr x0", "brk #1")
 }
-
-/// Elsewhere the abort says less.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) extern "C" fn bottom(work: extern "C-unwind" fn() -> !) -> ! {
-    work()
-}

@@ -40,7 +40,8 @@ pub(super) fn install(page: &'static Layout) {
         // SIGTERM may come twice, to two threads, and the second must not end the process while the first is being noted.
         let reset = if signal == libc::SIGTERM { 0 } else { libc::SA_RESETHAND };
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | reset;
-        // SAFETY: the handler only does what is safe in a signal handler: plain reads and atomic stores.
+        // SAFETY: the handler does plain reads and atomic stores, which is safe in a signal handler, and for an abort what
+        // `note_callers` says.
         unsafe { libc::sigaction(signal, &raw const action, null_mut()) };
     }
 }
@@ -104,8 +105,9 @@ struct Walk {
 /// walked, while any other fault may have destroyed it.
 fn note_callers(page: &'static Layout) {
     let mut walk = Walk { page, found: 0 };
-    // SAFETY: the callback gets `walk`, which outlives the call. The unwinder allocates nothing and takes only the loader's
-    // lock, which the same thread may take again.
+    // SAFETY: the callback gets `walk`, which outlives the call. The unwinder takes only the loader's lock, which the same
+    // thread may take again, and allocates nothing unless the plugin registered frames of code that it made itself: then an
+    // abort out of malloc may wait for malloc's lock, until the job's time is up.
     unsafe { _Unwind_Backtrace(on_frame, (&raw mut walk).cast()) };
 }
 
