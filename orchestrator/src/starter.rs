@@ -110,7 +110,11 @@ pub(crate) fn refuse_name(name: &str) -> Option<String> {
     if taken(&KEYWORDS) {
         return Some(format!("`{name}` is a keyword of Rust, and no crate can have it\nhint: try `{name}-bench`"));
     }
-    if taken(&TAKEN) {
+    let in_lock_file = format!("name = \"{name}\"");
+    let brought_along =
+        || RUST.iter().any(|(path, text)| *path == "Cargo.lock" && text.lines().any(|line| line == in_lock_file));
+    // The starter's own name stands there too, and is the one that is given.
+    if taken(&TAKEN) || (name != STARTER && brought_along()) {
         return Some(format!("`{name}` is the name of a crate that plugins build on\nhint: try `{name}-bench`"));
     }
     None
@@ -134,8 +138,8 @@ const KEYWORDS: [&str; 52] = [
     "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true",
     "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "union",
 ];
-/// The compiler's own crates, and those that the SDK brings along.
-const TAKEN: [&str; 8] = ["test", "core", "std", "alloc", "proc_macro", "orch_sdk", "orch_sdk_derive", "serde_json"];
+/// The compiler's own crates, and the SDK's.
+const TAKEN: [&str; 7] = ["test", "core", "std", "alloc", "proc_macro", "orch_sdk", "orch_sdk_derive"];
 
 #[cfg(test)]
 mod tests {
@@ -208,6 +212,8 @@ mod tests {
             ("123", "such as `sorting`"),
             ("match", "keyword of Rust"),
             ("orch-sdk", "plugins build on"),
+            ("serde_json", "plugins build on"),
+            ("memchr", "plugins build on"),
             (&"a".repeat(65), "65 characters"),
         ] {
             let problem = refuse_name(name).expect(name);

@@ -14,7 +14,7 @@ pub(crate) struct RunParams {
     /// The exit code that it has to end with
     #[param(default = 0, range = 0..=255)]
     pub(crate) expect_exit: i32,
-    /// The folder it runs in; by default that of orch
+    /// The folder it runs in; by default the project's root
     pub(crate) cwd: Option<PathBuf>,
     /// Variables of its environment beside those of the job, a map of names and texts
     pub(crate) env: Variables,
