@@ -34,7 +34,7 @@ fn valgrind(project: &Project, host: &Path, job: &Value, iterations: u64) -> (u6
 #[test]
 fn counts_equal_valgrinds() {
     if Command::new("valgrind").arg("--version").output().is_err() {
-        eprintln!("skipped: valgrind is not installed");
+        support::skipped("counts against valgrind's: it is not installed");
         return;
     }
     let project = Project::new();

@@ -90,7 +90,7 @@ const CASES: [Case; 35] = [
     Case("'plugin': 'p'", "'plugin': 'p', 'x': ", "error", "describe", "document is wrong"),
     Case(
         "host->write(host, text_of(text));\n  return ORCH_OK;\n}\nstatic orch_status create",
-        "host->write(host, text_of(text)); for (int i = 0; i < getpid() % 97; i++) host->write(host, ORCH_STR(\" \"));\n\
+        "host->write(host, text_of(text)); for (int i = 0; i < 31; i++) host->write(host, getpid() >> i & 1 ? ORCH_STR(\" \") : ORCH_STR(\"\\t\"));\n\
           return ORCH_OK;\n}\nstatic orch_status create",
         "error",
         "describe",
@@ -202,6 +202,33 @@ fn what_was_found_is_told_with_remedies() {
     ] }, {
         insta::assert_snapshot!("plugin_check", ran.stdout);
     });
+}
+
+/// A plugin's own document names no file to be opened for it, and no number of values is too large.
+#[test]
+fn a_document_opens_nothing_and_ends_somewhere() {
+    let project = Project::new();
+    project.write("secret/key", "secret");
+    let key = project.path().join("secret/key").display().to_string();
+    let options: Vec<String> = (0..200).map(|index| format!("'{index}'")).collect();
+    let more = format!(
+        "'description': 'numbers'}}, 'file': {{'type': 'string', 'default': '{key}'}}, 'o': {{'enum': [{}]}}",
+        options.join(", ")
+    );
+    let opens = format!(
+        "self->n = 100; int file = open(\"{key}\", 0); \
+         if (file >= 0) {{ host->set_error(host, ORCH_STR(\"it was opened\")); return ORCH_ERR; }}"
+    );
+    let source = GOOD
+        .replace("#include <stdio.h>", "#include <fcntl.h>\n#include <stdio.h>")
+        .replace("text[2048]", "text[8192]")
+        .replace("'description': 'numbers'}", &more)
+        .replace("/* create */", &opens);
+    let (found, _) = check(&project, "curious", &source);
+    let told: Vec<&str> = found.iter().map(|finding| finding["what"].as_str().unwrap()).collect();
+    assert!(told.iter().any(|what| what.contains("sets of parameters")), "{told:?}");
+    let opened = told.iter().any(|what| what.contains("it was opened"));
+    assert_eq!(opened, !support::has_landlock(), "without landlock every file is open: {told:?}");
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn a_record_names_the_commit_and_what_differs_from_it() {
 fn a_repository_of_another_user_is_a_state_with_a_remedy() {
     let uid = Command::new("id").arg("-u").output().unwrap().stdout;
     if uid != b"0\n" {
-        eprintln!("skipped: only root can give a repository to another user");
+        support::skipped("a repository of another user: only root can make one");
         return;
     }
     let project = Project::new();

@@ -7,7 +7,7 @@ mod support;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use support::{Project, Ran, job};
+use support::{Project, Ran, job, landlock_version};
 
 const ESCAPE: &str = include_str!("fixtures/escape.c");
 
@@ -24,7 +24,7 @@ impl Place {
     fn new() -> Option<Self> {
         let version: i64 = landlock_version();
         if version < 6 {
-            eprintln!("skipped: landlock {version} is no whole sandbox");
+            support::skipped(&format!("the sandbox: landlock {version} is no whole one"));
             return None;
         }
         let project = Project::new();
@@ -69,12 +69,6 @@ impl Place {
     fn path(&self, inside: &str) -> String {
         self.project.path().join(inside).display().to_string()
     }
-}
-
-fn landlock_version() -> i64 {
-    let nothing = std::ptr::null::<u8>();
-    // SAFETY: with the flag 1 the kernel takes no structure and only returns a number.
-    unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, 0usize, 1u32) }
 }
 
 fn message(record: &Value, id: &str) -> String {
@@ -171,7 +165,7 @@ fn what_the_scenario_names_is_there() {
         (place.path("data/weights.bin"), hidden("secret/file"), hidden("tools/hello"), hidden("out/file"));
     for (id, plugin, act, path) in [
         ("absolute", "boxed", "read", weights.as_str()),
-        // Relative to where orch was started.
+        // Relative to the project's root.
         ("relative", "boxed", "read", "data/weights.bin"),
         ("by-child", "boxed", "child_reads", &weights),
         ("listed", "named", "read", &secret),
@@ -202,6 +196,34 @@ fn what_the_scenario_names_is_there() {
         !all.into_iter().any(|warning| warning.as_str().unwrap().contains("sandbox")),
         "a whole sandbox warns of nothing"
     );
+}
+
+#[test]
+fn a_folder_that_a_worker_replaces_by_a_link_leads_nowhere() {
+    let Some(mut place) = Place::new() else { return };
+    for folder in ["out/sub", "out/other"] {
+        std::fs::create_dir_all(place.path(folder)).unwrap();
+    }
+    let hidden = |inside: &str| format!("!{}", place.path(inside));
+    let tries = [
+        ("planted", "boxed", "plants", hidden("out/sub")),
+        ("planted-for-another", "boxed", "plants", hidden("out/other")),
+        ("follows", "boxed", "write", hidden("out/sub/new")),
+        ("another-follows", "other", "write", hidden("out/other/new")),
+        ("writes", "boxed", "write", hidden("out/new")),
+    ];
+    for (id, plugin, act, path) in &tries {
+        place.tries(id, plugin, act, path);
+    }
+    let plugins =
+        "  boxed: { path: libescape.so, write: [out, out/sub] }\n  other: { path: libescape.so, write: [out/other] }\n";
+    // Whatever the order of the jobs: their timing passes come when all of them were profiled.
+    let (record, _) = place.run(plugins);
+    for id in ["follows", "another-follows"] {
+        assert!(message(&record, id).contains("ermission denied"), "{id}: {}", message(&record, id));
+    }
+    assert_measured(&record, &["planted", "planted-for-another", "writes"]);
+    assert_eq!(std::fs::read_dir(place.path("secret")).unwrap().count(), 1, "nothing came to where the links lead");
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
     let stem = file.file_stem().map_or_else(|| "scenario".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let stem: String =
         stem.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
-    let around = Surroundings { root: &root, stem: &stem, exists: &|path| path.exists() };
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let around = Surroundings { root: &root, stem: &stem, exists: &|path| path.exists(), real: &real };
     match scenario::read(&text, &around) {
         Ok(scenario) => Ok(Loaded { shown, root, file, text, scenario }),
         Err(problems) => Err(Failure::Input(problem::show(&shown, &text, &problems, output::colour()))),

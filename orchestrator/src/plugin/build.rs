@@ -24,6 +24,8 @@ pub(crate) struct Prepared {
     pub(crate) note: Option<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) sandbox: Sandbox,
+    /// Whether the files that parameters name may be read: they are the user's words, or the plugin's own.
+    pub(crate) named_are_open: bool,
     /// Where its workers run.
     pub(crate) folder: PathBuf,
 }
@@ -101,7 +103,7 @@ fn prepare_as(
     let unreadable = |error: std::io::Error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display()));
     let hash = crate::hash::file(&path).map_err(unreadable)?;
     let library = if kept { cache::keep(&path, &hash).map_err(unreadable)? } else { path.clone() };
-    let sandbox = spec.sandbox.clone().with_linked(&library);
+    let sandbox = spec.sandbox.clone().resolved().with_linked(&library);
     let sandbox = if kept { sandbox } else { sandbox.with_those_beside(&library) };
     Ok(Prepared {
         library: std::path::absolute(library).map_err(unreadable)?,
@@ -114,6 +116,7 @@ fn prepare_as(
         note: None,
         env: spec.env.clone(),
         sandbox,
+        named_are_open: true,
         folder: spec.folder.clone(),
     })
 }

@@ -39,7 +39,7 @@ pub(crate) fn prepare_at(
          give it input files by parameters"
             .to_owned()
     });
-    let sandbox = spec.sandbox.clone().with_linked(&library);
+    let sandbox = spec.sandbox.clone().resolved().with_linked(&library);
     Ok(Prepared {
         note,
         path: library.clone(),
@@ -51,6 +51,7 @@ pub(crate) fn prepare_at(
         at: Some(revision.commit.clone()),
         env: spec.env.clone(),
         sandbox,
+        named_are_open: true,
         folder: spec.folder.clone(),
     })
 }

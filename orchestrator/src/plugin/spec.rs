@@ -56,6 +56,22 @@ impl Sandbox {
         }
     }
 
+    /// The same, with what may be written as it is before any worker could put a link there. A folder inside of another is
+    /// left out, for it can be written to as part of that one, and a worker could put a link in its place.
+    pub(super) fn resolved(mut self) -> Self {
+        if let Self::On { write, .. } = &mut self {
+            let all = std::mem::take(write);
+            let inside = |path: &PathBuf| all.iter().any(|other| other != path && path.starts_with(other));
+            let mut real: Vec<PathBuf> =
+                all.iter().filter(|path| !inside(path)).filter_map(|path| path.canonicalize().ok()).collect();
+            real.sort();
+            // What lies inside of a folder comes right after it.
+            real.dedup_by(|path, outer| path.starts_with(outer));
+            *write = real;
+        }
+        self
+    }
+
     /// The same, with the libraries that the plugin's file is linked to by a search path of its own.
     pub(super) fn with_linked(mut self, library: &Path) -> Self {
         if let Self::On { read, .. } = &mut self {

@@ -18,37 +18,39 @@ pub(crate) fn grants(prepared: &Prepared, params: &Map<String, Value>) -> Option
     let Sandbox::On { read, write } = &prepared.sandbox else { return None };
     let mut read = [sandbox::system(), read].concat();
     read.extend(prepared.env.iter().filter(|(name, _)| name == LIBRARIES).flat_map(|(_, value)| folders(value)));
-    for value in params.values() {
-        files_in(value, &prepared.folder, &|path| Kind::of(path), &mut read);
+    if prepared.named_are_open {
+        read.append(&mut named(prepared, params));
     }
     read.retain(|path| !leads_out(path, write));
     Some(Grants { read, write: write.clone(), scratch: None })
+}
+
+/// The files and folders that parameters name.
+pub(crate) fn named(prepared: &Prepared, params: &Map<String, Value>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for value in params.values() {
+        files_in(value, &prepared.folder, &|path| Kind::of(path), &mut found);
+    }
+    found
 }
 
 /// The files that parameters name, as they are written there, with their SHA-256; none of those that are too large to be
 /// read before each run.
 pub(crate) fn inputs(prepared: &Prepared, params: &Map<String, Value>) -> IndexMap<String, String> {
     const MOST: u64 = 256 << 20;
-    let mut files = Vec::new();
-    for value in params.values() {
-        files_in(value, &prepared.folder, &|path| Kind::of(path), &mut files);
-    }
     let hash = |path: &PathBuf| {
         path.metadata().ok().filter(|about| about.is_file() && about.len() <= MOST)?;
         let shown = path.strip_prefix(&prepared.folder).unwrap_or(path).display().to_string();
         Some((shown, crate::hash::file(path).ok()?))
     };
-    files.iter().filter_map(hash).collect()
+    named(prepared, params).iter().filter_map(hash).collect()
 }
 
 /// Whether a path goes through a folder that plugins may write to, and ends outside of all of them: then an earlier worker
-/// may have put a link there.
+/// may have put a link there. `write`: without links.
 fn leads_out(path: &Path, write: &[PathBuf]) -> bool {
-    let real: Vec<PathBuf> = write.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
-    let within = |path: &Path| real.iter().any(|folder| path.starts_with(folder));
-    let through = path
-        .ancestors()
-        .any(|part| write.iter().any(|folder| part == folder) || part.canonicalize().is_ok_and(|part| within(&part)));
+    let within = |path: &Path| write.iter().any(|folder| path.starts_with(folder));
+    let through = path.ancestors().any(|part| part.canonicalize().is_ok_and(|part| within(&part)));
     through && !path.canonicalize().is_ok_and(|path| within(&path))
 }
 
@@ -64,7 +66,7 @@ pub(super) fn with_scratch<'a>(request: &'a Request, scratch: Option<&Scratch>) 
 }
 
 fn folders(list: &str) -> Vec<PathBuf> {
-    list.split(':').map(PathBuf::from).filter(|path| path.is_absolute()).collect()
+    list.split([':', ';']).map(PathBuf::from).filter(|path| path.is_absolute()).collect()
 }
 
 /// What a path leads to.
@@ -124,7 +126,7 @@ mod tests {
         std::os::unix::fs::symlink(at("data"), at("alias")).expect("linked");
         std::os::unix::fs::symlink(at("other"), at("data/evil")).expect("linked");
         std::os::unix::fs::symlink(at("other/secret"), at("data/swapped")).expect("linked");
-        let write = [at("data")];
+        let write = [at("data").canonicalize().expect("there")];
         let out = |name: &str| leads_out(&at(name), &write);
         assert_eq!(["data/in", "data/sub/in", "plain", "other/secret", "alias/in", "data"].map(out), [false; 6]);
         assert_eq!(["data/swapped", "data/evil/secret", "alias/swapped", "alias/evil/secret"].map(out), [true; 4]);

@@ -15,8 +15,10 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) root: &'a Path,
     /// Name of a scenario that has none of its own.
     pub(crate) stem: &'a str,
-    /// Whether a file or folder exists; the only thing that is asked about the outside.
+    /// Whether a file or folder exists.
     pub(crate) exists: &'a dyn Fn(&Path) -> bool,
+    /// Where a path leads, links followed; itself if that cannot be told.
+    pub(crate) real: &'a dyn Fn(&Path) -> PathBuf,
 }
 
 /// Reads a scenario, or lists everything that is wrong with it.
@@ -110,12 +112,19 @@ impl Check<'_> {
     /// What the dynamic loader reads runs before the sandbox is entered.
     fn loader_variables(&mut self, path: &[Step], plugin: &wire::Plugin, sandbox: &Sandbox) {
         let Sandbox::On { write, .. } = sandbox else { return };
+        let open: Vec<PathBuf> = write.iter().map(|path| (self.around.real)(path)).collect();
+        let may_be_written = |folder: &str| {
+            let real = (self.around.real)(Path::new(folder));
+            open.iter().any(|open| real.starts_with(open))
+        };
         for (name, value) in &plugin.env {
-            let planted =
-                || value.split(':').any(|folder| write.iter().any(|open| Path::new(folder).starts_with(open)));
+            let mut folders = value.split([':', ';']);
             let message = match name.as_str() {
                 "LD_PRELOAD" | "LD_AUDIT" => format!("`{name}` would run code outside of the sandbox"),
-                "LD_LIBRARY_PATH" if planted() => {
+                "LD_LIBRARY_PATH" if folders.clone().any(|folder| !Path::new(folder).is_absolute()) => {
+                    format!("`{name}` names a folder without its root: which one depends on where orch is started")
+                }
+                "LD_LIBRARY_PATH" if folders.any(may_be_written) => {
                     format!("`{name}` names a folder that the plugin may write to: it could plant a library there")
                 }
                 _ => continue,

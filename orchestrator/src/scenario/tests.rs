@@ -12,7 +12,10 @@ const DESCRIPTION: &str = r#"{"plugin": "k", "workloads": [{"id": "work", "param
 fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
     // Everything exists but what is called missing.
     let exists = |path: &Path| !path.display().to_string().contains("missing");
-    read(text, &Surroundings { root: Path::new("/project"), stem: "stem", exists: &exists })
+    let real = |path: &Path| {
+        path.strip_prefix("/alias").map_or_else(|_| path.to_owned(), |inside| Path::new("/project/out").join(inside))
+    };
+    read(text, &Surroundings { root: Path::new("/project"), stem: "stem", exists: &exists, real: &real })
 }
 
 fn plan(text: &str) -> Result<Vec<Job>, Vec<Problem>> {
@@ -151,6 +154,9 @@ fn code_that_the_loader_would_run_before_the_sandbox_is_refused() {
   a: { path: a.so, write: [out], env: { LD_PRELOAD: x.so, LD_LIBRARY_PATH: '/lib:/project/out/lib' } }
   b: { path: b.so, sandbox: off, env: { LD_PRELOAD: x.so } }
   c: { path: c.so, write: [out], env: { LD_LIBRARY_PATH: /lib, OTHER: out } }
+  d: { path: d.so, write: [out], env: { LD_LIBRARY_PATH: '/lib;/project/out' } }
+  e: { path: e.so, write: [out], env: { LD_LIBRARY_PATH: out } }
+  f: { path: f.so, write: [out], env: { LD_LIBRARY_PATH: /alias/lib } }
 workloads: [{ workload: a/w }]
 ";
     assert_eq!(
@@ -158,6 +164,9 @@ workloads: [{ workload: a/w }]
         [
             "2:53 `LD_PRELOAD` would run code outside of the sandbox",
             "2:76 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a library there",
+            "5:58 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a library there",
+            "6:58 `LD_LIBRARY_PATH` names a folder without its root: which one depends on where orch is started",
+            "7:58 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a library there",
         ]
     );
 }

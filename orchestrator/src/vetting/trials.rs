@@ -10,6 +10,9 @@ pub(crate) struct Trial {
     pub(crate) params: Map<String, Value>,
 }
 
+/// As many sets of one workload are tried.
+pub(crate) const MOST: usize = 64;
+
 /// The defaults first, then the ends of each parameter with the others at their defaults. An error names a parameter for which
 /// no value can be thought of.
 pub(crate) fn trials(schema: Option<&Value>, given: Option<&Map<String, Value>>) -> Result<Vec<Trial>, String> {
@@ -55,8 +58,8 @@ fn ends(property: &Value) -> Vec<Value> {
     match property["type"].as_str() {
         Some("boolean") => vec![false.into(), true.into()],
         Some("integer") => {
-            let below = |limit: &Value| limit.as_i64().map(|limit| Value::from(limit - 1));
-            let above = |limit: &Value| limit.as_i64().map(|limit| Value::from(limit + 1));
+            let below = |limit: &Value| limit.as_i64().and_then(|limit| limit.checked_sub(1)).map(Value::from);
+            let above = |limit: &Value| limit.as_i64().and_then(|limit| limit.checked_add(1)).map(Value::from);
             let low = property.get("minimum").cloned().or_else(|| above(&property["exclusiveMinimum"]));
             let high = property.get("maximum").cloned().or_else(|| below(&property["exclusiveMaximum"]));
             low.into_iter().chain(high).collect()
@@ -92,6 +95,8 @@ mod tests {
                 r#"kind=slow: {"n":3,"kind":"slow"}"#,
             ]
         );
+        let beyond = json!({ "type": "integer", "exclusiveMinimum": i64::MAX, "exclusiveMaximum": i64::MIN });
+        assert_eq!(labels(json!({ "n": beyond }), json!([])).unwrap(), [": {}"], "nothing lies beyond all numbers");
         let (on, share) = (json!({ "type": "boolean" }), json!({ "type": "number", "minimum": 0.5 }));
         assert_eq!(
             labels(json!({ "on": on, "share": share }), json!(["share"])).unwrap(),

@@ -175,6 +175,28 @@ pub fn faults(job: &Value) -> Vec<String> {
     warnings.filter(|text| !text.contains("samples") && !text.starts_with("its processes differ by")).collect()
 }
 
+/// Says that a test could not be carried out here, also in the file that `ORCH_TESTS_SKIPPED` names: cargo shows no
+/// output of a test that passes.
+pub fn skipped(why: &str) {
+    use std::io::Write;
+    eprintln!("skipped: {why}");
+    if let Some(path) = std::env::var_os("ORCH_TESTS_SKIPPED") {
+        let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
+        writeln!(file, "{why}").unwrap();
+    }
+}
+
+pub fn has_landlock() -> bool {
+    landlock_version() > 0
+}
+
+/// The version of landlock's interface; not positive where there is none.
+pub fn landlock_version() -> i64 {
+    let nothing = std::ptr::null::<u8>();
+    // SAFETY: with the flag 1 the kernel takes no structure and only returns a number.
+    unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, 0usize, 1u32) }
+}
+
 /// Processes that carry a worker's mark and descend from `pid` or were left behind by it.
 pub fn marked_processes(mark: &str) -> Vec<i32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };

@@ -10,7 +10,7 @@ use crate::plan;
 use crate::plugin::build::{self, PluginFailure, Prepared};
 use crate::plugin::cargo::Watcher;
 use crate::plugin::catalog::WorkloadInfo;
-use crate::plugin::{PluginSpec, elf};
+use crate::plugin::{PluginSpec, Sandbox, elf};
 use crate::protocol::{Pass, Phase, Reply, Request, Shift};
 use crate::runner::confine;
 use crate::runner::event::{Event, Observer};
@@ -27,6 +27,7 @@ use crate::vetting::trials::{self, Trial};
 use crate::vetting::{self, Finding, Level, document};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 use wildmatch::WildMatch;
 
@@ -103,7 +104,13 @@ impl Examiner {
             findings: Vec::new(),
         };
         let whole = match self.prepare(key, spec) {
-            Ok(prepared) => {
+            Ok(mut prepared) => {
+                // Parameters that the plugin's own document thinks of open no file.
+                prepared.named_are_open = false;
+                let files: Vec<PathBuf> = given.values().flat_map(|params| confine::named(&prepared, params)).collect();
+                if let Sandbox::On { read, .. } = &mut prepared.sandbox {
+                    read.extend(files);
+                }
                 examined.path = prepared.path.display().to_string();
                 self.look(&prepared, given, &mut examined)?
             }
@@ -184,7 +191,11 @@ impl Examiner {
                 Vec::new()
             }
         };
-        for (index, trial) in trials.iter().enumerate() {
+        if trials.len() > trials::MOST {
+            let what = format!("not checked: {} of {} sets of parameters", trials.len() - trials::MOST, trials.len());
+            examined.findings.push(Finding::new(Level::Note, &info.id, what, "fewer options, if they are many"));
+        }
+        for (index, trial) in trials.iter().take(trials::MOST).enumerate() {
             let (at_an_end, bounds) = if index == 0 { (false, WHOLE) } else { (true, SHORT) };
             let place = if at_an_end { format!("{}, {}", info.id, trial.label) } else { info.id.clone() };
             let ended = self.run(prepared, Pass::Check { thorough: !at_an_end, lives: 1 }, &info.id, trial, bounds)?;

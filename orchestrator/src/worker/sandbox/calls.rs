@@ -132,6 +132,10 @@ struct Rule {
     then: Vec<sock_filter>,
 }
 
+/// Commands that say whom a file sends signals (linux/fcntl.h, asm-generic/fcntl.h, asm-generic/sockios.h).
+const SET_OWNER: [u32; 2] = [8, 15];
+const SET_OWNER_OF_SOCKET: [u32; 2] = [0x8901, 0x8902];
+
 /// So many calls are compared with one by one: about the root of how many there are.
 const GROUP: usize = 8;
 
@@ -149,13 +153,16 @@ fn rules(signals_scoped: bool) -> Vec<Rule> {
         add(&[libc::SYS_kill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo], &|| {
             unless_all_are(&[(0, own)])
         });
+        // A file can be told to send its owner any signal.
+        add(&[libc::SYS_fcntl], &|| if_argument_is(1, &SET_OWNER, libc::EPERM));
+        add(&[libc::SYS_ioctl], &|| if_argument_is(1, &SET_OWNER_OF_SOCKET, libc::EPERM));
     }
     add(&[libc::SYS_clone], &|| if_argument_has(0, NAMESPACES));
     // A pair of streams is no way out; a socket of datagrams can send to any path, pair or not.
     const DATAGRAMS: u32 = 2;
     add(&[libc::SYS_socketpair], &|| if_argument_has(1, DATAGRAMS));
     // A worker ends with its orch, whatever the plugin would like.
-    add(&[libc::SYS_prctl], &|| done_if_argument_is(0, libc::PR_SET_PDEATHSIG.unsigned_abs()));
+    add(&[libc::SYS_prctl], &|| if_argument_is(0, &[libc::PR_SET_PDEATHSIG.unsigned_abs()], 0));
     // With a process id of 0 they are about the caller; groups and users have others in them.
     const A_PROCESS: u32 = 1;
     add(
@@ -252,14 +259,14 @@ fn if_argument_has(argument: u32, bits: u32) -> Vec<sock_filter> {
     ]
 }
 
-/// Leaves a call with this argument without effect.
-fn done_if_argument_is(argument: u32, value: u32) -> Vec<sock_filter> {
-    vec![
-        step(LOAD, 0, 0, ARGUMENTS + 8 * argument),
-        step(JUMP_IF_EQUAL, 0, 1, value),
-        answer_with(0),
-        ret(libc::SECCOMP_RET_ALLOW),
-    ]
+/// Answers a call of which an argument is one of a few values, with an error number or 0.
+fn if_argument_is(argument: u32, values: &[u32], errno: i32) -> Vec<sock_filter> {
+    let mut steps = vec![step(LOAD, 0, 0, ARGUMENTS + 8 * argument)];
+    for value in values {
+        steps.extend([step(JUMP_IF_EQUAL, 0, 1, *value), answer_with(errno)]);
+    }
+    steps.push(ret(libc::SECCOMP_RET_ALLOW));
+    steps
 }
 
 /// Installs a filter. Without the flag, kernels before 5.16 slow a filtered thread down by defences against speculation, and
@@ -403,5 +410,16 @@ mod tests {
             [libc::getpid(), 0, libc::getppid(), -1, -libc::getppid()].map(|pid| errno(libc::kill(pid, 0).into()))
         });
         assert_eq!(found, [0, libc::EPERM, libc::EPERM, libc::EPERM, libc::EPERM]);
+        // SAFETY: standard error's owner is asked for, and set in vain.
+        let owned = filtered(false, || unsafe {
+            let owner = libc::getppid();
+            [
+                errno(libc::fcntl(2, libc::F_SETOWN, owner).into()),
+                errno(libc::fcntl(2, 15, &raw const owner).into()),
+                errno(libc::ioctl(2, 0x8901, &raw const owner).into()),
+                errno(libc::fcntl(2, libc::F_GETFD).into()),
+            ]
+        });
+        assert_eq!(owned, [libc::EPERM, libc::EPERM, libc::EPERM, 0]);
     }
 }

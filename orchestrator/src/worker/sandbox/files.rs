@@ -2,10 +2,12 @@
 
 use crate::protocol::Grants;
 use landlock::{
-    ABI, Access, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
+    ABI, Access, AccessFs, BitFlags, PathBeneath, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
     RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -100,8 +102,19 @@ fn build(grants: &Grants, library: &Path) -> Result<RulesetCreated, RulesetError
         .create()?
         .add_rules(path_beneath_rules(DEVICES, use_device))?;
     let read_only = std::iter::once(library).chain(grants.read.iter().map(AsRef::as_ref));
-    let ruleset = named(ruleset, read_only, read)?;
-    named(ruleset, grants.write.iter().chain(&grants.scratch).map(AsRef::as_ref), read_and_write())
+    let ruleset = named(ruleset, read_only, open, read)?;
+    let ruleset = named(ruleset, grants.write.iter().map(AsRef::as_ref), open_without_links, read_and_write())?;
+    named(ruleset, grants.scratch.iter().map(AsRef::as_ref), open, read_and_write())
+}
+
+fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// What may be written was resolved before the first worker; a link in it was put there by one.
+fn open_without_links(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
 }
 
 /// Everything but making devices, and sockets that nobody could connect to.
@@ -113,12 +126,15 @@ fn read_and_write() -> BitFlags<AccessFs> {
 fn named<'a>(
     mut ruleset: RulesetCreated,
     paths: impl Iterator<Item = &'a Path>,
+    open: impl Fn(&Path) -> rustix::io::Result<OwnedFd>,
     access: BitFlags<AccessFs>,
 ) -> Result<RulesetCreated, RulesetError> {
     for path in paths {
+        let Ok(descriptor) = open(path) else { continue };
+        let is_folder =
+            rustix::fs::fstat(&descriptor).is_ok_and(|about| FileType::from_raw_mode(about.st_mode).is_dir());
         // A file takes only some of the rights; others would be refused by the kernel.
-        let access = if path.is_dir() { access } else { access & AccessFs::from_file(TRIED) };
-        let Ok(descriptor) = PathFd::new(path) else { continue };
+        let access = if is_folder { access } else { access & AccessFs::from_file(TRIED) };
         ruleset = ruleset.add_rule(PathBeneath::new(descriptor, access))?;
     }
     Ok(ruleset)
