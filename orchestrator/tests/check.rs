@@ -176,13 +176,57 @@ fn open_verdicts_pass_with_a_warning_or_fail_as_the_scenario_says() {
 }
 
 #[test]
+fn new_files_that_reach_no_plugin_do_not_hide_the_commit_under_them() {
+    let history = History::with("", &["", "-DALLOCATIONS=2"]);
+    history.project.write("notes.md", "changed\n");
+    let ran = check(&history, &[]);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("the new files of the working tree reach no plugin"), "{}", ran.stderr);
+    // Who edits what git knows asks about the edit.
+    history.project.write(".gitignore", "cache/\nlock\nresults/\nmore\n");
+    let ran = check(&history, &[]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_plugin_that_no_commit_changes_is_not_compared_with_itself() {
+    let history = History::with("", &["", "-DALLOCATIONS=2"]);
+    let library = history.project.c_plugin("prebuilt", include_str!("fixtures/sides.c"));
+    let scenario = format!(
+        "defaults: {{ tolerance: 20%, time: 20ms }}\nplugins: {{ sides: {{ path: {} }} }}\nworkloads: [{{ workload: sides/work }}]\n",
+        library.display()
+    );
+    history.project.write("scenarios/s.yaml", scenario);
+    let ran = check(&history, &["--baseline", "c0"]);
+    let said = gate(&history, &ran);
+    assert_eq!(ran.code, 201, "{said}{}", ran.stderr);
+    assert!(said.contains("it is the same at every commit"), "{said}");
+}
+
+#[test]
 fn only_what_failed_is_measured_again() {
     let history = History::with("  ", &["", "-DALLOCATIONS=2"]);
     assert_eq!(check(&history, &[]).code, 1);
     let id = history.project.results().pop().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     let again = gate(&history, &check(&history, &["--only", &id]));
     assert!(again.contains("since the earlier check:\n  work: not fixed"), "{again}");
+    // Its baseline stays what it was, whatever HEAD and the working tree are now.
+    history.project.write("notes.md", "changed\n");
+    let again = gate(&history, &check(&history, &["--only", &id]));
+    assert!(again.starts_with("exit 1") && again.contains("  work: not fixed"), "{again}");
+    let ran = check(&history, &["--only", &id, "--baseline", "HEAD"]);
+    assert!(ran.code == 200 && ran.stderr.contains("could seem to be fixed"), "{}", ran.stderr);
+    let scenario = history.project.path().join("scenarios/s.yaml");
+    let text = std::fs::read_to_string(&scenario).unwrap();
+    history
+        .project
+        .write("scenarios/s.yaml", text.replace("{ workload: sides/work }", "{ id: other, workload: sides/work }"));
+    let ran = check(&history, &["--only", &id]);
+    assert!(ran.code == 200 && ran.stderr.contains("none of the jobs that failed"), "{}", ran.stderr);
+    history.project.write("scenarios/s.yaml", text);
     history.project.write("plugin/flags", "-DALLOCATIONS=1\n");
+    let fixed = gate(&history, &check(&history, &["--only", &id]));
+    assert!(fixed.starts_with("exit 0") && fixed.contains("  work: fixed"), "{fixed}");
     let fixed = gate(&history, &check(&history, &["--only", &id, "--baseline", "c0"]));
     assert!(fixed.starts_with("exit 0") && fixed.contains("  work: fixed"), "{fixed}");
     let ran = check(&history, &["--only", "nothing"]);

@@ -1,6 +1,7 @@
 //! `orch check`: the working tree against its baseline, judged by the scenario's gate.
 
 use super::Outcome;
+use super::again;
 use super::args::{CheckOptions, CompareOptions, DEFAULT_TIME, OutputOptions};
 use super::compare::Session;
 use super::exit::Exit;
@@ -12,7 +13,7 @@ use super::subject::{self, Subject};
 use crate::comparison::{self, Comparison, Verdict};
 use crate::gate::{self, Case, Gate, Kind};
 use crate::git::baseline::{self, Baseline};
-use crate::git::{self, GitKind};
+use crate::git::{self, GitKind, Revision};
 use crate::judge::verdict::MOST_PAIRS;
 use crate::measure::clock::Calibration;
 use crate::record::store;
@@ -22,7 +23,7 @@ use crate::runner::interrupt::Interrupt;
 use crate::scenario::{level, problem, quantity};
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use wildmatch::WildMatch;
 
@@ -41,35 +42,49 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let scenario = project::named_or_default(options.scenario.as_deref(), "orch check FILE")?;
     let loaded = project::load(&scenario)?;
     let results = options.output.folder(&loaded.root);
-    let (subject, because) = baseline(options, &loaded, &results)?;
+    let before = options.only.as_deref().map(|name| again::earlier(name, &results)).transpose()?;
+    let Against { subject, because, instead } = baseline(options, &loaded, &results, before.as_ref())?;
     output::note(&format!("baseline: {because}"));
-    let before = options.only.as_deref().map(|name| earlier(name, &results)).transpose()?;
+    if let Some(before) = &before {
+        again::check_jobs(before, &jobs(&loaded))?;
+    }
     check_targets(&loaded)?;
     store::check_folder(&results)
         .map_err(|error| Failure::system(&format!("cannot write to {}", results.display()), &error))?;
     let compared = as_comparison(options, &loaded, &subject);
     let rules = &loaded.scenario.gate;
     let timed = rules.targets.iter().filter(|target| !is_counted(&target.metric));
-    let session = Session {
+    let mut session = Session {
         limits: limits(options, rules.budget)?,
         root: loaded.root.clone(),
         results,
         seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
         variation: None,
-        only: before.as_ref().map(failed),
+        only: before.as_ref().map(again::failed),
         timed: timed.map(|target| target.job.clone()).collect(),
         interrupt,
         started: jiff::Timestamp::now(),
         begun,
         options: &compared,
     };
-    let subjects = [subject, Subject::WorkingTree];
-    let Some(mut comparison) = session.live(&loaded, &subjects, &calibration)? else { return Ok(Exit::Interrupted) };
+    let measured = session.live(&loaded, &[subject, Subject::WorkingTree], &calibration)?;
+    let Some(mut comparison) = measured else { return Ok(Exit::Interrupted) };
+    let compared;
+    if let Some(commit) = instead.filter(|_| has_same_plugins(&comparison)) {
+        let before = format!("{} ({}), the commit before HEAD", commit.short(), commit.subject);
+        output::note(&format!("baseline: {before}, because the new files of the working tree reach no plugin"));
+        let subject = Subject::Revision(commit);
+        compared = as_comparison(options, &loaded, &subject);
+        session.options = &compared;
+        let measured = session.live(&loaded, &[subject, Subject::WorkingTree], &calibration)?;
+        let Some(again) = measured else { return Ok(Exit::Interrupted) };
+        comparison = again;
+    }
     comparison.command = command(options, &loaded, &comparison, session.seed);
     let max_allocations = max_allocations(&loaded);
     let today = jiff::Zoned::now().date();
     let (jobs, workloads) = (&comparison.jobs, &comparison.workloads);
-    let gate = gate::judge(&Case {
+    let mut gate = gate::judge(&Case {
         jobs,
         workloads,
         rules,
@@ -77,10 +92,32 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         today,
         interrupted: comparison.interrupted,
     });
+    let since = before.map(|before| again::afterwards(&before, &comparison, &mut gate)).unwrap_or_default();
     comparison.gate = serde_json::to_value(&gate).ok();
-    let stored = session.store(&mut comparison, "check")?;
-    show(options, &loaded, &comparison, &gate, before.as_ref(), &stored)?;
+    let text = render::gate(
+        REPORT,
+        &project::templates(&loaded.root),
+        &comparison,
+        &gate,
+        &since,
+        &next(&loaded, &comparison, &gate),
+    )
+    .map_err(|error| Failure::System(error.to_string()))?;
+    let stored = session.store(&mut comparison, "check").inspect_err(|_| {
+        // What was measured is told all the same.
+        let _ = output::print(&text);
+    })?;
+    show(options, &gate, &text, &stored)?;
     Ok(exit(options, &comparison, gate.outcome))
+}
+
+/// Whether both sides are the same files.
+fn has_same_plugins(comparison: &Comparison) -> bool {
+    let hashes = |side: &comparison::Side| -> Option<Vec<String>> {
+        side.plugins.values().map(|file| file.hash.clone()).collect()
+    };
+    let (a, b) = (hashes(&comparison.a), hashes(&comparison.b));
+    a.is_some_and(|hashes| !hashes.is_empty()) && hashes(&comparison.a) == b
 }
 
 /// The comparison's options that a check stands for.
@@ -105,20 +142,42 @@ fn as_comparison(options: &CheckOptions, loaded: &Loaded, subject: &Subject) -> 
     }
 }
 
-/// What the working tree is held against, and why.
-fn baseline(options: &CheckOptions, loaded: &Loaded, results: &Path) -> Result<(Subject, String), Failure> {
+/// What the working tree is held against.
+struct Against {
+    subject: Subject,
+    because: String,
+    /// The commit before HEAD, where HEAD was taken because of new files that perhaps reach no plugin.
+    instead: Option<Revision>,
+}
+
+impl Against {
+    fn new(subject: Subject, because: String) -> Self {
+        Self { subject, because, instead: None }
+    }
+}
+
+fn baseline(
+    options: &CheckOptions,
+    loaded: &Loaded,
+    results: &Path,
+    before: Option<&Comparison>,
+) -> Result<Against, Failure> {
+    let named = match before {
+        Some(before) => Some(again::baseline(before, options.baseline.as_deref(), &loaded.root)?),
+        None => options.baseline.clone(),
+    };
     let shown = |baseline: &Baseline| {
         format!("{} ({}), {}", baseline.revision.short(), baseline.revision.subject, baseline.because)
     };
     let refused = |error: baseline::BaselineError| Failure::Input(format!("error: {error}"));
-    let Some(name) = &options.baseline else {
+    let Some(name) = &named else {
         let found = match options.for_git_bisect {
             true => baseline::known_good(&loaded.root),
             false => baseline::usual(&loaded.root),
         };
         let found = found.map_err(refused)?;
         let because = shown(&found);
-        return Ok((Subject::Revision(found.revision), because));
+        return Ok(Against { subject: Subject::Revision(found.revision), because, instead: found.before });
     };
     if name == ACCEPTED
         && let Some(found) = accepted_level(loaded, results)?
@@ -128,11 +187,11 @@ fn baseline(options: &CheckOptions, loaded: &Loaded, results: &Path) -> Result<(
     match subject::find(name, &loaded.root, results)? {
         Subject::Revision(revision) => {
             let because = format!("{} ({})", revision.short(), revision.subject);
-            Ok((Subject::Revision(revision), because))
+            Ok(Against::new(Subject::Revision(revision), because))
         }
         Subject::Library(path) => {
             let because = path.display().to_string();
-            Ok((Subject::Library(path), because))
+            Ok(Against::new(Subject::Library(path), because))
         }
         Subject::Record(record) => {
             // Its processes are gone, but what it measured can be built again.
@@ -145,7 +204,7 @@ fn baseline(options: &CheckOptions, loaded: &Loaded, results: &Path) -> Result<(
                 )));
             };
             let because = format!("{} ({}), the commit of record {}", revision.short(), revision.subject, record.id);
-            Ok((Subject::Revision(revision), because))
+            Ok(Against::new(Subject::Revision(revision), because))
         }
         Subject::WorkingTree => Err(Failure::Input(
             "error: the working tree is what is checked, and cannot be its own baseline\nhint: --baseline HEAD"
@@ -155,7 +214,7 @@ fn baseline(options: &CheckOptions, loaded: &Loaded, results: &Path) -> Result<(
 }
 
 /// The commit of the file in which a project says what level it stands by; `None` if there is no such file.
-fn accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<(Subject, String)>, Failure> {
+fn accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<Against>, Failure> {
     let path = results.join(level::FILE);
     let shown = path.display().to_string();
     let text = match std::fs::read_to_string(&path) {
@@ -183,7 +242,7 @@ fn accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<(Subject, St
         )));
     };
     let because = format!("{} ({}), accepted: {}", revision.short(), revision.subject, level.reason);
-    Ok(Some((Subject::Revision(revision), because)))
+    Ok(Some(Against::new(Subject::Revision(revision), because)))
 }
 
 fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<Limits, Failure> {
@@ -228,40 +287,6 @@ fn is_counted(metric: &str) -> bool {
     ["allocations", "bytes", "peak_bytes", "digest"].contains(&metric)
 }
 
-/// An earlier check, by its id, folder or file.
-fn earlier(name: &str, results: &Path) -> Result<Comparison, Failure> {
-    let places =
-        [PathBuf::from(name), Path::new(name).join(comparison::FILE), results.join(name).join(comparison::FILE)];
-    let wrong =
-        |what: String| Failure::Input(format!("error: --only {name}: {what}\nhint: the folder of an `orch check`"));
-    let file =
-        places.iter().find(|path| path.is_file()).ok_or_else(|| wrong("there is no such comparison".to_owned()))?;
-    let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-    let comparison: Comparison =
-        serde_json::from_slice(&text).map_err(|error| wrong(format!("no comparison: {error}")))?;
-    if failed(&comparison).is_empty() {
-        return Err(wrong("nothing failed in it".to_owned()));
-    }
-    Ok(comparison)
-}
-
-/// Ids of the jobs that kept a check from passing.
-fn failed(comparison: &Comparison) -> Vec<String> {
-    let gate: Option<Gate> = comparison.gate.clone().and_then(|gate| serde_json::from_value(gate).ok());
-    let mut ids: Vec<String> = match gate {
-        Some(gate) => gate.findings.into_iter().filter(|one| one.kind < Kind::Accepted).map(|one| one.job).collect(),
-        // A comparison without a gate says what got worse.
-        None => {
-            let worse = |verdict: Verdict| verdict < Verdict::Inconclusive;
-            comparison.jobs.iter().filter(|entry| worse(entry.verdict)).map(|entry| entry.id.clone()).collect()
-        }
-    };
-    ids.sort();
-    ids.dedup();
-    ids.retain(|id| !id.is_empty());
-    ids
-}
-
 /// The command that repeats the check with the same coins.
 fn command(options: &CheckOptions, loaded: &Loaded, comparison: &Comparison, seed: u64) -> String {
     let mut command = format!("orch check {} --baseline {}", quoted(&loaded.shown), quoted(&comparison.a.name));
@@ -274,21 +299,7 @@ fn command(options: &CheckOptions, loaded: &Loaded, comparison: &Comparison, see
     format!("{command} --seed {seed}")
 }
 
-fn show(
-    options: &CheckOptions,
-    loaded: &Loaded,
-    comparison: &Comparison,
-    gate: &Gate,
-    before: Option<&Comparison>,
-    stored: &Kept,
-) -> Result<(), Failure> {
-    let again = before.map(|before| afterwards(before, gate)).unwrap_or_default();
-    let next = next(loaded, comparison, gate);
-    let templates = project::templates(&loaded.root);
-    let text = render::gate(REPORT, &templates, comparison, gate, &again, &next)
-        .map_err(|error| Failure::System(format!("the check is stored in {}, but {error}", stored.folder.display())))?;
-    store::write_whole(&stored.folder.join(REPORT), text.as_bytes())
-        .map_err(|error| Failure::system(&format!("cannot write {REPORT}"), &error))?;
+fn show(options: &CheckOptions, gate: &Gate, text: &str, stored: &Kept) -> Result<(), Failure> {
     if options.output.json {
         output::print(&stored.json)?;
     } else {
@@ -298,24 +309,10 @@ fn show(
         output::print(&format!("{}\n{text}check: {}\n", stored.table, file.display()))?;
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        github(gate, &text, stored, options.output.json)?;
+        github(gate, text, stored, options.output.json)?;
     }
-    Ok(())
-}
-
-/// What became of each job that had failed.
-fn afterwards(before: &Comparison, gate: &Gate) -> Vec<(String, &'static str)> {
-    let state = |id: &String| {
-        let own = || gate.findings.iter().filter(|one| one.job == *id);
-        if own().any(|one| one.kind <= Kind::TargetMissed) {
-            "not fixed"
-        } else if own().any(|one| matches!(one.kind, Kind::Missing | Kind::Inconclusive | Kind::TargetOpen)) {
-            "cannot tell"
-        } else {
-            "fixed"
-        }
-    };
-    failed(before).into_iter().map(|id| (id.clone(), state(&id))).collect()
+    store::write_whole(&stored.folder.join(REPORT), text.as_bytes())
+        .map_err(|error| Failure::system(&format!("cannot write {REPORT}"), &error))
 }
 
 /// Commands that find the commits behind what got worse.
@@ -359,7 +356,11 @@ fn github(gate: &Gate, text: &str, stored: &Kept, json: bool) -> Result<(), Fail
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&summary)?;
         write!(file, "```\n{text}```\n\n{report}\n")
     };
-    write().map_err(|error| Failure::system("cannot write GITHUB_STEP_SUMMARY", &error))
+    // The verdict does not hang on it.
+    if let Err(error) = write() {
+        output::note(&format!("warning: the summary for GitHub cannot be written to {}: {error}", summary.display()));
+    }
+    Ok(())
 }
 
 /// The gate's outcome as an exit code. `git bisect run` takes 125 for "skip this commit".

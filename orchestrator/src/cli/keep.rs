@@ -34,12 +34,19 @@ pub(super) fn keep(comparison: &mut Comparison, place: &Place, reports: [&str; 2
     comparison.id = id;
     let json =
         serde_json::to_string_pretty(&comparison).map_err(|error| Failure::system("the comparison", &error))? + "\n";
-    store::write_whole(&folder.join(comparison::FILE), json.as_bytes())
-        .map_err(|error| Failure::system("cannot store the comparison", &error))?;
     let templates = project::templates(place.root);
+    let rendered = reports.map(|name| (name, render::comparison(name, &templates, comparison)));
+    let file = folder.join(comparison::FILE);
+    store::write_whole(&file, json.as_bytes()).map_err(|error| {
+        // What was measured is told all the same.
+        if let Ok(table) = &rendered[0].1 {
+            let _ = output::print(table);
+        }
+        Failure::system(&format!("cannot store {}", file.display()), &error)
+    })?;
     let mut table = None;
-    for name in reports {
-        let rendered = render::comparison(name, &templates, comparison).map_err(|error| {
+    for (name, rendered) in rendered {
+        let rendered = rendered.map_err(|error| {
             Failure::System(format!("the comparison is stored in {}, but {error}", folder.display()))
         })?;
         store::write_whole(&folder.join(name), rendered.as_bytes())

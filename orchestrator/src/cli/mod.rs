@@ -1,5 +1,6 @@
 //! The command line: arguments, output, exit codes. Everything that prints is below here.
 
+mod again;
 mod anchor;
 mod args;
 mod bisect;

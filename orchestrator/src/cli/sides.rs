@@ -3,11 +3,13 @@
 use super::output::{self, Failure};
 use super::project::{self, Loaded, Plugins};
 use super::subject::Subject;
+use crate::git::Revision;
 use crate::plugin::PluginSpec;
 use crate::plugin::build::{self, PluginFailure, Prepared};
 use crate::plugin::cargo::Watcher;
 use crate::plugin::catalog::Description;
 use crate::plugin::{PluginSource, revision};
+use crate::protocol::Phase;
 use crate::runner::event::Observer;
 use crate::runner::interrupt::Interrupt;
 use crate::scenario::problem::Problem;
@@ -77,13 +79,22 @@ pub(super) fn plugins(
     observer: &mut dyn Observer,
 ) -> Result<Option<Plugins>, Failure> {
     let scenario = &common.loaded.scenario;
+    // Compared with itself it would be called equivalent, whatever was changed. Two values of a parameter can be compared.
+    let same = |key: &str, spec: &PluginSpec, at: &Revision| {
+        let asked = common.variation.is_some() || common.replaced == Some(key);
+        let why = revision::same_everywhere(&spec.source, &common.loaded.root, at).filter(|_| !asked)?;
+        Some(format!("the plugin {why}: a commit cannot be compared in it; `crate:`, or `dir:` with `build:`, can"))
+    };
     let build = |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
         match subject {
             Subject::Library(path) if common.replaced == Some(key) => {
                 let file = PluginSpec { source: PluginSource::File(path.clone()), ..spec.clone() };
                 build::prepare_kept(key, &file, watch)
             }
-            Subject::Revision(at) => revision::prepare_at(key, spec, &common.loaded.root, at, watch),
+            Subject::Revision(at) => match same(key, spec, at) {
+                Some(why) => Err(PluginFailure::new(Phase::Build, why)),
+                None => revision::prepare_at(key, spec, &common.loaded.root, at, watch),
+            },
             _ => build::prepare_kept(key, spec, watch),
         }
     };

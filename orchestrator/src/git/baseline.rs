@@ -19,6 +19,8 @@ const BRANCHES: [&str; 5] = [
 pub(crate) struct Baseline {
     pub(crate) revision: Revision,
     pub(crate) because: String,
+    /// The commit before HEAD, where HEAD is the baseline only because of files that git does not know.
+    pub(crate) before: Option<Revision>,
 }
 
 /// Why there is no baseline.
@@ -61,16 +63,25 @@ pub(crate) fn usual(root: &Path) -> Result<Baseline, BaselineError> {
     let name = name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/").to_owned();
     let base = merge_base(&head, &tip)?.ok_or_else(|| BaselineError::Unrelated { branch: name.clone() })?;
     if base.commit != head.commit {
-        return Ok(Baseline { revision: base, because: format!("where this branch left {name}") });
+        return Ok(Baseline { revision: base, because: format!("where this branch left {name}"), before: None });
     }
+    let before = super::revision::first_parent(&head)?;
     if state_of(root).dirty {
         return Ok(Baseline {
             revision: head,
             because: format!("HEAD, which is on {name}; the working tree has changes"),
+            before: before.filter(|_| !has_edits(root).unwrap_or(true)),
         });
     }
-    let before = super::revision::first_parent(&head)?.ok_or(BaselineError::First)?;
-    Ok(Baseline { revision: before, because: format!("the commit before HEAD, which is on {name}") })
+    let because = format!("the commit before HEAD, which is on {name}");
+    Ok(Baseline { revision: before.ok_or(BaselineError::First)?, because, before: None })
+}
+
+/// Whether a file that git knows differs from HEAD, in the working tree or in the index.
+fn has_edits(root: &Path) -> Result<bool, git2::Error> {
+    let mut options = git2::StatusOptions::new();
+    options.include_untracked(false).include_ignored(false);
+    Ok(!open(root)?.statuses(Some(&mut options))?.is_empty())
 }
 
 /// The newest commit that the `git bisect` which is going on was told to be good, if HEAD descends from it.
@@ -95,7 +106,7 @@ pub(crate) fn known_good(root: &Path) -> Result<Baseline, BaselineError> {
     }
     let newest = newest.ok_or(BaselineError::NoGood)?;
     let revision = describe(head.repository.clone(), &newest);
-    Ok(Baseline { revision, because: "known to be good by `git bisect`".to_owned() })
+    Ok(Baseline { revision, because: "known to be good by `git bisect`".to_owned(), before: None })
 }
 
 /// The best commit that two have in common.

@@ -38,7 +38,7 @@ pub(crate) struct PluginFailure {
 }
 
 impl PluginFailure {
-    pub(super) fn new(phase: Phase, message: impl ToString) -> Self {
+    pub(crate) fn new(phase: Phase, message: impl ToString) -> Self {
         Self { phase, message: message.to_string() }
     }
 }

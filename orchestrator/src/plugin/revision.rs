@@ -90,9 +90,20 @@ fn build_failed(message: String) -> PluginFailure {
     PluginFailure::new(Phase::Build, message)
 }
 
-/// Whether a plugin is another one at another commit: its source lies in the commit's repository.
-pub(crate) fn belongs(source: &PluginSource, root: &Path, revision: &Revision) -> bool {
-    within(source, root, revision).is_some()
+/// Why a plugin is no other one at another commit; `None` if its source lies in the commit's repository.
+pub(crate) fn same_everywhere(source: &PluginSource, root: &Path, revision: &Revision) -> Option<String> {
+    if within(source, root, revision).is_some() {
+        return None;
+    }
+    let (folder, own) = (root.join(source.folder()), &revision.repository);
+    let why = match (source, git::root_of(&folder)) {
+        (PluginSource::File(path), _) => format!("is the file {}", path.display()),
+        (_, Some(other)) if folder.starts_with(own) => {
+            format!("is of the repository {}, which lies in {}", other.display(), own.display())
+        }
+        _ => format!("lies in {}, outside of the repository {}", folder.display(), own.display()),
+    };
+    Some(format!("{why}: it is the same at every commit"))
 }
 
 /// The folder of a plugin inside the commit's repository; `None` if it is not the commit's to give.

@@ -14,7 +14,7 @@ use crate::format;
 use crate::git::{self, history, history::History};
 use crate::judge::verdict;
 use crate::machine::Machine;
-use crate::plugin::{PluginSource, PluginSpec, revision};
+use crate::plugin::{PluginSpec, revision};
 use crate::scenario::Job;
 use crate::scenario::problem::nearest;
 use std::path::PathBuf;
@@ -221,15 +221,10 @@ fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), Failure> {
 
 /// Refuses a plugin that is the same at every commit.
 fn in_history(loaded: &Loaded, key: &str, spec: &PluginSpec, at: &git::Revision) -> Result<(), Failure> {
-    let why = match &spec.source {
-        PluginSource::File(path) => format!("is the file {}", path.display()),
-        source if !revision::belongs(source, &loaded.root, at) => {
-            format!("lies in {}, outside of the repository {}", source.folder().display(), at.repository.display())
-        }
-        _ => return Ok(()),
-    };
-    Err(Failure::Input(format!(
-        "error: plugin `{key}` {why}: it is the same at every commit\nhint: name its crate in the repository with \
-         `crate:`, or its build with `build:`"
-    )))
+    match revision::same_everywhere(&spec.source, &loaded.root, at) {
+        None => Ok(()),
+        Some(why) => Err(Failure::Input(format!(
+            "error: plugin `{key}` {why}\nhint: name its crate in the repository with `crate:`, or its build with `build:`"
+        ))),
+    }
 }

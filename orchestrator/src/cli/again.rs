@@ -1,0 +1,102 @@
+//! `orch check --only`: what failed in an earlier check, measured again.
+
+use super::output::Failure;
+use crate::comparison::{self, Comparison, SideKind, Verdict};
+use crate::gate::{Finding, Gate, Kind, Outcome};
+use crate::git;
+use crate::scenario::Job;
+use std::path::{Path, PathBuf};
+
+/// An earlier check, by its id, folder or file.
+pub(super) fn earlier(name: &str, results: &Path) -> Result<Comparison, Failure> {
+    let places =
+        [PathBuf::from(name), Path::new(name).join(comparison::FILE), results.join(name).join(comparison::FILE)];
+    let wrong =
+        |what: String| Failure::Input(format!("error: --only {name}: {what}\nhint: the folder of an `orch check`"));
+    let file =
+        places.iter().find(|path| path.is_file()).ok_or_else(|| wrong("there is no such comparison".to_owned()))?;
+    let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let comparison: Comparison =
+        serde_json::from_slice(&text).map_err(|error| wrong(format!("no comparison: {error}")))?;
+    if failed(&comparison).is_empty() {
+        return Err(wrong("nothing failed in it".to_owned()));
+    }
+    Ok(comparison)
+}
+
+/// Ids of the jobs that kept a check from passing.
+pub(super) fn failed(comparison: &Comparison) -> Vec<String> {
+    let gate: Option<Gate> = comparison.gate.clone().and_then(|gate| serde_json::from_value(gate).ok());
+    let mut ids: Vec<String> = match gate {
+        Some(gate) => gate.findings.into_iter().filter(|one| one.kind < Kind::Accepted).map(|one| one.job).collect(),
+        // A comparison without a gate says what got worse.
+        None => {
+            let worse = |verdict: Verdict| verdict < Verdict::Inconclusive;
+            comparison.jobs.iter().filter(|entry| worse(entry.verdict)).map(|entry| entry.id.clone()).collect()
+        }
+    };
+    ids.sort();
+    ids.dedup();
+    ids.retain(|id| !id.is_empty());
+    ids
+}
+
+/// Refuses an earlier check of which no job is left.
+pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Failure> {
+    let failed = failed(before);
+    if jobs.iter().any(|job| failed.contains(&job.id)) {
+        return Ok(());
+    }
+    Err(Failure::Input(format!(
+        "error: --only: the scenario has none of the jobs that failed in {}: {}\nhint: a check without --only measures \
+         those that it has",
+        before.id,
+        failed.join(", ")
+    )))
+}
+
+/// What the jobs of an earlier check are held against: what they were held against then. Against anything else they could
+/// only seem to be fixed.
+pub(super) fn baseline(before: &Comparison, asked: Option<&str>, root: &Path) -> Result<String, Failure> {
+    let then = match (before.a.kind, before.a.git.as_ref().and_then(|git| git.commit.clone())) {
+        (SideKind::Revision, Some(commit)) => commit,
+        _ => before.a.name.clone(),
+    };
+    let Some(asked) = asked else { return Ok(then) };
+    let commit = git::revision::resolve(root, asked).ok().flatten().map(|revision| revision.commit);
+    if asked == then || commit.as_deref() == Some(&then) {
+        return Ok(then);
+    }
+    Err(Failure::Input(format!(
+        "error: --only {}: its baseline was {}, and against {asked} what failed could seem to be fixed\nhint: leave out \
+         --baseline, or check everything against {asked} without --only",
+        before.id, before.a.name
+    )))
+}
+
+/// What became of each job that had failed. One that was not measured again, or of which it cannot be told, keeps the check
+/// from passing.
+pub(super) fn afterwards(before: &Comparison, now: &Comparison, gate: &mut Gate) -> Vec<(String, &'static str)> {
+    let mut states = Vec::new();
+    for id in failed(before) {
+        let own = |kinds: &dyn Fn(Kind) -> bool| gate.findings.iter().any(|one| one.job == id && kinds(one.kind));
+        let state = if !now.jobs.iter().any(|entry| entry.id == id) {
+            let message = "it failed in the earlier check, and was not measured again".to_owned();
+            gate.findings.push(Finding { kind: Kind::Missing, job: id.clone(), metric: String::new(), message });
+            gate.outcome = if gate.outcome == Outcome::Failed { Outcome::Failed } else { Outcome::Incomplete };
+            "not measured"
+        } else if own(&|kind| kind <= Kind::TargetMissed) {
+            "not fixed"
+        } else if own(&|kind| matches!(kind, Kind::Missing | Kind::Inconclusive | Kind::TargetOpen)) {
+            if gate.outcome == Outcome::Passed {
+                gate.outcome = Outcome::Open;
+            }
+            "cannot tell"
+        } else {
+            "fixed"
+        };
+        states.push((id, state));
+    }
+    gate.findings.sort_by_key(|finding| finding.kind);
+    states
+}
