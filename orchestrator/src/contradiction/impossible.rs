@@ -236,7 +236,10 @@ pub(super) fn reachable_change(claims: &Claims) -> Vec<Found> {
     })
 }
 
-/// A word for better or worse agrees with the times.
+/// No tool's tolerance calls a change by more than this factor none.
+const UNCHANGED: f64 = 1.25;
+
+/// A word for better, worse or the same agrees with the times.
 pub(super) fn word_and_change(claims: &Claims) -> Vec<Found> {
     each(claims, |row| {
         let (status, ratio) = (row.status.as_deref()?, row.ratio()?);
@@ -246,8 +249,11 @@ pub(super) fn word_and_change(claims: &Claims) -> Vec<Found> {
         let has =
             |known: [&str; 3]| plain && words.iter().any(|word| known.iter().any(|known| word.starts_with(known)));
         let same = Interval::exact(1.0);
+        let is_unchanged = has(["unchanged", "stable", "same"]) || words == ["no", "change"];
+        let (low, high) = (Interval::exact(1.0 / UNCHANGED), Interval::exact(UNCHANGED));
         let against = (has(["regress", "slower", "worse"]) && ratio.is_below(same))
-            || (has(["improve", "faster", "better"]) && same.is_below(ratio));
+            || (has(["improve", "faster", "better"]) && same.is_below(ratio))
+            || (is_unchanged && (ratio.is_below(low) || high.is_below(ratio)));
         let (before, after) = row.both()?;
         against.then(|| format!("{}: called {status} with {}", row.name, claims.pair(before, after)))
     })

@@ -231,9 +231,15 @@ fn impossible() -> Vec<Case> {
         ),
         case(
             "word-against-change",
+            "the same",
+            Some("called no change with 100.0 -> 149.0 ms"),
+            "A: before 100.0, after 149.0, status no change",
+        ),
+        case(
+            "word-against-change",
             "as it is, and what is not told",
             None,
-            "A: before 1.00, after 1.20, status Regressed\nB: before 1.00, after 1.20, status not improved\nC: before 1.0, after 1.0, status Improved",
+            "D: before 1.00, after 1.10, status Unchanged\nE: before 1.00, after 9.00, status not the same\nA: before 1.00, after 1.20, status Regressed\nB: before 1.00, after 1.20, status not improved\nC: before 1.0, after 1.0, status Improved",
         ),
         case("negative-amount", "a time", Some("-0.10 is less than nothing"), "A: before -0.10, after 1.00"),
         case(
