@@ -67,7 +67,11 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
         }
         ValidationErrorKind::Type { kind } => {
             let expected = expected.map_or_else(|| types(kind), str::to_owned);
-            plain(format!("{subject} is {value}, but has to be {expected}"))
+            let is_text = matches!(kind, TypeKind::Single(jsonschema::JsonType::String));
+            let found = root.pointer(pointer).filter(|found| is_text && (found.is_number() || found.is_boolean()));
+            let hint = found.map(|_| format!("in quotes it is text: '{value}'"));
+            let message = format!("{subject} is {value}, but has to be {expected}");
+            vec![Violation { path, key: None, message, hint }]
         }
         ValidationErrorKind::Enum { options } => {
             let words: Vec<String> = options.as_array().into_iter().flatten().map(shown).collect();

@@ -50,5 +50,7 @@ mod tests {
         assert_eq!(messages("commit: v1.2\nreason: x\ncomit: y\n").len(), 1, "an unknown field");
         assert_eq!(messages("[").len(), 1);
         assert!(!messages("").is_empty());
+        let digits = read("commit: 1234567890\nreason: a hash without letters\n").unwrap_err();
+        assert_eq!(digits[0].hint.as_deref(), Some("in quotes it is text: '1234567890'"));
     }
 }
