@@ -143,6 +143,7 @@ fn a_machine_that_changed_leaves_times_open_and_says_why() {
         }
     }
     std::fs::write(folder.join("record.json"), serde_json::to_vec(&faster).unwrap()).unwrap();
+    history.commit("c2", "-DSTEPS=8001");
     let after = ran(&history);
     let message = after["sentinel"]["message"].as_str().unwrap();
     assert!(message.starts_with("the machine changed: the sentinel's compute kernel takes +"), "{message}");

@@ -29,6 +29,8 @@ pub(crate) struct Through {
     pub(crate) change: Change,
     /// Pairs of each record.
     pub(crate) pairs: usize,
+    /// The relative difference that matters.
+    pub(crate) margin: f64,
     pub(crate) reason: String,
 }
 
@@ -257,6 +259,7 @@ fn time(facts: &Facts) -> Entry {
         entry.verdict = through.verdict;
         entry.change = Some(through.change);
         entry.pairs = through.pairs;
+        entry.margin = through.margin;
         entry.reason.clone_from(&through.reason);
         return entry;
     }

@@ -67,27 +67,38 @@ struct Ground {
 }
 
 /// What the anchor that both sides of a job share says of its time.
-fn through(a: &JobRecord, b: &JobRecord, margin: f64, ground: &Ground) -> Option<Through> {
+fn through(a: &JobRecord, b: &JobRecord, ground: &Ground) -> Option<Through> {
     let common = Common::of(a, b)?;
-    let (verdict, reason) = common.verdict(margin, ground.together, ground.changed.as_deref(), &ground.remedy);
+    let (verdict, reason) = common.verdict(ground.together, ground.changed.as_deref(), &ground.remedy);
     let [estimate, low, high] = [common.shift.estimate, common.shift.low, common.shift.high].map(f64::exp_m1);
     let change = Change { estimate, low: Some(low), high: Some(high) };
-    Some(Through { verdict, change, pairs: common.pairs, reason })
+    Some(Through { verdict, change, pairs: common.pairs, margin: common.margin, reason })
+}
+
+/// What the files say that two jobs were measured from. The same file is not known to be the same code all through.
+fn code(a: &JobRecord, b: &JobRecord) -> Code {
+    match [&a.plugin.hash, &b.plugin.hash] {
+        [Some(a), Some(b)] if a != b => Code::Different,
+        [Some(_), Some(_)] => Code::Unknown(
+            "the same file; records do not hold the hashes of the libraries that it is linked to".to_owned(),
+        ),
+        _ => Code::Unknown("a record does not hold the hash of the plugin's file".to_owned()),
+    }
 }
 
 fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, ground: &Ground) {
     let Some(known) = a.or(b) else { return };
     let margin = known.settings.tolerance;
-    let mut code = Code::Unknown("records do not hold the hashes of libraries and input files".to_owned());
+    let code = match (a, b) {
+        (Some(a), Some(b)) => code(a, b),
+        _ => Code::Unknown("only one record has it".to_owned()),
+    };
     let (mut missing, mut places) = (None, Vec::new());
     let found = match (a, b) {
         (Some(a), Some(b)) => match ground.elsewhere.clone().or_else(|| entries::incomparable(a, b)) {
             Some(reason) => vec![entries::refused(&known.id, margin, &reason)],
             None => {
                 missing = entries::missing([a, b]);
-                if a.plugin.hash != b.plugin.hash {
-                    code = Code::Different;
-                }
                 let found = entries::of(&Facts {
                     id: &known.id,
                     sides: [a, b],
@@ -95,7 +106,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
                     margin,
                     contested: None,
                     unpaired: UNPAIRED,
-                    through: through(a, b, margin, ground),
+                    through: through(a, b, ground),
                 });
                 if found.iter().any(entries::is_change) {
                     places = scopes::changes(a, b);
@@ -124,4 +135,78 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
         wall_ns: 0,
     });
     outcome.entries.extend(found);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::super::tests::{contested, side};
+    use super::*;
+    use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
+    use crate::runner::anchored::Tied;
+    use serde_json::json;
+
+    /// A job with so many allocations, so much slower than the anchor (a log ratio), with a margin of its own.
+    fn night(library: &str, allocations: f64, slower: f64, margin: f64) -> JobRecord {
+        let anchor = AnchorRecord {
+            name: "v1".into(),
+            commit: "0123456789abcdef".into(),
+            subject: String::new(),
+            committed: String::new(),
+            role: Role::Anchor,
+            artefacts: [("p".to_owned(), Some("anchor".to_owned()))].into(),
+        };
+        let terms = Terms { anchor: &anchor, together: 1, changed: None };
+        let tied = Tied { pairs: contested(slower, 5).pairs, ..Tied::default() };
+        let mut job = side(allocations, json!(1));
+        job.plugin.hash = Some(library.to_owned());
+        job.anchored = vec![Anchored::judged(&tied, ["anchor", library], margin, &terms)];
+        job
+    }
+
+    fn entry(a: &JobRecord, b: &JobRecord, metric: &str) -> super::super::Entry {
+        let mut outcome = Outcome { entries: Vec::new(), workloads: Vec::new(), interrupted: false };
+        one(
+            &mut outcome,
+            Some(a),
+            Some(b),
+            &Ground { elsewhere: None, together: 1, changed: None, remedy: String::new() },
+        );
+        outcome.entries.into_iter().find(|entry| entry.metric == metric).expect("an entry")
+    }
+
+    #[test]
+    fn through_an_anchor_the_larger_margin_of_both_runs_holds() {
+        let time = |margins: [f64; 2]| {
+            let entry = entry(&night("a", 1.0, 0.0, margins[0]), &night("b", 1.0, 0.03, margins[1]), "time");
+            (entry.verdict, entry.margin)
+        };
+        assert_eq!(time([0.01, 0.01]), (Verdict::Regressed, 0.01));
+        for margins in [[0.05, 0.01], [0.01, 0.05]] {
+            assert_eq!(time(margins), (Verdict::Equivalent, 0.05), "a build effect that one of the runs knew");
+        }
+    }
+
+    #[test]
+    fn the_same_library_is_the_same_code_and_its_counts_are_still_judged() {
+        let (a, mut b) = (night("a", 3.0, 0.0, 0.01), night("a", 4.0, 0.05, 0.01));
+        let time = entry(&a, &b, "time");
+        assert_eq!((time.verdict, time.reason.as_str()), (Verdict::Equivalent, "same code"));
+        assert_eq!(entry(&a, &b, "allocations").verdict, Verdict::Regressed);
+        b.inputs.insert("in.bin".to_owned(), "hash".to_owned());
+        assert_eq!(entry(&a, &b, "time").verdict, Verdict::Regressed, "nobody knows whether A had the same file");
+    }
+
+    #[test]
+    fn libraries_are_told_apart_where_both_hashes_are_known() {
+        let with = |hash: Option<&str>| {
+            let mut job = side(1.0, json!(1));
+            job.plugin.hash = hash.map(str::to_owned);
+            job
+        };
+        let found = |a, b| code(&with(a), &with(b));
+        assert_eq!(found(Some("a"), Some("b")), Code::Different);
+        assert!(matches!(found(Some("a"), Some("a")), Code::Unknown(why) if why.starts_with("the same file; ")));
+        assert!(matches!(found(Some("a"), None), Code::Unknown(why) if why.starts_with("a record does not hold ")));
+    }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const MARGIN: f64 = 0.01;
 
-fn side(allocations: f64, digest: Value) -> JobRecord {
+pub(super) fn side(allocations: f64, digest: Value) -> JobRecord {
     JobRecord {
         id: "job".into(),
         workload: "p/w".into(),
@@ -65,7 +65,7 @@ fn counted(count: f64) -> Allocations {
 }
 
 /// Pairs whose differences are `shift` with a little scatter, judged alone.
-fn contested(shift: f64, pairs: usize) -> Contested {
+pub(super) fn contested(shift: f64, pairs: usize) -> Contested {
     let record = |index: usize| {
         let difference = shift + 0.0005 * ((index * 7 % 5) as f64 - 2.0);
         PairRecord {

@@ -10,6 +10,9 @@ use crate::runner::series::PairRecord;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+/// Why a difference between two measurements of one file is none.
+const SAME_CODE: &str = "same code";
+
 /// A build that the jobs of a run were paired with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AnchorRecord {
@@ -145,7 +148,7 @@ fn verdict(tied: &Tied, same_code: bool, shift: Option<&Shift>, margin: f64, ter
         return (Verdict::Inconclusive, format!("interrupted after {pairs} pairs"));
     };
     if same_code {
-        return (Verdict::Equivalent, "same code".to_owned());
+        return (Verdict::Equivalent, SAME_CODE.to_owned());
     }
     let finding = few::decide(shift, margin, terms.together);
     told(finding, terms.changed, || {
@@ -189,6 +192,10 @@ pub(crate) struct Common {
     pub(crate) shift: Shift,
     /// Pairs of the smaller group.
     pub(crate) pairs: usize,
+    /// The relative difference that matters: the larger of both runs', each of which knows its build effect.
+    pub(crate) margin: f64,
+    /// Both runs measured the same library with the same input files, as far as records hold their hashes.
+    pub(crate) same_code: bool,
 }
 
 impl Common {
@@ -199,24 +206,23 @@ impl Common {
             let all = one.pairs.iter().map(|pair| pair.difference);
             all.filter(|difference| difference.abs() < 20.0).collect::<Vec<f64>>()
         };
+        let same_code = a.plugin.hash.is_some() && a.plugin.hash == b.plugin.hash && a.inputs == b.inputs;
         a.anchored.iter().find_map(|one| {
             let other = b.anchored.iter().find(|other| other.artefact.is_some() && other.artefact == one.artefact)?;
             let (a, b) = (differences(one), differences(other));
             let shift = few::between(&a, &b)?;
-            Some(Self { anchor: one.anchor.clone(), shift, pairs: a.len().min(b.len()) })
+            let (pairs, margin) = (a.len().min(b.len()), one.margin.max(other.margin));
+            Some(Self { anchor: one.anchor.clone(), shift, pairs, margin, same_code })
         })
     }
 
     /// Judges it among `together` others; `changed` says that the machine did, `remedy` what tells more.
-    pub(crate) fn verdict(
-        &self,
-        margin: f64,
-        together: usize,
-        changed: Option<&str>,
-        remedy: &str,
-    ) -> (Verdict, String) {
-        let finding = few::decide(&self.shift, margin, together);
-        let (shown, pairs) = (format::percent(margin), self.pairs);
+    pub(crate) fn verdict(&self, together: usize, changed: Option<&str>, remedy: &str) -> (Verdict, String) {
+        if self.same_code {
+            return (Verdict::Equivalent, SAME_CODE.to_owned());
+        }
+        let finding = few::decide(&self.shift, self.margin, together);
+        let (shown, pairs) = (format::percent(self.margin), self.pairs);
         let anchor = &self.anchor[..10.min(self.anchor.len())];
         told(finding, changed, || match finding {
             Finding::Equivalent => format!("through the anchor {anchor}, {pairs} pairs each: inside ±{shown}"),
