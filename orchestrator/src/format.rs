@@ -116,6 +116,11 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
+/// A number of things: "1 pair", "5 pairs".
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -167,7 +167,7 @@ fn open_verdicts_pass_with_a_warning_or_fail_as_the_scenario_says() {
     let history = History::with("", &changed);
     let ran = check(&history, &["--budget", "1ms"]);
     let said = gate(&history, &ran);
-    assert!(said.starts_with("exit 0\ncheck passed\n  work, time: inconclusive: still open after 1 pairs"), "{said}");
+    assert!(said.starts_with("exit 0\ncheck passed\n  work, time: inconclusive: still open after 1 pair,"), "{said}");
     assert_eq!(check(&history, &["--budget", "1ms", "--for-git-bisect", "--baseline", "c0"]).code, 125);
     let history = History::with("gate: { inconclusive: fail }\nbudget: 1ms\n", &changed);
     let ran = check(&history, &[]);

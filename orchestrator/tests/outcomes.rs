@@ -30,7 +30,7 @@ fn filters() -> Vec<(&'static str, &'static str)> {
     vec![
         (r"[+-]?\d[\d.]* %", "N %"),
         (r"\d[\d.]* (ns|µs|ms|s)\b", "T"),
-        (r"after \d+ pairs", "after N pairs"),
+        (r"after \d+ pairs?", "after N pairs"),
         (r"plugin\+0x[0-9a-f]+", "plugin+OFFSET"),
         (r"iteration \d+", "iteration I"),
         (r"\([^()]*:\d+, plugin", "(plugin"),

@@ -307,21 +307,21 @@ fn time(facts: &Facts) -> Entry {
 const FEWEST: usize = 14;
 
 fn why(contested: &Contested, margin: f64) -> String {
-    let pairs = contested.assessment.pairs;
+    let pairs = crate::format::counted(contested.assessment.pairs, "pair");
     let margin = crate::format::percent(margin);
-    let few = if pairs < FEWEST {
+    let few = if contested.assessment.pairs < FEWEST {
         format!("; no verdict takes less than {FEWEST}: --time 5m gives it more")
     } else {
         String::new()
     };
     match (&contested.stopped, contested.finding) {
         (_, Finding::Higher | Finding::Lower) => {
-            format!("decided after {pairs} pairs: at level {ALPHA} over all workloads, and at least {margin}")
+            format!("decided after {pairs}: at level {ALPHA} over all workloads, and at least {margin}")
         }
-        (_, Finding::Equivalent) => format!("after {pairs} pairs the interval lies inside ±{margin}"),
-        (Stopped::Pairs, Finding::Open) => format!("still open after {pairs} pairs, the most that were allowed{few}"),
-        (Stopped::Time, Finding::Open) => format!("still open after {pairs} pairs, when its time was up{few}"),
-        (_, Finding::Open) => format!("interrupted after {pairs} pairs"),
+        (_, Finding::Equivalent) => format!("after {pairs} the interval lies inside ±{margin}"),
+        (Stopped::Pairs, Finding::Open) => format!("still open after {pairs}, the most that were allowed{few}"),
+        (Stopped::Time, Finding::Open) => format!("still open after {pairs}, when its time was up{few}"),
+        (_, Finding::Open) => format!("interrupted after {pairs}"),
     }
 }
 

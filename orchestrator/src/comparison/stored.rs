@@ -7,7 +7,7 @@ use crate::record::{JobRecord, Record};
 use wildmatch::WildMatch;
 
 /// Why times of records are not judged.
-const UNPAIRED: &str = "not paired: the records share no anchor, and times of different moments do not compare";
+const UNPAIRED: &str = "not paired: the records share no anchor that both were measured with, and times of different moments do not compare";
 
 /// Compares all jobs of two records that a filter lets through.
 pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
@@ -195,6 +195,17 @@ mod tests {
         assert_eq!(entry(&a, &b, "allocations").verdict, Verdict::Regressed);
         b.inputs.insert("in.bin".to_owned(), "hash".to_owned());
         assert_eq!(entry(&a, &b, "time").verdict, Verdict::Regressed, "nobody knows whether A had the same file");
+    }
+
+    #[test]
+    fn a_series_that_a_crash_ended_is_no_way_from_record_to_record() {
+        let (a, mut b) = (night("a", 1.0, 0.0, 0.01), night("b", 1.0, 0.05, 0.01));
+        assert_eq!(entry(&a, &b, "time").verdict, Verdict::Regressed);
+        b.anchored[0].verdict = Verdict::Missing;
+        for time in [entry(&a, &b, "time"), entry(&b, &a, "time")] {
+            assert_eq!((time.verdict, time.pairs), (Verdict::Inconclusive, 0));
+            assert_eq!(time.reason, UNPAIRED);
+        }
     }
 
     #[test]

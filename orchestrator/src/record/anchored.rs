@@ -143,9 +143,9 @@ fn verdict(tied: &Tied, same_code: bool, shift: Option<&Shift>, margin: f64, ter
             format!("the outputs differ: {} with the anchor, {} now", anchor.value, now.value),
         );
     }
-    let pairs = tied.pairs.len();
+    let pairs = format::counted(tied.pairs.len(), "pair");
     let Some(shift) = shift else {
-        return (Verdict::Inconclusive, format!("interrupted after {pairs} pairs"));
+        return (Verdict::Inconclusive, format!("interrupted after {pairs}"));
     };
     if same_code {
         return (Verdict::Equivalent, SAME_CODE.to_owned());
@@ -154,12 +154,15 @@ fn verdict(tied: &Tied, same_code: bool, shift: Option<&Shift>, margin: f64, ter
     told(finding, terms.changed, || {
         let shown = format::percent(margin);
         match finding {
-            Finding::Equivalent => format!("after {pairs} pairs the interval lies inside ±{shown}"),
+            Finding::Equivalent => format!("after {pairs} the interval lies inside ±{shown}"),
             Finding::Open => format!(
-                "{pairs} pairs do not tell; `orch compare {} HEAD` measures until it knows",
+                "{pairs} do not tell; `orch compare {} HEAD` measures until it knows",
                 &terms.anchor.commit[..10.min(terms.anchor.commit.len())]
             ),
-            _ => format!("{pairs} pairs, at level {ALPHA} over {} jobs, and at least {shown}", terms.together),
+            _ => {
+                let jobs = format::counted(terms.together, "job");
+                format!("{pairs}, at level {ALPHA} over {jobs}, and at least {shown}")
+            }
         }
     })
 }
@@ -207,8 +210,10 @@ impl Common {
             all.filter(|difference| difference.abs() < 20.0).collect::<Vec<f64>>()
         };
         let same_code = a.plugin.hash.is_some() && a.plugin.hash == b.plugin.hash && a.inputs == b.inputs;
-        a.anchored.iter().find_map(|one| {
-            let other = b.anchored.iter().find(|other| other.artefact.is_some() && other.artefact == one.artefact)?;
+        // A series that a crash ended is no measurement, however many pairs it had by then.
+        let whole = |one: &&Anchored| one.artefact.is_some() && one.verdict != Verdict::Missing;
+        a.anchored.iter().filter(whole).find_map(|one| {
+            let other = b.anchored.iter().filter(whole).find(|other| other.artefact == one.artefact)?;
             let (a, b) = (differences(one), differences(other));
             let shift = few::between(&a, &b)?;
             let (pairs, margin) = (a.len().min(b.len()), one.margin.max(other.margin));
@@ -229,7 +234,10 @@ impl Common {
             Finding::Open => {
                 format!("through the anchor {anchor}, {pairs} pairs each do not tell{remedy}")
             }
-            _ => format!("through the anchor {anchor}, {pairs} pairs each, at level {ALPHA} over {together} jobs"),
+            _ => {
+                let jobs = format::counted(together, "job");
+                format!("through the anchor {anchor}, {pairs} pairs each, at level {ALPHA} over {jobs}")
+            }
         })
     }
 }
@@ -304,7 +312,7 @@ mod tests {
         let (verdict, reason) = judged(&tied(&[0.05, -0.04, 0.06, 0.01, 0.0]), None);
         assert_eq!(verdict, Verdict::Inconclusive);
         assert!(reason.contains("orch compare 0123456789 HEAD"), "{reason}");
-        assert_eq!(judged(&tied(&[0.05]), None), (Verdict::Inconclusive, "interrupted after 1 pairs".to_owned()));
+        assert_eq!(judged(&tied(&[0.05]), None), (Verdict::Inconclusive, "interrupted after 1 pair".to_owned()));
     }
 
     #[test]
