@@ -147,7 +147,16 @@ fn a_killed_run_goes_on_and_loses_only_the_pass_in_flight() {
     let kept = std::fs::read_to_string(&journal).unwrap();
     let done: Vec<serde_json::Value> = kept.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
     // As if the machine had died in the middle of a line.
-    std::fs::write(&journal, format!("{kept}{{\"job\": \"good-0\", \"pass\"")).unwrap();
+    let torn = format!("{kept}{{\"pass\": {{\"job\": \"good-0\", \"pass\"");
+    // And as if another orch had written it.
+    let other = torn.replacen("orch/journal/", "orch/journal/9", 1);
+    std::fs::write(&journal, &other).unwrap();
+    let ran = project.orch(&["run", "s.yaml", "--resume"]);
+    assert_eq!(ran.code, 200, "{}", ran.stderr);
+    assert!(ran.stderr.contains("was written by another orch: its schema is orch/journal/9"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: go on with the orch that began it"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&journal).unwrap(), other, "nothing is lost");
+    std::fs::write(&journal, torn).unwrap();
 
     let ran = project.orch(&["run", "s.yaml", "--resume", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -155,7 +164,10 @@ fn a_killed_run_goes_on_and_loses_only_the_pass_in_flight() {
     assert!(!journal.exists());
     let record: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(record["outcome"], "complete");
-    for end in done.iter().filter(|end| end["pass"] == "time") {
+    let timed: Vec<&serde_json::Value> =
+        done.iter().map(|line| &line["pass"]).filter(|end| end["pass"] == "time").collect();
+    assert!(timed.len() >= 3, "{timed:?}");
+    for end in timed {
         let samples = &end["result"]["reply"]["timed"]["samples_ns"];
         let id = end["job"].as_str().unwrap();
         assert_eq!(&job(&record, id)["time"]["processes"][0]["samples_ns"], samples, "{id} was not measured again");

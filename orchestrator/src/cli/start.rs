@@ -4,7 +4,7 @@ use super::output::Failure;
 use crate::pass::PassEnd;
 use crate::record::store;
 use crate::runner::anchored::AnchorPair;
-use crate::runner::journal::{self, Identity, Journal};
+use crate::runner::journal::{self, Identity, Journal, Unreadable};
 use std::path::{Path, PathBuf};
 
 /// A run whose folder and journal are open.
@@ -42,7 +42,7 @@ pub(super) fn anew(
 pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Failure> {
     let shown = results.display();
     let left = journal::newest(results)
-        .map_err(|error| Failure::system("cannot read the journal", &error))?
+        .map_err(refused)?
         .ok_or_else(|| Failure::Input(format!("error: nothing to resume: {shown} holds no run that was killed")))?;
     let folder = left.folder.display().to_string();
     let differences = left.header.identity.differences(identity);
@@ -57,4 +57,17 @@ pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Fail
     let journal = Journal::reopen(&left).map_err(|error| Failure::system(&folder, &error))?;
     let id = left.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Started { id, folder: left.folder, journal, at, seed: left.header.seed, done: left.ends, pairs: left.pairs })
+}
+
+/// A journal that this orch does not understand is left for the one that does.
+fn refused(error: Unreadable) -> Failure {
+    match error {
+        Unreadable::Io(error) => Failure::system("cannot read the journal", &error),
+        Unreadable::Other { .. } => Failure::Input(format!(
+            "error: {error}\nhint: go on with the orch that began it, or start a new run without --resume; the file stays as it is"
+        )),
+        Unreadable::Broken { .. } => {
+            Failure::Input(format!("error: {error}\nhint: start a new run without --resume; the file stays as it is"))
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The journal of a run: what it is, then one line per finished pass, on disk before the next one begins.
+//! The journal of a run: what it is, then one line per finished pass or pair, on disk before the next one begins.
 
 use super::anchored::AnchorPair;
 use crate::journal::{self, Lines};
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const FILE: &str = "journal.jsonl";
 /// Name of the record in a results folder.
 pub(crate) const RECORD: &str = "record.json";
+/// Another number for every change of what a line holds: of an older journal, lines that do not parse would be taken for
+/// the torn end of this one, and be cut off.
 const SCHEMA: &str = "orch/journal/2";
 
 /// The journal's first line.
@@ -24,6 +26,12 @@ pub(crate) struct Header {
     pub(crate) identity: Identity,
 }
 
+/// What every journal's first line says.
+#[derive(Deserialize)]
+struct Named {
+    schema: String,
+}
+
 /// What has to be the same for two sessions to be one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
@@ -34,7 +42,6 @@ pub(crate) struct Identity {
     pub(crate) diff_hash: Option<String>,
     pub(crate) machine_class: String,
     /// The commits that its jobs are paired with.
-    #[serde(default)]
     pub(crate) anchors: Vec<String>,
     /// SHA-256 of each plugin's library; none for one that failed.
     pub(crate) plugins: BTreeMap<String, Option<String>>,
@@ -78,6 +85,17 @@ enum Written<'a> {
     Pair(&'a AnchorPair),
 }
 
+/// Why a run that was killed cannot go on from its journal, which stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{} was written by another orch: its schema is {schema}, this one's is {SCHEMA}", file.display())]
+    Other { file: PathBuf, schema: String },
+    #[error("{} is no journal: {error}", file.display())]
+    Broken { file: PathBuf, error: serde_json::Error },
+}
+
 /// An open journal.
 pub(crate) struct Journal {
     lines: Lines,
@@ -118,7 +136,7 @@ impl Journal {
 
 /// The newest journal without a record in a results folder; `None` if there is none. Call it with the measuring lock
 /// held: a run that is still going on has a journal too.
-pub(crate) fn newest(results: &Path) -> io::Result<Option<Left>> {
+pub(crate) fn newest(results: &Path) -> Result<Option<Left>, Unreadable> {
     let Some(folder) = all(results)?.pop() else { return Ok(None) };
     let text = std::fs::read(folder.join(FILE))?;
     read(folder, &text).map(Some)
@@ -141,9 +159,18 @@ fn is_open(folder: &Path) -> bool {
     folder.join(FILE).is_file() && !folder.join(RECORD).exists()
 }
 
-fn read(folder: PathBuf, text: &[u8]) -> io::Result<Left> {
-    let broken = |error| io::Error::other(format!("{}: not a journal of this orch: {error}", folder.display()));
-    let journal::Found { header, lines, whole } = journal::read(text).map_err(broken)?;
+fn read(folder: PathBuf, text: &[u8]) -> Result<Left, Unreadable> {
+    let file = folder.join(FILE);
+    // Before all else: the header of another orch may have other fields.
+    let schema = match journal::read::<Named, serde::de::IgnoredAny>(text) {
+        Ok(found) => found.header.schema,
+        Err(error) => return Err(Unreadable::Broken { file, error }),
+    };
+    if schema != SCHEMA {
+        return Err(Unreadable::Other { file, schema });
+    }
+    let journal::Found { header, lines, whole } =
+        journal::read(text).map_err(|error| Unreadable::Broken { file, error })?;
     let (mut ends, mut pairs) = (Vec::new(), Vec::new());
     for line in lines {
         match line {
@@ -175,5 +202,27 @@ mod tests {
         let other = Identity { scenario: "b".into(), plugins: BTreeMap::new(), ..identity() };
         assert_eq!(identity().differences(&identity()), Vec::<String>::new());
         assert_eq!(identity().differences(&other), ["the scenario", "plugin p"]);
+    }
+
+    #[test]
+    fn a_journal_of_another_orch_is_refused_and_stays() {
+        let results = tempfile::tempdir().expect("a folder");
+        let folder = results.path().join("20261121T200000Z-s-nogit");
+        std::fs::create_dir(&folder).expect("made");
+        Journal::create(&folder, "2026-11-21T20:00:00Z".to_owned(), 7, identity()).expect("written");
+        let file = folder.join(FILE);
+        let mine = std::fs::read_to_string(&file).expect("there");
+        assert_eq!(newest(results.path()).expect("readable").expect("a journal").header.identity, identity());
+        // As the first format was: no anchors in the header, and passes without a name around them.
+        let older = mine.replace(SCHEMA, "orch/journal/1").replace(r#""anchors":[],"#, "");
+        assert!(older.len() < mine.len() - 1, "{older}");
+        let older = older + "{\"job\":\"a\",\"pass\":\"time\"}\n";
+        std::fs::write(&file, &older).expect("written");
+        let refused = newest(results.path()).err().expect("refused").to_string();
+        assert!(refused.ends_with(&format!("another orch: its schema is orch/journal/1, this one's is {SCHEMA}")));
+        std::fs::write(&file, mine.replace(r#""anchors":[],"#, "")).expect("written");
+        assert!(matches!(newest(results.path()), Err(Unreadable::Broken { .. })), "no header of this format");
+        std::fs::write(&file, "").expect("written");
+        assert!(matches!(newest(results.path()), Err(Unreadable::Broken { .. })), "killed before the first line");
     }
 }
