@@ -16,12 +16,14 @@ use support::{Ran, job};
 /// Four times the work of a commit without it.
 const SLOW: &str = "-DSTEPS=8000";
 
+/// The scenario with an anchor; without one where there is no name.
 fn anchored(history: &History, anchor: &str) {
     let path = history.project.path().join("scenarios/s.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
     let plain: String =
         text.lines().filter(|line| !line.starts_with("anchor: ")).map(|line| format!("{line}\n")).collect();
-    std::fs::write(path, format!("{plain}anchor: {anchor}\n")).unwrap();
+    let more = if anchor.is_empty() { String::new() } else { format!("anchor: {anchor}\n") };
+    std::fs::write(path, plain + &more).unwrap();
 }
 
 fn run(history: &History, more: &[&str]) -> Ran {
@@ -127,6 +129,27 @@ fn a_new_anchor_overlaps_one_run_with_the_one_before_it() {
     let change = |one: &Value| one["change"]["estimate"].as_f64().unwrap();
     assert!(change(&ties[1]) > change(&ties[0]), "{ties:?}");
     assert_eq!(roles(&ran(&history)), [named("c1", "anchor")]);
+}
+
+#[test]
+fn runs_in_between_end_no_row() {
+    let history = History::of(&["", "-DSTEPS=4000", SLOW]);
+    let with = |anchor: &str| {
+        anchored(&history, anchor);
+        ran(&history)
+    };
+    let held_against = |record: &Value| record["sentinel"]["anchor"]["record"].clone();
+    let names = |record: &Value| -> Vec<Value> {
+        record["anchors"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect()
+    };
+    let first = with("c0");
+    assert_eq!(held_against(&with("")), Value::Null);
+    assert_eq!(held_against(&with("c0")), first["id"], "a run without an anchor came in between");
+    with("");
+    let other = with("c1");
+    assert_eq!((names(&other), held_against(&other)), (vec!["c1".into(), "c0".into()], Value::Null));
+    let back = with("c0");
+    assert_eq!((names(&back), held_against(&back)), (vec!["c0".into(), "c1".into()], first["id"].clone()));
 }
 
 #[test]

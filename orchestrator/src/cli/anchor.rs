@@ -12,8 +12,9 @@ use crate::judge::verdict;
 use crate::machine::Machine;
 use crate::pass::{PassEnd, PassResult};
 use crate::plugin::build::Prepared;
+use crate::record::RunOutcome;
 use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
-use crate::record::{Record, RunOutcome};
+use crate::record::store::{self, Night};
 use crate::runner::anchored::{self, AnchorPair, Tie, Tied};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::journal::Journal;
@@ -21,6 +22,7 @@ use crate::runner::series::{Ground, Sides};
 use crate::sentinel::Earlier;
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 
 /// A pinned build, and the jobs as it knows them.
 pub(super) struct Anchor {
@@ -59,13 +61,13 @@ pub(super) fn find(loaded: &Loaded) -> Result<Option<Revision>, Failure> {
 /// Builds the anchor and, in the first run with a new one, the one before it. `None`: the user stopped it.
 pub(super) fn prepare(
     revision: &Revision,
-    before: Option<&Record>,
+    nights: &Nights,
     around: &Around,
     progress: &mut Progress,
 ) -> Result<Option<Vec<Anchor>>, Failure> {
     let name = around.loaded.scenario.anchor.clone().unwrap_or_default();
     let mut wanted = vec![(AnchorRecord::new(&name, revision, Role::Anchor), revision.clone())];
-    if let Some(old) = before.and_then(own_anchor).filter(|old| old.commit != revision.commit) {
+    if let Some(old) = nights.anchor().filter(|old| old.commit != revision.commit) {
         match git::revision::resolve(&around.loaded.root, &old.commit) {
             Ok(Some(revision)) => {
                 output::note(&format!("a new anchor: this run is paired with the one before it ({}) too", old.name));
@@ -101,28 +103,48 @@ pub(super) fn prepare(
     Ok(Some(anchors))
 }
 
-/// The anchor of a record's own scenario, if it could be built.
-fn own_anchor(record: &Record) -> Option<&AnchorRecord> {
-    let built = |anchor: &AnchorRecord| anchor.artefacts.values().any(Option::is_some);
-    record.anchors.iter().find(|anchor| anchor.role == Role::Anchor && built(anchor))
+/// The runs of the scenario that later ones hang on to.
+pub(super) struct Nights<'a> {
+    pub(super) results: &'a Path,
+    pub(super) scenario: &'a str,
+    pub(super) machine: &'a Machine,
 }
 
-/// Whether a run is one that others of the scenario hang on to: on this class of machine, of all jobs, and not stopped halfway.
-pub(super) fn precedes(record: &Record, machine: &Machine) -> bool {
-    record.machine.class == machine.class
-        && record.scenario.filter.is_none()
-        && record.outcome != RunOutcome::Interrupted
-}
-
-/// The readings that those of a run with this anchor are held against: of the first run with it that is known.
-pub(super) fn levels(before: &Record, anchors: &[Anchor], kernel: &str) -> Option<Earlier> {
-    let own = anchors.iter().find(|anchor| anchor.record.role == Role::Anchor)?;
-    let sentinel = before.sentinel.as_ref().filter(|sentinel| sentinel.kernel == kernel)?;
-    if own_anchor(before)?.commit != own.record.commit {
-        return None;
+impl Nights<'_> {
+    /// The anchor of the newest run that had one; those without are no end of a row.
+    fn anchor(&self) -> Option<AnchorRecord> {
+        own_anchor(&self.newest(|night| own_anchor(night).is_some())?).cloned()
     }
-    let first = || Earlier { record: before.id.clone(), levels: sentinel.levels() };
-    Some(sentinel.anchor.clone().unwrap_or_else(first))
+
+    /// The readings that those of a run with these anchors are held against: of the first run with the same anchor of its
+    /// own whose kernels were the same, whatever was run in between.
+    pub(super) fn levels(&self, anchors: &[Anchor], kernel: &str) -> Option<Earlier> {
+        let own = anchors.iter().find(|anchor| anchor.record.role == Role::Anchor)?;
+        let read =
+            |night: &Night| night.sentinel.as_ref().is_some_and(|one| one.kernel == kernel && !one.readings.is_empty());
+        let same = |night: &Night| own_anchor(night).is_some_and(|anchor| anchor.commit == own.record.commit);
+        let night = self.newest(|night| same(night) && read(night))?;
+        let sentinel = night.sentinel?;
+        // Each run hands on what it was held against itself.
+        let first = Earlier { record: night.id, levels: sentinel.levels() };
+        Some(sentinel.anchor.unwrap_or(first))
+    }
+
+    /// On this class of machine, of all jobs, and not stopped halfway.
+    fn newest(&self, wanted: impl Fn(&Night) -> bool) -> Option<Night> {
+        let whole = |night: &Night| {
+            night.machine.class == self.machine.class
+                && night.scenario.filter.is_none()
+                && night.outcome != RunOutcome::Interrupted
+        };
+        store::newest(self.results, self.scenario, |night| whole(night) && wanted(night))
+    }
+}
+
+/// The anchor of a record's own scenario, if it could be built.
+fn own_anchor(night: &Night) -> Option<&AnchorRecord> {
+    let built = |anchor: &AnchorRecord| anchor.artefacts.values().any(Option::is_some);
+    night.anchors.iter().find(|anchor| anchor.role == Role::Anchor && built(anchor))
 }
 
 /// What was measured of each job with each anchor: by the places of both.

@@ -1,7 +1,7 @@
 //! `orch run`: load, prepare, plan, execute, store, render, exit code.
 
 use super::Outcome;
-use super::anchor::{self, Anchor};
+use super::anchor::{self, Anchor, Nights};
 use super::args::RunOptions;
 use super::dry_run;
 use super::exit::Exit;
@@ -68,7 +68,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     }
     let machine = Machine::read();
     let results = options.output.folder(&loaded.root);
-    let before = store::newest(&results, &loaded.scenario.name, |record| anchor::precedes(record, &machine));
+    let nights = Nights { results: &results, scenario: &loaded.scenario.name, machine: &machine };
     let around = anchor::Around {
         loaded: &loaded,
         filter: options.filter.as_deref(),
@@ -77,11 +77,11 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
         plugins: &plugins,
     };
     let anchors = match &revision {
-        Some(revision) => anchor::prepare(revision, before.as_ref(), &around, &mut progress)?,
+        Some(revision) => anchor::prepare(revision, &nights, &around, &mut progress)?,
         None => Some(Vec::new()),
     };
     let Some(anchors) = anchors else { return Ok(Exit::Interrupted) };
-    let levels = before.as_ref().and_then(|before| anchor::levels(before, &anchors, &kernel()));
+    let levels = nights.levels(&anchors, &kernel());
     let spent = Spent { begun, prepare_time: begun.elapsed(), earlier: Duration::ZERO };
     let session = Session {
         options,

@@ -1,6 +1,10 @@
 //! Results folders: one per run, the record written beside, synced and renamed, never changed afterwards.
 
-use super::Record;
+use super::anchored::AnchorRecord;
+use super::{Record, RunOutcome, ScenarioRecord};
+use crate::machine::Machine;
+use crate::sentinel::Sentinel;
+use serde::Deserialize;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -32,8 +36,22 @@ pub(crate) fn check_folder(results: &Path) -> io::Result<()> {
     fs::remove_dir(&trial)
 }
 
+/// What of a record the runs after it hang on to. Of the rest, which is most of it, nothing is made: there may be a record
+/// for every night of years.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Night {
+    pub(crate) id: String,
+    pub(crate) outcome: RunOutcome,
+    pub(crate) scenario: ScenarioRecord,
+    pub(crate) machine: Machine,
+    #[serde(default)]
+    pub(crate) anchors: Vec<AnchorRecord>,
+    #[serde(default)]
+    pub(crate) sentinel: Option<Sentinel>,
+}
+
 /// The newest record of a scenario that `wanted` takes; those that cannot be read are none.
-pub(crate) fn newest(results: &Path, scenario: &str, wanted: impl Fn(&Record) -> bool) -> Option<Record> {
+pub(crate) fn newest(results: &Path, scenario: &str, wanted: impl Fn(&Night) -> bool) -> Option<Night> {
     let part = format!("-{scenario}-");
     let mut names: Vec<std::ffi::OsString> =
         fs::read_dir(results).ok()?.flatten().map(|entry| entry.file_name()).collect();
@@ -43,7 +61,7 @@ pub(crate) fn newest(results: &Path, scenario: &str, wanted: impl Fn(&Record) ->
         .iter()
         .rev()
         .filter(|name| name.to_str().is_some_and(|name| name.contains(&part)))
-        .filter_map(|name| serde_json::from_slice::<Record>(&regular(&results.join(name).join(FILE))?).ok())
+        .filter_map(|name| serde_json::from_slice::<Night>(&regular(&results.join(name).join(FILE))?).ok())
         .find(|record| record.scenario.name == scenario && wanted(record))
 }
 
