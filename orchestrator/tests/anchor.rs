@@ -9,6 +9,7 @@ mod support;
 
 use history::History;
 use serde_json::Value;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use support::{Ran, job};
@@ -150,6 +151,25 @@ fn runs_in_between_end_no_row() {
     assert_eq!((names(&other), held_against(&other)), (vec!["c1".into(), "c0".into()], Value::Null));
     let back = with("c0");
     assert_eq!((names(&back), held_against(&back)), (vec!["c0".into(), "c1".into()], first["id"].clone()));
+}
+
+#[test]
+fn readings_of_another_build_of_orch_do_not_compare() {
+    let history = History::of(&["", SLOW]);
+    anchored(&history, "c0");
+    let first = ran(&history);
+    // What an ELF file ends with is nobody's: the same program, in a file of another build.
+    let mine = history.project.plain_command().get_program().to_owned();
+    let other = history.project.path().join("cache/other-orch");
+    std::fs::copy(mine, &other).unwrap();
+    std::fs::OpenOptions::new().append(true).open(&other).unwrap().write_all(b"\0").unwrap();
+    std::thread::sleep(Duration::from_millis(1100));
+    let status = history.project.isolated(&other).args(["run", "scenarios/s.yaml"]).output().unwrap().status;
+    assert_eq!(status.code(), Some(0));
+    let second = last(&history).0;
+    assert_ne!(second["sentinel"]["kernel"], first["sentinel"]["kernel"]);
+    assert_eq!(second["sentinel"]["anchor"], Value::Null);
+    assert_eq!(ran(&history)["sentinel"]["anchor"]["record"], first["id"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod compare;
 mod doctor;
 mod dry_run;
 pub(crate) mod exit;
+mod files;
 mod import;
 mod keep;
 mod list;

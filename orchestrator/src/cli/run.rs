@@ -5,6 +5,7 @@ use super::anchor::{self, Anchor, Nights};
 use super::args::RunOptions;
 use super::dry_run;
 use super::exit::Exit;
+use super::files;
 use super::output::{self, Failure};
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
@@ -81,7 +82,8 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
         None => Some(Vec::new()),
     };
     let Some(anchors) = anchors else { return Ok(Exit::Interrupted) };
-    let levels = nights.levels(&anchors, &kernel());
+    let orch = files::orch()?;
+    let levels = nights.levels(&anchors, &orch);
     let spent = Spent { begun, prepare_time: begun.elapsed(), earlier: Duration::ZERO };
     let session = Session {
         options,
@@ -95,6 +97,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
         mark,
         results,
         anchors,
+        orch,
         levels,
     };
     session.measure(Chosen { at: started, seed }, &mut progress, spent)
@@ -122,6 +125,8 @@ struct Session<'a> {
     mark: String,
     results: PathBuf,
     anchors: Vec<Anchor>,
+    /// The build of orch.
+    orch: String,
     /// What the sentinel is held against.
     levels: Option<Earlier>,
 }
@@ -215,7 +220,8 @@ impl Session<'_> {
             _ => None,
         });
         let steal = begun.and_then(|begun| Some(CpuTimes::read()?.stolen_since(begun)));
-        let mut sentinel = Sentinel { kernel: kernel(), readings: readings.collect(), steal, ..Sentinel::default() };
+        let mut sentinel =
+            Sentinel { kernel: self.orch.clone(), readings: readings.collect(), steal, ..Sentinel::default() };
         if let Some(levels) = &self.levels {
             sentinel.hold_against(levels.clone());
         }
@@ -404,12 +410,6 @@ fn check_reports(loaded: &Loaded) -> Result<(), Failure> {
     }
     let problems: Vec<_> = missing.iter().map(|name| loaded.scenario.report_problem(name, &folder)).collect();
     Err(loaded.refuse(&problems))
-}
-
-/// The build of orch that the sentinel's kernels are part of.
-fn kernel() -> String {
-    let optimised = if cfg!(debug_assertions) { "debug" } else { "release" };
-    format!("orch {} {optimised} {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)
 }
 
 fn wall(record: &Record, spent: &Spent, lock_time: Duration) -> Wall {

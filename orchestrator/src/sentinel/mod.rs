@@ -17,7 +17,7 @@ pub(crate) const JOB: &str = "orch/sentinel";
 /// What a run's readings of the sentinel kernels say.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sentinel {
-    /// The build of orch that holds the kernels: readings of others do not compare.
+    /// The build of orch that holds the kernels, by the SHA-256 of its file: readings of others do not compare.
     pub(crate) kernel: String,
     /// Spread over the run, in the order taken.
     pub(crate) readings: Vec<Reading>,

@@ -51,7 +51,12 @@ impl Project {
 
     /// The same as a plain command, for tests that have to talk to it while it runs.
     pub fn plain_command(&self) -> std::process::Command {
-        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("orch"));
+        self.isolated(&assert_cmd::cargo::cargo_bin("orch"))
+    }
+
+    /// The same of another program.
+    pub fn isolated(&self, program: &Path) -> std::process::Command {
+        let mut command = std::process::Command::new(program);
         self.isolate(|name, value| {
             command.env(name, value);
         });
