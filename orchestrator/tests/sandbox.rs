@@ -227,6 +227,33 @@ fn a_folder_that_a_worker_replaces_by_a_link_leads_nowhere() {
 }
 
 #[test]
+fn input_files_are_hashed_before_the_run_and_may_not_change_in_it() {
+    let Some(mut place) = Place::new() else { return };
+    for name in ["data/same.bin", "data/changed.bin", "out/file"] {
+        place.project.write(name, "weights");
+    }
+    place.tries("same", "boxed", "read", "data/same.bin");
+    place.tries("writes", "open", "write", "data/changed.bin");
+    place.tries("reads", "open", "read", "data/changed.bin");
+    place.tries("own", "named", "write", "out/file");
+    let plugins = format!(
+        "{BOXED}  named: {{ path: libescape.so, write: [out] }}\n  open: {{ path: libescape.so, sandbox: off }}\n"
+    );
+    let (record, ran) = place.run(&plugins);
+    assert_eq!(ran.code, 201, "{}", ran.stderr);
+    // Of the text "weights".
+    let hash = "9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c";
+    assert_measured(&record, &["same", "own"]);
+    assert_eq!(job(&record, "same")["inputs"], serde_json::json!({ "data/same.bin": hash }));
+    assert_eq!(job(&record, "own")["inputs"], serde_json::json!({}), "what a plugin may write is no input");
+    assert_eq!(std::fs::read_to_string(place.path("data/changed.bin")).unwrap(), "xeights");
+    for id in ["writes", "reads"] {
+        assert_eq!(job(&record, id)["inputs"], serde_json::json!({ "data/changed.bin": hash }), "as it was before");
+        assert!(message(&record, id).starts_with("the input file data/changed.bin changed during the run; "), "{id}");
+    }
+}
+
+#[test]
 fn pairs_are_sandboxed_and_both_sides_get_their_inputs() {
     let Some(mut place) = Place::new() else { return };
     place.project.write("data/weights.bin", "weights");

@@ -1,13 +1,137 @@
-//! The files that the numbers of a run come from: for now orch itself.
+//! The files that the numbers of a run come from: orch itself, libraries, and what parameters name. They are hashed before the
+//! first pass and looked at again after the last.
 
 use super::output::Failure;
-use std::path::Path;
+use super::project::Plugins;
+use crate::hash;
+use crate::pass::{PassEnd, PassName, PassResult};
+use crate::protocol::Phase;
+use crate::runner::confine::{self, Named};
+use crate::scenario::Job;
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 /// The build of orch, which the sentinel's kernels are part of. Version and target are the same for every commit and
 /// compiler, so its file is what tells builds apart; `/proc/self/exe` is that file even where another lies there by now.
 pub(super) fn orch() -> Result<String, Failure> {
     let optimised = if cfg!(debug_assertions) { "debug" } else { "release" };
-    let hash = crate::hash::file(Path::new("/proc/self/exe"))
+    let hash = hash::file(Path::new("/proc/self/exe"))
         .map_err(|error| Failure::system("cannot read the program of orch itself", &error))?;
     Ok(format!("orch {} {optimised} {} {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, &hash[..16]))
+}
+
+/// The files that the parameters of jobs name, as they were before the first pass.
+pub(super) struct Inputs {
+    /// Of each job.
+    named: Vec<Vec<Named>>,
+    /// SHA-256 of those that can be read and are not too large for it.
+    hashes: HashMap<PathBuf, String>,
+}
+
+impl Inputs {
+    pub(super) fn read(jobs: &[Job], plugins: &Plugins) -> Self {
+        let named = |job: &Job| match plugins.prepared.get(&job.plugin) {
+            Some(Ok(prepared)) => confine::inputs(prepared, &job.params),
+            _ => Vec::new(),
+        };
+        Self::of(jobs.iter().map(named).collect(), &hashed)
+    }
+
+    /// Each file is read once, however many jobs name it.
+    fn of(named: Vec<Vec<Named>>, hash: &dyn Fn(&Path) -> Option<String>) -> Self {
+        let paths: HashSet<&Path> = named.iter().flatten().map(|one| one.path.as_path()).collect();
+        let hashes = paths.into_iter().filter_map(|path| Some((path.to_owned(), hash(path)?))).collect();
+        Self { named, hashes }
+    }
+
+    /// What the record of a job says of its files.
+    pub(super) fn of_job(&self, index: usize) -> IndexMap<String, String> {
+        let hash = |one: &Named| Some((one.shown.clone(), self.hashes.get(&one.path)?.clone()));
+        self.named.get(index).into_iter().flatten().filter_map(hash).collect()
+    }
+
+    /// All of them, by their paths.
+    pub(super) fn all(&self) -> BTreeMap<String, String> {
+        self.hashes.iter().map(|(path, hash)| (path.display().to_string(), hash.clone())).collect()
+    }
+
+    /// Those that are no longer what they were.
+    fn changed(&self, hash: &dyn Fn(&Path) -> Option<String>) -> HashSet<&Path> {
+        let other = |(path, known): &(&PathBuf, &String)| hash(path).as_ref() != Some(*known);
+        self.hashes.iter().filter(other).map(|(path, _)| path.as_path()).collect()
+    }
+}
+
+/// What can be read twice in a run without making it much longer.
+fn hashed(path: &Path) -> Option<String> {
+    const MOST: u64 = 256 << 20;
+    path.metadata().ok().filter(|about| about.is_file() && about.len() <= MOST)?;
+    hash::file(path).ok()
+}
+
+/// Failures of all jobs of which a file is no longer the one that was hashed: nobody knows which of both they measured.
+/// Libraries that orch built are copies that nobody changes; those of `path:` are the user's.
+pub(super) fn changed(jobs: &[Job], plugins: &Plugins, inputs: &Inputs) -> Vec<PassEnd> {
+    let libraries: HashSet<&str> = plugins
+        .prepared
+        .iter()
+        .filter(|(_, prepared)| {
+            prepared.as_ref().is_ok_and(|one| hash::file(&one.library).ok().as_ref() != Some(&one.hash))
+        })
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let files = inputs.changed(&hashed);
+    let message = |(job, named): (&Job, &Vec<Named>)| {
+        if libraries.contains(job.plugin.as_str()) {
+            let message = "the plugin's file changed during the run; build first, then measure";
+            return Some(failure(job, Phase::Load, message.to_owned()));
+        }
+        let file = named.iter().find(|one| files.contains(one.path.as_path()))?;
+        let message = format!(
+            "the input file {} changed during the run; what a plugin writes itself belongs into a folder of its `write:`",
+            file.shown
+        );
+        Some(failure(job, Phase::Setup, message))
+    };
+    jobs.iter().zip(&inputs.named).filter_map(message).collect()
+}
+
+fn failure(job: &Job, phase: Phase, message: String) -> PassEnd {
+    PassEnd {
+        job: job.id.clone(),
+        pass: PassName::None,
+        round: 0,
+        cpus: Vec::new(),
+        wall_ns: 0,
+        result: PassResult::Failed { phase, message },
+        warnings: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_file_that_many_jobs_name_is_read_once() {
+        let named = |name: &str| Named { shown: name.to_owned(), path: Path::new("/data").join(name) };
+        let reads = Cell::new(0);
+        let hash = |path: &Path| {
+            reads.set(reads.get() + 1);
+            (!path.ends_with("huge")).then(|| format!("hash of {}", path.display()))
+        };
+        let jobs = (0..100).map(|_| vec![named("in.bin"), named("huge")]).collect();
+        let inputs = Inputs::of(jobs, &hash);
+        assert_eq!(reads.get(), 2);
+        assert_eq!(inputs.of_job(99), [("in.bin".to_owned(), "hash of /data/in.bin".to_owned())].into());
+        assert_eq!(inputs.all(), [("/data/in.bin".to_owned(), "hash of /data/in.bin".to_owned())].into());
+        assert!(inputs.of_job(100).is_empty());
+        assert!(inputs.changed(&hash).is_empty());
+        assert_eq!(reads.get(), 3, "what was not read before is not read after");
+        for now in [None, Some("other".to_owned())] {
+            assert_eq!(inputs.changed(&|_| now.clone()), [Path::new("/data/in.bin")].into());
+        }
+    }
 }

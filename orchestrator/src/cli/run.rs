@@ -5,7 +5,7 @@ use super::anchor::{self, Anchor, Nights};
 use super::args::RunOptions;
 use super::dry_run;
 use super::exit::Exit;
-use super::files;
+use super::files::{self, Inputs};
 use super::output::{self, Failure};
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
@@ -14,14 +14,13 @@ use crate::contradiction;
 use crate::git;
 use crate::machine::{self, CpuTimes, Machine};
 use crate::measure::clock::Calibration;
-use crate::pass::{PassEnd, PassName, PassResult};
+use crate::pass::PassResult;
 use crate::plan;
 use crate::plugin::{build, cargo};
-use crate::protocol::{Phase, Reply};
+use crate::protocol::Reply;
 use crate::record::assemble::{self, Facts};
 use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, Wall, store};
 use crate::render;
-use crate::runner::confine;
 use crate::runner::event::{Event, Observer};
 use crate::runner::execute::{self, Executed, Setting};
 use crate::runner::interrupt::Interrupt;
@@ -146,7 +145,8 @@ impl Session<'_> {
                 .map_err(|error| Failure::system("cannot take the lock", &error))?;
         let Some(_held) = held else { return Ok(Exit::Interrupted) };
         let lock_time = waited.elapsed();
-        let identity = self.identity(&self.git);
+        let inputs = Inputs::read(&self.jobs, &self.plugins);
+        let identity = self.identity(&self.git, &inputs);
         let Started { id, folder, mut journal, at, seed, done, pairs } = if self.options.resume {
             start::again(&self.results, &identity)?
         } else {
@@ -174,15 +174,13 @@ impl Session<'_> {
         let tied =
             anchor::measure(&self.anchors, &around, &executed.ends, &ground, noted, seed, progress).map_err(early)?;
         executed.interrupted |= self.interrupt.requested();
-        executed.ends.extend(self.changed_files());
+        executed.ends.extend(files::changed(&self.jobs, &self.plugins, &inputs));
         let mut record = self.record(id, self.git.clone(), &executed, at, seed);
         let changed = sentinel.message.clone();
         let mut anchored =
             anchor::judge(&self.anchors, &around, &executed.ends, &tied, &self.machine, changed.as_deref());
-        for (job, planned) in record.jobs.iter_mut().zip(&self.jobs) {
-            if let Some(Ok(prepared)) = self.plugins.prepared.get(&planned.plugin) {
-                job.inputs = confine::inputs(prepared, &planned.params);
-            }
+        for (index, job) in record.jobs.iter_mut().enumerate() {
+            job.inputs = inputs.of_job(index);
             job.anchored = anchored.remove(&job.id).unwrap_or_default();
         }
         let failed = |job: &record::JobRecord| {
@@ -228,9 +226,10 @@ impl Session<'_> {
         sentinel
     }
 
-    fn identity(&self, git: &git::GitState) -> Identity {
+    fn identity(&self, git: &git::GitState, inputs: &Inputs) -> Identity {
         let hash = |key: &String| Some(self.plugins.prepared.get(key)?.as_ref().ok()?.hash.clone());
         Identity {
+            orch: self.orch.clone(),
             scenario: crate::hash::text(&self.loaded.text),
             filter: self.options.filter.clone(),
             commit: git.commit.clone(),
@@ -238,6 +237,7 @@ impl Session<'_> {
             machine_class: self.machine.class.clone(),
             anchors: self.anchors.iter().map(|anchor| anchor.record.commit.clone()).collect(),
             plugins: self.plugins.prepared.keys().map(|key| (key.clone(), hash(key))).collect(),
+            inputs: inputs.all(),
         }
     }
 
@@ -299,28 +299,6 @@ impl Session<'_> {
                 record.warnings.extend(missing.iter().map(|words| format!("the sandbox is not whole: {words}")));
             }
         }
-    }
-
-    /// Failures of all jobs whose plugin's file is no longer the one that was hashed: nobody knows which of both they
-    /// measured. Files that orch built are copies that nobody changes; those of `path:` are the user's.
-    fn changed_files(&self) -> Vec<PassEnd> {
-        let changed = |job: &&Job| match self.plugins.prepared.get(&job.plugin) {
-            Some(Ok(prepared)) => crate::hash::file(&prepared.library).ok().as_ref() != Some(&prepared.hash),
-            _ => false,
-        };
-        let failure = |job: &Job| PassEnd {
-            job: job.id.clone(),
-            pass: PassName::None,
-            round: 0,
-            cpus: Vec::new(),
-            wall_ns: 0,
-            result: PassResult::Failed {
-                phase: Phase::Load,
-                message: "the plugin's file changed during the run; build first, then measure".to_owned(),
-            },
-            warnings: Vec::new(),
-        };
-        self.jobs.iter().filter(changed).map(failure).collect()
     }
 
     /// The command that repeats the run in the same order.

@@ -145,7 +145,8 @@ pub(crate) struct JobRecord {
     pub(crate) metrics_info: IndexMap<String, MetricRecord>,
     pub(crate) profile: Option<ProfileRecord>,
     pub(crate) scopes: Vec<ScopeRecord>,
-    /// The files that its parameters name, with their SHA-256; those of more than 256 MiB are left out.
+    /// The files that its parameters name, with their SHA-256 from before the first pass; those of more than 256 MiB, and
+    /// those that the plugin may write, are left out.
     #[serde(default)]
     pub(crate) inputs: IndexMap<String, String>,
     /// Against each anchor of the run.

@@ -1,11 +1,11 @@
-//! What the sandbox of a worker lets through: what the scenario says, and the files that a job's parameters name.
+//! What the sandbox of a worker lets through: what the scenario says, and the files that a job's parameters name, which are
+//! its input files too.
 
 use super::scratch::Scratch;
 use crate::plugin::Sandbox;
 use crate::plugin::build::Prepared;
 use crate::protocol::{Grants, Request};
 use crate::worker::sandbox;
-use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -34,16 +34,22 @@ pub(crate) fn named(prepared: &Prepared, params: &Map<String, Value>) -> Vec<Pat
     found
 }
 
-/// The files that parameters name, as they are written there, with their SHA-256; none of those that are too large to be
-/// read before each run.
-pub(crate) fn inputs(prepared: &Prepared, params: &Map<String, Value>) -> IndexMap<String, String> {
-    const MOST: u64 = 256 << 20;
-    let hash = |path: &PathBuf| {
-        path.metadata().ok().filter(|about| about.is_file() && about.len() <= MOST)?;
-        let shown = path.strip_prefix(&prepared.folder).unwrap_or(path).display().to_string();
-        Some((shown, crate::hash::file(path).ok()?))
-    };
-    named(prepared, params).iter().filter_map(hash).collect()
+/// A file that a parameter names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Relative to the plugin's folder where it lies inside.
+    pub(crate) shown: String,
+    pub(crate) path: PathBuf,
+}
+
+/// The files that a job's parameters name and that its plugin only reads: what it may write is no input.
+pub(crate) fn inputs(prepared: &Prepared, params: &Map<String, Value>) -> Vec<Named> {
+    let mut files = named(prepared, params);
+    if let Sandbox::On { write, .. } = &prepared.sandbox {
+        files.retain(|path| !path.canonicalize().is_ok_and(|path| write.iter().any(|folder| path.starts_with(folder))));
+    }
+    let shown = |path: &Path| path.strip_prefix(&prepared.folder).unwrap_or(path).display().to_string();
+    files.into_iter().map(|path| Named { shown: shown(&path), path }).collect()
 }
 
 /// Whether a path goes through a folder that plugins may write to, and ends outside of all of them: then an earlier worker

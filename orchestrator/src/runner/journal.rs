@@ -4,7 +4,7 @@ use super::anchored::AnchorPair;
 use crate::journal::{self, Lines};
 use crate::pass::PassEnd;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ pub(crate) const FILE: &str = "journal.jsonl";
 pub(crate) const RECORD: &str = "record.json";
 /// Another number for every change of what a line holds: of an older journal, lines that do not parse would be taken for
 /// the torn end of this one, and be cut off.
-const SCHEMA: &str = "orch/journal/2";
+const SCHEMA: &str = "orch/journal/3";
 
 /// The journal's first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ struct Named {
 /// What has to be the same for two sessions to be one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
+    /// The build of orch: readings of the sentinel by others do not compare.
+    pub(crate) orch: String,
     /// SHA-256 of the scenario's file.
     pub(crate) scenario: String,
     pub(crate) filter: Option<String>,
@@ -45,6 +47,8 @@ pub(crate) struct Identity {
     pub(crate) anchors: Vec<String>,
     /// SHA-256 of each plugin's library; none for one that failed.
     pub(crate) plugins: BTreeMap<String, Option<String>>,
+    /// SHA-256 of each file that parameters name, by its path.
+    pub(crate) inputs: BTreeMap<String, String>,
 }
 
 impl Identity {
@@ -56,6 +60,7 @@ impl Identity {
                 found.push(what.to_owned());
             }
         };
+        note(self.orch != other.orch, "orch itself");
         note(self.scenario != other.scenario, "the scenario");
         note(self.filter != other.filter, "the filter");
         note(self.commit != other.commit, "the commit");
@@ -64,6 +69,10 @@ impl Identity {
         note(self.anchors != other.anchors, "the anchor");
         for (key, hash) in &self.plugins {
             note(other.plugins.get(key) != Some(hash), &format!("plugin {key}"));
+        }
+        let files: BTreeSet<&String> = self.inputs.keys().chain(other.inputs.keys()).collect();
+        for file in files {
+            note(self.inputs.get(file) != other.inputs.get(file), &format!("the input file {file}"));
         }
         found
     }
@@ -187,6 +196,7 @@ mod tests {
 
     fn identity() -> Identity {
         Identity {
+            orch: "o".into(),
             scenario: "a".into(),
             filter: None,
             commit: None,
@@ -194,14 +204,21 @@ mod tests {
             machine_class: "m".into(),
             anchors: Vec::new(),
             plugins: [("p".to_owned(), Some("h".to_owned()))].into(),
+            inputs: BTreeMap::new(),
         }
     }
 
     #[test]
     fn what_changed_is_named() {
         let other = Identity { scenario: "b".into(), plugins: BTreeMap::new(), ..identity() };
+        let built = Identity { orch: "p".into(), ..identity() };
+        let file = |hash: &str| Identity { inputs: [("/in".to_owned(), hash.to_owned())].into(), ..identity() };
         assert_eq!(identity().differences(&identity()), Vec::<String>::new());
         assert_eq!(identity().differences(&other), ["the scenario", "plugin p"]);
+        assert_eq!(identity().differences(&built), ["orch itself"]);
+        for (left, now) in [(file("1"), file("2")), (file("1"), identity()), (identity(), file("1"))] {
+            assert_eq!(left.differences(&now), ["the input file /in"]);
+        }
     }
 
     #[test]
