@@ -39,8 +39,8 @@ fn findings_are_advice_whatever_they_say() {
     let found: Value = serde_json::from_str(&ran.stdout).unwrap();
     let of = |check: &str| found.as_array().unwrap().iter().find(|finding| finding["check"] == check).unwrap();
     assert_eq!(of("git")["state"], "attention", "the test's project is in no repository");
-    assert_eq!(of("killed runs")["state"], "attention");
-    assert_eq!(of("killed runs")["fix"], "orch run SCENARIO --resume");
+    assert_eq!(of("unfinished runs")["state"], "attention");
+    assert_eq!(of("unfinished runs")["fix"], "orch run SCENARIO --resume");
     assert_eq!(of("stopped bisects")["fix"], Value::Null);
     let ran = project.orch(&["doctor"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);

@@ -66,6 +66,9 @@ fn ctrl_c_stores_what_is_done_and_exits_130() {
     assert!(outcomes.iter().filter(|outcome| **outcome == "measured").count() >= 2, "{outcomes:?}");
     assert!(outcomes.contains(&"skipped"), "{outcomes:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("interrupted"));
+    // What was measured of unfinished jobs is not lost either.
+    let lines = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap().lines().count();
+    assert!(lines > 2, "{lines}");
     assert_eq!(marked_processes(&format!("ORCH_TEST={}", project.path().display())), Vec::<i32>::new());
 }
 
@@ -117,6 +120,31 @@ fn a_reader_that_goes_away_is_no_error() {
     assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
     assert!(!said.contains("panicked"), "{said}");
     assert!(project.results()[0].join("record.json").is_file());
+}
+
+#[test]
+fn an_interrupted_run_goes_on_and_its_record_becomes_whole() {
+    let project = Project::new();
+    project.write("s.yaml", scenario(&project, 8));
+    let mut command = project.plain_command();
+    let child = command.args(["run", "s.yaml"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("two timed jobs", || timed_passes(&project) >= 2);
+    send(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("orch run s.yaml --resume goes on with it"), "{said}");
+    let folder = project.results().remove(0);
+    assert!(folder.join("record.json").exists());
+    let done = timed_passes(&project);
+    let ran = project.orch(&["run", "s.yaml", "--resume", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(project.results().first(), Some(&folder), "the same folder");
+    let record: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(record["outcome"], "complete");
+    assert!(done >= 2 && !folder.join("journal.jsonl").exists());
+    let stored = std::fs::read(folder.join("record.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&stored).unwrap(), record);
 }
 
 #[test]

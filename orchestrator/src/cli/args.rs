@@ -67,7 +67,7 @@ pub(super) struct RunOptions {
     /// Prints what would be measured, in which order, and about how long it takes
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Goes on with the newest run in the results folder that was killed
+    /// Goes on with the newest run in the results folder that was killed or interrupted
     #[arg(long, conflicts_with_all = ["dry_run", "seed"])]
     pub(super) resume: bool,
     /// Repeats the order of jobs of an earlier run [default: random]

@@ -192,9 +192,17 @@ impl Session<'_> {
         record.sentinel = Some(sentinel);
         record.wall = wall(&record, &spent, lock_time);
         record.contradictions = contradiction::own::of_record(&record);
-        store::store(&folder, &record, journal::FILE)
-            .map_err(|error| Failure::system("cannot store the record", &error))?;
+        store::store(&folder, &record, journal::FILE).map_err(|error| {
+            // What was measured is told all the same.
+            if let Ok(summary) = render::render(SUMMARY, &project::templates(&self.loaded.root), &record) {
+                let _ = output::print(&summary);
+            }
+            Failure::system(&format!("cannot store the record in {}", folder.display()), &error)
+        })?;
         self.report(&folder, &record)?;
+        if record.outcome == RunOutcome::Interrupted {
+            output::note(&format!("{} --resume goes on with it", self.repeated()));
+        }
         Ok(exit_code(&record))
     }
 
@@ -303,6 +311,11 @@ impl Session<'_> {
 
     /// The command that repeats the run in the same order.
     fn command(&self, seed: u64) -> String {
+        format!("{} --seed {seed}", self.repeated())
+    }
+
+    /// The command that measures the same.
+    fn repeated(&self) -> String {
         let mut command = format!("orch run {}", project::quoted(&self.loaded.shown));
         if let Some(filter) = &self.options.filter {
             command.push_str(&format!(" --filter {}", project::quoted(filter)));
@@ -310,7 +323,7 @@ impl Session<'_> {
         if let Some(results) = &self.options.output.results {
             command.push_str(&format!(" --results {}", project::quoted(&results.display().to_string())));
         }
-        format!("{command} --seed {seed}")
+        command
     }
 
     fn plugin_file(&self, key: &str) -> PluginFile {

@@ -1,4 +1,4 @@
-//! Where a run begins: in a new results folder, or in the one that a killed run left.
+//! Where a run begins: in a new results folder, or in the one that a killed or interrupted run left.
 
 use super::output::Failure;
 use crate::pass::PassEnd;
@@ -38,12 +38,12 @@ pub(super) fn anew(
     Ok(Started { id, folder, journal, at, seed, done: Vec::new(), pairs: Vec::new() })
 }
 
-/// Goes on with the newest run that was killed, if it is the same run.
+/// Goes on with the newest run that was killed or interrupted, if it is the same run.
 pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Failure> {
     let shown = results.display();
-    let left = journal::newest(results)
-        .map_err(refused)?
-        .ok_or_else(|| Failure::Input(format!("error: nothing to resume: {shown} holds no run that was killed")))?;
+    let left = journal::newest(results).map_err(refused)?.ok_or_else(|| {
+        Failure::Input(format!("error: nothing to resume: {shown} holds no run that was killed or interrupted"))
+    })?;
     let folder = left.folder.display().to_string();
     let differences = left.header.identity.differences(identity);
     if !differences.is_empty() {

@@ -40,7 +40,7 @@ const FREE_SPACE: Check =
 const CACHE_SIZE: Check = Check { name: "cache", why: "Everything in it but the calibration can be made again." };
 const BISECTS: Check = Check { name: "stopped bisects", why: "They wait in the cache to be gone on with." };
 const JOURNALS: Check =
-    Check { name: "killed runs", why: "Their journals wait in the results folder to be gone on with." };
+    Check { name: "unfinished runs", why: "Their journals wait in the results folder to be gone on with." };
 
 /// A worktree of a Rust project with its dependencies takes about as much.
 const ROOM: u64 = 2 << 30;

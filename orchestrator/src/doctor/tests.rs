@@ -324,7 +324,7 @@ const CASES: [Case; 32] = [
         Some("orch bisect --resume"),
     ),
     case(
-        "killed runs",
+        "unfinished runs",
         (|w| w, "none"),
         (|w| w.says(|asked| asked.journals = vec!["/r/results/x".into()]), "1, the newest /r/results/x"),
         Some("--resume"),
@@ -392,7 +392,7 @@ fn nothing_is_made_up_where_nothing_can_be_read() {
         "space",
         "cache",
         "stopped bisects",
-        "killed runs",
+        "unfinished runs",
     ];
     for finding in found {
         let known = KNOWN.contains(&finding.check);

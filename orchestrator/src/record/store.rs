@@ -74,11 +74,14 @@ fn regular(path: &Path) -> Option<Vec<u8>> {
     Some(content)
 }
 
-/// Stores a record for good; the journal beside it is then no longer needed.
+/// Stores a record for good. The journal beside it is then no longer needed, unless the run can be gone on with.
 pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(record)?;
     text.push(b'\n');
     write_whole(&folder.join(FILE), &text)?;
+    if record.outcome == RunOutcome::Interrupted {
+        return Ok(());
+    }
     match fs::remove_file(folder.join(journal)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

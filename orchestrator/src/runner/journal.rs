@@ -143,7 +143,7 @@ impl Journal {
     }
 }
 
-/// The newest journal without a record in a results folder; `None` if there is none. Call it with the measuring lock
+/// The newest journal of a run in a results folder that can be gone on with; `None` if there is none. Call it with the measuring lock
 /// held: a run that is still going on has a journal too.
 pub(crate) fn newest(results: &Path) -> Result<Option<Left>, Unreadable> {
     let Some(folder) = all(results)?.pop() else { return Ok(None) };
@@ -163,9 +163,21 @@ pub(crate) fn all(results: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// Whether a run there has no record: it may have been killed between storing that and removing its journal.
+/// Whether a run there has no record, or one of a run that was interrupted: it may also have been killed between storing a
+/// record and removing its journal.
 fn is_open(folder: &Path) -> bool {
-    folder.join(FILE).is_file() && !folder.join(RECORD).exists()
+    #[derive(Deserialize)]
+    struct Record {
+        outcome: String,
+    }
+    if !folder.join(FILE).is_file() {
+        return false;
+    }
+    // Only the outcome, and not as the record's own type, which belongs to a later layer.
+    match std::fs::read(folder.join(RECORD)) {
+        Ok(text) => serde_json::from_slice::<Record>(&text).is_ok_and(|record| record.outcome == "interrupted"),
+        Err(_) => true,
+    }
 }
 
 fn read(folder: PathBuf, text: &[u8]) -> Result<Left, Unreadable> {
