@@ -192,6 +192,21 @@ fn what_was_accepted_has_expired() {
 }
 
 #[test]
+fn to_accept_another_output_is_not_to_accept_its_costs() {
+    let accept = "accept: [{ job: work, metric: digest, reason: a better rounding, until: 2999-12-31 }]\n";
+    let history = History::with(accept, &["", "-DOUTPUT=8 -DSTEPS=8000 -DALLOCATIONS=2"]);
+    let ran = check(&history, &[]);
+    let said = said(&history, &ran);
+    assert!(said.starts_with("exit 1\ncheck failed\n"), "{said}");
+    for finding in
+        ["work, time: regressed: +", "work, allocations: regressed: +100 %, 1 -> 2", "work, digest: accepted: 7 -> 8"]
+    {
+        assert!(said.contains(&format!("\n  {finding}")), "{finding}: {said}");
+    }
+    assert!(ran.stdout.contains("\nwork, time: regressed: "), "the table says so too: {}", ran.stdout);
+}
+
+#[test]
 fn inconclusive_under_both_policies() {
     let macros = ["", "-DSTEPS=2001"];
     let history = History::with("budget: 1ms\n", &macros);

@@ -54,6 +54,8 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let compared = as_comparison(options, &loaded, &subject);
     let rules = &loaded.scenario.gate;
     let timed = rules.targets.iter().filter(|target| !is_counted(&target.metric));
+    // One day for what is measured and for what is judged, also of a check that goes on past midnight.
+    let today = jiff::Zoned::now().date();
     let mut session = Session {
         limits: limits(options, rules.budget)?,
         root: loaded.root.clone(),
@@ -62,6 +64,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         variation: None,
         only: before.as_ref().map(again::failed),
         timed: timed.map(|target| target.job.clone()).collect(),
+        output_accepted: gate::output_accepted(rules, today),
         interrupt,
         started: jiff::Timestamp::now(),
         begun,
@@ -82,7 +85,6 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     }
     comparison.command = command(options, &loaded, &comparison, session.seed);
     let max_allocations = max_allocations(&loaded);
-    let today = jiff::Zoned::now().date();
     let (jobs, workloads) = (&comparison.jobs, &comparison.workloads);
     let mut gate = gate::judge(&Case {
         jobs,

@@ -64,6 +64,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
         variation: options.set.as_deref().map(Variation::parse).transpose()?,
         only: None,
         timed: Vec::new(),
+        output_accepted: Vec::new(),
         interrupt,
         started: jiff::Timestamp::now(),
         begun,
@@ -111,6 +112,8 @@ pub(super) struct Session<'a> {
     pub(super) only: Option<Vec<String>>,
     /// Jobs whose time is measured even if both sides are the same code: patterns of ids.
     pub(super) timed: Vec<String>,
+    /// Jobs whose output may differ, which does not keep their costs from being judged: patterns of ids.
+    pub(super) output_accepted: Vec<String>,
     pub(super) interrupt: Interrupt,
     pub(super) started: jiff::Timestamp,
     pub(super) begun: Instant,
@@ -151,8 +154,10 @@ impl Session<'_> {
             .into_iter()
             .map(|job| {
                 let tau = build_effect(loaded, &kept, &job.jobs[0]).unwrap_or(0.0);
-                let timed = self.timed.iter().any(|pattern| WildMatch::new(pattern).matches(&job.jobs[0].id));
-                Match { timed, ..matched(job, tau, subjects, plugins) }
+                let id = job.jobs[0].id.clone();
+                let named = |patterns: &[String]| patterns.iter().any(|pattern| WildMatch::new(pattern).matches(&id));
+                let (timed, output_accepted) = (named(&self.timed), named(&self.output_accepted));
+                Match { timed, output_accepted, ..matched(job, tau, subjects, plugins) }
             })
             .collect();
         let held =
@@ -348,7 +353,16 @@ fn matched(job: SideJobs, tau: f64, subjects: &[Subject; 2], plugins: [&Plugins;
     let note =
         |side: usize| of(side).ok()?.note.map(|note| format!("{}: plugin `{}` {note}", NAMES[side], jobs[side].plugin));
     let notes = [today(0), today(1), note(0), note(1)].into_iter().flatten().collect();
-    Match { notes, sides: [of(0), of(1)], info: [info(0), info(1)], unknown, margin, timed: false, jobs }
+    Match {
+        notes,
+        sides: [of(0), of(1)],
+        info: [info(0), info(1)],
+        unknown,
+        margin,
+        timed: false,
+        output_accepted: false,
+        jobs,
+    }
 }
 
 /// 130 when the user stopped it, 1 when anything got worse or computes something else, 201 when anything is missing, else 0.

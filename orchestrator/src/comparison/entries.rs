@@ -20,6 +20,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) unpaired: &'a str,
     /// What pairs of both sides with the same anchor say.
     pub(crate) through: Option<Through>,
+    /// Somebody accepted that the outputs differ, so the costs are judged all the same.
+    pub(crate) output_accepted: bool,
 }
 
 /// A verdict on time through an anchor that two records share.
@@ -111,7 +113,7 @@ pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
     let time = time(facts);
     entries.extend(metrics(facts, &time));
     entries.push(time);
-    if differs {
+    if differs && !facts.output_accepted {
         for entry in entries.iter_mut().filter(|entry| entry.metric != "digest") {
             entry.verdict = Verdict::OutputDiffers;
             entry.reason = "the outputs differ, so costs do not compare".to_owned();

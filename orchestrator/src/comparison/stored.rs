@@ -107,6 +107,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
                     contested: None,
                     unpaired: UNPAIRED,
                     through: through(a, b, ground),
+                    output_accepted: false,
                 });
                 if found.iter().any(entries::is_change) {
                     places = scopes::changes(a, b);

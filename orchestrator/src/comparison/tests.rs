@@ -96,7 +96,11 @@ pub(super) fn contested(shift: f64, pairs: usize) -> Contested {
 }
 
 fn judged(a: &JobRecord, b: &JobRecord, code: &Code, contested: Option<&Contested>) -> Vec<Entry> {
-    entries::of(&Facts {
+    entries::of(&facts(a, b, code, contested))
+}
+
+fn facts<'a>(a: &'a JobRecord, b: &'a JobRecord, code: &'a Code, contested: Option<&'a Contested>) -> Facts<'a> {
+    Facts {
         id: "job",
         sides: [a, b],
         code,
@@ -104,7 +108,8 @@ fn judged(a: &JobRecord, b: &JobRecord, code: &Code, contested: Option<&Conteste
         contested,
         unpaired: "not paired",
         through: None,
-    })
+        output_accepted: false,
+    }
 }
 
 fn of<'a>(entries: &'a [Entry], metric: &str) -> &'a Entry {
@@ -153,6 +158,15 @@ fn faster_with_other_output_is_no_improvement() {
     let near = judged(&side(1.0, json!(5.0)), &side(1.0, json!(5.000_001)), &Code::Different, Some(&faster));
     assert_eq!(of(&near, "digest").verdict, Verdict::Equivalent);
     assert!(of(&near, "digest").reason.contains("within the tolerance"));
+}
+
+#[test]
+fn another_output_that_is_accepted_hides_no_costs() {
+    let (a, b) = (side(1.0, json!(5)), side(2.0, json!(6)));
+    let slower = contested(0.2, 20);
+    let entries = entries::of(&Facts { output_accepted: true, ..facts(&a, &b, &Code::Different, Some(&slower)) });
+    let verdicts = ["digest", "allocations", "time"].map(|metric| of(&entries, metric).verdict);
+    assert_eq!(verdicts, [Verdict::OutputDiffers, Verdict::Regressed, Verdict::Regressed]);
 }
 
 #[test]

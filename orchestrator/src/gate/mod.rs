@@ -115,6 +115,12 @@ pub(crate) fn judge(case: &Case) -> Gate {
     Gate { outcome: outcome.unwrap_or(Outcome::Passed), findings, open_fails: case.rules.open_fails }
 }
 
+/// Patterns of jobs whose output may differ today: their costs are to be judged all the same.
+pub(crate) fn output_accepted(rules: &Rules, today: Date) -> Vec<String> {
+    let digests = rules.accepted.iter().filter(|accepted| accepted.metric == "digest" && accepted.until >= today);
+    digests.map(|accepted| accepted.job.clone()).collect()
+}
+
 fn finding(entry: &Entry, kind: Kind, message: String) -> Finding {
     Finding { kind, job: entry.id.clone(), metric: entry.metric.clone(), message }
 }
@@ -125,6 +131,11 @@ fn of_entry(case: &Case, entry: &Entry) -> Option<Finding> {
     match entry.verdict {
         Verdict::Regressed if !follows => Some(worse(case, entry, Kind::Regressed)),
         Verdict::OutputDiffers if entry.metric == "digest" => Some(worse(case, entry, Kind::OutputDiffers)),
+        // To accept another output is not to accept costs that nobody looked at.
+        Verdict::OutputDiffers if entry.metric == "time" && other_output_passes(case, entry) => {
+            let message = "the outputs differ, which is accepted, but the costs were not compared".to_owned();
+            Some(finding(entry, Kind::Missing, message))
+        }
         Verdict::Missing => Some(finding(entry, Kind::Missing, entry.reason.clone())),
         // Allocations that other threads take part in are never judged.
         Verdict::Inconclusive if entry.metric == "time" => {
@@ -132,6 +143,11 @@ fn of_entry(case: &Case, entry: &Entry) -> Option<Finding> {
         }
         _ => None,
     }
+}
+
+fn other_output_passes(case: &Case, time: &Entry) -> bool {
+    let mut own = case.jobs.iter().filter(|entry| entry.id == time.id && entry.metric == "digest");
+    own.any(|digest| worse(case, digest, Kind::OutputDiffers).kind == Kind::Accepted)
 }
 
 /// A change for the worse, as far as nobody accepted it.

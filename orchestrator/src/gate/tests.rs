@@ -172,6 +172,24 @@ fn what_is_accepted_passes_until_its_day_and_up_to_its_size() {
 }
 
 #[test]
+fn who_accepts_another_output_does_not_accept_costs_that_nobody_measured() {
+    let outputs = |costs: Verdict| {
+        let mut digest = entry("digest", Verdict::OutputDiffers, 7.0, 8.0, 0);
+        digest.change = None;
+        let entries = vec![digest, entry("time", costs, 1.0, 1.1, 20)];
+        judged(entries, Vec::new(), &rules(vec![accepted("digest", None, SUMMER)], Vec::new()), None)
+    };
+    let gate = outputs(Verdict::OutputDiffers);
+    assert_eq!((kinds(&gate), gate.outcome), (vec![Kind::Missing, Kind::Accepted], Outcome::Incomplete));
+    let gate = outputs(Verdict::Regressed);
+    assert_eq!((kinds(&gate), gate.outcome), (vec![Kind::Regressed, Kind::Accepted], Outcome::Failed));
+    let gate = outputs(Verdict::Equivalent);
+    assert_eq!((kinds(&gate), gate.outcome), (vec![Kind::Accepted], Outcome::Passed));
+    let patterns = |until: Date| output_accepted(&rules(vec![accepted("digest", None, until)], Vec::new()), SUMMER);
+    assert_eq!((patterns(SUMMER), patterns(SPRING)), (vec!["j*".to_owned()], Vec::new()));
+}
+
+#[test]
 fn allocations_have_a_limit_of_their_own() {
     let count = |count: f64| entry("allocations", Verdict::Equivalent, count, count, 0);
     assert_eq!(kinds(&judged(vec![count(4.0)], Vec::new(), &Rules::default(), Some(3))), [Kind::TooManyAllocations]);

@@ -34,6 +34,8 @@ pub(crate) struct Match {
     pub(crate) margin: f64,
     /// Its time is asked for, even if both sides are the same code.
     pub(crate) timed: bool,
+    /// Its output may differ: its costs are measured all the same.
+    pub(crate) output_accepted: bool,
     /// What the reader of the verdict has to know.
     pub(crate) notes: Vec<String>,
 }
@@ -64,7 +66,8 @@ pub(crate) fn measure(
         .filter(|&index| {
             let sides = [&records[index][0], &records[index][1]];
             let same = codes[index] == Code::Identical && !terms.control;
-            (!same || matches[index].timed) && entries::missing(sides).is_none() && !entries::output_differs(sides)
+            let compares = matches[index].output_accepted || !entries::output_differs(sides);
+            (!same || matches[index].timed) && entries::missing(sides).is_none() && compares
         })
         .collect();
     let mut codes = codes;
@@ -267,6 +270,7 @@ impl Versus<'_> {
                 contested,
                 unpaired: "the user stopped before any pair was measured",
                 through: None,
+                output_accepted: each.output_accepted,
             }),
         };
         let verdict = head::of_workload(&entries);

@@ -252,6 +252,7 @@ impl<'a> Answers<'a> {
             unknown: [None, None],
             margin: verdict::margin(tolerance, self.wish.tau.unwrap_or(0.0)),
             timed: false,
+            output_accepted: false,
             notes: Vec::new(),
         };
         let ground = self.ground;

@@ -32,6 +32,7 @@ impl Answers<'_> {
             contested: None,
             unpaired: "",
             through: None,
+            output_accepted: false,
         };
         entries::of(&facts).into_iter().find(|entry| entry.metric == self.metric)
     }
