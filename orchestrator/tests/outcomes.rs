@@ -115,6 +115,21 @@ fn other_threads_allocate() {
 }
 
 #[test]
+fn other_threads_allocate_so_many_more_that_the_ranges_lie_apart() {
+    let macros = ["-DPOOL -DELSEWHERE=(10+getpid()%7)", "-DPOOL -DELSEWHERE=(200+getpid()%7)"];
+    let history = History::with("", &macros);
+    let ran = check(&history, &[]);
+    let open = said(&history, &ran);
+    assert!(open.starts_with("exit 0\ncheck passed\n"), "{open}");
+    assert!(open.contains("  work, allocations: inconclusive: not exact: "), "{open}");
+    assert!(ran.stdout.contains("1 workload: 1 inconclusive"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\nwork, allocations: inconclusive: "), "{}", ran.stdout);
+    assert_eq!(check(&history, &["--for-git-bisect", "--baseline", "c0"]).code, 125);
+    let history = History::with("gate: { inconclusive: fail }\n", &macros);
+    assert_eq!(check(&history, &[]).code, 125);
+}
+
+#[test]
 fn records_of_other_threads_are_not_comparable() {
     let history = History::with("", &[""]);
     let path = history.project.path().join("scenarios/s.yaml");

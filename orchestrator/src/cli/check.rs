@@ -110,7 +110,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         let _ = output::print(&text);
     })?;
     show(options, &gate, &text, &stored)?;
-    Ok(exit(options, &comparison, gate.outcome))
+    Ok(exit(options, &comparison, &gate))
 }
 
 /// Whether both sides are the same files.
@@ -366,12 +366,12 @@ fn github(gate: &Gate, text: &str, stored: &Kept, json: bool) -> Result<(), Fail
 }
 
 /// The gate's outcome as an exit code. `git bisect run` takes 125 for "skip this commit".
-fn exit(options: &CheckOptions, comparison: &Comparison, outcome: gate::Outcome) -> Exit {
+fn exit(options: &CheckOptions, comparison: &Comparison, gate: &Gate) -> Exit {
     if comparison.interrupted {
         return Exit::Interrupted;
     }
-    let open = comparison.jobs.iter().any(|entry| entry.metric == "time" && entry.verdict == Verdict::Inconclusive);
-    match outcome {
+    let open = gate.findings.iter().any(|finding| finding.kind == Kind::Inconclusive);
+    match gate.outcome {
         gate::Outcome::Failed => Exit::Regressed,
         gate::Outcome::Incomplete if options.for_git_bisect => Exit::Undecided,
         gate::Outcome::Incomplete => Exit::Incomplete,

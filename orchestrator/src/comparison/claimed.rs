@@ -61,6 +61,8 @@ mod tests {
             reason: String::new(),
             trade_off: false,
             per: None,
+            a_range: None,
+            b_range: None,
         };
         let Some(params) = json!({ "n": size, "pool": "on" }).as_object().cloned() else { unreachable!() };
         let workload = Workload {

@@ -1,9 +1,10 @@
 //! From what both sides measured to verdicts: what is exact first, then pairs. Pure: no clock, no process, no file.
 
+use super::counted::{self, number};
 use super::{Change, Code, Entry, Verdict};
 use crate::judge::verdict::{ALPHA, Finding};
 use crate::plugin::catalog::{Better, Per};
-use crate::record::{Allocations, JobOutcome, JobRecord};
+use crate::record::{JobOutcome, JobRecord};
 use crate::runner::contest::{self, Contested, Stopped};
 use serde_json::{Map, Value};
 
@@ -37,7 +38,7 @@ pub(crate) struct Through {
 }
 
 /// Names of the sides in messages.
-const NAMES: [&str; 2] = ["A", "B"];
+pub(super) const NAMES: [&str; 2] = ["A", "B"];
 
 /// Why a workload cannot be compared at all.
 pub(crate) fn missing(sides: [&JobRecord; 2]) -> Option<String> {
@@ -52,16 +53,6 @@ pub(crate) fn missing(sides: [&JobRecord; 2]) -> Option<String> {
         })
         .collect();
     (!lost.is_empty()).then(|| lost.join("; "))
-}
-
-/// Whether the outputs of both sides differ.
-pub(crate) fn output_differs(sides: [&JobRecord; 2]) -> bool {
-    match sides.map(|side| side.digest.as_ref()) {
-        [Some(a), Some(b)] => !a.agrees(b),
-        // A side that stopped saying what it computed is not known to compute the same.
-        [Some(_), None] | [None, Some(_)] => true,
-        [None, None] => false,
-    }
 }
 
 /// An entry for a workload that was not measured on both sides.
@@ -81,6 +72,8 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
         reason: reason.to_owned(),
         trade_off: false,
         per: None,
+        a_range: None,
+        b_range: None,
     }
 }
 
@@ -107,9 +100,9 @@ pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
     if let Some(reason) = missing(facts.sides) {
         return vec![lost(facts.id, facts.margin, &reason)];
     }
-    let mut entries: Vec<Entry> = digest(facts).into_iter().collect();
+    let mut entries: Vec<Entry> = counted::digest(facts).into_iter().collect();
     let differs = entries.iter().any(|entry| entry.verdict == Verdict::OutputDiffers);
-    entries.extend(allocations(facts));
+    entries.extend(counted::allocations(facts));
     let time = time(facts);
     entries.extend(metrics(facts, &time));
     entries.push(time);
@@ -136,7 +129,7 @@ fn mark_trade_offs(entries: &mut [Entry]) {
     }
 }
 
-fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2]) -> Entry {
+pub(super) fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2]) -> Entry {
     let change = match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) if a != 0.0 => {
             let change = b / a - 1.0;
@@ -159,93 +152,9 @@ fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2]) -> Entry {
         reason: String::new(),
         trade_off: false,
         per: None,
+        a_range: None,
+        b_range: None,
     }
-}
-
-fn digest(facts: &Facts) -> Option<Entry> {
-    let [a, b] = facts.sides.map(|side| side.digest.as_ref());
-    let value = |digest: Option<&crate::record::Digest>| digest.map_or(Value::Null, |digest| digest.value.clone());
-    if a.is_none() && b.is_none() {
-        return None;
-    }
-    let mut entry = plain(facts, "digest", "", [value(a), value(b)]);
-    entry.change = None;
-    match (a, b) {
-        _ if output_differs(facts.sides) => {
-            entry.verdict = Verdict::OutputDiffers;
-            entry.reason = match (a, b) {
-                (Some(a), Some(b)) => match (a.score, b.score) {
-                    (Some(a), Some(b)) => format!("the outputs differ: score {a} and {b}"),
-                    _ => {
-                        let [a, b] = [a, b].map(|digest| crate::format::shortened(&digest.value.to_string()));
-                        format!("the outputs differ: {a} and {b}")
-                    }
-                },
-                _ => "only one side says what it computed".to_owned(),
-            };
-        }
-        (Some(a), Some(b)) if a.value != b.value => {
-            entry.reason = "different values, within the tolerance that the plugin states".to_owned();
-        }
-        _ => entry.reason = "the outputs agree".to_owned(),
-    }
-    Some(entry)
-}
-
-/// Count, bytes and peak. Exact where both sides are; ranges of several processes are never judged as if they were.
-fn allocations(facts: &Facts) -> Vec<Entry> {
-    let [Some(a), Some(b)] = facts.sides.map(|side| side.allocations.as_ref()) else { return Vec::new() };
-    type Quantity = fn(&Allocations) -> (f64, [f64; 2]);
-    let quantities: [(&str, &str, Quantity); 3] = [
-        ("allocations", "", |side| (side.count, side.count_range)),
-        ("bytes", "B", |side| (side.bytes, side.bytes_range)),
-        ("peak_bytes", "B", |side| (side.peak_bytes, side.peak_bytes_range)),
-    ];
-    quantities
-        .into_iter()
-        .map(|(metric, unit, quantity)| {
-            let [(a_value, a_range), (b_value, b_range)] = [quantity(a), quantity(b)];
-            let mut entry = plain(facts, metric, unit, [number(a_value), number(b_value)]);
-            if a.exact && b.exact {
-                entry.verdict = order(a_value, b_value);
-                entry.reason = "counted exactly".to_owned();
-            } else {
-                entry.margin = facts.margin;
-                // The widest difference that both ranges leave possible.
-                let apart = (b_range[1] - a_range[0]).max(a_range[1] - b_range[0]);
-                let whole = a_range[0].max(1.0);
-                if apart <= facts.margin * whole {
-                    entry.reason = "not exact, but no two processes differ by the margin".to_owned();
-                } else {
-                    entry.verdict = Verdict::Inconclusive;
-                    entry.reason = format!(
-                        "not exact: {} in A's processes, {} in B's; other threads allocate too",
-                        range(a_range),
-                        range(b_range)
-                    );
-                }
-            }
-            entry
-        })
-        .collect()
-}
-
-fn order(a: f64, b: f64) -> Verdict {
-    match b.total_cmp(&a) {
-        std::cmp::Ordering::Greater => Verdict::Regressed,
-        std::cmp::Ordering::Less => Verdict::Improved,
-        std::cmp::Ordering::Equal => Verdict::Equivalent,
-    }
-}
-
-fn range([low, high]: [f64; 2]) -> String {
-    let number = crate::format::number;
-    if low == high { number(low) } else { format!("{} to {}", number(low), number(high)) }
-}
-
-/// Whole numbers are written as such.
-fn number(value: f64) -> Value {
-    if value.fract() == 0.0 && value.abs() < 9e15 { Value::from(value as i64) } else { Value::from(value) }
 }
 
 fn time(facts: &Facts) -> Entry {
@@ -337,28 +246,12 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
         let mut entry = plain(facts, id, &info.unit, [number(*a_value), number(*b_value)]);
         entry.per = Some(info.per);
         entries.push(match info.per {
-            Per::Iteration | Per::BytesPerUnit => counted(facts, entry, better, [*a_value, *b_value]),
+            Per::Iteration | Per::BytesPerUnit => counted::counter(facts, entry, better, [*a_value, *b_value]),
             Per::Second => rate(entry, time, better, [*a_value, *b_value], |time| 1.0 / (1.0 + time) - 1.0),
             Per::Unit => rate(entry, time, better, [*a_value, *b_value], |time| time),
         });
     }
     entries
-}
-
-fn counted(facts: &Facts, mut entry: Entry, better: Better, [a, b]: [f64; 2]) -> Entry {
-    let exact = facts.sides.iter().all(|side| side.allocations.as_ref().is_some_and(|counts| counts.exact));
-    if exact || a == b {
-        entry.verdict = match (better, order(a, b)) {
-            (Better::Higher, Verdict::Regressed) => Verdict::Improved,
-            (Better::Higher, Verdict::Improved) => Verdict::Regressed,
-            (_, verdict) => verdict,
-        };
-        entry.reason = "counted exactly".to_owned();
-    } else {
-        entry.verdict = Verdict::Inconclusive;
-        entry.reason = "not exact: other threads take part".to_owned();
-    }
-    entry
 }
 
 /// A metric that is a quotient of counted work and time: what is known of the time is known of it.

@@ -36,10 +36,10 @@ pub(crate) fn together(verdicts: &[Verdict]) -> Verdict {
     }
 }
 
-/// The verdict of one workload. An open verdict counts only of its time: allocations that other threads take part in
-/// are never judged, and would hide everything else.
+/// The verdict of one workload. Of inconclusive metrics only those count that are open: allocations that other threads
+/// take part in nearly always differ a little, and would hide everything else.
 pub(crate) fn of_workload(entries: &[Entry]) -> Verdict {
-    let counts = |entry: &&Entry| entry.metric == "time" || entry.verdict != Verdict::Inconclusive;
+    let counts = |entry: &&Entry| entry.is_open() || entry.verdict != Verdict::Inconclusive;
     let verdicts: Vec<Verdict> = entries.iter().filter(counts).map(|entry| entry.verdict).collect();
     together(&verdicts)
 }

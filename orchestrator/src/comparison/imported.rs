@@ -109,6 +109,8 @@ fn entry(row: &Row, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry
         reason: REASON.to_owned(),
         trade_off: false,
         per: None,
+        a_range: None,
+        b_range: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The comparison: verdicts on one workload after the other, as one immutable JSON file. Field names are an interface.
 
 pub(crate) mod claimed;
+pub(crate) mod counted;
 pub(crate) mod entries;
 pub(crate) mod head;
 pub(crate) mod imported;
@@ -125,6 +126,23 @@ pub(crate) struct Entry {
     /// Of a plugin's metric: what its counter is divided by.
     #[serde(default)]
     pub(crate) per: Option<Per>,
+    /// Smallest and largest value of each side's processes, where what was counted is not exact.
+    #[serde(default)]
+    pub(crate) a_range: Option<[f64; 2]>,
+    #[serde(default)]
+    pub(crate) b_range: Option<[f64; 2]>,
+}
+
+impl Entry {
+    /// Whether an inconclusive entry is a question that has to be answered. Of what threads share out, only ranges that
+    /// lie apart are one: where they overlap, nothing is claimed. A rate is as open as the time that it is made of.
+    pub(crate) fn is_open(&self) -> bool {
+        let apart = match (self.a_range, self.b_range) {
+            (Some(a), Some(b)) => a[1] < b[0] || b[1] < a[0],
+            _ => false,
+        };
+        self.verdict == Verdict::Inconclusive && (self.metric == "time" || apart)
+    }
 }
 
 /// A relative change with the interval that holds it; an end that is not known is null.

@@ -145,6 +145,33 @@ fn counts_of_several_threads_are_never_judged_exactly() {
 }
 
 #[test]
+fn ranges_that_lie_apart_are_an_open_question() {
+    let ranged = |[low, high]: [f64; 2], events: f64| {
+        let mut side = side(low, json!(1));
+        let counts = side.allocations.as_mut().unwrap();
+        counts.exact = false;
+        counts.count_range = [low, high];
+        counts.bytes_range = [64.0 * low, 64.0 * high];
+        counts.other_threads_events = events;
+        side
+    };
+    let time = contested(0.0, 30);
+    let judged = |b: [f64; 2], events: f64| {
+        let entries = judged(&ranged([10.0, 16.0], events), &ranged(b, events), &Code::Different, Some(&time));
+        let counts = of(&entries, "allocations");
+        assert_eq!(counts.verdict, Verdict::Inconclusive);
+        (head::of_workload(&entries), counts.is_open(), counts.reason.clone())
+    };
+    let threads = "not exact: 10 to 16 in A's processes, 200 to 206 in B's; other threads allocate too".to_owned();
+    assert_eq!(judged([200.0, 206.0], 3.0), (Verdict::Inconclusive, true, threads));
+    // One thread whose processes differ has no others to blame.
+    let alone = "not exact: 10 to 16 in A's processes, 1 to 9 in B's".to_owned();
+    assert_eq!(judged([1.0, 9.0], 0.0), (Verdict::Inconclusive, true, alone));
+    let (workload, open, _) = judged([16.0, 30.0], 0.0);
+    assert_eq!((workload, open), (Verdict::Equivalent, false), "the ranges overlap");
+}
+
+#[test]
 fn faster_with_other_output_is_no_improvement() {
     let faster = contested(-0.2, 20);
     assert_eq!(faster.finding, Finding::Lower);

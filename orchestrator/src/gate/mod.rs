@@ -137,10 +137,7 @@ fn of_entry(case: &Case, entry: &Entry) -> Option<Finding> {
             Some(finding(entry, Kind::Missing, message))
         }
         Verdict::Missing => Some(finding(entry, Kind::Missing, entry.reason.clone())),
-        // Allocations that other threads take part in are never judged.
-        Verdict::Inconclusive if entry.metric == "time" => {
-            Some(finding(entry, Kind::Inconclusive, entry.reason.clone()))
-        }
+        Verdict::Inconclusive if entry.is_open() => Some(finding(entry, Kind::Inconclusive, entry.reason.clone())),
         _ => None,
     }
 }

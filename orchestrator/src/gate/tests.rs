@@ -26,6 +26,8 @@ fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Entry 
         reason: "as scripted".into(),
         trade_off: false,
         per: None,
+        a_range: None,
+        b_range: None,
     }
 }
 
@@ -120,6 +122,7 @@ fn each_verdict_has_its_finding() {
         (Verdict::Missing, "time", vec![Kind::Missing], Outcome::Incomplete),
         (Verdict::Inconclusive, "time", vec![Kind::Inconclusive], Outcome::Passed),
         (Verdict::Inconclusive, "allocations", vec![], Outcome::Passed),
+        (Verdict::Inconclusive, "gflops", vec![], Outcome::Passed),
         (Verdict::Equivalent, "time", vec![], Outcome::Passed),
         (Verdict::Improved, "time", vec![], Outcome::Passed),
     ] {
@@ -187,6 +190,25 @@ fn who_accepts_another_output_does_not_accept_costs_that_nobody_measured() {
     assert_eq!((kinds(&gate), gate.outcome), (vec![Kind::Accepted], Outcome::Passed));
     let patterns = |until: Date| output_accepted(&rules(vec![accepted("digest", None, until)], Vec::new()), SUMMER);
     assert_eq!((patterns(SUMMER), patterns(SPRING)), (vec!["j*".to_owned()], Vec::new()));
+}
+
+/// Allocations that are not exact.
+fn ranges(a: [f64; 2], b: [f64; 2]) -> Entry {
+    let open = entry("allocations", Verdict::Inconclusive, a[0], b[1], 0);
+    Entry { a_range: Some(a), b_range: Some(b), ..open }
+}
+
+#[test]
+fn counts_that_lie_apart_are_open_and_those_that_overlap_are_nothing() {
+    let judged = |b: [f64; 2], open_fails: bool| {
+        let rules = Rules { open_fails, ..Rules::default() };
+        judged(vec![ranges([10.0, 16.0], b)], Vec::new(), &rules, None)
+    };
+    assert_eq!(kinds(&judged([16.0, 22.0], true)), []);
+    for b in [[200.0, 206.0], [2.0, 9.0]] {
+        assert_eq!(kinds(&judged(b, false)), [Kind::Inconclusive]);
+        assert_eq!((judged(b, false).outcome, judged(b, true).outcome), (Outcome::Passed, Outcome::Open));
+    }
 }
 
 #[test]

@@ -53,6 +53,8 @@ struct Row<'a> {
     metrics: Vec<&'a Entry>,
     /// All entries that got better or worse.
     changed: Vec<&'a Entry>,
+    /// The metrics that are open.
+    open: Vec<&'a str>,
 }
 
 /// Makes the view.
@@ -130,5 +132,6 @@ fn row<'a>(workload: &'a Workload, entries: &'a [Entry]) -> Row<'a> {
             .filter(|entry| matches!(entry.verdict, Verdict::Improved | Verdict::Regressed))
             .copied()
             .collect(),
+        open: own.iter().filter(|entry| entry.is_open()).map(|entry| entry.metric.as_str()).collect(),
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod side;
 
+use crate::comparison::counted;
 use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
 use crate::judge::verdict::Finding;
@@ -66,7 +67,7 @@ pub(crate) fn measure(
         .filter(|&index| {
             let sides = [&records[index][0], &records[index][1]];
             let same = codes[index] == Code::Identical && !terms.control;
-            let compares = matches[index].output_accepted || !entries::output_differs(sides);
+            let compares = matches[index].output_accepted || !counted::output_differs(sides);
             (!same || matches[index].timed) && entries::missing(sides).is_none() && compares
         })
         .collect();

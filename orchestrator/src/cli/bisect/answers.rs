@@ -5,7 +5,7 @@ use super::commits::{Ground, Quiet, Ready, Stop};
 use super::live::Live;
 use crate::bisect::state::{Kept, Probe, Step, is_same};
 use crate::cli::output::Failure;
-use crate::comparison::{Code, Verdict, entries};
+use crate::comparison::{Code, Verdict, counted};
 use crate::judge::verdict;
 use crate::plugin::catalog::Per;
 use crate::plugin::revision;
@@ -143,7 +143,7 @@ impl<'a> Answers<'a> {
     /// What computes something else than the good end is neither faster nor slower.
     fn comparable(&self, probe: Probe) -> Result<Probe, String> {
         match self.probed(0) {
-            Some(good) if self.metric != "digest" && entries::output_differs([&good.record, &probe.record]) => {
+            Some(good) if self.metric != "digest" && counted::output_differs([&good.record, &probe.record]) => {
                 Err("its output differs from the good end's (--metric digest finds what changed it)".to_owned())
             }
             _ => Ok(probe),

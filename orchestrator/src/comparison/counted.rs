@@ -1,0 +1,123 @@
+//! What was computed and what was counted: exact where a side's processes agree, and never judged as exact where they do not.
+//! Pure: no clock, no process, no file.
+
+use super::entries::{Facts, plain};
+use super::{Entry, Verdict};
+use crate::format;
+use crate::plugin::catalog::Better;
+use crate::record::{Allocations, JobRecord};
+use serde_json::Value;
+
+/// Whether the outputs of both sides differ.
+pub(crate) fn output_differs(sides: [&JobRecord; 2]) -> bool {
+    match sides.map(|side| side.digest.as_ref()) {
+        [Some(a), Some(b)] => !a.agrees(b),
+        // A side that stopped saying what it computed is not known to compute the same.
+        [Some(_), None] | [None, Some(_)] => true,
+        [None, None] => false,
+    }
+}
+
+pub(super) fn digest(facts: &Facts) -> Option<Entry> {
+    let [a, b] = facts.sides.map(|side| side.digest.as_ref());
+    let value = |digest: Option<&crate::record::Digest>| digest.map_or(Value::Null, |digest| digest.value.clone());
+    if a.is_none() && b.is_none() {
+        return None;
+    }
+    let mut entry = plain(facts, "digest", "", [value(a), value(b)]);
+    entry.change = None;
+    match (a, b) {
+        _ if output_differs(facts.sides) => {
+            entry.verdict = Verdict::OutputDiffers;
+            entry.reason = match (a, b) {
+                (Some(a), Some(b)) => match (a.score, b.score) {
+                    (Some(a), Some(b)) => format!("the outputs differ: score {a} and {b}"),
+                    _ => {
+                        let [a, b] = [a, b].map(|digest| format::shortened(&digest.value.to_string()));
+                        format!("the outputs differ: {a} and {b}")
+                    }
+                },
+                _ => "only one side says what it computed".to_owned(),
+            };
+        }
+        (Some(a), Some(b)) if a.value != b.value => {
+            entry.reason = "different values, within the tolerance that the plugin states".to_owned();
+        }
+        _ => entry.reason = "the outputs agree".to_owned(),
+    }
+    Some(entry)
+}
+
+/// Count, bytes and peak. Exact where both sides are; ranges of several processes are never judged as if they were.
+pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
+    let [Some(a), Some(b)] = facts.sides.map(|side| side.allocations.as_ref()) else { return Vec::new() };
+    type Quantity = fn(&Allocations) -> (f64, [f64; 2]);
+    let quantities: [(&str, &str, Quantity); 3] = [
+        ("allocations", "", |side| (side.count, side.count_range)),
+        ("bytes", "B", |side| (side.bytes, side.bytes_range)),
+        ("peak_bytes", "B", |side| (side.peak_bytes, side.peak_bytes_range)),
+    ];
+    quantities
+        .into_iter()
+        .map(|(metric, unit, quantity)| {
+            let [(a_value, a_range), (b_value, b_range)] = [quantity(a), quantity(b)];
+            let mut entry = plain(facts, metric, unit, [number(a_value), number(b_value)]);
+            if a.exact && b.exact {
+                entry.verdict = order(a_value, b_value);
+                entry.reason = "counted exactly".to_owned();
+            } else {
+                entry.margin = facts.margin;
+                (entry.a_range, entry.b_range) = (Some(a_range), Some(b_range));
+                // The widest difference that both ranges leave possible.
+                let apart = (b_range[1] - a_range[0]).max(a_range[1] - b_range[0]);
+                let whole = a_range[0].max(1.0);
+                if apart <= facts.margin * whole {
+                    entry.reason = "not exact, but no two processes differ by the margin".to_owned();
+                } else {
+                    entry.verdict = Verdict::Inconclusive;
+                    let [in_a, in_b] = [a_range, b_range].map(|one| range(one, unit));
+                    // A process by itself may differ from the next one too, by its address or number for example.
+                    let threads = [a, b].iter().any(|side| side.other_threads_events > 0.0);
+                    let why = if threads { "; other threads allocate too" } else { "" };
+                    entry.reason = format!("not exact: {in_a} in A's processes, {in_b} in B's{why}");
+                }
+            }
+            entry
+        })
+        .collect()
+}
+
+fn order(a: f64, b: f64) -> Verdict {
+    match b.total_cmp(&a) {
+        std::cmp::Ordering::Greater => Verdict::Regressed,
+        std::cmp::Ordering::Less => Verdict::Improved,
+        std::cmp::Ordering::Equal => Verdict::Equivalent,
+    }
+}
+
+/// What the processes of a side counted, from the smallest to the largest.
+pub(crate) fn range([low, high]: [f64; 2], unit: &str) -> String {
+    let one = if unit == "B" { format::bytes } else { format::number };
+    if low == high { one(low) } else { format!("{} to {}", one(low), one(high)) }
+}
+
+/// Whole numbers are written as such.
+pub(super) fn number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 9e15 { Value::from(value as i64) } else { Value::from(value) }
+}
+
+pub(super) fn counter(facts: &Facts, mut entry: Entry, better: Better, [a, b]: [f64; 2]) -> Entry {
+    let exact = facts.sides.iter().all(|side| side.allocations.as_ref().is_some_and(|counts| counts.exact));
+    if exact || a == b {
+        entry.verdict = match (better, order(a, b)) {
+            (Better::Higher, Verdict::Regressed) => Verdict::Improved,
+            (Better::Higher, Verdict::Improved) => Verdict::Regressed,
+            (_, verdict) => verdict,
+        };
+        entry.reason = "counted exactly".to_owned();
+    } else {
+        entry.verdict = Verdict::Inconclusive;
+        entry.reason = "not exact: other threads take part".to_owned();
+    }
+    entry
+}
