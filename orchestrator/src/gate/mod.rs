@@ -4,7 +4,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
-use crate::comparison::{Entry, Verdict, Workload};
+use crate::comparison::{Entry, Verdict, Workload, counted};
 use crate::format;
 use crate::scenario::gate::{Accepted, Gate as Rules};
 use jiff::civil::Date;
@@ -196,15 +196,25 @@ fn shown(entry: &Entry) -> String {
     }
 }
 
-/// Jobs that allocate more than their scenario lets them.
+/// Jobs that allocate more than their scenario lets them, or of which that cannot be told.
 fn too_many(case: &Case) -> Vec<Finding> {
     let over = |entry: &Entry| {
         let most = *case.max_allocations.get(&entry.id)?;
-        let count = entry.b.as_f64()?;
-        let message = format!("{} in an iteration, at most {most} allowed", format::number(count));
-        (count > most as f64).then(|| finding(entry, Kind::TooManyAllocations, message))
+        let [low, high] = candidate_range(entry)?;
+        let count = counted::range([low, high], &entry.unit);
+        if low > most as f64 {
+            let message = format!("{count} in an iteration, at most {most} allowed");
+            return Some(finding(entry, Kind::TooManyAllocations, message));
+        }
+        let message = format!("{count} in an iteration, by process, and at most {most} allowed: it cannot be told");
+        (high > most as f64).then(|| finding(entry, Kind::Inconclusive, message))
     };
     case.jobs.iter().filter(|entry| entry.metric == "allocations").filter_map(over).collect()
+}
+
+/// What the candidate's processes counted: one number where it is exact.
+fn candidate_range(entry: &Entry) -> Option<[f64; 2]> {
+    entry.b_range.or_else(|| entry.b.as_f64().map(|count| [count; 2]))
 }
 
 /// Acceptances whose regression is gone.

@@ -72,13 +72,14 @@ fn hold(entry: &Entry) -> Finding {
     finding(entry, kind, format!("target hold {how}: {}", entry.reason))
 }
 
-/// The candidate's value. What is counted is exact; a time is the median over its processes; what is made of the time
+/// The candidate's value. What is counted is exact, or a range over its processes; a time is the median over its processes; what is made of the time
 /// follows from that.
 fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
     let counted = entry.b.as_f64();
     let of_time = entry.metric == "time" || matches!(entry.per, Some(Per::Second | Per::Unit));
     if !of_time {
-        return counted.map(|value| Value { middle: value, low: value, high: value });
+        let [low, high] = super::candidate_range(entry)?;
+        return counted.map(|value| Value { middle: value, low, high });
     }
     let floor = |pair: &PairRecord| Some(*pair.b_ns.iter().min()? as f64 / pair.iterations.max(1) as f64);
     let floors: Vec<f64> = workload.pairs.iter().filter_map(floor).collect();

@@ -219,6 +219,23 @@ fn allocations_have_a_limit_of_their_own() {
 }
 
 #[test]
+fn a_limit_and_a_target_see_all_processes() {
+    let counted = || vec![ranges([6.0, 8.0], [6.0, 16.0])];
+    let wanted = |most: f64| rules(Vec::new(), vec![target("allocations", Wanted::AtMost(most))]);
+    for (most, limit, target) in [
+        (5, vec![Kind::TooManyAllocations], Kind::TargetMissed),
+        (6, vec![Kind::Inconclusive], Kind::TargetOpen),
+        (15, vec![Kind::Inconclusive], Kind::TargetOpen),
+        (16, vec![], Kind::TargetMet),
+    ] {
+        let gate = judged(counted(), Vec::new(), &Rules::default(), Some(most));
+        assert_eq!(kinds(&gate), limit, "at most {most}: {:?}", gate.findings);
+        assert!(gate.findings.iter().all(|one| one.message.starts_with("6 to 16 in an iteration")), "{gate:?}");
+        assert_eq!(kinds(&judged(counted(), Vec::new(), &wanted(most as f64), None)), [target], "{most}");
+    }
+}
+
+#[test]
 fn a_target_is_met_missed_or_open() {
     let times: Vec<u64> = (0..20).map(|i| 1_000 + i).collect();
     let mut rate = entry("gflops", Verdict::Equivalent, 10.0, 10.0, 20);
