@@ -1,21 +1,31 @@
 //! What was computed and what was counted: exact where a side's processes agree, and never judged as exact where they do not.
 //! Pure: no clock, no process, no file.
 
-use super::entries::{Facts, plain};
+use super::entries::{Facts, NAMES, plain};
 use super::{Entry, Verdict};
 use crate::format;
-use crate::plugin::catalog::Better;
+use crate::plugin::catalog::{Better, Per};
 use crate::record::{Allocations, JobRecord};
 use serde_json::Value;
 
-/// Whether the outputs of both sides differ.
+/// Whether the outputs of both sides differ. Of a side whose own processes differ nobody knows it.
 pub(crate) fn output_differs(sides: [&JobRecord; 2]) -> bool {
     match sides.map(|side| side.digest.as_ref()) {
-        [Some(a), Some(b)] => !a.agrees(b),
+        [Some(a), Some(b)] => sides.iter().all(|side| side.digest_differs.is_none()) && !a.agrees(b),
         // A side that stopped saying what it computed is not known to compute the same.
         [Some(_), None] | [None, Some(_)] => true,
         [None, None] => false,
     }
+}
+
+/// Which sides are not even equal to themselves, and two values that show it.
+fn shaky(values: [Option<[String; 2]>; 2]) -> Option<String> {
+    let words = |(side, values): (&str, Option<[String; 2]>)| {
+        let [one, other] = values?;
+        Some(format!("{side}'s own processes differ: {one} and {other}"))
+    };
+    let told: Vec<String> = NAMES.into_iter().zip(values).filter_map(words).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 pub(super) fn digest(facts: &Facts) -> Option<Entry> {
@@ -26,6 +36,13 @@ pub(super) fn digest(facts: &Facts) -> Option<Entry> {
     }
     let mut entry = plain(facts, "digest", "", [value(a), value(b)]);
     entry.change = None;
+    let example = |value: &Value| format::shortened(&value.to_string());
+    let examples = facts.sides.map(|side| side.digest_differs.as_ref().map(|values| values.each_ref().map(example)));
+    if let (Some(_), Some(_), Some(reason)) = (a, b, shaky(examples)) {
+        entry.verdict = Verdict::Inconclusive;
+        entry.reason = reason;
+        return Some(entry);
+    }
     match (a, b) {
         _ if output_differs(facts.sides) => {
             entry.verdict = Verdict::OutputDiffers;
@@ -106,18 +123,32 @@ pub(super) fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 9e15 { Value::from(value as i64) } else { Value::from(value) }
 }
 
+/// A metric that follows from a counter alone, or from it and the allocated bytes: exact where all processes agree.
 pub(super) fn counter(facts: &Facts, mut entry: Entry, better: Better, [a, b]: [f64; 2]) -> Entry {
-    let exact = facts.sides.iter().all(|side| side.allocations.as_ref().is_some_and(|counts| counts.exact));
-    if exact || a == b {
-        entry.verdict = match (better, order(a, b)) {
-            (Better::Higher, Verdict::Regressed) => Verdict::Improved,
-            (Better::Higher, Verdict::Improved) => Verdict::Regressed,
-            (_, verdict) => verdict,
-        };
-        entry.reason = "counted exactly".to_owned();
-    } else {
+    let ranges = facts.sides.map(|side| side.metrics_range.get(&entry.metric).copied());
+    let counted = facts.sides.iter().all(|side| side.allocations.as_ref().is_some_and(|counts| counts.exact));
+    // Bytes are shared out among threads, so where they are not exact that is no fault of the counter.
+    let of_bytes = entry.per == Some(Per::BytesPerUnit) && !counted;
+    if of_bytes && (a != b || ranges.iter().any(Option::is_some)) {
+        let [a_range, b_range] = [ranges[0].unwrap_or([a; 2]), ranges[1].unwrap_or([b; 2])];
+        (entry.a_range, entry.b_range) = (Some(a_range), Some(b_range));
         entry.verdict = Verdict::Inconclusive;
-        entry.reason = "not exact: other threads take part".to_owned();
+        let [in_a, in_b] = [a_range, b_range].map(|one| range(one, ""));
+        entry.reason = format!("not exact, as the bytes are not: {in_a} in A's processes, {in_b} in B's");
+        return entry;
     }
+    let examples = ranges.map(|range| range.map(|ends| ends.map(format::number)));
+    if let Some(reason) = shaky(examples) {
+        (entry.a_range, entry.b_range) = (Some(ranges[0].unwrap_or([a; 2])), Some(ranges[1].unwrap_or([b; 2])));
+        entry.verdict = Verdict::Inconclusive;
+        entry.reason = reason;
+        return entry;
+    }
+    entry.verdict = match (better, order(a, b)) {
+        (Better::Higher, Verdict::Regressed) => Verdict::Improved,
+        (Better::Higher, Verdict::Improved) => Verdict::Regressed,
+        (_, verdict) => verdict,
+    };
+    entry.reason = "counted exactly".to_owned();
     entry
 }

@@ -136,12 +136,18 @@ pub(crate) struct Entry {
 impl Entry {
     /// Whether an inconclusive entry is a question that has to be answered. Of what threads share out, only ranges that
     /// lie apart are one: where they overlap, nothing is claimed. A rate is as open as the time that it is made of.
+    /// Counters and outputs are facts about the work, so they are open as soon as a side does not agree with itself.
     pub(crate) fn is_open(&self) -> bool {
         let apart = match (self.a_range, self.b_range) {
             (Some(a), Some(b)) => a[1] < b[0] || b[1] < a[0],
             _ => false,
         };
-        self.verdict == Verdict::Inconclusive && (self.metric == "time" || apart)
+        let open = match (self.metric.as_str(), self.per) {
+            ("time" | "digest", _) | (_, Some(Per::Iteration)) => true,
+            (_, Some(Per::Second | Per::Unit)) => false,
+            _ => apart,
+        };
+        self.verdict == Verdict::Inconclusive && open
     }
 }
 

@@ -35,10 +35,12 @@ pub(super) fn side(allocations: f64, digest: Value) -> JobRecord {
         message: None,
         warnings: Vec::new(),
         digest: (!digest.is_null()).then(|| Digest { value: digest, score: None, tolerance: Some(1e-6) }),
+        digest_differs: None,
         time: None,
         allocations: Some(counted(allocations)),
         metrics: IndexMap::new(),
         metrics_info: IndexMap::new(),
+        metrics_range: IndexMap::new(),
         profile: None,
         scopes: Vec::new(),
         inputs: IndexMap::new(),
@@ -169,6 +171,49 @@ fn ranges_that_lie_apart_are_an_open_question() {
     assert_eq!(judged([1.0, 9.0], 0.0), (Verdict::Inconclusive, true, alone));
     let (workload, open, _) = judged([16.0, 30.0], 0.0);
     assert_eq!((workload, open), (Verdict::Equivalent, false), "the ranges overlap");
+}
+
+#[test]
+fn a_counter_that_differs_within_a_side_is_no_exact_one() {
+    let counting = |range: Option<[f64; 2]>, value: f64| {
+        let mut side = side(1.0, json!(1));
+        let info = |per| MetricRecord { unit: String::new(), better: Some(Better::Lower), per, about: String::new() };
+        side.metrics_info = [("steps".to_owned(), info(Per::Iteration))].into();
+        side.metrics = [("steps".to_owned(), value)].into();
+        side.metrics_range = range.map(|range| ("steps".to_owned(), range)).into_iter().collect();
+        side
+    };
+    let judged = |a: &JobRecord, b: &JobRecord| {
+        let entries = judged(a, b, &Code::Different, Some(&contested(0.0, 30)));
+        let steps = of(&entries, "steps");
+        (steps.verdict, steps.is_open(), steps.reason.clone())
+    };
+    let steady = counting(None, 32_000.0);
+    let shaky = counting(Some([32_000.0, 40_000.0]), 40_000.0);
+    let whose = |words: &str| (Verdict::Inconclusive, true, words.to_owned());
+    assert_eq!(judged(&shaky, &steady), whose("A's own processes differ: 32000 and 40000"));
+    assert_eq!(judged(&steady, &shaky), whose("B's own processes differ: 32000 and 40000"));
+    // That the sides show the same number by chance is no agreement.
+    let both = "A's own processes differ: 32000 and 40000; B's own processes differ: 32000 and 40000";
+    assert_eq!(judged(&shaky, &shaky), whose(both));
+    // What all processes agree on is exact, whoever allocates besides.
+    let mut threads = counting(None, 40_000.0);
+    threads.allocations.as_mut().unwrap().exact = false;
+    assert_eq!(judged(&steady, &threads).0, Verdict::Regressed);
+}
+
+#[test]
+fn an_output_that_differs_within_a_side_accuses_nobody() {
+    let mut shaky = side(1.0, json!(7));
+    shaky.digest_differs = Some([json!(7), json!(8)]);
+    let slower = contested(0.2, 20);
+    let entries = judged(&side(1.0, json!(9)), &shaky, &Code::Different, Some(&slower));
+    let digest = of(&entries, "digest");
+    assert_eq!(digest.reason, "B's own processes differ: 7 and 8");
+    assert!(digest.verdict == Verdict::Inconclusive && digest.is_open());
+    assert_eq!(of(&entries, "time").verdict, Verdict::Regressed, "the costs are judged all the same");
+    let entries = judged(&shaky, &side(1.0, json!(7)), &Code::Different, Some(&contested(0.0, 30)));
+    assert_eq!(head::of_workload(&entries), Verdict::Inconclusive);
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
     });
     let counts: Vec<&Count> = ends.iter().filter_map(|end| reply(end)?.as_count()).collect();
     let time = time(&ends, seed);
-    let digest = digest(&ends, &mut warnings);
+    let (digest, digest_differs) = digest(&ends, &mut warnings);
     let allocations = allocations(&counts, time.as_ref(), &mut warnings);
     complain(profile, &counts, &mut warnings);
     if let Some(info) = info {
@@ -90,6 +90,8 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         message,
         warnings,
         digest,
+        digest_differs,
+        metrics_range: info.map(|info| ranges(info, &counts)).unwrap_or_default(),
         metrics_info: infos.iter().filter(|metric| metrics.contains_key(&metric.id)).map(metric_record).collect(),
         metrics,
         profile: profile.map(|profile| ProfileRecord {
@@ -226,8 +228,8 @@ fn page_faults(time: &Time) -> Option<f64> {
     median(&time.processes.iter().map(per_iteration).collect::<Vec<_>>())
 }
 
-/// The digest, if the plugin has one; a warning if its processes disagree.
-fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> Option<Digest> {
+/// The digest, if the plugin has one; an example and a warning if its processes disagree.
+fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> (Option<Digest>, Option<[serde_json::Value; 2]>) {
     let mut first: Option<Digest> = None;
     let mut differs = None;
     for end in ends {
@@ -250,15 +252,15 @@ fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> Option<Digest> {
         match &first {
             None => first = Some(digest),
             Some(known) if known.agrees(&digest) => {}
-            Some(known) if differs.is_none() => differs = Some((known.value.clone(), digest.value)),
+            Some(known) if differs.is_none() => differs = Some([known.value.clone(), digest.value]),
             Some(_) => {}
         }
     }
-    if let Some((one, other)) = differs {
-        let [one, other] = [one, other].map(|value| crate::format::shortened(&value.to_string()));
+    if let Some(values) = &differs {
+        let [one, other] = values.each_ref().map(|value| crate::format::shortened(&value.to_string()));
         warnings.push(format!("output differs between processes: digest {one} and {other}, for example"));
     }
-    first
+    (first, differs)
 }
 
 impl Digest {
@@ -366,6 +368,24 @@ fn metrics(info: &WorkloadInfo, counts: &[&Count], iteration_ns: Option<f64>) ->
         }
     }
     metrics
+}
+
+/// Metrics without a time on which the processes do not agree. What one of them never counted is 0 there.
+fn ranges(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<String, [f64; 2]> {
+    let without_time = info.metrics.iter().filter(|metric| matches!(metric.per, Per::Iteration | Per::BytesPerUnit));
+    let range = |metric: &MetricInfo| {
+        let value = |count: &&Count| {
+            let each = count.iterations.max(1) as f64;
+            let sum = count.counters.iter().find(|counter| counter.name == metric.counter).map(|counter| counter.sum);
+            let cost = Cost { seconds: 1.0, bytes: count.bytes as f64 / each };
+            sum.and_then(|sum| metric.value(sum / each, cost)).unwrap_or(0.0)
+        };
+        let values: Vec<f64> = counts.iter().map(value).collect();
+        let low = values.iter().copied().reduce(f64::min)?;
+        let high = values.iter().copied().reduce(f64::max)?;
+        (low < high).then(|| (metric.id.clone(), [low, high]))
+    };
+    without_time.filter_map(range).collect()
 }
 
 fn metric_record(metric: &MetricInfo) -> (String, MetricRecord) {

@@ -139,10 +139,16 @@ pub(crate) struct JobRecord {
     pub(crate) message: Option<String>,
     pub(crate) warnings: Vec<String>,
     pub(crate) digest: Option<Digest>,
+    /// Digests of two processes that do not agree, where there are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) digest_differs: Option<[Value; 2]>,
     pub(crate) time: Option<Time>,
     pub(crate) allocations: Option<Allocations>,
     pub(crate) metrics: IndexMap<String, f64>,
     pub(crate) metrics_info: IndexMap<String, MetricRecord>,
+    /// Of metrics without a time: the smallest and the largest of a counting process, where processes differ.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub(crate) metrics_range: IndexMap<String, [f64; 2]>,
     pub(crate) profile: Option<ProfileRecord>,
     pub(crate) scopes: Vec<ScopeRecord>,
     /// The files that its parameters name, with their SHA-256 from before the first pass; those of more than 256 MiB, and

@@ -50,7 +50,7 @@ impl Readings for Answers<'_> {
         // Against itself: a number that is not exact is not even equal to itself.
         match self.judged(&probe, &probe).map(|entry| entry.verdict) {
             Some(Verdict::Inconclusive) => {
-                self.fails(commit, format!("its {} is not exact: other threads take part", self.metric));
+                self.fails(commit, format!("its {} is not exact: its own processes differ", self.metric));
                 Ok(None)
             }
             None => {
