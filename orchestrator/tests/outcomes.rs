@@ -130,6 +130,40 @@ fn other_threads_allocate_so_many_more_that_the_ranges_lie_apart() {
 }
 
 #[test]
+fn a_counter_differs_within_its_side() {
+    let shaky = "-DMETRIC -DCOUNTER=getpid()";
+    let history = History::with("gate: { inconclusive: fail }\n", &[shaky, &format!("{shaky} -DSTEPS=2001")]);
+    let open = said(&history, &check(&history, &[]));
+    assert!(
+        open.starts_with("exit 125\n") && open.contains("work, steps: inconclusive: A's own processes differ: "),
+        "{open}"
+    );
+    assert!(open.contains("; B's own processes differ: ") && !open.contains("regressed"), "{open}");
+}
+
+#[test]
+fn an_output_differs_within_its_side() {
+    let history = History::with("", &["-DOUTPUT=getpid()", "-DOUTPUT=getpid() -DALLOCATIONS=1+1"]);
+    let said = said(&history, &check(&history, &[]));
+    assert!(said.contains("\n  work, digest: inconclusive: A's own processes differ: "), "{said}");
+    // Whatever its time does beside, what is steady is judged.
+    let judged = said.lines().any(|line| line.starts_with("  work, allocations: ") && line.ends_with("+100 %, 1 -> 2"));
+    assert!(judged && said.starts_with("exit 1\n"), "{said}");
+}
+
+#[test]
+fn a_metric_is_gone() {
+    let history = History::with("", &["-DMETRIC -DCOUNTER=7", "-DMETRIC"]);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 201
+    check incomplete: not everything was measured
+      work, steps: missing: only A has it: B's code adds nothing to its counter, or does not describe it any more
+    ");
+    history.commit("c2", "-DMETRIC -DCOUNTER=7");
+    assert_eq!(check(&history, &[]).code, 0, "what is new is no finding");
+}
+
+#[test]
 fn records_of_other_threads_are_not_comparable() {
     let history = History::with("", &[""]);
     let path = history.project.path().join("scenarios/s.yaml");

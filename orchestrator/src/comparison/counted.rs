@@ -67,7 +67,18 @@ pub(super) fn digest(facts: &Facts) -> Option<Entry> {
 
 /// Count, bytes and peak. Exact where both sides are; ranges of several processes are never judged as if they were.
 pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
-    let [Some(a), Some(b)] = facts.sides.map(|side| side.allocations.as_ref()) else { return Vec::new() };
+    let (a, b) = match facts.sides.map(|side| side.allocations.as_ref()) {
+        [Some(a), Some(b)] => (a, b),
+        [Some(a), None] => {
+            let gone = plain(facts, "allocations", "", [number(a.count), Value::Null]);
+            return vec![Entry {
+                verdict: Verdict::Missing,
+                reason: "only those of A were counted".to_owned(),
+                ..gone
+            }];
+        }
+        [None, _] => return Vec::new(),
+    };
     type Quantity = fn(&Allocations) -> (f64, [f64; 2]);
     let quantities: [(&str, &str, Quantity); 3] = [
         ("allocations", "", |side| (side.count, side.count_range)),

@@ -242,7 +242,14 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (id, info) in &a.metrics_info {
         let Some(better) = info.better else { continue };
-        let (Some(a_value), Some(b_value)) = (a.metrics.get(id), b.metrics.get(id)) else { continue };
+        let Some(a_value) = a.metrics.get(id) else { continue };
+        let Some(b_value) = b.metrics.get(id) else {
+            let gone = plain(facts, id, &info.unit, [number(*a_value), Value::Null]);
+            let reason =
+                "only A has it: B's code adds nothing to its counter, or does not describe it any more".to_owned();
+            entries.push(Entry { verdict: Verdict::Missing, reason, per: Some(info.per), ..gone });
+            continue;
+        };
         let mut entry = plain(facts, id, &info.unit, [number(*a_value), number(*b_value)]);
         entry.per = Some(info.per);
         entries.push(match info.per {
@@ -250,6 +257,14 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
             Per::Second => rate(entry, time, better, [*a_value, *b_value], |time| 1.0 / (1.0 + time) - 1.0),
             Per::Unit => rate(entry, time, better, [*a_value, *b_value], |time| time),
         });
+    }
+    // What is new has nothing to be held against, and targets look at it.
+    let is_new = |id: &str| !a.metrics.contains_key(id);
+    for (id, info) in b.metrics_info.iter().filter(|(id, info)| info.better.is_some() && is_new(id)) {
+        let Some(value) = b.metrics.get(id) else { continue };
+        let reason = "new: only B has it".to_owned();
+        let new = plain(facts, id, &info.unit, [Value::Null, number(*value)]);
+        entries.push(Entry { reason, per: Some(info.per), ..new });
     }
     entries
 }

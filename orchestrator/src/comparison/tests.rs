@@ -203,6 +203,30 @@ fn a_counter_that_differs_within_a_side_is_no_exact_one() {
 }
 
 #[test]
+fn what_only_the_baseline_has_is_missing() {
+    let with = |metrics: &[&str]| {
+        let mut side = side(1.0, json!(1));
+        let info = |per| MetricRecord { unit: String::new(), better: Some(Better::Lower), per, about: String::new() };
+        for metric in metrics {
+            side.metrics.insert((*metric).to_owned(), 5.0);
+            side.metrics_info.insert((*metric).to_owned(), info(Per::Iteration));
+        }
+        side
+    };
+    let judged = |a: &JobRecord, b: &JobRecord| judged(a, b, &Code::Different, Some(&contested(0.0, 30)));
+    let gone = judged(&with(&["steps"]), &with(&[]));
+    assert_eq!((of(&gone, "steps").verdict, head::of_workload(&gone)), (Verdict::Missing, Verdict::Missing));
+    assert!(of(&gone, "steps").reason.starts_with("only A has it"), "{}", of(&gone, "steps").reason);
+    let new = judged(&with(&[]), &with(&["steps"]));
+    assert_eq!((of(&new, "steps").verdict, head::of_workload(&new)), (Verdict::Equivalent, Verdict::Equivalent));
+    assert_eq!((&of(&new, "steps").b, &*of(&new, "steps").reason), (&json!(5), "new: only B has it"));
+    let mut uncounted = with(&[]);
+    uncounted.allocations = None;
+    assert_eq!(of(&judged(&with(&[]), &uncounted), "allocations").verdict, Verdict::Missing);
+    assert_eq!(head::of_workload(&judged(&uncounted, &with(&[]))), Verdict::Equivalent);
+}
+
+#[test]
 fn an_output_that_differs_within_a_side_accuses_nobody() {
     let mut shaky = side(1.0, json!(7));
     shaky.digest_differs = Some([json!(7), json!(8)]);
