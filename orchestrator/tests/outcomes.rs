@@ -262,13 +262,13 @@ fn inconclusive_under_both_policies() {
     outcome!(&history, &check(&history, &[]), @r"
     exit 0
     check passed
-      work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes less than 14: --time 5m gives it more
+      work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes less than 11: --budget 10m gives it more
     ");
     let history = History::with("budget: 1ms\ngate: { inconclusive: fail }\n", &macros);
     outcome!(&history, &check(&history, &[]), @r"
     exit 125
     check open, and the scenario does not let that pass
-      work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes less than 14: --time 5m gives it more
+      work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes less than 11: --budget 10m gives it more
     ");
 }
 

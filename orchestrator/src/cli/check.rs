@@ -10,7 +10,7 @@ use super::output::{self, Failure};
 use super::project::{self, Loaded, quoted};
 use super::sides;
 use super::subject::{self, Subject};
-use crate::comparison::{self, Comparison, Verdict};
+use crate::comparison::{self, Comparison};
 use crate::gate::{self, Case, Gate, Kind};
 use crate::git::baseline::{self, Baseline};
 use crate::git::{self, GitKind, Revision};
@@ -58,6 +58,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let today = jiff::Zoned::now().date();
     let mut session = Session {
         limits: limits(options, rules.budget)?,
+        more: "--budget 10m",
         root: loaded.root.clone(),
         results,
         seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),

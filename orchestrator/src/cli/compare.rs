@@ -60,6 +60,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
         root,
         results,
         limits: Limits { pairs: options.pairs, time, total: None },
+        more: "--time 5m",
         seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
         variation: options.set.as_deref().map(Variation::parse).transpose()?,
         only: None,
@@ -106,6 +107,8 @@ pub(super) struct Session<'a> {
     pub(super) root: PathBuf,
     pub(super) results: PathBuf,
     pub(super) limits: Limits,
+    /// The option that gives a workload more time.
+    pub(super) more: &'static str,
     pub(super) seed: u64,
     pub(super) variation: Option<Variation>,
     /// Only jobs with these ids.
@@ -170,6 +173,7 @@ impl Session<'_> {
             clock: calibration.end(),
             mark: &mark,
             limits: self.limits,
+            more: self.more,
             control: self.options.control,
         };
         let mut random = fastrand::Rng::with_seed(self.seed);

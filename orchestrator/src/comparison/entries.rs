@@ -2,7 +2,7 @@
 
 use super::counted::{self, number};
 use super::{Change, Code, Entry, Verdict};
-use crate::judge::verdict::{ALPHA, Finding};
+use crate::judge::verdict::{ALPHA, FEWEST_PAIRS, Finding};
 use crate::plugin::catalog::{Better, Per};
 use crate::record::{JobOutcome, JobRecord};
 use crate::runner::contest::{self, Contested, Stopped};
@@ -23,6 +23,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) through: Option<Through>,
     /// Somebody accepted that the outputs differ, so the costs are judged all the same.
     pub(crate) output_accepted: bool,
+    /// The option of the command that runs which gives a workload more time, such as `--time 5m`; empty if none does.
+    pub(crate) more: &'a str,
 }
 
 /// A verdict on time through an anchor that two records share.
@@ -201,12 +203,12 @@ fn time(facts: &Facts) -> Entry {
         Finding::Equivalent => Verdict::Equivalent,
         Finding::Open => Verdict::Inconclusive,
     };
-    entry.reason = why(contested, facts.margin);
+    entry.reason = why(contested, facts.margin, facts.more);
     if *facts.code == Code::OnlyLayout && entry.verdict != Verdict::Equivalent {
         let open = entry.verdict == Verdict::Inconclusive;
         entry.verdict = Verdict::Equivalent;
         entry.reason = if open {
-            format!("same machine code; by its times alone {}", why(contested, facts.margin))
+            format!("same machine code; by its times alone {}", why(contested, facts.margin, facts.more))
         } else {
             "layout, not code: the machine code that the workload can reach is the same".to_owned()
         };
@@ -214,16 +216,16 @@ fn time(facts: &Facts) -> Entry {
     entry
 }
 
-/// Shifts of equal size are told from none by this many pairs.
-const FEWEST: usize = 14;
-
-fn why(contested: &Contested, margin: f64) -> String {
+/// `more` is the option that gives a workload more time.
+fn why(contested: &Contested, margin: f64, more: &str) -> String {
+    let few_pairs = contested.assessment.pairs < FEWEST_PAIRS;
     let pairs = crate::format::counted(contested.assessment.pairs, "pair");
     let margin = crate::format::percent(margin);
-    let few = if contested.assessment.pairs < FEWEST {
-        format!("; no verdict takes less than {FEWEST}: --time 5m gives it more")
-    } else {
-        String::new()
+    let hint = if more.is_empty() { String::new() } else { format!(": {more} gives it more") };
+    let few = match (few_pairs, &contested.stopped) {
+        (true, Stopped::Time) => format!("; no verdict takes less than {FEWEST_PAIRS}{hint}"),
+        (true, _) => format!("; no verdict takes less than {FEWEST_PAIRS}"),
+        (false, _) => String::new(),
     };
     match (&contested.stopped, contested.finding) {
         (_, Finding::Higher | Finding::Lower) => {

@@ -108,6 +108,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
                     unpaired: UNPAIRED,
                     through: through(a, b, ground),
                     output_accepted: false,
+                    more: "",
                 });
                 if found.iter().any(entries::is_change) {
                     places = scopes::changes(a, b);

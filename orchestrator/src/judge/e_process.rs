@@ -238,6 +238,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    use crate::judge::verdict::FEWEST_PAIRS;
+
     const ALPHA: f64 = 0.01;
 
     /// The formula as written, without logs, running medians by sorting.
@@ -285,7 +287,7 @@ mod tests {
     fn growing_differences_need_eleven_because_each_bet_is_full() {
         let growing: Vec<f64> = (0..14).map(|i| 2f64.powi(i)).collect();
         let first = (0..=14).find(|n| log_e(&growing[..*n], 0.0) >= log_threshold(ALPHA));
-        assert_eq!(first, Some(11));
+        assert_eq!(first, Some(FEWEST_PAIRS));
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) clock: ScopeClock,
     pub(crate) mark: &'a str,
     pub(crate) limits: Limits,
+    /// The option that gives a workload more time; empty if none does.
+    pub(crate) more: &'a str,
     /// Measures identical code as if it were not.
     pub(crate) control: bool,
 }
@@ -272,6 +274,7 @@ impl Versus<'_> {
                 unpaired: "the user stopped before any pair was measured",
                 through: None,
                 output_accepted: each.output_accepted,
+                more: self.terms.more,
             }),
         };
         let verdict = head::of_workload(&entries);

@@ -256,7 +256,8 @@ impl<'a> Answers<'a> {
             notes: Vec::new(),
         };
         let ground = self.ground;
-        let terms = Terms { cpus: ground.cpus, clock: ground.clock, mark: ground.mark, limits, control: false };
+        let (cpus, clock, mark) = (ground.cpus, ground.clock, ground.mark);
+        let terms = Terms { cpus, clock, mark, limits, more: "", control: false };
         let held = ground.measuring(self.live)?;
         let mut quiet = Quiet(self.live);
         let outcome = versus::measure(&[one], &terms, &mut self.random, ground.interrupt, &mut quiet)

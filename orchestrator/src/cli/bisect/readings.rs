@@ -33,6 +33,7 @@ impl Answers<'_> {
             unpaired: "",
             through: None,
             output_accepted: false,
+            more: "",
         };
         entries::of(&facts).into_iter().find(|entry| entry.metric == self.metric)
     }
