@@ -1,5 +1,6 @@
 //! Where a change is: both sides' scope trees, place by place, ranked by what each contributes.
 
+use super::{Entry, entries};
 use crate::record::{JobRecord, ScopeRecord};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,8 @@ pub(crate) struct ScopeChange {
     pub(crate) a_self_ns: f64,
     pub(crate) b_self_ns: f64,
     pub(crate) contribution_ns: f64,
-    /// The contribution as a share of the whole difference; negative where it goes the other way.
+    /// The contribution as a share of the whole difference; negative where it goes the other way. None where the profiles
+    /// do not show the change that was judged: a difference the other way has no part of it.
     pub(crate) share: Option<f64>,
     /// Bytes allocated per iteration without the scopes inside.
     pub(crate) a_self_bytes: f64,
@@ -39,8 +41,8 @@ struct Place {
     self_allocations: f64,
 }
 
-/// All places in which both sides' profiles differ, those that contribute most first.
-pub(crate) fn changes(a: &JobRecord, b: &JobRecord) -> Vec<ScopeChange> {
+/// All places in which both sides' profiles differ, those that contribute most first. `judged`: what was found.
+pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<ScopeChange> {
     let (Some(a_places), Some(b_places)) = (places(a), places(b)) else { return Vec::new() };
     let mut paths: Vec<&Vec<String>> = Vec::new();
     for place in a_places.iter().chain(&b_places) {
@@ -52,6 +54,9 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord) -> Vec<ScopeChange> {
         |places: &[Place], path: &[String]| places.iter().find(|place| place.path == path).cloned().unwrap_or_default();
     let whole: f64 = b_places.iter().map(|place| place.self_ns).sum::<f64>()
         - a_places.iter().map(|place| place.self_ns).sum::<f64>();
+    let time = judged.iter().find(|entry| entry.metric == "time" && entries::is_change(entry));
+    let time = time.and_then(|entry| entry.change).map(|change| change.estimate);
+    let is_shown = whole != 0.0 && time.is_none_or(|time| time * whole > 0.0);
     let mut changes: Vec<ScopeChange> = paths
         .into_iter()
         .map(|path| {
@@ -66,7 +71,7 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord) -> Vec<ScopeChange> {
                 a_self_ns: a.self_ns,
                 b_self_ns: b.self_ns,
                 contribution_ns,
-                share: (whole != 0.0).then(|| contribution_ns / whole),
+                share: is_shown.then(|| contribution_ns / whole),
                 a_self_bytes: a.self_bytes,
                 b_self_bytes: b.self_bytes,
                 a_self_allocations: a.self_allocations,

@@ -111,7 +111,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
                     more: "",
                 });
                 if found.iter().any(entries::is_change) {
-                    places = scopes::changes(a, b);
+                    places = scopes::changes(a, b, &found);
                 }
                 found
             }

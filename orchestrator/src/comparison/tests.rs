@@ -383,13 +383,20 @@ fn the_contributions_of_scopes_sum_to_the_whole() {
         vec![scope("Forward", 1500, vec![scope("Attention", 500, vec![]), scope("Extra", 700, vec![])])],
         1650,
     );
-    let changes = scopes::changes(&a, &b);
+    let judged = |verdict: Verdict, estimate: f64| {
+        let change = Some(Change { estimate, low: None, high: None });
+        [Entry { verdict, change, ..entries::lost("job", MARGIN, "") }]
+    };
+    let changes = scopes::changes(&a, &b, &judged(Verdict::Regressed, 0.5));
     let sum: f64 = changes.iter().map(|change| change.contribution_ns).sum();
     assert!((sum - 55.0).abs() < 1e-9, "{sum}");
     assert!((changes.iter().filter_map(|change| change.share).sum::<f64>() - 1.0).abs() < 1e-9);
     assert_eq!((changes[0].path.join("/"), changes[0].contribution_ns), ("Forward/Extra".to_owned(), 70.0));
     let attention = changes.iter().find(|change| change.path.ends_with(&["Attention".into()])).unwrap();
     assert!(attention.contribution_ns < 0.0, "what got faster counts against the rest");
+    // Profiles that differ the other way explain nothing of what the pairs found.
+    let otherwise = scopes::changes(&a, &b, &judged(Verdict::Improved, -0.1));
+    assert!(otherwise.len() == changes.len() && otherwise.iter().all(|change| change.share.is_none()));
 }
 
 /// The older report called this comparison 56.5 % slower; its own outermost rows do not agree on a sign.

@@ -294,7 +294,7 @@ impl Versus<'_> {
             code,
             missing,
             warnings,
-            scopes: if changed { scopes::changes(sides[0], sides[1]) } else { Vec::new() },
+            scopes: if changed { scopes::changes(sides[0], sides[1], &entries) } else { Vec::new() },
             pairs: contested.map(|contested| contested.pairs.clone()).unwrap_or_default(),
             wall_ns: contested.map_or(0, |contested| u64::try_from(contested.wall.as_nanos()).unwrap_or(u64::MAX)),
         };
