@@ -49,6 +49,23 @@ pub(crate) fn number(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
+/// Two values in a form of this module, or, where they look the same in it and are not, in plain numbers of this unit with
+/// as many digits as tell them apart.
+pub(crate) fn apart(form: fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> [String; 2] {
+    // Whole values are printed without zeros behind the point: 7 and 7.00 look the same.
+    let seen = |text: &str| {
+        let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+        (number.parse::<f64>().ok(), unit.to_owned())
+    };
+    let short = [form(a), form(b)];
+    if a == b || seen(&short[0]) != seen(&short[1]) {
+        return short;
+    }
+    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+    let longer = (0..=17).map(|digits| [a, b].map(|value| format!("{value:.digits$}{unit}")));
+    longer.into_iter().find(|[a, b]| a != b).unwrap_or_else(|| [a, b].map(|value| format!("{value:e}{unit}")))
+}
+
 /// A share as `1.2 %`, or `12 %` where the tenths no longer matter.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
@@ -124,6 +141,17 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_that_differ_never_look_the_same() {
+        assert_eq!(apart(number, "", [7.0, 8.0]), ["7", "8"]);
+        assert_eq!(apart(number, "", [3_989_017.5, 3_989_018.5]), ["3989017.5", "3989018.5"]);
+        assert_eq!(apart(number, "", [7.0, 7.000_000_1]), ["7.0000000", "7.0000001"]);
+        assert_eq!(apart(number, "", [0.1, 0.1 + 1e-12]), ["0.100000000000", "0.100000000001"]);
+        assert_eq!(apart(number, "", [1e-30, 2e-30]), ["1e-30", "2e-30"]);
+        assert_eq!(apart(bytes, "B", [1_048_576.0, 1_048_577.0]), ["1048576 B", "1048577 B"]);
+        assert_eq!(apart(time, "ns", [5.0, 5.0]), ["5 ns", "5 ns"], "equal values may");
+    }
 
     #[test]
     fn long_texts_are_cut_between_characters() {

@@ -83,6 +83,8 @@ fn half_failed() {
       half, time: missing: B failed in run: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET)
     ");
     assert!(ran.stdout.contains("2 workloads: 1 missing, 1 equivalent"), "{}", ran.stdout);
+    let same = |line: &str| line.starts_with("work ") && line.contains("same code");
+    assert!(ran.stdout.lines().any(same), "why there are no times: {}", ran.stdout);
 }
 
 #[test]

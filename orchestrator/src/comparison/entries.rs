@@ -229,7 +229,11 @@ fn why(contested: &Contested, margin: f64, more: &str) -> String {
     };
     match (&contested.stopped, contested.finding) {
         (_, Finding::Higher | Finding::Lower) => {
-            format!("decided after {pairs}: at level {ALPHA} over all workloads, and at least {margin}")
+            // The evidence is against no change at all; of the margin only the estimate speaks.
+            format!(
+                "decided after {pairs}: not zero, at level {ALPHA} over all workloads, and by its estimate at least \
+                 the margin of {margin}"
+            )
         }
         (_, Finding::Equivalent) => format!("after {pairs} the interval lies inside ±{margin}"),
         (Stopped::Pairs, Finding::Open) => format!("still open after {pairs}, the most that were allowed{few}"),

@@ -264,6 +264,8 @@ fn another_output_that_is_accepted_hides_no_costs() {
     let entries = entries::of(&Facts { output_accepted: true, ..facts(&a, &b, &Code::Different, Some(&slower)) });
     let verdicts = ["digest", "allocations", "time"].map(|metric| of(&entries, metric).verdict);
     assert_eq!(verdicts, [Verdict::OutputDiffers, Verdict::Regressed, Verdict::Regressed]);
+    let why = "20 pairs: not zero, at level 0.01 over all workloads, and by its estimate at least the margin of 1.0 %";
+    assert!(of(&entries, "time").reason.ends_with(why), "{}", of(&entries, "time").reason);
 }
 
 #[test]

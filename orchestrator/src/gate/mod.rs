@@ -179,20 +179,23 @@ fn is_meant(accepted: &Accepted, entry: &Entry) -> bool {
 
 /// A change in words, with its interval where it has one.
 fn shown(entry: &Entry) -> String {
+    let (form, unit): (fn(f64) -> String, &str) = match (entry.metric.as_str(), entry.unit.as_str()) {
+        ("time", _) => (format::time, "ns"),
+        (_, "B") => (format::bytes, "B"),
+        _ => (format::number, ""),
+    };
     let values = match (entry.a.as_f64(), entry.b.as_f64()) {
-        (Some(a), Some(b)) if entry.metric == "time" => format!("{} -> {}", format::time(a), format::time(b)),
-        (Some(a), Some(b)) if entry.unit == "B" => format!("{} -> {}", format::bytes(a), format::bytes(b)),
-        (Some(a), Some(b)) => format!("{} -> {}", format::number(a), format::number(b)),
+        // Outputs may differ in what is not their number, a score for example.
+        (Some(a), Some(b)) if entry.metric != "digest" || a != b => format::apart(form, unit, [a, b]).join(" -> "),
         _ => return entry.reason.clone(),
     };
-    match entry.change {
-        Some(change) if entry.pairs > 0 => {
-            let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), format::change);
-            let estimate = format::change(change.estimate);
-            format!("{estimate} ({} to {}), {values}", end(change.low), end(change.high))
-        }
-        Some(change) => format!("{}, {values}", format::change(change.estimate)),
-        None => values,
+    let Some(change) = entry.change else { return values };
+    let estimate = format::change(change.estimate);
+    let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), format::change);
+    match (entry.pairs, change.low, change.high) {
+        (0, _, _) => format!("{estimate}, {values}"),
+        (pairs, None, None) => format!("{estimate} (no interval from {pairs} pairs), {values}"),
+        (_, low, high) => format!("{estimate} ({} to {}), {values}", end(low), end(high)),
     }
 }
 

@@ -69,7 +69,8 @@ fn hold(entry: &Entry) -> Finding {
         Verdict::Missing => (Kind::Missing, "cannot be told"),
         Verdict::Inconclusive => (Kind::TargetOpen, "cannot be told"),
     };
-    finding(entry, kind, format!("target hold {how}: {}", entry.reason))
+    let figure = if kind == Kind::TargetMissed { super::shown(entry) } else { entry.reason.clone() };
+    finding(entry, kind, format!("target hold {how}: {figure}"))
 }
 
 /// The candidate's value. What is counted is exact, or a range over its processes; a time is the median over its processes; what is made of the time
