@@ -53,7 +53,7 @@ fn what_got_worse_fails_and_the_next_command_is_there() {
     assert!(said.starts_with("exit 1\ncheck failed\n"), "{said}");
     assert!(said.contains("  work, allocations: regressed: +100 %, 1 -> 2\n"), "{said}");
     assert!(ran.stdout.contains("in steps: 1 -> 2 allocations\n"), "the scope is named: {}", ran.stdout);
-    let next = "  orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1> --metric allocations\n";
+    let next = "  orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1> --metric allocations";
     assert!(said.contains(next), "{said}");
     let stored = history.project.results().pop().unwrap();
     let comparison: Value = serde_json::from_slice(&std::fs::read(stored.join("comparison.json")).unwrap()).unwrap();

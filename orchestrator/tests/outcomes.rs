@@ -218,7 +218,6 @@ fn faster_and_hungrier_is_a_trade_off() {
 
     next:
       orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1> --metric allocations
-      orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1> --metric bytes
     ");
     let accept = "accept: [{ job: work, metric: allocations, reason: a cache, until: 2999-12-31 },\n         \
                   { job: work, metric: bytes, reason: a cache, until: 2999-12-31 }]\n";

@@ -21,7 +21,7 @@ use crate::render;
 use crate::runner::contest::Limits;
 use crate::runner::interrupt::Interrupt;
 use crate::scenario::{level, problem, quantity};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -334,18 +334,16 @@ fn next(loaded: &Loaded, comparison: &Comparison, gate: &Gate) -> Vec<String> {
         let (scenario, job) = (quoted(&loaded.shown), quoted(&finding.job));
         format!("orch bisect {scenario} --workload {job} --good {good} --bad {bad}{metric}")
     };
-    let mut all: Vec<String> = gate.findings.iter().filter(|finding| worse(finding.kind)).map(command).collect();
-    all.truncate(3);
-    all
+    // Metrics of one job most likely have one culprit.
+    let mut jobs = HashSet::new();
+    let findings = gate.findings.iter().filter(|finding| worse(finding.kind) && jobs.insert(finding.job.as_str()));
+    findings.take(3).map(command).collect()
 }
 
 /// GitHub's own ways to be told: annotations on standard output, a summary in a file.
 fn github(gate: &Gate, text: &str, stored: &Kept, json: bool) -> Result<(), Failure> {
-    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     for finding in gate.findings.iter().filter(|finding| finding.kind < Kind::Accepted) {
-        let level = if finding.kind <= Kind::Missing { "error" } else { "warning" };
-        let line =
-            format!("::{level} title=orch {}::{} {}", escaped(&finding.job), finding.metric, escaped(&finding.message));
+        let line = annotation(finding);
         // Standard output belongs to the JSON.
         if json {
             output::note(&line);
@@ -366,6 +364,15 @@ fn github(gate: &Gate, text: &str, stored: &Kept, json: bool) -> Result<(), Fail
     Ok(())
 }
 
+/// A finding as one of GitHub's workflow commands. In a property, such as the title, more is escaped than in the message.
+fn annotation(finding: &gate::Finding) -> String {
+    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
+    let level = if finding.kind <= Kind::Missing { "error" } else { "warning" };
+    let (job, message) = (property(&finding.job), escaped(&finding.message));
+    format!("::{level} title=orch {job}::{} {message}", escaped(&finding.metric))
+}
+
 /// The gate's outcome as an exit code. `git bisect run` takes 125 for "skip this commit".
 fn exit(options: &CheckOptions, comparison: &Comparison, gate: &Gate) -> Exit {
     if comparison.interrupted {
@@ -379,5 +386,17 @@ fn exit(options: &CheckOptions, comparison: &Comparison, gate: &Gate) -> Exit {
         gate::Outcome::Open => Exit::Undecided,
         gate::Outcome::Passed if options.for_git_bisect && open => Exit::Undecided,
         gate::Outcome::Passed => Exit::Fine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_end_a_title_is_escaped() {
+        let (job, metric) = ("w[n=1,m=2]: 5%".to_owned(), "time".to_owned());
+        let finding = gate::Finding { kind: Kind::Regressed, job, metric, message: "1, 2: 3%\nand".to_owned() };
+        assert_eq!(annotation(&finding), "::error title=orch w[n=1%2Cm=2]%3A 5%25::time 1, 2: 3%25%0Aand");
     }
 }

@@ -109,7 +109,7 @@ pub(crate) fn judge(case: &Case) -> Gate {
         let message = "the user stopped it before everything was decided".to_owned();
         findings.push(Finding { kind: Kind::Missing, job: String::new(), metric: String::new(), message });
     }
-    findings.sort_by_key(|finding| finding.kind);
+    findings.sort_by(|one, other| one.kind.cmp(&other.kind).then(size(case, other).total_cmp(&size(case, one))));
     let worst = |wanted: Outcome| findings.iter().any(|one| one.kind.outcome(case.rules.open_fails) == wanted);
     let outcome = [Outcome::Failed, Outcome::Incomplete, Outcome::Open].into_iter().find(|outcome| worst(*outcome));
     Gate { outcome: outcome.unwrap_or(Outcome::Passed), findings, open_fails: case.rules.open_fails }
@@ -119,6 +119,16 @@ pub(crate) fn judge(case: &Case) -> Gate {
 pub(crate) fn output_accepted(rules: &Rules, today: Date) -> Vec<String> {
     let digests = rules.accepted.iter().filter(|accepted| accepted.metric == "digest" && accepted.until >= today);
     digests.map(|accepted| accepted.job.clone()).collect()
+}
+
+/// How large the change is that a finding tells of: what comes from nothing is larger than anything.
+fn size(case: &Case, finding: &Finding) -> f64 {
+    let entry = case.jobs.iter().find(|entry| entry.id == finding.job && entry.metric == finding.metric);
+    match entry.map(|entry| (entry.change, entry.verdict)) {
+        Some((Some(change), _)) => change.estimate.abs(),
+        Some((None, Verdict::Regressed)) => f64::INFINITY,
+        _ => 0.0,
+    }
 }
 
 fn finding(entry: &Entry, kind: Kind, message: String) -> Finding {
@@ -151,26 +161,34 @@ fn other_output_passes(case: &Case, time: &Entry) -> bool {
 fn worse(case: &Case, entry: &Entry, kind: Kind) -> Finding {
     let kind = if entry.trade_off && kind == Kind::Regressed { Kind::TradeOff } else { kind };
     let what = shown(entry);
-    let Some(accepted) = case.rules.accepted.iter().find(|accepted| is_meant(accepted, entry)) else {
-        return finding(entry, kind, what);
-    };
-    let size = entry.change.map(|change| change.estimate.abs());
+    let Some(accepted) = acceptance(case, entry, kind) else { return finding(entry, kind, what) };
     let (reason, until) = (&accepted.reason, accepted.until);
     if until < case.today {
         let message = format!("{what}; accepted until {until} ({reason}), and that has passed");
         return finding(entry, Kind::Expired, message);
     }
-    match (accepted.up_to, size) {
-        (Some(up_to), Some(size)) if size > up_to => {
-            let up_to = format::percent(up_to);
-            finding(entry, kind, format!("{what}; only {up_to} are accepted ({reason})"))
-        }
-        (Some(up_to), None) if kind != Kind::OutputDiffers => {
-            let up_to = format::percent(up_to);
-            finding(entry, kind, format!("{what}, from 0; only {up_to} are accepted ({reason})"))
-        }
-        _ => finding(entry, Kind::Accepted, format!("{what}; accepted until {until}: {reason}")),
+    if covers(accepted, entry, kind) {
+        return finding(entry, Kind::Accepted, format!("{what}; accepted until {until}: {reason}"));
     }
+    let from = if entry.change.is_none() { ", from 0" } else { "" };
+    let up_to = format::percent(accepted.up_to.unwrap_or_default());
+    finding(entry, kind, format!("{what}{from}; only {up_to} are accepted ({reason})"))
+}
+
+/// The acceptance that is meant for an entry: one that lets it pass, if there is one; else one that still holds; else one
+/// that held.
+fn acceptance<'a>(case: &'a Case, entry: &Entry, kind: Kind) -> Option<&'a Accepted> {
+    let meant = || case.rules.accepted.iter().filter(|accepted| is_meant(accepted, entry));
+    let mut valid = meant().filter(|accepted| accepted.until >= case.today).peekable();
+    let first = valid.peek().copied();
+    let last = || meant().max_by_key(|accepted| accepted.until);
+    valid.find(|accepted| covers(accepted, entry, kind)).or(first).or_else(last)
+}
+
+/// Whether a change is no larger than what is accepted. From nothing to something has no size, and outputs have none.
+fn covers(accepted: &Accepted, entry: &Entry, kind: Kind) -> bool {
+    let size = entry.change.map(|change| change.estimate.abs());
+    kind == Kind::OutputDiffers || accepted.up_to.is_none_or(|up_to| size.is_some_and(|size| size <= up_to))
 }
 
 fn is_meant(accepted: &Accepted, entry: &Entry) -> bool {

@@ -207,6 +207,29 @@ fn a_change_is_told_with_what_is_known_of_it() {
     assert_eq!(gate.findings[1].message, "target hold missed: +50.0 %, 2 -> 3");
 }
 
+#[test]
+fn the_acceptance_that_holds_and_suffices_is_taken() {
+    let kind = |accepted: Vec<Accepted>| {
+        let slower = entry("time", Verdict::Regressed, 1.0, 1.08, 20);
+        kinds(&judged(vec![slower], Vec::new(), &rules(accepted, Vec::new()), None)).remove(0)
+    };
+    let (expired, small, enough) =
+        (accepted("time", None, SPRING), accepted("time", Some(0.05), SUMMER), accepted("time", Some(0.1), SUMMER));
+    assert_eq!(kind(vec![expired.clone(), enough.clone()]), Kind::Accepted);
+    assert_eq!(kind(vec![small.clone(), enough]), Kind::Accepted);
+    assert_eq!(kind(vec![expired.clone(), small]), Kind::Regressed);
+    assert_eq!(kind(vec![expired]), Kind::Expired);
+}
+
+#[test]
+fn the_largest_change_of_a_kind_comes_first() {
+    let of = |metric: &str, a: f64, b: f64| entry(metric, Verdict::Regressed, a, b, 0);
+    let entries = vec![of("bytes", 100.0, 101.0), of("allocations", 0.0, 1.0), of("peak_bytes", 100.0, 900.0)];
+    let gate = judged(entries, Vec::new(), &Rules::default(), None);
+    let order: Vec<&str> = gate.findings.iter().map(|one| one.metric.as_str()).collect();
+    assert_eq!(order, ["allocations", "peak_bytes", "bytes"]);
+}
+
 /// Allocations that are not exact.
 fn ranges(a: [f64; 2], b: [f64; 2]) -> Entry {
     let open = entry("allocations", Verdict::Inconclusive, a[0], b[1], 0);
