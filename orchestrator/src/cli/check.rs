@@ -65,6 +65,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         variation: None,
         only: before.as_ref().map(again::failed),
         timed: timed.map(|target| target.job.clone()).collect(),
+        rules: Some(rules),
         output_accepted: gate::output_accepted(rules, today),
         interrupt,
         started: jiff::Timestamp::now(),

@@ -7,6 +7,7 @@ use super::keep::{self, Kept, Place};
 use super::output::Failure;
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
+use super::rules;
 use super::sides::{self, Common, SideJobs, Variation};
 use super::subject::{self, Subject};
 use crate::calibration;
@@ -24,6 +25,7 @@ use crate::runner::contest::Limits;
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, Purpose};
+use crate::scenario::gate::Gate;
 use crate::scenario::{Job, quantity};
 use crate::versus::{self, Match, Terms};
 use std::path::PathBuf;
@@ -65,6 +67,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
         variation: options.set.as_deref().map(Variation::parse).transpose()?,
         only: None,
         timed: Vec::new(),
+        rules: None,
         output_accepted: Vec::new(),
         interrupt,
         started: jiff::Timestamp::now(),
@@ -115,6 +118,8 @@ pub(super) struct Session<'a> {
     pub(super) only: Option<Vec<String>>,
     /// Jobs whose time is measured even if both sides are the same code: patterns of ids.
     pub(super) timed: Vec<String>,
+    /// The rules of a check: what they name has to be there.
+    pub(super) rules: Option<&'a Gate>,
     /// Jobs whose output may differ, which does not keep their costs from being judged: patterns of ids.
     pub(super) output_accepted: Vec<String>,
     pub(super) interrupt: Interrupt,
@@ -163,6 +168,9 @@ impl Session<'_> {
                 Match { timed, output_accepted, ..matched(job, tau, subjects, plugins) }
             })
             .collect();
+        if let Some(gate) = self.rules {
+            rules::check_metrics(gate, &matches, &loaded.shown)?;
+        }
         let held =
             lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || self.interrupt.requested())
                 .map_err(|error| Failure::system("cannot take the lock", &error))?;

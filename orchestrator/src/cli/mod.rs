@@ -17,6 +17,7 @@ mod output;
 mod plugin;
 mod progress;
 mod project;
+mod rules;
 mod run;
 mod sides;
 mod start;
