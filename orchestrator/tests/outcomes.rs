@@ -166,6 +166,27 @@ fn a_metric_is_gone() {
 }
 
 #[test]
+fn less_is_asked_than_at_the_baseline() {
+    let history = History::with("gate: { inconclusive: fail }\n", &[""]);
+    let path = history.project.path().join("scenarios/s.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let more = text
+        .replace("tolerance: 20%", "tolerance: 10%, max_allocations: 1")
+        .replace("{ workload: sides/work }", "{ workload: sides/work }, { id: other, workload: sides/work }");
+    std::fs::write(&path, more).unwrap();
+    history.commit("asked", "");
+    std::fs::write(&path, text.replace("inconclusive: fail", "inconclusive: pass")).unwrap();
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 0
+    check passed
+      work, asked less: tolerance N % -> N %
+      work, asked less: max_allocations 1 -> none
+      other, asked less: measured at the baseline, and not any more
+      asked less: open verdicts failed at the baseline, and pass now
+    ");
+}
+
+#[test]
 fn records_of_other_threads_are_not_comparable() {
     let history = History::with("", &[""]);
     let path = history.project.path().join("scenarios/s.yaml");

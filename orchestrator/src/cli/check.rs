@@ -11,6 +11,7 @@ use super::project::{self, Loaded, quoted};
 use super::sides;
 use super::subject::{self, Subject};
 use crate::comparison::{self, Comparison};
+use crate::gate::loosened::Asked;
 use crate::gate::{self, Case, Gate, Kind};
 use crate::git::baseline::{self, Baseline};
 use crate::git::{self, GitKind, Revision};
@@ -20,7 +21,8 @@ use crate::record::store;
 use crate::render;
 use crate::runner::contest::Limits;
 use crate::runner::interrupt::Interrupt;
-use crate::scenario::{level, problem, quantity};
+use crate::scenario::gate::Gate as Rules;
+use crate::scenario::{self, Job, Scenario, Surroundings, level, problem, quantity};
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
@@ -96,6 +98,8 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         today,
         interrupted: comparison.interrupted,
     });
+    gate.findings.extend(loosened(&loaded, &comparison));
+    gate.findings.sort_by_key(|finding| finding.kind);
     let since = before.map(|before| again::afterwards(&before, &comparison, &mut gate)).unwrap_or_default();
     comparison.gate = serde_json::to_value(&gate).ok();
     let text = render::gate(
@@ -113,6 +117,23 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     })?;
     show(options, &gate, &text, &stored)?;
     Ok(exit(options, &comparison, &gate))
+}
+
+/// What the scenario asks less of than the one that was there at the baseline; nothing if there was none, or none that this
+/// orch reads.
+fn loosened(loaded: &Loaded, comparison: &Comparison) -> Vec<gate::Finding> {
+    let at_baseline = || {
+        let commit = comparison.a.git.as_ref()?.commit.as_ref()?;
+        let revision = git::revision::resolve(&loaded.root, commit).ok()??;
+        let name = loaded.file.strip_prefix(&revision.repository).ok()?;
+        let text = git::commit::Contents::of(&revision).ok()?.text(name)?;
+        let around = Surroundings { root: &loaded.root, stem: "", exists: &|_| true, real: &Path::to_owned };
+        scenario::read(&text, &around).ok()
+    };
+    let Some(before) = at_baseline() else { return Vec::new() };
+    let asked = |jobs, rules: &Rules| Asked { jobs, open_fails: rules.open_fails };
+    let (old, new) = (jobs_of(&before), jobs(loaded));
+    gate::loosened::findings(&asked(&old, &before.gate), &asked(&new, &loaded.scenario.gate))
 }
 
 /// Whether both sides are the same files.
@@ -259,9 +280,13 @@ fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<Limits, Fa
 }
 
 /// Ids of the scenario's jobs with their settings, as far as they are known before anything is built.
-fn jobs(loaded: &Loaded) -> Vec<crate::scenario::Job> {
-    let entries = 0..loaded.scenario.entries.len();
-    entries.flat_map(|entry| sides::expanded(&loaded.scenario, entry, |_| None).unwrap_or_default()).collect()
+fn jobs(loaded: &Loaded) -> Vec<Job> {
+    jobs_of(&loaded.scenario)
+}
+
+fn jobs_of(scenario: &Scenario) -> Vec<Job> {
+    let entries = 0..scenario.entries.len();
+    entries.flat_map(|entry| sides::expanded(scenario, entry, |_| None).unwrap_or_default()).collect()
 }
 
 fn max_allocations(loaded: &Loaded) -> HashMap<String, u64> {

@@ -1,5 +1,6 @@
 //! The gate: whether a comparison lets a change pass, given what the scenario accepts and asks for. Pure.
 
+pub(crate) mod loosened;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -64,6 +65,8 @@ pub(crate) enum Kind {
     Accepted,
     /// What is accepted does not happen any more.
     NotNeeded,
+    /// The scenario asks less than at the baseline.
+    Loosened,
     TargetMet,
 }
 
