@@ -51,7 +51,7 @@ pub(crate) fn number(value: f64) -> String {
 
 /// Two values in a form of this module, or, where they look the same in it and are not, in plain numbers of this unit with
 /// as many digits as tell them apart.
-pub(crate) fn apart(form: fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> [String; 2] {
+pub(crate) fn apart(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> [String; 2] {
     // Whole values are printed without zeros behind the point: 7 and 7.00 look the same.
     let seen = |text: &str| {
         let (number, unit) = text.split_once(' ').unwrap_or((text, ""));

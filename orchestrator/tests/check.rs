@@ -223,6 +223,9 @@ fn only_what_failed_is_measured_again() {
     assert!(fixed.starts_with("exit 0") && fixed.contains("  work: fixed"), "{fixed}");
     let fixed = gate(&history, &check(&history, &["--only", &id, "--baseline", "c0"]));
     assert!(fixed.starts_with("exit 0") && fixed.contains("  work: fixed"), "{fixed}");
+    history.project.write("results/accepted.yaml", "commit: c0\nreason: the first\n");
+    let named = gate(&history, &check(&history, &["--only", &id, "--baseline", "accepted"]));
+    assert!(named.starts_with("exit 0") && named.contains("  work: fixed"), "the same commit by another name: {named}");
     let ran = check(&history, &["--only", "nothing"]);
     assert_eq!(ran.code, 200);
     assert!(ran.stderr.contains("--only nothing: there is no such comparison"), "{}", ran.stderr);

@@ -1,9 +1,9 @@
 //! `orch check --only`: what failed in an earlier check, measured again.
 
 use super::output::Failure;
+use super::subject::Subject;
 use crate::comparison::{self, Comparison, SideKind, Verdict};
 use crate::gate::{Finding, Gate, Kind, Outcome};
-use crate::git;
 use crate::scenario::Job;
 use std::path::{Path, PathBuf};
 
@@ -57,15 +57,23 @@ pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Failur
 
 /// What the jobs of an earlier check are held against: what they were held against then. Against anything else they could
 /// only seem to be fixed.
-pub(super) fn baseline(before: &Comparison, asked: Option<&str>, root: &Path) -> Result<String, Failure> {
-    let then = match (before.a.kind, before.a.git.as_ref().and_then(|git| git.commit.clone())) {
-        (SideKind::Revision, Some(commit)) => commit,
-        _ => before.a.name.clone(),
+pub(super) fn baseline(before: &Comparison) -> String {
+    commit_of(before).unwrap_or(&before.a.name).to_owned()
+}
+
+fn commit_of(before: &Comparison) -> Option<&str> {
+    let git = before.a.git.as_ref().filter(|_| before.a.kind == SideKind::Revision)?;
+    git.commit.as_deref()
+}
+
+/// Refuses another baseline than the earlier check had.
+pub(super) fn check_baseline(before: &Comparison, asked: &str, found: &Subject) -> Result<(), Failure> {
+    let same = match found {
+        Subject::Revision(revision) => commit_of(before) == Some(&revision.commit),
+        _ => asked == before.a.name,
     };
-    let Some(asked) = asked else { return Ok(then) };
-    let commit = git::revision::resolve(root, asked).ok().flatten().map(|revision| revision.commit);
-    if asked == then || commit.as_deref() == Some(&then) {
-        return Ok(then);
+    if same {
+        return Ok(());
     }
     Err(Failure::Input(format!(
         "error: --only {}: its baseline was {}, and against {asked} what failed could seem to be fixed\nhint: leave out \
@@ -74,8 +82,17 @@ pub(super) fn baseline(before: &Comparison, asked: Option<&str>, root: &Path) ->
     )))
 }
 
-/// What became of each job that had failed. One that was not measured again, or of which it cannot be told, keeps the check
-/// from passing.
+/// Whether more than an open verdict that the scenario lets pass was said of a job.
+fn kept_from_passing(before: &Comparison, id: &str) -> bool {
+    let gate: Option<Gate> = before.gate.clone().and_then(|gate| serde_json::from_value(gate).ok());
+    gate.is_none_or(|gate| {
+        let mut own = gate.findings.iter().filter(|one| one.job == id);
+        own.any(|one| one.kind.outcome(gate.open_fails) != Outcome::Passed)
+    })
+}
+
+/// What became of each job that had failed. One that was not measured again keeps the check from passing, and one of which
+/// it cannot be told where it did so before.
 pub(super) fn afterwards(before: &Comparison, now: &Comparison, gate: &mut Gate) -> Vec<(String, &'static str)> {
     let mut states = Vec::new();
     for id in failed(before) {
@@ -88,7 +105,7 @@ pub(super) fn afterwards(before: &Comparison, now: &Comparison, gate: &mut Gate)
         } else if own(&|kind| kind <= Kind::TargetMissed) {
             "not fixed"
         } else if own(&|kind| matches!(kind, Kind::Missing | Kind::Inconclusive | Kind::TargetOpen)) {
-            if gate.outcome == Outcome::Passed {
+            if gate.outcome == Outcome::Passed && kept_from_passing(before, &id) {
                 gate.outcome = Outcome::Open;
             }
             "cannot tell"

@@ -115,7 +115,7 @@ pub(super) struct CompareOptions {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Without --baseline, the working tree is compared with the commit at which its branch left the default branch; \
-                        on that branch, with HEAD or, where nothing was changed, the commit before. \
+                        on that branch, with HEAD or, where nothing was changed that reaches a plugin, the commit before. \
                         Exit code: 0 passed, 1 failed, 125 open where the scenario does not let that pass, 201 incomplete."
 )]
 pub(super) struct CheckOptions {

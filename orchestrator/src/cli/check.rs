@@ -46,6 +46,9 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let results = options.output.folder(&loaded.root);
     let before = options.only.as_deref().map(|name| again::earlier(name, &results)).transpose()?;
     let Against { subject, because, instead } = baseline(options, &loaded, &results, before.as_ref())?;
+    if let (Some(before), Some(asked)) = (&before, &options.baseline) {
+        again::check_baseline(before, asked, &subject)?;
+    }
     output::note(&format!("baseline: {because}"));
     if let Some(before) = &before {
         again::check_jobs(before, &jobs(&loaded))?;
@@ -60,7 +63,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let today = jiff::Zoned::now().date();
     let mut session = Session {
         limits: limits(options, rules.budget)?,
-        more: "--budget 10m",
+        more: "a longer --budget",
         root: loaded.root.clone(),
         results,
         seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
@@ -187,9 +190,9 @@ fn baseline(
     results: &Path,
     before: Option<&Comparison>,
 ) -> Result<Against, Failure> {
-    let named = match before {
-        Some(before) => Some(again::baseline(before, options.baseline.as_deref(), &loaded.root)?),
-        None => options.baseline.clone(),
+    let named = match (before, &options.baseline) {
+        (Some(before), None) => Some(again::baseline(before)),
+        (_, named) => named.clone(),
     };
     let shown = |baseline: &Baseline| {
         format!("{} ({}), {}", baseline.revision.short(), baseline.revision.subject, baseline.because)

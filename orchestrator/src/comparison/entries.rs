@@ -23,7 +23,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) through: Option<Through>,
     /// Somebody accepted that the outputs differ, so the costs are judged all the same.
     pub(crate) output_accepted: bool,
-    /// The option of the command that runs which gives a workload more time, such as `--time 5m`; empty if none does.
+    /// The option of the command that runs which gives a workload more time, such as `a longer --time`; empty if none does.
     pub(crate) more: &'a str,
 }
 
@@ -223,8 +223,8 @@ fn why(contested: &Contested, margin: f64, more: &str) -> String {
     let margin = crate::format::percent(margin);
     let hint = if more.is_empty() { String::new() } else { format!(": {more} gives it more") };
     let few = match (few_pairs, &contested.stopped) {
-        (true, Stopped::Time) => format!("; no verdict takes less than {FEWEST_PAIRS}{hint}"),
-        (true, _) => format!("; no verdict takes less than {FEWEST_PAIRS}"),
+        (true, Stopped::Time) => format!("; no verdict takes fewer than {FEWEST_PAIRS}{hint}"),
+        (true, _) => format!("; no verdict takes fewer than {FEWEST_PAIRS}"),
         (false, _) => String::new(),
     };
     match (&contested.stopped, contested.finding) {

@@ -111,7 +111,7 @@ fn facts<'a>(a: &'a JobRecord, b: &'a JobRecord, code: &'a Code, contested: Opti
         unpaired: "not paired",
         through: None,
         output_accepted: false,
-        more: "--time 5m",
+        more: "a longer --time",
     }
 }
 
@@ -304,11 +304,11 @@ fn an_open_verdict_says_what_would_have_been_seen() {
     let time = of(&entries, "time");
     assert_eq!((time.verdict, time.minimum_detectable, time.pairs), (Verdict::Inconclusive, None, 10));
     assert_eq!(time.change.and_then(|change| change.low), None, "ten pairs exclude nothing");
-    let most = "still open after 10 pairs, the most that were allowed; no verdict takes less than 11";
+    let most = "still open after 10 pairs, the most that were allowed; no verdict takes fewer than 11";
     assert_eq!(time.reason, most, "more time would be no help");
     let late = Contested { stopped: Stopped::Time, ..open };
     let entries = judged(&side(1.0, json!(1)), &side(1.0, json!(1)), &Code::Different, Some(&late));
-    assert!(of(&entries, "time").reason.ends_with("less than 11: --time 5m gives it more"));
+    assert!(of(&entries, "time").reason.ends_with("fewer than 11: a longer --time gives it more"));
     let decided = contested(0.0, 30);
     let entries = judged(&side(1.0, json!(1)), &side(1.0, json!(1)), &Code::Different, Some(&decided));
     let time = of(&entries, "time");

@@ -28,8 +28,9 @@ pub(crate) fn findings(before: &Asked, now: &Asked) -> Vec<Finding> {
         };
         let (old_share, new_share) = (old.settings.tolerance, new.settings.tolerance);
         if new_share > old_share {
-            let shares = format!("{} -> {}", format::percent(old_share), format::percent(new_share));
-            found.push(finding(&old.id, format!("tolerance {shares}")));
+            let percents = [old_share, new_share].map(|share| share * 100.0);
+            let [old_share, new_share] = format::apart(|percent| format::percent(percent / 100.0), "%", percents);
+            found.push(finding(&old.id, format!("tolerance {old_share} -> {new_share}")));
         }
         match (old.settings.max_allocations, new.settings.max_allocations) {
             (Some(most), None) => found.push(finding(&old.id, format!("max_allocations {most} -> none"))),

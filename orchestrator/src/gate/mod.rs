@@ -71,7 +71,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn outcome(self, open_fails: bool) -> Outcome {
+    pub(crate) fn outcome(self, open_fails: bool) -> Outcome {
         match self {
             Self::OutputDiffers
             | Self::Regressed

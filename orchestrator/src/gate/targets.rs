@@ -69,7 +69,8 @@ fn hold(entry: &Entry) -> Finding {
         Verdict::Missing => (Kind::Missing, "cannot be told"),
         Verdict::Inconclusive => (Kind::TargetOpen, "cannot be told"),
     };
-    let figure = if kind == Kind::TargetMissed { super::shown(entry) } else { entry.reason.clone() };
+    let is_figure = entry.verdict == Verdict::Regressed || entry.metric == "digest";
+    let figure = if kind == Kind::TargetMissed && is_figure { super::shown(entry) } else { entry.reason.clone() };
     finding(entry, kind, format!("target hold {how}: {figure}"))
 }
 

@@ -65,14 +65,16 @@ pub(crate) fn usual(root: &Path) -> Result<Baseline, BaselineError> {
     if base.commit != head.commit {
         return Ok(Baseline { revision: base, because: format!("where this branch left {name}"), before: None });
     }
-    let before = super::revision::first_parent(&head)?;
+    let before = super::revision::first_parent(&head);
     if state_of(root).dirty {
         return Ok(Baseline {
             revision: head,
             because: format!("HEAD, which is on {name}; the working tree has changes"),
-            before: before.filter(|_| !has_edits(root).unwrap_or(true)),
+            // A shallow clone may not have it, and it is perhaps not needed.
+            before: before.ok().flatten().filter(|_| !has_edits(root).unwrap_or(true)),
         });
     }
+    let before = before?;
     let because = format!("the commit before HEAD, which is on {name}");
     Ok(Baseline { revision: before.ok_or(BaselineError::First)?, because, before: None })
 }

@@ -1,4 +1,4 @@
-//! The record: everything one `orch run` learned, as one immutable JSON file. Field names are an interface.
+//! The record: everything one `orch run` learned, as one JSON file, replaced only when an interrupted run goes on. Field names are an interface.
 //!
 //! What is not there is null, never absent, so that templates can ask for it; only digests stay as plugins wrote them.
 

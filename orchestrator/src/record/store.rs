@@ -1,4 +1,4 @@
-//! Results folders: one per run, the record written beside, synced and renamed, never changed afterwards.
+//! Results folders: one per run, the record written beside, synced and renamed; only going on with an interrupted run replaces it.
 
 use super::anchored::AnchorRecord;
 use super::{Record, RunOutcome, ScenarioRecord};

@@ -20,7 +20,7 @@ pub(super) fn gathered<'a>(jobs: impl Iterator<Item = (&'a str, &'a [String])>) 
     let all: Vec<(&str, &str)> =
         jobs.flat_map(|(id, warnings)| warnings.iter().map(move |text| (id, text.as_str()))).collect();
     let mut gathered: Vec<Warning> = Vec::new();
-    let mut done: Vec<&str> = Vec::new();
+    let mut done: Vec<(&str, &str)> = Vec::new();
     for &(id, text) in &all {
         let kind = kind(text);
         if done.contains(&kind) {
@@ -42,9 +42,11 @@ pub(super) fn gathered<'a>(jobs: impl Iterator<Item = (&'a str, &'a [String])>) 
     gathered
 }
 
-/// What a warning means stands at its end, behind the figures.
-fn kind(text: &str) -> &str {
-    text.rsplit(": ").next().unwrap_or(text)
+/// Which side of a comparison a warning is about, and what it means, which stands at its end, behind the figures.
+fn kind(text: &str) -> (&str, &str) {
+    let side = text.split_once(": ").map_or("", |(first, _)| first);
+    let side = if ["A", "B"].contains(&side) { side } else { "" };
+    (side, text.rsplit(": ").next().unwrap_or(text))
 }
 
 #[cfg(test)]
@@ -72,5 +74,10 @@ mod tests {
         let few = gathered(jobs[..3].iter().map(|(id, warnings)| (id.as_str(), &warnings[..1])));
         assert_eq!(few.len(), 3, "{few:?}");
         assert!(few.iter().all(|warning| warning.others.is_empty()));
+        let sides: Vec<(String, Vec<String>)> =
+            (0..4).map(|job| (job.to_string(), vec!["A: leaks".to_owned(), "B: leaks".to_owned()])).collect();
+        let texts = gathered(sides.iter().map(|(id, warnings)| (id.as_str(), &warnings[..])));
+        let of = |text: &'static str| Warning { id: "0", text, others: vec!["1", "2", "3"] };
+        assert_eq!(texts, [of("A: leaks"), of("B: leaks")], "each side's own");
     }
 }

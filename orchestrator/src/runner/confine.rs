@@ -40,6 +40,8 @@ pub(crate) struct Named {
     /// Relative to the plugin's folder where it lies inside.
     pub(crate) shown: String,
     pub(crate) path: PathBuf,
+    /// Whether a sandbox keeps the plugin from writing it.
+    pub(crate) guarded: bool,
 }
 
 /// The files that a job's parameters name and that its plugin only reads: what it may write is no input.
@@ -49,7 +51,8 @@ pub(crate) fn inputs(prepared: &Prepared, params: &Map<String, Value>) -> Vec<Na
         files.retain(|path| !path.canonicalize().is_ok_and(|path| write.iter().any(|folder| path.starts_with(folder))));
     }
     let shown = |path: &Path| path.strip_prefix(&prepared.folder).unwrap_or(path).display().to_string();
-    files.into_iter().map(|path| Named { shown: shown(&path), path }).collect()
+    let guarded = prepared.sandbox != Sandbox::Off;
+    files.into_iter().map(|path| Named { shown: shown(&path), path, guarded }).collect()
 }
 
 /// Whether a path goes through a folder that plugins may write to, and ends outside of all of them: then an earlier worker

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Name of the journal in a results folder; it is removed once the record is on disk.
+/// Name of the journal in a results folder; it is removed once the record of the whole run is on disk.
 pub(crate) const FILE: &str = "journal.jsonl";
 /// Name of the record in a results folder.
 pub(crate) const RECORD: &str = "record.json";
