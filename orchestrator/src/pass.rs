@@ -20,6 +20,14 @@ pub(crate) struct PassEnd {
     pub(crate) warnings: Vec<String>,
 }
 
+impl PassEnd {
+    /// What is known of a job for which no worker was started.
+    pub(crate) fn without_worker(job: &str, result: PassResult) -> Self {
+        let (job, pass) = (job.to_owned(), PassName::None);
+        Self { job, pass, round: 0, cpus: Vec::new(), wall_ns: 0, result, warnings: Vec::new() }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PassName {

@@ -4,7 +4,7 @@
 use super::output::Failure;
 use super::project::Plugins;
 use crate::hash;
-use crate::pass::{PassEnd, PassName, PassResult};
+use crate::pass::{PassEnd, PassResult};
 use crate::protocol::Phase;
 use crate::runner::confine::{self, Named};
 use crate::scenario::Job;
@@ -99,15 +99,7 @@ pub(super) fn changed(jobs: &[Job], plugins: &Plugins, inputs: &Inputs) -> Vec<P
 }
 
 fn failure(job: &Job, phase: Phase, message: String) -> PassEnd {
-    PassEnd {
-        job: job.id.clone(),
-        pass: PassName::None,
-        round: 0,
-        cpus: Vec::new(),
-        wall_ns: 0,
-        result: PassResult::Failed { phase, message },
-        warnings: Vec::new(),
-    }
+    PassEnd::without_worker(&job.id, PassResult::Failed { phase, message })
 }
 
 #[cfg(test)]

@@ -195,18 +195,7 @@ impl Run<'_> {
             Ok(prepared) => prepared,
             Err(result) => {
                 self.pace.skip(step, self.setting.jobs);
-                self.finish(
-                    step,
-                    PassEnd {
-                        job: job.id.clone(),
-                        pass: PassName::None,
-                        round: 0,
-                        cpus: Vec::new(),
-                        wall_ns: 0,
-                        result,
-                        warnings: Vec::new(),
-                    },
-                )?;
+                self.finish(step, PassEnd::without_worker(&job.id, result))?;
                 return Ok(true);
             }
         };
