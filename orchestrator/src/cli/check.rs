@@ -1,5 +1,8 @@
 //! `orch check`: the working tree against its baseline, judged by the scenario's gate.
 
+mod baseline;
+
+use self::baseline::CheckBaseline;
 use super::Outcome;
 use super::again;
 use super::args::{CheckOptions, CompareOptions, DEFAULT_TIME, OutputOptions};
@@ -9,12 +12,11 @@ use super::keep::Kept;
 use super::output::{self, Failure};
 use super::project::{self, Loaded, quoted};
 use super::sides;
-use super::subject::{self, Subject};
+use super::subject::Subject;
 use crate::comparison::{self, Comparison};
 use crate::gate::loosened::Asked;
 use crate::gate::{self, Case, Gate, Kind};
-use crate::git::baseline::{self, Baseline};
-use crate::git::{self, GitKind, Revision};
+use crate::git::{self, GitKind};
 use crate::judge::verdict::MOST_PAIRS;
 use crate::measure::clock::Calibration;
 use crate::record::store;
@@ -22,7 +24,7 @@ use crate::render;
 use crate::runner::contest::Limits;
 use crate::runner::interrupt::Interrupt;
 use crate::scenario::gate::Gate as Rules;
-use crate::scenario::{self, Job, Scenario, Surroundings, level, problem, quantity};
+use crate::scenario::{self, Job, Scenario, Surroundings, quantity};
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
@@ -31,8 +33,6 @@ use wildmatch::WildMatch;
 
 /// What a gate says, printed below the comparison.
 const REPORT: &str = "gate.txt";
-/// What `--baseline` says for the level that the project accepted.
-const ACCEPTED: &str = "accepted";
 /// With a budget of its own, a check does not stop at a number of pairs that is meant for one that has none.
 const BUDGET_PAIRS: usize = 1000;
 
@@ -45,11 +45,11 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let loaded = project::load(&scenario)?;
     let results = options.output.folder(&loaded.root);
     let before = options.only.as_deref().map(|name| again::earlier(name, &results)).transpose()?;
-    let Against { subject, because, instead } = baseline(options, &loaded, &results, before.as_ref())?;
+    let CheckBaseline { subject, shown, proposal } = baseline::find(options, &loaded, &results, before.as_ref())?;
     if let (Some(before), Some(asked)) = (&before, &options.baseline) {
         again::check_baseline(before, asked, &subject)?;
     }
-    output::note(&format!("baseline: {because}"));
+    output::note(&format!("baseline: {shown}"));
     if let Some(before) = &before {
         again::check_jobs(before, &jobs(&loaded))?;
     }
@@ -77,19 +77,19 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         begun,
         options: &compared,
     };
-    let measured = session.live(&loaded, &[subject, Subject::WorkingTree], &calibration)?;
-    let Some(mut comparison) = measured else { return Ok(Exit::Interrupted) };
-    let compared;
-    if let Some(commit) = instead.filter(|_| has_same_plugins(&comparison)) {
-        let before = format!("{} ({}), the commit before HEAD", commit.short(), commit.subject);
-        output::note(&format!("baseline: {before}, because the new files of the working tree reach no plugin"));
-        let subject = Subject::Revision(commit);
-        compared = as_comparison(options, &loaded, &subject);
-        session.options = &compared;
-        let measured = session.live(&loaded, &[subject, Subject::WorkingTree], &calibration)?;
-        let Some(again) = measured else { return Ok(Exit::Interrupted) };
-        comparison = again;
+    let mut subjects = [subject, Subject::WorkingTree];
+    let Some(mut plugins) = session.build_sides(&loaded, &subjects)? else { return Ok(Exit::Interrupted) };
+    let settled;
+    if let Some(other) = baseline::settle(proposal.as_ref(), &plugins)? {
+        output::note(&format!("baseline: {}", other.shown));
+        settled = as_comparison(options, &loaded, &other.subject);
+        session.options = &settled;
+        subjects[0] = other.subject;
+        let Some(built) = session.build_side(&loaded, &subjects, 0)? else { return Ok(Exit::Interrupted) };
+        plugins[0] = built;
     }
+    let measured = session.measure_sides(&loaded, &subjects, &plugins, &calibration)?;
+    let Some(mut comparison) = measured else { return Ok(Exit::Interrupted) };
     comparison.command = command(options, &loaded, &comparison, session.seed);
     let max_allocations = max_allocations(&loaded);
     let (jobs, workloads) = (&comparison.jobs, &comparison.workloads);
@@ -139,15 +139,6 @@ fn loosened(loaded: &Loaded, comparison: &Comparison) -> Vec<gate::Finding> {
     gate::loosened::findings(&asked(&old, &before.gate), &asked(&new, &loaded.scenario.gate))
 }
 
-/// Whether both sides are the same files.
-fn has_same_plugins(comparison: &Comparison) -> bool {
-    let hashes = |side: &comparison::Side| -> Option<Vec<String>> {
-        side.plugins.values().map(|file| file.hash.clone()).collect()
-    };
-    let (a, b) = (hashes(&comparison.a), hashes(&comparison.b));
-    a.is_some_and(|hashes| !hashes.is_empty()) && hashes(&comparison.a) == b
-}
-
 /// The comparison's options that a check stands for.
 fn as_comparison(options: &CheckOptions, loaded: &Loaded, subject: &Subject) -> CompareOptions {
     let name = match subject {
@@ -168,109 +159,6 @@ fn as_comparison(options: &CheckOptions, loaded: &Loaded, subject: &Subject) -> 
         control: false,
         seed: options.seed,
     }
-}
-
-/// What the working tree is held against.
-struct Against {
-    subject: Subject,
-    because: String,
-    /// The commit before HEAD, where HEAD was taken because of new files that perhaps reach no plugin.
-    instead: Option<Revision>,
-}
-
-impl Against {
-    fn new(subject: Subject, because: String) -> Self {
-        Self { subject, because, instead: None }
-    }
-}
-
-fn baseline(
-    options: &CheckOptions,
-    loaded: &Loaded,
-    results: &Path,
-    before: Option<&Comparison>,
-) -> Result<Against, Failure> {
-    let named = match (before, &options.baseline) {
-        (Some(before), None) => Some(again::baseline(before)),
-        (_, named) => named.clone(),
-    };
-    let shown = |baseline: &Baseline| {
-        format!("{} ({}), {}", baseline.revision.short(), baseline.revision.subject, baseline.because)
-    };
-    let refused = |error: baseline::BaselineError| Failure::Input(format!("error: {error}"));
-    let Some(name) = &named else {
-        let found = match options.for_git_bisect {
-            true => baseline::known_good(&loaded.root),
-            false => baseline::usual(&loaded.root),
-        };
-        let found = found.map_err(refused)?;
-        let because = shown(&found);
-        return Ok(Against { subject: Subject::Revision(found.revision), because, instead: found.before });
-    };
-    if name == ACCEPTED
-        && let Some(found) = accepted_level(loaded, results)?
-    {
-        return Ok(found);
-    }
-    match subject::find(name, &loaded.root, results)? {
-        Subject::Revision(revision) => {
-            let because = format!("{} ({})", revision.short(), revision.subject);
-            Ok(Against::new(Subject::Revision(revision), because))
-        }
-        Subject::Library(path) => {
-            let because = path.display().to_string();
-            Ok(Against::new(Subject::Library(path), because))
-        }
-        Subject::Record(record) => {
-            // Its processes are gone, but what it measured can be built again.
-            let commit = record.git.commit.as_deref().filter(|_| !record.git.dirty);
-            let revision = commit.and_then(|commit| git::revision::resolve(&loaded.root, commit).ok()?);
-            let Some(revision) = revision else {
-                return Err(Failure::Input(format!(
-                    "error: record {} has no commit of this repository that could be built again\nhint: --baseline REV",
-                    record.id
-                )));
-            };
-            let because = format!("{} ({}), the commit of record {}", revision.short(), revision.subject, record.id);
-            Ok(Against::new(Subject::Revision(revision), because))
-        }
-        Subject::WorkingTree => Err(Failure::Input(
-            "error: the working tree is what is checked, and cannot be its own baseline\nhint: --baseline HEAD"
-                .to_owned(),
-        )),
-    }
-}
-
-/// The commit of the file in which a project says what level it stands by; `None` if there is no such file.
-fn accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<Against>, Failure> {
-    let path = results.join(level::FILE);
-    let shown = path.display().to_string();
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if let Ok(Some(_)) = git::revision::resolve(&loaded.root, ACCEPTED) {
-                return Ok(None);
-            }
-            return Err(Failure::Input(format!(
-                "error: --baseline {ACCEPTED}: there is no {shown}\nhint: two lines, kept in git: `commit: v1.2` and \
-                 `reason: the last release`"
-            )));
-        }
-        Err(error) => return Err(Failure::Input(format!("error: {shown} cannot be read: {error}"))),
-    };
-    let level = level::read(&text)
-        .map_err(|problems| Failure::Input(problem::show(&shown, &text, &problems, output::colour())))?;
-    let found = git::revision::resolve(&loaded.root, &level.commit)
-        .map_err(|error| Failure::Input(format!("error: {shown}: {error}")))?;
-    let Some(revision) = found else {
-        return Err(Failure::Input(format!(
-            "error: {shown}: '{}' is no revision of {}\nhint: the hash or tag of a commit that is in this clone",
-            level.commit,
-            loaded.root.display()
-        )));
-    };
-    let because = format!("{} ({}), accepted: {}", revision.short(), revision.subject, level.reason);
-    Ok(Some(Against::new(Subject::Revision(revision), because)))
 }
 
 fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<Limits, Failure> {

@@ -135,27 +135,72 @@ impl Session<'_> {
         subjects: &[Subject; 2],
         calibration: &Calibration,
     ) -> Result<Option<Comparison>, Failure> {
+        let Some(plugins) = self.build_sides(loaded, subjects)? else { return Ok(None) };
+        self.measure_sides(loaded, subjects, &plugins, calibration)
+    }
+
+    /// Builds the plugins of both sides. `None`: the user stopped it.
+    pub(super) fn build_sides(
+        &self,
+        loaded: &Loaded,
+        subjects: &[Subject; 2],
+    ) -> Result<Option<[Plugins; 2]>, Failure> {
+        let Some(a) = self.build_side(loaded, subjects, 0)? else { return Ok(None) };
+        let Some(b) = self.build_side(loaded, subjects, 1)? else { return Ok(None) };
+        Ok(Some([a, b]))
+    }
+
+    /// Builds the plugins of one side. `None`: the user stopped it.
+    pub(super) fn build_side(
+        &self,
+        loaded: &Loaded,
+        subjects: &[Subject; 2],
+        side: usize,
+    ) -> Result<Option<Plugins>, Failure> {
+        self.with_common(loaded, subjects, |common| sides::plugins(&subjects[side], common, &mut Progress::new()))
+    }
+
+    /// Calls `then` with what both sides have in common.
+    fn with_common<T>(
+        &self,
+        loaded: &Loaded,
+        subjects: &[Subject; 2],
+        then: impl FnOnce(&Common) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let is_library = |subject: &Subject| matches!(subject, Subject::Library(_));
         let replaced = if subjects.iter().any(is_library) {
             Some(sides::replaced(&loaded.scenario, self.options.plugin.as_deref())?)
         } else {
             None
         };
-        let mark = format!("{}-{}", std::process::id(), self.started.as_nanosecond());
-        let common = Common {
+        then(&Common {
             loaded,
             variation: self.variation.as_ref(),
             replaced: replaced.as_deref(),
             filter: self.options.filter.as_deref(),
             only: self.only.as_deref(),
-            mark: &mark,
+            mark: &self.mark(),
             interrupt: &self.interrupt,
-        };
+        })
+    }
+
+    /// Marks the processes of this comparison.
+    fn mark(&self) -> String {
+        format!("{}-{}", std::process::id(), self.started.as_nanosecond())
+    }
+
+    /// Measures both sides. `None`: the user stopped it before there was anything to report.
+    pub(super) fn measure_sides(
+        &self,
+        loaded: &Loaded,
+        subjects: &[Subject; 2],
+        plugins: &[Plugins; 2],
+        calibration: &Calibration,
+    ) -> Result<Option<Comparison>, Failure> {
         let mut progress = Progress::new();
-        let Some(a) = sides::plugins(&subjects[0], &common, &mut progress)? else { return Ok(None) };
-        let Some(b) = sides::plugins(&subjects[1], &common, &mut progress)? else { return Ok(None) };
-        let plugins = [&a, &b];
-        let jobs = sides::jobs(&common, plugins)?;
+        let plugins = [&plugins[0], &plugins[1]];
+        let mark = self.mark();
+        let jobs = self.with_common(loaded, subjects, |common| sides::jobs(common, plugins))?;
         let machine = Machine::read();
         let kept = calibration::Calibration::load(&machine);
         let matches: Vec<Match> = jobs

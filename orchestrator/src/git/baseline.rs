@@ -1,11 +1,14 @@
-//! What the state of a working tree is held against when nobody says: where its branch began, or the commit before it.
+//! The commit that a working tree is compared with when the user names none.
+//!
+//! [`choose`] decides and reads nothing; [`read_facts`] asks git for what it decides on.
 
-use super::revision::{RevisionError, describe, resolve};
-use super::{Revision, open, state_of};
+use super::revision::{RevisionError, describe, first_parent, resolve};
+use super::{GitKind, Revision, open, state_of};
 use git2::{ErrorCode, Oid};
+use std::fmt;
 use std::path::Path;
 
-/// Names of default branches, the remote's own word for it first.
+/// Names of default branches; the one that the remote itself names comes first.
 const BRANCHES: [&str; 5] = [
     "refs/remotes/origin/HEAD",
     "refs/remotes/origin/main",
@@ -14,37 +17,117 @@ const BRANCHES: [&str; 5] = [
     "refs/heads/master",
 ];
 
-/// A baseline with the reason why it is one.
+/// A baseline and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Baseline {
     pub(crate) revision: Revision,
-    pub(crate) because: String,
-    /// The commit before HEAD, where HEAD is the baseline only because of files that git does not know.
-    pub(crate) before: Option<Revision>,
+    pub(crate) reason: BaselineReason,
+}
+
+/// Why a commit is the baseline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BaselineReason {
+    /// HEAD's branch began there.
+    BranchPoint { branch: String },
+    /// HEAD is on the default branch, and changes of the working tree reach a plugin.
+    HeadWithChanges { branch: String },
+    /// The commit before HEAD, which is on the default branch.
+    BeforeHead { branch: String, changes: ChangeReach },
+    /// A running `git bisect` calls it good.
+    KnownGood,
+}
+
+impl fmt::Display for BaselineReason {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::BranchPoint { branch } => write!(out, "where this branch left {branch}"),
+            Self::HeadWithChanges { branch } => {
+                write!(out, "HEAD, which is on {branch}; the working tree has changes")
+            }
+            Self::BeforeHead { branch, changes: ChangeReach::Nothing } => {
+                write!(out, "the commit before HEAD, which is on {branch}; the uncommitted changes reach no plugin")
+            }
+            Self::BeforeHead { branch, .. } => write!(out, "the commit before HEAD, which is on {branch}"),
+            Self::KnownGood => out.write_str("called good by the running `git bisect`"),
+        }
+    }
+}
+
+/// What the uncommitted changes of a working tree do to the plugins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChangeReach {
+    /// There are no changes.
+    Unchanged,
+    /// Not known before HEAD and the working tree are built.
+    Unknown,
+    /// The plugins are the same with and without the changes.
+    Nothing,
+    /// At least one plugin is another one.
+    Plugin,
+}
+
+/// Where HEAD's history meets the default branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MeetingPoint {
+    At(Revision),
+    /// The two have no commit in common.
+    Unrelated,
+    /// The clone is shallow, and the part of the history that it has does not show it.
+    CutOff,
+}
+
+/// The first parent of HEAD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HeadParent {
+    Commit(Revision),
+    /// HEAD is the first commit.
+    None,
+    /// Git cannot give it, for example in a shallow clone.
+    Unreachable(RevisionError),
+}
+
+/// Everything that decides about the baseline, as git has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BaselineFacts {
+    /// None before the first commit.
+    pub(crate) head: Option<Revision>,
+    pub(crate) parent: HeadParent,
+    /// Name of the default branch, and where it meets HEAD; none without such a branch.
+    pub(crate) default_branch: Option<(String, MeetingPoint)>,
+    /// Whether the working tree differs from HEAD.
+    pub(crate) changed: bool,
 }
 
 /// Why there is no baseline.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum BaselineError {
     #[error(transparent)]
     Revision(#[from] RevisionError),
     #[error(
-        "HEAD is the first commit, and nothing was changed since: there is nothing to compare with; name one with --baseline"
+        "HEAD is the first commit, and no change since then reaches a plugin: there is nothing to compare with; name a baseline with --baseline"
     )]
     First,
     #[error(
-        "there is no default branch (origin/HEAD, main or master) to find the baseline on; name one with --baseline"
+        "this clone has no default branch (origin/HEAD, main or master) to find the baseline on; fetch it, for example with `git fetch origin main:refs/remotes/origin/main`, or name a baseline with --baseline"
     )]
     NoBranch,
     #[error("HEAD and {branch} have no commit in common; name the baseline with --baseline")]
     Unrelated { branch: String },
-    #[error("there is no commit yet, so nothing to compare with")]
+    #[error(
+        "the clone is shallow: the commit at which HEAD left {branch} is not in it; `git fetch --unshallow` gets it (in CI: a checkout with its full history)"
+    )]
+    CutOff { branch: String },
+    #[error(
+        "the uncommitted changes reach no plugin, so the baseline is the commit before HEAD, and it is out of reach: {0}"
+    )]
+    BeforeHead(RevisionError),
+    #[error("there is no commit yet, so there is nothing to compare with")]
     Empty,
     #[error(
-        "no `git bisect` with a good commit is going on in this repository (refs/bisect/good-*); `git bisect start BAD GOOD` begins one, or name the good commit with --baseline"
+        "no `git bisect` with a good commit is running in this repository (refs/bisect/good-*); `git bisect start BAD GOOD` starts one, or name the good commit with --baseline"
     )]
     NoGood,
-    #[error("git cannot tell the baseline: {0}")]
+    #[error("git cannot find the baseline: {0}")]
     Git(String),
 }
 
@@ -54,40 +137,63 @@ impl From<git2::Error> for BaselineError {
     }
 }
 
-/// The commit at which HEAD left the default branch; on that branch itself HEAD where the working tree differs from it, else
-/// the commit before.
-pub(crate) fn usual(root: &Path) -> Result<Baseline, BaselineError> {
-    let head = resolve(root, "HEAD")?.ok_or(BaselineError::Empty)?;
-    let branch = BRANCHES.iter().find_map(|name| Some((*name, resolve(root, name).ok()??)));
-    let (name, tip) = branch.ok_or(BaselineError::NoBranch)?;
-    let name = name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/").to_owned();
-    let base = merge_base(&head, &tip)?.ok_or_else(|| BaselineError::Unrelated { branch: name.clone() })?;
-    if base.commit != head.commit {
-        return Ok(Baseline { revision: base, because: format!("where this branch left {name}"), before: None });
+/// Chooses the baseline of a working tree: the commit at which HEAD left the default branch. On that branch itself it is HEAD
+/// where the changes of the working tree reach a plugin, else the commit before HEAD.
+///
+/// HEAD is never the baseline of a tree that builds the same plugins: such a comparison would pass whatever HEAD did. While
+/// the reach is not known, HEAD is a proposal; the caller builds both and asks again.
+pub(crate) fn choose(facts: &BaselineFacts, reach: ChangeReach) -> Result<Baseline, BaselineError> {
+    let head = facts.head.as_ref().ok_or(BaselineError::Empty)?;
+    let (branch, meeting) = facts.default_branch.clone().ok_or(BaselineError::NoBranch)?;
+    let point = match meeting {
+        MeetingPoint::At(point) => point,
+        MeetingPoint::Unrelated => return Err(BaselineError::Unrelated { branch }),
+        MeetingPoint::CutOff => return Err(BaselineError::CutOff { branch }),
+    };
+    if point.commit != head.commit {
+        return Ok(Baseline { revision: point, reason: BaselineReason::BranchPoint { branch } });
     }
-    let before = super::revision::first_parent(&head);
-    if state_of(root).dirty {
-        return Ok(Baseline {
-            revision: head,
-            because: format!("HEAD, which is on {name}; the working tree has changes"),
-            // A shallow clone may not have it, and it is perhaps not needed.
-            before: before.ok().flatten().filter(|_| !has_edits(root).unwrap_or(true)),
-        });
+    let changes = if facts.changed { reach } else { ChangeReach::Unchanged };
+    if matches!(changes, ChangeReach::Plugin | ChangeReach::Unknown) {
+        return Ok(Baseline { revision: point, reason: BaselineReason::HeadWithChanges { branch } });
     }
-    let before = before?;
-    let because = format!("the commit before HEAD, which is on {name}");
-    Ok(Baseline { revision: before.ok_or(BaselineError::First)?, because, before: None })
+    match (&facts.parent, changes) {
+        (HeadParent::Commit(parent), _) => {
+            Ok(Baseline { revision: parent.clone(), reason: BaselineReason::BeforeHead { branch, changes } })
+        }
+        (HeadParent::None, _) => Err(BaselineError::First),
+        (HeadParent::Unreachable(error), ChangeReach::Nothing) => Err(BaselineError::BeforeHead(error.clone())),
+        (HeadParent::Unreachable(error), _) => Err(error.clone().into()),
+    }
 }
 
-/// Whether a file that git knows differs from HEAD, in the working tree or in the index.
-fn has_edits(root: &Path) -> Result<bool, git2::Error> {
-    let mut options = git2::StatusOptions::new();
-    options.include_untracked(false).include_ignored(false);
-    Ok(!open(root)?.statuses(Some(&mut options))?.is_empty())
+/// Asks git for everything that decides about the baseline of the working tree around `root`.
+pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
+    let Some(head) = resolve(root, "HEAD")? else {
+        return Ok(BaselineFacts { head: None, parent: HeadParent::None, default_branch: None, changed: true });
+    };
+    let tip = BRANCHES.iter().find_map(|name| Some((*name, resolve(root, name).ok()??)));
+    let default_branch = tip
+        .map(|(name, tip)| {
+            let shown = name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/");
+            Ok::<_, BaselineError>((shown.to_owned(), find_meeting_point(&head, &tip)?))
+        })
+        .transpose()?;
+    let parent = match first_parent(&head) {
+        Ok(Some(parent)) => HeadParent::Commit(parent),
+        Ok(None) => HeadParent::None,
+        Err(error) => HeadParent::Unreachable(error),
+    };
+    let state = state_of(root);
+    // A tree that git cannot read must not pass for one without changes.
+    if !matches!(state.state, GitKind::Commit | GitKind::Shallow) {
+        return Err(BaselineError::Git(state.message.unwrap_or_default()));
+    }
+    Ok(BaselineFacts { head: Some(head), parent, default_branch, changed: state.dirty })
 }
 
-/// The newest commit that the `git bisect` which is going on was told to be good, if HEAD descends from it.
-pub(crate) fn known_good(root: &Path) -> Result<Baseline, BaselineError> {
+/// Returns the newest commit that the running `git bisect` calls good, if HEAD descends from it.
+pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
     let head = resolve(root, "HEAD")?.ok_or(BaselineError::Empty)?;
     let repository = open(root)?;
     let own = Oid::from_str(&head.commit)?;
@@ -108,58 +214,19 @@ pub(crate) fn known_good(root: &Path) -> Result<Baseline, BaselineError> {
     }
     let newest = newest.ok_or(BaselineError::NoGood)?;
     let revision = describe(head.repository.clone(), &newest);
-    Ok(Baseline { revision, because: "known to be good by `git bisect`".to_owned(), before: None })
+    Ok(Baseline { revision, reason: BaselineReason::KnownGood })
 }
 
-/// The best commit that two have in common.
-fn merge_base(one: &Revision, other: &Revision) -> Result<Option<Revision>, BaselineError> {
+/// Finds the best commit that two histories have in common.
+fn find_meeting_point(one: &Revision, other: &Revision) -> Result<MeetingPoint, BaselineError> {
     let repository = open(&one.repository)?;
     match repository.merge_base(Oid::from_str(&one.commit)?, Oid::from_str(&other.commit)?) {
-        Ok(base) => Ok(Some(describe(one.repository.clone(), &repository.find_commit(base)?))),
-        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
+        Ok(base) => Ok(MeetingPoint::At(describe(one.repository.clone(), &repository.find_commit(base)?))),
+        Err(error) if error.code() != ErrorCode::NotFound => Err(error.into()),
+        Err(_) if repository.is_shallow() => Ok(MeetingPoint::CutOff),
+        Err(_) => Ok(MeetingPoint::Unrelated),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::sample::Sample;
-    use super::*;
-
-    fn subject(found: Result<Baseline, BaselineError>) -> String {
-        found.expect("a baseline").revision.subject
-    }
-
-    #[test]
-    fn a_branch_is_held_against_where_it_began() {
-        let sample = Sample::new();
-        assert_eq!(usual(sample.path()), Err(BaselineError::Empty));
-        sample.commit("first", &[("a", "1")]);
-        assert_eq!(usual(sample.path()), Err(BaselineError::First));
-        sample.write("a", "2");
-        assert_eq!(subject(usual(sample.path())), "first", "with changes, HEAD is the baseline");
-        sample.commit("second", &[]);
-        assert_eq!(subject(usual(sample.path())), "first", "without, the commit before it");
-        sample.git(&["checkout", "-q", "-b", "topic"]);
-        sample.commit("third", &[("a", "3")]);
-        sample.commit("fourth", &[("a", "4")]);
-        assert_eq!(subject(usual(sample.path())), "second");
-        sample.git(&["branch", "-q", "-m", "main", "trunk"]);
-        assert_eq!(usual(sample.path()), Err(BaselineError::NoBranch));
-    }
-
-    #[test]
-    fn under_git_bisect_the_newest_good_commit_counts() {
-        let sample = Sample::new();
-        let first = sample.commit("first", &[("a", "1")]);
-        let second = sample.commit("second", &[("a", "2")]);
-        sample.commit("third", &[("a", "3")]);
-        assert_eq!(known_good(sample.path()), Err(BaselineError::NoGood));
-        for commit in [&first, &second] {
-            sample.git(&["update-ref", &format!("refs/bisect/good-{commit}"), commit]);
-        }
-        assert_eq!(subject(known_good(sample.path())), "second");
-        sample.git(&["checkout", "-q", &first]);
-        assert_eq!(subject(known_good(sample.path())), "first", "what HEAD does not contain is no baseline of it");
-    }
-}
+mod tests;

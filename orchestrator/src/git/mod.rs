@@ -11,10 +11,12 @@ pub(crate) mod worktree;
 
 pub(crate) use revision::Revision;
 
-use git2::{DiffOptions, ErrorCode, Repository, RepositoryOpenFlags, StatusOptions};
+use git2::{ErrorCode, Index, IndexEntryExtendedFlag, Repository, RepositoryOpenFlags, Status, StatusOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Where a folder stands in git. `state` says which of the other fields can be there.
@@ -136,7 +138,7 @@ fn read(repository: &Repository) -> Result<GitState, git2::Error> {
         Err(error) => return Err(error),
     };
     let commit = head.peel_to_commit()?;
-    let diff_hash = changes(repository, &commit)?;
+    let diff_hash = changes(repository)?;
     let shallow = repository.is_shallow();
     Ok(GitState {
         state: if shallow { GitKind::Shallow } else { GitKind::Commit },
@@ -156,35 +158,31 @@ fn date_of(commit: &git2::Commit) -> Option<String> {
     jiff::Timestamp::from_second(commit.time().seconds()).ok().map(|time| time.to_string())
 }
 
-/// A hash over everything that differs from HEAD outside `results/`; `None` if nothing does.
-fn changes(repository: &Repository, commit: &git2::Commit) -> Result<Option<String>, git2::Error> {
+/// A hash over everything that git calls changed outside `results/`; `None` if nothing is.
+fn changes(repository: &Repository) -> Result<Option<String>, git2::Error> {
     let Some(workdir) = repository.workdir() else { return Ok(None) };
     let mut hash = Sha256::new();
     let mut dirty = false;
-    let mut options = DiffOptions::new();
-    options.include_typechange(true);
-    let diff = repository.diff_tree_to_workdir_with_index(Some(&commit.tree()?), Some(&mut options))?;
-    for delta in diff.deltas() {
-        let path = delta.new_file().path().or_else(|| delta.old_file().path()).unwrap_or(Path::new(""));
-        if in_results(path) {
+    let index = repository.index()?;
+    let mut options = StatusOptions::new();
+    options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false);
+    for entry in repository.statuses(Some(&mut options))?.iter() {
+        let path = PathBuf::from(OsStr::from_bytes(entry.path_bytes()));
+        let left_out = entry.status() == Status::WT_DELETED && is_left_out(&index, &path);
+        if entry.status().intersects(Status::IGNORED) || left_out || in_results(&path) {
             continue;
         }
         dirty = true;
-        add_file(&mut hash, workdir, path);
-    }
-    let mut untracked = StatusOptions::new();
-    untracked.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false);
-    for entry in repository.statuses(Some(&mut untracked))?.iter() {
-        let path = PathBuf::from(OsStr::from_bytes(entry.path_bytes()));
-        if entry.status().is_wt_new() && !in_results(&path) {
-            dirty = true;
-            add_file(&mut hash, workdir, &path);
-        }
+        add_file(&mut hash, workdir, &path);
     }
     Ok(dirty.then(|| crate::hash::hex(&hash.finalize())))
 }
 
-use std::os::unix::ffi::OsStrExt;
+/// Whether a sparse checkout leaves a file out of the working tree. libgit2 takes such a file for a deleted one.
+fn is_left_out(index: &Index, path: &Path) -> bool {
+    let flags = index.get_path(path, 0).map(|entry| IndexEntryExtendedFlag::from_bits_truncate(entry.flags_extended));
+    flags.is_some_and(|flags| flags.contains(IndexEntryExtendedFlag::SKIP_WORKTREE))
+}
 
 fn in_results(path: &Path) -> bool {
     path.starts_with("results")
@@ -193,8 +191,11 @@ fn in_results(path: &Path) -> bool {
 fn add_file(hash: &mut Sha256, workdir: &Path, path: &Path) {
     hash.update(path.as_os_str().as_bytes());
     hash.update([0]);
+    let file = workdir.join(path);
+    let mode = file.symlink_metadata().map_or(0, |about| about.permissions().mode());
+    hash.update(mode.to_le_bytes());
     // A deleted file has a name and no content; an unreadable one too.
-    if let Ok(content) = std::fs::read(workdir.join(path)) {
+    if let Ok(content) = std::fs::read(&file) {
         hash.update(content.len().to_le_bytes());
         hash.update(content);
     }

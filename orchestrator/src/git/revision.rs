@@ -34,7 +34,7 @@ impl Revision {
 }
 
 /// Why a revision cannot be looked up; that there is none of that name is no error.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum RevisionError {
     #[error("revision '{text}': {folder} is in no git repository; `git init` and a commit change that", folder = .folder.display())]
     Outside { text: String, folder: PathBuf },

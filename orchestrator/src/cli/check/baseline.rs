@@ -1,0 +1,149 @@
+//! What `orch check` compares the working tree with: the commit that the user names, or the one that git's state asks for.
+
+use super::super::again;
+use super::super::args::CheckOptions;
+use super::super::output::{self, Failure};
+use super::super::project::{Loaded, Plugins};
+use super::super::subject::{self, Subject};
+use crate::comparison::{Code, Comparison};
+use crate::git;
+use crate::git::baseline::{self, Baseline, BaselineError, BaselineFacts, BaselineReason, ChangeReach};
+use crate::scenario::{level, problem};
+use crate::versus::side;
+use std::path::Path;
+
+/// Value of `--baseline` for the level that the project accepted.
+const ACCEPTED: &str = "accepted";
+
+/// The baseline of a check.
+pub(super) struct CheckBaseline {
+    pub(super) subject: Subject,
+    /// Commit and reason, for the user.
+    pub(super) shown: String,
+    /// Where HEAD is only a proposal: what the final choice needs once both sides are built.
+    pub(super) proposal: Option<BaselineFacts>,
+}
+
+impl CheckBaseline {
+    fn named(subject: Subject, shown: String) -> Self {
+        Self { subject, shown, proposal: None }
+    }
+
+    fn usual(found: Baseline, facts: Option<BaselineFacts>) -> Self {
+        let shown = format!("{} ({}), {}", found.revision.short(), found.revision.subject, found.reason);
+        let proposal = facts.filter(|_| matches!(found.reason, BaselineReason::HeadWithChanges { .. }));
+        Self { subject: Subject::Revision(found.revision), shown, proposal }
+    }
+}
+
+/// The final choice, given the plugins of the proposed baseline and of the working tree. None: the first choice stands.
+pub(super) fn settle(
+    proposal: Option<&BaselineFacts>,
+    plugins: &[Plugins; 2],
+) -> Result<Option<CheckBaseline>, Failure> {
+    let Some(facts) = proposal.filter(|_| compare_plugins(plugins) == ChangeReach::Nothing) else { return Ok(None) };
+    let found = baseline::choose(facts, ChangeReach::Nothing).map_err(|error| refuse(&error))?;
+    Ok(Some(CheckBaseline::usual(found, None)))
+}
+
+fn refuse(error: &BaselineError) -> Failure {
+    Failure::Input(format!("error: {error}"))
+}
+
+/// Whether any plugin of one side is another one on the other side: another file with other machine code.
+fn compare_plugins([a, b]: &[Plugins; 2]) -> ChangeReach {
+    let is_same = |key: &String| match (a.prepared.get(key), b.prepared.get(key)) {
+        (Some(Ok(a)), Some(Ok(b))) => {
+            a.hash == b.hash || side::machine_code([a, b], [&[], &[]]) == Some(Code::OnlyLayout)
+        }
+        (Some(Err(_)), Some(Err(_))) | (None, None) => true,
+        _ => false,
+    };
+    if a.prepared.keys().chain(b.prepared.keys()).all(is_same) { ChangeReach::Nothing } else { ChangeReach::Plugin }
+}
+
+/// Finds the baseline: what the earlier check used, what the user names, or the usual one.
+pub(super) fn find(
+    options: &CheckOptions,
+    loaded: &Loaded,
+    results: &Path,
+    before: Option<&Comparison>,
+) -> Result<CheckBaseline, Failure> {
+    let named = match (before, &options.baseline) {
+        (Some(before), None) => Some(again::baseline(before)),
+        (_, named) => named.clone(),
+    };
+    let Some(name) = &named else {
+        if options.for_git_bisect {
+            let found = baseline::find_known_good(&loaded.root).map_err(|error| refuse(&error))?;
+            return Ok(CheckBaseline::usual(found, None));
+        }
+        let facts = baseline::read_facts(&loaded.root).map_err(|error| refuse(&error))?;
+        let found = baseline::choose(&facts, ChangeReach::Unknown).map_err(|error| refuse(&error))?;
+        return Ok(CheckBaseline::usual(found, Some(facts)));
+    };
+    if name == ACCEPTED
+        && let Some(found) = read_accepted_level(loaded, results)?
+    {
+        return Ok(found);
+    }
+    match subject::find(name, &loaded.root, results)? {
+        Subject::Revision(revision) => {
+            let because = format!("{} ({})", revision.short(), revision.subject);
+            Ok(CheckBaseline::named(Subject::Revision(revision), because))
+        }
+        Subject::Library(path) => {
+            let because = path.display().to_string();
+            Ok(CheckBaseline::named(Subject::Library(path), because))
+        }
+        Subject::Record(record) => {
+            // Its processes are gone, but what it measured can be built again.
+            let commit = record.git.commit.as_deref().filter(|_| !record.git.dirty);
+            let revision = commit.and_then(|commit| git::revision::resolve(&loaded.root, commit).ok()?);
+            let Some(revision) = revision else {
+                return Err(Failure::Input(format!(
+                    "error: record {} has no commit of this repository that could be built again\nhint: --baseline REV",
+                    record.id
+                )));
+            };
+            let because = format!("{} ({}), the commit of record {}", revision.short(), revision.subject, record.id);
+            Ok(CheckBaseline::named(Subject::Revision(revision), because))
+        }
+        Subject::WorkingTree => Err(Failure::Input(
+            "error: the working tree is what is checked, and cannot be its own baseline\nhint: --baseline HEAD"
+                .to_owned(),
+        )),
+    }
+}
+
+/// The commit of the file in which a project says what level it stands by; `None` if there is no such file.
+fn read_accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<CheckBaseline>, Failure> {
+    let path = results.join(level::FILE);
+    let shown = path.display().to_string();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if let Ok(Some(_)) = git::revision::resolve(&loaded.root, ACCEPTED) {
+                return Ok(None);
+            }
+            return Err(Failure::Input(format!(
+                "error: --baseline {ACCEPTED}: there is no {shown}\nhint: two lines, kept in git: `commit: v1.2` and \
+                 `reason: the last release`"
+            )));
+        }
+        Err(error) => return Err(Failure::Input(format!("error: {shown} cannot be read: {error}"))),
+    };
+    let level = level::read(&text)
+        .map_err(|problems| Failure::Input(problem::show(&shown, &text, &problems, output::colour())))?;
+    let found = git::revision::resolve(&loaded.root, &level.commit)
+        .map_err(|error| Failure::Input(format!("error: {shown}: {error}")))?;
+    let Some(revision) = found else {
+        return Err(Failure::Input(format!(
+            "error: {shown}: '{}' is no revision of {}\nhint: the hash or tag of a commit that is in this clone",
+            level.commit,
+            loaded.root.display()
+        )));
+    };
+    let because = format!("{} ({}), accepted: {}", revision.short(), revision.subject, level.reason);
+    Ok(Some(CheckBaseline::named(Subject::Revision(revision), because)))
+}
