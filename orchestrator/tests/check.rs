@@ -198,7 +198,7 @@ fn baseline_of_changes_that_reach_no_plugin_is_the_commit_before_head() {
     for lines in changes {
         lines.iter().for_each(|line| shell(line));
         let clean = history.git(&["status", "--porcelain"]).is_empty();
-        let ran = check(&history, &[]);
+        let ran = check(&history, &["--budget", "100ms"]);
         assert_eq!(ran.code, 1, "{lines:?}: {}{}", ran.stdout, ran.stderr);
         let shown = history.shown(&ran);
         let reason = if clean { "" } else { "; the uncommitted changes reach no plugin" };

@@ -43,7 +43,7 @@ fn compare(project: &Project, a: &str, b: &str, more: &[&str]) -> (Value, Ran) {
 fn commits_are_judged_exactly_and_the_users_tree_stays_as_it_is() {
     let project = Project::new();
     let root = project.path();
-    let build = r#"cc -O1 -shared -fPIC -w $(cat flags) -I"$ORCH_INCLUDE" sides.c -o "$ORCH_OUT""#;
+    let build = r#"cc -O1 $ORCH_CFLAGS -shared -fPIC -w $(cat flags) -I"$ORCH_INCLUDE" sides.c -o "$ORCH_OUT""#;
     let scenario = format!(
         "plugins:\n  sides: {{ dir: plugin, build: '{build}' }}\ndefaults: {{ tolerance: 50% }}\nworkloads: [{{ workload: sides/work }}]\n"
     );

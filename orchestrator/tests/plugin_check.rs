@@ -261,7 +261,7 @@ fn what_is_no_plugin_is_bad_input() {
 #[test]
 fn good_plugins_have_no_findings() {
     let project = Project::new();
-    let hello = "plugins:\n  hello: { dir: HELLO, build: 'cc -O2 -shared -fPIC -I\"$ORCH_INCLUDE\" hello.c -o \"$ORCH_OUT\"' }\n\
+    let hello = "plugins:\n  hello: { dir: HELLO, build: 'cc -O2 $ORCH_CFLAGS -shared -fPIC -I\"$ORCH_INCLUDE\" hello.c -o \"$ORCH_OUT\"' }\n\
                  workloads:\n  - workload: hello/sum\n";
     project.write("hello.yaml", hello.replace("HELLO", &workspace().join("plugins/hello-c").display().to_string()));
     for language in ["c", "cpp"] {

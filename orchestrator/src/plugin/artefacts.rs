@@ -68,6 +68,9 @@ pub(super) struct Entry {
     pub(super) hash: String,
     /// Flags as the compiler got them, for the record.
     pub(super) flags: Vec<String>,
+    /// Sources outside the repository, by their paths: hashes of what they held.
+    #[serde(default)]
+    pub(super) outside: BTreeMap<PathBuf, String>,
     /// How long it took to check the commit out and build it.
     #[serde(default)]
     pub(super) took_ms: Option<u64>,

@@ -1,6 +1,7 @@
 //! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept, hashed.
 
 use super::cargo::{Origin, Watcher};
+use super::command::{self, BuildCommand, CommandBuilt};
 use super::{PluginSource, PluginSpec, Sandbox, cargo, elf, padding};
 use crate::cache;
 use crate::git::{self, GitState};
@@ -83,6 +84,7 @@ fn prepare_as(
     // Before the build, which may leave files behind.
     let git = git::state_of(&spec.source.folder());
     let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
+    let mut note = None;
     let (path, flags) = match &spec.source {
         PluginSource::Crate { folder, cpu } => {
             let built = cargo::build_crate(folder, cpu, Origin::Workspace, linker, watch)
@@ -92,8 +94,17 @@ fn prepare_as(
         PluginSource::Command { folder, command } => {
             let out = out_file(key, folder, command).map_err(|error| build_failed(&error))?;
             let include = cache::include_folder().map_err(|error| build_failed(&error))?;
-            let built =
-                cargo::build_command(folder, command, &out, &include, watch).map_err(|error| build_failed(&error))?;
+            let root = git::root_of(folder).unwrap_or_else(|| folder.clone());
+            let order = BuildCommand { folder, root: &root, line: command, out: &out, include: &include };
+            let CommandBuilt { built, doubtful, .. } =
+                command::build(&order, watch).map_err(|error| build_failed(&error))?;
+            note = doubtful.map(|source| {
+                format!(
+                    "may hold an old object: {} has new content and a time before the last build; make was told to build \
+                     everything again, another build tool may not have noticed; `touch` it",
+                    source.display()
+                )
+            });
             (built.library, built.flags)
         }
         PluginSource::File(path) => (path.clone(), Vec::new()),
@@ -113,7 +124,7 @@ fn prepare_as(
         cpu_features: inspected.cpu_features,
         git,
         at: None,
-        note: None,
+        note,
         env: spec.env.clone(),
         sandbox,
         named_are_open: true,

@@ -1,6 +1,7 @@
 //! Building plugins: cargo and `build:` commands with `orch`'s own flags, in a cleaned environment.
 
 use super::advice;
+use super::freshness::SourceLedger;
 use super::leader::Leader;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Lines of a failing build's output that the record keeps.
 const KEPT_LINES: usize = 60;
@@ -75,34 +76,50 @@ fn build_in(
         Origin::Workspace => flags(&workspace.root, cpu),
         Origin::Folder(folder) => flags(folder, cpu),
     };
-    let mut command = clean("cargo");
-    command
-        .args([
-            if linker.is_some() { "rustc" } else { "build" },
-            "--release",
-            "--lib",
-            "--message-format=json-render-diagnostics",
-            "--manifest-path",
-        ])
-        .arg(&manifest)
-        .arg("--target-dir")
-        .arg(target_folder(&workspace.root, cpu)?)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-        .current_dir(folder);
-    if workspace.lock_is_tracked {
-        command.arg("--locked");
-    }
-    if let Some(linker) = linker {
-        command.arg("--").arg(format!("-Clinker={}", linker.display()));
-    }
+    let target = target_folder(&workspace.root, cpu)?;
+    let cargo = |verb: &str| {
+        let mut command = clean("cargo");
+        command.args([verb, "--release", "--manifest-path"]).arg(&manifest).arg("--target-dir").arg(&target);
+        command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).current_dir(folder);
+        if workspace.lock_is_tracked {
+            command.arg("--locked");
+        }
+        command
+    };
     let _lock = LockFile::lend(&workspace.root)?;
-    let messages = run(command, &format!("cargo build --release in {}", folder.display()), watch)?;
-    let library = cdylib(&messages, &manifest).ok_or_else(|| {
-        BuildError::Nothing(format!(
-            "{}: the crate builds but gives no shared library; add `[lib] crate-type = [\"cdylib\"]`",
-            manifest.display()
-        ))
-    })?;
+    let forget = |packages: &[String]| {
+        for package in packages {
+            let mut command = cargo("clean");
+            command.args(["-p", package]);
+            // A package that the workspace no longer has is in no library either.
+            let _ = run(command, "cargo clean", &mut Watcher::silent(&mut |_| {}));
+        }
+    };
+    let mut ledger = SourceLedger::read(&target);
+    forget(&ledger.find_stale());
+    let mut build = || -> Result<(String, PathBuf, SystemTime), BuildError> {
+        let begun = SystemTime::now();
+        let mut command = cargo(if linker.is_some() { "rustc" } else { "build" });
+        command.args(["--lib", "--message-format=json-render-diagnostics"]);
+        if let Some(linker) = linker {
+            command.arg("--").arg(format!("-Clinker={}", linker.display()));
+        }
+        let messages = run(command, &format!("cargo build --release in {}", folder.display()), watch)?;
+        let library = cdylib(&messages, &manifest).ok_or_else(|| {
+            BuildError::Nothing(format!(
+                "{}: the crate builds but gives no shared library; add `[lib] crate-type = [\"cdylib\"]`",
+                manifest.display()
+            ))
+        })?;
+        Ok((messages, library, begun))
+    };
+    let (mut messages, mut library, mut begun) = build()?;
+    let unproved = ledger.find_unproved(&messages);
+    if !unproved.is_empty() {
+        forget(&unproved);
+        (messages, library, begun) = build()?;
+    }
+    ledger.record(&messages, &library, begun)?;
     Ok(Built { library, flags })
 }
 
@@ -116,30 +133,6 @@ fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
         std::fs::write(ignore, "*\n")?;
     }
     Ok(if cpu == "native" { folder } else { folder.join(format!("cpu-{cpu}")) })
-}
-
-/// Runs a `build:` command through the shell; it writes the library to `$ORCH_OUT`.
-pub(crate) fn build_command(
-    folder: &Path,
-    command_line: &str,
-    out: &Path,
-    include: &Path,
-    watch: &mut Watcher,
-) -> Result<Built, BuildError> {
-    // What an earlier build left must not pass for this one's.
-    match std::fs::remove_file(out) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    let mut command = clean("sh");
-    command.args(["-c", command_line]).env("ORCH_OUT", out).env("ORCH_INCLUDE", include).current_dir(folder);
-    run(command, &format!("build command in {}", folder.display()), watch)?;
-    if !out.is_file() {
-        return Err(BuildError::Nothing(format!(
-            "the build command succeeded but wrote no file to \"$ORCH_OUT\": {command_line}"
-        )));
-    }
-    Ok(Built { library: out.to_owned(), flags: vec![command_line.to_owned()] })
 }
 
 /// The compiler flags of every plugin crate. The reasons are in docs/ARCHITECTURE.md, "Building plugins".
@@ -241,7 +234,7 @@ enum Output {
 
 /// Runs to the end, showing standard error line by line; returns standard output. What the command leaves running in the
 /// background keeps its pipes open and is not waited for.
-fn run(mut command: Command, name: &str, watch: &mut Watcher) -> Result<String, BuildError> {
+pub(super) fn run(mut command: Command, name: &str, watch: &mut Watcher) -> Result<String, BuildError> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

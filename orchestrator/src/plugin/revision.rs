@@ -3,12 +3,14 @@
 use super::artefacts::{self, Asking, Entry, Ingredients};
 use super::build::{self, PluginFailure, Prepared};
 use super::cargo::{self, BuildError, Origin, Watcher};
+use super::command::{self, BuildCommand, CommandBuilt};
 use super::{PluginSource, PluginSpec, advice, elf, leader, manifest};
 use crate::cache;
 use crate::git::commit::Contents;
 use crate::git::worktree::{self, Worktree};
 use crate::git::{self, GitState, Revision};
 use crate::protocol::Phase;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -194,6 +196,7 @@ impl<'a> Order<'a> {
             }
             PluginSource::Command { command, .. } => {
                 self.ingredients.add("command", command);
+                self.ingredients.add("flags", &command::compiler_flags(Path::new("")));
                 let header = cache::include_folder().map_err(text)?;
                 self.ingredients.add("header", &header.to_string_lossy());
                 // A command may call cargo or not.
@@ -255,7 +258,10 @@ impl<'a> Order<'a> {
     }
 
     fn found(&self) -> Result<Option<(Entry, PathBuf)>, String> {
-        self.cache_key().and_then(|key| artefacts::find(&key)).map_err(text)
+        let found = self.cache_key().and_then(|key| artefacts::find(&key)).map_err(text)?;
+        // No commit holds the sources outside the repository, so the cache's key does not tell them.
+        let is_current = |entry: &Entry| entry.outside.iter().all(|(path, content)| read_content(path) == *content);
+        Ok(found.filter(|(entry, _)| is_current(entry)))
     }
 
     fn build(&self, watch: &mut Watcher) -> Result<(Entry, PathBuf), String> {
@@ -278,7 +284,7 @@ impl<'a> Order<'a> {
         let built = self.run(&held.root(), &mut watch);
         // The build may have changed the lent Cargo.lock; from either it gives this.
         let keys = [before, self.cache_key().map_err(text)?];
-        let built = built.map_err(|error| {
+        let (built, outside) = built.map_err(|error| {
             // A build that was stopped looks like one that failed.
             if !(watch.stop)() && failure::is_the_commits(&error) {
                 // What cannot be noted is built again, no more.
@@ -288,27 +294,47 @@ impl<'a> Order<'a> {
         })?;
         let hash = crate::hash::file(&built.library).map_err(text)?;
         let library = cache::keep(&built.library, &hash).and_then(std::path::absolute).map_err(text)?;
-        let entry = Entry { hash, flags: built.flags, took_ms: u64::try_from(began.elapsed().as_millis()).ok() };
+        let outside = outside.into_iter().map(|path| {
+            let content = read_content(&path);
+            (path, content)
+        });
+        let outside = outside.collect();
+        let entry =
+            Entry { hash, flags: built.flags, outside, took_ms: u64::try_from(began.elapsed().as_millis()).ok() };
         for key in keys {
             artefacts::note(&key, &entry).and_then(|()| failure::forget(&key)).map_err(text)?;
         }
         Ok((entry, library))
     }
 
-    fn run(&self, root: &Path, watch: &mut Watcher) -> Result<cargo::Built, BuildError> {
+    fn run(&self, root: &Path, watch: &mut Watcher) -> Result<(cargo::Built, BTreeSet<PathBuf>), BuildError> {
         let folder = manifest::plain(&root.join(&self.within));
         match self.source {
-            PluginSource::Crate { cpu, .. } => cargo::build_crate(&folder, cpu, Origin::Folder(root), None, watch),
+            PluginSource::Crate { cpu, .. } => {
+                Ok((cargo::build_crate(&folder, cpu, Origin::Folder(root), None, watch)?, BTreeSet::new()))
+            }
             PluginSource::Command { command, .. } => {
                 let out = self.place.join("commands");
                 std::fs::create_dir_all(&out)?;
                 let identity = crate::hash::text(&format!("{}\0{}\0{command}", self.key, self.within.display()));
                 let out = out.join(format!("{}.so", &identity[..32]));
                 let include = cache::include_folder()?;
-                cargo::build_command(&folder, command, &out, &include, watch)
+                let order = BuildCommand { folder: &folder, root, line: command, out: &out, include: &include };
+                let CommandBuilt { built, outside, .. } = command::build(&order, watch)?;
+                Ok((built, outside))
             }
-            PluginSource::File(path) => Ok(cargo::Built { library: path.clone(), flags: Vec::new() }),
+            PluginSource::File(path) => {
+                Ok((cargo::Built { library: path.clone(), flags: Vec::new() }, BTreeSet::new()))
+            }
         }
+    }
+}
+
+/// Hash of a file, or of everything in a folder; empty for what cannot be read.
+fn read_content(path: &Path) -> String {
+    match path.is_dir() {
+        true => manifest::content(path).unwrap_or_default(),
+        false => crate::hash::file(path).unwrap_or_default(),
     }
 }
 

@@ -108,7 +108,8 @@ pub(crate) struct Plugin {
     pub(crate) path: Option<String>,
     /// Folder in which `build` is run.
     pub(crate) dir: Option<String>,
-    /// Shell command that writes the shared library to "$ORCH_OUT"; "$ORCH_INCLUDE" holds orch_plugin.h.
+    /// Shell command that writes the shared library to "$ORCH_OUT". "$ORCH_INCLUDE" holds orch_plugin.h; $ORCH_CFLAGS holds the
+    /// compiler flags that keep layout out of the times.
     pub(crate) build: Option<String>,
     /// Variables in the environment of the plugin's worker processes.
     #[serde(default)]

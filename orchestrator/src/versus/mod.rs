@@ -284,6 +284,10 @@ impl Versus<'_> {
             warnings.extend(record.warnings.iter().map(|warning| format!("{name}: {warning}")));
         }
         warnings.extend(contested.iter().flat_map(|contested| contested.warnings.clone()));
+        let time_changed = entries.iter().any(|entry| entry.metric == "time" && entries::is_change(entry));
+        if let ([Ok(a), Ok(b)], true) = (&each.sides, time_changed) {
+            warnings.extend(side::layout_warning([a, b]));
+        }
         let workload = Workload {
             id: id.clone(),
             workload: records[0].workload.clone(),

@@ -70,6 +70,27 @@ pub(crate) fn machine_code([a, b]: [&Prepared; 2], beginnings: [&[u64]; 2]) -> O
     })
 }
 
+/// A warning for a change of time between libraries that differ: where functions are not aligned, the place of the code alone
+/// can move it.
+pub(crate) fn layout_warning(sides: [&Prepared; 2]) -> Option<String> {
+    if sides[0].hash == sides[1].hash {
+        return None;
+    }
+    let is_unaligned = |side: &&Prepared| {
+        let bytes = std::fs::read(&side.library).ok();
+        bytes.and_then(|bytes| code::has_aligned_functions(&bytes)) == Some(false)
+    };
+    let names: Vec<&str> =
+        sides.iter().zip(["A", "B"]).filter(|(side, _)| is_unaligned(side)).map(|(_, name)| name).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{}: functions are not aligned to 64 bytes, so layout alone can move the time; build the plugin with \
+             $ORCH_CFLAGS",
+            names.join(" and ")
+        )
+    })
+}
+
 /// Time per iteration of a profile; infinite for other passes, so that profiles are sorted first.
 fn profiled_ns(end: &PassEnd) -> f64 {
     match (&end.pass, &end.result) {

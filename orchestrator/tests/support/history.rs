@@ -26,7 +26,7 @@ impl History {
     pub fn new() -> Self {
         let project = Project::new();
         // Builds are noted when they end: one that was killed is begun again.
-        let build = r#"while test -e "$HOLD"; do sleep 0.02; done; cc -O1 -shared -fPIC -w $(cat flags) -I"$ORCH_INCLUDE" sides.c -o "$ORCH_OUT" && cat flags >> "$LOG""#;
+        let build = r#"while test -e "$HOLD"; do sleep 0.02; done; cc -O1 $ORCH_CFLAGS -shared -fPIC -w $(cat flags) -I"$ORCH_INCLUDE" sides.c -o "$ORCH_OUT" && cat flags >> "$LOG""#;
         let cache = project.path().join("cache");
         std::fs::create_dir_all(&cache).unwrap();
         let build = build

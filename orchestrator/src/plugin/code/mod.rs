@@ -131,6 +131,15 @@ pub(crate) fn compare(a: &[u8], b: &[u8], roots_a: &[u64], roots_b: &[u64]) -> R
     Ok(walk::walk(&a, &b, &roots_a, &roots_b))
 }
 
+/// Alignment at which orch's compiler flags place functions, in bytes.
+const ALIGNMENT: u64 = 64;
+
+/// Whether the functions of `orch_plugin_v1` are aligned as orch's compiler flags align them. None: they cannot be found.
+pub(crate) fn has_aligned_functions(library: &[u8]) -> Option<bool> {
+    let roots = plugin_roots(&Image::parse(library).ok()?).ok()?;
+    (!roots.is_empty()).then(|| roots.iter().all(|address| address % ALIGNMENT == 0))
+}
+
 /// The functions of `orch_plugin_v1`, in its order.
 fn plugin_roots(image: &Image) -> Result<Vec<u64>, CodeError> {
     let (start, end) = image.exported(PLUGIN).ok_or(CodeError::NoPlugin)?;

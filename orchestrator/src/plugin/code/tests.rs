@@ -335,3 +335,18 @@ fn functions_that_are_found_by_name_cannot_be_told() {
         .replace("double other(", "double run("));
     assert_same(&unreached, &unreached);
 }
+
+#[test]
+fn alignment_is_read_from_the_functions_of_the_table() {
+    let source = "#include <stddef.h>
+int one(void) { return 1; }
+int two(int n) { return n * 3 + one(); }
+int three(int n) { return n + two(n); }
+void *const orch_plugin_v1[] = {(void *)one, (void *)two, (void *)three};
+";
+    let aligned = |flags: &[&str]| has_aligned_functions(&c_with(&[&["-fno-inline"], flags].concat(), source));
+    assert_eq!(aligned(&["-falign-functions=64"]), Some(true));
+    assert_eq!(aligned(&["-falign-functions=16"]), Some(false));
+    assert_eq!(has_aligned_functions(&c("int other;")), None);
+    assert_eq!(has_aligned_functions(b"no library"), None);
+}

@@ -6,6 +6,7 @@ use crate::git::sample::Sample;
 use crate::plugin::Sandbox;
 
 mod memory;
+mod old_times;
 
 /// A repository, with a cache of its own for this thread.
 fn sample() -> Sample {

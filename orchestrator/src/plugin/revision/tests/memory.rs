@@ -174,7 +174,7 @@ fn hundreds_of_commits_are_asked_in_a_row() {
         std::fs::write(&file, [number.to_le_bytes().as_slice(), &vec![7; 1 << 20]].concat()).expect("written");
         let hash = crate::hash::file(&file).expect("readable");
         cache::keep(&file, &hash).expect("kept");
-        let entry = Entry { hash, flags: Vec::new(), took_ms: Some(1000) };
+        let entry = Entry { hash, flags: Vec::new(), outside: Default::default(), took_ms: Some(1000) };
         artefacts::note(&order.cache_key().expect("a key"), &entry).expect("noted");
     }
     type Question<'a> = (&'a str, &'a dyn Fn(&Revision) -> bool);

@@ -1,0 +1,174 @@
+//! Building plugins with a command of the user's: `build:` beside `dir:`.
+
+use super::cargo::{BuildError, Built, Watcher, clean, run};
+use super::freshness::{SourceState, list_files, now_ns};
+use super::manifest::plain;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A command and where it runs.
+pub(super) struct BuildCommand<'a> {
+    /// The plugin's folder.
+    pub(super) folder: &'a Path,
+    /// The root of its repository, or the folder itself: paths in the library are relative to it.
+    pub(super) root: &'a Path,
+    pub(super) line: &'a str,
+    /// The library to write.
+    pub(super) out: &'a Path,
+    /// Where `orch_plugin.h` lies.
+    pub(super) include: &'a Path,
+}
+
+/// A library that a command built.
+pub(super) struct CommandBuilt {
+    pub(super) built: Built,
+    /// Sources that it was built from and that lie outside the root, as far as they are known.
+    pub(super) outside: BTreeSet<PathBuf>,
+    /// Where the result cannot be proved to be of the present sources: the source in doubt.
+    pub(super) doubtful: Option<PathBuf>,
+}
+
+/// Flags for C and C++ compilers: the alignment that keeps untouched code where it was measured, and paths that are the same in
+/// every folder. The reasons are in docs/ARCHITECTURE.md, "Building plugins".
+///
+/// A command expands the variable into words, so a root with blanks in its path has no flag for paths.
+pub(super) fn compiler_flags(root: &Path) -> String {
+    const ALIGNMENT: &str = "-falign-functions=64 -falign-loops=64";
+    let root = root.display().to_string();
+    match root.contains(|c: char| c.is_whitespace() || "'\"*?[\\".contains(c)) {
+        true => ALIGNMENT.to_owned(),
+        false => format!("{ALIGNMENT} -ffile-prefix-map={root}=."),
+    }
+}
+
+/// Runs the command through the shell; it writes the library to `$ORCH_OUT`.
+pub(super) fn build(command: &BuildCommand, watch: &mut Watcher) -> Result<CommandBuilt, BuildError> {
+    // What an earlier build left must not pass for this one's.
+    for file in [command.out.to_owned(), dependencies_file(command.out)] {
+        match std::fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    let ledger = FolderLedger::read(command.out);
+    let doubt = ledger.find_doubt(command.folder);
+    let before = read_states(command.folder);
+    let mut shell = clean("sh");
+    shell
+        .args(["-c", command.line])
+        .env("ORCH_OUT", command.out)
+        .env("ORCH_INCLUDE", command.include)
+        .env("ORCH_CFLAGS", compiler_flags(command.root))
+        // gcc appends to this file which sources it read.
+        .env("DEPENDENCIES_OUTPUT", dependencies_file(command.out))
+        .current_dir(command.folder);
+    if doubt.is_some() {
+        // make is told to take nothing for built.
+        shell.env("MAKEFLAGS", "B");
+    }
+    run(shell, &format!("build command in {}", command.folder.display()), watch)?;
+    if !command.out.is_file() {
+        return Err(BuildError::Nothing(format!(
+            "the build command succeeded but wrote no file to \"$ORCH_OUT\": {}",
+            command.line
+        )));
+    }
+    ledger.record(before)?;
+    let built = Built { library: command.out.to_owned(), flags: vec![command.line.to_owned()] };
+    let doubtful = doubt.and_then(|doubt| match doubt {
+        Doubt::Source(path) => Some(path),
+        Doubt::FirstBuild => None,
+    });
+    Ok(CommandBuilt { built, outside: find_outside(command), doubtful })
+}
+
+fn dependencies_file(out: &Path) -> PathBuf {
+    out.with_extension("dependencies")
+}
+
+/// The sources outside the root: what gcc says that it read, and what the command itself names.
+fn find_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
+    let listed = std::fs::read_to_string(dependencies_file(command.out)).unwrap_or_default();
+    let words = listed.split_whitespace().filter(|word| !word.ends_with(':') && *word != "\\");
+    let named = command.line.split(|c: char| c.is_whitespace() || "\"'=;&|()".contains(c));
+    let named = named.map(|word| ["-I", "-L", "@"].iter().find_map(|flag| word.strip_prefix(flag)).unwrap_or(word));
+    // make may have run the compiler in a folder below.
+    let mut folders: BTreeSet<PathBuf> =
+        list_files(command.folder).iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
+    folders.insert(command.folder.to_owned());
+    let mut found = BTreeSet::new();
+    for word in words.chain(named).filter(|word| word.contains('/')).collect::<BTreeSet<_>>() {
+        let below = if Path::new(word).is_absolute() { 1 } else { folders.len() };
+        for folder in folders.iter().take(below) {
+            let path = plain(&folder.join(word));
+            let own = path.starts_with(command.root) || path == command.out || path.starts_with(command.include);
+            if !own && !is_of_the_system(&path) && path.exists() {
+                found.insert(path);
+            }
+        }
+    }
+    found
+}
+
+/// Whether a path belongs to the system, whose compilers and headers are known by their versions.
+fn is_of_the_system(path: &Path) -> bool {
+    const FOLDERS: [&str; 11] =
+        ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix", "/gnu", "/etc", "/proc", "/dev"];
+    path.parent().is_none() || FOLDERS.iter().any(|folder| path.starts_with(folder))
+}
+
+/// Why a build tool that goes by time stamps may have left an old object in place.
+enum Doubt {
+    /// Nothing is known of an earlier build, which may have left objects.
+    FirstBuild,
+    /// This source has another content and an old time.
+    Source(PathBuf),
+}
+
+/// The files of a plugin's folder as the last build found them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct FolderFiles {
+    finished_ns: i128,
+    files: BTreeMap<PathBuf, SourceState>,
+}
+
+struct FolderLedger {
+    path: PathBuf,
+    known: Option<FolderFiles>,
+}
+
+impl FolderLedger {
+    fn read(out: &Path) -> Self {
+        let path = out.with_extension("sources.json");
+        let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        Self { path, known }
+    }
+
+    fn find_doubt(&self, folder: &Path) -> Option<Doubt> {
+        let Some(known) = &self.known else { return Some(Doubt::FirstBuild) };
+        let stale = known
+            .files
+            .iter()
+            .find(|(path, state)| path.starts_with(folder) && state.is_stale(path, known.finished_ns));
+        stale.map(|(path, _)| Doubt::Source(path.clone()))
+    }
+
+    /// Notes the files that were there before a build. What the build wrote itself is no source.
+    fn record(&self, mut before: BTreeMap<PathBuf, SourceState>) -> std::io::Result<()> {
+        before.retain(|path, state| state.is_untouched(path));
+        let known = FolderFiles { finished_ns: now_ns(), files: before };
+        let beside = self.path.with_extension(format!("{}.tmp", std::process::id()));
+        std::fs::write(&beside, serde_json::to_vec(&known)?)?;
+        std::fs::rename(beside, &self.path)
+    }
+}
+
+/// All files of a folder as they are.
+fn read_states(folder: &Path) -> BTreeMap<PathBuf, SourceState> {
+    let states = list_files(folder).into_iter().filter_map(|path| {
+        let state = SourceState::read(&path).ok()?;
+        Some((path, state))
+    });
+    states.collect()
+}
