@@ -133,6 +133,16 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
+/// Names in a sentence: the first twenty, and how many more there are.
+pub(crate) fn listed(names: &[&str]) -> String {
+    const MOST: usize = 20;
+    let shown = names[..names.len().min(MOST)].join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// A number of things: "1 pair", "5 pairs".
 pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })

@@ -431,3 +431,27 @@ fn no_pairs_at_all_are_refused() {
     let said = refused(&history, &[&asked("c0", "c2")[..], &["--pairs", "0"]].concat());
     assert!(said.contains("--pairs"), "{said}");
 }
+
+#[test]
+fn dry_run_refuses_what_the_bisect_refuses() {
+    let history = History::of(&["-DMETRIC", "-DMETRIC ", "-DMETRIC -DALLOCATIONS=2"]);
+    let scenario = std::fs::read_to_string(history.project.path().join("scenarios/s.yaml")).unwrap();
+    let said = |more: &[&str]| {
+        let ran = history.bisect("c0", "c2", more);
+        let refused = [200, 201].contains(&ran.code) && history.project.results().is_empty();
+        assert!(refused, "{}: {}{}", ran.code, ran.stdout, ran.stderr);
+        ran.stderr
+    };
+    let both = |more: &[&str]| (said(more), said(&[more, &["--dry-run"]].concat()));
+    let (real, dry) = both(&["--metric", "tiem"]);
+    assert!(real.contains("work has no metric 'tiem'") && dry.contains("work has no metric 'tiem'"), "{real}{dry}");
+    assert_eq!(history.bisect("c0", "c2", &["--metric", "steps", "--dry-run"]).code, 0);
+    history.project.write("scenarios/s.yaml", scenario.replace("time: 20ms", "time: 20ms, threads: 1000"));
+    let dry = said(&["--dry-run"]);
+    assert!(dry.contains("work wants 1000 CPUs"), "{dry}");
+    history
+        .project
+        .write("scenarios/s.yaml", scenario.replace("workload: sides/work", "workload: sides/work, params: { x: 1 }"));
+    let (real, dry) = both(&["--metric", "steps"]);
+    assert!(real.contains("parameter `x`") && dry.contains("parameter `x`"), "{real}{dry}");
+}

@@ -234,6 +234,31 @@ fn a_dry_run_measures_nothing() {
 }
 
 #[test]
+fn dry_run_refuses_and_lists_what_the_run_would() {
+    let project = Project::new();
+    let told = |rules: &str, arguments: &[&str]| {
+        project.write("s.yaml", format!("{}{rules}", scenario(&project, 2)));
+        project.orch(&[&["run", "s.yaml", "--filter", "good-1"], arguments].concat())
+    };
+    let job = "targets: [{ job: nowhere, metric: time, is: '<= 1s' }]\n";
+    let metric = "accept: [{ job: 'good-*', metric: tiem, reason: x, until: 2999-12-31 }]\n";
+    for (rules, part) in [(job, "names the job 'nowhere', and there is none"), (metric, "names the metric 'tiem'")] {
+        for arguments in [&["--dry-run"][..], &[]] {
+            let ran = told(rules, arguments);
+            assert_eq!(ran.code, 200, "{}{}", ran.stdout, ran.stderr);
+            assert!(ran.stderr.contains(part), "{}", ran.stderr);
+        }
+    }
+    let text = scenario(&project, 2).replace("rounds: 1", "rounds: 1, threads: 1000");
+    project.write("s.yaml", text);
+    for arguments in [&["--dry-run"][..], &[]] {
+        let ran = project.orch(&[&["run", "s.yaml"], arguments].concat());
+        assert_eq!(ran.code, 201, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("wants 1000 CPUs"), "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_filter_chooses_jobs_and_a_users_template_overrides() {
     let project = Project::new();
     project.write("templates/summary.txt", "mine: {{ record.jobs | map(attribute='id') | join(',') }}\n");

@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::keep::Kept;
 use super::output::{self, Failure};
 use super::project::{self, Loaded, quoted};
+use super::rules;
 use super::sides;
 use super::subject::Subject;
 use crate::comparison::{self, Comparison};
@@ -29,7 +30,6 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use wildmatch::WildMatch;
 
 /// What a gate says, printed below the comparison.
 const REPORT: &str = "gate.txt";
@@ -53,7 +53,8 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     if let Some(before) = &before {
         again::check_jobs(before, &jobs(&loaded))?;
     }
-    check_targets(&loaded)?;
+    let all = jobs(&loaded);
+    rules::check_jobs(&loaded.scenario.gate, &ids(&all), &loaded.shown)?;
     store::check_folder(&results)
         .map_err(|error| Failure::system(&format!("cannot write to {}", results.display()), &error))?;
     let compared = as_comparison(options, &loaded, &subject);
@@ -175,6 +176,10 @@ fn jobs(loaded: &Loaded) -> Vec<Job> {
     jobs_of(&loaded.scenario)
 }
 
+fn ids(jobs: &[Job]) -> Vec<&str> {
+    jobs.iter().map(|job| job.id.as_str()).collect()
+}
+
 fn jobs_of(scenario: &Scenario) -> Vec<Job> {
     let entries = 0..scenario.entries.len();
     entries.flat_map(|entry| sides::expanded(scenario, entry, |_| None).unwrap_or_default()).collect()
@@ -182,25 +187,6 @@ fn jobs_of(scenario: &Scenario) -> Vec<Job> {
 
 fn max_allocations(loaded: &Loaded) -> HashMap<String, u64> {
     jobs(loaded).into_iter().filter_map(|job| Some((job.id, job.settings.max_allocations?))).collect()
-}
-
-/// A target or acceptance that no job has is a mistake that would make a gate green.
-fn check_targets(loaded: &Loaded) -> Result<(), Failure> {
-    let jobs = jobs(loaded);
-    let rules = &loaded.scenario.gate;
-    let patterns = rules.targets.iter().map(|target| ("targets", &target.job));
-    let patterns = patterns.chain(rules.accepted.iter().map(|accepted| ("accept", &accepted.job)));
-    for (field, pattern) in patterns {
-        if !jobs.iter().any(|job| WildMatch::new(pattern).matches(&job.id)) {
-            let ids: Vec<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
-            return Err(Failure::Input(format!(
-                "error: {}: `{field}` names the job '{pattern}', and there is none\nhint: its jobs are {}",
-                loaded.shown,
-                ids.join(", ")
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn is_counted(metric: &str) -> bool {

@@ -7,7 +7,7 @@ use super::keep::{self, Kept, Place};
 use super::output::Failure;
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
-use super::rules;
+use super::rules::{self, OfferedJob};
 use super::sides::{self, Common, SideJobs, Variation};
 use super::subject::{self, Subject};
 use crate::calibration;
@@ -215,7 +215,8 @@ impl Session<'_> {
             .collect();
         // Of some jobs it cannot be told what the others have.
         if let Some(gate) = self.rules.filter(|_| self.only.is_none() && self.options.filter.is_none()) {
-            rules::check_metrics(gate, &matches, &loaded.shown)?;
+            let offered: Vec<OfferedJob> = matches.iter().map(offered_job).collect();
+            rules::check_metrics(gate, &offered, &loaded.shown)?;
         }
         let held =
             lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || self.interrupt.requested())
@@ -376,6 +377,11 @@ impl Session<'_> {
         let place = Place { root: &self.root, results: &self.results, started: self.started, name: &name, mark: &mark };
         keep::keep(comparison, &place, [TABLE, REPORT])
     }
+}
+
+/// What both sides' plugins offer for a job.
+fn offered_job(each: &Match) -> OfferedJob<'_> {
+    OfferedJob { id: &each.jobs[0].id, offers: each.info.iter().map(Option::as_ref).collect() }
 }
 
 /// The build effect of a workload, as far as it was measured; none for plugins that orch does not build.

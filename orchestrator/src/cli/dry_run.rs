@@ -1,17 +1,44 @@
 //! What `--dry-run` prints: jobs, order, and about how long it takes.
 
+use super::Outcome;
+use super::exit::Exit;
+use super::output;
 use super::project::{Loaded, Plugins};
 use crate::git::Revision;
+use crate::machine;
 use crate::plan::{self, Plan, StepKind};
 use crate::runner::anchored::PAIRS;
+use crate::runner::execute;
 use crate::scenario::Job;
 use std::time::Duration;
 
 /// What a pair takes at most, unless a single iteration takes longer.
 const PAIR_TIME: Duration = Duration::from_millis(350);
 
-/// What `--dry-run` prints.
-pub(super) fn text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins, anchor: Option<&Revision>) -> String {
+/// Prints the plan. The exit code is the one that the run would have for the jobs that cannot be measured here.
+pub(super) fn show(
+    loaded: &Loaded,
+    plan: &Plan,
+    jobs: &[Job],
+    plugins: &Plugins,
+    anchor: Option<&Revision>,
+) -> Outcome {
+    let cpus = machine::usable_cpus();
+    output::print(&text(loaded, plan, jobs, plugins, anchor, &cpus))?;
+    let is_lost = |job: &Job| {
+        execute::lacking_cpus(job, &cpus).is_some() || plugins.prepared.get(&job.plugin).is_none_or(Result::is_err)
+    };
+    Ok(if jobs.iter().any(is_lost) { Exit::Incomplete } else { Exit::Fine })
+}
+
+fn text(
+    loaded: &Loaded,
+    plan: &Plan,
+    jobs: &[Job],
+    plugins: &Plugins,
+    anchor: Option<&Revision>,
+    cpus: &[usize],
+) -> String {
     use std::fmt::Write;
     let estimate: Duration = plan.steps.iter().map(|step| plan::estimate(*step, jobs)).sum();
     let mut text = format!(
@@ -58,6 +85,10 @@ pub(super) fn text(loaded: &Loaded, plan: &Plan, jobs: &[Job], plugins: &Plugins
         if let Some(Err(failure)) = plugins.prepared.get(key) {
             let _ = writeln!(text, "\njobs of {key} will fail in {}: {}", failure.phase.name(), failure.message);
         }
+    }
+    let lacking = |job: &Job| Some((job.id.clone(), execute::lacking_cpus(job, cpus)?));
+    for (id, reason) in jobs.iter().filter_map(lacking) {
+        let _ = writeln!(text, "\n{id} will be skipped: it {reason}");
     }
     let _ = writeln!(text, "\nnothing was measured");
     text

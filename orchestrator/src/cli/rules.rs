@@ -1,27 +1,49 @@
-//! Rules of a check that name a metric which no job has: a mistake that nobody would notice while all is green.
+//! Rules of a scenario that name a job or a metric which is not there: they would be kept for ever without judging anything.
 
 use super::output::Failure;
+use crate::format;
+use crate::plugin::catalog::WorkloadInfo;
 use crate::scenario::gate::Gate;
-use crate::versus::Match;
 use wildmatch::WildMatch;
 
-/// What orch measures of every job.
-const OWN: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
+/// Metrics that every job has.
+pub(super) const OWN_METRICS: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
 
-/// Refuses a rule whose metric none of its jobs has, on either side. `matches`: all jobs of the scenario. Of a plugin that was
-/// not built nobody knows.
-pub(super) fn check_metrics(rules: &Gate, matches: &[Match], scenario: &str) -> Result<(), Failure> {
+/// Refuses a target or acceptance that none of the jobs has. `ids`: of all jobs of the scenario.
+pub(super) fn check_jobs(rules: &Gate, ids: &[&str], scenario: &str) -> Result<(), Failure> {
+    let patterns = rules.targets.iter().map(|target| ("targets", &target.job));
+    let patterns = patterns.chain(rules.accepted.iter().map(|accepted| ("accept", &accepted.job)));
+    for (field, pattern) in patterns {
+        if !ids.iter().any(|id| WildMatch::new(pattern).matches(id)) {
+            return Err(Failure::Input(format!(
+                "error: {scenario}: `{field}` names the job '{pattern}', and there is none\nhint: its jobs are {}",
+                format::listed(ids)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A job, and what the plugin offers for it on each side; none on a side where the plugin was not built.
+pub(super) struct OfferedJob<'a> {
+    pub(super) id: &'a str,
+    pub(super) offers: Vec<Option<&'a WorkloadInfo>>,
+}
+
+/// Refuses a rule whose metric none of its jobs has, on either side. `jobs`: all jobs of the scenario. The metrics of a plugin
+/// that was not built are unknown, and so are its rules.
+pub(super) fn check_metrics(rules: &Gate, jobs: &[OfferedJob], scenario: &str) -> Result<(), Failure> {
     let targets = rules.targets.iter().map(|target| ("targets", &target.job, &target.metric));
     let accepted = rules.accepted.iter().map(|accepted| ("accept", &accepted.job, &accepted.metric));
     for (field, job, metric) in targets.chain(accepted) {
         let pattern = WildMatch::new(job);
-        let meant = matches.iter().filter(|each| pattern.matches(&each.jobs[0].id));
+        let meant = jobs.iter().filter(|each| pattern.matches(each.id));
         let mut known: Vec<&str> = Vec::new();
-        if meant.clone().any(|each| each.info.iter().all(Option::is_none)) {
+        if meant.clone().any(|each| each.offers.iter().all(Option::is_none)) {
             continue;
         }
-        for info in meant.flat_map(|each| each.info.iter().flatten()) {
-            known.extend(OWN.into_iter().chain(info.metrics.iter().map(|metric| metric.id.as_str())));
+        for info in meant.flat_map(|each| each.offers.iter().flatten()) {
+            known.extend(OWN_METRICS.into_iter().chain(info.metrics.iter().map(|metric| metric.id.as_str())));
         }
         if !known.is_empty() && !known.contains(&metric.as_str()) {
             let mut once: Vec<&str> = Vec::new();

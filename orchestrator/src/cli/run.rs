@@ -9,6 +9,7 @@ use super::files::{self, Inputs};
 use super::output::{self, Failure};
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
+use super::rules::{self, OfferedJob};
 use super::start::{self, Started};
 use crate::contradiction;
 use crate::git;
@@ -61,10 +62,9 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     };
     let jobs = project::chosen_jobs(&loaded, &loaded.scenario, &plugins, options.filter.as_deref())?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48));
+    check_rules(&loaded, &plugins)?;
     if options.dry_run {
-        let plan = plan::build(&jobs, seed);
-        output::print(&dry_run::text(&loaded, &plan, &jobs, &plugins, revision.as_ref()))?;
-        return Ok(Exit::Fine);
+        return dry_run::show(&loaded, &plan::build(&jobs, seed), &jobs, &plugins, revision.as_ref());
     }
     let machine = Machine::read();
     let results = options.output.folder(&loaded.root);
@@ -100,6 +100,20 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
         levels,
     };
     session.measure(Chosen { at: started, seed }, &mut progress, spent)
+}
+
+/// Refuses rules of the scenario that name no job or metric: `orch check` refuses them too.
+fn check_rules(loaded: &Loaded, plugins: &Plugins) -> Result<(), Failure> {
+    let all = project::chosen_jobs(loaded, &loaded.scenario, plugins, None)?;
+    let ids: Vec<&str> = all.iter().map(|job| job.id.as_str()).collect();
+    let rules = &loaded.scenario.gate;
+    rules::check_jobs(rules, &ids, &loaded.shown)?;
+    let mut offered = Vec::new();
+    for job in &all {
+        let info = plugins.described.get(&job.plugin).and_then(|described| described.workload(&job.workload));
+        offered.push(OfferedJob { id: &job.id, offers: vec![info] });
+    }
+    rules::check_metrics(rules, &offered, &loaded.shown)
 }
 
 /// Clock readings from before the measuring.

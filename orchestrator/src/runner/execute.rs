@@ -297,12 +297,16 @@ fn startable<'a>(setting: &Setting<'a>, job: &Job) -> Result<&'a Prepared, PassR
             return Err(PassResult::Failed { phase: Phase::Build, message });
         }
     };
-    let (wanted, there) = (job.settings.threads, setting.cpus.len());
-    if wanted > there {
-        let message = format!("wants {wanted} CPUs, but orch may use {there} here");
-        return Err(PassResult::Skipped { phase: Phase::Start, message });
+    match lacking_cpus(job, setting.cpus) {
+        Some(message) => Err(PassResult::Skipped { phase: Phase::Start, message }),
+        None => Ok(prepared),
     }
-    Ok(prepared)
+}
+
+/// Why a job is skipped on this machine: it has more threads than there are CPUs.
+pub(crate) fn lacking_cpus(job: &Job, cpus: &[usize]) -> Option<String> {
+    let (wanted, there) = (job.settings.threads, cpus.len());
+    (wanted > there).then(|| format!("wants {wanted} CPUs, but orch may use {there} here"))
 }
 
 fn request(job: &Job, prepared: &Prepared, pass: Pass, cpus: Vec<usize>, clock: ScopeClock) -> Request {

@@ -6,6 +6,7 @@ mod before;
 mod commits;
 mod conclude;
 mod live;
+mod metric;
 mod outcome;
 mod readings;
 mod task;
@@ -38,8 +39,6 @@ use task::Task;
 const TABLE: &str = "bisect.txt";
 /// The report for an issue or a mail.
 const REPORT: &str = "bisect.md";
-/// Metrics that every workload has.
-const OWN_METRICS: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
 
 /// Finds the commit that changed a workload.
 pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
@@ -51,6 +50,7 @@ pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
     }
     let (task, header, kept, steps) = if options.resume { resume(options)? } else { start(options)? };
     if options.dry_run {
+        metric::check_before(&task, &interrupt)?;
         output::print(&task.dry_run(&header))?;
         return Ok(Exit::Fine);
     }
@@ -116,7 +116,7 @@ fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::Direction, 
         Direction::Worse => (search::Direction::Worse, search::Direction::Better),
         Direction::Better => (search::Direction::Better, search::Direction::Worse),
     };
-    if OWN_METRICS.contains(&task.metric.as_str()) {
+    if metric::is_own(&task.metric) {
         answers.metric.clone_from(&task.metric);
         return Ok(worse);
     }
@@ -125,25 +125,7 @@ fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::Direction, 
         return Ok(worse);
     }
     let described = answers.described()?;
-    let Some(info) = described.iter().find(|info| info.id == task.metric) else {
-        let own = OWN_METRICS.iter().copied();
-        let known: Vec<&str> = own.chain(described.iter().map(|info| info.id.as_str())).collect();
-        return Err(Failure::Input(format!(
-            "error: {} has no metric '{}'\nhint: its metrics are {}",
-            task.job.id,
-            task.metric,
-            known.join(", ")
-        ))
-        .into());
-    };
-    let Some(good) = info.better else {
-        return Err(Failure::Input(format!(
-            "error: the plugin does not say whether more or less of '{}' is better, so there is no worse\nhint: `better` in \
-             its describe document says so",
-            task.metric
-        ))
-        .into());
-    };
+    let (info, good) = metric::find(task, &described)?;
     answers.per = Some(info.per);
     Ok(match (info.per, good) {
         (Per::Second, Better::Higher) | (Per::Unit, Better::Lower) => worse,
