@@ -96,6 +96,9 @@ pub(super) struct CompareOptions {
     /// The scenario's plugin that a library takes the place of [default: its only one]
     #[arg(long, value_name = "KEY")]
     pub(super) plugin: Option<String>,
+    /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are laid over its commits
+    #[arg(long, value_name = "PATH")]
+    pub(super) repo: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: OutputOptions,
     /// A workload that is still open has at most this many pairs of processes
@@ -136,6 +139,9 @@ pub(super) struct CheckOptions {
     /// Time for pairs of all jobs together; where a verdict is open it goes on [default: the scenario's]
     #[arg(long, value_name = "DURATION")]
     pub(super) budget: Option<String>,
+    /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are laid over its commits
+    #[arg(long, value_name = "PATH")]
+    pub(super) repo: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: OutputOptions,
     /// Repeats the coins of an earlier check [default: random]
@@ -183,6 +189,9 @@ pub(super) struct BisectOptions {
     /// Pairs of processes after which a search is undecided
     #[arg(long, value_name = "NUMBER", default_value_t = 1500)]
     pub(super) pairs: usize,
+    /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are laid over its commits
+    #[arg(long, value_name = "PATH")]
+    pub(super) repo: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: OutputOptions,
     /// Repeats the coins of an earlier bisect [default: random]

@@ -42,7 +42,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let calibration = Calibration::begin();
     let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
     let scenario = project::named_or_default(options.scenario.as_deref(), "orch check FILE")?;
-    let loaded = project::load(&scenario)?;
+    let loaded = project::load_over(&scenario, options.repo.as_deref())?;
     let results = options.output.folder(&loaded.root);
     let before = options.only.as_deref().map(|name| again::earlier(name, &results)).transpose()?;
     let CheckBaseline { subject, shown, proposal } = baseline::find(options, &loaded, &results, before.as_ref())?;
@@ -66,6 +66,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         limits: limits(options, rules.budget)?,
         more: "a longer --budget",
         root: loaded.root.clone(),
+        repository: loaded.repository.clone(),
         results,
         seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
         variation: None,
@@ -112,7 +113,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         &comparison,
         &gate,
         &since,
-        &next(&loaded, &comparison, &gate),
+        &next(&loaded, options.repo.as_deref(), &comparison, &gate),
     )
     .map_err(|error| Failure::System(error.to_string()))?;
     let stored = session.store(&mut comparison, "check").inspect_err(|_| {
@@ -128,7 +129,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
 fn loosened(loaded: &Loaded, comparison: &Comparison) -> Vec<gate::Finding> {
     let at_baseline = || {
         let commit = comparison.a.git.as_ref()?.commit.as_ref()?;
-        let revision = git::revision::resolve(&loaded.root, commit).ok()??;
+        let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
         let name = loaded.file.strip_prefix(&revision.repository).ok()?;
         let text = git::commit::Contents::of(&revision).ok()?.text(name)?;
         let around = Surroundings { root: &loaded.root, stem: "", exists: &|_| true, real: &Path::to_owned };
@@ -154,6 +155,7 @@ fn as_comparison(options: &CheckOptions, loaded: &Loaded, subject: &Subject) -> 
         filter: options.filter.clone(),
         set: None,
         plugin: None,
+        repo: options.repo.clone(),
         output: OutputOptions { results: None, json: options.output.json },
         pairs: MOST_PAIRS,
         time: DEFAULT_TIME.to_owned(),
@@ -199,6 +201,9 @@ fn command(options: &CheckOptions, loaded: &Loaded, comparison: &Comparison, see
     if let Some(filter) = &options.filter {
         command.push_str(&format!(" --filter {}", quoted(filter)));
     }
+    if let Some(repo) = &options.repo {
+        command.push_str(&format!(" --repo {}", quoted(&repo.display().to_string())));
+    }
     if let Some(budget) = &options.budget {
         command.push_str(&format!(" --budget {}", quoted(budget)));
     }
@@ -222,7 +227,7 @@ fn show(options: &CheckOptions, gate: &Gate, text: &str, stored: &Kept) -> Resul
 }
 
 /// Commands that find the commits behind what got worse.
-fn next(loaded: &Loaded, comparison: &Comparison, gate: &Gate) -> Vec<String> {
+fn next(loaded: &Loaded, repo: Option<&Path>, comparison: &Comparison, gate: &Gate) -> Vec<String> {
     let commit = |side: &comparison::Side| {
         let git = side.git.as_ref().filter(|git| git.state == GitKind::Commit && !git.dirty)?;
         Some(git.commit.as_ref()?.chars().take(10).collect::<String>())
@@ -235,7 +240,8 @@ fn next(loaded: &Loaded, comparison: &Comparison, gate: &Gate) -> Vec<String> {
             metric => format!(" --metric {}", quoted(metric)),
         };
         let (scenario, job) = (quoted(&loaded.shown), quoted(&finding.job));
-        format!("orch bisect {scenario} --workload {job} --good {good} --bad {bad}{metric}")
+        let repo = repo.map(|repo| format!(" --repo {}", quoted(&repo.display().to_string()))).unwrap_or_default();
+        format!("orch bisect {scenario} --workload {job} --good {good} --bad {bad}{metric}{repo}")
     };
     // Metrics of one job most likely have one culprit.
     let mut jobs = HashSet::new();

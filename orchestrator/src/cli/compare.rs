@@ -1,5 +1,10 @@
 //! `orch compare`: find both sides, build them, count exactly, measure in pairs, judge, store, render, exit code.
 
+mod workload_pairs;
+
+pub(super) use workload_pairs::build_effect;
+
+use self::workload_pairs::{matched, offered_job};
 use super::Outcome;
 use super::args::{self, CompareOptions};
 use super::exit::Exit;
@@ -8,7 +13,7 @@ use super::output::Failure;
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
 use super::rules::{self, OfferedJob};
-use super::sides::{self, Common, SideJobs, Variation};
+use super::sides::{self, Common, Variation};
 use super::subject::{self, Subject};
 use crate::calibration;
 use crate::comparison::{self, Comparison, Side, SideKind, Verdict, claimed, entries, head, stored};
@@ -16,17 +21,15 @@ use crate::git;
 use crate::judge::verdict::{self, ALPHA};
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
-use crate::plugin::build::{PluginFailure, Prepared};
+use crate::plugin::build::Prepared;
 use crate::plugin::cargo;
-use crate::plugin::{PluginSource, PluginSpec};
-use crate::protocol::Phase;
 use crate::record::{PluginFile, Record, ScenarioRecord, store};
 use crate::runner::contest::Limits;
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, Purpose};
 use crate::scenario::gate::Gate;
-use crate::scenario::{Job, quantity};
+use crate::scenario::quantity;
 use crate::versus::{self, Match, Terms};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -49,17 +52,24 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
     if options.pairs == 0 || time.is_zero() {
         return Err(Failure::Input("error: --pairs and --time have to be more than 0".to_owned()));
     }
-    let asked = options.scenario.as_deref().map(project::load).transpose()?;
+    let named = match (&options.scenario, &options.repo) {
+        (None, Some(_)) => Some(project::named_or_default(None, "--scenario FILE")?),
+        (named, _) => named.clone(),
+    };
+    let asked = named.map(|file| project::load_over(&file, options.repo.as_deref())).transpose()?;
     let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let root = asked.as_ref().map_or_else(|| project::root_of(&here.join("x")), |loaded| loaded.root.clone());
+    let repository = asked.as_ref().map_or_else(|| root.clone(), |loaded| loaded.repository.clone());
     let results = options.output.folder(&root);
-    let subjects = [subject::find(&options.a, &root, &results)?, subject::find(&options.b, &root, &results)?];
+    let find = |name: &str| subject::find(name, &repository, &results);
+    let subjects = [find(&options.a)?, find(&options.b)?];
     // Tried before anything is measured: hours may go by until it is needed.
     store::check_folder(&results)
         .map_err(|error| Failure::system(&format!("cannot write to {}", results.display()), &error))?;
     let session = Session {
         options,
         root,
+        repository,
         results,
         limits: Limits { pairs: options.pairs, time, total: None },
         more: "a longer --time",
@@ -108,6 +118,8 @@ pub(super) struct Session<'a> {
     pub(super) options: &'a CompareOptions,
     /// Of the project.
     pub(super) root: PathBuf,
+    /// A folder of the repository whose commits are compared.
+    pub(super) repository: PathBuf,
     pub(super) results: PathBuf,
     pub(super) limits: Limits,
     /// The option that gives a workload more time.
@@ -287,7 +299,7 @@ impl Session<'_> {
                 Subject::Revision(revision) => Some(git::GitState::at(revision)),
                 // A library by itself belongs to no commit.
                 Subject::Library(_) => None,
-                _ => Some(git::state_of(&self.root)),
+                _ => Some(git::state_of(&self.repository)),
             },
             set: self.variation.as_ref().map(|variation| variation.of_side(index)).unwrap_or_default(),
             plugins: loaded
@@ -342,8 +354,10 @@ impl Session<'_> {
         let options = self.options;
         let mut command = format!("orch compare {} {}", project::quoted(&options.a), project::quoted(&options.b));
         let texts = [("--filter", &options.filter), ("--set", &options.set), ("--plugin", &options.plugin)];
-        if let Some(scenario) = &options.scenario {
-            command.push_str(&format!(" --scenario {}", project::quoted(&scenario.display().to_string())));
+        for (name, path) in [("--scenario", &options.scenario), ("--repo", &options.repo)] {
+            if let Some(path) = path {
+                command.push_str(&format!(" {name} {}", project::quoted(&path.display().to_string())));
+            }
         }
         for (name, value) in texts {
             if let Some(value) = value {
@@ -376,56 +390,6 @@ impl Session<'_> {
         let mark = comparison.b.git.as_ref().map_or_else(|| "nogit".to_owned(), git::GitState::short);
         let place = Place { root: &self.root, results: &self.results, started: self.started, name: &name, mark: &mark };
         keep::keep(comparison, &place, [TABLE, REPORT])
-    }
-}
-
-/// What both sides' plugins offer for a job.
-fn offered_job(each: &Match) -> OfferedJob<'_> {
-    OfferedJob { id: &each.jobs[0].id, offers: each.info.iter().map(Option::as_ref).collect() }
-}
-
-/// The build effect of a workload, as far as it was measured; none for plugins that orch does not build.
-pub(super) fn build_effect(loaded: &Loaded, kept: &calibration::Calibration, job: &Job) -> Option<f64> {
-    let spec = loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin).map(|(_, spec)| spec);
-    let Some(PluginSpec { source: PluginSource::Crate { folder, .. }, .. }) = spec else { return None };
-    let params = serde_json::Value::Object(job.params.clone()).to_string();
-    let subject =
-        calibration::Subject { folder, workload: &job.workload, params: &params, threads: job.settings.threads };
-    kept.build_effect(subject).map(|effect| effect.tau)
-}
-
-/// One workload of both sides, with the margin that its build effect `tau` asks for.
-fn matched(job: SideJobs, tau: f64, subjects: &[Subject; 2], plugins: [&Plugins; 2]) -> Match {
-    let SideJobs { jobs, unknown } = job;
-    let of = |side: usize| {
-        let key = &jobs[side].plugin;
-        plugins[side].prepared.get(key).cloned().unwrap_or_else(|| {
-            Err(PluginFailure { phase: Phase::Build, message: format!("plugin `{key}` was not prepared") })
-        })
-    };
-    let info = |side: usize| plugins[side].described.get(&jobs[side].plugin)?.workload(&jobs[side].workload).cloned();
-    let margin = verdict::margin(jobs[0].settings.tolerance, tau);
-    let today = |side: usize| {
-        let taken_as_it_is = matches!(of(side), Ok(Prepared { at: None, .. }));
-        (taken_as_it_is && matches!(subjects[side], Subject::Revision(_))).then(|| {
-            format!(
-                "{}: plugin `{}` lies outside of the repository and is as it is today",
-                NAMES[side], jobs[side].plugin
-            )
-        })
-    };
-    let note =
-        |side: usize| of(side).ok()?.note.map(|note| format!("{}: plugin `{}` {note}", NAMES[side], jobs[side].plugin));
-    let notes = [today(0), today(1), note(0), note(1)].into_iter().flatten().collect();
-    Match {
-        notes,
-        sides: [of(0), of(1)],
-        info: [info(0), info(1)],
-        unknown,
-        margin,
-        timed: false,
-        output_accepted: false,
-        jobs,
     }
 }
 

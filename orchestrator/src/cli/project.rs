@@ -1,10 +1,11 @@
 //! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have in common.
 
 use super::output::{self, Failure};
-use crate::plugin::PluginSpec;
+use crate::git;
 use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::cargo::Watcher;
 use crate::plugin::catalog::Description;
+use crate::plugin::{PluginSource, PluginSpec};
 use crate::protocol::{Pass, Phase, Reply, Request, Shift};
 use crate::runner::confine;
 use crate::runner::event::{Event, Observer};
@@ -33,6 +34,8 @@ pub(super) struct Loaded {
     /// As the user wrote it.
     pub(super) shown: String,
     pub(super) root: PathBuf,
+    /// A folder of the repository whose commits are meant: the project's, or that of `--repo`.
+    pub(super) repository: PathBuf,
     pub(super) file: PathBuf,
     pub(super) text: String,
     pub(super) scenario: Scenario,
@@ -43,6 +46,35 @@ impl Loaded {
     pub(super) fn refuse(&self, problems: &[Problem]) -> Failure {
         Failure::Input(problem::show(&self.shown, &self.text, problems, output::colour()))
     }
+}
+
+impl Loaded {
+    /// Lays plugins over the commits of another repository: all that orch builds and that do not lie in it.
+    pub(super) fn lay_over(&mut self, repository: &Path) -> Result<(), Failure> {
+        let root = git::root_of(repository).filter(|_| repository.exists()).ok_or_else(|| {
+            Failure::Input(format!(
+                "error: --repo {}: there is no git repository\nhint: the folder of a clone of the code under test",
+                repository.display()
+            ))
+        })?;
+        for (_, spec) in &mut self.scenario.plugins {
+            let folder = spec.source.folder();
+            if !matches!(spec.source, PluginSource::File(_)) && git::root_of(&folder).as_ref() != Some(&root) {
+                spec.overlay = Some(root.clone());
+            }
+        }
+        self.repository = root;
+        Ok(())
+    }
+}
+
+/// Reads and checks a scenario file, and lays its plugins over the commits of another repository if there is one.
+pub(super) fn load_over(path: &Path, repository: Option<&Path>) -> Result<Loaded, Failure> {
+    let mut loaded = load(path)?;
+    if let Some(repository) = repository {
+        loaded.lay_over(repository)?;
+    }
+    Ok(loaded)
 }
 
 /// Reads and checks a scenario file by itself.
@@ -63,7 +95,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let around = Surroundings { root: &root, stem: &stem, exists: &|path| path.exists(), real: &real };
     match scenario::read(&text, &around) {
-        Ok(scenario) => Ok(Loaded { shown, root, file, text, scenario }),
+        Ok(scenario) => Ok(Loaded { shown, repository: root.clone(), root, file, text, scenario }),
         Err(problems) => Err(Failure::Input(problem::show(&shown, &text, &problems, output::colour()))),
     }
 }

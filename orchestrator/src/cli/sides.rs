@@ -82,8 +82,10 @@ pub(super) fn plugins(
     // Compared with itself it would be called equivalent, whatever was changed. Two values of a parameter can be compared.
     let same = |key: &str, spec: &PluginSpec, at: &Revision| {
         let asked = common.variation.is_some() || common.replaced == Some(key);
-        let why = revision::same_everywhere(&spec.source, &common.loaded.root, at).filter(|_| !asked)?;
-        Some(format!("the plugin {why}: a commit cannot be compared in it; `crate:`, or `dir:` with `build:`, can"))
+        let why = revision::same_everywhere(spec, &common.loaded.root, at).filter(|_| !asked)?;
+        Some(format!(
+            "the plugin {why}: a commit cannot be compared in it; `crate:`, or `dir:` with `build:`, can, and --repo names another repository"
+        ))
     };
     let build = |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
         match subject {

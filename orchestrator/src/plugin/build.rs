@@ -85,17 +85,21 @@ fn prepare_as(
     let git = git::state_of(&spec.source.folder());
     let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
     let mut note = None;
+    let source_root = spec.overlay.as_deref().and_then(git::root_of);
     let (path, flags) = match &spec.source {
         PluginSource::Crate { folder, cpu } => {
-            let built = cargo::build_crate(folder, cpu, Origin::Workspace, linker, watch)
-                .map_err(|error| build_failed(&error))?;
+            let origin = match &source_root {
+                Some(source) => Origin::Folder { source, plugin: folder },
+                None => Origin::Workspace,
+            };
+            let built = cargo::build_crate(folder, cpu, origin, linker, watch).map_err(|error| build_failed(&error))?;
             (built.library, built.flags)
         }
         PluginSource::Command { folder, command } => {
             let out = out_file(key, folder, command).map_err(|error| build_failed(&error))?;
             let include = cache::include_folder().map_err(|error| build_failed(&error))?;
-            let root = git::root_of(folder).unwrap_or_else(|| folder.clone());
-            let order = BuildCommand { folder, root: &root, line: command, out: &out, include: &include };
+            let root = source_root.or_else(|| git::root_of(folder)).unwrap_or_else(|| folder.clone());
+            let order = BuildCommand { folder, source: &root, line: command, out: &out, include: &include };
             let CommandBuilt { built, doubtful, .. } =
                 command::build(&order, watch).map_err(|error| build_failed(&error))?;
             note = doubtful.map(|source| {

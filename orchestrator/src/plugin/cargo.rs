@@ -42,13 +42,13 @@ pub(crate) struct Built {
     pub(crate) flags: Vec<String>,
 }
 
-/// What the paths in a library are relative to.
+/// What the paths in a library are relative to, so that the same sources give the same library in every folder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin<'a> {
     /// The root of the crate's workspace.
     Workspace,
-    /// A folder that stays the same while the workspace may not.
-    Folder(&'a Path),
+    /// Folders that stay the same while the workspace may not: of the code under test, and of the plugin, which may lie elsewhere.
+    Folder { source: &'a Path, plugin: &'a Path },
 }
 
 /// Builds a plugin crate in release mode; each line of cargo's output goes to `show` as it comes. `linker`, if given,
@@ -73,8 +73,8 @@ fn build_in(
     let manifest = folder.join("Cargo.toml");
     let workspace = workspace_of(&manifest)?;
     let flags = match origin {
-        Origin::Workspace => flags(&workspace.root, cpu),
-        Origin::Folder(folder) => flags(folder, cpu),
+        Origin::Workspace => flags(Origin::Folder { source: &workspace.root, plugin: &workspace.root }, cpu),
+        folders => flags(folders, cpu),
     };
     let target = target_folder(&workspace.root, cpu)?;
     let cargo = |verb: &str| {
@@ -136,13 +136,19 @@ fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
 }
 
 /// The compiler flags of every plugin crate. The reasons are in docs/ARCHITECTURE.md, "Building plugins".
-pub(crate) fn flags(root: &Path, cpu: &str) -> Vec<String> {
-    vec![
+pub(crate) fn flags(origin: Origin, cpu: &str) -> Vec<String> {
+    let mut flags = vec![
         format!("-Ctarget-cpu={cpu}"),
         "-Cllvm-args=-align-all-functions=6".to_owned(),
         "-Cllvm-args=-align-loops=64".to_owned(),
-        format!("--remap-path-prefix={}=.", root.display()),
-    ]
+    ];
+    if let Origin::Folder { source, plugin } = origin {
+        flags.push(format!("--remap-path-prefix={}=.", source.display()));
+        if !plugin.starts_with(source) {
+            flags.push(format!("--remap-path-prefix={}=plugin", plugin.display()));
+        }
+    }
+    flags
 }
 
 /// `rustc -vV`, or nothing where there is no compiler.

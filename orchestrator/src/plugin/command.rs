@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct BuildCommand<'a> {
     /// The plugin's folder.
     pub(super) folder: &'a Path,
-    /// The root of its repository, or the folder itself: paths in the library are relative to it.
-    pub(super) root: &'a Path,
+    /// The root of the code under test: of the plugin's repository, or of the one that it is laid over.
+    pub(super) source: &'a Path,
     pub(super) line: &'a str,
     /// The library to write.
     pub(super) out: &'a Path,
@@ -23,7 +23,7 @@ pub(super) struct BuildCommand<'a> {
 /// A library that a command built.
 pub(super) struct CommandBuilt {
     pub(super) built: Built,
-    /// Sources that it was built from and that lie outside the root, as far as they are known.
+    /// Sources that it was built from and that lie outside the code under test, as far as they are known.
     pub(super) outside: BTreeSet<PathBuf>,
     /// Where the result cannot be proved to be of the present sources: the source in doubt.
     pub(super) doubtful: Option<PathBuf>,
@@ -33,13 +33,21 @@ pub(super) struct CommandBuilt {
 /// every folder. The reasons are in docs/ARCHITECTURE.md, "Building plugins".
 ///
 /// A command expands the variable into words, so a root with blanks in its path has no flag for paths.
-pub(super) fn compiler_flags(root: &Path) -> String {
-    const ALIGNMENT: &str = "-falign-functions=64 -falign-loops=64";
-    let root = root.display().to_string();
-    match root.contains(|c: char| c.is_whitespace() || "'\"*?[\\".contains(c)) {
-        true => ALIGNMENT.to_owned(),
-        false => format!("{ALIGNMENT} -ffile-prefix-map={root}=."),
+///
+/// A command expands the variable into words, so a folder with blanks in its path has no flag.
+pub(super) fn compiler_flags(source: &Path, folder: &Path) -> String {
+    let mut flags = "-falign-functions=64 -falign-loops=64".to_owned();
+    let mut map = |path: &Path, to: &str| {
+        let path = path.display().to_string();
+        if !path.contains(|c: char| c.is_whitespace() || "'\"*?[\\".contains(c)) {
+            flags.push_str(&format!(" -ffile-prefix-map={path}={to}"));
+        }
+    };
+    map(source, ".");
+    if !folder.starts_with(source) {
+        map(folder, "plugin");
     }
+    flags
 }
 
 /// Runs the command through the shell; it writes the library to `$ORCH_OUT`.
@@ -59,7 +67,8 @@ pub(super) fn build(command: &BuildCommand, watch: &mut Watcher) -> Result<Comma
         .args(["-c", command.line])
         .env("ORCH_OUT", command.out)
         .env("ORCH_INCLUDE", command.include)
-        .env("ORCH_CFLAGS", compiler_flags(command.root))
+        .env("ORCH_SOURCE", command.source)
+        .env("ORCH_CFLAGS", compiler_flags(command.source, command.folder))
         // gcc appends to this file which sources it read.
         .env("DEPENDENCIES_OUTPUT", dependencies_file(command.out))
         .current_dir(command.folder);
@@ -87,7 +96,7 @@ fn dependencies_file(out: &Path) -> PathBuf {
     out.with_extension("dependencies")
 }
 
-/// The sources outside the root: what gcc says that it read, and what the command itself names.
+/// The sources outside the code under test and the plugin: what gcc says that it read, and what the command itself names.
 fn find_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
     let listed = std::fs::read_to_string(dependencies_file(command.out)).unwrap_or_default();
     let words = listed.split_whitespace().filter(|word| !word.ends_with(':') && *word != "\\");
@@ -102,7 +111,10 @@ fn find_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
         let below = if Path::new(word).is_absolute() { 1 } else { folders.len() };
         for folder in folders.iter().take(below) {
             let path = plain(&folder.join(word));
-            let own = path.starts_with(command.root) || path == command.out || path.starts_with(command.include);
+            let own = path.starts_with(command.source)
+                || path.starts_with(command.folder)
+                || path == command.out
+                || path.starts_with(command.include);
             if !own && !is_of_the_system(&path) && path.exists() {
                 found.insert(path);
             }

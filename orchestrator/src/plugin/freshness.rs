@@ -215,11 +215,8 @@ pub(super) fn list_files(root: &Path) -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() => {
-                    if !OTHERS.iter().any(|other| entry.file_name() == *other) {
-                        open.push(path);
-                    }
-                }
+                Ok(kind) if kind.is_dir() && OTHERS.iter().any(|other| entry.file_name() == *other) => {}
+                Ok(kind) if kind.is_dir() => open.push(path),
                 Ok(_) if path.is_file() => found.push(path),
                 _ => {}
             }

@@ -13,6 +13,7 @@ mod leader;
 mod lines;
 mod manifest;
 mod names;
+mod overlay;
 mod padding;
 pub(crate) mod revision;
 mod spec;

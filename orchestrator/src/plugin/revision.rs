@@ -4,6 +4,7 @@ use super::artefacts::{self, Asking, Entry, Ingredients};
 use super::build::{self, PluginFailure, Prepared};
 use super::cargo::{self, BuildError, Origin, Watcher};
 use super::command::{self, BuildCommand, CommandBuilt};
+use super::overlay::Overlay;
 use super::{PluginSource, PluginSpec, advice, elf, leader, manifest};
 use crate::cache;
 use crate::git::commit::Contents;
@@ -26,9 +27,10 @@ pub(crate) fn prepare_at(
     revision: &Revision,
     watch: &mut Watcher,
 ) -> Result<Prepared, PluginFailure> {
-    let Some(within) = within(&spec.source, root, revision) else { return build::prepare(key, spec, watch) };
+    let Some(place) = find_source(spec, root, revision) else { return build::prepare(key, spec, watch) };
+    let within = place.shown();
     let failed = |message: String| build_failed(explained(&within, revision, &message));
-    let order = Order::new(key, spec, revision, within.clone(), Asking::Anew).map_err(failed)?;
+    let order = Order::new(key, spec, revision, place, Asking::Anew).map_err(failed)?;
     let (entry, library) = match order.found().map_err(failed)? {
         Some(found) => found,
         None => order.build(watch).map_err(failed)?,
@@ -61,23 +63,24 @@ pub(crate) fn prepare_at(
 /// Whether [`prepare_at`] would give the plugin without building it. This and the other two questions are made to be
 /// asked of hundreds of commits: compilers are believed to be what they were when this process last asked.
 pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> bool {
-    let Some(within) = within(&spec.source, root, revision) else { return true };
-    let order = Order::new(key, spec, revision, within, Asking::Remembered);
+    let Some(place) = find_source(spec, root, revision) else { return true };
+    let order = Order::new(key, spec, revision, place, Asking::Remembered);
     order.is_ok_and(|order| matches!(order.found(), Ok(Some(_))))
 }
 
 /// What [`prepare_at`] said, shortened where the compiler said much, if the last build of this failed and would fail again.
 pub(crate) fn known_failure(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<String> {
-    let within = within(&spec.source, root, revision)?;
-    let order = Order::new(key, spec, revision, within.clone(), Asking::Remembered).ok()?;
+    let place = find_source(spec, root, revision)?;
+    let within = place.shown();
+    let order = Order::new(key, spec, revision, place, Asking::Remembered).ok()?;
     let message = failure::find(&order.cache_key().ok()?)?;
     Some(explained(&within, revision, &message))
 }
 
 /// How long it took to check this out and build it, if it was built.
 pub(crate) fn build_time(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<Duration> {
-    let within = within(&spec.source, root, revision)?;
-    let order = Order::new(key, spec, revision, within, Asking::Remembered).ok()?;
+    let place = find_source(spec, root, revision)?;
+    let order = Order::new(key, spec, revision, place, Asking::Remembered).ok()?;
     let entry = artefacts::entry(&order.cache_key().ok()?).ok()??;
     entry.took_ms.map(Duration::from_millis)
 }
@@ -93,10 +96,11 @@ fn build_failed(message: String) -> PluginFailure {
 }
 
 /// Why a plugin is no other one at another commit; `None` if its source lies in the commit's repository.
-pub(crate) fn same_everywhere(source: &PluginSource, root: &Path, revision: &Revision) -> Option<String> {
-    if within(source, root, revision).is_some() {
+pub(crate) fn same_everywhere(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<String> {
+    if find_source(spec, root, revision).is_some() {
         return None;
     }
+    let source = &spec.source;
     let (folder, own) = (root.join(source.folder()), &revision.repository);
     let why = match (source, git::root_of(&folder)) {
         (PluginSource::File(path), _) => format!("is the file {}", path.display()),
@@ -106,6 +110,32 @@ pub(crate) fn same_everywhere(source: &PluginSource, root: &Path, revision: &Rev
         _ => format!("lies in {}, outside of the repository {}", folder.display(), own.display()),
     };
     Some(format!("{why}: it is the same at every commit"))
+}
+
+/// Where the source of a plugin at a commit comes from.
+#[derive(Debug, Clone)]
+enum SourcePlace {
+    /// The commit holds it, in this folder.
+    Commit(PathBuf),
+    /// The folder as it is now is laid over the commit.
+    Overlay(PathBuf),
+}
+
+impl SourcePlace {
+    fn shown(&self) -> PathBuf {
+        match self {
+            Self::Commit(within) => within.clone(),
+            Self::Overlay(folder) => folder.clone(),
+        }
+    }
+}
+
+/// Where the source of a plugin at a commit comes from; `None` if the commit has no part in it.
+fn find_source(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<SourcePlace> {
+    if spec.overlay.is_some() && !matches!(spec.source, PluginSource::File(_)) {
+        return Some(SourcePlace::Overlay(std::path::absolute(root.join(spec.source.folder())).ok()?));
+    }
+    within(&spec.source, root, revision).map(SourcePlace::Commit)
 }
 
 /// The folder of a plugin inside the commit's repository; `None` if it is not the commit's to give.
@@ -133,8 +163,9 @@ struct Order<'a> {
     key: &'a str,
     source: &'a PluginSource,
     revision: &'a Revision,
-    /// The plugin's folder inside the repository.
+    /// The plugin's folder inside the repository; of an overlay the repository's root, whose toolchain it is built with.
     within: PathBuf,
+    overlay: Option<Overlay>,
     contents: Contents,
     /// Where the worktree and what belongs to it lies.
     place: PathBuf,
@@ -153,9 +184,13 @@ impl<'a> Order<'a> {
         key: &'a str,
         spec: &'a PluginSpec,
         revision: &'a Revision,
-        within: PathBuf,
+        source: SourcePlace,
         asking: Asking,
     ) -> Result<Self, String> {
+        let (within, overlay) = match source {
+            SourcePlace::Commit(within) => (within, None),
+            SourcePlace::Overlay(folder) => (PathBuf::new(), Some(Overlay::read(&folder, &revision.repository)?)),
+        };
         let contents = Contents::of(revision).map_err(|error| format!("git: {}", error.message()))?;
         if !contents.has_folder(&within) {
             return Err(format!(
@@ -167,7 +202,7 @@ impl<'a> Order<'a> {
         let place = place_of(revision)?;
         std::fs::create_dir_all(&place).map_err(text)?;
         let ingredients = Ingredients::new();
-        let mut order = Self { key, source: &spec.source, revision, within, contents, place, ingredients };
+        let mut order = Self { key, source: &spec.source, revision, within, overlay, contents, place, ingredients };
         order.gather(asking)?;
         Ok(order)
     }
@@ -175,6 +210,9 @@ impl<'a> Order<'a> {
     fn gather(&mut self, asking: Asking) -> Result<(), String> {
         self.ingredients.add("commit", &self.revision.commit);
         self.ingredients.add("folder", &self.within.to_string_lossy());
+        if let Some(overlay) = &self.overlay {
+            self.ingredients.add("overlay", &overlay.content().map_err(text)?);
+        }
         let (toolchain, file) = self.toolchain_folder().map_err(text)?;
         let explained = |error: BuildError| match (&error, &file) {
             (BuildError::Failed { output, .. }, Some(file)) if advice::lacks_toolchain(output) => {
@@ -185,7 +223,11 @@ impl<'a> Order<'a> {
         match self.source {
             PluginSource::Crate { cpu, .. } => {
                 let outside = self.outside()?;
-                self.ingredients.add("crate", &cargo::flags(&worktree::files(&self.place), cpu).join("\n"));
+                self.ingredients.add(
+                    "crate",
+                    &cargo::flags(Origin::Folder { source: &worktree::files(&self.place), plugin: &self.place }, cpu)
+                        .join("\n"),
+                );
                 self.ingredients.add("profile", "release");
                 self.ingredients.add("rust", &artefacts::rust(&toolchain, cpu, asking, explained)?);
                 for folder in outside {
@@ -196,7 +238,7 @@ impl<'a> Order<'a> {
             }
             PluginSource::Command { command, .. } => {
                 self.ingredients.add("command", command);
-                self.ingredients.add("flags", &command::compiler_flags(Path::new("")));
+                self.ingredients.add("flags", &command::compiler_flags(Path::new("/source"), Path::new("/plugin")));
                 let header = cache::include_folder().map_err(text)?;
                 self.ingredients.add("header", &header.to_string_lossy());
                 // A command may call cargo or not.
@@ -211,6 +253,9 @@ impl<'a> Order<'a> {
 
     /// The path dependencies outside the repository; an error if the commit does not hold what it should.
     fn outside(&self) -> Result<std::collections::BTreeSet<PathBuf>, String> {
+        if let Some(overlay) = &self.overlay {
+            return overlay.outside();
+        }
         let repository = &self.revision.repository;
         let read = |path: &Path| match path.strip_prefix(repository) {
             Ok(name) => self.contents.text(name),
@@ -240,7 +285,8 @@ impl<'a> Order<'a> {
 
     /// The folders, from the plugin's own upwards, where a workspace without a Cargo.lock of the commit's might be.
     fn unlocked(&self) -> impl Iterator<Item = PathBuf> {
-        let unlocked = |folder: &&Path| self.contents.text(&folder.join("Cargo.lock")).is_none();
+        let own = self.overlay.is_none();
+        let unlocked = move |folder: &&Path| own && self.contents.text(&folder.join("Cargo.lock")).is_none();
         self.within.ancestors().filter(unlocked).map(|folder| worktree::files(&self.place).join(folder))
     }
 
@@ -308,10 +354,23 @@ impl<'a> Order<'a> {
     }
 
     fn run(&self, root: &Path, watch: &mut Watcher) -> Result<(cargo::Built, BTreeSet<PathBuf>), BuildError> {
-        let folder = manifest::plain(&root.join(&self.within));
+        let folder = match &self.overlay {
+            Some(overlay) => {
+                let identity = crate::hash::text(&format!("{}\0{}", self.key, self.source.folder().display()));
+                let folder = self.place.join("overlay").join(&identity[..16]);
+                overlay.lay(&folder, root).map_err(BuildError::Nothing)?;
+                folder
+            }
+            None => manifest::plain(&root.join(&self.within)),
+        };
+        let origin = Origin::Folder { source: root, plugin: &folder };
         match self.source {
             PluginSource::Crate { cpu, .. } => {
-                Ok((cargo::build_crate(&folder, cpu, Origin::Folder(root), None, watch)?, BTreeSet::new()))
+                let built = cargo::build_crate(&folder, cpu, origin, None, watch)?;
+                if let Some(overlay) = &self.overlay {
+                    overlay.keep_lock(&folder)?;
+                }
+                Ok((built, BTreeSet::new()))
             }
             PluginSource::Command { command, .. } => {
                 let out = self.place.join("commands");
@@ -319,7 +378,7 @@ impl<'a> Order<'a> {
                 let identity = crate::hash::text(&format!("{}\0{}\0{command}", self.key, self.within.display()));
                 let out = out.join(format!("{}.so", &identity[..32]));
                 let include = cache::include_folder()?;
-                let order = BuildCommand { folder: &folder, root, line: command, out: &out, include: &include };
+                let order = BuildCommand { folder: &folder, source: root, line: command, out: &out, include: &include };
                 let CommandBuilt { built, outside, .. } = command::build(&order, watch)?;
                 Ok((built, outside))
             }

@@ -10,6 +10,8 @@ pub(crate) struct PluginSpec {
     pub(crate) source: PluginSource,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) sandbox: Sandbox,
+    /// A folder of the repository whose commits the plugin is laid over as it is now; none where the commits hold the plugin.
+    pub(crate) overlay: Option<PathBuf>,
     /// Where its workers run, so that relative paths in parameters begin there: the project's root.
     pub(crate) folder: PathBuf,
 }

@@ -103,7 +103,9 @@ impl Check<'_> {
             self.loader_variables(&path, plugin, &sandbox);
             if let Some(source) = self.plugin_source(&path, plugin) {
                 let env = plugin.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-                specs.push((key.clone(), PluginSpec { source, env, sandbox, folder: self.around.root.to_owned() }));
+                let overlay = plugin.overlay.then(|| self.around.root.to_owned());
+                let folder = self.around.root.to_owned();
+                specs.push((key.clone(), PluginSpec { source, env, sandbox, overlay, folder }));
             }
         }
         specs
@@ -140,6 +142,10 @@ impl Check<'_> {
             && plugin.crate_folder.is_none()
         {
             self.add(&field("cpu"), format!("`cpu: {cpu}` goes with `crate`, which orch builds itself"), None);
+        }
+        if plugin.overlay && plugin.path.is_some() {
+            let hint = "`crate`, or `dir` with `build`, is built against each commit";
+            self.add(&field("overlay"), "`overlay` goes with a plugin that orch builds, not with a file", Some(hint));
         }
         match (&plugin.crate_folder, &plugin.path, &plugin.dir, &plugin.build) {
             (Some(folder), None, None, None) => {

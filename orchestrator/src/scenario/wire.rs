@@ -109,8 +109,11 @@ pub(crate) struct Plugin {
     /// Folder in which `build` is run.
     pub(crate) dir: Option<String>,
     /// Shell command that writes the shared library to "$ORCH_OUT". "$ORCH_INCLUDE" holds orch_plugin.h; $ORCH_CFLAGS holds the
-    /// compiler flags that keep layout out of the times.
+    /// compiler flags that keep layout out of the times; "$ORCH_SOURCE" is the root of the code under test.
     pub(crate) build: Option<String>,
+    /// Whether the plugin as it is now is laid over every commit, for code under test that is older than its benchmark.
+    #[serde(default)]
+    pub(crate) overlay: bool,
     /// Variables in the environment of the plugin's worker processes.
     #[serde(default)]
     pub(crate) env: IndexMap<String, String>,

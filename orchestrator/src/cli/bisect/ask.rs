@@ -45,9 +45,9 @@ pub(super) fn find(options: &BisectOptions) -> Result<Ask, Failure> {
         },
         _ => from_latest(options, direction, &results)?,
     };
-    let loaded = project::load(&texts.scenario)?;
-    let good = revision(&loaded.root, "--good", &texts.good)?;
-    let bad = revision(&loaded.root, "--bad", &texts.bad)?;
+    let loaded = project::load_over(&texts.scenario, options.repo.as_deref())?;
+    let good = revision(&loaded.repository, "--good", &texts.good)?;
+    let bad = revision(&loaded.repository, "--bad", &texts.bad)?;
     Ok(Ask { loaded, workload: texts.workload, metric: texts.metric, direction, good, bad, results })
 }
 
@@ -103,13 +103,14 @@ fn from_latest(options: &BisectOptions, direction: Direction, results: &Path) ->
         &texts.bad[..texts.bad.len().min(10)]
     ));
     output::note(&format!(
-        "the same in words: orch bisect {} --workload {} --good {} --bad {}{}{}",
+        "the same in words: orch bisect {} --workload {} --good {} --bad {}{}{}{}",
         project::quoted(&texts.scenario.display().to_string()),
         project::quoted(&texts.workload),
         project::quoted(&texts.good),
         project::quoted(&texts.bad),
         if texts.metric == "time" { String::new() } else { format!(" --metric {}", texts.metric) },
         if direction == Direction::Better { " --direction better" } else { "" },
+        options.repo.as_ref().map(|repo| format!(" --repo {}", repo.display())).unwrap_or_default(),
     ));
     Ok(texts)
 }

@@ -238,6 +238,9 @@ fn around(task: &Task, good: &str, bad: &str) -> String {
     if task.direction == Direction::Better {
         command.push_str(" --direction better");
     }
+    if task.loaded.repository != task.loaded.root {
+        command.push_str(&format!(" --repo {}", quoted(&task.loaded.repository.display().to_string())));
+    }
     command
 }
 

@@ -156,8 +156,9 @@ fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
     let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let place = options.scenario.as_ref().and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| here.join("x"));
     let root = project::root_of(&place);
-    let repository = git::root_of(&root).ok_or_else(|| {
-        Failure::Input(format!("error: {} is in no git repository, so there is nothing to resume", root.display()))
+    let named = options.repo.as_deref().unwrap_or(&root);
+    let repository = git::root_of(named).ok_or_else(|| {
+        Failure::Input(format!("error: {} is in no git repository, so there is nothing to resume", named.display()))
     })?;
     let left = state::newest(&repository).map_err(|error| Failure::system("cannot read the bisect's state", &error))?;
     let left = match left {
@@ -171,7 +172,7 @@ fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
         }
     };
     let header = left.header;
-    let mut loaded = project::load(&header.scenario)?;
+    let mut loaded = project::load_over(&header.scenario, options.repo.as_deref())?;
     loaded.shown.clone_from(&header.shown);
     let changed = |what: &str| {
         Failure::Input(format!(

@@ -59,7 +59,7 @@ impl Task {
         let tau = compare::build_effect(&loaded, &Calibration::load(&Machine::read()), &job);
         let margin = verdict::margin(job.settings.tolerance, tau.unwrap_or(0.0)).max(SMALLEST_MARGIN);
         let mut notes = Vec::new();
-        if git::state_of(&loaded.root).dirty {
+        if git::state_of(&loaded.repository).dirty {
             notes.push(
                 "the working tree has uncommitted changes: they are in no commit, so they are not measured; the \
                  scenario and input files are the working tree's"
@@ -221,10 +221,11 @@ fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), Failure> {
 
 /// Refuses a plugin that is the same at every commit.
 fn in_history(loaded: &Loaded, key: &str, spec: &PluginSpec, at: &git::Revision) -> Result<(), Failure> {
-    match revision::same_everywhere(&spec.source, &loaded.root, at) {
+    match revision::same_everywhere(spec, &loaded.root, at) {
         None => Ok(()),
         Some(why) => Err(Failure::Input(format!(
-            "error: plugin `{key}` {why}\nhint: name its crate in the repository with `crate:`, or its build with `build:`"
+            "error: plugin `{key}` {why}\nhint: `--repo PATH` names the repository of the code under test, and `overlay: true` beside \
+             the plugin lays it over every commit; a library of `path:` needs a `crate:` or `build:`"
         ))),
     }
 }

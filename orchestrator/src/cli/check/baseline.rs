@@ -75,10 +75,10 @@ pub(super) fn find(
     };
     let Some(name) = &named else {
         if options.for_git_bisect {
-            let found = baseline::find_known_good(&loaded.root).map_err(|error| refuse(&error))?;
+            let found = baseline::find_known_good(&loaded.repository).map_err(|error| refuse(&error))?;
             return Ok(CheckBaseline::usual(found, None));
         }
-        let facts = baseline::read_facts(&loaded.root).map_err(|error| refuse(&error))?;
+        let facts = baseline::read_facts(&loaded.repository).map_err(|error| refuse(&error))?;
         let found = baseline::choose(&facts, ChangeReach::Unknown).map_err(|error| refuse(&error))?;
         return Ok(CheckBaseline::usual(found, Some(facts)));
     };
@@ -87,7 +87,7 @@ pub(super) fn find(
     {
         return Ok(found);
     }
-    match subject::find(name, &loaded.root, results)? {
+    match subject::find(name, &loaded.repository, results)? {
         Subject::Revision(revision) => {
             let because = format!("{} ({})", revision.short(), revision.subject);
             Ok(CheckBaseline::named(Subject::Revision(revision), because))
@@ -99,7 +99,7 @@ pub(super) fn find(
         Subject::Record(record) => {
             // Its processes are gone, but what it measured can be built again.
             let commit = record.git.commit.as_deref().filter(|_| !record.git.dirty);
-            let revision = commit.and_then(|commit| git::revision::resolve(&loaded.root, commit).ok()?);
+            let revision = commit.and_then(|commit| git::revision::resolve(&loaded.repository, commit).ok()?);
             let Some(revision) = revision else {
                 return Err(Failure::Input(format!(
                     "error: record {} has no commit of this repository that could be built again\nhint: --baseline REV",
@@ -123,7 +123,7 @@ fn read_accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<CheckBa
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if let Ok(Some(_)) = git::revision::resolve(&loaded.root, ACCEPTED) {
+            if let Ok(Some(_)) = git::revision::resolve(&loaded.repository, ACCEPTED) {
                 return Ok(None);
             }
             return Err(Failure::Input(format!(
@@ -135,13 +135,13 @@ fn read_accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<CheckBa
     };
     let level = level::read(&text)
         .map_err(|problems| Failure::Input(problem::show(&shown, &text, &problems, output::colour())))?;
-    let found = git::revision::resolve(&loaded.root, &level.commit)
+    let found = git::revision::resolve(&loaded.repository, &level.commit)
         .map_err(|error| Failure::Input(format!("error: {shown}: {error}")))?;
     let Some(revision) = found else {
         return Err(Failure::Input(format!(
             "error: {shown}: '{}' is no revision of {}\nhint: the hash or tag of a commit that is in this clone",
             level.commit,
-            loaded.root.display()
+            loaded.repository.display()
         )));
     };
     let because = format!("{} ({}), accepted: {}", revision.short(), revision.subject, level.reason);

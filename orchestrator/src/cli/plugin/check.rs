@@ -72,7 +72,7 @@ fn subjects(subject: &Path) -> Result<Vec<Subject>, Failure> {
     let folder = std::env::current_dir().unwrap_or_default();
     let one = |source| {
         let sandbox = Sandbox::default();
-        let spec = PluginSpec { source, env: Vec::new(), sandbox, folder: folder.clone() };
+        let spec = PluginSpec { source, env: Vec::new(), sandbox, overlay: None, folder: folder.clone() };
         vec![Subject { key: stem(&path), spec, given: HashMap::new() }]
     };
     if path.is_file() && !is_scenario(&path) {

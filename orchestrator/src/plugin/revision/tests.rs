@@ -44,13 +44,14 @@ fn of_crate(folder: &str) -> PluginSpec {
         source: PluginSource::Crate { folder: folder.into(), cpu: "native".to_owned() },
         env: Vec::new(),
         sandbox: Sandbox::default(),
+        overlay: None,
         folder: PathBuf::from("/"),
     }
 }
 
 fn of_command(folder: &str, command: &str) -> PluginSpec {
     let source = PluginSource::Command { folder: folder.into(), command: command.to_owned() };
-    PluginSpec { source, env: Vec::new(), sandbox: Sandbox::default(), folder: PathBuf::from("/") }
+    PluginSpec { source, env: Vec::new(), sandbox: Sandbox::default(), overlay: None, folder: PathBuf::from("/") }
 }
 
 fn prepare(sample: &Sample, spec: &PluginSpec, commit: &str) -> Result<(Prepared, usize), String> {
@@ -195,6 +196,7 @@ fn what_is_outside_the_commits_repository_is_taken_as_it_is() {
         source: PluginSource::File(prepared.library.clone()),
         env: Vec::new(),
         sandbox: Sandbox::default(),
+        overlay: None,
         folder: PathBuf::from("/"),
     };
     let (as_file, _) = prepare(&sample, &file, &a).expect("loads");

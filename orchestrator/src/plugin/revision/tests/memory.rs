@@ -169,7 +169,8 @@ fn hundreds_of_commits_are_asked_in_a_row() {
     let (spec, bad) = (of_crate("p"), at(&sample, "long"));
     let history = crate::git::history::between(&at(&sample, &first), &bad, false).expect("a way");
     for (number, candidate) in history.candidates.iter().enumerate() {
-        let order = Order::new("p", &spec, &candidate.revision, "p".into(), Asking::Remembered).expect("there");
+        let order = Order::new("p", &spec, &candidate.revision, SourcePlace::Commit("p".into()), Asking::Remembered)
+            .expect("there");
         let file = sample.beside("library.so");
         std::fs::write(&file, [number.to_le_bytes().as_slice(), &vec![7; 1 << 20]].concat()).expect("written");
         let hash = crate::hash::file(&file).expect("readable");
