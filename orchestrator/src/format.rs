@@ -1,5 +1,7 @@
 //! How quantities are printed: three significant digits, units that fit, plain digits for sizes.
 
+pub(crate) mod change;
+
 /// Nanoseconds as `412 ns`, `1.23 µs`, `45.6 ms`, `7.89 s`.
 pub(crate) fn time(ns: f64) -> String {
     let (size, name) = time_unit(ns);
@@ -73,22 +75,6 @@ pub(crate) fn percent(share: f64) -> String {
     if percent.is_finite() { format!("{percent:.digits$} %") } else { "n/a".to_owned() }
 }
 
-/// A relative change with its sign: `+1.23 %`, `-0.05 %`, `+60 %`.
-pub(crate) fn change(change: f64) -> String {
-    let percent = change * 100.0;
-    let digits = match percent.abs() {
-        p if p >= 99.5 => 0,
-        p if p >= 9.95 => 1,
-        _ => 2,
-    };
-    // What rounds to nothing has no sign.
-    let percent = if percent.abs() < 0.005 { 0.0 } else { percent };
-    if percent == 0.0 {
-        return "0.00 %".to_owned();
-    }
-    if percent.is_finite() { format!("{percent:+.digits$} %") } else { "n/a".to_owned() }
-}
-
 /// A text in lines of at most `width` columns, each but the first indented by `indent` spaces.
 pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let spaces = " ".repeat(indent);
@@ -97,9 +83,23 @@ pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
         .subsequent_indent(&spaces)
         .break_words(false)
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    // A number stays with its percent sign.
-    const TOGETHER: &str = "\u{a0}%";
-    textwrap::fill(&text.trim().replace(" %", TOGETHER), options).replace(TOGETHER, " %")
+    let text = text.trim();
+    let inside = unbroken(text);
+    let held: String = text.char_indices().map(|(at, c)| if inside.contains(&at) { HELD } else { c }).collect();
+    textwrap::fill(&held, options).replace(HELD, " ")
+}
+
+/// Stands for a space at which no line ends, while lines are made. No text of ours or of others has it.
+const HELD: char = '\u{f8ff}';
+
+/// Places of the spaces that hold a number together: before its percent sign, and between its groups of three digits.
+fn unbroken(text: &str) -> Vec<usize> {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let held = |(at, _): &(usize, &str)| {
+        let after = &text[at + 1..];
+        after.starts_with('%') || (text[..*at].ends_with(|c: char| c.is_ascii_digit()) && digits(after) == 3)
+    };
+    text.match_indices(' ').filter(held).map(|(at, _)| at).collect()
 }
 
 /// The beginning of a long text; the record has all of it.
@@ -161,6 +161,13 @@ mod tests {
         assert_eq!(apart(number, "", [1e-30, 2e-30]), ["1e-30", "2e-30"]);
         assert_eq!(apart(bytes, "B", [1_048_576.0, 1_048_577.0]), ["1048576 B", "1048577 B"]);
         assert_eq!(apart(time, "ns", [5.0, 5.0]), ["5 ns", "5 ns"], "equal values may");
+    }
+
+    #[test]
+    fn lines_end_outside_of_numbers() {
+        assert_eq!(wrap("allocations: 1 -> 99 986 %", 22, 2), "allocations: 1 ->\n  99 986 %");
+        assert_eq!(wrap("took 12 3456 turns", 8, 0), "took 12\n3456\nturns");
+        assert_eq!(wrap("at +12.5 % of it", 10, 0), "at +12.5 %\nof it");
     }
 
     #[test]

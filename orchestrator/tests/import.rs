@@ -39,36 +39,36 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
         insta::assert_snapshot!(ran.stdout, @r#"
         table.csv: 29 rows, one sample per side: every verdict is inconclusive
 
-        row                          before (ms) after (ms)  change  allocated (MB)
-        Model_Medium_Inference           1201.28    2186.63 +82.0 % 729.97 -> 83.12
-          Model_Medium_GenerateToken     1201.18    2186.56 +82.0 % 729.96 -> 83.12
-            Model_Medium_Forward         1200.76    2186.21 +82.1 % 729.96 -> 83.11
-        MatMul_512x512                    172.11     449.13  +161 %    0.00 -> 0.02
-          MatMul_Iteration                148.10     390.54  +164 %    0.00 -> 0.02
-        Model_Small_Inference             531.64     427.71 -19.5 % 109.26 -> 18.97
-          Model_Small_GenerateToken       531.59     427.63 -19.6 % 109.26 -> 18.97
-            Model_Small_Forward           529.00     425.27 -19.6 % 109.26 -> 18.96
-        GELU_1000000                      100.60     163.03 +62.1 %            0.01
-          GELU_Iteration                   90.44     153.75 +70.0 %            0.00
-        Model_Medium_Creation              84.98     139.84 +64.6 %  26.45 -> 26.42
-        MatMul_256x256                     19.59      56.52  +189 %    0.00 -> 0.01
-        MatMul_128x128                      3.54      20.00  +465 %    0.00 -> 0.07
-        Model_Small_Creation               34.51      24.60 -28.7 %            3.61
-        TensorAdd_10000                    10.84       1.82 -83.2 %            0.38
-          TensorAdd_Iteration              10.83       1.81 -83.3 %            0.38
-        GELU_100000                        11.06      17.18 +55.3 %    0.01 -> 0.00
-        Softmax_2048                        6.22       0.23 -96.3 %            0.00
-        Softmax_256                         7.21       1.35 -81.3 %            0.00
-          Softmax_Iteration                 6.36       0.34 -94.7 %            0.00
-        BroadcastAdd_100x100                6.93       2.19 -68.4 %    0.38 -> 0.39
-          BroadcastAdd_Iteration            6.91       2.16 -68.7 %    0.38 -> 0.39
-        MatMul_64x64                        7.07       4.97 -29.7 %            0.00
-        TensorMul_10000                     0.60       1.69  +182 %            0.38
-          TensorMul_Iteration               0.59       1.68  +185 %            0.38
-        GELU_10000                          1.17       2.06 +76.1 %            0.00
-        GELU_1000                           2.28       2.72 +19.3 %            0.00
-        Softmax_1024                        0.15       0.10 -33.3 %            0.00
-        Softmax_512                         0.06       0.06  0.00 %            0.00
+        row                          before (ms) after (ms)   change  allocated (MB)
+        Model_Medium_Inference           1201.28    2186.63  +82.0 % 729.97 -> 83.12
+          Model_Medium_GenerateToken     1201.18    2186.56  +82.0 % 729.96 -> 83.12
+            Model_Medium_Forward         1200.76    2186.21  +82.1 % 729.96 -> 83.11
+        MatMul_512x512                    172.11     449.13 +161.0 %    0.00 -> 0.02
+          MatMul_Iteration                148.10     390.54 +163.7 %    0.00 -> 0.02
+        Model_Small_Inference             531.64     427.71  -19.5 % 109.26 -> 18.97
+          Model_Small_GenerateToken       531.59     427.63  -19.6 % 109.26 -> 18.97
+            Model_Small_Forward           529.00     425.27  -19.6 % 109.26 -> 18.96
+        GELU_1000000                      100.60     163.03  +62.1 %            0.01
+          GELU_Iteration                   90.44     153.75  +70.0 %            0.00
+        Model_Medium_Creation              84.98     139.84  +64.6 %  26.45 -> 26.42
+        MatMul_256x256                     19.59      56.52 +188.5 %    0.00 -> 0.01
+        MatMul_128x128                      3.54      20.00 +465.0 %    0.00 -> 0.07
+        Model_Small_Creation               34.51      24.60  -28.7 %            3.61
+        TensorAdd_10000                    10.84       1.82  -83.2 %            0.38
+          TensorAdd_Iteration              10.83       1.81  -83.3 %            0.38
+        GELU_100000                        11.06      17.18  +55.3 %    0.01 -> 0.00
+        Softmax_2048                        6.22       0.23  -96.3 %            0.00
+        Softmax_256                         7.21       1.35  -81.3 %            0.00
+          Softmax_Iteration                 6.36       0.34  -94.7 %            0.00
+        BroadcastAdd_100x100                6.93       2.19  -68.4 %    0.38 -> 0.39
+          BroadcastAdd_Iteration            6.91       2.16  -68.7 %    0.38 -> 0.39
+        MatMul_64x64                        7.07       4.97  -29.7 %            0.00
+        TensorMul_10000                     0.60       1.69 +181.7 %            0.38
+          TensorMul_Iteration               0.59       1.68 +184.7 %            0.38
+        GELU_10000                          1.17       2.06  +76.1 %            0.00
+        GELU_1000                           2.28       2.72  +19.3 %            0.00
+        Softmax_1024                        0.15       0.10  -33.3 %            0.00
+        Softmax_512                         0.06       0.06   +0.0 %            0.00
 
         An indented row is taken to be part of the one above it: guessed from names,
         times and allocations (the table does not say it).
@@ -209,8 +209,8 @@ fn columns_may_stand_in_any_order_and_most_may_be_missing() {
         table.csv: 1 row, one sample per side: every verdict is inconclusive
         ignored columns: host, number 5
 
-        row       before (ms) after (ms) change
-        A, then B         1.0        2.0 +100 %
+        row       before (ms) after (ms)   change
+        A, then B         1.0        2.0 +100.0 %
 
         1 contradiction: 0 impossible, 0 misleading (may be true, but says something
           else), 1 unresolved (the figures cannot carry it)

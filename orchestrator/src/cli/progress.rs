@@ -1,7 +1,10 @@
 //! Progress on standard error: a bar on a terminal; where it is piped, only what a log should keep.
 
 use super::output::note;
-use crate::format;
+use crate::format::{
+    self,
+    change::{self, ChangedQuantity},
+};
 use crate::pass::PassName;
 use crate::runner::event::{Event, Observer};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -80,7 +83,10 @@ impl Observer for Progress {
             }
             Event::Pair { job, pairs, estimate } => {
                 if let Some(bar) = &self.bar {
-                    bar.set_message(format!("{job}: {pairs} pairs, {} so far", format::change(estimate.exp_m1())));
+                    bar.set_message(format!(
+                        "{job}: {pairs} pairs, {} so far",
+                        change::size(ChangedQuantity::Time, estimate.exp_m1())
+                    ));
                 }
             }
             Event::StillOpen { workloads } => {

@@ -17,17 +17,17 @@ fn row(entries: &[Entry], workload: &Workload) -> Option<Row> {
     let time = entries.iter().find(|entry| entry.id == workload.id && entry.metric == "time")?;
     // Without an interval nobody knows how much the times scatter.
     let Change { low: Some(low), high: Some(high), .. } = time.change? else { return None };
-    let figure = |value: &serde_json::Value| {
-        let ns = value.as_f64()?;
+    let [before, after] = time.pair()?;
+    let figure = |ns: f64| {
         // Times of two workloads lie apart where they differ by more than their own changes are uncertain.
         let reach = Interval { low: ns * (1.0 - (high - low)), high: ns * (1.0 + (high - low)) };
-        Some(Figure { printed: format::time(ns), value: ns, reach })
+        Figure { printed: format::time(ns), value: ns, reach }
     };
     Some(Row {
         name: workload.id.clone(),
         family: own::family(&workload.workload, &workload.params, workload.threads?),
-        before: figure(&time.a),
-        after: figure(&time.b),
+        before: Some(figure(before)),
+        after: Some(figure(after)),
         ..Row::default()
     })
 }
@@ -63,6 +63,7 @@ mod tests {
             per: None,
             a_range: None,
             b_range: None,
+            fitted: None,
         };
         let Some(params) = json!({ "n": size, "pool": "on" }).as_object().cloned() else { unreachable!() };
         let workload = Workload {

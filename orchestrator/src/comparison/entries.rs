@@ -76,6 +76,7 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
         per: None,
         a_range: None,
         b_range: None,
+        fitted: None,
     }
 }
 
@@ -156,7 +157,15 @@ pub(super) fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2])
         per: None,
         a_range: None,
         b_range: None,
+        fitted: None,
     }
+}
+
+/// Values around those of an entry, as far apart as an estimate (b / a - 1) has them.
+fn fitted(entry: &Entry, estimate: f64) -> Option<[f64; 2]> {
+    let (a, b) = (entry.a.as_f64()?, entry.b.as_f64()?);
+    let (middle, half) = ((a * b).sqrt(), (1.0 + estimate).sqrt());
+    Some([middle / half, middle * half]).filter(|values| values.iter().all(|value| value.is_finite() && *value > 0.0))
 }
 
 fn time(facts: &Facts) -> Entry {
@@ -171,6 +180,7 @@ fn time(facts: &Facts) -> Entry {
     if let (None, Some(through)) = (facts.contested, &facts.through) {
         entry.verdict = through.verdict;
         entry.change = Some(through.change);
+        entry.fitted = fitted(&entry, through.change.estimate);
         entry.pairs = through.pairs;
         entry.margin = through.margin;
         entry.reason.clone_from(&through.reason);
@@ -193,6 +203,7 @@ fn time(facts: &Facts) -> Entry {
         low: relative(assessment.low),
         high: relative(assessment.high),
     });
+    entry.fitted = contest::fitted(contested);
     entry.minimum_detectable = assessment.minimum_detectable.map(f64::exp_m1);
     // Beyond what a float holds it is only "very large".
     entry.e_value = Some(assessment.log_e.exp().min(1e300));
@@ -302,6 +313,7 @@ fn rate(mut entry: Entry, time: &Entry, better: Better, [a, b]: [f64; 2], of_tim
         (Verdict::Improved, false) => Verdict::Regressed,
         (verdict, _) => verdict,
     };
+    entry.fitted = entry.change.and_then(|change| fitted(&entry, change.estimate));
     entry.minimum_detectable = time.minimum_detectable;
     entry.e_value = time.e_value;
     entry.pairs = time.pairs;

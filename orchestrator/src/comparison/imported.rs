@@ -111,6 +111,7 @@ fn entry(row: &Row, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry
         per: None,
         a_range: None,
         b_range: None,
+        fitted: None,
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod entries;
 pub(crate) mod head;
 pub(crate) mod imported;
 pub(crate) mod scopes;
+pub(crate) mod shown;
 pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
@@ -131,6 +132,10 @@ pub(crate) struct Entry {
     pub(crate) a_range: Option<[f64; 2]>,
     #[serde(default)]
     pub(crate) b_range: Option<[f64; 2]>,
+    /// Values of both sides that belong to the estimate over pairs: b / a - 1 is the estimate. Typical values (`a`, `b`) are
+    /// summed up over each side by itself, and divide to something else.
+    #[serde(default)]
+    pub(crate) fitted: Option<[f64; 2]>,
 }
 
 impl Entry {

@@ -83,6 +83,13 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<Sco
     changes
 }
 
+/// The change (b / a - 1) of an iteration that all places together show; none where nothing was profiled.
+pub(crate) fn whole_change(changes: &[ScopeChange]) -> Option<f64> {
+    let sum = |of: fn(&ScopeChange) -> f64| changes.iter().map(of).sum::<f64>();
+    let change = sum(|place| place.b_self_ns) / sum(|place| place.a_self_ns) - 1.0;
+    change.is_finite().then_some(change)
+}
+
 /// The driver's places of a profile, and the rest of the iteration as a place without a name.
 fn places(job: &JobRecord) -> Option<Vec<Place>> {
     let profile = job.profile.as_ref()?;

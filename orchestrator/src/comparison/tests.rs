@@ -101,7 +101,12 @@ fn judged(a: &JobRecord, b: &JobRecord, code: &Code, contested: Option<&Conteste
     entries::of(&facts(a, b, code, contested))
 }
 
-fn facts<'a>(a: &'a JobRecord, b: &'a JobRecord, code: &'a Code, contested: Option<&'a Contested>) -> Facts<'a> {
+pub(super) fn facts<'a>(
+    a: &'a JobRecord,
+    b: &'a JobRecord,
+    code: &'a Code,
+    contested: Option<&'a Contested>,
+) -> Facts<'a> {
     Facts {
         id: "job",
         sides: [a, b],

@@ -198,11 +198,6 @@ pub(crate) fn sum<'a>(figures: impl Iterator<Item = Option<&'a Figure>>) -> Opti
     (!all.is_empty()).then(|| (value, all.iter().map(|figure| figure.reach).sum()))
 }
 
-/// A share as `+59.0 %`; from nothing there is none.
-pub(crate) fn percent(share: f64) -> String {
-    if share.is_finite() { format!("{:+.1} %", share * 100.0) } else { "no percent, because it is from 0,".to_owned() }
-}
-
 /// Names in a message: all of a few, else the first ones and how many more.
 pub(crate) fn listed(texts: &[String]) -> String {
     const MOST: usize = 6;

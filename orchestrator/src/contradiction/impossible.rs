@@ -1,9 +1,10 @@
 //! What cannot be true: figures that exclude each other, whatever was measured.
 
-use super::claims::{self, Claims, Row, SIDES, Side, percent};
+use super::claims::{self, Claims, Row, SIDES, Side};
 use super::figure::{Figure, Interval};
 use super::names;
 use super::rules::Found;
+use crate::format::change;
 
 /// Total, mean, minimum and maximum of a row, as far as it has them.
 fn figures(row: &Row) -> [(&'static str, Option<&Figure>); 4] {
@@ -175,7 +176,7 @@ fn operations(work: f64) -> String {
 pub(super) fn rate_and_change(claims: &Claims) -> Vec<Found> {
     each(claims, |row| {
         let inverse = row.before.as_ref()?.reach.over(row.after.as_ref()?.reach)?;
-        let expected = percent(row.before.as_ref()?.value / row.after.as_ref()?.value - 1.0);
+        let expected = change::claimed(row.before.as_ref()?.value / row.after.as_ref()?.value - 1.0);
         let times = claims.pair(row.before.as_ref()?, row.after.as_ref()?);
         if let Some(claimed) = row.rate_percent.as_ref() {
             let reachable = inverse.through(|ratio| (ratio - 1.0) * 100.0);
@@ -229,7 +230,7 @@ pub(super) fn reachable_change(claims: &Claims) -> Vec<Found> {
         let percents = row.ratio().map(|ratio| ratio.through(|ratio| (ratio - 1.0) * 100.0));
         let claimed = row.percent.as_ref().zip(percents).filter(|(claimed, reach)| claimed.reach.is_apart(*reach));
         if let Some((claimed, _)) = claimed {
-            wrong.push(format!("{} and not {} %", percent(after.value / before.value - 1.0), claimed.printed));
+            wrong.push(format!("{} and not {} %", change::claimed(after.value / before.value - 1.0), claimed.printed));
         }
         let pair = claims.pair(before, after);
         (!wrong.is_empty()).then(|| format!("{}: {pair} is a change of {}", row.name, wrong.join(", ")))

@@ -1,9 +1,10 @@
 //! What may be true and still says something else than it seems to.
 
-use super::claims::{self, Claims, Row, SIDES, Side, percent};
+use super::claims::{self, Claims, Row, SIDES, Side};
 use super::figure::{Figure, Interval};
 use super::names;
 use super::rules::Found;
+use crate::format::change;
 use std::cmp::Ordering;
 
 /// One call with more than this share of all time makes the mean meaningless.
@@ -85,8 +86,8 @@ pub(super) fn overall_sign(claims: &Claims) -> Vec<Found> {
     let message = format!(
         "the {count} outermost rows have no common sign: their sum is {}, their geometric mean {}; {} took longer, {} \
          less, {} the same{most}",
-        percent(after / before - 1.0),
-        percent(mean.exp_m1()),
+        change::claimed(after / before - 1.0),
+        change::claimed(mean.exp_m1()),
         ways(Ordering::Greater),
         ways(Ordering::Less),
         ways(Ordering::Equal),
@@ -309,11 +310,11 @@ pub(super) fn part_and_whole(claims: &Claims) -> Vec<Found> {
             .filter(|(_, _, part)| if slower_parts { same.is_below(*part) } else { part.is_below(same) })
             .collect();
         let texts: Vec<String> =
-            against.iter().map(|(row, ratio, _)| format!("{} {}", row.name, percent(ratio - 1.0))).collect();
+            against.iter().map(|(row, ratio, _)| format!("{} {}", row.name, change::claimed(ratio - 1.0))).collect();
         let message = format!(
             "{} is {}, while matrix products, of which it is made, are {}: one of them is not what its name says",
             whole.name,
-            percent(after.value / before.value - 1.0),
+            change::claimed(after.value / before.value - 1.0),
             claims::listed(&texts)
         );
         let names = std::iter::once(whole.name.clone()).chain(against.iter().map(|(row, _, _)| row.name.clone()));

@@ -3,6 +3,7 @@
 use super::claims::{self, Claims, Row};
 use super::figure::{Figure, Interval};
 use super::rules::Found;
+use crate::format::change;
 
 /// Ratios that spread by more than this share of themselves carry no percent.
 const COARSE: f64 = 0.1;
@@ -13,10 +14,14 @@ pub(super) fn resolution(claims: &Claims) -> Vec<Found> {
         let ((before, after), ratio) = (row.both()?, row.ratio()?);
         let coarse = before.reach.low > 0.0 && ratio.width() > COARSE * (ratio.low + ratio.high) / 2.0;
         coarse.then(|| {
-            let [low, high] = [ratio.low, ratio.high].map(|ratio| (ratio - 1.0) * 100.0);
             let claimed =
                 row.percent.as_ref().map_or_else(String::new, |claimed| format!(" (said to be {} %)", claimed.printed));
-            format!("{} {}{claimed} is {low:+.0} to {high:+.0} %", row.name, claims.pair(before, after))
+            format!(
+                "{} {}{claimed} is {}",
+                row.name,
+                claims.pair(before, after),
+                change::claimed_range(ratio.low - 1.0, ratio.high - 1.0)
+            )
         })
     };
     let found: Vec<(String, String)> =

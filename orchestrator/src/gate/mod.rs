@@ -163,7 +163,7 @@ fn other_output_passes(case: &Case, time: &Entry) -> bool {
 /// A change for the worse, as far as nobody accepted it.
 fn worse(case: &Case, entry: &Entry, kind: Kind) -> Finding {
     let kind = if entry.trade_off && kind == Kind::Regressed { Kind::TradeOff } else { kind };
-    let what = shown(entry);
+    let what = entry.told();
     let Some(accepted) = acceptance(case, entry, kind) else { return finding(entry, kind, what) };
     let (reason, until) = (&accepted.reason, accepted.until);
     if until < case.today {
@@ -196,28 +196,6 @@ fn covers(accepted: &Accepted, entry: &Entry, kind: Kind) -> bool {
 
 fn is_meant(accepted: &Accepted, entry: &Entry) -> bool {
     accepted.metric == entry.metric && WildMatch::new(&accepted.job).matches(&entry.id)
-}
-
-/// A change in words, with its interval where it has one.
-fn shown(entry: &Entry) -> String {
-    let (form, unit): (fn(f64) -> String, &str) = match (entry.metric.as_str(), entry.unit.as_str()) {
-        ("time", _) => (format::time, "ns"),
-        (_, "B") => (format::bytes, "B"),
-        _ => (format::number, ""),
-    };
-    let values = match (entry.a.as_f64(), entry.b.as_f64()) {
-        // Outputs may differ in what is not their number, a score for example.
-        (Some(a), Some(b)) if entry.metric != "digest" || a != b => format::apart(form, unit, [a, b]).join(" -> "),
-        _ => return entry.reason.clone(),
-    };
-    let Some(change) = entry.change else { return values };
-    let estimate = format::change(change.estimate);
-    let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), format::change);
-    match (entry.pairs, change.low, change.high) {
-        (0, _, _) => format!("{estimate}, {values}"),
-        (pairs, None, None) => format!("{estimate} (no interval from {pairs} pairs), {values}"),
-        (_, low, high) => format!("{estimate} ({} to {}), {values}", end(low), end(high)),
-    }
 }
 
 /// Jobs that allocate more than their scenario lets them, or of which that cannot be told.

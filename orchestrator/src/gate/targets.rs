@@ -70,7 +70,7 @@ fn hold(entry: &Entry) -> Finding {
         Verdict::Inconclusive => (Kind::TargetOpen, "cannot be told"),
     };
     let is_figure = entry.verdict == Verdict::Regressed || entry.metric == "digest";
-    let figure = if kind == Kind::TargetMissed && is_figure { super::shown(entry) } else { entry.reason.clone() };
+    let figure = if kind == Kind::TargetMissed && is_figure { entry.told() } else { entry.reason.clone() };
     finding(entry, kind, format!("target hold {how}: {figure}"))
 }
 

@@ -28,6 +28,7 @@ fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Entry 
         per: None,
         a_range: None,
         b_range: None,
+        fitted: None,
     }
 }
 
@@ -196,9 +197,9 @@ fn who_accepts_another_output_does_not_accept_costs_that_nobody_measured() {
 fn a_change_is_told_with_what_is_known_of_it() {
     let told = |entry: Entry| judged(vec![entry], Vec::new(), &Rules::default(), None).findings.remove(0).message;
     let time = || entry("time", Verdict::Regressed, 1000.0, 1062.5, 13);
-    assert_eq!(told(time()), "+6.25 % (+6.25 % to +6.25 %), 1 µs -> 1.06 µs");
+    assert_eq!(told(time()), "+6.25 % (+6.25 % to +6.25 %), 1 µs -> 1.0625 µs");
     let early = Some(Change { estimate: 0.0625, low: None, high: None });
-    assert_eq!(told(Entry { change: early, ..time() }), "+6.25 % (no interval from 13 pairs), 1 µs -> 1.06 µs");
+    assert_eq!(told(Entry { change: early, ..time() }), "+6.25 % (no interval from 13 pairs), 1 µs -> 1.0625 µs");
     let outputs = |a: f64, b: f64| Entry { change: None, ..entry("digest", Verdict::OutputDiffers, a, b, 0) };
     assert_eq!(told(outputs(3_989_017.5, 3_989_018.5)), "3989017.5 -> 3989018.5");
     assert_eq!(told(outputs(7.0, 7.0)), "as scripted", "it is the score that differs");

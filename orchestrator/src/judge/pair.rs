@@ -52,6 +52,21 @@ pub(crate) fn summarise(samples: PairSamples<'_>, block: usize) -> Option<PairSu
     Some(PairSummary { difference: median(&blocks)?, blocks, floor })
 }
 
+/// Returns the level halfway between the sides (log of ns per iteration): the median over blocks of the mean of ln A and
+/// ln B, each block summed up as in [`summarise`], whose `floor` decides how. `None` without turns, and where a time is
+/// not a positive number.
+pub(crate) fn level(samples: PairSamples<'_>, block: usize, floor: bool) -> Option<f64> {
+    let turns = samples.a.len().min(samples.b.len());
+    let (a, b) = (samples.a.get(..turns)?, samples.b.get(..turns)?);
+    if turns == 0 || a.iter().chain(b).any(|time| !time.is_finite() || *time <= 0.0) {
+        return None;
+    }
+    let typical = if floor { minimum } else { median };
+    let block = block.clamp(1, turns);
+    let (a, b) = (per_block(a, block, typical)?, per_block(b, block, typical)?);
+    median(&a.iter().zip(&b).map(|(a, b)| f64::midpoint(a.ln(), b.ln())).collect::<Vec<_>>())
+}
+
 fn per_block(times: &[f64], block: usize, typical: impl Fn(&[f64]) -> Option<f64>) -> Option<Vec<f64>> {
     times.chunks_exact(block).map(typical).collect()
 }
@@ -86,6 +101,16 @@ mod tests {
         assert_eq!(summary(&a, &b, 7).unwrap().blocks, [1f64.ln() - 9f64.ln()], "the only block is kept");
         assert_eq!(summary(&a, &b[..1], 2).unwrap().blocks, [20f64.ln() - 10f64.ln()], "extra turns are ignored");
         assert_eq!(summary(&a, &b, 0), summary(&a, &b, 1));
+    }
+
+    #[test]
+    fn level_lies_halfway_between_the_sides() {
+        let (a, b) = ([10.0, 11.0, 10.0, 12.0], [40.0, 44.0, 40.0, 90.0]);
+        let of = |block, floor| level(PairSamples { a: &a, b: &b }, block, floor).unwrap().exp();
+        assert!((of(2, true) - 20.0).abs() < 1e-9, "minima of 10 and 40 in both blocks");
+        assert!((of(4, false) - (10.5f64 * 42.0).sqrt()).abs() < 1e-9, "medians of 10.5 and 42");
+        assert_eq!(level(PairSamples { a: &[], b: &[] }, 5, true), None);
+        assert_eq!(level(PairSamples { a: &[1.0], b: &[0.0] }, 5, true), None);
     }
 
     #[test]

@@ -40,6 +40,8 @@ struct Explained<'a> {
     more_functions: usize,
     /// What there is to say instead where no function is listed.
     code: String,
+    /// The size of the change of time that the profiles show, where it is another one than the pairs'.
+    profiles: Option<String>,
 }
 
 /// A changed function.
@@ -84,8 +86,10 @@ fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {
     // That a function refers to other data says least: where data end is not known, so more than its own is compared.
     let mut changes: Vec<&Change> = changes.iter().collect();
     changes.sort_by_key(|change| change.kind == ChangeKind::Data);
+    let time = culprit.entries.iter().find(|entry| entry.metric == "time");
     Explained {
         culprit,
+        profiles: time.and_then(|time| time.other_size(&culprit.comparison.scopes)),
         others: others.collect(),
         functions: changes.iter().take(FUNCTIONS).map(|change| function(change)).collect(),
         more_functions: changes.len().saturating_sub(FUNCTIONS),

@@ -55,6 +55,8 @@ struct Row<'a> {
     changed: Vec<&'a Entry>,
     /// The metrics that are open.
     open: Vec<&'a str>,
+    /// The size of the change of time that the profiles show, where it is another one than the pairs'.
+    profiles: Option<String>,
 }
 
 /// Makes the view.
@@ -132,6 +134,7 @@ fn row<'a>(workload: &'a Workload, entries: &'a [Entry]) -> Row<'a> {
             .filter(|entry| matches!(entry.verdict, Verdict::Improved | Verdict::Regressed))
             .copied()
             .collect(),
+        profiles: of("time").and_then(|time| time.other_size(&workload.scopes)),
         open: own.iter().filter(|entry| entry.is_open()).map(|entry| entry.metric.as_str()).collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! Reports: a record through a template. Templates get the record itself and filters that format quantities.
 
 mod bisect;
+mod changes;
 mod comparison;
 mod profile;
 mod table;
@@ -128,7 +129,7 @@ fn environment(folder: &Path) -> Result<Environment<'static>, minijinja::Error> 
     environment.add_filter("bytes", format::bytes);
     environment.add_filter("number", format::number);
     environment.add_filter("percent", format::percent);
-    environment.add_filter("change", format::change);
+    changes::add(&mut environment);
     environment.add_filter("utc", format::utc);
     environment.add_filter("wrap", |text: String, width: usize, indent: usize| format::wrap(&text, width, indent));
     environment.add_filter("brief", |text: String| format::brief(&text));

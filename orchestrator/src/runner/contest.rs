@@ -4,7 +4,10 @@ use super::event::{Event, Observer};
 use super::interrupt::Interrupt;
 use super::pair::A;
 use super::series::{Ground, PairRecord, Series, SideFailure, Sides};
+use crate::judge;
 use crate::judge::assessment::{Assessment, assess};
+use crate::judge::estimate::median;
+use crate::judge::pair::PairSamples;
 use crate::judge::verdict::{ALPHA, Case, Finding, decide};
 use crate::plugin::build::Prepared;
 use crate::protocol::Phase;
@@ -192,6 +195,23 @@ impl State {
     }
 }
 
+/// Times of both sides (ns per iteration) whose quotient is the estimate: the level halfway between the sides, in logs, is the
+/// median over pairs, and each side lies half of the estimate away from it. `None` without pairs.
+pub(crate) fn fitted(contested: &Contested) -> Option<[f64; 2]> {
+    let levels: Vec<f64> = contested.pairs.iter().filter_map(level).collect();
+    let level = median(&levels)?;
+    let half = contested.assessment.estimate / 2.0;
+    Some([(level - half).exp(), (level + half).exp()])
+}
+
+/// The log of the time of an iteration (ns) halfway between the sides of a pair, summed up as its difference is.
+fn level(pair: &PairRecord) -> Option<f64> {
+    let each =
+        |samples: &[u64]| -> Vec<f64> { samples.iter().map(|ns| *ns as f64 / pair.iterations.max(1) as f64).collect() };
+    let (a, b) = (each(&pair.a_ns), each(&pair.b_ns));
+    judge::pair::level(PairSamples { a: &a, b: &b }, pair.block, pair.floor)
+}
+
 /// The medians over pairs of each side's shortest sample, in nanoseconds per iteration.
 pub(crate) fn typical(contested: &Contested) -> [Option<f64>; 2] {
     let side = |of: fn(&PairRecord) -> &Vec<u64>| {
@@ -200,7 +220,7 @@ pub(crate) fn typical(contested: &Contested) -> [Option<f64>; 2] {
             .iter()
             .filter_map(|pair| Some(*of(pair).iter().min()? as f64 / pair.iterations.max(1) as f64))
             .collect();
-        crate::judge::estimate::median(&floors)
+        median(&floors)
     };
     [side(|pair| &pair.a_ns), side(|pair| &pair.b_ns)]
 }

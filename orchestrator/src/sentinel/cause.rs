@@ -1,7 +1,10 @@
 //! What may have moved the sentinel, as far as it can be seen from inside: each with its evidence and what to do.
 
 use super::{Kernel, Levels};
-use crate::format;
+use crate::format::{
+    self,
+    change::{self, ChangedQuantity},
+};
 use crate::judge::few;
 use crate::protocol::{Reading, Usage};
 use serde::{Deserialize, Serialize};
@@ -90,7 +93,7 @@ fn drifted(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
         evidence: format!(
             "{} drifted by {} from the first to the second half of the run",
             kernel.name(),
-            format::change(shift.estimate.exp_m1())
+            change::size(ChangedQuantity::Time, shift.estimate.exp_m1())
         ),
         advice: "heat or somebody else's work that began: let the machine settle, and run again".to_owned(),
     })

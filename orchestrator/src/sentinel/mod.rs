@@ -5,7 +5,7 @@ mod cause;
 
 pub(crate) use cause::{Cause, causes};
 
-use crate::format;
+use crate::format::change::{ChangedQuantity, SizedChange};
 use crate::judge::estimate::median;
 use crate::judge::few;
 use crate::protocol::Reading;
@@ -146,8 +146,9 @@ pub(crate) fn moves(before: &Levels, now: &Levels) -> Vec<Move> {
 /// The sentence on a machine that changed.
 pub(crate) fn changed(moved: &[Move], causes: &[Cause]) -> String {
     let each = |one: &Move| {
-        let [change, low, high] = [one.change, one.low, one.high].map(format::change);
-        format!("the sentinel's {} kernel takes {change} ({low} to {high})", one.kernel.name())
+        let (low, high) = (Some(one.low), Some(one.high));
+        let change = SizedChange { quantity: ChangedQuantity::Time, estimate: one.change, low, high };
+        format!("the sentinel's {} kernel takes {}", one.kernel.name(), change.with_interval())
     };
     let moved: Vec<String> = moved.iter().map(each).collect();
     let causes: Vec<String> = causes.iter().map(|cause| format!("{}; {}", cause.evidence, cause.advice)).collect();

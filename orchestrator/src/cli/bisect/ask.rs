@@ -5,7 +5,6 @@ use crate::cli::args::BisectOptions;
 use crate::cli::output::{self, Failure};
 use crate::cli::project::{self, Loaded};
 use crate::comparison::{self, Comparison, Entry, Verdict};
-use crate::format;
 use crate::git::{self, Revision};
 use std::path::{Path, PathBuf};
 
@@ -89,11 +88,7 @@ fn from_latest(options: &BisectOptions, direction: Direction, results: &Path) ->
         good: options.good.clone().unwrap_or(good),
         bad: options.bad.clone().unwrap_or(bad),
     };
-    let change = match (&entry.change, entry.verdict) {
-        (Some(change), _) => format!("{} ", format::change(change.estimate)),
-        (None, Verdict::OutputDiffers) => String::new(),
-        (None, _) => "from 0 ".to_owned(),
-    };
+    let change = entry.size().map_or_else(String::new, |size| format!("{size} "));
     output::note(&format!(
         "from comparison {}: {} of {} {change}({} to {})",
         comparison.id,

@@ -4,7 +4,10 @@ use super::before::Look;
 use super::commits::Ground;
 use crate::bisect::in_one_line;
 use crate::cli::output::note;
-use crate::format;
+use crate::format::{
+    self,
+    change::{self, ChangedQuantity},
+};
 use crate::git::Revision;
 use crate::judge::estimate::median;
 use crate::runner::event::{Event, Observer};
@@ -80,7 +83,7 @@ impl Live {
     pub(super) fn pair(&mut self, revision: &Revision, differences: &[f64]) {
         self.pairs += 1;
         if let Some(middle) = median(differences) {
-            let (pairs, change) = (differences.len(), format::change(middle.exp_m1()));
+            let (pairs, change) = (differences.len(), change::size(ChangedQuantity::Time, middle.exp_m1()));
             self.does(format!("measuring {}: {pairs} pairs, {change} so far", named(revision)));
         }
     }
@@ -93,7 +96,7 @@ impl Live {
                 "{} against {}: {} after {} pairs",
                 named(revision),
                 reference.short(),
-                format::change(middle.exp_m1()),
+                change::size(ChangedQuantity::Time, middle.exp_m1()),
                 pairs.len()
             ));
         }

@@ -6,7 +6,10 @@ use super::task::Task;
 use crate::bisect::state::Probe;
 use crate::bisect::{Direction, Outcome};
 use crate::comparison::Change;
-use crate::format;
+use crate::format::{
+    self,
+    change::{self, ChangedQuantity},
+};
 use crate::plugin::catalog::Per;
 use crate::search::{Conclusion, Estimate, ExactConclusion, ExactGate, Gate, Section, Undecided, Why};
 use serde_json::Value;
@@ -51,9 +54,14 @@ fn relative(answers: &Answers, times: Estimate) -> Change {
     Change { estimate: metric(times.estimate), low: end(low), high: end(high) }
 }
 
+/// What the searched metric is a quantity of.
+fn quantity(answers: &Answers) -> ChangedQuantity {
+    if answers.per.is_some() { ChangedQuantity::Amount } else { ChangedQuantity::Time }
+}
+
 pub(super) fn of_time(task: &Task, answers: &Answers, conclusion: Conclusion) -> Result<Summary, Stop> {
     let margin = format::percent(task.margin);
-    let of = |change: Estimate| format::change(relative(answers, change).estimate);
+    let of = |change: Estimate| relative(answers, change).sized(quantity(answers)).size();
     let (outcome, reason, change) = match conclusion.gate {
         Gate::EndUnusable { end } => return Err(unusable(answers, end)),
         Gate::SameCode => {
@@ -99,7 +107,7 @@ fn still_open(task: &Task, answers: &Answers, sections: &[Section]) -> Vec<Strin
             format::percent(task.margin),
             from.short(),
             to.short(),
-            format::change(relative(answers, change).estimate),
+            relative(answers, change).sized(quantity(answers)).size(),
             section.pairs
         ))
     };
@@ -177,5 +185,5 @@ pub(super) fn of_exact(
 }
 
 fn shown(value: &Value) -> String {
-    value.as_f64().map_or_else(|| value.to_string(), format::number)
+    value.as_f64().map_or_else(|| value.to_string(), change::grouped)
 }

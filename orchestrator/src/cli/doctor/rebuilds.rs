@@ -7,7 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{self, Failure};
 use crate::cli::progress::Progress;
 use crate::cli::project::{self, Loaded, Plugins};
-use crate::format;
+use crate::format::change::{self, ChangedQuantity};
 use crate::judge::build_effect;
 use crate::judge::estimate::median;
 use crate::machine::{self, Machine};
@@ -154,7 +154,7 @@ impl Doctor {
 }
 
 fn line(id: &str, effect: &BuildEffect) -> String {
-    let largest = format::change(effect.largest);
+    let largest = change::size(ChangedQuantity::Time, effect.largest);
     format!("{id}: tau {:.2} %, largest {largest}; margin at least {:.2} %\n", 100.0 * effect.tau, 400.0 * effect.tau)
 }
 
