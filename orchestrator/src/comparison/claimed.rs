@@ -64,6 +64,7 @@ mod tests {
             a_range: None,
             b_range: None,
             fitted: None,
+            rounding: 0.0,
         };
         let Some(params) = json!({ "n": size, "pool": "on" }).as_object().cloned() else { unreachable!() };
         let workload = Workload {

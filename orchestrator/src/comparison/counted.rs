@@ -4,6 +4,7 @@
 use super::entries::{Facts, NAMES, plain};
 use super::{Entry, Verdict};
 use crate::format;
+use crate::measure::rounding;
 use crate::plugin::catalog::{Better, Per};
 use crate::record::{Allocations, JobRecord};
 use serde_json::Value;
@@ -99,7 +100,7 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
                 // The widest difference that both ranges leave possible.
                 let apart = (b_range[1] - a_range[0]).max(a_range[1] - b_range[0]);
                 let whole = a_range[0].max(1.0);
-                if apart <= facts.margin * whole {
+                if rounding::is_at_most(apart, facts.margin * whole, 0.0) {
                     entry.reason = "not exact, but no two processes differ by the margin".to_owned();
                 } else {
                     entry.verdict = Verdict::Inconclusive;
@@ -140,7 +141,9 @@ pub(super) fn counter(facts: &Facts, mut entry: Entry, better: Better, [a, b]: [
     let counted = facts.sides.iter().all(|side| side.allocations.as_ref().is_some_and(|counts| counts.exact));
     // Bytes are shared out among threads, so where they are not exact that is no fault of the counter.
     let of_bytes = entry.per == Some(Per::BytesPerUnit) && !counted;
-    if of_bytes && (a != b || ranges.iter().any(Option::is_some)) {
+    entry.rounding = facts.sides.iter().filter_map(|side| side.metrics_rounding.get(&entry.metric)).sum();
+    let is_equal = rounding::agree(a, b, entry.rounding);
+    if of_bytes && (!is_equal || ranges.iter().any(Option::is_some)) {
         let [a_range, b_range] = [ranges[0].unwrap_or([a; 2]), ranges[1].unwrap_or([b; 2])];
         (entry.a_range, entry.b_range) = (Some(a_range), Some(b_range));
         entry.verdict = Verdict::Inconclusive;
@@ -156,10 +159,11 @@ pub(super) fn counter(facts: &Facts, mut entry: Entry, better: Better, [a, b]: [
         return entry;
     }
     entry.verdict = match (better, order(a, b)) {
+        _ if is_equal => Verdict::Equivalent,
         (Better::Higher, Verdict::Regressed) => Verdict::Improved,
         (Better::Higher, Verdict::Improved) => Verdict::Regressed,
         (_, verdict) => verdict,
     };
-    entry.reason = "counted exactly".to_owned();
+    entry.reason = if is_equal && a != b { "equal within rounding" } else { "counted exactly" }.to_owned();
     entry
 }

@@ -77,6 +77,7 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
         a_range: None,
         b_range: None,
         fitted: None,
+        rounding: 0.0,
     }
 }
 
@@ -158,6 +159,7 @@ pub(super) fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2])
         a_range: None,
         b_range: None,
         fitted: None,
+        rounding: 0.0,
     }
 }
 

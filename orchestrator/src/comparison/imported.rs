@@ -112,6 +112,7 @@ fn entry(row: &Row, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry
         a_range: None,
         b_range: None,
         fitted: None,
+        rounding: 0.0,
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod claimed;
 pub(crate) mod counted;
+#[cfg(test)]
+mod counted_tests;
 pub(crate) mod entries;
 pub(crate) mod head;
 pub(crate) mod imported;
@@ -136,6 +138,9 @@ pub(crate) struct Entry {
     /// summed up over each side by itself, and divide to something else.
     #[serde(default)]
     pub(crate) fitted: Option<[f64; 2]>,
+    /// How far rounding may have moved the values of both sides together: what lies closer is equal. 0 where they are exact.
+    #[serde(default)]
+    pub(crate) rounding: f64,
 }
 
 impl Entry {

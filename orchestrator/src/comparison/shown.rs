@@ -5,6 +5,7 @@ use super::scopes::{self, ScopeChange};
 use super::{Change, Entry, Verdict};
 use crate::format;
 use crate::format::change::{self, ChangedQuantity, SizedChange};
+use crate::measure::rounding;
 use crate::plugin::catalog::Per;
 
 impl ChangedQuantity {
@@ -85,6 +86,7 @@ impl Entry {
     pub(super) fn pair(&self) -> Option<[f64; 2]> {
         let typical = [self.a.as_f64()?, self.b.as_f64()?];
         Some(match (self.pairs, self.change) {
+            (0, _) | (_, None) if rounding::agree(typical[0], typical[1], self.rounding) => [typical[1]; 2],
             (0, _) | (_, None) => typical,
             (_, Some(change)) => self.fitted.unwrap_or([typical[0], typical[0] * (1.0 + change.estimate)]),
         })

@@ -41,6 +41,7 @@ pub(super) fn side(allocations: f64, digest: Value) -> JobRecord {
         metrics: IndexMap::new(),
         metrics_info: IndexMap::new(),
         metrics_range: IndexMap::new(),
+        metrics_rounding: IndexMap::new(),
         profile: None,
         scopes: Vec::new(),
         inputs: IndexMap::new(),
@@ -97,7 +98,7 @@ pub(super) fn contested(shift: f64, pairs: usize) -> Contested {
     Contested { pairs, assessment, finding, stopped, warnings: Vec::new(), wall: Duration::from_secs(1) }
 }
 
-fn judged(a: &JobRecord, b: &JobRecord, code: &Code, contested: Option<&Contested>) -> Vec<Entry> {
+pub(super) fn judged(a: &JobRecord, b: &JobRecord, code: &Code, contested: Option<&Contested>) -> Vec<Entry> {
     entries::of(&facts(a, b, code, contested))
 }
 
@@ -120,7 +121,7 @@ pub(super) fn facts<'a>(
     }
 }
 
-fn of<'a>(entries: &'a [Entry], metric: &str) -> &'a Entry {
+pub(super) fn of<'a>(entries: &'a [Entry], metric: &str) -> &'a Entry {
     entries.iter().find(|entry| entry.metric == metric).unwrap_or_else(|| panic!("no {metric}"))
 }
 

@@ -7,6 +7,7 @@ mod tests;
 
 use crate::comparison::{Entry, Verdict, Workload, counted};
 use crate::format;
+use crate::measure::rounding;
 use crate::scenario::gate::{Accepted, Gate as Rules};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -191,7 +192,8 @@ fn acceptance<'a>(case: &'a Case, entry: &Entry, kind: Kind) -> Option<&'a Accep
 /// Whether a change is no larger than what is accepted. From nothing to something has no size, and outputs have none.
 fn covers(accepted: &Accepted, entry: &Entry, kind: Kind) -> bool {
     let size = entry.change.map(|change| change.estimate.abs());
-    kind == Kind::OutputDiffers || accepted.up_to.is_none_or(|up_to| size.is_some_and(|size| size <= up_to))
+    kind == Kind::OutputDiffers
+        || accepted.up_to.is_none_or(|up_to| size.is_some_and(|size| rounding::is_at_most(size, up_to, 0.0)))
 }
 
 fn is_meant(accepted: &Accepted, entry: &Entry) -> bool {

@@ -4,6 +4,7 @@ use super::{Case, Finding, Kind, finding};
 use crate::comparison::{Entry, Verdict, Workload};
 use crate::format;
 use crate::measure::interval::over_processes;
+use crate::measure::rounding;
 use crate::plugin::catalog::Per;
 use crate::runner::series::PairRecord;
 use crate::scenario::gate::{Target, Wanted};
@@ -45,10 +46,14 @@ fn one(case: &Case, target: &Target, workload: &Workload) -> Finding {
     let Some(value) = value(entry, workload) else {
         return finding(entry, Kind::TargetOpen, format!("target {}: it was not measured", target.text));
     };
+    let at_most = |value: f64, limit: f64| rounding::is_at_most(value, limit, entry.rounding);
     let (kind, how) = match target.wanted {
-        Wanted::AtLeast(least) => met(value.low >= least, value.high < least),
-        Wanted::AtMost(most) => met(value.high <= most, value.low > most),
-        Wanted::Between(low, high) => met(value.low >= low && value.high <= high, value.high < low || value.low > high),
+        Wanted::AtLeast(least) => met(at_most(least, value.low), !at_most(least, value.high)),
+        Wanted::AtMost(most) => met(at_most(value.high, most), !at_most(value.low, most)),
+        Wanted::Between(low, high) => met(
+            at_most(low, value.low) && at_most(value.high, high),
+            !at_most(low, value.high) || !at_most(value.low, high),
+        ),
         Wanted::Hold => met(false, false),
     };
     finding(entry, kind, format!("target {} {how}: {}", target.text, shown(entry, value)))

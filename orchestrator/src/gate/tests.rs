@@ -29,6 +29,7 @@ fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Entry 
         a_range: None,
         b_range: None,
         fitted: None,
+        rounding: 0.0,
     }
 }
 
@@ -206,6 +207,30 @@ fn a_change_is_told_with_what_is_known_of_it() {
     let missed = rules(Vec::new(), vec![target("allocations", Wanted::Hold)]);
     let gate = judged(vec![entry("allocations", Verdict::Regressed, 2.0, 3.0, 0)], Vec::new(), &missed, None);
     assert_eq!(gate.findings[1].message, "target hold missed: +50.0 %, 2 -> 3");
+}
+
+#[test]
+fn limits_and_acceptances_are_met_within_rounding() {
+    let sum = |value: f64, rounding: f64| Entry { rounding, ..entry("steps", Verdict::Equivalent, value, value, 0) };
+    let tenths = (0..10).fold(0.0, |sum, _| sum + 0.1);
+    assert_ne!(tenths, 1.0);
+    for (entry, wanted, kind) in [
+        (sum(tenths, 1e-15), Wanted::AtLeast(1.0), Kind::TargetMet),
+        (sum(1.0 + 2e-15, 1e-14), Wanted::AtMost(1.0), Kind::TargetMet),
+        (sum(1.0 + 2e-13, 1e-14), Wanted::AtMost(1.0), Kind::TargetMissed),
+        (sum(tenths, 1e-15), Wanted::Between(1.0, 1.0), Kind::TargetMet),
+        (sum(4.0, 0.0), Wanted::AtMost(3.0), Kind::TargetMissed),
+    ] {
+        let gate = judged(vec![entry], Vec::new(), &rules(Vec::new(), vec![target("steps", wanted)]), None);
+        assert_eq!(kinds(&gate), [kind], "{wanted:?} {gate:?}");
+    }
+    // 11 / 10 - 1 is a little more than 0.1.
+    let kind = |b: f64| {
+        let more = entry("allocations", Verdict::Regressed, 10.0, b, 0);
+        let accepted = rules(vec![accepted("allocations", Some(0.1), SUMMER)], Vec::new());
+        kinds(&judged(vec![more], Vec::new(), &accepted, None))
+    };
+    assert_eq!((kind(11.0), kind(12.0)), (vec![Kind::Accepted], vec![Kind::Regressed]));
 }
 
 #[test]

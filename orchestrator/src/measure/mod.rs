@@ -3,4 +3,5 @@
 pub(crate) mod bandwidth;
 pub(crate) mod clock;
 pub(crate) mod interval;
+pub(crate) mod rounding;
 pub(crate) mod sentinel;

@@ -122,6 +122,9 @@ pub(crate) struct ScopeNode {
 pub(crate) struct Counter {
     pub(crate) name: String,
     pub(crate) sum: f64,
+    /// How far rounding may have moved the sum; 0 where it is exact.
+    #[serde(default)]
+    pub(crate) rounding: f64,
 }
 
 /// One process's allocations over a fixed number of iterations.

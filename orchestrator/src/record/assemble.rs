@@ -1,11 +1,12 @@
 //! From finished passes to a job's record. Pure: no clock, no process, no file.
 
 use super::{
-    Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, PluginFile, Process, ProfileRecord, ScopeRecord,
-    SettingsRecord, Time,
+    Allocations, Digest, JobOutcome, JobRecord, JobWall, PluginFile, Process, ProfileRecord, ScopeRecord,
+    SettingsRecord, Time, metrics,
 };
 use crate::judge::estimate::median;
 use crate::measure::interval::over_processes;
+use crate::measure::rounding;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plugin::catalog::{Cost, MetricInfo, Per, WorkloadInfo};
 use crate::protocol::{Count, Profile, Reply, ScopeNode};
@@ -56,13 +57,13 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
     let allocations = allocations(&counts, time.as_ref(), &mut warnings);
     complain(profile, &counts, &mut warnings);
     if let Some(info) = info {
-        check_counters(info, &counts, &mut warnings);
+        metrics::check_counters(info, &counts, &mut warnings);
     }
     if let Some(time) = &time {
         warn_about_samples(job, time, &mut warnings);
     }
     let iteration_ns = time.as_ref().map(|time| time.median_ns).or(iteration_ns);
-    let metrics = info.map(|info| metrics(info, &counts, iteration_ns)).unwrap_or_default();
+    let values = info.map(|info| metrics::values(info, &counts, iteration_ns)).unwrap_or_default();
     let infos = info.map_or(&[][..], |info| &info.metrics);
     let timing_is_whole = time.as_ref().map_or(0, |time| time.processes.len()) == job.settings.rounds as usize;
     let (outcome, phase, message) = match ends.iter().find_map(|end| failure(end)) {
@@ -91,9 +92,10 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         warnings,
         digest,
         digest_differs,
-        metrics_range: info.map(|info| ranges(info, &counts)).unwrap_or_default(),
-        metrics_info: infos.iter().filter(|metric| metrics.contains_key(&metric.id)).map(metric_record).collect(),
-        metrics,
+        metrics_range: info.map(|info| metrics::ranges(info, &counts)).unwrap_or_default(),
+        metrics_rounding: info.map(|info| metrics::roundings(info, &counts)).unwrap_or_default(),
+        metrics_info: infos.iter().filter(|metric| values.contains_key(&metric.id)).map(metrics::info).collect(),
+        metrics: values,
         profile: profile.map(|profile| ProfileRecord {
             iterations: profile.iterations,
             run_ns: profile.run_ns,
@@ -273,41 +275,17 @@ impl Digest {
             (Some(a), Some(b), _, _) => near(a, b),
             // Equal as written first: whole numbers beyond 2^53 are not told apart as floats.
             _ if self.value == other.value => true,
+            // 5 and 5.0, or 0.0 and -0.0, are one number.
+            (_, _, Some(a), Some(b)) if a == b && a.abs() < rounding::EXACT => true,
             (_, _, Some(a), Some(b)) => tolerance > 0.0 && near(a, b),
             _ => self.value == other.value,
         }
     }
 }
 
-fn push_once(warnings: &mut Vec<String>, warning: String) {
+pub(super) fn push_once(warnings: &mut Vec<String>, warning: String) {
     if !warnings.contains(&warning) {
         warnings.push(warning);
-    }
-}
-
-/// Counters are facts about the work, and so have to agree between processes; a metric needs its counter. One that says no
-/// direction is only shown, and may differ.
-fn check_counters(info: &WorkloadInfo, counts: &[&Count], warnings: &mut Vec<String>) {
-    let Some((first, others)) = counts.split_first() else { return };
-    for metric in &info.metrics {
-        let sum =
-            |count: &Count| count.counters.iter().find(|known| known.name == metric.counter).map(|known| known.sum);
-        let one = sum(first);
-        if one.is_none() {
-            push_once(warnings, format!("metric {}: nothing was added to its counter `{}`", metric.id, metric.counter));
-        } else if metric.better.is_some()
-            && let Some(other) = others.iter().map(|count| sum(count)).find(|other| *other != one)
-        {
-            push_once(
-                warnings,
-                format!(
-                    "counter `{}` differs between processes: {} and {}, for example",
-                    metric.counter,
-                    one.unwrap_or(0.0),
-                    other.unwrap_or(0.0)
-                ),
-            );
-        }
     }
 }
 
@@ -349,49 +327,6 @@ fn warn_about_samples(job: &Job, time: &Time, warnings: &mut Vec<String>) {
              something else, or iterations differ"
         ));
     }
-}
-
-fn metrics(info: &WorkloadInfo, counts: &[&Count], iteration_ns: Option<f64>) -> IndexMap<String, f64> {
-    let mut metrics = IndexMap::new();
-    let Some(count) = counts.first() else { return metrics };
-    for metric in &info.metrics {
-        let Some(counter) = count.counters.iter().find(|counter| counter.name == metric.counter) else { continue };
-        let per_iteration = counter.sum / count.iterations.max(1) as f64;
-        let seconds = match (metric.per, iteration_ns) {
-            (Per::Iteration | Per::BytesPerUnit, _) => 1.0,
-            (_, Some(iteration_ns)) => iteration_ns * 1e-9,
-            (_, None) => continue,
-        };
-        let cost = Cost { seconds, bytes: count.bytes as f64 / count.iterations.max(1) as f64 };
-        if let Some(value) = metric.value(per_iteration, cost) {
-            metrics.insert(metric.id.clone(), value);
-        }
-    }
-    metrics
-}
-
-/// Metrics without a time on which the processes do not agree. What one of them never counted is 0 there.
-fn ranges(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<String, [f64; 2]> {
-    let without_time = info.metrics.iter().filter(|metric| matches!(metric.per, Per::Iteration | Per::BytesPerUnit));
-    let range = |metric: &MetricInfo| {
-        let value = |count: &&Count| {
-            let each = count.iterations.max(1) as f64;
-            let sum = count.counters.iter().find(|counter| counter.name == metric.counter).map(|counter| counter.sum);
-            let cost = Cost { seconds: 1.0, bytes: count.bytes as f64 / each };
-            sum.and_then(|sum| metric.value(sum / each, cost)).unwrap_or(0.0)
-        };
-        let values: Vec<f64> = counts.iter().map(value).collect();
-        let low = values.iter().copied().reduce(f64::min)?;
-        let high = values.iter().copied().reduce(f64::max)?;
-        (low < high).then(|| (metric.id.clone(), [low, high]))
-    };
-    without_time.filter_map(range).collect()
-}
-
-fn metric_record(metric: &MetricInfo) -> (String, MetricRecord) {
-    let record =
-        MetricRecord { unit: metric.unit.clone(), better: metric.better, per: metric.per, about: metric.about.clone() };
-    (metric.id.clone(), record)
 }
 
 fn overhead(profile: &Profile, time: &Time) -> Option<f64> {

@@ -5,6 +5,7 @@
 pub(crate) mod anchored;
 pub(crate) mod assemble;
 mod contradiction;
+mod metrics;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
@@ -149,6 +150,9 @@ pub(crate) struct JobRecord {
     /// Of metrics without a time: the smallest and the largest of a counting process, where processes differ.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub(crate) metrics_range: IndexMap<String, [f64; 2]>,
+    /// Of metrics without a time: how far rounding may have moved the value, where it is not exact.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub(crate) metrics_rounding: IndexMap<String, f64>,
     pub(crate) profile: Option<ProfileRecord>,
     pub(crate) scopes: Vec<ScopeRecord>,
     /// The files that its parameters name, with their SHA-256 from before the first pass; those of more than 256 MiB, and

@@ -47,7 +47,7 @@ fn counted(run: u32, allocations: u64, elsewhere: u64) -> PassEnd {
         single_threaded: true,
         untracked: false,
         resident_growth: 0,
-        counters: vec![Counter { name: "flop".into(), sum: 8000.0 }],
+        counters: vec![Counter { name: "flop".into(), sum: 8000.0, rounding: 0.0 }],
         complaints: Vec::new(),
         code: Vec::new(),
     };
@@ -67,7 +67,7 @@ fn node(name: &str, total_ns: u64, flop: f64, children: Vec<ScopeNode>) -> Scope
         allocations: 0,
         bytes: 0,
         series_min_ns: Vec::new(),
-        counters: if flop > 0.0 { vec![Counter { name: "flop".into(), sum: flop }] } else { Vec::new() },
+        counters: if flop > 0.0 { vec![Counter { name: "flop".into(), sum: flop, rounding: 0.0 }] } else { Vec::new() },
         children,
     }
 }
@@ -91,6 +91,55 @@ fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
         iteration_ns: None,
         interrupted,
     })
+}
+
+/// The count pass of a process that adds to a counter in another order, with what rounding may do to it.
+fn counting(run: u32, sum: f64, rounding: f64) -> PassEnd {
+    let mut end = counted(run, 0, 0);
+    if let PassResult::Reply(reply) = &mut end.result
+        && let Reply::Counted(count) = &mut **reply
+    {
+        count.counters = vec![Counter { name: "flop".into(), sum, rounding }];
+    }
+    end
+}
+
+#[test]
+fn counters_of_one_side_agree_within_rounding() {
+    let text = r#"{"plugin": "p", "workloads": [{"id": "w", "metrics": [
+        {"id": "work", "unit": "u", "better": "lower", "counter": "flop", "per": "iteration"}]}]}"#;
+    let info = Description::parse(text).unwrap().workloads.remove(0);
+    let assembled = |ends: &[PassEnd]| {
+        let plugin = PluginFile { path: "p.so".into(), hash: None, git: None, sandbox: None };
+        let (scripted, ends) = (scripted_job(0), ends.iter().collect());
+        job(Facts { job: &scripted, info: Some(&info), plugin, ends, seed: 9, iteration_ns: None, interrupted: false })
+    };
+    let same = assembled(&[counting(0, 8.0, 0.0), counting(1, 7.999_999_999_999_999, 1e-14)]);
+    assert_eq!((same.warnings, same.metrics_range), (Vec::new(), IndexMap::new()));
+    assert_eq!(same.metrics_rounding["work"], 1e-14 / 8.0, "of one iteration");
+    let other = assembled(&[counting(0, 8.0, 0.0), counting(1, 7.999_999, 1e-14)]);
+    assert_eq!(other.metrics_range["work"], [7.999_999 / 8.0, 1.0]);
+    assert_eq!(other.warnings.len(), 1, "{:?}", other.warnings);
+    let whole = assembled(&[counting(0, 8.0, 0.0), counting(1, 9.0, 0.0)]);
+    assert_eq!((whole.metrics_rounding.len(), whole.metrics_range["work"]), (0, [1.0, 1.125]));
+    let zero = assembled(&[counting(0, 0.0, 0.0), counting(1, -0.0, 0.0)]);
+    assert_eq!((zero.warnings, zero.metrics_range), (Vec::new(), IndexMap::new()));
+}
+
+#[test]
+fn digests_that_are_one_number_agree() {
+    let digest = |text: &str| serde_json::from_str::<Digest>(text).unwrap();
+    for (one, other, agrees) in [
+        (r#"{"value": 5}"#, r#"{"value": 5.0}"#, true),
+        (r#"{"value": 0.0}"#, r#"{"value": -0.0}"#, true),
+        (r#"{"value": 0}"#, r#"{"value": -0.0}"#, true),
+        (r#"{"value": 1, "score": 0.0}"#, r#"{"value": 2, "score": -0.0}"#, true),
+        (r#"{"value": 5}"#, r#"{"value": 5.000001}"#, false),
+        (r#"{"value": 9007199254740993}"#, r#"{"value": 9007199254740992}"#, false),
+        (r#"{"value": 9007199254740993}"#, r#"{"value": 9007199254740992.0}"#, false),
+    ] {
+        assert_eq!(digest(one).agrees(&digest(other)), agrees, "{one} {other}");
+    }
 }
 
 /// A side of a comparison has no rounds: counting makes it whole, and the lack of it does not.

@@ -252,7 +252,7 @@ mod tests {
         let work = |iterations: u64| Work {
             iterations,
             allocations: iterations,
-            counters: vec![Counter { name: "c".to_owned(), sum: 2.0 * iterations as f64 }],
+            counters: vec![Counter { name: "c".to_owned(), sum: 2.0 * iterations as f64, rounding: 0.0 }],
         };
         let digest = r#"{"value": 1}"#.to_owned();
         Checked {

@@ -3,6 +3,7 @@
 use super::names;
 use crate::counting;
 use crate::measure::clock::ScopeClock;
+use crate::measure::rounding::RoundedSum;
 use crate::protocol::{Counter, ScopeNode};
 
 /// Deepest nesting that is recorded. JSON readers commonly stop at 128 levels, and a scope takes two.
@@ -49,7 +50,7 @@ pub(super) struct Frame {
 struct Sum {
     name: u32,
     next: u32,
-    sum: f64,
+    sum: RoundedSum,
 }
 
 /// One thread's scopes. Lives in a mapping of its own, zeroed at first and then set up by `clear`.
@@ -212,12 +213,7 @@ impl Recorder {
         while let Some(counter) = self.counters[..self.counters_used].get_mut(at as usize) {
             if counter.name == name {
                 // A sum that is not finite cannot be written down.
-                let sum = counter.sum + amount;
-                if sum.is_finite() {
-                    counter.sum = sum;
-                } else {
-                    self.not_numbers += 1;
-                }
+                self.not_numbers += u64::from(!counter.sum.add(amount));
                 return;
             }
             at = counter.next;
@@ -226,7 +222,9 @@ impl Recorder {
             self.dropped += 1;
             return;
         }
-        self.counters[self.counters_used] = Sum { name, next: self.nodes[node].first_counter, sum: amount };
+        let mut sum = RoundedSum::ZERO;
+        sum.add(amount);
+        self.counters[self.counters_used] = Sum { name, next: self.nodes[node].first_counter, sum };
         // Below COUNTERS, which is far below 2^32.
         self.nodes[node].first_counter = self.counters_used as u32;
         self.counters_used += 1;
@@ -305,7 +303,8 @@ impl Recorder {
         let mut counters = Vec::new();
         let mut at = node.first_counter;
         while let Some(counter) = self.counters[..self.counters_used].get(at as usize) {
-            counters.push(Counter { name: names::text(counter.name), sum: counter.sum });
+            let (sum, rounding) = (counter.sum.sum, counter.sum.rounding());
+            counters.push(Counter { name: names::text(counter.name), sum, rounding });
             at = counter.next;
         }
         counters.reverse();

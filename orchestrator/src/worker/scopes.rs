@@ -7,6 +7,7 @@
 use super::recorder::{COUNTERS, DEPTH, NODES, Recorder, Series};
 use super::{names, overflow};
 use crate::measure::clock::ScopeClock;
+use crate::measure::rounding;
 use crate::protocol::{Counter, ScopeNode};
 use std::cell::Cell;
 use std::ptr::null_mut;
@@ -193,7 +194,10 @@ fn merge(into: &mut Vec<ScopeNode>, from: Vec<ScopeNode>) {
 fn add_counters(into: &mut Vec<Counter>, from: Vec<Counter>) {
     for counter in from {
         match into.iter_mut().find(|known| known.name == counter.name) {
-            Some(known) if (known.sum + counter.sum).is_finite() => known.sum += counter.sum,
+            Some(known) if (known.sum + counter.sum).is_finite() => {
+                let (one, other) = ([known.sum, known.rounding], [counter.sum, counter.rounding]);
+                [known.sum, known.rounding] = rounding::merged(one, other);
+            }
             // Threads whose sums are too large together: the first one's stands.
             Some(_) => {}
             None => into.push(counter),
@@ -251,7 +255,7 @@ mod tests {
         assert_eq!((node.name.as_str(), node.calls, node.pool), ("outer", 3, false));
         let [child] = &node.children[..] else { panic!("{node:?}") };
         assert_eq!((child.name.as_str(), child.calls), ("inner", 6));
-        assert_eq!(child.counters, [Counter { name: "work".into(), sum: 6.0 }]);
+        assert_eq!(child.counters, [Counter { name: "work".into(), sum: 6.0, rounding: 0.0 }]);
         assert!(child.total_ns <= node.total_ns);
         assert_eq!((node.series_min_ns.len(), child.series_min_ns.len()), (0, 2), "two calls in each iteration");
         assert!(child.series_min_ns.iter().all(|ns| (child.min_ns..=child.max_ns).contains(ns)));

@@ -1,0 +1,68 @@
+//! What is counted, judged from scripted records: rounding, and how many iterations were counted.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::tests::{judged, of, side};
+use super::{Code, Entry, Verdict};
+use crate::measure::rounding::RoundedSum;
+use crate::plugin::catalog::{Better, Per};
+use crate::record::{JobRecord, MetricRecord};
+use serde_json::json;
+
+/// A side whose counter got these additions in an iteration.
+fn adding(amounts: &[f64], better: Better) -> JobRecord {
+    let mut sum = RoundedSum::ZERO;
+    amounts.iter().for_each(|amount| assert!(sum.add(*amount)));
+    let mut side = side(1.0, json!(1));
+    let info = MetricRecord { unit: String::new(), better: Some(better), per: Per::Iteration, about: String::new() };
+    side.metrics_info = [("units".to_owned(), info)].into();
+    side.metrics = [("units".to_owned(), sum.sum)].into();
+    let rounding = Some(sum.rounding()).filter(|rounding| *rounding > 0.0);
+    side.metrics_rounding = rounding.map(|rounding| ("units".to_owned(), rounding)).into_iter().collect();
+    side
+}
+
+fn units(a: &JobRecord, b: &JobRecord) -> Entry {
+    of(&judged(a, b, &Code::Different, None), "units").clone()
+}
+
+#[test]
+fn floating_point_sums_are_equal_within_rounding() {
+    let of = |a: &[f64], b: &[f64]| units(&adding(a, Better::Lower), &adding(b, Better::Lower));
+    for (a, b) in [
+        (&[0.1; 10][..], &[1.0][..]),
+        (&[1.0], &[0.1; 10]),
+        (&[0.1, 0.2, 0.3], &[0.3, 0.2, 0.1]),
+        (&[1e16, 1.0, -1e16], &[1.0]),
+        (&[1.0 / 3.0; 3000], &[1000.0]),
+    ] {
+        let entry = of(a, b);
+        assert_eq!((entry.verdict, entry.reason.as_str()), (Verdict::Equivalent, "equal within rounding"), "{entry:?}");
+        assert!(!entry.told().contains("->"), "one number for what is equal: {}", entry.told());
+    }
+    for (a, b, verdict) in [
+        (&[0.1; 10][..], &[0.1; 11][..], Verdict::Regressed),
+        (&[0.1; 10], &[1.000_000_1], Verdict::Regressed),
+        (&[4.0; 1000], &[4000.0, 1.0], Verdict::Regressed),
+        (&[4.0; 1000], &[3999.0], Verdict::Improved),
+        (&[-0.0], &[0.0], Verdict::Equivalent),
+        (&[0.0], &[-0.0], Verdict::Equivalent),
+    ] {
+        let entry = of(a, b);
+        assert_eq!((entry.verdict, entry.reason.as_str()), (verdict, "counted exactly"), "{a:?} {b:?}");
+    }
+    let higher = units(&adding(&[0.1; 10], Better::Higher), &adding(&[1.0], Better::Higher));
+    assert_eq!(higher.verdict, Verdict::Equivalent, "nor an improvement");
+}
+
+#[test]
+fn sums_in_records_of_before_have_four_roundings() {
+    let without = |value: f64| {
+        let mut side = adding(&[value], Better::Lower);
+        side.metrics_rounding.clear();
+        side
+    };
+    assert_eq!(units(&without(0.1 + 0.2), &without(0.3)).verdict, Verdict::Equivalent);
+    assert_eq!(units(&without(0.3), &without(0.300_000_1)).verdict, Verdict::Regressed);
+    assert_eq!(units(&without(7.0), &without(8.0)).verdict, Verdict::Regressed);
+}
