@@ -48,12 +48,14 @@ pub(crate) enum PassResult {
     Skipped { phase: Phase, message: String },
 }
 
-/// Counts are exact when there were no other threads and all processes agree. A thread pool that happened to allocate
+/// Counts are exact when there were no other threads, no block came from elsewhere, and all processes agree. A thread pool that happened to allocate
 /// nothing in these iterations may do so in the next ones.
 pub(crate) fn is_exact(counts: &[&Count]) -> bool {
     let quantities = |count: &Count| (count.allocations, count.bytes, count.peak_bytes, count.leaked_bytes);
     counts.len() >= EXACT_RUNS as usize
-        && counts.iter().all(|count| count.single_threaded && count.elsewhere == 0 && !count.untracked)
+        && counts
+            .iter()
+            .all(|count| count.single_threaded && count.elsewhere == 0 && !count.untracked && count.foreign_blocks == 0)
         && counts.windows(2).all(|pair| quantities(pair[0]) == quantities(pair[1]))
 }
 

@@ -45,13 +45,21 @@ pub(crate) struct Plan {
 /// of timing, in each of which every job has one process, in an order of its own: what drifts on the machine falls on
 /// all jobs alike.
 pub(crate) fn build(jobs: &[Job], seed: u64) -> Plan {
+    build_groups(jobs, (0..jobs.len()).map(|job| vec![job]).collect(), seed)
+}
+
+/// The same for jobs of which some belong together, such as both sides of a workload: all of a group are profiled before one
+/// of them is counted, so that one number of counted iterations can be chosen for the group. Each job is in one group.
+pub(crate) fn build_groups(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed: u64) -> Plan {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     let mut steps = Vec::new();
-    random.shuffle(&mut order);
-    for &job in &order {
-        steps.push(Step { job, kind: StepKind::Profile });
-        steps.extend((0..EXACT_RUNS).map(|run| Step { job, kind: StepKind::Count { run } }));
+    random.shuffle(&mut groups);
+    for group in &groups {
+        steps.extend(group.iter().map(|&job| Step { job, kind: StepKind::Profile }));
+        for &job in group {
+            steps.extend((0..EXACT_RUNS).map(|run| Step { job, kind: StepKind::Count { run } }));
+        }
     }
     let rounds = jobs.iter().map(|job| job.settings.rounds).max().unwrap_or(0);
     for round in 0..rounds {
@@ -72,9 +80,26 @@ pub(crate) fn readings(plan: &Plan, jobs: &[Job]) -> Vec<usize> {
     (0..count).map(|number| number * plan.steps.len() / (count - 1)).collect()
 }
 
-/// How many iterations a count pass has, given how long one took in the profile.
-pub(crate) fn counted_iterations(profiled: Option<Duration>) -> u64 {
-    if profiled.is_some_and(|iteration| iteration > LONG_ITERATION) { 1 } else { COUNTED_ITERATIONS }
+/// How many iterations a count pass has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CountedIterations {
+    /// As many as the longest iteration of the group affords, in the profile.
+    Group,
+    /// As many as something else was counted with, unless they would take most of the timeout.
+    Like(u64),
+}
+
+impl CountedIterations {
+    /// The number, given how long an iteration took in the profiles of the group.
+    pub(crate) fn choose(self, profiled: &[Duration], timeout: Duration) -> u64 {
+        let longest = profiled.iter().copied().max().unwrap_or_default();
+        match self {
+            Self::Group if longest > LONG_ITERATION => 1,
+            Self::Group => COUNTED_ITERATIONS,
+            Self::Like(iterations) if longest * u32::try_from(iterations).unwrap_or(u32::MAX) > timeout / 2 => 1,
+            Self::Like(iterations) => iterations,
+        }
+    }
 }
 
 /// Samples of one job in one process.
@@ -144,6 +169,39 @@ mod tests {
         assert_eq!((long.len(), long[0], long[8]), (9, 0, steps_of_long));
         assert!(long.windows(2).all(|places| places[0] < places[1]));
         assert!(steps(&[1]).0.len() >= 3);
+    }
+
+    #[test]
+    fn groups_are_profiled_before_they_are_counted() {
+        let jobs = jobs(&[0; 6]);
+        let groups = vec![vec![0, 1], vec![2], vec![3, 4], vec![5]];
+        for seed in 0..20 {
+            let plan = build_groups(&jobs, groups.clone(), seed);
+            assert_eq!(plan.steps.len(), 6 * 3);
+            let at = |job: usize, kind: StepKind| {
+                plan.steps.iter().position(|step| *step == Step { job, kind }).expect("every job has every pass")
+            };
+            for group in &groups {
+                let profiled = group.iter().map(|job| at(*job, StepKind::Profile)).max();
+                let counted = group.iter().map(|job| at(*job, StepKind::Count { run: 0 })).min();
+                assert!(profiled < counted, "{group:?} {:?}", plan.steps);
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_counts_one_number_of_iterations() {
+        let ms = Duration::from_millis;
+        let of = |counted: CountedIterations, profiled: &[u64]| {
+            counted.choose(&profiled.iter().copied().map(ms).collect::<Vec<_>>(), ms(60_000))
+        };
+        assert_eq!(of(CountedIterations::Group, &[510, 490]), 1, "both sides, whichever is the slower one");
+        assert_eq!(of(CountedIterations::Group, &[490, 510]), 1);
+        assert_eq!(of(CountedIterations::Group, &[490, 480]), 8);
+        assert_eq!(of(CountedIterations::Group, &[]), 8);
+        assert_eq!(of(CountedIterations::Like(8), &[510]), 8, "as the good end of a bisect");
+        assert_eq!(of(CountedIterations::Like(1), &[5]), 1);
+        assert_eq!(of(CountedIterations::Like(8), &[20_000]), 1, "the timeout would end it");
     }
 
     #[test]

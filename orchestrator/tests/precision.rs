@@ -60,3 +60,51 @@ fn a_bisect_accuses_no_commit_of_rounding() {
     let (found, _) = history.report("c0", "c3", &["--metric", "steps"]);
     assert_eq!(culprits(&found), [["c3"]]);
 }
+
+/// The record of the only job of a run of a library.
+fn job(project: &Project, library: &str) -> Value {
+    let scenario = format!(
+        "defaults: {{ time: 20ms, rounds: 1 }}\nplugins: {{ precise: {{ path: {library} }} }}\n\
+         workloads: [{{ workload: precise/work }}]\nreports: []\n"
+    );
+    project.record(&scenario).0["jobs"][0].clone()
+}
+
+#[test]
+fn memory_from_past_the_counting_allocator_revokes_exact_and_says_why() {
+    let project = Project::new();
+    let plain = job(&project, &library(&project, "plain", "#define SLEEP 0"));
+    assert_eq!(plain["allocations"]["exact"], true, "{plain:#}");
+    assert_eq!(plain["warning_kinds"], serde_json::json!(["uneven_iterations"]), "{plain:#}");
+    for way in ["NEXT_MALLOC", "HANDLE_REALLOC", "INTERNAL_CALLOC"] {
+        let job = job(&project, &library(&project, way, &format!("#define WAY {way}")));
+        assert_eq!(job["allocations"]["exact"], false, "{way}: {job:#}");
+        let kinds = job["warning_kinds"].as_array().unwrap();
+        assert!(kinds.contains(&"foreign_blocks".into()), "{way}: {kinds:?}");
+        let warnings = job["warnings"].to_string();
+        assert!(warnings.contains("no counted call had allocated"), "{way}: {warnings}");
+    }
+}
+
+#[test]
+fn memory_from_elsewhere_is_no_exact_verdict() {
+    let project = Project::new();
+    let plain = library(&project, "plain", "#define SLEEP 0");
+    let next = library(&project, "next", "#define WAY NEXT_MALLOC");
+    let compared = compared(&project, [&plain, &next]);
+    let (verdict, reason) = of(&compared, "allocations");
+    assert_eq!(verdict, "inconclusive", "fewer, but only because they are not seen");
+    assert!(reason.starts_with("not exact"), "{reason}");
+}
+
+#[test]
+fn both_sides_count_the_same_number_of_iterations() {
+    let project = Project::new();
+    // A long iteration is counted once, and each fourth one allocates more: by itself each side would count another mean.
+    let (long, short) = (library(&project, "long", "#define SLEEP 550"), library(&project, "short", "#define SLEEP 1"));
+    for pair in [[&*long, &short], [&short, &long]] {
+        let compared = compared(&project, pair);
+        assert_eq!(of(&compared, "allocations"), ("equivalent", "counted exactly"));
+        assert_eq!(of(&compared, "bytes"), ("equivalent", "counted exactly"));
+    }
+}

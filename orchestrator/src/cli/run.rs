@@ -176,6 +176,8 @@ impl Session<'_> {
             clock,
             mark: &self.mark,
             sentinel: true,
+            groups: &[],
+            counted: plan::CountedIterations::Group,
         };
         let early = |error| Failure::system("the run ended early; `--resume` goes on from its journal", &error);
         let times = CpuTimes::read();
@@ -410,11 +412,8 @@ fn check_reports(loaded: &Loaded) -> Result<(), Failure> {
         .map(String::as_str)
         .filter(|name| name.contains('/') || !render::exists(name, &folder))
         .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
     let problems: Vec<_> = missing.iter().map(|name| loaded.scenario.report_problem(name, &folder)).collect();
-    Err(loaded.refuse(&problems))
+    if problems.is_empty() { Ok(()) } else { Err(loaded.refuse(&problems)) }
 }
 
 fn wall(record: &Record, spent: &Spent, lock_time: Duration) -> Wall {

@@ -66,6 +66,14 @@ pub(super) fn digest(facts: &Facts) -> Option<Entry> {
     Some(entry)
 }
 
+/// Why counts of both sides are not exact against each other: they are over different numbers of iterations, and the first ones
+/// may do more than the others.
+fn counted_apart(sides: [&JobRecord; 2]) -> Option<String> {
+    let [a, b] = sides.map(|side| side.allocations.as_ref().map(|counts| counts.iterations));
+    let ((Some(a), Some(b)), true) = ((a, b), a != b) else { return None };
+    Some(format!("not exact, as A counted {} and B {b}", format::counted(usize::try_from(a).unwrap_or(0), "iteration")))
+}
+
 /// Count, bytes and peak. Exact where both sides are; ranges of several processes are never judged as if they were.
 pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
     let (a, b) = match facts.sides.map(|side| side.allocations.as_ref()) {
@@ -91,7 +99,7 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
         .map(|(metric, unit, quantity)| {
             let [(a_value, a_range), (b_value, b_range)] = [quantity(a), quantity(b)];
             let mut entry = plain(facts, metric, unit, [number(a_value), number(b_value)]);
-            if a.exact && b.exact {
+            if a.exact && b.exact && a.iterations == b.iterations {
                 entry.verdict = order(a_value, b_value);
                 entry.reason = "counted exactly".to_owned();
             } else {
@@ -105,6 +113,10 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
                 } else {
                     entry.verdict = Verdict::Inconclusive;
                     let [in_a, in_b] = [a_range, b_range].map(|one| range(one, unit));
+                    if let Some(reason) = counted_apart(facts.sides) {
+                        entry.reason = format!("{reason}: {in_a} in A, {in_b} in B");
+                        return entry;
+                    }
                     // A process by itself may differ from the next one too, by its address or number for example.
                     let threads = [a, b].iter().any(|side| side.other_threads_events > 0.0);
                     let why = if threads { "; other threads allocate too" } else { "" };
@@ -154,6 +166,12 @@ pub(super) fn counter(facts: &Facts, mut entry: Entry, better: Better, [a, b]: [
     let examples = ranges.map(|range| range.map(|ends| ends.map(format::number)));
     if let Some(reason) = shaky(examples) {
         (entry.a_range, entry.b_range) = (Some(ranges[0].unwrap_or([a; 2])), Some(ranges[1].unwrap_or([b; 2])));
+        entry.verdict = Verdict::Inconclusive;
+        entry.reason = reason;
+        return entry;
+    }
+    if let Some(reason) = counted_apart(facts.sides).filter(|_| !is_equal) {
+        (entry.a_range, entry.b_range) = (Some([a; 2]), Some([b; 2]));
         entry.verdict = Verdict::Inconclusive;
         entry.reason = reason;
         return entry;

@@ -66,3 +66,47 @@ fn sums_in_records_of_before_have_four_roundings() {
     assert_eq!(units(&without(0.3), &without(0.300_000_1)).verdict, Verdict::Regressed);
     assert_eq!(units(&without(7.0), &without(8.0)).verdict, Verdict::Regressed);
 }
+
+/// A side that allocates and adds so much in each of so many iterations.
+fn over(iterations: u64, each: f64) -> JobRecord {
+    let mut side = adding(&[each], Better::Lower);
+    let counts = side.allocations.as_mut().unwrap();
+    counts.iterations = iterations;
+    (counts.count, counts.count_range) = (each, [each; 2]);
+    (counts.bytes, counts.bytes_range) = (64.0 * each, [64.0 * each; 2]);
+    side
+}
+
+#[test]
+fn counts_over_other_numbers_of_iterations_are_never_exact() {
+    // The first iteration fills a cache: 3 allocations, then 1 in each.
+    let (eight, one) = (over(8, 10.0 / 8.0), over(1, 3.0));
+    for (a, b) in [(&eight, &one), (&one, &eight)] {
+        let entries = judged(a, b, &Code::Different, None);
+        for metric in ["allocations", "bytes", "units"] {
+            let entry = of(&entries, metric);
+            assert_eq!((entry.verdict, entry.is_open()), (Verdict::Inconclusive, true), "{metric}: {entry:?}");
+            assert!(entry.reason.starts_with("not exact, as A counted "), "{metric}: {}", entry.reason);
+        }
+    }
+    let reason = |a, b| of(&judged(a, b, &Code::Different, None), "allocations").reason.clone();
+    assert_eq!(reason(&eight, &one), "not exact, as A counted 8 iterations and B 1: 1.25 in A, 3 in B");
+    assert_eq!(reason(&one, &eight), "not exact, as A counted 1 iteration and B 8: 3 in A, 1.25 in B");
+    let verdict = |a: &JobRecord, b: &JobRecord, metric| of(&judged(a, b, &Code::Different, None), metric).verdict;
+    assert_eq!(verdict(&over(8, 3.0), &over(1, 3.0), "allocations"), Verdict::Equivalent, "there is no difference");
+    assert_eq!(verdict(&over(8, 3.0), &over(1, 3.0), "units"), Verdict::Equivalent);
+    assert_eq!(verdict(&over(1, 3.0), &over(1, 4.0), "allocations"), Verdict::Regressed, "one each is the same number");
+}
+
+#[test]
+fn counts_of_several_threads_are_never_judged_exactly() {
+    let (mut a, mut b) = (side(100.0, json!(1)), side(103.0, json!(1)));
+    for side in [&mut a, &mut b] {
+        if let Some(counts) = &mut side.allocations {
+            counts.exact = false;
+        }
+    }
+    let entries = judged(&a, &b, &Code::Different, None);
+    assert_eq!(of(&entries, "allocations").verdict, Verdict::Inconclusive);
+    assert_eq!(of(&entries, "peak_bytes").verdict, Verdict::Equivalent, "all processes agree within the margin");
+}

@@ -169,6 +169,9 @@ unsafe extern "C" fn count_realloc(block: *mut c_void, size: usize) -> *mut c_vo
         live::note_refused(size);
         return moved;
     }
+    if old.is_none() {
+        live::note_foreign();
+    }
     live::replace(moved.addr(), old, size);
     slots::add_free();
     slots::add_alloc(size);

@@ -23,6 +23,7 @@ static LIVE: AtomicU64 = AtomicU64::new(0);
 static PEAK: AtomicU64 = AtomicU64::new(0);
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
 static UNTRACKED: AtomicBool = AtomicBool::new(false);
+static FOREIGN: AtomicU64 = AtomicU64::new(0);
 
 unsafe extern "C" {
     /// glibc's own flag (2.32 and later): true means no other thread exists.
@@ -75,6 +76,17 @@ pub(crate) fn untracked() -> bool {
     UNTRACKED.load(Relaxed)
 }
 
+/// Blocks that were freed or resized though no entry point of ours gave them out since counting began: another way leads to
+/// the C library's heap, and what goes there is not counted.
+pub(crate) fn foreign_blocks() -> u64 {
+    FOREIGN.load(Relaxed)
+}
+
+#[cold]
+pub(super) fn note_foreign() {
+    FOREIGN.fetch_add(1, Relaxed);
+}
+
 pub(super) fn note_refused(size: usize) {
     REFUSED.store(size, Relaxed);
 }
@@ -87,8 +99,9 @@ pub(super) fn insert(address: usize, size: usize) {
 
 #[inline(always)]
 pub(super) fn remove(address: usize) {
-    if let Some(size) = remove_quietly(address) {
-        shrink(size as u64);
+    match remove_quietly(address) {
+        Some(size) => shrink(size as u64),
+        None => note_foreign(),
     }
 }
 

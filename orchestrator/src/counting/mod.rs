@@ -13,5 +13,7 @@ mod live;
 mod slots;
 
 pub(crate) use entry::start;
-pub(crate) use live::{live_bytes, peak_bytes, refused_bytes, restart_peak, single_threaded, untracked};
+pub(crate) use live::{
+    foreign_blocks, live_bytes, peak_bytes, refused_bytes, restart_peak, single_threaded, untracked,
+};
 pub(crate) use slots::{Totals, allocated, driver, everyone};

@@ -148,6 +148,9 @@ pub(crate) struct Count {
     pub(crate) single_threaded: bool,
     /// More blocks lived than the table holds: bytes and counts are right, peak and leak are not.
     pub(crate) untracked: bool,
+    /// Blocks that the iterations or their resets freed or resized, and that no call that is counted had given out.
+    #[serde(default)]
+    pub(crate) foreign_blocks: u64,
     /// Growth of resident memory over the iterations, to notice allocators that go around malloc.
     pub(crate) resident_growth: i64,
     pub(crate) counters: Vec<Counter>,

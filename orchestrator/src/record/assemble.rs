@@ -1,8 +1,9 @@
 //! From finished passes to a job's record. Pure: no clock, no process, no file.
 
+use super::warning::{JobWarning, WarningKind};
 use super::{
     Allocations, Digest, JobOutcome, JobRecord, JobWall, PluginFile, Process, ProfileRecord, ScopeRecord,
-    SettingsRecord, Time, metrics,
+    SettingsRecord, Time, metrics, samples,
 };
 use crate::judge::estimate::median;
 use crate::measure::interval::over_processes;
@@ -16,13 +17,6 @@ use std::time::Duration;
 
 /// Resident memory that grows this much more than what malloc handed out came from somewhere else.
 const UNSEEN: i64 = 4 << 20;
-/// A sample this many times as long as the median was disturbed.
-const SLOW: f64 = 2.0;
-/// Processes of one job that differ by more than this, and by more than ten tolerances, are said.
-const DISAGREE: f64 = 0.20;
-/// More disturbed samples than this are said.
-const SLOW_SHARE: f64 = 0.05;
-
 /// What a job's record is made from.
 pub(crate) struct Facts<'a> {
     pub(crate) job: &'a Job,
@@ -54,14 +48,17 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
     let counts: Vec<&Count> = ends.iter().filter_map(|end| reply(end)?.as_count()).collect();
     let time = time(&ends, seed);
     let (digest, digest_differs) = digest(&ends, &mut warnings);
-    let allocations = allocations(&counts, time.as_ref(), &mut warnings);
+    let mut found = Vec::new();
+    let allocations = allocations(&counts, time.as_ref(), &mut found);
+    let mut warning_kinds: Vec<WarningKind> = found.iter().map(JobWarning::kind).collect();
+    warnings.extend(found.iter().map(JobWarning::to_string));
     complain(profile, &counts, &mut warnings);
     if let Some(info) = info {
         metrics::check_counters(info, &counts, &mut warnings);
     }
-    if let Some(time) = &time {
-        warn_about_samples(job, time, &mut warnings);
-    }
+    let sampled = time.as_ref().map(|time| samples::warnings(time, &job.settings)).unwrap_or_default();
+    warning_kinds.extend(sampled.iter().map(JobWarning::kind));
+    warnings.extend(sampled.iter().map(JobWarning::to_string));
     let iteration_ns = time.as_ref().map(|time| time.median_ns).or(iteration_ns);
     let values = info.map(|info| metrics::values(info, &counts, iteration_ns)).unwrap_or_default();
     let infos = info.map_or(&[][..], |info| &info.metrics);
@@ -90,6 +87,7 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         phase,
         message,
         warnings,
+        warning_kinds,
         digest,
         digest_differs,
         metrics_range: info.map(|info| metrics::ranges(info, &counts)).unwrap_or_default(),
@@ -168,7 +166,7 @@ fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
     })
 }
 
-fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<String>) -> Option<Allocations> {
+fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<JobWarning>) -> Option<Allocations> {
     let iterations = counts.first()?.iterations.max(1);
     let range = |quantity: &dyn Fn(&Count) -> f64| {
         let values: Vec<f64> = counts.iter().map(|count| quantity(count)).collect();
@@ -182,30 +180,23 @@ fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<String
     let (peak_bytes, peak_bytes_range) = range(&|count| count.peak_bytes as f64);
     let (other_threads_events, _) = range(&|count| count.elsewhere as f64 / each);
     let (leaked_bytes, _) = range(&|count| count.leaked_bytes as f64 / each);
-    if counts.iter().any(|count| count.untracked) {
-        warnings.push("more blocks lived than orch can track: peak and leaked bytes are too low".to_owned());
-    }
+    let exact = is_exact(counts);
+    let is_untracked = counts.iter().any(|count| count.untracked);
+    let foreign_blocks = counts.iter().map(|count| count.foreign_blocks).max().unwrap_or(0);
     // Blocks that were freed stay resident with the C library: up to the peak of an iteration is no news.
     let explained =
         |count: &Count| count.leaked_bytes.saturating_add(i64::try_from(count.peak_bytes).unwrap_or(i64::MAX));
     let unseen = counts.iter().map(|count| count.resident_growth.saturating_sub(explained(count))).min().unwrap_or(0);
-    if unseen > UNSEEN {
-        let size = crate::format::bytes(unseen as f64);
-        warnings.push(format!(
-            "resident memory grew by {size} more than was allocated through malloc: the plugin has an allocator of its \
-             own, or maps memory, which is not counted"
-        ));
-    }
-    let exact = is_exact(counts);
-    if counts.iter().any(|count| count.uneven) {
-        warnings.push(format!(
-            "iterations differ in their allocations: the figures are means over {iterations} of them, from the second on"
-        ));
-    }
-    if exact && leaked_bytes > 0.0 {
-        let size = crate::format::bytes(leaked_bytes);
-        warnings.push(format!("leaks {size} per iteration: as many more bytes are live after each one"));
-    }
+    let is_uneven = counts.iter().any(|count| count.uneven);
+    let found = [
+        is_untracked.then_some(JobWarning::Untracked),
+        // A block that did not fit into the table is unknown too when it is freed.
+        (foreign_blocks > 0 && !is_untracked).then_some(JobWarning::ForeignBlocks { blocks: foreign_blocks }),
+        (unseen > UNSEEN).then_some(JobWarning::Uncounted { bytes: unseen as f64 }),
+        is_uneven.then_some(JobWarning::UnevenIterations { iterations }),
+        (exact && leaked_bytes > 0.0).then_some(JobWarning::Leak { bytes: leaked_bytes }),
+    ];
+    warnings.extend(found.into_iter().flatten());
     Some(Allocations {
         exact,
         count,
@@ -294,38 +285,6 @@ fn complain(profile: Option<&Profile>, counts: &[&Count], warnings: &mut Vec<Str
         profile.iter().flat_map(|profile| &profile.complaints).chain(counts.iter().flat_map(|count| &count.complaints));
     for complaint in complaints {
         push_once(warnings, complaint.clone());
-    }
-}
-
-fn warn_about_samples(job: &Job, time: &Time, warnings: &mut Vec<String>) {
-    let apart = (time.high_ns - time.low_ns) / time.median_ns;
-    if apart > DISAGREE.max(10.0 * job.settings.tolerance) {
-        let hint = if job.settings.threads > 1 { "; perhaps its threads did not always have a CPU each" } else { "" };
-        warnings.push(format!(
-            "its processes differ by {} of the median, from {} to {}: their median says little{hint}",
-            crate::format::percent(apart),
-            crate::format::time(time.low_ns),
-            crate::format::time(time.high_ns)
-        ));
-    }
-    let samples: usize = time.processes.iter().map(|process| process.samples_ns.len()).sum();
-    if samples < 5 * time.processes.len() {
-        warnings.push(format!(
-            "only {samples} samples in {} processes: one sample takes most of a process's time; a longer `time` gives more",
-            time.processes.len()
-        ));
-    }
-    let slow = time.processes.iter().flat_map(|process| {
-        let own = median(&process.samples_ns.iter().map(|ns| *ns as f64).collect::<Vec<_>>()).unwrap_or(f64::INFINITY);
-        process.samples_ns.iter().filter(move |ns| **ns as f64 > SLOW * own)
-    });
-    let share = slow.count() as f64 / samples.max(1) as f64;
-    if share > SLOW_SHARE {
-        let share = crate::format::percent(share);
-        warnings.push(format!(
-            "{share} of the samples took more than {SLOW} times the median of their process: the machine was busy with \
-             something else, or iterations differ"
-        ));
     }
 }
 

@@ -6,9 +6,11 @@ pub(crate) mod anchored;
 pub(crate) mod assemble;
 mod contradiction;
 mod metrics;
+mod samples;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
+pub(crate) mod warning;
 
 pub(crate) use contradiction::{Contradiction, Severity};
 
@@ -139,6 +141,9 @@ pub(crate) struct JobRecord {
     pub(crate) phase: Option<Phase>,
     pub(crate) message: Option<String>,
     pub(crate) warnings: Vec<String>,
+    /// Kinds of those warnings that follow from the figures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warning_kinds: Vec<warning::WarningKind>,
     pub(crate) digest: Option<Digest>,
     /// Digests of two processes that do not agree, where there are such.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Tests of making a job's record from scripted passes: no process, clock or file.
 
 use super::assemble::{Facts, job};
+use super::warning::WarningKind;
 use super::*;
 use crate::pass::{PassEnd, PassName, PassResult};
 use crate::plugin::catalog::{Description, WorkloadInfo};
@@ -46,6 +47,7 @@ fn counted(run: u32, allocations: u64, elsewhere: u64) -> PassEnd {
         uneven: false,
         single_threaded: true,
         untracked: false,
+        foreign_blocks: 0,
         resident_growth: 0,
         counters: vec![Counter { name: "flop".into(), sum: 8000.0, rounding: 0.0 }],
         complaints: Vec::new(),
@@ -91,6 +93,28 @@ fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
         iteration_ns: None,
         interrupted,
     })
+}
+
+#[test]
+fn a_block_from_elsewhere_revokes_exact_and_is_told() {
+    let assembled = |foreign: [u64; 2], full: bool| {
+        let mut ends = [counted(0, 0, 0), counted(1, 0, 0)];
+        for (end, blocks) in ends.iter_mut().zip(foreign) {
+            if let PassResult::Reply(reply) = &mut end.result
+                && let Reply::Counted(count) = &mut **reply
+            {
+                (count.foreign_blocks, count.untracked) = (blocks, full);
+            }
+        }
+        let record = assemble(0, &ends, false);
+        let told = record.warnings.iter().any(|warning| warning.contains("no counted call had allocated"));
+        (record.allocations.unwrap().exact, record.warning_kinds, told)
+    };
+    assert_eq!(assembled([0, 0], false), (true, vec![], false));
+    for foreign in [[8, 8], [0, 1], [3, 0]] {
+        assert_eq!(assembled(foreign, false), (false, vec![WarningKind::ForeignBlocks], true), "{foreign:?}");
+    }
+    assert_eq!(assembled([8, 8], true), (false, vec![WarningKind::Untracked], false), "it is the table that is full");
 }
 
 /// The count pass of a process that adds to a counter in another order, with what rounding may do to it.

@@ -8,7 +8,7 @@ use super::process::{self, Launch};
 use super::remains::PassFailure;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
-use crate::plan::{self, Plan, Step, StepKind};
+use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, Prepared};
 use crate::protocol::{Count, Pass, Phase, Reply, Request, Shift};
 use crate::scenario::Job;
@@ -34,6 +34,9 @@ pub(crate) struct Setting<'a> {
     pub(crate) mark: &'a str,
     /// Reads the sentinel in between.
     pub(crate) sentinel: bool,
+    /// Jobs whose counts are compared, so that they count the same number of iterations; a job in none stands alone.
+    pub(crate) groups: &'a [Vec<usize>],
+    pub(crate) counted: CountedIterations,
 }
 
 /// How a run ended.
@@ -234,11 +237,11 @@ impl Run<'_> {
                 Pass::Profile { budget_ns: nanos(plan::PROFILE_TIME), most_iterations: plan::PROFILE_ITERATIONS }
             }
             StepKind::Count { .. } => {
-                let profiled = self.replies(&job.id).find_map(|reply| match reply {
-                    Reply::Profiled(profile) => Some(Duration::from_nanos(profile.run_ns / profile.iterations.max(1))),
-                    _ => None,
-                });
-                Pass::Count { iterations: plan::counted_iterations(profiled) }
+                let own = [step.job];
+                let group = self.setting.groups.iter().find(|group| group.contains(&step.job));
+                let group = group.map_or(&own[..], |group| group);
+                let profiled: Vec<Duration> = group.iter().filter_map(|&job| self.profiled(job)).collect();
+                Pass::Count { iterations: self.setting.counted.choose(&profiled, job.settings.timeout) }
             }
             StepKind::Time { .. } => Pass::Time {
                 budget_ns: nanos(plan::time_per_process(job)),
@@ -246,6 +249,14 @@ impl Run<'_> {
                 warm_up_ns: nanos(plan::warm_up_limit(job)),
             },
         }
+    }
+
+    /// How long an iteration of a job took in its profile.
+    fn profiled(&self, job: usize) -> Option<Duration> {
+        self.replies(&self.setting.jobs[job].id).find_map(|reply| match reply {
+            Reply::Profiled(profile) => Some(Duration::from_nanos(profile.run_ns / profile.iterations.max(1))),
+            _ => None,
+        })
     }
 
     /// What the passes of a job gave so far.

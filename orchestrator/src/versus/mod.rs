@@ -8,7 +8,7 @@ use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
 use crate::judge::verdict::Finding;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{PassEnd, PassResult};
-use crate::plan::{self, Plan, Step, StepKind};
+use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::catalog::WorkloadInfo;
 use crate::record::JobRecord;
@@ -130,8 +130,9 @@ impl Versus<'_> {
                 places.push((index, side));
             }
         }
-        let plan = plan::build(&jobs, self.random.u64(..));
-        let ends = self.execute(&jobs, &plan)?;
+        let groups = groups(&places);
+        let plan = plan::build_groups(&jobs, groups.clone(), self.random.u64(..));
+        let ends = self.execute(&jobs, &groups, &plan)?;
         for (job, place) in jobs.iter().zip(places) {
             let own: Vec<PassEnd> = ends.iter().filter(|end| end.job == job.id).cloned().collect();
             if identity(&self.matches[place.0]) == Code::Identical {
@@ -142,7 +143,7 @@ impl Versus<'_> {
         Ok(())
     }
 
-    fn execute(&mut self, jobs: &[Job], plan: &Plan) -> io::Result<Vec<PassEnd>> {
+    fn execute(&mut self, jobs: &[Job], groups: &[Vec<usize>], plan: &Plan) -> io::Result<Vec<PassEnd>> {
         let mut plugins = HashMap::new();
         for (index, each) in self.matches.iter().enumerate() {
             for side in 0..2 {
@@ -157,6 +158,8 @@ impl Versus<'_> {
             mark: self.terms.mark,
             // Pairs need none: whatever the machine does falls on both sides.
             sentinel: false,
+            groups,
+            counted: CountedIterations::Group,
         };
         Ok(execute::execute(&setting, plan, Vec::new(), None, self.interrupt, self.observer)?.ends)
     }
@@ -238,7 +241,7 @@ impl Versus<'_> {
             changed.iter().flat_map(|&index| [0, 1].map(|side| exact_job(&self.matches[index], index, side))).collect();
         for _ in 1..PROFILES {
             let steps = (0..jobs.len()).map(|job| Step { job, kind: StepKind::Profile }).collect();
-            let ends = self.execute(&jobs, &Plan { seed: 0, steps })?;
+            let ends = self.execute(&jobs, &[], &Plan { seed: 0, steps })?;
             for (place, index) in changed.iter().enumerate() {
                 for side in 0..2 {
                     let id = &jobs[2 * place + side].id;
@@ -314,6 +317,18 @@ fn unknown(each: &Match) -> Option<String> {
         .filter_map(|(reason, name)| Some(format!("{name} does not have it: {}", reason.as_ref()?)))
         .collect();
     (!lost.is_empty()).then(|| lost.join("; "))
+}
+
+/// The jobs of each match, both sides together: places are pairs of a match and a side.
+fn groups(places: &[(usize, usize)]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (job, (index, _)) in places.iter().enumerate() {
+        match groups.last_mut() {
+            Some(group) if places[group[0]].0 == *index => group.push(job),
+            _ => groups.push(vec![job]),
+        }
+    }
+    groups
 }
 
 /// Key of a match's plugin on one side.

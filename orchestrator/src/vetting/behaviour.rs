@@ -210,7 +210,7 @@ fn threads(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
 }
 
 /// What each warning of a job's record means for the plugin: a part of its text, how much it matters, and what to do.
-const WARNINGS: [(&str, Level, &str); 10] = [
+const WARNINGS: [(&str, Level, &str); 11] = [
     ("leaks ", Level::Warning, "free what an iteration allocates, or keep it in the instance for the next one"),
     (
         "output differs between processes",
@@ -222,6 +222,11 @@ const WARNINGS: [(&str, Level, &str); 10] = [
     ("counter `", Level::Warning, "a counter is a fact about the work: count what does not depend on chance"),
     ("scopes were closed out of order", Level::Error, "close on the way out of every branch, failures included"),
     ("additions to counters were NaN", Level::Error, "count finite amounts"),
+    (
+        "counts are not exact: ",
+        Level::Warning,
+        "call malloc and its kin by their names, so that what they give is counted",
+    ),
     ("resident memory grew", Level::Warning, "what does not come from malloc is not counted: say so in `about`"),
     ("iterations differ in their allocations", Level::Note, "make room in setup, so that each iteration does the same"),
     ("standard output or error", Level::Warning, "write nothing: `log` takes messages, and set_error failures"),

@@ -79,7 +79,7 @@ pub(super) fn count(
 ) -> Result<Reply, CallError> {
     scopes::forget();
     let resident_before = resident_bytes();
-    let live_before = counting::live_bytes();
+    let (live_before, foreign_before) = (counting::live_bytes(), counting::foreign_blocks());
     let (mut inside, mut elsewhere, mut peak) = (counting::Totals::default(), 0, 0);
     let (mut first, mut uneven) = (None, false);
     for _ in 0..iterations {
@@ -112,6 +112,7 @@ pub(super) fn count(
         uneven,
         single_threaded: counting::single_threaded(),
         untracked: counting::untracked(),
+        foreign_blocks: counting::foreign_blocks() - foreign_before,
         resident_growth: signed(resident_bytes()) - signed(resident_before),
         counters: collected.counters,
         complaints: collected.complaints,

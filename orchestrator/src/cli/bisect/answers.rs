@@ -108,6 +108,11 @@ impl<'a> Answers<'a> {
         self.looks.get(&position)?.result.as_ref().ok().map(|probe| &**probe)
     }
 
+    /// How many iterations a commit's counts are over.
+    fn counted(&self, position: usize) -> Option<u64> {
+        self.probed(position).and_then(counted)
+    }
+
     /// Why a commit cannot be measured.
     pub(super) fn skipped(&self, position: usize) -> Option<&str> {
         self.looks.get(&position)?.result.as_ref().err().map(String::as_str)
@@ -132,7 +137,7 @@ impl<'a> Answers<'a> {
         let result = match ready {
             Err(message) => Err(message),
             Ok(ready) => {
-                let probe = ground.probe(&ready, self.live)?;
+                let probe = ground.probe(&ready, self.counted(0), self.live)?;
                 self.ready.insert(position, ready);
                 probe.and_then(|probe| self.comparable(probe)).map(Box::new)
             }
@@ -143,6 +148,9 @@ impl<'a> Answers<'a> {
     /// What computes something else than the good end is neither faster nor slower.
     fn comparable(&self, probe: Probe) -> Result<Probe, String> {
         match self.probed(0) {
+            Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => {
+                Err("its iterations are too long to count as many of them as at the good end".to_owned())
+            }
             Some(good) if self.metric != "digest" && counted::output_differs([&good.record, &probe.record]) => {
                 Err("its output differs from the good end's (--metric digest finds what changed it)".to_owned())
             }
@@ -306,6 +314,11 @@ impl<'a> Answers<'a> {
     pub(super) fn is_time(&self) -> bool {
         self.metric == "time"
     }
+}
+
+/// How many iterations a probe's counts are over.
+fn counted(probe: &Probe) -> Option<u64> {
+    probe.record.allocations.as_ref().map(|allocations| allocations.iterations)
 }
 
 impl Evidence for Answers<'_> {

@@ -7,7 +7,7 @@ use crate::cli::sides;
 use crate::git::Revision;
 use crate::git::history::History;
 use crate::measure::clock::ScopeClock;
-use crate::plan;
+use crate::plan::{self, CountedIterations};
 use crate::plugin::PluginSpec;
 use crate::plugin::build::Prepared;
 use crate::plugin::cargo::Watcher;
@@ -105,8 +105,13 @@ impl Ground<'_> {
         }
     }
 
-    /// Profiles and counts a commit's workload.
-    pub(super) fn probe(&self, ready: &Ready, observer: &mut dyn Observer) -> Result<Result<Probe, String>, Stop> {
+    /// Profiles and counts a commit's workload. `counted`: how many iterations the good end counted.
+    pub(super) fn probe(
+        &self,
+        ready: &Ready,
+        counted: Option<u64>,
+        observer: &mut dyn Observer,
+    ) -> Result<Result<Probe, String>, Stop> {
         let mut job = ready.job.clone();
         job.settings.rounds = 0;
         let jobs = [job];
@@ -118,6 +123,8 @@ impl Ground<'_> {
             clock: self.clock,
             mark: self.mark,
             sentinel: false,
+            groups: &[],
+            counted: counted.map_or(CountedIterations::Group, CountedIterations::Like),
         };
         let plan = plan::build(&jobs, 0);
         let held = self.measuring(observer)?;

@@ -245,6 +245,8 @@ impl Examiner {
             clock: self.clock,
             mark: &self.mark,
             sentinel: false,
+            groups: &[],
+            counted: plan::CountedIterations::Group,
         };
         let plan = plan::build(&jobs, 0);
         let ends: Vec<PassEnd> = execute::execute(&setting, &plan, Vec::new(), None, &self.interrupt, &mut Silent)

@@ -1,0 +1,124 @@
+//! Owns the warnings of a job that its figures give rise to: their kinds, and the one place where they are worded.
+
+use crate::format;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a warning is about; `warning_kinds` of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WarningKind {
+    Untracked,
+    ForeignBlocks,
+    Uncounted,
+    UnevenIterations,
+    Leak,
+    Scattered,
+    FewSamples,
+    SlowSamples,
+}
+
+/// A warning with its figures.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum JobWarning {
+    /// More blocks lived than the table of live blocks holds.
+    Untracked,
+    /// Blocks were freed or resized that no counted call had given out.
+    ForeignBlocks {
+        blocks: u64,
+    },
+    /// Resident memory grew by so many bytes more than was allocated.
+    Uncounted {
+        bytes: f64,
+    },
+    /// Iterations differ in their allocations; so many were counted.
+    UnevenIterations {
+        iterations: u64,
+    },
+    /// Each iteration leaves so many bytes.
+    Leak {
+        bytes: f64,
+    },
+    /// The interval over processes is wide; `threads`: the job has several.
+    Scattered {
+        width: f64,
+        low_ns: f64,
+        high_ns: f64,
+        threads: bool,
+    },
+    FewSamples {
+        samples: usize,
+        processes: usize,
+    },
+    /// A share of the samples took more than `times` the median of their process.
+    SlowSamples {
+        share: f64,
+        times: f64,
+    },
+}
+
+impl JobWarning {
+    pub(crate) fn kind(&self) -> WarningKind {
+        match self {
+            Self::Untracked => WarningKind::Untracked,
+            Self::ForeignBlocks { .. } => WarningKind::ForeignBlocks,
+            Self::Uncounted { .. } => WarningKind::Uncounted,
+            Self::UnevenIterations { .. } => WarningKind::UnevenIterations,
+            Self::Leak { .. } => WarningKind::Leak,
+            Self::Scattered { .. } => WarningKind::Scattered,
+            Self::FewSamples { .. } => WarningKind::FewSamples,
+            Self::SlowSamples { .. } => WarningKind::SlowSamples,
+        }
+    }
+}
+
+impl fmt::Display for JobWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untracked => f.write_str("more blocks lived than orch can track: peak and leaked bytes are too low"),
+            Self::ForeignBlocks { blocks } => {
+                let blocks = format::counted(usize::try_from(*blocks).unwrap_or(usize::MAX), "block");
+                write!(
+                    f,
+                    "counts are not exact: {blocks} freed or resized that no counted call had allocated, so the plugin \
+                     reaches malloc by another way, such as dlsym, which is not counted"
+                )
+            }
+            Self::Uncounted { bytes } => write!(
+                f,
+                "resident memory grew by {} more than was allocated through malloc: the plugin has an allocator of its \
+                 own, or maps memory, which is not counted",
+                format::bytes(*bytes)
+            ),
+            Self::UnevenIterations { iterations } => write!(
+                f,
+                "iterations differ in their allocations: the figures are means over {iterations} of them, from the \
+                 second on"
+            ),
+            Self::Leak { bytes } => {
+                write!(f, "leaks {} per iteration: as many more bytes are live after each one", format::bytes(*bytes))
+            }
+            Self::Scattered { width, low_ns, high_ns, threads } => {
+                let hint = if *threads { "; perhaps its threads did not always have a CPU each" } else { "" };
+                write!(
+                    f,
+                    "its processes differ by {} of the median, from {} to {}: their median says little{hint}",
+                    format::percent(*width),
+                    format::time(*low_ns),
+                    format::time(*high_ns)
+                )
+            }
+            Self::FewSamples { samples, processes } => write!(
+                f,
+                "only {samples} samples in {processes} processes: one sample takes most of a process's time; a longer \
+                 `time` gives more"
+            ),
+            Self::SlowSamples { share, times } => write!(
+                f,
+                "{} of the samples took more than {times} times the median of their process: the machine was busy with \
+                 something else, or iterations differ",
+                format::percent(*share)
+            ),
+        }
+    }
+}
