@@ -3,6 +3,7 @@
 //! Prints markdown tables. Seeds are fixed: a number changes only with the code.
 
 mod gates;
+mod large;
 mod score;
 mod world;
 
@@ -17,7 +18,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let after = |name: &str| arguments.iter().position(|own| own == name).and_then(|at| arguments.get(at + 1));
     let histories = after("--histories").and_then(|number| number.parse().ok()).unwrap_or(200);
-    let tables: [(&str, Table); 7] = [
+    let tables: [(&str, Table); 13] = [
         ("single", single),
         ("unbuildable", unbuildable),
         ("build-effect", build_effect),
@@ -25,6 +26,12 @@ fn main() {
         ("several", several),
         ("fast-builds", fast_builds),
         ("gates", gates::table),
+        ("large", large::alone),
+        ("behind", large::behind),
+        ("beside", large::beside),
+        ("many", large::many),
+        ("unmeasured", large::unmeasured),
+        ("growing", large::growing),
     ];
     let only = after("--table");
     for (name, table) in tables {
@@ -52,8 +59,17 @@ fn rows(name: &str, kind: &Kind, histories: usize) {
 }
 
 fn name(kind: &Kind) -> String {
-    let steps: Vec<String> = kind.steps.iter().map(|step| format!("{:+}", (step * 1000.0).round() / 10.0)).collect();
-    format!("N {}, {} %, noise {} %", kind.candidates, steps.join(" "), kind.noise * 100.0)
+    let steps: Vec<String> = kind.steps.iter().map(|step| size(*step)).collect();
+    format!("N {}, {}, noise {} %", kind.candidates, steps.join(" "), kind.noise * 100.0)
+}
+
+/// The size of a step: a factor from a half on, in percent below.
+fn size(step: f64) -> String {
+    match step {
+        step if step >= 0.5 => format!("x{:.1}", step.exp()),
+        step if step <= -0.5 => format!("/{:.1}", (-step).exp()),
+        step => format!("{:+} %", (step * 1000.0).round() / 10.0),
+    }
 }
 
 const NOISES: [f64; 3] = [0.005, 0.01, 0.02];

@@ -1,7 +1,7 @@
 //! Owns what is counted over many histories of one kind, for this search and for plain binary search.
 
 use crate::world::{Kind, World};
-use orch::search::{Direction, History, Settings, bisect};
+use orch::search::{Direction, Gate, History, Settings, bisect};
 use std::fmt::Write;
 
 /// What a search says of one history.
@@ -11,6 +11,8 @@ pub struct Answer {
     named: Vec<(Vec<usize>, f64)>,
     /// Sets that are given where nobody is accused.
     instead: Vec<Vec<usize>>,
+    /// Pairs taken beside a culprit where nothing else was found.
+    proving: usize,
 }
 
 /// Sums over histories.
@@ -19,6 +21,8 @@ pub struct Score {
     histories: f64,
     /// Every step named, in the smallest set, and nothing else.
     right: f64,
+    /// The largest step named, in the smallest set, and no set without a step in it.
+    largest: f64,
     /// Every step inside of a named set, and nothing else.
     inside: f64,
     /// Of the undecided: every step that is not named is in the set that is given instead.
@@ -31,6 +35,7 @@ pub struct Score {
     failed: f64,
     pairs: f64,
     confirming: f64,
+    proving: f64,
     seconds: f64,
     sets: f64,
     size: f64,
@@ -42,6 +47,7 @@ impl Score {
     fn add(&mut self, other: &Self) {
         self.histories += other.histories;
         self.right += other.right;
+        self.largest += other.largest;
         self.inside += other.inside;
         self.held += other.held;
         self.wrong += other.wrong;
@@ -50,6 +56,7 @@ impl Score {
         self.failed += other.failed;
         self.pairs += other.pairs;
         self.confirming += other.confirming;
+        self.proving += other.proving;
         self.seconds += other.seconds;
         self.sets += other.sets;
         self.size += other.size;
@@ -57,19 +64,21 @@ impl Score {
         self.true_sets += other.true_sets;
     }
 
-    fn of(world: &World, Answer { named, instead }: &Answer) -> Self {
+    fn of(world: &World, Answer { named, instead, proving }: &Answer) -> Self {
         let holds = |set: &[usize]| world.places.iter().any(|place| set.contains(place));
         let smallest: Vec<Vec<usize>> = world.places.iter().map(|place| world.nameable(*place)).collect();
         let sets: Vec<Vec<usize>> = named.iter().map(|(set, _)| set.clone()).collect();
         let wrong = sets.iter().any(|set| !holds(set));
         let inside = !wrong && world.places.iter().all(|place| sets.iter().any(|set| set.contains(place)));
         let right = inside && sets.iter().all(|set| smallest.contains(set));
+        let largest = !wrong && world.largest().is_none_or(|place| sets.contains(&world.nameable(place)));
         let either = |place: &usize| sets.iter().chain(instead).any(|set| set.contains(place));
         let held = !wrong && !inside && world.places.iter().all(either);
         let one = |holds: bool| f64::from(u8::from(holds));
         Self {
             histories: 1.0,
             right: one(right),
+            largest: one(largest),
             inside: one(inside),
             held: one(held),
             wrong: one(wrong),
@@ -78,6 +87,7 @@ impl Score {
             failed: world.failed as f64,
             pairs: world.pairs as f64,
             confirming: world.confirming as f64,
+            proving: *proving as f64,
             seconds: world.seconds,
             sets: sets.len() as f64,
             size: sets.iter().map(|set| set.len() as f64).sum(),
@@ -87,14 +97,15 @@ impl Score {
     }
 
     /// Table head of `row`.
-    pub const HEAD: [&'static str; 11] = [
+    pub const HEAD: [&'static str; 12] = [
         "right",
+        "largest",
         "inside",
         "wrong",
         "undecided",
         "held in its set",
         "builds (failed)",
-        "pairs + confirming",
+        "pairs (proving) + confirming",
         "seconds",
         "set",
         "claimed",
@@ -108,12 +119,13 @@ impl Score {
         let mean = |sum: f64, all: f64| if all > 0.0 { sum / all } else { 0.0 };
         let n = self.histories;
         let mut row = String::new();
-        for part in [self.right, self.inside, self.wrong, self.undecided] {
+        for part in [self.right, self.largest, self.inside, self.wrong, self.undecided] {
             let _ = write!(row, "{} | ", percent(part, n));
         }
         let _ = write!(row, "{} | ", percent(self.held, self.undecided));
         let _ = write!(row, "{:.1} ({:.1}) | ", mean(self.builds, n), mean(self.failed, n));
-        let _ = write!(row, "{:.0} + {:.0} | ", mean(self.pairs, n), mean(self.confirming, n));
+        let _ = write!(row, "{:.0} ({:.0}) + ", mean(self.pairs, n), mean(self.proving, n));
+        let _ = write!(row, "{:.0} | ", mean(self.confirming, n));
         let _ = write!(row, "{:.0} | {:.2} | ", mean(self.seconds, n), mean(self.size, self.sets));
         let _ = write!(row, "{} | {} |", percent(self.claimed, self.sets), percent(self.true_sets, self.sets));
         row
@@ -144,10 +156,16 @@ pub fn over(kind: &Kind, histories: usize, search: fn(&mut World) -> Answer) -> 
 /// This search.
 pub fn ours(world: &mut World) -> Answer {
     let history = History::line(world.kind.candidates);
-    let settings = Settings { tau: world.kind.told, ..Settings::new(world.kind.margin, Direction::Worse) };
+    let rose = world.kind.steps.iter().sum::<f64>() >= 0.0;
+    let direction = if rose { Direction::Worse } else { Direction::Better };
+    let settings = Settings { tau: world.kind.told, ..Settings::new(world.kind.margin, direction) };
     let Ok(conclusion) = bisect(&history, &settings, world);
     let named = conclusion.culprits.into_iter().map(|culprit| (culprit.commits, culprit.probability)).collect();
-    Answer { named, instead: conclusion.undecided.into_iter().map(|undecided| undecided.commits).collect() }
+    let beside = conclusion.sections.iter().skip(1);
+    let nothing = beside.filter(|section| !matches!(section.gate, Gate::Different { .. }));
+    let proving = nothing.map(|section| section.pairs).sum();
+    let instead = conclusion.undecided.into_iter().map(|undecided| undecided.commits).collect();
+    Answer { named, instead, proving }
 }
 
 /// Plain binary search: the median of ten pairs against half of the jump between the ends, nearest commit that builds.
@@ -167,7 +185,7 @@ pub fn plain(world: &mut World) -> Answer {
             if median_of_ten(world, commit) > jump / 2.0 { high = commit } else { low = commit }
         }
     }
-    Answer { named: vec![((low + 1..=high).collect(), 1.0)], instead: Vec::new() }
+    Answer { named: vec![((low + 1..=high).collect(), 1.0)], instead: Vec::new(), proving: 0 }
 }
 
 fn median_of_ten(world: &mut World, commit: usize) -> f64 {

@@ -21,13 +21,35 @@ pub struct Kind {
     /// What the search is told of the build effect.
     pub told: Option<f64>,
     pub build_seconds: f64,
+    /// Steps at successive commits instead of random ones.
+    pub adjacent: bool,
+    /// Noise grows with the square root of the time: slow commits scatter more.
+    pub grows: bool,
 }
 
 impl Kind {
     /// The usual one: one step, builds of 20 s.
     pub fn single(candidates: usize, step: f64, noise: f64) -> Self {
         let (steps, tau, dead) = (vec![step], 0.001, 0.0);
-        Self { candidates, steps, noise, tau, dead, margin: 0.01, told: None, build_seconds: 20.0 }
+        let (margin, told, build_seconds) = (0.01, None, 20.0);
+        let (adjacent, grows) = (false, false);
+        Self { candidates, steps, noise, tau, dead, margin, told, build_seconds, adjacent, grows }
+    }
+
+    /// Steps given as log ratios, in their order in time.
+    pub fn several(candidates: usize, steps: &[f64], noise: f64) -> Self {
+        Self { steps: steps.to_vec(), ..Self::single(candidates, 0.0, noise) }
+    }
+
+    fn places(&self, rng: &mut Rng) -> Vec<usize> {
+        let count = self.steps.len();
+        if self.adjacent {
+            let first = rng.usize(1..=self.candidates + 1 - count);
+            return (first..first + count).collect();
+        }
+        let mut places: Vec<usize> = rng.choose_multiple(1..=self.candidates, count);
+        places.sort_unstable();
+        places
     }
 }
 
@@ -50,8 +72,7 @@ pub struct World {
 impl World {
     pub fn new(kind: &Kind, seed: u64) -> Self {
         let mut rng = Rng::with_seed(0x0b15_ec70 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let mut places: Vec<usize> = rng.choose_multiple(1..=kind.candidates, kind.steps.len());
-        places.sort_unstable();
+        let places = kind.places(&mut rng);
         let last = kind.candidates;
         let shift =
             |at: usize| places.iter().zip(&kind.steps).filter(|(place, _)| at >= **place).map(|(_, step)| step).sum();
@@ -65,7 +86,8 @@ impl World {
     pub fn draw(&mut self, reference: usize, commit: usize, count: usize) -> Vec<f64> {
         let shift = self.levels[commit] - self.levels[reference];
         self.seconds += 0.05 * count as f64;
-        (0..count).map(|_| shift + self.kind.noise * heavy(&mut self.rng)).collect()
+        let time = if self.kind.grows { (0.5 * self.levels[commit]).exp() } else { 1.0 };
+        (0..count).map(|_| shift + self.kind.noise * time * heavy(&mut self.rng)).collect()
     }
 
     /// Builds it: whether it can be measured.
@@ -74,6 +96,12 @@ impl World {
         self.failed += usize::from(self.dead[commit]);
         self.seconds += self.kind.build_seconds;
         !self.dead[commit]
+    }
+
+    /// Place of the largest step.
+    pub fn largest(&self) -> Option<usize> {
+        let sizes = self.places.iter().zip(&self.kind.steps);
+        sizes.max_by(|(_, one), (_, other)| one.abs().total_cmp(&other.abs())).map(|(place, _)| *place)
     }
 
     /// The smallest set that could be named for a step at `place`.
