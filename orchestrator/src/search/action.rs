@@ -1,16 +1,20 @@
 //! Owns the choice of the next question: the one that tells most per second.
 
 use super::Evidence;
+use super::divisions::{Code, Segment};
 use super::history::{History, Positions};
-use super::information::{Curve, information};
+use super::information::{InformationTable, information};
 use super::inquiry::{Inquiry, Known, Use};
-use super::posterior::{Code, Posterior, Segment};
+use super::posterior::Posterior;
 
 /// Sizes of a batch of pairs that are weighed against each other.
 const BATCHES: [usize; 6] = [5, 10, 20, 40, 80, 160];
 
 /// Information (nats) below which a question tells nothing: being sure to 98.5 % still lacks 0.08.
 const NOTHING: f64 = 5e-4;
+
+/// The same once all is built, as a share of what the build effect would tell: where that decides, pairs are bought in vain.
+const NOTHING_BESIDE_TAU: f64 = 0.05;
 
 /// Least cost of a question (seconds): a scripted world may be free.
 const LEAST_SECONDS: f64 = 1e-6;
@@ -48,13 +52,15 @@ impl BuildChance {
 struct Best {
     action: Option<Action>,
     rate: f64,
+    /// Information (nats) below which a question tells nothing.
+    nothing: f64,
 }
 
 impl Best {
     fn offer(&mut self, action: Action, nats: f64, seconds: f64) {
         let rate = nats / seconds.max(LEAST_SECONDS);
-        if nats > NOTHING && rate > self.rate {
-            *self = Self { action: Some(action), rate };
+        if nats > self.nothing && rate > self.rate {
+            (self.action, self.rate) = (Some(action), rate);
         }
     }
 }
@@ -65,7 +71,12 @@ pub(super) fn choose<E: Evidence>(
     segment: &Segment,
     posterior: &Posterior,
 ) -> Option<Action> {
-    let mut best = Best { action: None, rate: 0.0 };
+    let may_build = |commit| inquiry.known.is_unseen(commit) && !inquiry.settings.is_never(commit);
+    let nothing = match segment.measurable.iter().any(may_build) {
+        true => NOTHING,
+        false => NOTHING.max(NOTHING_BESIDE_TAU * posterior.told_by_tau),
+    };
+    let mut best = Best { action: None, rate: 0.0, nothing };
     build(inquiry, segment, posterior, &mut best);
     for code in posterior.codes.iter().filter(|code| !code.is_reference) {
         measure(inquiry, code, posterior, &mut best);
@@ -76,17 +87,18 @@ pub(super) fn choose<E: Evidence>(
 /// Commits that nobody looked at yet: the step seen through one batch of pairs and a build effect.
 fn build<E: Evidence>(inquiry: &Inquiry<'_, E>, segment: &Segment, posterior: &Posterior, best: &mut Best) {
     let noise = |batch: usize| (posterior.tau_squared + posterior.variance / batch as f64).sqrt();
-    let curves = BATCHES.map(|batch| (batch, Curve::new(posterior.step.abs() / noise(batch))));
+    let (batches, table) = (BATCHES.map(|batch| (batch, noise(batch))), InformationTable::shared());
     let (chance, pair_seconds) = (BuildChance::of(&inquiry.known), inquiry.evidence.pair_seconds());
     for commit in segment.measurable.iter().filter(|commit| inquiry.known.of(*commit) == Use::Unseen) {
         if inquiry.settings.is_never(commit) || is_enclosed(inquiry.history, &posterior.codes, commit) {
             continue;
         }
         let shows = posterior.shows(inquiry.history, commit);
+        let height = posterior.height_at(inquiry.history, commit);
         let (chance, build_seconds) = (chance.at(commit), inquiry.evidence.build_seconds(commit));
-        for (batch, curve) in &curves {
+        for (batch, noise) in &batches {
             let seconds = build_seconds + *batch as f64 * pair_seconds;
-            best.offer(Action { commit, pairs: *batch }, chance * curve.at(shows), seconds);
+            best.offer(Action { commit, pairs: *batch }, chance * table.at(shows, height / noise), seconds);
         }
     }
 }
@@ -104,13 +116,14 @@ fn is_enclosed(history: &History, codes: &[Code], commit: usize) -> bool {
 fn measure<E: Evidence>(inquiry: &Inquiry<'_, E>, code: &Code, posterior: &Posterior, best: &mut Best) {
     let Some(commit) = code.commits.first().copied() else { return };
     let shows = posterior.shows(inquiry.history, commit);
+    let height = posterior.height_at(inquiry.history, commit);
     let count = code.level.count;
     let tau_squared = posterior.tau_squared_at(inquiry.history, commit);
     let precision = |count: usize| 1.0 / (tau_squared + posterior.variance / count as f64);
     let before = if count == 0 { 0.0 } else { precision(count) };
     // A small batch of a well-known level would look better than it is: each look at the posterior is a decision.
     for batch in BATCHES.into_iter().map(|batch| batch.max(count.div_ceil(4))) {
-        let snr = posterior.step.abs() * (precision(count + batch) - before).max(0.0).sqrt();
+        let snr = height * (precision(count + batch) - before).max(0.0).sqrt();
         let seconds = batch as f64 * inquiry.evidence.pair_seconds();
         best.offer(Action { commit, pairs: batch }, information(shows, snr), seconds);
     }

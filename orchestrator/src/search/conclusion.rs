@@ -29,6 +29,11 @@ pub enum Gate {
         /// End against reference.
         change: Estimate,
     },
+    /// Whether they differ by the margin was not found out, but by far less than the largest step that is known.
+    Bounded {
+        /// End against reference.
+        change: Estimate,
+    },
     /// They differ, but against the direction that was asked: there is nothing to find.
     OtherWay {
         /// End against reference.
@@ -74,7 +79,7 @@ pub struct Culprit {
     pub shown: usize,
     /// The last usable one before it.
     pub parent: usize,
-    /// Probability of the set, within its segment and given that there is one step in it.
+    /// Probability that a step of more than the margin lies in the set.
     pub probability: f64,
     /// `shown` against `parent`, from the pairs of the search (log ratio; range with 99 %, build effect included).
     pub change: Estimate,
@@ -89,6 +94,10 @@ pub enum Why {
     Budget,
     /// No further build or pair would tell anything.
     Exhausted,
+    /// Only the build effect decides whether there is a step, or where: it has to be measured.
+    BuildEffect,
+    /// The search was stopped.
+    Stopped,
     /// Machine code is the same from one end to the other, by steps, and yet the ends differ.
     Contradiction,
     /// The located step is layout, not code.
@@ -123,8 +132,21 @@ pub struct Section {
     pub end: usize,
     /// What the comparison came to.
     pub gate: Gate,
+    /// End against reference: the confidence sequence of the gate, and the build effect (log ratio).
+    pub range: Estimate,
     /// Pairs taken in it, of the gate and of the search.
     pub pairs: usize,
+}
+
+/// A part of the history whose ends were not compared.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UnsearchedPart {
+    /// Position where it begins.
+    pub reference: usize,
+    /// Position where it ends.
+    pub end: usize,
+    /// End against reference, from pairs of the section around it (log ratio, build effect included).
+    pub change: Estimate,
 }
 
 /// What a whole search came to.
@@ -138,6 +160,17 @@ pub struct Conclusion {
     pub undecided: Vec<Undecided>,
     /// Every part whose ends were compared, in order, the whole history first.
     pub sections: Vec<Section>,
+    /// Parts beside a step that were not searched: the search was stopped, or only the largest step was asked for.
+    pub unsearched: Vec<UnsearchedPart>,
     /// Positions that turned out not to be measurable, ascending.
     pub unusable: Vec<usize>,
+}
+
+/// A search that was stopped, with what it knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoppedSearch<S, C> {
+    /// Why the evidence ended.
+    pub stop: S,
+    /// What was found until then.
+    pub known: Box<C>,
 }

@@ -1,10 +1,10 @@
 //! Owns the search for numbers without noise, such as allocation counts and digests: plain binary search, and again.
 
 use super::action::BuildChance;
+use super::divisions::Segment;
 use super::history::{History, Positions};
 use super::information::entropy;
 use super::inquiry::Known;
-use super::posterior::Segment;
 
 /// What the exact search asks of the world.
 pub trait Readings {

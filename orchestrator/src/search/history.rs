@@ -115,6 +115,11 @@ impl History {
         self.positions().saturating_sub(1)
     }
 
+    /// Whether each position contains all before it.
+    pub(super) fn is_line(&self) -> bool {
+        self.contained.iter().enumerate().all(|(at, own)| own.len() == at + 1)
+    }
+
     /// N + 1.
     pub(super) fn positions(&self) -> usize {
         self.contained.len()

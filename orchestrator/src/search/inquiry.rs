@@ -2,7 +2,7 @@
 //! their pairs.
 
 use super::history::{History, Positions};
-use super::{Evidence, Settings};
+use super::{Estimate, Evidence, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known about whether a commit can be measured.
@@ -94,6 +94,20 @@ pub(super) struct Inquiry<'a, E> {
     pub(super) settings: &'a Settings,
     pub(super) evidence: &'a mut E,
     pub(super) known: Known,
+    /// What is known of the section that is being searched.
+    pub(super) progress: Option<SectionProgress>,
+}
+
+/// How far the search of a section has come.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SectionProgress {
+    pub(super) reference: usize,
+    pub(super) end: usize,
+    pub(super) pairs: usize,
+    /// End against reference, as the gate saw it last.
+    pub(super) change: Estimate,
+    /// The smallest set with the asked certainty, and its probability, once the ends are known to differ.
+    pub(super) suspects: Option<(Vec<usize>, f64)>,
 }
 
 impl<E: Evidence> Inquiry<'_, E> {

@@ -4,7 +4,9 @@
 //! trait and are deterministic, so that a search that was interrupted is resumed by giving the same answers again.
 
 mod action;
+mod chain;
 mod conclusion;
+mod divisions;
 mod evidence;
 mod exact;
 mod gate;
@@ -12,6 +14,7 @@ mod history;
 mod information;
 mod inquiry;
 mod level;
+mod likelihood;
 mod posterior;
 mod procedure;
 mod section;
@@ -19,7 +22,9 @@ mod section;
 #[cfg(test)]
 mod tests;
 
-pub use conclusion::{Conclusion, Confirmation, Culprit, Estimate, Gate, Section, Undecided, Why};
+pub use conclusion::{
+    Conclusion, Confirmation, Culprit, Estimate, Gate, Section, StoppedSearch, Undecided, UnsearchedPart, Why,
+};
 pub use evidence::{Evidence, Measured, Stage, View};
 pub use exact::{ExactConclusion, ExactCulprit, ExactGate, ExactView, Readings, bisect_exact};
 pub use gate::{Verdict, judge};
@@ -53,6 +58,8 @@ pub struct Settings {
     pub most_pairs: usize,
     /// Steps that are located, confirmed or not, before the search ends.
     pub most_steps: usize,
+    /// Only the largest step is looked for: the parts beside it are searched where their change is larger.
+    pub only_largest: bool,
     /// Probability that a set must have to be accused, below 1.
     pub certainty: f64,
 }
@@ -69,6 +76,7 @@ impl Settings {
             never: Vec::new(),
             most_pairs: 1500,
             most_steps: 8,
+            only_largest: false,
             certainty: 0.99,
         }
     }

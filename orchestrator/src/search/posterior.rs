@@ -1,32 +1,19 @@
-//! Owns who may have made the step, given the pairs so far.
+//! Owns who may have made the steps of a section, given the pairs so far, over every build effect.
 //!
-//! Hypothesis k: commits that contain k have one new level, all others the reference's. With each measured code's level
-//! m, w = 1/(s^2/n + tau^2) and V the variance of what the members of a group share,
-//! log ML(G) = 1/2 sum ln w - 1/2 [sum w m^2 - (sum w m)^2/(sum w + 1/V)] - 1/2 ln(1 + V sum w)
-//! P(k, tau) = prior(k) prior(tau) ML(those without k) ML(those with k).
-//! A new level has V = 0.05^2. The reference's level is exactly 0 but for the reference's own build effect, which
-//! every difference to it shares: V = tau^2 (the same as commit 0 with m = 0 and infinitely many pairs).
-//!
-//! Behind the first step there may be a second one, k2, that shows only where k does, or on a branch beside it: each
-//! group (k, k2, both) has a level of its own, with prior 0.15 for such histories. Without it two steps pass for a large
-//! build effect, or for one step between them. What counts is k, the first; a first level within the margin is no step,
-//! and its share of ML is left out: else the reference's build effect, which all commits before the step share, passes for
-//! a step of the first of them.
+//! P(chain, tau) = prior(chain) prior(tau) ML(chain, tau). The build effect is one for the whole history: what sections
+//! before this one measured, with any number of steps in each, weighs it too. No step at all is a hypothesis like any other,
+//! with a large build effect to explain that the ends differ: what only the build effect can decide is no culprit.
 
 use super::Settings;
+use super::chain::{SectionLevels, StepMass, StepShares, weigh_chains};
+use super::divisions::{Code, Segment, list_codes, list_divisions};
 use super::history::{History, Positions};
+use super::information::entropy_of;
 use super::inquiry::Known;
 use super::level::{Level, pooled_variance};
-use std::collections::BTreeMap;
-
-/// Standard deviation of the size of a step (log ratio), before anything is known of it.
-const STEP: f64 = 0.05;
 
 /// Build effects (log ratio) with their prior weight, where none was measured.
 const TAUS: [(f64, f64); 6] = [(0.0, 0.45), (5e-4, 0.2), (1e-3, 0.15), (2e-3, 0.1), (4e-3, 0.07), (8e-3, 0.03)];
-
-/// Probability of a second step, if all commits after the first may have made it.
-const SECOND: f64 = 0.15;
 
 /// Multiples of a measured build effect, with their prior weight: three to eight rebuilds leave it uncertain by about a
 /// factor of 2, and other workload code may react more.
@@ -34,6 +21,12 @@ const MULTIPLES: [(f64, f64); 6] = [(0.0, 0.05), (0.5, 0.25), (1.0, 0.4), (1.5, 
 
 /// Smallest measured build effect that is believed (log ratio); noise may well explain all of a small one.
 const LEAST_TAU: f64 = 2.5e-4;
+
+/// Probability of no step in the whole history, before it is measured: somebody saw a change, or bisects on suspicion.
+const NONE_AT_ALL: f64 = 0.05;
+
+/// Probability of no step in a section beside a step.
+const NONE_BESIDE: f64 = 0.7;
 
 /// Returns the build effects to reckon with (log ratio) and their prior weights.
 fn taus(measured: Option<f64>) -> [(f64, f64); 6] {
@@ -43,277 +36,149 @@ fn taus(measured: Option<f64>) -> [(f64, f64); 6] {
     }
 }
 
-/// A part of the history with one step, at most, to be found.
+/// Shares by position, with sums over what a commit contains.
 #[derive(Debug, Clone)]
-pub(super) struct Segment {
-    /// Counts as level 0.
-    pub(super) reference: usize,
-    /// The other end.
-    pub(super) end: usize,
-    /// Who may have made the step: contained in the end, not in the reference.
-    pub(super) candidates: Positions,
-    /// Those of them that contain the reference. Others lack its level too, and would be taken for a second step.
-    pub(super) measurable: Positions,
+pub(super) struct PositionShares {
+    pub(super) values: Vec<f64>,
+    /// Sums of the first values, on a line.
+    sums: Option<Vec<f64>>,
 }
 
-impl Segment {
-    pub(super) fn between(history: &History, reference: usize, end: usize) -> Self {
-        let candidates = history.contained(end).without(history.contained(reference));
-        let measurable = candidates.and(history.containing(reference));
-        Self { reference, end, candidates, measurable }
+impl PositionShares {
+    fn new(history: &History, values: Vec<f64>) -> Self {
+        let sum = |sum: &mut f64, value: &f64| {
+            *sum += value;
+            Some(*sum)
+        };
+        let sums = history.is_line().then(|| values.iter().scan(0.0, sum).collect());
+        Self { values, sums }
+    }
+
+    /// Sum over the commit and what it descends from.
+    fn within(&self, history: &History, commit: usize) -> f64 {
+        match &self.sums {
+            Some(sums) => sums[commit],
+            None => history.contained(commit).iter().map(|k| self.values[k]).sum(),
+        }
     }
 }
 
-/// One code that was looked at in a segment: commits that share it are one measurement.
-#[derive(Debug, Clone)]
-pub(super) struct Code {
-    /// Its commits, ascending.
-    pub(super) commits: Vec<usize>,
-    pub(super) level: Level,
-    /// Whether it is the reference's: then its level is 0, and no pair is needed.
-    pub(super) is_reference: bool,
-}
-
-impl Code {
-    /// Whether its level is an observation.
-    fn is_measured(&self) -> bool {
-        self.level.count > 0 && !self.is_reference
-    }
-}
-
-/// What the pairs of a segment say.
+/// What the pairs of a section say.
 #[derive(Debug, Clone)]
 pub(super) struct Posterior {
-    /// P(k) by position; 0 outside of the candidates. All 0 when no hypothesis is left.
-    pub(super) by_position: Vec<f64>,
+    /// By position: P(the step that is looked for lies there), given that there is one; 0 outside of the candidates. All 0
+    /// when no hypothesis is left.
+    pub(super) aim: PositionShares,
+    /// By position: P(a step of more than the margin lies there).
+    pub(super) any: Vec<f64>,
+    /// Of each position: the size of its step (log ratio) times `any`.
+    any_heights: Vec<f64>,
+    /// P(no step).
+    pub(super) none: f64,
     pub(super) codes: Vec<Code>,
-    /// Expected height of the step (log ratio).
-    pub(super) step: f64,
     /// s^2, the variance of one pair (squared log ratio).
     pub(super) variance: f64,
     /// Expected tau^2 (squared log ratio).
     pub(super) tau_squared: f64,
-    /// Of each position: P(k) times the tau^2 expected under k.
-    tau_shares: Vec<f64>,
+    /// What the build effect alone would tell of where the step is (nats).
+    pub(super) told_by_tau: f64,
+    /// Of each position: `aim` times the size of the step (log ratio).
+    aim_heights: PositionShares,
+    /// Of each position: `aim` times the tau^2 expected with it.
+    aim_taus: PositionShares,
 }
 
-/// Returns what is known about every code of the segment's usable commits, by their first commit.
-pub(super) fn codes(segment: &Segment, known: &Known) -> Vec<Code> {
-    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let usable = known.usable();
-    let here = segment.measurable.and(&usable);
-    for commit in std::iter::once(segment.reference).chain(here.iter()) {
-        members.entry(known.code(commit)).or_default().push(commit);
-    }
-    let code = |commits: Vec<usize>| {
-        let pairs = commits.iter().flat_map(|commit| known.pairs(segment.reference, *commit)).copied().collect();
-        let is_reference = commits.contains(&segment.reference);
-        Code { level: Level::of(pairs), is_reference, commits }
-    };
-    members.into_values().map(code).collect()
-}
-
-/// Whether each code contains a hypothesis; `None` if the hypothesis is impossible, because commits of one code differ in it.
-fn sides(codes: &[Code], containing: &Positions) -> Option<Vec<bool>> {
-    let side = |code: &Code| {
-        let first = code.commits.first().is_some_and(|commit| containing.has(*commit));
-        let agree = code.commits.iter().all(|commit| containing.has(*commit) == first);
-        (agree && !(first && code.is_reference)).then_some(first)
-    };
-    codes.iter().map(side).collect()
-}
-
-/// Sums over the codes of one side: of w, w m and w m^2.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    w: f64,
-    wm: f64,
-    wmm: f64,
-}
-
-impl Sums {
-    fn add(&mut self, weight: f64, level: f64) {
-        self.w += weight;
-        self.wm += weight * level;
-        self.wmm += weight * level * level;
-    }
-
-    /// log ML but for the sum of ln w. Written so that V may be 0.
-    fn log_ml(&self, shared: f64) -> f64 {
-        let spread = 1.0 + shared * self.w;
-        -0.5 * (self.wmm - shared * self.wm * self.wm / spread) - 0.5 * spread.ln()
-    }
-
-    fn mean(&self, shared: f64) -> f64 {
-        shared * self.wm / (1.0 + shared * self.w)
-    }
-
-    /// P(the level is more than `least` away from 0).
-    fn beyond(&self, least: f64, shared: f64) -> f64 {
-        let (mean, error) = (self.mean(shared), (shared / (1.0 + shared * self.w)).sqrt());
-        below((mean - least) / error) + below((-mean - least) / error)
+/// Levels of a section's codes, as they are weighed.
+fn section_levels(
+    history: &History,
+    segment: &Segment,
+    codes: &[Code],
+    settings: &Settings,
+    none: f64,
+) -> SectionLevels {
+    let levels: Vec<Level> = codes.iter().filter(|code| code.is_measured()).map(|code| code.level).collect();
+    SectionLevels {
+        variance: pooled_variance(&levels),
+        divisions: list_divisions(history, segment, codes, &settings.prior),
+        levels,
+        least_step: settings.margin.ln_1p(),
+        none,
     }
 }
 
-/// P(a normal value is below `x` standard deviations), to within 0.01.
-fn below(x: f64) -> f64 {
-    1.0 / (1.0 + (-1.702 * x).exp())
-}
-
-/// Hypotheses that the looked-at commits do not tell apart.
-struct Division {
-    hypotheses: Vec<usize>,
-    /// Sum of their priors, of all of them together 1.
-    prior: f64,
-    /// Whether each measured code shows the step.
-    shows: Vec<bool>,
-}
-
-impl Division {
-    /// Whether `second` shows only where `self` does, and not everywhere there.
-    fn is_before(&self, second: &Self) -> bool {
-        self.shows != second.shows && !second.shows_without(self)
-    }
-
-    /// Whether some code shows this step and lacks the other.
-    fn shows_without(&self, other: &Self) -> bool {
-        self.shows.iter().zip(&other.shows).any(|(one, other)| *one && !*other)
-    }
-
-    /// Whether the two are on branches beside each other.
-    fn is_beside(&self, other: &Self) -> bool {
-        self.shows_without(other) && other.shows_without(self)
-    }
-}
-
-/// The measured codes, weighed at one tau.
-struct Weighed {
-    /// (w, m) of each code.
-    levels: Vec<(f64, f64)>,
-    tau_squared: f64,
-    /// The margin (log ratio): what is smaller is no step.
-    least_step: f64,
-    log_common: f64,
-}
-
-impl Weighed {
-    fn at(levels: &[Level], variance: f64, (tau, prior): (f64, f64), least_step: f64) -> Self {
-        let weight = |level: &Level| 1.0 / (variance / level.count as f64 + tau * tau);
-        let levels: Vec<(f64, f64)> = levels.iter().map(|level| (weight(level), level.mean)).collect();
-        let log_common = prior.ln() + levels.iter().map(|(weight, _)| 0.5 * weight.ln()).sum::<f64>();
-        Self { levels, tau_squared: tau * tau, least_step, log_common }
-    }
-
-    fn sums(&self, belongs: impl Fn(usize) -> bool) -> Sums {
-        let mut sums = Sums::default();
-        let own = self.levels.iter().enumerate().filter(|(at, _)| belongs(*at));
-        own.for_each(|(_, (weight, mean))| sums.add(*weight, *mean));
-        sums
-    }
-
-    /// log ML of a division, and the height of its step: one step, or two with any of the divisions behind or beside it.
-    /// Of two beside each other the earlier position is the one to be found; the other is left to the right side of it.
-    fn judge(&self, first: usize, all: &[Division]) -> (f64, f64) {
-        let shared = STEP * STEP;
-        let one = &all[first];
-        let (mut alone, mut terms) = (1.0, Vec::new());
-        let others = all.iter().enumerate();
-        for (_, two) in others.filter(|(at, two)| one.is_before(two) || (first < *at && one.is_beside(two))) {
-            let share = SECOND * two.prior;
-            alone -= share;
-            terms.push(self.judge_two(one, two, share));
-        }
-        let (old, risen) = (self.sums(|at| !one.shows[at]), self.sums(|at| one.shows[at]));
-        let log = alone.ln() + old.log_ml(self.tau_squared) + risen.log_ml(shared);
-        terms.push((log, risen.mean(shared)));
-        let largest = terms.iter().fold(f64::NEG_INFINITY, |top, (log, _)| top.max(*log));
-        let mass: f64 = terms.iter().map(|(log, _)| (log - largest).exp()).sum();
-        let height: f64 = terms.iter().map(|(log, step)| (log - largest).exp() * step).sum();
-        (self.log_common + largest + mass.ln(), height / mass)
-    }
-
-    /// log of prior `share` and ML, and the height of the first step; each group has a level of its own.
-    fn judge_two(&self, one: &Division, two: &Division, share: f64) -> (f64, f64) {
-        let shared = STEP * STEP;
-        let old = self.sums(|at| !one.shows[at] && !two.shows[at]);
-        let first = self.sums(|at| one.shows[at] && !two.shows[at]);
-        let both = self.sums(|at| one.shows[at] && two.shows[at]);
-        let beside = self.sums(|at| !one.shows[at] && two.shows[at]);
-        let mut log = share.ln() + old.log_ml(self.tau_squared) + both.log_ml(shared);
-        for group in [first, beside].into_iter().filter(|group| group.w > 0.0) {
-            let beyond = group.beyond(self.least_step, shared).max(f64::MIN_POSITIVE);
-            log += beyond.ln() + group.log_ml(shared);
-        }
-        (log, first.mean(shared))
-    }
-}
-
-/// Returns the possible divisions, in the order of their first hypothesis.
-fn divisions(history: &History, segment: &Segment, codes: &[Code], prior: &[f64]) -> Vec<Division> {
-    let weight = |k: usize| prior.get(k).copied().unwrap_or(1.0);
-    let total: f64 = segment.candidates.iter().map(weight).sum();
-    let looked = Positions::those(history.positions(), |at| codes.iter().any(|code| code.commits.contains(&at)));
-    let mut places: BTreeMap<Positions, Option<usize>> = BTreeMap::new();
-    let mut found: Vec<Division> = Vec::new();
-    for k in segment.candidates.iter() {
-        let key = history.containing(k).and(&looked);
-        let place = *places.entry(key).or_insert_with_key(|key| {
-            let shows = sides(codes, key)?;
-            let shows = codes.iter().zip(shows).filter(|(code, _)| code.is_measured()).map(|(_, shows)| shows);
-            found.push(Division { hypotheses: Vec::new(), prior: 0.0, shows: shows.collect() });
-            Some(found.len() - 1)
-        });
-        if let Some(division) = place.and_then(|place| found.get_mut(place)) {
-            division.hypotheses.push(k);
-            division.prior += weight(k) / total;
+/// What sections before this one say of the build effect: log likelihood for each of `taus`. A build counts once, where it
+/// was measured last.
+fn told_elsewhere(
+    history: &History,
+    earlier: &[Segment],
+    own: &[Code],
+    known: &Known,
+    settings: &Settings,
+) -> [f64; 6] {
+    let mut seen = Positions::none(history.positions());
+    let mut logs = [0.0; 6];
+    note_measured(&mut seen, own);
+    for segment in earlier.iter().rev() {
+        let mut codes = list_codes(segment, known);
+        codes.retain(|code| code.is_reference || !code.commits.iter().any(|commit| seen.has(*commit)));
+        if codes.iter().any(Code::is_measured) {
+            let section = section_levels(history, segment, &codes, settings, NONE_BESIDE);
+            for (log, (tau, _)) in logs.iter_mut().zip(taus(settings.tau)) {
+                *log += weigh_chains(&section, tau * tau).log_total;
+            }
+            note_measured(&mut seen, &codes);
         }
     }
-    found
+    logs
+}
+
+fn note_measured(seen: &mut Positions, codes: &[Code]) {
+    let measured = codes.iter().filter(|code| code.is_measured());
+    measured.flat_map(|code| &code.commits).for_each(|commit| seen.insert(*commit));
 }
 
 impl Posterior {
-    pub(super) fn of(history: &History, segment: &Segment, known: &Known, settings: &Settings) -> Self {
-        let codes = codes(segment, known);
-        let levels: Vec<Level> = codes.iter().filter(|code| code.is_measured()).map(|code| code.level).collect();
-        let variance = pooled_variance(&levels);
-        let divisions = divisions(history, segment, &codes, &settings.prior);
-        let least = settings.margin.ln_1p();
-        let mut judged = Vec::new();
-        for (tau, prior) in taus(settings.tau) {
-            let weighed = Weighed::at(&levels, variance, (tau, prior), least);
-            let judge = |(at, division)| (division, tau, weighed.judge(at, &divisions));
-            judged.extend(divisions.iter().enumerate().map(judge));
-        }
-        let nothing = vec![0.0; history.positions()];
-        let (by_position, tau_shares) = (nothing.clone(), nothing);
-        let mut posterior = Self { by_position, codes, step: 0.0, variance, tau_squared: 0.0, tau_shares };
-        posterior.weigh(&judged, &settings.prior);
-        posterior
-    }
-
-    fn weigh(&mut self, judged: &[(&Division, f64, (f64, f64))], prior: &[f64]) {
-        let largest = judged.iter().fold(f64::NEG_INFINITY, |top, (_, _, (log, _))| top.max(*log));
-        let mut total = 0.0;
-        for (division, tau, (log, step)) in judged {
-            for k in &division.hypotheses {
-                let mass = prior.get(*k).copied().unwrap_or(1.0) * (log - largest).exp();
-                self.by_position[*k] += mass;
-                self.step += mass * step;
-                self.tau_shares[*k] += mass * tau * tau;
-                total += mass;
-            }
-        }
-        if total > 0.0 {
-            self.by_position.iter_mut().for_each(|mass| *mass /= total);
-            self.tau_shares.iter_mut().for_each(|share| *share /= total);
-            self.step /= total;
-            self.tau_squared = self.tau_shares.iter().sum();
+    /// Weighs a section. `earlier`: sections whose ends were compared before, the whole history first.
+    pub(super) fn of(
+        history: &History,
+        segment: &Segment,
+        known: &Known,
+        settings: &Settings,
+        earlier: &[Segment],
+    ) -> Self {
+        let codes = list_codes(segment, known);
+        let none = if earlier.is_empty() { NONE_AT_ALL } else { NONE_BESIDE };
+        let section = section_levels(history, segment, &codes, settings, none);
+        let elsewhere = told_elsewhere(history, earlier, &codes, known, settings);
+        let judged: Vec<(f64, f64, StepShares)> = taus(settings.tau)
+            .into_iter()
+            .zip(elsewhere)
+            .map(|((tau, prior), told)| {
+                let shares = weigh_chains(&section, tau * tau);
+                (prior.ln() + told + shares.log_total, tau * tau, shares)
+            })
+            .collect();
+        let mut sums = WeighedSums::new(&section, &judged);
+        sums.normalise();
+        let spread = |shares: &dyn Fn(usize) -> f64| spread(history, &section, &settings.prior, shares);
+        let place = |shares: &dyn Fn(usize) -> f64| PositionShares::new(history, spread(shares));
+        Self {
+            aim: place(&|at| sums.aim[at].mass),
+            aim_heights: place(&|at| sums.aim[at].height),
+            aim_taus: place(&|at| sums.aim_taus[at]),
+            any: spread(&|at| sums.any[at].mass),
+            any_heights: spread(&|at| sums.any[at].height),
+            none: sums.none,
+            variance: section.variance,
+            tau_squared: sums.tau_squared,
+            told_by_tau: sums.told_by_tau,
+            codes,
         }
     }
 
     /// Whether no hypothesis is left.
     pub(super) fn is_empty(&self) -> bool {
-        self.by_position.iter().all(|mass| *mass == 0.0)
+        self.aim.values.iter().all(|mass| *mass == 0.0)
     }
 
     /// The code of a commit that was looked at.
@@ -321,9 +186,27 @@ impl Posterior {
         self.codes.iter().find(|code| code.commits.contains(&commit))
     }
 
-    /// P(the commit shows the step).
+    /// P(the commit shows the step that is looked for), given that there is one.
     pub(super) fn shows(&self, history: &History, commit: usize) -> f64 {
-        history.contained(commit).iter().map(|k| self.by_position[k]).sum::<f64>().min(1.0)
+        self.aim.within(history, commit).min(1.0)
+    }
+
+    /// Size of the step (log ratio) that a commit shows, if it shows the one that is looked for.
+    ///
+    /// Not the mean over all hypotheses: a large step elsewhere would make pairs of this commit look informative.
+    pub(super) fn height_at(&self, history: &History, commit: usize) -> f64 {
+        share_of(self.aim_heights.within(history, commit), self.aim.within(history, commit))
+    }
+
+    /// Expected size of the step that is looked for (log ratio).
+    pub(super) fn height(&self) -> f64 {
+        self.aim_heights.values.iter().sum()
+    }
+
+    /// Size of the steps (log ratio) among some positions, if there is one.
+    pub(super) fn size_among(&self, positions: &[usize]) -> f64 {
+        let sum = |values: &[f64]| positions.iter().map(|at| values[*at]).sum::<f64>();
+        share_of(sum(&self.any_heights), sum(&self.any))
     }
 
     /// The larger of the tau^2 expected if the commit shows the step, and if it does not.
@@ -331,43 +214,86 @@ impl Posterior {
     /// Often an unlikely side lives on a large tau only, and then more pairs cannot refute it, however small tau is on
     /// the likely one.
     pub(super) fn tau_squared_at(&self, history: &History, commit: usize) -> f64 {
-        let shows = self.shows(history, commit);
-        let share: f64 = history.contained(commit).iter().map(|k| self.tau_shares[k]).sum();
-        let of = |share: f64, mass: f64| if mass > 1e-9 { share / mass } else { 0.0 };
-        of(share, shows).max(of(self.tau_squared - share, 1.0 - shows))
+        let (shows, share) = (self.shows(history, commit), self.aim_taus.within(history, commit));
+        let all: f64 = self.aim_taus.values.iter().sum();
+        share_of(share, shows).max(share_of(all - share, 1.0 - shows))
+    }
+}
+
+fn share_of(share: f64, mass: f64) -> f64 {
+    if mass > 1e-9 { share / mass } else { 0.0 }
+}
+
+/// Shares of divisions as shares of their positions, by their priors.
+fn spread(history: &History, section: &SectionLevels, prior: &[f64], share: &dyn Fn(usize) -> f64) -> Vec<f64> {
+    let weight = |k: usize| prior.get(k).copied().unwrap_or(1.0);
+    let mut values = vec![0.0; history.positions()];
+    for (at, division) in section.divisions.iter().enumerate() {
+        let total: f64 = division.hypotheses.iter().map(|k| weight(*k)).sum();
+        for k in division.hypotheses.iter().filter(|_| total > 0.0) {
+            values[*k] = share(at) * weight(*k) / total;
+        }
+    }
+    values
+}
+
+/// Shares by division, summed over the build effects.
+struct WeighedSums {
+    any: Vec<StepMass>,
+    aim: Vec<StepMass>,
+    aim_taus: Vec<f64>,
+    none: f64,
+    tau_squared: f64,
+    told_by_tau: f64,
+}
+
+impl WeighedSums {
+    /// `judged`: log weight, tau^2 and shares for each build effect.
+    fn new(section: &SectionLevels, judged: &[(f64, f64, StepShares)]) -> Self {
+        let count = section.divisions.len();
+        let nothing = vec![StepMass::default(); count];
+        let (any, aim, aim_taus) = (nothing.clone(), nothing, vec![0.0; count]);
+        let mut sums = Self { any, aim, aim_taus, none: 0.0, tau_squared: 0.0, told_by_tau: 0.0 };
+        let largest = judged.iter().fold(f64::NEG_INFINITY, |top, (log, _, _)| top.max(*log));
+        let total: f64 = judged.iter().map(|(log, _, _)| (log - largest).exp()).sum();
+        if count == 0 || !total.is_finite() {
+            return sums;
+        }
+        let mut within = 0.0;
+        for (log, tau_squared, shares) in judged {
+            let weight = (log - largest).exp() / total;
+            sums.none += weight * shares.none;
+            sums.tau_squared += weight * tau_squared;
+            within += weight * entropy_of(shares.aim.iter().map(|one| one.mass).chain([shares.none]));
+            for at in 0..count {
+                sums.any[at].mass += weight * shares.any[at].mass;
+                sums.any[at].height += weight * shares.any[at].height;
+                sums.aim[at].mass += weight * shares.aim[at].mass;
+                sums.aim[at].height += weight * shares.aim[at].height;
+                sums.aim_taus[at] += weight * shares.aim[at].mass * tau_squared;
+            }
+        }
+        let all = entropy_of(sums.aim.iter().map(|one| one.mass).chain([sums.none]));
+        sums.told_by_tau = (all - within).max(0.0);
+        sums
+    }
+
+    /// Makes what is looked for sum up to 1.
+    fn normalise(&mut self) {
+        let total: f64 = self.aim.iter().map(|one| one.mass).sum();
+        if total > 0.0 {
+            for one in &mut self.aim {
+                one.mass /= total;
+                one.height /= total;
+            }
+            self.aim_taus.iter_mut().for_each(|share| *share /= total);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// ln of the normal density without ln(2 pi) / 2.
-    fn normal(x: f64, variance: f64) -> f64 {
-        -0.5 * variance.ln() - 0.5 * x * x / variance
-    }
-
-    #[test]
-    fn the_likelihood_of_a_group_is_that_of_a_shared_normal_level() {
-        let (shared, w, m) = (4e-4, [1e5, 2e4], [0.021, 0.013]);
-        let mut sums = Sums::default();
-        sums.add(w[0], m[0]);
-        let one = 0.5 * w[0].ln() + sums.log_ml(shared);
-        assert!((one - normal(m[0], 1.0 / w[0] + shared)).abs() < 1e-9);
-        // The second given the first: its mean is the posterior mean, its variance that and its own.
-        let second = normal(m[1] - sums.mean(shared), 1.0 / w[1] + shared / (1.0 + shared * w[0]));
-        sums.add(w[1], m[1]);
-        let both = 0.5 * (w[0].ln() + w[1].ln()) + sums.log_ml(shared);
-        assert!((both - one - second).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_level_that_nothing_shares_is_zero() {
-        let mut sums = Sums::default();
-        sums.add(100.0, 0.1);
-        assert!((0.5 * 100f64.ln() + sums.log_ml(0.0) - normal(0.1, 0.01)).abs() < 1e-12);
-        assert_eq!(sums.mean(0.0), 0.0);
-    }
 
     #[test]
     fn a_measured_build_effect_moves_the_prior() {

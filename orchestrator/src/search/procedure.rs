@@ -1,36 +1,48 @@
 //! Owns the whole procedure: gate, search, confirmation, and the same again on both sides of a step.
 
+use super::divisions::Segment;
 use super::history::Positions;
-use super::inquiry::{Inquiry, Known, Use};
-use super::section::{Hunt, Located, Step};
-use super::{Conclusion, Confirmation, Culprit, Estimate, Evidence, Gate, History, Section, Settings, Undecided, Why};
+use super::inquiry::{Inquiry, Known, SectionProgress, Use};
+use super::section::{EarlierSections, Hunt, Located, Step};
+use super::{
+    Conclusion, Confirmation, Culprit, Estimate, Evidence, Gate, History, Section, Settings, StoppedSearch, Undecided,
+    UnsearchedPart, Why,
+};
+
+/// Share of the largest confirmed step (log ratio) below which a change beside it counts as small.
+const SMALL_BESIDE: f64 = 0.1;
 
 /// Finds the commits that changed a noisy number.
 ///
-/// The ends are compared first; where they do not differ nobody is accused. The step is located, confirmed by a fresh
-/// comparison, and both sides of it are searched in the same way for further ones, of either direction.
+/// The ends are compared first; where they do not differ nobody is accused. The largest step is located, confirmed by a
+/// fresh comparison, and both sides of it are searched in the same way for further ones, of either direction.
 ///
 /// # Errors
-/// What the evidence stops with.
-pub fn bisect<E: Evidence>(history: &History, settings: &Settings, evidence: &mut E) -> Result<Conclusion, E::Stop> {
+/// What the evidence stops with, and what is known by then.
+pub fn bisect<E: Evidence>(
+    history: &History,
+    settings: &Settings,
+    evidence: &mut E,
+) -> Result<Conclusion, StoppedSearch<E::Stop, Conclusion>> {
     let known = Known::nothing(history.positions());
-    let mut search = Search { inquiry: Inquiry { history, settings, evidence, known }, found: nothing(), steps: 0 };
-    // A stack: the left side of a step is done, with all that is in it, before the right one.
-    let mut todo = vec![(0, history.bad())];
-    while let Some((reference, end)) = todo.pop() {
-        if search.steps < settings.most_steps
-            && let Some(step) = search.section(reference, end)?
-        {
-            let sides = [(step.shown, end), (reference, step.parent)].into_iter().filter(|(from, to)| from != to);
-            todo.extend(sides.chain(search.beside(reference, &step)));
-        }
+    let inquiry = Inquiry { history, settings, evidence, known, progress: None };
+    let todo = vec![UnsearchedPart { reference: 0, end: history.bad(), change: Estimate::UNKNOWN }];
+    let mut search = Search { inquiry, found: nothing(), steps: 0, todo };
+    match search.run() {
+        Ok(()) => Ok(search.conclude()),
+        Err(stop) => Err(StoppedSearch { stop, known: Box::new(search.conclude_stopped()) }),
     }
-    Ok(search.conclude())
 }
 
 fn nothing() -> Conclusion {
-    let gate = Gate::Open { change: Estimate::UNKNOWN };
-    Conclusion { gate, culprits: Vec::new(), undecided: Vec::new(), sections: Vec::new(), unusable: Vec::new() }
+    Conclusion {
+        gate: Gate::Open { change: Estimate::UNKNOWN },
+        culprits: Vec::new(),
+        undecided: Vec::new(),
+        sections: Vec::new(),
+        unsearched: Vec::new(),
+        unusable: Vec::new(),
+    }
 }
 
 struct Search<'a, E> {
@@ -38,13 +50,48 @@ struct Search<'a, E> {
     found: Conclusion,
     /// Steps located so far.
     steps: usize,
+    /// A stack: the left side of a step is done, with all that is in it, before the right one.
+    todo: Vec<UnsearchedPart>,
 }
 
 impl<E: Evidence> Search<'_, E> {
+    fn run(&mut self) -> Result<(), E::Stop> {
+        while let Some(next) = self.todo.pop() {
+            if self.steps >= self.inquiry.settings.most_steps || !self.is_wanted(&next) {
+                self.found.unsearched.push(next);
+            } else if let Some(step) = self.section(next.reference, next.end)? {
+                self.divide(&next, &step);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a part is to be searched: all are, unless only the largest step is asked for.
+    fn is_wanted(&self, part: &UnsearchedPart) -> bool {
+        let is_first = self.found.sections.is_empty();
+        is_first || !self.inquiry.settings.only_largest || part.change.estimate.abs() > self.largest()
+    }
+
+    /// The largest confirmed step (log ratio, without sign); 0 without one.
+    fn largest(&self) -> f64 {
+        let sizes = self.found.culprits.iter().map(|culprit| culprit.change.estimate.abs());
+        sizes.fold(0.0, f64::max)
+    }
+
+    /// Leaves both sides of a step to be searched.
+    fn divide(&mut self, whole: &UnsearchedPart, step: &Step) {
+        let part = |reference: usize, end: usize, change: Estimate| UnsearchedPart { reference, end, change };
+        let sides = [part(step.shown, whole.end, step.behind), part(whole.reference, step.parent, step.before)];
+        let beside = self.beside(whole.reference, step);
+        let beside = beside.into_iter().map(|(from, to)| part(from, to, Estimate::UNKNOWN));
+        self.todo.extend(sides.into_iter().filter(|side| side.reference != side.end).chain(beside));
+    }
+
     /// Searches one section; the step it found, confirmed or not.
     fn section(&mut self, reference: usize, end: usize) -> Result<Option<Step>, E::Stop> {
         let asked = self.found.sections.is_empty().then_some(self.inquiry.settings.direction);
-        let mut hunt = Hunt::between(&mut self.inquiry, reference, end);
+        let earlier = self.earlier();
+        let mut hunt = Hunt::between(&mut self.inquiry, reference, end, earlier);
         let mut gate = hunt.gate(asked)?;
         let located = match gate {
             Gate::Different { .. } => Some(hunt.locate()?),
@@ -53,8 +100,9 @@ impl<E: Evidence> Search<'_, E> {
         if let Some(Located::EndUnusable(end)) = located {
             gate = Gate::EndUnusable { end };
         }
-        let pairs = hunt.pairs;
-        self.found.sections.push(Section { reference, end, gate, pairs });
+        let (pairs, range) = (hunt.pairs, hunt.range());
+        self.inquiry.progress = None;
+        self.found.sections.push(Section { reference, end, gate, range, pairs });
         match located {
             Some(Located::Step(step)) => self.judge(reference, end, step).map(Some),
             Some(Located::Undecided { commits, probability, why }) => {
@@ -65,18 +113,31 @@ impl<E: Evidence> Search<'_, E> {
         }
     }
 
+    fn earlier(&self) -> EarlierSections {
+        let sections = self.found.sections.iter();
+        let segment = |section: &Section| Segment::between(self.inquiry.history, section.reference, section.end);
+        EarlierSections { segments: sections.map(segment).collect(), bound: SMALL_BESIDE * self.largest() }
+    }
+
     /// Has a step confirmed. Without that, nobody is accused, but both sides of it are still searched: a step of the layout hides
     /// none of the code.
     fn judge(&mut self, reference: usize, end: usize, step: Step) -> Result<Step, E::Stop> {
         self.steps += 1;
-        let confirmation = self.inquiry.evidence.confirm(step.parent, step.shown)?;
+        let confirmation = match self.inquiry.evidence.confirm(step.parent, step.shown) {
+            Ok(confirmation) => confirmation,
+            Err(stop) => {
+                let Step { commits, probability, .. } = step;
+                self.found.undecided.push(Undecided { commits, probability, reference, end, why: Why::Stopped });
+                return Err(stop);
+            }
+        };
         let why = match confirmation {
             Confirmation::Changed { .. } => None,
             Confirmation::Layout => Some(Why::Layout),
             Confirmation::Below => Some(Why::Below),
             Confirmation::Open => Some(Why::Unconfirmed),
         };
-        let Step { commits, parent, shown, probability, change } = step.clone();
+        let Step { commits, parent, shown, probability, change, .. } = step.clone();
         match why {
             None => self.found.culprits.push(Culprit { commits, shown, parent, probability, change, confirmation }),
             Some(why) => self.found.undecided.push(Undecided { commits, probability, reference, end, why }),
@@ -97,6 +158,22 @@ impl<E: Evidence> Search<'_, E> {
             history.fullest(&Positions::those(positions, |commit| shared.has(commit) && tells(commit)))
         };
         history.latest(&branches).into_iter().filter_map(|tip| left_at(tip).map(|base| (base, tip))).collect()
+    }
+
+    /// What is known when the evidence ends.
+    fn conclude_stopped(mut self) -> Conclusion {
+        if let Some(SectionProgress { reference, end, pairs, change, suspects }) = self.inquiry.progress.take() {
+            let gate = if suspects.is_some() { Gate::Different { change } } else { Gate::Open { change } };
+            self.found.sections.push(Section { reference, end, gate, range: change, pairs });
+            if let Some((commits, probability)) = suspects {
+                let why = Why::Stopped;
+                self.found.undecided.push(Undecided { commits, probability, reference, end, why });
+            }
+        }
+        while let Some(part) = self.todo.pop() {
+            self.found.unsearched.push(part);
+        }
+        self.conclude()
     }
 
     fn conclude(mut self) -> Conclusion {

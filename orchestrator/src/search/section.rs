@@ -1,15 +1,28 @@
 //! Owns one section of the history: whether its ends differ, and if they do, between which neighbours the step lies.
 
 use super::action::{Action, choose, tellers};
+use super::divisions::{Code, Segment, list_codes};
 use super::gate::{LOOKS, Verdict, judge};
 use super::history::Positions;
-use super::inquiry::Inquiry;
-use super::posterior::{Code, Posterior, Segment};
+use super::inquiry::{Inquiry, SectionProgress};
+use super::posterior::Posterior;
 use super::{Direction, Estimate, Evidence, Gate, Measured, Stage, View, Why};
 use std::collections::BTreeMap;
 
 /// Pairs that both neighbours of a step must have: else its height, and with it the accusation, rests on one of them.
 const NEIGHBOUR_PAIRS: usize = 10;
+
+/// Further builds where only the build effect decides, and the pairs of each: they tell how large it is.
+const FURTHER_BUILDS: usize = 4;
+const FURTHER_PAIRS: usize = 20;
+
+/// What the build effect must tell (nats) to be what decides.
+const TELLS: f64 = 0.01;
+
+/// Pairs from which on a change that is small beside the largest step ends the gate; before, only one within so many
+/// margins: what is larger shall be named where a few more pairs can do it.
+const BOUND_PAIRS: usize = 32;
+const BOUND_MARGINS: f64 = 3.0;
 
 /// Normal quantile of a two-sided range of 99 %.
 const QUANTILE: f64 = 2.576;
@@ -23,6 +36,17 @@ pub(super) struct Step {
     pub(super) shown: usize,
     pub(super) probability: f64,
     pub(super) change: Estimate,
+    /// Change of the parts before and behind it (log ratio), from the pairs of the search.
+    pub(super) before: Estimate,
+    pub(super) behind: Estimate,
+}
+
+/// What is known before a section is searched.
+#[derive(Debug, Clone, Default)]
+pub(super) struct EarlierSections {
+    pub(super) segments: Vec<Segment>,
+    /// Smaller changes than this end a gate that says neither yes nor no (log ratio); 0: none do.
+    pub(super) bound: f64,
 }
 
 /// How the search in a section ended.
@@ -48,18 +72,26 @@ pub(super) struct Hunt<'i, 'a, E> {
     /// Pairs taken here.
     pub(super) pairs: usize,
     change: Estimate,
+    earlier: EarlierSections,
+    further_builds: usize,
 }
 
 impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
-    pub(super) fn between(inquiry: &'i mut Inquiry<'a, E>, reference: usize, end: usize) -> Self {
+    pub(super) fn between(
+        inquiry: &'i mut Inquiry<'a, E>,
+        reference: usize,
+        end: usize,
+        earlier: EarlierSections,
+    ) -> Self {
         let segment = Segment::between(inquiry.history, reference, end);
-        Self { inquiry, segment, pairs: 0, change: Estimate::UNKNOWN }
+        Self { inquiry, segment, pairs: 0, change: Estimate::UNKNOWN, earlier, further_builds: 0 }
     }
 
     /// Compares the ends, by fresh pairs whatever was measured before: an end that the search chose was chosen for its
     /// pairs. `asked` limits the direction.
     pub(super) fn gate(&mut self, asked: Option<Direction>) -> Result<Gate, E::Stop> {
         let (reference, end) = (self.segment.reference, self.segment.end);
+        self.note_progress(None);
         for end in [reference, end] {
             if !self.inquiry.look(end)? {
                 return Ok(Gate::EndUnusable { end });
@@ -69,11 +101,13 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             return Ok(Gate::SameCode);
         }
         let Some((verdict, fresh)) = self.compare_ends()? else { return Ok(Gate::EndUnusable { end }) };
+        let is_bounded = self.is_bounded(fresh.len());
         // For locating the step, older pairs of the same end are as good as new ones.
         self.inquiry.known.keep(reference, end, fresh);
         let change = self.change;
         Ok(match (verdict, asked) {
             (Verdict::Same, _) => Gate::Same { change },
+            (Verdict::Open, _) if is_bounded => Gate::Bounded { change },
             (Verdict::Open, _) => Gate::Open { change },
             (Verdict::Rose, Some(Direction::Better)) | (Verdict::Fell, Some(Direction::Worse)) => {
                 Gate::OtherWay { change }
@@ -93,11 +127,27 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             fresh.extend(pairs);
             (verdict, self.change) = judge(&fresh, self.inquiry.settings.margin);
             self.show_gate(fresh.len());
-            if verdict != Verdict::Open {
+            if verdict != Verdict::Open || self.is_bounded(fresh.len()) {
                 break;
             }
         }
         Ok(Some((verdict, fresh)))
+    }
+
+    /// Whether the change is far smaller than the largest step that is known.
+    fn is_bounded(&self, pairs: usize) -> bool {
+        let Estimate { low, high, .. } = self.change;
+        let near = BOUND_MARGINS * self.inquiry.settings.margin.ln_1p();
+        let bound = if pairs >= BOUND_PAIRS { self.earlier.bound } else { self.earlier.bound.min(near) };
+        low.abs().max(high.abs()) < bound
+    }
+
+    /// The change between the ends with the build effects of both: what is said of a part where nothing was found.
+    pub(super) fn range(&self) -> Estimate {
+        let tau_squared = self.posterior().tau_squared;
+        let half = QUANTILE * (2.0 * tau_squared).sqrt();
+        let Estimate { estimate, low, high } = self.change;
+        Estimate { estimate, low: low - half, high: high + half }
     }
 
     /// Looks for the step, once the ends are known to differ.
@@ -108,18 +158,19 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             if posterior.is_empty() {
                 return Ok(undecided(self.segment.candidates.iter().collect(), 1.0, Why::Contradiction));
             }
-            let class = self.likeliest(&posterior);
-            let sure = class.probability >= self.inquiry.settings.certainty;
-            let starved = if sure { self.starved(&class, &posterior) } else { None };
-            if sure && starved.is_none() {
+            let named = self.largest_sure(&posterior);
+            let starved = named.as_ref().and_then(|class| self.starved(class, &posterior));
+            if let (Some(class), None) = (&named, &starved) {
                 self.show(Stage::Confirm, &posterior);
                 return Ok(Located::Step(self.step(class, &posterior)));
             }
             if self.pairs >= self.inquiry.settings.most_pairs {
                 return Ok(self.give_up(&posterior, Why::Budget));
             }
-            let Some(action) = starved.or_else(|| choose(self.inquiry, &self.segment, &posterior)) else {
-                return Ok(self.give_up(&posterior, Why::Exhausted));
+            let chosen = starved.or_else(|| choose(self.inquiry, &self.segment, &posterior));
+            let Some(action) = chosen.or_else(|| self.build_further(&posterior)) else {
+                let tau_decides = posterior.told_by_tau > TELLS;
+                return Ok(self.give_up(&posterior, if tau_decides { Why::BuildEffect } else { Why::Exhausted }));
             };
             if !self.perform(action, &posterior)? && action.commit == self.segment.end {
                 return Ok(Located::EndUnusable(self.segment.end));
@@ -129,7 +180,22 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     fn posterior(&self) -> Posterior {
         let Inquiry { history, settings, known, .. } = &*self.inquiry;
-        Posterior::of(history, &self.segment, known, settings)
+        Posterior::of(history, &self.segment, known, settings, &self.earlier.segments)
+    }
+
+    /// A further build where only the build effect decides: the nearest to the suspect that nobody looked at.
+    fn build_further(&mut self, posterior: &Posterior) -> Option<Action> {
+        if posterior.told_by_tau <= TELLS || self.further_builds >= FURTHER_BUILDS {
+            return None;
+        }
+        let likelihood = |k: &usize| posterior.aim.values[*k];
+        let candidates = self.segment.candidates.iter();
+        let suspect = candidates.max_by(|one, other| likelihood(one).total_cmp(&likelihood(other)))?;
+        let Inquiry { settings, known, .. } = &*self.inquiry;
+        let unseen = |commit: &usize| known.is_unseen(*commit) && !settings.is_never(*commit);
+        let commit = self.segment.measurable.iter().filter(unseen).min_by_key(|commit| commit.abs_diff(suspect))?;
+        self.further_builds += 1;
+        Some(Action { commit, pairs: FURTHER_PAIRS })
     }
 
     /// False: the commit cannot be used.
@@ -150,22 +216,24 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// Whether a commit that was just built runs a code whose level is known: then pairs would tell little more.
     fn is_told_by_its_code(&self, commit: usize) -> bool {
-        let codes = super::posterior::codes(&self.segment, &self.inquiry.known);
+        let codes = list_codes(&self.segment, &self.inquiry.known);
         codes.iter().any(|code| code.commits.contains(&commit) && (code.is_reference || code.level.count > 0))
     }
 
-    fn likeliest(&self, posterior: &Posterior) -> Class {
+    /// The largest step that is sure, as hypotheses that no commit can tell apart; whatever else is open.
+    fn largest_sure(&self, posterior: &Posterior) -> Option<Class> {
         let tellers = tellers(self.inquiry, &self.segment);
         let mut classes: BTreeMap<Positions, (f64, Vec<usize>)> = BTreeMap::new();
-        for k in self.segment.candidates.iter().filter(|k| posterior.by_position[*k] > 0.0) {
+        for k in self.segment.candidates.iter().filter(|k| posterior.any[*k] > 0.0) {
             let class = classes.entry(self.inquiry.history.containing(k).and(&tellers)).or_default();
-            class.0 += posterior.by_position[k];
+            class.0 += posterior.any[k];
             class.1.push(k);
         }
-        let none = Class { commits: Vec::new(), probability: 0.0, with: Positions::none(0) };
-        classes.into_iter().fold(none, |best, (with, (probability, commits))| {
-            if probability > best.probability { Class { commits, probability, with } } else { best }
-        })
+        let certainty = self.inquiry.settings.certainty;
+        let sure = classes.into_iter().filter(|(_, (probability, _))| *probability >= certainty);
+        let largest = sure
+            .max_by(|(_, (_, one)), (_, (_, other))| posterior.size_among(one).total_cmp(&posterior.size_among(other)));
+        largest.map(|(with, (probability, commits))| Class { commits, probability: probability.min(1.0), with })
     }
 
     /// The last commit that lacks the step, and the first that shows it, among what may tell.
@@ -188,8 +256,8 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         lack(shown).or_else(|| lack(parent))
     }
 
-    fn step(&self, class: Class, posterior: &Posterior) -> Step {
-        let (parent, shown) = self.neighbours(&class);
+    fn step(&self, class: &Class, posterior: &Posterior) -> Step {
+        let (parent, shown) = self.neighbours(class);
         // Mean and squared error; the reference is exactly 0, but its build has an effect like any other.
         let level = |commit: usize| match posterior.code_of(commit) {
             Some(code) if !code.is_reference => {
@@ -197,26 +265,48 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             }
             _ => (0.0, posterior.tau_squared),
         };
-        let ((low, low_error), (high, high_error)) = (level(parent), level(shown));
-        let (estimate, half) = (high - low, QUANTILE * (low_error + high_error).sqrt());
-        let change = Estimate { estimate, low: estimate - half, high: estimate + half };
-        Step { commits: class.commits, parent, shown, probability: class.probability, change }
+        let between = |(low, low_error): (f64, f64), (high, high_error): (f64, f64)| {
+            let (estimate, half) = (high - low, QUANTILE * (low_error + high_error).sqrt());
+            Estimate { estimate, low: estimate - half, high: estimate + half }
+        };
+        let [first, low, high, last] = [self.segment.reference, parent, shown, self.segment.end].map(level);
+        Step {
+            commits: class.commits.clone(),
+            parent,
+            shown,
+            probability: class.probability,
+            change: between(low, high),
+            before: between(first, low),
+            behind: between(high, last),
+        }
     }
 
-    /// The smallest set that holds the asked certainty.
     fn give_up(&self, posterior: &Posterior, why: Why) -> Located {
+        let (commits, probability) = self.suspects(posterior);
+        undecided(commits, probability, why)
+    }
+
+    /// The smallest set that holds the asked certainty, given that there is a step; with the probability that there is one.
+    fn suspects(&self, posterior: &Posterior) -> (Vec<usize>, f64) {
+        let likelihood = |k: &usize| posterior.aim.values[*k];
         let mut order: Vec<usize> = self.segment.candidates.iter().collect();
-        order.sort_by(|one, other| posterior.by_position[*other].total_cmp(&posterior.by_position[*one]));
+        order.sort_by(|one, other| likelihood(other).total_cmp(&likelihood(one)));
         let (mut commits, mut probability) = (Vec::new(), 0.0);
         for commit in order {
             if probability >= self.inquiry.settings.certainty {
                 break;
             }
-            probability += posterior.by_position[commit];
+            probability += likelihood(&commit);
             commits.push(commit);
         }
         commits.sort_unstable();
-        undecided(commits, probability.min(1.0), why)
+        (commits, probability.min(1.0) * (1.0 - posterior.none))
+    }
+
+    fn note_progress(&mut self, suspects: Option<(Vec<usize>, f64)>) {
+        let (reference, end) = (self.segment.reference, self.segment.end);
+        let (pairs, change) = (self.pairs, self.change);
+        self.inquiry.progress = Some(SectionProgress { reference, end, pairs, change, suspects });
     }
 
     fn show(&mut self, stage: Stage, posterior: &Posterior) {
@@ -226,14 +316,15 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         };
         let mut measured: Vec<Measured> = posterior.codes.iter().flat_map(of_code).collect();
         measured.sort_by_key(|measured| measured.commit);
-        let bits = bits(&posterior.by_position);
-        let batch = 25.0 * posterior.variance / posterior.step.powi(2).max(1e-12);
+        self.note_progress(Some(self.suspects(posterior)));
+        let bits = bits(&posterior.aim.values);
+        let batch = 25.0 * posterior.variance / posterior.height().powi(2).max(1e-12);
         let pairs_left = (bits * batch.clamp(5.0, 640.0)).min(self.inquiry.settings.most_pairs as f64);
         self.inquiry.evidence.see(&View {
             stage,
             reference: self.segment.reference,
             end: self.segment.end,
-            posterior: &posterior.by_position,
+            posterior: &posterior.aim.values,
             measured: &measured,
             pairs: self.pairs,
             builds_left: bits,
@@ -243,6 +334,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
     }
 
     fn show_gate(&mut self, pairs: usize) {
+        self.note_progress(None);
         let (reference, end) = (self.segment.reference, self.segment.end);
         let nobody = vec![0.0; self.inquiry.history.positions()];
         self.inquiry.evidence.see(&View {

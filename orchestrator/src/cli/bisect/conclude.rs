@@ -138,6 +138,8 @@ fn undecided(answers: &Answers, open: &Undecided) -> Open {
     let reason = match open.why {
         Why::Budget => "the pairs ended first",
         Why::Exhausted => "no further build or pair would tell more",
+        Why::BuildEffect => "a step and a build effect explain the times equally well",
+        Why::Stopped => "the search was stopped",
         Why::Contradiction => "the code is the same step by step, and yet the ends differ",
         Why::Layout => "layout, not code: the step is there, but the machine code is the same",
         Why::Below => "no single step reaches the margin: the change may be spread over several commits",

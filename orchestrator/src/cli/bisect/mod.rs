@@ -107,7 +107,7 @@ fn search(task: &Task, header: &Header, answers: &mut Answers) -> Result<Found, 
         most_pairs: header.most_pairs,
         ..Settings::new(task.margin, direction)
     };
-    search::bisect(&history, &settings, answers).map(Found::Time)
+    search::bisect(&history, &settings, answers).map(Found::Time).map_err(|stopped| stopped.stop)
 }
 
 /// Settles what is searched by: a metric that is made of the time is searched by time. Returns where the time goes then.

@@ -68,7 +68,7 @@ pub(super) fn of_time(task: &Task, answers: &Answers, conclusion: Conclusion) ->
             let reason = "both ends run the same machine code: what their times differ by is layout, not code";
             (Outcome::None, reason.to_owned(), None)
         }
-        Gate::Same { change } => {
+        Gate::Same { change } | Gate::Bounded { change } => {
             (Outcome::None, format!("no change between the ends: {} lies inside ±{margin}", of(change)), Some(change))
         }
         Gate::OtherWay { change } => (Outcome::None, other_way(task, &of(change)), Some(change)),

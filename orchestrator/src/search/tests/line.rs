@@ -50,9 +50,11 @@ fn finds_the_set(dead: Vec<bool>, culprit: usize) -> usize {
 impl Conclusion {
     fn change(&self) -> Estimate {
         match self.gate {
-            Gate::Different { change } | Gate::Same { change } | Gate::OtherWay { change } | Gate::Open { change } => {
-                change
-            }
+            Gate::Different { change }
+            | Gate::Same { change }
+            | Gate::OtherWay { change }
+            | Gate::Open { change }
+            | Gate::Bounded { change } => change,
             Gate::SameCode | Gate::EndUnusable { .. } => Estimate::UNKNOWN,
         }
     }

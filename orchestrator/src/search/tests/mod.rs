@@ -4,8 +4,10 @@
 
 mod exact;
 mod graph;
+mod large;
 mod line;
 mod several;
+mod stopped;
 mod stops;
 
 use super::*;

@@ -1,0 +1,281 @@
+//! Owns the likelihood of any number of steps in one section, at one build effect.
+//!
+//! A hypothesis is a chain of divisions i, j, ..., each behind the one before it: the codes that show none of them share the
+//! reference's level, those between two of them a new level, those behind the last one another. With p_i the prior of a
+//! division, r_j = 0.15 p_j that of a further step, O_i the likelihood of the codes without i and G_ij that of those between
+//! i and j, everything follows from sums from both ends:
+//! B_i = (1 - sum r_j) G_i + sum G_ij r_j B_j, F_i = p_i O_i + sum F_h G_hi r_i, P(step in i) ~ F_i B_i.
+//! A first level within the margin is no step, and its share is left out: else the reference's build effect, which all
+//! commits before the step share, passes for a step of the first of them.
+
+use super::divisions::Division;
+use super::level::Level;
+use super::likelihood::{GroupLevel, LevelSums, log_sum};
+
+/// Probability of a further step, if all commits behind a step may have made it.
+const FURTHER: f64 = 0.15;
+
+/// A second step is looked for first where it is so many times as large (log ratio) as the first.
+const MUCH_LARGER: f64 = 3.0;
+
+/// Shares of chains below this are not worth their time.
+const NEGLIGIBLE: f64 = 1e-6;
+
+/// What was measured in a section, and how it may be divided.
+pub(super) struct SectionLevels {
+    pub(super) levels: Vec<Level>,
+    /// s^2, the variance of one pair (squared log ratio).
+    pub(super) variance: f64,
+    /// `Division::shows` has one entry for each level.
+    pub(super) divisions: Vec<Division>,
+    /// The margin (log ratio): what is smaller is no step.
+    pub(super) least_step: f64,
+    /// Probability of no step at all, before anything was measured; above 0.
+    pub(super) none: f64,
+}
+
+/// Probability of a step with the expected size of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct StepMass {
+    pub(super) mass: f64,
+    /// Probability times size (log ratio, without sign).
+    pub(super) height: f64,
+}
+
+impl StepMass {
+    fn add(&mut self, mass: f64, height: f64) {
+        self.mass += mass;
+        self.height += mass * height.abs();
+    }
+}
+
+/// What the levels say at one build effect. All shares are of 1, no step at all included.
+pub(super) struct StepShares {
+    /// log likelihood of the levels.
+    pub(super) log_total: f64,
+    /// Share of no step.
+    pub(super) none: f64,
+    /// By division: a step of more than the margin lies there, whatever lies elsewhere.
+    pub(super) any: Vec<StepMass>,
+    /// By division: the step to look for, one for each hypothesis.
+    pub(super) aim: Vec<StepMass>,
+}
+
+/// The sums over chains; divisions by their index, in an order in which each is behind all that are before it.
+struct StepChains<'a> {
+    section: &'a SectionLevels,
+    /// (w, m) of each code.
+    weighed: Vec<(f64, f64)>,
+    tau_squared: f64,
+    /// Of each division: what lies behind it, with the level between the two.
+    behind: Vec<Vec<(usize, GroupLevel)>>,
+    /// Of each division: the level of everything that shows it.
+    last: Vec<GroupLevel>,
+    /// Of each division: the ways on from it, with nothing beside it.
+    ways: Vec<Vec<WayOn>>,
+    /// log B.
+    backward: Vec<f64>,
+    /// Expected level behind each division.
+    means: Vec<f64>,
+}
+
+/// One way on from a division: log of its share of B, its level, and the next division, where there is one.
+struct WayOn {
+    log: f64,
+    level: GroupLevel,
+    next: Option<usize>,
+}
+
+impl<'a> StepChains<'a> {
+    fn new(section: &'a SectionLevels, tau_squared: f64) -> Self {
+        let weight = |level: &Level| 1.0 / (section.variance / level.count as f64 + tau_squared);
+        let weighed = section.levels.iter().map(|level| (weight(level), level.mean)).collect();
+        let count = section.divisions.len();
+        let mut chain = Self {
+            section,
+            weighed,
+            tau_squared,
+            behind: Vec::with_capacity(count),
+            last: Vec::with_capacity(count),
+            ways: Vec::new(),
+            backward: vec![0.0; count],
+            means: vec![0.0; count],
+        };
+        for (at, one) in section.divisions.iter().enumerate() {
+            let others = section.divisions.iter().enumerate().skip(at + 1).filter(|(_, two)| one.is_before(two));
+            let between = |two: &Division| chain.sums(|code| one.shows[code] && !two.shows[code]).new_level();
+            let behind = others.map(|(next, two)| (next, between(two))).collect();
+            let last = chain.sums(|code| one.shows[code]).new_level();
+            chain.behind.push(behind);
+            chain.last.push(last);
+        }
+        chain.sum_backward();
+        chain
+    }
+
+    fn sums(&self, belongs: impl Fn(usize) -> bool) -> LevelSums {
+        let mut sums = LevelSums::default();
+        let own = self.weighed.iter().enumerate().filter(|(code, _)| belongs(*code));
+        own.for_each(|(_, (weight, mean))| sums.add(*weight, *mean));
+        sums
+    }
+
+    fn further(&self, division: usize) -> f64 {
+        FURTHER * self.section.divisions[division].prior
+    }
+
+    /// The ways on from a division; `beside` is the prior of what lies beside it.
+    fn ways_on(&self, from: usize, beside: f64) -> Vec<WayOn> {
+        let further: f64 = self.behind[from].iter().map(|(next, _)| self.further(*next)).sum();
+        let last = self.last[from];
+        let mut ways = vec![WayOn { log: (1.0 - further - beside).ln() + last.log, level: last, next: None }];
+        ways.extend(self.behind[from].iter().map(|(next, level)| {
+            let log = self.further(*next).ln() + level.log + self.backward[*next];
+            WayOn { log, level: *level, next: Some(*next) }
+        }));
+        ways
+    }
+
+    fn sum_backward(&mut self) {
+        for at in (0..self.backward.len()).rev() {
+            let ways = self.ways_on(at, 0.0);
+            let log = log_sum(ways.iter().map(|way| way.log));
+            self.means[at] = ways.iter().map(|way| (way.log - log).exp() * way.level.mean).sum();
+            self.backward[at] = log;
+            self.ways.push(ways);
+        }
+        self.ways.reverse();
+    }
+
+    /// log of the prior of a first step: what commits of the same code rule out is no possibility.
+    fn log_prior(&self, division: &Division) -> f64 {
+        let possible: f64 = self.section.divisions.iter().map(|division| division.prior).sum();
+        (division.prior / possible).ln()
+    }
+
+    /// log of prior and likelihood of a first step: without what lies behind it.
+    fn before(&self, first: usize) -> f64 {
+        let division = &self.section.divisions[first];
+        self.log_prior(division) + self.sums(|code| !division.shows[code]).log_ml(self.tau_squared)
+    }
+
+    /// The ways on from a first step: its level is beyond the margin.
+    fn ways_on_from_first(&self, first: usize, beside: f64) -> Vec<WayOn> {
+        let mut ways = self.ways_on(first, beside);
+        for way in ways.iter_mut().filter(|way| way.next.is_some()) {
+            way.log += self.log_beyond(&way.level);
+        }
+        ways
+    }
+
+    fn log_beyond(&self, level: &GroupLevel) -> f64 {
+        level.beyond(&GroupLevel::REFERENCE, self.section.least_step).max(f64::MIN_POSITIVE).ln()
+    }
+
+    /// Steps on branches beside a division: of two the earlier position is the one to be found; the other is left to the
+    /// right side of it.
+    fn beside(&self, first: usize) -> Vec<usize> {
+        let one = &self.section.divisions[first];
+        let is_later = |two: &Division| one.hypotheses.first() < two.hypotheses.first();
+        let others = self.section.divisions.iter().enumerate();
+        others.filter(|(_, two)| is_later(two) && one.is_beside(two)).map(|(at, _)| at).collect()
+    }
+
+    /// log of prior and likelihood of two steps beside each other, and the level of the first.
+    fn judge_beside(&self, first: usize, other: usize) -> (f64, f64) {
+        let (one, two) = (&self.section.divisions[first], &self.section.divisions[other]);
+        let old = self.sums(|code| !one.shows[code] && !two.shows[code]);
+        let both = self.sums(|code| one.shows[code] && two.shows[code]).new_level();
+        let mut log = self.log_prior(one) + self.further(other).ln() + old.log_ml(self.tau_squared) + both.log;
+        let own = self.sums(|code| one.shows[code] && !two.shows[code]).new_level();
+        for level in [own, self.sums(|code| !one.shows[code] && two.shows[code]).new_level()] {
+            log += level.log + self.log_beyond(&level);
+        }
+        (log, own.mean)
+    }
+}
+
+/// Collects shares of all chains by their logs, and divides them by their sum.
+struct ShareTally {
+    any: Vec<StepMass>,
+    aim: Vec<StepMass>,
+    log_total: f64,
+}
+
+impl ShareTally {
+    fn share(&self, log: f64) -> f64 {
+        (log - self.log_total).exp()
+    }
+}
+
+/// Weighs every chain of steps at one build effect (squared log ratio).
+pub(super) fn weigh_chains(section: &SectionLevels, tau_squared: f64) -> StepShares {
+    let chain = StepChains::new(section, tau_squared);
+    let count = section.divisions.len();
+    let some = (1.0 - section.none).ln();
+    let before: Vec<f64> = (0..count).map(|first| some + chain.before(first)).collect();
+    let beside: Vec<Vec<(usize, (f64, f64))>> = (0..count)
+        .map(|first| chain.beside(first).into_iter().map(|other| (other, chain.judge_beside(first, other))).collect())
+        .collect();
+    let firsts: Vec<Vec<WayOn>> = (0..count)
+        .map(|first| {
+            let share = beside[first].iter().map(|(other, _)| chain.further(*other)).sum();
+            chain.ways_on_from_first(first, share)
+        })
+        .collect();
+    let log_none = section.none.ln() + chain.sums(|_| true).log_ml(tau_squared);
+    let one_after = firsts.iter().zip(&before).flat_map(|(ways, before)| ways.iter().map(move |way| before + way.log));
+    let two_beside = beside.iter().flatten().map(|(_, (log, _))| some + log);
+    let log_total = log_sum(one_after.chain(two_beside).chain(std::iter::once(log_none)));
+    let nothing = vec![StepMass::default(); count];
+    let mut tally = ShareTally { any: nothing.clone(), aim: nothing, log_total };
+    for first in 0..count {
+        tally_first(&chain, &mut tally, first, before[first], &firsts[first]);
+        for (_, (log, height)) in &beside[first] {
+            let share = tally.share(some + log);
+            tally.any[first].add(share, *height);
+            tally.aim[first].add(share, *height);
+        }
+    }
+    tally_later(&chain, &mut tally, &before);
+    let common: f64 = chain.weighed.iter().map(|(weight, _)| 0.5 * weight.ln()).sum();
+    let none = tally.share(log_none);
+    StepShares { log_total: log_total + common, none, any: tally.any, aim: tally.aim }
+}
+
+/// First steps, and what each hypothesis that begins there aims at: the first step, or a far larger second one.
+fn tally_first(chain: &StepChains, tally: &mut ShareTally, first: usize, before: f64, ways: &[WayOn]) {
+    for way in ways {
+        let (share, height) = (tally.share(before + way.log), way.level.mean);
+        tally.any[first].add(share, height);
+        let second = way.next.map(|next| (next, chain.means[next] - height));
+        match second {
+            Some((next, jump)) if jump.abs() >= MUCH_LARGER * height.abs() => tally.aim[next].add(share, jump),
+            _ => tally.aim[first].add(share, height),
+        }
+    }
+}
+
+/// Steps behind others, where they are beyond the margin.
+fn tally_later(chain: &StepChains, tally: &mut ShareTally, before: &[f64]) {
+    let count = before.len();
+    let mut later = vec![f64::NEG_INFINITY; count];
+    for from in 0..count {
+        for (at, level) in &chain.behind[from] {
+            let first = before[from] + chain.log_beyond(level);
+            let arrives = log_sum([first, later[from]].into_iter()) + level.log + chain.further(*at).ln();
+            later[*at] = log_sum([later[*at], arrives].into_iter());
+            let share = tally.share(arrives + chain.backward[*at]);
+            if share < NEGLIGIBLE {
+                continue;
+            }
+            for way in &chain.ways[*at] {
+                let part = share * (way.log - chain.backward[*at]).exp();
+                if part >= NEGLIGIBLE {
+                    let beyond = way.level.beyond(level, chain.section.least_step);
+                    tally.any[*at].add(part * beyond, way.level.mean - level.mean);
+                }
+            }
+        }
+    }
+}

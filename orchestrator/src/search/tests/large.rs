@@ -1,0 +1,159 @@
+//! Owns the tests of large steps: alone, behind, before and between small ones, and of what is known beside them.
+
+use super::*;
+
+/// ln 8.3, the step of a real history with +3.7 % before it.
+const LARGE: f64 = 2.116;
+const SMALL: f64 = 0.0363;
+
+fn named(conclusion: &Conclusion) -> Vec<&[usize]> {
+    conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect()
+}
+
+/// Asserts that all steps, and nothing else, are named, with few pairs.
+#[track_caller]
+fn finds_all(candidates: usize, steps: &[(usize, f64)], noise: f64, seed: usize) -> Conclusion {
+    let mut world = Scripted::line(candidates, steps).seeded(seed);
+    world.noise = noise;
+    let direction =
+        if steps.iter().map(|(_, step)| step).sum::<f64>() > 0.0 { Direction::Worse } else { Direction::Better };
+    let conclusion = world.search_in(&History::line(candidates), &Settings::new(0.01, direction));
+    let places: Vec<Vec<usize>> = steps.iter().map(|(place, _)| vec![*place]).collect();
+    assert_eq!(named(&conclusion), places, "{steps:?} of {candidates}, seed {seed}: {conclusion:?}");
+    assert!(conclusion.undecided.is_empty(), "{conclusion:?}");
+    let pairs: usize = conclusion.sections.iter().map(|section| section.pairs).sum();
+    assert!(pairs < 600, "{steps:?} of {candidates}, seed {seed}: {pairs} pairs");
+    conclusion
+}
+
+#[test]
+fn a_large_step_behind_a_small_one_is_named_among_six_commits() {
+    for (small, large) in [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (1, 6), (2, 5)] {
+        for seed in 0..4 {
+            for noise in [0.005, 0.01] {
+                finds_all(6, &[(small, SMALL), (large, LARGE)], noise, seed);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_step_next_to_a_small_one_is_named_among_many_commits() {
+    for candidates in [16, 128] {
+        for small in [1, 2, candidates / 2, candidates - 1] {
+            for seed in 0..3 {
+                finds_all(candidates, &[(small, 0.04), (small + 1, 8f64.ln())], 0.01, seed);
+                finds_all(candidates, &[(small, 8f64.ln()), (small + 1, 0.04)], 0.01, seed);
+                finds_all(candidates, &[(small, -(10f64.ln())), (small + 1, 0.04)], 0.01, seed);
+            }
+        }
+    }
+}
+
+#[test]
+fn large_steps_alone_and_apart_are_named() {
+    for candidates in [16, 128] {
+        for steps in [
+            vec![(7, 50f64.ln())],
+            vec![(7, 1.5f64.ln())],
+            vec![(3, 50f64.ln()), (12, 0.04)],
+            vec![(3, 0.04), (12, 50f64.ln())],
+            vec![(3, 1.5f64.ln()), (12, -0.36)],
+            vec![(5, 0.69), (6, 0.69)],
+        ] {
+            finds_all(candidates, &steps, 0.01, 1);
+        }
+    }
+}
+
+#[test]
+fn three_steps_and_five_are_named() {
+    for seed in 0..6 {
+        finds_all(60, &[(9, 0.04), (30, 2.0), (47, 0.03)], 0.005, seed);
+        finds_all(60, &[(20, 0.03), (33, 0.03), (34, 0.03)], 0.005, seed);
+        finds_all(60, &[(5, 0.18), (17, 0.25), (18, -0.2), (40, 0.3), (55, 0.22)], 0.01, seed);
+    }
+}
+
+#[test]
+fn what_happened_beside_a_large_step_is_bounded_with_few_pairs() {
+    for seed in 0..10 {
+        let mut world = Scripted::line(64, &[(20, LARGE)]).seeded(seed);
+        world.noise = 0.03;
+        let conclusion = world.search();
+        assert_only(&conclusion, 20);
+        let beside = &conclusion.sections[1..];
+        assert_eq!(beside.len(), 2, "{conclusion:?}");
+        for section in beside {
+            assert!(matches!(section.gate, Gate::Same { .. } | Gate::Bounded { .. }), "{section:?}");
+            assert!(section.pairs <= 40, "{section:?}");
+            assert!(section.range.low <= 0.0 && section.range.high >= 0.0, "{section:?}");
+            assert!(section.range.high - section.range.low < 0.2 * LARGE, "{section:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bound_is_no_excuse_for_a_step_that_a_few_pairs_show() {
+    let mut world = Scripted::line(64, &[(20, LARGE), (40, 0.08)]);
+    world.noise = 0.02;
+    let conclusion = world.search();
+    assert_eq!(named(&conclusion), [&[20][..], &[40]], "{conclusion:?}");
+}
+
+fn largest_of(steps: &[(usize, f64)]) -> (Conclusion, Scripted) {
+    let settings = Settings { only_largest: true, ..Settings::new(0.01, Direction::Worse) };
+    let mut world = Scripted::line(64, steps);
+    let conclusion = world.search_in(&History::line(64), &settings);
+    (conclusion, world)
+}
+
+#[test]
+fn the_largest_step_alone_ends_the_search_where_it_was_asked_for() {
+    let (conclusion, world) = largest_of(&[(9, 0.04), (30, 2.0), (47, 0.03)]);
+    assert_eq!(named(&conclusion), [&[30][..]], "{conclusion:?}");
+    assert_eq!(conclusion.sections.len(), 1, "nothing is compared beside it: {conclusion:?}");
+    let parts: Vec<(usize, usize)> = conclusion.unsearched.iter().map(|part| (part.reference, part.end)).collect();
+    assert_eq!(parts, [(0, 29), (30, 64)]);
+    for (part, change) in conclusion.unsearched.iter().zip([0.04, 0.03]) {
+        assert!((part.change.estimate - change).abs() < 0.01, "{part:?}");
+        assert!(part.change.low < change && change < part.change.high, "{part:?}");
+    }
+    let last = world.asked.last();
+    assert_eq!(last, Some(&Question::Confirm(29, 30)));
+}
+
+#[test]
+fn a_part_with_a_larger_change_than_the_step_is_still_searched_for_the_largest() {
+    // Whichever comes first, the largest is among those named, and no part beside it has a larger change.
+    for steps in
+        [[(9, 0.10), (10, 0.11), (50, 0.12)], [(9, 0.3), (30, 0.2), (47, 0.25)], [(1, 0.02), (2, 0.03), (3, 0.04)]]
+    {
+        let (conclusion, _) = largest_of(&steps);
+        let largest = steps.iter().max_by(|(_, one), (_, other)| one.total_cmp(other)).unwrap();
+        let sizes = conclusion.culprits.iter().map(|culprit| culprit.change.estimate);
+        let found = sizes.fold(0.0, f64::max);
+        assert!(conclusion.unsearched.iter().all(|part| part.change.estimate.abs() <= found), "{conclusion:?}");
+        if !named(&conclusion).contains(&&[largest.0][..]) {
+            let held = conclusion.unsearched.iter().any(|part| part.reference < largest.0 && largest.0 <= part.end);
+            assert!(held && found > 0.5 * largest.1, "{conclusion:?}");
+        }
+    }
+}
+
+#[test]
+fn where_only_the_build_effect_decides_no_pairs_are_bought() {
+    // Builds that differ by half a percent, and a step that is no larger than the largest of such differences.
+    let effects = [0.0, 0.008, 0.017];
+    let mut world = Scripted::new(effects.to_vec());
+    let conclusion = world.search();
+    assert!(conclusion.culprits.is_empty(), "{conclusion:?}");
+    let open = &conclusion.undecided[0];
+    assert_eq!(open.why, Why::BuildEffect, "{conclusion:?}");
+    assert!(open.probability < 0.99, "{open:?}");
+    println!("{}", conclusion.sections[0].pairs);
+    assert!(conclusion.sections[0].pairs < 400, "{conclusion:?}");
+    // The measured build effect decides: with a small one it was a step.
+    let settings = Settings { tau: Some(0.006), margin: 0.024, ..Settings::new(0.01, Direction::Worse) };
+    assert!(Scripted::new(effects.to_vec()).search_in(&History::line(2), &settings).culprits.is_empty());
+}

@@ -1,0 +1,109 @@
+//! Owns the tests of a search that is stopped: what it knows by then.
+
+use super::*;
+
+/// A scripted world that ends after some questions.
+struct Ending {
+    world: Scripted,
+    left: usize,
+}
+
+impl Ending {
+    fn ask(&mut self) -> Result<(), ()> {
+        self.left = self.left.checked_sub(1).ok_or(())?;
+        Ok(())
+    }
+}
+
+impl Evidence for Ending {
+    type Stop = ();
+
+    fn look(&mut self, commit: usize) -> Result<bool, ()> {
+        self.ask()?;
+        Ok(self.world.look(commit).unwrap())
+    }
+
+    fn same_code(&mut self, one: usize, other: usize) -> Result<bool, ()> {
+        self.ask()?;
+        Ok(self.world.same_code(one, other).unwrap())
+    }
+
+    fn pairs(&mut self, reference: usize, commit: usize, count: usize) -> Result<Option<Vec<f64>>, ()> {
+        self.ask()?;
+        Ok(self.world.pairs(reference, commit, count).unwrap())
+    }
+
+    fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, ()> {
+        self.ask()?;
+        Ok(self.world.confirm(parent, commit).unwrap())
+    }
+
+    fn build_seconds(&self, commit: usize) -> f64 {
+        self.world.build_seconds(commit)
+    }
+
+    fn pair_seconds(&self) -> f64 {
+        self.world.pair_seconds()
+    }
+
+    fn see(&mut self, view: &View<'_>) {
+        self.world.see(view);
+    }
+}
+
+/// Where a commit may be, from what a stopped search knows.
+fn is_accounted_for(known: &Conclusion, culprit: usize) -> bool {
+    let within = |reference: usize, end: usize| reference < culprit && culprit <= end;
+    known.culprits.iter().any(|found| found.commits.contains(&culprit))
+        || known.undecided.iter().any(|open| open.why == Why::Stopped && within(open.reference, open.end))
+        || known.unsearched.iter().any(|part| within(part.reference, part.end))
+        || known.sections.iter().any(|part| matches!(part.gate, Gate::Open { .. }) && within(part.reference, part.end))
+}
+
+#[test]
+fn stopped_after_any_question_a_search_accounts_for_every_step() {
+    let steps = [(9, 0.04), (30, 2.0), (47, 0.03)];
+    let (mut stopped, mut named) = (0, Vec::new());
+    for left in 0..1000 {
+        let mut world = Ending { world: Scripted::line(60, &steps), left };
+        let Err(StoppedSearch { stop: (), known }) =
+            bisect(&History::line(60), &Settings::new(0.01, Direction::Worse), &mut world)
+        else {
+            break;
+        };
+        stopped += 1;
+        for (culprit, _) in steps {
+            assert!(is_accounted_for(&known, culprit), "{culprit} after {left}: {known:?}");
+        }
+        for found in &known.culprits {
+            assert!(steps.iter().any(|(culprit, _)| found.commits == [*culprit]), "after {left}: {known:?}");
+        }
+        for open in known.undecided.iter().filter(|open| open.why == Why::Stopped) {
+            let holds = steps.iter().any(|(culprit, _)| open.commits.contains(culprit));
+            assert!(holds && open.probability > 0.5, "after {left}: {open:?}");
+        }
+        named.push(known.culprits.len());
+    }
+    assert!(stopped > 30, "{stopped}");
+    // What was confirmed stays known: the largest step first, then the others.
+    assert!(named.is_sorted() && named.first() == Some(&0) && named.last() == Some(&3), "{named:?}");
+}
+
+#[test]
+fn a_step_that_waits_for_its_confirmation_is_still_open() {
+    let steps = [(20, 2.0)];
+    let confirm =
+        |world: &Scripted| world.asked.iter().position(|asked| matches!(asked, Question::Confirm(..))).unwrap();
+    let mut whole = Scripted::line(40, &steps);
+    whole.search();
+    let mut world = Ending { world: Scripted::line(40, &steps), left: confirm(&whole) };
+    let Err(StoppedSearch { known, .. }) =
+        bisect(&History::line(40), &Settings::new(0.01, Direction::Worse), &mut world)
+    else {
+        panic!("it was not stopped");
+    };
+    assert!(known.culprits.is_empty(), "{known:?}");
+    let open = &known.undecided[0];
+    assert_eq!((open.commits.as_slice(), open.why), (&[20][..], Why::Stopped));
+    assert!(open.probability >= 0.99, "{open:?}");
+}
