@@ -1,7 +1,9 @@
 //! The command line's arguments.
 
+use crate::scenario::quantity;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How long an open workload of a comparison is measured, unless the user says otherwise.
 pub(super) const DEFAULT_TIME: &str = "60s";
@@ -37,6 +39,24 @@ pub(super) enum Command {
     Schema,
 }
 
+/// How long a command waits until other measurements on this machine have ended.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WaitOptions {
+    /// Give up where another process measures on this machine for longer than this [default: wait without limit]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
+    wait: Option<Duration>,
+    /// Give up at once where another process measures on this machine
+    #[arg(long, conflicts_with = "wait")]
+    no_wait: bool,
+}
+
+impl WaitOptions {
+    /// The longest time to wait; none without a limit.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        if self.no_wait { Some(Duration::ZERO) } else { self.wait }
+    }
+}
+
 /// Where a result goes.
 #[derive(Debug, Clone, Args)]
 pub(super) struct OutputOptions {
@@ -62,6 +82,8 @@ pub(super) struct RunOptions {
     /// Only jobs whose id matches; * stands for any text, ? for one character
     #[arg(long, value_name = "GLOB")]
     pub(super) filter: Option<String>,
+    #[command(flatten)]
+    pub(super) wait: WaitOptions,
     #[command(flatten)]
     pub(super) output: OutputOptions,
     /// Prints what would be measured, in which order, and about how long it takes
@@ -99,6 +121,8 @@ pub(super) struct CompareOptions {
     /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are laid over its commits
     #[arg(long, value_name = "PATH")]
     pub(super) repo: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) wait: WaitOptions,
     #[command(flatten)]
     pub(super) output: OutputOptions,
     /// A workload that is still open has at most this many pairs of processes
@@ -142,6 +166,8 @@ pub(super) struct CheckOptions {
     /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are laid over its commits
     #[arg(long, value_name = "PATH")]
     pub(super) repo: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) wait: WaitOptions,
     #[command(flatten)]
     pub(super) output: OutputOptions,
     /// Repeats the coins of an earlier check [default: random]
@@ -192,6 +218,8 @@ pub(super) struct BisectOptions {
     /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are laid over its commits
     #[arg(long, value_name = "PATH")]
     pub(super) repo: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) wait: WaitOptions,
     #[command(flatten)]
     pub(super) output: OutputOptions,
     /// Repeats the coins of an earlier bisect [default: random]

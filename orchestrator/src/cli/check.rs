@@ -26,6 +26,7 @@ use crate::runner::contest::Limits;
 use crate::runner::interrupt::Interrupt;
 use crate::scenario::gate::Gate as Rules;
 use crate::scenario::{self, Job, Scenario, Surroundings, quantity};
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
@@ -77,6 +78,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         interrupt,
         started: jiff::Timestamp::now(),
         begun,
+        spent: Cell::default(),
         options: &compared,
     };
     let mut subjects = [subject, Subject::WorkingTree];
@@ -156,6 +158,7 @@ fn as_comparison(options: &CheckOptions, loaded: &Loaded, subject: &Subject) -> 
         set: None,
         plugin: None,
         repo: options.repo.clone(),
+        wait: options.wait.clone(),
         output: OutputOptions { results: None, json: options.output.json },
         pairs: MOST_PAIRS,
         time: DEFAULT_TIME.to_owned(),

@@ -31,8 +31,9 @@ use crate::runner::lock::{self, Purpose};
 use crate::scenario::gate::Gate;
 use crate::scenario::quantity;
 use crate::versus::{self, Match, Terms};
+use std::cell::Cell;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use wildmatch::WildMatch;
 
 /// The report that every comparison prints and stores.
@@ -82,6 +83,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
         interrupt,
         started: jiff::Timestamp::now(),
         begun,
+        spent: Cell::default(),
     };
     let comparison = match &subjects {
         [Subject::Record(a), Subject::Record(b)] => session.records(a, b)?,
@@ -113,6 +115,17 @@ fn mixed(record: &Record) -> Failure {
     Failure::Input(format!("error: record {} and a build cannot be measured in pairs\nhint: {hint}", record.id))
 }
 
+/// What a comparison took before it measured.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    building: Duration,
+    waiting: Duration,
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// A comparison on its way.
 pub(super) struct Session<'a> {
     pub(super) options: &'a CompareOptions,
@@ -137,6 +150,7 @@ pub(super) struct Session<'a> {
     pub(super) interrupt: Interrupt,
     pub(super) started: jiff::Timestamp,
     pub(super) begun: Instant,
+    pub(super) spent: Cell<Spent>,
 }
 
 impl Session<'_> {
@@ -169,7 +183,13 @@ impl Session<'_> {
         subjects: &[Subject; 2],
         side: usize,
     ) -> Result<Option<Plugins>, Failure> {
-        self.with_common(loaded, subjects, |common| sides::plugins(&subjects[side], common, &mut Progress::new()))
+        let begun = Instant::now();
+        let mut progress = Progress::new();
+        let build = |common: &Common| sides::plugins(&subjects[side], common, &mut progress);
+        let built = self.with_common(loaded, subjects, build)?;
+        let waited = built.as_ref().map_or(Duration::ZERO, |plugins| plugins.waited);
+        self.spend(begun.elapsed().saturating_sub(waited), waited);
+        Ok(built)
     }
 
     /// Calls `then` with what both sides have in common.
@@ -194,6 +214,11 @@ impl Session<'_> {
             mark: &self.mark(),
             interrupt: &self.interrupt,
         })
+    }
+
+    fn spend(&self, building: Duration, waiting: Duration) {
+        let spent = self.spent.get();
+        self.spent.set(Spent { building: spent.building + building, waiting: spent.waiting + waiting });
     }
 
     /// Marks the processes of this comparison.
@@ -230,10 +255,14 @@ impl Session<'_> {
             let offered: Vec<OfferedJob> = matches.iter().map(offered_job).collect();
             rules::check_metrics(gate, &offered, &loaded.shown)?;
         }
-        let held =
-            lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || self.interrupt.requested())
-                .map_err(|error| Failure::system("cannot take the lock", &error))?;
-        let Some(_held) = held else { return Ok(None) };
+        let held = lock::take(
+            Purpose::Measuring,
+            |holder| progress.see(Event::WaitingForLock { holder }),
+            || self.interrupt.requested(),
+        )
+        .map_err(|error| Failure::system("cannot take the lock", &error))?;
+        let Some(held) = held else { return Ok(None) };
+        self.spend(Duration::ZERO, held.waited);
         let cpus = machine::usable_cpus();
         let terms = Terms {
             cpus: &cpus,
@@ -343,7 +372,9 @@ impl Session<'_> {
             jobs: outcome.entries,
             workloads: outcome.workloads,
             gate: None,
-            wall_ns: u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            wall_ns: nanoseconds(self.begun.elapsed()),
+            building_ns: nanoseconds(self.spent.get().building),
+            waiting_ns: nanoseconds(self.spent.get().waiting),
             false_alarms: None,
             imported: None,
         }

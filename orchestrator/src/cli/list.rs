@@ -45,6 +45,7 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
         &loaded.scenario,
         is_wanted,
         &crate::plugin::build::prepare,
+        project::BuildWait::Never,
         &mark,
         &interrupt,
         &mut Progress::new(),

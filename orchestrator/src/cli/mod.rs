@@ -23,6 +23,7 @@ mod sides;
 mod start;
 mod subject;
 
+use crate::runner::lock;
 use args::{Arguments, Command};
 use clap::Parser;
 use exit::Exit;
@@ -39,6 +40,16 @@ pub(crate) fn main() -> Exit {
             return code;
         }
     };
+    let wait = match &arguments.command {
+        Command::Run(options) => options.wait.limit(),
+        Command::Compare(options) => options.wait.limit(),
+        Command::Check(options) => options.wait.limit(),
+        Command::Bisect(options) => options.wait.limit(),
+        _ => None,
+    };
+    if let Some(limit) = wait {
+        lock::set_patience(limit);
+    }
     let result = match &arguments.command {
         Command::Run(options) => run::run(options),
         Command::Compare(options) => compare::compare(options),

@@ -37,7 +37,7 @@ impl Observer for Progress {
         match event {
             Event::Preparing { plugin } if self.terminal => note(&format!("preparing plugin {plugin}")),
             Event::BuildLine { line } => note(line),
-            Event::WaitingForLock => note("waiting: another process is measuring or building on this machine"),
+            Event::WaitingForLock { holder } => self.say(&format!("waiting: {holder}; --no-wait gives up at once")),
             Event::Begin { passes, estimate } if self.terminal => {
                 let bar = ProgressBar::new(passes as u64);
                 let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}");

@@ -2,7 +2,7 @@
 
 use super::output::{self, Failure};
 use crate::git;
-use crate::plugin::build::{PluginFailure, Prepared};
+use crate::plugin::build::{self, PluginFailure, Prepared};
 use crate::plugin::cargo::Watcher;
 use crate::plugin::catalog::Description;
 use crate::plugin::{PluginSource, PluginSpec};
@@ -147,31 +147,55 @@ pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
 pub(super) struct Plugins {
     pub(super) prepared: HashMap<String, Result<Prepared, PluginFailure>>,
     pub(super) described: HashMap<String, Description>,
+    /// How long the builds waited for measurements of others.
+    pub(super) waited: Duration,
 }
 
 /// How a plugin is built: from the working tree, or from elsewhere.
 pub(super) type Build<'a> = dyn Fn(&str, &PluginSpec, &mut Watcher) -> Result<Prepared, PluginFailure> + 'a;
+
+/// Which plugins wait for measurements of others to end before they are built.
+#[derive(Clone, Copy)]
+pub(super) enum BuildWait<'a> {
+    /// None: nothing is measured, and the user only looks.
+    Never,
+    /// Those for which this says that a compiler has work to do.
+    Where(&'a dyn Fn(&str, &PluginSpec) -> bool),
+}
+
+impl BuildWait<'_> {
+    /// For plugins of the working tree.
+    pub(super) const OF_TREE: Self = Self::Where(&|_, spec| !build::is_current(spec));
+}
 
 /// Builds, inspects and describes those plugins of a scenario that `wanted` names. `None`: the user stopped it.
 pub(super) fn prepare(
     scenario: &Scenario,
     wanted: impl Fn(&str) -> bool,
     build: &Build,
+    wait: BuildWait,
     mark: &str,
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> Result<Option<Plugins>, Failure> {
     reap::become_subreaper().map_err(|error| Failure::system("cannot look after the plugins' processes", &error))?;
-    let mut plugins = Plugins { prepared: HashMap::new(), described: HashMap::new() };
-    let waiting = || output::note("waiting: another process is measuring on this machine");
-    let held = lock::take(Purpose::Building, waiting, || interrupt.requested())
-        .map_err(|error| Failure::system("cannot take the lock", &error))?;
-    if held.is_none() {
-        return Ok(None);
-    }
+    let mut plugins = Plugins { prepared: HashMap::new(), described: HashMap::new(), waited: Duration::ZERO };
+    let mut held = None;
     for (key, spec) in scenario.plugins.iter().filter(|(key, _)| wanted(key)) {
         if interrupt.requested() {
             return Ok(None);
+        }
+        let must_wait = match wait {
+            BuildWait::Never => false,
+            BuildWait::Where(has_work) => held.is_none() && has_work(key, spec),
+        };
+        if must_wait {
+            let waiting = |holder: &str| observer.see(Event::WaitingForLock { holder });
+            let taken = lock::take(Purpose::Building, waiting, || interrupt.requested())
+                .map_err(|error| Failure::system("cannot take the lock", &error))?;
+            let Some(taken) = taken else { return Ok(None) };
+            plugins.waited += taken.waited;
+            held = Some(taken);
         }
         observer.see(Event::Preparing { plugin: key });
         let mut show = |line: &str| observer.see(Event::BuildLine { line });

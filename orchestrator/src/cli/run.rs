@@ -1,5 +1,8 @@
 //! `orch run`: load, prepare, plan, execute, store, render, exit code.
 
+mod spent;
+
+use self::spent::Spent;
 use super::Outcome;
 use super::anchor::{self, Anchor, Nights};
 use super::args::RunOptions;
@@ -8,7 +11,7 @@ use super::exit::Exit;
 use super::files::{self, Inputs};
 use super::output::{self, Failure};
 use super::progress::Progress;
-use super::project::{self, Loaded, Plugins};
+use super::project::{self, BuildWait, Loaded, Plugins};
 use super::rules::{self, OfferedJob};
 use super::start::{self, Started};
 use crate::contradiction;
@@ -20,7 +23,7 @@ use crate::plan;
 use crate::plugin::{build, cargo};
 use crate::protocol::Reply;
 use crate::record::assemble::{self, Facts};
-use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, Wall, store};
+use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, store};
 use crate::render;
 use crate::runner::event::{Event, Observer};
 use crate::runner::execute::{self, Executed, Setting};
@@ -53,6 +56,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
         &loaded.scenario,
         |key| loaded.scenario.uses(key),
         &build::prepare,
+        if options.dry_run { BuildWait::Never } else { BuildWait::OF_TREE },
         &mark,
         &interrupt,
         &mut progress,
@@ -83,7 +87,8 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let Some(anchors) = anchors else { return Ok(Exit::Interrupted) };
     let orch = files::orch()?;
     let levels = nights.levels(&anchors, &orch);
-    let spent = Spent { begun, prepare_time: begun.elapsed(), earlier: Duration::ZERO };
+    let prepare_time = begun.elapsed().saturating_sub(plugins.waited);
+    let spent = Spent { begun, prepare_time, lock_time: plugins.waited, earlier: Duration::ZERO };
     let session = Session {
         options,
         loaded,
@@ -116,14 +121,6 @@ fn check_rules(loaded: &Loaded, plugins: &Plugins) -> Result<(), Failure> {
     rules::check_metrics(rules, &offered, &loaded.shown)
 }
 
-/// Clock readings from before the measuring.
-struct Spent {
-    begun: Instant,
-    prepare_time: Duration,
-    /// The passes of the session that was killed, of a run that goes on.
-    earlier: Duration,
-}
-
 /// A run that is ready to measure.
 struct Session<'a> {
     options: &'a RunOptions,
@@ -153,12 +150,14 @@ struct Chosen {
 impl Session<'_> {
     fn measure(&self, chosen: Chosen, progress: &mut Progress, mut spent: Spent) -> Outcome {
         let cpus = machine::usable_cpus();
-        let waited = Instant::now();
-        let held =
-            lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || self.interrupt.requested())
-                .map_err(|error| Failure::system("cannot take the lock", &error))?;
-        let Some(_held) = held else { return Ok(Exit::Interrupted) };
-        let lock_time = waited.elapsed();
+        let held = lock::take(
+            Purpose::Measuring,
+            |holder| progress.see(Event::WaitingForLock { holder }),
+            || self.interrupt.requested(),
+        )
+        .map_err(|error| Failure::system("cannot take the lock", &error))?;
+        let Some(held) = held else { return Ok(Exit::Interrupted) };
+        spent.lock_time += held.waited;
         let inputs = Inputs::read(&self.jobs, &self.plugins);
         let identity = self.identity(&self.git, &inputs);
         let Started { id, folder, mut journal, at, seed, done, pairs } = if self.options.resume {
@@ -206,7 +205,7 @@ impl Session<'_> {
             record.outcome = RunOutcome::Incomplete;
         }
         record.sentinel = Some(sentinel);
-        record.wall = wall(&record, &spent, lock_time);
+        record.wall = spent.wall(&record);
         record.contradictions = contradiction::own::of_record(&record);
         store::store(&folder, &record, journal::FILE).map_err(|error| {
             // What was measured is told all the same.
@@ -297,7 +296,7 @@ impl Session<'_> {
             jobs,
             anchors: self.anchors.iter().map(|anchor| anchor.record.clone()).collect(),
             sentinel: None,
-            wall: Wall::default(),
+            wall: record::Wall::default(),
             contradictions: Vec::new(),
         }
     }
@@ -414,30 +413,6 @@ fn check_reports(loaded: &Loaded) -> Result<(), Failure> {
         .collect();
     let problems: Vec<_> = missing.iter().map(|name| loaded.scenario.report_problem(name, &folder)).collect();
     if problems.is_empty() { Ok(()) } else { Err(loaded.refuse(&problems)) }
-}
-
-fn wall(record: &Record, spent: &Spent, lock_time: Duration) -> Wall {
-    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    let sum = |part: &dyn Fn(&record::JobWall) -> u64| record.jobs.iter().map(|job| part(&job.wall)).sum::<u64>();
-    let total_ns = nanos(spent.begun.elapsed() + spent.earlier);
-    let samples_ns = sum(&|wall| wall.samples_ns);
-    Wall {
-        total_ns,
-        prepare_ns: nanos(spent.prepare_time),
-        lock_ns: nanos(lock_time),
-        profile_ns: sum(&|wall| wall.profile_ns),
-        count_ns: sum(&|wall| wall.count_ns),
-        time_ns: sum(&|wall| wall.time_ns),
-        samples_ns,
-        anchors_ns: record
-            .jobs
-            .iter()
-            .flat_map(|job| &job.anchored)
-            .flat_map(|one| &one.pairs)
-            .map(|pair| pair.wall_ns)
-            .sum(),
-        samples_share: samples_ns as f64 / total_ns.max(1) as f64,
-    }
 }
 
 fn exit_code(record: &Record) -> Exit {

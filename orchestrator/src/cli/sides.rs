@@ -1,7 +1,7 @@
 //! The two sides of a live comparison: each with its plugins built and its jobs made.
 
 use super::output::{self, Failure};
-use super::project::{self, Loaded, Plugins};
+use super::project::{self, BuildWait, Loaded, Plugins};
 use super::subject::Subject;
 use crate::git::Revision;
 use crate::plugin::PluginSpec;
@@ -100,10 +100,15 @@ pub(super) fn plugins(
             _ => build::prepare_kept(key, spec, watch),
         }
     };
+    let has_work = |key: &str, spec: &PluginSpec| match subject {
+        Subject::Revision(at) => !revision::is_kept(key, spec, &common.loaded.root, at),
+        _ => !build::is_current(spec),
+    };
     project::prepare(
         scenario,
         |key| used(scenario, key, common.filter),
         &build,
+        BuildWait::Where(&has_work),
         common.mark,
         common.interrupt,
         observer,

@@ -66,6 +66,12 @@ pub(crate) struct Comparison {
     #[serde(default)]
     pub(crate) gate: Option<Value>,
     pub(crate) wall_ns: u64,
+    /// Of that, building and describing plugins.
+    #[serde(default)]
+    pub(crate) building_ns: u64,
+    /// Of that, waiting for measurements of others to end.
+    #[serde(default)]
+    pub(crate) waiting_ns: u64,
     /// How often this machine's class called the same code changed; null where that was not calibrated.
     #[serde(default)]
     pub(crate) false_alarms: Option<FalseAlarms>,

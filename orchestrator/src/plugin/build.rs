@@ -74,6 +74,15 @@ pub(crate) fn prepare_padded(
     prepare_as(key, spec, true, Some(&linker), watch)
 }
 
+/// Whether preparing a plugin of the working tree compiles nothing. Of a command that is not known before it runs.
+pub(crate) fn is_current(spec: &PluginSpec) -> bool {
+    match &spec.source {
+        PluginSource::Crate { folder, cpu } => cargo::is_current(folder, cpu),
+        PluginSource::Command { .. } => false,
+        PluginSource::File(_) => true,
+    }
+}
+
 fn prepare_as(
     key: &str,
     spec: &PluginSpec,

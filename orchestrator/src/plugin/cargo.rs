@@ -123,6 +123,12 @@ fn build_in(
     Ok(Built { library, flags })
 }
 
+/// Whether everything that was compiled for a crate is as it was when it was compiled, so that cargo has nothing to do.
+pub(crate) fn is_current(folder: &Path, cpu: &str) -> bool {
+    let target = workspace_of(&folder.join("Cargo.toml")).ok().and_then(|found| target_folder(&found.root, cpu).ok());
+    target.is_some_and(|target| SourceLedger::read(&target).is_current(folder))
+}
+
 /// A target folder of our own: our flags differ from the user's builds, and each CPU's from the others'.
 fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
     let folder = root.join("target").join("orch");

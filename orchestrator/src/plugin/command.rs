@@ -2,7 +2,7 @@
 
 use super::cargo::{BuildError, Built, Watcher, clean, run};
 use super::freshness::{SourceState, list_files, now_ns};
-use super::manifest::plain;
+use super::manifest::{self, plain};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,8 +23,9 @@ pub(super) struct BuildCommand<'a> {
 /// A library that a command built.
 pub(super) struct CommandBuilt {
     pub(super) built: Built,
-    /// Sources that it was built from and that lie outside the code under test, as far as they are known.
-    pub(super) outside: BTreeSet<PathBuf>,
+    /// Sources that it was built from and that lie outside the code under test, as far as they are known, with hashes of what they
+    /// held.
+    pub(super) outside: BTreeMap<PathBuf, String>,
     /// Where the result cannot be proved to be of the present sources: the source in doubt.
     pub(super) doubtful: Option<PathBuf>,
 }
@@ -62,6 +63,7 @@ pub(super) fn build(command: &BuildCommand, watch: &mut Watcher) -> Result<Comma
     let ledger = FolderLedger::read(command.out);
     let doubt = ledger.find_doubt(command.folder);
     let before = read_states(command.folder);
+    let mut named = find_named_outside(command);
     let mut shell = clean("sh");
     shell
         .args(["-c", command.line])
@@ -89,38 +91,57 @@ pub(super) fn build(command: &BuildCommand, watch: &mut Watcher) -> Result<Comma
         Doubt::Source(path) => Some(path),
         Doubt::FirstBuild => None,
     });
-    Ok(CommandBuilt { built, outside: find_outside(command), doubtful })
+    // What the command wrote, such as a log, is no source.
+    named.retain(|path, content| read_content(path) == *content);
+    let read = find_read_outside(command).into_iter().map(|path| (path.clone(), read_content(&path)));
+    Ok(CommandBuilt { built, outside: named.into_iter().chain(read).collect(), doubtful })
 }
 
 fn dependencies_file(out: &Path) -> PathBuf {
     out.with_extension("dependencies")
 }
 
-/// The sources outside the code under test and the plugin: what gcc says that it read, and what the command itself names.
-fn find_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
+/// The sources outside the code under test and the plugin that gcc says it read.
+fn find_read_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
     let listed = std::fs::read_to_string(dependencies_file(command.out)).unwrap_or_default();
     let words = listed.split_whitespace().filter(|word| !word.ends_with(':') && *word != "\\");
-    let named = command.line.split(|c: char| c.is_whitespace() || "\"'=;&|()".contains(c));
-    let named = named.map(|word| ["-I", "-L", "@"].iter().find_map(|flag| word.strip_prefix(flag)).unwrap_or(word));
     // make may have run the compiler in a folder below.
     let mut folders: BTreeSet<PathBuf> =
         list_files(command.folder).iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
     folders.insert(command.folder.to_owned());
     let mut found = BTreeSet::new();
-    for word in words.chain(named).filter(|word| word.contains('/')).collect::<BTreeSet<_>>() {
+    for word in words.filter(|word| word.contains('/')).collect::<BTreeSet<_>>() {
         let below = if Path::new(word).is_absolute() { 1 } else { folders.len() };
-        for folder in folders.iter().take(below) {
-            let path = plain(&folder.join(word));
-            let own = path.starts_with(command.source)
-                || path.starts_with(command.folder)
-                || path == command.out
-                || path.starts_with(command.include);
-            if !own && !is_of_the_system(&path) && path.exists() {
-                found.insert(path);
-            }
-        }
+        found.extend(folders.iter().take(below).filter_map(|folder| outside(command, folder, word)));
     }
     found
+}
+
+/// What the command itself names outside the code under test and the plugin, with its content.
+fn find_named_outside(command: &BuildCommand) -> BTreeMap<PathBuf, String> {
+    let words = command.line.split(|c: char| c.is_whitespace() || "\"'=;&|()<>".contains(c));
+    let words = words.map(|word| ["-I", "-L", "@"].iter().find_map(|flag| word.strip_prefix(flag)).unwrap_or(word));
+    let named = words.filter(|word| word.contains('/')).filter_map(|word| outside(command, command.folder, word));
+    named.map(|path| (path.clone(), read_content(&path))).collect()
+}
+
+/// The path that a word means in a folder, if it exists and belongs neither to the code under test, nor to the plugin, nor to the
+/// system.
+fn outside(command: &BuildCommand, folder: &Path, word: &str) -> Option<PathBuf> {
+    let path = plain(&folder.join(word));
+    let own = path.starts_with(command.source)
+        || path.starts_with(command.folder)
+        || path == command.out
+        || path.starts_with(command.include);
+    (!own && !is_of_the_system(&path) && path.exists()).then_some(path)
+}
+
+/// Hash of a file, or of everything in a folder; empty for what cannot be read.
+pub(super) fn read_content(path: &Path) -> String {
+    match path.is_dir() {
+        true => manifest::content(path).unwrap_or_default(),
+        false => crate::hash::file(path).unwrap_or_default(),
+    }
 }
 
 /// Whether a path belongs to the system, whose compilers and headers are known by their versions.

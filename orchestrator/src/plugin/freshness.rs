@@ -122,6 +122,15 @@ impl SourceLedger {
         self.ledger.packages.iter().filter(|(_, files)| is_stale(files)).map(|(id, _)| id.clone()).collect()
     }
 
+    /// Whether the crate in a folder was compiled here, and no file of this target folder was touched since.
+    pub(super) fn is_current(&self, folder: &Path) -> bool {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let own = format!("path+file://{}#", folder.display());
+        let mut files = self.ledger.packages.values().flatten();
+        self.ledger.packages.keys().any(|id| id.starts_with(&own))
+            && files.all(|(path, state)| state.is_untouched(path))
+    }
+
     /// Ids of the packages that cargo did not compile in a build with these messages, and of whose sources nothing is known.
     pub(super) fn find_unproved(&self, messages: &str) -> Vec<String> {
         let packages = read_packages(messages).into_iter();
@@ -138,6 +147,10 @@ impl SourceLedger {
         }
         for package in &packages {
             self.ledger.packages.insert(package.id.clone(), BTreeMap::new());
+            // Those of the workspace lie above.
+            files.extend(
+                package.root.ancestors().flat_map(|folder| ["Cargo.toml", "Cargo.lock"].map(|name| folder.join(name))),
+            );
         }
         for path in files {
             let Ok(mut state) = SourceState::read(&path) else { continue };

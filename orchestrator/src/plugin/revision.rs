@@ -11,7 +11,7 @@ use crate::git::commit::Contents;
 use crate::git::worktree::{self, Worktree};
 use crate::git::{self, GitState, Revision};
 use crate::protocol::Phase;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -306,7 +306,8 @@ impl<'a> Order<'a> {
     fn found(&self) -> Result<Option<(Entry, PathBuf)>, String> {
         let found = self.cache_key().and_then(|key| artefacts::find(&key)).map_err(text)?;
         // No commit holds the sources outside the repository, so the cache's key does not tell them.
-        let is_current = |entry: &Entry| entry.outside.iter().all(|(path, content)| read_content(path) == *content);
+        let is_current =
+            |entry: &Entry| entry.outside.iter().all(|(path, content)| command::read_content(path) == *content);
         Ok(found.filter(|(entry, _)| is_current(entry)))
     }
 
@@ -340,11 +341,6 @@ impl<'a> Order<'a> {
         })?;
         let hash = crate::hash::file(&built.library).map_err(text)?;
         let library = cache::keep(&built.library, &hash).and_then(std::path::absolute).map_err(text)?;
-        let outside = outside.into_iter().map(|path| {
-            let content = read_content(&path);
-            (path, content)
-        });
-        let outside = outside.collect();
         let entry =
             Entry { hash, flags: built.flags, outside, took_ms: u64::try_from(began.elapsed().as_millis()).ok() };
         for key in keys {
@@ -353,7 +349,7 @@ impl<'a> Order<'a> {
         Ok((entry, library))
     }
 
-    fn run(&self, root: &Path, watch: &mut Watcher) -> Result<(cargo::Built, BTreeSet<PathBuf>), BuildError> {
+    fn run(&self, root: &Path, watch: &mut Watcher) -> Result<(cargo::Built, BTreeMap<PathBuf, String>), BuildError> {
         let folder = match &self.overlay {
             Some(overlay) => {
                 let identity = crate::hash::text(&format!("{}\0{}", self.key, self.source.folder().display()));
@@ -370,7 +366,7 @@ impl<'a> Order<'a> {
                 if let Some(overlay) = &self.overlay {
                     overlay.keep_lock(&folder)?;
                 }
-                Ok((built, BTreeSet::new()))
+                Ok((built, BTreeMap::new()))
             }
             PluginSource::Command { command, .. } => {
                 let out = self.place.join("commands");
@@ -383,17 +379,9 @@ impl<'a> Order<'a> {
                 Ok((built, outside))
             }
             PluginSource::File(path) => {
-                Ok((cargo::Built { library: path.clone(), flags: Vec::new() }, BTreeSet::new()))
+                Ok((cargo::Built { library: path.clone(), flags: Vec::new() }, BTreeMap::new()))
             }
         }
-    }
-}
-
-/// Hash of a file, or of everything in a folder; empty for what cannot be read.
-fn read_content(path: &Path) -> String {
-    match path.is_dir() {
-        true => manifest::content(path).unwrap_or_default(),
-        false => crate::hash::file(path).unwrap_or_default(),
     }
 }
 

@@ -19,8 +19,10 @@ pub(crate) enum Event<'a> {
         passes: usize,
         estimate: Duration,
     },
-    /// Another process is measuring on this machine.
-    WaitingForLock,
+    /// Another process has the measuring lock: who, and since when.
+    WaitingForLock {
+        holder: &'a str,
+    },
     PassBegins {
         job: &'a str,
         pass: PassName,

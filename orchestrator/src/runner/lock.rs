@@ -1,49 +1,155 @@
-//! The machine-wide measuring lock: who measures is alone, and nobody builds beside.
+//! The machine-wide measuring lock: a measurement is alone on its machine, and builds wait for it to end.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The same file for every user and project of a machine.
 const FILE: &str = "/tmp/orch-measuring.lock";
+/// Time between two looks at a lock that is taken.
+const POLL: Duration = Duration::from_millis(100);
+/// Most characters of a holder's command that are shown.
+const MOST_SHOWN: usize = 120;
 
 /// What the lock is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Excludes everybody.
+    /// Excludes all others.
     Measuring,
-    /// Excludes those who measure.
+    /// Excludes measurements; other builds share it.
     Building,
 }
 
 /// Held until dropped; released by the kernel even if the process is killed.
 pub(crate) struct Held {
     _file: File,
+    /// How long it took until it was free.
+    pub(crate) waited: Duration,
 }
 
-/// Takes the lock, calling `waiting` once if somebody else has it. `stop` is asked while waiting.
-pub(crate) fn take(purpose: Purpose, mut waiting: impl FnMut(), stop: impl Fn() -> bool) -> io::Result<Option<Held>> {
+/// How long this program waits for the lock; without a limit if none is set.
+static PATIENCE: OnceLock<Duration> = OnceLock::new();
+
+/// Sets for the whole program how long it waits for the lock. Only the first call counts.
+pub(crate) fn set_patience(limit: Duration) {
+    let _ = PATIENCE.set(limit);
+}
+
+/// Takes the lock, calling `waiting` once, with the holder, if another process has it. `stop` is asked while waiting, and None
+/// says that it ended the waiting.
+///
+/// # Errors
+/// The lock file cannot be opened; or the holder kept the lock for longer than this program waits (`TimedOut`).
+pub(crate) fn take(
+    purpose: Purpose,
+    mut waiting: impl FnMut(&str),
+    stop: impl Fn() -> bool,
+) -> io::Result<Option<Held>> {
     let file = open()?;
-    let mut said = false;
+    let begun = Instant::now();
+    let mut reported = false;
     loop {
         let taken = match purpose {
             Purpose::Measuring => file.try_lock(),
             Purpose::Building => file.try_lock_shared(),
         };
         match taken {
-            Ok(()) => return Ok(Some(Held { _file: file })),
+            Ok(()) => {
+                if purpose == Purpose::Measuring {
+                    // The file's time tells others since when. Where the file is another user's, it may stay as it is.
+                    let _ = rustix::fs::futimens(&file, &now());
+                }
+                return Ok(Some(Held { _file: file, waited: begun.elapsed() }));
+            }
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if stop() => return Ok(None),
             Err(TryLockError::WouldBlock) => {
-                if !std::mem::replace(&mut said, true) {
-                    waiting();
+                if PATIENCE.get().is_some_and(|limit| begun.elapsed() >= *limit) {
+                    let message = format!("gave up after {:.0?}: {}", begun.elapsed(), describe_holder(&file));
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, message));
                 }
-                std::thread::sleep(Duration::from_millis(100));
+                if !std::mem::replace(&mut reported, true) {
+                    waiting(&describe_holder(&file));
+                }
+                std::thread::sleep(POLL);
             }
         }
     }
+}
+
+/// Whether another process measures on this machine now.
+pub(crate) fn is_measuring() -> io::Result<bool> {
+    match open()?.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn now() -> rustix::fs::Timestamps {
+    let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+    rustix::fs::Timestamps { last_access: now, last_modification: now }
+}
+
+/// The process that holds the lock: what it does, its command, its id, and since when it measures.
+fn describe_holder(file: &File) -> String {
+    let Ok(about) = file.metadata() else { return "another process has the lock".to_owned() };
+    let holders = find_holders(about.ino());
+    let Some(holder) = holders.iter().find(|holder| holder.exclusive).or(holders.first()) else {
+        // For example in another container that shares the folder of the lock.
+        return "a process that is not visible from here has the lock".to_owned();
+    };
+    let command = read_command(holder.pid).unwrap_or_else(|| "another process".to_owned());
+    if !holder.exclusive {
+        return format!("{command} (process {}) is building", holder.pid);
+    }
+    let since = jiff::Timestamp::from_second(about.mtime()).ok().map(|since| {
+        let minutes = (jiff::Timestamp::now().as_second() - since.as_second()).max(0) / 60;
+        format!(" since {} ({minutes} min)", since.strftime("%H:%M:%S UTC"))
+    });
+    format!("{command} (process {}) has been measuring on this machine{}", holder.pid, since.unwrap_or_default())
+}
+
+struct LockHolder {
+    pid: u32,
+    exclusive: bool,
+}
+
+/// The processes that hold a lock on the file of this number, as the kernel lists them.
+fn find_holders(inode: u64) -> Vec<LockHolder> {
+    read_holders(&std::fs::read_to_string("/proc/locks").unwrap_or_default(), inode)
+}
+
+/// Reads lines such as `1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`; one with an arrow only waits.
+fn read_holders(text: &str, inode: u64) -> Vec<LockHolder> {
+    let read = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, kind, pid, place, ..] = words[..] else { return None };
+        let own = place.rsplit(':').next()?.parse::<u64>().ok()? == inode;
+        let pid = pid.parse().ok().filter(|pid| *pid != 0)?;
+        own.then_some(LockHolder { pid, exclusive: kind == "WRITE" })
+    };
+    text.lines().filter_map(read).collect()
+}
+
+/// The command line of a process, without control characters.
+fn read_command(pid: u32) -> Option<String> {
+    let text = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words: Vec<String> = text
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty())
+        .map(|word| String::from_utf8_lossy(word).chars().filter(|c| !c.is_control()).collect())
+        .collect();
+    let (program, arguments) = words.split_first()?;
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let command = [&[name.to_owned()], arguments].concat().join(" ");
+    Some(match command.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}...", &command[..end]),
+        None => command,
+    })
 }
 
 /// Opens the lock file, making it writable for everybody if it is new. Descriptors of Rust's are close-on-exec.
@@ -64,7 +170,33 @@ fn open() -> io::Result<File> {
         .custom_flags(libc::O_NOFOLLOW)
         .open(&path)
         .map_err(explain)?;
-    // The umask may have taken away what other users need; whoever does not own the file need not change it.
+    // The umask may have taken away what other users need; only the owner can change that.
     let _ = file.set_permissions(std::fs::Permissions::from_mode(0o666));
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holders_are_read_from_the_kernels_list() {
+        let text = "1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 99 fd:01:5678 0 EOF\n\
+                    2: POSIX  ADVISORY  WRITE 5 fd:01:5678 0 EOF\n3: FLOCK  ADVISORY  READ 7 fd:01:5679 0 EOF\n\
+                    4: FLOCK  ADVISORY  WRITE 0 fd:01:5680 0 EOF\n";
+        let found = |inode| {
+            let holders = read_holders(text, inode).into_iter();
+            holders.map(|holder| (holder.pid, holder.exclusive)).collect::<Vec<_>>()
+        };
+        assert_eq!(found(5678), [(1234, true)]);
+        assert_eq!(found(5679), [(7, false)]);
+        assert_eq!(found(5680), [], "a process of another namespace has no id here");
+    }
+
+    #[test]
+    fn command_of_a_process_is_shown_without_its_folder() {
+        let command = read_command(std::process::id()).expect("readable");
+        assert!(!command.contains("target/") || !command.starts_with('/'), "{command}");
+        assert!(command.chars().count() <= MOST_SHOWN + 3 && !command.chars().any(char::is_control));
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::bisect::state::Probe;
 use crate::cli::output::Failure;
-use crate::cli::project::{self, Loaded};
+use crate::cli::project::{self, BuildWait, Loaded};
 use crate::cli::sides;
 use crate::git::Revision;
 use crate::git::history::History;
@@ -82,7 +82,10 @@ impl Ground<'_> {
             revision::prepare_at(key, spec, &self.loaded.root, revision, watch)
         };
         let scenario = &self.loaded.scenario;
-        let plugins = project::prepare(scenario, |key| key == self.key, &build, self.mark, self.interrupt, observer)?;
+        let has_work = |key: &str, spec: &PluginSpec| !revision::is_kept(key, spec, &self.loaded.root, revision);
+        let wait = BuildWait::Where(&has_work);
+        let is_ours = |key: &str| key == self.key;
+        let plugins = project::prepare(scenario, is_ours, &build, wait, self.mark, self.interrupt, observer)?;
         let Some(mut plugins) = plugins else { return Err(Stop::Interrupted) };
         let prepared = match plugins.prepared.remove(self.key) {
             Some(Ok(prepared)) => prepared,
@@ -146,9 +149,12 @@ impl Ground<'_> {
 
     /// The machine, for as long as nobody else should use it.
     pub(super) fn measuring(&self, observer: &mut dyn Observer) -> Result<Held, Stop> {
-        let held =
-            lock::take(Purpose::Measuring, || observer.see(Event::WaitingForLock), || self.interrupt.requested())
-                .map_err(|error| Failure::system("cannot take the lock", &error))?;
+        let held = lock::take(
+            Purpose::Measuring,
+            |holder| observer.see(Event::WaitingForLock { holder }),
+            || self.interrupt.requested(),
+        )
+        .map_err(|error| Failure::system("cannot take the lock", &error))?;
         held.ok_or(Stop::Interrupted)
     }
 }
@@ -158,7 +164,7 @@ pub(super) struct Quiet<'a>(pub(super) &'a mut dyn Observer);
 
 impl Observer for Quiet<'_> {
     fn see(&mut self, event: Event<'_>) {
-        if matches!(event, Event::WaitingForLock) {
+        if matches!(event, Event::WaitingForLock { .. }) {
             self.0.see(event);
         }
     }

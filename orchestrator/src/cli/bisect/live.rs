@@ -164,9 +164,10 @@ impl Live {
 impl Observer for Live {
     fn see(&mut self, event: Event<'_>) {
         match event {
-            Event::WaitingForLock => {
-                self.log("waiting: another process is measuring or building on this machine");
-                self.does("waiting: another process is measuring or building on this machine".to_owned());
+            Event::WaitingForLock { holder } => {
+                let line = format!("waiting: {holder}");
+                self.log(&line);
+                self.does(line);
             }
             // The compiler's own lines stand in the reason when it fails.
             Event::BuildLine { line } if self.bar.is_some() => self.does(format::brief(line)),

@@ -3,7 +3,7 @@
 use super::task::Task;
 use crate::cli::output::Failure;
 use crate::cli::progress::Progress;
-use crate::cli::project;
+use crate::cli::project::{self, BuildWait};
 use crate::cli::rules::OWN_METRICS;
 use crate::cli::sides;
 use crate::machine;
@@ -62,7 +62,8 @@ pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Fai
     let mark = format!("{}-dry", std::process::id());
     let is_ours = |key: &str| key == task.key;
     let scenario = &task.loaded.scenario;
-    let prepared = project::prepare(scenario, is_ours, &build, &mark, interrupt, &mut Progress::new())?;
+    let prepared =
+        project::prepare(scenario, is_ours, &build, BuildWait::Never, &mark, interrupt, &mut Progress::new())?;
     // The user stopped it.
     let Some(plugins) = prepared else { return Ok(()) };
     if let Some(Err(failure)) = plugins.prepared.get(&task.key) {

@@ -60,8 +60,15 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
     let mut progress = Progress::new();
     let mark = format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
     let uses = |key: &str| loaded.scenario.uses(key);
-    let Some(plugins) =
-        project::prepare(&loaded.scenario, uses, &build::prepare_kept, &mark, &interrupt, &mut progress)?
+    let Some(plugins) = project::prepare(
+        &loaded.scenario,
+        uses,
+        &build::prepare_kept,
+        project::BuildWait::OF_TREE,
+        &mark,
+        &interrupt,
+        &mut progress,
+    )?
     else {
         return Ok(Exit::Interrupted);
     };
@@ -74,8 +81,12 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
         seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
     };
     output::note(&format::wrap(&announcement(jobs.len(), order.comparisons), 80, 2));
-    let held = lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || interrupt.requested())
-        .map_err(|error| Failure::system("cannot take the lock", &error))?;
+    let held = lock::take(
+        Purpose::Measuring,
+        |holder| progress.see(Event::WaitingForLock { holder }),
+        || interrupt.requested(),
+    )
+    .map_err(|error| Failure::system("cannot take the lock", &error))?;
     let Some(_held) = held else { return Ok(Exit::Interrupted) };
     let memory = memory(&machine);
     let cpus = machine::usable_cpus();

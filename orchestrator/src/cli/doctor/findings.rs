@@ -14,7 +14,7 @@ use crate::git;
 use crate::machine::Machine;
 use crate::measure::clock;
 use crate::plugin::cargo;
-use crate::runner::lock::{self, Purpose};
+use crate::runner::lock;
 use crate::runner::{self, journal};
 use crate::worker::sandbox;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ fn asked(root: PathBuf) -> Asked {
         sandbox: sandbox::offered(),
         resolution: clock::resolution(),
         overhead: clock::overhead(),
-        measuring: lock::take(Purpose::Measuring, || {}, || true).ok().map(|held| held.is_none()),
+        measuring: lock::is_measuring().ok(),
         git: git::state_of(&root),
         rustc: says("rustc"),
         cargo: says("cargo"),

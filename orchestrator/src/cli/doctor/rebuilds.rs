@@ -82,7 +82,15 @@ impl Doctor {
             };
             let scenario = &self.loaded.scenario;
             let wanted = |key: &str| scenario.uses(key) && self.is_crate(key);
-            match project::prepare(scenario, wanted, &prepare, &self.mark, &self.interrupt, &mut Progress::new())? {
+            match project::prepare(
+                scenario,
+                wanted,
+                &prepare,
+                project::BuildWait::OF_TREE,
+                &self.mark,
+                &self.interrupt,
+                &mut Progress::new(),
+            )? {
                 Some(plugins) => builds.push(plugins),
                 None => return Ok(None),
             }
@@ -108,8 +116,12 @@ impl Doctor {
             }
         }
         let (progress, interrupt) = (&mut self.progress, &self.interrupt);
-        let held = lock::take(Purpose::Measuring, || progress.see(Event::WaitingForLock), || interrupt.requested())
-            .map_err(|error| Failure::system("cannot take the lock", &error))?;
+        let held = lock::take(
+            Purpose::Measuring,
+            |holder| progress.see(Event::WaitingForLock { holder }),
+            || interrupt.requested(),
+        )
+        .map_err(|error| Failure::system("cannot take the lock", &error))?;
         let Some(_held) = held else { return Ok(None) };
         let cpus = machine::usable_cpus();
         let limits = Limits { pairs: PAIRS, time: Duration::from_secs(60), total: None };

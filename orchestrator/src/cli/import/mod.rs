@@ -56,6 +56,8 @@ pub(super) fn import(options: &ImportOptions) -> Outcome {
         workloads: outcome.workloads,
         gate: None,
         false_alarms: None,
+        building_ns: 0,
+        waiting_ns: 0,
         wall_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
         imported: Some(Imported {
             file: shown,

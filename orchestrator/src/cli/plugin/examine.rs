@@ -1,7 +1,7 @@
 //! Building a plugin and running its workloads in throw-away workers, for `orch plugin check`.
 
 use super::check::Subject;
-use crate::cli::output::{self, Failure};
+use crate::cli::output::Failure;
 use crate::cli::progress::Progress;
 use crate::machine;
 use crate::measure::clock::{Calibration, ScopeClock};
@@ -16,7 +16,6 @@ use crate::runner::confine;
 use crate::runner::event::{Event, Observer};
 use crate::runner::execute::{self, Setting};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::{self, Purpose};
 use crate::runner::process::{self, Ended, Launch};
 use crate::runner::reap;
 use crate::runner::remains::PassFailure;
@@ -90,11 +89,7 @@ impl Examiner {
     /// All about one plugin. `None`: the user stopped it.
     pub(super) fn examine(&mut self, subject: &Subject) -> Result<Option<Examined>, Failure> {
         let Subject { key, spec, given } = subject;
-        // No figure hangs on times, so others may build or check meanwhile; those who measure are not disturbed.
-        let waiting = || output::note("waiting: another process is measuring on this machine");
-        let held = lock::take(Purpose::Building, waiting, || self.interrupt.requested())
-            .map_err(|error| Failure::system("cannot take the lock", &error))?;
-        let Some(_held) = held else { return Ok(None) };
+        // Like a reader it waits for no measurement: no figure depends on times, and most of its workers live for milliseconds.
         let mut examined = Examined {
             key: key.clone(),
             path: spec.source.folder().display().to_string(),
