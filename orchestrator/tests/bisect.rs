@@ -103,7 +103,7 @@ fn the_latest_comparison_says_what_to_bisect() {
     assert_eq!(culprits(&report(&ran)), [["c2"]]);
     let shown = history.shown(&ran);
     let taken = shown.lines().find(|line| line.starts_with("from comparison ")).unwrap();
-    assert!(taken.contains(": time of work +") && taken.ends_with("(<c0> to <c3>)"), "{taken}");
+    assert!(taken.contains(": time of work ") && taken.ends_with("(<c0> to <c3>)"), "{taken}");
     let words = "the same in words: orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c3>\n";
     assert!(shown.contains(words), "{shown}");
 }

@@ -72,6 +72,30 @@ fn ctrl_c_stores_what_is_done_and_exits_130() {
     assert_eq!(marked_processes(&format!("ORCH_TEST={}", project.path().display())), Vec::<i32>::new());
 }
 
+/// `timeout` and CI systems send a second signal right behind the first.
+#[test]
+fn two_signals_in_a_row_are_one_request_to_stop() {
+    for signals in [[libc::SIGTERM, libc::SIGTERM], [libc::SIGINT, libc::SIGTERM], [libc::SIGTERM, libc::SIGHUP]] {
+        let project = Project::new();
+        project.write("s.yaml", scenario(&project, 60));
+        let mut command = project.plain_command();
+        let child = command.args(["run", "s.yaml"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("a timed job", || timed_passes(&project) >= 1);
+        for signal in signals {
+            // SAFETY: sends a signal to a child that was not waited for.
+            assert_eq!(unsafe { libc::kill(child.id().cast_signed(), signal) }, 0);
+        }
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{signals:?}: {said}");
+        assert!(said.contains("stopping; what is done so far is kept"), "{signals:?}: {said}");
+        let record = std::fs::read(project.results()[0].join("record.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        assert_eq!(record["outcome"], "interrupted", "{signals:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("interrupted"), "{signals:?}");
+    }
+}
+
 #[test]
 fn a_run_whose_terminal_closes_is_stopped_unless_it_was_asked_to_go_on() {
     for (ignored, wanted) in [("", 130), ("trap '' HUP; ", 0)] {

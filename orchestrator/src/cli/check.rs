@@ -23,7 +23,6 @@ use crate::measure::clock::Calibration;
 use crate::record::store;
 use crate::render;
 use crate::runner::contest::Limits;
-use crate::runner::interrupt::Interrupt;
 use crate::scenario::gate::Gate as Rules;
 use crate::scenario::{self, Job, Scenario, Surroundings, quantity};
 use std::cell::Cell;
@@ -41,7 +40,7 @@ const BUDGET_PAIRS: usize = 1000;
 pub(super) fn check(options: &CheckOptions) -> Outcome {
     let begun = Instant::now();
     let calibration = Calibration::begin();
-    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    let interrupt = output::listen_to_signals()?;
     let scenario = project::named_or_default(options.scenario.as_deref(), "orch check FILE")?;
     let loaded = project::load_over(&scenario, options.repo.as_deref())?;
     let results = options.output.folder(&loaded.root);

@@ -9,7 +9,7 @@ use super::Outcome;
 use super::args::{self, CompareOptions};
 use super::exit::Exit;
 use super::keep::{self, Kept, Place};
-use super::output::Failure;
+use super::output::{self, Failure};
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
 use super::rules::{self, OfferedJob};
@@ -47,7 +47,7 @@ const NAMES: [&str; 2] = ["A", "B"];
 pub(super) fn compare(options: &CompareOptions) -> Outcome {
     let begun = Instant::now();
     let calibration = Calibration::begin();
-    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    let interrupt = output::listen_to_signals()?;
     let time = quantity::duration(&options.time)
         .map_err(|message| Failure::Input(format!("error: --time {}: {message}\nhint: --time 60s", options.time)))?;
     if options.pairs == 0 || time.is_zero() {

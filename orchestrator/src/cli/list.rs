@@ -6,7 +6,6 @@ use super::output::{self, Failure};
 use super::progress::Progress;
 use super::{Outcome, project};
 use crate::plugin::catalog::{Better, Description, WorkloadInfo};
-use crate::runner::interrupt::Interrupt;
 use crate::scenario::problem::nearest;
 use serde_json::Value;
 use std::fmt::Write;
@@ -21,7 +20,7 @@ pub(super) fn schema() -> Outcome {
 
 /// Prints plugins, the workloads of one, or all about one workload.
 pub(super) fn list(options: &ListOptions) -> Outcome {
-    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    let interrupt = output::listen_to_signals()?;
     let file = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
     let loaded = project::load(&file)?;
     let (wanted, workload) = match options.subject.as_deref().map(|subject| subject.split_once('/')) {

@@ -1,6 +1,7 @@
 //! Facts to standard output, everything else to standard error; and how a failure of the program is told.
 
 use super::exit::Exit;
+use crate::runner::interrupt::Interrupt;
 use std::io::{self, IsTerminal, Write};
 
 /// Why a command could not do its work.
@@ -33,6 +34,12 @@ impl Failure {
     pub(crate) fn system(doing: &str, error: &dyn std::fmt::Display) -> Self {
         Self::System(format!("{doing}: {error}"))
     }
+}
+
+/// Listens to Ctrl-C and its like from now on, and says so when the first one comes.
+pub(crate) fn listen_to_signals() -> Result<Interrupt, Failure> {
+    let acknowledge = || note("stopping; what is done so far is kept. Another Ctrl-C ends orch at once");
+    Interrupt::listen(acknowledge).map_err(|error| Failure::system("cannot listen to signals", &error))
 }
 
 /// Writes a text to standard output.

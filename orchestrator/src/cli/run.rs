@@ -43,7 +43,7 @@ const SUMMARY: &str = "summary.txt";
 pub(super) fn run(options: &RunOptions) -> Outcome {
     let begun = Instant::now();
     let calibration = Calibration::begin();
-    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    let interrupt = output::listen_to_signals()?;
     let loaded = project::load(&project::named_or_default(options.scenario.as_deref(), "orch run FILE")?)?;
     check_reports(&loaded)?;
     let revision = anchor::find(&loaded)?;

@@ -41,7 +41,7 @@ struct Place {
     self_allocations: f64,
 }
 
-/// All places in which both sides' profiles differ, those that contribute most first. `judged`: what was found.
+/// All places in which both sides' profiles differ, those that contribute most to the change first. `judged`: what was found.
 pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<ScopeChange> {
     let (Some(a_places), Some(b_places)) = (places(a), places(b)) else { return Vec::new() };
     let mut paths: Vec<&Vec<String>> = Vec::new();
@@ -79,7 +79,22 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<Sco
             }
         })
         .collect();
-    changes.sort_by(|one, other| other.contribution_ns.abs().total_cmp(&one.contribution_ns.abs()));
+    // A change is explained by what it is made of: one of allocations by allocations, whatever the profiles' times did.
+    let counted =
+        ["allocations", "bytes"].map(|metric| judged.iter().any(|one| one.metric == metric && entries::is_change(one)));
+    let is_counted = time.is_none() && counted != [false, false];
+    let size = |place: &ScopeChange| match is_counted {
+        true => [
+            (place.b_self_allocations - place.a_self_allocations).abs(),
+            (place.b_self_bytes - place.a_self_bytes).abs(),
+            place.contribution_ns.abs(),
+        ],
+        false => [place.contribution_ns.abs(), 0.0, 0.0],
+    };
+    changes.sort_by(|one, other| {
+        let pairs = size(other).into_iter().zip(size(one));
+        pairs.map(|(other, one)| other.total_cmp(&one)).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    });
     changes
 }
 

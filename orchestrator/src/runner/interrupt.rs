@@ -1,10 +1,13 @@
 //! Ctrl-C, SIGTERM and a closed terminal: a flag and a descriptor to wait on, so that a run ends in an orderly way.
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Whether whoever started orch had this signal ignored.
 fn is_ignored(signal: i32) -> bool {
@@ -15,6 +18,9 @@ fn is_ignored(signal: i32) -> bool {
     }
 }
 
+/// No user answers a message sooner than this after it appears.
+const IMPATIENCE: Duration = Duration::from_millis(300);
+
 /// Whether the user wants to stop.
 #[derive(Clone)]
 pub(crate) struct Interrupt {
@@ -23,24 +29,35 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens to SIGINT, SIGTERM and SIGHUP from now on. The second one ends the program at once, as if nobody listened.
-    pub(crate) fn listen() -> io::Result<Self> {
+    /// Listens to SIGINT, SIGTERM and SIGHUP from now on. `acknowledge` tells the user that the first one was heard. One that comes
+    /// some time later ends the program at once. `timeout` and many CI systems send two signals in a row, which mean one.
+    pub(crate) fn listen(acknowledge: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         // Whoever started orch may ignore SIGCHLD; then no worker's end could be waited for.
         // SAFETY: the default disposition runs no code of ours.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         let flag = Arc::new(AtomicBool::new(false));
+        let acknowledged = Arc::new(AtomicBool::new(false));
         let (read, write) = UnixStream::pair()?;
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
             // `nohup orch run` goes on when its terminal is gone.
             if signal == signal_hook::consts::SIGHUP && is_ignored(signal) {
                 continue;
             }
-            // Registered first, so that it sees the flag before the flag is set.
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&acknowledged))?;
             signal_hook::flag::register(signal, Arc::clone(&flag))?;
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
         }
-        Ok(Self { flag, wake: Arc::new(read.into()) })
+        let wake: Arc<OwnedFd> = Arc::new(read.into());
+        let heard = Arc::clone(&wake);
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            // A byte that is only looked at stays for all others who wait.
+            let mut polled = [PollFd::new(&*heard, PollFlags::IN)];
+            while poll(&mut polled, None).is_err_and(|error| error == Errno::INTR) {}
+            acknowledge();
+            std::thread::sleep(IMPATIENCE);
+            acknowledged.store(true, Ordering::Relaxed);
+        })?;
+        Ok(Self { flag, wake })
     }
 
     pub(crate) fn requested(&self) -> bool {

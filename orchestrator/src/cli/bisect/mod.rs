@@ -24,7 +24,6 @@ use crate::measure::clock::Calibration;
 use crate::plugin::catalog::{Better, Per};
 use crate::record::store;
 use crate::render;
-use crate::runner::interrupt::Interrupt;
 use crate::search::{self, Evidence, Settings};
 use answers::{Answers, Wish};
 use ask::Ask;
@@ -44,7 +43,7 @@ const REPORT: &str = "bisect.md";
 pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
     let begun = Instant::now();
     let calibration = Calibration::begin();
-    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    let interrupt = output::listen_to_signals()?;
     if options.pairs == 0 {
         return Err(Failure::Input("error: --pairs 0 measures nothing\nhint: leave it out for 1500".to_owned()));
     }

@@ -56,7 +56,7 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
     let scope_clock = clock::Calibration::begin();
     let path = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
     let loaded = project::load(&path)?;
-    let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+    let interrupt = output::listen_to_signals()?;
     let mut progress = Progress::new();
     let mark = format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
     let uses = |key: &str| loaded.scenario.uses(key);

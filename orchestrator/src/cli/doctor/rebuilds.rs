@@ -38,7 +38,7 @@ pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
     let path = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
     let mut doctor = Doctor {
         loaded: project::load(&path)?,
-        interrupt: Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?,
+        interrupt: output::listen_to_signals()?,
         progress: Progress::new(),
         mark: format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond()),
         random: options.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),

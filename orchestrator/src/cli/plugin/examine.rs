@@ -1,7 +1,7 @@
 //! Building a plugin and running its workloads in throw-away workers, for `orch plugin check`.
 
 use super::check::Subject;
-use crate::cli::output::Failure;
+use crate::cli::output::{self, Failure};
 use crate::cli::progress::Progress;
 use crate::machine;
 use crate::measure::clock::{Calibration, ScopeClock};
@@ -76,7 +76,7 @@ impl Examiner {
         reap::become_subreaper()
             .map_err(|error| Failure::system("cannot look after the plugins' processes", &error))?;
         let calibration = Calibration::begin();
-        let interrupt = Interrupt::listen().map_err(|error| Failure::system("cannot listen to signals", &error))?;
+        let interrupt = output::listen_to_signals()?;
         Ok(Self {
             wanted: wanted.map(WildMatch::new),
             interrupt,
