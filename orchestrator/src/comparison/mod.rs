@@ -12,6 +12,7 @@ pub(crate) mod shown;
 pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
+pub(crate) mod words;
 
 use crate::calibration::FalseAlarms;
 use crate::git::GitState;

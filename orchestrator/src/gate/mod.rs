@@ -5,7 +5,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
-use crate::comparison::{Entry, Verdict, Workload, counted};
+use crate::comparison::{Entry, Verdict, Workload, counted, words};
 use crate::format;
 use crate::measure::rounding;
 use crate::scenario::gate::{Accepted, Gate as Rules};
@@ -72,6 +72,23 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The word in front of a finding's message: that of its verdict where it has one; empty where the message says it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::OutputDiffers => Verdict::OutputDiffers.word(),
+            Self::Regressed => Verdict::Regressed.word(),
+            Self::TradeOff => "regressed, trade-off",
+            Self::Missing => Verdict::Missing.word(),
+            Self::Inconclusive => Verdict::Inconclusive.word(),
+            Self::Expired => "no longer accepted",
+            Self::TooManyAllocations => "too many allocations",
+            Self::Accepted => "accepted",
+            Self::NotNeeded => "not needed",
+            Self::Loosened => "asked less",
+            Self::TargetMissed | Self::TargetOpen | Self::TargetMet => "",
+        }
+    }
+
     pub(crate) fn outcome(self, open_fails: bool) -> Outcome {
         match self {
             Self::OutputDiffers
@@ -164,7 +181,10 @@ fn other_output_passes(case: &Case, time: &Entry) -> bool {
 /// A change for the worse, as far as nobody accepted it.
 fn worse(case: &Case, entry: &Entry, kind: Kind) -> Finding {
     let kind = if entry.trade_off && kind == Kind::Regressed { Kind::TradeOff } else { kind };
-    let what = entry.told();
+    let what = match kind {
+        Kind::TradeOff => format!("{}; better in {}", entry.told(), better(case, entry)),
+        _ => entry.told(),
+    };
     let Some(accepted) = acceptance(case, entry, kind) else { return finding(entry, kind, what) };
     let (reason, until) = (&accepted.reason, accepted.until);
     if until < case.today {
@@ -177,6 +197,12 @@ fn worse(case: &Case, entry: &Entry, kind: Kind) -> Finding {
     let from = if entry.change.is_none() { ", from 0" } else { "" };
     let up_to = format::percent(accepted.up_to.unwrap_or_default());
     finding(entry, kind, format!("{what}{from}; only {up_to} are accepted ({reason})"))
+}
+
+/// What a trade-off is paid for: the metrics of the same job that got better.
+fn better(case: &Case, entry: &Entry) -> String {
+    let own: Vec<&Entry> = case.jobs.iter().filter(|other| other.id == entry.id).collect();
+    words::sizes(&own, Verdict::Improved).join(", ")
 }
 
 /// The acceptance that is meant for an entry: one that lets it pass, if there is one; else one that still holds; else one

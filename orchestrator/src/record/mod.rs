@@ -75,6 +75,20 @@ pub(crate) enum Verdict {
     Improved,
 }
 
+impl Verdict {
+    /// The word for people, in every report.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::OutputDiffers => "output differs",
+            Self::Regressed => "regressed",
+            Self::Missing => "missing",
+            Self::Inconclusive => "inconclusive",
+            Self::Equivalent => "equivalent",
+            Self::Improved => "improved",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RunOutcome {

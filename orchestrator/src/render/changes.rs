@@ -1,10 +1,12 @@
-//! The filters of templates that print changes: all of them ask `comparison::shown`, and none formats by itself.
+//! The filters of templates that print changes and verdicts: all of them ask `comparison::shown` and the verdicts themselves,
+//! and none has words of its own.
 
-use crate::comparison::{Change, Entry};
+use crate::comparison::{Change, Entry, Verdict};
 use crate::format::{
     self,
     change::{self, ChangedQuantity},
 };
+use crate::gate::Kind;
 use minijinja::Environment;
 use minijinja::value::Serde;
 
@@ -20,6 +22,8 @@ pub(super) fn add(environment: &mut Environment) {
     environment.add_filter("value_a", |entry: Serde<Entry>| side(&entry, 0));
     environment.add_filter("value_b", |entry: Serde<Entry>| side(&entry, 1));
     environment.add_filter("values", values);
+    environment.add_filter("word", |verdict: Serde<Verdict>| verdict.word());
+    environment.add_filter("finding", |kind: Serde<Kind>| kind.word());
 }
 
 /// A relative change of a metric, of time where none is named.

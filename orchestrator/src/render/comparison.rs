@@ -2,7 +2,8 @@
 
 use super::warnings::{self, Warning};
 use crate::comparison::imported::ImportedRow;
-use crate::comparison::{Comparison, Entry, Side, Verdict, Workload};
+use crate::comparison::words::{self, Surprise};
+use crate::comparison::{Code, Comparison, Entry, Side, Verdict, Workload};
 use crate::record::{Contradiction, Severity};
 use serde::Serialize;
 
@@ -16,6 +17,8 @@ pub(super) struct View<'a> {
     /// One row per workload; regressed ones first, those with the largest change of time first.
     rows: Vec<Row<'a>>,
     warnings: Vec<Warning<'a>>,
+    /// Workloads per verdict, in the words of the rows.
+    headline: Vec<String>,
     /// Of an imported comparison: its rows in the table's order, each below the one that it is inside.
     tree: Vec<Branch<'a>>,
     /// Contradictions by severity.
@@ -55,6 +58,12 @@ struct Row<'a> {
     changed: Vec<&'a Entry>,
     /// The metrics that are open.
     open: Vec<&'a str>,
+    /// The verdict in words.
+    word: String,
+    /// Why the word surprises, where it does.
+    surprises: Vec<String>,
+    /// Both sides run one file.
+    same_code: bool,
     /// The size of the change of time that the profiles show, where it is another one than the pairs'.
     profiles: Option<String>,
 }
@@ -73,6 +82,7 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
         b_set: set(&comparison.b),
         rows,
         warnings: warnings::gathered(of_workloads),
+        headline: words::headline(&comparison.workloads),
         tree: tree(comparison),
         severities: severities(&comparison.contradictions),
     }
@@ -134,6 +144,9 @@ fn row<'a>(workload: &'a Workload, entries: &'a [Entry]) -> Row<'a> {
             .filter(|entry| matches!(entry.verdict, Verdict::Improved | Verdict::Regressed))
             .copied()
             .collect(),
+        word: words::word(workload.verdict, workload.trade_off),
+        surprises: words::surprises(workload, &own).iter().map(Surprise::sentence).collect(),
+        same_code: workload.code == Code::Identical,
         profiles: of("time").and_then(|time| time.other_size(&workload.scopes)),
         open: own.iter().filter(|entry| entry.is_open()).map(|entry| entry.metric.as_str()).collect(),
     }
