@@ -1,5 +1,7 @@
 //! What machine this is: what a record says of it, and the class by which records are comparable.
 
+pub(crate) mod load;
+
 use serde::{Deserialize, Serialize};
 use std::fs;
 
@@ -82,6 +84,8 @@ impl Machine {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CpuTimes {
     all: u64,
+    /// Neither idle nor given to others by the host.
+    busy: u64,
     stolen: u64,
 }
 
@@ -94,7 +98,8 @@ impl CpuTimes {
     pub(crate) fn parse(stat: &str) -> Option<Self> {
         let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
         let numbers: Vec<u64> = line.split_whitespace().take(8).filter_map(|number| number.parse().ok()).collect();
-        Some(Self { all: numbers.iter().sum(), stolen: *numbers.get(7)? })
+        let (all, stolen) = (numbers.iter().sum::<u64>(), *numbers.get(7)?);
+        Some(Self { all, busy: all - numbers[3] - numbers[4] - stolen, stolen })
     }
 
     /// The share of the CPUs' time that the host gave to others since an earlier reading; 0 where no time went by.

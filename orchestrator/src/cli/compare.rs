@@ -19,6 +19,7 @@ use crate::calibration;
 use crate::comparison::{self, Comparison, Side, SideKind, Verdict, claimed, entries, head, stored};
 use crate::git;
 use crate::judge::verdict::{self, ALPHA};
+use crate::machine::load::{LoadReading, MachineLoad};
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
 use crate::plugin::build::Prepared;
@@ -273,8 +274,10 @@ impl Session<'_> {
             control: self.options.control,
         };
         let mut random = fastrand::Rng::with_seed(self.seed);
+        let before = LoadReading::read();
         let outcome = versus::measure(&matches, &terms, &mut random, &self.interrupt, &mut progress)
             .map_err(|error| Failure::system("the comparison ended early", &error))?;
+        let load = before.zip(LoadReading::read()).map(|(before, after)| MachineLoad::between(before, after));
         let scenario = ScenarioRecord {
             name: loaded.scenario.name.clone(),
             about: loaded.scenario.about.clone(),
@@ -284,7 +287,7 @@ impl Session<'_> {
         };
         let sides = [0, 1].map(|side| self.side(loaded, side, &subjects[side], plugins[side]));
         let comparison = self.comparison(outcome, scenario, sides, machine, cargo::rustc_version());
-        Ok(Some(Comparison { false_alarms: kept.false_alarms(), ..comparison }))
+        Ok(Some(Comparison { false_alarms: kept.false_alarms(), load, ..comparison }))
     }
 
     /// Compares what two records hold.
@@ -376,6 +379,7 @@ impl Session<'_> {
             building_ns: nanoseconds(self.spent.get().building),
             waiting_ns: nanoseconds(self.spent.get().waiting),
             false_alarms: None,
+            load: None,
             imported: None,
         }
     }

@@ -16,6 +16,7 @@ use super::rules::{self, OfferedJob};
 use super::start::{self, Started};
 use crate::contradiction;
 use crate::git;
+use crate::machine::load::{LoadReading, MachineLoad};
 use crate::machine::{self, CpuTimes, Machine};
 use crate::measure::clock::Calibration;
 use crate::pass::PassResult;
@@ -179,7 +180,7 @@ impl Session<'_> {
             counted: plan::CountedIterations::Group,
         };
         let early = |error| Failure::system("the run ended early; `--resume` goes on from its journal", &error);
-        let times = CpuTimes::read();
+        let (times, load) = (CpuTimes::read(), LoadReading::read());
         let mut executed =
             execute::execute(&setting, &plan, done, Some(&mut journal), &self.interrupt, progress).map_err(early)?;
         let sentinel = self.sentinel(&executed, times);
@@ -205,6 +206,7 @@ impl Session<'_> {
             record.outcome = RunOutcome::Incomplete;
         }
         record.sentinel = Some(sentinel);
+        record.load = load.zip(LoadReading::read()).map(|(before, after)| MachineLoad::between(before, after));
         record.wall = spent.wall(&record);
         record.contradictions = contradiction::own::of_record(&record);
         store::store(&folder, &record, journal::FILE).map_err(|error| {
@@ -296,6 +298,7 @@ impl Session<'_> {
             jobs,
             anchors: self.anchors.iter().map(|anchor| anchor.record.clone()).collect(),
             sentinel: None,
+            load: None,
             wall: record::Wall::default(),
             contradictions: Vec::new(),
         }

@@ -17,6 +17,7 @@ pub(crate) mod words;
 use crate::calibration::FalseAlarms;
 use crate::git::GitState;
 use crate::machine::Machine;
+use crate::machine::load::MachineLoad;
 use crate::plugin::catalog::Per;
 use crate::plugin::code::Change as CodeChange;
 pub(crate) use crate::record::Verdict;
@@ -76,6 +77,9 @@ pub(crate) struct Comparison {
     /// How often this machine's class called the same code changed; null where that was not calibrated.
     #[serde(default)]
     pub(crate) false_alarms: Option<FalseAlarms>,
+    /// How busy the machine was while it measured; null where nothing was measured, and in older comparisons.
+    #[serde(default)]
+    pub(crate) load: Option<MachineLoad>,
     /// The table that this was read from, where orch measured nothing.
     #[serde(default)]
     pub(crate) imported: Option<imported::Imported>,

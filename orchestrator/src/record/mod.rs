@@ -6,7 +6,7 @@ pub(crate) mod anchored;
 pub(crate) mod assemble;
 mod contradiction;
 mod metrics;
-mod samples;
+pub(crate) mod samples;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
@@ -16,6 +16,7 @@ pub(crate) use contradiction::{Contradiction, Severity};
 
 use crate::git::GitState;
 use crate::machine::Machine;
+use crate::machine::load::MachineLoad;
 use crate::plugin::catalog::{Better, Per};
 use crate::protocol::{Phase, Usage, WarmUp};
 use crate::sentinel::Sentinel;
@@ -55,6 +56,9 @@ pub(crate) struct Record {
     /// Whether the machine is the one that it was; null in records of before there was a sentinel.
     #[serde(default)]
     pub(crate) sentinel: Option<Sentinel>,
+    /// How busy the machine was while it measured; null where the system does not say, and in older records.
+    #[serde(default)]
+    pub(crate) load: Option<MachineLoad>,
     pub(crate) wall: Wall,
     /// What cannot be true.
     #[serde(default)]

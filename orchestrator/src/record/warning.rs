@@ -1,6 +1,7 @@
 //! Owns the warnings of a job that its figures give rise to: their kinds, and the one place where they are worded.
 
 use crate::format;
+use crate::format::change::{self, ChangedQuantity, size};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -16,6 +17,16 @@ pub(crate) enum WarningKind {
     Scattered,
     FewSamples,
     SlowSamples,
+    Growing,
+    SlowStart,
+    Unsteady,
+}
+
+impl WarningKind {
+    /// Whether the median of such a job says little, so that nothing is concluded from it.
+    pub(crate) fn spoils_median(self) -> bool {
+        matches!(self, Self::Scattered | Self::Growing | Self::SlowStart | Self::Unsteady)
+    }
 }
 
 /// A warning with its figures.
@@ -55,6 +66,20 @@ pub(crate) enum JobWarning {
         share: f64,
         times: f64,
     },
+    /// The time of an iteration grows inside each process.
+    Growing {
+        first_ns: f64,
+        last_ns: f64,
+    },
+    /// It falls: the first phase is slow, and part of the samples.
+    SlowStart {
+        first_ns: f64,
+        last_ns: f64,
+    },
+    /// Warming up never saw two windows agree, and parts of a process differ by so much (relative).
+    Unsteady {
+        apart: f64,
+    },
 }
 
 impl JobWarning {
@@ -68,6 +93,9 @@ impl JobWarning {
             Self::Scattered { .. } => WarningKind::Scattered,
             Self::FewSamples { .. } => WarningKind::FewSamples,
             Self::SlowSamples { .. } => WarningKind::SlowSamples,
+            Self::Growing { .. } => WarningKind::Growing,
+            Self::SlowStart { .. } => WarningKind::SlowStart,
+            Self::Unsteady { .. } => WarningKind::Unsteady,
         }
     }
 }
@@ -119,6 +147,32 @@ impl fmt::Display for JobWarning {
                  something else, or iterations differ",
                 format::percent(*share)
             ),
+            Self::Growing { first_ns, last_ns } => write!(
+                f,
+                "no steady state: its time grows inside each process, {}: the median depends on how long it is measured",
+                trend(*first_ns, *last_ns)
+            ),
+            Self::SlowStart { first_ns, last_ns } => write!(
+                f,
+                "no steady state: its time falls inside each process, {}: the median holds a slow first phase, which \
+                 belongs into setup",
+                trend(*first_ns, *last_ns)
+            ),
+            Self::Unsteady { apart } => write!(
+                f,
+                "no steady state: warming up used its whole time in each process, and parts of a process differ by {}: \
+                 the median depends on how long it is measured",
+                format::percent(*apart)
+            ),
         }
     }
+}
+
+/// How the first samples of a process became the last ones.
+fn trend(first_ns: f64, last_ns: f64) -> String {
+    let [first, last] = change::times([first_ns, last_ns]);
+    format!(
+        "{} from the first to the last samples, {first} -> {last}",
+        size(ChangedQuantity::Time, last_ns / first_ns - 1.0)
+    )
 }

@@ -17,6 +17,8 @@ pub(super) struct View<'a> {
     /// One row per workload; regressed ones first, those with the largest change of time first.
     rows: Vec<Row<'a>>,
     warnings: Vec<Warning<'a>>,
+    /// That the machine was busy, where it was.
+    busy: Option<String>,
     /// Workloads per verdict, in the words of the rows.
     headline: Vec<String>,
     /// Of an imported comparison: its rows in the table's order, each below the one that it is inside.
@@ -82,6 +84,7 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
         b_set: set(&comparison.b),
         rows,
         warnings: warnings::gathered(of_workloads),
+        busy: comparison.load.and_then(|load| load.message()),
         headline: words::headline(&comparison.workloads),
         tree: tree(comparison),
         severities: severities(&comparison.contradictions),

@@ -47,6 +47,8 @@ struct View<'a> {
     record: &'a Record,
     profile: profile::ProfileView,
     warnings: Vec<warnings::Warning<'a>>,
+    /// That the machine was busy, where it was.
+    busy: Option<String>,
 }
 
 /// Whether a template of that name exists.
@@ -58,7 +60,8 @@ pub(crate) fn exists(name: &str, folder: &Path) -> bool {
 /// escape what they print.
 pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
     let warnings = warnings::gathered(record.jobs.iter().map(|job| (job.id.as_str(), &job.warnings[..])));
-    through(name, folder, View { record, profile: profile::view(record), warnings })
+    let busy = record.load.and_then(|load| load.message());
+    through(name, folder, View { record, profile: profile::view(record), warnings, busy })
 }
 
 /// Renders a comparison through the template `name`, found in the same way.

@@ -87,8 +87,27 @@ pub(super) struct Scaling {
 pub(super) fn view(record: &Record) -> ProfileView {
     let mut scopes: Vec<Row> = record.jobs.iter().flat_map(rows).collect();
     scopes.sort_by(|a, b| b.total_ns.total_cmp(&a.total_ns).then_with(|| a.job.cmp(&b.job)));
-    let insights = record.jobs.iter().flat_map(|job| insights(job, &scopes)).chain(large_allocators(&scopes)).collect();
+    let insights = all_insights(&record.jobs, &scopes);
     ProfileView { insights, models: record.jobs.iter().filter_map(model).collect(), scaling: scaling(record), scopes }
+}
+
+/// What stands out in all jobs whose medians stand for them.
+fn all_insights(jobs: &[JobRecord], scopes: &[Row]) -> Vec<String> {
+    let (spoilt, sound): (Vec<&JobRecord>, Vec<&JobRecord>) = jobs.iter().partition(|job| is_spoilt(job));
+    let insights = sound.into_iter().flat_map(|job| insights(job, scopes));
+    insights.chain(large_allocators(scopes)).chain(without_insights(&spoilt)).collect()
+}
+
+/// Whether the job's own warnings say that its median says little.
+fn is_spoilt(job: &JobRecord) -> bool {
+    job.warning_kinds.iter().any(|kind| kind.spoils_median())
+}
+
+/// Jobs from whose times nothing is concluded.
+fn without_insights(spoilt: &[&JobRecord]) -> Option<String> {
+    let ids: Vec<&str> = spoilt.iter().map(|job| job.id.as_str()).collect();
+    let named = ids.join(", ");
+    (!ids.is_empty()).then(|| format!("nothing is concluded from the times of {named}: see the warnings of the run"))
 }
 
 /// The scopes of one job by name, in the order of the tree.
@@ -239,7 +258,8 @@ fn scaling(record: &Record) -> Vec<Scaling> {
                 && model_name(small) == Some("small")
                 && model_name(large) == Some("medium")
                 && without_model(small) == without_model(large);
-            if let (true, Some(one), Some(other)) = (alike, model(small), model(large)) {
+            let sound = !is_spoilt(small) && !is_spoilt(large);
+            if let (true, Some(one), Some(other)) = (alike && sound, model(small), model(large)) {
                 found.push(Scaling {
                     small: small.id.clone(),
                     large: large.id.clone(),
@@ -266,6 +286,7 @@ fn without_model(job: &JobRecord) -> Value {
 mod tests {
     use super::*;
     use indexmap::IndexMap;
+    use serde_json::json;
 
     fn scope(name: &str, calls: u64, total_ns: u64, children: Vec<ScopeRecord>) -> ScopeRecord {
         let inside: u64 = children.iter().map(|child| child.total_ns).sum();
@@ -301,5 +322,40 @@ mod tests {
         assert!(row("Forward").outermost && !row("Norm").outermost);
         let all: f64 = rows.iter().map(|row| row.self_ns).sum();
         assert_eq!(all, 1000.0, "self times add up to the outermost total");
+    }
+
+    #[test]
+    fn nothing_is_concluded_from_a_median_that_says_little() {
+        let job = |id: &str, kinds: &[&str]| -> JobRecord {
+            let wall = json!({ "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0 });
+            let settings = json!({
+                "time_ns": 1, "rounds": 5, "timeout_ns": 1, "memory_bytes": 1, "threads": 1, "tolerance": 0.01
+            });
+            let inner: Vec<ScopeRecord> = ["A", "B", "C"].map(|name| scope(name, 1, 100, vec![])).into();
+            serde_json::from_value(json!({
+                "id": id, "workload": "p/w", "params": {}, "tags": [], "settings": settings,
+                "plugin": { "path": "p.so" }, "outcome": "measured", "warnings": [], "warning_kinds": kinds,
+                "metrics": {}, "metrics_info": {}, "wall": wall,
+                "profile": { "iterations": 1, "run_ns": 1000, "overhead": 0.5 },
+                "scopes": [scope("Outer", 1, 1000, inner)],
+            }))
+            .unwrap()
+        };
+        let told = |kinds: &[&str]| {
+            let jobs = [job("sound", &[]), job("spoilt", kinds)];
+            let scopes: Vec<Row> = jobs.iter().flat_map(rows).collect();
+            all_insights(&jobs, &scopes)
+        };
+        let of = |texts: &[String], id: &str| texts.iter().filter(|text| text.starts_with(&format!("{id}: "))).count();
+        let sound = told(&["few_samples", "leak"]);
+        assert!(of(&sound, "spoilt") > 0 && of(&sound, "spoilt") == of(&sound, "sound"), "{sound:?}");
+        for kind in ["scattered", "growing", "slow_start", "unsteady"] {
+            let texts = told(&[kind]);
+            assert_eq!((of(&texts, "spoilt"), of(&texts, "sound")), (0, of(&sound, "sound")), "{texts:?}");
+            assert!(
+                texts.iter().any(|text| text.contains("nothing is concluded from the times of spoilt")),
+                "{texts:?}"
+            );
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::catalog::WorkloadInfo;
 use crate::record::JobRecord;
+use crate::record::samples::{self, Turns};
 use crate::runner::contest::{self, Contest, Contested, Limits};
 use crate::runner::event::Observer;
 use crate::runner::execute::{self, Setting};
@@ -291,6 +292,7 @@ impl Versus<'_> {
         if let ([Ok(a), Ok(b)], true) = (&each.sides, time_changed) {
             warnings.extend(side::layout_warning([a, b]));
         }
+        warnings.extend(contested.iter().flat_map(|contested| trends(contested)));
         let workload = Workload {
             id: id.clone(),
             workload: records[0].workload.clone(),
@@ -307,6 +309,15 @@ impl Versus<'_> {
         };
         (entries, workload)
     }
+}
+
+/// Sides whose time goes one way inside their processes.
+fn trends(contested: &Contested) -> Vec<String> {
+    let pairs = &contested.pairs;
+    let a: Vec<Turns> = pairs.iter().map(|pair| (&pair.a_ns[..], pair.iterations)).collect();
+    let b: Vec<Turns> = pairs.iter().map(|pair| (&pair.b_ns[..], pair.iterations)).collect();
+    let of = |(name, turns): (&str, &[Turns])| Some(format!("{name}: {}", samples::trend(turns)?));
+    [("A", &a[..]), ("B", &b[..])].into_iter().filter_map(of).collect()
 }
 
 fn unknown(each: &Match) -> Option<String> {

@@ -210,7 +210,7 @@ fn threads(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
 }
 
 /// What each warning of a job's record means for the plugin: a part of its text, how much it matters, and what to do.
-const WARNINGS: [(&str, Level, &str); 11] = [
+const WARNINGS: [(&str, Level, &str); 12] = [
     ("leaks ", Level::Warning, "free what an iteration allocates, or keep it in the instance for the next one"),
     (
         "output differs between processes",
@@ -226,6 +226,11 @@ const WARNINGS: [(&str, Level, &str); 11] = [
         "counts are not exact: ",
         Level::Warning,
         "call malloc and its kin by their names, so that what they give is counted",
+    ),
+    (
+        "no steady state",
+        Level::Warning,
+        "do in setup what only the first iterations do, and put back in `reset` what each of them changes",
     ),
     ("resident memory grew", Level::Warning, "what does not come from malloc is not counted: say so in `about`"),
     ("iterations differ in their allocations", Level::Note, "make room in setup, so that each iteration does the same"),

@@ -58,6 +58,7 @@ pub(super) fn import(options: &ImportOptions) -> Outcome {
         false_alarms: None,
         building_ns: 0,
         waiting_ns: 0,
+        load: None,
         wall_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
         imported: Some(Imported {
             file: shown,
