@@ -440,7 +440,7 @@ fn the_report_keeps_its_names() {
     let kept =
         |path: &Path| serde_json::from_slice::<Value>(&std::fs::read(path.join("bisect.json")).unwrap()).unwrap();
     assert_eq!(kept(&history.project.results()[0]), found);
-    insta::assert_snapshot!(names(&found), @"schema id started ended outcome reason orch command next seed scenario machine toolchain workload params threads metric direction margin tau good bad all ends commits culprits undecided skipped builds pairs measured reverted warnings resumed wall_ns");
+    insta::assert_snapshot!(names(&found), @"schema id started ended outcome reason orch command next seed scenario machine toolchain workload params threads metric direction margin tau good bad all ends commits culprits undecided skipped builds pairs measured reverted warnings resumed wall_ns stopped first rest nothing_else_beyond");
     insta::assert_snapshot!(names(&found["culprits"][0]), @"commits about parent probability change before after other_way cause entries comparison");
     insta::assert_snapshot!(names(&found["commits"][0]), @"commit subject author committed state probability pairs change value same_code_as");
     insta::assert_snapshot!(names(&found["skipped"][0]), @"commit subject reason details");

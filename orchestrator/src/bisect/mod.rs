@@ -2,6 +2,7 @@
 //! interface.
 
 pub(crate) mod cause;
+pub(crate) mod rest;
 pub(crate) mod state;
 
 use crate::comparison::{Change, Entry, Workload};
@@ -9,6 +10,7 @@ use crate::git::Revision;
 use crate::machine::Machine;
 use crate::record::ScenarioRecord;
 use crate::runner::series::PairRecord;
+use rest::{ChangeBounds, OpenReason, RangePart, StopCause};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -74,6 +76,18 @@ pub(crate) struct Report {
     /// It was stopped before its end, and went on: `wall_ns` is only what it took since.
     pub(crate) resumed: bool,
     pub(crate) wall_ns: u64,
+    /// Cause of its end before it was done; null for a bisect that is done.
+    #[serde(default)]
+    pub(crate) stopped: Option<StopCause>,
+    /// Only the largest step was asked for.
+    #[serde(default)]
+    pub(crate) first: bool,
+    /// Parts of the range beside the culprits, oldest first.
+    #[serde(default)]
+    pub(crate) rest: Vec<RangePart>,
+    /// Bounds of whatever else happened in the range; null where some part of it is not known.
+    #[serde(default)]
+    pub(crate) nothing_else_beyond: Option<ChangeBounds>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +152,7 @@ pub(crate) struct CommitState {
     /// Date of the commit, UTC.
     pub(crate) committed: String,
     pub(crate) state: State,
-    /// That it is the first one with the change of the whole range.
+    /// Probability of having made the change that the whole range was searched for first.
     pub(crate) probability: f64,
     /// Pairs with the good end.
     pub(crate) pairs: usize,
@@ -193,6 +207,8 @@ pub(crate) struct Open {
     pub(crate) reference: Commit,
     pub(crate) end: Commit,
     pub(crate) reason: String,
+    /// The same as a fact.
+    pub(crate) why: OpenReason,
 }
 
 /// A commit that could not be measured. It may still be the culprit.

@@ -34,6 +34,8 @@ pub(crate) struct Header {
     pub(crate) good: String,
     pub(crate) bad: String,
     pub(crate) all: bool,
+    #[serde(default)]
+    pub(crate) first: bool,
     pub(crate) most_pairs: usize,
     pub(crate) verify_revert: bool,
     pub(crate) retry_failed: bool,

@@ -200,11 +200,14 @@ pub(super) struct BisectOptions {
     /// Takes every ancestor as a candidate, not only first parents
     #[arg(long)]
     pub(super) all: bool,
+    /// Stop at the largest step; leave the rest of the range unsearched
+    #[arg(long)]
+    pub(super) first: bool,
     /// Undoes the culprit on the bad end, in orch's own worktree, and measures that
     #[arg(long)]
     pub(super) verify_revert: bool,
     /// Goes on with the newest bisect of this repository that was stopped
-    #[arg(long, conflicts_with_all = ["workload", "good", "bad", "metric", "direction", "all", "verify_revert", "dry_run", "retry_failed", "pairs", "results", "seed"])]
+    #[arg(long, conflicts_with_all = ["workload", "good", "bad", "metric", "direction", "all", "first", "verify_revert", "dry_run", "retry_failed", "pairs", "results", "seed"])]
     pub(super) resume: bool,
     /// Prints the range, and about how many builds and how long it takes
     #[arg(long)]

@@ -1,7 +1,9 @@
 //! What templates of bisects see: the report, its likeliest commits, and what each culprit changed in the code.
 
+use crate::bisect::rest::{PartState, RangePart};
 use crate::bisect::{CommitState, Culprit, Report, State};
 use crate::comparison::{Code, Entry};
+use crate::format::change::ChangedQuantity;
 use crate::plugin::code::{Change, ChangeKind, Shape};
 use serde::Serialize;
 
@@ -27,6 +29,15 @@ pub(super) struct View<'a> {
     versions: usize,
     /// Of the verified revert: time, or what is counted.
     reverted: Vec<&'a Entry>,
+    /// Parts of the range in which something else may have changed.
+    open_parts: Vec<PartLine<'a>>,
+}
+
+/// An open part of the range in words.
+#[derive(Serialize)]
+struct PartLine<'a> {
+    part: &'a RangePart,
+    words: String,
 }
 
 /// A culprit with what it changed in the code.
@@ -68,8 +79,26 @@ pub(super) fn view(report: &Report) -> View<'_> {
         same_code,
         versions: 1 + looked - same_code,
         reverted: reverted.filter(|entry| entry.metric == "time" || entry.metric == report.metric).collect(),
+        open_parts: report
+            .rest
+            .iter()
+            .filter(|part| part.state.is_open())
+            .map(|part| part_line(part, &report.metric))
+            .collect(),
         report,
     }
+}
+
+fn part_line<'a>(part: &'a RangePart, metric: &str) -> PartLine<'a> {
+    let change = part.change.map(|change| change.sized(ChangedQuantity::of_metric(metric)).size());
+    let words = match (part.state, change) {
+        (PartState::EndUnusable, _) => "not searched: one of its ends cannot be measured".to_owned(),
+        (PartState::NotSearched, Some(change)) => format!("not searched; its ends differ by {change}"),
+        (PartState::NotSearched, None) => "not searched".to_owned(),
+        (_, Some(change)) => format!("open whether its ends differ: {change} after {} pairs", part.pairs),
+        (_, None) => "open whether its ends differ".to_owned(),
+    };
+    PartLine { part, words }
 }
 
 fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {

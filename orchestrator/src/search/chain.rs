@@ -15,11 +15,14 @@ use super::likelihood::{GroupLevel, LevelSums, log_sum};
 /// Probability of a further step, if all commits behind a step may have made it.
 const FURTHER: f64 = 0.15;
 
-/// A second step is looked for first where it is so many times as large (log ratio) as the first.
+/// A later step of a chain is looked for first where it is so many times as large (log ratio) as the ones before it.
 const MUCH_LARGER: f64 = 3.0;
 
 /// Shares of chains below this are not worth their time.
 const NEGLIGIBLE: f64 = 1e-6;
+
+/// Shares of chains from this on are followed to their end for what they aim at.
+const FOLLOWED: f64 = 1e-4;
 
 /// What was measured in a section, and how it may be divided.
 pub(super) struct SectionLevels {
@@ -75,8 +78,6 @@ struct StepChains<'a> {
     ways: Vec<Vec<WayOn>>,
     /// log B.
     backward: Vec<f64>,
-    /// Expected level behind each division.
-    means: Vec<f64>,
 }
 
 /// One way on from a division: log of its share of B, its level, and the next division, where there is one.
@@ -99,7 +100,6 @@ impl<'a> StepChains<'a> {
             last: Vec::with_capacity(count),
             ways: Vec::new(),
             backward: vec![0.0; count],
-            means: vec![0.0; count],
         };
         for (at, one) in section.divisions.iter().enumerate() {
             let others = section.divisions.iter().enumerate().skip(at + 1).filter(|(_, two)| one.is_before(two));
@@ -140,7 +140,6 @@ impl<'a> StepChains<'a> {
         for at in (0..self.backward.len()).rev() {
             let ways = self.ways_on(at, 0.0);
             let log = log_sum(ways.iter().map(|way| way.log));
-            self.means[at] = ways.iter().map(|way| (way.log - log).exp() * way.level.mean).sum();
             self.backward[at] = log;
             self.ways.push(ways);
         }
@@ -243,16 +242,25 @@ pub(super) fn weigh_chains(section: &SectionLevels, tau_squared: f64) -> StepSha
     StepShares { log_total: log_total + common, none, any: tally.any, aim: tally.aim }
 }
 
-/// First steps, and what each hypothesis that begins there aims at: the first step, or a far larger second one.
+/// First steps, and what each hypothesis that begins there aims at.
 fn tally_first(chain: &StepChains, tally: &mut ShareTally, first: usize, before: f64, ways: &[WayOn]) {
     for way in ways {
-        let (share, height) = (tally.share(before + way.log), way.level.mean);
-        tally.any[first].add(share, height);
-        let second = way.next.map(|next| (next, chain.means[next] - height));
-        match second {
-            Some((next, jump)) if jump.abs() >= MUCH_LARGER * height.abs() => tally.aim[next].add(share, jump),
-            _ => tally.aim[first].add(share, height),
-        }
+        let share = tally.share(before + way.log);
+        tally.any[first].add(share, way.level.mean);
+        let height = way.level.mean;
+        tally_aim(chain, tally, (first, height), way, share);
+    }
+}
+
+/// Follows a chain, and notes the step that it aims at: the first, or a later one that is far larger than the aim so far. `aim`
+/// is a division with the size of its step.
+fn tally_aim(chain: &StepChains, tally: &mut ShareTally, aim: (usize, f64), way: &WayOn, share: f64) {
+    let Some(next) = way.next.filter(|_| share >= FOLLOWED) else { return tally.aim[aim.0].add(share, aim.1) };
+    for further in &chain.ways[next] {
+        let height = further.level.mean - way.level.mean;
+        let is_far_larger = height.abs() >= MUCH_LARGER * aim.1.abs();
+        let part = share * (further.log - chain.backward[next]).exp();
+        tally_aim(chain, tally, if is_far_larger { (next, height) } else { aim }, further, part);
     }
 }
 

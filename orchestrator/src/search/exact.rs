@@ -5,6 +5,7 @@ use super::divisions::Segment;
 use super::history::{History, Positions};
 use super::information::entropy;
 use super::inquiry::Known;
+use super::{Settings, StoppedSearch};
 
 /// What the exact search asks of the world.
 pub trait Readings {
@@ -24,6 +25,9 @@ pub trait Readings {
 
     /// Whether two values differ at all: what counts once a change was found.
     fn differs(&self, one: &Self::Value, other: &Self::Value) -> bool;
+
+    /// How far two values are apart: by it the largest change is known. Any two that differ are, by more than 0.
+    fn distance(&self, one: &Self::Value, other: &Self::Value) -> f64;
 
     /// Told after every reading.
     fn see(&mut self, view: &ExactView<'_>);
@@ -76,51 +80,127 @@ pub struct ExactConclusion<V> {
     pub gate: ExactGate,
     /// By position.
     pub culprits: Vec<ExactCulprit<V>>,
+    /// The part that was being searched when the readings ended.
+    pub open: Option<ExactPart>,
+    /// Parts beside a culprit that were not searched: the search was stopped, or only the largest change was asked for.
+    pub unsearched: Vec<ExactPart>,
     /// Positions that turned out not to be readable, ascending.
     pub unusable: Vec<usize>,
 }
 
+/// A part of the history that holds a change, or may hold one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExactPart {
+    /// Position whose value the others are held against.
+    pub reference: usize,
+    /// Position of the other end.
+    pub end: usize,
+    /// Positions that may have made the change, ascending.
+    pub commits: Vec<usize>,
+    /// Whether the values of both ends are known to differ.
+    pub differs: bool,
+}
+
+/// What an exact search came to, or what it knew when it was stopped.
+pub type ExactResult<S, V> = Result<ExactConclusion<V>, StoppedSearch<S, ExactConclusion<V>>>;
+
 /// Finds the commits that changed an exact number: log2(N) + 2 readings for one, where every commit can be read.
 ///
-/// `never`: positions not to be read (merges, say); they may still be the culprit.
+/// Of the settings `never` (positions not to be read; they may still be the culprit) and `only_largest` count.
 ///
 /// # Errors
-/// What the readings stop with.
+/// What the readings stop with, and what is known by then.
 pub fn bisect_exact<R: Readings>(
     history: &History,
-    never: &[bool],
+    settings: &Settings,
     readings: &mut R,
-) -> Result<ExactConclusion<R::Value>, R::Stop> {
+) -> ExactResult<R::Stop, R::Value> {
     let mut search = Exact {
         history,
-        never,
+        settings,
         readings,
         values: vec![None; history.positions()],
         known: Known::nothing(history.positions()),
+        gate: ExactGate::Same,
+        culprits: Vec::new(),
+        open: None,
+        todo: Vec::new(),
+        unsearched: Vec::new(),
     };
-    let mut culprits = Vec::new();
-    let gate = search.gate()?;
-    let mut todo = if gate == ExactGate::Different { vec![(0, history.bad())] } else { Vec::new() };
-    while let Some((reference, end)) = todo.pop() {
-        let whole = reference == 0 && end == history.bad();
-        let Some(culprit) = search.section(reference, end, whole)? else { continue };
-        todo.extend([(culprit.shown.0, end), (reference, culprit.parent.0)]);
-        culprits.push(culprit);
+    match search.run() {
+        Ok(()) => Ok(search.conclude()),
+        Err(stop) => Err(StoppedSearch { stop, known: Box::new(search.conclude()) }),
     }
-    culprits.sort_by_key(|culprit| culprit.shown.0);
-    Ok(ExactConclusion { gate, culprits, unusable: search.known.unusable() })
 }
 
+/// An exact search on its way.
 struct Exact<'a, R: Readings> {
     history: &'a History,
-    never: &'a [bool],
+    settings: &'a Settings,
     readings: &'a mut R,
     values: Vec<Option<R::Value>>,
     /// Only for what can be used.
     known: Known,
+    gate: ExactGate,
+    culprits: Vec<ExactCulprit<R::Value>>,
+    /// The part that is being searched.
+    open: Option<ExactPart>,
+    /// Parts that are still to be searched, the next one last.
+    todo: Vec<(usize, usize)>,
+    unsearched: Vec<(usize, usize)>,
 }
 
 impl<R: Readings> Exact<'_, R> {
+    fn run(&mut self) -> Result<(), R::Stop> {
+        let whole = (0, self.history.bad());
+        self.open = Some(self.part(whole));
+        self.gate = self.gate()?;
+        self.open = None;
+        if self.gate == ExactGate::Different {
+            self.todo.push(whole);
+        }
+        while let Some((reference, end)) = self.todo.pop() {
+            if !self.is_wanted(reference, end) {
+                self.unsearched.push((reference, end));
+                continue;
+            }
+            let Some(culprit) = self.section(reference, end, (reference, end) == whole)? else { continue };
+            let sides = [(culprit.shown.0, end), (reference, culprit.parent.0)];
+            self.todo.extend(sides.into_iter().filter(|(from, to)| from != to));
+            self.culprits.push(culprit);
+        }
+        Ok(())
+    }
+
+    /// Whether a part is to be searched: all are, unless only the largest change is asked for and a larger one is known.
+    fn is_wanted(&self, reference: usize, end: usize) -> bool {
+        let Self { readings, values, culprits, .. } = self;
+        let sizes = culprits.iter().map(|culprit| readings.distance(&culprit.parent.1, &culprit.shown.1));
+        let largest = sizes.fold(0.0, f64::max);
+        let change = match (&values[reference], &values[end]) {
+            (Some(one), Some(other)) => readings.distance(one, other),
+            _ => 0.0,
+        };
+        culprits.is_empty() || !self.settings.only_largest || change > largest
+    }
+
+    fn part(&self, (reference, end): (usize, usize)) -> ExactPart {
+        let commits = Segment::between(self.history, reference, end).candidates.iter().collect();
+        let differs = match (&self.values[reference], &self.values[end]) {
+            (Some(one), Some(other)) => self.readings.differs(one, other),
+            _ => false,
+        };
+        ExactPart { reference, end, commits, differs }
+    }
+
+    fn conclude(mut self) -> ExactConclusion<R::Value> {
+        self.culprits.sort_by_key(|culprit| culprit.shown.0);
+        self.todo.reverse();
+        let unsearched = self.unsearched.iter().chain(&self.todo).map(|part| self.part(*part)).collect();
+        let unusable = self.known.unusable();
+        ExactConclusion { gate: self.gate, culprits: self.culprits, open: self.open, unsearched, unusable }
+    }
+
     fn gate(&mut self) -> Result<ExactGate, R::Stop> {
         let (good, bad) = (0, self.history.bad());
         for end in [good, bad] {
@@ -172,6 +252,8 @@ impl<R: Readings> Exact<'_, R> {
         let mut known: Vec<usize> =
             segment.measurable.iter().filter(|commit| *commit != end && self.values[*commit].is_some()).collect();
         loop {
+            let commits = candidates.iter().collect();
+            self.open = Some(ExactPart { reference, end, commits, differs: true });
             self.show(reference, end, &candidates);
             let next = known.pop().or_else(|| self.choose(&segment, shown, &candidates));
             let Some(commit) = next else { break };
@@ -185,6 +267,7 @@ impl<R: Readings> Exact<'_, R> {
                 lacking.insert(commit);
             }
         }
+        self.open = None;
         Ok(self.culprit(&candidates, &lacking, shown))
     }
 
@@ -216,7 +299,7 @@ impl<R: Readings> Exact<'_, R> {
     }
 
     fn is_never(&self, commit: usize) -> bool {
-        self.never.get(commit).copied().unwrap_or(false)
+        self.settings.is_never(commit)
     }
 
     fn show(&mut self, reference: usize, end: usize, candidates: &Positions) {

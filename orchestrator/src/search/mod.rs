@@ -26,7 +26,7 @@ pub use conclusion::{
     Conclusion, Confirmation, Culprit, Estimate, Gate, Section, StoppedSearch, Undecided, UnsearchedPart, Why,
 };
 pub use evidence::{Evidence, Measured, Stage, View};
-pub use exact::{ExactConclusion, ExactCulprit, ExactGate, ExactView, Readings, bisect_exact};
+pub use exact::{ExactConclusion, ExactCulprit, ExactGate, ExactPart, ExactResult, ExactView, Readings, bisect_exact};
 pub use gate::{Verdict, judge};
 pub use history::History;
 pub use procedure::bisect;

@@ -63,6 +63,29 @@ impl<E: Evidence> Search<'_, E> {
                 self.divide(&next, &step);
             }
         }
+        self.revisit()
+    }
+
+    /// Looks again at what only the build effect could decide: by now more builds may tell how large that is.
+    fn revisit(&mut self) -> Result<(), E::Stop> {
+        let waits = |open: &Undecided| matches!(open.why, Why::BuildEffect | Why::Exhausted);
+        // The build effect was learnt from nothing else where there is one section.
+        let is_lone = self.found.sections.len() < 2;
+        let waiting: Vec<Undecided> = self.found.undecided.iter().filter(|open| waits(open)).cloned().collect();
+        for open in waiting.into_iter().filter(|_| !is_lone) {
+            let is_it = |section: &Section| (section.reference, section.end) == (open.reference, open.end);
+            let Some(at) = self.found.sections.iter().position(is_it) else { continue };
+            let Section { reference, end, range, pairs, .. } = self.found.sections[at];
+            let mut earlier = self.earlier();
+            earlier.segments.remove(at);
+            let mut hunt = Hunt::again(&mut self.inquiry, (reference, end), earlier, range, pairs);
+            let located = hunt.locate()?;
+            self.found.sections[at].pairs = hunt.pairs;
+            self.inquiry.progress = None;
+            let Located::Step(step) = located else { continue };
+            self.found.undecided.retain(|other| *other != open);
+            self.judge(reference, end, step)?;
+        }
         Ok(())
     }
 

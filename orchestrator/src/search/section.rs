@@ -12,17 +12,27 @@ use std::collections::BTreeMap;
 /// Pairs that both neighbours of a step must have: else its height, and with it the accusation, rests on one of them.
 const NEIGHBOUR_PAIRS: usize = 10;
 
-/// Further builds where only the build effect decides, and the pairs of each: they tell how large it is.
+/// Where only the build effect decides, it is learnt from builds that are there, and from a few further ones: so many of each,
+/// and the pairs of a further one.
+const LEARNING_BUILDS: usize = 6;
 const FURTHER_BUILDS: usize = 4;
 const FURTHER_PAIRS: usize = 20;
+
+/// Pairs of each build that the build effect is learnt from: its level is then known to a third of the margin, if so many do.
+const FEWEST_LEARNING_PAIRS: usize = 10;
+const MOST_LEARNING_PAIRS: usize = 80;
 
 /// What the build effect must tell (nats) to be what decides.
 const TELLS: f64 = 0.01;
 
-/// Pairs from which on a change that is small beside the largest step ends the gate; before, only one within so many
-/// margins: what is larger shall be named where a few more pairs can do it.
-const BOUND_PAIRS: usize = 32;
+/// A change that is small beside the largest step ends the gate: at once where it is within so many margins and looks like
+/// none, later wherever it looks like none, and from the last number of pairs on whatever it looks like.
 const BOUND_MARGINS: f64 = 3.0;
+const BOUND_PAIRS: usize = 32;
+const BOUND_PAIRS_AT_LAST: usize = 96;
+
+/// Standard errors from which on a step is no noise.
+const CLEAR: f64 = 5.0;
 
 /// Normal quantile of a two-sided range of 99 %.
 const QUANTILE: f64 = 2.576;
@@ -74,6 +84,7 @@ pub(super) struct Hunt<'i, 'a, E> {
     change: Estimate,
     earlier: EarlierSections,
     further_builds: usize,
+    learning_builds: usize,
 }
 
 impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
@@ -84,7 +95,19 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         earlier: EarlierSections,
     ) -> Self {
         let segment = Segment::between(inquiry.history, reference, end);
-        Self { inquiry, segment, pairs: 0, change: Estimate::UNKNOWN, earlier, further_builds: 0 }
+        Self { inquiry, segment, pairs: 0, change: Estimate::UNKNOWN, earlier, further_builds: 0, learning_builds: 0 }
+    }
+
+    /// A section whose ends are known to differ, once more; with what it took before.
+    pub(super) fn again(
+        inquiry: &'i mut Inquiry<'a, E>,
+        (reference, end): (usize, usize),
+        earlier: EarlierSections,
+        change: Estimate,
+        pairs: usize,
+    ) -> Self {
+        let hunt = Self::between(inquiry, reference, end, earlier);
+        Self { change, pairs, further_builds: FURTHER_BUILDS, ..hunt }
     }
 
     /// Compares the ends, by fresh pairs whatever was measured before: an end that the search chose was chosen for its
@@ -136,9 +159,15 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// Whether the change is far smaller than the largest step that is known.
     fn is_bounded(&self, pairs: usize) -> bool {
-        let Estimate { low, high, .. } = self.change;
-        let near = BOUND_MARGINS * self.inquiry.settings.margin.ln_1p();
-        let bound = if pairs >= BOUND_PAIRS { self.earlier.bound } else { self.earlier.bound.min(near) };
+        let Estimate { estimate, low, high } = self.change;
+        let margin = self.inquiry.settings.margin.ln_1p();
+        let looks_like_none = estimate.abs() <= margin;
+        let bound = match pairs {
+            ..BOUND_PAIRS if looks_like_none => self.earlier.bound.min(BOUND_MARGINS * margin),
+            BOUND_PAIRS..BOUND_PAIRS_AT_LAST if looks_like_none => self.earlier.bound,
+            BOUND_PAIRS_AT_LAST.. => self.earlier.bound,
+            _ => return false,
+        };
         low.abs().max(high.abs()) < bound
     }
 
@@ -168,6 +197,10 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
                 return Ok(self.give_up(&posterior, Why::Budget));
             }
             let chosen = starved.or_else(|| choose(self.inquiry, &self.segment, &posterior));
+            let chosen = chosen.or_else(|| self.outweigh_noise(&posterior));
+            if chosen.is_none() && self.learn_tau(&posterior)? {
+                continue;
+            }
             let Some(action) = chosen.or_else(|| self.build_further(&posterior)) else {
                 let tau_decides = posterior.told_by_tau > TELLS;
                 return Ok(self.give_up(&posterior, if tau_decides { Why::BuildEffect } else { Why::Exhausted }));
@@ -181,6 +214,33 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
     fn posterior(&self) -> Posterior {
         let Inquiry { history, settings, known, .. } = &*self.inquiry;
         Posterior::of(history, &self.segment, known, settings, &self.earlier.segments)
+    }
+
+    /// Where only the build effect decides: more pairs of a build whose level is not known well enough to tell how builds
+    /// differ, in this section or in the whole history. False: there is none.
+    fn learn_tau(&mut self, posterior: &Posterior) -> Result<bool, E::Stop> {
+        if posterior.told_by_tau <= TELLS || self.learning_builds >= LEARNING_BUILDS {
+            return Ok(false);
+        }
+        let margin = self.inquiry.settings.margin.ln_1p();
+        let enough = (9.0 * posterior.variance / (margin * margin)).ceil() as usize;
+        let enough = enough.clamp(FEWEST_LEARNING_PAIRS, MOST_LEARNING_PAIRS);
+        for segment in std::iter::once(&self.segment).chain(self.earlier.segments.first()) {
+            let codes = list_codes(segment, &self.inquiry.known);
+            let lacking = codes.iter().filter(|code| code.is_measured() && code.level.count < enough);
+            let fewest = lacking.min_by_key(|code| code.level.count);
+            let Some((commit, count)) = fewest.and_then(|code| Some((*code.commits.first()?, code.level.count))) else {
+                continue;
+            };
+            let reference = segment.reference;
+            self.learning_builds += 1;
+            if let Some(pairs) = self.inquiry.pairs(reference, commit, enough - count)? {
+                self.pairs += pairs.len();
+                self.inquiry.known.keep(reference, commit, pairs);
+            }
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// A further build where only the build effect decides: the nearest to the suspect that nobody looked at.
@@ -222,18 +282,38 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// The largest step that is sure, as hypotheses that no commit can tell apart; whatever else is open.
     fn largest_sure(&self, posterior: &Posterior) -> Option<Class> {
+        let sure = self.sure_classes(&posterior.any);
+        sure.into_iter()
+            .max_by(|one, other| posterior.size_among(&one.commits).total_cmp(&posterior.size_among(&other.commits)))
+    }
+
+    /// Hypotheses that no commit can tell apart, where their shares reach the asked certainty together.
+    fn sure_classes(&self, shares: &[f64]) -> Vec<Class> {
         let tellers = tellers(self.inquiry, &self.segment);
         let mut classes: BTreeMap<Positions, (f64, Vec<usize>)> = BTreeMap::new();
-        for k in self.segment.candidates.iter().filter(|k| posterior.any[*k] > 0.0) {
+        for k in self.segment.candidates.iter().filter(|k| shares[*k] > 0.0) {
             let class = classes.entry(self.inquiry.history.containing(k).and(&tellers)).or_default();
-            class.0 += posterior.any[k];
+            class.0 += shares[k];
             class.1.push(k);
         }
+        let class = |(with, (probability, commits)): (Positions, (f64, Vec<usize>))| Class {
+            commits,
+            probability: probability.min(1.0),
+            with,
+        };
         let certainty = self.inquiry.settings.certainty;
-        let sure = classes.into_iter().filter(|(_, (probability, _))| *probability >= certainty);
-        let largest = sure
-            .max_by(|(_, (_, one)), (_, (_, other))| posterior.size_among(one).total_cmp(&posterior.size_among(other)));
-        largest.map(|(with, (probability, commits))| Class { commits, probability: probability.min(1.0), with })
+        classes.into_iter().map(class).filter(|class| class.probability >= certainty).collect()
+    }
+
+    /// More pairs of a step whose place is sure, if there is one, where noise may still be all that there is: the gate judges
+    /// noise of any kind, and the posterior trusts it less.
+    fn outweigh_noise(&self, posterior: &Posterior) -> Option<Action> {
+        let class = self.sure_classes(&posterior.aim.values).into_iter().next()?;
+        let (_, shown) = self.neighbours(&class);
+        let count = posterior.code_of(shown).filter(|code| code.is_measured())?.level.count;
+        let error = (posterior.variance / count as f64).sqrt();
+        let pairs = (count / 2).max(NEIGHBOUR_PAIRS);
+        (error * CLEAR > posterior.height().abs()).then_some(Action { commit: shown, pairs })
     }
 
     /// The last commit that lacks the step, and the first that shows it, among what may tell.

@@ -46,7 +46,7 @@ pub(super) struct Answers<'a> {
     pub(super) metric: String,
     /// How a metric of the plugin is made of its counter and the time.
     pub(super) per: Option<Per>,
-    /// Probability of each position to be the first with the whole range's change.
+    /// Probability of each position to have made the change that the whole range is searched for first.
     pub(super) posterior: Vec<f64>,
     random: fastrand::Rng,
     state: &'a mut Kept,
@@ -288,6 +288,12 @@ impl<'a> Answers<'a> {
         }
         // It was put there above.
         self.confirmed.get(&(parent, position)).ok_or(Stop::Interrupted)
+    }
+
+    /// Whether it is known what a suspect changed.
+    pub(super) fn is_explained(&self, parent: usize, position: usize) -> bool {
+        let key = (parent, position);
+        self.confirmed.contains_key(&key) || self.before.confirmed.contains_key(&key)
     }
 
     fn confirm_anew(&mut self, parent: usize, position: usize) -> Result<Confirmed, Stop> {

@@ -3,15 +3,15 @@
 use super::answers::Answers;
 use super::before::Confirmed;
 use super::commits::Stop;
-use super::outcome::{Found, Located, of_exact, of_time};
+use super::outcome::{Found, Located, OpenChange, of_exact, of_time};
+use super::rest::{self, Results};
 use super::task::Task;
+use crate::bisect::rest::{OpenReason, StopCause};
 use crate::bisect::state::Header;
 use crate::bisect::{
-    self, Commit, CommitState, Culprit, Direction, Ends, Measured, Open, Outcome, Report, Reverted, Skipped, State,
-    cause,
+    self, Commit, CommitState, Culprit, Ends, Measured, Open, Outcome, Report, Reverted, Skipped, State, cause,
 };
 use crate::cli::output::Failure;
-use crate::cli::project::quoted;
 use crate::comparison::Change;
 use crate::git::{history, revert};
 use crate::judge::estimate::median;
@@ -19,34 +19,43 @@ use crate::machine::Machine;
 use crate::plugin::{cargo, revision};
 use crate::record::ScenarioRecord;
 use crate::runner::contest::Limits;
-use crate::search::{Undecided, Why};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end without them.
+/// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end without them. Of a bisect
+/// that was stopped nothing more is measured: a culprit of which it is not known what it changed stays open.
 pub(super) fn report(
     task: &Task,
     header: &Header,
-    found: Found,
+    found: &Found,
     answers: &mut Answers,
     begun: Instant,
+    stopped: Option<StopCause>,
 ) -> Result<Report, Stop> {
-    let summary = match found {
-        Found::Time(conclusion) => of_time(task, answers, conclusion)?,
-        Found::Exact(conclusion) => of_exact(task, answers, conclusion)?,
+    let mut summary = match found {
+        Found::Time(conclusion) => of_time(task, answers, conclusion, stopped)?,
+        Found::Exact(conclusion) => of_exact(task, answers, conclusion, stopped)?,
     };
     let mut culprits = Vec::new();
     for located in &summary.located {
-        culprits.push(culprit(task, answers, located, summary.change)?);
+        if stopped.is_none() || answers.is_explained(located.parent, located.shown) {
+            culprits.push(culprit(task, answers, located, summary.change)?);
+        } else {
+            summary.open.push(unexplained(located));
+        }
+    }
+    if culprits.is_empty() && stopped.is_some() {
+        summary.outcome = Outcome::Undecided;
     }
     let reverted = match (header.verify_revert, culprits.iter().find(|culprit| !culprit.other_way)) {
-        (true, Some(first)) => Some(undone(task, answers, first)?),
+        (true, Some(first)) if stopped.is_none() => Some(undone(task, answers, first)?),
         _ => None,
     };
-    let open: Vec<Open> = summary.open.iter().map(|open| undecided(answers, open)).collect();
+    let open: Vec<Open> = summary.open.iter().map(|open| rest::open(answers, open)).collect();
+    let (outcome, parts) = (summary.outcome, &summary.parts);
+    let next = rest::next(task, header, &Results { outcome, culprits: &culprits, open: &open, rest: parts, stopped });
     let (good, bad) = (Commit::of(&task.history.good), Commit::of(task.bad()));
     let mut warnings = task.notes.clone();
-    warnings.extend(summary.notes);
     warnings.extend(answers.warnings.iter().cloned());
     Ok(Report {
         schema: bisect::SCHEMA.to_owned(),
@@ -56,8 +65,8 @@ pub(super) fn report(
         outcome: summary.outcome,
         reason: summary.reason,
         orch: env!("CARGO_PKG_VERSION").to_owned(),
-        command: command(task, header, &good.commit, &bad.commit),
-        next: next(task, header, summary.outcome, &culprits, &open),
+        command: rest::command(task, header),
+        next,
         seed: header.seed,
         scenario: ScenarioRecord {
             name: task.loaded.scenario.name.clone(),
@@ -84,6 +93,10 @@ pub(super) fn report(
             change: summary.change,
         },
         commits: (1..=task.candidates()).map(|position| state(task, answers, &summary.located, position)).collect(),
+        nothing_else_beyond: rest::bounds(&culprits, &open, &summary.parts),
+        rest: summary.parts,
+        stopped,
+        first: header.first,
         culprits,
         undecided: open,
         skipped: skipped(task, answers),
@@ -103,6 +116,17 @@ pub(super) fn report(
         resumed: answers.resumed,
         wall_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
     })
+}
+
+/// A commit that was found by its value, and not compared with the one before it yet.
+fn unexplained(located: &Located) -> OpenChange {
+    OpenChange {
+        commits: located.commits.clone(),
+        probability: located.probability,
+        reference: located.parent,
+        end: located.shown,
+        why: OpenReason::Unexplained,
+    }
 }
 
 fn culprit(task: &Task, answers: &mut Answers, located: &Located, ends: Option<Change>) -> Result<Culprit, Stop> {
@@ -131,27 +155,6 @@ fn culprit(task: &Task, answers: &mut Answers, located: &Located, ends: Option<C
 /// The value of a counted metric at a commit; null for times.
 fn counted(task: &Task, answers: &Answers, position: usize) -> Value {
     if answers.is_time() || task.metric != answers.metric { Value::Null } else { answers.value(position) }
-}
-
-fn undecided(answers: &Answers, open: &Undecided) -> Open {
-    let commit = |position: usize| Commit::of(answers.ground.revision(position));
-    let reason = match open.why {
-        Why::Budget => "the pairs ended first",
-        Why::Exhausted => "no further build or pair would tell more",
-        Why::BuildEffect => "a step and a build effect explain the times equally well",
-        Why::Stopped => "the search was stopped",
-        Why::Contradiction => "the code is the same step by step, and yet the ends differ",
-        Why::Layout => "layout, not code: the step is there, but the machine code is the same",
-        Why::Below => "no single step reaches the margin: the change may be spread over several commits",
-        Why::Unconfirmed => "fresh processes did not confirm the step",
-    };
-    Open {
-        commits: open.commits.iter().map(|position| commit(*position)).collect(),
-        probability: open.probability,
-        reference: commit(open.reference),
-        end: commit(open.end),
-        reason: reason.to_owned(),
-    }
 }
 
 fn state(task: &Task, answers: &Answers, located: &[Located], position: usize) -> CommitState {
@@ -214,53 +217,4 @@ fn undone(task: &Task, answers: &mut Answers, culprit: &Culprit) -> Result<Rever
     let limits = Limits { pairs: 256, time: Duration::from_secs(300), total: None };
     let Confirmed { entries, .. } = answers.versus([&bad, &without], limits)?;
     Ok(Reverted { culprit: commit, failed: None, entries })
-}
-
-/// The command that repeats the bisect with the same coins.
-fn command(task: &Task, header: &Header, good: &str, bad: &str) -> String {
-    let mut command = around(task, good, bad);
-    if task.all {
-        command.push_str(" --all");
-    }
-    format!("{command} --seed {}", header.seed)
-}
-
-fn around(task: &Task, good: &str, bad: &str) -> String {
-    let short = |commit: &str| commit.chars().take(10).collect::<String>();
-    let mut command = format!(
-        "orch bisect {} --workload {} --good {} --bad {}",
-        quoted(&task.loaded.shown),
-        quoted(&task.job.id),
-        short(good),
-        short(bad)
-    );
-    if task.metric != "time" {
-        command.push_str(&format!(" --metric {}", quoted(&task.metric)));
-    }
-    if task.direction == Direction::Better {
-        command.push_str(" --direction better");
-    }
-    if task.loaded.repository != task.loaded.root {
-        command.push_str(&format!(" --repo {}", quoted(&task.loaded.repository.display().to_string())));
-    }
-    command
-}
-
-/// What to do next, where something is left to do.
-fn next(task: &Task, header: &Header, outcome: Outcome, culprits: &[Culprit], open: &[Open]) -> Option<String> {
-    if let (Outcome::Undecided, open) = (outcome, open.first()) {
-        let (good, bad) = match open {
-            Some(open) => (&open.reference.commit, &open.end.commit),
-            None => (&header.good, &header.bad),
-        };
-        return Some(format!("{} --pairs {}", around(task, good, bad), header.most_pairs.saturating_mul(4)));
-    }
-    let merge = |commit: &String| {
-        task.history.candidates.iter().any(|each| each.merge && each.revision.commit == *commit) && !task.all
-    };
-    let inside = culprits.iter().find_map(|culprit| culprit.commits.last().filter(|commit| merge(commit)))?;
-    let revision = task.history.candidates.iter().map(|each| &each.revision).find(|each| each.commit == *inside)?;
-    // From where the branch began: its commits do not descend from what was merged into meanwhile.
-    let base = history::parted(revision)?;
-    Some(format!("{} --all", around(task, &base.commit, inside)))
 }

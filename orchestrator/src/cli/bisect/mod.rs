@@ -5,10 +5,12 @@ mod ask;
 mod before;
 mod commits;
 mod conclude;
+mod ending;
 mod live;
 mod metric;
 mod outcome;
 mod readings;
+mod rest;
 mod task;
 
 use super::Outcome;
@@ -16,28 +18,21 @@ use super::args::BisectOptions;
 use super::exit::Exit;
 use super::output::{self, Failure};
 use super::project;
+use crate::bisect::Direction;
 use crate::bisect::state::{self, Header, Kept, Newest, Step};
-use crate::bisect::{self, Direction, Report};
 use crate::git;
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
 use crate::plugin::catalog::{Better, Per};
 use crate::record::store;
-use crate::render;
 use crate::search::{self, Evidence, Settings};
 use answers::{Answers, Wish};
 use ask::Ask;
 use commits::{Ground, Stop};
 use live::Live;
 use outcome::Found;
-use std::path::Path;
 use std::time::Instant;
 use task::Task;
-
-/// The report that every bisect prints and stores.
-const TABLE: &str = "bisect.txt";
-/// The report for an issue or a mail.
-const REPORT: &str = "bisect.md";
 
 /// Finds the commit that changed a workload.
 pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
@@ -82,31 +77,42 @@ pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
     };
     let mut live = Live::new();
     let mut answers = Answers::new(&ground, &wish, &mut live, &mut kept, steps, header.seed);
-    let searched = search(&task, &header, &mut answers);
-    let concluded = searched.and_then(|found| conclude::report(&task, &header, found, &mut answers, begun));
+    let (stop, found) = match search(&task, &header, &mut answers) {
+        Ok(found) => match conclude::report(&task, &header, &found, &mut answers, begun, None) {
+            Ok(report) => {
+                answers.live.end();
+                return ending::finish(options, &task, report, kept);
+            }
+            Err(stop) => (stop, Some(Box::new(found))),
+        },
+        Err(ended) => ended,
+    };
+    let known = found.filter(|found| ending::is_worth_telling(&stop, found, &answers));
+    let cause = ending::cause(&stop);
+    let known = known.map(|found| conclude::report(&task, &header, &found, &mut answers, begun, Some(cause)));
     answers.live.end();
-    match concluded {
-        Ok(report) => finish(options, &task, report, kept),
-        Err(stop) => stopped(&ground, stop, kept),
-    }
+    ending::stop_early(options, &task, &ground, stop, known.and_then(Result::ok), kept)
 }
 
-/// Asks until it is known.
-fn search(task: &Task, header: &Header, answers: &mut Answers) -> Result<Found, Stop> {
-    let direction = searched_by(task, answers)?;
+/// Asks until it is known. An error has what was found until then, if the search had begun.
+fn search(task: &Task, header: &Header, answers: &mut Answers) -> Result<Found, (Stop, Option<Box<Found>>)> {
+    let direction = searched_by(task, answers).map_err(|stop| (stop, None))?;
     let history = search::History::new(&task.parents());
-    let never = task.never();
-    if !answers.is_time() {
-        return search::bisect_exact(&history, &never, answers).map(Found::Exact);
-    }
     let settings = Settings {
         tau: header.tau,
         prior: header.prior.clone(),
-        never,
+        never: task.never(),
         most_pairs: header.most_pairs,
+        only_largest: header.first,
         ..Settings::new(task.margin, direction)
     };
-    search::bisect(&history, &settings, answers).map(Found::Time).map_err(|stopped| stopped.stop)
+    if answers.is_time() {
+        let found = search::bisect(&history, &settings, answers);
+        found.map(Found::Time).map_err(|stopped| (stopped.stop, Some(Box::new(Found::Time(*stopped.known)))))
+    } else {
+        let found = search::bisect_exact(&history, &settings, answers);
+        found.map(Found::Exact).map_err(|stopped| (stopped.stop, Some(Box::new(Found::Exact(*stopped.known)))))
+    }
 }
 
 /// Settles what is searched by: a metric that is made of the time is searched by time. Returns where the time goes then.
@@ -203,79 +209,4 @@ fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
     let task = Task::new(ask, header.all)?;
     output::note(&format!("going on with the bisect of {} that began {}", header.workload, header.started));
     Ok((task, header, Some(left.kept), left.steps))
-}
-
-/// Tells why there is no report. The state stays where going on may help.
-fn stopped(ground: &Ground, stop: Stop, kept: Kept) -> Outcome {
-    let gone = |kept: Kept| kept.remove().map_err(|error| Failure::system("cannot remove the bisect's state", &error));
-    match stop {
-        Stop::Interrupted => {
-            output::note("stopped; `orch bisect --resume` goes on");
-            Ok(Exit::Interrupted)
-        }
-        Stop::Failed(failure @ Failure::Input(_)) => {
-            gone(kept)?;
-            Err(failure)
-        }
-        Stop::Failed(failure) => {
-            output::note("`orch bisect --resume` goes on from here");
-            Err(failure)
-        }
-        Stop::Unmeasurable { position, reason } => {
-            gone(kept)?;
-            let revision = ground.revision(position);
-            let name = match position {
-                0 => "the good end",
-                position if position == ground.history.candidates.len() => "the bad end",
-                _ => "the reference",
-            };
-            // What failed to build says which commit it was.
-            let which = match reason.contains(revision.short()) {
-                true => String::new(),
-                false => format!(" {} ({})", revision.short(), revision.subject),
-            };
-            output::note(&format!("error: {name}{which} cannot be measured: {reason}"));
-            Ok(Exit::Incomplete)
-        }
-    }
-}
-
-/// Stores and shows the report, and picks the exit code.
-fn finish(options: &BisectOptions, task: &Task, mut report: Report, kept: Kept) -> Outcome {
-    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let name = format!("{}-bisect", report.scenario.name);
-    let short: String = report.bad.commit.chars().take(10).collect();
-    let (id, folder) = store::new_folder(&task.results, &stamp, &name, &short)
-        .map_err(|error| Failure::system(&format!("cannot make a folder in {}", task.results.display()), &error))?;
-    report.id = id;
-    let text = serde_json::to_string_pretty(&report).map_err(|error| Failure::system("the report", &error))? + "\n";
-    write(&folder.join(bisect::FILE), &text)?;
-    let templates = project::templates(&task.loaded.root);
-    let mut table = String::new();
-    for name in [TABLE, REPORT] {
-        let rendered = render::bisect(name, &templates, &report)
-            .map_err(|error| Failure::System(format!("the report is stored in {}, but {error}", folder.display())))?;
-        write(&folder.join(name), &rendered)?;
-        if name == TABLE {
-            table = rendered;
-        }
-    }
-    kept.remove().map_err(|error| Failure::system("cannot remove the bisect's state", &error))?;
-    if options.output.json {
-        output::print(&text)?;
-    } else {
-        let here = std::env::current_dir().unwrap_or_default();
-        let shown = folder.strip_prefix(&here).unwrap_or(&folder);
-        output::print(&format!("{table}report: {}\n", shown.join(REPORT).display()))?;
-    }
-    Ok(match report.outcome {
-        bisect::Outcome::First | bisect::Outcome::Range => Exit::Regressed,
-        bisect::Outcome::None => Exit::Fine,
-        bisect::Outcome::Undecided => Exit::Undecided,
-    })
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    store::write_whole(path, text.as_bytes())
-        .map_err(|error| Failure::system(&format!("cannot write {}", path.display()), &error))
 }

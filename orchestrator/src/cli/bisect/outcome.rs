@@ -2,7 +2,9 @@
 
 use super::answers::Answers;
 use super::commits::Stop;
+use super::rest;
 use super::task::Task;
+use crate::bisect::rest::{OpenReason, RangePart, StopCause};
 use crate::bisect::state::Probe;
 use crate::bisect::{Direction, Outcome};
 use crate::comparison::Change;
@@ -11,7 +13,7 @@ use crate::format::{
     change::{self, ChangedQuantity},
 };
 use crate::plugin::catalog::Per;
-use crate::search::{Conclusion, Estimate, ExactConclusion, ExactGate, Gate, Section, Undecided, Why};
+use crate::search::{Conclusion, Estimate, ExactConclusion, ExactGate, Gate, Why};
 use serde_json::Value;
 
 /// What the search came to.
@@ -28,15 +30,35 @@ pub(super) struct Located {
     pub(super) probability: f64,
 }
 
+impl Found {
+    /// Commits with a change, as sets that cannot be told apart.
+    pub(super) fn culprits(&self) -> usize {
+        match self {
+            Self::Time(conclusion) => conclusion.culprits.len(),
+            Self::Exact(conclusion) => conclusion.culprits.len(),
+        }
+    }
+}
+
+/// A change without a commit, whatever kind the metric is.
+#[derive(Clone)]
+pub(super) struct OpenChange {
+    pub(super) commits: Vec<usize>,
+    pub(super) probability: f64,
+    pub(super) reference: usize,
+    pub(super) end: usize,
+    pub(super) why: OpenReason,
+}
+
 /// What both kinds of search have in common.
 pub(super) struct Summary {
     pub(super) outcome: Outcome,
     pub(super) reason: String,
     pub(super) change: Option<Change>,
     pub(super) located: Vec<Located>,
-    pub(super) open: Vec<Undecided>,
-    /// What else the reader has to know.
-    pub(super) notes: Vec<String>,
+    pub(super) open: Vec<OpenChange>,
+    /// Parts of the range beside the culprits.
+    pub(super) parts: Vec<RangePart>,
 }
 
 /// An end that cannot be measured is no result.
@@ -46,7 +68,7 @@ fn unusable(answers: &Answers, position: usize) -> Stop {
 }
 
 /// A log ratio of times as a relative change of the metric; ends that are not known are null.
-fn relative(answers: &Answers, times: Estimate) -> Change {
+pub(super) fn relative(answers: &Answers, times: Estimate) -> Change {
     let per_second = answers.per == Some(Per::Second);
     let metric = |log: f64| if per_second { (-log).exp_m1() } else { log.exp_m1() };
     let end = |log: f64| log.is_finite().then(|| metric(log));
@@ -59,10 +81,15 @@ fn quantity(answers: &Answers) -> ChangedQuantity {
     if answers.per.is_some() { ChangedQuantity::Amount } else { ChangedQuantity::Time }
 }
 
-pub(super) fn of_time(task: &Task, answers: &Answers, conclusion: Conclusion) -> Result<Summary, Stop> {
+pub(super) fn of_time(
+    task: &Task,
+    answers: &Answers,
+    conclusion: &Conclusion,
+    stopped: Option<StopCause>,
+) -> Result<Summary, Stop> {
     let margin = format::percent(task.margin);
     let of = |change: Estimate| relative(answers, change).sized(quantity(answers)).size();
-    let (outcome, reason, change) = match conclusion.gate {
+    let (mut outcome, mut reason, change) = match conclusion.gate {
         Gate::EndUnusable { end } => return Err(unusable(answers, end)),
         Gate::SameCode => {
             let reason = "both ends run the same machine code: what their times differ by is layout, not code";
@@ -77,10 +104,16 @@ pub(super) fn of_time(task: &Task, answers: &Answers, conclusion: Conclusion) ->
             (Outcome::Undecided, reason, Some(change))
         }
         Gate::Different { change } => {
-            let (outcome, reason) = verdict(&conclusion);
+            let (outcome, reason) = verdict(conclusion);
             (outcome, reason, Some(change))
         }
     };
+    if let Some(cause) = stopped {
+        reason = stopped_reason(cause, conclusion.culprits.len());
+        if conclusion.culprits.is_empty() {
+            outcome = Outcome::Undecided;
+        }
+    }
     let located = conclusion.culprits.iter().map(|culprit| Located {
         commits: culprit.commits.clone(),
         parent: culprit.parent,
@@ -90,28 +123,21 @@ pub(super) fn of_time(task: &Task, answers: &Answers, conclusion: Conclusion) ->
     Ok(Summary {
         outcome,
         reason,
-        change: change.map(|change| relative(answers, change)),
+        change: change.filter(|change| *change != Estimate::UNKNOWN).map(|change| relative(answers, change)),
         located: located.collect(),
-        notes: still_open(task, answers, &conclusion.sections),
-        open: conclusion.undecided,
+        parts: rest::parts_of_times(answers, conclusion),
+        open: rest::open_of_times(conclusion),
     })
 }
 
-/// Parts beside a culprit of which it is not known whether they hold another one.
-fn still_open(task: &Task, answers: &Answers, sections: &[Section]) -> Vec<String> {
-    let note = |section: &Section| {
-        let Gate::Open { change } = section.gate else { return None };
-        let (from, to) = (answers.ground.revision(section.reference), answers.ground.revision(section.end));
-        Some(format!(
-            "whether there is another change of {} between {} and {} is open: {} after {} pairs",
-            format::percent(task.margin),
-            from.short(),
-            to.short(),
-            relative(answers, change).sized(quantity(answers)).size(),
-            section.pairs
-        ))
+/// Why a bisect ended before its end, and how far it had come.
+fn stopped_reason(cause: StopCause, culprits: usize) -> String {
+    let confirmed = match culprits {
+        0 => "no commit is confirmed yet".to_owned(),
+        1 => "one commit is confirmed".to_owned(),
+        count => format!("{count} commits are confirmed"),
     };
-    sections.iter().skip(1).filter_map(note).collect()
+    format!("{}; {confirmed}", cause.words())
 }
 
 /// What becomes of ends that differ.
@@ -148,7 +174,8 @@ fn word(direction: Direction) -> &'static str {
 pub(super) fn of_exact(
     task: &Task,
     answers: &Answers,
-    conclusion: ExactConclusion<Box<Probe>>,
+    conclusion: &ExactConclusion<Box<Probe>>,
+    stopped: Option<StopCause>,
 ) -> Result<Summary, Stop> {
     let located: Vec<Located> = conclusion
         .culprits
@@ -169,7 +196,7 @@ pub(super) fn of_exact(
         _ => None,
     };
     let several = located.iter().any(|located| located.commits.len() > 1);
-    let (outcome, reason) = match conclusion.gate {
+    let (mut outcome, mut reason) = match conclusion.gate {
         ExactGate::EndUnusable { end } => return Err(unusable(answers, end)),
         ExactGate::Same => (Outcome::None, format!("no change between the ends: {} at both", shown(&bad))),
         ExactGate::OtherWay => (Outcome::None, other_way(task, &format!("{} to {}", shown(&good), shown(&bad)))),
@@ -181,7 +208,14 @@ pub(super) fn of_exact(
         }
         ExactGate::Different => (Outcome::First, "counted exactly, at each commit that was built".to_owned()),
     };
-    Ok(Summary { outcome, reason, change, located, open: Vec::new(), notes: Vec::new() })
+    if let Some(cause) = stopped {
+        reason = stopped_reason(cause, located.len());
+        if located.is_empty() {
+            outcome = Outcome::Undecided;
+        }
+    }
+    let (open, parts) = (rest::open_of_counts(conclusion), rest::parts_of_counts(answers, conclusion));
+    Ok(Summary { outcome, reason, change, located, open, parts })
 }
 
 fn shown(value: &Value) -> String {

@@ -73,6 +73,15 @@ impl Readings for Answers<'_> {
         matches!(verdict, Some(Verdict::Regressed | Verdict::Improved | Verdict::OutputDiffers))
     }
 
+    fn distance(&self, one: &Box<Probe>, other: &Box<Probe>) -> f64 {
+        let value = |probe: &Probe| self.judged(probe, probe).and_then(|entry| entry.a.as_f64());
+        match (value(one), value(other)) {
+            (Some(one), Some(other)) => (other - one).abs(),
+            // What has no size, such as a digest, is the same or not.
+            _ => f64::from(u8::from(self.differs(one, other))),
+        }
+    }
+
     fn see(&mut self, view: &ExactView<'_>) {
         self.live.left(view.candidates.len(), view.reads_left, self.build_time());
     }

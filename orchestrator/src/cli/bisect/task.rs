@@ -124,6 +124,7 @@ impl Task {
             good: self.history.good.commit.clone(),
             bad: self.bad().commit.clone(),
             all: self.all,
+            first: options.first,
             most_pairs: options.pairs,
             verify_revert: options.verify_revert,
             retry_failed: options.retry_failed,

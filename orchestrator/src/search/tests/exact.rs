@@ -6,31 +6,40 @@ use super::*;
 pub(super) struct Counts {
     values: Vec<Option<u64>>,
     reads: Vec<usize>,
+    /// Readings after which the world ends.
+    most: usize,
 }
 
 impl Counts {
     fn line(values: Vec<u64>) -> Self {
-        Self { values: values.into_iter().map(Some).collect(), reads: Vec::new() }
+        Self { values: values.into_iter().map(Some).collect(), reads: Vec::new(), most: usize::MAX }
     }
 
     pub(super) fn over(history: &History, culprit: usize, dead: &[bool]) -> Self {
         let value = |at: usize| (!dead[at]).then(|| u64::from(history.contains(at, culprit)));
-        Self { values: (0..=history.bad()).map(value).collect(), reads: Vec::new() }
+        Self { values: (0..=history.bad()).map(value).collect(), reads: Vec::new(), most: usize::MAX }
     }
 
     fn search(&mut self) -> ExactConclusion<u64> {
         let history = History::line(self.values.len() - 1);
-        let Ok(conclusion) = bisect_exact(&history, &[], self);
-        conclusion
+        bisect_exact(&history, &settings(&[], false), self).unwrap()
     }
 }
 
+/// Those that count for exact numbers.
+pub(super) fn settings(never: &[bool], only_largest: bool) -> Settings {
+    Settings { never: never.to_vec(), only_largest, ..Settings::new(0.01, Direction::Worse) }
+}
+
 impl Readings for Counts {
-    type Stop = Infallible;
+    type Stop = ();
     type Value = u64;
 
-    fn read(&mut self, commit: usize) -> Result<Option<u64>, Infallible> {
+    fn read(&mut self, commit: usize) -> Result<Option<u64>, ()> {
         assert!(!self.reads.contains(&commit), "{commit} is read twice");
+        if self.reads.len() >= self.most {
+            return Err(());
+        }
         self.reads.push(commit);
         Ok(self.values[commit])
     }
@@ -41,6 +50,10 @@ impl Readings for Counts {
 
     fn differs(&self, one: &u64, other: &u64) -> bool {
         one != other
+    }
+
+    fn distance(&self, one: &u64, other: &u64) -> f64 {
+        one.abs_diff(*other) as f64
     }
 
     fn see(&mut self, view: &ExactView<'_>) {
@@ -106,10 +119,49 @@ fn branches_are_searched_too() {
     for culprit in 1..=6 {
         let values = (0..=6).map(|at| u64::from(history.contains(at, culprit))).collect();
         let mut counts = Counts::line(values);
-        let Ok(conclusion) = bisect_exact(&history, &[], &mut counts);
+        let conclusion = bisect_exact(&history, &settings(&[], false), &mut counts).unwrap();
         assert_eq!(names(&conclusion), [&[culprit][..]], "{conclusion:?}");
         let mut counts = Counts::line((0..=6).map(|at| u64::from(history.contains(at, culprit))).collect());
-        let Ok(conclusion) = bisect_exact(&history, &[false, true, false, true, false, true, false], &mut counts);
+        let never = settings(&[false, true, false, true, false, true, false], false);
+        let conclusion = bisect_exact(&history, &never, &mut counts).unwrap();
         assert!(conclusion.culprits[0].commits.contains(&culprit) && !counts.reads.contains(&3));
     }
+}
+
+#[test]
+fn the_largest_change_alone_ends_the_search_where_it_was_asked_for() {
+    let level = |at: u64| 5 + u64::from(at >= 10) + 40 * u64::from(at >= 33) + 2 * u64::from(at >= 55);
+    let mut counts = Counts::line((0..=64).map(level).collect());
+    let conclusion = bisect_exact(&History::line(64), &settings(&[], true), &mut counts).unwrap();
+    assert!(names(&conclusion).contains(&&[33][..]), "{conclusion:?}");
+    assert!(counts.reads.len() < 3 * bits(64), "{:?}", counts.reads);
+    let found: Vec<usize> = conclusion.culprits.iter().map(|culprit| culprit.shown.0).collect();
+    for other in [10, 55].into_iter().filter(|other| !found.contains(other)) {
+        let holds = |part: &ExactPart| part.differs && part.commits.contains(&other);
+        assert!(conclusion.unsearched.iter().any(holds), "{other}: {conclusion:?}");
+    }
+}
+
+#[test]
+fn stopped_after_any_reading_the_search_accounts_for_every_change() {
+    let level = |at: u64| 5 + 3 * u64::from(at >= 10) + u64::from(at >= 40) - 2 * u64::from(at >= 55);
+    let mut named = Vec::new();
+    for most in 0..100 {
+        let mut counts = Counts { most, ..Counts::line((0..=64).map(level).collect()) };
+        let Err(StoppedSearch { stop: (), known }) =
+            bisect_exact(&History::line(64), &settings(&[], false), &mut counts)
+        else {
+            break;
+        };
+        for culprit in [10, 40, 55] {
+            let parts = known.open.iter().chain(&known.unsearched);
+            let found = known.culprits.iter().any(|found| found.commits == [culprit]);
+            let open = parts.clone().any(|part| part.reference < culprit && culprit <= part.end);
+            assert!(found || open, "{culprit} after {most}: {known:?}");
+        }
+        assert!(known.open.iter().all(|open| open.differs == (most > 1)), "after {most}: {known:?}");
+        named.push(known.culprits.len());
+    }
+    assert!(named.len() > 15 && named.is_sorted(), "{named:?}");
+    assert_eq!((named.first(), named.last()), (Some(&0), Some(&2)));
 }

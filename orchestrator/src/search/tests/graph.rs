@@ -110,7 +110,7 @@ fn in_tangled_histories_with_failures_the_named_set_holds_the_culprit() {
         assert_eq!(conclusion.culprits.len(), 1, "{conclusion:?}");
         assert!(conclusion.culprits[0].commits.contains(&culprit), "{culprit}: {conclusion:?}");
         let mut values = super::exact::Counts::over(&history, culprit, &world.dead);
-        let Ok(exact) = bisect_exact(&history, &[], &mut values);
+        let exact = bisect_exact(&history, &super::exact::settings(&[], false), &mut values).unwrap();
         assert!(exact.culprits.len() == 1 && exact.culprits[0].commits.contains(&culprit), "{culprit}: {exact:?}");
     }
 }

@@ -72,3 +72,18 @@ fn the_same_answers_get_the_same_questions() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn few_codes_among_noisy_commits_are_told_apart() {
+    for noise in [0.01, 0.1, 0.5] {
+        for seed in 0..30 {
+            let step = [(2, 4f64.ln()), (4, -(2f64.ln()))];
+            let mut world = Scripted::line(5, &step).seeded(seed);
+            world.noise = noise;
+            world.codes = vec![0, 0, 1, 1, 2, 2];
+            let conclusion = world.search_in(&History::line(5), &Settings::new(0.2, Direction::Worse));
+            let named: Vec<&[usize]> = conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect();
+            assert_eq!(named, [&[2][..], &[4]], "noise {noise}, seed {seed}: {conclusion:?}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! How a bisect ends: its report on disk and on the terminal, what becomes of its state, the exit code.
+
+use super::answers::Answers;
+use super::commits::{Ground, Stop};
+use super::outcome::Found;
+use super::task::Task;
+use crate::bisect::rest::StopCause;
+use crate::bisect::state::Kept;
+use crate::bisect::{self, Report};
+use crate::cli::Outcome;
+use crate::cli::args::BisectOptions;
+use crate::cli::exit::Exit;
+use crate::cli::output::{self, Failure};
+use crate::cli::project;
+use crate::record::store;
+use crate::render;
+use std::path::Path;
+
+/// The report that every bisect prints and stores.
+const TABLE: &str = "bisect.txt";
+/// The report for an issue or a mail.
+const REPORT: &str = "bisect.md";
+
+/// Stores and prints the report of a bisect that is done, and picks the exit code.
+pub(super) fn finish(options: &BisectOptions, task: &Task, mut report: Report, kept: Kept) -> Outcome {
+    let printed = store_report(options, task, &mut report)?;
+    remove(kept)?;
+    output::print(&printed)?;
+    Ok(match report.outcome {
+        bisect::Outcome::First | bisect::Outcome::Range => Exit::Regressed,
+        bisect::Outcome::None => Exit::Fine,
+        bisect::Outcome::Undecided => Exit::Undecided,
+    })
+}
+
+/// Cause of an end before the bisect is done.
+pub(super) fn cause(stop: &Stop) -> StopCause {
+    match stop {
+        Stop::Interrupted => StopCause::Interrupted,
+        Stop::Failed(_) => StopCause::Failed,
+        Stop::Unmeasurable { .. } => StopCause::Unmeasurable,
+    }
+}
+
+/// Whether a report of a stopped bisect has anything to say: some commit was looked at, and where resuming will not help, a
+/// culprit is known.
+pub(super) fn is_worth_telling(stop: &Stop, found: &Found, answers: &Answers) -> bool {
+    match stop {
+        Stop::Interrupted | Stop::Failed(Failure::System(_)) => !answers.looks.is_empty(),
+        Stop::Unmeasurable { .. } => found.culprits() > 0,
+        Stop::Failed(_) => false,
+    }
+}
+
+/// Prints why a bisect ended early, and what it knows by then. The state stays where going on may help.
+pub(super) fn stop_early(
+    options: &BisectOptions,
+    task: &Task,
+    ground: &Ground,
+    stop: Stop,
+    known: Option<Report>,
+    kept: Kept,
+) -> Outcome {
+    if let Some(mut report) = known {
+        output::print(&store_report(options, task, &mut report)?)?;
+    }
+    match stop {
+        Stop::Interrupted => {
+            output::note("stopped; `orch bisect --resume` goes on");
+            Ok(Exit::Interrupted)
+        }
+        Stop::Failed(failure @ Failure::Input(_)) => {
+            remove(kept)?;
+            Err(failure)
+        }
+        Stop::Failed(failure) => {
+            output::note("`orch bisect --resume` goes on from here");
+            Err(failure)
+        }
+        Stop::Unmeasurable { position, reason } => {
+            remove(kept)?;
+            output::note(&format!("error: {} cannot be measured: {reason}", name(ground, position, &reason)));
+            Ok(Exit::Incomplete)
+        }
+    }
+}
+
+fn name(ground: &Ground, position: usize, reason: &str) -> String {
+    let revision = ground.revision(position);
+    let name = match position {
+        0 => "the good end",
+        position if position == ground.history.candidates.len() => "the bad end",
+        _ => "the reference",
+    };
+    // What failed to build says which commit it was.
+    match reason.contains(revision.short()) {
+        true => name.to_owned(),
+        false => format!("{name} {} ({})", revision.short(), revision.subject),
+    }
+}
+
+fn remove(kept: Kept) -> Result<(), Failure> {
+    kept.remove().map_err(|error| Failure::system("cannot remove the bisect's state", &error))
+}
+
+/// Stores a report with its texts in a folder of its own, and returns what is printed of it.
+fn store_report(options: &BisectOptions, task: &Task, report: &mut Report) -> Result<String, Failure> {
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    let name = format!("{}-bisect", report.scenario.name);
+    let short: String = report.bad.commit.chars().take(10).collect();
+    let (id, folder) = store::new_folder(&task.results, &stamp, &name, &short)
+        .map_err(|error| Failure::system(&format!("cannot make a folder in {}", task.results.display()), &error))?;
+    report.id = id;
+    let text = serde_json::to_string_pretty(report).map_err(|error| Failure::system("the report", &error))? + "\n";
+    write(&folder.join(bisect::FILE), &text)?;
+    let templates = project::templates(&task.loaded.root);
+    let mut table = String::new();
+    for name in [TABLE, REPORT] {
+        let rendered = render::bisect(name, &templates, report)
+            .map_err(|error| Failure::System(format!("the report is stored in {}, but {error}", folder.display())))?;
+        write(&folder.join(name), &rendered)?;
+        if name == TABLE {
+            table = rendered;
+        }
+    }
+    if options.output.json {
+        return Ok(text);
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = folder.strip_prefix(&here).unwrap_or(&folder);
+    Ok(format!("{table}report: {}\n", shown.join(REPORT).display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    store::write_whole(path, text.as_bytes())
+        .map_err(|error| Failure::system(&format!("cannot write {}", path.display()), &error))
+}
