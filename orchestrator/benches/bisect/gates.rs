@@ -1,5 +1,6 @@
 //! Owns the comparison of two rules for the ends: the e-process of `orch compare`, and Yuen's interval at six looks.
 
+use crate::TrialExtent;
 use crate::world::heavy;
 use fastrand::Rng;
 use orch::search::{Verdict, judge};
@@ -14,7 +15,7 @@ const MARGIN: f64 = 0.01;
 type Rule = fn(&[f64]) -> Option<Verdict>;
 
 /// Prints how both rules judge ends of a known difference.
-pub fn table(histories: usize) {
+pub fn table(extent: TrialExtent) {
     println!("### Gates: margin 1 %\n");
     println!("| ends | rule | different | same | open | pairs |\n|---|---|---:|---:|---:|---:|");
     for noise in [0.005, 0.01, 0.02] {
@@ -22,7 +23,7 @@ pub fn table(histories: usize) {
             let ends = format!("{} %, noise {} %, tau {} %", shift * 100.0, noise * 100.0, tau * 100.0);
             let rules: [(&str, Rule, &[usize]); 2] = [("e-process", by_evidence, &OURS), ("Yuen", by_yuen, &YUEN)];
             for (name, rule, looks) in rules {
-                let [different, same, open, pairs] = count(histories, [shift, noise, tau], rule, looks);
+                let [different, same, open, pairs] = count(extent.histories, [shift, noise, tau], rule, looks);
                 println!("| {ends} | {name} | {different:.1} | {same:.1} | {open:.1} | {pairs:.0} |");
             }
         }

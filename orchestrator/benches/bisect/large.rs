@@ -1,43 +1,43 @@
 //! Owns the tables of large steps: alone, behind, before and next to small ones.
 
 use crate::world::Kind;
-use crate::{NOISES, head, name, row};
+use crate::{NOISES, TrialExtent, head, name, row};
 
 /// Numbers of candidates.
 const SIZES: [usize; 4] = [6, 16, 128, 1024];
 
 /// One step of 10 % to a factor of 50.
-pub fn alone(histories: usize) {
+pub fn alone(extent: TrialExtent) {
     head("One large step");
     for candidates in SIZES {
         for step in [0.1, 1.5f64.ln(), 8f64.ln(), 50f64.ln()] {
             for noise in NOISES {
                 let kind = Kind::single(candidates, step, noise);
-                row(&name(&kind), &kind, histories);
+                row(&name(&kind), &kind, extent);
             }
         }
     }
 }
 
 /// A large step after a small one.
-pub fn behind(histories: usize) {
+pub fn behind(extent: TrialExtent) {
     head("A large step behind a small one");
-    pairs(&[[0.037, 8.3f64.ln()], [0.04, 1.5f64.ln()], [0.04, 50f64.ln()]], histories);
+    pairs(&[[0.037, 8.3f64.ln()], [0.04, 1.5f64.ln()], [0.04, 50f64.ln()]], extent);
 }
 
 /// A large step before a small one, in either direction.
-pub fn beside(histories: usize) {
+pub fn beside(extent: TrialExtent) {
     head("A large step before a small one");
-    pairs(&[[8f64.ln(), 0.04], [0.1f64.ln(), 0.04], [1.5f64.ln(), -0.3], [0.1, 0.04]], histories);
+    pairs(&[[8f64.ln(), 0.04], [0.1f64.ln(), 0.04], [1.5f64.ln(), -0.3], [0.1, 0.04]], extent);
 }
 
-fn pairs(all: &[[f64; 2]], histories: usize) {
+fn pairs(all: &[[f64; 2]], extent: TrialExtent) {
     for candidates in SIZES {
         for steps in all {
             for adjacent in [true, false] {
                 for noise in NOISES {
                     let kind = Kind { adjacent, ..Kind::several(candidates, steps, noise) };
-                    row(&placed(&kind), &kind, histories);
+                    row(&placed(&kind), &kind, extent);
                 }
             }
         }
@@ -49,7 +49,7 @@ fn placed(kind: &Kind) -> String {
 }
 
 /// Three steps and five.
-pub fn many(histories: usize) {
+pub fn many(extent: TrialExtent) {
     head("Three steps or more");
     let all: [&[f64]; 4] =
         [&[0.04, 2.0, 0.03], &[0.02, 0.02, 0.69], &[0.03, 0.03, 0.03], &[0.18, 0.25, -0.2, 0.3, 0.22]];
@@ -57,34 +57,34 @@ pub fn many(histories: usize) {
         for steps in all {
             for noise in NOISES {
                 let kind = Kind::several(candidates, steps, noise);
-                row(&name(&kind), &kind, histories);
+                row(&name(&kind), &kind, extent);
             }
         }
     }
 }
 
 /// A build effect of 0.5 % that the search does not know.
-pub fn unmeasured(histories: usize) {
+pub fn unmeasured(extent: TrialExtent) {
     head("Build effect of 0.5 %, not measured, margin 1 %");
     let all: [&[f64]; 6] = [&[], &[0.02], &[0.05], &[0.1], &[8f64.ln()], &[0.037, 8.3f64.ln()]];
     for candidates in [6, 16, 128] {
         for steps in all {
             for noise in NOISES {
                 let kind = Kind { tau: 0.005, ..Kind::several(candidates, steps, noise) };
-                row(&name(&kind), &kind, histories);
+                row(&name(&kind), &kind, extent);
             }
         }
     }
 }
 
 /// Slow commits scatter more.
-pub fn growing(histories: usize) {
+pub fn growing(extent: TrialExtent) {
     head("Noise that grows with the square root of the time");
     let all: [&[f64]; 4] = [&[8f64.ln()], &[30f64.ln()], &[0.04, 8f64.ln()], &[8f64.ln(), 0.04]];
     for candidates in [16, 128] {
         for steps in all {
             let kind = Kind { grows: true, ..Kind::several(candidates, steps, 0.02) };
-            row(&name(&kind), &kind, histories);
+            row(&name(&kind), &kind, extent);
         }
     }
 }

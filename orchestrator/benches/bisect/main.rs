@@ -1,4 +1,5 @@
-//! Owns the trial of the search on simulated histories: `cargo bench --bench bisect [-- --histories 200]`.
+//! Owns the trial of the search on simulated histories: `cargo bench --bench bisect [-- --quick | --histories 200]
+//! [--first-seed 0] [--table NAME]`.
 //!
 //! Prints markdown tables. Seeds are fixed: a number changes only with the code.
 
@@ -11,13 +12,32 @@ use score::{Score, ours, over, plain};
 use std::time::Instant;
 use world::Kind;
 
-/// Prints one table over so many histories a row.
-type Table = fn(usize);
+/// How much is simulated.
+#[derive(Clone, Copy)]
+struct TrialExtent {
+    /// Histories of each row.
+    histories: usize,
+    /// Seed of the first of them; the others follow.
+    first_seed: usize,
+    /// Rows with more candidates are left out.
+    most_candidates: usize,
+}
+
+const WHOLE: TrialExtent = TrialExtent { histories: 200, first_seed: 0, most_candidates: usize::MAX };
+/// Enough to see that nothing is broken, in less than a minute.
+const QUICK: TrialExtent = TrialExtent { histories: 4, first_seed: 0, most_candidates: 64 };
+
+/// Prints one table.
+type Table = fn(TrialExtent);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let after = |name: &str| arguments.iter().position(|own| own == name).and_then(|at| arguments.get(at + 1));
-    let histories = after("--histories").and_then(|number| number.parse().ok()).unwrap_or(200);
+    let number = |name: &str| after(name).and_then(|number| number.parse().ok());
+    let quick = arguments.iter().any(|own| own == "--quick");
+    let usual = if quick { QUICK } else { WHOLE };
+    let histories = number("--histories").unwrap_or(usual.histories);
+    let extent = TrialExtent { histories, first_seed: number("--first-seed").unwrap_or(0), ..usual };
     let tables: [(&str, Table); 13] = [
         ("single", single),
         ("unbuildable", unbuildable),
@@ -37,7 +57,7 @@ fn main() {
     for (name, table) in tables {
         if only.is_none_or(|only| only == name) {
             let start = Instant::now();
-            table(histories);
+            table(extent);
             println!("\n{name}: {histories} histories a row, {:.0} s\n", start.elapsed().as_secs_f64());
         }
     }
@@ -49,13 +69,17 @@ fn head(title: &str) {
     println!("|---|---|{}", "---:|".repeat(Score::HEAD.len()));
 }
 
-fn row(name: &str, kind: &Kind, histories: usize) {
-    println!("| {name} | this | {}", over(kind, histories, ours).row());
+fn row(name: &str, kind: &Kind, extent: TrialExtent) {
+    if kind.candidates <= extent.most_candidates {
+        println!("| {name} | this | {}", over(kind, extent, ours).row());
+    }
 }
 
-fn rows(name: &str, kind: &Kind, histories: usize) {
-    row(name, kind, histories);
-    println!("| | plain | {}", over(kind, histories, plain).row());
+fn rows(name: &str, kind: &Kind, extent: TrialExtent) {
+    row(name, kind, extent);
+    if kind.candidates <= extent.most_candidates {
+        println!("| | plain | {}", over(kind, extent, plain).row());
+    }
 }
 
 fn name(kind: &Kind) -> String {
@@ -74,70 +98,70 @@ fn size(step: f64) -> String {
 
 const NOISES: [f64; 3] = [0.005, 0.01, 0.02];
 
-fn single(histories: usize) {
+fn single(extent: TrialExtent) {
     head("One step; tau 0.1 %, margin 1 %");
     for candidates in [16, 128, 1024] {
         for step in [0.01, 0.02, 0.05, 0.1] {
             for noise in NOISES {
                 let kind = Kind::single(candidates, step, noise);
-                rows(&name(&kind), &kind, histories);
+                rows(&name(&kind), &kind, extent);
             }
         }
     }
 }
 
-fn unbuildable(histories: usize) {
+fn unbuildable(extent: TrialExtent) {
     head("One step, 20 % do not build");
     for candidates in [16, 128, 1024] {
         for step in [0.02, 0.05] {
             for noise in NOISES {
                 let kind = Kind { dead: 0.2, ..Kind::single(candidates, step, noise) };
-                rows(&name(&kind), &kind, histories);
+                rows(&name(&kind), &kind, extent);
             }
         }
     }
 }
 
-fn build_effect(histories: usize) {
+fn build_effect(extent: TrialExtent) {
     head("One step, tau 0.5 %");
     for step in [0.02, 0.05] {
         for noise in NOISES {
             let kind = Kind { tau: 0.005, ..Kind::single(128, step, noise) };
-            rows(&format!("{}, tau not measured, margin 1 %", name(&kind)), &kind, histories);
+            rows(&format!("{}, tau not measured, margin 1 %", name(&kind)), &kind, extent);
             let told = Kind { told: Some(0.005), margin: 0.02, ..kind };
-            row(&format!("{}, tau measured, margin 2 %", name(&told)), &told, histories);
+            row(&format!("{}, tau measured, margin 2 %", name(&told)), &told, extent);
         }
     }
 }
 
-fn clean(histories: usize) {
+fn clean(extent: TrialExtent) {
     head("No step");
     for noise in NOISES {
         for (tau, told, margin) in [(0.001, None, 0.01), (0.005, None, 0.01), (0.005, Some(0.005), 0.02)] {
             let kind = Kind { steps: Vec::new(), tau, told, margin, ..Kind::single(128, 0.0, noise) };
             let told = if told.is_some() { "measured" } else { "not measured" };
             let title = format!("noise {} %, tau {} % {told}, margin {} %", noise * 100.0, tau * 100.0, margin * 100.0);
-            rows(&title, &kind, histories);
+            rows(&title, &kind, extent);
         }
     }
 }
 
-fn several(histories: usize) {
+fn several(extent: TrialExtent) {
     head("Several steps");
     for (steps, margin) in
         [(vec![0.03, 0.02], 0.01), (vec![0.02, 0.03], 0.01), (vec![0.03, -0.02], 0.005), (vec![0.04, -0.02], 0.01)]
     {
         for noise in NOISES {
             let kind = Kind { steps: steps.clone(), margin, ..Kind::single(128, 0.0, noise) };
-            row(&format!("{}, margin {} %", name(&kind), margin * 100.0), &kind, histories);
+            row(&format!("{}, margin {} %", name(&kind), margin * 100.0), &kind, extent);
         }
     }
 }
 
-fn fast_builds(histories: usize) {
+fn fast_builds(extent: TrialExtent) {
     head("One step, builds of 2 s");
     for (step, noise) in [(0.02, 0.005), (0.02, 0.01), (0.02, 0.02), (0.05, 0.02)] {
         let kind = Kind { build_seconds: 2.0, ..Kind::single(128, step, noise) };
-        row(&name(&kind), &kind, histories);
+        row(&name(&kind), &kind, extent);
     }
 }

@@ -1,5 +1,6 @@
 //! Owns what is counted over many histories of one kind, for this search and for plain binary search.
 
+use crate::TrialExtent;
 use crate::world::{Kind, World};
 use orch::search::{Direction, Gate, History, Settings, bisect};
 use std::fmt::Write;
@@ -132,11 +133,12 @@ impl Score {
     }
 }
 
-/// Runs one kind of history many times, on two threads; seeds are the numbers of the histories.
-pub fn over(kind: &Kind, histories: usize, search: fn(&mut World) -> Answer) -> Score {
+/// Runs one kind of history many times, on two threads; each has a seed of its own.
+pub fn over(kind: &Kind, extent: TrialExtent, search: fn(&mut World) -> Answer) -> Score {
+    let seeds = extent.first_seed..extent.first_seed + extent.histories;
     let part = |first: usize| {
         let mut sum = Score::default();
-        for seed in (first..histories).step_by(2) {
+        for seed in seeds.clone().skip(first).step_by(2) {
             let mut world = World::new(kind, seed as u64);
             let answer = search(&mut world);
             sum.add(&Score::of(&world, &answer));
