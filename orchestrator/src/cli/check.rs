@@ -23,7 +23,6 @@ use crate::measure::clock::Calibration;
 use crate::record::store;
 use crate::render;
 use crate::runner::contest::Limits;
-use crate::scenario::gate::Gate as Rules;
 use crate::scenario::{self, Job, Scenario, Surroundings, quantity};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -125,21 +124,28 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     Ok(exit(options, &comparison, &gate))
 }
 
-/// What the scenario asks less of than the one that was there at the baseline; nothing if there was none, or none that this
-/// orch reads.
+/// What the scenario asks less of than the one at the baseline, or than the one at HEAD, which uncommitted edits may weaken.
+/// Nothing of a commit that has no scenario, or none that this orch reads.
 fn loosened(loaded: &Loaded, comparison: &Comparison) -> Vec<gate::Finding> {
-    let at_baseline = || {
-        let commit = comparison.a.git.as_ref()?.commit.as_ref()?;
+    let scenario_at = |commit: &str| {
         let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
         let name = loaded.file.strip_prefix(&revision.repository).ok()?;
         let text = git::commit::Contents::of(&revision).ok()?.text(name)?;
         let around = Surroundings { root: &loaded.root, stem: "", exists: &|_| true, real: &Path::to_owned };
         scenario::read(&text, &around).ok()
     };
-    let Some(before) = at_baseline() else { return Vec::new() };
-    let asked = |jobs, rules: &Rules| Asked { jobs, open_fails: rules.open_fails };
-    let (old, new) = (jobs_of(&before), jobs(loaded));
-    gate::loosened::findings(&asked(&old, &before.gate), &asked(&new, &loaded.scenario.gate))
+    let baseline = comparison.a.git.as_ref().and_then(|git| git.commit.as_deref());
+    let new = jobs(loaded);
+    let mut found: Vec<gate::Finding> = Vec::new();
+    for before in ["HEAD"].into_iter().chain(baseline).filter_map(scenario_at) {
+        let old = jobs_of(&before);
+        let then = Asked { jobs: &old, open_fails: before.gate.open_fails };
+        let now = Asked { jobs: &new, open_fails: loaded.scenario.gate.open_fails };
+        let weaker = gate::loosened::findings(&then, &now);
+        let weaker: Vec<gate::Finding> = weaker.into_iter().filter(|finding| !found.contains(finding)).collect();
+        found.extend(weaker);
+    }
+    found
 }
 
 /// The comparison's options that a check stands for.
