@@ -484,3 +484,27 @@ fn the_report_keeps_its_names() {
         assert_eq!(names(text), "commit subject author committed");
     }
 }
+
+#[test]
+fn culprit_that_takes_other_packages_names_them() {
+    let history = History::new();
+    let lock = |version: &str| {
+        let source = "source = \"registry+https://example.org/index\"";
+        let text = format!("version = 4\n\n[[package]]\nname = \"memchr\"\nversion = \"{version}\"\n{source}\n");
+        history.project.write("Cargo.lock", text);
+    };
+    lock("2.5.0");
+    history.commit("c0", "");
+    history.commit("c1", "");
+    lock("2.6.0");
+    history.commit("c2", "-DALLOCATIONS=2");
+    let (found, ran) = history.report("c0", "c2", &ALLOCATIONS);
+    assert_eq!((ran.code, culprits(&found)), (1, vec![vec!["c2"]]), "{}", ran.stderr);
+    let change = json!([{ "package": "memchr", "before": "2.5.0", "after": "2.6.0" }]);
+    assert_eq!(found["culprits"][0]["cause"]["dependencies"], change);
+    let folder = history.project.path().join("results").join(found["id"].as_str().unwrap());
+    let text = std::fs::read_to_string(folder.join("bisect.txt")).unwrap();
+    assert!(text.contains("\n  packages: memchr 2.5.0 -> 2.6.0\n"), "{text}");
+    let report = std::fs::read_to_string(folder.join("bisect.md")).unwrap();
+    assert!(report.contains("| memchr | 2.5.0 | 2.6.0 |"), "{report}");
+}

@@ -1,5 +1,6 @@
 //! What kind of change a commit made, from the names of the files it touched.
 
+use crate::plugin::dependencies::DependencyChange;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,9 @@ pub(crate) struct Cause {
     pub(crate) kind: Kind,
     /// Relative to the repository.
     pub(crate) files: Vec<String>,
+    /// Packages that are taken in other versions.
+    #[serde(default)]
+    pub(crate) dependencies: Vec<DependencyChange>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,10 +29,11 @@ pub(crate) enum Kind {
     Unknown,
 }
 
-/// Tells the kind of a change from the files that differ; `None` if they are not known.
+/// Tells the kind of a change from the files that differ; `None` if they are not known. Which packages they concern is the
+/// caller's to add.
 pub(crate) fn of(files: Option<&[PathBuf]>) -> Cause {
     let Some(files) = files.filter(|files| !files.is_empty()) else {
-        return Cause { kind: Kind::Unknown, files: Vec::new() };
+        return Cause { kind: Kind::Unknown, files: Vec::new(), dependencies: Vec::new() };
     };
     let kinds: Vec<Kind> = files.iter().map(|file| kind(file)).collect();
     let first = kinds[0];
@@ -39,7 +44,7 @@ pub(crate) fn of(files: Option<&[PathBuf]>) -> Cause {
     } else {
         Kind::BuildSettings
     };
-    Cause { kind, files: files.iter().map(|file| file.display().to_string()).collect() }
+    Cause { kind, files: files.iter().map(|file| file.display().to_string()).collect(), dependencies: Vec::new() }
 }
 
 /// How likely a commit is to be the culprit, relative to others: one that touches only documents hardly is.

@@ -7,6 +7,7 @@ pub(crate) mod cargo;
 pub(crate) mod catalog;
 pub(crate) mod code;
 mod command;
+pub(crate) mod dependencies;
 pub(crate) mod elf;
 mod freshness;
 mod leader;

@@ -13,13 +13,16 @@ use crate::bisect::{
 };
 use crate::cli::output::Failure;
 use crate::comparison::Change;
-use crate::git::{history, revert};
+use crate::git::commit::Contents;
+use crate::git::{Revision, history, revert};
 use crate::judge::estimate::median;
 use crate::machine::Machine;
+use crate::plugin::dependencies::{self, DependencyChange};
 use crate::plugin::{cargo, revision};
 use crate::record::ScenarioRecord;
 use crate::runner::contest::Limits;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end without them. Of a bisect
@@ -146,10 +149,19 @@ fn culprit(task: &Task, answers: &mut Answers, located: &Located, ends: Option<C
         after: counted(task, answers, located.shown),
         other_way: sign(change) * sign(ends) < 0.0,
         change,
-        cause: cause::of(files.as_deref()),
+        cause: cause::Cause {
+            dependencies: dependency_changes(files.as_deref().unwrap_or_default(), parent, shown),
+            ..cause::of(files.as_deref())
+        },
         entries,
         comparison: workload,
     })
+}
+
+/// Packages that a commit takes in other versions than the one before it.
+fn dependency_changes(files: &[PathBuf], parent: &Revision, own: &Revision) -> Vec<DependencyChange> {
+    let (Ok(before), Ok(after)) = (Contents::of(parent), Contents::of(own)) else { return Vec::new() };
+    dependencies::find_changes(files, &|path| before.text(path), &|path| after.text(path))
 }
 
 /// The value of a counted metric at a commit; null for times.

@@ -151,7 +151,6 @@ fn where_only_the_build_effect_decides_no_pairs_are_bought() {
     let open = &conclusion.undecided[0];
     assert_eq!(open.why, Why::BuildEffect, "{conclusion:?}");
     assert!(open.probability < 0.99, "{open:?}");
-    println!("{}", conclusion.sections[0].pairs);
     assert!(conclusion.sections[0].pairs < 400, "{conclusion:?}");
     // The measured build effect decides: with a small one it was a step.
     let settings = Settings { tau: Some(0.006), margin: 0.024, ..Settings::new(0.01, Direction::Worse) };
