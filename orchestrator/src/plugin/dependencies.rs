@@ -20,13 +20,14 @@ pub(crate) struct DependencyChange {
 type Versions = BTreeMap<String, BTreeSet<String>>;
 
 /// Compares the lock files and manifests among `files`. `before` and `after` give the text of a file on each side. What a lock file
-/// says of a package counts more than what a manifest asks for.
+/// says of a package counts more than what a manifest asks for. Packages that a manifest names come first.
 pub(crate) fn find_changes(
     files: &[PathBuf],
     before: &dyn Fn(&Path) -> Option<String>,
     after: &dyn Fn(&Path) -> Option<String>,
 ) -> Vec<DependencyChange> {
     let mut found: Vec<DependencyChange> = Vec::new();
+    let mut direct = BTreeSet::new();
     let readers: [(&str, fn(&Table) -> Versions); 2] = [("Cargo.lock", read_locked), ("Cargo.toml", read_requirements)];
     for (name, read) in readers {
         for file in files.iter().filter(|file| file.file_name().is_some_and(|own| own == name)) {
@@ -34,12 +35,18 @@ pub(crate) fn find_changes(
                 text.and_then(|text| text.parse::<Table>().ok()).map(|table| read(&table)).unwrap_or_default()
             };
             for change in differences(&versions(before(file)), &versions(after(file))) {
+                if name == "Cargo.toml" {
+                    direct.insert(change.package.clone());
+                }
                 if !found.iter().any(|known| known.package == change.package) {
                     found.push(change);
                 }
             }
         }
     }
+    // First what people asked for, then other versions, then what came or went with them.
+    let is_new_or_gone = |change: &DependencyChange| change.before.is_none() || change.after.is_none();
+    found.sort_by_key(|change| (!direct.contains(&change.package), is_new_or_gone(change)));
     found
 }
 
@@ -155,10 +162,10 @@ mod tests {
             shown(&[("Cargo.lock", &before, &after)]),
             [
                 "forked 0.3.0 (aaaaaaaaaa) -> 0.3.0 (bbbbbbbbbb)",
-                "gone 1.0.0 -> ",
                 "memchr 2.5.0 -> 2.6.0",
-                "new  -> 3.0.0",
-                "syn 2.0.0 -> 2.1.0"
+                "syn 2.0.0 -> 2.1.0",
+                "gone 1.0.0 -> ",
+                "new  -> 3.0.0"
             ]
         );
     }
@@ -169,7 +176,7 @@ mod tests {
             "[dependencies]\nmemchr = '2.5'\nserde = { version = '1.0', features = [] }\n[dev-dependencies]\nx = '1'\n";
         let after = "[dependencies]\nmemchr = '=2.6.0'\nserde = { version = '1.0' }\nlocal = { path = '..' }\n\
                      [target.'cfg(unix)'.dependencies]\nrenamed = { package = 'libc', version = '0.2' }\n[dev-dependencies]\nx = '2'\n";
-        assert_eq!(shown(&[("a/Cargo.toml", before, after)]), ["libc  -> 0.2", "memchr 2.5 -> =2.6.0"]);
+        assert_eq!(shown(&[("a/Cargo.toml", before, after)]), ["memchr 2.5 -> =2.6.0", "libc  -> 0.2"]);
         let registry = "registry+https://example.org/index";
         let locks = (lock(&[("memchr", "2.5.0", registry)]), lock(&[("memchr", "2.6.0", registry)]));
         let both = shown(&[("Cargo.lock", &locks.0, &locks.1), ("a/Cargo.toml", before, after)]);
