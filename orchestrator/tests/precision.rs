@@ -87,6 +87,21 @@ fn memory_from_past_the_counting_allocator_revokes_exact_and_says_why() {
 }
 
 #[test]
+fn an_allocator_inside_the_plugin_revokes_exact_and_is_named() {
+    let project = Project::new();
+    for (name, source) in [
+        ("mi_malloc", "void *mi_malloc(unsigned long size) { static char arena[4096]; return arena; }"),
+        ("rpmalloc", "static __attribute__((used)) void *rpmalloc(unsigned long size) { return 0; }"),
+    ] {
+        let job = job(&project, &library(&project, name, &format!("{source}\n#define WAY OWN_BUMP")));
+        assert_eq!(job["allocations"]["exact"], false, "{job:#}");
+        assert!(job["warning_kinds"].as_array().unwrap().contains(&"own_allocator".into()), "{job:#}");
+        let warnings = job["warnings"].to_string();
+        assert!(warnings.contains(&format!("an allocator of its own (`{name}`)")), "{warnings}");
+    }
+}
+
+#[test]
 fn memory_from_elsewhere_is_no_exact_verdict() {
     let project = Project::new();
     let plain = library(&project, "plain", "#define SLEEP 0");

@@ -309,11 +309,16 @@ impl Session<'_> {
             job,
             info: self.plugins.described.get(&job.plugin).and_then(|description| description.workload(&job.workload)),
             plugin: self.plugin_file(&job.plugin),
+            own_allocator: self.own_allocator(&job.plugin),
             ends: executed.ends.iter().filter(|end| end.job == job.id).collect(),
             seed,
             iteration_ns: None,
             interrupted: executed.interrupted,
         })
+    }
+
+    fn own_allocator(&self, key: &str) -> Option<&str> {
+        self.plugins.prepared.get(key)?.as_ref().ok()?.own_allocator.as_deref()
     }
 
     /// What the sandbox of a plugin lacks on this machine is said with its first job.

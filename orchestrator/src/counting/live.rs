@@ -82,7 +82,8 @@ pub(crate) fn foreign_blocks() -> u64 {
     FOREIGN.load(Relaxed)
 }
 
-#[cold]
+/// Inlined, although it is rare: a call here would make every `free` save registers first.
+#[inline(always)]
 pub(super) fn note_foreign() {
     FOREIGN.fetch_add(1, Relaxed);
 }

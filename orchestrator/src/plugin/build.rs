@@ -18,6 +18,8 @@ pub(crate) struct Prepared {
     pub(crate) hash: String,
     pub(crate) flags: Vec<String>,
     pub(crate) cpu_features: Option<Vec<String>>,
+    /// The function by which an allocator inside the library gives out blocks, which nobody counts.
+    pub(crate) own_allocator: Option<String>,
     pub(crate) git: GitState,
     /// The commit whose files it was built from, where these are not the working tree's.
     pub(crate) at: Option<String>,
@@ -135,6 +137,7 @@ fn prepare_as(
         hash,
         flags,
         cpu_features: inspected.cpu_features,
+        own_allocator: inspected.own_allocator,
         git,
         at: None,
         note,

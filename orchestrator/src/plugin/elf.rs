@@ -17,6 +17,29 @@ pub(crate) struct Inspected {
     pub(crate) flags: u32,
     /// CPU features the plugin was compiled for; `None` if it does not say.
     pub(crate) cpu_features: Option<Vec<String>>,
+    /// The function by which an allocator inside the library gives out blocks; `None` where none is known to be in it.
+    pub(crate) own_allocator: Option<String>,
+}
+
+/// Functions by which well-known allocators give out blocks. They never reach the worker's malloc, which counts.
+const ALLOCATORS: [&str; 10] = [
+    "malloc",
+    "je_malloc",
+    "_rjem_malloc",
+    "_rjem_mallocx",
+    "mi_malloc",
+    "tc_malloc",
+    "rpmalloc",
+    "sn_malloc",
+    "sn_rust_alloc",
+    "dlmalloc",
+];
+
+/// The first known allocator that the library itself defines, as far as its symbols were left in.
+fn own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
+    let defined = file.symbols().chain(file.dynamic_symbols()).filter(|symbol| symbol.is_definition());
+    let names: Vec<&str> = defined.filter_map(|symbol| symbol.name().ok()).collect();
+    ALLOCATORS.iter().find(|known| names.contains(known)).map(|name| (*name).to_owned())
 }
 
 /// Reads a plugin's file and refuses what cannot work, without running any of it.
@@ -77,6 +100,7 @@ fn inspect_bytes(bytes: &[u8]) -> Result<Inspected, String> {
         text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
     });
     Ok(Inspected {
+        own_allocator: own_allocator(&file),
         abi_major: u16::from_le_bytes([a0, a1]),
         abi_minor: u16::from_le_bytes([i0, i1]),
         struct_size: u32::from_le_bytes([s0, s1, s2, s3]),

@@ -51,6 +51,7 @@ pub(crate) fn prepare_at(
         hash: entry.hash,
         flags: entry.flags,
         cpu_features: inspected.cpu_features,
+        own_allocator: inspected.own_allocator,
         git: GitState::at(revision),
         at: Some(revision.commit.clone()),
         env: spec.env.clone(),

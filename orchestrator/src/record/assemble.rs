@@ -22,6 +22,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) job: &'a Job,
     pub(crate) info: Option<&'a WorkloadInfo>,
     pub(crate) plugin: PluginFile,
+    /// The allocator inside the plugin's library, where there is one.
+    pub(crate) own_allocator: Option<&'a str>,
     pub(crate) ends: Vec<&'a PassEnd>,
     pub(crate) seed: u64,
     /// Time of one iteration where it was measured otherwise than by timing passes.
@@ -32,7 +34,7 @@ pub(crate) struct Facts<'a> {
 
 /// Makes the record of one job.
 pub(crate) fn job(facts: Facts) -> JobRecord {
-    let Facts { job, info, plugin, ends, seed, iteration_ns, interrupted } = facts;
+    let Facts { job, info, plugin, own_allocator, ends, seed, iteration_ns, interrupted } = facts;
     let mut warnings = Vec::new();
     for end in &ends {
         for warning in &end.warnings {
@@ -49,7 +51,11 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
     let time = time(&ends, seed);
     let (digest, digest_differs) = digest(&ends, &mut warnings);
     let mut found = Vec::new();
-    let allocations = allocations(&counts, time.as_ref(), &mut found);
+    let mut allocations = allocations(&counts, time.as_ref(), &mut found);
+    if let (Some(name), Some(counted)) = (own_allocator, &mut allocations) {
+        counted.exact = false;
+        found.push(JobWarning::OwnAllocator { name: name.to_owned() });
+    }
     let mut warning_kinds: Vec<WarningKind> = found.iter().map(JobWarning::kind).collect();
     warnings.extend(found.iter().map(JobWarning::to_string));
     complain(profile, &counts, &mut warnings);

@@ -88,6 +88,7 @@ fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
         job: &scripted,
         info: Some(&info()),
         plugin,
+        own_allocator: None,
         ends: ends.iter().collect(),
         seed: 9,
         iteration_ns: None,
@@ -136,7 +137,16 @@ fn counters_of_one_side_agree_within_rounding() {
     let assembled = |ends: &[PassEnd]| {
         let plugin = PluginFile { path: "p.so".into(), hash: None, git: None, sandbox: None };
         let (scripted, ends) = (scripted_job(0), ends.iter().collect());
-        job(Facts { job: &scripted, info: Some(&info), plugin, ends, seed: 9, iteration_ns: None, interrupted: false })
+        job(Facts {
+            job: &scripted,
+            info: Some(&info),
+            plugin,
+            own_allocator: None,
+            ends,
+            seed: 9,
+            iteration_ns: None,
+            interrupted: false,
+        })
     };
     let same = assembled(&[counting(0, 8.0, 0.0), counting(1, 7.999_999_999_999_999, 1e-14)]);
     assert_eq!((same.warnings, same.metrics_range), (Vec::new(), IndexMap::new()));

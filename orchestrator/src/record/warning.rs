@@ -11,6 +11,7 @@ use std::fmt;
 pub(crate) enum WarningKind {
     Untracked,
     ForeignBlocks,
+    OwnAllocator,
     Uncounted,
     UnevenIterations,
     Leak,
@@ -37,6 +38,10 @@ pub(crate) enum JobWarning {
     /// Blocks were freed or resized that no counted call had given out.
     ForeignBlocks {
         blocks: u64,
+    },
+    /// The plugin's library holds an allocator, which gives out blocks by this function.
+    OwnAllocator {
+        name: String,
     },
     /// Resident memory grew by so many bytes more than was allocated.
     Uncounted {
@@ -87,6 +92,7 @@ impl JobWarning {
         match self {
             Self::Untracked => WarningKind::Untracked,
             Self::ForeignBlocks { .. } => WarningKind::ForeignBlocks,
+            Self::OwnAllocator { .. } => WarningKind::OwnAllocator,
             Self::Uncounted { .. } => WarningKind::Uncounted,
             Self::UnevenIterations { .. } => WarningKind::UnevenIterations,
             Self::Leak { .. } => WarningKind::Leak,
@@ -112,6 +118,10 @@ impl fmt::Display for JobWarning {
                      reaches malloc by another way, such as dlsym, which is not counted"
                 )
             }
+            Self::OwnAllocator { name } => write!(
+                f,
+                "counts are not exact: the plugin has an allocator of its own (`{name}`), whose blocks are not counted"
+            ),
             Self::Uncounted { bytes } => write!(
                 f,
                 "resident memory grew by {} more than was allocated through malloc: the plugin has an allocator of its \

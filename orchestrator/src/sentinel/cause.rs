@@ -91,7 +91,7 @@ fn drifted(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
     (shift.low > margin || shift.high < -margin).then(|| Cause {
         id: CauseId::Drift,
         evidence: format!(
-            "{} drifted by {} from the first to the second half of the run",
+            "{} drifted ({}) from the first to the second half of the run",
             kernel.name(),
             change::size(ChangedQuantity::Time, shift.estimate.exp_m1())
         ),

@@ -38,6 +38,7 @@ pub(crate) fn record(
         job: &job,
         info,
         plugin,
+        own_allocator: prepared.ok().and_then(|prepared| prepared.own_allocator.as_deref()),
         ends: ends.iter().collect(),
         seed: 0,
         iteration_ns,

@@ -210,7 +210,7 @@ fn threads(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
 }
 
 /// What each warning of a job's record means for the plugin: a part of its text, how much it matters, and what to do.
-const WARNINGS: [(&str, Level, &str); 12] = [
+const WARNINGS: [(&str, Level, &str); 13] = [
     ("leaks ", Level::Warning, "free what an iteration allocates, or keep it in the instance for the next one"),
     (
         "output differs between processes",
@@ -226,6 +226,11 @@ const WARNINGS: [(&str, Level, &str); 12] = [
         "counts are not exact: ",
         Level::Warning,
         "call malloc and its kin by their names, so that what they give is counted",
+    ),
+    (
+        "an allocator of its own (`",
+        Level::Warning,
+        "say in `about` that its blocks are not counted, or build it without the allocator",
     ),
     (
         "no steady state",

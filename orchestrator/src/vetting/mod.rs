@@ -113,6 +113,7 @@ mod tests {
             struct_size: size_of::<abi::Plugin>() as u32,
             flags: 0,
             cpu_features: Some(Vec::new()),
+            own_allocator: None,
         };
         assert_eq!(file(&whole), []);
         let other = Inspected { abi_minor: 3, struct_size: 64, flags: 2, cpu_features: None, ..whole };
