@@ -87,11 +87,11 @@ fn name(kind: &Kind) -> String {
     format!("N {}, {}, noise {} %", kind.candidates, steps.join(" "), kind.noise * 100.0)
 }
 
-/// The size of a step: a factor from a half on, in percent below.
+/// The size of a step: a factor where it is large, the log ratio in percent where it is small.
 fn size(step: f64) -> String {
     match step {
-        step if step >= 0.5 => format!("x{:.1}", step.exp()),
-        step if step <= -0.5 => format!("/{:.1}", (-step).exp()),
+        step if step >= 0.4 => format!("x{:.1}", step.exp()),
+        step if step <= -0.4 => format!("/{:.1}", (-step).exp()),
         step => format!("{:+} %", (step * 1000.0).round() / 10.0),
     }
 }

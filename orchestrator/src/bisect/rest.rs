@@ -1,4 +1,4 @@
-//! What a report says of everything beside the culprits: parts that hold nothing else, parts that are open, and why.
+//! Everything beside the culprits in a report: parts that hold nothing else, parts that are open, and why.
 
 use super::Commit;
 use crate::comparison::Change;
@@ -26,7 +26,7 @@ impl StopCause {
     }
 }
 
-/// What stands between a change and its commit.
+/// Obstacle between a change and its commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OpenReason {
@@ -59,7 +59,7 @@ impl OpenReason {
     }
 }
 
-/// What is known of a part of the range.
+/// Knowledge of a part of the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PartState {

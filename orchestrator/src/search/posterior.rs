@@ -22,7 +22,7 @@ const MULTIPLES: [(f64, f64); 6] = [(0.0, 0.05), (0.5, 0.25), (1.0, 0.4), (1.5, 
 /// Smallest measured build effect that is believed (log ratio); noise may well explain all of a small one.
 const LEAST_TAU: f64 = 2.5e-4;
 
-/// Probability of no step in the whole history, before it is measured: somebody saw a change, or bisects on suspicion.
+/// Prior probability of no step in the whole history: low, because a bisect starts from a change that was seen.
 const NONE_AT_ALL: f64 = 0.05;
 
 /// Probability of no step in a section beside a step.
@@ -106,7 +106,7 @@ fn section_levels(
     }
 }
 
-/// What sections before this one say of the build effect: log likelihood for each of `taus`. A build counts once, where it
+/// Evidence of earlier sections on the build effect: log likelihood for each of `taus`. A build counts once, where it
 /// was measured last.
 fn told_elsewhere(
     history: &History,

@@ -14,7 +14,7 @@ const SMALL_BESIDE: f64 = 0.1;
 
 /// Finds the commits that changed a noisy number.
 ///
-/// The ends are compared first; where they do not differ nobody is accused. The largest step is located, confirmed by a
+/// The ends are compared first; where they do not differ no commit is named. The largest step is located, confirmed by a
 /// fresh comparison, and both sides of it are searched in the same way for further ones, of either direction.
 ///
 /// # Errors

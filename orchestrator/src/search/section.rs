@@ -55,7 +55,7 @@ pub(super) struct Step {
 #[derive(Debug, Clone, Default)]
 pub(super) struct EarlierSections {
     pub(super) segments: Vec<Segment>,
-    /// Smaller changes than this end a gate that says neither yes nor no (log ratio); 0: none do.
+    /// Largest change that counts as small (log ratio): one within it ends a gate without a verdict. 0: none does.
     pub(super) bound: f64,
 }
 
@@ -243,7 +243,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         Ok(false)
     }
 
-    /// A further build where only the build effect decides: the nearest to the suspect that nobody looked at.
+    /// A further build where only the build effect decides: the unseen one that is nearest to the suspect.
     fn build_further(&mut self, posterior: &Posterior) -> Option<Action> {
         if posterior.told_by_tau <= TELLS || self.further_builds >= FURTHER_BUILDS {
             return None;

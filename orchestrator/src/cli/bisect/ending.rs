@@ -42,9 +42,8 @@ pub(super) fn cause(stop: &Stop) -> StopCause {
     }
 }
 
-/// Whether a report of a stopped bisect has anything to say: some commit was looked at, and where resuming will not help, a
-/// culprit is known.
-pub(super) fn is_worth_telling(stop: &Stop, found: &Found, answers: &Answers) -> bool {
+/// Whether a stopped bisect deserves a report: some commit was looked at, or, where resuming cannot help, a culprit is known.
+pub(super) fn deserves_report(stop: &Stop, found: &Found, answers: &Answers) -> bool {
     match stop {
         Stop::Interrupted | Stop::Failed(Failure::System(_)) => !answers.looks.is_empty(),
         Stop::Unmeasurable { .. } => found.culprits() > 0,
@@ -52,7 +51,7 @@ pub(super) fn is_worth_telling(stop: &Stop, found: &Found, answers: &Answers) ->
     }
 }
 
-/// Prints why a bisect ended early, and what it knows by then. The state stays where going on may help.
+/// Prints why a bisect ended early, and its results by then. The state stays where resuming may help.
 pub(super) fn stop_early(
     options: &BisectOptions,
     task: &Task,
@@ -92,7 +91,7 @@ fn name(ground: &Ground, position: usize, reason: &str) -> String {
         position if position == ground.history.candidates.len() => "the bad end",
         _ => "the reference",
     };
-    // What failed to build says which commit it was.
+    // The message of a failed build names its commit.
     match reason.contains(revision.short()) {
         true => name.to_owned(),
         false => format!("{name} {} ({})", revision.short(), revision.subject),

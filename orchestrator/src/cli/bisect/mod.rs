@@ -87,7 +87,7 @@ pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
         },
         Err(ended) => ended,
     };
-    let known = found.filter(|found| ending::is_worth_telling(&stop, found, &answers));
+    let known = found.filter(|found| ending::deserves_report(&stop, found, &answers));
     let cause = ending::cause(&stop);
     let known = known.map(|found| conclude::report(&task, &header, &found, &mut answers, begun, Some(cause)));
     answers.live.end();

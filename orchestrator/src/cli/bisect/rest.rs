@@ -1,4 +1,4 @@
-//! What a bisect says of everything beside its culprits: open changes, parts of the range, and the command to go on with.
+//! Everything beside the culprits of a bisect: open changes, parts of the range, and the next command.
 
 use super::answers::Answers;
 use super::outcome::{OpenChange, relative};
@@ -115,7 +115,7 @@ pub(super) fn parts_of_counts(answers: &Answers, conclusion: &ExactConclusion<Bo
     in_order(answers, open.chain(unsearched.map(|one| part(one, PartState::NotSearched))).collect())
 }
 
-/// What bounds everything beside the culprits; `None` where something is open.
+/// Bounds of everything beside the culprits; `None` where something is open.
 pub(super) fn bounds(culprits: &[Culprit], open: &[Open], parts: &[RangePart]) -> Option<ChangeBounds> {
     let is_known = !culprits.is_empty() && open.is_empty();
     if is_known { ChangeBounds::around(parts) } else { None }
@@ -174,7 +174,7 @@ fn shortened(commit: &str) -> String {
     commit.chars().take(10).collect()
 }
 
-/// What a bisect came to, as far as the next command hangs on it.
+/// Results of a bisect that decide the next command.
 pub(super) struct Results<'a> {
     pub(super) outcome: Outcome,
     pub(super) culprits: &'a [Culprit],
@@ -183,7 +183,7 @@ pub(super) struct Results<'a> {
     pub(super) stopped: Option<StopCause>,
 }
 
-/// What to do next, where something is left to do.
+/// The next command, where something is left to do.
 pub(super) fn next(task: &Task, header: &Header, results: &Results) -> Option<String> {
     match results.stopped {
         Some(StopCause::Interrupted | StopCause::Failed) => {
