@@ -191,6 +191,15 @@ pub fn skipped(why: &str) {
     }
 }
 
+/// Whether jobs of two threads can be measured here; says so where they cannot.
+pub fn has_two_cpus(what: &str) -> bool {
+    let enough = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() >= 2);
+    if !enough {
+        skipped(&format!("{what}: orch may use only one CPU here"));
+    }
+    enough
+}
+
 pub fn has_landlock() -> bool {
     landlock_version() > 0
 }
