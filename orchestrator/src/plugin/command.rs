@@ -62,7 +62,7 @@ pub(super) fn build(command: &BuildCommand, watch: &mut Watcher) -> Result<Comma
     }
     let ledger = FolderLedger::read(command.out);
     let doubt = ledger.find_doubt(command.folder);
-    let before = read_states(command.folder);
+    let before = ledger.read_states(command.folder);
     let mut named = find_named_outside(command);
     let mut shell = clean("sh");
     shell
@@ -187,6 +187,16 @@ impl FolderLedger {
         stale.map(|(path, _)| Doubt::Source(path.clone()))
     }
 
+    /// All files of a folder as they are.
+    fn read_states(&self, folder: &Path) -> BTreeMap<PathBuf, SourceState> {
+        let known = self.known.as_ref().map(|known| &known.files);
+        let states = list_files(folder).into_iter().filter_map(|path| {
+            let state = SourceState::reread(&path, known.and_then(|known| known.get(&path)))?;
+            Some((path, state))
+        });
+        states.collect()
+    }
+
     /// Notes the files that were there before a build. What the build wrote itself is no source.
     fn record(&self, mut before: BTreeMap<PathBuf, SourceState>) -> std::io::Result<()> {
         before.retain(|path, state| state.is_untouched(path));
@@ -195,13 +205,4 @@ impl FolderLedger {
         std::fs::write(&beside, serde_json::to_vec(&known)?)?;
         std::fs::rename(beside, &self.path)
     }
-}
-
-/// All files of a folder as they are.
-fn read_states(folder: &Path) -> BTreeMap<PathBuf, SourceState> {
-    let states = list_files(folder).into_iter().filter_map(|path| {
-        let state = SourceState::read(&path).ok()?;
-        Some((path, state))
-    });
-    states.collect()
 }

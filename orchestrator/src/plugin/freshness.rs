@@ -12,6 +12,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+/// Larger files are no sources, and reading them at every build would take long.
+const MOST_BYTES: u64 = 64 << 20;
 /// Name of the ledger in a target folder.
 const FILE: &str = "orch-sources.json";
 
@@ -50,6 +52,18 @@ impl SourceState {
             changed_ns: nanoseconds(about.ctime(), about.ctime_nsec()),
             hash: crate::hash::file(path)?,
         })
+    }
+
+    /// The state of a file, of which an earlier state may be known: what was not touched since is not read again. None for what
+    /// cannot be read, and for files that are too large to be sources.
+    pub(super) fn reread(path: &Path, known: Option<&Self>) -> Option<Self> {
+        if let Some(known) = known.filter(|known| !known.hash.is_empty() && known.is_untouched(path)) {
+            return Some(known.clone());
+        }
+        if path.metadata().ok()?.size() > MOST_BYTES {
+            return None;
+        }
+        Self::read(path).ok()
     }
 
     /// Whether the file changed, or may have changed, since `time`.
@@ -145,6 +159,7 @@ impl SourceLedger {
             // Without word of its own, a build script depends on all files of its package.
             files.extend(list_files(&package.root));
         }
+        let before = self.ledger.packages.clone();
         for package in &packages {
             self.ledger.packages.insert(package.id.clone(), BTreeMap::new());
             // Those of the workspace lie above.
@@ -153,7 +168,8 @@ impl SourceLedger {
             );
         }
         for path in files {
-            let Ok(mut state) = SourceState::read(&path) else { continue };
+            let known = before.values().find_map(|files| files.get(&path));
+            let Some(mut state) = SourceState::reread(&path, known) else { continue };
             if state.is_since(begun) {
                 // What the compiler read is not known: it counts as another content from now on.
                 state.hash.clear();

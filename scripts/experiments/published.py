@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""Bisects published packages: a commit for each version, and the release that changed a workload.
+
+    scripts/experiments/published.py --orch target/release/orch [--only semver,heck]
+
+It needs the package registry. For each case it makes a plugin with `orch plugin new`, commits one version after the other, runs
+`orch bisect` and compares the answer with the expected release. The C++ case takes a library's sources out of the packages that
+contain them and bisects them with `--repo`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+WORKLOAD = """use orch_sdk::prelude::*;
+
+#[derive(Params)]
+struct NoParams {}
+
+struct Work(Input);
+
+%s
+
+impl Workload for Work {
+    const ID: &'static str = "work";
+    type Params = NoParams;
+
+    fn create(_: NoParams) -> Result<Self> {
+        Ok(Self(input()))
+    }
+
+    fn run(&mut self) -> Result<()> {
+        scope!("work");
+        let input = std::hint::black_box(&self.0);
+        std::hint::black_box(%s);
+        Ok(())
+    }
+}
+
+export_plugin!(Work);
+"""
+
+SCENARIO = """plugins:
+  bench: { crate: . }
+defaults: { tolerance: 5% }
+workloads:
+  - { id: work, workload: bench/work }
+"""
+
+
+@dataclass
+class Case:
+    package: str
+    versions: list[str]
+    """From the oldest to the newest; the first is the good end."""
+    input: str
+    call: str
+    metric: str
+    expected: str
+    """The release that is named."""
+    better: bool = False
+    more: list[str] = field(default_factory=list)
+    """Arguments of `cargo add`."""
+
+
+CASES = [
+    Case(
+        "semver", ["0.9.0", "0.10.0", "0.11.0", "1.0.0", "1.0.14"],
+        "type Input = &'static str;\nfn input() -> Input { \"1.2.3-alpha.beta.10+build.7\" }",
+        "semver::Version::parse(input)?", "allocations", "1.0.0", better=True,
+    ),
+    Case(
+        "heck", ["0.3.1", "0.3.3", "0.4.0", "0.4.1", "0.5.0"],
+        "use heck::*;\ntype Input = &'static str;\nfn input() -> Input { \"AnIdentifierOfManyWordsForTheCase\" }",
+        "input.to_string().to_snake_case()", "allocations", "?", better=True,
+    ),
+    Case(
+        "memchr", ["2.4.1", "2.5.0", "2.6.0", "2.6.4", "2.7.4"],
+        "type Input = Vec<u8>;\nfn input() -> Input { (0..100_000u32).map(|n| (n * 7919 % 251) as u8).collect() }",
+        "memchr::memchr_iter(7, input).count()", "time", "2.6.0", better=True,
+    ),
+    Case(
+        "base64", ["0.12.3", "0.13.1", "0.20.0", "0.21.7", "0.22.1"],
+        "type Input = Vec<u8>;\nfn input() -> Input { vec![7; 3000] }",
+        "base64::encode(input)", "bytes", "?",
+    ),
+    Case(
+        "hashbrown", ["0.12.3", "0.13.2", "0.14.5", "0.15.0", "0.15.5"],
+        "type Input = Vec<u64>;\nfn input() -> Input { (0..10_000).map(|n| n * 0x9E37_79B9_7F4A_7C15).collect() }",
+        "input.iter().map(|key| (*key, 1)).collect::<hashbrown::HashMap<u64, u32>>().len()", "time", "0.15.0",
+    ),
+]
+
+
+class Project:
+    """A folder with a plugin, and a cache of its own beside it."""
+
+    def __init__(self, orch: Path, folder: Path, cache: Path) -> None:
+        self.orch, self.folder = orch, folder
+        self.environment = os.environ | {
+            "XDG_CACHE_HOME": str(cache),
+            "GIT_CONFIG_COUNT": "2",
+            "GIT_CONFIG_KEY_0": "user.name",
+            "GIT_CONFIG_VALUE_0": "Test",
+            "GIT_CONFIG_KEY_1": "user.email",
+            "GIT_CONFIG_VALUE_1": "test@example.org",
+        }
+
+    def run(self, *command: str, cwd: Path | None = None, may_fail: bool = False) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(command, cwd=cwd or self.folder, env=self.environment, text=True, capture_output=True)
+        if done.returncode and not may_fail:
+            raise SystemExit(f"{' '.join(command)}: {done.stderr}")
+        return done
+
+    def commit(self, subject: str) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", subject)
+        self.run("git", "tag", "--force", f"v{subject.split()[-1]}")
+
+
+def named(report: dict) -> str:
+    """The commits that a report names, or what it says instead."""
+    culprits = [" or ".join(about["subject"].split()[-1] for about in one["about"]) for one in report["culprits"]]
+    return ", ".join(culprits) or report["outcome"]
+
+
+def bisect_versions(case: Case, orch: Path, work: Path) -> None:
+    project = Project(orch, work / case.package, work / "cache")
+    project.run(str(orch), "plugin", "new", case.package + "-bench", "--dir", str(project.folder), cwd=work)
+    (project.folder / "src/average.rs").unlink()
+    (project.folder / "src/lib.rs").write_text(WORKLOAD % (case.input, case.call))
+    (project.folder / "bench.yaml").write_text(SCENARIO)
+    project.run("git", "init", "--quiet")
+    for version in case.versions:
+        project.run("cargo", "add", "--quiet", f"{case.package}@={version}", *case.more)
+        project.run("cargo", "update", "--quiet", "--package", case.package)
+        project.commit(f"{case.package} {version}")
+    command = [str(orch), "bisect", "bench.yaml", "--workload", "work", "--metric", case.metric, "--json"]
+    command += ["--good", f"v{case.versions[0]}", "--bad", f"v{case.versions[-1]}"]
+    command += ["--direction", "better"] if case.better else []
+    begun = time.monotonic()
+    done = project.run(*command, may_fail=True)
+    seconds = time.monotonic() - begun
+    if not done.stdout:
+        print(f"| {case.package} | {case.metric} | - | exit {done.returncode}: {done.stderr.strip().splitlines()[-1]} | | {seconds:.0f} s |", flush=True)
+        return
+    report = json.loads(done.stdout)
+    change = ""
+    for one in report["culprits"][:1]:
+        change = f"{one['before']} -> {one['after']}" if one["before"] is not None else f"{one['change']['estimate']:+.1%}"
+    right = "" if case.expected == "?" else " (as expected)" if named(report) == case.expected else f" (expected {case.expected})"
+    print(
+        f"| {case.package} {case.versions[0]} to {case.versions[-1]} | {case.metric} | {named(report)}{right} | {change} "
+        f"| {report['builds']} builds, {report['pairs']} pairs | {seconds:.0f} s |",
+        flush=True,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orch", type=Path, required=True, help="the program")
+    parser.add_argument("--only", default="", help="packages, separated by commas")
+    parser.add_argument("--work", type=Path, help="folder of the plugins [default: a temporary one]")
+    options = parser.parse_args()
+    wanted = [name for name in options.only.split(",") if name]
+    with tempfile.TemporaryDirectory() as folder:
+        work = options.work or Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
+        print("| package | metric | named | change | work | time |\n|---|---|---|---|---|---|", flush=True)
+        for case in CASES:
+            if not wanted or case.package in wanted:
+                bisect_versions(case, options.orch.absolute(), work.absolute())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
