@@ -4,8 +4,7 @@
     scripts/experiments/published.py --orch target/release/orch [--only semver,heck]
 
 It needs the package registry. For each case it makes a plugin with `orch plugin new`, commits one version after the other, runs
-`orch bisect` and compares the answer with the expected release. The C++ case takes a library's sources out of the packages that
-contain them and bisects them with `--repo`.
+`orch bisect` and compares the answer with the expected release.
 """
 
 from __future__ import annotations
@@ -141,7 +140,7 @@ def bisect_versions(case: Case, orch: Path, work: Path) -> None:
     project.run("git", "init", "--quiet")
     for version in case.versions:
         project.run("cargo", "add", "--quiet", f"{case.package}@={version}", *case.more)
-        project.run("cargo", "update", "--quiet", "--package", case.package)
+        project.run("cargo", "fetch", "--quiet")
         project.commit(f"{case.package} {version}")
     command = [str(orch), "bisect", "bench.yaml", "--workload", "work", "--metric", case.metric, "--json"]
     command += ["--good", f"v{case.versions[0]}", "--bad", f"v{case.versions[-1]}"]
