@@ -2,6 +2,8 @@
 
 pub(crate) mod change;
 
+use std::borrow::Borrow;
+
 /// Nanoseconds as `412 ns`, `1.23 µs`, `45.6 ms`, `7.89 s`.
 pub(crate) fn time(ns: f64) -> String {
     let (size, name) = time_unit(ns);
@@ -133,11 +135,13 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
+/// As many names stand in one sentence.
+pub(crate) const MOST_NAMES: usize = 20;
+
 /// Names in a sentence: the first twenty, and how many more there are.
-pub(crate) fn listed(names: &[&str]) -> String {
-    const MOST: usize = 20;
-    let shown = names[..names.len().min(MOST)].join(", ");
-    match names.len().saturating_sub(MOST) {
+pub(crate) fn listed<T: Borrow<str>>(names: &[T]) -> String {
+    let shown = names[..names.len().min(MOST_NAMES)].join(", ");
+    match names.len().saturating_sub(MOST_NAMES) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }

@@ -6,6 +6,7 @@ use crate::contradiction::figure::Figure;
 use crate::contradiction::nesting::{Inside, Why};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// Why nothing is judged: no scatter, no verdict.
 const REASON: &str = "one sample per side";
@@ -47,10 +48,11 @@ pub(crate) fn rows(rows: &[Row], guesses: &[Inside]) -> Vec<ImportedRow> {
         Why::Loop => "the name says that it is a loop, and its time fits",
         Why::Frame => "the same prefix, and nearly the same time and allocations",
     };
+    let guesses: HashMap<usize, &Inside> = guesses.iter().map(|guess| (guess.inner, guess)).collect();
     rows.iter()
         .enumerate()
         .map(|(index, row)| {
-            let guess = guesses.iter().find(|guess| guess.inner == index);
+            let guess = guesses.get(&index);
             ImportedRow {
                 name: row.name.clone(),
                 inside: guess.map(|guess| rows[guess.outer].name.clone()),

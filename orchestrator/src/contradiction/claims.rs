@@ -153,9 +153,15 @@ impl Claims {
         self.rows.iter().filter(|row| row.parent.is_none())
     }
 
-    /// Rows that are directly part of a row.
-    pub(crate) fn inside(&self, index: usize) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(move |row| row.parent == Some(index))
+    /// Of each row, the rows that are directly part of it.
+    pub(crate) fn inside_all(&self) -> Vec<Vec<&Row>> {
+        let mut inside: Vec<Vec<&Row>> = vec![Vec::new(); self.rows.len()];
+        for row in &self.rows {
+            if let Some(of_parent) = row.parent.and_then(|parent| inside.get_mut(parent)) {
+                of_parent.push(row);
+            }
+        }
+        inside
     }
 
     /// A time as it was printed, with its unit.

@@ -110,9 +110,9 @@ pub(super) fn parts_and_whole(claims: &Claims) -> Vec<Found> {
 /// What is inside a row is not longer than the row.
 pub(super) fn children_and_parent(claims: &Claims) -> Vec<Found> {
     let mut found = Vec::new();
-    for (index, parent) in claims.rows.iter().enumerate() {
+    for (parent, inside) in claims.rows.iter().zip(claims.inside_all()) {
         for side in SIDES {
-            let children: Vec<&Row> = claims.inside(index).filter(|row| row.time(side).is_some()).collect();
+            let children: Vec<&Row> = inside.iter().copied().filter(|row| row.time(side).is_some()).collect();
             let (Some(whole), Some((value, reach))) =
                 (parent.time(side), claims::sum(children.iter().map(|row| row.time(side))))
             else {

@@ -4,15 +4,15 @@ use super::claims::{self, Claims, Row, SIDES, Side};
 use super::figure::{Figure, Interval};
 use super::names;
 use super::rules::Found;
+use crate::format;
 use crate::format::change;
+use indexmap::IndexMap;
 use std::cmp::Ordering;
 
 /// One call with more than this share of all time makes the mean meaningless.
 const DOMINANT_CALL: f64 = 0.5;
 /// Fewer calls than this say nothing about a mean.
 const ENOUGH_CALLS: f64 = 10.0;
-/// More than cache state and the cost of one instruction or another explain for one pass over the same bytes.
-const SAME_TRAFFIC: f64 = 4.0;
 /// A kernel whose time grows with less than this share of its exponent spends its time on something else.
 const FLAT: f64 = 1.0 / 3.0;
 /// Below this length of a side the cost of a call may well be most of a product's time.
@@ -108,22 +108,19 @@ pub(super) fn shares(claims: &Claims) -> Vec<Found> {
 }
 
 /// A row of a family with its size and its time on a side.
-type Member<'a> = (f64, &'a Row, &'a Figure);
+pub(super) type Member<'a> = (f64, &'a Row, &'a Figure);
 
 /// Rows of each family that were timed on a side, the smallest first.
-fn families(claims: &Claims, side: Side) -> Vec<Vec<Member<'_>>> {
-    let mut groups: Vec<(&str, Vec<Member>)> = Vec::new();
+pub(super) fn families(claims: &Claims, side: Side) -> Vec<Vec<Member<'_>>> {
+    let mut groups: IndexMap<&str, Vec<Member>> = IndexMap::new();
     for row in &claims.rows {
         let (Some(family), Some(time)) = (&row.family, row.time_of_one(side)) else { continue };
-        match groups.iter_mut().find(|(group, _)| *group == family.group) {
-            Some((_, members)) => members.push((family.size(), row, time)),
-            None => groups.push((&family.group, vec![(family.size(), row, time)])),
-        }
+        groups.entry(&family.group).or_default().push((family.size(), row, time));
     }
-    for (_, members) in &mut groups {
+    for members in groups.values_mut() {
         members.sort_by(|one, other| one.0.total_cmp(&other.0));
     }
-    groups.into_iter().map(|(_, members)| members).filter(|members| !is_numbered(members)).collect()
+    groups.into_values().filter(|members| !is_numbered(members)).collect()
 }
 
 /// A row's ratio, unless one of its times may be nothing: then its logarithm has no end.
@@ -135,83 +132,6 @@ fn known_ratio(row: &Row) -> Option<Interval> {
 fn is_numbered(members: &[Member]) -> bool {
     let is_number = |row: &Row| row.family.as_ref().is_some_and(|family| family.side == Some(family.size()));
     members.windows(2).any(|two| is_number(two[0].1) && is_number(two[1].1) && two[1].0 - two[0].0 == 1.0)
-}
-
-/// A larger size takes less time.
-pub(super) fn more_work_less_time(claims: &Claims) -> Vec<Found> {
-    let mut found: Vec<(String, Vec<String>, Vec<String>)> = Vec::new();
-    for side in SIDES {
-        for members in families(claims, side) {
-            let smaller = |one: &Row, other: &Row| match (&one.family, &other.family) {
-                (Some(one), Some(other)) => one.is_smaller_than(other),
-                _ => false,
-            };
-            let inverted = |(_, row, time): &Member| {
-                members.iter().any(|(_, other, than)| {
-                    (smaller(row, other) && than.reach.is_below(time.reach))
-                        || (smaller(other, row) && time.reach.is_below(than.reach))
-                })
-            };
-            let part: Vec<&Member> = members.iter().filter(|member| inverted(member)).collect();
-            let Some(family) = part.first().and_then(|(_, row, _)| row.family.as_ref()) else { continue };
-            let names: Vec<String> = part.iter().map(|(_, row, _)| row.name.clone()).collect();
-            let times: Vec<String> =
-                part.iter().map(|(_, row, time)| format!("{} {}", row.name, claims.printed(time))).collect();
-            let told = format!("{}{}", times.join(", "), side.label());
-            match found.iter_mut().find(|(group, _, _)| *group == family.group) {
-                Some((_, known, texts)) => {
-                    known.extend(names.into_iter().filter(|name| !part_of(known, name)).collect::<Vec<_>>());
-                    texts.push(told);
-                }
-                None => found.push((family.group.clone(), names, vec![told])),
-            }
-        }
-    }
-    let message = |texts: Vec<String>| {
-        format!("more work in less time: {}: first-call cost or noise, not the kernel", texts.join("; "))
-    };
-    found.into_iter().map(|(_, names, texts)| Found::new(names, message(texts))).collect()
-}
-
-fn part_of(known: &[String], name: &str) -> bool {
-    known.iter().any(|one| one == name)
-}
-
-/// One pass over the same bytes takes several times as long as another.
-pub(super) fn same_traffic(claims: &Claims) -> Vec<Found> {
-    let mut found = Vec::new();
-    let kernels: Vec<(String, f64, &Row)> = claims
-        .rows
-        .iter()
-        .filter_map(|row| {
-            let family = row.family.as_ref()?;
-            Some((names::traffic(&family.group)?, family.size(), row))
-        })
-        .collect();
-    for (index, (kind, size, one)) in kernels.iter().enumerate() {
-        for (_, _, other) in kernels[index + 1..].iter().filter(|(known, of, _)| known == kind && of == size) {
-            for side in SIDES {
-                let (Some(a), Some(b)) = (one.time_of_one(side), other.time_of_one(side)) else { continue };
-                let (slow, long, fast, short) = if a.value > b.value { (one, a, other, b) } else { (other, b, one, a) };
-                // A printed nothing is told as such.
-                let apart =
-                    short.value > 0.0 && long.reach.over(short.reach).is_some_and(|ratio| ratio.low > SAME_TRAFFIC);
-                if apart {
-                    let message = format!(
-                        "{} took {}, {} {}{}: the same bytes read and written, {:.0} times apart",
-                        slow.name,
-                        claims.printed(long),
-                        fast.name,
-                        claims.printed(short),
-                        side.label(),
-                        long.value / short.value
-                    );
-                    found.push(Found::new(vec![slow.name.clone(), fast.name.clone()], message));
-                }
-            }
-        }
-    }
-    found
 }
 
 /// A known kernel hardly grows with its size.
@@ -297,6 +217,11 @@ pub(super) fn part_and_whole(claims: &Claims) -> Vec<Found> {
         .collect();
     let mean = (products.iter().map(|(_, ratio, _)| ratio.ln()).sum::<f64>() / products.len().max(1) as f64).exp();
     let same = Interval::exact(1.0);
+    let parts = |is_against: &dyn Fn(Interval) -> bool| -> (Vec<&Row>, Vec<String>) {
+        let own = products.iter().filter(|(_, _, part)| is_against(*part));
+        own.map(|(row, ratio, _)| (*row, format!("{} {}", row.name, change::claimed(ratio - 1.0)))).unzip()
+    };
+    let (slower, faster) = (parts(&|part| same.is_below(part)), parts(&|part| part.is_below(same)));
     let mut found = Vec::new();
     for whole in claims.outermost().filter(|row| names::is_made_of_products(&row.name)) {
         let (Some(ratio), Some((before, after))) = (whole.ratio(), whole.both()) else { continue };
@@ -305,54 +230,17 @@ pub(super) fn part_and_whole(claims: &Claims) -> Vec<Found> {
         if !slower_parts && !faster_parts {
             continue;
         }
-        let against: Vec<&(&Row, f64, Interval)> = products
-            .iter()
-            .filter(|(_, _, part)| if slower_parts { same.is_below(*part) } else { part.is_below(same) })
-            .collect();
-        let texts: Vec<String> =
-            against.iter().map(|(row, ratio, _)| format!("{} {}", row.name, change::claimed(ratio - 1.0))).collect();
+        let (rows, texts) = if slower_parts { &slower } else { &faster };
         let message = format!(
             "{} is {}, while matrix products, of which it is made, are {}: one of them is not what its name says",
             whole.name,
             change::claimed(after.value / before.value - 1.0),
-            claims::listed(&texts)
+            claims::listed(texts)
         );
-        let names = std::iter::once(whole.name.clone()).chain(against.iter().map(|(row, _, _)| row.name.clone()));
+        // Each whole is made of all products: all names with each of them would be a square of names.
+        let shown = rows.iter().take(format::MOST_NAMES).map(|row| row.name.clone());
+        let names = std::iter::once(whole.name.clone()).chain(shown);
         found.push(Found::new(names.collect(), message));
     }
     found
-}
-
-/// Words for changes that do not follow the size of the change.
-pub(super) fn two_words(claims: &Claims) -> Vec<Found> {
-    let mut found = Vec::new();
-    for sign in [1.0, -1.0] {
-        let mut told: Vec<(&Row, &Figure, &str)> = claims
-            .rows
-            .iter()
-            .filter_map(|row| Some((row, row.percent.as_ref()?, row.status.as_deref()?)))
-            .filter(|(_, percent, _)| percent.value * sign > 0.0)
-            .collect();
-        told.sort_by(|one, other| (one.1.value * sign).total_cmp(&(other.1.value * sign)));
-        let Some(rows) = interleaved(&told) else { continue };
-        let texts: Vec<String> =
-            rows.iter().map(|(row, percent, word)| format!("{} {} % is {word}", row.name, percent.printed)).collect();
-        let message = format!("the words do not follow the numbers: {}", texts.join(", "));
-        found.push(Found::new(rows.iter().map(|(row, _, _)| row.name.clone()).collect(), message));
-    }
-    found
-}
-
-/// Two equal changes with different words, or three of which the middle one has another word than the ones around it.
-fn interleaved<'a>(told: &[(&'a Row, &'a Figure, &'a str)]) -> Option<Vec<(&'a Row, &'a Figure, &'a str)>> {
-    let equal = told.windows(2).find(|two| two[0].1.value == two[1].1.value && two[0].2 != two[1].2);
-    if let Some(two) = equal {
-        return Some(two.to_vec());
-    }
-    let apart = |one: &Figure, other: &Figure| one.reach.is_apart(other.reach);
-    told.iter().enumerate().find_map(|(at, middle)| {
-        let low = told[..at].iter().find(|low| low.2 != middle.2 && apart(low.1, middle.1))?;
-        let high = told[at..].iter().find(|high| high.2 == low.2 && apart(high.1, middle.1))?;
-        Some(vec![*low, *middle, *high])
-    })
 }

@@ -3,12 +3,14 @@
 //! Printed figures are intervals of everything that prints so; what can be reached inside them is never held against
 //! anybody.
 
+mod boxes;
 pub(crate) mod claims;
 pub(crate) mod figure;
 mod impossible;
 mod misleading;
 pub(crate) mod names;
 pub(crate) mod nesting;
+mod order;
 pub(crate) mod own;
 pub(crate) mod rules;
 #[cfg(test)]

@@ -4,10 +4,12 @@
 //! that are nearly those of the other row in time and allocations, before and after. Phases of the same thing that
 //! merely take less time (`Creation` beside `Inference`) stay beside it.
 
+use super::boxes::{BoxIndex, CoordinateRange};
 use super::claims::Row;
 use super::figure::Figure;
 use super::names;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 /// A row that is only a frame around another one has at most this much more of everything.
 const FRAME: f64 = 1.05;
@@ -31,30 +33,99 @@ pub(crate) enum Why {
 
 /// Guesses the parents of all rows and enters them.
 pub(crate) fn infer(rows: &mut [Row]) -> Vec<Inside> {
-    let found: Vec<Inside> = (0..rows.len()).filter_map(|inner| parent(rows, inner)).collect();
+    let found = Candidates::of(rows).guess_all();
     for guess in &found {
         rows[guess.inner].parent = Some(guess.outer);
     }
     found
 }
 
-fn parent(rows: &[Row], inner: usize) -> Option<Inside> {
-    let of_loop =
-        || nearest(rows, inner, |outer| is_loop_in(&rows[inner], &rows[outer])).map(|outer| (outer, Why::Loop));
-    let framed =
-        || nearest(rows, inner, |outer| is_framed_by(&rows[inner], &rows[outer])).map(|outer| (outer, Why::Frame));
-    let (outer, why) = of_loop().or_else(framed)?;
-    Some(Inside { inner, outer, why })
+/// Rows by what they have to share with a row that is inside them: each row is held only against those.
+struct Candidates<'a> {
+    rows: &'a [Row],
+    /// Rows with both times of each family, the shortest first.
+    families: HashMap<&'a str, Vec<usize>>,
+    frames: HashMap<FrameKey<'a>, Frames>,
 }
 
-/// The shortest of the rows that a row may be part of.
-fn nearest(rows: &[Row], inner: usize, may_hold: impl Fn(usize) -> bool) -> Option<usize> {
-    let longer = |outer: &usize| order(rows, *outer, inner) == Ordering::Greater;
-    (0..rows.len())
-        .filter(|outer| *outer != inner && fits(&rows[inner], &rows[*outer]))
-        .filter(longer)
-        .filter(|outer| may_hold(*outer))
-        .min_by(|one, other| order(rows, *one, *other))
+/// The prefix of a name, and whether the row has allocations before and after.
+type FrameKey<'a> = (&'a str, bool, bool);
+
+/// Rows that may be frames around each other, the shortest first, and the reach of their four figures.
+struct Frames {
+    order: Vec<usize>,
+    index: BoxIndex<8>,
+}
+
+impl<'a> Candidates<'a> {
+    fn of(rows: &'a [Row]) -> Self {
+        let mut families: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut frames: HashMap<FrameKey, Vec<usize>> = HashMap::new();
+        let mut all: Vec<usize> = (0..rows.len()).filter(|index| rows[*index].both().is_some()).collect();
+        all.sort_by(|one, other| order(rows, *one, *other));
+        for index in all {
+            if let Some(family) = &rows[index].family {
+                families.entry(&family.group).or_default().push(index);
+            }
+            if let Some(key) = frame_key(&rows[index]) {
+                frames.entry(key).or_default().push(index);
+            }
+        }
+        let indexed = |(key, order): (FrameKey<'a>, Vec<usize>)| {
+            let points: Vec<[f64; 8]> = order.iter().map(|index| reaches(&rows[*index])).collect();
+            (key, Frames { index: BoxIndex::new(&points), order })
+        };
+        Self { rows, families, frames: frames.into_iter().map(indexed).collect() }
+    }
+
+    fn guess_all(&self) -> Vec<Inside> {
+        (0..self.rows.len()).filter_map(|inner| self.parent(inner)).collect()
+    }
+
+    fn parent(&self, inner: usize) -> Option<Inside> {
+        self.rows[inner].both()?;
+        let of_loop = self.loop_around(inner).map(|outer| (outer, Why::Loop));
+        let (outer, why) = of_loop.or_else(|| self.frame_around(inner).map(|outer| (outer, Why::Frame)))?;
+        Some(Inside { inner, outer, why })
+    }
+
+    /// The shortest row of the loop's kernel that the loop may be part of.
+    fn loop_around(&self, inner: usize) -> Option<usize> {
+        let shared = names::loop_of(&self.rows[inner].name)?;
+        let family = self.families.get(format!("{shared}_*").as_str())?;
+        let longer = family.partition_point(|outer| order(self.rows, *outer, inner) != Ordering::Greater);
+        family[longer..].iter().copied().find(|outer| fits(&self.rows[inner], &self.rows[*outer]))
+    }
+
+    /// The shortest row that may be only a frame around another one.
+    fn frame_around(&self, inner: usize) -> Option<usize> {
+        let row = &self.rows[inner];
+        let Frames { order: all, index } = self.frames.get(&frame_key(row)?)?;
+        let longer = all.partition_point(|outer| order(self.rows, *outer, inner) != Ordering::Greater);
+        let own = reaches(row);
+        // Lows and highs take turns: a low that is too large, or a high that is too small, keeps all of a box outside.
+        let may = |ranges: &[CoordinateRange; 8]| {
+            (0..4).all(|figure| own[2 * figure + 1] * FRAME >= ranges[2 * figure][0])
+                && (0..4).all(|figure| own[2 * figure] <= ranges[2 * figure + 1][1])
+        };
+        let holds = |at: usize| fits(row, &self.rows[all[at]]) && is_framed_by(row, &self.rows[all[at]]);
+        index.first(longer..all.len(), may, holds).map(|at| all[at])
+    }
+}
+
+/// What rows share of which one may be a frame around the other; none of a row with a size: another size is another
+/// measurement, however similar.
+fn frame_key(row: &Row) -> Option<FrameKey<'_>> {
+    let (prefix, last) = row.name.rsplit_once('_')?;
+    names::family(last).is_none().then_some((prefix, row.memory_before.is_some(), row.memory_after.is_some()))
+}
+
+/// Low and high of both times and both allocations; 0 where there is none.
+fn reaches(row: &Row) -> [f64; 8] {
+    let ends =
+        |figure: &Option<Figure>| figure.as_ref().map_or([0.0; 2], |figure| [figure.reach.low, figure.reach.high]);
+    let [a, b, c, d] = [&row.before, &row.after, &row.memory_before, &row.memory_after].map(ends);
+    [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]
 }
 
 /// A strict order by time, so that no two rows can be part of each other; of equal ones the first is the longer.
@@ -70,15 +141,8 @@ fn fits(inner: &Row, outer: &Row) -> bool {
     !outer_before.reach.is_below(before.reach) && !outer_after.reach.is_below(after.reach)
 }
 
-fn is_loop_in(inner: &Row, outer: &Row) -> bool {
-    let group = |row: &Row| row.family.as_ref().map(|family| family.group.clone());
-    names::loop_of(&inner.name).is_some_and(|shared| group(outer) == Some(format!("{shared}_*")))
-}
-
+/// Whether the figures of rows with one key are those of a row and a frame around it.
 fn is_framed_by(inner: &Row, outer: &Row) -> bool {
-    let prefix = |row: &Row| row.name.rsplit_once('_').map(|(prefix, _)| prefix.to_owned());
-    // Another size is another measurement, however similar.
-    let sized = |row: &Row| row.name.rsplit_once('_').is_some_and(|(_, last)| names::family(last).is_some());
     let near = |of: fn(&Row) -> &Option<Figure>| match (of(inner), of(outer)) {
         (Some(inner), Some(outer)) => {
             inner.reach.high * FRAME >= outer.reach.low && inner.reach.low <= outer.reach.high
@@ -86,14 +150,7 @@ fn is_framed_by(inner: &Row, outer: &Row) -> bool {
         (None, None) => true,
         _ => false,
     };
-    prefix(inner).is_some()
-        && prefix(inner) == prefix(outer)
-        && !sized(inner)
-        && !sized(outer)
-        && near(|row| &row.before)
-        && near(|row| &row.after)
-        && near(|row| &row.memory_before)
-        && near(|row| &row.memory_after)
+    near(|row| &row.before) && near(|row| &row.after) && near(|row| &row.memory_before) && near(|row| &row.memory_after)
 }
 
 #[cfg(test)]
@@ -156,5 +213,30 @@ mod tests {
         let same = parents(&[("M_Outer", ["5.0", "5.0", "1", "1"]), ("M_Inner", ["5.0", "5.0", "1", "1"])]);
         assert_eq!(same, [pair("M_Inner", "M_Outer")]);
         assert_eq!(parents(&[("Alone", ["5.0", "5.0", "1", "1"])]), []);
+    }
+
+    #[test]
+    fn rows_are_held_against_few_others() {
+        // The longer the one side, the shorter the other: no row is inside another one, and all share a prefix.
+        const ROWS: u32 = 20_000;
+        let row = |index: u32| {
+            let time = |ms: u32| Some(Figure::exact(f64::from(ms) * 1e-6, String::new()));
+            Row {
+                before: time(100_000_000 + index),
+                after: time(100_000_000 + ROWS - index),
+                ..Row::named(&format!("Net_p{index}"))
+            }
+        };
+        let rows: Vec<Row> = (0..ROWS).map(row).collect();
+        let candidates = Candidates::of(&rows);
+        assert_eq!(candidates.guess_all(), []);
+        let looks: usize = candidates.frames.values().map(|frames| frames.index.looks()).sum();
+        assert!((1..60 * rows.len()).contains(&looks), "{looks}");
+        let mut rows = rows;
+        rows.iter_mut().for_each(|row| row.after = row.before.clone());
+        let candidates = Candidates::of(&rows);
+        assert_eq!(candidates.guess_all().len(), rows.len() - 1, "a chain");
+        let looks: usize = candidates.frames.values().map(|frames| frames.index.looks()).sum();
+        assert!((1..60 * rows.len()).contains(&looks), "{looks}");
     }
 }

@@ -1,7 +1,7 @@
 //! The rules: one table of what is looked for, what it means, and who finds it and words the message.
 
 use super::claims::{Claims, Row};
-use super::{impossible, misleading, unresolved};
+use super::{impossible, misleading, order, unresolved};
 use crate::record::Severity;
 
 /// One rule.
@@ -91,13 +91,8 @@ pub(crate) const RULES: [Rule; 24] = {
             misleading::overall_sign,
         ),
         rule("overlapping-shares", Misleading, "shares of one whole sum to at most 100 %", misleading::shares),
-        rule("more-work-less-time", Misleading, "more work takes more time", misleading::more_work_less_time),
-        rule(
-            "same-traffic",
-            Misleading,
-            "one pass over the same bytes takes about the same time",
-            misleading::same_traffic,
-        ),
+        rule("more-work-less-time", Misleading, "more work takes more time", order::more_work_less_time),
+        rule("same-traffic", Misleading, "one pass over the same bytes takes about the same time", order::same_traffic),
         rule("flat-growth", Misleading, "a known kernel grows about as its work does", misleading::flat_growth),
         rule("one-dominant-call", Misleading, "a mean is typical of its calls", misleading::dominant_call),
         rule("new-allocation", Misleading, "a word for a change covers memory too", misleading::new_allocation),
@@ -107,7 +102,7 @@ pub(crate) const RULES: [Rule; 24] = {
             "a whole changes in the direction of what it is made of",
             misleading::part_and_whole,
         ),
-        rule("one-number-two-words", Misleading, "words follow the numbers", misleading::two_words),
+        rule("one-number-two-words", Misleading, "words follow the numbers", order::two_words),
         rule("below-resolution", Unresolved, "a percent needs figures that carry it", unresolved::resolution),
         rule("zero-time", Unresolved, "everything takes time", unresolved::zero_time),
         rule("sign-flips", Unresolved, "runs against one baseline agree in sign", unresolved::flips),

@@ -1,9 +1,10 @@
 //! What the printed figures are too coarse to carry.
 
-use super::claims::{self, Claims, Row};
+use super::claims::{self, Claims, Row, Run};
 use super::figure::{Figure, Interval};
 use super::rules::Found;
 use crate::format::change;
+use indexmap::IndexMap;
 
 /// Ratios that spread by more than this share of themselves carry no percent.
 const COARSE: f64 = 0.1;
@@ -52,21 +53,19 @@ pub(super) fn zero_time(claims: &Claims) -> Vec<Found> {
 /// Runs against one baseline that disagree in sign.
 pub(super) fn flips(claims: &Claims) -> Vec<Found> {
     let nothing = Interval::exact(0.0);
-    let mut names: Vec<&String> = Vec::new();
-    for (name, _) in claims.runs.iter().flat_map(|run| &run.changes) {
-        if !names.contains(&name) {
-            names.push(name);
+    let mut changes: IndexMap<&String, Vec<(&Run, &Figure)>> = IndexMap::new();
+    for run in &claims.runs {
+        for (name, change) in &run.changes {
+            changes.entry(name).or_default().push((run, change));
         }
     }
-    let told = |name: &String| {
-        let changes =
-            || claims.runs.iter().flat_map(|run| run.changes.iter().map(move |(row, change)| (run, row, change)));
-        let of: Vec<_> = changes().filter(|(_, row, _)| *row == name).collect();
-        let up = of.iter().find(|(_, _, change)| nothing.is_below(change.reach))?;
-        let down = of.iter().find(|(_, _, change)| change.reach.is_below(nothing))?;
-        Some(format!("{name} {} % in {} and {} % in {}", up.2.printed, up.0.name, down.2.printed, down.0.name))
+    let told = |name: &String, of: &[(&Run, &Figure)]| {
+        let up = of.iter().find(|(_, change)| nothing.is_below(change.reach))?;
+        let down = of.iter().find(|(_, change)| change.reach.is_below(nothing))?;
+        Some(format!("{name} {} % in {} and {} % in {}", up.1.printed, up.0.name, down.1.printed, down.0.name))
     };
-    let found: Vec<(String, String)> = names.into_iter().filter_map(|name| Some((name.clone(), told(name)?))).collect();
+    let found: Vec<(String, String)> =
+        changes.iter().filter_map(|(name, of)| Some(((*name).clone(), told(name, of)?))).collect();
     let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
     if names.is_empty() {
         return Vec::new();

@@ -5,6 +5,7 @@ use crate::contradiction::claims::{Claims, Row};
 use crate::contradiction::figure::Figure;
 use crate::format;
 use crate::scenario::problem::nearest;
+use std::collections::HashMap;
 
 /// What a file says.
 pub(super) struct Table {
@@ -57,7 +58,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, Failure> {
         Err(error) => return Err(refuse(file, vec![broken(&error)])),
     };
     let columns = columns(&header).map_err(|problems| refuse(file, problems))?;
-    let mut rows: Vec<(u64, Row)> = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
+    let mut lines: HashMap<String, u64> = HashMap::new();
     let mut problems = Vec::new();
     for record in reader.records() {
         let record = match record {
@@ -69,8 +71,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, Failure> {
         };
         let line = record.position().map_or(0, csv::Position::line);
         match row(line, &record, &header, &columns) {
-            Ok(row) => match rows.iter().find(|(_, known)| known.name == row.name) {
-                Some((first, _)) => problems.push(Problem {
+            Ok(row) => match lines.get(&row.name) {
+                Some(first) => problems.push(Problem {
                     line,
                     message: format!(
                         "{}: `{}` stands in line {first} already",
@@ -79,7 +81,10 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, Failure> {
                     ),
                     hint: "one line per method".to_owned(),
                 }),
-                None => rows.push((line, row)),
+                None => {
+                    lines.insert(row.name.clone(), line);
+                    rows.push(row);
+                }
             },
             Err(found) => problems.extend(found),
         }
@@ -98,7 +103,6 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, Failure> {
         .filter(|(_, (_, column))| column.is_none())
         .map(|(index, (name, _))| if name.is_empty() { format!("number {}", index + 1) } else { format::cell(name) })
         .collect();
-    let rows = rows.into_iter().map(|(_, row)| row).collect();
     Ok(Table { claims: Claims { flat: true, rows, ..Claims::default() }, ignored })
 }
 
@@ -133,7 +137,7 @@ fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
 
 fn listed(header: &[String]) -> String {
     let names: Vec<String> = header.iter().map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "none".to_owned() } else { format::listed(&names) }
 }
 
 /// A column as messages name it; `number` is its place where it is known, from 1 on.
