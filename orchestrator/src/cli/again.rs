@@ -51,7 +51,7 @@ pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Failur
         "error: --only: the scenario has none of the jobs that failed in {}: {}\nhint: a check without --only measures \
          those that it has",
         before.id,
-        failed.join(", ")
+        crate::format::listed(&failed)
     )))
 }
 

@@ -77,7 +77,7 @@ fn text(
         let _ = write!(
             text,
             "\n{}",
-            crate::format::wrap(&format!("timing round {}: {}", round + 1, ids.join(", ")), 80, 2)
+            crate::format::wrap(&format!("timing round {}: {}", round + 1, crate::format::listed(ids)), 80, 2)
         );
     }
     text.push('\n');

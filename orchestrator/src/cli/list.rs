@@ -34,7 +34,7 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
     {
         let hint = match nearest(plugin, keys.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it has {}", keys.join(", ")),
+            None => format!("it has {}", crate::format::listed(&keys)),
         };
         return Err(Failure::Input(format!("error: {} has no plugin `{plugin}`\nhint: {hint}", loaded.shown)));
     }
@@ -82,7 +82,7 @@ fn unknown(key: &str, id: &str, description: &Description) -> Failure {
     let known: Vec<&str> = description.workloads.iter().map(|workload| workload.id.as_str()).collect();
     let hint = match nearest(id, known.iter().copied()) {
         Some(near) => format!("did you mean `{key}/{near}`?"),
-        None => format!("it has {}", known.join(", ")),
+        None => format!("it has {}", crate::format::listed(&known)),
     };
     Failure::Input(format!("error: plugin `{key}` has no workload `{id}`\nhint: {hint}"))
 }

@@ -302,7 +302,7 @@ pub(super) fn chosen_jobs(
         return Err(Failure::Input(format!(
             "error: no job of {} matches --filter '{filter}'\nhint: its jobs are {}",
             loaded.shown,
-            ids.join(", ")
+            crate::format::listed(&ids)
         )));
     }
     Ok(chosen)

@@ -4,6 +4,7 @@ use super::output::Failure;
 use crate::format;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::scenario::gate::Gate;
+use indexmap::IndexSet;
 use wildmatch::WildMatch;
 
 /// Metrics that every job has.
@@ -14,7 +15,8 @@ pub(super) fn check_jobs(rules: &Gate, ids: &[&str], scenario: &str) -> Result<(
     let patterns = rules.targets.iter().map(|target| ("targets", &target.job));
     let patterns = patterns.chain(rules.accepted.iter().map(|accepted| ("accept", &accepted.job)));
     for (field, pattern) in patterns {
-        if !ids.iter().any(|id| WildMatch::new(pattern).matches(id)) {
+        let meant = WildMatch::new(pattern);
+        if !ids.iter().any(|id| meant.matches(id)) {
             return Err(Failure::Input(format!(
                 "error: {scenario}: `{field}` names the job '{pattern}', and there is none\nhint: its jobs are {}",
                 format::listed(ids)
@@ -46,16 +48,11 @@ pub(super) fn check_metrics(rules: &Gate, jobs: &[OfferedJob], scenario: &str) -
             known.extend(OWN_METRICS.into_iter().chain(info.metrics.iter().map(|metric| metric.id.as_str())));
         }
         if !known.is_empty() && !known.contains(&metric.as_str()) {
-            let mut once: Vec<&str> = Vec::new();
-            known.into_iter().for_each(|name| {
-                if !once.contains(&name) {
-                    once.push(name)
-                }
-            });
+            let once: Vec<&str> = known.into_iter().collect::<IndexSet<&str>>().into_iter().collect();
             return Err(Failure::Input(format!(
                 "error: {scenario}: `{field}` names the metric '{metric}', and '{job}' has none of that name\nhint: its \
                  metrics are {}",
-                once.join(", ")
+                format::listed(&once)
             )));
         }
     }

@@ -3,6 +3,7 @@
 use super::output::{self, Failure};
 use super::project::{self, BuildWait, Loaded, Plugins};
 use super::subject::Subject;
+use crate::format;
 use crate::git::Revision;
 use crate::plugin::PluginSpec;
 use crate::plugin::build::{self, PluginFailure, Prepared};
@@ -127,7 +128,7 @@ fn used(scenario: &Scenario, key: &str, filter: Option<&str>) -> bool {
 /// The plugin that a library given as a side stands for.
 pub(super) fn replaced(scenario: &Scenario, asked: Option<&str>) -> Result<String, Failure> {
     let keys: Vec<&str> = scenario.plugins.iter().map(|(key, _)| key.as_str()).collect();
-    let hint = format!("hint: --plugin KEY says whose place it takes; the scenario has {}", keys.join(", "));
+    let hint = format!("hint: --plugin KEY says whose place it takes; the scenario has {}", format::listed(&keys));
     match (asked, &keys[..]) {
         (Some(key), _) if keys.contains(&key) => Ok(key.to_owned()),
         (Some(key), _) => Err(Failure::Input(format!("error: the scenario has no plugin '{key}'\n{hint}"))),
@@ -181,14 +182,14 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
     }
     if !left_out.is_empty() {
         let ids: Vec<&str> = left_out.iter().map(|(id, _)| id.as_str()).collect();
-        output::note(&format!("left out, because --set does not fit them: {}", ids.join(", ")));
+        output::note(&format!("left out, because --set does not fit them: {}", format::listed(&ids)));
     }
     if found.is_empty() {
         return Err(Failure::Input(format!(
             "error: no job of {} matches --filter '{}'\nhint: its jobs are {}",
             common.loaded.shown,
             common.filter.unwrap_or_default(),
-            ids.join(", ")
+            format::listed(&ids)
         )));
     }
     Ok(found)
@@ -207,7 +208,5 @@ pub(super) fn expanded<'a>(
     index: usize,
     offer: impl Fn(&str) -> Option<&'a Description>,
 ) -> Result<Vec<Job>, Vec<Problem>> {
-    let mut one = scenario.clone();
-    one.entries = scenario.entries.get(index).cloned().into_iter().collect();
-    scenario::jobs(&one, offer)
+    scenario::jobs_of(scenario, scenario.entries.get(index..=index).unwrap_or_default(), offer)
 }

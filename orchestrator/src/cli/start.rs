@@ -50,7 +50,7 @@ pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Fail
         return Err(Failure::Input(format!(
             "error: {folder} cannot be resumed: since then changed {}\nhint: start a new run without --resume; one \
              record holds one state of everything",
-            differences.join(", ")
+            crate::format::listed(&differences)
         )));
     }
     let at = left.header.started.parse().map_err(|error| Failure::system(&folder, &error))?;

@@ -112,7 +112,11 @@ fn source(name: &str, folder: &Path) -> Result<String, RenderError> {
     }
     BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned()).ok_or_else(|| {
         let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-        RenderError::Unknown { name: name.to_owned(), folder: folder.display().to_string(), known: known.join(", ") }
+        RenderError::Unknown {
+            name: name.to_owned(),
+            folder: folder.display().to_string(),
+            known: format::listed(&known),
+        }
     })
 }
 

@@ -4,6 +4,7 @@ use super::problem::{Problem, nearest};
 use super::wire;
 use super::yaml::{Node, Step, steps};
 use super::{Entry, Scenario, Settings, Source, conform, quantity};
+use crate::format;
 use crate::plugin::{PluginSource, PluginSpec, Sandbox};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -217,7 +218,7 @@ impl Check<'_> {
                 let known: Vec<&str> = wire.plugins.keys().map(String::as_str).collect();
                 let hint = match nearest(plugin, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}/{name}`?"),
-                    None => format!("plugins of this scenario: {}", known.join(", ")),
+                    None => format!("plugins of this scenario: {}", format::listed(&known)),
                 };
                 self.add(&path, format!("no plugin `{plugin}` in this scenario"), Some(&hint));
             }

@@ -56,7 +56,7 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
                     hint: Some(match nearest(key, known.iter().map(String::as_str)) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None if known.is_empty() => "it takes no fields".to_owned(),
-                        None => format!("known: {}", known.join(", ")),
+                        None => format!("known: {}", crate::format::listed(&known)),
                     }),
                 })
                 .collect()
@@ -82,7 +82,7 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
             vec![Violation {
                 path,
                 key: None,
-                message: format!("{subject} is {value}, but has to be one of {}", words.join(", ")),
+                message: format!("{subject} is {value}, but has to be one of {}", crate::format::listed(&words)),
                 hint: near.map(|near| format!("did you mean `{near}`?")),
             }]
         }

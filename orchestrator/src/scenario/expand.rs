@@ -3,7 +3,9 @@
 use super::problem::{Problem, nearest};
 use super::yaml::Step;
 use super::{Entry, Job, Scenario, conform};
+use crate::format;
 use crate::plugin::catalog::{Description, WorkloadInfo};
+use indexmap::IndexSet;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
@@ -16,10 +18,19 @@ type Offer<'a> = Option<&'a Description>;
 /// All jobs of a scenario. `offer` returns a plugin's description by key; a plugin without one makes jobs that will
 /// fail, with parameters that nobody could check.
 pub(crate) fn jobs<'a>(scenario: &Scenario, offer: impl Fn(&str) -> Offer<'a>) -> Result<Vec<Job>, Vec<Problem>> {
+    jobs_of(scenario, &scenario.entries, offer)
+}
+
+/// The jobs of some entries, which may be varied copies of the scenario's own; problems are shown in the scenario's text.
+pub(crate) fn jobs_of<'a>(
+    scenario: &Scenario,
+    entries: &[Entry],
+    offer: impl Fn(&str) -> Offer<'a>,
+) -> Result<Vec<Job>, Vec<Problem>> {
     let mut jobs: Vec<Job> = Vec::new();
     let mut ids = HashSet::new();
     let mut problems = Vec::new();
-    for entry in &scenario.entries {
+    for entry in entries {
         let info = match offer(&entry.plugin) {
             None => None,
             Some(description) => match description.workload(&entry.workload) {
@@ -57,13 +68,8 @@ pub(crate) fn jobs<'a>(scenario: &Scenario, offer: impl Fn(&str) -> Offer<'a>) -
         }
     }
     // A bad parameter of an entry with a matrix is found in each of its cells.
-    let mut unique: Vec<Problem> = Vec::new();
-    for problem in problems {
-        if !unique.contains(&problem) {
-            unique.push(problem);
-        }
-    }
-    if unique.is_empty() { Ok(jobs) } else { Err(unique) }
+    let unique: IndexSet<Problem> = problems.into_iter().collect();
+    if unique.is_empty() { Ok(jobs) } else { Err(unique.into_iter().collect()) }
 }
 
 /// One combination of an entry's matrix.
@@ -163,7 +169,7 @@ fn unknown_workload(scenario: &Scenario, entry: &Entry, description: &Descriptio
     let known: Vec<&str> = description.workloads.iter().map(|workload| workload.id.as_str()).collect();
     let hint = match nearest(&entry.workload, known.iter().copied()) {
         Some(near) => format!("did you mean `{}/{near}`?", entry.plugin),
-        None => format!("it has {}", known.join(", ")),
+        None => format!("it has {}", format::listed(&known)),
     };
     let message = format!("plugin `{}` has no workload `{}`", entry.plugin, entry.workload);
     scenario.source.problem(&place(entry, &[Step::Key("workload".to_owned())]), message, Some(hint))

@@ -15,7 +15,7 @@ pub(crate) mod wire;
 pub(crate) mod yaml;
 
 pub(crate) use check::{Surroundings, read};
-pub(crate) use expand::jobs;
+pub(crate) use expand::{jobs, jobs_of};
 
 use crate::plugin::PluginSpec;
 use gate::Gate;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 /// One thing that is wrong with a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Problem {
     /// Byte range in the file.
     pub(crate) at: Range<usize>,
@@ -32,13 +32,17 @@ fn byte_range(text: &str, characters: Range<usize>) -> Range<usize> {
     start..end.clamp(start, line_end.max(start))
 }
 
-/// All problems of a file with their places and the lines they stand in, in the order of the file.
+/// More problems than this are counted only.
+const MOST_SHOWN: usize = 20;
+
+/// The first twenty problems of a file with their places and the lines they stand in, in the order of the file, and the
+/// number of all.
 pub(crate) fn show(path: &str, text: &str, problems: &[Problem], colour: bool) -> String {
     let mut sorted: Vec<&Problem> = problems.iter().collect();
     sorted.sort_by_key(|problem| problem.at.start);
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
-    for problem in sorted {
+    for problem in sorted.into_iter().take(MOST_SHOWN) {
         let snippet = Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(problem.at.clone()));
         let mut group = Level::ERROR.primary_title(problem.message.as_str()).element(snippet);
         if let Some(hint) = &problem.hint {
@@ -47,7 +51,9 @@ pub(crate) fn show(path: &str, text: &str, problems: &[Problem], colour: bool) -
         let _ = writeln!(out, "{}\n", renderer.render(&[group]));
     }
     let count = problems.len();
-    let _ = write!(out, "{count} problem{} in {path}; nothing was measured", if count == 1 { "" } else { "s" });
+    let more = if count > MOST_SHOWN { format!(", the first {MOST_SHOWN} of which are shown") } else { String::new() };
+    let plural = if count == 1 { "" } else { "s" };
+    let _ = write!(out, "{count} problem{plural} in {path}{more}; nothing was measured");
     out
 }
 

@@ -59,7 +59,7 @@ fn unknown_keys(object: &Value, place: &str, known: &[&str], found: &mut Vec<Fin
         if !known.contains(&key.as_str()) {
             let remedy = match nearest(key, known.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("known are {}", known.join(", ")),
+                None => format!("known are {}", crate::format::listed(known)),
             };
             found.push(Finding::new(Level::Warning, place, format!("the document's key \"{key}\" is unknown"), remedy));
         }

@@ -29,7 +29,7 @@ pub(super) fn find<'a>(task: &Task, described: &'a [MetricInfo]) -> Result<(&'a 
             "error: {} has no metric '{}'\nhint: its metrics are {}",
             task.job.id,
             task.metric,
-            known.join(", ")
+            crate::format::listed(&known)
         )));
     };
     let Some(better) = info.better else {

@@ -215,7 +215,7 @@ fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), Failure> {
     }
     let hint = match nearest(id, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near}?"),
-        None => format!("its jobs are {}", known.join(", ")),
+        None => format!("its jobs are {}", format::listed(&known)),
     };
     Err(Failure::Input(format!("error: {} has no job '{id}'\nhint: {hint}", loaded.shown)))
 }

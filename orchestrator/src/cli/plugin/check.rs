@@ -36,7 +36,7 @@ pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
         let known: Vec<&str> = examined.iter().flat_map(|plugin| &plugin.offered).map(String::as_str).collect();
         return Err(Failure::Input(format!(
             "error: no workload matches --workload '{glob}'\nhint: there are {}",
-            known.join(", ")
+            crate::format::listed(&known)
         )));
     }
     if options.json {
