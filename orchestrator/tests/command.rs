@@ -9,6 +9,7 @@ use support::{Project, crate_of, job};
 #[test]
 fn programs_are_timed_and_charged() {
     let project = Project::new();
+    project.write("my/notes.txt", "a\nb\n");
     project.write("words.txt", "b\na\nb\n");
     let (record, ran) = project.record(&format!(
         "
@@ -19,6 +20,8 @@ workloads:
   - {{ id: sort, workload: command/run, params: {{ command: [sort, -u], stdin: words.txt }} }}
   - {{ id: same, workload: command/run, params: {{ command: 'printf \"a\\nb\\n\"' }} }}
   - {{ id: other, workload: command/run, params: {{ command: 'date +%N; exit 2', expect_exit: 2 }} }}
+  - {{ id: word, workload: command/run, params: {{ command: 'cat notes.txt', cwd: my }} }}
+  - {{ id: slash, workload: command/run, params: {{ command: 'cat notes.txt', cwd: my/ }} }}
   - {{ id: wrong, workload: command/run, params: {{ command: 'echo no luck; exit 2' }} }}
 ",
         crate_of("command")
@@ -33,6 +36,11 @@ workloads:
     assert_eq!(sort["scopes"][0]["name"], "program");
     assert_eq!(sort["digest"]["value"], job(&record, "same")["digest"]["value"], "both print the same");
     assert!(!sort["warnings"].to_string().contains("counter"), "times may differ: {}", sort["warnings"]);
+    for id in ["word", "slash"] {
+        let named = job(&record, id);
+        assert_eq!(named["outcome"], "measured", "a folder is named with a slash and without: {named}");
+        assert_eq!(named["digest"]["value"], job(&record, "same")["digest"]["value"], "{id}");
+    }
     let other = job(&record, "other");
     assert!(other["warnings"].to_string().contains("digest"), "a different output is said: {}", other["warnings"]);
     let wrong = job(&record, "wrong");

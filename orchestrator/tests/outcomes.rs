@@ -182,7 +182,7 @@ fn less_is_asked_than_at_the_baseline() {
     check passed
       work, asked less: tolerance N % -> N %
       work, asked less: max_allocations 1 -> none
-      other, asked less: measured at the baseline, and not any more
+      other, asked less: measured at HEAD, and not any more
       asked less: open verdicts failed at the baseline, and pass now
     ");
 }

@@ -97,7 +97,11 @@ pub(super) fn afterwards(before: &Comparison, now: &Comparison, gate: &mut Gate)
     let mut states = Vec::new();
     for id in failed(before) {
         let own = |kinds: &dyn Fn(Kind) -> bool| gate.findings.iter().any(|one| one.job == id && kinds(one.kind));
-        let state = if !now.jobs.iter().any(|entry| entry.id == id) {
+        let state = if own(&|kind| kind == Kind::Dropped) {
+            "not fixed"
+        } else if !now.jobs.iter().any(|entry| entry.id == id) && own(&|kind| kind == Kind::Accepted) {
+            "fixed"
+        } else if !now.jobs.iter().any(|entry| entry.id == id) {
             let message = "it failed in the earlier check, and was not measured again".to_owned();
             gate.findings.push(Finding { kind: Kind::Missing, job: id.clone(), metric: String::new(), message });
             gate.outcome = if gate.outcome == Outcome::Failed { Outcome::Failed } else { Outcome::Incomplete };

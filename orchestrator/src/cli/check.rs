@@ -16,7 +16,7 @@ use super::sides;
 use super::subject::Subject;
 use crate::comparison::{self, Comparison};
 use crate::gate::loosened::Asked;
-use crate::gate::{self, Case, Gate, Kind};
+use crate::gate::{self, Case, Gate, JobPresence, Kind};
 use crate::git::{self, GitKind};
 use crate::judge::verdict::MOST_PAIRS;
 use crate::measure::clock::Calibration;
@@ -29,6 +29,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use wildmatch::WildMatch;
 
 /// What a gate says, printed below the comparison.
 const REPORT: &str = "gate.txt";
@@ -94,6 +95,9 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let Some(mut comparison) = measured else { return Ok(Exit::Interrupted) };
     comparison.command = command(options, &loaded, &comparison, session.seed);
     let max_allocations = max_allocations(&loaded);
+    let (before_jobs, unread) = baseline_jobs(&loaded, &comparison);
+    let dropped = dropped(before_jobs.as_deref(), &all, options.filter.as_deref(), session.only.as_deref());
+    let before_ids = before_jobs.as_ref().map(|jobs| jobs.iter().map(|job| job.id.clone()).collect::<HashSet<_>>());
     let (jobs, workloads) = (&comparison.jobs, &comparison.workloads);
     let mut gate = gate::judge(&Case {
         jobs,
@@ -101,9 +105,15 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         rules,
         max_allocations: &max_allocations,
         today,
+        presence: JobPresence {
+            before: before_ids.as_ref(),
+            dropped: &dropped,
+            is_whole: options.filter.is_none() && session.only.is_none(),
+        },
         interrupted: comparison.interrupted,
     });
-    gate.findings.extend(loosened(&loaded, &comparison));
+    gate.findings.extend(loosened(&loaded, &comparison, &dropped));
+    gate.findings.extend(unread);
     gate.findings.sort_by_key(|finding| finding.kind);
     let since = before.map(|before| again::afterwards(&before, &comparison, &mut gate)).unwrap_or_default();
     comparison.gate = serde_json::to_value(&gate).ok();
@@ -124,21 +134,56 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     Ok(exit(options, &comparison, &gate))
 }
 
-/// What the scenario asks less of than the one at the baseline, or than the one at HEAD, which uncommitted edits may weaken.
-/// Nothing of a commit that has no scenario, or none that this orch reads.
-fn loosened(loaded: &Loaded, comparison: &Comparison) -> Vec<gate::Finding> {
-    let scenario_at = |commit: &str| {
-        let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
-        let name = loaded.file.strip_prefix(&revision.repository).ok()?;
-        let text = git::commit::Contents::of(&revision).ok()?.text(name)?;
-        let around = Surroundings { root: &loaded.root, stem: "", exists: &|_| true, real: &Path::to_owned };
-        scenario::read(&text, &around).ok()
+/// The scenario of a commit: none where that commit lacks it or is not found, an error where this orch does not read it.
+fn scenario_at(loaded: &Loaded, commit: &str) -> Option<Result<Scenario, ()>> {
+    let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
+    let name = loaded.file.strip_prefix(&revision.repository).ok()?;
+    let text = git::commit::Contents::of(&revision).ok()?.text(name)?;
+    let around = Surroundings { root: &loaded.root, stem: "", exists: &|_| true, real: &Path::to_owned };
+    Some(scenario::read(&text, &around).map_err(|_| ()))
+}
+
+fn baseline_commit(comparison: &Comparison) -> Option<&str> {
+    comparison.a.git.as_ref().and_then(|git| git.commit.as_deref())
+}
+
+/// Jobs of the baseline's scenario, none if that commit lacks it; unknown where the baseline is no commit, or where its
+/// scenario is not read, which is a finding.
+fn baseline_jobs(loaded: &Loaded, comparison: &Comparison) -> (Option<Vec<Job>>, Option<gate::Finding>) {
+    let Some(commit) = baseline_commit(comparison) else { return (None, None) };
+    match scenario_at(loaded, commit) {
+        None => (Some(Vec::new()), None),
+        Some(Ok(scenario)) => (Some(jobs_of(&scenario)), None),
+        Some(Err(())) => {
+            let message = format!(
+                "this orch does not read the baseline's {}, so jobs that were dropped since are not known",
+                loaded.shown
+            );
+            (None, Some(gate::Finding { kind: Kind::Loosened, job: String::new(), metric: String::new(), message }))
+        }
+    }
+}
+
+/// Ids of the jobs that the baseline's scenario has and the working tree's lacks, as far as the check is about them.
+fn dropped(before: Option<&[Job]>, now: &[Job], filter: Option<&str>, only: Option<&[String]>) -> Vec<String> {
+    let pattern = filter.map(WildMatch::new);
+    let is_asked = |id: &String| {
+        pattern.as_ref().is_none_or(|pattern| pattern.matches(id)) && only.is_none_or(|only| only.contains(id))
     };
-    let baseline = comparison.a.git.as_ref().and_then(|git| git.commit.as_deref());
+    let gone = before.unwrap_or_default().iter().filter(|old| now.iter().all(|job| job.id != old.id));
+    gone.map(|job| job.id.clone()).filter(is_asked).collect()
+}
+
+/// What the scenario asks less of than the one at the baseline, or than the one at HEAD, which uncommitted edits may weaken.
+/// Nothing of a commit that has no scenario, or none that this orch reads. `dropped`: ids that the gate judges.
+fn loosened(loaded: &Loaded, comparison: &Comparison, dropped: &[String]) -> Vec<gate::Finding> {
+    let read = |commit: &str| scenario_at(loaded, commit)?.ok();
+    let baseline = baseline_commit(comparison);
     let new = jobs(loaded);
     let mut found: Vec<gate::Finding> = Vec::new();
-    for before in ["HEAD"].into_iter().chain(baseline).filter_map(scenario_at) {
-        let old = jobs_of(&before);
+    for before in ["HEAD"].into_iter().chain(baseline).filter_map(read) {
+        let mut old = jobs_of(&before);
+        old.retain(|job| !dropped.contains(&job.id));
         let then = Asked { jobs: &old, open_fails: before.gate.open_fails };
         let now = Asked { jobs: &new, open_fails: loaded.scenario.gate.open_fails };
         let weaker = gate::loosened::findings(&then, &now);

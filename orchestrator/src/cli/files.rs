@@ -32,7 +32,7 @@ pub(super) struct Inputs {
 impl Inputs {
     pub(super) fn read(jobs: &[Job], plugins: &Plugins) -> Self {
         let named = |job: &Job| match plugins.prepared.get(&job.plugin) {
-            Some(Ok(prepared)) => confine::inputs(prepared, &job.params),
+            Some(Ok(prepared)) => confine::inputs(prepared, &job.workload, &job.params),
             _ => Vec::new(),
         };
         Self::of(jobs.iter().map(named).collect(), &hashed)

@@ -203,7 +203,7 @@ pub(super) fn prepare(
         let mut prepared = build(key, spec, &mut watch);
         // A build may have started a server; that is no plugin's.
         reap::spare_present();
-        if let Ok(ready) = &prepared {
+        if let Ok(ready) = &mut prepared {
             // What takes longer than every job of it may take could not be measured either.
             let own = scenario.entries.iter().filter(|entry| entry.plugin == *key);
             let timeout = own
@@ -212,6 +212,8 @@ pub(super) fn prepare(
                 .map_or(DESCRIBE_TIMEOUT, |longest| longest.min(DESCRIBE_TIMEOUT));
             match describe(ready, timeout, mark, interrupt)? {
                 Described::Is(description) => {
+                    let schemas = description.workloads.iter();
+                    ready.params = schemas.filter_map(|info| Some((info.id.clone(), info.params.clone()?))).collect();
                     plugins.described.insert(key.clone(), description);
                 }
                 Described::Failed(failure) => prepared = Err(failure),
@@ -252,7 +254,7 @@ fn describe(prepared: &Prepared, timeout: Duration, mark: &str, interrupt: &Inte
         clock: crate::measure::clock::ScopeClock::Monotonic,
         shift: Shift::default(),
         folder: prepared.folder.clone(),
-        sandbox: confine::grants(prepared, &serde_json::Map::new()),
+        sandbox: confine::grants(prepared, "", &serde_json::Map::new()),
     };
     let launch = Launch { request: &request, timeout, threads: 1, env: &prepared.env, mark, stack: None };
     let ended = process::run(&launch, interrupt).map_err(|error| Failure::system("cannot start a worker", &error))?;

@@ -3,7 +3,7 @@
 use super::output::Failure;
 use crate::format;
 use crate::plugin::catalog::WorkloadInfo;
-use crate::scenario::gate::Gate;
+use crate::scenario::gate::{AcceptedChange, Gate};
 use indexmap::IndexSet;
 use wildmatch::WildMatch;
 
@@ -13,7 +13,9 @@ pub(super) const OWN_METRICS: [&str; 5] = ["time", "allocations", "bytes", "peak
 /// Refuses a target or acceptance that none of the jobs has. `ids`: of all jobs of the scenario.
 pub(super) fn check_jobs(rules: &Gate, ids: &[&str], scenario: &str) -> Result<(), Failure> {
     let patterns = rules.targets.iter().map(|target| ("targets", &target.job));
-    let patterns = patterns.chain(rules.accepted.iter().map(|accepted| ("accept", &accepted.job)));
+    // A dropped job is in the scenario of the baseline, if in any.
+    let present = rules.accepted.iter().filter(|accepted| accepted.change != AcceptedChange::Dropped);
+    let patterns = patterns.chain(present.map(|accepted| ("accept", &accepted.job)));
     for (field, pattern) in patterns {
         let meant = WildMatch::new(pattern);
         if !ids.iter().any(|id| meant.matches(id)) {
@@ -35,8 +37,8 @@ pub(super) struct OfferedJob<'a> {
 /// Refuses a rule whose metric none of its jobs has, on either side. `jobs`: all jobs of the scenario. The metrics of a plugin
 /// that was not built are unknown, and so are its rules.
 pub(super) fn check_metrics(rules: &Gate, jobs: &[OfferedJob], scenario: &str) -> Result<(), Failure> {
-    let targets = rules.targets.iter().map(|target| ("targets", &target.job, &target.metric));
-    let accepted = rules.accepted.iter().map(|accepted| ("accept", &accepted.job, &accepted.metric));
+    let targets = rules.targets.iter().map(|target| ("targets", &target.job, target.metric.as_str()));
+    let accepted = rules.accepted.iter().filter_map(|accepted| Some(("accept", &accepted.job, accepted.metric()?)));
     for (field, job, metric) in targets.chain(accepted) {
         let pattern = WildMatch::new(job);
         let meant = jobs.iter().filter(|each| pattern.matches(each.id));
@@ -47,7 +49,7 @@ pub(super) fn check_metrics(rules: &Gate, jobs: &[OfferedJob], scenario: &str) -
         for info in meant.flat_map(|each| each.offers.iter().flatten()) {
             known.extend(OWN_METRICS.into_iter().chain(info.metrics.iter().map(|metric| metric.id.as_str())));
         }
-        if !known.is_empty() && !known.contains(&metric.as_str()) {
+        if !known.is_empty() && !known.contains(&metric) {
             let once: Vec<&str> = known.into_iter().collect::<IndexSet<&str>>().into_iter().collect();
             return Err(Failure::Input(format!(
                 "error: {scenario}: `{field}` names the metric '{metric}', and '{job}' has none of that name\nhint: its \

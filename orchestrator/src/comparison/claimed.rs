@@ -76,6 +76,7 @@ mod tests {
             trade_off: false,
             code: Code::Different,
             missing: None,
+            only_b: false,
             warnings: Vec::new(),
             scopes: Vec::new(),
             pairs: Vec::new(),

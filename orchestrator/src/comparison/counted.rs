@@ -128,6 +128,21 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
         .collect()
 }
 
+/// Count, bytes and peak of B where A has none; ranges where they are not exact.
+pub(super) fn of_one(facts: &Facts, b: &JobRecord) -> Vec<Entry> {
+    let Some(counts) = &b.allocations else { return Vec::new() };
+    let quantities = [
+        ("allocations", "", counts.count, counts.count_range),
+        ("bytes", "B", counts.bytes, counts.bytes_range),
+        ("peak_bytes", "B", counts.peak_bytes, counts.peak_bytes_range),
+    ];
+    let entry = |(metric, unit, value, range): (&str, &str, f64, [f64; 2])| Entry {
+        b_range: Some(range).filter(|_| !counts.exact),
+        ..plain(facts, metric, unit, [Value::Null, number(value)])
+    };
+    quantities.map(entry).into()
+}
+
 fn order(a: f64, b: f64) -> Verdict {
     match b.total_cmp(&a) {
         std::cmp::Ordering::Greater => Verdict::Regressed,

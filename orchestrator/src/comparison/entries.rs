@@ -81,6 +81,25 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
     }
 }
 
+/// Entries for a workload that only B has: its time, which takes two sides, is missing; what B counted is there for limits and
+/// targets.
+pub(crate) fn only_b(facts: &Facts, reason: &str) -> Vec<Entry> {
+    let b = facts.sides[1];
+    let mut counted = counted::of_one(facts, b);
+    counted.extend(b.metrics_info.iter().filter_map(|(id, info)| {
+        let value = *b.metrics.get(id).filter(|_| info.better.is_some() && is_counted(info.per))?;
+        let entry = plain(facts, id, &info.unit, [Value::Null, number(value)]);
+        Some(Entry { per: Some(info.per), b_range: b.metrics_range.get(id).copied(), ..entry })
+    }));
+    let new = counted.into_iter().map(|entry| Entry { reason: "new: only B has it".to_owned(), ..entry });
+    [lost(facts.id, facts.margin, reason)].into_iter().chain(new).collect()
+}
+
+/// Whether a metric is made of counts alone.
+fn is_counted(per: Per) -> bool {
+    matches!(per, Per::Iteration | Per::BytesPerUnit)
+}
+
 /// How the reason of a refused cell begins.
 const REFUSED: &str = "not comparable: ";
 

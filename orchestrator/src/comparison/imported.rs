@@ -128,6 +128,7 @@ fn workload(row: &Row) -> Workload {
         trade_off: false,
         code: Code::Unknown("imported: no build is known".to_owned()),
         missing: None,
+        only_b: false,
         warnings: Vec::new(),
         scopes: Vec::new(),
         pairs: Vec::new(),

@@ -195,6 +195,9 @@ pub(crate) struct Workload {
     pub(crate) code: Code,
     /// What kept a side from being measured.
     pub(crate) missing: Option<String>,
+    /// Whether B was measured by itself and A was not.
+    #[serde(default)]
+    pub(crate) only_b: bool,
     pub(crate) warnings: Vec<String>,
     /// Where the change is, where there is one.
     pub(crate) scopes: Vec<scopes::ScopeChange>,

@@ -131,6 +131,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
         trade_off: found.iter().any(|entry| entry.trade_off),
         code,
         missing,
+        only_b: false,
         warnings: Vec::new(),
         scopes: places,
         pairs: Vec::new(),

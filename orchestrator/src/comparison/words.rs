@@ -107,6 +107,7 @@ mod tests {
             trade_off,
             code,
             missing: None,
+            only_b: false,
             warnings: Vec::new(),
             scopes: Vec::new(),
             pairs: Vec::new(),

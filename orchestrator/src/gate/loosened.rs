@@ -3,6 +3,7 @@
 use super::{Finding, Kind};
 use crate::format;
 use crate::scenario::Job;
+use serde_json::{Map, Value};
 
 /// What is asked of a working tree, or was asked at its baseline.
 pub(crate) struct Asked<'a> {
@@ -11,8 +12,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) open_fails: bool,
 }
 
-/// One finding for each job that is no longer measured or less strictly judged, and for the policy. None of them fails a
-/// check: what is measured is the project's to say.
+/// One finding for each job that is no longer measured, measured otherwise or less strictly judged, and for the policy. None of
+/// them fails a check. Jobs of the baseline that are gone are judged elsewhere.
 pub(crate) fn findings(before: &Asked, now: &Asked) -> Vec<Finding> {
     let finding = |job: &str, message: String| Finding {
         kind: Kind::Loosened,
@@ -23,9 +24,19 @@ pub(crate) fn findings(before: &Asked, now: &Asked) -> Vec<Finding> {
     let mut found = Vec::new();
     for old in before.jobs {
         let Some(new) = now.jobs.iter().find(|job| job.id == old.id) else {
-            found.push(finding(&old.id, "measured at the baseline, and not any more".to_owned()));
+            found.push(finding(&old.id, "measured at HEAD, and not any more".to_owned()));
             continue;
         };
+        let [old_workload, new_workload] = [old, new].map(|job| format!("{}/{}", job.plugin, job.workload));
+        if old_workload != new_workload {
+            found.push(finding(&old.id, format!("workload {old_workload} -> {new_workload}")));
+        } else if let Some(name) = other_param(&old.params, &new.params) {
+            let [then, now] = [&old.params, &new.params].map(|params| match params.get(name) {
+                Some(value) => format::shortened(&value.to_string()),
+                None => "none".to_owned(),
+            });
+            found.push(finding(&old.id, format!("parameter {name}: {then} -> {now}")));
+        }
         let (old_share, new_share) = (old.settings.tolerance, new.settings.tolerance);
         if new_share > old_share {
             let percents = [old_share, new_share].map(|share| share * 100.0);
@@ -44,4 +55,9 @@ pub(crate) fn findings(before: &Asked, now: &Asked) -> Vec<Finding> {
         found.push(finding("", "open verdicts failed at the baseline, and pass now".to_owned()));
     }
     found
+}
+
+/// The first parameter that is another one now.
+fn other_param<'a>(then: &'a Map<String, Value>, now: &'a Map<String, Value>) -> Option<&'a str> {
+    then.keys().chain(now.keys()).find(|name| then.get(*name) != now.get(*name)).map(String::as_str)
 }

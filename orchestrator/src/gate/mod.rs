@@ -1,14 +1,16 @@
 //! The gate: whether a comparison lets a change pass, given what the scenario accepts and asks for. Pure.
 
 pub(crate) mod loosened;
+mod presence;
 mod targets;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use presence::JobPresence;
+
 use crate::comparison::{Entry, Verdict, Workload, counted, words};
-use crate::format;
 use crate::measure::rounding;
-use crate::scenario::gate::{Accepted, Gate as Rules};
+use crate::scenario::gate::{Accepted, BoundSize, Gate as Rules};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -60,6 +62,8 @@ pub(crate) enum Kind {
     Expired,
     TooManyAllocations,
     TargetMissed,
+    /// A job of the baseline that the scenario lacks now.
+    Dropped,
     Missing,
     Inconclusive,
     TargetOpen,
@@ -85,6 +89,7 @@ impl Kind {
             Self::Accepted => "accepted",
             Self::NotNeeded => "not needed",
             Self::Loosened => "asked less",
+            Self::Dropped => "dropped",
             Self::TargetMissed | Self::TargetOpen | Self::TargetMet => "",
         }
     }
@@ -97,7 +102,7 @@ impl Kind {
             | Self::Expired
             | Self::TooManyAllocations
             | Self::TargetMissed => Outcome::Failed,
-            Self::Missing => Outcome::Incomplete,
+            Self::Missing | Self::Dropped => Outcome::Incomplete,
             Self::Inconclusive | Self::TargetOpen if open_fails => Outcome::Open,
             _ => Outcome::Passed,
         }
@@ -112,6 +117,8 @@ pub(crate) struct Case<'a> {
     /// By job id.
     pub(crate) max_allocations: &'a HashMap<String, u64>,
     pub(crate) today: Date,
+    /// Jobs of both scenarios.
+    pub(crate) presence: JobPresence<'a>,
     /// The user stopped it: what was decided stands, the rest is not known.
     pub(crate) interrupted: bool,
 }
@@ -122,6 +129,7 @@ pub(crate) fn judge(case: &Case) -> Gate {
     findings.extend(too_many(case));
     findings.extend(targets::findings(case));
     findings.extend(not_needed(case));
+    findings.extend(presence::findings(case));
     if case.workloads.is_empty() {
         let message = "nothing was measured".to_owned();
         findings.push(Finding { kind: Kind::Missing, job: String::new(), metric: String::new(), message });
@@ -138,7 +146,8 @@ pub(crate) fn judge(case: &Case) -> Gate {
 
 /// Patterns of jobs whose output may differ today: their costs are to be judged all the same.
 pub(crate) fn output_accepted(rules: &Rules, today: Date) -> Vec<String> {
-    let digests = rules.accepted.iter().filter(|accepted| accepted.metric == "digest" && accepted.until >= today);
+    let digests =
+        rules.accepted.iter().filter(|accepted| accepted.metric() == Some("digest") && accepted.until >= today);
     digests.map(|accepted| accepted.job.clone()).collect()
 }
 
@@ -167,6 +176,7 @@ fn of_entry(case: &Case, entry: &Entry) -> Option<Finding> {
             let message = "the outputs differ, which is accepted, but the costs were not compared".to_owned();
             Some(finding(entry, Kind::Missing, message))
         }
+        Verdict::Missing if presence::is_new(case, entry) => Some(presence::new_job(case, entry)),
         Verdict::Missing => Some(finding(entry, Kind::Missing, entry.reason.clone())),
         Verdict::Inconclusive if entry.is_open() => Some(finding(entry, Kind::Inconclusive, entry.reason.clone())),
         _ => None,
@@ -194,9 +204,15 @@ fn worse(case: &Case, entry: &Entry, kind: Kind) -> Finding {
     if covers(accepted, entry, kind) {
         return finding(entry, Kind::Accepted, format!("{what}; accepted until {until}: {reason}"));
     }
-    let from = if entry.change.is_none() { ", from 0" } else { "" };
-    let up_to = format::percent(accepted.up_to.unwrap_or_default());
-    finding(entry, kind, format!("{what}{from}; only {up_to} are accepted ({reason})"))
+    let Some(bound) = accepted.bound() else { return finding(entry, kind, what) };
+    let text = &bound.text;
+    let message = match bound.size {
+        BoundSize::Share(_) | BoundSize::Factor(_) if entry.change.is_none() => {
+            format!("{what}; the acceptance `{text}` ({reason}) covers no change from 0: bound the value with `to:`")
+        }
+        _ => format!("{what}; more than the acceptance `{text}` covers ({reason})"),
+    };
+    finding(entry, kind, message)
 }
 
 /// What a trade-off is paid for: the metrics of the same job that got better.
@@ -215,15 +231,34 @@ fn acceptance<'a>(case: &'a Case, entry: &Entry, kind: Kind) -> Option<&'a Accep
     valid.find(|accepted| covers(accepted, entry, kind)).or(first).or_else(last)
 }
 
-/// Whether a change is no larger than what is accepted. From nothing to something has no size, and outputs have none.
+/// Whether a change is no larger than what is accepted. From nothing to something has no relative size, and outputs have none.
 fn covers(accepted: &Accepted, entry: &Entry, kind: Kind) -> bool {
-    let size = entry.change.map(|change| change.estimate.abs());
-    kind == Kind::OutputDiffers
-        || accepted.up_to.is_none_or(|up_to| size.is_some_and(|size| rounding::is_at_most(size, up_to, 0.0)))
+    let Some(bound) = accepted.bound().filter(|_| kind != Kind::OutputDiffers) else { return true };
+    let change = entry.change.map(|change| change.estimate);
+    let is_within = |size: f64, limit: f64| rounding::is_at_most(size, limit, 0.0);
+    match bound.size {
+        BoundSize::Share(share) => change.is_some_and(|change| is_within(change.abs(), share)),
+        BoundSize::Factor(factor) => change.is_some_and(|change| {
+            let ratio = 1.0 + change;
+            ratio > 0.0 && is_within(ratio.max(1.0 / ratio), factor)
+        }),
+        BoundSize::Value(limit) => reaches_at_most(entry, limit),
+    }
+}
+
+/// Whether the value of a regressed metric went no further than a limit, in the direction of the change: up where less is
+/// better, down where more is. No value is within no limit.
+fn reaches_at_most(entry: &Entry, limit: f64) -> bool {
+    let (Some(before), Some([low, high])) = (entry.a.as_f64(), candidate_range(entry)) else { return false };
+    if entry.b.as_f64().unwrap_or(high) >= before {
+        rounding::is_at_most(high, limit, entry.rounding)
+    } else {
+        rounding::is_at_most(-low, -limit, entry.rounding)
+    }
 }
 
 fn is_meant(accepted: &Accepted, entry: &Entry) -> bool {
-    accepted.metric == entry.metric && WildMatch::new(&accepted.job).matches(&entry.id)
+    accepted.metric() == Some(entry.metric.as_str()) && WildMatch::new(&accepted.job).matches(&entry.id)
 }
 
 /// Jobs that allocate more than their scenario lets them, or of which that cannot be told.
@@ -257,7 +292,7 @@ fn not_needed(case: &Case) -> Vec<Finding> {
     let message = |accepted: &Accepted| Finding {
         kind: Kind::NotNeeded,
         job: accepted.job.clone(),
-        metric: accepted.metric.clone(),
+        metric: accepted.metric().unwrap_or_default().to_owned(),
         message: format!("accepted ({}), and not worse than the baseline any more: take it out", accepted.reason),
     };
     case.rules.accepted.iter().filter(gone).map(message).collect()

@@ -6,7 +6,7 @@ use super::*;
 use crate::comparison::{Change, Code, Workload};
 use crate::plugin::catalog::Per;
 use crate::runner::series::PairRecord;
-use crate::scenario::gate::{Target, Wanted};
+use crate::scenario::gate::{AcceptedBound, AcceptedChange, Target, Wanted};
 use serde_json::json;
 
 fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Entry {
@@ -66,6 +66,7 @@ fn workload(pairs: Vec<PairRecord>) -> Workload {
         trade_off: false,
         code: Code::Different,
         missing: None,
+        only_b: false,
         warnings: Vec::new(),
         scopes: Vec::new(),
         pairs,
@@ -86,6 +87,7 @@ fn judged(entries: Vec<Entry>, pairs: Vec<PairRecord>, rules: &Rules, most: Opti
         rules,
         max_allocations: &max_allocations,
         today: jiff::civil::date(2026, 6, 15),
+        presence: JobPresence::default(),
         interrupted: false,
     };
     judge(&case)
@@ -101,7 +103,13 @@ fn kinds(gate: &Gate) -> Vec<Kind> {
 }
 
 fn accepted(metric: &str, up_to: Option<f64>, until: Date) -> Accepted {
-    Accepted { job: "j*".into(), metric: metric.into(), up_to, reason: "known".into(), until }
+    bounded(metric, up_to.map(BoundSize::Share), until)
+}
+
+fn bounded(metric: &str, size: Option<BoundSize>, until: Date) -> Accepted {
+    let bound = size.map(|size| AcceptedBound { size, text: "as written".into() });
+    let change = AcceptedChange::Worse { metric: metric.into(), bound };
+    Accepted { job: "j*".into(), change, reason: "known".into(), until }
 }
 
 fn target(metric: &str, wanted: Wanted) -> Target {
@@ -147,6 +155,7 @@ fn a_gate_that_measured_nothing_is_not_green() {
         rules: &Rules::default(),
         max_allocations: &HashMap::new(),
         today: SUMMER,
+        presence: JobPresence::default(),
         interrupted: false,
     };
     assert_eq!(judge(&case).outcome, Outcome::Incomplete);
@@ -174,6 +183,47 @@ fn what_is_accepted_passes_until_its_day_and_up_to_its_size() {
     let sized = rules(vec![accepted("allocations", Some(0.5), SUMMER)], Vec::new());
     let gate = judged(vec![entry("allocations", Verdict::Regressed, 0.0, 1.0, 0)], Vec::new(), &sized, None);
     assert_eq!(kinds(&gate), [Kind::Regressed]);
+}
+
+#[test]
+fn bound_holds_above_a_doubling_and_from_nothing() {
+    use BoundSize::{Factor, Share, Value};
+    for (metric, [a, b], size, kind) in [
+        ("time", [1.0, 2.9], Factor(3.0), Kind::Accepted),
+        ("time", [1.0, 3.1], Factor(3.0), Kind::Regressed),
+        ("time", [1000.0, 2000.0], Value(2000.0), Kind::Accepted),
+        ("time", [1000.0, 2001.0], Value(2000.0), Kind::Regressed),
+        ("allocations", [1.0, 3.0], Factor(3.0), Kind::Accepted),
+        ("allocations", [1.0, 4.0], Factor(3.0), Kind::Regressed),
+        ("allocations", [0.0, 1.0], Value(1.0), Kind::Accepted),
+        ("allocations", [0.0, 2.0], Value(1.0), Kind::Regressed),
+        ("allocations", [0.0, 1.0], Factor(1e9), Kind::Regressed),
+        ("bytes", [0.0, 65536.0], Value(65536.0), Kind::Accepted),
+        // More is better: the bound is the least value.
+        ("hits", [9.0, 3.0], Factor(3.0), Kind::Accepted),
+        ("hits", [9.0, 2.0], Factor(3.0), Kind::Regressed),
+        ("hits", [9.0, 0.0], Factor(3.0), Kind::Regressed),
+        ("hits", [9.0, 3.0], Value(3.0), Kind::Accepted),
+        ("hits", [9.0, 2.0], Value(3.0), Kind::Regressed),
+        ("hits", [9.0, 3.0], Share(0.5), Kind::Regressed),
+    ] {
+        let rule = bounded(metric, Some(size), SUMMER);
+        let gate =
+            judged(vec![entry(metric, Verdict::Regressed, a, b, 0)], Vec::new(), &rules(vec![rule], vec![]), None);
+        assert_eq!(kinds(&gate), [kind], "{metric} {a} -> {b} {size:?}: {:?}", gate.findings);
+    }
+    let rule = bounded("allocations", Some(Factor(3.0)), SUMMER);
+    let from_nothing = entry("allocations", Verdict::Regressed, 0.0, 1.0, 0);
+    let gate = judged(vec![from_nothing], Vec::new(), &rules(vec![rule], Vec::new()), None);
+    let said = "0 -> 1; the acceptance `as written` (known) covers no change from 0: bound the value with `to:`";
+    assert_eq!(gate.findings[0].message, said);
+    // Processes that differ: the one that counted most decides.
+    let apart = Entry { verdict: Verdict::Regressed, ..ranges([1.0, 2.0], [4.0, 6.0]) };
+    let kind = |limit: f64| {
+        let rule = bounded("allocations", Some(Value(limit)), SUMMER);
+        kinds(&judged(vec![apart.clone()], Vec::new(), &rules(vec![rule], Vec::new()), None))
+    };
+    assert_eq!((kind(6.0), kind(5.0)), (vec![Kind::Accepted], vec![Kind::Regressed]));
 }
 
 #[test]

@@ -6,6 +6,8 @@ use super::{PluginSource, PluginSpec, Sandbox, cargo, elf, padding};
 use crate::cache;
 use crate::git::{self, GitState};
 use crate::protocol::Phase;
+use serde_json::Value;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// A plugin whose file may be loaded.
@@ -29,6 +31,8 @@ pub(crate) struct Prepared {
     pub(crate) sandbox: Sandbox,
     /// Whether the files that parameters name may be read: they are the user's words, or the plugin's own.
     pub(crate) named_are_open: bool,
+    /// Schemas of parameters by workload, as far as the plugin was described.
+    pub(crate) params: HashMap<String, Value>,
     /// Where its workers run.
     pub(crate) folder: PathBuf,
 }
@@ -144,6 +148,7 @@ fn prepare_as(
         env: spec.env.clone(),
         sandbox,
         named_are_open: true,
+        params: HashMap::new(),
         folder: spec.folder.clone(),
     })
 }

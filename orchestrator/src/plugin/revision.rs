@@ -57,6 +57,7 @@ pub(crate) fn prepare_at(
         env: spec.env.clone(),
         sandbox,
         named_are_open: true,
+        params: std::collections::HashMap::new(),
         folder: spec.folder.clone(),
     })
 }

@@ -14,22 +14,24 @@ use std::path::{Path, PathBuf};
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// What a worker of this plugin with these parameters may use; none where there is no sandbox.
-pub(crate) fn grants(prepared: &Prepared, params: &Map<String, Value>) -> Option<Grants> {
+pub(crate) fn grants(prepared: &Prepared, workload: &str, params: &Map<String, Value>) -> Option<Grants> {
     let Sandbox::On { read, write } = &prepared.sandbox else { return None };
     let mut read = [sandbox::system(), read].concat();
     read.extend(prepared.env.iter().filter(|(name, _)| name == LIBRARIES).flat_map(|(_, value)| folders(value)));
     if prepared.named_are_open {
-        read.append(&mut named(prepared, params));
+        read.append(&mut named(prepared, workload, params));
     }
     read.retain(|path| !leads_out(path, write));
     Some(Grants { read, write: write.clone(), scratch: None })
 }
 
-/// The files and folders that parameters name.
-pub(crate) fn named(prepared: &Prepared, params: &Map<String, Value>) -> Vec<PathBuf> {
+/// The files and folders that a workload's parameters name.
+pub(crate) fn named(prepared: &Prepared, workload: &str, params: &Map<String, Value>) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for value in params.values() {
-        files_in(value, &prepared.folder, &|path| Kind::of(path), &mut found);
+    let schema = prepared.params.get(workload);
+    for (name, value) in params {
+        let own = schema.and_then(|schema| schema.get("properties")?.get(name));
+        files_in(value, own, &prepared.folder, &|path| Kind::of(path), &mut found);
     }
     found
 }
@@ -45,8 +47,8 @@ pub(crate) struct Named {
 }
 
 /// The files that a job's parameters name and that its plugin only reads: what it may write is no input.
-pub(crate) fn inputs(prepared: &Prepared, params: &Map<String, Value>) -> Vec<Named> {
-    let mut files = named(prepared, params);
+pub(crate) fn inputs(prepared: &Prepared, workload: &str, params: &Map<String, Value>) -> Vec<Named> {
+    let mut files = named(prepared, workload, params);
     if let Sandbox::On { write, .. } = &prepared.sandbox {
         files.retain(|path| !path.canonicalize().is_ok_and(|path| write.iter().any(|folder| path.starts_with(folder))));
     }
@@ -96,25 +98,53 @@ impl Kind {
     }
 }
 
-/// The files that texts in a parameter name, at any depth. A word without a slash is no folder's name: `mode: src` does
-/// not open the sources.
-fn files_in(value: &Value, here: &Path, kind: &dyn Fn(&Path) -> Kind, found: &mut Vec<PathBuf>) {
+/// The files and folders that texts in a parameter name, at any depth. A word without a slash names a folder only where the
+/// parameter's schema says `format: path`: `mode: src` does not open the sources.
+fn files_in(
+    value: &Value,
+    schema: Option<&Value>,
+    here: &Path,
+    kind: &dyn Fn(&Path) -> Kind,
+    found: &mut Vec<PathBuf>,
+) {
     match value {
         Value::String(text) if !text.is_empty() && !text.contains('\0') => {
             let path = here.join(text);
             let named = match kind(&path) {
                 Kind::Nothing => false,
                 Kind::File => true,
-                Kind::Folder => text.contains('/'),
+                Kind::Folder => text.contains('/') || schema.is_some_and(is_path),
             };
             if named {
                 found.push(path);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| files_in(item, here, kind, found)),
-        Value::Object(fields) => fields.values().for_each(|field| files_in(field, here, kind, found)),
+        Value::Array(items) => {
+            let of_item = schema.and_then(|schema| inside(schema, "items"));
+            items.iter().for_each(|item| files_in(item, of_item, here, kind, found));
+        }
+        Value::Object(fields) => {
+            let properties = schema.and_then(|schema| inside(schema, "properties"));
+            for (name, field) in fields {
+                files_in(field, properties.and_then(|properties| properties.get(name)), here, kind, found);
+            }
+        }
         _ => {}
     }
+}
+
+/// Whether a schema says that a text is the path of a file or folder, as itself or as one of several forms.
+fn is_path(schema: &Value) -> bool {
+    schema.get("format").is_some_and(|format| format == "path") || forms(schema).any(is_path)
+}
+
+/// What a schema says of the inside of a list or map, by itself or in one of several forms.
+fn inside<'a>(schema: &'a Value, keyword: &str) -> Option<&'a Value> {
+    schema.get(keyword).or_else(|| forms(schema).find_map(|form| inside(form, keyword)))
+}
+
+fn forms(schema: &Value) -> impl Iterator<Item = &Value> {
+    ["anyOf", "oneOf"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_array()).flatten()
 }
 
 #[cfg(test)]
@@ -149,16 +179,32 @@ mod tests {
             Some("/here/src" | "/here/./src" | "/abs") => Kind::Folder,
             _ => Kind::Nothing,
         };
-        let named = |value: Value| {
+        let named_by = |value: Value, schema: Option<Value>| {
             let mut found = Vec::new();
-            files_in(&value, Path::new("/here"), &kind, &mut found);
+            files_in(&value, schema.as_ref(), Path::new("/here"), &kind, &mut found);
             found.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
         };
+        let named = |value: Value| named_by(value, None);
         assert_eq!(named(json!("model.bin")), ["/here/model.bin"]);
         assert_eq!(named(json!(["greedy", {"weights": "/abs/file", "n": 3}])), ["/abs/file"]);
         assert_eq!(named(json!("src")), [""; 0]);
         assert_eq!(named(json!("./src")), ["/here/./src"]);
         assert_eq!(named(json!("/abs")), ["/abs"]);
         assert_eq!(named(json!(["", "/missing", "a\0b", null, true])), [""; 0]);
+        // Where the schema says that a text is a path, a word is a folder's name too.
+        let path = json!({ "type": "string", "format": "path" });
+        for (value, schema) in [
+            (json!("src"), path.clone()),
+            (json!("src"), json!({ "anyOf": [path, { "type": "null" }] })),
+            (json!(["src"]), json!({ "type": "array", "items": path })),
+            (json!(["src"]), json!({ "oneOf": [{ "type": "null" }, { "items": path }] })),
+            (json!({ "from": "src", "mode": "src" }), json!({ "properties": { "from": path, "mode": {} } })),
+        ] {
+            assert_eq!(named_by(value.clone(), Some(schema)), ["/here/src"], "{value}");
+        }
+        for schema in [json!({ "type": "string" }), json!({ "items": path }), json!({ "properties": { "src": path } })]
+        {
+            assert_eq!(named_by(json!("src"), Some(schema.clone())), [""; 0], "{schema}");
+        }
     }
 }

@@ -331,7 +331,7 @@ fn request(job: &Job, prepared: &Prepared, pass: Pass, cpus: Vec<usize>, clock: 
         clock,
         shift: Shift::default(),
         folder: prepared.folder.clone(),
-        sandbox: confine::grants(prepared, &job.params),
+        sandbox: confine::grants(prepared, &job.workload, &job.params),
     }
 }
 

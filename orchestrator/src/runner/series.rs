@@ -221,6 +221,6 @@ fn request(sides: &Sides, side: usize, ground: &Ground, coins: &Coins) -> Reques
         clock: ground.clock,
         shift: coins.shift,
         folder: sides.prepared[side].folder.clone(),
-        sandbox: confine::grants(sides.prepared[side], &job.params),
+        sandbox: confine::grants(sides.prepared[side], &job.workload, &job.params),
     }
 }

@@ -18,17 +18,63 @@ pub(crate) struct Gate {
     pub(crate) targets: Vec<Target>,
 }
 
-/// A change for the worse that is known.
+/// A change that is known and lets a check pass.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Accepted {
     /// Pattern of job ids.
     pub(crate) job: String,
-    pub(crate) metric: String,
-    /// Relative; any size if absent.
-    pub(crate) up_to: Option<f64>,
+    pub(crate) change: AcceptedChange,
     pub(crate) reason: String,
     /// The last day.
     pub(crate) until: Date,
+}
+
+/// What an acceptance lets pass.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum AcceptedChange {
+    /// A metric that got worse; by any size without a bound.
+    Worse { metric: String, bound: Option<AcceptedBound> },
+    /// A job that the baseline lacks.
+    New,
+    /// A job of the baseline that the scenario lacks now.
+    Dropped,
+}
+
+impl Accepted {
+    /// The metric that may get worse; none where the acceptance is about the whole job.
+    pub(crate) fn metric(&self) -> Option<&str> {
+        match &self.change {
+            AcceptedChange::Worse { metric, .. } => Some(metric),
+            AcceptedChange::New | AcceptedChange::Dropped => None,
+        }
+    }
+
+    /// The bound of a metric's change.
+    pub(crate) fn bound(&self) -> Option<&AcceptedBound> {
+        match &self.change {
+            AcceptedChange::Worse { bound, .. } => bound.as_ref(),
+            AcceptedChange::New | AcceptedChange::Dropped => None,
+        }
+    }
+}
+
+/// Bound of an accepted change.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AcceptedBound {
+    pub(crate) size: BoundSize,
+    /// As it was written: `up_to: 3x`.
+    pub(crate) text: String,
+}
+
+/// Largest change that is accepted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum BoundSize {
+    /// Relative change in either direction: 0.1 = 10 %.
+    Share(f64),
+    /// Quotient of the larger and the smaller value, more than 1.
+    Factor(f64),
+    /// Value after the change, in the metric's own unit.
+    Value(f64),
 }
 
 /// A figure that jobs have to reach.
@@ -69,14 +115,69 @@ impl Check<'_> {
 
     fn accepted(&mut self, index: usize, one: &wire::Accept) -> Option<Accepted> {
         let at = [key("accept"), Step::Index(index)];
-        let up_to = one.up_to.as_deref().map(|text| self.quantity(&at, "up_to", Some(text), quantity::percent, 0.0));
+        let change = self.accepted_change(&at, one);
         let Ok(until) = one.until.parse::<Date>() else {
             let at = [&at[..], &[key("until")]].concat();
             self.add(&at, format!("`{}` is no day of the calendar; write for example 2026-12-31", one.until), None);
             return None;
         };
-        let metric = one.metric.clone().unwrap_or_else(|| "time".to_owned());
-        Some(Accepted { job: one.job.clone(), metric, up_to, reason: one.reason.clone(), until })
+        Some(Accepted { job: one.job.clone(), change: change?, reason: one.reason.clone(), until })
+    }
+
+    /// What an acceptance is about. `new` and `dropped` are about a whole job, so nothing about a metric goes with them.
+    fn accepted_change(&mut self, at: &[Step], one: &wire::Accept) -> Option<AcceptedChange> {
+        let (name, change) = match (one.new, one.dropped) {
+            (false, false) => {
+                let metric = one.metric.clone().unwrap_or_else(|| "time".to_owned());
+                let bound = self.bound(at, one, &metric);
+                return Some(AcceptedChange::Worse { metric, bound });
+            }
+            (true, true) => {
+                let message = "`new` and `dropped` exclude each other: a job is added or taken away";
+                self.add(&[at, &[key("dropped")]].concat(), message, Some("keep one of them"));
+                return None;
+            }
+            (true, false) => ("new", AcceptedChange::New),
+            (false, true) => ("dropped", AcceptedChange::Dropped),
+        };
+        let fields = [("metric", one.metric.is_some()), ("up_to", one.up_to.is_some()), ("to", one.to.is_some())];
+        for (field, _) in fields.into_iter().filter(|(_, is_there)| *is_there) {
+            let message = format!("`{field}` is about a metric, and `{name}: true` about the whole job");
+            let hint = format!("leave out `{field}`, or accept the metric in an entry of its own");
+            self.add(&[at, &[key(field)]].concat(), message, Some(&hint));
+        }
+        Some(change)
+    }
+
+    /// The bound of an acceptance, with a problem for each that makes no sense.
+    fn bound(&mut self, at: &[Step], one: &wire::Accept, metric: &str) -> Option<AcceptedBound> {
+        let written = one.to.as_ref().map(|to| to.as_str().map_or_else(|| to.to_string(), str::to_owned));
+        let (name, text) = match (&one.up_to, &written) {
+            (None, None) => return None,
+            (Some(_), Some(_)) => {
+                let message = "`up_to` and `to` both bound the accepted change";
+                let hint = "keep `up_to` for its relative size, or `to` for the value after it";
+                self.add(&[at, &[key("to")]].concat(), message, Some(hint));
+                return None;
+            }
+            (Some(text), None) => ("up_to", text),
+            (None, Some(text)) => ("to", text),
+        };
+        let at = [at, &[key(name)]].concat();
+        if metric == "digest" {
+            let message =
+                format!("`{name}` bounds a value, and an output (metric `digest`) is the same or another one");
+            self.add(&at, message, Some("leave it out: the acceptance then lets any other output pass"));
+            return None;
+        }
+        let size = if name == "up_to" { relative_bound(text) } else { value_bound(metric, text).map(BoundSize::Value) };
+        match size {
+            Ok(size) => Some(AcceptedBound { size, text: format!("{name}: {text}") }),
+            Err(message) => {
+                self.add(&at, format!("{name}: {message}"), None);
+                None
+            }
+        }
     }
 
     fn target(&mut self, index: usize, one: &wire::Target) -> Option<Target> {
@@ -94,6 +195,39 @@ impl Check<'_> {
 
 fn key(name: &str) -> Step {
     Step::Key(name.to_owned())
+}
+
+/// `10%`, or `3x`.
+fn relative_bound(text: &str) -> Result<BoundSize, String> {
+    const EXAMPLES: &str = "write a percentage, such as 10%, or a factor, such as 3x";
+    let number = |part: &str| part.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+    if let Some(factor) = text.trim().strip_suffix('x') {
+        return match number(factor) {
+            Some(factor) if factor > 1.0 => Ok(BoundSize::Factor(factor)),
+            Some(_) => {
+                Err(format!("`{text}` accepts no change: a factor is more than 1x, in either direction; {EXAMPLES}"))
+            }
+            None => Err(format!("`{text}` is no factor; {EXAMPLES}")),
+        };
+    }
+    match text.trim().strip_suffix('%').and_then(number) {
+        Some(percent) if percent > 100.0 => {
+            let factor = 1.0 + percent / 100.0;
+            Err(format!("`{text}` is more than 100%; write it as a factor: {factor}x"))
+        }
+        Some(percent) if percent >= 0.0 => Ok(BoundSize::Share(percent / 100.0)),
+        Some(_) => Err(format!("`{text}` is negative; {EXAMPLES}, for changes in either direction")),
+        None => Err(format!("`{text}` is no size of a change; {EXAMPLES}")),
+    }
+}
+
+/// The value that a change may lead to, in the metric's unit.
+fn value_bound(metric: &str, text: &str) -> Result<f64, String> {
+    let value = value(metric, text)?;
+    if ["allocations", "bytes", "peak_bytes"].contains(&metric) && value <= 0.0 {
+        return Err(format!("`{text}` accepts nothing, because no count of {metric} gets worse and ends there"));
+    }
+    Ok(value)
 }
 
 /// `>= 40`, `<= 2ms`, `10 to 20`, `hold`.
@@ -131,8 +265,46 @@ fn value(metric: &str, text: &str) -> Result<f64, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bound_is_a_percentage_a_factor_or_a_value() {
+        assert_eq!(relative_bound("10%"), Ok(BoundSize::Share(0.1)));
+        assert_eq!(relative_bound("100 %"), Ok(BoundSize::Share(1.0)));
+        assert_eq!(relative_bound(" 3x "), Ok(BoundSize::Factor(3.0)));
+        assert_eq!(relative_bound("1.5x"), Ok(BoundSize::Factor(1.5)));
+        for (text, said) in [
+            ("0.5x", "accepts no change"),
+            ("1x", "accepts no change"),
+            ("-3x", "accepts no change"),
+            ("x", "no factor"),
+            ("infx", "no factor"),
+            ("NaNx", "no factor"),
+            ("150%", "a factor: 2.5x"),
+            ("-1%", "negative"),
+            ("NaN%", "no size"),
+            ("3", "no size"),
+        ] {
+            let message = relative_bound(text).unwrap_err();
+            assert!(message.contains(said), "{text}: {message}");
+        }
+        assert_eq!(value_bound("allocations", "1"), Ok(1.0));
+        assert_eq!(value_bound("bytes", "64KiB"), Ok(65536.0));
+        assert_eq!(value_bound("time", "2ms"), Ok(2e6));
+        assert_eq!(value_bound("misses", "0"), Ok(0.0));
+        for (metric, text) in [
+            ("allocations", "0"),
+            ("allocations", "-1"),
+            ("bytes", "0"),
+            ("time", "3"),
+            ("misses", "3x"),
+            ("misses", "NaN"),
+        ] {
+            assert!(value_bound(metric, text).is_err(), "{metric} {text}");
+        }
+    }
 
     #[test]
     fn targets_are_read_in_the_metrics_unit() {

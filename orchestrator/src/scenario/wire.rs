@@ -63,7 +63,7 @@ pub(crate) enum Inconclusive {
     Fail,
 }
 
-/// A change for the worse that does not fail a check.
+/// A change that does not fail a check: of a metric, or of a whole job with `new` or `dropped`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Accept {
@@ -71,9 +71,18 @@ pub(crate) struct Accept {
     pub(crate) job: String,
     /// The metric that got worse: time, allocations, bytes, peak_bytes, digest, or one of the plugin; time if absent.
     pub(crate) metric: Option<String>,
-    /// The largest change that is accepted, such as `10%`; any if absent.
-    #[schemars(extend("x-expected" = "a percentage, such as 10%"))]
+    /// The largest change that is accepted, such as `10%` or `3x`; any if `to` is absent too.
+    #[schemars(extend("x-expected" = "a percentage, such as 10%, or a factor, such as 3x"))]
     pub(crate) up_to: Option<String>,
+    /// The value that the metric may reach by the change, such as `1`, `64KiB` or `2ms`; also where it was 0 before.
+    #[schemars(extend("type" = ["number", "string"], "x-expected" = "a value of the metric, such as 1, 64KiB or 2ms"))]
+    pub(crate) to: Option<Value>,
+    /// Whether the job may be one that the baseline lacks.
+    #[serde(default)]
+    pub(crate) new: bool,
+    /// Whether the job may be one of the baseline that the scenario lacks now.
+    #[serde(default)]
+    pub(crate) dropped: bool,
     /// Why.
     #[schemars(length(min = 1))]
     pub(crate) reason: String,

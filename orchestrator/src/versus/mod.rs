@@ -11,8 +11,8 @@ use crate::pass::{PassEnd, PassResult};
 use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::catalog::WorkloadInfo;
-use crate::record::JobRecord;
 use crate::record::samples::{self, Turns};
+use crate::record::{JobOutcome, JobRecord};
 use crate::runner::contest::{self, Contest, Contested, Limits};
 use crate::runner::event::Observer;
 use crate::runner::execute::{self, Setting};
@@ -126,7 +126,7 @@ impl Versus<'_> {
         let mut places = Vec::new();
         for (index, each) in self.matches.iter().enumerate() {
             let sides = if identity(each) == Code::Identical { 0..1 } else { 0..2 };
-            for side in sides.filter(|_| each.unknown.iter().all(Option::is_none)) {
+            for side in sides.filter(|side| each.unknown[*side].is_none()) {
                 jobs.push(exact_job(each, index, side));
                 places.push((index, side));
             }
@@ -267,19 +267,23 @@ impl Versus<'_> {
         let missing = unknown(each).or_else(|| entries::missing(sides));
         // As a control, the same code is judged as if nobody knew.
         let judged = if self.terms.control && code == Code::Identical { Code::Different } else { code.clone() };
+        let facts = Facts {
+            id,
+            sides,
+            code: &judged,
+            margin: each.margin,
+            contested,
+            unpaired: "the user stopped before any pair was measured",
+            through: None,
+            output_accepted: each.output_accepted,
+            more: self.terms.more,
+        };
+        let is_measured = |side: usize| each.unknown[side].is_none() && records[side].outcome == JobOutcome::Measured;
+        let only_b = is_measured(1) && !is_measured(0);
         let entries = match &missing {
+            Some(reason) if only_b => entries::only_b(&facts, reason),
             Some(reason) => vec![entries::lost(id, each.margin, reason)],
-            None => entries::of(&Facts {
-                id,
-                sides,
-                code: &judged,
-                margin: each.margin,
-                contested,
-                unpaired: "the user stopped before any pair was measured",
-                through: None,
-                output_accepted: each.output_accepted,
-                more: self.terms.more,
-            }),
+            None => entries::of(&facts),
         };
         let verdict = head::of_workload(&entries);
         let changed = entries.iter().any(entries::is_change);
@@ -302,6 +306,7 @@ impl Versus<'_> {
             trade_off: entries.iter().any(|entry| entry.trade_off),
             code,
             missing,
+            only_b,
             warnings,
             scopes: if changed { scopes::changes(sides[0], sides[1], &entries) } else { Vec::new() },
             pairs: contested.map(|contested| contested.pairs.clone()).unwrap_or_default(),

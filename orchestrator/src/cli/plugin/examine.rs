@@ -102,7 +102,8 @@ impl Examiner {
             Ok(mut prepared) => {
                 // Parameters that the plugin's own document thinks of open no file.
                 prepared.named_are_open = false;
-                let files: Vec<PathBuf> = given.values().flat_map(|params| confine::named(&prepared, params)).collect();
+                let files: Vec<PathBuf> =
+                    given.iter().flat_map(|(workload, params)| confine::named(&prepared, workload, params)).collect();
                 if let Sandbox::On { read, .. } = &mut prepared.sandbox {
                     read.extend(files);
                 }
@@ -287,7 +288,7 @@ impl Examiner {
             clock: self.clock,
             shift: Shift::default(),
             folder: prepared.folder.clone(),
-            sandbox: confine::grants(prepared, &trial.params),
+            sandbox: confine::grants(prepared, workload, &trial.params),
         };
         let launch = Launch {
             request: &request,
