@@ -3,12 +3,14 @@
 pub(crate) mod baseline;
 pub(crate) mod commit;
 pub(crate) mod history;
+pub(crate) mod obstacle;
 pub(crate) mod revert;
 pub(crate) mod revision;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod worktree;
 
+use obstacle::GitObstacle;
 pub(crate) use revision::Revision;
 
 use git2::{ErrorCode, Index, IndexEntryExtendedFlag, Repository, RepositoryOpenFlags, Status, StatusOptions};
@@ -108,18 +110,16 @@ pub(crate) fn state_of(folder: &Path) -> GitState {
 
 fn refused(folder: &Path, error: &git2::Error) -> GitState {
     let place = folder.display();
+    if let Some(obstacle) = obstacle::find(folder, error) {
+        let owned = matches!(obstacle, GitObstacle::OtherOwner { .. });
+        let kind = if owned { GitKind::OtherOwner } else { GitKind::Unreadable };
+        return GitState::without_commit(kind, obstacle.to_string());
+    }
     match error.code() {
         ErrorCode::NotFound => GitState::without_commit(
             GitKind::Outside,
             format!(
                 "{place} is in no git repository, so the record names no commit; `git init` and a commit change that"
-            ),
-        ),
-        ErrorCode::Owner => GitState::without_commit(
-            GitKind::OtherOwner,
-            format!(
-                "git refuses {place} because it belongs to another user; if you trust it: \
-                 git config --global --add safe.directory {place}"
             ),
         ),
         _ => GitState::without_commit(GitKind::Unreadable, format!("git cannot read {place}: {}", error.message())),

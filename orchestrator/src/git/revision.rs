@@ -1,5 +1,6 @@
 //! Revisions: what a text such as `HEAD~3`, `v1.2` or `1f0c9ab` means in a repository.
 
+use super::obstacle::{self, GitObstacle};
 use super::revert::{Undone, open_for};
 use super::{date_of, open};
 use git2::{ErrorClass, ErrorCode, Repository};
@@ -38,11 +39,8 @@ impl Revision {
 pub(crate) enum RevisionError {
     #[error("revision '{text}': {folder} is in no git repository; `git init` and a commit change that", folder = .folder.display())]
     Outside { text: String, folder: PathBuf },
-    #[error(
-        "revision '{text}': git refuses {folder} because it belongs to another user; if you trust it: \
-         git config --global --add safe.directory {folder}", folder = .folder.display()
-    )]
-    OtherOwner { text: String, folder: PathBuf },
+    #[error("revision '{text}': {obstacle}")]
+    Refused { text: String, obstacle: GitObstacle },
     #[error(
         "revision '{text}' is not in {folder}, which was cloned without its history; git fetch --unshallow gets the rest",
         folder = .folder.display()
@@ -136,9 +134,11 @@ impl Place<'_> {
 
     fn refused(&self, error: &git2::Error) -> RevisionError {
         let (text, folder) = (self.text.to_owned(), self.folder.to_owned());
+        if let Some(obstacle) = obstacle::find(&folder, error) {
+            return RevisionError::Refused { text, obstacle };
+        }
         match error.code() {
             ErrorCode::NotFound if error.class() == ErrorClass::Repository => RevisionError::Outside { text, folder },
-            ErrorCode::Owner => RevisionError::OtherOwner { text, folder },
             ErrorCode::Ambiguous => RevisionError::Ambiguous { text, folder },
             _ => RevisionError::Unreadable { text, folder, message: error.message().to_owned() },
         }
