@@ -95,7 +95,10 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let around = Surroundings { root: &root, stem: &stem, exists: &|path| path.exists(), real: &real };
     match scenario::read(&text, &around) {
-        Ok(scenario) => Ok(Loaded { shown, repository: root.clone(), root, file, text, scenario }),
+        Ok(mut scenario) => {
+            scenario.source.option = format!(" --scenario {}", quoted(&shown));
+            Ok(Loaded { shown, repository: root.clone(), root, file, text, scenario })
+        }
         Err(problems) => Err(Failure::Input(problem::show(&shown, &text, &problems, output::colour()))),
     }
 }

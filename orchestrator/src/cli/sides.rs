@@ -19,6 +19,8 @@ use serde_json::{Map, Value};
 
 /// A parameter that has another value on each side.
 pub(super) struct Variation {
+    /// As it was written.
+    text: String,
     pub(super) param: String,
     pub(super) values: [Value; 2],
 }
@@ -38,7 +40,14 @@ impl Variation {
             return Err(wrong());
         }
         let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-        Ok(Self { param: param.to_owned(), values: [value(a), value(b)] })
+        Ok(Self { text: text.to_owned(), param: param.to_owned(), values: [value(a), value(b)] })
+    }
+
+    /// Refuses the option for the first of the problems that its values make: the scenario by itself has none.
+    fn refuse(&self, problems: &[Problem]) -> Failure {
+        let Some(problem) = problems.first() else { return Failure::Input(format!("error: --set {}", self.text)) };
+        let hint = problem.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        Failure::Input(format!("error: --set {}: {}{hint}", self.text, problem.message))
     }
 
     /// What one side is given.
@@ -147,6 +156,9 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
     let mut found = Vec::new();
     let mut ids = Vec::new();
     let mut left_out: Vec<(String, Vec<Problem>)> = Vec::new();
+    let mut wrong: Vec<Problem> = Vec::new();
+    // Of workloads that take one of the option's values only.
+    let mut half: Vec<Problem> = Vec::new();
     for index in 0..scenarios[0].entries.len() {
         let unchecked = [0, 1].map(|side| expanded(&scenarios[side], index, |_| None));
         let offer = |side: usize| move |key: &str| plugins[side].described.get(key);
@@ -170,15 +182,29 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
                 left_out.extend(chosen.into_iter().map(|(job, _)| (job.id, problems.clone())));
                 continue;
             }
-            // What neither side knows is wrong in the scenario.
-            return Err(common.loaded.refuse(problems));
+            // What neither side knows is wrong in the scenario. All of it is reported at once.
+            wrong.extend(problems.iter().filter(|problem| !wrong.contains(problem)).cloned().collect::<Vec<_>>());
+            continue;
+        }
+        let fits_without = |side: usize| expanded(&common.loaded.scenario, index, offer(side)).is_ok();
+        if let ([Err(problems), Ok(_)], true) | ([Ok(_), Err(problems)], true) =
+            (&checked, common.variation.is_some() && (0..2).all(fits_without))
+        {
+            half.extend(problems.iter().cloned());
         }
         let unknown = checked
             .map(|result| result.err().and_then(|problems| problems.first().map(|problem| problem.message.clone())));
         found.extend(chosen.into_iter().map(|(a, b)| SideJobs { jobs: [a, b], unknown: unknown.clone() }));
     }
-    if let (true, Some((_, problems))) = (found.is_empty(), left_out.first()) {
-        return Err(common.loaded.refuse(problems));
+    let none_fits = found.iter().all(|job: &SideJobs| job.unknown.iter().any(Option::is_some));
+    if let (true, false, Some(variation)) = (none_fits, half.is_empty(), common.variation) {
+        return Err(variation.refuse(&half));
+    }
+    if !wrong.is_empty() {
+        return Err(common.loaded.refuse(&wrong));
+    }
+    if let (true, Some((_, problems)), Some(variation)) = (found.is_empty(), left_out.first(), common.variation) {
+        return Err(variation.refuse(problems));
     }
     if !left_out.is_empty() {
         let ids: Vec<&str> = left_out.iter().map(|(id, _)| id.as_str()).collect();

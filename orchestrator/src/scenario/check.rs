@@ -26,7 +26,7 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Problem>> {
     let node = Node::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
-    let source = Source { text: text.to_owned(), root: node };
+    let source = Source { text: text.to_owned(), root: node, option: String::new() };
     if value.is_null() {
         let hint = "begin with `plugins:` and `workloads:`; `orch schema` prints all fields".to_owned();
         return Err(vec![source.problem(&[], "the file is empty", Some(hint))]);
@@ -34,7 +34,8 @@ pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Pr
     let violations = conform::violations(&wire::schema(), &value);
     // What is wrong by itself is taken out, so that the rest can be checked in the same go.
     let mut rest = value;
-    let pruned: Vec<Vec<Step>> = violations.iter().map(|violation| prune(&mut rest, violation)).collect();
+    let mut pruned: Vec<Vec<Step>> = violations.iter().map(|violation| prune(&mut rest, violation)).collect();
+    pruned.extend(fill(&mut rest));
     let problems: Vec<Problem> = violations.into_iter().map(|violation| locate(&source, violation)).collect();
     let wire: wire::Scenario = match serde_json::from_value(rest) {
         Ok(wire) => wire,
@@ -243,6 +244,16 @@ impl Check<'_> {
             if values.is_empty() {
                 self.add(&path, format!("`{name}` lists no values, so there is nothing to measure"), None);
             }
+            for (index, value) in values.iter().enumerate() {
+                let Some(first) = values[..index].iter().find(|one| text_of(one) == text_of(value)) else { continue };
+                let message = if first == value {
+                    format!("`{name}` lists {value} twice")
+                } else {
+                    format!("`{name}` lists {first} and {value}, and their jobs would have one id")
+                };
+                let hint = "each value makes a job with an id of its own: keep one of both";
+                self.add(&[&path[..], &[Step::Index(index)]].concat(), message, Some(hint));
+            }
             if workload.params.contains_key(name) {
                 self.add(&path, format!("`{name}` stands in `params` and in `matrix`"), Some("keep one of them"));
             }
@@ -284,6 +295,30 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// A matrix value as the job's id has it.
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Puts an empty text where an entry of a list lacks one that it has to have, so that the rest of the file is checked in the same
+/// go; returns the places.
+fn fill(document: &mut Value) -> Vec<Vec<Step>> {
+    const TEXTS: [(&str, &[&str]); 3] =
+        [("workloads", &["workload"]), ("accept", &["job", "reason", "until"]), ("targets", &["job", "metric", "is"])];
+    let mut filled = Vec::new();
+    for (list, names) in TEXTS {
+        let items = document.get_mut(list).and_then(Value::as_array_mut);
+        for (index, item) in items.into_iter().flatten().enumerate() {
+            let Some(fields) = item.as_object_mut() else { continue };
+            for name in names.iter().filter(|name| !fields.contains_key(**name)).collect::<Vec<_>>() {
+                fields.insert((*name).to_owned(), Value::String(String::new()));
+                filled.push(vec![Step::Key(list.to_owned()), Step::Index(index), Step::Key((*name).to_owned())]);
+            }
+        }
+    }
+    filled
 }
 
 fn own_settings(workload: &wire::Workload) -> wire::Settings {

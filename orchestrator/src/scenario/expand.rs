@@ -126,7 +126,10 @@ fn params_problems(scenario: &Scenario, entry: &Entry, info: &WorkloadInfo, cell
                 Some(key) if violation.path.is_empty() => format!("{subject}: unknown parameter `{key}`"),
                 _ => format!("{subject}: {}", violation.message),
             };
-            let more = format!("`orch list {}/{}` shows all parameters", entry.plugin, entry.workload);
+            let more = format!(
+                "`orch list {}/{}{}` shows all parameters",
+                entry.plugin, entry.workload, scenario.source.option
+            );
             let hint = Some(match violation.hint {
                 // A question has its own end.
                 Some(hint) if hint.ends_with('?') => format!("{hint} {more}"),

@@ -25,7 +25,7 @@ pub(crate) struct Level {
 pub(crate) fn read(text: &str) -> Result<Level, Vec<Problem>> {
     let node = Node::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
-    let source = Source { text: text.to_owned(), root: node };
+    let source = Source { text: text.to_owned(), root: node, option: String::new() };
     let violations = conform::violations(&schemars::schema_for!(Level).to_value(), &value);
     if !violations.is_empty() {
         return Err(violations.into_iter().map(|violation| check::locate(&source, violation)).collect());

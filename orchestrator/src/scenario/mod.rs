@@ -101,6 +101,8 @@ pub(crate) struct Job {
 pub(crate) struct Source {
     pub(crate) text: String,
     pub(crate) root: yaml::Node,
+    /// Option that names the file to a command, as a shell takes it: ` --scenario s.yaml`; empty for a text without a file.
+    pub(crate) option: String,
 }
 
 impl Source {

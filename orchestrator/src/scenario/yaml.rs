@@ -43,6 +43,9 @@ pub(crate) enum Step {
 impl Node {
     /// Parses a whole file. Duplicate keys, alias bombs and loose booleans are refused by the parser.
     pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+        if let Some(problem) = second_document(text) {
+            return Err(problem);
+        }
         let options = serde_yaml::options! { strict_booleans: true };
         serde_yaml::from_str_with_options::<Self>(text, options).map_err(|error| from_parser(text, &error))
     }
@@ -95,6 +98,33 @@ fn range(location: Location) -> Range<usize> {
     // Offsets count characters; `Problem` turns them into bytes, for which it needs the text.
     let start = usize::try_from(span.offset()).unwrap_or(0);
     start..start + usize::try_from(span.len()).unwrap_or(0)
+}
+
+/// The place where a second document with content begins: a scenario is one. YAML has `---` at the beginning of a line nowhere
+/// else, not even inside a text of several lines.
+fn second_document(text: &str) -> Option<Problem> {
+    let is_mark = |line: &str, mark: &str| {
+        line.strip_prefix(mark).is_some_and(|rest| rest.trim_start().len() < rest.len() || rest.is_empty())
+    };
+    let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let (mut has_content, mut mark) = (false, None);
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let (place, line_text) = (start, line.trim_end_matches(['\n', '\r']));
+        start += line.chars().count();
+        let rest = if is_mark(line_text, "---") { &line_text[3..] } else { line_text };
+        if (is_mark(line_text, "---") || is_mark(line_text, "...")) && has_content {
+            mark = mark.or(Some(place));
+        }
+        let counts = !is_mark(line_text, "...") && !line_text.starts_with('%') && is_content(rest);
+        if let (Some(place), true) = (mark, counts) {
+            let hint = "move it to a file of its own, and name that file to orch";
+            let message = "a second YAML document begins here, and a scenario is one document";
+            return Some(Problem::new(text, place..place + 3, message, Some(hint.to_owned())));
+        }
+        has_content |= counts;
+    }
+    None
 }
 
 fn from_parser(text: &str, error: &serde_yaml::Error) -> Problem {
