@@ -3,6 +3,7 @@
 use crate::judge::estimate::median;
 use crate::protocol::{Count, Phase, Reply, Timing};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// Two workers have to agree before a count is called exact.
 pub(crate) const EXACT_RUNS: u32 = 2;
@@ -26,6 +27,15 @@ impl PassEnd {
         let (job, pass) = (job.to_owned(), PassName::None);
         Self { job, pass, round: 0, cpus: Vec::new(), wall_ns: 0, result, warnings: Vec::new() }
     }
+}
+
+/// The ends of each job, by its id and in their order.
+pub(crate) fn by_job(ends: &[PassEnd]) -> HashMap<&str, Vec<&PassEnd>> {
+    let mut by_job: HashMap<&str, Vec<&PassEnd>> = HashMap::new();
+    for end in ends {
+        by_job.entry(&end.job).or_default().push(end);
+    }
+    by_job
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

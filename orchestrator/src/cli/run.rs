@@ -19,7 +19,7 @@ use crate::git;
 use crate::machine::load::{LoadReading, MachineLoad};
 use crate::machine::{self, CpuTimes, Machine};
 use crate::measure::clock::Calibration;
-use crate::pass::PassResult;
+use crate::pass::{self, PassEnd, PassResult};
 use crate::plan;
 use crate::plugin::{build, cargo};
 use crate::protocol::Reply;
@@ -267,8 +267,10 @@ impl Session<'_> {
     }
 
     fn record(&self, id: String, git: git::GitState, executed: &Executed, at: jiff::Timestamp, seed: u64) -> Record {
+        let by_job = pass::by_job(&executed.ends);
+        let ends = |job: &Job| by_job.get(job.id.as_str()).cloned().unwrap_or_default();
         let mut jobs: Vec<record::JobRecord> =
-            self.jobs.iter().map(|job| self.job_record(job, executed, seed)).collect();
+            self.jobs.iter().map(|job| self.job_record(job, ends(job), executed.interrupted, seed)).collect();
         self.warn_of_sandbox(&mut jobs);
         let complete = jobs.iter().all(|job| job.outcome == JobOutcome::Measured);
         Record {
@@ -304,16 +306,16 @@ impl Session<'_> {
         }
     }
 
-    fn job_record(&self, job: &Job, executed: &Executed, seed: u64) -> record::JobRecord {
+    fn job_record(&self, job: &Job, ends: Vec<&PassEnd>, is_interrupted: bool, seed: u64) -> record::JobRecord {
         assemble::job(Facts {
             job,
             info: self.plugins.described.get(&job.plugin).and_then(|description| description.workload(&job.workload)),
             plugin: self.plugin_file(&job.plugin),
             own_allocator: self.own_allocator(&job.plugin),
-            ends: executed.ends.iter().filter(|end| end.job == job.id).collect(),
+            ends,
             seed,
             iteration_ns: None,
-            interrupted: executed.interrupted,
+            interrupted: is_interrupted,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Carries a plan out: each step in a fresh worker, its end written to the journal.
 
 use super::confine;
+use super::ends::PassEnds;
 use super::event::{Event, Observer};
 use super::interrupt::Interrupt;
 use super::journal::Journal;
@@ -54,18 +55,20 @@ pub(crate) fn execute(
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> io::Result<Executed> {
+    let done = PassEnds::new(done);
     let mut run = Run {
         setting,
         journal,
         interrupt,
         observer,
         lost: setting.jobs.iter().enumerate().filter(|(_, job)| is_lost(&job.id, &done)).map(|(job, _)| job).collect(),
+        groups: setting.groups.iter().flat_map(|group| group.iter().map(move |&job| (job, &group[..]))).collect(),
         ends: done,
         pace: Pace::new(plan, setting.jobs),
     };
     run.observer.see(Event::Begin { passes: plan.steps.len(), estimate: run.pace.left() });
     let finished = run.all(plan)?;
-    let ends = run.ends;
+    let ends = run.ends.into_all();
     observer.see(Event::End);
     Ok(Executed { ends, interrupted: !finished })
 }
@@ -76,9 +79,11 @@ struct Run<'a> {
     journal: Option<&'a mut Journal>,
     interrupt: &'a Interrupt,
     observer: &'a mut dyn Observer,
-    ends: Vec<PassEnd>,
+    ends: PassEnds,
     /// Jobs that failed or were skipped.
     lost: HashSet<usize>,
+    /// The group of each job that is in one.
+    groups: HashMap<usize, &'a [usize]>,
     pace: Pace,
 }
 
@@ -119,7 +124,7 @@ impl Run<'_> {
         if self.interrupt.requested() {
             return Ok(false);
         }
-        if self.ends.iter().any(|end| end.pass == PassName::Sentinel && end.round == round) {
+        if self.ends.of(sentinel::JOB).any(|end| end.pass == PassName::Sentinel && end.round == round) {
             return Ok(true);
         }
         let cpus = cpus_for(self.setting.cpus, 1);
@@ -188,7 +193,7 @@ impl Run<'_> {
             StepKind::Count { run } => (PassName::Count, run),
             StepKind::Time { round } => (PassName::Time, round),
         };
-        if self.ends.iter().any(|end| end.job == job.id && end.pass == pass && end.round == round) {
+        if self.ends.of(&job.id).any(|end| end.pass == pass && end.round == round) {
             // Done before the run was killed.
             self.pace.skip(step, self.setting.jobs);
             self.observer.see(Event::PassesChanged { by: -1 });
@@ -238,8 +243,7 @@ impl Run<'_> {
             }
             StepKind::Count { .. } => {
                 let own = [step.job];
-                let group = self.setting.groups.iter().find(|group| group.contains(&step.job));
-                let group = group.map_or(&own[..], |group| group);
+                let group = self.groups.get(&step.job).copied().unwrap_or(&own);
                 let profiled: Vec<Duration> = group.iter().filter_map(|&job| self.profiled(job)).collect();
                 Pass::Count { iterations: self.setting.counted.choose(&profiled, job.settings.timeout) }
             }
@@ -261,7 +265,7 @@ impl Run<'_> {
 
     /// What the passes of a job gave so far.
     fn replies(&self, id: &str) -> impl Iterator<Item = &Reply> {
-        self.ends.iter().filter(move |end| end.job == id).filter_map(|end| match &end.result {
+        self.ends.of(id).filter_map(|end| match &end.result {
             PassResult::Reply(reply) => Some(&**reply),
             _ => None,
         })
@@ -292,8 +296,8 @@ impl Run<'_> {
 }
 
 /// Whether a job failed or was skipped.
-fn is_lost(id: &str, ends: &[PassEnd]) -> bool {
-    ends.iter().any(|end| end.job == id && !matches!(end.result, PassResult::Reply(_)))
+fn is_lost(id: &str, ends: &PassEnds) -> bool {
+    ends.of(id).any(|end| !matches!(end.result, PassResult::Reply(_)))
 }
 
 /// The plugin of a job, or why the job cannot even be started.

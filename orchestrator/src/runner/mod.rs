@@ -4,6 +4,7 @@ pub(crate) mod anchored;
 pub(crate) mod confine;
 pub(crate) mod contest;
 mod culprit;
+mod ends;
 pub(crate) mod event;
 pub(crate) mod execute;
 pub(crate) mod interrupt;

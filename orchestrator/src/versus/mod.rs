@@ -7,7 +7,7 @@ use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
 use crate::judge::verdict::Finding;
 use crate::measure::clock::ScopeClock;
-use crate::pass::{PassEnd, PassResult};
+use crate::pass::{self, PassEnd, PassResult};
 use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::catalog::WorkloadInfo;
@@ -134,8 +134,10 @@ impl Versus<'_> {
         let groups = groups(&places);
         let plan = plan::build_groups(&jobs, groups.clone(), self.random.u64(..));
         let ends = self.execute(&jobs, &groups, &plan)?;
+        let by_job = pass::by_job(&ends);
         for (job, place) in jobs.iter().zip(places) {
-            let own: Vec<PassEnd> = ends.iter().filter(|end| end.job == job.id).cloned().collect();
+            let own = by_job.get(job.id.as_str()).cloned().unwrap_or_default();
+            let own: Vec<PassEnd> = own.into_iter().cloned().collect();
             if identity(&self.matches[place.0]) == Code::Identical {
                 self.ends.insert((place.0, 1), own.clone());
             }
@@ -243,10 +245,12 @@ impl Versus<'_> {
         for _ in 1..PROFILES {
             let steps = (0..jobs.len()).map(|job| Step { job, kind: StepKind::Profile }).collect();
             let ends = self.execute(&jobs, &[], &Plan { seed: 0, steps })?;
+            let by_job = pass::by_job(&ends);
             for (place, index) in changed.iter().enumerate() {
                 for side in 0..2 {
                     let id = &jobs[2 * place + side].id;
-                    let own = ends.iter().filter(|end| end.job == *id && matches!(end.result, PassResult::Reply(_)));
+                    let own = by_job.get(id.as_str()).cloned().unwrap_or_default().into_iter();
+                    let own = own.filter(|end| matches!(end.result, PassResult::Reply(_)));
                     self.ends.entry((*index, side)).or_default().extend(own.cloned());
                 }
             }

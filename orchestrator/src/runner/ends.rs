@@ -1,0 +1,35 @@
+//! Owns the ends of passes while they come in, found by their job.
+
+use crate::pass::PassEnd;
+use std::collections::HashMap;
+
+/// Ends of passes in their order.
+#[derive(Default)]
+pub(super) struct PassEnds {
+    all: Vec<PassEnd>,
+    /// Places of each job's ends.
+    by_job: HashMap<String, Vec<usize>>,
+}
+
+impl PassEnds {
+    pub(super) fn new(all: Vec<PassEnd>) -> Self {
+        let mut ends = Self::default();
+        all.into_iter().for_each(|end| ends.push(end));
+        ends
+    }
+
+    pub(super) fn push(&mut self, end: PassEnd) {
+        self.by_job.entry(end.job.clone()).or_default().push(self.all.len());
+        self.all.push(end);
+    }
+
+    /// The ends of a job, in their order.
+    pub(super) fn of<'a>(&'a self, job: &str) -> impl Iterator<Item = &'a PassEnd> + use<'a> {
+        let places = self.by_job.get(job).map(Vec::as_slice).unwrap_or_default();
+        places.iter().map(|place| &self.all[*place])
+    }
+
+    pub(super) fn into_all(self) -> Vec<PassEnd> {
+        self.all
+    }
+}
