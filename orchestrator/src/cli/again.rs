@@ -5,6 +5,7 @@ use super::subject::Subject;
 use crate::comparison::{self, Comparison, SideKind, Verdict};
 use crate::gate::{Finding, Gate, Kind, Outcome};
 use crate::scenario::Job;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// An earlier check, by its id, folder or file.
@@ -44,7 +45,8 @@ pub(super) fn failed(comparison: &Comparison) -> Vec<String> {
 /// Refuses an earlier check of which no job is left.
 pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Failure> {
     let failed = failed(before);
-    if jobs.iter().any(|job| failed.contains(&job.id)) {
+    // Sorted by id.
+    if jobs.iter().any(|job| failed.binary_search(&job.id).is_ok()) {
         return Ok(());
     }
     Err(Failure::Input(format!(
@@ -82,26 +84,28 @@ pub(super) fn check_baseline(before: &Comparison, asked: &str, found: &Subject) 
     )))
 }
 
-/// Whether more than an open verdict that the scenario lets pass was said of a job.
-fn kept_from_passing(before: &Comparison, id: &str) -> bool {
-    let gate: Option<Gate> = before.gate.clone().and_then(|gate| serde_json::from_value(gate).ok());
-    gate.is_none_or(|gate| {
-        let mut own = gate.findings.iter().filter(|one| one.job == id);
-        own.any(|one| one.kind.outcome(gate.open_fails) != Outcome::Passed)
-    })
+/// Jobs of which more than an open verdict that the scenario lets pass was said; all where there was no gate.
+fn kept_from_passing(before: &Comparison) -> Option<HashSet<String>> {
+    let gate: Gate = before.gate.clone().and_then(|gate| serde_json::from_value(gate).ok())?;
+    let failing = gate.findings.into_iter().filter(|one| one.kind.outcome(gate.open_fails) != Outcome::Passed);
+    Some(failing.map(|one| one.job).collect())
 }
 
 /// What became of each job that had failed. One that was not measured again keeps the check from passing, and one of which
 /// it cannot be told where it did so before.
 pub(super) fn afterwards(before: &Comparison, now: &Comparison, gate: &mut Gate) -> Vec<(String, &'static str)> {
     let mut states = Vec::new();
+    let kept = kept_from_passing(before);
+    let measured: HashSet<&str> = now.jobs.iter().map(|entry| entry.id.as_str()).collect();
+    let mut kinds: HashMap<String, Vec<Kind>> = HashMap::new();
+    gate.findings.iter().for_each(|one| kinds.entry(one.job.clone()).or_default().push(one.kind));
     for id in failed(before) {
-        let own = |kinds: &dyn Fn(Kind) -> bool| gate.findings.iter().any(|one| one.job == id && kinds(one.kind));
+        let own = |is: &dyn Fn(Kind) -> bool| kinds.get(&id).is_some_and(|kinds| kinds.iter().any(|kind| is(*kind)));
         let state = if own(&|kind| kind == Kind::Dropped) {
             "not fixed"
-        } else if !now.jobs.iter().any(|entry| entry.id == id) && own(&|kind| kind == Kind::Accepted) {
+        } else if !measured.contains(id.as_str()) && own(&|kind| kind == Kind::Accepted) {
             "fixed"
-        } else if !now.jobs.iter().any(|entry| entry.id == id) {
+        } else if !measured.contains(id.as_str()) {
             let message = "it failed in the earlier check, and was not measured again".to_owned();
             gate.findings.push(Finding { kind: Kind::Missing, job: id.clone(), metric: String::new(), message });
             gate.outcome = if gate.outcome == Outcome::Failed { Outcome::Failed } else { Outcome::Incomplete };
@@ -109,7 +113,7 @@ pub(super) fn afterwards(before: &Comparison, now: &Comparison, gate: &mut Gate)
         } else if own(&|kind| kind <= Kind::TargetMissed) {
             "not fixed"
         } else if own(&|kind| matches!(kind, Kind::Missing | Kind::Inconclusive | Kind::TargetOpen)) {
-            if gate.outcome == Outcome::Passed && kept_from_passing(before, &id) {
+            if gate.outcome == Outcome::Passed && kept.as_ref().is_none_or(|kept| kept.contains(&id)) {
                 gate.outcome = Outcome::Open;
             }
             "cannot tell"

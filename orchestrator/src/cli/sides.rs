@@ -16,6 +16,7 @@ use crate::runner::interrupt::Interrupt;
 use crate::scenario::problem::Problem;
 use crate::scenario::{self, Job, Scenario};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// A parameter that has another value on each side.
 pub(super) struct Variation {
@@ -153,6 +154,7 @@ pub(super) fn replaced(scenario: &Scenario, asked: Option<&str>) -> Result<Strin
 pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJobs>, Failure> {
     let scenarios = [0, 1].map(|side| vary(&common.loaded.scenario, common.variation, side));
     let pattern = common.filter.map(wildmatch::WildMatch::new);
+    let only: Option<HashSet<&str>> = common.only.map(|only| only.iter().map(String::as_str).collect());
     let mut found = Vec::new();
     let mut ids = Vec::new();
     let mut left_out: Vec<(String, Vec<Problem>)> = Vec::new();
@@ -170,7 +172,7 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
         ids.extend(a.iter().map(|job| job.id.clone()));
         let wanted = |job: &Job| {
             pattern.as_ref().is_none_or(|pattern| pattern.matches(&job.id))
-                && common.only.is_none_or(|only| only.contains(&job.id))
+                && only.as_ref().is_none_or(|only| only.contains(job.id.as_str()))
         };
         let chosen: Vec<(Job, Job)> = a.into_iter().zip(b).filter(|(job, _)| wanted(job)).collect();
         if chosen.is_empty() {

@@ -4,6 +4,7 @@ use super::entries::{self, Facts, Through};
 use super::{Change, Code, Outcome, Workload, head, scopes};
 use crate::record::anchored::{self, Common};
 use crate::record::{JobRecord, Record};
+use std::collections::HashMap;
 use wildmatch::WildMatch;
 
 /// Why times of records are not judged.
@@ -14,7 +15,11 @@ pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
     let pattern = filter.map(WildMatch::new);
     let wanted = |job: &&JobRecord| pattern.as_ref().is_none_or(|pattern| pattern.matches(&job.id));
     let mut outcome = Outcome { entries: Vec::new(), workloads: Vec::new(), interrupted: false };
-    let in_b = |id: &str| b.jobs.iter().find(|job| job.id == id);
+    let by_id = |record: &'_ Record| -> HashMap<String, usize> {
+        record.jobs.iter().enumerate().map(|(at, job)| (job.id.clone(), at)).collect()
+    };
+    let (of_a, of_b) = (by_id(a), by_id(b));
+    let in_b = |id: &str| of_b.get(id).map(|at| &b.jobs[*at]);
     let shared = |job: &&JobRecord| wanted(job) && in_b(&job.id).is_some_and(|other| Common::of(job, other).is_some());
     let ground = Ground {
         elsewhere: different_ground(a, b),
@@ -25,7 +30,7 @@ pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
     for job in a.jobs.iter().filter(wanted) {
         one(&mut outcome, Some(job), in_b(&job.id), &ground);
     }
-    for job in b.jobs.iter().filter(wanted).filter(|job| !a.jobs.iter().any(|known| known.id == job.id)) {
+    for job in b.jobs.iter().filter(wanted).filter(|job| !of_a.contains_key(&job.id)) {
         one(&mut outcome, None, Some(job), &ground);
     }
     outcome

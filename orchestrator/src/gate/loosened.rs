@@ -4,6 +4,7 @@ use super::{Finding, Kind};
 use crate::format;
 use crate::scenario::Job;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// What is asked of a working tree, or was asked at its baseline.
 pub(crate) struct Asked<'a> {
@@ -21,9 +22,10 @@ pub(crate) fn findings(before: &Asked, now: &Asked) -> Vec<Finding> {
         metric: String::new(),
         message,
     };
+    let by_id: HashMap<&str, &Job> = now.jobs.iter().map(|job| (job.id.as_str(), job)).collect();
     let mut found = Vec::new();
     for old in before.jobs {
-        let Some(new) = now.jobs.iter().find(|job| job.id == old.id) else {
+        let Some(new) = by_id.get(old.id.as_str()) else {
             found.push(finding(&old.id, "measured at HEAD, and not any more".to_owned()));
             continue;
         };

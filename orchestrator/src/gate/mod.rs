@@ -123,11 +123,36 @@ pub(crate) struct Case<'a> {
     pub(crate) interrupted: bool,
 }
 
+/// The entries of a case by the id of their job.
+struct EntryIndex<'a> {
+    by_job: HashMap<&'a str, Vec<&'a Entry>>,
+}
+
+impl<'a> EntryIndex<'a> {
+    fn new(entries: &'a [Entry]) -> Self {
+        let mut by_job: HashMap<&str, Vec<&Entry>> = HashMap::new();
+        for entry in entries {
+            by_job.entry(&entry.id).or_default().push(entry);
+        }
+        Self { by_job }
+    }
+
+    /// All entries of a job, in the comparison's order.
+    fn of(&self, job: &str) -> &[&'a Entry] {
+        self.by_job.get(job).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn find(&self, job: &str, metric: &str) -> Option<&'a Entry> {
+        self.of(job).iter().copied().find(|entry| entry.metric == metric)
+    }
+}
+
 /// Judges a comparison.
 pub(crate) fn judge(case: &Case) -> Gate {
-    let mut findings: Vec<Finding> = case.jobs.iter().filter_map(|entry| of_entry(case, entry)).collect();
+    let index = EntryIndex::new(case.jobs);
+    let mut findings: Vec<Finding> = case.jobs.iter().filter_map(|entry| of_entry(case, &index, entry)).collect();
     findings.extend(too_many(case));
-    findings.extend(targets::findings(case));
+    findings.extend(targets::findings(case, &index));
     findings.extend(not_needed(case));
     findings.extend(presence::findings(case));
     if case.workloads.is_empty() {
@@ -138,7 +163,7 @@ pub(crate) fn judge(case: &Case) -> Gate {
         let message = "the user stopped it before everything was decided".to_owned();
         findings.push(Finding { kind: Kind::Missing, job: String::new(), metric: String::new(), message });
     }
-    findings.sort_by(|one, other| one.kind.cmp(&other.kind).then(size(case, other).total_cmp(&size(case, one))));
+    findings.sort_by(|one, other| one.kind.cmp(&other.kind).then(size(&index, other).total_cmp(&size(&index, one))));
     let worst = |wanted: Outcome| findings.iter().any(|one| one.kind.outcome(case.rules.open_fails) == wanted);
     let outcome = [Outcome::Failed, Outcome::Incomplete, Outcome::Open].into_iter().find(|outcome| worst(*outcome));
     Gate { outcome: outcome.unwrap_or(Outcome::Passed), findings, open_fails: case.rules.open_fails }
@@ -152,8 +177,8 @@ pub(crate) fn output_accepted(rules: &Rules, today: Date) -> Vec<String> {
 }
 
 /// How large the change is that a finding tells of: what comes from nothing is larger than anything.
-fn size(case: &Case, finding: &Finding) -> f64 {
-    let entry = case.jobs.iter().find(|entry| entry.id == finding.job && entry.metric == finding.metric);
+fn size(index: &EntryIndex, finding: &Finding) -> f64 {
+    let entry = index.find(&finding.job, &finding.metric);
     match entry.map(|entry| (entry.change, entry.verdict)) {
         Some((Some(change), _)) => change.estimate.abs(),
         Some((None, Verdict::Regressed)) => f64::INFINITY,
@@ -165,14 +190,14 @@ fn finding(entry: &Entry, kind: Kind, message: String) -> Finding {
     Finding { kind, job: entry.id.clone(), metric: entry.metric.clone(), message }
 }
 
-fn of_entry(case: &Case, entry: &Entry) -> Option<Finding> {
+fn of_entry(case: &Case, index: &EntryIndex, entry: &Entry) -> Option<Finding> {
     // Metrics that are made of the time tell the same as the time, and targets look at them.
     let follows = entry.metric != "time" && entry.pairs > 0;
     match entry.verdict {
-        Verdict::Regressed if !follows => Some(worse(case, entry, Kind::Regressed)),
-        Verdict::OutputDiffers if entry.metric == "digest" => Some(worse(case, entry, Kind::OutputDiffers)),
+        Verdict::Regressed if !follows => Some(worse(case, index, entry, Kind::Regressed)),
+        Verdict::OutputDiffers if entry.metric == "digest" => Some(worse(case, index, entry, Kind::OutputDiffers)),
         // To accept another output is not to accept costs that nobody looked at.
-        Verdict::OutputDiffers if entry.metric == "time" && other_output_passes(case, entry) => {
+        Verdict::OutputDiffers if entry.metric == "time" && other_output_passes(case, index, entry) => {
             let message = "the outputs differ, which is accepted, but the costs were not compared".to_owned();
             Some(finding(entry, Kind::Missing, message))
         }
@@ -183,16 +208,16 @@ fn of_entry(case: &Case, entry: &Entry) -> Option<Finding> {
     }
 }
 
-fn other_output_passes(case: &Case, time: &Entry) -> bool {
-    let mut own = case.jobs.iter().filter(|entry| entry.id == time.id && entry.metric == "digest");
-    own.any(|digest| worse(case, digest, Kind::OutputDiffers).kind == Kind::Accepted)
+fn other_output_passes(case: &Case, index: &EntryIndex, time: &Entry) -> bool {
+    let mut own = index.of(&time.id).iter().filter(|entry| entry.metric == "digest");
+    own.any(|digest| worse(case, index, digest, Kind::OutputDiffers).kind == Kind::Accepted)
 }
 
 /// A change for the worse, as far as nobody accepted it.
-fn worse(case: &Case, entry: &Entry, kind: Kind) -> Finding {
+fn worse(case: &Case, index: &EntryIndex, entry: &Entry, kind: Kind) -> Finding {
     let kind = if entry.trade_off && kind == Kind::Regressed { Kind::TradeOff } else { kind };
     let what = match kind {
-        Kind::TradeOff => format!("{}; better in {}", entry.told(), better(case, entry)),
+        Kind::TradeOff => format!("{}; better in {}", entry.told(), better(index, entry)),
         _ => entry.told(),
     };
     let Some(accepted) = acceptance(case, entry, kind) else { return finding(entry, kind, what) };
@@ -216,9 +241,8 @@ fn worse(case: &Case, entry: &Entry, kind: Kind) -> Finding {
 }
 
 /// What a trade-off is paid for: the metrics of the same job that got better.
-fn better(case: &Case, entry: &Entry) -> String {
-    let own: Vec<&Entry> = case.jobs.iter().filter(|other| other.id == entry.id).collect();
-    words::sizes(&own, Verdict::Improved).join(", ")
+fn better(index: &EntryIndex, entry: &Entry) -> String {
+    words::sizes(index.of(&entry.id), Verdict::Improved).join(", ")
 }
 
 /// The acceptance that is meant for an entry: one that lets it pass, if there is one; else one that still holds; else one

@@ -1,6 +1,6 @@
 //! Figures that jobs have to reach: met, missed, or not to be told from what was measured.
 
-use super::{Case, Finding, Kind, finding};
+use super::{Case, EntryIndex, Finding, Kind, finding};
 use crate::comparison::{Entry, Verdict, Workload};
 use crate::format;
 use crate::measure::interval::over_processes;
@@ -19,20 +19,19 @@ struct Value {
 }
 
 /// All targets of all jobs.
-pub(super) fn findings(case: &Case) -> Vec<Finding> {
+pub(super) fn findings(case: &Case, index: &EntryIndex) -> Vec<Finding> {
     let mut all = Vec::new();
     for target in &case.rules.targets {
         let pattern = WildMatch::new(&target.job);
         for workload in case.workloads.iter().filter(|workload| pattern.matches(&workload.id)) {
-            all.push(one(case, target, workload));
+            all.push(one(index, target, workload));
         }
     }
     all
 }
 
-fn one(case: &Case, target: &Target, workload: &Workload) -> Finding {
-    let of = |metric: &str| case.jobs.iter().find(|entry| entry.id == workload.id && entry.metric == metric);
-    let Some(entry) = of(&target.metric) else {
+fn one(index: &EntryIndex, target: &Target, workload: &Workload) -> Finding {
+    let Some(entry) = index.find(&workload.id, &target.metric) else {
         let message = match &workload.missing {
             Some(reason) => format!("target {}: {reason}", target.text),
             None => format!("target {}: the job has no such metric", target.text),
