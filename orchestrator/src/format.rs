@@ -113,6 +113,26 @@ pub(crate) fn brief(text: &str) -> String {
     }
 }
 
+/// The whole lines of a long text that are at most `most` bytes together with a last line, which names the file that holds
+/// the rest.
+pub(crate) fn cut(mut text: String, most: usize, whole: &str) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let size = text.len();
+    // Room for the last line, and for a code block that is open.
+    let room = most.saturating_sub(whole.len() + 200);
+    let end = (0..=room).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let end = text[..end].rfind('\n').map_or(end, |newline| newline + 1);
+    text.truncate(end);
+    if text.lines().filter(|line| line.starts_with("```")).count() % 2 == 1 {
+        text.push_str("```\n");
+    }
+    let left = size - end;
+    text.push_str(&format!("\n[... {left} more bytes are left out; {whole} has everything]\n"));
+    text
+}
+
 /// A text as a cell of a Markdown table: one line, without what would end the cell.
 pub(crate) fn cell(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || c == '|' || c == '`' { ' ' } else { c }).collect()

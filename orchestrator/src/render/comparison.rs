@@ -1,11 +1,17 @@
 //! What templates of comparisons see: the comparison, and one row per workload with time and allocation side by side.
 
+use super::listed::{ShownLists, shown_lists};
+use super::shown::{self, MOST_TEXTS, Shown};
 use super::warnings::{self, Warning};
 use crate::comparison::imported::ImportedRow;
 use crate::comparison::words::{self, Surprise};
 use crate::comparison::{Code, Comparison, Entry, Side, Verdict, Workload};
 use crate::record::{Contradiction, Severity};
+use indexmap::IndexMap;
 use serde::Serialize;
+
+/// Rows that are nested deeper are indented as these.
+const MOST_DEPTH: usize = 8;
 
 /// What a template sees.
 #[derive(Serialize)]
@@ -17,6 +23,9 @@ pub(super) struct View<'a> {
     /// One row per workload; regressed ones first, those with the largest change of time first.
     rows: Vec<Row<'a>>,
     warnings: Vec<Warning<'a>>,
+    /// Warnings that are not shown.
+    more_warnings: usize,
+    shown: ShownLists<'a>,
     /// That the machine was busy, where it was.
     busy: Option<String>,
     /// Workloads per verdict, in the words of the rows.
@@ -28,10 +37,10 @@ pub(super) struct View<'a> {
 }
 
 /// An imported row in its place.
-#[derive(Serialize)]
-struct Branch<'a> {
+#[derive(Clone, Serialize)]
+pub(super) struct Branch<'a> {
     depth: usize,
-    row: &'a ImportedRow,
+    pub(super) row: &'a ImportedRow,
     time: Option<&'a Entry>,
 }
 
@@ -43,50 +52,59 @@ struct Severities {
 }
 
 /// A workload with its entries by metric.
-#[derive(Serialize)]
-struct Row<'a> {
-    id: &'a str,
-    verdict: Verdict,
-    trade_off: bool,
-    workload: &'a Workload,
-    time: Option<&'a Entry>,
-    allocations: Option<&'a Entry>,
-    bytes: Option<&'a Entry>,
-    peak_bytes: Option<&'a Entry>,
-    digest: Option<&'a Entry>,
+#[derive(Clone, Serialize)]
+pub(super) struct Row<'a> {
+    pub(super) id: &'a str,
+    pub(super) verdict: Verdict,
+    pub(super) trade_off: bool,
+    pub(super) workload: &'a Workload,
+    pub(super) time: Option<&'a Entry>,
+    pub(super) allocations: Option<&'a Entry>,
+    pub(super) bytes: Option<&'a Entry>,
+    pub(super) peak_bytes: Option<&'a Entry>,
+    pub(super) digest: Option<&'a Entry>,
     /// The metrics that the plugin defines.
-    metrics: Vec<&'a Entry>,
+    pub(super) metrics: Vec<&'a Entry>,
     /// All entries that got better or worse.
-    changed: Vec<&'a Entry>,
+    pub(super) changed: Vec<&'a Entry>,
     /// The metrics that are open.
-    open: Vec<&'a str>,
+    pub(super) open: Vec<&'a str>,
     /// The verdict in words.
-    word: String,
+    pub(super) word: String,
     /// Why the word surprises, where it does.
-    surprises: Vec<String>,
+    pub(super) surprises: Vec<String>,
     /// Both sides run one file.
-    same_code: bool,
+    pub(super) same_code: bool,
     /// The size of the change of time that the profiles show, where it is another one than the pairs'.
-    profiles: Option<String>,
+    pub(super) profiles: Option<String>,
+    /// All its entries, in the comparison's order.
+    #[serde(skip)]
+    pub(super) entries: Vec<&'a Entry>,
 }
 
 /// Makes the view.
 pub(super) fn view(comparison: &Comparison) -> View<'_> {
-    let mut rows: Vec<Row> = comparison.workloads.iter().map(|workload| row(workload, &comparison.jobs)).collect();
+    let by_id = shown::grouped(comparison.jobs.iter().map(|entry| (entry.id.as_str(), entry)));
+    let own = |workload: &Workload| by_id.get(workload.id.as_str()).cloned().unwrap_or_default();
+    let mut rows: Vec<Row> = comparison.workloads.iter().map(|workload| row(workload, own(workload))).collect();
     let size = |row: &Row| row.time.and_then(|time| time.change).map_or(0.0, |change| change.estimate.abs());
     rows.sort_by(|one, other| {
         (one.verdict, !one.trade_off).cmp(&(other.verdict, !other.trade_off)).then(size(other).total_cmp(&size(one)))
     });
     let of_workloads = comparison.workloads.iter().map(|workload| (workload.id.as_str(), &workload.warnings[..]));
+    let Shown { items: warnings, more: more_warnings } = Shown::first(MOST_TEXTS, warnings::gathered(of_workloads));
+    let tree = tree(comparison, &by_id);
     View {
         comparison,
         a_set: set(&comparison.a),
         b_set: set(&comparison.b),
+        shown: shown_lists(comparison, &rows, &tree),
         rows,
-        warnings: warnings::gathered(of_workloads),
+        warnings,
+        more_warnings,
         busy: comparison.load.and_then(|load| load.message()),
         headline: words::headline(&comparison.workloads),
-        tree: tree(comparison),
+        tree,
         severities: severities(&comparison.contradictions),
     }
 }
@@ -100,36 +118,36 @@ fn severities(contradictions: &[Contradiction]) -> Severities {
     }
 }
 
-fn tree(comparison: &Comparison) -> Vec<Branch<'_>> {
+/// Entries by the id of their workload.
+type EntriesById<'a> = IndexMap<&'a str, Vec<&'a Entry>>;
+
+/// The rows of an imported table, each below the one that it is inside.
+fn tree<'a>(comparison: &'a Comparison, entries: &EntriesById<'a>) -> Vec<Branch<'a>> {
+    let Some(imported) = &comparison.imported else { return Vec::new() };
+    let mut inside = shown::grouped(imported.rows.iter().map(|row| (row.inside.as_deref(), row)));
     let mut tree = Vec::new();
-    if let Some(imported) = &comparison.imported {
-        branches(comparison, &imported.rows, None, 0, &mut tree);
+    // A file that somebody wrote by hand may have rows inside each other; those are in no tree.
+    let mut open: Vec<(&ImportedRow, usize)> = Vec::new();
+    let mut below = |name: Option<&'a str>, depth: usize, open: &mut Vec<(&'a ImportedRow, usize)>| {
+        let rows = inside.swap_remove(&name).unwrap_or_default();
+        open.extend(rows.into_iter().rev().map(|row| (row, depth)));
+    };
+    below(None, 0, &mut open);
+    while let Some((row, depth)) = open.pop() {
+        let own = entries.get(row.name.as_str()).into_iter().flatten();
+        let time = own.copied().find(|entry| entry.metric == "time");
+        tree.push(Branch { depth: depth.min(MOST_DEPTH), row, time });
+        below(Some(&row.name), depth + 1, &mut open);
     }
     tree
-}
-
-fn branches<'a>(
-    comparison: &'a Comparison,
-    rows: &'a [ImportedRow],
-    inside: Option<&str>,
-    depth: usize,
-    tree: &mut Vec<Branch<'a>>,
-) {
-    // A file that somebody wrote by hand may have rows inside each other; those are in no tree.
-    for row in rows.iter().filter(|row| row.inside.as_deref() == inside) {
-        let time = comparison.jobs.iter().find(|entry| entry.id == row.name && entry.metric == "time");
-        tree.push(Branch { depth, row, time });
-        branches(comparison, rows, Some(&row.name), depth + 1, tree);
-    }
 }
 
 fn set(side: &Side) -> Vec<String> {
     side.set.iter().map(|(name, value)| format!("{name} = {value}")).collect()
 }
 
-fn row<'a>(workload: &'a Workload, entries: &'a [Entry]) -> Row<'a> {
+fn row<'a>(workload: &'a Workload, own: Vec<&'a Entry>) -> Row<'a> {
     const OWN: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
-    let own: Vec<&Entry> = entries.iter().filter(|entry| entry.id == workload.id).collect();
     let of = |metric: &str| own.iter().find(|entry| entry.metric == metric).copied();
     Row {
         id: &workload.id,
@@ -152,5 +170,6 @@ fn row<'a>(workload: &'a Workload, entries: &'a [Entry]) -> Row<'a> {
         same_code: workload.code == Code::Identical,
         profiles: of("time").and_then(|time| time.other_size(&workload.scopes)),
         open: own.iter().filter(|entry| entry.is_open()).map(|entry| entry.metric.as_str()).collect(),
+        entries: own,
     }
 }

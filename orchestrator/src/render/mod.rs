@@ -3,19 +3,23 @@
 mod bisect;
 mod changes;
 mod comparison;
+mod listed;
 mod profile;
+mod shown;
+mod summary;
 mod table;
 mod warnings;
 
 use crate::bisect::Report;
 use crate::comparison::Comparison;
 use crate::format;
-use crate::gate::Gate;
-use crate::record::Record;
+use crate::gate::{Finding, Gate};
+use crate::record::{Record, store};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
+use shown::{MOST_BYTES, MOST_TEXTS, Shown};
 use std::path::Path;
 
 /// The templates that orch carries, so that an installed `orch` needs no folder.
@@ -45,8 +49,11 @@ pub(crate) enum RenderError {
 #[derive(Serialize)]
 struct View<'a> {
     record: &'a Record,
-    profile: profile::ProfileView,
+    profile: profile::ProfileView<'a>,
+    summary: summary::SummaryView<'a>,
     warnings: Vec<warnings::Warning<'a>>,
+    /// Warnings that are not shown.
+    more_warnings: usize,
     /// That the machine was busy, where it was.
     busy: Option<String>,
 }
@@ -60,18 +67,20 @@ pub(crate) fn exists(name: &str, folder: &Path) -> bool {
 /// escape what they print.
 pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
     let warnings = warnings::gathered(record.jobs.iter().map(|job| (job.id.as_str(), &job.warnings[..])));
+    let Shown { items: warnings, more: more_warnings } = Shown::first(MOST_TEXTS, warnings);
     let busy = record.load.and_then(|load| load.message());
-    through(name, folder, View { record, profile: profile::view(record), warnings, busy })
+    let (profile, summary) = (profile::view(record), summary::view(record));
+    through(name, folder, store::FILE, View { record, profile, summary, warnings, more_warnings, busy })
 }
 
 /// Renders a comparison through the template `name`, found in the same way.
 pub(crate) fn comparison(name: &str, folder: &Path, comparison: &Comparison) -> Result<String, RenderError> {
-    through(name, folder, comparison::view(comparison))
+    through(name, folder, crate::comparison::FILE, comparison::view(comparison))
 }
 
 /// Renders the report of a bisect through the template `name`, found in the same way.
 pub(crate) fn bisect(name: &str, folder: &Path, report: &Report) -> Result<String, RenderError> {
-    through(name, folder, bisect::view(report))
+    through(name, folder, "bisect.json", bisect::view(report))
 }
 
 /// Renders what a gate says through the template `name`, found in the same way. `again`: what became of each job that had
@@ -88,29 +97,44 @@ pub(crate) fn gate(
     struct View<'a> {
         comparison: &'a Comparison,
         gate: &'a Gate,
-        again: &'a [(String, &'a str)],
+        findings: Shown<&'a Finding>,
+        again: Vec<&'a (String, &'a str)>,
+        more_again: usize,
         next: &'a [String],
     }
-    through(name, folder, View { comparison, gate, again, next })
+    let findings = Shown::first(MOST_TEXTS, &gate.findings);
+    let Shown { items: again, more: more_again } = Shown::first(MOST_TEXTS, again);
+    through(name, folder, crate::comparison::FILE, View { comparison, gate, findings, again, more_again, next })
 }
 
-fn through(name: &str, folder: &Path, view: impl Serialize) -> Result<String, RenderError> {
-    let source = source(name, folder)?;
+/// Renders a view. `whole`: the file that holds what the report leaves out.
+fn through(name: &str, folder: &Path, whole: &str, view: impl Serialize) -> Result<String, RenderError> {
+    let TemplateSource { text: source, is_own } = source(name, folder)?;
     let wrong = |error: minijinja::Error| RenderError::Template { name: name.to_owned(), message: explain(&error) };
     let mut environment = environment(folder).map_err(wrong)?;
     environment.add_template_owned(name.to_owned(), source).map_err(wrong)?;
     let template = environment.get_template(name).map_err(wrong)?;
-    template.render(Serde(view)).map_err(wrong)
+    let text = template.render(Serde(view)).map_err(wrong)?;
+    // How long a report of the user's own template may be is the user's to say.
+    Ok(if is_own { text } else { format::cut(text, MOST_BYTES, whole) })
 }
 
-fn source(name: &str, folder: &Path) -> Result<String, RenderError> {
+/// A template's text.
+struct TemplateSource {
+    text: String,
+    /// The user's, not the built-in one.
+    is_own: bool,
+}
+
+fn source(name: &str, folder: &Path) -> Result<TemplateSource, RenderError> {
     let path = folder.join(name);
     match std::fs::read_to_string(&path) {
-        Ok(text) => return Ok(text),
+        Ok(text) => return Ok(TemplateSource { text, is_own: true }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(source) => return Err(RenderError::Read { path: path.display().to_string(), source }),
     }
-    BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned()).ok_or_else(|| {
+    let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
+    built_in.map(|(_, text)| TemplateSource { text: (*text).to_owned(), is_own: false }).ok_or_else(|| {
         let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
         RenderError::Unknown {
             name: name.to_owned(),

@@ -3,10 +3,13 @@
 //! Everything is per iteration, because a profile runs as many iterations as fit its time: sums over it would rank jobs
 //! by that budget. A scope's share is of the outermost scopes of its own job; nested shares overlap and are never added.
 
+use super::shown::{self, MOST_ROWS, MOST_TEXTS, Shown};
 use crate::format;
 use crate::record::{JobRecord, Record, ScopeRecord};
+use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// One call that is more than this of all time of its scope makes the average meaningless.
 const DOMINANT_CALL: f64 = 0.5;
@@ -17,15 +20,31 @@ const UNSEEN: f64 = 0.2;
 /// Recording that slows iterations by more than this is in the scopes' times.
 const HEAVY_RECORDING: f64 = 0.2;
 const LARGE_ALLOCATION: f64 = 1_048_576.0;
+/// Jobs whose tree of scopes is shown.
+const MOST_TREES: usize = 20;
 
 /// What templates see as `profile`.
 #[derive(Debug, Serialize)]
-pub(super) struct ProfileView {
+pub(super) struct ProfileView<'a> {
     /// Longest per iteration first.
     pub(super) scopes: Vec<Row>,
     pub(super) insights: Vec<String>,
     pub(super) models: Vec<Model>,
     pub(super) scaling: Vec<Scaling>,
+    /// Insights, models and pairs that are not in those lists.
+    pub(super) more_insights: usize,
+    pub(super) more_models: usize,
+    pub(super) more_scaling: usize,
+    /// Jobs with scopes inside scopes.
+    pub(super) trees: Shown<JobTree<'a>>,
+}
+
+/// A job whose scopes are shown as a tree.
+#[derive(Debug, Serialize)]
+pub(super) struct JobTree<'a> {
+    job: &'a JobRecord,
+    /// Scopes that others call.
+    called: Shown<Row>,
 }
 
 /// A scope of a job, wherever in its tree; figures of one iteration.
@@ -84,17 +103,39 @@ pub(super) struct Scaling {
 }
 
 /// Makes the view of a record.
-pub(super) fn view(record: &Record) -> ProfileView {
+pub(super) fn view(record: &Record) -> ProfileView<'_> {
     let mut scopes: Vec<Row> = record.jobs.iter().flat_map(rows).collect();
     scopes.sort_by(|a, b| b.total_ns.total_cmp(&a.total_ns).then_with(|| a.job.cmp(&b.job)));
-    let insights = all_insights(&record.jobs, &scopes);
-    ProfileView { insights, models: record.jobs.iter().filter_map(model).collect(), scaling: scaling(record), scopes }
+    let by_job = shown::grouped(scopes.iter().map(|row| (row.job.as_str(), row)));
+    let insights = Shown::first(MOST_TEXTS, all_insights(&record.jobs, &scopes, &by_job));
+    let models = Shown::first(MOST_ROWS, record.jobs.iter().filter_map(model));
+    let scaling = Shown::first(MOST_TEXTS, scaling(record));
+    let is_tree = |job: &&JobRecord| job.profile.is_some() && job.scopes.iter().any(|scope| !scope.children.is_empty());
+    let trees = Shown::first(MOST_TREES, record.jobs.iter().filter(is_tree)).map(|job| {
+        let own = by_job.get(job.id.as_str()).into_iter().flatten();
+        let called = own.copied().filter(|row| !row.callers.is_empty()).cloned();
+        JobTree { job, called: Shown::first(MOST_TEXTS, called) }
+    });
+    ProfileView {
+        insights: insights.items,
+        more_insights: insights.more,
+        models: models.items,
+        more_models: models.more,
+        scaling: scaling.items,
+        more_scaling: scaling.more,
+        trees,
+        scopes,
+    }
 }
 
+/// The rows of each job, by its id.
+type RowsByJob<'a> = IndexMap<&'a str, Vec<&'a Row>>;
+
 /// What stands out in all jobs whose medians stand for them.
-fn all_insights(jobs: &[JobRecord], scopes: &[Row]) -> Vec<String> {
+fn all_insights(jobs: &[JobRecord], scopes: &[Row], by_job: &RowsByJob) -> Vec<String> {
     let (spoilt, sound): (Vec<&JobRecord>, Vec<&JobRecord>) = jobs.iter().partition(|job| is_spoilt(job));
-    let insights = sound.into_iter().flat_map(|job| insights(job, scopes));
+    let own = |job: &JobRecord| by_job.get(job.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+    let insights = sound.into_iter().flat_map(|job| insights(job, own(job)));
     insights.chain(large_allocators(scopes)).chain(without_insights(&spoilt)).collect()
 }
 
@@ -106,7 +147,7 @@ fn is_spoilt(job: &JobRecord) -> bool {
 /// Jobs from whose times nothing is concluded.
 fn without_insights(spoilt: &[&JobRecord]) -> Option<String> {
     let ids: Vec<&str> = spoilt.iter().map(|job| job.id.as_str()).collect();
-    let named = ids.join(", ");
+    let named = format::listed(&ids);
     (!ids.is_empty()).then(|| format!("nothing is concluded from the times of {named}: see the warnings of the run"))
 }
 
@@ -183,9 +224,10 @@ fn gather<'a>(job: &str, scope: &'a ScopeRecord, above: &mut Vec<&'a str>, rows:
     above.pop();
 }
 
-fn insights(job: &JobRecord, all: &[Row]) -> Vec<String> {
+fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
     let mut found = Vec::new();
-    let rows: Vec<&Row> = all.iter().filter(|row| row.job == job.id).collect();
+    let callers: HashSet<&str> =
+        rows.iter().flat_map(|row| row.callers.iter().map(|caller| caller.scope.as_str())).collect();
     let iterations = job.profile.as_ref().map_or(1, |profile| profile.iterations.max(1)) as f64;
     let outermost: f64 = rows.iter().filter(|row| row.outermost).map(|row| row.total_ns).sum();
     let hottest = rows.iter().filter(|row| !row.outermost).max_by(|a, b| a.self_ns.total_cmp(&b.self_ns));
@@ -197,9 +239,8 @@ fn insights(job: &JobRecord, all: &[Row]) -> Vec<String> {
             format::percent(hottest.self_ns / outermost)
         ));
     }
-    for row in &rows {
-        let has_inside = rows.iter().any(|other| other.callers.iter().any(|caller| caller.scope == row.scope));
-        if has_inside && row.self_ns > UNSEEN * row.total_ns && row.share > UNSEEN {
+    for row in rows {
+        if callers.contains(row.scope.as_str()) && row.self_ns > UNSEEN * row.total_ns && row.share > UNSEEN {
             found.push(format!(
                 "{}: {} of {} is in none of the scopes inside it",
                 job.id,
@@ -250,24 +291,21 @@ fn model(job: &JobRecord) -> Option<Model> {
 }
 
 fn scaling(record: &Record) -> Vec<Scaling> {
+    let key = |job: &JobRecord| format!("{} {} {}", job.workload, job.settings.threads, without_model(job));
+    let of =
+        |name: &'static str| record.jobs.iter().filter(move |job| model_name(job) == Some(name) && !is_spoilt(job));
+    let larger = shown::grouped(of("medium").filter_map(|job| Some((key(job), model(job)?))));
     let mut found = Vec::new();
-    for small in &record.jobs {
-        for large in &record.jobs {
-            let alike = small.workload == large.workload
-                && small.settings.threads == large.settings.threads
-                && model_name(small) == Some("small")
-                && model_name(large) == Some("medium")
-                && without_model(small) == without_model(large);
-            let sound = !is_spoilt(small) && !is_spoilt(large);
-            if let (true, Some(one), Some(other)) = (alike && sound, model(small), model(large)) {
-                found.push(Scaling {
-                    small: small.id.clone(),
-                    large: large.id.clone(),
-                    parameters: other.parameters / one.parameters,
-                    time: other.time_ns / one.time_ns,
-                });
-            }
-        }
+    for one in of("small") {
+        let Some(small) = model(one) else { continue };
+        // A second job of the same model says nothing more.
+        let Some(large) = larger.get(&key(one)).and_then(|models| models.first()) else { continue };
+        found.push(Scaling {
+            small: small.job.clone(),
+            large: large.job.clone(),
+            parameters: large.parameters / small.parameters,
+            time: large.time_ns / small.time_ns,
+        });
     }
     found
 }
@@ -344,7 +382,8 @@ mod tests {
         let told = |kinds: &[&str]| {
             let jobs = [job("sound", &[]), job("spoilt", kinds)];
             let scopes: Vec<Row> = jobs.iter().flat_map(rows).collect();
-            all_insights(&jobs, &scopes)
+            let by_job = shown::grouped(scopes.iter().map(|row| (row.job.as_str(), row)));
+            all_insights(&jobs, &scopes, &by_job)
         };
         let of = |texts: &[String], id: &str| texts.iter().filter(|text| text.starts_with(&format!("{id}: "))).count();
         let sound = told(&["few_samples", "leak"]);
