@@ -1,6 +1,7 @@
 //! `orch check`: the working tree against its baseline, judged by the scenario's gate.
 
 mod baseline;
+mod github;
 
 use self::baseline::CheckBaseline;
 use super::Outcome;
@@ -26,7 +27,6 @@ use crate::runner::contest::Limits;
 use crate::scenario::{self, Job, Scenario, Surroundings, quantity};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use wildmatch::WildMatch;
@@ -273,7 +273,7 @@ fn show(options: &CheckOptions, gate: &Gate, text: &str, stored: &Kept) -> Resul
         output::print(&format!("{}\n{text}check: {}\n", stored.table, file.display()))?;
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        github(gate, text, stored, options.output.json)?;
+        github::report(gate, text, stored, options.output.json)?;
     }
     store::write_whole(&stored.folder.join(REPORT), text.as_bytes())
         .map_err(|error| Failure::system(&format!("cannot write {REPORT}"), &error))
@@ -302,39 +302,6 @@ fn next(loaded: &Loaded, repo: Option<&Path>, comparison: &Comparison, gate: &Ga
     findings.take(3).map(command).collect()
 }
 
-/// GitHub's own ways to be told: annotations on standard output, a summary in a file.
-fn github(gate: &Gate, text: &str, stored: &Kept, json: bool) -> Result<(), Failure> {
-    for finding in gate.findings.iter().filter(|finding| finding.kind < Kind::Accepted) {
-        let line = annotation(finding);
-        // Standard output belongs to the JSON.
-        if json {
-            output::note(&line);
-        } else {
-            output::print(&format!("{line}\n"))?;
-        }
-    }
-    let Some(summary) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return Ok(()) };
-    let report = std::fs::read_to_string(stored.folder.join("comparison.md")).unwrap_or_default();
-    let write = || {
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&summary)?;
-        write!(file, "```\n{text}```\n\n{report}\n")
-    };
-    // The verdict does not hang on it.
-    if let Err(error) = write() {
-        output::note(&format!("warning: the summary for GitHub cannot be written to {}: {error}", summary.display()));
-    }
-    Ok(())
-}
-
-/// A finding as one of GitHub's workflow commands. In a property, such as the title, more is escaped than in the message.
-fn annotation(finding: &gate::Finding) -> String {
-    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
-    let level = if finding.kind <= Kind::Missing { "error" } else { "warning" };
-    let (job, message) = (property(&finding.job), escaped(&finding.message));
-    format!("::{level} title=orch {job}::{} {message}", escaped(&finding.metric))
-}
-
 /// The gate's outcome as an exit code. `git bisect run` takes 125 for "skip this commit".
 fn exit(options: &CheckOptions, comparison: &Comparison, gate: &Gate) -> Exit {
     if comparison.interrupted {
@@ -348,17 +315,5 @@ fn exit(options: &CheckOptions, comparison: &Comparison, gate: &Gate) -> Exit {
         gate::Outcome::Open => Exit::Undecided,
         gate::Outcome::Passed if options.for_git_bisect && open => Exit::Undecided,
         gate::Outcome::Passed => Exit::Fine,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_would_end_a_title_is_escaped() {
-        let (job, metric) = ("w[n=1,m=2]: 5%".to_owned(), "time".to_owned());
-        let finding = gate::Finding { kind: Kind::Regressed, job, metric, message: "1, 2: 3%\nand".to_owned() };
-        assert_eq!(annotation(&finding), "::error title=orch w[n=1%2Cm=2]%3A 5%25::time 1, 2: 3%25%0Aand");
     }
 }
