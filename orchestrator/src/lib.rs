@@ -23,6 +23,8 @@ mod protocol;
 mod record;
 mod render;
 mod runner;
+#[doc(hidden)]
+pub mod scale;
 mod scenario;
 pub mod search;
 mod sentinel;

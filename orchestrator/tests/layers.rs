@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 31] = [
+const LAYERS: [&str; 32] = [
     "hash",
     "starter",
     "journal",
@@ -36,6 +36,7 @@ const LAYERS: [&str; 31] = [
     "bisect",
     "render",
     "cli",
+    "scale",
     "lib",
 ];
 

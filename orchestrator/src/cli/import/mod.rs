@@ -26,23 +26,35 @@ pub(super) fn import(options: &ImportOptions) -> Outcome {
     let (begun, started) = (Instant::now(), jiff::Timestamp::now());
     let text = read(&options.file)?;
     let shown = options.file.display().to_string();
-    let mut table = table::read(&shown, &text)?;
-    let guesses = nesting::infer(&mut table.claims.rows);
+    let mut comparison = of_table(&shown, &text)?;
     let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let root = project::root_of(&here.join("x"));
     let results = options.output.folder(&root);
     store::check_folder(&results)
         .map_err(|error| Failure::system(&format!("cannot write to {}", results.display()), &error))?;
+    comparison.started = started.to_string();
+    comparison.ended = jiff::Timestamp::now().to_string();
+    comparison.wall_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let place = Place { root: &root, results: &results, started, name: &stem(&options.file), mark: "import" };
+    let kept = keep::keep(&mut comparison, &place, [TABLE, REPORT])?;
+    keep::show(&kept, options.output.json)?;
+    Ok(Exit::Fine)
+}
+
+/// The comparison that a table says; when it was made, and where it is stored, is still open. `file` is its name in messages.
+pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, Failure> {
+    let mut table = table::read(file, text)?;
+    let guesses = nesting::infer(&mut table.claims.rows);
     let outcome = imported::outcome(&table.claims.rows);
-    let mut comparison = Comparison {
+    Ok(Comparison {
         schema: comparison::SCHEMA.to_owned(),
         id: String::new(),
-        started: started.to_string(),
-        ended: jiff::Timestamp::now().to_string(),
+        started: String::new(),
+        ended: String::new(),
         verdict: head::together(&outcome.workloads.iter().map(|workload| workload.verdict).collect::<Vec<_>>()),
         interrupted: false,
         orch: env!("CARGO_PKG_VERSION").to_owned(),
-        command: format!("orch import {}", project::quoted(&shown)),
+        command: format!("orch import {}", project::quoted(file)),
         seed: None,
         alpha: ALPHA,
         scenario: None,
@@ -59,19 +71,15 @@ pub(super) fn import(options: &ImportOptions) -> Outcome {
         building_ns: 0,
         waiting_ns: 0,
         load: None,
-        wall_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        wall_ns: 0,
         imported: Some(Imported {
-            file: shown,
-            hash: crate::hash::text(&text),
+            file: file.to_owned(),
+            hash: crate::hash::text(text),
             ignored: table.ignored,
             rows: imported::rows(&table.claims.rows, &guesses),
         }),
         contradictions: contradiction::find(&table.claims),
-    };
-    let place = Place { root: &root, results: &results, started, name: &stem(&options.file), mark: "import" };
-    let kept = keep::keep(&mut comparison, &place, [TABLE, REPORT])?;
-    keep::show(&kept, options.output.json)?;
-    Ok(Exit::Fine)
+    })
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
