@@ -24,12 +24,38 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
         Some(home) => home.join("orch"),
         None => std::env::temp_dir().join(format!("orch-{uid}")),
     };
-    make_private(&folder)?;
+    make_private(&folder).map_err(|error| unusable(&folder, &error))?;
     // In a folder that everybody can write to, somebody else may have been there first.
     if std::fs::metadata(&folder)?.uid() != uid {
         return Err(io::Error::other(format!("{} belongs to another user; remove it", folder.display())));
     }
     Ok(folder)
+}
+
+/// An error of the cache with its place and the variable that moves it.
+fn unusable(folder: &Path, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(format!(
+        "the cache {} cannot be used: {error}; set XDG_CACHE_HOME to a folder that can be written and run from",
+        folder.display()
+    ))
+}
+
+/// Checks that files can be written to the cache and that libraries can be loaded from there.
+pub(crate) fn check() -> io::Result<()> {
+    let folder = folder()?;
+    let trial = folder.join(format!("trial-{}.tmp", std::process::id()));
+    std::fs::write(&trial, "")
+        .and_then(|()| std::fs::remove_file(&trial))
+        .map_err(|error| unusable(&folder, &error))?;
+    if is_noexec(&folder)? {
+        return Err(unusable(&folder, &"its file system is mounted noexec, so no library is loaded from there"));
+    }
+    Ok(())
+}
+
+/// Whether the file system of a folder lets no code run.
+fn is_noexec(folder: &Path) -> io::Result<bool> {
+    Ok(rustix::fs::statvfs(folder)?.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {
@@ -89,4 +115,27 @@ pub(crate) fn include_folder() -> io::Result<PathBuf> {
         std::fs::rename(&beside, &header)?;
     }
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noexec_is_what_the_mount_table_has() {
+        let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let mut seen = 0;
+        for line in table.lines() {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let [_, place, _, options, ..] = fields[..] else { continue };
+            // A later mount at the same place hides an earlier one.
+            let is_hidden = table.lines().filter(|line| line.split(' ').nth(1) == Some(place)).count() > 1;
+            let Ok(found) = is_noexec(Path::new(place)) else { continue };
+            if !is_hidden {
+                assert_eq!(found, options.split(',').any(|option| option == "noexec"), "{line}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 0, "{table}");
+    }
 }

@@ -23,7 +23,7 @@ mod sides;
 mod start;
 mod subject;
 
-use crate::runner::lock;
+use crate::runner::{limits, lock};
 use args::{Arguments, Command};
 use clap::Parser;
 use exit::Exit;
@@ -49,6 +49,11 @@ pub(crate) fn main() -> Exit {
     };
     if let Some(limit) = wait {
         lock::set_patience(limit);
+    }
+    // What only reads and prints starts no worker.
+    let starts_workers = !matches!(&arguments.command, Command::Doctor(_) | Command::Import(_) | Command::Schema);
+    if let (true, Err(message)) = (starts_workers, limits::check()) {
+        return Failure::System(message).report();
     }
     let result = match &arguments.command {
         Command::Run(options) => run::run(options),

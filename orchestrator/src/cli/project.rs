@@ -1,7 +1,8 @@
 //! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have in common.
 
 use super::output::{self, Failure};
-use crate::git;
+use crate::cache;
+use crate::git::{self, GitKind};
 use crate::plugin::build::{self, PluginFailure, Prepared};
 use crate::plugin::cargo::Watcher;
 use crate::plugin::catalog::Description;
@@ -52,6 +53,11 @@ impl Loaded {
     /// Lays plugins over the commits of another repository: all that orch builds and that do not lie in it.
     pub(super) fn lay_over(&mut self, repository: &Path) -> Result<(), Failure> {
         let root = git::root_of(repository).filter(|_| repository.exists()).ok_or_else(|| {
+            let state = git::state_of(repository);
+            let is_refused = matches!(state.state, GitKind::Unreadable | GitKind::OtherOwner);
+            if let Some(message) = state.message.filter(|_| is_refused) {
+                return Failure::Input(format!("error: --repo {}: {message}", repository.display()));
+            }
             Failure::Input(format!(
                 "error: --repo {}: there is no git repository\nhint: the folder of a clone of the code under test",
                 repository.display()
@@ -184,6 +190,10 @@ pub(super) fn prepare(
     reap::become_subreaper().map_err(|error| Failure::system("cannot look after the plugins' processes", &error))?;
     let mut plugins = Plugins { prepared: HashMap::new(), described: HashMap::new(), waited: Duration::ZERO };
     let mut held = None;
+    let is_built = |spec: &PluginSpec| !matches!(spec.source, PluginSource::File(_));
+    if scenario.plugins.iter().any(|(key, spec)| wanted(key) && is_built(spec)) {
+        cache::check().map_err(|error| Failure::System(error.to_string()))?;
+    }
     for (key, spec) in scenario.plugins.iter().filter(|(key, _)| wanted(key)) {
         if interrupt.requested() {
             return Ok(None);

@@ -9,6 +9,7 @@ pub(crate) mod event;
 pub(crate) mod execute;
 pub(crate) mod interrupt;
 pub(crate) mod journal;
+pub(crate) mod limits;
 pub(crate) mod lock;
 mod output;
 pub(crate) mod pair;
