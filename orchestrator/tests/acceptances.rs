@@ -139,14 +139,14 @@ fn dropped_job_fails_unless_it_is_accepted() {
     assert_eq!(gate(&history, &["--filter", "work"]).0, 0);
     let ran = check(&history, &["--only", id.to_str().unwrap()]);
     assert!(ran.code == 200 && ran.stderr.contains("none of the jobs that failed"), "{}", ran.stderr);
-    let rule = "accept: [{ job: 'oth*', dropped: true, reason: nobody calls it, until: 2999-12-31 }]\n";
+    let rule = "accept: [{ job: 'oth*', dropped: true, reason: no caller is left, until: 2999-12-31 }]\n";
     edit(&history, "plugins:", &format!("{rule}plugins:"));
     let (code, said) = gate(&history, &["--baseline", "c0"]);
     assert!(code == 0 && said.contains("other, accepted: the baseline measures this job"), "{code} {said}");
     history.commit("c2", "");
     let (code, said) = gate(&history, &[]);
     assert!(
-        code == 0 && said.contains("oth*, not needed: accepted (nobody calls it), and no such job was dropped"),
+        code == 0 && said.contains("oth*, not needed: accepted (no caller is left), and no such job was dropped"),
         "{said}"
     );
     // A scenario that names one job for another drops it too.

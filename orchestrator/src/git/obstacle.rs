@@ -153,7 +153,7 @@ mod tests {
             let root = folder.path().join(format);
             let below = root.join("a folder");
             std::fs::create_dir_all(&below).unwrap();
-            // An older git does not know the format, so nobody has such a repository there.
+            // An older git makes no such repository.
             if !git(&root, &["init", "-q", format, "."]) {
                 continue;
             }
