@@ -15,7 +15,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// A piece of work over `n` jobs or rows.
-pub struct Piece {
+pub struct ScalePiece {
     pub name: &'static str,
     /// What is counted: jobs or rows.
     pub unit: &'static str,
@@ -26,14 +26,19 @@ pub struct Piece {
 }
 
 /// All pieces.
-pub const PIECES: [Piece; 7] = [
-    Piece { name: "load and expand a scenario", unit: "jobs", size: JOBS, prepare: load },
-    Piece { name: "render summary.txt", unit: "jobs", size: JOBS, prepare: |n| reports(n, "summary.txt") },
-    Piece { name: "render profile.md", unit: "jobs", size: JOBS, prepare: |n| reports(n, "profile.md") },
-    Piece { name: "render comparison.txt", unit: "jobs", size: JOBS, prepare: |n| comparisons(n, "comparison.txt") },
-    Piece { name: "render comparison.md", unit: "jobs", size: JOBS, prepare: |n| comparisons(n, "comparison.md") },
-    Piece { name: "judge and render gate.txt", unit: "jobs", size: JOBS, prepare: gates },
-    Piece { name: "import a table", unit: "rows", size: ROWS, prepare: imports },
+pub const PIECES: [ScalePiece; 7] = [
+    ScalePiece { name: "load and expand a scenario", unit: "jobs", size: JOBS, prepare: load },
+    ScalePiece { name: "render summary.txt", unit: "jobs", size: JOBS, prepare: |n| reports(n, "summary.txt") },
+    ScalePiece { name: "render profile.md", unit: "jobs", size: JOBS, prepare: |n| reports(n, "profile.md") },
+    ScalePiece {
+        name: "render comparison.txt",
+        unit: "jobs",
+        size: JOBS,
+        prepare: |n| comparisons(n, "comparison.txt"),
+    },
+    ScalePiece { name: "render comparison.md", unit: "jobs", size: JOBS, prepare: |n| comparisons(n, "comparison.md") },
+    ScalePiece { name: "judge and render gate.txt", unit: "jobs", size: JOBS, prepare: gates },
+    ScalePiece { name: "import a table", unit: "rows", size: ROWS, prepare: imports },
 ];
 
 /// Jobs of a large scenario.
@@ -42,7 +47,7 @@ const JOBS: usize = 3_000;
 const ROWS: usize = 20_000;
 /// No folder of templates: the built-in ones are used.
 const NOWHERE: &str = "/nonexistent/templates";
-/// Repetitions of a sentence in the message of a failed job: about 4 KiB.
+/// Repetitions of a sentence in the message of a failed job: about 3 KiB.
 const MESSAGE_SENTENCES: usize = 80;
 
 fn load(jobs: usize) -> Box<dyn Fn() -> usize> {

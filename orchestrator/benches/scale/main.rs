@@ -3,7 +3,7 @@
 //! Times each piece of work over n and 2n jobs or rows, and prints a markdown table: linear work takes about twice as long for 2n.
 //! Outputs that are bounded stay as large as they are.
 
-use orch::scale::{PIECES, Piece};
+use orch::scale::{PIECES, ScalePiece};
 use std::time::{Duration, Instant};
 
 /// The shortest of as many runs counts.
@@ -31,7 +31,7 @@ fn main() {
 }
 
 /// The shortest time of a piece over `size` jobs or rows, and what it returned.
-fn shortest(piece: &Piece, size: usize) -> (Duration, usize) {
+fn shortest(piece: &ScalePiece, size: usize) -> (Duration, usize) {
     let work = (piece.prepare)(size);
     let timed = |_| {
         let begun = Instant::now();
@@ -42,6 +42,6 @@ fn shortest(piece: &Piece, size: usize) -> (Duration, usize) {
 }
 
 /// The size of a report in KiB; loading returns the number of its jobs.
-fn output(piece: &Piece, size: usize) -> String {
+fn output(piece: &ScalePiece, size: usize) -> String {
     if piece.name.starts_with("load") { format!("{size} jobs") } else { format!("{} KiB", size / 1024) }
 }

@@ -33,7 +33,7 @@ pub(crate) enum Why {
 
 /// Guesses the parents of all rows and enters them.
 pub(crate) fn infer(rows: &mut [Row]) -> Vec<Inside> {
-    let found = Candidates::of(rows).guess_all();
+    let found = ParentCandidates::of(rows).guess_all();
     for guess in &found {
         rows[guess.inner].parent = Some(guess.outer);
     }
@@ -41,23 +41,23 @@ pub(crate) fn infer(rows: &mut [Row]) -> Vec<Inside> {
 }
 
 /// Rows by what they have to share with a row that is inside them: each row is held only against those.
-struct Candidates<'a> {
+struct ParentCandidates<'a> {
     rows: &'a [Row],
     /// Rows with both times of each family, the shortest first.
     families: HashMap<&'a str, Vec<usize>>,
-    frames: HashMap<FrameKey<'a>, Frames>,
+    frames: HashMap<FrameKey<'a>, FrameGroup>,
 }
 
 /// The prefix of a name, and whether the row has allocations before and after.
 type FrameKey<'a> = (&'a str, bool, bool);
 
 /// Rows that may be frames around each other, the shortest first, and the reach of their four figures.
-struct Frames {
+struct FrameGroup {
     order: Vec<usize>,
     index: BoxIndex<8>,
 }
 
-impl<'a> Candidates<'a> {
+impl<'a> ParentCandidates<'a> {
     fn of(rows: &'a [Row]) -> Self {
         let mut families: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut frames: HashMap<FrameKey, Vec<usize>> = HashMap::new();
@@ -73,7 +73,7 @@ impl<'a> Candidates<'a> {
         }
         let indexed = |(key, order): (FrameKey<'a>, Vec<usize>)| {
             let points: Vec<[f64; 8]> = order.iter().map(|index| reaches(&rows[*index])).collect();
-            (key, Frames { index: BoxIndex::new(&points), order })
+            (key, FrameGroup { index: BoxIndex::new(&points), order })
         };
         Self { rows, families, frames: frames.into_iter().map(indexed).collect() }
     }
@@ -100,7 +100,7 @@ impl<'a> Candidates<'a> {
     /// The shortest row that may be only a frame around another one.
     fn frame_around(&self, inner: usize) -> Option<usize> {
         let row = &self.rows[inner];
-        let Frames { order: all, index } = self.frames.get(&frame_key(row)?)?;
+        let FrameGroup { order: all, index } = self.frames.get(&frame_key(row)?)?;
         let longer = all.partition_point(|outer| order(self.rows, *outer, inner) != Ordering::Greater);
         let own = reaches(row);
         // Lows and highs take turns: a low that is too large, or a high that is too small, keeps all of a box outside.
@@ -228,13 +228,13 @@ mod tests {
             }
         };
         let rows: Vec<Row> = (0..ROWS).map(row).collect();
-        let candidates = Candidates::of(&rows);
+        let candidates = ParentCandidates::of(&rows);
         assert_eq!(candidates.guess_all(), []);
         let looks: usize = candidates.frames.values().map(|frames| frames.index.looks()).sum();
         assert!((1..60 * rows.len()).contains(&looks), "{looks}");
         let mut rows = rows;
         rows.iter_mut().for_each(|row| row.after = row.before.clone());
-        let candidates = Candidates::of(&rows);
+        let candidates = ParentCandidates::of(&rows);
         assert_eq!(candidates.guess_all().len(), rows.len() - 1, "a chain");
         let looks: usize = candidates.frames.values().map(|frames| frames.index.looks()).sum();
         assert!((1..60 * rows.len()).contains(&looks), "{looks}");

@@ -19,14 +19,14 @@ const MOST_PAIRED: usize = 20;
 
 /// What is wrong with a family: the names of its rows, and a text for each side.
 #[derive(Default)]
-struct Inverted {
+struct InvertedFamily {
     names: IndexSet<String>,
     texts: Vec<String>,
 }
 
 /// A larger size takes less time.
 pub(super) fn more_work_less_time(claims: &Claims) -> Vec<Found> {
-    let mut found: IndexMap<String, Inverted> = IndexMap::new();
+    let mut found: IndexMap<String, InvertedFamily> = IndexMap::new();
     for side in SIDES {
         for members in families(claims, side) {
             let part = inverted(&members);
@@ -179,7 +179,7 @@ fn apart(claims: &Claims, one: &Row, other: &Row, side: Side) -> Option<Found> {
 pub(super) fn two_words(claims: &Claims) -> Vec<Found> {
     let mut found = Vec::new();
     for sign in [1.0, -1.0] {
-        let mut worded: Vec<Worded> = claims
+        let mut worded: Vec<WordedChange> = claims
             .rows
             .iter()
             .filter_map(|row| Some((row, row.percent.as_ref()?, row.status.as_deref()?)))
@@ -196,10 +196,10 @@ pub(super) fn two_words(claims: &Claims) -> Vec<Found> {
 }
 
 /// A row, its claimed change and the word for it.
-type Worded<'a> = (&'a Row, &'a Figure, &'a str);
+type WordedChange<'a> = (&'a Row, &'a Figure, &'a str);
 
 /// Two equal changes with different words, or three of which the middle one has another word than the ones around it.
-fn interleaved<'a>(worded: &[Worded<'a>]) -> Option<Vec<Worded<'a>>> {
+fn interleaved<'a>(worded: &[WordedChange<'a>]) -> Option<Vec<WordedChange<'a>>> {
     let equal = worded.windows(2).find(|two| two[0].1.value == two[1].1.value && two[0].2 != two[1].2);
     if let Some(two) = equal {
         return Some(two.to_vec());
@@ -212,9 +212,9 @@ fn interleaved<'a>(worded: &[Worded<'a>]) -> Option<Vec<Worded<'a>>> {
     })
 }
 
-/// Worded changes in their order, found by word and reach.
+/// WordedChange changes in their order, found by word and reach.
 struct WordIndex<'a, 'b> {
-    worded: &'b [Worded<'a>],
+    worded: &'b [WordedChange<'a>],
     /// Number of the word, and low and high of the change.
     index: BoxIndex<3>,
     numbers: HashMap<&'a str, usize>,
@@ -223,7 +223,7 @@ struct WordIndex<'a, 'b> {
 }
 
 impl<'a, 'b> WordIndex<'a, 'b> {
-    fn new(worded: &'b [Worded<'a>]) -> Self {
+    fn new(worded: &'b [WordedChange<'a>]) -> Self {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         let mut by_word: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut points: Vec<[f64; 3]> = Vec::new();
@@ -299,11 +299,11 @@ mod tests {
         #[test]
         fn words_are_found_as_by_a_look_at_all(changes in prop::collection::vec((1i32..60, 0u8..3), 0..30)) {
             let rows = worded_rows(&changes);
-            let mut worded: Vec<Worded> =
+            let mut worded: Vec<WordedChange> =
                 rows.iter().filter_map(|row| Some((row, row.percent.as_ref()?, row.status.as_deref()?))).collect();
             worded.sort_by(|one, other| one.1.value.total_cmp(&other.1.value));
             worded.dedup_by(|one, other| one.1.value == other.1.value);
-            let apart = |one: &Worded, other: &Worded| one.1.reach.is_apart(other.1.reach);
+            let apart = |one: &WordedChange, other: &WordedChange| one.1.reach.is_apart(other.1.reach);
             let plain = worded.iter().enumerate().find_map(|(at, middle)| {
                 let low = worded[..at].iter().find(|low| low.2 != middle.2 && apart(low, middle))?;
                 let high = worded[at..].iter().find(|high| high.2 == low.2 && apart(high, middle))?;
@@ -333,7 +333,7 @@ mod tests {
         const ROWS: i32 = 20_000;
         let worded: Vec<(i32, u8)> = (1..=ROWS).map(|change| (change, u8::from(change > ROWS / 2))).collect();
         let rows = worded_rows(&worded);
-        let all: Vec<Worded> =
+        let all: Vec<WordedChange> =
             rows.iter().filter_map(|row| Some((row, row.percent.as_ref()?, row.status.as_deref()?))).collect();
         let words = WordIndex::new(&all);
         for middle in 0..all.len() {

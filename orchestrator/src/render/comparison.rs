@@ -1,7 +1,7 @@
 //! What templates of comparisons see: the comparison, and one row per workload with time and allocation side by side.
 
 use super::listed::{ShownLists, shown_lists};
-use super::shown::{self, MOST_TEXTS, Shown};
+use super::shown::{self, MOST_TEXTS, ShownList};
 use super::warnings::{self, Warning};
 use crate::comparison::imported::ImportedRow;
 use crate::comparison::words::{self, Surprise};
@@ -92,7 +92,8 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
         (one.verdict, !one.trade_off).cmp(&(other.verdict, !other.trade_off)).then(size(other).total_cmp(&size(one)))
     });
     let of_workloads = comparison.workloads.iter().map(|workload| (workload.id.as_str(), &workload.warnings[..]));
-    let Shown { items: warnings, more: more_warnings } = Shown::first(MOST_TEXTS, warnings::gathered(of_workloads));
+    let ShownList { items: warnings, more: more_warnings } =
+        ShownList::first(MOST_TEXTS, warnings::gathered(of_workloads));
     let tree = tree(comparison, &by_id);
     View {
         comparison,

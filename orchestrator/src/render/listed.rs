@@ -1,7 +1,7 @@
 //! The bounded lists of a comparison's reports: which rows and entries stand in each, and how many do not.
 
 use super::comparison::{Branch, Row};
-use super::shown::{MOST_ROWS, MOST_TEXTS, Shown};
+use super::shown::{MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::comparison::{Comparison, Entry, Verdict};
 use crate::record::Contradiction;
 use serde::Serialize;
@@ -12,22 +12,22 @@ const MOST_OF_ONE: usize = 20;
 /// What the reports show; each list in the order of the rows.
 #[derive(Serialize)]
 pub(super) struct ShownLists<'a> {
-    rows: Shown<TableRow<'a>>,
+    rows: ShownList<TableRow<'a>>,
     /// Rows of an imported table.
-    tree: Shown<Branch<'a>>,
+    tree: ShownList<Branch<'a>>,
     /// Rows that are explained below the table, with the entries that are.
-    details: Shown<Detail<'a>>,
+    details: ShownList<ExplainedRow<'a>>,
     /// Rows whose word surprises.
-    surprises: Shown<Row<'a>>,
-    regressions: Shown<RowEntry<'a>>,
-    improvements: Shown<RowEntry<'a>>,
-    different: Shown<Row<'a>>,
-    lost: Shown<Lost<'a>>,
+    surprises: ShownList<Row<'a>>,
+    regressions: ShownList<RowEntry<'a>>,
+    improvements: ShownList<RowEntry<'a>>,
+    different: ShownList<Row<'a>>,
+    lost: ShownList<LostMetric<'a>>,
     /// Rows whose time changed, with the places of the change.
-    timed: Shown<Row<'a>>,
+    timed: ShownList<Row<'a>>,
     /// Rows whose allocations changed, with the places of the change.
-    allocated: Shown<Row<'a>>,
-    contradictions: Shown<&'a Contradiction>,
+    allocated: ShownList<Row<'a>>,
+    contradictions: ShownList<&'a Contradiction>,
     /// Some time is not equivalent.
     is_time_changed: bool,
     /// Some row of an imported table is inside another one, and some has allocations.
@@ -44,7 +44,7 @@ struct TableRow<'a> {
 }
 
 #[derive(Serialize)]
-struct Detail<'a> {
+struct ExplainedRow<'a> {
     row: Row<'a>,
     entries: Vec<&'a Entry>,
 }
@@ -57,7 +57,7 @@ struct RowEntry<'a> {
 
 /// A metric that was not measured, or the whole workload.
 #[derive(Serialize)]
-struct Lost<'a> {
+struct LostMetric<'a> {
     id: &'a str,
     metric: Option<&'a str>,
     reason: &'a str,
@@ -74,24 +74,24 @@ pub(super) fn shown_lists<'a>(comparison: &'a Comparison, rows: &[Row<'a>], tree
             let row = row.clone();
             entries.into_iter().map(move |entry| RowEntry { row: row.clone(), entry })
         };
-        Shown::first(MOST_ROWS, all().flat_map(of_row))
+        ShownList::first(MOST_ROWS, all().flat_map(of_row))
     };
     let is_explained = |row: &&Row| row.verdict != Verdict::Equivalent || !row.surprises.is_empty();
     let has_places = |row: &&Row| !row.workload.scopes.is_empty();
     let cloned =
-        |most: usize, wanted: &dyn Fn(&&Row<'a>) -> bool| Shown::first(most, all().filter(wanted)).map(Row::clone);
+        |most: usize, wanted: &dyn Fn(&&Row<'a>) -> bool| ShownList::first(most, all().filter(wanted)).map(Row::clone);
     ShownLists {
-        rows: Shown::first(MOST_ROWS, all()).map(table_row),
-        tree: Shown::first(MOST_ROWS, tree).map(Branch::clone),
-        details: Shown::first(MOST_TEXTS, all().filter(is_explained)).map(detail),
+        rows: ShownList::first(MOST_ROWS, all()).map(table_row),
+        tree: ShownList::first(MOST_ROWS, tree).map(Branch::clone),
+        details: ShownList::first(MOST_TEXTS, all().filter(is_explained)).map(detail),
         surprises: cloned(MOST_TEXTS, &|row| !row.surprises.is_empty()),
         regressions: changes(Verdict::Regressed),
         improvements: changes(Verdict::Improved),
         different: cloned(MOST_TEXTS, &|row| row.verdict == Verdict::OutputDiffers),
-        lost: Shown::first(MOST_TEXTS, all().filter(|row| row.verdict == Verdict::Missing).flat_map(lost)),
+        lost: ShownList::first(MOST_TEXTS, all().filter(|row| row.verdict == Verdict::Missing).flat_map(lost)),
         timed: cloned(MOST_TEXTS, &|row| has_places(row) && is_one_of(row.time)),
         allocated: cloned(MOST_TEXTS, &|row| has_places(row) && is_one_of(row.allocations)),
-        contradictions: Shown::first(MOST_TEXTS, &comparison.contradictions),
+        contradictions: ShownList::first(MOST_TEXTS, &comparison.contradictions),
         is_time_changed: all().any(|row| row.time.is_some_and(|time| time.verdict != Verdict::Equivalent)),
         is_nested: tree.iter().any(|each| each.row.inside.is_some()),
         has_memory: tree.iter().any(|each| each.row.previous_alloc_mb.is_some() || each.row.current_alloc_mb.is_some()),
@@ -109,21 +109,21 @@ fn table_row<'a>(row: &Row<'a>) -> TableRow<'a> {
 }
 
 /// Of a row that is explained, the entries that need a line of their own.
-fn detail<'a>(row: &Row<'a>) -> Detail<'a> {
+fn detail<'a>(row: &Row<'a>) -> ExplainedRow<'a> {
     let is_told = |entry: &&Entry| {
         let follows_time = entry.pairs > 0 && entry.metric != "time";
         let is_known = is_changed(entry.verdict) || matches!(entry.verdict, Verdict::OutputDiffers | Verdict::Missing);
         let is_of_output = entry.verdict != Verdict::OutputDiffers || entry.metric == "digest";
         !follows_time && (is_known || entry.is_open()) && is_of_output
     };
-    Detail { row: row.clone(), entries: row.entries.iter().copied().filter(is_told).take(MOST_OF_ONE).collect() }
+    ExplainedRow { row: row.clone(), entries: row.entries.iter().copied().filter(is_told).take(MOST_OF_ONE).collect() }
 }
 
 /// Why a row is missing: the workload's reason, or that of each metric.
-fn lost<'a>(row: &Row<'a>) -> Vec<Lost<'a>> {
+fn lost<'a>(row: &Row<'a>) -> Vec<LostMetric<'a>> {
     if let Some(reason) = &row.workload.missing {
-        return vec![Lost { id: row.id, metric: None, reason }];
+        return vec![LostMetric { id: row.id, metric: None, reason }];
     }
     let missing = row.entries.iter().copied().filter(|entry| entry.verdict == Verdict::Missing);
-    missing.map(|entry| Lost { id: row.id, metric: Some(&entry.metric), reason: &entry.reason }).collect()
+    missing.map(|entry| LostMetric { id: row.id, metric: Some(&entry.metric), reason: &entry.reason }).collect()
 }

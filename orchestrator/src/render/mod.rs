@@ -19,7 +19,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
-use shown::{MOST_BYTES, MOST_TEXTS, Shown};
+use shown::{MOST_BYTES, MOST_TEXTS, ShownList};
 use std::path::Path;
 
 /// The templates that orch carries, so that an installed `orch` needs no folder.
@@ -67,7 +67,7 @@ pub(crate) fn exists(name: &str, folder: &Path) -> bool {
 /// escape what they print.
 pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
     let warnings = warnings::gathered(record.jobs.iter().map(|job| (job.id.as_str(), &job.warnings[..])));
-    let Shown { items: warnings, more: more_warnings } = Shown::first(MOST_TEXTS, warnings);
+    let ShownList { items: warnings, more: more_warnings } = ShownList::first(MOST_TEXTS, warnings);
     let busy = record.load.and_then(|load| load.message());
     let (profile, summary) = (profile::view(record), summary::view(record));
     through(name, folder, store::FILE, View { record, profile, summary, warnings, more_warnings, busy })
@@ -97,13 +97,13 @@ pub(crate) fn gate(
     struct View<'a> {
         comparison: &'a Comparison,
         gate: &'a Gate,
-        findings: Shown<&'a Finding>,
+        findings: ShownList<&'a Finding>,
         again: Vec<&'a (String, &'a str)>,
         more_again: usize,
         next: &'a [String],
     }
-    let findings = Shown::first(MOST_TEXTS, &gate.findings);
-    let Shown { items: again, more: more_again } = Shown::first(MOST_TEXTS, again);
+    let findings = ShownList::first(MOST_TEXTS, &gate.findings);
+    let ShownList { items: again, more: more_again } = ShownList::first(MOST_TEXTS, again);
     through(name, folder, crate::comparison::FILE, View { comparison, gate, findings, again, more_again, next })
 }
 

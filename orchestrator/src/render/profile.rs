@@ -3,7 +3,7 @@
 //! Everything is per iteration, because a profile runs as many iterations as fit its time: sums over it would rank jobs
 //! by that budget. A scope's share is of the outermost scopes of its own job; nested shares overlap and are never added.
 
-use super::shown::{self, MOST_ROWS, MOST_TEXTS, Shown};
+use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::format;
 use crate::record::{JobRecord, Record, ScopeRecord};
 use indexmap::IndexMap;
@@ -36,7 +36,7 @@ pub(super) struct ProfileView<'a> {
     pub(super) more_models: usize,
     pub(super) more_scaling: usize,
     /// Jobs with scopes inside scopes.
-    pub(super) trees: Shown<JobTree<'a>>,
+    pub(super) trees: ShownList<JobTree<'a>>,
 }
 
 /// A job whose scopes are shown as a tree.
@@ -44,7 +44,7 @@ pub(super) struct ProfileView<'a> {
 pub(super) struct JobTree<'a> {
     job: &'a JobRecord,
     /// Scopes that others call.
-    called: Shown<Row>,
+    called: ShownList<Row>,
 }
 
 /// A scope of a job, wherever in its tree; figures of one iteration.
@@ -107,14 +107,14 @@ pub(super) fn view(record: &Record) -> ProfileView<'_> {
     let mut scopes: Vec<Row> = record.jobs.iter().flat_map(rows).collect();
     scopes.sort_by(|a, b| b.total_ns.total_cmp(&a.total_ns).then_with(|| a.job.cmp(&b.job)));
     let by_job = shown::grouped(scopes.iter().map(|row| (row.job.as_str(), row)));
-    let insights = Shown::first(MOST_TEXTS, all_insights(&record.jobs, &scopes, &by_job));
-    let models = Shown::first(MOST_ROWS, record.jobs.iter().filter_map(model));
-    let scaling = Shown::first(MOST_TEXTS, scaling(record));
+    let insights = ShownList::first(MOST_TEXTS, all_insights(&record.jobs, &scopes, &by_job));
+    let models = ShownList::first(MOST_ROWS, record.jobs.iter().filter_map(model));
+    let scaling = ShownList::first(MOST_TEXTS, scaling(record));
     let is_tree = |job: &&JobRecord| job.profile.is_some() && job.scopes.iter().any(|scope| !scope.children.is_empty());
-    let trees = Shown::first(MOST_TREES, record.jobs.iter().filter(is_tree)).map(|job| {
+    let trees = ShownList::first(MOST_TREES, record.jobs.iter().filter(is_tree)).map(|job| {
         let own = by_job.get(job.id.as_str()).into_iter().flatten();
         let called = own.copied().filter(|row| !row.callers.is_empty()).cloned();
-        JobTree { job, called: Shown::first(MOST_TEXTS, called) }
+        JobTree { job, called: ShownList::first(MOST_TEXTS, called) }
     });
     ProfileView {
         insights: insights.items,

@@ -12,13 +12,13 @@ pub(super) const MOST_BYTES: usize = 512 << 10;
 
 /// The first items of a list, with the number of all items.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Shown<T> {
+pub(super) struct ShownList<T> {
     pub(super) items: Vec<T>,
     /// Items that are not shown.
     pub(super) more: usize,
 }
 
-impl<T> Shown<T> {
+impl<T> ShownList<T> {
     /// The first `most` items.
     pub(super) fn first(most: usize, all: impl IntoIterator<Item = T>) -> Self {
         let mut all = all.into_iter();
@@ -27,8 +27,8 @@ impl<T> Shown<T> {
     }
 
     /// The same, with what is shown of each item.
-    pub(super) fn map<U>(self, of: impl FnMut(T) -> U) -> Shown<U> {
-        Shown { items: self.items.into_iter().map(of).collect(), more: self.more }
+    pub(super) fn map<U>(self, of: impl FnMut(T) -> U) -> ShownList<U> {
+        ShownList { items: self.items.into_iter().map(of).collect(), more: self.more }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What templates of runs see beside the record: the jobs to show, and what has to be said of the others, in bounded lists.
 
-use super::shown::{self, MOST_ROWS, MOST_TEXTS, Shown};
+use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::format;
 use crate::protocol::Phase;
 use crate::record::anchored::{AnchorRecord, Anchored, AnchoredChange};
@@ -17,12 +17,12 @@ pub(super) struct SummaryView<'a> {
     /// Number of jobs that were measured.
     measured: usize,
     /// Jobs that were measured, in the record's order.
-    jobs: Shown<&'a JobRecord>,
-    scopes: Shown<JobScope<'a>>,
+    jobs: ShownList<&'a JobRecord>,
+    scopes: ShownList<JobScope<'a>>,
     /// Jobs that were not measured, by message.
-    lost: Shown<LostJobs<'a>>,
+    lost: ShownList<LostJobs<'a>>,
     ties: Vec<AnchorTie<'a>>,
-    contradictions: Shown<&'a Contradiction>,
+    contradictions: ShownList<&'a Contradiction>,
 }
 
 #[derive(Serialize)]
@@ -50,9 +50,9 @@ struct AnchorTie<'a> {
     /// Jobs per verdict, in words.
     counts: Vec<String>,
     /// Jobs that are not equivalent.
-    rows: Shown<TieRow<'a>>,
+    rows: ShownList<TieRow<'a>>,
     /// Why jobs were not compared, with their ids.
-    reasons: Shown<TieReason<'a>>,
+    reasons: ShownList<TieReason<'a>>,
 }
 
 #[derive(Serialize)]
@@ -80,16 +80,16 @@ pub(super) fn view(record: &Record) -> SummaryView<'_> {
     let lost = shown::grouped(lost.map(|job| (job.message.as_deref().unwrap_or_default(), job)));
     SummaryView {
         measured: measured.clone().count(),
-        scopes: Shown::first(MOST_ROWS, scopes),
-        jobs: Shown::first(MOST_ROWS, measured),
-        lost: Shown::first(MOST_TEXTS, lost).map(|(message, jobs)| LostJobs {
+        scopes: ShownList::first(MOST_ROWS, scopes),
+        jobs: ShownList::first(MOST_ROWS, measured),
+        lost: ShownList::first(MOST_TEXTS, lost).map(|(message, jobs)| LostJobs {
             ids: ids(jobs.iter().map(|job| job.id.as_str())),
             outcome: jobs[0].outcome,
             phase: jobs[0].phase,
             message,
         }),
         ties: ties(record),
-        contradictions: Shown::first(MOST_TEXTS, &record.contradictions),
+        contradictions: ShownList::first(MOST_TEXTS, &record.contradictions),
     }
 }
 
@@ -134,8 +134,8 @@ fn anchor_tie<'a>(
         anchor,
         pairs: jobs.iter().map(|(_, one)| one.pairs.len()).max().unwrap_or_default(),
         counts: ORDER.into_iter().filter_map(words).collect(),
-        rows: Shown::first(MOST_ROWS, rows),
-        reasons: Shown::first(MOST_TEXTS, reasons)
+        rows: ShownList::first(MOST_ROWS, rows),
+        reasons: ShownList::first(MOST_TEXTS, reasons)
             .map(|(reason, jobs)| TieReason { ids: ids(jobs.into_iter()), reason }),
     }
 }

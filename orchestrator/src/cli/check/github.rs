@@ -54,8 +54,8 @@ fn summary(text: &str, report: &str, room: usize) -> String {
 fn annotations(gate: &Gate) -> Vec<String> {
     let mut lines = Vec::new();
     let mut more = Vec::new();
-    for level in [Level::Error, Level::Warning] {
-        let all = gate.findings.iter().filter(|finding| Level::of(finding) == Some(level));
+    for level in [AnnotationLevel::Error, AnnotationLevel::Warning] {
+        let all = gate.findings.iter().filter(|finding| AnnotationLevel::of(finding) == Some(level));
         lines.extend(all.clone().take(MOST_ANNOTATIONS).map(|finding| annotation(finding, level)));
         if let Some(left @ 1..) = all.count().checked_sub(MOST_ANNOTATIONS) {
             more.push(format::counted(left, &format!("more {}", level.word())));
@@ -70,12 +70,12 @@ fn annotations(gate: &Gate) -> Vec<String> {
 
 /// How GitHub marks a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
+enum AnnotationLevel {
     Error,
     Warning,
 }
 
-impl Level {
+impl AnnotationLevel {
     /// None for what is no reason to look.
     fn of(finding: &Finding) -> Option<Self> {
         let level = if finding.kind <= Kind::Missing { Self::Error } else { Self::Warning };
@@ -91,7 +91,7 @@ impl Level {
 }
 
 /// A finding as one of GitHub's workflow commands. In a property, such as the title, more is escaped than in the message.
-fn annotation(finding: &Finding, level: Level) -> String {
+fn annotation(finding: &Finding, level: AnnotationLevel) -> String {
     let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
     let (job, message) = (property(&format::brief(&finding.job)), escaped(&format::brief(&finding.message)));
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_would_end_a_title_is_escaped() {
-        let line = annotation(&finding(Kind::Regressed, "w[n=1,m=2]: 5%", "1, 2: 3%\nand"), Level::Error);
+        let line = annotation(&finding(Kind::Regressed, "w[n=1,m=2]: 5%", "1, 2: 3%\nand"), AnnotationLevel::Error);
         assert_eq!(line, "::error title=orch w[n=1%2Cm=2]%3A 5%25::time 1, 2: 3%25%0Aand");
     }
 
