@@ -18,6 +18,8 @@ pub(crate) struct DependencyChange {
 
 /// Versions by package.
 type Versions = BTreeMap<String, BTreeSet<String>>;
+/// Reads the versions out of a lock file or a manifest.
+type VersionReader = fn(&Table) -> Versions;
 
 /// Compares the lock files and manifests among `files`. `before` and `after` give the text of a file on each side. What a lock file
 /// says of a package counts more than what a manifest asks for. Packages that a manifest names come first.
@@ -28,7 +30,7 @@ pub(crate) fn find_changes(
 ) -> Vec<DependencyChange> {
     let mut found: Vec<DependencyChange> = Vec::new();
     let mut direct = BTreeSet::new();
-    let readers: [(&str, fn(&Table) -> Versions); 2] = [("Cargo.lock", read_locked), ("Cargo.toml", read_requirements)];
+    let readers: [(&str, VersionReader); 2] = [("Cargo.lock", read_locked), ("Cargo.toml", read_requirements)];
     for (name, read) in readers {
         for file in files.iter().filter(|file| file.file_name().is_some_and(|own| own == name)) {
             let versions = |text: Option<String>| {
