@@ -119,8 +119,8 @@ fn prepare_as(
                 command::build(&order, watch).map_err(|error| build_failed(&error))?;
             note = doubtful.map(|source| {
                 format!(
-                    "may hold an old object: {} has new content and a time before the last build; make was told to build \
-                     everything again, another build tool may not have noticed; `touch` it",
+                    "may hold an old object: {} has new content and a time before the last build; make rebuilt \
+                     everything, another build tool may have kept its object; `touch` it",
                     source.display()
                 )
             });

@@ -75,7 +75,7 @@ pub(super) fn build(command: &BuildCommand, watch: &mut Watcher) -> Result<Comma
         .env("DEPENDENCIES_OUTPUT", dependencies_file(command.out))
         .current_dir(command.folder);
     if doubt.is_some() {
-        // make is told to take nothing for built.
+        // make rebuilds everything.
         shell.env("MAKEFLAGS", "B");
     }
     run(shell, &format!("build command in {}", command.folder.display()), watch)?;
