@@ -1,9 +1,9 @@
 //! Owns how a change is printed, wherever people read one: small changes in percent, large ones as factors, and the two
-//! values of which it is the change.
+//! values that it describes.
 
 use super::{apart, number, time_unit};
 
-/// A change by this factor or more, up or down, is printed as a factor: nobody reads a size from `+2549480 %`.
+/// A change by this factor or more, up or down, is printed as a factor: no reader sees a size in `+2549480 %`.
 const LARGE: f64 = 3.0;
 /// An end of an interval this many times beyond the estimate bounds nothing.
 const UNBOUNDED: f64 = 1000.0;

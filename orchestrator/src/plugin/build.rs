@@ -20,7 +20,7 @@ pub(crate) struct Prepared {
     pub(crate) hash: String,
     pub(crate) flags: Vec<String>,
     pub(crate) cpu_features: Option<Vec<String>>,
-    /// The function by which an allocator inside the library gives out blocks, which nobody counts.
+    /// The function by which an allocator inside the library gives out blocks, which are not counted.
     pub(crate) own_allocator: Option<String>,
     pub(crate) git: GitState,
     /// The commit whose files it was built from, where these are not the working tree's.

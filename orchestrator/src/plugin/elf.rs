@@ -22,7 +22,7 @@ pub(crate) struct Inspected {
 }
 
 /// How the functions begin by which well-known allocators give out blocks. They never reach the worker's malloc, which
-/// counts. Linkers leave out those that nobody calls, so that `mi_malloc_aligned` may be there without `mi_malloc`.
+/// counts. Linkers leave out those without a caller, so that `mi_malloc_aligned` may be there without `mi_malloc`.
 const ALLOCATORS: [&str; 8] =
     ["je_malloc", "_rjem_malloc", "mi_malloc", "_mi_malloc", "tc_malloc", "rpmalloc", "sn_malloc", "sn_rust_alloc"];
 

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end without them. Of a bisect
-/// that was stopped nothing more is measured: a culprit of which it is not known what it changed stays open.
+/// that was stopped nothing more is measured: a culprit whose changes are not known stays open.
 pub(super) fn report(
     task: &Task,
     header: &Header,
