@@ -64,7 +64,7 @@ class Case:
     call: str
     metric: str
     expected: str
-    """The release that was named when this was written, or none."""
+    """The release that is named, or none. Of heck, base64 and hashbrown it is what the first run found."""
     better: bool = False
     more: list[str] = field(default_factory=list)
     """Arguments of `cargo add`."""
