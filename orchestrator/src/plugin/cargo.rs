@@ -1,8 +1,10 @@
 //! Building plugins: cargo and `build:` commands with `orch`'s own flags, in a cleaned environment.
 
 use super::advice;
+use super::compiled_packages::PackageStore;
 use super::freshness::SourceLedger;
 use super::leader::Leader;
+use super::rustc_wrapper;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -72,21 +74,37 @@ fn build_in(
 ) -> Result<Built, BuildError> {
     let manifest = folder.join("Cargo.toml");
     let workspace = workspace_of(&manifest)?;
-    let flags = match origin {
-        Origin::Workspace => flags(Origin::Folder { source: &workspace.root, plugin: &workspace.root }, cpu),
-        folders => flags(folders, cpu),
+    let origin = match origin {
+        Origin::Workspace => Origin::Folder { source: &workspace.root, plugin: &workspace.root },
+        folders => folders,
     };
+    let (code_flags, name_flags) = (code_flags(cpu), name_flags(origin));
+    let user_wrapper = std::env::var_os(rustc_wrapper::VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
+    let wrapper = rustc_wrapper::write_wrapper(&name_flags, user_wrapper.as_deref())?;
     let target = target_folder(&workspace.root, cpu)?;
     let cargo = |verb: &str| {
         let mut command = clean("cargo");
         command.args([verb, "--release", "--manifest-path"]).arg(&manifest).arg("--target-dir").arg(&target);
-        command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).current_dir(folder);
+        command.env("CARGO_ENCODED_RUSTFLAGS", code_flags.join("\x1f")).env(rustc_wrapper::VARIABLE, &wrapper);
+        command.current_dir(folder);
         if workspace.lock_is_tracked {
             command.arg("--locked");
         }
         command
     };
     let _lock = LockFile::lend(&workspace.root)?;
+    let profile = target.join("release");
+    let store = PackageStore::open(&code_flags)?;
+    if !profile.join(".fingerprint").exists() && !store.is_empty() {
+        let lock = workspace.root.join("Cargo.lock");
+        if !lock.exists() {
+            let mut command = clean("cargo");
+            command.args(["generate-lockfile", "--manifest-path"]).arg(&manifest).current_dir(folder);
+            // The build names what is wrong.
+            let _ = run(command, "cargo generate-lockfile", watch);
+        }
+        store.lend(&std::fs::read_to_string(lock).unwrap_or_default(), &profile);
+    }
     let forget = |packages: &[String]| {
         for package in packages {
             let mut command = cargo("clean");
@@ -96,7 +114,7 @@ fn build_in(
         }
     };
     let mut ledger = SourceLedger::read(&target);
-    forget(&ledger.find_stale());
+    forget(&ledger.find_stale(&name_flags));
     let mut build = || -> Result<(String, PathBuf, SystemTime), BuildError> {
         let begun = SystemTime::now();
         let mut command = cargo(if linker.is_some() { "rustc" } else { "build" });
@@ -119,8 +137,10 @@ fn build_in(
         forget(&unproved);
         (messages, library, begun) = build()?;
     }
-    ledger.record(&messages, &library, begun)?;
-    Ok(Built { library, flags })
+    ledger.record(&messages, &library, begun, name_flags.clone())?;
+    // What is not stored is compiled again elsewhere.
+    let _ = store.add(&messages, &profile);
+    Ok(Built { library, flags: [code_flags, name_flags].concat() })
 }
 
 /// Whether everything that was compiled for a crate is as it was when it was compiled, so that cargo has nothing to do.
@@ -141,13 +161,23 @@ fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
     Ok(if cpu == "native" { folder } else { folder.join(format!("cpu-{cpu}")) })
 }
 
-/// The compiler flags of every plugin crate. The reasons are in docs/ARCHITECTURE.md, "Building plugins".
+/// All compiler flags of a plugin crate. The reasons are in docs/ARCHITECTURE.md, "Building plugins".
 pub(crate) fn flags(origin: Origin, cpu: &str) -> Vec<String> {
-    let mut flags = vec![
+    [code_flags(cpu), name_flags(origin)].concat()
+}
+
+/// Flags that decide about machine code, the same in every folder.
+fn code_flags(cpu: &str) -> Vec<String> {
+    vec![
         format!("-Ctarget-cpu={cpu}"),
         "-Cllvm-args=-align-all-functions=6".to_owned(),
         "-Cllvm-args=-align-loops=64".to_owned(),
-    ];
+    ]
+}
+
+/// Flags that replace names of folders in libraries.
+fn name_flags(origin: Origin) -> Vec<String> {
+    let mut flags = Vec::new();
     if let Origin::Folder { source, plugin } = origin {
         flags.push(format!("--remap-path-prefix={}=.", source.display()));
         if !plugin.starts_with(source) {

@@ -101,6 +101,9 @@ impl SourceState {
 struct Ledger {
     /// When the last build ended, in nanoseconds since 1970.
     finished_ns: i128,
+    /// Flags by which the compiler replaced names of folders. Cargo does not know them.
+    #[serde(default)]
+    name_flags: Vec<String>,
     /// By cargo's package id: the files that were compiled.
     packages: BTreeMap<String, BTreeMap<PathBuf, SourceState>>,
 }
@@ -128,8 +131,12 @@ impl SourceLedger {
         Self { path, ledger: serde_json::from_slice(&text).unwrap_or_default() }
     }
 
-    /// Ids of the packages that cargo would take for compiled although a source has another content.
-    pub(super) fn find_stale(&self) -> Vec<String> {
+    /// Ids of the packages that cargo would take for compiled although a source has another content, or although they were
+    /// compiled with other flags for the names of folders.
+    pub(super) fn find_stale(&self, name_flags: &[String]) -> Vec<String> {
+        if self.ledger.name_flags != name_flags {
+            return self.ledger.packages.keys().cloned().collect();
+        }
         let finished = self.ledger.finished_ns;
         let is_stale =
             |files: &BTreeMap<PathBuf, SourceState>| files.iter().any(|(path, state)| state.is_stale(path, finished));
@@ -152,7 +159,13 @@ impl SourceLedger {
     }
 
     /// Notes what a build that began at `begun` compiled. `library` is its result, beside which cargo lists the sources.
-    pub(super) fn record(&mut self, messages: &str, library: &Path, begun: SystemTime) -> io::Result<()> {
+    pub(super) fn record(
+        &mut self,
+        messages: &str,
+        library: &Path,
+        begun: SystemTime,
+        name_flags: Vec<String>,
+    ) -> io::Result<()> {
         let packages = read_packages(messages);
         let mut files = listed_sources(&std::fs::read_to_string(library.with_extension("d")).unwrap_or_default());
         for package in packages.iter().filter(|package| package.has_build_script) {
@@ -186,6 +199,7 @@ impl SourceLedger {
             }
         }
         self.ledger.finished_ns = now_ns();
+        self.ledger.name_flags = name_flags;
         let beside = self.path.with_extension(format!("{}.tmp", std::process::id()));
         std::fs::write(&beside, serde_json::to_vec(&self.ledger)?)?;
         std::fs::rename(beside, &self.path)

@@ -7,6 +7,7 @@ pub(crate) mod cargo;
 pub(crate) mod catalog;
 pub(crate) mod code;
 mod command;
+mod compiled_packages;
 pub(crate) mod dependencies;
 pub(crate) mod elf;
 mod freshness;
@@ -17,6 +18,7 @@ mod names;
 mod overlay;
 mod padding;
 pub(crate) mod revision;
+mod rustc_wrapper;
 mod spec;
 
 pub(crate) use spec::{PluginSource, PluginSpec, Sandbox};

@@ -1,9 +1,9 @@
 //! Unrelated code in front of a plugin's own: the same functions at other places, to see what places alone do to times.
 
 use super::cargo::{self, BuildError};
+use super::rustc_wrapper;
 use crate::cache;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A linker that puts `bytes` of code that nobody calls before everything else. It is a script named `cc`, because the
 /// compiler tells from a linker's name which arguments it takes.
@@ -18,12 +18,6 @@ pub(super) fn linker(bytes: usize) -> Result<PathBuf, BuildError> {
     );
     std::fs::write(&source, assembly)?;
     cargo::ask("cc", &["-c", &source.display().to_string(), "-o", &object.display().to_string()], &folder)?;
-    std::fs::write(&script, format!("#!/bin/sh\nexec cc {} \"$@\"\n", quoted(&object)))?;
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700))?;
-    Ok(script)
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
+    let object = rustc_wrapper::quote(&object.display().to_string());
+    Ok(rustc_wrapper::write_script(&script, &format!("#!/bin/sh\nexec cc {object} \"$@\"\n"))?)
 }

@@ -26,6 +26,11 @@ impl Project {
         let folder = tempfile::tempdir().unwrap();
         // Messages show paths; those of a folder behind a link would differ from what the test knows.
         std::fs::write(folder.path().join("orch.yaml"), "").unwrap();
+        // What crates of registries compile to is the same in every test.
+        let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
+        std::fs::create_dir_all(&packages).unwrap();
+        std::fs::create_dir_all(folder.path().join("cache/orch")).unwrap();
+        std::os::unix::fs::symlink(packages, folder.path().join("cache/orch/packages")).unwrap();
         Self { folder }
     }
 
