@@ -1,4 +1,4 @@
-//! `orch`, a benchmark orchestrator. `docs/ARCHITECTURE.md` says what lies where and why.
+//! `orch`, a benchmark orchestrator. `docs/ARCHITECTURE.md` is a map of the code, and `docs/design/` has the reasons.
 
 mod bisect;
 mod cache;

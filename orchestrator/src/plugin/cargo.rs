@@ -161,7 +161,7 @@ fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
     Ok(if cpu == "native" { folder } else { folder.join(format!("cpu-{cpu}")) })
 }
 
-/// All compiler flags of a plugin crate. The reasons are in docs/ARCHITECTURE.md, "Building plugins".
+/// All compiler flags of a plugin crate. The reasons are in docs/design/building-plugins.md.
 pub(crate) fn flags(origin: Origin, cpu: &str) -> Vec<String> {
     [code_flags(cpu), name_flags(origin)].concat()
 }

@@ -1,7 +1,7 @@
 //! The sandbox of a worker: entered once, before any code of the plugin runs, and left by nobody. It holds for all that
 //! the plugin starts, too.
 //!
-//! What each part keeps away, and why, is in docs/ARCHITECTURE.md.
+//! What each part keeps away, and why, is in docs/design/sandbox.md.
 
 mod calls;
 mod files;
