@@ -33,7 +33,6 @@ pub(super) struct CommandBuilt {
 /// Flags for C and C++ compilers: the alignment that keeps untouched code where it was measured, and paths that are the same in
 /// every folder. The reasons are in docs/design/building-plugins.md.
 ///
-///
 /// A command expands the variable into words, so a folder with blanks in its path has no flag.
 pub(super) fn compiler_flags(source: &Path, folder: &Path) -> String {
     let mut flags = "-falign-functions=64 -falign-loops=64".to_owned();
