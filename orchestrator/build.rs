@@ -1,6 +1,6 @@
-//! Makes the linker keep the allocator entry points of `src/counting/entry.rs` and export them from the executable,
-//! so that plugins and the C library call them instead of the C library's own; and lists the files that
-//! `orch plugin new` writes, so that an installed `orch` needs no checkout.
+//! Makes the linker keep the allocator entry points of `src/counting/entry.rs` and export them from
+//! the executable, so that plugins and the C library call them instead of the C library's own; and
+//! lists the files that `orch plugin new` writes, so that an installed `orch` needs no checkout.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,12 @@ fn main() {
     }
     let plugins = Path::new("../plugins");
     let mut text = String::new();
-    for (name, folder) in [("SDK", "sdk"), ("RUST", "starter"), ("C", "starter-c"), ("CPP", "starter-cpp")] {
+    for (name, folder) in [
+        ("SDK", "sdk"),
+        ("RUST", "starter"),
+        ("C", "starter-c"),
+        ("CPP", "starter-cpp"),
+    ] {
         list(name, &plugins.join(folder), &mut text);
     }
     let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
@@ -43,7 +48,9 @@ fn list(name: &str, folder: &Path, text: &mut String) {
         println!("cargo::rerun-if-changed={}", inner.display());
         for entry in std::fs::read_dir(&inner).expect("the folder is readable") {
             let path = entry.expect("the folder is readable").path();
-            let left_out = path.file_name().is_some_and(|name| LEFT_OUT.iter().any(|left_out| name == *left_out));
+            let left_out = path
+                .file_name()
+                .is_some_and(|name| LEFT_OUT.iter().any(|left_out| name == *left_out));
             match (path.is_dir(), left_out) {
                 (_, true) => {}
                 (true, _) => open.push(path),
@@ -52,7 +59,11 @@ fn list(name: &str, folder: &Path, text: &mut String) {
         }
     }
     files.sort();
-    let _ = writeln!(text, "/// The files of `{}`.", folder.file_name().unwrap_or_default().display());
+    let _ = writeln!(
+        text,
+        "/// The files of `{}`.",
+        folder.file_name().unwrap_or_default().display()
+    );
     let _ = writeln!(text, "const {name}: &[(&str, &str)] = &[");
     for file in files {
         let inside = file.strip_prefix(&folder).expect("found below it");

@@ -1,4 +1,5 @@
-//! Where orch keeps what it can make again: built plugins and the C header. Never inside a repository.
+//! Where orch keeps what it can make again: built plugins and the C header. Never inside a
+//! repository.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -6,19 +7,26 @@ use std::path::{Path, PathBuf};
 
 #[cfg(test)]
 thread_local! {
-    /// The cache of the test that runs on this thread, for the user's own must not tell it what to expect.
+    /// The cache of the test that runs on this thread, for the user's own must not tell it what to
+    /// expect.
     pub(crate) static OF_THIS_TEST: std::cell::RefCell<Option<PathBuf>> = const { std::cell::RefCell::new(None) };
 }
 
-/// The cache folder, made if needed: `$XDG_CACHE_HOME/orch`, `~/.cache/orch`, or `orch-<uid>` among temporary files.
+/// The cache folder, made if needed: `$XDG_CACHE_HOME/orch`, `~/.cache/orch`, or `orch-<uid>` among
+/// temporary files.
 pub(crate) fn folder() -> io::Result<PathBuf> {
     #[cfg(test)]
     if let Some(folder) = OF_THIS_TEST.with_borrow(Clone::clone) {
         make_private(&folder)?;
         return Ok(folder);
     }
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let home =
+        absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     let uid = rustix::process::getuid().as_raw();
     let folder = match home {
         Some(home) => home.join("orch"),
@@ -27,7 +35,10 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
     make_private(&folder).map_err(|error| unusable(&folder, &error))?;
     // In a folder that everybody can write to, somebody else may have been there first.
     if std::fs::metadata(&folder)?.uid() != uid {
-        return Err(io::Error::other(format!("{} belongs to another user; remove it", folder.display())));
+        return Err(io::Error::other(format!(
+            "{} belongs to another user; remove it",
+            folder.display()
+        )));
     }
     Ok(folder)
 }
@@ -35,7 +46,8 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
 /// An error of the cache with its place and the variable that moves it.
 fn unusable(folder: &Path, error: &dyn std::fmt::Display) -> io::Error {
     io::Error::other(format!(
-        "the cache {} cannot be used: {error}; set XDG_CACHE_HOME to a folder that can be written and run from",
+        "the cache {} cannot be used: {error}; set XDG_CACHE_HOME to a folder that can be written \
+         and run from",
         folder.display()
     ))
 }
@@ -48,23 +60,33 @@ pub(crate) fn check() -> io::Result<()> {
         .and_then(|()| std::fs::remove_file(&trial))
         .map_err(|error| unusable(&folder, &error))?;
     if is_noexec(&folder)? {
-        return Err(unusable(&folder, &"its file system is mounted noexec, so no library is loaded from there"));
+        return Err(unusable(
+            &folder,
+            &"its file system is mounted noexec, so no library is loaded from there",
+        ));
     }
     Ok(())
 }
 
 /// Whether the file system of a folder lets no code run.
 fn is_noexec(folder: &Path) -> io::Result<bool> {
-    Ok(rustix::fs::statvfs(folder)?.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
+    Ok(rustix::fs::statvfs(folder)?
+        .f_flag
+        .contains(rustix::fs::StatVfsMountFlags::NOEXEC))
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
 }
 
 /// Bytes that the files in a folder take, without following links.
 pub(crate) fn size(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
     let of = |entry: std::fs::DirEntry| match entry.metadata() {
         Ok(data) if data.is_dir() => size(&entry.path()),
         // Counted by the file system in units of 512 bytes, whatever its own blocks are.
@@ -92,8 +114,8 @@ pub(crate) fn artefact(hash: &str) -> io::Result<PathBuf> {
     Ok(subfolder("artefacts")?.join(format!("{hash}.so")))
 }
 
-/// Copies a file into the cache under the name of its content, so that nobody's rebuild changes it while it is being
-/// measured. The copy appears whole or not at all.
+/// Copies a file into the cache under the name of its content, so that nobody's rebuild changes it
+/// while it is being measured. The copy appears whole or not at all.
 pub(crate) fn keep(file: &Path, hash: &str) -> io::Result<PathBuf> {
     let kept = artefact(hash)?;
     if !kept.is_file() {
@@ -127,12 +149,24 @@ mod tests {
         let mut seen = 0;
         for line in table.lines() {
             let fields: Vec<&str> = line.split(' ').collect();
-            let [_, place, _, options, ..] = fields[..] else { continue };
+            let [_, place, _, options, ..] = fields[..] else {
+                continue;
+            };
             // A later mount at the same place hides an earlier one.
-            let is_hidden = table.lines().filter(|line| line.split(' ').nth(1) == Some(place)).count() > 1;
-            let Ok(found) = is_noexec(Path::new(place)) else { continue };
+            let is_hidden = table
+                .lines()
+                .filter(|line| line.split(' ').nth(1) == Some(place))
+                .count()
+                > 1;
+            let Ok(found) = is_noexec(Path::new(place)) else {
+                continue;
+            };
             if !is_hidden {
-                assert_eq!(found, options.split(',').any(|option| option == "noexec"), "{line}");
+                assert_eq!(
+                    found,
+                    options.split(',').any(|option| option == "noexec"),
+                    "{line}"
+                );
                 seen += 1;
             }
         }

@@ -1,4 +1,5 @@
-//! What was measured of this machine and kept: build effects for later verdicts, noise and false alarms for their readers.
+//! What was measured of this machine and kept: build effects for later verdicts, noise and false
+//! alarms for their readers.
 
 use crate::cache;
 use crate::machine::Machine;
@@ -36,7 +37,8 @@ pub(crate) struct BuildEffect {
 pub(crate) struct Noise {
     /// Spread of the pair differences (log ratio): 1.4826 MAD.
     pub(crate) spread: f64,
-    /// The change (relative) that so many pairs would just have told from none; null where too few were measured.
+    /// The change (relative) that so many pairs would just have told from none; null where too few
+    /// were measured.
     pub(crate) detectable_at_16: Option<f64>,
     pub(crate) detectable_at_64: Option<f64>,
     /// Comparisons, the pairs of each, and how many called the same code changed.
@@ -95,13 +97,23 @@ pub(crate) struct Subject<'a> {
 
 impl Subject<'_> {
     fn key(&self) -> String {
-        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.to_owned());
-        format!("{} {} {} threads {}", folder.display(), self.workload, self.params, self.threads)
+        let folder = self
+            .folder
+            .canonicalize()
+            .unwrap_or_else(|_| self.folder.to_owned());
+        format!(
+            "{} {} {} threads {}",
+            folder.display(),
+            self.workload,
+            self.params,
+            self.threads
+        )
     }
 }
 
 impl Calibration {
-    /// What is kept of a machine of this class; nothing where nothing was measured, or what is there cannot be read.
+    /// What is kept of a machine of this class; nothing where nothing was measured, or what is
+    /// there cannot be read.
     pub(crate) fn load(machine: &Machine) -> Self {
         let read = || serde_json::from_slice(&std::fs::read(file(machine).ok()?).ok()?).ok();
         read().unwrap_or_default()
@@ -121,7 +133,10 @@ impl Calibration {
 
     /// Keeps the faster one: others at the memory can only slow a copy.
     pub(crate) fn set_memory(&mut self, found: Memory) {
-        let kept = self.memory.as_ref().map_or(0.0, |kept| kept.bytes_per_second);
+        let kept = self
+            .memory
+            .as_ref()
+            .map_or(0.0, |kept| kept.bytes_per_second);
         if found.bytes_per_second > kept {
             self.memory = Some(found);
         }
@@ -129,7 +144,10 @@ impl Calibration {
 
     /// Keeps the higher one: both are lower bounds.
     pub(crate) fn set_arithmetic(&mut self, found: Arithmetic) {
-        let kept = self.arithmetic.as_ref().map_or(0.0, |kept| kept.flop_per_second);
+        let kept = self
+            .arithmetic
+            .as_ref()
+            .map_or(0.0, |kept| kept.flop_per_second);
         if found.flop_per_second > kept {
             self.arithmetic = Some(found);
         }
@@ -137,7 +155,11 @@ impl Calibration {
 
     /// Over all workloads; `None` where none was calibrated.
     pub(crate) fn false_alarms(&self) -> Option<FalseAlarms> {
-        let newest = self.noise.values().map(|noise| noise.measured.as_str()).max()?;
+        let newest = self
+            .noise
+            .values()
+            .map(|noise| noise.measured.as_str())
+            .max()?;
         Some(FalseAlarms {
             found: self.noise.values().map(|noise| noise.false_findings).sum(),
             comparisons: self.noise.values().map(|noise| noise.comparisons).sum(),
@@ -156,7 +178,8 @@ impl Calibration {
 }
 
 fn file(machine: &Machine) -> io::Result<PathBuf> {
-    Ok(cache::subfolder("calibration")?.join(format!("{}.json", &crate::hash::text(&machine.class)[..16])))
+    Ok(cache::subfolder("calibration")?
+        .join(format!("{}.json", &crate::hash::text(&machine.class)[..16])))
 }
 
 #[cfg(test)]
@@ -164,7 +187,12 @@ mod tests {
     use super::*;
 
     fn subject(threads: usize) -> Subject<'static> {
-        Subject { folder: Path::new("/nowhere/p"), workload: "w", params: "{}", threads }
+        Subject {
+            folder: Path::new("/nowhere/p"),
+            workload: "w",
+            params: "{}",
+            threads,
+        }
     }
 
     fn noise(found: usize, measured: &str) -> Noise {
@@ -187,11 +215,21 @@ mod tests {
         let old = r#"{"build_effects": {"/nowhere/p w {} threads 1":
             {"tau": 0.001, "largest": -0.002, "rebuilds": 8, "measured": "2026-02-03T04:05:06Z"}}}"#;
         let mut kept: Calibration = serde_json::from_str(old).expect("still read");
-        assert_eq!(kept.build_effect(subject(1)).map(|effect| effect.rebuilds), Some(8));
-        assert_eq!(kept.false_alarms(), None, "build effects are no comparisons");
+        assert_eq!(
+            kept.build_effect(subject(1)).map(|effect| effect.rebuilds),
+            Some(8)
+        );
+        assert_eq!(
+            kept.false_alarms(),
+            None,
+            "build effects are no comparisons"
+        );
         kept.set_noise(subject(1), noise(0, "2026-02-04T00:00:00Z"));
         let text = serde_json::to_string(&kept).expect("written");
-        assert_eq!(serde_json::from_str::<Calibration>(&text).expect("read"), kept);
+        assert_eq!(
+            serde_json::from_str::<Calibration>(&text).expect("read"),
+            kept
+        );
     }
 
     #[test]
@@ -200,13 +238,21 @@ mod tests {
         kept.set_noise(subject(1), noise(9, "2026-01-01T00:00:00Z"));
         kept.set_noise(subject(1), noise(1, "2026-02-03T04:05:06.7Z"));
         kept.set_noise(subject(2), noise(0, "2026-02-01T00:00:00Z"));
-        let expected = FalseAlarms { found: 1, comparisons: 60, calibrated: "2026-02-03".to_owned() };
+        let expected = FalseAlarms {
+            found: 1,
+            comparisons: 60,
+            calibrated: "2026-02-03".to_owned(),
+        };
         assert_eq!(kept.false_alarms(), Some(expected));
     }
 
     #[test]
     fn the_higher_lower_bound_stays() {
-        let reached = |flop_per_second: f64| Arithmetic { flop_per_second, job: "j".into(), measured: String::new() };
+        let reached = |flop_per_second: f64| Arithmetic {
+            flop_per_second,
+            job: "j".into(),
+            measured: String::new(),
+        };
         let mut kept = Calibration::default();
         for rate in [2e9, 3e9, 1e9] {
             kept.set_arithmetic(reached(rate));

@@ -13,7 +13,10 @@ pub(crate) fn time(ns: f64) -> String {
 /// The unit in which a time, rounded, is at least 1, with its size in nanoseconds.
 fn time_unit(ns: f64) -> (f64, &'static str) {
     const UNITS: [(f64, &str); 3] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
-    UNITS.into_iter().find(|(size, _)| ns.abs() >= size * 0.9995).unwrap_or((1.0, "ns"))
+    UNITS
+        .into_iter()
+        .find(|(size, _)| ns.abs() >= size * 0.9995)
+        .unwrap_or((1.0, "ns"))
 }
 
 /// Several times in the unit of the largest: `1.20 / 3.40 / 56.7 µs`.
@@ -26,9 +29,16 @@ pub(crate) fn times(values: &[f64]) -> String {
 
 /// Bytes as `0 B`, `512 B`, `1.50 KiB`, `3.00 MiB`.
 pub(crate) fn bytes(bytes: f64) -> String {
-    const UNITS: [(f64, &str); 4] =
-        [(1_099_511_627_776.0, "TiB"), (1_073_741_824.0, "GiB"), (1_048_576.0, "MiB"), (1024.0, "KiB")];
-    match UNITS.into_iter().find(|(size, _)| bytes.abs() >= size * 0.9995) {
+    const UNITS: [(f64, &str); 4] = [
+        (1_099_511_627_776.0, "TiB"),
+        (1_073_741_824.0, "GiB"),
+        (1_048_576.0, "MiB"),
+        (1024.0, "KiB"),
+    ];
+    match UNITS
+        .into_iter()
+        .find(|(size, _)| bytes.abs() >= size * 0.9995)
+    {
         Some((size, name)) => format!("{} {name}", number(bytes / size)),
         None => format!("{} B", number(bytes)),
     }
@@ -53,8 +63,8 @@ pub(crate) fn number(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// Two values in a form of this module, or, where they look the same in it and are not, in plain numbers of this unit with
-/// as many digits as tell them apart.
+/// Two values in a form of this module, or, where they look the same in it and are not, in plain
+/// numbers of this unit with as many digits as tell them apart.
 pub(crate) fn apart(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> [String; 2] {
     // Whole values are printed without zeros behind the point: 7 and 7.00 look the same.
     let seen = |text: &str| {
@@ -65,16 +75,27 @@ pub(crate) fn apart(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) 
     if a == b || seen(&short[0]) != seen(&short[1]) {
         return short;
     }
-    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+    let unit = if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" {unit}")
+    };
     let longer = (0..=17).map(|digits| [a, b].map(|value| format!("{value:.digits$}{unit}")));
-    longer.into_iter().find(|[a, b]| a != b).unwrap_or_else(|| [a, b].map(|value| format!("{value:e}{unit}")))
+    longer
+        .into_iter()
+        .find(|[a, b]| a != b)
+        .unwrap_or_else(|| [a, b].map(|value| format!("{value:e}{unit}")))
 }
 
 /// A share as `1.2 %`, or `12 %` where the tenths no longer matter.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let digits = usize::from(percent.abs() < 9.95);
-    if percent.is_finite() { format!("{percent:.digits$} %") } else { "n/a".to_owned() }
+    if percent.is_finite() {
+        format!("{percent:.digits$} %")
+    } else {
+        "n/a".to_owned()
+    }
 }
 
 /// A text in lines of at most `width` columns, each but the first indented by `indent` spaces.
@@ -87,21 +108,30 @@ pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
     let text = text.trim();
     let inside = unbroken(text);
-    let held: String = text.char_indices().map(|(at, c)| if inside.contains(&at) { HELD } else { c }).collect();
+    let held: String = text
+        .char_indices()
+        .map(|(at, c)| if inside.contains(&at) { HELD } else { c })
+        .collect();
     textwrap::fill(&held, options).replace(HELD, " ")
 }
 
-/// Stands for a space at which no line ends, while lines are made. No text of ours or of others has it.
+/// Stands for a space at which no line ends, while lines are made. No text of ours or of others has
+/// it.
 const HELD: char = '\u{f8ff}';
 
-/// Places of the spaces that hold a number together: before its percent sign, and between its groups of three digits.
+/// Places of the spaces that hold a number together: before its percent sign, and between its
+/// groups of three digits.
 fn unbroken(text: &str) -> Vec<usize> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let held = |(at, _): &(usize, &str)| {
         let after = &text[at + 1..];
-        after.starts_with('%') || (text[..*at].ends_with(|c: char| c.is_ascii_digit()) && digits(after) == 3)
+        after.starts_with('%')
+            || (text[..*at].ends_with(|c: char| c.is_ascii_digit()) && digits(after) == 3)
     };
-    text.match_indices(' ').filter(held).map(|(at, _)| at).collect()
+    text.match_indices(' ')
+        .filter(held)
+        .map(|(at, _)| at)
+        .collect()
 }
 
 /// The beginning of a long text; the record has all of it.
@@ -113,8 +143,8 @@ pub(crate) fn brief(text: &str) -> String {
     }
 }
 
-/// The whole lines of a long text that are at most `most` bytes together with a last line, which names the file that holds
-/// the rest.
+/// The whole lines of a long text that are at most `most` bytes together with a last line, which
+/// names the file that holds the rest.
 pub(crate) fn cut(mut text: String, most: usize, whole: &str) -> String {
     if text.len() <= most {
         return text;
@@ -122,20 +152,33 @@ pub(crate) fn cut(mut text: String, most: usize, whole: &str) -> String {
     let size = text.len();
     // Room for the last line, and for a code block that is open.
     let room = most.saturating_sub(whole.len() + 200);
-    let end = (0..=room).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let end = (0..=room)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or_default();
     let end = text[..end].rfind('\n').map_or(end, |newline| newline + 1);
     text.truncate(end);
     if text.lines().filter(|line| line.starts_with("```")).count() % 2 == 1 {
         text.push_str("```\n");
     }
     let left = size - end;
-    text.push_str(&format!("\n[... {left} more bytes are left out; {whole} has everything]\n"));
+    text.push_str(&format!(
+        "\n[... {left} more bytes are left out; {whole} has everything]\n"
+    ));
     text
 }
 
 /// A text as a cell of a Markdown table: one line, without what would end the cell.
 pub(crate) fn cell(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || c == '|' || c == '`' { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() || c == '|' || c == '`' {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// A timestamp to the second, as people read it.
@@ -179,17 +222,36 @@ mod tests {
     #[test]
     fn values_that_differ_never_look_the_same() {
         assert_eq!(apart(number, "", [7.0, 8.0]), ["7", "8"]);
-        assert_eq!(apart(number, "", [3_989_017.5, 3_989_018.5]), ["3989017.5", "3989018.5"]);
-        assert_eq!(apart(number, "", [7.0, 7.000_000_1]), ["7.0000000", "7.0000001"]);
-        assert_eq!(apart(number, "", [0.1, 0.1 + 1e-12]), ["0.100000000000", "0.100000000001"]);
+        assert_eq!(
+            apart(number, "", [3_989_017.5, 3_989_018.5]),
+            ["3989017.5", "3989018.5"]
+        );
+        assert_eq!(
+            apart(number, "", [7.0, 7.000_000_1]),
+            ["7.0000000", "7.0000001"]
+        );
+        assert_eq!(
+            apart(number, "", [0.1, 0.1 + 1e-12]),
+            ["0.100000000000", "0.100000000001"]
+        );
         assert_eq!(apart(number, "", [1e-30, 2e-30]), ["1e-30", "2e-30"]);
-        assert_eq!(apart(bytes, "B", [1_048_576.0, 1_048_577.0]), ["1048576 B", "1048577 B"]);
-        assert_eq!(apart(time, "ns", [5.0, 5.0]), ["5 ns", "5 ns"], "equal values may");
+        assert_eq!(
+            apart(bytes, "B", [1_048_576.0, 1_048_577.0]),
+            ["1048576 B", "1048577 B"]
+        );
+        assert_eq!(
+            apart(time, "ns", [5.0, 5.0]),
+            ["5 ns", "5 ns"],
+            "equal values may"
+        );
     }
 
     #[test]
     fn lines_end_outside_of_numbers() {
-        assert_eq!(wrap("allocations: 1 -> 99 986 %", 22, 2), "allocations: 1 ->\n  99 986 %");
+        assert_eq!(
+            wrap("allocations: 1 -> 99 986 %", 22, 2),
+            "allocations: 1 ->\n  99 986 %"
+        );
         assert_eq!(wrap("took 12 3456 turns", 8, 0), "took 12\n3456\nturns");
         assert_eq!(wrap("at +12.5 % of it", 10, 0), "at +12.5 %\nof it");
     }
@@ -215,14 +277,21 @@ mod tests {
         ] {
             assert_eq!(time(ns), text, "{ns}");
         }
-        for (size, text) in
-            [(0.0, "0 B"), (512.0, "512 B"), (1536.0, "1.50 KiB"), (3_145_728.0, "3 MiB"), (1023.9, "1.00 KiB")]
-        {
+        for (size, text) in [
+            (0.0, "0 B"),
+            (512.0, "512 B"),
+            (1536.0, "1.50 KiB"),
+            (3_145_728.0, "3 MiB"),
+            (1023.9, "1.00 KiB"),
+        ] {
             assert_eq!(bytes(size), text, "{size}");
         }
         assert_eq!(times(&[450.0, 1234.0, 45_600.0]), "0.450 / 1.23 / 45.6 µs");
         assert_eq!(number(1_000_000.0), "1000000");
-        assert_eq!((percent(0.1234), percent(0.012_34)), ("12 %".into(), "1.2 %".into()));
+        assert_eq!(
+            (percent(0.1234), percent(0.012_34)),
+            ("12 %".into(), "1.2 %".into())
+        );
         assert_eq!(utc("2026-02-03T04:05:06.7Z"), "2026-02-03 04:05:06 UTC");
     }
 }

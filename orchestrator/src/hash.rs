@@ -4,12 +4,14 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+            text.push(digit(byte >> 4));
+            text.push(digit(byte & 15));
+            text
+        })
 }
 
 pub(crate) fn text(text: &str) -> String {
@@ -40,6 +42,9 @@ impl std::io::Write for Writer<'_> {
 mod tests {
     #[test]
     fn the_empty_text_has_its_published_hash() {
-        assert_eq!(super::text(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            super::text(""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 }

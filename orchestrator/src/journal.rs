@@ -1,4 +1,5 @@
-//! Files of JSON lines that survive a kill: what an expensive piece of work found so far, one line per step.
+//! Files of JSON lines that survive a kill: what an expensive piece of work found so far, one line
+//! per step.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,10 +15,13 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::create_new(path)? })
+        Ok(Self {
+            file: File::create_new(path)?,
+        })
     }
 
-    /// Goes on with a file of which only the first `whole` bytes are to be believed; the rest is cut off.
+    /// Goes on with a file of which only the first `whole` bytes are to be believed; the rest is
+    /// cut off.
     pub(crate) fn reopen(path: &Path, whole: u64) -> io::Result<Self> {
         let lines = Self::open(path)?;
         lines.cut(whole)?;
@@ -25,7 +29,9 @@ impl Lines {
     }
 
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: OpenOptions::new().append(true).open(path)? })
+        Ok(Self {
+            file: OpenOptions::new().append(true).open(path)?,
+        })
     }
 
     /// Cuts off what follows the first `whole` bytes.
@@ -33,7 +39,8 @@ impl Lines {
         self.file.set_len(whole)
     }
 
-    /// Appends a line. The kernel has it when this returns, so that a killed process loses nothing of it.
+    /// Appends a line. The kernel has it when this returns, so that a killed process loses nothing
+    /// of it.
     pub(crate) fn add(&mut self, content: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(content)?;
         line.push(b'\n');
@@ -54,22 +61,30 @@ pub(crate) struct Found<Header, Line> {
     pub(crate) whole: u64,
 }
 
-/// Reads the text of such a file. The machine may have died while a line was on its way to the disk: what follows a line
-/// that cannot be read is not trusted.
+/// Reads the text of such a file. The machine may have died while a line was on its way to the
+/// disk: what follows a line that cannot be read is not trusted.
 pub(crate) fn read<Header: DeserializeOwned, Line: DeserializeOwned>(
     text: &[u8],
 ) -> Result<Found<Header, Line>, serde_json::Error> {
-    let mut all = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let mut all = text
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| line.ends_with(b"\n"));
     let first = all.next().unwrap_or_default();
     let header = serde_json::from_slice(first)?;
     let mut whole = first.len();
     let mut lines = Vec::new();
     for line in all {
-        let Ok(parsed) = serde_json::from_slice(line) else { break };
+        let Ok(parsed) = serde_json::from_slice(line) else {
+            break;
+        };
         lines.push(parsed);
         whole += line.len();
     }
-    Ok(Found { header, lines, whole: whole as u64 })
+    Ok(Found {
+        header,
+        lines,
+        whole: whole as u64,
+    })
 }
 
 #[cfg(test)]
@@ -85,10 +100,18 @@ mod tests {
             lines.add(&line).expect("written");
         }
         lines.file.write_all(b"\"tw").expect("written");
-        let found: Found<String, String> = read(&std::fs::read(&path).expect("there")).expect("a header");
-        assert_eq!((found.header.as_str(), found.lines, found.whole), ("header", vec!["one".to_owned()], 15));
-        Lines::reopen(&path, found.whole).expect("there").add(&"two").expect("written");
-        let found: Found<String, String> = read(&std::fs::read(&path).expect("there")).expect("a header");
+        let found: Found<String, String> =
+            read(&std::fs::read(&path).expect("there")).expect("a header");
+        assert_eq!(
+            (found.header.as_str(), found.lines, found.whole),
+            ("header", vec!["one".to_owned()], 15)
+        );
+        Lines::reopen(&path, found.whole)
+            .expect("there")
+            .add(&"two")
+            .expect("written");
+        let found: Found<String, String> =
+            read(&std::fs::read(&path).expect("there")).expect("a header");
         assert_eq!(found.lines, ["one", "two"]);
         assert!(read::<String, String>(b"").is_err());
     }

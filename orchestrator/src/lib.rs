@@ -1,4 +1,5 @@
-//! `orch`, a benchmark orchestrator. `docs/ARCHITECTURE.md` is a map of the code, and `docs/design/` has the reasons.
+//! `orch`, a benchmark orchestrator. `docs/ARCHITECTURE.md` is a map of the code, and
+//! `docs/design/` has the reasons.
 
 mod bisect;
 mod cache;
@@ -37,9 +38,15 @@ use std::process::ExitCode;
 
 /// Runs the program, or, when started by it, a worker.
 pub fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == worker::ARGUMENT) {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|argument| argument == worker::ARGUMENT)
+    {
         worker::main();
     }
-    // A panic is a defect of orch, and has an exit code of its own; its message is already on standard error.
-    std::panic::catch_unwind(cli::main).unwrap_or(cli::exit::Exit::Bug).into()
+    // A panic is a defect of orch, and has an exit code of its own; its message is already on
+    // standard error.
+    std::panic::catch_unwind(cli::main)
+        .unwrap_or(cli::exit::Exit::Bug)
+        .into()
 }

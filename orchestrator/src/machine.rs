@@ -8,8 +8,8 @@ use std::fs;
 /// The machine of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
-    /// Records are comparable where this agrees: CPU model and features, CPUs online, caches, memory class,
-    /// hypervisor, allocator. Never the host's name.
+    /// Records are comparable where this agrees: CPU model and features, CPUs online, caches,
+    /// memory class, hypervisor, allocator. Never the host's name.
     pub(crate) class: String,
     pub(crate) os: String,
     pub(crate) kernel: String,
@@ -54,8 +54,16 @@ impl Machine {
         let cpu = Cpu {
             model: field("model name"),
             vendor: field("vendor_id"),
-            signature: format!("{}/{}/{}", field("cpu family"), field("model"), field("stepping")),
-            online: info.lines().filter(|line| line.starts_with("processor")).count(),
+            signature: format!(
+                "{}/{}/{}",
+                field("cpu family"),
+                field("model"),
+                field("stepping")
+            ),
+            online: info
+                .lines()
+                .filter(|line| line.starts_with("processor"))
+                .count(),
             usable: usable_cpus().len(),
             features: orch_sdk::cpu::known()
                 .filter(|name| orch_sdk::cpu::detected(name) == Some(true))
@@ -65,11 +73,18 @@ impl Machine {
         };
         let hypervisor = hypervisor(&info);
         let memory_bytes = memory_bytes();
-        let allocator = Allocator { name: format!("glibc {}", glibc_version()), tunables: tunables() };
+        let allocator = Allocator {
+            name: format!("glibc {}", glibc_version()),
+            tunables: tunables(),
+        };
         Self {
             class: class(&cpu, memory_bytes, hypervisor.as_deref(), &allocator),
             os: os_name(),
-            kernel: format!("{} {}", name.sysname().to_string_lossy(), name.release().to_string_lossy()),
+            kernel: format!(
+                "{} {}",
+                name.sysname().to_string_lossy(),
+                name.release().to_string_lossy()
+            ),
             arch: name.machine().to_string_lossy().into_owned(),
             cpu,
             memory_bytes,
@@ -94,25 +109,41 @@ impl CpuTimes {
         Self::parse(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-    /// The line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal; what guests use is part of user's.
+    /// The line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal; what guests use
+    /// is part of user's.
     pub(crate) fn parse(stat: &str) -> Option<Self> {
         let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
-        let numbers: Vec<u64> = line.split_whitespace().take(8).filter_map(|number| number.parse().ok()).collect();
+        let numbers: Vec<u64> = line
+            .split_whitespace()
+            .take(8)
+            .filter_map(|number| number.parse().ok())
+            .collect();
         let (all, stolen) = (numbers.iter().sum::<u64>(), *numbers.get(7)?);
-        Some(Self { all, busy: all - numbers[3] - numbers[4] - stolen, stolen })
+        Some(Self {
+            all,
+            busy: all - numbers[3] - numbers[4] - stolen,
+            stolen,
+        })
     }
 
-    /// The share of the CPUs' time that the host gave to others since an earlier reading; 0 where no time went by.
+    /// The share of the CPUs' time that the host gave to others since an earlier reading; 0 where
+    /// no time went by.
     pub(crate) fn stolen_since(self, earlier: Self) -> f64 {
         let all = self.all.saturating_sub(earlier.all);
-        if all == 0 { 0.0 } else { self.stolen.saturating_sub(earlier.stolen) as f64 / all as f64 }
+        if all == 0 {
+            0.0
+        } else {
+            self.stolen.saturating_sub(earlier.stolen) as f64 / all as f64
+        }
     }
 }
 
 /// CPUs that this process may use, in order.
 pub(crate) fn usable_cpus() -> Vec<usize> {
     match rustix::thread::sched_getaffinity(None) {
-        Ok(set) => (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect(),
+        Ok(set) => (0..rustix::thread::CpuSet::MAX_CPU)
+            .filter(|cpu| set.is_set(*cpu))
+            .collect(),
         Err(_) => vec![0],
     }
 }
@@ -143,9 +174,11 @@ fn cpuinfo_field(info: &str, name: &str) -> Option<String> {
 
 fn caches() -> Vec<String> {
     let read = |index: usize, file: &str| {
-        fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{file}"))
-            .map(|text| text.trim().to_owned())
-            .ok()
+        fs::read_to_string(format!(
+            "/sys/devices/system/cpu/cpu0/cache/index{index}/{file}"
+        ))
+        .map(|text| text.trim().to_owned())
+        .ok()
     };
     (0..8)
         .filter_map(|index| {
@@ -154,7 +187,11 @@ fn caches() -> Vec<String> {
                 "Instruction" => "i",
                 _ => "",
             };
-            Some(format!("L{}{kind} {}", read(index, "level")?, read(index, "size")?))
+            Some(format!(
+                "L{}{kind} {}",
+                read(index, "level")?,
+                read(index, "size")?
+            ))
         })
         .collect()
 }
@@ -168,8 +205,14 @@ fn hypervisor(info: &str) -> Option<String> {
     {
         // The leaf that hypervisors sign, by common convention.
         let leaf = std::arch::x86_64::__cpuid(0x4000_0000);
-        let bytes: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx].iter().flat_map(|part| part.to_le_bytes()).collect();
-        let name: String = String::from_utf8_lossy(&bytes).chars().filter(char::is_ascii_graphic).collect();
+        let bytes: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx]
+            .iter()
+            .flat_map(|part| part.to_le_bytes())
+            .collect();
+        let name: String = String::from_utf8_lossy(&bytes)
+            .chars()
+            .filter(char::is_ascii_graphic)
+            .collect();
         let known = match name.as_str() {
             "" => "unknown",
             "KVMKVMKVM" => "KVM",
@@ -186,19 +229,32 @@ fn hypervisor(info: &str) -> Option<String> {
 
 fn memory_bytes() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let kib = text.lines().find_map(|line| {
+        line.strip_prefix("MemTotal:")?
+            .trim()
+            .strip_suffix(" kB")?
+            .parse()
+            .ok()
+    });
     kib.unwrap_or(0u64) * 1024
 }
 
 fn os_name() -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    name.map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.map_or_else(
+        || "Linux".to_owned(),
+        |name| name.trim_matches('"').to_owned(),
+    )
 }
 
 fn glibc_version() -> String {
     // SAFETY: returns a static NUL-terminated string.
-    unsafe { std::ffi::CStr::from_ptr(libc::gnu_get_libc_version()) }.to_string_lossy().into_owned()
+    unsafe { std::ffi::CStr::from_ptr(libc::gnu_get_libc_version()) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn tunables() -> Vec<String> {
@@ -233,10 +289,22 @@ mod tests {
             features: vec!["avx2".into()],
             caches: vec!["L2 1024K".into()],
         };
-        let allocator = Allocator { name: "glibc 2.36".into(), tunables: Vec::new() };
+        let allocator = Allocator {
+            name: "glibc 2.36".into(),
+            tunables: Vec::new(),
+        };
         let class = |cpu: &Cpu, memory| class(cpu, memory, None, &allocator);
         assert_eq!(class(&cpu, 24 << 30), class(&cpu, (24 << 30) - (200 << 20)));
         assert_ne!(class(&cpu, 24 << 30), class(&cpu, 8 << 30));
-        assert_ne!(class(&cpu, 24 << 30), class(&Cpu { online: 4, ..cpu.clone() }, 24 << 30));
+        assert_ne!(
+            class(&cpu, 24 << 30),
+            class(
+                &Cpu {
+                    online: 4,
+                    ..cpu.clone()
+                },
+                24 << 30
+            )
+        );
     }
 }

@@ -25,7 +25,15 @@ impl PassEnd {
     /// What is known of a job for which no worker was started.
     pub(crate) fn without_worker(job: &str, result: PassResult) -> Self {
         let (job, pass) = (job.to_owned(), PassName::None);
-        Self { job, pass, round: 0, cpus: Vec::new(), wall_ns: 0, result, warnings: Vec::new() }
+        Self {
+            job,
+            pass,
+            round: 0,
+            cpus: Vec::new(),
+            wall_ns: 0,
+            result,
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -58,20 +66,36 @@ pub(crate) enum PassResult {
     Skipped { phase: Phase, message: String },
 }
 
-/// Counts are exact when there were no other threads, no block came from elsewhere, and all processes agree. A thread pool that happened to allocate
-/// nothing in these iterations may do so in the next ones.
+/// Counts are exact when there were no other threads, no block came from elsewhere, and all
+/// processes agree. A thread pool that happened to allocate nothing in these iterations may do so
+/// in the next ones.
 pub(crate) fn is_exact(counts: &[&Count]) -> bool {
-    let quantities = |count: &Count| (count.allocations, count.bytes, count.peak_bytes, count.leaked_bytes);
+    let quantities = |count: &Count| {
+        (
+            count.allocations,
+            count.bytes,
+            count.peak_bytes,
+            count.leaked_bytes,
+        )
+    };
     counts.len() >= EXACT_RUNS as usize
+        && counts.iter().all(|count| {
+            count.single_threaded
+                && count.elsewhere == 0
+                && !count.untracked
+                && count.foreign_blocks == 0
+        })
         && counts
-            .iter()
-            .all(|count| count.single_threaded && count.elsewhere == 0 && !count.untracked && count.foreign_blocks == 0)
-        && counts.windows(2).all(|pair| quantities(pair[0]) == quantities(pair[1]))
+            .windows(2)
+            .all(|pair| quantities(pair[0]) == quantities(pair[1]))
 }
 
 /// Median time of an iteration in one process.
 pub(crate) fn process_median(timing: &Timing) -> Option<f64> {
-    let per_iteration: Vec<f64> =
-        timing.samples_ns.iter().map(|ns| *ns as f64 / timing.iterations.max(1) as f64).collect();
+    let per_iteration: Vec<f64> = timing
+        .samples_ns
+        .iter()
+        .map(|ns| *ns as f64 / timing.iterations.max(1) as f64)
+        .collect();
     median(&per_iteration)
 }

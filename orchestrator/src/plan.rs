@@ -41,31 +41,47 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
 }
 
-/// Orders the passes. First each job is profiled and counted, which also shows whether it works at all; then rounds
-/// of timing, in each of which every job has one process, in an order of its own: what drifts on the machine falls on
-/// all jobs alike.
+/// Orders the passes. First each job is profiled and counted, which also shows whether it works at
+/// all; then rounds of timing, in each of which every job has one process, in an order of its own:
+/// what drifts on the machine falls on all jobs alike.
 pub(crate) fn build(jobs: &[Job], seed: u64) -> Plan {
     build_groups(jobs, (0..jobs.len()).map(|job| vec![job]).collect(), seed)
 }
 
-/// The same for jobs of which some belong together, such as both sides of a workload: all of a group are profiled before one
-/// of them is counted, so that one number of counted iterations can be chosen for the group. Each job is in one group.
+/// The same for jobs of which some belong together, such as both sides of a workload: all of a
+/// group are profiled before one of them is counted, so that one number of counted iterations can
+/// be chosen for the group. Each job is in one group.
 pub(crate) fn build_groups(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed: u64) -> Plan {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     let mut steps = Vec::new();
     random.shuffle(&mut groups);
     for group in &groups {
-        steps.extend(group.iter().map(|&job| Step { job, kind: StepKind::Profile }));
+        steps.extend(group.iter().map(|&job| Step {
+            job,
+            kind: StepKind::Profile,
+        }));
         for &job in group {
-            steps.extend((0..EXACT_RUNS).map(|run| Step { job, kind: StepKind::Count { run } }));
+            steps.extend((0..EXACT_RUNS).map(|run| Step {
+                job,
+                kind: StepKind::Count { run },
+            }));
         }
     }
-    let rounds = jobs.iter().map(|job| job.settings.rounds).max().unwrap_or(0);
+    let rounds = jobs
+        .iter()
+        .map(|job| job.settings.rounds)
+        .max()
+        .unwrap_or(0);
     for round in 0..rounds {
         random.shuffle(&mut order);
-        let now = order.iter().filter(|&&job| round < jobs[job].settings.rounds);
-        steps.extend(now.map(|&job| Step { job, kind: StepKind::Time { round } }));
+        let now = order
+            .iter()
+            .filter(|&&job| round < jobs[job].settings.rounds);
+        steps.extend(now.map(|&job| Step {
+            job,
+            kind: StepKind::Time { round },
+        }));
     }
     Plan { seed, steps }
 }
@@ -73,11 +89,14 @@ pub(crate) fn build_groups(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed: u64)
 /// The sentinel is read about this often, but at least three times and at most nine.
 const READING_EVERY: Duration = Duration::from_millis(250);
 
-/// Before which steps the sentinel is read, evenly over the run; the number of steps stands for its end.
+/// Before which steps the sentinel is read, evenly over the run; the number of steps stands for its
+/// end.
 pub(crate) fn readings(plan: &Plan, jobs: &[Job]) -> Vec<usize> {
     let whole: Duration = plan.steps.iter().map(|step| estimate(*step, jobs)).sum();
     let count = (whole.as_nanos() / READING_EVERY.as_nanos()).clamp(3, 9) as usize;
-    (0..count).map(|number| number * plan.steps.len() / (count - 1)).collect()
+    (0..count)
+        .map(|number| number * plan.steps.len() / (count - 1))
+        .collect()
 }
 
 /// How many iterations a count pass has.
@@ -96,7 +115,11 @@ impl CountedIterations {
         match self {
             Self::Group if longest > LONG_ITERATION => 1,
             Self::Group => COUNTED_ITERATIONS,
-            Self::Like(iterations) if longest * u32::try_from(iterations).unwrap_or(u32::MAX) > timeout / 2 => 1,
+            Self::Like(iterations)
+                if longest * u32::try_from(iterations).unwrap_or(u32::MAX) > timeout / 2 =>
+            {
+                1
+            }
             Self::Like(iterations) => iterations,
         }
     }
@@ -136,7 +159,10 @@ mod tests {
             workload: "w".into(),
             params: Default::default(),
             tags: Vec::new(),
-            settings: Settings { rounds: *rounds, ..Settings::default() },
+            settings: Settings {
+                rounds: *rounds,
+                ..Settings::default()
+            },
         };
         rounds.iter().enumerate().map(job).collect()
     }
@@ -179,11 +205,17 @@ mod tests {
             let plan = build_groups(&jobs, groups.clone(), seed);
             assert_eq!(plan.steps.len(), 6 * 3);
             let at = |job: usize, kind: StepKind| {
-                plan.steps.iter().position(|step| *step == Step { job, kind }).expect("every job has every pass")
+                plan.steps
+                    .iter()
+                    .position(|step| *step == Step { job, kind })
+                    .expect("every job has every pass")
             };
             for group in &groups {
                 let profiled = group.iter().map(|job| at(*job, StepKind::Profile)).max();
-                let counted = group.iter().map(|job| at(*job, StepKind::Count { run: 0 })).min();
+                let counted = group
+                    .iter()
+                    .map(|job| at(*job, StepKind::Count { run: 0 }))
+                    .min();
                 assert!(profiled < counted, "{group:?} {:?}", plan.steps);
             }
         }
@@ -193,15 +225,30 @@ mod tests {
     fn a_group_counts_one_number_of_iterations() {
         let ms = Duration::from_millis;
         let of = |counted: CountedIterations, profiled: &[u64]| {
-            counted.choose(&profiled.iter().copied().map(ms).collect::<Vec<_>>(), ms(60_000))
+            counted.choose(
+                &profiled.iter().copied().map(ms).collect::<Vec<_>>(),
+                ms(60_000),
+            )
         };
-        assert_eq!(of(CountedIterations::Group, &[510, 490]), 1, "both sides, whichever is the slower one");
+        assert_eq!(
+            of(CountedIterations::Group, &[510, 490]),
+            1,
+            "both sides, whichever is the slower one"
+        );
         assert_eq!(of(CountedIterations::Group, &[490, 510]), 1);
         assert_eq!(of(CountedIterations::Group, &[490, 480]), 8);
         assert_eq!(of(CountedIterations::Group, &[]), 8);
-        assert_eq!(of(CountedIterations::Like(8), &[510]), 8, "as the good end of a bisect");
+        assert_eq!(
+            of(CountedIterations::Like(8), &[510]),
+            8,
+            "as the good end of a bisect"
+        );
         assert_eq!(of(CountedIterations::Like(1), &[5]), 1);
-        assert_eq!(of(CountedIterations::Like(8), &[20_000]), 1, "the timeout would end it");
+        assert_eq!(
+            of(CountedIterations::Like(8), &[20_000]),
+            1,
+            "the timeout would end it"
+        );
     }
 
     #[test]
@@ -209,7 +256,11 @@ mod tests {
         let jobs = jobs(&[5; 12]);
         let round = |plan: &Plan, wanted: u32| -> Vec<usize> {
             let in_round = |step: &&Step| step.kind == StepKind::Time { round: wanted };
-            plan.steps.iter().filter(in_round).map(|step| step.job).collect()
+            plan.steps
+                .iter()
+                .filter(in_round)
+                .map(|step| step.job)
+                .collect()
         };
         let plan = build(&jobs, 1);
         assert_ne!(round(&plan, 0), round(&plan, 1));

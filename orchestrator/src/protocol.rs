@@ -1,11 +1,13 @@
-//! What `orch` and its worker processes say to each other: one request, one reply, one farewell, as framed JSON.
+//! What `orch` and its worker processes say to each other: one request, one reply, one farewell, as
+//! framed JSON.
 
 mod checked;
 mod measured;
 
 pub(crate) use checked::{Checked, Work};
 pub(crate) use measured::{
-    Count, Counter, Go, Profile, Reading, Ready, ScopeNode, Timing, Turned, Usage, WarmUp, WarmUpEnd,
+    Count, Counter, Go, Profile, Reading, Ready, ScopeNode, Timing, Turned, Usage, WarmUp,
+    WarmUpEnd,
 };
 
 use crate::measure::clock::ScopeClock;
@@ -14,7 +16,8 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// First bytes of a frame: junk that a plugin writes into the descriptor is not taken for an answer.
+/// First bytes of a frame: junk that a plugin writes into the descriptor is not taken for an
+/// answer.
 const FRAME: [u8; 4] = *b"orcF";
 /// No honest reply is larger: 10 000 samples and a full scope tree stay far below.
 const FRAME_LIMIT: usize = 64 << 20;
@@ -40,7 +43,8 @@ pub(crate) struct Request {
     pub(crate) sandbox: Option<Grants>,
 }
 
-/// What a sandboxed worker may use: what every program needs, and what is named. Everything exists, and paths are absolute.
+/// What a sandboxed worker may use: what every program needs, and what is named. Everything exists,
+/// and paths are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grants {
     /// Files and folders that it may read and execute.
@@ -155,7 +159,11 @@ impl Reply {
 
     /// The time that it says was spent in the plugin.
     pub(crate) fn measured(&self) -> Duration {
-        let sum = |samples: &[u64]| samples.iter().fold(0, |sum: u64, ns| sum.saturating_add(*ns));
+        let sum = |samples: &[u64]| {
+            samples
+                .iter()
+                .fold(0, |sum: u64, ns| sum.saturating_add(*ns))
+        };
         Duration::from_nanos(match self {
             Self::Timed(timing) => sum(&timing.samples_ns).saturating_add(timing.warm_up.ns),
             Self::Turned(turned) => sum(&turned.samples_ns),
@@ -232,7 +240,10 @@ impl Phase {
 
     /// The phase of a number that another process wrote.
     pub(crate) fn from_number(number: u32) -> Self {
-        Self::ALL.into_iter().find(|phase| *phase as u32 == number).unwrap_or(Self::Start)
+        Self::ALL
+            .into_iter()
+            .find(|phase| *phase as u32 == number)
+            .unwrap_or(Self::Start)
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -280,9 +291,12 @@ pub(crate) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T
     Ok(serde_json::from_slice(&body)?)
 }
 
-/// Takes the first whole frame out of `buffer`. `None`: not all of it has arrived. Junk is an error.
+/// Takes the first whole frame out of `buffer`. `None`: not all of it has arrived. Junk is an
+/// error.
 pub(crate) fn take<T: DeserializeOwned>(buffer: &mut Vec<u8>) -> io::Result<Option<T>> {
-    let Some(head) = buffer.first_chunk::<8>() else { return Ok(None) };
+    let Some(head) = buffer.first_chunk::<8>() else {
+        return Ok(None);
+    };
     let length = frame_length(head).ok_or_else(|| io::Error::other("it is no message of orch"))?;
     if buffer.len() < 8 + length {
         return Ok(None);

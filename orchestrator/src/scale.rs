@@ -1,4 +1,5 @@
-//! Large inputs for the work that grows with jobs and rows: what `benches/scale` times, and what tests bound in size.
+//! Large inputs for the work that grows with jobs and rows: what `benches/scale` times, and what
+//! tests bound in size.
 
 use crate::cli::import;
 use crate::comparison::{self, Comparison, Side, SideKind, Verdict, head, stored};
@@ -27,18 +28,48 @@ pub struct ScalePiece {
 
 /// All pieces.
 pub const PIECES: [ScalePiece; 7] = [
-    ScalePiece { name: "load and expand a scenario", unit: "jobs", size: JOBS, prepare: load },
-    ScalePiece { name: "render summary.txt", unit: "jobs", size: JOBS, prepare: |n| reports(n, "summary.txt") },
-    ScalePiece { name: "render profile.md", unit: "jobs", size: JOBS, prepare: |n| reports(n, "profile.md") },
+    ScalePiece {
+        name: "load and expand a scenario",
+        unit: "jobs",
+        size: JOBS,
+        prepare: load,
+    },
+    ScalePiece {
+        name: "render summary.txt",
+        unit: "jobs",
+        size: JOBS,
+        prepare: |n| reports(n, "summary.txt"),
+    },
+    ScalePiece {
+        name: "render profile.md",
+        unit: "jobs",
+        size: JOBS,
+        prepare: |n| reports(n, "profile.md"),
+    },
     ScalePiece {
         name: "render comparison.txt",
         unit: "jobs",
         size: JOBS,
         prepare: |n| comparisons(n, "comparison.txt"),
     },
-    ScalePiece { name: "render comparison.md", unit: "jobs", size: JOBS, prepare: |n| comparisons(n, "comparison.md") },
-    ScalePiece { name: "judge and render gate.txt", unit: "jobs", size: JOBS, prepare: gates },
-    ScalePiece { name: "import a table", unit: "rows", size: ROWS, prepare: imports },
+    ScalePiece {
+        name: "render comparison.md",
+        unit: "jobs",
+        size: JOBS,
+        prepare: |n| comparisons(n, "comparison.md"),
+    },
+    ScalePiece {
+        name: "judge and render gate.txt",
+        unit: "jobs",
+        size: JOBS,
+        prepare: gates,
+    },
+    ScalePiece {
+        name: "import a table",
+        unit: "rows",
+        size: ROWS,
+        prepare: imports,
+    },
 ];
 
 /// Jobs of a large scenario.
@@ -57,8 +88,15 @@ fn load(jobs: usize) -> Box<dyn Fn() -> usize> {
             "n": {"type": "integer", "minimum": 1}}}}]}"#,
     );
     Box::new(move || {
-        let around = Surroundings { root: Path::new("/"), stem: "large", exists: &|_| true, real: &Path::to_owned };
-        let Ok(scenario) = scenario::read(&text, &around) else { return 0 };
+        let around = Surroundings {
+            root: Path::new("/"),
+            stem: "large",
+            exists: &|_| true,
+            real: &Path::to_owned,
+        };
+        let Ok(scenario) = scenario::read(&text, &around) else {
+            return 0;
+        };
         scenario::jobs(&scenario, |_| description.as_ref().ok()).map_or(0, |jobs| jobs.len())
     })
 }
@@ -67,7 +105,10 @@ fn load(jobs: usize) -> Box<dyn Fn() -> usize> {
 fn scenario_text(jobs: usize) -> String {
     let mut text = "plugins: { k: { crate: here } }\nworkloads:\n".to_owned();
     for job in 1..=jobs {
-        let _ = writeln!(text, "  - {{ workload: k/work, id: job{job}, params: {{ n: {job} }} }}");
+        let _ = writeln!(
+            text,
+            "  - {{ workload: k/work, id: job{job}, params: {{ n: {job} }} }}"
+        );
     }
     text
 }
@@ -86,21 +127,35 @@ fn gates(jobs: usize) -> Box<dyn Fn() -> usize> {
     let comparison = large_comparison(jobs);
     Box::new(move || {
         let gate = judged(&comparison);
-        let again: Vec<(String, &str)> = comparison.workloads.iter().map(|one| (one.id.clone(), "not fixed")).collect();
-        size(&render::gate("gate.txt", Path::new(NOWHERE), &comparison, &gate, &again, &[]))
+        let again: Vec<(String, &str)> = comparison
+            .workloads
+            .iter()
+            .map(|one| (one.id.clone(), "not fixed"))
+            .collect();
+        size(&render::gate(
+            "gate.txt",
+            Path::new(NOWHERE),
+            &comparison,
+            &gate,
+            &again,
+            &[],
+        ))
     })
 }
 
 fn imports(rows: usize) -> Box<dyn Fn() -> usize> {
     let text = table(rows);
     Box::new(move || {
-        let Ok(comparison) = import::of_table("table.csv", &text) else { return 0 };
+        let Ok(comparison) = import::of_table("table.csv", &text) else {
+            return 0;
+        };
         let of = |name| size(&render::comparison(name, Path::new(NOWHERE), &comparison));
         of("import.txt") + of("comparison.md")
     })
 }
 
-/// A table in which rows share prefixes, sizes, words and figures, so that all rules have work to do.
+/// A table in which rows share prefixes, sizes, words and figures, so that all rules have work to
+/// do.
 fn table(rows: usize) -> String {
     let mut text =
         "method,previous_ms,current_ms,delta_percent,previous_alloc_mb,current_alloc_mb,reported_status\n".to_owned();
@@ -119,7 +174,11 @@ fn table(rows: usize) -> String {
             _ => format!("Phase{}_p{row}", kind % 5),
         };
         let word = ["improved", "regressed", "no change"][row % 3];
-        let _ = writeln!(text, "{name},{before:.4},{after:.4},{percent:+.2},0.00,{:.2},{word}", (row % 2) as f64);
+        let _ = writeln!(
+            text,
+            "{name},{before:.4},{after:.4},{percent:+.2},0.00,{:.2},{word}",
+            (row % 2) as f64
+        );
     }
     text
 }
@@ -159,11 +218,16 @@ fn large_record(jobs: usize, allocations: u64) -> Record {
         machine: Machine::read(),
         toolchain: None,
         plugins: Vec::new(),
-        jobs: (0..jobs).filter_map(|job| large_job(job, allocations)).collect(),
+        jobs: (0..jobs)
+            .filter_map(|job| large_job(job, allocations))
+            .collect(),
         anchors: Vec::new(),
         sentinel: None,
         load: None,
-        wall: record::Wall { total_ns: 1, ..record::Wall::default() },
+        wall: record::Wall {
+            total_ns: 1,
+            ..record::Wall::default()
+        },
         contradictions: Vec::new(),
     }
 }
@@ -172,7 +236,8 @@ fn large_record(jobs: usize, allocations: u64) -> Record {
 fn large_job(job: usize, allocations: u64) -> Option<JobRecord> {
     let is_lost = job % 2 == 1;
     let long = |what: &str| {
-        format!("{what} of job {job}: ") + &"the plugin returned an é too much. ".repeat(MESSAGE_SENTENCES)
+        format!("{what} of job {job}: ")
+            + &"the plugin returned an é too much. ".repeat(MESSAGE_SENTENCES)
     };
     let scope = |name: &str, total: u64, children: &[Value]| {
         json!({
@@ -251,7 +316,11 @@ fn large_comparison(jobs: usize) -> Comparison {
 }
 
 fn judged(comparison: &Comparison) -> Gate {
-    let max_allocations: HashMap<String, u64> = comparison.workloads.iter().map(|one| (one.id.clone(), 2)).collect();
+    let max_allocations: HashMap<String, u64> = comparison
+        .workloads
+        .iter()
+        .map(|one| (one.id.clone(), 2))
+        .collect();
     gate::judge(&gate::Case {
         jobs: &comparison.jobs,
         workloads: &comparison.workloads,
@@ -274,12 +343,25 @@ mod tests {
     fn all_jobs_and_rows_are_there() {
         let record = large_record(JOBS, 1);
         assert_eq!(record.jobs.len(), JOBS);
-        let lost = record.jobs.iter().filter(|job| job.outcome == record::JobOutcome::Failed).count();
+        let lost = record
+            .jobs
+            .iter()
+            .filter(|job| job.outcome == record::JobOutcome::Failed)
+            .count();
         assert_eq!(lost, JOBS / 2);
         assert_eq!(load(JOBS)(), JOBS);
         let comparison = large_comparison(JOBS);
-        let count = |verdict: Verdict| comparison.workloads.iter().filter(|one| one.verdict == verdict).count();
-        assert_eq!((count(Verdict::Missing), count(Verdict::Regressed)), (JOBS / 2, JOBS / 2));
+        let count = |verdict: Verdict| {
+            comparison
+                .workloads
+                .iter()
+                .filter(|one| one.verdict == verdict)
+                .count()
+        };
+        assert_eq!(
+            (count(Verdict::Missing), count(Verdict::Regressed)),
+            (JOBS / 2, JOBS / 2)
+        );
     }
 
     #[test]
@@ -287,18 +369,58 @@ mod tests {
         let (record, comparison) = (large_record(JOBS, 1), large_comparison(JOBS));
         let of_run = |name| render::render(name, Path::new(NOWHERE), &record).unwrap();
         let of_both = |name| render::comparison(name, Path::new(NOWHERE), &comparison).unwrap();
-        let again: Vec<(String, &str)> = comparison.workloads.iter().map(|one| (one.id.clone(), "not fixed")).collect();
-        let gate =
-            render::gate("gate.txt", Path::new(NOWHERE), &comparison, &judged(&comparison), &again, &[]).unwrap();
+        let again: Vec<(String, &str)> = comparison
+            .workloads
+            .iter()
+            .map(|one| (one.id.clone(), "not fixed"))
+            .collect();
+        let gate = render::gate(
+            "gate.txt",
+            Path::new(NOWHERE),
+            &comparison,
+            &judged(&comparison),
+            &again,
+            &[],
+        )
+        .unwrap();
         for (text, lines) in [
-            (of_run("summary.txt"), &["1300 more jobs are", "1450 more messages are", "2950 more warnings are"][..]),
-            (of_run("profile.md"), &["1480 more jobs", "4475 shorter ones"]),
-            (of_both("comparison.txt"), &["2800 more workloads are", "2950 more explanations are"]),
-            (of_both("comparison.md"), &["2800 more are in comparison.json", "1450 more are in comparison.json"]),
-            (gate, &["more findings are in comparison.json", "2950 more jobs had failed"]),
+            (
+                of_run("summary.txt"),
+                &[
+                    "1300 more jobs are",
+                    "1450 more messages are",
+                    "2950 more warnings are",
+                ][..],
+            ),
+            (
+                of_run("profile.md"),
+                &["1480 more jobs", "4475 shorter ones"],
+            ),
+            (
+                of_both("comparison.txt"),
+                &["2800 more workloads are", "2950 more explanations are"],
+            ),
+            (
+                of_both("comparison.md"),
+                &[
+                    "2800 more are in comparison.json",
+                    "1450 more are in comparison.json",
+                ],
+            ),
+            (
+                gate,
+                &[
+                    "more findings are in comparison.json",
+                    "2950 more jobs had failed",
+                ],
+            ),
         ] {
             for line in lines {
-                assert!(text.contains(line), "{line}: {}", &text[text.len().saturating_sub(3000)..]);
+                assert!(
+                    text.contains(line),
+                    "{line}: {}",
+                    &text[text.len().saturating_sub(3000)..]
+                );
             }
             assert!((1000..=MOST_BYTES).contains(&text.len()), "{}", text.len());
         }
@@ -307,11 +429,18 @@ mod tests {
     #[test]
     fn jobs_that_were_lost_for_one_reason_are_one_line() {
         let mut record = large_record(JOBS, 1);
-        record.jobs.iter_mut().filter(|job| job.message.is_some()).for_each(|job| job.message = Some("no disk".into()));
+        record
+            .jobs
+            .iter_mut()
+            .filter(|job| job.message.is_some())
+            .for_each(|job| job.message = Some("no disk".into()));
         let text = render::render("summary.txt", Path::new(NOWHERE), &record).unwrap();
         assert_eq!(text.matches("no disk").count(), 1);
         let words = text.split_whitespace().collect::<Vec<&str>>().join(" ");
-        assert!(words.contains("job 37, job 39 and 1480 more: failed: no disk"), "{words}");
+        assert!(
+            words.contains("job 37, job 39 and 1480 more: failed: no disk"),
+            "{words}"
+        );
     }
 
     #[test]
@@ -326,10 +455,18 @@ mod tests {
     #[test]
     fn reports_of_a_long_table_are_short() {
         let comparison = import::of_table("table.csv", &table(2000)).unwrap();
-        assert!(comparison.contradictions.len() > 50, "{}", comparison.contradictions.len());
+        assert!(
+            comparison.contradictions.len() > 50,
+            "{}",
+            comparison.contradictions.len()
+        );
         for name in ["import.txt", "comparison.md"] {
             let text = render::comparison(name, Path::new(NOWHERE), &comparison).unwrap();
-            assert!((1000..=MOST_BYTES).contains(&text.len()), "{name}: {}", text.len());
+            assert!(
+                (1000..=MOST_BYTES).contains(&text.len()),
+                "{name}: {}",
+                text.len()
+            );
             assert!(text.contains("1800 more"), "{name}");
         }
     }
@@ -347,7 +484,11 @@ mod tests {
             );
         }
         let comparison = import::of_table("table.csv", &text).unwrap();
-        let rows = comparison.imported.as_ref().map(|imported| &imported.rows[..]).unwrap_or_default();
+        let rows = comparison
+            .imported
+            .as_ref()
+            .map(|imported| &imported.rows[..])
+            .unwrap_or_default();
         assert!(rows.iter().filter(|row| row.inside.is_some()).count() > 4900);
         for name in ["import.txt", "comparison.md"] {
             let text = render::comparison(name, Path::new(NOWHERE), &comparison).unwrap();
@@ -358,18 +499,28 @@ mod tests {
     #[test]
     fn errors_list_at_most_twenty_ids() {
         let text = scenario_text(JOBS).replace("workload: k/work", "workload: kk/work");
-        let around = Surroundings { root: Path::new("/"), stem: "large", exists: &|_| true, real: &Path::to_owned };
+        let around = Surroundings {
+            root: Path::new("/"),
+            stem: "large",
+            exists: &|_| true,
+            real: &Path::to_owned,
+        };
         let problems = scenario::read(&text, &around).unwrap_err();
         assert_eq!(problems.len(), JOBS);
         let shown = scenario::problem::show("large.yaml", &text, &problems, false);
         assert_eq!(shown.matches("no plugin `kk` in this scenario").count(), 20);
-        assert!(shown.ends_with("3000 problems in large.yaml, the first 20 of which are shown; nothing was measured"));
+        assert!(shown.ends_with(
+            "3000 problems in large.yaml, the first 20 of which are shown; nothing was measured"
+        ));
         let ids: Vec<String> = (0..JOBS).map(|job| format!("job {job}")).collect();
         let listed = crate::format::listed(&ids);
         assert!(listed.ends_with("job 18, job 19 and 2980 more"), "{listed}");
-        let broken = table(3).replace(",improved", ",improved,") + &"MatMul_1x1,1,1,,,,\n".repeat(JOBS);
-        let refused =
-            import::of_table("table.csv", &broken).err().map(|failure| failure.to_string()).unwrap_or_default();
+        let broken =
+            table(3).replace(",improved", ",improved,") + &"MatMul_1x1,1,1,,,,\n".repeat(JOBS);
+        let refused = import::of_table("table.csv", &broken)
+            .err()
+            .map(|failure| failure.to_string())
+            .unwrap_or_default();
         assert_eq!(refused.matches("error: ").count(), 20, "{refused}");
     }
 }

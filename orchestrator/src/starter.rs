@@ -1,7 +1,8 @@
-//! The files of a new plugin project, made from those of `plugins/starter*` and the SDK, which the program carries. Pure.
+//! The files of a new plugin project, made from those of `plugins/starter*` and the SDK, which the
+//! program carries. Pure.
 //!
-//! The one source of truth is the repository: what is vendored is the SDK's own files as they are, and the starters are
-//! changed in the places of [`project`] only.
+//! The one source of truth is the repository: what is vendored is the SDK's own files as they are,
+//! and the starters are changed in the places of [`project`] only.
 
 include!(concat!(env!("OUT_DIR"), "/starter_files.rs"));
 
@@ -50,16 +51,28 @@ pub(crate) fn project(name: &str, language: Language) -> Vec<NewFile> {
         Language::C => C,
         Language::Cpp => CPP,
     };
-    let mut files: Vec<NewFile> = starter.iter().map(|(path, text)| from_starter(name, path, text)).collect();
-    let vendored = |(path, text): &(&str, &str)| NewFile { path: (*path).to_owned(), text: (*text).to_owned() };
+    let mut files: Vec<NewFile> = starter
+        .iter()
+        .map(|(path, text)| from_starter(name, path, text))
+        .collect();
+    let vendored = |(path, text): &(&str, &str)| NewFile {
+        path: (*path).to_owned(),
+        text: (*text).to_owned(),
+    };
     let sdk = SDK.iter().map(vendored);
     match language {
-        Language::Rust => files.extend(below("vendor/orch-sdk", sdk.chain(LICENCES.iter().map(vendored)))),
+        Language::Rust => files.extend(below(
+            "vendor/orch-sdk",
+            sdk.chain(LICENCES.iter().map(vendored)),
+        )),
         // One file, which says itself under which licence it is.
         Language::C | Language::Cpp => {
             let header = sdk.filter_map(|file| {
                 let path = file.path.strip_prefix("include/")?.to_owned();
-                Some(NewFile { path, text: file.text })
+                Some(NewFile {
+                    path,
+                    text: file.text,
+                })
             });
             files.extend(below("vendor", header.chain(LICENCES.iter().map(vendored))));
         }
@@ -68,7 +81,10 @@ pub(crate) fn project(name: &str, language: Language) -> Vec<NewFile> {
 }
 
 fn below(folder: &str, files: impl Iterator<Item = NewFile>) -> impl Iterator<Item = NewFile> {
-    files.map(move |file| NewFile { path: format!("{folder}/{}", file.path), text: file.text })
+    files.map(move |file| NewFile {
+        path: format!("{folder}/{}", file.path),
+        text: file.text,
+    })
 }
 
 fn from_starter(name: &str, path: &str, text: &str) -> NewFile {
@@ -79,7 +95,10 @@ fn from_starter(name: &str, path: &str, text: &str) -> NewFile {
     if path == "Cargo.lock" {
         text = sorted_lock(&text);
     }
-    NewFile { path: path.to_owned(), text }
+    NewFile {
+        path: path.to_owned(),
+        text,
+    }
 }
 
 /// A lock file in cargo's own order, for under `--locked` another order counts as another lock.
@@ -88,7 +107,10 @@ fn sorted_lock(text: &str) -> String {
     let (head, packages) = text.split_once(PACKAGE).unwrap_or((text, ""));
     let mut packages: Vec<&str> = packages.split(PACKAGE).map(str::trim_end).collect();
     packages.sort_by_key(|package| package.lines().next());
-    format!("{head}{PACKAGE}{}\n", packages.join(&format!("\n\n{PACKAGE}")))
+    format!(
+        "{head}{PACKAGE}{}\n",
+        packages.join(&format!("\n\n{PACKAGE}"))
+    )
 }
 
 /// Why a name cannot be a plugin's, with a remedy; a crate has to be able to bear it.
@@ -96,26 +118,43 @@ pub(crate) fn refuse_name(name: &str) -> Option<String> {
     let taken = |names: &[&str]| names.contains(&name.replace('-', "_").as_str());
     let suggestion = suggested(name);
     if name.is_empty() {
-        return Some("the name is empty\nhint: name it after what it measures, such as `sorting`".to_owned());
+        return Some(
+            "the name is empty\nhint: name it after what it measures, such as `sorting`".to_owned(),
+        );
     }
     if name.chars().count() > LONGEST_NAME {
-        return Some(format!("the name has {} characters, more than {LONGEST_NAME}", name.chars().count()));
+        return Some(format!(
+            "the name has {} characters, more than {LONGEST_NAME}",
+            name.chars().count()
+        ));
     }
     if name != suggestion {
-        let hint = if suggestion.is_empty() { "such as `sorting`".to_owned() } else { format!("try `{suggestion}`") };
+        let hint = if suggestion.is_empty() {
+            "such as `sorting`".to_owned()
+        } else {
+            format!("try `{suggestion}`")
+        };
         return Some(format!(
-            "`{name}` is no name of a plugin\nhint: small letters, digits, `_` and `-`, a letter first; {hint}"
+            "`{name}` is no name of a plugin\nhint: small letters, digits, `_` and `-`, a letter \
+             first; {hint}"
         ));
     }
     if taken(&KEYWORDS) {
-        return Some(format!("`{name}` is a keyword of Rust, and no crate can have it\nhint: try `{name}-bench`"));
+        return Some(format!(
+            "`{name}` is a keyword of Rust, and no crate can have it\nhint: try `{name}-bench`"
+        ));
     }
     let in_lock_file = format!("name = \"{name}\"");
-    let brought_along =
-        || RUST.iter().any(|(path, text)| *path == "Cargo.lock" && text.lines().any(|line| line == in_lock_file));
+    let brought_along = || {
+        RUST.iter().any(|(path, text)| {
+            *path == "Cargo.lock" && text.lines().any(|line| line == in_lock_file)
+        })
+    };
     // The starter's own name stands there too, and is the one that is given.
     if taken(&TAKEN) || (name != STARTER && brought_along()) {
-        return Some(format!("`{name}` is the name of a crate that plugins build on\nhint: try `{name}-bench`"));
+        return Some(format!(
+            "`{name}` is the name of a crate that plugins build on\nhint: try `{name}-bench`"
+        ));
     }
     None
 }
@@ -125,28 +164,51 @@ fn suggested(name: &str) -> String {
     let mapped: String = name
         .chars()
         .map(|c| c.to_ascii_lowercase())
-        .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
-    let start = mapped.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(mapped.len());
-    let end = mapped.rfind(|c: char| c.is_ascii_alphanumeric()).map_or(start, |last| last + 1);
+    let start = mapped
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(mapped.len());
+    let end = mapped
+        .rfind(|c: char| c.is_ascii_alphanumeric())
+        .map_or(start, |last| last + 1);
     mapped.get(start..end).unwrap_or_default().to_owned()
 }
 
 const KEYWORDS: [&str; 52] = [
-    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else",
-    "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
-    "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true",
-    "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "union",
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
+    "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
+    "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "union",
 ];
 /// The compiler's own crates, and the SDK's.
-const TAKEN: [&str; 7] = ["test", "core", "std", "alloc", "proc_macro", "orch_sdk", "orch_sdk_derive"];
+const TAKEN: [&str; 7] = [
+    "test",
+    "core",
+    "std",
+    "alloc",
+    "proc_macro",
+    "orch_sdk",
+    "orch_sdk_derive",
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn text<'a>(files: &'a [NewFile], path: &str) -> &'a str {
-        files.iter().find(|file| file.path == path).map(|file| file.text.as_str()).expect(path)
+        files
+            .iter()
+            .find(|file| file.path == path)
+            .map(|file| file.text.as_str())
+            .expect(path)
     }
 
     #[test]
@@ -154,16 +216,26 @@ mod tests {
         let files = project("sorting", Language::Rust);
         let manifest = text(&files, "Cargo.toml");
         assert!(
-            manifest.contains("name = \"sorting\"") && manifest.contains("orch-sdk = { path = \"vendor/orch-sdk\" }")
+            manifest.contains("name = \"sorting\"")
+                && manifest.contains("orch-sdk = { path = \"vendor/orch-sdk\" }")
         );
         assert!(text(&files, "Cargo.lock").contains("name = \"sorting\"\n"));
         assert!(text(&files, "bench.yaml").contains("workload: sorting/moving_average"));
         let copied = include_str!("../../plugins/sdk/derive/src/lib.rs");
         assert_eq!(text(&files, "vendor/orch-sdk/derive/src/lib.rs"), copied);
-        for manifest in ["vendor/orch-sdk/Cargo.toml", "vendor/orch-sdk/derive/Cargo.toml"] {
+        for manifest in [
+            "vendor/orch-sdk/Cargo.toml",
+            "vendor/orch-sdk/derive/Cargo.toml",
+        ] {
             let text = text(&files, manifest);
-            assert!(!text.contains("workspace = true"), "{manifest} inherits from a workspace that is not there");
-            assert!(text.contains(&format!("version = \"{}\"", env!("CARGO_PKG_VERSION"))), "{manifest}");
+            assert!(
+                !text.contains("workspace = true"),
+                "{manifest} inherits from a workspace that is not there"
+            );
+            assert!(
+                text.contains(&format!("version = \"{}\"", env!("CARGO_PKG_VERSION"))),
+                "{manifest}"
+            );
         }
     }
 
@@ -171,13 +243,20 @@ mod tests {
     fn no_project_speaks_of_the_starter() {
         for language in [Language::Rust, Language::C, Language::Cpp] {
             let files = project("sorting", language);
-            for file in files.iter().filter(|file| !file.path.starts_with("vendor/")) {
+            for file in files
+                .iter()
+                .filter(|file| !file.path.starts_with("vendor/"))
+            {
                 assert!(!file.text.contains(STARTER), "{}", file.path);
             }
             for name in ["README.md", "bench.yaml", "orch.yaml", ".gitignore"] {
                 assert!(!text(&files, name).is_empty());
             }
-            let header = if language == Language::Rust { "vendor/orch-sdk/include/" } else { "vendor/" };
+            let header = if language == Language::Rust {
+                "vendor/orch-sdk/include/"
+            } else {
+                "vendor/"
+            };
             assert!(text(&files, &format!("{header}orch_plugin.h")).contains("orch_plugin_v1"));
         }
     }
@@ -185,18 +264,31 @@ mod tests {
     /// The versions of the project are those that this repository is tested with.
     #[test]
     fn the_lock_file_holds_tested_versions() {
-        let tested: Vec<&str> = include_str!("../../Cargo.lock").split("[[package]]").collect();
+        let tested: Vec<&str> = include_str!("../../Cargo.lock")
+            .split("[[package]]")
+            .collect();
         let fields = |package: &str| {
-            ["name", "version", "source", "checksum"]
-                .map(|field| package.lines().find(|line| line.starts_with(&format!("{field} = "))).map(str::to_owned))
+            ["name", "version", "source", "checksum"].map(|field| {
+                package
+                    .lines()
+                    .find(|line| line.starts_with(&format!("{field} = ")))
+                    .map(str::to_owned)
+            })
         };
         let tested: Vec<_> = tested.into_iter().map(fields).collect();
         let shipped = text(&project(STARTER, Language::Rust), "Cargo.lock").to_owned();
         let packages: Vec<&str> = shipped.split("[[package]]").skip(1).collect();
         assert!(packages.len() > 5, "{shipped}");
-        assert_eq!(shipped, include_str!("../../plugins/starter/Cargo.lock"), "as cargo wrote it");
+        assert_eq!(
+            shipped,
+            include_str!("../../plugins/starter/Cargo.lock"),
+            "as cargo wrote it"
+        );
         for package in packages {
-            assert!(tested.contains(&fields(package)), "not a version of this repository's Cargo.lock:{package}");
+            assert!(
+                tested.contains(&fields(package)),
+                "not a version of this repository's Cargo.lock:{package}"
+            );
         }
     }
 

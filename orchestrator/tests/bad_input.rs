@@ -37,7 +37,11 @@ fn check(name: &str, scenario: &str, arguments: &[&str]) {
     let ran = project.orch(&all);
     assert_eq!(ran.code, 200, "{name}: {}", ran.stderr);
     assert_eq!(ran.stdout, "", "{name}");
-    assert_eq!(project.results(), Vec::<std::path::PathBuf>::new(), "{name}: nothing is measured");
+    assert_eq!(
+        project.results(),
+        Vec::<std::path::PathBuf>::new(),
+        "{name}: nothing is measured"
+    );
     let root = project.path().display().to_string();
     insta::with_settings!({ snapshot_suffix => name, filters => [(root.as_str(), "PROJECT")] }, {
         insta::assert_snapshot!("bad_input", ran.stderr);
@@ -109,14 +113,22 @@ fn yaml_is_read_strictly() {
         bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
     }
     check("alias_bomb", &bomb, &[]);
-    check("unicode", "näme: ü\nplugins: { ä: { path: ö.so } }\nworkloads: [{ workload: ß }]\n", &[]);
+    check(
+        "unicode",
+        "näme: ü\nplugins: { ä: { path: ö.so } }\nworkloads: [{ workload: ß }]\n",
+        &[],
+    );
 }
 
 #[test]
 fn the_rest_of_the_command_line_is_checked_before_measuring() {
     let good = format!("{TINY}workloads: [{{ workload: tiny/work, params: {{ size: 1 }} }}]\n");
     check("filter_matches_nothing", &good, &["--filter", "wrok*"]);
-    check("unknown_report", &format!("{good}reports: [summary.txt, sumary.txt]\n"), &[]);
+    check(
+        "unknown_report",
+        &format!("{good}reports: [summary.txt, sumary.txt]\n"),
+        &[],
+    );
     check("unknown_flag", &good, &["--frobnicate"]);
 }
 
@@ -139,10 +151,12 @@ fn refused(scenario: &str) -> String {
 
 #[test]
 fn wrong_workload_lines_are_reported_at_once() {
-    // A form that is wrong, one that is missing, a number, an unknown plugin; and an acceptance without a job.
+    // A form that is wrong, one that is missing, a number, an unknown plugin; and an acceptance
+    // without a job.
     let said = refused(&format!(
-        "{TINY}workloads:\n  - {{ workload: tiny }}\n  - {{ id: a }}\n  - {{ workload: 3 }}\n  - {{ workload: tinny/work }}\n\
-         accept: [{{ metric: time, up_to: 0.5x, reason: x, until: 2999-12-31 }}]\n"
+        "{TINY}workloads:\n  - {{ workload: tiny }}\n  - {{ id: a }}\n  - {{ workload: 3 }}\n  - \
+         {{ workload: tinny/work }}\naccept: \
+         [{{ metric: time, up_to: 0.5x, reason: x, until: 2999-12-31 }}]\n"
     ));
     for part in [
         "`workload` is \"tiny\", but has to be PLUGIN/WORKLOAD",
@@ -156,7 +170,8 @@ fn wrong_workload_lines_are_reported_at_once() {
         assert!(said.contains(part), "{part}: {said}");
     }
     let said = refused(&format!(
-        "{TINY}workloads:\n  - {{ workload: tiny/wrk }}\n  - {{ workload: tiny/owrk }}\n  - {{ workload: tiny/none }}\n"
+        "{TINY}workloads:\n  - {{ workload: tiny/wrk }}\n  - {{ workload: tiny/owrk }}\n  - \
+         {{ workload: tiny/none }}\n"
     ));
     assert!(said.contains("3 problems in s.yaml"), "{said}");
 }
@@ -166,17 +181,27 @@ fn second_yaml_document_is_named_with_its_place() {
     let one = format!("{TINY}workloads: [{{ workload: tiny/work, params: {{ size: 1 }} }}]\n");
     for (text, place) in [
         (format!("{one}---\n{one}"), "s.yaml:3:1"),
-        (format!("---\n# first\n{one}--- # second\nname: x\n"), "s.yaml:5:1"),
+        (
+            format!("---\n# first\n{one}--- # second\nname: x\n"),
+            "s.yaml:5:1",
+        ),
         (format!("{one}...\n{one}"), "s.yaml:3:1"),
     ] {
         let said = refused(&text);
-        assert!(said.contains("a second YAML document begins here, and a scenario is one document"), "{said}");
+        assert!(
+            said.contains("a second YAML document begins here, and a scenario is one document"),
+            "{said}"
+        );
         assert!(said.contains(place), "{place}: {said}");
     }
     let project = Project::new();
     project.c_plugin("tiny", PLUGIN);
     // One document with its mark, and with nothing after its end.
-    for text in [format!("---\n{one}"), format!("%YAML 1.2\n---\n{one}"), format!("{one}...\n")] {
+    for text in [
+        format!("---\n{one}"),
+        format!("%YAML 1.2\n---\n{one}"),
+        format!("{one}...\n"),
+    ] {
         project.write("s.yaml", &text);
         let ran = project.orch(&["run", "s.yaml", "--dry-run"]);
         assert_eq!(ran.code, 0, "{text}: {}", ran.stderr);
@@ -186,12 +211,20 @@ fn second_yaml_document_is_named_with_its_place() {
 #[test]
 fn matrix_value_that_is_listed_twice_is_named() {
     let matrix = |values: &str| {
-        refused(&format!("{TINY}workloads: [{{ workload: tiny/work, matrix: {{ size: {values} }} }}]\n"))
+        refused(&format!(
+            "{TINY}workloads: [{{ workload: tiny/work, matrix: {{ size: {values} }} }}]\n"
+        ))
     };
     let said = matrix("[1, 2, 1]");
-    assert!(said.contains("`size` lists 1 twice") && !said.contains("two jobs"), "{said}");
+    assert!(
+        said.contains("`size` lists 1 twice") && !said.contains("two jobs"),
+        "{said}"
+    );
     let said = matrix("[1, '1']");
-    assert!(said.contains("`size` lists 1 and \"1\", and their jobs would have one id"), "{said}");
+    assert!(
+        said.contains("`size` lists 1 and \"1\", and their jobs would have one id"),
+        "{said}"
+    );
     let said = matrix("[[1, 2], [1, 2]]");
     assert!(said.contains("`size` lists [1,2] twice"), "{said}");
     let said = matrix("[2, 2, 3, 3]");
@@ -206,11 +239,23 @@ fn commands_in_hints_work_when_they_are_pasted() {
     for name in ["s.yaml", "a b.yaml"] {
         project.write(name, &scenario);
         let said = project.orch(&["run", name]).stderr;
-        let quoted = if name.contains(' ') { format!("'{name}'") } else { name.to_owned() };
+        let quoted = if name.contains(' ') {
+            format!("'{name}'")
+        } else {
+            name.to_owned()
+        };
         let command = format!("orch list tiny/work --scenario {quoted}");
-        assert!(said.contains(&format!("`{command}` shows all parameters")), "{said}");
+        assert!(
+            said.contains(&format!("`{command}` shows all parameters")),
+            "{said}"
+        );
         let listed = project.orch(&["list", "tiny/work", "--scenario", name]);
-        assert!(listed.code == 0 && listed.stdout.contains("size"), "{}{}", listed.stdout, listed.stderr);
+        assert!(
+            listed.code == 0 && listed.stdout.contains("size"),
+            "{}{}",
+            listed.stdout,
+            listed.stderr
+        );
     }
 }
 
@@ -218,19 +263,45 @@ fn commands_in_hints_work_when_they_are_pasted() {
 fn option_that_is_wrong_is_blamed_instead_of_the_scenario() {
     let project = Project::new();
     project.c_plugin("tiny", PLUGIN);
-    project.write("s.yaml", format!("{TINY}workloads: [{{ workload: tiny/work, params: {{ size: 1 }} }}]\n"));
+    project.write(
+        "s.yaml",
+        format!("{TINY}workloads: [{{ workload: tiny/work, params: {{ size: 1 }} }}]\n"),
+    );
     let library = "libtiny.so";
     for (set, said) in [
         (
             "sise=3,4",
-            "error: --set sise=3,4: workload `tiny/work`: unknown parameter `sise`\nhint: did you mean `size`?",
+            "error: --set sise=3,4: workload `tiny/work`: unknown parameter `sise`\nhint: did you \
+             mean `size`?",
         ),
-        ("size=a,b", "error: --set size=a,b: workload `tiny/work`: `size` is \"a\", but has to be a whole number"),
-        ("size=99,98", "error: --set size=99,98: workload `tiny/work`: `size` is 99, but has to be at most 64"),
-        ("mode=fats,slow", "error: --set mode=fats,slow: workload `tiny/work`: `mode` is \"fats\""),
+        (
+            "size=a,b",
+            "error: --set size=a,b: workload `tiny/work`: `size` is \"a\", but has to be a whole \
+             number",
+        ),
+        (
+            "size=99,98",
+            "error: --set size=99,98: workload `tiny/work`: `size` is 99, but has to be at most 64",
+        ),
+        (
+            "mode=fats,slow",
+            "error: --set mode=fats,slow: workload `tiny/work`: `mode` is \"fats\"",
+        ),
     ] {
-        let ran = project.orch(&["compare", library, library, "--scenario", "s.yaml", "--set", set]);
+        let ran = project.orch(&[
+            "compare",
+            library,
+            library,
+            "--scenario",
+            "s.yaml",
+            "--set",
+            set,
+        ]);
         assert_eq!(ran.code, 200, "{set}: {}{}", ran.stdout, ran.stderr);
-        assert!(ran.stderr.contains(said) && !ran.stderr.contains("-->"), "{set}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains(said) && !ran.stderr.contains("-->"),
+            "{set}: {}",
+            ran.stderr
+        );
     }
 }

@@ -16,7 +16,9 @@ struct Block {
 
 impl Block {
     fn value(&self, name: &str) -> Option<&str> {
-        self.words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+        self.words
+            .iter()
+            .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
     }
 }
 
@@ -24,10 +26,19 @@ impl Block {
 fn blocks(recipe: &str) -> Vec<Block> {
     let text = std::fs::read_to_string(workspace().join("docs/BISECT.md")).unwrap();
     let mut found: Vec<Block> = Vec::new();
-    for (index, part) in text.split("\n```").enumerate().filter(|(index, _)| index % 2 == 1) {
-        let (info, text) = part.split_once('\n').unwrap_or_else(|| panic!("block {index} has no text"));
+    for (index, part) in text
+        .split("\n```")
+        .enumerate()
+        .filter(|(index, _)| index % 2 == 1)
+    {
+        let (info, text) = part
+            .split_once('\n')
+            .unwrap_or_else(|| panic!("block {index} has no text"));
         let words = info.split_whitespace().map(str::to_owned).collect();
-        found.push(Block { words, text: format!("{text}\n") });
+        found.push(Block {
+            words,
+            text: format!("{text}\n"),
+        });
     }
     found.retain(|block| block.value("recipe") == Some(recipe));
     assert!(found.len() >= 4, "the recipe {recipe} was found");
@@ -37,12 +48,25 @@ fn blocks(recipe: &str) -> Vec<Block> {
 /// Runs a text in a shell that finds `orch`, with a git that knows who commits.
 fn shell(project: &Project, text: &str, offline: bool) -> Output {
     let orch = assert_cmd::cargo::cargo_bin("orch");
-    let path = format!("{}:{}", orch.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let git = [("user.name", "Test"), ("user.email", "test@example.org"), ("init.defaultBranch", "main")];
+    let path = format!(
+        "{}:{}",
+        orch.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let git = [
+        ("user.name", "Test"),
+        ("user.email", "test@example.org"),
+        ("init.defaultBranch", "main"),
+    ];
     let mut command = project.isolated(Path::new("sh"));
-    command.args(["-e", "-c", text]).env("PATH", path).env("GIT_CONFIG_COUNT", git.len().to_string());
+    command
+        .args(["-e", "-c", text])
+        .env("PATH", path)
+        .env("GIT_CONFIG_COUNT", git.len().to_string());
     for (index, (name, value)) in git.iter().enumerate() {
-        command.env(format!("GIT_CONFIG_KEY_{index}"), name).env(format!("GIT_CONFIG_VALUE_{index}"), value);
+        command
+            .env(format!("GIT_CONFIG_KEY_{index}"), name)
+            .env(format!("GIT_CONFIG_VALUE_{index}"), value);
     }
     if offline {
         command.env("CARGO_NET_OFFLINE", "true");
@@ -58,16 +82,23 @@ fn carry_out(project: &Project, recipe: &str, offline: bool) {
             continue;
         }
         let output = shell(project, &block.text, offline);
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         let wanted = block.value("exit").map_or(0, |code| code.parse().unwrap());
         assert_eq!(output.status.code(), Some(wanted), "{}\n{said}", block.text);
         let part = block.value("says").unwrap_or_default().replace('~', " ");
-        let named = said.lines().find(|line| line.len() > 12 && line[10..].starts_with(&format!(": {part}")));
+        let named = said
+            .lines()
+            .find(|line| line.len() > 12 && line[10..].starts_with(&format!(": {part}")));
         assert!(part.is_empty() || named.is_some(), "{}\n{said}", block.text);
     }
 }
 
-/// A repository with a commit for each subject and its files, on the branch `main`; the first is tagged v1.
+/// A repository with a commit for each subject and its files, on the branch `main`; the first is
+/// tagged v1.
 fn repository(project: &Project, name: &str, commits: &[(&str, &[(&str, &str)])]) -> PathBuf {
     let root = project.path().join(name);
     std::fs::create_dir_all(&root).unwrap();
@@ -79,15 +110,19 @@ fn repository(project: &Project, name: &str, commits: &[(&str, &[(&str, &str)])]
         git(&root, &["add", "-A"]);
         git(&root, &["commit", "-q", "--allow-empty", "-m", subject]);
     }
-    git(&root, &["tag", "v1", &format!("HEAD~{}", commits.len() - 1)]);
+    git(
+        &root,
+        &["tag", "v1", &format!("HEAD~{}", commits.len() - 1)],
+    );
     root
 }
 
 #[test]
 fn recipe_for_a_rust_crate_names_the_commit() {
     let project = Project::new();
-    let manifest =
-        |version: &str| format!("[package]\nname = \"words\"\nversion = \"{version}\"\nedition = \"2021\"\n");
+    let manifest = |version: &str| {
+        format!("[package]\nname = \"words\"\nversion = \"{version}\"\nedition = \"2021\"\n")
+    };
     let sized = "pub fn split(text: &str) -> Vec<&str> {\n    let mut words = Vec::with_capacity(text.len() / 2 + 1);\n    \
                  words.extend(text.split(' '));\n    words\n}\n";
     let grown = "pub fn split(text: &str) -> Vec<&str> {\n    text.split(' ').collect()\n}\n";
@@ -96,7 +131,10 @@ fn recipe_for_a_rust_crate_names_the_commit() {
         &project,
         "words",
         &[
-            ("a first release", &[("Cargo.toml", &one), ("src/lib.rs", sized)]),
+            (
+                "a first release",
+                &[("Cargo.toml", &one), ("src/lib.rs", sized)],
+            ),
             ("a readme", &[("README.md", "words")]),
             ("faster splitting", &[("src/lib.rs", grown)]),
             ("another release", &[("Cargo.toml", &two)]),
@@ -108,8 +146,8 @@ fn recipe_for_a_rust_crate_names_the_commit() {
 #[test]
 fn recipe_for_a_cpp_library_names_the_commit() {
     let project = Project::new();
-    let header = "#pragma once\n#include <cstddef>\n#include <vector>\nnamespace smooth {\nstd::vector<double> means(const \
-                  std::vector<double> &input, std::size_t width);\n}\n";
+    let header = "#pragma once\n#include <cstddef>\n#include <vector>\nnamespace smooth \
+        {\nstd::vector<double> means(const std::vector<double> &input, std::size_t width);\n}\n";
     let source = |reserve: &str| {
         format!(
             "#include <smooth.hpp>\nstd::vector<double> smooth::means(const std::vector<double> &input, std::size_t width) {{\n  \
@@ -123,10 +161,19 @@ fn recipe_for_a_cpp_library_names_the_commit() {
         &project,
         "smooth",
         &[
-            ("a first release", &[("include/smooth.hpp", header), ("src/smooth.cpp", &reserved)]),
+            (
+                "a first release",
+                &[
+                    ("include/smooth.hpp", header),
+                    ("src/smooth.cpp", &reserved),
+                ],
+            ),
             ("a readme", &[("README.md", "smooth")]),
             ("collect the means", &[("src/smooth.cpp", &grown)]),
-            ("a comment", &[("src/smooth.cpp", &format!("// Means.\n{grown}"))]),
+            (
+                "a comment",
+                &[("src/smooth.cpp", &format!("// Means.\n{grown}"))],
+            ),
         ],
     );
     carry_out(&project, "cpp", true);
@@ -136,7 +183,12 @@ fn recipe_for_a_cpp_library_names_the_commit() {
 fn recipe_for_published_versions_names_the_release() {
     let project = Project::new();
     // Which versions there are is asked of the registry.
-    let reachable = Command::new("cargo").args(["info", "--quiet", "semver@1.0.14"]).output().unwrap().status.success();
+    let reachable = Command::new("cargo")
+        .args(["info", "--quiet", "semver@1.0.14"])
+        .output()
+        .unwrap()
+        .status
+        .success();
     if !reachable {
         skipped("the recipe for published versions: the package registry cannot be reached");
         return;

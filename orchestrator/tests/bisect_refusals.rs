@@ -18,18 +18,29 @@ fn plain() -> History {
     History::of(&["", "", "-DALLOCATIONS=2"])
 }
 
-/// What was refused after the first build. That `--resume` is recommended then is the subject of a test of its own.
+/// What was refused after the first build. That `--resume` is recommended then is the subject of a
+/// test of its own.
 fn refused_late(history: &History, metric: &str, [good, bad]: [&str; 2]) -> String {
     let ran = history.bisect(good, bad, &["--metric", metric]);
-    history.shown(&ran).replace("`orch bisect --resume` goes on from here\n", "")
+    history
+        .shown(&ran)
+        .replace("`orch bisect --resume` goes on from here\n", "")
 }
 
 /// What was refused before anything was built.
 fn refused(history: &History, arguments: &[&str]) -> String {
     let ran = history.project.orch(arguments);
     assert_eq!(ran.code, 200, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
-    assert_eq!((history.built(), history.project.results()), (Vec::new(), Vec::new()), "{arguments:?}");
-    assert_eq!(history.journal().len(), 0, "{arguments:?}: there is nothing to resume");
+    assert_eq!(
+        (history.built(), history.project.results()),
+        (Vec::new(), Vec::new()),
+        "{arguments:?}"
+    );
+    assert_eq!(
+        history.journal().len(),
+        0,
+        "{arguments:?}: there is nothing to resume"
+    );
     history.shown(&ran)
 }
 
@@ -92,17 +103,45 @@ fn a_clone_without_its_history_is_told_how_to_get_it() {
     let history = plain();
     let clone = history.project.path().join("cache/clone");
     let url = format!("file://{}", history.project.path().display());
-    history.git(&["clone", "-q", "--depth", "2", "--no-tags", &url, &clone.display().to_string()]);
+    history.git(&[
+        "clone",
+        "-q",
+        "--depth",
+        "2",
+        "--no-tags",
+        &url,
+        &clone.display().to_string(),
+    ]);
     let said = |good: &str| {
-        let ran = history.project.command().args(asked(good, "HEAD")).current_dir(&clone).output().unwrap();
+        let ran = history
+            .project
+            .command()
+            .args(asked(good, "HEAD"))
+            .current_dir(&clone)
+            .output()
+            .unwrap();
         let text = String::from_utf8(ran.stderr).unwrap();
-        history.shown(&support::Ran { code: ran.status.code().unwrap(), stdout: String::new(), stderr: text })
+        history.shown(&support::Ran {
+            code: ran.status.code().unwrap(),
+            stdout: String::new(),
+            stderr: text,
+        })
     };
     insta::assert_snapshot!(said("HEAD~2"), @r"
     exit 200
     error: --good: revision 'HEAD~2' is not in PROJECT/cache/clone, which was cloned without its history; git fetch --unshallow gets the rest
     ");
-    git(&clone, &["fetch", "-q", "--depth", "1", "origin", &history.git(&["rev-parse", "c0"])]);
+    git(
+        &clone,
+        &[
+            "fetch",
+            "-q",
+            "--depth",
+            "1",
+            "origin",
+            &history.git(&["rev-parse", "c0"]),
+        ],
+    );
     insta::assert_snapshot!(said("FETCH_HEAD"), @r"
     exit 200
     error: PROJECT/cache/clone was cloned without its history, and the way from <c0> (c0) to <c2> (c2) is cut off; git fetch --unshallow gets the rest
@@ -112,7 +151,18 @@ fn a_clone_without_its_history_is_told_how_to_get_it() {
 #[test]
 fn a_workload_and_a_metric_have_to_be_there() {
     let history = plain();
-    let wrong = |id: &'static str| ["bisect", "scenarios/s.yaml", "--workload", id, "--good", "c0", "--bad", "c2"];
+    let wrong = |id: &'static str| {
+        [
+            "bisect",
+            "scenarios/s.yaml",
+            "--workload",
+            id,
+            "--good",
+            "c0",
+            "--bad",
+            "c2",
+        ]
+    };
     insta::assert_snapshot!(refused(&history, &wrong("wrok")), @r"
     exit 200
     error: scenarios/s.yaml has no job 'wrok'
@@ -139,7 +189,8 @@ fn a_workload_and_a_metric_have_to_be_there() {
     ");
 }
 
-/// Gives the plugin metrics of its own: `items` without a direction, `done`, and `rate`, which is made of the time.
+/// Gives the plugin metrics of its own: `items` without a direction, `done`, and `rate`, which is
+/// made of the time.
 fn with_metrics(history: &History) {
     let source = history.project.path().join("plugin/sides.c");
     let replacements = [
@@ -184,9 +235,17 @@ fn a_metric_of_the_plugin_is_bisected_in_what_is_worse_for_it() {
     history.commit("from", "-DALLOCATIONS=2");
     history.commit("to", "-DALLOCATIONS=1");
     let (found, ran) = history.report("from", "to", &["--metric", "done"]);
-    assert_eq!((ran.code, culprits(&found)), (1, vec![vec!["to"]]), "{}", ran.stderr);
+    assert_eq!(
+        (ran.code, culprits(&found)),
+        (1, vec![vec!["to"]]),
+        "{}",
+        ran.stderr
+    );
     let one = &found["culprits"][0];
-    assert_eq!([&one["before"], &one["after"]].map(serde_json::Value::as_f64), [Some(2.0), Some(1.0)]);
+    assert_eq!(
+        [&one["before"], &one["after"]].map(serde_json::Value::as_f64),
+        [Some(2.0), Some(1.0)]
+    );
 }
 
 #[test]
@@ -199,14 +258,19 @@ fn a_rate_is_bisected_by_time_and_its_change_is_that_of_the_rate() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     // The rate falls where the time grows. By how much depends on how busy the machine is.
     let falls = ["  rate -", "  rate 1/"];
-    assert!(falls.iter().any(|text| ran.stdout.contains(text)), "less of the rate: {}", ran.stdout);
+    assert!(
+        falls.iter().any(|text| ran.stdout.contains(text)),
+        "less of the rate: {}",
+        ran.stdout
+    );
 }
 
 #[test]
 fn a_plugin_that_is_the_same_at_every_commit_is_no_suspect() {
     let history = plain();
     let scenario = |plugin: &str| {
-        let text = format!("plugins: {{ sides: {plugin} }}\nworkloads: [{{ workload: sides/work }}]\n");
+        let text =
+            format!("plugins: {{ sides: {plugin} }}\nworkloads: [{{ workload: sides/work }}]\n");
         history.project.write("scenarios/s.yaml", text);
     };
     std::fs::write(history.project.path().join("lib.so"), "").unwrap();
@@ -242,19 +306,30 @@ fn ends_that_cannot_be_measured_are_said_with_the_reason() {
     }
     let said = |good: &str, bad: &str, more: &[&str]| {
         let ran = history.bisect(good, bad, more);
-        assert_eq!((ran.code, history.project.results().len()), (201, 0), "{}", ran.stderr);
+        assert_eq!(
+            (ran.code, history.project.results().len()),
+            (201, 0),
+            "{}",
+            ran.stderr
+        );
         // Where a function lies is the compiler's choice.
         let text = history.shown(&ran);
         match text.split_once("plugin+0x") {
             Some((before, rest)) => {
-                format!("{before}plugin+OFFSET{}", rest.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
+                format!(
+                    "{before}plugin+OFFSET{}",
+                    rest.trim_start_matches(|c: char| c.is_ascii_hexdigit())
+                )
             }
             None => text,
         }
     };
     let broken = said("fine", "broken", &ALLOCATIONS);
     let beginning = "error: the bad end cannot be measured: plugin at <broken> (broken): ";
-    assert!(broken.contains(beginning) && broken.contains("STEPS") && !broken.contains("skipped"), "{broken}");
+    assert!(
+        broken.contains(beginning) && broken.contains("STEPS") && !broken.contains("skipped"),
+        "{broken}"
+    );
     insta::assert_snapshot!(said("bare", "last", &ALLOCATIONS), @r"
     exit 201
     error: the good end cannot be measured: plugin at <bare> (bare): plugin does not exist at <bare>; name a commit that has it, or leave the plugin out
@@ -272,8 +347,10 @@ fn ends_that_cannot_be_measured_are_said_with_the_reason() {
 #[test]
 fn without_a_repository_there_is_nothing_to_bisect() {
     let project = Project::new();
-    project
-        .write("scenarios/s.yaml", "plugins: { a: { dir: '.', build: 'true' } }\nworkloads: [{ workload: a/work }]\n");
+    project.write(
+        "scenarios/s.yaml",
+        "plugins: { a: { dir: '.', build: 'true' } }\nworkloads: [{ workload: a/work }]\n",
+    );
     let said = |arguments: &[&str]| {
         let ran = project.orch(arguments);
         let text = format!("exit {}\n{}{}", ran.code, ran.stdout, ran.stderr);
@@ -333,7 +410,13 @@ fn submodule(history: &History) {
     std::fs::create_dir_all(&other).unwrap();
     git(&other, &["init", "-q"]);
     git(&other, &["commit", "-q", "--allow-empty", "-m", "library"]);
-    history.git(&["submodule", "--quiet", "add", &other.display().to_string(), "library"]);
+    history.git(&[
+        "submodule",
+        "--quiet",
+        "add",
+        &other.display().to_string(),
+        "library",
+    ]);
 }
 
 #[test]
@@ -350,7 +433,12 @@ fn a_submodule_is_a_reason_to_skip_and_at_an_end_to_stop() {
     history.git(&["rm", "-q", "-f", "library"]);
     history.commit("without", "-DALLOCATIONS=3");
     let (found, ran) = history.report("c2", "without", &ALLOCATIONS);
-    assert_eq!((ran.code, culprits(&found)), (1, vec![vec!["with", "without"]]), "{}", ran.stderr);
+    assert_eq!(
+        (ran.code, culprits(&found)),
+        (1, vec![vec!["with", "without"]]),
+        "{}",
+        ran.stderr
+    );
     let reason = found["skipped"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("holds the submodule library"), "{reason}");
 }
@@ -361,12 +449,25 @@ fn uncommitted_changes_and_a_detached_head_are_no_obstacles() {
     history.git(&["checkout", "-q", "c1"]);
     history.project.write("plugin/flags", "-DSTEPS=(");
     let (found, ran) = history.report("c0", "main", &ALLOCATIONS);
-    assert_eq!((ran.code, culprits(&found)), (1, vec![vec!["c2"]]), "{}", ran.stderr);
+    assert_eq!(
+        (ran.code, culprits(&found)),
+        (1, vec![vec!["c2"]]),
+        "{}",
+        ran.stderr
+    );
     insta::assert_snapshot!(found["warnings"].as_array().unwrap().len(), @"1");
-    insta::assert_snapshot!(found["warnings"][0].as_str().unwrap(), @"the working tree has uncommitted changes: they are in no commit, so they are not measured; the scenario and input files are the working tree's");
-    assert_eq!(std::fs::read_to_string(history.project.path().join("plugin/flags")).unwrap(), "-DSTEPS=(");
+    insta::assert_snapshot!(found["warnings"][0].as_str().unwrap(), @"the working tree has \
+        uncommitted changes: they are in no commit, so they are not measured; the scenario and \
+        input files are the working tree's");
+    assert_eq!(
+        std::fs::read_to_string(history.project.path().join("plugin/flags")).unwrap(),
+        "-DSTEPS=("
+    );
     assert_eq!(history.git(&["status", "--porcelain"]), "M plugin/flags");
-    assert_eq!(history.git(&["rev-parse", "HEAD"]), history.git(&["rev-parse", "c1"]));
+    assert_eq!(
+        history.git(&["rev-parse", "HEAD"]),
+        history.git(&["rev-parse", "c1"])
+    );
 }
 
 /// A bisect that came to nothing for good leaves nothing that `--resume` would take up.
@@ -374,7 +475,10 @@ fn uncommitted_changes_and_a_detached_head_are_no_obstacles() {
 fn nothing_can_be_resumed_after_an_end_turned_out_to_be_unusable() {
     let history = History::of(&["", "-DSTEPS=("]);
     assert_eq!(history.bisect("c0", "c1", &ALLOCATIONS).code, 201);
-    assert_eq!(states(&history.project.path().join("cache")), Vec::<std::path::PathBuf>::new());
+    assert_eq!(
+        states(&history.project.path().join("cache")),
+        Vec::<std::path::PathBuf>::new()
+    );
 }
 
 #[test]
@@ -383,7 +487,10 @@ fn nothing_can_be_resumed_after_a_metric_turned_out_to_be_unknown() {
     let ran = history.bisect("c0", "c2", &["--metric", "alocations"]);
     assert_eq!(ran.code, 200);
     assert!(!ran.stderr.contains("--resume"), "{}", ran.stderr);
-    assert_eq!(states(&history.project.path().join("cache")), Vec::<std::path::PathBuf>::new());
+    assert_eq!(
+        states(&history.project.path().join("cache")),
+        Vec::<std::path::PathBuf>::new()
+    );
 }
 
 #[test]
@@ -391,7 +498,13 @@ fn a_bisect_that_failed_for_good_does_not_hide_one_that_can_go_on() {
     let history = History::of(&["", "-DALLOCATIONS=2", "-DSTEPS=("]);
     history.hold(true);
     let arguments = [&asked("c0", "c1")[..], &ALLOCATIONS].concat();
-    let mut child = history.project.plain_command().args(arguments).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = history
+        .project
+        .plain_command()
+        .args(arguments)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     while history.journal().is_empty() {
         assert!(child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(5));
@@ -408,7 +521,12 @@ fn a_bisect_that_failed_for_good_does_not_hide_one_that_can_go_on() {
 #[test]
 fn what_a_resumed_bisect_would_not_heed_is_refused() {
     let history = plain();
-    for option in [&["--direction", "better"][..], &["--pairs", "20"], &["--verify-revert"], &["--retry-failed"]] {
+    for option in [
+        &["--direction", "better"][..],
+        &["--pairs", "20"],
+        &["--verify-revert"],
+        &["--retry-failed"],
+    ] {
         let said = refused(&history, &[&["bisect", "--resume"], option].concat());
         assert!(said.contains("cannot be used with"), "{option:?}: {said}");
     }
@@ -417,25 +535,45 @@ fn what_a_resumed_bisect_would_not_heed_is_refused() {
 #[test]
 fn a_comparison_is_bisected_from_any_folder_of_the_project() {
     let history = plain();
-    let ran = history.project.orch(&["compare", "c0", "c2", "--scenario", "scenarios/s.yaml", "--pairs", "1"]);
+    let ran = history.project.orch(&[
+        "compare",
+        "c0",
+        "c2",
+        "--scenario",
+        "scenarios/s.yaml",
+        "--pairs",
+        "1",
+    ]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     let mut command = history.project.command();
-    let output = command.args(["bisect", "--dry-run"]).current_dir(history.project.path().join("plugin")).output();
+    let output = command
+        .args(["bisect", "--dry-run"])
+        .current_dir(history.project.path().join("plugin"))
+        .output();
     let output = output.unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
 fn no_pairs_at_all_are_refused() {
     let history = plain();
-    let said = refused(&history, &[&asked("c0", "c2")[..], &["--pairs", "0"]].concat());
+    let said = refused(
+        &history,
+        &[&asked("c0", "c2")[..], &["--pairs", "0"]].concat(),
+    );
     assert!(said.contains("--pairs"), "{said}");
 }
 
 #[test]
 fn dry_run_refuses_what_the_bisect_refuses() {
     let history = History::of(&["-DMETRIC", "-DMETRIC ", "-DMETRIC -DALLOCATIONS=2"]);
-    let scenario = std::fs::read_to_string(history.project.path().join("scenarios/s.yaml")).unwrap();
+    let scenario =
+        std::fs::read_to_string(history.project.path().join("scenarios/s.yaml")).unwrap();
     let said = |more: &[&str]| {
         let ran = history.bisect("c0", "c2", more);
         let refused = [200, 201].contains(&ran.code) && history.project.results().is_empty();
@@ -444,14 +582,32 @@ fn dry_run_refuses_what_the_bisect_refuses() {
     };
     let both = |more: &[&str]| (said(more), said(&[more, &["--dry-run"]].concat()));
     let (real, dry) = both(&["--metric", "tiem"]);
-    assert!(real.contains("work has no metric 'tiem'") && dry.contains("work has no metric 'tiem'"), "{real}{dry}");
-    assert_eq!(history.bisect("c0", "c2", &["--metric", "steps", "--dry-run"]).code, 0);
-    history.project.write("scenarios/s.yaml", scenario.replace("time: 20ms", "time: 20ms, threads: 1000"));
+    assert!(
+        real.contains("work has no metric 'tiem'") && dry.contains("work has no metric 'tiem'"),
+        "{real}{dry}"
+    );
+    assert_eq!(
+        history
+            .bisect("c0", "c2", &["--metric", "steps", "--dry-run"])
+            .code,
+        0
+    );
+    history.project.write(
+        "scenarios/s.yaml",
+        scenario.replace("time: 20ms", "time: 20ms, threads: 1000"),
+    );
     let dry = said(&["--dry-run"]);
     assert!(dry.contains("work wants 1000 CPUs"), "{dry}");
-    history
-        .project
-        .write("scenarios/s.yaml", scenario.replace("workload: sides/work", "workload: sides/work, params: { x: 1 }"));
+    history.project.write(
+        "scenarios/s.yaml",
+        scenario.replace(
+            "workload: sides/work",
+            "workload: sides/work, params: { x: 1 }",
+        ),
+    );
     let (real, dry) = both(&["--metric", "steps"]);
-    assert!(real.contains("parameter `x`") && dry.contains("parameter `x`"), "{real}{dry}");
+    assert!(
+        real.contains("parameter `x`") && dry.contains("parameter `x`"),
+        "{real}{dry}"
+    );
 }

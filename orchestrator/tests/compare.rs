@@ -1,4 +1,5 @@
-//! `orch compare` from outside: what A and B may be, what is judged exactly, what a side that fails does to the other.
+//! `orch compare` from outside: what A and B may be, what is judged exactly, what a side that fails
+//! does to the other.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -12,26 +13,36 @@ const SOURCE: &str = include_str!("fixtures/sides.c");
 
 /// A library with some of the fixture's macros set.
 fn library(project: &Project, name: &str, macros: &str) -> String {
-    project.c_plugin(name, &format!("{macros}\n{SOURCE}")).display().to_string()
+    project
+        .c_plugin(name, &format!("{macros}\n{SOURCE}"))
+        .display()
+        .to_string()
 }
 
 fn scenario(project: &Project, library: &str) {
     let text = format!(
-        "defaults: {{ time: 20ms, rounds: 2, timeout: 5s }}\nplugins: {{ sides: {{ path: {library} }} }}\n\
-         workloads: [{{ workload: sides/work }}]\nreports: []\n"
+        "defaults: {{ time: 20ms, rounds: 2, timeout: 5s }}\nplugins: \
+         {{ sides: {{ path: {library} }} }}\nworkloads: [{{ workload: sides/work }}]\nreports: []\n"
     );
     project.write("scenarios/s.yaml", text);
 }
 
 fn comparison(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}\n{}", ran.stdout, ran.stderr))
+    serde_json::from_str(&ran.stdout)
+        .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ran.stdout, ran.stderr))
 }
 
 /// The verdict and the reason of a metric of the only workload.
 fn of<'a>(comparison: &'a Value, metric: &str) -> (&'a str, &'a str) {
     let jobs = comparison["jobs"].as_array().unwrap();
-    let entry = jobs.iter().find(|entry| entry["metric"] == metric).unwrap_or_else(|| panic!("no {metric}: {jobs:#?}"));
-    (entry["verdict"].as_str().unwrap(), entry["reason"].as_str().unwrap())
+    let entry = jobs
+        .iter()
+        .find(|entry| entry["metric"] == metric)
+        .unwrap_or_else(|| panic!("no {metric}: {jobs:#?}"));
+    (
+        entry["verdict"].as_str().unwrap(),
+        entry["reason"].as_str().unwrap(),
+    )
 }
 
 fn compare(project: &Project, a: &str, b: &str, more: &[&str]) -> (Value, Ran) {
@@ -45,7 +56,8 @@ fn commits_are_judged_exactly_and_the_users_tree_stays_as_it_is() {
     let root = project.path();
     let build = r#"cc -O1 $ORCH_CFLAGS -shared -fPIC -w $(cat flags) -I"$ORCH_INCLUDE" sides.c -o "$ORCH_OUT""#;
     let scenario = format!(
-        "plugins:\n  sides: {{ dir: plugin, build: '{build}' }}\ndefaults: {{ tolerance: 50% }}\nworkloads: [{{ workload: sides/work }}]\n"
+        "plugins:\n  sides: {{ dir: plugin, build: '{build}' }}\ndefaults: \
+         {{ tolerance: 50% }}\nworkloads: [{{ workload: sides/work }}]\n"
     );
     project.write("scenarios/s.yaml", scenario);
     project.write("plugin/sides.c", SOURCE);
@@ -63,7 +75,10 @@ fn commits_are_judged_exactly_and_the_users_tree_stays_as_it_is() {
         git(&root, &["add", "."]);
         git(&root, &["commit", "-q", "-m", message]);
     }
-    let before = (git(&root, &["status", "--porcelain"]), git(&root, &["for-each-ref"]));
+    let before = (
+        git(&root, &["status", "--porcelain"]),
+        git(&root, &["for-each-ref"]),
+    );
 
     let (more, ran) = compare(&project, "HEAD~5", "HEAD~4", &["--pairs", "1"]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
@@ -73,7 +88,11 @@ fn commits_are_judged_exactly_and_the_users_tree_stays_as_it_is() {
     assert_eq!(more["verdict"], "regressed");
     let place = &more["workloads"][0]["scopes"][0];
     assert_eq!(
-        (&place["path"][0], &place["a_self_allocations"], &place["b_self_allocations"]),
+        (
+            &place["path"][0],
+            &place["a_self_allocations"],
+            &place["b_self_allocations"]
+        ),
         (&"steps".into(), &1.0.into(), &2.0.into())
     );
 
@@ -82,8 +101,15 @@ fn commits_are_judged_exactly_and_the_users_tree_stays_as_it_is() {
 
     let (other, ran) = compare(&project, "HEAD~4", "HEAD~3", &["--pairs", "1"]);
     assert_eq!(ran.code, 1);
-    assert_eq!(of(&other, "digest"), ("output_differs", "the outputs differ: 7 and 8"));
-    assert_eq!(of(&other, "time").0, "output_differs", "a faster program that computes something else is not faster");
+    assert_eq!(
+        of(&other, "digest"),
+        ("output_differs", "the outputs differ: 7 and 8")
+    );
+    assert_eq!(
+        of(&other, "time").0,
+        "output_differs",
+        "a faster program that computes something else is not faster"
+    );
 
     let (same, ran) = compare(&project, "HEAD~3", "HEAD~2", &[]);
     assert_eq!(ran.code, 0);
@@ -93,7 +119,9 @@ fn commits_are_judged_exactly_and_the_users_tree_stays_as_it_is() {
     let (lacking, ran) = compare(&project, "HEAD~2", "HEAD~1", &[]);
     assert_eq!(ran.code, 201);
     assert!(
-        of(&lacking, "time").1.contains("B does not have it: plugin `sides` has no workload `work`"),
+        of(&lacking, "time")
+            .1
+            .contains("B does not have it: plugin `sides` has no workload `work`"),
         "{lacking:#}"
     );
 
@@ -101,11 +129,19 @@ fn commits_are_judged_exactly_and_the_users_tree_stays_as_it_is() {
     assert_eq!(ran.code, 201);
     let (verdict, reason) = of(&broken, "time");
     assert!(
-        verdict == "missing" && reason.contains("B failed in build") && reason.contains("does not build"),
+        verdict == "missing"
+            && reason.contains("B failed in build")
+            && reason.contains("does not build"),
         "{reason}"
     );
 
-    assert_eq!((git(&root, &["status", "--porcelain"]), git(&root, &["for-each-ref"])), before);
+    assert_eq!(
+        (
+            git(&root, &["status", "--porcelain"]),
+            git(&root, &["for-each-ref"])
+        ),
+        before
+    );
 }
 
 #[test]
@@ -119,17 +155,25 @@ fn a_side_that_fails_between_turns_ends_the_pair_and_not_the_comparison() {
         assert_eq!(ran.code, 201, "{}", ran.stderr);
         let (verdict, reason) = of(&found, "time");
         assert_eq!(verdict, "missing");
-        assert!(reason.starts_with(&format!("{who} failed in ")) && reason.contains("SIGABRT"), "{reason}");
+        assert!(
+            reason.starts_with(&format!("{who} failed in ")) && reason.contains("SIGABRT"),
+            "{reason}"
+        );
     }
     let hangs = library(&project, "hangs", "#define FAULT 2");
     project.write(
         "scenarios/s.yaml",
-        std::fs::read_to_string(project.path().join("scenarios/s.yaml")).unwrap().replace("timeout: 5s", "timeout: 2s"),
+        std::fs::read_to_string(project.path().join("scenarios/s.yaml"))
+            .unwrap()
+            .replace("timeout: 5s", "timeout: 2s"),
     );
     let (found, ran) = compare(&project, &good, &hangs, &[]);
     assert_eq!(ran.code, 201, "{}", ran.stderr);
     let (verdict, reason) = of(&found, "time");
-    assert!(verdict == "missing" && reason.starts_with("B failed in") && reason.contains("timeout"), "{reason}");
+    assert!(
+        verdict == "missing" && reason.starts_with("B failed in") && reason.contains("timeout"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -140,11 +184,20 @@ fn what_is_slower_by_a_third_is_never_called_equivalent_or_improved() {
     let (found, ran) = compare(&project, &plugin, &plugin, &["--set", "steps=20000,26000"]);
     assert!(ran.code == 1 || ran.code == 0, "{}", ran.stderr);
     let verdict = of(&found, "time").0;
-    assert!(["regressed", "inconclusive"].contains(&verdict), "{verdict}");
-    assert_eq!((&found["a"]["set"]["steps"], &found["b"]["set"]["steps"]), (&20000.into(), &26000.into()));
+    assert!(
+        ["regressed", "inconclusive"].contains(&verdict),
+        "{verdict}"
+    );
+    assert_eq!(
+        (&found["a"]["set"]["steps"], &found["b"]["set"]["steps"]),
+        (&20000.into(), &26000.into())
+    );
     let folder = project.results().pop().unwrap();
     let report = std::fs::read_to_string(folder.join("comparison.md")).unwrap();
-    assert!(report.contains("| work |") && report.contains("steps = 20000"), "{report}");
+    assert!(
+        report.contains("| work |") && report.contains("steps = 20000"),
+        "{report}"
+    );
     let table = std::fs::read_to_string(folder.join("comparison.txt")).unwrap();
     assert!(table.contains("1 workload"), "{table}");
 }
@@ -156,7 +209,13 @@ fn a_control_measures_identical_code_with_coins_that_repeat() {
     scenario(&project, &plugin);
     let coins = |comparison: &Value| -> Vec<Value> {
         let pairs = comparison["workloads"][0]["pairs"].as_array().unwrap();
-        let names = ["spawn_first", "load_first", "stack_shift", "heap_shift", "page_shift"];
+        let names = [
+            "spawn_first",
+            "load_first",
+            "stack_shift",
+            "heap_shift",
+            "page_shift",
+        ];
         names.iter().map(|name| pairs[0][name].clone()).collect()
     };
     let (one, ran) = compare(&project, &plugin, &plugin, &["--control", "--pairs", "2"]);
@@ -165,11 +224,20 @@ fn a_control_measures_identical_code_with_coins_that_repeat() {
     assert_eq!(pairs.len(), 2);
     for pair in pairs {
         let turns = pair["turn_first"].as_array().unwrap().len();
-        assert!(turns > 0 && [&pair["a_ns"], &pair["b_ns"]].iter().all(|side| side.as_array().unwrap().len() == turns));
+        assert!(
+            turns > 0
+                && [&pair["a_ns"], &pair["b_ns"]]
+                    .iter()
+                    .all(|side| side.as_array().unwrap().len() == turns)
+        );
     }
     let (again, _) = compare(&project, &plugin, &plugin, &["--control", "--pairs", "2"]);
     assert_eq!(coins(&one), coins(&again));
-    assert_eq!(of(&one, "time").0, "inconclusive", "two pairs prove nothing");
+    assert_eq!(
+        of(&one, "time").0,
+        "inconclusive",
+        "two pairs prove nothing"
+    );
     assert!(of(&one, "time").1.contains("still open after 2 pairs"));
 }
 
@@ -193,16 +261,32 @@ fn records_are_judged_in_what_is_exact_only() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert_eq!(of(&found, "allocations"), ("regressed", "counted exactly"));
     let (verdict, reason) = of(&found, "time");
-    assert!(verdict == "inconclusive" && reason.starts_with("not paired"), "{reason}");
+    assert!(
+        verdict == "inconclusive" && reason.starts_with("not paired"),
+        "{reason}"
+    );
     assert_eq!(
-        found["jobs"].as_array().unwrap().iter().find(|entry| entry["metric"] == "time").unwrap()["change"],
+        found["jobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|entry| entry["metric"] == "time")
+            .unwrap()["change"],
         Value::Null
     );
 
     // A cell that differs in a dimension is refused by its name.
     for (from, to, part) in [
-        (r#""threads": 1"#, r#""threads": 2"#, "threads 1 in A, 2 in B"),
-        (r#""params": {}"#, r#""params": {"steps": 5}"#, "parameter steps is absent in A, 5 in B"),
+        (
+            r#""threads": 1"#,
+            r#""threads": 2"#,
+            "threads 1 in A, 2 in B",
+        ),
+        (
+            r#""params": {}"#,
+            r#""params": {"steps": 5}"#,
+            "parameter steps is absent in A, 5 in B",
+        ),
         (r#""toolchain": ""#, r#""toolchain": "other "#, "toolchain"),
         (r#""class": ""#, r#""class": "other "#, "machine class"),
     ] {
@@ -212,7 +296,9 @@ fn records_are_judged_in_what_is_exact_only() {
         let (found, ran) = compare(&project, "a.json", "c.json", &[]);
         let (verdict, reason) = of(&found, "time");
         assert!(
-            verdict == "inconclusive" && reason.starts_with("not comparable: ") && reason.contains(part),
+            verdict == "inconclusive"
+                && reason.starts_with("not comparable: ")
+                && reason.contains(part),
             "{reason}"
         );
         assert_eq!(ran.code, 201, "nothing was compared");
@@ -230,10 +316,22 @@ fn what_cannot_be_compared_is_refused_with_a_remedy() {
     let cases: [(&[&str], &str); 9] = [
         (&["nowhere", &plugin], "in no git repository"),
         (&["record.json", &plugin], "cannot be measured in pairs"),
-        (&["other.json", "record.json"], "its schema is orch/comparison/1, expected orch/record/1"),
-        (&[&plugin, &plugin, "--set", "steps"], "is not of the form PARAM=A,B"),
-        (&[&plugin, &plugin, "--set", "bogus=1,2"], "unknown parameter `bogus`"),
-        (&[&plugin, &plugin, "--plugin", "other"], "the scenario has no plugin 'other'"),
+        (
+            &["other.json", "record.json"],
+            "its schema is orch/comparison/1, expected orch/record/1",
+        ),
+        (
+            &[&plugin, &plugin, "--set", "steps"],
+            "is not of the form PARAM=A,B",
+        ),
+        (
+            &[&plugin, &plugin, "--set", "bogus=1,2"],
+            "unknown parameter `bogus`",
+        ),
+        (
+            &[&plugin, &plugin, "--plugin", "other"],
+            "the scenario has no plugin 'other'",
+        ),
         (&[&plugin, &plugin, "--filter", "x*"], "no job of"),
         (&[&plugin, &plugin, "--time", "soon"], "--time soon"),
         (&[&plugin, "scenarios"], "is a folder without a record.json"),
@@ -242,7 +340,11 @@ fn what_cannot_be_compared_is_refused_with_a_remedy() {
         let ran = project.orch(&[&["compare"], arguments].concat());
         assert_eq!(ran.code, 200, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
         assert!(ran.stderr.contains(part), "{arguments:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("hint") || ran.stderr.contains("git init"), "{arguments:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("hint") || ran.stderr.contains("git init"),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
     }
 }
 
@@ -257,11 +359,23 @@ fn rebuilds_with_other_layout_set_the_margin_of_later_comparisons() {
     project.write("scenarios/s.yaml", scenario);
     let ran = project.orch(&["doctor", "--rebuilds", "3"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stdout.contains("cpu: tau ") && ran.stdout.contains("3 rebuilds, 12 pairs each"), "{}", ran.stdout);
-    let kept =
-        std::fs::read_dir(project.path().join("cache/orch/calibration")).unwrap().next().unwrap().unwrap().path();
+    assert!(
+        ran.stdout.contains("cpu: tau ") && ran.stdout.contains("3 rebuilds, 12 pairs each"),
+        "{}",
+        ran.stdout
+    );
+    let kept = std::fs::read_dir(project.path().join("cache/orch/calibration"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let mut calibration: Value = serde_json::from_slice(&std::fs::read(&kept).unwrap()).unwrap();
-    for effect in calibration["build_effects"].as_object_mut().unwrap().values_mut() {
+    for effect in calibration["build_effects"]
+        .as_object_mut()
+        .unwrap()
+        .values_mut()
+    {
         assert_eq!(effect["rebuilds"], 3);
         effect["tau"] = 0.02.into();
     }
@@ -270,9 +384,16 @@ fn rebuilds_with_other_layout_set_the_margin_of_later_comparisons() {
     let (found, ran) = compare(&project, &root, &root, &["--control", "--pairs", "1"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let jobs = found["jobs"].as_array().unwrap();
-    assert_eq!(jobs.iter().find(|entry| entry["metric"] == "time").unwrap()["margin"], 0.08);
+    assert_eq!(
+        jobs.iter().find(|entry| entry["metric"] == "time").unwrap()["margin"],
+        0.08
+    );
     let ran = project.orch(&["doctor", "--rebuilds", "2"]);
-    assert!(ran.code == 200 && ran.stderr.contains("at least 3 builds"), "{}", ran.stderr);
+    assert!(
+        ran.code == 200 && ran.stderr.contains("at least 3 builds"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -281,38 +402,88 @@ fn a_parameter_that_some_workloads_lack_leaves_those_out() {
     let with = library(&project, "with", "");
     let without = library(&project, "without", "#define NO_PARAMS");
     let text = format!(
-        "defaults: {{ tolerance: 20% }}\nplugins: {{ with: {{ path: {with} }}, without: {{ path: {without} }} }}\n\
-         workloads: [{{ workload: with/work }}, {{ id: bare, workload: without/work }}]\n"
+        "defaults: {{ tolerance: 20% }}\nplugins: \
+         {{ with: {{ path: {with} }}, without: {{ path: {without} }} }}\nworkloads: \
+         [{{ workload: with/work }}, {{ id: bare, workload: without/work }}]\n"
     );
     project.write("scenarios/s.yaml", text);
     let root = project.path().display().to_string();
-    let (found, ran) = compare(&project, &root, &root, &["--set", "steps=100,101", "--pairs", "1"]);
+    let (found, ran) = compare(
+        &project,
+        &root,
+        &root,
+        &["--set", "steps=100,101", "--pairs", "1"],
+    );
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stderr.contains("left out, because --set does not fit them: bare"), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("left out, because --set does not fit them: bare"),
+        "{}",
+        ran.stderr
+    );
     let workloads = found["workloads"].as_array().unwrap();
-    assert_eq!(workloads.iter().map(|workload| workload["id"].as_str().unwrap()).collect::<Vec<_>>(), ["work"]);
-    assert!(workloads[0]["code"]["unknown"].as_str().unwrap().contains("different parameters"));
+    assert_eq!(
+        workloads
+            .iter()
+            .map(|workload| workload["id"].as_str().unwrap())
+            .collect::<Vec<_>>(),
+        ["work"]
+    );
+    assert!(
+        workloads[0]["code"]["unknown"]
+            .as_str()
+            .unwrap()
+            .contains("different parameters")
+    );
 }
 
-/// What a linked library does is not in the plugin's file, so the same machine code there proves nothing.
+/// What a linked library does is not in the plugin's file, so the same machine code there proves
+/// nothing.
 #[test]
 fn a_change_in_a_linked_library_is_never_called_layout() {
     let project = Project::new();
     let cc = |arguments: &[&str]| {
-        assert!(Command::new("cc").args(arguments).current_dir(project.path()).status().unwrap().success());
+        assert!(
+            Command::new("cc")
+                .args(arguments)
+                .current_dir(project.path())
+                .status()
+                .unwrap()
+                .success()
+        );
     };
     for (name, steps) in [("short", 20_000), ("long", 60_000)] {
-        let source = format!("void elsewhere(void) {{ for (volatile long i = 0; i < {steps}; i++) {{}} }}");
+        let source =
+            format!("void elsewhere(void) {{ for (volatile long i = 0; i < {steps}; i++) {{}} }}");
         project.write(&format!("{name}.c"), source);
-        cc(&["-O1", "-shared", "-fPIC", &format!("{name}.c"), "-o", &format!("lib{name}.so")]);
+        cc(&[
+            "-O1",
+            "-shared",
+            "-fPIC",
+            &format!("{name}.c"),
+            "-o",
+            &format!("lib{name}.so"),
+        ]);
         project.write(
             "side.c",
             SOURCE
-                .replace("for (volatile long step = 0; step < self->steps; step++) {}", "elsewhere();")
-                .replace("struct orch_instance {", "void elsewhere(void);\nstruct orch_instance {"),
+                .replace(
+                    "for (volatile long step = 0; step < self->steps; step++) {}",
+                    "elsewhere();",
+                )
+                .replace(
+                    "struct orch_instance {",
+                    "void elsewhere(void);\nstruct orch_instance {",
+                ),
         );
-        let include = support::workspace().join("plugins/sdk/include").display().to_string();
-        let (out, folder) = (format!("side-{name}.so"), project.path().display().to_string());
+        let include = support::workspace()
+            .join("plugins/sdk/include")
+            .display()
+            .to_string();
+        let (out, folder) = (
+            format!("side-{name}.so"),
+            project.path().display().to_string(),
+        );
         cc(&[
             "-O1",
             "-shared",
@@ -329,14 +500,24 @@ fn a_change_in_a_linked_library_is_never_called_layout() {
         ]);
     }
     scenario(&project, "side-short.so");
-    let (found, ran) = compare(&project, "side-short.so", "side-long.so", &["--pairs", "20"]);
+    let (found, ran) = compare(
+        &project,
+        "side-short.so",
+        "side-long.so",
+        &["--pairs", "20"],
+    );
     assert!([0, 1].contains(&ran.code), "{}", ran.stderr);
     let (verdict, reason) = of(&found, "time");
     assert!(
         ["regressed", "inconclusive"].contains(&verdict) && !reason.contains("machine code"),
         "{verdict}: {reason}"
     );
-    assert!(found["workloads"][0]["code"]["unknown"].as_str().unwrap().contains("different libraries"));
+    assert!(
+        found["workloads"][0]["code"]["unknown"]
+            .as_str()
+            .unwrap()
+            .contains("different libraries")
+    );
 }
 
 #[test]
@@ -344,10 +525,18 @@ fn a_side_that_is_a_million_times_slower_is_slower_and_not_late() {
     let project = Project::new();
     let plugin = library(&project, "plugin", "");
     scenario(&project, &plugin);
-    let (found, ran) = compare(&project, &plugin, &plugin, &["--set", "steps=1,10000000", "--pairs", "2"]);
+    let (found, ran) = compare(
+        &project,
+        &plugin,
+        &plugin,
+        &["--set", "steps=1,10000000", "--pairs", "2"],
+    );
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let (verdict, reason) = of(&found, "time");
-    assert!(verdict == "inconclusive" && reason.contains("no verdict takes fewer than 11"), "{verdict}: {reason}");
+    assert!(
+        verdict == "inconclusive" && reason.contains("no verdict takes fewer than 11"),
+        "{verdict}: {reason}"
+    );
 }
 
 #[test]
@@ -358,5 +547,9 @@ fn a_results_folder_that_cannot_be_written_is_noticed_before_anything_is_measure
     project.write("file", "");
     let ran = project.orch(&["compare", &plugin, &plugin, "--results", "file/results"]);
     assert_eq!(ran.code, 202);
-    assert!(ran.stderr.contains("cannot write to file/results"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("cannot write to file/results"),
+        "{}",
+        ran.stderr
+    );
 }

@@ -1,4 +1,5 @@
-//! What a run says of its own numbers where they contradict each other, and that it says nothing where they do not.
+//! What a run says of its own numbers where they contradict each other, and that it says nothing
+//! where they do not.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -43,7 +44,10 @@ fn measured(time: &str) -> (Value, String) {
     );
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let folder = project.results().pop().unwrap();
-    (record, std::fs::read_to_string(folder.join("summary.txt")).unwrap())
+    (
+        record,
+        std::fs::read_to_string(folder.join("summary.txt")).unwrap(),
+    )
 }
 
 #[test]
@@ -52,9 +56,18 @@ fn more_work_in_less_time_is_told() {
     let found = record["contradictions"].as_array().unwrap();
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!(found[0]["id"], "more-work-less-time");
-    assert_eq!(found[0]["rows"], serde_json::json!(["w[size=1]", "w[size=64]"]));
-    assert!(summary.contains("\nContradictions\n  more work in less time: w[size=1] "), "{summary}");
-    assert!(summary.lines().all(|line| line.chars().count() <= 80), "{summary}");
+    assert_eq!(
+        found[0]["rows"],
+        serde_json::json!(["w[size=1]", "w[size=64]"])
+    );
+    assert!(
+        summary.contains("\nContradictions\n  more work in less time: w[size=1] "),
+        "{summary}"
+    );
+    assert!(
+        summary.lines().all(|line| line.chars().count() <= 80),
+        "{summary}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The counting allocator against valgrind, to the byte: the difference of two numbers of iterations.
+//! The counting allocator against valgrind, to the byte: the difference of two numbers of
+//! iterations.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -16,16 +17,29 @@ fn valgrind(project: &Project, host: &Path, job: &Value, iterations: u64) -> (u6
         .args(["--tool=memcheck", "--leak-check=no", "--error-exitcode=0"])
         .arg(host)
         .arg(project.path().join(job["plugin"]["path"].as_str().unwrap()))
-        .args([workload, &job["params"].to_string(), &iterations.to_string()])
+        .args([
+            workload,
+            &job["params"].to_string(),
+            &iterations.to_string(),
+        ])
         .env("ORCH_THREADS", "1")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
-    let line = text.lines().find(|line| line.contains("total heap usage:")).unwrap_or_else(|| panic!("{text}"));
+    let line = text
+        .lines()
+        .find(|line| line.contains("total heap usage:"))
+        .unwrap_or_else(|| panic!("{text}"));
     let number = |before: &str, after: &str| -> u64 {
         let (_, rest) = line.split_once(before).unwrap();
-        let digits: String = rest.split(after).next().unwrap().chars().filter(char::is_ascii_digit).collect();
+        let digits: String = rest
+            .split(after)
+            .next()
+            .unwrap()
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect();
         digits.parse().unwrap()
     };
     (number("usage:", " allocs"), number("frees,", " bytes"))
@@ -48,7 +62,8 @@ fn counts_equal_valgrinds() {
         .status()
         .unwrap();
     assert!(built.success());
-    // Valgrind before 3.26 knows no AVX-512, so the Rust plugin is built for less; its allocations are the same.
+    // Valgrind before 3.26 knows no AVX-512, so the Rust plugin is built for less; its allocations
+    // are the same.
     let scenario = format!(
         "defaults: {{ time: 5ms, rounds: 1, timeout: 60s }}
 plugins:
@@ -72,13 +87,34 @@ workloads:
     );
     let (record, ran) = project.record(&scenario);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    for id in ["sum", "allocating", "passes", "matmul", "pooled", "containers", "c_library"] {
+    for id in [
+        "sum",
+        "allocating",
+        "passes",
+        "matmul",
+        "pooled",
+        "containers",
+        "c_library",
+    ] {
         let job = job(&record, id);
         let ours = &job["allocations"];
         assert_eq!(ours["exact"], true, "{id}");
-        let (few, many) = (valgrind(&project, &host, job, 4), valgrind(&project, &host, job, 12));
+        let (few, many) = (
+            valgrind(&project, &host, job, 4),
+            valgrind(&project, &host, job, 12),
+        );
         let theirs = ((many.0 - few.0) as f64 / 8.0, (many.1 - few.1) as f64 / 8.0);
-        assert_eq!((ours["count"].as_f64().unwrap(), ours["bytes"].as_f64().unwrap()), theirs, "{id}");
-        eprintln!("{id}: {} allocations of {} bytes, as valgrind counts", theirs.0, theirs.1);
+        assert_eq!(
+            (
+                ours["count"].as_f64().unwrap(),
+                ours["bytes"].as_f64().unwrap()
+            ),
+            theirs,
+            "{id}"
+        );
+        eprintln!(
+            "{id}: {} allocations of {} bytes, as valgrind counts",
+            theirs.0, theirs.1
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Whatever a plugin does, the run goes on and says what happened: every fault between jobs that must not notice.
+//! Whatever a plugin does, the run goes on and says what happened: every fault between jobs that
+//! must not notice.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,10 +7,15 @@ mod support;
 
 use support::{Project, crate_of, job, marked_processes, told};
 
-/// The scenario of the repository, with the plugin where this test finds it and a variable to recognise processes by.
+/// The scenario of the repository, with the plugin where this test finds it and a variable to
+/// recognise processes by.
 fn scenario(project: &Project) -> String {
     let text = std::fs::read_to_string(support::workspace().join("scenarios/faulty.yaml")).unwrap();
-    let plugin = format!("{{ crate: {}, env: {{ ORCH_TEST: '{}' }} }}", crate_of("faulty"), project.path().display());
+    let plugin = format!(
+        "{{ crate: {}, env: {{ ORCH_TEST: '{}' }} }}",
+        crate_of("faulty"),
+        project.path().display()
+    );
     text.replace("{ crate: plugins/faulty }", &plugin)
 }
 
@@ -33,13 +39,19 @@ fn every_fault_is_told_and_harms_nobody_else() {
         assert_eq!(good["digest"], job(&record, "good-first")["digest"], "{id}");
     }
     let kept: Vec<&str> = ["record.json", "summary.txt"].into();
-    let mut files: Vec<String> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut files: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     files.sort();
     assert_eq!(files, kept, "no journal is left beside a record");
 
     let mark = format!("ORCH_TEST={}", project.path().display());
-    assert_eq!(marked_processes(&mark), Vec::<i32>::new(), "no process is left");
+    assert_eq!(
+        marked_processes(&mark),
+        Vec::<i32>::new(),
+        "no process is left"
+    );
 
     insta::with_settings!({ filters => [
         (r"plugin\+0x[0-9a-f]+", "plugin+OFFSET"),

@@ -1,4 +1,5 @@
-//! `orch import` from outside: what a table says, what contradicts itself in it, and what a wrong one is answered.
+//! `orch import` from outside: what a table says, what contradicts itself in it, and what a wrong
+//! one is answered.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -26,7 +27,11 @@ fn comparison(table: &str) -> Value {
 fn refused(table: impl AsRef<[u8]>) -> String {
     let (project, ran) = import(table, &[]);
     assert_eq!((ran.code, ran.stdout.as_str()), (200, ""), "{}", ran.stderr);
-    assert_eq!(project.results(), Vec::<std::path::PathBuf>::new(), "nothing is stored");
+    assert_eq!(
+        project.results(),
+        Vec::<std::path::PathBuf>::new(),
+        "nothing is stored"
+    );
     ran.stderr
 }
 
@@ -34,7 +39,11 @@ fn refused(table: impl AsRef<[u8]>) -> String {
 fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
     let (project, ran) = import(SEED, &[]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80 || line.starts_with("comparison: ")));
+    assert!(
+        ran.stdout
+            .lines()
+            .all(|line| line.chars().count() <= 80 || line.starts_with("comparison: "))
+    );
     insta::with_settings!({ filters => [(r"results/\S+-table-import\S*/", "FOLDER/")] }, {
         insta::assert_snapshot!(ran.stdout, @r#"
         table.csv: 29 rows, one sample per side: every verdict is inconclusive
@@ -126,7 +135,10 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
     let printed = std::fs::read_to_string(folder.join("import.txt")).unwrap();
     assert!(ran.stdout.starts_with(&printed));
     let report = std::fs::read_to_string(folder.join("comparison.md")).unwrap();
-    assert!(report.contains("| misleading | nested-total |") && !report.contains("\n\n\n\n"), "{report}");
+    assert!(
+        report.contains("| misleading | nested-total |") && !report.contains("\n\n\n\n"),
+        "{report}"
+    );
 }
 
 /// The cases that the rules were made from, by the rule that has to find them.
@@ -134,14 +146,42 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
 fn every_case_that_the_table_can_show_is_found_and_no_other() {
     let found = comparison(SEED);
     let expected: [(&str, &str, &[&str]); 9] = [
-        ("T1", "nested-total", &["MatMul_Iteration", "Model_Medium_Forward", "Softmax_Iteration"]),
-        ("T40", "no-overall-sign", &["Model_Medium_Inference", "Softmax_512"]),
-        ("T22", "more-work-less-time", &["MatMul_64x64", "MatMul_128x128"]),
+        (
+            "T1",
+            "nested-total",
+            &[
+                "MatMul_Iteration",
+                "Model_Medium_Forward",
+                "Softmax_Iteration",
+            ],
+        ),
+        (
+            "T40",
+            "no-overall-sign",
+            &["Model_Medium_Inference", "Softmax_512"],
+        ),
+        (
+            "T22",
+            "more-work-less-time",
+            &["MatMul_64x64", "MatMul_128x128"],
+        ),
         ("T23", "more-work-less-time", &["GELU_1000", "GELU_10000"]),
-        ("T24", "more-work-less-time", &["Softmax_256", "Softmax_512", "Softmax_1024", "Softmax_2048"]),
-        ("T25", "same-traffic", &["TensorAdd_10000", "TensorMul_10000"]),
+        (
+            "T24",
+            "more-work-less-time",
+            &["Softmax_256", "Softmax_512", "Softmax_1024", "Softmax_2048"],
+        ),
+        (
+            "T25",
+            "same-traffic",
+            &["TensorAdd_10000", "TensorMul_10000"],
+        ),
         ("T29", "new-allocation", &["MatMul_128x128"]),
-        ("T35", "part-against-whole", &["Model_Small_Inference", "MatMul_128x128"]),
+        (
+            "T35",
+            "part-against-whole",
+            &["Model_Small_Inference", "MatMul_128x128"],
+        ),
         ("T32", "below-resolution", &["Softmax_512"]),
     ];
     let contradictions = found["contradictions"].as_array().unwrap();
@@ -149,14 +189,23 @@ fn every_case_that_the_table_can_show_is_found_and_no_other() {
     for ((case, rule, rows), found) in expected.iter().zip(contradictions) {
         assert_eq!(found["id"], *rule, "{case}");
         for row in *rows {
-            assert!(found["rows"].as_array().unwrap().contains(&(*row).into()), "{case}: {row} in {found}");
+            assert!(
+                found["rows"].as_array().unwrap().contains(&(*row).into()),
+                "{case}: {row} in {found}"
+            );
         }
     }
     let inside: Vec<String> = found["imported"]["rows"]
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(|row| Some(format!("{} in {}", row["name"].as_str()?, row["inside"].as_str()?)))
+        .filter_map(|row| {
+            Some(format!(
+                "{} in {}",
+                row["name"].as_str()?,
+                row["inside"].as_str()?
+            ))
+        })
         .collect();
     assert_eq!(
         inside,
@@ -179,8 +228,14 @@ fn every_case_that_the_table_can_show_is_found_and_no_other() {
 fn nothing_of_a_table_is_judged_and_nothing_unknown_is_made_up() {
     let found = comparison(SEED);
     assert_eq!(found["schema"], "orch/comparison/1");
-    assert_eq!((&found["a"]["kind"], &found["a"]["git"]), (&"imported".into(), &Value::Null));
-    assert_eq!((&found["verdict"], &found["counts"]["inconclusive"]), (&"inconclusive".into(), &29.into()));
+    assert_eq!(
+        (&found["a"]["kind"], &found["a"]["git"]),
+        (&"imported".into(), &Value::Null)
+    );
+    assert_eq!(
+        (&found["verdict"], &found["counts"]["inconclusive"]),
+        (&"inconclusive".into(), &29.into())
+    );
     for unknown in ["machine", "toolchain", "scenario", "seed", "totals"] {
         assert_eq!(found[unknown], Value::Null, "{unknown}");
     }
@@ -188,15 +243,33 @@ fn nothing_of_a_table_is_judged_and_nothing_unknown_is_made_up() {
     assert_eq!(entries.len(), 2 * 29);
     for entry in entries {
         assert_eq!(entry["verdict"], "inconclusive");
-        assert!(entry["reason"].as_str().unwrap().starts_with("one sample per side"));
+        assert!(
+            entry["reason"]
+                .as_str()
+                .unwrap()
+                .starts_with("one sample per side")
+        );
     }
-    let of =
-        |id: &str, metric: &str| entries.iter().find(|entry| entry["id"] == id && entry["metric"] == metric).unwrap();
+    let of = |id: &str, metric: &str| {
+        entries
+            .iter()
+            .find(|entry| entry["id"] == id && entry["metric"] == metric)
+            .unwrap()
+    };
     let time = of("Model_Medium_Forward", "time");
-    assert_eq!((&time["a"], &time["b"]), (&1_200_760_000.0.into(), &2_186_210_000.0.into()));
+    assert_eq!(
+        (&time["a"], &time["b"]),
+        (&1_200_760_000.0.into(), &2_186_210_000.0.into())
+    );
     assert_eq!(time["change"]["low"], Value::Null);
-    assert_eq!(of("MatMul_128x128", "allocated")["reason"], "one sample per side; 0.00 MB became 0.07 MB");
-    assert_eq!(of("MatMul_64x64", "allocated")["reason"], "one sample per side");
+    assert_eq!(
+        of("MatMul_128x128", "allocated")["reason"],
+        "one sample per side; 0.00 MB became 0.07 MB"
+    );
+    assert_eq!(
+        of("MatMul_64x64", "allocated")["reason"],
+        "one sample per side"
+    );
 }
 
 #[test]
@@ -284,24 +357,34 @@ fn a_wrong_table_is_refused_with_every_place() {
         hint: store the table as UTF-8
         "#);
     let many = format!("method,previous_ms,current_ms\n{}", "A,x,1\n".repeat(30));
-    assert!(
-        refused(many).ends_with("30 problems in table.csv, the first 20 of which are shown; nothing was imported\n")
-    );
+    assert!(refused(many).ends_with(
+        "30 problems in table.csv, the first 20 of which are shown; nothing was imported\n"
+    ));
 }
 
 #[test]
 fn figures_that_exclude_each_other_are_called_impossible() {
-    let found = comparison("method,previous_ms,current_ms,delta_percent,reported_status\nA,1.00,2.00,+50.0,Improved\n");
+    let found = comparison(
+        "method,previous_ms,current_ms,delta_percent,reported_status\nA,1.00,2.00,+50.0,Improved\n",
+    );
     let told: Vec<(&str, &str)> = found["contradictions"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| (one["severity"].as_str().unwrap(), one["message"].as_str().unwrap()))
+        .map(|one| {
+            (
+                one["severity"].as_str().unwrap(),
+                one["message"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         told,
         [
-            ("impossible", "A: 1.00 -> 2.00 ms is a change of +100.0 % and not +50.0 %"),
+            (
+                "impossible",
+                "A: 1.00 -> 2.00 ms is a change of +100.0 % and not +50.0 %"
+            ),
             ("impossible", "A: called Improved with 1.00 -> 2.00 ms"),
         ]
     );
@@ -313,7 +396,11 @@ fn an_imported_comparison_is_no_measured_one() {
     let folder = project.results().pop().unwrap();
     let bisect = project.orch(&["bisect"]);
     assert_eq!(bisect.code, 200);
-    assert!(bisect.stderr.contains("no comparison of two commits"), "{}", bisect.stderr);
+    assert!(
+        bisect.stderr.contains("no comparison of two commits"),
+        "{}",
+        bisect.stderr
+    );
     for side in [folder.join("comparison.json"), folder.clone()] {
         let compare = project.orch(&["compare", side.to_str().unwrap(), side.to_str().unwrap()]);
         assert_eq!(compare.code, 200, "{}", compare.stderr);
@@ -324,5 +411,9 @@ fn an_imported_comparison_is_no_measured_one() {
     assert!(project.path().join("other").is_dir());
     let nowhere = project.orch(&["import", "nowhere.csv"]);
     assert_eq!(nowhere.code, 200);
-    assert!(nowhere.stderr.contains("nowhere.csv cannot be read"), "{}", nowhere.stderr);
+    assert!(
+        nowhere.stderr.contains("nowhere.csv cannot be read"),
+        "{}",
+        nowhere.stderr
+    );
 }

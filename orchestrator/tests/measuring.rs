@@ -7,7 +7,8 @@ mod support;
 use serde_json::Value;
 use support::{Project, crate_of, job};
 
-/// One workload with known work: three blocks per iteration, the largest two alive together, two scopes, one counter.
+/// One workload with known work: three blocks per iteration, the largest two alive together, two
+/// scopes, one counter.
 const KNOWN: &str = r#"
 #include "orch_plugin.h"
 #include <stdlib.h>
@@ -64,7 +65,9 @@ workloads: [{ workload: known/known }]
 ";
 
 fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("no number: {value}"))
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("no number: {value}"))
 }
 
 #[test]
@@ -73,12 +76,16 @@ fn known_work_gives_known_numbers() {
     project.c_plugin("known", KNOWN);
     let (record, ran) = project.record(SCENARIO);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert_eq!((&record["schema"], &record["outcome"]), (&"orch/record/1".into(), &"complete".into()));
+    assert_eq!(
+        (&record["schema"], &record["outcome"]),
+        (&"orch/record/1".into(), &"complete".into())
+    );
     let job = job(&record, "known");
 
     let allocations = &job["allocations"];
     assert_eq!(allocations["exact"], true);
-    // malloc 100, malloc 1000, calloc 300, realloc to 500: four allocations; the peak is 1000 + 500.
+    // malloc 100, malloc 1000, calloc 300, realloc to 500: four allocations; the peak is 1000 +
+    // 500.
     assert_eq!(allocations["count"], 4);
     assert_eq!(allocations["bytes"], 1900);
     assert_eq!(allocations["peak_bytes"], 1500);
@@ -92,7 +99,10 @@ fn known_work_gives_known_numbers() {
     let iterations = number(&job["profile"]["iterations"]);
     let outer = &job["scopes"][0];
     let inner = &outer["children"][0];
-    assert_eq!((&outer["name"], &inner["name"]), (&"Outer".into(), &"Inner".into()));
+    assert_eq!(
+        (&outer["name"], &inner["name"]),
+        (&"Outer".into(), &"Inner".into())
+    );
     assert_eq!(number(&outer["calls"]), iterations);
     assert_eq!(number(&outer["allocations"]), 4.0 * iterations);
     assert_eq!(number(&outer["bytes"]), 1900.0 * iterations);
@@ -115,28 +125,46 @@ fn all_samples_are_kept_and_the_figures_follow_from_them() {
         .iter()
         .map(|process| {
             let iterations = number(&process["iterations"]);
-            let mut samples: Vec<f64> =
-                process["samples_ns"].as_array().unwrap().iter().map(|ns| number(ns) / iterations).collect();
+            let mut samples: Vec<f64> = process["samples_ns"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|ns| number(ns) / iterations)
+                .collect();
             samples.sort_by(f64::total_cmp);
             let middle = samples.len() / 2;
-            if samples.len() % 2 == 1 { samples[middle] } else { f64::midpoint(samples[middle - 1], samples[middle]) }
+            if samples.len() % 2 == 1 {
+                samples[middle]
+            } else {
+                f64::midpoint(samples[middle - 1], samples[middle])
+            }
         })
         .collect();
     medians.sort_by(f64::total_cmp);
     assert!((number(&time["median_ns"]) - medians[1]).abs() < 1e-9);
     assert!((number(&time["low_ns"]) - medians[0]).abs() < 1e-9);
     assert!((number(&time["high_ns"]) - medians[2]).abs() < 1e-9);
-    assert_eq!(number(&time["confidence"]), 0.75, "three processes cover no more");
+    assert_eq!(
+        number(&time["confidence"]),
+        0.75,
+        "three processes cover no more"
+    );
 }
 
 /// Every scope tree is consistent: children within parents, self >= 0, min <= average <= max.
 fn check_tree(scope: &Value) {
     let (calls, total) = (number(&scope["calls"]), number(&scope["total_ns"]));
     let children = scope["children"].as_array().unwrap();
-    let inside: f64 = children.iter().map(|child| number(&child["total_ns"])).sum();
+    let inside: f64 = children
+        .iter()
+        .map(|child| number(&child["total_ns"]))
+        .sum();
     assert!(inside <= total, "{scope}");
     assert_eq!(number(&scope["self_ns"]), total - inside, "{scope}");
-    assert!(number(&scope["min_ns"]) <= total / calls && total / calls <= number(&scope["max_ns"]), "{scope}");
+    assert!(
+        number(&scope["min_ns"]) <= total / calls && total / calls <= number(&scope["max_ns"]),
+        "{scope}"
+    );
     children.iter().for_each(check_tree);
 }
 
@@ -144,10 +172,17 @@ fn check_tree(scope: &Value) {
 fn the_smoke_scenario_measures_everything_consistently() {
     let project = Project::new();
     let text = std::fs::read_to_string(support::workspace().join("scenarios/smoke.yaml")).unwrap();
-    let text = text.replace("plugins/", &format!("{}/plugins/", support::workspace().display()));
+    let text = text.replace(
+        "plugins/",
+        &format!("{}/plugins/", support::workspace().display()),
+    );
     let two = support::has_two_cpus("the jobs with two threads of scenarios/smoke.yaml");
     let fits = |line: &&str| two || !line.contains("threads: 2");
-    let text = text.lines().filter(fits).map(|line| format!("{line}\n")).collect::<String>();
+    let text = text
+        .lines()
+        .filter(fits)
+        .map(|line| format!("{line}\n"))
+        .collect::<String>();
     let (record, ran) = project.record(&text);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let mut names = std::collections::BTreeSet::new();
@@ -155,13 +190,38 @@ fn the_smoke_scenario_measures_everything_consistently() {
         assert_eq!(job["outcome"], "measured", "{job}");
         assert!(number(&job["time"]["low_ns"]) <= number(&job["time"]["median_ns"]));
         assert!(number(&job["time"]["median_ns"]) <= number(&job["time"]["high_ns"]));
-        assert!(!job["scopes"].as_array().unwrap().is_empty(), "{}", job["id"]);
-        job["scopes"].as_array().unwrap().iter().for_each(check_tree);
+        assert!(
+            !job["scopes"].as_array().unwrap().is_empty(),
+            "{}",
+            job["id"]
+        );
+        job["scopes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .for_each(check_tree);
         let one_thread = job["settings"]["threads"] == 1;
-        assert_eq!(job["allocations"]["exact"], one_thread, "{}: {}", job["id"], job["allocations"]);
-        job["scopes"].as_array().unwrap().iter().for_each(|scope| gather_names(scope, &mut names));
-        let whole = |warning: &&Value| warning.as_str().is_some_and(|text| text.contains("differs"));
-        assert_eq!(job["warnings"].as_array().unwrap().iter().find(whole), None, "{}", job["id"]);
+        assert_eq!(
+            job["allocations"]["exact"], one_thread,
+            "{}: {}",
+            job["id"], job["allocations"]
+        );
+        job["scopes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .for_each(|scope| gather_names(scope, &mut names));
+        let whole = |warning: &&Value| {
+            warning
+                .as_str()
+                .is_some_and(|text| text.contains("differs"))
+        };
+        assert_eq!(
+            job["warnings"].as_array().unwrap().iter().find(whole),
+            None,
+            "{}",
+            job["id"]
+        );
     }
     // The call hierarchy that profiles of models are read by.
     for name in [
@@ -182,7 +242,11 @@ fn the_smoke_scenario_measures_everything_consistently() {
 
 fn gather_names(scope: &Value, names: &mut std::collections::BTreeSet<String>) {
     names.insert(scope["name"].as_str().unwrap().to_owned());
-    scope["children"].as_array().unwrap().iter().for_each(|child| gather_names(child, names));
+    scope["children"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .for_each(|child| gather_names(child, names));
 }
 
 #[test]
@@ -204,8 +268,14 @@ workloads:
     let allocations = &job(&record, "pool")["allocations"];
     assert_eq!(allocations["exact"], false);
     assert_eq!(allocations["processes"], 5);
-    assert!(number(&allocations["other_threads_events"]) >= 2.0, "the pool's own are listed apart: {allocations}");
+    assert!(
+        number(&allocations["other_threads_events"]) >= 2.0,
+        "the pool's own are listed apart: {allocations}"
+    );
     assert!(number(&allocations["count_range"][0]) <= number(&allocations["count_range"][1]));
     let skipped = job(&record, "too-many");
-    assert_eq!((&skipped["outcome"], &skipped["phase"]), (&"skipped".into(), &"start".into()));
+    assert_eq!(
+        (&skipped["outcome"], &skipped["phase"]),
+        (&"skipped".into(), &"start".into())
+    );
 }

@@ -1,4 +1,5 @@
-//! Plugins that get in orch's way without crashing: each costs at most its own job, and nothing of it is left.
+//! Plugins that get in orch's way without crashing: each costs at most its own job, and nothing of
+//! it is left.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -99,13 +100,17 @@ ORCH_EXPORT const orch_plugin orch_plugin_v1 = {
 
 /// Processes whose command line holds a word.
 fn running(word: &str) -> Vec<i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
         .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| line.split(|byte| *byte == 0).any(|part| part == word.as_bytes()))
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+                line.split(|byte| *byte == 0)
+                    .any(|part| part == word.as_bytes())
+            })
         })
         .collect()
 }
@@ -141,10 +146,20 @@ workloads:
     }
     let (record, ran) = project.record(&scenario);
     assert_eq!(ran.code, 201, "{}", ran.stderr);
-    let message = |id: &str| job(&record, id)["message"].as_str().unwrap_or_default().to_owned();
+    let message = |id: &str| {
+        job(&record, id)["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
     let warns = |id: &str, words: &str| {
         let warnings = job(&record, id)["warnings"].as_array().unwrap();
-        assert!(warnings.iter().any(|warning| warning.as_str().unwrap().contains(words)), "{id}: {warnings:?}");
+        assert!(
+            warnings
+                .iter()
+                .any(|warning| warning.as_str().unwrap().contains(words)),
+            "{id}: {warnings:?}"
+        );
     };
     let measured = [
         "good",
@@ -158,11 +173,28 @@ workloads:
         "whole_digest",
     ];
     for id in measured {
-        assert_eq!(job(&record, id)["outcome"], "measured", "{id}: {}", message(id));
+        assert_eq!(
+            job(&record, id)["outcome"],
+            "measured",
+            "{id}: {}",
+            message(id)
+        );
     }
-    assert!(message("leaves_group").contains("timeout of 300ms"), "{}", message("leaves_group"));
-    assert!(message("stale_error").contains("without a text"), "{}", message("stale_error"));
-    assert!(message("no_work").contains("does no work"), "{}", message("no_work"));
+    assert!(
+        message("leaves_group").contains("timeout of 300ms"),
+        "{}",
+        message("leaves_group")
+    );
+    assert!(
+        message("stale_error").contains("without a text"),
+        "{}",
+        message("stale_error")
+    );
+    assert!(
+        message("no_work").contains("does no work"),
+        "{}",
+        message("no_work")
+    );
     // Its message depends on which of orch's descriptors is missed first.
     assert_eq!(job(&record, "closes_all")["outcome"], "failed");
     warns("cleared_daemon", "left 1 process");
@@ -171,15 +203,28 @@ workloads:
     warns("whole_digest", "output differs");
 
     // One slip costs that call and no later one.
-    let profiled = job(&record, "unclosed")["profile"]["iterations"].as_u64().unwrap();
+    let profiled = job(&record, "unclosed")["profile"]["iterations"]
+        .as_u64()
+        .unwrap();
     let top = job(&record, "unclosed")["scopes"].as_array().unwrap();
     let b = top.iter().find(|scope| scope["name"] == "B").unwrap();
     assert!(b["calls"].as_u64().unwrap() >= profiled - 1, "{top:?}");
-    assert_eq!(job(&record, "sets_error")["allocations"]["count"], 0, "orch's own bookkeeping is not the plugin's");
-    assert_eq!(job(&record, "threads_count")["metrics"]["items"], 10.0, "short-lived threads count too");
+    assert_eq!(
+        job(&record, "sets_error")["allocations"]["count"],
+        0,
+        "orch's own bookkeeping is not the plugin's"
+    );
+    assert_eq!(
+        job(&record, "threads_count")["metrics"]["items"],
+        10.0,
+        "short-lived threads count too"
+    );
 
     assert_eq!(running("98761"), Vec::<i32>::new());
-    assert_eq!(marked_processes(&format!("ORCH_TEST={}", project.path().display())), Vec::<i32>::new());
+    assert_eq!(
+        marked_processes(&format!("ORCH_TEST={}", project.path().display())),
+        Vec::<i32>::new()
+    );
 }
 
 #[test]
@@ -196,7 +241,9 @@ workloads: [{ workload: nasty/good }]
     let left = running("98762");
     assert_eq!(left.len(), 1, "a build server is none of orch's business");
     for pid in left {
-        let _ = std::process::Command::new("kill").arg(pid.to_string()).status();
+        let _ = std::process::Command::new("kill")
+            .arg(pid.to_string())
+            .status();
     }
 }
 
@@ -204,9 +251,14 @@ workloads: [{ workload: nasty/good }]
 fn a_file_that_changes_while_it_is_measured_is_noticed() {
     let project = Project::new();
     let plugin = project.c_plugin("nasty", NASTY);
-    // The plugin replaces its own file in the middle of the run: the build command of somebody in a hurry.
+    // The plugin replaces its own file in the middle of the run: the build command of somebody in a
+    // hurry.
     let other = project.c_plugin("other", &NASTY.replace("i < 200", "i < 300"));
-    let hurry = format!("if (!s->sum && rename(\"{}\", \"{}\")) s->n = 0;", other.display(), plugin.display());
+    let hurry = format!(
+        "if (!s->sum && rename(\"{}\", \"{}\")) s->n = 0;",
+        other.display(),
+        plugin.display()
+    );
     let source = NASTY.replace("  s->n++;\n", &format!("  s->n++;\n  {hurry}\n"));
     project.c_plugin("nasty", &source);
     let scenario = "defaults: { time: 5ms, rounds: 1, sandbox: off }

@@ -1,4 +1,5 @@
-//! `orch plugin new`: what it makes builds, runs and is tested as it is, and nobody's files are written over.
+//! `orch plugin new`: what it makes builds, runs and is tested as it is, and nobody's files are
+//! written over.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,7 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use support::{Project, faults, git, job, new_plugin};
 
-/// Runs a program in a new project; what it needs of registries is there from the workspace's own build.
+/// Runs a program in a new project; what it needs of registries is there from the workspace's own
+/// build.
 fn succeeds(folder: &Path, program: &str, arguments: &[&str]) {
     let output = Command::new(program)
         .args(arguments)
@@ -19,7 +21,12 @@ fn succeeds(folder: &Path, program: &str, arguments: &[&str]) {
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{program}:\n{}\n{}", text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{program}:\n{}\n{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
 }
 
 /// Measures a new project with its own scenario, which need not be named.
@@ -31,24 +38,38 @@ fn run(project: &Project, folder: &Path) -> Value {
         .args(["run", "--json"])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let record: Value = serde_json::from_slice(&output.stdout).unwrap();
     let command = record["command"].as_str().unwrap();
-    assert!(command.starts_with("orch run bench.yaml "), "the scenario that is meant: {command}");
+    assert!(
+        command.starts_with("orch run bench.yaml "),
+        "the scenario that is meant: {command}"
+    );
     record
 }
 
 /// What all three languages have in common.
 fn check_record(record: &Value, allocations: u64) {
     assert_eq!(record["jobs"].as_array().unwrap().len(), 3);
-    for id in ["short", "moving_average[n=10000]", "moving_average[n=100000]"] {
+    for id in [
+        "short",
+        "moving_average[n=10000]",
+        "moving_average[n=100000]",
+    ] {
         let job = job(record, id);
         assert_eq!(job["outcome"], "measured", "{id}");
         assert_eq!(job["allocations"]["exact"], true, "{id}");
         assert_eq!(job["allocations"]["count"], allocations, "{id}");
         assert_eq!(faults(job), Vec::<String>::new(), "{id}");
         assert_eq!(job["scopes"][0]["name"], "moving_average", "{id}");
-        assert!(job["metrics"]["values_per_s"].as_f64().unwrap() > 0.0, "{id}");
+        assert!(
+            job["metrics"]["values_per_s"].as_f64().unwrap() > 0.0,
+            "{id}"
+        );
     }
     // The same inputs and the same sums in every language.
     let sum = job(record, "short")["digest"]["value"].as_f64().unwrap();
@@ -65,7 +86,10 @@ fn a_rust_plugin_runs_and_is_tested() {
     git(&folder, &["commit", "--message", "a first plugin"]);
     let record = run(&project, &folder);
     check_record(&record, 1);
-    assert_eq!(record["git"]["dirty"], false, "building and measuring leave nothing that git sees");
+    assert_eq!(
+        record["git"]["dirty"], false,
+        "building and measuring leave nothing that git sees"
+    );
     succeeds(&folder, "cargo", &["test", "--quiet", "--locked"]);
 }
 
@@ -73,7 +97,11 @@ fn a_rust_plugin_runs_and_is_tested() {
 fn c_and_cpp_plugins_run_and_are_tested() {
     let project = Project::new();
     for (language, allocations) in [("c", 0), ("cpp", 1)] {
-        let (folder, _guard) = new_plugin(&project, &format!("averages-{language}"), &["--lang", language]);
+        let (folder, _guard) = new_plugin(
+            &project,
+            &format!("averages-{language}"),
+            &["--lang", language],
+        );
         check_record(&run(&project, &folder), allocations);
         succeeds(&folder, "sh", &["test.sh"]);
     }
@@ -93,17 +121,34 @@ fn nobodys_files_are_written_over() {
     project.write("taken/notes.txt", "mine");
     project.write("file", "mine");
     let mut said = String::new();
-    for arguments in [&["taken"][..], &["averages", "--dir", "file"], &["My Plugin"], &["fn"], &["core"]] {
+    for arguments in [
+        &["taken"][..],
+        &["averages", "--dir", "file"],
+        &["My Plugin"],
+        &["fn"],
+        &["core"],
+    ] {
         let ran = project.orch(&[&["plugin", "new"], arguments].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (200, ""), "{arguments:?}");
-        said.push_str(&format!("$ orch plugin new {}\n{}\n", arguments.join(" "), ran.stderr));
+        said.push_str(&format!(
+            "$ orch plugin new {}\n{}\n",
+            arguments.join(" "),
+            ran.stderr
+        ));
     }
     insta::assert_snapshot!("plugin_new_refused", said);
-    let mut names: Vec<_> =
-        std::fs::read_dir(project.path().join("taken")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(project.path().join("taken"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
     assert_eq!(names, ["notes.txt"]);
     // An empty folder is as good as none.
     std::fs::create_dir(project.path().join("empty")).unwrap();
-    assert_eq!(project.orch(&["plugin", "new", "averages", "--dir", "empty", "--lang", "c"]).code, 0);
+    assert_eq!(
+        project
+            .orch(&["plugin", "new", "averages", "--dir", "empty", "--lang", "c"])
+            .code,
+        0
+    );
 }

@@ -1,4 +1,5 @@
-//! Where a record says it comes from: commit, branch, uncommitted changes, and the states without a commit.
+//! Where a record says it comes from: commit, branch, uncommitted changes, and the states without a
+//! commit.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -51,7 +52,12 @@ fn a_record_names_the_commit_and_what_differs_from_it() {
 
     let (record, _) = run(&project, "repo");
     assert_eq!(record["git"]["state"], "outside");
-    assert!(record["git"]["message"].as_str().unwrap().contains("git init"));
+    assert!(
+        record["git"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("git init")
+    );
 
     git(&repo, &["init", "-q"]);
     let (record, _) = run(&project, "repo");
@@ -66,7 +72,10 @@ fn a_record_names_the_commit_and_what_differs_from_it() {
     assert_eq!(state["commit"], head.as_str());
     assert_eq!(state["branch"], "main");
     assert_eq!(state["subject"], "the first");
-    assert_eq!((&state["dirty"], &state["diff_hash"]), (&false.into(), &Value::Null));
+    assert_eq!(
+        (&state["dirty"], &state["diff_hash"]),
+        (&false.into(), &Value::Null)
+    );
     assert!(record["id"].as_str().unwrap().ends_with(&head[..10]));
     assert_eq!(record["jobs"][0]["plugin"]["git"]["commit"], head.as_str());
 
@@ -80,22 +89,44 @@ fn a_record_names_the_commit_and_what_differs_from_it() {
     let (two, _) = run(&project, "repo");
     assert_ne!(one["git"]["diff_hash"], two["git"]["diff_hash"]);
     project.write("repo/new.txt", "one");
-    assert_eq!(run(&project, "repo").0["git"]["diff_hash"], one["git"]["diff_hash"]);
+    assert_eq!(
+        run(&project, "repo").0["git"]["diff_hash"],
+        one["git"]["diff_hash"]
+    );
     std::fs::remove_file(repo.join("new.txt")).unwrap();
     project.write("repo/s.yaml", format!("{SCENARIO}# a tracked change\n"));
     assert_eq!(run(&project, "repo").0["git"]["dirty"], true);
     git(&repo, &["add", "s.yaml"]);
-    assert_eq!(run(&project, "repo").0["git"]["dirty"], true, "staged is not committed");
+    assert_eq!(
+        run(&project, "repo").0["git"]["dirty"],
+        true,
+        "staged is not committed"
+    );
 
     git(&repo, &["commit", "-q", "-m", "the second"]);
     git(&repo, &["checkout", "-q", "--detach"]);
     assert_eq!(run(&project, "repo").0["git"]["branch"], Value::Null);
 
-    git(&project.path(), &["clone", "-q", "--depth", "1", &format!("file://{}", repo.display()), "shallow"]);
+    git(
+        &project.path(),
+        &[
+            "clone",
+            "-q",
+            "--depth",
+            "1",
+            &format!("file://{}", repo.display()),
+            "shallow",
+        ],
+    );
     std::fs::copy(repo.join("libp.so"), project.path().join("shallow/libp.so")).unwrap();
     let (record, _) = run(&project, "shallow");
     assert_eq!(record["git"]["state"], "shallow");
-    assert!(record["git"]["message"].as_str().unwrap().contains("--unshallow"));
+    assert!(
+        record["git"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("--unshallow")
+    );
 }
 
 #[test]
@@ -124,8 +155,18 @@ fn a_repository_of_another_user_is_a_state_with_a_remedy() {
         .args(["run", "repo/s.yaml", "--json", "--results", "records"])
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let record: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(record["git"]["state"], "other_owner");
-    assert!(record["git"]["message"].as_str().unwrap().contains("safe.directory"));
+    assert!(
+        record["git"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("safe.directory")
+    );
 }

@@ -1,4 +1,5 @@
-//! docs/PLUGINS.md and README.md work as they are written: every step and every recipe is carried out.
+//! docs/PLUGINS.md and README.md work as they are written: every step and every recipe is carried
+//! out.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -22,7 +23,9 @@ impl Block {
     }
 
     fn value(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find_map(|attribute| attribute.strip_prefix(name)?.strip_prefix('='))
+        self.attributes
+            .iter()
+            .find_map(|attribute| attribute.strip_prefix(name)?.strip_prefix('='))
     }
 }
 
@@ -35,11 +38,19 @@ fn blocks(document: &str) -> Vec<Block> {
             Some(info) if !open => {
                 let mut words = info.split_whitespace().map(str::to_owned);
                 let language = words.next().unwrap_or_default();
-                blocks.push(Block { language, attributes: words.collect(), text: String::new() });
+                blocks.push(Block {
+                    language,
+                    attributes: words.collect(),
+                    text: String::new(),
+                });
                 open = true;
             }
             Some(_) => open = false,
-            None if open => blocks.last_mut().unwrap().text.push_str(&format!("{line}\n")),
+            None if open => blocks
+                .last_mut()
+                .unwrap()
+                .text
+                .push_str(&format!("{line}\n")),
             None => {}
         }
     }
@@ -47,26 +58,51 @@ fn blocks(document: &str) -> Vec<Block> {
     blocks
 }
 
-/// Runs a text in a shell that finds `orch`, with a git that knows who commits and a cargo that asks nobody.
+/// Runs a text in a shell that finds `orch`, with a git that knows who commits and a cargo that
+/// asks nobody.
 fn shell(project: &Project, folder: &Path, text: &str) -> Output {
     let orch = assert_cmd::cargo::cargo_bin("orch");
-    let path = format!("{}:{}", orch.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let git = [("user.name", "Test"), ("user.email", "test@example.org"), ("init.defaultBranch", "main")];
+    let path = format!(
+        "{}:{}",
+        orch.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let git = [
+        ("user.name", "Test"),
+        ("user.email", "test@example.org"),
+        ("init.defaultBranch", "main"),
+    ];
     let mut command = Command::new("sh");
-    command.args(["-e", "-c", text]).current_dir(folder).env("PATH", path).env("CARGO_NET_OFFLINE", "true");
-    command.env("GIT_CONFIG_COUNT", git.len().to_string()).env("GIT_CONFIG_NOSYSTEM", "1");
+    command
+        .args(["-e", "-c", text])
+        .current_dir(folder)
+        .env("PATH", path)
+        .env("CARGO_NET_OFFLINE", "true");
+    command
+        .env("GIT_CONFIG_COUNT", git.len().to_string())
+        .env("GIT_CONFIG_NOSYSTEM", "1");
     for (index, (name, value)) in git.iter().enumerate() {
-        command.env(format!("GIT_CONFIG_KEY_{index}"), name).env(format!("GIT_CONFIG_VALUE_{index}"), value);
+        command
+            .env(format!("GIT_CONFIG_KEY_{index}"), name)
+            .env(format!("GIT_CONFIG_VALUE_{index}"), value);
     }
     // Builds of commits stay there too, as those of the working tree do.
-    command.env("XDG_CACHE_HOME", folder.join("target/cache")).env("ORCH_LOCK_FILE", project.path().join("lock"));
-    command.env("CARGO_TARGET_DIR", folder.join("target/tests")).output().unwrap()
+    command
+        .env("XDG_CACHE_HOME", folder.join("target/cache"))
+        .env("ORCH_LOCK_FILE", project.path().join("lock"));
+    command
+        .env("CARGO_TARGET_DIR", folder.join("target/tests"))
+        .output()
+        .unwrap()
 }
 
 #[test]
 fn the_ten_minutes_go_as_they_are_written() {
     let project = Project::new();
-    let steps: Vec<Block> = blocks("docs/PLUGINS.md").into_iter().filter(|block| block.is("step")).collect();
+    let steps: Vec<Block> = blocks("docs/PLUGINS.md")
+        .into_iter()
+        .filter(|block| block.is("step"))
+        .collect();
     // The first step is what `new_plugin` does, in a folder that keeps its builds.
     assert_eq!(steps[0].text, "orch plugin new averages\ncd averages\n");
     let (folder, _guard) = new_plugin(&project, "averages", &[]);
@@ -76,7 +112,11 @@ fn the_ten_minutes_go_as_they_are_written() {
             _ => step.text.clone(),
         };
         let output = shell(&project, &folder, &text);
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         let wanted = step.value("exit").map_or(0, |code| code.parse().unwrap());
         assert_eq!(output.status.code(), Some(wanted), "{text}\n{said}");
         // A sentence may go on in the next line.
@@ -96,7 +136,11 @@ fn measured(project: &Project, folder: &Path, scenario: &str) -> serde_json::Val
         .args(["run", scenario, "--json"])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{scenario}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{scenario}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     for job in record["jobs"].as_array().unwrap() {
         assert_eq!(job["outcome"], "measured", "{scenario}");
@@ -122,8 +166,15 @@ fn the_recipes_are_built_and_measured() {
             let text = std::fs::read_to_string(folder.join(name)).unwrap();
             write(name, &format!("{text}\n{}", block.text));
         }
-        let Some(name) = block.value("file") else { continue };
-        write(name, &block.text.replace("../orch/plugins/command", &crate_of("command")));
+        let Some(name) = block.value("file") else {
+            continue;
+        };
+        write(
+            name,
+            &block
+                .text
+                .replace("../orch/plugins/command", &crate_of("command")),
+        );
         if let Some(workload) = block.value("type") {
             modules.push_str(&format!("mod {};\n", workload.split("::").next().unwrap()));
             types.push_str(&format!(", {workload}"));
@@ -131,31 +182,70 @@ fn the_recipes_are_built_and_measured() {
         scenarios.extend(name.ends_with(".yaml").then_some(name));
     }
     let library = std::fs::read_to_string(folder.join("src/lib.rs")).unwrap();
-    write("src/lib.rs", &library.replace("export_plugin!(MovingAverage", &(modules + &types)));
-    assert_eq!(scenarios, ["lines.yaml", "sorting.yaml", "dot.yaml", "relay.yaml", "programs.yaml"]);
-    let [lines, sorting, dot, relay, programs] =
-        ["lines.yaml", "sorting.yaml", "dot.yaml", "relay.yaml", "programs.yaml"]
-            .map(|name| measured(&project, &folder, name));
+    write(
+        "src/lib.rs",
+        &library.replace("export_plugin!(MovingAverage", &(modules + &types)),
+    );
+    assert_eq!(
+        scenarios,
+        [
+            "lines.yaml",
+            "sorting.yaml",
+            "dot.yaml",
+            "relay.yaml",
+            "programs.yaml"
+        ]
+    );
+    let [lines, sorting, dot, relay, programs] = [
+        "lines.yaml",
+        "sorting.yaml",
+        "dot.yaml",
+        "relay.yaml",
+        "programs.yaml",
+    ]
+    .map(|name| measured(&project, &folder, name));
     assert_eq!(job(&lines, "lines[copies=1000]")["digest"]["value"], 3000);
     // The worst order of n numbers takes n (n - 1) / 2 moves, the best none.
-    assert_eq!(job(&sorting, "sorting[order=descending,n=16]")["metrics"]["moves"], 120.0);
-    assert_eq!(job(&sorting, "sorting[order=ascending,n=256]")["metrics"]["moves"], 0.0);
+    assert_eq!(
+        job(&sorting, "sorting[order=descending,n=16]")["metrics"]["moves"],
+        120.0
+    );
+    assert_eq!(
+        job(&sorting, "sorting[order=ascending,n=256]")["metrics"]["moves"],
+        0.0
+    );
     assert_eq!(job(&dot, "dot")["allocations"]["count"], 0);
     assert_eq!(job(&relay, "relay[hops=1000]")["digest"]["value"], 1000);
-    assert!(job(&programs, "pipe")["metrics"]["max_rss"].as_f64().unwrap() > 0.0);
+    assert!(
+        job(&programs, "pipe")["metrics"]["max_rss"]
+            .as_f64()
+            .unwrap()
+            > 0.0
+    );
     let listed = project
         .command()
         .current_dir(&folder)
         .args(["list", "averages/sorting", "--scenario", "sorting.yaml"])
         .output();
-    insta::assert_snapshot!("tutorial_list", String::from_utf8(listed.unwrap().stdout).unwrap());
+    insta::assert_snapshot!(
+        "tutorial_list",
+        String::from_utf8(listed.unwrap().stdout).unwrap()
+    );
 
     // README's plugin is a whole `lib.rs`.
     let readme = self::blocks("README.md");
-    write("src/lib.rs", &readme.iter().find(|block| block.language == "rust").unwrap().text);
+    write(
+        "src/lib.rs",
+        &readme
+            .iter()
+            .find(|block| block.language == "rust")
+            .unwrap()
+            .text,
+    );
     write(
         "spin.yaml",
-        "plugins: { spin: { crate: . } }\ndefaults: { time: 20ms, rounds: 2 }\nworkloads:\n  - workload: spin/spin\n",
+        "plugins: { spin: { crate: . } }\ndefaults: { time: 20ms, rounds: 2 }\nworkloads:\n  - \
+         workload: spin/spin\n",
     );
     let record = measured(&project, &folder, "spin.yaml");
     assert_eq!(job(&record, "spin")["scopes"][0]["name"], "chain");
@@ -165,7 +255,10 @@ fn the_recipes_are_built_and_measured() {
 fn the_c_recipe_is_built_and_measured() {
     let project = Project::new();
     let (folder, _guard) = new_plugin(&project, "averages-in-c", &["--lang", "c"]);
-    for block in blocks("docs/PLUGINS.md").iter().filter(|block| block.value("lang") == Some("c")) {
+    for block in blocks("docs/PLUGINS.md")
+        .iter()
+        .filter(|block| block.value("lang") == Some("c"))
+    {
         std::fs::write(folder.join(block.value("file").unwrap()), &block.text).unwrap();
     }
     let record = measured(&project, &folder, "bench.yaml");
@@ -180,6 +273,9 @@ fn the_schema_is_what_scenarios_are_checked_against() {
     assert_eq!(schema["title"], "orch scenario");
     for field in ["name", "plugins", "defaults", "workloads", "reports"] {
         let about = schema["properties"][field]["description"].as_str();
-        assert!(about.is_some_and(|about| !about.is_empty()), "{field} says what it is");
+        assert!(
+            about.is_some_and(|about| !about.is_empty()),
+            "{field} says what it is"
+        );
     }
 }

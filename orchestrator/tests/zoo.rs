@@ -1,4 +1,5 @@
-//! The worst that plugins do, all in one run: the good jobs between them are measured, each fault is told, nothing is left.
+//! The worst that plugins do, all in one run: the good jobs between them are measured, each fault
+//! is told, nothing is left.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -7,7 +8,8 @@ mod support;
 use std::path::{Path, PathBuf};
 use support::{PLACES, Project, fixture, job, marked_processes, told, workspace};
 
-/// Workloads of `fixtures/zoo` with the settings that they need; the others take the scenario's own.
+/// Workloads of `fixtures/zoo` with the settings that they need; the others take the scenario's
+/// own.
 const ROWS: [(&str, &str); 55] = [
     ("zoo/illegal", ""),
     ("zoo/divide", ""),
@@ -85,7 +87,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+        if path.is_dir() {
+            found.extend(files(&path))
+        } else {
+            found.push(path)
+        }
     }
     found.sort();
     found
@@ -102,11 +108,20 @@ fn the_worst_of_plugins_cannot_hurt_the_run() {
     let run = |rows: &[(&str, &str)]| {
         project.write("s.yaml", scenario(&project, rows));
         let mut command = project.command();
-        let output = command.args(["run", "s.yaml", "--seed", "1"]).env("TMPDIR", &temporary).output().unwrap();
+        let output = command
+            .args(["run", "s.yaml", "--seed", "1"])
+            .env("TMPDIR", &temporary)
+            .output()
+            .unwrap();
         let folder = project.results().into_iter().max().unwrap();
         let record = std::fs::read(folder.join("record.json")).unwrap();
         let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
-        (record, output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), folder)
+        (
+            record,
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+            folder,
+        )
     };
     let (alone, code, said, _) = run(&ROWS[7..8]);
     assert_eq!(code, Some(0), "{said}");
@@ -121,20 +136,38 @@ fn the_worst_of_plugins_cannot_hurt_the_run() {
         assert_eq!(good["outcome"], "measured", "{id}: {}", good["message"]);
         assert_eq!(good["digest"], alone["digest"], "{id}");
         assert_eq!(good["allocations"]["exact"], true, "{id}");
-        assert_eq!((&good["allocations"]["count"], &good["allocations"]["bytes"]), (&1.into(), &100.into()), "{id}");
+        assert_eq!(
+            (&good["allocations"]["count"], &good["allocations"]["bytes"]),
+            (&1.into(), &100.into()),
+            "{id}"
+        );
     }
 
     for id in ["short_child", "spinning_threads"] {
-        assert_eq!(job(&record, id)["outcome"], "measured", "{id}: {}", job(&record, id)["message"]);
-        assert!(told(&record).iter().all(|(of, _)| of != id), "there is nothing to tell of {id}");
+        assert_eq!(
+            job(&record, id)["outcome"],
+            "measured",
+            "{id}: {}",
+            job(&record, id)["message"]
+        );
+        assert!(
+            told(&record).iter().all(|(of, _)| of != id),
+            "there is nothing to tell of {id}"
+        );
     }
 
     // Nothing is left: no process, no file but the results, and nobody holds the lock.
-    assert_eq!(marked_processes(&format!("ORCH_TEST={}", project.path().display())), Vec::<i32>::new());
+    assert_eq!(
+        marked_processes(&format!("ORCH_TEST={}", project.path().display())),
+        Vec::<i32>::new()
+    );
     let mut after = files(&project.path());
     after.retain(|path| !path.starts_with(&folder));
     assert_eq!(after, before);
-    std::fs::File::open(project.path().join("lock")).unwrap().try_lock().unwrap();
+    std::fs::File::open(project.path().join("lock"))
+        .unwrap()
+        .try_lock()
+        .unwrap();
 
     // How much was written, or how often something was forged, is a matter of time.
     let busy = [
@@ -150,7 +183,11 @@ fn the_worst_of_plugins_cannot_hurt_the_run() {
     ];
     let mut text = String::new();
     for (id, line) in told(&record) {
-        let line = if busy.contains(&id.as_str()) { without_numbers(&line) } else { line };
+        let line = if busy.contains(&id.as_str()) {
+            without_numbers(&line)
+        } else {
+            line
+        };
         // How much of a daemon's output came before the worker's end is a matter of time too.
         let line = format!("{id}: {line}\n");
         // Two passes may have told the same with other numbers.
@@ -162,12 +199,14 @@ fn the_worst_of_plugins_cannot_hurt_the_run() {
         PLACES,
         // What overwritten memory leads to depends on what lies there.
         (r"overrun: failed in run: SIG.*", "overrun: failed in run: [a signal]"),
-        (r"its last words: (free|malloc|double free|munmap_chunk|corrupted).*", "its last words: [of the C library]"),
+        (r"its last words: (free|malloc|double free|munmap_chunk|corrupted).*", "its last words: \
+            [of the C library]"),
         (r"jjjj+", "jjj"),
         // On a busy machine the note of the scope may be late.
         (r"(spews: .* pass), in scope zoo", "$1"),
         (r"grew by [0-9.]+ MiB", "grew by N MiB"),
-        (r"failed in (run|warm_up): the plugin wrote into orch's own channel: an answer", "failed in PHASE: the plugin wrote into orch's own channel: an answer"),
+        (r"failed in (run|warm_up): the plugin wrote into orch's own channel: an answer", "failed \
+            in PHASE: the plugin wrote into orch's own channel: an answer"),
     ]}, {
         insta::assert_snapshot!("zoo", text);
     });

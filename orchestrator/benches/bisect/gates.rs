@@ -1,4 +1,5 @@
-//! Owns the comparison of two rules for the ends: the e-process of `orch compare`, and Yuen's interval at six looks.
+//! Owns the comparison of two rules for the ends: the e-process of `orch compare`, and Yuen's
+//! interval at six looks.
 
 use crate::TrialExtent;
 use crate::world::heavy;
@@ -7,7 +8,9 @@ use orch::search::{Verdict, judge};
 
 /// Pairs at which each rule looks; Yuen's interval spends a sixth of alpha on each.
 const YUEN: [usize; 6] = [20, 40, 80, 160, 320, 640];
-const OURS: [usize; 20] = [14, 16, 20, 24, 32, 40, 48, 64, 80, 100, 125, 156, 195, 244, 305, 360, 420, 490, 560, 640];
+const OURS: [usize; 20] = [
+    14, 16, 20, 24, 32, 40, 48, 64, 80, 100, 125, 156, 195, 244, 305, 360, 420, 490, 560, 640,
+];
 
 const MARGIN: f64 = 0.01;
 
@@ -19,12 +22,28 @@ pub fn table(extent: TrialExtent) {
     println!("### Gates: margin 1 %\n");
     println!("| ends | rule | different | same | open | pairs |\n|---|---|---:|---:|---:|---:|");
     for noise in [0.005, 0.01, 0.02] {
-        for (shift, tau) in [(0.0, 0.0), (0.0, 0.001), (0.0, 0.005), (0.01, 0.001), (0.015, 0.001), (0.02, 0.001)] {
-            let ends = format!("{} %, noise {} %, tau {} %", shift * 100.0, noise * 100.0, tau * 100.0);
-            let rules: [(&str, Rule, &[usize]); 2] = [("e-process", by_evidence, &OURS), ("Yuen", by_yuen, &YUEN)];
+        for (shift, tau) in [
+            (0.0, 0.0),
+            (0.0, 0.001),
+            (0.0, 0.005),
+            (0.01, 0.001),
+            (0.015, 0.001),
+            (0.02, 0.001),
+        ] {
+            let ends = format!(
+                "{} %, noise {} %, tau {} %",
+                shift * 100.0,
+                noise * 100.0,
+                tau * 100.0
+            );
+            let rules: [(&str, Rule, &[usize]); 2] =
+                [("e-process", by_evidence, &OURS), ("Yuen", by_yuen, &YUEN)];
             for (name, rule, looks) in rules {
-                let [different, same, open, pairs] = count(extent.histories, [shift, noise, tau], rule, looks);
-                println!("| {ends} | {name} | {different:.1} | {same:.1} | {open:.1} | {pairs:.0} |");
+                let [different, same, open, pairs] =
+                    count(extent.histories, [shift, noise, tau], rule, looks);
+                println!(
+                    "| {ends} | {name} | {different:.1} | {same:.1} | {open:.1} | {pairs:.0} |"
+                );
             }
         }
     }
@@ -38,7 +57,9 @@ fn count(histories: usize, sizes: [f64; 3], rule: Rule, looks: &[usize]) -> [f64
         let mut rng = Rng::with_seed(77 + seed as u64);
         let level = shift + tau * std::f64::consts::SQRT_2 * crate::world::normal(&mut rng);
         let all: Vec<f64> = (0..640).map(|_| level + noise * heavy(&mut rng)).collect();
-        let ended = looks.iter().find_map(|look| rule(&all[..*look]).map(|verdict| (verdict, *look)));
+        let ended = looks
+            .iter()
+            .find_map(|look| rule(&all[..*look]).map(|verdict| (verdict, *look)));
         let (verdict, pairs) = ended.unwrap_or((Verdict::Open, 640));
         let place = match verdict {
             Verdict::Rose | Verdict::Fell => 0,
@@ -62,12 +83,19 @@ fn by_yuen(pairs: &[f64]) -> Option<Verdict> {
     let (n, cut) = (sorted.len(), sorted.len() / 5);
     let kept = (n - 2 * cut) as f64;
     let mean = sorted[cut..n - cut].iter().sum::<f64>() / kept;
-    let pulled: Vec<f64> = sorted.iter().map(|value| value.clamp(sorted[cut], sorted[n - 1 - cut])).collect();
+    let pulled: Vec<f64> = sorted
+        .iter()
+        .map(|value| value.clamp(sorted[cut], sorted[n - 1 - cut]))
+        .collect();
     let centre = pulled.iter().sum::<f64>() / n as f64;
     let squares: f64 = pulled.iter().map(|value| (value - centre).powi(2)).sum();
     let half = quantile(kept - 1.0) * (squares / (kept * (kept - 1.0))).sqrt();
     if mean.abs() > half && mean.abs() >= MARGIN {
-        Some(if mean > 0.0 { Verdict::Rose } else { Verdict::Fell })
+        Some(if mean > 0.0 {
+            Verdict::Rose
+        } else {
+            Verdict::Fell
+        })
     } else if mean - half > -MARGIN && mean + half < MARGIN {
         Some(Verdict::Same)
     } else {
@@ -78,5 +106,6 @@ fn by_yuen(pairs: &[f64]) -> Option<Verdict> {
 /// Student's quantile at 1 - 0.01 / 12, by Cornish and Fisher.
 fn quantile(freedom: f64) -> f64 {
     let z = 3.1440f64;
-    z + (z.powi(3) + z) / (4.0 * freedom) + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * freedom.powi(2))
+    z + (z.powi(3) + z) / (4.0 * freedom)
+        + (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / (96.0 * freedom.powi(2))
 }

@@ -22,13 +22,28 @@ pub fn alone(extent: TrialExtent) {
 /// A large step after a small one.
 pub fn behind(extent: TrialExtent) {
     head("A large step behind a small one");
-    pairs(&[[0.037, 8.3f64.ln()], [0.04, 1.5f64.ln()], [0.04, 50f64.ln()]], extent);
+    pairs(
+        &[
+            [0.037, 8.3f64.ln()],
+            [0.04, 1.5f64.ln()],
+            [0.04, 50f64.ln()],
+        ],
+        extent,
+    );
 }
 
 /// A large step before a small one, in either direction.
 pub fn beside(extent: TrialExtent) {
     head("A large step before a small one");
-    pairs(&[[8f64.ln(), 0.04], [0.1f64.ln(), 0.04], [1.5f64.ln(), -0.3], [0.1, 0.04]], extent);
+    pairs(
+        &[
+            [8f64.ln(), 0.04],
+            [0.1f64.ln(), 0.04],
+            [1.5f64.ln(), -0.3],
+            [0.1, 0.04],
+        ],
+        extent,
+    );
 }
 
 fn pairs(all: &[[f64; 2]], extent: TrialExtent) {
@@ -36,7 +51,10 @@ fn pairs(all: &[[f64; 2]], extent: TrialExtent) {
         for steps in all {
             for adjacent in [true, false] {
                 for noise in NOISES {
-                    let kind = Kind { adjacent, ..Kind::several(candidates, steps, noise) };
+                    let kind = Kind {
+                        adjacent,
+                        ..Kind::several(candidates, steps, noise)
+                    };
                     row(&placed(&kind), &kind, extent);
                 }
             }
@@ -45,14 +63,22 @@ fn pairs(all: &[[f64; 2]], extent: TrialExtent) {
 }
 
 fn placed(kind: &Kind) -> String {
-    format!("{}{}", name(kind), if kind.adjacent { ", adjacent" } else { "" })
+    format!(
+        "{}{}",
+        name(kind),
+        if kind.adjacent { ", adjacent" } else { "" }
+    )
 }
 
 /// Three steps and five.
 pub fn many(extent: TrialExtent) {
     head("Three steps or more");
-    let all: [&[f64]; 4] =
-        [&[0.04, 2.0, 0.03], &[0.02, 0.02, 0.69], &[0.03, 0.03, 0.03], &[0.18, 0.25, -0.2, 0.3, 0.22]];
+    let all: [&[f64]; 4] = [
+        &[0.04, 2.0, 0.03],
+        &[0.02, 0.02, 0.69],
+        &[0.03, 0.03, 0.03],
+        &[0.18, 0.25, -0.2, 0.3, 0.22],
+    ];
     for candidates in [16, 60, 128] {
         for steps in all {
             for noise in NOISES {
@@ -66,11 +92,21 @@ pub fn many(extent: TrialExtent) {
 /// A build effect of 0.5 % that the search does not know.
 pub fn unmeasured(extent: TrialExtent) {
     head("Build effect of 0.5 %, not measured, margin 1 %");
-    let all: [&[f64]; 6] = [&[], &[0.02], &[0.05], &[0.1], &[8f64.ln()], &[0.037, 8.3f64.ln()]];
+    let all: [&[f64]; 6] = [
+        &[],
+        &[0.02],
+        &[0.05],
+        &[0.1],
+        &[8f64.ln()],
+        &[0.037, 8.3f64.ln()],
+    ];
     for candidates in [6, 16, 128] {
         for steps in all {
             for noise in NOISES {
-                let kind = Kind { tau: 0.005, ..Kind::several(candidates, steps, noise) };
+                let kind = Kind {
+                    tau: 0.005,
+                    ..Kind::several(candidates, steps, noise)
+                };
                 row(&name(&kind), &kind, extent);
             }
         }
@@ -80,10 +116,18 @@ pub fn unmeasured(extent: TrialExtent) {
 /// Slow commits scatter more.
 pub fn growing(extent: TrialExtent) {
     head("Noise that grows with the square root of the time");
-    let all: [&[f64]; 4] = [&[8f64.ln()], &[30f64.ln()], &[0.04, 8f64.ln()], &[8f64.ln(), 0.04]];
+    let all: [&[f64]; 4] = [
+        &[8f64.ln()],
+        &[30f64.ln()],
+        &[0.04, 8f64.ln()],
+        &[8f64.ln(), 0.04],
+    ];
     for candidates in [16, 128] {
         for steps in all {
-            let kind = Kind { grows: true, ..Kind::several(candidates, steps, 0.02) };
+            let kind = Kind {
+                grows: true,
+                ..Kind::several(candidates, steps, 0.02)
+            };
             row(&name(&kind), &kind, extent);
         }
     }

@@ -1,5 +1,5 @@
-//! Owns the trial of the search on simulated histories: `cargo bench --bench bisect [-- --quick | --histories 200]
-//! [--first-seed 0] [--table NAME]`.
+//! Owns the trial of the search on simulated histories: `cargo bench --bench bisect [-- --quick |
+//! --histories 200] [--first-seed 0] [--table NAME]`.
 //!
 //! Prints markdown tables. Seeds are fixed: a number changes only with the code.
 
@@ -23,21 +23,38 @@ struct TrialExtent {
     most_candidates: usize,
 }
 
-const WHOLE: TrialExtent = TrialExtent { histories: 200, first_seed: 0, most_candidates: usize::MAX };
+const WHOLE: TrialExtent = TrialExtent {
+    histories: 200,
+    first_seed: 0,
+    most_candidates: usize::MAX,
+};
 /// Enough to see that nothing is broken, in less than a minute.
-const QUICK: TrialExtent = TrialExtent { histories: 4, first_seed: 0, most_candidates: 64 };
+const QUICK: TrialExtent = TrialExtent {
+    histories: 4,
+    first_seed: 0,
+    most_candidates: 64,
+};
 
 /// Prints one table.
 type Table = fn(TrialExtent);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let after = |name: &str| arguments.iter().position(|own| own == name).and_then(|at| arguments.get(at + 1));
+    let after = |name: &str| {
+        arguments
+            .iter()
+            .position(|own| own == name)
+            .and_then(|at| arguments.get(at + 1))
+    };
     let number = |name: &str| after(name).and_then(|number| number.parse().ok());
     let quick = arguments.iter().any(|own| own == "--quick");
     let usual = if quick { QUICK } else { WHOLE };
     let histories = number("--histories").unwrap_or(usual.histories);
-    let extent = TrialExtent { histories, first_seed: number("--first-seed").unwrap_or(0), ..usual };
+    let extent = TrialExtent {
+        histories,
+        first_seed: number("--first-seed").unwrap_or(0),
+        ..usual
+    };
     let tables: [(&str, Table); 13] = [
         ("single", single),
         ("unbuildable", unbuildable),
@@ -58,7 +75,10 @@ fn main() {
         if only.is_none_or(|only| only == name) {
             let start = Instant::now();
             table(extent);
-            println!("\n{name}: {histories} histories a row, {:.0} s\n", start.elapsed().as_secs_f64());
+            println!(
+                "\n{name}: {histories} histories a row, {:.0} s\n",
+                start.elapsed().as_secs_f64()
+            );
         }
     }
 }
@@ -84,7 +104,12 @@ fn rows(name: &str, kind: &Kind, extent: TrialExtent) {
 
 fn name(kind: &Kind) -> String {
     let steps: Vec<String> = kind.steps.iter().map(|step| size(*step)).collect();
-    format!("N {}, {}, noise {} %", kind.candidates, steps.join(" "), kind.noise * 100.0)
+    format!(
+        "N {}, {}, noise {} %",
+        kind.candidates,
+        steps.join(" "),
+        kind.noise * 100.0
+    )
 }
 
 /// The size of a step: a factor where it is large, the log ratio in percent where it is small.
@@ -115,7 +140,10 @@ fn unbuildable(extent: TrialExtent) {
     for candidates in [16, 128, 1024] {
         for step in [0.02, 0.05] {
             for noise in NOISES {
-                let kind = Kind { dead: 0.2, ..Kind::single(candidates, step, noise) };
+                let kind = Kind {
+                    dead: 0.2,
+                    ..Kind::single(candidates, step, noise)
+                };
                 rows(&name(&kind), &kind, extent);
             }
         }
@@ -126,10 +154,25 @@ fn build_effect(extent: TrialExtent) {
     head("One step, tau 0.5 %");
     for step in [0.02, 0.05] {
         for noise in NOISES {
-            let kind = Kind { tau: 0.005, ..Kind::single(128, step, noise) };
-            rows(&format!("{}, tau not measured, margin 1 %", name(&kind)), &kind, extent);
-            let told = Kind { told: Some(0.005), margin: 0.02, ..kind };
-            row(&format!("{}, tau measured, margin 2 %", name(&told)), &told, extent);
+            let kind = Kind {
+                tau: 0.005,
+                ..Kind::single(128, step, noise)
+            };
+            rows(
+                &format!("{}, tau not measured, margin 1 %", name(&kind)),
+                &kind,
+                extent,
+            );
+            let told = Kind {
+                told: Some(0.005),
+                margin: 0.02,
+                ..kind
+            };
+            row(
+                &format!("{}, tau measured, margin 2 %", name(&told)),
+                &told,
+                extent,
+            );
         }
     }
 }
@@ -137,10 +180,29 @@ fn build_effect(extent: TrialExtent) {
 fn clean(extent: TrialExtent) {
     head("No step");
     for noise in NOISES {
-        for (tau, told, margin) in [(0.001, None, 0.01), (0.005, None, 0.01), (0.005, Some(0.005), 0.02)] {
-            let kind = Kind { steps: Vec::new(), tau, told, margin, ..Kind::single(128, 0.0, noise) };
-            let told = if told.is_some() { "measured" } else { "not measured" };
-            let title = format!("noise {} %, tau {} % {told}, margin {} %", noise * 100.0, tau * 100.0, margin * 100.0);
+        for (tau, told, margin) in [
+            (0.001, None, 0.01),
+            (0.005, None, 0.01),
+            (0.005, Some(0.005), 0.02),
+        ] {
+            let kind = Kind {
+                steps: Vec::new(),
+                tau,
+                told,
+                margin,
+                ..Kind::single(128, 0.0, noise)
+            };
+            let told = if told.is_some() {
+                "measured"
+            } else {
+                "not measured"
+            };
+            let title = format!(
+                "noise {} %, tau {} % {told}, margin {} %",
+                noise * 100.0,
+                tau * 100.0,
+                margin * 100.0
+            );
             rows(&title, &kind, extent);
         }
     }
@@ -148,12 +210,23 @@ fn clean(extent: TrialExtent) {
 
 fn several(extent: TrialExtent) {
     head("Several steps");
-    for (steps, margin) in
-        [(vec![0.03, 0.02], 0.01), (vec![0.02, 0.03], 0.01), (vec![0.03, -0.02], 0.005), (vec![0.04, -0.02], 0.01)]
-    {
+    for (steps, margin) in [
+        (vec![0.03, 0.02], 0.01),
+        (vec![0.02, 0.03], 0.01),
+        (vec![0.03, -0.02], 0.005),
+        (vec![0.04, -0.02], 0.01),
+    ] {
         for noise in NOISES {
-            let kind = Kind { steps: steps.clone(), margin, ..Kind::single(128, 0.0, noise) };
-            row(&format!("{}, margin {} %", name(&kind), margin * 100.0), &kind, extent);
+            let kind = Kind {
+                steps: steps.clone(),
+                margin,
+                ..Kind::single(128, 0.0, noise)
+            };
+            row(
+                &format!("{}, margin {} %", name(&kind), margin * 100.0),
+                &kind,
+                extent,
+            );
         }
     }
 }
@@ -161,7 +234,10 @@ fn several(extent: TrialExtent) {
 fn fast_builds(extent: TrialExtent) {
     head("One step, builds of 2 s");
     for (step, noise) in [(0.02, 0.005), (0.02, 0.01), (0.02, 0.02), (0.05, 0.02)] {
-        let kind = Kind { build_seconds: 2.0, ..Kind::single(128, step, noise) };
+        let kind = Kind {
+            build_seconds: 2.0,
+            ..Kind::single(128, step, noise)
+        };
         row(&name(&kind), &kind, extent);
     }
 }

@@ -1,4 +1,5 @@
-//! Owns what is counted over many histories of one kind, for this search and for plain binary search.
+//! Owns what is counted over many histories of one kind, for this search and for plain binary
+//! search.
 
 use crate::TrialExtent;
 use crate::world::{Kind, World};
@@ -65,14 +66,32 @@ impl Score {
         self.true_sets += other.true_sets;
     }
 
-    fn of(world: &World, Answer { named, instead, proving }: &Answer) -> Self {
+    fn of(
+        world: &World,
+        Answer {
+            named,
+            instead,
+            proving,
+        }: &Answer,
+    ) -> Self {
         let holds = |set: &[usize]| world.places.iter().any(|place| set.contains(place));
-        let smallest: Vec<Vec<usize>> = world.places.iter().map(|place| world.nameable(*place)).collect();
+        let smallest: Vec<Vec<usize>> = world
+            .places
+            .iter()
+            .map(|place| world.nameable(*place))
+            .collect();
         let sets: Vec<Vec<usize>> = named.iter().map(|(set, _)| set.clone()).collect();
         let wrong = sets.iter().any(|set| !holds(set));
-        let inside = !wrong && world.places.iter().all(|place| sets.iter().any(|set| set.contains(place)));
+        let inside = !wrong
+            && world
+                .places
+                .iter()
+                .all(|place| sets.iter().any(|set| set.contains(place)));
         let right = inside && sets.iter().all(|set| smallest.contains(set));
-        let largest = !wrong && world.largest().is_none_or(|place| sets.contains(&world.nameable(place)));
+        let largest = !wrong
+            && world
+                .largest()
+                .is_none_or(|place| sets.contains(&world.nameable(place)));
         let either = |place: &usize| sets.iter().chain(instead).any(|set| set.contains(place));
         let held = !wrong && !inside && world.places.iter().all(either);
         let one = |holds: bool| f64::from(u8::from(holds));
@@ -115,20 +134,51 @@ impl Score {
 
     /// One table row, without its first cells.
     pub fn row(&self) -> String {
-        let percent =
-            |part: f64, all: f64| if all > 0.0 { format!("{:.1}", 100.0 * part / all) } else { "-".to_owned() };
+        let percent = |part: f64, all: f64| {
+            if all > 0.0 {
+                format!("{:.1}", 100.0 * part / all)
+            } else {
+                "-".to_owned()
+            }
+        };
         let mean = |sum: f64, all: f64| if all > 0.0 { sum / all } else { 0.0 };
         let n = self.histories;
         let mut row = String::new();
-        for part in [self.right, self.largest, self.inside, self.wrong, self.undecided] {
+        for part in [
+            self.right,
+            self.largest,
+            self.inside,
+            self.wrong,
+            self.undecided,
+        ] {
             let _ = write!(row, "{} | ", percent(part, n));
         }
         let _ = write!(row, "{} | ", percent(self.held, self.undecided));
-        let _ = write!(row, "{:.1} ({:.1}) | ", mean(self.builds, n), mean(self.failed, n));
-        let _ = write!(row, "{:.0} ({:.0}) + ", mean(self.pairs, n), mean(self.proving, n));
+        let _ = write!(
+            row,
+            "{:.1} ({:.1}) | ",
+            mean(self.builds, n),
+            mean(self.failed, n)
+        );
+        let _ = write!(
+            row,
+            "{:.0} ({:.0}) + ",
+            mean(self.pairs, n),
+            mean(self.proving, n)
+        );
         let _ = write!(row, "{:.0} | ", mean(self.confirming, n));
-        let _ = write!(row, "{:.0} | {:.2} | ", mean(self.seconds, n), mean(self.size, self.sets));
-        let _ = write!(row, "{} | {} |", percent(self.claimed, self.sets), percent(self.true_sets, self.sets));
+        let _ = write!(
+            row,
+            "{:.0} | {:.2} | ",
+            mean(self.seconds, n),
+            mean(self.size, self.sets)
+        );
+        let _ = write!(
+            row,
+            "{} | {} |",
+            percent(self.claimed, self.sets),
+            percent(self.true_sets, self.sets)
+        );
         row
     }
 }
@@ -159,35 +209,69 @@ pub fn over(kind: &Kind, extent: TrialExtent, search: fn(&mut World) -> Answer) 
 pub fn ours(world: &mut World) -> Answer {
     let history = History::line(world.kind.candidates);
     let rose = world.kind.steps.iter().sum::<f64>() >= 0.0;
-    let direction = if rose { Direction::Worse } else { Direction::Better };
-    let settings = Settings { tau: world.kind.told, ..Settings::new(world.kind.margin, direction) };
+    let direction = if rose {
+        Direction::Worse
+    } else {
+        Direction::Better
+    };
+    let settings = Settings {
+        tau: world.kind.told,
+        ..Settings::new(world.kind.margin, direction)
+    };
     let Ok(conclusion) = bisect(&history, &settings, world);
-    let named = conclusion.culprits.into_iter().map(|culprit| (culprit.commits, culprit.probability)).collect();
+    let named = conclusion
+        .culprits
+        .into_iter()
+        .map(|culprit| (culprit.commits, culprit.probability))
+        .collect();
     let beside = conclusion.sections.iter().skip(1);
     let nothing = beside.filter(|section| !matches!(section.gate, Gate::Different { .. }));
     let proving = nothing.map(|section| section.pairs).sum();
-    let instead = conclusion.undecided.into_iter().map(|undecided| undecided.commits).collect();
-    Answer { named, instead, proving }
+    let instead = conclusion
+        .undecided
+        .into_iter()
+        .map(|undecided| undecided.commits)
+        .collect();
+    Answer {
+        named,
+        instead,
+        proving,
+    }
 }
 
-/// Plain binary search: the median of ten pairs against half of the jump between the ends, nearest commit that builds.
+/// Plain binary search: the median of ten pairs against half of the jump between the ends, nearest
+/// commit that builds.
 pub fn plain(world: &mut World) -> Answer {
     let (mut low, mut high) = (0, world.kind.candidates);
-    let jump = if world.build(low) && world.build(high) { median_of_ten(world, high) } else { 0.0 };
+    let jump = if world.build(low) && world.build(high) {
+        median_of_ten(world, high)
+    } else {
+        0.0
+    };
     if jump < world.kind.margin {
         return Answer::default();
     }
     let mut tried = vec![false; high + 1];
     loop {
         let middle = usize::midpoint(low, high);
-        let untried = (low + 1..high).filter(|at| !tried[*at]).min_by_key(|at| at.abs_diff(middle));
+        let untried = (low + 1..high)
+            .filter(|at| !tried[*at])
+            .min_by_key(|at| at.abs_diff(middle));
         let Some(commit) = untried else { break };
         tried[commit] = true;
         if world.build(commit) {
-            if median_of_ten(world, commit) > jump / 2.0 { high = commit } else { low = commit }
+            if median_of_ten(world, commit) > jump / 2.0 {
+                high = commit
+            } else {
+                low = commit
+            }
         }
     }
-    Answer { named: vec![((low + 1..=high).collect(), 1.0)], instead: Vec::new(), proving: 0 }
+    Answer {
+        named: vec![((low + 1..=high).collect(), 1.0)],
+        instead: Vec::new(),
+        proving: 0,
+    }
 }
 
 fn median_of_ten(world: &mut World, commit: usize) -> f64 {

@@ -33,12 +33,26 @@ impl Kind {
         let (steps, tau, dead) = (vec![step], 0.001, 0.0);
         let (margin, told, build_seconds) = (0.01, None, 20.0);
         let (adjacent, grows) = (false, false);
-        Self { candidates, steps, noise, tau, dead, margin, told, build_seconds, adjacent, grows }
+        Self {
+            candidates,
+            steps,
+            noise,
+            tau,
+            dead,
+            margin,
+            told,
+            build_seconds,
+            adjacent,
+            grows,
+        }
     }
 
     /// Steps given as log ratios, in their order in time.
     pub fn several(candidates: usize, steps: &[f64], noise: f64) -> Self {
-        Self { steps: steps.to_vec(), ..Self::single(candidates, 0.0, noise) }
+        Self {
+            steps: steps.to_vec(),
+            ..Self::single(candidates, 0.0, noise)
+        }
     }
 
     fn places(&self, rng: &mut Rng) -> Vec<usize> {
@@ -74,20 +88,48 @@ impl World {
         let mut rng = Rng::with_seed(0x0b15_ec70 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let places = kind.places(&mut rng);
         let last = kind.candidates;
-        let shift =
-            |at: usize| places.iter().zip(&kind.steps).filter(|(place, _)| at >= **place).map(|(_, step)| step).sum();
-        let levels = (0..=last).map(shift).map(|level: f64| level + kind.tau * normal(&mut rng)).collect();
-        let dead = (0..=last).map(|at| at != 0 && at != last && rng.f64() < kind.dead).collect();
+        let shift = |at: usize| {
+            places
+                .iter()
+                .zip(&kind.steps)
+                .filter(|(place, _)| at >= **place)
+                .map(|(_, step)| step)
+                .sum()
+        };
+        let levels = (0..=last)
+            .map(shift)
+            .map(|level: f64| level + kind.tau * normal(&mut rng))
+            .collect();
+        let dead = (0..=last)
+            .map(|at| at != 0 && at != last && rng.f64() < kind.dead)
+            .collect();
         let kind = kind.clone();
-        Self { kind, places, levels, dead, rng, builds: 0, failed: 0, pairs: 0, confirming: 0, seconds: 0.0 }
+        Self {
+            kind,
+            places,
+            levels,
+            dead,
+            rng,
+            builds: 0,
+            failed: 0,
+            pairs: 0,
+            confirming: 0,
+            seconds: 0.0,
+        }
     }
 
     /// `count` differences: nine in ten normal, the rest Student's t with two degrees of freedom.
     pub fn draw(&mut self, reference: usize, commit: usize, count: usize) -> Vec<f64> {
         let shift = self.levels[commit] - self.levels[reference];
         self.seconds += 0.05 * count as f64;
-        let time = if self.kind.grows { (0.5 * self.levels[commit]).exp() } else { 1.0 };
-        (0..count).map(|_| shift + self.kind.noise * time * heavy(&mut self.rng)).collect()
+        let time = if self.kind.grows {
+            (0.5 * self.levels[commit]).exp()
+        } else {
+            1.0
+        };
+        (0..count)
+            .map(|_| shift + self.kind.noise * time * heavy(&mut self.rng))
+            .collect()
     }
 
     /// Builds it: whether it can be measured.
@@ -101,13 +143,17 @@ impl World {
     /// Place of the largest step.
     pub fn largest(&self) -> Option<usize> {
         let sizes = self.places.iter().zip(&self.kind.steps);
-        sizes.max_by(|(_, one), (_, other)| one.abs().total_cmp(&other.abs())).map(|(place, _)| *place)
+        sizes
+            .max_by(|(_, one), (_, other)| one.abs().total_cmp(&other.abs()))
+            .map(|(place, _)| *place)
     }
 
     /// The smallest set that could be named for a step at `place`.
     pub fn nameable(&self, place: usize) -> Vec<usize> {
         let parent = (0..place).rev().find(|at| !self.dead[*at]).unwrap_or(0);
-        let shown = (place..self.dead.len()).find(|at| !self.dead[*at]).unwrap_or(place);
+        let shown = (place..self.dead.len())
+            .find(|at| !self.dead[*at])
+            .unwrap_or(place);
         (parent + 1..=shown).collect()
     }
 }
@@ -118,7 +164,11 @@ pub fn normal(rng: &mut Rng) -> f64 {
 
 /// Standard normal in nine draws of ten, Student's t with two degrees of freedom in the tenth.
 pub fn heavy(rng: &mut Rng) -> f64 {
-    if rng.f64() < 0.9 { normal(rng) } else { normal(rng) / (-(1.0 - rng.f64()).ln()).sqrt() }
+    if rng.f64() < 0.9 {
+        normal(rng)
+    } else {
+        normal(rng) / (-(1.0 - rng.f64()).ln()).sqrt()
+    }
 }
 
 impl Evidence for World {
@@ -132,7 +182,12 @@ impl Evidence for World {
         Ok(false)
     }
 
-    fn pairs(&mut self, reference: usize, commit: usize, count: usize) -> Result<Option<Vec<f64>>, Infallible> {
+    fn pairs(
+        &mut self,
+        reference: usize,
+        commit: usize,
+        count: usize,
+    ) -> Result<Option<Vec<f64>>, Infallible> {
         self.pairs += count;
         Ok(Some(self.draw(reference, commit, count)))
     }
@@ -145,7 +200,11 @@ impl Evidence for World {
             let (verdict, change) = judge(&fresh, self.kind.margin);
             self.confirming += usize::from(verdict != Verdict::Open || look == 256) * look;
             match verdict {
-                Verdict::Rose | Verdict::Fell => return Ok(Confirmation::Changed { estimate: change.estimate }),
+                Verdict::Rose | Verdict::Fell => {
+                    return Ok(Confirmation::Changed {
+                        estimate: change.estimate,
+                    });
+                }
                 Verdict::Same => return Ok(Confirmation::Below),
                 Verdict::Open => {}
             }

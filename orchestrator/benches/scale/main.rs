@@ -1,7 +1,7 @@
 //! Owns the trial of scale: `cargo bench --bench scale [-- --table NAME]`.
 //!
-//! Times each piece of work over n and 2n jobs or rows, and prints a markdown table: linear work takes about twice as long for 2n.
-//! Outputs that are bounded stay as large as they are.
+//! Times each piece of work over n and 2n jobs or rows, and prints a markdown table: linear work
+//! takes about twice as long for 2n. Outputs that are bounded stay as large as they are.
 
 use orch::scale::{PIECES, ScalePiece};
 use std::time::{Duration, Instant};
@@ -11,11 +11,18 @@ const RUNS: usize = 3;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let only = arguments.iter().position(|own| own == "--table").and_then(|at| arguments.get(at + 1));
+    let only = arguments
+        .iter()
+        .position(|own| own == "--table")
+        .and_then(|at| arguments.get(at + 1));
     println!("| work | n | time for n | time for 2n | ratio | output for n | output for 2n |");
     println!("|---|---:|---:|---:|---:|---:|---:|");
-    for piece in PIECES.iter().filter(|piece| only.is_none_or(|only| piece.name.contains(only.as_str()))) {
-        let [(one, small), (two, large)] = [1, 2].map(|factor| shortest(piece, factor * piece.size));
+    for piece in PIECES
+        .iter()
+        .filter(|piece| only.is_none_or(|only| piece.name.contains(only.as_str())))
+    {
+        let [(one, small), (two, large)] =
+            [1, 2].map(|factor| shortest(piece, factor * piece.size));
         println!(
             "| {} | {} {} | {:.0} ms | {:.0} ms | {:.2} | {} | {} |",
             piece.name,
@@ -43,5 +50,9 @@ fn shortest(piece: &ScalePiece, size: usize) -> (Duration, usize) {
 
 /// The size of a report in KiB; loading returns the number of its jobs.
 fn output(piece: &ScalePiece, size: usize) -> String {
-    if piece.name.starts_with("load") { format!("{size} jobs") } else { format!("{} KiB", size / 1024) }
+    if piece.name.starts_with("load") {
+        format!("{size} jobs")
+    } else {
+        format!("{} KiB", size / 1024)
+    }
 }

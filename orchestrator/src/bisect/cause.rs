@@ -29,11 +29,15 @@ pub(crate) enum Kind {
     Unknown,
 }
 
-/// Tells the kind of a change from the files that differ; `None` if they are not known. Which packages they concern is the
-/// caller's to add.
+/// Tells the kind of a change from the files that differ; `None` if they are not known. Which
+/// packages they concern is the caller's to add.
 pub(crate) fn of(files: Option<&[PathBuf]>) -> Cause {
     let Some(files) = files.filter(|files| !files.is_empty()) else {
-        return Cause { kind: Kind::Unknown, files: Vec::new(), dependencies: Vec::new() };
+        return Cause {
+            kind: Kind::Unknown,
+            files: Vec::new(),
+            dependencies: Vec::new(),
+        };
     };
     let kinds: Vec<Kind> = files.iter().map(|file| kind(file)).collect();
     let first = kinds[0];
@@ -44,10 +48,18 @@ pub(crate) fn of(files: Option<&[PathBuf]>) -> Cause {
     } else {
         Kind::BuildSettings
     };
-    Cause { kind, files: files.iter().map(|file| file.display().to_string()).collect(), dependencies: Vec::new() }
+    Cause {
+        kind,
+        files: files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect(),
+        dependencies: Vec::new(),
+    }
 }
 
-/// How likely a commit is to be the culprit, relative to others: one that touches only documents hardly is.
+/// How likely a commit is to be the culprit, relative to others: one that touches only documents
+/// hardly is.
 pub(crate) fn weight(files: Option<&[PathBuf]>) -> f64 {
     const DOCUMENTS: f64 = 0.1;
     match files {
@@ -57,14 +69,28 @@ pub(crate) fn weight(files: Option<&[PathBuf]>) -> f64 {
 }
 
 fn is_document(file: &Path) -> bool {
-    let text = file.extension().is_some_and(|ending| ["md", "rst", "adoc", "txt"].iter().any(|known| ending == *known));
-    let first = file.iter().next().and_then(|name| name.to_str()).unwrap_or_default();
+    let text = file.extension().is_some_and(|ending| {
+        ["md", "rst", "adoc", "txt"]
+            .iter()
+            .any(|known| ending == *known)
+    });
+    let first = file
+        .iter()
+        .next()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
     text || ["docs", "doc", ".github", "LICENSE", "CHANGELOG"].contains(&first)
 }
 
 fn kind(file: &Path) -> Kind {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let folder = file.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let folder = file
+        .parent()
+        .and_then(Path::file_name)
+        .and_then(|name| name.to_str());
     match name {
         "Cargo.lock" => Kind::Dependencies,
         "rust-toolchain" | "rust-toolchain.toml" => Kind::Toolchain,
@@ -84,7 +110,8 @@ mod tests {
 
     #[test]
     fn documents_weigh_less() {
-        let weight_of = |files: &[&str]| weight(Some(&files.iter().map(PathBuf::from).collect::<Vec<_>>()));
+        let weight_of =
+            |files: &[&str]| weight(Some(&files.iter().map(PathBuf::from).collect::<Vec<_>>()));
         assert!(weight_of(&["README.md", "docs/a.svg"]) < 1.0);
         assert_eq!(weight_of(&["README.md", "src/lib.rs"]), 1.0);
         assert_eq!(weight(None), 1.0);
@@ -96,7 +123,10 @@ mod tests {
         assert_eq!(kind_of(&["a/Cargo.lock", "Cargo.lock"]), Kind::Dependencies);
         assert_eq!(kind_of(&["rust-toolchain.toml"]), Kind::Toolchain);
         assert_eq!(kind_of(&["Cargo.lock", "Cargo.toml"]), Kind::BuildSettings);
-        assert_eq!(kind_of(&[".cargo/config.toml", "rust-toolchain"]), Kind::BuildSettings);
+        assert_eq!(
+            kind_of(&[".cargo/config.toml", "rust-toolchain"]),
+            Kind::BuildSettings
+        );
         assert_eq!(kind_of(&["Cargo.lock", "src/lib.rs"]), Kind::Sources);
         assert_eq!(kind_of(&["docs/config.toml"]), Kind::Sources);
         assert_eq!(kind_of(&[]), Kind::Unknown);

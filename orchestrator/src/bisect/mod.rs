@@ -1,5 +1,5 @@
-//! The report of a bisect: which commit changed a number, how sure that is, and what it changed. Field names are an
-//! interface.
+//! The report of a bisect: which commit changed a number, how sure that is, and what it changed.
+//! Field names are an interface.
 
 pub(crate) mod cause;
 pub(crate) mod rest;
@@ -236,7 +236,10 @@ impl Skipped {
 
 /// The line that says most: a compiler's first error, else the first line.
 pub(crate) fn in_one_line(text: &str) -> String {
-    let error = text.lines().map(str::trim).find(|line| line.starts_with("error") || line.contains(": error:"));
+    let error = text
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("error") || line.contains(": error:"));
     match error {
         Some(error) => format!("does not build: {error}"),
         None => text.lines().next().unwrap_or_default().to_owned(),
@@ -266,11 +269,17 @@ mod tests {
 
     #[test]
     fn a_reason_in_one_line_is_the_compilers_first_error() {
-        let cargo =
-            "x at 1f (y): `cargo build` failed (exit status: 101)\n   Compiling x\nerror: this is wrong\n --> src/x.rs";
+        let cargo = "x at 1f (y): `cargo build` failed (exit status: 101)\n   Compiling x\nerror: \
+            this is wrong\n --> src/x.rs";
         assert_eq!(in_one_line(cargo), "does not build: error: this is wrong");
         let gcc = "x at 1f: `make` failed\nx.c: In function 'f':\nx.c:3:1: error: expected ';'";
-        assert_eq!(in_one_line(gcc), "does not build: x.c:3:1: error: expected ';'");
-        assert_eq!(in_one_line("it lacks the workload: no `x`\nmore"), "it lacks the workload: no `x`");
+        assert_eq!(
+            in_one_line(gcc),
+            "does not build: x.c:3:1: error: expected ';'"
+        );
+        assert_eq!(
+            in_one_line("it lacks the workload: no `x`\nmore"),
+            "it lacks the workload: no `x`"
+        );
     }
 }

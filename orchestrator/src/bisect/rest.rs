@@ -1,4 +1,5 @@
-//! Everything beside the culprits in a report: parts that hold nothing else, parts that are open, and why.
+//! Everything beside the culprits in a report: parts that hold nothing else, parts that are open,
+//! and why.
 
 use super::Commit;
 use crate::comparison::Change;
@@ -21,7 +22,9 @@ impl StopCause {
         match self {
             Self::Interrupted => "stopped by the user",
             Self::Failed => "stopped by an error",
-            Self::Unmeasurable => "stopped, because a commit that others are compared with cannot be measured",
+            Self::Unmeasurable => {
+                "stopped, because a commit that others are compared with cannot be measured"
+            }
         }
     }
 }
@@ -51,10 +54,14 @@ impl OpenReason {
             Self::BuildEffect => "a change and a build effect explain the times equally well",
             Self::Contradiction => "the code is the same step by step, and yet the ends differ",
             Self::Layout => "layout, not code: the step is there, but the machine code is the same",
-            Self::Below => "no single step reaches the margin: the change may be spread over several commits",
+            Self::Below => {
+                "no single step reaches the margin: the change may be spread over several commits"
+            }
             Self::Unconfirmed => "fresh processes did not confirm the step",
             Self::Stopped => "the search was not done yet",
-            Self::Unexplained => "found by its value, but not compared with the commit before it yet",
+            Self::Unexplained => {
+                "found by its value, but not compared with the commit before it yet"
+            }
         }
     }
 }
@@ -106,15 +113,27 @@ pub(crate) struct ChangeBounds {
 }
 
 impl ChangeBounds {
-    /// Bounds that hold for every part; `None` where one is open, or has no bounds, or there is none.
+    /// Bounds that hold for every part; `None` where one is open, or has no bounds, or there is
+    /// none.
     pub(crate) fn around(parts: &[RangePart]) -> Option<Self> {
         let own = |part: &RangePart| match (part.state, part.change) {
-            (PartState::SameCode, _) => Some(Self { low: 0.0, high: 0.0 }),
+            (PartState::SameCode, _) => Some(Self {
+                low: 0.0,
+                high: 0.0,
+            }),
             (state, _) if state.is_open() => None,
-            (_, change) => change.and_then(|change| Some(Self { low: change.low?, high: change.high? })),
+            (_, change) => change.and_then(|change| {
+                Some(Self {
+                    low: change.low?,
+                    high: change.high?,
+                })
+            }),
         };
         let all: Vec<Self> = parts.iter().map(own).collect::<Option<_>>()?;
-        all.into_iter().reduce(|one, other| Self { low: one.low.min(other.low), high: one.high.max(other.high) })
+        all.into_iter().reduce(|one, other| Self {
+            low: one.low.min(other.low),
+            high: one.high.max(other.high),
+        })
     }
 }
 
@@ -129,8 +148,18 @@ mod tests {
             author: String::new(),
             committed: String::new(),
         };
-        let change = bounds.map(|(low, high)| Change { estimate: 0.0, low: Some(low), high: Some(high) });
-        RangePart { reference: commit(), end: commit(), state, change, pairs: 20 }
+        let change = bounds.map(|(low, high)| Change {
+            estimate: 0.0,
+            low: Some(low),
+            high: Some(high),
+        });
+        RangePart {
+            reference: commit(),
+            end: commit(),
+            state,
+            change,
+            pairs: 20,
+        }
     }
 
     #[test]
@@ -139,12 +168,35 @@ mod tests {
         let right = part(PartState::Bounded, Some((-0.003, 0.029)));
         let same = part(PartState::SameCode, None);
         let around = ChangeBounds::around(&[left.clone(), right.clone(), same.clone()]);
-        assert_eq!(around, Some(ChangeBounds { low: -0.012, high: 0.029 }));
-        assert_eq!(ChangeBounds::around(&[same]), Some(ChangeBounds { low: 0.0, high: 0.0 }));
+        assert_eq!(
+            around,
+            Some(ChangeBounds {
+                low: -0.012,
+                high: 0.029
+            })
+        );
+        assert_eq!(
+            ChangeBounds::around(&[same]),
+            Some(ChangeBounds {
+                low: 0.0,
+                high: 0.0
+            })
+        );
         assert_eq!(ChangeBounds::around(&[]), None);
-        for state in [PartState::Open, PartState::EndUnusable, PartState::NotSearched] {
-            assert_eq!(ChangeBounds::around(&[left.clone(), part(state, Some((-0.1, 0.1)))]), None, "{state:?}");
+        for state in [
+            PartState::Open,
+            PartState::EndUnusable,
+            PartState::NotSearched,
+        ] {
+            assert_eq!(
+                ChangeBounds::around(&[left.clone(), part(state, Some((-0.1, 0.1)))]),
+                None,
+                "{state:?}"
+            );
         }
-        assert_eq!(ChangeBounds::around(&[part(PartState::NothingElse, None)]), None);
+        assert_eq!(
+            ChangeBounds::around(&[part(PartState::NothingElse, None)]),
+            None
+        );
     }
 }

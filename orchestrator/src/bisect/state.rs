@@ -1,6 +1,7 @@
 //! What a bisect found so far, on disk after every step, so that a killed one goes on where it was.
 //!
-//! The search asks the same questions again when it is given the same answers. So what is kept is the answers.
+//! The search asks the same questions again when it is given the same answers. So what is kept is
+//! the answers.
 
 use super::Direction;
 use crate::cache;
@@ -55,15 +56,37 @@ pub(crate) struct Header {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Step {
     /// A commit was built, or could not be, and its exact passes ran.
-    Look { position: usize, seconds: f64, built: bool, result: Result<Box<Probe>, String> },
+    Look {
+        position: usize,
+        seconds: f64,
+        built: bool,
+        result: Result<Box<Probe>, String>,
+    },
     /// The machine code of two commits was compared.
-    Code { one: usize, other: usize, same: bool },
+    Code {
+        one: usize,
+        other: usize,
+        same: bool,
+    },
     /// A pair of processes, the reference being A.
-    Pair { reference: usize, position: usize, pair: Box<PairRecord> },
+    Pair {
+        reference: usize,
+        position: usize,
+        pair: Box<PairRecord>,
+    },
     /// A commit failed in a pair.
-    PairFailed { reference: usize, position: usize, message: String },
+    PairFailed {
+        reference: usize,
+        position: usize,
+        message: String,
+    },
     /// A suspect against the commit before it.
-    Confirmed { parent: usize, position: usize, entries: Vec<Entry>, workload: Box<Workload> },
+    Confirmed {
+        parent: usize,
+        position: usize,
+        entries: Vec<Entry>,
+        workload: Box<Workload>,
+    },
 }
 
 /// What a commit says by itself.
@@ -148,8 +171,10 @@ pub(crate) fn newest(repository: &Path) -> io::Result<Newest> {
 }
 
 fn folders() -> io::Result<Vec<PathBuf>> {
-    let mut folders: Vec<PathBuf> =
-        std::fs::read_dir(cache::subfolder("bisect")?)?.flatten().map(|entry| entry.path()).collect();
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(cache::subfolder("bisect")?)?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     // Names begin with the time.
     folders.sort();
     Ok(folders)
@@ -159,7 +184,9 @@ fn folders() -> io::Result<Vec<PathBuf>> {
 pub(crate) fn stopped() -> io::Result<Vec<String>> {
     let about = |folder: PathBuf| {
         let path = folder.join(FILE);
-        let header = journal::read::<Header, serde_json::Value>(&std::fs::read(&path).ok()?).ok()?.header;
+        let header = journal::read::<Header, serde_json::Value>(&std::fs::read(&path).ok()?)
+            .ok()?
+            .header;
         let is_left = Lines::open(&path).ok()?.claim();
         is_left.then(|| format!("{} of {}", header.workload, header.repository.display()))
     };
@@ -169,8 +196,12 @@ pub(crate) fn stopped() -> io::Result<Vec<String>> {
 /// `None`: another repository's, or of another version of orch.
 fn read(folder: &Path, repository: &Path) -> io::Result<Newest> {
     let path = folder.join(FILE);
-    let Ok(text) = std::fs::read(&path) else { return Ok(Newest::None) };
-    let Ok(found) = journal::read::<Header, Step>(&text) else { return Ok(Newest::None) };
+    let Ok(text) = std::fs::read(&path) else {
+        return Ok(Newest::None);
+    };
+    let Ok(found) = journal::read::<Header, Step>(&text) else {
+        return Ok(Newest::None);
+    };
     if found.header.repository != repository || found.header.schema != SCHEMA {
         return Ok(Newest::None);
     }
@@ -180,8 +211,17 @@ fn read(folder: &Path, repository: &Path) -> io::Result<Newest> {
     }
     // What stood there while somebody still wrote may be less than what stands there now.
     let text = std::fs::read(&path)?;
-    let Ok(found) = journal::read::<Header, Step>(&text) else { return Ok(Newest::None) };
+    let Ok(found) = journal::read::<Header, Step>(&text) else {
+        return Ok(Newest::None);
+    };
     lines.cut(found.whole)?;
-    let kept = Kept { folder: folder.to_owned(), lines };
-    Ok(Newest::Left(Box::new(Left { header: found.header, steps: found.lines, kept })))
+    let kept = Kept {
+        folder: folder.to_owned(),
+        lines,
+    };
+    Ok(Newest::Left(Box::new(Left {
+        header: found.header,
+        steps: found.lines,
+        kept,
+    })))
 }

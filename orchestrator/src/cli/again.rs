@@ -10,12 +10,20 @@ use std::path::{Path, PathBuf};
 
 /// An earlier check, by its id, folder or file.
 pub(super) fn earlier(name: &str, results: &Path) -> Result<Comparison, Failure> {
-    let places =
-        [PathBuf::from(name), Path::new(name).join(comparison::FILE), results.join(name).join(comparison::FILE)];
-    let wrong =
-        |what: String| Failure::Input(format!("error: --only {name}: {what}\nhint: the folder of an `orch check`"));
-    let file =
-        places.iter().find(|path| path.is_file()).ok_or_else(|| wrong("there is no such comparison".to_owned()))?;
+    let places = [
+        PathBuf::from(name),
+        Path::new(name).join(comparison::FILE),
+        results.join(name).join(comparison::FILE),
+    ];
+    let wrong = |what: String| {
+        Failure::Input(format!(
+            "error: --only {name}: {what}\nhint: the folder of an `orch check`"
+        ))
+    };
+    let file = places
+        .iter()
+        .find(|path| path.is_file())
+        .ok_or_else(|| wrong("there is no such comparison".to_owned()))?;
     let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
     let comparison: Comparison =
         serde_json::from_slice(&text).map_err(|error| wrong(format!("no comparison: {error}")))?;
@@ -27,13 +35,26 @@ pub(super) fn earlier(name: &str, results: &Path) -> Result<Comparison, Failure>
 
 /// Ids of the jobs that kept a check from passing.
 pub(super) fn failed(comparison: &Comparison) -> Vec<String> {
-    let gate: Option<Gate> = comparison.gate.clone().and_then(|gate| serde_json::from_value(gate).ok());
+    let gate: Option<Gate> = comparison
+        .gate
+        .clone()
+        .and_then(|gate| serde_json::from_value(gate).ok());
     let mut ids: Vec<String> = match gate {
-        Some(gate) => gate.findings.into_iter().filter(|one| one.kind < Kind::Accepted).map(|one| one.job).collect(),
+        Some(gate) => gate
+            .findings
+            .into_iter()
+            .filter(|one| one.kind < Kind::Accepted)
+            .map(|one| one.job)
+            .collect(),
         // A comparison without a gate says what got worse.
         None => {
             let worse = |verdict: Verdict| verdict < Verdict::Inconclusive;
-            comparison.jobs.iter().filter(|entry| worse(entry.verdict)).map(|entry| entry.id.clone()).collect()
+            comparison
+                .jobs
+                .iter()
+                .filter(|entry| worse(entry.verdict))
+                .map(|entry| entry.id.clone())
+                .collect()
         }
     };
     ids.sort();
@@ -50,26 +71,34 @@ pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Failur
         return Ok(());
     }
     Err(Failure::Input(format!(
-        "error: --only: the scenario has none of the jobs that failed in {}: {}\nhint: a check without --only measures \
-         those that it has",
+        "error: --only: the scenario has none of the jobs that failed in {}: {}\nhint: a check \
+         without --only measures those that it has",
         before.id,
         crate::format::listed(&failed)
     )))
 }
 
-/// What the jobs of an earlier check are held against: what they were held against then. Against anything else they could
-/// only seem to be fixed.
+/// What the jobs of an earlier check are held against: what they were held against then. Against
+/// anything else they could only seem to be fixed.
 pub(super) fn baseline(before: &Comparison) -> String {
     commit_of(before).unwrap_or(&before.a.name).to_owned()
 }
 
 fn commit_of(before: &Comparison) -> Option<&str> {
-    let git = before.a.git.as_ref().filter(|_| before.a.kind == SideKind::Revision)?;
+    let git = before
+        .a
+        .git
+        .as_ref()
+        .filter(|_| before.a.kind == SideKind::Revision)?;
     git.commit.as_deref()
 }
 
 /// Refuses another baseline than the earlier check had.
-pub(super) fn check_baseline(before: &Comparison, asked: &str, found: &Subject) -> Result<(), Failure> {
+pub(super) fn check_baseline(
+    before: &Comparison,
+    asked: &str,
+    found: &Subject,
+) -> Result<(), Failure> {
     let same = match found {
         Subject::Revision(revision) => commit_of(before) == Some(&revision.commit),
         _ => asked == before.a.name,
@@ -78,42 +107,71 @@ pub(super) fn check_baseline(before: &Comparison, asked: &str, found: &Subject) 
         return Ok(());
     }
     Err(Failure::Input(format!(
-        "error: --only {}: its baseline was {}, and against {asked} what failed could seem to be fixed\nhint: leave out \
-         --baseline, or check everything against {asked} without --only",
+        "error: --only {}: its baseline was {}, and against {asked} what failed could seem to be \
+         fixed\nhint: leave out --baseline, or check everything against {asked} without --only",
         before.id, before.a.name
     )))
 }
 
-/// Jobs of which more than an open verdict that the scenario lets pass was said; all where there was no gate.
+/// Jobs of which more than an open verdict that the scenario lets pass was said; all where there
+/// was no gate.
 fn kept_from_passing(before: &Comparison) -> Option<HashSet<String>> {
-    let gate: Gate = before.gate.clone().and_then(|gate| serde_json::from_value(gate).ok())?;
-    let failing = gate.findings.into_iter().filter(|one| one.kind.outcome(gate.open_fails) != Outcome::Passed);
+    let gate: Gate = before
+        .gate
+        .clone()
+        .and_then(|gate| serde_json::from_value(gate).ok())?;
+    let failing = gate
+        .findings
+        .into_iter()
+        .filter(|one| one.kind.outcome(gate.open_fails) != Outcome::Passed);
     Some(failing.map(|one| one.job).collect())
 }
 
-/// What became of each job that had failed. One that was not measured again keeps the check from passing, and one of which
-/// it cannot be told where it did so before.
-pub(super) fn afterwards(before: &Comparison, now: &Comparison, gate: &mut Gate) -> Vec<(String, &'static str)> {
+/// What became of each job that had failed. One that was not measured again keeps the check from
+/// passing, and one of which it cannot be told where it did so before.
+pub(super) fn afterwards(
+    before: &Comparison,
+    now: &Comparison,
+    gate: &mut Gate,
+) -> Vec<(String, &'static str)> {
     let mut states = Vec::new();
     let kept = kept_from_passing(before);
     let measured: HashSet<&str> = now.jobs.iter().map(|entry| entry.id.as_str()).collect();
     let mut kinds: HashMap<String, Vec<Kind>> = HashMap::new();
-    gate.findings.iter().for_each(|one| kinds.entry(one.job.clone()).or_default().push(one.kind));
+    gate.findings
+        .iter()
+        .for_each(|one| kinds.entry(one.job.clone()).or_default().push(one.kind));
     for id in failed(before) {
-        let own = |is: &dyn Fn(Kind) -> bool| kinds.get(&id).is_some_and(|kinds| kinds.iter().any(|kind| is(*kind)));
+        let own = |is: &dyn Fn(Kind) -> bool| {
+            kinds
+                .get(&id)
+                .is_some_and(|kinds| kinds.iter().any(|kind| is(*kind)))
+        };
         let state = if own(&|kind| kind == Kind::Dropped) {
             "not fixed"
         } else if !measured.contains(id.as_str()) && own(&|kind| kind == Kind::Accepted) {
             "fixed"
         } else if !measured.contains(id.as_str()) {
             let message = "it failed in the earlier check, and was not measured again".to_owned();
-            gate.findings.push(Finding { kind: Kind::Missing, job: id.clone(), metric: String::new(), message });
-            gate.outcome = if gate.outcome == Outcome::Failed { Outcome::Failed } else { Outcome::Incomplete };
+            gate.findings.push(Finding {
+                kind: Kind::Missing,
+                job: id.clone(),
+                metric: String::new(),
+                message,
+            });
+            gate.outcome = if gate.outcome == Outcome::Failed {
+                Outcome::Failed
+            } else {
+                Outcome::Incomplete
+            };
             "not measured"
         } else if own(&|kind| kind <= Kind::TargetMissed) {
             "not fixed"
-        } else if own(&|kind| matches!(kind, Kind::Missing | Kind::Inconclusive | Kind::TargetOpen)) {
-            if gate.outcome == Outcome::Passed && kept.as_ref().is_none_or(|kept| kept.contains(&id)) {
+        } else if own(&|kind| matches!(kind, Kind::Missing | Kind::Inconclusive | Kind::TargetOpen))
+        {
+            if gate.outcome == Outcome::Passed
+                && kept.as_ref().is_none_or(|kept| kept.contains(&id))
+            {
                 gate.outcome = Outcome::Open;
             }
             "cannot tell"

@@ -1,4 +1,5 @@
-//! The anchors of a run: what the scenario's `anchor:` means, its build, its pairs, and the one before it.
+//! The anchors of a run: what the scenario's `anchor:` means, its build, its pairs, and the one
+//! before it.
 
 use super::compare::build_effect;
 use super::output::{self, Failure};
@@ -43,22 +44,34 @@ pub(super) struct Around<'a> {
 
 /// The commit that the scenario's anchor means, before anything is built.
 pub(super) fn find(loaded: &Loaded) -> Result<Option<Revision>, Failure> {
-    let Some(name) = &loaded.scenario.anchor else { return Ok(None) };
-    let hint = "a tag, a branch or a commit, such as v1.2; each job is paired with its build".to_owned();
+    let Some(name) = &loaded.scenario.anchor else {
+        return Ok(None);
+    };
+    let hint =
+        "a tag, a branch or a commit, such as v1.2; each job is paired with its build".to_owned();
     let problem = match git::revision::resolve(&loaded.root, name) {
         Ok(Some(revision)) => {
-            if ["HEAD", "~", "^", "@"].iter().any(|part| name.contains(part)) {
-                output::note(&format!("anchor: {name} is another commit after each one; a tag or a hash stays"));
+            if ["HEAD", "~", "^", "@"]
+                .iter()
+                .any(|part| name.contains(part))
+            {
+                output::note(&format!(
+                    "anchor: {name} is another commit after each one; a tag or a hash stays"
+                ));
             }
             return Ok(Some(revision));
         }
-        Ok(None) => format!("anchor: '{name}' is no revision of {}", loaded.root.display()),
+        Ok(None) => format!(
+            "anchor: '{name}' is no revision of {}",
+            loaded.root.display()
+        ),
         Err(error) => format!("anchor: {error}"),
     };
     Err(loaded.refuse(&[loaded.scenario.anchor_problem(problem, Some(hint))]))
 }
 
-/// Builds the anchor and, in the first run with a new one, the one before it. `None`: the user stopped it.
+/// Builds the anchor and, in the first run with a new one, the one before it. `None`: the user
+/// stopped it.
 pub(super) fn prepare(
     revision: &Revision,
     nights: &Nights,
@@ -66,16 +79,25 @@ pub(super) fn prepare(
     progress: &mut Progress,
 ) -> Result<Option<Vec<Anchor>>, Failure> {
     let name = around.loaded.scenario.anchor.clone().unwrap_or_default();
-    let mut wanted = vec![(AnchorRecord::new(&name, revision, Role::Anchor), revision.clone())];
+    let mut wanted = vec![(
+        AnchorRecord::new(&name, revision, Role::Anchor),
+        revision.clone(),
+    )];
     if let Some(old) = nights.anchor().filter(|old| old.commit != revision.commit) {
         match git::revision::resolve(&around.loaded.root, &old.commit) {
             Ok(Some(revision)) => {
-                output::note(&format!("a new anchor: this run is paired with the one before it ({}) too", old.name));
-                wanted.push((AnchorRecord::new(&old.name, &revision, Role::Overlap), revision));
+                output::note(&format!(
+                    "a new anchor: this run is paired with the one before it ({}) too",
+                    old.name
+                ));
+                wanted.push((
+                    AnchorRecord::new(&old.name, &revision, Role::Overlap),
+                    revision,
+                ));
             }
             _ => output::note(&format!(
-                "the anchor before this one ({}, {}) is not in the repository any more: runs before this one and after \
-                 it do not compare",
+                "the anchor before this one ({}, {}) is not in the repository any more: runs \
+                 before this one and after it do not compare",
                 old.name, old.commit
             )),
         }
@@ -91,14 +113,23 @@ pub(super) fn prepare(
             mark: around.mark,
             interrupt: around.interrupt,
         };
-        let Some(plugins) = sides::plugins(&Subject::Revision(revision), &common, progress)? else { return Ok(None) };
+        let Some(plugins) = sides::plugins(&Subject::Revision(revision), &common, progress)? else {
+            return Ok(None);
+        };
         let jobs = sides::jobs(&common, [&plugins, around.plugins])?;
         for (key, _) in &around.loaded.scenario.plugins {
             if let Some(prepared) = plugins.prepared.get(key) {
-                record.artefacts.insert(key.clone(), prepared.as_ref().ok().map(|prepared| prepared.hash.clone()));
+                record.artefacts.insert(
+                    key.clone(),
+                    prepared.as_ref().ok().map(|prepared| prepared.hash.clone()),
+                );
             }
         }
-        anchors.push(Anchor { record, plugins, jobs });
+        anchors.push(Anchor {
+            record,
+            plugins,
+            jobs,
+        });
     }
     Ok(Some(anchors))
 }
@@ -116,17 +147,28 @@ impl Nights<'_> {
         own_anchor(&self.newest(|night| own_anchor(night).is_some())?).cloned()
     }
 
-    /// The readings that those of a run with these anchors are held against: of the first run with the same anchor of its
-    /// own whose kernels were the same, whatever was run in between.
+    /// The readings that those of a run with these anchors are held against: of the first run with
+    /// the same anchor of its own whose kernels were the same, whatever was run in between.
     pub(super) fn levels(&self, anchors: &[Anchor], kernel: &str) -> Option<Earlier> {
-        let own = anchors.iter().find(|anchor| anchor.record.role == Role::Anchor)?;
-        let read =
-            |night: &Night| night.sentinel.as_ref().is_some_and(|one| one.kernel == kernel && !one.readings.is_empty());
-        let same = |night: &Night| own_anchor(night).is_some_and(|anchor| anchor.commit == own.record.commit);
+        let own = anchors
+            .iter()
+            .find(|anchor| anchor.record.role == Role::Anchor)?;
+        let read = |night: &Night| {
+            night
+                .sentinel
+                .as_ref()
+                .is_some_and(|one| one.kernel == kernel && !one.readings.is_empty())
+        };
+        let same = |night: &Night| {
+            own_anchor(night).is_some_and(|anchor| anchor.commit == own.record.commit)
+        };
         let night = self.newest(|night| same(night) && read(night))?;
         let sentinel = night.sentinel?;
         // Each run hands on what it was held against itself.
-        let first = Earlier { record: night.id, levels: sentinel.levels() };
+        let first = Earlier {
+            record: night.id,
+            levels: sentinel.levels(),
+        };
         Some(sentinel.anchor.unwrap_or(first))
     }
 
@@ -137,14 +179,19 @@ impl Nights<'_> {
                 && night.scenario.filter.is_none()
                 && night.outcome != RunOutcome::Interrupted
         };
-        store::newest(self.results, self.scenario, |night| whole(night) && wanted(night))
+        store::newest(self.results, self.scenario, |night| {
+            whole(night) && wanted(night)
+        })
     }
 }
 
 /// The anchor of a record's own scenario, if it could be built.
 fn own_anchor(night: &Night) -> Option<&AnchorRecord> {
     let built = |anchor: &AnchorRecord| anchor.artefacts.values().any(Option::is_some);
-    night.anchors.iter().find(|anchor| anchor.role == Role::Anchor && built(anchor))
+    night
+        .anchors
+        .iter()
+        .find(|anchor| anchor.role == Role::Anchor && built(anchor))
 }
 
 /// What was measured of each job with each anchor: by the places of both.
@@ -165,14 +212,28 @@ pub(super) fn measure(
         for (index, side_jobs) in anchor.jobs.iter().enumerate() {
             if let Ok(prepared) = both(anchor, side_jobs, around.plugins, ends) {
                 let [a, b] = &side_jobs.jobs;
-                ties.push(Tie { anchor: &anchor.record.commit, sides: Sides { jobs: [a, b], prepared } });
+                ties.push(Tie {
+                    anchor: &anchor.record.commit,
+                    sides: Sides {
+                        jobs: [a, b],
+                        prepared,
+                    },
+                });
                 places.push((place, index));
             }
         }
     }
     // A run that goes on draws other coins than those that are used up.
     let mut random = fastrand::Rng::with_seed(seed ^ (0x616e_6368 + done.len() as u64));
-    let tied = anchored::measure(&ties, ground, done, journal, &mut random, around.interrupt, progress)?;
+    let tied = anchored::measure(
+        &ties,
+        ground,
+        done,
+        journal,
+        &mut random,
+        around.interrupt,
+        progress,
+    )?;
     Ok(places.into_iter().zip(tied).collect())
 }
 
@@ -193,7 +254,11 @@ fn both<'a>(
     }
     let of = |plugins: &'a Plugins, whose: &str| match plugins.prepared.get(&job.plugin) {
         Some(Ok(prepared)) => Ok(prepared),
-        Some(Err(failure)) => Err(format!("{whose} failed in {}: {}", failure.phase.name(), failure.message)),
+        Some(Err(failure)) => Err(format!(
+            "{whose} failed in {}: {}",
+            failure.phase.name(),
+            failure.message
+        )),
         None => Err(format!("{whose} has no plugin `{}`", job.plugin)),
     };
     Ok([of(&anchor.plugins, "the anchor")?, of(plugins, "the run")?])
@@ -212,21 +277,38 @@ pub(super) fn judge(
     let mut found: HashMap<String, Vec<Anchored>> = HashMap::new();
     for (place, anchor) in anchors.iter().enumerate() {
         let together = measured.keys().filter(|(of, _)| *of == place).count();
-        let terms = Terms { anchor: &anchor.record, together, changed };
+        let terms = Terms {
+            anchor: &anchor.record,
+            together,
+            changed,
+        };
         for (index, side_jobs) in anchor.jobs.iter().enumerate() {
             let job = &side_jobs.jobs[1];
             let tau = build_effect(around.loaded, &kept, job).unwrap_or(0.0);
             let margin = verdict::margin(job.settings.tolerance, tau);
             if let Some(reason) = &side_jobs.unknown[0] {
-                found.entry(job.id.clone()).or_default().push(Anchored::absent(&anchor.record, margin, reason));
+                found
+                    .entry(job.id.clone())
+                    .or_default()
+                    .push(Anchored::absent(&anchor.record, margin, reason));
                 continue;
             }
-            let one = match (both(anchor, side_jobs, around.plugins, ends), measured.get(&(place, index))) {
-                (Ok(prepared), Some(tied)) => {
-                    Anchored::judged(tied, prepared.map(|prepared| prepared.hash.as_str()), margin, &terms)
-                }
+            let one = match (
+                both(anchor, side_jobs, around.plugins, ends),
+                measured.get(&(place, index)),
+            ) {
+                (Ok(prepared), Some(tied)) => Anchored::judged(
+                    tied,
+                    prepared.map(|prepared| prepared.hash.as_str()),
+                    margin,
+                    &terms,
+                ),
                 (Err(reason), _) => Anchored::missing(&anchor.record, margin, reason),
-                (Ok(_), None) => Anchored::missing(&anchor.record, margin, "the run was interrupted before".to_owned()),
+                (Ok(_), None) => Anchored::missing(
+                    &anchor.record,
+                    margin,
+                    "the run was interrupted before".to_owned(),
+                ),
             };
             found.entry(job.id.clone()).or_default().push(one);
         }

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// How long an open workload of a comparison is measured, unless the user says otherwise.
 pub(super) const DEFAULT_TIME: &str = "60s";
 
-/// A benchmark orchestrator: measures workloads of plugins in fresh processes, with exact allocations and the commit.
+/// A benchmark orchestrator: measures workloads of plugins in fresh processes, with exact
+/// allocations and the commit.
 #[derive(Debug, Parser)]
 #[command(name = "orch", version, max_term_width = 100)]
 pub(super) struct Arguments {
@@ -26,7 +27,8 @@ pub(super) enum Command {
     Check(CheckOptions),
     /// Finds the commit that changed a workload
     Bisect(BisectOptions),
-    /// Says what is wrong with this machine for measuring, or measures how far verdicts can be trusted here
+    /// Says what is wrong with this machine for measuring, or measures how far verdicts can be
+    /// trusted here
     Doctor(DoctorOptions),
     /// Checks a table of two runs that another tool printed
     Import(ImportOptions),
@@ -42,7 +44,8 @@ pub(super) enum Command {
 /// How long a command waits until other measurements on this machine have ended.
 #[derive(Debug, Clone, Args)]
 pub(super) struct WaitOptions {
-    /// Give up where another process measures on this machine for longer than this [default: wait without limit]
+    /// Give up where another process measures on this machine for longer than this [default: wait
+    /// without limit]
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
     wait: Option<Duration>,
     /// Give up at once where another process measures on this machine
@@ -53,7 +56,11 @@ pub(super) struct WaitOptions {
 impl WaitOptions {
     /// The longest time to wait; none without a limit.
     pub(super) fn limit(&self) -> Option<Duration> {
-        if self.no_wait { Some(Duration::ZERO) } else { self.wait }
+        if self.no_wait {
+            Some(Duration::ZERO)
+        } else {
+            self.wait
+        }
     }
 }
 
@@ -98,15 +105,18 @@ pub(super) struct RunOptions {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "A and B are each a git revision (HEAD~1, v1.2), a shared library, a stored record \
-                        (its id, folder or file), or the project's folder for the working tree as it is. \
-                        Records are compared in what is exact; two builds are measured in pairs of processes.")]
+#[command(
+    after_help = "A and B are each a git revision (HEAD~1, v1.2), a shared library, a stored \
+        record (its id, folder or file), or the project's folder for the working tree as it is. \
+        Records are compared in what is exact; two builds are measured in pairs of processes."
+)]
 pub(super) struct CompareOptions {
     /// The baseline
     pub(super) a: String,
     /// The candidate
     pub(super) b: String,
-    /// The scenario that says what is measured [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
+    /// The scenario that says what is measured [default: scenarios/nightly.yaml, else the only one
+    /// there, else bench.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     /// Only jobs whose id matches; * stands for any text, ? for one character
@@ -118,7 +128,8 @@ pub(super) struct CompareOptions {
     /// The scenario's plugin that a library takes the place of [default: its only one]
     #[arg(long, value_name = "KEY")]
     pub(super) plugin: Option<String>,
-    /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are laid over its commits
+    /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are
+    /// laid over its commits
     #[arg(long, value_name = "PATH")]
     pub(super) repo: Option<PathBuf>,
     #[command(flatten)]
@@ -141,17 +152,20 @@ pub(super) struct CompareOptions {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without --baseline, the working tree is compared with the commit at which its branch left the default branch; \
-                        on that branch, with HEAD or, where nothing was changed that reaches a plugin, the commit before. \
-                        Exit code: 0 passed, 1 failed, 125 open where the scenario does not let that pass, 201 incomplete."
+    after_help = "Without --baseline, the working tree is compared with the commit at which its \
+        branch left the default branch; on that branch, with HEAD or, where nothing was changed \
+        that reaches a plugin, the commit before. Exit code: 0 passed, 1 failed, 125 open where \
+        the scenario does not let that pass, 201 incomplete."
 )]
 pub(super) struct CheckOptions {
     /// The scenario [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
     pub(super) scenario: Option<PathBuf>,
-    /// A revision, a library, a record whose commit is built again, or `accepted` for the commit in results/accepted.yaml
+    /// A revision, a library, a record whose commit is built again, or `accepted` for the commit in
+    /// results/accepted.yaml
     #[arg(long, value_name = "A")]
     pub(super) baseline: Option<String>,
-    /// Under `git bisect run`: the baseline is the known good commit, and whatever cannot be told is skipped (125)
+    /// Under `git bisect run`: the baseline is the known good commit, and whatever cannot be told
+    /// is skipped (125)
     #[arg(long)]
     pub(super) for_git_bisect: bool,
     /// Measures again just what failed in an earlier check: its id or folder
@@ -160,10 +174,12 @@ pub(super) struct CheckOptions {
     /// Only jobs whose id matches; * stands for any text, ? for one character
     #[arg(long, value_name = "GLOB")]
     pub(super) filter: Option<String>,
-    /// Time for pairs of all jobs together; where a verdict is open it goes on [default: the scenario's]
+    /// Time for pairs of all jobs together; where a verdict is open it goes on [default: the
+    /// scenario's]
     #[arg(long, value_name = "DURATION")]
     pub(super) budget: Option<String>,
-    /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are laid over its commits
+    /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are
+    /// laid over its commits
     #[arg(long, value_name = "PATH")]
     pub(super) repo: Option<PathBuf>,
     #[command(flatten)]
@@ -176,9 +192,11 @@ pub(super) struct CheckOptions {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Without --workload or --good, the worst regression of the latest stored comparison is meant. \
-                        The working tree, the index and the branches are not touched: commits are built elsewhere. \
-                        Exit code: 1 found, 0 nothing to find, 125 undecided.")]
+#[command(
+    after_help = "Without --workload or --good, the worst regression of the latest stored \
+        comparison is meant. The working tree, the index and the branches are not touched: commits \
+        are built elsewhere. Exit code: 1 found, 0 nothing to find, 125 undecided."
+)]
 pub(super) struct BisectOptions {
     /// The scenario [default: that of the comparison, scenarios/nightly.yaml, or the only scenario]
     pub(super) scenario: Option<PathBuf>,
@@ -218,7 +236,8 @@ pub(super) struct BisectOptions {
     /// Pairs of processes after which a search is undecided
     #[arg(long, value_name = "NUMBER", default_value_t = 1500)]
     pub(super) pairs: usize,
-    /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are laid over its commits
+    /// Repository of the code under test, where it is not the scenario's; plugins elsewhere are
+    /// laid over its commits
     #[arg(long, value_name = "PATH")]
     pub(super) repo: Option<PathBuf>,
     #[command(flatten)]
@@ -232,11 +251,12 @@ pub(super) struct BisectOptions {
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorOptions {
-    /// Rebuilds each plugin crate so many times with unrelated code before its own, and measures how the times of the same
-    /// code differ; later comparisons widen their margins accordingly
+    /// Rebuilds each plugin crate so many times with unrelated code before its own, and measures
+    /// how the times of the same code differ; later comparisons widen their margins accordingly
     #[arg(long, value_name = "NUMBER")]
     pub(super) rebuilds: Option<usize>,
-    /// The scenario whose workloads are measured [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
+    /// The scenario whose workloads are measured [default: scenarios/nightly.yaml, else the only
+    /// one there, else bench.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     /// Only jobs whose id matches; * stands for any text, ? for one character
@@ -245,7 +265,8 @@ pub(super) struct DoctorOptions {
     /// Prints the findings as JSON
     #[arg(long, conflicts_with_all = ["rebuilds", "calibrate"])]
     pub(super) json: bool,
-    /// Compares each workload of the scenario with itself, and keeps how much that scatters and how often it errs
+    /// Compares each workload of the scenario with itself, and keeps how much that scatters and how
+    /// often it errs
     #[arg(long)]
     pub(super) calibrate: bool,
     /// Comparisons of each workload [default: 60 of all together, at least 4 of each]
@@ -257,9 +278,12 @@ pub(super) struct DoctorOptions {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Columns, in any order: method, previous_ms, current_ms; and, where there are such, delta_ms, \
-                        delta_percent, previous_alloc_mb, current_alloc_mb, reported_status. Nothing is judged, \
-                        because one sample per side carries no verdict; numbers that cannot be true are listed.")]
+#[command(
+    after_help = "Columns, in any order: method, previous_ms, current_ms; and, where there are \
+        such, delta_ms, delta_percent, previous_alloc_mb, current_alloc_mb, reported_status. \
+        Nothing is judged, because one sample per side carries no verdict; numbers that cannot be \
+        true are listed."
+)]
 pub(super) struct ImportOptions {
     /// A table of comma-separated values with the columns' names in its first line
     pub(super) file: PathBuf,
@@ -271,7 +295,8 @@ pub(super) struct ImportOptions {
 pub(super) struct ListOptions {
     /// PLUGIN or PLUGIN/WORKLOAD; all plugins of the scenario if absent
     pub(super) subject: Option<String>,
-    /// The scenario whose plugins are shown [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
+    /// The scenario whose plugins are shown [default: scenarios/nightly.yaml, else the only one
+    /// there, else bench.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
     /// Prints the describe documents as JSON
@@ -283,14 +308,17 @@ pub(super) struct ListOptions {
 pub(super) enum PluginCommand {
     /// Begins a plugin: a project that builds, runs and is tested as it is
     New(NewOptions),
-    /// Says what is wrong with a plugin: its file, its document, and each workload at the ends of its parameters
+    /// Says what is wrong with a plugin: its file, its document, and each workload at the ends of
+    /// its parameters
     Check(PluginCheckOptions),
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Each workload is run with its defaults and with each parameter at its ends, in throw-away \
-                        processes of 5 s and 2 GiB (defaults: 60 s); what takes more is only noted. Times are single readings. \
-                        Exit code: 0 fine, notes and warnings included; 201 with errors.")]
+#[command(
+    after_help = "Each workload is run with its defaults and with each parameter at its ends, in \
+        throw-away processes of 5 s and 2 GiB (defaults: 60 s); what takes more is only noted. \
+        Times are single readings. Exit code: 0 fine, notes and warnings included; 201 with errors."
+)]
 pub(super) struct PluginCheckOptions {
     /// A shared library, a crate's folder, a scenario, or a folder with bench.yaml
     #[arg(default_value = ".")]

@@ -1,4 +1,5 @@
-//! `orch compare`: find both sides, build them, count exactly, measure in pairs, judge, store, render, exit code.
+//! `orch compare`: find both sides, build them, count exactly, measure in pairs, judge, store,
+//! render, exit code.
 
 mod workload_pairs;
 
@@ -16,7 +17,9 @@ use super::rules::{self, OfferedJob};
 use super::sides::{self, Common, Variation};
 use super::subject::{self, Subject};
 use crate::calibration;
-use crate::comparison::{self, Comparison, Side, SideKind, Verdict, claimed, entries, head, stored};
+use crate::comparison::{
+    self, Comparison, Side, SideKind, Verdict, claimed, entries, head, stored,
+};
 use crate::git;
 use crate::judge::verdict::{self, ALPHA};
 use crate::machine::load::{LoadReading, MachineLoad};
@@ -49,31 +52,50 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
     let begun = Instant::now();
     let calibration = Calibration::begin();
     let interrupt = output::listen_to_signals()?;
-    let time = quantity::duration(&options.time)
-        .map_err(|message| Failure::Input(format!("error: --time {}: {message}\nhint: --time 60s", options.time)))?;
+    let time = quantity::duration(&options.time).map_err(|message| {
+        Failure::Input(format!(
+            "error: --time {}: {message}\nhint: --time 60s",
+            options.time
+        ))
+    })?;
     if options.pairs == 0 || time.is_zero() {
-        return Err(Failure::Input("error: --pairs and --time have to be more than 0".to_owned()));
+        return Err(Failure::Input(
+            "error: --pairs and --time have to be more than 0".to_owned(),
+        ));
     }
     let named = match (&options.scenario, &options.repo) {
         (None, Some(_)) => Some(project::named_or_default(None, "--scenario FILE")?),
         (named, _) => named.clone(),
     };
-    let asked = named.map(|file| project::load_over(&file, options.repo.as_deref())).transpose()?;
-    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
-    let root = asked.as_ref().map_or_else(|| project::root_of(&here.join("x")), |loaded| loaded.root.clone());
-    let repository = asked.as_ref().map_or_else(|| root.clone(), |loaded| loaded.repository.clone());
+    let asked = named
+        .map(|file| project::load_over(&file, options.repo.as_deref()))
+        .transpose()?;
+    let here =
+        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let root = asked.as_ref().map_or_else(
+        || project::root_of(&here.join("x")),
+        |loaded| loaded.root.clone(),
+    );
+    let repository = asked
+        .as_ref()
+        .map_or_else(|| root.clone(), |loaded| loaded.repository.clone());
     let results = options.output.folder(&root);
     let find = |name: &str| subject::find(name, &repository, &results);
     let subjects = [find(&options.a)?, find(&options.b)?];
     // Tried before anything is measured: hours may go by until it is needed.
-    store::check_folder(&results)
-        .map_err(|error| Failure::system(&format!("cannot write to {}", results.display()), &error))?;
+    store::check_folder(&results).map_err(|error| {
+        Failure::system(&format!("cannot write to {}", results.display()), &error)
+    })?;
     let session = Session {
         options,
         root,
         repository,
         results,
-        limits: Limits { pairs: options.pairs, time, total: None },
+        limits: Limits {
+            pairs: options.pairs,
+            time,
+            total: None,
+        },
         more: "a longer --time",
         seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
         variation: options.set.as_deref().map(Variation::parse).transpose()?,
@@ -109,11 +131,17 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
 fn mixed(record: &Record) -> Failure {
     let hint = match &record.git.commit {
         Some(commit) if !record.git.dirty => {
-            format!("compare the commit that it measured: {}", &commit[..commit.len().min(10)])
+            format!(
+                "compare the commit that it measured: {}",
+                &commit[..commit.len().min(10)]
+            )
         }
         _ => "compare two records, or two builds".to_owned(),
     };
-    Failure::Input(format!("error: record {} and a build cannot be measured in pairs\nhint: {hint}", record.id))
+    Failure::Input(format!(
+        "error: record {} and a build cannot be measured in pairs\nhint: {hint}",
+        record.id
+    ))
 }
 
 /// What a comparison took before it measured.
@@ -146,7 +174,8 @@ pub(super) struct Session<'a> {
     pub(super) timed: Vec<String>,
     /// The rules of a check: what they name has to be there.
     pub(super) rules: Option<&'a Gate>,
-    /// Jobs whose output may differ, which does not keep their costs from being judged: patterns of ids.
+    /// Jobs whose output may differ, which does not keep their costs from being judged: patterns of
+    /// ids.
     pub(super) output_accepted: Vec<String>,
     pub(super) interrupt: Interrupt,
     pub(super) started: jiff::Timestamp,
@@ -155,14 +184,17 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Builds both sides and measures them. `None`: the user stopped it before there was anything to tell.
+    /// Builds both sides and measures them. `None`: the user stopped it before there was anything
+    /// to tell.
     pub(super) fn live(
         &self,
         loaded: &Loaded,
         subjects: &[Subject; 2],
         calibration: &Calibration,
     ) -> Result<Option<Comparison>, Failure> {
-        let Some(plugins) = self.build_sides(loaded, subjects)? else { return Ok(None) };
+        let Some(plugins) = self.build_sides(loaded, subjects)? else {
+            return Ok(None);
+        };
         self.measure_sides(loaded, subjects, &plugins, calibration)
     }
 
@@ -172,8 +204,12 @@ impl Session<'_> {
         loaded: &Loaded,
         subjects: &[Subject; 2],
     ) -> Result<Option<[Plugins; 2]>, Failure> {
-        let Some(a) = self.build_side(loaded, subjects, 0)? else { return Ok(None) };
-        let Some(b) = self.build_side(loaded, subjects, 1)? else { return Ok(None) };
+        let Some(a) = self.build_side(loaded, subjects, 0)? else {
+            return Ok(None);
+        };
+        let Some(b) = self.build_side(loaded, subjects, 1)? else {
+            return Ok(None);
+        };
         Ok(Some([a, b]))
     }
 
@@ -188,7 +224,9 @@ impl Session<'_> {
         let mut progress = Progress::new();
         let build = |common: &Common| sides::plugins(&subjects[side], common, &mut progress);
         let built = self.with_common(loaded, subjects, build)?;
-        let waited = built.as_ref().map_or(Duration::ZERO, |plugins| plugins.waited);
+        let waited = built
+            .as_ref()
+            .map_or(Duration::ZERO, |plugins| plugins.waited);
         self.spend(begun.elapsed().saturating_sub(waited), waited);
         Ok(built)
     }
@@ -202,7 +240,10 @@ impl Session<'_> {
     ) -> Result<T, Failure> {
         let is_library = |subject: &Subject| matches!(subject, Subject::Library(_));
         let replaced = if subjects.iter().any(is_library) {
-            Some(sides::replaced(&loaded.scenario, self.options.plugin.as_deref())?)
+            Some(sides::replaced(
+                &loaded.scenario,
+                self.options.plugin.as_deref(),
+            )?)
         } else {
             None
         };
@@ -219,7 +260,10 @@ impl Session<'_> {
 
     fn spend(&self, building: Duration, waiting: Duration) {
         let spent = self.spent.get();
-        self.spent.set(Spent { building: spent.building + building, waiting: spent.waiting + waiting });
+        self.spent.set(Spent {
+            building: spent.building + building,
+            waiting: spent.waiting + waiting,
+        });
     }
 
     /// Marks the processes of this comparison.
@@ -246,13 +290,24 @@ impl Session<'_> {
             .map(|job| {
                 let tau = build_effect(loaded, &kept, &job.jobs[0]).unwrap_or(0.0);
                 let id = job.jobs[0].id.clone();
-                let named = |patterns: &[String]| patterns.iter().any(|pattern| WildMatch::new(pattern).matches(&id));
+                let named = |patterns: &[String]| {
+                    patterns
+                        .iter()
+                        .any(|pattern| WildMatch::new(pattern).matches(&id))
+                };
                 let (timed, output_accepted) = (named(&self.timed), named(&self.output_accepted));
-                Match { timed, output_accepted, ..matched(job, tau, subjects, plugins) }
+                Match {
+                    timed,
+                    output_accepted,
+                    ..matched(job, tau, subjects, plugins)
+                }
             })
             .collect();
         // Of some jobs it cannot be told what the others have.
-        if let Some(gate) = self.rules.filter(|_| self.only.is_none() && self.options.filter.is_none()) {
+        if let Some(gate) = self
+            .rules
+            .filter(|_| self.only.is_none() && self.options.filter.is_none())
+        {
             let offered: Vec<OfferedJob> = matches.iter().map(offered_job).collect();
             rules::check_metrics(gate, &offered, &loaded.shown)?;
         }
@@ -275,9 +330,17 @@ impl Session<'_> {
         };
         let mut random = fastrand::Rng::with_seed(self.seed);
         let before = LoadReading::read();
-        let outcome = versus::measure(&matches, &terms, &mut random, &self.interrupt, &mut progress)
-            .map_err(|error| Failure::system("the comparison ended early", &error))?;
-        let load = before.zip(LoadReading::read()).map(|(before, after)| MachineLoad::between(before, after));
+        let outcome = versus::measure(
+            &matches,
+            &terms,
+            &mut random,
+            &self.interrupt,
+            &mut progress,
+        )
+        .map_err(|error| Failure::system("the comparison ended early", &error))?;
+        let load = before
+            .zip(LoadReading::read())
+            .map(|(before, after)| MachineLoad::between(before, after));
         let scenario = ScenarioRecord {
             name: loaded.scenario.name.clone(),
             about: loaded.scenario.about.clone(),
@@ -287,21 +350,33 @@ impl Session<'_> {
         };
         let sides = [0, 1].map(|side| self.side(loaded, side, &subjects[side], plugins[side]));
         let comparison = self.comparison(outcome, scenario, sides, machine, cargo::rustc_version());
-        Ok(Some(Comparison { false_alarms: kept.false_alarms(), load, ..comparison }))
+        Ok(Some(Comparison {
+            false_alarms: kept.false_alarms(),
+            load,
+            ..comparison
+        }))
     }
 
     /// Compares what two records hold.
     fn records(&self, a: &Record, b: &Record) -> Result<Comparison, Failure> {
         if self.variation.is_some() || self.options.control || self.options.plugin.is_some() {
             return Err(Failure::Input(
-                "error: --set, --plugin and --control are for builds, which are measured; records are as they are"
+                "error: --set, --plugin and --control are for builds, which are measured; records \
+                 are as they are"
                     .to_owned(),
             ));
         }
         let outcome = stored::compare(a, b, self.options.filter.as_deref());
         if outcome.workloads.is_empty() {
-            let hint = if self.options.filter.is_some() { "\nhint: --filter lets none through" } else { "" };
-            return Err(Failure::Input(format!("error: {} and {} have no job in common{hint}", a.id, b.id)));
+            let hint = if self.options.filter.is_some() {
+                "\nhint: --filter lets none through"
+            } else {
+                ""
+            };
+            return Err(Failure::Input(format!(
+                "error: {} and {} have no job in common{hint}",
+                a.id, b.id
+            )));
         }
         let sides = [a, b].map(|record| Side {
             name: record.id.clone(),
@@ -314,7 +389,13 @@ impl Session<'_> {
                 .filter_map(|plugin| Some((plugin.key.clone(), plugin.file.clone()?)))
                 .collect(),
         });
-        Ok(self.comparison(outcome, a.scenario.clone(), sides, a.machine.clone(), a.toolchain.clone()))
+        Ok(self.comparison(
+            outcome,
+            a.scenario.clone(),
+            sides,
+            a.machine.clone(),
+            a.toolchain.clone(),
+        ))
     }
 
     fn side(&self, loaded: &Loaded, index: usize, subject: &Subject, plugins: &Plugins) -> Side {
@@ -333,12 +414,18 @@ impl Session<'_> {
                 Subject::Library(_) => None,
                 _ => Some(git::state_of(&self.repository)),
             },
-            set: self.variation.as_ref().map(|variation| variation.of_side(index)).unwrap_or_default(),
+            set: self
+                .variation
+                .as_ref()
+                .map(|variation| variation.of_side(index))
+                .unwrap_or_default(),
             plugins: loaded
                 .scenario
                 .plugins
                 .iter()
-                .filter_map(|(key, _)| Some((key.clone(), file(plugins.prepared.get(key)?.as_ref().ok()?))))
+                .filter_map(|(key, _)| {
+                    Some((key.clone(), file(plugins.prepared.get(key)?.as_ref().ok()?)))
+                })
                 .collect(),
         }
     }
@@ -352,7 +439,11 @@ impl Session<'_> {
         toolchain: Option<String>,
     ) -> Comparison {
         let [a, b] = sides;
-        let verdicts: Vec<Verdict> = outcome.workloads.iter().map(|workload| workload.verdict).collect();
+        let verdicts: Vec<Verdict> = outcome
+            .workloads
+            .iter()
+            .map(|workload| workload.verdict)
+            .collect();
         Comparison {
             schema: comparison::SCHEMA.to_owned(),
             id: String::new(),
@@ -387,11 +478,22 @@ impl Session<'_> {
     /// The command that repeats the comparison with the same coins.
     fn command(&self) -> String {
         let options = self.options;
-        let mut command = format!("orch compare {} {}", project::quoted(&options.a), project::quoted(&options.b));
-        let texts = [("--filter", &options.filter), ("--set", &options.set), ("--plugin", &options.plugin)];
+        let mut command = format!(
+            "orch compare {} {}",
+            project::quoted(&options.a),
+            project::quoted(&options.b)
+        );
+        let texts = [
+            ("--filter", &options.filter),
+            ("--set", &options.set),
+            ("--plugin", &options.plugin),
+        ];
         for (name, path) in [("--scenario", &options.scenario), ("--repo", &options.repo)] {
             if let Some(path) = path {
-                command.push_str(&format!(" {name} {}", project::quoted(&path.display().to_string())));
+                command.push_str(&format!(
+                    " {name} {}",
+                    project::quoted(&path.display().to_string())
+                ));
             }
         }
         for (name, value) in texts {
@@ -420,15 +522,29 @@ impl Session<'_> {
 
     /// Stores a comparison and its reports in a folder of its own, named after what was done.
     pub(super) fn store(&self, comparison: &mut Comparison, what: &str) -> Result<Kept, Failure> {
-        let name = comparison.scenario.as_ref().map_or("records", |scenario| scenario.name.as_str());
+        let name = comparison
+            .scenario
+            .as_ref()
+            .map_or("records", |scenario| scenario.name.as_str());
         let name = format!("{name}-{what}");
-        let mark = comparison.b.git.as_ref().map_or_else(|| "nogit".to_owned(), git::GitState::short);
-        let place = Place { root: &self.root, results: &self.results, started: self.started, name: &name, mark: &mark };
+        let mark = comparison
+            .b
+            .git
+            .as_ref()
+            .map_or_else(|| "nogit".to_owned(), git::GitState::short);
+        let place = Place {
+            root: &self.root,
+            results: &self.results,
+            started: self.started,
+            name: &name,
+            mark: &mark,
+        };
         keep::keep(comparison, &place, [TABLE, REPORT])
     }
 }
 
-/// 130 when the user stopped it, 1 when anything got worse or computes something else, 201 when anything is missing, else 0.
+/// 130 when the user stopped it, 1 when anything got worse or computes something else, 201 when
+/// anything is missing, else 0.
 fn exit_code(comparison: &Comparison) -> Exit {
     let any = |verdict: Verdict| comparison.jobs.iter().any(|entry| entry.verdict == verdict);
     if comparison.interrupted {

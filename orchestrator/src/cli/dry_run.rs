@@ -15,7 +15,8 @@ use std::time::Duration;
 /// What a pair takes at most, unless a single iteration takes longer.
 const PAIR_TIME: Duration = Duration::from_millis(350);
 
-/// Prints the plan. The exit code is the one that the run would have for the jobs that cannot be measured here.
+/// Prints the plan. The exit code is the one that the run would have for the jobs that cannot be
+/// measured here.
 pub(super) fn show(
     loaded: &Loaded,
     plan: &Plan,
@@ -26,9 +27,14 @@ pub(super) fn show(
     let cpus = machine::usable_cpus();
     output::print(&text(loaded, plan, jobs, plugins, anchor, &cpus))?;
     let is_lost = |job: &Job| {
-        execute::lacking_cpus(job, &cpus).is_some() || plugins.prepared.get(&job.plugin).is_none_or(Result::is_err)
+        execute::lacking_cpus(job, &cpus).is_some()
+            || plugins.prepared.get(&job.plugin).is_none_or(Result::is_err)
     };
-    Ok(if jobs.iter().any(is_lost) { Exit::Incomplete } else { Exit::Fine })
+    Ok(if jobs.iter().any(is_lost) {
+        Exit::Incomplete
+    } else {
+        Exit::Fine
+    })
 }
 
 fn text(
@@ -40,7 +46,11 @@ fn text(
     cpus: &[usize],
 ) -> String {
     use std::fmt::Write;
-    let estimate: Duration = plan.steps.iter().map(|step| plan::estimate(*step, jobs)).sum();
+    let estimate: Duration = plan
+        .steps
+        .iter()
+        .map(|step| plan::estimate(*step, jobs))
+        .sum();
     let mut text = format!(
         "{}: {} jobs, {} passes in processes of their own, about {} of measuring, seed {}\n\n",
         loaded.scenario.name,
@@ -52,7 +62,9 @@ fn text(
     if let Some(anchor) = anchor {
         let name = loaded.scenario.anchor.as_deref().unwrap_or_default();
         let pairs = jobs.len() * PAIRS;
-        let about = crate::format::time((PAIR_TIME * u32::try_from(pairs).unwrap_or(u32::MAX)).as_nanos() as f64);
+        let about = crate::format::time(
+            (PAIR_TIME * u32::try_from(pairs).unwrap_or(u32::MAX)).as_nanos() as f64,
+        );
         let text_of = format!(
             "then {PAIRS} pairs of each job with {name} ({}, {}), about {about}",
             anchor.short(),
@@ -77,13 +89,22 @@ fn text(
         let _ = write!(
             text,
             "\n{}",
-            crate::format::wrap(&format!("timing round {}: {}", round + 1, crate::format::listed(ids)), 80, 2)
+            crate::format::wrap(
+                &format!("timing round {}: {}", round + 1, crate::format::listed(ids)),
+                80,
+                2
+            )
         );
     }
     text.push('\n');
     for (key, _) in &loaded.scenario.plugins {
         if let Some(Err(failure)) = plugins.prepared.get(key) {
-            let _ = writeln!(text, "\njobs of {key} will fail in {}: {}", failure.phase.name(), failure.message);
+            let _ = writeln!(
+                text,
+                "\njobs of {key} will fail in {}: {}",
+                failure.phase.name(),
+                failure.message
+            );
         }
     }
     let lacking = |job: &Job| Some((job.id.clone(), execute::lacking_cpus(job, cpus)?));

@@ -1,5 +1,5 @@
-//! The files that the numbers of a run come from: orch itself, libraries, and what parameters name. They are hashed before the
-//! first pass and looked at again after the last.
+//! The files that the numbers of a run come from: orch itself, libraries, and what parameters name.
+//! They are hashed before the first pass and looked at again after the last.
 
 use super::output::Failure;
 use super::project::Plugins;
@@ -12,13 +12,23 @@ use indexmap::IndexMap;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// The build of orch, which the sentinel's kernels are part of. Version and target are the same for every commit and
-/// compiler, so its file is what tells builds apart; `/proc/self/exe` is that file even where another lies there by now.
+/// The build of orch, which the sentinel's kernels are part of. Version and target are the same for
+/// every commit and compiler, so its file is what tells builds apart; `/proc/self/exe` is that file
+/// even where another lies there by now.
 pub(super) fn orch() -> Result<String, Failure> {
-    let optimised = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let optimised = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
     let hash = hash::file(Path::new("/proc/self/exe"))
         .map_err(|error| Failure::system("cannot read the program of orch itself", &error))?;
-    Ok(format!("orch {} {optimised} {} {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, &hash[..16]))
+    Ok(format!(
+        "orch {} {optimised} {} {}",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        &hash[..16]
+    ))
 }
 
 /// The files that the parameters of jobs name, as they were before the first pass.
@@ -40,46 +50,72 @@ impl Inputs {
 
     /// Each file is read once, however many jobs name it.
     fn of(named: Vec<Vec<Named>>, hash: &dyn Fn(&Path) -> Option<String>) -> Self {
-        let paths: HashSet<&Path> = named.iter().flatten().map(|one| one.path.as_path()).collect();
-        let hashes = paths.into_iter().filter_map(|path| Some((path.to_owned(), hash(path)?))).collect();
+        let paths: HashSet<&Path> = named
+            .iter()
+            .flatten()
+            .map(|one| one.path.as_path())
+            .collect();
+        let hashes = paths
+            .into_iter()
+            .filter_map(|path| Some((path.to_owned(), hash(path)?)))
+            .collect();
         Self { named, hashes }
     }
 
     /// What the record of a job says of its files.
     pub(super) fn of_job(&self, index: usize) -> IndexMap<String, String> {
         let hash = |one: &Named| Some((one.shown.clone(), self.hashes.get(&one.path)?.clone()));
-        self.named.get(index).into_iter().flatten().filter_map(hash).collect()
+        self.named
+            .get(index)
+            .into_iter()
+            .flatten()
+            .filter_map(hash)
+            .collect()
     }
 
     /// Those that no plugin of theirs may have written, by their paths.
     pub(super) fn all(&self) -> BTreeMap<String, String> {
         let guarded = self.named.iter().flatten().filter(|one| one.guarded);
-        let hash = |one: &Named| Some((one.path.display().to_string(), self.hashes.get(&one.path)?.clone()));
+        let hash = |one: &Named| {
+            Some((
+                one.path.display().to_string(),
+                self.hashes.get(&one.path)?.clone(),
+            ))
+        };
         guarded.filter_map(hash).collect()
     }
 
     /// Those that are no longer what they were.
     fn changed(&self, hash: &dyn Fn(&Path) -> Option<String>) -> HashSet<&Path> {
         let other = |(path, known): &(&PathBuf, &String)| hash(path).as_ref() != Some(*known);
-        self.hashes.iter().filter(other).map(|(path, _)| path.as_path()).collect()
+        self.hashes
+            .iter()
+            .filter(other)
+            .map(|(path, _)| path.as_path())
+            .collect()
     }
 }
 
 /// What can be read twice in a run without making it much longer.
 fn hashed(path: &Path) -> Option<String> {
     const MOST: u64 = 256 << 20;
-    path.metadata().ok().filter(|about| about.is_file() && about.len() <= MOST)?;
+    path.metadata()
+        .ok()
+        .filter(|about| about.is_file() && about.len() <= MOST)?;
     hash::file(path).ok()
 }
 
-/// Failures of all jobs of which a file is no longer the one that was hashed: nobody knows which of both they measured.
-/// Libraries that orch built are copies that nobody changes; those of `path:` are the user's.
+/// Failures of all jobs of which a file is no longer the one that was hashed: nobody knows which of
+/// both they measured. Libraries that orch built are copies that nobody changes; those of `path:`
+/// are the user's.
 pub(super) fn changed(jobs: &[Job], plugins: &Plugins, inputs: &Inputs) -> Vec<PassEnd> {
     let libraries: HashSet<&str> = plugins
         .prepared
         .iter()
         .filter(|(_, prepared)| {
-            prepared.as_ref().is_ok_and(|one| hash::file(&one.library).ok().as_ref() != Some(&one.hash))
+            prepared
+                .as_ref()
+                .is_ok_and(|one| hash::file(&one.library).ok().as_ref() != Some(&one.hash))
         })
         .map(|(key, _)| key.as_str())
         .collect();
@@ -90,9 +126,13 @@ pub(super) fn changed(jobs: &[Job], plugins: &Plugins, inputs: &Inputs) -> Vec<P
             return Some(failure(job, Phase::Load, message.to_owned()));
         }
         // Without a sandbox it may have been the job's own plugin, whose file it is then.
-        let file = named.iter().find(|one| one.guarded && files.contains(one.path.as_path()))?;
-        let message =
-            format!("the input file {} changed during the run; nobody knows which of both was measured", file.shown);
+        let file = named
+            .iter()
+            .find(|one| one.guarded && files.contains(one.path.as_path()))?;
+        let message = format!(
+            "the input file {} changed during the run; nobody knows which of both was measured",
+            file.shown
+        );
         Some(failure(job, Phase::Setup, message))
     };
     jobs.iter().zip(&inputs.named).filter_map(message).collect()
@@ -109,22 +149,37 @@ mod tests {
 
     #[test]
     fn a_file_that_many_jobs_name_is_read_once() {
-        let named = |name: &str| Named { shown: name.to_owned(), path: Path::new("/data").join(name), guarded: true };
+        let named = |name: &str| Named {
+            shown: name.to_owned(),
+            path: Path::new("/data").join(name),
+            guarded: true,
+        };
         let reads = Cell::new(0);
         let hash = |path: &Path| {
             reads.set(reads.get() + 1);
             (!path.ends_with("huge")).then(|| format!("hash of {}", path.display()))
         };
-        let jobs = (0..100).map(|_| vec![named("in.bin"), named("huge")]).collect();
+        let jobs = (0..100)
+            .map(|_| vec![named("in.bin"), named("huge")])
+            .collect();
         let inputs = Inputs::of(jobs, &hash);
         assert_eq!(reads.get(), 2);
-        assert_eq!(inputs.of_job(99), [("in.bin".to_owned(), "hash of /data/in.bin".to_owned())].into());
-        assert_eq!(inputs.all(), [("/data/in.bin".to_owned(), "hash of /data/in.bin".to_owned())].into());
+        assert_eq!(
+            inputs.of_job(99),
+            [("in.bin".to_owned(), "hash of /data/in.bin".to_owned())].into()
+        );
+        assert_eq!(
+            inputs.all(),
+            [("/data/in.bin".to_owned(), "hash of /data/in.bin".to_owned())].into()
+        );
         assert!(inputs.of_job(100).is_empty());
         assert!(inputs.changed(&hash).is_empty());
         assert_eq!(reads.get(), 3, "what was not read before is not read after");
         for now in [None, Some("other".to_owned())] {
-            assert_eq!(inputs.changed(&|_| now.clone()), [Path::new("/data/in.bin")].into());
+            assert_eq!(
+                inputs.changed(&|_| now.clone()),
+                [Path::new("/data/in.bin")].into()
+            );
         }
     }
 }

@@ -27,13 +27,23 @@ pub(super) struct Kept {
 }
 
 /// Gives a comparison its id and stores it with its reports.
-pub(super) fn keep(comparison: &mut Comparison, place: &Place, reports: [&str; 2]) -> Result<Kept, Failure> {
+pub(super) fn keep(
+    comparison: &mut Comparison,
+    place: &Place,
+    reports: [&str; 2],
+) -> Result<Kept, Failure> {
     let stamp = place.started.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let (id, folder) = store::new_folder(place.results, &stamp, place.name, place.mark)
-        .map_err(|error| Failure::system(&format!("cannot make a folder in {}", place.results.display()), &error))?;
+    let (id, folder) =
+        store::new_folder(place.results, &stamp, place.name, place.mark).map_err(|error| {
+            Failure::system(
+                &format!("cannot make a folder in {}", place.results.display()),
+                &error,
+            )
+        })?;
     comparison.id = id;
-    let json =
-        serde_json::to_string_pretty(&comparison).map_err(|error| Failure::system("the comparison", &error))? + "\n";
+    let json = serde_json::to_string_pretty(&comparison)
+        .map_err(|error| Failure::system("the comparison", &error))?
+        + "\n";
     let templates = project::templates(place.root);
     let rendered = reports.map(|name| (name, render::comparison(name, &templates, comparison)));
     let file = folder.join(comparison::FILE);
@@ -47,13 +57,20 @@ pub(super) fn keep(comparison: &mut Comparison, place: &Place, reports: [&str; 2
     let mut table = None;
     for (name, rendered) in rendered {
         let rendered = rendered.map_err(|error| {
-            Failure::System(format!("the comparison is stored in {}, but {error}", folder.display()))
+            Failure::System(format!(
+                "the comparison is stored in {}, but {error}",
+                folder.display()
+            ))
         })?;
         store::write_whole(&folder.join(name), rendered.as_bytes())
             .map_err(|error| Failure::system(&format!("cannot write {name}"), &error))?;
         table.get_or_insert(rendered);
     }
-    Ok(Kept { folder, json, table: table.unwrap_or_default() })
+    Ok(Kept {
+        folder,
+        json,
+        table: table.unwrap_or_default(),
+    })
 }
 
 /// Prints the first report and where the comparison lies, or the comparison itself.
@@ -63,5 +80,9 @@ pub(super) fn show(kept: &Kept, json: bool) -> Result<(), Failure> {
     }
     let here = std::env::current_dir().unwrap_or_default();
     let shown = kept.folder.strip_prefix(&here).unwrap_or(&kept.folder);
-    output::print(&format!("{}comparison: {}\n", kept.table, shown.join(comparison::FILE).display()))
+    output::print(&format!(
+        "{}comparison: {}\n",
+        kept.table,
+        shown.join(comparison::FILE).display()
+    ))
 }

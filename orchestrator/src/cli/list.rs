@@ -23,12 +23,21 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
     let interrupt = output::listen_to_signals()?;
     let file = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
     let loaded = project::load(&file)?;
-    let (wanted, workload) = match options.subject.as_deref().map(|subject| subject.split_once('/')) {
+    let (wanted, workload) = match options
+        .subject
+        .as_deref()
+        .map(|subject| subject.split_once('/'))
+    {
         None => (None, None),
         Some(Some((plugin, workload))) => (Some(plugin), Some(workload)),
         Some(None) => (options.subject.as_deref(), None),
     };
-    let keys: Vec<&str> = loaded.scenario.plugins.iter().map(|(key, _)| key.as_str()).collect();
+    let keys: Vec<&str> = loaded
+        .scenario
+        .plugins
+        .iter()
+        .map(|(key, _)| key.as_str())
+        .collect();
     if let Some(plugin) = wanted
         && !keys.contains(&plugin)
     {
@@ -36,7 +45,10 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it has {}", crate::format::listed(&keys)),
         };
-        return Err(Failure::Input(format!("error: {} has no plugin `{plugin}`\nhint: {hint}", loaded.shown)));
+        return Err(Failure::Input(format!(
+            "error: {} has no plugin `{plugin}`\nhint: {hint}",
+            loaded.shown
+        )));
     }
     let is_wanted = |key: &str| wanted.is_none_or(|wanted| wanted == key);
     let mark = format!("list-{}", std::process::id());
@@ -49,42 +61,62 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
         &interrupt,
         &mut Progress::new(),
     )?;
-    let Some(plugins) = prepared else { return Ok(Exit::Interrupted) };
+    let Some(plugins) = prepared else {
+        return Ok(Exit::Interrupted);
+    };
     let mut text = String::new();
     let mut documents = serde_json::Map::new();
     let mut exit = Exit::Fine;
     for key in keys.into_iter().filter(|key| is_wanted(key)) {
-        match (plugins.described.get(key), plugins.prepared.get(key), workload) {
+        match (
+            plugins.described.get(key),
+            plugins.prepared.get(key),
+            workload,
+        ) {
             (Some(description), _, None) => {
                 documents.insert(key.to_owned(), document(description));
                 plugin_text(&mut text, key, description);
             }
             (Some(description), _, Some(id)) => {
-                let info = description.workload(id).ok_or_else(|| unknown(key, id, description))?;
+                let info = description
+                    .workload(id)
+                    .ok_or_else(|| unknown(key, id, description))?;
                 documents.insert(key.to_owned(), workload_document(info));
                 workload_text(&mut text, key, info);
             }
             (None, Some(Err(failure)), _) => {
-                output::note(&format!("{key}: failed in {}: {}", failure.phase.name(), failure.message));
+                output::note(&format!(
+                    "{key}: failed in {}: {}",
+                    failure.phase.name(),
+                    failure.message
+                ));
                 exit = Exit::Incomplete;
             }
             (None, _, _) => {}
         }
     }
     if options.json {
-        text = serde_json::to_string_pretty(&documents).map_err(|error| Failure::system("the list", &error))? + "\n";
+        text = serde_json::to_string_pretty(&documents)
+            .map_err(|error| Failure::system("the list", &error))?
+            + "\n";
     }
     output::print(&text)?;
     Ok(exit)
 }
 
 fn unknown(key: &str, id: &str, description: &Description) -> Failure {
-    let known: Vec<&str> = description.workloads.iter().map(|workload| workload.id.as_str()).collect();
+    let known: Vec<&str> = description
+        .workloads
+        .iter()
+        .map(|workload| workload.id.as_str())
+        .collect();
     let hint = match nearest(id, known.iter().copied()) {
         Some(near) => format!("did you mean `{key}/{near}`?"),
         None => format!("it has {}", crate::format::listed(&known)),
     };
-    Failure::Input(format!("error: plugin `{key}` has no workload `{id}`\nhint: {hint}"))
+    Failure::Input(format!(
+        "error: plugin `{key}` has no workload `{id}`\nhint: {hint}"
+    ))
 }
 
 fn document(description: &Description) -> Value {
@@ -116,13 +148,29 @@ fn workload_document(info: &WorkloadInfo) -> Value {
 }
 
 fn plugin_text(text: &mut String, key: &str, description: &Description) {
-    let version = description.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
-    let named = if description.plugin == key { String::new() } else { format!(" ({})", description.plugin) };
+    let version = description
+        .version
+        .as_deref()
+        .map(|version| format!(" {version}"))
+        .unwrap_or_default();
+    let named = if description.plugin == key {
+        String::new()
+    } else {
+        format!(" ({})", description.plugin)
+    };
     let _ = writeln!(text, "{key}{named}{version}");
-    let width = description.workloads.iter().map(|workload| key.len() + 1 + workload.id.chars().count()).max();
+    let width = description
+        .workloads
+        .iter()
+        .map(|workload| key.len() + 1 + workload.id.chars().count())
+        .max();
     for workload in &description.workloads {
         let name = format!("{key}/{}", workload.id);
-        let line = format!("  {name:width$}  {}", workload.about, width = width.unwrap_or(0));
+        let line = format!(
+            "  {name:width$}  {}",
+            workload.about,
+            width = width.unwrap_or(0)
+        );
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text.push('\n');
@@ -148,7 +196,11 @@ fn workload_text(text: &mut String, key: &str, info: &WorkloadInfo) {
                 Some(Better::Lower) => ", lower is better",
                 None => "",
             };
-            let about = if metric.about.is_empty() { String::new() } else { format!(": {}", metric.about) };
+            let about = if metric.about.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", metric.about)
+            };
             let _ = writeln!(text, "  {} ({}{better}){about}", metric.id, metric.unit);
         }
     }
@@ -159,11 +211,19 @@ fn parameters(text: &mut String, schema: Option<&Value>) {
         let _ = writeln!(text, "\nParameters: any (the plugin publishes no schema)");
         return;
     };
-    let Some(properties) = schema["properties"].as_object().filter(|properties| !properties.is_empty()) else {
+    let Some(properties) = schema["properties"]
+        .as_object()
+        .filter(|properties| !properties.is_empty())
+    else {
         let _ = writeln!(text, "\nNo parameters");
         return;
     };
-    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let _ = writeln!(text, "\nParameters");
     for (name, property) in properties {
         let mut facts = Vec::new();

@@ -35,7 +35,11 @@ pub(crate) fn main() -> Exit {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no errors, but come this way too.
-            let code = if error.use_stderr() { Exit::BadInput } else { Exit::Fine };
+            let code = if error.use_stderr() {
+                Exit::BadInput
+            } else {
+                Exit::Fine
+            };
             let _ = error.print();
             return code;
         }
@@ -51,7 +55,10 @@ pub(crate) fn main() -> Exit {
         lock::set_patience(limit);
     }
     // What only reads and prints starts no worker.
-    let starts_workers = !matches!(&arguments.command, Command::Doctor(_) | Command::Import(_) | Command::Schema);
+    let starts_workers = !matches!(
+        &arguments.command,
+        Command::Doctor(_) | Command::Import(_) | Command::Schema
+    );
     if let (true, Err(message)) = (starts_workers, limits::check()) {
         return Failure::System(message).report();
     }

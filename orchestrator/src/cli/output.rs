@@ -1,4 +1,5 @@
-//! Facts to standard output, everything else to standard error; and how a failure of the program is told.
+//! Facts to standard output, everything else to standard error; and how a failure of the program is
+//! told.
 
 use super::exit::Exit;
 use crate::runner::interrupt::Interrupt;
@@ -38,8 +39,10 @@ impl Failure {
 
 /// Listens to Ctrl-C and its like from now on, and says so when the first one comes.
 pub(crate) fn listen_to_signals() -> Result<Interrupt, Failure> {
-    let acknowledge = || note("stopping; what is done so far is kept. Another Ctrl-C ends orch at once");
-    Interrupt::listen(acknowledge).map_err(|error| Failure::system("cannot listen to signals", &error))
+    let acknowledge =
+        || note("stopping; what is done so far is kept. Another Ctrl-C ends orch at once");
+    Interrupt::listen(acknowledge)
+        .map_err(|error| Failure::system("cannot listen to signals", &error))
 }
 
 /// Writes a text to standard output.

@@ -21,7 +21,11 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { bar: None, terminal: std::io::stderr().is_terminal(), last: std::collections::HashMap::new() }
+        Self {
+            bar: None,
+            terminal: std::io::stderr().is_terminal(),
+            last: std::collections::HashMap::new(),
+        }
     }
 
     fn say(&self, line: &str) {
@@ -35,9 +39,13 @@ impl Progress {
 impl Observer for Progress {
     fn see(&mut self, event: Event<'_>) {
         match event {
-            Event::Preparing { plugin } if self.terminal => note(&format!("preparing plugin {plugin}")),
+            Event::Preparing { plugin } if self.terminal => {
+                note(&format!("preparing plugin {plugin}"))
+            }
             Event::BuildLine { line } => note(line),
-            Event::WaitingForLock { holder } => self.say(&format!("waiting: {holder}; --no-wait gives up at once")),
+            Event::WaitingForLock { holder } => {
+                self.say(&format!("waiting: {holder}; --no-wait gives up at once"))
+            }
             Event::Begin { passes, estimate } if self.terminal => {
                 let bar = ProgressBar::new(passes as u64);
                 let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}");
@@ -45,7 +53,12 @@ impl Observer for Progress {
                 bar.set_message(format!("about {}", seconds(estimate)));
                 self.bar = Some(bar);
             }
-            Event::PassBegins { job, pass, round, left } => {
+            Event::PassBegins {
+                job,
+                pass,
+                round,
+                left,
+            } => {
                 if let Some(bar) = &self.bar {
                     let what = match pass {
                         PassName::Time => format!("timing, round {}", round + 1),
@@ -53,7 +66,11 @@ impl Observer for Progress {
                         PassName::Count => "counting allocations".to_owned(),
                         PassName::None | PassName::Sentinel => String::new(),
                     };
-                    let known = self.last.get(job).map(|ns| format!(", {}", format::time(*ns))).unwrap_or_default();
+                    let known = self
+                        .last
+                        .get(job)
+                        .map(|ns| format!(", {}", format::time(*ns)))
+                        .unwrap_or_default();
                     bar.set_message(format!("{job}: {what}{known} · {} left", seconds(left)));
                 }
             }
@@ -71,7 +88,12 @@ impl Observer for Progress {
                     bar.set_length(u64::try_from(passes.saturating_add(by)).unwrap_or(0));
                 }
             }
-            Event::JobLost { job, lost, phase, message } => {
+            Event::JobLost {
+                job,
+                lost,
+                phase,
+                message,
+            } => {
                 let first = message.lines().next().unwrap_or_default();
                 self.say(&format!("{job}: {lost} in {phase}: {first}"));
             }
@@ -81,7 +103,11 @@ impl Observer for Progress {
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
                 self.bar = Some(bar);
             }
-            Event::Pair { job, pairs, estimate } => {
+            Event::Pair {
+                job,
+                pairs,
+                estimate,
+            } => {
                 if let Some(bar) = &self.bar {
                     bar.set_message(format!(
                         "{job}: {pairs} pairs, {} so far",

@@ -1,4 +1,5 @@
-//! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have in common.
+//! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have
+//! in common.
 
 use super::output::{self, Failure};
 use crate::cache;
@@ -45,12 +46,18 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Turns findings into the message that the user gets.
     pub(super) fn refuse(&self, problems: &[Problem]) -> Failure {
-        Failure::Input(problem::show(&self.shown, &self.text, problems, output::colour()))
+        Failure::Input(problem::show(
+            &self.shown,
+            &self.text,
+            problems,
+            output::colour(),
+        ))
     }
 }
 
 impl Loaded {
-    /// Lays plugins over the commits of another repository: all that orch builds and that do not lie in it.
+    /// Lays plugins over the commits of another repository: all that orch builds and that do not
+    /// lie in it.
     pub(super) fn lay_over(&mut self, repository: &Path) -> Result<(), Failure> {
         let root = git::root_of(repository).filter(|_| repository.exists()).ok_or_else(|| {
             let state = git::state_of(repository);
@@ -59,13 +66,16 @@ impl Loaded {
                 return Failure::Input(format!("error: --repo {}: {message}", repository.display()));
             }
             Failure::Input(format!(
-                "error: --repo {}: there is no git repository\nhint: the folder of a clone of the code under test",
+                "error: --repo {}: there is no git repository\nhint: the folder of a clone of the \
+                 code under test",
                 repository.display()
             ))
         })?;
         for (_, spec) in &mut self.scenario.plugins {
             let folder = spec.source.folder();
-            if !matches!(spec.source, PluginSource::File(_)) && git::root_of(&folder).as_ref() != Some(&root) {
+            if !matches!(spec.source, PluginSource::File(_))
+                && git::root_of(&folder).as_ref() != Some(&root)
+            {
                 spec.overlay = Some(root.clone());
             }
         }
@@ -74,7 +84,8 @@ impl Loaded {
     }
 }
 
-/// Reads and checks a scenario file, and lays its plugins over the commits of another repository if there is one.
+/// Reads and checks a scenario file, and lays its plugins over the commits of another repository if
+/// there is one.
 pub(super) fn load_over(path: &Path, repository: Option<&Path>) -> Result<Loaded, Failure> {
     let mut loaded = load(path)?;
     if let Some(repository) = repository {
@@ -88,28 +99,63 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
     let shown = path.display().to_string();
     let text = std::fs::read(path).map_err(|error| {
         Failure::Input(format!(
-            "error: the scenario {shown} cannot be read: {error}\nhint: name a scenario file, such as scenarios/nightly.yaml or {BENCH}"
+            "error: the scenario {shown} cannot be read: {error}\nhint: name a scenario file, such \
+             as scenarios/nightly.yaml or {BENCH}"
         ))
     })?;
-    let text = String::from_utf8(text)
-        .map_err(|error| Failure::Input(format!("error: the scenario {shown} is not UTF-8 text: {error}")))?;
-    let file = path.canonicalize().map_err(|error| Failure::system(&shown, &error))?;
+    let text = String::from_utf8(text).map_err(|error| {
+        Failure::Input(format!(
+            "error: the scenario {shown} is not UTF-8 text: {error}"
+        ))
+    })?;
+    let file = path
+        .canonicalize()
+        .map_err(|error| Failure::system(&shown, &error))?;
     let root = root_of(&file);
-    let stem = file.file_stem().map_or_else(|| "scenario".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let stem: String =
-        stem.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+    let stem = file.file_stem().map_or_else(
+        || "scenario".to_owned(),
+        |stem| stem.to_string_lossy().into_owned(),
+    );
+    let stem: String = stem
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let around = Surroundings { root: &root, stem: &stem, exists: &|path| path.exists(), real: &real };
+    let around = Surroundings {
+        root: &root,
+        stem: &stem,
+        exists: &|path| path.exists(),
+        real: &real,
+    };
     match scenario::read(&text, &around) {
         Ok(mut scenario) => {
             scenario.source.option = format!(" --scenario {}", quoted(&shown));
-            Ok(Loaded { shown, repository: root.clone(), root, file, text, scenario })
+            Ok(Loaded {
+                shown,
+                repository: root.clone(),
+                root,
+                file,
+                text,
+                scenario,
+            })
         }
-        Err(problems) => Err(Failure::Input(problem::show(&shown, &text, &problems, output::colour()))),
+        Err(problems) => Err(Failure::Input(problem::show(
+            &shown,
+            &text,
+            &problems,
+            output::colour(),
+        ))),
     }
 }
 
-/// The nearest folder at or above a scenario that holds `.git` or `orch.yaml`, else the scenario's own.
+/// The nearest folder at or above a scenario that holds `.git` or `orch.yaml`, else the scenario's
+/// own.
 pub(super) fn root_of(file: &Path) -> PathBuf {
     let own = file.parent().unwrap_or(Path::new("/"));
     own.ancestors()
@@ -118,19 +164,29 @@ pub(super) fn root_of(file: &Path) -> PathBuf {
         .to_owned()
 }
 
-/// The scenario that the user named, or the one that is meant when none is named. `how` says how one is named.
+/// The scenario that the user named, or the one that is meant when none is named. `how` says how
+/// one is named.
 pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBuf, Failure> {
     if let Some(named) = named {
         return Ok(named.to_owned());
     }
-    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let here =
+        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let root = root_of(&here.join("x"));
     let folder = root.join("scenarios");
     let found: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect::<Vec<_>>())
+        .map(|entries| {
+            entries
+                .flatten()
+                .map(|entry| entry.path())
+                .collect::<Vec<_>>()
+        })
         .unwrap_or_default()
         .into_iter()
-        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|ending| ending == "yaml" || ending == "yml")
+        })
         .collect();
     let nightly = folder.join("nightly.yaml");
     // The one scenario of a plugin's own project.
@@ -141,14 +197,16 @@ pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
         [] if own.is_file() => own,
         _ => {
             return Err(Failure::Input(format!(
-                "error: no scenario was named; there is no {BENCH}, and {} has no nightly.yaml and not exactly one other\n\
-                 hint: {how}",
+                "error: no scenario was named; there is no {BENCH}, and {} has no nightly.yaml and \
+                 not exactly one other\nhint: {how}",
                 folder.display()
             )));
         }
     };
     // As the user would have written it.
-    Ok(meant.strip_prefix(&here).map_or_else(|_| meant.clone(), Path::to_owned))
+    Ok(meant
+        .strip_prefix(&here)
+        .map_or_else(|_| meant.clone(), Path::to_owned))
 }
 
 /// Plugins that are ready, and what they offer; or why not.
@@ -161,7 +219,8 @@ pub(super) struct Plugins {
 }
 
 /// How a plugin is built: from the working tree, or from elsewhere.
-pub(super) type Build<'a> = dyn Fn(&str, &PluginSpec, &mut Watcher) -> Result<Prepared, PluginFailure> + 'a;
+pub(super) type Build<'a> =
+    dyn Fn(&str, &PluginSpec, &mut Watcher) -> Result<Prepared, PluginFailure> + 'a;
 
 /// Which plugins wait for measurements of others to end before they are built.
 #[derive(Clone, Copy)]
@@ -177,7 +236,8 @@ impl BuildWait<'_> {
     pub(super) const OF_TREE: Self = Self::Where(&|_, spec| !build::is_current(spec));
 }
 
-/// Builds, inspects and describes those plugins of a scenario that `wanted` names. `None`: the user stopped it.
+/// Builds, inspects and describes those plugins of a scenario that `wanted` names. `None`: the user
+/// stopped it.
 pub(super) fn prepare(
     scenario: &Scenario,
     wanted: impl Fn(&str) -> bool,
@@ -187,11 +247,20 @@ pub(super) fn prepare(
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> Result<Option<Plugins>, Failure> {
-    reap::become_subreaper().map_err(|error| Failure::system("cannot look after the plugins' processes", &error))?;
-    let mut plugins = Plugins { prepared: HashMap::new(), described: HashMap::new(), waited: Duration::ZERO };
+    reap::become_subreaper()
+        .map_err(|error| Failure::system("cannot look after the plugins' processes", &error))?;
+    let mut plugins = Plugins {
+        prepared: HashMap::new(),
+        described: HashMap::new(),
+        waited: Duration::ZERO,
+    };
     let mut held = None;
     let is_built = |spec: &PluginSpec| !matches!(spec.source, PluginSource::File(_));
-    if scenario.plugins.iter().any(|(key, spec)| wanted(key) && is_built(spec)) {
+    if scenario
+        .plugins
+        .iter()
+        .any(|(key, spec)| wanted(key) && is_built(spec))
+    {
         cache::check().map_err(|error| Failure::System(error.to_string()))?;
     }
     for (key, spec) in scenario.plugins.iter().filter(|(key, _)| wanted(key)) {
@@ -212,7 +281,11 @@ pub(super) fn prepare(
         }
         observer.see(Event::Preparing { plugin: key });
         let mut show = |line: &str| observer.see(Event::BuildLine { line });
-        let mut watch = Watcher { show: &mut show, stop: &|| interrupt.requested(), note: None };
+        let mut watch = Watcher {
+            show: &mut show,
+            stop: &|| interrupt.requested(),
+            note: None,
+        };
         let mut prepared = build(key, spec, &mut watch);
         // A build may have started a server; that is no plugin's.
         reap::spare_present();
@@ -226,7 +299,9 @@ pub(super) fn prepare(
             match describe(ready, timeout, mark, interrupt)? {
                 Described::Is(description) => {
                     let schemas = description.workloads.iter();
-                    ready.params = schemas.filter_map(|info| Some((info.id.clone(), info.params.clone()?))).collect();
+                    ready.params = schemas
+                        .filter_map(|info| Some((info.id.clone(), info.params.clone()?)))
+                        .collect();
                     plugins.described.insert(key.clone(), description);
                 }
                 Described::Failed(failure) => prepared = Err(failure),
@@ -243,9 +318,21 @@ pub(super) fn prepare(
 /// Says once what the sandboxes of plugins lack on this machine; records of runs hold it too.
 fn say_what_is_missing(plugins: &Plugins) {
     static SAID: Once = Once::new();
-    let missing = plugins.prepared.values().flatten().map(|prepared| prepared.sandbox.missing());
-    if let Some(missing) = missing.max_by_key(Vec::len).filter(|missing| !missing.is_empty()) {
-        SAID.call_once(|| output::note(&format!("the sandbox of plugins is not whole: {}", missing.join("; "))));
+    let missing = plugins
+        .prepared
+        .values()
+        .flatten()
+        .map(|prepared| prepared.sandbox.missing());
+    if let Some(missing) = missing
+        .max_by_key(Vec::len)
+        .filter(|missing| !missing.is_empty())
+    {
+        SAID.call_once(|| {
+            output::note(&format!(
+                "the sandbox of plugins is not whole: {}",
+                missing.join("; ")
+            ))
+        });
     }
 }
 
@@ -256,7 +343,12 @@ enum Described {
 }
 
 /// Asks a plugin what it offers, in a worker that is thrown away.
-fn describe(prepared: &Prepared, timeout: Duration, mark: &str, interrupt: &Interrupt) -> Result<Described, Failure> {
+fn describe(
+    prepared: &Prepared,
+    timeout: Duration,
+    mark: &str,
+    interrupt: &Interrupt,
+) -> Result<Described, Failure> {
     let request = Request {
         library: prepared.library.clone(),
         pass: Pass::Describe,
@@ -269,19 +361,35 @@ fn describe(prepared: &Prepared, timeout: Duration, mark: &str, interrupt: &Inte
         folder: prepared.folder.clone(),
         sandbox: confine::grants(prepared, "", &serde_json::Map::new()),
     };
-    let launch = Launch { request: &request, timeout, threads: 1, env: &prepared.env, mark, stack: None };
-    let ended = process::run(&launch, interrupt).map_err(|error| Failure::system("cannot start a worker", &error))?;
+    let launch = Launch {
+        request: &request,
+        timeout,
+        threads: 1,
+        env: &prepared.env,
+        mark,
+        stack: None,
+    };
+    let ended = process::run(&launch, interrupt)
+        .map_err(|error| Failure::system("cannot start a worker", &error))?;
     let failed = |phase, message: String| {
-        Described::Failed(PluginFailure { phase, message: format!("{}: {message}", prepared.path.display()) })
+        Described::Failed(PluginFailure {
+            phase,
+            message: format!("{}: {message}", prepared.path.display()),
+        })
     };
     Ok(match ended.result {
         Ok(Reply::Described { document }) => match Description::parse(&document) {
             Ok(description) => Described::Is(description),
             Err(message) => failed(Phase::Describe, message),
         },
-        Ok(_) => failed(Phase::Describe, "the worker sent another answer than asked for".to_owned()),
+        Ok(_) => failed(
+            Phase::Describe,
+            "the worker sent another answer than asked for".to_owned(),
+        ),
         Err(PassFailure::Interrupted) => Described::Interrupted,
-        Err(PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message }) => failed(phase, message),
+        Err(PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message }) => {
+            failed(phase, message)
+        }
     })
 }
 
@@ -307,12 +415,15 @@ pub(super) fn chosen_jobs(
     plugins: &Plugins,
     filter: Option<&str>,
 ) -> Result<Vec<Job>, Failure> {
-    let all =
-        scenario::jobs(scenario, |key| plugins.described.get(key)).map_err(|problems| loaded.refuse(&problems))?;
+    let all = scenario::jobs(scenario, |key| plugins.described.get(key))
+        .map_err(|problems| loaded.refuse(&problems))?;
     let Some(filter) = filter else { return Ok(all) };
     let pattern = WildMatch::new(filter);
     let ids: Vec<String> = all.iter().map(|job| job.id.clone()).collect();
-    let chosen: Vec<Job> = all.into_iter().filter(|job| pattern.matches(&job.id)).collect();
+    let chosen: Vec<Job> = all
+        .into_iter()
+        .filter(|job| pattern.matches(&job.id))
+        .collect();
     if chosen.is_empty() {
         return Err(Failure::Input(format!(
             "error: no job of {} matches --filter '{filter}'\nhint: its jobs are {}",

@@ -1,4 +1,5 @@
-//! Rules of a scenario that name a job or a metric which is not there: they would be kept for ever without judging anything.
+//! Rules of a scenario that name a job or a metric which is not there: they would be kept for ever
+//! without judging anything.
 
 use super::output::Failure;
 use crate::format;
@@ -14,13 +15,17 @@ pub(super) const OWN_METRICS: [&str; 5] = ["time", "allocations", "bytes", "peak
 pub(super) fn check_jobs(rules: &Gate, ids: &[&str], scenario: &str) -> Result<(), Failure> {
     let patterns = rules.targets.iter().map(|target| ("targets", &target.job));
     // A dropped job is in the scenario of the baseline, if in any.
-    let present = rules.accepted.iter().filter(|accepted| accepted.change != AcceptedChange::Dropped);
+    let present = rules
+        .accepted
+        .iter()
+        .filter(|accepted| accepted.change != AcceptedChange::Dropped);
     let patterns = patterns.chain(present.map(|accepted| ("accept", &accepted.job)));
     for (field, pattern) in patterns {
         let meant = WildMatch::new(pattern);
         if !ids.iter().any(|id| meant.matches(id)) {
             return Err(Failure::Input(format!(
-                "error: {scenario}: `{field}` names the job '{pattern}', and there is none\nhint: its jobs are {}",
+                "error: {scenario}: `{field}` names the job '{pattern}', and there is none\nhint: \
+                 its jobs are {}",
                 format::listed(ids)
             )));
         }
@@ -28,32 +33,54 @@ pub(super) fn check_jobs(rules: &Gate, ids: &[&str], scenario: &str) -> Result<(
     Ok(())
 }
 
-/// A job, and what the plugin offers for it on each side; none on a side where the plugin was not built.
+/// A job, and what the plugin offers for it on each side; none on a side where the plugin was not
+/// built.
 pub(super) struct OfferedJob<'a> {
     pub(super) id: &'a str,
     pub(super) offers: Vec<Option<&'a WorkloadInfo>>,
 }
 
-/// Refuses a rule whose metric none of its jobs has, on either side. `jobs`: all jobs of the scenario. The metrics of a plugin
-/// that was not built are unknown, and so are its rules.
-pub(super) fn check_metrics(rules: &Gate, jobs: &[OfferedJob], scenario: &str) -> Result<(), Failure> {
-    let targets = rules.targets.iter().map(|target| ("targets", &target.job, target.metric.as_str()));
-    let accepted = rules.accepted.iter().filter_map(|accepted| Some(("accept", &accepted.job, accepted.metric()?)));
+/// Refuses a rule whose metric none of its jobs has, on either side. `jobs`: all jobs of the
+/// scenario. The metrics of a plugin that was not built are unknown, and so are its rules.
+pub(super) fn check_metrics(
+    rules: &Gate,
+    jobs: &[OfferedJob],
+    scenario: &str,
+) -> Result<(), Failure> {
+    let targets = rules
+        .targets
+        .iter()
+        .map(|target| ("targets", &target.job, target.metric.as_str()));
+    let accepted = rules
+        .accepted
+        .iter()
+        .filter_map(|accepted| Some(("accept", &accepted.job, accepted.metric()?)));
     for (field, job, metric) in targets.chain(accepted) {
         let pattern = WildMatch::new(job);
         let meant = jobs.iter().filter(|each| pattern.matches(each.id));
         let mut known: Vec<&str> = Vec::new();
-        if meant.clone().any(|each| each.offers.iter().all(Option::is_none)) {
+        if meant
+            .clone()
+            .any(|each| each.offers.iter().all(Option::is_none))
+        {
             continue;
         }
         for info in meant.flat_map(|each| each.offers.iter().flatten()) {
-            known.extend(OWN_METRICS.into_iter().chain(info.metrics.iter().map(|metric| metric.id.as_str())));
+            known.extend(
+                OWN_METRICS
+                    .into_iter()
+                    .chain(info.metrics.iter().map(|metric| metric.id.as_str())),
+            );
         }
         if !known.is_empty() && !known.contains(&metric) {
-            let once: Vec<&str> = known.into_iter().collect::<IndexSet<&str>>().into_iter().collect();
+            let once: Vec<&str> = known
+                .into_iter()
+                .collect::<IndexSet<&str>>()
+                .into_iter()
+                .collect();
             return Err(Failure::Input(format!(
-                "error: {scenario}: `{field}` names the metric '{metric}', and '{job}' has none of that name\nhint: its \
-                 metrics are {}",
+                "error: {scenario}: `{field}` names the metric '{metric}', and '{job}' has none of \
+                 that name\nhint: its metrics are {}",
                 format::listed(&once)
             )));
         }

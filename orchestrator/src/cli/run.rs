@@ -24,7 +24,9 @@ use crate::plan;
 use crate::plugin::{build, cargo};
 use crate::protocol::Reply;
 use crate::record::assemble::{self, Facts};
-use crate::record::{self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, store};
+use crate::record::{
+    self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, store,
+};
 use crate::render;
 use crate::runner::event::{Event, Observer};
 use crate::runner::execute::{self, Executed, Setting};
@@ -45,7 +47,10 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let begun = Instant::now();
     let calibration = Calibration::begin();
     let interrupt = output::listen_to_signals()?;
-    let loaded = project::load(&project::named_or_default(options.scenario.as_deref(), "orch run FILE")?)?;
+    let loaded = project::load(&project::named_or_default(
+        options.scenario.as_deref(),
+        "orch run FILE",
+    )?)?;
     check_reports(&loaded)?;
     let revision = anchor::find(&loaded)?;
     let started = jiff::Timestamp::now();
@@ -57,7 +62,11 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
         &loaded.scenario,
         |key| loaded.scenario.uses(key),
         &build::prepare,
-        if options.dry_run { BuildWait::Never } else { BuildWait::OF_TREE },
+        if options.dry_run {
+            BuildWait::Never
+        } else {
+            BuildWait::OF_TREE
+        },
         &mark,
         &interrupt,
         &mut progress,
@@ -65,15 +74,30 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     else {
         return Ok(Exit::Interrupted);
     };
-    let jobs = project::chosen_jobs(&loaded, &loaded.scenario, &plugins, options.filter.as_deref())?;
+    let jobs = project::chosen_jobs(
+        &loaded,
+        &loaded.scenario,
+        &plugins,
+        options.filter.as_deref(),
+    )?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48));
     check_rules(&loaded, &plugins)?;
     if options.dry_run {
-        return dry_run::show(&loaded, &plan::build(&jobs, seed), &jobs, &plugins, revision.as_ref());
+        return dry_run::show(
+            &loaded,
+            &plan::build(&jobs, seed),
+            &jobs,
+            &plugins,
+            revision.as_ref(),
+        );
     }
     let machine = Machine::read();
     let results = options.output.folder(&loaded.root);
-    let nights = Nights { results: &results, scenario: &loaded.scenario.name, machine: &machine };
+    let nights = Nights {
+        results: &results,
+        scenario: &loaded.scenario.name,
+        machine: &machine,
+    };
     let around = anchor::Around {
         loaded: &loaded,
         filter: options.filter.as_deref(),
@@ -85,11 +109,18 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
         Some(revision) => anchor::prepare(revision, &nights, &around, &mut progress)?,
         None => Some(Vec::new()),
     };
-    let Some(anchors) = anchors else { return Ok(Exit::Interrupted) };
+    let Some(anchors) = anchors else {
+        return Ok(Exit::Interrupted);
+    };
     let orch = files::orch()?;
     let levels = nights.levels(&anchors, &orch);
     let prepare_time = begun.elapsed().saturating_sub(plugins.waited);
-    let spent = Spent { begun, prepare_time, lock_time: plugins.waited, earlier: Duration::ZERO };
+    let spent = Spent {
+        begun,
+        prepare_time,
+        lock_time: plugins.waited,
+        earlier: Duration::ZERO,
+    };
     let session = Session {
         options,
         loaded,
@@ -116,8 +147,14 @@ fn check_rules(loaded: &Loaded, plugins: &Plugins) -> Result<(), Failure> {
     rules::check_jobs(rules, &ids, &loaded.shown)?;
     let mut offered = Vec::new();
     for job in &all {
-        let info = plugins.described.get(&job.plugin).and_then(|described| described.workload(&job.workload));
-        offered.push(OfferedJob { id: &job.id, offers: vec![info] });
+        let info = plugins
+            .described
+            .get(&job.plugin)
+            .and_then(|described| described.workload(&job.workload));
+        offered.push(OfferedJob {
+            id: &job.id,
+            offers: vec![info],
+        });
     }
     rules::check_metrics(rules, &offered, &loaded.shown)
 }
@@ -157,16 +194,36 @@ impl Session<'_> {
             || self.interrupt.requested(),
         )
         .map_err(|error| Failure::system("cannot take the lock", &error))?;
-        let Some(held) = held else { return Ok(Exit::Interrupted) };
+        let Some(held) = held else {
+            return Ok(Exit::Interrupted);
+        };
         spent.lock_time += held.waited;
         let inputs = Inputs::read(&self.jobs, &self.plugins);
         let identity = self.identity(&self.git, &inputs);
-        let Started { id, folder, mut journal, at, seed, done, pairs } = if self.options.resume {
+        let Started {
+            id,
+            folder,
+            mut journal,
+            at,
+            seed,
+            done,
+            pairs,
+        } = if self.options.resume {
             start::again(&self.results, &identity)?
         } else {
-            start::anew(&self.results, &self.loaded.scenario.name, &self.git.short(), chosen.at, chosen.seed, identity)?
+            start::anew(
+                &self.results,
+                &self.loaded.scenario.name,
+                &self.git.short(),
+                chosen.at,
+                chosen.seed,
+                identity,
+            )?
         };
-        spent.earlier = done.iter().map(|end| Duration::from_nanos(end.wall_ns)).sum();
+        spent.earlier = done
+            .iter()
+            .map(|end| Duration::from_nanos(end.wall_ns))
+            .sum();
         let plan = plan::build(&self.jobs, seed);
         let clock = self.calibration.end();
         let setting = Setting {
@@ -179,42 +236,83 @@ impl Session<'_> {
             groups: &[],
             counted: plan::CountedIterations::Group,
         };
-        let early = |error| Failure::system("the run ended early; `--resume` goes on from its journal", &error);
+        let early = |error| {
+            Failure::system(
+                "the run ended early; `--resume` goes on from its journal",
+                &error,
+            )
+        };
         let (times, load) = (CpuTimes::read(), LoadReading::read());
-        let mut executed =
-            execute::execute(&setting, &plan, done, Some(&mut journal), &self.interrupt, progress).map_err(early)?;
+        let mut executed = execute::execute(
+            &setting,
+            &plan,
+            done,
+            Some(&mut journal),
+            &self.interrupt,
+            progress,
+        )
+        .map_err(early)?;
         let sentinel = self.sentinel(&executed, times);
-        let ground = Ground { cpus: &cpus, clock, mark: &self.mark };
+        let ground = Ground {
+            cpus: &cpus,
+            clock,
+            mark: &self.mark,
+        };
         let around = self.around();
         let noted = (pairs, &mut journal);
-        let tied =
-            anchor::measure(&self.anchors, &around, &executed.ends, &ground, noted, seed, progress).map_err(early)?;
+        let tied = anchor::measure(
+            &self.anchors,
+            &around,
+            &executed.ends,
+            &ground,
+            noted,
+            seed,
+            progress,
+        )
+        .map_err(early)?;
         executed.interrupted |= self.interrupt.requested();
-        executed.ends.extend(files::changed(&self.jobs, &self.plugins, &inputs));
+        executed
+            .ends
+            .extend(files::changed(&self.jobs, &self.plugins, &inputs));
         let mut record = self.record(id, self.git.clone(), &executed, at, seed);
         let changed = sentinel.message.clone();
-        let mut anchored =
-            anchor::judge(&self.anchors, &around, &executed.ends, &tied, &self.machine, changed.as_deref());
+        let mut anchored = anchor::judge(
+            &self.anchors,
+            &around,
+            &executed.ends,
+            &tied,
+            &self.machine,
+            changed.as_deref(),
+        );
         for (index, job) in record.jobs.iter_mut().enumerate() {
             job.inputs = inputs.of_job(index);
             job.anchored = anchored.remove(&job.id).unwrap_or_default();
         }
         let failed = |job: &record::JobRecord| {
-            job.anchored.iter().any(|one| one.verdict == record::Verdict::Missing && !one.absent)
+            job.anchored
+                .iter()
+                .any(|one| one.verdict == record::Verdict::Missing && !one.absent)
         };
         if record.outcome == RunOutcome::Complete && record.jobs.iter().any(failed) {
             record.outcome = RunOutcome::Incomplete;
         }
         record.sentinel = Some(sentinel);
-        record.load = load.zip(LoadReading::read()).map(|(before, after)| MachineLoad::between(before, after));
+        record.load = load
+            .zip(LoadReading::read())
+            .map(|(before, after)| MachineLoad::between(before, after));
         record.wall = spent.wall(&record);
         record.contradictions = contradiction::own::of_record(&record);
         store::store(&folder, &record, journal::FILE).map_err(|error| {
             // What was measured is told all the same.
-            if let Ok(summary) = render::render(SUMMARY, &project::templates(&self.loaded.root), &record) {
+            if let Ok(summary) =
+                render::render(SUMMARY, &project::templates(&self.loaded.root), &record)
+            {
                 let _ = output::print(&summary);
             }
-            Failure::system(&format!("cannot store the record in {}", folder.display()), &error)
+            Failure::system(
+                &format!("cannot store the record in {}", folder.display()),
+                &error,
+            )
         })?;
         self.report(&folder, &record)?;
         if record.outcome == RunOutcome::Interrupted {
@@ -243,8 +341,12 @@ impl Session<'_> {
             _ => None,
         });
         let steal = begun.and_then(|begun| Some(CpuTimes::read()?.stolen_since(begun)));
-        let mut sentinel =
-            Sentinel { kernel: self.orch.clone(), readings: readings.collect(), steal, ..Sentinel::default() };
+        let mut sentinel = Sentinel {
+            kernel: self.orch.clone(),
+            readings: readings.collect(),
+            steal,
+            ..Sentinel::default()
+        };
         if let Some(levels) = &self.levels {
             sentinel.hold_against(levels.clone());
         }
@@ -260,17 +362,36 @@ impl Session<'_> {
             commit: git.commit.clone(),
             diff_hash: git.diff_hash.clone(),
             machine_class: self.machine.class.clone(),
-            anchors: self.anchors.iter().map(|anchor| anchor.record.commit.clone()).collect(),
-            plugins: self.plugins.prepared.keys().map(|key| (key.clone(), hash(key))).collect(),
+            anchors: self
+                .anchors
+                .iter()
+                .map(|anchor| anchor.record.commit.clone())
+                .collect(),
+            plugins: self
+                .plugins
+                .prepared
+                .keys()
+                .map(|key| (key.clone(), hash(key)))
+                .collect(),
             inputs: inputs.all(),
         }
     }
 
-    fn record(&self, id: String, git: git::GitState, executed: &Executed, at: jiff::Timestamp, seed: u64) -> Record {
+    fn record(
+        &self,
+        id: String,
+        git: git::GitState,
+        executed: &Executed,
+        at: jiff::Timestamp,
+        seed: u64,
+    ) -> Record {
         let by_job = pass::by_job(&executed.ends);
         let ends = |job: &Job| by_job.get(job.id.as_str()).cloned().unwrap_or_default();
-        let mut jobs: Vec<record::JobRecord> =
-            self.jobs.iter().map(|job| self.job_record(job, ends(job), executed.interrupted, seed)).collect();
+        let mut jobs: Vec<record::JobRecord> = self
+            .jobs
+            .iter()
+            .map(|job| self.job_record(job, ends(job), executed.interrupted, seed))
+            .collect();
         self.warn_of_sandbox(&mut jobs);
         let complete = jobs.iter().all(|job| job.outcome == JobOutcome::Measured);
         Record {
@@ -296,9 +417,19 @@ impl Session<'_> {
             git,
             machine: self.machine.clone(),
             toolchain: cargo::rustc_version(),
-            plugins: self.loaded.scenario.plugins.iter().map(|(key, _)| self.plugin_record(key)).collect(),
+            plugins: self
+                .loaded
+                .scenario
+                .plugins
+                .iter()
+                .map(|(key, _)| self.plugin_record(key))
+                .collect(),
             jobs,
-            anchors: self.anchors.iter().map(|anchor| anchor.record.clone()).collect(),
+            anchors: self
+                .anchors
+                .iter()
+                .map(|anchor| anchor.record.clone())
+                .collect(),
             sentinel: None,
             load: None,
             wall: record::Wall::default(),
@@ -306,10 +437,20 @@ impl Session<'_> {
         }
     }
 
-    fn job_record(&self, job: &Job, ends: Vec<&PassEnd>, is_interrupted: bool, seed: u64) -> record::JobRecord {
+    fn job_record(
+        &self,
+        job: &Job,
+        ends: Vec<&PassEnd>,
+        is_interrupted: bool,
+        seed: u64,
+    ) -> record::JobRecord {
         assemble::job(Facts {
             job,
-            info: self.plugins.described.get(&job.plugin).and_then(|description| description.workload(&job.workload)),
+            info: self
+                .plugins
+                .described
+                .get(&job.plugin)
+                .and_then(|description| description.workload(&job.workload)),
             plugin: self.plugin_file(&job.plugin),
             own_allocator: self.own_allocator(&job.plugin),
             ends,
@@ -320,16 +461,28 @@ impl Session<'_> {
     }
 
     fn own_allocator(&self, key: &str) -> Option<&str> {
-        self.plugins.prepared.get(key)?.as_ref().ok()?.own_allocator.as_deref()
+        self.plugins
+            .prepared
+            .get(key)?
+            .as_ref()
+            .ok()?
+            .own_allocator
+            .as_deref()
     }
 
     /// What the sandbox of a plugin lacks on this machine is said with its first job.
     fn warn_of_sandbox(&self, jobs: &mut [record::JobRecord]) {
         for (key, prepared) in &self.plugins.prepared {
             let first = self.jobs.iter().position(|job| job.plugin == *key);
-            if let (Ok(prepared), Some(record)) = (prepared, first.and_then(|index| jobs.get_mut(index))) {
+            if let (Ok(prepared), Some(record)) =
+                (prepared, first.and_then(|index| jobs.get_mut(index)))
+            {
                 let missing = prepared.sandbox.missing();
-                record.warnings.extend(missing.iter().map(|words| format!("the sandbox is not whole: {words}")));
+                record.warnings.extend(
+                    missing
+                        .iter()
+                        .map(|words| format!("the sandbox is not whole: {words}")),
+                );
             }
         }
     }
@@ -346,7 +499,10 @@ impl Session<'_> {
             command.push_str(&format!(" --filter {}", project::quoted(filter)));
         }
         if let Some(results) = &self.options.output.results {
-            command.push_str(&format!(" --results {}", project::quoted(&results.display().to_string())));
+            command.push_str(&format!(
+                " --results {}",
+                project::quoted(&results.display().to_string())
+            ));
         }
         command
     }
@@ -359,20 +515,33 @@ impl Session<'_> {
                 git: Some(prepared.git.clone()),
                 sandbox: Some(prepared.sandbox.words()),
             },
-            _ => PluginFile { path: key.to_owned(), hash: None, git: None, sandbox: None },
+            _ => PluginFile {
+                path: key.to_owned(),
+                hash: None,
+                git: None,
+                sandbox: None,
+            },
         }
     }
 
     fn plugin_record(&self, key: &str) -> PluginRecord {
         let described = self.plugins.described.get(key);
-        let prepared = self.plugins.prepared.get(key).and_then(|prepared| prepared.as_ref().ok());
+        let prepared = self
+            .plugins
+            .prepared
+            .get(key)
+            .and_then(|prepared| prepared.as_ref().ok());
         PluginRecord {
             key: key.to_owned(),
             name: described.map(|description| description.plugin.clone()),
             version: described.and_then(|description| description.version.clone()),
             sdk: described.and_then(|description| description.sdk.clone()),
-            build: described.map(|description| description.build.clone()).unwrap_or_default(),
-            flags: prepared.map(|prepared| prepared.flags.clone()).unwrap_or_default(),
+            build: described
+                .map(|description| description.build.clone())
+                .unwrap_or_default(),
+            flags: prepared
+                .map(|prepared| prepared.flags.clone())
+                .unwrap_or_default(),
             cpu_features: prepared.and_then(|prepared| prepared.cpu_features.clone()),
             file: prepared.is_some().then(|| self.plugin_file(key)),
         }
@@ -380,18 +549,31 @@ impl Session<'_> {
 
     /// A path as records show it: relative to the project's root where it lies inside.
     fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.loaded.root).unwrap_or(path).display().to_string()
+        path.strip_prefix(&self.loaded.root)
+            .unwrap_or(path)
+            .display()
+            .to_string()
     }
 
     /// Renders the reports into the folder, and prints the summary or the record.
     fn report(&self, folder: &Path, record: &Record) -> Result<(), Failure> {
         let templates = project::templates(&self.loaded.root);
         let mut names = vec![SUMMARY];
-        names.extend(self.loaded.scenario.reports.iter().map(String::as_str).filter(|name| *name != SUMMARY));
+        names.extend(
+            self.loaded
+                .scenario
+                .reports
+                .iter()
+                .map(String::as_str)
+                .filter(|name| *name != SUMMARY),
+        );
         let mut summary = String::new();
         for name in names {
             let text = render::render(name, &templates, record).map_err(|error| {
-                Failure::System(format!("the record is stored in {}, but {error}", folder.display()))
+                Failure::System(format!(
+                    "the record is stored in {}, but {error}",
+                    folder.display()
+                ))
             })?;
             store::write_whole(&folder.join(name), text.as_bytes())
                 .map_err(|error| Failure::system(&format!("cannot write {name}"), &error))?;
@@ -400,12 +582,16 @@ impl Session<'_> {
             }
         }
         if self.options.output.json {
-            let text = serde_json::to_string_pretty(record).map_err(|error| Failure::system("the record", &error))?;
+            let text = serde_json::to_string_pretty(record)
+                .map_err(|error| Failure::system("the record", &error))?;
             output::print(&(text + "\n"))?;
         } else {
             let here = std::env::current_dir().unwrap_or_default();
             let shown = folder.strip_prefix(&here).unwrap_or(folder);
-            output::print(&format!("{summary}record: {}\n", shown.join(store::FILE).display()))?;
+            output::print(&format!(
+                "{summary}record: {}\n",
+                shown.join(store::FILE).display()
+            ))?;
         }
         Ok(())
     }
@@ -421,8 +607,15 @@ fn check_reports(loaded: &Loaded) -> Result<(), Failure> {
         .map(String::as_str)
         .filter(|name| name.contains('/') || !render::exists(name, &folder))
         .collect();
-    let problems: Vec<_> = missing.iter().map(|name| loaded.scenario.report_problem(name, &folder)).collect();
-    if problems.is_empty() { Ok(()) } else { Err(loaded.refuse(&problems)) }
+    let problems: Vec<_> = missing
+        .iter()
+        .map(|name| loaded.scenario.report_problem(name, &folder))
+        .collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(loaded.refuse(&problems))
+    }
 }
 
 fn exit_code(record: &Record) -> Exit {

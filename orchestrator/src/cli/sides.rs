@@ -31,8 +31,8 @@ impl Variation {
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
         let wrong = || {
             Failure::Input(format!(
-                "error: --set '{text}' is not of the form PARAM=A,B\nhint: --set kv_cache=true,false gives A the first \
-                 value and B the second"
+                "error: --set '{text}' is not of the form PARAM=A,B\nhint: --set \
+                 kv_cache=true,false gives A the first value and B the second"
             ))
         };
         let (param, values) = text.split_once('=').ok_or_else(wrong)?;
@@ -41,19 +41,37 @@ impl Variation {
             return Err(wrong());
         }
         let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-        Ok(Self { text: text.to_owned(), param: param.to_owned(), values: [value(a), value(b)] })
+        Ok(Self {
+            text: text.to_owned(),
+            param: param.to_owned(),
+            values: [value(a), value(b)],
+        })
     }
 
-    /// Refuses the option for the first of the problems that its values make: the scenario by itself has none.
+    /// Refuses the option for the first of the problems that its values make: the scenario by
+    /// itself has none.
     fn refuse(&self, problems: &[Problem]) -> Failure {
-        let Some(problem) = problems.first() else { return Failure::Input(format!("error: --set {}", self.text)) };
-        let hint = problem.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-        Failure::Input(format!("error: --set {}: {}{hint}", self.text, problem.message))
+        let Some(problem) = problems.first() else {
+            return Failure::Input(format!("error: --set {}", self.text));
+        };
+        let hint = problem
+            .hint
+            .as_ref()
+            .map(|hint| format!("\nhint: {hint}"))
+            .unwrap_or_default();
+        Failure::Input(format!(
+            "error: --set {}: {}{hint}",
+            self.text, problem.message
+        ))
     }
 
     /// What one side is given.
     pub(super) fn of_side(&self, side: usize) -> Map<String, Value> {
-        self.values.get(side).map(|value| (self.param.clone(), value.clone())).into_iter().collect()
+        self.values
+            .get(side)
+            .map(|value| (self.param.clone(), value.clone()))
+            .into_iter()
+            .collect()
     }
 }
 
@@ -90,27 +108,33 @@ pub(super) fn plugins(
     observer: &mut dyn Observer,
 ) -> Result<Option<Plugins>, Failure> {
     let scenario = &common.loaded.scenario;
-    // Compared with itself it would be called equivalent, whatever was changed. Two values of a parameter can be compared.
+    // Compared with itself it would be called equivalent, whatever was changed. Two values of a
+    // parameter can be compared.
     let same = |key: &str, spec: &PluginSpec, at: &Revision| {
         let asked = common.variation.is_some() || common.replaced == Some(key);
         let why = revision::same_everywhere(spec, &common.loaded.root, at).filter(|_| !asked)?;
         Some(format!(
-            "the plugin {why}: a commit cannot be compared in it; `crate:`, or `dir:` with `build:`, can, and --repo names another repository"
+            "the plugin {why}: a commit cannot be compared in it; `crate:`, or `dir:` with \
+             `build:`, can, and --repo names another repository"
         ))
     };
-    let build = |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
-        match subject {
-            Subject::Library(path) if common.replaced == Some(key) => {
-                let file = PluginSpec { source: PluginSource::File(path.clone()), ..spec.clone() };
-                build::prepare_kept(key, &file, watch)
+    let build =
+        |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
+            match subject {
+                Subject::Library(path) if common.replaced == Some(key) => {
+                    let file = PluginSpec {
+                        source: PluginSource::File(path.clone()),
+                        ..spec.clone()
+                    };
+                    build::prepare_kept(key, &file, watch)
+                }
+                Subject::Revision(at) => match same(key, spec, at) {
+                    Some(why) => Err(PluginFailure::new(Phase::Build, why)),
+                    None => revision::prepare_at(key, spec, &common.loaded.root, at, watch),
+                },
+                _ => build::prepare_kept(key, spec, watch),
             }
-            Subject::Revision(at) => match same(key, spec, at) {
-                Some(why) => Err(PluginFailure::new(Phase::Build, why)),
-                None => revision::prepare_at(key, spec, &common.loaded.root, at, watch),
-            },
-            _ => build::prepare_kept(key, spec, watch),
-        }
-    };
+        };
     let has_work = |key: &str, spec: &PluginSpec| match subject {
         Subject::Revision(at) => !revision::is_kept(key, spec, &common.loaded.root, at),
         _ => !build::is_current(spec),
@@ -126,35 +150,53 @@ pub(super) fn plugins(
     )
 }
 
-/// Whether any workload of a plugin may pass the filter. Ids are derived later, so only a plain one is looked at.
+/// Whether any workload of a plugin may pass the filter. Ids are derived later, so only a plain one
+/// is looked at.
 fn used(scenario: &Scenario, key: &str, filter: Option<&str>) -> bool {
     let pattern = filter.map(wildmatch::WildMatch::new);
-    scenario.entries.iter().filter(|entry| entry.plugin == key).any(|entry| match (&pattern, entry.matrix.is_empty()) {
-        (Some(pattern), true) => pattern.matches(entry.id.as_deref().unwrap_or(&entry.workload)),
-        _ => true,
-    })
+    scenario
+        .entries
+        .iter()
+        .filter(|entry| entry.plugin == key)
+        .any(|entry| match (&pattern, entry.matrix.is_empty()) {
+            (Some(pattern), true) => {
+                pattern.matches(entry.id.as_deref().unwrap_or(&entry.workload))
+            }
+            _ => true,
+        })
 }
 
 /// The plugin that a library given as a side stands for.
 pub(super) fn replaced(scenario: &Scenario, asked: Option<&str>) -> Result<String, Failure> {
-    let keys: Vec<&str> = scenario.plugins.iter().map(|(key, _)| key.as_str()).collect();
-    let hint = format!("hint: --plugin KEY says whose place it takes; the scenario has {}", format::listed(&keys));
+    let keys: Vec<&str> = scenario
+        .plugins
+        .iter()
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let hint = format!(
+        "hint: --plugin KEY says whose place it takes; the scenario has {}",
+        format::listed(&keys)
+    );
     match (asked, &keys[..]) {
         (Some(key), _) if keys.contains(&key) => Ok(key.to_owned()),
-        (Some(key), _) => Err(Failure::Input(format!("error: the scenario has no plugin '{key}'\n{hint}"))),
+        (Some(key), _) => Err(Failure::Input(format!(
+            "error: the scenario has no plugin '{key}'\n{hint}"
+        ))),
         (None, [only]) => Ok((*only).to_owned()),
-        (None, _) => {
-            Err(Failure::Input(format!("error: a library was given, and the scenario has several plugins\n{hint}")))
-        }
+        (None, _) => Err(Failure::Input(format!(
+            "error: a library was given, and the scenario has several plugins\n{hint}"
+        ))),
     }
 }
 
-/// The jobs of both sides in the scenario's order; where a side does not know a job's workload or parameters, why.
-/// Workloads that do not have the varied parameter are left out, with a note.
+/// The jobs of both sides in the scenario's order; where a side does not know a job's workload or
+/// parameters, why. Workloads that do not have the varied parameter are left out, with a note.
 pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJobs>, Failure> {
     let scenarios = [0, 1].map(|side| vary(&common.loaded.scenario, common.variation, side));
     let pattern = common.filter.map(wildmatch::WildMatch::new);
-    let only: Option<HashSet<&str>> = common.only.map(|only| only.iter().map(String::as_str).collect());
+    let only: Option<HashSet<&str>> = common
+        .only
+        .map(|only| only.iter().map(String::as_str).collect());
     let mut found = Vec::new();
     let mut ids = Vec::new();
     let mut left_out: Vec<(String, Vec<Problem>)> = Vec::new();
@@ -167,50 +209,86 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
         let checked = [0, 1].map(|side| expanded(&scenarios[side], index, offer(side)));
         let [Ok(a), Ok(b)] = unchecked else {
             let [a, b] = unchecked;
-            return Err(common.loaded.refuse(&a.err().or(b.err()).unwrap_or_default()));
+            return Err(common
+                .loaded
+                .refuse(&a.err().or(b.err()).unwrap_or_default()));
         };
         ids.extend(a.iter().map(|job| job.id.clone()));
         let wanted = |job: &Job| {
-            pattern.as_ref().is_none_or(|pattern| pattern.matches(&job.id))
-                && only.as_ref().is_none_or(|only| only.contains(job.id.as_str()))
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| pattern.matches(&job.id))
+                && only
+                    .as_ref()
+                    .is_none_or(|only| only.contains(job.id.as_str()))
         };
-        let chosen: Vec<(Job, Job)> = a.into_iter().zip(b).filter(|(job, _)| wanted(job)).collect();
+        let chosen: Vec<(Job, Job)> = a
+            .into_iter()
+            .zip(b)
+            .filter(|(job, _)| wanted(job))
+            .collect();
         if chosen.is_empty() {
             continue;
         }
         if let [Err(problems), Err(_)] = &checked {
-            let fits_without = (0..2).all(|side| expanded(&common.loaded.scenario, index, offer(side)).is_ok());
+            let fits_without =
+                (0..2).all(|side| expanded(&common.loaded.scenario, index, offer(side)).is_ok());
             if common.variation.is_some() && fits_without {
-                left_out.extend(chosen.into_iter().map(|(job, _)| (job.id, problems.clone())));
+                left_out.extend(
+                    chosen
+                        .into_iter()
+                        .map(|(job, _)| (job.id, problems.clone())),
+                );
                 continue;
             }
             // What neither side knows is wrong in the scenario. All of it is reported at once.
-            wrong.extend(problems.iter().filter(|problem| !wrong.contains(problem)).cloned().collect::<Vec<_>>());
+            wrong.extend(
+                problems
+                    .iter()
+                    .filter(|problem| !wrong.contains(problem))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
             continue;
         }
-        let fits_without = |side: usize| expanded(&common.loaded.scenario, index, offer(side)).is_ok();
-        if let ([Err(problems), Ok(_)], true) | ([Ok(_), Err(problems)], true) =
-            (&checked, common.variation.is_some() && (0..2).all(fits_without))
-        {
+        let fits_without =
+            |side: usize| expanded(&common.loaded.scenario, index, offer(side)).is_ok();
+        if let ([Err(problems), Ok(_)], true) | ([Ok(_), Err(problems)], true) = (
+            &checked,
+            common.variation.is_some() && (0..2).all(fits_without),
+        ) {
             half.extend(problems.iter().cloned());
         }
-        let unknown = checked
-            .map(|result| result.err().and_then(|problems| problems.first().map(|problem| problem.message.clone())));
-        found.extend(chosen.into_iter().map(|(a, b)| SideJobs { jobs: [a, b], unknown: unknown.clone() }));
+        let unknown = checked.map(|result| {
+            result
+                .err()
+                .and_then(|problems| problems.first().map(|problem| problem.message.clone()))
+        });
+        found.extend(chosen.into_iter().map(|(a, b)| SideJobs {
+            jobs: [a, b],
+            unknown: unknown.clone(),
+        }));
     }
-    let none_fits = found.iter().all(|job: &SideJobs| job.unknown.iter().any(Option::is_some));
+    let none_fits = found
+        .iter()
+        .all(|job: &SideJobs| job.unknown.iter().any(Option::is_some));
     if let (true, false, Some(variation)) = (none_fits, half.is_empty(), common.variation) {
         return Err(variation.refuse(&half));
     }
     if !wrong.is_empty() {
         return Err(common.loaded.refuse(&wrong));
     }
-    if let (true, Some((_, problems)), Some(variation)) = (found.is_empty(), left_out.first(), common.variation) {
+    if let (true, Some((_, problems)), Some(variation)) =
+        (found.is_empty(), left_out.first(), common.variation)
+    {
         return Err(variation.refuse(problems));
     }
     if !left_out.is_empty() {
         let ids: Vec<&str> = left_out.iter().map(|(id, _)| id.as_str()).collect();
-        output::note(&format!("left out, because --set does not fit them: {}", format::listed(&ids)));
+        output::note(&format!(
+            "left out, because --set does not fit them: {}",
+            format::listed(&ids)
+        ));
     }
     if found.is_empty() {
         return Err(Failure::Input(format!(
@@ -236,5 +314,9 @@ pub(super) fn expanded<'a>(
     index: usize,
     offer: impl Fn(&str) -> Option<&'a Description>,
 ) -> Result<Vec<Job>, Vec<Problem>> {
-    scenario::jobs_of(scenario, scenario.entries.get(index..=index).unwrap_or_default(), offer)
+    scenario::jobs_of(
+        scenario,
+        scenario.entries.get(index..=index).unwrap_or_default(),
+        offer,
+    )
 }

@@ -1,4 +1,5 @@
-//! Where a run begins: in a new results folder, or in the one that a killed or interrupted run left.
+//! Where a run begins: in a new results folder, or in the one that a killed or interrupted run
+//! left.
 
 use super::output::Failure;
 use crate::pass::PassEnd;
@@ -31,32 +32,62 @@ pub(super) fn anew(
     identity: Identity,
 ) -> Result<Started, Failure> {
     let stamp = at.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let (id, folder) = store::new_folder(results, &stamp, scenario, commit)
-        .map_err(|error| Failure::system(&format!("cannot make a folder in {}", results.display()), &error))?;
+    let (id, folder) = store::new_folder(results, &stamp, scenario, commit).map_err(|error| {
+        Failure::system(
+            &format!("cannot make a folder in {}", results.display()),
+            &error,
+        )
+    })?;
     let journal = Journal::create(&folder, at.to_string(), seed, identity)
         .map_err(|error| Failure::system(&folder.display().to_string(), &error))?;
-    Ok(Started { id, folder, journal, at, seed, done: Vec::new(), pairs: Vec::new() })
+    Ok(Started {
+        id,
+        folder,
+        journal,
+        at,
+        seed,
+        done: Vec::new(),
+        pairs: Vec::new(),
+    })
 }
 
 /// Goes on with the newest run that was killed or interrupted, if it is the same run.
 pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Failure> {
     let shown = results.display();
     let left = journal::newest(results).map_err(refused)?.ok_or_else(|| {
-        Failure::Input(format!("error: nothing to resume: {shown} holds no run that was killed or interrupted"))
+        Failure::Input(format!(
+            "error: nothing to resume: {shown} holds no run that was killed or interrupted"
+        ))
     })?;
     let folder = left.folder.display().to_string();
     let differences = left.header.identity.differences(identity);
     if !differences.is_empty() {
         return Err(Failure::Input(format!(
-            "error: {folder} cannot be resumed: since then changed {}\nhint: start a new run without --resume; one \
-             record holds one state of everything",
+            "error: {folder} cannot be resumed: since then changed {}\nhint: start a new run \
+             without --resume; one record holds one state of everything",
             crate::format::listed(&differences)
         )));
     }
-    let at = left.header.started.parse().map_err(|error| Failure::system(&folder, &error))?;
+    let at = left
+        .header
+        .started
+        .parse()
+        .map_err(|error| Failure::system(&folder, &error))?;
     let journal = Journal::reopen(&left).map_err(|error| Failure::system(&folder, &error))?;
-    let id = left.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Started { id, folder: left.folder, journal, at, seed: left.header.seed, done: left.ends, pairs: left.pairs })
+    let id = left
+        .folder
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    Ok(Started {
+        id,
+        folder: left.folder,
+        journal,
+        at,
+        seed: left.header.seed,
+        done: left.ends,
+        pairs: left.pairs,
+    })
 }
 
 /// A journal that this orch does not understand is left for the one that does.
@@ -64,10 +95,11 @@ fn refused(error: Unreadable) -> Failure {
     match error {
         Unreadable::Io(error) => Failure::system("cannot read the journal", &error),
         Unreadable::Other { .. } => Failure::Input(format!(
-            "error: {error}\nhint: go on with the orch that began it, or start a new run without --resume; the file stays as it is"
+            "error: {error}\nhint: go on with the orch that began it, or start a new run without \
+             --resume; the file stays as it is"
         )),
-        Unreadable::Broken { .. } => {
-            Failure::Input(format!("error: {error}\nhint: start a new run without --resume; the file stays as it is"))
-        }
+        Unreadable::Broken { .. } => Failure::Input(format!(
+            "error: {error}\nhint: start a new run without --resume; the file stays as it is"
+        )),
     }
 }

@@ -26,18 +26,20 @@ impl Subject {
     }
 }
 
-/// Finds what `name` means: a file or folder, the id of a record in `results`, a revision of the project at `root`.
-/// A name that means two things is refused.
+/// Finds what `name` means: a file or folder, the id of a record in `results`, a revision of the
+/// project at `root`. A name that means two things is refused.
 pub(super) fn find(name: &str, root: &Path, results: &Path) -> Result<Subject, Failure> {
     let path = Path::new(name);
     let file = path.exists().then(|| path.to_owned());
-    let stored = Some(results.join(name)).filter(|folder| !name.is_empty() && folder.join(store::FILE).is_file());
+    let stored = Some(results.join(name))
+        .filter(|folder| !name.is_empty() && folder.join(store::FILE).is_file());
     // The same folder by its path is no second meaning.
     let stored = stored.filter(|folder| file.as_ref().is_none_or(|file| !same(file, folder)));
     let revision = git::revision::resolve(root, name);
     let revision = match revision {
         Ok(found) => found,
-        // What is no revision may still be a file or a record; if it is neither, the reason is told.
+        // What is no revision may still be a file or a record; if it is neither, the reason is
+        // told.
         Err(_) if file.is_some() || stored.is_some() => None,
         Err(error) => return Err(Failure::Input(format!("error: {error}"))),
     };
@@ -46,8 +48,8 @@ pub(super) fn find(name: &str, root: &Path, results: &Path) -> Result<Subject, F
         (None, Some(folder), None) => record(&folder.join(store::FILE)),
         (None, None, Some(revision)) => Ok(Subject::Revision(revision)),
         (None, None, None) => Err(Failure::Input(format!(
-            "error: '{name}' is no file, no record in {}, and no revision of {}\nhint: a revision such as HEAD~1, the \
-             id of a folder in the results, or the path of a shared library",
+            "error: '{name}' is no file, no record in {}, and no revision of {}\nhint: a revision \
+             such as HEAD~1, the id of a folder in the results, or the path of a shared library",
             results.display(),
             root.display()
         ))),
@@ -55,13 +57,16 @@ pub(super) fn find(name: &str, root: &Path, results: &Path) -> Result<Subject, F
             let meanings: Vec<String> = [
                 file.map(|file| format!("the path {}", file.display())),
                 stored.map(|folder| format!("the record {}", folder.display())),
-                revision.map(|revision| format!("the commit {} ({})", revision.short(), revision.subject)),
+                revision.map(|revision| {
+                    format!("the commit {} ({})", revision.short(), revision.subject)
+                }),
             ]
             .into_iter()
             .flatten()
             .collect();
             Err(Failure::Input(format!(
-                "error: '{name}' means {}\nhint: ./{name} is the path, refs/heads/{name} the branch",
+                "error: '{name}' means {}\nhint: ./{name} is the path, refs/heads/{name} the \
+                 branch",
                 meanings.join(", and ")
             )))
         }
@@ -82,7 +87,8 @@ fn of_path(path: &Path, root: &Path) -> Result<Subject, Failure> {
             return Ok(Subject::WorkingTree);
         }
         return Err(Failure::Input(format!(
-            "error: {} is a folder without a {}\nhint: {} is the working tree; a results folder is a record",
+            "error: {} is a folder without a {}\nhint: {} is the working tree; a results folder is \
+             a record",
             path.display(),
             store::FILE,
             root.display()
@@ -97,8 +103,8 @@ fn of_path(path: &Path, root: &Path) -> Result<Subject, Failure> {
     });
     if !is_library.unwrap_or(false) {
         return Err(Failure::Input(format!(
-            "error: {} is no shared library\nhint: A and B are revisions, shared libraries (.so), records (.json), or the \
-             project's folder; the scenario is given by --scenario",
+            "error: {} is no shared library\nhint: A and B are revisions, shared libraries (.so), \
+             records (.json), or the project's folder; the scenario is given by --scenario",
             path.display()
         )));
     }
@@ -107,17 +113,23 @@ fn of_path(path: &Path, root: &Path) -> Result<Subject, Failure> {
 
 fn record(path: &Path) -> Result<Subject, Failure> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Input(format!("error: the record {shown} cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::Input(format!("error: the record {shown} cannot be read: {error}"))
+    })?;
     let wrong = |what: String| {
         Failure::Input(format!(
-            "error: {shown} is no record that this orch reads: {what}\nhint: records are the record.json files of `orch run`"
+            "error: {shown} is no record that this orch reads: {what}\nhint: records are the \
+             record.json files of `orch run`"
         ))
     };
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     let schema = value["schema"].as_str().unwrap_or("absent").to_owned();
     if schema != record::SCHEMA {
-        return Err(wrong(format!("its schema is {schema}, expected {}", record::SCHEMA)));
+        return Err(wrong(format!(
+            "its schema is {schema}, expected {}",
+            record::SCHEMA
+        )));
     }
     let record: Record = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
     Ok(Subject::Record(Box::new(record)))

@@ -1,4 +1,5 @@
-//! A measured comparison as claims, for the rules that say something of times that orch measured itself.
+//! A measured comparison as claims, for the rules that say something of times that orch measured
+//! itself.
 
 use super::{Change, Entry, Workload};
 use crate::contradiction::claims::{Claims, Row, Unit};
@@ -9,19 +10,43 @@ use crate::record::Contradiction;
 
 /// What cannot be true in a comparison.
 pub(crate) fn contradictions(entries: &[Entry], workloads: &[Workload]) -> Vec<Contradiction> {
-    let rows = workloads.iter().filter_map(|workload| row(entries, workload)).collect();
-    contradiction::of_measured(&Claims { unit: Unit::Nanoseconds, rows, ..Claims::default() })
+    let rows = workloads
+        .iter()
+        .filter_map(|workload| row(entries, workload))
+        .collect();
+    contradiction::of_measured(&Claims {
+        unit: Unit::Nanoseconds,
+        rows,
+        ..Claims::default()
+    })
 }
 
 fn row(entries: &[Entry], workload: &Workload) -> Option<Row> {
-    let time = entries.iter().find(|entry| entry.id == workload.id && entry.metric == "time")?;
+    let time = entries
+        .iter()
+        .find(|entry| entry.id == workload.id && entry.metric == "time")?;
     // Without an interval nobody knows how much the times scatter.
-    let Change { low: Some(low), high: Some(high), .. } = time.change? else { return None };
+    let Change {
+        low: Some(low),
+        high: Some(high),
+        ..
+    } = time.change?
+    else {
+        return None;
+    };
     let [before, after] = time.pair()?;
     let figure = |ns: f64| {
-        // Times of two workloads lie apart where they differ by more than their own changes are uncertain.
-        let reach = Interval { low: ns * (1.0 - (high - low)), high: ns * (1.0 + (high - low)) };
-        Figure { printed: format::time(ns), value: ns, reach }
+        // Times of two workloads lie apart where they differ by more than their own changes are
+        // uncertain.
+        let reach = Interval {
+            low: ns * (1.0 - (high - low)),
+            high: ns * (1.0 + (high - low)),
+        };
+        Figure {
+            printed: format::time(ns),
+            value: ns,
+            reach,
+        }
     };
     Some(Row {
         name: workload.id.clone(),
@@ -38,7 +63,8 @@ mod tests {
     use crate::comparison::{Code, Verdict};
     use serde_json::json;
 
-    /// A workload of a size with its times on both sides and its change with an interval of this width.
+    /// A workload of a size with its times on both sides and its change with an interval of this
+    /// width.
     fn measured(size: u32, [a, b]: [f64; 2], width: Option<f64>) -> (Entry, Workload) {
         let id = format!("w[n={size}]");
         let change = b / a - 1.0;
@@ -66,7 +92,9 @@ mod tests {
             fitted: None,
             rounding: 0.0,
         };
-        let Some(params) = json!({ "n": size, "pool": "on" }).as_object().cloned() else { unreachable!() };
+        let Some(params) = json!({ "n": size, "pool": "on" }).as_object().cloned() else {
+            unreachable!()
+        };
         let workload = Workload {
             id,
             workload: "kernels/gelu".into(),
@@ -95,14 +123,20 @@ mod tests {
         let small = || measured(1000, [2000.0, 1000.0], Some(0.02));
         assert_eq!(
             found(small(), measured(10_000, [1500.0, 1500.0], Some(0.02))),
-            ["more work in less time: w[n=1000] 2 µs, w[n=10000] 1.50 µs before: first-call cost or noise, not the \
-                 kernel"]
+            [
+                "more work in less time: w[n=1000] 2 µs, w[n=10000] 1.50 µs before: first-call \
+                 cost or noise, not the kernel"
+            ]
         );
         assert_eq!(
             found(small(), measured(10_000, [1990.0, 1500.0], Some(0.02))),
             Vec::<String>::new(),
             "may be equal"
         );
-        assert_eq!(found(small(), measured(10_000, [1500.0, 1500.0], None)), Vec::<String>::new(), "nothing is known");
+        assert_eq!(
+            found(small(), measured(10_000, [1500.0, 1500.0], None)),
+            Vec::<String>::new(),
+            "nothing is known"
+        );
     }
 }

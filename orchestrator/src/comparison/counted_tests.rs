@@ -14,11 +14,19 @@ fn adding(amounts: &[f64], better: Better) -> JobRecord {
     let mut sum = RoundedSum::ZERO;
     amounts.iter().for_each(|amount| assert!(sum.add(*amount)));
     let mut side = side(1.0, json!(1));
-    let info = MetricRecord { unit: String::new(), better: Some(better), per: Per::Iteration, about: String::new() };
+    let info = MetricRecord {
+        unit: String::new(),
+        better: Some(better),
+        per: Per::Iteration,
+        about: String::new(),
+    };
     side.metrics_info = [("units".to_owned(), info)].into();
     side.metrics = [("units".to_owned(), sum.sum)].into();
     let rounding = Some(sum.rounding()).filter(|rounding| *rounding > 0.0);
-    side.metrics_rounding = rounding.map(|rounding| ("units".to_owned(), rounding)).into_iter().collect();
+    side.metrics_rounding = rounding
+        .map(|rounding| ("units".to_owned(), rounding))
+        .into_iter()
+        .collect();
     side
 }
 
@@ -37,8 +45,16 @@ fn floating_point_sums_are_equal_within_rounding() {
         (&[1.0 / 3.0; 3000], &[1000.0]),
     ] {
         let entry = of(a, b);
-        assert_eq!((entry.verdict, entry.reason.as_str()), (Verdict::Equivalent, "equal within rounding"), "{entry:?}");
-        assert!(!entry.told().contains("->"), "one number for what is equal: {}", entry.told());
+        assert_eq!(
+            (entry.verdict, entry.reason.as_str()),
+            (Verdict::Equivalent, "equal within rounding"),
+            "{entry:?}"
+        );
+        assert!(
+            !entry.told().contains("->"),
+            "one number for what is equal: {}",
+            entry.told()
+        );
     }
     for (a, b, verdict) in [
         (&[0.1; 10][..], &[0.1; 11][..], Verdict::Regressed),
@@ -49,9 +65,16 @@ fn floating_point_sums_are_equal_within_rounding() {
         (&[0.0], &[-0.0], Verdict::Equivalent),
     ] {
         let entry = of(a, b);
-        assert_eq!((entry.verdict, entry.reason.as_str()), (verdict, "counted exactly"), "{a:?} {b:?}");
+        assert_eq!(
+            (entry.verdict, entry.reason.as_str()),
+            (verdict, "counted exactly"),
+            "{a:?} {b:?}"
+        );
     }
-    let higher = units(&adding(&[0.1; 10], Better::Higher), &adding(&[1.0], Better::Higher));
+    let higher = units(
+        &adding(&[0.1; 10], Better::Higher),
+        &adding(&[1.0], Better::Higher),
+    );
     assert_eq!(higher.verdict, Verdict::Equivalent, "nor an improvement");
 }
 
@@ -62,9 +85,18 @@ fn sums_in_records_of_before_have_four_roundings() {
         side.metrics_rounding.clear();
         side
     };
-    assert_eq!(units(&without(0.1 + 0.2), &without(0.3)).verdict, Verdict::Equivalent);
-    assert_eq!(units(&without(0.3), &without(0.300_000_1)).verdict, Verdict::Regressed);
-    assert_eq!(units(&without(7.0), &without(8.0)).verdict, Verdict::Regressed);
+    assert_eq!(
+        units(&without(0.1 + 0.2), &without(0.3)).verdict,
+        Verdict::Equivalent
+    );
+    assert_eq!(
+        units(&without(0.3), &without(0.300_000_1)).verdict,
+        Verdict::Regressed
+    );
+    assert_eq!(
+        units(&without(7.0), &without(8.0)).verdict,
+        Verdict::Regressed
+    );
 }
 
 /// A side that allocates and adds so much in each of so many iterations.
@@ -85,17 +117,48 @@ fn counts_over_other_numbers_of_iterations_are_never_exact() {
         let entries = judged(a, b, &Code::Different, None);
         for metric in ["allocations", "bytes", "units"] {
             let entry = of(&entries, metric);
-            assert_eq!((entry.verdict, entry.is_open()), (Verdict::Inconclusive, true), "{metric}: {entry:?}");
-            assert!(entry.reason.starts_with("not exact, as A counted "), "{metric}: {}", entry.reason);
+            assert_eq!(
+                (entry.verdict, entry.is_open()),
+                (Verdict::Inconclusive, true),
+                "{metric}: {entry:?}"
+            );
+            assert!(
+                entry.reason.starts_with("not exact, as A counted "),
+                "{metric}: {}",
+                entry.reason
+            );
         }
     }
-    let reason = |a, b| of(&judged(a, b, &Code::Different, None), "allocations").reason.clone();
-    assert_eq!(reason(&eight, &one), "not exact, as A counted 8 iterations and B 1: 1.25 in A, 3 in B");
-    assert_eq!(reason(&one, &eight), "not exact, as A counted 1 iteration and B 8: 3 in A, 1.25 in B");
-    let verdict = |a: &JobRecord, b: &JobRecord, metric| of(&judged(a, b, &Code::Different, None), metric).verdict;
-    assert_eq!(verdict(&over(8, 3.0), &over(1, 3.0), "allocations"), Verdict::Equivalent, "there is no difference");
-    assert_eq!(verdict(&over(8, 3.0), &over(1, 3.0), "units"), Verdict::Equivalent);
-    assert_eq!(verdict(&over(1, 3.0), &over(1, 4.0), "allocations"), Verdict::Regressed, "one each is the same number");
+    let reason = |a, b| {
+        of(&judged(a, b, &Code::Different, None), "allocations")
+            .reason
+            .clone()
+    };
+    assert_eq!(
+        reason(&eight, &one),
+        "not exact, as A counted 8 iterations and B 1: 1.25 in A, 3 in B"
+    );
+    assert_eq!(
+        reason(&one, &eight),
+        "not exact, as A counted 1 iteration and B 8: 3 in A, 1.25 in B"
+    );
+    let verdict = |a: &JobRecord, b: &JobRecord, metric| {
+        of(&judged(a, b, &Code::Different, None), metric).verdict
+    };
+    assert_eq!(
+        verdict(&over(8, 3.0), &over(1, 3.0), "allocations"),
+        Verdict::Equivalent,
+        "there is no difference"
+    );
+    assert_eq!(
+        verdict(&over(8, 3.0), &over(1, 3.0), "units"),
+        Verdict::Equivalent
+    );
+    assert_eq!(
+        verdict(&over(1, 3.0), &over(1, 4.0), "allocations"),
+        Verdict::Regressed,
+        "one each is the same number"
+    );
 }
 
 #[test]
@@ -108,5 +171,9 @@ fn counts_of_several_threads_are_never_judged_exactly() {
     }
     let entries = judged(&a, &b, &Code::Different, None);
     assert_eq!(of(&entries, "allocations").verdict, Verdict::Inconclusive);
-    assert_eq!(of(&entries, "peak_bytes").verdict, Verdict::Equivalent, "all processes agree within the margin");
+    assert_eq!(
+        of(&entries, "peak_bytes").verdict,
+        Verdict::Equivalent,
+        "all processes agree within the margin"
+    );
 }

@@ -1,4 +1,5 @@
-//! From what both sides measured to verdicts: what is exact first, then pairs. Pure: no clock, no process, no file.
+//! From what both sides measured to verdicts: what is exact first, then pairs. Pure: no clock, no
+//! process, no file.
 
 use super::counted::{self, number};
 use super::{Change, Code, Entry, Verdict};
@@ -23,7 +24,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) through: Option<Through>,
     /// Somebody accepted that the outputs differ, so the costs are judged all the same.
     pub(crate) output_accepted: bool,
-    /// The option of the command that runs which gives a workload more time, such as `a longer --time`; empty if none does.
+    /// The option of the command that runs which gives a workload more time, such as `a longer
+    /// --time`; empty if none does.
     pub(crate) more: &'a str,
 }
 
@@ -49,9 +51,18 @@ pub(crate) fn missing(sides: [&JobRecord; 2]) -> Option<String> {
         .zip(NAMES)
         .filter(|(side, _)| side.outcome != JobOutcome::Measured)
         .map(|(side, name)| {
-            let what = if side.outcome == JobOutcome::Failed { "failed" } else { "was skipped" };
-            let phase = side.phase.map_or_else(String::new, |phase| format!(" in {}", phase.name()));
-            format!("{name} {what}{phase}: {}", side.message.as_deref().unwrap_or("nothing is known"))
+            let what = if side.outcome == JobOutcome::Failed {
+                "failed"
+            } else {
+                "was skipped"
+            };
+            let phase = side
+                .phase
+                .map_or_else(String::new, |phase| format!(" in {}", phase.name()));
+            format!(
+                "{name} {what}{phase}: {}",
+                side.message.as_deref().unwrap_or("nothing is known")
+            )
         })
         .collect();
     (!lost.is_empty()).then(|| lost.join("; "))
@@ -81,18 +92,31 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
     }
 }
 
-/// Entries for a workload that only B has: its time, which takes two sides, is missing; what B counted is there for limits and
-/// targets.
+/// Entries for a workload that only B has: its time, which takes two sides, is missing; what B
+/// counted is there for limits and targets.
 pub(crate) fn only_b(facts: &Facts, reason: &str) -> Vec<Entry> {
     let b = facts.sides[1];
     let mut counted = counted::of_one(facts, b);
     counted.extend(b.metrics_info.iter().filter_map(|(id, info)| {
-        let value = *b.metrics.get(id).filter(|_| info.better.is_some() && is_counted(info.per))?;
+        let value = *b
+            .metrics
+            .get(id)
+            .filter(|_| info.better.is_some() && is_counted(info.per))?;
         let entry = plain(facts, id, &info.unit, [Value::Null, number(value)]);
-        Some(Entry { per: Some(info.per), b_range: b.metrics_range.get(id).copied(), ..entry })
+        Some(Entry {
+            per: Some(info.per),
+            b_range: b.metrics_range.get(id).copied(),
+            ..entry
+        })
     }));
-    let new = counted.into_iter().map(|entry| Entry { reason: "new: only B has it".to_owned(), ..entry });
-    [lost(facts.id, facts.margin, reason)].into_iter().chain(new).collect()
+    let new = counted.into_iter().map(|entry| Entry {
+        reason: "new: only B has it".to_owned(),
+        ..entry
+    });
+    [lost(facts.id, facts.margin, reason)]
+        .into_iter()
+        .chain(new)
+        .collect()
 }
 
 /// Whether a metric is made of counts alone.
@@ -110,7 +134,10 @@ pub(crate) fn is_refused(entry: &Entry) -> bool {
 
 /// An entry for a workload of two records that are not comparable.
 pub(crate) fn refused(id: &str, margin: f64, reason: &str) -> Entry {
-    Entry { verdict: Verdict::Inconclusive, ..lost(id, margin, reason) }
+    Entry {
+        verdict: Verdict::Inconclusive,
+        ..lost(id, margin, reason)
+    }
 }
 
 /// Whether something got better or worse.
@@ -124,7 +151,9 @@ pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
         return vec![lost(facts.id, facts.margin, &reason)];
     }
     let mut entries: Vec<Entry> = counted::digest(facts).into_iter().collect();
-    let differs = entries.iter().any(|entry| entry.verdict == Verdict::OutputDiffers);
+    let differs = entries
+        .iter()
+        .any(|entry| entry.verdict == Verdict::OutputDiffers);
     entries.extend(counted::allocations(facts));
     let time = time(facts);
     entries.extend(metrics(facts, &time));
@@ -135,7 +164,10 @@ pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
             entry.reason = "the outputs differ, so costs do not compare".to_owned();
         }
     } else if *facts.code == Code::Identical {
-        for entry in entries.iter_mut().filter(|entry| entry.verdict != Verdict::Missing) {
+        for entry in entries
+            .iter_mut()
+            .filter(|entry| entry.verdict != Verdict::Missing)
+        {
             entry.verdict = Verdict::Equivalent;
             entry.reason = "same code".to_owned();
         }
@@ -156,7 +188,11 @@ pub(super) fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2])
     let change = match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) if a != 0.0 => {
             let change = b / a - 1.0;
-            Some(Change { estimate: change, low: Some(change), high: Some(change) })
+            Some(Change {
+                estimate: change,
+                low: Some(change),
+                high: Some(change),
+            })
         }
         _ => None,
     };
@@ -186,13 +222,18 @@ pub(super) fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2])
 fn fitted(entry: &Entry, estimate: f64) -> Option<[f64; 2]> {
     let (a, b) = (entry.a.as_f64()?, entry.b.as_f64()?);
     let (middle, half) = ((a * b).sqrt(), (1.0 + estimate).sqrt());
-    Some([middle / half, middle * half]).filter(|values| values.iter().all(|value| value.is_finite() && *value > 0.0))
+    Some([middle / half, middle * half])
+        .filter(|values| values.iter().all(|value| value.is_finite() && *value > 0.0))
 }
 
 fn time(facts: &Facts) -> Entry {
     let values = match facts.contested {
         Some(contested) => contest::typical(contested).map(Value::from),
-        None => facts.sides.map(|side| side.time.as_ref().map_or(Value::Null, |time| time.median_ns.into())),
+        None => facts.sides.map(|side| {
+            side.time
+                .as_ref()
+                .map_or(Value::Null, |time| time.median_ns.into())
+        }),
     };
     let mut entry = plain(facts, "time", "ns", values);
     entry.margin = facts.margin;
@@ -212,7 +253,12 @@ fn time(facts: &Facts) -> Entry {
         entry.reason = facts.unpaired.to_owned();
         return entry;
     };
-    if let Stopped::Failed { side, phase, message } = &contested.stopped {
+    if let Stopped::Failed {
+        side,
+        phase,
+        message,
+    } = &contested.stopped
+    {
         entry.verdict = Verdict::Missing;
         entry.reason = format!("{} failed in {}: {message}", NAMES[*side], phase.name());
         return entry;
@@ -240,7 +286,10 @@ fn time(facts: &Facts) -> Entry {
         let open = entry.verdict == Verdict::Inconclusive;
         entry.verdict = Verdict::Equivalent;
         entry.reason = if open {
-            format!("same machine code; by its times alone {}", why(contested, facts.margin, facts.more))
+            format!(
+                "same machine code; by its times alone {}",
+                why(contested, facts.margin, facts.more)
+            )
         } else {
             "layout, not code: the machine code that the workload can reach is the same".to_owned()
         };
@@ -253,7 +302,11 @@ fn why(contested: &Contested, margin: f64, more: &str) -> String {
     let few_pairs = contested.assessment.pairs < FEWEST_PAIRS;
     let pairs = crate::format::counted(contested.assessment.pairs, "pair");
     let margin = crate::format::percent(margin);
-    let hint = if more.is_empty() { String::new() } else { format!(": {more} gives it more") };
+    let hint = if more.is_empty() {
+        String::new()
+    } else {
+        format!(": {more} gives it more")
+    };
     let few = match (few_pairs, &contested.stopped) {
         (true, Stopped::Time) => format!("; no verdict takes fewer than {FEWEST_PAIRS}{hint}"),
         (true, _) => format!("; no verdict takes fewer than {FEWEST_PAIRS}"),
@@ -263,52 +316,86 @@ fn why(contested: &Contested, margin: f64, more: &str) -> String {
         (_, Finding::Higher | Finding::Lower) => {
             // The evidence is against no change at all; of the margin only the estimate speaks.
             format!(
-                "decided after {pairs}: not zero, at level {ALPHA} over all workloads, and by its estimate at least \
-                 the margin of {margin}"
+                "decided after {pairs}: not zero, at level {ALPHA} over all workloads, and by its \
+                 estimate at least the margin of {margin}"
             )
         }
         (_, Finding::Equivalent) => format!("after {pairs} the interval lies inside ±{margin}"),
-        (Stopped::Pairs, Finding::Open) => format!("still open after {pairs}, the most that were allowed{few}"),
-        (Stopped::Time, Finding::Open) => format!("still open after {pairs}, when its time was up{few}"),
+        (Stopped::Pairs, Finding::Open) => {
+            format!("still open after {pairs}, the most that were allowed{few}")
+        }
+        (Stopped::Time, Finding::Open) => {
+            format!("still open after {pairs}, when its time was up{few}")
+        }
         (_, Finding::Open) => format!("interrupted after {pairs}"),
     }
 }
 
-/// A plugin's metrics with a direction: those per time follow from the pairs, the others from what was counted.
+/// A plugin's metrics with a direction: those per time follow from the pairs, the others from what
+/// was counted.
 fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
     let [a, b] = facts.sides;
     let mut entries = Vec::new();
     for (id, info) in &a.metrics_info {
         let Some(better) = info.better else { continue };
-        let Some(a_value) = a.metrics.get(id) else { continue };
+        let Some(a_value) = a.metrics.get(id) else {
+            continue;
+        };
         let Some(b_value) = b.metrics.get(id) else {
             let gone = plain(facts, id, &info.unit, [number(*a_value), Value::Null]);
             let reason =
-                "only A has it: B's code adds nothing to its counter, or does not describe it any more".to_owned();
-            entries.push(Entry { verdict: Verdict::Missing, reason, per: Some(info.per), ..gone });
+                "only A has it: B's code adds nothing to its counter, or does not describe it any \
+                 more"
+                    .to_owned();
+            entries.push(Entry {
+                verdict: Verdict::Missing,
+                reason,
+                per: Some(info.per),
+                ..gone
+            });
             continue;
         };
         let mut entry = plain(facts, id, &info.unit, [number(*a_value), number(*b_value)]);
         entry.per = Some(info.per);
         entries.push(match info.per {
-            Per::Iteration | Per::BytesPerUnit => counted::counter(facts, entry, better, [*a_value, *b_value]),
-            Per::Second => rate(entry, time, better, [*a_value, *b_value], |time| 1.0 / (1.0 + time) - 1.0),
+            Per::Iteration | Per::BytesPerUnit => {
+                counted::counter(facts, entry, better, [*a_value, *b_value])
+            }
+            Per::Second => rate(entry, time, better, [*a_value, *b_value], |time| {
+                1.0 / (1.0 + time) - 1.0
+            }),
             Per::Unit => rate(entry, time, better, [*a_value, *b_value], |time| time),
         });
     }
     // What is new has nothing to be held against, and targets look at it.
     let is_new = |id: &str| !a.metrics.contains_key(id);
-    for (id, info) in b.metrics_info.iter().filter(|(id, info)| info.better.is_some() && is_new(id)) {
-        let Some(value) = b.metrics.get(id) else { continue };
+    for (id, info) in b
+        .metrics_info
+        .iter()
+        .filter(|(id, info)| info.better.is_some() && is_new(id))
+    {
+        let Some(value) = b.metrics.get(id) else {
+            continue;
+        };
         let reason = "new: only B has it".to_owned();
         let new = plain(facts, id, &info.unit, [Value::Null, number(*value)]);
-        entries.push(Entry { reason, per: Some(info.per), ..new });
+        entries.push(Entry {
+            reason,
+            per: Some(info.per),
+            ..new
+        });
     }
     entries
 }
 
 /// A metric that is a quotient of counted work and time: what is known of the time is known of it.
-fn rate(mut entry: Entry, time: &Entry, better: Better, [a, b]: [f64; 2], of_time: impl Fn(f64) -> f64) -> Entry {
+fn rate(
+    mut entry: Entry,
+    time: &Entry,
+    better: Better,
+    [a, b]: [f64; 2],
+    of_time: impl Fn(f64) -> f64,
+) -> Entry {
     entry.change = None;
     let (Some(a_ns), Some(b_ns)) = (time.a.as_f64(), time.b.as_f64()) else {
         entry.verdict = time.verdict;
@@ -326,15 +413,25 @@ fn rate(mut entry: Entry, time: &Entry, better: Better, [a, b]: [f64; 2], of_tim
         let ends = [change.low.map(&of_time), change.high.map(&of_time)];
         let rises = of_time(1.0) > 0.0;
         let [low, high] = if rises { ends } else { [ends[1], ends[0]] };
-        Change { estimate: of_time(change.estimate), low, high }
+        Change {
+            estimate: of_time(change.estimate),
+            low,
+            high,
+        }
     });
-    let natural = if of_time(1.0) > 0.0 { Better::Lower } else { Better::Higher };
+    let natural = if of_time(1.0) > 0.0 {
+        Better::Lower
+    } else {
+        Better::Higher
+    };
     entry.verdict = match (time.verdict, better == natural) {
         (Verdict::Regressed, false) => Verdict::Improved,
         (Verdict::Improved, false) => Verdict::Regressed,
         (verdict, _) => verdict,
     };
-    entry.fitted = entry.change.and_then(|change| fitted(&entry, change.estimate));
+    entry.fitted = entry
+        .change
+        .and_then(|change| fitted(&entry, change.estimate));
     entry.minimum_detectable = time.minimum_detectable;
     entry.e_value = time.e_value;
     entry.pairs = time.pairs;
@@ -346,17 +443,26 @@ fn rate(mut entry: Entry, time: &Entry, better: Better, [a, b]: [f64; 2], of_tim
 /// The dimension in which two cells are not comparable, with both values.
 pub(crate) fn incomparable(a: &JobRecord, b: &JobRecord) -> Option<String> {
     if a.workload != b.workload {
-        return Some(format!("{REFUSED}workload {} in A, {} in B", a.workload, b.workload));
+        return Some(format!(
+            "{REFUSED}workload {} in A, {} in B",
+            a.workload, b.workload
+        ));
     }
     if a.settings.threads != b.settings.threads {
-        return Some(format!("{REFUSED}threads {} in A, {} in B", a.settings.threads, b.settings.threads));
+        return Some(format!(
+            "{REFUSED}threads {} in A, {} in B",
+            a.settings.threads, b.settings.threads
+        ));
     }
     if let Some(difference) = different_param(&a.params, &b.params) {
         return Some(format!("{REFUSED}parameter {difference}"));
     }
-    let other = |(name, hash): &(&String, &String)| b.inputs.get(*name).is_some_and(|known| known != *hash);
+    let other =
+        |(name, hash): &(&String, &String)| b.inputs.get(*name).is_some_and(|known| known != *hash);
     let (name, _) = a.inputs.iter().find(other)?;
-    Some(format!("{REFUSED}the input file {name} is another one in B"))
+    Some(format!(
+        "{REFUSED}the input file {name} is another one in B"
+    ))
 }
 
 fn different_param(a: &Map<String, Value>, b: &Map<String, Value>) -> Option<String> {
@@ -364,5 +470,11 @@ fn different_param(a: &Map<String, Value>, b: &Map<String, Value>) -> Option<Str
     a.keys()
         .chain(b.keys())
         .find(|name| a.get(*name) != b.get(*name))
-        .map(|name| format!("{name} is {} in A, {} in B", shown(a.get(name)), shown(b.get(name))))
+        .map(|name| {
+            format!(
+                "{name} is {} in A, {} in B",
+                shown(a.get(name)),
+                shown(b.get(name))
+            )
+        })
 }

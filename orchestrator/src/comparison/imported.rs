@@ -1,4 +1,5 @@
-//! A comparison that another tool made: what its table says, and entries in which nothing is judged. Pure.
+//! A comparison that another tool made: what its table says, and entries in which nothing is
+//! judged. Pure.
 
 use super::{Change, Code, Entry, Outcome, Verdict, Workload};
 use crate::contradiction::claims::Row;
@@ -48,7 +49,8 @@ pub(crate) fn rows(rows: &[Row], guesses: &[Inside]) -> Vec<ImportedRow> {
         Why::Loop => "the name says that it is a loop, and its time fits",
         Why::Frame => "the same prefix, and nearly the same time and allocations",
     };
-    let guesses: HashMap<usize, &Inside> = guesses.iter().map(|guess| (guess.inner, guess)).collect();
+    let guesses: HashMap<usize, &Inside> =
+        guesses.iter().map(|guess| (guess.inner, guess)).collect();
     rows.iter()
         .enumerate()
         .map(|(index, row)| {
@@ -71,30 +73,53 @@ pub(crate) fn rows(rows: &[Row], guesses: &[Inside]) -> Vec<ImportedRow> {
 
 /// Entries and workloads of all rows.
 pub(crate) fn outcome(rows: &[Row]) -> Outcome {
-    let entries = rows.iter().flat_map(|row| std::iter::once(time(row)).chain(allocated(row))).collect();
-    Outcome { entries, workloads: rows.iter().map(workload).collect(), interrupted: false }
+    let entries = rows
+        .iter()
+        .flat_map(|row| std::iter::once(time(row)).chain(allocated(row)))
+        .collect();
+    Outcome {
+        entries,
+        workloads: rows.iter().map(workload).collect(),
+        interrupted: false,
+    }
 }
 
 fn time(row: &Row) -> Entry {
     const NS_PER_MS: f64 = 1e6;
     // Printed times have at most a few decimals; rounding removes what the multiplication adds.
     let ns = |figure: &Figure| (figure.value * NS_PER_MS * 1e3).round() / 1e3;
-    entry(row, "time", "ns", [&row.before, &row.after].map(|figure| figure.as_ref().map(ns)))
+    entry(
+        row,
+        "time",
+        "ns",
+        [&row.before, &row.after].map(|figure| figure.as_ref().map(ns)),
+    )
 }
 
 /// Which size a MB is, and what was counted, is not known: the figures stay as they are.
 fn allocated(row: &Row) -> Option<Entry> {
     let (before, after) = (row.memory_before.as_ref()?, row.memory_after.as_ref()?);
-    let mut entry = entry(row, "allocated", "MB", [Some(before.value), Some(after.value)]);
+    let mut entry = entry(
+        row,
+        "allocated",
+        "MB",
+        [Some(before.value), Some(after.value)],
+    );
     if before.value == 0.0 && after.value > 0.0 {
-        entry.reason = format!("{REASON}; {} MB became {} MB", before.printed, after.printed);
+        entry.reason = format!(
+            "{REASON}; {} MB became {} MB",
+            before.printed, after.printed
+        );
     }
     Some(entry)
 }
 
 fn entry(row: &Row, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry {
-    let change =
-        a.zip(b).filter(|(a, _)| *a > 0.0).map(|(a, b)| Change { estimate: b / a - 1.0, low: None, high: None });
+    let change = a.zip(b).filter(|(a, _)| *a > 0.0).map(|(a, b)| Change {
+        estimate: b / a - 1.0,
+        low: None,
+        high: None,
+    });
     let value = |value: Option<f64>| value.map_or(Value::Null, Value::from);
     Entry {
         id: row.name.clone(),

@@ -1,4 +1,5 @@
-//! The comparison: verdicts on one workload after the other, as one immutable JSON file. Field names are an interface.
+//! The comparison: verdicts on one workload after the other, as one immutable JSON file. Field
+//! names are an interface.
 
 pub(crate) mod claimed;
 pub(crate) mod counted;
@@ -74,10 +75,12 @@ pub(crate) struct Comparison {
     /// Of that, waiting for measurements of others to end.
     #[serde(default)]
     pub(crate) waiting_ns: u64,
-    /// How often this machine's class called the same code changed; null where that was not calibrated.
+    /// How often this machine's class called the same code changed; null where that was not
+    /// calibrated.
     #[serde(default)]
     pub(crate) false_alarms: Option<FalseAlarms>,
-    /// How busy the machine was while it measured; null where nothing was measured, and in older comparisons.
+    /// How busy the machine was while it measured; null where nothing was measured, and in older
+    /// comparisons.
     #[serde(default)]
     pub(crate) load: Option<MachineLoad>,
     /// The table that this was read from, where orch measured nothing.
@@ -145,19 +148,22 @@ pub(crate) struct Entry {
     pub(crate) a_range: Option<[f64; 2]>,
     #[serde(default)]
     pub(crate) b_range: Option<[f64; 2]>,
-    /// Values of both sides that belong to the estimate over pairs: b / a - 1 is the estimate. Typical values (`a`, `b`) are
-    /// summed up over each side by itself, and divide to something else.
+    /// Values of both sides that belong to the estimate over pairs: b / a - 1 is the estimate.
+    /// Typical values (`a`, `b`) are summed up over each side by itself, and divide to something
+    /// else.
     #[serde(default)]
     pub(crate) fitted: Option<[f64; 2]>,
-    /// How far rounding may have moved the values of both sides together: what lies closer is equal. 0 where they are exact.
+    /// How far rounding may have moved the values of both sides together: what lies closer is
+    /// equal. 0 where they are exact.
     #[serde(default)]
     pub(crate) rounding: f64,
 }
 
 impl Entry {
-    /// Whether an inconclusive entry is a question that has to be answered. Of what threads share out, only ranges that
-    /// lie apart are one: where they overlap, nothing is claimed. A rate is as open as the time that it is made of.
-    /// Counters and outputs are facts about the work, so they are open as soon as a side does not agree with itself.
+    /// Whether an inconclusive entry is a question that has to be answered. Of what threads share
+    /// out, only ranges that lie apart are one: where they overlap, nothing is claimed. A rate is
+    /// as open as the time that it is made of. Counters and outputs are facts about the work, so
+    /// they are open as soon as a side does not agree with itself.
     pub(crate) fn is_open(&self) -> bool {
         let apart = match (self.a_range, self.b_range) {
             (Some(a), Some(b)) => a[1] < b[0] || b[1] < a[0],

@@ -4,8 +4,9 @@ use super::{Entry, entries};
 use crate::record::{JobRecord, ScopeRecord};
 use serde::{Deserialize, Serialize};
 
-/// What one place of the scope tree contributes to the difference of an iteration. The contributions of all places sum
-/// to the difference of the whole, because each counts only what is in no scope inside it.
+/// What one place of the scope tree contributes to the difference of an iteration. The
+/// contributions of all places sum to the difference of the whole, because each counts only what is
+/// in no scope inside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ScopeChange {
     /// Names from the outermost scope on; empty for what lies outside of all scopes.
@@ -20,8 +21,9 @@ pub(crate) struct ScopeChange {
     pub(crate) a_self_ns: f64,
     pub(crate) b_self_ns: f64,
     pub(crate) contribution_ns: f64,
-    /// The contribution as a share of the whole difference; negative where it goes the other way. None where the profiles
-    /// do not show the change that was judged: a difference the other way has no part of it.
+    /// The contribution as a share of the whole difference; negative where it goes the other way.
+    /// None where the profiles do not show the change that was judged: a difference the other way
+    /// has no part of it.
     pub(crate) share: Option<f64>,
     /// Bytes allocated per iteration without the scopes inside.
     pub(crate) a_self_bytes: f64,
@@ -41,21 +43,33 @@ struct Place {
     self_allocations: f64,
 }
 
-/// All places in which both sides' profiles differ, those that contribute most to the change first. `judged`: what was found.
+/// All places in which both sides' profiles differ, those that contribute most to the change first.
+/// `judged`: what was found.
 pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<ScopeChange> {
-    let (Some(a_places), Some(b_places)) = (places(a), places(b)) else { return Vec::new() };
+    let (Some(a_places), Some(b_places)) = (places(a), places(b)) else {
+        return Vec::new();
+    };
     let mut paths: Vec<&Vec<String>> = Vec::new();
     for place in a_places.iter().chain(&b_places) {
         if !paths.contains(&&place.path) {
             paths.push(&place.path);
         }
     }
-    let at =
-        |places: &[Place], path: &[String]| places.iter().find(|place| place.path == path).cloned().unwrap_or_default();
+    let at = |places: &[Place], path: &[String]| {
+        places
+            .iter()
+            .find(|place| place.path == path)
+            .cloned()
+            .unwrap_or_default()
+    };
     let whole: f64 = b_places.iter().map(|place| place.self_ns).sum::<f64>()
         - a_places.iter().map(|place| place.self_ns).sum::<f64>();
-    let time = judged.iter().find(|entry| entry.metric == "time" && entries::is_change(entry));
-    let time = time.and_then(|entry| entry.change).map(|change| change.estimate);
+    let time = judged
+        .iter()
+        .find(|entry| entry.metric == "time" && entries::is_change(entry));
+    let time = time
+        .and_then(|entry| entry.change)
+        .map(|change| change.estimate);
     let is_shown = whole != 0.0 && time.is_none_or(|time| time * whole > 0.0);
     let mut changes: Vec<ScopeChange> = paths
         .into_iter()
@@ -79,9 +93,13 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<Sco
             }
         })
         .collect();
-    // A change is explained by what it is made of: one of allocations by allocations, whatever the profiles' times did.
-    let counted =
-        ["allocations", "bytes"].map(|metric| judged.iter().any(|one| one.metric == metric && entries::is_change(one)));
+    // A change is explained by what it is made of: one of allocations by allocations, whatever the
+    // profiles' times did.
+    let counted = ["allocations", "bytes"].map(|metric| {
+        judged
+            .iter()
+            .any(|one| one.metric == metric && entries::is_change(one))
+    });
     let is_counted = time.is_none() && counted != [false, false];
     let size = |place: &ScopeChange| match is_counted {
         true => [
@@ -93,12 +111,16 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<Sco
     };
     changes.sort_by(|one, other| {
         let pairs = size(other).into_iter().zip(size(one));
-        pairs.map(|(other, one)| other.total_cmp(&one)).find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+        pairs
+            .map(|(other, one)| other.total_cmp(&one))
+            .find(|order| order.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal)
     });
     changes
 }
 
-/// The change (b / a - 1) of an iteration that all places together show; none where nothing was profiled.
+/// The change (b / a - 1) of an iteration that all places together show; none where nothing was
+/// profiled.
 pub(crate) fn whole_change(changes: &[ScopeChange]) -> Option<f64> {
     let sum = |of: fn(&ScopeChange) -> f64| changes.iter().map(of).sum::<f64>();
     let change = sum(|place| place.b_self_ns) / sum(|place| place.a_self_ns) - 1.0;
@@ -116,7 +138,11 @@ fn places(job: &JobRecord) -> Option<Vec<Place>> {
         walk(scope, &mut Vec::new(), iterations, &mut places);
     }
     let outside = profile.run_ns.saturating_sub(inside) as f64 / iterations;
-    places.push(Place { self_ns: outside, total_ns: profile.run_ns as f64 / iterations, ..Place::default() });
+    places.push(Place {
+        self_ns: outside,
+        total_ns: profile.run_ns as f64 / iterations,
+        ..Place::default()
+    });
     Some(places)
 }
 
@@ -129,7 +155,10 @@ fn walk(scope: &ScopeRecord, above: &mut Vec<String>, iterations: f64, places: &
         total_ns: scope.total_ns as f64 / iterations,
         self_ns: scope.self_ns as f64 / iterations,
         self_bytes: scope.bytes.saturating_sub(inner(|child| child.bytes)) as f64 / iterations,
-        self_allocations: scope.allocations.saturating_sub(inner(|child| child.allocations)) as f64 / iterations,
+        self_allocations: scope
+            .allocations
+            .saturating_sub(inner(|child| child.allocations)) as f64
+            / iterations,
     });
     for child in &scope.children {
         walk(child, above, iterations, places);

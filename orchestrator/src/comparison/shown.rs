@@ -1,5 +1,5 @@
-//! How entries are shown to people: their change, and the pair of values that belongs to it. Every text and template that
-//! prints an entry's change takes it from here.
+//! How entries are shown to people: their change, and the pair of values that belongs to it. Every
+//! text and template that prints an entry's change takes it from here.
 
 use super::scopes::{self, ScopeChange};
 use super::{Change, Entry, Verdict};
@@ -11,13 +11,22 @@ use crate::plugin::catalog::Per;
 impl ChangedQuantity {
     /// What a metric is a quantity of: times are long, everything else is much.
     pub(crate) fn of_metric(metric: &str) -> Self {
-        if metric == "time" { Self::Time } else { Self::Amount }
+        if metric == "time" {
+            Self::Time
+        } else {
+            Self::Amount
+        }
     }
 }
 
 impl Change {
     pub(crate) fn sized(&self, quantity: ChangedQuantity) -> SizedChange {
-        SizedChange { quantity, estimate: self.estimate, low: self.low, high: self.high }
+        SizedChange {
+            quantity,
+            estimate: self.estimate,
+            low: self.low,
+            high: self.high,
+        }
     }
 }
 
@@ -25,14 +34,25 @@ impl Entry {
     /// The change with its interval; without one where it was counted, or nothing is known.
     pub(crate) fn sized(&self) -> Option<SizedChange> {
         let change = self.change?.sized(ChangedQuantity::of_metric(&self.metric));
-        Some(if self.pairs == 0 { SizedChange { low: None, high: None, ..change } } else { change })
+        Some(if self.pairs == 0 {
+            SizedChange {
+                low: None,
+                high: None,
+                ..change
+            }
+        } else {
+            change
+        })
     }
 
-    /// The estimate: `+6.25 %`, `8.3 times as long`; both counts where they differ by much, or one is 0.
+    /// The estimate: `+6.25 %`, `8.3 times as long`; both counts where they differ by much, or one
+    /// is 0.
     pub(crate) fn size(&self) -> Option<String> {
         let sized = self.sized();
         match &sized {
-            Some(change) if self.pairs > 0 || !change::is_large(change.estimate) => Some(change.size()),
+            Some(change) if self.pairs > 0 || !change::is_large(change.estimate) => {
+                Some(change.size())
+            }
             None if !self.is_counted_from_none() => None,
             _ => self.values().map(|values| self.joined(values)),
         }
@@ -43,8 +63,8 @@ impl Entry {
         self.sized()?.interval()
     }
 
-    /// The values of both sides: of what was paired, those that belong to the estimate, so that a reader who divides them
-    /// gets the printed change.
+    /// The values of both sides: of what was paired, those that belong to the estimate, so that a
+    /// reader who divides them gets the printed change.
     pub(crate) fn values(&self) -> Option<[String; 2]> {
         let pair = self.pair()?;
         Some(match (self.metric.as_str(), self.unit.as_str()) {
@@ -57,38 +77,54 @@ impl Entry {
         })
     }
 
-    /// The change in a sentence, with its interval and both values; the reason where there are no values.
+    /// The change in a sentence, with its interval and both values; the reason where there are no
+    /// values.
     pub(crate) fn told(&self) -> String {
         // Outputs may differ in what is not their number, a score for example.
         let is_told = self.metric != "digest" || self.a.as_f64() != self.b.as_f64();
-        let Some(values) = self.values().filter(|_| is_told).map(|values| self.joined(values)) else {
+        let Some(values) = self
+            .values()
+            .filter(|_| is_told)
+            .map(|values| self.joined(values))
+        else {
             return self.reason.clone();
         };
-        let Some(change) = self.sized() else { return values };
+        let Some(change) = self.sized() else {
+            return values;
+        };
         match (self.pairs, change.interval()) {
             (0, _) if change::is_large(change.estimate) => values,
             (0, _) => format!("{}, {values}", change.size()),
-            (pairs, None) => format!("{} (no interval from {pairs} pairs), {values}", change.size()),
+            (pairs, None) => format!(
+                "{} (no interval from {pairs} pairs), {values}",
+                change.size()
+            ),
             (_, Some(interval)) => format!("{} ({interval}), {values}", change.size()),
         }
     }
 
-    /// The size of the change that profiles show, where it lies outside of this entry's interval: two sizes of one change need
-    /// a word.
+    /// The size of the change that profiles show, where it lies outside of this entry's interval:
+    /// two sizes of one change need a word.
     pub(crate) fn other_size(&self, places: &[ScopeChange]) -> Option<String> {
         let change = self.change?;
         let shown = scopes::whole_change(places)?;
-        let is_outside = change.low.is_some_and(|low| shown < low) || change.high.is_some_and(|high| shown > high);
+        let is_outside = change.low.is_some_and(|low| shown < low)
+            || change.high.is_some_and(|high| shown > high);
         is_outside.then(|| change::size(ChangedQuantity::Time, shown))
     }
 
-    /// Values as numbers. Of what was paired before `fitted` was stored, A's typical one and where the estimate has B.
+    /// Values as numbers. Of what was paired before `fitted` was stored, A's typical one and where
+    /// the estimate has B.
     pub(super) fn pair(&self) -> Option<[f64; 2]> {
         let typical = [self.a.as_f64()?, self.b.as_f64()?];
         Some(match (self.pairs, self.change) {
-            (0, _) | (_, None) if rounding::agree(typical[0], typical[1], self.rounding) => [typical[1]; 2],
+            (0, _) | (_, None) if rounding::agree(typical[0], typical[1], self.rounding) => {
+                [typical[1]; 2]
+            }
             (0, _) | (_, None) => typical,
-            (_, Some(change)) => self.fitted.unwrap_or([typical[0], typical[0] * (1.0 + change.estimate)]),
+            (_, Some(change)) => self
+                .fitted
+                .unwrap_or([typical[0], typical[0] * (1.0 + change.estimate)]),
         })
     }
 
@@ -103,7 +139,10 @@ impl Entry {
 
     /// Something came from nothing, which has no size.
     fn is_counted_from_none(&self) -> bool {
-        self.verdict != Verdict::OutputDiffers && self.pairs == 0 && self.a.as_f64() == Some(0.0) && self.a != self.b
+        self.verdict != Verdict::OutputDiffers
+            && self.pairs == 0
+            && self.a.as_f64() == Some(0.0)
+            && self.a != self.b
     }
 }
 
@@ -123,11 +162,19 @@ mod tests {
         let estimate = b / a - 1.0;
         Entry {
             metric: metric.into(),
-            unit: if metric == "bytes" { "B".into() } else { String::new() },
+            unit: if metric == "bytes" {
+                "B".into()
+            } else {
+                String::new()
+            },
             verdict: Verdict::Regressed,
             a: json!(a),
             b: json!(b),
-            change: (a != 0.0).then_some(Change { estimate, low: Some(estimate), high: Some(estimate) }),
+            change: (a != 0.0).then_some(Change {
+                estimate,
+                low: Some(estimate),
+                high: Some(estimate),
+            }),
             pairs,
             reason: "as scripted".into(),
             ..lost("job", 0.01, "")
@@ -141,11 +188,25 @@ mod tests {
             ("allocations", [1.0, 99_986.0], "1 -> 99 986", "1 -> 99 986"),
             ("allocations", [0.0, 1.0], "0 -> 1", "0 -> 1"),
             ("allocations", [1.0, 0.0], "-100 %, 1 -> 0", "-100 %"),
-            ("steps", [30_000.0, 10_000.0], "30 000 -> 10 000", "30 000 -> 10 000"),
-            ("bytes", [64.0, 6_400_000.0], "64 B -> 6.10 MiB", "64 B -> 6.10 MiB"),
+            (
+                "steps",
+                [30_000.0, 10_000.0],
+                "30 000 -> 10 000",
+                "30 000 -> 10 000",
+            ),
+            (
+                "bytes",
+                [64.0, 6_400_000.0],
+                "64 B -> 6.10 MiB",
+                "64 B -> 6.10 MiB",
+            ),
         ] {
             let entry = entry(metric, values, 0);
-            assert_eq!((entry.told().as_str(), entry.size().as_deref()), (told, Some(size)), "{metric} {values:?}");
+            assert_eq!(
+                (entry.told().as_str(), entry.size().as_deref()),
+                (told, Some(size)),
+                "{metric} {values:?}"
+            );
             assert_eq!(entry.interval(), None);
         }
     }
@@ -153,26 +214,57 @@ mod tests {
     #[test]
     fn what_was_paired_is_told_with_interval_and_fitted_values() {
         let mut time = entry("time", [292.0, 3320.0], 14);
-        time.change = Some(Change { estimate: 16.73, low: Some(10.02), high: Some(25_494.8) });
+        time.change = Some(Change {
+            estimate: 16.73,
+            low: Some(10.02),
+            high: Some(25_494.8),
+        });
         time.fitted = Some([236.5, 236.5 * 17.73]);
-        assert_eq!(time.told(), "18 times as long (at least 11 times, no upper bound), 236 ns -> 4.19 µs");
+        assert_eq!(
+            time.told(),
+            "18 times as long (at least 11 times, no upper bound), 236 ns -> 4.19 µs"
+        );
         time.fitted = None;
-        assert_eq!(time.values(), Some(["292 ns".into(), "5.18 µs".into()]), "an older comparison");
-        time.change = Some(Change { estimate: 0.0625, low: None, high: None });
-        assert_eq!(time.told(), "+6.25 % (no interval from 14 pairs), 292 ns -> 310.25 ns");
-        let outputs = |a: f64, b: f64| Entry { change: None, ..entry("digest", [a, b], 0) };
-        assert_eq!(outputs(3_989_017.5, 3_989_018.5).told(), "3989017.5 -> 3989018.5");
-        assert_eq!(outputs(7.0, 7.0).told(), "as scripted", "it is the score that differs");
+        assert_eq!(
+            time.values(),
+            Some(["292 ns".into(), "5.18 µs".into()]),
+            "an older comparison"
+        );
+        time.change = Some(Change {
+            estimate: 0.0625,
+            low: None,
+            high: None,
+        });
+        assert_eq!(
+            time.told(),
+            "+6.25 % (no interval from 14 pairs), 292 ns -> 310.25 ns"
+        );
+        let outputs = |a: f64, b: f64| Entry {
+            change: None,
+            ..entry("digest", [a, b], 0)
+        };
+        assert_eq!(
+            outputs(3_989_017.5, 3_989_018.5).told(),
+            "3989017.5 -> 3989018.5"
+        );
+        assert_eq!(
+            outputs(7.0, 7.0).told(),
+            "as scripted",
+            "it is the score that differs"
+        );
     }
 
-    /// Pairs whose sides have fast moments that the shortest sample finds and the difference does not.
+    /// Pairs whose sides have fast moments that the shortest sample finds and the difference does
+    /// not.
     fn two_states(estimate: f64) -> Contested {
         let mut found = contested(estimate, 20);
         for (index, pair) in found.pairs.iter_mut().enumerate() {
             let slow = (10_000.0 * pair.difference.exp()) as u64;
             // One block of five in which B is as fast as A.
             pair.a_ns = vec![10_000; 25];
-            pair.b_ns = (0..25).map(|turn| if turn / 5 == index % 5 { 10_000 } else { slow }).collect();
+            pair.b_ns = (0..25)
+                .map(|turn| if turn / 5 == index % 5 { 10_000 } else { slow })
+                .collect();
         }
         let differences: Vec<f64> = found.pairs.iter().map(|pair| pair.difference).collect();
         found.assessment = assess(&differences, ALPHA);
@@ -184,11 +276,18 @@ mod tests {
         for estimate in [0.02, 0.65, 2.8] {
             let found = two_states(estimate);
             let typical = contest::typical(&found).map(Option::unwrap);
-            assert!((typical[1] / typical[0] - 1.0).abs() < 1e-9, "the shortest samples see no change: {typical:?}");
+            assert!(
+                (typical[1] / typical[0] - 1.0).abs() < 1e-9,
+                "the shortest samples see no change: {typical:?}"
+            );
             let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
             let entries = entries::of(&facts(&a, &b, &Code::Different, Some(&found)));
             let time = entries.iter().find(|entry| entry.metric == "time").unwrap();
-            assert_eq!(time.a, json!(typical[0]), "what is stored keeps its meaning");
+            assert_eq!(
+                time.a,
+                json!(typical[0]),
+                "what is stored keeps its meaning"
+            );
             let [low, high] = time.fitted.unwrap();
             assert!((high / low - 1.0 - time.change.unwrap().estimate).abs() < 1e-9);
             let printed = time.values().unwrap();
@@ -197,7 +296,8 @@ mod tests {
         }
     }
 
-    /// Whether two printed times reach a printed change, by the rule that tables of others are held against.
+    /// Whether two printed times reach a printed change, by the rule that tables of others are held
+    /// against.
     fn reaches([a, b]: &[String; 2], change: &str) -> bool {
         let figure = |text: &str| {
             let (number, unit) = text.split_once(' ').unwrap();
@@ -209,7 +309,11 @@ mod tests {
             Figure::parse(number).unwrap().reach * Interval::exact(size)
         };
         let ratio = figure(b).over(figure(a)).unwrap();
-        let number = |text: &str| Figure::parse(text.split(' ').next().unwrap()).unwrap().reach;
+        let number = |text: &str| {
+            Figure::parse(text.split(' ').next().unwrap())
+                .unwrap()
+                .reach
+        };
         let claimed = match change.ends_with('%') {
             true => number(change).through(|percent| 1.0 + percent / 100.0),
             false => number(change),
@@ -228,10 +332,25 @@ mod tests {
             .unwrap()
         };
         let mut time = entry("time", [100.0, 190.0], 14);
-        time.change = Some(Change { estimate: 0.913, low: Some(0.884), high: Some(3.8) });
-        assert_eq!(time.other_size(&[place(60.0, 300.0), place(40.0, 208.0)]).as_deref(), Some("5.1 times as long"));
-        assert_eq!(time.other_size(&[place(100.0, 150.0)]).as_deref(), Some("+50.0 %"));
-        assert_eq!(time.other_size(&[place(100.0, 300.0)]), None, "inside the interval");
+        time.change = Some(Change {
+            estimate: 0.913,
+            low: Some(0.884),
+            high: Some(3.8),
+        });
+        assert_eq!(
+            time.other_size(&[place(60.0, 300.0), place(40.0, 208.0)])
+                .as_deref(),
+            Some("5.1 times as long")
+        );
+        assert_eq!(
+            time.other_size(&[place(100.0, 150.0)]).as_deref(),
+            Some("+50.0 %")
+        );
+        assert_eq!(
+            time.other_size(&[place(100.0, 300.0)]),
+            None,
+            "inside the interval"
+        );
         assert_eq!(time.other_size(&[]), None, "nothing was profiled");
     }
 
@@ -239,7 +358,11 @@ mod tests {
     fn a_rate_is_shown_with_values_of_the_estimate_too() {
         let mut rate = entry("gflops", [10.0, 5.0], 20);
         rate.per = Some(Per::Second);
-        rate.change = Some(Change { estimate: -0.4, low: Some(-0.41), high: Some(-0.39) });
+        rate.change = Some(Change {
+            estimate: -0.4,
+            low: Some(-0.41),
+            high: Some(-0.39),
+        });
         rate.fitted = Some([9.0, 5.4]);
         assert_eq!(rate.told(), "-40.0 % (-41.0 % to -39.0 %), 9 -> 5.40");
     }

@@ -1,4 +1,5 @@
-//! Two stored records against each other: what is exact is judged; time only through an anchor that both were paired with.
+//! Two stored records against each other: what is exact is judged; time only through an anchor that
+//! both were paired with.
 
 use super::entries::{self, Facts, Through};
 use super::{Change, Code, Outcome, Workload, head, scopes};
@@ -8,19 +9,35 @@ use std::collections::HashMap;
 use wildmatch::WildMatch;
 
 /// Why times of records are not judged.
-const UNPAIRED: &str = "not paired: the records share no anchor that both were measured with, and times of different moments do not compare";
+const UNPAIRED: &str = "not paired: the records share no anchor that both were measured with, and \
+    times of different moments do not compare";
 
 /// Compares all jobs of two records that a filter lets through.
 pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
     let pattern = filter.map(WildMatch::new);
-    let wanted = |job: &&JobRecord| pattern.as_ref().is_none_or(|pattern| pattern.matches(&job.id));
-    let mut outcome = Outcome { entries: Vec::new(), workloads: Vec::new(), interrupted: false };
+    let wanted = |job: &&JobRecord| {
+        pattern
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches(&job.id))
+    };
+    let mut outcome = Outcome {
+        entries: Vec::new(),
+        workloads: Vec::new(),
+        interrupted: false,
+    };
     let by_id = |record: &'_ Record| -> HashMap<String, usize> {
-        record.jobs.iter().enumerate().map(|(at, job)| (job.id.clone(), at)).collect()
+        record
+            .jobs
+            .iter()
+            .enumerate()
+            .map(|(at, job)| (job.id.clone(), at))
+            .collect()
     };
     let (of_a, of_b) = (by_id(a), by_id(b));
     let in_b = |id: &str| of_b.get(id).map(|at| &b.jobs[*at]);
-    let shared = |job: &&JobRecord| wanted(job) && in_b(&job.id).is_some_and(|other| Common::of(job, other).is_some());
+    let shared = |job: &&JobRecord| {
+        wanted(job) && in_b(&job.id).is_some_and(|other| Common::of(job, other).is_some())
+    };
     let ground = Ground {
         elsewhere: different_ground(a, b),
         together: a.jobs.iter().filter(shared).count(),
@@ -30,7 +47,12 @@ pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
     for job in a.jobs.iter().filter(wanted) {
         one(&mut outcome, Some(job), in_b(&job.id), &ground);
     }
-    for job in b.jobs.iter().filter(wanted).filter(|job| !of_a.contains_key(&job.id)) {
+    for job in b
+        .jobs
+        .iter()
+        .filter(wanted)
+        .filter(|job| !of_a.contains_key(&job.id))
+    {
         one(&mut outcome, None, Some(job), &ground);
     }
     outcome
@@ -39,20 +61,38 @@ pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
 /// The dimension of whole records in which nothing is comparable.
 fn different_ground(a: &Record, b: &Record) -> Option<String> {
     if a.machine.class != b.machine.class {
-        return Some(format!("not comparable: machine class {} in A, {} in B", a.machine.class, b.machine.class));
+        return Some(format!(
+            "not comparable: machine class {} in A, {} in B",
+            a.machine.class, b.machine.class
+        ));
     }
     let shown = |record: &Record| {
-        record.toolchain.as_deref().map_or("unknown", |text| text.lines().next().unwrap_or_default()).to_owned()
+        record
+            .toolchain
+            .as_deref()
+            .map_or("unknown", |text| text.lines().next().unwrap_or_default())
+            .to_owned()
     };
-    (a.toolchain != b.toolchain).then(|| format!("not comparable: toolchain {} in A, {} in B", shown(a), shown(b)))
+    (a.toolchain != b.toolchain).then(|| {
+        format!(
+            "not comparable: toolchain {} in A, {} in B",
+            shown(a),
+            shown(b)
+        )
+    })
 }
 
-/// The command that measures until it knows, where both records are of commits, and of different ones.
+/// The command that measures until it knows, where both records are of commits, and of different
+/// ones.
 fn remedy(a: &Record, b: &Record) -> String {
     let commit = |record: &Record| record.git.commit.clone().filter(|_| !record.git.dirty);
     match (commit(a), commit(b)) {
         (Some(a), Some(b)) if a != b => {
-            format!("; `orch compare {} {}` measures until it knows", &a[..10.min(a.len())], &b[..10.min(b.len())])
+            format!(
+                "; `orch compare {} {}` measures until it knows",
+                &a[..10.min(a.len())],
+                &b[..10.min(b.len())]
+            )
         }
         (Some(a), Some(b)) if a == b => "; both are of the same commit".to_owned(),
         _ => String::new(),
@@ -74,18 +114,32 @@ struct Ground {
 /// What the anchor that both sides of a job share says of its time.
 fn through(a: &JobRecord, b: &JobRecord, ground: &Ground) -> Option<Through> {
     let common = Common::of(a, b)?;
-    let (verdict, reason) = common.verdict(ground.together, ground.changed.as_deref(), &ground.remedy);
-    let [estimate, low, high] = [common.shift.estimate, common.shift.low, common.shift.high].map(f64::exp_m1);
-    let change = Change { estimate, low: Some(low), high: Some(high) };
-    Some(Through { verdict, change, pairs: common.pairs, margin: common.margin, reason })
+    let (verdict, reason) =
+        common.verdict(ground.together, ground.changed.as_deref(), &ground.remedy);
+    let [estimate, low, high] =
+        [common.shift.estimate, common.shift.low, common.shift.high].map(f64::exp_m1);
+    let change = Change {
+        estimate,
+        low: Some(low),
+        high: Some(high),
+    };
+    Some(Through {
+        verdict,
+        change,
+        pairs: common.pairs,
+        margin: common.margin,
+        reason,
+    })
 }
 
-/// What the files say that two jobs were measured from. The same file is not known to be the same code all through.
+/// What the files say that two jobs were measured from. The same file is not known to be the same
+/// code all through.
 fn code(a: &JobRecord, b: &JobRecord) -> Code {
     match [&a.plugin.hash, &b.plugin.hash] {
         [Some(a), Some(b)] if a != b => Code::Different,
         [Some(_), Some(_)] => Code::Unknown(
-            "the same file; records do not hold the hashes of the libraries that it is linked to".to_owned(),
+            "the same file; records do not hold the hashes of the libraries that it is linked to"
+                .to_owned(),
         ),
         _ => Code::Unknown("a record does not hold the hash of the plugin's file".to_owned()),
     }
@@ -100,7 +154,11 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
     };
     let (mut missing, mut places) = (None, Vec::new());
     let found = match (a, b) {
-        (Some(a), Some(b)) => match ground.elsewhere.clone().or_else(|| entries::incomparable(a, b)) {
+        (Some(a), Some(b)) => match ground
+            .elsewhere
+            .clone()
+            .or_else(|| entries::incomparable(a, b))
+        {
             Some(reason) => vec![entries::refused(&known.id, margin, &reason)],
             None => {
                 missing = entries::missing([a, b]);
@@ -154,7 +212,8 @@ mod tests {
     use crate::runner::anchored::Tied;
     use serde_json::json;
 
-    /// A job with so many allocations, so much slower than the anchor (a log ratio), with a margin of its own.
+    /// A job with so many allocations, so much slower than the anchor (a log ratio), with a margin
+    /// of its own.
     fn night(library: &str, allocations: f64, slower: f64, margin: f64) -> JobRecord {
         let anchor = AnchorRecord {
             name: "v1".into(),
@@ -164,8 +223,15 @@ mod tests {
             role: Role::Anchor,
             artefacts: [("p".to_owned(), Some("anchor".to_owned()))].into(),
         };
-        let terms = Terms { anchor: &anchor, together: 1, changed: None };
-        let tied = Tied { pairs: contested(slower, 5).pairs, ..Tied::default() };
+        let terms = Terms {
+            anchor: &anchor,
+            together: 1,
+            changed: None,
+        };
+        let tied = Tied {
+            pairs: contested(slower, 5).pairs,
+            ..Tied::default()
+        };
         let mut job = side(allocations, json!(1));
         job.plugin.hash = Some(library.to_owned());
         job.anchored = vec![Anchored::judged(&tied, ["anchor", library], margin, &terms)];
@@ -173,25 +239,46 @@ mod tests {
     }
 
     fn entry(a: &JobRecord, b: &JobRecord, metric: &str) -> super::super::Entry {
-        let mut outcome = Outcome { entries: Vec::new(), workloads: Vec::new(), interrupted: false };
+        let mut outcome = Outcome {
+            entries: Vec::new(),
+            workloads: Vec::new(),
+            interrupted: false,
+        };
         one(
             &mut outcome,
             Some(a),
             Some(b),
-            &Ground { elsewhere: None, together: 1, changed: None, remedy: String::new() },
+            &Ground {
+                elsewhere: None,
+                together: 1,
+                changed: None,
+                remedy: String::new(),
+            },
         );
-        outcome.entries.into_iter().find(|entry| entry.metric == metric).expect("an entry")
+        outcome
+            .entries
+            .into_iter()
+            .find(|entry| entry.metric == metric)
+            .expect("an entry")
     }
 
     #[test]
     fn through_an_anchor_the_larger_margin_of_both_runs_holds() {
         let time = |margins: [f64; 2]| {
-            let entry = entry(&night("a", 1.0, 0.0, margins[0]), &night("b", 1.0, 0.03, margins[1]), "time");
+            let entry = entry(
+                &night("a", 1.0, 0.0, margins[0]),
+                &night("b", 1.0, 0.03, margins[1]),
+                "time",
+            );
             (entry.verdict, entry.margin)
         };
         assert_eq!(time([0.01, 0.01]), (Verdict::Regressed, 0.01));
         for margins in [[0.05, 0.01], [0.01, 0.05]] {
-            assert_eq!(time(margins), (Verdict::Equivalent, 0.05), "a build effect that one of the runs knew");
+            assert_eq!(
+                time(margins),
+                (Verdict::Equivalent, 0.05),
+                "a build effect that one of the runs knew"
+            );
         }
     }
 
@@ -199,10 +286,17 @@ mod tests {
     fn the_same_library_is_the_same_code_and_its_counts_are_still_judged() {
         let (a, mut b) = (night("a", 3.0, 0.0, 0.01), night("a", 4.0, 0.05, 0.01));
         let time = entry(&a, &b, "time");
-        assert_eq!((time.verdict, time.reason.as_str()), (Verdict::Equivalent, "same code"));
+        assert_eq!(
+            (time.verdict, time.reason.as_str()),
+            (Verdict::Equivalent, "same code")
+        );
         assert_eq!(entry(&a, &b, "allocations").verdict, Verdict::Regressed);
         b.inputs.insert("in.bin".to_owned(), "hash".to_owned());
-        assert_eq!(entry(&a, &b, "time").verdict, Verdict::Regressed, "nobody knows whether A had the same file");
+        assert_eq!(
+            entry(&a, &b, "time").verdict,
+            Verdict::Regressed,
+            "nobody knows whether A had the same file"
+        );
     }
 
     #[test]
@@ -225,7 +319,13 @@ mod tests {
         };
         let found = |a, b| code(&with(a), &with(b));
         assert_eq!(found(Some("a"), Some("b")), Code::Different);
-        assert!(matches!(found(Some("a"), Some("a")), Code::Unknown(why) if why.starts_with("the same file; ")));
-        assert!(matches!(found(Some("a"), None), Code::Unknown(why) if why.starts_with("a record does not hold ")));
+        assert!(
+            matches!(found(Some("a"), Some("a")), Code::Unknown(why) if why.starts_with("the same \
+                file; "))
+        );
+        assert!(
+            matches!(found(Some("a"), None), Code::Unknown(why) if why.starts_with("a record does \
+                not hold "))
+        );
     }
 }

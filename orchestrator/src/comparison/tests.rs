@@ -5,7 +5,8 @@ use super::*;
 use crate::judge::assessment::assess;
 use crate::judge::verdict::{ALPHA, Case, Finding, decide};
 use crate::record::{
-    Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord, ScopeRecord, SettingsRecord,
+    Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord, ScopeRecord,
+    SettingsRecord,
 };
 use crate::runner::contest::{Contested, Stopped};
 use serde_json::json;
@@ -29,13 +30,22 @@ pub(super) fn side(allocations: f64, digest: Value) -> JobRecord {
             threads: 1,
             tolerance: MARGIN,
         },
-        plugin: PluginFile { path: "p.so".into(), hash: Some("h".into()), git: None, sandbox: None },
+        plugin: PluginFile {
+            path: "p.so".into(),
+            hash: Some("h".into()),
+            git: None,
+            sandbox: None,
+        },
         outcome: JobOutcome::Measured,
         phase: None,
         message: None,
         warnings: Vec::new(),
         warning_kinds: Vec::new(),
-        digest: (!digest.is_null()).then(|| Digest { value: digest, score: None, tolerance: Some(1e-6) }),
+        digest: (!digest.is_null()).then(|| Digest {
+            value: digest,
+            score: None,
+            tolerance: Some(1e-6),
+        }),
         digest_differs: None,
         time: None,
         allocations: Some(counted(allocations)),
@@ -94,12 +104,35 @@ pub(super) fn contested(shift: f64, pairs: usize) -> Contested {
     let pairs: Vec<PairRecord> = (0..pairs).map(record).collect();
     let differences: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
     let assessment = assess(&differences, ALPHA);
-    let finding = decide(&[Case { assessment: &assessment, margin: MARGIN, counts: true }], ALPHA)[0];
-    let stopped = if finding == Finding::Open { Stopped::Pairs } else { Stopped::Decided };
-    Contested { pairs, assessment, finding, stopped, warnings: Vec::new(), wall: Duration::from_secs(1) }
+    let finding = decide(
+        &[Case {
+            assessment: &assessment,
+            margin: MARGIN,
+            counts: true,
+        }],
+        ALPHA,
+    )[0];
+    let stopped = if finding == Finding::Open {
+        Stopped::Pairs
+    } else {
+        Stopped::Decided
+    };
+    Contested {
+        pairs,
+        assessment,
+        finding,
+        stopped,
+        warnings: Vec::new(),
+        wall: Duration::from_secs(1),
+    }
 }
 
-pub(super) fn judged(a: &JobRecord, b: &JobRecord, code: &Code, contested: Option<&Contested>) -> Vec<Entry> {
+pub(super) fn judged(
+    a: &JobRecord,
+    b: &JobRecord,
+    code: &Code,
+    contested: Option<&Contested>,
+) -> Vec<Entry> {
     entries::of(&facts(a, b, code, contested))
 }
 
@@ -123,20 +156,42 @@ pub(super) fn facts<'a>(
 }
 
 pub(super) fn of<'a>(entries: &'a [Entry], metric: &str) -> &'a Entry {
-    entries.iter().find(|entry| entry.metric == metric).unwrap_or_else(|| panic!("no {metric}"))
+    entries
+        .iter()
+        .find(|entry| entry.metric == metric)
+        .unwrap_or_else(|| panic!("no {metric}"))
 }
 
 #[test]
 fn one_allocation_more_is_a_finding_without_any_pair() {
-    let entries = judged(&side(3.0, json!(1)), &side(4.0, json!(1)), &Code::Different, None);
+    let entries = judged(
+        &side(3.0, json!(1)),
+        &side(4.0, json!(1)),
+        &Code::Different,
+        None,
+    );
     let allocations = of(&entries, "allocations");
-    assert_eq!((allocations.verdict, allocations.pairs), (Verdict::Regressed, 0));
-    assert_eq!(allocations.change.map(|change| change.estimate), Some(4.0 / 3.0 - 1.0));
+    assert_eq!(
+        (allocations.verdict, allocations.pairs),
+        (Verdict::Regressed, 0)
+    );
+    assert_eq!(
+        allocations.change.map(|change| change.estimate),
+        Some(4.0 / 3.0 - 1.0)
+    );
     assert_eq!(of(&entries, "peak_bytes").verdict, Verdict::Equivalent);
     assert_eq!(of(&entries, "time").verdict, Verdict::Inconclusive);
-    let from_none = judged(&side(0.0, json!(1)), &side(1.0, json!(1)), &Code::Different, None);
+    let from_none = judged(
+        &side(0.0, json!(1)),
+        &side(1.0, json!(1)),
+        &Code::Different,
+        None,
+    );
     assert_eq!(
-        (of(&from_none, "allocations").verdict, of(&from_none, "allocations").change),
+        (
+            of(&from_none, "allocations").verdict,
+            of(&from_none, "allocations").change
+        ),
         (Verdict::Regressed, None)
     );
 }
@@ -154,28 +209,57 @@ fn ranges_that_lie_apart_are_an_open_question() {
     };
     let time = contested(0.0, 30);
     let judged = |b: [f64; 2], events: f64| {
-        let entries = judged(&ranged([10.0, 16.0], events), &ranged(b, events), &Code::Different, Some(&time));
+        let entries = judged(
+            &ranged([10.0, 16.0], events),
+            &ranged(b, events),
+            &Code::Different,
+            Some(&time),
+        );
         let counts = of(&entries, "allocations");
         assert_eq!(counts.verdict, Verdict::Inconclusive);
-        (head::of_workload(&entries), counts.is_open(), counts.reason.clone())
+        (
+            head::of_workload(&entries),
+            counts.is_open(),
+            counts.reason.clone(),
+        )
     };
-    let threads = "not exact: 10 to 16 in A's processes, 200 to 206 in B's; other threads allocate too".to_owned();
-    assert_eq!(judged([200.0, 206.0], 3.0), (Verdict::Inconclusive, true, threads));
+    let threads =
+        "not exact: 10 to 16 in A's processes, 200 to 206 in B's; other threads allocate too"
+            .to_owned();
+    assert_eq!(
+        judged([200.0, 206.0], 3.0),
+        (Verdict::Inconclusive, true, threads)
+    );
     // One thread whose processes differ has no others to blame.
     let alone = "not exact: 10 to 16 in A's processes, 1 to 9 in B's".to_owned();
-    assert_eq!(judged([1.0, 9.0], 0.0), (Verdict::Inconclusive, true, alone));
+    assert_eq!(
+        judged([1.0, 9.0], 0.0),
+        (Verdict::Inconclusive, true, alone)
+    );
     let (workload, open, _) = judged([16.0, 30.0], 0.0);
-    assert_eq!((workload, open), (Verdict::Equivalent, false), "the ranges overlap");
+    assert_eq!(
+        (workload, open),
+        (Verdict::Equivalent, false),
+        "the ranges overlap"
+    );
 }
 
 #[test]
 fn a_counter_that_differs_within_a_side_is_no_exact_one() {
     let counting = |range: Option<[f64; 2]>, value: f64| {
         let mut side = side(1.0, json!(1));
-        let info = |per| MetricRecord { unit: String::new(), better: Some(Better::Lower), per, about: String::new() };
+        let info = |per| MetricRecord {
+            unit: String::new(),
+            better: Some(Better::Lower),
+            per,
+            about: String::new(),
+        };
         side.metrics_info = [("steps".to_owned(), info(Per::Iteration))].into();
         side.metrics = [("steps".to_owned(), value)].into();
-        side.metrics_range = range.map(|range| ("steps".to_owned(), range)).into_iter().collect();
+        side.metrics_range = range
+            .map(|range| ("steps".to_owned(), range))
+            .into_iter()
+            .collect();
         side
     };
     let judged = |a: &JobRecord, b: &JobRecord| {
@@ -186,10 +270,17 @@ fn a_counter_that_differs_within_a_side_is_no_exact_one() {
     let steady = counting(None, 32_000.0);
     let shaky = counting(Some([32_000.0, 40_000.0]), 40_000.0);
     let whose = |words: &str| (Verdict::Inconclusive, true, words.to_owned());
-    assert_eq!(judged(&shaky, &steady), whose("A's own processes differ: 32000 and 40000"));
-    assert_eq!(judged(&steady, &shaky), whose("B's own processes differ: 32000 and 40000"));
+    assert_eq!(
+        judged(&shaky, &steady),
+        whose("A's own processes differ: 32000 and 40000")
+    );
+    assert_eq!(
+        judged(&steady, &shaky),
+        whose("B's own processes differ: 32000 and 40000")
+    );
     // That the sides show the same number by chance is no agreement.
-    let both = "A's own processes differ: 32000 and 40000; B's own processes differ: 32000 and 40000";
+    let both =
+        "A's own processes differ: 32000 and 40000; B's own processes differ: 32000 and 40000";
     assert_eq!(judged(&shaky, &shaky), whose(both));
     // What all processes agree on is exact, whoever allocates besides.
     let mut threads = counting(None, 40_000.0);
@@ -201,24 +292,50 @@ fn a_counter_that_differs_within_a_side_is_no_exact_one() {
 fn what_only_the_baseline_has_is_missing() {
     let with = |metrics: &[&str]| {
         let mut side = side(1.0, json!(1));
-        let info = |per| MetricRecord { unit: String::new(), better: Some(Better::Lower), per, about: String::new() };
+        let info = |per| MetricRecord {
+            unit: String::new(),
+            better: Some(Better::Lower),
+            per,
+            about: String::new(),
+        };
         for metric in metrics {
             side.metrics.insert((*metric).to_owned(), 5.0);
-            side.metrics_info.insert((*metric).to_owned(), info(Per::Iteration));
+            side.metrics_info
+                .insert((*metric).to_owned(), info(Per::Iteration));
         }
         side
     };
-    let judged = |a: &JobRecord, b: &JobRecord| judged(a, b, &Code::Different, Some(&contested(0.0, 30)));
+    let judged =
+        |a: &JobRecord, b: &JobRecord| judged(a, b, &Code::Different, Some(&contested(0.0, 30)));
     let gone = judged(&with(&["steps"]), &with(&[]));
-    assert_eq!((of(&gone, "steps").verdict, head::of_workload(&gone)), (Verdict::Missing, Verdict::Missing));
-    assert!(of(&gone, "steps").reason.starts_with("only A has it"), "{}", of(&gone, "steps").reason);
+    assert_eq!(
+        (of(&gone, "steps").verdict, head::of_workload(&gone)),
+        (Verdict::Missing, Verdict::Missing)
+    );
+    assert!(
+        of(&gone, "steps").reason.starts_with("only A has it"),
+        "{}",
+        of(&gone, "steps").reason
+    );
     let new = judged(&with(&[]), &with(&["steps"]));
-    assert_eq!((of(&new, "steps").verdict, head::of_workload(&new)), (Verdict::Equivalent, Verdict::Equivalent));
-    assert_eq!((&of(&new, "steps").b, &*of(&new, "steps").reason), (&json!(5), "new: only B has it"));
+    assert_eq!(
+        (of(&new, "steps").verdict, head::of_workload(&new)),
+        (Verdict::Equivalent, Verdict::Equivalent)
+    );
+    assert_eq!(
+        (&of(&new, "steps").b, &*of(&new, "steps").reason),
+        (&json!(5), "new: only B has it")
+    );
     let mut uncounted = with(&[]);
     uncounted.allocations = None;
-    assert_eq!(of(&judged(&with(&[]), &uncounted), "allocations").verdict, Verdict::Missing);
-    assert_eq!(head::of_workload(&judged(&uncounted, &with(&[]))), Verdict::Equivalent);
+    assert_eq!(
+        of(&judged(&with(&[]), &uncounted), "allocations").verdict,
+        Verdict::Missing
+    );
+    assert_eq!(
+        head::of_workload(&judged(&uncounted, &with(&[]))),
+        Verdict::Equivalent
+    );
 }
 
 #[test]
@@ -226,12 +343,26 @@ fn an_output_that_differs_within_a_side_accuses_nobody() {
     let mut shaky = side(1.0, json!(7));
     shaky.digest_differs = Some([json!(7), json!(8)]);
     let slower = contested(0.2, 20);
-    let entries = judged(&side(1.0, json!(9)), &shaky, &Code::Different, Some(&slower));
+    let entries = judged(
+        &side(1.0, json!(9)),
+        &shaky,
+        &Code::Different,
+        Some(&slower),
+    );
     let digest = of(&entries, "digest");
     assert_eq!(digest.reason, "B's own processes differ: 7 and 8");
     assert!(digest.verdict == Verdict::Inconclusive && digest.is_open());
-    assert_eq!(of(&entries, "time").verdict, Verdict::Regressed, "the costs are judged all the same");
-    let entries = judged(&shaky, &side(1.0, json!(7)), &Code::Different, Some(&contested(0.0, 30)));
+    assert_eq!(
+        of(&entries, "time").verdict,
+        Verdict::Regressed,
+        "the costs are judged all the same"
+    );
+    let entries = judged(
+        &shaky,
+        &side(1.0, json!(7)),
+        &Code::Different,
+        Some(&contested(0.0, 30)),
+    );
     assert_eq!(head::of_workload(&entries), Verdict::Inconclusive);
 }
 
@@ -239,14 +370,34 @@ fn an_output_that_differs_within_a_side_accuses_nobody() {
 fn faster_with_other_output_is_no_improvement() {
     let faster = contested(-0.2, 20);
     assert_eq!(faster.finding, Finding::Lower);
-    let same = judged(&side(1.0, json!(5)), &side(1.0, json!(5)), &Code::Different, Some(&faster));
+    let same = judged(
+        &side(1.0, json!(5)),
+        &side(1.0, json!(5)),
+        &Code::Different,
+        Some(&faster),
+    );
     assert_eq!(of(&same, "time").verdict, Verdict::Improved);
     for other in [json!(6), Value::Null] {
-        let entries = judged(&side(1.0, json!(5)), &side(0.0, other), &Code::Different, Some(&faster));
-        assert!(entries.iter().all(|entry| entry.verdict == Verdict::OutputDiffers), "{entries:#?}");
+        let entries = judged(
+            &side(1.0, json!(5)),
+            &side(0.0, other),
+            &Code::Different,
+            Some(&faster),
+        );
+        assert!(
+            entries
+                .iter()
+                .all(|entry| entry.verdict == Verdict::OutputDiffers),
+            "{entries:#?}"
+        );
         assert_eq!(head::of_workload(&entries), Verdict::OutputDiffers);
     }
-    let near = judged(&side(1.0, json!(5.0)), &side(1.0, json!(5.000_001)), &Code::Different, Some(&faster));
+    let near = judged(
+        &side(1.0, json!(5.0)),
+        &side(1.0, json!(5.000_001)),
+        &Code::Different,
+        Some(&faster),
+    );
     assert_eq!(of(&near, "digest").verdict, Verdict::Equivalent);
     assert!(of(&near, "digest").reason.contains("within the tolerance"));
 }
@@ -255,11 +406,26 @@ fn faster_with_other_output_is_no_improvement() {
 fn another_output_that_is_accepted_hides_no_costs() {
     let (a, b) = (side(1.0, json!(5)), side(2.0, json!(6)));
     let slower = contested(0.2, 20);
-    let entries = entries::of(&Facts { output_accepted: true, ..facts(&a, &b, &Code::Different, Some(&slower)) });
+    let entries = entries::of(&Facts {
+        output_accepted: true,
+        ..facts(&a, &b, &Code::Different, Some(&slower))
+    });
     let verdicts = ["digest", "allocations", "time"].map(|metric| of(&entries, metric).verdict);
-    assert_eq!(verdicts, [Verdict::OutputDiffers, Verdict::Regressed, Verdict::Regressed]);
-    let why = "20 pairs: not zero, at level 0.01 over all workloads, and by its estimate at least the margin of 1.0 %";
-    assert!(of(&entries, "time").reason.ends_with(why), "{}", of(&entries, "time").reason);
+    assert_eq!(
+        verdicts,
+        [
+            Verdict::OutputDiffers,
+            Verdict::Regressed,
+            Verdict::Regressed
+        ]
+    );
+    let why = "20 pairs: not zero, at level 0.01 over all workloads, and by its estimate at least \
+        the margin of 1.0 %";
+    assert!(
+        of(&entries, "time").reason.ends_with(why),
+        "{}",
+        of(&entries, "time").reason
+    );
 }
 
 #[test]
@@ -270,23 +436,51 @@ fn identical_code_and_other_layout_accuse_nobody() {
     assert_eq!(of(&entries, "time").verdict, Verdict::Regressed);
     let entries = judged(&a, &b, &Code::OnlyLayout, Some(&slower));
     let time = of(&entries, "time");
-    assert!(time.verdict == Verdict::Equivalent && time.reason.starts_with("layout, not code"), "{}", time.reason);
-    assert!(time.change.is_some_and(|change| change.estimate > 0.04), "the effect is still shown");
+    assert!(
+        time.verdict == Verdict::Equivalent && time.reason.starts_with("layout, not code"),
+        "{}",
+        time.reason
+    );
+    assert!(
+        time.change.is_some_and(|change| change.estimate > 0.04),
+        "the effect is still shown"
+    );
     let entries = judged(&a, &b, &Code::Identical, None);
-    assert!(entries.iter().all(|entry| entry.verdict == Verdict::Equivalent && entry.reason == "same code"));
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry.verdict == Verdict::Equivalent && entry.reason == "same code")
+    );
 }
 
 #[test]
 fn one_better_and_one_worse_is_a_trade_off() {
     let faster = contested(-0.05, 20);
-    let entries = judged(&side(1.0, json!(1)), &side(2.0, json!(1)), &Code::Different, Some(&faster));
+    let entries = judged(
+        &side(1.0, json!(1)),
+        &side(2.0, json!(1)),
+        &Code::Different,
+        Some(&faster),
+    );
     assert!(entries.iter().all(|entry| entry.trade_off));
     assert_eq!(
-        (of(&entries, "time").verdict, of(&entries, "allocations").verdict),
+        (
+            of(&entries, "time").verdict,
+            of(&entries, "allocations").verdict
+        ),
         (Verdict::Improved, Verdict::Regressed)
     );
-    assert_eq!(head::of_workload(&entries), Verdict::Regressed, "never improved");
-    let entries = judged(&side(1.0, json!(1)), &side(1.0, json!(1)), &Code::Different, Some(&faster));
+    assert_eq!(
+        head::of_workload(&entries),
+        Verdict::Regressed,
+        "never improved"
+    );
+    let entries = judged(
+        &side(1.0, json!(1)),
+        &side(1.0, json!(1)),
+        &Code::Different,
+        Some(&faster),
+    );
     assert!(entries.iter().all(|entry| !entry.trade_off));
     assert_eq!(head::of_workload(&entries), Verdict::Improved);
 }
@@ -294,19 +488,52 @@ fn one_better_and_one_worse_is_a_trade_off() {
 #[test]
 fn an_open_verdict_says_what_would_have_been_seen() {
     let open = contested(0.0105, 10);
-    let entries = judged(&side(1.0, json!(1)), &side(1.0, json!(1)), &Code::Different, Some(&open));
+    let entries = judged(
+        &side(1.0, json!(1)),
+        &side(1.0, json!(1)),
+        &Code::Different,
+        Some(&open),
+    );
     let time = of(&entries, "time");
-    assert_eq!((time.verdict, time.minimum_detectable, time.pairs), (Verdict::Inconclusive, None, 10));
-    assert_eq!(time.change.and_then(|change| change.low), None, "ten pairs exclude nothing");
-    let most = "still open after 10 pairs, the most that were allowed; no verdict takes fewer than 11";
+    assert_eq!(
+        (time.verdict, time.minimum_detectable, time.pairs),
+        (Verdict::Inconclusive, None, 10)
+    );
+    assert_eq!(
+        time.change.and_then(|change| change.low),
+        None,
+        "ten pairs exclude nothing"
+    );
+    let most =
+        "still open after 10 pairs, the most that were allowed; no verdict takes fewer than 11";
     assert_eq!(time.reason, most, "more time would be no help");
-    let late = Contested { stopped: Stopped::Time, ..open };
-    let entries = judged(&side(1.0, json!(1)), &side(1.0, json!(1)), &Code::Different, Some(&late));
-    assert!(of(&entries, "time").reason.ends_with("fewer than 11: a longer --time gives it more"));
+    let late = Contested {
+        stopped: Stopped::Time,
+        ..open
+    };
+    let entries = judged(
+        &side(1.0, json!(1)),
+        &side(1.0, json!(1)),
+        &Code::Different,
+        Some(&late),
+    );
+    assert!(
+        of(&entries, "time")
+            .reason
+            .ends_with("fewer than 11: a longer --time gives it more")
+    );
     let decided = contested(0.0, 30);
-    let entries = judged(&side(1.0, json!(1)), &side(1.0, json!(1)), &Code::Different, Some(&decided));
+    let entries = judged(
+        &side(1.0, json!(1)),
+        &side(1.0, json!(1)),
+        &Code::Different,
+        Some(&decided),
+    );
     let time = of(&entries, "time");
-    assert!(time.verdict == Verdict::Equivalent && time.minimum_detectable.is_some_and(|least| least < MARGIN));
+    assert!(
+        time.verdict == Verdict::Equivalent
+            && time.minimum_detectable.is_some_and(|least| least < MARGIN)
+    );
 }
 
 #[test]
@@ -328,24 +555,48 @@ fn a_rate_follows_the_time_in_its_own_direction() {
         let mut side = side(1.0, json!(1));
         let info = |per| MetricRecord {
             unit: "x".into(),
-            better: Some(if per == Per::Second { Better::Higher } else { Better::Lower }),
+            better: Some(if per == Per::Second {
+                Better::Higher
+            } else {
+                Better::Lower
+            }),
             per,
             about: String::new(),
         };
-        side.metrics_info = [("rate".to_owned(), info(Per::Second)), ("cost".to_owned(), info(Per::Unit))].into();
+        side.metrics_info = [
+            ("rate".to_owned(), info(Per::Second)),
+            ("cost".to_owned(), info(Per::Unit)),
+        ]
+        .into();
         side.metrics = [("rate".to_owned(), 1e9 / ns), ("cost".to_owned(), ns * 2.0)].into();
         side
     };
-    let entries = judged(&with_rate(typical[0]), &with_rate(typical[1]), &Code::Different, Some(&slower));
+    let entries = judged(
+        &with_rate(typical[0]),
+        &with_rate(typical[1]),
+        &Code::Different,
+        Some(&slower),
+    );
     let (rate, cost) = (of(&entries, "rate"), of(&entries, "cost"));
-    assert_eq!((rate.verdict, cost.verdict), (Verdict::Regressed, Verdict::Regressed));
+    assert_eq!(
+        (rate.verdict, cost.verdict),
+        (Verdict::Regressed, Verdict::Regressed)
+    );
     let change = rate.change.unwrap();
-    assert!((change.estimate - (1.0 / 1.105 - 1.0)).abs() < 0.01, "{change:?}");
+    assert!(
+        (change.estimate - (1.0 / 1.105 - 1.0)).abs() < 0.01,
+        "{change:?}"
+    );
     assert!(change.low < Some(change.estimate) && Some(change.estimate) < change.high);
     // A side that does other work has no rate to compare.
     let mut other = with_rate(typical[1]);
     other.metrics.insert("rate".into(), 5.0);
-    let entries = judged(&with_rate(typical[0]), &other, &Code::Different, Some(&slower));
+    let entries = judged(
+        &with_rate(typical[0]),
+        &other,
+        &Code::Different,
+        Some(&slower),
+    );
     assert_eq!(of(&entries, "rate").verdict, Verdict::Inconclusive);
 }
 
@@ -370,36 +621,83 @@ fn the_contributions_of_scopes_sum_to_the_whole() {
     };
     let profiled = |scopes: Vec<ScopeRecord>, run_ns: u64| {
         let mut side = side(1.0, json!(1));
-        side.profile = Some(ProfileRecord { iterations: 10, run_ns, overhead: None });
+        side.profile = Some(ProfileRecord {
+            iterations: 10,
+            run_ns,
+            overhead: None,
+        });
         side.scopes = scopes;
         side
     };
-    let a = profiled(vec![scope("Forward", 1000, vec![scope("Attention", 600, vec![])])], 1100);
+    let a = profiled(
+        vec![scope(
+            "Forward",
+            1000,
+            vec![scope("Attention", 600, vec![])],
+        )],
+        1100,
+    );
     let b = profiled(
-        vec![scope("Forward", 1500, vec![scope("Attention", 500, vec![]), scope("Extra", 700, vec![])])],
+        vec![scope(
+            "Forward",
+            1500,
+            vec![scope("Attention", 500, vec![]), scope("Extra", 700, vec![])],
+        )],
         1650,
     );
     let judged = |verdict: Verdict, estimate: f64| {
-        let change = Some(Change { estimate, low: None, high: None });
-        [Entry { verdict, change, ..entries::lost("job", MARGIN, "") }]
+        let change = Some(Change {
+            estimate,
+            low: None,
+            high: None,
+        });
+        [Entry {
+            verdict,
+            change,
+            ..entries::lost("job", MARGIN, "")
+        }]
     };
     let changes = scopes::changes(&a, &b, &judged(Verdict::Regressed, 0.5));
     let sum: f64 = changes.iter().map(|change| change.contribution_ns).sum();
     assert!((sum - 55.0).abs() < 1e-9, "{sum}");
-    assert!((changes.iter().filter_map(|change| change.share).sum::<f64>() - 1.0).abs() < 1e-9);
-    assert_eq!((changes[0].path.join("/"), changes[0].contribution_ns), ("Forward/Extra".to_owned(), 70.0));
-    let attention = changes.iter().find(|change| change.path.ends_with(&["Attention".into()])).unwrap();
-    assert!(attention.contribution_ns < 0.0, "what got faster counts against the rest");
+    assert!(
+        (changes
+            .iter()
+            .filter_map(|change| change.share)
+            .sum::<f64>()
+            - 1.0)
+            .abs()
+            < 1e-9
+    );
+    assert_eq!(
+        (changes[0].path.join("/"), changes[0].contribution_ns),
+        ("Forward/Extra".to_owned(), 70.0)
+    );
+    let attention = changes
+        .iter()
+        .find(|change| change.path.ends_with(&["Attention".into()]))
+        .unwrap();
+    assert!(
+        attention.contribution_ns < 0.0,
+        "what got faster counts against the rest"
+    );
     // Profiles that differ the other way explain nothing of what the pairs found.
     let otherwise = scopes::changes(&a, &b, &judged(Verdict::Improved, -0.1));
-    assert!(otherwise.len() == changes.len() && otherwise.iter().all(|change| change.share.is_none()));
+    assert!(
+        otherwise.len() == changes.len() && otherwise.iter().all(|change| change.share.is_none())
+    );
 }
 
-/// The older report called this comparison 56.5 % slower; its own outermost rows do not agree on a sign.
+/// The older report called this comparison 56.5 % slower; its own outermost rows do not agree on a
+/// sign.
 #[test]
 fn there_is_no_overall_percent() {
     let table = include_str!("../../tests/fixtures/comparison-2026-02-04.csv");
-    let outermost = |name: &str| !["_Iteration", "_Forward", "_GenerateToken"].iter().any(|part| name.ends_with(part));
+    let outermost = |name: &str| {
+        !["_Iteration", "_Forward", "_GenerateToken"]
+            .iter()
+            .any(|part| name.ends_with(part))
+    };
     let entries: Vec<Entry> = table
         .lines()
         .skip(1)
@@ -411,7 +709,11 @@ fn there_is_no_overall_percent() {
             Entry {
                 a: a.into(),
                 b: b.into(),
-                change: Some(Change { estimate, low: Some(estimate), high: Some(estimate) }),
+                change: Some(Change {
+                    estimate,
+                    low: Some(estimate),
+                    high: Some(estimate),
+                }),
                 pairs: 1,
                 ..entries::lost(row[0], MARGIN, "")
             }
@@ -419,10 +721,16 @@ fn there_is_no_overall_percent() {
         .collect();
     assert_eq!(entries.len(), 19);
     let totals = head::totals(&entries).unwrap();
-    assert!((totals.sum - 0.590).abs() < 5e-4 && (totals.geometric_mean + 0.084).abs() < 5e-4, "{totals:?}");
+    assert!(
+        (totals.sum - 0.590).abs() < 5e-4 && (totals.geometric_mean + 0.084).abs() < 5e-4,
+        "{totals:?}"
+    );
     assert!(totals.disagree);
     assert_eq!(totals.largest, "Model_Medium_Inference");
-    assert!((totals.largest_share.unwrap() - 0.76).abs() < 5e-3, "{totals:?}");
+    assert!(
+        (totals.largest_share.unwrap() - 0.76).abs() < 5e-3,
+        "{totals:?}"
+    );
 }
 
 #[test]
@@ -434,5 +742,8 @@ fn records_with_other_input_files_are_not_comparable() {
     };
     assert_eq!(entries::incomparable(&with("1"), &with("1")), None);
     let refused = entries::incomparable(&with("1"), &with("2"));
-    assert_eq!(refused.as_deref(), Some("not comparable: the input file data/in.bin is another one in B"));
+    assert_eq!(
+        refused.as_deref(),
+        Some("not comparable: the input file data/in.bin is another one in B")
+    );
 }

@@ -1,4 +1,5 @@
-//! The words for verdicts, the same in headline, rows and gate, and the reason where a word surprises beside its figures.
+//! The words for verdicts, the same in headline, rows and gate, and the reason where a word
+//! surprises beside its figures.
 
 use super::{Code, Entry, Verdict, Workload};
 use crate::format;
@@ -8,8 +9,12 @@ use crate::measure::rounding;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Surprise {
     /// Something got worse, and something else better.
-    TradeOff { worse: Vec<String>, better: Vec<String> },
-    /// Both builds run the same machine code, so the times say nothing about it; the margin that their interval leaves.
+    TradeOff {
+        worse: Vec<String>,
+        better: Vec<String>,
+    },
+    /// Both builds run the same machine code, so the times say nothing about it; the margin that
+    /// their interval leaves.
     SameMachineCode { margin: f64 },
     /// Medians differ, but processes of one build differ as much.
     NotExact { metrics: Vec<String> },
@@ -20,15 +25,22 @@ impl Surprise {
     pub(crate) fn sentence(&self) -> String {
         match self {
             Self::TradeOff { worse, better } => {
-                format!("a trade-off: worse in {}; better in {}", worse.join(", "), better.join(", "))
+                format!(
+                    "a trade-off: worse in {}; better in {}",
+                    worse.join(", "),
+                    better.join(", ")
+                )
             }
             Self::SameMachineCode { margin } => format!(
-                "equivalent though the interval of its time reaches beyond ±{}: both builds run the same machine code, \
-                 so layout or noise moved it",
+                "equivalent though the interval of its time reaches beyond ±{}: both builds run \
+                 the same machine code, so layout or noise moved it",
                 format::percent(*margin)
             ),
             Self::NotExact { metrics } => {
-                format!("{} not exact: processes of one build differ too", metrics.join(", "))
+                format!(
+                    "{} not exact: processes of one build differ too",
+                    metrics.join(", ")
+                )
             }
         }
     }
@@ -37,10 +49,15 @@ impl Surprise {
 /// A verdict in a word or two; a trade-off is a regression that is paid for by something else.
 pub(crate) fn word(verdict: Verdict, is_trade_off: bool) -> String {
     let word = verdict.word();
-    if is_trade_off { format!("{word}, trade-off") } else { word.to_owned() }
+    if is_trade_off {
+        format!("{word}, trade-off")
+    } else {
+        word.to_owned()
+    }
 }
 
-/// Workloads per verdict in words, the worst first: `2 regressed (1 of them a trade-off)`, `19 equivalent`.
+/// Workloads per verdict in words, the worst first: `2 regressed (1 of them a trade-off)`, `19
+/// equivalent`.
 pub(crate) fn headline(workloads: &[Workload]) -> Vec<String> {
     super::head::counts(workloads)
         .into_iter()
@@ -48,7 +65,14 @@ pub(crate) fn headline(workloads: &[Workload]) -> Vec<String> {
             let is_paid = |workload: &&Workload| workload.verdict == verdict && workload.trade_off;
             let of_them = match workloads.iter().filter(is_paid).count() {
                 0 => String::new(),
-                all if all == count => format!(" ({})", if all == 1 { "a trade-off" } else { "all trade-offs" }),
+                all if all == count => format!(
+                    " ({})",
+                    if all == 1 {
+                        "a trade-off"
+                    } else {
+                        "all trade-offs"
+                    }
+                ),
                 1 => " (1 of them a trade-off)".to_owned(),
                 some => format!(" ({some} of them trade-offs)"),
             };
@@ -66,26 +90,45 @@ pub(crate) fn surprises(workload: &Workload, entries: &[&Entry]) -> Vec<Surprise
     let time = entries.iter().find(|entry| entry.metric == "time");
     let same_code = time.filter(|time| workload.code == Code::OnlyLayout && is_beyond(time));
     let is_loose = |entry: &&&Entry| {
-        entry.pairs == 0 && entry.verdict == Verdict::Inconclusive && !entry.is_open() && entry.a != entry.b
+        entry.pairs == 0
+            && entry.verdict == Verdict::Inconclusive
+            && !entry.is_open()
+            && entry.a != entry.b
     };
-    let loose: Vec<String> = entries.iter().filter(is_loose).map(|entry| entry.metric.clone()).collect();
-    let not_exact =
-        (workload.verdict == Verdict::Equivalent && !loose.is_empty()).then_some(Surprise::NotExact { metrics: loose });
-    let same_code = same_code.map(|time| Surprise::SameMachineCode { margin: time.margin });
-    [trade_off, same_code, not_exact].into_iter().flatten().collect()
+    let loose: Vec<String> = entries
+        .iter()
+        .filter(is_loose)
+        .map(|entry| entry.metric.clone())
+        .collect();
+    let not_exact = (workload.verdict == Verdict::Equivalent && !loose.is_empty())
+        .then_some(Surprise::NotExact { metrics: loose });
+    let same_code = same_code.map(|time| Surprise::SameMachineCode {
+        margin: time.margin,
+    });
+    [trade_off, same_code, not_exact]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-/// The metrics with a verdict, each with its change. What is made of the time tells the same as the time.
+/// The metrics with a verdict, each with its change. What is made of the time tells the same as the
+/// time.
 pub(crate) fn sizes(entries: &[&Entry], verdict: Verdict) -> Vec<String> {
-    let own = entries.iter().filter(|entry| entry.verdict == verdict && !(entry.metric != "time" && entry.pairs > 0));
-    own.map(|entry| format!("{} ({})", entry.metric, entry.size().unwrap_or_default())).collect()
+    let own = entries
+        .iter()
+        .filter(|entry| entry.verdict == verdict && !(entry.metric != "time" && entry.pairs > 0));
+    own.map(|entry| format!("{} ({})", entry.metric, entry.size().unwrap_or_default()))
+        .collect()
 }
 
 /// Whether an equivalent time has an interval that does not lie inside the margin, or none.
 fn is_beyond(time: &Entry) -> bool {
-    let inside =
-        |end: Option<f64>| end.is_some_and(|end| rounding::is_at_most(end.ln_1p().abs(), time.margin.ln_1p(), 0.0));
-    let change = time.change.filter(|change| inside(change.low) && inside(change.high));
+    let inside = |end: Option<f64>| {
+        end.is_some_and(|end| rounding::is_at_most(end.ln_1p().abs(), time.margin.ln_1p(), 0.0))
+    };
+    let change = time
+        .change
+        .filter(|change| inside(change.low) && inside(change.high));
     time.verdict == Verdict::Equivalent && time.pairs > 0 && change.is_none()
 }
 
@@ -122,7 +165,11 @@ mod tests {
             verdict,
             a: json!(a),
             b: json!(b),
-            change: Some(Change { estimate, low: Some(estimate - within), high: Some(estimate + within) }),
+            change: Some(Change {
+                estimate,
+                low: Some(estimate - within),
+                high: Some(estimate + within),
+            }),
             pairs,
             ..lost("job", 0.01, "")
         }
@@ -136,24 +183,48 @@ mod tests {
             entry("rate", Verdict::Regressed, [8.0, 1.0], 14, 0.0),
         ];
         let paid = workload(Verdict::Regressed, true, Code::Different);
-        let [surprise] = &surprises(&paid, &entries.each_ref())[..] else { panic!("one") };
-        let told = "a trade-off: worse in time (8.3 times as long); better in allocations (-45.0 %)";
+        let [surprise] = &surprises(&paid, &entries.each_ref())[..] else {
+            panic!("one")
+        };
+        let told =
+            "a trade-off: worse in time (8.3 times as long); better in allocations (-45.0 %)";
         assert_eq!(surprise.sentence(), told);
         assert_eq!(word(paid.verdict, paid.trade_off), "regressed, trade-off");
         let plain = workload(Verdict::Regressed, false, Code::Different);
-        assert_eq!(surprises(&plain, &entries[..1].iter().collect::<Vec<_>>()), []);
+        assert_eq!(
+            surprises(&plain, &entries[..1].iter().collect::<Vec<_>>()),
+            []
+        );
     }
 
     #[test]
     fn headline_counts_the_words_of_the_rows() {
         let of = |verdict, trade_off| workload(verdict, trade_off, Code::Different);
         let fine = || of(Verdict::Equivalent, false);
-        let (worse, paid) = (|| of(Verdict::Regressed, false), || of(Verdict::Regressed, true));
-        assert_eq!(headline(&[paid(), fine(), fine()]), ["1 regressed (a trade-off)", "2 equivalent"]);
-        assert_eq!(headline(&[worse(), paid()]), ["2 regressed (1 of them a trade-off)"]);
-        assert_eq!(headline(&[worse(), paid(), paid()]), ["3 regressed (2 of them trade-offs)"]);
-        assert_eq!(headline(&[paid(), paid()]), ["2 regressed (all trade-offs)"]);
-        assert_eq!(headline(&[of(Verdict::OutputDiffers, false), fine()]), ["1 output differs", "1 equivalent"]);
+        let (worse, paid) = (
+            || of(Verdict::Regressed, false),
+            || of(Verdict::Regressed, true),
+        );
+        assert_eq!(
+            headline(&[paid(), fine(), fine()]),
+            ["1 regressed (a trade-off)", "2 equivalent"]
+        );
+        assert_eq!(
+            headline(&[worse(), paid()]),
+            ["2 regressed (1 of them a trade-off)"]
+        );
+        assert_eq!(
+            headline(&[worse(), paid(), paid()]),
+            ["3 regressed (2 of them trade-offs)"]
+        );
+        assert_eq!(
+            headline(&[paid(), paid()]),
+            ["2 regressed (all trade-offs)"]
+        );
+        assert_eq!(
+            headline(&[of(Verdict::OutputDiffers, false), fine()]),
+            ["1 output differs", "1 equivalent"]
+        );
     }
 
     #[test]
@@ -163,7 +234,13 @@ mod tests {
             let found = contested(shift, pairs);
             let entries = entries::of(&facts(&a, &b, &code, Some(&found)));
             let verdict = head::of_workload(&entries);
-            (verdict, surprises(&workload(verdict, false, code), &entries.iter().collect::<Vec<_>>()))
+            (
+                verdict,
+                surprises(
+                    &workload(verdict, false, code),
+                    &entries.iter().collect::<Vec<_>>(),
+                ),
+            )
         };
         let same = vec![Surprise::SameMachineCode { margin: 0.01 }];
         assert_eq!(
@@ -171,10 +248,25 @@ mod tests {
             (Verdict::Equivalent, same.clone()),
             "called changed by its times"
         );
-        assert_eq!(told(0.0105, 10, Code::OnlyLayout), (Verdict::Equivalent, same), "still open by its times");
-        assert_eq!(told(0.0, 30, Code::OnlyLayout), (Verdict::Equivalent, vec![]), "inside the margin anyhow");
-        assert_eq!(told(0.0, 30, Code::Different), (Verdict::Equivalent, vec![]));
-        assert_eq!(told(0.0105, 10, Code::Different), (Verdict::Inconclusive, vec![]), "the word says it");
+        assert_eq!(
+            told(0.0105, 10, Code::OnlyLayout),
+            (Verdict::Equivalent, same),
+            "still open by its times"
+        );
+        assert_eq!(
+            told(0.0, 30, Code::OnlyLayout),
+            (Verdict::Equivalent, vec![]),
+            "inside the margin anyhow"
+        );
+        assert_eq!(
+            told(0.0, 30, Code::Different),
+            (Verdict::Equivalent, vec![])
+        );
+        assert_eq!(
+            told(0.0105, 10, Code::Different),
+            (Verdict::Inconclusive, vec![]),
+            "the word says it"
+        );
     }
 
     #[test]
@@ -184,12 +276,29 @@ mod tests {
             b_range: Some(b),
             ..entry("allocations", Verdict::Inconclusive, [12.0, b[1]], 0, 0.0)
         };
-        let told = |entry: Entry, verdict| surprises(&workload(verdict, false, Code::Different), &[&entry]);
-        let loose = Surprise::NotExact { metrics: vec!["allocations".to_owned()] };
-        assert_eq!(told(ranges([11.0, 18.0]), Verdict::Equivalent), std::slice::from_ref(&loose));
-        assert_eq!(loose.sentence(), "allocations not exact: processes of one build differ too");
-        assert_eq!(told(ranges([200.0, 206.0]), Verdict::Inconclusive), [], "an open question is no surprise");
-        let digest = Entry { a: Value::Null, ..entry("digest", Verdict::Equivalent, [1.0, 2.0], 0, 0.0) };
+        let told = |entry: Entry, verdict| {
+            surprises(&workload(verdict, false, Code::Different), &[&entry])
+        };
+        let loose = Surprise::NotExact {
+            metrics: vec!["allocations".to_owned()],
+        };
+        assert_eq!(
+            told(ranges([11.0, 18.0]), Verdict::Equivalent),
+            std::slice::from_ref(&loose)
+        );
+        assert_eq!(
+            loose.sentence(),
+            "allocations not exact: processes of one build differ too"
+        );
+        assert_eq!(
+            told(ranges([200.0, 206.0]), Verdict::Inconclusive),
+            [],
+            "an open question is no surprise"
+        );
+        let digest = Entry {
+            a: Value::Null,
+            ..entry("digest", Verdict::Equivalent, [1.0, 2.0], 0, 0.0)
+        };
         assert_eq!(told(digest, Verdict::Equivalent), []);
     }
 }

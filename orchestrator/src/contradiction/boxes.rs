@@ -1,7 +1,9 @@
-//! Owns the search for the first of many points that meets a condition, without a look at all of them.
+//! Owns the search for the first of many points that meets a condition, without a look at all of
+//! them.
 //!
-//! Points lie in a fixed order. A tree over that order holds, for each part, the smallest and the largest value of each
-//! coordinate, so that a part in which no point can meet the condition is skipped as a whole.
+//! Points lie in a fixed order. A tree over that order holds, for each part, the smallest and the
+//! largest value of each coordinate, so that a part in which no point can meet the condition is
+//! skipped as a whole.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -14,7 +16,8 @@ pub(super) struct BoxIndex<const N: usize> {
     points: usize,
     /// Number of leaves: a power of two.
     width: usize,
-    /// Node 1 is the root, and the children of node i are 2i and 2i + 1. A leaf without a point holds an empty range.
+    /// Node 1 is the root, and the children of node i are 2i and 2i + 1. A leaf without a point
+    /// holds an empty range.
     nodes: Vec<[CoordinateRange; N]>,
     /// Nodes that were looked at so far: the work of all searches.
     looks: Cell<usize>,
@@ -31,14 +34,23 @@ impl<const N: usize> BoxIndex<N> {
         for node in (1..width).rev() {
             let (one, other) = (nodes[2 * node], nodes[2 * node + 1]);
             for axis in 0..N {
-                nodes[node][axis] = [one[axis][0].min(other[axis][0]), one[axis][1].max(other[axis][1])];
+                nodes[node][axis] = [
+                    one[axis][0].min(other[axis][0]),
+                    one[axis][1].max(other[axis][1]),
+                ];
             }
         }
-        Self { points: points.len(), width, nodes, looks: Cell::new(0) }
+        Self {
+            points: points.len(),
+            width,
+            nodes,
+            looks: Cell::new(0),
+        }
     }
 
-    /// The first point of a part of the order that meets a condition. `may` returns false of a box only if no point inside
-    /// it can meet the condition; `is` decides about a single point, by its place in the order.
+    /// The first point of a part of the order that meets a condition. `may` returns false of a box
+    /// only if no point inside it can meet the condition; `is` decides about a single point, by its
+    /// place in the order.
     pub(super) fn first(
         &self,
         within: Range<usize>,
@@ -48,7 +60,10 @@ impl<const N: usize> BoxIndex<N> {
         let mut open = vec![(1usize, 0usize, self.width)];
         while let Some((node, begin, size)) = open.pop() {
             self.looks.set(self.looks.get() + 1);
-            if begin >= within.end.min(self.points) || begin + size <= within.start || !may(&self.nodes[node]) {
+            if begin >= within.end.min(self.points)
+                || begin + size <= within.start
+                || !may(&self.nodes[node])
+            {
                 continue;
             }
             if size > 1 {
@@ -89,11 +104,20 @@ mod tests {
 
     #[test]
     fn a_search_without_a_result_looks_at_few_nodes() {
-        let points: Vec<[f64; 2]> = (0..20_000).map(|index| [f64::from(index), -f64::from(index)]).collect();
+        let points: Vec<[f64; 2]> = (0..20_000)
+            .map(|index| [f64::from(index), -f64::from(index)])
+            .collect();
         let index = BoxIndex::new(&points);
         for at in 0..points.len() {
             let below = points[at][1];
-            assert_eq!(index.first(at + 1..points.len(), |[_, y]| y[1] >= below, |at| points[at][1] >= below), None);
+            assert_eq!(
+                index.first(
+                    at + 1..points.len(),
+                    |[_, y]| y[1] >= below,
+                    |at| points[at][1] >= below
+                ),
+                None
+            );
         }
         assert!(index.looks() < 60 * points.len(), "{}", index.looks());
     }

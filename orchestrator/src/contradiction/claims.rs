@@ -9,7 +9,8 @@ use crate::format;
 pub(crate) struct Claims {
     pub(crate) unit: Unit,
     pub(crate) rows: Vec<Row>,
-    /// The rows stand in one list that does not show what is inside what, as if they could be added up.
+    /// The rows stand in one list that does not show what is inside what, as if they could be added
+    /// up.
     pub(crate) flat: bool,
     /// Totals that are claimed for all rows.
     pub(crate) totals: Vec<Total>,
@@ -104,7 +105,11 @@ impl Side {
 impl Row {
     /// A row of which only the name is known; the name tells kernel and size.
     pub(crate) fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), family: names::family(name), ..Self::default() }
+        Self {
+            name: name.to_owned(),
+            family: names::family(name),
+            ..Self::default()
+        }
     }
 
     /// The whole time on a side.
@@ -119,9 +124,10 @@ impl Row {
     /// The time of one execution on a side: of a single run its mean.
     pub(crate) fn time_of_one(&self, side: Side) -> Option<&Figure> {
         match side {
-            Side::Only => {
-                self.mean.as_ref().or(self.total.as_ref().filter(|_| self.calls.is_none_or(|calls| calls == 1.0)))
-            }
+            Side::Only => self.mean.as_ref().or(self
+                .total
+                .as_ref()
+                .filter(|_| self.calls.is_none_or(|calls| calls == 1.0))),
             _ => self.time(side),
         }
     }
@@ -197,8 +203,11 @@ impl Claims {
     }
 }
 
-/// The sum of what some rows print, with everything that it may stand for; none if a row prints nothing, or there is no row.
-pub(crate) fn sum<'a>(figures: impl Iterator<Item = Option<&'a Figure>>) -> Option<(f64, Interval)> {
+/// The sum of what some rows print, with everything that it may stand for; none if a row prints
+/// nothing, or there is no row.
+pub(crate) fn sum<'a>(
+    figures: impl Iterator<Item = Option<&'a Figure>>,
+) -> Option<(f64, Interval)> {
     let all: Vec<&Figure> = figures.collect::<Option<_>>()?;
     let value = all.iter().map(|figure| figure.value).sum();
     (!all.is_empty()).then(|| (value, all.iter().map(|figure| figure.reach).sum()))

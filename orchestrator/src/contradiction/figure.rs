@@ -3,7 +3,8 @@
 use std::iter::Sum;
 use std::ops::{Add, Mul, Sub};
 
-/// Ends that differ by less than this share of their size are the same end: binary fractions are not decimal ones.
+/// Ends that differ by less than this share of their size are the same end: binary fractions are
+/// not decimal ones.
 const SLACK: f64 = 1e-9;
 
 /// All values from `low` to `high`, both included.
@@ -16,7 +17,10 @@ pub(crate) struct Interval {
 impl Interval {
     /// One value and no other.
     pub(crate) fn exact(value: f64) -> Self {
-        Self { low: value, high: value }
+        Self {
+            low: value,
+            high: value,
+        }
     }
 
     /// Whether every value here is smaller than every value there.
@@ -31,46 +35,74 @@ impl Interval {
 
     /// What cannot be negative.
     pub(crate) fn not_negative(self) -> Self {
-        Self { low: self.low.max(0.0), high: self.high.max(0.0) }
+        Self {
+            low: self.low.max(0.0),
+            high: self.high.max(0.0),
+        }
     }
 
     pub(crate) fn width(self) -> f64 {
         self.high - self.low
     }
 
-    /// The quotient of two quantities that are not negative; nothing where the divisor is certainly 0.
+    /// The quotient of two quantities that are not negative; nothing where the divisor is certainly
+    /// 0.
     pub(crate) fn over(self, divisor: Self) -> Option<Self> {
         let (above, below) = (self.not_negative(), divisor.not_negative());
-        let high = if below.low > 0.0 { above.high / below.low } else { f64::INFINITY };
-        (below.high > 0.0).then(|| Self { low: above.low / below.high, high })
+        let high = if below.low > 0.0 {
+            above.high / below.low
+        } else {
+            f64::INFINITY
+        };
+        (below.high > 0.0).then(|| Self {
+            low: above.low / below.high,
+            high,
+        })
     }
 
     /// Each value through a function that rises.
     pub(crate) fn through(self, rising: impl Fn(f64) -> f64) -> Self {
-        Self { low: rising(self.low), high: rising(self.high) }
+        Self {
+            low: rising(self.low),
+            high: rising(self.high),
+        }
     }
 }
 
 impl Add for Interval {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self { low: self.low + other.low, high: self.high + other.high }
+        Self {
+            low: self.low + other.low,
+            high: self.high + other.high,
+        }
     }
 }
 
 impl Sub for Interval {
     type Output = Self;
     fn sub(self, other: Self) -> Self {
-        Self { low: self.low - other.high, high: self.high - other.low }
+        Self {
+            low: self.low - other.high,
+            high: self.high - other.low,
+        }
     }
 }
 
 impl Mul for Interval {
     type Output = Self;
     fn mul(self, other: Self) -> Self {
-        let ends = [self.low * other.low, self.low * other.high, self.high * other.low, self.high * other.high];
+        let ends = [
+            self.low * other.low,
+            self.low * other.high,
+            self.high * other.low,
+            self.high * other.high,
+        ];
         let fold = |pick: fn(f64, f64) -> f64| ends.into_iter().reduce(pick).unwrap_or(f64::NAN);
-        Self { low: fold(f64::min), high: fold(f64::max) }
+        Self {
+            low: fold(f64::min),
+            high: fold(f64::max),
+        }
     }
 }
 
@@ -99,10 +131,15 @@ const MOST_EXPONENT: i32 = 250;
 impl Figure {
     /// A value that is known as it is, such as a clock's nanoseconds.
     pub(crate) fn exact(value: f64, printed: String) -> Self {
-        Self { printed, value, reach: Interval::exact(value) }
+        Self {
+            printed,
+            value,
+            reach: Interval::exact(value),
+        }
     }
 
-    /// Reads `0.06`, `+82.1`, `1.2e3`, `-3 %` or `~1.0`; the last one stands for a whole unit of its last digit to either side.
+    /// Reads `0.06`, `+82.1`, `1.2e3`, `-3 %` or `~1.0`; the last one stands for a whole unit of
+    /// its last digit to either side.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || "is no number".to_owned();
         let plain = text.trim().replace('\u{2212}', "-");
@@ -125,7 +162,9 @@ impl Figure {
             return Err(wrong());
         }
         if digits.len() > MOST_DIGITS || exponent.abs() > MOST_EXPONENT {
-            return Err(format!("has more than {MOST_DIGITS} digits or is beyond 1e{MOST_EXPONENT}"));
+            return Err(format!(
+                "has more than {MOST_DIGITS} digits or is beyond 1e{MOST_EXPONENT}"
+            ));
         }
         let digits: i128 = digits.parse().map_err(|_| wrong())?;
         // At most 30 digits.
@@ -133,15 +172,33 @@ impl Figure {
         let tenths = digits * 10 * if negative { -1 } else { 1 };
         let half = if about { 10 } else { 5 };
         // Read as decimals, so that 0.06 and 0.07 meet in the same 0.065.
-        let at = |tenths: i128| format!("{tenths}e{}", last - 1).parse::<f64>().map_err(|_| wrong());
-        let reach = Interval { low: at(tenths - half)?, high: at(tenths + half)? };
-        Ok(Self { printed: plain_text(text), value: at(tenths)?, reach })
+        let at = |tenths: i128| {
+            format!("{tenths}e{}", last - 1)
+                .parse::<f64>()
+                .map_err(|_| wrong())
+        };
+        let reach = Interval {
+            low: at(tenths - half)?,
+            high: at(tenths + half)?,
+        };
+        Ok(Self {
+            printed: plain_text(text),
+            value: at(tenths)?,
+            reach,
+        })
     }
 
     /// The same figure of a quantity that cannot be negative: 0.00 stands for 0 to 0.005.
     pub(crate) fn of_amount(self) -> Self {
         // What is printed as negative stays so, to be found.
-        if self.value < 0.0 { self } else { Self { reach: self.reach.not_negative(), ..self } }
+        if self.value < 0.0 {
+            self
+        } else {
+            Self {
+                reach: self.reach.not_negative(),
+                ..self
+            }
+        }
     }
 }
 
@@ -177,12 +234,21 @@ mod tests {
             assert_eq!(reach(text), expected, "{text}");
         }
         let nothing = Figure::parse("0.00").unwrap().of_amount();
-        assert_eq!(nothing.reach, Interval { low: 0.0, high: 0.005 });
+        assert_eq!(
+            nothing.reach,
+            Interval {
+                low: 0.0,
+                high: 0.005
+            }
+        );
     }
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", " ", "-", ".", "NaN", "inf", "1,200", "1.2.3", "1e", "1e999", "0x10", "+-1", "fast", "1_000"] {
+        for text in [
+            "", " ", "-", ".", "NaN", "inf", "1,200", "1.2.3", "1e", "1e999", "0x10", "+-1",
+            "fast", "1_000",
+        ] {
             assert!(Figure::parse(text).is_err(), "{text}");
         }
         assert!(Figure::parse(&"9".repeat(40)).is_err());

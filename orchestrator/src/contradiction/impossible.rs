@@ -20,14 +20,22 @@ fn figures(row: &Row) -> [(&'static str, Option<&Figure>); 4] {
 pub(super) fn disorder(claims: &Claims) -> Vec<Found> {
     let ordered = |row: &Row| {
         let [_, (_, mean), (_, min), (_, max)] = figures(row);
-        [("minimum", min, "mean", mean), ("mean", mean, "maximum", max), ("minimum", min, "maximum", max)]
-            .into_iter()
-            .filter_map(|(small, low, large, high)| Some((small, low?, large, high?)))
-            .filter(|(_, low, _, high)| high.reach.is_below(low.reach))
-            .map(|(small, low, large, high)| {
-                format!("{small} {} is above {large} {}", claims.printed(low), claims.printed(high))
-            })
-            .collect::<Vec<String>>()
+        [
+            ("minimum", min, "mean", mean),
+            ("mean", mean, "maximum", max),
+            ("minimum", min, "maximum", max),
+        ]
+        .into_iter()
+        .filter_map(|(small, low, large, high)| Some((small, low?, large, high?)))
+        .filter(|(_, low, _, high)| high.reach.is_below(low.reach))
+        .map(|(small, low, large, high)| {
+            format!(
+                "{small} {} is above {large} {}",
+                claims.printed(low),
+                claims.printed(high)
+            )
+        })
+        .collect::<Vec<String>>()
     };
     each(claims, |row| {
         let wrong = ordered(row);
@@ -38,13 +46,25 @@ pub(super) fn disorder(claims: &Claims) -> Vec<Found> {
 /// One call: total, mean, minimum and maximum are the same time.
 pub(super) fn single_call(claims: &Claims) -> Vec<Found> {
     each(claims, |row| {
-        let told: Vec<(&str, &Figure)> =
-            figures(row).into_iter().filter_map(|(name, figure)| Some((name, figure?))).collect();
-        let apart = told.iter().any(|(_, one)| told.iter().any(|(_, other)| one.reach.is_apart(other.reach)));
-        let texts: Vec<String> =
-            told.iter().map(|(name, figure)| format!("{name} {}", claims.printed(figure))).collect();
-        (row.calls == Some(1.0) && apart)
-            .then(|| format!("{}: one call has one time, but {}", row.name, texts.join(", ")))
+        let told: Vec<(&str, &Figure)> = figures(row)
+            .into_iter()
+            .filter_map(|(name, figure)| Some((name, figure?)))
+            .collect();
+        let apart = told.iter().any(|(_, one)| {
+            told.iter()
+                .any(|(_, other)| one.reach.is_apart(other.reach))
+        });
+        let texts: Vec<String> = told
+            .iter()
+            .map(|(name, figure)| format!("{name} {}", claims.printed(figure)))
+            .collect();
+        (row.calls == Some(1.0) && apart).then(|| {
+            format!(
+                "{}: one call has one time, but {}",
+                row.name,
+                texts.join(", ")
+            )
+        })
     })
 }
 
@@ -53,7 +73,11 @@ pub(super) fn calls_and_total(claims: &Claims) -> Vec<Found> {
     each(claims, |row| {
         let (calls, total) = (row.calls.filter(|calls| *calls > 0.0)?, row.total.as_ref()?);
         let times = |figure: &Figure, count: f64| figure.reach * Interval::exact(count);
-        if let Some(mean) = row.mean.as_ref().filter(|mean| times(mean, calls).is_apart(total.reach)) {
+        if let Some(mean) = row
+            .mean
+            .as_ref()
+            .filter(|mean| times(mean, calls).is_apart(total.reach))
+        {
             let product = claims.computed(mean.value * calls);
             return Some(format!(
                 "{}: {calls} calls of {} on average are {product}, not {}",
@@ -88,14 +112,18 @@ pub(super) fn parts_and_whole(claims: &Claims) -> Vec<Found> {
         .totals
         .iter()
         .filter_map(|total| {
-            let parts: Vec<&Row> = claims.outermost().filter(|row| row.time(total.side).is_some()).collect();
+            let parts: Vec<&Row> = claims
+                .outermost()
+                .filter(|row| row.time(total.side).is_some())
+                .collect();
             let (value, reach) = claims::sum(parts.iter().map(|row| row.time(total.side)))?;
             total.figure.reach.is_below(reach).then(|| {
                 let names: Vec<String> = parts.iter().map(|row| row.name.clone()).collect();
                 Found::new(
                     names.clone(),
                     format!(
-                        "{} sum to {}{}, more than the total of {}: a nesting that is not shown, or a wrong total",
+                        "{} sum to {}{}, more than the total of {}: a nesting that is not shown, \
+                         or a wrong total",
                         claims::listed(&names),
                         claims.computed(value),
                         total.side.label(),
@@ -112,10 +140,15 @@ pub(super) fn children_and_parent(claims: &Claims) -> Vec<Found> {
     let mut found = Vec::new();
     for (parent, inside) in claims.rows.iter().zip(claims.inside_all()) {
         for side in SIDES {
-            let children: Vec<&Row> = inside.iter().copied().filter(|row| row.time(side).is_some()).collect();
-            let (Some(whole), Some((value, reach))) =
-                (parent.time(side), claims::sum(children.iter().map(|row| row.time(side))))
-            else {
+            let children: Vec<&Row> = inside
+                .iter()
+                .copied()
+                .filter(|row| row.time(side).is_some())
+                .collect();
+            let (Some(whole), Some((value, reach))) = (
+                parent.time(side),
+                claims::sum(children.iter().map(|row| row.time(side))),
+            ) else {
                 continue;
             };
             if whole.reach.is_below(reach) {
@@ -128,7 +161,10 @@ pub(super) fn children_and_parent(claims: &Claims) -> Vec<Found> {
                     side.label(),
                     claims.printed(whole)
                 );
-                found.push(Found::new([vec![parent.name.clone()], names].concat(), message));
+                found.push(Found::new(
+                    [vec![parent.name.clone()], names].concat(),
+                    message,
+                ));
             }
         }
     }
@@ -138,11 +174,22 @@ pub(super) fn children_and_parent(claims: &Claims) -> Vec<Found> {
 /// A rate is the row's own work over the row's own time.
 pub(super) fn rate_and_time(claims: &Claims) -> Vec<Found> {
     let mut found = Vec::new();
-    for (row, side) in claims.rows.iter().flat_map(|row| SIDES.map(|side| (row, side))) {
-        let (Some(work), Some(rate), Some(time)) = (row.work, row.rate(side), row.time_of_one(side)) else { continue };
+    for (row, side) in claims
+        .rows
+        .iter()
+        .flat_map(|row| SIDES.map(|side| (row, side)))
+    {
+        let (Some(work), Some(rate), Some(time)) =
+            (row.work, row.rate(side), row.time_of_one(side))
+        else {
+            continue;
+        };
         let of = |seconds: f64| work / seconds / 1e9;
         let seconds = time.reach.not_negative() * Interval::exact(claims.seconds());
-        let reachable = Interval { low: of(seconds.high), high: of(seconds.low) };
+        let reachable = Interval {
+            low: of(seconds.high),
+            high: of(seconds.low),
+        };
         // Of a printed nothing nobody can tell a rate.
         if time.value > 0.0 && reachable.is_apart(rate.reach) {
             let true_rate = of(time.value * claims.seconds());
@@ -156,7 +203,11 @@ pub(super) fn rate_and_time(claims: &Claims) -> Vec<Found> {
                     side.label(),
                     rate.printed,
                     (true_rate / rate.value).max(rate.value / true_rate),
-                    if true_rate > rate.value { "too low" } else { "too high" }
+                    if true_rate > rate.value {
+                        "too low"
+                    } else {
+                        "too high"
+                    }
                 ),
             ));
         }
@@ -176,7 +227,8 @@ fn operations(work: f64) -> String {
 pub(super) fn rate_and_change(claims: &Claims) -> Vec<Found> {
     each(claims, |row| {
         let inverse = row.before.as_ref()?.reach.over(row.after.as_ref()?.reach)?;
-        let expected = change::claimed(row.before.as_ref()?.value / row.after.as_ref()?.value - 1.0);
+        let expected =
+            change::claimed(row.before.as_ref()?.value / row.after.as_ref()?.value - 1.0);
         let times = claims.pair(row.before.as_ref()?, row.after.as_ref()?);
         if let Some(claimed) = row.rate_percent.as_ref() {
             let reachable = inverse.through(|ratio| (ratio - 1.0) * 100.0);
@@ -191,7 +243,8 @@ pub(super) fn rate_and_change(claims: &Claims) -> Vec<Found> {
         let rates = after.reach.over(before.reach)?;
         rates.is_apart(inverse).then(|| {
             format!(
-                "{}: the time {times} changes the rate by {expected}, but it is said to go from {} to {} GFLOP/s",
+                "{}: the time {times} changes the rate by {expected}, but it is said to go from {} \
+                 to {} GFLOP/s",
                 row.name, before.printed, after.printed
             )
         })
@@ -200,21 +253,39 @@ pub(super) fn rate_and_change(claims: &Claims) -> Vec<Found> {
 
 /// Nothing computes faster than the machine.
 pub(super) fn peak(claims: &Claims) -> Vec<Found> {
-    let Some(peak) = &claims.peak else { return Vec::new() };
+    let Some(peak) = &claims.peak else {
+        return Vec::new();
+    };
     let above = |row: &Row, side: Side| {
-        let rate = row.rate(side).filter(|rate| peak.reach.is_below(rate.reach))?;
-        Some(format!("{} with {} GFLOP/s{}", row.name, rate.printed, side.label()))
+        let rate = row
+            .rate(side)
+            .filter(|rate| peak.reach.is_below(rate.reach))?;
+        Some(format!(
+            "{} with {} GFLOP/s{}",
+            row.name,
+            rate.printed,
+            side.label()
+        ))
     };
     let found: Vec<(String, String)> = claims
         .rows
         .iter()
-        .filter_map(|row| Some((row.name.clone(), SIDES.into_iter().find_map(|side| above(row, side))?)))
+        .filter_map(|row| {
+            Some((
+                row.name.clone(),
+                SIDES.into_iter().find_map(|side| above(row, side))?,
+            ))
+        })
         .collect();
     let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
     if names.is_empty() {
         return Vec::new();
     }
-    let message = format!("faster than the machine's {} GFLOP/s: {}", peak.printed, claims::listed(&texts));
+    let message = format!(
+        "faster than the machine's {} GFLOP/s: {}",
+        peak.printed,
+        claims::listed(&texts)
+    );
     vec![Found::new(names, message)]
 }
 
@@ -224,16 +295,35 @@ pub(super) fn reachable_change(claims: &Claims) -> Vec<Found> {
         let (before, after) = row.both()?;
         let mut wrong = Vec::new();
         let difference = after.reach - before.reach;
-        if let Some(delta) = row.delta.as_ref().filter(|delta| delta.reach.is_apart(difference)) {
-            wrong.push(format!("{} and not {}", claims.computed(after.value - before.value), claims.printed(delta)));
+        if let Some(delta) = row
+            .delta
+            .as_ref()
+            .filter(|delta| delta.reach.is_apart(difference))
+        {
+            wrong.push(format!(
+                "{} and not {}",
+                claims.computed(after.value - before.value),
+                claims.printed(delta)
+            ));
         }
-        let percents = row.ratio().map(|ratio| ratio.through(|ratio| (ratio - 1.0) * 100.0));
-        let claimed = row.percent.as_ref().zip(percents).filter(|(claimed, reach)| claimed.reach.is_apart(*reach));
+        let percents = row
+            .ratio()
+            .map(|ratio| ratio.through(|ratio| (ratio - 1.0) * 100.0));
+        let claimed = row
+            .percent
+            .as_ref()
+            .zip(percents)
+            .filter(|(claimed, reach)| claimed.reach.is_apart(*reach));
         if let Some((claimed, _)) = claimed {
-            wrong.push(format!("{} and not {} %", change::claimed(after.value / before.value - 1.0), claimed.printed));
+            wrong.push(format!(
+                "{} and not {} %",
+                change::claimed(after.value / before.value - 1.0),
+                claimed.printed
+            ));
         }
         let pair = claims.pair(before, after);
-        (!wrong.is_empty()).then(|| format!("{}: {pair} is a change of {}", row.name, wrong.join(", ")))
+        (!wrong.is_empty())
+            .then(|| format!("{}: {pair} is a change of {}", row.name, wrong.join(", ")))
     })
 }
 
@@ -246,9 +336,15 @@ pub(super) fn word_and_change(claims: &Claims) -> Vec<Found> {
         let (status, ratio) = (row.status.as_deref()?, row.ratio()?);
         let words = names::words(status);
         // `not improved` says something else.
-        let plain = !words.iter().any(|word| ["no", "not", "none"].contains(&word.as_str()));
-        let has =
-            |known: [&str; 3]| plain && words.iter().any(|word| known.iter().any(|known| word.starts_with(known)));
+        let plain = !words
+            .iter()
+            .any(|word| ["no", "not", "none"].contains(&word.as_str()));
+        let has = |known: [&str; 3]| {
+            plain
+                && words
+                    .iter()
+                    .any(|word| known.iter().any(|known| word.starts_with(known)))
+        };
         let same = Interval::exact(1.0);
         let is_unchanged = has(["unchanged", "stable", "same"]) || words == ["no", "change"];
         let (low, high) = (Interval::exact(1.0 / UNCHANGED), Interval::exact(UNCHANGED));
@@ -256,15 +352,29 @@ pub(super) fn word_and_change(claims: &Claims) -> Vec<Found> {
             || (has(["improve", "faster", "better"]) && same.is_below(ratio))
             || (is_unchanged && (ratio.is_below(low) || high.is_below(ratio)));
         let (before, after) = row.both()?;
-        against.then(|| format!("{}: called {status} with {}", row.name, claims.pair(before, after)))
+        against.then(|| {
+            format!(
+                "{}: called {status} with {}",
+                row.name,
+                claims.pair(before, after)
+            )
+        })
     })
 }
 
 /// Nothing takes less than no time or memory.
 pub(super) fn negative(claims: &Claims) -> Vec<Found> {
     each(claims, |row| {
-        let own =
-            [&row.before, &row.after, &row.total, &row.mean, &row.min, &row.max, &row.memory_before, &row.memory_after];
+        let own = [
+            &row.before,
+            &row.after,
+            &row.total,
+            &row.mean,
+            &row.min,
+            &row.max,
+            &row.memory_before,
+            &row.memory_after,
+        ];
         let nothing = Interval::exact(0.0);
         let wrong: Vec<&str> = own
             .into_iter()
@@ -272,12 +382,21 @@ pub(super) fn negative(claims: &Claims) -> Vec<Found> {
             .filter(|figure| figure.reach.is_below(nothing))
             .map(|figure| figure.printed.as_str())
             .collect();
-        (!wrong.is_empty())
-            .then(|| format!("{}: a time or a size of {} is less than nothing", row.name, wrong.join(", ")))
+        (!wrong.is_empty()).then(|| {
+            format!(
+                "{}: a time or a size of {} is less than nothing",
+                row.name,
+                wrong.join(", ")
+            )
+        })
     })
 }
 
 /// One finding per row that has something to say.
 fn each(claims: &Claims, of: impl Fn(&Row) -> Option<String>) -> Vec<Found> {
-    claims.rows.iter().filter_map(|row| Some(Found::of(row, of(row)?))).collect()
+    claims
+        .rows
+        .iter()
+        .filter_map(|row| Some(Found::of(row, of(row)?)))
+        .collect()
 }

@@ -13,7 +13,8 @@ use std::cmp::Ordering;
 const DOMINANT_CALL: f64 = 0.5;
 /// Fewer calls than this say nothing about a mean.
 const ENOUGH_CALLS: f64 = 10.0;
-/// A kernel whose time grows with less than this share of its exponent spends its time on something else.
+/// A kernel whose time grows with less than this share of its exponent spends its time on something
+/// else.
 const FLAT: f64 = 1.0 / 3.0;
 /// Below this length of a side the cost of a call may well be most of a product's time.
 const LEAST_SIDE: f64 = 64.0;
@@ -22,19 +23,37 @@ const AGAINST: f64 = 1.25;
 
 /// The sum of nested rows counts time more than once.
 pub(super) fn nested_total(claims: &Claims) -> Vec<Found> {
-    let inner: Vec<String> =
-        claims.rows.iter().filter(|row| row.parent.is_some()).map(|row| row.name.clone()).collect();
-    let sides: Vec<Side> = SIDES.into_iter().filter(|side| sums_everything(claims, *side)).collect();
+    let inner: Vec<String> = claims
+        .rows
+        .iter()
+        .filter(|row| row.parent.is_some())
+        .map(|row| row.name.clone())
+        .collect();
+    let sides: Vec<Side> = SIDES
+        .into_iter()
+        .filter(|side| sums_everything(claims, *side))
+        .collect();
     if inner.is_empty() || sides.is_empty() {
         return Vec::new();
     }
     let told = |outermost: bool| {
-        let rows = || claims.rows.iter().filter(|row| !outermost || row.parent.is_none());
-        let sums = sides.iter().filter_map(|side| claims::sum(rows().map(|row| row.time(*side))));
-        sums.map(|(value, _)| claims.computed(value)).collect::<Vec<String>>().join(" -> ").replacen(" ms ->", " ->", 1)
+        let rows = || {
+            claims
+                .rows
+                .iter()
+                .filter(|row| !outermost || row.parent.is_none())
+        };
+        let sums = sides
+            .iter()
+            .filter_map(|side| claims::sum(rows().map(|row| row.time(*side))));
+        sums.map(|(value, _)| claims.computed(value))
+            .collect::<Vec<String>>()
+            .join(" -> ")
+            .replacen(" ms ->", " ->", 1)
     };
     let message = format!(
-        "{} of {} rows are inside others: the sum of all, {}, counts their time more than once; the {} outermost rows sum to {}",
+        "{} of {} rows are inside others: the sum of all, {}, counts their time more than once; \
+         the {} outermost rows sum to {}",
         inner.len(),
         claims.rows.len(),
         told(false),
@@ -44,20 +63,27 @@ pub(super) fn nested_total(claims: &Claims) -> Vec<Found> {
     vec![Found::new(inner, message)]
 }
 
-/// Whether the rows of a side are, or seem to be, there to be added up: a total is their sum, or they stand in a flat list.
+/// Whether the rows of a side are, or seem to be, there to be added up: a total is their sum, or
+/// they stand in a flat list.
 fn sums_everything(claims: &Claims, side: Side) -> bool {
     let all = claims::sum(claims.rows.iter().map(|row| row.time(side)));
     let outermost = claims::sum(claims.outermost().map(|row| row.time(side)));
-    let (Some((_, all)), Some((_, outermost))) = (all, outermost) else { return false };
+    let (Some((_, all)), Some((_, outermost))) = (all, outermost) else {
+        return false;
+    };
     match claims.totals.iter().find(|total| total.side == side) {
         Some(total) => !total.figure.reach.is_apart(all) && total.figure.reach.is_apart(outermost),
         None => claims.flat,
     }
 }
 
-/// Sum and geometric mean of the outermost rows go different ways, so there is no sign for all of them.
+/// Sum and geometric mean of the outermost rows go different ways, so there is no sign for all of
+/// them.
 pub(super) fn overall_sign(claims: &Claims) -> Vec<Found> {
-    let rows: Vec<(&Row, Interval)> = claims.outermost().filter_map(|row| Some((row, known_ratio(row)?))).collect();
+    let rows: Vec<(&Row, Interval)> = claims
+        .outermost()
+        .filter_map(|row| Some((row, known_ratio(row)?)))
+        .collect();
     let both: Vec<(&Figure, &Figure)> = rows.iter().filter_map(|(row, _)| row.both()).collect();
     let (Some((before, before_reach)), Some((after, after_reach))) = (
         claims::sum(both.iter().map(|(before, _)| Some(*before))),
@@ -67,44 +93,77 @@ pub(super) fn overall_sign(claims: &Claims) -> Vec<Found> {
     };
     let count = rows.len() as f64;
     let (same, nothing) = (Interval::exact(1.0), Interval::exact(0.0));
-    let Some(sum) = after_reach.over(before_reach) else { return Vec::new() };
-    let log = rows.iter().map(|(_, ratio)| ratio.through(f64::ln)).sum::<Interval>().through(|log| log / count);
-    let opposite = (same.is_below(sum) && log.is_below(nothing)) || (sum.is_below(same) && nothing.is_below(log));
+    let Some(sum) = after_reach.over(before_reach) else {
+        return Vec::new();
+    };
+    let log = rows
+        .iter()
+        .map(|(_, ratio)| ratio.through(f64::ln))
+        .sum::<Interval>()
+        .through(|log| log / count);
+    let opposite = (same.is_below(sum) && log.is_below(nothing))
+        || (sum.is_below(same) && nothing.is_below(log));
     if !opposite {
         return Vec::new();
     }
-    let mean = both.iter().map(|(before, after)| (after.value / before.value).ln()).sum::<f64>() / count;
-    let ways =
-        |way: Ordering| both.iter().filter(|(before, after)| after.value.total_cmp(&before.value) == way).count();
+    let mean = both
+        .iter()
+        .map(|(before, after)| (after.value / before.value).ln())
+        .sum::<f64>()
+        / count;
+    let ways = |way: Ordering| {
+        both.iter()
+            .filter(|(before, after)| after.value.total_cmp(&before.value) == way)
+            .count()
+    };
     let largest = rows
         .iter()
-        .filter_map(|(row, _)| row.both().map(|(before, after)| (&row.name, after.value - before.value)))
+        .filter_map(|(row, _)| {
+            row.both()
+                .map(|(before, after)| (&row.name, after.value - before.value))
+        })
         .max_by(|one, other| one.1.abs().total_cmp(&other.1.abs()));
     let most = largest.map_or_else(String::new, |(name, change)| {
-        format!("; {name} alone is {:.0} % of the sum's change", 100.0 * change / (after - before))
+        format!(
+            "; {name} alone is {:.0} % of the sum's change",
+            100.0 * change / (after - before)
+        )
     });
     let message = format!(
-        "the {count} outermost rows have no common sign: their sum is {}, their geometric mean {}; {} took longer, {} \
-         less, {} the same{most}",
+        "the {count} outermost rows have no common sign: their sum is {}, their geometric mean {}; \
+         {} took longer, {} less, {} the same{most}",
         change::claimed(after / before - 1.0),
         change::claimed(mean.exp_m1()),
         ways(Ordering::Greater),
         ways(Ordering::Less),
         ways(Ordering::Equal),
     );
-    vec![Found::new(rows.iter().map(|(row, _)| row.name.clone()).collect(), message)]
+    vec![Found::new(
+        rows.iter().map(|(row, _)| row.name.clone()).collect(),
+        message,
+    )]
 }
 
 /// Shares of one whole that sum to more than the whole overlap.
 pub(super) fn shares(claims: &Claims) -> Vec<Found> {
-    let rows: Vec<&Row> = claims.outermost().filter(|row| row.share.is_some()).collect();
-    let Some((value, reach)) = claims::sum(rows.iter().map(|row| row.share.as_ref())) else { return Vec::new() };
+    let rows: Vec<&Row> = claims
+        .outermost()
+        .filter(|row| row.share.is_some())
+        .collect();
+    let Some((value, reach)) = claims::sum(rows.iter().map(|row| row.share.as_ref())) else {
+        return Vec::new();
+    };
     if !Interval::exact(100.0).is_below(reach) {
         return Vec::new();
     }
-    let message =
-        format!("the shares of {} rows sum to {value:.2} %: nested rows are added as if they were parts", rows.len());
-    vec![Found::new(rows.iter().map(|row| row.name.clone()).collect(), message)]
+    let message = format!(
+        "the shares of {} rows sum to {value:.2} %: nested rows are added as if they were parts",
+        rows.len()
+    );
+    vec![Found::new(
+        rows.iter().map(|row| row.name.clone()).collect(),
+        message,
+    )]
 }
 
 /// A row of a family with its size and its time on a side.
@@ -114,24 +173,39 @@ pub(super) type Member<'a> = (f64, &'a Row, &'a Figure);
 pub(super) fn families(claims: &Claims, side: Side) -> Vec<Vec<Member<'_>>> {
     let mut groups: IndexMap<&str, Vec<Member>> = IndexMap::new();
     for row in &claims.rows {
-        let (Some(family), Some(time)) = (&row.family, row.time_of_one(side)) else { continue };
-        groups.entry(&family.group).or_default().push((family.size(), row, time));
+        let (Some(family), Some(time)) = (&row.family, row.time_of_one(side)) else {
+            continue;
+        };
+        groups
+            .entry(&family.group)
+            .or_default()
+            .push((family.size(), row, time));
     }
     for members in groups.values_mut() {
         members.sort_by(|one, other| one.0.total_cmp(&other.0));
     }
-    groups.into_values().filter(|members| !is_numbered(members)).collect()
+    groups
+        .into_values()
+        .filter(|members| !is_numbered(members))
+        .collect()
 }
 
 /// A row's ratio, unless one of its times may be nothing: then its logarithm has no end.
 fn known_ratio(row: &Row) -> Option<Interval> {
-    row.ratio().filter(|ratio| ratio.low > 0.0 && ratio.high.is_finite())
+    row.ratio()
+        .filter(|ratio| ratio.low > 0.0 && ratio.high.is_finite())
 }
 
 /// Whether the sizes of a family are rather numbers of things, one after the other.
 fn is_numbered(members: &[Member]) -> bool {
-    let is_number = |row: &Row| row.family.as_ref().is_some_and(|family| family.side == Some(family.size()));
-    members.windows(2).any(|two| is_number(two[0].1) && is_number(two[1].1) && two[1].0 - two[0].0 == 1.0)
+    let is_number = |row: &Row| {
+        row.family
+            .as_ref()
+            .is_some_and(|family| family.side == Some(family.size()))
+    };
+    members
+        .windows(2)
+        .any(|two| is_number(two[0].1) && is_number(two[1].1) && two[1].0 - two[0].0 == 1.0)
 }
 
 /// A known kernel hardly grows with its size.
@@ -140,18 +214,30 @@ pub(super) fn flat_growth(claims: &Claims) -> Vec<Found> {
     for side in SIDES {
         for members in families(claims, side) {
             for two in members.windows(2) {
-                let [(_, small, short), (_, large, long)] = two else { continue };
-                let sides = [small, large].map(|row| row.family.as_ref().and_then(|family| family.side));
-                let ([Some(a), Some(b)], Some(theory)) = (sides, names::exponent(&large.name)) else { continue };
-                let Some(ratio) = long.reach.over(short.reach) else { continue };
+                let [(_, small, short), (_, large, long)] = two else {
+                    continue;
+                };
+                let sides =
+                    [small, large].map(|row| row.family.as_ref().and_then(|family| family.side));
+                let ([Some(a), Some(b)], Some(theory)) = (sides, names::exponent(&large.name))
+                else {
+                    continue;
+                };
+                let Some(ratio) = long.reach.over(short.reach) else {
+                    continue;
+                };
                 let exponent = |ratio: f64| ratio.ln() / (b / a).ln();
                 // What falls is told as such.
-                if a < LEAST_SIDE || a >= b || ratio.low < 1.0 || exponent(ratio.high) >= FLAT * theory {
+                if a < LEAST_SIDE
+                    || a >= b
+                    || ratio.low < 1.0
+                    || exponent(ratio.high) >= FLAT * theory
+                {
                     continue;
                 }
                 let message = format!(
-                    "{} {} and {} {}{} grow with the exponent {:.2}, where {theory} is the work's: something else than the \
-                     kernel was timed",
+                    "{} {} and {} {}{} grow with the exponent {:.2}, where {theory} is the work's: \
+                     something else than the kernel was timed",
                     small.name,
                     claims.printed(short),
                     large.name,
@@ -159,7 +245,10 @@ pub(super) fn flat_growth(claims: &Claims) -> Vec<Found> {
                     side.label(),
                     exponent(long.value / short.value)
                 );
-                found.push(Found::new(vec![small.name.clone(), large.name.clone()], message));
+                found.push(Found::new(
+                    vec![small.name.clone(), large.name.clone()],
+                    message,
+                ));
             }
         }
     }
@@ -173,10 +262,18 @@ pub(super) fn dominant_call(claims: &Claims) -> Vec<Found> {
         let share = max.reach.over(total.reach)?;
         (calls >= ENOUGH_CALLS && share.low > DOMINANT_CALL).then(|| {
             let share = 100.0 * max.value / total.value;
-            format!("{}: one of {calls} calls is {share:.0} % of all time: the mean is not that of a call", row.name)
+            format!(
+                "{}: one of {calls} calls is {share:.0} % of all time: the mean is not that of \
+                a call",
+                row.name
+            )
         })
     };
-    claims.rows.iter().filter_map(|row| Some(Found::of(row, told(row)?))).collect()
+    claims
+        .rows
+        .iter()
+        .filter_map(|row| Some(Found::of(row, told(row)?)))
+        .collect()
 }
 
 /// Memory is newly allocated, and the word for the change is about time only.
@@ -184,7 +281,9 @@ pub(super) fn new_allocation(claims: &Claims) -> Vec<Found> {
     let about_memory = |row: &&Row| {
         row.status.as_ref().is_none_or(|status| {
             let words = names::words(status);
-            words.iter().any(|word| word.starts_with("alloc") || word.starts_with("mem") || word == "bytes")
+            words
+                .iter()
+                .any(|word| word.starts_with("alloc") || word.starts_with("mem") || word == "bytes")
         })
     };
     let appeared: Vec<(&Row, String)> = claims
@@ -194,7 +293,12 @@ pub(super) fn new_allocation(claims: &Claims) -> Vec<Found> {
         .filter_map(|row| {
             let (before, after) = (row.memory_before.as_ref()?, row.memory_after.as_ref()?);
             let new = before.value == 0.0 && before.reach.is_below(after.reach);
-            new.then(|| (row, format!("{} {} -> {} MB", row.name, before.printed, after.printed)))
+            new.then(|| {
+                (
+                    row,
+                    format!("{} {} -> {} MB", row.name, before.printed, after.printed),
+                )
+            })
         })
         .collect();
     if appeared.is_empty() {
@@ -205,7 +309,10 @@ pub(super) fn new_allocation(claims: &Claims) -> Vec<Found> {
         "allocates where nothing was allocated, while the word for it is about time only: {}",
         claims::listed(&texts)
     );
-    vec![Found::new(rows.into_iter().map(|row| row.name.clone()).collect(), message)]
+    vec![Found::new(
+        rows.into_iter().map(|row| row.name.clone()).collect(),
+        message,
+    )]
 }
 
 /// A model gets faster while what it is made of gets slower, or the other way round.
@@ -213,18 +320,40 @@ pub(super) fn part_and_whole(claims: &Claims) -> Vec<Found> {
     let products: Vec<(&Row, f64, Interval)> = claims
         .outermost()
         .filter(|row| row.family.is_some() && names::is_product(&row.name))
-        .filter_map(|row| Some((row, row.after.as_ref()?.value / row.before.as_ref()?.value, known_ratio(row)?)))
+        .filter_map(|row| {
+            Some((
+                row,
+                row.after.as_ref()?.value / row.before.as_ref()?.value,
+                known_ratio(row)?,
+            ))
+        })
         .collect();
-    let mean = (products.iter().map(|(_, ratio, _)| ratio.ln()).sum::<f64>() / products.len().max(1) as f64).exp();
+    let mean = (products.iter().map(|(_, ratio, _)| ratio.ln()).sum::<f64>()
+        / products.len().max(1) as f64)
+        .exp();
     let same = Interval::exact(1.0);
     let parts = |is_against: &dyn Fn(Interval) -> bool| -> (Vec<&Row>, Vec<String>) {
         let own = products.iter().filter(|(_, _, part)| is_against(*part));
-        own.map(|(row, ratio, _)| (*row, format!("{} {}", row.name, change::claimed(ratio - 1.0)))).unzip()
+        own.map(|(row, ratio, _)| {
+            (
+                *row,
+                format!("{} {}", row.name, change::claimed(ratio - 1.0)),
+            )
+        })
+        .unzip()
     };
-    let (slower, faster) = (parts(&|part| same.is_below(part)), parts(&|part| part.is_below(same)));
+    let (slower, faster) = (
+        parts(&|part| same.is_below(part)),
+        parts(&|part| part.is_below(same)),
+    );
     let mut found = Vec::new();
-    for whole in claims.outermost().filter(|row| names::is_made_of_products(&row.name)) {
-        let (Some(ratio), Some((before, after))) = (whole.ratio(), whole.both()) else { continue };
+    for whole in claims
+        .outermost()
+        .filter(|row| names::is_made_of_products(&row.name))
+    {
+        let (Some(ratio), Some((before, after))) = (whole.ratio(), whole.both()) else {
+            continue;
+        };
         let slower_parts = ratio.is_below(same) && mean > AGAINST;
         let faster_parts = same.is_below(ratio) && mean < 1.0 / AGAINST;
         if !slower_parts && !faster_parts {
@@ -232,13 +361,18 @@ pub(super) fn part_and_whole(claims: &Claims) -> Vec<Found> {
         }
         let (rows, texts) = if slower_parts { &slower } else { &faster };
         let message = format!(
-            "{} is {}, while matrix products, of which it is made, are {}: one of them is not what its name says",
+            "{} is {}, while matrix products, of which it is made, are {}: one of them is not what \
+             its name says",
             whole.name,
             change::claimed(after.value / before.value - 1.0),
             claims::listed(texts)
         );
-        // Each whole is made of all products: all names with each of them would be a square of names.
-        let shown = rows.iter().take(format::MOST_NAMES).map(|row| row.name.clone());
+        // Each whole is made of all products: all names with each of them would be a square of
+        // names.
+        let shown = rows
+            .iter()
+            .take(format::MOST_NAMES)
+            .map(|row| row.name.clone());
         let names = std::iter::once(whole.name.clone()).chain(shown);
         found.push(Found::new(names.collect(), message));
     }

@@ -1,7 +1,8 @@
-//! Numbers that cannot be true, or say something else than they seem to. Pure: claims in, contradictions out.
+//! Numbers that cannot be true, or say something else than they seem to. Pure: claims in,
+//! contradictions out.
 //!
-//! Printed figures are intervals of everything that prints so; what can be reached inside them is never held against
-//! anybody.
+//! Printed figures are intervals of everything that prints so; what can be reached inside them is
+//! never held against anybody.
 
 mod boxes;
 pub(crate) mod claims;
@@ -27,7 +28,12 @@ pub(crate) fn find(claims: &Claims) -> Vec<Contradiction> {
 }
 
 /// The rules that say something of times measured by orch; the others are about what tables claim.
-const MEASURED: [&str; 4] = ["more-work-less-time", "children-exceed-parent", "zero-time", "above-peak"];
+const MEASURED: [&str; 4] = [
+    "more-work-less-time",
+    "children-exceed-parent",
+    "zero-time",
+    "above-peak",
+];
 
 /// Contradictions in what orch measured itself.
 pub(crate) fn of_measured(claims: &Claims) -> Vec<Contradiction> {
@@ -39,7 +45,11 @@ fn find_some(claims: &Claims, wanted: impl Fn(&Rule) -> bool) -> Vec<Contradicti
     rules::RULES
         .iter()
         .filter(|rule| wanted(rule))
-        .flat_map(|rule| (rule.find)(claims).into_iter().map(move |found| (rule, found)))
+        .flat_map(|rule| {
+            (rule.find)(claims)
+                .into_iter()
+                .map(move |found| (rule, found))
+        })
         .map(|(rule, found)| Contradiction {
             id: rule.id.to_owned(),
             severity: rule.severity,

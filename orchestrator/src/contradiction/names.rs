@@ -17,30 +17,50 @@ impl Family {
         self.lengths.iter().product()
     }
 
-    /// Whether this is certainly less work: shorter somewhere, and longer nowhere. Of two shapes of one volume the work may
-    /// be the same and the time another.
+    /// Whether this is certainly less work: shorter somewhere, and longer nowhere. Of two shapes of
+    /// one volume the work may be the same and the time another.
     pub(crate) fn is_smaller_than(&self, other: &Self) -> bool {
         self.lengths.len() == other.lengths.len()
             && self.lengths != other.lengths
-            && self.lengths.iter().zip(&other.lengths).all(|(own, other)| own <= other)
+            && self
+                .lengths
+                .iter()
+                .zip(&other.lengths)
+                .all(|(own, other)| own <= other)
     }
 }
 
 /// Sizes that are words, in their order.
-const RANKS: [(&str, f64); 7] =
-    [("tiny", 0.0), ("mini", 1.0), ("small", 2.0), ("base", 3.0), ("medium", 3.0), ("large", 4.0), ("xlarge", 5.0)];
+const RANKS: [(&str, f64); 7] = [
+    ("tiny", 0.0),
+    ("mini", 1.0),
+    ("small", 2.0),
+    ("base", 3.0),
+    ("medium", 3.0),
+    ("large", 4.0),
+    ("xlarge", 5.0),
+];
 /// Rows of these names are loops inside the row that is timed around them.
 const LOOPS: [&str; 5] = ["iteration", "iterations", "iter", "loop", "inner"];
 /// One pass over two inputs and one output, with one cheap operation each.
 const ELEMENTWISE: [&str; 7] = ["add", "sub", "subtract", "mul", "multiply", "min", "max"];
 /// Names of computations that consist mostly of matrix products where they are those of a model.
-const WHOLES: [&str; 8] = ["forward", "inference", "generate", "decode", "prefill", "training", "train", "backward"];
+const WHOLES: [&str; 8] = [
+    "forward",
+    "inference",
+    "generate",
+    "decode",
+    "prefill",
+    "training",
+    "train",
+    "backward",
+];
 const MODELS: [&str; 5] = ["model", "transformer", "gpt", "llm", "mlp"];
 
 /// Numbers behind these words count things and are no sizes.
 const COUNTED: [&str; 22] = [
-    "layer", "phase", "step", "stage", "run", "test", "case", "thread", "threads", "cpu", "cpus", "core", "cores",
-    "epoch", "worker", "head", "part", "gpu", "level", "round", "pass", "shard",
+    "layer", "phase", "step", "stage", "run", "test", "case", "thread", "threads", "cpu", "cpus",
+    "core", "cores", "epoch", "worker", "head", "part", "gpu", "level", "round", "pass", "shard",
 ];
 
 /// The family of a name such as `MatMul_512x512`, `GELU_1000` or `Model_Small_Forward`.
@@ -49,27 +69,46 @@ pub(crate) fn family(name: &str) -> Option<Family> {
     let index = parts.iter().rposition(|part| size(part).is_some())?;
     let (lengths, side) = size(parts[index])?;
     let before = words(&parts[..index].join("_"));
-    if before.last().is_some_and(|word| COUNTED.contains(&word.as_str())) {
+    if before
+        .last()
+        .is_some_and(|word| COUNTED.contains(&word.as_str()))
+    {
         return None;
     }
     let mut group: Vec<&str> = parts;
     group[index] = "*";
-    Some(Family { group: group.join("_"), lengths, side })
+    Some(Family {
+        group: group.join("_"),
+        lengths,
+        side,
+    })
 }
 
 fn size(part: &str) -> Option<(Vec<f64>, Option<f64>)> {
-    if let Some((_, rank)) = RANKS.iter().find(|(word, _)| part.eq_ignore_ascii_case(word)) {
+    if let Some((_, rank)) = RANKS
+        .iter()
+        .find(|(word, _)| part.eq_ignore_ascii_case(word))
+    {
         return Some((vec![*rank], None));
     }
-    let lengths: Option<Vec<f64>> =
-        part.split('x').map(|length| length.parse::<u32>().ok().filter(|length| *length > 0).map(f64::from)).collect();
+    let lengths: Option<Vec<f64>> = part
+        .split('x')
+        .map(|length| {
+            length
+                .parse::<u32>()
+                .ok()
+                .filter(|length| *length > 0)
+                .map(f64::from)
+        })
+        .collect();
     let lengths = lengths?;
     let first = *lengths.first()?;
     let square = lengths.iter().all(|length| *length == first);
     Some((lengths, square.then_some(first)))
 }
 
-/// The words of a name in lower case: `TensorAdd_10000` is tensor, add, 10000; a row of capitals is one word.
+/// The words of a name in lower case: `TensorAdd_10000` is tensor, add, 10000; a row of capitals is
+/// one word.
 pub(crate) fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';
@@ -89,10 +128,14 @@ pub(crate) fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a row is a loop inside another one, with the name that both share: `MatMul_Iteration`, `MatMul`.
+/// Whether a row is a loop inside another one, with the name that both share: `MatMul_Iteration`,
+/// `MatMul`.
 pub(crate) fn loop_of(name: &str) -> Option<&str> {
     let (shared, last) = name.rsplit_once('_')?;
-    LOOPS.iter().any(|word| last.eq_ignore_ascii_case(word)).then_some(shared)
+    LOOPS
+        .iter()
+        .any(|word| last.eq_ignore_ascii_case(word))
+        .then_some(shared)
 }
 
 /// Whether a name is that of a matrix product; its backward pass consists of two.
@@ -126,11 +169,25 @@ mod tests {
 
     #[test]
     fn names_tell_kernel_and_size() {
-        let of = |name: &str| family(name).map(|family| (family.group.clone(), family.size(), family.side));
-        assert_eq!(of("MatMul_512x512"), Some(("MatMul_*".into(), 262_144.0, Some(512.0))));
-        assert_eq!(of("GELU_1000"), Some(("GELU_*".into(), 1000.0, Some(1000.0))));
-        assert_eq!(of("LayerNorm_32x512"), Some(("LayerNorm_*".into(), 16_384.0, None)));
-        assert_eq!(of("Model_Small_Forward"), Some(("Model_*_Forward".into(), 2.0, None)));
+        let of = |name: &str| {
+            family(name).map(|family| (family.group.clone(), family.size(), family.side))
+        };
+        assert_eq!(
+            of("MatMul_512x512"),
+            Some(("MatMul_*".into(), 262_144.0, Some(512.0)))
+        );
+        assert_eq!(
+            of("GELU_1000"),
+            Some(("GELU_*".into(), 1000.0, Some(1000.0)))
+        );
+        assert_eq!(
+            of("LayerNorm_32x512"),
+            Some(("LayerNorm_*".into(), 16_384.0, None))
+        );
+        assert_eq!(
+            of("Model_Small_Forward"),
+            Some(("Model_*_Forward".into(), 2.0, None))
+        );
         assert_eq!(of("MatMul_Iteration"), None);
         assert_eq!(of("Model_0x3"), None);
         assert_eq!(of("Decoder_Layer_3"), None, "a number, not a size");
@@ -147,6 +204,9 @@ mod tests {
         assert_eq!(traffic("MatMul_*"), None);
         assert_eq!(loop_of("MatMul_Iteration"), Some("MatMul"));
         assert_eq!(loop_of("MatMul_512x512"), None);
-        assert!(is_made_of_products("Model_Small_Inference") && !is_made_of_products("Model_Small_Creation"));
+        assert!(
+            is_made_of_products("Model_Small_Inference")
+                && !is_made_of_products("Model_Small_Creation")
+        );
     }
 }

@@ -1,8 +1,10 @@
-//! Which rows are part of which, where a table does not say it: guessed from names, times and allocations.
+//! Which rows are part of which, where a table does not say it: guessed from names, times and
+//! allocations.
 //!
-//! A guess needs a shared name, a time that fits on both sides, and one thing more: a name that says "loop inside", or figures
-//! that are nearly those of the other row in time and allocations, before and after. Phases of the same thing that
-//! merely take less time (`Creation` beside `Inference`) stay beside it.
+//! A guess needs a shared name, a time that fits on both sides, and one thing more: a name that
+//! says "loop inside", or figures that are nearly those of the other row in time and allocations,
+//! before and after. Phases of the same thing that merely take less time (`Creation` beside
+//! `Inference`) stay beside it.
 
 use super::boxes::{BoxIndex, CoordinateRange};
 use super::claims::Row;
@@ -40,7 +42,8 @@ pub(crate) fn infer(rows: &mut [Row]) -> Vec<Inside> {
     found
 }
 
-/// Rows by what they have to share with a row that is inside them: each row is held only against those.
+/// Rows by what they have to share with a row that is inside them: each row is held only against
+/// those.
 struct ParentCandidates<'a> {
     rows: &'a [Row],
     /// Rows with both times of each family, the shortest first.
@@ -51,7 +54,8 @@ struct ParentCandidates<'a> {
 /// The prefix of a name, and whether the row has allocations before and after.
 type FrameKey<'a> = (&'a str, bool, bool);
 
-/// Rows that may be frames around each other, the shortest first, and the reach of their four figures.
+/// Rows that may be frames around each other, the shortest first, and the reach of their four
+/// figures.
 struct FrameGroup {
     order: Vec<usize>,
     index: BoxIndex<8>,
@@ -61,7 +65,9 @@ impl<'a> ParentCandidates<'a> {
     fn of(rows: &'a [Row]) -> Self {
         let mut families: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut frames: HashMap<FrameKey, Vec<usize>> = HashMap::new();
-        let mut all: Vec<usize> = (0..rows.len()).filter(|index| rows[*index].both().is_some()).collect();
+        let mut all: Vec<usize> = (0..rows.len())
+            .filter(|index| rows[*index].both().is_some())
+            .collect();
         all.sort_by(|one, other| order(rows, *one, *other));
         for index in all {
             if let Some(family) = &rows[index].family {
@@ -73,19 +79,32 @@ impl<'a> ParentCandidates<'a> {
         }
         let indexed = |(key, order): (FrameKey<'a>, Vec<usize>)| {
             let points: Vec<[f64; 8]> = order.iter().map(|index| reaches(&rows[*index])).collect();
-            (key, FrameGroup { index: BoxIndex::new(&points), order })
+            (
+                key,
+                FrameGroup {
+                    index: BoxIndex::new(&points),
+                    order,
+                },
+            )
         };
-        Self { rows, families, frames: frames.into_iter().map(indexed).collect() }
+        Self {
+            rows,
+            families,
+            frames: frames.into_iter().map(indexed).collect(),
+        }
     }
 
     fn guess_all(&self) -> Vec<Inside> {
-        (0..self.rows.len()).filter_map(|inner| self.parent(inner)).collect()
+        (0..self.rows.len())
+            .filter_map(|inner| self.parent(inner))
+            .collect()
     }
 
     fn parent(&self, inner: usize) -> Option<Inside> {
         self.rows[inner].both()?;
         let of_loop = self.loop_around(inner).map(|outer| (outer, Why::Loop));
-        let (outer, why) = of_loop.or_else(|| self.frame_around(inner).map(|outer| (outer, Why::Frame)))?;
+        let (outer, why) =
+            of_loop.or_else(|| self.frame_around(inner).map(|outer| (outer, Why::Frame)))?;
         Some(Inside { inner, outer, why })
     }
 
@@ -93,51 +112,78 @@ impl<'a> ParentCandidates<'a> {
     fn loop_around(&self, inner: usize) -> Option<usize> {
         let shared = names::loop_of(&self.rows[inner].name)?;
         let family = self.families.get(format!("{shared}_*").as_str())?;
-        let longer = family.partition_point(|outer| order(self.rows, *outer, inner) != Ordering::Greater);
-        family[longer..].iter().copied().find(|outer| fits(&self.rows[inner], &self.rows[*outer]))
+        let longer =
+            family.partition_point(|outer| order(self.rows, *outer, inner) != Ordering::Greater);
+        family[longer..]
+            .iter()
+            .copied()
+            .find(|outer| fits(&self.rows[inner], &self.rows[*outer]))
     }
 
     /// The shortest row that may be only a frame around another one.
     fn frame_around(&self, inner: usize) -> Option<usize> {
         let row = &self.rows[inner];
         let FrameGroup { order: all, index } = self.frames.get(&frame_key(row)?)?;
-        let longer = all.partition_point(|outer| order(self.rows, *outer, inner) != Ordering::Greater);
+        let longer =
+            all.partition_point(|outer| order(self.rows, *outer, inner) != Ordering::Greater);
         let own = reaches(row);
-        // Lows and highs take turns: a low that is too large, or a high that is too small, keeps all of a box outside.
+        // Lows and highs take turns: a low that is too large, or a high that is too small, keeps
+        // all of a box outside.
         let may = |ranges: &[CoordinateRange; 8]| {
             (0..4).all(|figure| own[2 * figure + 1] * FRAME >= ranges[2 * figure][0])
                 && (0..4).all(|figure| own[2 * figure] <= ranges[2 * figure + 1][1])
         };
-        let holds = |at: usize| fits(row, &self.rows[all[at]]) && is_framed_by(row, &self.rows[all[at]]);
+        let holds =
+            |at: usize| fits(row, &self.rows[all[at]]) && is_framed_by(row, &self.rows[all[at]]);
         index.first(longer..all.len(), may, holds).map(|at| all[at])
     }
 }
 
-/// What rows share of which one may be a frame around the other; none of a row with a size: another size is another
-/// measurement, however similar.
+/// What rows share of which one may be a frame around the other; none of a row with a size: another
+/// size is another measurement, however similar.
 fn frame_key(row: &Row) -> Option<FrameKey<'_>> {
     let (prefix, last) = row.name.rsplit_once('_')?;
-    names::family(last).is_none().then_some((prefix, row.memory_before.is_some(), row.memory_after.is_some()))
+    names::family(last).is_none().then_some((
+        prefix,
+        row.memory_before.is_some(),
+        row.memory_after.is_some(),
+    ))
 }
 
 /// Low and high of both times and both allocations; 0 where there is none.
 fn reaches(row: &Row) -> [f64; 8] {
-    let ends =
-        |figure: &Option<Figure>| figure.as_ref().map_or([0.0; 2], |figure| [figure.reach.low, figure.reach.high]);
-    let [a, b, c, d] = [&row.before, &row.after, &row.memory_before, &row.memory_after].map(ends);
+    let ends = |figure: &Option<Figure>| {
+        figure
+            .as_ref()
+            .map_or([0.0; 2], |figure| [figure.reach.low, figure.reach.high])
+    };
+    let [a, b, c, d] = [
+        &row.before,
+        &row.after,
+        &row.memory_before,
+        &row.memory_after,
+    ]
+    .map(ends);
     [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]
 }
 
-/// A strict order by time, so that no two rows can be part of each other; of equal ones the first is the longer.
+/// A strict order by time, so that no two rows can be part of each other; of equal ones the first
+/// is the longer.
 fn order(rows: &[Row], one: usize, other: usize) -> Ordering {
     let value = |figure: &Option<Figure>| figure.as_ref().map_or(0.0, |figure| figure.value);
-    let by = |of: fn(&Row) -> &Option<Figure>| value(of(&rows[one])).total_cmp(&value(of(&rows[other])));
-    by(|row| &row.before).then_with(|| by(|row| &row.after)).then_with(|| other.cmp(&one))
+    let by =
+        |of: fn(&Row) -> &Option<Figure>| value(of(&rows[one])).total_cmp(&value(of(&rows[other])));
+    by(|row| &row.before)
+        .then_with(|| by(|row| &row.after))
+        .then_with(|| other.cmp(&one))
 }
 
 /// Whether a row's times can be part of another's.
 fn fits(inner: &Row, outer: &Row) -> bool {
-    let (Some((before, after)), Some((outer_before, outer_after))) = (inner.both(), outer.both()) else { return false };
+    let (Some((before, after)), Some((outer_before, outer_after))) = (inner.both(), outer.both())
+    else {
+        return false;
+    };
     !outer_before.reach.is_below(before.reach) && !outer_after.reach.is_below(after.reach)
 }
 
@@ -150,14 +196,18 @@ fn is_framed_by(inner: &Row, outer: &Row) -> bool {
         (None, None) => true,
         _ => false,
     };
-    near(|row| &row.before) && near(|row| &row.after) && near(|row| &row.memory_before) && near(|row| &row.memory_after)
+    near(|row| &row.before)
+        && near(|row| &row.after)
+        && near(|row| &row.memory_before)
+        && near(|row| &row.memory_after)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Rows of name, times and allocations, as a table prints them; the parents that are found, by name.
+    /// Rows of name, times and allocations, as a table prints them; the parents that are found, by
+    /// name.
     fn parents(table: &[(&str, [&str; 4])]) -> Vec<(String, String)> {
         let figure = |text: &str| Some(Figure::parse(text).unwrap().of_amount());
         let mut rows: Vec<Row> = table
@@ -171,7 +221,10 @@ mod tests {
             })
             .collect();
         let name = |index: usize| table[index].0.to_owned();
-        infer(&mut rows).iter().map(|guess| (name(guess.inner), name(guess.outer))).collect()
+        infer(&mut rows)
+            .iter()
+            .map(|guess| (name(guess.inner), name(guess.outer)))
+            .collect()
     }
 
     fn pair(inner: &str, outer: &str) -> (String, String) {
@@ -187,7 +240,13 @@ mod tests {
             ("Net_Creation", ["10.0", "9.0", "1.00", "1.00"]),
             ("Net_Save", ["99.0", "89.5", "0.10", "0.10"]),
         ]);
-        assert_eq!(found, [pair("Net_Forward", "Net_Token"), pair("Net_Token", "Net_Whole")]);
+        assert_eq!(
+            found,
+            [
+                pair("Net_Forward", "Net_Token"),
+                pair("Net_Token", "Net_Whole")
+            ]
+        );
     }
 
     #[test]
@@ -203,21 +262,35 @@ mod tests {
             parents(&table)
         };
         assert_eq!(with("8.0", "1.9"), [pair("Sort_Iteration", "Sort_100")]);
-        assert_eq!(with("8.0", "3.0"), [pair("Sort_Iteration", "Sort_1000")], "it does not fit into 100 after");
+        assert_eq!(
+            with("8.0", "3.0"),
+            [pair("Sort_Iteration", "Sort_1000")],
+            "it does not fit into 100 after"
+        );
         assert_eq!(with("30.0", "1.0"), [], "it fits nowhere");
     }
 
     #[test]
     fn sizes_of_equal_cost_are_not_nested_and_equal_rows_not_mutually() {
-        assert_eq!(parents(&[("K_64", ["5.0", "5.0", "0", "0"]), ("K_128", ["5.0", "5.0", "0", "0"])]), []);
-        let same = parents(&[("M_Outer", ["5.0", "5.0", "1", "1"]), ("M_Inner", ["5.0", "5.0", "1", "1"])]);
+        assert_eq!(
+            parents(&[
+                ("K_64", ["5.0", "5.0", "0", "0"]),
+                ("K_128", ["5.0", "5.0", "0", "0"])
+            ]),
+            []
+        );
+        let same = parents(&[
+            ("M_Outer", ["5.0", "5.0", "1", "1"]),
+            ("M_Inner", ["5.0", "5.0", "1", "1"]),
+        ]);
         assert_eq!(same, [pair("M_Inner", "M_Outer")]);
         assert_eq!(parents(&[("Alone", ["5.0", "5.0", "1", "1"])]), []);
     }
 
     #[test]
     fn rows_are_held_against_few_others() {
-        // The longer the one side, the shorter the other: no row is inside another one, and all share a prefix.
+        // The longer the one side, the shorter the other: no row is inside another one, and all
+        // share a prefix.
         const ROWS: u32 = 20_000;
         let row = |index: u32| {
             let time = |ms: u32| Some(Figure::exact(f64::from(ms) * 1e-6, String::new()));
@@ -230,13 +303,22 @@ mod tests {
         let rows: Vec<Row> = (0..ROWS).map(row).collect();
         let candidates = ParentCandidates::of(&rows);
         assert_eq!(candidates.guess_all(), []);
-        let looks: usize = candidates.frames.values().map(|frames| frames.index.looks()).sum();
+        let looks: usize = candidates
+            .frames
+            .values()
+            .map(|frames| frames.index.looks())
+            .sum();
         assert!((1..60 * rows.len()).contains(&looks), "{looks}");
         let mut rows = rows;
-        rows.iter_mut().for_each(|row| row.after = row.before.clone());
+        rows.iter_mut()
+            .for_each(|row| row.after = row.before.clone());
         let candidates = ParentCandidates::of(&rows);
         assert_eq!(candidates.guess_all().len(), rows.len() - 1, "a chain");
-        let looks: usize = candidates.frames.values().map(|frames| frames.index.looks()).sum();
+        let looks: usize = candidates
+            .frames
+            .values()
+            .map(|frames| frames.index.looks())
+            .sum();
         assert!((1..60 * rows.len()).contains(&looks), "{looks}");
     }
 }

@@ -1,6 +1,8 @@
-//! Rules over rows in an order: more work in less time, the same work in another time, words that do not follow numbers.
+//! Rules over rows in an order: more work in less time, the same work in another time, words that
+//! do not follow numbers.
 //!
-//! Each looks for one partner of each row, through an index of all of them: no rule holds every row against every other.
+//! Each looks for one partner of each row, through an index of all of them: no rule holds every row
+//! against every other.
 
 use super::boxes::{BoxIndex, CoordinateRange};
 use super::claims::{self, Claims, Row, SIDES, Side};
@@ -12,7 +14,8 @@ use crate::format;
 use indexmap::{IndexMap, IndexSet};
 use std::collections::HashMap;
 
-/// More than cache state and the cost of one instruction or another explain for one pass over the same bytes.
+/// More than cache state and the cost of one instruction or another explain for one pass over the
+/// same bytes.
 const SAME_TRAFFIC: f64 = 4.0;
 /// Of more rows with one traffic, each is held against the shortest one alone.
 const MOST_PAIRED: usize = 20;
@@ -30,21 +33,36 @@ pub(super) fn more_work_less_time(claims: &Claims) -> Vec<Found> {
     for side in SIDES {
         for members in families(claims, side) {
             let part = inverted(&members);
-            let Some(family) = part.first().and_then(|(_, row, _)| row.family.as_ref()) else { continue };
-            let times: Vec<String> =
-                part.iter().map(|(_, row, time)| format!("{} {}", row.name, claims.printed(time))).collect();
+            let Some(family) = part.first().and_then(|(_, row, _)| row.family.as_ref()) else {
+                continue;
+            };
+            let times: Vec<String> = part
+                .iter()
+                .map(|(_, row, time)| format!("{} {}", row.name, claims.printed(time)))
+                .collect();
             let known = found.entry(family.group.clone()).or_default();
-            known.names.extend(part.iter().map(|(_, row, _)| row.name.clone()));
-            known.texts.push(format!("{}{}", format::listed(&times), side.label()));
+            known
+                .names
+                .extend(part.iter().map(|(_, row, _)| row.name.clone()));
+            known
+                .texts
+                .push(format!("{}{}", format::listed(&times), side.label()));
         }
     }
     let message = |texts: Vec<String>| {
-        format!("more work in less time: {}: first-call cost or noise, not the kernel", texts.join("; "))
+        format!(
+            "more work in less time: {}: first-call cost or noise, not the kernel",
+            texts.join("; ")
+        )
     };
-    found.into_values().map(|one| Found::new(one.names.into_iter().collect(), message(one.texts))).collect()
+    found
+        .into_values()
+        .map(|one| Found::new(one.names.into_iter().collect(), message(one.texts)))
+        .collect()
 }
 
-/// Members of a family beside which one with less work took longer, or one with more work less long.
+/// Members of a family beside which one with less work took longer, or one with more work less
+/// long.
 fn inverted<'a, 'b>(members: &'b [Member<'a>]) -> Vec<&'b Member<'a>> {
     // Only shapes of as many lengths are compared.
     let mut shapes: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -56,13 +74,18 @@ fn inverted<'a, 'b>(members: &'b [Member<'a>]) -> Vec<&'b Member<'a>> {
     let mut found: Vec<usize> = Vec::new();
     for at in shapes.into_values() {
         let sizes = SizeIndex::new(at.iter().map(|at| &members[*at]).collect());
-        found.extend(at.iter().copied().filter(|at| sizes.is_inverted(&members[*at])));
+        found.extend(
+            at.iter()
+                .copied()
+                .filter(|at| sizes.is_inverted(&members[*at])),
+        );
     }
     found.sort_unstable();
     found.into_iter().map(|at| &members[at]).collect()
 }
 
-/// As many lengths of a shape skip parts of the members; longer shapes are compared in all lengths in the end.
+/// As many lengths of a shape skip parts of the members; longer shapes are compared in all lengths
+/// in the end.
 const INDEXED_LENGTHS: usize = 3;
 
 /// Members with as many lengths, found by lengths and time.
@@ -74,20 +97,34 @@ struct SizeIndex<'a, 'b> {
 
 impl<'a, 'b> SizeIndex<'a, 'b> {
     fn new(mut members: Vec<&'b Member<'a>>) -> Self {
-        members.sort_by(|one, other| lengths(one).partial_cmp(lengths(other)).unwrap_or(std::cmp::Ordering::Equal));
+        members.sort_by(|one, other| {
+            lengths(one)
+                .partial_cmp(lengths(other))
+                .unwrap_or(std::cmp::Ordering::Equal)
+        });
         let point = |member: &&Member| {
             let length = |axis: usize| lengths(member).get(axis).copied().unwrap_or_default();
-            [length(0), length(1), length(2), member.2.reach.low, member.2.reach.high]
+            [
+                length(0),
+                length(1),
+                length(2),
+                member.2.reach.low,
+                member.2.reach.high,
+            ]
         };
         let points: Vec<[f64; 5]> = members.iter().map(point).collect();
-        Self { members, index: BoxIndex::new(&points) }
+        Self {
+            members,
+            index: BoxIndex::new(&points),
+        }
     }
 
     fn is_inverted(&self, member: &Member) -> bool {
         let (_, row, time) = member;
         let own = |axis: usize| lengths(member).get(axis).copied().unwrap_or_default();
         let is_same = |ranges: &[CoordinateRange; 5]| {
-            lengths(member).len() <= INDEXED_LENGTHS && (0..INDEXED_LENGTHS).all(|axis| ranges[axis] == [own(axis); 2])
+            lengths(member).len() <= INDEXED_LENGTHS
+                && (0..INDEXED_LENGTHS).all(|axis| ranges[axis] == [own(axis); 2])
         };
         let shorter = |ranges: &[CoordinateRange; 5]| {
             !is_same(ranges)
@@ -114,7 +151,11 @@ impl<'a, 'b> SizeIndex<'a, 'b> {
 }
 
 fn lengths<'a>(member: &Member<'a>) -> &'a [f64] {
-    member.1.family.as_ref().map_or(&[], |family| &family.lengths)
+    member
+        .1
+        .family
+        .as_ref()
+        .map_or(&[], |family| &family.lengths)
 }
 
 fn is_smaller(one: &Row, other: &Row) -> bool {
@@ -127,13 +168,22 @@ pub(super) fn same_traffic(claims: &Claims) -> Vec<Found> {
     let mut kernels: IndexMap<(String, u64), Vec<(usize, &Row)>> = IndexMap::new();
     for (at, row) in claims.rows.iter().enumerate() {
         let Some(family) = &row.family else { continue };
-        let Some(kind) = names::traffic(&family.group) else { continue };
-        kernels.entry((kind, family.size().to_bits())).or_default().push((at, row));
+        let Some(kind) = names::traffic(&family.group) else {
+            continue;
+        };
+        kernels
+            .entry((kind, family.size().to_bits()))
+            .or_default()
+            .push((at, row));
     }
     let mut found: Vec<(usize, Found)> = Vec::new();
     for rows in kernels.values() {
         if rows.len() > MOST_PAIRED {
-            found.extend(SIDES.into_iter().flat_map(|side| against_shortest(claims, rows, side)));
+            found.extend(
+                SIDES
+                    .into_iter()
+                    .flat_map(|side| against_shortest(claims, rows, side)),
+            );
             continue;
         }
         for (index, (at, one)) in rows.iter().enumerate() {
@@ -149,18 +199,34 @@ pub(super) fn same_traffic(claims: &Claims) -> Vec<Found> {
 
 /// Each row against the one with the least time that is not nothing.
 fn against_shortest(claims: &Claims, rows: &[(usize, &Row)], side: Side) -> Vec<(usize, Found)> {
-    let value = |row: &Row| row.time_of_one(side).map(|time| time.value).filter(|value| *value > 0.0);
+    let value = |row: &Row| {
+        row.time_of_one(side)
+            .map(|time| time.value)
+            .filter(|value| *value > 0.0)
+    };
     let timed = rows.iter().filter_map(|(_, row)| Some((*row, value(row)?)));
-    let Some((shortest, _)) = timed.min_by(|one, other| one.1.total_cmp(&other.1)) else { return Vec::new() };
-    rows.iter().filter_map(|(at, row)| Some((*at, apart(claims, shortest, row, side)?))).collect()
+    let Some((shortest, _)) = timed.min_by(|one, other| one.1.total_cmp(&other.1)) else {
+        return Vec::new();
+    };
+    rows.iter()
+        .filter_map(|(at, row)| Some((*at, apart(claims, shortest, row, side)?)))
+        .collect()
 }
 
 /// Two rows of one traffic whose times on a side differ by more than that explains.
 fn apart(claims: &Claims, one: &Row, other: &Row, side: Side) -> Option<Found> {
     let (a, b) = (one.time_of_one(side)?, other.time_of_one(side)?);
-    let (slow, long, fast, short) = if a.value > b.value { (one, a, other, b) } else { (other, b, one, a) };
+    let (slow, long, fast, short) = if a.value > b.value {
+        (one, a, other, b)
+    } else {
+        (other, b, one, a)
+    };
     // A printed nothing has a rule of its own.
-    let is_apart = short.value > 0.0 && long.reach.over(short.reach).is_some_and(|ratio| ratio.low > SAME_TRAFFIC);
+    let is_apart = short.value > 0.0
+        && long
+            .reach
+            .over(short.reach)
+            .is_some_and(|ratio| ratio.low > SAME_TRAFFIC);
     is_apart.then(|| {
         let message = format!(
             "{} took {}, {} {}{}: the same bytes read and written, {:.0} times apart",
@@ -186,11 +252,21 @@ pub(super) fn two_words(claims: &Claims) -> Vec<Found> {
             .filter(|(_, percent, _)| percent.value * sign > 0.0)
             .collect();
         worded.sort_by(|one, other| (one.1.value * sign).total_cmp(&(other.1.value * sign)));
-        let Some(rows) = interleaved(&worded) else { continue };
-        let texts: Vec<String> =
-            rows.iter().map(|(row, percent, word)| format!("{} {} % is {word}", row.name, percent.printed)).collect();
-        let message = format!("the words do not follow the numbers: {}", claims::listed(&texts));
-        found.push(Found::new(rows.iter().map(|(row, _, _)| row.name.clone()).collect(), message));
+        let Some(rows) = interleaved(&worded) else {
+            continue;
+        };
+        let texts: Vec<String> = rows
+            .iter()
+            .map(|(row, percent, word)| format!("{} {} % is {word}", row.name, percent.printed))
+            .collect();
+        let message = format!(
+            "the words do not follow the numbers: {}",
+            claims::listed(&texts)
+        );
+        found.push(Found::new(
+            rows.iter().map(|(row, _, _)| row.name.clone()).collect(),
+            message,
+        ));
     }
     found
 }
@@ -198,9 +274,12 @@ pub(super) fn two_words(claims: &Claims) -> Vec<Found> {
 /// A row, its claimed change and the word for it.
 type WordedChange<'a> = (&'a Row, &'a Figure, &'a str);
 
-/// Two equal changes with different words, or three of which the middle one has another word than the ones around it.
+/// Two equal changes with different words, or three of which the middle one has another word than
+/// the ones around it.
 fn interleaved<'a>(worded: &[WordedChange<'a>]) -> Option<Vec<WordedChange<'a>>> {
-    let equal = worded.windows(2).find(|two| two[0].1.value == two[1].1.value && two[0].2 != two[1].2);
+    let equal = worded
+        .windows(2)
+        .find(|two| two[0].1.value == two[1].1.value && two[0].2 != two[1].2);
     if let Some(two) = equal {
         return Some(two.to_vec());
     }
@@ -234,11 +313,19 @@ impl<'a, 'b> WordIndex<'a, 'b> {
             points.push([number as f64, percent.reach.low, percent.reach.high]);
         }
         let indexed = |(word, places): (&'a str, Vec<usize>)| {
-            let points: Vec<[f64; 2]> = places.iter().map(|at| [points[*at][1], points[*at][2]]).collect();
+            let points: Vec<[f64; 2]> = places
+                .iter()
+                .map(|at| [points[*at][1], points[*at][2]])
+                .collect();
             (word, (places, BoxIndex::new(&points)))
         };
         let places = by_word.into_iter().map(indexed).collect();
-        Self { worded, index: BoxIndex::new(&points), numbers, places }
+        Self {
+            worded,
+            index: BoxIndex::new(&points),
+            numbers,
+            places,
+        }
     }
 
     /// The first change before a place that lies apart from it and has another word.
@@ -248,7 +335,9 @@ impl<'a, 'b> WordIndex<'a, 'b> {
         let may = |[words, low, high]: &[CoordinateRange; 3]| {
             *words != [number; 2] && may_lie_apart(*low, *high, percent.reach)
         };
-        let is = |at: usize| self.worded[at].2 != word && self.worded[at].1.reach.is_apart(percent.reach);
+        let is = |at: usize| {
+            self.worded[at].2 != word && self.worded[at].1.reach.is_apart(percent.reach)
+        };
         self.index.first(0..middle, may, is)
     }
 
@@ -259,7 +348,9 @@ impl<'a, 'b> WordIndex<'a, 'b> {
         let from = places.partition_point(|at| *at < middle);
         let may = |[low, high]: &[CoordinateRange; 2]| may_lie_apart(*low, *high, reach);
         let is = |at: usize| self.worded[places[at]].1.reach.is_apart(reach);
-        index.first(from..places.len(), may, is).map(|at| places[at])
+        index
+            .first(from..places.len(), may, is)
+            .map(|at| places[at])
     }
 }
 
@@ -292,7 +383,9 @@ mod tests {
 
     fn members(rows: &[Row]) -> Vec<Member<'_>> {
         let size = |row: &Row| row.family.as_ref().map_or(0.0, Family::size);
-        rows.iter().filter_map(|row| Some((size(row), row, row.before.as_ref()?))).collect()
+        rows.iter()
+            .filter_map(|row| Some((size(row), row, row.before.as_ref()?)))
+            .collect()
     }
 
     proptest! {
@@ -331,23 +424,44 @@ mod tests {
     #[test]
     fn each_row_is_held_against_few_others() {
         const ROWS: i32 = 20_000;
-        let worded: Vec<(i32, u8)> = (1..=ROWS).map(|change| (change, u8::from(change > ROWS / 2))).collect();
+        let worded: Vec<(i32, u8)> = (1..=ROWS)
+            .map(|change| (change, u8::from(change > ROWS / 2)))
+            .collect();
         let rows = worded_rows(&worded);
-        let all: Vec<WordedChange> =
-            rows.iter().filter_map(|row| Some((row, row.percent.as_ref()?, row.status.as_deref()?))).collect();
+        let all: Vec<WordedChange> = rows
+            .iter()
+            .filter_map(|row| Some((row, row.percent.as_ref()?, row.status.as_deref()?)))
+            .collect();
         let words = WordIndex::new(&all);
         for middle in 0..all.len() {
             let low = words.other_before(middle);
-            assert_eq!(low.and_then(|low| words.same_after(middle, all[low].2)), None);
+            assert_eq!(
+                low.and_then(|low| words.same_after(middle, all[low].2)),
+                None
+            );
         }
-        let looks = words.index.looks() + words.places.values().map(|(_, index)| index.looks()).sum::<usize>();
+        let looks = words.index.looks()
+            + words
+                .places
+                .values()
+                .map(|(_, index)| index.looks())
+                .sum::<usize>();
         assert!((all.len()..100 * all.len()).contains(&looks), "{looks}");
 
-        let sizes: Vec<([u32; 2], u32)> = (1..=20_000).map(|size| ([size, 20_001 - size], size)).collect();
+        let sizes: Vec<([u32; 2], u32)> = (1..=20_000)
+            .map(|size| ([size, 20_001 - size], size))
+            .collect();
         let rows = sized_rows(&sizes);
         let members = members(&rows);
         let sizes = SizeIndex::new(members.iter().collect());
-        assert!(!members.iter().any(|member| sizes.is_inverted(member)), "no shape is larger than another one");
-        assert!((1..200 * members.len()).contains(&sizes.index.looks()), "{}", sizes.index.looks());
+        assert!(
+            !members.iter().any(|member| sizes.is_inverted(member)),
+            "no shape is larger than another one"
+        );
+        assert!(
+            (1..200 * members.len()).contains(&sizes.index.looks()),
+            "{}",
+            sizes.index.looks()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Own records as claims. What a record cannot get wrong by construction (minimum, mean, maximum) needs no rule.
+//! Own records as claims. What a record cannot get wrong by construction (minimum, mean, maximum)
+//! needs no rule.
 
 use super::claims::{Claims, Row, Unit};
 use super::figure::{Figure, Interval};
@@ -8,8 +9,11 @@ use crate::format;
 use crate::record::{Contradiction, JobRecord, Record, ScopeRecord};
 use serde_json::{Map, Value};
 
-/// Parameters of which more is more work. (Not `width`: a wider window, vector or hash may cost the same.)
-const SIZES: [&str; 11] = ["n", "m", "k", "size", "rows", "cols", "columns", "length", "elements", "batch", "tokens"];
+/// Parameters of which more is more work. (Not `width`: a wider window, vector or hash may cost the
+/// same.)
+const SIZES: [&str; 11] = [
+    "n", "m", "k", "size", "rows", "cols", "columns", "length", "elements", "batch", "tokens",
+];
 
 /// What cannot be true in a record.
 pub(crate) fn of_record(record: &Record) -> Vec<Contradiction> {
@@ -17,7 +21,11 @@ pub(crate) fn of_record(record: &Record) -> Vec<Contradiction> {
 }
 
 fn claims(jobs: &[JobRecord]) -> Claims {
-    let mut claims = Claims { unit: Unit::Nanoseconds, peak: peak(jobs), ..Claims::default() };
+    let mut claims = Claims {
+        unit: Unit::Nanoseconds,
+        peak: peak(jobs),
+        ..Claims::default()
+    };
     for job in jobs {
         claims.rows.extend(timed(job));
         for scope in job.scopes.iter().filter(|scope| scope.thread == "driver") {
@@ -27,8 +35,8 @@ fn claims(jobs: &[JobRecord]) -> Claims {
     claims
 }
 
-/// A job's time with its interval, wider by the difference that does not matter to its owner: only intervals that lie apart
-/// contradict each other.
+/// A job's time with its interval, wider by the difference that does not matter to its owner: only
+/// intervals that lie apart contradict each other.
 fn timed(job: &JobRecord) -> Option<Row> {
     let time = job.time.as_ref()?;
     let total = Figure {
@@ -44,31 +52,67 @@ fn timed(job: &JobRecord) -> Option<Row> {
         .metrics
         .iter()
         .filter(|_| job.settings.threads == 1)
-        .find(|(id, _)| job.metrics_info.get(*id).is_some_and(|info| info.unit == "GFLOP/s"))
+        .find(|(id, _)| {
+            job.metrics_info
+                .get(*id)
+                .is_some_and(|info| info.unit == "GFLOP/s")
+        })
         .map(|(_, rate)| Figure {
             printed: format::number(*rate),
             value: *rate,
             // The rate that belongs to the ends of the time's interval.
-            reach: Interval { low: rate * time.median_ns / time.high_ns, high: rate * time.median_ns / time.low_ns },
+            reach: Interval {
+                low: rate * time.median_ns / time.high_ns,
+                high: rate * time.median_ns / time.low_ns,
+            },
         });
     let family = family(&job.workload, &job.params, job.settings.threads);
-    Some(Row { name: job.id.clone(), family, total: Some(total), rate, ..Row::default() })
+    Some(Row {
+        name: job.id.clone(),
+        family,
+        total: Some(total),
+        rate,
+        ..Row::default()
+    })
 }
 
 /// Jobs that differ in sizes only.
-pub(crate) fn family(workload: &str, params: &Map<String, Value>, threads: usize) -> Option<Family> {
+pub(crate) fn family(
+    workload: &str,
+    params: &Map<String, Value>,
+    threads: usize,
+) -> Option<Family> {
     let is_size = |name: &str| SIZES.contains(&name);
-    let lengths: Vec<f64> =
-        params.iter().filter(|(name, _)| is_size(name)).filter_map(|(_, value)| value.as_f64()).collect();
-    let others: Vec<String> =
-        params.iter().filter(|(name, _)| !is_size(name)).map(|(name, value)| format!("{name}={value}")).collect();
-    let names: Vec<&str> = params.keys().map(String::as_str).filter(|name| is_size(name)).collect();
-    let group = format!("{workload}[{}][{}] on {threads}", names.join(","), others.join(","));
+    let lengths: Vec<f64> = params
+        .iter()
+        .filter(|(name, _)| is_size(name))
+        .filter_map(|(_, value)| value.as_f64())
+        .collect();
+    let others: Vec<String> = params
+        .iter()
+        .filter(|(name, _)| !is_size(name))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let names: Vec<&str> = params
+        .keys()
+        .map(String::as_str)
+        .filter(|name| is_size(name))
+        .collect();
+    let group = format!(
+        "{workload}[{}][{}] on {threads}",
+        names.join(","),
+        others.join(",")
+    );
     let positive = !lengths.is_empty() && lengths.iter().all(|length| *length > 0.0);
-    positive.then_some(Family { group, lengths, side: None })
+    positive.then_some(Family {
+        group,
+        lengths,
+        side: None,
+    })
 }
 
-/// What the machine reached where nothing but arithmetic was done: the workload `peak`, where the run has it, on one thread.
+/// What the machine reached where nothing but arithmetic was done: the workload `peak`, where the
+/// run has it, on one thread.
 fn peak(jobs: &[JobRecord]) -> Option<Figure> {
     let job = jobs.iter().find(|job| job.workload.ends_with("/peak"))?;
     timed(job)?.rate
@@ -95,8 +139,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A job of a workload as a record holds it: its time in nanoseconds, give or take 1 %, and its rate.
-    fn job(id: &str, workload: &str, params: Value, ns: f64, gflops: f64, threads: usize) -> JobRecord {
+    /// A job of a workload as a record holds it: its time in nanoseconds, give or take 1 %, and its
+    /// rate.
+    fn job(
+        id: &str,
+        workload: &str,
+        params: Value,
+        ns: f64,
+        gflops: f64,
+        threads: usize,
+    ) -> JobRecord {
         let wall = json!({ "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0 });
         let settings = json!({
             "time_ns": 1, "rounds": 5, "timeout_ns": 1, "memory_bytes": 1, "threads": threads, "tolerance": 0.01
@@ -113,36 +165,88 @@ mod tests {
     }
 
     fn found(jobs: &[JobRecord]) -> Vec<(String, Vec<String>)> {
-        of_measured(&claims(jobs)).into_iter().map(|one| (one.id, one.rows)).collect()
+        of_measured(&claims(jobs))
+            .into_iter()
+            .map(|one| (one.id, one.rows))
+            .collect()
     }
 
     #[test]
     fn sizes_are_compared_within_one_family_only() {
         let gelu = |id: &str, n: u32, pool: &str, ns: f64| {
-            job(id, "kernels/gelu", json!({ "n": n, "pool": pool }), ns, 1.0, 1)
+            job(
+                id,
+                "kernels/gelu",
+                json!({ "n": n, "pool": pool }),
+                ns,
+                1.0,
+                1,
+            )
         };
         let slow = gelu("small", 1000, "on", 2000.0);
         let told = found(&[slow.clone(), gelu("large", 10_000, "on", 1000.0)]);
-        assert_eq!(told, [("more-work-less-time".to_owned(), vec!["small".to_owned(), "large".to_owned()])]);
-        assert_eq!(found(&[slow.clone(), gelu("other", 10_000, "off", 1000.0)]), []);
-        assert_eq!(found(&[slow.clone(), gelu("as fast", 10_000, "on", 1985.0)]), [], "within the intervals");
+        assert_eq!(
+            told,
+            [(
+                "more-work-less-time".to_owned(),
+                vec!["small".to_owned(), "large".to_owned()]
+            )]
+        );
+        assert_eq!(
+            found(&[slow.clone(), gelu("other", 10_000, "off", 1000.0)]),
+            []
+        );
+        assert_eq!(
+            found(&[slow.clone(), gelu("as fast", 10_000, "on", 1985.0)]),
+            [],
+            "within the intervals"
+        );
         assert_eq!(found(&[slow, gelu("slower", 10_000, "on", 9000.0)]), []);
     }
 
     #[test]
     fn shapes_of_which_none_is_larger_are_not_compared() {
         let product = |id: &str, [m, k, n]: [u32; 3], ns: f64| {
-            job(id, "kernels/matmul", json!({ "m": m, "k": k, "n": n }), ns, 1.0, 1)
+            job(
+                id,
+                "kernels/matmul",
+                json!({ "m": m, "k": k, "n": n }),
+                ns,
+                1.0,
+                1,
+            )
         };
-        assert_eq!(found(&[product("vector", [1, 512, 512], 9000.0), product("square", [65, 64, 64], 3000.0)]), []);
+        assert_eq!(
+            found(&[
+                product("vector", [1, 512, 512], 9000.0),
+                product("square", [65, 64, 64], 3000.0)
+            ]),
+            []
+        );
     }
 
     #[test]
     fn rates_above_the_measured_peak_are_told_of_one_thread() {
         let peak = job("peak", "kernels/peak", json!({}), 1000.0, 60.0, 1);
-        let product = |gflops, threads| job("product", "kernels/matmul", json!({}), 1000.0, gflops, threads);
-        assert_eq!(found(&[peak.clone(), product(70.0, 1)]), [("above-peak".to_owned(), vec!["product".to_owned()])]);
-        assert_eq!(found(&[peak.clone(), product(60.5, 1)]), [], "within the intervals");
+        let product = |gflops, threads| {
+            job(
+                "product",
+                "kernels/matmul",
+                json!({}),
+                1000.0,
+                gflops,
+                threads,
+            )
+        };
+        assert_eq!(
+            found(&[peak.clone(), product(70.0, 1)]),
+            [("above-peak".to_owned(), vec!["product".to_owned()])]
+        );
+        assert_eq!(
+            found(&[peak.clone(), product(60.5, 1)]),
+            [],
+            "within the intervals"
+        );
         assert_eq!(found(&[peak, product(110.0, 2)]), [], "two threads");
         assert_eq!(found(&[product(70.0, 1)]), [], "no peak is known");
     }

@@ -1,4 +1,5 @@
-//! The rules: one table of what is looked for, what it means, and who finds it and words the message.
+//! The rules: one table of what is looked for, what it means, and who finds it and words the
+//! message.
 
 use super::claims::{Claims, Row};
 use super::{impossible, misleading, order, unresolved};
@@ -10,7 +11,10 @@ pub(crate) struct Rule {
     pub(crate) id: &'static str,
     pub(crate) severity: Severity,
     /// The rule in a sentence; what breaks it is a contradiction. Tests and documents show it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the message says it with the figures in it"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the message says it with the figures in it")
+    )]
     pub(crate) sentence: &'static str,
     /// Looks for contradictions and words them.
     pub(crate) find: fn(&Claims) -> Vec<Found>,
@@ -34,22 +38,42 @@ impl Found {
     }
 }
 
-const fn rule(id: &'static str, severity: Severity, sentence: &'static str, find: fn(&Claims) -> Vec<Found>) -> Rule {
-    Rule { id, severity, sentence, find }
+const fn rule(
+    id: &'static str,
+    severity: Severity,
+    sentence: &'static str,
+    find: fn(&Claims) -> Vec<Found>,
+) -> Rule {
+    Rule {
+        id,
+        severity,
+        sentence,
+        find,
+    }
 }
 
 /// All rules, the gravest first.
 pub(crate) const RULES: [Rule; 24] = {
     use Severity::{Impossible, Misleading, Unresolved};
     [
-        rule("min-mean-max", Impossible, "minimum <= mean <= maximum", impossible::disorder),
+        rule(
+            "min-mean-max",
+            Impossible,
+            "minimum <= mean <= maximum",
+            impossible::disorder,
+        ),
         rule(
             "one-call-one-time",
             Impossible,
             "with one call total, mean, minimum and maximum are one time",
             impossible::single_call,
         ),
-        rule("calls-and-total", Impossible, "a total is its calls times their mean", impossible::calls_and_total),
+        rule(
+            "calls-and-total",
+            Impossible,
+            "a total is its calls times their mean",
+            impossible::calls_and_total,
+        ),
         rule(
             "parts-exceed-total",
             Impossible,
@@ -74,37 +98,107 @@ pub(crate) const RULES: [Rule; 24] = {
             "a rate changes as the inverse of the time",
             impossible::rate_and_change,
         ),
-        rule("above-peak", Impossible, "nothing computes faster than the machine's peak", impossible::peak),
+        rule(
+            "above-peak",
+            Impossible,
+            "nothing computes faster than the machine's peak",
+            impossible::peak,
+        ),
         rule(
             "change-not-reachable",
             Impossible,
             "difference and percent follow from both times",
             impossible::reachable_change,
         ),
-        rule("word-against-change", Impossible, "what took longer is not improved", impossible::word_and_change),
-        rule("negative-amount", Impossible, "times and sizes are not negative", impossible::negative),
-        rule("nested-total", Misleading, "only outermost rows are added up", misleading::nested_total),
+        rule(
+            "word-against-change",
+            Impossible,
+            "what took longer is not improved",
+            impossible::word_and_change,
+        ),
+        rule(
+            "negative-amount",
+            Impossible,
+            "times and sizes are not negative",
+            impossible::negative,
+        ),
+        rule(
+            "nested-total",
+            Misleading,
+            "only outermost rows are added up",
+            misleading::nested_total,
+        ),
         rule(
             "no-overall-sign",
             Misleading,
             "an overall change needs a sum and a geometric mean of one sign",
             misleading::overall_sign,
         ),
-        rule("overlapping-shares", Misleading, "shares of one whole sum to at most 100 %", misleading::shares),
-        rule("more-work-less-time", Misleading, "more work takes more time", order::more_work_less_time),
-        rule("same-traffic", Misleading, "one pass over the same bytes takes about the same time", order::same_traffic),
-        rule("flat-growth", Misleading, "a known kernel grows about as its work does", misleading::flat_growth),
-        rule("one-dominant-call", Misleading, "a mean is typical of its calls", misleading::dominant_call),
-        rule("new-allocation", Misleading, "a word for a change covers memory too", misleading::new_allocation),
+        rule(
+            "overlapping-shares",
+            Misleading,
+            "shares of one whole sum to at most 100 %",
+            misleading::shares,
+        ),
+        rule(
+            "more-work-less-time",
+            Misleading,
+            "more work takes more time",
+            order::more_work_less_time,
+        ),
+        rule(
+            "same-traffic",
+            Misleading,
+            "one pass over the same bytes takes about the same time",
+            order::same_traffic,
+        ),
+        rule(
+            "flat-growth",
+            Misleading,
+            "a known kernel grows about as its work does",
+            misleading::flat_growth,
+        ),
+        rule(
+            "one-dominant-call",
+            Misleading,
+            "a mean is typical of its calls",
+            misleading::dominant_call,
+        ),
+        rule(
+            "new-allocation",
+            Misleading,
+            "a word for a change covers memory too",
+            misleading::new_allocation,
+        ),
         rule(
             "part-against-whole",
             Misleading,
             "a whole changes in the direction of what it is made of",
             misleading::part_and_whole,
         ),
-        rule("one-number-two-words", Misleading, "words follow the numbers", order::two_words),
-        rule("below-resolution", Unresolved, "a percent needs figures that carry it", unresolved::resolution),
-        rule("zero-time", Unresolved, "everything takes time", unresolved::zero_time),
-        rule("sign-flips", Unresolved, "runs against one baseline agree in sign", unresolved::flips),
+        rule(
+            "one-number-two-words",
+            Misleading,
+            "words follow the numbers",
+            order::two_words,
+        ),
+        rule(
+            "below-resolution",
+            Unresolved,
+            "a percent needs figures that carry it",
+            unresolved::resolution,
+        ),
+        rule(
+            "zero-time",
+            Unresolved,
+            "everything takes time",
+            unresolved::zero_time,
+        ),
+        rule(
+            "sign-flips",
+            Unresolved,
+            "runs against one baseline agree in sign",
+            unresolved::flips,
+        ),
     ]
 };

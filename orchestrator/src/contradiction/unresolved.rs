@@ -13,10 +13,12 @@ const COARSE: f64 = 0.1;
 pub(super) fn resolution(claims: &Claims) -> Vec<Found> {
     let open = |row: &Row| {
         let ((before, after), ratio) = (row.both()?, row.ratio()?);
-        let coarse = before.reach.low > 0.0 && ratio.width() > COARSE * (ratio.low + ratio.high) / 2.0;
+        let coarse =
+            before.reach.low > 0.0 && ratio.width() > COARSE * (ratio.low + ratio.high) / 2.0;
         coarse.then(|| {
-            let claimed =
-                row.percent.as_ref().map_or_else(String::new, |claimed| format!(" (said to be {} %)", claimed.printed));
+            let claimed = row.percent.as_ref().map_or_else(String::new, |claimed| {
+                format!(" (said to be {} %)", claimed.printed)
+            });
             format!(
                 "{} {}{claimed} is {}",
                 row.name,
@@ -25,13 +27,22 @@ pub(super) fn resolution(claims: &Claims) -> Vec<Found> {
             )
         })
     };
-    let found: Vec<(String, String)> =
-        claims.rows.iter().filter_map(|row| Some((row.name.clone(), open(row)?))).collect();
+    let found: Vec<(String, String)> = claims
+        .rows
+        .iter()
+        .filter_map(|row| Some((row.name.clone(), open(row)?)))
+        .collect();
     let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
     if names.is_empty() {
         return Vec::new();
     }
-    vec![Found::new(names, format!("below the resolution of the figures: {}", claims::listed(&texts)))]
+    vec![Found::new(
+        names,
+        format!(
+            "below the resolution of the figures: {}",
+            claims::listed(&texts)
+        ),
+    )]
 }
 
 /// A time of nothing.
@@ -39,15 +50,27 @@ pub(super) fn zero_time(claims: &Claims) -> Vec<Found> {
     let is_zero = |figure: &&Figure| figure.value == 0.0;
     let zero = |row: &Row| {
         let own = [&row.before, &row.after, &row.total, &row.mean];
-        own.into_iter().flatten().find(is_zero).map(|figure| format!("{} {}", row.name, claims.printed(figure)))
+        own.into_iter()
+            .flatten()
+            .find(is_zero)
+            .map(|figure| format!("{} {}", row.name, claims.printed(figure)))
     };
-    let found: Vec<(String, String)> =
-        claims.rows.iter().filter_map(|row| Some((row.name.clone(), zero(row)?))).collect();
+    let found: Vec<(String, String)> = claims
+        .rows
+        .iter()
+        .filter_map(|row| Some((row.name.clone(), zero(row)?)))
+        .collect();
     let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
     if names.is_empty() {
         return Vec::new();
     }
-    vec![Found::new(names, format!("no time at all, so nothing can be said of it: {}", claims::listed(&texts)))]
+    vec![Found::new(
+        names,
+        format!(
+            "no time at all, so nothing can be said of it: {}",
+            claims::listed(&texts)
+        ),
+    )]
 }
 
 /// Runs against one baseline that disagree in sign.
@@ -60,17 +83,28 @@ pub(super) fn flips(claims: &Claims) -> Vec<Found> {
         }
     }
     let told = |name: &String, of: &[(&Run, &Figure)]| {
-        let up = of.iter().find(|(_, change)| nothing.is_below(change.reach))?;
-        let down = of.iter().find(|(_, change)| change.reach.is_below(nothing))?;
-        Some(format!("{name} {} % in {} and {} % in {}", up.1.printed, up.0.name, down.1.printed, down.0.name))
+        let up = of
+            .iter()
+            .find(|(_, change)| nothing.is_below(change.reach))?;
+        let down = of
+            .iter()
+            .find(|(_, change)| change.reach.is_below(nothing))?;
+        Some(format!(
+            "{name} {} % in {} and {} % in {}",
+            up.1.printed, up.0.name, down.1.printed, down.0.name
+        ))
     };
-    let found: Vec<(String, String)> =
-        changes.iter().filter_map(|(name, of)| Some(((*name).clone(), told(name, of)?))).collect();
+    let found: Vec<(String, String)> = changes
+        .iter()
+        .filter_map(|(name, of)| Some(((*name).clone(), told(name, of)?)))
+        .collect();
     let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
     if names.is_empty() {
         return Vec::new();
     }
-    let message =
-        format!("runs against one baseline disagree in sign, so neither is a finding: {}", claims::listed(&texts));
+    let message = format!(
+        "runs against one baseline disagree in sign, so neither is a finding: {}",
+        claims::listed(&texts)
+    );
     vec![Found::new(names, message)]
 }

@@ -1,4 +1,5 @@
-//! The exported entry points (`malloc`, `free`, ...) and the switch between forwarding and counting.
+//! The exported entry points (`malloc`, `free`, ...) and the switch between forwarding and
+//! counting.
 
 use super::{live, slots};
 use std::ffi::{c_int, c_void};
@@ -6,7 +7,9 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-compile_error!("orch needs Linux with glibc: its counting allocator forwards to glibc's __libc_malloc family");
+compile_error!(
+    "orch needs Linux with glibc: its counting allocator forwards to glibc's __libc_malloc family"
+);
 
 unsafe extern "C" {
     fn __libc_malloc(size: usize) -> *mut c_void;
@@ -16,16 +19,17 @@ unsafe extern "C" {
     fn __libc_memalign(align: usize, size: usize) -> *mut c_void;
 }
 
-/// Where the four hot entry points jump to. Plain data with a load-time value, because `malloc` is called by the
-/// dynamic loader before any code of ours runs.
+/// Where the four hot entry points jump to. Plain data with a load-time value, because `malloc` is
+/// called by the dynamic loader before any code of ours runs.
 static MALLOC: AtomicPtr<c_void> = AtomicPtr::new(__libc_malloc as *mut c_void);
 static FREE: AtomicPtr<c_void> = AtomicPtr::new(__libc_free as *mut c_void);
 static CALLOC: AtomicPtr<c_void> = AtomicPtr::new(__libc_calloc as *mut c_void);
 static REALLOC: AtomicPtr<c_void> = AtomicPtr::new(__libc_realloc as *mut c_void);
 static MEMALIGN: AtomicPtr<c_void> = AtomicPtr::new(__libc_memalign as *mut c_void);
 
-/// Starts counting, for the rest of the process. Called once by a worker before it loads its plugin, while it has one
-/// thread; that thread is the driver. Returns whether the table of live blocks could be mapped.
+/// Starts counting, for the rest of the process. Called once by a worker before it loads its
+/// plugin, while it has one thread; that thread is the driver. Returns whether the table of live
+/// blocks could be mapped.
 pub(crate) fn start() -> bool {
     if !live::map_table() {
         return false;
@@ -43,7 +47,8 @@ pub(crate) fn start() -> bool {
     true
 }
 
-/// Defines an exported function that jumps to wherever a pointer leads, leaving every argument where it is.
+/// Defines an exported function that jumps to wherever a pointer leads, leaving every argument
+/// where it is.
 macro_rules! jump {
     ($($name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)? => $target:ident;)*) => {$(
         #[cfg(target_arch = "x86_64")]

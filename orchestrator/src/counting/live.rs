@@ -1,8 +1,10 @@
-//! The table of live blocks: address to requested size, and from it live bytes and their exact peak.
+//! The table of live blocks: address to requested size, and from it live bytes and their exact
+//! peak.
 //!
-//! Buckets of four (address, size) pairs on one cache line, addressed by the block's address so that neighbours in
-//! memory are neighbours here. An owner of a block is alone in removing it, so removal is a plain store; insertion
-//! claims an empty place with a compare-and-swap, or with plain stores while the process has one thread.
+//! Buckets of four (address, size) pairs on one cache line, addressed by the block's address so
+//! that neighbours in memory are neighbours here. An owner of a block is alone in removing it, so
+//! removal is a plain store; insertion claims an empty place with a compare-and-swap, or with plain
+//! stores while the process has one thread.
 
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -76,8 +78,8 @@ pub(crate) fn untracked() -> bool {
     UNTRACKED.load(Relaxed)
 }
 
-/// Blocks that were freed or resized though no entry point of ours gave them out since counting began: another way leads to
-/// the C library's heap, and what goes there is not counted.
+/// Blocks that were freed or resized though no entry point of ours gave them out since counting
+/// began: another way leads to the C library's heap, and what goes there is not counted.
 pub(crate) fn foreign_blocks() -> u64 {
     FOREIGN.load(Relaxed)
 }
@@ -120,7 +122,8 @@ pub(super) fn replace(address: usize, old: Option<usize>, new: usize) {
 /// Whether the process never had a second thread.
 #[inline(always)]
 pub(crate) fn single_threaded() -> bool {
-    // SAFETY: a byte of glibc's that always exists; it changes only when this very thread makes the first other one.
+    // SAFETY: a byte of glibc's that always exists; it changes only when this very thread makes the
+    // first other one.
     unsafe { (&raw const __libc_single_threaded).read_volatile() != 0 }
 }
 
@@ -149,11 +152,12 @@ fn shrink(bytes: u64) {
 
 #[inline(always)]
 fn bucket(address: usize, step: usize) -> &'static Bucket {
-    // Thread arenas begin at multiples of 64 MiB: without the second term their blocks would share buckets.
+    // Thread arenas begin at multiples of 64 MiB: without the second term their blocks would share
+    // buckets.
     let home = (address >> 6).wrapping_add((address >> 26).wrapping_mul(0x9E37));
     let index = home.wrapping_add(step) & (BUCKETS - 1);
-    // SAFETY: `map_table` mapped BUCKETS buckets before counting began and they stay mapped; all-zero bytes are an
-    // empty bucket, and every field is atomic.
+    // SAFETY: `map_table` mapped BUCKETS buckets before counting began and they stay mapped;
+    // all-zero bytes are an empty bucket, and every field is atomic.
     unsafe { &*TABLE.load(Relaxed).add(index) }
 }
 
@@ -171,10 +175,14 @@ pub(super) fn insert_quietly(address: usize, size: Option<usize>) {
             }
             if alone {
                 place.store(address, Relaxed);
-            } else if place.compare_exchange(0, address, Relaxed, Relaxed).is_err() {
+            } else if place
+                .compare_exchange(0, address, Relaxed, Relaxed)
+                .is_err()
+            {
                 continue;
             }
-            // Whoever frees this block got its address from the allocating thread, after this store.
+            // Whoever frees this block got its address from the allocating thread, after this
+            // store.
             bucket.sizes[way].store(size, Relaxed);
             return;
         }

@@ -15,13 +15,19 @@ struct Slot {
     frees: AtomicU64,
 }
 
-static TABLE: [Slot; SLOTS] =
-    [const { Slot { allocations: AtomicU64::new(0), bytes: AtomicU64::new(0), frees: AtomicU64::new(0) } }; SLOTS];
+static TABLE: [Slot; SLOTS] = [const {
+    Slot {
+        allocations: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+        frees: AtomicU64::new(0),
+    }
+}; SLOTS];
 /// How many slots were handed out.
 static USED: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// This thread's slot plus one; 0 is "none yet". No destructor, so it is readable for as long as the thread lives.
+    /// This thread's slot plus one; 0 is "none yet". No destructor, so it is readable for as long
+    /// as the thread lives.
     static MINE: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -71,11 +77,15 @@ pub(crate) fn everyone() -> Totals {
     sum
 }
 
-/// Allocations and their bytes over all threads: what a scope asks for at both its ends, and so must be quick.
+/// Allocations and their bytes over all threads: what a scope asks for at both its ends, and so
+/// must be quick.
 #[inline(always)]
 pub(crate) fn allocated() -> (u64, u64) {
     if USED.load(Relaxed) <= 1 {
-        return (TABLE[0].allocations.load(Relaxed), TABLE[0].bytes.load(Relaxed));
+        return (
+            TABLE[0].allocations.load(Relaxed),
+            TABLE[0].bytes.load(Relaxed),
+        );
     }
     let totals = everyone();
     (totals.allocations, totals.bytes)

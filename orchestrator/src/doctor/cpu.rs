@@ -5,20 +5,31 @@ use super::{Check, Finding};
 use crate::format;
 use std::time::Duration;
 
-const GOVERNOR: Check =
-    Check { name: "governor", why: "A clock rate that follows the load makes the same code slower after a pause." };
-const TURBO: Check =
-    Check { name: "turbo", why: "Turbo depends on heat and on the other cores, so the speed is not only the code's." };
+const GOVERNOR: Check = Check {
+    name: "governor",
+    why: "A clock rate that follows the load makes the same code slower after a pause.",
+};
+const TURBO: Check = Check {
+    name: "turbo",
+    why: "Turbo depends on heat and on the other cores, so the speed is not only the code's.",
+};
 const SIBLINGS: Check = Check {
     name: "SMT siblings",
-    why: "Two usable CPUs of one core share its units and caches: what runs on one slows the other.",
+    why: "Two usable CPUs of one core share its units and caches: what runs on one slows the \
+        other.",
 };
-const HYPERVISOR: Check =
-    Check { name: "hypervisor", why: "Neighbours on the host share caches and memory, unseen from in here." };
-const CLOCK_SOURCE: Check =
-    Check { name: "clock source", why: "Any other than the CPU's own counter costs a system call per reading." };
-const TIMER: Check =
-    Check { name: "timer", why: "A sample has to be much longer than a step of the clock and its reading." };
+const HYPERVISOR: Check = Check {
+    name: "hypervisor",
+    why: "Neighbours on the host share caches and memory, unseen from in here.",
+};
+const CLOCK_SOURCE: Check = Check {
+    name: "clock source",
+    why: "Any other than the CPU's own counter costs a system call per reading.",
+};
+const TIMER: Check = Check {
+    name: "timer",
+    why: "A sample has to be much longer than a step of the clock and its reading.",
+};
 
 /// A coarser clock makes samples of 1 ms uncertain by 0.1 %.
 const COARSE: Duration = Duration::from_micros(1);
@@ -27,7 +38,10 @@ const SLOW: Duration = Duration::from_nanos(200);
 
 /// Whether /proc/cpuinfo is that of a virtual machine.
 pub(super) fn is_virtual(info: &str) -> bool {
-    let flags = info.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    let flags = info
+        .lines()
+        .find(|line| line.starts_with("flags"))
+        .unwrap_or_default();
     flags.split_whitespace().any(|flag| flag == "hypervisor")
 }
 
@@ -38,19 +52,24 @@ pub(super) fn governor(governors: &[(usize, String)], virtual_machine: bool) -> 
     match names[..] {
         [] => GOVERNOR.cannot_tell(unseen(virtual_machine)),
         ["performance"] => GOVERNOR.ok("performance"),
-        _ => GOVERNOR
-            .attention(names.join(", "))
-            .fix("echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"),
+        _ => GOVERNOR.attention(names.join(", ")).fix(
+            "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+        ),
     }
 }
 
 fn unseen(virtual_machine: bool) -> &'static str {
-    if virtual_machine { "the host decides, and does not say" } else { "the kernel does not say" }
+    if virtual_machine {
+        "the host decides, and does not say"
+    } else {
+        "the kernel does not say"
+    }
 }
 
 /// `no_turbo` of Intel's driver says the opposite of `boost` of the others.
 pub(super) fn turbo(no_turbo: Option<&str>, boost: Option<&str>, virtual_machine: bool) -> Finding {
-    let tee = |value: u8, file: &str| format!("echo {value} | sudo tee /sys/devices/system/cpu/{file}");
+    let tee =
+        |value: u8, file: &str| format!("echo {value} | sudo tee /sys/devices/system/cpu/{file}");
     match (no_turbo, boost) {
         (Some("1"), _) | (None, Some("0")) => TURBO.ok("off"),
         (Some(_), _) => TURBO.attention("on").fix(tee(1, "intel_pstate/no_turbo")),
@@ -59,24 +78,48 @@ pub(super) fn turbo(no_turbo: Option<&str>, boost: Option<&str>, virtual_machine
     }
 }
 
-pub(super) fn siblings(lists: &[(usize, String)], usable: &[usize], virtual_machine: bool) -> Finding {
+pub(super) fn siblings(
+    lists: &[(usize, String)],
+    usable: &[usize],
+    virtual_machine: bool,
+) -> Finding {
     if lists.is_empty() {
         return SIBLINGS.cannot_tell("the kernel does not say which CPUs share a core");
     }
-    let own = |list: &str| cpu_list(list).into_iter().filter(|cpu| usable.contains(cpu)).collect::<Vec<usize>>();
-    let mut cores: Vec<Vec<usize>> = lists.iter().map(|(_, list)| own(list)).filter(|core| core.len() > 1).collect();
+    let own = |list: &str| {
+        cpu_list(list)
+            .into_iter()
+            .filter(|cpu| usable.contains(cpu))
+            .collect::<Vec<usize>>()
+    };
+    let mut cores: Vec<Vec<usize>> = lists
+        .iter()
+        .map(|(_, list)| own(list))
+        .filter(|core| core.len() > 1)
+        .collect();
     cores.sort();
     cores.dedup();
-    let shown = |core: &Vec<usize>| core.iter().map(usize::to_string).collect::<Vec<_>>().join("+");
+    let shown = |core: &Vec<usize>| {
+        core.iter()
+            .map(usize::to_string)
+            .collect::<Vec<_>>()
+            .join("+")
+    };
     match cores.len() {
         // Hypervisors mostly show threads of the host's cores as cores of their own.
         0 if virtual_machine => SIBLINGS.cannot_tell("none shown, but a hypervisor may hide them"),
         0 => SIBLINGS.ok(format!("none among {} usable CPUs", usable.len())),
         count => {
             let shown: Vec<String> = cores.iter().take(4).map(shown).collect();
-            let more = if count > 4 { format!(" and {} more", count - 4) } else { String::new() };
+            let more = if count > 4 {
+                format!(" and {} more", count - 4)
+            } else {
+                String::new()
+            };
             let value = format!("{}{more}", shown.join(", "));
-            SIBLINGS.attention(value).fix("echo off | sudo tee /sys/devices/system/cpu/smt/control")
+            SIBLINGS
+                .attention(value)
+                .fix("echo off | sudo tee /sys/devices/system/cpu/smt/control")
         }
     }
 }
@@ -92,20 +135,35 @@ pub(super) fn hypervisor(info: Option<&str>, name: Option<&str>) -> Finding {
 
 pub(super) fn clock_source(current: Option<&str>, available: Option<&str>) -> Finding {
     const COUNTERS: [&str; 2] = ["tsc", "arch_sys_counter"];
-    let Some(current) = current else { return CLOCK_SOURCE.cannot_tell("the kernel does not say") };
+    let Some(current) = current else {
+        return CLOCK_SOURCE.cannot_tell("the kernel does not say");
+    };
     if COUNTERS.contains(&current) {
         return CLOCK_SOURCE.ok(current);
     }
     let found = CLOCK_SOURCE.attention(current);
-    let better = |name: &&&str| available.is_some_and(|all| all.split_whitespace().any(|word| word == **name));
+    let better = |name: &&&str| {
+        available.is_some_and(|all| all.split_whitespace().any(|word| word == **name))
+    };
     match COUNTERS.iter().find(better) {
-        Some(name) => found.fix(format!("echo {name} | sudo tee /{}/current_clocksource", super::CLOCK_SOURCES)),
+        Some(name) => found.fix(format!(
+            "echo {name} | sudo tee /{}/current_clocksource",
+            super::CLOCK_SOURCES
+        )),
         None => found,
     }
 }
 
 pub(super) fn timer(resolution: Duration, overhead: Duration) -> Finding {
     let shown = |time: Duration| format::time(time.as_nanos() as f64);
-    let value = format!("steps of {}, a reading takes {}", shown(resolution), shown(overhead));
-    if resolution > COARSE || overhead > SLOW { TIMER.attention(value) } else { TIMER.ok(value) }
+    let value = format!(
+        "steps of {}, a reading takes {}",
+        shown(resolution),
+        shown(overhead)
+    );
+    if resolution > COARSE || overhead > SLOW {
+        TIMER.attention(value)
+    } else {
+        TIMER.ok(value)
+    }
 }

@@ -1,19 +1,26 @@
-//! What the kernel offers: counters, and ways to lock a plugin in; and what it does when one crashes.
+//! What the kernel offers: counters, and ways to lock a plugin in; and what it does when one
+//! crashes.
 
 use super::{Check, Finding};
 use crate::worker::sandbox::Offered;
 
-const PERF: Check =
-    Check { name: "perf events", why: "orch reads no hardware counters yet; `perf stat` beside it needs them." };
+const PERF: Check = Check {
+    name: "perf events",
+    why: "orch reads no hardware counters yet; `perf stat` beside it needs them.",
+};
 const LANDLOCK: Check = Check {
     name: "landlock",
-    why: "The sandbox keeps plugins away from files and other processes by it; no figure depends on it.",
+    why: "The sandbox keeps plugins away from files and other processes by it; no figure depends \
+        on it.",
 };
-const SECCOMP: Check =
-    Check { name: "seccomp", why: "The sandbox keeps plugins away from the network by it; no figure depends on it." };
+const SECCOMP: Check = Check {
+    name: "seccomp",
+    why: "The sandbox keeps plugins away from the network by it; no figure depends on it.",
+};
 const CORE_DUMPS: Check = Check {
     name: "core dumps",
-    why: "Workers write none, but a program that takes them is started anyway, and is busy while others are measured.",
+    why: "Workers write none, but a program that takes them is started anyway, and is busy while \
+        others are measured.",
 };
 
 /// The highest level at which a user may count events of his own processes.
@@ -28,7 +35,9 @@ pub(super) fn perf(paranoid: Option<&str>, hardware: bool, virtual_machine: bool
         Some(Err(_)) => PERF.cannot_tell("perf_event_paranoid is no number"),
         Some(Ok(level)) if level > OWN_PROCESSES => PERF
             .attention(format!("perf_event_paranoid {level}"))
-            .fix(format!("sudo sysctl kernel.perf_event_paranoid={OWN_PROCESSES}")),
+            .fix(format!(
+                "sudo sysctl kernel.perf_event_paranoid={OWN_PROCESSES}"
+            )),
         Some(Ok(level)) => PERF.ok(format!("perf_event_paranoid {level}")),
     }
 }
@@ -56,8 +65,12 @@ pub(super) fn core_dumps(pattern: Option<&str>) -> Finding {
         None => CORE_DUMPS.cannot_tell("/proc/sys/kernel/core_pattern cannot be read"),
         Some(pattern) if pattern.starts_with('|') => {
             let program = pattern.split_whitespace().next().unwrap_or(pattern);
-            CORE_DUMPS.attention(format!("go to a program: {program}")).fix("sudo sysctl kernel.core_pattern=core")
+            CORE_DUMPS
+                .attention(format!("go to a program: {program}"))
+                .fix("sudo sysctl kernel.core_pattern=core")
         }
-        Some(pattern) => CORE_DUMPS.ok(format!("go to files (`{pattern}`), which workers turn off")),
+        Some(pattern) => {
+            CORE_DUMPS.ok(format!("go to files (`{pattern}`), which workers turn off"))
+        }
     }
 }

@@ -6,15 +6,22 @@ use crate::format;
 
 const HUGE_PAGES: Check = Check {
     name: "huge pages",
-    why: "With `always` the kernel joins pages when it can, so the same code misses its TLB more or less by chance.",
+    why: "With `always` the kernel joins pages when it can, so the same code misses its TLB more \
+        or less by chance.",
 };
 const ADDRESSES: Check = Check {
     name: "addresses",
-    why: "Both workers of a pair get the same ones; random ones make pairs scatter up to 35 times more.",
+    why: "Both workers of a pair get the same ones; random ones make pairs scatter up to 35 times \
+        more.",
 };
-const SWAP: Check = Check { name: "swap", why: "A page that was swapped out comes back in the middle of a sample." };
-const PRESSURE: Check =
-    Check { name: "memory pressure", why: "Tasks stand still while the kernel looks for memory to give them." };
+const SWAP: Check = Check {
+    name: "swap",
+    why: "A page that was swapped out comes back in the middle of a sample.",
+};
+const PRESSURE: Check = Check {
+    name: "memory pressure",
+    why: "Tasks stand still while the kernel looks for memory to give them.",
+};
 const LIMIT: Check = Check {
     name: "memory limit",
     why: "Near its limit a control group reclaims its own pages, and then loses a worker.",
@@ -27,9 +34,9 @@ pub(super) fn huge_pages(enabled: Option<&str>) -> Finding {
     let chosen = enabled.and_then(|text| Some(text.split_once('[')?.1.split_once(']')?.0));
     match chosen {
         None => HUGE_PAGES.cannot_tell("the kernel does not say"),
-        Some("always") => {
-            HUGE_PAGES.attention("always").fix("echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled")
-        }
+        Some("always") => HUGE_PAGES
+            .attention("always")
+            .fix("echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"),
         Some(mode) => HUGE_PAGES.ok(mode),
     }
 }
@@ -48,51 +55,94 @@ pub(super) fn addresses(randomize: Option<&str>, fixed: Option<bool>) -> Finding
 }
 
 pub(super) fn swap(swaps: Option<&str>) -> Finding {
-    let Some(swaps) = swaps else { return SWAP.cannot_tell("/proc/swaps cannot be read") };
+    let Some(swaps) = swaps else {
+        return SWAP.cannot_tell("/proc/swaps cannot be read");
+    };
     // Filename, type, size, used, priority; sizes in KiB.
     let column = |line: &str, index: usize| line.split_whitespace().nth(index)?.parse::<f64>().ok();
-    let sum = |index: usize| swaps.lines().skip(1).filter_map(|line| column(line, index)).sum::<f64>();
+    let sum = |index: usize| {
+        swaps
+            .lines()
+            .skip(1)
+            .filter_map(|line| column(line, index))
+            .sum::<f64>()
+    };
     let (size, used) = (sum(2), sum(3));
     let shown = |kib: f64| format::bytes(kib * 1024.0);
     match (size, used) {
         (0.0, _) => SWAP.ok("none"),
         (_, 0.0) => SWAP.ok(format!("{}, unused", shown(size))),
-        _ => SWAP.attention(format!("{} of {} in use", shown(used), shown(size))).fix("sudo swapoff -a"),
+        _ => SWAP
+            .attention(format!("{} of {} in use", shown(used), shown(size)))
+            .fix("sudo swapoff -a"),
     }
 }
 
 pub(super) fn pressure(text: Option<&str>) -> Finding {
-    let Some(text) = text else { return PRESSURE.cannot_tell("the kernel does not keep it (psi=1 at its start)") };
+    let Some(text) = text else {
+        return PRESSURE.cannot_tell("the kernel does not keep it (psi=1 at its start)");
+    };
     let average = text
         .lines()
         .find_map(|line| line.strip_prefix("some "))
-        .and_then(|line| line.split_whitespace().find_map(|word| word.strip_prefix("avg10=")))
+        .and_then(|line| {
+            line.split_whitespace()
+                .find_map(|word| word.strip_prefix("avg10="))
+        })
         .and_then(|number| number.parse::<f64>().ok());
     match average {
         None => PRESSURE.cannot_tell("/proc/pressure/memory has no such line"),
         Some(share) => {
             let value = format!("somebody waited for {share:.2} % of the last 10 s");
-            if share > PRESSED { PRESSURE.attention(value) } else { PRESSURE.ok(value) }
+            if share > PRESSED {
+                PRESSURE.attention(value)
+            } else {
+                PRESSURE.ok(value)
+            }
         }
     }
 }
 
 pub(super) fn limit(groups: &Option<Vec<Limit>>, meminfo: Option<&str>) -> Finding {
-    let Some(groups) = groups else { return LIMIT.cannot_tell("the control group's files cannot be read") };
+    let Some(groups) = groups else {
+        return LIMIT.cannot_tell("the control group's files cannot be read");
+    };
     let total = meminfo
         .and_then(|text| text.lines().find_map(|line| line.strip_prefix("MemTotal:")))
         .and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    let Some(total) = total else { return LIMIT.cannot_tell("/proc/meminfo cannot be read") };
+    let Some(total) = total else {
+        return LIMIT.cannot_tell("/proc/meminfo cannot be read");
+    };
     let total = total * 1024;
     // "No limit" is a word in version 2 and a very large number in version 1.
-    let bytes = |limit: &Limit| limit.text.parse::<u64>().ok().filter(|bytes| *bytes < total);
-    let smallest = groups.iter().filter_map(|limit| Some((bytes(limit)?, limit))).min_by_key(|(bytes, _)| *bytes);
+    let bytes = |limit: &Limit| {
+        limit
+            .text
+            .parse::<u64>()
+            .ok()
+            .filter(|bytes| *bytes < total)
+    };
+    let smallest = groups
+        .iter()
+        .filter_map(|limit| Some((bytes(limit)?, limit)))
+        .min_by_key(|(bytes, _)| *bytes);
     match smallest {
-        None => LIMIT.ok(format!("none below the machine's {}", format::bytes(total as f64))),
+        None => LIMIT.ok(format!(
+            "none below the machine's {}",
+            format::bytes(total as f64)
+        )),
         Some((bytes, limit)) => {
-            let none = if limit.file.ends_with("memory.max") { "max" } else { "-1" };
+            let none = if limit.file.ends_with("memory.max") {
+                "max"
+            } else {
+                "-1"
+            };
             LIMIT
-                .attention(format!("{}, by /{}", format::bytes(bytes as f64), limit.file))
+                .attention(format!(
+                    "{}, by /{}",
+                    format::bytes(bytes as f64),
+                    limit.file
+                ))
                 .fix(format!("echo {none} | sudo tee /{}", limit.file))
         }
     }

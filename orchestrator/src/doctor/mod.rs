@@ -1,4 +1,5 @@
-//! What is wrong with this machine for measuring, each with its remedy: findings over what was read, by pure functions.
+//! What is wrong with this machine for measuring, each with its remedy: findings over what was
+//! read, by pure functions.
 
 mod cpu;
 mod kernel;
@@ -57,7 +58,13 @@ struct Check {
 
 impl Check {
     fn find(self, state: State, value: impl Into<String>) -> Finding {
-        Finding { check: self.name, state, value: value.into(), why: self.why, fix: None }
+        Finding {
+            check: self.name,
+            state,
+            value: value.into(),
+            why: self.why,
+            fix: None,
+        }
     }
 
     fn ok(self, value: impl Into<String>) -> Finding {
@@ -75,7 +82,10 @@ impl Check {
 
 impl Finding {
     fn fix(self, command: impl Into<String>) -> Self {
-        Self { fix: Some(command.into()), ..self }
+        Self {
+            fix: Some(command.into()),
+            ..self
+        }
     }
 }
 
@@ -121,17 +131,26 @@ pub(crate) struct Cache {
 /// Makes all findings, those about the CPU first.
 pub(crate) fn examine(reading: &Reading, asked: &Asked) -> Vec<Finding> {
     let cpus = reading.usable_cpus();
-    let virtual_machine = reading.text("proc/cpuinfo").is_some_and(|info| cpu::is_virtual(&info));
+    let virtual_machine = reading
+        .text("proc/cpuinfo")
+        .is_some_and(|info| cpu::is_virtual(&info));
     let text = |path: &str| reading.text(path);
     let set = |path: &str| text(path).map(|text| text.trim().to_owned());
     vec![
-        cpu::governor(&reading.of_cpus(&cpus, "cpufreq/scaling_governor"), virtual_machine),
+        cpu::governor(
+            &reading.of_cpus(&cpus, "cpufreq/scaling_governor"),
+            virtual_machine,
+        ),
         cpu::turbo(
             set("sys/devices/system/cpu/intel_pstate/no_turbo").as_deref(),
             set("sys/devices/system/cpu/cpufreq/boost").as_deref(),
             virtual_machine,
         ),
-        cpu::siblings(&reading.of_cpus(&cpus, "topology/thread_siblings_list"), &cpus, virtual_machine),
+        cpu::siblings(
+            &reading.of_cpus(&cpus, "topology/thread_siblings_list"),
+            &cpus,
+            virtual_machine,
+        ),
         cpu::hypervisor(text("proc/cpuinfo").as_deref(), asked.hypervisor.as_deref()),
         cpu::clock_source(
             set(&format!("{CLOCK_SOURCES}/current_clocksource")).as_deref(),
@@ -145,7 +164,10 @@ pub(crate) fn examine(reading: &Reading, asked: &Asked) -> Vec<Finding> {
         others::priority(text("proc/self/stat").as_deref()),
         others::quota(&reading.cgroup("cpu", "cpu.max", "cpu.cfs_quota_us")),
         memory::huge_pages(text("sys/kernel/mm/transparent_hugepage/enabled").as_deref()),
-        memory::addresses(set("proc/sys/kernel/randomize_va_space").as_deref(), asked.fixed_addresses),
+        memory::addresses(
+            set("proc/sys/kernel/randomize_va_space").as_deref(),
+            asked.fixed_addresses,
+        ),
         memory::swap(text("proc/swaps").as_deref()),
         memory::pressure(text("proc/pressure/memory").as_deref()),
         memory::limit(

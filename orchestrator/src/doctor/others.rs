@@ -1,19 +1,35 @@
-//! Who else wants the CPUs: load, busy processes, the host, another orch, and limits on our own share.
+//! Who else wants the CPUs: load, busy processes, the host, another orch, and limits on our own
+//! share.
 
 use super::reading::{Busy, Limit};
 use super::{Check, Finding};
 use crate::format;
 use crate::machine::CpuTimes;
 
-const LOAD: Check = Check { name: "load", why: "What else wants to run takes CPU time, caches and memory bandwidth." };
-const BUSY: Check = Check { name: "busy processes", why: "They are what pairs are disturbed by; end them or wait." };
-const STEAL: Check = Check { name: "steal", why: "The host took the CPU away; the samples it hits are too long." };
-const LOCK: Check =
-    Check { name: "measuring lock", why: "One who measures is alone; others wait until the lock is free." };
-const PRIORITY: Check =
-    Check { name: "priority", why: "Workers inherit it: a nice one waits whenever somebody else wants the CPU." };
-const QUOTA: Check =
-    Check { name: "CPU quota", why: "Once it is used up, everything stands still until the next period begins." };
+const LOAD: Check = Check {
+    name: "load",
+    why: "What else wants to run takes CPU time, caches and memory bandwidth.",
+};
+const BUSY: Check = Check {
+    name: "busy processes",
+    why: "They are what pairs are disturbed by; end them or wait.",
+};
+const STEAL: Check = Check {
+    name: "steal",
+    why: "The host took the CPU away; the samples it hits are too long.",
+};
+const LOCK: Check = Check {
+    name: "measuring lock",
+    why: "One who measures is alone; others wait until the lock is free.",
+};
+const PRIORITY: Check = Check {
+    name: "priority",
+    why: "Workers inherit it: a nice one waits whenever somebody else wants the CPU.",
+};
+const QUOTA: Check = Check {
+    name: "CPU quota",
+    why: "Once it is used up, everything stands still until the next period begins.",
+};
 
 /// Waiting and running tasks per CPU, from which on they are likely to meet a worker.
 const LOADED: f64 = 0.25;
@@ -26,15 +42,33 @@ const STOLEN: f64 = 0.005;
 
 pub(super) fn load(loadavg: Option<&str>, cpus: usize) -> Finding {
     let minute = loadavg.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
-    let Some(minute) = minute else { return LOAD.cannot_tell("/proc/loadavg cannot be read") };
+    let Some(minute) = minute else {
+        return LOAD.cannot_tell("/proc/loadavg cannot be read");
+    };
     let value = format!("{minute:.2} in the last minute, on {cpus} usable CPUs");
-    if minute > LOADED * cpus.max(1) as f64 { LOAD.attention(value) } else { LOAD.ok(value) }
+    if minute > LOADED * cpus.max(1) as f64 {
+        LOAD.attention(value)
+    } else {
+        LOAD.ok(value)
+    }
 }
 
 pub(super) fn busy(processes: &Option<Vec<Busy>>) -> Finding {
-    let Some(processes) = processes else { return BUSY.cannot_tell("/proc shows no processes") };
-    let notable: Vec<&Busy> = processes.iter().filter(|process| process.share >= NOTABLE).collect();
-    let shown = |process: &&Busy| format!("{} ({}) {:.0} %", process.name, process.pid, 100.0 * process.share);
+    let Some(processes) = processes else {
+        return BUSY.cannot_tell("/proc shows no processes");
+    };
+    let notable: Vec<&Busy> = processes
+        .iter()
+        .filter(|process| process.share >= NOTABLE)
+        .collect();
+    let shown = |process: &&Busy| {
+        format!(
+            "{} ({}) {:.0} %",
+            process.name,
+            process.pid,
+            100.0 * process.share
+        )
+    };
     match notable.len() {
         0 => BUSY.ok(format!("none has {:.0} % of a CPU", 100.0 * NOTABLE)),
         count => {
@@ -42,8 +76,15 @@ pub(super) fn busy(processes: &Option<Vec<Busy>>) -> Finding {
             if count > NAMED {
                 named.push(format!("{} more", count - NAMED));
             }
-            let pids: Vec<String> = notable.iter().take(NAMED).map(|process| process.pid.to_string()).collect();
-            BUSY.attention(named.join(", ")).fix(format!("ps -o pid,ppid,user,etime,args -p {}", pids.join(",")))
+            let pids: Vec<String> = notable
+                .iter()
+                .take(NAMED)
+                .map(|process| process.pid.to_string())
+                .collect();
+            BUSY.attention(named.join(", ")).fix(format!(
+                "ps -o pid,ppid,user,etime,args -p {}",
+                pids.join(",")
+            ))
         }
     }
 }
@@ -54,9 +95,17 @@ pub(super) fn steal(stat: [Option<&str>; 2]) -> Finding {
     };
     let now = later.stolen_since(first);
     let ever = later.stolen_since(CpuTimes::default());
-    let value = format!("{:.2} % while looking, {:.2} % since the start", 100.0 * now, 100.0 * ever);
+    let value = format!(
+        "{:.2} % while looking, {:.2} % since the start",
+        100.0 * now,
+        100.0 * ever
+    );
     // A glance of a second may fall between two visits of a neighbour.
-    if now > STOLEN || ever > STOLEN { STEAL.attention(value) } else { STEAL.ok(value) }
+    if now > STOLEN || ever > STOLEN {
+        STEAL.attention(value)
+    } else {
+        STEAL.ok(value)
+    }
 }
 
 pub(super) fn lock(taken: Option<bool>) -> Finding {
@@ -73,13 +122,17 @@ pub(super) fn priority(own_stat: Option<&str>) -> Finding {
         .and_then(|(_, rest)| rest.split_whitespace().nth(16)?.parse::<i32>().ok());
     match nice {
         None => PRIORITY.cannot_tell("/proc/self/stat cannot be read"),
-        Some(nice) if nice > 0 => PRIORITY.attention(format!("nice {nice}")).fix("sudo renice -n 0 -p $$"),
+        Some(nice) if nice > 0 => PRIORITY
+            .attention(format!("nice {nice}"))
+            .fix("sudo renice -n 0 -p $$"),
         Some(nice) => PRIORITY.ok(format!("nice {nice}")),
     }
 }
 
 pub(super) fn quota(groups: &Option<Vec<Limit>>) -> Finding {
-    let Some(groups) = groups else { return QUOTA.cannot_tell("the control group's files cannot be read") };
+    let Some(groups) = groups else {
+        return QUOTA.cannot_tell("the control group's files cannot be read");
+    };
     let smallest = groups
         .iter()
         .filter_map(|limit| Some((cpus(limit)?, limit)))
@@ -87,8 +140,13 @@ pub(super) fn quota(groups: &Option<Vec<Limit>>) -> Finding {
     match smallest {
         None => QUOTA.ok("none"),
         Some((cpus, limit)) => {
-            let found = QUOTA.attention(format!("{} CPUs, by /{}", format::number(cpus), limit.file));
-            let none = if limit.file.ends_with("cpu.max") { "max" } else { "-1" };
+            let found =
+                QUOTA.attention(format!("{} CPUs, by /{}", format::number(cpus), limit.file));
+            let none = if limit.file.ends_with("cpu.max") {
+                "max"
+            } else {
+                "-1"
+            };
             found.fix(format!("echo {none} | sudo tee /{}", limit.file))
         }
     }
@@ -98,6 +156,10 @@ pub(super) fn quota(groups: &Option<Vec<Limit>>) -> Finding {
 fn cpus(limit: &Limit) -> Option<f64> {
     let mut words = limit.text.split_whitespace();
     let quota: f64 = words.next()?.parse().ok()?;
-    let period: f64 = words.next().or(limit.period.as_deref().map(str::trim))?.parse().ok()?;
+    let period: f64 = words
+        .next()
+        .or(limit.period.as_deref().map(str::trim))?
+        .parse()
+        .ok()?;
     (quota > 0.0 && period > 0.0).then_some(quota / period)
 }

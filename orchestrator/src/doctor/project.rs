@@ -5,10 +5,14 @@ use crate::format;
 use crate::git::{GitKind, GitState};
 use std::path::{Path, PathBuf};
 
-const OWNER: Check =
-    Check { name: "git", why: "Records name the commit, and commits are what `orch compare` and `bisect` build." };
-const HISTORY: Check =
-    Check { name: "git history", why: "Without the older commits there is nothing to compare with." };
+const OWNER: Check = Check {
+    name: "git",
+    why: "Records name the commit, and commits are what `orch compare` and `bisect` build.",
+};
+const HISTORY: Check = Check {
+    name: "git history",
+    why: "Without the older commits there is nothing to compare with.",
+};
 pub(super) const RUSTC: Tool = Tool {
     check: Check {
         name: "rustc",
@@ -17,11 +21,17 @@ pub(super) const RUSTC: Tool = Tool {
     fix: "curl -sSf https://sh.rustup.rs | sh",
 };
 pub(super) const CARGO: Tool = Tool {
-    check: Check { name: "cargo", why: "Plugin crates are built with it." },
+    check: Check {
+        name: "cargo",
+        why: "Plugin crates are built with it.",
+    },
     fix: "curl -sSf https://sh.rustup.rs | sh",
 };
 pub(super) const CC: Tool = Tool {
-    check: Check { name: "cc", why: "rustc links with it, and plugins in C are built with it." },
+    check: Check {
+        name: "cc",
+        why: "rustc links with it, and plugins in C are built with it.",
+    },
     fix: "sudo apt-get install gcc libc6-dev",
 };
 pub(super) const VALGRIND: Tool = Tool {
@@ -35,12 +45,22 @@ const PINNED: Check = Check {
     name: "rust-toolchain",
     why: "Without it an update of the compiler changes times, and looks like a commit's doing.",
 };
-const FREE_SPACE: Check =
-    Check { name: "space", why: "The cache holds a build worktree with its target folder, and each artefact." };
-const CACHE_SIZE: Check = Check { name: "cache", why: "Everything in it but the calibration can be made again." };
-const BISECTS: Check = Check { name: "stopped bisects", why: "They wait in the cache to be gone on with." };
-const JOURNALS: Check =
-    Check { name: "unfinished runs", why: "Their journals wait in the results folder to be gone on with." };
+const FREE_SPACE: Check = Check {
+    name: "space",
+    why: "The cache holds a build worktree with its target folder, and each artefact.",
+};
+const CACHE_SIZE: Check = Check {
+    name: "cache",
+    why: "Everything in it but the calibration can be made again.",
+};
+const BISECTS: Check = Check {
+    name: "stopped bisects",
+    why: "They wait in the cache to be gone on with.",
+};
+const JOURNALS: Check = Check {
+    name: "unfinished runs",
+    why: "Their journals wait in the results folder to be gone on with.",
+};
 
 /// A worktree of a Rust project with its dependencies takes about as much.
 const ROOM: u64 = 2 << 30;
@@ -56,13 +76,22 @@ pub(super) struct Tool {
 pub(super) fn owner(git: &GitState, root: &Path) -> Finding {
     match git.state {
         GitKind::Commit | GitKind::Shallow => {
-            let dirty = if git.dirty { ", with uncommitted changes" } else { "" };
+            let dirty = if git.dirty {
+                ", with uncommitted changes"
+            } else {
+                ""
+            };
             OWNER.ok(format!("commit {}{dirty}", git.short()))
         }
         GitKind::OtherOwner => OWNER
             .attention(format!("{} belongs to another user", root.display()))
-            .fix(format!("git config --global --add safe.directory {}", root.display())),
-        GitKind::Outside => OWNER.attention(format!("{} is in no repository", root.display())).fix("git init"),
+            .fix(format!(
+                "git config --global --add safe.directory {}",
+                root.display()
+            )),
+        GitKind::Outside => OWNER
+            .attention(format!("{} is in no repository", root.display()))
+            .fix("git init"),
         GitKind::Empty => OWNER.attention("no commit yet").fix("git commit"),
         GitKind::Unreadable => OWNER.cannot_tell(git.message.clone().unwrap_or_default()),
     }
@@ -71,7 +100,9 @@ pub(super) fn owner(git: &GitState, root: &Path) -> Finding {
 pub(super) fn history(git: &GitState) -> Finding {
     match git.state {
         GitKind::Commit => HISTORY.ok("whole"),
-        GitKind::Shallow => HISTORY.attention("a shallow clone").fix("git fetch --unshallow"),
+        GitKind::Shallow => HISTORY
+            .attention("a shallow clone")
+            .fix("git fetch --unshallow"),
         _ => HISTORY.cannot_tell("no commit can be read"),
     }
 }
@@ -99,8 +130,16 @@ pub(super) fn free_space(cache: &Cache) -> Finding {
     let (Some(folder), Some(free)) = (&cache.folder, cache.free_bytes) else {
         return FREE_SPACE.cannot_tell("the cache folder cannot be asked");
     };
-    let value = format!("{} free in {}", format::bytes(free as f64), folder.display());
-    if free < ROOM { FREE_SPACE.attention(value).fix(empty(folder)) } else { FREE_SPACE.ok(value) }
+    let value = format!(
+        "{} free in {}",
+        format::bytes(free as f64),
+        folder.display()
+    );
+    if free < ROOM {
+        FREE_SPACE.attention(value).fix(empty(folder))
+    } else {
+        FREE_SPACE.ok(value)
+    }
 }
 
 pub(super) fn cache_size(cache: &Cache) -> Finding {
@@ -108,7 +147,11 @@ pub(super) fn cache_size(cache: &Cache) -> Finding {
         return CACHE_SIZE.cannot_tell("the cache folder cannot be read");
     };
     let value = format::bytes(bytes as f64);
-    if bytes > LARGE { CACHE_SIZE.attention(value).fix(empty(folder)) } else { CACHE_SIZE.ok(value) }
+    if bytes > LARGE {
+        CACHE_SIZE.attention(value).fix(empty(folder))
+    } else {
+        CACHE_SIZE.ok(value)
+    }
 }
 
 /// What is largest and costs only time to make again.
@@ -120,7 +163,9 @@ pub(super) fn bisects(left: &[String]) -> Finding {
     match left {
         [] => BISECTS.ok("none"),
         [only] => BISECTS.attention(only.clone()).fix("orch bisect --resume"),
-        [.., newest] => BISECTS.attention(format!("{}, the newest {newest}", left.len())).fix("orch bisect --resume"),
+        [.., newest] => BISECTS
+            .attention(format!("{}, the newest {newest}", left.len()))
+            .fix("orch bisect --resume"),
     }
 }
 

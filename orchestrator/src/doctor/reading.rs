@@ -1,4 +1,5 @@
-//! Reading /proc and /sys below a root folder, so that a test can put its own there. Some things are read twice.
+//! Reading /proc and /sys below a root folder, so that a test can put its own there. Some things
+//! are read twice.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -75,15 +76,22 @@ impl Reading {
     /// CPUs that this process may use; those online where it does not say.
     pub(super) fn usable_cpus(&self) -> Vec<usize> {
         let own = self.text("proc/self/status");
-        let own = own.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")));
-        let list = own.map(str::to_owned).or_else(|| self.text("sys/devices/system/cpu/online"));
+        let own = own.as_deref().and_then(|text| {
+            text.lines()
+                .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        });
+        let list = own
+            .map(str::to_owned)
+            .or_else(|| self.text("sys/devices/system/cpu/online"));
         cpu_list(list.as_deref().unwrap_or_default())
     }
 
     /// A file of each of some CPUs, trimmed, as far as they have it.
     pub(super) fn of_cpus(&self, cpus: &[usize], file: &str) -> Vec<(usize, String)> {
         let read = |cpu: usize| self.text(&format!("sys/devices/system/cpu/cpu{cpu}/{file}"));
-        cpus.iter().filter_map(|cpu| Some((*cpu, read(*cpu)?.trim().to_owned()))).collect()
+        cpus.iter()
+            .filter_map(|cpu| Some((*cpu, read(*cpu)?.trim().to_owned())))
+            .collect()
     }
 
     /// The two readings of /proc/stat.
@@ -105,27 +113,53 @@ impl Reading {
                 // Who was not there began since then.
                 let before = first.get(pid).map_or(0, |before| before.ticks);
                 let share = process.ticks.saturating_sub(before) as f64 / ticks;
-                (share > 0.0).then(|| Busy { pid: *pid, name: process.name.clone(), share })
+                (share > 0.0).then(|| Busy {
+                    pid: *pid,
+                    name: process.name.clone(),
+                    share,
+                })
             })
             .collect();
-        found.sort_by(|one, other| other.share.total_cmp(&one.share).then(one.pid.cmp(&other.pid)));
+        found.sort_by(|one, other| {
+            other
+                .share
+                .total_cmp(&one.share)
+                .then(one.pid.cmp(&other.pid))
+        });
         Some(found)
     }
 
-    /// A limit of this process's control group and of all above it, own first; `unified` is its file in version 2,
-    /// `legacy` in version 1. `None`: no such file of any group can be read.
-    pub(super) fn cgroup(&self, controller: &str, unified: &str, legacy: &str) -> Option<Vec<Limit>> {
+    /// A limit of this process's control group and of all above it, own first; `unified` is its
+    /// file in version 2, `legacy` in version 1. `None`: no such file of any group can be read.
+    pub(super) fn cgroup(
+        &self,
+        controller: &str,
+        unified: &str,
+        legacy: &str,
+    ) -> Option<Vec<Limit>> {
         let groups = self.text("proc/self/cgroup")?;
         let mut found = Vec::new();
         let mut known = false;
         for line in groups.lines() {
             let mut parts = line.splitn(3, ':').skip(1);
-            let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+            let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+                continue;
+            };
             let (mounts, file) = match controllers {
-                "" => (vec!["sys/fs/cgroup".to_owned(), "sys/fs/cgroup/unified".to_owned()], unified),
-                own if own.split(',').any(|name| name == controller) => {
-                    (vec![format!("sys/fs/cgroup/{own}"), format!("sys/fs/cgroup/{controller}")], legacy)
-                }
+                "" => (
+                    vec![
+                        "sys/fs/cgroup".to_owned(),
+                        "sys/fs/cgroup/unified".to_owned(),
+                    ],
+                    unified,
+                ),
+                own if own.split(',').any(|name| name == controller) => (
+                    vec![
+                        format!("sys/fs/cgroup/{own}"),
+                        format!("sys/fs/cgroup/{controller}"),
+                    ],
+                    legacy,
+                ),
                 _ => continue,
             };
             let mounts: Vec<String> = mounts.into_iter().filter(|mount| self.has(mount)).collect();
@@ -148,7 +182,8 @@ impl Reading {
 
     fn limits(&self, mount: &str, path: &str, file: &str) -> Vec<Limit> {
         let inside = Path::new(path.trim_start_matches('/'));
-        // In a container the path may be the host's; what is mounted then begins at the container's own group.
+        // In a container the path may be the host's; what is mounted then begins at the container's
+        // own group.
         inside
             .ancestors()
             .filter_map(|group| {
@@ -156,7 +191,11 @@ impl Reading {
                 let folder = folder.trim_end_matches('/');
                 let text = self.text(&format!("{folder}/{file}"))?;
                 let period = self.text(&format!("{folder}/cpu.cfs_period_us"));
-                Some(Limit { file: format!("{folder}/{file}"), text: text.trim().to_owned(), period })
+                Some(Limit {
+                    file: format!("{folder}/{file}"),
+                    text: text.trim().to_owned(),
+                    period,
+                })
             })
             .collect()
     }
@@ -164,12 +203,17 @@ impl Reading {
 
 /// All processes that let themselves be read.
 fn processes(root: &Path) -> BTreeMap<u32, Process> {
-    let Ok(entries) = std::fs::read_dir(root.join("proc")) else { return BTreeMap::new() };
+    let Ok(entries) = std::fs::read_dir(root.join("proc")) else {
+        return BTreeMap::new();
+    };
     entries
         .flatten()
         .filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse().ok()?;
-            Some((pid, process(&std::fs::read_to_string(entry.path().join("stat")).ok()?)?))
+            Some((
+                pid,
+                process(&std::fs::read_to_string(entry.path().join("stat")).ok()?)?,
+            ))
         })
         .collect()
 }
@@ -179,7 +223,10 @@ fn process(stat: &str) -> Option<Process> {
     let (head, rest) = stat.rsplit_once(')')?;
     let name = head.split_once('(')?.1;
     let field = |index: usize| rest.split_whitespace().nth(index)?.parse::<u64>().ok();
-    Some(Process { name: crate::format::cell(name), ticks: field(11)? + field(12)? })
+    Some(Process {
+        name: crate::format::cell(name),
+        ticks: field(11)? + field(12)?,
+    })
 }
 
 /// `0-3,8` as numbers.
@@ -188,5 +235,9 @@ pub(super) fn cpu_list(text: &str) -> Vec<usize> {
         Some((first, last)) => Some((first.parse().ok()?, last.parse().ok()?)),
         None => part.parse().ok().map(|only| (only, only)),
     };
-    text.trim().split(',').filter_map(|part| ends(part.trim())).flat_map(|(first, last)| first..=last).collect()
+    text.trim()
+        .split(',')
+        .filter_map(|part| ends(part.trim()))
+        .flat_map(|(first, last)| first..=last)
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! Each finding is provoked by a root folder of the test's own: once as it should be, once as it should not.
+//! Each finding is provoked by a root folder of the test's own: once as it should be, once as it
+//! should not.
 
 use super::reading::Reading;
 use super::{Asked, Cache, Finding, State, examine};
@@ -37,24 +38,45 @@ impl World {
         };
         world
             .has(CPUINFO, BARE)
-            .has(STAT, "cpu  100 0 50 800 0 0 0 0 0 0\ncpu0 100 0 50 800 0 0 0 0 0 0\n")
+            .has(
+                STAT,
+                "cpu  100 0 50 800 0 0 0 0 0 0\ncpu0 100 0 50 800 0 0 0 0 0 0\n",
+            )
             .has("proc/self/status", "Name:\torch\nCpus_allowed_list:\t0-1\n")
             .has("proc/self/stat", process("orch", 0, 0, 0))
             .has("proc/self/cgroup", "0::/user/shell\n")
             .has("proc/7/stat", process("sleeper", 10, 10, 0))
             .has("proc/loadavg", "0.10 0.20 0.30 1/100 7\n")
-            .has("proc/meminfo", "MemTotal:       16000000 kB\nMemFree: 1 kB\n")
+            .has(
+                "proc/meminfo",
+                "MemTotal:       16000000 kB\nMemFree: 1 kB\n",
+            )
             .has("proc/swaps", "Filename Type Size Used Priority\n")
-            .has("proc/pressure/memory", "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00\n")
+            .has(
+                "proc/pressure/memory",
+                "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00\n",
+            )
             .has("proc/sys/kernel/randomize_va_space", "2\n")
             .has("proc/sys/kernel/perf_event_paranoid", "2\n")
             .has("proc/sys/kernel/core_pattern", "core\n")
-            .has("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n")
-            .has("sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory pids\n")
+            .has(
+                "sys/kernel/mm/transparent_hugepage/enabled",
+                "always [madvise] never\n",
+            )
+            .has(
+                "sys/fs/cgroup/cgroup.controllers",
+                "cpuset cpu io memory pids\n",
+            )
             .has("sys/fs/cgroup/user/shell/cpu.max", "max 100000\n")
             .has("sys/fs/cgroup/user/memory.max", "max\n")
-            .has(&format!("{}/current_clocksource", super::CLOCK_SOURCES), "tsc\n")
-            .has(&format!("{}/available_clocksource", super::CLOCK_SOURCES), "tsc hpet\n")
+            .has(
+                &format!("{}/current_clocksource", super::CLOCK_SOURCES),
+                "tsc\n",
+            )
+            .has(
+                &format!("{}/available_clocksource", super::CLOCK_SOURCES),
+                "tsc hpet\n",
+            )
             .has(&format!("{ONLINE}/intel_pstate/no_turbo"), "1\n")
             .cpus("cpufreq/scaling_governor", ["performance\n"; 2])
             .cpus("topology/thread_siblings_list", ["0\n", "1\n"])
@@ -74,7 +96,12 @@ impl World {
 
     fn lacks(self, path: &str) -> Self {
         let path = self.root.path().join(path);
-        if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.expect("was there");
+        if path.is_dir() {
+            std::fs::remove_dir_all(path)
+        } else {
+            std::fs::remove_file(path)
+        }
+        .expect("was there");
         self
     }
 
@@ -102,7 +129,11 @@ impl World {
     }
 
     fn finding(&self, check: &str) -> Finding {
-        let found: Vec<Finding> = self.findings().into_iter().filter(|finding| finding.check == check).collect();
+        let found: Vec<Finding> = self
+            .findings()
+            .into_iter()
+            .filter(|finding| finding.check == check)
+            .collect();
         assert_eq!(found.len(), 1, "{check}");
         found[0].clone()
     }
@@ -126,7 +157,10 @@ fn asked() -> Asked {
     Asked {
         hypervisor: None,
         fixed_addresses: Some(true),
-        sandbox: Offered { landlock: Some(7), seccomp: true },
+        sandbox: Offered {
+            landlock: Some(7),
+            seccomp: true,
+        },
         resolution: Duration::from_nanos(20),
         overhead: Duration::from_nanos(25),
         measuring: Some(false),
@@ -137,7 +171,11 @@ fn asked() -> Asked {
         cc: tool("cc"),
         valgrind: tool("valgrind"),
         pinned: Some("/home/x/project/rust-toolchain.toml".into()),
-        cache: Cache { folder: Some("/home/x/.cache/orch".into()), free_bytes: Some(50 << 30), bytes: Some(1 << 20) },
+        cache: Cache {
+            folder: Some("/home/x/.cache/orch".into()),
+            free_bytes: Some(50 << 30),
+            bytes: Some(1 << 20),
+        },
         bisects: Vec::new(),
         journals: Vec::new(),
     }
@@ -160,89 +198,190 @@ const fn case(
     attention: (Provoke, &'static str),
     fix: Option<&'static str>,
 ) -> Case {
-    Case { check, ok, attention, fix }
+    Case {
+        check,
+        ok,
+        attention,
+        fix,
+    }
 }
 
 const CASES: [Case; 32] = [
     case(
         "governor",
         (|w| w, "performance"),
-        (|w| w.cpus("cpufreq/scaling_governor", ["performance", "powersave"]), "performance, powersave"),
+        (
+            |w| w.cpus("cpufreq/scaling_governor", ["performance", "powersave"]),
+            "performance, powersave",
+        ),
         Some("scaling_governor"),
     ),
     case(
         "turbo",
-        (|w| w.lacks("sys/devices/system/cpu/intel_pstate").has("sys/devices/system/cpu/cpufreq/boost", "0\n"), "off"),
-        (|w| w.has("sys/devices/system/cpu/intel_pstate/no_turbo", "0\n"), "on"),
+        (
+            |w| {
+                w.lacks("sys/devices/system/cpu/intel_pstate")
+                    .has("sys/devices/system/cpu/cpufreq/boost", "0\n")
+            },
+            "off",
+        ),
+        (
+            |w| w.has("sys/devices/system/cpu/intel_pstate/no_turbo", "0\n"),
+            "on",
+        ),
         Some("echo 1 | sudo tee"),
     ),
     case(
         "SMT siblings",
-        (|w| w.cpus("topology/thread_siblings_list", ["0,2", "1,3"]), "none among 2"),
-        (|w| w.cpus("topology/thread_siblings_list", ["0-1", "0-1"]), "0+1"),
+        (
+            |w| w.cpus("topology/thread_siblings_list", ["0,2", "1,3"]),
+            "none among 2",
+        ),
+        (
+            |w| w.cpus("topology/thread_siblings_list", ["0-1", "0-1"]),
+            "0+1",
+        ),
         Some("smt/control"),
     ),
     case(
         "hypervisor",
         (|w| w, "none"),
-        (|w| w.has(CPUINFO, VIRTUAL).says(|asked| asked.hypervisor = Some("KVM".to_owned())), "KVM"),
+        (
+            |w| {
+                w.has(CPUINFO, VIRTUAL)
+                    .says(|asked| asked.hypervisor = Some("KVM".to_owned()))
+            },
+            "KVM",
+        ),
         None,
     ),
     case(
         "clock source",
         (|w| w, "tsc"),
-        (|w| w.has("sys/devices/system/clocksource/clocksource0/current_clocksource", "hpet\n"), "hpet"),
+        (
+            |w| {
+                w.has(
+                    "sys/devices/system/clocksource/clocksource0/current_clocksource",
+                    "hpet\n",
+                )
+            },
+            "hpet",
+        ),
         Some("echo tsc"),
     ),
     case(
         "timer",
         (|w| w, "steps of 20 ns"),
-        (|w| w.says(|asked| asked.overhead = Duration::from_nanos(900)), "a reading takes 900 ns"),
+        (
+            |w| w.says(|asked| asked.overhead = Duration::from_nanos(900)),
+            "a reading takes 900 ns",
+        ),
         None,
     ),
-    case("load", (|w| w, "0.10"), (|w| w.has("proc/loadavg", "3.00 1 1 1/9 9\n"), "3.00 in the last minute"), None),
+    case(
+        "load",
+        (|w| w, "0.10"),
+        (
+            |w| w.has("proc/loadavg", "3.00 1 1 1/9 9\n"),
+            "3.00 in the last minute",
+        ),
+        None,
+    ),
     case(
         "busy processes",
-        (|w| w.then("proc/7/stat", process("sleeper", 11, 10, 0)), "none has 5 %"),
-        (|w| w.then("proc/7/stat", process("a (b) |c", 60, 10, 0)), "a (b)  c (7) 50 %"),
+        (
+            |w| w.then("proc/7/stat", process("sleeper", 11, 10, 0)),
+            "none has 5 %",
+        ),
+        (
+            |w| w.then("proc/7/stat", process("a (b) |c", 60, 10, 0)),
+            "a (b)  c (7) 50 %",
+        ),
         Some("ps -o pid,ppid,user,etime,args -p 7"),
     ),
     case(
         "steal",
-        (|w| w.then(STAT, "cpu  200 0 50 900 0 0 0 0 0 0\n"), "0.00 % while"),
-        (|w| w.then(STAT, "cpu  200 0 50 890 0 0 0 10 0 0\n"), "5.00 % while looking, 0.87 % since"),
+        (
+            |w| w.then(STAT, "cpu  200 0 50 900 0 0 0 0 0 0\n"),
+            "0.00 % while",
+        ),
+        (
+            |w| w.then(STAT, "cpu  200 0 50 890 0 0 0 10 0 0\n"),
+            "5.00 % while looking, 0.87 % since",
+        ),
         None,
     ),
-    case("measuring lock", (|w| w, "free"), (|w| w.says(|asked| asked.measuring = Some(true)), "another orch"), None),
+    case(
+        "measuring lock",
+        (|w| w, "free"),
+        (
+            |w| w.says(|asked| asked.measuring = Some(true)),
+            "another orch",
+        ),
+        None,
+    ),
     case(
         "priority",
-        (|w| w.has("proc/self/stat", process("orch", 0, 0, -5)), "nice -5"),
-        (|w| w.has("proc/self/stat", process("orch", 0, 0, 10)), "nice 10"),
+        (
+            |w| w.has("proc/self/stat", process("orch", 0, 0, -5)),
+            "nice -5",
+        ),
+        (
+            |w| w.has("proc/self/stat", process("orch", 0, 0, 10)),
+            "nice 10",
+        ),
         Some("renice"),
     ),
     case(
         "CPU quota",
         (|w| w, "none"),
-        (|w| w.has("sys/fs/cgroup/user/cpu.max", "150000 100000\n"), "1.50 CPUs, by /sys/fs/cgroup/user/cpu.max"),
+        (
+            |w| w.has("sys/fs/cgroup/user/cpu.max", "150000 100000\n"),
+            "1.50 CPUs, by /sys/fs/cgroup/user/cpu.max",
+        ),
         Some("echo max"),
     ),
     case(
         "huge pages",
         (|w| w, "madvise"),
-        (|w| w.has("sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n"), "always"),
+        (
+            |w| {
+                w.has(
+                    "sys/kernel/mm/transparent_hugepage/enabled",
+                    "[always] madvise never\n",
+                )
+            },
+            "always",
+        ),
         Some("echo madvise"),
     ),
     case(
         "addresses",
         (|w| w, "not of workers"),
-        (|w| w.says(|asked| asked.fixed_addresses = Some(false)), "forbids"),
+        (
+            |w| w.says(|asked| asked.fixed_addresses = Some(false)),
+            "forbids",
+        ),
         Some("seccomp=unconfined"),
     ),
     case(
         "swap",
-        (|w| w.has("proc/swaps", "Filename Type Size Used Priority\n/dev/b partition 1048576 0 -2\n"), "1 GiB, unused"),
         (
-            |w| w.has("proc/swaps", "Filename Type Size Used Priority\n/dev/b partition 1048576 2048 -2\n"),
+            |w| {
+                w.has(
+                    "proc/swaps",
+                    "Filename Type Size Used Priority\n/dev/b partition 1048576 0 -2\n",
+                )
+            },
+            "1 GiB, unused",
+        ),
+        (
+            |w| {
+                w.has(
+                    "proc/swaps",
+                    "Filename Type Size Used Priority\n/dev/b partition 1048576 2048 -2\n",
+                )
+            },
             "2 MiB of 1 GiB in use",
         ),
         Some("swapoff"),
@@ -250,49 +389,98 @@ const CASES: [Case; 32] = [
     case(
         "memory pressure",
         (|w| w, "0.00 %"),
-        (|w| w.has("proc/pressure/memory", "some avg10=3.50 avg60=1.00 avg300=0.00 total=9\n"), "3.50 %"),
+        (
+            |w| {
+                w.has(
+                    "proc/pressure/memory",
+                    "some avg10=3.50 avg60=1.00 avg300=0.00 total=9\n",
+                )
+            },
+            "3.50 %",
+        ),
         None,
     ),
     case(
         "memory limit",
         (|w| w, "none below the machine's"),
-        (|w| w.has("sys/fs/cgroup/user/memory.max", "1073741824\n"), "1 GiB, by /sys/fs/cgroup/user/memory.max"),
+        (
+            |w| w.has("sys/fs/cgroup/user/memory.max", "1073741824\n"),
+            "1 GiB, by /sys/fs/cgroup/user/memory.max",
+        ),
         Some("echo max"),
     ),
     case(
         "perf events",
         (|w| w, "perf_event_paranoid 2"),
-        (|w| w.has("proc/sys/kernel/perf_event_paranoid", "4\n"), "perf_event_paranoid 4"),
+        (
+            |w| w.has("proc/sys/kernel/perf_event_paranoid", "4\n"),
+            "perf_event_paranoid 4",
+        ),
         Some("sysctl"),
     ),
     case(
         "landlock",
         (|w| w, "version 7"),
-        (|w| w.says(|asked| asked.sandbox.landlock = Some(4)), "version 4: before"),
+        (
+            |w| w.says(|asked| asked.sandbox.landlock = Some(4)),
+            "version 4: before",
+        ),
         None,
     ),
-    case("seccomp", (|w| w, "filters"), (|w| w.says(|asked| asked.sandbox.seccomp = false), "no filters"), None),
+    case(
+        "seccomp",
+        (|w| w, "filters"),
+        (
+            |w| w.says(|asked| asked.sandbox.seccomp = false),
+            "no filters",
+        ),
+        None,
+    ),
     case(
         "core dumps",
         (|w| w, "`core`"),
-        (|w| w.has("proc/sys/kernel/core_pattern", "|/usr/lib/dump %p\n"), "|/usr/lib/dump"),
+        (
+            |w| w.has("proc/sys/kernel/core_pattern", "|/usr/lib/dump %p\n"),
+            "|/usr/lib/dump",
+        ),
         Some("sysctl"),
     ),
     case(
         "git",
         (|w| w, "commit 0123456789"),
-        (|w| w.says(|asked| asked.git = git(GitKind::OtherOwner)), "another user"),
+        (
+            |w| w.says(|asked| asked.git = git(GitKind::OtherOwner)),
+            "another user",
+        ),
         Some("safe.directory /home/x/project"),
     ),
     case(
         "git history",
         (|w| w, "whole"),
-        (|w| w.says(|asked| asked.git = git(GitKind::Shallow)), "shallow"),
+        (
+            |w| w.says(|asked| asked.git = git(GitKind::Shallow)),
+            "shallow",
+        ),
         Some("--unshallow"),
     ),
-    case("rustc", (|w| w, "1.89.0"), (|w| w.says(|asked| asked.rustc = None), "cannot be started"), Some("rustup")),
-    case("cargo", (|w| w, "1.89.0"), (|w| w.says(|asked| asked.cargo = None), "cannot be started"), Some("rustup")),
-    case("cc", (|w| w, "1.89.0"), (|w| w.says(|asked| asked.cc = None), "cannot be started"), Some("gcc")),
+    case(
+        "rustc",
+        (|w| w, "1.89.0"),
+        (|w| w.says(|asked| asked.rustc = None), "cannot be started"),
+        Some("rustup"),
+    ),
+    case(
+        "cargo",
+        (|w| w, "1.89.0"),
+        (|w| w.says(|asked| asked.cargo = None), "cannot be started"),
+        Some("rustup"),
+    ),
+    case(
+        "cc",
+        (|w| w, "1.89.0"),
+        (|w| w.says(|asked| asked.cc = None), "cannot be started"),
+        Some("gcc"),
+    ),
     case(
         "rust-toolchain",
         (|w| w, "rust-toolchain.toml"),
@@ -302,45 +490,73 @@ const CASES: [Case; 32] = [
     case(
         "valgrind",
         (|w| w, "1.89.0"),
-        (|w| w.says(|asked| asked.valgrind = None), "cannot be started"),
+        (
+            |w| w.says(|asked| asked.valgrind = None),
+            "cannot be started",
+        ),
         Some("install valgrind"),
     ),
     case(
         "space",
         (|w| w, "50 GiB free"),
-        (|w| w.says(|asked| asked.cache.free_bytes = Some(1 << 20)), "1 MiB free"),
+        (
+            |w| w.says(|asked| asked.cache.free_bytes = Some(1 << 20)),
+            "1 MiB free",
+        ),
         Some("rm -r /home/x/.cache/orch/artefacts"),
     ),
     case(
         "cache",
         (|w| w, "1 MiB"),
-        (|w| w.says(|asked| asked.cache.bytes = Some(30 << 30)), "30 GiB"),
+        (
+            |w| w.says(|asked| asked.cache.bytes = Some(30 << 30)),
+            "30 GiB",
+        ),
         Some("rm -r /home/x/.cache/orch/artefacts"),
     ),
     case(
         "stopped bisects",
         (|w| w, "none"),
-        (|w| w.says(|asked| asked.bisects = vec!["w of /r".to_owned(); 2]), "2, the newest w of /r"),
+        (
+            |w| w.says(|asked| asked.bisects = vec!["w of /r".to_owned(); 2]),
+            "2, the newest w of /r",
+        ),
         Some("orch bisect --resume"),
     ),
     case(
         "unfinished runs",
         (|w| w, "none"),
-        (|w| w.says(|asked| asked.journals = vec!["/r/results/x".into()]), "1, the newest /r/results/x"),
+        (
+            |w| w.says(|asked| asked.journals = vec!["/r/results/x".into()]),
+            "1, the newest /r/results/x",
+        ),
         Some("--resume"),
     ),
 ];
 
 #[test]
 fn every_check_has_both_cases_and_no_other() {
-    let checks: Vec<&str> = World::new().findings().iter().map(|finding| finding.check).collect();
+    let checks: Vec<&str> = World::new()
+        .findings()
+        .iter()
+        .map(|finding| finding.check)
+        .collect();
     let cases: Vec<&str> = CASES.iter().map(|case| case.check).collect();
-    assert_eq!(checks, cases, "the table lacks a check, or has one that is not there");
+    assert_eq!(
+        checks, cases,
+        "the table lacks a check, or has one that is not there"
+    );
 }
 
 #[test]
 fn each_finding_is_provoked() {
-    for Case { check, ok, attention, fix } in &CASES {
+    for Case {
+        check,
+        ok,
+        attention,
+        fix,
+    } in &CASES
+    {
         let fine = ok.0(World::new()).finding(check);
         assert_eq!((fine.state, &fine.fix), (State::Ok, &None), "{fine:?}");
         assert!(fine.value.contains(ok.1), "{fine:?}");
@@ -348,7 +564,10 @@ fn each_finding_is_provoked() {
         assert_eq!(found.state, State::Attention, "{found:?}");
         assert!(found.value.contains(attention.1), "{found:?}");
         match fix {
-            Some(part) => assert!(found.fix.as_ref().is_some_and(|fix| fix.contains(part)), "{found:?}"),
+            Some(part) => assert!(
+                found.fix.as_ref().is_some_and(|fix| fix.contains(part)),
+                "{found:?}"
+            ),
             None => assert_eq!(found.fix, None),
         }
     }
@@ -374,7 +593,8 @@ fn nothing_is_made_up_where_nothing_can_be_read() {
     let reading = Reading::take(empty.path(), || Duration::from_secs(1));
     let found = examine(&reading, &asked());
     assert!(!reading.has_answered());
-    // What was asked for otherwise is known anyway, and a kernel without the file has no perf events.
+    // What was asked for otherwise is known anyway, and a kernel without the file has no perf
+    // events.
     const KNOWN: [&str; 17] = [
         "timer",
         "measuring lock",
@@ -407,7 +627,9 @@ fn a_virtual_machine_hides_things_and_that_is_said() {
     assert_eq!(world.finding("SMT siblings").state, State::CannotTell);
     assert_eq!(world.finding("perf events").state, State::Ok);
     assert!(world.finding("perf events").value.starts_with("n/a"));
-    let world = world.lacks(&format!("{ONLINE}/cpu0/cpufreq")).lacks(&format!("{ONLINE}/cpu1/cpufreq"));
+    let world = world
+        .lacks(&format!("{ONLINE}/cpu0/cpufreq"))
+        .lacks(&format!("{ONLINE}/cpu1/cpufreq"));
     assert!(world.finding("governor").value.contains("the host decides"));
 }
 
@@ -415,13 +637,25 @@ fn a_virtual_machine_hides_things_and_that_is_said() {
 fn limits_of_the_first_version_of_control_groups_are_read_too() {
     let world = World::new()
         .lacks("sys/fs/cgroup")
-        .has("proc/self/cgroup", "3:memory:/box\n2:cpu,cpuacct:/box\n1:name=systemd:/\n")
+        .has(
+            "proc/self/cgroup",
+            "3:memory:/box\n2:cpu,cpuacct:/box\n1:name=systemd:/\n",
+        )
         .has("sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us", "50000\n")
-        .has("sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us", "100000\n")
+        .has(
+            "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_period_us",
+            "100000\n",
+        )
         .has("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n")
-        .has("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+        .has(
+            "sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "9223372036854771712\n",
+        );
     let quota = world.finding("CPU quota");
-    assert_eq!(quota.value, "0.500 CPUs, by /sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us");
+    assert_eq!(
+        quota.value,
+        "0.500 CPUs, by /sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us"
+    );
     assert!(quota.fix.is_some_and(|fix| fix.starts_with("echo -1 ")));
     assert_eq!(world.finding("memory limit").state, State::Ok);
     let none = world.has("sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us", "-1\n");
@@ -432,7 +666,10 @@ fn limits_of_the_first_version_of_control_groups_are_read_too() {
 fn reasons_fit_on_two_lines_and_names_in_their_column() {
     for finding in World::new().findings() {
         assert!(finding.check.len() < 17, "{finding:?}");
-        assert!(crate::format::wrap(finding.why, 67, 0).lines().count() <= 2, "{finding:?}");
+        assert!(
+            crate::format::wrap(finding.why, 67, 0).lines().count() <= 2,
+            "{finding:?}"
+        );
         assert!(finding.why.ends_with('.'), "{finding:?}");
     }
 }

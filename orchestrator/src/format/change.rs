@@ -1,13 +1,15 @@
-//! Owns how a change is printed, wherever people read one: small changes in percent, large ones as factors, and the two
-//! values that it describes.
+//! Owns how a change is printed, wherever people read one: small changes in percent, large ones as
+//! factors, and the two values that it describes.
 
 use super::{apart, number, time_unit};
 
-/// A change by this factor or more, up or down, is printed as a factor: no reader sees a size in `+2549480 %`.
+/// A change by this factor or more, up or down, is printed as a factor: no reader sees a size in
+/// `+2549480 %`.
 const LARGE: f64 = 3.0;
 /// An end of an interval this many times beyond the estimate bounds nothing.
 const UNBOUNDED: f64 = 1000.0;
-/// Significant digits of a printed time: enough for its quotient with the other one to print as the change.
+/// Significant digits of a printed time: enough for its quotient with the other one to print as the
+/// change.
 const DIGITS: std::ops::RangeInclusive<usize> = 4..=7;
 /// Whole numbers from here on are printed in groups of three digits.
 const GROUPED: f64 = 10_000.0;
@@ -36,19 +38,24 @@ impl SizedChange {
         size(self.quantity, self.estimate)
     }
 
-    /// The interval: `+1.10 % to +1.40 %`, `6.1 to 11 times`, `at least 6 times, no upper bound`; none without an end.
+    /// The interval: `+1.10 % to +1.40 %`, `6.1 to 11 times`, `at least 6 times, no upper bound`;
+    /// none without an end.
     pub(crate) fn interval(&self) -> Option<String> {
         let words = |change: f64| self.end(change);
         match (self.bounded(self.low), self.bounded(self.high)) {
             (None, None) => None,
-            (Some(low), Some(high)) if is_large(low) && is_large(high) && (low > 0.0) == (high > 0.0) => {
+            (Some(low), Some(high))
+                if is_large(low) && is_large(high) && (low > 0.0) == (high > 0.0) =>
+            {
                 let [least, most] = if low > 0.0 { [low, high] } else { [high, low] };
                 Some(self.factors(least, most))
             }
             (Some(low), Some(high)) => Some(format!("{} to {}", words(low), words(high))),
             (Some(end), None) => Some(format!("at least {}, no upper bound", words(end))),
             // Of speeds, the smaller change of time is the larger factor.
-            (None, Some(end)) if end < 0.0 && is_large(end) && self.quantity == ChangedQuantity::Time => {
+            (None, Some(end))
+                if end < 0.0 && is_large(end) && self.quantity == ChangedQuantity::Time =>
+            {
                 Some(format!("at least {}, no upper bound", words(end)))
             }
             (None, Some(end)) => Some(format!("at most {}, no lower bound", words(end))),
@@ -87,7 +94,9 @@ impl SizedChange {
     /// Two ends that are factors in one direction, the smaller factor first.
     fn factors(&self, least: f64, most: f64) -> String {
         match (self.quantity, least > 0.0) {
-            (ChangedQuantity::Amount, false) => format!("{} to {}", self.end(most), self.end(least)),
+            (ChangedQuantity::Amount, false) => {
+                format!("{} to {}", self.end(most), self.end(least))
+            }
             _ => format!("{} to {}", factor(least), self.end(most)),
         }
     }
@@ -125,10 +134,15 @@ fn percent(change: f64) -> String {
     if percent.abs() < 0.005 {
         return "0.00 %".to_owned();
     }
-    if percent.is_finite() { format!("{percent:+.digits$} %") } else { "n/a".to_owned() }
+    if percent.is_finite() {
+        format!("{percent:+.digits$} %")
+    } else {
+        "n/a".to_owned()
+    }
 }
 
-/// A change as another tool's table claims it, in the unit of the claim: always percent, with one decimal.
+/// A change as another tool's table claims it, in the unit of the claim: always percent, with one
+/// decimal.
 pub(crate) fn claimed(change: f64) -> String {
     if change.is_finite() {
         format!("{:+.1} %", change * 100.0)
@@ -159,7 +173,8 @@ fn factor(change: f64) -> String {
     }
 }
 
-/// Two times (ns) with as many digits as it takes for their quotient to print as their change does: at least three.
+/// Two times (ns) with as many digits as it takes for their quotient to print as their change does:
+/// at least three.
 pub(crate) fn times([a, b]: [f64; 2]) -> [String; 2] {
     pair_of([a, b], |value| {
         let (size, name) = time_unit(value);
@@ -180,12 +195,24 @@ fn pair_of([a, b]: [f64; 2], split: impl Fn(f64) -> (f64, f64, String)) -> [Stri
         let shown = split(value).0;
         let whole = shown.abs().max(f64::MIN_POSITIVE).log10().floor() as i32 + 1;
         let decimals = usize::try_from(digits as i32 - whole).unwrap_or(0);
-        if shown.fract() == 0.0 { number(shown) } else { format!("{shown:.decimals$}") }
+        if shown.fract() == 0.0 {
+            number(shown)
+        } else {
+            format!("{shown:.decimals$}")
+        }
     };
-    let read = |text: &str, value: f64| text.parse::<f64>().map_or(f64::NAN, |number| number * split(value).1);
-    let is_told =
-        |texts: &[String; 2]| size(ChangedQuantity::Time, read(&texts[1], b) / read(&texts[0], a) - 1.0) == wanted;
-    let all = std::iter::once([short(a), short(b)]).chain(DIGITS.map(|digits| [a, b].map(|value| long(value, digits))));
+    let read = |text: &str, value: f64| {
+        text.parse::<f64>()
+            .map_or(f64::NAN, |number| number * split(value).1)
+    };
+    let is_told = |texts: &[String; 2]| {
+        size(
+            ChangedQuantity::Time,
+            read(&texts[1], b) / read(&texts[0], a) - 1.0,
+        ) == wanted
+    };
+    let all = std::iter::once([short(a), short(b)])
+        .chain(DIGITS.map(|digits| [a, b].map(|value| long(value, digits))));
     let mut last = [short(a), short(b)];
     for texts in all {
         last = texts;
@@ -194,15 +221,23 @@ fn pair_of([a, b]: [f64; 2], split: impl Fn(f64) -> (f64, f64, String)) -> [Stri
         }
     }
     let [a_text, b_text] = last;
-    [format!("{a_text}{}", split(a).2), format!("{b_text}{}", split(b).2)]
+    [
+        format!("{a_text}{}", split(a).2),
+        format!("{b_text}{}", split(b).2),
+    ]
 }
 
-/// The change from one count to another with both of them: `+50.0 %, 2 -> 3`; them alone where it is large or from nothing.
+/// The change from one count to another with both of them: `+50.0 %, 2 -> 3`; them alone where it
+/// is large or from nothing.
 pub(crate) fn counted(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> String {
     let change = b / a - 1.0;
     let values = counts(form, unit, [a, b]);
     let is_sized = a != 0.0 && a != b && !is_large(change);
-    if is_sized { format!("{}, {values}", size(ChangedQuantity::Amount, change)) } else { values }
+    if is_sized {
+        format!("{}, {values}", size(ChangedQuantity::Amount, change))
+    } else {
+        values
+    }
 }
 
 /// Two counts, told apart where they differ: `1 -> 99 986`; one where they are equal.
@@ -216,7 +251,12 @@ pub(crate) fn counts(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2])
 /// A number like [`number`], but large whole ones in groups of three digits: `99 986`.
 pub(crate) fn grouped(value: f64) -> String {
     let text = number(value);
-    if value.abs() < GROUPED || !text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) {
+    if value.abs() < GROUPED
+        || !text
+            .trim_start_matches('-')
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+    {
         return text;
     }
     let digits = text.trim_start_matches('-');
@@ -227,7 +267,11 @@ pub(crate) fn grouped(value: f64) -> String {
         }
         groups.push(digit);
     }
-    if value < 0.0 { format!("-{groups}") } else { groups }
+    if value < 0.0 {
+        format!("-{groups}")
+    } else {
+        groups
+    }
 }
 
 #[cfg(test)]
@@ -235,8 +279,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of_time(estimate: f64, low: impl Into<Option<f64>>, high: impl Into<Option<f64>>) -> SizedChange {
-        SizedChange { quantity: ChangedQuantity::Time, estimate, low: low.into(), high: high.into() }
+    fn of_time(
+        estimate: f64,
+        low: impl Into<Option<f64>>,
+        high: impl Into<Option<f64>>,
+    ) -> SizedChange {
+        SizedChange {
+            quantity: ChangedQuantity::Time,
+            estimate,
+            low: low.into(),
+            high: high.into(),
+        }
     }
 
     #[test]
@@ -268,25 +321,66 @@ mod tests {
     fn interval_prints_its_ends_in_the_words_of_the_estimate() {
         for (change, text) in [
             (of_time(0.0625, 0.06, 0.07), "+6.25 % (+6.00 % to +7.00 %)"),
-            (of_time(-0.01, -0.0254, 0.0062), "-1.00 % (-2.54 % to +0.62 %)"),
-            (of_time(0.913, 0.884, 14.8), "+91.3 % (+88.4 % to 16 times as long)"),
-            (of_time(7.33, 5.0, 10.0), "8.3 times as long (6 to 11 times)"),
-            (of_time(7.33, 0.5, 10.0), "8.3 times as long (+50.0 % to 11 times)"),
-            (of_time(7.33, 5.0, None), "8.3 times as long (at least 6 times, no upper bound)"),
-            (of_time(16.73, 10.02, 25_494.8), "18 times as long (at least 11 times, no upper bound)"),
-            (of_time(-0.9895, -0.99, -0.98), "95 times as fast (50 to 100 times)"),
-            (of_time(-0.9895, None, -0.98), "95 times as fast (at least 50 times, no upper bound)"),
-            (of_time(-0.9895, -0.99, -0.3), "95 times as fast (100 times to -30.0 %)"),
-            (of_time(-0.9895, -1.0, -0.3), "95 times as fast (at most -30.0 %, no lower bound)"),
-            (of_time(0.5, -0.9, 4.0), "+50.0 % (10 times as fast to 5 times as long)"),
-            (of_time(0.05, None, 0.06), "+5.00 % (at most +6.00 %, no lower bound)"),
-            (of_time(0.05, 0.04, f64::INFINITY), "+5.00 % (at least +4.00 %, no upper bound)"),
+            (
+                of_time(-0.01, -0.0254, 0.0062),
+                "-1.00 % (-2.54 % to +0.62 %)",
+            ),
+            (
+                of_time(0.913, 0.884, 14.8),
+                "+91.3 % (+88.4 % to 16 times as long)",
+            ),
+            (
+                of_time(7.33, 5.0, 10.0),
+                "8.3 times as long (6 to 11 times)",
+            ),
+            (
+                of_time(7.33, 0.5, 10.0),
+                "8.3 times as long (+50.0 % to 11 times)",
+            ),
+            (
+                of_time(7.33, 5.0, None),
+                "8.3 times as long (at least 6 times, no upper bound)",
+            ),
+            (
+                of_time(16.73, 10.02, 25_494.8),
+                "18 times as long (at least 11 times, no upper bound)",
+            ),
+            (
+                of_time(-0.9895, -0.99, -0.98),
+                "95 times as fast (50 to 100 times)",
+            ),
+            (
+                of_time(-0.9895, None, -0.98),
+                "95 times as fast (at least 50 times, no upper bound)",
+            ),
+            (
+                of_time(-0.9895, -0.99, -0.3),
+                "95 times as fast (100 times to -30.0 %)",
+            ),
+            (
+                of_time(-0.9895, -1.0, -0.3),
+                "95 times as fast (at most -30.0 %, no lower bound)",
+            ),
+            (
+                of_time(0.5, -0.9, 4.0),
+                "+50.0 % (10 times as fast to 5 times as long)",
+            ),
+            (
+                of_time(0.05, None, 0.06),
+                "+5.00 % (at most +6.00 %, no lower bound)",
+            ),
+            (
+                of_time(0.05, 0.04, f64::INFINITY),
+                "+5.00 % (at least +4.00 %, no upper bound)",
+            ),
             (of_time(0.05, None, None), "+5.00 %"),
         ] {
             assert_eq!(change.with_interval(), text, "{change:?}");
         }
-        let less =
-            SizedChange { quantity: ChangedQuantity::Amount, ..of_time(-0.9, 1.0 / 12.0 - 1.0, 1.0 / 8.0 - 1.0) };
+        let less = SizedChange {
+            quantity: ChangedQuantity::Amount,
+            ..of_time(-0.9, 1.0 / 12.0 - 1.0, 1.0 / 8.0 - 1.0)
+        };
         assert_eq!(less.with_interval(), "1/10 as much (1/12 to 1/8)");
     }
 
@@ -294,7 +388,11 @@ mod tests {
     fn times_divide_to_the_printed_change() {
         assert_eq!(times([292.0, 5178.0]), ["292 ns", "5.18 µs"]);
         assert_eq!(times([1000.0, 1062.5]), ["1 µs", "1.0625 µs"]);
-        assert_eq!(times([658_123.4, 658_123.5]), ["658 µs", "658 µs"], "0.00 % apart");
+        assert_eq!(
+            times([658_123.4, 658_123.5]),
+            ["658 µs", "658 µs"],
+            "0.00 % apart"
+        );
         assert_eq!(times([999.96, 1009.96]), ["1.00 µs", "1.01 µs"]);
     }
 
@@ -306,8 +404,14 @@ mod tests {
         assert_eq!(counted(grouped, "", [2.0, 3.0]), "+50.0 %, 2 -> 3");
         assert_eq!(counted(grouped, "", [2.0, 20_000.0]), "2 -> 20 000");
         assert_eq!(counted(grouped, "", [1.0, 0.0]), "-100 %, 1 -> 0");
-        assert_eq!(counts(crate::format::bytes, "B", [64.0, 6_400_000.0]), "64 B -> 6.10 MiB");
-        assert_eq!([grouped(-12_345.0), grouped(9_999.0), grouped(0.5)], ["-12 345", "9999", "0.500"]);
+        assert_eq!(
+            counts(crate::format::bytes, "B", [64.0, 6_400_000.0]),
+            "64 B -> 6.10 MiB"
+        );
+        assert_eq!(
+            [grouped(-12_345.0), grouped(9_999.0), grouped(0.5)],
+            ["-12 345", "9999", "0.500"]
+        );
     }
 
     proptest! {

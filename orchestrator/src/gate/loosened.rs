@@ -13,8 +13,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) open_fails: bool,
 }
 
-/// One finding for each job that is no longer measured, measured otherwise or less strictly judged, and for the policy. None of
-/// them fails a check. Jobs of the baseline that are gone are judged elsewhere.
+/// One finding for each job that is no longer measured, measured otherwise or less strictly judged,
+/// and for the policy. None of them fails a check. Jobs of the baseline that are gone are judged
+/// elsewhere.
 pub(crate) fn findings(before: &Asked, now: &Asked) -> Vec<Finding> {
     let finding = |job: &str, message: String| Finding {
         kind: Kind::Loosened,
@@ -26,40 +27,65 @@ pub(crate) fn findings(before: &Asked, now: &Asked) -> Vec<Finding> {
     let mut found = Vec::new();
     for old in before.jobs {
         let Some(new) = by_id.get(old.id.as_str()) else {
-            found.push(finding(&old.id, "measured at HEAD, and not any more".to_owned()));
+            found.push(finding(
+                &old.id,
+                "measured at HEAD, and not any more".to_owned(),
+            ));
             continue;
         };
-        let [old_workload, new_workload] = [old, new].map(|job| format!("{}/{}", job.plugin, job.workload));
+        let [old_workload, new_workload] =
+            [old, new].map(|job| format!("{}/{}", job.plugin, job.workload));
         if old_workload != new_workload {
-            found.push(finding(&old.id, format!("workload {old_workload} -> {new_workload}")));
+            found.push(finding(
+                &old.id,
+                format!("workload {old_workload} -> {new_workload}"),
+            ));
         } else if let Some(name) = other_param(&old.params, &new.params) {
             let [then, now] = [&old.params, &new.params].map(|params| match params.get(name) {
                 Some(value) => format::shortened(&value.to_string()),
                 None => "none".to_owned(),
             });
-            found.push(finding(&old.id, format!("parameter {name}: {then} -> {now}")));
+            found.push(finding(
+                &old.id,
+                format!("parameter {name}: {then} -> {now}"),
+            ));
         }
         let (old_share, new_share) = (old.settings.tolerance, new.settings.tolerance);
         if new_share > old_share {
             let percents = [old_share, new_share].map(|share| share * 100.0);
-            let [old_share, new_share] = format::apart(|percent| format::percent(percent / 100.0), "%", percents);
-            found.push(finding(&old.id, format!("tolerance {old_share} -> {new_share}")));
+            let [old_share, new_share] =
+                format::apart(|percent| format::percent(percent / 100.0), "%", percents);
+            found.push(finding(
+                &old.id,
+                format!("tolerance {old_share} -> {new_share}"),
+            ));
         }
         match (old.settings.max_allocations, new.settings.max_allocations) {
-            (Some(most), None) => found.push(finding(&old.id, format!("max_allocations {most} -> none"))),
+            (Some(most), None) => {
+                found.push(finding(&old.id, format!("max_allocations {most} -> none")))
+            }
             (Some(most), Some(more)) if more > most => {
-                found.push(finding(&old.id, format!("max_allocations {most} -> {more}")));
+                found.push(finding(
+                    &old.id,
+                    format!("max_allocations {most} -> {more}"),
+                ));
             }
             _ => {}
         }
     }
     if before.open_fails && !now.open_fails {
-        found.push(finding("", "open verdicts failed at the baseline, and pass now".to_owned()));
+        found.push(finding(
+            "",
+            "open verdicts failed at the baseline, and pass now".to_owned(),
+        ));
     }
     found
 }
 
 /// The first parameter that is another one now.
 fn other_param<'a>(then: &'a Map<String, Value>, now: &'a Map<String, Value>) -> Option<&'a str> {
-    then.keys().chain(now.keys()).find(|name| then.get(*name) != now.get(*name)).map(String::as_str)
+    then.keys()
+        .chain(now.keys())
+        .find(|name| then.get(*name) != now.get(*name))
+        .map(String::as_str)
 }

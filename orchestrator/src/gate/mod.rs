@@ -1,4 +1,5 @@
-//! The gate: whether a comparison lets a change pass, given what the scenario accepts and asks for. Pure.
+//! The gate: whether a comparison lets a change pass, given what the scenario accepts and asks for.
+//! Pure.
 
 pub(crate) mod loosened;
 mod presence;
@@ -76,7 +77,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The word in front of a finding's message: that of its verdict where it has one; empty where the message says it.
+    /// The word in front of a finding's message: that of its verdict where it has one; empty where
+    /// the message says it.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::OutputDiffers => Verdict::OutputDiffers.word(),
@@ -143,40 +145,74 @@ impl<'a> EntryIndex<'a> {
     }
 
     fn find(&self, job: &str, metric: &str) -> Option<&'a Entry> {
-        self.of(job).iter().copied().find(|entry| entry.metric == metric)
+        self.of(job)
+            .iter()
+            .copied()
+            .find(|entry| entry.metric == metric)
     }
 }
 
 /// Judges a comparison.
 pub(crate) fn judge(case: &Case) -> Gate {
     let index = EntryIndex::new(case.jobs);
-    let mut findings: Vec<Finding> = case.jobs.iter().filter_map(|entry| of_entry(case, &index, entry)).collect();
+    let mut findings: Vec<Finding> = case
+        .jobs
+        .iter()
+        .filter_map(|entry| of_entry(case, &index, entry))
+        .collect();
     findings.extend(too_many(case));
     findings.extend(targets::findings(case, &index));
     findings.extend(not_needed(case));
     findings.extend(presence::findings(case));
     if case.workloads.is_empty() {
         let message = "nothing was measured".to_owned();
-        findings.push(Finding { kind: Kind::Missing, job: String::new(), metric: String::new(), message });
+        findings.push(Finding {
+            kind: Kind::Missing,
+            job: String::new(),
+            metric: String::new(),
+            message,
+        });
     }
     if case.interrupted {
         let message = "the user stopped it before everything was decided".to_owned();
-        findings.push(Finding { kind: Kind::Missing, job: String::new(), metric: String::new(), message });
+        findings.push(Finding {
+            kind: Kind::Missing,
+            job: String::new(),
+            metric: String::new(),
+            message,
+        });
     }
-    findings.sort_by(|one, other| one.kind.cmp(&other.kind).then(size(&index, other).total_cmp(&size(&index, one))));
-    let worst = |wanted: Outcome| findings.iter().any(|one| one.kind.outcome(case.rules.open_fails) == wanted);
-    let outcome = [Outcome::Failed, Outcome::Incomplete, Outcome::Open].into_iter().find(|outcome| worst(*outcome));
-    Gate { outcome: outcome.unwrap_or(Outcome::Passed), findings, open_fails: case.rules.open_fails }
+    findings.sort_by(|one, other| {
+        one.kind
+            .cmp(&other.kind)
+            .then(size(&index, other).total_cmp(&size(&index, one)))
+    });
+    let worst = |wanted: Outcome| {
+        findings
+            .iter()
+            .any(|one| one.kind.outcome(case.rules.open_fails) == wanted)
+    };
+    let outcome = [Outcome::Failed, Outcome::Incomplete, Outcome::Open]
+        .into_iter()
+        .find(|outcome| worst(*outcome));
+    Gate {
+        outcome: outcome.unwrap_or(Outcome::Passed),
+        findings,
+        open_fails: case.rules.open_fails,
+    }
 }
 
 /// Patterns of jobs whose output may differ today: their costs are to be judged all the same.
 pub(crate) fn output_accepted(rules: &Rules, today: Date) -> Vec<String> {
-    let digests =
-        rules.accepted.iter().filter(|accepted| accepted.metric() == Some("digest") && accepted.until >= today);
+    let digests = rules
+        .accepted
+        .iter()
+        .filter(|accepted| accepted.metric() == Some("digest") && accepted.until >= today);
     digests.map(|accepted| accepted.job.clone()).collect()
 }
 
-/// How large the change is that a finding tells of: what comes from nothing is larger than anything.
+/// How large the change is that a finding tells of: what comes from nothing is larger than
+/// anything.
 fn size(index: &EntryIndex, finding: &Finding) -> f64 {
     let entry = index.find(&finding.job, &finding.metric);
     match entry.map(|entry| (entry.change, entry.verdict)) {
@@ -187,7 +223,12 @@ fn size(index: &EntryIndex, finding: &Finding) -> f64 {
 }
 
 fn finding(entry: &Entry, kind: Kind, message: String) -> Finding {
-    Finding { kind, job: entry.id.clone(), metric: entry.metric.clone(), message }
+    Finding {
+        kind,
+        job: entry.id.clone(),
+        metric: entry.metric.clone(),
+        message,
+    }
 }
 
 fn of_entry(case: &Case, index: &EntryIndex, entry: &Entry) -> Option<Finding> {
@@ -195,45 +236,70 @@ fn of_entry(case: &Case, index: &EntryIndex, entry: &Entry) -> Option<Finding> {
     let follows = entry.metric != "time" && entry.pairs > 0;
     match entry.verdict {
         Verdict::Regressed if !follows => Some(worse(case, index, entry, Kind::Regressed)),
-        Verdict::OutputDiffers if entry.metric == "digest" => Some(worse(case, index, entry, Kind::OutputDiffers)),
+        Verdict::OutputDiffers if entry.metric == "digest" => {
+            Some(worse(case, index, entry, Kind::OutputDiffers))
+        }
         // To accept another output is not to accept costs that nobody looked at.
-        Verdict::OutputDiffers if entry.metric == "time" && other_output_passes(case, index, entry) => {
-            let message = "the outputs differ, which is accepted, but the costs were not compared".to_owned();
+        Verdict::OutputDiffers
+            if entry.metric == "time" && other_output_passes(case, index, entry) =>
+        {
+            let message =
+                "the outputs differ, which is accepted, but the costs were not compared".to_owned();
             Some(finding(entry, Kind::Missing, message))
         }
         Verdict::Missing if presence::is_new(case, entry) => Some(presence::new_job(case, entry)),
         Verdict::Missing => Some(finding(entry, Kind::Missing, entry.reason.clone())),
-        Verdict::Inconclusive if entry.is_open() => Some(finding(entry, Kind::Inconclusive, entry.reason.clone())),
+        Verdict::Inconclusive if entry.is_open() => {
+            Some(finding(entry, Kind::Inconclusive, entry.reason.clone()))
+        }
         _ => None,
     }
 }
 
 fn other_output_passes(case: &Case, index: &EntryIndex, time: &Entry) -> bool {
-    let mut own = index.of(&time.id).iter().filter(|entry| entry.metric == "digest");
+    let mut own = index
+        .of(&time.id)
+        .iter()
+        .filter(|entry| entry.metric == "digest");
     own.any(|digest| worse(case, index, digest, Kind::OutputDiffers).kind == Kind::Accepted)
 }
 
 /// A change for the worse, as far as nobody accepted it.
 fn worse(case: &Case, index: &EntryIndex, entry: &Entry, kind: Kind) -> Finding {
-    let kind = if entry.trade_off && kind == Kind::Regressed { Kind::TradeOff } else { kind };
+    let kind = if entry.trade_off && kind == Kind::Regressed {
+        Kind::TradeOff
+    } else {
+        kind
+    };
     let what = match kind {
         Kind::TradeOff => format!("{}; better in {}", entry.told(), better(index, entry)),
         _ => entry.told(),
     };
-    let Some(accepted) = acceptance(case, entry, kind) else { return finding(entry, kind, what) };
+    let Some(accepted) = acceptance(case, entry, kind) else {
+        return finding(entry, kind, what);
+    };
     let (reason, until) = (&accepted.reason, accepted.until);
     if until < case.today {
         let message = format!("{what}; accepted until {until} ({reason}), and that has passed");
         return finding(entry, Kind::Expired, message);
     }
     if covers(accepted, entry, kind) {
-        return finding(entry, Kind::Accepted, format!("{what}; accepted until {until}: {reason}"));
+        return finding(
+            entry,
+            Kind::Accepted,
+            format!("{what}; accepted until {until}: {reason}"),
+        );
     }
-    let Some(bound) = accepted.bound() else { return finding(entry, kind, what) };
+    let Some(bound) = accepted.bound() else {
+        return finding(entry, kind, what);
+    };
     let text = &bound.text;
     let message = match bound.size {
         BoundSize::Share(_) | BoundSize::Factor(_) if entry.change.is_none() => {
-            format!("{what}; the acceptance `{text}` ({reason}) covers no change from 0: bound the value with `to:`")
+            format!(
+                "{what}; the acceptance `{text}` ({reason}) covers no change from 0: bound the \
+                 value with `to:`"
+            )
         }
         _ => format!("{what}; more than the acceptance `{text}` covers ({reason})"),
     };
@@ -245,19 +311,32 @@ fn better(index: &EntryIndex, entry: &Entry) -> String {
     words::sizes(index.of(&entry.id), Verdict::Improved).join(", ")
 }
 
-/// The acceptance that is meant for an entry: one that lets it pass, if there is one; else one that still holds; else one
-/// that held.
+/// The acceptance that is meant for an entry: one that lets it pass, if there is one; else one that
+/// still holds; else one that held.
 fn acceptance<'a>(case: &'a Case, entry: &Entry, kind: Kind) -> Option<&'a Accepted> {
-    let meant = || case.rules.accepted.iter().filter(|accepted| is_meant(accepted, entry));
-    let mut valid = meant().filter(|accepted| accepted.until >= case.today).peekable();
+    let meant = || {
+        case.rules
+            .accepted
+            .iter()
+            .filter(|accepted| is_meant(accepted, entry))
+    };
+    let mut valid = meant()
+        .filter(|accepted| accepted.until >= case.today)
+        .peekable();
     let first = valid.peek().copied();
     let last = || meant().max_by_key(|accepted| accepted.until);
-    valid.find(|accepted| covers(accepted, entry, kind)).or(first).or_else(last)
+    valid
+        .find(|accepted| covers(accepted, entry, kind))
+        .or(first)
+        .or_else(last)
 }
 
-/// Whether a change is no larger than what is accepted. From nothing to something has no relative size, and outputs have none.
+/// Whether a change is no larger than what is accepted. From nothing to something has no relative
+/// size, and outputs have none.
 fn covers(accepted: &Accepted, entry: &Entry, kind: Kind) -> bool {
-    let Some(bound) = accepted.bound().filter(|_| kind != Kind::OutputDiffers) else { return true };
+    let Some(bound) = accepted.bound().filter(|_| kind != Kind::OutputDiffers) else {
+        return true;
+    };
     let change = entry.change.map(|change| change.estimate);
     let is_within = |size: f64, limit: f64| rounding::is_at_most(size, limit, 0.0);
     match bound.size {
@@ -270,10 +349,12 @@ fn covers(accepted: &Accepted, entry: &Entry, kind: Kind) -> bool {
     }
 }
 
-/// Whether the value of a regressed metric went no further than a limit, in the direction of the change: up where less is
-/// better, down where more is. No value is within no limit.
+/// Whether the value of a regressed metric went no further than a limit, in the direction of the
+/// change: up where less is better, down where more is. No value is within no limit.
 fn reaches_at_most(entry: &Entry, limit: f64) -> bool {
-    let (Some(before), Some([low, high])) = (entry.a.as_f64(), candidate_range(entry)) else { return false };
+    let (Some(before), Some([low, high])) = (entry.a.as_f64(), candidate_range(entry)) else {
+        return false;
+    };
     if entry.b.as_f64().unwrap_or(high) >= before {
         rounding::is_at_most(high, limit, entry.rounding)
     } else {
@@ -282,7 +363,8 @@ fn reaches_at_most(entry: &Entry, limit: f64) -> bool {
 }
 
 fn is_meant(accepted: &Accepted, entry: &Entry) -> bool {
-    accepted.metric() == Some(entry.metric.as_str()) && WildMatch::new(&accepted.job).matches(&entry.id)
+    accepted.metric() == Some(entry.metric.as_str())
+        && WildMatch::new(&accepted.job).matches(&entry.id)
 }
 
 /// Jobs that allocate more than their scenario lets them, or of which that cannot be told.
@@ -295,29 +377,49 @@ fn too_many(case: &Case) -> Vec<Finding> {
             let message = format!("{count} in an iteration, at most {most} allowed");
             return Some(finding(entry, Kind::TooManyAllocations, message));
         }
-        let message = format!("{count} in an iteration, by process, and at most {most} allowed: it cannot be told");
+        let message = format!(
+            "{count} in an iteration, by process, and at most {most} allowed: it cannot be told"
+        );
         (high > most as f64).then(|| finding(entry, Kind::Inconclusive, message))
     };
-    case.jobs.iter().filter(|entry| entry.metric == "allocations").filter_map(over).collect()
+    case.jobs
+        .iter()
+        .filter(|entry| entry.metric == "allocations")
+        .filter_map(over)
+        .collect()
 }
 
 /// What the candidate's processes counted: one number where it is exact.
 fn candidate_range(entry: &Entry) -> Option<[f64; 2]> {
-    entry.b_range.or_else(|| entry.b.as_f64().map(|count| [count; 2]))
+    entry
+        .b_range
+        .or_else(|| entry.b.as_f64().map(|count| [count; 2]))
 }
 
 /// Acceptances whose regression is gone.
 fn not_needed(case: &Case) -> Vec<Finding> {
     let known = |entry: &Entry| matches!(entry.verdict, Verdict::Equivalent | Verdict::Improved);
     let gone = |accepted: &&Accepted| {
-        let mut meant = case.jobs.iter().filter(|entry| is_meant(accepted, entry)).peekable();
+        let mut meant = case
+            .jobs
+            .iter()
+            .filter(|entry| is_meant(accepted, entry))
+            .peekable();
         meant.peek().is_some() && meant.all(known)
     };
     let message = |accepted: &Accepted| Finding {
         kind: Kind::NotNeeded,
         job: accepted.job.clone(),
         metric: accepted.metric().unwrap_or_default().to_owned(),
-        message: format!("accepted ({}), and not worse than the baseline any more: take it out", accepted.reason),
+        message: format!(
+            "accepted ({}), and not worse than the baseline any more: take it out",
+            accepted.reason
+        ),
     };
-    case.rules.accepted.iter().filter(gone).map(message).collect()
+    case.rules
+        .accepted
+        .iter()
+        .filter(gone)
+        .map(message)
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! Jobs that only one of both scenarios has: new ones, and dropped ones. What is no longer measured never passes unseen.
+//! Jobs that only one of both scenarios has: new ones, and dropped ones. What is no longer measured
+//! never passes unseen.
 
 use super::{Case, Finding, Kind, finding};
 use crate::comparison::Entry;
@@ -9,18 +10,29 @@ use wildmatch::WildMatch;
 /// Ids of the jobs that each scenario names.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct JobPresence<'a> {
-    /// Jobs of the baseline's scenario, empty where that commit has none; absent where they are not known.
+    /// Jobs of the baseline's scenario, empty where that commit has none; absent where they are not
+    /// known.
     pub(crate) before: Option<&'a HashSet<String>>,
-    /// Jobs of the baseline's scenario that the working tree's lacks, as far as the check is about them, in its order.
+    /// Jobs of the baseline's scenario that the working tree's lacks, as far as the check is about
+    /// them, in its order.
     pub(crate) dropped: &'a [String],
     /// Whether the check is about all jobs.
     pub(crate) is_whole: bool,
 }
 
-/// Whether a job was measured in the working tree alone, and the baseline's scenario does not name it.
+/// Whether a job was measured in the working tree alone, and the baseline's scenario does not name
+/// it.
 pub(super) fn is_new(case: &Case, entry: &Entry) -> bool {
-    let is_measured = case.workloads.iter().any(|workload| workload.id == entry.id && workload.only_b);
-    is_measured && entry.metric == "time" && case.presence.before.is_some_and(|before| !before.contains(&entry.id))
+    let is_measured = case
+        .workloads
+        .iter()
+        .any(|workload| workload.id == entry.id && workload.only_b);
+    is_measured
+        && entry.metric == "time"
+        && case
+            .presence
+            .before
+            .is_some_and(|before| !before.contains(&entry.id))
 }
 
 /// The finding about a new job.
@@ -35,45 +47,99 @@ pub(super) fn new_job(case: &Case, entry: &Entry) -> Finding {
 pub(super) fn findings(case: &Case) -> Vec<Finding> {
     let dropped = case.presence.dropped.iter().map(|id| {
         let what = "the baseline measures this job, and the scenario lacks it now".to_owned();
-        let (kind, message) = judged(case, &AcceptedChange::Dropped, id, what, Kind::Dropped, "dropped");
-        Finding { kind, job: id.clone(), metric: String::new(), message }
+        let (kind, message) = judged(
+            case,
+            &AcceptedChange::Dropped,
+            id,
+            what,
+            Kind::Dropped,
+            "dropped",
+        );
+        Finding {
+            kind,
+            job: id.clone(),
+            metric: String::new(),
+            message,
+        }
     });
-    dropped.chain(case.rules.accepted.iter().filter_map(|accepted| not_needed(case, accepted))).collect()
+    dropped
+        .chain(
+            case.rules
+                .accepted
+                .iter()
+                .filter_map(|accepted| not_needed(case, accepted)),
+        )
+        .collect()
 }
 
-/// The kind and message of a job that one scenario lacks: accepted, no longer accepted, or `kind` with the remedy.
-fn judged(case: &Case, change: &AcceptedChange, id: &str, what: String, kind: Kind, field: &str) -> (Kind, String) {
-    let meant = case.rules.accepted.iter().filter(|one| one.change == *change && is_meant(one, id));
+/// The kind and message of a job that one scenario lacks: accepted, no longer accepted, or `kind`
+/// with the remedy.
+fn judged(
+    case: &Case,
+    change: &AcceptedChange,
+    id: &str,
+    what: String,
+    kind: Kind,
+    field: &str,
+) -> (Kind, String) {
+    let meant = case
+        .rules
+        .accepted
+        .iter()
+        .filter(|one| one.change == *change && is_meant(one, id));
     match meant.max_by_key(|accepted| accepted.until) {
         None => {
             let rule = format!("{{ job: '{id}', {field}: true, reason: ..., until: ... }}");
             (kind, format!("{what}; `accept: [{rule}]` lets it pass"))
         }
-        Some(Accepted { reason, until, .. }) if *until < case.today => {
-            (Kind::Expired, format!("{what}; accepted until {until} ({reason}), and that has passed"))
-        }
-        Some(Accepted { reason, until, .. }) => (Kind::Accepted, format!("{what}; accepted until {until}: {reason}")),
+        Some(Accepted { reason, until, .. }) if *until < case.today => (
+            Kind::Expired,
+            format!("{what}; accepted until {until} ({reason}), and that has passed"),
+        ),
+        Some(Accepted { reason, until, .. }) => (
+            Kind::Accepted,
+            format!("{what}; accepted until {until}: {reason}"),
+        ),
     }
 }
 
 /// An acceptance whose new job the baseline has by now, or whose dropped job it lacks.
 fn not_needed(case: &Case, accepted: &Accepted) -> Option<Finding> {
     let before = case.presence.before?;
-    let mut meant = case.workloads.iter().filter(|workload| is_meant(accepted, &workload.id)).peekable();
+    let mut meant = case
+        .workloads
+        .iter()
+        .filter(|workload| is_meant(accepted, &workload.id))
+        .peekable();
     let (is_needed, why) = match accepted.change {
         AcceptedChange::Worse { .. } => return None,
         AcceptedChange::New => {
             let is_asked = meant.peek().is_some();
-            (!is_asked || meant.any(|workload| !before.contains(&workload.id)), "the baseline has the job")
+            (
+                !is_asked || meant.any(|workload| !before.contains(&workload.id)),
+                "the baseline has the job",
+            )
         }
         AcceptedChange::Dropped => {
-            let is_dropped = case.presence.dropped.iter().any(|id| is_meant(accepted, id));
-            (!case.presence.is_whole || is_dropped, "no such job was dropped since the baseline")
+            let is_dropped = case
+                .presence
+                .dropped
+                .iter()
+                .any(|id| is_meant(accepted, id));
+            (
+                !case.presence.is_whole || is_dropped,
+                "no such job was dropped since the baseline",
+            )
         }
     };
     let message = format!("accepted ({}), and {why}: take it out", accepted.reason);
     let (job, metric) = (accepted.job.clone(), String::new());
-    (!is_needed).then_some(Finding { kind: Kind::NotNeeded, job, metric, message })
+    (!is_needed).then_some(Finding {
+        kind: Kind::NotNeeded,
+        job,
+        metric,
+        message,
+    })
 }
 
 fn is_meant(accepted: &Accepted, id: &str) -> bool {

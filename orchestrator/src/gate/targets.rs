@@ -23,7 +23,11 @@ pub(super) fn findings(case: &Case, index: &EntryIndex) -> Vec<Finding> {
     let mut all = Vec::new();
     for target in &case.rules.targets {
         let pattern = WildMatch::new(&target.job);
-        for workload in case.workloads.iter().filter(|workload| pattern.matches(&workload.id)) {
+        for workload in case
+            .workloads
+            .iter()
+            .filter(|workload| pattern.matches(&workload.id))
+        {
             all.push(one(index, target, workload));
         }
     }
@@ -37,13 +41,22 @@ fn one(index: &EntryIndex, target: &Target, workload: &Workload) -> Finding {
             None => format!("target {}: the job has no such metric", target.text),
         };
         let (job, metric) = (workload.id.clone(), target.metric.clone());
-        return Finding { kind: Kind::Missing, job, metric, message };
+        return Finding {
+            kind: Kind::Missing,
+            job,
+            metric,
+            message,
+        };
     };
     if target.wanted == Wanted::Hold {
         return hold(entry);
     }
     let Some(value) = value(entry, workload) else {
-        return finding(entry, Kind::TargetOpen, format!("target {}: it was not measured", target.text));
+        return finding(
+            entry,
+            Kind::TargetOpen,
+            format!("target {}: it was not measured", target.text),
+        );
     };
     let at_most = |value: f64, limit: f64| rounding::is_at_most(value, limit, entry.rounding);
     let (kind, how) = match target.wanted {
@@ -55,7 +68,11 @@ fn one(index: &EntryIndex, target: &Target, workload: &Workload) -> Finding {
         ),
         Wanted::Hold => met(false, false),
     };
-    finding(entry, kind, format!("target {} {how}: {}", target.text, shown(entry, value)))
+    finding(
+        entry,
+        kind,
+        format!("target {} {how}: {}", target.text, shown(entry, value)),
+    )
 }
 
 fn met(met: bool, missed: bool) -> (Kind, &'static str) {
@@ -74,28 +91,49 @@ fn hold(entry: &Entry) -> Finding {
         Verdict::Inconclusive => (Kind::TargetOpen, "cannot be told"),
     };
     let is_figure = entry.verdict == Verdict::Regressed || entry.metric == "digest";
-    let figure = if kind == Kind::TargetMissed && is_figure { entry.told() } else { entry.reason.clone() };
+    let figure = if kind == Kind::TargetMissed && is_figure {
+        entry.told()
+    } else {
+        entry.reason.clone()
+    };
     finding(entry, kind, format!("target hold {how}: {figure}"))
 }
 
-/// The candidate's value. What is counted is exact, or a range over its processes; a time is the median over its processes; what is made of the time
-/// follows from that.
+/// The candidate's value. What is counted is exact, or a range over its processes; a time is the
+/// median over its processes; what is made of the time follows from that.
 fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
     let counted = entry.b.as_f64();
     let of_time = entry.metric == "time" || matches!(entry.per, Some(Per::Second | Per::Unit));
     if !of_time {
         let [low, high] = super::candidate_range(entry)?;
-        return counted.map(|value| Value { middle: value, low, high });
+        return counted.map(|value| Value {
+            middle: value,
+            low,
+            high,
+        });
     }
-    let floor = |pair: &PairRecord| Some(*pair.b_ns.iter().min()? as f64 / pair.iterations.max(1) as f64);
+    let floor =
+        |pair: &PairRecord| Some(*pair.b_ns.iter().min()? as f64 / pair.iterations.max(1) as f64);
     let floors: Vec<f64> = workload.pairs.iter().filter_map(floor).collect();
     let times = over_processes(&floors)?;
     let [low, high] = [times.low, times.high].map(|end| end / times.median);
     match (entry.metric.as_str(), entry.per) {
-        ("time", _) => Some(Value { middle: times.median, low: times.low, high: times.high }),
+        ("time", _) => Some(Value {
+            middle: times.median,
+            low: times.low,
+            high: times.high,
+        }),
         // Work per time falls where the time rises.
-        (_, Some(Per::Second)) => counted.map(|rate| Value { middle: rate, low: rate / high, high: rate / low }),
-        _ => counted.map(|value| Value { middle: value, low: value * low, high: value * high }),
+        (_, Some(Per::Second)) => counted.map(|rate| Value {
+            middle: rate,
+            low: rate / high,
+            high: rate / low,
+        }),
+        _ => counted.map(|value| Value {
+            middle: value,
+            low: value * low,
+            high: value * high,
+        }),
     }
 }
 
@@ -109,6 +147,11 @@ fn shown(entry: &Entry, value: Value) -> String {
     if value.low == value.high {
         one(value.middle)
     } else {
-        format!("{} ({} to {})", one(value.middle), one(value.low), one(value.high))
+        format!(
+            "{} ({} to {})",
+            one(value.middle),
+            one(value.low),
+            one(value.high)
+        )
     }
 }

@@ -18,7 +18,11 @@ fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Entry 
         verdict,
         a: json!(a),
         b: json!(b),
-        change: (a != 0.0).then_some(Change { estimate: change, low: Some(change), high: Some(change) }),
+        change: (a != 0.0).then_some(Change {
+            estimate: change,
+            low: Some(change),
+            high: Some(change),
+        }),
         minimum_detectable: None,
         e_value: None,
         pairs,
@@ -75,12 +79,23 @@ fn workload(pairs: Vec<PairRecord>) -> Workload {
 }
 
 fn rules(accepted: Vec<Accepted>, targets: Vec<Target>) -> Rules {
-    Rules { open_fails: false, budget: None, accepted, targets }
+    Rules {
+        open_fails: false,
+        budget: None,
+        accepted,
+        targets,
+    }
 }
 
 fn judged(entries: Vec<Entry>, pairs: Vec<PairRecord>, rules: &Rules, most: Option<u64>) -> Gate {
-    let comparison = Judged { jobs: entries, workloads: vec![workload(pairs)] };
-    let max_allocations = most.map(|most| ("job".to_owned(), most)).into_iter().collect();
+    let comparison = Judged {
+        jobs: entries,
+        workloads: vec![workload(pairs)],
+    };
+    let max_allocations = most
+        .map(|most| ("job".to_owned(), most))
+        .into_iter()
+        .collect();
     let case = Case {
         jobs: &comparison.jobs,
         workloads: &comparison.workloads,
@@ -107,13 +122,29 @@ fn accepted(metric: &str, up_to: Option<f64>, until: Date) -> Accepted {
 }
 
 fn bounded(metric: &str, size: Option<BoundSize>, until: Date) -> Accepted {
-    let bound = size.map(|size| AcceptedBound { size, text: "as written".into() });
-    let change = AcceptedChange::Worse { metric: metric.into(), bound };
-    Accepted { job: "j*".into(), change, reason: "known".into(), until }
+    let bound = size.map(|size| AcceptedBound {
+        size,
+        text: "as written".into(),
+    });
+    let change = AcceptedChange::Worse {
+        metric: metric.into(),
+        bound,
+    };
+    Accepted {
+        job: "j*".into(),
+        change,
+        reason: "known".into(),
+        until,
+    }
 }
 
 fn target(metric: &str, wanted: Wanted) -> Target {
-    Target { job: "job".into(), metric: metric.into(), wanted, text: "it".into() }
+    Target {
+        job: "job".into(),
+        metric: metric.into(),
+        wanted,
+        text: "it".into(),
+    }
 }
 
 const SUMMER: Date = jiff::civil::date(2026, 6, 15);
@@ -122,29 +153,74 @@ const SPRING: Date = jiff::civil::date(2026, 6, 14);
 #[test]
 fn each_verdict_has_its_finding() {
     let of = |verdict: Verdict, metric: &str| {
-        judged(vec![entry(metric, verdict, 1.0, 1.1, 20)], Vec::new(), &Rules::default(), None)
+        judged(
+            vec![entry(metric, verdict, 1.0, 1.1, 20)],
+            Vec::new(),
+            &Rules::default(),
+            None,
+        )
     };
     for (verdict, metric, kinds_wanted, outcome) in [
-        (Verdict::Regressed, "time", vec![Kind::Regressed], Outcome::Failed),
+        (
+            Verdict::Regressed,
+            "time",
+            vec![Kind::Regressed],
+            Outcome::Failed,
+        ),
         (Verdict::Regressed, "gflops", vec![], Outcome::Passed),
-        (Verdict::OutputDiffers, "digest", vec![Kind::OutputDiffers], Outcome::Failed),
+        (
+            Verdict::OutputDiffers,
+            "digest",
+            vec![Kind::OutputDiffers],
+            Outcome::Failed,
+        ),
         (Verdict::OutputDiffers, "time", vec![], Outcome::Passed),
-        (Verdict::Missing, "time", vec![Kind::Missing], Outcome::Incomplete),
-        (Verdict::Inconclusive, "time", vec![Kind::Inconclusive], Outcome::Passed),
-        (Verdict::Inconclusive, "allocations", vec![], Outcome::Passed),
+        (
+            Verdict::Missing,
+            "time",
+            vec![Kind::Missing],
+            Outcome::Incomplete,
+        ),
+        (
+            Verdict::Inconclusive,
+            "time",
+            vec![Kind::Inconclusive],
+            Outcome::Passed,
+        ),
+        (
+            Verdict::Inconclusive,
+            "allocations",
+            vec![],
+            Outcome::Passed,
+        ),
         (Verdict::Inconclusive, "gflops", vec![], Outcome::Passed),
         (Verdict::Equivalent, "time", vec![], Outcome::Passed),
         (Verdict::Improved, "time", vec![], Outcome::Passed),
     ] {
         let gate = of(verdict, metric);
-        assert_eq!((kinds(&gate), gate.outcome), (kinds_wanted, outcome), "{verdict:?} {metric}");
+        assert_eq!(
+            (kinds(&gate), gate.outcome),
+            (kinds_wanted, outcome),
+            "{verdict:?} {metric}"
+        );
     }
-    let strict = Rules { open_fails: true, ..Rules::default() };
-    let open = judged(vec![entry("time", Verdict::Inconclusive, 1.0, 1.0, 64)], Vec::new(), &strict, None);
+    let strict = Rules {
+        open_fails: true,
+        ..Rules::default()
+    };
+    let open = judged(
+        vec![entry("time", Verdict::Inconclusive, 1.0, 1.0, 64)],
+        Vec::new(),
+        &strict,
+        None,
+    );
     assert_eq!(open.outcome, Outcome::Open);
     let mut trade = entry("time", Verdict::Regressed, 1.0, 1.1, 20);
     trade.trade_off = true;
-    assert_eq!(kinds(&judged(vec![trade], Vec::new(), &Rules::default(), None)), [Kind::TradeOff]);
+    assert_eq!(
+        kinds(&judged(vec![trade], Vec::new(), &Rules::default(), None)),
+        [Kind::TradeOff]
+    );
 }
 
 #[test]
@@ -164,24 +240,63 @@ fn a_gate_that_measured_nothing_is_not_green() {
 #[test]
 fn what_is_accepted_passes_until_its_day_and_up_to_its_size() {
     let slower = |rule: Accepted| {
-        judged(vec![entry("time", Verdict::Regressed, 1.0, 1.08, 20)], Vec::new(), &rules(vec![rule], Vec::new()), None)
+        judged(
+            vec![entry("time", Verdict::Regressed, 1.0, 1.08, 20)],
+            Vec::new(),
+            &rules(vec![rule], Vec::new()),
+            None,
+        )
     };
     for (rule, kind, outcome) in [
-        (accepted("time", Some(0.1), SUMMER), Kind::Accepted, Outcome::Passed),
-        (accepted("time", None, SUMMER), Kind::Accepted, Outcome::Passed),
-        (accepted("time", Some(0.05), SUMMER), Kind::Regressed, Outcome::Failed),
-        (accepted("time", Some(0.1), SPRING), Kind::Expired, Outcome::Failed),
-        (accepted("bytes", None, SUMMER), Kind::Regressed, Outcome::Failed),
+        (
+            accepted("time", Some(0.1), SUMMER),
+            Kind::Accepted,
+            Outcome::Passed,
+        ),
+        (
+            accepted("time", None, SUMMER),
+            Kind::Accepted,
+            Outcome::Passed,
+        ),
+        (
+            accepted("time", Some(0.05), SUMMER),
+            Kind::Regressed,
+            Outcome::Failed,
+        ),
+        (
+            accepted("time", Some(0.1), SPRING),
+            Kind::Expired,
+            Outcome::Failed,
+        ),
+        (
+            accepted("bytes", None, SUMMER),
+            Kind::Regressed,
+            Outcome::Failed,
+        ),
     ] {
         let gate = slower(rule.clone());
-        assert_eq!((kinds(&gate), gate.outcome), (vec![kind], outcome), "{rule:?}");
+        assert_eq!(
+            (kinds(&gate), gate.outcome),
+            (vec![kind], outcome),
+            "{rule:?}"
+        );
     }
     let gone = rules(vec![accepted("time", None, SUMMER)], Vec::new());
-    let gate = judged(vec![entry("time", Verdict::Equivalent, 1.0, 1.0, 20)], Vec::new(), &gone, None);
+    let gate = judged(
+        vec![entry("time", Verdict::Equivalent, 1.0, 1.0, 20)],
+        Vec::new(),
+        &gone,
+        None,
+    );
     assert_eq!(kinds(&gate), [Kind::NotNeeded]);
     // From nothing to something has no size.
     let sized = rules(vec![accepted("allocations", Some(0.5), SUMMER)], Vec::new());
-    let gate = judged(vec![entry("allocations", Verdict::Regressed, 0.0, 1.0, 0)], Vec::new(), &sized, None);
+    let gate = judged(
+        vec![entry("allocations", Verdict::Regressed, 0.0, 1.0, 0)],
+        Vec::new(),
+        &sized,
+        None,
+    );
     assert_eq!(kinds(&gate), [Kind::Regressed]);
 }
 
@@ -208,22 +323,48 @@ fn bound_holds_above_a_doubling_and_from_nothing() {
         ("hits", [9.0, 3.0], Share(0.5), Kind::Regressed),
     ] {
         let rule = bounded(metric, Some(size), SUMMER);
-        let gate =
-            judged(vec![entry(metric, Verdict::Regressed, a, b, 0)], Vec::new(), &rules(vec![rule], vec![]), None);
-        assert_eq!(kinds(&gate), [kind], "{metric} {a} -> {b} {size:?}: {:?}", gate.findings);
+        let gate = judged(
+            vec![entry(metric, Verdict::Regressed, a, b, 0)],
+            Vec::new(),
+            &rules(vec![rule], vec![]),
+            None,
+        );
+        assert_eq!(
+            kinds(&gate),
+            [kind],
+            "{metric} {a} -> {b} {size:?}: {:?}",
+            gate.findings
+        );
     }
     let rule = bounded("allocations", Some(Factor(3.0)), SUMMER);
     let from_nothing = entry("allocations", Verdict::Regressed, 0.0, 1.0, 0);
-    let gate = judged(vec![from_nothing], Vec::new(), &rules(vec![rule], Vec::new()), None);
-    let said = "0 -> 1; the acceptance `as written` (known) covers no change from 0: bound the value with `to:`";
+    let gate = judged(
+        vec![from_nothing],
+        Vec::new(),
+        &rules(vec![rule], Vec::new()),
+        None,
+    );
+    let said = "0 -> 1; the acceptance `as written` (known) covers no change from 0: bound the \
+        value with `to:`";
     assert_eq!(gate.findings[0].message, said);
     // Processes that differ: the one that counted most decides.
-    let apart = Entry { verdict: Verdict::Regressed, ..ranges([1.0, 2.0], [4.0, 6.0]) };
+    let apart = Entry {
+        verdict: Verdict::Regressed,
+        ..ranges([1.0, 2.0], [4.0, 6.0])
+    };
     let kind = |limit: f64| {
         let rule = bounded("allocations", Some(Value(limit)), SUMMER);
-        kinds(&judged(vec![apart.clone()], Vec::new(), &rules(vec![rule], Vec::new()), None))
+        kinds(&judged(
+            vec![apart.clone()],
+            Vec::new(),
+            &rules(vec![rule], Vec::new()),
+            None,
+        ))
     };
-    assert_eq!((kind(6.0), kind(5.0)), (vec![Kind::Accepted], vec![Kind::Regressed]));
+    assert_eq!(
+        (kind(6.0), kind(5.0)),
+        (vec![Kind::Accepted], vec![Kind::Regressed])
+    );
 }
 
 #[test]
@@ -232,46 +373,124 @@ fn who_accepts_another_output_does_not_accept_costs_that_nobody_measured() {
         let mut digest = entry("digest", Verdict::OutputDiffers, 7.0, 8.0, 0);
         digest.change = None;
         let entries = vec![digest, entry("time", costs, 1.0, 1.1, 20)];
-        judged(entries, Vec::new(), &rules(vec![accepted("digest", None, SUMMER)], Vec::new()), None)
+        judged(
+            entries,
+            Vec::new(),
+            &rules(vec![accepted("digest", None, SUMMER)], Vec::new()),
+            None,
+        )
     };
     let gate = outputs(Verdict::OutputDiffers);
-    assert_eq!((kinds(&gate), gate.outcome), (vec![Kind::Missing, Kind::Accepted], Outcome::Incomplete));
+    assert_eq!(
+        (kinds(&gate), gate.outcome),
+        (vec![Kind::Missing, Kind::Accepted], Outcome::Incomplete)
+    );
     let gate = outputs(Verdict::Regressed);
-    assert_eq!((kinds(&gate), gate.outcome), (vec![Kind::Regressed, Kind::Accepted], Outcome::Failed));
+    assert_eq!(
+        (kinds(&gate), gate.outcome),
+        (vec![Kind::Regressed, Kind::Accepted], Outcome::Failed)
+    );
     let gate = outputs(Verdict::Equivalent);
-    assert_eq!((kinds(&gate), gate.outcome), (vec![Kind::Accepted], Outcome::Passed));
-    let patterns = |until: Date| output_accepted(&rules(vec![accepted("digest", None, until)], Vec::new()), SUMMER);
-    assert_eq!((patterns(SUMMER), patterns(SPRING)), (vec!["j*".to_owned()], Vec::new()));
+    assert_eq!(
+        (kinds(&gate), gate.outcome),
+        (vec![Kind::Accepted], Outcome::Passed)
+    );
+    let patterns = |until: Date| {
+        output_accepted(
+            &rules(vec![accepted("digest", None, until)], Vec::new()),
+            SUMMER,
+        )
+    };
+    assert_eq!(
+        (patterns(SUMMER), patterns(SPRING)),
+        (vec!["j*".to_owned()], Vec::new())
+    );
 }
 
 #[test]
 fn a_change_is_told_with_what_is_known_of_it() {
-    let told = |entry: Entry| judged(vec![entry], Vec::new(), &Rules::default(), None).findings.remove(0).message;
+    let told = |entry: Entry| {
+        judged(vec![entry], Vec::new(), &Rules::default(), None)
+            .findings
+            .remove(0)
+            .message
+    };
     let time = || entry("time", Verdict::Regressed, 1000.0, 1062.5, 13);
-    assert_eq!(told(time()), "+6.25 % (+6.25 % to +6.25 %), 1 µs -> 1.0625 µs");
-    let early = Some(Change { estimate: 0.0625, low: None, high: None });
-    assert_eq!(told(Entry { change: early, ..time() }), "+6.25 % (no interval from 13 pairs), 1 µs -> 1.0625 µs");
-    let outputs = |a: f64, b: f64| Entry { change: None, ..entry("digest", Verdict::OutputDiffers, a, b, 0) };
-    assert_eq!(told(outputs(3_989_017.5, 3_989_018.5)), "3989017.5 -> 3989018.5");
-    assert_eq!(told(outputs(7.0, 7.0)), "as scripted", "it is the score that differs");
+    assert_eq!(
+        told(time()),
+        "+6.25 % (+6.25 % to +6.25 %), 1 µs -> 1.0625 µs"
+    );
+    let early = Some(Change {
+        estimate: 0.0625,
+        low: None,
+        high: None,
+    });
+    assert_eq!(
+        told(Entry {
+            change: early,
+            ..time()
+        }),
+        "+6.25 % (no interval from 13 pairs), 1 µs -> 1.0625 µs"
+    );
+    let outputs = |a: f64, b: f64| Entry {
+        change: None,
+        ..entry("digest", Verdict::OutputDiffers, a, b, 0)
+    };
+    assert_eq!(
+        told(outputs(3_989_017.5, 3_989_018.5)),
+        "3989017.5 -> 3989018.5"
+    );
+    assert_eq!(
+        told(outputs(7.0, 7.0)),
+        "as scripted",
+        "it is the score that differs"
+    );
     let missed = rules(Vec::new(), vec![target("allocations", Wanted::Hold)]);
-    let gate = judged(vec![entry("allocations", Verdict::Regressed, 2.0, 3.0, 0)], Vec::new(), &missed, None);
-    assert_eq!(gate.findings[1].message, "target hold missed: +50.0 %, 2 -> 3");
+    let gate = judged(
+        vec![entry("allocations", Verdict::Regressed, 2.0, 3.0, 0)],
+        Vec::new(),
+        &missed,
+        None,
+    );
+    assert_eq!(
+        gate.findings[1].message,
+        "target hold missed: +50.0 %, 2 -> 3"
+    );
 }
 
 #[test]
 fn limits_and_acceptances_are_met_within_rounding() {
-    let sum = |value: f64, rounding: f64| Entry { rounding, ..entry("steps", Verdict::Equivalent, value, value, 0) };
+    let sum = |value: f64, rounding: f64| Entry {
+        rounding,
+        ..entry("steps", Verdict::Equivalent, value, value, 0)
+    };
     let tenths = (0..10).fold(0.0, |sum, _| sum + 0.1);
     assert_ne!(tenths, 1.0);
     for (entry, wanted, kind) in [
         (sum(tenths, 1e-15), Wanted::AtLeast(1.0), Kind::TargetMet),
-        (sum(1.0 + 2e-15, 1e-14), Wanted::AtMost(1.0), Kind::TargetMet),
-        (sum(1.0 + 2e-13, 1e-14), Wanted::AtMost(1.0), Kind::TargetMissed),
-        (sum(tenths, 1e-15), Wanted::Between(1.0, 1.0), Kind::TargetMet),
+        (
+            sum(1.0 + 2e-15, 1e-14),
+            Wanted::AtMost(1.0),
+            Kind::TargetMet,
+        ),
+        (
+            sum(1.0 + 2e-13, 1e-14),
+            Wanted::AtMost(1.0),
+            Kind::TargetMissed,
+        ),
+        (
+            sum(tenths, 1e-15),
+            Wanted::Between(1.0, 1.0),
+            Kind::TargetMet,
+        ),
         (sum(4.0, 0.0), Wanted::AtMost(3.0), Kind::TargetMissed),
     ] {
-        let gate = judged(vec![entry], Vec::new(), &rules(Vec::new(), vec![target("steps", wanted)]), None);
+        let gate = judged(
+            vec![entry],
+            Vec::new(),
+            &rules(Vec::new(), vec![target("steps", wanted)]),
+            None,
+        );
         assert_eq!(kinds(&gate), [kind], "{wanted:?} {gate:?}");
     }
     // 11 / 10 - 1 is a little more than 0.1.
@@ -280,17 +499,29 @@ fn limits_and_acceptances_are_met_within_rounding() {
         let accepted = rules(vec![accepted("allocations", Some(0.1), SUMMER)], Vec::new());
         kinds(&judged(vec![more], Vec::new(), &accepted, None))
     };
-    assert_eq!((kind(11.0), kind(12.0)), (vec![Kind::Accepted], vec![Kind::Regressed]));
+    assert_eq!(
+        (kind(11.0), kind(12.0)),
+        (vec![Kind::Accepted], vec![Kind::Regressed])
+    );
 }
 
 #[test]
 fn the_acceptance_that_holds_and_suffices_is_taken() {
     let kind = |accepted: Vec<Accepted>| {
         let slower = entry("time", Verdict::Regressed, 1.0, 1.08, 20);
-        kinds(&judged(vec![slower], Vec::new(), &rules(accepted, Vec::new()), None)).remove(0)
+        kinds(&judged(
+            vec![slower],
+            Vec::new(),
+            &rules(accepted, Vec::new()),
+            None,
+        ))
+        .remove(0)
     };
-    let (expired, small, enough) =
-        (accepted("time", None, SPRING), accepted("time", Some(0.05), SUMMER), accepted("time", Some(0.1), SUMMER));
+    let (expired, small, enough) = (
+        accepted("time", None, SPRING),
+        accepted("time", Some(0.05), SUMMER),
+        accepted("time", Some(0.1), SUMMER),
+    );
     assert_eq!(kind(vec![expired.clone(), enough.clone()]), Kind::Accepted);
     assert_eq!(kind(vec![small.clone(), enough]), Kind::Accepted);
     assert_eq!(kind(vec![expired.clone(), small]), Kind::Regressed);
@@ -300,42 +531,81 @@ fn the_acceptance_that_holds_and_suffices_is_taken() {
 #[test]
 fn the_largest_change_of_a_kind_comes_first() {
     let of = |metric: &str, a: f64, b: f64| entry(metric, Verdict::Regressed, a, b, 0);
-    let entries = vec![of("bytes", 100.0, 101.0), of("allocations", 0.0, 1.0), of("peak_bytes", 100.0, 900.0)];
+    let entries = vec![
+        of("bytes", 100.0, 101.0),
+        of("allocations", 0.0, 1.0),
+        of("peak_bytes", 100.0, 900.0),
+    ];
     let gate = judged(entries, Vec::new(), &Rules::default(), None);
-    let order: Vec<&str> = gate.findings.iter().map(|one| one.metric.as_str()).collect();
+    let order: Vec<&str> = gate
+        .findings
+        .iter()
+        .map(|one| one.metric.as_str())
+        .collect();
     assert_eq!(order, ["allocations", "peak_bytes", "bytes"]);
 }
 
 /// Allocations that are not exact.
 fn ranges(a: [f64; 2], b: [f64; 2]) -> Entry {
     let open = entry("allocations", Verdict::Inconclusive, a[0], b[1], 0);
-    Entry { a_range: Some(a), b_range: Some(b), ..open }
+    Entry {
+        a_range: Some(a),
+        b_range: Some(b),
+        ..open
+    }
 }
 
 #[test]
 fn counts_that_lie_apart_are_open_and_those_that_overlap_are_nothing() {
     let judged = |b: [f64; 2], open_fails: bool| {
-        let rules = Rules { open_fails, ..Rules::default() };
+        let rules = Rules {
+            open_fails,
+            ..Rules::default()
+        };
         judged(vec![ranges([10.0, 16.0], b)], Vec::new(), &rules, None)
     };
     assert_eq!(kinds(&judged([16.0, 22.0], true)), []);
     for b in [[200.0, 206.0], [2.0, 9.0]] {
         assert_eq!(kinds(&judged(b, false)), [Kind::Inconclusive]);
-        assert_eq!((judged(b, false).outcome, judged(b, true).outcome), (Outcome::Passed, Outcome::Open));
+        assert_eq!(
+            (judged(b, false).outcome, judged(b, true).outcome),
+            (Outcome::Passed, Outcome::Open)
+        );
     }
 }
 
 #[test]
 fn allocations_have_a_limit_of_their_own() {
     let count = |count: f64| entry("allocations", Verdict::Equivalent, count, count, 0);
-    assert_eq!(kinds(&judged(vec![count(4.0)], Vec::new(), &Rules::default(), Some(3))), [Kind::TooManyAllocations]);
-    assert_eq!(kinds(&judged(vec![count(3.0)], Vec::new(), &Rules::default(), Some(3))), []);
+    assert_eq!(
+        kinds(&judged(
+            vec![count(4.0)],
+            Vec::new(),
+            &Rules::default(),
+            Some(3)
+        )),
+        [Kind::TooManyAllocations]
+    );
+    assert_eq!(
+        kinds(&judged(
+            vec![count(3.0)],
+            Vec::new(),
+            &Rules::default(),
+            Some(3)
+        )),
+        []
+    );
 }
 
 #[test]
 fn a_limit_and_a_target_see_all_processes() {
     let counted = || vec![ranges([6.0, 8.0], [6.0, 16.0])];
-    let wanted = |most: f64| rules(Vec::new(), vec![target("allocations", Wanted::AtMost(most))]);
+    let wanted = |most: f64| {
+        rules(
+            Vec::new(),
+            vec![target("allocations", Wanted::AtMost(most))],
+        )
+    };
     for (most, limit, target) in [
         (5, vec![Kind::TooManyAllocations], Kind::TargetMissed),
         (6, vec![Kind::Inconclusive], Kind::TargetOpen),
@@ -344,8 +614,17 @@ fn a_limit_and_a_target_see_all_processes() {
     ] {
         let gate = judged(counted(), Vec::new(), &Rules::default(), Some(most));
         assert_eq!(kinds(&gate), limit, "at most {most}: {:?}", gate.findings);
-        assert!(gate.findings.iter().all(|one| one.message.starts_with("6 to 16 in an iteration")), "{gate:?}");
-        assert_eq!(kinds(&judged(counted(), Vec::new(), &wanted(most as f64), None)), [target], "{most}");
+        assert!(
+            gate.findings
+                .iter()
+                .all(|one| one.message.starts_with("6 to 16 in an iteration")),
+            "{gate:?}"
+        );
+        assert_eq!(
+            kinds(&judged(counted(), Vec::new(), &wanted(most as f64), None)),
+            [target],
+            "{most}"
+        );
     }
 }
 
@@ -374,11 +653,30 @@ fn a_target_is_met_missed_or_open() {
         ("time", Wanted::Hold, Kind::TargetMet),
         ("tokens", Wanted::AtLeast(1.0), Kind::Missing),
     ] {
-        let gate = judged(entries(), pairs(&times), &rules(Vec::new(), vec![target(metric, wanted)]), None);
-        assert_eq!(kinds(&gate), [kind], "{metric} {wanted:?}: {:?}", gate.findings);
+        let gate = judged(
+            entries(),
+            pairs(&times),
+            &rules(Vec::new(), vec![target(metric, wanted)]),
+            None,
+        );
+        assert_eq!(
+            kinds(&gate),
+            [kind],
+            "{metric} {wanted:?}: {:?}",
+            gate.findings
+        );
     }
     let unmeasured = rules(Vec::new(), vec![target("time", Wanted::AtMost(1.0))]);
-    assert_eq!(kinds(&judged(entries(), Vec::new(), &unmeasured, None)), [Kind::TargetOpen]);
-    let strict = Rules { open_fails: true, ..unmeasured };
-    assert_eq!(judged(entries(), Vec::new(), &strict, None).outcome, Outcome::Open);
+    assert_eq!(
+        kinds(&judged(entries(), Vec::new(), &unmeasured, None)),
+        [Kind::TargetOpen]
+    );
+    let strict = Rules {
+        open_fails: true,
+        ..unmeasured
+    };
+    assert_eq!(
+        judged(entries(), Vec::new(), &strict, None).outcome,
+        Outcome::Open
+    );
 }

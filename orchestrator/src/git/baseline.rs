@@ -32,7 +32,10 @@ pub(crate) enum BaselineReason {
     /// HEAD is on the default branch, and changes of the working tree reach a plugin.
     HeadWithChanges { branch: String },
     /// The commit before HEAD, which is on the default branch.
-    BeforeHead { branch: String, changes: ChangeReach },
+    BeforeHead {
+        branch: String,
+        changes: ChangeReach,
+    },
     /// A running `git bisect` calls it good.
     KnownGood,
 }
@@ -42,12 +45,24 @@ impl fmt::Display for BaselineReason {
         match self {
             Self::BranchPoint { branch } => write!(out, "where this branch left {branch}"),
             Self::HeadWithChanges { branch } => {
-                write!(out, "HEAD, which is on {branch}; the working tree has changes")
+                write!(
+                    out,
+                    "HEAD, which is on {branch}; the working tree has changes"
+                )
             }
-            Self::BeforeHead { branch, changes: ChangeReach::Nothing } => {
-                write!(out, "the commit before HEAD, which is on {branch}; the uncommitted changes reach no plugin")
+            Self::BeforeHead {
+                branch,
+                changes: ChangeReach::Nothing,
+            } => {
+                write!(
+                    out,
+                    "the commit before HEAD, which is on {branch}; the uncommitted changes reach \
+                     no plugin"
+                )
             }
-            Self::BeforeHead { branch, .. } => write!(out, "the commit before HEAD, which is on {branch}"),
+            Self::BeforeHead { branch, .. } => {
+                write!(out, "the commit before HEAD, which is on {branch}")
+            }
             Self::KnownGood => out.write_str("called good by the running `git bisect`"),
         }
     }
@@ -104,27 +119,33 @@ pub(crate) enum BaselineError {
     #[error(transparent)]
     Revision(#[from] RevisionError),
     #[error(
-        "HEAD is the first commit, and no change since then reaches a plugin: there is nothing to compare with; name a baseline with --baseline"
+        "HEAD is the first commit, and no change since then reaches a plugin: there is nothing to \
+         compare with; name a baseline with --baseline"
     )]
     First,
     #[error(
-        "this clone has no default branch (origin/HEAD, main or master) to find the baseline on; fetch it, for example with `git fetch origin main:refs/remotes/origin/main`, or name a baseline with --baseline"
+        "this clone has no default branch (origin/HEAD, main or master) to find the baseline on; \
+         fetch it, for example with `git fetch origin main:refs/remotes/origin/main`, or name a \
+         baseline with --baseline"
     )]
     NoBranch,
     #[error("HEAD and {branch} have no commit in common; name the baseline with --baseline")]
     Unrelated { branch: String },
     #[error(
-        "the clone is shallow: the commit at which HEAD left {branch} is not in it; `git fetch --unshallow` gets it (in CI: a checkout with its full history)"
+        "the clone is shallow: the commit at which HEAD left {branch} is not in it; `git fetch \
+         --unshallow` gets it (in CI: a checkout with its full history)"
     )]
     CutOff { branch: String },
     #[error(
-        "the uncommitted changes reach no plugin, so the baseline is the commit before HEAD, and it is out of reach: {0}"
+        "the uncommitted changes reach no plugin, so the baseline is the commit before HEAD, and \
+         it is out of reach: {0}"
     )]
     BeforeHead(RevisionError),
     #[error("there is no commit yet, so there is nothing to compare with")]
     Empty,
     #[error(
-        "no `git bisect` with a good commit is running in this repository (refs/bisect/good-*); `git bisect start BAD GOOD` starts one, or name the good commit with --baseline"
+        "no `git bisect` with a good commit is running in this repository (refs/bisect/good-*); \
+         `git bisect start BAD GOOD` starts one, or name the good commit with --baseline"
     )]
     NoGood,
     #[error("git cannot find the baseline: {0}")]
@@ -137,32 +158,50 @@ impl From<git2::Error> for BaselineError {
     }
 }
 
-/// Chooses the baseline of a working tree: the commit at which HEAD left the default branch. On that branch itself it is HEAD
-/// where the changes of the working tree reach a plugin, else the commit before HEAD.
+/// Chooses the baseline of a working tree: the commit at which HEAD left the default branch. On
+/// that branch itself it is HEAD where the changes of the working tree reach a plugin, else the
+/// commit before HEAD.
 ///
-/// HEAD is never the baseline of a tree that builds the same plugins: such a comparison would pass whatever HEAD did. While
-/// the reach is not known, HEAD is a proposal; the caller builds both and asks again.
+/// HEAD is never the baseline of a tree that builds the same plugins: such a comparison would pass
+/// whatever HEAD did. While the reach is not known, HEAD is a proposal; the caller builds both and
+/// asks again.
 pub(crate) fn choose(facts: &BaselineFacts, reach: ChangeReach) -> Result<Baseline, BaselineError> {
     let head = facts.head.as_ref().ok_or(BaselineError::Empty)?;
-    let (branch, meeting) = facts.default_branch.clone().ok_or(BaselineError::NoBranch)?;
+    let (branch, meeting) = facts
+        .default_branch
+        .clone()
+        .ok_or(BaselineError::NoBranch)?;
     let point = match meeting {
         MeetingPoint::At(point) => point,
         MeetingPoint::Unrelated => return Err(BaselineError::Unrelated { branch }),
         MeetingPoint::CutOff => return Err(BaselineError::CutOff { branch }),
     };
     if point.commit != head.commit {
-        return Ok(Baseline { revision: point, reason: BaselineReason::BranchPoint { branch } });
+        return Ok(Baseline {
+            revision: point,
+            reason: BaselineReason::BranchPoint { branch },
+        });
     }
-    let changes = if facts.changed { reach } else { ChangeReach::Unchanged };
+    let changes = if facts.changed {
+        reach
+    } else {
+        ChangeReach::Unchanged
+    };
     if matches!(changes, ChangeReach::Plugin | ChangeReach::Unknown) {
-        return Ok(Baseline { revision: point, reason: BaselineReason::HeadWithChanges { branch } });
+        return Ok(Baseline {
+            revision: point,
+            reason: BaselineReason::HeadWithChanges { branch },
+        });
     }
     match (&facts.parent, changes) {
-        (HeadParent::Commit(parent), _) => {
-            Ok(Baseline { revision: parent.clone(), reason: BaselineReason::BeforeHead { branch, changes } })
-        }
+        (HeadParent::Commit(parent), _) => Ok(Baseline {
+            revision: parent.clone(),
+            reason: BaselineReason::BeforeHead { branch, changes },
+        }),
         (HeadParent::None, _) => Err(BaselineError::First),
-        (HeadParent::Unreachable(error), ChangeReach::Nothing) => Err(BaselineError::BeforeHead(error.clone())),
+        (HeadParent::Unreachable(error), ChangeReach::Nothing) => {
+            Err(BaselineError::BeforeHead(error.clone()))
+        }
         (HeadParent::Unreachable(error), _) => Err(error.clone().into()),
     }
 }
@@ -170,12 +209,21 @@ pub(crate) fn choose(facts: &BaselineFacts, reach: ChangeReach) -> Result<Baseli
 /// Asks git for everything that decides about the baseline of the working tree around `root`.
 pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
     let Some(head) = resolve(root, "HEAD")? else {
-        return Ok(BaselineFacts { head: None, parent: HeadParent::None, default_branch: None, changed: true });
+        return Ok(BaselineFacts {
+            head: None,
+            parent: HeadParent::None,
+            default_branch: None,
+            changed: true,
+        });
     };
-    let tip = BRANCHES.iter().find_map(|name| Some((*name, resolve(root, name).ok()??)));
+    let tip = BRANCHES
+        .iter()
+        .find_map(|name| Some((*name, resolve(root, name).ok()??)));
     let default_branch = tip
         .map(|(name, tip)| {
-            let shown = name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/");
+            let shown = name
+                .trim_start_matches("refs/remotes/")
+                .trim_start_matches("refs/heads/");
             Ok::<_, BaselineError>((shown.to_owned(), find_meeting_point(&head, &tip)?))
         })
         .transpose()?;
@@ -189,7 +237,12 @@ pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
     if !matches!(state.state, GitKind::Commit | GitKind::Shallow) {
         return Err(BaselineError::Git(state.message.unwrap_or_default()));
     }
-    Ok(BaselineFacts { head: Some(head), parent, default_branch, changed: state.dirty })
+    Ok(BaselineFacts {
+        head: Some(head),
+        parent,
+        default_branch,
+        changed: state.dirty,
+    })
 }
 
 /// Returns the newest commit that the running `git bisect` calls good, if HEAD descends from it.
@@ -214,14 +267,20 @@ pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
     }
     let newest = newest.ok_or(BaselineError::NoGood)?;
     let revision = describe(head.repository.clone(), &newest);
-    Ok(Baseline { revision, reason: BaselineReason::KnownGood })
+    Ok(Baseline {
+        revision,
+        reason: BaselineReason::KnownGood,
+    })
 }
 
 /// Finds the best commit that two histories have in common.
 fn find_meeting_point(one: &Revision, other: &Revision) -> Result<MeetingPoint, BaselineError> {
     let repository = open(&one.repository)?;
     match repository.merge_base(Oid::from_str(&one.commit)?, Oid::from_str(&other.commit)?) {
-        Ok(base) => Ok(MeetingPoint::At(describe(one.repository.clone(), &repository.find_commit(base)?))),
+        Ok(base) => Ok(MeetingPoint::At(describe(
+            one.repository.clone(),
+            &repository.find_commit(base)?,
+        ))),
         Err(error) if error.code() != ErrorCode::NotFound => Err(error.into()),
         Err(_) if repository.is_shallow() => Ok(MeetingPoint::CutOff),
         Err(_) => Ok(MeetingPoint::Unrelated),

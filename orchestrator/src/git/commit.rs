@@ -17,24 +17,35 @@ pub(crate) struct Contents {
 impl Contents {
     pub(crate) fn of(revision: &Revision) -> Result<Self, git2::Error> {
         let repository = open_for(revision)?;
-        let tree = repository.find_commit(Oid::from_str(&revision.commit)?)?.tree_id();
+        let tree = repository
+            .find_commit(Oid::from_str(&revision.commit)?)?
+            .tree_id();
         Ok(Self { repository, tree })
     }
 
     /// Whether there is a folder of this name; the empty name is the root.
     pub(crate) fn has_folder(&self, name: &Path) -> bool {
-        name.as_os_str().is_empty() || self.find(name).is_some_and(|(_, kind)| kind == Some(ObjectType::Tree))
+        name.as_os_str().is_empty()
+            || self
+                .find(name)
+                .is_some_and(|(_, kind)| kind == Some(ObjectType::Tree))
     }
 
     /// The text of a file, if it is there and is text.
     pub(crate) fn text(&self, name: &Path) -> Option<String> {
         let (id, kind) = self.find(name)?;
-        let blob = (kind == Some(ObjectType::Blob)).then(|| self.repository.find_blob(id).ok())??;
+        let blob =
+            (kind == Some(ObjectType::Blob)).then(|| self.repository.find_blob(id).ok())??;
         String::from_utf8(blob.content().to_owned()).ok()
     }
 
     fn find(&self, name: &Path) -> Option<(Oid, Option<ObjectType>)> {
-        let entry = self.repository.find_tree(self.tree).ok()?.get_path(name).ok()?;
+        let entry = self
+            .repository
+            .find_tree(self.tree)
+            .ok()?
+            .get_path(name)
+            .ok()?;
         Some((entry.id(), entry.kind()))
     }
 
@@ -46,20 +57,32 @@ impl Contents {
     /// The first submodule; its files are not part of the commit.
     pub(crate) fn submodule(&self) -> Result<Option<PathBuf>, git2::Error> {
         let is_submodule = |mode: i32| mode == i32::from(FileMode::Commit);
-        Ok(self.all()?.into_iter().find(|(_, (mode, _))| is_submodule(*mode)).map(|(name, _)| name))
+        Ok(self
+            .all()?
+            .into_iter()
+            .find(|(_, (mode, _))| is_submodule(*mode))
+            .map(|(name, _)| name))
     }
 
-    /// The first file of which the commit holds only git-lfs's note where to fetch it, among those for which `by_lfs`
-    /// says that git-lfs keeps them.
-    pub(crate) fn lfs_pointer(&self, by_lfs: impl Fn(&Path) -> bool) -> Result<Option<PathBuf>, git2::Error> {
+    /// The first file of which the commit holds only git-lfs's note where to fetch it, among those
+    /// for which `by_lfs` says that git-lfs keeps them.
+    pub(crate) fn lfs_pointer(
+        &self,
+        by_lfs: impl Fn(&Path) -> bool,
+    ) -> Result<Option<PathBuf>, git2::Error> {
         let odb = self.repository.odb()?;
         let files = self.all()?;
         let is_list = |name: &Path| name.file_name() == Some(OsStr::new(".gitattributes"));
-        let attributes = files.iter().any(|(name, (_, id))| is_list(name) && holds(&odb, *id, b"filter=lfs"));
+        let attributes = files
+            .iter()
+            .any(|(name, (_, id))| is_list(name) && holds(&odb, *id, b"filter=lfs"));
         if !attributes {
             return Ok(None);
         }
-        Ok(files.into_iter().find(|(name, (_, id))| is_pointer(&odb, *id) && by_lfs(name)).map(|(name, _)| name))
+        Ok(files
+            .into_iter()
+            .find(|(name, (_, id))| is_pointer(&odb, *id) && by_lfs(name))
+            .map(|(name, _)| name))
     }
 }
 
@@ -83,11 +106,15 @@ pub(super) fn names(repository: &Repository, tree: Oid) -> Result<Names, git2::E
 }
 
 fn holds(odb: &Odb, id: Oid, word: &[u8]) -> bool {
-    odb.read(id).is_ok_and(|object| object.data().windows(word.len()).any(|part| part == word))
+    odb.read(id)
+        .is_ok_and(|object| object.data().windows(word.len()).any(|part| part == word))
 }
 
 fn is_pointer(odb: &Odb, id: Oid) -> bool {
     // The format limits pointers to 1 KiB, so that no large file needs to be read.
-    odb.read_header(id).is_ok_and(|(size, kind)| size < 1024 && kind == ObjectType::Blob)
-        && odb.read(id).is_ok_and(|object| object.data().starts_with(b"version https://git-lfs"))
+    odb.read_header(id)
+        .is_ok_and(|(size, kind)| size < 1024 && kind == ObjectType::Blob)
+        && odb
+            .read(id)
+            .is_ok_and(|object| object.data().starts_with(b"version https://git-lfs"))
 }

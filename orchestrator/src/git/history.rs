@@ -17,9 +17,11 @@ pub(crate) struct History {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) revision: Revision,
-    /// Positions of its parents: 0 is the good end, i + 1 the i-th candidate. Never empty, all smaller than its own.
+    /// Positions of its parents: 0 is the good end, i + 1 the i-th candidate. Never empty, all
+    /// smaller than its own.
     pub(crate) parents: Vec<usize>,
-    /// Only brings together what is in the range anyway, for all of its parents are: no change of its own to measure.
+    /// Only brings together what is in the range anyway, for all of its parents are: no change of
+    /// its own to measure.
     pub(crate) only_joins: bool,
     /// Has more than one parent in git.
     pub(crate) merge: bool,
@@ -29,58 +31,105 @@ pub(crate) struct Candidate {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum HistoryError {
     #[error(
-        "the good and the bad end are both {end}, so nothing lies between them; name an older commit with --good or a newer one with --bad"
+        "the good and the bad end are both {end}, so nothing lies between them; name an older \
+         commit with --good or a newer one with --bad"
     )]
     Same { end: String },
     #[error(
-        "the good end {good} is newer than the bad end {bad}; swap --good and --bad (--direction better finds what made it better)"
+        "the good end {good} is newer than the bad end {bad}; swap --good and --bad (--direction \
+         better finds what made it better)"
     )]
     Swapped { good: String, bad: String },
-    #[error("the good end {good} is not in the history of the bad end {bad}: their branches parted at {base}; --good {base}, if it is good there", base = .base)]
-    Diverged { good: String, bad: String, base: String },
+    #[error("the good end {good} is not in the history of the bad end {bad}: their branches parted \
+        at {base}; --good {base}, if it is good there", base = .base)]
+    Diverged {
+        good: String,
+        bad: String,
+        base: String,
+    },
     #[error(
-        "{good} and {bad} have no commit in common, so nothing leads from one to the other; name two ends of one history"
+        "{good} and {bad} have no commit in common, so nothing leads from one to the other; name \
+         two ends of one history"
     )]
     Unrelated { good: String, bad: String },
     #[error(
-        "the good end {good} came into the history of {bad} by the merge {merge} and is not on its line of first parents; --good {merge}^1 begins before that merge, --all looks into branches too"
+        "the good end {good} came into the history of {bad} by the merge {merge} and is not on its \
+         line of first parents; --good {merge}^1 begins before that merge, --all looks into \
+         branches too"
     )]
-    Aside { good: String, bad: String, merge: String },
-    #[error("{repository} was cloned without its history, and the way from {good} to {bad} is cut off; git fetch --unshallow gets the rest", repository = .repository.display())]
-    Shallow { good: String, bad: String, repository: PathBuf },
-    #[error("cannot read the history from {good} to {bad} in {repository}: {message}; `git fsck` there tells whether objects are missing", repository = .repository.display())]
-    Unreadable { good: String, bad: String, repository: PathBuf, message: String },
+    Aside {
+        good: String,
+        bad: String,
+        merge: String,
+    },
+    #[error("{repository} was cloned without its history, and the way from {good} to {bad} is cut \
+        off; git fetch --unshallow gets the rest", repository = .repository.display())]
+    Shallow {
+        good: String,
+        bad: String,
+        repository: PathBuf,
+    },
+    #[error("cannot read the history from {good} to {bad} in {repository}: {message}; `git fsck` \
+        there tells whether objects are missing", repository = .repository.display())]
+    Unreadable {
+        good: String,
+        bad: String,
+        repository: PathBuf,
+        message: String,
+    },
 }
 
-/// The commits after `good` up to `bad`: those on the line of first parents, in which a merge is the whole change of its
-/// branch, or with `all` every one that descends from `good`.
+/// The commits after `good` up to `bad`: those on the line of first parents, in which a merge is
+/// the whole change of its branch, or with `all` every one that descends from `good`.
 pub(crate) fn between(good: &Revision, bad: &Revision, all: bool) -> Result<History, HistoryError> {
     let range = Range::open(good, bad)?;
     range.check()?;
-    let candidates = if all { range.descendants()? } else { range.line()? };
-    Ok(History { good: good.clone(), candidates })
+    let candidates = if all {
+        range.descendants()?
+    } else {
+        range.line()?
+    };
+    Ok(History {
+        good: good.clone(),
+        candidates,
+    })
 }
 
-/// The commit at which the branches that a merge brought together parted; none for what is no merge of two.
+/// The commit at which the branches that a merge brought together parted; none for what is no merge
+/// of two.
 pub(crate) fn parted(merge: &Revision) -> Option<Revision> {
     let repository = open_for(merge).ok()?;
-    let commit = repository.find_commit(Oid::from_str(&merge.commit).ok()?).ok()?;
-    let base = repository.merge_base(commit.parent_id(0).ok()?, commit.parent_id(1).ok()?).ok()?;
-    Some(describe(merge.repository.clone(), &repository.find_commit(base).ok()?))
+    let commit = repository
+        .find_commit(Oid::from_str(&merge.commit).ok()?)
+        .ok()?;
+    let base = repository
+        .merge_base(commit.parent_id(0).ok()?, commit.parent_id(1).ok()?)
+        .ok()?;
+    Some(describe(
+        merge.repository.clone(),
+        &repository.find_commit(base).ok()?,
+    ))
 }
 
-/// The files that differ between two commits, in the order of their names; of one that was renamed both names.
+/// The files that differ between two commits, in the order of their names; of one that was renamed
+/// both names.
 pub(crate) fn changed_files(from: &Revision, to: &Revision) -> Result<Vec<PathBuf>, HistoryError> {
     let range = Range::open(from, to)?;
     let differing = || {
         let tree = |id| range.repository.find_commit(id)?.tree();
-        let diff = range.repository.diff_tree_to_tree(Some(&tree(range.first)?), Some(&tree(range.last)?), None)?;
-        let sides = diff
-            .deltas()
-            .flat_map(|delta| [delta.old_file().path(), delta.new_file().path()].map(|path| path.map(PathBuf::from)));
+        let diff = range.repository.diff_tree_to_tree(
+            Some(&tree(range.first)?),
+            Some(&tree(range.last)?),
+            None,
+        )?;
+        let sides = diff.deltas().flat_map(|delta| {
+            [delta.old_file().path(), delta.new_file().path()].map(|path| path.map(PathBuf::from))
+        });
         Ok(sides.flatten().collect::<BTreeSet<_>>())
     };
-    differing().map(|files| files.into_iter().collect()).map_err(|error| range.unreadable(&error))
+    differing()
+        .map(|files| files.into_iter().collect())
+        .map_err(|error| range.unreadable(&error))
 }
 
 /// Two commits of one repository.
@@ -97,7 +146,13 @@ impl<'a> Range<'a> {
         let opened = || {
             let repository = open_for(bad)?;
             lend(&repository, good)?;
-            Ok(Self { good, bad, repository, first: Oid::from_str(&good.commit)?, last: Oid::from_str(&bad.commit)? })
+            Ok(Self {
+                good,
+                bad,
+                repository,
+                first: Oid::from_str(&good.commit)?,
+                last: Oid::from_str(&bad.commit)?,
+            })
         };
         opened().map_err(|error| unreadable(good, bad, &error))
     }
@@ -112,7 +167,11 @@ impl<'a> Range<'a> {
 
     fn shallow(&self) -> HistoryError {
         let repository = self.bad.repository.clone();
-        HistoryError::Shallow { good: named(self.good), bad: named(self.bad), repository }
+        HistoryError::Shallow {
+            good: named(self.good),
+            bad: named(self.bad),
+            repository,
+        }
     }
 
     /// Whether something leads from the good end to the bad one.
@@ -124,7 +183,11 @@ impl<'a> Range<'a> {
         match self.repository.merge_base(self.first, self.last) {
             Ok(base) if base == self.first => Ok(()),
             Ok(base) if base == self.last => Err(HistoryError::Swapped { good, bad }),
-            Ok(base) => Err(HistoryError::Diverged { good, bad, base: short(base) }),
+            Ok(base) => Err(HistoryError::Diverged {
+                good,
+                bad,
+                base: short(base),
+            }),
             Err(error) if error.code() != ErrorCode::NotFound => Err(self.unreadable(&error)),
             Err(_) if self.repository.is_shallow() => Err(self.shallow()),
             Err(_) => Err(HistoryError::Unrelated { good, bad }),
@@ -132,7 +195,9 @@ impl<'a> Range<'a> {
     }
 
     fn find(&self, id: Oid) -> Result<Commit<'_>, HistoryError> {
-        self.repository.find_commit(id).map_err(|error| self.unreadable(&error))
+        self.repository
+            .find_commit(id)
+            .map_err(|error| self.unreadable(&error))
     }
 
     /// The commits of the line of first parents.
@@ -148,26 +213,48 @@ impl<'a> Range<'a> {
                 Err(error) => return Err(self.unreadable(&error)),
             };
         }
-        line.iter().rev().enumerate().map(|(before, id)| self.candidate(*id, vec![before], false)).collect()
+        line.iter()
+            .rev()
+            .enumerate()
+            .map(|(before, id)| self.candidate(*id, vec![before], false))
+            .collect()
     }
 
-    fn candidate(&self, id: Oid, parents: Vec<usize>, all: bool) -> Result<Candidate, HistoryError> {
+    fn candidate(
+        &self,
+        id: Oid,
+        parents: Vec<usize>,
+        all: bool,
+    ) -> Result<Candidate, HistoryError> {
         let commit = self.find(id)?;
         let merge = commit.parent_count() > 1;
         let only_joins = all && merge && parents.len() == commit.parent_count();
-        let made = self.bad.and_below().find(|made| made.commit == commit.id().to_string()).cloned();
+        let made = self
+            .bad
+            .and_below()
+            .find(|made| made.commit == commit.id().to_string())
+            .cloned();
         let revision = made.unwrap_or_else(|| describe(self.bad.repository.clone(), &commit));
-        Ok(Candidate { revision, parents, only_joins, merge })
+        Ok(Candidate {
+            revision,
+            parents,
+            only_joins,
+            merge,
+        })
     }
 
-    /// The good end is not on the line (newest first): the oldest commit there that has it is the merge that brought it.
+    /// The good end is not on the line (newest first): the oldest commit there that has it is the
+    /// merge that brought it.
     fn aside(&self, line: &[Oid]) -> Result<HistoryError, HistoryError> {
         let mut merge = self.last;
         let (mut newest, mut end) = (0, line.len());
         while newest < end {
             let middle = usize::midpoint(newest, end);
             let id = line[middle];
-            let has = self.repository.graph_descendant_of(id, self.first).map_err(|error| self.unreadable(&error))?;
+            let has = self
+                .repository
+                .graph_descendant_of(id, self.first)
+                .map_err(|error| self.unreadable(&error))?;
             if has {
                 merge = id;
                 newest = middle + 1;
@@ -175,7 +262,11 @@ impl<'a> Range<'a> {
                 end = middle;
             }
         }
-        Ok(HistoryError::Aside { good: named(self.good), bad: named(self.bad), merge: short(merge) })
+        Ok(HistoryError::Aside {
+            good: named(self.good),
+            bad: named(self.bad),
+            merge: short(merge),
+        })
     }
 
     /// The commits on any way from the good end to the bad one, each after its parents.
@@ -195,8 +286,11 @@ impl<'a> Range<'a> {
             if edge.contains(&id) {
                 return Err(self.shallow());
             }
-            let parents: Vec<usize> =
-                self.find(id)?.parent_ids().filter_map(|id| positions.get(&id).copied()).collect();
+            let parents: Vec<usize> = self
+                .find(id)?
+                .parent_ids()
+                .filter_map(|id| positions.get(&id).copied())
+                .collect();
             if !parents.is_empty() {
                 candidates.push(self.candidate(id, parents, true)?);
                 positions.insert(id, candidates.len());
@@ -207,8 +301,11 @@ impl<'a> Range<'a> {
 
     /// The commits whose parents a shallow clone has left out.
     fn edge(&self) -> HashSet<Oid> {
-        let list = std::fs::read_to_string(self.repository.commondir().join("shallow")).unwrap_or_default();
-        list.lines().filter_map(|line| Oid::from_str(line).ok()).collect()
+        let list = std::fs::read_to_string(self.repository.commondir().join("shallow"))
+            .unwrap_or_default();
+        list.lines()
+            .filter_map(|line| Oid::from_str(line).ok())
+            .collect()
     }
 }
 

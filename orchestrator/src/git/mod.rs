@@ -13,7 +13,10 @@ pub(crate) mod worktree;
 use obstacle::GitObstacle;
 pub(crate) use revision::Revision;
 
-use git2::{ErrorCode, Index, IndexEntryExtendedFlag, Repository, RepositoryOpenFlags, Status, StatusOptions};
+use git2::{
+    ErrorCode, Index, IndexEntryExtendedFlag, Repository, RepositoryOpenFlags, Status,
+    StatusOptions,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
@@ -96,10 +99,15 @@ impl GitState {
 }
 
 fn open(folder: &Path) -> Result<Repository, git2::Error> {
-    Repository::open_ext(folder, RepositoryOpenFlags::empty(), std::iter::empty::<&OsStr>())
+    Repository::open_ext(
+        folder,
+        RepositoryOpenFlags::empty(),
+        std::iter::empty::<&OsStr>(),
+    )
 }
 
-/// Reads the state of the repository that holds `folder`. Never fails: what cannot be read is a state of its own.
+/// Reads the state of the repository that holds `folder`. Never fails: what cannot be read is a
+/// state of its own.
 pub(crate) fn state_of(folder: &Path) -> GitState {
     let repository = match open(folder) {
         Ok(repository) => repository,
@@ -112,17 +120,25 @@ fn refused(folder: &Path, error: &git2::Error) -> GitState {
     let place = folder.display();
     if let Some(obstacle) = obstacle::find(folder, error) {
         let owned = matches!(obstacle, GitObstacle::OtherOwner { .. });
-        let kind = if owned { GitKind::OtherOwner } else { GitKind::Unreadable };
+        let kind = if owned {
+            GitKind::OtherOwner
+        } else {
+            GitKind::Unreadable
+        };
         return GitState::without_commit(kind, obstacle.to_string());
     }
     match error.code() {
         ErrorCode::NotFound => GitState::without_commit(
             GitKind::Outside,
             format!(
-                "{place} is in no git repository, so the record names no commit; `git init` and a commit change that"
+                "{place} is in no git repository, so the record names no commit; `git init` and a \
+                 commit change that"
             ),
         ),
-        _ => GitState::without_commit(GitKind::Unreadable, format!("git cannot read {place}: {}", error.message())),
+        _ => GitState::without_commit(
+            GitKind::Unreadable,
+            format!("git cannot read {place}: {}", error.message()),
+        ),
     }
 }
 
@@ -141,31 +157,47 @@ fn read(repository: &Repository) -> Result<GitState, git2::Error> {
     let diff_hash = changes(repository)?;
     let shallow = repository.is_shallow();
     Ok(GitState {
-        state: if shallow { GitKind::Shallow } else { GitKind::Commit },
+        state: if shallow {
+            GitKind::Shallow
+        } else {
+            GitKind::Commit
+        },
         commit: Some(commit.id().to_string()),
-        branch: head.is_branch().then(|| head.shorthand().map(str::to_owned).ok()).flatten(),
+        branch: head
+            .is_branch()
+            .then(|| head.shorthand().map(str::to_owned).ok())
+            .flatten(),
         dirty: diff_hash.is_some(),
         diff_hash,
         committed: date_of(&commit),
         subject: commit.summary().ok().flatten().map(str::to_owned),
-        message: shallow
-            .then(|| "the clone is shallow: comparing and bisecting need history; git fetch --unshallow".to_owned()),
+        message: shallow.then(|| {
+            "the clone is shallow: comparing and bisecting need history; git fetch --unshallow"
+                .to_owned()
+        }),
     })
 }
 
 /// Date of a commit, UTC.
 fn date_of(commit: &git2::Commit) -> Option<String> {
-    jiff::Timestamp::from_second(commit.time().seconds()).ok().map(|time| time.to_string())
+    jiff::Timestamp::from_second(commit.time().seconds())
+        .ok()
+        .map(|time| time.to_string())
 }
 
 /// A hash over everything that git calls changed outside `results/`; `None` if nothing is.
 fn changes(repository: &Repository) -> Result<Option<String>, git2::Error> {
-    let Some(workdir) = repository.workdir() else { return Ok(None) };
+    let Some(workdir) = repository.workdir() else {
+        return Ok(None);
+    };
     let mut hash = Sha256::new();
     let mut dirty = false;
     let index = repository.index()?;
     let mut options = StatusOptions::new();
-    options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false);
+    options
+        .include_untracked(true)
+        .recurse_untracked_dirs(true)
+        .include_ignored(false);
     for entry in repository.statuses(Some(&mut options))?.iter() {
         let path = PathBuf::from(OsStr::from_bytes(entry.path_bytes()));
         let left_out = entry.status() == Status::WT_DELETED && is_left_out(&index, &path);
@@ -178,9 +210,12 @@ fn changes(repository: &Repository) -> Result<Option<String>, git2::Error> {
     Ok(dirty.then(|| crate::hash::hex(&hash.finalize())))
 }
 
-/// Whether a sparse checkout leaves a file out of the working tree. libgit2 takes such a file for a deleted one.
+/// Whether a sparse checkout leaves a file out of the working tree. libgit2 takes such a file for a
+/// deleted one.
 fn is_left_out(index: &Index, path: &Path) -> bool {
-    let flags = index.get_path(path, 0).map(|entry| IndexEntryExtendedFlag::from_bits_truncate(entry.flags_extended));
+    let flags = index
+        .get_path(path, 0)
+        .map(|entry| IndexEntryExtendedFlag::from_bits_truncate(entry.flags_extended));
     flags.is_some_and(|flags| flags.contains(IndexEntryExtendedFlag::SKIP_WORKTREE))
 }
 
@@ -192,7 +227,9 @@ fn add_file(hash: &mut Sha256, workdir: &Path, path: &Path) {
     hash.update(path.as_os_str().as_bytes());
     hash.update([0]);
     let file = workdir.join(path);
-    let mode = file.symlink_metadata().map_or(0, |about| about.permissions().mode());
+    let mode = file
+        .symlink_metadata()
+        .map_or(0, |about| about.permissions().mode());
     hash.update(mode.to_le_bytes());
     // A deleted file has a name and no content; an unreadable one too.
     if let Ok(content) = std::fs::read(&file) {
@@ -214,7 +251,8 @@ pub(crate) fn is_tracked(file: &Path) -> bool {
     tracked().unwrap_or(false)
 }
 
-/// The root of the repository that holds a folder; `None` outside of one. The folder itself need not exist any more.
+/// The root of the repository that holds a folder; `None` outside of one. The folder itself need
+/// not exist any more.
 pub(crate) fn root_of(folder: &Path) -> Option<PathBuf> {
     let existing = folder.ancestors().find(|folder| folder.exists())?;
     open(existing).ok()?.workdir()?.canonicalize().ok()

@@ -1,5 +1,5 @@
-//! Why the git library refuses a repository that git itself reads, with the command that helps. Decided by the repository's own
-//! files and the environment, never by the wording of an error.
+//! Why the git library refuses a repository that git itself reads, with the command that helps.
+//! Decided by the repository's own files and the environment, never by the wording of an error.
 
 use git2::{Config, ErrorCode};
 use std::fmt;
@@ -16,44 +16,56 @@ pub(crate) enum GitObstacle {
     Reftable { root: PathBuf },
     /// The index of a sparse checkout holds folders as one entry.
     SparseIndex { root: PathBuf },
-    /// The repository belongs to another user; `trust`: where a `safe.directory` stands that only git reads.
-    OtherOwner { root: PathBuf, trust: Option<&'static str> },
+    /// The repository belongs to another user; `trust`: where a `safe.directory` stands that only
+    /// git reads.
+    OtherOwner {
+        root: PathBuf,
+        trust: Option<&'static str>,
+    },
 }
 
 impl fmt::Display for GitObstacle {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let quoted = |root: &Path| format!("'{}'", root.display().to_string().replace('\'', "'\\''"));
+        let quoted =
+            |root: &Path| format!("'{}'", root.display().to_string().replace('\'', "'\\''"));
         match self {
             Self::Sha256 { root } => write!(
                 f,
-                "orch does not read {}: its object names are SHA-256 (extensions.objectFormat); make a SHA-1 copy: \
-                 git init --object-format=sha1 COPY && git -C {} fast-export --all | git -C COPY fast-import",
+                "orch does not read {}: its object names are SHA-256 (extensions.objectFormat); \
+                 make a SHA-1 copy: git init --object-format=sha1 COPY && git -C {} fast-export \
+                 --all | git -C COPY fast-import",
                 root.display(),
                 quoted(root)
             ),
             Self::Reftable { root } => write!(
                 f,
-                "orch does not read {}: its references are a reftable (extensions.refStorage); store them as files: \
-                 git -C {} refs migrate --ref-format=files",
+                "orch does not read {}: its references are a reftable (extensions.refStorage); \
+                 store them as files: git -C {} refs migrate --ref-format=files",
                 root.display(),
                 quoted(root)
             ),
             Self::SparseIndex { root } => write!(
                 f,
-                "orch does not read {}: its sparse checkout has a sparse index (index.sparse); write a full one: \
-                 git -C {} sparse-checkout reapply --no-sparse-index",
+                "orch does not read {}: its sparse checkout has a sparse index (index.sparse); \
+                 write a full one: git -C {} sparse-checkout reapply --no-sparse-index",
                 root.display(),
                 quoted(root)
             ),
             Self::OtherOwner { root, trust } => {
                 let place = root.display();
-                let why =
-                    trust.map_or(String::new(), |name| format!(", and orch does not read safe.directory from {name}"));
+                let why = trust.map_or(String::new(), |name| {
+                    format!(", and orch does not read safe.directory from {name}")
+                });
                 // With this variable, `--global` would write to the file that it names.
-                let command = if *trust == Some(GLOBAL_FILE) { "env -u GIT_CONFIG_GLOBAL git" } else { "git" };
+                let command = if *trust == Some(GLOBAL_FILE) {
+                    "env -u GIT_CONFIG_GLOBAL git"
+                } else {
+                    "git"
+                };
                 write!(
                     f,
-                    "{place} belongs to another user{why}; if you trust it: {command} config --global --add safe.directory {}",
+                    "{place} belongs to another user{why}; if you trust it: {command} config \
+                     --global --add safe.directory {}",
                     quoted(root)
                 )
             }
@@ -61,7 +73,8 @@ impl fmt::Display for GitObstacle {
     }
 }
 
-/// Why the repository around a folder was refused with an error; none where nothing here explains it.
+/// Why the repository around a folder was refused with an error; none where nothing here explains
+/// it.
 pub(crate) fn find(folder: &Path, error: &git2::Error) -> Option<GitObstacle> {
     let (root, git) = repository_around(folder)?;
     if error.code() == ErrorCode::Owner {
@@ -73,7 +86,11 @@ pub(crate) fn find(folder: &Path, error: &git2::Error) -> Option<GitObstacle> {
         Err(_) => git.clone(),
     };
     let config = Config::open(&common.join("config")).ok()?;
-    let is = |name: &str, wanted: &str| config.get_string(name).is_ok_and(|value| value.eq_ignore_ascii_case(wanted));
+    let is = |name: &str, wanted: &str| {
+        config
+            .get_string(name)
+            .is_ok_and(|value| value.eq_ignore_ascii_case(wanted))
+    };
     if is("extensions.objectformat", "sha256") {
         return Some(GitObstacle::Sha256 { root });
     }
@@ -86,7 +103,9 @@ pub(crate) fn find(folder: &Path, error: &git2::Error) -> Option<GitObstacle> {
 /// The root of the repository around a folder, and its git folder.
 fn repository_around(folder: &Path) -> Option<(PathBuf, PathBuf)> {
     let folder = folder.canonicalize().ok()?;
-    let root = folder.ancestors().find(|folder| folder.join(".git").exists())?;
+    let root = folder
+        .ancestors()
+        .find(|folder| folder.join(".git").exists())?;
     let git = root.join(".git");
     let git = match std::fs::read_to_string(&git) {
         // Of a worktree or submodule: `gitdir: PATH`.
@@ -96,19 +115,31 @@ fn repository_around(folder: &Path) -> Option<(PathBuf, PathBuf)> {
     Some((root.to_owned(), git))
 }
 
-/// Whether the index has the extension `sdir` at its end, which holds no data: entries, then extensions, then a hash of 20 bytes.
+/// Whether the index has the extension `sdir` at its end, which holds no data: entries, then
+/// extensions, then a hash of 20 bytes.
 fn has_sparse_index(index: &Path) -> bool {
     const EXTENSION: &[u8] = b"sdir\0\0\0\0";
-    let Ok(bytes) = std::fs::read(index) else { return false };
-    bytes.starts_with(b"DIRC") && bytes.windows(EXTENSION.len()).any(|window| window == EXTENSION)
+    let Ok(bytes) = std::fs::read(index) else {
+        return false;
+    };
+    bytes.starts_with(b"DIRC")
+        && bytes
+            .windows(EXTENSION.len())
+            .any(|window| window == EXTENSION)
 }
 
-/// The variable of the environment that gives git a `safe.directory`: a count of keys, what `git -c` leaves, or a global file.
+/// The variable of the environment that gives git a `safe.directory`: a count of keys, what `git
+/// -c` leaves, or a global file.
 fn trusting_variable(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     const NAME: &str = "safe.directory";
-    let count = read("GIT_CONFIG_COUNT").and_then(|count| count.parse::<usize>().ok()).unwrap_or(0);
-    let is_key = |index| read(&format!("GIT_CONFIG_KEY_{index}")).is_some_and(|key| key.eq_ignore_ascii_case(NAME));
-    let is_parameter = read("GIT_CONFIG_PARAMETERS").is_some_and(|text| text.to_lowercase().contains(NAME));
+    let count = read("GIT_CONFIG_COUNT")
+        .and_then(|count| count.parse::<usize>().ok())
+        .unwrap_or(0);
+    let is_key = |index| {
+        read(&format!("GIT_CONFIG_KEY_{index}")).is_some_and(|key| key.eq_ignore_ascii_case(NAME))
+    };
+    let is_parameter =
+        read("GIT_CONFIG_PARAMETERS").is_some_and(|text| text.to_lowercase().contains(NAME));
     let file = read(GLOBAL_FILE).and_then(|file| Config::open(Path::new(&file)).ok());
     let is_in_file = file.is_some_and(|config| config.get_entry(NAME).is_ok());
     let variables = [
@@ -116,7 +147,9 @@ fn trusting_variable(read: impl Fn(&str) -> Option<String>) -> Option<&'static s
         ("GIT_CONFIG_PARAMETERS", is_parameter),
         (GLOBAL_FILE, is_in_file),
     ];
-    variables.into_iter().find_map(|(name, is_there)| is_there.then_some(name))
+    variables
+        .into_iter()
+        .find_map(|(name, is_there)| is_there.then_some(name))
 }
 
 #[cfg(test)]
@@ -129,7 +162,12 @@ mod tests {
     use std::process::Command;
 
     fn git(folder: &Path, arguments: &[&str]) -> bool {
-        let ended = Command::new("git").arg("-C").arg(folder).args(arguments).output().unwrap();
+        let ended = Command::new("git")
+            .arg("-C")
+            .arg(folder)
+            .args(arguments)
+            .output()
+            .unwrap();
         ended.status.success()
     }
 
@@ -147,8 +185,14 @@ mod tests {
     fn format_that_the_library_does_not_read_is_named_with_its_remedy() {
         let folder = tempfile::tempdir().unwrap();
         for (format, part) in [
-            ("--object-format=sha256", "its object names are SHA-256 (extensions.objectFormat)"),
-            ("--ref-format=reftable", "its references are a reftable (extensions.refStorage)"),
+            (
+                "--object-format=sha256",
+                "its object names are SHA-256 (extensions.objectFormat)",
+            ),
+            (
+                "--ref-format=reftable",
+                "its references are a reftable (extensions.refStorage)",
+            ),
         ] {
             let root = folder.path().join(format);
             let below = root.join("a folder");
@@ -159,7 +203,10 @@ mod tests {
             }
             let message = said(&below);
             let real = root.canonicalize().unwrap();
-            assert!(message.contains(part) && message.contains(&real.display().to_string()), "{message}");
+            assert!(
+                message.contains(part) && message.contains(&real.display().to_string()),
+                "{message}"
+            );
         }
     }
 
@@ -173,10 +220,17 @@ mod tests {
             // A library that reads it has nothing to refuse.
             None => return,
         };
-        assert!(message.contains("has a sparse index (index.sparse)"), "{message}");
+        assert!(
+            message.contains("has a sparse index (index.sparse)"),
+            "{message}"
+        );
         sample.git(&["sparse-checkout", "reapply", "--no-sparse-index"]);
         let state = state_of(sample.path());
-        assert_eq!((state.state, state.dirty), (GitKind::Commit, false), "{state:?}");
+        assert_eq!(
+            (state.state, state.dirty),
+            (GitKind::Commit, false),
+            "{state:?}"
+        );
     }
 
     #[test]
@@ -186,11 +240,29 @@ mod tests {
         std::fs::write(&file, "[safe]\n\tdirectory = *\n").unwrap();
         let file = file.display().to_string();
         for (variables, is_there) in [
-            (vec![("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory")], true),
-            (vec![("GIT_CONFIG_COUNT", "2"), ("GIT_CONFIG_KEY_1", "Safe.Directory")], true),
-            (vec![("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "user.name")], false),
+            (
+                vec![
+                    ("GIT_CONFIG_COUNT", "1"),
+                    ("GIT_CONFIG_KEY_0", "safe.directory"),
+                ],
+                true,
+            ),
+            (
+                vec![
+                    ("GIT_CONFIG_COUNT", "2"),
+                    ("GIT_CONFIG_KEY_1", "Safe.Directory"),
+                ],
+                true,
+            ),
+            (
+                vec![("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "user.name")],
+                false,
+            ),
             (vec![("GIT_CONFIG_KEY_0", "safe.directory")], false),
-            (vec![("GIT_CONFIG_PARAMETERS", "'safe.directory'='*'")], true),
+            (
+                vec![("GIT_CONFIG_PARAMETERS", "'safe.directory'='*'")],
+                true,
+            ),
             (vec![("GIT_CONFIG_GLOBAL", file.as_str())], true),
             (vec![], false),
         ] {
@@ -206,7 +278,15 @@ mod tests {
         sample.commit("first", &[("sub folder/a", "1")]);
         let refused = git2::Error::new(ErrorCode::Owner, git2::ErrorClass::Config, "any words");
         let root = sample.path().canonicalize().unwrap();
-        let found = find(&sample.path().join("sub folder"), &refused).unwrap().to_string();
-        assert!(found.ends_with(&format!("git config --global --add safe.directory '{}'", root.display())), "{found}");
+        let found = find(&sample.path().join("sub folder"), &refused)
+            .unwrap()
+            .to_string();
+        assert!(
+            found.ends_with(&format!(
+                "git config --global --add safe.directory '{}'",
+                root.display()
+            )),
+            "{found}"
+        );
     }
 }

@@ -1,14 +1,17 @@
 //! Commits that orch makes: one with an earlier commit undone.
 //!
-//! They are a function of the two commits, so whoever needs one makes it again: in memory to look into it, among the
-//! build worktree's objects to check it out. Nothing is ever written to the user's repository, not even the times of its
-//! objects, which libgit2 renews when it is told to write one that is there.
+//! They are a function of the two commits, so whoever needs one makes it again: in memory to look
+//! into it, among the build worktree's objects to check it out. Nothing is ever written to the
+//! user's repository, not even the times of its objects, which libgit2 renews when it is told to
+//! write one that is there.
 
 use super::commit::{Names, names};
 use super::revision::describe;
 use super::worktree::{Worktree, WorktreeError};
 use super::{Revision, open};
-use git2::{Commit, DiffFindOptions, FileMode, IndexEntry, IndexTime, ObjectType, Odb, Oid, Repository};
+use git2::{
+    Commit, DiffFindOptions, FileMode, IndexEntry, IndexTime, ObjectType, Odb, Oid, Repository,
+};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -29,34 +32,70 @@ pub(crate) struct Undone {
 /// Why a commit cannot be undone.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RevertError {
-    #[error("{culprit} cannot be undone at {onto}, because later commits changed the same lines of {files}; `git revert {culprit}` in a branch of your own, and compare that commit", files = listed(.files))]
-    Conflict { culprit: String, onto: String, files: Vec<PathBuf> },
     #[error(
-        "undoing {culprit} changes nothing at {onto}: what it did is not there, or was undone already; name a commit whose change is still in it"
+        "{culprit} cannot be undone at {onto}, because later commits changed the same lines of \
+         {files}; `git revert {culprit}` in a branch of your own, and compare that commit",
+        files = listed(.files)
+    )]
+    Conflict {
+        culprit: String,
+        onto: String,
+        files: Vec<PathBuf>,
+    },
+    #[error(
+        "undoing {culprit} changes nothing at {onto}: what it did is not there, or was undone \
+         already; name a commit whose change is still in it"
     )]
     Nothing { culprit: String, onto: String },
-    #[error("undoing {culprit} needs the commit before it, and the clone at {repository} is shallow; git fetch --unshallow gets the rest", repository = .repository.display())]
-    Shallow { culprit: String, repository: PathBuf },
-    #[error("cannot undo {culprit} at {onto}: {message}; `git fsck` in {repository} tells whether objects are missing", repository = .repository.display())]
-    Unreadable { culprit: String, onto: String, repository: PathBuf, message: String },
+    #[error("undoing {culprit} needs the commit before it, and the clone at {repository} is \
+        shallow; git fetch --unshallow gets the rest", repository = .repository.display())]
+    Shallow {
+        culprit: String,
+        repository: PathBuf,
+    },
+    #[error("cannot undo {culprit} at {onto}: {message}; `git fsck` in {repository} tells whether \
+        objects are missing", repository = .repository.display())]
+    Unreadable {
+        culprit: String,
+        onto: String,
+        repository: PathBuf,
+        message: String,
+    },
     #[error(transparent)]
     Worktree(#[from] WorktreeError),
 }
 
 fn listed(files: &[PathBuf]) -> String {
-    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+    files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
-/// Makes the commit `onto` with `culprit` undone, of a merge what it brought into its first parent. The commit is the same
-/// whenever it is made. `place` is that of the build worktree, whose lock is waited for: the caller must not hold it.
-pub(crate) fn revert(culprit: &Revision, onto: &Revision, place: &Path) -> Result<Revision, RevertError> {
-    let undone = Undone { culprit: culprit.commit.clone(), onto: Box::new(onto.clone()) };
+/// Makes the commit `onto` with `culprit` undone, of a merge what it brought into its first parent.
+/// The commit is the same whenever it is made. `place` is that of the build worktree, whose lock is
+/// waited for: the caller must not hold it.
+pub(crate) fn revert(
+    culprit: &Revision,
+    onto: &Revision,
+    place: &Path,
+) -> Result<Revision, RevertError> {
+    let undone = Undone {
+        culprit: culprit.commit.clone(),
+        onto: Box::new(onto.clone()),
+    };
     let refused = |problem: Problem| problem.explained(culprit, onto);
     let repository = open_for(onto).map_err(|error| refused(error.into()))?;
     in_memory(&repository).map_err(|error| refused(error.into()))?;
     let made = make(&repository, &undone).map_err(refused)?;
-    let commit = repository.find_commit(made).map_err(|error| refused(error.into()))?;
-    let revision = Revision { undone: Some(undone), ..describe(onto.repository.clone(), &commit) };
+    let commit = repository
+        .find_commit(made)
+        .map_err(|error| refused(error.into()))?;
+    let revision = Revision {
+        undone: Some(undone),
+        ..describe(onto.repository.clone(), &commit)
+    };
     if let Some(held) = Worktree::take(place, || {}, || false)? {
         held.adopt(&revision)?;
     }
@@ -70,7 +109,8 @@ pub(super) fn open_for(revision: &Revision) -> Result<Repository, git2::Error> {
     Ok(repository)
 }
 
-/// Gives a repository that was opened the objects of a commit, if it is one that orch made. They stay in memory.
+/// Gives a repository that was opened the objects of a commit, if it is one that orch made. They
+/// stay in memory.
 pub(super) fn lend(repository: &Repository, revision: &Revision) -> Result<(), git2::Error> {
     if revision.undone.is_some() {
         in_memory(repository)?;
@@ -80,12 +120,17 @@ pub(super) fn lend(repository: &Repository, revision: &Revision) -> Result<(), g
 }
 
 fn in_memory(repository: &Repository) -> Result<(), git2::Error> {
-    repository.odb()?.add_new_mempack_backend(IN_MEMORY).map(drop)
+    repository
+        .odb()?
+        .add_new_mempack_backend(IN_MEMORY)
+        .map(drop)
 }
 
 /// Makes a commit of orch's again where it is not there as a whole.
 pub(super) fn renew(repository: &Repository, revision: &Revision) -> Result<(), git2::Error> {
-    let Some(undone) = &revision.undone else { return Ok(()) };
+    let Some(undone) = &revision.undone else {
+        return Ok(());
+    };
     let id = Oid::from_str(&revision.commit)?;
     if is_whole(repository, id) {
         return Ok(());
@@ -95,11 +140,16 @@ pub(super) fn renew(repository: &Repository, revision: &Revision) -> Result<(), 
     if made == id && is_whole(repository, id) {
         return Ok(());
     }
-    Err(git2::Error::from_str("the commit that orch made cannot be made again"))
+    Err(git2::Error::from_str(
+        "the commit that orch made cannot be made again",
+    ))
 }
 
 fn is_whole(repository: &Repository, id: Oid) -> bool {
-    repository.find_commit(id).and_then(|commit| names(repository, commit.tree_id())).is_ok()
+    repository
+        .find_commit(id)
+        .and_then(|commit| names(repository, commit.tree_id()))
+        .is_ok()
 }
 
 enum Problem {
@@ -120,12 +170,22 @@ impl Problem {
         let repository = onto.repository.clone();
         let (culprit, onto) = (culprit.short().to_owned(), onto.short().to_owned());
         match self {
-            Self::Git(error) => {
-                RevertError::Unreadable { culprit, onto, repository, message: error.message().to_owned() }
-            }
-            Self::Conflict(files) => RevertError::Conflict { culprit, onto, files },
+            Self::Git(error) => RevertError::Unreadable {
+                culprit,
+                onto,
+                repository,
+                message: error.message().to_owned(),
+            },
+            Self::Conflict(files) => RevertError::Conflict {
+                culprit,
+                onto,
+                files,
+            },
             Self::Nothing => RevertError::Nothing { culprit, onto },
-            Self::Shallow => RevertError::Shallow { culprit, repository },
+            Self::Shallow => RevertError::Shallow {
+                culprit,
+                repository,
+            },
         }
     }
 
@@ -168,16 +228,26 @@ fn make(repository: &Repository, undone: &Undone) -> Result<Oid, Problem> {
     if undo.files == unchanged {
         return Err(Problem::Nothing);
     }
-    let files: Vec<File> =
-        undo.files.iter().map(|(name, (mode, id))| (name.as_os_str().as_bytes(), *mode, *id)).collect();
+    let files: Vec<File> = undo
+        .files
+        .iter()
+        .map(|(name, (mode, id))| (name.as_os_str().as_bytes(), *mode, *id))
+        .collect();
     let tree = tree(&odb, &files, 0)?;
-    Ok(keep(&odb, ObjectType::Commit, &text(&culprit, &onto, tree))?)
+    Ok(keep(
+        &odb,
+        ObjectType::Commit,
+        &text(&culprit, &onto, tree),
+    )?)
 }
 
 /// The commit as git stores it, signed by nobody in particular at the time of its parent.
 fn text(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
     let who = format!("orch <orch@localhost> {} +0000", onto.time().seconds());
-    let head = format!("tree {tree}\nparent {}\nauthor {who}\ncommitter {who}\n\nRevert \"", onto.id());
+    let head = format!(
+        "tree {tree}\nparent {}\nauthor {who}\ncommitter {who}\n\nRevert \"",
+        onto.id()
+    );
     let subject = culprit.summary_bytes().unwrap_or_default();
     let rest = format!("\"\n\nThis reverts commit {}.\n", culprit.id());
     [head.as_bytes(), subject, rest.as_bytes()].concat()
@@ -186,13 +256,18 @@ fn text(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
 /// Writes an object unless it is there.
 fn keep(odb: &Odb, kind: ObjectType, data: &[u8]) -> Result<Oid, git2::Error> {
     let id = Oid::hash_object(kind, data)?;
-    if odb.exists(id) { Ok(id) } else { odb.write(kind, data) }
+    if odb.exists(id) {
+        Ok(id)
+    } else {
+        odb.write(kind, data)
+    }
 }
 
 /// Name, mode and object of a file.
 type File<'a> = (&'a [u8], i32, Oid);
 
-/// Writes the tree of files whose names agree in the first `depth` bytes and stand in the order of their bytes or paths.
+/// Writes the tree of files whose names agree in the first `depth` bytes and stand in the order of
+/// their bytes or paths.
 fn tree(odb: &Odb, files: &[File], depth: usize) -> Result<Oid, git2::Error> {
     let mut entries = Vec::new();
     let mut rest = files;
@@ -204,7 +279,10 @@ fn tree(odb: &Odb, files: &[File], depth: usize) -> Result<Oid, git2::Error> {
             continue;
         };
         let folder = &name[..=depth + slash];
-        let count = rest.iter().take_while(|(name, ..)| name.starts_with(folder)).count();
+        let count = rest
+            .iter()
+            .take_while(|(name, ..)| name.starts_with(folder))
+            .count();
         let below = tree(odb, &rest[..count], folder.len())?;
         entries.push((inner[..slash].to_vec(), i32::from(FileMode::Tree), below));
         rest = &rest[count..];
@@ -225,8 +303,8 @@ fn tree(odb: &Odb, files: &[File], depth: usize) -> Result<Oid, git2::Error> {
     keep(odb, ObjectType::Tree, &data)
 }
 
-/// The files of `onto`, in which the culprit's change is being taken back. By hand, because libgit2's own merge writes
-/// what it merges without looking whether it is there.
+/// The files of `onto`, in which the culprit's change is being taken back. By hand, because
+/// libgit2's own merge writes what it merges without looking whether it is there.
 struct Undo<'a> {
     repository: &'a Repository,
     odb: &'a Odb<'a>,
@@ -251,19 +329,43 @@ struct Change {
 impl Undo<'_> {
     fn all(&mut self, before: &Names, onto: &Commit) -> Result<(), git2::Error> {
         let after = names(self.repository, self.culprit.tree_id())?;
-        let mut gone: Vec<_> = after.keys().filter(|name| !before.contains_key(*name)).collect();
-        let came: Vec<_> = before.keys().filter(|name| !after.contains_key(*name)).collect();
-        // The culprit's own renames, from its names to the earlier ones, and those that came after it.
-        let back = if gone.is_empty() || came.is_empty() { Vec::new() } else { self.renames_before()? };
+        let mut gone: Vec<_> = after
+            .keys()
+            .filter(|name| !before.contains_key(*name))
+            .collect();
+        let came: Vec<_> = before
+            .keys()
+            .filter(|name| !after.contains_key(*name))
+            .collect();
+        // The culprit's own renames, from its names to the earlier ones, and those that came after
+        // it.
+        let back = if gone.is_empty() || came.is_empty() {
+            Vec::new()
+        } else {
+            self.renames_before()?
+        };
         gone.retain(|name| !back.iter().any(|(from, _)| from == *name));
-        let changed = after.iter().filter(|(name, file)| before.get(*name).is_some_and(|earlier| earlier != *file));
+        let changed = after
+            .iter()
+            .filter(|(name, file)| before.get(*name).is_some_and(|earlier| earlier != *file));
         let kept: Vec<&PathBuf> = changed.map(|(name, _)| name).chain(gone).collect();
         let moved = |name: &PathBuf| !self.files.contains_key(name);
-        let later = match kept.iter().copied().chain(back.iter().map(|(from, _)| from)).any(moved) {
+        let later = match kept
+            .iter()
+            .copied()
+            .chain(back.iter().map(|(from, _)| from))
+            .any(moved)
+        {
             true => self.renames(self.culprit, onto)?,
             false => Vec::new(),
         };
-        let now = |name: &PathBuf| later.iter().find(|(from, _)| from == name).map_or(name, |(_, to)| to).clone();
+        let now = |name: &PathBuf| {
+            later
+                .iter()
+                .find(|(from, _)| from == name)
+                .map_or(name, |(_, to)| to)
+                .clone()
+        };
         let mut changes = Vec::new();
         for name in kept {
             let here = now(name);
@@ -273,15 +375,33 @@ impl Undo<'_> {
                 self.conflicts.push(here);
                 continue;
             }
-            changes.push(Change { base, wanted, there: here.clone(), here });
+            changes.push(Change {
+                base,
+                wanted,
+                there: here.clone(),
+                here,
+            });
         }
         for (from, to) in &back {
             let (base, wanted) = (after.get(from).copied(), before.get(to).copied());
-            changes.push(Change { base, wanted, here: now(from), there: to.clone() });
+            changes.push(Change {
+                base,
+                wanted,
+                here: now(from),
+                there: to.clone(),
+            });
         }
-        for name in came.into_iter().filter(|name| !back.iter().any(|(_, to)| to == *name)) {
+        for name in came
+            .into_iter()
+            .filter(|name| !back.iter().any(|(_, to)| to == *name))
+        {
             let wanted = before.get(name).copied();
-            changes.push(Change { base: None, wanted, here: name.clone(), there: name.clone() });
+            changes.push(Change {
+                base: None,
+                wanted,
+                here: name.clone(),
+                there: name.clone(),
+            });
         }
         // What goes before what comes, for one may come where another goes.
         changes.sort_by_key(|change| change.here == change.there);
@@ -293,11 +413,20 @@ impl Undo<'_> {
     }
 
     fn renames(&self, from: &Commit, to: &Commit) -> Result<Vec<(PathBuf, PathBuf)>, git2::Error> {
-        let mut diff = self.repository.diff_tree_to_tree(Some(&from.tree()?), Some(&to.tree()?), None)?;
+        let mut diff =
+            self.repository
+                .diff_tree_to_tree(Some(&from.tree()?), Some(&to.tree()?), None)?;
         diff.find_similar(Some(DiffFindOptions::new().renames(true)))?;
-        let renamed = diff.deltas().filter(|delta| delta.status() == git2::Delta::Renamed);
+        let renamed = diff
+            .deltas()
+            .filter(|delta| delta.status() == git2::Delta::Renamed);
         Ok(renamed
-            .filter_map(|delta| Some((delta.old_file().path()?.into(), delta.new_file().path()?.into())))
+            .filter_map(|delta| {
+                Some((
+                    delta.old_file().path()?.into(),
+                    delta.new_file().path()?.into(),
+                ))
+            })
             .collect())
     }
 
@@ -307,7 +436,11 @@ impl Undo<'_> {
         if ours == change.wanted && !renamed {
             return Ok(());
         }
-        let result = if ours == change.base { Some(change.wanted) } else { self.merged(change, ours)? };
+        let result = if ours == change.base {
+            Some(change.wanted)
+        } else {
+            self.merged(change, ours)?
+        };
         let occupied = renamed && self.files.contains_key(&change.there);
         let Some(result) = result.filter(|_| !occupied) else {
             self.conflicts.push(change.here.clone());
@@ -320,27 +453,35 @@ impl Undo<'_> {
         Ok(())
     }
 
-    /// Both the way back and later commits changed the file; `None` where they changed the same lines.
+    /// Both the way back and later commits changed the file; `None` where they changed the same
+    /// lines.
     fn merged(&self, change: &Change, ours: Content) -> Result<Option<Content>, git2::Error> {
-        let (Some(base), Some(ours), Some(wanted)) = (change.base, ours, change.wanted) else { return Ok(None) };
+        let (Some(base), Some(ours), Some(wanted)) = (change.base, ours, change.wanted) else {
+            return Ok(None);
+        };
         let either = |base, ours, wanted| match (ours == base, ours == wanted || wanted == base) {
             (true, _) => Some(wanted),
             (false, true) => Some(ours),
             (false, false) => None,
         };
-        let Some(mode) = either(base.0, ours.0, wanted.0) else { return Ok(None) };
+        let Some(mode) = either(base.0, ours.0, wanted.0) else {
+            return Ok(None);
+        };
         if ours.1 == base.1 || ours.1 == wanted.1 || wanted.1 == base.1 {
             let id = if ours.1 == base.1 { wanted.1 } else { ours.1 };
             return Ok(Some(Some((mode, id))));
         }
         for (mode, id) in [base, ours, wanted] {
-            let is_file = mode == i32::from(FileMode::Blob) || mode == i32::from(FileMode::BlobExecutable);
+            let is_file =
+                mode == i32::from(FileMode::Blob) || mode == i32::from(FileMode::BlobExecutable);
             if !is_file || self.is_binary(id)? {
                 return Ok(None);
             }
         }
         let [base, ours, wanted] = [base, ours, wanted].map(|file| entry(&change.there, file));
-        let result = self.repository.merge_file_from_index(&base, &ours, &wanted, None)?;
+        let result = self
+            .repository
+            .merge_file_from_index(&base, &ours, &wanted, None)?;
         if !result.is_automergeable() {
             return Ok(None);
         }
@@ -356,7 +497,10 @@ impl Undo<'_> {
     /// Files that came where a folder is, or a folder where a file is.
     fn clashes(&mut self) {
         let is_file = |name: &&Path| self.files.contains_key(*name);
-        let under = self.files.keys().filter_map(|name| name.ancestors().skip(1).find(is_file));
+        let under = self
+            .files
+            .keys()
+            .filter_map(|name| name.ancestors().skip(1).find(is_file));
         let found: Vec<PathBuf> = under.map(Path::to_owned).collect();
         self.conflicts.extend(found);
     }

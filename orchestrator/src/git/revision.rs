@@ -30,33 +30,56 @@ impl Revision {
 
     /// This one, and those on which orch made it: only these know how they can be made again.
     pub(super) fn and_below(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |made| made.undone.as_ref().map(|undone| undone.onto.as_ref()))
+        std::iter::successors(Some(self), |made| {
+            made.undone.as_ref().map(|undone| undone.onto.as_ref())
+        })
     }
 }
 
 /// Why a revision cannot be looked up; that there is none of that name is no error.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum RevisionError {
-    #[error("revision '{text}': {folder} is in no git repository; `git init` and a commit change that", folder = .folder.display())]
+    #[error("revision '{text}': {folder} is in no git repository; `git init` and a commit change \
+        that", folder = .folder.display())]
     Outside { text: String, folder: PathBuf },
     #[error("revision '{text}': {obstacle}")]
     Refused { text: String, obstacle: GitObstacle },
     #[error(
-        "revision '{text}' is not in {folder}, which was cloned without its history; git fetch --unshallow gets the rest",
+        "revision '{text}' is not in {folder}, which was cloned without its history; git fetch \
+         --unshallow gets the rest",
         folder = .folder.display()
     )]
     Shallow { text: String, folder: PathBuf },
-    #[error("revision '{text}' begins the hashes of several objects in {folder}; give more digits", folder = .folder.display())]
+    #[error("revision '{text}' begins the hashes of several objects in {folder}; give more \
+        digits", folder = .folder.display())]
     Ambiguous { text: String, folder: PathBuf },
-    #[error("'{text}' is a {kind} in {folder}, not a commit; name the commit that holds it", folder = .folder.display())]
-    NoCommit { text: String, kind: &'static str, folder: PathBuf },
-    #[error("{folder} has no working tree (a bare repository); use a clone of it", folder = .folder.display())]
+    #[error(
+        "'{text}' is a {kind} in {folder}, not a commit; name the commit that holds it",
+        folder = .folder.display()
+    )]
+    NoCommit {
+        text: String,
+        kind: &'static str,
+        folder: PathBuf,
+    },
+    #[error(
+        "{folder} has no working tree (a bare repository); use a clone of it",
+        folder = .folder.display()
+    )]
     Bare { folder: PathBuf },
-    #[error("revision '{text}': git cannot read {folder}: {message}; `git fsck` there says more", folder = .folder.display())]
-    Unreadable { text: String, folder: PathBuf, message: String },
+    #[error(
+        "revision '{text}': git cannot read {folder}: {message}; `git fsck` there says more",
+        folder = .folder.display()
+    )]
+    Unreadable {
+        text: String,
+        folder: PathBuf,
+        message: String,
+    },
 }
 
-/// Finds the commit that `text` means in the repository around `folder`; `None` if it means nothing there.
+/// Finds the commit that `text` means in the repository around `folder`; `None` if it means nothing
+/// there.
 pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, RevisionError> {
     let place = Place { folder, text };
     let repository = open(folder).map_err(|error| place.refused(&error))?;
@@ -64,23 +87,33 @@ pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, Rev
     let object = match repository.revparse_single(text) {
         Ok(object) => object,
         Err(error) if means_nothing(&error) => {
-            return if repository.is_shallow() { Err(place.shallow()) } else { Ok(None) };
+            return if repository.is_shallow() {
+                Err(place.shallow())
+            } else {
+                Ok(None)
+            };
         }
         Err(error) => return Err(place.refused(&error)),
     };
     let kind = object.kind().map_or("thing", |kind| kind.str());
-    let commit = object.peel_to_commit().map_err(|_| RevisionError::NoCommit {
-        text: text.to_owned(),
-        kind,
-        folder: folder.to_owned(),
-    })?;
+    let commit = object
+        .peel_to_commit()
+        .map_err(|_| RevisionError::NoCommit {
+            text: text.to_owned(),
+            kind,
+            folder: folder.to_owned(),
+        })?;
     Ok(Some(describe(root, &commit)))
 }
 
-/// The commit that a commit was made on (of a merge: the branch merged into); `None` for a first commit.
+/// The commit that a commit was made on (of a merge: the branch merged into); `None` for a first
+/// commit.
 pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, RevisionError> {
     let text = format!("{}^", revision.commit);
-    let place = Place { folder: &revision.repository, text: &text };
+    let place = Place {
+        folder: &revision.repository,
+        text: &text,
+    };
     let repository = open_for(revision).map_err(|error| place.refused(&error))?;
     let of_commit = || repository.find_commit(git2::Oid::from_str(&revision.commit)?);
     let commit = of_commit().map_err(|error| place.refused(&error))?;
@@ -94,8 +127,13 @@ pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, Revi
 }
 
 fn root(repository: &Repository) -> Result<PathBuf, RevisionError> {
-    let bare = || RevisionError::Bare { folder: repository.path().to_owned() };
-    repository.workdir().and_then(|folder| folder.canonicalize().ok()).ok_or_else(bare)
+    let bare = || RevisionError::Bare {
+        folder: repository.path().to_owned(),
+    };
+    repository
+        .workdir()
+        .and_then(|folder| folder.canonicalize().ok())
+        .ok_or_else(bare)
 }
 
 /// A commit of the repository with this root.
@@ -112,13 +150,18 @@ pub(super) fn describe(repository: PathBuf, commit: &git2::Commit) -> Revision {
 
 /// A text for people: whoever wrote a commit must not be able to speak to their terminals.
 fn plain(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// Whether an error only says that there is no such revision, a text that cannot be one included.
 fn means_nothing(error: &git2::Error) -> bool {
-    matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::UnbornBranch)
-        || error.class() == ErrorClass::Regex
+    matches!(
+        error.code(),
+        ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::UnbornBranch
+    ) || error.class() == ErrorClass::Regex
 }
 
 /// What was asked and where, for the errors.
@@ -129,7 +172,10 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn shallow(&self) -> RevisionError {
-        RevisionError::Shallow { text: self.text.to_owned(), folder: self.folder.to_owned() }
+        RevisionError::Shallow {
+            text: self.text.to_owned(),
+            folder: self.folder.to_owned(),
+        }
     }
 
     fn refused(&self, error: &git2::Error) -> RevisionError {
@@ -138,9 +184,15 @@ impl Place<'_> {
             return RevisionError::Refused { text, obstacle };
         }
         match error.code() {
-            ErrorCode::NotFound if error.class() == ErrorClass::Repository => RevisionError::Outside { text, folder },
+            ErrorCode::NotFound if error.class() == ErrorClass::Repository => {
+                RevisionError::Outside { text, folder }
+            }
             ErrorCode::Ambiguous => RevisionError::Ambiguous { text, folder },
-            _ => RevisionError::Unreadable { text, folder, message: error.message().to_owned() },
+            _ => RevisionError::Unreadable {
+                text,
+                folder,
+                message: error.message().to_owned(),
+            },
         }
     }
 }
@@ -156,15 +208,27 @@ mod tests {
         let first = sample.commit("first", &[("a", "1")]);
         let second = sample.commit("second", &[("a", "2")]);
         sample.git(&["tag", "-a", "v1", "-m", "a tag", &first]);
-        for (text, commit) in [("HEAD", &second), ("HEAD~1", &first), ("v1", &first), (&second[..9], &second)] {
-            let found = resolve(sample.path(), text).expect("readable").expect("there");
+        for (text, commit) in [
+            ("HEAD", &second),
+            ("HEAD~1", &first),
+            ("v1", &first),
+            (&second[..9], &second),
+        ] {
+            let found = resolve(sample.path(), text)
+                .expect("readable")
+                .expect("there");
             assert_eq!(&found.commit, commit, "{text}");
             assert_eq!(found.repository, sample.path());
             assert_eq!(found.author, "Test");
             assert!(found.committed.ends_with('Z'), "{}", found.committed);
         }
-        let head = resolve(sample.path(), "HEAD").expect("readable").expect("there");
-        assert_eq!((head.subject.as_str(), head.short()), ("second", &second[..10]));
+        let head = resolve(sample.path(), "HEAD")
+            .expect("readable")
+            .expect("there");
+        assert_eq!(
+            (head.subject.as_str(), head.short()),
+            ("second", &second[..10])
+        );
         let parent = first_parent(&head).expect("readable").expect("there");
         assert_eq!(parent.commit, first);
         assert_eq!(first_parent(&parent), Ok(None));
@@ -174,7 +238,17 @@ mod tests {
     fn what_names_nothing_is_nothing_and_what_names_a_file_is_an_error() {
         let sample = Sample::new();
         sample.commit("first", &[("a", "1")]);
-        for text in ["nope", "HEAD~7", "deadbeef", "results/x.json", "", "a..", "@{-9}", "HEAD^{/[}", "x y"] {
+        for text in [
+            "nope",
+            "HEAD~7",
+            "deadbeef",
+            "results/x.json",
+            "",
+            "a..",
+            "@{-9}",
+            "HEAD^{/[}",
+            "x y",
+        ] {
             assert_eq!(resolve(sample.path(), text), Ok(None), "{text:?}");
         }
         let error = resolve(sample.path(), "HEAD:a").expect_err("a file");
@@ -189,10 +263,23 @@ mod tests {
         let other = tempfile::tempdir().expect("a folder");
         let clone = other.path().join("clone");
         let url = format!("file://{}", sample.path().display());
-        sample.git(&["clone", "-q", "--depth", "1", &url, &clone.display().to_string()]);
+        sample.git(&[
+            "clone",
+            "-q",
+            "--depth",
+            "1",
+            &url,
+            &clone.display().to_string(),
+        ]);
         let head = resolve(&clone, "HEAD").expect("readable").expect("there");
-        for error in [resolve(&clone, "HEAD~1").expect_err("cut off"), first_parent(&head).expect_err("cut off")] {
-            assert!(error.to_string().contains("git fetch --unshallow"), "{error}");
+        for error in [
+            resolve(&clone, "HEAD~1").expect_err("cut off"),
+            first_parent(&head).expect_err("cut off"),
+        ] {
+            assert!(
+                error.to_string().contains("git fetch --unshallow"),
+                "{error}"
+            );
         }
         let error = resolve(other.path(), "HEAD").expect_err("no repository");
         assert!(matches!(error, RevisionError::Outside { .. }), "{error:?}");

@@ -15,7 +15,10 @@ impl Sample {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path().canonicalize().expect("a path").join("user");
         std::fs::create_dir(&root).expect("a folder");
-        let sample = Self { _folder: folder, root };
+        let sample = Self {
+            _folder: folder,
+            root,
+        };
         sample.git(&["init", "-q"]);
         sample
     }
@@ -31,14 +34,35 @@ impl Sample {
 
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let output = Command::new("git")
-            .args(["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"])
-            .args(["-c", "init.defaultBranch=main", "-c", "protocol.file.allow=always", "-c", "gc.auto=0"])
+            .args([
+                "-c",
+                "user.name=Test",
+                "-c",
+                "user.email=test@example.org",
+                "-c",
+                "commit.gpgsign=false",
+            ])
+            .args([
+                "-c",
+                "init.defaultBranch=main",
+                "-c",
+                "protocol.file.allow=always",
+                "-c",
+                "gc.auto=0",
+            ])
             .args(arguments)
             .current_dir(&self.root)
             .output()
             .expect("git is installed");
-        assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
+        assert!(
+            output.status.success(),
+            "git {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout)
+            .expect("UTF-8")
+            .trim()
+            .to_owned()
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
@@ -63,7 +87,10 @@ impl Sample {
         std::fs::write(&file, stream).expect("written");
         let input = std::fs::File::open(&file).expect("there");
         let mut command = Command::new("git");
-        command.args(["fast-import", "--quiet"]).current_dir(&self.root).stdin(input);
+        command
+            .args(["fast-import", "--quiet"])
+            .current_dir(&self.root)
+            .stdin(input);
         assert!(command.status().expect("git is installed").success());
     }
 
@@ -71,7 +98,14 @@ impl Sample {
     pub(crate) fn everything(&self) -> BTreeMap<PathBuf, (String, i64, i64)> {
         let time = |path: &Path| self.root.join(path).symlink_metadata().expect("there");
         let files = tree(&self.root, &[]).into_iter();
-        files.map(|(path, what)| (path.clone(), (what, time(&path).mtime(), time(&path).mtime_nsec()))).collect()
+        files
+            .map(|(path, what)| {
+                (
+                    path.clone(),
+                    (what, time(&path).mtime(), time(&path).mtime_nsec()),
+                )
+            })
+            .collect()
     }
 }
 
@@ -86,10 +120,17 @@ pub(crate) fn tree(root: &Path, without: &[&str]) -> BTreeMap<PathBuf, String> {
         }
         let about = path.symlink_metadata().expect("there");
         let content = if about.is_dir() {
-            open.extend(std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()));
+            open.extend(
+                std::fs::read_dir(&path)
+                    .expect("a folder")
+                    .map(|entry| entry.expect("an entry").path()),
+            );
             String::new()
         } else if about.is_symlink() {
-            std::fs::read_link(&path).expect("a link").display().to_string()
+            std::fs::read_link(&path)
+                .expect("a link")
+                .display()
+                .to_string()
         } else {
             crate::hash::file(&path).expect("readable")
         };

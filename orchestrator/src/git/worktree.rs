@@ -1,7 +1,9 @@
-//! The build worktree: one folder per repository, outside it, in which commits are checked out one after the other.
+//! The build worktree: one folder per repository, outside it, in which commits are checked out one
+//! after the other.
 //!
-//! It is a repository of its own that borrows the objects of the user's, of which nothing is written to. What git
-//! ignores stays from commit to commit, so that builds find what earlier ones left.
+//! It is a repository of its own that borrows the objects of the user's, of which nothing is
+//! written to. What git ignores stays from commit to commit, so that builds find what earlier ones
+//! left.
 
 use super::commit::{Contents, Names};
 use super::{Revision, open, revert};
@@ -22,13 +24,30 @@ const ALTERNATES_DEPTH: usize = 5;
 /// Why a commit cannot be had as files.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorktreeError {
-    #[error("commit {commit} holds the submodule {path}, whose files are not part of it; take the files in (git subtree), or build such commits yourself and compare the libraries", path = .path.display())]
+    #[error(
+        "commit {commit} holds the submodule {path}, whose files are not part of it; take the \
+         files in (git subtree), or build such commits yourself and compare the libraries",
+        path = .path.display()
+    )]
     Submodule { commit: String, path: PathBuf },
-    #[error("commit {commit}: {path} is kept by git-lfs, and only the note where to fetch it is in the commit; build that commit yourself and name the library with `path:`, or keep the file in git itself", path = .path.display())]
+    #[error("commit {commit}: {path} is kept by git-lfs, and only the note where to fetch it is in \
+        the commit; build that commit yourself and name the library with `path:`, or keep the file \
+        in git itself", path = .path.display())]
     Lfs { commit: String, path: PathBuf },
-    #[error("cannot check out {commit} of {repository}: {message}; `git fsck` there tells whether objects are missing (git fetch --refetch, where it is a partial clone)", repository = .repository.display())]
-    Git { commit: String, repository: PathBuf, message: String },
-    #[error("the build worktree {path}: {source}; it may be removed, it is made again", path = .path.display())]
+    #[error(
+        "cannot check out {commit} of {repository}: {message}; `git fsck` there tells whether \
+         objects are missing (git fetch --refetch, where it is a partial clone)",
+        repository = .repository.display()
+    )]
+    Git {
+        commit: String,
+        repository: PathBuf,
+        message: String,
+    },
+    #[error(
+        "the build worktree {path}: {source}; it may be removed, it is made again",
+        path = .path.display()
+    )]
     Io { path: PathBuf, source: io::Error },
 }
 
@@ -42,7 +61,10 @@ pub(crate) struct Worktree {
 /// The folder of a repository's worktree, and of what belongs to it, inside `cache`.
 pub(crate) fn place(cache: &Path, revision: &Revision) -> Result<PathBuf, WorktreeError> {
     let repository = open(&revision.repository).map_err(|error| refused(revision, &error))?;
-    let shared = repository.commondir().canonicalize().unwrap_or_else(|_| repository.commondir().to_owned());
+    let shared = repository
+        .commondir()
+        .canonicalize()
+        .unwrap_or_else(|_| repository.commondir().to_owned());
     Ok(cache.join(&crate::hash::text(&shared.display().to_string())[..16]))
 }
 
@@ -60,22 +82,32 @@ fn refused(revision: &Revision, error: &git2::Error) -> WorktreeError {
 }
 
 impl Worktree {
-    /// Takes the worktree at `place`, calling `waiting` once if somebody else has it. `None`: `stop` ended the waiting.
+    /// Takes the worktree at `place`, calling `waiting` once if somebody else has it. `None`:
+    /// `stop` ended the waiting.
     pub(crate) fn take(
         place: &Path,
         mut waiting: impl FnMut(),
         stop: impl Fn() -> bool,
     ) -> Result<Option<Self>, WorktreeError> {
-        let failed = |source| WorktreeError::Io { path: place.to_owned(), source };
+        let failed = |source| WorktreeError::Io {
+            path: place.to_owned(),
+            source,
+        };
         std::fs::create_dir_all(place).map_err(failed)?;
-        // Close-on-exec, as all descriptors of Rust's: what a build leaves running does not hold the lock.
+        // Close-on-exec, as all descriptors of Rust's: what a build leaves running does not hold
+        // the lock.
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let lock = options.open(place.join("lock")).map_err(failed)?;
         let mut said = false;
         loop {
             match lock.try_lock() {
-                Ok(()) => return Ok(Some(Self { place: place.to_owned(), _lock: lock })),
+                Ok(()) => {
+                    return Ok(Some(Self {
+                        place: place.to_owned(),
+                        _lock: lock,
+                    }));
+                }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
                 Err(TryLockError::WouldBlock) if stop() => return Ok(None),
                 Err(TryLockError::WouldBlock) => {
@@ -98,22 +130,41 @@ impl Worktree {
         let git = |error: git2::Error| refused(revision, &error);
         let contents = Contents::of(revision).map_err(git)?;
         if let Some(path) = contents.submodule().map_err(git)? {
-            return Err(WorktreeError::Submodule { commit: revision.short().to_owned(), path });
+            return Err(WorktreeError::Submodule {
+                commit: revision.short().to_owned(),
+                path,
+            });
         }
         // What was there may be damaged in ways that only show when it is used. A new one is not.
-        let repository = self.exchange(revision, &contents).or_else(|_| self.exchange(revision, &contents))?;
+        let repository = self
+            .exchange(revision, &contents)
+            .or_else(|_| self.exchange(revision, &contents))?;
         let by_lfs = |path: &Path| {
-            repository.get_attr(path, "filter", AttrCheckFlags::FILE_THEN_INDEX).ok().flatten() == Some("lfs")
+            repository
+                .get_attr(path, "filter", AttrCheckFlags::FILE_THEN_INDEX)
+                .ok()
+                .flatten()
+                == Some("lfs")
         };
         match contents.lfs_pointer(by_lfs).map_err(git)? {
-            Some(path) => Err(WorktreeError::Lfs { commit: revision.short().to_owned(), path }),
+            Some(path) => Err(WorktreeError::Lfs {
+                commit: revision.short().to_owned(),
+                path,
+            }),
             None => Ok(()),
         }
     }
 
     /// Exchanges the files. If it fails, the next one begins anew.
-    fn exchange(&self, revision: &Revision, contents: &Contents) -> Result<Repository, WorktreeError> {
-        let io = |source| WorktreeError::Io { path: self.place.clone(), source };
+    fn exchange(
+        &self,
+        revision: &Revision,
+        contents: &Contents,
+    ) -> Result<Repository, WorktreeError> {
+        let io = |source| WorktreeError::Io {
+            path: self.place.clone(),
+            source,
+        };
         let repository = self.ready(revision)?;
         let mark = self.unfinished();
         std::fs::write(&mark, &revision.commit).map_err(io)?;
@@ -138,13 +189,18 @@ impl Worktree {
         };
         write().or_else(|_| {
             // Objects that are damaged are only written again where there are none.
-            std::fs::write(self.unfinished(), &revision.commit)
-                .map_err(|source| WorktreeError::Io { path: self.place.clone(), source })?;
+            std::fs::write(self.unfinished(), &revision.commit).map_err(|source| {
+                WorktreeError::Io {
+                    path: self.place.clone(),
+                    source,
+                }
+            })?;
             write()
         })
     }
 
-    /// Lies there while files are being exchanged: one who finds it at the start cannot know what the files are.
+    /// Lies there while files are being exchanged: one who finds it at the start cannot know what
+    /// the files are.
     fn unfinished(&self) -> PathBuf {
         self.place.join("unfinished")
     }
@@ -152,9 +208,13 @@ impl Worktree {
     /// The repository around the files, made if it is not there or not whole.
     fn ready(&self, revision: &Revision) -> Result<Repository, WorktreeError> {
         let git = |error: git2::Error| refused(revision, &error);
-        let io = |source| WorktreeError::Io { path: self.place.clone(), source };
+        let io = |source| WorktreeError::Io {
+            path: self.place.clone(),
+            source,
+        };
         let root = self.root();
-        let whole = !self.unfinished().exists() && Repository::open(&root).is_ok_and(|found| found.head().is_ok());
+        let whole = !self.unfinished().exists()
+            && Repository::open(&root).is_ok_and(|found| found.head().is_ok());
         if !whole {
             match std::fs::remove_dir_all(&root) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
@@ -164,8 +224,10 @@ impl Worktree {
             options.external_template(false).mkpath(true);
             let made = Repository::init_opts(&root, &options).map_err(git)?;
             // What the user's own settings would do to the files is no part of the commit.
-            let mut config =
-                made.config().and_then(|config| config.open_level(git2::ConfigLevel::Local)).map_err(git)?;
+            let mut config = made
+                .config()
+                .and_then(|config| config.open_level(git2::ConfigLevel::Local))
+                .map_err(git)?;
             for name in ["core.filemode", "core.symlinks"] {
                 config.set_bool(name, true).map_err(git)?;
             }
@@ -173,14 +235,19 @@ impl Worktree {
                 config.set_str(name, value).map_err(git)?;
             }
         }
-        let borrowed = open(&revision.repository).map_err(git)?.commondir().join("objects");
+        let borrowed = open(&revision.repository)
+            .map_err(git)?
+            .commondir()
+            .join("objects");
         let mut list = Vec::new();
         for folder in lenders(&borrowed) {
             list.extend_from_slice(folder.as_os_str().as_bytes());
             list.push(b'\n');
         }
         let info = root.join(".git/objects/info");
-        std::fs::create_dir_all(&info).and_then(|()| std::fs::write(info.join("alternates"), list)).map_err(io)?;
+        std::fs::create_dir_all(&info)
+            .and_then(|()| std::fs::write(info.join("alternates"), list))
+            .map_err(io)?;
         for leftover in ["index.lock", "HEAD.lock", "config.lock"] {
             let _ = std::fs::remove_file(root.join(".git").join(leftover));
         }
@@ -199,15 +266,22 @@ impl Worktree {
         let root = self.root();
         let mut gone = Vec::new();
         if let Ok(head) = repository.head() {
-            let diff = repository.diff_tree_to_tree(Some(&head.peel_to_tree()?), Some(&target.tree()?), None)?;
-            let deleted = diff.deltas().filter(|delta| delta.status() == Delta::Deleted);
+            let diff = repository.diff_tree_to_tree(
+                Some(&head.peel_to_tree()?),
+                Some(&target.tree()?),
+                None,
+            )?;
+            let deleted = diff
+                .deltas()
+                .filter(|delta| delta.status() == Delta::Deleted);
             gone.extend(deleted.filter_map(|delta| delta.old_file().path().map(Path::to_owned)));
         }
         let folders = make_way(&root, names)?;
         remove_tracked(&root, &gone)?;
-        // As if the commit were there and its files damaged: libgit2 then compares every file by content, for the index
-        // knows no sizes and times, which one that a build changed could have right. What it does on its own when files
-        // and folders take each other's places fails.
+        // As if the commit were there and its files damaged: libgit2 then compares every file by
+        // content, for the index knows no sizes and times, which one that a build changed could
+        // have right. What it does on its own when files and folders take each other's places
+        // fails.
         repository.set_head_detached(id)?;
         let mut index = repository.index()?;
         index.clear()?;
@@ -220,9 +294,10 @@ impl Worktree {
         self.stamp(names, &gone, clock)
     }
 
-    /// Gives all files that were just written one time, later than that of anything built before: cargo and make take a
-    /// file for unchanged that is not newer than what they made from it. Deletions touch the crate's manifest, because
-    /// a build script that looks at its whole crate would not notice them.
+    /// Gives all files that were just written one time, later than that of anything built before:
+    /// cargo and make take a file for unchanged that is not newer than what they made from it.
+    /// Deletions touch the crate's manifest, because a build script that looks at its whole crate
+    /// would not notice them.
     fn stamp(&self, names: &Names, gone: &[PathBuf], clock: &Clock) -> Result<(), SwitchError> {
         let root = self.root();
         for name in names.keys() {
@@ -232,7 +307,10 @@ impl Worktree {
             }
         }
         for path in gone {
-            let manifest = path.ancestors().skip(1).map(|folder| root.join(folder).join("Cargo.toml"));
+            let manifest = path
+                .ancestors()
+                .skip(1)
+                .map(|folder| root.join(folder).join("Cargo.toml"));
             if let Some(manifest) = manifest.into_iter().find(|manifest| manifest.is_file()) {
                 set_modified(&manifest, clock.stamp)?;
             }
@@ -265,17 +343,25 @@ impl From<io::Error> for SwitchError {
     }
 }
 
-/// The folder of objects and those that it borrows from. All are named, because libgit2 takes relative names only in
-/// the first.
+/// The folder of objects and those that it borrows from. All are named, because libgit2 takes
+/// relative names only in the first.
 fn lenders(objects: &Path) -> Vec<PathBuf> {
-    let mut found = vec![objects.canonicalize().unwrap_or_else(|_| objects.to_owned())];
+    let mut found = vec![
+        objects
+            .canonicalize()
+            .unwrap_or_else(|_| objects.to_owned()),
+    ];
     let mut level = found.clone();
     for _ in 0..ALTERNATES_DEPTH {
         let mut next = Vec::new();
         for folder in &level {
             let list = std::fs::read(folder.join("info/alternates")).unwrap_or_default();
-            let names = list.split(|byte| *byte == b'\n').filter(|name| !name.is_empty() && !name.starts_with(b"#"));
-            next.extend(names.filter_map(|name| folder.join(OsStr::from_bytes(name)).canonicalize().ok()));
+            let names = list
+                .split(|byte| *byte == b'\n')
+                .filter(|name| !name.is_empty() && !name.starts_with(b"#"));
+            next.extend(
+                names.filter_map(|name| folder.join(OsStr::from_bytes(name)).canonicalize().ok()),
+            );
         }
         next.retain(|folder| !found.contains(folder));
         found.extend(next.iter().cloned());
@@ -284,9 +370,14 @@ fn lenders(objects: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Removes what lies in the place of a commit's folder, file or link and is of another kind. Returns the commit's folders.
+/// Removes what lies in the place of a commit's folder, file or link and is of another kind.
+/// Returns the commit's folders.
 fn make_way(root: &Path, names: &Names) -> io::Result<BTreeSet<PathBuf>> {
-    let folders = names.keys().flat_map(|name| name.ancestors().skip(1)).map(Path::to_owned).collect();
+    let folders = names
+        .keys()
+        .flat_map(|name| name.ancestors().skip(1))
+        .map(Path::to_owned)
+        .collect();
     // In the order of names the outer ones come first, so that no link is followed.
     for folder in &folders {
         let path = root.join(folder);
@@ -296,7 +387,9 @@ fn make_way(root: &Path, names: &Names) -> io::Result<BTreeSet<PathBuf>> {
     }
     for (name, (mode, _)) in names {
         let path = root.join(name);
-        let Ok(found) = path.symlink_metadata() else { continue };
+        let Ok(found) = path.symlink_metadata() else {
+            continue;
+        };
         if found.is_dir() {
             std::fs::remove_dir_all(path)?;
         } else if found.is_symlink() != (*mode == i32::from(FileMode::Link)) {
@@ -309,7 +402,11 @@ fn make_way(root: &Path, names: &Names) -> io::Result<BTreeSet<PathBuf>> {
 /// Removes what the last commit had and the next one has not, ignored or not.
 fn remove_tracked(root: &Path, gone: &[PathBuf]) -> io::Result<()> {
     for name in gone {
-        let is_folder = |folder: &Path| root.join(folder).symlink_metadata().is_ok_and(|found| found.is_dir());
+        let is_folder = |folder: &Path| {
+            root.join(folder)
+                .symlink_metadata()
+                .is_ok_and(|found| found.is_dir())
+        };
         // Not through a link that a build or the next commit put in a folder's place.
         if !name.ancestors().skip(1).all(is_folder) {
             continue;
@@ -322,8 +419,9 @@ fn remove_tracked(root: &Path, gone: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes from a folder what is neither the commit's nor ignored, and folders that become empty; notes what in `gone`.
-/// Not by git's list of untracked files, in which repositories that a build has cloned may be missing.
+/// Removes from a folder what is neither the commit's nor ignored, and folders that become empty;
+/// notes what in `gone`. Not by git's list of untracked files, in which repositories that a build
+/// has cloned may be missing.
 fn sweep(
     repository: &Repository,
     folder: &Path,
@@ -331,7 +429,9 @@ fn sweep(
     folders: &BTreeSet<PathBuf>,
     gone: &mut Vec<PathBuf>,
 ) -> Result<(), SwitchError> {
-    let Some(root) = repository.workdir() else { return Ok(()) };
+    let Some(root) = repository.workdir() else {
+        return Ok(());
+    };
     for entry in std::fs::read_dir(root.join(folder))? {
         let entry = entry?;
         let name = folder.join(entry.file_name());
@@ -344,7 +444,11 @@ fn sweep(
             continue;
         }
         // A rule may be for folders only, which git tells by the slash.
-        let asked = if is_folder { name.join("") } else { name.clone() };
+        let asked = if is_folder {
+            name.join("")
+        } else {
+            name.clone()
+        };
         if repository.is_path_ignored(&asked)? {
             continue;
         }
@@ -379,20 +483,33 @@ impl Clock {
         let probe = place.join("clock");
         std::fs::write(&probe, "")?;
         let start = probe.metadata()?.modified()?;
-        // A file system that keeps whole seconds only needs a longer step to tell before from after.
+        // A file system that keeps whole seconds only needs a longer step to tell before from
+        // after.
         let fraction = start + Duration::from_nanos(1_001_001);
         set_modified(&probe, fraction)?;
         let fine = probe.metadata()?.modified()? == fraction;
-        let step = if fine { Duration::from_millis(20) } else { Duration::from_secs(2) };
+        let step = if fine {
+            Duration::from_millis(20)
+        } else {
+            Duration::from_secs(2)
+        };
         // The clock may have been set back since the last build.
-        let newest = std::fs::read_to_string(place.join(Self::FILE)).ok().and_then(|text| text.trim().parse().ok());
+        let newest = std::fs::read_to_string(place.join(Self::FILE))
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
         let newest = SystemTime::UNIX_EPOCH + Duration::from_nanos(newest.unwrap_or(0));
         let stamp = start.max(SystemTime::now()).max(newest + step);
-        Ok(Self { start: start - step, stamp })
+        Ok(Self {
+            start: start - step,
+            stamp,
+        })
     }
 
     fn keep(&self, place: &Path) -> io::Result<()> {
-        let since = self.stamp.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = self
+            .stamp
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let beside = place.join("newest.tmp");
         std::fs::write(&beside, since.as_nanos().to_string())?;
         std::fs::rename(beside, place.join(Self::FILE))
@@ -401,10 +518,21 @@ impl Clock {
 
 /// Sets the modification time of a file, or of a symbolic link itself.
 fn set_modified(path: &Path, time: SystemTime) -> io::Result<()> {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     let seconds = since.as_secs().try_into().map_err(io::Error::other)?;
-    let modified = Timespec { tv_sec: seconds, tv_nsec: since.subsec_nanos().into() };
-    let times = Timestamps { last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT }, last_modification: modified };
+    let modified = Timespec {
+        tv_sec: seconds,
+        tv_nsec: since.subsec_nanos().into(),
+    };
+    let times = Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification: modified,
+    };
     Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 

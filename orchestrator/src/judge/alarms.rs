@@ -1,4 +1,5 @@
-//! Owns what comparisons of identical code say of a machine: false findings, and the least change that would be seen.
+//! Owns what comparisons of identical code say of a machine: false findings, and the least change
+//! that would be seen.
 
 use super::assessment::{Assessment, assess};
 use super::estimate::median;
@@ -6,18 +7,26 @@ use super::verdict::{ALPHA, Case, Finding, decide};
 
 /// Returns which workloads one comparison would have called changed, looking after every pair.
 ///
-/// `differences` are the pair differences (log ratios) of each workload in the order measured, `margins` the relative
-/// differences that matter. It goes as a live comparison does: all are judged together, and whoever is decided has no more
-/// pairs, though others' evidence can still move its bar.
+/// `differences` are the pair differences (log ratios) of each workload in the order measured,
+/// `margins` the relative differences that matter. It goes as a live comparison does: all are
+/// judged together, and whoever is decided has no more pairs, though others' evidence can still
+/// move its bar.
 pub(crate) fn false_findings(differences: &[Vec<f64>], margins: &[f64]) -> Vec<bool> {
     let mut seen = vec![0; differences.len()];
     loop {
-        let assessments: Vec<Assessment> =
-            differences.iter().zip(&seen).map(|(all, seen)| assess(&all[..*seen], ALPHA)).collect();
+        let assessments: Vec<Assessment> = differences
+            .iter()
+            .zip(&seen)
+            .map(|(all, seen)| assess(&all[..*seen], ALPHA))
+            .collect();
         let cases: Vec<Case> = assessments
             .iter()
             .zip(margins)
-            .map(|(assessment, margin)| Case { assessment, margin: *margin, counts: true })
+            .map(|(assessment, margin)| Case {
+                assessment,
+                margin: *margin,
+                counts: true,
+            })
             .collect();
         let findings = decide(&cases, ALPHA);
         let before = seen.clone();
@@ -27,17 +36,25 @@ pub(crate) fn false_findings(differences: &[Vec<f64>], margins: &[f64]) -> Vec<b
             }
         }
         if seen == before {
-            return findings.iter().map(|finding| matches!(finding, Finding::Higher | Finding::Lower)).collect();
+            return findings
+                .iter()
+                .map(|finding| matches!(finding, Finding::Higher | Finding::Lower))
+                .collect();
         }
     }
 }
 
-/// Returns the shift (log ratio) that `pairs` pairs of this noise would just have told from none: the median over as many
-/// groups of successive pairs as there are. `None` where not even one group is whole, or mostly nothing would be seen.
+/// Returns the shift (log ratio) that `pairs` pairs of this noise would just have told from none:
+/// the median over as many groups of successive pairs as there are. `None` where not even one group
+/// is whole, or mostly nothing would be seen.
 pub(crate) fn detectable(differences: &[f64], pairs: usize) -> Option<f64> {
     let halves: Vec<f64> = differences
         .chunks_exact(pairs.max(1))
-        .map(|group| assess(group, ALPHA).minimum_detectable.unwrap_or(f64::INFINITY))
+        .map(|group| {
+            assess(group, ALPHA)
+                .minimum_detectable
+                .unwrap_or(f64::INFINITY)
+        })
         .collect();
     median(&halves).filter(|half| half.is_finite())
 }
@@ -48,16 +65,29 @@ mod tests {
     use super::*;
 
     fn noise(pairs: usize) -> Vec<f64> {
-        (0..pairs).map(|index| 0.001 * (index as f64 * 2.4).sin()).collect()
+        (0..pairs)
+            .map(|index| 0.001 * (index as f64 * 2.4).sin())
+            .collect()
     }
 
     #[test]
     fn noise_is_no_finding_and_a_shift_is_one() {
         let shifted: Vec<f64> = noise(16).iter().map(|d| d + 0.03).collect();
-        assert_eq!(false_findings(&[noise(16), noise(16)], &[0.01, 0.0]), [false, false]);
-        assert_eq!(false_findings(std::slice::from_ref(&shifted), &[0.01]), [true]);
-        assert_eq!(false_findings(std::slice::from_ref(&shifted), &[0.10]), [false], "too small to matter");
-        // Alone it is decided after 14 pairs; beside another one it takes evidence of 200 instead of 100.
+        assert_eq!(
+            false_findings(&[noise(16), noise(16)], &[0.01, 0.0]),
+            [false, false]
+        );
+        assert_eq!(
+            false_findings(std::slice::from_ref(&shifted), &[0.01]),
+            [true]
+        );
+        assert_eq!(
+            false_findings(std::slice::from_ref(&shifted), &[0.10]),
+            [false],
+            "too small to matter"
+        );
+        // Alone it is decided after 14 pairs; beside another one it takes evidence of 200 instead
+        // of 100.
         assert_eq!(false_findings(&[shifted[..13].to_vec()], &[0.01]), [false]);
         assert_eq!(false_findings(&[], &[]), Vec::<bool>::new());
     }

@@ -14,7 +14,8 @@ pub(crate) struct Assessment {
     pub(crate) high: f64,
     /// ln E against "no shift".
     pub(crate) log_e: f64,
-    /// Half the interval's width (log ratio): a shift smaller than this may go unseen; `None` while it is infinite.
+    /// Half the interval's width (log ratio): a shift smaller than this may go unseen; `None` while
+    /// it is infinite.
     pub(crate) minimum_detectable: Option<f64>,
     /// Pairs of processes behind it.
     pub(crate) pairs: usize,
@@ -43,16 +44,29 @@ mod tests {
     #[test]
     fn nothing_measured_is_nothing_known() {
         let got = assess(&[], 0.01);
-        assert_eq!((got.estimate, got.low, got.high), (0.0, f64::NEG_INFINITY, f64::INFINITY));
-        assert_eq!((got.log_e, got.minimum_detectable, got.pairs), (0.0, None, 0));
+        assert_eq!(
+            (got.estimate, got.low, got.high),
+            (0.0, f64::NEG_INFINITY, f64::INFINITY)
+        );
+        assert_eq!(
+            (got.log_e, got.minimum_detectable, got.pairs),
+            (0.0, None, 0)
+        );
     }
 
     #[test]
     fn the_minimum_detectable_shrinks_with_pairs() {
-        let wave = |n: usize| (0..n).map(|i| 0.01 + 0.001 * (i as f64 * 2.4).sin()).collect::<Vec<_>>();
+        let wave = |n: usize| {
+            (0..n)
+                .map(|i| 0.01 + 0.001 * (i as f64 * 2.4).sin())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(assess(&wave(13), 0.01).minimum_detectable, None);
         let (few, many) = (assess(&wave(20), 0.01), assess(&wave(60), 0.01));
-        assert!(many.minimum_detectable.unwrap() < few.minimum_detectable.unwrap(), "{few:?} {many:?}");
+        assert!(
+            many.minimum_detectable.unwrap() < few.minimum_detectable.unwrap(),
+            "{few:?} {many:?}"
+        );
         assert!(many.low < 0.01 && 0.01 < many.high && many.pairs == 60);
     }
 

@@ -1,27 +1,34 @@
-//! Owns the build effect tau: how much the same code differs between builds, whatever the number of pairs.
+//! Owns the build effect tau: how much the same code differs between builds, whatever the number of
+//! pairs.
 
 use super::estimate::median;
 
 /// Returns tau, the standard deviation over builds of one code (log ratio).
 ///
-/// `estimates` are the log ratios of rebuilds to one common build, which moves all of them alike and so not their
-/// spread. From the variance of the estimates the mean of their squared `errors` (standard errors, log ratios) is taken
-/// away; what is left is the builds' own. 0 where the noise explains everything; `None` for fewer than three rebuilds.
+/// `estimates` are the log ratios of rebuilds to one common build, which moves all of them alike
+/// and so not their spread. From the variance of the estimates the mean of their squared `errors`
+/// (standard errors, log ratios) is taken away; what is left is the builds' own. 0 where the noise
+/// explains everything; `None` for fewer than three rebuilds.
 pub(crate) fn tau(estimates: &[f64], errors: &[f64]) -> Option<f64> {
     if estimates.len() < 3 {
         return None;
     }
     let count = estimates.len() as f64;
     let mean = estimates.iter().sum::<f64>() / count;
-    let variance = estimates.iter().map(|estimate| (estimate - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    let variance = estimates
+        .iter()
+        .map(|estimate| (estimate - mean).powi(2))
+        .sum::<f64>()
+        / (count - 1.0);
     let noise = errors.iter().map(|error| error.powi(2)).sum::<f64>() / errors.len().max(1) as f64;
     Some((variance - noise).max(0.0).sqrt())
 }
 
-/// Returns the standard error of the median of pair differences (log ratios): 1.2533 s / sqrt(n), with s from the median
-/// absolute deviation, because single pairs may be far out.
+/// Returns the standard error of the median of pair differences (log ratios): 1.2533 s / sqrt(n),
+/// with s from the median absolute deviation, because single pairs may be far out.
 pub(crate) fn standard_error(differences: &[f64]) -> Option<f64> {
-    /// sqrt(pi / 2): a median needs that many times as many values as a mean, where the values are normal.
+    /// sqrt(pi / 2): a median needs that many times as many values as a mean, where the values are
+    /// normal.
     const MEDIAN: f64 = 1.253_314;
     let spread = super::estimate::mad_spread(differences)?;
     median(differences)?;
@@ -45,7 +52,10 @@ mod tests {
         let whole = tau(&estimates, &[0.0; 5]).unwrap();
         assert!((whole - 0.021_213).abs() < 1e-5, "{whole}");
         let part = tau(&estimates, &[0.01; 5]).unwrap();
-        assert!((part.powi(2) - (whole.powi(2) - 1e-4)).abs() < 1e-12, "{part}");
+        assert!(
+            (part.powi(2) - (whole.powi(2) - 1e-4)).abs() < 1e-12,
+            "{part}"
+        );
     }
 
     #[test]
@@ -58,7 +68,10 @@ mod tests {
     #[test]
     fn the_error_falls_with_the_root_of_the_pairs() {
         let wave = |n: usize| (0..n).map(|i| (i % 4) as f64).collect::<Vec<_>>();
-        let (few, many) = (standard_error(&wave(16)).unwrap(), standard_error(&wave(64)).unwrap());
+        let (few, many) = (
+            standard_error(&wave(16)).unwrap(),
+            standard_error(&wave(64)).unwrap(),
+        );
         assert!((few / many - 2.0).abs() < 1e-9);
         assert_eq!(standard_error(&[]), None);
     }

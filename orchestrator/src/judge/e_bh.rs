@@ -4,18 +4,30 @@ use super::e_process::log_threshold;
 
 /// Returns, for each workload's ln E, whether e-BH flags it at level `alpha` (Wang & Ramdas 2022).
 ///
-/// With W workloads and their evidence sorted downwards, k = max{k: e_(k) >= W/(alpha k)}, and the k largest are
-/// flagged. The expected share of false flags is at most alpha whatever the dependence between workloads, which is
-/// needed because all of them share one machine's noise. Evidence that is not a number counts as none.
+/// With W workloads and their evidence sorted downwards, k = max{k: e_(k) >= W/(alpha k)}, and the
+/// k largest are flagged. The expected share of false flags is at most alpha whatever the
+/// dependence between workloads, which is needed because all of them share one machine's noise.
+/// Evidence that is not a number counts as none.
 pub(crate) fn flagged(log_e: &[f64], alpha: f64) -> Vec<bool> {
     let evidence = |e: f64| if e.is_nan() { f64::NEG_INFINITY } else { e };
     let mut sorted: Vec<f64> = log_e.iter().map(|e| evidence(*e)).collect();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let workloads = log_e.len() as f64;
-    let enough = |(rank, e): (usize, f64)| e >= (workloads / (rank + 1) as f64).ln() + log_threshold(alpha);
-    // A tie with the k-th passes at a later rank, where less is asked for: "the k largest" is never ambiguous.
-    let smallest = sorted.iter().copied().enumerate().filter(|entry| enough(*entry)).map(|(_, e)| e).next_back();
-    log_e.iter().map(|e| smallest.is_some_and(|smallest| evidence(*e) >= smallest)).collect()
+    let enough =
+        |(rank, e): (usize, f64)| e >= (workloads / (rank + 1) as f64).ln() + log_threshold(alpha);
+    // A tie with the k-th passes at a later rank, where less is asked for: "the k largest" is never
+    // ambiguous.
+    let smallest = sorted
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|entry| enough(*entry))
+        .map(|(_, e)| e)
+        .next_back();
+    log_e
+        .iter()
+        .map(|e| smallest.is_some_and(|smallest| evidence(*e) >= smallest))
+        .collect()
 }
 
 #[cfg(test)]

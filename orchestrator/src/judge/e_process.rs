@@ -1,15 +1,18 @@
-//! Owns the evidence against a shift: the e-process over pair differences, and the confidence sequence it inverts to.
+//! Owns the evidence against a shift: the e-process over pair differences, and the confidence
+//! sequence it inverts to.
 //!
-//! An e-process is the fortune of a gambler who starts with 1 and bets on the sign of each difference. If every sign
-//! is a fair coin given the magnitudes, no strategy that fixes its stakes from magnitudes gains on average, and the
-//! chance that the fortune EVER reaches 1/alpha is at most alpha (Ville 1939). That is what makes looking after every
-//! pair, and stopping when the answer is clear, honest. The stakes are a mixture as in Waudby-Smith & Ramdas 2024
-//! (betting confidence sequences); sizes are clipped so that one wild pair moves the fortune by a bounded factor.
+//! An e-process is the fortune of a gambler who starts with 1 and bets on the sign of each
+//! difference. If every sign is a fair coin given the magnitudes, no strategy that fixes its stakes
+//! from magnitudes gains on average, and the chance that the fortune EVER reaches 1/alpha is at
+//! most alpha (Ville 1939). That is what makes looking after every pair, and stopping when the
+//! answer is clear, honest. The stakes are a mixture as in Waudby-Smith & Ramdas 2024 (betting
+//! confidence sequences); sizes are clipped so that one wild pair moves the fortune by a bounded
+//! factor.
 
 use super::estimate::{hodges_lehmann, mad_spread, median};
 
-/// Stakes that are mixed: small ones gain on weak, noisy shifts, large ones reach the threshold soon on clear ones. All
-/// are below 1, so no single pair can ruin a fortune for good.
+/// Stakes that are mixed: small ones gain on weak, noisy shifts, large ones reach the threshold
+/// soon on clear ones. All are below 1, so no single pair can ruin a fortune for good.
 const STAKES: [f64; 6] = [0.1, 0.2, 0.4, 0.6, 0.8, 0.95];
 
 /// Sizes from this many running medians on count as one full stake.
@@ -26,19 +29,25 @@ pub(crate) struct EProcess {
     shift: f64,
     /// |x_1| .. |x_i|, ascending.
     magnitudes: Vec<f64>,
-    /// For each stake: the fortune of betting on B taking more than the shift, and of betting on less.
+    /// For each stake: the fortune of betting on B taking more than the shift, and of betting on
+    /// less.
     fortunes: [(Fortune, Fortune); STAKES.len()],
 }
 
 impl EProcess {
     /// Starts with no pairs, hence E = 1.
     pub(crate) fn new(shift: f64) -> Self {
-        Self { shift, magnitudes: Vec::new(), fortunes: [(Fortune::ONE, Fortune::ONE); STAKES.len()] }
+        Self {
+            shift,
+            magnitudes: Vec::new(),
+            fortunes: [(Fortune::ONE, Fortune::ONE); STAKES.len()],
+        }
     }
 
     /// Takes the next pair's difference (log ratio).
     ///
-    /// A difference that is not finite bets nothing: it says nothing about the shift, and must not poison the rest.
+    /// A difference that is not finite bets nothing: it says nothing about the shift, and must not
+    /// poison the rest.
     pub(crate) fn push(&mut self, difference: f64) {
         let x = difference - self.shift;
         if !x.is_finite() {
@@ -56,10 +65,15 @@ impl EProcess {
     /// Returns ln E: the log of the mean of all fortunes.
     pub(crate) fn log_e(&self) -> f64 {
         let logs = self.fortunes.map(|(more, less)| (more.ln(), less.ln()));
-        let largest = logs.iter().fold(f64::NEG_INFINITY, |top, (more, less)| top.max(*more).max(*less));
-        // Each stake's two directions are added first: their order is then of no account, and swapping A and B leaves
-        // the result the same to the last bit.
-        let sum: f64 = logs.iter().map(|(more, less)| (more - largest).exp() + (less - largest).exp()).sum();
+        let largest = logs.iter().fold(f64::NEG_INFINITY, |top, (more, less)| {
+            top.max(*more).max(*less)
+        });
+        // Each stake's two directions are added first: their order is then of no account, and
+        // swapping A and B leaves the result the same to the last bit.
+        let sum: f64 = logs
+            .iter()
+            .map(|(more, less)| (more - largest).exp() + (less - largest).exp())
+            .sum();
         if self.magnitudes.is_empty() {
             return 0.0; // exactly, where the sum of exponentials would leave a rounding error
         }
@@ -70,7 +84,11 @@ impl EProcess {
     fn scale(&self) -> f64 {
         let n = self.magnitudes.len();
         let at = |i: usize| self.magnitudes.get(i).copied().unwrap_or(0.0);
-        if n.is_multiple_of(2) { at((n / 2).saturating_sub(1)) / 2.0 + at(n / 2) / 2.0 } else { at(n / 2) }
+        if n.is_multiple_of(2) {
+            at((n / 2).saturating_sub(1)) / 2.0 + at(n / 2) / 2.0
+        } else {
+            at(n / 2)
+        }
     }
 }
 
@@ -85,7 +103,8 @@ fn bet_size(x: f64, scale: f64) -> f64 {
     }
 }
 
-/// A product of many factors that can neither overflow nor underflow, and takes a logarithm once in a hundred factors.
+/// A product of many factors that can neither overflow nor underflow, and takes a logarithm once in
+/// a hundred factors.
 #[derive(Debug, Clone, Copy)]
 struct Fortune {
     product: f64,
@@ -93,7 +112,10 @@ struct Fortune {
 }
 
 impl Fortune {
-    const ONE: Self = Self { product: 1.0, log: 0.0 };
+    const ONE: Self = Self {
+        product: 1.0,
+        log: 0.0,
+    };
 
     fn multiply(&mut self, factor: f64) {
         self.product *= factor;
@@ -108,12 +130,14 @@ impl Fortune {
     }
 }
 
-/// Returns ln E_n(shift) over the differences in the order they were measured (log ratios); 0 without differences.
+/// Returns ln E_n(shift) over the differences in the order they were measured (log ratios); 0
+/// without differences.
 ///
 /// With x_i = d_i - shift, s_i = median of |x_1| .. |x_i| and g_i = clip(x_i/(1.5 s_i), -1, 1):
 /// E_n = 1/(2K) sum over the K stakes l of [prod(1 + l g_i) + prod(1 - l g_i)].
 ///
-/// For shift 0 it is exact by design of the experiment; for other shifts it assumes that B is A times a constant.
+/// For shift 0 it is exact by design of the experiment; for other shifts it assumes that B is A
+/// times a constant.
 pub(crate) fn log_e(differences: &[f64], shift: f64) -> f64 {
     let mut process = EProcess::new(shift);
     differences.iter().for_each(|d| process.push(*d));
@@ -131,12 +155,16 @@ pub(crate) struct Interval {
 
 impl Interval {
     /// Nothing is excluded.
-    pub(crate) const EVERYTHING: Self = Self { low: f64::NEG_INFINITY, high: f64::INFINITY };
+    pub(crate) const EVERYTHING: Self = Self {
+        low: f64::NEG_INFINITY,
+        high: f64::INFINITY,
+    };
 }
 
-/// How far beyond the most distant difference the search begins, in units of that distance. From there outwards the
-/// sizes differ by 3 % at most, so every bet is 2/3 to within 0.022. At alpha = 0.01 that still rejects every shift
-/// farther out with 14 pairs (E >= 107): none can come back into the set.
+/// How far beyond the most distant difference the search begins, in units of that distance. From
+/// there outwards the sizes differ by 3 % at most, so every bet is 2/3 to within 0.022. At alpha =
+/// 0.01 that still rejects every shift farther out with 14 pairs (E >= 107): none can come back
+/// into the set.
 const FAR: f64 = 64.0;
 
 /// Ratio of neighbouring distances on the search grid.
@@ -144,11 +172,13 @@ const GRID_RATIO: f64 = 1.25;
 
 /// Returns the hull of {shift: ln E_n(shift) < ln(1/alpha)} over the differences (log ratios).
 ///
-/// Where B is A times a constant, the true shift stays inside at all looks together with probability 1 - alpha. E is
-/// not monotone in the shift, so the search goes over a grid from far outside inwards and takes the outermost crossing
-/// it meets (a detached sliver narrower than the grid can be missed: seen in 1 of 1200 simulated series). Both ends
-/// are infinite while so few pairs exist that a remote shift is not rejected, and when no shift is left: the data then
-/// contradict the model of one constant shift, and an empty interval would pass for perfect knowledge.
+/// Where B is A times a constant, the true shift stays inside at all looks together with
+/// probability 1 - alpha. E is not monotone in the shift, so the search goes over a grid from far
+/// outside inwards and takes the outermost crossing it meets (a detached sliver narrower than the
+/// grid can be missed: seen in 1 of 1200 simulated series). Both ends are infinite while so few
+/// pairs exist that a remote shift is not rejected, and when no shift is left: the data then
+/// contradict the model of one constant shift, and an empty interval would pass for perfect
+/// knowledge.
 pub(crate) fn confidence_sequence(differences: &[f64], alpha: f64) -> Interval {
     let threshold = log_threshold(alpha);
     // Seen from a shift far away, all differences are equal.
@@ -173,14 +203,28 @@ struct Grid {
 impl Grid {
     fn around(differences: &[f64], rejected: impl Fn(f64) -> bool) -> Option<Self> {
         let centre = median(differences)?;
-        let farthest = differences.iter().fold(0.0, |far: f64, d| far.max((d - centre).abs()));
-        // Equal differences have no spread; the floor is far below what any clock resolves, and far above rounding.
+        let farthest = differences
+            .iter()
+            .fold(0.0, |far: f64, d| far.max((d - centre).abs()));
+        // Equal differences have no spread; the floor is far below what any clock resolves, and far
+        // above rounding.
         let floor = 1e-12 * centre.abs().max(1.0);
         let mad = mad_spread(differences)?;
-        let spread = if mad > floor { mad } else { farthest.max(floor) };
-        let far = reach(farthest.max(floor) * FAR, |far| rejected(centre - far) && rejected(centre + far))?;
+        let spread = if mad > floor {
+            mad
+        } else {
+            farthest.max(floor)
+        };
+        let far = reach(farthest.max(floor) * FAR, |far| {
+            rejected(centre - far) && rejected(centre + far)
+        })?;
 
-        let mut shifts = vec![centre, hodges_lehmann(differences)?, centre - far, centre + far];
+        let mut shifts = vec![
+            centre,
+            hodges_lehmann(differences)?,
+            centre - far,
+            centre + far,
+        ];
         shifts.extend_from_slice(differences);
         let mut distance = spread / 16.0;
         while distance < far {
@@ -188,24 +232,35 @@ impl Grid {
             distance *= GRID_RATIO;
         }
         shifts.sort_by(f64::total_cmp);
-        Some(Self { shifts, resolution: spread * 1e-6 })
+        Some(Self {
+            shifts,
+            resolution: spread * 1e-6,
+        })
     }
 
     fn hull(&self, rejected: impl Fn(f64) -> bool + Copy) -> Option<Interval> {
         let low = outermost(self.shifts.iter().copied(), rejected)?;
         let high = outermost(self.shifts.iter().rev().copied(), rejected)?;
         let crossing = |(outside, inside)| bisect(outside, inside, self.resolution, rejected);
-        Some(Interval { low: crossing(low), high: crossing(high) })
+        Some(Interval {
+            low: crossing(low),
+            high: crossing(high),
+        })
     }
 }
 
 /// First distance, doubling from `start`, at which `found` holds.
 fn reach(start: f64, found: impl Fn(f64) -> bool) -> Option<f64> {
-    std::iter::successors(Some(start), |far| Some(far * 2.0)).take(40).find(|far| found(*far))
+    std::iter::successors(Some(start), |far| Some(far * 2.0))
+        .take(40)
+        .find(|far| found(*far))
 }
 
 /// First neighbours (rejected, kept) in the given order.
-fn outermost(shifts: impl Iterator<Item = f64>, rejected: impl Fn(f64) -> bool) -> Option<(f64, f64)> {
+fn outermost(
+    shifts: impl Iterator<Item = f64>,
+    rejected: impl Fn(f64) -> bool,
+) -> Option<(f64, f64)> {
     let mut outside = None;
     for shift in shifts {
         if !rejected(shift) {
@@ -216,8 +271,14 @@ fn outermost(shifts: impl Iterator<Item = f64>, rejected: impl Fn(f64) -> bool) 
     None
 }
 
-/// Narrows a crossing and returns its rejected side, so that rounding makes the interval wider, never narrower.
-fn bisect(mut outside: f64, mut inside: f64, resolution: f64, rejected: impl Fn(f64) -> bool) -> f64 {
+/// Narrows a crossing and returns its rejected side, so that rounding makes the interval wider,
+/// never narrower.
+fn bisect(
+    mut outside: f64,
+    mut inside: f64,
+    resolution: f64,
+    rejected: impl Fn(f64) -> bool,
+) -> f64 {
     for _ in 0..60 {
         if (outside - inside).abs() <= resolution {
             break;
@@ -248,10 +309,18 @@ mod tests {
         let g = |i: usize| {
             let seen: Vec<f64> = x[..=i].iter().map(|x| x.abs()).collect();
             let s = median(&seen).unwrap();
-            if s == 0.0 { if x[i] == 0.0 { 0.0 } else { x[i].signum() } } else { (x[i] / (1.5 * s)).clamp(-1.0, 1.0) }
+            if s == 0.0 {
+                if x[i] == 0.0 { 0.0 } else { x[i].signum() }
+            } else {
+                (x[i] / (1.5 * s)).clamp(-1.0, 1.0)
+            }
         };
         let fortune = |l: f64| (0..x.len()).map(|i| 1.0 + l * g(i)).product::<f64>();
-        STAKES.iter().map(|l| fortune(*l) + fortune(-l)).sum::<f64>() / 12.0
+        STAKES
+            .iter()
+            .map(|l| fortune(*l) + fortune(-l))
+            .sum::<f64>()
+            / 12.0
     }
 
     #[test]
@@ -263,15 +332,22 @@ mod tests {
     #[test]
     fn zeros_are_no_evidence() {
         assert!(log_e(&[0.0; 50], 0.0).abs() < 1e-12);
-        // The running median is 0 for the first difference after zeros: the bet is full, and finite.
+        // The running median is 0 for the first difference after zeros: the bet is full, and
+        // finite.
         assert!(log_e(&[0.0, 0.0, 1.0], 0.0).is_finite());
         assert!(log_e(&[0.0, 0.0, 0.0, 1.0, 1.0], 0.0) > 0.0);
     }
 
     #[test]
     fn what_is_not_finite_is_passed_over() {
-        assert_eq!(log_e(&[0.1, f64::NAN, 0.2, f64::INFINITY], 0.0), log_e(&[0.1, 0.2], 0.0));
-        assert_eq!(confidence_sequence(&[f64::NAN; 30], ALPHA), Interval::EVERYTHING);
+        assert_eq!(
+            log_e(&[0.1, f64::NAN, 0.2, f64::INFINITY], 0.0),
+            log_e(&[0.1, 0.2], 0.0)
+        );
+        assert_eq!(
+            confidence_sequence(&[f64::NAN; 30], ALPHA),
+            Interval::EVERYTHING
+        );
     }
 
     #[test]
@@ -280,7 +356,10 @@ mod tests {
         assert!((e(13) - 79.68).abs() < 0.5, "{}", e(13));
         assert!((e(14) - 125.51).abs() < 0.5, "{}", e(14));
         assert!(e(13) < 100.0 && e(14) >= 100.0);
-        assert_eq!(confidence_sequence(&[0.02; 13], ALPHA), Interval::EVERYTHING);
+        assert_eq!(
+            confidence_sequence(&[0.02; 13], ALPHA),
+            Interval::EVERYTHING
+        );
     }
 
     #[test]
@@ -294,7 +373,10 @@ mod tests {
     fn equal_differences_give_a_tiny_interval_around_them() {
         for value in [0.0, 0.01, -3.0] {
             let got = confidence_sequence(&[value; 20], ALPHA);
-            assert!(got.low <= value && value <= got.high && got.high - got.low < 1e-10, "{value}: {got:?}");
+            assert!(
+                got.low <= value && value <= got.high && got.high - got.low < 1e-10,
+                "{value}: {got:?}"
+            );
         }
     }
 
@@ -308,22 +390,37 @@ mod tests {
 
     #[test]
     fn no_shift_left_is_not_perfect_knowledge() {
-        let grid = Grid { shifts: vec![-1.0, 0.0, 1.0], resolution: 1e-6 };
+        let grid = Grid {
+            shifts: vec![-1.0, 0.0, 1.0],
+            resolution: 1e-6,
+        };
         assert_eq!(grid.hull(|_| true), None);
         let got = grid.hull(|shift: f64| shift.abs() > 0.3).unwrap();
-        assert!((got.low + 0.3).abs() < 1e-5 && (got.high - 0.3).abs() < 1e-5, "{got:?}");
+        assert!(
+            (got.low + 0.3).abs() < 1e-5 && (got.high - 0.3).abs() < 1e-5,
+            "{got:?}"
+        );
         assert!(got.low < -0.3 && 0.3 < got.high, "rounding widens");
     }
 
     #[test]
     fn a_long_series_neither_overflows_nor_underflows() {
         let value = log_e(&vec![1.0; 5000], 0.0);
-        assert!((value - (5000.0 * (1.0 + 0.95 / 1.5f64).ln() - 12f64.ln())).abs() < 1e-6, "{value}");
+        assert!(
+            (value - (5000.0 * (1.0 + 0.95 / 1.5f64).ln() - 12f64.ln())).abs() < 1e-6,
+            "{value}"
+        );
     }
 
     /// Sums of three uniforms, some blown up: ordinary differences with a few wild ones.
     fn ordinary() -> impl Strategy<Value = Vec<f64>> {
-        let one = (-1.0..1.0f64, -1.0..1.0f64, -1.0..1.0f64, 0u8..12, -0.03..0.03f64);
+        let one = (
+            -1.0..1.0f64,
+            -1.0..1.0f64,
+            -1.0..1.0f64,
+            0u8..12,
+            -0.03..0.03f64,
+        );
         (prop::collection::vec(one, 14..64), -0.05..0.05f64).prop_map(|(parts, shift)| {
             let value = |(a, b, c, wild, w): (f64, f64, f64, u8, f64)| {
                 shift + (a + b + c) * 1e-3 + if wild == 0 { w } else { 0.0 }
@@ -352,7 +449,8 @@ mod tests {
             prop_assert_eq!(log_e(&d, 0.0), log_e(&scaled, 0.0));
         }
 
-        /// The martingale itself: over all sign patterns of given magnitudes, E averages 1 at every n.
+        /// The martingale itself: over all sign patterns of given magnitudes, E averages 1 at every
+        /// n.
         #[test]
         fn the_mean_over_all_signs_is_one(m in prop::collection::vec(1e-6..1.0f64, 1..9)) {
             let patterns = 1u32 << m.len();
@@ -382,25 +480,32 @@ mod tests {
         }
     }
 
-    /// A kept shift outside the interval that is not in a sliver: no shift within a cell of the search grid is rejected.
+    /// A kept shift outside the interval that is not in a sliver: no shift within a cell of the
+    /// search grid is rejected.
     fn find_wide_sliver(d: &[f64]) -> Option<f64> {
         let got = confidence_sequence(d, ALPHA);
         let is_kept = |shift: f64| log_e(d, shift) < log_threshold(ALPHA);
         let (centre, width) = (median(d)?, got.high - got.low);
         let outside = (1..400).map(|step| f64::from(step) * width / 100.0);
-        outside.flat_map(|out| [got.low - out, got.high + out]).filter(|shift| is_kept(*shift)).find(|shift| {
-            let cell = (shift - centre).abs() * (GRID_RATIO - 1.0);
-            let is_open = |sign: f64| (1..100).all(|part| is_kept(shift + sign * cell * f64::from(part) / 100.0));
-            is_open(-1.0) || is_open(1.0)
-        })
+        outside
+            .flat_map(|out| [got.low - out, got.high + out])
+            .filter(|shift| is_kept(*shift))
+            .find(|shift| {
+                let cell = (shift - centre).abs() * (GRID_RATIO - 1.0);
+                let is_open = |sign: f64| {
+                    (1..100).all(|part| is_kept(shift + sign * cell * f64::from(part) / 100.0))
+                };
+                is_open(-1.0) || is_open(1.0)
+            })
     }
 
     #[test]
     fn sliver_of_recorded_noise_is_narrower_than_the_grid() {
-        // In millionths; found by chance among random series. Some shift outside the interval is kept.
+        // In millionths; found by chance among random series. Some shift outside the interval is
+        // kept.
         let series = [
-            -1237, -912, -1503, -927, 766, 0, -350, -650, -22873, 941, -343, -403, 1613, 1034, 1402, -16797, 0, 672,
-            686, 27224, 315, -1774, 0,
+            -1237, -912, -1503, -927, 766, 0, -350, -650, -22873, 941, -343, -403, 1613, 1034,
+            1402, -16797, 0, 672, 686, 27224, 315, -1774, 0,
         ];
         let d: Vec<f64> = series.iter().map(|d| f64::from(*d) * 1e-6).collect();
         assert_eq!(find_wide_sliver(&d), None);

@@ -1,9 +1,11 @@
-//! Owns the judging of few differences, of fixed number: a run against its anchor, and two such runs against each other.
+//! Owns the judging of few differences, of fixed number: a run against its anchor, and two such
+//! runs against each other.
 //!
-//! Five pairs can never reach an e-value of 100, so this is Student's and Welch's t at a level that is divided by the
-//! number of workloads (Bonferroni). Differences of equal code are symmetric, as coins decide which side is which, and
-//! t is cautious on symmetric data with heavy tails; the simulation below holds it to its level. A comparison of two
-//! builds, which measures until it knows, is worth more.
+//! Five pairs can never reach an e-value of 100, so this is Student's and Welch's t at a level that
+//! is divided by the number of workloads (Bonferroni). Differences of equal code are symmetric, as
+//! coins decide which side is which, and t is cautious on symmetric data with heavy tails; the
+//! simulation below holds it to its level. A comparison of two builds, which measures until it
+//! knows, is worth more.
 
 use super::estimate::{hodges_lehmann, median};
 use super::verdict::{ALPHA, Finding};
@@ -27,11 +29,14 @@ pub(crate) fn of(differences: &[f64]) -> Option<Shift> {
     shift(estimate, one.mean, one.error(), one.count - 1.0)
 }
 
-/// The shift between two groups of differences from the same thing, that of `b` minus that of `a`. `None` where either
-/// has fewer than two.
+/// The shift between two groups of differences from the same thing, that of `b` minus that of `a`.
+/// `None` where either has fewer than two.
 pub(crate) fn between(a: &[f64], b: &[f64]) -> Option<Shift> {
     let (one, other) = (Sample::of(a)?, Sample::of(b)?);
-    let apart: Vec<f64> = a.iter().flat_map(|a| b.iter().map(move |b| b - a)).collect();
+    let apart: Vec<f64> = a
+        .iter()
+        .flat_map(|a| b.iter().map(move |b| b - a))
+        .collect();
     let squares = [one.error().powi(2), other.error().powi(2)];
     let error = (squares[0] + squares[1]).sqrt();
     // Welch and Satterthwaite; without any spread the smaller group decides.
@@ -65,7 +70,12 @@ fn shift(estimate: f64, mean: f64, error: f64, degrees: f64) -> Option<Shift> {
         false => f64::from(u8::from(mean == 0.0)),
     };
     // A robust estimate may lie outside of an interval that one wild difference has moved.
-    Some(Shift { estimate, low: (mean - half).min(estimate), high: (mean + half).max(estimate), p })
+    Some(Shift {
+        estimate,
+        low: (mean - half).min(estimate),
+        high: (mean + half).max(estimate),
+        p,
+    })
 }
 
 struct Sample {
@@ -81,8 +91,16 @@ impl Sample {
         }
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        Some(Self { count, mean, variance })
+        let variance = values
+            .iter()
+            .map(|value| (value - mean).powi(2))
+            .sum::<f64>()
+            / (count - 1.0);
+        Some(Self {
+            count,
+            mean,
+            variance,
+        })
     }
 
     /// Standard error of the mean.
@@ -105,25 +123,47 @@ mod tests {
         // Mean 0.03, standard error 0.001 / sqrt(5), t(0.995; 4) = 4.604.
         let got = of(&[0.029, 0.030, 0.031, 0.0305, 0.0295]).unwrap();
         assert!((got.estimate - 0.03).abs() < 1e-12);
-        assert!((got.high - 0.03 - 4.604 * 0.000_790_569 / 5f64.sqrt()).abs() < 1e-6, "{got:?}");
+        assert!(
+            (got.high - 0.03 - 4.604 * 0.000_790_569 / 5f64.sqrt()).abs() < 1e-6,
+            "{got:?}"
+        );
         assert_eq!(decide(&got, MARGIN, 47), Finding::Higher);
-        assert_eq!(decide(&of(&[0.0; 5]).unwrap(), MARGIN, 47), Finding::Equivalent);
-        assert_eq!(decide(&of(&[0.02; 5]).unwrap(), MARGIN, 47), Finding::Higher);
+        assert_eq!(
+            decide(&of(&[0.0; 5]).unwrap(), MARGIN, 47),
+            Finding::Equivalent
+        );
+        assert_eq!(
+            decide(&of(&[0.02; 5]).unwrap(), MARGIN, 47),
+            Finding::Higher
+        );
         let noisy = [0.05, -0.03, 0.06, 0.02, 0.05];
         assert_eq!(decide(&of(&noisy).unwrap(), MARGIN, 1), Finding::Open);
-        let (before, after) = ([0.001, -0.001, 0.0, 0.002, -0.002], [-0.05, -0.049, -0.051, -0.05, -0.05]);
-        assert_eq!(decide(&between(&before, &after).unwrap(), MARGIN, 47), Finding::Lower);
-        assert_eq!(decide(&between(&before, &before).unwrap(), MARGIN, 47), Finding::Equivalent);
+        let (before, after) = (
+            [0.001, -0.001, 0.0, 0.002, -0.002],
+            [-0.05, -0.049, -0.051, -0.05, -0.05],
+        );
+        assert_eq!(
+            decide(&between(&before, &after).unwrap(), MARGIN, 47),
+            Finding::Lower
+        );
+        assert_eq!(
+            decide(&between(&before, &before).unwrap(), MARGIN, 47),
+            Finding::Equivalent
+        );
     }
 
     #[test]
     fn exchanging_the_groups_negates() {
         let (a, b) = ([0.01, 0.02, 0.015], [0.05, 0.04, 0.07, 0.02]);
         let (forth, back) = (between(&a, &b).unwrap(), between(&b, &a).unwrap());
-        assert_eq!((forth.estimate, forth.low, forth.p), (-back.estimate, -back.high, back.p));
+        assert_eq!(
+            (forth.estimate, forth.low, forth.p),
+            (-back.estimate, -back.high, back.p)
+        );
     }
 
-    /// Noise of pair differences as it was seen: normal, heavy tails, two states, and a burst in one of five.
+    /// Noise of pair differences as it was seen: normal, heavy tails, two states, and a burst in
+    /// one of five.
     fn noise(kind: usize, random: &mut fastrand::Rng) -> f64 {
         let normal = |random: &mut fastrand::Rng| {
             let radius = (-2.0 * (1.0 - random.f64()).ln()).sqrt();
@@ -154,18 +194,26 @@ mod tests {
                 let mut any = [false, false];
                 for _ in 0..workloads {
                     let (a, b) = (five(), five());
-                    let changed =
-                        |shift: Shift| matches!(decide(&shift, MARGIN, workloads), Finding::Higher | Finding::Lower);
+                    let changed = |shift: Shift| {
+                        matches!(
+                            decide(&shift, MARGIN, workloads),
+                            Finding::Higher | Finding::Lower
+                        )
+                    };
                     any[0] |= changed(of(&a).unwrap());
                     any[1] |= changed(between(&a, &b).unwrap());
                 }
                 wrong[0] += u32::from(any[0]);
                 wrong[1] += u32::from(any[1]);
             }
-            // Five pairs of a workload whose sides each have two states are all +3 % in one of a thousand nights; no
-            // five differences tell that from a change. Here all 47 workloads are of that kind.
+            // Five pairs of a workload whose sides each have two states are all +3 % in one of a
+            // thousand nights; no five differences tell that from a change. Here all 47 workloads
+            // are of that kind.
             let most = if kind == 2 { nights / 5 } else { nights / 50 };
-            assert!(wrong.iter().all(|wrong| *wrong <= most), "noise {kind}: {wrong:?}");
+            assert!(
+                wrong.iter().all(|wrong| *wrong <= most),
+                "noise {kind}: {wrong:?}"
+            );
         }
     }
 
@@ -175,12 +223,17 @@ mod tests {
         for (step, least) in [(0.03, 95), (0.05, 99)] {
             let mut found = [0, 0];
             for _ in 0..100 {
-                let mut five = |by: f64| -> Vec<f64> { (0..5).map(|_| by + noise(0, &mut random)).collect() };
+                let mut five =
+                    |by: f64| -> Vec<f64> { (0..5).map(|_| by + noise(0, &mut random)).collect() };
                 let (a, b) = (five(0.0), five(step));
                 found[0] += u32::from(decide(&of(&b).unwrap(), MARGIN, 47) == Finding::Higher);
-                found[1] += u32::from(decide(&between(&a, &b).unwrap(), MARGIN, 47) == Finding::Higher);
+                found[1] +=
+                    u32::from(decide(&between(&a, &b).unwrap(), MARGIN, 47) == Finding::Higher);
             }
-            assert!(found.iter().all(|found| *found >= least), "+{step}: {found:?}");
+            assert!(
+                found.iter().all(|found| *found >= least),
+                "+{step}: {found:?}"
+            );
         }
     }
 }

@@ -8,7 +8,8 @@ const MOVING_FLOOR: f64 = 0.03;
 /// Fewest blocks whose spread says anything about the floor.
 const BLOCKS_TO_TELL: usize = 4;
 
-/// Times of one pair of processes: ns per iteration, by turn. Where the lengths differ, the extra turns are ignored.
+/// Times of one pair of processes: ns per iteration, by turn. Where the lengths differ, the extra
+/// turns are ignored.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PairSamples<'a> {
     /// The baseline's turns (ns per iteration).
@@ -28,46 +29,77 @@ pub(crate) struct PairSummary {
     pub(crate) floor: bool,
 }
 
-/// Returns the pair's difference over consecutive blocks of `block` turns; `None` without turns, and where a time is
-/// not a positive number.
+/// Returns the pair's difference over consecutive blocks of `block` turns; `None` without turns,
+/// and where a time is not a positive number.
 ///
-/// z_j = ln(min B) - ln(min A) in block j and d = median of z_j. Noise only ever adds time, so the minimum is the most
-/// repeatable number of a block (Chen & Revels 2016), except where there is no floor, as on memory-bound work: there
-/// the median is taken. That choice looks at the larger spread of the two sides. If it looked at one side, it would
-/// favour a sign, and the coin behind the verdict would no longer be fair.
+/// z_j = ln(min B) - ln(min A) in block j and d = median of z_j. Noise only ever adds time, so the
+/// minimum is the most repeatable number of a block (Chen & Revels 2016), except where there is no
+/// floor, as on memory-bound work: there the median is taken. That choice looks at the larger
+/// spread of the two sides. If it looked at one side, it would favour a sign, and the coin behind
+/// the verdict would no longer be fair.
 ///
-/// A last, incomplete block is dropped unless it is the only one. Swapping A and B negates the result exactly.
+/// A last, incomplete block is dropped unless it is the only one. Swapping A and B negates the
+/// result exactly.
 pub(crate) fn summarise(samples: PairSamples<'_>, block: usize) -> Option<PairSummary> {
     let turns = samples.a.len().min(samples.b.len());
     let (a, b) = (samples.a.get(..turns)?, samples.b.get(..turns)?);
-    if turns == 0 || a.iter().chain(b).any(|time| !time.is_finite() || *time <= 0.0) {
+    if turns == 0
+        || a.iter()
+            .chain(b)
+            .any(|time| !time.is_finite() || *time <= 0.0)
+    {
         return None;
     }
     let block = block.clamp(1, turns);
     let (lowest_a, lowest_b) = (per_block(a, block, minimum)?, per_block(b, block, minimum)?);
-    let floor = lowest_a.len() < BLOCKS_TO_TELL || wobble(&lowest_a)?.max(wobble(&lowest_b)?) <= MOVING_FLOOR;
-    let (typical_a, typical_b) =
-        if floor { (lowest_a, lowest_b) } else { (per_block(a, block, median)?, per_block(b, block, median)?) };
-    let blocks: Vec<f64> = typical_a.iter().zip(&typical_b).map(|(a, b)| b.ln() - a.ln()).collect();
-    Some(PairSummary { difference: median(&blocks)?, blocks, floor })
+    let floor = lowest_a.len() < BLOCKS_TO_TELL
+        || wobble(&lowest_a)?.max(wobble(&lowest_b)?) <= MOVING_FLOOR;
+    let (typical_a, typical_b) = if floor {
+        (lowest_a, lowest_b)
+    } else {
+        (per_block(a, block, median)?, per_block(b, block, median)?)
+    };
+    let blocks: Vec<f64> = typical_a
+        .iter()
+        .zip(&typical_b)
+        .map(|(a, b)| b.ln() - a.ln())
+        .collect();
+    Some(PairSummary {
+        difference: median(&blocks)?,
+        blocks,
+        floor,
+    })
 }
 
-/// Returns the level halfway between the sides (log of ns per iteration): the median over blocks of the mean of ln A and
-/// ln B, each block summed up as in [`summarise`], whose `floor` decides how. `None` without turns, and where a time is
-/// not a positive number.
+/// Returns the level halfway between the sides (log of ns per iteration): the median over blocks of
+/// the mean of ln A and ln B, each block summed up as in [`summarise`], whose `floor` decides how.
+/// `None` without turns, and where a time is not a positive number.
 pub(crate) fn level(samples: PairSamples<'_>, block: usize, floor: bool) -> Option<f64> {
     let turns = samples.a.len().min(samples.b.len());
     let (a, b) = (samples.a.get(..turns)?, samples.b.get(..turns)?);
-    if turns == 0 || a.iter().chain(b).any(|time| !time.is_finite() || *time <= 0.0) {
+    if turns == 0
+        || a.iter()
+            .chain(b)
+            .any(|time| !time.is_finite() || *time <= 0.0)
+    {
         return None;
     }
     let typical = if floor { minimum } else { median };
     let block = block.clamp(1, turns);
     let (a, b) = (per_block(a, block, typical)?, per_block(b, block, typical)?);
-    median(&a.iter().zip(&b).map(|(a, b)| f64::midpoint(a.ln(), b.ln())).collect::<Vec<_>>())
+    median(
+        &a.iter()
+            .zip(&b)
+            .map(|(a, b)| f64::midpoint(a.ln(), b.ln()))
+            .collect::<Vec<_>>(),
+    )
 }
 
-fn per_block(times: &[f64], block: usize, typical: impl Fn(&[f64]) -> Option<f64>) -> Option<Vec<f64>> {
+fn per_block(
+    times: &[f64],
+    block: usize,
+    typical: impl Fn(&[f64]) -> Option<f64>,
+) -> Option<Vec<f64>> {
     times.chunks_exact(block).map(typical).collect()
 }
 
@@ -95,22 +127,54 @@ mod tests {
         let a = [10.0, 11.0, 10.0, 12.0, 9.0];
         let b = [20.0, 25.0, 40.0, 44.0, 1.0];
         let got = summary(&a, &b, 2).unwrap();
-        assert_eq!(got.blocks, [20f64.ln() - 10f64.ln(), 40f64.ln() - 10f64.ln()], "the fifth turn is dropped");
+        assert_eq!(
+            got.blocks,
+            [20f64.ln() - 10f64.ln(), 40f64.ln() - 10f64.ln()],
+            "the fifth turn is dropped"
+        );
         assert_eq!(got.difference, (got.blocks[0] + got.blocks[1]) / 2.0);
         assert!(got.floor);
-        assert_eq!(summary(&a, &b, 7).unwrap().blocks, [1f64.ln() - 9f64.ln()], "the only block is kept");
-        assert_eq!(summary(&a, &b[..1], 2).unwrap().blocks, [20f64.ln() - 10f64.ln()], "extra turns are ignored");
+        assert_eq!(
+            summary(&a, &b, 7).unwrap().blocks,
+            [1f64.ln() - 9f64.ln()],
+            "the only block is kept"
+        );
+        assert_eq!(
+            summary(&a, &b[..1], 2).unwrap().blocks,
+            [20f64.ln() - 10f64.ln()],
+            "extra turns are ignored"
+        );
         assert_eq!(summary(&a, &b, 0), summary(&a, &b, 1));
     }
 
     #[test]
     fn level_lies_halfway_between_the_sides() {
         let (a, b) = ([10.0, 11.0, 10.0, 12.0], [40.0, 44.0, 40.0, 90.0]);
-        let of = |block, floor| level(PairSamples { a: &a, b: &b }, block, floor).unwrap().exp();
-        assert!((of(2, true) - 20.0).abs() < 1e-9, "minima of 10 and 40 in both blocks");
-        assert!((of(4, false) - (10.5f64 * 42.0).sqrt()).abs() < 1e-9, "medians of 10.5 and 42");
+        let of = |block, floor| {
+            level(PairSamples { a: &a, b: &b }, block, floor)
+                .unwrap()
+                .exp()
+        };
+        assert!(
+            (of(2, true) - 20.0).abs() < 1e-9,
+            "minima of 10 and 40 in both blocks"
+        );
+        assert!(
+            (of(4, false) - (10.5f64 * 42.0).sqrt()).abs() < 1e-9,
+            "medians of 10.5 and 42"
+        );
         assert_eq!(level(PairSamples { a: &[], b: &[] }, 5, true), None);
-        assert_eq!(level(PairSamples { a: &[1.0], b: &[0.0] }, 5, true), None);
+        assert_eq!(
+            level(
+                PairSamples {
+                    a: &[1.0],
+                    b: &[0.0]
+                },
+                5,
+                true
+            ),
+            None
+        );
     }
 
     #[test]
@@ -126,14 +190,23 @@ mod tests {
     #[test]
     fn a_moving_floor_on_either_side_takes_the_median_on_both() {
         let steady = [100.0, 101.0, 103.0].repeat(4);
-        let moving: Vec<f64> = [80.0, 100.0, 120.0, 140.0].iter().flat_map(|x| [*x, x * 1.1, x * 1.3]).collect();
+        let moving: Vec<f64> = [80.0, 100.0, 120.0, 140.0]
+            .iter()
+            .flat_map(|x| [*x, x * 1.1, x * 1.3])
+            .collect();
         assert!(summary(&steady, &steady, 3).unwrap().floor);
         for (a, b) in [(&steady, &moving), (&moving, &steady)] {
             let got = summary(a, b, 3).unwrap();
             assert!(!got.floor);
-            assert_eq!(got.blocks[0], median(&b[..3]).unwrap().ln() - median(&a[..3]).unwrap().ln());
+            assert_eq!(
+                got.blocks[0],
+                median(&b[..3]).unwrap().ln() - median(&a[..3]).unwrap().ln()
+            );
         }
-        assert!(summary(&moving[..9], &steady[..9], 3).unwrap().floor, "three blocks do not tell");
+        assert!(
+            summary(&moving[..9], &steady[..9], 3).unwrap().floor,
+            "three blocks do not tell"
+        );
     }
 
     proptest! {

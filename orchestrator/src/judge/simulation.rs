@@ -1,4 +1,5 @@
-//! Owns the trial of the judge: both error rates of the verdicts, on simulated machines far nastier than real ones.
+//! Owns the trial of the judge: both error rates of the verdicts, on simulated machines far nastier
+//! than real ones.
 //!
 //! Seeds are fixed, so a count that is asserted here never changes without a change of the code.
 
@@ -65,7 +66,11 @@ fn magnitudes(noise: Noise, rng: &mut Rng) -> Vec<f64> {
                 (1.5 * state).exp()
             }
             Noise::Bursts => {
-                burst = if burst { rng.f64() < 0.8 } else { rng.f64() < 0.1 };
+                burst = if burst {
+                    rng.f64() < 0.8
+                } else {
+                    rng.f64() < 0.1
+                };
                 normal(rng) * if burst { 20.0 } else { 1.0 }
             }
         };
@@ -74,7 +79,8 @@ fn magnitudes(noise: Noise, rng: &mut Rng) -> Vec<f64> {
     (0..MOST_PAIRS).map(magnitude).collect()
 }
 
-/// What `decide` needs at one look, without the interval: at margin 0 it changes no finding but Open to Equivalent.
+/// What `decide` needs at one look, without the interval: at margin 0 it changes no finding but
+/// Open to Equivalent.
 fn glance(process: &EProcess, differences: &[f64]) -> Assessment {
     Assessment {
         estimate: median(differences).unwrap_or(0.0),
@@ -96,11 +102,22 @@ fn ever_changed(differences: &[f64]) -> bool {
     differences.iter().enumerate().any(|(i, d)| {
         process.push(*d);
         let assessment = glance(&process, &differences[..=i]);
-        is_change(decide(&[Case { assessment: &assessment, margin: 0.0, counts: true }], ALPHA).first())
+        is_change(
+            decide(
+                &[Case {
+                    assessment: &assessment,
+                    margin: 0.0,
+                    counts: true,
+                }],
+                ALPHA,
+            )
+            .first(),
+        )
     })
 }
 
-/// Fewest equal signs among `n` at which a two-sided sign test has p <= alpha; `n + 1` where none is enough.
+/// Fewest equal signs among `n` at which a two-sided sign test has p <= alpha; `n + 1` where none
+/// is enough.
 fn sign_test_threshold(n: usize) -> usize {
     let mut chance = 0.5f64.powi(n as i32); // of exactly k equal signs, from k = n downwards
     let (mut tail, mut k) = (0.0, n + 1);
@@ -117,10 +134,14 @@ fn sign_test_threshold(n: usize) -> usize {
 /// The sign test at a fixed level, repeated after every pair.
 fn naive_signs(differences: &[f64], thresholds: &[usize]) -> bool {
     let mut above = 0;
-    differences.iter().zip(1..).zip(thresholds).any(|((d, n), enough)| {
-        above += usize::from(*d > 0.0);
-        above.max(n - above) >= *enough
-    })
+    differences
+        .iter()
+        .zip(1..)
+        .zip(thresholds)
+        .any(|((d, n), enough)| {
+            above += usize::from(*d > 0.0);
+            above.max(n - above) >= *enough
+        })
 }
 
 /// The t-test at a fixed level, repeated after every pair from the fifth on.
@@ -149,8 +170,10 @@ fn equal_code_is_rarely_called_changed_however_often_one_looks() {
     let (mut ours, mut signs, mut t) = ([0; NOISES.len()], 0, 0);
     for series in 0..SERIES {
         let kind = series % NOISES.len();
-        let differences: Vec<f64> =
-            magnitudes(NOISES[kind], &mut rng).into_iter().map(|m| m * coin(&mut rng)).collect();
+        let differences: Vec<f64> = magnitudes(NOISES[kind], &mut rng)
+            .into_iter()
+            .map(|m| m * coin(&mut rng))
+            .collect();
         ours[kind] += usize::from(ever_changed(&differences));
         signs += usize::from(naive_signs(&differences, &thresholds));
         t += usize::from(naive_t(&differences));
@@ -162,9 +185,18 @@ fn equal_code_is_rarely_called_changed_however_often_one_looks() {
     }
     let false_verdicts: usize = ours.iter().sum();
     println!("(a) false of {SERIES}: ours {false_verdicts} {ours:?}, signs {signs}, t {t}");
-    assert!(false_verdicts <= allowed, "{false_verdicts} false verdicts of {SERIES}: {ours:?} by {NOISES:?}");
-    assert!(signs > 3 * allowed, "the sign test with peeking is wrong {signs} times only: the trial proves nothing");
-    assert!(t > 2 * allowed, "the t-test with peeking is wrong {t} times only: the trial proves nothing");
+    assert!(
+        false_verdicts <= allowed,
+        "{false_verdicts} false verdicts of {SERIES}: {ours:?} by {NOISES:?}"
+    );
+    assert!(
+        signs > 3 * allowed,
+        "the sign test with peeking is wrong {signs} times only: the trial proves nothing"
+    );
+    assert!(
+        t > 2 * allowed,
+        "the t-test with peeking is wrong {t} times only: the trial proves nothing"
+    );
 }
 
 /// Who goes first in a turn, and which side's process is started first.
@@ -174,7 +206,8 @@ enum Order {
     AlwaysAFirst,
 }
 
-/// A machine whose noise goes on from pair to pair: drift, autocorrelation, spikes, and a cost of going first.
+/// A machine whose noise goes on from pair to pair: drift, autocorrelation, spikes, and a cost of
+/// going first.
 struct Machine {
     rng: Rng,
     order: Order,
@@ -186,7 +219,12 @@ struct Machine {
 
 impl Machine {
     fn new(seed: u64, order: Order) -> Self {
-        Self { rng: Rng::with_seed(seed), order, weather: 0.0, clock: 0.0 }
+        Self {
+            rng: Rng::with_seed(seed),
+            order,
+            weather: 0.0,
+            clock: 0.0,
+        }
     }
 
     fn a_first(&mut self) -> bool {
@@ -206,8 +244,11 @@ impl Machine {
     fn pair(&mut self, turns: usize) -> (Vec<f64>, Vec<f64>) {
         let layouts = (0.003 * normal(&mut self.rng), 0.003 * normal(&mut self.rng));
         // The process that starts first has a constant bias too.
-        let (layout_a, layout_b) =
-            if self.a_first() { (layouts.0 + 0.002, layouts.1) } else { (layouts.0, layouts.1 + 0.002) };
+        let (layout_a, layout_b) = if self.a_first() {
+            (layouts.0 + 0.002, layouts.1)
+        } else {
+            (layouts.0, layouts.1 + 0.002)
+        };
         let turn = |_| {
             if self.a_first() {
                 let a = self.reading(layout_a + 0.005);
@@ -242,13 +283,21 @@ impl Machine {
 fn equal_code_is_rarely_called_changed_from_turn_samples_on() {
     const SERIES: u64 = 300;
     let false_verdicts = |order: Order, series: u64| {
-        (0..series).filter(|seed| ever_changed(&Machine::new(1000 + seed, order).series())).count()
+        (0..series)
+            .filter(|seed| ever_changed(&Machine::new(1000 + seed, order).series()))
+            .count()
     };
     let with_coins = false_verdicts(Order::Coins, SERIES);
     let without = false_verdicts(Order::AlwaysAFirst, 40);
     println!("(b) false with coins {with_coins} of {SERIES}, without {without} of 40");
-    assert!(with_coins * 100 <= SERIES as usize, "{with_coins} false verdicts of {SERIES}");
-    assert!(without > 30, "without coins {without} of 40 only are false: the trial proves nothing");
+    assert!(
+        with_coins * 100 <= SERIES as usize,
+        "{with_coins} false verdicts of {SERIES}"
+    );
+    assert!(
+        without > 30,
+        "without coins {without} of 40 only are false: the trial proves nothing"
+    );
 }
 
 #[test]
@@ -265,21 +314,36 @@ fn one_change_among_many_workloads_is_found_alone() {
         for pair in 1..=PAIRS {
             // Half of the variance is common to all workloads: they share one machine.
             let common = normal(&mut rng) * 0.5f64.sqrt();
-            for (w, (process, differences)) in processes.iter_mut().zip(&mut differences).enumerate() {
+            for (w, (process, differences)) in
+                processes.iter_mut().zip(&mut differences).enumerate()
+            {
                 let shift = if w == 0 { 1.02f64.ln() } else { 0.0 };
                 let d = shift + SPREAD * (common + normal(&mut rng) * 0.5f64.sqrt());
                 process.push(d);
                 differences.push(d);
             }
-            let glances: Vec<Assessment> = processes.iter().zip(&differences).map(|(p, d)| glance(p, d)).collect();
+            let glances: Vec<Assessment> = processes
+                .iter()
+                .zip(&differences)
+                .map(|(p, d)| glance(p, d))
+                .collect();
             // Margin 0 for the nulls: nothing but e-BH protects them.
-            let cases: Vec<Case<'_>> =
-                glances.iter().map(|assessment| Case { assessment, margin: 0.0, counts: true }).collect();
+            let cases: Vec<Case<'_>> = glances
+                .iter()
+                .map(|assessment| Case {
+                    assessment,
+                    margin: 0.0,
+                    counts: true,
+                })
+                .collect();
             let findings = decide(&cases, ALPHA);
             if findings.first() == Some(&Finding::Higher) {
                 found = found.or(Some(pair));
             }
-            null_flagged |= findings.iter().skip(1).any(|finding| is_change(Some(finding)));
+            null_flagged |= findings
+                .iter()
+                .skip(1)
+                .any(|finding| is_change(Some(finding)));
         }
         right += usize::from(found.is_some() && !null_flagged);
         nulls_flagged += usize::from(null_flagged);
@@ -287,7 +351,10 @@ fn one_change_among_many_workloads_is_found_alone() {
     }
     let typical = median(&needed).unwrap_or(f64::NAN);
     println!("(c) right {right} of 100, a null flagged in {nulls_flagged}, median pairs {typical}");
-    assert!(right >= 95, "{right} of 100 right; a null was flagged in {nulls_flagged}; typically {typical} pairs");
+    assert!(
+        right >= 95,
+        "{right} of 100 right; a null was flagged in {nulls_flagged}; typically {typical} pairs"
+    );
 }
 
 #[test]
@@ -295,10 +362,19 @@ fn one_percent_is_found_within_sixteen_pairs() {
     const SERIES: usize = 1000;
     let mut rng = Rng::with_seed(16);
     let higher = |_: &usize| {
-        let differences: Vec<f64> = (0..16).map(|_| 1.01f64.ln() + 0.003 * normal(&mut rng)).collect();
+        let differences: Vec<f64> = (0..16)
+            .map(|_| 1.01f64.ln() + 0.003 * normal(&mut rng))
+            .collect();
         (14..=16).any(|n| {
             let assessment = assess(&differences[..n], ALPHA);
-            decide(&[Case { assessment: &assessment, margin: 0.005, counts: true }], ALPHA) == [Finding::Higher]
+            decide(
+                &[Case {
+                    assessment: &assessment,
+                    margin: 0.005,
+                    counts: true,
+                }],
+                ALPHA,
+            ) == [Finding::Higher]
         })
     };
     let found = (0..SERIES).filter(higher).count();
@@ -315,8 +391,10 @@ fn the_interval_holds_the_true_shift_at_every_look() {
     let (mut missed, mut missed_by_interval, mut checked) = (0, 0, 0);
     for series in 0..SERIES {
         let noise = NOISES[series % NOISES.len()];
-        let differences: Vec<f64> =
-            magnitudes(noise, &mut rng).into_iter().map(|m| shift + m * coin(&mut rng)).collect();
+        let differences: Vec<f64> = magnitudes(noise, &mut rng)
+            .into_iter()
+            .map(|m| shift + m * coin(&mut rng))
+            .collect();
         // The shift is in the set as long as its own E stays below the threshold.
         let mut process = EProcess::new(shift);
         let outside = differences.iter().any(|d| {
@@ -325,18 +403,25 @@ fn the_interval_holds_the_true_shift_at_every_look() {
         });
         missed += usize::from(outside);
         if series % 10 == 0 {
-            // The interval is the hull of the set, found by search: it must not miss what the set keeps.
+            // The interval is the hull of the set, found by search: it must not miss what the set
+            // keeps.
             checked += 1;
             let lost = [14, 20, 32, 64].iter().any(|n| {
                 let got = assess(&differences[..*n], ALPHA);
                 !(got.low <= shift && shift <= got.high)
             });
             missed_by_interval += usize::from(lost);
-            assert!(outside || !lost, "{noise:?}: the search cut the interval short");
+            assert!(
+                outside || !lost,
+                "{noise:?}: the search cut the interval short"
+            );
         }
     }
     let expected = ALPHA * SERIES as f64;
     let allowed = expected + 3.0 * (expected * (1.0 - ALPHA)).sqrt();
     println!("(d) missed {missed} of {SERIES}; by interval {missed_by_interval} of {checked}");
-    assert!((missed as f64) <= allowed, "missed {missed} of {SERIES}, {allowed:.0} allowed");
+    assert!(
+        (missed as f64) <= allowed,
+        "missed {missed} of {SERIES}, {allowed:.0} allowed"
+    );
 }

@@ -3,7 +3,8 @@
 use super::estimate::{MAD_TO_SIGMA, median};
 use super::pair::PairSummary;
 
-/// Turns of a block: enough that its minimum is a floor, few enough that drift within it does not matter.
+/// Turns of a block: enough that its minimum is a floor, few enough that drift within it does not
+/// matter.
 const BLOCK: usize = 5;
 
 /// Turns of a fast workload before anything is known of its noise.
@@ -12,7 +13,8 @@ const FIRST_TURNS: usize = 40;
 const FEWEST_TURNS: usize = 10;
 const MOST_TURNS: usize = 200;
 
-/// Median absolute deviation of |X| for standard normal X: the t with P(m - t < |X| < m + t) = 1/2, m = 0.6745.
+/// Median absolute deviation of |X| for standard normal X: the t with P(m - t < |X| < m + t) = 1/2,
+/// m = 0.6745.
 const FOLDED_MAD: f64 = 0.3991;
 
 /// How a pair of processes takes its turns.
@@ -24,27 +26,36 @@ pub(crate) struct TurnPlan {
     pub(crate) block: usize,
 }
 
-/// Returns the plan for the first pairs: 40 turns, fewer where a pair's turns would not fit `budget_ns`.
+/// Returns the plan for the first pairs: 40 turns, fewer where a pair's turns would not fit
+/// `budget_ns`.
 ///
-/// `turn_ns` is one turn of both sides, untimed parts included. From 10 turns on they are a multiple of the block of 5;
-/// 5 to 9 become one block of 5; fewer are one block.
+/// `turn_ns` is one turn of both sides, untimed parts included. From 10 turns on they are a
+/// multiple of the block of 5; 5 to 9 become one block of 5; fewer are one block.
 pub(crate) fn first_guess(turn_ns: f64, budget_ns: f64) -> TurnPlan {
     fitted(FIRST_TURNS, turn_ns, budget_ns)
 }
 
 /// Returns the plan for the following pairs, after Kalibera & Jones 2013.
 ///
-/// m = sqrt((c_proc/c_turn) (s_w^2/s_b^2)), between 10 and 200, a multiple of 5: the number of turns at which another
-/// turn lowers the variance per second as much as another process. c_proc is `process_ns` (starting and ending a pair
-/// of processes), c_turn is `turn_ns`, s_w^2 the variance that one turn brings into a block, s_b^2 that of differences
-/// beyond what their turns explain. At most as many turns as fit `budget_ns`.
+/// m = sqrt((c_proc/c_turn) (s_w^2/s_b^2)), between 10 and 200, a multiple of 5: the number of
+/// turns at which another turn lowers the variance per second as much as another process. c_proc is
+/// `process_ns` (starting and ending a pair of processes), c_turn is `turn_ns`, s_w^2 the variance
+/// that one turn brings into a block, s_b^2 that of differences beyond what their turns explain. At
+/// most as many turns as fit `budget_ns`.
 ///
-/// Only |d| and |z - d| are looked at. A plan that depended on signs could prolong what leans one way.
-pub(crate) fn reestimate(pairs: &[PairSummary], process_ns: f64, turn_ns: f64, budget_ns: f64) -> TurnPlan {
+/// Only |d| and |z - d| are looked at. A plan that depended on signs could prolong what leans one
+/// way.
+pub(crate) fn reestimate(
+    pairs: &[PairSummary],
+    process_ns: f64,
+    turn_ns: f64,
+    budget_ns: f64,
+) -> TurnPlan {
     if pairs.is_empty() {
         return first_guess(turn_ns, budget_ns);
     }
-    // Only pairs of two or more blocks tell the spread within, and their blocks always have 5 turns.
+    // Only pairs of two or more blocks tell the spread within, and their blocks always have 5
+    // turns.
     let within_block = within_variance(pairs);
     let within_turn = within_block * BLOCK as f64;
     let between = between_variance(pairs, within_block);
@@ -69,7 +80,11 @@ fn optimum(turns_squared: f64) -> usize {
 
 /// Variance of a block's difference around its pair's median.
 fn within_variance(pairs: &[PairSummary]) -> f64 {
-    let deviations: Vec<f64> = pairs.iter().filter(|pair| pair.blocks.len() >= 2).flat_map(deviations).collect();
+    let deviations: Vec<f64> = pairs
+        .iter()
+        .filter(|pair| pair.blocks.len() >= 2)
+        .flat_map(deviations)
+        .collect();
     median(&deviations).map_or(0.0, |typical| (MAD_TO_SIGMA * typical).powi(2))
 }
 
@@ -78,7 +93,11 @@ fn within_variance(pairs: &[PairSummary]) -> f64 {
 fn deviations(pair: &PairSummary) -> Vec<f64> {
     let blocks = pair.blocks.len() as f64;
     let widen = (blocks / (blocks - 1.0)).sqrt();
-    let mut deviations: Vec<f64> = pair.blocks.iter().map(|z| (z - pair.difference).abs() * widen).collect();
+    let mut deviations: Vec<f64> = pair
+        .blocks
+        .iter()
+        .map(|z| (z - pair.difference).abs() * widen)
+        .collect();
     deviations.sort_by(f64::total_cmp);
     deviations.split_off(1)
 }
@@ -88,15 +107,24 @@ fn between_variance(pairs: &[PairSummary], within_block: f64) -> f64 {
     let magnitudes: Vec<f64> = pairs.iter().map(|pair| pair.difference.abs()).collect();
     let typical = median(&magnitudes).unwrap_or(0.0);
     let around: Vec<f64> = magnitudes.iter().map(|m| (m - typical).abs()).collect();
-    // Around 0 both estimate the same. Far from 0 the first is the shift itself, which would end every pair early.
+    // Around 0 both estimate the same. Far from 0 the first is the shift itself, which would end
+    // every pair early.
     let sigma = (MAD_TO_SIGMA * typical).min(median(&around).unwrap_or(0.0) / FOLDED_MAD);
-    let explained: Vec<f64> = pairs.iter().map(|pair| within_block * median_variance(pair.blocks.len())).collect();
+    let explained: Vec<f64> = pairs
+        .iter()
+        .map(|pair| within_block * median_variance(pair.blocks.len()))
+        .collect();
     sigma.powi(2) - median(&explained).unwrap_or(0.0)
 }
 
-/// Variance of the median of n normal values of variance 1: 1/n up to two, where it is the mean, then nearly pi/(2n).
+/// Variance of the median of n normal values of variance 1: 1/n up to two, where it is the mean,
+/// then nearly pi/(2n).
 fn median_variance(n: usize) -> f64 {
-    let factor = if n <= 2 { 1.0 } else { std::f64::consts::FRAC_PI_2 };
+    let factor = if n <= 2 {
+        1.0
+    } else {
+        std::f64::consts::FRAC_PI_2
+    };
     factor / n.max(1) as f64
 }
 
@@ -104,11 +132,24 @@ fn median_variance(n: usize) -> f64 {
 fn fitted(turns: usize, turn_ns: f64, budget_ns: f64) -> TurnPlan {
     let affordable = (budget_ns / turn_ns).floor();
     // The cast saturates; a ratio that is not a number (0/0) limits nothing.
-    let turns = if affordable.is_nan() || turn_ns <= 0.0 { turns } else { turns.min(affordable as usize) };
+    let turns = if affordable.is_nan() || turn_ns <= 0.0 {
+        turns
+    } else {
+        turns.min(affordable as usize)
+    };
     match turns {
-        0..BLOCK => TurnPlan { turns: turns.max(1), block: turns.max(1) },
-        BLOCK..FEWEST_TURNS => TurnPlan { turns: BLOCK, block: BLOCK },
-        _ => TurnPlan { turns: turns - turns % BLOCK, block: BLOCK },
+        0..BLOCK => TurnPlan {
+            turns: turns.max(1),
+            block: turns.max(1),
+        },
+        BLOCK..FEWEST_TURNS => TurnPlan {
+            turns: BLOCK,
+            block: BLOCK,
+        },
+        _ => TurnPlan {
+            turns: turns - turns % BLOCK,
+            block: BLOCK,
+        },
     }
 }
 
@@ -121,7 +162,11 @@ mod tests {
     const AMPLE: f64 = 1e18;
 
     fn pair(difference: f64, blocks: &[f64]) -> PairSummary {
-        PairSummary { difference, blocks: blocks.to_vec(), floor: true }
+        PairSummary {
+            difference,
+            blocks: blocks.to_vec(),
+            floor: true,
+        }
     }
 
     #[test]
@@ -144,10 +189,28 @@ mod tests {
     #[test]
     fn nothing_within_asks_for_few_turns_and_nothing_between_for_many() {
         let no_within = vec![pair(0.01, &[0.01; 8]), pair(-0.02, &[-0.02; 8])];
-        assert_eq!(reestimate(&no_within, 1e6, 1e6, AMPLE), TurnPlan { turns: 10, block: 5 });
+        assert_eq!(
+            reestimate(&no_within, 1e6, 1e6, AMPLE),
+            TurnPlan {
+                turns: 10,
+                block: 5
+            }
+        );
         let no_between = vec![pair(0.0, &[-0.01, 0.0, 0.01]); 6];
-        assert_eq!(reestimate(&no_between, 1e6, 1e6, AMPLE), TurnPlan { turns: 200, block: 5 });
-        assert_eq!(reestimate(&no_between, 1e6, 1e6, 5e7), TurnPlan { turns: 50, block: 5 });
+        assert_eq!(
+            reestimate(&no_between, 1e6, 1e6, AMPLE),
+            TurnPlan {
+                turns: 200,
+                block: 5
+            }
+        );
+        assert_eq!(
+            reestimate(&no_between, 1e6, 1e6, 5e7),
+            TurnPlan {
+                turns: 50,
+                block: 5
+            }
+        );
         assert_eq!(reestimate(&[], 1e6, 1e6, AMPLE), first_guess(1e6, AMPLE));
     }
 

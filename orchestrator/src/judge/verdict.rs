@@ -3,15 +3,16 @@
 use super::assessment::Assessment;
 use super::e_bh::flagged;
 
-/// Level of every verdict: the expected share of false findings among those reported, and the chance that a confidence
-/// sequence ever misses.
+/// Level of every verdict: the expected share of false findings among those reported, and the
+/// chance that a confidence sequence ever misses.
 pub(crate) const ALPHA: f64 = 0.01;
 
 /// Pairs of processes after which a workload that is still open stays so.
 pub(crate) const MOST_PAIRS: usize = 64;
 
-/// No verdict on time takes fewer pairs, and only differences that grow from pair to pair are found by so few: the first
-/// bet is never a full one, and ten more are just enough. Differences of equal size take 14.
+/// No verdict on time takes fewer pairs, and only differences that grow from pair to pair are found
+/// by so few: the first bet is never a full one, and ten more are just enough. Differences of equal
+/// size take 14.
 pub(crate) const FEWEST_PAIRS: usize = 11;
 
 /// What is found about one workload.
@@ -32,8 +33,9 @@ pub(crate) enum Finding {
 pub(crate) struct Case<'a> {
     /// What its pairs say.
     pub(crate) assessment: &'a Assessment,
-    /// Relative difference that matters (0.01 is 1 %). It is compared as ln(1 + margin) on both sides, so that A
-    /// against B and B against A are judged alike: a gain counts from a ratio of 1/(1 + margin) on.
+    /// Relative difference that matters (0.01 is 1 %). It is compared as ln(1 + margin) on both
+    /// sides, so that A against B and B against A are judged alike: a gain counts from a ratio of
+    /// 1/(1 + margin) on.
     pub(crate) margin: f64,
     /// Whether a change would be reported. One that would not be is no evidence.
     pub(crate) counts: bool,
@@ -49,29 +51,45 @@ impl Case<'_> {
     }
 }
 
-/// Returns the relative margin: the larger of the tolerance that the user set and four times `tau`, the workload's
-/// build effect (relative standard deviation over builds of the same code), which no number of pairs can remove.
+/// Returns the relative margin: the larger of the tolerance that the user set and four times `tau`,
+/// the workload's build effect (relative standard deviation over builds of the same code), which no
+/// number of pairs can remove.
 pub(crate) fn margin(tolerance: f64, tau: f64) -> f64 {
     tolerance.max(4.0 * tau)
 }
 
 /// Returns a finding for each case, judged together at level `alpha`.
 ///
-/// Higher or Lower: flagged by e-BH over all cases, with an estimate that reaches the margin. Equivalent: the interval
-/// lies within the margin, even if it excludes 0. Open otherwise.
+/// Higher or Lower: flagged by e-BH over all cases, with an estimate that reaches the margin.
+/// Equivalent: the interval lies within the margin, even if it excludes 0. Open otherwise.
 ///
-/// A case below its margin enters e-BH with no evidence. Dropping it afterwards would be wrong: many small, real
-/// shifts would lower the bar for the rest, then leave the report, and only the false ones would stand in it. An
-/// e-value that is set to 0 at times remains an e-value, so the share of false findings is held among those reported.
+/// A case below its margin enters e-BH with no evidence. Dropping it afterwards would be wrong:
+/// many small, real shifts would lower the bar for the rest, then leave the report, and only the
+/// false ones would stand in it. An e-value that is set to 0 at times remains an e-value, so the
+/// share of false findings is held among those reported.
 pub(crate) fn decide(cases: &[Case<'_>], alpha: f64) -> Vec<Finding> {
-    let evidence =
-        |case: &Case<'_>| if case.matters() && case.counts { case.assessment.log_e } else { f64::NEG_INFINITY };
+    let evidence = |case: &Case<'_>| {
+        if case.matters() && case.counts {
+            case.assessment.log_e
+        } else {
+            f64::NEG_INFINITY
+        }
+    };
     let changed = flagged(&cases.iter().map(evidence).collect::<Vec<_>>(), alpha);
-    cases.iter().zip(changed).map(|(case, changed)| finding(case, changed)).collect()
+    cases
+        .iter()
+        .zip(changed)
+        .map(|(case, changed)| finding(case, changed))
+        .collect()
 }
 
 fn finding(case: &Case<'_>, changed: bool) -> Finding {
-    let Assessment { estimate, low, high, .. } = *case.assessment;
+    let Assessment {
+        estimate,
+        low,
+        high,
+        ..
+    } = *case.assessment;
     let within = -case.log_margin() <= low && high <= case.log_margin();
     match changed {
         true if estimate > 0.0 => Finding::Higher,
@@ -89,19 +107,41 @@ mod tests {
 
     fn known(estimate: f64, half: f64, log_e: f64) -> Assessment {
         let minimum_detectable = half.is_finite().then_some(half);
-        Assessment { estimate, low: estimate - half, high: estimate + half, log_e, minimum_detectable, pairs: 20 }
+        Assessment {
+            estimate,
+            low: estimate - half,
+            high: estimate + half,
+            log_e,
+            minimum_detectable,
+            pairs: 20,
+        }
     }
 
     fn alone(assessment: Assessment, margin: f64) -> Finding {
-        decide(&[Case { assessment: &assessment, margin, counts: true }], ALPHA)[0]
+        decide(
+            &[Case {
+                assessment: &assessment,
+                margin,
+                counts: true,
+            }],
+            ALPHA,
+        )[0]
     }
 
     #[test]
     fn findings_by_hand() {
         assert_eq!(alone(known(0.02, 0.01, 5.0), 0.01), Finding::Higher);
         assert_eq!(alone(known(-0.02, 0.01, 5.0), 0.01), Finding::Lower);
-        assert_eq!(alone(known(0.02, 0.01, 4.6), 0.01), Finding::Open, "ln 100 = 4.605");
-        assert_eq!(alone(known(0.005, 0.004, 9.0), 0.01), Finding::Equivalent, "real, but too small to matter");
+        assert_eq!(
+            alone(known(0.02, 0.01, 4.6), 0.01),
+            Finding::Open,
+            "ln 100 = 4.605"
+        );
+        assert_eq!(
+            alone(known(0.005, 0.004, 9.0), 0.01),
+            Finding::Equivalent,
+            "real, but too small to matter"
+        );
         assert_eq!(alone(known(0.005, 0.008, 9.0), 0.01), Finding::Open);
         assert_eq!(alone(known(0.0, 0.001, 0.0), 0.01), Finding::Equivalent);
         assert_eq!(alone(assess(&[], ALPHA), 0.01), Finding::Open);
@@ -113,20 +153,45 @@ mod tests {
     #[test]
     fn the_margin_is_the_same_ratio_both_ways() {
         let edge = 1.01f64.ln();
-        assert_eq!(alone(known(edge * 1.0001, 0.001, 9.0), 0.01), Finding::Higher);
-        assert_eq!(alone(known(-edge * 1.0001, 0.001, 9.0), 0.01), Finding::Lower);
+        assert_eq!(
+            alone(known(edge * 1.0001, 0.001, 9.0), 0.01),
+            Finding::Higher
+        );
+        assert_eq!(
+            alone(known(-edge * 1.0001, 0.001, 9.0), 0.01),
+            Finding::Lower
+        );
         assert_eq!(alone(known(edge * 0.9999, 0.001, 9.0), 0.01), Finding::Open);
-        assert_eq!(alone(known(-edge * 0.9999, 0.001, 9.0), 0.01), Finding::Open);
+        assert_eq!(
+            alone(known(-edge * 0.9999, 0.001, 9.0), 0.01),
+            Finding::Open
+        );
     }
 
     #[test]
     fn what_does_not_matter_does_not_lower_the_bar() {
-        // 35 cases: alone against 34 nulls, ln(3500) = 8.16 is asked for, whatever small shifts are beside it.
+        // 35 cases: alone against 34 nulls, ln(3500) = 8.16 is asked for, whatever small shifts are
+        // beside it.
         let small = known(0.001, 0.1, 20.0);
         let middling = known(0.05, 0.1, 6.0);
-        let mut cases = vec![Case { assessment: &small, margin: 0.01, counts: true }; 34];
-        cases.push(Case { assessment: &middling, margin: 0.01, counts: true });
-        assert!(decide(&cases, ALPHA).iter().all(|found| *found == Finding::Open));
+        let mut cases = vec![
+            Case {
+                assessment: &small,
+                margin: 0.01,
+                counts: true
+            };
+            34
+        ];
+        cases.push(Case {
+            assessment: &middling,
+            margin: 0.01,
+            counts: true,
+        });
+        assert!(
+            decide(&cases, ALPHA)
+                .iter()
+                .all(|found| *found == Finding::Open)
+        );
         let clear = known(0.05, 0.1, 8.2);
         cases[34].assessment = &clear;
         assert_eq!(decide(&cases, ALPHA)[34], Finding::Higher);
@@ -136,8 +201,19 @@ mod tests {
     fn what_will_not_be_reported_does_not_lower_the_bar() {
         let (clear, middling) = (known(0.05, 0.1, 20.0), known(0.05, 0.1, 6.0));
         let all = |counts: bool| {
-            let mut cases = vec![Case { assessment: &clear, margin: 0.01, counts }; 34];
-            cases.push(Case { assessment: &middling, margin: 0.01, counts: true });
+            let mut cases = vec![
+                Case {
+                    assessment: &clear,
+                    margin: 0.01,
+                    counts
+                };
+                34
+            ];
+            cases.push(Case {
+                assessment: &middling,
+                margin: 0.01,
+                counts: true,
+            });
             decide(&cases, ALPHA)
         };
         assert_eq!(all(true)[34], Finding::Higher);

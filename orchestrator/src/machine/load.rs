@@ -1,4 +1,5 @@
-//! Owns how busy the machine was while orch measured: what other programs and the host took of the CPUs' time.
+//! Owns how busy the machine was while orch measured: what other programs and the host took of the
+//! CPUs' time.
 
 use super::CpuTimes;
 use crate::format;
@@ -32,15 +33,27 @@ pub(crate) struct MachineLoad {
 impl LoadReading {
     /// Reads it now; `None` where the system does not say.
     pub(crate) fn read() -> Option<Self> {
-        Self::parse(&fs::read_to_string("/proc/stat").ok()?, &fs::read_to_string("/proc/self/stat").ok()?)
+        Self::parse(
+            &fs::read_to_string("/proc/stat").ok()?,
+            &fs::read_to_string("/proc/self/stat").ok()?,
+        )
     }
 
-    /// `own`: /proc/self/stat, with user and system time of the process and of its children behind the name.
+    /// `own`: /proc/self/stat, with user and system time of the process and of its children behind
+    /// the name.
     fn parse(stat: &str, own: &str) -> Option<Self> {
         let (_, fields) = own.rsplit_once(')')?;
-        let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(4).filter_map(|text| text.parse().ok()).collect();
+        let ticks: Vec<u64> = fields
+            .split_whitespace()
+            .skip(11)
+            .take(4)
+            .filter_map(|text| text.parse().ok())
+            .collect();
         (ticks.len() == 4).then_some(())?;
-        Some(Self { cpus: CpuTimes::parse(stat)?, own: ticks.iter().sum() })
+        Some(Self {
+            cpus: CpuTimes::parse(stat)?,
+            own: ticks.iter().sum(),
+        })
     }
 }
 
@@ -52,22 +65,38 @@ impl MachineLoad {
         let busy = after.busy.saturating_sub(before.busy);
         let others = busy.saturating_sub(later.own.saturating_sub(earlier.own));
         let stolen = after.stolen.saturating_sub(before.stolen);
-        let share = |ticks: u64| if ticks < FEWEST_TICKS { 0.0 } else { ticks as f64 / all };
-        Self { others: share(others), steal: share(stolen) }
+        let share = |ticks: u64| {
+            if ticks < FEWEST_TICKS {
+                0.0
+            } else {
+                ticks as f64 / all
+            }
+        };
+        Self {
+            others: share(others),
+            steal: share(stolen),
+        }
     }
 
     /// That the machine was busy, with the shares; none where it was not.
     pub(crate) fn message(&self) -> Option<String> {
-        let others =
-            format!("other programs used {} of the CPUs' time while orch measured", format::percent(self.others));
-        let steal = format!("the host took {} of the CPUs' time (steal)", format::percent(self.steal));
+        let others = format!(
+            "other programs used {} of the CPUs' time while orch measured",
+            format::percent(self.others)
+        );
+        let steal = format!(
+            "the host took {} of the CPUs' time (steal)",
+            format::percent(self.steal)
+        );
         let what = match (self.others > BUSY, self.steal > STOLEN) {
             (false, false) => return None,
             (true, false) => others,
             (false, true) => steal,
             (true, true) => format!("{others}, and {steal}"),
         };
-        Some(format!("busy machine: {what}; `orch doctor` names what else runs"))
+        Some(format!(
+            "busy machine: {what}; `orch doctor` names what else runs"
+        ))
     }
 }
 
@@ -77,7 +106,8 @@ mod tests {
 
     /// Ticks of user, system, idle and steal, and orch's own.
     fn reading([user, system, idle, steal]: [u64; 4], own: u64) -> LoadReading {
-        let stat = format!("cpu  {user} 0 {system} {idle} 5 0 0 {steal} 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n");
+        let stat =
+            format!("cpu  {user} 0 {system} {idle} 5 0 0 {steal} 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n");
         let own = format!("77 (a name) with) S 1 1 1 0 -1 0 9 9 9 9 {own} 0 0 0 20 0 1 0 5 5 5");
         LoadReading::parse(&stat, &own).unwrap()
     }
@@ -89,28 +119,66 @@ mod tests {
     #[test]
     fn others_are_what_is_busy_and_not_orch() {
         let alone = load([1100, 100, 5100, 7], 100);
-        assert_eq!(alone, MachineLoad { others: 0.0, steal: 0.0 });
+        assert_eq!(
+            alone,
+            MachineLoad {
+                others: 0.0,
+                steal: 0.0
+            }
+        );
         assert_eq!(alone.message(), None);
         let shared = load([1200, 150, 5050, 7], 100);
-        assert_eq!(shared, MachineLoad { others: 0.5, steal: 0.0 });
-        let told = "busy machine: other programs used 50 % of the CPUs' time while orch measured; `orch doctor` names what \
-                    else runs";
+        assert_eq!(
+            shared,
+            MachineLoad {
+                others: 0.5,
+                steal: 0.0
+            }
+        );
+        let told = "busy machine: other programs used 50 % of the CPUs' time while orch measured; \
+            `orch doctor` names what else runs";
         assert_eq!(shared.message().as_deref(), Some(told));
     }
 
     #[test]
     fn steal_is_of_the_host() {
         let stolen = load([1100, 100, 5080, 27], 100);
-        assert_eq!(stolen, MachineLoad { others: 0.0, steal: 0.1 });
-        assert!(stolen.message().unwrap().contains("the host took 10 % of the CPUs' time (steal)"));
+        assert_eq!(
+            stolen,
+            MachineLoad {
+                others: 0.0,
+                steal: 0.1
+            }
+        );
+        assert!(
+            stolen
+                .message()
+                .unwrap()
+                .contains("the host took 10 % of the CPUs' time (steal)")
+        );
         let both = load([1200, 100, 5080, 27], 100).message().unwrap();
-        assert!(both.contains("other programs used 33 %") && both.contains("steal"), "{both}");
+        assert!(
+            both.contains("other programs used 33 %") && both.contains("steal"),
+            "{both}"
+        );
     }
 
     #[test]
     fn single_ticks_are_no_share() {
-        assert_eq!(load([1105, 100, 5000, 9], 100), MachineLoad { others: 0.0, steal: 0.0 });
-        assert_eq!(load([1000, 100, 5000, 7], 0), MachineLoad { others: 0.0, steal: 0.0 });
+        assert_eq!(
+            load([1105, 100, 5000, 9], 100),
+            MachineLoad {
+                others: 0.0,
+                steal: 0.0
+            }
+        );
+        assert_eq!(
+            load([1000, 100, 5000, 7], 0),
+            MachineLoad {
+                others: 0.0,
+                steal: 0.0
+            }
+        );
         assert_eq!(LoadReading::parse("cpu 1 2", "77 (x) S 1"), None);
     }
 }

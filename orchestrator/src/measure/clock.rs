@@ -1,4 +1,5 @@
-//! The clocks: a monotonic one for samples, a cycle counter for scopes, and the factor between them.
+//! The clocks: a monotonic one for samples, a cycle counter for scopes, and the factor between
+//! them.
 
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -26,8 +27,8 @@ impl ScopeClock {
         }
     }
 
-    /// Nanoseconds between two readings, rounded down. Rounding down keeps children within their parent: the sum of
-    /// floors is at most the floor of the sum.
+    /// Nanoseconds between two readings, rounded down. Rounding down keeps children within their
+    /// parent: the sum of floors is at most the floor of the sum.
     #[inline(always)]
     pub(crate) fn elapsed_ns(self, from: u64, to: u64) -> u64 {
         let ticks = to.saturating_sub(from);
@@ -50,7 +51,10 @@ const CALIBRATION: Duration = Duration::from_millis(20);
 
 impl Calibration {
     pub(crate) fn begin() -> Self {
-        Self { started: Instant::now(), ticks: counter() }
+        Self {
+            started: Instant::now(),
+            ticks: counter(),
+        }
     }
 
     /// Ends the calibration, waiting until it is long enough.
@@ -100,7 +104,9 @@ pub(crate) fn overhead() -> Duration {
 fn monotonic_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     // Seconds since boot and nanoseconds below 10^9: both are small and never negative.
-    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
+    (now.tv_sec as u64)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(now.tv_nsec as u64)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -113,8 +119,13 @@ fn counter() -> u64 {
 #[cfg(target_arch = "x86_64")]
 fn counter_is_constant() -> bool {
     std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| {
-        let flags = text.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
-        ["constant_tsc", "nonstop_tsc"].iter().all(|flag| flags.split(' ').any(|word| word == *flag))
+        let flags = text
+            .lines()
+            .find(|line| line.starts_with("flags"))
+            .unwrap_or_default();
+        ["constant_tsc", "nonstop_tsc"]
+            .iter()
+            .all(|flag| flags.split(' ').any(|word| word == *flag))
     })
 }
 
@@ -148,7 +159,9 @@ mod tests {
 
     #[test]
     fn floors_of_parts_never_exceed_the_floor_of_the_whole() {
-        let clock = ScopeClock::Counter { mult: (0.384_6 * 4_294_967_296.0) as u64 };
+        let clock = ScopeClock::Counter {
+            mult: (0.384_6 * 4_294_967_296.0) as u64,
+        };
         for parts in [[1, 2, 3], [7, 7, 7], [1000, 1, 999]] {
             let whole: u64 = parts.iter().sum();
             let sum: u64 = parts.iter().map(|&part| clock.elapsed_ns(0, part)).sum();

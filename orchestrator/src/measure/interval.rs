@@ -12,25 +12,37 @@ pub(crate) struct Interval {
     pub(crate) median: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
-    /// How often such an interval covers the true median; below 0.95 when there are fewer than six values.
+    /// How often such an interval covers the true median; below 0.95 when there are fewer than six
+    /// values.
     pub(crate) confidence: f64,
 }
 
-/// The median of process medians and the narrowest interval between order statistics x(k+1), x(n-k) that covers the
-/// true median with 95 %: its coverage is 1 - 2 P(B <= k) with B binomial(n, 1/2) (David & Nagaraja, Order
-/// Statistics, 7.1). With fewer than six values even the range covers less; then the range and its coverage are given.
+/// The median of process medians and the narrowest interval between order statistics x(k+1), x(n-k)
+/// that covers the true median with 95 %: its coverage is 1 - 2 P(B <= k) with B binomial(n, 1/2)
+/// (David & Nagaraja, Order Statistics, 7.1). With fewer than six values even the range covers
+/// less; then the range and its coverage are given.
 pub(crate) fn over_processes(medians: &[f64]) -> Option<Interval> {
     let median = median(medians)?;
     let mut sorted = medians.to_vec();
     sorted.sort_by(f64::total_cmp);
     let count = sorted.len();
     let coverage = |cut: usize| {
-        let below = Binomial::new(0.5, count as u64).map_or(1.0, |binomial| binomial.cdf(cut as u64));
-        // The library's sum is exact to the last few bits, which would show as 8.9e-16 instead of 0.
+        let below =
+            Binomial::new(0.5, count as u64).map_or(1.0, |binomial| binomial.cdf(cut as u64));
+        // The library's sum is exact to the last few bits, which would show as 8.9e-16 instead of
+        // 0.
         ((1.0 - 2.0 * below).max(0.0) * 1e12).round() / 1e12
     };
-    let cut = (0..count / 2).rev().find(|&cut| coverage(cut) >= CONFIDENCE).unwrap_or(0);
-    Some(Interval { median, low: sorted[cut], high: sorted[count - 1 - cut], confidence: coverage(cut) })
+    let cut = (0..count / 2)
+        .rev()
+        .find(|&cut| coverage(cut) >= CONFIDENCE)
+        .unwrap_or(0);
+    Some(Interval {
+        median,
+        low: sorted[cut],
+        high: sorted[count - 1 - cut],
+        confidence: coverage(cut),
+    })
 }
 
 #[cfg(test)]
@@ -40,7 +52,9 @@ mod tests {
 
     #[test]
     fn known_coverages() {
-        let range = |count: usize| over_processes(&(0..count).map(|i| i as f64).collect::<Vec<_>>()).unwrap();
+        let range = |count: usize| {
+            over_processes(&(0..count).map(|i| i as f64).collect::<Vec<_>>()).unwrap()
+        };
         assert_eq!(range(1).confidence, 0.0);
         assert!((range(5).confidence - 0.9375).abs() < 1e-12);
         assert_eq!((range(5).low, range(5).high), (0.0, 4.0));
@@ -61,7 +75,8 @@ mod tests {
         }
     }
 
-    /// The promise itself, on numbers from a fixed seed: 2 000 experiments of 7 processes with a skewed distribution.
+    /// The promise itself, on numbers from a fixed seed: 2 000 experiments of 7 processes with a
+    /// skewed distribution.
     #[test]
     fn the_interval_covers_as_often_as_it_says() {
         let mut random = fastrand::Rng::with_seed(7);
@@ -69,7 +84,9 @@ mod tests {
         let (mut covered, mut said) = (0, 0.0);
         for _ in 0..2_000 {
             // Values whose median is 2^ln 2: 2^(-ln u).
-            let values: Vec<f64> = (0..7).map(|_| (-(1.0 - random.f64()).ln()).exp2()).collect();
+            let values: Vec<f64> = (0..7)
+                .map(|_| (-(1.0 - random.f64()).ln()).exp2())
+                .collect();
             let interval = over_processes(&values).unwrap();
             covered += i32::from(interval.low <= truth && truth <= interval.high);
             said = interval.confidence;

@@ -1,13 +1,16 @@
-//! Owns sums of floating-point numbers, and how far rounding may have moved them: two sums that lie closer are equal.
+//! Owns sums of floating-point numbers, and how far rounding may have moved them: two sums that lie
+//! closer are equal.
 //!
-//! Adding n numbers one by one is off by at most (n - 1) u (|x_1| + .. + |x_n|) to first order, with u = 2^-53 (Higham,
-//! *Accuracy and Stability of Numerical Algorithms*, 4.2), in any order. Each number may be a rounded one itself, as 0.1
-//! is, which adds u times the same sum. The bound here, 2 u (n + 1) times that sum, leaves as much again for the
-//! arithmetic behind each number. Whole numbers whose magnitudes sum to less than 2^53 are added without any rounding.
+//! Adding n numbers one by one is off by at most (n - 1) u (|x_1| + .. + |x_n|) to first order,
+//! with u = 2^-53 (Higham, *Accuracy and Stability of Numerical Algorithms*, 4.2), in any order.
+//! Each number may be a rounded one itself, as 0.1 is, which adds u times the same sum. The bound
+//! here, 2 u (n + 1) times that sum, leaves as much again for the arithmetic behind each number.
+//! Whole numbers whose magnitudes sum to less than 2^53 are added without any rounding.
 
 /// Whole numbers below this are all different as `f64`.
 pub(crate) const EXACT: f64 = 9_007_199_254_740_992.0;
-/// Relative difference of numbers that are no whole ones and of which no bound is known: four roundings of each.
+/// Relative difference of numbers that are no whole ones and of which no bound is known: four
+/// roundings of each.
 const ROUNDED: f64 = 4.0 * f64::EPSILON;
 
 /// A sum with what its rounding depends on.
@@ -23,7 +26,12 @@ pub(crate) struct RoundedSum {
 
 impl RoundedSum {
     /// Nothing was added.
-    pub(crate) const ZERO: Self = Self { sum: 0.0, magnitude: 0.0, additions: 0, has_fractions: false };
+    pub(crate) const ZERO: Self = Self {
+        sum: 0.0,
+        magnitude: 0.0,
+        additions: 0,
+        has_fractions: false,
+    };
 
     /// Adds a number, unless the sum would not be finite; returns whether it was added.
     #[inline]
@@ -53,15 +61,23 @@ impl RoundedSum {
 /// The sum of two sums with the rounding of each, and its own.
 pub(crate) fn merged([a, a_rounding]: [f64; 2], [b, b_rounding]: [f64; 2]) -> [f64; 2] {
     let is_exact = a_rounding == 0.0 && b_rounding == 0.0 && a.abs() + b.abs() < EXACT;
-    let own = if is_exact { 0.0 } else { f64::EPSILON * (a.abs() + b.abs()) };
+    let own = if is_exact {
+        0.0
+    } else {
+        f64::EPSILON * (a.abs() + b.abs())
+    };
     [a + b, a_rounding + b_rounding + own]
 }
 
-/// Whether two numbers are equal as far as rounding lets anybody tell. `rounding`: the bounds of both together. Whole numbers
-/// without a bound are equal exactly; -0.0 equals 0.0.
+/// Whether two numbers are equal as far as rounding lets anybody tell. `rounding`: the bounds of
+/// both together. Whole numbers without a bound are equal exactly; -0.0 equals 0.0.
 pub(crate) fn agree(a: f64, b: f64, rounding: f64) -> bool {
     let is_whole = |value: f64| value.fract() == 0.0 && value.abs() < EXACT;
-    let least = if is_whole(a) && is_whole(b) { 0.0 } else { ROUNDED * a.abs().max(b.abs()) };
+    let least = if is_whole(a) && is_whole(b) {
+        0.0
+    } else {
+        ROUNDED * a.abs().max(b.abs())
+    };
     a == b || (a - b).abs() <= rounding.max(least)
 }
 
@@ -92,7 +108,10 @@ mod tests {
         assert!(!agrees(&a, &b));
         assert!(agrees(&sum(&[-0.0]), &sum(&[0.0])));
         let large = sum(&[9e15, 1e15, 1.0]);
-        assert!(large.rounding() >= 1.0, "beyond 2^53 whole numbers round too");
+        assert!(
+            large.rounding() >= 1.0,
+            "beyond 2^53 whole numbers round too"
+        );
     }
 
     #[test]
@@ -101,7 +120,10 @@ mod tests {
         assert_ne!(tenths.sum, one.sum);
         assert!(agrees(&tenths, &one));
         assert!(!agrees(&sum(&[0.1; 81]), &sum(&[1.0; 8])));
-        assert!(!agrees(&sum(&[1e-9, 1.0]), &one), "a real difference far below a percent");
+        assert!(
+            !agrees(&sum(&[1e-9, 1.0]), &one),
+            "a real difference far below a percent"
+        );
         // What cancels leaves the rounding of what was there.
         let (left, nothing) = (sum(&[0.1, 0.2, -0.3]), sum(&[0.0]));
         assert!(left.sum != 0.0 && agrees(&left, &nothing));

@@ -1,5 +1,5 @@
-//! The sentinel kernels: fixed work that measures the machine and nothing else. Their code is part of orch and bounded by
-//! latencies, so that neither a plugin nor a compiler's mood changes them.
+//! The sentinel kernels: fixed work that measures the machine and nothing else. Their code is part
+//! of orch and bounded by latencies, so that neither a plugin nor a compiler's mood changes them.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -10,7 +10,8 @@ const SAMPLES: usize = 12;
 const STEPS: u64 = 64 << 10;
 /// Bytes of a line: the chase touches each line once in a round.
 const LINE: usize = 64;
-/// Bytes that the chase goes through: more than a core's own caches hold, less than most shared ones.
+/// Bytes that the chase goes through: more than a core's own caches hold, less than most shared
+/// ones.
 const RING: usize = 4 << 20;
 /// Lines visited in a sample.
 const VISITS: usize = 8 << 10;
@@ -20,7 +21,8 @@ const VISITS: usize = 8 << 10;
 pub(crate) struct Samples {
     /// A chain of dependent multiplications: the core's clock, and who else wants the core.
     pub(crate) compute_ns: Vec<u64>,
-    /// A walk through memory in an order that no prefetcher guesses: caches, memory, and who else uses them.
+    /// A walk through memory in an order that no prefetcher guesses: caches, memory, and who else
+    /// uses them.
     pub(crate) memory_ns: Vec<u64>,
 }
 
@@ -44,9 +46,13 @@ fn read(ring: &[Line]) -> Samples {
     let (mut samples, mut at, mut value) = (Samples::default(), 0, 1);
     // The first samples find cold caches and a core that has yet to speed up.
     (0..SAMPLES / 2).for_each(|_| value = chain(value));
-    samples.compute_ns.extend((0..SAMPLES).map(|_| timed(|| value = chain(value))));
+    samples
+        .compute_ns
+        .extend((0..SAMPLES).map(|_| timed(|| value = chain(value))));
     (0..SAMPLES / 2).for_each(|_| at = chase(ring, at));
-    samples.memory_ns.extend((0..SAMPLES).map(|_| timed(|| at = chase(ring, at))));
+    samples
+        .memory_ns
+        .extend((0..SAMPLES).map(|_| timed(|| at = chase(ring, at))));
     black_box((at, value));
     samples
 }
@@ -62,7 +68,9 @@ fn chain(mut value: u64) -> u64 {
     // Of a factor that it knows, the compiler multiplies eight steps into one.
     let factor = black_box(6_364_136_223_846_793_005);
     for _ in 0..STEPS {
-        value = value.wrapping_mul(factor).wrapping_add(1_442_695_040_888_963_407);
+        value = value
+            .wrapping_mul(factor)
+            .wrapping_add(1_442_695_040_888_963_407);
     }
     value
 }

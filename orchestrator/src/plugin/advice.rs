@@ -19,13 +19,21 @@ pub(super) fn not_started(command: &str, error: &std::io::Error) -> &'static str
 /// The same failure, with advice at the end of its output.
 pub(super) fn explained(error: BuildError, folder: &Path) -> BuildError {
     match error {
-        BuildError::Failed { command, status, output } => {
+        BuildError::Failed {
+            command,
+            status,
+            output,
+        } => {
             let output = match advice(&output, folder) {
                 // Cargo's own advice is for somebody who gave it the flags.
                 Some(advice) => format!("{}\nhint: {advice}", without_help(&output)),
                 None => output,
             };
-            BuildError::Failed { command, status, output }
+            BuildError::Failed {
+                command,
+                status,
+                output,
+            }
         }
         other => other,
     }
@@ -34,8 +42,9 @@ pub(super) fn explained(error: BuildError, folder: &Path) -> BuildError {
 fn advice(output: &str, folder: &Path) -> Option<String> {
     if output.contains("--locked was passed") {
         return Some(
-            "git tracks Cargo.lock, so orch builds with --locked, and this Cargo.lock does not fit the manifests beside \
-             it; `cargo update --workspace` brings it up to date, then commit it (a commit that lacks this does not build)"
+            "git tracks Cargo.lock, so orch builds with --locked, and this Cargo.lock does not fit \
+             the manifests beside it; `cargo update --workspace` brings it up to date, then commit \
+             it (a commit that lacks this does not build)"
                 .to_owned(),
         );
     }
@@ -44,7 +53,11 @@ fn advice(output: &str, folder: &Path) -> Option<String> {
 }
 
 fn without_help(output: &str) -> String {
-    output.lines().filter(|line| !line.starts_with("help: ")).collect::<Vec<_>>().join("\n")
+    output
+        .lines()
+        .filter(|line| !line.starts_with("help: "))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Whether rustup says that it does not have what it was told to use.
@@ -58,7 +71,9 @@ pub(super) fn toolchain(file: &str) -> String {
 }
 
 fn toolchain_file(folder: &Path) -> Option<PathBuf> {
-    let named = folder.ancestors().flat_map(|folder| TOOLCHAIN_FILES.map(|name| folder.join(name)));
+    let named = folder
+        .ancestors()
+        .flat_map(|folder| TOOLCHAIN_FILES.map(|name| folder.join(name)));
     named.into_iter().find(|file| file.is_file())
 }
 
@@ -75,9 +90,17 @@ mod tests {
         assert_eq!(advice(missing, &inner), None);
         std::fs::write(folder.path().join("a/rust-toolchain.toml"), "").expect("written");
         let hint = advice(missing, &inner).expect("advice");
-        assert!(hint.contains("a/rust-toolchain.toml names the toolchain"), "{hint}");
-        let locked = "error: cannot update the lock file /x/Cargo.lock because --locked was passed to prevent this";
-        assert!(advice(locked, &inner).expect("advice").contains("does not fit"));
+        assert!(
+            hint.contains("a/rust-toolchain.toml names the toolchain"),
+            "{hint}"
+        );
+        let locked = "error: cannot update the lock file /x/Cargo.lock because --locked was passed \
+            to prevent this";
+        assert!(
+            advice(locked, &inner)
+                .expect("advice")
+                .contains("does not fit")
+        );
         assert_eq!(advice("error[E0425]: cannot find value", &inner), None);
         let error = std::io::Error::from(std::io::ErrorKind::NotFound);
         assert!(not_started("cargo build --release in /x", &error).contains("https://rustup.rs"));

@@ -9,7 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Variables that compilers and build scripts listen to. PATH is not among them: the compilers' versions are asked for.
+/// Variables that compilers and build scripts listen to. PATH is not among them: the compilers'
+/// versions are asked for.
 const VARIABLES: [&str; 16] = [
     "AR",
     "CC",
@@ -44,8 +45,10 @@ impl Ingredients {
         }
         for name in ["config.toml", "config"] {
             let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-            let home = home.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
-            if let Some(text) = home.and_then(|home| std::fs::read_to_string(home.join(name)).ok()) {
+            let home = home
+                .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+            if let Some(text) = home.and_then(|home| std::fs::read_to_string(home.join(name)).ok())
+            {
                 ingredients.add(name, &text);
             }
         }
@@ -78,11 +81,14 @@ pub(super) struct Entry {
 
 /// The artefact of a key, with its file, if it is there and whole.
 pub(super) fn find(key: &str) -> io::Result<Option<(Entry, PathBuf)>> {
-    let Some(entry) = entry(key)? else { return Ok(None) };
+    let Some(entry) = entry(key)? else {
+        return Ok(None);
+    };
     let library = cache::artefact(&entry.hash)?;
     match crate::hash::file(&library) {
         Ok(hash) if hash == entry.hash => Ok(Some((entry, library))),
-        // A machine that lost power may have left half of it, which must not pass for the artefact of a new build.
+        // A machine that lost power may have left half of it, which must not pass for the artefact
+        // of a new build.
         Ok(_) => std::fs::remove_file(&library).map(|()| None),
         Err(_) => Ok(None),
     }
@@ -109,8 +115,8 @@ fn entry_file(key: &str) -> io::Result<PathBuf> {
 /// Whether compilers are asked what they are, or believed to be what they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asking {
-    /// Before a build: a toolchain may have been brought up to date since, and an artefact must not be kept under
-    /// the name of another compiler. The answer is remembered.
+    /// Before a build: a toolchain may have been brought up to date since, and an artefact must not
+    /// be kept under the name of another compiler. The answer is remembered.
     Anew,
     /// For a look at hundreds of commits: what was said last, in this process, if anything was.
     Remembered,
@@ -122,10 +128,17 @@ type Answer = Result<String, String>;
 static ANSWERS: Mutex<BTreeMap<(String, PathBuf), Answer>> = Mutex::new(BTreeMap::new());
 
 /// Answers a question about a folder.
-pub(super) fn answer(question: &str, folder: &Path, asking: Asking, ask: impl FnOnce() -> Answer) -> Answer {
+pub(super) fn answer(
+    question: &str,
+    folder: &Path,
+    asking: Asking,
+    ask: impl FnOnce() -> Answer,
+) -> Answer {
     let answers = || ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
     let name = (question.to_owned(), folder.to_owned());
-    let known = (asking == Asking::Remembered).then(|| answers().get(&name).cloned()).flatten();
+    let known = (asking == Asking::Remembered)
+        .then(|| answers().get(&name).cloned())
+        .flatten();
     known.unwrap_or_else(|| {
         let answer = ask();
         answers().insert(name, answer.clone());
@@ -133,27 +146,40 @@ pub(super) fn answer(question: &str, folder: &Path, asking: Asking, ask: impl Fn
     })
 }
 
-/// The compilers in use, as they call themselves, and the CPU features that a `target-cpu` stands for.
+/// The compilers in use, as they call themselves, and the CPU features that a `target-cpu` stands
+/// for.
 pub(super) fn rust(
     folder: &Path,
     cpu: &str,
     asking: Asking,
     explained: impl FnOnce(BuildError) -> String,
 ) -> Result<String, String> {
-    answer(&format!("rust {cpu}"), folder, asking, || ask_rust(folder, cpu).map_err(explained))
+    answer(&format!("rust {cpu}"), folder, asking, || {
+        ask_rust(folder, cpu).map_err(explained)
+    })
 }
 
 fn ask_rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
     let version = cargo::ask("rustc", &["-vV"], folder)?;
-    let facts = cargo::ask("rustc", &["--print", "cfg", "-C", &format!("target-cpu={cpu}")], folder)?;
-    let mut features: Vec<&str> = facts.lines().filter(|line| line.starts_with("target_feature=")).collect();
+    let facts = cargo::ask(
+        "rustc",
+        &["--print", "cfg", "-C", &format!("target-cpu={cpu}")],
+        folder,
+    )?;
+    let mut features: Vec<&str> = facts
+        .lines()
+        .filter(|line| line.starts_with("target_feature="))
+        .collect();
     features.sort_unstable();
     Ok(format!("{version}\n{}", features.join("\n")))
 }
 
 /// The C compiler, as it calls itself; empty where there is none.
 pub(super) fn c(folder: &Path, asking: Asking) -> String {
-    let ask = || cargo::ask("sh", &["-c", "\"${CC:-cc}\" --version"], folder).map_err(|error| error.to_string());
+    let ask = || {
+        cargo::ask("sh", &["-c", "\"${CC:-cc}\" --version"], folder)
+            .map_err(|error| error.to_string())
+    };
     answer("c", folder, asking, ask).unwrap_or_default()
 }
 
@@ -168,7 +194,11 @@ mod tests {
         let check = |question: &str, name: &str, asking, expected: i32| {
             let ask = || {
                 asked.set(asked.get() + 1);
-                if asked.get() % 2 == 0 { Err(asked.get().to_string()) } else { Ok(asked.get().to_string()) }
+                if asked.get() % 2 == 0 {
+                    Err(asked.get().to_string())
+                } else {
+                    Ok(asked.get().to_string())
+                }
             };
             let said = answer(question, &folder.path().join(name), asking, ask);
             assert_eq!(said.unwrap_or_else(|error| error), expected.to_string());

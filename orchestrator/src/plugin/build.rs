@@ -1,4 +1,5 @@
-//! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept, hashed.
+//! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept,
+//! hashed.
 
 use super::cargo::{Origin, Watcher};
 use super::command::{self, BuildCommand, CommandBuilt};
@@ -20,7 +21,8 @@ pub(crate) struct Prepared {
     pub(crate) hash: String,
     pub(crate) flags: Vec<String>,
     pub(crate) cpu_features: Option<Vec<String>>,
-    /// The function by which an allocator inside the library gives out blocks, which are not counted.
+    /// The function by which an allocator inside the library gives out blocks, which are not
+    /// counted.
     pub(crate) own_allocator: Option<String>,
     pub(crate) git: GitState,
     /// The commit whose files it was built from, where these are not the working tree's.
@@ -29,7 +31,8 @@ pub(crate) struct Prepared {
     pub(crate) note: Option<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) sandbox: Sandbox,
-    /// Whether the files that parameters name may be read: they are the user's words, or the plugin's own.
+    /// Whether the files that parameters name may be read: they are the user's words, or the
+    /// plugin's own.
     pub(crate) named_are_open: bool,
     /// Schemas of parameters by workload, as far as the plugin was described.
     pub(crate) params: HashMap<String, Value>,
@@ -46,26 +49,47 @@ pub(crate) struct PluginFailure {
 
 impl PluginFailure {
     pub(crate) fn new(phase: Phase, message: impl ToString) -> Self {
-        Self { phase, message: message.to_string() }
+        Self {
+            phase,
+            message: message.to_string(),
+        }
     }
 }
 
-/// Builds a plugin if it has to be built, and inspects the result. A library that the user gave is loaded where it is.
-pub(crate) fn prepare(key: &str, spec: &PluginSpec, watch: &mut Watcher) -> Result<Prepared, PluginFailure> {
-    prepare_as(key, spec, !matches!(spec.source, PluginSource::File(_)), None, watch)
+/// Builds a plugin if it has to be built, and inspects the result. A library that the user gave is
+/// loaded where it is.
+pub(crate) fn prepare(
+    key: &str,
+    spec: &PluginSpec,
+    watch: &mut Watcher,
+) -> Result<Prepared, PluginFailure> {
+    prepare_as(
+        key,
+        spec,
+        !matches!(spec.source, PluginSource::File(_)),
+        None,
+        watch,
+    )
 }
 
-/// The same, but what workers load is orch's own copy: both sides of a pair then have names of one length. Only a library
-/// that looks for others beside itself stays where it is.
-pub(crate) fn prepare_kept(key: &str, spec: &PluginSpec, watch: &mut Watcher) -> Result<Prepared, PluginFailure> {
+/// The same, but what workers load is orch's own copy: both sides of a pair then have names of one
+/// length. Only a library that looks for others beside itself stays where it is.
+pub(crate) fn prepare_kept(
+    key: &str,
+    spec: &PluginSpec,
+    watch: &mut Watcher,
+) -> Result<Prepared, PluginFailure> {
     let movable = match &spec.source {
-        PluginSource::File(path) => !std::fs::read(path).is_ok_and(|bytes| elf::elsewhere(&bytes).beside_itself()),
+        PluginSource::File(path) => {
+            !std::fs::read(path).is_ok_and(|bytes| elf::elsewhere(&bytes).beside_itself())
+        }
         _ => true,
     };
     prepare_as(key, spec, movable, None, watch)
 }
 
-/// The same crate with `bytes` of code that nobody calls before its own. Other sources cannot be padded.
+/// The same crate with `bytes` of code that nobody calls before its own. Other sources cannot be
+/// padded.
 pub(crate) fn prepare_padded(
     key: &str,
     spec: &PluginSpec,
@@ -73,14 +97,17 @@ pub(crate) fn prepare_padded(
     watch: &mut Watcher,
 ) -> Result<Prepared, PluginFailure> {
     if !matches!(spec.source, PluginSource::Crate { .. }) {
-        let message = format!("plugin `{key}` is no crate: orch does not link it, and cannot move its code");
+        let message =
+            format!("plugin `{key}` is no crate: orch does not link it, and cannot move its code");
         return Err(PluginFailure::new(Phase::Build, message));
     }
-    let linker = padding::linker(bytes).map_err(|error| PluginFailure::new(Phase::Build, error.to_string()))?;
+    let linker = padding::linker(bytes)
+        .map_err(|error| PluginFailure::new(Phase::Build, error.to_string()))?;
     prepare_as(key, spec, true, Some(&linker), watch)
 }
 
-/// Whether preparing a plugin of the working tree compiles nothing. Of a command that is not known before it runs.
+/// Whether preparing a plugin of the working tree compiles nothing. Of a command that is not known
+/// before it runs.
 pub(crate) fn is_current(spec: &PluginSpec) -> bool {
     match &spec.source {
         PluginSource::Crate { folder, cpu } => cargo::is_current(folder, cpu),
@@ -104,23 +131,37 @@ fn prepare_as(
     let (path, flags) = match &spec.source {
         PluginSource::Crate { folder, cpu } => {
             let origin = match &source_root {
-                Some(source) => Origin::Folder { source, plugin: folder },
+                Some(source) => Origin::Folder {
+                    source,
+                    plugin: folder,
+                },
                 None => Origin::Workspace,
             };
-            let built = cargo::build_crate(folder, cpu, origin, linker, watch).map_err(|error| build_failed(&error))?;
+            let built = cargo::build_crate(folder, cpu, origin, linker, watch)
+                .map_err(|error| build_failed(&error))?;
             (built.library, built.flags)
         }
         PluginSource::Command { folder, command } => {
             let out = out_file(key, folder, command).map_err(|error| build_failed(&error))?;
             let include = cache::include_folder().map_err(|error| build_failed(&error))?;
-            let root = source_root.or_else(|| git::root_of(folder)).unwrap_or_else(|| folder.clone());
-            let order = BuildCommand { folder, source: &root, line: command, out: &out, include: &include };
-            let CommandBuilt { built, doubtful, .. } =
-                command::build(&order, watch).map_err(|error| build_failed(&error))?;
+            let root = source_root
+                .or_else(|| git::root_of(folder))
+                .unwrap_or_else(|| folder.clone());
+            let order = BuildCommand {
+                folder,
+                source: &root,
+                line: command,
+                out: &out,
+                include: &include,
+            };
+            let CommandBuilt {
+                built, doubtful, ..
+            } = command::build(&order, watch).map_err(|error| build_failed(&error))?;
             note = doubtful.map(|source| {
                 format!(
-                    "may hold an old object: {} has new content and a time before the last build; make rebuilt \
-                     everything, another build tool may have kept its object; `touch` it",
+                    "may hold an old object: {} has new content and a time before the last build; \
+                     make rebuilt everything, another build tool may have kept its object; `touch` \
+                     it",
                     source.display()
                 )
             });
@@ -128,13 +169,23 @@ fn prepare_as(
         }
         PluginSource::File(path) => (path.clone(), Vec::new()),
     };
-    let inspected =
-        elf::inspect(&path).map_err(|error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display())))?;
-    let unreadable = |error: std::io::Error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display()));
+    let inspected = elf::inspect(&path)
+        .map_err(|error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display())))?;
+    let unreadable = |error: std::io::Error| {
+        PluginFailure::new(Phase::Load, format!("{}: {error}", path.display()))
+    };
     let hash = crate::hash::file(&path).map_err(unreadable)?;
-    let library = if kept { cache::keep(&path, &hash).map_err(unreadable)? } else { path.clone() };
+    let library = if kept {
+        cache::keep(&path, &hash).map_err(unreadable)?
+    } else {
+        path.clone()
+    };
     let sandbox = spec.sandbox.clone().resolved().with_linked(&library);
-    let sandbox = if kept { sandbox } else { sandbox.with_those_beside(&library) };
+    let sandbox = if kept {
+        sandbox
+    } else {
+        sandbox.with_those_beside(&library)
+    };
     Ok(Prepared {
         library: std::path::absolute(library).map_err(unreadable)?,
         path,

@@ -26,10 +26,20 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// A build that did not give a library.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
-    #[error("`{command}` could not be started: {source}{advice}", advice = advice::not_started(.command, .source))]
-    Start { command: String, source: std::io::Error },
+    #[error(
+        "`{command}` could not be started: {source}{advice}",
+        advice = advice::not_started(.command, .source)
+    )]
+    Start {
+        command: String,
+        source: std::io::Error,
+    },
     #[error("`{command}` failed ({status})\n{output}")]
-    Failed { command: String, status: std::process::ExitStatus, output: String },
+    Failed {
+        command: String,
+        status: std::process::ExitStatus,
+        output: String,
+    },
     #[error("{0}")]
     Nothing(String),
     #[error("{0}")]
@@ -44,17 +54,19 @@ pub(crate) struct Built {
     pub(crate) flags: Vec<String>,
 }
 
-/// What the paths in a library are relative to, so that the same sources give the same library in every folder.
+/// What the paths in a library are relative to, so that the same sources give the same library in
+/// every folder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin<'a> {
     /// The root of the crate's workspace.
     Workspace,
-    /// Folders that stay the same while the workspace may not: of the code under test, and of the plugin, which may lie elsewhere.
+    /// Folders that stay the same while the workspace may not: of the code under test, and of the
+    /// plugin, which may lie elsewhere.
     Folder { source: &'a Path, plugin: &'a Path },
 }
 
-/// Builds a plugin crate in release mode; each line of cargo's output goes to `show` as it comes. `linker`, if given,
-/// links the crate itself; nothing else is built anew for it.
+/// Builds a plugin crate in release mode; each line of cargo's output goes to `show` as it comes.
+/// `linker`, if given, links the crate itself; nothing else is built anew for it.
 pub(crate) fn build_crate(
     folder: &Path,
     cpu: &str,
@@ -75,17 +87,28 @@ fn build_in(
     let manifest = folder.join("Cargo.toml");
     let workspace = workspace_of(&manifest)?;
     let origin = match origin {
-        Origin::Workspace => Origin::Folder { source: &workspace.root, plugin: &workspace.root },
+        Origin::Workspace => Origin::Folder {
+            source: &workspace.root,
+            plugin: &workspace.root,
+        },
         folders => folders,
     };
     let (code_flags, name_flags) = (code_flags(cpu), name_flags(origin));
-    let user_wrapper = std::env::var_os(rustc_wrapper::VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
+    let user_wrapper = std::env::var_os(rustc_wrapper::VARIABLE)
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from);
     let wrapper = rustc_wrapper::write_wrapper(&name_flags, user_wrapper.as_deref())?;
     let target = target_folder(&workspace.root, cpu)?;
     let cargo = |verb: &str| {
         let mut command = clean("cargo");
-        command.args([verb, "--release", "--manifest-path"]).arg(&manifest).arg("--target-dir").arg(&target);
-        command.env("CARGO_ENCODED_RUSTFLAGS", code_flags.join("\x1f")).env(rustc_wrapper::VARIABLE, &wrapper);
+        command
+            .args([verb, "--release", "--manifest-path"])
+            .arg(&manifest)
+            .arg("--target-dir")
+            .arg(&target);
+        command
+            .env("CARGO_ENCODED_RUSTFLAGS", code_flags.join("\x1f"))
+            .env(rustc_wrapper::VARIABLE, &wrapper);
         command.current_dir(folder);
         if workspace.lock_is_tracked {
             command.arg("--locked");
@@ -99,7 +122,10 @@ fn build_in(
         let lock = workspace.root.join("Cargo.lock");
         if !lock.exists() {
             let mut command = clean("cargo");
-            command.args(["generate-lockfile", "--manifest-path"]).arg(&manifest).current_dir(folder);
+            command
+                .args(["generate-lockfile", "--manifest-path"])
+                .arg(&manifest)
+                .current_dir(folder);
             // The build names what is wrong.
             let _ = run(command, "cargo generate-lockfile", watch);
         }
@@ -120,12 +146,19 @@ fn build_in(
         let mut command = cargo(if linker.is_some() { "rustc" } else { "build" });
         command.args(["--lib", "--message-format=json-render-diagnostics"]);
         if let Some(linker) = linker {
-            command.arg("--").arg(format!("-Clinker={}", linker.display()));
+            command
+                .arg("--")
+                .arg(format!("-Clinker={}", linker.display()));
         }
-        let messages = run(command, &format!("cargo build --release in {}", folder.display()), watch)?;
+        let messages = run(
+            command,
+            &format!("cargo build --release in {}", folder.display()),
+            watch,
+        )?;
         let library = cdylib(&messages, &manifest).ok_or_else(|| {
             BuildError::Nothing(format!(
-                "{}: the crate builds but gives no shared library; add `[lib] crate-type = [\"cdylib\"]`",
+                "{}: the crate builds but gives no shared library; add `[lib] crate-type = \
+                 [\"cdylib\"]`",
                 manifest.display()
             ))
         })?;
@@ -140,16 +173,23 @@ fn build_in(
     ledger.record(&messages, &library, begun, name_flags.clone())?;
     // What is not stored is compiled again elsewhere.
     let _ = store.add(&messages, &profile);
-    Ok(Built { library, flags: [code_flags, name_flags].concat() })
+    Ok(Built {
+        library,
+        flags: [code_flags, name_flags].concat(),
+    })
 }
 
-/// Whether everything that was compiled for a crate is as it was when it was compiled, so that cargo has nothing to do.
+/// Whether everything that was compiled for a crate is as it was when it was compiled, so that
+/// cargo has nothing to do.
 pub(crate) fn is_current(folder: &Path, cpu: &str) -> bool {
-    let target = workspace_of(&folder.join("Cargo.toml")).ok().and_then(|found| target_folder(&found.root, cpu).ok());
+    let target = workspace_of(&folder.join("Cargo.toml"))
+        .ok()
+        .and_then(|found| target_folder(&found.root, cpu).ok());
     target.is_some_and(|target| SourceLedger::read(&target).is_current(folder))
 }
 
-/// A target folder of our own: our flags differ from the user's builds, and each CPU's from the others'.
+/// A target folder of our own: our flags differ from the user's builds, and each CPU's from the
+/// others'.
 fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
     let folder = root.join("target").join("orch");
     let ignore = folder.join(".gitignore");
@@ -158,7 +198,11 @@ fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
         std::fs::create_dir_all(&folder)?;
         std::fs::write(ignore, "*\n")?;
     }
-    Ok(if cpu == "native" { folder } else { folder.join(format!("cpu-{cpu}")) })
+    Ok(if cpu == "native" {
+        folder
+    } else {
+        folder.join(format!("cpu-{cpu}"))
+    })
 }
 
 /// All compiler flags of a plugin crate. The reasons are in docs/design/building-plugins.md.
@@ -191,7 +235,9 @@ fn name_flags(origin: Origin) -> Vec<String> {
 pub(crate) fn rustc_version() -> Option<String> {
     let mut command = clean("rustc");
     command.arg("-vV");
-    run(command, "rustc -vV", &mut Watcher::silent(&mut |_| {})).ok().map(|text| text.trim().to_owned())
+    run(command, "rustc -vV", &mut Watcher::silent(&mut |_| {}))
+        .ok()
+        .map(|text| text.trim().to_owned())
 }
 
 /// What a compiler says about itself when it is called in a folder.
@@ -209,18 +255,37 @@ struct Workspace {
 
 fn workspace_of(manifest: &Path) -> Result<Workspace, BuildError> {
     let mut command = clean("cargo");
-    command.args(["locate-project", "--workspace", "--message-format=plain", "--manifest-path"]).arg(manifest);
-    let text =
-        run(command, &format!("cargo locate-project for {}", manifest.display()), &mut Watcher::silent(&mut |_| {}))?;
+    command
+        .args([
+            "locate-project",
+            "--workspace",
+            "--message-format=plain",
+            "--manifest-path",
+        ])
+        .arg(manifest);
+    let text = run(
+        command,
+        &format!("cargo locate-project for {}", manifest.display()),
+        &mut Watcher::silent(&mut |_| {}),
+    )?;
     let root = Path::new(text.trim())
         .parent()
-        .ok_or_else(|| BuildError::Nothing(format!("cargo named no workspace for {}", manifest.display())))?
+        .ok_or_else(|| {
+            BuildError::Nothing(format!(
+                "cargo named no workspace for {}",
+                manifest.display()
+            ))
+        })?
         .to_owned();
     let lock_is_tracked = crate::git::is_tracked(&root.join("Cargo.lock"));
-    Ok(Workspace { root, lock_is_tracked })
+    Ok(Workspace {
+        root,
+        lock_is_tracked,
+    })
 }
 
-/// A command whose environment is the user's without what `cargo run` or an outer build leaks into it.
+/// A command whose environment is the user's without what `cargo run` or an outer build leaks into
+/// it.
 pub(crate) fn clean(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -248,23 +313,39 @@ fn leaks(name: &OsString) -> bool {
         "RUSTUP_TOOLCHAIN",
         "LD_LIBRARY_PATH",
     ];
-    const BEGINNINGS: [&str; 6] =
-        ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_TARGET_"];
-    let Some(name) = name.to_str() else { return false };
-    EXACT.contains(&name) || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+    const BEGINNINGS: [&str; 6] = [
+        "CARGO_MANIFEST_",
+        "CARGO_PKG_",
+        "CARGO_BIN_",
+        "CARGO_BUILD_",
+        "CARGO_PROFILE_",
+        "CARGO_TARGET_",
+    ];
+    let Some(name) = name.to_str() else {
+        return false;
+    };
+    EXACT.contains(&name)
+        || BEGINNINGS
+            .iter()
+            .any(|beginning| name.starts_with(beginning))
 }
 
 /// Who watches a build: gets its lines, and may stop it.
 pub(crate) struct Watcher<'a> {
     pub(crate) show: &'a mut dyn FnMut(&str),
     pub(crate) stop: &'a dyn Fn() -> bool,
-    /// Where the build's process group is noted while it runs, for whoever comes after an orch that was killed.
+    /// Where the build's process group is noted while it runs, for whoever comes after an orch that
+    /// was killed.
     pub(crate) note: Option<&'a Path>,
 }
 
 impl<'a> Watcher<'a> {
     fn silent(show: &'a mut dyn FnMut(&str)) -> Self {
-        Self { show, stop: &|| false, note: None }
+        Self {
+            show,
+            stop: &|| false,
+            note: None,
+        }
     }
 }
 
@@ -274,18 +355,31 @@ enum Output {
     Text(Vec<u8>),
 }
 
-/// Runs to the end, showing standard error line by line; returns standard output. What the command leaves running in the
-/// background keeps its pipes open and is not waited for.
-pub(super) fn run(mut command: Command, name: &str, watch: &mut Watcher) -> Result<String, BuildError> {
+/// Runs to the end, showing standard error line by line; returns standard output. What the command
+/// leaves running in the background keeps its pipes open and is not waited for.
+pub(super) fn run(
+    mut command: Command,
+    name: &str,
+    watch: &mut Watcher,
+) -> Result<String, BuildError> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
-        .map_err(|source| BuildError::Start { command: name.to_owned(), source })?;
-    let _noted = watch.note.map(|place| Leader::note(place, child.id())).transpose()?;
+        .map_err(|source| BuildError::Start {
+            command: name.to_owned(),
+            source,
+        })?;
+    let _noted = watch
+        .note
+        .map(|place| Leader::note(place, child.id()))
+        .transpose()?;
     let (sender, output) = mpsc::channel();
-    let stdout = child.stdout.take().map(|pipe| read_text(pipe, sender.clone()));
+    let stdout = child
+        .stdout
+        .take()
+        .map(|pipe| read_text(pipe, sender.clone()));
     let stderr = child.stderr.take().map(|pipe| read_lines(pipe, sender));
     let mut gathered = Gathered::default();
     let status = loop {
@@ -301,7 +395,12 @@ pub(super) fn run(mut command: Command, name: &str, watch: &mut Watcher) -> Resu
     };
     // The readers are done as soon as nobody else holds the pipes.
     let patience = Instant::now() + PATIENCE;
-    let all_read = || [&stdout, &stderr].into_iter().flatten().all(std::thread::JoinHandle::is_finished);
+    let all_read = || {
+        [&stdout, &stderr]
+            .into_iter()
+            .flatten()
+            .all(std::thread::JoinHandle::is_finished)
+    };
     while !all_read() && Instant::now() < patience {
         gathered.take(output.recv_timeout(POLL).ok(), watch);
     }
@@ -310,7 +409,11 @@ pub(super) fn run(mut command: Command, name: &str, watch: &mut Watcher) -> Resu
     }
     if !status.success() {
         let kept: Vec<String> = gathered.lines.into();
-        return Err(BuildError::Failed { command: name.to_owned(), status, output: kept.join("\n") });
+        return Err(BuildError::Failed {
+            command: name.to_owned(),
+            status,
+            output: kept.join("\n"),
+        });
     }
     Ok(String::from_utf8_lossy(&gathered.text).into_owned())
 }
@@ -329,7 +432,10 @@ impl Gathered {
             Some(Output::Line(line)) => {
                 (watch.show)(&line);
                 // Another cargo was there first: nothing that a failure has to do with.
-                if line.trim_start().starts_with("Blocking waiting for file lock") {
+                if line
+                    .trim_start()
+                    .starts_with("Blocking waiting for file lock")
+                {
                     return;
                 }
                 if self.lines.len() == KEPT_LINES {
@@ -363,8 +469,8 @@ fn read_text(mut pipe: ChildStdout, to: mpsc::Sender<Output>) -> JoinHandle<()> 
     })
 }
 
-/// A Cargo.lock that orch puts into a workspace that has none, for the time of a build, and keeps in the cache: builds
-/// repeat themselves, and the user's tree stays as it is.
+/// A Cargo.lock that orch puts into a workspace that has none, for the time of a build, and keeps
+/// in the cache: builds repeat themselves, and the user's tree stays as it is.
 struct LockFile {
     place: PathBuf,
     kept: PathBuf,
@@ -391,7 +497,8 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // Copied and removed: the cache may lie on another file system. A lock that stays behind harms nobody.
+        // Copied and removed: the cache may lie on another file system. A lock that stays behind
+        // harms nobody.
         if self.lent && std::fs::copy(&self.place, &self.kept).is_ok() {
             let _ = std::fs::remove_file(&self.place);
         }
@@ -400,11 +507,17 @@ impl Drop for LockFile {
 
 /// The shared library that cargo's messages name for the crate of `manifest`.
 fn cdylib(messages: &str, manifest: &Path) -> Option<PathBuf> {
-    let manifest = manifest.canonicalize().unwrap_or_else(|_| manifest.to_owned());
+    let manifest = manifest
+        .canonicalize()
+        .unwrap_or_else(|_| manifest.to_owned());
     let is_ours = |message: &serde_json::Value| {
         message["reason"] == "compiler-artifact"
-            && message["manifest_path"].as_str().is_some_and(|path| Path::new(path) == manifest)
-            && message["target"]["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "cdylib"))
+            && message["manifest_path"]
+                .as_str()
+                .is_some_and(|path| Path::new(path) == manifest)
+            && message["target"]["kind"]
+                .as_array()
+                .is_some_and(|kinds| kinds.iter().any(|kind| kind == "cdylib"))
     };
     messages
         .lines()
@@ -421,11 +534,24 @@ mod tests {
 
     #[test]
     fn an_outer_cargo_leaves_no_trace_but_the_users_network_settings_stay() {
-        for name in ["CARGO", "CARGO_PKG_NAME", "RUSTFLAGS", "CARGO_BUILD_JOBS", "CARGO_TARGET_X_RUNNER", "OUT_DIR"] {
+        for name in [
+            "CARGO",
+            "CARGO_PKG_NAME",
+            "RUSTFLAGS",
+            "CARGO_BUILD_JOBS",
+            "CARGO_TARGET_X_RUNNER",
+            "OUT_DIR",
+        ] {
             assert!(leaks(&name.into()), "{name}");
         }
-        for name in ["CARGO_HOME", "RUSTUP_HOME", "CARGO_NET_OFFLINE", "CARGO_HTTP_PROXY", "CARGO_REGISTRIES_X", "PATH"]
-        {
+        for name in [
+            "CARGO_HOME",
+            "RUSTUP_HOME",
+            "CARGO_NET_OFFLINE",
+            "CARGO_HTTP_PROXY",
+            "CARGO_REGISTRIES_X",
+            "PATH",
+        ] {
             assert!(!leaks(&name.into()), "{name}");
         }
     }
@@ -435,7 +561,10 @@ mod tests {
         let line = r#"{"reason":"compiler-artifact","manifest_path":"/x/Cargo.toml","target":{"kind":["cdylib"]},"filenames":["/t/libx.so"]}"#;
         let other = line.replace("/x/", "/y/");
         let text = format!("not json\n{other}\n{line}\n");
-        assert_eq!(cdylib(&text, Path::new("/x/Cargo.toml")), Some("/t/libx.so".into()));
+        assert_eq!(
+            cdylib(&text, Path::new("/x/Cargo.toml")),
+            Some("/t/libx.so".into())
+        );
         assert_eq!(cdylib(&other, Path::new("/x/Cargo.toml")), None);
     }
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The describe document as plugins write it. Unknown keys are those of newer plugins and are ignored.
+/// The describe document as plugins write it. Unknown keys are those of newer plugins and are
+/// ignored.
 #[derive(Debug, Deserialize)]
 struct WireDocument {
     plugin: Option<String>,
@@ -128,19 +129,32 @@ impl Description {
         if text.trim().is_empty() {
             return Err("describe wrote no document".to_owned());
         }
-        let wire: WireDocument =
-            serde_json::from_str(text).map_err(|error| format!("the describe document is wrong: {error}"))?;
-        let plugin = wire.plugin.ok_or("the describe document lacks \"plugin\", its name")?;
-        let wire_workloads = wire.workloads.ok_or("the describe document lacks \"workloads\"")?;
+        let wire: WireDocument = serde_json::from_str(text)
+            .map_err(|error| format!("the describe document is wrong: {error}"))?;
+        let plugin = wire
+            .plugin
+            .ok_or("the describe document lacks \"plugin\", its name")?;
+        let wire_workloads = wire
+            .workloads
+            .ok_or("the describe document lacks \"workloads\"")?;
         let mut workloads: Vec<WorkloadInfo> = Vec::new();
         for (index, workload) in wire_workloads.into_iter().enumerate() {
             let info = WorkloadInfo::check(index, workload)?;
             if workloads.iter().any(|known| known.id == info.id) {
-                return Err(format!("the describe document has two workloads \"{}\"", info.id));
+                return Err(format!(
+                    "the describe document has two workloads \"{}\"",
+                    info.id
+                ));
             }
             workloads.push(info);
         }
-        Ok(Self { plugin, version: wire.version, sdk: wire.sdk, build: wire.build, workloads })
+        Ok(Self {
+            plugin,
+            version: wire.version,
+            sdk: wire.sdk,
+            build: wire.build,
+            workloads,
+        })
     }
 
     pub(crate) fn workload(&self, id: &str) -> Option<&WorkloadInfo> {
@@ -150,13 +164,22 @@ impl Description {
 
 impl WorkloadInfo {
     fn check(index: usize, wire: WireWorkload) -> Result<Self, String> {
-        let id = wire.id.ok_or_else(|| format!("workload {index} of the describe document lacks \"id\""))?;
-        if id.is_empty() || id.contains(['/', '[', ']']) || id.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(format!("the describe document's workload id {id:?} is empty or has a space, '/', '[' or ']'"));
+        let id = wire
+            .id
+            .ok_or_else(|| format!("workload {index} of the describe document lacks \"id\""))?;
+        if id.is_empty()
+            || id.contains(['/', '[', ']'])
+            || id.chars().any(|c| c.is_whitespace() || c.is_control())
+        {
+            return Err(format!(
+                "the describe document's workload id {id:?} is empty or has a space, '/', '[' or \
+                 ']'"
+            ));
         }
         if let Some(params) = &wire.params {
-            jsonschema::validator_for(params)
-                .map_err(|error| format!("the \"params\" of workload \"{id}\" are no JSON Schema: {error}"))?;
+            jsonschema::validator_for(params).map_err(|error| {
+                format!("the \"params\" of workload \"{id}\" are no JSON Schema: {error}")
+            })?;
         }
         let metrics = wire
             .metrics
@@ -189,8 +212,15 @@ mod tests {
 
     #[test]
     fn a_minimal_document_is_enough() {
-        let description = Description::parse(r#"{"plugin": "p", "workloads": [{"id": "w"}], "newer": 1}"#).unwrap();
-        assert_eq!(description.workload("w").map(|workload| workload.params.clone()), Some(None));
+        let description =
+            Description::parse(r#"{"plugin": "p", "workloads": [{"id": "w"}], "newer": 1}"#)
+                .unwrap();
+        assert_eq!(
+            description
+                .workload("w")
+                .map(|workload| workload.params.clone()),
+            Some(None)
+        );
     }
 
     #[test]
@@ -202,8 +232,14 @@ mod tests {
             (r#"{"plugin": "p"}"#, "lacks \"workloads\""),
             (r#"{"plugin": "p", "workloads": [{}]}"#, "workload 0"),
             (r#"{"plugin": "p", "workloads": [{"id": "a b"}]}"#, "a b"),
-            (r#"{"plugin": "p", "workloads": [{"id": "a"}, {"id": "a"}]}"#, "two workloads"),
-            (r#"{"plugin": "p", "workloads": [{"id": "a", "params": {"type": 3}}]}"#, "no JSON Schema"),
+            (
+                r#"{"plugin": "p", "workloads": [{"id": "a"}, {"id": "a"}]}"#,
+                "two workloads",
+            ),
+            (
+                r#"{"plugin": "p", "workloads": [{"id": "a", "params": {"type": 3}}]}"#,
+                "no JSON Schema",
+            ),
         ] {
             let error = Description::parse(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
@@ -221,7 +257,10 @@ mod tests {
             per,
             scale,
         };
-        let cost = Cost { seconds: 2.0, bytes: 100.0 };
+        let cost = Cost {
+            seconds: 2.0,
+            bytes: 100.0,
+        };
         assert_eq!(metric(Per::Iteration, 1.0).value(8.0, cost), Some(8.0));
         assert_eq!(metric(Per::Second, 1e-3).value(8000.0, cost), Some(4.0));
         assert_eq!(metric(Per::Unit, 1e9).value(4.0, cost), Some(5e8));

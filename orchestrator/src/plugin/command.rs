@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct BuildCommand<'a> {
     /// The plugin's folder.
     pub(super) folder: &'a Path,
-    /// The root of the code under test: of the plugin's repository, or of the one that it is laid over.
+    /// The root of the code under test: of the plugin's repository, or of the one that it is laid
+    /// over.
     pub(super) source: &'a Path,
     pub(super) line: &'a str,
     /// The library to write.
@@ -23,15 +24,15 @@ pub(super) struct BuildCommand<'a> {
 /// A library that a command built.
 pub(super) struct CommandBuilt {
     pub(super) built: Built,
-    /// Sources that it was built from and that lie outside the code under test, as far as they are known, with hashes of what they
-    /// held.
+    /// Sources that it was built from and that lie outside the code under test, as far as they are
+    /// known, with hashes of what they held.
     pub(super) outside: BTreeMap<PathBuf, String>,
     /// Where the result cannot be proved to be of the present sources: the source in doubt.
     pub(super) doubtful: Option<PathBuf>,
 }
 
-/// Flags for C and C++ compilers: the alignment that keeps untouched code where it was measured, and paths that are the same in
-/// every folder. The reasons are in docs/design/building-plugins.md.
+/// Flags for C and C++ compilers: the alignment that keeps untouched code where it was measured,
+/// and paths that are the same in every folder. The reasons are in docs/design/building-plugins.md.
 ///
 /// A command expands the variable into words, so a folder with blanks in its path has no flag.
 pub(super) fn compiler_flags(source: &Path, folder: &Path) -> String {
@@ -50,7 +51,10 @@ pub(super) fn compiler_flags(source: &Path, folder: &Path) -> String {
 }
 
 /// Runs the command through the shell; it writes the library to `$ORCH_OUT`.
-pub(super) fn build(command: &BuildCommand, watch: &mut Watcher) -> Result<CommandBuilt, BuildError> {
+pub(super) fn build(
+    command: &BuildCommand,
+    watch: &mut Watcher,
+) -> Result<CommandBuilt, BuildError> {
     // What an earlier build left must not pass for this one's.
     for file in [command.out.to_owned(), dependencies_file(command.out)] {
         match std::fs::remove_file(file) {
@@ -68,7 +72,10 @@ pub(super) fn build(command: &BuildCommand, watch: &mut Watcher) -> Result<Comma
         .env("ORCH_OUT", command.out)
         .env("ORCH_INCLUDE", command.include)
         .env("ORCH_SOURCE", command.source)
-        .env("ORCH_CFLAGS", compiler_flags(command.source, command.folder))
+        .env(
+            "ORCH_CFLAGS",
+            compiler_flags(command.source, command.folder),
+        )
         // gcc appends to this file which sources it read.
         .env("DEPENDENCIES_OUTPUT", dependencies_file(command.out))
         .current_dir(command.folder);
@@ -76,7 +83,11 @@ pub(super) fn build(command: &BuildCommand, watch: &mut Watcher) -> Result<Comma
         // make rebuilds everything.
         shell.env("MAKEFLAGS", "B");
     }
-    run(shell, &format!("build command in {}", command.folder.display()), watch)?;
+    run(
+        shell,
+        &format!("build command in {}", command.folder.display()),
+        watch,
+    )?;
     if !command.out.is_file() {
         return Err(BuildError::Nothing(format!(
             "the build command succeeded but wrote no file to \"$ORCH_OUT\": {}",
@@ -84,15 +95,24 @@ pub(super) fn build(command: &BuildCommand, watch: &mut Watcher) -> Result<Comma
         )));
     }
     ledger.record(before)?;
-    let built = Built { library: command.out.to_owned(), flags: vec![command.line.to_owned()] };
+    let built = Built {
+        library: command.out.to_owned(),
+        flags: vec![command.line.to_owned()],
+    };
     let doubtful = doubt.and_then(|doubt| match doubt {
         Doubt::Source(path) => Some(path),
         Doubt::FirstBuild => None,
     });
     // What the command wrote, such as a log, is no source.
     named.retain(|path, content| read_content(path) == *content);
-    let read = find_read_outside(command).into_iter().map(|path| (path.clone(), read_content(&path)));
-    Ok(CommandBuilt { built, outside: named.into_iter().chain(read).collect(), doubtful })
+    let read = find_read_outside(command)
+        .into_iter()
+        .map(|path| (path.clone(), read_content(&path)));
+    Ok(CommandBuilt {
+        built,
+        outside: named.into_iter().chain(read).collect(),
+        doubtful,
+    })
 }
 
 fn dependencies_file(out: &Path) -> PathBuf {
@@ -102,29 +122,56 @@ fn dependencies_file(out: &Path) -> PathBuf {
 /// The sources outside the code under test and the plugin that gcc says it read.
 fn find_read_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
     let listed = std::fs::read_to_string(dependencies_file(command.out)).unwrap_or_default();
-    let words = listed.split_whitespace().filter(|word| !word.ends_with(':') && *word != "\\");
+    let words = listed
+        .split_whitespace()
+        .filter(|word| !word.ends_with(':') && *word != "\\");
     // make may have run the compiler in a folder below.
-    let mut folders: BTreeSet<PathBuf> =
-        list_files(command.folder).iter().filter_map(|file| file.parent().map(Path::to_owned)).collect();
+    let mut folders: BTreeSet<PathBuf> = list_files(command.folder)
+        .iter()
+        .filter_map(|file| file.parent().map(Path::to_owned))
+        .collect();
     folders.insert(command.folder.to_owned());
     let mut found = BTreeSet::new();
-    for word in words.filter(|word| word.contains('/')).collect::<BTreeSet<_>>() {
-        let below = if Path::new(word).is_absolute() { 1 } else { folders.len() };
-        found.extend(folders.iter().take(below).filter_map(|folder| outside(command, folder, word)));
+    for word in words
+        .filter(|word| word.contains('/'))
+        .collect::<BTreeSet<_>>()
+    {
+        let below = if Path::new(word).is_absolute() {
+            1
+        } else {
+            folders.len()
+        };
+        found.extend(
+            folders
+                .iter()
+                .take(below)
+                .filter_map(|folder| outside(command, folder, word)),
+        );
     }
     found
 }
 
 /// What the command itself names outside the code under test and the plugin, with its content.
 fn find_named_outside(command: &BuildCommand) -> BTreeMap<PathBuf, String> {
-    let words = command.line.split(|c: char| c.is_whitespace() || "\"'=;&|()<>".contains(c));
-    let words = words.map(|word| ["-I", "-L", "@"].iter().find_map(|flag| word.strip_prefix(flag)).unwrap_or(word));
-    let named = words.filter(|word| word.contains('/')).filter_map(|word| outside(command, command.folder, word));
-    named.map(|path| (path.clone(), read_content(&path))).collect()
+    let words = command
+        .line
+        .split(|c: char| c.is_whitespace() || "\"'=;&|()<>".contains(c));
+    let words = words.map(|word| {
+        ["-I", "-L", "@"]
+            .iter()
+            .find_map(|flag| word.strip_prefix(flag))
+            .unwrap_or(word)
+    });
+    let named = words
+        .filter(|word| word.contains('/'))
+        .filter_map(|word| outside(command, command.folder, word));
+    named
+        .map(|path| (path.clone(), read_content(&path)))
+        .collect()
 }
 
-/// The path that a word means in a folder, if it exists and belongs neither to the code under test, nor to the plugin, nor to the
-/// system.
+/// The path that a word means in a folder, if it exists and belongs neither to the code under test,
+/// nor to the plugin, nor to the system.
 fn outside(command: &BuildCommand, folder: &Path, word: &str) -> Option<PathBuf> {
     let path = plain(&folder.join(word));
     let own = path.starts_with(command.source)
@@ -144,8 +191,9 @@ pub(super) fn read_content(path: &Path) -> String {
 
 /// Whether a path belongs to the system, whose compilers and headers are known by their versions.
 fn is_of_the_system(path: &Path) -> bool {
-    const FOLDERS: [&str; 11] =
-        ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix", "/gnu", "/etc", "/proc", "/dev"];
+    const FOLDERS: [&str; 11] = [
+        "/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix", "/gnu", "/etc", "/proc", "/dev",
+    ];
     path.parent().is_none() || FOLDERS.iter().any(|folder| path.starts_with(folder))
 }
 
@@ -172,16 +220,19 @@ struct FolderLedger {
 impl FolderLedger {
     fn read(out: &Path) -> Self {
         let path = out.with_extension("sources.json");
-        let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let known = std::fs::read(&path)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
         Self { path, known }
     }
 
     fn find_doubt(&self, folder: &Path) -> Option<Doubt> {
-        let Some(known) = &self.known else { return Some(Doubt::FirstBuild) };
-        let stale = known
-            .files
-            .iter()
-            .find(|(path, state)| path.starts_with(folder) && state.is_stale(path, known.finished_ns));
+        let Some(known) = &self.known else {
+            return Some(Doubt::FirstBuild);
+        };
+        let stale = known.files.iter().find(|(path, state)| {
+            path.starts_with(folder) && state.is_stale(path, known.finished_ns)
+        });
         stale.map(|(path, _)| Doubt::Source(path.clone()))
     }
 
@@ -198,8 +249,13 @@ impl FolderLedger {
     /// Notes the files that were there before a build. What the build wrote itself is no source.
     fn record(&self, mut before: BTreeMap<PathBuf, SourceState>) -> std::io::Result<()> {
         before.retain(|path, state| state.is_untouched(path));
-        let known = FolderFiles { finished_ns: now_ns(), files: before };
-        let beside = self.path.with_extension(format!("{}.tmp", std::process::id()));
+        let known = FolderFiles {
+            finished_ns: now_ns(),
+            files: before,
+        };
+        let beside = self
+            .path
+            .with_extension(format!("{}.tmp", std::process::id()));
         std::fs::write(&beside, serde_json::to_vec(&known)?)?;
         std::fs::rename(beside, &self.path)
     }

@@ -1,8 +1,9 @@
 //! Packages of registries, compiled once per machine, toolchain and set of flags.
 //!
-//! Each repository and each build worktree has a target folder of its own, and cargo would compile what the SDK depends on in
-//! all of them. A registry never changes a package, and cargo names what it compiles by a hash of everything that decides
-//! about it, so the files of one target folder serve in the next. Cargo itself checks them there: what does not fit is compiled.
+//! Each repository and each build worktree has a target folder of its own, and cargo would compile
+//! what the SDK depends on in all of them. A registry never changes a package, and cargo names what
+//! it compiles by a hash of everything that decides about it, so the files of one target folder
+//! serve in the next. Cargo itself checks them there: what does not fit is compiled.
 
 use crate::cache;
 use serde_json::Value;
@@ -14,7 +15,8 @@ use toml::Table;
 
 /// Largest size of the store, in bytes. What was not lent for the longest time is removed first.
 const SIZE_LIMIT: u64 = 1 << 30;
-/// Folders of a target folder's profile that hold files of a unit. Fingerprints come last: they make the others count.
+/// Folders of a target folder's profile that hold files of a unit. Fingerprints come last: they
+/// make the others count.
 const FOLDERS: [&str; 3] = ["deps", "build", ".fingerprint"];
 
 /// One compilation of a package: its library, its build script, or the run of that.
@@ -33,7 +35,11 @@ impl Unit {
 
     fn parse(folder_name: &str) -> Option<Self> {
         let mut parts = folder_name.split('@').map(str::to_owned);
-        let unit = Self { package: parts.next()?, version: parts.next()?, hash: parts.next()? };
+        let unit = Self {
+            package: parts.next()?,
+            version: parts.next()?,
+            hash: parts.next()?,
+        };
         (parts.next().is_none() && unit.hash.len() == 16).then_some(unit)
     }
 }
@@ -48,7 +54,10 @@ impl PackageStore {
     /// Opens the store in the cache for these flags.
     pub(super) fn open(flags: &[String]) -> io::Result<Self> {
         let identity = crate::hash::text(&flags.join("\n"));
-        Ok(Self { folder: cache::subfolder(&format!("packages/{}", &identity[..16]))?, size_limit: SIZE_LIMIT })
+        Ok(Self {
+            folder: cache::subfolder(&format!("packages/{}", &identity[..16]))?,
+            size_limit: SIZE_LIMIT,
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -56,35 +65,58 @@ impl PackageStore {
     }
 
     fn units(&self) -> BTreeSet<Unit> {
-        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        entries.filter_map(|entry| Unit::parse(entry.file_name().to_str()?)).collect()
+        let entries = std::fs::read_dir(&self.folder)
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter_map(|entry| Unit::parse(entry.file_name().to_str()?))
+            .collect()
     }
 
-    /// Copies the units of the packages in a Cargo.lock to a profile's folder. What cannot be copied is compiled there.
+    /// Copies the units of the packages in a Cargo.lock to a profile's folder. What cannot be
+    /// copied is compiled there.
     pub(super) fn lend(&self, lock: &str, profile: &Path) {
         let locked = read_locked(lock);
-        for unit in self.units().iter().filter(|unit| locked.contains(&(unit.package.clone(), unit.version.clone()))) {
+        for unit in self
+            .units()
+            .iter()
+            .filter(|unit| locked.contains(&(unit.package.clone(), unit.version.clone())))
+        {
             let folder = self.folder.join(unit.folder_name());
-            if FOLDERS.iter().try_for_each(|name| copy_missing(&folder.join(name), &profile.join(name))).is_ok() {
-                let _ = std::fs::File::open(&folder).and_then(|folder| folder.set_modified(SystemTime::now()));
+            if FOLDERS
+                .iter()
+                .try_for_each(|name| copy_missing(&folder.join(name), &profile.join(name)))
+                .is_ok()
+            {
+                let _ = std::fs::File::open(&folder)
+                    .and_then(|folder| folder.set_modified(SystemTime::now()));
             }
         }
     }
 
-    /// Adds what a build compiled in a profile's folder, by cargo's messages, and removes what the limit has no room for.
+    /// Adds what a build compiled in a profile's folder, by cargo's messages, and removes what the
+    /// limit has no room for.
     pub(super) fn add(&self, messages: &str, profile: &Path) -> io::Result<()> {
         let known = self.units();
-        let new: Vec<Unit> = read_units(messages).into_iter().filter(|unit| !known.contains(unit)).collect();
+        let new: Vec<Unit> = read_units(messages)
+            .into_iter()
+            .filter(|unit| !known.contains(unit))
+            .collect();
         if new.is_empty() {
             return Ok(());
         }
         let files = list_by_hash(profile);
         for unit in new {
-            let written = self.folder.join(format!("{}.{}.tmp", unit.folder_name(), std::process::id()));
+            let written =
+                self.folder
+                    .join(format!("{}.{}.tmp", unit.folder_name(), std::process::id()));
             for name in files.get(&unit.hash).into_iter().flatten() {
                 copy_missing(&profile.join(name), &written.join(name))?;
             }
-            if written.exists() && std::fs::rename(&written, self.folder.join(unit.folder_name())).is_err() {
+            if written.exists()
+                && std::fs::rename(&written, self.folder.join(unit.folder_name())).is_err()
+            {
                 // Another build has added the same.
                 std::fs::remove_dir_all(&written)?;
             }
@@ -95,7 +127,11 @@ impl PackageStore {
     fn remove_oldest(&self) -> io::Result<()> {
         let mut all: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
         for entry in std::fs::read_dir(&self.folder)?.flatten() {
-            all.push((entry.metadata()?.modified()?, entry.path(), cache::size(&entry.path())));
+            all.push((
+                entry.metadata()?.modified()?,
+                entry.path(),
+                cache::size(&entry.path()),
+            ));
         }
         all.sort();
         let mut total: u64 = all.iter().map(|(_, _, size)| size).sum();
@@ -112,9 +148,15 @@ impl PackageStore {
 
 /// Names and versions of a Cargo.lock's packages that come from a registry.
 fn read_locked(lock: &str) -> BTreeSet<(String, String)> {
-    let Ok(lock) = lock.parse::<Table>() else { return BTreeSet::new() };
+    let Ok(lock) = lock.parse::<Table>() else {
+        return BTreeSet::new();
+    };
     let text = |package: &toml::Value, name: &str| package.get(name)?.as_str().map(str::to_owned);
-    let packages = lock.get("package").and_then(toml::Value::as_array).into_iter().flatten();
+    let packages = lock
+        .get("package")
+        .and_then(toml::Value::as_array)
+        .into_iter()
+        .flatten();
     packages
         .filter(|package| text(package, "source").is_some_and(|source| is_registry(&source)))
         .filter_map(|package| Some((text(package, "name")?, text(package, "version")?)))
@@ -128,12 +170,29 @@ fn is_registry(source: &str) -> bool {
 /// The units of registries' packages in cargo's messages.
 fn read_units(messages: &str) -> BTreeSet<Unit> {
     let mut found = BTreeSet::new();
-    for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+    for message in messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+    {
         let id = message["package_id"].as_str().filter(|id| is_registry(id));
-        let Some((package, version)) = id.and_then(|id| id.rsplit_once('#')?.1.split_once('@')) else { continue };
-        let files = message["filenames"].as_array().into_iter().flatten().chain(message.get("out_dir"));
-        for hash in files.filter_map(Value::as_str).filter_map(|file| hash_in_path(Path::new(file))) {
-            found.insert(Unit { package: package.to_owned(), version: version.to_owned(), hash });
+        let Some((package, version)) = id.and_then(|id| id.rsplit_once('#')?.1.split_once('@'))
+        else {
+            continue;
+        };
+        let files = message["filenames"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .chain(message.get("out_dir"));
+        for hash in files
+            .filter_map(Value::as_str)
+            .filter_map(|file| hash_in_path(Path::new(file)))
+        {
+            found.insert(Unit {
+                package: package.to_owned(),
+                version: version.to_owned(),
+                hash,
+            });
         }
     }
     found
@@ -153,20 +212,29 @@ fn hash_in_name(name: &str) -> Option<String> {
     is_hash.then(|| hash.to_owned())
 }
 
-/// Files and folders of a profile's folder by the hash in their names, relative to it, in the order in which they are copied.
+/// Files and folders of a profile's folder by the hash in their names, relative to it, in the order
+/// in which they are copied.
 fn list_by_hash(profile: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for folder in FOLDERS {
-        for entry in std::fs::read_dir(profile.join(folder)).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(profile.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             if let Some(hash) = entry.file_name().to_str().and_then(hash_in_name) {
-                found.entry(hash).or_default().push(Path::new(folder).join(entry.file_name()));
+                found
+                    .entry(hash)
+                    .or_default()
+                    .push(Path::new(folder).join(entry.file_name()));
             }
         }
     }
     found
 }
 
-/// Copies a file, or a folder with everything in it, with the times that cargo looks at. What is there stays.
+/// Copies a file, or a folder with everything in it, with the times that cargo looks at. What is
+/// there stays.
 fn copy_missing(from: &Path, to: &Path) -> io::Result<()> {
     let about = match from.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -190,7 +258,10 @@ fn copy_missing(from: &Path, to: &Path) -> io::Result<()> {
     name.push(format!(".{}.tmp", std::process::id()));
     let written = to.with_file_name(name);
     std::fs::copy(from, &written)?;
-    std::fs::File::options().write(true).open(&written)?.set_modified(about.modified()?)?;
+    std::fs::File::options()
+        .write(true)
+        .open(&written)?
+        .set_modified(about.modified()?)?;
     std::fs::rename(written, to)
 }
 
@@ -206,7 +277,8 @@ mod tests {
         std::fs::write(path, text).expect("written");
     }
 
-    /// A profile's folder with a package of a registry, its build script, and a package of a folder; cargo's messages.
+    /// A profile's folder with a package of a registry, its build script, and a package of a
+    /// folder; cargo's messages.
     fn profile(root: &Path) -> String {
         let [library, script, local] = HASHES;
         for file in [
@@ -240,7 +312,14 @@ mod tests {
                 if entry.path().is_dir() {
                     open.push(entry.path());
                 } else {
-                    found.push(entry.path().strip_prefix(root).expect("inside").display().to_string());
+                    found.push(
+                        entry
+                            .path()
+                            .strip_prefix(root)
+                            .expect("inside")
+                            .display()
+                            .to_string(),
+                    );
                 }
             }
         }
@@ -258,7 +337,12 @@ mod tests {
         let messages = profile(&first);
         let old = SystemTime::now() - Duration::from_secs(1000);
         let library = format!("deps/libserde-{}.rlib", HASHES[0]);
-        std::fs::File::options().write(true).open(first.join(&library)).expect("there").set_modified(old).expect("set");
+        std::fs::File::options()
+            .write(true)
+            .open(first.join(&library))
+            .expect("there")
+            .set_modified(old)
+            .expect("set");
         store.add(&messages, &first).expect("added");
         store.add(&messages, &first).expect("added once");
         let lock = |version: &str, source: &str| {
@@ -274,19 +358,37 @@ mod tests {
         expected.retain(|name| !name.contains(HASHES[2]));
         assert_eq!(expected.len(), 5);
         assert_eq!(list(&second), expected);
-        assert_eq!(second.join(&library).metadata().and_then(|about| about.modified()).expect("a time"), old);
-        assert!(PackageStore::open(&["-Cother".to_owned()]).expect("opened").is_empty());
+        assert_eq!(
+            second
+                .join(&library)
+                .metadata()
+                .and_then(|about| about.modified())
+                .expect("a time"),
+            old
+        );
+        assert!(
+            PackageStore::open(&["-Cother".to_owned()])
+                .expect("opened")
+                .is_empty()
+        );
     }
 
     #[test]
     fn store_removes_what_was_not_lent_for_the_longest_time() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = PackageStore { folder: folder.path().to_owned(), size_limit: 20 << 10 };
+        let store = PackageStore {
+            folder: folder.path().to_owned(),
+            size_limit: 20 << 10,
+        };
         for (number, age) in [(1, 30), (2, 10), (3, 20)] {
-            let unit = folder.path().join(format!("p@1.0.{number}@00000000000000aa"));
+            let unit = folder
+                .path()
+                .join(format!("p@1.0.{number}@00000000000000aa"));
             write(&unit.join("deps/file"), &"x".repeat(8 << 10));
             let time = SystemTime::now() - Duration::from_secs(age);
-            std::fs::File::open(&unit).and_then(|unit| unit.set_modified(time)).expect("set");
+            std::fs::File::open(&unit)
+                .and_then(|unit| unit.set_modified(time))
+                .expect("set");
         }
         store.remove_oldest().expect("removed");
         let left: Vec<String> = store.units().into_iter().map(|unit| unit.version).collect();

@@ -1,4 +1,5 @@
-//! Which packages two states of a repository take in other versions, read from their lock files and manifests.
+//! Which packages two states of a repository take in other versions, read from their lock files and
+//! manifests.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +10,8 @@ use toml::{Table, Value};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DependencyChange {
     pub(crate) package: String,
-    /// Versions before the change: of a Cargo.lock those that are built, of a Cargo.toml what it asks for. None where there was no
-    /// such package.
+    /// Versions before the change: of a Cargo.lock those that are built, of a Cargo.toml what it
+    /// asks for. None where there was no such package.
     pub(crate) before: Option<String>,
     /// Versions after the change.
     pub(crate) after: Option<String>,
@@ -21,8 +22,9 @@ type Versions = BTreeMap<String, BTreeSet<String>>;
 /// Reads the versions out of a lock file or a manifest.
 type VersionReader = fn(&Table) -> Versions;
 
-/// Compares the lock files and manifests among `files`. `before` and `after` give the text of a file on each side. What a lock file
-/// says of a package counts more than what a manifest asks for. Packages that a manifest names come first.
+/// Compares the lock files and manifests among `files`. `before` and `after` give the text of a
+/// file on each side. What a lock file says of a package counts more than what a manifest asks for.
+/// Packages that a manifest names come first.
 pub(crate) fn find_changes(
     files: &[PathBuf],
     before: &dyn Fn(&Path) -> Option<String>,
@@ -30,11 +32,19 @@ pub(crate) fn find_changes(
 ) -> Vec<DependencyChange> {
     let mut found: Vec<DependencyChange> = Vec::new();
     let mut direct = BTreeSet::new();
-    let readers: [(&str, VersionReader); 2] = [("Cargo.lock", read_locked), ("Cargo.toml", read_requirements)];
+    let readers: [(&str, VersionReader); 2] = [
+        ("Cargo.lock", read_locked),
+        ("Cargo.toml", read_requirements),
+    ];
     for (name, read) in readers {
-        for file in files.iter().filter(|file| file.file_name().is_some_and(|own| own == name)) {
+        for file in files
+            .iter()
+            .filter(|file| file.file_name().is_some_and(|own| own == name))
+        {
             let versions = |text: Option<String>| {
-                text.and_then(|text| text.parse::<Table>().ok()).map(|table| read(&table)).unwrap_or_default()
+                text.and_then(|text| text.parse::<Table>().ok())
+                    .map(|table| read(&table))
+                    .unwrap_or_default()
             };
             for change in differences(&versions(before(file)), &versions(after(file))) {
                 if name == "Cargo.toml" {
@@ -47,7 +57,8 @@ pub(crate) fn find_changes(
         }
     }
     // First what people asked for, then other versions, then what came or went with them.
-    let is_new_or_gone = |change: &DependencyChange| change.before.is_none() || change.after.is_none();
+    let is_new_or_gone =
+        |change: &DependencyChange| change.before.is_none() || change.after.is_none();
     found.sort_by_key(|change| (!direct.contains(&change.package), is_new_or_gone(change)));
     found
 }
@@ -58,7 +69,11 @@ fn differences(before: &Versions, after: &Versions) -> Vec<DependencyChange> {
         let all = own.get(name)?;
         let rest: Vec<&str> = all
             .iter()
-            .filter(|version| !other.get(name).is_some_and(|other| other.contains(*version)))
+            .filter(|version| {
+                !other
+                    .get(name)
+                    .is_some_and(|other| other.contains(*version))
+            })
             .map(String::as_str)
             .collect();
         (!rest.is_empty()).then(|| rest.join(", "))
@@ -74,18 +89,30 @@ fn differences(before: &Versions, after: &Versions) -> Vec<DependencyChange> {
         .collect()
 }
 
-/// The packages of a Cargo.lock that come from somewhere: those of the workspace change by themselves.
+/// The packages of a Cargo.lock that come from somewhere: those of the workspace change by
+/// themselves.
 fn read_locked(lock: &Table) -> Versions {
     let mut found = Versions::new();
-    for package in lock.get("package").and_then(Value::as_array).into_iter().flatten() {
+    for package in lock
+        .get("package")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let text = |name: &str| package.get(name).and_then(Value::as_str);
-        let (Some(name), Some(version), Some(source)) = (text("name"), text("version"), text("source")) else {
+        let (Some(name), Some(version), Some(source)) =
+            (text("name"), text("version"), text("source"))
+        else {
             continue;
         };
         // A git source names the commit behind a hash sign.
-        let commit =
-            source.split_once('#').map(|(_, commit)| format!(" ({})", commit.chars().take(10).collect::<String>()));
-        found.entry(name.to_owned()).or_default().insert(format!("{version}{}", commit.unwrap_or_default()));
+        let commit = source
+            .split_once('#')
+            .map(|(_, commit)| format!(" ({})", commit.chars().take(10).collect::<String>()));
+        found
+            .entry(name.to_owned())
+            .or_default()
+            .insert(format!("{version}{}", commit.unwrap_or_default()));
     }
     found
 }
@@ -95,19 +122,40 @@ fn read_requirements(manifest: &Table) -> Versions {
     let mut found = Versions::new();
     let mut read = |table: &Table| {
         for name in ["dependencies", "build-dependencies"] {
-            for (name, wanted) in table.get(name).and_then(Value::as_table).into_iter().flatten() {
+            for (name, wanted) in table
+                .get(name)
+                .and_then(Value::as_table)
+                .into_iter()
+                .flatten()
+            {
                 let part = |key: &str| wanted.get(key).and_then(Value::as_str);
-                let version = wanted.as_str().or(part("version")).or(part("rev")).or(part("tag")).or(part("branch"));
+                let version = wanted
+                    .as_str()
+                    .or(part("version"))
+                    .or(part("rev"))
+                    .or(part("tag"))
+                    .or(part("branch"));
                 if let Some(version) = version {
                     let package = part("package").unwrap_or(name);
-                    found.entry(package.to_owned()).or_default().insert(version.to_owned());
+                    found
+                        .entry(package.to_owned())
+                        .or_default()
+                        .insert(version.to_owned());
                 }
             }
         }
     };
     read(manifest);
-    manifest.get("workspace").and_then(Value::as_table).map(&mut read);
-    for (_, platform) in manifest.get("target").and_then(Value::as_table).into_iter().flatten() {
+    manifest
+        .get("workspace")
+        .and_then(Value::as_table)
+        .map(&mut read);
+    for (_, platform) in manifest
+        .get("target")
+        .and_then(Value::as_table)
+        .into_iter()
+        .flatten()
+    {
         platform.as_table().map(&mut read);
     }
     found
@@ -128,17 +176,29 @@ mod tests {
         let changes = find_changes(&names, &text(0), &text(1)).into_iter();
         changes
             .map(|one| {
-                format!("{} {} -> {}", one.package, one.before.unwrap_or_default(), one.after.unwrap_or_default())
+                format!(
+                    "{} {} -> {}",
+                    one.package,
+                    one.before.unwrap_or_default(),
+                    one.after.unwrap_or_default()
+                )
             })
             .collect()
     }
 
     fn lock(packages: &[(&str, &str, &str)]) -> String {
         let one = |(name, version, source): &(&str, &str, &str)| {
-            let source = if source.is_empty() { String::new() } else { format!("source = '{source}'\n") };
+            let source = if source.is_empty() {
+                String::new()
+            } else {
+                format!("source = '{source}'\n")
+            };
             format!("[[package]]\nname = '{name}'\nversion = '{version}'\n{source}")
         };
-        format!("version = 4\n{}", packages.iter().map(one).collect::<String>())
+        format!(
+            "version = 4\n{}",
+            packages.iter().map(one).collect::<String>()
+        )
     }
 
     #[test]
@@ -150,7 +210,11 @@ mod tests {
             ("syn", "1.0.0", registry),
             ("syn", "2.0.0", registry),
             ("gone", "1.0.0", registry),
-            ("forked", "0.3.0", "git+https://example.org/f#aaaaaaaaaaaaaaaa"),
+            (
+                "forked",
+                "0.3.0",
+                "git+https://example.org/f#aaaaaaaaaaaaaaaa",
+            ),
         ]);
         let after = lock(&[
             ("own", "0.2.0", ""),
@@ -158,7 +222,11 @@ mod tests {
             ("syn", "1.0.0", registry),
             ("syn", "2.1.0", registry),
             ("new", "3.0.0", registry),
-            ("forked", "0.3.0", "git+https://example.org/f#bbbbbbbbbbbbbbbb"),
+            (
+                "forked",
+                "0.3.0",
+                "git+https://example.org/f#bbbbbbbbbbbbbbbb",
+            ),
         ]);
         assert_eq!(
             shown(&[("Cargo.lock", &before, &after)]),
@@ -174,15 +242,31 @@ mod tests {
 
     #[test]
     fn manifests_fill_in_what_no_lock_file_says() {
-        let before =
-            "[dependencies]\nmemchr = '2.5'\nserde = { version = '1.0', features = [] }\n[dev-dependencies]\nx = '1'\n";
-        let after = "[dependencies]\nmemchr = '=2.6.0'\nserde = { version = '1.0' }\nlocal = { path = '..' }\n\
-                     [target.'cfg(unix)'.dependencies]\nrenamed = { package = 'libc', version = '0.2' }\n[dev-dependencies]\nx = '2'\n";
-        assert_eq!(shown(&[("a/Cargo.toml", before, after)]), ["memchr 2.5 -> =2.6.0", "libc  -> 0.2"]);
+        let before = "[dependencies]\nmemchr = '2.5'\nserde = \
+            { version = '1.0', features = [] }\n[dev-dependencies]\nx = '1'\n";
+        let after = "[dependencies]\nmemchr = '=2.6.0'\nserde = { version = '1.0' }\nlocal = \
+            { path = '..' }\n[target.'cfg(unix)'.dependencies]\nrenamed = \
+            { package = 'libc', version = '0.2' }\n[dev-dependencies]\nx = '2'\n";
+        assert_eq!(
+            shown(&[("a/Cargo.toml", before, after)]),
+            ["memchr 2.5 -> =2.6.0", "libc  -> 0.2"]
+        );
         let registry = "registry+https://example.org/index";
-        let locks = (lock(&[("memchr", "2.5.0", registry)]), lock(&[("memchr", "2.6.0", registry)]));
-        let both = shown(&[("Cargo.lock", &locks.0, &locks.1), ("a/Cargo.toml", before, after)]);
+        let locks = (
+            lock(&[("memchr", "2.5.0", registry)]),
+            lock(&[("memchr", "2.6.0", registry)]),
+        );
+        let both = shown(&[
+            ("Cargo.lock", &locks.0, &locks.1),
+            ("a/Cargo.toml", before, after),
+        ]);
         assert_eq!(both, ["memchr 2.5.0 -> 2.6.0", "libc  -> 0.2"]);
-        assert_eq!(shown(&[("Cargo.lock", "no toml [", "= either"), ("src/lib.rs", "a", "b")]), Vec::<String>::new());
+        assert_eq!(
+            shown(&[
+                ("Cargo.lock", "no toml [", "= either"),
+                ("src/lib.rs", "a", "b")
+            ]),
+            Vec::<String>::new()
+        );
     }
 }

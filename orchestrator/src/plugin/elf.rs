@@ -1,4 +1,5 @@
-//! What a plugin's file says about itself before any of its code runs: architecture, ABI version, CPU features.
+//! What a plugin's file says about itself before any of its code runs: architecture, ABI version,
+//! CPU features.
 
 use super::lines::{self, SourceLine};
 use super::names;
@@ -17,21 +18,39 @@ pub(crate) struct Inspected {
     pub(crate) flags: u32,
     /// CPU features the plugin was compiled for; `None` if it does not say.
     pub(crate) cpu_features: Option<Vec<String>>,
-    /// The function by which an allocator inside the library gives out blocks; `None` where none is known to be in it.
+    /// The function by which an allocator inside the library gives out blocks; `None` where none is
+    /// known to be in it.
     pub(crate) own_allocator: Option<String>,
 }
 
-/// How the functions begin by which well-known allocators give out blocks. They never reach the worker's malloc, which
-/// counts. Linkers leave out those without a caller, so that `mi_malloc_aligned` may be there without `mi_malloc`.
-const ALLOCATORS: [&str; 8] =
-    ["je_malloc", "_rjem_malloc", "mi_malloc", "_mi_malloc", "tc_malloc", "rpmalloc", "sn_malloc", "sn_rust_alloc"];
+/// How the functions begin by which well-known allocators give out blocks. They never reach the
+/// worker's malloc, which counts. Linkers leave out those without a caller, so that
+/// `mi_malloc_aligned` may be there without `mi_malloc`.
+const ALLOCATORS: [&str; 8] = [
+    "je_malloc",
+    "_rjem_malloc",
+    "mi_malloc",
+    "_mi_malloc",
+    "tc_malloc",
+    "rpmalloc",
+    "sn_malloc",
+    "sn_rust_alloc",
+];
 
 /// The first known allocator that the library itself defines, as far as its symbols were left in.
 fn own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
-    let defined = file.symbols().chain(file.dynamic_symbols()).filter(|symbol| symbol.is_definition());
-    let is_known =
-        |name: &&str| ["malloc", "dlmalloc"].contains(name) || ALLOCATORS.iter().any(|known| name.starts_with(known));
-    defined.filter_map(|symbol| symbol.name().ok()).find(is_known).map(str::to_owned)
+    let defined = file
+        .symbols()
+        .chain(file.dynamic_symbols())
+        .filter(|symbol| symbol.is_definition());
+    let is_known = |name: &&str| {
+        ["malloc", "dlmalloc"].contains(name)
+            || ALLOCATORS.iter().any(|known| name.starts_with(known))
+    };
+    defined
+        .filter_map(|symbol| symbol.name().ok())
+        .find(is_known)
+        .map(str::to_owned)
 }
 
 /// Reads a plugin's file and refuses what cannot work, without running any of it.
@@ -43,7 +62,8 @@ pub(crate) fn inspect(path: &Path) -> Result<Inspected, String> {
     let inspected = inspect_bytes(&bytes)?;
     if inspected.abi_major != abi::ABI_MAJOR {
         return Err(format!(
-            "built for plugin ABI {}.{}, this orch speaks {}.{}; rebuild it with the matching orch-sdk or header",
+            "built for plugin ABI {}.{}, this orch speaks {}.{}; rebuild it with the matching \
+             orch-sdk or header",
             inspected.abi_major,
             inspected.abi_minor,
             abi::ABI_MAJOR,
@@ -51,11 +71,15 @@ pub(crate) fn inspect(path: &Path) -> Result<Inspected, String> {
         ));
     }
     if let Some(features) = &inspected.cpu_features {
-        let missing: Vec<&str> =
-            features.iter().map(String::as_str).filter(|name| orch_sdk::cpu::detected(name) != Some(true)).collect();
+        let missing: Vec<&str> = features
+            .iter()
+            .map(String::as_str)
+            .filter(|name| orch_sdk::cpu::detected(name) != Some(true))
+            .collect();
         if !missing.is_empty() {
             return Err(format!(
-                "compiled for CPU features that this machine lacks: {}; rebuild it here, or for a smaller target-cpu",
+                "compiled for CPU features that this machine lacks: {}; rebuild it here, or for a \
+                 smaller target-cpu",
                 missing.join(", ")
             ));
         }
@@ -68,28 +92,66 @@ fn inspect_bytes(bytes: &[u8]) -> Result<Inspected, String> {
         return Err("the file is empty".to_owned());
     }
     if !bytes.starts_with(b"\x7fELF") {
-        return Err(format!("not a shared library (no ELF header); it begins with {}", beginning(bytes)));
+        return Err(format!(
+            "not a shared library (no ELF header); it begins with {}",
+            beginning(bytes)
+        ));
     }
     let file = ElfFile64::<object::Endianness>::parse(bytes)
         .map_err(|error| format!("not a complete 64-bit ELF file: {error}"))?;
     if file.architecture() != HOST {
-        return Err(format!("built for {:?}, this machine is {HOST:?}", file.architecture()));
+        return Err(format!(
+            "built for {:?}, this machine is {HOST:?}",
+            file.architecture()
+        ));
     }
     if file.kind() != ObjectKind::Dynamic {
-        return Err(format!("an ELF file but not a shared library ({:?}); link it with -shared", file.kind()));
+        return Err(format!(
+            "an ELF file but not a shared library ({:?}); link it with -shared",
+            file.kind()
+        ));
     }
     let head = symbol_bytes(&file, abi::PLUGIN_SYMBOL, 16).ok_or_else(|| missing_symbol(&file))?;
-    let [m0, m1, m2, m3, a0, a1, i0, i1, s0, s1, s2, s3, f0, f1, f2, f3, ..] = *head else {
+    let [
+        m0,
+        m1,
+        m2,
+        m3,
+        a0,
+        a1,
+        i0,
+        i1,
+        s0,
+        s1,
+        s2,
+        s3,
+        f0,
+        f1,
+        f2,
+        f3,
+        ..,
+    ] = *head
+    else {
         return Err(missing_symbol(&file));
     };
     let magic = u32::from_le_bytes([m0, m1, m2, m3]);
     if magic != abi::MAGIC {
-        return Err(format!("its symbol {} begins with {magic:#010x} instead of the magic number", abi::PLUGIN_SYMBOL));
+        return Err(format!(
+            "its symbol {} begins with {magic:#010x} instead of the magic number",
+            abi::PLUGIN_SYMBOL
+        ));
     }
     let cpu_features = symbol_bytes(&file, abi::CPU_FEATURES_SYMBOL, 0).map(|bytes| {
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let end = bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(bytes.len());
         let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        text.split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
     });
     Ok(Inspected {
         own_allocator: own_allocator(&file),
@@ -112,13 +174,17 @@ pub(crate) struct Elsewhere {
 impl Elsewhere {
     /// Whether libraries are looked for beside the file itself, so that it cannot be moved.
     pub(crate) fn beside_itself(&self) -> bool {
-        self.search.iter().any(|folder| folder.contains("$ORIGIN") || folder.contains("${ORIGIN}"))
+        self.search
+            .iter()
+            .any(|folder| folder.contains("$ORIGIN") || folder.contains("${ORIGIN}"))
     }
 }
 
 /// Whether a text stands in what is loaded of a library; debug information is not.
 pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
-    let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else { return false };
+    let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else {
+        return false;
+    };
     file.segments()
         .filter_map(|segment| segment.data().ok())
         .any(|data| data.windows(text.len()).any(|window| window == text))
@@ -126,9 +192,13 @@ pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
 
 /// Reads what a library needs of others; nothing of a file that is none.
 pub(crate) fn elsewhere(bytes: &[u8]) -> Elsewhere {
-    let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else { return Elsewhere::default() };
+    let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else {
+        return Elsewhere::default();
+    };
     let mut found = Elsewhere::default();
-    let Ok(table) = file.elf_dynamic_table() else { return found };
+    let Ok(table) = file.elf_dynamic_table() else {
+        return found;
+    };
     for entry in table.iter() {
         let list = match entry.tag {
             elf::DT_NEEDED => &mut found.needed,
@@ -141,23 +211,50 @@ pub(crate) fn elsewhere(bytes: &[u8]) -> Elsewhere {
     found
 }
 
-/// The libraries that a file needs and that its own search path, or that of one of them, leads to. Only files that are
-/// libraries: a plugin that "needs" a key is not given it.
+/// The libraries that a file needs and that its own search path, or that of one of them, leads to.
+/// Only files that are libraries: a plugin that "needs" a key is not given it.
 pub(crate) fn linked(library: &Path) -> Vec<PathBuf> {
-    let (mut found, mut folders, mut open) = (Vec::new(), Vec::<PathBuf>::new(), vec![library.to_owned()]);
+    let (mut found, mut folders, mut open) =
+        (Vec::new(), Vec::<PathBuf>::new(), vec![library.to_owned()]);
     while let Some(file) = open.pop() {
-        let Some(bytes) = std::fs::read(&file).ok().filter(|bytes| bytes.starts_with(b"\x7fELF")) else { continue };
+        let Some(bytes) = std::fs::read(&file)
+            .ok()
+            .filter(|bytes| bytes.starts_with(b"\x7fELF"))
+        else {
+            continue;
+        };
         if file != library {
             found.push(file.clone());
         }
         let Elsewhere { needed, search } = elsewhere(&bytes);
-        let origin = file.parent().unwrap_or(Path::new("/")).display().to_string();
-        let expanded = |folder: &str| folder.replace("$ORIGIN", &origin).replace("${ORIGIN}", &origin);
-        folders.extend(search.iter().flat_map(|list| list.split(':')).map(expanded).map(PathBuf::from));
+        let origin = file
+            .parent()
+            .unwrap_or(Path::new("/"))
+            .display()
+            .to_string();
+        let expanded = |folder: &str| {
+            folder
+                .replace("$ORIGIN", &origin)
+                .replace("${ORIGIN}", &origin)
+        };
+        folders.extend(
+            search
+                .iter()
+                .flat_map(|list| list.split(':'))
+                .map(expanded)
+                .map(PathBuf::from),
+        );
         folders.retain(|folder| folder.is_absolute());
         for name in needed {
-            let there = folders.iter().map(|folder| folder.join(&name)).find(|path| path.is_file());
-            open.extend(there.filter(|path| path != library && !found.contains(path) && !open.contains(path)));
+            let there = folders
+                .iter()
+                .map(|folder| folder.join(&name))
+                .find(|path| path.is_file());
+            open.extend(
+                there.filter(|path| {
+                    path != library && !found.contains(path) && !open.contains(path)
+                }),
+            );
         }
     }
     found
@@ -168,16 +265,22 @@ const HOST: Architecture = Architecture::X86_64;
 #[cfg(target_arch = "aarch64")]
 const HOST: Architecture = Architecture::Aarch64;
 
-/// The file's bytes from an exported symbol's address to the end of its segment; `None` if it is not exported or
-/// fewer than `least` bytes follow. Segments and not sections, because thread-local sections share addresses with
-/// others.
+/// The file's bytes from an exported symbol's address to the end of its segment; `None` if it is
+/// not exported or fewer than `least` bytes follow. Segments and not sections, because thread-local
+/// sections share addresses with others.
 fn symbol_bytes<'a>(file: &ElfFile64<'a>, name: &str, least: usize) -> Option<&'a [u8]> {
-    let address = file.dynamic_symbols().find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))?.address();
+    let address = file
+        .dynamic_symbols()
+        .find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))?
+        .address();
     let segment = file.segments().find(|segment| {
         let start = segment.address();
         address >= start && address - start < segment.size()
     })?;
-    let data = segment.data().ok()?.get(usize::try_from(address - segment.address()).ok()?..)?;
+    let data = segment
+        .data()
+        .ok()?
+        .get(usize::try_from(address - segment.address()).ok()?..)?;
     (data.len() >= least).then_some(data)
 }
 
@@ -189,9 +292,14 @@ fn missing_symbol(file: &ElfFile64) -> String {
         .find(|name| name.starts_with("orch_plugin_v") && *name != abi::PLUGIN_SYMBOL);
     let hint = match near {
         Some(other) => format!("; it has `{other}`, of another ABI version"),
-        None => "; a Rust plugin gets it from export_plugin!, a C plugin defines it with default visibility".to_owned(),
+        None => "; a Rust plugin gets it from export_plugin!, a C plugin defines it with default \
+            visibility"
+            .to_owned(),
     };
-    format!("not a plugin: it exports no data symbol `{}`{hint}", abi::PLUGIN_SYMBOL)
+    format!(
+        "not a plugin: it exports no data symbol `{}`{hint}",
+        abi::PLUGIN_SYMBOL
+    )
 }
 
 fn beginning(bytes: &[u8]) -> String {
@@ -219,20 +327,30 @@ pub(crate) struct Function {
 
 /// Finds the function of an instruction.
 pub(crate) fn code_at(path: &Path, offset: u64) -> CodePlace {
-    let Ok(bytes) = std::fs::read(path) else { return CodePlace::Elsewhere };
-    let Ok(file) = ElfFile64::<object::Endianness>::parse(&*bytes) else { return CodePlace::Elsewhere };
+    let Ok(bytes) = std::fs::read(path) else {
+        return CodePlace::Elsewhere;
+    };
+    let Ok(file) = ElfFile64::<object::Endianness>::parse(&*bytes) else {
+        return CodePlace::Elsewhere;
+    };
     let holds = |start: u64, size: u64| offset >= start && offset - start < size;
-    let in_code = file
-        .sections()
-        .any(|section| section.kind() == object::SectionKind::Text && holds(section.address(), section.size()));
+    let in_code = file.sections().any(|section| {
+        section.kind() == object::SectionKind::Text && holds(section.address(), section.size())
+    });
     if !in_code {
         return CodePlace::Elsewhere;
     }
-    let symbol = file.symbols().chain(file.dynamic_symbols()).find(|symbol| holds(symbol.address(), symbol.size()));
+    let symbol = file
+        .symbols()
+        .chain(file.dynamic_symbols())
+        .find(|symbol| holds(symbol.address(), symbol.size()));
     match symbol.and_then(|symbol| symbol.name().ok()) {
         Some(name) => {
             let name = names::readable(name);
-            CodePlace::Function(Function { name, source: lines::line_at(&file, offset) })
+            CodePlace::Function(Function {
+                name,
+                source: lines::line_at(&file, offset),
+            })
         }
         None => CodePlace::Unnamed,
     }
@@ -248,7 +366,12 @@ mod tests {
             (&b""[..], "empty"),
             (&b"hello, world"[..], "no ELF header"),
             (&b"\x7fELF"[..], "not a complete"),
-            (&[0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0][..], "not a complete"),
+            (
+                &[
+                    0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0,
+                ][..],
+                "not a complete",
+            ),
         ] {
             let error = inspect_bytes(bytes).unwrap_err();
             assert!(error.contains(reason), "{error}");

@@ -1,8 +1,10 @@
 //! Whether a target folder's libraries were compiled from the sources that lie there now.
 //!
-//! Cargo believes time stamps. A source that `cp -p`, `rsync -a`, tar or a restored cache put in place may have new content and an
-//! old time, and cargo then takes the old library for the new one. The ledger in the target folder therefore holds the content
-//! of every file that was compiled; where the content differs and the time does not say so, cargo is made to compile again.
+//! Cargo believes time stamps. A source that `cp -p`, `rsync -a`, tar or a restored cache put in
+//! place may have new content and an old time, and cargo then takes the old library for the new
+//! one. The ledger in the target folder therefore holds the content of every file that was
+//! compiled; where the content differs and the time does not say so, cargo is made to compile
+//! again.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,7 +35,9 @@ fn nanoseconds(seconds: i64, rest: i64) -> i128 {
 }
 
 fn since_epoch(time: SystemTime) -> i128 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
 }
 
@@ -54,10 +58,13 @@ impl SourceState {
         })
     }
 
-    /// The state of a file, of which an earlier state may be known: what was not touched since is not read again. None for what
-    /// cannot be read, and for files that are too large to be sources.
+    /// The state of a file, of which an earlier state may be known: what was not touched since is
+    /// not read again. None for what cannot be read, and for files that are too large to be
+    /// sources.
     pub(super) fn reread(path: &Path, known: Option<&Self>) -> Option<Self> {
-        if let Some(known) = known.filter(|known| !known.hash.is_empty() && known.is_untouched(path)) {
+        if let Some(known) =
+            known.filter(|known| !known.hash.is_empty() && known.is_untouched(path))
+        {
             return Some(known.clone());
         }
         if path.metadata().ok()?.size() > MOST_BYTES {
@@ -68,8 +75,13 @@ impl SourceState {
 
     /// Whether the file changed, or may have changed, since `time`.
     pub(super) fn is_since(&self, time: SystemTime) -> bool {
-        // A file system's clock is a few milliseconds behind the system's; one without fractions counts in steps of 2 s.
-        let step = if self.changed_ns % 1_000_000_000 == 0 { 2000 } else { 20 };
+        // A file system's clock is a few milliseconds behind the system's; one without fractions
+        // counts in steps of 2 s.
+        let step = if self.changed_ns % 1_000_000_000 == 0 {
+            2000
+        } else {
+            20
+        };
         self.changed_ns >= since_epoch(time - Duration::from_millis(step))
     }
 
@@ -83,10 +95,13 @@ impl SourceState {
         })
     }
 
-    /// Whether the file has another content by now, and a time that a build which ended at `finished_ns` takes for its own.
-    /// A file that is gone needs no care: every build tool notices that.
+    /// Whether the file has another content by now, and a time that a build which ended at
+    /// `finished_ns` takes for its own. A file that is gone needs no care: every build tool notices
+    /// that.
     pub(super) fn is_stale(&self, path: &Path, finished_ns: i128) -> bool {
-        let Ok(about) = path.metadata() else { return false };
+        let Ok(about) = path.metadata() else {
+            return false;
+        };
         let modified_ns = nanoseconds(about.mtime(), about.mtime_nsec());
         let is_known = !self.hash.is_empty() && self.is_untouched(path);
         if is_known || modified_ns > finished_ns {
@@ -128,22 +143,34 @@ impl SourceLedger {
     pub(super) fn read(target: &Path) -> Self {
         let path = target.join(FILE);
         let text = std::fs::read(&path).unwrap_or_default();
-        Self { path, ledger: serde_json::from_slice(&text).unwrap_or_default() }
+        Self {
+            path,
+            ledger: serde_json::from_slice(&text).unwrap_or_default(),
+        }
     }
 
-    /// Ids of the packages that cargo would take for compiled although a source has another content, or although they were
-    /// compiled with other flags for the names of folders.
+    /// Ids of the packages that cargo would take for compiled although a source has another
+    /// content, or although they were compiled with other flags for the names of folders.
     pub(super) fn find_stale(&self, name_flags: &[String]) -> Vec<String> {
         if self.ledger.name_flags != name_flags {
             return self.ledger.packages.keys().cloned().collect();
         }
         let finished = self.ledger.finished_ns;
-        let is_stale =
-            |files: &BTreeMap<PathBuf, SourceState>| files.iter().any(|(path, state)| state.is_stale(path, finished));
-        self.ledger.packages.iter().filter(|(_, files)| is_stale(files)).map(|(id, _)| id.clone()).collect()
+        let is_stale = |files: &BTreeMap<PathBuf, SourceState>| {
+            files
+                .iter()
+                .any(|(path, state)| state.is_stale(path, finished))
+        };
+        self.ledger
+            .packages
+            .iter()
+            .filter(|(_, files)| is_stale(files))
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
-    /// Whether the crate in a folder was compiled here, and no file of this target folder was touched since.
+    /// Whether the crate in a folder was compiled here, and no file of this target folder was
+    /// touched since.
     pub(super) fn is_current(&self, folder: &Path) -> bool {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let own = format!("path+file://{}#", folder.display());
@@ -152,13 +179,18 @@ impl SourceLedger {
             && files.all(|(path, state)| state.is_untouched(path))
     }
 
-    /// Ids of the packages that cargo did not compile in a build with these messages, and of whose sources nothing is known.
+    /// Ids of the packages that cargo did not compile in a build with these messages, and of whose
+    /// sources nothing is known.
     pub(super) fn find_unproved(&self, messages: &str) -> Vec<String> {
         let packages = read_packages(messages).into_iter();
-        packages.filter(|one| one.fresh && !self.ledger.packages.contains_key(&one.id)).map(|one| one.id).collect()
+        packages
+            .filter(|one| one.fresh && !self.ledger.packages.contains_key(&one.id))
+            .map(|one| one.id)
+            .collect()
     }
 
-    /// Notes what a build that began at `begun` compiled. `library` is its result, beside which cargo lists the sources.
+    /// Notes what a build that began at `begun` compiled. `library` is its result, beside which
+    /// cargo lists the sources.
     pub(super) fn record(
         &mut self,
         messages: &str,
@@ -167,22 +199,31 @@ impl SourceLedger {
         name_flags: Vec<String>,
     ) -> io::Result<()> {
         let packages = read_packages(messages);
-        let mut files = listed_sources(&std::fs::read_to_string(library.with_extension("d")).unwrap_or_default());
+        let mut files = listed_sources(
+            &std::fs::read_to_string(library.with_extension("d")).unwrap_or_default(),
+        );
         for package in packages.iter().filter(|package| package.has_build_script) {
             // Without word of its own, a build script depends on all files of its package.
             files.extend(list_files(&package.root));
         }
         let before = self.ledger.packages.clone();
         for package in &packages {
-            self.ledger.packages.insert(package.id.clone(), BTreeMap::new());
+            self.ledger
+                .packages
+                .insert(package.id.clone(), BTreeMap::new());
             // Those of the workspace lie above.
             files.extend(
-                package.root.ancestors().flat_map(|folder| ["Cargo.toml", "Cargo.lock"].map(|name| folder.join(name))),
+                package
+                    .root
+                    .ancestors()
+                    .flat_map(|folder| ["Cargo.toml", "Cargo.lock"].map(|name| folder.join(name))),
             );
         }
         for path in files {
             let known = before.values().find_map(|files| files.get(&path));
-            let Some(mut state) = SourceState::reread(&path, known) else { continue };
+            let Some(mut state) = SourceState::reread(&path, known) else {
+                continue;
+            };
             if state.is_since(begun) {
                 // What the compiler read is not known: it counts as another content from now on.
                 state.hash.clear();
@@ -192,7 +233,8 @@ impl SourceLedger {
                 .iter()
                 .filter(|one| path.starts_with(&one.root))
                 .max_by_key(|one| one.root.components().count());
-            let owners: Vec<&LocalPackage> = owner.map_or_else(|| packages.iter().collect(), |one| vec![one]);
+            let owners: Vec<&LocalPackage> =
+                owner.map_or_else(|| packages.iter().collect(), |one| vec![one]);
             for owner in owners {
                 let own = self.ledger.packages.entry(owner.id.clone()).or_default();
                 own.insert(path.clone(), state.clone());
@@ -200,7 +242,9 @@ impl SourceLedger {
         }
         self.ledger.finished_ns = now_ns();
         self.ledger.name_flags = name_flags;
-        let beside = self.path.with_extension(format!("{}.tmp", std::process::id()));
+        let beside = self
+            .path
+            .with_extension(format!("{}.tmp", std::process::id()));
         std::fs::write(&beside, serde_json::to_vec(&self.ledger)?)?;
         std::fs::rename(beside, &self.path)
     }
@@ -209,35 +253,54 @@ impl SourceLedger {
 /// The packages of cargo's messages that lie in a folder of this machine and may therefore change.
 fn read_packages(messages: &str) -> Vec<LocalPackage> {
     let mut found: Vec<LocalPackage> = Vec::new();
-    for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-        let id = message["package_id"].as_str().filter(|id| id.starts_with("path+file://"));
-        let (Some(id), Some(manifest)) = (id, message["manifest_path"].as_str()) else { continue };
-        let Some(root) = Path::new(manifest).parent() else { continue };
+    for message in messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+    {
+        let id = message["package_id"]
+            .as_str()
+            .filter(|id| id.starts_with("path+file://"));
+        let (Some(id), Some(manifest)) = (id, message["manifest_path"].as_str()) else {
+            continue;
+        };
+        let Some(root) = Path::new(manifest).parent() else {
+            continue;
+        };
         let fresh = message["fresh"].as_bool().unwrap_or(true);
-        let has_build_script =
-            message["target"]["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "custom-build"));
+        let has_build_script = message["target"]["kind"]
+            .as_array()
+            .is_some_and(|kinds| kinds.iter().any(|kind| kind == "custom-build"));
         match found.iter_mut().find(|known| known.id == id) {
             Some(known) => {
                 known.fresh &= fresh;
                 known.has_build_script |= has_build_script;
             }
-            None => found.push(LocalPackage { id: id.to_owned(), root: root.to_owned(), fresh, has_build_script }),
+            None => found.push(LocalPackage {
+                id: id.to_owned(),
+                root: root.to_owned(),
+                fresh,
+                has_build_script,
+            }),
         }
     }
     found
 }
 
-/// The sources of a dependency file, in the form that make reads: `library: source source`, blanks escaped.
+/// The sources of a dependency file, in the form that make reads: `library: source source`, blanks
+/// escaped.
 fn listed_sources(text: &str) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for line in text.lines() {
-        let Some((_, sources)) = line.split_once(": ") else { continue };
+        let Some((_, sources)) = line.split_once(": ") else {
+            continue;
+        };
         let mut word = String::new();
         let mut rest = sources.chars().peekable();
         while let Some(char) = rest.next() {
             match char {
                 '\\' if matches!(rest.peek(), Some(' ' | '\\' | '#')) => word.extend(rest.next()),
-                ' ' => found.extend((!word.is_empty()).then(|| PathBuf::from(std::mem::take(&mut word)))),
+                ' ' => found
+                    .extend((!word.is_empty()).then(|| PathBuf::from(std::mem::take(&mut word)))),
                 other => word.push(other),
             }
         }
@@ -249,7 +312,8 @@ fn listed_sources(text: &str) -> BTreeSet<PathBuf> {
 /// Most files of a folder that are looked at.
 const MOST_FILES: usize = 20_000;
 
-/// The files of a folder in the order of their names, without those that git or build tools keep there.
+/// The files of a folder in the order of their names, without those that git or build tools keep
+/// there.
 pub(super) fn list_files(root: &Path) -> Vec<PathBuf> {
     const OTHERS: [&str; 4] = [".git", "target", "results", "node_modules"];
     let mut found = Vec::new();
@@ -258,7 +322,8 @@ pub(super) fn list_files(root: &Path) -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() && OTHERS.iter().any(|other| entry.file_name() == *other) => {}
+                Ok(kind)
+                    if kind.is_dir() && OTHERS.iter().any(|other| entry.file_name() == *other) => {}
                 Ok(kind) if kind.is_dir() => open.push(path),
                 Ok(_) if path.is_file() => found.push(path),
                 _ => {}
@@ -277,21 +342,32 @@ mod tests {
     use super::*;
 
     fn set_time(path: &Path, time: SystemTime) {
-        std::fs::File::options().write(true).open(path).expect("there").set_modified(time).expect("set");
+        std::fs::File::options()
+            .write(true)
+            .open(path)
+            .expect("there")
+            .set_modified(time)
+            .expect("set");
     }
 
     #[test]
     fn state_is_stale_where_another_content_has_an_old_time() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("lib.rs");
-        let (early, late) =
-            (SystemTime::UNIX_EPOCH + Duration::from_secs(1), SystemTime::now() + Duration::from_secs(60));
+        let (early, late) = (
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+            SystemTime::now() + Duration::from_secs(60),
+        );
         let finished = since_epoch(SystemTime::now() + Duration::from_secs(30));
         let begun = SystemTime::now();
         std::fs::write(&path, "one").expect("written");
         let state = SourceState::read(&path).expect("readable");
-        let cases: [(&str, SystemTime, bool); 4] =
-            [("two", early, true), ("two", late, false), ("one", early, false), ("longer", early, true)];
+        let cases: [(&str, SystemTime, bool); 4] = [
+            ("two", early, true),
+            ("two", late, false),
+            ("one", early, false),
+            ("longer", early, true),
+        ];
         for (content, time, stale) in cases {
             std::fs::write(&path, content).expect("written");
             set_time(&path, time);
@@ -303,15 +379,22 @@ mod tests {
         std::fs::rename(folder.path().join("beside"), &path).expect("renamed");
         assert!(state.is_stale(&path, finished));
         std::fs::remove_file(&path).expect("removed");
-        assert!(!state.is_stale(&path, finished), "cargo notices that by itself");
+        assert!(
+            !state.is_stale(&path, finished),
+            "cargo notices that by itself"
+        );
         assert!(state.is_since(begun) && !state.is_since(late));
     }
 
     #[test]
     fn sources_of_a_dependency_file_are_read_with_blanks() {
-        let text = "/t/libx.so: /r/src/lib.rs /r/with\\ blank/x.rs\n\n/t/libx.rlib: /r/src/lib.rs /r/back\\\\slash\n";
+        let text = "/t/libx.so: /r/src/lib.rs /r/with\\ blank/x.rs\n\n/t/libx.rlib: /r/src/lib.rs \
+            /r/back\\\\slash\n";
         let expected = ["/r/back\\slash", "/r/src/lib.rs", "/r/with blank/x.rs"].map(PathBuf::from);
-        assert_eq!(listed_sources(text).into_iter().collect::<Vec<_>>(), expected);
+        assert_eq!(
+            listed_sources(text).into_iter().collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]
@@ -321,15 +404,39 @@ mod tests {
                 r#"{{"reason":"compiler-artifact","package_id":"{id}","manifest_path":"/r/p/Cargo.toml","target":{{"kind":["{kind}"]}},"fresh":{fresh}}}"#
             )
         };
-        let (own, other) = ("path+file:///r/p#0.1.0", "registry+https://example.org#serde@1.0.0");
-        let text = [line(own, "custom-build", true), line(own, "cdylib", false), line(other, "lib", true)].join("\n");
+        let (own, other) = (
+            "path+file:///r/p#0.1.0",
+            "registry+https://example.org#serde@1.0.0",
+        );
+        let text = [
+            line(own, "custom-build", true),
+            line(own, "cdylib", false),
+            line(other, "lib", true),
+        ]
+        .join("\n");
         let packages = read_packages(&text);
-        let shown: Vec<_> =
-            packages.iter().map(|one| (one.id.as_str(), one.fresh, one.has_build_script, one.root.as_path())).collect();
+        let shown: Vec<_> = packages
+            .iter()
+            .map(|one| {
+                (
+                    one.id.as_str(),
+                    one.fresh,
+                    one.has_build_script,
+                    one.root.as_path(),
+                )
+            })
+            .collect();
         assert_eq!(shown, [(own, false, true, Path::new("/r/p"))]);
-        let ledger = SourceLedger { path: PathBuf::new(), ledger: Ledger::default() };
+        let ledger = SourceLedger {
+            path: PathBuf::new(),
+            ledger: Ledger::default(),
+        };
         assert!(ledger.find_unproved(&text).is_empty(), "it was compiled");
         let text = line(own, "cdylib", true);
-        assert_eq!(ledger.find_unproved(&text), [own], "it was not, and nothing is known of it");
+        assert_eq!(
+            ledger.find_unproved(&text),
+            [own],
+            "it was not, and nothing is known of it"
+        );
     }
 }

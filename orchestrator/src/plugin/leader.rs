@@ -1,5 +1,5 @@
-//! The process group of a build that runs in the build worktree, on disk while it does: if orch is killed the build goes on,
-//! and would write over what the next one builds.
+//! The process group of a build that runs in the build worktree, on disk while it does: if orch is
+//! killed the build goes on, and would write over what the next one builds.
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
@@ -33,15 +33,23 @@ impl Drop for Leader {
     }
 }
 
-/// Ends the build that an orch left behind when it was killed. The caller holds the worktree's lock. A leader that is gone
-/// leaves nothing that is looked for: what a build starts in the background is not orch's.
+/// Ends the build that an orch left behind when it was killed. The caller holds the worktree's
+/// lock. A leader that is gone leaves nothing that is looked for: what a build starts in the
+/// background is not orch's.
 pub(super) fn end_left_behind(place: &Path) {
     let file = place.join(FILE);
-    let Ok(text) = std::fs::read_to_string(&file) else { return };
-    let parts = text.split_once(' ').and_then(|(pid, born)| Some((pid.parse::<u32>().ok()?, born.to_owned())));
+    let Ok(text) = std::fs::read_to_string(&file) else {
+        return;
+    };
+    let parts = text
+        .split_once(' ')
+        .and_then(|(pid, born)| Some((pid.parse::<u32>().ok()?, born.to_owned())));
     if let Some((pid, then)) = parts {
         // Another process may have got the number since: it began later.
-        let group = i32::try_from(pid).ok().and_then(Pid::from_raw).filter(|_| born(pid).as_ref() == Some(&then));
+        let group = i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .filter(|_| born(pid).as_ref() == Some(&then));
         if let Some(group) = group {
             let _ = kill_process_group(group, Signal::KILL);
             for _ in 0..POLLS {
@@ -55,7 +63,8 @@ pub(super) fn end_left_behind(place: &Path) {
     let _ = std::fs::remove_file(&file);
 }
 
-/// When a process began, in the kernel's ticks since the machine did; nothing if there is none or it has ended.
+/// When a process began, in the kernel's ticks since the machine did; nothing if there is none or
+/// it has ended.
 fn born(pid: u32) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before it may hold anything.
@@ -73,7 +82,11 @@ mod tests {
     #[test]
     fn a_build_that_was_left_behind_is_ended_and_another_process_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut build = Command::new("sleep").arg("600").process_group(0).spawn().expect("sleep");
+        let mut build = Command::new("sleep")
+            .arg("600")
+            .process_group(0)
+            .spawn()
+            .expect("sleep");
         let noted = Leader::note(folder.path(), build.id()).expect("written");
         std::mem::forget(noted);
         let file = folder.path().join(FILE);
@@ -81,7 +94,10 @@ mod tests {
         // The same number, but a process that began at another time.
         std::fs::write(&file, format!("{text}1")).expect("written");
         end_left_behind(folder.path());
-        assert!(build.try_wait().expect("asked").is_none(), "another process was ended");
+        assert!(
+            build.try_wait().expect("asked").is_none(),
+            "another process was ended"
+        );
         std::fs::write(&file, text).expect("written");
         let waiter = std::thread::spawn(move || build.wait().expect("ended"));
         end_left_behind(folder.path());

@@ -14,19 +14,22 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 pub(crate) struct SourceLine {
     /// Its name if it was inlined into another, as far as the debug information says.
     pub(crate) inlined: Option<String>,
-    /// Shortened: without the folders of toolchains, registries, and the one that orch was started in.
+    /// Shortened: without the folders of toolchains, registries, and the one that orch was started
+    /// in.
     pub(crate) file: String,
     pub(crate) line: u32,
     /// It is code of the standard library or of a package from a registry.
     pub(crate) is_foreign: bool,
 }
 
-/// The line of an address in a file's code. Of functions that were inlined into each other there the innermost that is the
-/// plugin's own counts: that an iterator of the standard library was at fault helps nobody. `None` without debug
-/// information, or if it cannot be read.
+/// The line of an address in a file's code. Of functions that were inlined into each other there
+/// the innermost that is the plugin's own counts: that an iterator of the standard library was at
+/// fault helps nobody. `None` without debug information, or if it cannot be read.
 pub(super) fn line_at(file: &ElfFile64<object::Endianness>, address: u64) -> Option<SourceLine> {
     let section = |id: SectionId| -> Result<Slice, Error> {
-        let data = file.section_by_name(id.name()).and_then(|section| section.data().ok());
+        let data = file
+            .section_by_name(id.name())
+            .and_then(|section| section.data().ok());
         Ok(EndianSlice::new(data.unwrap_or_default(), LittleEndian))
     };
     let context = Context::from_dwarf(Dwarf::load(section).ok()?).ok()?;
@@ -51,19 +54,33 @@ fn source_line(frame: &Frame<Slice>) -> Option<SourceLine> {
         let name = function.raw_name().ok()?;
         Some(names::readable(&name))
     });
-    Some(SourceLine { inlined, file, line: location.line?, is_foreign })
+    Some(SourceLine {
+        inlined,
+        file,
+        line: location.line?,
+        is_foreign,
+    })
 }
 
 /// A path as a reader knows it, and whether somebody else's code lies there.
 fn shortened(path: &str) -> (String, bool) {
-    for (folder, levels) in [("/rustc/", 1), ("/lib/rustlib/src/rust/", 0), ("/registry/src/", 1)] {
+    for (folder, levels) in [
+        ("/rustc/", 1),
+        ("/lib/rustlib/src/rust/", 0),
+        ("/registry/src/", 1),
+    ] {
         if let Some((_, inside)) = path.split_once(folder) {
             let rest = inside.splitn(levels + 1, '/').last().unwrap_or(inside);
-            return (rest.strip_prefix("library/").unwrap_or(rest).to_owned(), true);
+            return (
+                rest.strip_prefix("library/").unwrap_or(rest).to_owned(),
+                true,
+            );
         }
     }
     let here = std::env::current_dir().unwrap_or_default();
-    let short = Path::new(path).strip_prefix(here).unwrap_or(Path::new(path));
+    let short = Path::new(path)
+        .strip_prefix(here)
+        .unwrap_or(Path::new(path));
     let short = short.strip_prefix(".").unwrap_or(short);
     (short.display().to_string(), false)
 }
@@ -75,13 +92,26 @@ mod tests {
     #[test]
     fn paths_of_toolchains_and_registries_are_shortened_and_foreign() {
         let of = |path: &str| shortened(path);
-        assert_eq!(of("/rustc/0123abcd/library/core/src/ptr/mod.rs"), ("core/src/ptr/mod.rs".to_owned(), true));
-        let in_toolchain = "/home/x/.rustup/toolchains/stable/lib/rustlib/src/rust/library/std/src/io.rs";
+        assert_eq!(
+            of("/rustc/0123abcd/library/core/src/ptr/mod.rs"),
+            ("core/src/ptr/mod.rs".to_owned(), true)
+        );
+        let in_toolchain =
+            "/home/x/.rustup/toolchains/stable/lib/rustlib/src/rust/library/std/src/io.rs";
         assert_eq!(of(in_toolchain), ("std/src/io.rs".to_owned(), true));
         let in_registry = "/home/x/.cargo/registry/src/index-0123/rayon-1.12.0/src/lib.rs";
-        assert_eq!(of(in_registry), ("rayon-1.12.0/src/lib.rs".to_owned(), true));
-        assert_eq!(of("plugins/p/src/lib.rs"), ("plugins/p/src/lib.rs".to_owned(), false));
+        assert_eq!(
+            of(in_registry),
+            ("rayon-1.12.0/src/lib.rs".to_owned(), true)
+        );
+        assert_eq!(
+            of("plugins/p/src/lib.rs"),
+            ("plugins/p/src/lib.rs".to_owned(), false)
+        );
         let here = std::env::current_dir().unwrap_or_default().join("src/x.c");
-        assert_eq!(of(&here.display().to_string()), ("src/x.c".to_owned(), false));
+        assert_eq!(
+            of(&here.display().to_string()),
+            ("src/x.c".to_owned(), false)
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! Where the manifests of a crate lead: the folders of its path dependencies, read without running cargo.
+//! Where the manifests of a crate lead: the folders of its path dependencies, read without running
+//! cargo.
 //!
-//! `cargo metadata` would need the commit to be checked out, fails where a dependency is missing, and names no lines.
+//! `cargo metadata` would need the commit to be checked out, fails where a dependency is missing,
+//! and names no lines.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -10,26 +12,51 @@ use toml::de::{DeTable, DeValue};
 /// A dependency on a folder that the commit does not hold.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum PathError {
-    #[error("{manifest}:{line}: the path dependency '{path}' leaves the repository, so no commit holds it; give its absolute path, or move it into the repository", manifest = .manifest.display())]
-    Leaves { manifest: PathBuf, line: usize, path: String },
-    #[error("{manifest}:{line}: the path dependency '{path}' names the repository's working tree, which is at another commit; give a path relative to the manifest", manifest = .manifest.display())]
-    WorkingTree { manifest: PathBuf, line: usize, path: String },
+    #[error(
+        "{manifest}:{line}: the path dependency '{path}' leaves the repository, so no commit holds \
+         it; give its absolute path, or move it into the repository",
+        manifest = .manifest.display()
+    )]
+    Leaves {
+        manifest: PathBuf,
+        line: usize,
+        path: String,
+    },
+    #[error(
+        "{manifest}:{line}: the path dependency '{path}' names the repository's working tree, \
+         which is at another commit; give a path relative to the manifest",
+        manifest = .manifest.display()
+    )]
+    WorkingTree {
+        manifest: PathBuf,
+        line: usize,
+        path: String,
+    },
 }
 
-/// Finds the path dependencies outside `repository` of the crate in `folder` (inside it), following those inside; in
-/// the order of their names. `read` gives the text of a file by its absolute path.
+/// Finds the path dependencies outside `repository` of the crate in `folder` (inside it), following
+/// those inside; in the order of their names. `read` gives the text of a file by its absolute path.
 pub(crate) fn outside(
     repository: &Path,
     folder: &Path,
     read: &dyn Fn(&Path) -> Option<String>,
 ) -> Result<BTreeSet<PathBuf>, PathError> {
-    let mut walk = Walk { repository, read, seen: BTreeSet::new(), open: vec![folder.to_owned()] };
+    let mut walk = Walk {
+        repository,
+        read,
+        seen: BTreeSet::new(),
+        open: vec![folder.to_owned()],
+    };
     while let Some(folder) = walk.open.pop() {
         if walk.seen.insert(folder.clone()) {
             walk.manifest(&folder)?;
         }
     }
-    Ok(walk.seen.into_iter().filter(|folder| !folder.starts_with(repository)).collect())
+    Ok(walk
+        .seen
+        .into_iter()
+        .filter(|folder| !folder.starts_with(repository))
+        .collect())
 }
 
 struct Walk<'a> {
@@ -50,12 +77,20 @@ impl Walk<'_> {
         (self.read)(&folder.join("Cargo.toml"))
     }
 
-    /// Follows what one manifest names. One that cannot be read is left to cargo, whose message is better.
+    /// Follows what one manifest names. One that cannot be read is left to cargo, whose message is
+    /// better.
     fn manifest(&mut self, folder: &Path) -> Result<(), PathError> {
-        let Some(text) = self.text(folder) else { return Ok(()) };
-        let Ok(manifest) = DeTable::parse(&text) else { return Ok(()) };
+        let Some(text) = self.text(folder) else {
+            return Ok(());
+        };
+        let Ok(manifest) = DeTable::parse(&text) else {
+            return Ok(());
+        };
         let manifest = manifest.get_ref();
-        let source = Source { folder, text: &text };
+        let source = Source {
+            folder,
+            text: &text,
+        };
         let mut inherited = Vec::new();
         for (name, dependency) in dependencies(manifest) {
             match dependency.get("path") {
@@ -64,19 +99,36 @@ impl Walk<'_> {
                 None => {}
             }
         }
-        let Some(root) = self.workspace(folder, manifest) else { return Ok(()) };
-        // Of a workspace outside, only what the crate inherits matters; all else there may change at any time.
+        let Some(root) = self.workspace(folder, manifest) else {
+            return Ok(());
+        };
+        // Of a workspace outside, only what the crate inherits matters; all else there may change
+        // at any time.
         if root != folder && root.starts_with(self.repository) {
             self.open.push(root.clone());
         }
-        let Some(text) = self.text(&root) else { return Ok(()) };
-        let Ok(manifest) = DeTable::parse(&text) else { return Ok(()) };
-        let shared = manifest.get_ref().get("workspace").and_then(|workspace| workspace.get_ref().get("dependencies"));
+        let Some(text) = self.text(&root) else {
+            return Ok(());
+        };
+        let Ok(manifest) = DeTable::parse(&text) else {
+            return Ok(());
+        };
+        let shared = manifest
+            .get_ref()
+            .get("workspace")
+            .and_then(|workspace| workspace.get_ref().get("dependencies"));
         for name in inherited {
-            let path =
-                shared.and_then(|shared| shared.get_ref().get(name)).and_then(|entry| entry.get_ref().get("path"));
+            let path = shared
+                .and_then(|shared| shared.get_ref().get(name))
+                .and_then(|entry| entry.get_ref().get("path"));
             if let Some(path) = path {
-                self.follow(&Source { folder: &root, text: &text }, path)?;
+                self.follow(
+                    &Source {
+                        folder: &root,
+                        text: &text,
+                    },
+                    path,
+                )?;
             }
         }
         Ok(())
@@ -87,7 +139,9 @@ impl Walk<'_> {
         if manifest.contains_key("workspace") {
             return Some(folder.to_owned());
         }
-        let named = manifest.get("package").and_then(|package| package.get_ref().get("workspace"));
+        let named = manifest
+            .get("package")
+            .and_then(|package| package.get_ref().get("workspace"));
         if let Some(named) = named.and_then(|named| named.get_ref().as_str()) {
             return Some(plain(&folder.join(named)));
         }
@@ -97,29 +151,45 @@ impl Walk<'_> {
         };
         // Above the repository lies nothing that the commit's files would see.
         let inside = folder.starts_with(self.repository);
-        let above = folder.ancestors().skip(1).take_while(|above| !inside || above.starts_with(self.repository));
+        let above = folder
+            .ancestors()
+            .skip(1)
+            .take_while(|above| !inside || above.starts_with(self.repository));
         above.into_iter().find(is_root).map(Path::to_owned)
     }
 
     fn follow(&mut self, source: &Source, path: &Spanned<DeValue>) -> Result<(), PathError> {
-        let Some(text) = path.get_ref().as_str() else { return Ok(()) };
+        let Some(text) = path.get_ref().as_str() else {
+            return Ok(());
+        };
         let folder = plain(&source.folder.join(text));
         let from_inside = source.folder.starts_with(self.repository);
         let to_inside = folder.starts_with(self.repository);
         let relative = !Path::new(text).is_absolute();
         let place = || {
             let name = source.folder.join("Cargo.toml");
-            let manifest = name.strip_prefix(self.repository).unwrap_or(&name).to_owned();
+            let manifest = name
+                .strip_prefix(self.repository)
+                .unwrap_or(&name)
+                .to_owned();
             let line = 1 + source.text[..path.span().start].matches('\n').count();
             (manifest, line, text.to_owned())
         };
         if from_inside && relative && !to_inside {
             let (manifest, line, path) = place();
-            return Err(PathError::Leaves { manifest, line, path });
+            return Err(PathError::Leaves {
+                manifest,
+                line,
+                path,
+            });
         }
         if to_inside && !(from_inside && relative) {
             let (manifest, line, path) = place();
-            return Err(PathError::WorkingTree { manifest, line, path });
+            return Err(PathError::WorkingTree {
+                manifest,
+                line,
+                path,
+            });
         }
         self.open.push(folder);
         Ok(())
@@ -128,19 +198,40 @@ impl Walk<'_> {
 
 /// All entries of a manifest that may name a path, with their names.
 fn dependencies<'a, 'i>(manifest: &'a DeTable<'i>) -> Vec<(&'a str, &'a DeValue<'i>)> {
-    const KINDS: [&str; 5] =
-        ["dependencies", "dev-dependencies", "dev_dependencies", "build-dependencies", "build_dependencies"];
-    let inner = |table: &'a DeTable<'i>, name: &str| table.get(name).and_then(|value| value.get_ref().as_table());
-    let mut tables: Vec<&DeTable> = KINDS.iter().filter_map(|kind| inner(manifest, kind)).collect();
-    for target in inner(manifest, "target").into_iter().flat_map(|targets| targets.values()) {
+    const KINDS: [&str; 5] = [
+        "dependencies",
+        "dev-dependencies",
+        "dev_dependencies",
+        "build-dependencies",
+        "build_dependencies",
+    ];
+    let inner = |table: &'a DeTable<'i>, name: &str| {
+        table.get(name).and_then(|value| value.get_ref().as_table())
+    };
+    let mut tables: Vec<&DeTable> = KINDS
+        .iter()
+        .filter_map(|kind| inner(manifest, kind))
+        .collect();
+    for target in inner(manifest, "target")
+        .into_iter()
+        .flat_map(|targets| targets.values())
+    {
         let target = target.get_ref().as_table();
-        tables.extend(target.into_iter().flat_map(|target| KINDS.iter().filter_map(|kind| inner(target, kind))));
+        tables.extend(
+            target
+                .into_iter()
+                .flat_map(|target| KINDS.iter().filter_map(|kind| inner(target, kind))),
+        );
     }
     tables.extend(inner(manifest, "replace"));
-    let patches = inner(manifest, "patch").into_iter().flat_map(|patches| patches.values());
+    let patches = inner(manifest, "patch")
+        .into_iter()
+        .flat_map(|patches| patches.values());
     tables.extend(patches.filter_map(|patch| patch.get_ref().as_table()));
     let entries = tables.into_iter().flat_map(|table| table.iter());
-    entries.map(|(name, value)| (name.get_ref().as_ref(), value.get_ref())).collect()
+    entries
+        .map(|(name, value)| (name.get_ref().as_ref(), value.get_ref()))
+        .collect()
 }
 
 /// A path without `.` and `..`, by its text alone.
@@ -158,19 +249,29 @@ pub(crate) fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// A hash over the files of a folder, without what cargo and git put there, and over the manifests above it.
+/// A hash over the files of a folder, without what cargo and git put there, and over the manifests
+/// above it.
 pub(crate) fn content(folder: &Path) -> std::io::Result<String> {
     let mut list = String::new();
-    for above in folder.ancestors().skip(1).map(|above| above.join("Cargo.toml")).filter(|file| file.is_file()) {
-        list.push_str(&format!("{}\0{}\n", above.display(), crate::hash::file(&above)?));
+    for above in folder
+        .ancestors()
+        .skip(1)
+        .map(|above| above.join("Cargo.toml"))
+        .filter(|file| file.is_file())
+    {
+        list.push_str(&format!(
+            "{}\0{}\n",
+            above.display(),
+            crate::hash::file(&above)?
+        ));
     }
     let mut open = vec![folder.to_owned()];
     let mut files = BTreeSet::new();
     while let Some(folder) = open.pop() {
         let is_crate = folder.join("Cargo.toml").is_file();
         for entry in std::fs::read_dir(&folder)? {
-            let (path, kind, name) =
-                entry.and_then(|entry| Ok((entry.path(), entry.file_type()?, entry.file_name())))?;
+            let (path, kind, name) = entry
+                .and_then(|entry| Ok((entry.path(), entry.file_type()?, entry.file_name())))?;
             if kind.is_dir() && name != ".git" && !(is_crate && name == "target") {
                 open.push(path);
             } else if !kind.is_dir() {
@@ -196,11 +297,17 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn check(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
-        let files: BTreeMap<PathBuf, String> =
-            files.iter().map(|(name, text)| (Path::new(name).join("Cargo.toml"), (*text).to_owned())).collect();
+        let files: BTreeMap<PathBuf, String> = files
+            .iter()
+            .map(|(name, text)| (Path::new(name).join("Cargo.toml"), (*text).to_owned()))
+            .collect();
         let read = |path: &Path| files.get(path).cloned();
-        let found = outside(Path::new("/r"), Path::new("/r/plugins/p"), &read).map_err(|error| error.to_string())?;
-        Ok(found.iter().map(|folder| folder.display().to_string()).collect())
+        let found = outside(Path::new("/r"), Path::new("/r/plugins/p"), &read)
+            .map_err(|error| error.to_string())?;
+        Ok(found
+            .iter()
+            .map(|folder| folder.display().to_string())
+            .collect())
     }
 
     #[test]
@@ -208,36 +315,64 @@ mod tests {
         let found = check(&[
             (
                 "/r/plugins/p",
-                "[dependencies]\nn = { path = '../n' }\n[target.'cfg(unix)'.dependencies]\ny.path = '/y'\n",
+                "[dependencies]\nn = { path = '../n' }\n[target.'cfg(unix)'.dependencies]\ny.path \
+                 = '/y'\n",
             ),
-            ("/r/plugins/n", "[build-dependencies.x]\npath = '/x/sub/..'\n[dependencies]\np = { path = '../p' }\n"),
+            (
+                "/r/plugins/n",
+                "[build-dependencies.x]\npath = '/x/sub/..'\n[dependencies]\np = \
+                 { path = '../p' }\n",
+            ),
             ("/x", "[dependencies]\nz = { path = '../z' }\n"),
         ]);
-        assert_eq!(found, Ok(vec!["/x".to_owned(), "/y".to_owned(), "/z".to_owned()]));
+        assert_eq!(
+            found,
+            Ok(vec!["/x".to_owned(), "/y".to_owned(), "/z".to_owned()])
+        );
     }
 
     #[test]
     fn a_path_that_leaves_is_refused_with_its_line() {
         let leaves = |place: &str, path: &str| {
             Err(format!(
-                "{place}: the path dependency '{path}' leaves the repository, so no commit holds it; give its absolute \
-                 path, or move it into the repository"
+                "{place}: the path dependency '{path}' leaves the repository, so no commit holds \
+                 it; give its absolute path, or move it into the repository"
             ))
         };
-        let own = check(&[("/r/plugins/p", "[package]\nname = 'p'\n[dependencies]\nq = { path = '../../../q' }\n")]);
+        let own = check(&[(
+            "/r/plugins/p",
+            "[package]\nname = 'p'\n[dependencies]\nq = { path = '../../../q' }\n",
+        )]);
         assert_eq!(own, leaves("plugins/p/Cargo.toml:4", "../../../q"));
         let inherited = [
             ("/r/plugins/p", "[dependencies]\nq.workspace = true\n"),
-            ("/r", "[workspace]\n\n[workspace.dependencies]\nunused = { path = '../u' }\nq = { path = '../q' }\n"),
+            (
+                "/r",
+                "[workspace]\n\n[workspace.dependencies]\nunused = { path = '../u' }\nq = \
+                 { path = '../q' }\n",
+            ),
         ];
         assert_eq!(check(&inherited), leaves("Cargo.toml:5", "../q"));
-        let patched = [("/r/plugins/p", ""), ("/r", "[workspace]\n[patch.crates-io]\nq = { path = '../q' }\n")];
+        let patched = [
+            ("/r/plugins/p", ""),
+            (
+                "/r",
+                "[workspace]\n[patch.crates-io]\nq = { path = '../q' }\n",
+            ),
+        ];
         assert_eq!(check(&patched), leaves("Cargo.toml:3", "../q"));
     }
 
     #[test]
     fn the_working_tree_is_no_dependency_of_a_commit() {
-        let error = check(&[("/r/plugins/p", "[dependencies]\nn = { path = '/r/plugins/n' }\n")]).expect_err("refused");
-        assert!(error.starts_with("plugins/p/Cargo.toml:2:") && error.contains("working tree"), "{error}");
+        let error = check(&[(
+            "/r/plugins/p",
+            "[dependencies]\nn = { path = '/r/plugins/n' }\n",
+        )])
+        .expect_err("refused");
+        assert!(
+            error.starts_with("plugins/p/Cargo.toml:2:") && error.contains("working tree"),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Plugins: finding, building and inspecting their files, describing what they offer, calling into them.
+//! Plugins: finding, building and inspecting their files, describing what they offer, calling into
+//! them.
 
 mod advice;
 mod artefacts;

@@ -6,7 +6,9 @@ pub(super) fn readable(symbol: &str) -> String {
         return format!("{name:#}");
     }
     let options = cpp_demangle::DemangleOptions::new().no_return_type();
-    let name = cpp_demangle::Symbol::new(symbol).ok().and_then(|name| name.demangle_with_options(&options).ok());
+    let name = cpp_demangle::Symbol::new(symbol)
+        .ok()
+        .and_then(|name| name.demangle_with_options(&options).ok());
     name.unwrap_or_else(|| symbol.to_owned())
 }
 
@@ -16,7 +18,10 @@ mod tests {
 
     #[test]
     fn each_language_has_its_names() {
-        assert_eq!(readable("_ZN4core3fmt5write17h0123456789abcdefE"), "core::fmt::write");
+        assert_eq!(
+            readable("_ZN4core3fmt5write17h0123456789abcdefE"),
+            "core::fmt::write"
+        );
         assert_eq!(readable("_RNvCs1234_7mycrate3foo"), "mycrate::foo");
         assert_eq!(readable("_ZL5faultv"), "fault()");
         assert_eq!(readable("_ZN3lib5Model3runEi"), "lib::Model::run(int)");

@@ -1,7 +1,9 @@
-//! A plugin of the working tree laid over commits that do not hold it: one written after the commits, or in a folder elsewhere.
+//! A plugin of the working tree laid over commits that do not hold it: one written after the
+//! commits, or in a folder elsewhere.
 //!
-//! The plugin's files are copied into a folder beside the build worktree. What its manifest says of paths in the repository under
-//! test then means the files of the commit. The copy is a workspace of its own, so that no manifest of the commit has to know it.
+//! The plugin's files are copied into a folder beside the build worktree. What its manifest says of
+//! paths in the repository under test then means the files of the commit. The copy is a workspace
+//! of its own, so that no manifest of the commit has to know it.
 
 use super::freshness::list_files;
 use super::manifest::plain;
@@ -32,34 +34,56 @@ impl Overlay {
         let unreadable = |error: io::Error| format!("{}: {error}", folder.display());
         let folder = folder.canonicalize().map_err(unreadable)?;
         let nested = repository.starts_with(&folder) && *repository != folder;
-        let files = list_files(&folder).into_iter().filter(|file| !(nested && file.starts_with(repository)));
-        let files = files.filter_map(|file| file.strip_prefix(&folder).ok().map(Path::to_owned)).collect();
+        let files = list_files(&folder)
+            .into_iter()
+            .filter(|file| !(nested && file.starts_with(repository)));
+        let files = files
+            .filter_map(|file| file.strip_prefix(&folder).ok().map(Path::to_owned))
+            .collect();
         let workspace = find_workspace(&folder)?;
-        Ok(Self { folder, repository: repository.to_owned(), files, workspace })
+        Ok(Self {
+            folder,
+            repository: repository.to_owned(),
+            files,
+            workspace,
+        })
     }
 
     /// Everything that the plugin brings to a build, as one hash.
     pub(super) fn content(&self) -> io::Result<String> {
         let mut list = String::new();
         for file in &self.files {
-            list.push_str(&format!("{}\0{}\n", file.display(), crate::hash::file(&self.folder.join(file))?));
+            list.push_str(&format!(
+                "{}\0{}\n",
+                file.display(),
+                crate::hash::file(&self.folder.join(file))?
+            ));
         }
         if let Some(workspace) = &self.workspace {
             list.push_str(&workspace.manifest.to_string());
         }
-        let lock = self.lock()?.map(|lock| crate::hash::file(&lock)).transpose()?;
+        let lock = self
+            .lock()?
+            .map(|lock| crate::hash::file(&lock))
+            .transpose()?;
         list.push_str(&lock.unwrap_or_default());
         Ok(crate::hash::text(&list))
     }
 
-    /// The Cargo.lock that every build begins with: the plugin's own, else that of an earlier build.
+    /// The Cargo.lock that every build begins with: the plugin's own, else that of an earlier
+    /// build.
     fn lock(&self) -> io::Result<Option<PathBuf>> {
-        let own = self.workspace.as_ref().map_or(&self.folder, |workspace| &workspace.root).join("Cargo.lock");
+        let own = self
+            .workspace
+            .as_ref()
+            .map_or(&self.folder, |workspace| &workspace.root)
+            .join("Cargo.lock");
         let kept = super::cargo::kept_lock(&self.folder)?;
         Ok([own, kept].into_iter().find(|lock| lock.is_file()))
     }
 
-    /// Folders that the plugin's manifest names and that belong neither to it nor to the repository.
+    /// Folders that the plugin's manifest names and that belong neither to it nor to the
+    /// repository.
     pub(super) fn outside(&self) -> Result<BTreeSet<PathBuf>, String> {
         let mut found = BTreeSet::new();
         self.resolved_manifest(&mut |path| {
@@ -71,7 +95,8 @@ impl Overlay {
         Ok(found)
     }
 
-    /// Copies the plugin into `target`, a folder of its own. `commit`: where the files of the commit lie.
+    /// Copies the plugin into `target`, a folder of its own. `commit`: where the files of the
+    /// commit lie.
     pub(super) fn lay(&self, target: &Path, commit: &Path) -> Result<(), String> {
         let failed = |error: io::Error| format!("{}: {error}", target.display());
         std::fs::create_dir_all(target).map_err(failed)?;
@@ -87,8 +112,12 @@ impl Overlay {
             write_changed(&target.join(file), &content).map_err(failed)?;
         }
         for name in super::advice::TOOLCHAIN_FILES {
-            // rustup looks above the folder in which cargo runs, where the commit's files do not lie.
-            if let (false, Ok(text)) = (own.contains(Path::new(name)), std::fs::read(commit.join(name))) {
+            // rustup looks above the folder in which cargo runs, where the commit's files do not
+            // lie.
+            if let (false, Ok(text)) = (
+                own.contains(Path::new(name)),
+                std::fs::read(commit.join(name)),
+            ) {
                 write_changed(&target.join(name), &text).map_err(failed)?;
             }
         }
@@ -98,17 +127,21 @@ impl Overlay {
                 Err(_) => path.to_owned(),
             };
             let manifest = self.resolved_manifest(&mut |path| relocated(path))?;
-            write_changed(&target.join("Cargo.toml"), manifest.to_string().as_bytes()).map_err(failed)?;
+            write_changed(&target.join("Cargo.toml"), manifest.to_string().as_bytes())
+                .map_err(failed)?;
             let lock = target.join("Cargo.lock");
             match self.lock().map_err(failed)? {
-                Some(base) => write_changed(&lock, &std::fs::read(base).map_err(failed)?).map_err(failed)?,
+                Some(base) => {
+                    write_changed(&lock, &std::fs::read(base).map_err(failed)?).map_err(failed)?
+                }
                 None => drop(std::fs::remove_file(lock)),
             }
         }
         Ok(())
     }
 
-    /// Keeps the Cargo.lock of a build where the plugin has none, so that later builds begin with it.
+    /// Keeps the Cargo.lock of a build where the plugin has none, so that later builds begin with
+    /// it.
     pub(super) fn keep_lock(&self, target: &Path) -> io::Result<()> {
         let lock = target.join("Cargo.lock");
         if lock.is_file() && self.lock()?.is_none() {
@@ -117,11 +150,16 @@ impl Overlay {
         Ok(())
     }
 
-    /// The plugin's manifest by itself: nothing is inherited, and `relocate` has given each absolute path outside of the plugin a
-    /// new one.
-    fn resolved_manifest(&self, relocate: &mut dyn FnMut(&Path) -> PathBuf) -> Result<Table, String> {
+    /// The plugin's manifest by itself: nothing is inherited, and `relocate` has given each
+    /// absolute path outside of the plugin a new one.
+    fn resolved_manifest(
+        &self,
+        relocate: &mut dyn FnMut(&Path) -> PathBuf,
+    ) -> Result<Table, String> {
         let file = self.folder.join("Cargo.toml");
-        let Ok(text) = std::fs::read_to_string(&file) else { return Ok(Table::new()) };
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            return Ok(Table::new());
+        };
         let mut manifest: Table = parse(&text, &file)?;
         if let Some(workspace) = &self.workspace {
             inherit(&mut manifest, &workspace.manifest);
@@ -135,13 +173,18 @@ impl Overlay {
         }
         // Only the library is built, so that what tests need has no say in the versions.
         manifest.remove("dev-dependencies");
-        manifest.entry("workspace").or_insert_with(|| Table::new().into());
+        manifest
+            .entry("workspace")
+            .or_insert_with(|| Table::new().into());
         let own = |path: &Path| {
-            let is_nested = self.repository.starts_with(&self.folder) && path.starts_with(&self.repository);
+            let is_nested =
+                self.repository.starts_with(&self.folder) && path.starts_with(&self.repository);
             path.starts_with(&self.folder) && (!is_nested || self.repository == self.folder)
         };
         for_each_dependency(&mut manifest, &mut |dependency| {
-            let Some(path) = dependency.get("path").and_then(Value::as_str) else { return };
+            let Some(path) = dependency.get("path").and_then(Value::as_str) else {
+                return;
+            };
             let path = plain(&self.folder.join(path));
             if own(&path) {
                 return;
@@ -158,16 +201,22 @@ impl Overlay {
 }
 
 fn parse(text: &str, file: &Path) -> Result<Table, String> {
-    text.parse().map_err(|error| format!("{}: {error}", file.display()))
+    text.parse()
+        .map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// The workspace that a crate belongs to, unless it is one itself.
 fn find_workspace(folder: &Path) -> Result<Option<Workspace>, String> {
     let read = |folder: &Path| {
         let file = folder.join("Cargo.toml");
-        std::fs::read_to_string(&file).ok().map(|text| parse(&text, &file)).transpose()
+        std::fs::read_to_string(&file)
+            .ok()
+            .map(|text| parse(&text, &file))
+            .transpose()
     };
-    let Some(own) = read(folder)? else { return Ok(None) };
+    let Some(own) = read(folder)? else {
+        return Ok(None);
+    };
     if own.contains_key("workspace") {
         return Ok(None);
     }
@@ -176,7 +225,10 @@ fn find_workspace(folder: &Path) -> Result<Option<Workspace>, String> {
         if let Ok(Some(manifest)) = read(above)
             && manifest.contains_key("workspace")
         {
-            return Ok(Some(Workspace { root: above.to_owned(), manifest }));
+            return Ok(Some(Workspace {
+                root: above.to_owned(),
+                manifest,
+            }));
         }
     }
     Ok(None)
@@ -188,11 +240,16 @@ fn is_inherited(value: &Value) -> bool {
 
 /// Fills in what the package takes from its workspace, and drops lints.
 fn inherit(manifest: &mut Table, workspace: &Table) {
-    let shared = workspace.get("workspace").and_then(|shared| shared.get("package"));
+    let shared = workspace
+        .get("workspace")
+        .and_then(|shared| shared.get("package"));
     if let Some(package) = manifest.get_mut("package").and_then(Value::as_table_mut) {
         package.remove("workspace");
-        let names: Vec<String> =
-            package.iter().filter(|(_, value)| is_inherited(value)).map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = package
+            .iter()
+            .filter(|(_, value)| is_inherited(value))
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in names {
             match shared.and_then(|shared| shared.get(&name)) {
                 Some(value) => package.insert(name, value.clone()),
@@ -205,17 +262,27 @@ fn inherit(manifest: &mut Table, workspace: &Table) {
 
 /// Puts the workspace's dependencies in the place of inherited ones.
 fn inherit_dependencies(manifest: &mut Table, workspace: &Workspace) {
-    let shared = workspace.manifest.get("workspace").and_then(|shared| shared.get("dependencies"));
+    let shared = workspace
+        .manifest
+        .get("workspace")
+        .and_then(|shared| shared.get("dependencies"));
     for_each_entry(manifest, &mut |name, entry| {
         if !is_inherited(entry) {
             return;
         }
-        let Some(base) = shared.and_then(|shared| shared.get(name)) else { return };
+        let Some(base) = shared.and_then(|shared| shared.get(name)) else {
+            return;
+        };
         let mut merged = match with_base(base.clone(), &workspace.root) {
             Value::Table(table) => table,
             version => Table::from_iter([("version".to_owned(), version)]),
         };
-        for (key, value) in entry.as_table().into_iter().flatten().filter(|(key, _)| *key != "workspace") {
+        for (key, value) in entry
+            .as_table()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| *key != "workspace")
+        {
             match (merged.get_mut(key), value) {
                 (Some(Value::Array(all)), Value::Array(more)) => all.extend(more.iter().cloned()),
                 _ => drop(merged.insert(key.clone(), value.clone())),
@@ -231,7 +298,9 @@ fn with_base(mut value: Value, base: &Path) -> Value {
         Value::Table(table) => {
             let names: Vec<String> = table.keys().cloned().collect();
             for name in names {
-                let Some(inner) = table.get_mut(&name) else { continue };
+                let Some(inner) = table.get_mut(&name) else {
+                    continue;
+                };
                 match inner.as_str().filter(|_| name == "path") {
                     Some(path) => *inner = plain(&base.join(path)).display().to_string().into(),
                     None => *inner = with_base(inner.clone(), base),
@@ -248,7 +317,12 @@ fn for_each_entry(manifest: &mut Table, then: &mut dyn FnMut(&str, &mut Value)) 
     const TABLES: [&str; 3] = ["dependencies", "build-dependencies", "dev-dependencies"];
     let mut visit = |table: &mut Table| {
         for name in TABLES {
-            for (name, entry) in table.get_mut(name).and_then(Value::as_table_mut).into_iter().flatten() {
+            for (name, entry) in table
+                .get_mut(name)
+                .and_then(Value::as_table_mut)
+                .into_iter()
+                .flatten()
+            {
                 then(name, entry);
             }
         }
@@ -257,10 +331,20 @@ fn for_each_entry(manifest: &mut Table, then: &mut dyn FnMut(&str, &mut Value)) 
     if let Some(shared) = manifest.get_mut("workspace").and_then(Value::as_table_mut) {
         visit(shared);
     }
-    for (_, platform) in manifest.get_mut("target").and_then(Value::as_table_mut).into_iter().flatten() {
+    for (_, platform) in manifest
+        .get_mut("target")
+        .and_then(Value::as_table_mut)
+        .into_iter()
+        .flatten()
+    {
         platform.as_table_mut().map(&mut visit);
     }
-    for (_, registry) in manifest.get_mut("patch").and_then(Value::as_table_mut).into_iter().flatten() {
+    for (_, registry) in manifest
+        .get_mut("patch")
+        .and_then(Value::as_table_mut)
+        .into_iter()
+        .flatten()
+    {
         for (name, entry) in registry.as_table_mut().into_iter().flatten() {
             then(name, entry);
         }
@@ -298,7 +382,8 @@ mod tests {
         }
     }
 
-    /// The manifest that a plugin has over a commit at /c; `{root}` stands for the folder of everything.
+    /// The manifest that a plugin has over a commit at /c; `{root}` stands for the folder of
+    /// everything.
     fn laid(root: &Path, plugin: &str, repository: &str) -> String {
         let overlay = Overlay::read(&root.join(plugin), &root.join(repository)).expect("readable");
         let commit = root.join("commit");
@@ -317,9 +402,11 @@ mod tests {
     #[test]
     fn manifest_of_an_overlay_names_the_files_of_the_commit() {
         let (_folder, root) = folder();
-        let manifest = "[package]\nname = 'bench'\n[dependencies]\nlib = { path = '../lib', version = '2' }\nsdk = { path = 'vendor/sdk' }\n\
-             other = { path = '../other' }\nserde = '1'\n[target.'cfg(unix)'.dependencies]\npart = { path = '../lib/part' }\n\
-             [dev-dependencies]\ncriterion = '0.5'\n[patch.crates-io]\npart = { path = '../lib/part' }\n";
+        let manifest = "[package]\nname = 'bench'\n[dependencies]\nlib = \
+            { path = '../lib', version = '2' }\nsdk = { path = 'vendor/sdk' }\nother = \
+            { path = '../other' }\nserde = '1'\n[target.'cfg(unix)'.dependencies]\npart = \
+            { path = '../lib/part' }\n[dev-dependencies]\ncriterion = \
+            '0.5'\n[patch.crates-io]\npart = { path = '../lib/part' }\n";
         write(
             &root,
             &[
@@ -355,16 +442,21 @@ mod tests {
         [workspace]
         "#);
         let overlay = Overlay::read(&root.join("bench"), &root.join("lib")).expect("readable");
-        assert_eq!(overlay.outside().expect("readable"), BTreeSet::from([root.join("other")]));
+        assert_eq!(
+            overlay.outside().expect("readable"),
+            BTreeSet::from([root.join("other")])
+        );
     }
 
     #[test]
     fn manifest_of_an_overlay_inherits_nothing() {
         let (_folder, root) = folder();
-        let workspace = "[workspace]\nmembers = ['bench', 'core']\n[workspace.package]\nedition = '2024'\n[workspace.dependencies]\n\
-             core = { path = 'core', features = ['a'] }\nserde = '1'\n[profile.release]\ndebug = true\n";
-        let manifest = "[package]\nname = 'bench'\nedition.workspace = true\n[dependencies]\n\
-             core = { workspace = true, features = ['b'] }\nserde.workspace = true\n[lints]\nworkspace = true\n";
+        let workspace = "[workspace]\nmembers = ['bench', 'core']\n[workspace.package]\nedition = \
+            '2024'\n[workspace.dependencies]\ncore = { path = 'core', features = ['a'] }\nserde = \
+            '1'\n[profile.release]\ndebug = true\n";
+        let manifest = "[package]\nname = 'bench'\nedition.workspace = true\n[dependencies]\ncore \
+            = { workspace = true, features = ['b'] }\nserde.workspace = true\n[lints]\nworkspace = \
+            true\n";
         write(
             &root,
             &[
@@ -391,28 +483,66 @@ mod tests {
 
         [workspace]
         "#);
-        assert_eq!(std::fs::read_to_string(root.join("copy/Cargo.lock")).expect("there"), "a lock");
+        assert_eq!(
+            std::fs::read_to_string(root.join("copy/Cargo.lock")).expect("there"),
+            "a lock"
+        );
     }
 
     #[test]
     fn copy_follows_the_plugin_and_leaves_unchanged_files_alone() {
         let (_folder, root) = folder();
-        write(&root, &[("p/a", "1"), ("p/d/b", "1"), ("p/repo/x", ""), ("p/target/y", "")]);
-        let overlay = |root: &Path| Overlay::read(&root.join("p"), &root.join("p/repo")).expect("readable");
-        let lay = |root: &Path| overlay(root).lay(&root.join("copy"), &root.join("commit")).expect("laid");
+        write(
+            &root,
+            &[
+                ("p/a", "1"),
+                ("p/d/b", "1"),
+                ("p/repo/x", ""),
+                ("p/target/y", ""),
+            ],
+        );
+        let overlay =
+            |root: &Path| Overlay::read(&root.join("p"), &root.join("p/repo")).expect("readable");
+        let lay = |root: &Path| {
+            overlay(root)
+                .lay(&root.join("copy"), &root.join("commit"))
+                .expect("laid")
+        };
         lay(&root);
         let first = overlay(&root).content().expect("readable");
-        let time = std::fs::metadata(root.join("copy/a")).expect("there").modified().expect("a time");
-        write(&root, &[("copy/target/kept", ""), ("p/d/b", "2"), ("p/c", "")]);
+        let time = std::fs::metadata(root.join("copy/a"))
+            .expect("there")
+            .modified()
+            .expect("a time");
+        write(
+            &root,
+            &[("copy/target/kept", ""), ("p/d/b", "2"), ("p/c", "")],
+        );
         std::fs::remove_file(root.join("p/d/b")).expect("removed");
         lay(&root);
         let names = |folder: &str| {
             let files = list_files(&root.join(folder)).into_iter();
-            files.map(|file| file.strip_prefix(&root).expect("inside").display().to_string()).collect::<Vec<_>>()
+            files
+                .map(|file| {
+                    file.strip_prefix(&root)
+                        .expect("inside")
+                        .display()
+                        .to_string()
+                })
+                .collect::<Vec<_>>()
         };
         assert_eq!(names("copy"), ["copy/a", "copy/c"]);
-        assert!(root.join("copy/target/kept").exists(), "what was built stays");
-        assert_eq!(std::fs::metadata(root.join("copy/a")).expect("there").modified().expect("a time"), time);
+        assert!(
+            root.join("copy/target/kept").exists(),
+            "what was built stays"
+        );
+        assert_eq!(
+            std::fs::metadata(root.join("copy/a"))
+                .expect("there")
+                .modified()
+                .expect("a time"),
+            time
+        );
         assert_ne!(overlay(&root).content().expect("readable"), first);
     }
 }

@@ -1,23 +1,41 @@
-//! Unrelated code in front of a plugin's own: the same functions at other places, to see what places alone do to times.
+//! Unrelated code in front of a plugin's own: the same functions at other places, to see what
+//! places alone do to times.
 
 use super::cargo::{self, BuildError};
 use super::rustc_wrapper;
 use crate::cache;
 use std::path::PathBuf;
 
-/// A linker that puts `bytes` of code that nobody calls before everything else. It is a script named `cc`, because the
-/// compiler tells from a linker's name which arguments it takes.
+/// A linker that puts `bytes` of code that nobody calls before everything else. It is a script
+/// named `cc`, because the compiler tells from a linker's name which arguments it takes.
 pub(super) fn linker(bytes: usize) -> Result<PathBuf, BuildError> {
     let folder = cache::subfolder(&format!("padding/{bytes}"))?;
-    let (script, object, source) = (folder.join("cc"), folder.join("padding.o"), folder.join("padding.s"));
+    let (script, object, source) = (
+        folder.join("cc"),
+        folder.join("padding.o"),
+        folder.join("padding.s"),
+    );
     // Retained, or the linker drops what nobody refers to.
     let assembly = format!(
-        "\t.section .text.orch_padding,\"axR\",%progbits\n\t.p2align 6\n\t.globl orch_padding\n\t.hidden orch_padding\n\
-         \t.type orch_padding, %function\norch_padding:\n\t.fill {bytes}, 1, 0\n\t.size orch_padding, {bytes}\n\
-         \t.section .note.GNU-stack,\"\",%progbits\n"
+        "\t.section .text.orch_padding,\"axR\",%progbits\n\t.p2align 6\n\t.globl \
+         orch_padding\n\t.hidden orch_padding\n\t.type orch_padding, \
+         %function\norch_padding:\n\t.fill {bytes}, 1, 0\n\t.size orch_padding, \
+         {bytes}\n\t.section .note.GNU-stack,\"\",%progbits\n"
     );
     std::fs::write(&source, assembly)?;
-    cargo::ask("cc", &["-c", &source.display().to_string(), "-o", &object.display().to_string()], &folder)?;
+    cargo::ask(
+        "cc",
+        &[
+            "-c",
+            &source.display().to_string(),
+            "-o",
+            &object.display().to_string(),
+        ],
+        &folder,
+    )?;
     let object = rustc_wrapper::quote(&object.display().to_string());
-    Ok(rustc_wrapper::write_script(&script, &format!("#!/bin/sh\nexec cc {object} \"$@\"\n"))?)
+    Ok(rustc_wrapper::write_script(
+        &script,
+        &format!("#!/bin/sh\nexec cc {object} \"$@\"\n"),
+    )?)
 }

@@ -1,4 +1,5 @@
-//! Plugins as they stood at a commit: built in the build worktree, or found among what was built before.
+//! Plugins as they stood at a commit: built in the build worktree, or found among what was built
+//! before.
 
 use super::artefacts::{self, Asking, Entry, Ingredients};
 use super::build::{self, PluginFailure, Prepared};
@@ -18,8 +19,9 @@ use std::time::{Duration, Instant};
 
 mod failure;
 
-/// Prepares a plugin as it stood at a commit. `root` is the project's, where relative folders start. What lies outside
-/// the commit's repository, or is given as a file, is taken as it is now; [`Prepared::at`] tells.
+/// Prepares a plugin as it stood at a commit. `root` is the project's, where relative folders
+/// start. What lies outside the commit's repository, or is given as a file, is taken as it is now;
+/// [`Prepared::at`] tells.
 pub(crate) fn prepare_at(
     key: &str,
     spec: &PluginSpec,
@@ -27,7 +29,9 @@ pub(crate) fn prepare_at(
     revision: &Revision,
     watch: &mut Watcher,
 ) -> Result<Prepared, PluginFailure> {
-    let Some(place) = find_source(spec, root, revision) else { return build::prepare(key, spec, watch) };
+    let Some(place) = find_source(spec, root, revision) else {
+        return build::prepare(key, spec, watch);
+    };
     let within = place.shown();
     let failed = |message: String| build_failed(explained(&within, revision, &message));
     let order = Order::new(key, spec, revision, place, Asking::Anew).map_err(failed)?;
@@ -36,11 +40,16 @@ pub(crate) fn prepare_at(
         None => order.build(watch).map_err(failed)?,
     };
     let refused = |message: String| PluginFailure::new(Phase::Load, message);
-    let inspected = elf::inspect(&library)
-        .map_err(|message| refused(format!("{} at {}: {message}", within.display(), revision.short())))?;
+    let inspected = elf::inspect(&library).map_err(|message| {
+        refused(format!(
+            "{} at {}: {message}",
+            within.display(),
+            revision.short()
+        ))
+    })?;
     let note = order.named_in(&library).then(|| {
-        "holds the path of the build worktree: files that it reads there are those of the commit that was built last; \
-         give it input files by parameters"
+        "holds the path of the build worktree: files that it reads there are those of the commit \
+         that was built last; give it input files by parameters"
             .to_owned()
     });
     let sandbox = spec.sandbox.clone().resolved().with_linked(&library);
@@ -62,16 +71,25 @@ pub(crate) fn prepare_at(
     })
 }
 
-/// Whether [`prepare_at`] would give the plugin without building it. This and the other two questions are made to be
-/// asked of hundreds of commits: compilers are believed to be what they were when this process last asked.
+/// Whether [`prepare_at`] would give the plugin without building it. This and the other two
+/// questions are made to be asked of hundreds of commits: compilers are believed to be what they
+/// were when this process last asked.
 pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> bool {
-    let Some(place) = find_source(spec, root, revision) else { return true };
+    let Some(place) = find_source(spec, root, revision) else {
+        return true;
+    };
     let order = Order::new(key, spec, revision, place, Asking::Remembered);
     order.is_ok_and(|order| matches!(order.found(), Ok(Some(_))))
 }
 
-/// What [`prepare_at`] said, shortened where the compiler said much, if the last build of this failed and would fail again.
-pub(crate) fn known_failure(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<String> {
+/// What [`prepare_at`] said, shortened where the compiler said much, if the last build of this
+/// failed and would fail again.
+pub(crate) fn known_failure(
+    key: &str,
+    spec: &PluginSpec,
+    root: &Path,
+    revision: &Revision,
+) -> Option<String> {
     let place = find_source(spec, root, revision)?;
     let within = place.shown();
     let order = Order::new(key, spec, revision, place, Asking::Remembered).ok()?;
@@ -80,7 +98,12 @@ pub(crate) fn known_failure(key: &str, spec: &PluginSpec, root: &Path, revision:
 }
 
 /// How long it took to check this out and build it, if it was built.
-pub(crate) fn build_time(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<Duration> {
+pub(crate) fn build_time(
+    key: &str,
+    spec: &PluginSpec,
+    root: &Path,
+    revision: &Revision,
+) -> Option<Duration> {
     let place = find_source(spec, root, revision)?;
     let order = Order::new(key, spec, revision, place, Asking::Remembered).ok()?;
     let entry = artefacts::entry(&order.cache_key().ok()?).ok()??;
@@ -89,16 +112,30 @@ pub(crate) fn build_time(key: &str, spec: &PluginSpec, root: &Path, revision: &R
 
 /// A message with what it is about.
 fn explained(within: &Path, revision: &Revision, message: &str) -> String {
-    let name = if within.as_os_str().is_empty() { Path::new(".") } else { within };
-    format!("{} at {} ({}): {message}", name.display(), revision.short(), revision.subject)
+    let name = if within.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        within
+    };
+    format!(
+        "{} at {} ({}): {message}",
+        name.display(),
+        revision.short(),
+        revision.subject
+    )
 }
 
 fn build_failed(message: String) -> PluginFailure {
     PluginFailure::new(Phase::Build, message)
 }
 
-/// Why a plugin is no other one at another commit; `None` if its source lies in the commit's repository.
-pub(crate) fn same_everywhere(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<String> {
+/// Why a plugin is no other one at another commit; `None` if its source lies in the commit's
+/// repository.
+pub(crate) fn same_everywhere(
+    spec: &PluginSpec,
+    root: &Path,
+    revision: &Revision,
+) -> Option<String> {
     if find_source(spec, root, revision).is_some() {
         return None;
     }
@@ -107,9 +144,17 @@ pub(crate) fn same_everywhere(spec: &PluginSpec, root: &Path, revision: &Revisio
     let why = match (source, git::root_of(&folder)) {
         (PluginSource::File(path), _) => format!("is the file {}", path.display()),
         (_, Some(other)) if folder.starts_with(own) => {
-            format!("is of the repository {}, which lies in {}", other.display(), own.display())
+            format!(
+                "is of the repository {}, which lies in {}",
+                other.display(),
+                own.display()
+            )
         }
-        _ => format!("lies in {}, outside of the repository {}", folder.display(), own.display()),
+        _ => format!(
+            "lies in {}, outside of the repository {}",
+            folder.display(),
+            own.display()
+        ),
     };
     Some(format!("{why}: it is the same at every commit"))
 }
@@ -135,7 +180,9 @@ impl SourcePlace {
 /// Where the source of a plugin at a commit comes from; `None` if the commit has no part in it.
 fn find_source(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<SourcePlace> {
     if spec.overlay.is_some() && !matches!(spec.source, PluginSource::File(_)) {
-        return Some(SourcePlace::Overlay(std::path::absolute(root.join(spec.source.folder())).ok()?));
+        return Some(SourcePlace::Overlay(
+            std::path::absolute(root.join(spec.source.folder())).ok()?,
+        ));
     }
     within(&spec.source, root, revision).map(SourcePlace::Commit)
 }
@@ -148,15 +195,25 @@ fn within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<Pat
     let folder = manifest::plain(&std::path::absolute(root.join(source.folder())).ok()?);
     // The folder may be gone by now; what is above it is there.
     let existing = folder.ancestors().find(|folder| folder.exists())?;
-    let folder = existing.canonicalize().ok()?.join(folder.strip_prefix(existing).ok()?);
+    let folder = existing
+        .canonicalize()
+        .ok()?
+        .join(folder.strip_prefix(existing).ok()?);
     // Another repository inside this one has commits of its own.
     let same = git::root_of(&folder).as_deref() == Some(&revision.repository);
-    same.then(|| folder.strip_prefix(&revision.repository).ok().map(Path::to_owned))?
+    same.then(|| {
+        folder
+            .strip_prefix(&revision.repository)
+            .ok()
+            .map(Path::to_owned)
+    })?
 }
 
 /// The folder of the build worktree, and of what belongs to it, for a commit's repository.
 pub(crate) fn place_of(revision: &Revision) -> Result<PathBuf, String> {
-    let cached = cache::subfolder("worktrees").and_then(|folder| folder.canonicalize()).map_err(text)?;
+    let cached = cache::subfolder("worktrees")
+        .and_then(|folder| folder.canonicalize())
+        .map_err(text)?;
     worktree::place(&cached, revision).map_err(text)
 }
 
@@ -165,7 +222,8 @@ struct Order<'a> {
     key: &'a str,
     source: &'a PluginSource,
     revision: &'a Revision,
-    /// The plugin's folder inside the repository; of an overlay the repository's root, whose toolchain it is built with.
+    /// The plugin's folder inside the repository; of an overlay the repository's root, whose
+    /// toolchain it is built with.
     within: PathBuf,
     overlay: Option<Overlay>,
     contents: Contents,
@@ -176,7 +234,8 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    /// Whether a library names the folder that it was built in, where another commit's files will lie.
+    /// Whether a library names the folder that it was built in, where another commit's files will
+    /// lie.
     fn named_in(&self, library: &Path) -> bool {
         let files = worktree::files(&self.place).display().to_string();
         std::fs::read(library).is_ok_and(|bytes| elf::loads_text(&bytes, files.as_bytes()))
@@ -191,9 +250,13 @@ impl<'a> Order<'a> {
     ) -> Result<Self, String> {
         let (within, overlay) = match source {
             SourcePlace::Commit(within) => (within, None),
-            SourcePlace::Overlay(folder) => (PathBuf::new(), Some(Overlay::read(&folder, &revision.repository)?)),
+            SourcePlace::Overlay(folder) => (
+                PathBuf::new(),
+                Some(Overlay::read(&folder, &revision.repository)?),
+            ),
         };
-        let contents = Contents::of(revision).map_err(|error| format!("git: {}", error.message()))?;
+        let contents =
+            Contents::of(revision).map_err(|error| format!("git: {}", error.message()))?;
         if !contents.has_folder(&within) {
             return Err(format!(
                 "{} does not exist at {}; name a commit that has it, or leave the plugin out",
@@ -204,21 +267,35 @@ impl<'a> Order<'a> {
         let place = place_of(revision)?;
         std::fs::create_dir_all(&place).map_err(text)?;
         let ingredients = Ingredients::new();
-        let mut order = Self { key, source: &spec.source, revision, within, overlay, contents, place, ingredients };
+        let mut order = Self {
+            key,
+            source: &spec.source,
+            revision,
+            within,
+            overlay,
+            contents,
+            place,
+            ingredients,
+        };
         order.gather(asking)?;
         Ok(order)
     }
 
     fn gather(&mut self, asking: Asking) -> Result<(), String> {
         self.ingredients.add("commit", &self.revision.commit);
-        self.ingredients.add("folder", &self.within.to_string_lossy());
+        self.ingredients
+            .add("folder", &self.within.to_string_lossy());
         if let Some(overlay) = &self.overlay {
-            self.ingredients.add("overlay", &overlay.content().map_err(text)?);
+            self.ingredients
+                .add("overlay", &overlay.content().map_err(text)?);
         }
         let (toolchain, file) = self.toolchain_folder().map_err(text)?;
         let explained = |error: BuildError| match (&error, &file) {
             (BuildError::Failed { output, .. }, Some(file)) if advice::lacks_toolchain(output) => {
-                format!("{error}\nhint: {}", advice::toolchain(&file.display().to_string()))
+                format!(
+                    "{error}\nhint: {}",
+                    advice::toolchain(&file.display().to_string())
+                )
             }
             _ => error.to_string(),
         };
@@ -227,25 +304,40 @@ impl<'a> Order<'a> {
                 let outside = self.outside()?;
                 self.ingredients.add(
                     "crate",
-                    &cargo::flags(Origin::Folder { source: &worktree::files(&self.place), plugin: &self.place }, cpu)
-                        .join("\n"),
+                    &cargo::flags(
+                        Origin::Folder {
+                            source: &worktree::files(&self.place),
+                            plugin: &self.place,
+                        },
+                        cpu,
+                    )
+                    .join("\n"),
                 );
                 self.ingredients.add("profile", "release");
-                self.ingredients.add("rust", &artefacts::rust(&toolchain, cpu, asking, explained)?);
+                self.ingredients.add(
+                    "rust",
+                    &artefacts::rust(&toolchain, cpu, asking, explained)?,
+                );
                 for folder in outside {
-                    let read = || Ok(manifest::content(&folder).unwrap_or_else(|error| error.to_string()));
+                    let read =
+                        || Ok(manifest::content(&folder).unwrap_or_else(|error| error.to_string()));
                     let content = artefacts::answer("content", &folder, asking, read)?;
                     self.ingredients.add(&folder.to_string_lossy(), &content);
                 }
             }
             PluginSource::Command { command, .. } => {
                 self.ingredients.add("command", command);
-                self.ingredients.add("flags", &command::compiler_flags(Path::new("/source"), Path::new("/plugin")));
+                self.ingredients.add(
+                    "flags",
+                    &command::compiler_flags(Path::new("/source"), Path::new("/plugin")),
+                );
                 let header = cache::include_folder().map_err(text)?;
                 self.ingredients.add("header", &header.to_string_lossy());
                 // A command may call cargo or not.
-                self.ingredients
-                    .add("rust", &artefacts::rust(&toolchain, "native", asking, explained).unwrap_or_default());
+                self.ingredients.add(
+                    "rust",
+                    &artefacts::rust(&toolchain, "native", asking, explained).unwrap_or_default(),
+                );
             }
             PluginSource::File(_) => {}
         }
@@ -253,7 +345,8 @@ impl<'a> Order<'a> {
         Ok(())
     }
 
-    /// The path dependencies outside the repository; an error if the commit does not hold what it should.
+    /// The path dependencies outside the repository; an error if the commit does not hold what it
+    /// should.
     fn outside(&self) -> Result<std::collections::BTreeSet<PathBuf>, String> {
         if let Some(overlay) = &self.overlay {
             return overlay.outside();
@@ -266,13 +359,22 @@ impl<'a> Order<'a> {
         manifest::outside(repository, &repository.join(&self.within), &read).map_err(text)
     }
 
-    /// A folder in which rustup chooses the compiler that the commit asks for, and the commit's file that says so. Only
-    /// with it can be told what a build would give, without checking anything out.
+    /// A folder in which rustup chooses the compiler that the commit asks for, and the commit's
+    /// file that says so. Only with it can be told what a build would give, without checking
+    /// anything out.
     fn toolchain_folder(&self) -> io::Result<(PathBuf, Option<PathBuf>)> {
-        for file in self.within.ancestors().flat_map(|folder| advice::TOOLCHAIN_FILES.map(|name| folder.join(name))) {
-            let Some(text) = self.contents.text(&file) else { continue };
+        for file in self
+            .within
+            .ancestors()
+            .flat_map(|folder| advice::TOOLCHAIN_FILES.map(|name| folder.join(name)))
+        {
+            let Some(text) = self.contents.text(&file) else {
+                continue;
+            };
             let name = file.file_name().unwrap_or_default();
-            let folder = self.place.join(format!("toolchain-{}", &crate::hash::text(&text)[..16]));
+            let folder = self
+                .place
+                .join(format!("toolchain-{}", &crate::hash::text(&text)[..16]));
             if std::fs::read_to_string(folder.join(name)).is_ok_and(|there| there == text) {
                 return Ok((folder, Some(file)));
             }
@@ -285,19 +387,26 @@ impl<'a> Order<'a> {
         Ok((self.place.clone(), None))
     }
 
-    /// The folders, from the plugin's own upwards, where a workspace without a Cargo.lock of the commit's might be.
+    /// The folders, from the plugin's own upwards, where a workspace without a Cargo.lock of the
+    /// commit's might be.
     fn unlocked(&self) -> impl Iterator<Item = PathBuf> {
         let own = self.overlay.is_none();
-        let unlocked = move |folder: &&Path| own && self.contents.text(&folder.join("Cargo.lock")).is_none();
-        self.within.ancestors().filter(unlocked).map(|folder| worktree::files(&self.place).join(folder))
+        let unlocked =
+            move |folder: &&Path| own && self.contents.text(&folder.join("Cargo.lock")).is_none();
+        self.within
+            .ancestors()
+            .filter(unlocked)
+            .map(|folder| worktree::files(&self.place).join(folder))
     }
 
-    /// The key under which the artefact is kept. Which Cargo.lock is lent depends on what was built before.
+    /// The key under which the artefact is kept. Which Cargo.lock is lent depends on what was built
+    /// before.
     fn cache_key(&self) -> io::Result<String> {
         let mut all = self.ingredients.clone();
         if matches!(self.source, PluginSource::Crate { .. }) {
             for folder in self.unlocked() {
-                // `join` with the empty name of the root ends in a slash, which cargo's names do not.
+                // `join` with the empty name of the root ends in a slash, which cargo's names do
+                // not.
                 let lock = crate::hash::file(&cargo::kept_lock(&manifest::plain(&folder))?);
                 all.add("lock", &lock.unwrap_or_default());
             }
@@ -306,17 +415,27 @@ impl<'a> Order<'a> {
     }
 
     fn found(&self) -> Result<Option<(Entry, PathBuf)>, String> {
-        let found = self.cache_key().and_then(|key| artefacts::find(&key)).map_err(text)?;
-        // No commit holds the sources outside the repository, so the cache's key does not tell them.
-        let is_current =
-            |entry: &Entry| entry.outside.iter().all(|(path, content)| command::read_content(path) == *content);
+        let found = self
+            .cache_key()
+            .and_then(|key| artefacts::find(&key))
+            .map_err(text)?;
+        // No commit holds the sources outside the repository, so the cache's key does not tell
+        // them.
+        let is_current = |entry: &Entry| {
+            entry
+                .outside
+                .iter()
+                .all(|(path, content)| command::read_content(path) == *content)
+        };
         Ok(found.filter(|(entry, _)| is_current(entry)))
     }
 
     fn build(&self, watch: &mut Watcher) -> Result<(Entry, PathBuf), String> {
         let waiting = || (watch.show)("waiting: another orch builds a commit of this repository");
         let held = Worktree::take(&self.place, waiting, watch.stop).map_err(text)?;
-        let Some(held) = held else { return Err("stopped while waiting for another build".to_owned()) };
+        let Some(held) = held else {
+            return Err("stopped while waiting for another build".to_owned());
+        };
         // The one who was waited for may have built the same.
         if let Some(found) = self.found()? {
             return Ok(found);
@@ -329,7 +448,11 @@ impl<'a> Order<'a> {
             let _ = std::fs::remove_file(folder.join("Cargo.lock"));
         }
         let before = self.cache_key().map_err(text)?;
-        let mut watch = Watcher { show: &mut *watch.show, stop: watch.stop, note: Some(&self.place) };
+        let mut watch = Watcher {
+            show: &mut *watch.show,
+            stop: watch.stop,
+            note: Some(&self.place),
+        };
         let built = self.run(&held.root(), &mut watch);
         // The build may have changed the lent Cargo.lock; from either it gives this.
         let keys = [before, self.cache_key().map_err(text)?];
@@ -337,31 +460,49 @@ impl<'a> Order<'a> {
             // A build that was stopped looks like one that failed.
             if !(watch.stop)() && failure::is_the_commits(&error) {
                 // What cannot be noted is built again, no more.
-                let _ = keys.iter().try_for_each(|key| failure::note(key, &error.to_string()));
+                let _ = keys
+                    .iter()
+                    .try_for_each(|key| failure::note(key, &error.to_string()));
             }
             error.to_string()
         })?;
         let hash = crate::hash::file(&built.library).map_err(text)?;
-        let library = cache::keep(&built.library, &hash).and_then(std::path::absolute).map_err(text)?;
-        let entry =
-            Entry { hash, flags: built.flags, outside, took_ms: u64::try_from(began.elapsed().as_millis()).ok() };
+        let library = cache::keep(&built.library, &hash)
+            .and_then(std::path::absolute)
+            .map_err(text)?;
+        let entry = Entry {
+            hash,
+            flags: built.flags,
+            outside,
+            took_ms: u64::try_from(began.elapsed().as_millis()).ok(),
+        };
         for key in keys {
-            artefacts::note(&key, &entry).and_then(|()| failure::forget(&key)).map_err(text)?;
+            artefacts::note(&key, &entry)
+                .and_then(|()| failure::forget(&key))
+                .map_err(text)?;
         }
         Ok((entry, library))
     }
 
-    fn run(&self, root: &Path, watch: &mut Watcher) -> Result<(cargo::Built, BTreeMap<PathBuf, String>), BuildError> {
+    fn run(
+        &self,
+        root: &Path,
+        watch: &mut Watcher,
+    ) -> Result<(cargo::Built, BTreeMap<PathBuf, String>), BuildError> {
         let folder = match &self.overlay {
             Some(overlay) => {
-                let identity = crate::hash::text(&format!("{}\0{}", self.key, self.source.folder().display()));
+                let identity =
+                    crate::hash::text(&format!("{}\0{}", self.key, self.source.folder().display()));
                 let folder = self.place.join("overlay").join(&identity[..16]);
                 overlay.lay(&folder, root).map_err(BuildError::Nothing)?;
                 folder
             }
             None => manifest::plain(&root.join(&self.within)),
         };
-        let origin = Origin::Folder { source: root, plugin: &folder };
+        let origin = Origin::Folder {
+            source: root,
+            plugin: &folder,
+        };
         match self.source {
             PluginSource::Crate { cpu, .. } => {
                 let built = cargo::build_crate(&folder, cpu, origin, None, watch)?;
@@ -373,16 +514,30 @@ impl<'a> Order<'a> {
             PluginSource::Command { command, .. } => {
                 let out = self.place.join("commands");
                 std::fs::create_dir_all(&out)?;
-                let identity = crate::hash::text(&format!("{}\0{}\0{command}", self.key, self.within.display()));
+                let identity = crate::hash::text(&format!(
+                    "{}\0{}\0{command}",
+                    self.key,
+                    self.within.display()
+                ));
                 let out = out.join(format!("{}.so", &identity[..32]));
                 let include = cache::include_folder()?;
-                let order = BuildCommand { folder: &folder, source: root, line: command, out: &out, include: &include };
+                let order = BuildCommand {
+                    folder: &folder,
+                    source: root,
+                    line: command,
+                    out: &out,
+                    include: &include,
+                };
                 let CommandBuilt { built, outside, .. } = command::build(&order, watch)?;
                 Ok((built, outside))
             }
-            PluginSource::File(path) => {
-                Ok((cargo::Built { library: path.clone(), flags: Vec::new() }, BTreeMap::new()))
-            }
+            PluginSource::File(path) => Ok((
+                cargo::Built {
+                    library: path.clone(),
+                    flags: Vec::new(),
+                },
+                BTreeMap::new(),
+            )),
         }
     }
 }

@@ -1,7 +1,9 @@
-//! A script through which cargo calls the compiler, so that names of folders become relative without cargo knowing.
+//! A script through which cargo calls the compiler, so that names of folders become relative
+//! without cargo knowing.
 //!
-//! The same flags in `RUSTFLAGS` would make every crate of a registry another one in every folder, and cargo would compile
-//! each of them again for each repository. The flags change no code of theirs, because no path of theirs matches.
+//! The same flags in `RUSTFLAGS` would make every crate of a registry another one in every folder,
+//! and cargo would compile each of them again for each repository. The flags change no code of
+//! theirs, because no path of theirs matches.
 
 use crate::cache;
 use std::io;
@@ -16,17 +18,23 @@ const BUSY_LIMIT: Duration = Duration::from_secs(10);
 /// Name of the variable that names a compiler wrapper, the user's and ours.
 pub(super) const VARIABLE: &str = "RUSTC_WRAPPER";
 
-/// Writes the script that adds `flags` to every call of the compiler. It calls the user's own wrapper, if there is one.
+/// Writes the script that adds `flags` to every call of the compiler. It calls the user's own
+/// wrapper, if there is one.
 pub(super) fn write_wrapper(flags: &[String], user_wrapper: Option<&Path>) -> io::Result<PathBuf> {
-    let added: String = flags.iter().map(|flag| format!(" {}", quote(flag))).collect();
-    let wrapper = user_wrapper.map(|path| format!("{} ", quote(&path.display().to_string()))).unwrap_or_default();
+    let added: String = flags
+        .iter()
+        .map(|flag| format!(" {}", quote(flag)))
+        .collect();
+    let wrapper = user_wrapper
+        .map(|path| format!("{} ", quote(&path.display().to_string())))
+        .unwrap_or_default();
     let script = format!("#!/bin/sh\nexec {wrapper}\"$@\"{added}\n");
     let folder = cache::subfolder(&format!("rustc/{}", &crate::hash::text(&script)[..16]))?;
     write_script(&folder.join("rustc"), &script)
 }
 
-/// Writes a script that can be executed at once. One that is there with the same text stays: cargo asks the compiler for its
-/// version again after each change of a wrapper.
+/// Writes a script that can be executed at once. One that is there with the same text stays: cargo
+/// asks the compiler for its version again after each change of a wrapper.
 pub(super) fn write_script(path: &Path, script: &str) -> io::Result<PathBuf> {
     if std::fs::read_to_string(path).is_ok_and(|text| text == script) {
         return Ok(path.to_owned());
@@ -39,16 +47,23 @@ pub(super) fn write_script(path: &Path, script: &str) -> io::Result<PathBuf> {
     Ok(path.to_owned())
 }
 
-/// Waits until no process has the script open for writing: one that another thread forked keeps it open until it executes
-/// its program, and Linux executes no file that is open for writing.
+/// Waits until no process has the script open for writing: one that another thread forked keeps it
+/// open until it executes its program, and Linux executes no file that is open for writing.
 fn wait_until_executable(script: &Path) -> io::Result<()> {
     let begun = Instant::now();
     loop {
         let mut command = Command::new(script);
-        command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .arg("--version")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         match command.status() {
             Ok(_) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && begun.elapsed() < BUSY_LIMIT => {
+            Err(error)
+                if error.kind() == io::ErrorKind::ExecutableFileBusy
+                    && begun.elapsed() < BUSY_LIMIT =>
+            {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(error) => return Err(error),
@@ -69,13 +84,22 @@ mod tests {
     fn wrapper_adds_its_flags_at_the_end_of_each_call() {
         let folder = tempfile::tempdir().expect("a folder");
         cache::OF_THIS_TEST.set(Some(folder.path().join("cache")));
-        let flags = ["--remap-path-prefix=/it's here=.".to_owned(), "two words".to_owned()];
+        let flags = [
+            "--remap-path-prefix=/it's here=.".to_owned(),
+            "two words".to_owned(),
+        ];
         let run = |wrapper: &Path| {
-            let output = Command::new(wrapper).args(["printf", "<%s>", "one arg"]).output().expect("started");
+            let output = Command::new(wrapper)
+                .args(["printf", "<%s>", "one arg"])
+                .output()
+                .expect("started");
             String::from_utf8(output.stdout).expect("text")
         };
         let plain = write_wrapper(&flags, None).expect("written");
-        assert_eq!(run(&plain), "<one arg><--remap-path-prefix=/it's here=.><two words>");
+        assert_eq!(
+            run(&plain),
+            "<one arg><--remap-path-prefix=/it's here=.><two words>"
+        );
         assert_eq!(write_wrapper(&flags, None).expect("written"), plain);
         let nested = write_wrapper(&[], Some(&plain)).expect("written");
         assert_ne!(nested, plain);

@@ -10,7 +10,8 @@ pub(crate) struct PluginSpec {
     pub(crate) source: PluginSource,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) sandbox: Sandbox,
-    /// A folder of the repository whose commits the plugin is laid over as it is now; none where the commits hold the plugin.
+    /// A folder of the repository whose commits the plugin is laid over as it is now; none where
+    /// the commits hold the plugin.
     pub(crate) overlay: Option<PathBuf>,
     /// Where its workers run, so that relative paths in parameters begin there: the project's root.
     pub(crate) folder: PathBuf,
@@ -22,12 +23,18 @@ pub(crate) enum Sandbox {
     /// Everything that whoever started orch may do.
     Off,
     /// Read what every program needs and what is named, write what is named.
-    On { read: Vec<PathBuf>, write: Vec<PathBuf> },
+    On {
+        read: Vec<PathBuf>,
+        write: Vec<PathBuf>,
+    },
 }
 
 impl Default for Sandbox {
     fn default() -> Self {
-        Self::On { read: Vec::new(), write: Vec::new() }
+        Self::On {
+            read: Vec::new(),
+            write: Vec::new(),
+        }
     }
 }
 
@@ -58,14 +65,21 @@ impl Sandbox {
         }
     }
 
-    /// The same, with what may be written as it is before any worker could put a link there. A folder inside of another is
-    /// left out, for it can be written to as part of that one, and a worker could put a link in its place.
+    /// The same, with what may be written as it is before any worker could put a link there. A
+    /// folder inside of another is left out, for it can be written to as part of that one, and a
+    /// worker could put a link in its place.
     pub(super) fn resolved(mut self) -> Self {
         if let Self::On { write, .. } = &mut self {
             let all = std::mem::take(write);
-            let inside = |path: &PathBuf| all.iter().any(|other| other != path && path.starts_with(other));
-            let mut real: Vec<PathBuf> =
-                all.iter().filter(|path| !inside(path)).filter_map(|path| path.canonicalize().ok()).collect();
+            let inside = |path: &PathBuf| {
+                all.iter()
+                    .any(|other| other != path && path.starts_with(other))
+            };
+            let mut real: Vec<PathBuf> = all
+                .iter()
+                .filter(|path| !inside(path))
+                .filter_map(|path| path.canonicalize().ok())
+                .collect();
             real.sort();
             // What lies inside of a folder comes right after it.
             real.dedup_by(|path, outer| path.starts_with(outer));
@@ -74,7 +88,8 @@ impl Sandbox {
         self
     }
 
-    /// The same, with the libraries that the plugin's file is linked to by a search path of its own.
+    /// The same, with the libraries that the plugin's file is linked to by a search path of its
+    /// own.
     pub(super) fn with_linked(mut self, library: &Path) -> Self {
         if let Self::On { read, .. } = &mut self {
             read.append(&mut elf::linked(library));
@@ -82,16 +97,25 @@ impl Sandbox {
         self
     }
 
-    /// The same, with the libraries in the folder of one that is loaded where it lies: it may look for others there.
+    /// The same, with the libraries in the folder of one that is loaded where it lies: it may look
+    /// for others there.
     pub(super) fn with_those_beside(mut self, library: &Path) -> Self {
         if let Self::On { read, .. } = &mut self {
-            let beside = library.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+            let beside = library
+                .parent()
+                .and_then(|folder| std::fs::read_dir(folder).ok());
             let is_library = |path: &PathBuf| {
                 let name = path.file_name().and_then(|name| name.to_str());
-                name.is_some_and(|name| name.ends_with(".so") || name.contains(".so.")) && path.is_file()
+                name.is_some_and(|name| name.ends_with(".so") || name.contains(".so."))
+                    && path.is_file()
             };
-            let mut found: Vec<PathBuf> =
-                beside.into_iter().flatten().flatten().map(|entry| entry.path()).filter(is_library).collect();
+            let mut found: Vec<PathBuf> = beside
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(is_library)
+                .collect();
             found.sort();
             read.append(&mut found);
         }
@@ -104,7 +128,9 @@ impl PluginSource {
     pub(crate) fn folder(&self) -> PathBuf {
         match self {
             Self::Crate { folder, .. } | Self::Command { folder, .. } => folder.clone(),
-            Self::File(path) => path.parent().map_or_else(|| PathBuf::from("."), PathBuf::from),
+            Self::File(path) => path
+                .parent()
+                .map_or_else(|| PathBuf::from("."), PathBuf::from),
         }
     }
 }

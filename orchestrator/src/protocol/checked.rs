@@ -10,7 +10,8 @@ pub(crate) struct Checked {
     pub(crate) setup_ns: u64,
     pub(crate) iteration_ns: u64,
     pub(crate) has_digest: bool,
-    /// The digest after reset and one iteration, the same once more, and after one iteration more without reset.
+    /// The digest after reset and one iteration, the same once more, and after one iteration more
+    /// without reset.
     pub(crate) first: String,
     pub(crate) again: String,
     pub(crate) further: String,
@@ -20,10 +21,12 @@ pub(crate) struct Checked {
     pub(crate) setup_threads: usize,
     pub(crate) run_threads: usize,
     pub(crate) end_threads: usize,
-    /// Anonymous resident memory from before create to after the first iterations, and what malloc handed out meanwhile.
+    /// Anonymous resident memory from before create to after the first iterations, and what malloc
+    /// handed out meanwhile.
     pub(crate) resident_growth: i64,
     pub(crate) counted_peak: u64,
-    /// Live bytes after destroy that were not there before create; what a first instance makes for all is in it.
+    /// Live bytes after destroy that were not there before create; what a first instance makes for
+    /// all is in it.
     pub(crate) kept_bytes: i64,
 }
 

@@ -111,7 +111,8 @@ pub(crate) struct ScopeNode {
     pub(crate) max_ns: u64,
     pub(crate) allocations: u64,
     pub(crate) bytes: u64,
-    /// Shortest duration of the first, second, ... call of an iteration; empty where iterations differ in calls.
+    /// Shortest duration of the first, second, ... call of an iteration; empty where iterations
+    /// differ in calls.
     pub(crate) series_min_ns: Vec<u64>,
     pub(crate) counters: Vec<Counter>,
     pub(crate) children: Vec<ScopeNode>,
@@ -148,14 +149,16 @@ pub(crate) struct Count {
     pub(crate) single_threaded: bool,
     /// More blocks lived than the table holds: bytes and counts are right, peak and leak are not.
     pub(crate) untracked: bool,
-    /// Blocks that the iterations or their resets freed or resized, and that no call that is counted had given out.
+    /// Blocks that the iterations or their resets freed or resized, and that no call that is
+    /// counted had given out.
     #[serde(default)]
     pub(crate) foreign_blocks: u64,
     /// Growth of resident memory over the iterations, to notice allocators that go around malloc.
     pub(crate) resident_growth: i64,
     pub(crate) counters: Vec<Counter>,
     pub(crate) complaints: Vec<String>,
-    /// Where the workload's code begins, as addresses within the library; empty if the plugin does not say.
+    /// Where the workload's code begins, as addresses within the library; empty if the plugin does
+    /// not say.
     #[serde(default)]
     pub(crate) code: Vec<u64>,
 }

@@ -1,4 +1,5 @@
-//! A job against the pinned build of an anchor: a few pairs per run, so that runs of different days can be compared. Pure.
+//! A job against the pinned build of an anchor: a few pairs per run, so that runs of different days
+//! can be compared. Pure.
 
 use super::{Digest, JobRecord, Record, Verdict};
 use crate::format;
@@ -33,7 +34,8 @@ pub(crate) struct AnchorRecord {
 pub(crate) enum Role {
     /// The scenario's.
     Anchor,
-    /// The one before it: measured in the first run with a new anchor, so that both rows of runs hang together.
+    /// The one before it: measured in the first run with a new anchor, so that both rows of runs
+    /// hang together.
     Overlap,
 }
 
@@ -79,7 +81,11 @@ pub(crate) struct AnchoredChange {
 
 impl From<Shift> for AnchoredChange {
     fn from(shift: Shift) -> Self {
-        Self { estimate: shift.estimate.exp_m1(), low: shift.low.exp_m1(), high: shift.high.exp_m1() }
+        Self {
+            estimate: shift.estimate.exp_m1(),
+            low: shift.low.exp_m1(),
+            high: shift.high.exp_m1(),
+        }
     }
 }
 
@@ -95,7 +101,14 @@ pub(crate) struct Terms<'a> {
 impl Anchored {
     /// A job that the anchor does not have.
     pub(crate) fn absent(anchor: &AnchorRecord, margin: f64, reason: &str) -> Self {
-        Self { absent: true, ..Self::missing(anchor, margin, format!("the anchor does not have it: {reason}")) }
+        Self {
+            absent: true,
+            ..Self::missing(
+                anchor,
+                margin,
+                format!("the anchor does not have it: {reason}"),
+            )
+        }
     }
 
     /// A job that could not be paired.
@@ -117,7 +130,13 @@ impl Anchored {
     pub(crate) fn judged(tied: &Tied, artefacts: [&str; 2], margin: f64, terms: &Terms) -> Self {
         let differences: Vec<f64> = tied.pairs.iter().map(|pair| pair.difference).collect();
         let shift = few::of(&differences);
-        let (verdict, reason) = verdict(tied, artefacts[0] == artefacts[1], shift.as_ref(), margin, terms);
+        let (verdict, reason) = verdict(
+            tied,
+            artefacts[0] == artefacts[1],
+            shift.as_ref(),
+            margin,
+            terms,
+        );
         Self {
             anchor: terms.anchor.commit.clone(),
             artefact: Some(artefacts[0].to_owned()),
@@ -132,15 +151,35 @@ impl Anchored {
     }
 }
 
-fn verdict(tied: &Tied, same_code: bool, shift: Option<&Shift>, margin: f64, terms: &Terms) -> (Verdict, String) {
+fn verdict(
+    tied: &Tied,
+    same_code: bool,
+    shift: Option<&Shift>,
+    margin: f64,
+    terms: &Terms,
+) -> (Verdict, String) {
     if let Some(failed) = &tied.failed {
-        let side = if failed.side == 0 { "the anchor" } else { "the run" };
-        return (Verdict::Missing, format!("{side} failed in {}: {}", failed.phase.name(), failed.message));
+        let side = if failed.side == 0 {
+            "the anchor"
+        } else {
+            "the run"
+        };
+        return (
+            Verdict::Missing,
+            format!(
+                "{side} failed in {}: {}",
+                failed.phase.name(),
+                failed.message
+            ),
+        );
     }
     if let Some((anchor, now)) = tied.digests.as_ref().and_then(different) {
         return (
             Verdict::OutputDiffers,
-            format!("the outputs differ: {} with the anchor, {} now", anchor.value, now.value),
+            format!(
+                "the outputs differ: {} with the anchor, {} now",
+                anchor.value, now.value
+            ),
         );
     }
     let pairs = format::counted(tied.pairs.len(), "pair");
@@ -183,7 +222,9 @@ fn told(finding: Finding, changed: Option<&str>, reason: impl Fn() -> String) ->
 
 /// Both sides' digests, where both say one and they do not agree.
 fn different(digests: &[String; 2]) -> Option<(Digest, Digest)> {
-    let [anchor, now] = digests.each_ref().map(|text| serde_json::from_str::<Digest>(text).ok());
+    let [anchor, now] = digests
+        .each_ref()
+        .map(|text| serde_json::from_str::<Digest>(text).ok());
     let (anchor, now) = (anchor?, now?);
     (!anchor.agrees(&now)).then_some((anchor, now))
 }
@@ -195,34 +236,55 @@ pub(crate) struct Common {
     pub(crate) shift: Shift,
     /// Pairs of the smaller group.
     pub(crate) pairs: usize,
-    /// The relative difference that matters: the larger of both runs', each of which knows its build effect.
+    /// The relative difference that matters: the larger of both runs', each of which knows its
+    /// build effect.
     pub(crate) margin: f64,
-    /// Both runs measured the same library with the same input files, as far as records hold their hashes.
+    /// Both runs measured the same library with the same input files, as far as records hold their
+    /// hashes.
     pub(crate) same_code: bool,
 }
 
 impl Common {
     /// The job's shift from record to record through an anchor that both share.
     pub(crate) fn of(a: &JobRecord, b: &JobRecord) -> Option<Self> {
-        // Records are files, and a file can hold anything: no real pair differs by a factor of e^20.
+        // Records are files, and a file can hold anything: no real pair differs by a factor of
+        // e^20.
         let differences = |one: &Anchored| {
             let all = one.pairs.iter().map(|pair| pair.difference);
-            all.filter(|difference| difference.abs() < 20.0).collect::<Vec<f64>>()
+            all.filter(|difference| difference.abs() < 20.0)
+                .collect::<Vec<f64>>()
         };
-        let same_code = a.plugin.hash.is_some() && a.plugin.hash == b.plugin.hash && a.inputs == b.inputs;
+        let same_code =
+            a.plugin.hash.is_some() && a.plugin.hash == b.plugin.hash && a.inputs == b.inputs;
         // A series that a crash ended is no measurement, however many pairs it had by then.
         let whole = |one: &&Anchored| one.artefact.is_some() && one.verdict != Verdict::Missing;
         a.anchored.iter().filter(whole).find_map(|one| {
-            let other = b.anchored.iter().filter(whole).find(|other| other.artefact == one.artefact)?;
+            let other = b
+                .anchored
+                .iter()
+                .filter(whole)
+                .find(|other| other.artefact == one.artefact)?;
             let (a, b) = (differences(one), differences(other));
             let shift = few::between(&a, &b)?;
             let (pairs, margin) = (a.len().min(b.len()), one.margin.max(other.margin));
-            Some(Self { anchor: one.anchor.clone(), shift, pairs, margin, same_code })
+            Some(Self {
+                anchor: one.anchor.clone(),
+                shift,
+                pairs,
+                margin,
+                same_code,
+            })
         })
     }
 
-    /// Judges it among `together` others; `changed` says that the machine did, `remedy` what tells more.
-    pub(crate) fn verdict(&self, together: usize, changed: Option<&str>, remedy: &str) -> (Verdict, String) {
+    /// Judges it among `together` others; `changed` says that the machine did, `remedy` what tells
+    /// more.
+    pub(crate) fn verdict(
+        &self,
+        together: usize,
+        changed: Option<&str>,
+        remedy: &str,
+    ) -> (Verdict, String) {
         if self.same_code {
             return (Verdict::Equivalent, SAME_CODE.to_owned());
         }
@@ -230,13 +292,17 @@ impl Common {
         let (shown, pairs) = (format::percent(self.margin), self.pairs);
         let anchor = &self.anchor[..10.min(self.anchor.len())];
         told(finding, changed, || match finding {
-            Finding::Equivalent => format!("through the anchor {anchor}, {pairs} pairs each: inside ±{shown}"),
+            Finding::Equivalent => {
+                format!("through the anchor {anchor}, {pairs} pairs each: inside ±{shown}")
+            }
             Finding::Open => {
                 format!("through the anchor {anchor}, {pairs} pairs each do not tell{remedy}")
             }
             _ => {
                 let jobs = format::counted(together, "job");
-                format!("through the anchor {anchor}, {pairs} pairs each, at level {ALPHA} over {jobs}")
+                format!(
+                    "through the anchor {anchor}, {pairs} pairs each, at level {ALPHA} over {jobs}"
+                )
             }
         })
     }
@@ -293,12 +359,19 @@ mod tests {
     }
 
     fn tied(differences: &[f64]) -> Tied {
-        Tied { pairs: differences.iter().copied().map(pair).collect(), ..Tied::default() }
+        Tied {
+            pairs: differences.iter().copied().map(pair).collect(),
+            ..Tied::default()
+        }
     }
 
     fn judged(tied: &Tied, changed: Option<&str>) -> (Verdict, String) {
         let anchor = anchor();
-        let terms = Terms { anchor: &anchor, together: 10, changed };
+        let terms = Terms {
+            anchor: &anchor,
+            together: 10,
+            changed,
+        };
         let judged = Anchored::judged(tied, ["a", "b"], 0.01, &terms);
         (judged.verdict, judged.reason)
     }
@@ -307,19 +380,31 @@ mod tests {
     fn five_pairs_tell_what_they_can() {
         let slower = tied(&[0.05, 0.051, 0.049, 0.05, 0.052]);
         assert_eq!(judged(&slower, None).0, Verdict::Regressed);
-        assert_eq!(judged(&tied(&[-0.05, -0.051, -0.049, -0.05, -0.052]), None).0, Verdict::Improved);
-        assert_eq!(judged(&tied(&[0.001, -0.001, 0.0, 0.0005, 0.0]), None).0, Verdict::Equivalent);
+        assert_eq!(
+            judged(&tied(&[-0.05, -0.051, -0.049, -0.05, -0.052]), None).0,
+            Verdict::Improved
+        );
+        assert_eq!(
+            judged(&tied(&[0.001, -0.001, 0.0, 0.0005, 0.0]), None).0,
+            Verdict::Equivalent
+        );
         let (verdict, reason) = judged(&tied(&[0.05, -0.04, 0.06, 0.01, 0.0]), None);
         assert_eq!(verdict, Verdict::Inconclusive);
         assert!(reason.contains("orch compare 0123456789 HEAD"), "{reason}");
-        assert_eq!(judged(&tied(&[0.05]), None), (Verdict::Inconclusive, "interrupted after 1 pair".to_owned()));
+        assert_eq!(
+            judged(&tied(&[0.05]), None),
+            (Verdict::Inconclusive, "interrupted after 1 pair".to_owned())
+        );
     }
 
     #[test]
     fn a_machine_that_changed_leaves_every_time_open() {
         let slower = tied(&[0.05, 0.051, 0.049, 0.05, 0.052]);
         let (verdict, reason) = judged(&slower, Some("the machine changed: hot"));
-        assert_eq!((verdict, reason.as_str()), (Verdict::Inconclusive, "the machine changed: hot"));
+        assert_eq!(
+            (verdict, reason.as_str()),
+            (Verdict::Inconclusive, "the machine changed: hot")
+        );
     }
 
     #[test]
@@ -327,18 +412,39 @@ mod tests {
         let digests = |now: &str| Some([r#"{"value": 7}"#.to_owned(), now.to_owned()]);
         let mut other = tied(&[-0.05, -0.051, -0.049, -0.05, -0.052]);
         other.digests = digests(r#"{"value": 8}"#);
-        assert_eq!(judged(&other, None).0, Verdict::OutputDiffers, "faster by computing something else");
+        assert_eq!(
+            judged(&other, None).0,
+            Verdict::OutputDiffers,
+            "faster by computing something else"
+        );
         other.digests = digests(r#"{"value": 7}"#);
         assert_eq!(judged(&other, None).0, Verdict::Improved);
-        other.failed = Some(SideFailure { side: 0, phase: Phase::Run, message: "SIGSEGV".to_owned() });
-        assert_eq!(judged(&other, None), (Verdict::Missing, "the anchor failed in run: SIGSEGV".to_owned()));
+        other.failed = Some(SideFailure {
+            side: 0,
+            phase: Phase::Run,
+            message: "SIGSEGV".to_owned(),
+        });
+        assert_eq!(
+            judged(&other, None),
+            (
+                Verdict::Missing,
+                "the anchor failed in run: SIGSEGV".to_owned()
+            )
+        );
     }
 
     #[test]
     fn the_same_library_is_the_same_code() {
         let anchor = anchor();
-        let terms = Terms { anchor: &anchor, together: 1, changed: None };
+        let terms = Terms {
+            anchor: &anchor,
+            together: 1,
+            changed: None,
+        };
         let judged = Anchored::judged(&tied(&[0.05, 0.051, 0.049]), ["a", "a"], 0.01, &terms);
-        assert_eq!((judged.verdict, judged.reason.as_str()), (Verdict::Equivalent, "same code"));
+        assert_eq!(
+            (judged.verdict, judged.reason.as_str()),
+            (Verdict::Equivalent, "same code")
+        );
     }
 }

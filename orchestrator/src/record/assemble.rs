@@ -2,8 +2,8 @@
 
 use super::warning::{JobWarning, WarningKind};
 use super::{
-    Allocations, Digest, JobOutcome, JobRecord, JobWall, PluginFile, Process, ProfileRecord, ScopeRecord,
-    SettingsRecord, Time, metrics, samples,
+    Allocations, Digest, JobOutcome, JobRecord, JobWall, PluginFile, Process, ProfileRecord,
+    ScopeRecord, SettingsRecord, Time, metrics, samples,
 };
 use crate::judge::estimate::median;
 use crate::measure::interval::over_processes;
@@ -34,7 +34,16 @@ pub(crate) struct Facts<'a> {
 
 /// Makes the record of one job.
 pub(crate) fn job(facts: Facts) -> JobRecord {
-    let Facts { job, info, plugin, own_allocator, ends, seed, iteration_ns, interrupted } = facts;
+    let Facts {
+        job,
+        info,
+        plugin,
+        own_allocator,
+        ends,
+        seed,
+        iteration_ns,
+        interrupted,
+    } = facts;
     let mut warnings = Vec::new();
     for end in &ends {
         for warning in &end.warnings {
@@ -47,14 +56,19 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         Some(Reply::Profiled(profile)) => Some(profile),
         _ => None,
     });
-    let counts: Vec<&Count> = ends.iter().filter_map(|end| reply(end)?.as_count()).collect();
+    let counts: Vec<&Count> = ends
+        .iter()
+        .filter_map(|end| reply(end)?.as_count())
+        .collect();
     let time = time(&ends, seed);
     let (digest, digest_differs) = digest(&ends, &mut warnings);
     let mut found = Vec::new();
     let mut allocations = allocations(&counts, time.as_ref(), &mut found);
     if let (Some(name), Some(counted)) = (own_allocator, &mut allocations) {
         counted.exact = false;
-        found.push(JobWarning::OwnAllocator { name: name.to_owned() });
+        found.push(JobWarning::OwnAllocator {
+            name: name.to_owned(),
+        });
     }
     let mut warning_kinds: Vec<WarningKind> = found.iter().map(JobWarning::kind).collect();
     warnings.extend(found.iter().map(JobWarning::to_string));
@@ -62,23 +76,35 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
     if let Some(info) = info {
         metrics::check_counters(info, &counts, &mut warnings);
     }
-    let sampled = time.as_ref().map(|time| samples::warnings(time, &job.settings)).unwrap_or_default();
+    let sampled = time
+        .as_ref()
+        .map(|time| samples::warnings(time, &job.settings))
+        .unwrap_or_default();
     warning_kinds.extend(sampled.iter().map(JobWarning::kind));
     warnings.extend(sampled.iter().map(JobWarning::to_string));
     let iteration_ns = time.as_ref().map(|time| time.median_ns).or(iteration_ns);
-    let values = info.map(|info| metrics::values(info, &counts, iteration_ns)).unwrap_or_default();
+    let values = info
+        .map(|info| metrics::values(info, &counts, iteration_ns))
+        .unwrap_or_default();
     let infos = info.map_or(&[][..], |info| &info.metrics);
-    let timing_is_whole = time.as_ref().map_or(0, |time| time.processes.len()) == job.settings.rounds as usize;
+    let timing_is_whole =
+        time.as_ref().map_or(0, |time| time.processes.len()) == job.settings.rounds as usize;
     let (outcome, phase, message) = match ends.iter().find_map(|end| failure(end)) {
         Some(found) => found,
         // A job without rounds is whole when it was profiled and counted.
         None if timing_is_whole && (time.is_some() || counts.len() >= EXACT_RUNS as usize) => {
             (JobOutcome::Measured, None, None)
         }
-        None if interrupted => {
-            (JobOutcome::Skipped, None, Some("the run was interrupted before this job was done".to_owned()))
-        }
-        None => (JobOutcome::Failed, None, Some("not all of its passes were run".to_owned())),
+        None if interrupted => (
+            JobOutcome::Skipped,
+            None,
+            Some("the run was interrupted before this job was done".to_owned()),
+        ),
+        None => (
+            JobOutcome::Failed,
+            None,
+            Some("not all of its passes were run".to_owned()),
+        ),
     };
     JobRecord {
         id: job.id.clone(),
@@ -96,9 +122,17 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         warning_kinds,
         digest,
         digest_differs,
-        metrics_range: info.map(|info| metrics::ranges(info, &counts)).unwrap_or_default(),
-        metrics_rounding: info.map(|info| metrics::roundings(info, &counts)).unwrap_or_default(),
-        metrics_info: infos.iter().filter(|metric| values.contains_key(&metric.id)).map(metrics::info).collect(),
+        metrics_range: info
+            .map(|info| metrics::ranges(info, &counts))
+            .unwrap_or_default(),
+        metrics_rounding: info
+            .map(|info| metrics::roundings(info, &counts))
+            .unwrap_or_default(),
+        metrics_info: infos
+            .iter()
+            .filter(|metric| values.contains_key(&metric.id))
+            .map(metrics::info)
+            .collect(),
         metrics: values,
         profile: profile.map(|profile| ProfileRecord {
             iterations: profile.iterations,
@@ -106,7 +140,13 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
             overhead: time.as_ref().and_then(|time| overhead(profile, time)),
         }),
         scopes: profile
-            .map(|profile| profile.scopes.iter().map(|node| scope(node, infos)).collect())
+            .map(|profile| {
+                profile
+                    .scopes
+                    .iter()
+                    .map(|node| scope(node, infos))
+                    .collect()
+            })
             .unwrap_or_default(),
         inputs: IndexMap::new(),
         anchored: Vec::new(),
@@ -126,8 +166,12 @@ fn reply(end: &PassEnd) -> Option<&Reply> {
 fn failure(end: &PassEnd) -> Option<(JobOutcome, Option<crate::protocol::Phase>, Option<String>)> {
     match &end.result {
         PassResult::Reply(_) => None,
-        PassResult::Failed { phase, message } => Some((JobOutcome::Failed, Some(*phase), Some(message.clone()))),
-        PassResult::Skipped { phase, message } => Some((JobOutcome::Skipped, Some(*phase), Some(message.clone()))),
+        PassResult::Failed { phase, message } => {
+            Some((JobOutcome::Failed, Some(*phase), Some(message.clone())))
+        }
+        PassResult::Skipped { phase, message } => {
+            Some((JobOutcome::Skipped, Some(*phase), Some(message.clone())))
+        }
     }
 }
 
@@ -147,7 +191,9 @@ fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
     let mut medians = Vec::new();
     let mut processes = Vec::new();
     for end in ends {
-        let Some(Reply::Timed(timing)) = reply(end) else { continue };
+        let Some(Reply::Timed(timing)) = reply(end) else {
+            continue;
+        };
         medians.extend(process_median(timing));
         processes.push(Process {
             round: end.round,
@@ -172,7 +218,11 @@ fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
     })
 }
 
-fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<JobWarning>) -> Option<Allocations> {
+fn allocations(
+    counts: &[&Count],
+    time: Option<&Time>,
+    warnings: &mut Vec<JobWarning>,
+) -> Option<Allocations> {
     let iterations = counts.first()?.iterations.max(1);
     let range = |quantity: &dyn Fn(&Count) -> f64| {
         let values: Vec<f64> = counts.iter().map(|count| quantity(count)).collect();
@@ -188,19 +238,37 @@ fn allocations(counts: &[&Count], time: Option<&Time>, warnings: &mut Vec<JobWar
     let (leaked_bytes, _) = range(&|count| count.leaked_bytes as f64 / each);
     let exact = is_exact(counts);
     let is_untracked = counts.iter().any(|count| count.untracked);
-    let foreign_blocks = counts.iter().map(|count| count.foreign_blocks).max().unwrap_or(0);
-    // Blocks that were freed stay resident with the C library: up to the peak of an iteration is no news.
-    let explained =
-        |count: &Count| count.leaked_bytes.saturating_add(i64::try_from(count.peak_bytes).unwrap_or(i64::MAX));
-    let unseen = counts.iter().map(|count| count.resident_growth.saturating_sub(explained(count))).min().unwrap_or(0);
+    let foreign_blocks = counts
+        .iter()
+        .map(|count| count.foreign_blocks)
+        .max()
+        .unwrap_or(0);
+    // Blocks that were freed stay resident with the C library: up to the peak of an iteration is no
+    // news.
+    let explained = |count: &Count| {
+        count
+            .leaked_bytes
+            .saturating_add(i64::try_from(count.peak_bytes).unwrap_or(i64::MAX))
+    };
+    let unseen = counts
+        .iter()
+        .map(|count| count.resident_growth.saturating_sub(explained(count)))
+        .min()
+        .unwrap_or(0);
     let is_uneven = counts.iter().any(|count| count.uneven);
     let found = [
         is_untracked.then_some(JobWarning::Untracked),
         // A block that did not fit into the table is unknown too when it is freed.
-        (foreign_blocks > 0 && !is_untracked).then_some(JobWarning::ForeignBlocks { blocks: foreign_blocks }),
-        (unseen > UNSEEN).then_some(JobWarning::Uncounted { bytes: unseen as f64 }),
+        (foreign_blocks > 0 && !is_untracked).then_some(JobWarning::ForeignBlocks {
+            blocks: foreign_blocks,
+        }),
+        (unseen > UNSEEN).then_some(JobWarning::Uncounted {
+            bytes: unseen as f64,
+        }),
         is_uneven.then_some(JobWarning::UnevenIterations { iterations }),
-        (exact && leaked_bytes > 0.0).then_some(JobWarning::Leak { bytes: leaked_bytes }),
+        (exact && leaked_bytes > 0.0).then_some(JobWarning::Leak {
+            bytes: leaked_bytes,
+        }),
     ];
     warnings.extend(found.into_iter().flatten());
     Some(Allocations {
@@ -228,7 +296,10 @@ fn page_faults(time: &Time) -> Option<f64> {
 }
 
 /// The digest, if the plugin has one; an example and a warning if its processes disagree.
-fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> (Option<Digest>, Option<[serde_json::Value; 2]>) {
+fn digest(
+    ends: &[&PassEnd],
+    warnings: &mut Vec<String>,
+) -> (Option<Digest>, Option<[serde_json::Value; 2]>) {
     let mut first: Option<Digest> = None;
     let mut differs = None;
     for end in ends {
@@ -244,7 +315,10 @@ fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> (Option<Digest>, Opt
         let digest: Digest = match serde_json::from_str(text) {
             Ok(digest) => digest,
             Err(error) => {
-                push_once(warnings, format!("the plugin's digest cannot be read: {error}"));
+                push_once(
+                    warnings,
+                    format!("the plugin's digest cannot be read: {error}"),
+                );
                 continue;
             }
         };
@@ -256,19 +330,28 @@ fn digest(ends: &[&PassEnd], warnings: &mut Vec<String>) -> (Option<Digest>, Opt
         }
     }
     if let Some(values) = &differs {
-        let [one, other] = values.each_ref().map(|value| crate::format::shortened(&value.to_string()));
-        warnings.push(format!("output differs between processes: digest {one} and {other}, for example"));
+        let [one, other] = values
+            .each_ref()
+            .map(|value| crate::format::shortened(&value.to_string()));
+        warnings.push(format!(
+            "output differs between processes: digest {one} and {other}, for example"
+        ));
     }
     (first, differs)
 }
 
 impl Digest {
-    /// Whether two digests are of the same output: scores where there are scores, else values, within the tolerance
-    /// relative to the largest of 1 and both (the rule of the plugin header).
+    /// Whether two digests are of the same output: scores where there are scores, else values,
+    /// within the tolerance relative to the largest of 1 and both (the rule of the plugin header).
     pub(crate) fn agrees(&self, other: &Self) -> bool {
         let tolerance = self.tolerance.unwrap_or(0.0);
         let near = |a: f64, b: f64| (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0);
-        match (self.score, other.score, self.value.as_f64(), other.value.as_f64()) {
+        match (
+            self.score,
+            other.score,
+            self.value.as_f64(),
+            other.value.as_f64(),
+        ) {
             (Some(a), Some(b), _, _) => near(a, b),
             // Equal as written first: whole numbers beyond 2^53 are not told apart as floats.
             _ if self.value == other.value => true,
@@ -287,8 +370,10 @@ pub(super) fn push_once(warnings: &mut Vec<String>, warning: String) {
 }
 
 fn complain(profile: Option<&Profile>, counts: &[&Count], warnings: &mut Vec<String>) {
-    let complaints =
-        profile.iter().flat_map(|profile| &profile.complaints).chain(counts.iter().flat_map(|count| &count.complaints));
+    let complaints = profile
+        .iter()
+        .flat_map(|profile| &profile.complaints)
+        .chain(counts.iter().flat_map(|count| &count.complaints));
     for complaint in complaints {
         push_once(warnings, complaint.clone());
     }
@@ -300,12 +385,22 @@ fn overhead(profile: &Profile, time: &Time) -> Option<f64> {
 }
 
 fn scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
-    let children: Vec<ScopeRecord> = node.children.iter().map(|child| scope(child, metrics)).collect();
-    let cost = Cost { seconds: node.total_ns as f64 * 1e-9, bytes: node.bytes as f64 };
+    let children: Vec<ScopeRecord> = node
+        .children
+        .iter()
+        .map(|child| scope(child, metrics))
+        .collect();
+    let cost = Cost {
+        seconds: node.total_ns as f64 * 1e-9,
+        bytes: node.bytes as f64,
+    };
     let of_scope = |metric: &MetricInfo| {
         let work = work(node, &metric.counter)?;
-        // Rates and times per unit are over this scope's own work and time; plain counts are of the job alone.
-        (metric.per != Per::Iteration).then(|| metric.value(work, cost)).flatten()
+        // Rates and times per unit are over this scope's own work and time; plain counts are of the
+        // job alone.
+        (metric.per != Per::Iteration)
+            .then(|| metric.value(work, cost))
+            .flatten()
     };
     ScopeRecord {
         name: node.name.clone(),
@@ -318,16 +413,30 @@ fn scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
         allocations: node.allocations,
         bytes: node.bytes,
         series_min_ns: node.series_min_ns.clone(),
-        counters: node.counters.iter().map(|counter| (counter.name.clone(), counter.sum)).collect(),
-        metrics: metrics.iter().filter_map(|metric| Some((metric.id.clone(), of_scope(metric)?))).collect(),
+        counters: node
+            .counters
+            .iter()
+            .map(|counter| (counter.name.clone(), counter.sum))
+            .collect(),
+        metrics: metrics
+            .iter()
+            .filter_map(|metric| Some((metric.id.clone(), of_scope(metric)?)))
+            .collect(),
         children,
     }
 }
 
 /// The sum of a counter over a scope and those inside it; `None` if none of them counted it.
 fn work(node: &ScopeNode, counter: &str) -> Option<f64> {
-    let own = node.counters.iter().find(|found| found.name == counter).map(|found| found.sum);
-    let inside = node.children.iter().filter_map(|child| work(child, counter));
+    let own = node
+        .counters
+        .iter()
+        .find(|found| found.name == counter)
+        .map(|found| found.sum);
+    let inside = node
+        .children
+        .iter()
+        .filter_map(|child| work(child, counter));
     own.into_iter().chain(inside).reduce(|a, b| a + b)
 }
 

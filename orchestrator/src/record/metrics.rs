@@ -1,4 +1,5 @@
-//! Owns a job's metrics: their values, where its processes do not agree on them, and how far rounding moves them. Pure.
+//! Owns a job's metrics: their values, where its processes do not agree on them, and how far
+//! rounding moves them. Pure.
 
 use super::MetricRecord;
 use super::assemble::push_once;
@@ -8,30 +9,43 @@ use crate::protocol::{Count, Counter};
 use indexmap::IndexMap;
 
 fn counter<'a>(count: &'a Count, metric: &MetricInfo) -> Option<&'a Counter> {
-    count.counters.iter().find(|counter| counter.name == metric.counter)
+    count
+        .counters
+        .iter()
+        .find(|counter| counter.name == metric.counter)
 }
 
 /// Whether two processes counted the same, within rounding.
 fn is_same(one: Option<&Counter>, other: Option<&Counter>) -> bool {
     match (one, other) {
-        (Some(one), Some(other)) => rounding::agree(one.sum, other.sum, one.rounding + other.rounding),
+        (Some(one), Some(other)) => {
+            rounding::agree(one.sum, other.sum, one.rounding + other.rounding)
+        }
         (one, other) => one.is_none() && other.is_none(),
     }
 }
 
 fn without_time(info: &WorkloadInfo) -> impl Iterator<Item = &MetricInfo> {
-    info.metrics.iter().filter(|metric| matches!(metric.per, Per::Iteration | Per::BytesPerUnit))
+    info.metrics
+        .iter()
+        .filter(|metric| matches!(metric.per, Per::Iteration | Per::BytesPerUnit))
 }
 
-/// Of metrics without a time, how far rounding may have moved the value of a process; those that are exact are left out.
+/// Of metrics without a time, how far rounding may have moved the value of a process; those that
+/// are exact are left out.
 pub(super) fn roundings(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<String, f64> {
     let of_process = |metric: &MetricInfo, count: &Count| -> Option<f64> {
         let counter = counter(count, metric).filter(|counter| counter.rounding > 0.0)?;
         let each = count.iterations.max(1) as f64;
-        let cost = Cost { seconds: 1.0, bytes: count.bytes as f64 / each };
+        let cost = Cost {
+            seconds: 1.0,
+            bytes: count.bytes as f64 / each,
+        };
         match metric.per {
             // What divides passes its own relative rounding on.
-            Per::BytesPerUnit => Some((metric.value(counter.sum / each, cost)? * counter.rounding / counter.sum).abs()),
+            Per::BytesPerUnit => Some(
+                (metric.value(counter.sum / each, cost)? * counter.rounding / counter.sum).abs(),
+            ),
             _ => Some(metric.value(counter.rounding / each, cost)?.abs()),
         }
     };
@@ -42,17 +56,28 @@ pub(super) fn roundings(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<Stri
     without_time(info).filter_map(largest).collect()
 }
 
-/// Counters are facts about the work, and so have to agree between processes; a metric needs its counter. One that says no
-/// direction is only shown, and may differ.
+/// Counters are facts about the work, and so have to agree between processes; a metric needs its
+/// counter. One that says no direction is only shown, and may differ.
 pub(super) fn check_counters(info: &WorkloadInfo, counts: &[&Count], warnings: &mut Vec<String>) {
-    let Some((first, others)) = counts.split_first() else { return };
+    let Some((first, others)) = counts.split_first() else {
+        return;
+    };
     for metric in &info.metrics {
         let find = |count: &&Count| counter(count, metric).cloned();
         let one = find(first);
         if one.is_none() {
-            push_once(warnings, format!("metric {}: nothing was added to its counter `{}`", metric.id, metric.counter));
+            push_once(
+                warnings,
+                format!(
+                    "metric {}: nothing was added to its counter `{}`",
+                    metric.id, metric.counter
+                ),
+            );
         } else if metric.better.is_some()
-            && let Some(other) = others.iter().map(find).find(|other| !is_same(one.as_ref(), other.as_ref()))
+            && let Some(other) = others
+                .iter()
+                .map(find)
+                .find(|other| !is_same(one.as_ref(), other.as_ref()))
         {
             push_once(
                 warnings,
@@ -68,18 +93,29 @@ pub(super) fn check_counters(info: &WorkloadInfo, counts: &[&Count], warnings: &
 }
 
 /// The values of a job: counters from the first counting process, times from the timing passes.
-pub(super) fn values(info: &WorkloadInfo, counts: &[&Count], iteration_ns: Option<f64>) -> IndexMap<String, f64> {
+pub(super) fn values(
+    info: &WorkloadInfo,
+    counts: &[&Count],
+    iteration_ns: Option<f64>,
+) -> IndexMap<String, f64> {
     let mut metrics = IndexMap::new();
-    let Some(count) = counts.first() else { return metrics };
+    let Some(count) = counts.first() else {
+        return metrics;
+    };
     for metric in &info.metrics {
-        let Some(counter) = counter(count, metric) else { continue };
+        let Some(counter) = counter(count, metric) else {
+            continue;
+        };
         let per_iteration = counter.sum / count.iterations.max(1) as f64;
         let seconds = match (metric.per, iteration_ns) {
             (Per::Iteration | Per::BytesPerUnit, _) => 1.0,
             (_, Some(iteration_ns)) => iteration_ns * 1e-9,
             (_, None) => continue,
         };
-        let cost = Cost { seconds, bytes: count.bytes as f64 / count.iterations.max(1) as f64 };
+        let cost = Cost {
+            seconds,
+            bytes: count.bytes as f64 / count.iterations.max(1) as f64,
+        };
         if let Some(value) = metric.value(per_iteration, cost) {
             metrics.insert(metric.id.clone(), value);
         }
@@ -87,15 +123,20 @@ pub(super) fn values(info: &WorkloadInfo, counts: &[&Count], iteration_ns: Optio
     metrics
 }
 
-/// Metrics without a time on which the processes do not agree, even within rounding. What one of them never counted is 0 there.
+/// Metrics without a time on which the processes do not agree, even within rounding. What one of
+/// them never counted is 0 there.
 pub(super) fn ranges(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<String, [f64; 2]> {
     let roundings = roundings(info, counts);
     let range = |metric: &MetricInfo| {
         let value = |count: &&Count| {
             let each = count.iterations.max(1) as f64;
             let sum = counter(count, metric).map(|counter| counter.sum);
-            let cost = Cost { seconds: 1.0, bytes: count.bytes as f64 / each };
-            sum.and_then(|sum| metric.value(sum / each, cost)).unwrap_or(0.0)
+            let cost = Cost {
+                seconds: 1.0,
+                bytes: count.bytes as f64 / each,
+            };
+            sum.and_then(|sum| metric.value(sum / each, cost))
+                .unwrap_or(0.0)
         };
         let values: Vec<f64> = counts.iter().map(value).collect();
         let low = values.iter().copied().reduce(f64::min)?;
@@ -108,7 +149,11 @@ pub(super) fn ranges(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<String,
 
 /// What a record keeps of a metric besides its value.
 pub(super) fn info(metric: &MetricInfo) -> (String, MetricRecord) {
-    let record =
-        MetricRecord { unit: metric.unit.clone(), better: metric.better, per: metric.per, about: metric.about.clone() };
+    let record = MetricRecord {
+        unit: metric.unit.clone(),
+        better: metric.better,
+        per: metric.per,
+        about: metric.about.clone(),
+    };
     (metric.id.clone(), record)
 }

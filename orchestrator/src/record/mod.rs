@@ -1,6 +1,8 @@
-//! The record: everything one `orch run` learned, as one JSON file, replaced only when an interrupted run goes on. Field names are an interface.
+//! The record: everything one `orch run` learned, as one JSON file, replaced only when an
+//! interrupted run goes on. Field names are an interface.
 //!
-//! What is not there is null, never absent, so that templates can ask for it; only digests stay as plugins wrote them.
+//! What is not there is null, never absent, so that templates can ask for it; only digests stay as
+//! plugins wrote them.
 
 pub(crate) mod anchored;
 pub(crate) mod assemble;
@@ -56,7 +58,8 @@ pub(crate) struct Record {
     /// Whether the machine is the one that it was; null in records of before there was a sentinel.
     #[serde(default)]
     pub(crate) sentinel: Option<Sentinel>,
-    /// How busy the machine was while it measured; null where the system does not say, and in older records.
+    /// How busy the machine was while it measured; null where the system does not say, and in older
+    /// records.
     #[serde(default)]
     pub(crate) load: Option<MachineLoad>,
     pub(crate) wall: Wall,
@@ -138,7 +141,8 @@ pub(crate) struct PluginFile {
     /// SHA-256 of the file; none if there was none to load.
     pub(crate) hash: Option<String>,
     pub(crate) git: Option<GitState>,
-    /// What kept its workers away from the rest of the machine, such as `landlock 7 and seccomp`, or `off`.
+    /// What kept its workers away from the rest of the machine, such as `landlock 7 and seccomp`,
+    /// or `off`.
     #[serde(default)]
     pub(crate) sandbox: Option<String>,
 }
@@ -170,7 +174,8 @@ pub(crate) struct JobRecord {
     pub(crate) allocations: Option<Allocations>,
     pub(crate) metrics: IndexMap<String, f64>,
     pub(crate) metrics_info: IndexMap<String, MetricRecord>,
-    /// Of metrics without a time: the smallest and the largest of a counting process, where processes differ.
+    /// Of metrics without a time: the smallest and the largest of a counting process, where
+    /// processes differ.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub(crate) metrics_range: IndexMap<String, [f64; 2]>,
     /// Of metrics without a time: how far rounding may have moved the value, where it is not exact.
@@ -178,8 +183,8 @@ pub(crate) struct JobRecord {
     pub(crate) metrics_rounding: IndexMap<String, f64>,
     pub(crate) profile: Option<ProfileRecord>,
     pub(crate) scopes: Vec<ScopeRecord>,
-    /// The files that its parameters name, with their SHA-256 from before the first pass; those of more than 256 MiB, and
-    /// those that the plugin may write, are left out.
+    /// The files that its parameters name, with their SHA-256 from before the first pass; those of
+    /// more than 256 MiB, and those that the plugin may write, are left out.
     #[serde(default)]
     pub(crate) inputs: IndexMap<String, String>,
     /// Against each anchor of the run.
@@ -273,7 +278,8 @@ pub(crate) struct Allocations {
     pub(crate) bytes_range: [f64; 2],
     #[serde(serialize_with = "whole_pair")]
     pub(crate) peak_bytes_range: [f64; 2],
-    /// Allocations and frees of threads other than the driver, such as a thread pool's own: events of one iteration.
+    /// Allocations and frees of threads other than the driver, such as a thread pool's own: events
+    /// of one iteration.
     #[serde(serialize_with = "whole", default)]
     pub(crate) other_threads_events: f64,
     /// Iterations that each process counted.
@@ -315,8 +321,9 @@ pub(crate) struct ScopeRecord {
     pub(crate) max_ns: u64,
     pub(crate) allocations: u64,
     pub(crate) bytes: u64,
-    /// The first, second, ... call of an iteration: the shortest duration over all iterations. Empty where a scope is
-    /// called once, more often than 256 times, or not equally often in each iteration.
+    /// The first, second, ... call of an iteration: the shortest duration over all iterations.
+    /// Empty where a scope is called once, more often than 256 times, or not equally often in each
+    /// iteration.
     #[serde(default)]
     pub(crate) series_min_ns: Vec<u64>,
     /// Sums of the counters that were added to in this very scope.
@@ -359,7 +366,10 @@ pub(crate) struct Wall {
     pub(crate) samples_share: f64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes fields by reference"
+)]
 fn whole<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     number(*value).serialize(serializer)
 }
@@ -371,5 +381,9 @@ fn whole_pair<S: Serializer>(pair: &[f64; 2], serializer: S) -> Result<S::Ok, S:
 /// A JSON integer where the value is whole and exact, else a float.
 fn number(value: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() < EXACT { Value::from(value as i64) } else { Value::from(value) }
+    if value.fract() == 0.0 && value.abs() < EXACT {
+        Value::from(value as i64)
+    } else {
+        Value::from(value)
+    }
 }

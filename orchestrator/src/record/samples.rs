@@ -24,32 +24,51 @@ const MANY_SAMPLES: usize = 50;
 
 /// The warnings of a job's timing passes.
 pub(super) fn warnings(time: &Time, settings: &Settings) -> Vec<JobWarning> {
-    let processes: Vec<Turns> =
-        time.processes.iter().map(|process| (&process.samples_ns[..], process.iterations)).collect();
+    let processes: Vec<Turns> = time
+        .processes
+        .iter()
+        .map(|process| (&process.samples_ns[..], process.iterations))
+        .collect();
     let unsettled = trend(&processes).or_else(|| unsteady(time));
-    [scattered(time, settings), few_samples(time), slow_samples(time), unsettled].into_iter().flatten().collect()
+    [
+        scattered(time, settings),
+        few_samples(time),
+        slow_samples(time),
+        unsettled,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The samples of a process, in the order taken, with the iterations of each.
 pub(crate) type Turns<'a> = (&'a [u64], u64);
 
-/// Whether time goes one way inside all processes but a tenth of them. One or two may have been disturbed.
+/// Whether time goes one way inside all processes but a tenth of them. One or two may have been
+/// disturbed.
 pub(crate) fn trend(processes: &[Turns]) -> Option<JobWarning> {
-    let ends: Vec<[f64; 2]> = processes.iter().filter_map(|process| ends(*process)).collect();
+    let ends: Vec<[f64; 2]> = processes
+        .iter()
+        .filter_map(|process| ends(*process))
+        .collect();
     if ends.len() < FEWEST_PROCESSES || ends.len() < processes.len() {
         return None;
     }
-    let count = |is: &dyn Fn(f64) -> bool| ends.iter().filter(|[first, last]| is(last / first)).count();
+    let count =
+        |is: &dyn Fn(f64) -> bool| ends.iter().filter(|[first, last]| is(last / first)).count();
     let enough = (0.9 * ends.len() as f64).ceil() as usize;
-    let [first_ns, last_ns] = [0, 1].map(|end| median(&ends.iter().map(|ends| ends[end]).collect::<Vec<_>>()));
+    let [first_ns, last_ns] =
+        [0, 1].map(|end| median(&ends.iter().map(|ends| ends[end]).collect::<Vec<_>>()));
     let (first_ns, last_ns) = (first_ns?, last_ns?);
     if count(&|ratio| ratio >= MOVED) >= enough {
         return Some(JobWarning::Growing { first_ns, last_ns });
     }
-    (count(&|ratio| ratio <= 1.0 / MOVED) >= enough).then_some(JobWarning::SlowStart { first_ns, last_ns })
+    (count(&|ratio| ratio <= 1.0 / MOVED) >= enough)
+        .then_some(JobWarning::SlowStart { first_ns, last_ns })
 }
 
-/// The median times of an iteration (ns) over the first and the last samples of a process; `None` for few samples.
+/// The median times of an iteration (ns) over the first and the last samples of a process; `None`
+/// for few samples.
 fn ends((samples, iterations): Turns) -> Option<[f64; 2]> {
     let parts = parts(samples, iterations);
     Some([*parts.first()?, *parts.last()?])
@@ -62,7 +81,14 @@ fn parts(samples: &[u64], iterations: u64) -> Vec<f64> {
         few @ FEWEST_SAMPLES..MANY_SAMPLES => few / 4,
         many => many / 10,
     };
-    let of = |part: &[u64]| median(&part.iter().map(|ns| *ns as f64 / iterations.max(1) as f64).collect::<Vec<_>>());
+    let of = |part: &[u64]| {
+        median(
+            &part
+                .iter()
+                .map(|ns| *ns as f64 / iterations.max(1) as f64)
+                .collect::<Vec<_>>(),
+        )
+    };
     // From the end, so that the last samples are in a whole part.
     let mut parts: Vec<f64> = samples.rchunks_exact(part).filter_map(of).collect();
     parts.reverse();
@@ -71,7 +97,10 @@ fn parts(samples: &[u64], iterations: u64) -> Vec<f64> {
 
 /// No process saw two windows agree while it warmed up, and the parts of most of them lie apart.
 fn unsteady(time: &Time) -> Option<JobWarning> {
-    let is_settled = time.processes.iter().any(|process| process.warm_up.ended == WarmUpEnd::Steady);
+    let is_settled = time
+        .processes
+        .iter()
+        .any(|process| process.warm_up.ended == WarmUpEnd::Steady);
     if is_settled || time.processes.len() < FEWEST_PROCESSES {
         return None;
     }
@@ -101,15 +130,28 @@ fn few_samples(time: &Time) -> Option<JobWarning> {
 
 fn slow_samples(time: &Time) -> Option<JobWarning> {
     let slow = time.processes.iter().flat_map(|process| {
-        let own = median(&process.samples_ns.iter().map(|ns| *ns as f64).collect::<Vec<_>>()).unwrap_or(f64::INFINITY);
-        process.samples_ns.iter().filter(move |ns| **ns as f64 > SLOW * own)
+        let own = median(
+            &process
+                .samples_ns
+                .iter()
+                .map(|ns| *ns as f64)
+                .collect::<Vec<_>>(),
+        )
+        .unwrap_or(f64::INFINITY);
+        process
+            .samples_ns
+            .iter()
+            .filter(move |ns| **ns as f64 > SLOW * own)
     });
     let share = slow.count() as f64 / count(time).max(1) as f64;
     (share > SLOW_SHARE).then_some(JobWarning::SlowSamples { share, times: SLOW })
 }
 
 fn count(time: &Time) -> usize {
-    time.processes.iter().map(|process| process.samples_ns.len()).sum()
+    time.processes
+        .iter()
+        .map(|process| process.samples_ns.len())
+        .sum()
 }
 
 #[cfg(test)]
@@ -128,16 +170,29 @@ mod tests {
             iterations: 2,
             samples_ns: samples_ns.clone(),
             resolution_ns: 1,
-            warm_up: WarmUp { ns: 5, iterations: 1, ended },
+            warm_up: WarmUp {
+                ns: 5,
+                iterations: 1,
+                ended,
+            },
             usage: Usage::default(),
             wall_ns: 10,
         };
         let processes = (0..).zip(processes).map(process).collect();
-        Time { median_ns: 100.0, low_ns: 100.0, high_ns: 100.0, confidence: 0.9, processes }
+        Time {
+            median_ns: 100.0,
+            low_ns: 100.0,
+            high_ns: 100.0,
+            confidence: 0.9,
+            processes,
+        }
     }
 
     fn found(processes: &[Vec<u64>], ended: WarmUpEnd) -> Vec<WarningKind> {
-        warnings(&time(processes, ended), &Settings::default()).iter().map(JobWarning::kind).collect()
+        warnings(&time(processes, ended), &Settings::default())
+            .iter()
+            .map(JobWarning::kind)
+            .collect()
     }
 
     fn steady(processes: &[Vec<u64>]) -> Vec<WarningKind> {
@@ -146,51 +201,112 @@ mod tests {
 
     /// Samples with a little scatter, of which sample i of n takes `shape(i / n)` times 200 ns.
     fn samples(count: u64, shape: impl Fn(f64) -> f64) -> Vec<u64> {
-        (0..count).map(|i| (200.0 * shape(i as f64 / count as f64)) as u64 + i * 7 % 5).collect()
+        (0..count)
+            .map(|i| (200.0 * shape(i as f64 / count as f64)) as u64 + i * 7 % 5)
+            .collect()
     }
 
     #[test]
     fn a_time_that_grows_inside_each_process_is_told() {
         let growing = |count: u64| samples(count, |at| 1.0 + at / 2.0);
         for count in [12, 40, 100, 3000] {
-            assert_eq!(steady(&vec![growing(count); 5]), [WarningKind::Growing], "{count} samples");
+            assert_eq!(
+                steady(&vec![growing(count); 5]),
+                [WarningKind::Growing],
+                "{count} samples"
+            );
         }
-        let told = warnings(&time(&vec![growing(100); 5], WarmUpEnd::Steady), &Settings::default())[0].to_string();
-        assert!(told.starts_with("no steady state: its time grows inside each process, +4"), "{told}");
+        let told = warnings(
+            &time(&vec![growing(100); 5], WarmUpEnd::Steady),
+            &Settings::default(),
+        )[0]
+        .to_string();
+        assert!(
+            told.starts_with("no steady state: its time grows inside each process, +4"),
+            "{told}"
+        );
         assert!(told.contains(" ns -> 1"), "of one iteration: {told}");
         let flat = || samples(100, |_| 1.0);
         assert_eq!(steady(&vec![flat(); 5]), []);
-        assert_eq!(steady(&[growing(100), growing(100), flat(), growing(100), growing(100)]), [], "not in each");
-        assert_eq!(steady(&[growing(100), growing(100)]), [], "two may have been disturbed");
-        assert_eq!(steady(&vec![growing(6); 5]), [], "too few samples have no ends");
-        assert_eq!(steady(&vec![samples(100, |at| 1.0 + at / 8.0); 5]), [], "an eighth is no half");
+        assert_eq!(
+            steady(&[
+                growing(100),
+                growing(100),
+                flat(),
+                growing(100),
+                growing(100)
+            ]),
+            [],
+            "not in each"
+        );
+        assert_eq!(
+            steady(&[growing(100), growing(100)]),
+            [],
+            "two may have been disturbed"
+        );
+        assert_eq!(
+            steady(&vec![growing(6); 5]),
+            [],
+            "too few samples have no ends"
+        );
+        assert_eq!(
+            steady(&vec![samples(100, |at| 1.0 + at / 8.0); 5]),
+            [],
+            "an eighth is no half"
+        );
     }
 
     #[test]
     fn a_first_phase_that_is_slower_is_told_wherever_it_ends() {
         for end in [0.15, 0.5, 0.88] {
             let slow = samples(200, |at| if at < end { 10.0 } else { 1.0 });
-            assert!(steady(&vec![slow; 4]).contains(&WarningKind::SlowStart), "until {end}");
+            assert!(
+                steady(&vec![slow; 4]).contains(&WarningKind::SlowStart),
+                "until {end}"
+            );
         }
         let start = samples(200, |at| if at < 0.6 { 9.7 } else { 1.0 });
-        let told: Vec<String> = warnings(&time(&vec![start; 4], WarmUpEnd::Steady), &Settings::default())
-            .iter()
-            .map(JobWarning::to_string)
-            .collect();
+        let told: Vec<String> = warnings(
+            &time(&vec![start; 4], WarmUpEnd::Steady),
+            &Settings::default(),
+        )
+        .iter()
+        .map(JobWarning::to_string)
+        .collect();
         assert!(
-            told.iter().any(|text| text.contains("9.6 times as fast from the first to the last samples")),
+            told.iter()
+                .any(|text| text.contains("9.6 times as fast from the first to the last samples")),
             "{told:?}"
         );
         let first_one = samples(200, |at| if at == 0.0 { 50.0 } else { 1.0 });
-        assert_eq!(steady(&vec![first_one; 4]), [], "one cold sample moves no median");
+        assert_eq!(
+            steady(&vec![first_one; 4]),
+            [],
+            "one cold sample moves no median"
+        );
     }
 
     #[test]
     fn warming_up_without_an_end_is_told_where_parts_lie_apart() {
-        let wave = |count: u64| samples(count, |at| 1.0 + 0.3 * (at * 8.0 * std::f64::consts::PI).cos());
-        assert_eq!(found(&vec![wave(200); 3], WarmUpEnd::Budget), [WarningKind::Unsteady]);
-        assert_eq!(found(&vec![wave(200); 3], WarmUpEnd::Steady), [], "two windows agreed");
-        assert_eq!(found(&vec![samples(200, |_| 1.0); 3], WarmUpEnd::Budget), [], "noise of a percent ends no warm-up");
+        let wave = |count: u64| {
+            samples(count, |at| {
+                1.0 + 0.3 * (at * 8.0 * std::f64::consts::PI).cos()
+            })
+        };
+        assert_eq!(
+            found(&vec![wave(200); 3], WarmUpEnd::Budget),
+            [WarningKind::Unsteady]
+        );
+        assert_eq!(
+            found(&vec![wave(200); 3], WarmUpEnd::Steady),
+            [],
+            "two windows agreed"
+        );
+        assert_eq!(
+            found(&vec![samples(200, |_| 1.0); 3], WarmUpEnd::Budget),
+            [],
+            "noise of a percent ends no warm-up"
+        );
         assert_eq!(found(&vec![wave(200); 2], WarmUpEnd::Budget), []);
     }
 
@@ -211,7 +327,10 @@ mod tests {
         assert_eq!(spoilt.len(), 4);
         let mut scattered = time(&vec![samples(100, |_| 1.0); 3], WarmUpEnd::Steady);
         (scattered.low_ns, scattered.high_ns) = (90.0, 120.0);
-        let kinds: Vec<WarningKind> = warnings(&scattered, &Settings::default()).iter().map(JobWarning::kind).collect();
+        let kinds: Vec<WarningKind> = warnings(&scattered, &Settings::default())
+            .iter()
+            .map(JobWarning::kind)
+            .collect();
         assert_eq!(kinds, [WarningKind::Scattered]);
     }
 }

@@ -1,4 +1,5 @@
-//! Results folders: one per run, the record written beside, synced and renamed; only going on with an interrupted run replaces it.
+//! Results folders: one per run, the record written beside, synced and renamed; only going on with
+//! an interrupted run replaces it.
 
 use super::anchored::AnchorRecord;
 use super::{Record, RunOutcome, ScenarioRecord};
@@ -12,12 +13,22 @@ use std::path::{Path, PathBuf};
 /// Name of the record in its folder.
 pub(crate) const FILE: &str = crate::runner::journal::RECORD;
 
-/// Makes a new folder `<utc>-<scenario>-<short commit>`; a number is appended if that name is taken.
-pub(crate) fn new_folder(results: &Path, stamp: &str, scenario: &str, commit: &str) -> io::Result<(String, PathBuf)> {
+/// Makes a new folder `<utc>-<scenario>-<short commit>`; a number is appended if that name is
+/// taken.
+pub(crate) fn new_folder(
+    results: &Path,
+    stamp: &str,
+    scenario: &str,
+    commit: &str,
+) -> io::Result<(String, PathBuf)> {
     fs::create_dir_all(results)?;
     let base = format!("{stamp}-{scenario}-{commit}");
     for attempt in 1.. {
-        let id = if attempt == 1 { base.clone() } else { format!("{base}-{attempt}") };
+        let id = if attempt == 1 {
+            base.clone()
+        } else {
+            format!("{base}-{attempt}")
+        };
         let folder = results.join(&id);
         match fs::create_dir(&folder) {
             Ok(()) => return Ok((id, folder)),
@@ -36,8 +47,8 @@ pub(crate) fn check_folder(results: &Path) -> io::Result<()> {
     fs::remove_dir(&trial)
 }
 
-/// What of a record the runs after it hang on to. Of the rest, which is most of it, nothing is made: there may be a record
-/// for every night of years.
+/// What of a record the runs after it hang on to. Of the rest, which is most of it, nothing is
+/// made: there may be a record for every night of years.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Night {
     pub(crate) id: String,
@@ -51,30 +62,42 @@ pub(crate) struct Night {
 }
 
 /// The newest record of a scenario that `wanted` takes; those that cannot be read are none.
-pub(crate) fn newest(results: &Path, scenario: &str, wanted: impl Fn(&Night) -> bool) -> Option<Night> {
+pub(crate) fn newest(
+    results: &Path,
+    scenario: &str,
+    wanted: impl Fn(&Night) -> bool,
+) -> Option<Night> {
     let part = format!("-{scenario}-");
-    let mut names: Vec<std::ffi::OsString> =
-        fs::read_dir(results).ok()?.flatten().map(|entry| entry.file_name()).collect();
+    let mut names: Vec<std::ffi::OsString> = fs::read_dir(results)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
     // Names begin with the time.
     names.sort();
     names
         .iter()
         .rev()
         .filter(|name| name.to_str().is_some_and(|name| name.contains(&part)))
-        .filter_map(|name| serde_json::from_slice::<Night>(&regular(&results.join(name).join(FILE))?).ok())
+        .filter_map(|name| {
+            serde_json::from_slice::<Night>(&regular(&results.join(name).join(FILE))?).ok()
+        })
         .find(|record| record.scenario.name == scenario && wanted(record))
 }
 
 /// The content of a file that is one, and that a run can have written.
 fn regular(path: &Path) -> Option<Vec<u8>> {
     const MOST: u64 = 1 << 30;
-    let about = fs::symlink_metadata(path).ok().filter(|about| about.is_file() && about.len() < MOST)?;
+    let about = fs::symlink_metadata(path)
+        .ok()
+        .filter(|about| about.is_file() && about.len() < MOST)?;
     let mut content = Vec::with_capacity(usize::try_from(about.len()).ok()?);
     File::open(path).ok()?.read_to_end(&mut content).ok()?;
     Some(content)
 }
 
-/// Stores a record for good. The journal beside it is then no longer needed, unless the run can be gone on with.
+/// Stores a record for good. The journal beside it is then no longer needed, unless the run can be
+/// gone on with.
 pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(record)?;
     text.push(b'\n');

@@ -1,4 +1,5 @@
-//! Owns the warnings of a job that its figures give rise to: their kinds, and the one place where they are worded.
+//! Owns the warnings of a job that its figures give rise to: their kinds, and the one place where
+//! they are worded.
 
 use crate::format;
 use crate::format::change::{self, ChangedQuantity, size};
@@ -26,7 +27,10 @@ pub(crate) enum WarningKind {
 impl WarningKind {
     /// Whether the median of such a job says little, so that nothing is concluded from it.
     pub(crate) fn spoils_median(self) -> bool {
-        matches!(self, Self::Scattered | Self::Growing | Self::SlowStart | Self::Unsteady)
+        matches!(
+            self,
+            Self::Scattered | Self::Growing | Self::SlowStart | Self::Unsteady
+        )
     }
 }
 
@@ -109,38 +113,57 @@ impl JobWarning {
 impl fmt::Display for JobWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Untracked => f.write_str("more blocks lived than orch can track: peak and leaked bytes are too low"),
+            Self::Untracked => f.write_str(
+                "more blocks lived than orch can track: peak and leaked bytes are too low",
+            ),
             Self::ForeignBlocks { blocks } => {
-                let blocks = format::counted(usize::try_from(*blocks).unwrap_or(usize::MAX), "block");
+                let blocks =
+                    format::counted(usize::try_from(*blocks).unwrap_or(usize::MAX), "block");
                 write!(
                     f,
-                    "counts are not exact: {blocks} freed or resized that no counted call had allocated, so the plugin \
-                     reaches malloc by another way, such as dlsym, which is not counted"
+                    "counts are not exact: {blocks} freed or resized that no counted call had \
+                     allocated, so the plugin reaches malloc by another way, such as dlsym, which \
+                     is not counted"
                 )
             }
             Self::OwnAllocator { name } => write!(
                 f,
-                "counts are not exact: the plugin has an allocator of its own (`{name}`), whose blocks are not counted"
+                "counts are not exact: the plugin has an allocator of its own (`{name}`), whose \
+                 blocks are not counted"
             ),
             Self::Uncounted { bytes } => write!(
                 f,
-                "resident memory grew by {} more than was allocated through malloc: the plugin has an allocator of its \
-                 own, or maps memory, which is not counted",
+                "resident memory grew by {} more than was allocated through malloc: the plugin has \
+                 an allocator of its own, or maps memory, which is not counted",
                 format::bytes(*bytes)
             ),
             Self::UnevenIterations { iterations } => write!(
                 f,
-                "iterations differ in their allocations: the figures are means over {iterations} of them, from the \
-                 second on"
+                "iterations differ in their allocations: the figures are means over {iterations} \
+                 of them, from the second on"
             ),
             Self::Leak { bytes } => {
-                write!(f, "leaks {} per iteration: as many more bytes are live after each one", format::bytes(*bytes))
-            }
-            Self::Scattered { width, low_ns, high_ns, threads } => {
-                let hint = if *threads { "; perhaps its threads did not always have a CPU each" } else { "" };
                 write!(
                     f,
-                    "its processes differ by {} of the median, from {} to {}: their median says little{hint}",
+                    "leaks {} per iteration: as many more bytes are live after each one",
+                    format::bytes(*bytes)
+                )
+            }
+            Self::Scattered {
+                width,
+                low_ns,
+                high_ns,
+                threads,
+            } => {
+                let hint = if *threads {
+                    "; perhaps its threads did not always have a CPU each"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "its processes differ by {} of the median, from {} to {}: their median says \
+                     little{hint}",
                     format::percent(*width),
                     format::time(*low_ns),
                     format::time(*high_ns)
@@ -148,30 +171,31 @@ impl fmt::Display for JobWarning {
             }
             Self::FewSamples { samples, processes } => write!(
                 f,
-                "only {samples} samples in {processes} processes: one sample takes most of a process's time; a longer \
-                 `time` gives more"
+                "only {samples} samples in {processes} processes: one sample takes most of a \
+                 process's time; a longer `time` gives more"
             ),
             Self::SlowSamples { share, times } => write!(
                 f,
-                "{} of the samples took more than {times} times the median of their process: the machine was busy with \
-                 something else, or iterations differ",
+                "{} of the samples took more than {times} times the median of their process: the \
+                 machine was busy with something else, or iterations differ",
                 format::percent(*share)
             ),
             Self::Growing { first_ns, last_ns } => write!(
                 f,
-                "no steady state: its time grows inside each process, {}: the median depends on how long it is measured",
+                "no steady state: its time grows inside each process, {}: the median depends on \
+                 how long it is measured",
                 trend(*first_ns, *last_ns)
             ),
             Self::SlowStart { first_ns, last_ns } => write!(
                 f,
-                "no steady state: its time falls inside each process, {}: the median holds a slow first phase, which \
-                 belongs into setup",
+                "no steady state: its time falls inside each process, {}: the median holds a slow \
+                 first phase, which belongs into setup",
                 trend(*first_ns, *last_ns)
             ),
             Self::Unsteady { apart } => write!(
                 f,
-                "no steady state: warming up used its whole time in each process, and parts of a process differ by {}: \
-                 the median depends on how long it is measured",
+                "no steady state: warming up used its whole time in each process, and parts of a \
+                 process differ by {}: the median depends on how long it is measured",
                 format::percent(*apart)
             ),
         }

@@ -1,4 +1,5 @@
-//! What templates of bisects see: the report, its likeliest commits, and what each culprit changed in the code.
+//! What templates of bisects see: the report, its likeliest commits, and what each culprit changed
+//! in the code.
 
 use crate::bisect::rest::{PartState, RangePart};
 use crate::bisect::{CommitState, Culprit, Report, State};
@@ -51,7 +52,8 @@ struct Explained<'a> {
     more_functions: usize,
     /// What there is to say instead where no function is listed.
     code: String,
-    /// The size of the change of time that the profiles show, where it is another one than the pairs'.
+    /// The size of the change of time that the profiles show, where it is another one than the
+    /// pairs'.
     profiles: Option<String>,
 }
 
@@ -66,19 +68,40 @@ struct Function<'a> {
 
 /// Makes the view.
 pub(super) fn view(report: &Report) -> View<'_> {
-    let mut likely: Vec<&CommitState> = report.commits.iter().filter(|commit| commit.probability >= LEAST).collect();
+    let mut likely: Vec<&CommitState> = report
+        .commits
+        .iter()
+        .filter(|commit| commit.probability >= LEAST)
+        .collect();
     likely.sort_by(|one, other| other.probability.total_cmp(&one.probability));
     likely.truncate(LIKELY);
-    let reverted = report.reverted.iter().flat_map(|reverted| &reverted.entries);
-    let looked = report.commits.iter().filter(|commit| commit.state == State::Looked).count();
-    let same_code = report.commits.iter().filter(|commit| commit.same_code_as.is_some()).count();
+    let reverted = report
+        .reverted
+        .iter()
+        .flat_map(|reverted| &reverted.entries);
+    let looked = report
+        .commits
+        .iter()
+        .filter(|commit| commit.state == State::Looked)
+        .count();
+    let same_code = report
+        .commits
+        .iter()
+        .filter(|commit| commit.same_code_as.is_some())
+        .count();
     View {
         likely,
-        culprits: report.culprits.iter().map(|culprit| explained(culprit, &report.metric)).collect(),
+        culprits: report
+            .culprits
+            .iter()
+            .map(|culprit| explained(culprit, &report.metric))
+            .collect(),
         looked,
         same_code,
         versions: 1 + looked - same_code,
-        reverted: reverted.filter(|entry| entry.metric == "time" || entry.metric == report.metric).collect(),
+        reverted: reverted
+            .filter(|entry| entry.metric == "time" || entry.metric == report.metric)
+            .collect(),
         open_parts: report
             .rest
             .iter()
@@ -90,12 +113,21 @@ pub(super) fn view(report: &Report) -> View<'_> {
 }
 
 fn part_line<'a>(part: &'a RangePart, metric: &str) -> PartLine<'a> {
-    let change = part.change.map(|change| change.sized(ChangedQuantity::of_metric(metric)).size());
+    let change = part
+        .change
+        .map(|change| change.sized(ChangedQuantity::of_metric(metric)).size());
     let words = match (part.state, change) {
-        (PartState::EndUnusable, _) => "not searched: one of its ends cannot be measured".to_owned(),
-        (PartState::NotSearched, Some(change)) => format!("not searched; its ends differ by {change}"),
+        (PartState::EndUnusable, _) => {
+            "not searched: one of its ends cannot be measured".to_owned()
+        }
+        (PartState::NotSearched, Some(change)) => {
+            format!("not searched; its ends differ by {change}")
+        }
         (PartState::NotSearched, None) => "not searched".to_owned(),
-        (_, Some(change)) => format!("open whether its ends differ: {change} after {} pairs", part.pairs),
+        (_, Some(change)) => format!(
+            "open whether its ends differ: {change} after {} pairs",
+            part.pairs
+        ),
         (_, None) => "open whether its ends differ".to_owned(),
     };
     PartLine { part, words }
@@ -103,16 +135,25 @@ fn part_line<'a>(part: &'a RangePart, metric: &str) -> PartLine<'a> {
 
 fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {
     const BESIDE: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
-    let others =
-        culprit.entries.iter().filter(|entry| entry.metric != metric && BESIDE.contains(&entry.metric.as_str()));
+    let others = culprit
+        .entries
+        .iter()
+        .filter(|entry| entry.metric != metric && BESIDE.contains(&entry.metric.as_str()));
     let (changes, code): (&[Change], String) = match &culprit.comparison.code {
         Code::Changed(changes) => (changes, String::new()),
         Code::Identical => (&[], "the library is the same file".to_owned()),
-        Code::OnlyLayout => (&[], "the machine code that the workload can reach is the same".to_owned()),
+        Code::OnlyLayout => (
+            &[],
+            "the machine code that the workload can reach is the same".to_owned(),
+        ),
         Code::Different => (&[], "the machine code was not compared".to_owned()),
-        Code::Unknown(why) => (&[], format!("the machine code could not be compared: {why}")),
+        Code::Unknown(why) => (
+            &[],
+            format!("the machine code could not be compared: {why}"),
+        ),
     };
-    // That a function refers to other data says least: where data end is not known, so more than its own is compared.
+    // That a function refers to other data says least: where data end is not known, so more than
+    // its own is compared.
     let mut changes: Vec<&Change> = changes.iter().collect();
     changes.sort_by_key(|change| change.kind == ChangeKind::Data);
     let time = culprit.entries.iter().find(|entry| entry.metric == "time");
@@ -120,7 +161,11 @@ fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {
         culprit,
         profiles: time.and_then(|time| time.other_size(&culprit.comparison.scopes)),
         others: others.collect(),
-        functions: changes.iter().take(FUNCTIONS).map(|change| function(change)).collect(),
+        functions: changes
+            .iter()
+            .take(FUNCTIONS)
+            .map(|change| function(change))
+            .collect(),
         more_functions: changes.len().saturating_sub(FUNCTIONS),
         code,
     }
@@ -138,7 +183,11 @@ fn function(change: &Change) -> Function<'_> {
         (Some(one), None) | (None, Some(one)) => vec![format!("{} bytes", one.bytes)],
         (None, None) => Vec::new(),
     };
-    Function { name: &change.function, kind, differences }
+    Function {
+        name: &change.function,
+        kind,
+        differences,
+    }
 }
 
 fn differences(a: Shape, b: Shape) -> Vec<String> {
@@ -153,11 +202,23 @@ fn differences(a: Shape, b: Shape) -> Vec<String> {
         }
     };
     note("bytes", a.bytes.to_string(), b.bytes.to_string());
-    note("instructions", a.instructions.to_string(), b.instructions.to_string());
+    note(
+        "instructions",
+        a.instructions.to_string(),
+        b.instructions.to_string(),
+    );
     let none = || "none".to_owned();
-    note("packed float arithmetic", packed(a).unwrap_or_else(none), packed(b).unwrap_or_else(none));
+    note(
+        "packed float arithmetic",
+        packed(a).unwrap_or_else(none),
+        packed(b).unwrap_or_else(none),
+    );
     note("widest vector", bits(a), bits(b));
-    note("calls in loops", a.calls_in_loops.to_string(), b.calls_in_loops.to_string());
+    note(
+        "calls in loops",
+        a.calls_in_loops.to_string(),
+        b.calls_in_loops.to_string(),
+    );
     found
 }
 

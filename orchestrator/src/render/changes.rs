@@ -1,5 +1,5 @@
-//! The filters of templates that print changes and verdicts: all of them ask `comparison::shown` and the verdicts themselves,
-//! and none has words of its own.
+//! The filters of templates that print changes and verdicts: all of them ask `comparison::shown`
+//! and the verdicts themselves, and none has words of its own.
 
 use crate::comparison::{Change, Entry, Verdict};
 use crate::format::{
@@ -17,8 +17,12 @@ pub(super) fn add(environment: &mut Environment) {
     environment.add_filter("counted", counted);
     environment.add_filter("change_size", change_size);
     environment.add_filter("change_interval", change_interval);
-    environment.add_filter("size", |entry: Serde<Entry>| entry.size().unwrap_or_default());
-    environment.add_filter("interval", |entry: Serde<Entry>| entry.interval().unwrap_or_default());
+    environment.add_filter("size", |entry: Serde<Entry>| {
+        entry.size().unwrap_or_default()
+    });
+    environment.add_filter("interval", |entry: Serde<Entry>| {
+        entry.interval().unwrap_or_default()
+    });
     environment.add_filter("value_a", |entry: Serde<Entry>| side(&entry, 0));
     environment.add_filter("value_b", |entry: Serde<Entry>| side(&entry, 1));
     environment.add_filter("values", values);
@@ -28,13 +32,20 @@ pub(super) fn add(environment: &mut Environment) {
 
 /// A relative change of a metric, of time where none is named.
 fn change_of(change: f64, metric: Option<String>) -> String {
-    change::size(ChangedQuantity::of_metric(metric.as_deref().unwrap_or("time")), change)
+    change::size(
+        ChangedQuantity::of_metric(metric.as_deref().unwrap_or("time")),
+        change,
+    )
 }
 
 /// The change from one count of a metric to another, with both.
 fn counted(counts: Serde<[f64; 2]>, metric: &str) -> String {
     let is_bytes = ["bytes", "peak_bytes"].contains(&metric);
-    if is_bytes { change::counted(format::bytes, "B", *counts) } else { change::counted(change::grouped, "", *counts) }
+    if is_bytes {
+        change::counted(format::bytes, "B", *counts)
+    } else {
+        change::counted(change::grouped, "", *counts)
+    }
 }
 
 /// The size of a change `{estimate, low, high}` of a metric.
@@ -45,16 +56,26 @@ fn change_size(change: Serde<Change>, metric: &str) -> String {
 /// The interval of a change of a metric; empty where the change was counted, or has no end.
 fn change_interval(change: Serde<Change>, metric: &str) -> String {
     let is_counted = change.low == change.high;
-    let interval = (!is_counted).then(|| change.sized(ChangedQuantity::of_metric(metric)).interval());
+    let interval =
+        (!is_counted).then(|| change.sized(ChangedQuantity::of_metric(metric)).interval());
     interval.flatten().unwrap_or_default()
 }
 
 fn side(entry: &Entry, side: usize) -> String {
-    entry.values().map(|values| values[side].clone()).unwrap_or_default()
+    entry
+        .values()
+        .map(|values| values[side].clone())
+        .unwrap_or_default()
 }
 
 /// Both values with an arrow between them, or one where they are equal; empty without values.
 fn values(entry: Serde<Entry>, arrow: Option<String>) -> String {
-    let Some([a, b]) = entry.values() else { return String::new() };
-    if a == b { a } else { format!("{a} {} {b}", arrow.as_deref().unwrap_or("->")) }
+    let Some([a, b]) = entry.values() else {
+        return String::new();
+    };
+    if a == b {
+        a
+    } else {
+        format!("{a} {} {b}", arrow.as_deref().unwrap_or("->"))
+    }
 }

@@ -1,4 +1,5 @@
-//! What templates of comparisons see: the comparison, and one row per workload with time and allocation side by side.
+//! What templates of comparisons see: the comparison, and one row per workload with time and
+//! allocation side by side.
 
 use super::listed::{ShownLists, shown_lists};
 use super::shown::{self, MOST_TEXTS, ShownList};
@@ -30,7 +31,8 @@ pub(super) struct View<'a> {
     busy: Option<String>,
     /// Workloads per verdict, in the words of the rows.
     headline: Vec<String>,
-    /// Of an imported comparison: its rows in the table's order, each below the one that it is inside.
+    /// Of an imported comparison: its rows in the table's order, each below the one that it is
+    /// inside.
     tree: Vec<Branch<'a>>,
     /// Contradictions by severity.
     severities: Severities,
@@ -75,7 +77,8 @@ pub(super) struct Row<'a> {
     pub(super) surprises: Vec<String>,
     /// Both sides run one file.
     pub(super) same_code: bool,
-    /// The size of the change of time that the profiles show, where it is another one than the pairs'.
+    /// The size of the change of time that the profiles show, where it is another one than the
+    /// pairs'.
     pub(super) profiles: Option<String>,
     /// All its entries, in the comparison's order.
     #[serde(skip)]
@@ -84,16 +87,36 @@ pub(super) struct Row<'a> {
 
 /// Makes the view.
 pub(super) fn view(comparison: &Comparison) -> View<'_> {
-    let by_id = shown::grouped(comparison.jobs.iter().map(|entry| (entry.id.as_str(), entry)));
+    let by_id = shown::grouped(
+        comparison
+            .jobs
+            .iter()
+            .map(|entry| (entry.id.as_str(), entry)),
+    );
     let own = |workload: &Workload| by_id.get(workload.id.as_str()).cloned().unwrap_or_default();
-    let mut rows: Vec<Row> = comparison.workloads.iter().map(|workload| row(workload, own(workload))).collect();
-    let size = |row: &Row| row.time.and_then(|time| time.change).map_or(0.0, |change| change.estimate.abs());
+    let mut rows: Vec<Row> = comparison
+        .workloads
+        .iter()
+        .map(|workload| row(workload, own(workload)))
+        .collect();
+    let size = |row: &Row| {
+        row.time
+            .and_then(|time| time.change)
+            .map_or(0.0, |change| change.estimate.abs())
+    };
     rows.sort_by(|one, other| {
-        (one.verdict, !one.trade_off).cmp(&(other.verdict, !other.trade_off)).then(size(other).total_cmp(&size(one)))
+        (one.verdict, !one.trade_off)
+            .cmp(&(other.verdict, !other.trade_off))
+            .then(size(other).total_cmp(&size(one)))
     });
-    let of_workloads = comparison.workloads.iter().map(|workload| (workload.id.as_str(), &workload.warnings[..]));
-    let ShownList { items: warnings, more: more_warnings } =
-        ShownList::first(MOST_TEXTS, warnings::gathered(of_workloads));
+    let of_workloads = comparison
+        .workloads
+        .iter()
+        .map(|workload| (workload.id.as_str(), &workload.warnings[..]));
+    let ShownList {
+        items: warnings,
+        more: more_warnings,
+    } = ShownList::first(MOST_TEXTS, warnings::gathered(of_workloads));
     let tree = tree(comparison, &by_id);
     View {
         comparison,
@@ -111,7 +134,12 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
 }
 
 fn severities(contradictions: &[Contradiction]) -> Severities {
-    let count = |severity| contradictions.iter().filter(|one| one.severity == severity).count();
+    let count = |severity| {
+        contradictions
+            .iter()
+            .filter(|one| one.severity == severity)
+            .count()
+    };
     Severities {
         impossible: count(Severity::Impossible),
         misleading: count(Severity::Misleading),
@@ -124,27 +152,37 @@ type EntriesById<'a> = IndexMap<&'a str, Vec<&'a Entry>>;
 
 /// The rows of an imported table, each below the one that it is inside.
 fn tree<'a>(comparison: &'a Comparison, entries: &EntriesById<'a>) -> Vec<Branch<'a>> {
-    let Some(imported) = &comparison.imported else { return Vec::new() };
+    let Some(imported) = &comparison.imported else {
+        return Vec::new();
+    };
     let mut inside = shown::grouped(imported.rows.iter().map(|row| (row.inside.as_deref(), row)));
     let mut tree = Vec::new();
     // A file that somebody wrote by hand may have rows inside each other; those are in no tree.
     let mut open: Vec<(&ImportedRow, usize)> = Vec::new();
-    let mut below = |name: Option<&'a str>, depth: usize, open: &mut Vec<(&'a ImportedRow, usize)>| {
-        let rows = inside.swap_remove(&name).unwrap_or_default();
-        open.extend(rows.into_iter().rev().map(|row| (row, depth)));
-    };
+    let mut below =
+        |name: Option<&'a str>, depth: usize, open: &mut Vec<(&'a ImportedRow, usize)>| {
+            let rows = inside.swap_remove(&name).unwrap_or_default();
+            open.extend(rows.into_iter().rev().map(|row| (row, depth)));
+        };
     below(None, 0, &mut open);
     while let Some((row, depth)) = open.pop() {
         let own = entries.get(row.name.as_str()).into_iter().flatten();
         let time = own.copied().find(|entry| entry.metric == "time");
-        tree.push(Branch { depth: depth.min(MOST_DEPTH), row, time });
+        tree.push(Branch {
+            depth: depth.min(MOST_DEPTH),
+            row,
+            time,
+        });
         below(Some(&row.name), depth + 1, &mut open);
     }
     tree
 }
 
 fn set(side: &Side) -> Vec<String> {
-    side.set.iter().map(|(name, value)| format!("{name} = {value}")).collect()
+    side.set
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect()
 }
 
 fn row<'a>(workload: &'a Workload, own: Vec<&'a Entry>) -> Row<'a> {
@@ -160,17 +198,28 @@ fn row<'a>(workload: &'a Workload, own: Vec<&'a Entry>) -> Row<'a> {
         bytes: of("bytes"),
         peak_bytes: of("peak_bytes"),
         digest: of("digest"),
-        metrics: own.iter().filter(|entry| !OWN.contains(&entry.metric.as_str())).copied().collect(),
+        metrics: own
+            .iter()
+            .filter(|entry| !OWN.contains(&entry.metric.as_str()))
+            .copied()
+            .collect(),
         changed: own
             .iter()
             .filter(|entry| matches!(entry.verdict, Verdict::Improved | Verdict::Regressed))
             .copied()
             .collect(),
         word: words::word(workload.verdict, workload.trade_off),
-        surprises: words::surprises(workload, &own).iter().map(Surprise::sentence).collect(),
+        surprises: words::surprises(workload, &own)
+            .iter()
+            .map(Surprise::sentence)
+            .collect(),
         same_code: workload.code == Code::Identical,
         profiles: of("time").and_then(|time| time.other_size(&workload.scopes)),
-        open: own.iter().filter(|entry| entry.is_open()).map(|entry| entry.metric.as_str()).collect(),
+        open: own
+            .iter()
+            .filter(|entry| entry.is_open())
+            .map(|entry| entry.metric.as_str())
+            .collect(),
         entries: own,
     }
 }

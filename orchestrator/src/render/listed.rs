@@ -1,4 +1,5 @@
-//! The bounded lists of a comparison's reports: which rows and entries stand in each, and how many do not.
+//! The bounded lists of a comparison's reports: which rows and entries stand in each, and how many
+//! do not.
 
 use super::comparison::{Branch, Row};
 use super::shown::{MOST_ROWS, MOST_TEXTS, ShownList};
@@ -64,22 +65,35 @@ struct LostMetric<'a> {
 }
 
 /// Chooses what is shown.
-pub(super) fn shown_lists<'a>(comparison: &'a Comparison, rows: &[Row<'a>], tree: &[Branch<'a>]) -> ShownLists<'a> {
+pub(super) fn shown_lists<'a>(
+    comparison: &'a Comparison,
+    rows: &[Row<'a>],
+    tree: &[Branch<'a>],
+) -> ShownLists<'a> {
     let all = || rows.iter();
     let is_one_of = |entry: Option<&Entry>| entry.is_some_and(|entry| is_changed(entry.verdict));
     let changes = |verdict: Verdict| {
         let of_row = move |row: &Row<'a>| {
-            let entries: Vec<&'a Entry> =
-                row.changed.iter().copied().filter(|entry| entry.verdict == verdict).take(MOST_OF_ONE).collect();
+            let entries: Vec<&'a Entry> = row
+                .changed
+                .iter()
+                .copied()
+                .filter(|entry| entry.verdict == verdict)
+                .take(MOST_OF_ONE)
+                .collect();
             let row = row.clone();
-            entries.into_iter().map(move |entry| RowEntry { row: row.clone(), entry })
+            entries.into_iter().map(move |entry| RowEntry {
+                row: row.clone(),
+                entry,
+            })
         };
         ShownList::first(MOST_ROWS, all().flat_map(of_row))
     };
     let is_explained = |row: &&Row| row.verdict != Verdict::Equivalent || !row.surprises.is_empty();
     let has_places = |row: &&Row| !row.workload.scopes.is_empty();
-    let cloned =
-        |most: usize, wanted: &dyn Fn(&&Row<'a>) -> bool| ShownList::first(most, all().filter(wanted)).map(Row::clone);
+    let cloned = |most: usize, wanted: &dyn Fn(&&Row<'a>) -> bool| {
+        ShownList::first(most, all().filter(wanted)).map(Row::clone)
+    };
     ShownLists {
         rows: ShownList::first(MOST_ROWS, all()).map(table_row),
         tree: ShownList::first(MOST_ROWS, tree).map(Branch::clone),
@@ -88,13 +102,25 @@ pub(super) fn shown_lists<'a>(comparison: &'a Comparison, rows: &[Row<'a>], tree
         regressions: changes(Verdict::Regressed),
         improvements: changes(Verdict::Improved),
         different: cloned(MOST_TEXTS, &|row| row.verdict == Verdict::OutputDiffers),
-        lost: ShownList::first(MOST_TEXTS, all().filter(|row| row.verdict == Verdict::Missing).flat_map(lost)),
+        lost: ShownList::first(
+            MOST_TEXTS,
+            all()
+                .filter(|row| row.verdict == Verdict::Missing)
+                .flat_map(lost),
+        ),
         timed: cloned(MOST_TEXTS, &|row| has_places(row) && is_one_of(row.time)),
-        allocated: cloned(MOST_TEXTS, &|row| has_places(row) && is_one_of(row.allocations)),
+        allocated: cloned(MOST_TEXTS, &|row| {
+            has_places(row) && is_one_of(row.allocations)
+        }),
         contradictions: ShownList::first(MOST_TEXTS, &comparison.contradictions),
-        is_time_changed: all().any(|row| row.time.is_some_and(|time| time.verdict != Verdict::Equivalent)),
+        is_time_changed: all().any(|row| {
+            row.time
+                .is_some_and(|time| time.verdict != Verdict::Equivalent)
+        }),
         is_nested: tree.iter().any(|each| each.row.inside.is_some()),
-        has_memory: tree.iter().any(|each| each.row.previous_alloc_mb.is_some() || each.row.current_alloc_mb.is_some()),
+        has_memory: tree.iter().any(|each| {
+            each.row.previous_alloc_mb.is_some() || each.row.current_alloc_mb.is_some()
+        }),
     }
 }
 
@@ -104,26 +130,59 @@ fn is_changed(verdict: Verdict) -> bool {
 
 fn table_row<'a>(row: &Row<'a>) -> TableRow<'a> {
     let is_open = |entry: &&Entry| entry.metric != "time" && entry.is_open();
-    let open_entries = row.entries.iter().copied().filter(is_open).take(MOST_OF_ONE).collect();
-    TableRow { row: row.clone(), open_entries }
+    let open_entries = row
+        .entries
+        .iter()
+        .copied()
+        .filter(is_open)
+        .take(MOST_OF_ONE)
+        .collect();
+    TableRow {
+        row: row.clone(),
+        open_entries,
+    }
 }
 
 /// Of a row that is explained, the entries that need a line of their own.
 fn detail<'a>(row: &Row<'a>) -> ExplainedRow<'a> {
     let is_told = |entry: &&Entry| {
         let follows_time = entry.pairs > 0 && entry.metric != "time";
-        let is_known = is_changed(entry.verdict) || matches!(entry.verdict, Verdict::OutputDiffers | Verdict::Missing);
+        let is_known = is_changed(entry.verdict)
+            || matches!(entry.verdict, Verdict::OutputDiffers | Verdict::Missing);
         let is_of_output = entry.verdict != Verdict::OutputDiffers || entry.metric == "digest";
         !follows_time && (is_known || entry.is_open()) && is_of_output
     };
-    ExplainedRow { row: row.clone(), entries: row.entries.iter().copied().filter(is_told).take(MOST_OF_ONE).collect() }
+    ExplainedRow {
+        row: row.clone(),
+        entries: row
+            .entries
+            .iter()
+            .copied()
+            .filter(is_told)
+            .take(MOST_OF_ONE)
+            .collect(),
+    }
 }
 
 /// Why a row is missing: the workload's reason, or that of each metric.
 fn lost<'a>(row: &Row<'a>) -> Vec<LostMetric<'a>> {
     if let Some(reason) = &row.workload.missing {
-        return vec![LostMetric { id: row.id, metric: None, reason }];
+        return vec![LostMetric {
+            id: row.id,
+            metric: None,
+            reason,
+        }];
     }
-    let missing = row.entries.iter().copied().filter(|entry| entry.verdict == Verdict::Missing);
-    missing.map(|entry| LostMetric { id: row.id, metric: Some(&entry.metric), reason: &entry.reason }).collect()
+    let missing = row
+        .entries
+        .iter()
+        .copied()
+        .filter(|entry| entry.verdict == Verdict::Missing);
+    missing
+        .map(|entry| LostMetric {
+            id: row.id,
+            metric: Some(&entry.metric),
+            reason: &entry.reason,
+        })
+        .collect()
 }

@@ -1,7 +1,9 @@
-//! The scope trees of a record as flat rows: what templates need for hot paths, allocators, callers and insights.
+//! The scope trees of a record as flat rows: what templates need for hot paths, allocators, callers
+//! and insights.
 //!
-//! Everything is per iteration, because a profile runs as many iterations as fit its time: sums over it would rank jobs
-//! by that budget. A scope's share is of the outermost scopes of its own job; nested shares overlap and are never added.
+//! Everything is per iteration, because a profile runs as many iterations as fit its time: sums
+//! over it would rank jobs by that budget. A scope's share is of the outermost scopes of its own
+//! job; nested shares overlap and are never added.
 
 use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::format;
@@ -105,16 +107,25 @@ pub(super) struct Scaling {
 /// Makes the view of a record.
 pub(super) fn view(record: &Record) -> ProfileView<'_> {
     let mut scopes: Vec<Row> = record.jobs.iter().flat_map(rows).collect();
-    scopes.sort_by(|a, b| b.total_ns.total_cmp(&a.total_ns).then_with(|| a.job.cmp(&b.job)));
+    scopes.sort_by(|a, b| {
+        b.total_ns
+            .total_cmp(&a.total_ns)
+            .then_with(|| a.job.cmp(&b.job))
+    });
     let by_job = shown::grouped(scopes.iter().map(|row| (row.job.as_str(), row)));
     let insights = ShownList::first(MOST_TEXTS, all_insights(&record.jobs, &scopes, &by_job));
     let models = ShownList::first(MOST_ROWS, record.jobs.iter().filter_map(model));
     let scaling = ShownList::first(MOST_TEXTS, scaling(record));
-    let is_tree = |job: &&JobRecord| job.profile.is_some() && job.scopes.iter().any(|scope| !scope.children.is_empty());
+    let is_tree = |job: &&JobRecord| {
+        job.profile.is_some() && job.scopes.iter().any(|scope| !scope.children.is_empty())
+    };
     let trees = ShownList::first(MOST_TREES, record.jobs.iter().filter(is_tree)).map(|job| {
         let own = by_job.get(job.id.as_str()).into_iter().flatten();
         let called = own.copied().filter(|row| !row.callers.is_empty()).cloned();
-        JobTree { job, called: ShownList::first(MOST_TEXTS, called) }
+        JobTree {
+            job,
+            called: ShownList::first(MOST_TEXTS, called),
+        }
     });
     ProfileView {
         insights: insights.items,
@@ -133,10 +144,19 @@ type RowsByJob<'a> = IndexMap<&'a str, Vec<&'a Row>>;
 
 /// What stands out in all jobs whose medians stand for them.
 fn all_insights(jobs: &[JobRecord], scopes: &[Row], by_job: &RowsByJob) -> Vec<String> {
-    let (spoilt, sound): (Vec<&JobRecord>, Vec<&JobRecord>) = jobs.iter().partition(|job| is_spoilt(job));
-    let own = |job: &JobRecord| by_job.get(job.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+    let (spoilt, sound): (Vec<&JobRecord>, Vec<&JobRecord>) =
+        jobs.iter().partition(|job| is_spoilt(job));
+    let own = |job: &JobRecord| {
+        by_job
+            .get(job.id.as_str())
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    };
     let insights = sound.into_iter().flat_map(|job| insights(job, own(job)));
-    insights.chain(large_allocators(scopes)).chain(without_insights(&spoilt)).collect()
+    insights
+        .chain(large_allocators(scopes))
+        .chain(without_insights(&spoilt))
+        .collect()
 }
 
 /// Whether the job's own warnings say that its median says little.
@@ -148,12 +168,16 @@ fn is_spoilt(job: &JobRecord) -> bool {
 fn without_insights(spoilt: &[&JobRecord]) -> Option<String> {
     let ids: Vec<&str> = spoilt.iter().map(|job| job.id.as_str()).collect();
     let named = format::listed(&ids);
-    (!ids.is_empty()).then(|| format!("nothing is concluded from the times of {named}: see the warnings of the run"))
+    (!ids.is_empty()).then(|| {
+        format!("nothing is concluded from the times of {named}: see the warnings of the run")
+    })
 }
 
 /// The scopes of one job by name, in the order of the tree.
 fn rows(job: &JobRecord) -> Vec<Row> {
-    let Some(profile) = &job.profile else { return Vec::new() };
+    let Some(profile) = &job.profile else {
+        return Vec::new();
+    };
     let outermost: u64 = driver_scopes(job).map(|scope| scope.total_ns).sum();
     let mut rows = Vec::new();
     for scope in driver_scopes(job) {
@@ -163,10 +187,18 @@ fn rows(job: &JobRecord) -> Vec<Row> {
     for row in &mut rows {
         row.average_ns = row.total_ns / row.calls.max(1.0);
         row.share = row.total_ns / (outermost.max(1) as f64);
-        for quantity in [&mut row.calls, &mut row.total_ns, &mut row.self_ns, &mut row.allocations, &mut row.bytes] {
+        for quantity in [
+            &mut row.calls,
+            &mut row.total_ns,
+            &mut row.self_ns,
+            &mut row.allocations,
+            &mut row.bytes,
+        ] {
             *quantity /= iterations;
         }
-        row.callers.iter_mut().for_each(|caller| caller.calls /= iterations);
+        row.callers
+            .iter_mut()
+            .for_each(|caller| caller.calls /= iterations);
     }
     rows
 }
@@ -176,25 +208,28 @@ fn driver_scopes(job: &JobRecord) -> impl Iterator<Item = &ScopeRecord> {
 }
 
 fn gather<'a>(job: &str, scope: &'a ScopeRecord, above: &mut Vec<&'a str>, rows: &mut Vec<Row>) {
-    let index = rows.iter().position(|row| row.scope == scope.name).unwrap_or_else(|| {
-        rows.push(Row {
-            job: job.to_owned(),
-            scope: scope.name.clone(),
-            outermost: false,
-            calls: 0.0,
-            total_ns: 0.0,
-            self_ns: 0.0,
-            share: 0.0,
-            average_ns: 0.0,
-            min_ns: u64::MAX,
-            max_ns: 0,
-            allocations: 0.0,
-            bytes: 0.0,
-            callers: Vec::new(),
-            series_min_ns: scope.series_min_ns.clone(),
+    let index = rows
+        .iter()
+        .position(|row| row.scope == scope.name)
+        .unwrap_or_else(|| {
+            rows.push(Row {
+                job: job.to_owned(),
+                scope: scope.name.clone(),
+                outermost: false,
+                calls: 0.0,
+                total_ns: 0.0,
+                self_ns: 0.0,
+                share: 0.0,
+                average_ns: 0.0,
+                min_ns: u64::MAX,
+                max_ns: 0,
+                allocations: 0.0,
+                bytes: 0.0,
+                callers: Vec::new(),
+                series_min_ns: scope.series_min_ns.clone(),
+            });
+            rows.len() - 1
         });
-        rows.len() - 1
-    });
     let row = &mut rows[index];
     if row.calls > 0.0 {
         // A second place in the tree: the calls of both are in no order that is known.
@@ -214,7 +249,10 @@ fn gather<'a>(job: &str, scope: &'a ScopeRecord, above: &mut Vec<&'a str>, rows:
         None => row.outermost = true,
         Some(caller) => match row.callers.iter_mut().find(|known| known.scope == *caller) {
             Some(known) => known.calls += scope.calls as f64,
-            None => row.callers.push(Caller { scope: (*caller).to_owned(), calls: scope.calls as f64 }),
+            None => row.callers.push(Caller {
+                scope: (*caller).to_owned(),
+                calls: scope.calls as f64,
+            }),
         },
     }
     above.push(&scope.name);
@@ -226,11 +264,23 @@ fn gather<'a>(job: &str, scope: &'a ScopeRecord, above: &mut Vec<&'a str>, rows:
 
 fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
     let mut found = Vec::new();
-    let callers: HashSet<&str> =
-        rows.iter().flat_map(|row| row.callers.iter().map(|caller| caller.scope.as_str())).collect();
-    let iterations = job.profile.as_ref().map_or(1, |profile| profile.iterations.max(1)) as f64;
-    let outermost: f64 = rows.iter().filter(|row| row.outermost).map(|row| row.total_ns).sum();
-    let hottest = rows.iter().filter(|row| !row.outermost).max_by(|a, b| a.self_ns.total_cmp(&b.self_ns));
+    let callers: HashSet<&str> = rows
+        .iter()
+        .flat_map(|row| row.callers.iter().map(|caller| caller.scope.as_str()))
+        .collect();
+    let iterations = job
+        .profile
+        .as_ref()
+        .map_or(1, |profile| profile.iterations.max(1)) as f64;
+    let outermost: f64 = rows
+        .iter()
+        .filter(|row| row.outermost)
+        .map(|row| row.total_ns)
+        .sum();
+    let hottest = rows
+        .iter()
+        .filter(|row| !row.outermost)
+        .max_by(|a, b| a.self_ns.total_cmp(&b.self_ns));
     if let Some(hottest) = hottest.filter(|_| rows.len() > 3 && outermost > 0.0) {
         found.push(format!(
             "{}: {} takes {} of the time by itself, more than any other scope",
@@ -240,7 +290,10 @@ fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
         ));
     }
     for row in rows {
-        if callers.contains(row.scope.as_str()) && row.self_ns > UNSEEN * row.total_ns && row.share > UNSEEN {
+        if callers.contains(row.scope.as_str())
+            && row.self_ns > UNSEEN * row.total_ns
+            && row.share > UNSEEN
+        {
             found.push(format!(
                 "{}: {} of {} is in none of the scopes inside it",
                 job.id,
@@ -251,14 +304,19 @@ fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
         let (calls, total) = (row.calls * iterations, row.total_ns * iterations);
         if calls >= ENOUGH_CALLS as f64 && row.max_ns as f64 > DOMINANT_CALL * total {
             found.push(format!(
-                "{}: one of {calls:.0} calls of {} is {} of all its time: the average is not typical",
+                "{}: one of {calls:.0} calls of {} is {} of all its time: the average is not \
+                 typical",
                 job.id,
                 row.scope,
                 format::percent(row.max_ns as f64 / total)
             ));
         }
     }
-    let overhead = job.profile.as_ref().and_then(|profile| profile.overhead).unwrap_or(0.0);
+    let overhead = job
+        .profile
+        .as_ref()
+        .and_then(|profile| profile.overhead)
+        .unwrap_or(0.0);
     if overhead > HEAVY_RECORDING {
         found.push(format!(
             "{}: recording slowed an iteration by {}, which is in the times of its scopes",
@@ -270,7 +328,10 @@ fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
 }
 
 fn large_allocators(rows: &[Row]) -> Option<String> {
-    let large = rows.iter().filter(|row| row.bytes / row.calls.max(1e-9) > LARGE_ALLOCATION).count();
+    let large = rows
+        .iter()
+        .filter(|row| row.bytes / row.calls.max(1e-9) > LARGE_ALLOCATION)
+        .count();
     (large > 0).then(|| format!("{large} scopes allocate more than 1 MiB per call on average"))
 }
 
@@ -285,21 +346,40 @@ fn model(job: &JobRecord) -> Option<Model> {
         tokens_per_s: metric("tokens_per_s"),
         ns_per_token: metric("ns_per_token"),
         bytes_per_token: metric("bytes_per_token"),
-        allocations: job.allocations.as_ref().map(|allocations| allocations.count),
-        bytes: job.allocations.as_ref().map(|allocations| allocations.bytes),
+        allocations: job
+            .allocations
+            .as_ref()
+            .map(|allocations| allocations.count),
+        bytes: job
+            .allocations
+            .as_ref()
+            .map(|allocations| allocations.bytes),
     })
 }
 
 fn scaling(record: &Record) -> Vec<Scaling> {
-    let key = |job: &JobRecord| format!("{} {} {}", job.workload, job.settings.threads, without_model(job));
-    let of =
-        |name: &'static str| record.jobs.iter().filter(move |job| model_name(job) == Some(name) && !is_spoilt(job));
+    let key = |job: &JobRecord| {
+        format!(
+            "{} {} {}",
+            job.workload,
+            job.settings.threads,
+            without_model(job)
+        )
+    };
+    let of = |name: &'static str| {
+        record
+            .jobs
+            .iter()
+            .filter(move |job| model_name(job) == Some(name) && !is_spoilt(job))
+    };
     let larger = shown::grouped(of("medium").filter_map(|job| Some((key(job), model(job)?))));
     let mut found = Vec::new();
     for one in of("small") {
         let Some(small) = model(one) else { continue };
         // A second job of the same model says nothing more.
-        let Some(large) = larger.get(&key(one)).and_then(|models| models.first()) else { continue };
+        let Some(large) = larger.get(&key(one)).and_then(|models| models.first()) else {
+            continue;
+        };
         found.push(Scaling {
             small: small.job.clone(),
             large: large.job.clone(),
@@ -349,14 +429,25 @@ mod tests {
     fn scopes_are_gathered_by_name_and_recursion_counts_once() {
         let inner = scope("Norm", 4, 40, vec![]);
         let again = scope("Block", 2, 100, vec![scope("Norm", 2, 10, vec![])]);
-        let tree = scope("Forward", 2, 1000, vec![scope("Block", 4, 800, vec![inner, again])]);
+        let tree = scope(
+            "Forward",
+            2,
+            1000,
+            vec![scope("Block", 4, 800, vec![inner, again])],
+        );
         let mut rows = Vec::new();
         gather("job", &tree, &mut Vec::new(), &mut rows);
         let row = |name: &str| rows.iter().find(|row| row.scope == name).unwrap();
         assert_eq!((row("Block").calls, row("Block").total_ns), (6.0, 800.0));
         assert_eq!(row("Block").self_ns, 660.0 + 90.0);
         assert_eq!((row("Norm").calls, row("Norm").total_ns), (6.0, 50.0));
-        assert_eq!(row("Norm").callers, [Caller { scope: "Block".into(), calls: 6.0 }]);
+        assert_eq!(
+            row("Norm").callers,
+            [Caller {
+                scope: "Block".into(),
+                calls: 6.0
+            }]
+        );
         assert!(row("Forward").outermost && !row("Norm").outermost);
         let all: f64 = rows.iter().map(|row| row.self_ns).sum();
         assert_eq!(all, 1000.0, "self times add up to the outermost total");
@@ -369,7 +460,9 @@ mod tests {
             let settings = json!({
                 "time_ns": 1, "rounds": 5, "timeout_ns": 1, "memory_bytes": 1, "threads": 1, "tolerance": 0.01
             });
-            let inner: Vec<ScopeRecord> = ["A", "B", "C"].map(|name| scope(name, 1, 100, vec![])).into();
+            let inner: Vec<ScopeRecord> = ["A", "B", "C"]
+                .map(|name| scope(name, 1, 100, vec![]))
+                .into();
             serde_json::from_value(json!({
                 "id": id, "workload": "p/w", "params": {}, "tags": [], "settings": settings,
                 "plugin": { "path": "p.so" }, "outcome": "measured", "warnings": [], "warning_kinds": kinds,
@@ -385,14 +478,28 @@ mod tests {
             let by_job = shown::grouped(scopes.iter().map(|row| (row.job.as_str(), row)));
             all_insights(&jobs, &scopes, &by_job)
         };
-        let of = |texts: &[String], id: &str| texts.iter().filter(|text| text.starts_with(&format!("{id}: "))).count();
+        let of = |texts: &[String], id: &str| {
+            texts
+                .iter()
+                .filter(|text| text.starts_with(&format!("{id}: ")))
+                .count()
+        };
         let sound = told(&["few_samples", "leak"]);
-        assert!(of(&sound, "spoilt") > 0 && of(&sound, "spoilt") == of(&sound, "sound"), "{sound:?}");
+        assert!(
+            of(&sound, "spoilt") > 0 && of(&sound, "spoilt") == of(&sound, "sound"),
+            "{sound:?}"
+        );
         for kind in ["scattered", "growing", "slow_start", "unsteady"] {
             let texts = told(&[kind]);
-            assert_eq!((of(&texts, "spoilt"), of(&texts, "sound")), (0, of(&sound, "sound")), "{texts:?}");
+            assert_eq!(
+                (of(&texts, "spoilt"), of(&texts, "sound")),
+                (0, of(&sound, "sound")),
+                "{texts:?}"
+            );
             assert!(
-                texts.iter().any(|text| text.contains("nothing is concluded from the times of spoilt")),
+                texts
+                    .iter()
+                    .any(|text| text.contains("nothing is concluded from the times of spoilt")),
                 "{texts:?}"
             );
         }

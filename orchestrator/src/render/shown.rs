@@ -23,17 +23,25 @@ impl<T> ShownList<T> {
     pub(super) fn first(most: usize, all: impl IntoIterator<Item = T>) -> Self {
         let mut all = all.into_iter();
         let items = all.by_ref().take(most).collect();
-        Self { items, more: all.count() }
+        Self {
+            items,
+            more: all.count(),
+        }
     }
 
     /// The same, with what is shown of each item.
     pub(super) fn map<U>(self, of: impl FnMut(T) -> U) -> ShownList<U> {
-        ShownList { items: self.items.into_iter().map(of).collect(), more: self.more }
+        ShownList {
+            items: self.items.into_iter().map(of).collect(),
+            more: self.more,
+        }
     }
 }
 
 /// Items by what they have in common, in the order of the first of each.
-pub(super) fn grouped<K: Hash + Eq, T>(all: impl IntoIterator<Item = (K, T)>) -> indexmap::IndexMap<K, Vec<T>> {
+pub(super) fn grouped<K: Hash + Eq, T>(
+    all: impl IntoIterator<Item = (K, T)>,
+) -> indexmap::IndexMap<K, Vec<T>> {
     let mut groups = indexmap::IndexMap::new();
     for (key, item) in all {
         groups.entry(key).or_insert_with(Vec::new).push(item);

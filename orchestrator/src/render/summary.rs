@@ -1,4 +1,5 @@
-//! What templates of runs see beside the record: the jobs to show, and what has to be said of the others, in bounded lists.
+//! What templates of runs see beside the record: the jobs to show, and what has to be said of the
+//! others, in bounded lists.
 
 use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::format;
@@ -73,8 +74,15 @@ pub(super) fn view(record: &Record) -> SummaryView<'_> {
     let is_measured = |job: &&JobRecord| job.outcome == JobOutcome::Measured;
     let measured = record.jobs.iter().filter(is_measured);
     let scopes = measured.clone().flat_map(|job| {
-        let outermost = job.scopes.iter().filter(|scope| scope.thread == "driver").take(MOST_SCOPES);
-        outermost.map(|scope| JobScope { job: &job.id, scope })
+        let outermost = job
+            .scopes
+            .iter()
+            .filter(|scope| scope.thread == "driver")
+            .take(MOST_SCOPES);
+        outermost.map(|scope| JobScope {
+            job: &job.id,
+            scope,
+        })
     });
     let lost = record.jobs.iter().filter(|job| !is_measured(job));
     let lost = shown::grouped(lost.map(|job| (job.message.as_deref().unwrap_or_default(), job)));
@@ -98,12 +106,28 @@ fn ids<'a>(all: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn ties(record: &Record) -> Vec<AnchorTie<'_>> {
-    let all = record.jobs.iter().flat_map(|job| job.anchored.iter().map(move |one| (one.anchor.as_str(), (job, one))));
+    let all = record.jobs.iter().flat_map(|job| {
+        job.anchored
+            .iter()
+            .map(move |one| (one.anchor.as_str(), (job, one)))
+    });
     let mut by_anchor = shown::grouped(all);
-    let is_changed = record.sentinel.as_ref().is_some_and(|sentinel| sentinel.message.is_some());
-    let tie = |anchor: &'_ AnchorRecord| by_anchor.swap_remove(anchor.commit.as_str()).unwrap_or_default();
+    let is_changed = record
+        .sentinel
+        .as_ref()
+        .is_some_and(|sentinel| sentinel.message.is_some());
+    let tie = |anchor: &'_ AnchorRecord| {
+        by_anchor
+            .swap_remove(anchor.commit.as_str())
+            .unwrap_or_default()
+    };
     let jobs: Vec<Vec<(&JobRecord, &Anchored)>> = record.anchors.iter().map(tie).collect();
-    record.anchors.iter().zip(jobs).map(|(anchor, jobs)| anchor_tie(anchor, &jobs, is_changed)).collect()
+    record
+        .anchors
+        .iter()
+        .zip(jobs)
+        .map(|(anchor, jobs)| anchor_tie(anchor, &jobs, is_changed))
+        .collect()
 }
 
 fn anchor_tie<'a>(
@@ -120,22 +144,36 @@ fn anchor_tie<'a>(
         Verdict::Equivalent,
     ];
     let mut counts: HashMap<Verdict, usize> = HashMap::new();
-    jobs.iter().for_each(|(_, one)| *counts.entry(one.verdict).or_default() += 1);
+    jobs.iter()
+        .for_each(|(_, one)| *counts.entry(one.verdict).or_default() += 1);
     let words = |verdict: Verdict| Some(format!("{} {}", counts.get(&verdict)?, verdict.word()));
     // One message about the machine says it of all that is open.
     let is_worth_a_row = |one: &Anchored| {
-        one.verdict != Verdict::Equivalent && !(is_machine_changed && one.verdict == Verdict::Inconclusive)
+        one.verdict != Verdict::Equivalent
+            && !(is_machine_changed && one.verdict == Verdict::Inconclusive)
     };
     let rows = jobs.iter().filter(|(_, one)| is_worth_a_row(one));
-    let rows = rows.map(|(job, one)| TieRow { id: &job.id, change: one.change, verdict: one.verdict });
-    let unknown = jobs.iter().filter(|(_, one)| matches!(one.verdict, Verdict::Missing | Verdict::OutputDiffers));
+    let rows = rows.map(|(job, one)| TieRow {
+        id: &job.id,
+        change: one.change,
+        verdict: one.verdict,
+    });
+    let unknown = jobs
+        .iter()
+        .filter(|(_, one)| matches!(one.verdict, Verdict::Missing | Verdict::OutputDiffers));
     let reasons = shown::grouped(unknown.map(|(job, one)| (one.reason.as_str(), job.id.as_str())));
     AnchorTie {
         anchor,
-        pairs: jobs.iter().map(|(_, one)| one.pairs.len()).max().unwrap_or_default(),
+        pairs: jobs
+            .iter()
+            .map(|(_, one)| one.pairs.len())
+            .max()
+            .unwrap_or_default(),
         counts: ORDER.into_iter().filter_map(words).collect(),
         rows: ShownList::first(MOST_ROWS, rows),
-        reasons: ShownList::first(MOST_TEXTS, reasons)
-            .map(|(reason, jobs)| TieReason { ids: ids(jobs.into_iter()), reason }),
+        reasons: ShownList::first(MOST_TEXTS, reasons).map(|(reason, jobs)| TieReason {
+            ids: ids(jobs.into_iter()),
+            reason,
+        }),
     }
 }

@@ -4,28 +4,44 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};
 
-/// `table(headers, rows, right=[column indices])`: columns as wide as their longest cell, because names that are cut
-/// cannot be copied. Numbers belong to the right.
+/// `table(headers, rows, right=[column indices])`: columns as wide as their longest cell, because
+/// names that are cut cannot be copied. Numbers belong to the right.
 pub(super) fn table(headers: Value, rows: Value, options: Kwargs) -> Result<String, Error> {
-    let right: Vec<usize> = options.get::<Option<Vec<usize>>>("right")?.unwrap_or_default();
+    let right: Vec<usize> = options
+        .get::<Option<Vec<usize>>>("right")?
+        .unwrap_or_default();
     options.assert_all_used()?;
     let header = cells(&headers)?;
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(&header);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(&header);
     for row in rows.try_iter()? {
         let row = cells(&row)?;
         if row.len() != header.len() {
-            let message = format!("a row has {} cells under {} headers", row.len(), header.len());
+            let message = format!(
+                "a row has {} cells under {} headers",
+                row.len(),
+                header.len()
+            );
             return Err(Error::new(ErrorKind::InvalidOperation, message));
         }
         table.add_row(row);
     }
     for (index, column) in table.column_iter_mut().enumerate() {
-        let side = if right.contains(&index) { CellAlignment::Right } else { CellAlignment::Left };
+        let side = if right.contains(&index) {
+            CellAlignment::Right
+        } else {
+            CellAlignment::Left
+        };
         column.set_cell_alignment(side);
         column.set_padding((0, 1));
     }
-    Ok(table.lines().map(|line| line.trim_end().to_owned() + "\n").collect())
+    Ok(table
+        .lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect())
 }
 
 fn cells(row: &Value) -> Result<Vec<String>, Error> {

@@ -1,4 +1,5 @@
-//! Warnings in few lines: of many jobs with the same one, the first is shown whole and the others are named.
+//! Warnings in few lines: of many jobs with the same one, the first is shown whole and the others
+//! are named.
 
 use super::shown;
 use crate::format;
@@ -21,9 +22,12 @@ pub(super) struct Warning<'a> {
 }
 
 /// Gathers the warnings of jobs, in their order.
-pub(super) fn gathered<'a>(jobs: impl Iterator<Item = (&'a str, &'a [String])>) -> Vec<Warning<'a>> {
-    let all: Vec<(&str, &str)> =
-        jobs.flat_map(|(id, warnings)| warnings.iter().map(move |text| (id, text.as_str()))).collect();
+pub(super) fn gathered<'a>(
+    jobs: impl Iterator<Item = (&'a str, &'a [String])>,
+) -> Vec<Warning<'a>> {
+    let all: Vec<(&str, &str)> = jobs
+        .flat_map(|(id, warnings)| warnings.iter().map(move |text| (id, text.as_str())))
+        .collect();
     let by_kind = shown::grouped(all.iter().map(|&(id, text)| (kind(text), id)));
     let mut gathered: Vec<Warning> = Vec::new();
     let mut done: HashSet<(&str, &str)> = HashSet::new();
@@ -41,12 +45,18 @@ pub(super) fn gathered<'a>(jobs: impl Iterator<Item = (&'a str, &'a [String])>) 
         } else {
             done.insert(kind);
         }
-        gathered.push(Warning { id, text, named: format::listed(&others), others });
+        gathered.push(Warning {
+            id,
+            text,
+            named: format::listed(&others),
+            others,
+        });
     }
     gathered
 }
 
-/// Which side of a comparison a warning is about, and what it means, which stands at its end, behind the figures.
+/// Which side of a comparison a warning is about, and what it means, which stands at its end,
+/// behind the figures.
 fn kind(text: &str) -> (&str, &str) {
     let side = text.split_once(": ").map_or("", |(first, _)| first);
     let side = if ["A", "B"].contains(&side) { side } else { "" };
@@ -64,30 +74,62 @@ mod tests {
             .map(|job| {
                 (
                     job.to_string(),
-                    vec![busy(job), "two of them say nothing".to_owned()][..if job < 2 { 2 } else { 1 }].to_vec(),
+                    vec![busy(job), "two of them say nothing".to_owned()]
+                        [..if job < 2 { 2 } else { 1 }]
+                        .to_vec(),
                 )
             })
             .collect();
-        let texts = gathered(jobs.iter().map(|(id, warnings)| (id.as_str(), &warnings[..])));
-        let plain =
-            |id: &'static str| Warning { id, text: "two of them say nothing", others: vec![], named: String::new() };
+        let texts = gathered(
+            jobs.iter()
+                .map(|(id, warnings)| (id.as_str(), &warnings[..])),
+        );
+        let plain = |id: &'static str| Warning {
+            id,
+            text: "two of them say nothing",
+            others: vec![],
+            named: String::new(),
+        };
         let first = busy(0);
         assert_eq!(
             texts,
             [
-                Warning { id: "0", text: &first, others: vec!["1", "2", "3", "4"], named: "1, 2, 3, 4".to_owned() },
+                Warning {
+                    id: "0",
+                    text: &first,
+                    others: vec!["1", "2", "3", "4"],
+                    named: "1, 2, 3, 4".to_owned()
+                },
                 plain("0"),
                 plain("1")
             ]
         );
-        let few = gathered(jobs[..3].iter().map(|(id, warnings)| (id.as_str(), &warnings[..1])));
+        let few = gathered(
+            jobs[..3]
+                .iter()
+                .map(|(id, warnings)| (id.as_str(), &warnings[..1])),
+        );
         assert_eq!(few.len(), 3, "{few:?}");
         assert!(few.iter().all(|warning| warning.others.is_empty()));
-        let sides: Vec<(String, Vec<String>)> =
-            (0..4).map(|job| (job.to_string(), vec!["A: leaks".to_owned(), "B: leaks".to_owned()])).collect();
-        let texts = gathered(sides.iter().map(|(id, warnings)| (id.as_str(), &warnings[..])));
-        let of =
-            |text: &'static str| Warning { id: "0", text, others: vec!["1", "2", "3"], named: "1, 2, 3".to_owned() };
+        let sides: Vec<(String, Vec<String>)> = (0..4)
+            .map(|job| {
+                (
+                    job.to_string(),
+                    vec!["A: leaks".to_owned(), "B: leaks".to_owned()],
+                )
+            })
+            .collect();
+        let texts = gathered(
+            sides
+                .iter()
+                .map(|(id, warnings)| (id.as_str(), &warnings[..])),
+        );
+        let of = |text: &'static str| Warning {
+            id: "0",
+            text,
+            others: vec!["1", "2", "3"],
+            named: "1, 2, 3".to_owned(),
+        };
         assert_eq!(texts, [of("A: leaks"), of("B: leaks")], "each side's own");
     }
 }

@@ -1,4 +1,5 @@
-//! The pairs of a run with its anchors: a fixed number for each job, in rounds, each noted in the journal.
+//! The pairs of a run with its anchors: a fixed number for each job, in rounds, each noted in the
+//! journal.
 
 use super::event::{Event, Observer};
 use super::interrupt::Interrupt;
@@ -8,7 +9,8 @@ use crate::judge::estimate::median;
 use serde::{Deserialize, Serialize};
 use std::io;
 
-/// Pairs of a job with an anchor. There is no early end: what ends early by its size is biased towards it.
+/// Pairs of a job with an anchor. There is no early end: what ends early by its size is biased
+/// towards it.
 pub(crate) const PAIRS: usize = 5;
 
 /// One job and one anchor. Side A is the anchor's build.
@@ -58,8 +60,8 @@ impl Tied {
     }
 }
 
-/// Measures all ties, but for the pairs that `done` holds. Returns what is known of each, in their order; a run that was
-/// interrupted has fewer pairs.
+/// Measures all ties, but for the pairs that `done` holds. Returns what is known of each, in their
+/// order; a run that was interrupted has fewer pairs.
 pub(crate) fn measure(
     ties: &[Tie],
     ground: &Ground,
@@ -71,16 +73,24 @@ pub(crate) fn measure(
 ) -> io::Result<Vec<Tied>> {
     let mut tied: Vec<Tied> = ties.iter().map(|_| Tied::default()).collect();
     for one in done {
-        let place = ties.iter().position(|tie| tie.anchor == one.anchor && tie.sides.jobs[1].id == one.job);
+        let place = ties
+            .iter()
+            .position(|tie| tie.anchor == one.anchor && tie.sides.jobs[1].id == one.job);
         if let Some(place) = place {
             tied[place].take(one);
         }
     }
     let mut series: Vec<Series> = ties.iter().map(|_| Series::default()).collect();
-    observer.see(Event::BeginPairs { workloads: ties.len() });
+    observer.see(Event::BeginPairs {
+        workloads: ties.len(),
+    });
     loop {
-        let mut open: Vec<usize> = (0..ties.len()).filter(|place| !tied[*place].is_done()).collect();
-        observer.see(Event::StillOpen { workloads: open.len() });
+        let mut open: Vec<usize> = (0..ties.len())
+            .filter(|place| !tied[*place].is_done())
+            .collect();
+        observer.see(Event::StillOpen {
+            workloads: open.len(),
+        });
         if open.is_empty() || interrupt.requested() {
             break;
         }
@@ -102,9 +112,17 @@ pub(crate) fn measure(
             };
             journal.add_pair(&one)?;
             tied[place].take(one);
-            let differences: Vec<f64> = tied[place].pairs.iter().map(|pair| pair.difference).collect();
+            let differences: Vec<f64> = tied[place]
+                .pairs
+                .iter()
+                .map(|pair| pair.difference)
+                .collect();
             let estimate = median(&differences).unwrap_or(0.0);
-            observer.see(Event::Pair { job: &tie.sides.jobs[1].id, pairs: differences.len(), estimate });
+            observer.see(Event::Pair {
+                job: &tie.sides.jobs[1].id,
+                pairs: differences.len(),
+                estimate,
+            });
         }
     }
     observer.see(Event::End);

@@ -1,5 +1,5 @@
-//! What the sandbox of a worker lets through: what the scenario says, and the files that a job's parameters name, which are
-//! its input files too.
+//! What the sandbox of a worker lets through: what the scenario says, and the files that a job's
+//! parameters name, which are its input files too.
 
 use super::scratch::Scratch;
 use crate::plugin::Sandbox;
@@ -14,24 +14,50 @@ use std::path::{Path, PathBuf};
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// What a worker of this plugin with these parameters may use; none where there is no sandbox.
-pub(crate) fn grants(prepared: &Prepared, workload: &str, params: &Map<String, Value>) -> Option<Grants> {
-    let Sandbox::On { read, write } = &prepared.sandbox else { return None };
+pub(crate) fn grants(
+    prepared: &Prepared,
+    workload: &str,
+    params: &Map<String, Value>,
+) -> Option<Grants> {
+    let Sandbox::On { read, write } = &prepared.sandbox else {
+        return None;
+    };
     let mut read = [sandbox::system(), read].concat();
-    read.extend(prepared.env.iter().filter(|(name, _)| name == LIBRARIES).flat_map(|(_, value)| folders(value)));
+    read.extend(
+        prepared
+            .env
+            .iter()
+            .filter(|(name, _)| name == LIBRARIES)
+            .flat_map(|(_, value)| folders(value)),
+    );
     if prepared.named_are_open {
         read.append(&mut named(prepared, workload, params));
     }
     read.retain(|path| !leads_out(path, write));
-    Some(Grants { read, write: write.clone(), scratch: None })
+    Some(Grants {
+        read,
+        write: write.clone(),
+        scratch: None,
+    })
 }
 
 /// The files and folders that a workload's parameters name.
-pub(crate) fn named(prepared: &Prepared, workload: &str, params: &Map<String, Value>) -> Vec<PathBuf> {
+pub(crate) fn named(
+    prepared: &Prepared,
+    workload: &str,
+    params: &Map<String, Value>,
+) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let schema = prepared.params.get(workload);
     for (name, value) in params {
         let own = schema.and_then(|schema| schema.get("properties")?.get(name));
-        files_in(value, own, &prepared.folder, &|path| Kind::of(path), &mut found);
+        files_in(
+            value,
+            own,
+            &prepared.folder,
+            &|path| Kind::of(path),
+            &mut found,
+        );
     }
     found
 }
@@ -46,27 +72,53 @@ pub(crate) struct Named {
     pub(crate) guarded: bool,
 }
 
-/// The files that a job's parameters name and that its plugin only reads: what it may write is no input.
-pub(crate) fn inputs(prepared: &Prepared, workload: &str, params: &Map<String, Value>) -> Vec<Named> {
+/// The files that a job's parameters name and that its plugin only reads: what it may write is no
+/// input.
+pub(crate) fn inputs(
+    prepared: &Prepared,
+    workload: &str,
+    params: &Map<String, Value>,
+) -> Vec<Named> {
     let mut files = named(prepared, workload, params);
     if let Sandbox::On { write, .. } = &prepared.sandbox {
-        files.retain(|path| !path.canonicalize().is_ok_and(|path| write.iter().any(|folder| path.starts_with(folder))));
+        files.retain(|path| {
+            !path
+                .canonicalize()
+                .is_ok_and(|path| write.iter().any(|folder| path.starts_with(folder)))
+        });
     }
-    let shown = |path: &Path| path.strip_prefix(&prepared.folder).unwrap_or(path).display().to_string();
+    let shown = |path: &Path| {
+        path.strip_prefix(&prepared.folder)
+            .unwrap_or(path)
+            .display()
+            .to_string()
+    };
     let guarded = prepared.sandbox != Sandbox::Off;
-    files.into_iter().map(|path| Named { shown: shown(&path), path, guarded }).collect()
+    files
+        .into_iter()
+        .map(|path| Named {
+            shown: shown(&path),
+            path,
+            guarded,
+        })
+        .collect()
 }
 
-/// Whether a path goes through a folder that plugins may write to, and ends outside of all of them: then an earlier worker
-/// may have put a link there. `write`: without links.
+/// Whether a path goes through a folder that plugins may write to, and ends outside of all of them:
+/// then an earlier worker may have put a link there. `write`: without links.
 fn leads_out(path: &Path, write: &[PathBuf]) -> bool {
     let within = |path: &Path| write.iter().any(|folder| path.starts_with(folder));
-    let through = path.ancestors().any(|part| part.canonicalize().is_ok_and(|part| within(&part)));
+    let through = path
+        .ancestors()
+        .any(|part| part.canonicalize().is_ok_and(|part| within(&part)));
     through && !path.canonicalize().is_ok_and(|path| within(&path))
 }
 
 /// The request with the folder that its worker got.
-pub(super) fn with_scratch<'a>(request: &'a Request, scratch: Option<&Scratch>) -> Cow<'a, Request> {
+pub(super) fn with_scratch<'a>(
+    request: &'a Request,
+    scratch: Option<&Scratch>,
+) -> Cow<'a, Request> {
     let mut request = Cow::Borrowed(request);
     if let (Some(scratch), Some(_)) = (scratch, &request.sandbox)
         && let Some(grants) = &mut request.to_mut().sandbox
@@ -77,7 +129,10 @@ pub(super) fn with_scratch<'a>(request: &'a Request, scratch: Option<&Scratch>) 
 }
 
 fn folders(list: &str) -> Vec<PathBuf> {
-    list.split([':', ';']).map(PathBuf::from).filter(|path| path.is_absolute()).collect()
+    list.split([':', ';'])
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .collect()
 }
 
 /// What a path leads to.
@@ -98,8 +153,9 @@ impl Kind {
     }
 }
 
-/// The files and folders that texts in a parameter name, at any depth. A word without a slash names a folder only where the
-/// parameter's schema says `format: path`: `mode: src` does not open the sources.
+/// The files and folders that texts in a parameter name, at any depth. A word without a slash names
+/// a folder only where the parameter's schema says `format: path`: `mode: src` does not open the
+/// sources.
 fn files_in(
     value: &Value,
     schema: Option<&Value>,
@@ -121,30 +177,44 @@ fn files_in(
         }
         Value::Array(items) => {
             let of_item = schema.and_then(|schema| inside(schema, "items"));
-            items.iter().for_each(|item| files_in(item, of_item, here, kind, found));
+            items
+                .iter()
+                .for_each(|item| files_in(item, of_item, here, kind, found));
         }
         Value::Object(fields) => {
             let properties = schema.and_then(|schema| inside(schema, "properties"));
             for (name, field) in fields {
-                files_in(field, properties.and_then(|properties| properties.get(name)), here, kind, found);
+                files_in(
+                    field,
+                    properties.and_then(|properties| properties.get(name)),
+                    here,
+                    kind,
+                    found,
+                );
             }
         }
         _ => {}
     }
 }
 
-/// Whether a schema says that a text is the path of a file or folder, as itself or as one of several forms.
+/// Whether a schema says that a text is the path of a file or folder, as itself or as one of
+/// several forms.
 fn is_path(schema: &Value) -> bool {
     schema.get("format").is_some_and(|format| format == "path") || forms(schema).any(is_path)
 }
 
 /// What a schema says of the inside of a list or map, by itself or in one of several forms.
 fn inside<'a>(schema: &'a Value, keyword: &str) -> Option<&'a Value> {
-    schema.get(keyword).or_else(|| forms(schema).find_map(|form| inside(form, keyword)))
+    schema
+        .get(keyword)
+        .or_else(|| forms(schema).find_map(|form| inside(form, keyword)))
 }
 
 fn forms(schema: &Value) -> impl Iterator<Item = &Value> {
-    ["anyOf", "oneOf"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_array()).flatten()
+    ["anyOf", "oneOf"]
+        .into_iter()
+        .filter_map(|keyword| schema.get(keyword)?.as_array())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -167,9 +237,32 @@ mod tests {
         std::os::unix::fs::symlink(at("other/secret"), at("data/swapped")).expect("linked");
         let write = [at("data").canonicalize().expect("there")];
         let out = |name: &str| leads_out(&at(name), &write);
-        assert_eq!(["data/in", "data/sub/in", "plain", "other/secret", "alias/in", "data"].map(out), [false; 6]);
-        assert_eq!(["data/swapped", "data/evil/secret", "alias/swapped", "alias/evil/secret"].map(out), [true; 4]);
-        assert!(!leads_out(&at("data/swapped"), &[]), "the user's own links are the user's business");
+        assert_eq!(
+            [
+                "data/in",
+                "data/sub/in",
+                "plain",
+                "other/secret",
+                "alias/in",
+                "data"
+            ]
+            .map(out),
+            [false; 6]
+        );
+        assert_eq!(
+            [
+                "data/swapped",
+                "data/evil/secret",
+                "alias/swapped",
+                "alias/evil/secret"
+            ]
+            .map(out),
+            [true; 4]
+        );
+        assert!(
+            !leads_out(&at("data/swapped"), &[]),
+            "the user's own links are the user's business"
+        );
     }
 
     #[test]
@@ -181,12 +274,24 @@ mod tests {
         };
         let named_by = |value: Value, schema: Option<Value>| {
             let mut found = Vec::new();
-            files_in(&value, schema.as_ref(), Path::new("/here"), &kind, &mut found);
-            found.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+            files_in(
+                &value,
+                schema.as_ref(),
+                Path::new("/here"),
+                &kind,
+                &mut found,
+            );
+            found
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
         };
         let named = |value: Value| named_by(value, None);
         assert_eq!(named(json!("model.bin")), ["/here/model.bin"]);
-        assert_eq!(named(json!(["greedy", {"weights": "/abs/file", "n": 3}])), ["/abs/file"]);
+        assert_eq!(
+            named(json!(["greedy", {"weights": "/abs/file", "n": 3}])),
+            ["/abs/file"]
+        );
         assert_eq!(named(json!("src")), [""; 0]);
         assert_eq!(named(json!("./src")), ["/here/./src"]);
         assert_eq!(named(json!("/abs")), ["/abs"]);
@@ -197,14 +302,31 @@ mod tests {
             (json!("src"), path.clone()),
             (json!("src"), json!({ "anyOf": [path, { "type": "null" }] })),
             (json!(["src"]), json!({ "type": "array", "items": path })),
-            (json!(["src"]), json!({ "oneOf": [{ "type": "null" }, { "items": path }] })),
-            (json!({ "from": "src", "mode": "src" }), json!({ "properties": { "from": path, "mode": {} } })),
+            (
+                json!(["src"]),
+                json!({ "oneOf": [{ "type": "null" }, { "items": path }] }),
+            ),
+            (
+                json!({ "from": "src", "mode": "src" }),
+                json!({ "properties": { "from": path, "mode": {} } }),
+            ),
         ] {
-            assert_eq!(named_by(value.clone(), Some(schema)), ["/here/src"], "{value}");
+            assert_eq!(
+                named_by(value.clone(), Some(schema)),
+                ["/here/src"],
+                "{value}"
+            );
         }
-        for schema in [json!({ "type": "string" }), json!({ "items": path }), json!({ "properties": { "src": path } })]
-        {
-            assert_eq!(named_by(json!("src"), Some(schema.clone())), [""; 0], "{schema}");
+        for schema in [
+            json!({ "type": "string" }),
+            json!({ "items": path }),
+            json!({ "properties": { "src": path } }),
+        ] {
+            assert_eq!(
+                named_by(json!("src"), Some(schema.clone())),
+                [""; 0],
+                "{schema}"
+            );
         }
     }
 }

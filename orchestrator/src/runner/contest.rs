@@ -1,4 +1,5 @@
-//! Two builds of each workload against each other: pair after pair, until each verdict stands or its budget ends.
+//! Two builds of each workload against each other: pair after pair, until each verdict stands or
+//! its budget ends.
 
 use super::event::{Event, Observer};
 use super::interrupt::Interrupt;
@@ -25,7 +26,10 @@ pub(crate) struct Contest<'a> {
 
 impl Contest<'_> {
     fn sides(&self) -> Sides<'_> {
-        Sides { jobs: self.jobs, prepared: self.prepared }
+        Sides {
+            jobs: self.jobs,
+            prepared: self.prepared,
+        }
     }
 }
 
@@ -66,8 +70,9 @@ pub(crate) enum Stopped {
     },
 }
 
-/// Measures all contests. `only_layout` is asked, once per contest, whether a change that times show is one of layout
-/// alone: it then ends as it stands, and is no evidence for or against the others. Only errors of the system end it early.
+/// Measures all contests. `only_layout` is asked, once per contest, whether a change that times
+/// show is one of layout alone: it then ends as it stands, and is no evidence for or against the
+/// others. Only errors of the system end it early.
 pub(crate) fn measure(
     contests: &[Contest],
     ground: &Ground,
@@ -78,7 +83,9 @@ pub(crate) fn measure(
     observer: &mut dyn Observer,
 ) -> io::Result<Vec<Contested>> {
     let mut states: Vec<State> = contests.iter().map(|_| State::new()).collect();
-    observer.see(Event::BeginPairs { workloads: states.len() });
+    observer.see(Event::BeginPairs {
+        workloads: states.len(),
+    });
     loop {
         settle(contests, &mut states, only_layout);
         let mut open: Vec<usize> = Vec::new();
@@ -87,17 +94,28 @@ pub(crate) fn measure(
                 open.push(index);
             }
         }
-        observer.see(Event::StillOpen { workloads: open.len() });
+        observer.see(Event::StillOpen {
+            workloads: open.len(),
+        });
         let spent: Duration = states.iter().map(|state| state.series.wall).sum();
-        if open.is_empty() || interrupt.requested() || limits.total.is_some_and(|total| spent >= total) {
+        if open.is_empty()
+            || interrupt.requested()
+            || limits.total.is_some_and(|total| spent >= total)
+        {
             break;
         }
         random.shuffle(&mut open);
         for index in open {
             states[index].one_more(&contests[index], ground, random, interrupt)?;
             let state = &states[index];
-            let Assessment { estimate, pairs, .. } = state.assessment;
-            observer.see(Event::Pair { job: &contests[index].jobs[A].id, pairs, estimate });
+            let Assessment {
+                estimate, pairs, ..
+            } = state.assessment;
+            observer.see(Event::Pair {
+                job: &contests[index].jobs[A].id,
+                pairs,
+                estimate,
+            });
             if interrupt.requested() {
                 break;
             }
@@ -105,11 +123,15 @@ pub(crate) fn measure(
     }
     observer.see(Event::End);
     let interrupted = interrupt.requested();
-    Ok(states.into_iter().map(|state| state.end(limits, interrupted)).collect())
+    Ok(states
+        .into_iter()
+        .map(|state| state.end(limits, interrupted))
+        .collect())
 }
 
-/// Judges all contests together. What will not be reported as a change, because its side failed or only its layout
-/// differs, counts for nothing: it would lower the bar for the rest and then be gone.
+/// Judges all contests together. What will not be reported as a change, because its side failed or
+/// only its layout differs, counts for nothing: it would lower the bar for the rest and then be
+/// gone.
 fn settle(contests: &[Contest], states: &mut [State], only_layout: &mut dyn FnMut(usize) -> bool) {
     loop {
         let cases: Vec<Case> = contests
@@ -128,7 +150,9 @@ fn settle(contests: &[Contest], states: &mut [State], only_layout: &mut dyn FnMu
                 continue;
             }
             state.finding = finding;
-            if matches!(finding, Finding::Higher | Finding::Lower) && !std::mem::replace(&mut state.asked, true) {
+            if matches!(finding, Finding::Higher | Finding::Lower)
+                && !std::mem::replace(&mut state.asked, true)
+            {
                 state.only_layout = only_layout(index);
                 again |= state.only_layout;
             }
@@ -167,15 +191,36 @@ impl State {
     }
 
     fn end(self, limits: Limits, interrupted: bool) -> Contested {
-        let Series { pairs, failed, warnings, wall, .. } = self.series;
+        let Series {
+            pairs,
+            failed,
+            warnings,
+            wall,
+            ..
+        } = self.series;
         let stopped = match failed {
-            Some(SideFailure { side, phase, message }) => Stopped::Failed { side, phase, message },
+            Some(SideFailure {
+                side,
+                phase,
+                message,
+            }) => Stopped::Failed {
+                side,
+                phase,
+                message,
+            },
             None if self.finding != Finding::Open => Stopped::Decided,
             None if pairs.len() >= limits.pairs => Stopped::Pairs,
             None if interrupted => Stopped::Interrupted,
             None => Stopped::Time,
         };
-        Contested { pairs, assessment: self.assessment, finding: self.finding, stopped, warnings, wall }
+        Contested {
+            pairs,
+            assessment: self.assessment,
+            finding: self.finding,
+            stopped,
+            warnings,
+            wall,
+        }
     }
 
     /// Measures one more pair and takes it into account.
@@ -187,7 +232,8 @@ impl State {
         interrupt: &Interrupt,
     ) -> io::Result<()> {
         let before = self.series.pairs.len();
-        self.series.one_more(&contest.sides(), ground, random, interrupt)?;
+        self.series
+            .one_more(&contest.sides(), ground, random, interrupt)?;
         if self.series.pairs.len() > before {
             self.assessment = assess(&self.series.differences(), ALPHA);
         }
@@ -195,8 +241,9 @@ impl State {
     }
 }
 
-/// Times of both sides (ns per iteration) whose quotient is the estimate: the level halfway between the sides, in logs, is the
-/// median over pairs, and each side lies half of the estimate away from it. `None` without pairs.
+/// Times of both sides (ns per iteration) whose quotient is the estimate: the level halfway between
+/// the sides, in logs, is the median over pairs, and each side lies half of the estimate away from
+/// it. `None` without pairs.
 pub(crate) fn fitted(contested: &Contested) -> Option<[f64; 2]> {
     let levels: Vec<f64> = contested.pairs.iter().filter_map(level).collect();
     let level = median(&levels)?;
@@ -204,10 +251,15 @@ pub(crate) fn fitted(contested: &Contested) -> Option<[f64; 2]> {
     Some([(level - half).exp(), (level + half).exp()])
 }
 
-/// The log of the time of an iteration (ns) halfway between the sides of a pair, summed up as its difference is.
+/// The log of the time of an iteration (ns) halfway between the sides of a pair, summed up as its
+/// difference is.
 fn level(pair: &PairRecord) -> Option<f64> {
-    let each =
-        |samples: &[u64]| -> Vec<f64> { samples.iter().map(|ns| *ns as f64 / pair.iterations.max(1) as f64).collect() };
+    let each = |samples: &[u64]| -> Vec<f64> {
+        samples
+            .iter()
+            .map(|ns| *ns as f64 / pair.iterations.max(1) as f64)
+            .collect()
+    };
     let (a, b) = (each(&pair.a_ns), each(&pair.b_ns));
     judge::pair::level(PairSamples { a: &a, b: &b }, pair.block, pair.floor)
 }

@@ -1,12 +1,13 @@
-//! Which function of a plugin a fatal signal came from: the one that was running, or the one that called what was.
+//! Which function of a plugin a fatal signal came from: the one that was running, or the one that
+//! called what was.
 
 use crate::plugin::elf::{self, CodePlace, Function};
 use crate::worker::page::Layout;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The place of the fault inside of the plugin's file, to be put behind what happened; nothing where it lies elsewhere and
-/// nobody knows who called.
+/// The place of the fault inside of the plugin's file, to be put behind what happened; nothing
+/// where it lies elsewhere and nobody knows who called.
 pub(super) fn place(page: &Layout, library: &Path) -> String {
     let base = page.library_base.load(Relaxed);
     let instruction = page.instruction.load(Relaxed);
@@ -15,18 +16,28 @@ pub(super) fn place(page: &Layout, library: &Path) -> String {
     }
     if let Some(offset) = instruction.checked_sub(base) {
         match elf::code_at(library, offset) {
-            CodePlace::Function(function) => return format!(", in function {}", described(&function, offset)),
+            CodePlace::Function(function) => {
+                return format!(", in function {}", described(&function, offset));
+            }
             CodePlace::Unnamed => return format!(", at plugin+{offset:#x}"),
             CodePlace::Elsewhere => {}
         }
     }
     // A return address lies behind its call, perhaps already in the next function.
-    let calls = page.callers().filter_map(|address| address.checked_sub(base)?.checked_sub(1));
+    let calls = page
+        .callers()
+        .filter_map(|address| address.checked_sub(base)?.checked_sub(1));
     let mut first = None;
     for offset in calls {
-        let CodePlace::Function(function) = elf::code_at(library, offset) else { continue };
+        let CodePlace::Function(function) = elf::code_at(library, offset) else {
+            continue;
+        };
         let text = format!(", called from function {}", described(&function, offset));
-        if function.source.as_ref().is_none_or(|source| !source.is_foreign) {
+        if function
+            .source
+            .as_ref()
+            .is_none_or(|source| !source.is_foreign)
+        {
             return text;
         }
         first.get_or_insert(text);
@@ -34,12 +45,16 @@ pub(super) fn place(page: &Layout, library: &Path) -> String {
     first.unwrap_or_default()
 }
 
-/// `name (file:line, plugin+0x12)`; an inlined function's name where that is known, for the line is its own.
+/// `name (file:line, plugin+0x12)`; an inlined function's name where that is known, for the line is
+/// its own.
 fn described(function: &Function, offset: u64) -> String {
     match &function.source {
         Some(source) => {
             let name = source.inlined.as_ref().unwrap_or(&function.name);
-            format!("{name} ({}:{}, plugin+{offset:#x})", source.file, source.line)
+            format!(
+                "{name} ({}:{}, plugin+{offset:#x})",
+                source.file, source.line
+            )
         }
         None => format!("{} (plugin+{offset:#x})", function.name),
     }

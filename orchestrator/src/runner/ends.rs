@@ -19,7 +19,10 @@ impl PassEnds {
     }
 
     pub(super) fn push(&mut self, end: PassEnd) {
-        self.by_job.entry(end.job.clone()).or_default().push(self.all.len());
+        self.by_job
+            .entry(end.job.clone())
+            .or_default()
+            .push(self.all.len());
         self.all.push(end);
     }
 

@@ -1,4 +1,5 @@
-//! What happens during a run, for whoever shows or logs it. The measuring code itself prints nothing.
+//! What happens during a run, for whoever shows or logs it. The measuring code itself prints
+//! nothing.
 
 use crate::pass::PassName;
 use std::time::Duration;

@@ -35,7 +35,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) mark: &'a str,
     /// Reads the sentinel in between.
     pub(crate) sentinel: bool,
-    /// Jobs whose counts are compared, so that they count the same number of iterations; a job in none stands alone.
+    /// Jobs whose counts are compared, so that they count the same number of iterations; a job in
+    /// none stands alone.
     pub(crate) groups: &'a [Vec<usize>],
     pub(crate) counted: CountedIterations,
 }
@@ -46,7 +47,8 @@ pub(crate) struct Executed {
     pub(crate) interrupted: bool,
 }
 
-/// Runs all steps but those that `done` holds. Failures become ends of their jobs; only errors of the system end the run itself.
+/// Runs all steps but those that `done` holds. Failures become ends of their jobs; only errors of
+/// the system end the run itself.
 pub(crate) fn execute(
     setting: &Setting,
     plan: &Plan,
@@ -61,16 +63,32 @@ pub(crate) fn execute(
         journal,
         interrupt,
         observer,
-        lost: setting.jobs.iter().enumerate().filter(|(_, job)| is_lost(&job.id, &done)).map(|(job, _)| job).collect(),
-        groups: setting.groups.iter().flat_map(|group| group.iter().map(move |&job| (job, &group[..]))).collect(),
+        lost: setting
+            .jobs
+            .iter()
+            .enumerate()
+            .filter(|(_, job)| is_lost(&job.id, &done))
+            .map(|(job, _)| job)
+            .collect(),
+        groups: setting
+            .groups
+            .iter()
+            .flat_map(|group| group.iter().map(move |&job| (job, &group[..])))
+            .collect(),
         ends: done,
         pace: Pace::new(plan, setting.jobs),
     };
-    run.observer.see(Event::Begin { passes: plan.steps.len(), estimate: run.pace.left() });
+    run.observer.see(Event::Begin {
+        passes: plan.steps.len(),
+        estimate: run.pace.left(),
+    });
     let finished = run.all(plan)?;
     let ends = run.ends.into_all();
     observer.see(Event::End);
-    Ok(Executed { ends, interrupted: !finished })
+    Ok(Executed {
+        ends,
+        interrupted: !finished,
+    })
 }
 
 struct Run<'a> {
@@ -90,7 +108,11 @@ struct Run<'a> {
 impl Run<'_> {
     /// False if the user stopped the run.
     fn all(&mut self, plan: &Plan) -> io::Result<bool> {
-        let mut readings = if self.setting.sentinel { plan::readings(plan, self.setting.jobs) } else { Vec::new() };
+        let mut readings = if self.setting.sentinel {
+            plan::readings(plan, self.setting.jobs)
+        } else {
+            Vec::new()
+        };
         readings.dedup();
         let mut rounds = (0..).zip(readings).peekable();
         for place in 0..=plan.steps.len() {
@@ -99,7 +121,9 @@ impl Run<'_> {
             {
                 return Ok(false);
             }
-            let Some(&step) = plan.steps.get(place) else { break };
+            let Some(&step) = plan.steps.get(place) else {
+                break;
+            };
             if self.interrupt.requested() {
                 return Ok(false);
             }
@@ -111,20 +135,29 @@ impl Run<'_> {
             if !self.step(step)? {
                 return Ok(false);
             }
-            if step.kind == (StepKind::Count { run: EXACT_RUNS - 1 }) && !self.count_more(step.job)? {
+            if step.kind
+                == (StepKind::Count {
+                    run: EXACT_RUNS - 1,
+                })
+                && !self.count_more(step.job)?
+            {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Takes a reading of the sentinel; false if the user stopped the run. One that fails is no reading: the machine is
-    /// then judged by the others.
+    /// Takes a reading of the sentinel; false if the user stopped the run. One that fails is no
+    /// reading: the machine is then judged by the others.
     fn read_sentinel(&mut self, round: u32) -> io::Result<bool> {
         if self.interrupt.requested() {
             return Ok(false);
         }
-        if self.ends.of(sentinel::JOB).any(|end| end.pass == PassName::Sentinel && end.round == round) {
+        if self
+            .ends
+            .of(sentinel::JOB)
+            .any(|end| end.pass == PassName::Sentinel && end.round == round)
+        {
             return Ok(true);
         }
         let cpus = cpus_for(self.setting.cpus, 1);
@@ -152,14 +185,22 @@ impl Run<'_> {
         let ended = process::run(&launch, self.interrupt)?;
         let result = match ended.result {
             Ok(reply) => PassResult::Reply(Box::new(reply)),
-            Err(PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message }) => {
-                PassResult::Failed { phase, message }
-            }
+            Err(
+                PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message },
+            ) => PassResult::Failed { phase, message },
             Err(PassFailure::Interrupted) => return Ok(false),
         };
         let wall_ns = u64::try_from(ended.wall.as_nanos()).unwrap_or(u64::MAX);
         let job = sentinel::JOB.to_owned();
-        let end = PassEnd { job, pass: PassName::Sentinel, round, cpus, wall_ns, result, warnings: ended.warnings };
+        let end = PassEnd {
+            job,
+            pass: PassName::Sentinel,
+            round,
+            cpus,
+            wall_ns,
+            result,
+            warnings: ended.warnings,
+        };
         if let Some(journal) = &mut self.journal {
             journal.add(&end)?;
         }
@@ -172,9 +213,16 @@ impl Run<'_> {
         if self.lost.contains(&job) || is_exact(&self.counts(job)) {
             return Ok(true);
         }
-        self.observer.see(Event::PassesChanged { by: i64::from(plan::RANGE_RUNS - EXACT_RUNS) });
+        self.observer.see(Event::PassesChanged {
+            by: i64::from(plan::RANGE_RUNS - EXACT_RUNS),
+        });
         for run in EXACT_RUNS..plan::RANGE_RUNS {
-            if !self.lost.contains(&job) && !self.step(Step { job, kind: StepKind::Count { run } })? {
+            if !self.lost.contains(&job)
+                && !self.step(Step {
+                    job,
+                    kind: StepKind::Count { run },
+                })?
+            {
                 return Ok(false);
             }
         }
@@ -182,7 +230,9 @@ impl Run<'_> {
     }
 
     fn counts(&self, job: usize) -> Vec<&Count> {
-        self.replies(&self.setting.jobs[job].id).filter_map(Reply::as_count).collect()
+        self.replies(&self.setting.jobs[job].id)
+            .filter_map(Reply::as_count)
+            .collect()
     }
 
     /// Runs one step; false if the user stopped it.
@@ -193,7 +243,11 @@ impl Run<'_> {
             StepKind::Count { run } => (PassName::Count, run),
             StepKind::Time { round } => (PassName::Time, round),
         };
-        if self.ends.of(&job.id).any(|end| end.pass == pass && end.round == round) {
+        if self
+            .ends
+            .of(&job.id)
+            .any(|end| end.pass == pass && end.round == round)
+        {
             // Done before the run was killed.
             self.pace.skip(step, self.setting.jobs);
             self.observer.see(Event::PassesChanged { by: -1 });
@@ -207,9 +261,20 @@ impl Run<'_> {
                 return Ok(true);
             }
         };
-        self.observer.see(Event::PassBegins { job: &job.id, pass, round, left: self.pace.left() });
+        self.observer.see(Event::PassBegins {
+            job: &job.id,
+            pass,
+            round,
+            left: self.pace.left(),
+        });
         let cpus = cpus_for(self.setting.cpus, job.settings.threads);
-        let request = request(job, prepared, self.pass(step), cpus.clone(), self.setting.clock);
+        let request = request(
+            job,
+            prepared,
+            self.pass(step),
+            cpus.clone(),
+            self.setting.clock,
+        );
         let launch = Launch {
             request: &request,
             timeout: job.settings.timeout,
@@ -228,7 +293,15 @@ impl Run<'_> {
             Err(PassFailure::Interrupted) => return Ok(false),
         };
         let wall_ns = u64::try_from(ended.wall.as_nanos()).unwrap_or(u64::MAX);
-        let end = PassEnd { job: job.id.clone(), pass, round, cpus, wall_ns, result, warnings: ended.warnings };
+        let end = PassEnd {
+            job: job.id.clone(),
+            pass,
+            round,
+            cpus,
+            wall_ns,
+            result,
+            warnings: ended.warnings,
+        };
         self.finish(step, end)?;
         Ok(true)
     }
@@ -238,14 +311,18 @@ impl Run<'_> {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let job = &self.setting.jobs[step.job];
         match step.kind {
-            StepKind::Profile => {
-                Pass::Profile { budget_ns: nanos(plan::PROFILE_TIME), most_iterations: plan::PROFILE_ITERATIONS }
-            }
+            StepKind::Profile => Pass::Profile {
+                budget_ns: nanos(plan::PROFILE_TIME),
+                most_iterations: plan::PROFILE_ITERATIONS,
+            },
             StepKind::Count { .. } => {
                 let own = [step.job];
                 let group = self.groups.get(&step.job).copied().unwrap_or(&own);
-                let profiled: Vec<Duration> = group.iter().filter_map(|&job| self.profiled(job)).collect();
-                Pass::Count { iterations: self.setting.counted.choose(&profiled, job.settings.timeout) }
+                let profiled: Vec<Duration> =
+                    group.iter().filter_map(|&job| self.profiled(job)).collect();
+                Pass::Count {
+                    iterations: self.setting.counted.choose(&profiled, job.settings.timeout),
+                }
             }
             StepKind::Time { .. } => Pass::Time {
                 budget_ns: nanos(plan::time_per_process(job)),
@@ -257,10 +334,13 @@ impl Run<'_> {
 
     /// How long an iteration of a job took in its profile.
     fn profiled(&self, job: usize) -> Option<Duration> {
-        self.replies(&self.setting.jobs[job].id).find_map(|reply| match reply {
-            Reply::Profiled(profile) => Some(Duration::from_nanos(profile.run_ns / profile.iterations.max(1))),
-            _ => None,
-        })
+        self.replies(&self.setting.jobs[job].id)
+            .find_map(|reply| match reply {
+                Reply::Profiled(profile) => Some(Duration::from_nanos(
+                    profile.run_ns / profile.iterations.max(1),
+                )),
+                _ => None,
+            })
     }
 
     /// What the passes of a job gave so far.
@@ -281,12 +361,20 @@ impl Run<'_> {
                     Reply::Timed(timing) => process_median(timing),
                     _ => None,
                 };
-                self.observer.see(Event::PassEnds { job: &end.job, median_ns });
+                self.observer.see(Event::PassEnds {
+                    job: &end.job,
+                    median_ns,
+                });
             }
             PassResult::Failed { phase, message } | PassResult::Skipped { phase, message } => {
                 let failed = matches!(end.result, PassResult::Failed { .. });
                 let lost = if failed { "failed" } else { "skipped" };
-                self.observer.see(Event::JobLost { job: &end.job, lost, phase: phase.name(), message });
+                self.observer.see(Event::JobLost {
+                    job: &end.job,
+                    lost,
+                    phase: phase.name(),
+                    message,
+                });
                 self.lost.insert(step.job);
             }
         }
@@ -297,7 +385,8 @@ impl Run<'_> {
 
 /// Whether a job failed or was skipped.
 fn is_lost(id: &str, ends: &PassEnds) -> bool {
-    ends.of(id).any(|end| !matches!(end.result, PassResult::Reply(_)))
+    ends.of(id)
+        .any(|end| !matches!(end.result, PassResult::Reply(_)))
 }
 
 /// The plugin of a job, or why the job cannot even be started.
@@ -305,15 +394,24 @@ fn startable<'a>(setting: &Setting<'a>, job: &Job) -> Result<&'a Prepared, PassR
     let prepared = match setting.plugins.get(&job.plugin) {
         Some(Ok(prepared)) => prepared,
         Some(Err(failure)) => {
-            return Err(PassResult::Failed { phase: failure.phase, message: failure.message.clone() });
+            return Err(PassResult::Failed {
+                phase: failure.phase,
+                message: failure.message.clone(),
+            });
         }
         None => {
             let message = format!("plugin `{}` was not prepared", job.plugin);
-            return Err(PassResult::Failed { phase: Phase::Build, message });
+            return Err(PassResult::Failed {
+                phase: Phase::Build,
+                message,
+            });
         }
     };
     match lacking_cpus(job, setting.cpus) {
-        Some(message) => Err(PassResult::Skipped { phase: Phase::Start, message }),
+        Some(message) => Err(PassResult::Skipped {
+            phase: Phase::Start,
+            message,
+        }),
         None => Ok(prepared),
     }
 }
@@ -324,7 +422,13 @@ pub(crate) fn lacking_cpus(job: &Job, cpus: &[usize]) -> Option<String> {
     (wanted > there).then(|| format!("wants {wanted} CPUs, but orch may use {there} here"))
 }
 
-fn request(job: &Job, prepared: &Prepared, pass: Pass, cpus: Vec<usize>, clock: ScopeClock) -> Request {
+fn request(
+    job: &Job,
+    prepared: &Prepared,
+    pass: Pass,
+    cpus: Vec<usize>,
+    clock: ScopeClock,
+) -> Request {
     Request {
         library: prepared.library.clone(),
         pass,
@@ -344,7 +448,8 @@ pub(super) fn cpus_for(all: &[usize], threads: usize) -> Vec<usize> {
     all[all.len().saturating_sub(threads)..].to_vec()
 }
 
-/// How much time is left: the estimates of the steps to come, corrected by how the past ones kept to theirs.
+/// How much time is left: the estimates of the steps to come, corrected by how the past ones kept
+/// to theirs.
 struct Pace {
     ahead: Duration,
     planned: Duration,
@@ -353,8 +458,16 @@ struct Pace {
 
 impl Pace {
     fn new(plan: &Plan, jobs: &[Job]) -> Self {
-        let ahead = plan.steps.iter().map(|step| plan::estimate(*step, jobs)).sum();
-        Self { ahead, planned: Duration::ZERO, taken: Duration::ZERO }
+        let ahead = plan
+            .steps
+            .iter()
+            .map(|step| plan::estimate(*step, jobs))
+            .sum();
+        Self {
+            ahead,
+            planned: Duration::ZERO,
+            taken: Duration::ZERO,
+        }
     }
 
     fn skip(&mut self, step: Step, jobs: &[Job]) {
@@ -371,6 +484,7 @@ impl Pace {
         if self.planned.is_zero() {
             return self.ahead;
         }
-        self.ahead.mul_f64((self.taken.as_secs_f64() / self.planned.as_secs_f64()).clamp(0.01, 1000.0))
+        self.ahead
+            .mul_f64((self.taken.as_secs_f64() / self.planned.as_secs_f64()).clamp(0.01, 1000.0))
     }
 }

@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM and a closed terminal: a flag and a descriptor to wait on, so that a run ends in an orderly way.
+//! Ctrl-C, SIGTERM and a closed terminal: a flag and a descriptor to wait on, so that a run ends in
+//! an orderly way.
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -11,10 +12,12 @@ use std::time::Duration;
 
 /// Whether whoever started orch had this signal ignored.
 fn is_ignored(signal: i32) -> bool {
-    // SAFETY: all-zero bytes are a valid sigaction, and without a new action the call only reports the present one.
+    // SAFETY: all-zero bytes are a valid sigaction, and without a new action the call only reports
+    // the present one.
     unsafe {
         let mut now: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, std::ptr::null(), &raw mut now) == 0 && now.sa_sigaction == libc::SIG_IGN
+        libc::sigaction(signal, std::ptr::null(), &raw mut now) == 0
+            && now.sa_sigaction == libc::SIG_IGN
     }
 }
 
@@ -29,8 +32,9 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens to SIGINT, SIGTERM and SIGHUP from now on. `acknowledge` tells the user that the first one was heard. One that comes
-    /// some time later ends the program at once. `timeout` and many CI systems send two signals in a row, which mean one.
+    /// Listens to SIGINT, SIGTERM and SIGHUP from now on. `acknowledge` tells the user that the
+    /// first one was heard. One that comes some time later ends the program at once. `timeout` and
+    /// many CI systems send two signals in a row, which mean one.
     pub(crate) fn listen(acknowledge: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         // Whoever started orch may ignore SIGCHLD; then no worker's end could be waited for.
         // SAFETY: the default disposition runs no code of ours.
@@ -38,25 +42,35 @@ impl Interrupt {
         let flag = Arc::new(AtomicBool::new(false));
         let acknowledged = Arc::new(AtomicBool::new(false));
         let (read, write) = UnixStream::pair()?;
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        for signal in [
+            signal_hook::consts::SIGINT,
+            signal_hook::consts::SIGTERM,
+            signal_hook::consts::SIGHUP,
+        ] {
             // `nohup orch run` goes on when its terminal is gone.
             if signal == signal_hook::consts::SIGHUP && is_ignored(signal) {
                 continue;
             }
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&acknowledged))?;
+            signal_hook::flag::register_conditional_shutdown(
+                signal,
+                130,
+                Arc::clone(&acknowledged),
+            )?;
             signal_hook::flag::register(signal, Arc::clone(&flag))?;
             signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
         }
         let wake: Arc<OwnedFd> = Arc::new(read.into());
         let heard = Arc::clone(&wake);
-        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            // A byte that is only looked at stays for all others who wait.
-            let mut polled = [PollFd::new(&*heard, PollFlags::IN)];
-            while poll(&mut polled, None).is_err_and(|error| error == Errno::INTR) {}
-            acknowledge();
-            std::thread::sleep(IMPATIENCE);
-            acknowledged.store(true, Ordering::Relaxed);
-        })?;
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                // A byte that is only looked at stays for all others who wait.
+                let mut polled = [PollFd::new(&*heard, PollFlags::IN)];
+                while poll(&mut polled, None).is_err_and(|error| error == Errno::INTR) {}
+                acknowledge();
+                std::thread::sleep(IMPATIENCE);
+                acknowledged.store(true, Ordering::Relaxed);
+            })?;
         Ok(Self { flag, wake })
     }
 

@@ -1,4 +1,5 @@
-//! The journal of a run: what it is, then one line per finished pass or pair, on disk before the next one begins.
+//! The journal of a run: what it is, then one line per finished pass or pair, on disk before the
+//! next one begins.
 
 use super::anchored::AnchorPair;
 use crate::journal::{self, Lines};
@@ -8,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Name of the journal in a results folder; it is removed once the record of the whole run is on disk.
+/// Name of the journal in a results folder; it is removed once the record of the whole run is on
+/// disk.
 pub(crate) const FILE: &str = "journal.jsonl";
 /// Name of the record in a results folder.
 pub(crate) const RECORD: &str = "record.json";
-/// Another number for every change of what a line holds: of an older journal, lines that do not parse would be taken for
-/// the torn end of this one, and be cut off.
+/// Another number for every change of what a line holds: of an older journal, lines that do not
+/// parse would be taken for the torn end of this one, and be cut off.
 const SCHEMA: &str = "orch/journal/3";
 
 /// The journal's first line.
@@ -68,11 +70,17 @@ impl Identity {
         note(self.machine_class != other.machine_class, "the machine");
         note(self.anchors != other.anchors, "the anchor");
         for (key, hash) in &self.plugins {
-            note(other.plugins.get(key) != Some(hash), &format!("plugin {key}"));
+            note(
+                other.plugins.get(key) != Some(hash),
+                &format!("plugin {key}"),
+            );
         }
         let files: BTreeSet<&String> = self.inputs.keys().chain(other.inputs.keys()).collect();
         for file in files {
-            note(self.inputs.get(file) != other.inputs.get(file), &format!("the input file {file}"));
+            note(
+                self.inputs.get(file) != other.inputs.get(file),
+                &format!("the input file {file}"),
+            );
         }
         found
     }
@@ -99,10 +107,16 @@ enum Written<'a> {
 pub(crate) enum Unreadable {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("{} was written by another orch: its schema is {schema}, this one's is {SCHEMA}", file.display())]
+    #[error(
+        "{} was written by another orch: its schema is {schema}, this one's is {SCHEMA}",
+        file.display()
+    )]
     Other { file: PathBuf, schema: String },
     #[error("{} is no journal: {error}", file.display())]
-    Broken { file: PathBuf, error: serde_json::Error },
+    Broken {
+        file: PathBuf,
+        error: serde_json::Error,
+    },
 }
 
 /// An open journal.
@@ -121,15 +135,27 @@ pub(crate) struct Left {
 }
 
 impl Journal {
-    pub(crate) fn create(folder: &Path, started: String, seed: u64, identity: Identity) -> io::Result<Self> {
+    pub(crate) fn create(
+        folder: &Path,
+        started: String,
+        seed: u64,
+        identity: Identity,
+    ) -> io::Result<Self> {
         let mut lines = Lines::create(&folder.join(FILE))?;
-        lines.add(&Header { schema: SCHEMA.to_owned(), started, seed, identity })?;
+        lines.add(&Header {
+            schema: SCHEMA.to_owned(),
+            started,
+            seed,
+            identity,
+        })?;
         Ok(Self { lines })
     }
 
     /// Goes on with a journal, cutting off the line that the killed run was writing.
     pub(crate) fn reopen(left: &Left) -> io::Result<Self> {
-        Ok(Self { lines: Lines::reopen(&left.folder.join(FILE), left.whole)? })
+        Ok(Self {
+            lines: Lines::reopen(&left.folder.join(FILE), left.whole)?,
+        })
     }
 
     /// Appends a pass.
@@ -143,10 +169,12 @@ impl Journal {
     }
 }
 
-/// The newest journal of a run in a results folder that can be gone on with; `None` if there is none. Call it with the measuring lock
-/// held: a run that is still going on has a journal too.
+/// The newest journal of a run in a results folder that can be gone on with; `None` if there is
+/// none. Call it with the measuring lock held: a run that is still going on has a journal too.
 pub(crate) fn newest(results: &Path) -> Result<Option<Left>, Unreadable> {
-    let Some(folder) = all(results)?.pop() else { return Ok(None) };
+    let Some(folder) = all(results)?.pop() else {
+        return Ok(None);
+    };
     let text = std::fs::read(folder.join(FILE))?;
     read(folder, &text).map(Some)
 }
@@ -154,7 +182,11 @@ pub(crate) fn newest(results: &Path) -> Result<Option<Left>, Unreadable> {
 /// The results folders with a journal, the newest last.
 pub(crate) fn all(results: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = match std::fs::read_dir(results) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| is_open(path)).collect(),
+        Ok(entries) => entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| is_open(path))
+            .collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
@@ -163,8 +195,8 @@ pub(crate) fn all(results: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// Whether a run there has no record, or one of a run that was interrupted: it may also have been killed between storing a
-/// record and removing its journal.
+/// Whether a run there has no record, or one of a run that was interrupted: it may also have been
+/// killed between storing a record and removing its journal.
 fn is_open(folder: &Path) -> bool {
     #[derive(Deserialize)]
     struct Record {
@@ -175,7 +207,8 @@ fn is_open(folder: &Path) -> bool {
     }
     // Only the outcome, and not as the record's own type, which belongs to a later layer.
     match std::fs::read(folder.join(RECORD)) {
-        Ok(text) => serde_json::from_slice::<Record>(&text).is_ok_and(|record| record.outcome == "interrupted"),
+        Ok(text) => serde_json::from_slice::<Record>(&text)
+            .is_ok_and(|record| record.outcome == "interrupted"),
         Err(_) => true,
     }
 }
@@ -190,8 +223,11 @@ fn read(folder: PathBuf, text: &[u8]) -> Result<Left, Unreadable> {
     if schema != SCHEMA {
         return Err(Unreadable::Other { file, schema });
     }
-    let journal::Found { header, lines, whole } =
-        journal::read(text).map_err(|error| Unreadable::Broken { file, error })?;
+    let journal::Found {
+        header,
+        lines,
+        whole,
+    } = journal::read(text).map_err(|error| Unreadable::Broken { file, error })?;
     let (mut ends, mut pairs) = (Vec::new(), Vec::new());
     for line in lines {
         match line {
@@ -199,7 +235,13 @@ fn read(folder: PathBuf, text: &[u8]) -> Result<Left, Unreadable> {
             Line::Pair(pair) => pairs.push(*pair),
         }
     }
-    Ok(Left { folder, header, ends, pairs, whole })
+    Ok(Left {
+        folder,
+        header,
+        ends,
+        pairs,
+        whole,
+    })
 }
 
 #[cfg(test)]
@@ -222,13 +264,27 @@ mod tests {
 
     #[test]
     fn what_changed_is_named() {
-        let other = Identity { scenario: "b".into(), plugins: BTreeMap::new(), ..identity() };
-        let built = Identity { orch: "p".into(), ..identity() };
-        let file = |hash: &str| Identity { inputs: [("/in".to_owned(), hash.to_owned())].into(), ..identity() };
+        let other = Identity {
+            scenario: "b".into(),
+            plugins: BTreeMap::new(),
+            ..identity()
+        };
+        let built = Identity {
+            orch: "p".into(),
+            ..identity()
+        };
+        let file = |hash: &str| Identity {
+            inputs: [("/in".to_owned(), hash.to_owned())].into(),
+            ..identity()
+        };
         assert_eq!(identity().differences(&identity()), Vec::<String>::new());
         assert_eq!(identity().differences(&other), ["the scenario", "plugin p"]);
         assert_eq!(identity().differences(&built), ["orch itself"]);
-        for (left, now) in [(file("1"), file("2")), (file("1"), identity()), (identity(), file("1"))] {
+        for (left, now) in [
+            (file("1"), file("2")),
+            (file("1"), identity()),
+            (identity(), file("1")),
+        ] {
             assert_eq!(left.differences(&now), ["the input file /in"]);
         }
     }
@@ -238,20 +294,38 @@ mod tests {
         let results = tempfile::tempdir().expect("a folder");
         let folder = results.path().join("20261121T200000Z-s-nogit");
         std::fs::create_dir(&folder).expect("made");
-        Journal::create(&folder, "2026-11-21T20:00:00Z".to_owned(), 7, identity()).expect("written");
+        Journal::create(&folder, "2026-11-21T20:00:00Z".to_owned(), 7, identity())
+            .expect("written");
         let file = folder.join(FILE);
         let mine = std::fs::read_to_string(&file).expect("there");
-        assert_eq!(newest(results.path()).expect("readable").expect("a journal").header.identity, identity());
+        assert_eq!(
+            newest(results.path())
+                .expect("readable")
+                .expect("a journal")
+                .header
+                .identity,
+            identity()
+        );
         // As the first format was: no anchors in the header, and passes without a name around them.
-        let older = mine.replace(SCHEMA, "orch/journal/1").replace(r#""anchors":[],"#, "");
+        let older = mine
+            .replace(SCHEMA, "orch/journal/1")
+            .replace(r#""anchors":[],"#, "");
         assert!(older.len() < mine.len() - 1, "{older}");
         let older = older + "{\"job\":\"a\",\"pass\":\"time\"}\n";
         std::fs::write(&file, &older).expect("written");
         let refused = newest(results.path()).err().expect("refused").to_string();
-        assert!(refused.ends_with(&format!("another orch: its schema is orch/journal/1, this one's is {SCHEMA}")));
+        assert!(refused.ends_with(&format!(
+            "another orch: its schema is orch/journal/1, this one's is {SCHEMA}"
+        )));
         std::fs::write(&file, mine.replace(r#""anchors":[],"#, "")).expect("written");
-        assert!(matches!(newest(results.path()), Err(Unreadable::Broken { .. })), "no header of this format");
+        assert!(
+            matches!(newest(results.path()), Err(Unreadable::Broken { .. })),
+            "no header of this format"
+        );
         std::fs::write(&file, "").expect("written");
-        assert!(matches!(newest(results.path()), Err(Unreadable::Broken { .. })), "killed before the first line");
+        assert!(
+            matches!(newest(results.path()), Err(Unreadable::Broken { .. })),
+            "killed before the first line"
+        );
     }
 }

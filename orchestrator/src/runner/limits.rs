@@ -14,11 +14,24 @@ struct NeededLimit {
     unit: u64,
 }
 
-/// Open files: a worker keeps its way to orch at 64, beside what compilers and libraries open. Size of a file: a library with its
-/// debug information; a process that writes more is ended by a signal, without a message.
+/// Open files: a worker keeps its way to orch at 64, beside what compilers and libraries open. Size
+/// of a file: a library with its debug information; a process that writes more is ended by a
+/// signal, without a message.
 const NEEDED: [NeededLimit; 2] = [
-    NeededLimit { resource: Resource::Nofile, what: "open files", option: "-n", least: 128, unit: 1 },
-    NeededLimit { resource: Resource::Fsize, what: "KiB of one file", option: "-f", least: 64 << 20, unit: 1024 },
+    NeededLimit {
+        resource: Resource::Nofile,
+        what: "open files",
+        option: "-n",
+        least: 128,
+        unit: 1,
+    },
+    NeededLimit {
+        resource: Resource::Fsize,
+        what: "KiB of one file",
+        option: "-f",
+        least: 64 << 20,
+        unit: 1024,
+    },
 ];
 
 /// Refuses limits under which no worker could begin: the message for people.
@@ -30,13 +43,20 @@ fn check_with(read: impl Fn(Resource) -> Rlimit) -> Result<(), String> {
     for needed in NEEDED {
         let limit = read(needed.resource);
         // No number means no limit.
-        let Some(current) = limit.current.filter(|current| *current < needed.least) else { continue };
+        let Some(current) = limit.current.filter(|current| *current < needed.least) else {
+            continue;
+        };
         let (current, least) = (current / needed.unit, needed.least / needed.unit);
         let NeededLimit { what, option, .. } = needed;
         let is_hard = limit.maximum.is_some_and(|most| most < needed.least);
-        let who = if is_hard { ", as root, because the hard limit is as low" } else { "" };
+        let who = if is_hard {
+            ", as root, because the hard limit is as low"
+        } else {
+            ""
+        };
         return Err(format!(
-            "this shell allows {current} {what}, and orch needs {least}; raise the limit{who}: ulimit {option} {least}"
+            "this shell allows {current} {what}, and orch needs {least}; raise the limit{who}: \
+             ulimit {option} {least}"
         ));
     }
     Ok(())
@@ -51,17 +71,31 @@ mod tests {
         let of = |resource, current, maximum| {
             check_with(move |asked| match asked == resource {
                 true => Rlimit { current, maximum },
-                false => Rlimit { current: None, maximum: None },
+                false => Rlimit {
+                    current: None,
+                    maximum: None,
+                },
             })
         };
         assert_eq!(of(Resource::Nofile, None, None), Ok(()));
         assert_eq!(of(Resource::Nofile, Some(128), Some(128)), Ok(()));
-        let said = "this shell allows 32 open files, and orch needs 128; raise the limit: ulimit -n 128";
-        assert_eq!(of(Resource::Nofile, Some(32), Some(4096)), Err(said.to_owned()));
-        let said = "this shell allows 32 open files, and orch needs 128; raise the limit, as root, because the hard limit is \
-                    as low: ulimit -n 128";
-        assert_eq!(of(Resource::Nofile, Some(32), Some(32)), Err(said.to_owned()));
-        let said = "this shell allows 1024 KiB of one file, and orch needs 65536; raise the limit: ulimit -f 65536";
-        assert_eq!(of(Resource::Fsize, Some(1 << 20), None), Err(said.to_owned()));
+        let said =
+            "this shell allows 32 open files, and orch needs 128; raise the limit: ulimit -n 128";
+        assert_eq!(
+            of(Resource::Nofile, Some(32), Some(4096)),
+            Err(said.to_owned())
+        );
+        let said = "this shell allows 32 open files, and orch needs 128; raise the limit, as root, \
+            because the hard limit is as low: ulimit -n 128";
+        assert_eq!(
+            of(Resource::Nofile, Some(32), Some(32)),
+            Err(said.to_owned())
+        );
+        let said = "this shell allows 1024 KiB of one file, and orch needs 65536; raise the limit: \
+            ulimit -f 65536";
+        assert_eq!(
+            of(Resource::Fsize, Some(1 << 20), None),
+            Err(said.to_owned())
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The machine-wide measuring lock: a measurement is alone on its machine, and builds wait for it to end.
+//! The machine-wide measuring lock: a measurement is alone on its machine, and builds wait for it
+//! to end.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -38,11 +39,12 @@ pub(crate) fn set_patience(limit: Duration) {
     let _ = PATIENCE.set(limit);
 }
 
-/// Takes the lock, calling `waiting` once, with the holder, if another process has it. `stop` is asked while waiting, and None
-/// says that it ended the waiting.
+/// Takes the lock, calling `waiting` once, with the holder, if another process has it. `stop` is
+/// asked while waiting, and None says that it ended the waiting.
 ///
 /// # Errors
-/// The lock file cannot be opened; or the holder kept the lock for longer than this program waits (`TimedOut`).
+/// The lock file cannot be opened; or the holder kept the lock for longer than this program waits
+/// (`TimedOut`).
 pub(crate) fn take(
     purpose: Purpose,
     mut waiting: impl FnMut(&str),
@@ -59,16 +61,27 @@ pub(crate) fn take(
         match taken {
             Ok(()) => {
                 if purpose == Purpose::Measuring {
-                    // The file's time tells others since when. Where the file is another user's, it may stay as it is.
+                    // The file's time tells others since when. Where the file is another user's, it
+                    // may stay as it is.
                     let _ = rustix::fs::futimens(&file, &now());
                 }
-                return Ok(Some(Held { _file: file, waited: begun.elapsed() }));
+                return Ok(Some(Held {
+                    _file: file,
+                    waited: begun.elapsed(),
+                }));
             }
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if stop() => return Ok(None),
             Err(TryLockError::WouldBlock) => {
-                if PATIENCE.get().is_some_and(|limit| begun.elapsed() >= *limit) {
-                    let message = format!("gave up after {:.0?}: {}", begun.elapsed(), describe_holder(&file));
+                if PATIENCE
+                    .get()
+                    .is_some_and(|limit| begun.elapsed() >= *limit)
+                {
+                    let message = format!(
+                        "gave up after {:.0?}: {}",
+                        begun.elapsed(),
+                        describe_holder(&file)
+                    );
                     return Err(io::Error::new(io::ErrorKind::TimedOut, message));
                 }
                 if !std::mem::replace(&mut reported, true) {
@@ -90,15 +103,27 @@ pub(crate) fn is_measuring() -> io::Result<bool> {
 }
 
 fn now() -> rustix::fs::Timestamps {
-    let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
-    rustix::fs::Timestamps { last_access: now, last_modification: now }
+    let now = rustix::fs::Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    rustix::fs::Timestamps {
+        last_access: now,
+        last_modification: now,
+    }
 }
 
 /// The process that holds the lock: what it does, its command, its id, and since when it measures.
 fn describe_holder(file: &File) -> String {
-    let Ok(about) = file.metadata() else { return "another process has the lock".to_owned() };
+    let Ok(about) = file.metadata() else {
+        return "another process has the lock".to_owned();
+    };
     let holders = find_holders(about.ino());
-    let Some(holder) = holders.iter().find(|holder| holder.exclusive).or(holders.first()) else {
+    let Some(holder) = holders
+        .iter()
+        .find(|holder| holder.exclusive)
+        .or(holders.first())
+    else {
         // For example in another container that shares the folder of the lock.
         return "a process that is not visible from here has the lock".to_owned();
     };
@@ -106,11 +131,17 @@ fn describe_holder(file: &File) -> String {
     if !holder.exclusive {
         return format!("{command} (process {}) is building", holder.pid);
     }
-    let since = jiff::Timestamp::from_second(about.mtime()).ok().map(|since| {
-        let minutes = (jiff::Timestamp::now().as_second() - since.as_second()).max(0) / 60;
-        format!(" since {} ({minutes} min)", since.strftime("%H:%M:%S UTC"))
-    });
-    format!("{command} (process {}) has been measuring on this machine{}", holder.pid, since.unwrap_or_default())
+    let since = jiff::Timestamp::from_second(about.mtime())
+        .ok()
+        .map(|since| {
+            let minutes = (jiff::Timestamp::now().as_second() - since.as_second()).max(0) / 60;
+            format!(" since {} ({minutes} min)", since.strftime("%H:%M:%S UTC"))
+        });
+    format!(
+        "{command} (process {}) has been measuring on this machine{}",
+        holder.pid,
+        since.unwrap_or_default()
+    )
 }
 
 struct LockHolder {
@@ -120,17 +151,26 @@ struct LockHolder {
 
 /// The processes that hold a lock on the file of this number, as the kernel lists them.
 fn find_holders(inode: u64) -> Vec<LockHolder> {
-    read_holders(&std::fs::read_to_string("/proc/locks").unwrap_or_default(), inode)
+    read_holders(
+        &std::fs::read_to_string("/proc/locks").unwrap_or_default(),
+        inode,
+    )
 }
 
-/// Reads lines such as `1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`; one with an arrow only waits.
+/// Reads lines such as `1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`; one with an arrow only
+/// waits.
 fn read_holders(text: &str, inode: u64) -> Vec<LockHolder> {
     let read = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, "FLOCK", _, kind, pid, place, ..] = words[..] else { return None };
+        let [_, "FLOCK", _, kind, pid, place, ..] = words[..] else {
+            return None;
+        };
         let own = place.rsplit(':').next()?.parse::<u64>().ok()? == inode;
         let pid = pid.parse().ok().filter(|pid| *pid != 0)?;
-        own.then_some(LockHolder { pid, exclusive: kind == "WRITE" })
+        own.then_some(LockHolder {
+            pid,
+            exclusive: kind == "WRITE",
+        })
     };
     text.lines().filter_map(read).collect()
 }
@@ -141,7 +181,12 @@ fn read_command(pid: u32) -> Option<String> {
     let words: Vec<String> = text
         .split(|byte| *byte == 0)
         .filter(|word| !word.is_empty())
-        .map(|word| String::from_utf8_lossy(word).chars().filter(|c| !c.is_control()).collect())
+        .map(|word| {
+            String::from_utf8_lossy(word)
+                .chars()
+                .filter(|c| !c.is_control())
+                .collect()
+        })
         .collect();
     let (program, arguments) = words.split_first()?;
     let name = program.rsplit('/').next().unwrap_or(program);
@@ -152,13 +197,23 @@ fn read_command(pid: u32) -> Option<String> {
     })
 }
 
-/// Opens the lock file, making it writable for everybody if it is new. Descriptors of Rust's are close-on-exec.
+/// Opens the lock file, making it writable for everybody if it is new. Descriptors of Rust's are
+/// close-on-exec.
 fn open() -> io::Result<File> {
-    let path = std::env::var_os("ORCH_LOCK_FILE").map_or_else(|| PathBuf::from(FILE), PathBuf::from);
-    let explain =
-        |error: io::Error| io::Error::new(error.kind(), format!("measuring lock {}: {error}", path.display()));
+    let path =
+        std::env::var_os("ORCH_LOCK_FILE").map_or_else(|| PathBuf::from(FILE), PathBuf::from);
+    let explain = |error: io::Error| {
+        io::Error::new(
+            error.kind(),
+            format!("measuring lock {}: {error}", path.display()),
+        )
+    };
     // Without O_CREAT first: the kernel forbids that on other users' files in a sticky folder.
-    match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
+    match OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&path)
+    {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         other => return other.map_err(explain),
     }
@@ -181,22 +236,33 @@ mod tests {
 
     #[test]
     fn holders_are_read_from_the_kernels_list() {
-        let text = "1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 99 fd:01:5678 0 EOF\n\
-                    2: POSIX  ADVISORY  WRITE 5 fd:01:5678 0 EOF\n3: FLOCK  ADVISORY  READ 7 fd:01:5679 0 EOF\n\
-                    4: FLOCK  ADVISORY  WRITE 0 fd:01:5680 0 EOF\n";
+        let text = "1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF\n1: -> FLOCK  ADVISORY  WRITE \
+            99 fd:01:5678 0 EOF\n2: POSIX  ADVISORY  WRITE 5 fd:01:5678 0 EOF\n3: FLOCK  ADVISORY  \
+            READ 7 fd:01:5679 0 EOF\n4: FLOCK  ADVISORY  WRITE 0 fd:01:5680 0 EOF\n";
         let found = |inode| {
             let holders = read_holders(text, inode).into_iter();
-            holders.map(|holder| (holder.pid, holder.exclusive)).collect::<Vec<_>>()
+            holders
+                .map(|holder| (holder.pid, holder.exclusive))
+                .collect::<Vec<_>>()
         };
         assert_eq!(found(5678), [(1234, true)]);
         assert_eq!(found(5679), [(7, false)]);
-        assert_eq!(found(5680), [], "a process of another namespace has no id here");
+        assert_eq!(
+            found(5680),
+            [],
+            "a process of another namespace has no id here"
+        );
     }
 
     #[test]
     fn command_of_a_process_is_shown_without_its_folder() {
         let command = read_command(std::process::id()).expect("readable");
-        assert!(!command.contains("target/") || !command.starts_with('/'), "{command}");
-        assert!(command.chars().count() <= MOST_SHOWN + 3 && !command.chars().any(char::is_control));
+        assert!(
+            !command.contains("target/") || !command.starts_with('/'),
+            "{command}"
+        );
+        assert!(
+            command.chars().count() <= MOST_SHOWN + 3 && !command.chars().any(char::is_control)
+        );
     }
 }

@@ -22,7 +22,12 @@ impl Output {
         if let Some(pipe) = &pipe {
             rustix::io::ioctl_fionbio(pipe, true)?;
         }
-        Ok(Self { pipe, tail: Vec::new(), bytes: 0, measured_bytes: 0 })
+        Ok(Self {
+            pipe,
+            tail: Vec::new(),
+            bytes: 0,
+            measured_bytes: 0,
+        })
     }
 
     /// Reads what is there, without waiting.
@@ -51,12 +56,23 @@ impl Output {
     /// The last line that says something; notes on how to get a backtrace do not.
     pub(super) fn last_words(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.tail);
-        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("note: "));
+        let mut lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with("note: "));
         let line = lines.next_back()?;
         // C++ says what was thrown in the line before.
-        let before = lines.next_back().filter(|_| line.starts_with("what():")).unwrap_or_default();
+        let before = lines
+            .next_back()
+            .filter(|_| line.starts_with("what():"))
+            .unwrap_or_default();
         let words = format!("{before} {line}");
-        let clean: String = words.trim().chars().filter(|c| !c.is_control()).take(300).collect();
+        let clean: String = words
+            .trim()
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(300)
+            .collect();
         (!clean.is_empty()).then_some(clean)
     }
 }

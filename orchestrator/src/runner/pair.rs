@@ -1,7 +1,8 @@
 //! Two fresh workers that take turns on the same CPUs: the unit of every comparison of times.
 //!
-//! Whatever could tell the sides apart is decided by a coin: which is spawned first, which loads and sets up first, and
-//! which begins each turn. Everything else is the same for both: arguments, environment, addresses, iterations.
+//! Whatever could tell the sides apart is decided by a coin: which is spawned first, which loads
+//! and sets up first, and which begins each turn. Everything else is the same for both: arguments,
+//! environment, addresses, iterations.
 
 use super::interrupt::Interrupt;
 use super::process::{Launch, left_behind};
@@ -33,13 +34,16 @@ pub(crate) struct Coins {
 }
 
 impl Coins {
-    /// Places differ from pair to pair, so that no verdict hangs on a lucky one. What costs time depends on the lower
-    /// twelve bits of addresses, and on which pages share a set of the caches.
+    /// Places differ from pair to pair, so that no verdict hangs on a lucky one. What costs time
+    /// depends on the lower twelve bits of addresses, and on which pages share a set of the caches.
     pub(crate) fn draw(random: &mut fastrand::Rng) -> Self {
         Self {
             spawn_first: random.usize(..2),
             load_first: random.usize(..2),
-            shift: Shift { heap: 16 * random.usize(..256), pages: random.usize(..512) },
+            shift: Shift {
+                heap: 16 * random.usize(..256),
+                pages: random.usize(..512),
+            },
             stack: 16 * random.usize(..256),
         }
     }
@@ -80,7 +84,8 @@ pub(crate) struct PairDone {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Runs one pair. `plan` decides the turns when both sides are warm; `random` gives the coins of the turns.
+/// Runs one pair. `plan` decides the turns when both sides are warm; `random` gives the coins of
+/// the turns.
 pub(crate) fn run(
     launches: [&Launch; 2],
     coins: &Coins,
@@ -90,14 +95,19 @@ pub(crate) fn run(
 ) -> io::Result<PairEnd> {
     let started = Instant::now();
     let (common, common_file) = Page::create()?;
-    let mut pair = Pair { workers: spawn(launches, coins.spawn_first)?, failed: None, interrupt };
+    let mut pair = Pair {
+        workers: spawn(launches, coins.spawn_first)?,
+        failed: None,
+        interrupt,
+    };
     let mut loading = coins.load_first;
     for side in order(coins.load_first) {
         loading = side;
         pair.workers[side].hand_over(launches[side].request, Some(common_file.as_fd()))?;
         pair.until(|workers| workers[side].ready().is_some() || workers[side].has_answered())?;
     }
-    let (mut begun, mut same_addresses, mut digests) = (None, false, [String::new(), String::new()]);
+    let (mut begun, mut same_addresses, mut digests) =
+        (None, false, [String::new(), String::new()]);
     if let [Some(a), Some(b)] = [A, B].map(|side| pair.workers[side].ready().cloned()) {
         let turns = plan([&a, &b]);
         let turn_first: Vec<usize> = (0..turns.count).map(|_| random.usize(..2)).collect();
@@ -116,10 +126,13 @@ pub(crate) fn run(
         .iter()
         .zip(["A", "B"])
         .flat_map(|(worker, name)| {
-            left_behind(reap::sweep(worker.pid())).into_iter().map(move |text| format!("{name}: {text}"))
+            left_behind(reap::sweep(worker.pid()))
+                .into_iter()
+                .map(move |text| format!("{name}: {text}"))
         })
         .collect();
-    // The side that ended by itself says why; the other was only told to. When both are late, it is the turn of one.
+    // The side that ended by itself says why; the other was only told to. When both are late, it is
+    // the turn of one.
     let late = pair.workers.iter().any(Watch::is_late);
     let on_turn = match begun.as_deref() {
         Some(turn_first) => side_at(turn_first, common.get().turn.load(Acquire)),
@@ -128,25 +141,36 @@ pub(crate) fn run(
     let blamed = on_turn.filter(|_| late).or(pair.failed).unwrap_or(A);
     let mut replies = Vec::new();
     for side in order(blamed) {
-        match pair.workers[side].remains().judge(launches[side], &mut warnings) {
+        match pair.workers[side]
+            .remains()
+            .judge(launches[side], &mut warnings)
+        {
             Ok(reply) => replies.push((side, reply)),
             Err(PassFailure::Interrupted) => return Ok(PairEnd::Interrupted),
-            Err(PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message }) => {
-                return Ok(PairEnd::Failed { side, phase, message });
+            Err(
+                PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message },
+            ) => {
+                return Ok(PairEnd::Failed {
+                    side,
+                    phase,
+                    message,
+                });
             }
         }
     }
     replies.sort_by_key(|(side, _)| *side);
     let mut turned = replies.into_iter().map(|(_, reply)| reply);
     match (begun, turned.next(), turned.next()) {
-        (Some(turn_first), Some(Reply::Turned(a)), Some(Reply::Turned(b))) => Ok(PairEnd::Done(Box::new(PairDone {
-            turned: [a, b],
-            digests,
-            same_addresses,
-            turn_first,
-            wall,
-            warnings,
-        }))),
+        (Some(turn_first), Some(Reply::Turned(a)), Some(Reply::Turned(b))) => {
+            Ok(PairEnd::Done(Box::new(PairDone {
+                turned: [a, b],
+                digests,
+                same_addresses,
+                turn_first,
+                wall,
+                warnings,
+            })))
+        }
         _ => Ok(PairEnd::Failed {
             side: blamed,
             phase: Phase::Run,
@@ -161,19 +185,34 @@ fn order(first: usize) -> [usize; 2] {
 
 fn spawn(launches: [&Launch; 2], first: usize) -> io::Result<[Watch; 2]> {
     let [one, other] = order(first).map(|side| Watch::spawn(launches[side]));
-    Ok(if first == A { [one?, other?] } else { [other?, one?] })
+    Ok(if first == A {
+        [one?, other?]
+    } else {
+        [other?, one?]
+    })
 }
 
 /// A worker's places in the common order: turn t has the places 2t and 2t + 1.
 fn go(turns: Turns, turn_first: &[usize], side: usize) -> Go {
-    let places = (0u32..).zip(turn_first).map(|(turn, first)| 2 * turn + u32::from(*first != side)).collect();
-    Go { iterations: turns.iterations, untimed: turns.untimed, places }
+    let places = (0u32..)
+        .zip(turn_first)
+        .map(|(turn, first)| 2 * turn + u32::from(*first != side))
+        .collect();
+    Go {
+        iterations: turns.iterations,
+        untimed: turns.untimed,
+        places,
+    }
 }
 
 /// The side whose place in the common order it is.
 fn side_at(turn_first: &[usize], place: u32) -> Option<usize> {
     let first = *turn_first.get(place as usize / 2)?;
-    Some(if place.is_multiple_of(2) { first } else { 1 - first })
+    Some(if place.is_multiple_of(2) {
+        first
+    } else {
+        1 - first
+    })
 }
 
 /// Both workers, and which of them failed first.
@@ -206,7 +245,11 @@ impl Pair<'_> {
         for side in [A, B] {
             if self.failed.is_none() && self.workers[side].has_failed() {
                 self.failed = Some(side);
-                let end = if self.workers[side].is_late() { End::TimedOut } else { End::Gone };
+                let end = if self.workers[side].is_late() {
+                    End::TimedOut
+                } else {
+                    End::Gone
+                };
                 self.workers[1 - side].stop(end);
             }
         }
@@ -220,8 +263,15 @@ mod tests {
     #[test]
     fn every_place_belongs_to_one_side() {
         let turn_first = [A, B, B, A, B];
-        let turns = Turns { iterations: 1, count: turn_first.len(), untimed: true };
-        let mut all: Vec<u32> = [A, B].into_iter().flat_map(|side| go(turns, &turn_first, side).places).collect();
+        let turns = Turns {
+            iterations: 1,
+            count: turn_first.len(),
+            untimed: true,
+        };
+        let mut all: Vec<u32> = [A, B]
+            .into_iter()
+            .flat_map(|side| go(turns, &turn_first, side).places)
+            .collect();
         assert_eq!(go(turns, &turn_first, A).places, [0, 3, 5, 6, 9]);
         for side in [A, B] {
             for place in go(turns, &turn_first, side).places {

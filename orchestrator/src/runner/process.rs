@@ -19,7 +19,8 @@ pub(crate) struct Ended {
     pub(crate) limits: Limits,
 }
 
-/// Which limits a worker met, and what kind of error its plugin reported: a failure's message says it in words.
+/// Which limits a worker met, and what kind of error its plugin reported: a failure's message says
+/// it in words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) timed_out: bool,
@@ -43,10 +44,21 @@ pub(crate) fn run(launch: &Launch, interrupt: &Interrupt) -> io::Result<Ended> {
     let remains = worker.remains();
     let limits = remains.limits();
     let result = remains.judge(launch, &mut warnings);
-    Ok(Ended { result, warnings, wall, limits })
+    Ok(Ended {
+        result,
+        warnings,
+        wall,
+        limits,
+    })
 }
 
 /// A warning of processes that a plugin left running.
 pub(super) fn left_behind(count: usize) -> Vec<String> {
-    if count == 0 { Vec::new() } else { vec![format!("the plugin left {count} process(es) running; they were ended")] }
+    if count == 0 {
+        Vec::new()
+    } else {
+        vec![format!(
+            "the plugin left {count} process(es) running; they were ended"
+        )]
+    }
 }

@@ -4,14 +4,15 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Children that are none of a plugin's: those of a shell that became orch, and what builds left in the background.
+/// Children that are none of a plugin's: those of a shell that became orch, and what builds left in
+/// the background.
 static SPARED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// A process that was killed is gone within this time, or is stuck in the kernel.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Makes orch the parent of orphans below it, so that a plugin's daemons come to us and not to init. To be called before
-/// the first worker is started.
+/// Makes orch the parent of orphans below it, so that a plugin's daemons come to us and not to
+/// init. To be called before the first worker is started.
 pub(crate) fn become_subreaper() -> std::io::Result<()> {
     spare_present();
     // SAFETY: prctl with this option only sets a flag of the calling process.
@@ -23,10 +24,14 @@ pub(crate) fn become_subreaper() -> std::io::Result<()> {
 
 /// Leaves the children that orch has now alone for ever. To be called while no worker is running.
 pub(crate) fn spare_present() {
-    SPARED.lock().unwrap_or_else(PoisonError::into_inner).extend(children());
+    SPARED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(children());
 }
 
-/// Ends all processes of a dead worker: its group, and orphans. Returns how many of those there were.
+/// Ends all processes of a dead worker: its group, and orphans. Returns how many of those there
+/// were.
 pub(crate) fn sweep(group: Pid) -> usize {
     // The group's leader is dead and reaped; the call fails if nobody else is in it.
     let _ = kill_process_group(group, Signal::KILL);
@@ -40,7 +45,9 @@ pub(crate) fn sweep(group: Pid) -> usize {
         for pid in left {
             let gone = waitpid(Some(pid), WaitOptions::NOHANG).ok().flatten();
             // One that ended by itself was only waiting to be noticed.
-            let by_itself = gone.is_some_and(|(_, status)| status.terminating_signal() != Some(Signal::KILL.as_raw()));
+            let by_itself = gone.is_some_and(|(_, status)| {
+                status.terminating_signal() != Some(Signal::KILL.as_raw())
+            });
             if !by_itself && !ended.contains(&pid) {
                 ended.push(pid);
             }
@@ -54,19 +61,29 @@ pub(crate) fn sweep(group: Pid) -> usize {
     }
 }
 
-/// Our children but those that are spared. While measuring, orch starts nothing but workers, and a worker's own
-/// end is waited for before this is asked: what is left came from plugins, whatever its environment says.
+/// Our children but those that are spared. While measuring, orch starts nothing but workers, and a
+/// worker's own end is waited for before this is asked: what is left came from plugins, whatever
+/// its environment says.
 fn adopted() -> Vec<Pid> {
     let spared = SPARED.lock().unwrap_or_else(PoisonError::into_inner);
-    children().into_iter().filter(|pid| !spared.contains(pid)).collect()
+    children()
+        .into_iter()
+        .filter(|pid| !spared.contains(pid))
+        .collect()
 }
 
 fn children() -> Vec<Pid> {
-    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
+        return Vec::new();
+    };
     tasks
         .flatten()
         .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>())
+        .flat_map(|list| {
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<i32>>()
+        })
         .filter_map(Pid::from_raw)
         .collect()
 }

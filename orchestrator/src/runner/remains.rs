@@ -1,4 +1,5 @@
-//! What a dead worker left behind, and what it means: a result, or a failure with phase, place and last words.
+//! What a dead worker left behind, and what it means: a result, or a failure with phase, place and
+//! last words.
 
 use super::culprit;
 use super::process::Limits;
@@ -10,21 +11,26 @@ use std::process::ExitStatus;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// Twice what a pipe holds, because one may still be full from setup. A plugin that writes more waits for orch to read,
-/// and that waiting is in its times.
+/// Twice what a pipe holds, because one may still be full from setup. A plugin that writes more
+/// waits for orch to read, and that waiting is in its times.
 const NOISE_LIMIT: u64 = 128 << 10;
 
 /// How programs and libraries word that they may not use a file, and what allows it.
 const FILES: (&[&str], &str) = (
     &["ermission denied", "EACCES", "os error 13)"],
-    "; if it was the sandbox that denied it: `read: [PATH]`, `write: [PATH]` or `sandbox: off` beside the plugin in the \
-     scenario allows it",
+    "; if it was the sandbox that denied it: `read: [PATH]`, `write: [PATH]` or `sandbox: off` \
+     beside the plugin in the scenario allows it",
 );
 /// The same of the network, signals and other processes.
 const BEYOND: (&[&str], &str) = (
-    &["peration not permitted", "EPERM", "os error 1)", "name resolution"],
-    "; if it was the sandbox that denied it: it lets no plugin use the network or other processes; `sandbox: off` beside the \
-     plugin in the scenario allows it",
+    &[
+        "peration not permitted",
+        "EPERM",
+        "os error 1)",
+        "name resolution",
+    ],
+    "; if it was the sandbox that denied it: it lets no plugin use the network or other processes; \
+     `sandbox: off` beside the plugin in the scenario allows it",
 );
 
 /// Why a pass gave no result.
@@ -51,7 +57,8 @@ pub(super) struct Remains<'a> {
     pub(super) page: &'a Layout,
     pub(super) reply: Option<&'a Reply>,
     pub(super) farewell: Option<&'a Farewell>,
-    /// The phase in which something came over its channel that orch's own code did not send, and what was wrong with it.
+    /// The phase in which something came over its channel that orch's own code did not send, and
+    /// what was wrong with it.
     pub(super) junk: Option<(Phase, &'a str)>,
     /// How long it lived.
     pub(super) lived: Duration,
@@ -72,13 +79,23 @@ impl Remains<'_> {
             _ => None,
         };
         let refused_bytes = self.page.refused.load(Relaxed);
-        Limits { timed_out: self.end == End::TimedOut, refused_bytes, reported }
+        Limits {
+            timed_out: self.end == End::TimedOut,
+            refused_bytes,
+            reported,
+        }
     }
 
     /// What the pass gave, or why it gave nothing.
-    pub(super) fn judge(&self, launch: &Launch, warnings: &mut Vec<String>) -> Result<Reply, PassFailure> {
+    pub(super) fn judge(
+        &self,
+        launch: &Launch,
+        warnings: &mut Vec<String>,
+    ) -> Result<Reply, PassFailure> {
         self.outcome(launch, warnings).map_err(|mut failure| {
-            if let PassFailure::Failed { message, .. } | PassFailure::Skipped { message, .. } = &mut failure {
+            if let PassFailure::Failed { message, .. } | PassFailure::Skipped { message, .. } =
+                &mut failure
+            {
                 message.push_str(Self::hint(message, launch));
             }
             failure
@@ -90,16 +107,25 @@ impl Remains<'_> {
             return Err(PassFailure::Interrupted);
         }
         if let Some((phase, what)) = self.junk {
-            let message = format!("the plugin wrote into orch's own channel: {what}{}", self.words());
+            let message = format!(
+                "the plugin wrote into orch's own channel: {what}{}",
+                self.words()
+            );
             return Err(PassFailure::Failed { phase, message });
         }
         if self.end == End::TimedOut {
             let limit = launch.timeout;
             // Half of a pair's time belongs to the other side.
-            let limit = if launch.stack.is_some() { limit / 2 } else { limit };
+            let limit = if launch.stack.is_some() {
+                limit / 2
+            } else {
+                limit
+            };
             let pass = launch.request.pass.name();
             let place = self.place();
-            return Err(self.failed(format!("still running after its timeout of {limit:?}, in the {pass} pass{place}")));
+            return Err(self.failed(format!(
+                "still running after its timeout of {limit:?}, in the {pass} pass{place}"
+            )));
         }
         if let Some(Reply::Failed(error)) = self.reply {
             return Err(self.reported(error));
@@ -108,10 +134,13 @@ impl Remains<'_> {
             return Err(self.reported(error));
         }
         if let Some(phase) = self.page.forked.load(Relaxed).checked_sub(1) {
-            let message = "a process that the plugin forked came back from the call: two would have gone on; after a \
-                           fork, the child has to end in exec or _exit"
+            let message = "a process that the plugin forked came back from the call: two would \
+                have gone on; after a fork, the child has to end in exec or _exit"
                 .to_owned();
-            return Err(PassFailure::Failed { phase: Phase::from_number(phase), message });
+            return Err(PassFailure::Failed {
+                phase: Phase::from_number(phase),
+                message,
+            });
         }
         if let Some(signal) = self.status.signal() {
             return Err(self.failed(self.death(signal, launch)));
@@ -123,14 +152,19 @@ impl Remains<'_> {
                 Ok(reply.clone())
             }
             // A worker that cannot send its answer ends with 1 after the plugin's last phase.
-            _ if self.closed_channel || (self.status.code() == Some(1) && self.page.phase() == Phase::Destroy) => {
+            _ if self.closed_channel
+                || (self.status.code() == Some(1) && self.page.phase() == Phase::Destroy) =>
+            {
                 Err(self.failed(
-                    "the plugin closed a descriptor that it did not open: orch's channel to the worker".to_owned(),
+                    "the plugin closed a descriptor that it did not open: orch's channel to the \
+                     worker"
+                        .to_owned(),
                 ))
             }
-            _ if self.page.phase() == Phase::Start => {
-                Err(self.failed(format!("the worker could not begin (exit code {})", self.status.code().unwrap_or(-1))))
-            }
+            _ if self.page.phase() == Phase::Start => Err(self.failed(format!(
+                "the worker could not begin (exit code {})",
+                self.status.code().unwrap_or(-1)
+            ))),
             _ => Err(self.failed(format!(
                 "the plugin ended the process with exit code {}{}",
                 self.status.code().unwrap_or(-1),
@@ -139,8 +173,8 @@ impl Remains<'_> {
         }
     }
 
-    /// Notices answers that a plugin wrote in the worker's place. It shares the worker's memory: one that knows all of orch
-    /// is not noticed.
+    /// Notices answers that a plugin wrote in the worker's place. It shares the worker's memory:
+    /// one that knows all of orch is not noticed.
     fn believe(&self, reply: &Reply, pass: Pass) -> Result<(), PassFailure> {
         let last = match pass {
             Pass::Describe => Phase::Describe,
@@ -154,7 +188,10 @@ impl Remains<'_> {
         } else if self.page.phase() != last {
             "an answer came before the worker gave one".to_owned()
         } else if measured > lived {
-            format!("it tells of {measured:.1?} spent in the plugin, by a worker that lived for {lived:.1?}")
+            format!(
+                "it tells of {measured:.1?} spent in the plugin, by a worker that lived for \
+                 {lived:.1?}"
+            )
         } else {
             return Ok(());
         };
@@ -169,32 +206,46 @@ impl Remains<'_> {
             return Err(PassFailure::Failed {
                 phase: Phase::Run,
                 message: format!(
-                    "wrote {size} to its standard output or error: more than a pipe holds, so its times are those of \
-                     waiting for a reader; print less, or only in setup"
+                    "wrote {size} to its standard output or error: more than a pipe holds, so its \
+                     times are those of waiting for a reader; print less, or only in setup"
                 ) + &self.words(),
             });
         }
         let bytes = self.output_bytes;
         if bytes > 0 {
-            warnings.push(format!("the plugin wrote {bytes} bytes to its standard output or error{}", self.words()));
+            warnings.push(format!(
+                "the plugin wrote {bytes} bytes to its standard output or error{}",
+                self.words()
+            ));
         }
         Ok(())
     }
 
     fn reported(&self, error: &PluginError) -> PassFailure {
         let mut message = match error.kind {
-            PluginErrorKind::Panic if !error.message.starts_with("panicked") => format!("panicked: {}", error.message),
+            PluginErrorKind::Panic if !error.message.starts_with("panicked") => {
+                format!("panicked: {}", error.message)
+            }
             _ => error.message.clone(),
         };
         message.push_str(&place(&error.scope, error.iteration));
         if error.kind == PluginErrorKind::Unsupported {
-            return PassFailure::Skipped { phase: error.phase, message };
+            return PassFailure::Skipped {
+                phase: error.phase,
+                message,
+            };
         }
-        PassFailure::Failed { phase: error.phase, message }
+        PassFailure::Failed {
+            phase: error.phase,
+            message,
+        }
     }
 
     fn failed(&self, message: String) -> PassFailure {
-        PassFailure::Failed { phase: self.page.phase(), message: message + &self.words() }
+        PassFailure::Failed {
+            phase: self.page.phase(),
+            message: message + &self.words(),
+        }
     }
 
     /// What a signal means, from the notes that the worker's handler left.
@@ -211,7 +262,8 @@ impl Remains<'_> {
             // Only the driver has a stack for handlers.
             libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE if page.signal() == 0 => {
                 format!(
-                    "{name}, not seen by orch's handlers: the stack of another thread ran out, or the plugin removed them"
+                    "{name}, not seen by orch's handlers: the stack of another thread ran out, or \
+                     the plugin removed them"
                 )
             }
             _ => name,
@@ -239,8 +291,15 @@ impl Remains<'_> {
     /// What helps where a sandboxed plugin was refused something.
     fn hint(message: &str, launch: &Launch) -> &'static str {
         let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
-        let hint = [FILES, BEYOND].into_iter().find(|(words, _)| says(words)).map_or("", |(_, hint)| hint);
-        if launch.request.sandbox.is_some() { hint } else { "" }
+        let hint = [FILES, BEYOND]
+            .into_iter()
+            .find(|(words, _)| says(words))
+            .map_or("", |(_, hint)| hint);
+        if launch.request.sandbox.is_some() {
+            hint
+        } else {
+            ""
+        }
     }
 
     fn words(&self) -> String {
@@ -272,7 +331,9 @@ fn signal_name(signal: i32) -> String {
         libc::SIGKILL => "SIGKILL (killed from outside, perhaps for want of memory)",
         libc::SIGTERM => "SIGTERM (somebody ended it)",
         libc::SIGXCPU => "SIGXCPU",
-        libc::SIGXFSZ => "SIGXFSZ (a file, or memory used as one, grew beyond the memory limit of the job)",
+        libc::SIGXFSZ => {
+            "SIGXFSZ (a file, or memory used as one, grew beyond the memory limit of the job)"
+        }
         libc::SIGALRM => "SIGALRM (a timer that nobody handled)",
         libc::SIGPIPE => "SIGPIPE (wrote to a pipe that nobody reads)",
         libc::SIGTRAP => "SIGTRAP (a breakpoint)",

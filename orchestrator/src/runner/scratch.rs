@@ -1,7 +1,9 @@
-//! The folder that a sandboxed worker may write to: its own, and gone when it is. What a killed orch left behind is
-//! removed by the next one.
+//! The folder that a sandboxed worker may write to: its own, and gone when it is. What a killed
+//! orch left behind is removed by the next one.
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File, Metadata};
 use std::io;
@@ -10,8 +12,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// A worker's scratch folder. It is claimed by a lock for as long as this lives, so that no other orch takes it for one
-/// that was left behind.
+/// A worker's scratch folder. It is claimed by a lock for as long as this lives, so that no other
+/// orch takes it for one that was left behind.
 #[derive(Debug)]
 pub(super) struct Scratch {
     path: PathBuf,
@@ -19,8 +21,8 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes an empty folder with a name of the same length each time: it stands in the worker's environment, which lies
-    /// above its stack.
+    /// Makes an empty folder with a name of the same length each time: it stands in the worker's
+    /// environment, which lies above its stack.
     pub(super) fn make() -> io::Result<Self> {
         let all = all()?;
         // Nobody clears up between the making and the claiming.
@@ -57,7 +59,8 @@ impl Drop for Scratch {
     }
 }
 
-/// The folder of all scratch folders of this user, and the lock that is held while one is made or looked at.
+/// The folder of all scratch folders of this user, and the lock that is held while one is made or
+/// looked at.
 struct All {
     folder: PathBuf,
     lock: File,
@@ -80,7 +83,10 @@ fn all() -> io::Result<&'static All> {
     // In a folder that everybody can write to, somebody else may have been there first.
     let is_ours = |data: Metadata| data.is_dir() && data.uid() == uid;
     if !is_ours(std::fs::symlink_metadata(&folder)?) {
-        return Err(explained(&folder, &io::Error::other("it is no folder of this user; remove it")));
+        return Err(explained(
+            &folder,
+            &io::Error::other("it is no folder of this user; remove it"),
+        ));
     }
     let lock = File::open(&folder).map_err(|error| explained(&folder, &error))?;
     clear(&folder, &lock);
@@ -89,19 +95,23 @@ fn all() -> io::Result<&'static All> {
 
 fn explained(folder: &Path, error: &io::Error) -> io::Error {
     let message = format!(
-        "cannot make a scratch folder for a worker in {}: {error} (TMPDIR names another place; `sandbox: off` needs none)",
+        "cannot make a scratch folder for a worker in {}: {error} (TMPDIR names another place; \
+         `sandbox: off` needs none)",
         folder.display()
     );
     io::Error::new(error.kind(), message)
 }
 
-/// Removes all folders that nobody claims. Another orch may be at it just now; then it is left to that.
+/// Removes all folders that nobody claims. Another orch may be at it just now; then it is left to
+/// that.
 fn clear(folder: &Path, lock: &File) {
     if flock(lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return;
     }
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let Ok(left) = File::open(entry.path()) else { continue };
+        let Ok(left) = File::open(entry.path()) else {
+            continue;
+        };
         if flock(&left, FlockOperation::NonBlockingLockExclusive).is_ok() {
             let _ = remove(&entry.path(), &left);
         }
@@ -109,8 +119,9 @@ fn clear(folder: &Path, lock: &File) {
     let _ = flock(lock, FlockOperation::Unlock);
 }
 
-/// Removes a folder with all that is in it, however deep that is: what lies in a folder of it is brought up before that
-/// folder is removed, so neither the stack nor the number of open files is at the mercy of a plugin.
+/// Removes a folder with all that is in it, however deep that is: what lies in a folder of it is
+/// brought up before that folder is removed, so neither the stack nor the number of open files is
+/// at the mercy of a plugin.
 fn remove(path: &Path, folder: &File) -> io::Result<()> {
     match rustix::fs::rmdir(path) {
         Err(Errno::NOTEMPTY | Errno::EXIST) => {}
@@ -139,11 +150,15 @@ struct Names(u64);
 
 /// Removes the files of a folder inside `top`, and moves its folders to `top`.
 fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut Names) -> io::Result<()> {
-    // A plugin may have taken its own rights to it away. This follows no link: it was seen to be a folder, and nobody else
-    // is there to exchange it any more.
+    // A plugin may have taken its own rights to it away. This follows no link: it was seen to be a
+    // folder, and nobody else is there to exchange it any more.
     rustix::fs::chmodat(top, name, Mode::RWXU, AtFlags::empty())?;
-    let inside =
-        openat(top, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let inside = openat(
+        top,
+        name,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     for (inner, kind) in entries(inside.as_fd())? {
         if kind != FileType::Directory {
             unlinkat(&inside, &inner, AtFlags::empty())?;
@@ -154,7 +169,8 @@ fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut Names) -> io::
         loop {
             names.0 += 1;
             match renameat(&inside, &inner, top, format!("up-{}", names.0)) {
-                // Renaming onto an empty folder replaces it; one with something in it is in the way.
+                // Renaming onto an empty folder replaces it; one with something in it is in the
+                // way.
                 Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
                 result => break result?,
             }
@@ -174,9 +190,9 @@ fn entries(folder: BorrowedFd) -> io::Result<Vec<(std::ffi::CString, FileType)>>
         }
         let kind = match entry.file_type() {
             // Some file systems do not say.
-            FileType::Unknown => {
-                FileType::from_raw_mode(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode)
-            }
+            FileType::Unknown => FileType::from_raw_mode(
+                rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode,
+            ),
             kind => kind,
         };
         found.push((name.to_owned(), kind));
@@ -202,7 +218,11 @@ mod tests {
         std::fs::create_dir_all(path.join("up-1/up-1/up-2/empty")).unwrap();
         symlink(&outside, path.join("up-1/up-1/link")).unwrap();
         std::fs::write(path.join("up-1/up-1/up-2/file"), "x").unwrap();
-        std::fs::set_permissions(path.join("up-1/up-1"), std::fs::Permissions::from_mode(0o000)).unwrap();
+        std::fs::set_permissions(
+            path.join("up-1/up-1"),
+            std::fs::Permissions::from_mode(0o000),
+        )
+        .unwrap();
         drop(scratch);
         assert!(!path.exists());
         assert!(outside.join("kept").exists());

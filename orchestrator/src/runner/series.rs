@@ -1,4 +1,5 @@
-//! Pairs of processes of two builds, one after the other: how long their turns are, and all that was measured.
+//! Pairs of processes of two builds, one after the other: how long their turns are, and all that
+//! was measured.
 
 use super::confine;
 use super::execute::cpus_for;
@@ -20,8 +21,8 @@ use std::time::Duration;
 const PAIR_BUDGET: Duration = Duration::from_millis(300);
 /// A worker of a pair warms up for at most this long.
 const WARM_UP: Duration = Duration::from_millis(20);
-/// Samples that are longer pay for cold caches with less than the sides' difference that anybody can see, and an untimed
-/// one would double the time of a comparison.
+/// Samples that are longer pay for cold caches with less than the sides' difference that anybody
+/// can see, and an untimed one would double the time of a comparison.
 const LONG_SAMPLE_NS: f64 = 10e6;
 /// How many turns a pair has is settled after this many pairs.
 const SETTLED: usize = 6;
@@ -53,7 +54,8 @@ pub(crate) struct PairRecord {
     pub(crate) iterations: u64,
     /// A sample after each hand-over was not timed.
     pub(crate) untimed: bool,
-    /// The coins: the side (0 is A) that was spawned first, that loaded first, that began each turn.
+    /// The coins: the side (0 is A) that was spawned first, that loaded first, that began each
+    /// turn.
     pub(crate) spawn_first: usize,
     pub(crate) load_first: usize,
     pub(crate) turn_first: Vec<usize>,
@@ -128,11 +130,31 @@ impl Series {
         let mut chosen = self.plan;
         let plan = |ready: [&Ready; 2]| {
             let chosen = *chosen.get_or_insert_with(|| choose(ready));
-            Turns { iterations: chosen.iterations, count: chosen.turns.turns, untimed: chosen.untimed }
+            Turns {
+                iterations: chosen.iterations,
+                count: chosen.turns.turns,
+                untimed: chosen.untimed,
+            }
         };
-        match pair::run([&launches[A], &launches[B]], &coins, plan, random, interrupt)? {
+        match pair::run(
+            [&launches[A], &launches[B]],
+            &coins,
+            plan,
+            random,
+            interrupt,
+        )? {
             PairEnd::Interrupted => {}
-            PairEnd::Failed { side, phase, message } => self.failed = Some(SideFailure { side, phase, message }),
+            PairEnd::Failed {
+                side,
+                phase,
+                message,
+            } => {
+                self.failed = Some(SideFailure {
+                    side,
+                    phase,
+                    message,
+                })
+            }
             PairEnd::Done(done) => {
                 self.plan = chosen;
                 self.wall += done.wall;
@@ -147,18 +169,30 @@ impl Series {
     fn take(&mut self, done: PairDone, coins: &Coins, chosen: Chosen) {
         let iterations = chosen.iterations.max(1) as f64;
         let per_iteration = |side: usize| -> Vec<f64> {
-            done.turned[side].samples_ns.iter().map(|ns| *ns as f64 / iterations).collect()
+            done.turned[side]
+                .samples_ns
+                .iter()
+                .map(|ns| *ns as f64 / iterations)
+                .collect()
         };
         let (a, b) = (per_iteration(A), per_iteration(B));
         let Some(summary) = summarise(PairSamples { a: &a, b: &b }, chosen.turns.block) else {
             let message = "a sample took no time at all".to_owned();
-            self.failed = Some(SideFailure { side: A, phase: Phase::Run, message });
+            self.failed = Some(SideFailure {
+                side: A,
+                phase: Phase::Run,
+                message,
+            });
             return;
         };
         self.digests.get_or_insert(done.digests);
-        let random =
-            "the system gives both sides random addresses (it forbids to turn them off), so pairs scatter more";
-        for warning in done.warnings.into_iter().chain((!done.same_addresses).then(|| random.to_owned())) {
+        let random = "the system gives both sides random addresses (it forbids to turn them off), \
+            so pairs scatter more";
+        for warning in done
+            .warnings
+            .into_iter()
+            .chain((!done.same_addresses).then(|| random.to_owned()))
+        {
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }
@@ -177,35 +211,55 @@ impl Series {
             heap_shift: coins.shift.heap,
             page_shift: coins.shift.pages,
             same_addresses: done.same_addresses,
-            involuntary_switches: a_turned.usage.involuntary_switches + b_turned.usage.involuntary_switches,
+            involuntary_switches: a_turned.usage.involuntary_switches
+                + b_turned.usage.involuntary_switches,
             a_ns: a_turned.samples_ns,
             b_ns: b_turned.samples_ns,
             wall_ns: u64::try_from(done.wall.as_nanos()).unwrap_or(u64::MAX),
         });
         self.summaries.push(summary);
-        let turns_ns: u64 = self.pairs.last().map_or(0, |pair| pair.a_ns.iter().chain(&pair.b_ns).sum());
+        let turns_ns: u64 = self
+            .pairs
+            .last()
+            .map_or(0, |pair| pair.a_ns.iter().chain(&pair.b_ns).sum());
         let turns_ns = turns_ns as f64 * if chosen.untimed { 2.0 } else { 1.0 };
-        self.process_ns.push((done.wall.as_nanos() as f64 - turns_ns).max(1e6));
+        self.process_ns
+            .push((done.wall.as_nanos() as f64 - turns_ns).max(1e6));
         if self.pairs.len() == SETTLED {
             let turn_ns = turns_ns / chosen.turns.turns as f64;
             let process_ns = crate::judge::estimate::median(&self.process_ns).unwrap_or(turn_ns);
-            let turns = turns::reestimate(&self.summaries, process_ns, turn_ns, PAIR_BUDGET.as_nanos() as f64);
+            let turns = turns::reestimate(
+                &self.summaries,
+                process_ns,
+                turn_ns,
+                PAIR_BUDGET.as_nanos() as f64,
+            );
             self.plan = Some(Chosen { turns, ..chosen });
         }
     }
 }
 
-/// Iterations and turns of a workload, from what both sides of its first pair say. Nothing here depends on which is which.
+/// Iterations and turns of a workload, from what both sides of its first pair say. Nothing here
+/// depends on which is which.
 fn choose(ready: [&Ready; 2]) -> Chosen {
     let [a, b] = ready;
     let slowest_ns = a.iteration_ns.max(b.iteration_ns).max(f64::MIN_POSITIVE);
-    // Long enough for the faster side, but a sample of a much slower one must not take all of the pair's time.
+    // Long enough for the faster side, but a sample of a much slower one must not take all of the
+    // pair's time.
     let affordable = (PAIR_BUDGET.as_nanos() as f64 / 8.0 / slowest_ns) as u64;
-    let iterations = a.iterations.max(b.iterations).min(affordable.max(a.iterations.min(b.iterations))).max(1);
+    let iterations = a
+        .iterations
+        .max(b.iterations)
+        .min(affordable.max(a.iterations.min(b.iterations)))
+        .max(1);
     let sample_ns = iterations as f64 * slowest_ns;
     let untimed = sample_ns < LONG_SAMPLE_NS;
     let turn_ns = 2.0 * sample_ns * if untimed { 2.0 } else { 1.0 };
-    Chosen { iterations, untimed, turns: turns::first_guess(turn_ns, PAIR_BUDGET.as_nanos() as f64) }
+    Chosen {
+        iterations,
+        untimed,
+        turns: turns::first_guess(turn_ns, PAIR_BUDGET.as_nanos() as f64),
+    }
 }
 
 fn request(sides: &Sides, side: usize, ground: &Ground, coins: &Coins) -> Request {
@@ -213,7 +267,10 @@ fn request(sides: &Sides, side: usize, ground: &Ground, coins: &Coins) -> Reques
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     Request {
         library: sides.prepared[side].library.clone(),
-        pass: Pass::Pair { sample_ns: nanos(SAMPLE_TIME), warm_up_ns: nanos(WARM_UP) },
+        pass: Pass::Pair {
+            sample_ns: nanos(SAMPLE_TIME),
+            warm_up_ns: nanos(WARM_UP),
+        },
         workload: job.workload.clone(),
         params: serde_json::Value::Object(job.params.clone()).to_string(),
         cpus: cpus_for(ground.cpus, job.settings.threads),

@@ -1,17 +1,26 @@
 //! Whether a process could not yet act on a signal because it got no CPU.
 
-/// Whether `signal` waits to be delivered to the process although nothing but a CPU is missing: the process neither
-/// blocks nor ignores it, sleeps nor is stopped. False when that cannot be read, as of a process that is gone.
+/// Whether `signal` waits to be delivered to the process although nothing but a CPU is missing: the
+/// process neither blocks nor ignores it, sleeps nor is stopped. False when that cannot be read, as
+/// of a process that is gone.
 pub(super) fn has_not_taken(process: i32, signal: i32) -> bool {
     let text = std::fs::read_to_string(format!("/proc/{process}/status"));
     text.is_ok_and(|text| waits_for_cpu(&text, signal))
 }
 
-/// `status` as in proc_pid_status(5): states R and D, masks in hexadecimal with signal 1 in the lowest bit.
+/// `status` as in proc_pid_status(5): states R and D, masks in hexadecimal with signal 1 in the
+/// lowest bit.
 fn waits_for_cpu(status: &str, signal: i32) -> bool {
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(str::trim)
+    };
     let holds = |name: &str| {
-        let mask = field(name).and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
+        let mask = field(name)
+            .and_then(|mask| u64::from_str_radix(mask, 16).ok())
+            .unwrap_or(0);
         mask >> (signal - 1) & 1 == 1
     };
     let runnable = field("State").is_some_and(|state| state.starts_with(['R', 'D']));
@@ -26,18 +35,33 @@ mod tests {
     const TERM: i32 = 15;
 
     fn status(state: &str, pending: &str, blocked: &str) -> String {
-        format!("Name:\tState: x\nState:\t{state}\nSigPnd:\t0000\nShdPnd:\t{pending}\nSigBlk:\t{blocked}\n")
+        format!(
+            "Name:\tState: \
+             x\nState:\t{state}\nSigPnd:\t0000\nShdPnd:\t{pending}\nSigBlk:\t{blocked}\n"
+        )
     }
 
     #[test]
     fn only_a_process_that_waits_for_a_cpu_has_not_taken_a_signal() {
         assert!(waits_for_cpu(&status("R (running)", "4000", "0"), TERM));
         assert!(waits_for_cpu(&status("D (disk sleep)", "4000", "0"), TERM));
-        assert!(!waits_for_cpu(&status("R (running)", "4000", "4000"), TERM), "blocked");
-        assert!(!waits_for_cpu(&status("R (running)", "2000", "0"), TERM), "another signal");
-        assert!(!waits_for_cpu(&status("T (stopped)", "4000", "0"), TERM), "stopped");
+        assert!(
+            !waits_for_cpu(&status("R (running)", "4000", "4000"), TERM),
+            "blocked"
+        );
+        assert!(
+            !waits_for_cpu(&status("R (running)", "2000", "0"), TERM),
+            "another signal"
+        );
+        assert!(
+            !waits_for_cpu(&status("T (stopped)", "4000", "0"), TERM),
+            "stopped"
+        );
         assert!(!waits_for_cpu("", TERM));
-        assert!(!has_not_taken(i32::try_from(std::process::id()).unwrap_or(1), TERM));
+        assert!(!has_not_taken(
+            i32::try_from(std::process::id()).unwrap_or(1),
+            TERM
+        ));
         assert!(!has_not_taken(-1, TERM), "no such process");
     }
 }

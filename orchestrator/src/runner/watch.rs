@@ -19,10 +19,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// A worker that was asked to end has this long to say where it was, which takes microseconds; only a plugin that ignores
-/// SIGTERM ever costs all of it.
+/// A worker that was asked to end has this long to say where it was, which takes microseconds; only
+/// a plugin that ignores SIGTERM ever costs all of it.
 const GRACE: Duration = Duration::from_secs(1);
-/// The most that is added where it got no CPU in that time, as in a virtual machine that stands still.
+/// The most that is added where it got no CPU in that time, as in a virtual machine that stands
+/// still.
 const STALL: Duration = Duration::from_secs(10);
 /// From closing its files to being gone an ending process takes much less.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -38,8 +39,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) env: &'a [(String, String)],
     /// The run's mark, by which its processes are recognised.
     pub(crate) mark: &'a str,
-    /// Set for the workers of a pair: no address is random, and the stack begins this many bytes lower, so that both
-    /// have everything at the same place.
+    /// Set for the workers of a pair: no address is random, and the stack begins this many bytes
+    /// lower, so that both have everything at the same place.
     pub(crate) stack: Option<usize>,
 }
 
@@ -47,36 +48,59 @@ fn spawn(launch: &Launch, socket: UnixStream, scratch: Option<&Scratch>) -> io::
     let threads = launch.threads.to_string();
     let mut command = Command::new("/proc/self/exe");
     command.arg(ARGUMENT).env_clear();
-    // A small, fixed environment: its size shifts the stack, and its content is no plugin's business.
-    for name in ["PATH", "HOME", "USER", "TMPDIR", "LANG", "TZ", "GLIBC_TUNABLES"] {
+    // A small, fixed environment: its size shifts the stack, and its content is no plugin's
+    // business.
+    for name in [
+        "PATH",
+        "HOME",
+        "USER",
+        "TMPDIR",
+        "LANG",
+        "TZ",
+        "GLIBC_TUNABLES",
+    ] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
     }
     for (name, value) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("MALLOC_")) {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("MALLOC_"))
+        {
             command.env(name, value);
         }
     }
     for name in ["ORCH_THREADS", "RAYON_NUM_THREADS", "OMP_NUM_THREADS"] {
         command.env(name, &threads);
     }
-    command.envs(launch.env.iter().map(|(name, value)| (name, value))).env(MARK, launch.mark);
+    command
+        .envs(launch.env.iter().map(|(name, value)| (name, value)))
+        .env(MARK, launch.mark);
     if let Some(scratch) = scratch {
         command.env("TMPDIR", scratch.path());
     }
     if let Some(bytes) = launch.stack {
         command.env(STACK, "-".repeat(bytes));
     }
-    command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    if launch.stack.is_some() { without_random_addresses(|| command.spawn()) } else { command.spawn() }
+    command
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    if launch.stack.is_some() {
+        without_random_addresses(|| command.spawn())
+    } else {
+        command.spawn()
+    }
 }
 
-/// Runs `spawn` so that the process it starts gets no random addresses. Where the system forbids that, it gets them, and
-/// pairs differ more.
+/// Runs `spawn` so that the process it starts gets no random addresses. Where the system forbids
+/// that, it gets them, and pairs differ more.
 fn without_random_addresses<T>(spawn: impl FnOnce() -> T) -> T {
     const ASK: libc::c_ulong = 0xffff_ffff;
-    // SAFETY: personality only reads or sets flags of the calling thread, which its children inherit.
+    // SAFETY: personality only reads or sets flags of the calling thread, which its children
+    // inherit.
     let before = unsafe { libc::personality(ASK) };
     let flag = libc::ADDR_NO_RANDOMIZE;
     if before >= 0 {
@@ -91,9 +115,11 @@ fn without_random_addresses<T>(spawn: impl FnOnce() -> T) -> T {
     spawned
 }
 
-/// Whether the system lets a worker have no random addresses; `None` where /proc does not show what it was told.
+/// Whether the system lets a worker have no random addresses; `None` where /proc does not show what
+/// it was told.
 pub(crate) fn can_fix_addresses() -> Option<bool> {
-    let told = without_random_addresses(|| std::fs::read_to_string("/proc/thread-self/personality"));
+    let told =
+        without_random_addresses(|| std::fs::read_to_string("/proc/thread-self/personality"));
     let flags = i32::from_str_radix(told.ok()?.trim(), 16).ok()?;
     Some(flags & libc::ADDR_NO_RANDOMIZE != 0)
 }
@@ -143,7 +169,12 @@ impl Watch {
         let (page, page_file) = Page::create()?;
         let (channel, theirs) = UnixStream::pair()?;
         channel.set_nonblocking(true)?;
-        let scratch = launch.request.sandbox.as_ref().map(|_| Scratch::make()).transpose()?;
+        let scratch = launch
+            .request
+            .sandbox
+            .as_ref()
+            .map(|_| Scratch::make())
+            .transpose()?;
         let mut child = spawn(launch, theirs, scratch.as_ref())?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("the worker has no process id"))?;
@@ -194,7 +225,9 @@ impl Watch {
 
     /// Whether the worker can give no result any more: it said so, or it is gone without one.
     pub(super) fn has_failed(&self) -> bool {
-        matches!(self.reply, Some(Reply::Failed(_))) || self.junk.is_some() || (self.is_over() && self.reply.is_none())
+        matches!(self.reply, Some(Reply::Failed(_)))
+            || self.junk.is_some()
+            || (self.is_over() && self.reply.is_none())
     }
 
     /// Whether its time was up before it was done.
@@ -207,14 +240,27 @@ impl Watch {
         self.status.is_some()
     }
 
-    /// Sends the shared pages' descriptors and the request. A worker that is already dead shows later.
-    pub(super) fn hand_over(&mut self, request: &Request, common: Option<BorrowedFd>) -> io::Result<()> {
+    /// Sends the shared pages' descriptors and the request. A worker that is already dead shows
+    /// later.
+    pub(super) fn hand_over(
+        &mut self,
+        request: &Request,
+        common: Option<BorrowedFd>,
+    ) -> io::Result<()> {
         use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-        let descriptors: Vec<BorrowedFd> = [Some(self.page_file.as_fd()), common].into_iter().flatten().collect();
+        let descriptors: Vec<BorrowedFd> = [Some(self.page_file.as_fd()), common]
+            .into_iter()
+            .flatten()
+            .collect();
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         control.push(SendAncillaryMessage::ScmRights(&descriptors));
-        match sendmsg(&self.channel, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL) {
+        match sendmsg(
+            &self.channel,
+            &[IoSlice::new(&[0])],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        ) {
             Ok(_) => self.say(&confine::with_scratch(request, self.scratch.as_ref())),
             Err(rustix::io::Errno::PIPE) => Ok(()),
             Err(error) => Err(error.into()),
@@ -235,12 +281,16 @@ impl Watch {
         }
     }
 
-    /// Begins to end the worker when its time is up or the user wants to stop, and makes sure that it does end.
-    /// Returns how long nothing more is to be done.
+    /// Begins to end the worker when its time is up or the user wants to stop, and makes sure that
+    /// it does end. Returns how long nothing more is to be done.
     pub(super) fn press(&mut self, interrupt: &Interrupt) -> Duration {
         let now = Instant::now();
         if self.kill_at.is_none() && (now >= self.deadline || interrupt.requested()) {
-            self.stop(if interrupt.requested() { End::Interrupted } else { End::TimedOut });
+            self.stop(if interrupt.requested() {
+                End::Interrupted
+            } else {
+                End::TimedOut
+            });
         }
         if let Some(at) = self.kill_at.filter(|at| now >= *at) {
             if !self.stalls(at, now) {
@@ -248,7 +298,9 @@ impl Watch {
             }
             self.kill_at = Some(now + GRACE);
         }
-        self.kill_at.unwrap_or(self.deadline).saturating_duration_since(now)
+        self.kill_at
+            .unwrap_or(self.deadline)
+            .saturating_duration_since(now)
     }
 
     /// Asks the worker to end, giving the reason.
@@ -260,10 +312,11 @@ impl Watch {
         self.kill_at = Some(now + GRACE);
     }
 
-    /// Whether the worker, which was asked to end, is not to blame that it has not yet: it got no CPU, or `orch` got
-    /// none, whose look at it was due at `at`.
+    /// Whether the worker, which was asked to end, is not to blame that it has not yet: it got no
+    /// CPU, or `orch` got none, whose look at it was due at `at`.
     fn stalls(&self, at: Instant, now: Instant) -> bool {
-        let has_not_taken = || stalled::has_not_taken(self.pid.as_raw_nonzero().get(), libc::SIGTERM);
+        let has_not_taken =
+            || stalled::has_not_taken(self.pid.as_raw_nonzero().get(), libc::SIGTERM);
         now < self.patience_ends && (now - at > MOMENT || has_not_taken())
     }
 
@@ -325,7 +378,10 @@ impl Watch {
             end: self.end,
             output_bytes: self.stdout.bytes + self.stderr.bytes,
             measured_bytes: self.stdout.measured_bytes + self.stderr.measured_bytes,
-            last_words: self.stderr.last_words().or_else(|| self.stdout.last_words()),
+            last_words: self
+                .stderr
+                .last_words()
+                .or_else(|| self.stdout.last_words()),
         }
     }
 
@@ -398,7 +454,8 @@ impl Drop for Watch {
 /// Waits until something comes from one of the workers, or for at most `until`.
 pub(super) fn wait(watches: &[&Watch], until: Duration, interrupt: &Interrupt) -> io::Result<()> {
     let mut list: Vec<PollFd> = watches.iter().flat_map(|watch| watch.interests()).collect();
-    // A descriptor that stays readable would keep the wait from waiting once the workers were asked to end.
+    // A descriptor that stays readable would keep the wait from waiting once the workers were asked
+    // to end.
     if watches.iter().all(|watch| watch.kill_at.is_none()) {
         list.push(PollFd::new(interrupt.descriptor(), PollFlags::IN));
     }

@@ -1,4 +1,5 @@
-//! Reading a scenario's text: syntax, schema, and what the schema cannot say. No plugin is needed for this.
+//! Reading a scenario's text: syntax, schema, and what the schema cannot say. No plugin is needed
+//! for this.
 
 use super::problem::{Problem, nearest};
 use super::wire;
@@ -26,23 +27,45 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Problem>> {
     let node = Node::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
-    let source = Source { text: text.to_owned(), root: node, option: String::new() };
+    let source = Source {
+        text: text.to_owned(),
+        root: node,
+        option: String::new(),
+    };
     if value.is_null() {
-        let hint = "begin with `plugins:` and `workloads:`; `orch schema` prints all fields".to_owned();
+        let hint =
+            "begin with `plugins:` and `workloads:`; `orch schema` prints all fields".to_owned();
         return Err(vec![source.problem(&[], "the file is empty", Some(hint))]);
     }
     let violations = conform::violations(&wire::schema(), &value);
     // What is wrong by itself is taken out, so that the rest can be checked in the same go.
     let mut rest = value;
-    let mut pruned: Vec<Vec<Step>> = violations.iter().map(|violation| prune(&mut rest, violation)).collect();
+    let mut pruned: Vec<Vec<Step>> = violations
+        .iter()
+        .map(|violation| prune(&mut rest, violation))
+        .collect();
     pruned.extend(fill(&mut rest));
-    let problems: Vec<Problem> = violations.into_iter().map(|violation| locate(&source, violation)).collect();
+    let problems: Vec<Problem> = violations
+        .into_iter()
+        .map(|violation| locate(&source, violation))
+        .collect();
     let wire: wire::Scenario = match serde_json::from_value(rest) {
         Ok(wire) => wire,
         Err(_) if !problems.is_empty() => return Err(problems),
-        Err(error) => return Err(vec![source.problem(&[], format!("the scenario cannot be read: {error}"), None)]),
+        Err(error) => {
+            return Err(vec![source.problem(
+                &[],
+                format!("the scenario cannot be read: {error}"),
+                None,
+            )]);
+        }
     };
-    let mut check = Check { source: &source, around, problems, pruned };
+    let mut check = Check {
+        source: &source,
+        around,
+        problems,
+        pruned,
+    };
     let plugins = check.plugins(&wire);
     let entries = check.entries(&wire);
     let gate = check.gate(&wire);
@@ -50,7 +73,16 @@ pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Pr
         return Err(check.problems);
     }
     let name = wire.name.unwrap_or_else(|| around.stem.to_owned());
-    Ok(Scenario { name, about: wire.about, plugins, entries, reports: wire.reports, gate, anchor: wire.anchor, source })
+    Ok(Scenario {
+        name,
+        about: wire.about,
+        plugins,
+        entries,
+        reports: wire.reports,
+        gate,
+        anchor: wire.anchor,
+        source,
+    })
 }
 
 pub(super) fn locate(source: &Source, violation: conform::Violation) -> Problem {
@@ -90,7 +122,8 @@ impl Check<'_> {
         if self.pruned.iter().any(|pruned| pruned.starts_with(path)) {
             return;
         }
-        self.problems.push(self.source.problem(path, message, hint.map(str::to_owned)));
+        self.problems
+            .push(self.source.problem(path, message, hint.map(str::to_owned)));
     }
 
     fn plugins(&mut self, wire: &wire::Scenario) -> Vec<(String, PluginSpec)> {
@@ -99,15 +132,29 @@ impl Check<'_> {
             let path = [Step::Key("plugins".to_owned()), Step::Key(key.clone())];
             if key.is_empty() || key.contains('/') || key.contains(char::is_whitespace) {
                 let message = format!("the plugin key {key:?} is empty or has a space or '/'");
-                self.problems.push(self.source.key_problem(&path[..1], key, message, None));
+                self.problems
+                    .push(self.source.key_problem(&path[..1], key, message, None));
             }
             let sandbox = self.sandbox(&path, plugin, wire.defaults.sandbox);
             self.loader_variables(&path, plugin, &sandbox);
             if let Some(source) = self.plugin_source(&path, plugin) {
-                let env = plugin.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+                let env = plugin
+                    .env
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect();
                 let overlay = plugin.overlay.then(|| self.around.root.to_owned());
                 let folder = self.around.root.to_owned();
-                specs.push((key.clone(), PluginSpec { source, env, sandbox, overlay, folder }));
+                specs.push((
+                    key.clone(),
+                    PluginSpec {
+                        source,
+                        env,
+                        sandbox,
+                        overlay,
+                        folder,
+                    },
+                ));
             }
         }
         specs
@@ -115,7 +162,9 @@ impl Check<'_> {
 
     /// What the dynamic loader reads runs before the sandbox is entered.
     fn loader_variables(&mut self, path: &[Step], plugin: &wire::Plugin, sandbox: &Sandbox) {
-        let Sandbox::On { write, .. } = sandbox else { return };
+        let Sandbox::On { write, .. } = sandbox else {
+            return;
+        };
         let open: Vec<PathBuf> = write.iter().map(|path| (self.around.real)(path)).collect();
         let may_be_written = |folder: &str| {
             let real = (self.around.real)(Path::new(folder));
@@ -124,17 +173,37 @@ impl Check<'_> {
         for (name, value) in &plugin.env {
             let mut folders = value.split([':', ';']);
             let message = match name.as_str() {
-                "LD_PRELOAD" | "LD_AUDIT" => format!("`{name}` would run code outside of the sandbox"),
-                "LD_LIBRARY_PATH" if folders.clone().any(|folder| !Path::new(folder).is_absolute()) => {
-                    format!("`{name}` names a folder without its root: which one depends on where orch is started")
+                "LD_PRELOAD" | "LD_AUDIT" => {
+                    format!("`{name}` would run code outside of the sandbox")
+                }
+                "LD_LIBRARY_PATH"
+                    if folders
+                        .clone()
+                        .any(|folder| !Path::new(folder).is_absolute()) =>
+                {
+                    format!(
+                        "`{name}` names a folder without its root: which one depends on where orch \
+                         is started"
+                    )
                 }
                 "LD_LIBRARY_PATH" if folders.any(may_be_written) => {
-                    format!("`{name}` names a folder that the plugin may write to: it could plant a library there")
+                    format!(
+                        "`{name}` names a folder that the plugin may write to: it could plant a \
+                         library there"
+                    )
                 }
                 _ => continue,
             };
-            let at = [path, &[Step::Key("env".to_owned()), Step::Key(name.clone())]].concat();
-            self.add(&at, message, Some("`sandbox: off` beside the plugin allows it"));
+            let at = [
+                path,
+                &[Step::Key("env".to_owned()), Step::Key(name.clone())],
+            ]
+            .concat();
+            self.add(
+                &at,
+                message,
+                Some("`sandbox: off` beside the plugin allows it"),
+            );
         }
     }
 
@@ -143,36 +212,70 @@ impl Check<'_> {
         if let Some(cpu) = &plugin.cpu
             && plugin.crate_folder.is_none()
         {
-            self.add(&field("cpu"), format!("`cpu: {cpu}` goes with `crate`, which orch builds itself"), None);
+            self.add(
+                &field("cpu"),
+                format!("`cpu: {cpu}` goes with `crate`, which orch builds itself"),
+                None,
+            );
         }
         if plugin.overlay && plugin.path.is_some() {
             let hint = "`crate`, or `dir` with `build`, is built against each commit";
-            self.add(&field("overlay"), "`overlay` goes with a plugin that orch builds, not with a file", Some(hint));
+            self.add(
+                &field("overlay"),
+                "`overlay` goes with a plugin that orch builds, not with a file",
+                Some(hint),
+            );
         }
-        match (&plugin.crate_folder, &plugin.path, &plugin.dir, &plugin.build) {
+        match (
+            &plugin.crate_folder,
+            &plugin.path,
+            &plugin.dir,
+            &plugin.build,
+        ) {
             (Some(folder), None, None, None) => {
                 let folder = self.existing(&field("crate"), folder, "Cargo.toml")?;
                 let cpu = plugin.cpu.clone().unwrap_or_else(|| "native".to_owned());
                 Some(PluginSource::Crate { folder, cpu })
             }
-            (None, Some(file), None, None) => Some(PluginSource::File(self.existing(&field("path"), file, "")?)),
+            (None, Some(file), None, None) => Some(PluginSource::File(self.existing(
+                &field("path"),
+                file,
+                "",
+            )?)),
             (None, None, Some(folder), Some(command)) => {
                 let folder = self.existing(&field("dir"), folder, "")?;
-                Some(PluginSource::Command { folder, command: command.clone() })
+                Some(PluginSource::Command {
+                    folder,
+                    command: command.clone(),
+                })
             }
             _ => {
-                let hint = "write `crate: FOLDER`, or `path: FILE.so`, or `dir: FOLDER` with `build: 'COMMAND'`";
-                self.add(path, "a plugin is one of `crate`, `path`, or `dir` with `build`", Some(hint));
+                let hint = "write `crate: FOLDER`, or `path: FILE.so`, or `dir: FOLDER` with \
+                    `build: 'COMMAND'`";
+                self.add(
+                    path,
+                    "a plugin is one of `crate`, `path`, or `dir` with `build`",
+                    Some(hint),
+                );
                 None
             }
         }
     }
 
-    /// What the plugin may do; paths that do not exist are problems, for their names are perhaps misspelt.
-    fn sandbox(&mut self, at: &[Step], plugin: &wire::Plugin, default: Option<wire::Sandbox>) -> Sandbox {
+    /// What the plugin may do; paths that do not exist are problems, for their names are perhaps
+    /// misspelt.
+    fn sandbox(
+        &mut self,
+        at: &[Step],
+        plugin: &wire::Plugin,
+        default: Option<wire::Sandbox>,
+    ) -> Sandbox {
         let mut named = |field: &str, written: &[String]| -> Vec<PathBuf> {
             let path = |index| [at, &[Step::Key(field.to_owned()), Step::Index(index)]].concat();
-            let found = written.iter().enumerate().map(|(index, text)| self.existing(&path(index), text, ""));
+            let found = written
+                .iter()
+                .enumerate()
+                .map(|(index, text)| self.existing(&path(index), text, ""));
             found.collect::<Vec<_>>().into_iter().flatten().collect()
         };
         let (read, write) = (named("read", &plugin.read), named("write", &plugin.write));
@@ -181,9 +284,14 @@ impl Check<'_> {
         }
         for (field, written) in [("read", &plugin.read), ("write", &plugin.write)] {
             if plugin.sandbox.is_some() && !written.is_empty() {
-                let message = format!("`{field}` says what the sandbox lets through, but `sandbox` is off");
+                let message =
+                    format!("`{field}` says what the sandbox lets through, but `sandbox` is off");
                 let hint = "keep one of them: without a sandbox everything may be read and written";
-                self.add(&[at, &[Step::Key(field.to_owned())]].concat(), message, Some(hint));
+                self.add(
+                    &[at, &[Step::Key(field.to_owned())]].concat(),
+                    message,
+                    Some(hint),
+                );
             }
         }
         Sandbox::Off
@@ -192,7 +300,11 @@ impl Check<'_> {
     /// An absolute path to something that exists; `inside` has to be in it.
     fn existing(&mut self, at: &[Step], written: &str, inside: &str) -> Option<PathBuf> {
         let path = self.around.root.join(written);
-        let wanted = if inside.is_empty() { path.clone() } else { path.join(inside) };
+        let wanted = if inside.is_empty() {
+            path.clone()
+        } else {
+            path.join(inside)
+        };
         if (self.around.exists)(&wanted) {
             return Some(path);
         }
@@ -213,7 +325,10 @@ impl Check<'_> {
         for (index, workload) in wire.workloads.iter().enumerate() {
             let at = vec![Step::Key("workloads".to_owned()), Step::Index(index)];
             let settings = self.settings(&at, &own_settings(workload), &defaults);
-            let (plugin, name) = workload.workload.split_once('/').unwrap_or((&workload.workload, ""));
+            let (plugin, name) = workload
+                .workload
+                .split_once('/')
+                .unwrap_or((&workload.workload, ""));
             if !wire.plugins.contains_key(plugin) {
                 let path = [&at[..], &[Step::Key("workload".to_owned())]].concat();
                 let known: Vec<&str> = wire.plugins.keys().map(String::as_str).collect();
@@ -221,7 +336,11 @@ impl Check<'_> {
                     Some(near) => format!("did you mean `{near}/{name}`?"),
                     None => format!("plugins of this scenario: {}", format::listed(&known)),
                 };
-                self.add(&path, format!("no plugin `{plugin}` in this scenario"), Some(&hint));
+                self.add(
+                    &path,
+                    format!("no plugin `{plugin}` in this scenario"),
+                    Some(&hint),
+                );
             }
             self.matrix(&at, workload);
             entries.push(Entry {
@@ -230,7 +349,11 @@ impl Check<'_> {
                 workload: name.to_owned(),
                 id: workload.id.clone(),
                 params: workload.params.clone(),
-                matrix: workload.matrix.iter().map(|(name, values)| (name.clone(), values.clone())).collect(),
+                matrix: workload
+                    .matrix
+                    .iter()
+                    .map(|(name, values)| (name.clone(), values.clone()))
+                    .collect(),
                 tags: workload.tags.clone(),
                 settings,
             });
@@ -242,27 +365,50 @@ impl Check<'_> {
         for (name, values) in &workload.matrix {
             let path = [at, &steps("matrix"), &[Step::Key(name.clone())]].concat();
             if values.is_empty() {
-                self.add(&path, format!("`{name}` lists no values, so there is nothing to measure"), None);
+                self.add(
+                    &path,
+                    format!("`{name}` lists no values, so there is nothing to measure"),
+                    None,
+                );
             }
             for (index, value) in values.iter().enumerate() {
-                let Some(first) = values[..index].iter().find(|one| text_of(one) == text_of(value)) else { continue };
+                let Some(first) = values[..index]
+                    .iter()
+                    .find(|one| text_of(one) == text_of(value))
+                else {
+                    continue;
+                };
                 let message = if first == value {
                     format!("`{name}` lists {value} twice")
                 } else {
                     format!("`{name}` lists {first} and {value}, and their jobs would have one id")
                 };
                 let hint = "each value makes a job with an id of its own: keep one of both";
-                self.add(&[&path[..], &[Step::Index(index)]].concat(), message, Some(hint));
+                self.add(
+                    &[&path[..], &[Step::Index(index)]].concat(),
+                    message,
+                    Some(hint),
+                );
             }
             if workload.params.contains_key(name) {
-                self.add(&path, format!("`{name}` stands in `params` and in `matrix`"), Some("keep one of them"));
+                self.add(
+                    &path,
+                    format!("`{name}` stands in `params` and in `matrix`"),
+                    Some("keep one of them"),
+                );
             }
         }
     }
 
     fn settings(&mut self, at: &[Step], wire: &wire::Settings, base: &Settings) -> Settings {
         Settings {
-            time: self.quantity(at, "time", wire.time.as_deref(), quantity::duration, base.time),
+            time: self.quantity(
+                at,
+                "time",
+                wire.time.as_deref(),
+                quantity::duration,
+                base.time,
+            ),
             rounds: wire.rounds.unwrap_or(base.rounds),
             timeout: self.quantity::<Duration>(
                 at,
@@ -271,9 +417,23 @@ impl Check<'_> {
                 quantity::duration,
                 base.timeout,
             ),
-            memory: self.quantity(at, "memory", wire.memory.as_deref(), quantity::bytes, base.memory),
-            threads: wire.threads.map_or(base.threads, |threads| threads as usize),
-            tolerance: self.quantity(at, "tolerance", wire.tolerance.as_deref(), quantity::percent, base.tolerance),
+            memory: self.quantity(
+                at,
+                "memory",
+                wire.memory.as_deref(),
+                quantity::bytes,
+                base.memory,
+            ),
+            threads: wire
+                .threads
+                .map_or(base.threads, |threads| threads as usize),
+            tolerance: self.quantity(
+                at,
+                "tolerance",
+                wire.tolerance.as_deref(),
+                quantity::percent,
+                base.tolerance,
+            ),
             max_allocations: wire.max_allocations.or(base.max_allocations),
         }
     }
@@ -290,7 +450,11 @@ impl Check<'_> {
             None => base,
             Some(Ok(value)) => value,
             Some(Err(message)) => {
-                self.add(&[at, &[Step::Key(field.to_owned())]].concat(), format!("{field}: {message}"), None);
+                self.add(
+                    &[at, &[Step::Key(field.to_owned())]].concat(),
+                    format!("{field}: {message}"),
+                    None,
+                );
                 base
             }
         }
@@ -299,22 +463,37 @@ impl Check<'_> {
 
 /// A matrix value as the job's id has it.
 fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Puts an empty text where an entry of a list lacks one that it has to have, so that the rest of the file is checked in the same
-/// go; returns the places.
+/// Puts an empty text where an entry of a list lacks one that it has to have, so that the rest of
+/// the file is checked in the same go; returns the places.
 fn fill(document: &mut Value) -> Vec<Vec<Step>> {
-    const TEXTS: [(&str, &[&str]); 3] =
-        [("workloads", &["workload"]), ("accept", &["job", "reason", "until"]), ("targets", &["job", "metric", "is"])];
+    const TEXTS: [(&str, &[&str]); 3] = [
+        ("workloads", &["workload"]),
+        ("accept", &["job", "reason", "until"]),
+        ("targets", &["job", "metric", "is"]),
+    ];
     let mut filled = Vec::new();
     for (list, names) in TEXTS {
         let items = document.get_mut(list).and_then(Value::as_array_mut);
         for (index, item) in items.into_iter().flatten().enumerate() {
-            let Some(fields) = item.as_object_mut() else { continue };
-            for name in names.iter().filter(|name| !fields.contains_key(**name)).collect::<Vec<_>>() {
+            let Some(fields) = item.as_object_mut() else {
+                continue;
+            };
+            for name in names
+                .iter()
+                .filter(|name| !fields.contains_key(**name))
+                .collect::<Vec<_>>()
+            {
                 fields.insert((*name).to_owned(), Value::String(String::new()));
-                filled.push(vec![Step::Key(list.to_owned()), Step::Index(index), Step::Key((*name).to_owned())]);
+                filled.push(vec![
+                    Step::Key(list.to_owned()),
+                    Step::Index(index),
+                    Step::Key((*name).to_owned()),
+                ]);
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Checking a value against a JSON Schema, with messages for people. Serves scenario files and workload parameters.
+//! Checking a value against a JSON Schema, with messages for people. Serves scenario files and
+//! workload parameters.
 
 use super::problem::nearest;
 use super::yaml::{Step, steps};
@@ -15,9 +16,12 @@ pub(crate) struct Violation {
     pub(crate) hint: Option<String>,
 }
 
-/// Lists everything about `value` that `schema` does not allow. A schema that is none allows everything.
+/// Lists everything about `value` that `schema` does not allow. A schema that is none allows
+/// everything.
 pub(crate) fn violations(schema: &Value, value: &Value) -> Vec<Violation> {
-    let Ok(validator) = jsonschema::validator_for(schema) else { return Vec::new() };
+    let Ok(validator) = jsonschema::validator_for(schema) else {
+        return Vec::new();
+    };
     let errors: Vec<_> = validator.iter_errors(value).collect();
     // A value of the wrong type breaks other rules too, but that is one mistake.
     let wrong_type: Vec<&str> = errors
@@ -29,7 +33,11 @@ pub(crate) fn violations(schema: &Value, value: &Value) -> Vec<Violation> {
         matches!(error.kind(), ValidationErrorKind::Type { .. })
             || !wrong_type.contains(&error.instance_path().as_str())
     };
-    errors.iter().filter(is_first).flat_map(|error| describe(schema, value, error)).collect()
+    errors
+        .iter()
+        .filter(is_first)
+        .flat_map(|error| describe(schema, value, error))
+        .collect()
 }
 
 fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -> Vec<Violation> {
@@ -41,7 +49,14 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
     });
     let subject = name.map_or_else(|| "the document".to_owned(), |name| format!("`{name}`"));
     let value = shown(root.pointer(pointer).unwrap_or(root));
-    let plain = |message: String| vec![Violation { path: path.clone(), key: None, message, hint: None }];
+    let plain = |message: String| {
+        vec![Violation {
+            path: path.clone(),
+            key: None,
+            message,
+            hint: None,
+        }]
+    };
     // Schemas of ours say in words what they expect.
     let expected = beside(schema, error, "x-expected").and_then(Value::as_str);
     match error.kind() {
@@ -68,36 +83,65 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
         ValidationErrorKind::Type { kind } => {
             let expected = expected.map_or_else(|| types(kind), str::to_owned);
             let is_text = matches!(kind, TypeKind::Single(jsonschema::JsonType::String));
-            let found = root.pointer(pointer).filter(|found| is_text && (found.is_number() || found.is_boolean()));
+            let found = root
+                .pointer(pointer)
+                .filter(|found| is_text && (found.is_number() || found.is_boolean()));
             let hint = found.map(|_| format!("in quotes it is text: '{value}'"));
             let message = format!("{subject} is {value}, but has to be {expected}");
-            vec![Violation { path, key: None, message, hint }]
-        }
-        ValidationErrorKind::Enum { options } => {
-            let words: Vec<String> = options.as_array().into_iter().flatten().map(shown).collect();
-            let near = root
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .and_then(|text| nearest(text, options.as_array().into_iter().flatten().filter_map(Value::as_str)));
             vec![Violation {
                 path,
                 key: None,
-                message: format!("{subject} is {value}, but has to be one of {}", crate::format::listed(&words)),
+                message,
+                hint,
+            }]
+        }
+        ValidationErrorKind::Enum { options } => {
+            let words: Vec<String> = options
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(shown)
+                .collect();
+            let near = root
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .and_then(|text| {
+                    nearest(
+                        text,
+                        options
+                            .as_array()
+                            .into_iter()
+                            .flatten()
+                            .filter_map(Value::as_str),
+                    )
+                });
+            vec![Violation {
+                path,
+                key: None,
+                message: format!(
+                    "{subject} is {value}, but has to be one of {}",
+                    crate::format::listed(&words)
+                ),
                 hint: near.map(|near| format!("did you mean `{near}`?")),
             }]
         }
-        ValidationErrorKind::Minimum { limit } => {
-            plain(format!("{subject} is {value}, but has to be at least {limit}"))
-        }
-        ValidationErrorKind::Maximum { limit } => plain(format!("{subject} is {value}, but has to be at most {limit}")),
-        ValidationErrorKind::ExclusiveMinimum { limit } => {
-            plain(format!("{subject} is {value}, but has to be more than {limit}"))
-        }
-        ValidationErrorKind::ExclusiveMaximum { limit } => {
-            plain(format!("{subject} is {value}, but has to be less than {limit}"))
-        }
+        ValidationErrorKind::Minimum { limit } => plain(format!(
+            "{subject} is {value}, but has to be at least {limit}"
+        )),
+        ValidationErrorKind::Maximum { limit } => plain(format!(
+            "{subject} is {value}, but has to be at most {limit}"
+        )),
+        ValidationErrorKind::ExclusiveMinimum { limit } => plain(format!(
+            "{subject} is {value}, but has to be more than {limit}"
+        )),
+        ValidationErrorKind::ExclusiveMaximum { limit } => plain(format!(
+            "{subject} is {value}, but has to be less than {limit}"
+        )),
         ValidationErrorKind::MinItems { limit } | ValidationErrorKind::MinProperties { limit } => {
-            plain(format!("{subject} needs at least {limit} entr{}", if *limit == 1 { "y" } else { "ies" }))
+            plain(format!(
+                "{subject} needs at least {limit} entr{}",
+                if *limit == 1 { "y" } else { "ies" }
+            ))
         }
         ValidationErrorKind::Pattern { pattern } => plain(match expected {
             Some(expected) => format!("{subject} is {value}, but has to be {expected}"),
@@ -110,11 +154,17 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
 /// The field names that the object of an error may have.
 fn properties(schema: &Value, error: &jsonschema::ValidationError) -> Vec<String> {
     let fields = beside(schema, error, "properties").and_then(Value::as_object);
-    fields.map(|fields| fields.keys().cloned().collect()).unwrap_or_default()
+    fields
+        .map(|fields| fields.keys().cloned().collect())
+        .unwrap_or_default()
 }
 
 /// What stands under `name` beside the keyword that an error is about.
-fn beside<'a>(schema: &'a Value, error: &jsonschema::ValidationError, name: &str) -> Option<&'a Value> {
+fn beside<'a>(
+    schema: &'a Value,
+    error: &jsonschema::ValidationError,
+    name: &str,
+) -> Option<&'a Value> {
     let sibling = |keyword: &str| {
         let parent = keyword.rsplit_once('/').map_or("", |(parent, _)| parent);
         schema.pointer(&format!("{parent}/{name}"))
@@ -136,7 +186,11 @@ fn types(kind: &TypeKind) -> String {
         TypeKind::Single(kind) => name(kind).to_owned(),
         TypeKind::Multiple(kinds) => {
             // "or absent" helps nobody: an absent field is no error.
-            let names: Vec<&str> = kinds.iter().map(|kind| name(&kind)).filter(|name| *name != "absent").collect();
+            let names: Vec<&str> = kinds
+                .iter()
+                .map(|kind| name(&kind))
+                .filter(|name| *name != "absent")
+                .collect();
             names.join(" or ")
         }
     }
@@ -150,7 +204,11 @@ fn shown(value: &Value) -> String {
         Value::Null => "empty".to_owned(),
         other => {
             let text = other.to_string();
-            if text.chars().count() > 60 { format!("{}...", text.chars().take(57).collect::<String>()) } else { text }
+            if text.chars().count() > 60 {
+                format!("{}...", text.chars().take(57).collect::<String>())
+            } else {
+                text
+            }
         }
     }
 }

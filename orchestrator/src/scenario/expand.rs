@@ -1,4 +1,5 @@
-//! From entries to jobs: matrices multiplied out, ids derived, parameters checked against the plugins' schemas.
+//! From entries to jobs: matrices multiplied out, ids derived, parameters checked against the
+//! plugins' schemas.
 
 use super::problem::{Problem, nearest};
 use super::yaml::Step;
@@ -12,16 +13,21 @@ use std::collections::HashSet;
 /// More would run for weeks; a matrix reaches any number by a typing error.
 const MOST_JOBS: usize = 10_000;
 
-/// What is known of a plugin when jobs are made: its description, unless it failed before it could give one.
+/// What is known of a plugin when jobs are made: its description, unless it failed before it could
+/// give one.
 type Offer<'a> = Option<&'a Description>;
 
-/// All jobs of a scenario. `offer` returns a plugin's description by key; a plugin without one makes jobs that will
-/// fail, with parameters that nobody could check.
-pub(crate) fn jobs<'a>(scenario: &Scenario, offer: impl Fn(&str) -> Offer<'a>) -> Result<Vec<Job>, Vec<Problem>> {
+/// All jobs of a scenario. `offer` returns a plugin's description by key; a plugin without one
+/// makes jobs that will fail, with parameters that nobody could check.
+pub(crate) fn jobs<'a>(
+    scenario: &Scenario,
+    offer: impl Fn(&str) -> Offer<'a>,
+) -> Result<Vec<Job>, Vec<Problem>> {
     jobs_of(scenario, &scenario.entries, offer)
 }
 
-/// The jobs of some entries, which may be varied copies of the scenario's own; problems are shown in the scenario's text.
+/// The jobs of some entries, which may be varied copies of the scenario's own; problems are shown
+/// in the scenario's text.
 pub(crate) fn jobs_of<'a>(
     scenario: &Scenario,
     entries: &[Entry],
@@ -41,10 +47,16 @@ pub(crate) fn jobs_of<'a>(
                 }
             },
         };
-        let size = entry.matrix.iter().fold(1usize, |product, (_, values)| product.saturating_mul(values.len()));
+        let size = entry.matrix.iter().fold(1usize, |product, (_, values)| {
+            product.saturating_mul(values.len())
+        });
         if jobs.len().saturating_add(size) > MOST_JOBS {
             let message = format!("the matrix makes {size} jobs; a scenario may have {MOST_JOBS}");
-            problems.push(scenario.source.problem(&place(entry, &[Step::Key("matrix".to_owned())]), message, None));
+            problems.push(scenario.source.problem(
+                &place(entry, &[Step::Key("matrix".to_owned())]),
+                message,
+                None,
+            ));
             continue;
         }
         for cell in cells(entry) {
@@ -69,7 +81,11 @@ pub(crate) fn jobs_of<'a>(
     }
     // A bad parameter of an entry with a matrix is found in each of its cells.
     let unique: IndexSet<Problem> = problems.into_iter().collect();
-    if unique.is_empty() { Ok(jobs) } else { Err(unique.into_iter().collect()) }
+    if unique.is_empty() {
+        Ok(jobs)
+    } else {
+        Err(unique.into_iter().collect())
+    }
 }
 
 /// One combination of an entry's matrix.
@@ -98,7 +114,10 @@ impl Cell {
 }
 
 fn cells(entry: &Entry) -> Vec<Cell> {
-    let mut cells = vec![Cell { params: entry.params.clone(), chosen: Vec::new() }];
+    let mut cells = vec![Cell {
+        params: entry.params.clone(),
+        chosen: Vec::new(),
+    }];
     for (name, values) in &entry.matrix {
         cells = cells
             .iter()
@@ -116,14 +135,23 @@ fn cells(entry: &Entry) -> Vec<Cell> {
     cells
 }
 
-fn params_problems(scenario: &Scenario, entry: &Entry, info: &WorkloadInfo, cell: &Cell) -> Vec<Problem> {
-    let Some(schema) = &info.params else { return Vec::new() };
+fn params_problems(
+    scenario: &Scenario,
+    entry: &Entry,
+    info: &WorkloadInfo,
+    cell: &Cell,
+) -> Vec<Problem> {
+    let Some(schema) = &info.params else {
+        return Vec::new();
+    };
     let subject = format!("workload `{}/{}`", entry.plugin, entry.workload);
     conform::violations(schema, &Value::Object(cell.params.clone()))
         .into_iter()
         .map(|violation| {
             let message = match &violation.key {
-                Some(key) if violation.path.is_empty() => format!("{subject}: unknown parameter `{key}`"),
+                Some(key) if violation.path.is_empty() => {
+                    format!("{subject}: unknown parameter `{key}`")
+                }
                 _ => format!("{subject}: {}", violation.message),
             };
             let more = format!(
@@ -140,23 +168,42 @@ fn params_problems(scenario: &Scenario, entry: &Entry, info: &WorkloadInfo, cell
                 Some(Step::Key(name)) => Some(name.as_str()),
                 _ => violation.key.as_deref(),
             };
-            let chosen = cell.chosen.iter().find(|(name, _, _)| Some(name.as_str()) == first);
+            let chosen = cell
+                .chosen
+                .iter()
+                .find(|(name, _, _)| Some(name.as_str()) == first);
             match (chosen, &violation.key) {
                 // A value that came from the matrix stands there.
                 (Some((name, index, _)), None) => {
-                    let inside = [Step::Key("matrix".to_owned()), Step::Key(name.clone()), Step::Index(*index)];
-                    let path = place(entry, &[&inside[..], violation.path.get(1..).unwrap_or_default()].concat());
+                    let inside = [
+                        Step::Key("matrix".to_owned()),
+                        Step::Key(name.clone()),
+                        Step::Index(*index),
+                    ];
+                    let path = place(
+                        entry,
+                        &[&inside[..], violation.path.get(1..).unwrap_or_default()].concat(),
+                    );
                     scenario.source.problem(&path, message, hint)
                 }
-                (Some((name, _, _)), Some(_)) => {
-                    scenario.source.key_problem(&place(entry, &[Step::Key("matrix".to_owned())]), name, message, hint)
-                }
+                (Some((name, _, _)), Some(_)) => scenario.source.key_problem(
+                    &place(entry, &[Step::Key("matrix".to_owned())]),
+                    name,
+                    message,
+                    hint,
+                ),
                 (None, Some(key)) => {
-                    let path = place(entry, &[&[Step::Key("params".to_owned())], &violation.path[..]].concat());
+                    let path = place(
+                        entry,
+                        &[&[Step::Key("params".to_owned())], &violation.path[..]].concat(),
+                    );
                     scenario.source.key_problem(&path, key, message, hint)
                 }
                 (None, None) => {
-                    let path = place(entry, &[&[Step::Key("params".to_owned())], &violation.path[..]].concat());
+                    let path = place(
+                        entry,
+                        &[&[Step::Key("params".to_owned())], &violation.path[..]].concat(),
+                    );
                     scenario.source.problem(&path, message, hint)
                 }
             }
@@ -165,15 +212,30 @@ fn params_problems(scenario: &Scenario, entry: &Entry, info: &WorkloadInfo, cell
 }
 
 fn place(entry: &Entry, inside: &[Step]) -> Vec<Step> {
-    [&[Step::Key("workloads".to_owned()), Step::Index(entry.index)], inside].concat()
+    [
+        &[Step::Key("workloads".to_owned()), Step::Index(entry.index)],
+        inside,
+    ]
+    .concat()
 }
 
 fn unknown_workload(scenario: &Scenario, entry: &Entry, description: &Description) -> Problem {
-    let known: Vec<&str> = description.workloads.iter().map(|workload| workload.id.as_str()).collect();
+    let known: Vec<&str> = description
+        .workloads
+        .iter()
+        .map(|workload| workload.id.as_str())
+        .collect();
     let hint = match nearest(&entry.workload, known.iter().copied()) {
         Some(near) => format!("did you mean `{}/{near}`?", entry.plugin),
         None => format!("it has {}", format::listed(&known)),
     };
-    let message = format!("plugin `{}` has no workload `{}`", entry.plugin, entry.workload);
-    scenario.source.problem(&place(entry, &[Step::Key("workload".to_owned())]), message, Some(hint))
+    let message = format!(
+        "plugin `{}` has no workload `{}`",
+        entry.plugin, entry.workload
+    );
+    scenario.source.problem(
+        &place(entry, &[Step::Key("workload".to_owned())]),
+        message,
+        Some(hint),
+    )
 }

@@ -1,4 +1,5 @@
-//! What a scenario says of `orch check`: what fails it, which regressions are known, which figures have to be reached.
+//! What a scenario says of `orch check`: what fails it, which regressions are known, which figures
+//! have to be reached.
 
 use super::check::Check;
 use super::quantity;
@@ -33,7 +34,10 @@ pub(crate) struct Accepted {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum AcceptedChange {
     /// A metric that got worse; by any size without a bound.
-    Worse { metric: String, bound: Option<AcceptedBound> },
+    Worse {
+        metric: String,
+        bound: Option<AcceptedBound>,
+    },
     /// A job that the baseline lacks.
     New,
     /// A job of the baseline that the scenario lacks now.
@@ -101,16 +105,35 @@ pub(crate) enum Wanted {
 impl Check<'_> {
     /// Reads the rules of a check.
     pub(super) fn gate(&mut self, wire: &wire::Scenario) -> Gate {
-        let budget = wire.budget.as_deref().map(quantity::duration).and_then(|budget| match budget {
-            Ok(budget) => Some(budget),
-            Err(message) => {
-                self.add(&[key("budget")], format!("budget: {message}"), None);
-                None
-            }
-        });
-        let accepted = wire.accept.iter().enumerate().filter_map(|(index, one)| self.accepted(index, one)).collect();
-        let targets = wire.targets.iter().enumerate().filter_map(|(index, one)| self.target(index, one)).collect();
-        Gate { open_fails: wire.gate.inconclusive == Inconclusive::Fail, budget, accepted, targets }
+        let budget =
+            wire.budget
+                .as_deref()
+                .map(quantity::duration)
+                .and_then(|budget| match budget {
+                    Ok(budget) => Some(budget),
+                    Err(message) => {
+                        self.add(&[key("budget")], format!("budget: {message}"), None);
+                        None
+                    }
+                });
+        let accepted = wire
+            .accept
+            .iter()
+            .enumerate()
+            .filter_map(|(index, one)| self.accepted(index, one))
+            .collect();
+        let targets = wire
+            .targets
+            .iter()
+            .enumerate()
+            .filter_map(|(index, one)| self.target(index, one))
+            .collect();
+        Gate {
+            open_fails: wire.gate.inconclusive == Inconclusive::Fail,
+            budget,
+            accepted,
+            targets,
+        }
     }
 
     fn accepted(&mut self, index: usize, one: &wire::Accept) -> Option<Accepted> {
@@ -118,13 +141,26 @@ impl Check<'_> {
         let change = self.accepted_change(&at, one);
         let Ok(until) = one.until.parse::<Date>() else {
             let at = [&at[..], &[key("until")]].concat();
-            self.add(&at, format!("`{}` is no day of the calendar; write for example 2026-12-31", one.until), None);
+            self.add(
+                &at,
+                format!(
+                    "`{}` is no day of the calendar; write for example 2026-12-31",
+                    one.until
+                ),
+                None,
+            );
             return None;
         };
-        Some(Accepted { job: one.job.clone(), change: change?, reason: one.reason.clone(), until })
+        Some(Accepted {
+            job: one.job.clone(),
+            change: change?,
+            reason: one.reason.clone(),
+            until,
+        })
     }
 
-    /// What an acceptance is about. `new` and `dropped` are about a whole job, so nothing about a metric goes with them.
+    /// What an acceptance is about. `new` and `dropped` are about a whole job, so nothing about a
+    /// metric goes with them.
     fn accepted_change(&mut self, at: &[Step], one: &wire::Accept) -> Option<AcceptedChange> {
         let (name, change) = match (one.new, one.dropped) {
             (false, false) => {
@@ -133,16 +169,26 @@ impl Check<'_> {
                 return Some(AcceptedChange::Worse { metric, bound });
             }
             (true, true) => {
-                let message = "`new` and `dropped` exclude each other: a job is added or taken away";
-                self.add(&[at, &[key("dropped")]].concat(), message, Some("keep one of them"));
+                let message =
+                    "`new` and `dropped` exclude each other: a job is added or taken away";
+                self.add(
+                    &[at, &[key("dropped")]].concat(),
+                    message,
+                    Some("keep one of them"),
+                );
                 return None;
             }
             (true, false) => ("new", AcceptedChange::New),
             (false, true) => ("dropped", AcceptedChange::Dropped),
         };
-        let fields = [("metric", one.metric.is_some()), ("up_to", one.up_to.is_some()), ("to", one.to.is_some())];
+        let fields = [
+            ("metric", one.metric.is_some()),
+            ("up_to", one.up_to.is_some()),
+            ("to", one.to.is_some()),
+        ];
         for (field, _) in fields.into_iter().filter(|(_, is_there)| *is_there) {
-            let message = format!("`{field}` is about a metric, and `{name}: true` about the whole job");
+            let message =
+                format!("`{field}` is about a metric, and `{name}: true` about the whole job");
             let hint = format!("leave out `{field}`, or accept the metric in an entry of its own");
             self.add(&[at, &[key(field)]].concat(), message, Some(&hint));
         }
@@ -151,7 +197,10 @@ impl Check<'_> {
 
     /// The bound of an acceptance, with a problem for each that makes no sense.
     fn bound(&mut self, at: &[Step], one: &wire::Accept, metric: &str) -> Option<AcceptedBound> {
-        let written = one.to.as_ref().map(|to| to.as_str().map_or_else(|| to.to_string(), str::to_owned));
+        let written = one
+            .to
+            .as_ref()
+            .map(|to| to.as_str().map_or_else(|| to.to_string(), str::to_owned));
         let (name, text) = match (&one.up_to, &written) {
             (None, None) => return None,
             (Some(_), Some(_)) => {
@@ -165,14 +214,27 @@ impl Check<'_> {
         };
         let at = [at, &[key(name)]].concat();
         if metric == "digest" {
-            let message =
-                format!("`{name}` bounds a value, and an output (metric `digest`) is the same or another one");
-            self.add(&at, message, Some("leave it out: the acceptance then lets any other output pass"));
+            let message = format!(
+                "`{name}` bounds a value, and an output (metric `digest`) is the same or another \
+                 one"
+            );
+            self.add(
+                &at,
+                message,
+                Some("leave it out: the acceptance then lets any other output pass"),
+            );
             return None;
         }
-        let size = if name == "up_to" { relative_bound(text) } else { value_bound(metric, text).map(BoundSize::Value) };
+        let size = if name == "up_to" {
+            relative_bound(text)
+        } else {
+            value_bound(metric, text).map(BoundSize::Value)
+        };
         match size {
-            Ok(size) => Some(AcceptedBound { size, text: format!("{name}: {text}") }),
+            Ok(size) => Some(AcceptedBound {
+                size,
+                text: format!("{name}: {text}"),
+            }),
             Err(message) => {
                 self.add(&at, format!("{name}: {message}"), None);
                 None
@@ -182,11 +244,18 @@ impl Check<'_> {
 
     fn target(&mut self, index: usize, one: &wire::Target) -> Option<Target> {
         match wanted(&one.metric, &one.is) {
-            Ok(wanted) => {
-                Some(Target { job: one.job.clone(), metric: one.metric.clone(), wanted, text: one.is.clone() })
-            }
+            Ok(wanted) => Some(Target {
+                job: one.job.clone(),
+                metric: one.metric.clone(),
+                wanted,
+                text: one.is.clone(),
+            }),
             Err(message) => {
-                self.add(&[key("targets"), Step::Index(index), key("is")], message, None);
+                self.add(
+                    &[key("targets"), Step::Index(index), key("is")],
+                    message,
+                    None,
+                );
                 None
             }
         }
@@ -200,23 +269,33 @@ fn key(name: &str) -> Step {
 /// `10%`, or `3x`.
 fn relative_bound(text: &str) -> Result<BoundSize, String> {
     const EXAMPLES: &str = "write a percentage, such as 10%, or a factor, such as 3x";
-    let number = |part: &str| part.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+    let number = |part: &str| {
+        part.trim()
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+    };
     if let Some(factor) = text.trim().strip_suffix('x') {
         return match number(factor) {
             Some(factor) if factor > 1.0 => Ok(BoundSize::Factor(factor)),
-            Some(_) => {
-                Err(format!("`{text}` accepts no change: a factor is more than 1x, in either direction; {EXAMPLES}"))
-            }
+            Some(_) => Err(format!(
+                "`{text}` accepts no change: a factor is more than 1x, in either direction; \
+                 {EXAMPLES}"
+            )),
             None => Err(format!("`{text}` is no factor; {EXAMPLES}")),
         };
     }
     match text.trim().strip_suffix('%').and_then(number) {
         Some(percent) if percent > 100.0 => {
             let factor = 1.0 + percent / 100.0;
-            Err(format!("`{text}` is more than 100%; write it as a factor: {factor}x"))
+            Err(format!(
+                "`{text}` is more than 100%; write it as a factor: {factor}x"
+            ))
         }
         Some(percent) if percent >= 0.0 => Ok(BoundSize::Share(percent / 100.0)),
-        Some(_) => Err(format!("`{text}` is negative; {EXAMPLES}, for changes in either direction")),
+        Some(_) => Err(format!(
+            "`{text}` is negative; {EXAMPLES}, for changes in either direction"
+        )),
         None => Err(format!("`{text}` is no size of a change; {EXAMPLES}")),
     }
 }
@@ -225,7 +304,9 @@ fn relative_bound(text: &str) -> Result<BoundSize, String> {
 fn value_bound(metric: &str, text: &str) -> Result<f64, String> {
     let value = value(metric, text)?;
     if ["allocations", "bytes", "peak_bytes"].contains(&metric) && value <= 0.0 {
-        return Err(format!("`{text}` accepts nothing, because no count of {metric} gets worse and ends there"));
+        return Err(format!(
+            "`{text}` accepts nothing, because no count of {metric} gets worse and ends there"
+        ));
     }
     Ok(value)
 }
@@ -244,13 +325,17 @@ fn wanted(metric: &str, text: &str) -> Result<Wanted, String> {
         return value(rest).map(Wanted::AtMost);
     }
     let Some((low, high)) = text.split_once(" to ") else {
-        return Err(format!("`{text}` is no target; write `>= 40`, `<= 2ms`, `10 to 20` or `hold`"));
+        return Err(format!(
+            "`{text}` is no target; write `>= 40`, `<= 2ms`, `10 to 20` or `hold`"
+        ));
     };
     let (low, high) = (value(low)?, value(high)?);
     if low <= high {
         Ok(Wanted::Between(low, high))
     } else {
-        Err(format!("`{text}` begins above its end, so nothing reaches it"))
+        Err(format!(
+            "`{text}` begins above its end, so nothing reaches it"
+        ))
     }
 }
 
@@ -260,7 +345,8 @@ fn value(metric: &str, text: &str) -> Result<f64, String> {
     match metric {
         "time" => quantity::duration(text).map(|duration| duration.as_nanos() as f64),
         "bytes" | "peak_bytes" if text != "0" => quantity::bytes(text).map(|bytes| bytes as f64),
-        _ => number(text).ok_or_else(|| format!("`{text}` is no number; {metric} is given as one, such as 40")),
+        _ => number(text)
+            .ok_or_else(|| format!("`{text}` is no number; {metric} is given as one, such as 40")),
     }
 }
 
@@ -313,11 +399,18 @@ mod tests {
         assert_eq!(wanted("time", "1ms to 2ms"), Ok(Wanted::Between(1e6, 2e6)));
         assert_eq!(wanted("bytes", "<= 64KiB"), Ok(Wanted::AtMost(65536.0)));
         assert_eq!(wanted("bytes", "<= 0"), Ok(Wanted::AtMost(0.0)));
-        assert_eq!(wanted("allocations", "0 to 3"), Ok(Wanted::Between(0.0, 3.0)));
+        assert_eq!(
+            wanted("allocations", "0 to 3"),
+            Ok(Wanted::Between(0.0, 3.0))
+        );
         assert_eq!(wanted("x", " hold "), Ok(Wanted::Hold));
-        for (metric, text) in
-            [("time", ">= 4"), ("gflops", "40"), ("gflops", ">= fast"), ("gflops", "3 to 2"), ("x", ">= inf")]
-        {
+        for (metric, text) in [
+            ("time", ">= 4"),
+            ("gflops", "40"),
+            ("gflops", ">= fast"),
+            ("gflops", "3 to 2"),
+            ("x", ">= inf"),
+        ] {
             assert!(wanted(metric, text).is_err(), "{metric} {text}");
         }
     }

@@ -1,4 +1,5 @@
-//! The accepted level: the commit that a project stands by, kept in git beside the results, with the reason.
+//! The accepted level: the commit that a project stands by, kept in git beside the results, with
+//! the reason.
 
 use super::problem::Problem;
 use super::yaml::Node;
@@ -25,12 +26,20 @@ pub(crate) struct Level {
 pub(crate) fn read(text: &str) -> Result<Level, Vec<Problem>> {
     let node = Node::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
-    let source = Source { text: text.to_owned(), root: node, option: String::new() };
+    let source = Source {
+        text: text.to_owned(),
+        root: node,
+        option: String::new(),
+    };
     let violations = conform::violations(&schemars::schema_for!(Level).to_value(), &value);
     if !violations.is_empty() {
-        return Err(violations.into_iter().map(|violation| check::locate(&source, violation)).collect());
+        return Err(violations
+            .into_iter()
+            .map(|violation| check::locate(&source, violation))
+            .collect());
     }
-    serde_json::from_value(value).map_err(|error| vec![source.problem(&[], error.to_string(), None)])
+    serde_json::from_value(value)
+        .map_err(|error| vec![source.problem(&[], error.to_string(), None)])
 }
 
 #[cfg(test)]
@@ -40,17 +49,30 @@ mod tests {
     #[test]
     fn a_level_is_a_commit_with_a_reason() {
         let level = read("commit: v1.2\nreason: the release\n");
-        assert_eq!(level, Ok(Level { commit: "v1.2".to_owned(), reason: "the release".to_owned() }));
+        assert_eq!(
+            level,
+            Ok(Level {
+                commit: "v1.2".to_owned(),
+                reason: "the release".to_owned()
+            })
+        );
         let messages = |text: &str| -> Vec<String> {
             read(text)
                 .map(|_| Vec::new())
                 .unwrap_or_else(|problems| problems.into_iter().map(|one| one.message).collect())
         };
         assert_eq!(messages("commit: v1.2\n").len(), 1, "no reason");
-        assert_eq!(messages("commit: v1.2\nreason: x\ncomit: y\n").len(), 1, "an unknown field");
+        assert_eq!(
+            messages("commit: v1.2\nreason: x\ncomit: y\n").len(),
+            1,
+            "an unknown field"
+        );
         assert_eq!(messages("[").len(), 1);
         assert!(!messages("").is_empty());
         let digits = read("commit: 1234567890\nreason: a hash without letters\n").unwrap_err();
-        assert_eq!(digits[0].hint.as_deref(), Some("in quotes it is text: '1234567890'"));
+        assert_eq!(
+            digits[0].hint.as_deref(),
+            Some("in quotes it is text: '1234567890'")
+        );
     }
 }

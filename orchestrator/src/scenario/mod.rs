@@ -1,6 +1,8 @@
-//! Scenarios: what to measure, checked. Reading finds every problem of a file at once, each with its place.
+//! Scenarios: what to measure, checked. Reading finds every problem of a file at once, each with
+//! its place.
 //!
-//! `Scenario::read` checks what the file says by itself; `Scenario::jobs` checks it against what the plugins offer.
+//! `Scenario::read` checks what the file says by itself; `Scenario::jobs` checks it against what
+//! the plugins offer.
 
 mod check;
 pub(crate) mod conform;
@@ -101,18 +103,33 @@ pub(crate) struct Job {
 pub(crate) struct Source {
     pub(crate) text: String,
     pub(crate) root: yaml::Node,
-    /// Option that names the file to a command, as a shell takes it: ` --scenario s.yaml`; empty for a text without a file.
+    /// Option that names the file to a command, as a shell takes it: ` --scenario s.yaml`; empty
+    /// for a text without a file.
     pub(crate) option: String,
 }
 
 impl Source {
-    fn problem(&self, path: &[yaml::Step], message: impl Into<String>, hint: Option<String>) -> Problem {
+    fn problem(
+        &self,
+        path: &[yaml::Step],
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Problem {
         Problem::new(&self.text, self.root.walk(path).at.clone(), message, hint)
     }
 
     /// A problem of a key, not of its value.
-    fn key_problem(&self, path: &[yaml::Step], key: &str, message: String, hint: Option<String>) -> Problem {
-        let at = self.root.key(path, key).unwrap_or_else(|| self.root.walk(path).at.clone());
+    fn key_problem(
+        &self,
+        path: &[yaml::Step],
+        key: &str,
+        message: String,
+        hint: Option<String>,
+    ) -> Problem {
+        let at = self
+            .root
+            .key(path, key)
+            .unwrap_or_else(|| self.root.walk(path).at.clone());
         Problem::new(&self.text, at, message, hint)
     }
 }
@@ -125,17 +142,27 @@ impl Scenario {
 
     /// A problem of the anchor.
     pub(crate) fn anchor_problem(&self, message: String, hint: Option<String>) -> Problem {
-        self.source.problem(&[yaml::Step::Key("anchor".to_owned())], message, hint)
+        self.source
+            .problem(&[yaml::Step::Key("anchor".to_owned())], message, hint)
     }
 
     /// The problem of a report whose template is nowhere.
     pub(crate) fn report_problem(&self, name: &str, folder: &std::path::Path) -> Problem {
-        let index = self.reports.iter().position(|report| report == name).unwrap_or(0);
-        let path = [yaml::Step::Key("reports".to_owned()), yaml::Step::Index(index)];
+        let index = self
+            .reports
+            .iter()
+            .position(|report| report == name)
+            .unwrap_or(0);
+        let path = [
+            yaml::Step::Key("reports".to_owned()),
+            yaml::Step::Index(index),
+        ];
         let hint = format!(
-            "templates are files in {}, named without folders; summary.txt and profile.md are built in",
+            "templates are files in {}, named without folders; summary.txt and profile.md are \
+             built in",
             folder.display()
         );
-        self.source.problem(&path, format!("no template `{name}`"), Some(hint))
+        self.source
+            .problem(&path, format!("no template `{name}`"), Some(hint))
     }
 }

@@ -1,4 +1,5 @@
-//! A finding in a scenario file: where, what is wrong, what to try; and how a list of them is shown.
+//! A finding in a scenario file: where, what is wrong, what to try; and how a list of them is
+//! shown.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::fmt::Write;
@@ -15,50 +16,87 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// `at` counts characters, as the YAML parser does.
-    pub(crate) fn new(text: &str, at: Range<usize>, message: impl Into<String>, hint: Option<String>) -> Self {
-        Self { at: byte_range(text, at), message: message.into(), hint }
+    pub(crate) fn new(
+        text: &str,
+        at: Range<usize>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Self {
+        Self {
+            at: byte_range(text, at),
+            message: message.into(),
+            hint,
+        }
     }
 }
 
 fn byte_range(text: &str, characters: Range<usize>) -> Range<usize> {
-    let byte = |index: usize| text.char_indices().nth(index).map_or(text.len(), |(byte, _)| byte);
+    let byte = |index: usize| {
+        text.char_indices()
+            .nth(index)
+            .map_or(text.len(), |(byte, _)| byte)
+    };
     let start = byte(characters.start);
     let mut end = byte(characters.end.max(characters.start));
     // A map or list is only known by its beginning: underline its first word.
     if end == start {
-        end += text[start..].chars().take_while(|c| !c.is_whitespace() && *c != ':').map(char::len_utf8).sum::<usize>();
+        end += text[start..]
+            .chars()
+            .take_while(|c| !c.is_whitespace() && *c != ':')
+            .map(char::len_utf8)
+            .sum::<usize>();
     }
-    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    let line_end = text[start..]
+        .find('\n')
+        .map_or(text.len(), |newline| start + newline);
     start..end.clamp(start, line_end.max(start))
 }
 
 /// More problems than this are counted only.
 const MOST_SHOWN: usize = 20;
 
-/// The first twenty problems of a file with their places and the lines they stand in, in the order of the file, and the
-/// number of all.
+/// The first twenty problems of a file with their places and the lines they stand in, in the order
+/// of the file, and the number of all.
 pub(crate) fn show(path: &str, text: &str, problems: &[Problem], colour: bool) -> String {
     let mut sorted: Vec<&Problem> = problems.iter().collect();
     sorted.sort_by_key(|problem| problem.at.start);
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     let mut out = String::new();
     for problem in sorted.into_iter().take(MOST_SHOWN) {
-        let snippet = Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(problem.at.clone()));
-        let mut group = Level::ERROR.primary_title(problem.message.as_str()).element(snippet);
+        let snippet = Snippet::source(text)
+            .path(path)
+            .annotation(AnnotationKind::Primary.span(problem.at.clone()));
+        let mut group = Level::ERROR
+            .primary_title(problem.message.as_str())
+            .element(snippet);
         if let Some(hint) = &problem.hint {
             group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
         }
         let _ = writeln!(out, "{}\n", renderer.render(&[group]));
     }
     let count = problems.len();
-    let more = if count > MOST_SHOWN { format!(", the first {MOST_SHOWN} of which are shown") } else { String::new() };
+    let more = if count > MOST_SHOWN {
+        format!(", the first {MOST_SHOWN} of which are shown")
+    } else {
+        String::new()
+    };
     let plural = if count == 1 { "" } else { "s" };
-    let _ = write!(out, "{count} problem{plural} in {path}{more}; nothing was measured");
+    let _ = write!(
+        out,
+        "{count} problem{plural} in {path}{more}; nothing was measured"
+    );
     out
 }
 
 /// The known word nearest to a wrong one, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    wrong: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     known
         .into_iter()
         .map(|word| (strsim::damerau_levenshtein(wrong, word), word))

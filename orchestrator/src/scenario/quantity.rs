@@ -7,7 +7,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration; write for example 500ms, 60s or 2m");
     let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(parsed).map_err(|_| wrong())?;
-    if duration.is_zero() { Err(format!("`{text}` is no time at all; write for example 500ms")) } else { Ok(duration) }
+    if duration.is_zero() {
+        Err(format!(
+            "`{text}` is no time at all; write for example 500ms"
+        ))
+    } else {
+        Ok(duration)
+    }
 }
 
 /// `2GiB`, `512MiB`, `100MB`, `4096`.
@@ -26,10 +32,15 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     ];
     let wrong = || format!("`{text}` is not a size; write for example 512MiB or 2GiB");
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let number: f64 = text[..end].parse().map_err(|_| wrong())?;
     let unit = text[end..].trim();
-    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+    let (_, factor) = UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .ok_or_else(wrong)?;
     let bytes = number * *factor as f64;
     if !(1.0..=9e15).contains(&bytes) {
         return Err(wrong());
@@ -43,7 +54,11 @@ pub(crate) fn percent(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{text}` is not a percentage from 0% to 100%; write for example 1%");
     let number = text.trim().strip_suffix('%').ok_or_else(wrong)?;
     let value: f64 = number.trim().parse().map_err(|_| wrong())?;
-    if (0.0..=100.0).contains(&value) { Ok(value / 100.0) } else { Err(wrong()) }
+    if (0.0..=100.0).contains(&value) {
+        Ok(value / 100.0)
+    } else {
+        Err(wrong())
+    }
 }
 
 #[cfg(test)]

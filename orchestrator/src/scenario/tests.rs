@@ -1,4 +1,5 @@
-//! Tests of reading scenarios and making jobs: text in, jobs or problems out; no file, process or clock.
+//! Tests of reading scenarios and making jobs: text in, jobs or problems out; no file, process or
+//! clock.
 
 use super::*;
 use crate::plugin::catalog::Description;
@@ -13,9 +14,20 @@ fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
     // Everything exists but what is called missing.
     let exists = |path: &Path| !path.display().to_string().contains("missing");
     let real = |path: &Path| {
-        path.strip_prefix("/alias").map_or_else(|_| path.to_owned(), |inside| Path::new("/project/out").join(inside))
+        path.strip_prefix("/alias").map_or_else(
+            |_| path.to_owned(),
+            |inside| Path::new("/project/out").join(inside),
+        )
     };
-    read(text, &Surroundings { root: Path::new("/project"), stem: "stem", exists: &exists, real: &real })
+    read(
+        text,
+        &Surroundings {
+            root: Path::new("/project"),
+            stem: "stem",
+            exists: &exists,
+            real: &real,
+        },
+    )
 }
 
 fn plan(text: &str) -> Result<Vec<Job>, Vec<Problem>> {
@@ -47,9 +59,17 @@ workloads:
     )
     .unwrap();
     let [job] = &jobs[..] else { panic!("{jobs:?}") };
-    let expected = Settings { rounds: 3, time: Duration::from_secs(2), memory: 1 << 30, ..Settings::default() };
+    let expected = Settings {
+        rounds: 3,
+        time: Duration::from_secs(2),
+        memory: 1 << 30,
+        ..Settings::default()
+    };
     assert_eq!(job.settings, expected);
-    assert_eq!((job.id.as_str(), &job.tags[..]), ("work", &["a".to_owned(), "b".to_owned()][..]));
+    assert_eq!(
+        (job.id.as_str(), &job.tags[..]),
+        ("work", &["a".to_owned(), "b".to_owned()][..])
+    );
 }
 
 #[test]
@@ -73,12 +93,18 @@ workloads:
             "named[n=2]"
         ]
     );
-    assert_eq!(serde_json::to_string(&jobs[2].params).unwrap(), r#"{"n":10000,"list":[1]}"#);
+    assert_eq!(
+        serde_json::to_string(&jobs[2].params).unwrap(),
+        r#"{"n":10000,"list":[1]}"#
+    );
 }
 
 #[test]
 fn a_plugin_without_a_description_makes_jobs_nobody_could_check() {
-    let jobs = plan("plugins: { other: { path: x.so } }\nworkloads: [{ workload: other/any, params: { x: 1 } }]\n");
+    let jobs = plan(
+        "plugins: { other: { path: x.so } }\nworkloads: \
+         [{ workload: other/any, params: { x: 1 } }]\n",
+    );
     assert_eq!(jobs.unwrap().len(), 1);
 }
 
@@ -94,18 +120,34 @@ workloads: [{ workload: a/w }]
 ",
     )
     .unwrap();
-    let sources: Vec<&PluginSource> = scenario.plugins.iter().map(|(_, spec)| &spec.source).collect();
+    let sources: Vec<&PluginSource> = scenario
+        .plugins
+        .iter()
+        .map(|(_, spec)| &spec.source)
+        .collect();
     let path = |text: &str| std::path::PathBuf::from(text);
     assert_eq!(
         sources,
         [
-            &PluginSource::Crate { folder: path("/project/plugins/a"), cpu: "native".into() },
-            &PluginSource::Crate { folder: path("/abs"), cpu: "x86-64-v3".into() },
+            &PluginSource::Crate {
+                folder: path("/project/plugins/a"),
+                cpu: "native".into()
+            },
+            &PluginSource::Crate {
+                folder: path("/abs"),
+                cpu: "x86-64-v3".into()
+            },
             &PluginSource::File(path("/project/c.so")),
-            &PluginSource::Command { folder: path("/project/d"), command: "make".into() },
+            &PluginSource::Command {
+                folder: path("/project/d"),
+                command: "make".into()
+            },
         ]
     );
-    assert_eq!(scenario.plugins[1].1.env, [("X".to_owned(), "1".to_owned())]);
+    assert_eq!(
+        scenario.plugins[1].1.env,
+        [("X".to_owned(), "1".to_owned())]
+    );
     assert_eq!(scenario.name, "stem");
 }
 
@@ -122,10 +164,18 @@ workloads: [{ workload: a/w }]
     )
     .unwrap();
     let path = std::path::PathBuf::from;
-    let sandboxes: Vec<Sandbox> = scenario.plugins.into_iter().map(|(_, spec)| spec.sandbox).collect();
-    let named = Sandbox::On { read: vec![path("/project/data"), path("/abs/file")], write: vec![path("/project/out")] };
+    let sandboxes: Vec<Sandbox> = scenario
+        .plugins
+        .into_iter()
+        .map(|(_, spec)| spec.sandbox)
+        .collect();
+    let named = Sandbox::On {
+        read: vec![path("/project/data"), path("/abs/file")],
+        write: vec![path("/project/out")],
+    };
     assert_eq!(sandboxes, [Sandbox::Off, named, Sandbox::Off]);
-    let scenario = parse("plugins: { a: { path: a.so } }\nworkloads: [{ workload: a/w }]\n").unwrap();
+    let scenario =
+        parse("plugins: { a: { path: a.so } }\nworkloads: [{ workload: a/w }]\n").unwrap();
     assert_eq!(scenario.plugins[0].1.sandbox, Sandbox::default());
 }
 
@@ -163,10 +213,14 @@ workloads: [{ workload: a/w }]
         shown(text, &parse(text).unwrap_err()),
         [
             "2:53 `LD_PRELOAD` would run code outside of the sandbox",
-            "2:76 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a library there",
-            "5:58 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a library there",
-            "6:58 `LD_LIBRARY_PATH` names a folder without its root: which one depends on where orch is started",
-            "7:58 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a library there",
+            "2:76 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a \
+             library there",
+            "5:58 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a \
+             library there",
+            "6:58 `LD_LIBRARY_PATH` names a folder without its root: which one depends on where \
+             orch is started",
+            "7:58 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a \
+             library there",
         ]
     );
 }
@@ -201,7 +255,10 @@ workloads:
 #[test]
 fn what_was_wrong_by_itself_is_not_reported_twice() {
     let text = "plugins: { k: { path: 3 } }\nworkloads: [{ workload: k/work }]\n";
-    assert_eq!(shown(text, &parse(text).unwrap_err()), ["1:23 `path` is 3, but has to be text"]);
+    assert_eq!(
+        shown(text, &parse(text).unwrap_err()),
+        ["1:23 `path` is 3, but has to be text"]
+    );
 }
 
 #[test]

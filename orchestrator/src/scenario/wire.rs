@@ -1,4 +1,5 @@
-//! A scenario exactly as people write it: the serde types, from which the published JSON Schema comes too.
+//! A scenario exactly as people write it: the serde types, from which the published JSON Schema
+//! comes too.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -9,7 +10,8 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
-    /// Name of the scenario, part of the results folder's name; the file's name without ending if absent.
+    /// Name of the scenario, part of the results folder's name; the file's name without ending if
+    /// absent.
     #[schemars(
         regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
         extend("x-expected" = "letters, digits, '.', '_' and '-', because it names a folder")
@@ -29,10 +31,12 @@ pub(crate) struct Scenario {
     /// Templates that are rendered into the results folder.
     #[serde(default)]
     pub(crate) reports: Vec<String>,
-    /// A revision whose build each job of a run is paired with, so that runs of different days can be compared.
+    /// A revision whose build each job of a run is paired with, so that runs of different days can
+    /// be compared.
     #[schemars(length(min = 1))]
     pub(crate) anchor: Option<String>,
-    /// How long `orch check` measures in pairs, all jobs together, such as `10m`; where a verdict is open it goes on.
+    /// How long `orch check` measures in pairs, all jobs together, such as `10m`; where a verdict
+    /// is open it goes on.
     #[schemars(extend("x-expected" = "a duration, such as 10m"))]
     pub(crate) budget: Option<String>,
     /// What makes `orch check` fail.
@@ -69,13 +73,16 @@ pub(crate) enum Inconclusive {
 pub(crate) struct Accept {
     /// Id of the job; * stands for any text, ? for one character.
     pub(crate) job: String,
-    /// The metric that got worse: time, allocations, bytes, peak_bytes, digest, or one of the plugin; time if absent.
+    /// The metric that got worse: time, allocations, bytes, peak_bytes, digest, or one of the
+    /// plugin; time if absent.
     pub(crate) metric: Option<String>,
     /// The largest change that is accepted, such as `10%` or `3x`; any if `to` is absent too.
     #[schemars(extend("x-expected" = "a percentage, such as 10%, or a factor, such as 3x"))]
     pub(crate) up_to: Option<String>,
-    /// The value that the metric may reach by the change, such as `1`, `64KiB` or `2ms`; also where it was 0 before.
-    #[schemars(extend("type" = ["number", "string"], "x-expected" = "a value of the metric, such as 1, 64KiB or 2ms"))]
+    /// The value that the metric may reach by the change, such as `1`, `64KiB` or `2ms`; also where
+    /// it was 0 before.
+    #[schemars(extend("type" = ["number", "string"], "x-expected" = "a value of the metric, such \
+        as 1, 64KiB or 2ms"))]
     pub(crate) to: Option<Value>,
     /// Whether the job may be one that the baseline lacks.
     #[serde(default)]
@@ -87,7 +94,8 @@ pub(crate) struct Accept {
     #[schemars(length(min = 1))]
     pub(crate) reason: String,
     /// The last day on which it counts.
-    #[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}$"), extend("x-expected" = "a day, such as 2026-12-31"))]
+    #[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}$"), extend("x-expected" = "a day, such as \
+        2026-12-31"))]
     pub(crate) until: String,
 }
 
@@ -117,21 +125,24 @@ pub(crate) struct Plugin {
     pub(crate) path: Option<String>,
     /// Folder in which `build` is run.
     pub(crate) dir: Option<String>,
-    /// Shell command that writes the shared library to "$ORCH_OUT". "$ORCH_INCLUDE" holds orch_plugin.h; $ORCH_CFLAGS holds the
-    /// compiler flags that keep layout out of the times; "$ORCH_SOURCE" is the root of the code under test.
+    /// Shell command that writes the shared library to "$ORCH_OUT". "$ORCH_INCLUDE" holds
+    /// orch_plugin.h; $ORCH_CFLAGS holds the compiler flags that keep layout out of the times;
+    /// "$ORCH_SOURCE" is the root of the code under test.
     pub(crate) build: Option<String>,
-    /// Whether the plugin as it is now is laid over every commit, for code under test that is older than its benchmark.
+    /// Whether the plugin as it is now is laid over every commit, for code under test that is older
+    /// than its benchmark.
     #[serde(default)]
     pub(crate) overlay: bool,
     /// Variables in the environment of the plugin's worker processes.
     #[serde(default)]
     pub(crate) env: IndexMap<String, String>,
-    /// Whether its worker processes are kept away from everything that the scenario does not name; `on` if absent here
-    /// and in `defaults`.
+    /// Whether its worker processes are kept away from everything that the scenario does not name;
+    /// `on` if absent here and in `defaults`.
     #[serde(default)]
     #[schemars(with = "Sandbox")]
     pub(crate) sandbox: Option<Sandbox>,
-    /// Files and folders that its worker processes may read, and run programs from, besides those that `params` name.
+    /// Files and folders that its worker processes may read, and run programs from, besides those
+    /// that `params` name.
     #[serde(default)]
     pub(crate) read: Vec<String>,
     /// Files and folders that its worker processes may also write.
@@ -159,7 +170,8 @@ pub(crate) struct Settings {
     /// Limit of one worker process from spawn to result, such as `60s`.
     #[schemars(extend("x-expected" = "a duration, such as 60s"))]
     pub(crate) timeout: Option<String>,
-    /// Memory of one worker process, and size of the largest file that it may write, such as `2GiB`.
+    /// Memory of one worker process, and size of the largest file that it may write, such as
+    /// `2GiB`.
     #[schemars(extend("x-expected" = "a size, such as 2GiB"))]
     pub(crate) memory: Option<String>,
     /// CPUs of a worker process.
@@ -210,7 +222,8 @@ pub(crate) struct Workload {
     /// Limit of one worker process from spawn to result, such as `60s`.
     #[schemars(extend("x-expected" = "a duration, such as 60s"))]
     pub(crate) timeout: Option<String>,
-    /// Memory of one worker process, and size of the largest file that it may write, such as `2GiB`.
+    /// Memory of one worker process, and size of the largest file that it may write, such as
+    /// `2GiB`.
     #[schemars(extend("x-expected" = "a size, such as 2GiB"))]
     pub(crate) memory: Option<String>,
     /// CPUs of a worker process.

@@ -1,4 +1,5 @@
-//! YAML with a place for every key and value, so that any later finding can point at what the user wrote.
+//! YAML with a place for every key and value, so that any later finding can point at what the user
+//! wrote.
 
 use super::problem::Problem;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -41,13 +42,15 @@ pub(crate) enum Step {
 }
 
 impl Node {
-    /// Parses a whole file. Duplicate keys, alias bombs and loose booleans are refused by the parser.
+    /// Parses a whole file. Duplicate keys, alias bombs and loose booleans are refused by the
+    /// parser.
     pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         if let Some(problem) = second_document(text) {
             return Err(problem);
         }
         let options = serde_yaml::options! { strict_booleans: true };
-        serde_yaml::from_str_with_options::<Self>(text, options).map_err(|error| from_parser(text, &error))
+        serde_yaml::from_str_with_options::<Self>(text, options)
+            .map_err(|error| from_parser(text, &error))
     }
 
     pub(crate) fn to_value(&self) -> Value {
@@ -58,18 +61,24 @@ impl Node {
             Kind::Text(value) => Value::String(value.clone()),
             Kind::List(items) => items.iter().map(Self::to_value).collect(),
             Kind::Map(entries) => Value::Object(
-                entries.iter().map(|(key, node)| (key.name.clone(), node.to_value())).collect::<Map<_, _>>(),
+                entries
+                    .iter()
+                    .map(|(key, node)| (key.name.clone(), node.to_value()))
+                    .collect::<Map<_, _>>(),
             ),
         }
     }
 
     /// The value at a path, or the innermost one that exists on the way.
     pub(crate) fn walk(&self, path: &[Step]) -> &Self {
-        let Some((first, rest)) = path.split_first() else { return self };
+        let Some((first, rest)) = path.split_first() else {
+            return self;
+        };
         let next = match (first, &self.kind) {
-            (Step::Key(name), Kind::Map(entries)) => {
-                entries.iter().find(|(key, _)| key.name == *name).map(|(_, node)| node)
-            }
+            (Step::Key(name), Kind::Map(entries)) => entries
+                .iter()
+                .find(|(key, _)| key.name == *name)
+                .map(|(_, node)| node),
             (Step::Index(index), Kind::List(items)) => items.get(*index),
             _ => None,
         };
@@ -79,7 +88,10 @@ impl Node {
     /// Where the key `name` of the map at a path stands.
     pub(crate) fn key(&self, path: &[Step], name: &str) -> Option<Range<usize>> {
         match &self.walk(path).kind {
-            Kind::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(key, _)| key.at.clone()),
+            Kind::Map(entries) => entries
+                .iter()
+                .find(|(key, _)| key.name == name)
+                .map(|(key, _)| key.at.clone()),
             _ => None,
         }
     }
@@ -89,7 +101,12 @@ impl Node {
 pub(crate) fn steps(path: &str) -> Vec<Step> {
     path.split('/')
         .filter(|part| !part.is_empty())
-        .map(|part| part.parse().map_or_else(|_| Step::Key(part.replace("~1", "/").replace("~0", "~")), Step::Index))
+        .map(|part| {
+            part.parse().map_or_else(
+                |_| Step::Key(part.replace("~1", "/").replace("~0", "~")),
+                Step::Index,
+            )
+        })
         .collect()
 }
 
@@ -100,11 +117,12 @@ fn range(location: Location) -> Range<usize> {
     start..start + usize::try_from(span.len()).unwrap_or(0)
 }
 
-/// The place where a second document with content begins: a scenario is one. YAML has `---` at the beginning of a line nowhere
-/// else, not even inside a text of several lines.
+/// The place where a second document with content begins: a scenario is one. YAML has `---` at the
+/// beginning of a line nowhere else, not even inside a text of several lines.
 fn second_document(text: &str) -> Option<Problem> {
     let is_mark = |line: &str, mark: &str| {
-        line.strip_prefix(mark).is_some_and(|rest| rest.trim_start().len() < rest.len() || rest.is_empty())
+        line.strip_prefix(mark)
+            .is_some_and(|rest| rest.trim_start().len() < rest.len() || rest.is_empty())
     };
     let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     let (mut has_content, mut mark) = (false, None);
@@ -112,7 +130,11 @@ fn second_document(text: &str) -> Option<Problem> {
     for line in text.split_inclusive('\n') {
         let (place, line_text) = (start, line.trim_end_matches(['\n', '\r']));
         start += line.chars().count();
-        let rest = if is_mark(line_text, "---") { &line_text[3..] } else { line_text };
+        let rest = if is_mark(line_text, "---") {
+            &line_text[3..]
+        } else {
+            line_text
+        };
         if (is_mark(line_text, "---") || is_mark(line_text, "...")) && has_content {
             mark = mark.or(Some(place));
         }
@@ -120,7 +142,12 @@ fn second_document(text: &str) -> Option<Problem> {
         if let (Some(place), true) = (mark, counts) {
             let hint = "move it to a file of its own, and name that file to orch";
             let message = "a second YAML document begins here, and a scenario is one document";
-            return Some(Problem::new(text, place..place + 3, message, Some(hint.to_owned())));
+            return Some(Problem::new(
+                text,
+                place..place + 3,
+                message,
+                Some(hint.to_owned()),
+            ));
         }
         has_content |= counts;
     }
@@ -132,7 +159,10 @@ fn from_parser(text: &str, error: &serde_yaml::Error) -> Problem {
     let plain = error.without_snippet().to_string();
     // The parser's own text begins with the place, which is shown anyway.
     let first = plain.lines().next().unwrap_or_default();
-    let message = match first.strip_prefix("error: line ").and_then(|rest| rest.split_once(": ")) {
+    let message = match first
+        .strip_prefix("error: line ")
+        .and_then(|rest| rest.split_once(": "))
+    {
         Some((_, message)) => message,
         None => first.strip_prefix("error: ").unwrap_or(first),
     };
@@ -163,7 +193,10 @@ fn explain(message: &str) -> (String, Option<String>) {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(deserializer)?;
-        Ok(Self { at: range(spanned.referenced), kind: spanned.value })
+        Ok(Self {
+            at: range(spanned.referenced),
+            kind: spanned.value,
+        })
     }
 }
 
@@ -226,7 +259,13 @@ impl<'de> Visitor<'de> for KindVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
         let mut entries = Vec::new();
         while let Some((key, node)) = map.next_entry::<Spanned<String>, Node>()? {
-            entries.push((Key { at: range(key.referenced), name: key.value }, node));
+            entries.push((
+                Key {
+                    at: range(key.referenced),
+                    name: key.value,
+                },
+                node,
+            ));
         }
         Ok(Kind::Map(entries))
     }

@@ -13,7 +13,8 @@ const BATCHES: [usize; 6] = [5, 10, 20, 40, 80, 160];
 /// Information (nats) below which a question tells nothing: being sure to 98.5 % still lacks 0.08.
 const NOTHING: f64 = 5e-4;
 
-/// The same once all is built, as a share of what the build effect would tell: where that decides, pairs are bought in vain.
+/// The same once all is built, as a share of what the build effect would tell: where that decides,
+/// pairs are bought in vain.
 const NOTHING_BESIDE_TAU: f64 = 0.05;
 
 /// Least cost of a question (seconds): a scripted world may be free.
@@ -34,17 +35,23 @@ pub(super) struct BuildChance {
 }
 
 impl BuildChance {
-    /// The rate is Laplace's with a prior worth four builds that fail one time in ten; the two ends, which somebody chose because
-    /// they build, count like any other.
+    /// The rate is Laplace's with a prior worth four builds that fail one time in ten; the two
+    /// ends, which somebody chose because they build, count like any other.
     pub(super) fn of(known: &Known) -> Self {
         let rate = 1.0 - (known.failures as f64 + 0.4) / (known.looks as f64 + 4.0);
-        Self { rate, unusable: known.unusable() }
+        Self {
+            rate,
+            unusable: known.unusable(),
+        }
     }
 
-    /// What breaks a build stays for a while: next to a failure the chance is half of the rate, and recovers with distance.
+    /// What breaks a build stays for a while: next to a failure the chance is half of the rate, and
+    /// recovers with distance.
     pub(super) fn at(&self, commit: usize) -> f64 {
         let distance = self.unusable.iter().map(|dead| dead.abs_diff(commit)).min();
-        distance.map_or(self.rate, |distance| self.rate * (1.0 - 0.5f64.powf(distance as f64 / 2.0 + 0.5)))
+        distance.map_or(self.rate, |distance| {
+            self.rate * (1.0 - 0.5f64.powf(distance as f64 / 2.0 + 0.5))
+        })
     }
 }
 
@@ -76,7 +83,11 @@ pub(super) fn choose<E: Evidence>(
         true => NOTHING,
         false => NOTHING.max(NOTHING_BESIDE_TAU * posterior.told_by_tau),
     };
-    let mut best = Best { action: None, rate: 0.0, nothing };
+    let mut best = Best {
+        action: None,
+        rate: 0.0,
+        nothing,
+    };
     build(inquiry, segment, posterior, &mut best);
     for code in posterior.codes.iter().filter(|code| !code.is_reference) {
         measure(inquiry, code, posterior, &mut best);
@@ -85,12 +96,29 @@ pub(super) fn choose<E: Evidence>(
 }
 
 /// Commits that nobody looked at yet: the step seen through one batch of pairs and a build effect.
-fn build<E: Evidence>(inquiry: &Inquiry<'_, E>, segment: &Segment, posterior: &Posterior, best: &mut Best) {
+fn build<E: Evidence>(
+    inquiry: &Inquiry<'_, E>,
+    segment: &Segment,
+    posterior: &Posterior,
+    best: &mut Best,
+) {
     let noise = |batch: usize| (posterior.tau_squared + posterior.variance / batch as f64).sqrt();
-    let (batches, table) = (BATCHES.map(|batch| (batch, noise(batch))), InformationTable::shared());
-    let (chance, pair_seconds) = (BuildChance::of(&inquiry.known), inquiry.evidence.pair_seconds());
-    for commit in segment.measurable.iter().filter(|commit| inquiry.known.of(*commit) == Use::Unseen) {
-        if inquiry.settings.is_never(commit) || is_enclosed(inquiry.history, &posterior.codes, commit) {
+    let (batches, table) = (
+        BATCHES.map(|batch| (batch, noise(batch))),
+        InformationTable::shared(),
+    );
+    let (chance, pair_seconds) = (
+        BuildChance::of(&inquiry.known),
+        inquiry.evidence.pair_seconds(),
+    );
+    for commit in segment
+        .measurable
+        .iter()
+        .filter(|commit| inquiry.known.of(*commit) == Use::Unseen)
+    {
+        if inquiry.settings.is_never(commit)
+            || is_enclosed(inquiry.history, &posterior.codes, commit)
+        {
             continue;
         }
         let shows = posterior.shows(inquiry.history, commit);
@@ -98,7 +126,14 @@ fn build<E: Evidence>(inquiry: &Inquiry<'_, E>, segment: &Segment, posterior: &P
         let (chance, build_seconds) = (chance.at(commit), inquiry.evidence.build_seconds(commit));
         for (batch, noise) in &batches {
             let seconds = build_seconds + *batch as f64 * pair_seconds;
-            best.offer(Action { commit, pairs: *batch }, chance * table.at(shows, height / noise), seconds);
+            best.offer(
+                Action {
+                    commit,
+                    pairs: *batch,
+                },
+                chance * table.at(shows, height / noise),
+                seconds,
+            );
         }
     }
 }
@@ -106,26 +141,52 @@ fn build<E: Evidence>(inquiry: &Inquiry<'_, E>, segment: &Segment, posterior: &P
 /// Whether the commit lies between two of the same code: it will hardly have another.
 fn is_enclosed(history: &History, codes: &[Code], commit: usize) -> bool {
     let around = |code: &Code| {
-        code.commits.iter().any(|before| history.contains(commit, *before))
-            && code.commits.iter().any(|after| history.contains(*after, commit))
+        code.commits
+            .iter()
+            .any(|before| history.contains(commit, *before))
+            && code
+                .commits
+                .iter()
+                .any(|after| history.contains(*after, commit))
     };
-    codes.iter().filter(|code| code.commits.len() > 1).any(around)
+    codes
+        .iter()
+        .filter(|code| code.commits.len() > 1)
+        .any(around)
 }
 
 /// More pairs of a code that is built: what counts is how much more precise its level becomes.
-fn measure<E: Evidence>(inquiry: &Inquiry<'_, E>, code: &Code, posterior: &Posterior, best: &mut Best) {
-    let Some(commit) = code.commits.first().copied() else { return };
+fn measure<E: Evidence>(
+    inquiry: &Inquiry<'_, E>,
+    code: &Code,
+    posterior: &Posterior,
+    best: &mut Best,
+) {
+    let Some(commit) = code.commits.first().copied() else {
+        return;
+    };
     let shows = posterior.shows(inquiry.history, commit);
     let height = posterior.height_at(inquiry.history, commit);
     let count = code.level.count;
     let tau_squared = posterior.tau_squared_at(inquiry.history, commit);
     let precision = |count: usize| 1.0 / (tau_squared + posterior.variance / count as f64);
     let before = if count == 0 { 0.0 } else { precision(count) };
-    // A small batch of a well-known level would look better than it is: each look at the posterior is a decision.
-    for batch in BATCHES.into_iter().map(|batch| batch.max(count.div_ceil(4))) {
+    // A small batch of a well-known level would look better than it is: each look at the posterior
+    // is a decision.
+    for batch in BATCHES
+        .into_iter()
+        .map(|batch| batch.max(count.div_ceil(4)))
+    {
         let snr = height * (precision(count + batch) - before).max(0.0).sqrt();
         let seconds = batch as f64 * inquiry.evidence.pair_seconds();
-        best.offer(Action { commit, pairs: batch }, information(shows, snr), seconds);
+        best.offer(
+            Action {
+                commit,
+                pairs: batch,
+            },
+            information(shows, snr),
+            seconds,
+        );
     }
 }
 

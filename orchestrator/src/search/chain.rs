@@ -1,12 +1,13 @@
 //! Owns the likelihood of any number of steps in one section, at one build effect.
 //!
-//! A hypothesis is a chain of divisions i, j, ..., each behind the one before it: the codes that show none of them share the
-//! reference's level, those between two of them a new level, those behind the last one another. With p_i the prior of a
-//! division, r_j = 0.15 p_j that of a further step, O_i the likelihood of the codes without i and G_ij that of those between
-//! i and j, everything follows from sums from both ends:
-//! B_i = (1 - sum r_j) G_i + sum G_ij r_j B_j, F_i = p_i O_i + sum F_h G_hi r_i, P(step in i) ~ F_i B_i.
-//! A first level within the margin is no step, and its share is left out: else the reference's build effect, which all
-//! commits before the step share, passes for a step of the first of them.
+//! A hypothesis is a chain of divisions i, j, ..., each behind the one before it: the codes that
+//! show none of them share the reference's level, those between two of them a new level, those
+//! behind the last one another. With p_i the prior of a division, r_j = 0.15 p_j that of a further
+//! step, O_i the likelihood of the codes without i and G_ij that of those between i and j,
+//! everything follows from sums from both ends: B_i = (1 - sum r_j) G_i + sum G_ij r_j B_j, F_i =
+//! p_i O_i + sum F_h G_hi r_i, P(step in i) ~ F_i B_i. A first level within the margin is no step,
+//! and its share is left out: else the reference's build effect, which all commits before the step
+//! share, passes for a step of the first of them.
 
 use super::divisions::Division;
 use super::level::Level;
@@ -15,7 +16,8 @@ use super::likelihood::{GroupLevel, LevelSums, log_sum};
 /// Probability of a further step, if all commits behind a step may have made it.
 const FURTHER: f64 = 0.15;
 
-/// A later step of a chain is looked for first where it is so many times as large (log ratio) as the ones before it.
+/// A later step of a chain is looked for first where it is so many times as large (log ratio) as
+/// the ones before it.
 const MUCH_LARGER: f64 = 3.0;
 
 /// Shares of chains below this are not worth their time.
@@ -64,7 +66,8 @@ pub(super) struct StepShares {
     pub(super) aim: Vec<StepMass>,
 }
 
-/// The sums over chains; divisions by their index, in an order in which each is behind all that are before it.
+/// The sums over chains; divisions by their index, in an order in which each is behind all that are
+/// before it.
 struct StepChains<'a> {
     section: &'a SectionLevels,
     /// (w, m) of each code.
@@ -80,7 +83,8 @@ struct StepChains<'a> {
     backward: Vec<f64>,
 }
 
-/// One way on from a division: log of its share of B, its level, and the next division, where there is one.
+/// One way on from a division: log of its share of B, its level, and the next division, where there
+/// is one.
 struct WayOn {
     log: f64,
     level: GroupLevel,
@@ -90,7 +94,11 @@ struct WayOn {
 impl<'a> StepChains<'a> {
     fn new(section: &'a SectionLevels, tau_squared: f64) -> Self {
         let weight = |level: &Level| 1.0 / (section.variance / level.count as f64 + tau_squared);
-        let weighed = section.levels.iter().map(|level| (weight(level), level.mean)).collect();
+        let weighed = section
+            .levels
+            .iter()
+            .map(|level| (weight(level), level.mean))
+            .collect();
         let count = section.divisions.len();
         let mut chain = Self {
             section,
@@ -102,8 +110,17 @@ impl<'a> StepChains<'a> {
             backward: vec![0.0; count],
         };
         for (at, one) in section.divisions.iter().enumerate() {
-            let others = section.divisions.iter().enumerate().skip(at + 1).filter(|(_, two)| one.is_before(two));
-            let between = |two: &Division| chain.sums(|code| one.shows[code] && !two.shows[code]).new_level();
+            let others = section
+                .divisions
+                .iter()
+                .enumerate()
+                .skip(at + 1)
+                .filter(|(_, two)| one.is_before(two));
+            let between = |two: &Division| {
+                chain
+                    .sums(|code| one.shows[code] && !two.shows[code])
+                    .new_level()
+            };
             let behind = others.map(|(next, two)| (next, between(two))).collect();
             let last = chain.sums(|code| one.shows[code]).new_level();
             chain.behind.push(behind);
@@ -115,7 +132,11 @@ impl<'a> StepChains<'a> {
 
     fn sums(&self, belongs: impl Fn(usize) -> bool) -> LevelSums {
         let mut sums = LevelSums::default();
-        let own = self.weighed.iter().enumerate().filter(|(code, _)| belongs(*code));
+        let own = self
+            .weighed
+            .iter()
+            .enumerate()
+            .filter(|(code, _)| belongs(*code));
         own.for_each(|(_, (weight, mean))| sums.add(*weight, *mean));
         sums
     }
@@ -126,12 +147,23 @@ impl<'a> StepChains<'a> {
 
     /// The ways on from a division; `beside` is the prior of what lies beside it.
     fn ways_on(&self, from: usize, beside: f64) -> Vec<WayOn> {
-        let further: f64 = self.behind[from].iter().map(|(next, _)| self.further(*next)).sum();
+        let further: f64 = self.behind[from]
+            .iter()
+            .map(|(next, _)| self.further(*next))
+            .sum();
         let last = self.last[from];
-        let mut ways = vec![WayOn { log: (1.0 - further - beside).ln() + last.log, level: last, next: None }];
+        let mut ways = vec![WayOn {
+            log: (1.0 - further - beside).ln() + last.log,
+            level: last,
+            next: None,
+        }];
         ways.extend(self.behind[from].iter().map(|(next, level)| {
             let log = self.further(*next).ln() + level.log + self.backward[*next];
-            WayOn { log, level: *level, next: Some(*next) }
+            WayOn {
+                log,
+                level: *level,
+                next: Some(*next),
+            }
         }));
         ways
     }
@@ -148,14 +180,22 @@ impl<'a> StepChains<'a> {
 
     /// log of the prior of a first step: what commits of the same code rule out is no possibility.
     fn log_prior(&self, division: &Division) -> f64 {
-        let possible: f64 = self.section.divisions.iter().map(|division| division.prior).sum();
+        let possible: f64 = self
+            .section
+            .divisions
+            .iter()
+            .map(|division| division.prior)
+            .sum();
         (division.prior / possible).ln()
     }
 
     /// log of prior and likelihood of a first step: without what lies behind it.
     fn before(&self, first: usize) -> f64 {
         let division = &self.section.divisions[first];
-        self.log_prior(division) + self.sums(|code| !division.shows[code]).log_ml(self.tau_squared)
+        self.log_prior(division)
+            + self
+                .sums(|code| !division.shows[code])
+                .log_ml(self.tau_squared)
     }
 
     /// The ways on from a first step: its level is beyond the margin.
@@ -168,26 +208,46 @@ impl<'a> StepChains<'a> {
     }
 
     fn log_beyond(&self, level: &GroupLevel) -> f64 {
-        level.beyond(&GroupLevel::REFERENCE, self.section.least_step).max(f64::MIN_POSITIVE).ln()
+        level
+            .beyond(&GroupLevel::REFERENCE, self.section.least_step)
+            .max(f64::MIN_POSITIVE)
+            .ln()
     }
 
-    /// Steps on branches beside a division: of two the earlier position is the one to be found; the other is left to the
-    /// right side of it.
+    /// Steps on branches beside a division: of two the earlier position is the one to be found; the
+    /// other is left to the right side of it.
     fn beside(&self, first: usize) -> Vec<usize> {
         let one = &self.section.divisions[first];
         let is_later = |two: &Division| one.hypotheses.first() < two.hypotheses.first();
         let others = self.section.divisions.iter().enumerate();
-        others.filter(|(_, two)| is_later(two) && one.is_beside(two)).map(|(at, _)| at).collect()
+        others
+            .filter(|(_, two)| is_later(two) && one.is_beside(two))
+            .map(|(at, _)| at)
+            .collect()
     }
 
     /// log of prior and likelihood of two steps beside each other, and the level of the first.
     fn judge_beside(&self, first: usize, other: usize) -> (f64, f64) {
-        let (one, two) = (&self.section.divisions[first], &self.section.divisions[other]);
+        let (one, two) = (
+            &self.section.divisions[first],
+            &self.section.divisions[other],
+        );
         let old = self.sums(|code| !one.shows[code] && !two.shows[code]);
-        let both = self.sums(|code| one.shows[code] && two.shows[code]).new_level();
-        let mut log = self.log_prior(one) + self.further(other).ln() + old.log_ml(self.tau_squared) + both.log;
-        let own = self.sums(|code| one.shows[code] && !two.shows[code]).new_level();
-        for level in [own, self.sums(|code| !one.shows[code] && two.shows[code]).new_level()] {
+        let both = self
+            .sums(|code| one.shows[code] && two.shows[code])
+            .new_level();
+        let mut log = self.log_prior(one)
+            + self.further(other).ln()
+            + old.log_ml(self.tau_squared)
+            + both.log;
+        let own = self
+            .sums(|code| one.shows[code] && !two.shows[code])
+            .new_level();
+        for level in [
+            own,
+            self.sums(|code| !one.shows[code] && two.shows[code])
+                .new_level(),
+        ] {
             log += level.log + self.log_beyond(&level);
         }
         (log, own.mean)
@@ -214,20 +274,36 @@ pub(super) fn weigh_chains(section: &SectionLevels, tau_squared: f64) -> StepSha
     let some = (1.0 - section.none).ln();
     let before: Vec<f64> = (0..count).map(|first| some + chain.before(first)).collect();
     let beside: Vec<Vec<(usize, (f64, f64))>> = (0..count)
-        .map(|first| chain.beside(first).into_iter().map(|other| (other, chain.judge_beside(first, other))).collect())
+        .map(|first| {
+            chain
+                .beside(first)
+                .into_iter()
+                .map(|other| (other, chain.judge_beside(first, other)))
+                .collect()
+        })
         .collect();
     let firsts: Vec<Vec<WayOn>> = (0..count)
         .map(|first| {
-            let share = beside[first].iter().map(|(other, _)| chain.further(*other)).sum();
+            let share = beside[first]
+                .iter()
+                .map(|(other, _)| chain.further(*other))
+                .sum();
             chain.ways_on_from_first(first, share)
         })
         .collect();
     let log_none = section.none.ln() + chain.sums(|_| true).log_ml(tau_squared);
-    let one_after = firsts.iter().zip(&before).flat_map(|(ways, before)| ways.iter().map(move |way| before + way.log));
+    let one_after = firsts
+        .iter()
+        .zip(&before)
+        .flat_map(|(ways, before)| ways.iter().map(move |way| before + way.log));
     let two_beside = beside.iter().flatten().map(|(_, (log, _))| some + log);
     let log_total = log_sum(one_after.chain(two_beside).chain(std::iter::once(log_none)));
     let nothing = vec![StepMass::default(); count];
-    let mut tally = ShareTally { any: nothing.clone(), aim: nothing, log_total };
+    let mut tally = ShareTally {
+        any: nothing.clone(),
+        aim: nothing,
+        log_total,
+    };
     for first in 0..count {
         tally_first(&chain, &mut tally, first, before[first], &firsts[first]);
         for (_, (log, height)) in &beside[first] {
@@ -237,13 +313,28 @@ pub(super) fn weigh_chains(section: &SectionLevels, tau_squared: f64) -> StepSha
         }
     }
     tally_later(&chain, &mut tally, &before);
-    let common: f64 = chain.weighed.iter().map(|(weight, _)| 0.5 * weight.ln()).sum();
+    let common: f64 = chain
+        .weighed
+        .iter()
+        .map(|(weight, _)| 0.5 * weight.ln())
+        .sum();
     let none = tally.share(log_none);
-    StepShares { log_total: log_total + common, none, any: tally.any, aim: tally.aim }
+    StepShares {
+        log_total: log_total + common,
+        none,
+        any: tally.any,
+        aim: tally.aim,
+    }
 }
 
 /// First steps, and what each hypothesis that begins there aims at.
-fn tally_first(chain: &StepChains, tally: &mut ShareTally, first: usize, before: f64, ways: &[WayOn]) {
+fn tally_first(
+    chain: &StepChains,
+    tally: &mut ShareTally,
+    first: usize,
+    before: f64,
+    ways: &[WayOn],
+) {
     for way in ways {
         let share = tally.share(before + way.log);
         tally.any[first].add(share, way.level.mean);
@@ -252,15 +343,29 @@ fn tally_first(chain: &StepChains, tally: &mut ShareTally, first: usize, before:
     }
 }
 
-/// Follows a chain, and notes the step that it aims at: the first, or a later one that is far larger than the aim so far. `aim`
-/// is a division with the size of its step.
-fn tally_aim(chain: &StepChains, tally: &mut ShareTally, aim: (usize, f64), way: &WayOn, share: f64) {
-    let Some(next) = way.next.filter(|_| share >= FOLLOWED) else { return tally.aim[aim.0].add(share, aim.1) };
+/// Follows a chain, and notes the step that it aims at: the first, or a later one that is far
+/// larger than the aim so far. `aim` is a division with the size of its step.
+fn tally_aim(
+    chain: &StepChains,
+    tally: &mut ShareTally,
+    aim: (usize, f64),
+    way: &WayOn,
+    share: f64,
+) {
+    let Some(next) = way.next.filter(|_| share >= FOLLOWED) else {
+        return tally.aim[aim.0].add(share, aim.1);
+    };
     for further in &chain.ways[next] {
         let height = further.level.mean - way.level.mean;
         let is_far_larger = height.abs() >= MUCH_LARGER * aim.1.abs();
         let part = share * (further.log - chain.backward[next]).exp();
-        tally_aim(chain, tally, if is_far_larger { (next, height) } else { aim }, further, part);
+        tally_aim(
+            chain,
+            tally,
+            if is_far_larger { (next, height) } else { aim },
+            further,
+            part,
+        );
     }
 }
 
@@ -271,7 +376,8 @@ fn tally_later(chain: &StepChains, tally: &mut ShareTally, before: &[f64]) {
     for from in 0..count {
         for (at, level) in &chain.behind[from] {
             let first = before[from] + chain.log_beyond(level);
-            let arrives = log_sum([first, later[from]].into_iter()) + level.log + chain.further(*at).ln();
+            let arrives =
+                log_sum([first, later[from]].into_iter()) + level.log + chain.further(*at).ln();
             later[*at] = log_sum([later[*at], arrives].into_iter());
             let share = tally.share(arrives + chain.backward[*at]);
             if share < NEGLIGIBLE {

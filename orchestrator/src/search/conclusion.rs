@@ -13,7 +13,11 @@ pub struct Estimate {
 
 impl Estimate {
     /// Nothing known.
-    pub const UNKNOWN: Self = Self { estimate: 0.0, low: f64::NEG_INFINITY, high: f64::INFINITY };
+    pub const UNKNOWN: Self = Self {
+        estimate: 0.0,
+        low: f64::NEG_INFINITY,
+        high: f64::INFINITY,
+    };
 }
 
 /// Whether the ends of a segment differ.
@@ -29,7 +33,8 @@ pub enum Gate {
         /// End against reference.
         change: Estimate,
     },
-    /// Whether they differ by the margin was not found out, but by far less than the largest step that is known.
+    /// Whether they differ by the margin was not found out, but by far less than the largest step
+    /// that is known.
     Bounded {
         /// End against reference.
         change: Estimate,
@@ -72,8 +77,8 @@ pub enum Confirmation {
 /// A commit, or a set that cannot be told apart, that changed the number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Culprit {
-    /// Candidates, ascending: one, unless some of them cannot be measured. On a line the usable one that shows the step
-    /// is the last.
+    /// Candidates, ascending: one, unless some of them cannot be measured. On a line the usable one
+    /// that shows the step is the last.
     pub commits: Vec<usize>,
     /// The usable commit that shows the step first.
     pub shown: usize,
@@ -81,7 +86,8 @@ pub struct Culprit {
     pub parent: usize,
     /// Probability that a step of more than the margin lies in the set.
     pub probability: f64,
-    /// `shown` against `parent`, from the pairs of the search (log ratio; range with 99 %, build effect included).
+    /// `shown` against `parent`, from the pairs of the search (log ratio; range with 99 %, build
+    /// effect included).
     pub change: Estimate,
     /// What fresh pairs say: always `Changed`.
     pub confirmation: Confirmation,
@@ -132,7 +138,8 @@ pub struct Section {
     pub end: usize,
     /// What the comparison came to.
     pub gate: Gate,
-    /// End against reference: the confidence sequence of the gate, and the build effect (log ratio).
+    /// End against reference: the confidence sequence of the gate, and the build effect (log
+    /// ratio).
     pub range: Estimate,
     /// Pairs taken in it, of the gate and of the search.
     pub pairs: usize,
@@ -145,7 +152,8 @@ pub struct UnsearchedPart {
     pub reference: usize,
     /// Position where it ends.
     pub end: usize,
-    /// End against reference, from pairs of the section around it (log ratio, build effect included).
+    /// End against reference, from pairs of the section around it (log ratio, build effect
+    /// included).
     pub change: Estimate,
 }
 
@@ -160,7 +168,8 @@ pub struct Conclusion {
     pub undecided: Vec<Undecided>,
     /// Every part whose ends were compared, in order, the whole history first.
     pub sections: Vec<Section>,
-    /// Parts beside a step that were not searched: the search was stopped, or only the largest step was asked for.
+    /// Parts beside a step that were not searched: the search was stopped, or only the largest step
+    /// was asked for.
     pub unsearched: Vec<UnsearchedPart>,
     /// Positions that turned out not to be measurable, ascending.
     pub unusable: Vec<usize>,

@@ -1,4 +1,5 @@
-//! Owns the ways in which a step can divide what was measured in a section: hypotheses that nothing looked at tells apart.
+//! Owns the ways in which a step can divide what was measured in a section: hypotheses that nothing
+//! looked at tells apart.
 
 use super::history::{History, Positions};
 use super::inquiry::Known;
@@ -14,7 +15,8 @@ pub(super) struct Segment {
     pub(super) end: usize,
     /// Who may have made the step: contained in the end, not in the reference.
     pub(super) candidates: Positions,
-    /// Those of them that contain the reference. Others lack its level too, and would be taken for a second step.
+    /// Those of them that contain the reference. Others lack its level too, and would be taken for
+    /// a second step.
     pub(super) measurable: Positions,
 }
 
@@ -22,7 +24,12 @@ impl Segment {
     pub(super) fn between(history: &History, reference: usize, end: usize) -> Self {
         let candidates = history.contained(end).without(history.contained(reference));
         let measurable = candidates.and(history.containing(reference));
-        Self { reference, end, candidates, measurable }
+        Self {
+            reference,
+            end,
+            candidates,
+            measurable,
+        }
     }
 }
 
@@ -52,18 +59,33 @@ pub(super) fn list_codes(segment: &Segment, known: &Known) -> Vec<Code> {
         members.entry(known.code(commit)).or_default().push(commit);
     }
     let code = |commits: Vec<usize>| {
-        let pairs = commits.iter().flat_map(|commit| known.pairs(segment.reference, *commit)).copied().collect();
+        let pairs = commits
+            .iter()
+            .flat_map(|commit| known.pairs(segment.reference, *commit))
+            .copied()
+            .collect();
         let is_reference = commits.contains(&segment.reference);
-        Code { level: Level::of(pairs), is_reference, commits }
+        Code {
+            level: Level::of(pairs),
+            is_reference,
+            commits,
+        }
     };
     members.into_values().map(code).collect()
 }
 
-/// Whether each code contains a hypothesis; `None` if the hypothesis is impossible, because commits of one code differ in it.
+/// Whether each code contains a hypothesis; `None` if the hypothesis is impossible, because commits
+/// of one code differ in it.
 fn sides(codes: &[Code], containing: &Positions) -> Option<Vec<bool>> {
     let side = |code: &Code| {
-        let first = code.commits.first().is_some_and(|commit| containing.has(*commit));
-        let agree = code.commits.iter().all(|commit| containing.has(*commit) == first);
+        let first = code
+            .commits
+            .first()
+            .is_some_and(|commit| containing.has(*commit));
+        let agree = code
+            .commits
+            .iter()
+            .all(|commit| containing.has(*commit) == first);
         (agree && !(first && code.is_reference)).then_some(first)
     };
     codes.iter().map(side).collect()
@@ -88,7 +110,10 @@ impl Division {
 
     /// Whether some code shows this step and lacks the other.
     fn shows_without(&self, other: &Self) -> bool {
-        self.shows.iter().zip(&other.shows).any(|(one, other)| *one && !*other)
+        self.shows
+            .iter()
+            .zip(&other.shows)
+            .any(|(one, other)| *one && !*other)
     }
 
     /// Whether the two are on branches beside each other.
@@ -101,19 +126,35 @@ impl Division {
     }
 }
 
-/// Returns the possible divisions: what shows in more codes comes first, so that each is behind all that are before it.
-pub(super) fn list_divisions(history: &History, segment: &Segment, codes: &[Code], prior: &[f64]) -> Vec<Division> {
+/// Returns the possible divisions: what shows in more codes comes first, so that each is behind all
+/// that are before it.
+pub(super) fn list_divisions(
+    history: &History,
+    segment: &Segment,
+    codes: &[Code],
+    prior: &[f64],
+) -> Vec<Division> {
     let weight = |k: usize| prior.get(k).copied().unwrap_or(1.0);
     let total: f64 = segment.candidates.iter().map(weight).sum();
-    let looked = Positions::those(history.positions(), |at| codes.iter().any(|code| code.commits.contains(&at)));
+    let looked = Positions::those(history.positions(), |at| {
+        codes.iter().any(|code| code.commits.contains(&at))
+    });
     let mut places: BTreeMap<Positions, Option<usize>> = BTreeMap::new();
     let mut found: Vec<Division> = Vec::new();
     for k in segment.candidates.iter() {
         let key = history.containing(k).and(&looked);
         let place = *places.entry(key).or_insert_with_key(|key| {
             let shows = sides(codes, key)?;
-            let shows = codes.iter().zip(shows).filter(|(code, _)| code.is_measured()).map(|(_, shows)| shows);
-            found.push(Division { hypotheses: Vec::new(), prior: 0.0, shows: shows.collect() });
+            let shows = codes
+                .iter()
+                .zip(shows)
+                .filter(|(code, _)| code.is_measured())
+                .map(|(_, shows)| shows);
+            found.push(Division {
+                hypotheses: Vec::new(),
+                prior: 0.0,
+                shows: shows.collect(),
+            });
             Some(found.len() - 1)
         });
         if let Some(division) = place.and_then(|place| found.get_mut(place)) {

@@ -2,33 +2,44 @@
 
 use super::{Confirmation, Estimate};
 
-/// What the search asks of the world. Implementations answer from processes, from a journal, or from a script.
+/// What the search asks of the world. Implementations answer from processes, from a journal, or
+/// from a script.
 ///
-/// The search is deterministic: the same answers get the same questions in the same order, including what
-/// `build_seconds` and `pair_seconds` return. A journal that is to be replayed therefore keeps those two as well.
+/// The search is deterministic: the same answers get the same questions in the same order,
+/// including what `build_seconds` and `pair_seconds` return. A journal that is to be replayed
+/// therefore keeps those two as well.
 pub trait Evidence {
     /// Why an answer could not be had at all: the search ends with it.
     type Stop;
 
-    /// Builds the commit if needed. False: it cannot be measured. It keeps its probability, and is not asked for again.
+    /// Builds the commit if needed. False: it cannot be measured. It keeps its probability, and is
+    /// not asked for again.
     ///
     /// # Errors
     /// When the search has to end.
     fn look(&mut self, commit: usize) -> Result<bool, Self::Stop>;
 
-    /// Whether two commits, both looked at and usable, run the same machine code: then no step lies between them.
+    /// Whether two commits, both looked at and usable, run the same machine code: then no step lies
+    /// between them.
     ///
     /// # Errors
     /// When the search has to end.
     fn same_code(&mut self, one: usize, other: usize) -> Result<bool, Self::Stop>;
 
-    /// Returns `count` further pair differences, ln(t_commit / t_reference). `None`: the commit fails when measured.
+    /// Returns `count` further pair differences, ln(t_commit / t_reference). `None`: the commit
+    /// fails when measured.
     ///
     /// # Errors
     /// When the search has to end.
-    fn pairs(&mut self, reference: usize, commit: usize, count: usize) -> Result<Option<Vec<f64>>, Self::Stop>;
+    fn pairs(
+        &mut self,
+        reference: usize,
+        commit: usize,
+        count: usize,
+    ) -> Result<Option<Vec<f64>>, Self::Stop>;
 
-    /// Compares a suspect afresh with the usable commit before it, independently of all pairs so far.
+    /// Compares a suspect afresh with the usable commit before it, independently of all pairs so
+    /// far.
     ///
     /// # Errors
     /// When the search has to end.
@@ -75,7 +86,8 @@ pub struct View<'a> {
     pub reference: usize,
     /// Position of its other end.
     pub end: usize,
-    /// Probability of having made the step, by position 0 ..= N; 0 outside of the segment, and everywhere at the gate.
+    /// Probability of having made the step, by position 0 ..= N; 0 outside of the segment, and
+    /// everywhere at the gate.
     pub posterior: &'a [f64],
     /// The measured commits, by position; at the gate the end alone.
     pub measured: &'a [Measured],

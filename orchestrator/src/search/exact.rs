@@ -1,4 +1,5 @@
-//! Owns the search for numbers without noise, such as allocation counts and digests: plain binary search, and again.
+//! Owns the search for numbers without noise, such as allocation counts and digests: plain binary
+//! search, and again.
 
 use super::action::BuildChance;
 use super::divisions::Segment;
@@ -14,7 +15,8 @@ pub trait Readings {
     /// A number without noise.
     type Value: Clone;
 
-    /// Reads the number; `None`: the commit cannot be used, and is not asked for again. No commit is read twice.
+    /// Reads the number; `None`: the commit cannot be used, and is not asked for again. No commit
+    /// is read twice.
     ///
     /// # Errors
     /// When the search has to end.
@@ -26,7 +28,8 @@ pub trait Readings {
     /// Whether two values differ at all: what counts once a change was found.
     fn differs(&self, one: &Self::Value, other: &Self::Value) -> bool;
 
-    /// How far two values are apart: by it the largest change is known. Any two that differ are, by more than 0.
+    /// How far two values are apart: by it the largest change is known. Any two that differ are, by
+    /// more than 0.
     fn distance(&self, one: &Self::Value, other: &Self::Value) -> f64;
 
     /// Told after every reading.
@@ -82,7 +85,8 @@ pub struct ExactConclusion<V> {
     pub culprits: Vec<ExactCulprit<V>>,
     /// The part that was being searched when the readings ended.
     pub open: Option<ExactPart>,
-    /// Parts beside a culprit that were not searched: the search was stopped, or only the largest change was asked for.
+    /// Parts beside a culprit that were not searched: the search was stopped, or only the largest
+    /// change was asked for.
     pub unsearched: Vec<ExactPart>,
     /// Positions that turned out not to be readable, ascending.
     pub unusable: Vec<usize>,
@@ -104,9 +108,11 @@ pub struct ExactPart {
 /// What an exact search came to, or what it knew when it was stopped.
 pub type ExactResult<S, V> = Result<ExactConclusion<V>, StoppedSearch<S, ExactConclusion<V>>>;
 
-/// Finds the commits that changed an exact number: log2(N) + 2 readings for one, where every commit can be read.
+/// Finds the commits that changed an exact number: log2(N) + 2 readings for one, where every commit
+/// can be read.
 ///
-/// Of the settings `never` (positions not to be read; they may still be the culprit) and `only_largest` count.
+/// Of the settings `never` (positions not to be read; they may still be the culprit) and
+/// `only_largest` count.
 ///
 /// # Errors
 /// What the readings stop with, and what is known by then.
@@ -129,7 +135,10 @@ pub fn bisect_exact<R: Readings>(
     };
     match search.run() {
         Ok(()) => Ok(search.conclude()),
-        Err(stop) => Err(StoppedSearch { stop, known: Box::new(search.conclude()) }),
+        Err(stop) => Err(StoppedSearch {
+            stop,
+            known: Box::new(search.conclude()),
+        }),
     }
 }
 
@@ -164,18 +173,29 @@ impl<R: Readings> Exact<'_, R> {
                 self.unsearched.push((reference, end));
                 continue;
             }
-            let Some(culprit) = self.section(reference, end, (reference, end) == whole)? else { continue };
+            let Some(culprit) = self.section(reference, end, (reference, end) == whole)? else {
+                continue;
+            };
             let sides = [(culprit.shown.0, end), (reference, culprit.parent.0)];
-            self.todo.extend(sides.into_iter().filter(|(from, to)| from != to));
+            self.todo
+                .extend(sides.into_iter().filter(|(from, to)| from != to));
             self.culprits.push(culprit);
         }
         Ok(())
     }
 
-    /// Whether a part is to be searched: all are, unless only the largest change is asked for and a larger one is known.
+    /// Whether a part is to be searched: all are, unless only the largest change is asked for and a
+    /// larger one is known.
     fn is_wanted(&self, reference: usize, end: usize) -> bool {
-        let Self { readings, values, culprits, .. } = self;
-        let sizes = culprits.iter().map(|culprit| readings.distance(&culprit.parent.1, &culprit.shown.1));
+        let Self {
+            readings,
+            values,
+            culprits,
+            ..
+        } = self;
+        let sizes = culprits
+            .iter()
+            .map(|culprit| readings.distance(&culprit.parent.1, &culprit.shown.1));
         let largest = sizes.fold(0.0, f64::max);
         let change = match (&values[reference], &values[end]) {
             (Some(one), Some(other)) => readings.distance(one, other),
@@ -185,20 +205,39 @@ impl<R: Readings> Exact<'_, R> {
     }
 
     fn part(&self, (reference, end): (usize, usize)) -> ExactPart {
-        let commits = Segment::between(self.history, reference, end).candidates.iter().collect();
+        let commits = Segment::between(self.history, reference, end)
+            .candidates
+            .iter()
+            .collect();
         let differs = match (&self.values[reference], &self.values[end]) {
             (Some(one), Some(other)) => self.readings.differs(one, other),
             _ => false,
         };
-        ExactPart { reference, end, commits, differs }
+        ExactPart {
+            reference,
+            end,
+            commits,
+            differs,
+        }
     }
 
     fn conclude(mut self) -> ExactConclusion<R::Value> {
         self.culprits.sort_by_key(|culprit| culprit.shown.0);
         self.todo.reverse();
-        let unsearched = self.unsearched.iter().chain(&self.todo).map(|part| self.part(*part)).collect();
+        let unsearched = self
+            .unsearched
+            .iter()
+            .chain(&self.todo)
+            .map(|part| self.part(*part))
+            .collect();
         let unusable = self.known.unusable();
-        ExactConclusion { gate: self.gate, culprits: self.culprits, open: self.open, unsearched, unusable }
+        ExactConclusion {
+            gate: self.gate,
+            culprits: self.culprits,
+            open: self.open,
+            unsearched,
+            unusable,
+        }
     }
 
     fn gate(&mut self) -> Result<ExactGate, R::Stop> {
@@ -211,11 +250,16 @@ impl<R: Readings> Exact<'_, R> {
         let (Some(one), Some(other)) = (&self.values[good], &self.values[bad]) else {
             return Ok(ExactGate::EndUnusable { end: bad });
         };
-        Ok(match (self.readings.beyond(one, other), self.readings.differs(one, other)) {
-            (true, _) => ExactGate::Different,
-            (false, true) => ExactGate::OtherWay,
-            (false, false) => ExactGate::Same,
-        })
+        Ok(
+            match (
+                self.readings.beyond(one, other),
+                self.readings.differs(one, other),
+            ) {
+                (true, _) => ExactGate::Different,
+                (false, true) => ExactGate::OtherWay,
+                (false, false) => ExactGate::Same,
+            },
+        )
     }
 
     fn read(&mut self, commit: usize) -> Result<bool, R::Stop> {
@@ -249,13 +293,23 @@ impl<R: Readings> Exact<'_, R> {
         let (mut shown, mut candidates) = (end, segment.candidates.clone());
         let mut lacking = Positions::those(self.history.positions(), |commit| commit == reference);
         // What an earlier section read halves this one for nothing.
-        let mut known: Vec<usize> =
-            segment.measurable.iter().filter(|commit| *commit != end && self.values[*commit].is_some()).collect();
+        let mut known: Vec<usize> = segment
+            .measurable
+            .iter()
+            .filter(|commit| *commit != end && self.values[*commit].is_some())
+            .collect();
         loop {
             let commits = candidates.iter().collect();
-            self.open = Some(ExactPart { reference, end, commits, differs: true });
+            self.open = Some(ExactPart {
+                reference,
+                end,
+                commits,
+                differs: true,
+            });
             self.show(reference, end, &candidates);
-            let next = known.pop().or_else(|| self.choose(&segment, shown, &candidates));
+            let next = known
+                .pop()
+                .or_else(|| self.choose(&segment, shown, &candidates));
             let Some(commit) = next else { break };
             if !self.splits(commit, shown, &candidates) || !self.read(commit)? {
                 continue;
@@ -276,19 +330,34 @@ impl<R: Readings> Exact<'_, R> {
         self.history.contains(shown, commit) && 0 < share && share < candidates.len()
     }
 
-    fn culprit(&self, candidates: &Positions, lacking: &Positions, shown: usize) -> Option<ExactCulprit<R::Value>> {
-        let parent = self.history.fullest(&lacking.and(self.history.contained(shown)))?;
+    fn culprit(
+        &self,
+        candidates: &Positions,
+        lacking: &Positions,
+        shown: usize,
+    ) -> Option<ExactCulprit<R::Value>> {
+        let parent = self
+            .history
+            .fullest(&lacking.and(self.history.contained(shown)))?;
         let value = |commit: usize| self.values[commit].clone().map(|value| (commit, value));
-        Some(ExactCulprit { commits: candidates.iter().collect(), shown: value(shown)?, parent: value(parent)? })
+        Some(ExactCulprit {
+            commits: candidates.iter().collect(),
+            shown: value(shown)?,
+            parent: value(parent)?,
+        })
     }
 
-    /// The unread commit that halves the candidates best, counted less where it may not be readable.
+    /// The unread commit that halves the candidates best, counted less where it may not be
+    /// readable.
     fn choose(&self, segment: &Segment, shown: usize, candidates: &Positions) -> Option<usize> {
         let chance = BuildChance::of(&self.known);
         let all = candidates.len() as f64;
         let within = self.history.contained(shown).and(&segment.measurable);
         let mut best = (0.0, None);
-        for commit in within.iter().filter(|commit| self.known.is_unseen(*commit) && !self.is_never(*commit)) {
+        for commit in within
+            .iter()
+            .filter(|commit| self.known.is_unseen(*commit) && !self.is_never(*commit))
+        {
             let share = self.history.contained(commit).and(candidates).len() as f64 / all;
             let worth = entropy(share) * chance.at(commit);
             if worth > best.0 {
@@ -305,6 +374,11 @@ impl<R: Readings> Exact<'_, R> {
     fn show(&mut self, reference: usize, end: usize, candidates: &Positions) {
         let candidates: Vec<usize> = candidates.iter().collect();
         let reads_left = (candidates.len().max(1) as f64).log2();
-        self.readings.see(&ExactView { reference, end, candidates: &candidates, reads_left });
+        self.readings.see(&ExactView {
+            reference,
+            end,
+            candidates: &candidates,
+            reads_left,
+        });
     }
 }

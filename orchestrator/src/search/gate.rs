@@ -4,10 +4,11 @@ use super::Estimate;
 use crate::judge::assessment::assess;
 use crate::judge::verdict::{ALPHA, Case, Finding, decide};
 
-/// Pairs after which the ends are judged. The rule holds at every look, so only time speaks against more of them; 14
-/// are the fewest that can decide.
-pub(super) const LOOKS: [usize; 20] =
-    [14, 16, 20, 24, 32, 40, 48, 64, 80, 100, 125, 156, 195, 244, 305, 360, 420, 490, 560, 640];
+/// Pairs after which the ends are judged. The rule holds at every look, so only time speaks against
+/// more of them; 14 are the fewest that can decide.
+pub(super) const LOOKS: [usize; 20] = [
+    14, 16, 20, 24, 32, 40, 48, 64, 80, 100, 125, 156, 195, 244, 305, 360, 420, 490, 560, 640,
+];
 
 /// What pairs say about a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,21 +23,38 @@ pub enum Verdict {
     Open,
 }
 
-/// Judges pair differences (log ratios, in the order measured) as `orch compare` would judge a lone workload.
+/// Judges pair differences (log ratios, in the order measured) as `orch compare` would judge a lone
+/// workload.
 ///
-/// Anytime-valid: with equal code, and however often one looks, `Rose` and `Fell` come up in 1 % of series at most.
-/// `margin` is relative: 0.01 is 1 %.
+/// Anytime-valid: with equal code, and however often one looks, `Rose` and `Fell` come up in 1 % of
+/// series at most. `margin` is relative: 0.01 is 1 %.
 #[must_use]
 pub fn judge(differences: &[f64], margin: f64) -> (Verdict, Estimate) {
     let assessment = assess(differences, ALPHA);
-    let finding = decide(&[Case { assessment: &assessment, margin, counts: true }], ALPHA).first().copied();
+    let finding = decide(
+        &[Case {
+            assessment: &assessment,
+            margin,
+            counts: true,
+        }],
+        ALPHA,
+    )
+    .first()
+    .copied();
     let verdict = match finding {
         Some(Finding::Higher) => Verdict::Rose,
         Some(Finding::Lower) => Verdict::Fell,
         Some(Finding::Equivalent) => Verdict::Same,
         Some(Finding::Open) | None => Verdict::Open,
     };
-    (verdict, Estimate { estimate: assessment.estimate, low: assessment.low, high: assessment.high })
+    (
+        verdict,
+        Estimate {
+            estimate: assessment.estimate,
+            low: assessment.low,
+            high: assessment.high,
+        },
+    )
 }
 
 #[cfg(test)]
@@ -45,7 +63,11 @@ mod tests {
 
     #[test]
     fn judges_as_compare_does() {
-        let wave = |level: f64| (0..14).map(|i| level + 1e-3 * f64::from(i).sin()).collect::<Vec<_>>();
+        let wave = |level: f64| {
+            (0..14)
+                .map(|i| level + 1e-3 * f64::from(i).sin())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(judge(&wave(0.02), 0.01).0, Verdict::Rose);
         assert_eq!(judge(&wave(-0.02), 0.01).0, Verdict::Fell);
         assert_eq!(judge(&wave(0.0), 0.01).0, Verdict::Same);

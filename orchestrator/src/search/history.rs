@@ -12,13 +12,17 @@ pub(super) struct Positions {
 impl Positions {
     /// The empty set, with room for `positions` of them.
     pub(super) fn none(positions: usize) -> Self {
-        Self { words: vec![0; positions.div_ceil(WORD)] }
+        Self {
+            words: vec![0; positions.div_ceil(WORD)],
+        }
     }
 
     /// Every position for which `wanted` holds.
     pub(super) fn those(positions: usize, wanted: impl Fn(usize) -> bool) -> Self {
         let mut set = Self::none(positions);
-        (0..positions).filter(|position| wanted(*position)).for_each(|position| set.insert(position));
+        (0..positions)
+            .filter(|position| wanted(*position))
+            .for_each(|position| set.insert(position));
         set
     }
 
@@ -29,11 +33,16 @@ impl Positions {
     }
 
     pub(super) fn has(&self, position: usize) -> bool {
-        self.words.get(position / WORD).is_some_and(|word| word >> (position % WORD) & 1 == 1)
+        self.words
+            .get(position / WORD)
+            .is_some_and(|word| word >> (position % WORD) & 1 == 1)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
     }
 
     pub(super) fn and(&self, other: &Self) -> Self {
@@ -45,11 +54,21 @@ impl Positions {
     }
 
     fn add(&mut self, other: &Self) {
-        self.words.iter_mut().zip(&other.words).for_each(|(one, other)| *one |= other);
+        self.words
+            .iter_mut()
+            .zip(&other.words)
+            .for_each(|(one, other)| *one |= other);
     }
 
     fn with(&self, other: &Self, join: impl Fn(u64, u64) -> u64) -> Self {
-        Self { words: self.words.iter().zip(&other.words).map(|(one, other)| join(*one, *other)).collect() }
+        Self {
+            words: self
+                .words
+                .iter()
+                .zip(&other.words)
+                .map(|(one, other)| join(*one, *other))
+                .collect(),
+        }
     }
 
     /// Ascending.
@@ -64,8 +83,8 @@ impl Positions {
 
 /// What contains what among the commits of one search.
 ///
-/// Commits are positions 0 ..= N in topological order: 0 is the good end, N the bad one, and the parents of a position
-/// are smaller than it.
+/// Commits are positions 0 ..= N in topological order: 0 is the good end, N the bad one, and the
+/// parents of a position are smaller than it.
 #[derive(Debug, Clone)]
 pub struct History {
     /// Of each position: itself and what it descends from.
@@ -75,17 +94,21 @@ pub struct History {
 }
 
 impl History {
-    /// Returns the history in which each of `candidates` commits after position 0 has the one before it as parent.
+    /// Returns the history in which each of `candidates` commits after position 0 has the one
+    /// before it as parent.
     #[must_use]
     pub fn line(candidates: usize) -> Self {
-        let parents: Vec<Vec<usize>> = (0..=candidates).map(|at| at.checked_sub(1).into_iter().collect()).collect();
+        let parents: Vec<Vec<usize>> = (0..=candidates)
+            .map(|at| at.checked_sub(1).into_iter().collect())
+            .collect();
         Self::new(&parents)
     }
 
     /// Returns the history with the given parents, by position.
     ///
-    /// `parents[0]` is empty; every other position has at least one parent, all of them smaller than it; every position
-    /// descends from 0, and the last one from every other. A parent that is not smaller is passed over.
+    /// `parents[0]` is empty; every other position has at least one parent, all of them smaller
+    /// than it; every position descends from 0, and the last one from every other. A parent that is
+    /// not smaller is passed over.
     #[must_use]
     pub fn new(parents: &[Vec<usize>]) -> Self {
         let positions = parents.len();
@@ -93,14 +116,20 @@ impl History {
         for (at, parents) in parents.iter().enumerate() {
             let mut own = Positions::none(positions);
             own.insert(at);
-            parents.iter().filter_map(|parent| contained.get(*parent)).for_each(|set| own.add(set));
+            parents
+                .iter()
+                .filter_map(|parent| contained.get(*parent))
+                .for_each(|set| own.add(set));
             contained.push(own);
         }
         let mut containing = vec![Positions::none(positions); positions];
         for (at, set) in contained.iter().enumerate() {
             set.iter().for_each(|other| containing[other].insert(at));
         }
-        Self { contained, containing }
+        Self {
+            contained,
+            containing,
+        }
     }
 
     /// Whether `commit` is `other` or descends from it.
@@ -117,7 +146,10 @@ impl History {
 
     /// Whether each position contains all before it.
     pub(super) fn is_line(&self) -> bool {
-        self.contained.iter().enumerate().all(|(at, own)| own.len() == at + 1)
+        self.contained
+            .iter()
+            .enumerate()
+            .all(|(at, own)| own.len() == at + 1)
     }
 
     /// N + 1.
@@ -147,8 +179,11 @@ impl History {
         commits.iter().filter(alone).collect()
     }
 
-    /// The one of `commits` with most history, the later one of equals: what leaves the fewest candidates to `above`.
+    /// The one of `commits` with most history, the later one of equals: what leaves the fewest
+    /// candidates to `above`.
     pub(super) fn fullest(&self, commits: &Positions) -> Option<usize> {
-        commits.iter().max_by_key(|commit| (self.contained(*commit).len(), *commit))
+        commits
+            .iter()
+            .max_by_key(|commit| (self.contained(*commit).len(), *commit))
     }
 }

@@ -19,11 +19,11 @@ pub(super) fn entropy_of(shares: impl Iterator<Item = f64>) -> f64 {
     shares.filter(|p| *p > 0.0).map(|p| -p * p.ln()).sum()
 }
 
-/// Returns what one learns of an event of probability `p` that is sent as 0 or `snr` through Gaussian noise of standard
-/// deviation 1, in nats: between 0 and `entropy(p)`.
+/// Returns what one learns of an event of probability `p` that is sent as 0 or `snr` through
+/// Gaussian noise of standard deviation 1, in nats: between 0 and `entropy(p)`.
 ///
-/// I = -sum over x of P(x) E[ln(f(y)/f(y|x))]. The expectation over the noise is a trapezium sum, which converges
-/// exponentially for a Gaussian weight.
+/// I = -sum over x of P(x) E[ln(f(y)/f(y|x))]. The expectation over the noise is a trapezium sum,
+/// which converges exponentially for a Gaussian weight.
 pub(super) fn information(p: f64, snr: f64) -> f64 {
     let q = 1.0 - p;
     if p <= 0.0 || q <= 0.0 || snr.is_nan() || snr <= 0.0 {
@@ -60,7 +60,9 @@ impl InformationTable {
         let p = |cell: usize| 0.5 * (cell as f64 / Self::CELLS as f64).powi(2);
         let snr = |row: i32| Self::LEAST * Self::RATIO.powi(row);
         let row = |row: i32| std::array::from_fn(|cell| information(p(cell), snr(row)));
-        Self { rows: (0..Self::ROWS as i32).map(row).collect() }
+        Self {
+            rows: (0..Self::ROWS as i32).map(row).collect(),
+        }
     }
 
     /// The table of all searches.
@@ -98,7 +100,9 @@ mod tests {
         let mixed = |y: f64| (1.0 - p) * density(y) + p * density(y - snr);
         let minus_log = |f: f64| if f > 0.0 { -f * f.ln() } else { 0.0 };
         let points = (-12_000..12_000 + (snr * 1000.0) as i32).map(|i| f64::from(i) * 1e-3);
-        points.map(|y| (minus_log(mixed(y)) - minus_log(density(y))) * 1e-3).sum()
+        points
+            .map(|y| (minus_log(mixed(y)) - minus_log(density(y))) * 1e-3)
+            .sum()
     }
 
     #[test]
@@ -115,7 +119,14 @@ mod tests {
 
     #[test]
     fn nothing_sent_and_nothing_unknown_tell_nothing() {
-        assert_eq!((information(0.0, 3.0), information(1.0, 3.0), information(0.5, 0.0)), (0.0, 0.0, 0.0));
+        assert_eq!(
+            (
+                information(0.0, 3.0),
+                information(1.0, 3.0),
+                information(0.5, 0.0)
+            ),
+            (0.0, 0.0, 0.0)
+        );
         assert!((information(0.5, 30.0) - std::f64::consts::LN_2).abs() < 1e-9);
         assert_eq!(information(0.5, f64::NAN), 0.0);
     }

@@ -1,5 +1,5 @@
-//! Owns what was asked of the world and what it answered: which commits can be measured, which run the same code, and
-//! their pairs.
+//! Owns what was asked of the world and what it answered: which commits can be measured, which run
+//! the same code, and their pairs.
 
 use super::history::{History, Positions};
 use super::{Estimate, Evidence, Settings};
@@ -23,7 +23,8 @@ pub(super) struct Known {
     different: BTreeSet<(usize, usize)>,
     /// Differences by (reference, commit).
     pairs: BTreeMap<(usize, usize), Vec<f64>>,
-    /// Commits looked at, and how many of them could not be used: merges that are never built are neither.
+    /// Commits looked at, and how many of them could not be used: merges that are never built are
+    /// neither.
     pub(super) looks: usize,
     pub(super) failures: usize,
 }
@@ -65,21 +66,31 @@ impl Known {
     }
 
     pub(super) fn pairs(&self, reference: usize, commit: usize) -> &[f64] {
-        self.pairs.get(&(reference, commit)).map_or(&[], Vec::as_slice)
+        self.pairs
+            .get(&(reference, commit))
+            .map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn keep(&mut self, reference: usize, commit: usize, differences: Vec<f64>) {
-        self.pairs.entry((reference, commit)).or_default().extend(differences);
+        self.pairs
+            .entry((reference, commit))
+            .or_default()
+            .extend(differences);
     }
 
     pub(super) fn unusable(&self) -> Vec<usize> {
-        (0..self.uses.len()).filter(|commit| self.uses[*commit] == Use::Unusable).collect()
+        (0..self.uses.len())
+            .filter(|commit| self.uses[*commit] == Use::Unusable)
+            .collect()
     }
 
     fn equate(&mut self, one: usize, other: usize) {
         let (one, other) = (self.codes[one], self.codes[other]);
         let code = one.min(other);
-        self.codes.iter_mut().filter(|own| **own == one || **own == other).for_each(|own| *own = code);
+        self.codes
+            .iter_mut()
+            .filter(|own| **own == one || **own == other)
+            .for_each(|own| *own = code);
     }
 
     fn fails(&mut self, commit: usize) {
@@ -106,12 +117,14 @@ pub(super) struct SectionProgress {
     pub(super) pairs: usize,
     /// End against reference, as the gate saw it last.
     pub(super) change: Estimate,
-    /// The smallest set with the asked certainty, and its probability, once the ends are known to differ.
+    /// The smallest set with the asked certainty, and its probability, once the ends are known to
+    /// differ.
     pub(super) suspects: Option<(Vec<usize>, f64)>,
 }
 
 impl<E: Evidence> Inquiry<'_, E> {
-    /// Whether the commit can be measured. A usable one is at once compared, as code, with its nearest usable kin.
+    /// Whether the commit can be measured. A usable one is at once compared, as code, with its
+    /// nearest usable kin.
     pub(super) fn look(&mut self, commit: usize) -> Result<bool, E::Stop> {
         if self.known.is_unseen(commit) {
             let usable = self.evidence.look(commit)?;
@@ -125,10 +138,17 @@ impl<E: Evidence> Inquiry<'_, E> {
 
     fn compare_code(&mut self, commit: usize) -> Result<(), E::Stop> {
         let usable = self.known.usable();
-        let within = |set: &Positions| Positions::those(self.history.positions(), |at| at != commit && set.has(at));
+        let within = |set: &Positions| {
+            Positions::those(self.history.positions(), |at| at != commit && set.has(at))
+        };
         let before = within(&self.history.contained(commit).and(&usable));
         let after = within(&self.history.containing(commit).and(&usable));
-        for kin in self.history.latest(&before).into_iter().chain(self.history.earliest(&after)) {
+        for kin in self
+            .history
+            .latest(&before)
+            .into_iter()
+            .chain(self.history.earliest(&after))
+        {
             self.same_code(kin, commit)?;
         }
         Ok(())
@@ -148,7 +168,12 @@ impl<E: Evidence> Inquiry<'_, E> {
     }
 
     /// Further differences; `None`, and no more use for the commit, where it fails.
-    pub(super) fn pairs(&mut self, reference: usize, commit: usize, n: usize) -> Result<Option<Vec<f64>>, E::Stop> {
+    pub(super) fn pairs(
+        &mut self,
+        reference: usize,
+        commit: usize,
+        n: usize,
+    ) -> Result<Option<Vec<f64>>, E::Stop> {
         let answer = self.evidence.pairs(reference, commit, n)?;
         if answer.is_none() {
             self.known.fails(commit);

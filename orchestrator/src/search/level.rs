@@ -3,7 +3,8 @@
 /// Share that is cut off, or pulled in, at each end.
 const TRIM: f64 = 0.2;
 
-/// Least noise of one pair (log ratio): scripted or very coarse clocks give none, and weights must stay finite.
+/// Least noise of one pair (log ratio): scripted or very coarse clocks give none, and weights must
+/// stay finite.
 const LEAST_SPREAD: f64 = 1e-5;
 
 /// Where some pair differences lie.
@@ -20,9 +21,15 @@ pub(super) struct Level {
 }
 
 impl Level {
-    pub(super) const NONE: Self = Self { mean: 0.0, count: 0, variance: 0.0, freedom: 0.0 };
+    pub(super) const NONE: Self = Self {
+        mean: 0.0,
+        count: 0,
+        variance: 0.0,
+        freedom: 0.0,
+    };
 
-    /// Yuen: se^2 = (n - 1) s_w^2 / (h (h - 1)), with s_w the winsorised variance and h what is left of n.
+    /// Yuen: se^2 = (n - 1) s_w^2 / (h (h - 1)), with s_w the winsorised variance and h what is
+    /// left of n.
     pub(super) fn of(mut differences: Vec<f64>) -> Self {
         differences.retain(|difference| difference.is_finite());
         differences.sort_by(f64::total_cmp);
@@ -35,8 +42,17 @@ impl Level {
         let mean = kept.iter().sum::<f64>() / kept.len() as f64;
         let freedom = kept.len() as f64 - 1.0;
         let squares = winsorised_squares(&differences, cut);
-        let variance = if freedom > 0.0 { squares * count as f64 / (kept.len() as f64 * freedom) } else { 0.0 };
-        Self { mean, count, variance, freedom }
+        let variance = if freedom > 0.0 {
+            squares * count as f64 / (kept.len() as f64 * freedom)
+        } else {
+            0.0
+        };
+        Self {
+            mean,
+            count,
+            variance,
+            freedom,
+        }
     }
 }
 
@@ -45,13 +61,20 @@ fn winsorised_squares(ascending: &[f64], cut: usize) -> f64 {
     let (low, high) = (ascending[cut], ascending[ascending.len() - 1 - cut]);
     let pulled = |value: &f64| value.clamp(low, high);
     let mean = ascending.iter().map(pulled).sum::<f64>() / ascending.len() as f64;
-    ascending.iter().map(|value| (pulled(value) - mean).powi(2)).sum()
+    ascending
+        .iter()
+        .map(|value| (pulled(value) - mean).powi(2))
+        .sum()
 }
 
-/// Returns s^2, the variance that one pair leaves in a level, pooled over all of them (squared log ratio).
+/// Returns s^2, the variance that one pair leaves in a level, pooled over all of them (squared log
+/// ratio).
 pub(super) fn pooled_variance(levels: &[Level]) -> f64 {
     let freedom: f64 = levels.iter().map(|level| level.freedom).sum();
-    let sum: f64 = levels.iter().map(|level| level.freedom * level.variance).sum();
+    let sum: f64 = levels
+        .iter()
+        .map(|level| level.freedom * level.variance)
+        .sum();
     (sum / freedom.max(1.0)).max(LEAST_SPREAD * LEAST_SPREAD)
 }
 
@@ -81,7 +104,9 @@ mod tests {
     fn the_variance_of_normal_noise_is_a_little_above_its_own() {
         let mut rng = fastrand::Rng::with_seed(7);
         let mut normal = || (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0;
-        let levels: Vec<Level> = (0..200).map(|_| Level::of((0..40).map(|_| normal()).collect())).collect();
+        let levels: Vec<Level> = (0..200)
+            .map(|_| Level::of((0..40).map(|_| normal()).collect()))
+            .collect();
         let pooled = pooled_variance(&levels);
         assert!((1.0..1.3).contains(&pooled), "{pooled}");
     }

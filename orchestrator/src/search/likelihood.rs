@@ -1,13 +1,22 @@
-//! Owns how likely measured levels are, if they share one: that of the reference, or a new one behind a step.
+//! Owns how likely measured levels are, if they share one: that of the reference, or a new one
+//! behind a step.
 //!
 //! With a level m, w = 1/(s^2/n + tau^2) and V the variance of what the members of a group share,
 //! log ML(G) = 1/2 sum ln w - 1/2 [sum w m^2 - (sum w m)^2/(sum w + 1/V)] - 1/2 ln(1 + V sum w).
-//! The reference's level is exactly 0 but for the reference's own build effect, which every difference to it shares:
-//! V = tau^2. A new level has heavy tails: a mixture over several V. One V alone cannot do: with 0.05^2 a step to eight
-//! times the time costs 890 nats, which pushes tau to its largest value, where small steps pass for build effects.
+//! The reference's level is exactly 0 but for the reference's own build effect, which every
+//! difference to it shares: V = tau^2. A new level has heavy tails: a mixture over several V. One V
+//! alone cannot do: with 0.05^2 a step to eight times the time costs 890 nats, which pushes tau to
+//! its largest value, where small steps pass for build effects.
 
-/// Standard deviations of a new level (log ratio) with their prior weights: from 3 % to a factor of 20.
-const LEVEL_SIZES: [(f64, f64); 5] = [(0.03, 0.5), (0.095, 0.25), (0.3, 0.12), (0.95, 0.08), (3.0, 0.05)];
+/// Standard deviations of a new level (log ratio) with their prior weights: from 3 % to a factor of
+/// 20.
+const LEVEL_SIZES: [(f64, f64); 5] = [
+    (0.03, 0.5),
+    (0.095, 0.25),
+    (0.3, 0.12),
+    (0.95, 0.08),
+    (3.0, 0.05),
+];
 
 /// Sums over the codes of one group: of w, w m and w m^2.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,17 +65,28 @@ impl LevelSums {
             mean += share * self.mean(shared);
             variance += share * shared / (1.0 + shared * self.w);
         }
-        GroupLevel { log: largest + mass.ln(), mean: mean / mass, variance: variance / mass }
+        GroupLevel {
+            log: largest + mass.ln(),
+            mean: mean / mass,
+            variance: variance / mass,
+        }
     }
 }
 
 impl GroupLevel {
     /// The reference's.
-    pub(super) const REFERENCE: Self = Self { log: 0.0, mean: 0.0, variance: 0.0 };
+    pub(super) const REFERENCE: Self = Self {
+        log: 0.0,
+        mean: 0.0,
+        variance: 0.0,
+    };
 
     /// P(the level is more than `least` away from another one).
     pub(super) fn beyond(&self, other: &Self, least: f64) -> f64 {
-        let (apart, error) = (self.mean - other.mean, (self.variance + other.variance).sqrt());
+        let (apart, error) = (
+            self.mean - other.mean,
+            (self.variance + other.variance).sqrt(),
+        );
         (below((apart - least) / error) + below((-apart - least) / error)).min(1.0)
     }
 }
@@ -101,8 +121,12 @@ mod tests {
         sums.add(w[0], m[0]);
         let one = 0.5 * w[0].ln() + sums.log_ml(shared);
         assert!((one - normal(m[0], 1.0 / w[0] + shared)).abs() < 1e-9);
-        // The second given the first: its mean is the posterior mean, its variance that and its own.
-        let second = normal(m[1] - sums.mean(shared), 1.0 / w[1] + shared / (1.0 + shared * w[0]));
+        // The second given the first: its mean is the posterior mean, its variance that and its
+        // own.
+        let second = normal(
+            m[1] - sums.mean(shared),
+            1.0 / w[1] + shared / (1.0 + shared * w[0]),
+        );
         sums.add(w[1], m[1]);
         let both = 0.5 * (w[0].ln() + w[1].ln()) + sums.log_ml(shared);
         assert!((both - one - second).abs() < 1e-9);
@@ -128,7 +152,10 @@ mod tests {
         let mut sums = LevelSums::default();
         sums.add(1e6, 2.1);
         let level = sums.new_level();
-        assert!((level.mean - 2.1).abs() < 1e-3 && level.variance < 1.1e-6, "{level:?}");
+        assert!(
+            (level.mean - 2.1).abs() < 1e-3 && level.variance < 1.1e-6,
+            "{level:?}"
+        );
         assert!(level.beyond(&GroupLevel::REFERENCE, 0.01) > 0.999);
         assert!(level.beyond(&level, 0.01) < 0.01);
     }
@@ -136,7 +163,10 @@ mod tests {
     #[test]
     fn a_sum_of_logs_is_the_log_of_the_sum() {
         assert!((log_sum([1.0, 2.0].into_iter()) - (1f64.exp() + 2f64.exp()).ln()).abs() < 1e-12);
-        assert_eq!(log_sum([f64::NEG_INFINITY; 2].into_iter()), f64::NEG_INFINITY);
+        assert_eq!(
+            log_sum([f64::NEG_INFINITY; 2].into_iter()),
+            f64::NEG_INFINITY
+        );
         assert_eq!(log_sum(std::iter::empty()), f64::NEG_INFINITY);
     }
 }

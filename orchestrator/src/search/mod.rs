@@ -1,7 +1,9 @@
-//! Owns the search for the first commit that changed a noisy number. Pure: no clock, no process, no file, no randomness.
+//! Owns the search for the first commit that changed a noisy number. Pure: no clock, no process, no
+//! file, no randomness.
 //!
-//! `bisect` is the whole procedure for times, `bisect_exact` the one for numbers without noise. Both ask the world through a
-//! trait and are deterministic, so that a search that was interrupted is resumed by giving the same answers again.
+//! `bisect` is the whole procedure for times, `bisect_exact` the one for numbers without noise.
+//! Both ask the world through a trait and are deterministic, so that a search that was interrupted
+//! is resumed by giving the same answers again.
 
 mod action;
 mod chain;
@@ -23,10 +25,14 @@ mod section;
 mod tests;
 
 pub use conclusion::{
-    Conclusion, Confirmation, Culprit, Estimate, Gate, Section, StoppedSearch, Undecided, UnsearchedPart, Why,
+    Conclusion, Confirmation, Culprit, Estimate, Gate, Section, StoppedSearch, Undecided,
+    UnsearchedPart, Why,
 };
 pub use evidence::{Evidence, Measured, Stage, View};
-pub use exact::{ExactConclusion, ExactCulprit, ExactGate, ExactPart, ExactResult, ExactView, Readings, bisect_exact};
+pub use exact::{
+    ExactConclusion, ExactCulprit, ExactGate, ExactPart, ExactResult, ExactView, Readings,
+    bisect_exact,
+};
 pub use gate::{Verdict, judge};
 pub use history::History;
 pub use procedure::bisect;
@@ -43,14 +49,16 @@ pub enum Direction {
 /// What the user, and what earlier measurements, say about a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Relative difference that matters (0.01 is 1 %): at least 1 % and four build effects, or builds get accused.
+    /// Relative difference that matters (0.01 is 1 %): at least 1 % and four build effects, or
+    /// builds get accused.
     pub margin: f64,
-    /// Which change of the bad end is looked for. Once one is found, changes of both directions are.
+    /// Which change of the bad end is looked for. Once one is found, changes of both directions
+    /// are.
     pub direction: Direction,
     /// Measured build effect (log ratio, standard deviation over builds of one code).
     pub tau: Option<f64>,
-    /// Weight of each position 1 ..= N as the culprit; index 0 is unused, and the sum may be anything. A position without
-    /// a weight has weight 1.
+    /// Weight of each position 1 ..= N as the culprit; index 0 is unused, and the sum may be
+    /// anything. A position without a weight has weight 1.
     pub prior: Vec<f64>,
     /// Positions that are not to be built (merges, say). They may still be the culprit.
     pub never: Vec<bool>,
@@ -58,7 +66,8 @@ pub struct Settings {
     pub most_pairs: usize,
     /// Steps that are located, confirmed or not, before the search ends.
     pub most_steps: usize,
-    /// Only the largest step is looked for: the parts beside it are searched where their change is larger.
+    /// Only the largest step is looked for: the parts beside it are searched where their change is
+    /// larger.
     pub only_largest: bool,
     /// Probability that a set must have to be accused, below 1.
     pub certainty: f64,

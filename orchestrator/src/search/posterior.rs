@@ -1,8 +1,9 @@
 //! Owns who may have made the steps of a section, given the pairs so far, over every build effect.
 //!
-//! P(chain, tau) = prior(chain) prior(tau) ML(chain, tau). The build effect is one for the whole history: what sections
-//! before this one measured, with any number of steps in each, weighs it too. No step at all is a hypothesis like any other,
-//! with a large build effect to explain that the ends differ: what only the build effect can decide is no culprit.
+//! P(chain, tau) = prior(chain) prior(tau) ML(chain, tau). The build effect is one for the whole
+//! history: what sections before this one measured, with any number of steps in each, weighs it
+//! too. No step at all is a hypothesis like any other, with a large build effect to explain that
+//! the ends differ: what only the build effect can decide is no culprit.
 
 use super::Settings;
 use super::chain::{SectionLevels, StepMass, StepShares, weigh_chains};
@@ -13,16 +14,32 @@ use super::inquiry::Known;
 use super::level::{Level, pooled_variance};
 
 /// Build effects (log ratio) with their prior weight, where none was measured.
-const TAUS: [(f64, f64); 6] = [(0.0, 0.45), (5e-4, 0.2), (1e-3, 0.15), (2e-3, 0.1), (4e-3, 0.07), (8e-3, 0.03)];
+const TAUS: [(f64, f64); 6] = [
+    (0.0, 0.45),
+    (5e-4, 0.2),
+    (1e-3, 0.15),
+    (2e-3, 0.1),
+    (4e-3, 0.07),
+    (8e-3, 0.03),
+];
 
-/// Multiples of a measured build effect, with their prior weight: three to eight rebuilds leave it uncertain by about a
-/// factor of 2, and other workload code may react more.
-const MULTIPLES: [(f64, f64); 6] = [(0.0, 0.05), (0.5, 0.25), (1.0, 0.4), (1.5, 0.2), (2.0, 0.07), (4.0, 0.03)];
+/// Multiples of a measured build effect, with their prior weight: three to eight rebuilds leave it
+/// uncertain by about a factor of 2, and other workload code may react more.
+const MULTIPLES: [(f64, f64); 6] = [
+    (0.0, 0.05),
+    (0.5, 0.25),
+    (1.0, 0.4),
+    (1.5, 0.2),
+    (2.0, 0.07),
+    (4.0, 0.03),
+];
 
-/// Smallest measured build effect that is believed (log ratio); noise may well explain all of a small one.
+/// Smallest measured build effect that is believed (log ratio); noise may well explain all of a
+/// small one.
 const LEAST_TAU: f64 = 2.5e-4;
 
-/// Prior probability of no step in the whole history: low, because a bisect starts from a change that was seen.
+/// Prior probability of no step in the whole history: low, because a bisect starts from a change
+/// that was seen.
 const NONE_AT_ALL: f64 = 0.05;
 
 /// Probability of no step in a section beside a step.
@@ -50,7 +67,9 @@ impl PositionShares {
             *sum += value;
             Some(*sum)
         };
-        let sums = history.is_line().then(|| values.iter().scan(0.0, sum).collect());
+        let sums = history
+            .is_line()
+            .then(|| values.iter().scan(0.0, sum).collect());
         Self { values, sums }
     }
 
@@ -58,7 +77,11 @@ impl PositionShares {
     fn within(&self, history: &History, commit: usize) -> f64 {
         match &self.sums {
             Some(sums) => sums[commit],
-            None => history.contained(commit).iter().map(|k| self.values[k]).sum(),
+            None => history
+                .contained(commit)
+                .iter()
+                .map(|k| self.values[k])
+                .sum(),
         }
     }
 }
@@ -66,8 +89,8 @@ impl PositionShares {
 /// What the pairs of a section say.
 #[derive(Debug, Clone)]
 pub(super) struct Posterior {
-    /// By position: P(the step that is looked for lies there), given that there is one; 0 outside of the candidates. All 0
-    /// when no hypothesis is left.
+    /// By position: P(the step that is looked for lies there), given that there is one; 0 outside
+    /// of the candidates. All 0 when no hypothesis is left.
     pub(super) aim: PositionShares,
     /// By position: P(a step of more than the margin lies there).
     pub(super) any: Vec<f64>,
@@ -96,7 +119,11 @@ fn section_levels(
     settings: &Settings,
     none: f64,
 ) -> SectionLevels {
-    let levels: Vec<Level> = codes.iter().filter(|code| code.is_measured()).map(|code| code.level).collect();
+    let levels: Vec<Level> = codes
+        .iter()
+        .filter(|code| code.is_measured())
+        .map(|code| code.level)
+        .collect();
     SectionLevels {
         variance: pooled_variance(&levels),
         divisions: list_divisions(history, segment, codes, &settings.prior),
@@ -106,8 +133,8 @@ fn section_levels(
     }
 }
 
-/// Evidence of earlier sections on the build effect: log likelihood for each of `taus`. A build counts once, where it
-/// was measured last.
+/// Evidence of earlier sections on the build effect: log likelihood for each of `taus`. A build
+/// counts once, where it was measured last.
 fn told_elsewhere(
     history: &History,
     earlier: &[Segment],
@@ -120,7 +147,9 @@ fn told_elsewhere(
     note_measured(&mut seen, own);
     for segment in earlier.iter().rev() {
         let mut codes = list_codes(segment, known);
-        codes.retain(|code| code.is_reference || !code.commits.iter().any(|commit| seen.has(*commit)));
+        codes.retain(|code| {
+            code.is_reference || !code.commits.iter().any(|commit| seen.has(*commit))
+        });
         if codes.iter().any(Code::is_measured) {
             let section = section_levels(history, segment, &codes, settings, NONE_BESIDE);
             for (log, (tau, _)) in logs.iter_mut().zip(taus(settings.tau)) {
@@ -134,11 +163,14 @@ fn told_elsewhere(
 
 fn note_measured(seen: &mut Positions, codes: &[Code]) {
     let measured = codes.iter().filter(|code| code.is_measured());
-    measured.flat_map(|code| &code.commits).for_each(|commit| seen.insert(*commit));
+    measured
+        .flat_map(|code| &code.commits)
+        .for_each(|commit| seen.insert(*commit));
 }
 
 impl Posterior {
-    /// Weighs a section. `earlier`: sections whose ends were compared before, the whole history first.
+    /// Weighs a section. `earlier`: sections whose ends were compared before, the whole history
+    /// first.
     pub(super) fn of(
         history: &History,
         segment: &Segment,
@@ -147,7 +179,11 @@ impl Posterior {
         earlier: &[Segment],
     ) -> Self {
         let codes = list_codes(segment, known);
-        let none = if earlier.is_empty() { NONE_AT_ALL } else { NONE_BESIDE };
+        let none = if earlier.is_empty() {
+            NONE_AT_ALL
+        } else {
+            NONE_BESIDE
+        };
         let section = section_levels(history, segment, &codes, settings, none);
         let elsewhere = told_elsewhere(history, earlier, &codes, known, settings);
         let judged: Vec<(f64, f64, StepShares)> = taus(settings.tau)
@@ -160,7 +196,8 @@ impl Posterior {
             .collect();
         let mut sums = WeighedSums::new(&section, &judged);
         sums.normalise();
-        let spread = |shares: &dyn Fn(usize) -> f64| spread(history, &section, &settings.prior, shares);
+        let spread =
+            |shares: &dyn Fn(usize) -> f64| spread(history, &section, &settings.prior, shares);
         let place = |shares: &dyn Fn(usize) -> f64| PositionShares::new(history, spread(shares));
         Self {
             aim: place(&|at| sums.aim[at].mass),
@@ -183,7 +220,9 @@ impl Posterior {
 
     /// The code of a commit that was looked at.
     pub(super) fn code_of(&self, commit: usize) -> Option<&Code> {
-        self.codes.iter().find(|code| code.commits.contains(&commit))
+        self.codes
+            .iter()
+            .find(|code| code.commits.contains(&commit))
     }
 
     /// P(the commit shows the step that is looked for), given that there is one.
@@ -193,9 +232,13 @@ impl Posterior {
 
     /// Size of the step (log ratio) that a commit shows, if it shows the one that is looked for.
     ///
-    /// Not the mean over all hypotheses: a large step elsewhere would make pairs of this commit look informative.
+    /// Not the mean over all hypotheses: a large step elsewhere would make pairs of this commit
+    /// look informative.
     pub(super) fn height_at(&self, history: &History, commit: usize) -> f64 {
-        share_of(self.aim_heights.within(history, commit), self.aim.within(history, commit))
+        share_of(
+            self.aim_heights.within(history, commit),
+            self.aim.within(history, commit),
+        )
     }
 
     /// Expected size of the step that is looked for (log ratio).
@@ -211,10 +254,13 @@ impl Posterior {
 
     /// The larger of the tau^2 expected if the commit shows the step, and if it does not.
     ///
-    /// Often an unlikely side lives on a large tau only, and then more pairs cannot refute it, however small tau is on
-    /// the likely one.
+    /// Often an unlikely side lives on a large tau only, and then more pairs cannot refute it,
+    /// however small tau is on the likely one.
     pub(super) fn tau_squared_at(&self, history: &History, commit: usize) -> f64 {
-        let (shows, share) = (self.shows(history, commit), self.aim_taus.within(history, commit));
+        let (shows, share) = (
+            self.shows(history, commit),
+            self.aim_taus.within(history, commit),
+        );
         let all: f64 = self.aim_taus.values.iter().sum();
         share_of(share, shows).max(share_of(all - share, 1.0 - shows))
     }
@@ -225,7 +271,12 @@ fn share_of(share: f64, mass: f64) -> f64 {
 }
 
 /// Shares of divisions as shares of their positions, by their priors.
-fn spread(history: &History, section: &SectionLevels, prior: &[f64], share: &dyn Fn(usize) -> f64) -> Vec<f64> {
+fn spread(
+    history: &History,
+    section: &SectionLevels,
+    prior: &[f64],
+    share: &dyn Fn(usize) -> f64,
+) -> Vec<f64> {
     let weight = |k: usize| prior.get(k).copied().unwrap_or(1.0);
     let mut values = vec![0.0; history.positions()];
     for (at, division) in section.divisions.iter().enumerate() {
@@ -253,8 +304,17 @@ impl WeighedSums {
         let count = section.divisions.len();
         let nothing = vec![StepMass::default(); count];
         let (any, aim, aim_taus) = (nothing.clone(), nothing, vec![0.0; count]);
-        let mut sums = Self { any, aim, aim_taus, none: 0.0, tau_squared: 0.0, told_by_tau: 0.0 };
-        let largest = judged.iter().fold(f64::NEG_INFINITY, |top, (log, _, _)| top.max(*log));
+        let mut sums = Self {
+            any,
+            aim,
+            aim_taus,
+            none: 0.0,
+            tau_squared: 0.0,
+            told_by_tau: 0.0,
+        };
+        let largest = judged
+            .iter()
+            .fold(f64::NEG_INFINITY, |top, (log, _, _)| top.max(*log));
         let total: f64 = judged.iter().map(|(log, _, _)| (log - largest).exp()).sum();
         if count == 0 || !total.is_finite() {
             return sums;
@@ -264,7 +324,8 @@ impl WeighedSums {
             let weight = (log - largest).exp() / total;
             sums.none += weight * shares.none;
             sums.tau_squared += weight * tau_squared;
-            within += weight * entropy_of(shares.aim.iter().map(|one| one.mass).chain([shares.none]));
+            within +=
+                weight * entropy_of(shares.aim.iter().map(|one| one.mass).chain([shares.none]));
             for at in 0..count {
                 sums.any[at].mass += weight * shares.any[at].mass;
                 sums.any[at].height += weight * shares.any[at].height;
@@ -297,10 +358,17 @@ mod tests {
 
     #[test]
     fn a_measured_build_effect_moves_the_prior() {
-        let mean = |measured| taus(measured).iter().map(|(tau, weight)| tau * weight).sum::<f64>();
+        let mean = |measured| {
+            taus(measured)
+                .iter()
+                .map(|(tau, weight)| tau * weight)
+                .sum::<f64>()
+        };
         assert!(mean(Some(0.01)) > 0.008 && mean(Some(0.0)) < 4e-4 && mean(None) < 1e-3);
         for measured in [None, Some(0.0), Some(0.003)] {
-            assert!((taus(measured).iter().map(|(_, weight)| weight).sum::<f64>() - 1.0).abs() < 1e-12);
+            assert!(
+                (taus(measured).iter().map(|(_, weight)| weight).sum::<f64>() - 1.0).abs() < 1e-12
+            );
         }
     }
 }

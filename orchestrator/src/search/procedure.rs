@@ -1,12 +1,13 @@
-//! Owns the whole procedure: gate, search, confirmation, and the same again on both sides of a step.
+//! Owns the whole procedure: gate, search, confirmation, and the same again on both sides of a
+//! step.
 
 use super::divisions::Segment;
 use super::history::Positions;
 use super::inquiry::{Inquiry, Known, SectionProgress, Use};
 use super::section::{EarlierSections, Hunt, Located, Step};
 use super::{
-    Conclusion, Confirmation, Culprit, Estimate, Evidence, Gate, History, Section, Settings, StoppedSearch, Undecided,
-    UnsearchedPart, Why,
+    Conclusion, Confirmation, Culprit, Estimate, Evidence, Gate, History, Section, Settings,
+    StoppedSearch, Undecided, UnsearchedPart, Why,
 };
 
 /// Share of the largest confirmed step (log ratio) below which a change beside it counts as small.
@@ -14,8 +15,9 @@ const SMALL_BESIDE: f64 = 0.1;
 
 /// Finds the commits that changed a noisy number.
 ///
-/// The ends are compared first; where they do not differ no commit is named. The largest step is located, confirmed by a
-/// fresh comparison, and both sides of it are searched in the same way for further ones, of either direction.
+/// The ends are compared first; where they do not differ no commit is named. The largest step is
+/// located, confirmed by a fresh comparison, and both sides of it are searched in the same way for
+/// further ones, of either direction.
 ///
 /// # Errors
 /// What the evidence stops with, and what is known by then.
@@ -25,18 +27,38 @@ pub fn bisect<E: Evidence>(
     evidence: &mut E,
 ) -> Result<Conclusion, StoppedSearch<E::Stop, Conclusion>> {
     let known = Known::nothing(history.positions());
-    let inquiry = Inquiry { history, settings, evidence, known, progress: None };
-    let todo = vec![UnsearchedPart { reference: 0, end: history.bad(), change: Estimate::UNKNOWN }];
-    let mut search = Search { inquiry, found: nothing(), steps: 0, todo };
+    let inquiry = Inquiry {
+        history,
+        settings,
+        evidence,
+        known,
+        progress: None,
+    };
+    let todo = vec![UnsearchedPart {
+        reference: 0,
+        end: history.bad(),
+        change: Estimate::UNKNOWN,
+    }];
+    let mut search = Search {
+        inquiry,
+        found: nothing(),
+        steps: 0,
+        todo,
+    };
     match search.run() {
         Ok(()) => Ok(search.conclude()),
-        Err(stop) => Err(StoppedSearch { stop, known: Box::new(search.conclude_stopped()) }),
+        Err(stop) => Err(StoppedSearch {
+            stop,
+            known: Box::new(search.conclude_stopped()),
+        }),
     }
 }
 
 fn nothing() -> Conclusion {
     Conclusion {
-        gate: Gate::Open { change: Estimate::UNKNOWN },
+        gate: Gate::Open {
+            change: Estimate::UNKNOWN,
+        },
         culprits: Vec::new(),
         undecided: Vec::new(),
         sections: Vec::new(),
@@ -66,23 +88,41 @@ impl<E: Evidence> Search<'_, E> {
         self.revisit()
     }
 
-    /// Looks again at what only the build effect could decide: by now more builds may tell how large that is.
+    /// Looks again at what only the build effect could decide: by now more builds may tell how
+    /// large that is.
     fn revisit(&mut self) -> Result<(), E::Stop> {
         let waits = |open: &Undecided| matches!(open.why, Why::BuildEffect | Why::Exhausted);
         // The build effect was learnt from nothing else where there is one section.
         let is_lone = self.found.sections.len() < 2;
-        let waiting: Vec<Undecided> = self.found.undecided.iter().filter(|open| waits(open)).cloned().collect();
+        let waiting: Vec<Undecided> = self
+            .found
+            .undecided
+            .iter()
+            .filter(|open| waits(open))
+            .cloned()
+            .collect();
         for open in waiting.into_iter().filter(|_| !is_lone) {
-            let is_it = |section: &Section| (section.reference, section.end) == (open.reference, open.end);
-            let Some(at) = self.found.sections.iter().position(is_it) else { continue };
-            let Section { reference, end, range, pairs, .. } = self.found.sections[at];
+            let is_it =
+                |section: &Section| (section.reference, section.end) == (open.reference, open.end);
+            let Some(at) = self.found.sections.iter().position(is_it) else {
+                continue;
+            };
+            let Section {
+                reference,
+                end,
+                range,
+                pairs,
+                ..
+            } = self.found.sections[at];
             let mut earlier = self.earlier();
             earlier.segments.remove(at);
             let mut hunt = Hunt::again(&mut self.inquiry, (reference, end), earlier, range, pairs);
             let located = hunt.locate()?;
             self.found.sections[at].pairs = hunt.pairs;
             self.inquiry.progress = None;
-            let Located::Step(step) = located else { continue };
+            let Located::Step(step) = located else {
+                continue;
+            };
             self.found.undecided.retain(|other| *other != open);
             self.judge(reference, end, step)?;
         }
@@ -92,27 +132,51 @@ impl<E: Evidence> Search<'_, E> {
     /// Whether a part is to be searched: all are, unless only the largest step is asked for.
     fn is_wanted(&self, part: &UnsearchedPart) -> bool {
         let is_first = self.found.sections.is_empty();
-        is_first || !self.inquiry.settings.only_largest || part.change.estimate.abs() > self.largest()
+        is_first
+            || !self.inquiry.settings.only_largest
+            || part.change.estimate.abs() > self.largest()
     }
 
     /// The largest confirmed step (log ratio, without sign); 0 without one.
     fn largest(&self) -> f64 {
-        let sizes = self.found.culprits.iter().map(|culprit| culprit.change.estimate.abs());
+        let sizes = self
+            .found
+            .culprits
+            .iter()
+            .map(|culprit| culprit.change.estimate.abs());
         sizes.fold(0.0, f64::max)
     }
 
     /// Leaves both sides of a step to be searched.
     fn divide(&mut self, whole: &UnsearchedPart, step: &Step) {
-        let part = |reference: usize, end: usize, change: Estimate| UnsearchedPart { reference, end, change };
-        let sides = [part(step.shown, whole.end, step.behind), part(whole.reference, step.parent, step.before)];
+        let part = |reference: usize, end: usize, change: Estimate| UnsearchedPart {
+            reference,
+            end,
+            change,
+        };
+        let sides = [
+            part(step.shown, whole.end, step.behind),
+            part(whole.reference, step.parent, step.before),
+        ];
         let beside = self.beside(whole.reference, step);
-        let beside = beside.into_iter().map(|(from, to)| part(from, to, Estimate::UNKNOWN));
-        self.todo.extend(sides.into_iter().filter(|side| side.reference != side.end).chain(beside));
+        let beside = beside
+            .into_iter()
+            .map(|(from, to)| part(from, to, Estimate::UNKNOWN));
+        self.todo.extend(
+            sides
+                .into_iter()
+                .filter(|side| side.reference != side.end)
+                .chain(beside),
+        );
     }
 
     /// Searches one section; the step it found, confirmed or not.
     fn section(&mut self, reference: usize, end: usize) -> Result<Option<Step>, E::Stop> {
-        let asked = self.found.sections.is_empty().then_some(self.inquiry.settings.direction);
+        let asked = self
+            .found
+            .sections
+            .is_empty()
+            .then_some(self.inquiry.settings.direction);
         let earlier = self.earlier();
         let mut hunt = Hunt::between(&mut self.inquiry, reference, end, earlier);
         let mut gate = hunt.gate(asked)?;
@@ -125,11 +189,27 @@ impl<E: Evidence> Search<'_, E> {
         }
         let (pairs, range) = (hunt.pairs, hunt.range());
         self.inquiry.progress = None;
-        self.found.sections.push(Section { reference, end, gate, range, pairs });
+        self.found.sections.push(Section {
+            reference,
+            end,
+            gate,
+            range,
+            pairs,
+        });
         match located {
             Some(Located::Step(step)) => self.judge(reference, end, step).map(Some),
-            Some(Located::Undecided { commits, probability, why }) => {
-                self.found.undecided.push(Undecided { commits, probability, reference, end, why });
+            Some(Located::Undecided {
+                commits,
+                probability,
+                why,
+            }) => {
+                self.found.undecided.push(Undecided {
+                    commits,
+                    probability,
+                    reference,
+                    end,
+                    why,
+                });
                 Ok(None)
             }
             Some(Located::EndUnusable(_)) | None => Ok(None),
@@ -138,19 +218,34 @@ impl<E: Evidence> Search<'_, E> {
 
     fn earlier(&self) -> EarlierSections {
         let sections = self.found.sections.iter();
-        let segment = |section: &Section| Segment::between(self.inquiry.history, section.reference, section.end);
-        EarlierSections { segments: sections.map(segment).collect(), bound: SMALL_BESIDE * self.largest() }
+        let segment = |section: &Section| {
+            Segment::between(self.inquiry.history, section.reference, section.end)
+        };
+        EarlierSections {
+            segments: sections.map(segment).collect(),
+            bound: SMALL_BESIDE * self.largest(),
+        }
     }
 
-    /// Has a step confirmed. Without that, nobody is accused, but both sides of it are still searched: a step of the layout hides
-    /// none of the code.
+    /// Has a step confirmed. Without that, nobody is accused, but both sides of it are still
+    /// searched: a step of the layout hides none of the code.
     fn judge(&mut self, reference: usize, end: usize, step: Step) -> Result<Step, E::Stop> {
         self.steps += 1;
         let confirmation = match self.inquiry.evidence.confirm(step.parent, step.shown) {
             Ok(confirmation) => confirmation,
             Err(stop) => {
-                let Step { commits, probability, .. } = step;
-                self.found.undecided.push(Undecided { commits, probability, reference, end, why: Why::Stopped });
+                let Step {
+                    commits,
+                    probability,
+                    ..
+                } = step;
+                self.found.undecided.push(Undecided {
+                    commits,
+                    probability,
+                    reference,
+                    end,
+                    why: Why::Stopped,
+                });
                 return Err(stop);
             }
         };
@@ -160,37 +255,93 @@ impl<E: Evidence> Search<'_, E> {
             Confirmation::Below => Some(Why::Below),
             Confirmation::Open => Some(Why::Unconfirmed),
         };
-        let Step { commits, parent, shown, probability, change, .. } = step.clone();
+        let Step {
+            commits,
+            parent,
+            shown,
+            probability,
+            change,
+            ..
+        } = step.clone();
         match why {
-            None => self.found.culprits.push(Culprit { commits, shown, parent, probability, change, confirmation }),
-            Some(why) => self.found.undecided.push(Undecided { commits, probability, reference, end, why }),
+            None => self.found.culprits.push(Culprit {
+                commits,
+                shown,
+                parent,
+                probability,
+                change,
+                confirmation,
+            }),
+            Some(why) => self.found.undecided.push(Undecided {
+                commits,
+                probability,
+                reference,
+                end,
+                why,
+            }),
         }
         Ok(step)
     }
 
-    /// Sections that narrow down a set with commits of branches that lack the section's reference: they could not be held
-    /// against it, but each branch can be held against where it left the commit before the step.
+    /// Sections that narrow down a set with commits of branches that lack the section's reference:
+    /// they could not be held against it, but each branch can be held against where it left the
+    /// commit before the step.
     fn beside(&self, reference: usize, step: &Step) -> Vec<(usize, usize)> {
-        let Inquiry { history, settings, known, .. } = &self.inquiry;
+        let Inquiry {
+            history,
+            settings,
+            known,
+            ..
+        } = &self.inquiry;
         let positions = history.positions();
         let tells = |commit: usize| known.of(commit) != Use::Unusable && !settings.is_never(commit);
-        let lacks = |commit: usize| step.commits.contains(&commit) && !history.contains(commit, reference);
+        let lacks =
+            |commit: usize| step.commits.contains(&commit) && !history.contains(commit, reference);
         let branches = Positions::those(positions, |commit| tells(commit) && lacks(commit));
         let left_at = |tip: usize| {
             let shared = history.contained(tip).and(history.contained(step.parent));
-            history.fullest(&Positions::those(positions, |commit| shared.has(commit) && tells(commit)))
+            history.fullest(&Positions::those(positions, |commit| {
+                shared.has(commit) && tells(commit)
+            }))
         };
-        history.latest(&branches).into_iter().filter_map(|tip| left_at(tip).map(|base| (base, tip))).collect()
+        history
+            .latest(&branches)
+            .into_iter()
+            .filter_map(|tip| left_at(tip).map(|base| (base, tip)))
+            .collect()
     }
 
     /// What is known when the evidence ends.
     fn conclude_stopped(mut self) -> Conclusion {
-        if let Some(SectionProgress { reference, end, pairs, change, suspects }) = self.inquiry.progress.take() {
-            let gate = if suspects.is_some() { Gate::Different { change } } else { Gate::Open { change } };
-            self.found.sections.push(Section { reference, end, gate, range: change, pairs });
+        if let Some(SectionProgress {
+            reference,
+            end,
+            pairs,
+            change,
+            suspects,
+        }) = self.inquiry.progress.take()
+        {
+            let gate = if suspects.is_some() {
+                Gate::Different { change }
+            } else {
+                Gate::Open { change }
+            };
+            self.found.sections.push(Section {
+                reference,
+                end,
+                gate,
+                range: change,
+                pairs,
+            });
             if let Some((commits, probability)) = suspects {
                 let why = Why::Stopped;
-                self.found.undecided.push(Undecided { commits, probability, reference, end, why });
+                self.found.undecided.push(Undecided {
+                    commits,
+                    probability,
+                    reference,
+                    end,
+                    why,
+                });
             }
         }
         while let Some(part) = self.todo.pop() {
@@ -206,9 +357,15 @@ impl<E: Evidence> Search<'_, E> {
         let all = self.found.culprits.clone();
         // A set in which a branch brought its culprit along is told by that culprit.
         let narrows = |wide: &Culprit, own: &Culprit| {
-            own.commits.len() < wide.commits.len() && own.commits.iter().all(|commit| wide.commits.contains(commit))
+            own.commits.len() < wide.commits.len()
+                && own
+                    .commits
+                    .iter()
+                    .all(|commit| wide.commits.contains(commit))
         };
-        self.found.culprits.retain(|wide| !all.iter().any(|own| narrows(wide, own)));
+        self.found
+            .culprits
+            .retain(|wide| !all.iter().any(|own| narrows(wide, own)));
         self.found.culprits.sort_by_key(|culprit| culprit.shown);
         self.found.unusable = self.inquiry.known.unusable();
         self.found

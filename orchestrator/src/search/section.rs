@@ -1,4 +1,5 @@
-//! Owns one section of the history: whether its ends differ, and if they do, between which neighbours the step lies.
+//! Owns one section of the history: whether its ends differ, and if they do, between which
+//! neighbours the step lies.
 
 use super::action::{Action, choose, tellers};
 use super::divisions::{Code, Segment, list_codes};
@@ -9,24 +10,27 @@ use super::posterior::Posterior;
 use super::{Direction, Estimate, Evidence, Gate, Measured, Stage, View, Why};
 use std::collections::BTreeMap;
 
-/// Pairs that both neighbours of a step must have: else its height, and with it the accusation, rests on one of them.
+/// Pairs that both neighbours of a step must have: else its height, and with it the accusation,
+/// rests on one of them.
 const NEIGHBOUR_PAIRS: usize = 10;
 
-/// Where only the build effect decides, it is learnt from builds that are there, and from a few further ones: so many of each,
-/// and the pairs of a further one.
+/// Where only the build effect decides, it is learnt from builds that are there, and from a few
+/// further ones: so many of each, and the pairs of a further one.
 const LEARNING_BUILDS: usize = 6;
 const FURTHER_BUILDS: usize = 4;
 const FURTHER_PAIRS: usize = 20;
 
-/// Pairs of each build that the build effect is learnt from: its level is then known to a third of the margin, if so many do.
+/// Pairs of each build that the build effect is learnt from: its level is then known to a third of
+/// the margin, if so many do.
 const FEWEST_LEARNING_PAIRS: usize = 10;
 const MOST_LEARNING_PAIRS: usize = 80;
 
 /// What the build effect must tell (nats) to be what decides.
 const TELLS: f64 = 0.01;
 
-/// A change that is small beside the largest step ends the gate: at once where it is within so many margins and looks like
-/// none, later wherever it looks like none, and from the last number of pairs on whatever it looks like.
+/// A change that is small beside the largest step ends the gate: at once where it is within so many
+/// margins and looks like none, later wherever it looks like none, and from the last number of
+/// pairs on whatever it looks like.
 const BOUND_MARGINS: f64 = 3.0;
 const BOUND_PAIRS: usize = 32;
 const BOUND_PAIRS_AT_LAST: usize = 96;
@@ -55,7 +59,8 @@ pub(super) struct Step {
 #[derive(Debug, Clone, Default)]
 pub(super) struct EarlierSections {
     pub(super) segments: Vec<Segment>,
-    /// Largest change that counts as small (log ratio): one within it ends a gate without a verdict. 0: none does.
+    /// Largest change that counts as small (log ratio): one within it ends a gate without a
+    /// verdict. 0: none does.
     pub(super) bound: f64,
 }
 
@@ -63,7 +68,11 @@ pub(super) struct EarlierSections {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Located {
     Step(Step),
-    Undecided { commits: Vec<usize>, probability: f64, why: Why },
+    Undecided {
+        commits: Vec<usize>,
+        probability: f64,
+        why: Why,
+    },
     EndUnusable(usize),
 }
 
@@ -95,7 +104,15 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         earlier: EarlierSections,
     ) -> Self {
         let segment = Segment::between(inquiry.history, reference, end);
-        Self { inquiry, segment, pairs: 0, change: Estimate::UNKNOWN, earlier, further_builds: 0, learning_builds: 0 }
+        Self {
+            inquiry,
+            segment,
+            pairs: 0,
+            change: Estimate::UNKNOWN,
+            earlier,
+            further_builds: 0,
+            learning_builds: 0,
+        }
     }
 
     /// A section whose ends are known to differ, once more; with what it took before.
@@ -107,11 +124,16 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         pairs: usize,
     ) -> Self {
         let hunt = Self::between(inquiry, reference, end, earlier);
-        Self { change, pairs, further_builds: FURTHER_BUILDS, ..hunt }
+        Self {
+            change,
+            pairs,
+            further_builds: FURTHER_BUILDS,
+            ..hunt
+        }
     }
 
-    /// Compares the ends, by fresh pairs whatever was measured before: an end that the search chose was chosen for its
-    /// pairs. `asked` limits the direction.
+    /// Compares the ends, by fresh pairs whatever was measured before: an end that the search chose
+    /// was chosen for its pairs. `asked` limits the direction.
     pub(super) fn gate(&mut self, asked: Option<Direction>) -> Result<Gate, E::Stop> {
         let (reference, end) = (self.segment.reference, self.segment.end);
         self.note_progress(None);
@@ -123,7 +145,9 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         if self.inquiry.same_code(reference, end)? {
             return Ok(Gate::SameCode);
         }
-        let Some((verdict, fresh)) = self.compare_ends()? else { return Ok(Gate::EndUnusable { end }) };
+        let Some((verdict, fresh)) = self.compare_ends()? else {
+            return Ok(Gate::EndUnusable { end });
+        };
         let is_bounded = self.is_bounded(fresh.len());
         // For locating the step, older pairs of the same end are as good as new ones.
         self.inquiry.known.keep(reference, end, fresh);
@@ -143,7 +167,10 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         let (mut fresh, mut verdict) = (Vec::new(), Verdict::Open);
         for look in LOOKS {
             let more = look - fresh.len();
-            let Some(pairs) = self.inquiry.pairs(self.segment.reference, self.segment.end, more)? else {
+            let Some(pairs) = self
+                .inquiry
+                .pairs(self.segment.reference, self.segment.end, more)?
+            else {
                 return Ok(None);
             };
             self.pairs += pairs.len();
@@ -159,7 +186,11 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// Whether the change is far smaller than the largest step that is known.
     fn is_bounded(&self, pairs: usize) -> bool {
-        let Estimate { estimate, low, high } = self.change;
+        let Estimate {
+            estimate,
+            low,
+            high,
+        } = self.change;
         let margin = self.inquiry.settings.margin.ln_1p();
         let looks_like_none = estimate.abs() <= margin;
         let bound = match pairs {
@@ -171,12 +202,21 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         low.abs().max(high.abs()) < bound
     }
 
-    /// The change between the ends with the build effects of both: what is said of a part where nothing was found.
+    /// The change between the ends with the build effects of both: what is said of a part where
+    /// nothing was found.
     pub(super) fn range(&self) -> Estimate {
         let tau_squared = self.posterior().tau_squared;
         let half = QUANTILE * (2.0 * tau_squared).sqrt();
-        let Estimate { estimate, low, high } = self.change;
-        Estimate { estimate, low: low - half, high: high + half }
+        let Estimate {
+            estimate,
+            low,
+            high,
+        } = self.change;
+        Estimate {
+            estimate,
+            low: low - half,
+            high: high + half,
+        }
     }
 
     /// Looks for the step, once the ends are known to differ.
@@ -185,10 +225,16 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             let posterior = self.posterior();
             self.show(Stage::Search, &posterior);
             if posterior.is_empty() {
-                return Ok(undecided(self.segment.candidates.iter().collect(), 1.0, Why::Contradiction));
+                return Ok(undecided(
+                    self.segment.candidates.iter().collect(),
+                    1.0,
+                    Why::Contradiction,
+                ));
             }
             let named = self.largest_sure(&posterior);
-            let starved = named.as_ref().and_then(|class| self.starved(class, &posterior));
+            let starved = named
+                .as_ref()
+                .and_then(|class| self.starved(class, &posterior));
             if let (Some(class), None) = (&named, &starved) {
                 self.show(Stage::Confirm, &posterior);
                 return Ok(Located::Step(self.step(class, &posterior)));
@@ -203,7 +249,14 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             }
             let Some(action) = chosen.or_else(|| self.build_further(&posterior)) else {
                 let tau_decides = posterior.told_by_tau > TELLS;
-                return Ok(self.give_up(&posterior, if tau_decides { Why::BuildEffect } else { Why::Exhausted }));
+                return Ok(self.give_up(
+                    &posterior,
+                    if tau_decides {
+                        Why::BuildEffect
+                    } else {
+                        Why::Exhausted
+                    },
+                ));
             };
             if !self.perform(action, &posterior)? && action.commit == self.segment.end {
                 return Ok(Located::EndUnusable(self.segment.end));
@@ -212,12 +265,24 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
     }
 
     fn posterior(&self) -> Posterior {
-        let Inquiry { history, settings, known, .. } = &*self.inquiry;
-        Posterior::of(history, &self.segment, known, settings, &self.earlier.segments)
+        let Inquiry {
+            history,
+            settings,
+            known,
+            ..
+        } = &*self.inquiry;
+        Posterior::of(
+            history,
+            &self.segment,
+            known,
+            settings,
+            &self.earlier.segments,
+        )
     }
 
-    /// Where only the build effect decides: more pairs of a build whose level is not known well enough to tell how builds
-    /// differ, in this section or in the whole history. False: there is none.
+    /// Where only the build effect decides: more pairs of a build whose level is not known well
+    /// enough to tell how builds differ, in this section or in the whole history. False: there is
+    /// none.
     fn learn_tau(&mut self, posterior: &Posterior) -> Result<bool, E::Stop> {
         if posterior.told_by_tau <= TELLS || self.learning_builds >= LEARNING_BUILDS {
             return Ok(false);
@@ -227,9 +292,13 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         let enough = enough.clamp(FEWEST_LEARNING_PAIRS, MOST_LEARNING_PAIRS);
         for segment in std::iter::once(&self.segment).chain(self.earlier.segments.first()) {
             let codes = list_codes(segment, &self.inquiry.known);
-            let lacking = codes.iter().filter(|code| code.is_measured() && code.level.count < enough);
+            let lacking = codes
+                .iter()
+                .filter(|code| code.is_measured() && code.level.count < enough);
             let fewest = lacking.min_by_key(|code| code.level.count);
-            let Some((commit, count)) = fewest.and_then(|code| Some((*code.commits.first()?, code.level.count))) else {
+            let Some((commit, count)) =
+                fewest.and_then(|code| Some((*code.commits.first()?, code.level.count)))
+            else {
                 continue;
             };
             let reference = segment.reference;
@@ -243,19 +312,31 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         Ok(false)
     }
 
-    /// A further build where only the build effect decides: the unseen one that is nearest to the suspect.
+    /// A further build where only the build effect decides: the unseen one that is nearest to the
+    /// suspect.
     fn build_further(&mut self, posterior: &Posterior) -> Option<Action> {
         if posterior.told_by_tau <= TELLS || self.further_builds >= FURTHER_BUILDS {
             return None;
         }
         let likelihood = |k: &usize| posterior.aim.values[*k];
         let candidates = self.segment.candidates.iter();
-        let suspect = candidates.max_by(|one, other| likelihood(one).total_cmp(&likelihood(other)))?;
-        let Inquiry { settings, known, .. } = &*self.inquiry;
+        let suspect =
+            candidates.max_by(|one, other| likelihood(one).total_cmp(&likelihood(other)))?;
+        let Inquiry {
+            settings, known, ..
+        } = &*self.inquiry;
         let unseen = |commit: &usize| known.is_unseen(*commit) && !settings.is_never(*commit);
-        let commit = self.segment.measurable.iter().filter(unseen).min_by_key(|commit| commit.abs_diff(suspect))?;
+        let commit = self
+            .segment
+            .measurable
+            .iter()
+            .filter(unseen)
+            .min_by_key(|commit| commit.abs_diff(suspect))?;
         self.further_builds += 1;
-        Some(Action { commit, pairs: FURTHER_PAIRS })
+        Some(Action {
+            commit,
+            pairs: FURTHER_PAIRS,
+        })
     }
 
     /// False: the commit cannot be used.
@@ -268,31 +349,45 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         if is_new && self.is_told_by_its_code(commit) {
             return Ok(true);
         }
-        let Some(pairs) = self.inquiry.pairs(self.segment.reference, commit, pairs)? else { return Ok(false) };
+        let Some(pairs) = self.inquiry.pairs(self.segment.reference, commit, pairs)? else {
+            return Ok(false);
+        };
         self.pairs += pairs.len();
-        self.inquiry.known.keep(self.segment.reference, commit, pairs);
+        self.inquiry
+            .known
+            .keep(self.segment.reference, commit, pairs);
         Ok(true)
     }
 
-    /// Whether a commit that was just built runs a code whose level is known: then pairs would tell little more.
+    /// Whether a commit that was just built runs a code whose level is known: then pairs would tell
+    /// little more.
     fn is_told_by_its_code(&self, commit: usize) -> bool {
         let codes = list_codes(&self.segment, &self.inquiry.known);
-        codes.iter().any(|code| code.commits.contains(&commit) && (code.is_reference || code.level.count > 0))
+        codes.iter().any(|code| {
+            code.commits.contains(&commit) && (code.is_reference || code.level.count > 0)
+        })
     }
 
-    /// The largest step that is sure, as hypotheses that no commit can tell apart; whatever else is open.
+    /// The largest step that is sure, as hypotheses that no commit can tell apart; whatever else is
+    /// open.
     fn largest_sure(&self, posterior: &Posterior) -> Option<Class> {
         let sure = self.sure_classes(&posterior.any);
-        sure.into_iter()
-            .max_by(|one, other| posterior.size_among(&one.commits).total_cmp(&posterior.size_among(&other.commits)))
+        sure.into_iter().max_by(|one, other| {
+            posterior
+                .size_among(&one.commits)
+                .total_cmp(&posterior.size_among(&other.commits))
+        })
     }
 
-    /// Hypotheses that no commit can tell apart, where their shares reach the asked certainty together.
+    /// Hypotheses that no commit can tell apart, where their shares reach the asked certainty
+    /// together.
     fn sure_classes(&self, shares: &[f64]) -> Vec<Class> {
         let tellers = tellers(self.inquiry, &self.segment);
         let mut classes: BTreeMap<Positions, (f64, Vec<usize>)> = BTreeMap::new();
         for k in self.segment.candidates.iter().filter(|k| shares[*k] > 0.0) {
-            let class = classes.entry(self.inquiry.history.containing(k).and(&tellers)).or_default();
+            let class = classes
+                .entry(self.inquiry.history.containing(k).and(&tellers))
+                .or_default();
             class.0 += shares[k];
             class.1.push(k);
         }
@@ -302,26 +397,45 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             with,
         };
         let certainty = self.inquiry.settings.certainty;
-        classes.into_iter().map(class).filter(|class| class.probability >= certainty).collect()
+        classes
+            .into_iter()
+            .map(class)
+            .filter(|class| class.probability >= certainty)
+            .collect()
     }
 
-    /// More pairs of a step whose place is sure, if there is one, where noise may still be all that there is: the gate judges
-    /// noise of any kind, and the posterior trusts it less.
+    /// More pairs of a step whose place is sure, if there is one, where noise may still be all that
+    /// there is: the gate judges noise of any kind, and the posterior trusts it less.
     fn outweigh_noise(&self, posterior: &Posterior) -> Option<Action> {
-        let class = self.sure_classes(&posterior.aim.values).into_iter().next()?;
+        let class = self
+            .sure_classes(&posterior.aim.values)
+            .into_iter()
+            .next()?;
         let (_, shown) = self.neighbours(&class);
-        let count = posterior.code_of(shown).filter(|code| code.is_measured())?.level.count;
+        let count = posterior
+            .code_of(shown)
+            .filter(|code| code.is_measured())?
+            .level
+            .count;
         let error = (posterior.variance / count as f64).sqrt();
         let pairs = (count / 2).max(NEIGHBOUR_PAIRS);
-        (error * CLEAR > posterior.height().abs()).then_some(Action { commit: shown, pairs })
+        (error * CLEAR > posterior.height().abs()).then_some(Action {
+            commit: shown,
+            pairs,
+        })
     }
 
     /// The last commit that lacks the step, and the first that shows it, among what may tell.
     fn neighbours(&self, class: &Class) -> (usize, usize) {
         let history = self.inquiry.history;
         let shown = class.with.iter().next().unwrap_or(self.segment.end);
-        let before = tellers(self.inquiry, &self.segment).and(history.contained(shown)).without(&class.with);
-        (history.fullest(&before).unwrap_or(self.segment.reference), shown)
+        let before = tellers(self.inquiry, &self.segment)
+            .and(history.contained(shown))
+            .without(&class.with);
+        (
+            history.fullest(&before).unwrap_or(self.segment.reference),
+            shown,
+        )
     }
 
     /// What a neighbour of the step still needs.
@@ -329,7 +443,13 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         let (parent, shown) = self.neighbours(class);
         let lack = |commit: usize| {
             let code = posterior.code_of(commit);
-            let fed = |code: &Code| if code.is_reference { NEIGHBOUR_PAIRS } else { code.level.count };
+            let fed = |code: &Code| {
+                if code.is_reference {
+                    NEIGHBOUR_PAIRS
+                } else {
+                    code.level.count
+                }
+            };
             let pairs = NEIGHBOUR_PAIRS.saturating_sub(code.map_or(0, fed));
             (pairs > 0).then_some(Action { commit, pairs })
         };
@@ -338,18 +458,25 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     fn step(&self, class: &Class, posterior: &Posterior) -> Step {
         let (parent, shown) = self.neighbours(class);
-        // Mean and squared error; the reference is exactly 0, but its build has an effect like any other.
+        // Mean and squared error; the reference is exactly 0, but its build has an effect like any
+        // other.
         let level = |commit: usize| match posterior.code_of(commit) {
-            Some(code) if !code.is_reference => {
-                (code.level.mean, posterior.tau_squared + posterior.variance / code.level.count.max(1) as f64)
-            }
+            Some(code) if !code.is_reference => (
+                code.level.mean,
+                posterior.tau_squared + posterior.variance / code.level.count.max(1) as f64,
+            ),
             _ => (0.0, posterior.tau_squared),
         };
         let between = |(low, low_error): (f64, f64), (high, high_error): (f64, f64)| {
             let (estimate, half) = (high - low, QUANTILE * (low_error + high_error).sqrt());
-            Estimate { estimate, low: estimate - half, high: estimate + half }
+            Estimate {
+                estimate,
+                low: estimate - half,
+                high: estimate + half,
+            }
         };
-        let [first, low, high, last] = [self.segment.reference, parent, shown, self.segment.end].map(level);
+        let [first, low, high, last] =
+            [self.segment.reference, parent, shown, self.segment.end].map(level);
         Step {
             commits: class.commits.clone(),
             parent,
@@ -366,7 +493,8 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         undecided(commits, probability, why)
     }
 
-    /// The smallest set that holds the asked certainty, given that there is a step; with the probability that there is one.
+    /// The smallest set that holds the asked certainty, given that there is a step; with the
+    /// probability that there is one.
     fn suspects(&self, posterior: &Posterior) -> (Vec<usize>, f64) {
         let likelihood = |k: &usize| posterior.aim.values[*k];
         let mut order: Vec<usize> = self.segment.candidates.iter().collect();
@@ -386,20 +514,34 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
     fn note_progress(&mut self, suspects: Option<(Vec<usize>, f64)>) {
         let (reference, end) = (self.segment.reference, self.segment.end);
         let (pairs, change) = (self.pairs, self.change);
-        self.inquiry.progress = Some(SectionProgress { reference, end, pairs, change, suspects });
+        self.inquiry.progress = Some(SectionProgress {
+            reference,
+            end,
+            pairs,
+            change,
+            suspects,
+        });
     }
 
     fn show(&mut self, stage: Stage, posterior: &Posterior) {
         let of_code = |code: &Code| {
             let (pairs, level) = (code.level.count, code.level.mean);
-            code.commits.iter().map(move |commit| Measured { commit: *commit, pairs, level }).collect::<Vec<_>>()
+            code.commits
+                .iter()
+                .map(move |commit| Measured {
+                    commit: *commit,
+                    pairs,
+                    level,
+                })
+                .collect::<Vec<_>>()
         };
         let mut measured: Vec<Measured> = posterior.codes.iter().flat_map(of_code).collect();
         measured.sort_by_key(|measured| measured.commit);
         self.note_progress(Some(self.suspects(posterior)));
         let bits = bits(&posterior.aim.values);
         let batch = 25.0 * posterior.variance / posterior.height().powi(2).max(1e-12);
-        let pairs_left = (bits * batch.clamp(5.0, 640.0)).min(self.inquiry.settings.most_pairs as f64);
+        let pairs_left =
+            (bits * batch.clamp(5.0, 640.0)).min(self.inquiry.settings.most_pairs as f64);
         self.inquiry.evidence.see(&View {
             stage,
             reference: self.segment.reference,
@@ -422,7 +564,11 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             reference,
             end,
             posterior: &nobody,
-            measured: &[Measured { commit: end, pairs, level: self.change.estimate }],
+            measured: &[Measured {
+                commit: end,
+                pairs,
+                level: self.change.estimate,
+            }],
             pairs: self.pairs,
             builds_left: (self.segment.candidates.len().max(1) as f64).log2(),
             pairs_left: 0.0,
@@ -432,7 +578,11 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 }
 
 fn undecided(commits: Vec<usize>, probability: f64, why: Why) -> Located {
-    Located::Undecided { commits, probability, why }
+    Located::Undecided {
+        commits,
+        probability,
+        why,
+    }
 }
 
 /// Bits that are missing to name the culprit.

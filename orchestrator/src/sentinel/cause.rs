@@ -1,4 +1,5 @@
-//! What may have moved the sentinel, as far as it can be seen from inside: each with its evidence and what to do.
+//! What may have moved the sentinel, as far as it can be seen from inside: each with its evidence
+//! and what to do.
 
 use super::{Kernel, Levels};
 use crate::format::{
@@ -37,24 +38,41 @@ const FAULTS: u64 = 16;
 /// All causes that can be seen; without any, that there is none to be seen.
 pub(crate) fn causes(readings: &[Reading], steal: Option<f64>) -> Vec<Cause> {
     let levels = Levels::of(readings);
-    let mut found: Vec<Cause> = [stolen(steal), switched(readings), faulted(readings)].into_iter().flatten().collect();
+    let mut found: Vec<Cause> = [stolen(steal), switched(readings), faulted(readings)]
+        .into_iter()
+        .flatten()
+        .collect();
     for kernel in Kernel::ALL {
-        let cause = drifted(kernel, levels.of_kernel(kernel)).or_else(|| two_states(kernel, levels.of_kernel(kernel)));
+        let cause = drifted(kernel, levels.of_kernel(kernel))
+            .or_else(|| two_states(kernel, levels.of_kernel(kernel)));
         found.extend(cause);
     }
     if found.is_empty() {
         let evidence = "no cause can be seen from inside, all readings of the run agree".to_owned();
-        let advice = "another clock rate, host or setting looks like this: `orch doctor` says what it sees".to_owned();
-        found.push(Cause { id: CauseId::Level, evidence, advice });
+        let advice =
+            "another clock rate, host or setting looks like this: `orch doctor` says what it sees"
+                .to_owned();
+        found.push(Cause {
+            id: CauseId::Level,
+            evidence,
+            advice,
+        });
     }
     found
 }
 
 fn stolen(steal: Option<f64>) -> Option<Cause> {
     let steal = steal.filter(|steal| *steal > STOLEN)?;
-    let evidence = format!("the host gave {} of the CPUs' time to others (steal)", format::percent(steal));
+    let evidence = format!(
+        "the host gave {} of the CPUs' time to others (steal)",
+        format::percent(steal)
+    );
     let advice = "measure when the host is quiet, or on one that is not shared".to_owned();
-    Some(Cause { id: CauseId::Steal, evidence, advice })
+    Some(Cause {
+        id: CauseId::Steal,
+        evidence,
+        advice,
+    })
 }
 
 fn switched(readings: &[Reading]) -> Option<Cause> {
@@ -62,17 +80,24 @@ fn switched(readings: &[Reading]) -> Option<Cause> {
     // A kernel thread now and then is on every machine.
     (count >= readings.len() as u64 && count > 1).then(|| Cause {
         id: CauseId::ContextSwitches,
-        evidence: format!("other programs took the CPU {count} times in {} readings", readings.len()),
+        evidence: format!(
+            "other programs took the CPU {count} times in {} readings",
+            readings.len()
+        ),
         advice: "end what else runs: `orch doctor` names it".to_owned(),
     })
 }
 
 fn faulted(readings: &[Reading]) -> Option<Cause> {
-    let (major, minor) = (sum(readings, |usage| usage.major_faults), sum(readings, |usage| usage.minor_faults));
+    let (major, minor) = (
+        sum(readings, |usage| usage.major_faults),
+        sum(readings, |usage| usage.minor_faults),
+    );
     (major > 0 || minor > FAULTS * readings.len() as u64).then(|| Cause {
         id: CauseId::PageFaults,
         evidence: format!(
-            "memory that was in use had to be fetched again: {major} major and {minor} minor page faults"
+            "memory that was in use had to be fetched again: {major} major and {minor} minor page \
+             faults"
         ),
         advice: "memory is short: end what holds it, or lower the jobs' `memory:`".to_owned(),
     })
@@ -95,7 +120,8 @@ fn drifted(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
             kernel.name(),
             change::size(ChangedQuantity::Time, shift.estimate.exp_m1())
         ),
-        advice: "heat or somebody else's work that began: let the machine settle, and run again".to_owned(),
+        advice: "heat or somebody else's work that began: let the machine settle, and run again"
+            .to_owned(),
     })
 }
 
@@ -104,8 +130,9 @@ fn two_states(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
     let mut logs: Vec<f64> = levels.iter().map(|ns| ns.ln()).collect();
     logs.sort_by(f64::total_cmp);
     let (least, most) = (2, logs.len().checked_sub(2)?);
-    let at = (least..=most)
-        .max_by(|one, other| (logs[*one] - logs[one - 1]).total_cmp(&(logs[*other] - logs[other - 1])))?;
+    let at = (least..=most).max_by(|one, other| {
+        (logs[*one] - logs[one - 1]).total_cmp(&(logs[*other] - logs[other - 1]))
+    })?;
     let gap = logs[at] - logs[at - 1];
     let inside = (logs[at - 1] - logs[0]).max(logs[logs.len() - 1] - logs[at]);
     (gap > 2.0 * inside && gap > kernel.margin().ln_1p()).then(|| Cause {
@@ -117,7 +144,9 @@ fn two_states(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
             at,
             logs.len() - at
         ),
-        advice: "two clock rates, or a busy sibling thread: fix the clock rate, keep the sibling idle".to_owned(),
+        advice:
+            "two clock rates, or a busy sibling thread: fix the clock rate, keep the sibling idle"
+                .to_owned(),
     })
 }
 
@@ -128,7 +157,11 @@ mod tests {
 
     fn ids(readings: &[Reading], steal: Option<f64>) -> Vec<CauseId> {
         let found = causes(readings, steal);
-        assert!(found.iter().all(|cause| !cause.evidence.is_empty() && !cause.advice.is_empty()));
+        assert!(
+            found
+                .iter()
+                .all(|cause| !cause.evidence.is_empty() && !cause.advice.is_empty())
+        );
         found.iter().map(|cause| cause.id).collect()
     }
 
@@ -143,18 +176,38 @@ mod tests {
         assert_eq!(ids(&steady, Some(0.001)), [CauseId::Level]);
         assert_eq!(ids(&steady, Some(0.07)), [CauseId::Steal]);
         let mut switched = steady.clone();
-        switched.iter_mut().for_each(|reading| reading.usage.involuntary_switches = 3);
+        switched
+            .iter_mut()
+            .for_each(|reading| reading.usage.involuntary_switches = 3);
         assert_eq!(ids(&switched, None), [CauseId::ContextSwitches]);
         let mut faulted = steady.clone();
         faulted[2].usage.major_faults = 1;
         assert_eq!(ids(&faulted, None), [CauseId::PageFaults]);
-        assert_eq!(ids(&at(&[100_000, 100_100, 100_050, 110_000, 110_100, 110_050]), None), [CauseId::Drift]);
-        assert_eq!(ids(&at(&[100_000, 112_000, 112_050, 100_050, 100_020, 112_010]), None), [CauseId::Bimodality]);
+        assert_eq!(
+            ids(
+                &at(&[100_000, 100_100, 100_050, 110_000, 110_100, 110_050]),
+                None
+            ),
+            [CauseId::Drift]
+        );
+        assert_eq!(
+            ids(
+                &at(&[100_000, 112_000, 112_050, 100_050, 100_020, 112_010]),
+                None
+            ),
+            [CauseId::Bimodality]
+        );
         assert_eq!(ids(&[], None), [CauseId::Level]);
     }
 
     #[test]
     fn one_wild_reading_is_neither_drift_nor_a_second_state() {
-        assert_eq!(ids(&at(&[100_000, 100_100, 150_000, 100_050, 100_020, 100_080]), None), [CauseId::Level]);
+        assert_eq!(
+            ids(
+                &at(&[100_000, 100_100, 150_000, 100_050, 100_020, 100_080]),
+                None
+            ),
+            [CauseId::Level]
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The sentinel: the same fixed work in every run. When it moves, the machine has changed, and times of that run say so
-//! rather than something about the code. Pure: readings come from workers.
+//! The sentinel: the same fixed work in every run. When it moves, the machine has changed, and
+//! times of that run say so rather than something about the code. Pure: readings come from workers.
 
 mod cause;
 
@@ -17,13 +17,16 @@ pub(crate) const JOB: &str = "orch/sentinel";
 /// What a run's readings of the sentinel kernels say.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sentinel {
-    /// The build of orch that holds the kernels, by the SHA-256 of its file: readings of others do not compare.
+    /// The build of orch that holds the kernels, by the SHA-256 of its file: readings of others do
+    /// not compare.
     pub(crate) kernel: String,
     /// Spread over the run, in the order taken.
     pub(crate) readings: Vec<Reading>,
-    /// The share of all CPUs' time that the host gave to others during the run; null where the system does not say.
+    /// The share of all CPUs' time that the host gave to others during the run; null where the
+    /// system does not say.
     pub(crate) steal: Option<f64>,
-    /// What the readings are held against: those of the first run with the same anchor on this class of machine.
+    /// What the readings are held against: those of the first run with the same anchor on this
+    /// class of machine.
     pub(crate) anchor: Option<Earlier>,
     /// The kernels that moved against it.
     pub(crate) moved: Vec<Move>,
@@ -78,8 +81,9 @@ impl Kernel {
         }
     }
 
-    /// The relative change that says that the machine is another. The chain stayed within 0.6 % while four builds ran on
-    /// two CPUs; the walk moves by a quarter when a neighbour begins to use the memory.
+    /// The relative change that says that the machine is another. The chain stayed within 0.6 %
+    /// while four builds ran on two CPUs; the walk moves by a quarter when a neighbour begins to
+    /// use the memory.
     pub(crate) fn margin(self) -> f64 {
         match self {
             Self::Compute => 0.02,
@@ -89,13 +93,21 @@ impl Kernel {
 }
 
 impl Levels {
-    /// Of each reading the shortest sample of the chain, which has a floor, and the median of the walk, which has none.
+    /// Of each reading the shortest sample of the chain, which has a floor, and the median of the
+    /// walk, which has none.
     pub(crate) fn of(readings: &[Reading]) -> Self {
         let shortest = |samples: &[u64]| samples.iter().min().map(|ns| *ns as f64);
-        let middle = |samples: &[u64]| median(&samples.iter().map(|ns| *ns as f64).collect::<Vec<_>>());
+        let middle =
+            |samples: &[u64]| median(&samples.iter().map(|ns| *ns as f64).collect::<Vec<_>>());
         Self {
-            compute_ns: readings.iter().filter_map(|reading| shortest(&reading.compute_ns)).collect(),
-            memory_ns: readings.iter().filter_map(|reading| middle(&reading.memory_ns)).collect(),
+            compute_ns: readings
+                .iter()
+                .filter_map(|reading| shortest(&reading.compute_ns))
+                .collect(),
+            memory_ns: readings
+                .iter()
+                .filter_map(|reading| middle(&reading.memory_ns))
+                .collect(),
         }
     }
 
@@ -126,7 +138,12 @@ impl Sentinel {
 /// The kernels whose levels differ by more than their margins, certainly.
 pub(crate) fn moves(before: &Levels, now: &Levels) -> Vec<Move> {
     let logs = |levels: &Levels, kernel: Kernel| -> Vec<f64> {
-        levels.of_kernel(kernel).iter().filter(|ns| **ns > 0.0).map(|ns| ns.ln()).collect()
+        levels
+            .of_kernel(kernel)
+            .iter()
+            .filter(|ns| **ns > 0.0)
+            .map(|ns| ns.ln())
+            .collect()
     };
     Kernel::ALL
         .into_iter()
@@ -147,12 +164,28 @@ pub(crate) fn moves(before: &Levels, now: &Levels) -> Vec<Move> {
 pub(crate) fn changed(moved: &[Move], causes: &[Cause]) -> String {
     let each = |one: &Move| {
         let (low, high) = (Some(one.low), Some(one.high));
-        let change = SizedChange { quantity: ChangedQuantity::Time, estimate: one.change, low, high };
-        format!("the sentinel's {} kernel takes {}", one.kernel.name(), change.with_interval())
+        let change = SizedChange {
+            quantity: ChangedQuantity::Time,
+            estimate: one.change,
+            low,
+            high,
+        };
+        format!(
+            "the sentinel's {} kernel takes {}",
+            one.kernel.name(),
+            change.with_interval()
+        )
     };
     let moved: Vec<String> = moved.iter().map(each).collect();
-    let causes: Vec<String> = causes.iter().map(|cause| format!("{}; {}", cause.evidence, cause.advice)).collect();
-    let why = if causes.is_empty() { String::new() } else { format!(": {}", causes.join("; ")) };
+    let causes: Vec<String> = causes
+        .iter()
+        .map(|cause| format!("{}; {}", cause.evidence, cause.advice))
+        .collect();
+    let why = if causes.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", causes.join("; "))
+    };
     format!("the machine changed: {}{why}", moved.join(", "))
 }
 
@@ -169,43 +202,78 @@ mod tests {
     }
 
     fn readings(compute_ns: u64, memory_ns: u64) -> Vec<Reading> {
-        (0..5).map(|n| reading(compute_ns + 30 * n, memory_ns + 500 * (n % 3))).collect()
+        (0..5)
+            .map(|n| reading(compute_ns + 30 * n, memory_ns + 500 * (n % 3)))
+            .collect()
     }
 
     fn held(now: Vec<Reading>) -> Sentinel {
         let levels = Levels::of(&readings(100_000, 200_000));
-        let mut sentinel = Sentinel { readings: now, ..Sentinel::default() };
-        sentinel.hold_against(Earlier { record: "first".to_owned(), levels });
+        let mut sentinel = Sentinel {
+            readings: now,
+            ..Sentinel::default()
+        };
+        sentinel.hold_against(Earlier {
+            record: "first".to_owned(),
+            levels,
+        });
         sentinel
     }
 
     #[test]
     fn levels_are_the_floor_of_the_chain_and_the_middle_of_the_walk() {
         let levels = Levels::of(&[reading(100, 200)]);
-        assert_eq!((levels.compute_ns, levels.memory_ns), (vec![100.0], vec![200.0]));
+        assert_eq!(
+            (levels.compute_ns, levels.memory_ns),
+            (vec![100.0], vec![200.0])
+        );
     }
 
     #[test]
     fn noise_and_small_changes_are_the_same_machine() {
         assert_eq!(held(readings(100_000, 200_000)).message, None);
-        assert_eq!(held(readings(101_000, 230_000)).message, None, "1 % and 15 %");
-        assert_eq!(held(vec![reading(150_000, 200_000)]).message, None, "one reading is no evidence");
+        assert_eq!(
+            held(readings(101_000, 230_000)).message,
+            None,
+            "1 % and 15 %"
+        );
+        assert_eq!(
+            held(vec![reading(150_000, 200_000)]).message,
+            None,
+            "one reading is no evidence"
+        );
         assert_eq!(held(Vec::new()).message, None);
     }
 
     #[test]
     fn a_machine_that_changed_is_said_with_the_kernel_the_size_and_a_cause() {
         let slower = held(readings(112_000, 200_000));
-        assert_eq!(slower.moved.iter().map(|one| one.kernel).collect::<Vec<_>>(), [Kernel::Compute]);
+        assert_eq!(
+            slower
+                .moved
+                .iter()
+                .map(|one| one.kernel)
+                .collect::<Vec<_>>(),
+            [Kernel::Compute]
+        );
         let text = slower.message.unwrap_or_default();
         assert!(
-            text.starts_with("the machine changed: the sentinel's compute kernel takes +12.0 % (+11.9 % to +12.1 %): "),
+            text.starts_with(
+                "the machine changed: the sentinel's compute kernel takes +12.0 % \
+                (+11.9 % to +12.1 %): "
+            ),
             "{text}"
         );
         assert!(text.contains("orch doctor"), "{text}");
         let both = held(readings(80_000, 300_000));
         assert_eq!(both.moved.len(), 2);
-        assert!(both.moved[0].change < 0.0, "a faster machine is another machine too");
-        assert_eq!(both.anchor.as_ref().map(|earlier| earlier.record.as_str()), Some("first"));
+        assert!(
+            both.moved[0].change < 0.0,
+            "a faster machine is another machine too"
+        );
+        assert_eq!(
+            both.anchor.as_ref().map(|earlier| earlier.record.as_str()),
+            Some("first")
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Two builds against each other, workload by workload: what is exact first, then pairs of processes, then the verdicts.
+//! Two builds against each other, workload by workload: what is exact first, then pairs of
+//! processes, then the verdicts.
 
 pub(crate) mod side;
 
@@ -62,10 +63,19 @@ pub(crate) fn measure(
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> io::Result<Outcome> {
-    let mut versus = Versus { matches, terms, random, interrupt, observer, ends: HashMap::new() };
+    let mut versus = Versus {
+        matches,
+        terms,
+        random,
+        interrupt,
+        observer,
+        ends: HashMap::new(),
+    };
     versus.exact_passes()?;
     let codes: Vec<Code> = matches.iter().map(identity).collect();
-    let records: Vec<[JobRecord; 2]> = (0..matches.len()).map(|index| versus.records(index, None)).collect();
+    let records: Vec<[JobRecord; 2]> = (0..matches.len())
+        .map(|index| versus.records(index, None))
+        .collect();
     let chosen: Vec<usize> = (0..matches.len())
         .filter(|&index| {
             let sides = [&records[index][0], &records[index][1]];
@@ -78,7 +88,11 @@ pub(crate) fn measure(
     let contested = versus.pairs(&chosen, &mut codes)?;
     let codes = versus.look_into(codes, &contested);
     versus.explain(&contested)?;
-    let mut outcome = Outcome { entries: Vec::new(), workloads: Vec::new(), interrupted: interrupt.requested() };
+    let mut outcome = Outcome {
+        entries: Vec::new(),
+        workloads: Vec::new(),
+        interrupted: interrupt.requested(),
+    };
     for (index, (each, code)) in matches.iter().zip(codes).enumerate() {
         let contested = contested.get(&index);
         let (entries, workload) = versus.conclude(index, each, code, contested);
@@ -98,12 +112,15 @@ struct Versus<'a> {
     ends: HashMap<(usize, usize), Vec<PassEnd>>,
 }
 
-/// The same file at the same place and the same parameters: then libraries and input files are the same too, because
-/// both sides load it from there, now.
+/// The same file at the same place and the same parameters: then libraries and input files are the
+/// same too, because both sides load it from there, now.
 fn identity(each: &Match) -> Code {
-    let [Ok(a), Ok(b)] = &each.sides else { return Code::Unknown("a side was not built".to_owned()) };
+    let [Ok(a), Ok(b)] = &each.sides else {
+        return Code::Unknown("a side was not built".to_owned());
+    };
     let [a_job, b_job] = &each.jobs;
-    if a.hash == b.hash && a.library == b.library && a_job.params == b_job.params && a.env == b.env {
+    if a.hash == b.hash && a.library == b.library && a_job.params == b_job.params && a.env == b.env
+    {
         return Code::Identical;
     }
     if a_job.params != b_job.params {
@@ -113,9 +130,21 @@ fn identity(each: &Match) -> Code {
 }
 
 /// What the machine code of both sides' libraries says; nothing where a library cannot be read.
-fn machine_code(each: &Match, index: usize, ends: &HashMap<(usize, usize), Vec<PassEnd>>) -> Option<Code> {
-    let [Ok(a), Ok(b)] = &each.sides else { return None };
-    let beginnings = |side: usize| side::beginnings(ends.get(&(index, side)).map(Vec::as_slice).unwrap_or_default());
+fn machine_code(
+    each: &Match,
+    index: usize,
+    ends: &HashMap<(usize, usize), Vec<PassEnd>>,
+) -> Option<Code> {
+    let [Ok(a), Ok(b)] = &each.sides else {
+        return None;
+    };
+    let beginnings = |side: usize| {
+        side::beginnings(
+            ends.get(&(index, side))
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+        )
+    };
     side::machine_code([a, b], [&beginnings(0)?, &beginnings(1)?])
 }
 
@@ -125,7 +154,11 @@ impl Versus<'_> {
         let mut jobs = Vec::new();
         let mut places = Vec::new();
         for (index, each) in self.matches.iter().enumerate() {
-            let sides = if identity(each) == Code::Identical { 0..1 } else { 0..2 };
+            let sides = if identity(each) == Code::Identical {
+                0..1
+            } else {
+                0..2
+            };
             for side in sides.filter(|side| each.unknown[*side].is_none()) {
                 jobs.push(exact_job(each, index, side));
                 places.push((index, side));
@@ -146,7 +179,12 @@ impl Versus<'_> {
         Ok(())
     }
 
-    fn execute(&mut self, jobs: &[Job], groups: &[Vec<usize>], plan: &Plan) -> io::Result<Vec<PassEnd>> {
+    fn execute(
+        &mut self,
+        jobs: &[Job],
+        groups: &[Vec<usize>],
+        plan: &Plan,
+    ) -> io::Result<Vec<PassEnd>> {
         let mut plugins = HashMap::new();
         for (index, each) in self.matches.iter().enumerate() {
             for side in 0..2 {
@@ -164,7 +202,15 @@ impl Versus<'_> {
             groups,
             counted: CountedIterations::Group,
         };
-        Ok(execute::execute(&setting, plan, Vec::new(), None, self.interrupt, self.observer)?.ends)
+        Ok(execute::execute(
+            &setting,
+            plan,
+            Vec::new(),
+            None,
+            self.interrupt,
+            self.observer,
+        )?
+        .ends)
     }
 
     fn records(&self, index: usize, contested: Option<&Contested>) -> [JobRecord; 2] {
@@ -186,24 +232,39 @@ impl Versus<'_> {
         )
     }
 
-    /// Pairs of the chosen matches, by index.
-    /// A change in what is only layout is no finding, so the machine code is compared as soon as there seems to be one.
-    fn pairs(&mut self, chosen: &[usize], codes: &mut [Code]) -> io::Result<HashMap<usize, Contested>> {
+    /// Pairs of the chosen matches, by index. A change in what is only layout is no finding, so the
+    /// machine code is compared as soon as there seems to be one.
+    fn pairs(
+        &mut self,
+        chosen: &[usize],
+        codes: &mut [Code],
+    ) -> io::Result<HashMap<usize, Contested>> {
         let contests: Vec<Contest> = chosen
             .iter()
             .filter_map(|&index| {
                 let each = &self.matches[index];
-                let [Ok(a), Ok(b)] = &each.sides else { return None };
+                let [Ok(a), Ok(b)] = &each.sides else {
+                    return None;
+                };
                 let [a_job, b_job] = &each.jobs;
-                Some(Contest { jobs: [a_job, b_job], prepared: [a, b], margin: each.margin })
+                Some(Contest {
+                    jobs: [a_job, b_job],
+                    prepared: [a, b],
+                    margin: each.margin,
+                })
             })
             .collect();
-        let ground = Ground { cpus: self.terms.cpus, clock: self.terms.clock, mark: self.terms.mark };
+        let ground = Ground {
+            cpus: self.terms.cpus,
+            clock: self.terms.clock,
+            mark: self.terms.mark,
+        };
         let (matches, ends) = (self.matches, &self.ends);
         let mut only_layout = |place: usize| {
             let index = chosen[place];
             if codes[index] == Code::Different {
-                codes[index] = machine_code(&matches[index], index, ends).unwrap_or(Code::Different);
+                codes[index] =
+                    machine_code(&matches[index], index, ends).unwrap_or(Code::Different);
             }
             codes[index] == Code::OnlyLayout
         };
@@ -219,10 +280,13 @@ impl Versus<'_> {
         Ok(chosen.iter().copied().zip(contested).collect())
     }
 
-    /// Compares the machine code of what is not equivalent: the same code at other places accuses nobody.
+    /// Compares the machine code of what is not equivalent: the same code at other places accuses
+    /// nobody.
     fn look_into(&self, codes: Vec<Code>, contested: &HashMap<usize, Contested>) -> Vec<Code> {
         let look = |(index, code): (usize, Code)| {
-            let open = contested.get(&index).is_some_and(|contested| contested.finding != Finding::Equivalent);
+            let open = contested
+                .get(&index)
+                .is_some_and(|contested| contested.finding != Finding::Equivalent);
             if open && code == Code::Different {
                 machine_code(&self.matches[index], index, &self.ends).unwrap_or(code)
             } else {
@@ -240,18 +304,32 @@ impl Versus<'_> {
             .map(|(index, _)| *index)
             .collect();
         changed.sort_unstable();
-        let jobs: Vec<Job> =
-            changed.iter().flat_map(|&index| [0, 1].map(|side| exact_job(&self.matches[index], index, side))).collect();
+        let jobs: Vec<Job> = changed
+            .iter()
+            .flat_map(|&index| [0, 1].map(|side| exact_job(&self.matches[index], index, side)))
+            .collect();
         for _ in 1..PROFILES {
-            let steps = (0..jobs.len()).map(|job| Step { job, kind: StepKind::Profile }).collect();
+            let steps = (0..jobs.len())
+                .map(|job| Step {
+                    job,
+                    kind: StepKind::Profile,
+                })
+                .collect();
             let ends = self.execute(&jobs, &[], &Plan { seed: 0, steps })?;
             let by_job = pass::by_job(&ends);
             for (place, index) in changed.iter().enumerate() {
                 for side in 0..2 {
                     let id = &jobs[2 * place + side].id;
-                    let own = by_job.get(id.as_str()).cloned().unwrap_or_default().into_iter();
+                    let own = by_job
+                        .get(id.as_str())
+                        .cloned()
+                        .unwrap_or_default()
+                        .into_iter();
                     let own = own.filter(|end| matches!(end.result, PassResult::Reply(_)));
-                    self.ends.entry((*index, side)).or_default().extend(own.cloned());
+                    self.ends
+                        .entry((*index, side))
+                        .or_default()
+                        .extend(own.cloned());
                 }
             }
         }
@@ -270,7 +348,11 @@ impl Versus<'_> {
         let sides = [&records[0], &records[1]];
         let missing = unknown(each).or_else(|| entries::missing(sides));
         // As a control, the same code is judged as if nobody knew.
-        let judged = if self.terms.control && code == Code::Identical { Code::Different } else { code.clone() };
+        let judged = if self.terms.control && code == Code::Identical {
+            Code::Different
+        } else {
+            code.clone()
+        };
         let facts = Facts {
             id,
             sides,
@@ -282,7 +364,9 @@ impl Versus<'_> {
             output_accepted: each.output_accepted,
             more: self.terms.more,
         };
-        let is_measured = |side: usize| each.unknown[side].is_none() && records[side].outcome == JobOutcome::Measured;
+        let is_measured = |side: usize| {
+            each.unknown[side].is_none() && records[side].outcome == JobOutcome::Measured
+        };
         let only_b = is_measured(1) && !is_measured(0);
         let entries = match &missing {
             Some(reason) if only_b => entries::only_b(&facts, reason),
@@ -293,10 +377,21 @@ impl Versus<'_> {
         let changed = entries.iter().any(entries::is_change);
         let mut warnings: Vec<String> = each.notes.clone();
         for (record, name) in records.iter().zip(["A", "B"]) {
-            warnings.extend(record.warnings.iter().map(|warning| format!("{name}: {warning}")));
+            warnings.extend(
+                record
+                    .warnings
+                    .iter()
+                    .map(|warning| format!("{name}: {warning}")),
+            );
         }
-        warnings.extend(contested.iter().flat_map(|contested| contested.warnings.clone()));
-        let time_changed = entries.iter().any(|entry| entry.metric == "time" && entries::is_change(entry));
+        warnings.extend(
+            contested
+                .iter()
+                .flat_map(|contested| contested.warnings.clone()),
+        );
+        let time_changed = entries
+            .iter()
+            .any(|entry| entry.metric == "time" && entries::is_change(entry));
         if let ([Ok(a), Ok(b)], true) = (&each.sides, time_changed) {
             warnings.extend(side::layout_warning([a, b]));
         }
@@ -312,9 +407,17 @@ impl Versus<'_> {
             missing,
             only_b,
             warnings,
-            scopes: if changed { scopes::changes(sides[0], sides[1], &entries) } else { Vec::new() },
-            pairs: contested.map(|contested| contested.pairs.clone()).unwrap_or_default(),
-            wall_ns: contested.map_or(0, |contested| u64::try_from(contested.wall.as_nanos()).unwrap_or(u64::MAX)),
+            scopes: if changed {
+                scopes::changes(sides[0], sides[1], &entries)
+            } else {
+                Vec::new()
+            },
+            pairs: contested
+                .map(|contested| contested.pairs.clone())
+                .unwrap_or_default(),
+            wall_ns: contested.map_or(0, |contested| {
+                u64::try_from(contested.wall.as_nanos()).unwrap_or(u64::MAX)
+            }),
         };
         (entries, workload)
     }
@@ -323,10 +426,19 @@ impl Versus<'_> {
 /// Sides whose time goes one way inside their processes.
 fn trends(contested: &Contested) -> Vec<String> {
     let pairs = &contested.pairs;
-    let a: Vec<Turns> = pairs.iter().map(|pair| (&pair.a_ns[..], pair.iterations)).collect();
-    let b: Vec<Turns> = pairs.iter().map(|pair| (&pair.b_ns[..], pair.iterations)).collect();
+    let a: Vec<Turns> = pairs
+        .iter()
+        .map(|pair| (&pair.a_ns[..], pair.iterations))
+        .collect();
+    let b: Vec<Turns> = pairs
+        .iter()
+        .map(|pair| (&pair.b_ns[..], pair.iterations))
+        .collect();
     let of = |(name, turns): (&str, &[Turns])| Some(format!("{name}: {}", samples::trend(turns)?));
-    [("A", &a[..]), ("B", &b[..])].into_iter().filter_map(of).collect()
+    [("A", &a[..]), ("B", &b[..])]
+        .into_iter()
+        .filter_map(of)
+        .collect()
 }
 
 fn unknown(each: &Match) -> Option<String> {

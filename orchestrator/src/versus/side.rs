@@ -1,4 +1,5 @@
-//! One build of a workload by itself: what its exact passes say, and how its machine code stands to another's.
+//! One build of a workload by itself: what its exact passes say, and how its machine code stands to
+//! another's.
 
 use crate::comparison::Code;
 use crate::pass::{PassEnd, PassName, PassResult};
@@ -11,8 +12,8 @@ use crate::record::assemble::{self, Facts};
 use crate::record::{JobRecord, PluginFile};
 use crate::scenario::Job;
 
-/// The passes of one build put together. Timing is the pairs' business: the job is measured when it is profiled and
-/// counted.
+/// The passes of one build put together. Timing is the pairs' business: the job is measured when it
+/// is profiled and counted.
 pub(crate) fn record(
     job: &Job,
     prepared: Result<&Prepared, &PluginFailure>,
@@ -30,7 +31,12 @@ pub(crate) fn record(
             git: Some(prepared.git.clone()),
             sandbox: Some(prepared.sandbox.words()),
         },
-        Err(_) => PluginFile { path: job.plugin.clone(), hash: None, git: None, sandbox: None },
+        Err(_) => PluginFile {
+            path: job.plugin.clone(),
+            hash: None,
+            git: None,
+            sandbox: None,
+        },
     };
     // The profile that was disturbed least tells most about where the time goes.
     ends.sort_by(|one, other| profiled_ns(one).total_cmp(&profiled_ns(other)));
@@ -38,7 +44,9 @@ pub(crate) fn record(
         job: &job,
         info,
         plugin,
-        own_allocator: prepared.ok().and_then(|prepared| prepared.own_allocator.as_deref()),
+        own_allocator: prepared
+            .ok()
+            .and_then(|prepared| prepared.own_allocator.as_deref()),
         ends: ends.iter().collect(),
         seed: 0,
         iteration_ns,
@@ -54,13 +62,18 @@ pub(crate) fn beginnings(ends: &[PassEnd]) -> Option<Vec<u64>> {
     })
 }
 
-/// What the machine code of two libraries says, from where the workload begins in each; nothing where a library cannot
-/// be read.
+/// What the machine code of two libraries says, from where the workload begins in each; nothing
+/// where a library cannot be read.
 pub(crate) fn machine_code([a, b]: [&Prepared; 2], beginnings: [&[u64]; 2]) -> Option<Code> {
-    let (a_file, b_file) = (std::fs::read(&a.library).ok()?, std::fs::read(&b.library).ok()?);
+    let (a_file, b_file) = (
+        std::fs::read(&a.library).ok()?,
+        std::fs::read(&b.library).ok()?,
+    );
     let (a_needs, b_needs) = (elf::elsewhere(&a_file), elf::elsewhere(&b_file));
     if a_needs != b_needs || a_needs.beside_itself() {
-        return Some(Code::Unknown("the sides may load different libraries".to_owned()));
+        return Some(Code::Unknown(
+            "the sides may load different libraries".to_owned(),
+        ));
     }
     let compared = code::compare(&a_file, &b_file, beginnings[0], beginnings[1]);
     Some(match compared {
@@ -71,8 +84,8 @@ pub(crate) fn machine_code([a, b]: [&Prepared; 2], beginnings: [&[u64]; 2]) -> O
     })
 }
 
-/// A warning for a change of time between libraries that differ: where functions are not aligned, the place of the code alone
-/// can move it.
+/// A warning for a change of time between libraries that differ: where functions are not aligned,
+/// the place of the code alone can move it.
 pub(crate) fn layout_warning(sides: [&Prepared; 2]) -> Option<String> {
     if sides[0].hash == sides[1].hash {
         return None;
@@ -81,12 +94,16 @@ pub(crate) fn layout_warning(sides: [&Prepared; 2]) -> Option<String> {
         let bytes = std::fs::read(&side.library).ok();
         bytes.and_then(|bytes| code::has_aligned_functions(&bytes)) == Some(false)
     };
-    let names: Vec<&str> =
-        sides.iter().zip(["A", "B"]).filter(|(side, _)| is_unaligned(side)).map(|(_, name)| name).collect();
+    let names: Vec<&str> = sides
+        .iter()
+        .zip(["A", "B"])
+        .filter(|(side, _)| is_unaligned(side))
+        .map(|(_, name)| name)
+        .collect();
     (!names.is_empty()).then(|| {
         format!(
-            "{}: functions are not aligned to 64 bytes, so layout alone can move the time; build the plugin with \
-             $ORCH_CFLAGS",
+            "{}: functions are not aligned to 64 bytes, so layout alone can move the time; build \
+             the plugin with $ORCH_CFLAGS",
             names.join(" and ")
         )
     })

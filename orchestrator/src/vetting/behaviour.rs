@@ -29,7 +29,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) limits: Limits,
 }
 
-/// A pass that gave nothing. Too slow and too large are no faults of a trial at the end of a parameter's range.
+/// A pass that gave nothing. Too slow and too large are no faults of a trial at the end of a
+/// parameter's range.
 pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bool) -> Finding {
     let (phase, message) = (ending.phase.name(), ending.message);
     if ending.skipped {
@@ -41,8 +42,17 @@ pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bo
         );
     }
     if at_an_end && ending.limits.timed_out {
-        let what = format!("not checked: {} takes longer than {} s", doing(ending.phase), bounds.seconds);
-        return Finding::new(Level::Note, place, what, "a smaller range, if nobody measures that");
+        let what = format!(
+            "not checked: {} takes longer than {} s",
+            doing(ending.phase),
+            bounds.seconds
+        );
+        return Finding::new(
+            Level::Note,
+            place,
+            what,
+            "a smaller range, if nobody measures that",
+        );
     }
     if at_an_end && ending.limits.refused_bytes > 0 {
         let (asked, limit) = (ending.limits.refused_bytes as f64, bounds.memory as f64);
@@ -52,9 +62,17 @@ pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bo
             format::bytes(asked),
             format::bytes(limit)
         );
-        return Finding::new(Level::Note, place, what, "a smaller range, if nobody measures that");
+        return Finding::new(
+            Level::Note,
+            place,
+            what,
+            "a smaller range, if nobody measures that",
+        );
     }
-    if at_an_end && ending.phase == Phase::Create && ending.limits.reported == Some(PluginErrorKind::Params) {
+    if at_an_end
+        && ending.phase == Phase::Create
+        && ending.limits.reported == Some(PluginErrorKind::Params)
+    {
         return Finding::new(
             Level::Note,
             place,
@@ -67,7 +85,12 @@ pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bo
     } else {
         remedy(ending.phase)
     };
-    Finding::new(Level::Error, place, format!("failed in {phase}: {message}"), remedy)
+    Finding::new(
+        Level::Error,
+        place,
+        format!("failed in {phase}: {message}"),
+        remedy,
+    )
 }
 
 /// What has to hold where a plugin failed.
@@ -75,12 +98,16 @@ pub(crate) fn remedy(phase: Phase) -> &'static str {
     match phase {
         Phase::Start => "every workload has to be measurable as it is",
         Phase::Build => "read the compiler's output above",
-        Phase::Load => "the plugin symbol, its functions and the libraries it needs have to be there",
+        Phase::Load => {
+            "the plugin symbol, its functions and the libraries it needs have to be there"
+        }
         Phase::Describe => "describe has to return its document in any process, at any time",
         Phase::Create | Phase::Setup => "defaults, and whatever the schema allows, have to work",
         Phase::Digest => "digest has to work after any number of iterations",
         Phase::WarmUp | Phase::Run => "an iteration has to work however often it is repeated",
-        Phase::Teardown | Phase::Destroy => "an instance has to go away cleanly after any number of iterations",
+        Phase::Teardown | Phase::Destroy => {
+            "an instance has to go away cleanly after any number of iterations"
+        }
     }
 }
 
@@ -95,32 +122,45 @@ fn doing(phase: Phase) -> &'static str {
 /// The life of one instance.
 pub(crate) fn life(place: &str, checked: &Checked) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut add = |level, what: String, remedy: &str| found.push(Finding::new(level, place, what, remedy));
+    let mut add =
+        |level, what: String, remedy: &str| found.push(Finding::new(level, place, what, remedy));
     digests(checked, &mut add);
     work(&checked.work, &mut add);
     threads(checked, &mut add);
     let counted = i64::try_from(checked.counted_peak).unwrap_or(i64::MAX);
     if checked.resident_growth - counted > UNSEEN {
         let [grew, counted] = [checked.resident_growth as f64, counted as f64].map(format::bytes);
-        let what =
-            format!("resident memory grew by {grew} in setup and the first iterations; malloc gave {counted} of it");
+        let what = format!(
+            "resident memory grew by {grew} in setup and the first iterations; malloc gave \
+             {counted} of it"
+        );
         add(
             Level::Warning,
             what,
-            "what is mapped, or comes from an allocator of its own, is not counted: say so in `about`",
+            "what is mapped, or comes from an allocator of its own, is not counted: say so in \
+             `about`",
         );
     }
     if checked.setup_ns > LONG_SETUP_NS {
-        let what =
-            format!("create and setup take {}, in each of a job's processes", format::time(checked.setup_ns as f64));
-        add(Level::Note, what, "smaller inputs, or inputs from a file, make runs shorter");
+        let what = format!(
+            "create and setup take {}, in each of a job's processes",
+            format::time(checked.setup_ns as f64)
+        );
+        add(
+            Level::Note,
+            what,
+            "smaller inputs, or inputs from a file, make runs shorter",
+        );
     }
     found
 }
 
 /// A second instance in one process: what it leaves is no cache that the first one filled.
 pub(crate) fn second_life(place: &str, checked: &Checked) -> Option<Finding> {
-    let what = format!("{} of an instance are still allocated after destroy", format::bytes(checked.kept_bytes as f64));
+    let what = format!(
+        "{} of an instance are still allocated after destroy",
+        format::bytes(checked.kept_bytes as f64)
+    );
     let remedy = "free in teardown and destroy what create and setup allocated";
     (checked.kept_bytes > KEPT).then(|| Finding::new(Level::Warning, place, what, remedy))
 }
@@ -134,12 +174,24 @@ fn digests(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
         Some(Ok(digest)) => digest,
         Some(Err(error)) => {
             let what = format!("its digest is no digest: {error}: {}", checked.first.trim());
-            return add(Level::Error, what, "write {\"value\": number or text}, or nothing");
+            return add(
+                Level::Error,
+                what,
+                "write {\"value\": number or text}, or nothing",
+            );
         }
         None => {
-            let why = if checked.has_digest { "its digest is empty" } else { "it has no digest" };
+            let why = if checked.has_digest {
+                "its digest is empty"
+            } else {
+                "it has no digest"
+            };
             let what = format!("{why}: a faster but wrong result would pass");
-            return add(Level::Warning, what, "sum up the output in `digest` (extension orch.digest/1)");
+            return add(
+                Level::Warning,
+                what,
+                "sum up the output in `digest` (extension orch.digest/1)",
+            );
         }
     };
     match read(&checked.again) {
@@ -149,7 +201,11 @@ fn digests(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
                 "after reset the same iteration computes something else: {} and then {}",
                 first.value, again.value
             );
-            return add(Level::Error, what, "put back in `reset` (extension orch.reset/1) what an iteration changes");
+            return add(
+                Level::Error,
+                what,
+                "put back in `reset` (extension orch.reset/1) what an iteration changes",
+            );
         }
         _ => {
             return add(
@@ -166,7 +222,11 @@ fn digests(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
             "an iteration without reset before it computes something else: {} instead of {}",
             further.value, first.value
         );
-        add(Level::Note, what, "samples hold several iterations: make sure that later ones do as much work");
+        add(
+            Level::Note,
+            what,
+            "samples hold several iterations: make sure that later ones do as much work",
+        );
     }
 }
 
@@ -174,34 +234,66 @@ fn digests(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
 fn work(work: &[Work], add: &mut impl FnMut(Level, String, &str)) {
     const REMEDY: &str = "loop `iters` times in `run`, and do nothing for 0";
     let of = |iterations: u64| work.iter().find(|work| work.iterations == iterations);
-    let (Some(none), Some(one), Some(three)) = (of(0), of(1), of(3)) else { return };
+    let (Some(none), Some(one), Some(three)) = (of(0), of(1), of(3)) else {
+        return;
+    };
     if let Some(counter) = none.counters.iter().find(|counter| counter.sum != 0.0) {
         let what = format!("run(0) adds {} to counter `{}`", counter.sum, counter.name);
         return add(Level::Error, what, REMEDY);
     }
-    let counted = one.counters.iter().filter(|counter| counter.sum != 0.0).find_map(|counter| {
-        let same = three.counters.iter().find(|other| other.name == counter.name)?;
-        (same.sum == counter.sum).then(|| format!("{} to counter `{}`", counter.sum, counter.name))
-    });
+    let counted = one
+        .counters
+        .iter()
+        .filter(|counter| counter.sum != 0.0)
+        .find_map(|counter| {
+            let same = three
+                .counters
+                .iter()
+                .find(|other| other.name == counter.name)?;
+            (same.sum == counter.sum)
+                .then(|| format!("{} to counter `{}`", counter.sum, counter.name))
+        });
     if let Some(counted) = counted {
-        return add(Level::Error, format!("run(3) does the work of run(1): both add {counted}"), REMEDY);
+        return add(
+            Level::Error,
+            format!("run(3) does the work of run(1): both add {counted}"),
+            REMEDY,
+        );
     }
     if one.counters.is_empty() && one.allocations > 0 && one.allocations == three.allocations {
-        let what = format!("run(3) does the work of run(1): both allocate {} times", one.allocations);
+        let what = format!(
+            "run(3) does the work of run(1): both allocate {} times",
+            one.allocations
+        );
         add(Level::Error, what, REMEDY);
     }
 }
 
 fn threads(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
-    let Checked { setup_threads, run_threads, end_threads, .. } = *checked;
+    let Checked {
+        setup_threads,
+        run_threads,
+        end_threads,
+        ..
+    } = *checked;
     if setup_threads > 0 {
-        let what = format!("setup leaves {setup_threads} thread(s) beside the driver, where ORCH_THREADS is 1");
-        add(Level::Warning, what, "take as many threads as ORCH_THREADS says; counts of several threads are ranges");
+        let what = format!(
+            "setup leaves {setup_threads} thread(s) beside the driver, where ORCH_THREADS is 1"
+        );
+        add(
+            Level::Warning,
+            what,
+            "take as many threads as ORCH_THREADS says; counts of several threads are ranges",
+        );
     }
     if run_threads > setup_threads {
         let more = run_threads - setup_threads;
         let what = format!("run leaves {more} thread(s) that go on");
-        add(Level::Warning, what, "start pools in setup: what goes on between samples disturbs them");
+        add(
+            Level::Warning,
+            what,
+            "start pools in setup: what goes on between samples disturbs them",
+        );
     }
     if end_threads > 0 {
         let what = format!("{end_threads} thread(s) go on after destroy");
@@ -209,19 +301,44 @@ fn threads(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
     }
 }
 
-/// What each warning of a job's record means for the plugin: a part of its text, how much it matters, and what to do.
+/// What each warning of a job's record means for the plugin: a part of its text, how much it
+/// matters, and what to do.
 const WARNINGS: [(&str, Level, &str); 13] = [
-    ("leaks ", Level::Warning, "free what an iteration allocates, or keep it in the instance for the next one"),
+    (
+        "leaks ",
+        Level::Warning,
+        "free what an iteration allocates, or keep it in the instance for the next one",
+    ),
     (
         "output differs between processes",
         Level::Error,
         "seed random numbers; iterate over nothing whose order is random",
     ),
-    ("digest cannot be read", Level::Error, "write {\"value\": number or text}, or nothing"),
-    ("nothing was added to its counter", Level::Error, "count in `run`, or leave the metric out"),
-    ("counter `", Level::Warning, "a counter is a fact about the work: count what does not depend on chance"),
-    ("scopes were closed out of order", Level::Error, "close on the way out of every branch, failures included"),
-    ("additions to counters were NaN", Level::Error, "count finite amounts"),
+    (
+        "digest cannot be read",
+        Level::Error,
+        "write {\"value\": number or text}, or nothing",
+    ),
+    (
+        "nothing was added to its counter",
+        Level::Error,
+        "count in `run`, or leave the metric out",
+    ),
+    (
+        "counter `",
+        Level::Warning,
+        "a counter is a fact about the work: count what does not depend on chance",
+    ),
+    (
+        "scopes were closed out of order",
+        Level::Error,
+        "close on the way out of every branch, failures included",
+    ),
+    (
+        "additions to counters were NaN",
+        Level::Error,
+        "count finite amounts",
+    ),
     (
         "counts are not exact: ",
         Level::Warning,
@@ -235,19 +352,34 @@ const WARNINGS: [(&str, Level, &str); 13] = [
     (
         "no steady state",
         Level::Warning,
-        "do in setup what only the first iterations do, and put back in `reset` what each of them changes",
+        "do in setup what only the first iterations do, and put back in `reset` what each of them \
+         changes",
     ),
-    ("resident memory grew", Level::Warning, "what does not come from malloc is not counted: say so in `about`"),
-    ("iterations differ in their allocations", Level::Note, "make room in setup, so that each iteration does the same"),
-    ("standard output or error", Level::Warning, "write nothing: `log` takes messages, and set_error failures"),
+    (
+        "resident memory grew",
+        Level::Warning,
+        "what does not come from malloc is not counted: say so in `about`",
+    ),
+    (
+        "iterations differ in their allocations",
+        Level::Note,
+        "make room in setup, so that each iteration does the same",
+    ),
+    (
+        "standard output or error",
+        Level::Warning,
+        "write nothing: `log` takes messages, and set_error failures",
+    ),
 ];
 
 /// What a record of the workload with its defaults says.
 pub(crate) fn record(place: &str, record: &JobRecord) -> Vec<Finding> {
     let of = |warning: &String| {
         let known = WARNINGS.iter().find(|(part, ..)| warning.contains(part));
-        let (level, remedy) =
-            known.map_or((Level::Warning, "end in teardown what was started"), |(_, level, remedy)| (*level, *remedy));
+        let (level, remedy) = known.map_or(
+            (Level::Warning, "end in teardown what was started"),
+            |(_, level, remedy)| (*level, *remedy),
+        );
         Finding::new(level, place, warning.clone(), remedy)
     };
     record.warnings.iter().map(of).collect()
@@ -267,7 +399,11 @@ mod tests {
         let work = |iterations: u64| Work {
             iterations,
             allocations: iterations,
-            counters: vec![Counter { name: "c".to_owned(), sum: 2.0 * iterations as f64, rounding: 0.0 }],
+            counters: vec![Counter {
+                name: "c".to_owned(),
+                sum: 2.0 * iterations as f64,
+                rounding: 0.0,
+            }],
         };
         let digest = r#"{"value": 1}"#.to_owned();
         Checked {
@@ -294,16 +430,39 @@ mod tests {
             let mut checked = checked();
             change(&mut checked);
             let found = life("w", &checked);
-            assert!(found.len() == 1 && found[0].level == level && found[0].what.contains(part), "{part}: {found:?}");
+            assert!(
+                found.len() == 1 && found[0].level == level && found[0].what.contains(part),
+                "{part}: {found:?}"
+            );
         };
         check(|c| c.first = "x".into(), Level::Error, "is no digest");
         check(|c| c.first.clear(), Level::Warning, "digest is empty");
-        check(|c| (c.has_digest, c.first) = (false, String::new()), Level::Warning, "has no digest");
-        check(|c| c.again = r#"{"value": 2}"#.into(), Level::Error, "1 and then 2");
+        check(
+            |c| (c.has_digest, c.first) = (false, String::new()),
+            Level::Warning,
+            "has no digest",
+        );
+        check(
+            |c| c.again = r#"{"value": 2}"#.into(),
+            Level::Error,
+            "1 and then 2",
+        );
         check(|c| c.again.clear(), Level::Error, "second digest");
-        check(|c| c.further = r#"{"value": 2}"#.into(), Level::Note, "2 instead of 1");
-        check(|c| c.work[0].counters[0].sum = 1.0, Level::Error, "run(0) adds 1 to counter `c`");
-        check(|c| c.work[2].counters[0].sum = 2.0, Level::Error, "both add 2 to counter `c`");
+        check(
+            |c| c.further = r#"{"value": 2}"#.into(),
+            Level::Note,
+            "2 instead of 1",
+        );
+        check(
+            |c| c.work[0].counters[0].sum = 1.0,
+            Level::Error,
+            "run(0) adds 1 to counter `c`",
+        );
+        check(
+            |c| c.work[2].counters[0].sum = 2.0,
+            Level::Error,
+            "both add 2 to counter `c`",
+        );
         check(
             |c| {
                 c.work.iter_mut().for_each(|work| work.counters.clear());
@@ -312,31 +471,73 @@ mod tests {
             Level::Error,
             "both allocate 1 times",
         );
-        check(|c| (c.setup_threads, c.run_threads) = (1, 1), Level::Warning, "ORCH_THREADS");
-        check(|c| c.run_threads = 2, Level::Warning, "run leaves 2 thread(s)");
+        check(
+            |c| (c.setup_threads, c.run_threads) = (1, 1),
+            Level::Warning,
+            "ORCH_THREADS",
+        );
+        check(
+            |c| c.run_threads = 2,
+            Level::Warning,
+            "run leaves 2 thread(s)",
+        );
         check(|c| c.end_threads = 1, Level::Warning, "after destroy");
-        check(|c| c.resident_growth += 1 << 20, Level::Warning, "malloc gave 0 B of it");
+        check(
+            |c| c.resident_growth += 1 << 20,
+            Level::Warning,
+            "malloc gave 0 B of it",
+        );
         check(|c| c.setup_ns = 2_000_000_000, Level::Note, "take 2 s");
     }
 
     #[test]
     fn what_a_second_instance_keeps_is_lost() {
         assert_eq!(second_life("w", &checked()), None);
-        let leaks = Checked { kept_bytes: 1 << 20, ..checked() };
-        assert!(second_life("w", &leaks).is_some_and(|found| found.what.starts_with("1 MiB of an instance")));
+        let leaks = Checked {
+            kept_bytes: 1 << 20,
+            ..checked()
+        };
+        assert!(
+            second_life("w", &leaks)
+                .is_some_and(|found| found.what.starts_with("1 MiB of an instance"))
+        );
     }
 
     #[test]
     fn too_slow_and_too_large_are_notes_only_at_the_ends() {
-        let ending = |limits| Ending { phase: Phase::Run, message: "m", skipped: false, limits };
-        let level =
-            |limits, at_an_end| failed("w", &ending(limits), Bounds { seconds: 5, memory: 1 << 30 }, at_an_end).level;
-        let slow = Limits { timed_out: true, ..Limits::default() };
-        let large = Limits { refused_bytes: 1 << 40, ..Limits::default() };
+        let ending = |limits| Ending {
+            phase: Phase::Run,
+            message: "m",
+            skipped: false,
+            limits,
+        };
+        let level = |limits, at_an_end| {
+            failed(
+                "w",
+                &ending(limits),
+                Bounds {
+                    seconds: 5,
+                    memory: 1 << 30,
+                },
+                at_an_end,
+            )
+            .level
+        };
+        let slow = Limits {
+            timed_out: true,
+            ..Limits::default()
+        };
+        let large = Limits {
+            refused_bytes: 1 << 40,
+            ..Limits::default()
+        };
         assert_eq!(
             [slow, large, Limits::default()].map(|limits| level(limits, true)),
             [Level::Note, Level::Note, Level::Error]
         );
-        assert_eq!([slow, large].map(|limits| level(limits, false)), [Level::Error, Level::Error]);
+        assert_eq!(
+            [slow, large].map(|limits| level(limits, false)),
+            [Level::Error, Level::Error]
+        );
     }
 }

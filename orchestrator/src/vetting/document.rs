@@ -12,7 +12,15 @@ const PLACE: &str = "describe";
 const BUILT_IN: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
 /// The keys that this version knows, of the document, a workload and a metric.
 const DOCUMENT_KEYS: [&str; 5] = ["plugin", "version", "sdk", "build", "workloads"];
-const WORKLOAD_KEYS: [&str; 7] = ["id", "about", "iteration", "tags", "needs", "params", "metrics"];
+const WORKLOAD_KEYS: [&str; 7] = [
+    "id",
+    "about",
+    "iteration",
+    "tags",
+    "needs",
+    "params",
+    "metrics",
+];
 const METRIC_KEYS: [&str; 7] = ["id", "unit", "better", "about", "counter", "per", "scale"];
 
 /// Reads the document that two processes wrote; without a description nothing more can be found.
@@ -23,7 +31,8 @@ pub(crate) fn read(text: &str, again: &str) -> (Option<Description>, Vec<Finding
             Level::Error,
             PLACE,
             "two processes wrote different documents",
-            "describe what the plugin is; it must not depend on the machine, the time or the environment",
+            "describe what the plugin is; it must not depend on the machine, the time or the \
+             environment",
         ));
     }
     let description = match Description::parse(text) {
@@ -44,7 +53,11 @@ pub(crate) fn read(text: &str, again: &str) -> (Option<Description>, Vec<Finding
             "name the workloads in export_plugin!, or in the document of a C plugin",
         ));
     }
-    for (info, raw) in description.workloads.iter().zip(raw["workloads"].as_array().into_iter().flatten()) {
+    for (info, raw) in description
+        .workloads
+        .iter()
+        .zip(raw["workloads"].as_array().into_iter().flatten())
+    {
         unknown_keys(raw, &info.id, &WORKLOAD_KEYS, &mut found);
         for metric in raw["metrics"].as_array().into_iter().flatten() {
             unknown_keys(metric, &info.id, &METRIC_KEYS, &mut found);
@@ -55,21 +68,35 @@ pub(crate) fn read(text: &str, again: &str) -> (Option<Description>, Vec<Finding
 }
 
 fn unknown_keys(object: &Value, place: &str, known: &[&str], found: &mut Vec<Finding>) {
-    for key in object.as_object().into_iter().flat_map(|object| object.keys()) {
+    for key in object
+        .as_object()
+        .into_iter()
+        .flat_map(|object| object.keys())
+    {
         if !known.contains(&key.as_str()) {
             let remedy = match nearest(key, known.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("known are {}", crate::format::listed(known)),
             };
-            found.push(Finding::new(Level::Warning, place, format!("the document's key \"{key}\" is unknown"), remedy));
+            found.push(Finding::new(
+                Level::Warning,
+                place,
+                format!("the document's key \"{key}\" is unknown"),
+                remedy,
+            ));
         }
     }
 }
 
 fn workload(info: &WorkloadInfo, found: &mut Vec<Finding>) {
-    let mut add = |level, what: String, remedy: &str| found.push(Finding::new(level, &info.id, what, remedy));
+    let mut add =
+        |level, what: String, remedy: &str| found.push(Finding::new(level, &info.id, what, remedy));
     if info.about.trim().is_empty() {
-        add(Level::Warning, "it does not say what is measured".to_owned(), "give it an \"about\" (ABOUT): a sentence");
+        add(
+            Level::Warning,
+            "it does not say what is measured".to_owned(),
+            "give it an \"about\" (ABOUT): a sentence",
+        );
     }
     if info.iteration.trim().is_empty() {
         add(
@@ -81,7 +108,8 @@ fn workload(info: &WorkloadInfo, found: &mut Vec<Finding>) {
     match &info.params {
         None => add(
             Level::Warning,
-            "it publishes no schema of its parameters: a scenario's mistakes go unnoticed".to_owned(),
+            "it publishes no schema of its parameters: a scenario's mistakes go unnoticed"
+                .to_owned(),
             "publish \"params\", a JSON Schema of an object",
         ),
         Some(schema) => parameters(schema, &mut add),
@@ -93,27 +121,42 @@ fn parameters(schema: &Value, add: &mut impl FnMut(Level, String, &str)) {
     if schema["additionalProperties"] != json!(false) {
         add(
             Level::Warning,
-            "its schema lets unknown parameters pass: a misspelt one is silently the default".to_owned(),
+            "its schema lets unknown parameters pass: a misspelt one is silently the default"
+                .to_owned(),
             "say \"additionalProperties\": false",
         );
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         if let Some(default) = property.get("default") {
             // Inside an object, so that the message names the parameter.
-            let (schema, value) = (json!({ "properties": { name: property } }), json!({ name: default }));
+            let (schema, value) = (
+                json!({ "properties": { name: property } }),
+                json!({ name: default }),
+            );
             for violation in violations(&schema, &value) {
                 let what = format!("a default breaks its own schema: {}", violation.message);
                 add(Level::Error, what, "correct the default or the schema");
             }
         }
-        if property["description"].as_str().is_none_or(|text| text.trim().is_empty()) {
+        if property["description"]
+            .as_str()
+            .is_none_or(|text| text.trim().is_empty())
+        {
             let remedy = "give it a \"description\" (a doc comment on the field)";
-            add(Level::Note, format!("parameter `{name}` does not say what it is"), remedy);
+            add(
+                Level::Note,
+                format!("parameter `{name}` does not say what it is"),
+                remedy,
+            );
         }
-        if let (Some(low), Some(high)) = (property["minimum"].as_f64(), property["maximum"].as_f64())
+        if let (Some(low), Some(high)) =
+            (property["minimum"].as_f64(), property["maximum"].as_f64())
             && low > high
         {
-            let what = format!("parameter `{name}` can have no value: its minimum {low} is above its maximum {high}");
+            let what = format!(
+                "parameter `{name}` can have no value: its minimum {low} is above its maximum \
+                 {high}"
+            );
             add(Level::Error, what, "exchange the two");
         }
     }
@@ -128,18 +171,40 @@ fn metrics(info: &WorkloadInfo, add: &mut impl FnMut(Level, String, &str)) {
             add(Level::Error, what, "give it another id");
         }
         if !ids.insert(id) {
-            add(Level::Error, format!("there are two metrics `{id}`"), "give each an id of its own");
+            add(
+                Level::Error,
+                format!("there are two metrics `{id}`"),
+                "give each an id of its own",
+            );
         }
         if !metric.scale.is_finite() || metric.scale <= 0.0 {
-            let what = format!("the scale of metric `{id}` is {}, which makes no quantity", metric.scale);
-            add(Level::Error, what, "a scale is a number above 0, such as 1e-9 for giga");
+            let what = format!(
+                "the scale of metric `{id}` is {}, which makes no quantity",
+                metric.scale
+            );
+            add(
+                Level::Error,
+                what,
+                "a scale is a number above 0, such as 1e-9 for giga",
+            );
         }
         if metric.unit.trim().is_empty() {
-            add(Level::Warning, format!("metric `{id}` has no unit"), "name one; a plain number's is what is counted");
+            add(
+                Level::Warning,
+                format!("metric `{id}` has no unit"),
+                "name one; a plain number's is what is counted",
+            );
         }
         if metric.better.is_none() {
-            let what = format!("metric `{id}` does not say which direction is better: no verdict can be given on it");
-            add(Level::Note, what, "say \"better\": \"higher\" or \"lower\", if it is to be judged");
+            let what = format!(
+                "metric `{id}` does not say which direction is better: no verdict can be given on \
+                 it"
+            );
+            add(
+                Level::Note,
+                what,
+                "say \"better\": \"higher\" or \"lower\", if it is to be judged",
+            );
         }
     }
 }
@@ -162,31 +227,95 @@ mod tests {
     fn each_fault_is_found_once() {
         use Level::{Error, Note, Warning};
         for (from, to, level, part) in [
-            (r#""plugin": "p""#, r#""plugin": 3"#, Error, "document is wrong"),
-            (r#""plugin": "p""#, r#""plugin": "p", "workload": 1"#, Warning, "\"workload\" is unknown"),
-            (r#""about": "a""#, r#""abuot": "a", "about": "b""#, Warning, "\"abuot\" is unknown"),
-            (r#""unit": "1/s""#, r#""units": "1/s", "unit": "1""#, Warning, "\"units\" is unknown"),
+            (
+                r#""plugin": "p""#,
+                r#""plugin": 3"#,
+                Error,
+                "document is wrong",
+            ),
+            (
+                r#""plugin": "p""#,
+                r#""plugin": "p", "workload": 1"#,
+                Warning,
+                "\"workload\" is unknown",
+            ),
+            (
+                r#""about": "a""#,
+                r#""abuot": "a", "about": "b""#,
+                Warning,
+                "\"abuot\" is unknown",
+            ),
+            (
+                r#""unit": "1/s""#,
+                r#""units": "1/s", "unit": "1""#,
+                Warning,
+                "\"units\" is unknown",
+            ),
             (r#""about": "a", "#, "", Warning, "what is measured"),
             (r#""iteration": "i","#, "", Warning, "what one iteration is"),
-            (r#""additionalProperties": false, "#, "", Warning, "unknown parameters pass"),
-            (r#""default": 3"#, r#""default": 30"#, Error, "`n` is 30, but has to be at most 9"),
-            (r#", "description": "d""#, "", Note, "`n` does not say what it is"),
-            (r#""minimum": 1, "maximum": 9, "default": 3"#, r#""minimum": 9, "maximum": 1"#, Error, "no value"),
-            (r#""id": "rate""#, r#""id": "time""#, Error, "orch measures itself"),
-            (r#""scale": 2"#, r#""scale": 0"#, Error, "scale of metric `rate` is 0"),
+            (
+                r#""additionalProperties": false, "#,
+                "",
+                Warning,
+                "unknown parameters pass",
+            ),
+            (
+                r#""default": 3"#,
+                r#""default": 30"#,
+                Error,
+                "`n` is 30, but has to be at most 9",
+            ),
+            (
+                r#", "description": "d""#,
+                "",
+                Note,
+                "`n` does not say what it is",
+            ),
+            (
+                r#""minimum": 1, "maximum": 9, "default": 3"#,
+                r#""minimum": 9, "maximum": 1"#,
+                Error,
+                "no value",
+            ),
+            (
+                r#""id": "rate""#,
+                r#""id": "time""#,
+                Error,
+                "orch measures itself",
+            ),
+            (
+                r#""scale": 2"#,
+                r#""scale": 0"#,
+                Error,
+                "scale of metric `rate` is 0",
+            ),
             (r#""unit": "1/s", "#, "", Warning, "no unit"),
-            (r#""better": "higher", "#, "", Note, "which direction is better"),
+            (
+                r#""better": "higher", "#,
+                "",
+                Note,
+                "which direction is better",
+            ),
         ] {
             let text = WHOLE.replace(from, to);
             assert_ne!(text, WHOLE, "{from}");
             let found = read(&text, &text).1;
-            assert!(found.len() == 1 && found[0].level == level && found[0].what.contains(part), "{to}: {found:?}");
+            assert!(
+                found.len() == 1 && found[0].level == level && found[0].what.contains(part),
+                "{to}: {found:?}"
+            );
             assert!(!found[0].remedy.is_empty());
         }
         let none = r#"{"plugin": "p", "workloads": []}"#;
         assert_eq!(read(none, none).1[0].what, "it offers no workload");
         assert!(read(none, WHOLE).1[0].what.starts_with("two processes"));
-        let twice = WHOLE.replace(r#""metrics": ["#, r#""metrics": [{"id": "rate", "unit": "x", "better": "lower"}, "#);
-        assert_eq!(read(&twice, &twice).1[0].what, "there are two metrics `rate`");
+        let twice = WHOLE.replace(
+            r#""metrics": ["#,
+            r#""metrics": [{"id": "rate", "unit": "x", "better": "lower"}, "#,
+        );
+        assert_eq!(
+            read(&twice, &twice).1[0].what,
+            "there are two metrics `rate`"
+        );
     }
 }

@@ -47,7 +47,12 @@ impl Finding {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { level, place: place.into(), what: what.into(), remedy: remedy.into() }
+        Self {
+            level,
+            place: place.into(),
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
@@ -61,7 +66,8 @@ pub(crate) fn file(inspected: &Inspected) -> Vec<Finding> {
             Level::Warning,
             place,
             format!(
-                "struct_size is {}, and the struct of version 1.0 has {known} bytes: fields beyond it do not exist",
+                "struct_size is {}, and the struct of version 1.0 has {known} bytes: fields beyond \
+                 it do not exist",
                 inspected.struct_size
             ),
             "begin the struct with ORCH_PLUGIN_INIT, which fills it in",
@@ -93,9 +99,11 @@ pub(crate) fn file(inspected: &Inspected) -> Vec<Finding> {
         found.push(Finding::new(
             Level::Warning,
             place,
-            "it does not say which CPU features it was compiled for: on another machine it may die of SIGILL"
+            "it does not say which CPU features it was compiled for: on another machine it may die \
+             of SIGILL"
                 .to_owned(),
-            "write ORCH_DECLARE_CPU_FEATURES; once, in a file compiled with the flags of the hot code",
+            "write ORCH_DECLARE_CPU_FEATURES; once, in a file compiled with the flags of the hot \
+             code",
         ));
     }
     found
@@ -116,8 +124,20 @@ mod tests {
             own_allocator: None,
         };
         assert_eq!(file(&whole), []);
-        let other = Inspected { abi_minor: 3, struct_size: 64, flags: 2, cpu_features: None, ..whole };
-        let levels: Vec<Level> = file(&other).into_iter().map(|finding| finding.level).collect();
-        assert_eq!(levels, [Level::Warning, Level::Warning, Level::Note, Level::Warning]);
+        let other = Inspected {
+            abi_minor: 3,
+            struct_size: 64,
+            flags: 2,
+            cpu_features: None,
+            ..whole
+        };
+        let levels: Vec<Level> = file(&other)
+            .into_iter()
+            .map(|finding| finding.level)
+            .collect();
+        assert_eq!(
+            levels,
+            [Level::Warning, Level::Warning, Level::Note, Level::Warning]
+        );
     }
 }

@@ -13,12 +13,17 @@ pub(crate) struct Trial {
 /// As many sets of one workload are tried.
 pub(crate) const MOST: usize = 64;
 
-/// The defaults first, then the ends of each parameter with the others at their defaults. An error names a parameter for which
-/// no value can be thought of.
-pub(crate) fn trials(schema: Option<&Value>, given: Option<&Map<String, Value>>) -> Result<Vec<Trial>, String> {
+/// The defaults first, then the ends of each parameter with the others at their defaults. An error
+/// names a parameter for which no value can be thought of.
+pub(crate) fn trials(
+    schema: Option<&Value>,
+    given: Option<&Map<String, Value>>,
+) -> Result<Vec<Trial>, String> {
     let given = |name: &str| given.and_then(|given| given.get(name)).cloned();
     let empty = Map::new();
-    let properties = schema.and_then(|schema| schema["properties"].as_object()).unwrap_or(&empty);
+    let properties = schema
+        .and_then(|schema| schema["properties"].as_object())
+        .unwrap_or(&empty);
     let required: Vec<&str> = schema
         .and_then(|schema| schema["required"].as_array())
         .into_iter()
@@ -30,21 +35,37 @@ pub(crate) fn trials(schema: Option<&Value>, given: Option<&Map<String, Value>>)
         if let Some(default) = property.get("default") {
             defaults.insert(name.clone(), default.clone());
         } else if required.contains(&name.as_str()) {
-            let value = given(name).or_else(|| ends(property).into_iter().next()).ok_or_else(|| name.clone())?;
+            let value = given(name)
+                .or_else(|| ends(property).into_iter().next())
+                .ok_or_else(|| name.clone())?;
             defaults.insert(name.clone(), value);
         }
     }
-    for nameless in required.into_iter().filter(|name| !properties.contains_key(*name)) {
+    for nameless in required
+        .into_iter()
+        .filter(|name| !properties.contains_key(*name))
+    {
         let value = given(nameless).ok_or_else(|| nameless.to_owned())?;
         defaults.insert(nameless.to_owned(), value);
     }
-    let mut trials = vec![Trial { label: String::new(), params: defaults.clone() }];
+    let mut trials = vec![Trial {
+        label: String::new(),
+        params: defaults.clone(),
+    }];
     for (name, property) in properties {
-        for value in ends(property).into_iter().filter(|value| defaults.get(name) != Some(value)) {
-            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        for value in ends(property)
+            .into_iter()
+            .filter(|value| defaults.get(name) != Some(value))
+        {
+            let shown = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             let mut params = defaults.clone();
             params.insert(name.clone(), value);
-            trials.push(Trial { label: format!("{name}={shown}"), params });
+            trials.push(Trial {
+                label: format!("{name}={shown}"),
+                params,
+            });
         }
     }
     Ok(trials)
@@ -58,13 +79,32 @@ fn ends(property: &Value) -> Vec<Value> {
     match property["type"].as_str() {
         Some("boolean") => vec![false.into(), true.into()],
         Some("integer") => {
-            let below = |limit: &Value| limit.as_i64().and_then(|limit| limit.checked_sub(1)).map(Value::from);
-            let above = |limit: &Value| limit.as_i64().and_then(|limit| limit.checked_add(1)).map(Value::from);
-            let low = property.get("minimum").cloned().or_else(|| above(&property["exclusiveMinimum"]));
-            let high = property.get("maximum").cloned().or_else(|| below(&property["exclusiveMaximum"]));
+            let below = |limit: &Value| {
+                limit
+                    .as_i64()
+                    .and_then(|limit| limit.checked_sub(1))
+                    .map(Value::from)
+            };
+            let above = |limit: &Value| {
+                limit
+                    .as_i64()
+                    .and_then(|limit| limit.checked_add(1))
+                    .map(Value::from)
+            };
+            let low = property
+                .get("minimum")
+                .cloned()
+                .or_else(|| above(&property["exclusiveMinimum"]));
+            let high = property
+                .get("maximum")
+                .cloned()
+                .or_else(|| below(&property["exclusiveMaximum"]));
             low.into_iter().chain(high).collect()
         }
-        Some("number") => ["minimum", "maximum"].into_iter().filter_map(|end| property.get(end).cloned()).collect(),
+        Some("number") => ["minimum", "maximum"]
+            .into_iter()
+            .filter_map(|end| property.get(end).cloned())
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -96,24 +136,47 @@ mod tests {
             ]
         );
         let beyond = json!({ "type": "integer", "exclusiveMinimum": i64::MAX, "exclusiveMaximum": i64::MIN });
-        assert_eq!(labels(json!({ "n": beyond }), json!([])).unwrap(), [": {}"], "nothing lies beyond all numbers");
-        let (on, share) = (json!({ "type": "boolean" }), json!({ "type": "number", "minimum": 0.5 }));
+        assert_eq!(
+            labels(json!({ "n": beyond }), json!([])).unwrap(),
+            [": {}"],
+            "nothing lies beyond all numbers"
+        );
+        let (on, share) = (
+            json!({ "type": "boolean" }),
+            json!({ "type": "number", "minimum": 0.5 }),
+        );
         assert_eq!(
             labels(json!({ "on": on, "share": share }), json!(["share"])).unwrap(),
-            [r#": {"share":0.5}"#, r#"on=false: {"share":0.5,"on":false}"#, r#"on=true: {"share":0.5,"on":true}"#,]
+            [
+                r#": {"share":0.5}"#,
+                r#"on=false: {"share":0.5,"on":false}"#,
+                r#"on=true: {"share":0.5,"on":true}"#,
+            ]
         );
         assert_eq!(trials(None, None).unwrap().len(), 1);
     }
 
     #[test]
     fn a_text_without_a_default_cannot_be_thought_of() {
-        assert_eq!(labels(json!({ "file": { "type": "string" } }), json!(["file"])), Err("file".to_owned()));
-        assert_eq!(labels(json!({ "file": { "type": "string" } }), json!([])).unwrap().len(), 1);
-        let schema = json!({ "properties": { "file": { "type": "string" } }, "required": ["file"] });
+        assert_eq!(
+            labels(json!({ "file": { "type": "string" } }), json!(["file"])),
+            Err("file".to_owned())
+        );
+        assert_eq!(
+            labels(json!({ "file": { "type": "string" } }), json!([]))
+                .unwrap()
+                .len(),
+            1
+        );
+        let schema =
+            json!({ "properties": { "file": { "type": "string" } }, "required": ["file"] });
         let given = json!({ "file": "data", "other": 1 });
         let trials = trials(Some(&schema), given.as_object()).unwrap();
         assert_eq!(
-            trials.iter().map(|trial| Value::from(trial.params.clone())).collect::<Vec<_>>(),
+            trials
+                .iter()
+                .map(|trial| Value::from(trial.params.clone()))
+                .collect::<Vec<_>>(),
             [json!({ "file": "data" })]
         );
     }

@@ -1,4 +1,5 @@
-//! One worker is one process: a child that a plugin forks and lets return does not go on as a second one.
+//! One worker is one process: a child that a plugin forks and lets return does not go on as a
+//! second one.
 
 use super::page::Layout;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
@@ -10,7 +11,8 @@ pub(super) fn note() {
     WORKER.store(own(), Relaxed);
 }
 
-/// Ends a process that is another one; called whenever the plugin has returned, and never inside of a sample.
+/// Ends a process that is another one; called whenever the plugin has returned, and never inside of
+/// a sample.
 pub(super) fn check(page: &Layout) {
     if own() != WORKER.load(Relaxed) {
         page.forked.store(1 + page.phase() as u32, Relaxed);

@@ -24,7 +24,9 @@ impl Stage<'_> {
         let (resident, live) = (anonymous_bytes(), counting::live_bytes());
         counting::restart_peak();
         let begun = Instant::now();
-        let mut instance = self.phase(Phase::Create, || plugin.create(&request.workload, &request.params))?;
+        let mut instance = self.phase(Phase::Create, || {
+            plugin.create(&request.workload, &request.params)
+        })?;
         self.phase(Phase::Setup, || instance.setup())?;
         let setup_ns = nanos(begun);
         let setup_threads = other_threads();
@@ -44,7 +46,12 @@ impl Stage<'_> {
         let counted_peak = counting::peak_bytes().saturating_sub(live);
         let (mut work, mut further) = (Vec::new(), String::new());
         if thorough {
-            work = self.phase(Phase::Run, || CALLS.into_iter().map(|calls| worked(&mut instance, calls)).collect())?;
+            work = self.phase(Phase::Run, || {
+                CALLS
+                    .into_iter()
+                    .map(|calls| worked(&mut instance, calls))
+                    .collect()
+            })?;
             // A plugin may refuse to sum up what no reset came before.
             further = self.phase(Phase::Run, || {
                 iteration(&mut instance)?;
@@ -87,7 +94,11 @@ fn worked(instance: &mut LiveInstance, iterations: u64) -> Result<Work, CallErro
     let before = counting::everyone();
     instance.run(iterations)?;
     let allocations = counting::everyone().since(before).allocations;
-    Ok(Work { iterations, allocations, counters: scopes::collect().counters })
+    Ok(Work {
+        iterations,
+        allocations,
+        counters: scopes::collect().counters,
+    })
 }
 
 /// Threads of the process besides this one.
@@ -98,7 +109,13 @@ fn other_threads() -> usize {
 /// Resident memory that no file stands behind.
 fn anonymous_bytes() -> i64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let field = |index: usize| statm.split(' ').nth(index).and_then(|pages| pages.parse::<i64>().ok()).unwrap_or(0);
+    let field = |index: usize| {
+        statm
+            .split(' ')
+            .nth(index)
+            .and_then(|pages| pages.parse::<i64>().ok())
+            .unwrap_or(0)
+    };
     (field(1) - field(2)) * i64::try_from(rustix::param::page_size()).unwrap_or(0)
 }
 

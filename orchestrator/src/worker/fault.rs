@@ -1,4 +1,5 @@
-//! Signal handlers of a worker: they write what happened into the shared page and then let the signal take its course.
+//! Signal handlers of a worker: they write what happened into the shared page and then let the
+//! signal take its course.
 
 use super::page::Layout;
 use super::scopes;
@@ -27,21 +28,30 @@ const FATAL: [c_int; 8] = [
 pub(super) fn install(page: &'static Layout) {
     PAGE.store((&raw const *page).cast_mut(), Relaxed);
     let stack = Box::leak(vec![0u8; STACK].into_boxed_slice());
-    let alternative = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK };
+    let alternative = libc::stack_t {
+        ss_sp: stack.as_mut_ptr().cast(),
+        ss_flags: 0,
+        ss_size: STACK,
+    };
     // SAFETY: the stack is leaked, so it outlives every handler.
     unsafe { libc::sigaltstack(&raw const alternative, null_mut()) };
-    // A plugin that calls exit() leaves through here; `orch` itself leaves through _exit.
-    // SAFETY: the handler only does plain reads and atomic stores, and lives as long as the program.
+    // A plugin that calls exit() leaves through here; `orch` itself leaves through _exit. SAFETY:
+    // the handler only does plain reads and atomic stores, and lives as long as the program.
     unsafe { libc::atexit(note_exit) };
     for signal in FATAL {
         // SAFETY: all-zero bytes are a valid sigaction.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = handle as *const () as usize;
-        // SIGTERM may come twice, to two threads, and the second must not end the process while the first is being noted.
-        let reset = if signal == libc::SIGTERM { 0 } else { libc::SA_RESETHAND };
+        // SIGTERM may come twice, to two threads, and the second must not end the process while the
+        // first is being noted.
+        let reset = if signal == libc::SIGTERM {
+            0
+        } else {
+            libc::SA_RESETHAND
+        };
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | reset;
-        // SAFETY: the handler does plain reads and atomic stores, which is safe in a signal handler, and for an abort what
-        // `note_callers` says.
+        // SAFETY: the handler does plain reads and atomic stores, which is safe in a signal
+        // handler, and for an abort what `note_callers` says.
         unsafe { libc::sigaction(signal, &raw const action, null_mut()) };
     }
 }
@@ -55,23 +65,32 @@ extern "C" fn note_exit() {
 
 extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: set before the handlers were installed, from a reference that lives for ever.
-    let Some(page) = (unsafe { PAGE.load(Relaxed).as_ref() }) else { return };
+    let Some(page) = (unsafe { PAGE.load(Relaxed).as_ref() }) else {
+        return;
+    };
     page.set_signal(signal);
     page.set_scope(scopes::open_names());
-    page.refused.store(counting::refused_bytes() as u64, Relaxed);
+    page.refused
+        .store(counting::refused_bytes() as u64, Relaxed);
     let (instruction, stack) = registers(context);
     page.instruction.store(instruction, Relaxed);
-    if matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE) && !info.is_null() {
-        // SAFETY: the kernel passes a valid siginfo to a SA_SIGINFO handler, and these signals carry an address.
+    if matches!(
+        signal,
+        libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE
+    ) && !info.is_null()
+    {
+        // SAFETY: the kernel passes a valid siginfo to a SA_SIGINFO handler, and these signals
+        // carry an address.
         let address = unsafe { (*info).si_addr() }.addr() as u64;
         page.address.store(address, Relaxed);
-        page.near_stack.store(u32::from(address.abs_diff(stack) < NEAR), Relaxed);
+        page.near_stack
+            .store(u32::from(address.abs_diff(stack) < NEAR), Relaxed);
     }
     if signal == libc::SIGABRT {
         note_callers(page);
     }
-    // The handler was reset when it was entered, so a fault repeats itself and ends the process by its own signal.
-    // Signals that somebody sent do not repeat themselves.
+    // The handler was reset when it was entered, so a fault repeats itself and ends the process by
+    // its own signal. Signals that somebody sent do not repeat themselves.
     if signal == libc::SIGTERM {
         // SAFETY: signal is async-signal-safe, and the default action is valid for any signal.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
@@ -101,13 +120,14 @@ struct Walk {
     found: usize,
 }
 
-/// Notes who called abort(), which lies in the C library itself. Only for aborts: they come from a call, so the stack can be
-/// walked, while any other fault may have destroyed it.
+/// Notes who called abort(), which lies in the C library itself. Only for aborts: they come from a
+/// call, so the stack can be walked, while any other fault may have destroyed it.
 fn note_callers(page: &'static Layout) {
     let mut walk = Walk { page, found: 0 };
-    // SAFETY: the callback gets `walk`, which outlives the call. The unwinder takes only the loader's lock, which the same
-    // thread may take again, and allocates nothing unless the plugin registered frames of code that it made itself: then an
-    // abort out of malloc may wait for malloc's lock, until the job's time is up.
+    // SAFETY: the callback gets `walk`, which outlives the call. The unwinder takes only the
+    // loader's lock, which the same thread may take again, and allocates nothing unless the plugin
+    // registered frames of code that it made itself: then an abort out of malloc may wait for
+    // malloc's lock, until the job's time is up.
     unsafe { _Unwind_Backtrace(on_frame, (&raw mut walk).cast()) };
 }
 
@@ -115,7 +135,9 @@ extern "C" fn on_frame(frame: *mut Unwinding, walk: *mut c_void) -> c_int {
     const GO_ON: c_int = 0;
     const STOP: c_int = 5;
     // SAFETY: `walk` is what `note_callers` passed.
-    let Some(walk) = (unsafe { walk.cast::<Walk>().as_mut() }) else { return STOP };
+    let Some(walk) = (unsafe { walk.cast::<Walk>().as_mut() }) else {
+        return STOP;
+    };
     // SAFETY: the unwinder passes a valid frame.
     let address = unsafe { _Unwind_GetIP(frame) } as u64;
     let has_place = address != 0 && walk.page.set_caller(walk.found, address);
@@ -126,16 +148,23 @@ extern "C" fn on_frame(frame: *mut Unwinding, walk: *mut c_void) -> c_int {
 #[cfg(target_arch = "x86_64")]
 fn registers(context: *mut c_void) -> (u64, u64) {
     // SAFETY: the kernel passes a ucontext to a SA_SIGINFO handler.
-    let Some(context) = (unsafe { context.cast::<libc::ucontext_t>().as_ref() }) else { return (0, 0) };
+    let Some(context) = (unsafe { context.cast::<libc::ucontext_t>().as_ref() }) else {
+        return (0, 0);
+    };
     let registers = &context.uc_mcontext.gregs;
     // Registers are unsigned; the C struct stores them signed.
-    (registers[libc::REG_RIP as usize] as u64, registers[libc::REG_RSP as usize] as u64)
+    (
+        registers[libc::REG_RIP as usize] as u64,
+        registers[libc::REG_RSP as usize] as u64,
+    )
 }
 
 #[cfg(target_arch = "aarch64")]
 fn registers(context: *mut c_void) -> (u64, u64) {
     // SAFETY: the kernel passes a ucontext to a SA_SIGINFO handler.
-    let Some(context) = (unsafe { context.cast::<libc::ucontext_t>().as_ref() }) else { return (0, 0) };
+    let Some(context) = (unsafe { context.cast::<libc::ucontext_t>().as_ref() }) else {
+        return (0, 0);
+    };
     (context.uc_mcontext.pc, context.uc_mcontext.sp)
 }
 
@@ -146,8 +175,17 @@ fn registers(_: *mut c_void) -> (u64, u64) {
 
 /// Where the file that holds `symbol` is mapped.
 pub(super) fn base_of(symbol: *const c_void) -> u64 {
-    let mut info = libc::Dl_info { dli_fname: null(), dli_fbase: null_mut(), dli_sname: null(), dli_saddr: null_mut() };
+    let mut info = libc::Dl_info {
+        dli_fname: null(),
+        dli_fbase: null_mut(),
+        dli_sname: null(),
+        dli_saddr: null_mut(),
+    };
     // SAFETY: dladdr only looks the address up.
     let found = unsafe { libc::dladdr(symbol, &raw mut info) };
-    if found == 0 { 0 } else { info.dli_fbase.addr() as u64 }
+    if found == 0 {
+        0
+    } else {
+        info.dli_fbase.addr() as u64
+    }
 }

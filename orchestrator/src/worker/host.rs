@@ -27,7 +27,8 @@ impl Document {
     }
 }
 
-/// What callbacks leave behind. A mutex because callbacks come from any thread; never locked on a hot path.
+/// What callbacks leave behind. A mutex because callbacks come from any thread; never locked on a
+/// hot path.
 struct State {
     /// In place and not on the heap: a plugin may set it while its allocations are counted.
     error: [u8; ERROR_LIMIT],
@@ -78,9 +79,21 @@ pub(crate) fn table(recording: Recording) -> &'static Host {
         log,
         write,
         intern,
-        scope_enter: if recording == Recording::Scopes { scope_enter } else { ignore_scope },
-        scope_exit: if recording == Recording::Scopes { scope_exit } else { ignore_scope },
-        counter_add: if recording == Recording::Off { ignore_count } else { counter_add },
+        scope_enter: if recording == Recording::Scopes {
+            scope_enter
+        } else {
+            ignore_scope
+        },
+        scope_exit: if recording == Recording::Scopes {
+            scope_exit
+        } else {
+            ignore_scope
+        },
+        counter_add: if recording == Recording::Off {
+            ignore_count
+        } else {
+            counter_add
+        },
         get_extension,
     }))
 }
@@ -90,8 +103,10 @@ pub(crate) fn take_error() -> String {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     let length = std::mem::take(&mut state.error_length);
     let kept = &state.error[..length.min(ERROR_LIMIT)];
-    let mut text: String =
-        String::from_utf8_lossy(kept).chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+    let mut text: String = String::from_utf8_lossy(kept)
+        .chars()
+        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
+        .collect();
     text.truncate(text.trim_end().len());
     if length > ERROR_LIMIT {
         text.push_str(&format!(" [... {} bytes cut]", length - ERROR_LIMIT));
@@ -101,7 +116,10 @@ pub(crate) fn take_error() -> String {
 
 /// Forgets an error text that belongs to an earlier call.
 pub(crate) fn forget_error() {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner).error_length = 0;
+    STATE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .error_length = 0;
 }
 
 /// Opens the document that `write` appends to.
@@ -120,7 +138,9 @@ pub(crate) fn end_document() -> Result<String, String> {
         let limit = crate::format::bytes(state.kind.limit() as f64);
         return Err(match state.kind {
             Document::Description => format!("the document is longer than {limit}"),
-            Document::Digest => format!("the digest is longer than {limit}; write a checksum of the output instead"),
+            Document::Digest => {
+                format!("the digest is longer than {limit}; write a checksum of the output instead")
+            }
         });
     }
     String::from_utf8(bytes).map_err(|error| format!("the document is not UTF-8: {error}"))
@@ -131,8 +151,8 @@ fn bytes<'a>(text: Str) -> &'a [u8] {
     if text.ptr.is_null() || text.len == 0 || text.len > isize::MAX as usize {
         return &[];
     }
-    // SAFETY: the ABI says that the text is readable for `len` bytes until the callback returns, and no caller in this
-    // file keeps it longer.
+    // SAFETY: the ABI says that the text is readable for `len` bytes until the callback returns,
+    // and no caller in this file keeps it longer.
     unsafe { std::slice::from_raw_parts(text.ptr, text.len) }
 }
 
@@ -180,7 +200,8 @@ unsafe extern "C" fn write(_: *const Host, text: Str) {
 }
 
 unsafe extern "C" fn intern(_: *const Host, text: Str) -> u32 {
-    // Lossy conversion could allocate inside a counted iteration; a name that is not UTF-8 is cut at its first bad byte.
+    // Lossy conversion could allocate inside a counted iteration; a name that is not UTF-8 is cut
+    // at its first bad byte.
     let bytes = bytes(text);
     let valid = match std::str::from_utf8(bytes) {
         Ok(text) => text,

@@ -24,7 +24,10 @@ pub(crate) struct CallError {
 
 impl CallError {
     pub(crate) fn load(message: impl Into<String>) -> Self {
-        Self { kind: PluginErrorKind::Load, message: message.into() }
+        Self {
+            kind: PluginErrorKind::Load,
+            message: message.into(),
+        }
     }
 }
 
@@ -50,41 +53,67 @@ impl LoadedPlugin {
             .cast_const()
             .cast::<Plugin>();
         let table = read_table(symbol)?;
-        Ok(Self { host, table, symbol, _library: ManuallyDrop::new(library) })
+        Ok(Self {
+            host,
+            table,
+            symbol,
+            _library: ManuallyDrop::new(library),
+        })
     }
 
     /// Asks the plugin for its describe document.
     pub(crate) fn describe(&self) -> Result<String, CallError> {
         let describe = required(self.table.describe, "describe")?;
         host::begin_document(host::Document::Description);
-        // SAFETY: the function comes from a checked table and gets the host table, which lives for ever.
+        // SAFETY: the function comes from a checked table and gets the host table, which lives for
+        // ever.
         check(unsafe { describe(self.host) })?;
         host::end_document().map_err(CallError::load)
     }
 
     /// Makes an instance of a workload.
-    pub(crate) fn create(&self, workload: &str, params: &str) -> Result<LiveInstance<'_>, CallError> {
+    pub(crate) fn create(
+        &self,
+        workload: &str,
+        params: &str,
+    ) -> Result<LiveInstance<'_>, CallError> {
         let create = required(self.table.create, "create")?;
         let run = required(self.table.run, "run")?;
         let mut instance = null_mut();
         // SAFETY: as for describe; texts and the place for the instance outlive the call.
-        check(unsafe { create(self.host, Str::new(workload), Str::new(params), &raw mut instance) })?;
+        check(unsafe {
+            create(
+                self.host,
+                Str::new(workload),
+                Str::new(params),
+                &raw mut instance,
+            )
+        })?;
         if instance.is_null() {
             return Err(CallError {
                 kind: PluginErrorKind::Error,
                 message: "create returned ORCH_OK but no instance".to_owned(),
             });
         }
-        Ok(LiveInstance { plugin: self, instance, run, digest: self.digest_extension(), reset: self.reset_extension() })
+        Ok(LiveInstance {
+            plugin: self,
+            instance,
+            run,
+            digest: self.digest_extension(),
+            reset: self.reset_extension(),
+        })
     }
 
-    fn digest_extension(&self) -> Option<unsafe extern "C" fn(*mut Instance, *const Host) -> Status> {
+    fn digest_extension(
+        &self,
+    ) -> Option<unsafe extern "C" fn(*mut Instance, *const Host) -> Status> {
         let extension = self.extension(abi::DIGEST_EXT).cast::<DigestExt>();
-        // SAFETY: a plugin that returns a pointer for this id promises that struct, constant and for ever; the size
-        // is read first.
+        // SAFETY: a plugin that returns a pointer for this id promises that struct, constant and
+        // for ever; the size is read first.
         unsafe {
             let covers = offset_of!(DigestExt, digest) + size_of::<usize>();
-            (!extension.is_null() && (*extension).struct_size as usize >= covers).then(|| (*extension).digest)?
+            (!extension.is_null() && (*extension).struct_size as usize >= covers)
+                .then(|| (*extension).digest)?
         }
     }
 
@@ -93,11 +122,13 @@ impl LoadedPlugin {
         // SAFETY: as for the digest.
         unsafe {
             let covers = offset_of!(ResetExt, reset) + size_of::<usize>();
-            (!extension.is_null() && (*extension).struct_size as usize >= covers).then(|| (*extension).reset)?
+            (!extension.is_null() && (*extension).struct_size as usize >= covers)
+                .then(|| (*extension).reset)?
         }
     }
 
-    /// The addresses of the functions at which a workload's code begins; none if the plugin does not say.
+    /// The addresses of the functions at which a workload's code begins; none if the plugin does
+    /// not say.
     pub(crate) fn code(&self, workload: &str) -> Vec<u64> {
         let extension = self.extension(abi::CODE_EXT).cast::<CodeExt>();
         // SAFETY: as for the digest; the name outlives the call.
@@ -106,8 +137,11 @@ impl LoadedPlugin {
             if extension.is_null() || ((*extension).struct_size as usize) < covers {
                 return Vec::new();
             }
-            let Some(begin) = (*extension).begin else { return Vec::new() };
-            let addresses = (0..MOST_BEGINNINGS).map(|index| begin(Str::new(workload), index).addr() as u64);
+            let Some(begin) = (*extension).begin else {
+                return Vec::new();
+            };
+            let addresses =
+                (0..MOST_BEGINNINGS).map(|index| begin(Str::new(workload), index).addr() as u64);
             addresses.take_while(|address| *address != 0).collect()
         }
     }
@@ -132,14 +166,19 @@ pub(crate) struct LiveInstance<'a> {
 
 impl LiveInstance<'_> {
     pub(crate) fn setup(&mut self) -> Result<(), CallError> {
-        // SAFETY: the instance is the one that create made, and all calls come from this one thread.
-        self.plugin.table.setup.map_or(Ok(()), |setup| check(unsafe { setup(self.instance) }))
+        // SAFETY: the instance is the one that create made, and all calls come from this one
+        // thread.
+        self.plugin
+            .table
+            .setup
+            .map_or(Ok(()), |setup| check(unsafe { setup(self.instance) }))
     }
 
     /// Puts the inputs back, if the plugin knows how.
     pub(crate) fn reset(&mut self) -> Result<(), CallError> {
         // SAFETY: as for setup.
-        self.reset.map_or(Ok(()), |reset| check(unsafe { reset(self.instance) }))
+        self.reset
+            .map_or(Ok(()), |reset| check(unsafe { reset(self.instance) }))
     }
 
     /// Runs some iterations; nothing of ours happens between them.
@@ -147,7 +186,11 @@ impl LiveInstance<'_> {
     pub(crate) fn run(&mut self, iterations: u64) -> Result<(), CallError> {
         // SAFETY: as for setup.
         let status = unsafe { (self.run)(self.instance, iterations) };
-        if status == abi::OK { Ok(()) } else { check(status) }
+        if status == abi::OK {
+            Ok(())
+        } else {
+            check(status)
+        }
     }
 
     pub(crate) fn has_digest(&self) -> bool {
@@ -156,16 +199,24 @@ impl LiveInstance<'_> {
 
     /// The digest document; empty if the plugin has none.
     pub(crate) fn digest(&mut self) -> Result<String, CallError> {
-        let Some(digest) = self.digest else { return Ok(String::new()) };
+        let Some(digest) = self.digest else {
+            return Ok(String::new());
+        };
         host::begin_document(host::Document::Digest);
         // SAFETY: as for setup, and the host table lives for ever.
         check(unsafe { digest(self.instance, self.plugin.host) })?;
-        host::end_document().map_err(|message| CallError { kind: PluginErrorKind::Error, message })
+        host::end_document().map_err(|message| CallError {
+            kind: PluginErrorKind::Error,
+            message,
+        })
     }
 
     pub(crate) fn teardown(&mut self) -> Result<(), CallError> {
         // SAFETY: as for setup.
-        self.plugin.table.teardown.map_or(Ok(()), |teardown| check(unsafe { teardown(self.instance) }))
+        self.plugin
+            .table
+            .teardown
+            .map_or(Ok(()), |teardown| check(unsafe { teardown(self.instance) }))
     }
 
     pub(crate) fn destroy(self) {
@@ -181,9 +232,17 @@ fn read_table(symbol: *const Plugin) -> Result<Plugin, CallError> {
     if symbol.is_null() {
         return Err(CallError::load("the plugin symbol is at address 0"));
     }
-    // SAFETY: the file was checked before loading to hold at least the 16 bytes up to and with `flags` at this symbol.
-    let (magic, abi_major, abi_minor, struct_size, flags) =
-        unsafe { ((*symbol).magic, (*symbol).abi_major, (*symbol).abi_minor, (*symbol).struct_size, (*symbol).flags) };
+    // SAFETY: the file was checked before loading to hold at least the 16 bytes up to and with
+    // `flags` at this symbol.
+    let (magic, abi_major, abi_minor, struct_size, flags) = unsafe {
+        (
+            (*symbol).magic,
+            (*symbol).abi_major,
+            (*symbol).abi_minor,
+            (*symbol).struct_size,
+            (*symbol).flags,
+        )
+    };
     if magic != abi::MAGIC || abi_major != abi::ABI_MAJOR {
         return Err(CallError::load(format!(
             "the plugin symbol changed while loading: magic {magic:#x}, ABI {abi_major}"
@@ -194,8 +253,8 @@ fn read_table(symbol: *const Plugin) -> Result<Plugin, CallError> {
     macro_rules! field {
         ($name:ident) => {
             if offset_of!(Plugin, $name) + size_of::<usize>() <= known {
-                // SAFETY: the plugin says that its struct covers this field, and an Option of a function pointer is
-                // valid for null and for any function.
+                // SAFETY: the plugin says that its struct covers this field, and an Option of a
+                // function pointer is valid for null and for any function.
                 unsafe { (*symbol).$name }
             } else {
                 None
@@ -221,7 +280,8 @@ fn read_table(symbol: *const Plugin) -> Result<Plugin, CallError> {
 fn required<T>(function: Option<T>, name: &str) -> Result<T, CallError> {
     function.ok_or_else(|| {
         CallError::load(format!(
-            "the plugin's table has no `{name}`: its pointer is NULL or struct_size is too small to hold it"
+            "the plugin's table has no `{name}`: its pointer is NULL or struct_size is too small \
+             to hold it"
         ))
     })
 }
@@ -229,15 +289,36 @@ fn required<T>(function: Option<T>, name: &str) -> Result<T, CallError> {
 fn check(status: Status) -> Result<(), CallError> {
     let (kind, fallback) = match status {
         abi::OK => return Ok(()),
-        abi::ERR => (PluginErrorKind::Error, "the plugin reported an error without a text".to_owned()),
-        abi::ERR_PANIC => (PluginErrorKind::Panic, "the plugin panicked without a text".to_owned()),
-        abi::ERR_PARAMS => (PluginErrorKind::Params, "the plugin refused its parameters without a text".to_owned()),
-        abi::ERR_UNKNOWN_WORKLOAD => (PluginErrorKind::UnknownWorkload, "the plugin has no such workload".to_owned()),
-        abi::ERR_UNSUPPORTED => (PluginErrorKind::Unsupported, "not supported on this machine".to_owned()),
-        other => (PluginErrorKind::Error, format!("the plugin returned the unknown status {other}")),
+        abi::ERR => (
+            PluginErrorKind::Error,
+            "the plugin reported an error without a text".to_owned(),
+        ),
+        abi::ERR_PANIC => (
+            PluginErrorKind::Panic,
+            "the plugin panicked without a text".to_owned(),
+        ),
+        abi::ERR_PARAMS => (
+            PluginErrorKind::Params,
+            "the plugin refused its parameters without a text".to_owned(),
+        ),
+        abi::ERR_UNKNOWN_WORKLOAD => (
+            PluginErrorKind::UnknownWorkload,
+            "the plugin has no such workload".to_owned(),
+        ),
+        abi::ERR_UNSUPPORTED => (
+            PluginErrorKind::Unsupported,
+            "not supported on this machine".to_owned(),
+        ),
+        other => (
+            PluginErrorKind::Error,
+            format!("the plugin returned the unknown status {other}"),
+        ),
     };
     let text = host::take_error();
-    Err(CallError { kind, message: if text.is_empty() { fallback } else { text } })
+    Err(CallError {
+        kind,
+        message: if text.is_empty() { fallback } else { text },
+    })
 }
 
 /// An error with all its causes: libloading's own text is only "dlopen failed".

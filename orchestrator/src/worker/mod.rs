@@ -1,7 +1,7 @@
 //! The worker process: loads one plugin, runs one pass of one job, reports, and leaves.
 //!
-//! `orch` starts it as itself with one hidden argument. Standard input is the socket to `orch`; it is moved away
-//! before any plugin code runs.
+//! `orch` starts it as itself with one hidden argument. Standard input is the socket to `orch`; it
+//! is moved away before any plugin code runs.
 
 mod alone;
 mod bottom;
@@ -20,7 +20,9 @@ mod threads;
 mod turns;
 
 use crate::counting;
-use crate::protocol::{self, Farewell, Go, Pass, Phase, PluginError, PluginErrorKind, Ready, Reply, Request, Shift};
+use crate::protocol::{
+    self, Farewell, Go, Pass, Phase, PluginError, PluginErrorKind, Ready, Reply, Request, Shift,
+};
 use host::Recording;
 use library::{CallError, LiveInstance, LoadedPlugin};
 use page::{Layout, Page};
@@ -31,7 +33,8 @@ use std::os::unix::net::UnixStream;
 
 /// The hidden argument that makes `orch` a worker.
 pub(crate) const ARGUMENT: &str = "__worker";
-/// Set in a worker's environment and so in everything that its plugin starts; its value is the run's own.
+/// Set in a worker's environment and so in everything that its plugin starts; its value is the
+/// run's own.
 pub(crate) const MARK: &str = "ORCH_WORKER";
 
 /// Serves one request and ends the process without running the plugin's exit handlers.
@@ -66,27 +69,48 @@ fn serve() -> io::Result<()> {
     threads::pin(&request.cpus)?;
     let recording = recording_of(request.pass);
     if recording != Recording::Off && !(counting::start() && scopes::become_driver(request.clock)) {
-        return Err(io::Error::other("no memory for the tables of the counting allocator"));
+        return Err(io::Error::other(
+            "no memory for the tables of the counting allocator",
+        ));
     }
     host::become_driver();
     alone::note();
     fault::install(page);
     limit_memory(request.memory)?;
-    std::env::set_current_dir(&request.folder)
-        .map_err(|error| io::Error::other(format!("cannot work in {}: {error}", request.folder.display())))?;
+    std::env::set_current_dir(&request.folder).map_err(|error| {
+        io::Error::other(format!(
+            "cannot work in {}: {error}",
+            request.folder.display()
+        ))
+    })?;
     if let Some(grants) = &request.sandbox {
         sandbox::enter(grants, &request.library, channel.as_raw_fd())?;
     }
-    let (reply, farewell) = attend(&request, Stage { page, common: common.as_ref() }, &mut channel);
+    let (reply, farewell) = attend(
+        &request,
+        Stage {
+            page,
+            common: common.as_ref(),
+        },
+        &mut channel,
+    );
     if let Some(reply) = reply {
         protocol::send(&mut channel, &reply)?;
     }
     protocol::send(&mut channel, &Farewell { error: farewell })
 }
 
-/// Runs the pass. Returns the reply that is still to be sent and what the end of the plugin's life brought.
-fn attend(request: &Request, stage: Stage, channel: &mut UnixStream) -> (Option<Reply>, Option<PluginError>) {
-    let mut line = Line { channel, answered: false };
+/// Runs the pass. Returns the reply that is still to be sent and what the end of the plugin's life
+/// brought.
+fn attend(
+    request: &Request,
+    stage: Stage,
+    channel: &mut UnixStream,
+) -> (Option<Reply>, Option<PluginError>) {
+    let mut line = Line {
+        channel,
+        answered: false,
+    };
     match stage.run(request, &mut line) {
         Ok(()) => (None, None),
         Err(error) if line.answered => (None, Some(error)),
@@ -138,7 +162,10 @@ impl Stage<'_> {
         }
         let host = host::table(recording_of(request.pass));
         let plugin = self.phase(Phase::Load, || LoadedPlugin::open(&request.library, host))?;
-        self.page.library_base.store(fault::base_of(plugin.symbol.cast()), std::sync::atomic::Ordering::Relaxed);
+        self.page.library_base.store(
+            fault::base_of(plugin.symbol.cast()),
+            std::sync::atomic::Ordering::Relaxed,
+        );
         if request.pass == Pass::Describe {
             let document = self.phase(Phase::Describe, || plugin.describe())?;
             line.answer(&Reply::Described { document });
@@ -152,12 +179,21 @@ impl Stage<'_> {
             line.answer(&Reply::Checked(checked));
             return Ok(());
         }
-        let mut instance = self.phase(Phase::Create, || plugin.create(&request.workload, &request.params))?;
+        let mut instance = self.phase(Phase::Create, || {
+            plugin.create(&request.workload, &request.params)
+        })?;
         self.phase(Phase::Setup, || instance.setup())?;
         let mut reply = self.measure(&mut instance, request.pass, &request.cpus, line)?;
         if let Reply::Counted(count) = &mut reply {
-            let base = self.page.library_base.load(std::sync::atomic::Ordering::Relaxed);
-            count.code = plugin.code(&request.workload).iter().map(|address| address.saturating_sub(base)).collect();
+            let base = self
+                .page
+                .library_base
+                .load(std::sync::atomic::Ordering::Relaxed);
+            count.code = plugin
+                .code(&request.workload)
+                .iter()
+                .map(|address| address.saturating_sub(base))
+                .collect();
         }
         line.answer(&reply);
         self.phase(Phase::Teardown, || instance.teardown())?;
@@ -174,33 +210,62 @@ impl Stage<'_> {
         cpus: &[usize],
         line: &mut Line,
     ) -> Result<Reply, PluginError> {
-        // Every pass begins with the digest's iteration: wrong output is noticed before a sample counts, and lazy
-        // set-up work (interned names, thread pools) is over before anything is counted.
+        // Every pass begins with the digest's iteration: wrong output is noticed before a sample
+        // counts, and lazy set-up work (interned names, thread pools) is over before anything is
+        // counted.
         self.phase(Phase::Run, || {
             instance.reset()?;
-            self.page.iteration.store(1, std::sync::atomic::Ordering::Relaxed);
+            self.page
+                .iteration
+                .store(1, std::sync::atomic::Ordering::Relaxed);
             instance.run(1)
         })?;
         let digest = self.phase(Phase::Digest, || instance.digest())?;
         threads::spread(cpus);
         match pass {
-            Pass::Describe | Pass::Check { .. } | Pass::Sentinel => unreachable!("they do not measure"),
-            Pass::Profile { budget_ns, most_iterations } => {
-                self.phase(Phase::Run, || passes::profile(instance, self.page, digest, budget_ns, most_iterations))
+            Pass::Describe | Pass::Check { .. } | Pass::Sentinel => {
+                unreachable!("they do not measure")
             }
-            Pass::Count { iterations } => {
-                self.phase(Phase::Run, || passes::count(instance, self.page, digest, iterations))
-            }
-            Pass::Time { budget_ns, sample_ns, warm_up_ns } => {
-                let plan = passes::TimePlan { budget_ns, sample_ns, warm_up_ns };
-                let warm = self.phase(Phase::WarmUp, || passes::warm_up(instance, self.page, plan))?;
-                self.phase(Phase::Run, || passes::time(instance, self.page, digest, plan, warm))
-            }
-            Pass::Pair { sample_ns, warm_up_ns } => {
-                let plan = passes::TimePlan { budget_ns: 0, sample_ns, warm_up_ns };
-                let warm = self.phase(Phase::WarmUp, || passes::warm_up(instance, self.page, plan))?;
+            Pass::Profile {
+                budget_ns,
+                most_iterations,
+            } => self.phase(Phase::Run, || {
+                passes::profile(instance, self.page, digest, budget_ns, most_iterations)
+            }),
+            Pass::Count { iterations } => self.phase(Phase::Run, || {
+                passes::count(instance, self.page, digest, iterations)
+            }),
+            Pass::Time {
+                budget_ns,
+                sample_ns,
+                warm_up_ns,
+            } => {
+                let plan = passes::TimePlan {
+                    budget_ns,
+                    sample_ns,
+                    warm_up_ns,
+                };
+                let warm =
+                    self.phase(Phase::WarmUp, || passes::warm_up(instance, self.page, plan))?;
                 self.phase(Phase::Run, || {
-                    let common = self.common.ok_or_else(|| CallError::load("a worker of a pair has no common page"))?;
+                    passes::time(instance, self.page, digest, plan, warm)
+                })
+            }
+            Pass::Pair {
+                sample_ns,
+                warm_up_ns,
+            } => {
+                let plan = passes::TimePlan {
+                    budget_ns: 0,
+                    sample_ns,
+                    warm_up_ns,
+                };
+                let warm =
+                    self.phase(Phase::WarmUp, || passes::warm_up(instance, self.page, plan))?;
+                self.phase(Phase::Run, || {
+                    let common = self
+                        .common
+                        .ok_or_else(|| CallError::load("a worker of a pair has no common page"))?;
                     let go = line.ready(Ready {
                         digest,
                         iterations: warm.iterations_per_sample,
@@ -214,26 +279,43 @@ impl Stage<'_> {
         }
     }
 
-    fn phase<T>(&self, phase: Phase, act: impl FnOnce() -> Result<T, CallError>) -> Result<T, PluginError> {
+    fn phase<T>(
+        &self,
+        phase: Phase,
+        act: impl FnOnce() -> Result<T, CallError>,
+    ) -> Result<T, PluginError> {
         self.page.enter(phase);
         host::forget_error();
         let done = act();
         alone::check(self.page);
         done.inspect_err(|_| {
-            self.page.refused.store(counting::refused_bytes() as u64, std::sync::atomic::Ordering::Relaxed);
+            self.page.refused.store(
+                counting::refused_bytes() as u64,
+                std::sync::atomic::Ordering::Relaxed,
+            );
         })
         .map_err(|error| PluginError {
-            phase: if error.kind == PluginErrorKind::Load && phase != Phase::Describe { Phase::Load } else { phase },
+            phase: if error.kind == PluginErrorKind::Load && phase != Phase::Describe {
+                Phase::Load
+            } else {
+                phase
+            },
             kind: error.kind,
             message: error.message,
             scope: open_scopes(),
-            iteration: self.page.iteration.load(std::sync::atomic::Ordering::Relaxed),
+            iteration: self
+                .page
+                .iteration
+                .load(std::sync::atomic::Ordering::Relaxed),
         })
     }
 }
 
 fn open_scopes() -> String {
-    scopes::open_names().map(String::from_utf8_lossy).collect::<Vec<_>>().join(" > ")
+    scopes::open_names()
+        .map(String::from_utf8_lossy)
+        .collect::<Vec<_>>()
+        .join(" > ")
 }
 
 /// Moves heap and mappings on, for the rest of the process.
@@ -245,30 +327,50 @@ fn shift(by: Shift) -> io::Result<()> {
     if by.pages > 0 {
         let length = by.pages * rustix::param::page_size();
         // SAFETY: a new private mapping at an address of the kernel's choice, which nobody uses.
-        unsafe { mmap_anonymous(std::ptr::null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE)? };
+        unsafe {
+            mmap_anonymous(
+                std::ptr::null_mut(),
+                length,
+                ProtFlags::empty(),
+                MapFlags::PRIVATE,
+            )?
+        };
     }
     Ok(())
 }
 
-/// Moves the socket away from standard input and maps the shared pages, whose descriptors came with the first byte:
-/// this worker's own, and the one that it shares with the other worker of a pair.
+/// Moves the socket away from standard input and maps the shared pages, whose descriptors came with
+/// the first byte: this worker's own, and the one that it shares with the other worker of a pair.
 fn open_channel() -> io::Result<(UnixStream, Page, Option<Page>)> {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 64)?;
-    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?;
+    let null = rustix::fs::open(
+        "/dev/null",
+        rustix::fs::OFlags::RDONLY,
+        rustix::fs::Mode::empty(),
+    )?;
     rustix::stdio::dup2_stdin(&null)?;
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut first = [0u8; 1];
-    recvmsg(&socket, &mut [io::IoSliceMut::new(&mut first)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    recvmsg(
+        &socket,
+        &mut [io::IoSliceMut::new(&mut first)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
     let mut pages = control
         .drain()
         .filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors.collect::<Vec<OwnedFd>>()),
+            RecvAncillaryMessage::ScmRights(descriptors) => {
+                Some(descriptors.collect::<Vec<OwnedFd>>())
+            }
             _ => None,
         })
         .flatten();
-    let own = pages.next().ok_or_else(|| io::Error::other("started by hand: `orch __worker` is for orch itself"))?;
+    let own = pages
+        .next()
+        .ok_or_else(|| io::Error::other("started by hand: `orch __worker` is for orch itself"))?;
     let common = pages.next().map(|page| Page::map(&page)).transpose()?;
     Ok((UnixStream::from(socket), Page::map(&own)?, common))
 }
@@ -276,22 +378,48 @@ fn open_channel() -> io::Result<(UnixStream, Page, Option<Page>)> {
 /// What the worker itself still allocates once the limit is set.
 const OWN_MEMORY: u64 = 4 << 20;
 
-/// Limits address space and data to what is mapped now plus `bytes`, and files to as many: one in memory (memfd, tmpfs)
-/// takes memory that no other limit counts. Where none of these helps, the system ends this process first.
+/// Limits address space and data to what is mapped now plus `bytes`, and files to as many: one in
+/// memory (memfd, tmpfs) takes memory that no other limit counts. Where none of these helps, the
+/// system ends this process first.
 fn limit_memory(bytes: u64) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let mapped = statm.split(' ').next().and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
-    let wanted = bytes.saturating_add(mapped * rustix::param::page_size() as u64).saturating_add(OWN_MEMORY);
+    let mapped = statm
+        .split(' ')
+        .next()
+        .and_then(|pages| pages.parse::<u64>().ok())
+        .unwrap_or(0);
+    let wanted = bytes
+        .saturating_add(mapped * rustix::param::page_size() as u64)
+        .saturating_add(OWN_MEMORY);
     for resource in [Resource::As, Resource::Data] {
         // Whoever started orch may have set a lower limit, which only root could raise.
-        let limit = getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted));
-        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+        let limit = getrlimit(resource)
+            .maximum
+            .map_or(wanted, |most| most.min(wanted));
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(limit),
+                maximum: Some(limit),
+            },
+        )?;
     }
-    let limit = getrlimit(Resource::Fsize).maximum.map_or(bytes, |most| most.min(bytes));
-    setrlimit(Resource::Fsize, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    let limit = getrlimit(Resource::Fsize)
+        .maximum
+        .map_or(bytes, |most| most.min(bytes));
+    setrlimit(
+        Resource::Fsize,
+        Rlimit {
+            current: Some(limit),
+            maximum: Some(limit),
+        },
+    )?;
     // Some containers do not let anybody write there.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
     Ok(setrlimit(Resource::Core, none)?)
 }

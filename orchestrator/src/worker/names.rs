@@ -1,7 +1,7 @@
 //! Interned names: text to a small number and back, without ever calling the allocator.
 //!
-//! A plugin may intern a name in the middle of a counted iteration; were the table on the heap, that would be counted
-//! as the plugin's allocation.
+//! A plugin may intern a name in the middle of a counted iteration; were the table on the heap,
+//! that would be counted as the plugin's allocation.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -22,13 +22,19 @@ struct Table {
     names: UnsafeCell<[Name; MOST]>,
 }
 
-// SAFETY: a name is written once, under the lock, before `used` covers it, and never again; readers look below `used`.
+// SAFETY: a name is written once, under the lock, before `used` covers it, and never again; readers
+// look below `used`.
 unsafe impl Sync for Table {}
 
 static TABLE: Table = Table {
     lock: AtomicBool::new(false),
     used: AtomicU32::new(0),
-    names: UnsafeCell::new([Name { length: 0, bytes: [0; LENGTH] }; MOST]),
+    names: UnsafeCell::new(
+        [Name {
+            length: 0,
+            bytes: [0; LENGTH],
+        }; MOST],
+    ),
 };
 
 /// The id of what does not fit any more.
@@ -63,9 +69,20 @@ pub(super) fn intern(text: &str) -> u32 {
             return OVERFLOW;
         }
         // At most LENGTH, which fits a byte.
-        let entry = Name { length: length as u8, bytes: clean };
-        // SAFETY: this place is not visible to readers before `used` is raised, and the lock keeps writers apart.
-        unsafe { TABLE.names.get().cast::<Name>().add(used as usize).write(entry) };
+        let entry = Name {
+            length: length as u8,
+            bytes: clean,
+        };
+        // SAFETY: this place is not visible to readers before `used` is raised, and the lock keeps
+        // writers apart.
+        unsafe {
+            TABLE
+                .names
+                .get()
+                .cast::<Name>()
+                .add(used as usize)
+                .write(entry)
+        };
         TABLE.used.store(used + 1, Ordering::Release);
         used + 1
     });

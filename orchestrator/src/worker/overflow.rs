@@ -1,4 +1,5 @@
-//! Counters of threads that have no recorder of their own: plugins may start new threads in every iteration.
+//! Counters of threads that have no recorder of their own: plugins may start new threads in every
+//! iteration.
 
 use super::names;
 use crate::measure::rounding::RoundedSum;
@@ -13,7 +14,9 @@ static SUMS: Mutex<[(u32, RoundedSum); MOST]> = Mutex::new([(0, RoundedSum::ZERO
 /// Adds to a counter. Sums beyond the table's size and what is no number are left out.
 pub(super) fn add(name: u32, amount: f64) {
     let mut sums = SUMS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(place) = sums.iter_mut().find(|(known, _)| *known == name || *known == 0)
+    if let Some(place) = sums
+        .iter_mut()
+        .find(|(known, _)| *known == name || *known == 0)
         && place.1.add(amount)
     {
         place.0 = name;
@@ -28,7 +31,14 @@ pub(super) fn sums() -> Vec<Counter> {
     let sums = *SUMS.lock().unwrap_or_else(PoisonError::into_inner);
     let counter = |&(name, sum): &(u32, RoundedSum)| {
         let rounding = sum.rounding();
-        Counter { name: names::text(name), sum: sum.sum, rounding }
+        Counter {
+            name: names::text(name),
+            sum: sum.sum,
+            rounding,
+        }
     };
-    sums.iter().filter(|(name, _)| *name != 0).map(counter).collect()
+    sums.iter()
+        .filter(|(name, _)| *name != 0)
+        .map(counter)
+        .collect()
 }

@@ -7,7 +7,9 @@ use super::scopes;
 use crate::counting;
 use crate::judge::estimate::median;
 use crate::measure::{clock, sentinel};
-use crate::protocol::{Count, PluginErrorKind, Profile, Reading, Reply, Timing, Usage, WarmUp, WarmUpEnd};
+use crate::protocol::{
+    Count, PluginErrorKind, Profile, Reading, Reply, Timing, Usage, WarmUp, WarmUpEnd,
+};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -48,7 +50,9 @@ pub(super) fn profile(
     most_iterations: u64,
 ) -> Result<Reply, CallError> {
     scopes::forget();
-    let most = usize::try_from(most_iterations).unwrap_or(MOST_SAMPLES).min(MOST_SAMPLES);
+    let most = usize::try_from(most_iterations)
+        .unwrap_or(MOST_SAMPLES)
+        .min(MOST_SAMPLES);
     let (mut run_ns, mut iterations, mut each_ns) = (0, 0, Vec::with_capacity(most));
     let wall = Wall::new(budget_ns);
     while iterations == 0 || (run_ns < budget_ns && iterations < most_iterations && !wall.is_up()) {
@@ -86,7 +90,11 @@ pub(super) fn count(
         instance.reset()?;
         page.iteration.fetch_add(1, Relaxed);
         counting::restart_peak();
-        let (live, everyone, driver) = (counting::live_bytes(), counting::everyone(), counting::driver());
+        let (live, everyone, driver) = (
+            counting::live_bytes(),
+            counting::everyone(),
+            counting::driver(),
+        );
         instance.run(1)?;
         alone::check(page);
         let window = counting::everyone().since(everyone);
@@ -120,11 +128,22 @@ pub(super) fn count(
     }))
 }
 
-/// Chooses the iterations of a sample and runs until two windows of samples agree or the time is up.
-pub(super) fn warm_up(instance: &mut LiveInstance, page: &Layout, plan: TimePlan) -> Result<Warm, CallError> {
-    let resolution_ns = u64::try_from(clock::resolution().as_nanos()).unwrap_or(u64::MAX).max(1);
+/// Chooses the iterations of a sample and runs until two windows of samples agree or the time is
+/// up.
+pub(super) fn warm_up(
+    instance: &mut LiveInstance,
+    page: &Layout,
+    plan: TimePlan,
+) -> Result<Warm, CallError> {
+    let resolution_ns = u64::try_from(clock::resolution().as_nanos())
+        .unwrap_or(u64::MAX)
+        .max(1);
     let target = plan.sample_ns.max(CLOCK_STEPS * resolution_ns);
-    let mut warm = WarmUp { ns: 0, iterations: 0, ended: WarmUpEnd::Budget };
+    let mut warm = WarmUp {
+        ns: 0,
+        iterations: 0,
+        ended: WarmUpEnd::Budget,
+    };
     let wall = Wall::new(plan.warm_up_ns);
     let mut iterations = 1;
     let mut last = timed(instance, page, iterations, &mut warm)?;
@@ -133,7 +152,8 @@ pub(super) fn warm_up(instance: &mut LiveInstance, page: &Layout, plan: TimePlan
             return Err(CallError {
                 kind: PluginErrorKind::Error,
                 message: format!(
-                    "run({iterations}) took only {last} ns: it does no work, or does not run as many iterations as asked"
+                    "run({iterations}) took only {last} ns: it does no work, or does not run as \
+                     many iterations as asked"
                 ),
             });
         }
@@ -151,15 +171,25 @@ pub(super) fn warm_up(instance: &mut LiveInstance, page: &Layout, plan: TimePlan
         let median = window[WINDOW / 2];
         let per_iteration = median as f64 / iterations as f64;
         iteration_ns = per_iteration;
-        // A first guess made on cold caches is too short; the sample length is settled on warm ones.
-        iterations = if median < target { grow(iterations, median, target) } else { iterations };
+        // A first guess made on cold caches is too short; the sample length is settled on warm
+        // ones.
+        iterations = if median < target {
+            grow(iterations, median, target)
+        } else {
+            iterations
+        };
         if before.is_some_and(|before: f64| (per_iteration - before).abs() <= STEADY * before) {
             warm.ended = WarmUpEnd::Steady;
             break;
         }
         before = Some(per_iteration);
     }
-    Ok(Warm { iterations_per_sample: iterations, iteration_ns, report: warm, resolution_ns })
+    Ok(Warm {
+        iterations_per_sample: iterations,
+        iteration_ns,
+        report: warm,
+        resolution_ns,
+    })
 }
 
 /// Takes samples until their sum reaches the budget; at least one.
@@ -174,7 +204,9 @@ pub(super) fn time(
     let before = usage();
     let mut total = 0;
     let wall = Wall::new(plan.budget_ns);
-    while samples_ns.is_empty() || (total < plan.budget_ns && samples_ns.len() < MOST_SAMPLES && !wall.is_up()) {
+    while samples_ns.is_empty()
+        || (total < plan.budget_ns && samples_ns.len() < MOST_SAMPLES && !wall.is_up())
+    {
         let ns = sample(instance, page, warm.iterations_per_sample)?;
         total += ns;
         samples_ns.push(ns);
@@ -193,11 +225,23 @@ pub(super) fn time(
 pub(super) fn sentinel() -> Reading {
     let kernels = sentinel::Kernels::new();
     let before = usage();
-    let sentinel::Samples { compute_ns, memory_ns } = kernels.read();
-    Reading { compute_ns, memory_ns, usage: usage().since(before) }
+    let sentinel::Samples {
+        compute_ns,
+        memory_ns,
+    } = kernels.read();
+    Reading {
+        compute_ns,
+        memory_ns,
+        usage: usage().since(before),
+    }
 }
 
-fn timed(instance: &mut LiveInstance, page: &Layout, iterations: u64, warm: &mut WarmUp) -> Result<u64, CallError> {
+fn timed(
+    instance: &mut LiveInstance,
+    page: &Layout,
+    iterations: u64,
+    warm: &mut WarmUp,
+) -> Result<u64, CallError> {
     let ns = sample(instance, page, iterations)?;
     warm.ns += ns;
     warm.iterations += iterations;
@@ -206,7 +250,11 @@ fn timed(instance: &mut LiveInstance, page: &Layout, iterations: u64, warm: &mut
 
 /// One reading: reset untimed, then the duration of `iterations` iterations.
 #[inline(always)]
-pub(super) fn sample(instance: &mut LiveInstance, page: &Layout, iterations: u64) -> Result<u64, CallError> {
+pub(super) fn sample(
+    instance: &mut LiveInstance,
+    page: &Layout,
+    iterations: u64,
+) -> Result<u64, CallError> {
     instance.reset()?;
     page.iteration.fetch_add(1, Relaxed);
     let start = Instant::now();
@@ -218,18 +266,22 @@ pub(super) fn sample(instance: &mut LiveInstance, page: &Layout, iterations: u64
     Ok(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// The iterations that should last an eighth longer than `target`, but at least one more and at most a thousand times
-/// as many as now.
+/// The iterations that should last an eighth longer than `target`, but at least one more and at
+/// most a thousand times as many as now.
 fn grow(iterations: u64, ns: u64, target: u64) -> u64 {
     let wanted = u128::from(iterations) * u128::from(target) / u128::from(ns.max(1));
     let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
     wanted
         .saturating_add(wanted / 8)
-        .clamp(iterations.saturating_add(1), iterations.saturating_mul(1000))
+        .clamp(
+            iterations.saturating_add(1),
+            iterations.saturating_mul(1000),
+        )
         .min(MOST_ITERATIONS)
 }
 
-/// Bounds what resets may add: a part of a pass ends when it has taken this many times its budget by the wall clock.
+/// Bounds what resets may add: a part of a pass ends when it has taken this many times its budget
+/// by the wall clock.
 struct Wall {
     begun: Instant,
     most: Duration,
@@ -237,7 +289,10 @@ struct Wall {
 
 impl Wall {
     fn new(budget_ns: u64) -> Self {
-        Self { begun: Instant::now(), most: Duration::from_nanos(budget_ns.saturating_mul(4)) }
+        Self {
+            begun: Instant::now(),
+            most: Duration::from_nanos(budget_ns.saturating_mul(4)),
+        }
     }
 
     fn is_up(&self) -> bool {
@@ -252,11 +307,19 @@ fn signed(bytes: u64) -> i64 {
 fn resident_bytes() -> u64 {
     // Read with a buffer on the stack: this happens while the plugin's allocations are counted.
     let mut buffer = [0u8; 256];
-    let read = rustix::fs::open("/proc/self/statm", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())
-        .and_then(|file| rustix::io::read(&file, &mut buffer))
-        .unwrap_or(0);
+    let read = rustix::fs::open(
+        "/proc/self/statm",
+        rustix::fs::OFlags::RDONLY,
+        rustix::fs::Mode::empty(),
+    )
+    .and_then(|file| rustix::io::read(&file, &mut buffer))
+    .unwrap_or(0);
     let text = std::str::from_utf8(&buffer[..read]).unwrap_or_default();
-    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+    let pages = text
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok())
+        .unwrap_or(0);
     pages * rustix::param::page_size() as u64
 }
 

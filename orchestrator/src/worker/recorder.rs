@@ -1,4 +1,5 @@
-//! One thread's scope recorder: a tree of fixed size that is built while the plugin runs, without allocating.
+//! One thread's scope recorder: a tree of fixed size that is built while the plugin runs, without
+//! allocating.
 
 use super::names;
 use crate::counting;
@@ -6,13 +7,15 @@ use crate::measure::clock::ScopeClock;
 use crate::measure::rounding::RoundedSum;
 use crate::protocol::{Counter, ScopeNode};
 
-/// Deepest nesting that is recorded. JSON readers commonly stop at 128 levels, and a scope takes two.
+/// Deepest nesting that is recorded. JSON readers commonly stop at 128 levels, and a scope takes
+/// two.
 pub(super) const DEPTH: usize = 48;
 pub(super) const NODES: usize = 8192;
 pub(super) const COUNTERS: usize = 1024;
 /// Calls of a scope within one iteration whose durations are kept in their order.
 pub(super) const SERIES: usize = 256;
-/// For each place in the tree the shortest duration, plus one, of its first, second, ... call of an iteration; 0 is none.
+/// For each place in the tree the shortest duration, plus one, of its first, second, ... call of an
+/// iteration; 0 is none.
 pub(super) type Series = [[u64; SERIES]; NODES];
 const NONE: u32 = u32::MAX;
 
@@ -76,7 +79,8 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn clear(&mut self) {
-        // The driver is between runs and has none open; a pool thread may be about to close its last ones.
+        // The driver is between runs and has none open; a pool thread may be about to close its
+        // last ones.
         self.forgotten = if self.driver { 0 } else { self.depth };
         self.depth = 0;
         self.beyond = 0;
@@ -104,11 +108,21 @@ impl Recorder {
                 return;
             }
         };
-        let node = if parent == NONE { NONE } else { self.child(parent, name) };
+        let node = if parent == NONE {
+            NONE
+        } else {
+            self.child(parent, name)
+        };
         let (allocations, bytes) = self.allocated();
         let frame = &mut self.frames[self.depth];
         self.depth += 1;
-        *frame = Frame { node, name, start: 0, allocations, bytes };
+        *frame = Frame {
+            node,
+            name,
+            start: 0,
+            allocations,
+            bytes,
+        };
         frame.start = self.clock.now();
     }
 
@@ -129,7 +143,10 @@ impl Recorder {
         if self.frames[self.depth - 1].name != name {
             self.unbalanced += 1;
             // Closed out of order: what was opened inside it and forgotten ends with it.
-            if !self.frames[..self.depth].iter().any(|frame| frame.name == name) {
+            if !self.frames[..self.depth]
+                .iter()
+                .any(|frame| frame.name == name)
+            {
                 return;
             }
             while self.frames[self.depth - 1].name != name {
@@ -156,7 +173,9 @@ impl Recorder {
         self.depth -= 1;
         let (allocations, bytes) = self.allocated();
         let ns = self.clock.elapsed_ns(frame.start, end);
-        let Some(node) = self.nodes.get_mut(frame.node as usize) else { return };
+        let Some(node) = self.nodes.get_mut(frame.node as usize) else {
+            return;
+        };
         node.calls += 1;
         node.total_ns += ns;
         node.min_ns = node.min_ns.min(ns);
@@ -166,8 +185,8 @@ impl Recorder {
         let call = node.calls_now as usize;
         node.calls_now += 1;
         if call < SERIES && !self.series.is_null() {
-            // SAFETY: the mapping holds NODES rows of SERIES numbers, belongs to this thread, and is never removed;
-            // `frame.node` was just found to be below NODES.
+            // SAFETY: the mapping holds NODES rows of SERIES numbers, belongs to this thread, and
+            // is never removed; `frame.node` was just found to be below NODES.
             let shortest = unsafe { &mut (*self.series)[frame.node as usize][call] };
             // Zero wraps to the largest number, so that "none yet" never wins.
             *shortest = (*shortest).wrapping_sub(1).min(ns).wrapping_add(1);
@@ -177,7 +196,8 @@ impl Recorder {
     /// Begins a new iteration: calls are numbered from the first again.
     pub(super) fn next_iteration(&mut self) {
         for node in &mut self.nodes[..self.nodes_used] {
-            node.uneven |= node.calls_each != 0 && node.calls_now != 0 && node.calls_each != node.calls_now;
+            node.uneven |=
+                node.calls_each != 0 && node.calls_now != 0 && node.calls_each != node.calls_now;
             if node.calls_now != 0 {
                 node.calls_each = node.calls_now;
             }
@@ -185,7 +205,8 @@ impl Recorder {
         }
     }
 
-    /// The shortest duration of each call of an iteration, in order; empty where that means nothing.
+    /// The shortest duration of each call of an iteration, in order; empty where that means
+    /// nothing.
     fn series_of(&self, index: u32) -> Vec<u64> {
         let node = &self.nodes[index as usize];
         let calls = node.calls_each as usize;
@@ -194,7 +215,10 @@ impl Recorder {
         }
         // SAFETY: as in `exit`; `index` is below NODES, or the node would not have been found.
         let row = unsafe { &(&(*self.series))[index as usize] };
-        row[..calls].iter().map(|shortest| shortest.saturating_sub(1)).collect()
+        row[..calls]
+            .iter()
+            .map(|shortest| shortest.saturating_sub(1))
+            .collect()
     }
 
     pub(super) fn count(&mut self, name: u32, amount: f64) {
@@ -224,7 +248,11 @@ impl Recorder {
         }
         let mut sum = RoundedSum::ZERO;
         sum.add(amount);
-        self.counters[self.counters_used] = Sum { name, next: self.nodes[node].first_counter, sum };
+        self.counters[self.counters_used] = Sum {
+            name,
+            next: self.nodes[node].first_counter,
+            sum,
+        };
         // Below COUNTERS, which is far below 2^32.
         self.nodes[node].first_counter = self.counters_used as u32;
         self.counters_used += 1;
@@ -232,8 +260,8 @@ impl Recorder {
 
     #[inline(always)]
     fn allocated(&self) -> (u64, u64) {
-        // A pool thread's scopes hold what that thread allocated itself, which its own slot cannot tell apart here;
-        // only the driver's tree is used for allocations.
+        // A pool thread's scopes hold what that thread allocated itself, which its own slot cannot
+        // tell apart here; only the driver's tree is used for allocations.
         if !self.driver {
             return (0, 0);
         }
@@ -248,7 +276,8 @@ impl Recorder {
             if node.name == name {
                 return recent;
             }
-            // Siblings follow each other in the order they were first entered, and mostly are entered in that order.
+            // Siblings follow each other in the order they were first entered, and mostly are
+            // entered in that order.
             if let Some(next) = self.nodes.get(node.next_sibling as usize)
                 && next.name == name
             {
@@ -304,11 +333,18 @@ impl Recorder {
         let mut at = node.first_counter;
         while let Some(counter) = self.counters[..self.counters_used].get(at as usize) {
             let (sum, rounding) = (counter.sum.sum, counter.sum.rounding());
-            counters.push(Counter { name: names::text(counter.name), sum, rounding });
+            counters.push(Counter {
+                name: names::text(counter.name),
+                sum,
+                rounding,
+            });
             at = counter.next;
         }
         counters.reverse();
-        let inside: u64 = children.iter().map(|child: &ScopeNode| child.total_ns).sum();
+        let inside: u64 = children
+            .iter()
+            .map(|child: &ScopeNode| child.total_ns)
+            .sum();
         ScopeNode {
             name: names::text(node.name),
             pool: !self.driver,

@@ -1,8 +1,9 @@
 //! The scopes of all threads: who records where, and what is read at the end.
 //!
-//! Each thread has a recorder of its own. The driver's holds the tree that totals are taken from; scopes opened on
-//! other threads form roots of their own, marked as pool scopes. Allocations of a driver scope are those of all
-//! threads while it was open, so that the work of a thread pool lands in the scope that waits for it.
+//! Each thread has a recorder of its own. The driver's holds the tree that totals are taken from;
+//! scopes opened on other threads form roots of their own, marked as pool scopes. Allocations of a
+//! driver scope are those of all threads while it was open, so that the work of a thread pool lands
+//! in the scope that waits for it.
 
 use super::recorder::{COUNTERS, DEPTH, NODES, Recorder, Series};
 use super::{names, overflow};
@@ -38,27 +39,42 @@ pub(super) fn become_driver(clock: ScopeClock) -> bool {
 /// Zeroed memory for a value, outside the heap; null if there is none.
 fn map<T>() -> *mut T {
     use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
-    let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::NORESERVE);
+    let (protection, flags) = (
+        ProtFlags::READ | ProtFlags::WRITE,
+        MapFlags::PRIVATE | MapFlags::NORESERVE,
+    );
     // SAFETY: a fresh private mapping at an address of the kernel's choice.
-    unsafe { mmap_anonymous(null_mut(), size_of::<T>(), protection, flags) }.map_or(null_mut(), |memory| memory.cast())
+    unsafe { mmap_anonymous(null_mut(), size_of::<T>(), protection, flags) }
+        .map_or(null_mut(), |memory| memory.cast())
 }
 
 #[cold]
 fn new_recorder() -> *mut Recorder {
     let index = USED.fetch_add(1, Ordering::Relaxed);
-    let Some(place) = RECORDERS.get(index) else { return null_mut() };
+    let Some(place) = RECORDERS.get(index) else {
+        return null_mut();
+    };
     let recorder: *mut Recorder = map();
     if recorder.is_null() {
         return null_mut();
     }
     let mult = CLOCK_MULT.load(Ordering::Relaxed);
-    let clock = if mult == 0 { ScopeClock::Monotonic } else { ScopeClock::Counter { mult } };
-    // SAFETY: the mapping is large enough and page aligned; the fields are written before anybody reads them, and the
-    // arrays' zero bytes are valid values that `nodes_used`, `counters_used` and `depth` guard.
+    let clock = if mult == 0 {
+        ScopeClock::Monotonic
+    } else {
+        ScopeClock::Counter { mult }
+    };
+    // SAFETY: the mapping is large enough and page aligned; the fields are written before anybody
+    // reads them, and the arrays' zero bytes are valid values that `nodes_used`, `counters_used`
+    // and `depth` guard.
     unsafe {
         (&raw mut (*recorder).clock).write(clock);
         (&raw mut (*recorder).driver).write(index == 0);
-        (&raw mut (*recorder).series).write(if index == 0 { map::<Series>() } else { null_mut() });
+        (&raw mut (*recorder).series).write(if index == 0 {
+            map::<Series>()
+        } else {
+            null_mut()
+        });
         (*recorder).clear();
     }
     place.store(recorder, Ordering::Release);
@@ -76,8 +92,9 @@ fn with_mine(act: impl FnOnce(&mut Recorder)) {
             return;
         }
     }
-    // SAFETY: only the owning thread gets here through its thread-local pointer, `act` does not call back into this
-    // module, and the mapping is never removed. Others read it only between runs, see `collect`.
+    // SAFETY: only the owning thread gets here through its thread-local pointer, `act` does not
+    // call back into this module, and the mapping is never removed. Others read it only between
+    // runs, see `collect`.
     act(unsafe { &mut *recorder });
 }
 
@@ -125,7 +142,11 @@ pub(super) struct Collected {
 
 /// Reads all threads' trees. The plugin must not be running.
 pub(super) fn collect() -> Collected {
-    let mut collected = Collected { scopes: Vec::new(), counters: Vec::new(), complaints: Vec::new() };
+    let mut collected = Collected {
+        scopes: Vec::new(),
+        counters: Vec::new(),
+        complaints: Vec::new(),
+    };
     next_iteration();
     let (mut unbalanced, mut not_numbers, mut dropped) = (0, 0, 0);
     for_each(|recorder| {
@@ -143,17 +164,21 @@ pub(super) fn collect() -> Collected {
     add_counters(&mut collected.counters, overflow::sums());
     let used = USED.load(Ordering::Relaxed);
     if used > THREADS {
-        collected.complaints.push(format!("scopes of {} threads were not recorded", used - THREADS));
+        collected.complaints.push(format!(
+            "scopes of {} threads were not recorded",
+            used - THREADS
+        ));
     }
     if unbalanced > 0 {
         collected.complaints.push(format!(
-            "{unbalanced} scopes were closed out of order or never closed; every scope_enter needs its own scope_exit \
-             on the same thread"
+            "{unbalanced} scopes were closed out of order or never closed; every scope_enter needs \
+             its own scope_exit on the same thread"
         ));
     }
     if not_numbers > 0 {
         collected.complaints.push(format!(
-            "{not_numbers} additions to counters were NaN, infinite, or too much for the sum, and were left out"
+            "{not_numbers} additions to counters were NaN, infinite, or too much for the sum, and \
+             were left out"
         ));
     }
     if names::overflowed() {
@@ -164,8 +189,8 @@ pub(super) fn collect() -> Collected {
     }
     if dropped > 0 {
         collected.complaints.push(format!(
-            "{dropped} scopes or counters were not recorded: more than {NODES} places in the tree, {DEPTH} levels or \
-             {COUNTERS} counters"
+            "{dropped} scopes or counters were not recorded: more than {NODES} places in the tree, \
+             {DEPTH} levels or {COUNTERS} counters"
         ));
     }
     collected
@@ -174,7 +199,10 @@ pub(super) fn collect() -> Collected {
 /// Adds trees of further threads to what is there: the same name in the same place is one row.
 fn merge(into: &mut Vec<ScopeNode>, from: Vec<ScopeNode>) {
     for node in from {
-        match into.iter_mut().find(|known| known.name == node.name && known.pool == node.pool) {
+        match into
+            .iter_mut()
+            .find(|known| known.name == node.name && known.pool == node.pool)
+        {
             None => into.push(node),
             Some(known) => {
                 known.calls += node.calls;
@@ -209,9 +237,10 @@ fn for_each(mut act: impl FnMut(&mut Recorder)) {
     for place in &RECORDERS {
         let recorder = place.load(Ordering::Acquire);
         if !recorder.is_null() {
-            // SAFETY: the mapping is never removed. Callers are between runs: a well-behaved plugin's threads are idle
-            // then; one that still records on a thread of its own races with us on plain numbers inside this mapping,
-            // which garbles that plugin's own figures and nothing else (every index is checked before use).
+            // SAFETY: the mapping is never removed. Callers are between runs: a well-behaved
+            // plugin's threads are idle then; one that still records on a thread of its own races
+            // with us on plain numbers inside this mapping, which garbles that plugin's own figures
+            // and nothing else (every index is checked before use).
             act(unsafe { &mut *recorder });
         }
     }
@@ -220,9 +249,13 @@ fn for_each(mut act: impl FnMut(&mut Recorder)) {
 /// Names of the driver's open scopes, outermost first. Safe in a signal handler.
 pub(super) fn open_names() -> impl Iterator<Item = &'static [u8]> {
     let recorder = RECORDERS[0].load(Ordering::Acquire);
-    // SAFETY: plain reads of a mapping that is never removed; the handler may have interrupted a write, so the depth
-    // is bounded and names are looked up with a check.
-    let depth = if recorder.is_null() { 0 } else { unsafe { (&raw const (*recorder).depth).read_volatile() } };
+    // SAFETY: plain reads of a mapping that is never removed; the handler may have interrupted a
+    // write, so the depth is bounded and names are looked up with a check.
+    let depth = if recorder.is_null() {
+        0
+    } else {
+        unsafe { (&raw const (*recorder).depth).read_volatile() }
+    };
     (0..depth.min(DEPTH)).map(move |level| {
         // SAFETY: as above, and `level` is below DEPTH.
         let id = unsafe { (&raw const (*recorder).frames[level].name).read_volatile() };
@@ -238,7 +271,11 @@ mod tests {
     #[test]
     fn a_tree_is_built_and_imbalance_is_said() {
         assert!(become_driver(ScopeClock::Monotonic));
-        let (outer, inner, work) = (names::intern("outer"), names::intern("inner"), names::intern("work"));
+        let (outer, inner, work) = (
+            names::intern("outer"),
+            names::intern("inner"),
+            names::intern("work"),
+        );
         for _ in 0..3 {
             next_iteration();
             enter(outer);
@@ -251,14 +288,37 @@ mod tests {
         }
         let collected = collect();
         assert_eq!(collected.complaints, Vec::<String>::new());
-        let [node] = &collected.scopes[..] else { panic!("{:?}", collected.scopes) };
-        assert_eq!((node.name.as_str(), node.calls, node.pool), ("outer", 3, false));
-        let [child] = &node.children[..] else { panic!("{node:?}") };
+        let [node] = &collected.scopes[..] else {
+            panic!("{:?}", collected.scopes)
+        };
+        assert_eq!(
+            (node.name.as_str(), node.calls, node.pool),
+            ("outer", 3, false)
+        );
+        let [child] = &node.children[..] else {
+            panic!("{node:?}")
+        };
         assert_eq!((child.name.as_str(), child.calls), ("inner", 6));
-        assert_eq!(child.counters, [Counter { name: "work".into(), sum: 6.0, rounding: 0.0 }]);
+        assert_eq!(
+            child.counters,
+            [Counter {
+                name: "work".into(),
+                sum: 6.0,
+                rounding: 0.0
+            }]
+        );
         assert!(child.total_ns <= node.total_ns);
-        assert_eq!((node.series_min_ns.len(), child.series_min_ns.len()), (0, 2), "two calls in each iteration");
-        assert!(child.series_min_ns.iter().all(|ns| (child.min_ns..=child.max_ns).contains(ns)));
+        assert_eq!(
+            (node.series_min_ns.len(), child.series_min_ns.len()),
+            (0, 2),
+            "two calls in each iteration"
+        );
+        assert!(
+            child
+                .series_min_ns
+                .iter()
+                .all(|ns| (child.min_ns..=child.max_ns).contains(ns))
+        );
         assert_eq!(node.self_ns, node.total_ns - child.total_ns);
 
         forget();

@@ -11,15 +11,21 @@ pub(super) fn pin(cpus: &[usize]) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set(cpus))?)
 }
 
-/// Gives each of the plugin's threads a CPU of its own, where there are as many of them as CPUs, the driver counted or
-/// not. The kernel may leave a new thread beside its maker for longer than a whole process of ours lasts: products on
-/// two threads were measured at the speed of one in about half of the processes.
+/// Gives each of the plugin's threads a CPU of its own, where there are as many of them as CPUs,
+/// the driver counted or not. The kernel may leave a new thread beside its maker for longer than a
+/// whole process of ours lasts: products on two threads were measured at the speed of one in about
+/// half of the processes.
 pub(super) fn spread(cpus: &[usize]) {
     if cpus.len() < 2 {
         return;
     }
     let mut threads: Vec<i32> = std::fs::read_dir("/proc/self/task")
-        .map(|entries| entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+        .map(|entries| {
+            entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+                .collect()
+        })
         .unwrap_or_default();
     // In the order in which they were made: the driver is first.
     threads.sort_unstable();

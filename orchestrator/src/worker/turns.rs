@@ -1,4 +1,5 @@
-//! Taking turns with the other worker of a pair: one runs while the other sleeps, in an order that `orch` has drawn.
+//! Taking turns with the other worker of a pair: one runs while the other sleeps, in an order that
+//! `orch` has drawn.
 
 use super::library::{CallError, LiveInstance};
 use super::page::Layout;
@@ -9,7 +10,12 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
 /// Runs this worker's samples, each when its place in the common order has come.
-pub(super) fn take(instance: &mut LiveInstance, page: &Layout, common: &Layout, go: &Go) -> Result<Reply, CallError> {
+pub(super) fn take(
+    instance: &mut LiveInstance,
+    page: &Layout,
+    common: &Layout,
+    go: &Go,
+) -> Result<Reply, CallError> {
     let mut samples_ns = Vec::with_capacity(go.places.len());
     let before = passes::usage();
     for &place in &go.places {
@@ -20,18 +26,22 @@ pub(super) fn take(instance: &mut LiveInstance, page: &Layout, common: &Layout, 
         samples_ns.push(passes::sample(instance, page, go.iterations)?);
         hand_over(&common.turn, place + 1);
     }
-    Ok(Reply::Turned(Turned { samples_ns, usage: passes::usage().since(before) }))
+    Ok(Reply::Turned(Turned {
+        samples_ns,
+        usage: passes::usage().since(before),
+    }))
 }
 
-/// Sleeps until the common counter has come to `place`. A partner that died is noticed by `orch`, which ends this
-/// worker too.
+/// Sleeps until the common counter has come to `place`. A partner that died is noticed by `orch`,
+/// which ends this worker too.
 fn wait_for(turn: &AtomicU32, place: u32) {
     loop {
         let now = turn.load(Acquire);
         if now == place {
             return;
         }
-        // Returns at once if the counter has moved on meanwhile; whatever the reason for waking, it is read again.
+        // Returns at once if the counter has moved on meanwhile; whatever the reason for waking, it
+        // is read again.
         let _ = futex::wait(turn, futex::Flags::empty(), now, None);
     }
 }

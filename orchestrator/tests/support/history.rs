@@ -1,4 +1,5 @@
-//! A git repository with a C plugin whose commits differ in one file of macros, for tests of `orch bisect`.
+//! A git repository with a C plugin whose commits differ in one file of macros, for tests of `orch
+//! bisect`.
 
 #![allow(
     dead_code,
@@ -36,8 +37,9 @@ impl History {
         project.write(
             "scenarios/s.yaml",
             format!(
-                "defaults: {{ tolerance: 20%, time: 20ms, timeout: 20s }}\nplugins:\n  sides:\n    dir: plugin\n    build: '{build}'\n    \
-                 env: {{ ORCH_TEST: '{folder}' }}\nworkloads: [{{ workload: sides/work }}]\n"
+                "defaults: {{ tolerance: 20%, time: 20ms, timeout: 20s }}\nplugins:\n  sides:\n    \
+                 dir: plugin\n    build: '{build}'\n    env: \
+                 {{ ORCH_TEST: '{folder}' }}\nworkloads: [{{ workload: sides/work }}]\n"
             ),
         );
         project.write("plugin/sides.c", SOURCE);
@@ -63,9 +65,11 @@ impl History {
         history
     }
 
-    /// A commit with a subject, which is its tag too. Its macros end in one of its own that changes no code.
+    /// A commit with a subject, which is its tag too. Its macros end in one of its own that changes
+    /// no code.
     pub fn commit(&self, subject: &str, macros: &str) -> String {
-        self.project.write("plugin/flags", format!("{macros} -DC_{subject}\n"));
+        self.project
+            .write("plugin/flags", format!("{macros} -DC_{subject}\n"));
         self.git(&["add", "."]);
         self.git(&["commit", "-q", "--allow-empty", "-m", subject]);
         self.git(&["tag", subject]);
@@ -84,7 +88,12 @@ impl History {
     pub fn report(&self, good: &str, bad: &str, more: &[&str]) -> (Value, Ran) {
         let ran = self.bisect(good, bad, &[&["--json", "--seed", "1"], more].concat());
         let found = report(&ran);
-        let table = self.project.path().join("results").join(found["id"].as_str().unwrap()).join("bisect.txt");
+        let table = self
+            .project
+            .path()
+            .join("results")
+            .join(found["id"].as_str().unwrap())
+            .join("bisect.txt");
         let table = std::fs::read_to_string(table).unwrap();
         // A command is for copying, so it is one line.
         let fits = |line: &str| line.starts_with("next: ") || line.chars().count() <= 80;
@@ -94,14 +103,21 @@ impl History {
 
     /// Subjects of the commits whose builds came to a good end, in their order.
     pub fn built(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(self.project.path().join("cache/builds")).unwrap_or_default();
-        log.lines().map(|line| line.rsplit("-DC_").next().unwrap().to_owned()).collect()
+        let log =
+            std::fs::read_to_string(self.project.path().join("cache/builds")).unwrap_or_default();
+        log.lines()
+            .map(|line| line.rsplit("-DC_").next().unwrap().to_owned())
+            .collect()
     }
 
     /// Builds wait for as long as this is set.
     pub fn hold(&self, held: bool) {
         let file = self.project.path().join("cache/hold");
-        if held { std::fs::write(file, "").unwrap() } else { std::fs::remove_file(file).unwrap() }
+        if held {
+            std::fs::write(file, "").unwrap()
+        } else {
+            std::fs::remove_file(file).unwrap()
+        }
     }
 
     /// The journal of the bisect that goes on or was stopped; empty if there is none.
@@ -109,7 +125,10 @@ impl History {
         let mut lines = Vec::new();
         for folder in states(&self.project.path().join("cache")) {
             let text = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap_or_default();
-            lines.extend(text.lines().filter_map(|line| serde_json::from_str(line).ok()));
+            lines.extend(
+                text.lines()
+                    .filter_map(|line| serde_json::from_str(line).ok()),
+            );
         }
         lines
     }
@@ -121,7 +140,11 @@ impl History {
             _ => format!("{line}\n"),
         };
         let said = ran.stdout.lines().chain(ran.stderr.lines());
-        let mut text = format!("exit {}\n{}", ran.code, said.map(timeless).collect::<String>());
+        let mut text = format!(
+            "exit {}\n{}",
+            ran.code,
+            said.map(timeless).collect::<String>()
+        );
         for line in self.git(&["log", "--all", "--format=%H %s"]).lines() {
             let (commit, subject) = line.split_once(' ').unwrap();
             let name = format!("<{}>", subject.split_whitespace().next().unwrap());
@@ -133,29 +156,52 @@ impl History {
 
 /// The arguments that ask for a range.
 pub fn asked<'a>(good: &'a str, bad: &'a str) -> [&'a str; 8] {
-    ["bisect", "scenarios/s.yaml", "--workload", "work", "--good", good, "--bad", bad]
+    [
+        "bisect",
+        "scenarios/s.yaml",
+        "--workload",
+        "work",
+        "--good",
+        good,
+        "--bad",
+        bad,
+    ]
 }
 
 pub fn report(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}\n{}", ran.stdout, ran.stderr))
+    serde_json::from_str(&ran.stdout)
+        .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ran.stdout, ran.stderr))
 }
 
 /// Subjects of the culprits' commits.
 pub fn culprits(report: &Value) -> Vec<Vec<&str>> {
     let all = report["culprits"].as_array().unwrap().iter();
-    all.map(|each| each["about"].as_array().unwrap().iter().map(|one| one["subject"].as_str().unwrap()).collect())
-        .collect()
+    all.map(|each| {
+        each["about"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["subject"].as_str().unwrap())
+            .collect()
+    })
+    .collect()
 }
 
 /// One text of every entry of a list.
 pub fn texts(list: &Value, name: &str) -> Vec<String> {
-    list.as_array().unwrap().iter().map(|one| one[name].as_str().unwrap().to_owned()).collect()
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one[name].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Folders with the state of bisects.
 pub fn states(cache: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(cache.join("orch/bisect"));
-    entries.map(|entries| entries.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
+    entries
+        .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
+        .unwrap_or_default()
 }
 
 /// Mode, time and content.
@@ -166,15 +212,25 @@ pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Seen> {
     let mut found = BTreeMap::new();
     let mut todo = vec![folder.to_owned()];
     while let Some(next) = todo.pop() {
-        for entry in std::fs::read_dir(&next).unwrap().map(|entry| entry.unwrap()) {
+        for entry in std::fs::read_dir(&next)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+        {
             let path = entry.path();
             let about = std::fs::symlink_metadata(&path).unwrap();
-            let content = if about.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+            let content = if about.is_file() {
+                std::fs::read(&path).unwrap()
+            } else {
+                Vec::new()
+            };
             if next != folder || !OURS.iter().any(|name| entry.file_name() == *name) {
                 if about.is_dir() {
                     todo.push(path.clone());
                 }
-                found.insert(path, (about.mode(), about.mtime(), about.mtime_nsec(), content));
+                found.insert(
+                    path,
+                    (about.mode(), about.mtime(), about.mtime_nsec(), content),
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! A throw-away project for tests of the whole program: scenario files, results, cache and measuring lock of its own.
+//! A throw-away project for tests of the whole program: scenario files, results, cache and
+//! measuring lock of its own.
 
 #![allow(
     dead_code,
@@ -24,7 +25,8 @@ pub struct Ran {
 impl Project {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Messages show paths; those of a folder behind a link would differ from what the test knows.
+        // Messages show paths; those of a folder behind a link would differ from what the test
+        // knows.
         std::fs::write(folder.path().join("orch.yaml"), "").unwrap();
         // What crates of registries compile to is the same in every test.
         let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
@@ -87,7 +89,8 @@ impl Project {
     pub fn record(&self, scenario: &str) -> (Value, Ran) {
         self.write("s.yaml", scenario);
         let ran = self.orch(&["run", "s.yaml", "--json", "--seed", "1"]);
-        let record = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ran.stderr));
+        let record = serde_json::from_str(&ran.stdout)
+            .unwrap_or_else(|error| panic!("{error}\n{}", ran.stderr));
         (record, ran)
     }
 
@@ -101,11 +104,25 @@ impl Project {
     /// Compiles a C plugin from source and returns its path.
     pub fn c_plugin(&self, name: &str, source: &str) -> PathBuf {
         let c = self.write(&format!("{name}.c"), source);
-        self.compiled("cc", name, &c, &workspace().join("plugins/sdk/include"), &[])
+        self.compiled(
+            "cc",
+            name,
+            &c,
+            &workspace().join("plugins/sdk/include"),
+            &[],
+        )
     }
 
-    /// Compiles a plugin from a file, with a compiler and the folder of a header, and returns its path.
-    pub fn compiled(&self, compiler: &str, name: &str, source: &Path, include: &Path, more: &[&str]) -> PathBuf {
+    /// Compiles a plugin from a file, with a compiler and the folder of a header, and returns its
+    /// path.
+    pub fn compiled(
+        &self,
+        compiler: &str,
+        name: &str,
+        source: &Path,
+        include: &Path,
+        more: &[&str],
+    ) -> PathBuf {
         let out = self.path().join(format!("lib{name}.so"));
         let built = std::process::Command::new(compiler)
             .args(["-O1", "-g", "-shared", "-fPIC", "-w", "-pthread"])
@@ -125,30 +142,55 @@ impl Project {
 /// Runs git for a test's own repository, whatever the user's configuration says.
 pub fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
-        .args(["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"])
-        .args(["-c", "init.defaultBranch=main", "-c", "protocol.file.allow=always"])
+        .args([
+            "-c",
+            "user.name=Test",
+            "-c",
+            "user.email=test@example.org",
+            "-c",
+            "commit.gpgsign=false",
+        ])
+        .args([
+            "-c",
+            "init.defaultBranch=main",
+            "-c",
+            "protocol.file.allow=always",
+        ])
         .args(arguments)
         .current_dir(folder)
         .output()
         .unwrap();
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "git {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// The folder of this workspace.
 pub fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 /// `crate:` of a plugin of this workspace.
 pub fn crate_of(plugin: &str) -> String {
-    workspace().join("plugins").join(plugin).display().to_string()
+    workspace()
+        .join("plugins")
+        .join(plugin)
+        .display()
+        .to_string()
 }
 
 /// The job of an id.
 pub fn job<'a>(record: &'a Value, id: &str) -> &'a Value {
     let jobs = record["jobs"].as_array().unwrap();
-    jobs.iter().find(|job| job["id"] == id).unwrap_or_else(|| panic!("no job {id}"))
+    jobs.iter()
+        .find(|job| job["id"] == id)
+        .unwrap_or_else(|| panic!("no job {id}"))
 }
 
 /// A file of `tests/fixtures`.
@@ -157,17 +199,32 @@ pub fn fixture(name: &str) -> PathBuf {
 }
 
 /// What of a message differs from build to build: where in a plugin something happened.
-pub const PLACES: (&str, &str) = (r"(?:[\w./-]+:\d+(?::\d+)?, )?plugin\+0x[0-9a-f]+", "plugin+OFFSET");
+pub const PLACES: (&str, &str) = (
+    r"(?:[\w./-]+:\d+(?::\d+)?, )?plugin\+0x[0-9a-f]+",
+    "plugin+OFFSET",
+);
 
 /// What the user is told of each job that has something to tell, but how busy the machine is.
 pub fn told(record: &Value) -> Vec<(String, String)> {
-    let machine =
-        ["of the samples took more", "samples in", "its processes differ", "iterations differ in their allocations"];
+    let machine = [
+        "of the samples took more",
+        "samples in",
+        "its processes differ",
+        "iterations differ in their allocations",
+    ];
     let mut lines = Vec::new();
     for job in record["jobs"].as_array().unwrap() {
         let part = |name: &str| job[name].as_str().unwrap_or("-").to_owned();
         if job["outcome"] != "measured" {
-            lines.push((part("id"), format!("{} in {}: {}", part("outcome"), part("phase"), part("message"))));
+            lines.push((
+                part("id"),
+                format!(
+                    "{} in {}: {}",
+                    part("outcome"),
+                    part("phase"),
+                    part("message")
+                ),
+            ));
         }
         for warning in job["warnings"].as_array().unwrap() {
             let warning = warning.as_str().unwrap();
@@ -181,17 +238,27 @@ pub fn told(record: &Value) -> Vec<(String, String)> {
 
 /// A job's warnings without those that a busy machine gives to any plugin.
 pub fn faults(job: &Value) -> Vec<String> {
-    let warnings = job["warnings"].as_array().unwrap().iter().map(|warning| warning.as_str().unwrap().to_owned());
-    warnings.filter(|text| !text.contains("samples") && !text.starts_with("its processes differ by")).collect()
+    let warnings = job["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|warning| warning.as_str().unwrap().to_owned());
+    warnings
+        .filter(|text| !text.contains("samples") && !text.starts_with("its processes differ by"))
+        .collect()
 }
 
-/// Says that a test could not be carried out here, also in the file that `ORCH_TESTS_SKIPPED` names: cargo shows no
-/// output of a test that passes.
+/// Says that a test could not be carried out here, also in the file that `ORCH_TESTS_SKIPPED`
+/// names: cargo shows no output of a test that passes.
 pub fn skipped(why: &str) {
     use std::io::Write;
     eprintln!("skipped: {why}");
     if let Some(path) = std::env::var_os("ORCH_TESTS_SKIPPED") {
-        let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
+        let mut file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
         writeln!(file, "{why}").unwrap();
     }
 }
@@ -218,19 +285,23 @@ pub fn landlock_version() -> i64 {
 
 /// Processes that carry a worker's mark and descend from `pid` or were left behind by it.
 pub fn marked_processes(mark: &str) -> Vec<i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
         .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|text| text.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()))
+            std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|text| {
+                text.split(|byte| *byte == 0)
+                    .any(|variable| variable == mark.as_bytes())
+            })
         })
         .collect()
 }
 
-/// A new plugin, made by `orch plugin new`, in a folder that all tests share one after the other: what it builds of other
-/// crates is there the next time. The guard keeps other tests out.
+/// A new plugin, made by `orch plugin new`, in a folder that all tests share one after the other:
+/// what it builds of other crates is there the next time. The guard keeps other tests out.
 pub fn new_plugin(project: &Project, name: &str, arguments: &[&str]) -> (PathBuf, std::fs::File) {
     let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
     std::fs::create_dir_all(&shared).unwrap();

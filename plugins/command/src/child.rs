@@ -21,8 +21,8 @@ pub(crate) struct Child {
 pub(crate) struct Cost {
     pub(crate) user_seconds: f64,
     pub(crate) system_seconds: f64,
-    /// Bytes. Linux takes over what the process had resident that the program was started from, so this is never less than
-    /// what the caller has.
+    /// Bytes. Linux takes over what the process had resident that the program was started from, so
+    /// this is never less than what the caller has.
     pub(crate) max_rss: f64,
     pub(crate) exit: Option<i32>,
     pub(crate) signal: Option<i32>,
@@ -31,8 +31,11 @@ pub(crate) struct Cost {
 impl Child {
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
         let child = command.spawn()?;
-        // The child is waited for by `wait`, which learns its cost; dropping the handle of the standard library does nothing.
-        Ok(Self { pid: libc::pid_t::try_from(child.id()).map_err(io::Error::other)? })
+        // The child is waited for by `wait`, which learns its cost; dropping the handle of the
+        // standard library does nothing.
+        Ok(Self {
+            pid: libc::pid_t::try_from(child.id()).map_err(io::Error::other)?,
+        })
     }
 
     /// Waits for the end.
@@ -59,7 +62,8 @@ impl Child {
     }
 }
 
-/// What a program writes: a file in memory, so that it never waits for a reader, whose time would be measured.
+/// What a program writes: a file in memory, so that it never waits for a reader, whose time would
+/// be measured.
 pub(crate) struct Output {
     file: File,
 }
@@ -72,7 +76,9 @@ impl Output {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the descriptor is new and nobody else's.
-        Ok(Self { file: unsafe { File::from_raw_fd(descriptor) } })
+        Ok(Self {
+            file: unsafe { File::from_raw_fd(descriptor) },
+        })
     }
 
     /// Forgets what was written.
@@ -97,7 +103,12 @@ impl Output {
         let tail = self.from(self.file.metadata()?.len().saturating_sub(TAIL))?;
         let text = String::from_utf8_lossy(&tail);
         let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-        Ok(line.map(|line| line.chars().filter(|c| !c.is_control()).take(LONGEST_LINE).collect()))
+        Ok(line.map(|line| {
+            line.chars()
+                .filter(|c| !c.is_control())
+                .take(LONGEST_LINE)
+                .collect()
+        }))
     }
 
     fn from(&self, start: u64) -> io::Result<Vec<u8>> {

@@ -1,7 +1,9 @@
-//! Whole programs as workloads: `command/run` starts one per iteration and times it from spawn to end.
+//! Whole programs as workloads: `command/run` starts one per iteration and times it from spawn to
+//! end.
 //!
-//! What is measured is what a user waits for: starting the program, its work, its end. Its allocations are another process's
-//! and are not counted; the few that are counted are those of starting it. CPU time and memory of the program are metrics.
+//! What is measured is what a user waits for: starting the program, its work, its end. Its
+//! allocations are another process's and are not counted; the few that are counted are those of
+//! starting it. CPU time and memory of the program are metrics.
 
 mod child;
 mod params;
@@ -26,20 +28,33 @@ impl Workload for Run {
     const ABOUT: &'static str = "Runs a whole program, from starting it to its end";
     const ITERATION: &'static str = "one run of the program";
     const METRICS: &'static [Metric] = &[
-        Metric::count("user_ms", "ms").unjudged().about("CPU time of the program and its children in their own code"),
-        Metric::count("system_ms", "ms").unjudged().about("CPU time that the kernel spent for them"),
-        Metric::count("max_rss", "B")
-            .unjudged()
-            .about("Most memory that one of them had resident; not less than orch's own worker, which Linux counts in"),
+        Metric::count("user_ms", "ms").unjudged().about(
+            "CPU time of the program and its children \
+            in their own code",
+        ),
+        Metric::count("system_ms", "ms").unjudged().about(
+            "CPU time that the kernel spent for \
+            them",
+        ),
+        Metric::count("max_rss", "B").unjudged().about(
+            "Most memory that one of them had resident; not less than orch's own worker, \
+                which Linux counts in",
+        ),
     ];
     const TAGS: &'static [&'static str] = &["program"];
     type Params = RunParams;
 
     fn create(params: RunParams) -> Result<Self> {
         if params.command.program().is_none_or(str::is_empty) {
-            return Err(Error::params("parameter 'command' names no program, as in [sort, -n, numbers.txt]"));
+            return Err(Error::params(
+                "parameter 'command' names no program, as in [sort, -n, numbers.txt]",
+            ));
         }
-        Ok(Self { params, stdout: Output::new()?, stderr: Output::new()? })
+        Ok(Self {
+            params,
+            stdout: Output::new()?,
+            stderr: Output::new()?,
+        })
     }
 
     fn run(&mut self) -> Result<()> {
@@ -61,7 +76,11 @@ impl Workload for Run {
             return Ok(None);
         }
         let text = self.stdout.all()?;
-        Ok(Some(Digest::text(format!("{} bytes, fnv1a {:016x}", text.len(), fnv1a(&text)))))
+        Ok(Some(Digest::text(format!(
+            "{} bytes, fnv1a {:016x}",
+            text.len(),
+            fnv1a(&text)
+        ))))
     }
 }
 
@@ -85,19 +104,31 @@ impl Run {
         command.envs(&self.params.env.0);
         let stdin = match &self.params.stdin {
             Some(path) => Stdio::from(File::open(path).map_err(|error| {
-                Error::params(format_args!("parameter 'stdin': cannot open {}: {error}", path.display()))
+                Error::params(format_args!(
+                    "parameter 'stdin': cannot open {}: {error}",
+                    path.display()
+                ))
             })?),
             None => Stdio::null(),
         };
-        command.stdin(stdin).stdout(self.stdout.writer()?).stderr(self.stderr.writer()?);
+        command
+            .stdin(stdin)
+            .stdout(self.stdout.writer()?)
+            .stderr(self.stderr.writer()?);
         Ok(command)
     }
 
     fn not_started(&self, error: &std::io::Error) -> Error {
         let program = self.params.command.program().unwrap_or_default();
-        let folder = self.params.cwd.as_ref().map(|folder| format!(" in {}", folder.display())).unwrap_or_default();
+        let folder = self
+            .params
+            .cwd
+            .as_ref()
+            .map(|folder| format!(" in {}", folder.display()))
+            .unwrap_or_default();
         Error::msg(format_args!(
-            "cannot start `{program}`{folder}: {error}; name it by its path, or by a name that PATH leads to"
+            "cannot start `{program}`{folder}: {error}; name it by its path, or by a name that \
+             PATH leads to"
         ))
     }
 
@@ -113,14 +144,21 @@ impl Run {
             (None, None) => "ended in an unknown way".to_owned(),
         };
         let words = self.stderr.last_line()?.or(self.stdout.last_line()?);
-        let words = words.map(|words| format!("; its last words: {words}")).unwrap_or_default();
-        Err(Error::msg(format_args!("`{}` {end}{words}", self.params.command.program().unwrap_or_default())))
+        let words = words
+            .map(|words| format!("; its last words: {words}"))
+            .unwrap_or_default();
+        Err(Error::msg(format_args!(
+            "`{}` {end}{words}",
+            self.params.command.program().unwrap_or_default()
+        )))
     }
 }
 
 /// The 64-bit FNV-1a hash.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -138,18 +176,34 @@ mod tests {
     }
 
     fn error(params: Value) -> String {
-        run(params).err().map(|error| error.to_string()).unwrap_or_default()
+        run(params)
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
     }
 
     #[test]
     fn the_output_of_the_last_run_is_the_digest() {
-        let hash = |text: &[u8]| Some(Digest::text(format!("{} bytes, fnv1a {:016x}", text.len(), fnv1a(text))));
+        let hash = |text: &[u8]| {
+            Some(Digest::text(format!(
+                "{} bytes, fnv1a {:016x}",
+                text.len(),
+                fnv1a(text)
+            )))
+        };
         let (ran, digest) = run(json!({ "command": ["printf", "a b"] })).unwrap();
-        assert_eq!((ran.stdout.all().unwrap(), digest), (b"a b".to_vec(), hash(b"a b")));
-        let (_, digest) = run(json!({ "command": "read x; echo $x | tr a-z A-Z", "stdin": "Cargo.toml" })).unwrap();
-        assert_eq!(digest, hash(b"[PACKAGE]\n"));
+        assert_eq!(
+            (ran.stdout.all().unwrap(), digest),
+            (b"a b".to_vec(), hash(b"a b"))
+        );
         let (_, digest) =
-            run(json!({ "command": "pwd; echo $GREETING", "cwd": "/", "env": { "GREETING": "hi" } })).unwrap();
+            run(json!({ "command": "read x; echo $x | tr a-z A-Z", "stdin": "Cargo.toml" }))
+                .unwrap();
+        assert_eq!(digest, hash(b"[PACKAGE]\n"));
+        let (_, digest) = run(
+            json!({ "command": "pwd; echo $GREETING", "cwd": "/", "env": { "GREETING": "hi" } }),
+        )
+        .unwrap();
         assert_eq!(digest, hash(b"/\nhi\n"));
         let (_, digest) = run(json!({ "command": ["true"], "digest": false })).unwrap();
         assert_eq!(digest, None);
@@ -162,13 +216,24 @@ mod tests {
             "`sh` ended with exit code 3 instead of 0; its last words: no luck"
         );
         assert_eq!(error(json!({ "command": "exit 3", "expect_exit": 3 })), "");
-        assert_eq!(error(json!({ "command": "kill -9 $$" })), "`sh` was ended by signal 9");
+        assert_eq!(
+            error(json!({ "command": "kill -9 $$" })),
+            "`sh` was ended by signal 9"
+        );
         let text = error(json!({ "command": ["no-such-program"] }));
-        assert!(text.starts_with("cannot start `no-such-program`: No such file"), "{text}");
+        assert!(
+            text.starts_with("cannot start `no-such-program`: No such file"),
+            "{text}"
+        );
         let text = error(json!({ "command": ["cat"], "stdin": "no-such-file" }));
-        assert!(text.starts_with("parameter 'stdin': cannot open no-such-file"), "{text}");
+        assert!(
+            text.starts_with("parameter 'stdin': cannot open no-such-file"),
+            "{text}"
+        );
         assert!(error(json!({ "command": [] })).contains("names no program"));
-        assert!(error(json!({ "command": 3 })).contains("a list of words, or a text for the shell"));
+        assert!(
+            error(json!({ "command": 3 })).contains("a list of words, or a text for the shell")
+        );
         assert!(error(json!({ "command": "true", "env": { "X": 1 } })).contains("'X'"));
     }
 
@@ -176,7 +241,10 @@ mod tests {
     fn the_program_is_charged_and_not_the_caller() {
         let burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
         let mut shell = Command::new("sh");
-        let cost = Child::start(shell.args(["-c", burn])).unwrap().wait().unwrap();
+        let cost = Child::start(shell.args(["-c", burn]))
+            .unwrap()
+            .wait()
+            .unwrap();
         assert!(cost.user_seconds > 0.0 && cost.max_rss > 100e3, "{cost:?}");
         assert_eq!((cost.exit, cost.signal), (Some(0), None));
     }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 #[derive(Params)]
 pub(crate) struct RunParams {
-    /// The program and its arguments, a list; or a text for `sh -c`, whose start is then measured too
+    /// The program and its arguments, a list; or a text for `sh -c`, whose start is then measured
+    /// too
     pub(crate) command: Line,
     /// A file that the program reads as its standard input; nothing by default
     pub(crate) stdin: Option<PathBuf>,
@@ -52,7 +53,9 @@ impl ParamValue for Line {
         let expected = || format!("expected a list of words, or a text for the shell, got {value}");
         match value {
             Value::String(text) => Ok(Self::Shell(text.clone())),
-            Value::Array(_) => Vec::from_json(value).map(Self::Words).map_err(|_| expected()),
+            Value::Array(_) => Vec::from_json(value)
+                .map(Self::Words)
+                .map_err(|_| expected()),
             _ => Err(expected()),
         }
     }
@@ -75,16 +78,28 @@ impl ParamValue for Variables {
     }
 
     fn from_json(value: &Value) -> Result<Self, String> {
-        let map = value.as_object().ok_or_else(|| format!("expected a map of names and texts, got {value}"))?;
+        let map = value
+            .as_object()
+            .ok_or_else(|| format!("expected a map of names and texts, got {value}"))?;
         let entry = |(name, value): (&String, &Value)| {
-            let text = value.as_str().ok_or_else(|| format!("the value of '{name}' has to be a text, got {value}"))?;
+            let text = value
+                .as_str()
+                .ok_or_else(|| format!("the value of '{name}' has to be a text, got {value}"))?;
             Ok((name.clone(), text.to_owned()))
         };
-        map.iter().map(entry).collect::<Result<_, String>>().map(Self)
+        map.iter()
+            .map(entry)
+            .collect::<Result<_, String>>()
+            .map(Self)
     }
 
     fn to_json(&self) -> Value {
-        Value::Object(self.0.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect::<Map<_, _>>())
+        Value::Object(
+            self.0
+                .iter()
+                .map(|(name, value)| (name.clone(), value.as_str().into()))
+                .collect::<Map<_, _>>(),
+        )
     }
 
     fn absent() -> Option<Self> {

@@ -67,7 +67,9 @@ fn read_byte(address: usize) {
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     // SAFETY: none; the read is the fault.
-    black_box(unsafe { std::ptr::with_exposed_provenance::<u8>(black_box(address)).read_volatile() });
+    black_box(unsafe {
+        std::ptr::with_exposed_provenance::<u8>(black_box(address)).read_volatile()
+    });
 }
 
 fault! {
@@ -83,7 +85,11 @@ fault! {
 #[inline(never)]
 fn descend(levels: u64) -> u64 {
     let frame = black_box([levels; 512]);
-    if black_box(levels) == 0 { 0 } else { descend(levels - 1) + frame[7] }
+    if black_box(levels) == 0 {
+        0
+    } else {
+        descend(levels - 1) + frame[7]
+    }
 }
 
 fault! {

@@ -46,7 +46,8 @@ fn fork_daemon(seconds: c_uint) -> Result<()> {
     match fork() {
         -1 => Err(std::io::Error::last_os_error().into()),
         0 => {
-            // Between fork and _exit only calls that are allowed in a signal handler: other threads are gone.
+            // Between fork and _exit only calls that are allowed in a signal handler: other threads
+            // are gone.
             setsid();
             sleep(seconds);
             _exit(0)

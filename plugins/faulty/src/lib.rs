@@ -1,4 +1,5 @@
-//! A plugin that misbehaves on purpose, one way per workload: what the tests of `orch` measure instead of a good one.
+//! A plugin that misbehaves on purpose, one way per workload: what the tests of `orch` measure
+//! instead of a good one.
 
 mod ends;
 mod lasts;

@@ -93,13 +93,20 @@ impl Workload for CLibrary {
     type Params = PiecesParams;
 
     fn create(params: PiecesParams) -> Result<Self> {
-        Ok(Self { pieces: params.n, length: 0 })
+        Ok(Self {
+            pieces: params.n,
+            length: 0,
+        })
     }
 
     fn run(&mut self) -> Result<()> {
         scope!("join");
         self.length = pieces_join(self.pieces);
-        if self.length == 0 { Err(Error::msg("the C library found no memory")) } else { Ok(()) }
+        if self.length == 0 {
+            Err(Error::msg("the C library found no memory"))
+        } else {
+            Ok(())
+        }
     }
 
     fn digest(&mut self) -> Result<Option<Digest>> {
@@ -133,36 +140,55 @@ impl Workload for Pool {
     type Params = PoolParams;
 
     fn create(params: PoolParams) -> Result<Self> {
-        Ok(Self { bytes: params.n, thread: None })
+        Ok(Self {
+            bytes: params.n,
+            thread: None,
+        })
     }
 
     fn setup(&mut self) -> Result<()> {
         let (orders, inbox) = sync_channel::<usize>(1);
         let (outbox, done) = sync_channel(1);
-        let handle = std::thread::Builder::new().name("faulty-pool".to_owned()).spawn(move || {
-            for bytes in inbox {
-                scope!("pool");
-                let sum = black_box(vec![1_u8; bytes]).iter().map(|byte| u64::from(*byte)).sum();
-                if outbox.send(sum).is_err() {
-                    return;
+        let handle = std::thread::Builder::new()
+            .name("faulty-pool".to_owned())
+            .spawn(move || {
+                for bytes in inbox {
+                    scope!("pool");
+                    let sum = black_box(vec![1_u8; bytes])
+                        .iter()
+                        .map(|byte| u64::from(*byte))
+                        .sum();
+                    if outbox.send(sum).is_err() {
+                        return;
+                    }
                 }
-            }
-        })?;
-        self.thread = Some(Thread { orders, done, handle });
+            })?;
+        self.thread = Some(Thread {
+            orders,
+            done,
+            handle,
+        });
         Ok(())
     }
 
     fn run(&mut self) -> Result<()> {
         scope!("faulty");
-        let thread = self.thread.as_ref().ok_or_else(|| Error::msg("run before setup"))?;
+        let thread = self
+            .thread
+            .as_ref()
+            .ok_or_else(|| Error::msg("run before setup"))?;
         thread.orders.send(self.bytes)?;
         black_box(thread.done.recv()?);
         Ok(())
     }
 
     fn teardown(&mut self) -> Result<()> {
-        let Some(Thread { orders, handle, .. }) = self.thread.take() else { return Ok(()) };
+        let Some(Thread { orders, handle, .. }) = self.thread.take() else {
+            return Ok(());
+        };
         drop(orders);
-        handle.join().map_err(|_| Error::msg("the pool's thread panicked"))
+        handle
+            .join()
+            .map_err(|_| Error::msg("the pool's thread panicked"))
     }
 }

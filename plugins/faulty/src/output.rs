@@ -1,4 +1,5 @@
-//! Workloads whose output is right, too much, or never the same; the right one is the control of all tests.
+//! Workloads whose output is right, too much, or never the same; the right one is the control of
+//! all tests.
 
 use crate::trigger::fault;
 use orch_sdk::prelude::*;
@@ -26,7 +27,10 @@ impl Workload for Good {
     type Params = GoodParams;
 
     fn create(params: GoodParams) -> Result<Self> {
-        Ok(Self { n: params.n, sum: 0 })
+        Ok(Self {
+            n: params.n,
+            sum: 0,
+        })
     }
 
     fn reset(&mut self) -> Result<()> {

@@ -74,7 +74,11 @@ pub struct Faulty<F: Fault> {
 
 impl<F: Fault> Faulty<F> {
     fn act_at(&mut self, phase: Phase) -> Result<()> {
-        if self.fault.at() == phase { self.fault.act() } else { Ok(()) }
+        if self.fault.at() == phase {
+            self.fault.act()
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -88,7 +92,10 @@ impl<F: Fault> Workload for Faulty<F> {
         if params.at() == Phase::Create {
             params.act()?;
         }
-        Ok(Self { fault: params, iterations: 0 })
+        Ok(Self {
+            fault: params,
+            iterations: 0,
+        })
     }
 
     fn setup(&mut self) -> Result<()> {
@@ -98,7 +105,11 @@ impl<F: Fault> Workload for Faulty<F> {
     fn run(&mut self) -> Result<()> {
         scope!("faulty");
         self.iterations += 1;
-        if self.iterations == self.fault.iteration() { self.act_at(Phase::Run) } else { Ok(()) }
+        if self.iterations == self.fault.iteration() {
+            self.act_at(Phase::Run)
+        } else {
+            Ok(())
+        }
     }
 
     fn digest(&mut self) -> Result<Option<Digest>> {
@@ -126,7 +137,8 @@ mod tests {
     fn first_error(params: &orch_sdk::serde_json::Value) -> (usize, String) {
         let mut calls = vec!["create"];
         let result = (|| -> Result<()> {
-            let mut faulty = std::mem::ManuallyDrop::new(Faulty::<Fails>::create(Fails::from_json(params)?)?);
+            let mut faulty =
+                std::mem::ManuallyDrop::new(Faulty::<Fails>::create(Fails::from_json(params)?)?);
             calls.push("setup");
             faulty.setup()?;
             for _ in 0..5 {
@@ -136,7 +148,12 @@ mod tests {
             calls.push("digest");
             faulty.digest().map(drop)
         })();
-        (calls.len() - 1, result.err().map_or(String::new(), |error| error.to_string()))
+        (
+            calls.len() - 1,
+            result
+                .err()
+                .map_or(String::new(), |error| error.to_string()),
+        )
     }
 
     #[test]
@@ -151,7 +168,11 @@ mod tests {
             (json!({ "message": "m", "at": "destroy" }), 7, ""),
         ];
         for (params, calls, message) in cases {
-            assert_eq!(first_error(&params), (calls, message.to_owned()), "{params}");
+            assert_eq!(
+                first_error(&params),
+                (calls, message.to_owned()),
+                "{params}"
+            );
         }
     }
 

@@ -34,21 +34,28 @@ pub(crate) struct BroadcastAdd {
 
 impl Workload for BroadcastAdd {
     const ID: &'static str = "broadcast_add";
-    const ABOUT: &'static str = "Sum of a matrix [rows, cols] and a row [cols], such as a bias, on one thread";
-    const ITERATION: &'static str = "the row added to each row of the matrix, into a tensor that stays";
+    const ABOUT: &'static str =
+        "Sum of a matrix [rows, cols] and a row [cols], such as a bias, on one thread";
+    const ITERATION: &'static str =
+        "the row added to each row of the matrix, into a tensor that stays";
     const METRICS: &'static [Metric] = &[
         Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6)
             .about("rows cols results over the time of the iteration"),
         Metric::rate("gb_per_s", "GB/s", "elements", 8e-9).about(
-            "8 rows cols bytes (the matrix read, the result written; the row stays in the cache and is not counted) \
-             over the time of the iteration",
+            "8 rows cols bytes (the matrix read, the result written; the row stays in the cache \
+             and is not counted) over the time of the iteration",
         ),
     ];
     const TAGS: &'static [&'static str] = &["kernel", "elementwise", "broadcast"];
     type Params = BroadcastAddParams;
 
     fn create(params: BroadcastAddParams) -> Result<Self> {
-        let BroadcastAddParams { rows, cols, variant, seed } = params;
+        let BroadcastAddParams {
+            rows,
+            cols,
+            variant,
+            seed,
+        } = params;
         Ok(Self {
             dims: Rows { rows, cols },
             variant,
@@ -60,11 +67,16 @@ impl Workload for BroadcastAdd {
 
     fn run(&mut self) -> Result<()> {
         scope!("BroadcastAdd");
-        let (matrix, row) = (black_box(self.matrix.as_slice()), black_box(self.row.as_slice()));
+        let (matrix, row) = (
+            black_box(self.matrix.as_slice()),
+            black_box(self.row.as_slice()),
+        );
         let out = black_box(self.out.as_mut_slice());
         match self.variant {
             Variant::Fast => elementwise::broadcast_add(matrix, row, out, self.dims),
-            Variant::Reference => elementwise::reference::broadcast_add(matrix, row, out, self.dims),
+            Variant::Reference => {
+                elementwise::reference::broadcast_add(matrix, row, out, self.dims)
+            }
         }
         count!("elements", self.dims.len());
         Ok(())

@@ -9,7 +9,8 @@ pub(crate) struct Checksum {
     tolerance: f64,
 }
 
-/// For outputs that have the same bits in every build: only what a detour through decimals may change.
+/// For outputs that have the same bits in every build: only what a detour through decimals may
+/// change.
 pub(crate) const EXACT: f64 = 1e-12;
 
 /// A workload whose last iteration left something to sum up.
@@ -21,22 +22,32 @@ pub(crate) trait Checked {
 impl Checksum {
     /// Sums the numbers of all `parts`, each with a weight that depends on its place and its sign.
     ///
-    /// All terms are positive, so nothing cancels: the relative error of the sum is at most that of the numbers, and a
-    /// relative tolerance has a meaning for any size. NaN stays NaN, which fails the job.
+    /// All terms are positive, so nothing cancels: the relative error of the sum is at most that of
+    /// the numbers, and a relative tolerance has a meaning for any size. NaN stays NaN, which fails
+    /// the job.
     pub(crate) fn of(parts: &[&[f32]], tolerance: f64) -> Self {
         let numbers = parts.iter().flat_map(|part| part.iter());
-        let value = weights().zip(numbers).map(|(weight, &number)| weight * magnitude(number)).sum();
+        let value = weights()
+            .zip(numbers)
+            .map(|(weight, &number)| weight * magnitude(number))
+            .sum();
         Self { value, tolerance }
     }
 
     /// A sum that the workload made itself, and that is the same in every build.
     pub(crate) fn exact(value: f64) -> Self {
-        Self { value, tolerance: EXACT }
+        Self {
+            value,
+            tolerance: EXACT,
+        }
     }
 
     /// A single number with its tolerance.
     pub(crate) fn number(value: f32, tolerance: f64) -> Self {
-        Self { value: value.into(), tolerance }
+        Self {
+            value: value.into(),
+            tolerance,
+        }
     }
 }
 
@@ -100,17 +111,29 @@ pub(crate) mod testing {
         assert!(first.value != 0.0, "{}: nothing was computed", all[0]);
         for params in &all[1..] {
             let other = checksum::<W>(params.clone());
-            assert!(first.agrees(other), "{} gives {first:?}, {params} gives {other:?}", all[0]);
+            assert!(
+                first.agrees(other),
+                "{} gives {first:?}, {params} gives {other:?}",
+                all[0]
+            );
         }
     }
 
     /// Panics when two of the parameters compute the same.
     #[track_caller]
     pub(crate) fn assert_different<W: Workload + Checked>(all: &[Value]) {
-        let sums: Vec<Checksum> = all.iter().map(|params| checksum::<W>(params.clone())).collect();
+        let sums: Vec<Checksum> = all
+            .iter()
+            .map(|params| checksum::<W>(params.clone()))
+            .collect();
         for (i, first) in sums.iter().enumerate() {
             for (j, second) in sums.iter().enumerate().skip(i + 1) {
-                assert!(!first.agrees(*second), "{} and {} both give {first:?}", all[i], all[j]);
+                assert!(
+                    !first.agrees(*second),
+                    "{} and {} both give {first:?}",
+                    all[i],
+                    all[j]
+                );
             }
         }
     }
@@ -127,7 +150,12 @@ mod tests {
     #[test]
     fn place_sign_and_value_count() {
         let right = of(&[1.0, 2.0, 3.0]);
-        for wrong in [[2.0, 1.0, 3.0], [1.0, 2.0, -3.0], [1.0, 2.0, 3.001], [0.0, 2.0, 3.0]] {
+        for wrong in [
+            [2.0, 1.0, 3.0],
+            [1.0, 2.0, -3.0],
+            [1.0, 2.0, 3.001],
+            [0.0, 2.0, 3.0],
+        ] {
             assert!(!right.agrees(of(&wrong)), "{wrong:?}");
         }
     }
@@ -139,7 +167,10 @@ mod tests {
 
     #[test]
     fn parts_are_one_sequence() {
-        assert_eq!(Checksum::of(&[&[1.0], &[2.0, 3.0]], 1e-6), of(&[1.0, 2.0, 3.0]));
+        assert_eq!(
+            Checksum::of(&[&[1.0], &[2.0, 3.0]], 1e-6),
+            of(&[1.0, 2.0, 3.0])
+        );
     }
 
     #[test]

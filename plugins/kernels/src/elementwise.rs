@@ -41,7 +41,8 @@ pub(crate) struct Mul;
 
 impl Operation for Mul {
     const ID: &'static str = "mul";
-    const ABOUT: &'static str = "Product of two tensors of n numbers, number by number, on one thread";
+    const ABOUT: &'static str =
+        "Product of two tensors of n numbers, number by number, on one thread";
     const ITERATION: &'static str = "one product of two tensors, into a third that stays";
 
     fn apply(variant: Variant, a: &[f32], b: &[f32], out: &mut [f32]) {
@@ -81,21 +82,39 @@ impl<Op: Operation> Workload for Elementwise<Op> {
     const ABOUT: &'static str = Op::ABOUT;
     const ITERATION: &'static str = Op::ITERATION;
     const METRICS: &'static [Metric] = &[
-        Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6).about("n results over the time of the iteration"),
-        Metric::rate("gb_per_s", "GB/s", "elements", 12e-9)
-            .about("12 n bytes (two numbers read and one written for each result) over the time of the iteration"),
+        Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6).about(
+            "n results over the time of \
+            the iteration",
+        ),
+        Metric::rate("gb_per_s", "GB/s", "elements", 12e-9).about(
+            "12 n bytes (two numbers read and one written for each result) over the time of \
+                the iteration",
+        ),
     ];
     const TAGS: &'static [&'static str] = &["kernel", "elementwise"];
     type Params = ElementwiseParams;
 
     fn create(params: ElementwiseParams) -> Result<Self> {
         let ElementwiseParams { n, variant, seed } = params;
-        let (a, b) = (uniform(&[n], seed, 1.0), uniform(&[n], seed_of(seed, 1), 1.0));
-        Ok(Self { variant, a, b, out: Tensor::zeros(&[n]), operation: PhantomData })
+        let (a, b) = (
+            uniform(&[n], seed, 1.0),
+            uniform(&[n], seed_of(seed, 1), 1.0),
+        );
+        Ok(Self {
+            variant,
+            a,
+            b,
+            out: Tensor::zeros(&[n]),
+            operation: PhantomData,
+        })
     }
 
     fn run(&mut self) -> Result<()> {
-        let (a, b, out) = (self.a.as_slice(), self.b.as_slice(), self.out.as_mut_slice());
+        let (a, b, out) = (
+            self.a.as_slice(),
+            self.b.as_slice(),
+            self.out.as_mut_slice(),
+        );
         Op::apply(self.variant, black_box(a), black_box(b), black_box(out));
         Ok(())
     }
@@ -119,9 +138,16 @@ mod tests {
 
     fn check<Op: Operation>() {
         for n in [1, 17, 10_000] {
-            assert_same::<Elementwise<Op>>(&[json!({ "n": n }), json!({ "n": n, "variant": "reference" })]);
+            assert_same::<Elementwise<Op>>(&[
+                json!({ "n": n }),
+                json!({ "n": n, "variant": "reference" }),
+            ]);
         }
-        assert_different::<Elementwise<Op>>(&[json!({}), json!({ "seed": 2 }), json!({ "n": 9_999 })]);
+        assert_different::<Elementwise<Op>>(&[
+            json!({}),
+            json!({ "seed": 2 }),
+            json!({ "n": 9_999 }),
+        ]);
     }
 
     #[test]
@@ -132,6 +158,9 @@ mod tests {
 
     #[test]
     fn a_sum_is_no_product() {
-        assert_ne!(checksum::<Elementwise<Add>>(json!({})), checksum::<Elementwise<Mul>>(json!({})));
+        assert_ne!(
+            checksum::<Elementwise<Add>>(json!({})),
+            checksum::<Elementwise<Mul>>(json!({}))
+        );
     }
 }

@@ -58,21 +58,36 @@ impl Workload for Gelu {
     const ABOUT: &'static str = "GELU of each number of a tensor, on one thread";
     const ITERATION: &'static str = "one activation of n numbers, into a tensor that stays";
     const METRICS: &'static [Metric] = &[
-        Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6).about("n numbers over the time of the iteration"),
-        Metric::rate("gb_per_s", "GB/s", "elements", 8e-9)
-            .about("8 n bytes (each number is read and its result written) over the time of the iteration"),
+        Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6)
+            .about("n numbers over the time of the iteration"),
+        Metric::rate("gb_per_s", "GB/s", "elements", 8e-9).about(
+            "8 n bytes (each number is read and its result written) over the time of the iteration",
+        ),
     ];
     const TAGS: &'static [&'static str] = &["kernel", "activation", "elementwise"];
     type Params = GeluParams;
 
     fn create(params: GeluParams) -> Result<Self> {
-        let GeluParams { n, form, variant, seed } = params;
-        Ok(Self { form: form.into(), variant, x: uniform(&[n], seed, 4.0), y: Tensor::zeros(&[n]) })
+        let GeluParams {
+            n,
+            form,
+            variant,
+            seed,
+        } = params;
+        Ok(Self {
+            form: form.into(),
+            variant,
+            x: uniform(&[n], seed, 4.0),
+            y: Tensor::zeros(&[n]),
+        })
     }
 
     fn run(&mut self) -> Result<()> {
         scope!("Gelu");
-        let (x, y) = (black_box(self.x.as_slice()), black_box(self.y.as_mut_slice()));
+        let (x, y) = (
+            black_box(self.x.as_slice()),
+            black_box(self.y.as_mut_slice()),
+        );
         match self.variant {
             Variant::Fast => gelu::gelu(self.form, x, y),
             Variant::Reference => by_formula(self.form, x, y),

@@ -47,8 +47,8 @@ pub(crate) struct InPlace {
 }
 
 impl InPlace {
-    /// The first addition reads `a` and the others the sum, so that each iteration begins with the same numbers and none
-    /// of them outgrows `1 + adds`, however many iterations there are.
+    /// The first addition reads `a` and the others the sum, so that each iteration begins with the
+    /// same numbers and none of them outgrows `1 + adds`, however many iterations there are.
     fn in_place(&mut self) {
         let b = black_box(self.b.as_slice());
         elementwise::add(black_box(self.a.as_slice()), b, self.sum.as_mut_slice());
@@ -74,21 +74,44 @@ impl InPlace {
 
 impl Workload for InPlace {
     const ID: &'static str = "in_place";
-    const ABOUT: &'static str = "Adds a tensor of n numbers to another again and again, on one thread";
-    const ITERATION: &'static str = "`adds` additions of n numbers, each to the result of the one before";
+    const ABOUT: &'static str =
+        "Adds a tensor of n numbers to another again and again, on one thread";
+    const ITERATION: &'static str =
+        "`adds` additions of n numbers, each to the result of the one before";
     const METRICS: &'static [Metric] = &[
-        Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6).about("adds n results over the time of the iteration"),
-        Metric::rate("gb_per_s", "GB/s", "elements", 12e-9)
-            .about("12 adds n bytes (two numbers read and one written for each result) over the time of the iteration"),
+        Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6).about(
+            "adds n results over the \
+            time of the iteration",
+        ),
+        Metric::rate("gb_per_s", "GB/s", "elements", 12e-9).about(
+            "12 adds n bytes (two numbers read and one written for each result) over the \
+                time of the iteration",
+        ),
     ];
     const TAGS: &'static [&'static str] = &["memory", "elementwise"];
     type Params = InPlaceParams;
 
     fn create(params: InPlaceParams) -> Result<Self> {
-        let InPlaceParams { adds, n, form, pool, seed } = params;
-        let (a, b) = (uniform(&[n], seed, 1.0), uniform(&[n], seed_of(seed, 1), 1.0));
+        let InPlaceParams {
+            adds,
+            n,
+            form,
+            pool,
+            seed,
+        } = params;
+        let (a, b) = (
+            uniform(&[n], seed, 1.0),
+            uniform(&[n], seed_of(seed, 1), 1.0),
+        );
         let pool: Pool = pool.into();
-        Ok(Self { adds, form, pool, a, b, sum: pool.zeros(&[n]) })
+        Ok(Self {
+            adds,
+            form,
+            pool,
+            a,
+            b,
+            sum: pool.zeros(&[n]),
+        })
     }
 
     fn run(&mut self) -> Result<()> {
@@ -143,8 +166,20 @@ mod tests {
                 workload.run()?;
             }
             assert_eq!(once, workload.checksum());
-            assert!(workload.sum.as_slice().iter().all(|number| number.abs() <= 11.0));
-            assert!(workload.sum.as_slice().iter().all(|number| number.is_normal() || *number == 0.0));
+            assert!(
+                workload
+                    .sum
+                    .as_slice()
+                    .iter()
+                    .all(|number| number.abs() <= 11.0)
+            );
+            assert!(
+                workload
+                    .sum
+                    .as_slice()
+                    .iter()
+                    .all(|number| number.is_normal() || *number == 0.0)
+            );
         }
         Ok(())
     }

@@ -2,11 +2,14 @@
 
 use nn::Tensor;
 
-/// Makes a tensor of numbers uniform in `[-scale, scale)`; equal seeds give equal tensors. None is so close to 0 that the
-/// processor would treat it apart.
+/// Makes a tensor of numbers uniform in `[-scale, scale)`; equal seeds give equal tensors. None is
+/// so close to 0 that the processor would treat it apart.
 pub(crate) fn uniform(shape: &[usize], seed: u64, scale: f32) -> Tensor {
     let mut tensor = Tensor::random(shape, seed);
-    tensor.as_mut_slice().iter_mut().for_each(|number| *number *= scale);
+    tensor
+        .as_mut_slice()
+        .iter_mut()
+        .for_each(|number| *number *= scale);
     tensor
 }
 
@@ -21,7 +24,10 @@ mod tests {
 
     #[test]
     fn inputs_are_bounded_and_different() {
-        let (a, b) = (uniform(&[1000], 1, 4.0), uniform(&[1000], seed_of(1, 1), 4.0));
+        let (a, b) = (
+            uniform(&[1000], 1, 4.0),
+            uniform(&[1000], seed_of(1, 1), 4.0),
+        );
         assert!(a.as_slice().iter().all(|number| number.abs() <= 4.0));
         assert!(a.as_slice().iter().any(|number| number.abs() > 3.0));
         assert_ne!(a.as_slice(), b.as_slice());

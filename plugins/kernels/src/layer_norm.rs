@@ -51,21 +51,28 @@ pub(crate) struct LayerNorm {
 
 impl Workload for LayerNorm {
     const ID: &'static str = "layer_norm";
-    const ABOUT: &'static str = "Layer normalisation of each row of a matrix [rows, cols], on one thread";
+    const ABOUT: &'static str =
+        "Layer normalisation of each row of a matrix [rows, cols], on one thread";
     const ITERATION: &'static str = "one normalisation of each row, into a tensor that stays";
     const METRICS: &'static [Metric] = &[
         Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6)
             .about("rows cols numbers over the time of the iteration"),
         Metric::rate("gb_per_s", "GB/s", "elements", 8e-9).about(
-            "8 rows cols bytes (the least that any form has to move: each number read once, its result written once) \
-             over the time of the iteration",
+            "8 rows cols bytes (the least that any form has to move: each number read once, its \
+             result written once) over the time of the iteration",
         ),
     ];
     const TAGS: &'static [&'static str] = &["kernel", "layer_norm", "memory"];
     type Params = LayerNormParams;
 
     fn create(params: LayerNormParams) -> Result<Self> {
-        let LayerNormParams { rows, cols, form, pool, seed } = params;
+        let LayerNormParams {
+            rows,
+            cols,
+            form,
+            pool,
+            seed,
+        } = params;
         Ok(Self {
             dims: Rows { rows, cols },
             form,
@@ -79,8 +86,14 @@ impl Workload for LayerNorm {
 
     fn run(&mut self) -> Result<()> {
         scope!("LayerNorm");
-        let affine = black_box(Affine { gamma: self.gamma.as_slice(), beta: self.beta.as_slice() });
-        let (x, y) = (black_box(self.x.as_slice()), black_box(self.y.as_mut_slice()));
+        let affine = black_box(Affine {
+            gamma: self.gamma.as_slice(),
+            beta: self.beta.as_slice(),
+        });
+        let (x, y) = (
+            black_box(self.x.as_slice()),
+            black_box(self.y.as_mut_slice()),
+        );
         match self.form {
             Form::Fused => layer_norm::fused(x, affine, y, self.dims),
             Form::Passes => layer_norm::in_passes(x, affine, y, self.dims, self.pool),

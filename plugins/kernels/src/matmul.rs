@@ -46,21 +46,44 @@ pub(crate) struct MatMul {
 
 impl MatMul {
     fn new(params: MatMulParams, threads: Threads) -> Result<Self> {
-        let MatMulParams { m, k, n, pool, variant, seed } = params;
+        let MatMulParams {
+            m,
+            k,
+            n,
+            pool,
+            variant,
+            seed,
+        } = params;
         if variant == Variant::Reference && threads != Threads::One {
-            return Err(Error::params("variant 'reference' runs on one thread: give the job 'threads: 1'"));
+            return Err(Error::params(
+                "variant 'reference' runs on one thread: give the job 'threads: 1'",
+            ));
         }
-        let (a, b) = (uniform(&[m, k], seed, 1.0), uniform(&[k, n], seed_of(seed, 1), 1.0));
-        Ok(Self { dims: Dims { m, k, n }, pool: pool.into(), variant, threads, a, b, c: None })
+        let (a, b) = (
+            uniform(&[m, k], seed, 1.0),
+            uniform(&[k, n], seed_of(seed, 1), 1.0),
+        );
+        Ok(Self {
+            dims: Dims { m, k, n },
+            pool: pool.into(),
+            variant,
+            threads,
+            a,
+            b,
+            c: None,
+        })
     }
 }
 
 impl Workload for MatMul {
     const ID: &'static str = "matmul";
-    const ABOUT: &'static str = "Matrix product C[m, n] = A[m, k] B[k, n] of f32, on all threads of the job";
+    const ABOUT: &'static str =
+        "Matrix product C[m, n] = A[m, k] B[k, n] of f32, on all threads of the job";
     const ITERATION: &'static str = "one product C = A B, into a tensor C that is obtained for it";
-    const METRICS: &'static [Metric] = &[Metric::rate("gflops", "GFLOP/s", "flop", 1e-9)
-        .about("2 m k n operations (a multiplication and an addition for each term) over the time of the iteration")];
+    const METRICS: &'static [Metric] = &[Metric::rate("gflops", "GFLOP/s", "flop", 1e-9).about(
+        "2 m k n operations (a multiplication and an addition for each term) over the time \
+            of the iteration",
+    )];
     const TAGS: &'static [&'static str] = &["kernel", "matmul"];
     type Params = MatMulParams;
 
@@ -77,11 +100,16 @@ impl Workload for MatMul {
         let Dims { m, n, .. } = self.dims;
         let c = {
             scope!("Allocate");
-            // The last result goes first: one block is alive at a time, and the pool hands out the same one again.
+            // The last result goes first: one block is alive at a time, and the pool hands out the
+            // same one again.
             self.c = None;
             self.c.insert(self.pool.scratch(&[m, n]))
         };
-        let (a, b, c) = (black_box(self.a.as_slice()), black_box(self.b.as_slice()), black_box(c.as_mut_slice()));
+        let (a, b, c) = (
+            black_box(self.a.as_slice()),
+            black_box(self.b.as_slice()),
+            black_box(c.as_mut_slice()),
+        );
         {
             scope!("Compute");
             match (self.variant, self.threads) {
@@ -106,9 +134,11 @@ impl Checked for MatMul {
     }
 }
 
-/// How far the checksums of two orders of summation, or of fused and separate multiply-adds, may be apart.
+/// How far the checksums of two orders of summation, or of fused and separate multiply-adds, may be
+/// apart.
 ///
-/// The rounding error of one sum of k terms grows with the square root of k, and averages out over the `m n` sums.
+/// The rounding error of one sum of k terms grows with the square root of k, and averages out over
+/// the `m n` sums.
 pub(crate) fn tolerance(dims: Dims) -> f64 {
     let Dims { m, k, n } = dims;
     1e-6 * (1.0 + (k as f64 / (m as f64 * n as f64)).sqrt())
@@ -122,7 +152,14 @@ mod tests {
 
     #[test]
     fn variants_and_pooling_agree() {
-        for (m, k, n) in [(1, 1, 1), (1, 509, 1), (2, 4096, 3), (17, 33, 65), (64, 64, 64), (1, 300, 500)] {
+        for (m, k, n) in [
+            (1, 1, 1),
+            (1, 509, 1),
+            (2, 4096, 3),
+            (17, 33, 65),
+            (64, 64, 64),
+            (1, 300, 500),
+        ] {
             assert_same::<MatMul>(&[
                 json!({ "m": m, "k": k, "n": n }),
                 json!({ "m": m, "k": k, "n": n, "pool": "off" }),
@@ -138,7 +175,9 @@ mod tests {
         for seed in 0..200 {
             for (m, k, n) in [(1, 4096, 1), (1, 64, 1), (2, 1000, 2), (8, 512, 8)] {
                 let fast = checksum::<MatMul>(json!({ "m": m, "k": k, "n": n, "seed": seed }));
-                let slow = checksum::<MatMul>(json!({ "m": m, "k": k, "n": n, "seed": seed, "variant": "reference" }));
+                let slow = checksum::<MatMul>(
+                    json!({ "m": m, "k": k, "n": n, "seed": seed, "variant": "reference" }),
+                );
                 worst = worst.max(fast.distance(slow));
             }
         }
@@ -159,7 +198,10 @@ mod tests {
     #[test]
     fn threads_change_nothing() -> Result<()> {
         let params = || MatMulParams::from_json(&json!({ "m": 200, "k": 150, "n": 170 }));
-        let (mut one, mut two) = (MatMul::new(params()?, Threads::One)?, MatMul::new(params()?, Threads::Many(2))?);
+        let (mut one, mut two) = (
+            MatMul::new(params()?, Threads::One)?,
+            MatMul::new(params()?, Threads::Many(2))?,
+        );
         for workload in [&mut one, &mut two] {
             workload.setup()?;
             workload.run()?;
@@ -171,8 +213,13 @@ mod tests {
     #[test]
     fn the_reference_has_no_threads() -> Result<()> {
         let params = MatMulParams::from_json(&json!({ "variant": "reference" }))?;
-        let error = MatMul::new(params, Threads::Many(2)).err().map(|error| error.to_string());
-        assert_eq!(error.as_deref(), Some("variant 'reference' runs on one thread: give the job 'threads: 1'"));
+        let error = MatMul::new(params, Threads::Many(2))
+            .err()
+            .map(|error| error.to_string());
+        assert_eq!(
+            error.as_deref(),
+            Some("variant 'reference' runs on one thread: give the job 'threads: 1'")
+        );
         Ok(())
     }
 
@@ -182,7 +229,13 @@ mod tests {
         let before = nn::pool::stats();
         workload.run()?;
         let after = nn::pool::stats();
-        assert_eq!((after.allocated - before.allocated, after.reused - before.reused), (0, 1));
+        assert_eq!(
+            (
+                after.allocated - before.allocated,
+                after.reused - before.reused
+            ),
+            (0, 1)
+        );
         Ok(())
     }
 }

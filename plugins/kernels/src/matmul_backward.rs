@@ -66,11 +66,13 @@ impl MatMulBackward {
 
 impl Workload for MatMulBackward {
     const ID: &'static str = "matmul_backward";
-    const ABOUT: &'static str =
-        "Gradients of a matrix product C[m, n] = A[m, k] B[k, n], given that of C, on all threads of the job";
-    const ITERATION: &'static str = "both gradients once: dA = dC B^T and dB = A^T dC, into tensors that stay";
-    const METRICS: &'static [Metric] = &[Metric::rate("gflops", "GFLOP/s", "flop", 1e-9)
-        .about("4 m k n operations (2 m k n for each of the two products) over the time of the iteration")];
+    const ABOUT: &'static str = "Gradients of a matrix product C[m, n] = A[m, k] B[k, n], given \
+        that of C, on all threads of the job";
+    const ITERATION: &'static str =
+        "both gradients once: dA = dC B^T and dB = A^T dC, into tensors that stay";
+    const METRICS: &'static [Metric] = &[Metric::rate("gflops", "GFLOP/s", "flop", 1e-9).about(
+        "4 m k n operations (2 m k n for each of the two products) over the time of the iteration",
+    )];
     const TAGS: &'static [&'static str] = &["kernel", "matmul", "backward"];
     type Params = MatMulBackwardParams;
 
@@ -85,8 +87,15 @@ impl Workload for MatMulBackward {
     fn run(&mut self) -> Result<()> {
         scope!("MatMulBackward");
         let (grad_a, grad_b) = (self.grad_a(), self.grad_b());
-        let (a, b, dc) = (black_box(self.a.as_slice()), black_box(self.b.as_slice()), black_box(self.dc.as_slice()));
-        let (da, db) = (black_box(self.da.as_mut_slice()), black_box(self.db.as_mut_slice()));
+        let (a, b, dc) = (
+            black_box(self.a.as_slice()),
+            black_box(self.b.as_slice()),
+            black_box(self.dc.as_slice()),
+        );
+        let (da, db) = (
+            black_box(self.da.as_mut_slice()),
+            black_box(self.db.as_mut_slice()),
+        );
         {
             scope!("GradA");
             match self.threads {
@@ -125,15 +134,21 @@ mod tests {
     use orch_sdk::serde_json::json;
 
     fn transposed(matrix: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-        (0..cols).flat_map(|col| (0..rows).map(move |row| matrix[row * cols + col])).collect()
+        (0..cols)
+            .flat_map(|col| (0..rows).map(move |row| matrix[row * cols + col]))
+            .collect()
     }
 
     #[test]
     fn gradients_are_those_of_the_formula() {
         for (m, k, n) in [(1, 1, 1), (5, 7, 3), (32, 64, 32), (1, 100, 50)] {
             let fast: MatMulBackward = after_one(json!({ "m": m, "k": k, "n": n }));
-            let mut slow = MatMulBackward::new(MatMulBackwardParams { m, k, n, seed: 1 }, Threads::One);
-            let (a_t, b_t) = (transposed(slow.a.as_slice(), m, k), transposed(slow.b.as_slice(), k, n));
+            let mut slow =
+                MatMulBackward::new(MatMulBackwardParams { m, k, n, seed: 1 }, Threads::One);
+            let (a_t, b_t) = (
+                transposed(slow.a.as_slice(), m, k),
+                transposed(slow.b.as_slice(), k, n),
+            );
             let (grad_a, grad_b) = (slow.grad_a(), slow.grad_b());
             reference(slow.dc.as_slice(), &b_t, slow.da.as_mut_slice(), grad_a);
             reference(&a_t, slow.dc.as_slice(), slow.db.as_mut_slice(), grad_b);
@@ -146,8 +161,17 @@ mod tests {
     fn both_parts_together_are_the_whole() {
         let mut parts: MatMulBackward = after_one(json!({}));
         let sum = parts.checksum();
-        let gradients = Gradients { a: parts.da.as_mut_slice(), b: parts.db.as_mut_slice() };
-        matmul_backward(parts.a.as_slice(), parts.b.as_slice(), parts.dc.as_slice(), gradients, parts.dims);
+        let gradients = Gradients {
+            a: parts.da.as_mut_slice(),
+            b: parts.db.as_mut_slice(),
+        };
+        matmul_backward(
+            parts.a.as_slice(),
+            parts.b.as_slice(),
+            parts.dc.as_slice(),
+            gradients,
+            parts.dims,
+        );
         assert_eq!(sum, parts.checksum());
     }
 
@@ -159,7 +183,15 @@ mod tests {
     #[test]
     fn threads_change_nothing() -> Result<()> {
         let one: MatMulBackward = after_one(json!({}));
-        let mut two = MatMulBackward::new(MatMulBackwardParams { m: 128, k: 256, n: 128, seed: 1 }, Threads::Many(2));
+        let mut two = MatMulBackward::new(
+            MatMulBackwardParams {
+                m: 128,
+                k: 256,
+                n: 128,
+                seed: 1,
+            },
+            Threads::Many(2),
+        );
         two.setup()?;
         two.run()?;
         assert_eq!(one.checksum(), two.checksum());

@@ -20,18 +20,21 @@ pub(crate) struct Peak {
 
 impl Workload for Peak {
     const ID: &'static str = "peak";
-    const ABOUT: &'static str =
-        "Independent multiply-adds in vector registers, on one thread: the ceiling for gflops of every other workload";
+    const ABOUT: &'static str = "Independent multiply-adds in vector registers, on one thread: the \
+        ceiling for gflops of every other workload";
     const ITERATION: &'static str = "`rounds` rounds of multiply-adds";
     const METRICS: &'static [Metric] = &[Metric::rate("gflops", "GFLOP/s", "flop", 1e-9).about(
-        "2 operations for each number of each chain and round (a multiplication and an addition) over the time of the \
-         iteration",
+        "2 operations for each number of each chain and round (a multiplication and an addition) \
+         over the time of the iteration",
     )];
     const TAGS: &'static [&'static str] = &["machine"];
     type Params = PeakParams;
 
     fn create(params: PeakParams) -> Result<Self> {
-        Ok(Self { rounds: params.rounds, result: 0.0 })
+        Ok(Self {
+            rounds: params.rounds,
+            result: 0.0,
+        })
     }
 
     fn run(&mut self) -> Result<()> {
@@ -48,8 +51,9 @@ impl Workload for Peak {
 
 impl Checked for Peak {
     fn checksum(&self) -> Checksum {
-        // The mean of all chains and lanes, as the number of lanes differs between builds. A factor so close to 1 gathers
-        // the rounding of every round, which fused and separate operations do differently.
+        // The mean of all chains and lanes, as the number of lanes differs between builds. A factor
+        // so close to 1 gathers the rounding of every round, which fused and separate operations do
+        // differently.
         Checksum::number(self.result / (FLOPS_PER_ROUND / 2) as f32, 0.05)
     }
 }
@@ -75,7 +79,10 @@ mod tests {
         for rounds in [1, 1000, 10_000] {
             let expected = 1.0 + 4.5 * 0.999_999_f64.powi(rounds);
             let expected = Checksum::number(expected as f32, 0.05);
-            assert!(checksum::<Peak>(json!({ "rounds": rounds })).agrees(expected), "{rounds} rounds");
+            assert!(
+                checksum::<Peak>(json!({ "rounds": rounds })).agrees(expected),
+                "{rounds} rounds"
+            );
         }
     }
 }

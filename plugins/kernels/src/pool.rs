@@ -54,7 +54,8 @@ impl TensorPool {
         }
     }
 
-    /// Empties a place of the ring. What was written to the tensor is read back, so that none can be left out.
+    /// Empties a place of the ring. What was written to the tensor is read back, so that none can
+    /// be left out.
     fn release(&mut self, place: usize) {
         if let Some(tensor) = self.alive[place].take() {
             let numbers = black_box(tensor.as_slice());
@@ -68,14 +69,30 @@ impl Workload for TensorPool {
     const ABOUT: &'static str = "Obtains and releases tensors of n numbers, on one thread";
     const ITERATION: &'static str = "`tensors` tensors obtained, touched at both ends and released";
     const METRICS: &'static [Metric] = &[Metric::time_per("ns_per_tensor", "ns", "tensors", 1e9)
-        .about("Time of the iteration over its number of tensors: obtaining, two writes, two reads, releasing")];
+        .about(
+            "Time of the iteration over its number of tensors: obtaining, two writes, two \
+            reads, releasing",
+        )];
     const TAGS: &'static [&'static str] = &["memory", "pool"];
     type Params = TensorPoolParams;
 
     fn create(params: TensorPoolParams) -> Result<Self> {
-        let TensorPoolParams { tensors, n, alive, contents, pool } = params;
+        let TensorPoolParams {
+            tensors,
+            n,
+            alive,
+            contents,
+            pool,
+        } = params;
         let alive = std::iter::repeat_with(|| None).take(alive).collect();
-        Ok(Self { tensors, n, contents, pool: pool.into(), alive, sum: 0.0 })
+        Ok(Self {
+            tensors,
+            n,
+            contents,
+            pool: pool.into(),
+            alive,
+            sum: 0.0,
+        })
     }
 
     fn run(&mut self) -> Result<()> {
@@ -89,7 +106,11 @@ impl Workload for TensorPool {
             numbers[0] = number as f32;
             numbers[self.n - 1] = number as f32;
             self.alive[place] = Some(tensor);
-            place = if place + 1 == self.alive.len() { 0 } else { place + 1 };
+            place = if place + 1 == self.alive.len() {
+                0
+            } else {
+                place + 1
+            };
         }
         (0..self.alive.len()).for_each(|place| self.release(place));
         count!("tensors", self.tensors);
@@ -143,7 +164,14 @@ mod tests {
             let before = nn::pool::stats();
             workload.run()?;
             let after = nn::pool::stats();
-            assert_eq!((after.allocated - before.allocated, after.reused - before.reused), (0, 1000), "{alive} alive");
+            assert_eq!(
+                (
+                    after.allocated - before.allocated,
+                    after.reused - before.reused
+                ),
+                (0, 1000),
+                "{alive} alive"
+            );
         }
         Ok(())
     }

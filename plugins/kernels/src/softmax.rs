@@ -36,25 +36,41 @@ impl Workload for Softmax {
     const ABOUT: &'static str = "Softmax of each row of a matrix [rows, n], on one thread";
     const ITERATION: &'static str = "one softmax of each row, into a tensor that stays";
     const METRICS: &'static [Metric] = &[
-        Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6).about("rows n numbers over the time of the iteration"),
+        Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6).about(
+            "rows n numbers over the \
+            time of the iteration",
+        ),
         Metric::rate("gb_per_s", "GB/s", "elements", 8e-9).about(
-            "8 rows n bytes (each number read once and its result written once) over the time of the iteration; the \
-             kernel sweeps a row three times",
+            "8 rows n bytes (each number read once and its result written once) over the time of \
+             the iteration; the kernel sweeps a row three times",
         ),
     ];
     const TAGS: &'static [&'static str] = &["kernel", "softmax"];
     type Params = SoftmaxParams;
 
     fn create(params: SoftmaxParams) -> Result<Self> {
-        let SoftmaxParams { n, rows, variant, seed } = params;
+        let SoftmaxParams {
+            n,
+            rows,
+            variant,
+            seed,
+        } = params;
         let shape = [rows, n];
         let dims = Rows { rows, cols: n };
-        Ok(Self { dims, variant, x: uniform(&shape, seed, 4.0), y: Tensor::zeros(&shape) })
+        Ok(Self {
+            dims,
+            variant,
+            x: uniform(&shape, seed, 4.0),
+            y: Tensor::zeros(&shape),
+        })
     }
 
     fn run(&mut self) -> Result<()> {
         scope!("Softmax");
-        let (x, y) = (black_box(self.x.as_slice()), black_box(self.y.as_mut_slice()));
+        let (x, y) = (
+            black_box(self.x.as_slice()),
+            black_box(self.y.as_mut_slice()),
+        );
         match self.variant {
             Variant::Fast => softmax::softmax(x, y, self.dims),
             Variant::Reference => softmax::reference(x, y, self.dims),

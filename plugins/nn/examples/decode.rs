@@ -1,10 +1,12 @@
-//! Prints how fast the models generate on this machine, and the rates of arithmetic and of reading weights that this takes
-//! with a cache; without one, each token takes a context's worth of arithmetic.
+//! Prints how fast the models generate on this machine, and the rates of arithmetic and of reading
+//! weights that this takes with a cache; without one, each token takes a context's worth of
+//! arithmetic.
 //!
 //! `RUSTFLAGS="-C target-cpu=native" cargo run --release -p nn --example decode [filter]`
 //!
-//! All entries are measured in turn, round after round, in one process, and each shows its fastest session. The time of a
-//! decoded token is that of 25 tokens after a prompt of 32, less that of the first, in which the prompt is read.
+//! All entries are measured in turn, round after round, in one process, and each shows its fastest
+//! session. The time of a decoded token is that of 25 tokens after a prompt of 32, less that of the
+//! first, in which the prompt is read.
 
 use nn::gelu::Form;
 use nn::model::{Caching, Config, Gpt, Options, Sampler, Weights};
@@ -27,7 +29,8 @@ impl Entry {
     fn session(&mut self, tokens: usize) -> Duration {
         let prompt: [u32; PROMPT] = std::array::from_fn(|i| u32::try_from(i * 7).expect("small"));
         let start = Instant::now();
-        self.gpt.generate(&prompt, tokens, &mut Sampler::new(0.0, 1));
+        self.gpt
+            .generate(&prompt, tokens, &mut Sampler::new(0.0, 1));
         start.elapsed()
     }
 
@@ -43,7 +46,8 @@ impl Entry {
         let weights = read_per_token(self.gpt.config());
         let decoded = (self.all - self.first).as_secs_f64() / (TOKENS - 1) as f64;
         println!(
-            "{:28} {:8.1} tokens/s, decode {:8.1} tokens/s {:6.1} GFLOP/s {:6.1} GB/s, first token {:7.1} us",
+            "{:28} {:8.1} tokens/s, decode {:8.1} tokens/s {:6.1} GFLOP/s {:6.1} GB/s, first token \
+             {:7.1} us",
             self.name,
             TOKENS as f64 / self.all.as_secs_f64(),
             1.0 / decoded,
@@ -65,12 +69,22 @@ fn measure(threads: usize) {
     for (name, config) in [("small", Config::SMALL), ("medium", Config::MEDIUM)] {
         let weights = Weights::random(config, 1);
         for caching in [Caching::On, Caching::Off] {
-            let options = Options { form: Form::Tanh, caching, pool: Pool::On, threads };
+            let options = Options {
+                form: Form::Tanh,
+                caching,
+                pool: Pool::On,
+                threads,
+            };
             let name = format!("{name}, cache {caching:?}, {threads}T");
             if !name.contains(&filter) {
                 continue;
             }
-            entries.push(Entry { name, gpt: Gpt::new(&weights, options), first: Duration::MAX, all: Duration::MAX });
+            entries.push(Entry {
+                name,
+                gpt: Gpt::new(&weights, options),
+                first: Duration::MAX,
+                all: Duration::MAX,
+            });
         }
     }
     for _ in 0..ROUNDS {
@@ -86,7 +100,9 @@ fn stream(bytes: usize) -> f64 {
         let mut sums = [[0.0_f32; 16]; 8];
         for block in numbers.as_slice().as_chunks::<128>().0 {
             for (sums, numbers) in sums.iter_mut().zip(block.as_chunks::<16>().0) {
-                sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
+                sums.iter_mut()
+                    .zip(numbers)
+                    .for_each(|(sum, number)| *sum += number);
             }
         }
         sums
@@ -106,7 +122,10 @@ fn fastest(times: u32, mut run: impl FnMut()) -> Duration {
 fn main() {
     let rounds = 1_000_000;
     let time = fastest(20, || _ = black_box(peak::multiply_adds(black_box(rounds))));
-    println!("one thread: at most {:.1} GFLOP/s", (rounds * peak::FLOPS_PER_ROUND) as f64 * 1e-9 / time.as_secs_f64());
+    println!(
+        "one thread: at most {:.1} GFLOP/s",
+        (rounds * peak::FLOPS_PER_ROUND) as f64 * 1e-9 / time.as_secs_f64()
+    );
     for config in [Config::SMALL, Config::MEDIUM] {
         let bytes = 4 * read_per_token(config);
         println!("{bytes} bytes are read at {:.1} GB/s", stream(bytes));
@@ -114,7 +133,11 @@ fn main() {
     // Each number of threads gets a driver of its own, as a thread can join only one pool.
     for threads in [1, 2] {
         let driver = std::thread::spawn(move || {
-            match rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build() {
+            match rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .use_current_thread()
+                .build()
+            {
                 Ok(pool) => {
                     measure(threads);
                     // Dropping it would wait for this thread.

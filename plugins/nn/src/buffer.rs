@@ -6,7 +6,8 @@ use std::ptr::NonNull;
 
 use crate::pool;
 
-/// Alignment of all storage in bytes: one cache line, and one AVX-512 vector that never straddles two of them.
+/// Alignment of all storage in bytes: one cache line, and one AVX-512 vector that never straddles
+/// two of them.
 pub const ALIGN: usize = 64;
 
 /// Where a block was taken from.
@@ -27,8 +28,9 @@ pub(crate) struct Buffer {
     home: Home,
 }
 
-// SAFETY: the block is owned by this value alone and plain numbers have no thread they belong to. A pooled block that is
-// dropped on another thread goes to that thread's lists; blocks of a class are interchangeable.
+// SAFETY: the block is owned by this value alone and plain numbers have no thread they belong to. A
+// pooled block that is dropped on another thread goes to that thread's lists; blocks of a class are
+// interchangeable.
 unsafe impl Send for Buffer {}
 // SAFETY: shared access only reads.
 unsafe impl Sync for Buffer {}
@@ -42,8 +44,14 @@ impl Buffer {
         let layout = heap_layout(len);
         // SAFETY: the layout's size is not 0 because `len` is not.
         let raw = unsafe { alloc_zeroed(layout) };
-        let Some(ptr) = NonNull::new(raw.cast::<f32>()) else { handle_alloc_error(layout) };
-        Self { ptr, len, home: Home::Heap }
+        let Some(ptr) = NonNull::new(raw.cast::<f32>()) else {
+            handle_alloc_error(layout)
+        };
+        Self {
+            ptr,
+            len,
+            home: Home::Heap,
+        }
     }
 
     /// Takes `len` initialised numbers of unspecified value from this thread's pool.
@@ -52,13 +60,22 @@ impl Buffer {
             return Self::empty();
         }
         let class = pool::Class::holding(len);
-        Self { ptr: pool::take(class), len, home: Home::Pool(class) }
+        Self {
+            ptr: pool::take(class),
+            len,
+            home: Home::Pool(class),
+        }
     }
 
     fn empty() -> Self {
-        // A dangling pointer, but an aligned one: empty slices keep the promise about alignment too.
+        // A dangling pointer, but an aligned one: empty slices keep the promise about alignment
+        // too.
         let ptr = NonNull::without_provenance(DANGLING);
-        Self { ptr, len: 0, home: Home::Nowhere }
+        Self {
+            ptr,
+            len: 0,
+            home: Home::Nowhere,
+        }
     }
 
     /// Where the block came from.
@@ -69,7 +86,8 @@ impl Buffer {
     /// The numbers.
     #[inline]
     pub fn as_slice(&self) -> &[f32] {
-        // SAFETY: `ptr` is aligned and points to `len` initialised numbers (or `len` is 0) that live as long as `self`.
+        // SAFETY: `ptr` is aligned and points to `len` initialised numbers (or `len` is 0) that
+        // live as long as `self`.
         unsafe { std::slice::from_raw_parts(self.ptr.as_ptr(), self.len) }
     }
 
@@ -97,5 +115,7 @@ impl Drop for Buffer {
 const DANGLING: NonZeroUsize = NonZeroUsize::new(ALIGN).expect("the alignment is not 0");
 
 fn heap_layout(len: usize) -> Layout {
-    Layout::array::<f32>(len).and_then(|l| l.align_to(ALIGN)).expect("the shape was checked to fit in memory")
+    Layout::array::<f32>(len)
+        .and_then(|l| l.align_to(ALIGN))
+        .expect("the shape was checked to fit in memory")
 }

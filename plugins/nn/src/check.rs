@@ -1,4 +1,5 @@
-//! What the tests of all kernels share: sizes worth trying, inputs, and a comparison that says where it failed.
+//! What the tests of all kernels share: sizes worth trying, inputs, and a comparison that says
+//! where it failed.
 
 use crate::rng::Rng;
 use crate::simd::LANES;
@@ -37,18 +38,23 @@ pub fn numbers(len: usize, seed: u64, scale: f32) -> Vec<f32> {
     values
 }
 
-/// Copies `values` behind one leading number, so that `&copy[1..]` is not aligned to more than four bytes.
+/// Copies `values` behind one leading number, so that `&copy[1..]` is not aligned to more than four
+/// bytes.
 pub fn unaligned(values: &[f32]) -> Vec<f32> {
     let mut copy = vec![0.0];
     copy.extend_from_slice(values);
     copy
 }
 
-/// Panics unless every number is within `tolerance` (absolute) of what is expected; equal infinities and NaNs pass.
+/// Panics unless every number is within `tolerance` (absolute) of what is expected; equal
+/// infinities and NaNs pass.
 pub fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     assert_eq!(actual.len(), expected.len(), "{what}: length");
     for (i, (&a, &e)) in actual.iter().zip(expected).enumerate() {
         let same = a == e || (a.is_nan() && e.is_nan());
-        assert!(same || (a - e).abs() <= tolerance, "{what}: [{i}] is {a:e}, expected {e:e} +- {tolerance:e}");
+        assert!(
+            same || (a - e).abs() <= tolerance,
+            "{what}: [{i}] is {a:e}, expected {e:e} +- {tolerance:e}"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Sums and products, number by number: of slices of one length, and of a matrix with a row.
 //!
-//! These kernels are bound by memory: two loads and a store for one operation. The forms that write to a given slice
-//! or in place exist because an allocation for each result costs more than the arithmetic.
+//! These kernels are bound by memory: two loads and a store for one operation. The forms that write
+//! to a given slice or in place exist because an allocation for each result costs more than the
+//! arithmetic.
 
 use crate::shape::Rows;
 use crate::simd;
@@ -53,7 +54,10 @@ pub fn broadcast_add(matrix: &[f32], row: &[f32], out: &mut [f32], dims: Rows) {
     if dims.is_empty() {
         return;
     }
-    for (matrix, out) in matrix.chunks_exact(dims.cols).zip(out.chunks_exact_mut(dims.cols)) {
+    for (matrix, out) in matrix
+        .chunks_exact(dims.cols)
+        .zip(out.chunks_exact_mut(dims.cols))
+    {
         simd::zip(matrix, row, out, |a, b| a + b);
     }
 }
@@ -76,7 +80,10 @@ pub fn broadcast_add_in_place(matrix: &mut [f32], row: &[f32], dims: Rows) {
 #[track_caller]
 fn check_lengths(a: &[f32], b: &[f32], out: &[f32]) {
     let (a, b, out) = (a.len(), b.len(), out.len());
-    assert!(a == b && a == out, "`a` holds {a} numbers, `b` {b}, `out` {out}");
+    assert!(
+        a == b && a == out,
+        "`a` holds {a} numbers, `b` {b}, `out` {out}"
+    );
 }
 
 /// The same operations, one number at a time in `f64`.
@@ -101,7 +108,8 @@ pub mod reference {
     pub fn broadcast_add(matrix: &[f32], row: &[f32], out: &mut [f32], dims: Rows) {
         for r in 0..dims.rows {
             for c in 0..dims.cols {
-                out[r * dims.cols + c] = (f64::from(matrix[r * dims.cols + c]) + f64::from(row[c])) as f32;
+                out[r * dims.cols + c] =
+                    (f64::from(matrix[r * dims.cols + c]) + f64::from(row[c])) as f32;
             }
         }
     }
@@ -115,7 +123,8 @@ mod tests {
     type Binary = fn(&[f32], &[f32], &mut [f32]);
     type InPlace = fn(&mut [f32], &[f32]);
 
-    /// Results must be equal: `f64` holds the sum and the product of two `f32`s closely enough to round once.
+    /// Results must be equal: `f64` holds the sum and the product of two `f32`s closely enough to
+    /// round once.
     fn check(fast: Binary, in_place: InPlace, slow: Binary, len: usize) {
         let (a, b) = (numbers(len, 1, 3.0), numbers(len, 2, 3.0));
         let mut expected = vec![0.0; len];
@@ -144,7 +153,8 @@ mod tests {
                 let (matrix, row) = (numbers(rows * cols, 1, 3.0), numbers(cols, 2, 3.0));
                 let mut expected = vec![0.0; rows * cols];
                 reference::broadcast_add(&matrix, &row, &mut expected, dims);
-                let (mut matrix, row, mut out) = (unaligned(&matrix), unaligned(&row), unaligned(&matrix));
+                let (mut matrix, row, mut out) =
+                    (unaligned(&matrix), unaligned(&row), unaligned(&matrix));
                 broadcast_add(&matrix[1..], &row[1..], &mut out[1..], dims);
                 assert_eq!(out[1..], expected, "{dims:?}");
                 broadcast_add_in_place(&mut matrix[1..], &row[1..], dims);
@@ -162,6 +172,11 @@ mod tests {
     #[test]
     #[should_panic(expected = "`row` holds 2 numbers, [1, 3] was asked for")]
     fn a_row_of_the_wrong_width_is_refused() {
-        broadcast_add(&[0.0; 6], &[0.0; 2], &mut [0.0; 6], Rows { rows: 2, cols: 3 });
+        broadcast_add(
+            &[0.0; 6],
+            &[0.0; 2],
+            &mut [0.0; 6],
+            Rows { rows: 2, cols: 3 },
+        );
     }
 }

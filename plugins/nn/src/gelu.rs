@@ -1,9 +1,11 @@
-//! GELU, `x Phi(x)` with the normal distribution function `Phi`, elementwise, in its exact and two approximate forms.
+//! GELU, `x Phi(x)` with the normal distribution function `Phi`, elementwise, in its exact and two
+//! approximate forms.
 //!
-//! All forms are computed as `max(x, 0) - |x| s(|x|)`, where `s` falls from 1/2 to 0: it has no cancellation, `x` comes
-//! back exactly when it is large, and one bound on `|x|` is all that keeps infinities and overflow out. Absolute error
-//! against `f64` at most 1e-6 for results up to 8; beyond, results are those of the formula rounded to `f32`.
-//! -inf gives -0 or a number next to it, +inf gives +inf, NaN gives NaN.
+//! All forms are computed as `max(x, 0) - |x| s(|x|)`, where `s` falls from 1/2 to 0: it has no
+//! cancellation, `x` comes back exactly when it is large, and one bound on `|x|` is all that keeps
+//! infinities and overflow out. Absolute error against `f64` at most 1e-6 for results up to 8;
+//! beyond, results are those of the formula rounded to `f32`. -inf gives -0 or a number next to it,
+//! +inf gives +inf, NaN gives NaN.
 //!
 //! Source: Hendrycks, Gimpel, "Gaussian error linear units", 2016.
 
@@ -26,7 +28,12 @@ pub enum Form {
 /// # Panics
 /// When the slices differ in length.
 pub fn gelu(form: Form, x: &[f32], out: &mut [f32]) {
-    assert!(x.len() == out.len(), "`x` holds {} numbers, `out` {}", x.len(), out.len());
+    assert!(
+        x.len() == out.len(),
+        "`x` holds {} numbers, `out` {}",
+        x.len(),
+        out.len()
+    );
     match form {
         Form::Tanh => simd::map(x, out, tanh_form),
         Form::Erf => simd::map(x, out, erf_form),
@@ -50,7 +57,10 @@ pub fn reference(form: Form, x: f64) -> f64 {
         return 0.0;
     }
     match form {
-        Form::Tanh => x / 2.0 * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh()),
+        Form::Tanh => {
+            x / 2.0
+                * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
+        }
         Form::Erf => x / 2.0 * (1.0 + vmath::reference::erf(x / std::f64::consts::SQRT_2)),
         Form::Quick => x / (1.0 + (-1.702 * x).exp()),
     }
@@ -58,11 +68,13 @@ pub fn reference(form: Form, x: f64) -> f64 {
 
 #[inline(always)]
 fn tanh_form(x: F32s) -> F32s {
-    // (1 - tanh u) / 2 = 1 / (1 + e^(2u)), and 2u = 2 sqrt(2/pi) (a + 0.044715 a^3). At a = 10 the exponent is -87.3,
-    // the lowest that `exp_in_range` takes.
+    // (1 - tanh u) / 2 = 1 / (1 + e^(2u)), and 2u = 2 sqrt(2/pi) (a + 0.044715 a^3). At a = 10 the
+    // exponent is -87.3, the lowest that `exp_in_range` takes.
     const LINEAR: f32 = -1.595_769;
     const CUBIC: f32 = LINEAR * 0.044_715;
-    gate(x, 10.0, |a| (a * a).mul_add(F32s::splat(CUBIC), F32s::splat(LINEAR)) * a)
+    gate(x, 10.0, |a| {
+        (a * a).mul_add(F32s::splat(CUBIC), F32s::splat(LINEAR)) * a
+    })
 }
 
 #[inline(always)]
@@ -82,9 +94,10 @@ fn gate(x: F32s, bound: f32, exponent: impl Fn(F32s) -> F32s) -> F32s {
 
 #[inline(always)]
 fn erf_form(x: F32s) -> F32s {
-    // Phi(-a) = q(a)^-16 with a polynomial q, fitted so that a Phi(-a) is off by at most 4e-8 up to a = 5.7; from there on
-    // it is below 4e-8 itself. One reciprocal and four squarings are cheaper than erf, which costs a longer polynomial
-    // above the fraction's bar and another one below, and loses its digits where it is near 1.
+    // Phi(-a) = q(a)^-16 with a polynomial q, fitted so that a Phi(-a) is off by at most 4e-8 up to
+    // a = 5.7; from there on it is below 4e-8 itself. One reciprocal and four squarings are cheaper
+    // than erf, which costs a longer polynomial above the fraction's bar and another one below, and
+    // loses its digits where it is near 1.
     const Q: [f32; 8] = [
         1.044_273_5,
         0.052_079_37,
@@ -103,7 +116,8 @@ fn erf_form(x: F32s) -> F32s {
     a.mul_neg_add(s, positive_part(x))
 }
 
-/// `min(|x|, bound)`, NaN for NaN: of two operands the processor's minimum returns the second unless the first is less.
+/// `min(|x|, bound)`, NaN for NaN: of two operands the processor's minimum returns the second
+/// unless the first is less.
 #[inline(always)]
 fn bounded_abs(x: F32s, bound: f32) -> F32s {
     F32s::splat(bound).fast_min(x.abs())
@@ -130,7 +144,10 @@ mod tests {
             let exact = reference(form, f64::from(x));
             let error = (f64::from(y) - exact).abs();
             // An f32 beyond 8 has no digits for 1e-6; there the result must be the rounded one.
-            assert!(error <= 1e-6 || f64::from(y) == f64::from(exact as f32), "{form:?}({x:e}) = {y:e}, not {exact:e}");
+            assert!(
+                error <= 1e-6 || f64::from(y) == f64::from(exact as f32),
+                "{form:?}({x:e}) = {y:e}, not {exact:e}"
+            );
             worst = worst.max(if exact.abs() < 8.0 { error } else { 0.0 });
         }
         worst
@@ -138,7 +155,9 @@ mod tests {
 
     #[test]
     fn error_is_below_one_millionth_everywhere() {
-        let mut grid: Vec<f32> = (0..=2_000_000).map(|i| -20.0 + 40.0 * (i as f32 / 2e6)).collect();
+        let mut grid: Vec<f32> = (0..=2_000_000)
+            .map(|i| -20.0 + 40.0 * (i as f32 / 2e6))
+            .collect();
         for exponent in -45..=38 {
             for mantissa in [1.0, 1.7, 2.9] {
                 let x = mantissa * 10.0_f64.powi(exponent) as f32;
@@ -152,13 +171,26 @@ mod tests {
 
     #[test]
     fn special_values() {
-        let x = [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, f32::NAN];
+        let x = [
+            0.0,
+            -0.0,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::MAX,
+            f32::MIN,
+            f32::NAN,
+        ];
         for form in FORMS {
             let mut out = [1.0; 7];
             gelu(form, &x, &mut out);
             assert_eq!((out[0], out[1]), (0.0, 0.0), "{form:?}");
             assert_eq!((out[2], out[4]), (f32::INFINITY, f32::MAX), "{form:?}");
-            assert!(out[3].abs() < 2e-7 && out[5].abs() < 2e-7, "{form:?}: {} {}", out[3], out[5]);
+            assert!(
+                out[3].abs() < 2e-7 && out[5].abs() < 2e-7,
+                "{form:?}: {} {}",
+                out[3],
+                out[5]
+            );
             assert!(out[6].is_nan(), "{form:?}");
         }
     }

@@ -1,9 +1,11 @@
-//! Layer normalisation: `y[r, c] = (x[r, c] - mean_r) / sqrt(variance_r + eps) * gamma[c] + beta[c]`.
+//! Layer normalisation: `y[r, c] = (x[r, c] - mean_r) / sqrt(variance_r + eps) * gamma[c] +
+//! beta[c]`.
 //!
-//! Mean and variance (divided by `cols`, not `cols - 1`) are those of row `r`; eps is 1e-5. Two rungs: [`in_passes`]
-//! composes whole-tensor operations as an eager framework would, [`fused`] keeps a row in the cache until it is done.
-//! Variance is computed from centred numbers, not as a difference of squares, which cancels. A row of one number
-//! becomes `beta`. A row that holds NaN or an infinity becomes NaN.
+//! Mean and variance (divided by `cols`, not `cols - 1`) are those of row `r`; eps is 1e-5. Two
+//! rungs: [`in_passes`] composes whole-tensor operations as an eager framework would, [`fused`]
+//! keeps a row in the cache until it is done. Variance is computed from centred numbers, not as a
+//! difference of squares, which cancels. A row of one number becomes `beta`. A row that holds NaN
+//! or an infinity becomes NaN.
 //!
 //! Source: Ba, Kiros, Hinton, "Layer normalization", 2016.
 
@@ -44,17 +46,22 @@ pub fn fused(x: &[f32], affine: Affine<'_>, out: &mut [f32], dims: Rows) {
     if dims.is_empty() {
         return;
     }
-    for (x, out) in x.chunks_exact(dims.cols).zip(out.chunks_exact_mut(dims.cols)) {
+    for (x, out) in x
+        .chunks_exact(dims.cols)
+        .zip(out.chunks_exact_mut(dims.cols))
+    {
         let mean = mean(x);
         let factor = inverse_deviation(variance(x, mean));
         normalise(x, affine, out, mean, factor);
     }
 }
 
-/// Normalises every row of `x` into `out`, both `[rows, cols]`, as a sequence of operations on whole tensors.
+/// Normalises every row of `x` into `out`, both `[rows, cols]`, as a sequence of operations on
+/// whole tensors.
 ///
-/// Each operation but the last creates the tensor of its result through `pool`: the means `[rows]`, the centred matrix
-/// `[rows, cols]`, the inverse deviations `[rows]`, the normalised and the scaled matrix `[rows, cols]`.
+/// Each operation but the last creates the tensor of its result through `pool`: the means `[rows]`,
+/// the centred matrix `[rows, cols]`, the inverse deviations `[rows]`, the normalised and the
+/// scaled matrix `[rows, cols]`.
 ///
 /// # Panics
 /// As [`fused`].
@@ -82,10 +89,17 @@ pub fn in_passes(x: &[f32], affine: Affine<'_>, out: &mut [f32], dims: Rows, poo
 
     let means = by_row(x, &mean);
     let centred = with_row_number(x, means.as_slice(), |x, mean| x - mean);
-    let factors = by_row(centred.as_slice(), &|row| inverse_deviation(variance(row, 0.0)));
-    let normalised = with_row_number(centred.as_slice(), factors.as_slice(), |x, factor| x * factor);
+    let factors = by_row(centred.as_slice(), &|row| {
+        inverse_deviation(variance(row, 0.0))
+    });
+    let normalised = with_row_number(centred.as_slice(), factors.as_slice(), |x, factor| {
+        x * factor
+    });
     let mut scaled = pool.scratch(&[rows, cols]);
-    let pairs = normalised.as_slice().chunks_exact(cols).zip(scaled.as_mut_slice().chunks_exact_mut(cols));
+    let pairs = normalised
+        .as_slice()
+        .chunks_exact(cols)
+        .zip(scaled.as_mut_slice().chunks_exact_mut(cols));
     for (row, scaled) in pairs {
         elementwise::mul(row, affine.gamma, scaled);
     }
@@ -102,9 +116,16 @@ pub fn reference(x: &[f32], affine: Affine<'_>, out: &mut [f32], dims: Rows) {
         return;
     }
     let n = dims.cols as f64;
-    for (x, out) in x.chunks_exact(dims.cols).zip(out.chunks_exact_mut(dims.cols)) {
+    for (x, out) in x
+        .chunks_exact(dims.cols)
+        .zip(out.chunks_exact_mut(dims.cols))
+    {
         let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
-        let variance = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
+        let variance = x
+            .iter()
+            .map(|&x| (f64::from(x) - mean).powi(2))
+            .sum::<f64>()
+            / n;
         for c in 0..dims.cols {
             let normalised = (f64::from(x[c]) - mean) / (variance + f64::from(EPS)).sqrt();
             out[c] = (normalised * f64::from(affine.gamma[c]) + f64::from(affine.beta[c])) as f32;
@@ -120,15 +141,31 @@ fn check(x: &[f32], affine: Affine<'_>, out: &[f32], dims: Rows) {
 }
 
 pub(crate) fn mean(row: &[f32]) -> f32 {
-    let sum = simd::fold(row, Ends { start: 0.0, padding: 0.0 }, |sum, v| sum + v, |a, b| a + b);
+    let sum = simd::fold(
+        row,
+        Ends {
+            start: 0.0,
+            padding: 0.0,
+        },
+        |sum, v| sum + v,
+        |a, b| a + b,
+    );
     sum.reduce_add() / row.len() as f32
 }
 
 /// Mean square distance from `mean`.
 pub(crate) fn variance(row: &[f32], mean: f32) -> f32 {
     let centre = F32s::splat(mean);
-    let ends = Ends { start: 0.0, padding: mean };
-    let sum = simd::fold(row, ends, |sum, v| (v - centre).mul_add(v - centre, sum), |a, b| a + b);
+    let ends = Ends {
+        start: 0.0,
+        padding: mean,
+    };
+    let sum = simd::fold(
+        row,
+        ends,
+        |sum, v| (v - centre).mul_add(v - centre, sum),
+        |a, b| a + b,
+    );
     sum.reduce_add() / row.len() as f32
 }
 
@@ -143,7 +180,12 @@ pub(crate) fn normalise(x: &[f32], affine: Affine<'_>, out: &mut [f32], mean: f3
     let (gamma_chunks, gamma_rest) = affine.gamma.as_chunks();
     let (beta_chunks, beta_rest) = affine.beta.as_chunks();
     let (out_chunks, out_rest) = out.as_chunks_mut();
-    for (((x, gamma), beta), out) in x_chunks.iter().zip(gamma_chunks).zip(beta_chunks).zip(out_chunks) {
+    for (((x, gamma), beta), out) in x_chunks
+        .iter()
+        .zip(gamma_chunks)
+        .zip(beta_chunks)
+        .zip(out_chunks)
+    {
         *out = f(simd::load(x), simd::load(gamma), simd::load(beta)).to_array();
     }
     if !out_rest.is_empty() {
@@ -160,8 +202,14 @@ mod tests {
 
     /// Results are of order 1 (gamma and beta are below 1.5), so the tolerance is absolute.
     fn check_all(x: &[f32], dims: Rows, tolerance: f32) {
-        let (gamma, beta) = (unaligned(&numbers(dims.cols, 8, 1.5)), unaligned(&numbers(dims.cols, 9, 1.5)));
-        let affine = Affine { gamma: &gamma[1..], beta: &beta[1..] };
+        let (gamma, beta) = (
+            unaligned(&numbers(dims.cols, 8, 1.5)),
+            unaligned(&numbers(dims.cols, 9, 1.5)),
+        );
+        let affine = Affine {
+            gamma: &gamma[1..],
+            beta: &beta[1..],
+        };
         let mut expected = vec![0.0; x.len()];
         reference(x, affine, &mut expected, dims);
         let x = unaligned(x);
@@ -171,7 +219,12 @@ mod tests {
         for pool in [Pool::On, Pool::Off] {
             out.fill(f32::NAN);
             in_passes(&x[1..], affine, &mut out[1..], dims, pool);
-            assert_close(&out[1..], &expected, tolerance, &format!("{pool:?} {dims:?}"));
+            assert_close(
+                &out[1..],
+                &expected,
+                tolerance,
+                &format!("{pool:?} {dims:?}"),
+            );
         }
     }
 
@@ -186,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_large_offset_does_not_cancel() {
-        // A difference of squares would have no correct digit here; 1e3 in f32 leaves four of x itself.
+        // A difference of squares would have no correct digit here; 1e3 in f32 leaves four of x
+        // itself.
         let x: Vec<f32> = numbers(256, 4, 1.0).iter().map(|v| v + 1000.0).collect();
         check_all(&x, Rows { rows: 1, cols: 256 }, 2e-3);
     }
@@ -194,22 +248,41 @@ mod tests {
     #[test]
     fn a_constant_row_becomes_beta() {
         let mut out = [0.0; 3];
-        fused(&[5.0; 3], Affine { gamma: &[2.0; 3], beta: &[1.0, 2.0, 3.0] }, &mut out, Rows { rows: 1, cols: 3 });
+        fused(
+            &[5.0; 3],
+            Affine {
+                gamma: &[2.0; 3],
+                beta: &[1.0, 2.0, 3.0],
+            },
+            &mut out,
+            Rows { rows: 1, cols: 3 },
+        );
         assert_eq!(out, [1.0, 2.0, 3.0]);
     }
 
     #[test]
     fn a_row_with_nan_is_nan_and_its_neighbour_is_not() {
         let mut out = [0.0; 4];
-        let affine = Affine { gamma: &[1.0; 2], beta: &[0.0; 2] };
-        fused(&[1.0, f32::NAN, 1.0, 2.0], affine, &mut out, Rows { rows: 2, cols: 2 });
+        let affine = Affine {
+            gamma: &[1.0; 2],
+            beta: &[0.0; 2],
+        };
+        fused(
+            &[1.0, f32::NAN, 1.0, 2.0],
+            affine,
+            &mut out,
+            Rows { rows: 2, cols: 2 },
+        );
         assert!(out[0].is_nan() && out[1].is_nan() && out[2..].iter().all(|v| v.is_finite()));
     }
 
     #[test]
     #[should_panic(expected = "`gamma` holds 2 numbers, [1, 3] was asked for")]
     fn wrong_dimensions_are_refused() {
-        let affine = Affine { gamma: &[1.0; 2], beta: &[0.0; 3] };
+        let affine = Affine {
+            gamma: &[1.0; 2],
+            beta: &[0.0; 3],
+        };
         fused(&[0.0; 6], affine, &mut [0.0; 6], Rows { rows: 2, cols: 3 });
     }
 }

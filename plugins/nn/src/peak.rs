@@ -1,18 +1,22 @@
-//! The arithmetic rate that no kernel can exceed, measured by doing nothing but fused multiply-adds in registers.
+//! The arithmetic rate that no kernel can exceed, measured by doing nothing but fused multiply-adds
+//! in registers.
 
 use std::hint::black_box;
 
 use crate::simd::{F32s, LANES};
 
-/// Independent chains: more than latency times throughput of any processor so far, and few enough for 16 registers.
+/// Independent chains: more than latency times throughput of any processor so far, and few enough
+/// for 16 registers.
 const CHAINS: usize = 12;
 
 /// Floating-point operations in one round of [`multiply_adds`].
 pub const FLOPS_PER_ROUND: u64 = 2 * (CHAINS * LANES) as u64;
 
-/// Runs `rounds` of independent multiply-adds on vectors and returns a number that depends on all of them.
+/// Runs `rounds` of independent multiply-adds on vectors and returns a number that depends on all
+/// of them.
 ///
-/// Operations over duration is this thread's peak in this build: fused where the target has FMA, else two instructions.
+/// Operations over duration is this thread's peak in this build: fused where the target has FMA,
+/// else two instructions.
 pub fn multiply_adds(rounds: u64) -> f32 {
     let factor = F32s::splat(black_box(0.999_999));
     let summand = F32s::splat(black_box(1e-6));
@@ -22,7 +26,10 @@ pub fn multiply_adds(rounds: u64) -> f32 {
             *chain = chain.mul_add(factor, summand);
         }
     }
-    chains.into_iter().fold(F32s::splat(0.0), |sum, chain| sum + chain).reduce_add()
+    chains
+        .into_iter()
+        .fold(F32s::splat(0.0), |sum, chain| sum + chain)
+        .reduce_add()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Reuse of storage: freed blocks are kept in lists by size and handed out again, without asking the allocator.
+//! Reuse of storage: freed blocks are kept in lists by size and handed out again, without asking
+//! the allocator.
 //!
-//! Every thread has its own lists, so taking and giving back needs neither a lock nor an atomic instruction, and a
-//! list is threaded through the free blocks themselves, so keeping it needs no memory. Once each size has been seen as
-//! often as it is alive at one time, a program that allocates through [`Pool::On`] allocates nothing.
+//! Every thread has its own lists, so taking and giving back needs neither a lock nor an atomic
+//! instruction, and a list is threaded through the free blocks themselves, so keeping it needs no
+//! memory. Once each size has been seen as often as it is alive at one time, a program that
+//! allocates through [`Pool::On`] allocates nothing.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::Cell;
@@ -18,7 +20,8 @@ pub const MAX_HELD_BYTES: usize = 1 << 30;
 /// Whether storage is reused: the same calling code runs with both, to be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pool {
-    /// Takes storage from this thread's lists of free blocks, and the allocator only when there is none.
+    /// Takes storage from this thread's lists of free blocks, and the allocator only when there is
+    /// none.
     On,
     /// Takes storage from the global allocator and returns it there.
     Off,
@@ -37,8 +40,8 @@ impl Pool {
         tensor
     }
 
-    /// Creates a tensor with dimensions `shape` that the caller will overwrite: its numbers are initialised, but
-    /// unspecified (what was there before when pooled, zeros otherwise).
+    /// Creates a tensor with dimensions `shape` that the caller will overwrite: its numbers are
+    /// initialised, but unspecified (what was there before when pooled, zeros otherwise).
     ///
     /// # Panics
     /// As [`Pool::zeros`].
@@ -63,7 +66,8 @@ pub struct Stats {
     pub held_bytes: usize,
 }
 
-/// Returns what this thread's pool has done since the thread started, and the bytes that it holds now.
+/// Returns what this thread's pool has done since the thread started, and the bytes that it holds
+/// now.
 pub fn stats() -> Stats {
     LISTS.with(|lists| Stats {
         reused: lists.reused.get(),
@@ -79,15 +83,18 @@ pub fn release() {
 
 /// A size of block: a power of two of bytes, or that and one, two or three quarters of it.
 ///
-/// Quarters bound the waste to a fifth of a block, where whole powers of two would waste up to a half.
+/// Quarters bound the waste to a fifth of a block, where whole powers of two would waste up to a
+/// half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Class(u8);
 
-/// Four classes for each power of two from 64 bytes (2^6) up to the largest that an address can span.
+/// Four classes for each power of two from 64 bytes (2^6) up to the largest that an address can
+/// span.
 const CLASSES: usize = (usize::BITS as usize - 6) * 4;
 
 impl Class {
-    /// The smallest class that holds `len` numbers; `len` is not 0 and was checked to fit in memory.
+    /// The smallest class that holds `len` numbers; `len` is not 0 and was checked to fit in
+    /// memory.
     #[inline]
     pub fn holding(len: usize) -> Self {
         let bytes = (len * size_of::<f32>()).next_multiple_of(ALIGN);
@@ -106,7 +113,8 @@ impl Class {
     }
 
     fn layout(self) -> Layout {
-        Layout::from_size_align(self.bytes(), ALIGN).expect("a shape fits in memory with a quarter to spare")
+        Layout::from_size_align(self.bytes(), ALIGN)
+            .expect("a shape fits in memory with a quarter to spare")
     }
 }
 
@@ -136,17 +144,22 @@ thread_local! {
 /// Takes a block of `class` whose bytes are all initialised.
 #[inline]
 pub(crate) fn take(class: Class) -> NonNull<f32> {
-    LISTS.try_with(|lists| lists.take(class)).unwrap_or_else(|_| allocate(class))
+    LISTS
+        .try_with(|lists| lists.take(class))
+        .unwrap_or_else(|_| allocate(class))
 }
 
 /// Gives a block back to this thread's lists, or frees it when the thread is ending.
 ///
 /// # Safety
-/// The block was taken with the same `class`, all its bytes are initialised, and nobody uses it any more.
+/// The block was taken with the same `class`, all its bytes are initialised, and nobody uses it any
+/// more.
 #[inline]
 pub(crate) unsafe fn give_back(block: NonNull<f32>, class: Class) {
     // SAFETY: forwarded to the caller.
-    let kept = LISTS.try_with(|lists| unsafe { lists.give_back(block, class) }).unwrap_or(false);
+    let kept = LISTS
+        .try_with(|lists| unsafe { lists.give_back(block, class) })
+        .unwrap_or(false);
     if !kept {
         // SAFETY: every block of a class was allocated with the class's layout.
         unsafe { dealloc(block.as_ptr().cast(), class.layout()) };
@@ -168,11 +181,14 @@ impl Lists {
             self.allocated.set(self.allocated.get() + 1);
             return allocate(class);
         };
-        // SAFETY: a block in a list is ours alone and begins with a `Free` that `give_back` wrote. Zeroing it leaves
-        // numbers where the link was, so the whole block is initialised `f32`s again.
+        // SAFETY: a block in a list is ours alone and begins with a `Free` that `give_back` wrote.
+        // Zeroing it leaves numbers where the link was, so the whole block is initialised `f32`s
+        // again.
         unsafe {
             head.set(block.as_ref().next);
-            block.cast::<[f32; size_of::<Free>() / size_of::<f32>()]>().write([0.0; _]);
+            block
+                .cast::<[f32; size_of::<Free>() / size_of::<f32>()]>()
+                .write([0.0; _]);
         }
         self.reused.set(self.reused.get() + 1);
         self.held_bytes.set(self.held_bytes.get() - class.bytes());
@@ -203,8 +219,8 @@ impl Lists {
             let class = Class(index);
             let mut next = head.replace(ptr::null_mut());
             while let Some(block) = NonNull::new(next) {
-                // SAFETY: the list, detached above, holds blocks of this class that nobody else knows, each beginning
-                // with its link.
+                // SAFETY: the list, detached above, holds blocks of this class that nobody else
+                // knows, each beginning with its link.
                 unsafe {
                     next = block.as_ref().next;
                     dealloc(block.as_ptr().cast(), class.layout());
@@ -230,8 +246,16 @@ mod tests {
         for len in (1..5000).chain([1 << 20, (1 << 20) + 1, 50_000_000]) {
             let bytes = len * 4;
             let class = Class::holding(len);
-            assert!(class.bytes() >= bytes && class.bytes().is_multiple_of(ALIGN), "{len}: {}", class.bytes());
-            assert!(class.bytes() < bytes + (bytes / 4).max(2 * ALIGN), "{len}: {}", class.bytes());
+            assert!(
+                class.bytes() >= bytes && class.bytes().is_multiple_of(ALIGN),
+                "{len}: {}",
+                class.bytes()
+            );
+            assert!(
+                class.bytes() < bytes + (bytes / 4).max(2 * ALIGN),
+                "{len}: {}",
+                class.bytes()
+            );
         }
         assert_eq!(Class::holding(512).bytes(), 2048);
         assert_eq!(Class::holding(640).bytes(), 2560);
@@ -243,10 +267,24 @@ mod tests {
             let first = Pool::On.zeros(&[512]);
             let address = first.as_slice().as_ptr();
             drop(first);
-            assert_eq!(stats(), Stats { reused: 0, allocated: 1, held_bytes: 2048 });
+            assert_eq!(
+                stats(),
+                Stats {
+                    reused: 0,
+                    allocated: 1,
+                    held_bytes: 2048
+                }
+            );
             let second = Pool::On.zeros(&[500]);
             assert_eq!(second.as_slice().as_ptr(), address);
-            assert_eq!(stats(), Stats { reused: 1, allocated: 1, held_bytes: 0 });
+            assert_eq!(
+                stats(),
+                Stats {
+                    reused: 1,
+                    allocated: 1,
+                    held_bytes: 0
+                }
+            );
             drop(second);
             release();
             assert_eq!(stats().held_bytes, 0);
@@ -265,7 +303,9 @@ mod tests {
 
     #[test]
     fn a_tensor_may_be_dropped_on_another_thread_and_outlive_its_own() {
-        let tensor = std::thread::spawn(|| Pool::On.zeros(&[100])).join().unwrap();
+        let tensor = std::thread::spawn(|| Pool::On.zeros(&[100]))
+            .join()
+            .unwrap();
         assert_eq!(tensor.as_slice(), [0.0; 100]);
         std::thread::spawn(move || drop(tensor)).join().unwrap();
     }

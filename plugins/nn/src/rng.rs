@@ -1,8 +1,10 @@
 //! Reproducible pseudo-random numbers for filling inputs and weights.
 
-/// SplitMix64: a small generator whose whole state is one counter, so that equal seeds give equal inputs everywhere.
+/// SplitMix64: a small generator whose whole state is one counter, so that equal seeds give equal
+/// inputs everywhere.
 ///
-/// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. Not for cryptography.
+/// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014. Not for
+/// cryptography.
 #[derive(Clone, Debug)]
 pub struct Rng {
     state: u64,
@@ -23,7 +25,8 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// Returns the next number, uniform in `[-1, 1)` on a grid of 2^24 values that `f32` represents exactly.
+    /// Returns the next number, uniform in `[-1, 1)` on a grid of 2^24 values that `f32` represents
+    /// exactly.
     pub const fn next_f32(&mut self) -> f32 {
         // 24 bits are what an f32 holds without rounding; rounding could produce the excluded 1.0.
         let grid = (self.next_u64() >> 40) as f32;

@@ -13,8 +13,8 @@ pub struct Shape {
     len: usize,
 }
 
-/// Most numbers in a tensor: half of what an allocation may span, so that rounding up to a pool's block size cannot
-/// overflow.
+/// Most numbers in a tensor: half of what an allocation may span, so that rounding up to a pool's
+/// block size cannot overflow.
 const MAX_LEN: usize = usize::MAX / 4 / size_of::<f32>();
 
 impl Shape {
@@ -24,8 +24,15 @@ impl Shape {
     /// When there are more dimensions, or when their product does not fit in memory.
     #[inline]
     pub fn new(dims: &[usize]) -> Self {
-        assert!(dims.len() <= MAX_RANK, "shape {dims:?} has more than {MAX_RANK} dimensions");
-        let mut shape = Self { dims: [1; MAX_RANK], rank: dims.len(), len: 1 };
+        assert!(
+            dims.len() <= MAX_RANK,
+            "shape {dims:?} has more than {MAX_RANK} dimensions"
+        );
+        let mut shape = Self {
+            dims: [1; MAX_RANK],
+            rank: dims.len(),
+            len: 1,
+        };
         for (to, &dim) in shape.dims.iter_mut().zip(dims) {
             *to = dim;
             let len = shape.len.checked_mul(dim).filter(|&len| len <= MAX_LEN);
@@ -76,11 +83,15 @@ impl Rows {
         self.rows == 0 || self.cols == 0
     }
 
-    /// Panics unless `slice` holds exactly this matrix; `name` is the argument that the message blames.
+    /// Panics unless `slice` holds exactly this matrix; `name` is the argument that the message
+    /// blames.
     #[track_caller]
     pub(crate) fn check(self, name: &str, slice: &[f32]) {
         let Self { rows, cols } = self;
         let len = slice.len();
-        assert!(rows.checked_mul(cols) == Some(len), "`{name}` holds {len} numbers, [{rows}, {cols}] was asked for");
+        assert!(
+            rows.checked_mul(cols) == Some(len),
+            "`{name}` holds {len} numbers, [{rows}, {cols}] was asked for"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The vector type in which every kernel is written: the widest one that the build's target has registers for.
+//! The vector type in which every kernel is written: the widest one that the build's target has
+//! registers for.
 
 #[cfg(not(target_feature = "avx"))]
 pub(crate) use wide::{f32x4 as F32s, u32x4 as U32s};
@@ -27,12 +28,17 @@ pub(crate) fn load_part(values: &[f32], fill: f32) -> F32s {
 /// Largest lane; a NaN lane may or may not win.
 #[inline(always)]
 pub(crate) fn reduce_max(v: F32s) -> f32 {
-    // By halves, which the compiler turns into vector operations; lane after lane takes as long as a row of softmax.
+    // By halves, which the compiler turns into vector operations; lane after lane takes as long as
+    // a row of softmax.
     let mut lanes = v.to_array();
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {
-            lanes[i] = if lanes[i] > lanes[i + half] { lanes[i] } else { lanes[i + half] };
+            lanes[i] = if lanes[i] > lanes[i + half] {
+                lanes[i]
+            } else {
+                lanes[i + half]
+            };
         }
         half /= 2;
     }
@@ -41,7 +47,8 @@ pub(crate) fn reduce_max(v: F32s) -> f32 {
 
 /// Applies `f` to `x`, vector by vector, and writes the results to `out`.
 ///
-/// The rest that fills no vector goes through the same `f`, so a result never depends on its position.
+/// The rest that fills no vector goes through the same `f`, so a result never depends on its
+/// position.
 #[inline(always)]
 pub(crate) fn map(x: &[f32], out: &mut [f32], f: impl Fn(F32s) -> F32s) {
     let (chunks, rest) = x.as_chunks::<LANES>();
@@ -68,7 +75,8 @@ pub(crate) fn map_in_place(x: &mut [f32], f: impl Fn(F32s) -> F32s) {
     }
 }
 
-/// Combines `a` and `b`, vector by vector, and writes the results to `out`; all three have one length.
+/// Combines `a` and `b`, vector by vector, and writes the results to `out`; all three have one
+/// length.
 #[inline(always)]
 pub(crate) fn zip(a: &[f32], b: &[f32], out: &mut [f32], f: impl Fn(F32s, F32s) -> F32s) {
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
@@ -97,11 +105,17 @@ pub(crate) fn zip_in_place(a: &mut [f32], b: &[f32], f: impl Fn(F32s, F32s) -> F
     }
 }
 
-/// Folds `x` into one vector: `f` accumulates into four independent vectors, `join` merges two of them.
+/// Folds `x` into one vector: `f` accumulates into four independent vectors, `join` merges two of
+/// them.
 ///
 /// Four chains, because one chain of additions waits four cycles for each result.
 #[inline(always)]
-pub(crate) fn fold(x: &[f32], ends: Ends, f: impl Fn(F32s, F32s) -> F32s, join: impl Fn(F32s, F32s) -> F32s) -> F32s {
+pub(crate) fn fold(
+    x: &[f32],
+    ends: Ends,
+    f: impl Fn(F32s, F32s) -> F32s,
+    join: impl Fn(F32s, F32s) -> F32s,
+) -> F32s {
     let mut acc = [F32s::splat(ends.start); 4];
     let (blocks, rest) = x.as_chunks::<{ 4 * LANES }>();
     for block in blocks {

@@ -1,9 +1,10 @@
 //! Softmax over the rows of a matrix: `y[i] = e^(x[i] - max) / sum of e^(x[j] - max)`.
 //!
-//! Subtracting the row's largest number changes nothing but keeps every exponential at or below 1. What the formula
-//! gives for special values holds here too: -inf gives exactly 0 (a masked position); a row of nothing but -inf, and a
-//! row that holds +inf or NaN, has no distribution and becomes all NaN. A row of one finite number becomes 1, and a row
-//! of no numbers stays one. Relative error of a result at most 1e-6; results below 1e-38 are 0.
+//! Subtracting the row's largest number changes nothing but keeps every exponential at or below 1.
+//! What the formula gives for special values holds here too: -inf gives exactly 0 (a masked
+//! position); a row of nothing but -inf, and a row that holds +inf or NaN, has no distribution and
+//! becomes all NaN. A row of one finite number becomes 1, and a row of no numbers stays one.
+//! Relative error of a result at most 1e-6; results below 1e-38 are 0.
 
 use crate::shape::Rows;
 use crate::simd::{self, Ends, F32s};
@@ -19,7 +20,10 @@ pub fn softmax(x: &[f32], out: &mut [f32], dims: Rows) {
     if dims.is_empty() {
         return;
     }
-    for (x, out) in x.chunks_exact(dims.cols).zip(out.chunks_exact_mut(dims.cols)) {
+    for (x, out) in x
+        .chunks_exact(dims.cols)
+        .zip(out.chunks_exact_mut(dims.cols))
+    {
         let max = max(x);
         let sum = exponentials(x, out, max);
         divide(out, sum);
@@ -52,7 +56,10 @@ pub fn reference(x: &[f32], out: &mut [f32], dims: Rows) {
     if dims.is_empty() {
         return;
     }
-    for (x, out) in x.chunks_exact(dims.cols).zip(out.chunks_exact_mut(dims.cols)) {
+    for (x, out) in x
+        .chunks_exact(dims.cols)
+        .zip(out.chunks_exact_mut(dims.cols))
+    {
         let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let exponential = |x: f32| (f64::from(x) - f64::from(max)).exp();
         let sum: f64 = x.iter().map(|&x| exponential(x)).sum();
@@ -63,7 +70,10 @@ pub fn reference(x: &[f32], out: &mut [f32], dims: Rows) {
 }
 
 fn max(x: &[f32]) -> f32 {
-    let ends = Ends { start: f32::NEG_INFINITY, padding: f32::NEG_INFINITY };
+    let ends = Ends {
+        start: f32::NEG_INFINITY,
+        padding: f32::NEG_INFINITY,
+    };
     simd::reduce_max(simd::fold(x, ends, F32s::fast_max, F32s::fast_max))
 }
 
@@ -134,7 +144,12 @@ mod tests {
         for row in 0..dims.rows {
             let range = row * dims.cols..(row + 1) * dims.cols;
             let largest = expected[range.clone()].iter().copied().fold(0.0, f32::max);
-            assert_close(&out[1..][range.clone()], &expected[range], 1e-6 * largest, "softmax");
+            assert_close(
+                &out[1..][range.clone()],
+                &expected[range],
+                1e-6 * largest,
+                "softmax",
+            );
         }
         let mut in_place = unaligned(x);
         softmax_in_place(&mut in_place[1..], dims);
@@ -168,7 +183,13 @@ mod tests {
             let mut x = [[0.0; 3], bad, [0.0; 3]].concat();
             softmax_in_place(&mut x, Rows { rows: 3, cols: 3 });
             assert!(x[3..6].iter().all(|v| v.is_nan()), "{bad:?}: {x:?}");
-            assert!(x[..3].iter().chain(&x[6..]).all(|v| (v - 1.0 / 3.0).abs() < 1e-6), "{bad:?}: {x:?}");
+            assert!(
+                x[..3]
+                    .iter()
+                    .chain(&x[6..])
+                    .all(|v| (v - 1.0 / 3.0).abs() < 1e-6),
+                "{bad:?}: {x:?}"
+            );
         }
     }
 

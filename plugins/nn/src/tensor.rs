@@ -10,9 +10,11 @@ use crate::shape::Shape;
 /// Alignment in bytes of every tensor's first number.
 pub use crate::buffer::ALIGN;
 
-/// Numbers in row-major order, contiguous and aligned to 64 bytes, with the dimensions that give them meaning.
+/// Numbers in row-major order, contiguous and aligned to 64 bytes, with the dimensions that give
+/// them meaning.
 ///
-/// A tensor owns its storage: one allocation, or a block that goes back to its [`Pool`] when the tensor is dropped.
+/// A tensor owns its storage: one allocation, or a block that goes back to its [`Pool`] when the
+/// tensor is dropped.
 pub struct Tensor {
     shape: Shape,
     buffer: Buffer,
@@ -34,12 +36,17 @@ impl Tensor {
     pub fn from_slice(shape: &[usize], values: &[f32]) -> Self {
         let mut tensor = Self::zeros(shape);
         let len = tensor.as_slice().len();
-        assert!(values.len() == len, "shape {shape:?} holds {len} numbers, {} were given", values.len());
+        assert!(
+            values.len() == len,
+            "shape {shape:?} holds {len} numbers, {} were given",
+            values.len()
+        );
         tensor.as_mut_slice().copy_from_slice(values);
         tensor
     }
 
-    /// Creates a tensor of pseudo-random numbers, uniform in `[-1, 1)`; equal seeds give equal tensors.
+    /// Creates a tensor of pseudo-random numbers, uniform in `[-1, 1)`; equal seeds give equal
+    /// tensors.
     ///
     /// # Panics
     /// As [`Tensor::zeros`].
@@ -76,7 +83,11 @@ impl Tensor {
     /// When the new shape holds another number of numbers.
     pub fn reshape(mut self, shape: &[usize]) -> Self {
         let new = Shape::new(shape);
-        assert!(new.len() == self.shape.len(), "{:?} cannot be reshaped to {new:?}", self.shape);
+        assert!(
+            new.len() == self.shape.len(),
+            "{:?} cannot be reshaped to {new:?}",
+            self.shape
+        );
         self.shape = new;
         self
     }
@@ -85,7 +96,11 @@ impl Tensor {
 impl Clone for Tensor {
     /// Copies the numbers into storage of the same kind: pooled stays pooled.
     fn clone(&self) -> Self {
-        let pool = if matches!(self.buffer.home(), Home::Pool(_)) { Pool::On } else { Pool::Off };
+        let pool = if matches!(self.buffer.home(), Home::Pool(_)) {
+            Pool::On
+        } else {
+            Pool::Off
+        };
         let mut copy = pool.scratch(self.shape());
         copy.as_mut_slice().copy_from_slice(self.as_slice());
         copy
@@ -103,7 +118,11 @@ impl fmt::Debug for Tensor {
         // The numbers of a large tensor would hide the message that they are printed in.
         let shown = &self.as_slice()[..self.as_slice().len().min(8)];
         write!(f, "Tensor {:?} {shown:?}", self.shape)?;
-        if shown.len() < self.as_slice().len() { f.write_str("..") } else { Ok(()) }
+        if shown.len() < self.as_slice().len() {
+            f.write_str("..")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -115,7 +134,10 @@ mod tests {
     fn constructors_agree_with_their_names() {
         assert_eq!(Tensor::zeros(&[2, 3]).as_slice(), [0.0; 6]);
         let tensor = Tensor::from_slice(&[2, 2], &[1.0, 2.0, 3.0, 4.0]);
-        assert_eq!((tensor.shape(), tensor.as_slice()), (&[2, 2][..], &[1.0, 2.0, 3.0, 4.0][..]));
+        assert_eq!(
+            (tensor.shape(), tensor.as_slice()),
+            (&[2, 2][..], &[1.0, 2.0, 3.0, 4.0][..])
+        );
         assert_eq!(Tensor::random(&[100], 3), Tensor::random(&[100], 3));
         assert_ne!(Tensor::random(&[100], 3), Tensor::random(&[100], 4));
     }

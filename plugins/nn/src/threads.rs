@@ -1,4 +1,5 @@
-//! How many threads a workload runs on: what the orchestrator says, and the thread pool that follows from it.
+//! How many threads a workload runs on: what the orchestrator says, and the thread pool that
+//! follows from it.
 
 use orch_sdk::{Error, Result};
 use std::env::VarError;
@@ -33,7 +34,9 @@ impl Threads {
         match text.parse() {
             Ok(1) => Ok(Self::One),
             Ok(threads @ 2..) => Ok(Self::Many(threads)),
-            _ => Err(Error::msg(format_args!("{VARIABLE} is '{text}', expected a number of threads"))),
+            _ => Err(Error::msg(format_args!(
+                "{VARIABLE} is '{text}', expected a number of threads"
+            ))),
         }
     }
 
@@ -45,22 +48,28 @@ impl Threads {
         }
     }
 
-    /// Makes the calling thread a member of a rayon pool of this size, and waits until each of its threads has a CPU.
+    /// Makes the calling thread a member of a rayon pool of this size, and waits until each of its
+    /// threads has a CPU.
     ///
-    /// As a member the driver does its share of the work itself: from outside it would sleep, and each iteration would
-    /// pay for waking it and a thread of the pool. The pool ends with the process, as rayon cannot let go of a thread
-    /// that it did not start; another instance on the same thread uses it again.
+    /// As a member the driver does its share of the work itself: from outside it would sleep, and
+    /// each iteration would pay for waking it and a thread of the pool. The pool ends with the
+    /// process, as rayon cannot let go of a thread that it did not start; another instance on the
+    /// same thread uses it again.
     ///
     /// # Errors
     /// The calling thread is in a pool of another size, or the pool's threads cannot be started.
     pub fn start(self) -> Result<()> {
-        let Self::Many(threads) = self else { return Ok(()) };
+        let Self::Many(threads) = self else {
+            return Ok(());
+        };
         if rayon::current_thread_index().is_some() {
             let existing = rayon::current_num_threads();
             return if existing == threads {
                 Ok(())
             } else {
-                Err(Error::msg(format_args!("this thread is in a pool of {existing} threads, not of {threads}")))
+                Err(Error::msg(format_args!(
+                    "this thread is in a pool of {existing} threads, not of {threads}"
+                )))
             };
         }
         let pool = rayon::ThreadPoolBuilder::new()
@@ -74,9 +83,9 @@ impl Threads {
     }
 }
 
-/// How long all threads are busy before the first iteration. A new thread shares the CPU of the one that started it until
-/// the kernel moves it, which took up to 20 ms where all samples of a process take no longer: such a process measured one
-/// thread.
+/// How long all threads are busy before the first iteration. A new thread shares the CPU of the one
+/// that started it until the kernel moves it, which took up to 20 ms where all samples of a process
+/// take no longer: such a process measured one thread.
 const SPREADING: Duration = Duration::from_millis(50);
 
 fn keep_busy(duration: Duration) {
@@ -96,7 +105,10 @@ mod tests {
         assert_eq!(Threads::parse("8")?, Threads::Many(8));
         for wrong in ["0", "-1", "two", ""] {
             let error = Threads::parse(wrong).expect_err(wrong).to_string();
-            assert_eq!(error, format!("ORCH_THREADS is '{wrong}', expected a number of threads"));
+            assert_eq!(
+                error,
+                format!("ORCH_THREADS is '{wrong}', expected a number of threads")
+            );
         }
         Ok(())
     }
@@ -106,7 +118,10 @@ mod tests {
         Threads::One.start()?;
         assert_eq!(rayon::current_thread_index(), None);
         Threads::Many(2).start()?;
-        assert_eq!((rayon::current_thread_index(), rayon::current_num_threads()), (Some(0), 2));
+        assert_eq!(
+            (rayon::current_thread_index(), rayon::current_num_threads()),
+            (Some(0), 2)
+        );
         Threads::Many(2).start()?;
         assert!(Threads::Many(3).start().is_err());
         Ok(())

@@ -14,7 +14,8 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: forwards everything to the system's allocator; counting touches only a thread-local without a destructor.
+// SAFETY: forwards everything to the system's allocator; counting touches only a thread-local
+// without a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
@@ -60,22 +61,44 @@ fn layer_norm_allocates_where_it_says() {
     let dims = Rows { rows: 4, cols: 50 };
     let (x, mut out) = (Tensor::random(&[4, 50], 1), Tensor::zeros(&[4, 50]));
     let (gamma, beta) = (Tensor::random(&[50], 2), Tensor::random(&[50], 3));
-    let affine = Affine { gamma: gamma.as_slice(), beta: beta.as_slice() };
-    let mut passes = |pool| allocations(|| layer_norm::in_passes(x.as_slice(), affine, out.as_mut_slice(), dims, pool));
+    let affine = Affine {
+        gamma: gamma.as_slice(),
+        beta: beta.as_slice(),
+    };
+    let mut passes = |pool| {
+        allocations(|| layer_norm::in_passes(x.as_slice(), affine, out.as_mut_slice(), dims, pool))
+    };
     assert_eq!(passes(Pool::Off), 5);
     passes(Pool::On);
     assert_eq!(passes(Pool::On), 0);
-    assert_eq!(allocations(|| layer_norm::fused(x.as_slice(), affine, out.as_mut_slice(), dims)), 0);
+    assert_eq!(
+        allocations(|| layer_norm::fused(x.as_slice(), affine, out.as_mut_slice(), dims)),
+        0
+    );
 }
 
 #[test]
 fn products_on_one_thread_allocate_nothing() {
-    let dims = Dims { m: 70, k: 300, n: 130 };
-    let (a, b) = (Tensor::random(&[70, 300], 1), Tensor::random(&[300, 130], 2));
-    let (mut c, mut da, mut db) = (Tensor::zeros(&[70, 130]), Tensor::zeros(&[70, 300]), Tensor::zeros(&[300, 130]));
+    let dims = Dims {
+        m: 70,
+        k: 300,
+        n: 130,
+    };
+    let (a, b) = (
+        Tensor::random(&[70, 300], 1),
+        Tensor::random(&[300, 130], 2),
+    );
+    let (mut c, mut da, mut db) = (
+        Tensor::zeros(&[70, 130]),
+        Tensor::zeros(&[70, 300]),
+        Tensor::zeros(&[300, 130]),
+    );
     let count = allocations(|| {
         matmul::matmul(a.as_slice(), b.as_slice(), c.as_mut_slice(), dims);
-        let gradients = Gradients { a: da.as_mut_slice(), b: db.as_mut_slice() };
+        let gradients = Gradients {
+            a: da.as_mut_slice(),
+            b: db.as_mut_slice(),
+        };
         matmul::matmul_backward(a.as_slice(), b.as_slice(), c.as_slice(), gradients, dims);
         elementwise::add_in_place(da.as_mut_slice(), a.as_slice());
     });

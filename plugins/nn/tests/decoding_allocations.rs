@@ -1,4 +1,5 @@
-//! Generating tokens from pooled storage allocates nothing once it is warm; without the pool it does, for every token.
+//! Generating tokens from pooled storage allocates nothing once it is warm; without the pool it
+//! does, for every token.
 
 use nn::Pool;
 use nn::gelu::Form;
@@ -13,7 +14,8 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: forwards everything to the system's allocator; counting touches only a thread-local without a destructor.
+// SAFETY: forwards everything to the system's allocator; counting touches only a thread-local
+// without a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
@@ -32,7 +34,12 @@ static ALLOCATOR: Counting = Counting;
 
 /// Allocations of a session of `tokens` tokens, after one like it.
 fn allocations(caching: Caching, pool: Pool, temperature: f32, tokens: usize) -> u64 {
-    let options = Options { form: Form::Tanh, caching, pool, threads: 1 };
+    let options = Options {
+        form: Form::Tanh,
+        caching,
+        pool,
+        threads: 1,
+    };
     let mut gpt = Gpt::new(&Weights::random(Config::SMALL, 1), options);
     let session = |gpt: &mut Gpt| {
         let before = ALLOCATIONS.get();
@@ -48,18 +55,29 @@ fn a_warm_pool_allocates_nothing() {
     for caching in [Caching::On, Caching::Off] {
         for temperature in [0.0, 0.8] {
             // Also beyond the block of 64, where the window moves.
-            assert_eq!(allocations(caching, Pool::On, temperature, 50), 0, "{caching:?}, temperature {temperature}");
+            assert_eq!(
+                allocations(caching, Pool::On, temperature, 50),
+                0,
+                "{caching:?}, temperature {temperature}"
+            );
         }
     }
 }
 
 #[test]
 fn plain_storage_is_allocated_for_every_token() {
-    for (caching, temperature, per_token) in
-        [(Caching::On, 0.0, 7), (Caching::On, 0.8, 8), (Caching::Off, 0.0, 9), (Caching::Off, 0.8, 10)]
-    {
-        let difference =
-            allocations(caching, Pool::Off, temperature, 20) - allocations(caching, Pool::Off, temperature, 10);
-        assert_eq!(difference, 10 * per_token, "{caching:?}, temperature {temperature}");
+    for (caching, temperature, per_token) in [
+        (Caching::On, 0.0, 7),
+        (Caching::On, 0.8, 8),
+        (Caching::Off, 0.0, 9),
+        (Caching::Off, 0.8, 10),
+    ] {
+        let difference = allocations(caching, Pool::Off, temperature, 20)
+            - allocations(caching, Pool::Off, temperature, 10);
+        assert_eq!(
+            difference,
+            10 * per_token,
+            "{caching:?}, temperature {temperature}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A whole training step: where its memory comes from, and that neither memory nor threads change its result.
+//! A whole training step: where its memory comes from, and that neither memory nor threads change
+//! its result.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -15,7 +16,8 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: forwards everything to the system's allocator; counting touches only a thread-local without a destructor.
+// SAFETY: forwards everything to the system's allocator; counting touches only a thread-local
+// without a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
@@ -32,7 +34,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const CONFIG: Config = Config { width: 48, heads: 3, layers: 2, longest: 40, vocabulary: 50, form: Form::Tanh };
+const CONFIG: Config = Config {
+    width: 48,
+    heads: 3,
+    layers: 2,
+    longest: 40,
+    vocabulary: 50,
+    form: Form::Tanh,
+};
 
 /// Makes an optimiser for a model.
 type Maker = fn(&mut Gpt) -> Box<dyn Optimizer>;
@@ -57,17 +66,37 @@ fn train(on: Resources, make: Maker) -> (Vec<f32>, u64) {
 #[test]
 fn only_plain_memory_is_allocated_and_results_have_the_same_bits() {
     let makers: [Maker; 2] = [
-        |model| Box::new(Sgd::new(sgd::Settings { rate: 0.05, momentum: 0.9 }, model)),
+        |model| {
+            Box::new(Sgd::new(
+                sgd::Settings {
+                    rate: 0.05,
+                    momentum: 0.9,
+                },
+                model,
+            ))
+        },
         |model| Box::new(AdamW::new(adamw::Settings::default(), model)),
     ];
     for make in makers {
         let (losses, pooled) = train(Resources::POOLED, make);
         assert!(losses.is_sorted_by(|a, b| a > b), "{losses:?}");
         assert_eq!(pooled, 0);
-        let (same, plain) = train(Resources { pool: Pool::Off, ..Resources::POOLED }, make);
+        let (same, plain) = train(
+            Resources {
+                pool: Pool::Off,
+                ..Resources::POOLED
+            },
+            make,
+        );
         assert_eq!(same, losses);
         assert!(plain > 0);
-        let (same, _) = train(Resources { threads: Threads::RayonPool, ..Resources::POOLED }, make);
+        let (same, _) = train(
+            Resources {
+                threads: Threads::RayonPool,
+                ..Resources::POOLED
+            },
+            make,
+        );
         assert_eq!(same, losses);
     }
 }

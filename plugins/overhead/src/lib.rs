@@ -1,4 +1,5 @@
-//! Workloads that show what measuring itself costs: an empty iteration, a scope, an allocation under the counting allocator.
+//! Workloads that show what measuring itself costs: an empty iteration, a scope, an allocation
+//! under the counting allocator.
 
 mod malloc;
 
@@ -41,13 +42,15 @@ impl Workload for Scopes {
     const ID: &'static str = "scope";
     const ABOUT: &'static str = "Opens and closes empty scopes, one after the other";
     const ITERATION: &'static str = "`pairs` scopes";
-    const METRICS: &'static [Metric] =
-        &[Metric::time_per("ns_per_pair", "ns", "pairs", 1e9).about("Cost of one scope with nothing in it")];
+    const METRICS: &'static [Metric] = &[Metric::time_per("ns_per_pair", "ns", "pairs", 1e9)
+        .about("Cost of one scope with nothing in it")];
     const TAGS: &'static [&'static str] = &["overhead"];
     type Params = ScopesParams;
 
     fn create(params: ScopesParams) -> Result<Self> {
-        Ok(Self { pairs: params.pairs })
+        Ok(Self {
+            pairs: params.pairs,
+        })
     }
 
     fn run(&mut self) -> Result<()> {

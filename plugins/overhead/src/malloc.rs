@@ -1,4 +1,5 @@
-//! The cost of an allocation, through whatever defines `malloc` in this process and through glibc's own.
+//! The cost of an allocation, through whatever defines `malloc` in this process and through glibc's
+//! own.
 
 use orch_sdk::prelude::*;
 use std::ffi::c_void;
@@ -32,7 +33,8 @@ pub(crate) struct Malloc {
     pairs: u64,
 }
 
-/// The two functions under test. Both allocators are called through pointers, so that they differ in nothing else.
+/// The two functions under test. Both allocators are called through pointers, so that they differ
+/// in nothing else.
 #[derive(Clone, Copy)]
 struct Functions {
     malloc: unsafe extern "C" fn(usize) -> *mut c_void,
@@ -54,7 +56,10 @@ fn functions(allocator: Allocator) -> Result<Functions> {
     match allocator {
         Allocator::Host => Ok(Functions { malloc, free }),
         #[cfg(target_env = "gnu")]
-        Allocator::Glibc => Ok(Functions { malloc: __libc_malloc, free: __libc_free }),
+        Allocator::Glibc => Ok(Functions {
+            malloc: __libc_malloc,
+            free: __libc_free,
+        }),
         #[cfg(not(target_env = "gnu"))]
         Allocator::Glibc => Err(Error::unsupported("this plugin was not built for glibc")),
     }
@@ -62,16 +67,25 @@ fn functions(allocator: Allocator) -> Result<Functions> {
 
 impl Workload for Malloc {
     const ID: &'static str = "malloc";
-    const ABOUT: &'static str = "Allocates and frees, to compare the counting allocator with glibc's";
+    const ABOUT: &'static str =
+        "Allocates and frees, to compare the counting allocator with glibc's";
     const ITERATION: &'static str = "`pairs` times malloc and free";
-    const METRICS: &'static [Metric] =
-        &[Metric::time_per("ns_per_pair", "ns", "pairs", 1e9).about("Cost of one malloc and one free")];
+    const METRICS: &'static [Metric] = &[Metric::time_per("ns_per_pair", "ns", "pairs", 1e9)
+        .about("Cost of one malloc and one free")];
     const TAGS: &'static [&'static str] = &["overhead"];
     type Params = MallocParams;
 
     fn create(params: MallocParams) -> Result<Self> {
-        let MallocParams { allocator, size, pairs } = params;
-        Ok(Self { functions: functions(allocator)?, size, pairs })
+        let MallocParams {
+            allocator,
+            size,
+            pairs,
+        } = params;
+        Ok(Self {
+            functions: functions(allocator)?,
+            size,
+            pairs,
+        })
     }
 
     fn run(&mut self) -> Result<()> {
@@ -81,7 +95,10 @@ impl Workload for Malloc {
             // SAFETY: every size is allowed, and null is checked below.
             let memory = black_box(unsafe { malloc(self.size) });
             if memory.is_null() {
-                return Err(Error::msg(format_args!("malloc refused {} bytes", self.size)));
+                return Err(Error::msg(format_args!(
+                    "malloc refused {} bytes",
+                    self.size
+                )));
             }
             // SAFETY: the memory is from this allocator's malloc, and nothing uses it any more.
             unsafe { free(memory) };

@@ -27,13 +27,18 @@ pub(crate) struct Allocate {
 
 impl Workload for Allocate {
     const ID: &'static str = "allocate";
-    const ABOUT: &'static str = "Replaces blocks of 16 to 4096 bytes, 256 of which are alive at a time";
+    const ABOUT: &'static str =
+        "Replaces blocks of 16 to 4096 bytes, 256 of which are alive at a time";
     const ITERATION: &'static str = "`work` blocks";
     const TAGS: &'static [&'static str] = &["planted"];
     type Params = AllocateParams;
 
     fn create(params: AllocateParams) -> Result<Self> {
-        Ok(Self { params, alive: vec![Vec::new(); ALIVE], bytes: 0 })
+        Ok(Self {
+            params,
+            alive: vec![Vec::new(); ALIVE],
+            bytes: 0,
+        })
     }
 
     fn run(&mut self) -> Result<()> {

@@ -41,7 +41,11 @@ impl Workload for Cpu {
     type Params = CpuParams;
 
     fn create(params: CpuParams) -> Result<Self> {
-        Ok(Self { params, state: 1, first: 0 })
+        Ok(Self {
+            params,
+            state: 1,
+            first: 0,
+        })
     }
 
     fn run(&mut self) -> Result<()> {

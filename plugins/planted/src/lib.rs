@@ -1,7 +1,8 @@
 //! Workloads whose cost is known, to find out how good orch's own verdicts are.
 //!
-//! Each does `work` equal units per iteration, so that 1010 units against 1000 are a slowdown of exactly 1 %, in one and
-//! the same binary; and `extra_allocations` more blocks than it needs. Digests do not depend on either.
+//! Each does `work` equal units per iteration, so that 1010 units against 1000 are a slowdown of
+//! exactly 1 %, in one and the same binary; and `extra_allocations` more blocks than it needs.
+//! Digests do not depend on either.
 
 mod allocate;
 mod cpu;

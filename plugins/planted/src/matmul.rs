@@ -28,20 +28,30 @@ pub(crate) struct MatMul {
 
 impl Workload for MatMul {
     const ID: &'static str = "matmul";
-    const ABOUT: &'static str = "Products of two square matrices, one after the other, into the same third";
+    const ABOUT: &'static str =
+        "Products of two square matrices, one after the other, into the same third";
     const ITERATION: &'static str = "`work` products";
     const TAGS: &'static [&'static str] = &["planted"];
     type Params = MatMulParams;
 
     fn create(params: MatMulParams) -> Result<Self> {
         let shape = [params.size, params.size];
-        Ok(Self { a: Tensor::random(&shape, 1), b: Tensor::random(&shape, 2), c: Tensor::zeros(&shape), params })
+        Ok(Self {
+            a: Tensor::random(&shape, 1),
+            b: Tensor::random(&shape, 2),
+            c: Tensor::zeros(&shape),
+            params,
+        })
     }
 
     fn run(&mut self) -> Result<()> {
         scope!("products");
         let size = self.params.size;
-        let dims = Dims { m: size, k: size, n: size };
+        let dims = Dims {
+            m: size,
+            k: size,
+            n: size,
+        };
         for _ in 0..self.params.work {
             let (a, b, c) = (self.a.as_slice(), self.b.as_slice(), self.c.as_mut_slice());
             matmul::matmul(black_box(a), black_box(b), black_box(c), dims);
@@ -51,7 +61,12 @@ impl Workload for MatMul {
     }
 
     fn digest(&mut self) -> Result<Option<Digest>> {
-        let sum: f64 = self.c.as_slice().iter().map(|value| f64::from(*value)).sum();
+        let sum: f64 = self
+            .c
+            .as_slice()
+            .iter()
+            .map(|value| f64::from(*value))
+            .sum();
         Ok(Some(Digest::number(sum).tolerance(1e-4)))
     }
 }

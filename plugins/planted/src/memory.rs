@@ -1,4 +1,5 @@
-//! Reading and writing a block that no core's own cache holds: shared caches and memory decide the speed.
+//! Reading and writing a block that no core's own cache holds: shared caches and memory decide the
+//! speed.
 
 use crate::waste;
 use orch_sdk::prelude::*;
@@ -31,13 +32,20 @@ pub(crate) struct Memory {
 
 impl Workload for Memory {
     const ID: &'static str = "memory";
-    const ABOUT: &'static str = "Multiplies the numbers of a large block, walking through it unit by unit";
-    const ITERATION: &'static str = "`work` units of 64 KiB, going on where the last iteration ended";
+    const ABOUT: &'static str =
+        "Multiplies the numbers of a large block, walking through it unit by unit";
+    const ITERATION: &'static str =
+        "`work` units of 64 KiB, going on where the last iteration ended";
     const TAGS: &'static [&'static str] = &["planted"];
     type Params = MemoryParams;
 
     fn create(params: MemoryParams) -> Result<Self> {
-        Ok(Self { params, block: Vec::new(), next: 0, first: 0.0 })
+        Ok(Self {
+            params,
+            block: Vec::new(),
+            next: 0,
+            first: 0.0,
+        })
     }
 
     fn setup(&mut self) -> Result<()> {
@@ -51,7 +59,9 @@ impl Workload for Memory {
         let factor = black_box(-1.0);
         for _ in 0..self.params.work {
             let begin = self.next * UNIT;
-            self.block[begin..begin + UNIT].iter_mut().for_each(|number| *number *= factor);
+            self.block[begin..begin + UNIT]
+                .iter_mut()
+                .for_each(|number| *number *= factor);
             self.next = (self.next + 1) % (self.block.len() / UNIT);
         }
         self.first = self.block[0].abs();

@@ -1,7 +1,9 @@
-//! The plugin ABI, version 1: the same structs as `include/orch_plugin.h`, which holds the full contract.
+//! The plugin ABI, version 1: the same structs as `include/orch_plugin.h`, which holds the full
+//! contract.
 //!
-//! Names follow the header (`orch_host` is [`Host`], and so on). Function pointers that a plugin fills in are
-//! `Option`s, because a C plugin may leave any of them NULL and the host has to notice.
+//! Names follow the header (`orch_host` is [`Host`], and so on). Function pointers that a plugin
+//! fills in are `Option`s, because a C plugin may leave any of them NULL and the host has to
+//! notice.
 
 use std::ffi::{c_char, c_void};
 
@@ -37,7 +39,8 @@ pub const ERR_UNKNOWN_WORKLOAD: Status = 4;
 /// The workload cannot run on this machine; the job is skipped.
 pub const ERR_UNSUPPORTED: Status = 5;
 
-/// Borrowed UTF-8 text, valid for the call that it is passed to. `len` in bytes; no terminating NUL.
+/// Borrowed UTF-8 text, valid for the call that it is passed to. `len` in bytes; no terminating
+/// NUL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Str {
@@ -50,7 +53,10 @@ pub struct Str {
 impl Str {
     /// Borrows `text`; the caller keeps it alive for the call.
     pub const fn new(text: &str) -> Self {
-        Self { ptr: text.as_ptr(), len: text.len() }
+        Self {
+            ptr: text.as_ptr(),
+            len: text.len(),
+        }
     }
 }
 
@@ -123,7 +129,8 @@ pub struct Plugin {
 pub struct DigestExt {
     /// Size in bytes of the plugin's version of this struct.
     pub struct_size: u32,
-    /// Writes `{"value": number|string, "score"?: number, "tolerance"?: number}`, or nothing if there is no digest.
+    /// Writes `{"value": number|string, "score"?: number, "tolerance"?: number}`, or nothing if
+    /// there is no digest.
     pub digest: Option<unsafe extern "C" fn(*mut Instance, *const Host) -> Status>,
 }
 
@@ -141,12 +148,13 @@ pub struct ResetExt {
 pub struct CodeExt {
     /// Size in bytes of the plugin's version of this struct.
     pub struct_size: u32,
-    /// The address of the function with that index, from which code of the workload is reached; NULL after the last.
+    /// The address of the function with that index, from which code of the workload is reached;
+    /// NULL after the last.
     pub begin: Option<unsafe extern "C" fn(Str, u32) -> *const c_void>,
 }
 
-// SAFETY: the tables hold plain numbers and function pointers and are never written after they are made;
-// `Host::ctx` is only followed by the host itself, which keeps it valid on every thread.
+// SAFETY: the tables hold plain numbers and function pointers and are never written after they are
+// made; `Host::ctx` is only followed by the host itself, which keeps it valid on every thread.
 unsafe impl Sync for Host {}
 // SAFETY: as above; `Plugin` has no pointer to data at all.
 unsafe impl Sync for Plugin {}

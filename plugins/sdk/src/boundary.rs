@@ -24,7 +24,8 @@ thread_local! {
 /// What [`catch_unwind`] returns for a workload method.
 type Outcome = std::thread::Result<Result<()>>;
 
-/// Runs `body` for the host: no panic leaves, and everything but `Ok` is explained through `set_error`.
+/// Runs `body` for the host: no panic leaves, and everything but `Ok` is explained through
+/// `set_error`.
 #[inline(always)]
 pub(crate) fn call(body: impl FnOnce() -> Result<()>) -> abi::Status {
     match guard(body) {
@@ -72,8 +73,9 @@ fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
     panics.push(text);
 }
 
-/// Whether the panic will reach [`guard`] (or the end of its thread) instead of aborting. On stable Rust only the `Debug`
-/// output tells; should it stop to, the answer is no, and the panic is printed as well as reported.
+/// Whether the panic will reach [`guard`] (or the end of its thread) instead of aborting. On stable
+/// Rust only the `Debug` output tells; should it stop to, the answer is no, and the panic is
+/// printed as well as reported.
 fn can_unwind(info: &PanicHookInfo<'_>) -> bool {
     cfg!(panic = "unwind") && format!("{info:?}").contains("can_unwind: true")
 }
@@ -82,9 +84,14 @@ fn describe(info: &PanicHookInfo<'_>) -> String {
     let who = if DRIVER.get() {
         String::new()
     } else {
-        format!("thread '{}' ", std::thread::current().name().unwrap_or("<unnamed>"))
+        format!(
+            "thread '{}' ",
+            std::thread::current().name().unwrap_or("<unnamed>")
+        )
     };
-    let place = info.location().map_or(String::new(), |place| format!(" at {place}"));
+    let place = info
+        .location()
+        .map_or(String::new(), |place| format!(" at {place}"));
     format!("{who}panicked{place}: {}", message(info.payload()))
 }
 
@@ -108,7 +115,9 @@ pub(crate) fn call_logged(what: &str, body: impl FnOnce() -> Result<()>) {
 
 #[cold]
 fn report(outcome: Outcome) -> abi::Status {
-    let Err((status, text)) = settle(outcome) else { return abi::OK };
+    let Err((status, text)) = settle(outcome) else {
+        return abi::OK;
+    };
     if let Some(host) = host::current() {
         host.set_error(&text);
     }
@@ -128,7 +137,11 @@ fn settle(outcome: Outcome) -> std::result::Result<(), (abi::Status, String)> {
         Ok(Err(error)) if panics.is_empty() => Err((error.status(), error.to_string())),
         Ok(Err(error)) => Err((error.status(), format!("{error} (after: {story})"))),
         Err(payload) => {
-            let text = if panics.is_empty() { format!("panicked: {}", message(&*payload)) } else { story };
+            let text = if panics.is_empty() {
+                format!("panicked: {}", message(&*payload))
+            } else {
+                story
+            };
             // Dropping a payload runs code of the workload, which may panic again.
             std::mem::forget(payload);
             Err((abi::ERR_PANIC, text))

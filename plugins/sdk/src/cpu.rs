@@ -1,8 +1,9 @@
-//! CPU features by the names that rustc gives them: which ones this code was compiled for, which ones this machine has.
+//! CPU features by the names that rustc gives them: which ones this code was compiled for, which
+//! ones this machine has.
 //!
-//! A plugin that was compiled for instructions that the machine lacks would die of SIGILL in the middle of a measurement.
-//! [`export_plugin!`](crate::export_plugin) therefore exports [`LIST`], and the host asks [`detected`] for each name in it
-//! before it loads the plugin.
+//! A plugin that was compiled for instructions that the machine lacks would die of SIGILL in the
+//! middle of a measurement. [`export_plugin!`](crate::export_plugin) therefore exports [`LIST`],
+//! and the host asks [`detected`] for each name in it before it loads the plugin.
 
 /// From one list of names: what is compiled in, and how to ask the machine.
 macro_rules! features {
@@ -47,7 +48,8 @@ mod unknown {
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
 use unknown::{FEATURES, ask};
 
-/// Whether this machine has a feature; `None` for a name that is not in the list of this architecture.
+/// Whether this machine has a feature; `None` for a name that is not in the list of this
+/// architecture.
 ///
 /// ```
 /// assert_eq!(orch_sdk::cpu::detected("no-such-thing"), None);
@@ -63,13 +65,17 @@ pub fn known() -> impl Iterator<Item = &'static str> {
 
 /// The names of the features that this code was compiled for.
 pub fn compiled() -> impl Iterator<Item = &'static str> {
-    FEATURES.iter().filter(|(_, compiled)| *compiled).map(|(name, _)| *name)
+    FEATURES
+        .iter()
+        .filter(|(_, compiled)| *compiled)
+        .map(|(name, _)| *name)
 }
 
 /// Length of [`LIST`].
 pub const LIST_LEN: usize = list_len();
 
-/// The features that this code was compiled for, separated by commas and ended by a NUL: `sse,sse2,avx2`.
+/// The features that this code was compiled for, separated by commas and ended by a NUL:
+/// `sse,sse2,avx2`.
 pub const LIST: [u8; LIST_LEN] = list();
 
 const fn list_len() -> usize {
@@ -112,8 +118,16 @@ mod tests {
 
     #[test]
     fn the_list_holds_what_is_compiled() {
-        let text = std::ffi::CStr::from_bytes_with_nul(&LIST).expect("one NUL, at the end").to_str().expect("ASCII");
-        assert_eq!(text.split(',').filter(|name| !name.is_empty()).collect::<Vec<_>>(), compiled().collect::<Vec<_>>());
+        let text = std::ffi::CStr::from_bytes_with_nul(&LIST)
+            .expect("one NUL, at the end")
+            .to_str()
+            .expect("ASCII");
+        assert_eq!(
+            text.split(',')
+                .filter(|name| !name.is_empty())
+                .collect::<Vec<_>>(),
+            compiled().collect::<Vec<_>>()
+        );
     }
 
     #[test]
@@ -131,19 +145,24 @@ mod tests {
         assert_eq!(detected("AVX2"), None);
     }
 
-    /// With `-C target-cpu=native` the compiler enables whatever the machine has; each of them has to be in the list. (Elsewhere the
-    /// compiler has names that cannot be asked for at run time.)
+    /// With `-C target-cpu=native` the compiler enables whatever the machine has; each of them has
+    /// to be in the list. (Elsewhere the compiler has names that cannot be asked for at run time.)
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn the_list_is_complete_for_this_machine() {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let Ok(output) = std::process::Command::new(rustc).args(["--print", "cfg", "-C", "target-cpu=native"]).output()
+        let Ok(output) = std::process::Command::new(rustc)
+            .args(["--print", "cfg", "-C", "target-cpu=native"])
+            .output()
         else {
             eprintln!("skipped: there is no rustc to ask");
             return;
         };
         for line in String::from_utf8_lossy(&output.stdout).lines() {
-            if let Some(name) = line.strip_prefix("target_feature=\"").and_then(|rest| rest.strip_suffix('"')) {
+            if let Some(name) = line
+                .strip_prefix("target_feature=\"")
+                .and_then(|rest| rest.strip_suffix('"'))
+            {
                 assert!(detected(name).is_some(), "{name} is missing in the list");
             }
         }

@@ -65,7 +65,13 @@ mod tests {
 
     #[test]
     fn a_metric_that_is_not_judged_has_no_direction() {
-        assert_eq!(metric(&Metric::count("misses", "misses"))["better"], "lower");
-        assert_eq!(metric(&Metric::count("misses", "misses").unjudged()).get("better"), None);
+        assert_eq!(
+            metric(&Metric::count("misses", "misses"))["better"],
+            "lower"
+        );
+        assert_eq!(
+            metric(&Metric::count("misses", "misses").unjudged()).get("better"),
+            None
+        );
     }
 }

@@ -3,11 +3,13 @@
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 
-/// A summary of the output that changes when the output does, so that "faster, but wrong" is noticed.
+/// A summary of the output that changes when the output does, so that "faster, but wrong" is
+/// noticed.
 ///
-/// Two builds agree when their values `a` and `b` are equal, or with a [`tolerance`](Self::tolerance), when they are
-/// numbers and `|a - b| <= tolerance * max(1, |a|, |b|)`. With a [`score`](Self::score), the scores are
-/// compared in that way, and a value that differs while they agree is only a warning.
+/// Two builds agree when their values `a` and `b` are equal, or with a
+/// [`tolerance`](Self::tolerance), when they are numbers and `|a - b| <= tolerance * max(1, |a|,
+/// |b|)`. With a [`score`](Self::score), the scores are compared in that way, and a value that
+/// differs while they agree is only a warning.
 ///
 /// ```
 /// use orch_sdk::prelude::*;
@@ -33,7 +35,8 @@ enum DigestValue {
 }
 
 impl Digest {
-    /// A sum, norm or other number over the output. It has to be finite: NaN is an error at the boundary, not an output.
+    /// A sum, norm or other number over the output. It has to be finite: NaN is an error at the
+    /// boundary, not an output.
     pub fn number(value: f64) -> Self {
         Self::new(DigestValue::Number(value))
     }
@@ -51,13 +54,20 @@ impl Digest {
     /// Adds a number that judges the output where the value may differ in good faith.
     #[must_use]
     pub fn score(self, score: f64) -> Self {
-        Self { score: Some(score), ..self }
+        Self {
+            score: Some(score),
+            ..self
+        }
     }
 
-    /// Sets how far the numbers of two builds may differ and still agree: relative to the greater one, absolute below 1.
+    /// Sets how far the numbers of two builds may differ and still agree: relative to the greater
+    /// one, absolute below 1.
     #[must_use]
     pub fn tolerance(self, tolerance: f64) -> Self {
-        Self { tolerance: Some(tolerance), ..self }
+        Self {
+            tolerance: Some(tolerance),
+            ..self
+        }
     }
 
     /// The document of extension `orch.digest/1`.
@@ -78,7 +88,11 @@ impl Digest {
     }
 
     fn new(value: DigestValue) -> Self {
-        Self { value, score: None, tolerance: None }
+        Self {
+            value,
+            score: None,
+            tolerance: None,
+        }
     }
 }
 
@@ -86,7 +100,9 @@ fn finite(key: &str, number: f64) -> Result<Value> {
     if number.is_finite() {
         Ok(Value::from(number))
     } else {
-        Err(Error::msg(format_args!("the digest's {key} is {number}: the output holds a number that is not finite")))
+        Err(Error::msg(format_args!(
+            "the digest's {key} is {number}: the output holds a number that is not finite"
+        )))
     }
 }
 
@@ -97,14 +113,28 @@ mod tests {
     #[test]
     fn documents() {
         let json = |digest: Digest| digest.to_json().expect("finite").to_string();
-        assert_eq!(json(Digest::number(0.5).tolerance(1e-3)), r#"{"value":0.5,"tolerance":0.001}"#);
-        assert_eq!(json(Digest::integer(u64::MAX)), r#"{"value":18446744073709551615}"#);
-        assert_eq!(json(Digest::text("7 8 9").score(-1.25)), r#"{"value":"7 8 9","score":-1.25}"#);
+        assert_eq!(
+            json(Digest::number(0.5).tolerance(1e-3)),
+            r#"{"value":0.5,"tolerance":0.001}"#
+        );
+        assert_eq!(
+            json(Digest::integer(u64::MAX)),
+            r#"{"value":18446744073709551615}"#
+        );
+        assert_eq!(
+            json(Digest::text("7 8 9").score(-1.25)),
+            r#"{"value":"7 8 9","score":-1.25}"#
+        );
     }
 
     #[test]
     fn nan_is_an_error() {
-        let error = Digest::number(f64::NAN).to_json().expect_err("NaN has no JSON");
-        assert_eq!(error.to_string(), "the digest's value is NaN: the output holds a number that is not finite");
+        let error = Digest::number(f64::NAN)
+            .to_json()
+            .expect_err("NaN has no JSON");
+        assert_eq!(
+            error.to_string(),
+            "the digest's value is NaN: the output holds a number that is not finite"
+        );
     }
 }

@@ -8,8 +8,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a workload could not do something, in words for the person who wrote the scenario.
 ///
-/// The text reaches the record of the job, with the phase it happened in; name the file or value that was wrong. What becomes
-/// of the job depends on the constructor:
+/// The text reaches the record of the job, with the phase it happened in; name the file or value
+/// that was wrong. What becomes of the job depends on the constructor:
 ///
 /// ```
 /// use orch_sdk::prelude::*;
@@ -26,8 +26,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(open("/", 65).unwrap_err().to_string(), "parameter 'threads': at most 64, got 65");
 /// ```
 ///
-/// Made from any [`std::error::Error`] by `?`, or from a text by the constructors. It is one pointer wide, so that
-/// a loop over [`Workload::run`](crate::Workload::run) tests a register.
+/// Made from any [`std::error::Error`] by `?`, or from a text by the constructors. It is one
+/// pointer wide, so that a loop over [`Workload::run`](crate::Workload::run) tests a register.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -46,8 +46,8 @@ impl Error {
         Self::new(abi::ERR_UNSUPPORTED, &text)
     }
 
-    /// The parameters are wrong: the job fails, and the scenario has to change. For [`create`](crate::Workload::create); what a range
-    /// can say belongs into the schema.
+    /// The parameters are wrong: the job fails, and the scenario has to change. For
+    /// [`create`](crate::Workload::create); what a range can say belongs into the schema.
     pub fn params(text: impl fmt::Display) -> Self {
         Self::new(abi::ERR_PARAMS, &text)
     }
@@ -61,7 +61,10 @@ impl Error {
     }
 
     fn new(status: abi::Status, text: &dyn fmt::Display) -> Self {
-        Self(Box::new(Inner { status, text: text.to_string() }))
+        Self(Box::new(Inner {
+            status,
+            text: text.to_string(),
+        }))
     }
 }
 
@@ -116,9 +119,17 @@ mod tests {
 
     #[test]
     fn a_chain_of_sources_is_kept_once() {
-        let chain =
-            Layer("load failed: no file", Some(Box::new(Layer("no file", Some(Box::new(Layer("ENOENT", None)))))));
-        assert_eq!(Error::from(chain).to_string(), "load failed: no file: ENOENT");
+        let chain = Layer(
+            "load failed: no file",
+            Some(Box::new(Layer(
+                "no file",
+                Some(Box::new(Layer("ENOENT", None))),
+            ))),
+        );
+        assert_eq!(
+            Error::from(chain).to_string(),
+            "load failed: no file: ENOENT"
+        );
     }
 
     #[test]

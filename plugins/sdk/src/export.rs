@@ -9,8 +9,8 @@ use std::ffi::{CStr, c_char, c_void};
 
 /// Exports workloads as a plugin: `export_plugin!(Matmul, Softmax);`, once per library.
 ///
-/// Defines the two data symbols of the ABI, `orch_plugin_v1` and `orch_plugin_cpu_features`. Two workloads with one
-/// id do not compile.
+/// Defines the two data symbols of the ABI, `orch_plugin_v1` and `orch_plugin_cpu_features`. Two
+/// workloads with one id do not compile.
 #[macro_export]
 macro_rules! export_plugin {
     ($($workload:ty),+ $(,)?) => {
@@ -47,8 +47,8 @@ pub struct Entry {
     id: &'static str,
     describe: fn() -> Value,
     create: fn(&str) -> Result<Box<dyn Driven>>,
-    /// Where the workload's own code begins. Reading the parameters is left out: it is the same for all workloads, and the
-    /// compiler makes something else of it whenever one is added.
+    /// Where the workload's own code begins. Reading the parameters is left out: it is the same for
+    /// all workloads, and the compiler makes something else of it whenever one is added.
     code: [*const c_void; 4],
 }
 
@@ -61,7 +61,12 @@ impl Entry {
             <W as Driven>::setup as fn(&mut W) -> Result<()> as *const c_void,
             <W as Driven>::reset as fn(&mut W) -> Result<()> as *const c_void,
         ];
-        Self { id: W::ID, describe: describe::workload::<W>, create: create_boxed::<W>, code }
+        Self {
+            id: W::ID,
+            describe: describe::workload::<W>,
+            create: create_boxed::<W>,
+            code,
+        }
     }
 }
 
@@ -84,8 +89,14 @@ pub const fn plugin<E: Exports>() -> Plugin {
     }
 }
 
-static DIGEST: DigestExt = DigestExt { struct_size: size_of::<DigestExt>() as u32, digest: Some(digest) };
-static RESET: ResetExt = ResetExt { struct_size: size_of::<ResetExt>() as u32, reset: Some(reset) };
+static DIGEST: DigestExt = DigestExt {
+    struct_size: size_of::<DigestExt>() as u32,
+    digest: Some(digest),
+};
+static RESET: ResetExt = ResetExt {
+    struct_size: size_of::<ResetExt>() as u32,
+    reset: Some(reset),
+};
 
 /// A [`Workload`] behind a pointer; the loop of `run` is compiled for each type.
 trait Driven {
@@ -131,9 +142,14 @@ fn create_boxed<W: Workload>(params: &str) -> Result<Owned> {
 
 unsafe extern "C" fn describe_plugin<E: Exports>(host: *const Host) -> Status {
     // SAFETY: the host passes itself.
-    let Some(host) = (unsafe { adopt(host) }) else { return abi::ERR };
+    let Some(host) = (unsafe { adopt(host) }) else {
+        return abi::ERR;
+    };
     boundary::call(|| {
-        let workloads = E::WORKLOADS.iter().map(|entry| (entry.describe)()).collect();
+        let workloads = E::WORKLOADS
+            .iter()
+            .map(|entry| (entry.describe)())
+            .collect();
         host.write(&describe::plugin(E::NAME, E::VERSION, workloads).to_string());
         Ok(())
     })
@@ -151,8 +167,16 @@ unsafe extern "C" fn create<E: Exports>(
     }
     boundary::call(|| {
         // SAFETY: both texts are borrowed from the host for this call.
-        let (workload, params) = unsafe { (text(&workload, "the name")?, text(&params, "the parameters")?) };
-        let entry = E::WORKLOADS.iter().find(|entry| entry.id == workload).ok_or_else(|| unknown::<E>(workload))?;
+        let (workload, params) = unsafe {
+            (
+                text(&workload, "the name")?,
+                text(&params, "the parameters")?,
+            )
+        };
+        let entry = E::WORKLOADS
+            .iter()
+            .find(|entry| entry.id == workload)
+            .ok_or_else(|| unknown::<E>(workload))?;
         let owned = Box::new((entry.create)(params)?);
         // SAFETY: `out` is not null, and the host passes a place for one pointer.
         unsafe { *out = Box::into_raw(owned).cast() };
@@ -182,7 +206,9 @@ unsafe extern "C" fn teardown(instance: *mut Instance) -> Status {
 
 unsafe extern "C" fn digest(instance: *mut Instance, host: *const Host) -> Status {
     // SAFETY: the host passes itself.
-    let Some(host) = (unsafe { HostRef::new(host) }) else { return abi::ERR };
+    let Some(host) = (unsafe { HostRef::new(host) }) else {
+        return abi::ERR;
+    };
     boundary::call(|| {
         // SAFETY: as in `setup`.
         if let Some(digest) = unsafe { driven(instance) }?.digest()? {
@@ -207,15 +233,23 @@ unsafe extern "C" fn destroy(instance: *mut Instance) {
 struct Code<E>(std::marker::PhantomData<E>);
 
 impl<E: Exports> Code<E> {
-    const EXT: &'static CodeExt = &CodeExt { struct_size: size_of::<CodeExt>() as u32, begin: Some(begin::<E>) };
+    const EXT: &'static CodeExt = &CodeExt {
+        struct_size: size_of::<CodeExt>() as u32,
+        begin: Some(begin::<E>),
+    };
 }
 
 /// The methods of a workload, one after the other.
 unsafe extern "C" fn begin<E: Exports>(workload: Str, index: u32) -> *const c_void {
     // SAFETY: the text is borrowed from the host for this call.
     let name = unsafe { text(&workload, "the name") };
-    let entry = E::WORKLOADS.iter().find(|entry| name.as_ref().is_ok_and(|name| entry.id == *name));
-    entry.and_then(|entry| entry.code.get(index as usize)).copied().unwrap_or(std::ptr::null())
+    let entry = E::WORKLOADS
+        .iter()
+        .find(|entry| name.as_ref().is_ok_and(|name| entry.id == *name));
+    entry
+        .and_then(|entry| entry.code.get(index as usize))
+        .copied()
+        .unwrap_or(std::ptr::null())
 }
 
 unsafe extern "C" fn get_extension<E: Exports>(id: *const c_char) -> *const c_void {
@@ -244,7 +278,8 @@ unsafe fn adopt(host: *const Host) -> Option<HostRef> {
 }
 
 /// # Safety
-/// `instance` is null, or was returned by [`create`], is not destroyed, and no other reference to it is in use.
+/// `instance` is null, or was returned by [`create`], is not destroyed, and no other reference to
+/// it is in use.
 unsafe fn driven<'a>(instance: *mut Instance) -> Result<&'a mut dyn Driven> {
     // SAFETY: `create` made it from a `Box<Owned>`; nothing else refers to it.
     match unsafe { instance.cast::<Owned>().as_mut() } {
@@ -261,7 +296,8 @@ unsafe fn text<'a>(text: &'a Str, what: &str) -> Result<&'a str> {
     }
     // SAFETY: the caller's promise; a text with bytes has a pointer to them.
     let bytes = unsafe { std::slice::from_raw_parts(text.ptr, text.len) };
-    std::str::from_utf8(bytes).map_err(|error| Error::params(format_args!("{what} is not UTF-8: {error}")))
+    std::str::from_utf8(bytes)
+        .map_err(|error| Error::params(format_args!("{what} is not UTF-8: {error}")))
 }
 
 #[cold]
@@ -289,7 +325,10 @@ const fn assert_ids(workloads: &[Entry]) {
         }
         let mut j = 0;
         while j < i {
-            assert!(!same(id, workloads[j].id.as_bytes()), "two workloads have the same ID");
+            assert!(
+                !same(id, workloads[j].id.as_bytes()),
+                "two workloads have the same ID"
+            );
             j += 1;
         }
         i += 1;

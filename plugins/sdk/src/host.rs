@@ -33,15 +33,19 @@ pub(crate) fn current() -> Option<HostRef> {
 }
 
 impl HostRef {
-    /// Refuses null, a host of another major version, and one that lacks a field of version 1.0. A field that a later minor
-    /// version appends needs a look at `struct_size` of its own before it is used.
+    /// Refuses null, a host of another major version, and one that lacks a field of version 1.0. A
+    /// field that a later minor version appends needs a look at `struct_size` of its own before it
+    /// is used.
     ///
     /// # Safety
-    /// `host` is null or points to a [`Host`] that stays valid for the rest of the process, as the ABI promises.
+    /// `host` is null or points to a [`Host`] that stays valid for the rest of the process, as the
+    /// ABI promises.
     pub(crate) unsafe fn new(host: *const Host) -> Option<Self> {
         // SAFETY: the caller's promise.
         unsafe { host.as_ref() }
-            .filter(|host| host.abi_major == abi::ABI_MAJOR && host.struct_size as usize >= VERSION_1_0)
+            .filter(|host| {
+                host.abi_major == abi::ABI_MAJOR && host.struct_size as usize >= VERSION_1_0
+            })
             .map(Self)
     }
 

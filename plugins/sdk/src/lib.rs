@@ -1,4 +1,5 @@
-//! Everything a plugin of `orch` needs: the ABI, a safe trait on top of it, and the macro that joins the two.
+//! Everything a plugin of `orch` needs: the ABI, a safe trait on top of it, and the macro that
+//! joins the two.
 //!
 //! A plugin is a library of `crate-type = ["cdylib"]` whose only dependency is this crate:
 //!
@@ -50,8 +51,9 @@
 //! # fn main() {}
 //! ```
 //!
-//! The life of an instance, all on one thread of a worker process: [`Workload::create`], [`Workload::setup`], then any
-//! number of [`Workload::reset`], [`Workload::run`] and [`Workload::digest`], then [`Workload::teardown`] and `Drop`.
+//! The life of an instance, all on one thread of a worker process: [`Workload::create`],
+//! [`Workload::setup`], then any number of [`Workload::reset`], [`Workload::run`] and
+//! [`Workload::digest`], then [`Workload::teardown`] and `Drop`.
 //!
 //! Plugins in other languages use `include/orch_plugin.h`, the same contract in C.
 

@@ -24,8 +24,8 @@ pub enum Per {
 
 /// A named quantity with a unit and a better direction.
 ///
-/// Its value comes from the sum `c` that [`count!`](crate::count) added to a counter in one iteration, and from the
-/// median time `t` of one iteration in seconds:
+/// Its value comes from the sum `c` that [`count!`](crate::count) added to a counter in one
+/// iteration, and from the median time `t` of one iteration in seconds:
 ///
 /// ```
 /// use orch_sdk::prelude::*;
@@ -47,37 +47,87 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The counter of the same name, per iteration, in `unit`. Lower is better unless [`better`](Self::better) says otherwise.
+    /// The counter of the same name, per iteration, in `unit`. Lower is better unless
+    /// [`better`](Self::better) says otherwise.
     pub const fn count(id: &'static str, unit: &'static str) -> Self {
-        Self { id, unit, better: Some(Better::Lower), about: "", counter: id, per: Per::Iteration, scale: 1.0 }
+        Self {
+            id,
+            unit,
+            better: Some(Better::Lower),
+            about: "",
+            counter: id,
+            per: Per::Iteration,
+            scale: 1.0,
+        }
     }
 
     /// `counter` per second, times `scale`: 1e-9 makes GB/s of bytes. Higher is better.
-    pub const fn rate(id: &'static str, unit: &'static str, counter: &'static str, scale: f64) -> Self {
-        Self { id, unit, better: Some(Better::Higher), about: "", counter, per: Per::Second, scale }
+    pub const fn rate(
+        id: &'static str,
+        unit: &'static str,
+        counter: &'static str,
+        scale: f64,
+    ) -> Self {
+        Self {
+            id,
+            unit,
+            better: Some(Better::Higher),
+            about: "",
+            counter,
+            per: Per::Second,
+            scale,
+        }
     }
 
     /// Seconds per unit of `counter`, times `scale`: 1e9 makes nanoseconds. Lower is better.
-    pub const fn time_per(id: &'static str, unit: &'static str, counter: &'static str, scale: f64) -> Self {
-        Self { id, unit, better: Some(Better::Lower), about: "", counter, per: Per::Unit, scale }
+    pub const fn time_per(
+        id: &'static str,
+        unit: &'static str,
+        counter: &'static str,
+        scale: f64,
+    ) -> Self {
+        Self {
+            id,
+            unit,
+            better: Some(Better::Lower),
+            about: "",
+            counter,
+            per: Per::Unit,
+            scale,
+        }
     }
 
     /// Bytes that an iteration allocates per unit of `counter`. Lower is better.
     pub const fn bytes_per(id: &'static str, counter: &'static str) -> Self {
-        Self { id, unit: "B", better: Some(Better::Lower), about: "", counter, per: Per::BytesPerUnit, scale: 1.0 }
+        Self {
+            id,
+            unit: "B",
+            better: Some(Better::Lower),
+            about: "",
+            counter,
+            per: Per::BytesPerUnit,
+            scale: 1.0,
+        }
     }
 
     /// Sets the direction that is an improvement.
     #[must_use]
     pub const fn better(self, better: Better) -> Self {
-        Self { better: Some(better), ..self }
+        Self {
+            better: Some(better),
+            ..self
+        }
     }
 
-    /// Takes the direction away: the metric is shown and never judged. For what differs from run to run, such as the CPU time
-    /// of another process; any other counter is a fact about the work, and `orch` warns where processes disagree on it.
+    /// Takes the direction away: the metric is shown and never judged. For what differs from run to
+    /// run, such as the CPU time of another process; any other counter is a fact about the work,
+    /// and `orch` warns where processes disagree on it.
     #[must_use]
     pub const fn unjudged(self) -> Self {
-        Self { better: None, ..self }
+        Self {
+            better: None,
+            ..self
+        }
     }
 
     /// Says in a sentence what the metric means.

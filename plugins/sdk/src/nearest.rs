@@ -2,9 +2,14 @@
 
 /// The hint for an unknown word: the nearest known one if it is near, else all of them.
 pub(crate) fn hint(word: &str, known: &[&str]) -> String {
-    let near = known.iter().map(|candidate| (distance(word, candidate), candidate)).min();
+    let near = known
+        .iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .min();
     match near {
-        Some((steps, candidate)) if steps <= (word.chars().count() / 3).max(2) && steps < candidate.chars().count() => {
+        Some((steps, candidate))
+            if steps <= (word.chars().count() / 3).max(2) && steps < candidate.chars().count() =>
+        {
             format!("did you mean '{candidate}'?")
         }
         Some(_) => format!("known are {}", quoted(known)),
@@ -14,7 +19,11 @@ pub(crate) fn hint(word: &str, known: &[&str]) -> String {
 
 /// `'a', 'b', 'c'`.
 pub(crate) fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|word| format!("'{word}'"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Edit distance in insertions, deletions, replacements and swaps of neighbours.
@@ -32,7 +41,10 @@ fn distance(a: &str, b: &str) -> usize {
                 } else {
                     usize::MAX
                 };
-                replaced.min(swapped).min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1)
+                replaced
+                    .min(swapped)
+                    .min(rows[i - 1][j] + 1)
+                    .min(rows[i][j - 1] + 1)
             };
         }
     }
@@ -45,9 +57,13 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, expected) in
-            [("", "", 0), ("", "ab", 2), ("size", "siez", 1), ("steps", "step", 1), ("kitten", "sitting", 3)]
-        {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("", "ab", 2),
+            ("size", "siez", 1),
+            ("steps", "step", 1),
+            ("kitten", "sitting", 3),
+        ] {
             assert_eq!(distance(a, b), expected, "{a} {b}");
             assert_eq!(distance(b, a), expected, "{b} {a}");
         }

@@ -1,4 +1,5 @@
-//! Scopes and counters: [`scope!`](crate::scope!), [`count!`](crate::count!) and what they expand to.
+//! Scopes and counters: [`scope!`](crate::scope!), [`count!`](crate::count!) and what they expand
+//! to.
 
 use crate::host::{self, HostRef};
 use std::marker::PhantomData;
@@ -6,9 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Opens a named scope that lasts until the end of the enclosing block.
 ///
-/// On any thread; it ends on the thread, and within the call of [`run`](crate::Workload::run), that it began in. Scopes of the
-/// driver nest into one tree; those of other threads are trees of their own. The name is a constant text. In timing passes it
-/// costs a nanosecond or two.
+/// On any thread; it ends on the thread, and within the call of [`run`](crate::Workload::run), that
+/// it began in. Scopes of the driver nest into one tree; those of other threads are trees of their
+/// own. The name is a constant text. In timing passes it costs a nanosecond or two.
 ///
 /// Without a host (in the unit tests of a library) it does nothing.
 ///
@@ -31,10 +32,11 @@ macro_rules! scope {
     };
 }
 
-/// Adds to a named counter of the current scope: any number, converted by `as f64`. It has to be finite.
+/// Adds to a named counter of the current scope: any number, converted by `as f64`. It has to be
+/// finite.
 ///
-/// The amount is the work of this moment and not a running total; its unit is that of the metric. On any thread. A
-/// [`Metric`](crate::Metric) turns the sum of one iteration into a rate or a cost:
+/// The amount is the work of this moment and not a running total; its unit is that of the metric.
+/// On any thread. A [`Metric`](crate::Metric) turns the sum of one iteration into a rate or a cost:
 ///
 /// ```
 /// use orch_sdk::prelude::*;
@@ -66,7 +68,10 @@ pub struct Name {
 impl Name {
     /// A name that the host does not know yet.
     pub const fn new(text: &'static str) -> Self {
-        Self { text, id: AtomicU32::new(0) }
+        Self {
+            text,
+            id: AtomicU32::new(0),
+        }
     }
 
     #[inline(always)]
@@ -104,7 +109,10 @@ impl Scope {
             host.scope_enter(id);
             id
         });
-        Self { id, not_send: PhantomData }
+        Self {
+            id,
+            not_send: PhantomData,
+        }
     }
 }
 

@@ -4,14 +4,17 @@ use crate::{Digest, Metric, Params, Result};
 
 /// One measurable thing with parameters.
 ///
-/// All methods are called on one thread, the driver, in the order of the crate's introduction. A panic is caught and
-/// becomes a failed job with its message and place. After an error or a panic only `teardown` and `Drop` follow.
+/// All methods are called on one thread, the driver, in the order of the crate's introduction. A
+/// panic is caught and becomes a failed job with its message and place. After an error or a panic
+/// only `teardown` and `Drop` follow.
 pub trait Workload: Sized + 'static {
-    /// Name inside the plugin: small letters, digits, `_` and `-`. A scenario writes it after the plugin's key and a slash.
+    /// Name inside the plugin: small letters, digits, `_` and `-`. A scenario writes it after the
+    /// plugin's key and a slash.
     const ID: &'static str;
     /// What is measured, in one sentence.
     const ABOUT: &'static str = "";
-    /// What one call of [`run`](Self::run) does, in words: "one token of one session", "one matrix product".
+    /// What one call of [`run`](Self::run) does, in words: "one token of one session", "one matrix
+    /// product".
     const ITERATION: &'static str = "one call of run";
     /// Metrics beyond time and allocations.
     const METRICS: &'static [Metric] = &[];
@@ -20,7 +23,8 @@ pub trait Workload: Sized + 'static {
     /// The parameters; `()` for none.
     type Params: Params;
 
-    /// Makes an instance from checked parameters. Reading them and allocating is for [`setup`](Self::setup) where it is slow.
+    /// Makes an instance from checked parameters. Reading them and allocating is for
+    /// [`setup`](Self::setup) where it is slow.
     ///
     /// # Errors
     /// [`Error::unsupported`](crate::Error::unsupported) makes the job skipped,
@@ -35,8 +39,9 @@ pub trait Workload: Sized + 'static {
         Ok(())
     }
 
-    /// Puts the inputs back to what [`setup`](Self::setup) left, so that no sample depends on how many iterations came before.
-    /// Called untimed before each sample and before the iteration whose digest is taken.
+    /// Puts the inputs back to what [`setup`](Self::setup) left, so that no sample depends on how
+    /// many iterations came before. Called untimed before each sample and before the iteration
+    /// whose digest is taken.
     ///
     /// # Errors
     /// Any error fails the job.
@@ -51,7 +56,8 @@ pub trait Workload: Sized + 'static {
     /// Any error fails the job.
     fn run(&mut self) -> Result<()>;
 
-    /// Sums up what the last iteration computed; called after [`reset`](Self::reset) and exactly one iteration.
+    /// Sums up what the last iteration computed; called after [`reset`](Self::reset) and exactly
+    /// one iteration.
     ///
     /// # Errors
     /// An error says that the output is wrong, and fails the job.

@@ -40,7 +40,11 @@ impl Workload for Counter {
 
     fn create(params: CounterParams) -> Result<Self> {
         ALIVE.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { steps: params.steps, start: params.start.unwrap_or(0), total: 0 })
+        Ok(Self {
+            steps: params.steps,
+            start: params.start.unwrap_or(0),
+            total: 0,
+        })
     }
 
     fn reset(&mut self) -> Result<()> {
@@ -137,7 +141,10 @@ impl Drop for Fail {
 }
 
 fn spawn_panic() -> std::thread::JoinHandle<()> {
-    std::thread::Builder::new().name("pool-1".to_owned()).spawn(|| panic!("a worker died")).expect("threads")
+    std::thread::Builder::new()
+        .name("pool-1".to_owned())
+        .spawn(|| panic!("a worker died"))
+        .expect("threads")
 }
 
 /// A panic cannot leave it: the process is aborted.
@@ -178,8 +185,14 @@ fn driver(workload: &str, params: &str) -> Driver {
 #[test]
 fn the_table_is_of_this_version() {
     let plugin = &table::orch_plugin_v1;
-    assert_eq!((plugin.magic, plugin.abi_major, plugin.abi_minor), (abi::MAGIC, abi::ABI_MAJOR, abi::ABI_MINOR));
-    assert_eq!((plugin.struct_size as usize, plugin.flags), (size_of::<abi::Plugin>(), 0));
+    assert_eq!(
+        (plugin.magic, plugin.abi_major, plugin.abi_minor),
+        (abi::MAGIC, abi::ABI_MAJOR, abi::ABI_MINOR)
+    );
+    assert_eq!(
+        (plugin.struct_size as usize, plugin.flags),
+        (size_of::<abi::Plugin>(), 0)
+    );
     assert_eq!(table::orch_plugin_cpu_features, orch_sdk::cpu::LIST);
 }
 
@@ -191,7 +204,10 @@ fn describe_writes_the_document() {
     assert_eq!(document["plugin"], "orch-sdk");
     assert_eq!(document["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(document["sdk"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(document["build"]["debug_assertions"], cfg!(debug_assertions));
+    assert_eq!(
+        document["build"]["debug_assertions"],
+        cfg!(debug_assertions)
+    );
     assert!(document["build"]["target_features"].is_array());
     let expected = json!({
         "id": "counter",
@@ -216,7 +232,12 @@ fn describe_writes_the_document() {
         "tags": ["test"],
     });
     assert_eq!(document["workloads"][0].to_string(), expected.to_string());
-    let ids: Vec<&Value> = document["workloads"].as_array().expect("a list").iter().map(|w| &w["id"]).collect();
+    let ids: Vec<&Value> = document["workloads"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|w| &w["id"])
+        .collect();
     assert_eq!(ids, ["counter", "fail", "plain"]);
 }
 
@@ -229,21 +250,45 @@ fn create_refuses_what_it_does_not_know() {
             abi::ERR_UNKNOWN_WORKLOAD,
             "plugin 'orch-sdk' has no workload 'countre': did you mean 'counter'?",
         ),
-        ("counter", r#"{"stesp": 1}"#, abi::ERR_PARAMS, "unknown parameter 'stesp': did you mean 'steps'?"),
-        ("counter", r#"{"steps": 11}"#, abi::ERR_PARAMS, "parameter 'steps': 11 is out of range (allowed: 1 to 10)"),
+        (
+            "counter",
+            r#"{"stesp": 1}"#,
+            abi::ERR_PARAMS,
+            "unknown parameter 'stesp': did you mean 'steps'?",
+        ),
+        (
+            "counter",
+            r#"{"steps": 11}"#,
+            abi::ERR_PARAMS,
+            "parameter 'steps': 11 is out of range (allowed: 1 to 10)",
+        ),
         (
             "counter",
             "{",
             abi::ERR_PARAMS,
             "the parameters are not JSON: EOF while parsing an object at line 1 column 1",
         ),
-        ("counter", "[]", abi::ERR_PARAMS, "expected an object of parameters, got []"),
+        (
+            "counter",
+            "[]",
+            abi::ERR_PARAMS,
+            "expected an object of parameters, got []",
+        ),
         ("fail", "{}", abi::ERR_PARAMS, "parameter 'way' is required"),
-        ("plain", r#"{"a": 1}"#, abi::ERR_PARAMS, "unknown parameter 'a': there are none"),
+        (
+            "plain",
+            r#"{"a": 1}"#,
+            abi::ERR_PARAMS,
+            "unknown parameter 'a': there are none",
+        ),
     ];
     let mut driver = Driver::new(&table::orch_plugin_v1);
     for (workload, params, status, error) in cases {
-        assert_eq!(driver.create(workload, params), status, "{workload} {params}");
+        assert_eq!(
+            driver.create(workload, params),
+            status,
+            "{workload} {params}"
+        );
         assert_eq!(take().error, error);
     }
 }
@@ -258,10 +303,16 @@ fn no_parameters_may_be_an_empty_text() {
 #[test]
 fn a_whole_life() {
     let mut driver = driver("counter", r#"{"steps": 4, "start": 100}"#);
-    assert_eq!((driver.setup(), driver.reset(), driver.run(2)), (abi::OK, abi::OK, abi::OK));
+    assert_eq!(
+        (driver.setup(), driver.reset(), driver.run(2)),
+        (abi::OK, abi::OK, abi::OK)
+    );
     let iteration = ["+outer", "+inner", "steps=4", "-inner", "flop=8", "-outer"];
     assert_eq!(take().events, [iteration, iteration].concat());
-    assert_eq!((driver.digest(), take().document.as_str()), (abi::OK, r#"{"value":108}"#));
+    assert_eq!(
+        (driver.digest(), take().document.as_str()),
+        (abi::OK, r#"{"value":108}"#)
+    );
     assert_eq!((driver.reset(), driver.digest()), (abi::OK, abi::OK));
     assert_eq!(take().document, r#"{"value":100}"#);
     assert_eq!(driver.teardown(), abi::OK);
@@ -297,7 +348,11 @@ fn failure(way: &str) -> (abi::Status, String) {
     let driver = driver("fail", &json!({ "way": way }).to_string());
     let status = driver.run(2);
     let heard = take();
-    assert_eq!(heard.events, ["+failing", "-failing"], "{way}: scopes are balanced, and the loop ends");
+    assert_eq!(
+        heard.events,
+        ["+failing", "-failing"],
+        "{way}: scopes are balanced, and the loop ends"
+    );
     (status, without_places(&heard.error))
 }
 
@@ -306,8 +361,15 @@ fn without_places(text: &str) -> String {
     let mut replaced = String::new();
     while let Some(at) = rest.find(".rs:") {
         let (before, after) = rest.split_at(at + 4);
-        let place = after.find(": ").expect("file:line:column, then the message");
-        assert!(after[..place].chars().all(|c| c.is_ascii_digit() || c == ':'), "{text}");
+        let place = after
+            .find(": ")
+            .expect("file:line:column, then the message");
+        assert!(
+            after[..place]
+                .chars()
+                .all(|c| c.is_ascii_digit() || c == ':'),
+            "{text}"
+        );
         replaced += before;
         replaced += "LINE";
         rest = &after[place..];
@@ -318,15 +380,33 @@ fn without_places(text: &str) -> String {
 #[test]
 fn errors_have_a_text() {
     assert_eq!(failure("error"), (abi::ERR, "no luck".to_owned()));
-    assert_eq!(failure("io"), (abi::ERR, "No such file or directory (os error 2)".to_owned()));
-    assert_eq!(failure("unsupported"), (abi::ERR_UNSUPPORTED, "needs a GPU".to_owned()));
+    assert_eq!(
+        failure("io"),
+        (
+            abi::ERR,
+            "No such file or directory (os error 2)".to_owned()
+        )
+    );
+    assert_eq!(
+        failure("unsupported"),
+        (abi::ERR_UNSUPPORTED, "needs a GPU".to_owned())
+    );
 }
 
 #[test]
 fn panics_have_a_place() {
     let file = file!();
-    assert_eq!(failure("panic"), (abi::ERR_PANIC, format!("panicked at {file}:LINE: lost 7")));
-    assert_eq!(failure("payload"), (abi::ERR_PANIC, format!("panicked at {file}:LINE: (the payload is not a text)")));
+    assert_eq!(
+        failure("panic"),
+        (abi::ERR_PANIC, format!("panicked at {file}:LINE: lost 7"))
+    );
+    assert_eq!(
+        failure("payload"),
+        (
+            abi::ERR_PANIC,
+            format!("panicked at {file}:LINE: (the payload is not a text)")
+        )
+    );
 }
 
 #[test]
@@ -334,7 +414,8 @@ fn a_panic_of_another_thread_is_named_first() {
     let (status, text) = failure("thread_panic");
     let file = file!();
     let expected = format!(
-        "thread 'pool-1' panicked at {file}:LINE: a worker died; then panicked at {file}:LINE: the pool works: Any {{ .. }}"
+        "thread 'pool-1' panicked at {file}:LINE: a worker died; then panicked at {file}:LINE: the \
+         pool works: Any {{ .. }}"
     );
     assert_eq!((status, text), (abi::ERR_PANIC, expected));
 }
@@ -347,7 +428,10 @@ fn a_forgotten_panic_is_logged() {
     let file = file!();
     assert_eq!(
         log,
-        [format!("2 the workload went on after a panic: thread 'pool-1' panicked at {file}:LINE: a worker died")]
+        [format!(
+            "2 the workload went on after a panic: thread 'pool-1' panicked at {file}:LINE: a \
+             worker died"
+        )]
     );
     // It does not haunt the next call.
     assert_eq!(driver.run(0), abi::OK);
@@ -361,7 +445,10 @@ fn a_panic_while_dropping_is_logged() {
     let heard = take();
     assert_eq!(
         without_places(&heard.log.join("\n")),
-        format!("1 dropping the workload: panicked at {}:LINE: dropped badly", file!())
+        format!(
+            "1 dropping the workload: panicked at {}:LINE: dropped badly",
+            file!()
+        )
     );
 }
 
@@ -375,7 +462,13 @@ fn a_panic_that_cannot_unwind_is_printed() {
     }
     let test = std::env::current_exe().expect("it is running");
     let mut child = std::process::Command::new(test);
-    child.args(["--exact", "a_panic_that_cannot_unwind_is_printed", "--nocapture"]).env(CHILD, "1");
+    child
+        .args([
+            "--exact",
+            "a_panic_that_cannot_unwind_is_printed",
+            "--nocapture",
+        ])
+        .env(CHILD, "1");
     let output = child.output().expect("it starts");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
@@ -388,7 +481,10 @@ fn a_digest_that_is_not_finite_is_an_error() {
     let driver = driver("fail", r#"{"way": "nan"}"#);
     assert_eq!(driver.digest(), abi::ERR);
     let heard = take();
-    assert_eq!(heard.error, "the digest's value is NaN: the output holds a number that is not finite");
+    assert_eq!(
+        heard.error,
+        "the digest's value is NaN: the output holds a number that is not finite"
+    );
     assert_eq!(heard.document, "");
 }
 
@@ -396,19 +492,26 @@ fn a_digest_that_is_not_finite_is_an_error() {
 fn a_host_of_another_version_is_refused() {
     let driver = Driver::new(&table::orch_plugin_v1);
     let describe = table::orch_plugin_v1.describe.expect("required");
-    let other = Box::leak(Box::new(abi::Host { abi_major: abi::ABI_MAJOR + 1, ..support::HOST_TEMPLATE }));
+    let other = Box::leak(Box::new(abi::Host {
+        abi_major: abi::ABI_MAJOR + 1,
+        ..support::HOST_TEMPLATE
+    }));
     // SAFETY: the host is leaked, so it outlives the process.
     assert_eq!(unsafe { describe(other) }, abi::ERR);
     // SAFETY: a null host is refused before it is used.
     assert_eq!(unsafe { describe(std::ptr::null()) }, abi::ERR);
-    let small = Box::leak(Box::new(abi::Host { struct_size: 79, ..support::HOST_TEMPLATE }));
+    let small = Box::leak(Box::new(abi::Host {
+        struct_size: 79,
+        ..support::HOST_TEMPLATE
+    }));
     // SAFETY: as above.
     assert_eq!(unsafe { describe(small) }, abi::ERR);
     drop(driver);
     assert_eq!(take(), support::Heard::default());
 }
 
-/// A later minor version of orch: its table is longer, and what this SDK does not know is left alone.
+/// A later minor version of orch: its table is longer, and what this SDK does not know is left
+/// alone.
 #[test]
 fn a_host_of_a_newer_minor_version_is_taken() {
     #[repr(C)]
@@ -418,9 +521,15 @@ fn a_host_of_a_newer_minor_version_is_taken() {
     }
     let driver = Driver::new(&table::orch_plugin_v1);
     let describe = table::orch_plugin_v1.describe.expect("required");
-    let known =
-        abi::Host { struct_size: size_of::<Newer>() as u32, abi_minor: abi::ABI_MINOR + 1, ..support::HOST_TEMPLATE };
-    let newer = Box::leak(Box::new(Newer { known, later: [1; 4] }));
+    let known = abi::Host {
+        struct_size: size_of::<Newer>() as u32,
+        abi_minor: abi::ABI_MINOR + 1,
+        ..support::HOST_TEMPLATE
+    };
+    let newer = Box::leak(Box::new(Newer {
+        known,
+        later: [1; 4],
+    }));
     // SAFETY: the host is leaked, so it outlives the process.
     assert_eq!(unsafe { describe(&raw const newer.known) }, abi::OK);
     assert_eq!(newer.later, [1; 4]);

@@ -1,4 +1,5 @@
-//! `include/orch_plugin.h` describes the same ABI as `orch_sdk::abi`: a C compiler checks sizes, offsets and constants.
+//! `include/orch_plugin.h` describes the same ABI as `orch_sdk::abi`: a C compiler checks sizes,
+//! offsets and constants.
 
 use orch_sdk::abi;
 use std::ffi::OsStr;
@@ -10,7 +11,8 @@ use std::{fs, mem};
 /// A statement that C has to agree with.
 struct Claim(String);
 
-/// One claim about the size of a struct, one about the offset and one about the size of each of its fields.
+/// One claim about the size of a struct, one about the offset and one about the size of each of its
+/// fields.
 macro_rules! layout {
     ($claims:ident, $rust:ty = $c:literal { $($field:ident),* }) => {
         $claims.push(Claim(format!("sizeof({}) == {}", $c, size_of::<$rust>())));
@@ -22,7 +24,8 @@ macro_rules! layout {
         )*
         // A field that this list forgets would leave a hole.
         let covered: usize = [$(field_size(|value: &$rust| &raw const value.$field)),*].iter().sum();
-        assert!(size_of::<$rust>() - covered < align_of::<$rust>(), "{}: a field is missing in this test", $c);
+        assert!(size_of::<$rust>() - covered < align_of::<$rust>(), "{}: a field is missing in \
+            this test", $c);
     };
 }
 
@@ -50,14 +53,25 @@ fn claims() -> Vec<Claim> {
         ("ORCH_ERR", abi::ERR.into()),
         ("ORCH_ERR_PANIC", abi::ERR_PANIC.into()),
         ("ORCH_ERR_PARAMS", abi::ERR_PARAMS.into()),
-        ("ORCH_ERR_UNKNOWN_WORKLOAD", abi::ERR_UNKNOWN_WORKLOAD.into()),
+        (
+            "ORCH_ERR_UNKNOWN_WORKLOAD",
+            abi::ERR_UNKNOWN_WORKLOAD.into(),
+        ),
         ("ORCH_ERR_UNSUPPORTED", abi::ERR_UNSUPPORTED.into()),
     ];
     claims.extend(constants.map(|(name, value)| Claim(format!("{name} == {value}"))));
-    let texts =
-        [("ORCH_DIGEST_EXT", abi::DIGEST_EXT), ("ORCH_RESET_EXT", abi::RESET_EXT), ("ORCH_CODE_EXT", abi::CODE_EXT)];
-    claims.extend(texts.map(|(name, text)| Claim(format!("sizeof({name}) == {}", text.count_bytes() + 1))));
-    claims.push(Claim(format!("sizeof(orch_status) == {}", size_of::<abi::Status>())));
+    let texts = [
+        ("ORCH_DIGEST_EXT", abi::DIGEST_EXT),
+        ("ORCH_RESET_EXT", abi::RESET_EXT),
+        ("ORCH_CODE_EXT", abi::CODE_EXT),
+    ];
+    claims.extend(
+        texts.map(|(name, text)| Claim(format!("sizeof({name}) == {}", text.count_bytes() + 1))),
+    );
+    claims.push(Claim(format!(
+        "sizeof(orch_status) == {}",
+        size_of::<abi::Status>()
+    )));
     claims.push(Claim("(orch_status)-1 < 0".to_owned()));
     claims
 }
@@ -100,12 +114,24 @@ fn compile(compiler: &str, standard: &str, file_name: &str, source: &str) -> Out
     compile_with(compiler, standard, file_name, source, &flags)
 }
 
-fn compile_with(compiler: &str, standard: &str, file_name: &str, source: &str, flags: &[&OsStr]) -> Outcome {
+fn compile_with(
+    compiler: &str,
+    standard: &str,
+    file_name: &str,
+    source: &str,
+    flags: &[&OsStr],
+) -> Outcome {
     let file = scratch(file_name);
     fs::write(&file, source).expect("the test's folder is writable");
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
-    let result =
-        Command::new(compiler).arg(standard).args(flags).arg("-I").arg(include).arg(file).stdin(Stdio::null()).output();
+    let result = Command::new(compiler)
+        .arg(standard)
+        .args(flags)
+        .arg("-I")
+        .arg(include)
+        .arg(file)
+        .stdin(Stdio::null())
+        .output();
     match result {
         Ok(output) if output.status.success() => Outcome::Compiled,
         Ok(output) => Outcome::Refused(String::from_utf8_lossy(&output.stderr).into_owned()),
@@ -127,30 +153,55 @@ fn expect_compiled(outcome: Outcome, compiler: &str) {
 
 #[test]
 fn c11_agrees() {
-    expect_compiled(compile("cc", "-std=c11", "claims.c", &source(&claims())), "cc");
+    expect_compiled(
+        compile("cc", "-std=c11", "claims.c", &source(&claims())),
+        "cc",
+    );
 }
 
 #[test]
 fn cpp11_agrees() {
-    expect_compiled(compile("c++", "-std=c++11", "claims.cpp", &source(&claims())), "c++");
+    expect_compiled(
+        compile("c++", "-std=c++11", "claims.cpp", &source(&claims())),
+        "c++",
+    );
 }
 
 #[test]
 fn a_wrong_claim_is_refused() {
     let wrong = "offsetof(orch_plugin, run) == 41";
-    match compile("cc", "-std=c11", "wrong.c", &source(&[Claim(wrong.to_owned())])) {
-        Outcome::Compiled => panic!("the C compiler accepted `{wrong}`: the other tests prove nothing"),
-        Outcome::Refused(errors) => assert!(errors.contains(wrong), "refused for another reason:\n{errors}"),
+    match compile(
+        "cc",
+        "-std=c11",
+        "wrong.c",
+        &source(&[Claim(wrong.to_owned())]),
+    ) {
+        Outcome::Compiled => {
+            panic!("the C compiler accepted `{wrong}`: the other tests prove nothing")
+        }
+        Outcome::Refused(errors) => assert!(
+            errors.contains(wrong),
+            "refused for another reason:\n{errors}"
+        ),
         Outcome::NoCompiler => eprintln!("skipped: there is no `cc`"),
     }
 }
 
-/// The list of a C plugin holds names that the host can ask for, and the same ones as a Rust plugin's where both have them.
+/// The list of a C plugin holds names that the host can ask for, and the same ones as a Rust
+/// plugin's where both have them.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn cpu_features_have_the_names_of_rustc() {
     let library = scratch("features.so");
-    let flags = ["-O0", "-shared", "-fPIC", "-fvisibility=hidden", "-march=x86-64-v3", "-o"].map(OsStr::new);
+    let flags = [
+        "-O0",
+        "-shared",
+        "-fPIC",
+        "-fvisibility=hidden",
+        "-march=x86-64-v3",
+        "-o",
+    ]
+    .map(OsStr::new);
     let flags: Vec<&OsStr> = flags.into_iter().chain([library.as_os_str()]).collect();
     match compile_with("cc", "-std=c11", "features.c", &source(&[]), &flags) {
         Outcome::Compiled => {}
@@ -159,23 +210,35 @@ fn cpu_features_have_the_names_of_rustc() {
     }
     let file = fs::read(&library).expect("the compiler wrote it");
     let text = String::from_utf8_lossy(&file);
-    let list = text.split('\0').find(|text| text.starts_with("sse,")).expect("the list is in the file");
+    let list = text
+        .split('\0')
+        .find(|text| text.starts_with("sse,"))
+        .expect("the list is in the file");
     for name in list.split(',') {
         assert!(orch_sdk::cpu::detected(name).is_some(), "{name} in {list}");
     }
-    for name in ["avx2", "fma", "bmi1", "bmi2", "f16c", "lzcnt", "movbe", "popcnt"] {
-        assert!(list.split(',').any(|listed| listed == name), "{name} is missing in {list}");
+    for name in [
+        "avx2", "fma", "bmi1", "bmi2", "f16c", "lzcnt", "movbe", "popcnt",
+    ] {
+        assert!(
+            list.split(',').any(|listed| listed == name),
+            "{name} is missing in {list}"
+        );
     }
 }
 
-/// The tables of docs/ABI.md as claims: each row of a struct's table is one about the offset and one about the size.
+/// The tables of docs/ABI.md as claims: each row of a struct's table is one about the offset and
+/// one about the size.
 fn documented() -> Vec<String> {
     let page = include_str!("../../../docs/ABI.md");
     let mut claims = Vec::new();
     let mut of = String::new();
     for line in page.lines() {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        if let Some((name, size)) = line.strip_suffix(" bytes:").and_then(|line| line.split_once(", ")) {
+        if let Some((name, size)) = line
+            .strip_suffix(" bytes:")
+            .and_then(|line| line.split_once(", "))
+        {
             of = name.trim_matches('`').to_owned();
             claims.push(format!("sizeof({of}) == {size}"));
         } else if let ["", offset, size, field, ..] = cells[..]
@@ -194,7 +257,8 @@ fn documented() -> Vec<String> {
     claims
 }
 
-/// docs/ABI.md says what the structs are, all of it, and nothing else. The compilers confirm the same claims above.
+/// docs/ABI.md says what the structs are, all of it, and nothing else. The compilers confirm the
+/// same claims above.
 #[test]
 fn the_page_has_every_field_and_status() {
     let documented = documented();
@@ -209,7 +273,10 @@ fn the_page_has_every_field_and_status() {
     assert_eq!(found, wanted);
     let page = include_str!("../../../docs/ABI.md");
     for id in [abi::DIGEST_EXT, abi::RESET_EXT, abi::CODE_EXT] {
-        assert!(page.contains(&format!("| `{}` |", id.to_str().expect("ASCII"))), "{id:?}");
+        assert!(
+            page.contains(&format!("| `{}` |", id.to_str().expect("ASCII"))),
+            "{id:?}"
+        );
     }
     assert!(page.contains(&format!("{:#X}", abi::MAGIC).replace("0X", "0x")));
     assert!(page.contains(abi::PLUGIN_SYMBOL) && page.contains(abi::CPU_FEATURES_SYMBOL));
@@ -220,7 +287,9 @@ fn the_page_has_every_field_and_status() {
 #[test]
 fn every_x86_name_of_the_header_is_known() {
     let header = include_str!("../include/orch_plugin.h");
-    let defined = header.lines().filter(|line| line.starts_with("#define ORCH_CPU_") && !line.contains("_ARM_"));
+    let defined = header
+        .lines()
+        .filter(|line| line.starts_with("#define ORCH_CPU_") && !line.contains("_ARM_"));
     let names: Vec<&str> = defined
         .filter_map(|line| line.split('"').nth(1))
         .map(|name| name.trim_start_matches(','))

@@ -1,6 +1,10 @@
-//! The example plugin in C (`plugins/hello-c`) compiles without warnings and does what a Rust plugin does.
+//! The example plugin in C (`plugins/hello-c`) compiles without warnings and does what a Rust
+//! plugin does.
 
-#[expect(dead_code, reason = "the C plugin has no setup and no teardown to drive")]
+#[expect(
+    dead_code,
+    reason = "the C plugin has no setup and no teardown to drive"
+)]
 mod support;
 
 use orch_sdk::abi::{self, Plugin};
@@ -34,12 +38,19 @@ fn hello(library: &str) -> Option<&'static Plugin> {
         "-fvisibility=hidden",
         "-I",
     ]);
-    cc.arg(sdk.join("include")).arg(sdk.join("../hello-c/hello.c")).arg("-o").arg(&library);
+    cc.arg(sdk.join("include"))
+        .arg(sdk.join("../hello-c/hello.c"))
+        .arg("-o")
+        .arg(&library);
     let Ok(output) = cc.output() else {
         eprintln!("skipped: there is no `cc`");
         return None;
     };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let path = CString::new(library.as_os_str().as_bytes()).expect("no NUL in a path");
     let name = CString::new(abi::PLUGIN_SYMBOL).expect("no NUL in the name");
     // SAFETY: the library's constructors are the C runtime's.
@@ -53,7 +64,9 @@ fn hello(library: &str) -> Option<&'static Plugin> {
 
 #[test]
 fn it_describes_itself() {
-    let Some(plugin) = hello("hello-describe.so") else { return };
+    let Some(plugin) = hello("hello-describe.so") else {
+        return;
+    };
     assert_eq!(
         (plugin.magic, plugin.abi_major, plugin.struct_size as usize),
         (abi::MAGIC, abi::ABI_MAJOR, size_of::<Plugin>())
@@ -62,26 +75,45 @@ fn it_describes_itself() {
     assert_eq!(driver.describe(), abi::OK);
     let document: Value = serde_json::from_str(&take().document).expect("JSON");
     assert_eq!(document["workloads"][0]["id"], "sum");
-    assert_eq!(document["workloads"][0]["params"]["properties"]["n"]["default"], 1000);
+    assert_eq!(
+        document["workloads"][0]["params"]["properties"]["n"]["default"],
+        1000
+    );
 }
 
 #[test]
 fn it_runs() {
-    let Some(plugin) = hello("hello-run.so") else { return };
-    for (params, digest) in
-        [("{}", r#"{"value": 499500}"#), (r#"{"n": 5}"#, r#"{"value": 10}"#), ("", r#"{"value": 499500}"#)]
-    {
+    let Some(plugin) = hello("hello-run.so") else {
+        return;
+    };
+    for (params, digest) in [
+        ("{}", r#"{"value": 499500}"#),
+        (r#"{"n": 5}"#, r#"{"value": 10}"#),
+        ("", r#"{"value": 499500}"#),
+    ] {
         let driver = Driver::with(plugin, "sum", params);
-        assert_eq!((driver.reset(), driver.run(1), driver.digest()), (abi::OK, abi::OK, abi::OK));
+        assert_eq!(
+            (driver.reset(), driver.run(1), driver.digest()),
+            (abi::OK, abi::OK, abi::OK)
+        );
         let heard = take();
         assert_eq!(heard.document, digest);
-        assert_eq!((heard.events.len(), heard.events[0].as_str(), heard.events[2].as_str()), (3, "+sum", "-sum"));
+        assert_eq!(
+            (
+                heard.events.len(),
+                heard.events[0].as_str(),
+                heard.events[2].as_str()
+            ),
+            (3, "+sum", "-sum")
+        );
     }
 }
 
 #[test]
 fn it_refuses_what_it_does_not_know() {
-    let Some(plugin) = hello("hello-refuse.so") else { return };
+    let Some(plugin) = hello("hello-refuse.so") else {
+        return;
+    };
     let mut driver = Driver::new(plugin);
     assert_eq!(driver.create("sun", "{}"), abi::ERR_UNKNOWN_WORKLOAD);
     assert_eq!(take().error, "hello-c has one workload, 'sum'");

@@ -72,7 +72,10 @@ fn the_schema_is_in_the_order_of_the_fields() {
         "required": ["required"],
         "additionalProperties": false,
     });
-    assert_eq!(schema_text(), serde_json::to_string_pretty(&expected).expect("a Value can be written"));
+    assert_eq!(
+        schema_text(),
+        serde_json::to_string_pretty(&expected).expect("a Value can be written")
+    );
 }
 
 #[test]
@@ -115,61 +118,137 @@ fn values_are_read() {
         check: false,
         tokens: Some(vec![u32::MAX]),
     };
-    assert_eq!(Everything::from_json(&everything).expect("all are allowed"), expected);
+    assert_eq!(
+        Everything::from_json(&everything).expect("all are allowed"),
+        expected
+    );
 }
 
 /// The error for one parameter beside a valid `required`.
 fn refusal(name: &str, value: Value) -> String {
     let mut params = json!({ "required": 1 });
     params[name] = value;
-    Everything::from_json(&params).expect_err("it is not allowed").to_string()
+    Everything::from_json(&params)
+        .expect_err("it is not allowed")
+        .to_string()
 }
 
 #[test]
 fn refusals_name_parameter_value_and_what_is_allowed() {
     let cases = [
-        ("required", json!(256), "parameter 'required': expected an integer from 0 to 255, got 256"),
-        ("required", json!(-1), "parameter 'required': expected an integer from 0 to 255, got -1"),
-        ("required", json!(null), "parameter 'required': expected an integer, got null"),
-        ("size", json!(0), "parameter 'size': 0 is out of range (allowed: 1 to 1000000)"),
-        ("size", json!(1_000_001), "parameter 'size': 1000001 is out of range (allowed: 1 to 1000000)"),
-        ("size", json!("ten"), "parameter 'size': expected an integer, got \"ten\" (allowed: 1 to 1000000)"),
-        ("size", json!(1.5), "parameter 'size': expected an integer, got 1.5 (allowed: 1 to 1000000)"),
-        ("signed", json!(10), "parameter 'signed': 10 is out of range (allowed: at least 0 and below 10)"),
-        ("rate", json!(1), "parameter 'rate': 1 is out of range (allowed: at least 0 and below 1)"),
+        (
+            "required",
+            json!(256),
+            "parameter 'required': expected an integer from 0 to 255, got 256",
+        ),
+        (
+            "required",
+            json!(-1),
+            "parameter 'required': expected an integer from 0 to 255, got -1",
+        ),
+        (
+            "required",
+            json!(null),
+            "parameter 'required': expected an integer, got null",
+        ),
+        (
+            "size",
+            json!(0),
+            "parameter 'size': 0 is out of range (allowed: 1 to 1000000)",
+        ),
+        (
+            "size",
+            json!(1_000_001),
+            "parameter 'size': 1000001 is out of range (allowed: 1 to 1000000)",
+        ),
+        (
+            "size",
+            json!("ten"),
+            "parameter 'size': expected an integer, got \"ten\" (allowed: 1 to 1000000)",
+        ),
+        (
+            "size",
+            json!(1.5),
+            "parameter 'size': expected an integer, got 1.5 (allowed: 1 to 1000000)",
+        ),
+        (
+            "signed",
+            json!(10),
+            "parameter 'signed': 10 is out of range (allowed: at least 0 and below 10)",
+        ),
+        (
+            "rate",
+            json!(1),
+            "parameter 'rate': 1 is out of range (allowed: at least 0 and below 1)",
+        ),
         (
             "rate",
             json!(1e300),
-            "parameter 'rate': expected a number in the range of f32, got 1e+300 (allowed: at least 0 and below 1)",
+            "parameter 'rate': expected a number in the range of f32, got 1e+300 (allowed: at \
+             least 0 and below 1)",
         ),
-        ("limit", json!(0.25), "parameter 'limit': 0.25 is out of range (allowed: at least 0.5)"),
-        ("dims", json!([1, 5000]), "parameter 'dims': 5000 is out of range (allowed: at most 4096)"),
+        (
+            "limit",
+            json!(0.25),
+            "parameter 'limit': 0.25 is out of range (allowed: at least 0.5)",
+        ),
+        (
+            "dims",
+            json!([1, 5000]),
+            "parameter 'dims': 5000 is out of range (allowed: at most 4096)",
+        ),
         (
             "dims",
             json!([1, "a"]),
             "parameter 'dims': element 1: expected an integer, got \"a\" (allowed: at most 4096)",
         ),
-        ("dims", json!(3), "parameter 'dims': expected a list, got 3 (allowed: at most 4096)"),
-        ("model", json!(3), "parameter 'model': expected a text, got 3"),
-        ("check", json!("yes"), "parameter 'check': expected true or false, got \"yes\""),
+        (
+            "dims",
+            json!(3),
+            "parameter 'dims': expected a list, got 3 (allowed: at most 4096)",
+        ),
+        (
+            "model",
+            json!(3),
+            "parameter 'model': expected a text, got 3",
+        ),
+        (
+            "check",
+            json!("yes"),
+            "parameter 'check': expected true or false, got \"yes\"",
+        ),
         (
             "activation",
             json!("gelu_tahn"),
-            "parameter 'activation': expected one of 'gelu_tanh', 'gelu', 'relu', got \"gelu_tahn\"; did you mean 'gelu_tanh'?",
+            "parameter 'activation': expected one of 'gelu_tanh', 'gelu', 'relu', got \
+             \"gelu_tahn\"; did you mean 'gelu_tanh'?",
         ),
-        ("activation", json!(1), "parameter 'activation': expected one of 'gelu_tanh', 'gelu', 'relu', got 1"),
-        ("mdoel", json!("m"), "unknown parameter 'mdoel': did you mean 'model'?"),
+        (
+            "activation",
+            json!(1),
+            "parameter 'activation': expected one of 'gelu_tanh', 'gelu', 'relu', got 1",
+        ),
+        (
+            "mdoel",
+            json!("m"),
+            "unknown parameter 'mdoel': did you mean 'model'?",
+        ),
         (
             "weights",
-            json!([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23]]),
-            "parameter 'weights': expected a path, got [[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,2...",
+            json!([[
+                1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23
+            ]]),
+            "parameter 'weights': expected a path, got \
+             [[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,2...",
         ),
     ];
     for (name, value, expected) in cases {
         assert_eq!(refusal(name, value), expected);
     }
     assert_eq!(
-        Everything::from_json(&json!({})).expect_err("one is missing").to_string(),
+        Everything::from_json(&json!({}))
+            .expect_err("one is missing")
+            .to_string(),
         "parameter 'required' is required"
     );
 }
@@ -183,13 +262,19 @@ fn a_default_outside_its_range_is_refused_too() {
         size: usize,
     }
     let error = Careless::from_json(&json!({})).expect_err("0 is not allowed");
-    assert_eq!(error.to_string(), "parameter 'size': the default 0 is out of range (allowed: at least 1)");
+    assert_eq!(
+        error.to_string(),
+        "parameter 'size': the default 0 is out of range (allowed: at least 1)"
+    );
 }
 
 #[test]
 fn no_parameters() {
     assert!(<() as Params>::from_json(&json!({})).is_ok());
-    assert_eq!(<() as Params>::schema(), json!({ "type": "object", "properties": {}, "additionalProperties": false }));
+    assert_eq!(
+        <() as Params>::schema(),
+        json!({ "type": "object", "properties": {}, "additionalProperties": false })
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The code under test. It stands for your own: call your library from `lib.rs` instead, or put the code here.
+//! The code under test. It stands for your own: call your library from `lib.rs` instead, or put the
+//! code here.
 
 /// The means of all windows of `width` successive values; none if there are fewer values than that.
 pub fn moving_average(values: &[f64], width: usize) -> Vec<f64> {

@@ -28,16 +28,23 @@ impl Workload for MovingAverage {
     type Params = AverageParams;
 
     fn create(params: AverageParams) -> Result<Self> {
-        Ok(Self { params, input: Vec::new(), means: Vec::new() })
+        Ok(Self {
+            params,
+            input: Vec::new(),
+            means: Vec::new(),
+        })
     }
 
     /// Untimed, once: the inputs. The same numbers in each process, or the digests would differ.
     fn setup(&mut self) -> Result<()> {
-        self.input = (0..self.params.n).map(|i| (i * 7919 % 1000) as f64).collect();
+        self.input = (0..self.params.n)
+            .map(|i| (i * 7919 % 1000) as f64)
+            .collect();
         Ok(())
     }
 
-    /// One iteration: this is timed. The result stays, so that it is not optimised away and the digest finds it.
+    /// One iteration: this is timed. The result stays, so that it is not optimised away and the
+    /// digest finds it.
     fn run(&mut self) -> Result<()> {
         scope!("moving_average");
         self.means = average::moving_average(&self.input, self.params.width);
@@ -47,7 +54,9 @@ impl Workload for MovingAverage {
 
     /// What was computed, so that a faster but wrong result is noticed.
     fn digest(&mut self) -> Result<Option<Digest>> {
-        Ok(Some(Digest::number(self.means.iter().sum()).tolerance(1e-9)))
+        Ok(Some(
+            Digest::number(self.means.iter().sum()).tolerance(1e-9),
+        ))
     }
 }
 

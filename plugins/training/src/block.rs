@@ -59,16 +59,32 @@ pub(crate) struct RunningMean {
 
 impl RunningMean {
     fn new(params: &BlockParams) -> Result<Self> {
-        let &BlockParams { embed, heads, sequence, batch, activation, seed, .. } = params;
+        let &BlockParams {
+            embed,
+            heads,
+            sequence,
+            batch,
+            activation,
+            seed,
+            ..
+        } = params;
         if !embed.is_multiple_of(heads) {
             return Err(Error::params(format_args!(
                 "'embed' is {embed}, which {heads} 'heads' cannot share: give a multiple of {heads}"
             )));
         }
-        let shape = Shape { batch, length: sequence, heads, head_width: embed / heads };
+        let shape = Shape {
+            batch,
+            length: sequence,
+            heads,
+            head_width: embed / heads,
+        };
         let x = uniform(&[shape.rows(), embed], seed_of(seed, 1), UNIT_VARIANCE);
         let mut target = Tensor::zeros(&[shape.rows(), embed]);
-        let rows = x.as_slice().chunks_exact(embed).zip(target.as_mut_slice().chunks_exact_mut(embed));
+        let rows = x
+            .as_slice()
+            .chunks_exact(embed)
+            .zip(target.as_mut_slice().chunks_exact_mut(embed));
         let mut sum = vec![0.0; embed];
         for (i, (x, target)) in rows.enumerate() {
             let place = i % sequence;
@@ -76,10 +92,18 @@ impl RunningMean {
                 sum.fill(0.0);
             }
             elementwise::add_in_place(&mut sum, x);
-            target.iter_mut().zip(&sum).for_each(|(target, sum)| *target = sum / (place + 1) as f32);
+            target
+                .iter_mut()
+                .zip(&sum)
+                .for_each(|(target, sum)| *target = sum / (place + 1) as f32);
         }
         let block = train::Block::new(embed, 4 * embed, activation.into(), &mut Rng::new(seed));
-        Ok(Self { block, shape, x, target })
+        Ok(Self {
+            block,
+            shape,
+            x,
+            target,
+        })
     }
 }
 
@@ -99,7 +123,12 @@ impl Model for RunningMean {
         let mut dy = on.scratch(y.shape());
         let loss = {
             scope!("Loss");
-            loss::squared_error(y.as_slice(), self.target.as_slice(), dy.as_mut_slice(), shape.rows())
+            loss::squared_error(
+                y.as_slice(),
+                self.target.as_slice(),
+                dy.as_mut_slice(),
+                shape.rows(),
+            )
         };
         drop(y);
         scope!("Backward");
@@ -126,19 +155,33 @@ impl Block {
             Optimizer::Sgd => 0.01,
             Optimizer::Adamw => 0.002,
         });
-        let optimizer = params.optimizer.of(&mut model, Settings { rate, momentum: params.momentum });
-        Ok(Self(Descent::new(model, optimizer, params.steps, params.pool.with(threads), threads)))
+        let optimizer = params.optimizer.of(
+            &mut model,
+            Settings {
+                rate,
+                momentum: params.momentum,
+            },
+        );
+        Ok(Self(Descent::new(
+            model,
+            optimizer,
+            params.steps,
+            params.pool.with(threads),
+            threads,
+        )))
     }
 }
 
 impl Workload for Block {
     const ID: &'static str = "block";
-    const ABOUT: &'static str = "Training of one transformer block (pre-norm, causal, perceptron of 4 embed) on one \
-        batch of sequences of inputs of variance 1, whose target at each position is the mean of the inputs so far; \
-        loss: half the squared error of a position, mean over all positions; products, attention, activation and \
-        update on all threads of the job";
-    const ITERATION: &'static str = "`steps` steps from where the training is, the initial weights after a reset; a \
-        step is forward, loss, gradients of all weights and of x, and update; a sample is one sequence";
+    const ABOUT: &'static str = "Training of one transformer block (pre-norm, causal, perceptron \
+        of 4 embed) on one batch of sequences of inputs of variance 1, whose target at each \
+        position is the mean of the inputs so far; loss: half the squared error of a position, \
+        mean over all positions; products, attention, activation and update on all threads of the \
+        job";
+    const ITERATION: &'static str = "`steps` steps from where the training is, the initial weights \
+        after a reset; a step is forward, loss, gradients of all weights and of x, and update; a \
+        sample is one sequence";
     const METRICS: &'static [Metric] = METRICS;
     const TAGS: &'static [&'static str] = &["training", "transformer", "attention"];
     type Params = BlockParams;
@@ -211,6 +254,9 @@ mod tests {
     fn heads_have_to_share() {
         let params = BlockParams::from_json(&json!({ "embed": 10 })).unwrap();
         let error = Block::with(params, Threads::One).err().unwrap().to_string();
-        assert!(error.contains("'embed' is 10, which 4 'heads' cannot share: give a multiple of 4"), "{error}");
+        assert!(
+            error.contains("'embed' is 10, which 4 'heads' cannot share: give a multiple of 4"),
+            "{error}"
+        );
     }
 }

@@ -2,11 +2,14 @@
 
 /// Sums the numbers of all `parts`, each with a weight that depends on its place and its sign.
 ///
-/// All terms are positive, so nothing cancels, and a relative tolerance has a meaning for any size. NaN stays NaN,
-/// which fails the job.
+/// All terms are positive, so nothing cancels, and a relative tolerance has a meaning for any size.
+/// NaN stays NaN, which fails the job.
 pub(crate) fn checksum(parts: &[&[f32]]) -> f64 {
     let numbers = parts.iter().flat_map(|part| part.iter());
-    weights().zip(numbers).map(|(weight, &number)| weight * magnitude(number)).sum()
+    weights()
+        .zip(numbers)
+        .map(|(weight, &number)| weight * magnitude(number))
+        .sum()
 }
 
 /// Numbers in `[1, 2)` that do not repeat: multiples of the golden ratio, without their whole part.
@@ -28,7 +31,12 @@ mod tests {
     #[test]
     fn place_sign_and_value_count() {
         let right = checksum(&[&[1.0], &[2.0, 3.0]]);
-        for wrong in [[2.0, 1.0, 3.0], [1.0, 2.0, -3.0], [1.0, 2.0, 3.001], [0.0, 2.0, 3.0]] {
+        for wrong in [
+            [2.0, 1.0, 3.0],
+            [1.0, 2.0, -3.0],
+            [1.0, 2.0, 3.001],
+            [0.0, 2.0, 3.0],
+        ] {
             assert!((right - checksum(&[&wrong])).abs() > 1e-4, "{wrong:?}");
         }
         assert!(checksum(&[&[1.0, f32::NAN]]).is_nan());

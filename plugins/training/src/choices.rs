@@ -23,11 +23,21 @@ pub(crate) struct Settings {
 
 impl Optimizer {
     /// Makes the optimiser of a model.
-    pub(crate) fn of(self, model: &mut dyn Trainable, settings: Settings) -> Box<dyn train::Optimizer> {
+    pub(crate) fn of(
+        self,
+        model: &mut dyn Trainable,
+        settings: Settings,
+    ) -> Box<dyn train::Optimizer> {
         let Settings { rate, momentum } = settings;
         match self {
             Self::Sgd => Box::new(Sgd::new(sgd::Settings { rate, momentum }, model)),
-            Self::Adamw => Box::new(AdamW::new(adamw::Settings { rate, ..adamw::Settings::default() }, model)),
+            Self::Adamw => Box::new(AdamW::new(
+                adamw::Settings {
+                    rate,
+                    ..adamw::Settings::default()
+                },
+                model,
+            )),
         }
     }
 }

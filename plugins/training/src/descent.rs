@@ -6,7 +6,8 @@ use orch_sdk::{Digest, Metric, Result, count, scope};
 
 /// A model with the batch that it learns.
 pub(crate) trait Model: Trainable {
-    /// Writes the gradients of all parameters and returns the loss, in scopes `Forward`, `Loss` and `Backward`.
+    /// Writes the gradients of all parameters and returns the loss, in scopes `Forward`, `Loss` and
+    /// `Backward`.
     fn gradients(&mut self, on: Resources) -> f32;
 
     /// Samples in the batch.
@@ -18,10 +19,14 @@ pub(crate) trait Model: Trainable {
 
 /// Metrics of every descent.
 pub(crate) const METRICS: &[Metric] = &[
-    Metric::rate("samples_per_s", "samples/s", "samples", 1.0).about("steps batch samples over the iteration's time"),
+    Metric::rate("samples_per_s", "samples/s", "samples", 1.0).about(
+        "steps batch samples over the \
+        iteration's time",
+    ),
     Metric::rate("gflops", "GFLOP/s", "flop", 1e-9).about(
-        "2 m k n for each matrix product [m, k] x [k, n], forward and backward, over the iteration's time; \
-         activations, normalisation, loss and optimiser take time but count as nothing",
+        "2 m k n for each matrix product [m, k] x [k, n], forward and backward, over the \
+         iteration's time; activations, normalisation, loss and optimiser take time but count as \
+         nothing",
     ),
     Metric::count("first_loss", "1").about("Loss of the iteration's first step, before its update"),
     Metric::count("loss", "1").about("Loss of the iteration's last step, before its update"),
@@ -50,7 +55,14 @@ impl<M: Model> Descent<M> {
         threads: Threads,
     ) -> Self {
         let start = Snapshot::of(&mut model);
-        Self { model, optimizer, start, steps, on, threads }
+        Self {
+            model,
+            optimizer,
+            start,
+            steps,
+            on,
+            threads,
+        }
     }
 
     /// Starts the threads.
@@ -137,22 +149,40 @@ pub(crate) mod testing {
         (before, workload.descent().loss())
     }
 
-    /// Panics unless each optimiser and activation learns, and the same again after a reset, however memory is managed.
+    /// Panics unless each optimiser and activation learns, and the same again after a reset,
+    /// however memory is managed.
     pub(crate) fn learns<W: Trains>(base: &Value, part: f32) {
         let mut finals = Vec::new();
         for optimizer in ["sgd", "adamw"] {
             for activation in ["gelu_tanh", "gelu_erf", "quick_gelu"] {
-                let params = with(base, &[("optimizer", json!(optimizer)), ("activation", json!(activation))]);
+                let params = with(
+                    base,
+                    &[
+                        ("optimizer", json!(optimizer)),
+                        ("activation", json!(activation)),
+                    ],
+                );
                 let mut workload = make::<W>(&params, Threads::One);
                 let (before, after) = losses(&mut workload);
                 assert!(after < part * before, "{params}: {before} to {after}");
                 // Training goes on where it was, until the reset.
                 workload.run().expect("an iteration succeeds");
                 assert_ne!(workload.descent().loss(), after, "{params}");
-                assert_eq!(losses(&mut workload), (before, after), "{params}: after a reset");
+                assert_eq!(
+                    losses(&mut workload),
+                    (before, after),
+                    "{params}: after a reset"
+                );
                 let mut plain = make::<W>(&with(&params, &[("pool", json!("off"))]), Threads::One);
-                assert_eq!(losses(&mut plain), (before, after), "{params}: without pooling");
-                assert!(!finals.contains(&after), "{params} ends like another: {after}");
+                assert_eq!(
+                    losses(&mut plain),
+                    (before, after),
+                    "{params}: without pooling"
+                );
+                assert!(
+                    !finals.contains(&after),
+                    "{params} ends like another: {after}"
+                );
                 finals.push(after);
             }
         }
@@ -168,7 +198,10 @@ pub(crate) mod testing {
     pub(crate) fn only_plain_memory_is_allocated<W: Trains>(base: &Value) {
         for optimizer in ["sgd", "adamw"] {
             let [pooled, plain] = ["on", "off"].map(|pool| {
-                let params = with(base, &[("optimizer", json!(optimizer)), ("pool", json!(pool))]);
+                let params = with(
+                    base,
+                    &[("optimizer", json!(optimizer)), ("pool", json!(pool))],
+                );
                 let mut workload = make::<W>(&params, Threads::One);
                 workload.run().expect("an iteration succeeds");
                 allocations(|| {

@@ -5,7 +5,10 @@ use nn::Tensor;
 /// Makes a tensor of numbers uniform in `[-bound, bound)`; equal seeds give equal tensors.
 pub(crate) fn uniform(shape: &[usize], seed: u64, bound: f32) -> Tensor {
     let mut tensor = Tensor::random(shape, seed);
-    tensor.as_mut_slice().iter_mut().for_each(|number| *number *= bound);
+    tensor
+        .as_mut_slice()
+        .iter_mut()
+        .for_each(|number| *number *= bound);
     tensor
 }
 

@@ -62,15 +62,37 @@ pub(crate) struct Regression {
 
 impl Regression {
     fn new(params: &MlpParams) -> Self {
-        let &MlpParams { inputs, hidden, outputs, batch, activation, seed, .. } = params;
+        let &MlpParams {
+            inputs,
+            hidden,
+            outputs,
+            batch,
+            activation,
+            seed,
+            ..
+        } = params;
         let size = Size { inputs, outputs };
         let x = uniform(&[batch, inputs], seed_of(seed, 1), UNIT_VARIANCE);
         let mut target = Tensor::zeros(&[batch, outputs]);
-        for (x, target) in x.as_slice().chunks_exact(inputs).zip(target.as_mut_slice().chunks_exact_mut(outputs)) {
-            target.iter_mut().enumerate().for_each(|(j, t)| *t = x[j % inputs] * x[(j + 1) % inputs]);
+        for (x, target) in x
+            .as_slice()
+            .chunks_exact(inputs)
+            .zip(target.as_mut_slice().chunks_exact_mut(outputs))
+        {
+            target
+                .iter_mut()
+                .enumerate()
+                .for_each(|(j, t)| *t = x[j % inputs] * x[(j + 1) % inputs]);
         }
         let mlp = train::Mlp::new(size, hidden, activation.into(), &mut Rng::new(seed));
-        Self { mlp, size, hidden, batch, x, target }
+        Self {
+            mlp,
+            size,
+            hidden,
+            batch,
+            x,
+            target,
+        }
     }
 }
 
@@ -90,7 +112,12 @@ impl Model for Regression {
         let mut dy = on.scratch(y.shape());
         let loss = {
             scope!("Loss");
-            loss::squared_error(y.as_slice(), self.target.as_slice(), dy.as_mut_slice(), batch)
+            loss::squared_error(
+                y.as_slice(),
+                self.target.as_slice(),
+                dy.as_mut_slice(),
+                batch,
+            )
         };
         scope!("Backward");
         self.mlp.gradients(x, saved, dy.as_slice(), batch, on);
@@ -103,7 +130,8 @@ impl Model for Regression {
 
     fn flops(&self) -> u64 {
         let Size { inputs, outputs } = self.size;
-        // Both layers forward and the gradients of their weights, and the gradient of the hidden layer.
+        // Both layers forward and the gradients of their weights, and the gradient of the hidden
+        // layer.
         let products = 2 * self.hidden * (inputs + outputs) + self.hidden * outputs;
         2 * (self.batch * products) as u64
     }
@@ -115,19 +143,31 @@ pub(crate) struct Mlp(Descent<Regression>);
 impl Mlp {
     fn with(params: MlpParams, threads: Threads) -> Self {
         let mut model = Regression::new(&params);
-        let optimizer =
-            params.optimizer.of(&mut model, Settings { rate: params.learning_rate, momentum: params.momentum });
-        Self(Descent::new(model, optimizer, params.steps, params.pool.with(threads), threads))
+        let optimizer = params.optimizer.of(
+            &mut model,
+            Settings {
+                rate: params.learning_rate,
+                momentum: params.momentum,
+            },
+        );
+        Self(Descent::new(
+            model,
+            optimizer,
+            params.steps,
+            params.pool.with(threads),
+            threads,
+        ))
     }
 }
 
 impl Workload for Mlp {
     const ID: &'static str = "mlp";
-    const ABOUT: &'static str = "Training of a perceptron y = W2 gelu(W1 x + b1) + b2 on one batch of inputs of \
-        variance 1, whose targets are products of neighbouring inputs; loss: half the squared error of an output, \
-        mean over the batch; products, activation and update on all threads of the job";
-    const ITERATION: &'static str = "`steps` steps from where the training is, the initial weights after a reset; a \
-        step is forward, loss, gradients of all weights (none of x) and update";
+    const ABOUT: &'static str = "Training of a perceptron y = W2 gelu(W1 x + b1) + b2 on one batch \
+        of inputs of variance 1, whose targets are products of neighbouring inputs; loss: half the \
+        squared error of an output, mean over the batch; products, activation and update on all \
+        threads of the job";
+    const ITERATION: &'static str = "`steps` steps from where the training is, the initial weights \
+        after a reset; a step is forward, loss, gradients of all weights (none of x) and update";
     const METRICS: &'static [Metric] = METRICS;
     const TAGS: &'static [&'static str] = &["training", "mlp"];
     type Params = MlpParams;

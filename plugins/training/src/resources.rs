@@ -5,7 +5,8 @@ use nn::threads::Threads;
 use nn::train::{self, Resources};
 use orch_sdk::Params;
 
-/// With pooling and without run the same code, so that the difference is measured and never computed.
+/// With pooling and without run the same code, so that the difference is measured and never
+/// computed.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum Pooling {
     /// From the tensor pool: after the first step nothing is allocated

@@ -64,15 +64,31 @@ pub(crate) struct Step {
 
 impl Step {
     fn with(params: StepParams, threads: Threads) -> Self {
-        let StepParams { batch, hidden, outputs, steps, input_gradient, pool, seed } = params;
+        let StepParams {
+            batch,
+            hidden,
+            outputs,
+            steps,
+            input_gradient,
+            pool,
+            seed,
+        } = params;
         let small = 1.0 / (hidden as f32).sqrt();
         Self {
             steps,
             input_gradient,
             on: pool.with(threads),
             threads,
-            first: Dims { m: batch, k: hidden, n: hidden },
-            second: Dims { m: batch, k: hidden, n: outputs },
+            first: Dims {
+                m: batch,
+                k: hidden,
+                n: hidden,
+            },
+            second: Dims {
+                m: batch,
+                k: hidden,
+                n: outputs,
+            },
             x: uniform(&[batch, hidden], seed, 1.0),
             w2: uniform(&[hidden, hidden], seed_of(seed, 1), small),
             w3: uniform(&[hidden, outputs], seed_of(seed, 2), small),
@@ -85,7 +101,11 @@ impl Step {
         scope!("Step");
         // First of all the last step's tensors go back to where they came from.
         self.results = None;
-        let (x, w2, w3) = (black_box(self.x.as_slice()), black_box(self.w2.as_slice()), black_box(self.w3.as_slice()));
+        let (x, w2, w3) = (
+            black_box(self.x.as_slice()),
+            black_box(self.w2.as_slice()),
+            black_box(self.w3.as_slice()),
+        );
         let (h, y) = {
             scope!("Forward");
             let h = {
@@ -123,7 +143,8 @@ impl Step {
     fn weight_gradient(&self, a: &[f32], dc: &[f32], product: Dims) -> Tensor {
         let Dims { m, k, n } = product;
         let mut db = self.on.scratch(&[k, n]);
-        self.on.matmul_at_b(a, dc, db.as_mut_slice(), Dims { m: k, k: m, n });
+        self.on
+            .matmul_at_b(a, dc, db.as_mut_slice(), Dims { m: k, k: m, n });
         db
     }
 
@@ -133,30 +154,42 @@ impl Step {
         self.on.matmul_a_bt(dc, b, Dims { m, k: n, n: k })
     }
 
-    /// Of one step: each product's backward pass is two more of its size, but for dX where nobody asks for it.
+    /// Of one step: each product's backward pass is two more of its size, but for dX where nobody
+    /// asks for it.
     fn flops(&self) -> u64 {
-        let first = if self.input_gradient == InputGradient::On { 3 } else { 2 };
+        let first = if self.input_gradient == InputGradient::On {
+            3
+        } else {
+            2
+        };
         first * self.first.flops() + 3 * self.second.flops()
     }
 
     fn checksum(&self) -> f64 {
-        let parts: Vec<&[f32]> = self.results.iter().flatten().map(Tensor::as_slice).collect();
+        let parts: Vec<&[f32]> = self
+            .results
+            .iter()
+            .flatten()
+            .map(Tensor::as_slice)
+            .collect();
         checksum(&parts)
     }
 }
 
 impl Workload for Step {
     const ID: &'static str = "step";
-    const ABOUT: &'static str = "The matrix products of a training step for X[batch, hidden], W2[hidden, hidden] and \
-        W3[hidden, outputs]: H = X W2 and Y = H W3, then, for a given dY, dW3 = H^T dY, dH = dY W3^T and dW2 = X^T \
-        dH; no activation, loss or update; on all threads of the job";
-    const ITERATION: &'static str = "`steps` times both products forward and backward, always with the same numbers";
+    const ABOUT: &'static str = "The matrix products of a training step for X[batch, hidden], \
+        W2[hidden, hidden] and W3[hidden, outputs]: H = X W2 and Y = H W3, then, for a given dY, \
+        dW3 = H^T dY, dH = dY W3^T and dW2 = X^T dH; no activation, loss or update; on all threads \
+        of the job";
+    const ITERATION: &'static str =
+        "`steps` times both products forward and backward, always with the same numbers";
     const METRICS: &'static [Metric] = &[
         Metric::rate("samples_per_s", "samples/s", "samples", 1.0)
             .about("steps batch rows of X over the iteration's time"),
         Metric::rate("gflops", "GFLOP/s", "flop", 1e-9).about(
-            "steps (4 batch hidden hidden + 6 batch hidden outputs) operations (H, Y, dW3, dH, dW2; with the input's \
-             gradient 6 instead of 4) over the iteration's time",
+            "steps (4 batch hidden hidden + 6 batch hidden outputs) operations (H, Y, dW3, dH, \
+             dW2; with the input's gradient 6 instead of 4) over the iteration's time",
         ),
     ];
     const TAGS: &'static [&'static str] = &["training", "matmul"];
@@ -213,13 +246,35 @@ mod tests {
             reference(step.x.as_slice(), step.w2.as_slice(), &mut h, step.first);
             reference(&h, step.w3.as_slice(), &mut y, step.second);
             let (mut dh, mut dw3) = (vec![0.0; batch * hidden], vec![0.0; hidden * outputs]);
-            let gradients = Gradients { a: &mut dh, b: &mut dw3 };
-            matmul_backward(&h, step.w3.as_slice(), step.dy.as_slice(), gradients, step.second);
+            let gradients = Gradients {
+                a: &mut dh,
+                b: &mut dw3,
+            };
+            matmul_backward(
+                &h,
+                step.w3.as_slice(),
+                step.dy.as_slice(),
+                gradients,
+                step.second,
+            );
             let (mut dx, mut dw2) = (vec![0.0; batch * hidden], vec![0.0; hidden * hidden]);
-            let gradients = Gradients { a: &mut dx, b: &mut dw2 };
-            matmul_backward(step.x.as_slice(), step.w2.as_slice(), &dh, gradients, step.first);
+            let gradients = Gradients {
+                a: &mut dx,
+                b: &mut dw2,
+            };
+            matmul_backward(
+                step.x.as_slice(),
+                step.w2.as_slice(),
+                &dh,
+                gradients,
+                step.first,
+            );
             let results = step.results.expect("a step was done");
-            for (result, (expected, what)) in results.iter().zip([(y, "Y"), (dw3, "dW3"), (dw2, "dW2"), (dx, "dX")]) {
+            for (result, (expected, what)) in
+                results
+                    .iter()
+                    .zip([(y, "Y"), (dw3, "dW3"), (dw2, "dW2"), (dx, "dX")])
+            {
                 close(result.as_slice(), &expected, what);
             }
         }
@@ -230,17 +285,32 @@ mod tests {
     fn neither_memory_nor_threads_nor_the_number_of_steps_change_the_result() -> Result<()> {
         let expected = after_one(json!({}), Threads::One)?.checksum();
         assert!(expected > 0.0);
-        assert_eq!(expected, after_one(json!({ "pool": "off" }), Threads::One)?.checksum());
-        assert_eq!(expected, after_one(json!({ "steps": 1 }), Threads::One)?.checksum());
+        assert_eq!(
+            expected,
+            after_one(json!({ "pool": "off" }), Threads::One)?.checksum()
+        );
+        assert_eq!(
+            expected,
+            after_one(json!({ "steps": 1 }), Threads::One)?.checksum()
+        );
         assert_eq!(expected, after_one(json!({}), Threads::Many(2))?.checksum());
-        assert_ne!(expected, after_one(json!({ "seed": 2 }), Threads::One)?.checksum());
-        assert_ne!(expected, after_one(json!({ "input_gradient": "on" }), Threads::One)?.checksum());
+        assert_ne!(
+            expected,
+            after_one(json!({ "seed": 2 }), Threads::One)?.checksum()
+        );
+        assert_ne!(
+            expected,
+            after_one(json!({ "input_gradient": "on" }), Threads::One)?.checksum()
+        );
         Ok(())
     }
 
     #[test]
     fn operations_are_counted_as_stated() -> Result<()> {
-        assert_eq!(after_one(json!({}), Threads::One)?.flops(), 4 * 32 * 256 * 256 + 6 * 32 * 256 * 32);
+        assert_eq!(
+            after_one(json!({}), Threads::One)?.flops(),
+            4 * 32 * 256 * 256 + 6 * 32 * 256 * 32
+        );
         Ok(())
     }
 
@@ -248,7 +318,11 @@ mod tests {
     fn a_step_allocates_only_without_pooling() -> Result<()> {
         for (pool, expected) in [("on", 0), ("off", 7 * 5)] {
             let mut step = after_one(json!({ "steps": 7, "pool": pool }), Threads::One)?;
-            assert_eq!(allocations(|| step.run().expect("an iteration succeeds")), expected, "{pool}");
+            assert_eq!(
+                allocations(|| step.run().expect("an iteration succeeds")),
+                expected,
+                "{pool}"
+            );
         }
         Ok(())
     }

@@ -14,7 +14,8 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: forwards everything to the system's allocator; counting touches only a thread-local without a destructor.
+// SAFETY: forwards everything to the system's allocator; counting touches only a thread-local
+// without a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
@@ -57,6 +58,9 @@ fn a_warm_iteration_allocates_nothing() -> Result<()> {
 fn without_the_pool_each_token_and_each_session_allocates() -> Result<()> {
     // Seven tensors for each of 25 tokens; keys and values for each session.
     assert_eq!(allocations(json!({ "pool": "off" }))?, 7 * 25 + 2);
-    assert_eq!(allocations(json!({ "pool": "off", "sessions": 2 }))?, 2 * (7 * 25 + 2));
+    assert_eq!(
+        allocations(json!({ "pool": "off", "sessions": 2 }))?,
+        2 * (7 * 25 + 2)
+    );
     Ok(())
 }

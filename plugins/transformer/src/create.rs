@@ -31,7 +31,8 @@ pub(crate) struct Create {
 
 impl Workload for Create {
     const ID: &'static str = "create";
-    const ABOUT: &'static str = "Makes a GPT that is ready to generate, on one thread: random weights or those of a file, packed for its products";
+    const ABOUT: &'static str = "Makes a GPT that is ready to generate, on one thread: random \
+        weights or those of a file, packed for its products";
     const ITERATION: &'static str = "one model, and the release of the one before";
     const METRICS: &'static [Metric] = &SIZES;
     const TAGS: &'static [&'static str] = &["transformer", "memory"];
@@ -47,9 +48,26 @@ impl Workload for Create {
             scope!("BuilderSetup");
             // One model is alive at a time.
             self.gpt = None;
-            let CreateParams { model, ref weights, seed, activation } = self.params;
-            let options = Options { form: activation.into(), caching: Caching::On, pool: Pool::On, threads: 1 };
-            (Origin { config: model.config(), file: weights.clone(), seed }, options)
+            let CreateParams {
+                model,
+                ref weights,
+                seed,
+                activation,
+            } = self.params;
+            let options = Options {
+                form: activation.into(),
+                caching: Caching::On,
+                pool: Pool::On,
+                threads: 1,
+            };
+            (
+                Origin {
+                    config: model.config(),
+                    file: weights.clone(),
+                    seed,
+                },
+                options,
+            )
         };
         let weights = {
             scope!("Weights");
@@ -94,11 +112,21 @@ mod tests {
 
     #[test]
     fn a_file_gives_its_weights() -> Result<()> {
-        let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/../nn/tests/golden/tiny.safetensors");
+        let weights = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../nn/tests/golden/tiny.safetensors"
+        );
         let model = json!({ "embed": 24, "layers": 2, "heads": 3, "block": 16, "vocab": 61 });
-        assert!(after_one(json!({ "model": model, "weights": weights }))?.digest()?.is_some());
+        assert!(
+            after_one(json!({ "model": model, "weights": weights }))?
+                .digest()?
+                .is_some()
+        );
         let error = refusal(after_one(json!({ "weights": weights })));
-        assert!(error.ends_with("the metadata says 'n_embd' is 24, the model has 128"), "{error}");
+        assert!(
+            error.ends_with("the metadata says 'n_embd' is 24, the model has 128"),
+            "{error}"
+        );
         Ok(())
     }
 }

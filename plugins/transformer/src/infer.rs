@@ -26,7 +26,8 @@ pub(crate) struct InferParams {
     /// Sessions in one iteration, one after the other; each starts anew from its prompt
     #[param(default = 1, range = 1..=1000)]
     sessions: usize,
-    /// 0 takes the most probable token; above it the logits are divided by it before one is chosen at random
+    /// 0 takes the most probable token; above it the logits are divided by it before one is chosen
+    /// at random
     #[param(default = 0.0, range = 0.0..=1000.0)]
     temperature: f32,
     /// Seed of random weights, of the prompts and of the choices
@@ -35,7 +36,8 @@ pub(crate) struct InferParams {
     /// Which form of GELU
     #[param(default = Activation::GeluTanh)]
     activation: Activation,
-    /// Whether keys and values are kept from token to token; without, each token costs the whole context
+    /// Whether keys and values are kept from token to token; without, each token costs the whole
+    /// context
     #[param(default = true)]
     kv_cache: bool,
     /// Where tensors come from
@@ -65,32 +67,54 @@ fn seed_of(seed: u64, what: u64) -> u64 {
 
 impl Infer {
     fn new(params: InferParams, threads: Threads) -> Result<Self> {
-        let InferParams { model, weights, prompt, tokens, sessions, temperature, seed, activation, kv_cache, pool } =
-            params;
+        let InferParams {
+            model,
+            weights,
+            prompt,
+            tokens,
+            sessions,
+            temperature,
+            seed,
+            activation,
+            kv_cache,
+            pool,
+        } = params;
         if temperature > 0.0 && temperature < LOWEST {
             return Err(Error::params(format_args!(
-                "parameter 'temperature': {temperature} divides logits beyond the range of f32 (allowed: 0, or {LOWEST} to 1000)"
+                "parameter 'temperature': {temperature} divides logits beyond the range of f32 \
+                 (allowed: 0, or {LOWEST} to 1000)"
             )));
         }
         let config = model.config();
         if threads.count() > config.heads() {
             return Err(Error::unsupported(format_args!(
-                "{} threads cannot share the {} heads of this model: give the job at most 'threads: {}'",
+                "{} threads cannot share the {} heads of this model: give the job at most \
+                 'threads: {}'",
                 threads.count(),
                 config.heads(),
                 config.heads()
             )));
         }
         let caching = if kv_cache { Caching::On } else { Caching::Off };
-        let options = Options { form: activation.into(), caching, pool: pool.into(), threads: threads.count() };
+        let options = Options {
+            form: activation.into(),
+            caching,
+            pool: pool.into(),
+            threads: threads.count(),
+        };
         let of_session = |session| prompt.tokens(config.vocab(), seed_of(seed, 2 + session));
         let prompts: Result<Vec<_>, String> = (0_u64..).take(sessions).map(of_session).collect();
         Ok(Self {
-            origin: Origin { config, file: weights, seed },
+            origin: Origin {
+                config,
+                file: weights,
+                seed,
+            },
             options,
             threads,
             temperature,
-            prompts: prompts.map_err(|error| Error::params(format_args!("parameter 'prompt': {error}")))?,
+            prompts: prompts
+                .map_err(|error| Error::params(format_args!("parameter 'prompt': {error}")))?,
             tokens,
             gpt: None,
             generated: Vec::with_capacity(sessions * tokens),
@@ -104,15 +128,20 @@ const LOWEST: f32 = 1e-3;
 impl Workload for Infer {
     const ID: &'static str = "infer";
     const ABOUT: &'static str = "Generates tokens with a GPT, on all threads of the job";
-    const ITERATION: &'static str =
-        "all sessions: for each a prompt, read as a whole, and `tokens` tokens, one after the other";
+    const ITERATION: &'static str = "all sessions: for each a prompt, read as a whole, and \
+        `tokens` tokens, one after the other";
     const METRICS: &'static [Metric] = &[
-        Metric::rate("tokens_per_s", "tokens/s", "tokens", 1.0)
-            .about("Generated tokens over the time of the iteration, in which the prompts are read too"),
-        Metric::time_per("ns_per_token", "ns", "tokens", 1e9)
-            .about("Time of the iteration, in which the prompts are read too, over the generated tokens"),
+        Metric::rate("tokens_per_s", "tokens/s", "tokens", 1.0).about(
+            "Generated tokens over the time of the iteration, in which the prompts are read \
+                too",
+        ),
+        Metric::time_per("ns_per_token", "ns", "tokens", 1e9).about(
+            "Time of the iteration, in which the prompts are read too, over the generated \
+                tokens",
+        ),
         Metric::bytes_per("bytes_per_token", "tokens").about(
-            "Bytes that the iteration allocates over the generated tokens; weights and caches that stay are in none",
+            "Bytes that the iteration allocates over the generated tokens; weights and caches that \
+             stay are in none",
         ),
         model::SIZES[0],
         model::SIZES[1],
@@ -133,11 +162,15 @@ impl Workload for Infer {
 
     fn run(&mut self) -> Result<()> {
         scope!("Inference");
-        let gpt = self.gpt.as_mut().ok_or_else(|| Error::msg("run without setup"))?;
+        let gpt = self
+            .gpt
+            .as_mut()
+            .ok_or_else(|| Error::msg("run without setup"))?;
         self.generated.clear();
         let mut sampler = Sampler::new(self.temperature, seed_of(self.origin.seed, 1));
         for prompt in &self.prompts {
-            self.generated.extend_from_slice(gpt.generate(prompt, self.tokens, &mut sampler));
+            self.generated
+                .extend_from_slice(gpt.generate(prompt, self.tokens, &mut sampler));
         }
         count!("tokens", self.generated.len());
         model::count_sizes(self.origin.config);
@@ -146,7 +179,11 @@ impl Workload for Infer {
 
     fn digest(&mut self) -> Result<Option<Digest>> {
         let score = self.gpt.as_mut().map(model::score);
-        Ok(score.map(|score| Digest::text(listed(&self.generated)).score(score).tolerance(1e-3)))
+        Ok(score.map(|score| {
+            Digest::text(listed(&self.generated))
+                .score(score)
+                .tolerance(1e-3)
+        }))
     }
 }
 
@@ -176,7 +213,9 @@ pub(crate) mod testing {
 
     /// The text of an error.
     pub(crate) fn refusal<T>(result: Result<T>) -> String {
-        result.err().map_or_else(|| "no error".to_owned(), |error| error.to_string())
+        result
+            .err()
+            .map_or_else(|| "no error".to_owned(), |error| error.to_string())
     }
 }
 
@@ -202,7 +241,9 @@ mod tests {
         // 32 + 40 tokens are more than the block of 64.
         let expected = tokens(json!({ "tokens": 40 }))?;
         assert_eq!(expected.len(), 40);
-        let prompt = Prompt::Length(32).tokens(256, seed_of(1, 2)).map_err(Error::msg)?;
+        let prompt = Prompt::Length(32)
+            .tokens(256, seed_of(1, 2))
+            .map_err(Error::msg)?;
         for same in [
             json!({ "tokens": 40, "kv_cache": false }),
             json!({ "tokens": 40, "pool": "off" }),
@@ -211,7 +252,10 @@ mod tests {
         ] {
             assert_eq!(tokens(same.clone())?, expected, "{same}");
         }
-        for other in [json!({ "tokens": 40, "seed": 2 }), json!({ "tokens": 40, "prompt": 31 })] {
+        for other in [
+            json!({ "tokens": 40, "seed": 2 }),
+            json!({ "tokens": 40, "prompt": 31 }),
+        ] {
             assert_ne!(tokens(other.clone())?, expected, "{other}");
         }
         Ok(())
@@ -219,7 +263,11 @@ mod tests {
 
     #[test]
     fn threads_change_no_greedy_token() -> Result<()> {
-        for params in [json!({ "tokens": 40 }), json!({ "kv_cache": false }), json!({ "pool": "off" })] {
+        for params in [
+            json!({ "tokens": 40 }),
+            json!({ "kv_cache": false }),
+            json!({ "pool": "off" }),
+        ] {
             assert_eq!(on(params.clone(), Threads::Many(2))?, tokens(params)?);
         }
         Ok(())
@@ -259,7 +307,10 @@ mod tests {
         let digest = workload.digest()?;
         let score = workload.gpt.as_mut().map(model::score).unwrap_or_default();
         assert!(score < -0.1 && score > -20.0, "{score}");
-        assert_eq!(digest, Some(Digest::text(expected).score(score).tolerance(1e-3)));
+        assert_eq!(
+            digest,
+            Some(Digest::text(expected).score(score).tolerance(1e-3))
+        );
         Ok(())
     }
 
@@ -276,9 +327,16 @@ mod tests {
         );
         assert_eq!(
             refusal(ready(json!({ "temperature": 1e-9 }), Threads::One)),
-            "parameter 'temperature': 0.000000001 divides logits beyond the range of f32 (allowed: 0, or 0.001 to 1000)"
+            "parameter 'temperature': 0.000000001 divides logits beyond the range of f32 (allowed: \
+             0, or 0.001 to 1000)"
         );
-        let missing = refusal(ready(json!({ "weights": "/nowhere/x.safetensors" }), Threads::One));
-        assert!(missing.starts_with("weights '/nowhere/x.safetensors': cannot be read: "), "{missing}");
+        let missing = refusal(ready(
+            json!({ "weights": "/nowhere/x.safetensors" }),
+            Threads::One,
+        ));
+        assert!(
+            missing.starts_with("weights '/nowhere/x.safetensors': cannot be read: "),
+            "{missing}"
+        );
     }
 }

@@ -5,8 +5,8 @@
 //! | `create` | `create.rs` |
 //! | `infer` | `infer.rs` |
 //!
-//! Each iteration does the same: the sampler starts from its seed, and every session from its prompt. So none needs a
-//! reset, and no sample depends on how many iterations came before.
+//! Each iteration does the same: the sampler starts from its seed, and every session from its
+//! prompt. So none needs a reset, and no sample depends on how many iterations came before.
 
 mod activation;
 #[cfg(test)]

@@ -17,7 +17,11 @@ pub(crate) enum Model {
 const DIMENSIONS: [(&str, u64, &str); 5] = [
     ("embed", 8192, "Width of the embedding"),
     ("layers", 128, "Number of blocks"),
-    ("heads", 128, "Attention heads of each block; they divide embed"),
+    (
+        "heads",
+        128,
+        "Attention heads of each block; they divide embed",
+    ),
     ("block", 8192, "Longest context in tokens"),
     ("vocab", 262_144, "Number of different tokens"),
 ];
@@ -35,7 +39,8 @@ impl Model {
 impl ParamValue for Model {
     fn schema() -> Value {
         let dimension = |(name, most, about): &(&str, u64, &str)| {
-            let schema = json!({ "description": about, "type": "integer", "minimum": 1, "maximum": most });
+            let schema =
+                json!({ "description": about, "type": "integer", "minimum": 1, "maximum": most });
             ((*name).to_owned(), schema)
         };
         let properties: Map<String, Value> = DIMENSIONS.iter().map(dimension).collect();
@@ -54,7 +59,10 @@ impl ParamValue for Model {
             Value::String(name) if name == "small" => Ok(Self::Small),
             Value::String(name) if name == "medium" => Ok(Self::Medium),
             Value::Object(object) => explicit(object).map(Self::Explicit),
-            _ => Err(format!("expected 'small', 'medium' or an object of dimensions ({}), got {value}", names())),
+            _ => Err(format!(
+                "expected 'small', 'medium' or an object of dimensions ({}), got {value}",
+                names()
+            )),
         }
     }
 
@@ -74,17 +82,37 @@ impl ParamValue for Model {
 }
 
 fn explicit(object: &Map<String, Value>) -> Result<Config, String> {
-    if let Some(unknown) = object.keys().find(|key| !DIMENSIONS.iter().any(|(name, ..)| name == key)) {
-        return Err(format!("unknown dimension '{unknown}', expected {}", names()));
+    if let Some(unknown) = object
+        .keys()
+        .find(|key| !DIMENSIONS.iter().any(|(name, ..)| name == key))
+    {
+        return Err(format!(
+            "unknown dimension '{unknown}', expected {}",
+            names()
+        ));
     }
     let mut sizes = [0_usize; 5];
     for (size, (name, most, _)) in sizes.iter_mut().zip(DIMENSIONS) {
-        let value = object.get(name).ok_or_else(|| format!("dimension '{name}' is missing, expected {}", names()))?;
-        let read = value.as_u64().filter(|size| (1..=most).contains(size)).and_then(|size| usize::try_from(size).ok());
-        *size = read.ok_or_else(|| format!("dimension '{name}': expected an integer from 1 to {most}, got {value}"))?;
+        let value = object
+            .get(name)
+            .ok_or_else(|| format!("dimension '{name}' is missing, expected {}", names()))?;
+        let read = value
+            .as_u64()
+            .filter(|size| (1..=most).contains(size))
+            .and_then(|size| usize::try_from(size).ok());
+        *size = read.ok_or_else(|| {
+            format!("dimension '{name}': expected an integer from 1 to {most}, got {value}")
+        })?;
     }
     let [embed, layers, heads, block, vocab] = sizes;
-    Config::new(Sizes { embed, layers, heads, block, vocab }).map_err(|error| error.to_string())
+    Config::new(Sizes {
+        embed,
+        layers,
+        heads,
+        block,
+        vocab,
+    })
+    .map_err(|error| error.to_string())
 }
 
 fn names() -> String {
@@ -119,7 +147,8 @@ pub(crate) fn count_sizes(config: Config) {
 pub(crate) const SIZES: [Metric; 3] = [
     Metric::count("parameters", "parameters").about("Numbers in all weights"),
     Metric::count("tensors", "tensors").about("Tensors that hold the weights"),
-    Metric::count("weight_bytes", "B").about("4 bytes for each parameter; packing adds what fills up the last panels"),
+    Metric::count("weight_bytes", "B")
+        .about("4 bytes for each parameter; packing adds what fills up the last panels"),
 ];
 
 /// The mean log-probability of each token of a fixed sequence that depends on the dimensions alone.
@@ -141,9 +170,15 @@ mod tests {
 
     #[test]
     fn names_and_dimensions() {
-        assert_eq!(Model::from_json(&json!("small")).map(Model::config), Ok(Config::SMALL));
+        assert_eq!(
+            Model::from_json(&json!("small")).map(Model::config),
+            Ok(Config::SMALL)
+        );
         let medium = json!({ "embed": 256, "layers": 4, "heads": 8, "block": 128, "vocab": 512 });
-        assert_eq!(Model::from_json(&medium).map(Model::config), Ok(Config::MEDIUM));
+        assert_eq!(
+            Model::from_json(&medium).map(Model::config),
+            Ok(Config::MEDIUM)
+        );
         assert_eq!(Model::Explicit(Config::MEDIUM).to_json(), medium);
     }
 
@@ -151,16 +186,26 @@ mod tests {
     fn refusals_say_what_is_wrong() {
         assert_eq!(
             refusal(json!("large")),
-            "expected 'small', 'medium' or an object of dimensions (embed, layers, heads, block, vocab), got \"large\""
+            "expected 'small', 'medium' or an object of dimensions (embed, layers, heads, block, \
+             vocab), got \"large\""
         );
         let with = |name: &str, value: Value| {
             let mut model = json!({ "embed": 8, "layers": 1, "heads": 2, "block": 4, "vocab": 8 });
             model[name] = value;
             model
         };
-        assert_eq!(refusal(with("embed", json!(0))), "dimension 'embed': expected an integer from 1 to 8192, got 0");
-        assert_eq!(refusal(with("heads", json!(3))), "heads (3) do not divide embed (8)");
-        assert_eq!(refusal(with("n", json!(3))), "unknown dimension 'n', expected embed, layers, heads, block, vocab");
+        assert_eq!(
+            refusal(with("embed", json!(0))),
+            "dimension 'embed': expected an integer from 1 to 8192, got 0"
+        );
+        assert_eq!(
+            refusal(with("heads", json!(3))),
+            "heads (3) do not divide embed (8)"
+        );
+        assert_eq!(
+            refusal(with("n", json!(3))),
+            "unknown dimension 'n', expected embed, layers, heads, block, vocab"
+        );
         assert_eq!(
             refusal(json!({ "embed": 8 })),
             "dimension 'layers' is missing, expected embed, layers, heads, block, vocab"

@@ -21,7 +21,10 @@ impl Prompt {
         match self {
             Self::Length(length) => Ok(tokens(*length, vocab, seed)),
             Self::Tokens(tokens) => match tokens.iter().find(|token| **token as usize >= vocab) {
-                Some(unknown) => Err(format!("token {unknown} is unknown, the model has tokens 0 to {}", vocab - 1)),
+                Some(unknown) => Err(format!(
+                    "token {unknown} is unknown, the model has tokens 0 to {}",
+                    vocab - 1
+                )),
                 None => Ok(tokens.clone()),
             },
         }
@@ -31,7 +34,8 @@ impl Prompt {
 /// Pseudo-random tokens below `vocab`; equal seeds give equal ones.
 pub(crate) fn tokens(length: usize, vocab: usize, seed: u64) -> Vec<u32> {
     let mut rng = nn::rng::Rng::new(seed);
-    let mut token = || u32::try_from(rng.next_u64() % vocab as u64).expect("a vocabulary is smaller than 2^32");
+    let mut token =
+        || u32::try_from(rng.next_u64() % vocab as u64).expect("a vocabulary is smaller than 2^32");
     (0..length).map(|_| token()).collect()
 }
 
@@ -55,7 +59,8 @@ impl ParamValue for Prompt {
             let tokens: Vec<u32> = ParamValue::from_json(value)?;
             in_range(tokens.len()).map(|_| Self::Tokens(tokens))
         } else {
-            let length = usize::from_json(value).map_err(|error| format!("{error}, or a list of token ids"))?;
+            let length = usize::from_json(value)
+                .map_err(|error| format!("{error}, or a list of token ids"))?;
             in_range(length).map(Self::Length)
         }
     }
@@ -75,12 +80,21 @@ mod tests {
     #[test]
     fn a_length_or_a_list() {
         assert_eq!(Prompt::from_json(&json!(10)), Ok(Prompt::Length(10)));
-        assert_eq!(Prompt::from_json(&json!([3, 0])), Ok(Prompt::Tokens(vec![3, 0])));
+        assert_eq!(
+            Prompt::from_json(&json!([3, 0])),
+            Ok(Prompt::Tokens(vec![3, 0]))
+        );
         for (wrong, said) in [
             (json!(0), "expected 1 to 65536 tokens, got 0"),
             (json!([]), "expected 1 to 65536 tokens, got 0"),
-            (json!("ten"), "expected an integer, got \"ten\", or a list of token ids"),
-            (json!([1, -1]), "element 1: expected an integer from 0 to 4294967295, got -1"),
+            (
+                json!("ten"),
+                "expected an integer, got \"ten\", or a list of token ids",
+            ),
+            (
+                json!([1, -1]),
+                "element 1: expected an integer from 0 to 4294967295, got -1",
+            ),
         ] {
             assert_eq!(Prompt::from_json(&wrong), Err(said.to_owned()), "{wrong}");
         }
@@ -89,8 +103,13 @@ mod tests {
     #[test]
     fn tokens_are_known_to_the_model() {
         let random = Prompt::Length(100).tokens(7, 1);
-        assert!(random.is_ok_and(|tokens| tokens.len() == 100 && tokens.iter().all(|token| *token < 7)));
+        assert!(
+            random.is_ok_and(|tokens| tokens.len() == 100 && tokens.iter().all(|token| *token < 7))
+        );
         let unknown = Prompt::Tokens(vec![0, 7]).tokens(7, 1);
-        assert_eq!(unknown, Err("token 7 is unknown, the model has tokens 0 to 6".to_owned()));
+        assert_eq!(
+            unknown,
+            Err("token 7 is unknown, the model has tokens 0 to 6".to_owned())
+        );
     }
 }

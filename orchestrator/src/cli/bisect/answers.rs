@@ -1,4 +1,5 @@
-//! The search's questions, answered by builds and processes, or by what was found before the bisect was killed.
+//! The search's questions, answered by builds and processes, or by what was found before the bisect
+//! was killed.
 
 use super::before::{Before, Confirmed, Look};
 use super::commits::{Ground, Quiet, Ready, Stop};
@@ -18,7 +19,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// A suspect is confirmed by at most this many pairs.
-const CONFIRMING: Limits = Limits { pairs: 256, time: Duration::from_secs(300), total: None };
+const CONFIRMING: Limits = Limits {
+    pairs: 256,
+    time: Duration::from_secs(300),
+    total: None,
+};
 /// Pairs whose wall time tells what the next ones take.
 const RECENT: usize = 64;
 /// What a commit that was built before costs: finding it, describing it, its exact passes.
@@ -46,7 +51,8 @@ pub(super) struct Answers<'a> {
     pub(super) metric: String,
     /// How a metric of the plugin is made of its counter and the time.
     pub(super) per: Option<Per>,
-    /// Probability of each position to have made the change that the whole range is searched for first.
+    /// Probability of each position to have made the change that the whole range is searched for
+    /// first.
     pub(super) posterior: Vec<f64>,
     random: fastrand::Rng,
     state: &'a mut Kept,
@@ -96,7 +102,9 @@ impl<'a> Answers<'a> {
     }
 
     fn keep(&mut self, step: &Step) -> Result<(), Stop> {
-        self.state.add(step).map_err(|error| Failure::system("cannot keep the bisect's state", &error).into())
+        self.state
+            .add(step)
+            .map_err(|error| Failure::system("cannot keep the bisect's state", &error).into())
     }
 
     /// Commits that were built, those that failed to included.
@@ -105,7 +113,12 @@ impl<'a> Answers<'a> {
     }
 
     pub(super) fn probed(&self, position: usize) -> Option<&Probe> {
-        self.looks.get(&position)?.result.as_ref().ok().map(|probe| &**probe)
+        self.looks
+            .get(&position)?
+            .result
+            .as_ref()
+            .ok()
+            .map(|probe| &**probe)
     }
 
     /// How many iterations a commit's counts are over.
@@ -115,7 +128,12 @@ impl<'a> Answers<'a> {
 
     /// Why a commit cannot be measured.
     pub(super) fn skipped(&self, position: usize) -> Option<&str> {
-        self.looks.get(&position)?.result.as_ref().err().map(String::as_str)
+        self.looks
+            .get(&position)?
+            .result
+            .as_ref()
+            .err()
+            .map(String::as_str)
     }
 
     /// Builds a commit and runs its exact passes, or finds that it cannot be measured.
@@ -126,8 +144,16 @@ impl<'a> Answers<'a> {
         if !self.wish.retry_failed
             && let Some(message) = revision::known_failure(key, spec, root, revision)
         {
-            let result = Err(format!("{message} (known from before; --retry-failed tries again)"));
-            return Ok((0.0, Look { built: false, result }));
+            let result = Err(format!(
+                "{message} (known from before; --retry-failed tries again)"
+            ));
+            return Ok((
+                0.0,
+                Look {
+                    built: false,
+                    result,
+                },
+            ));
         }
         let built = !revision::is_kept(key, spec, root, revision);
         self.live.begins(revision, built);
@@ -148,11 +174,19 @@ impl<'a> Answers<'a> {
     /// What computes something else than the good end is neither faster nor slower.
     fn comparable(&self, probe: Probe) -> Result<Probe, String> {
         match self.probed(0) {
-            Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => {
-                Err("its iterations are too long to count as many of them as at the good end".to_owned())
-            }
-            Some(good) if self.metric != "digest" && counted::output_differs([&good.record, &probe.record]) => {
-                Err("its output differs from the good end's (--metric digest finds what changed it)".to_owned())
+            Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err(
+                "its iterations are too long to count as many of them as at the good end"
+                    .to_owned(),
+            ),
+            Some(good)
+                if self.metric != "digest"
+                    && counted::output_differs([&good.record, &probe.record]) =>
+            {
+                Err(
+                    "its output differs from the good end's (--metric digest finds what changed \
+                    it)"
+                    .to_owned(),
+                )
             }
             _ => Ok(probe),
         }
@@ -166,17 +200,24 @@ impl<'a> Answers<'a> {
                 None => {
                     let (seconds, look) = self.examine(position)?;
                     let Look { built, result } = &look;
-                    self.keep(&Step::Look { position, seconds, built: *built, result: result.clone() })?;
+                    self.keep(&Step::Look {
+                        position,
+                        seconds,
+                        built: *built,
+                        result: result.clone(),
+                    })?;
                     (seconds, look)
                 }
             };
             if look.built {
                 self.build_seconds.push(seconds);
             }
-            // An end that cannot be measured is no skipped commit, but the end of the bisect, and told there.
+            // An end that cannot be measured is no skipped commit, but the end of the bisect, and
+            // told there.
             let is_end = position == 0 || position == self.ground.history.candidates.len();
             if look.result.is_ok() || !is_end {
-                self.live.looked(self.ground.revision(position), &look, seconds);
+                self.live
+                    .looked(self.ground.revision(position), &look, seconds);
             }
             self.looks.insert(position, look);
         }
@@ -188,21 +229,27 @@ impl<'a> Answers<'a> {
         if self.ready.contains_key(&position) {
             return Ok(());
         }
-        let ready = self.ground.ready(self.ground.revision(position), self.live)?;
+        let ready = self
+            .ground
+            .ready(self.ground.revision(position), self.live)?;
         let ready = ready.map_err(|reason| Stop::Unmeasurable { position, reason })?;
         self.ready.insert(position, ready);
         Ok(())
     }
 
     fn compare_code(&mut self, one: usize, other: usize) -> Result<bool, Stop> {
-        let (Some(a), Some(b)) = (self.probed(one), self.probed(other)) else { return Ok(false) };
+        let (Some(a), Some(b)) = (self.probed(one), self.probed(other)) else {
+            return Ok(false);
+        };
         if a.hash == b.hash {
             return Ok(true);
         }
         let beginnings = [a.beginnings.clone(), b.beginnings.clone()];
         self.make_ready(one)?;
         self.make_ready(other)?;
-        let (Some(a), Some(b)) = (self.ready.get(&one), self.ready.get(&other)) else { return Ok(false) };
+        let (Some(a), Some(b)) = (self.ready.get(&one), self.ready.get(&other)) else {
+            return Ok(false);
+        };
         let code = side::machine_code([&a.prepared, &b.prepared], [&beginnings[0], &beginnings[1]]);
         Ok(is_same(code.as_ref()) && a.job.params == b.job.params)
     }
@@ -212,9 +259,18 @@ impl<'a> Answers<'a> {
         self.make_ready(reference)?;
         self.make_ready(position)?;
         let held = self.ground.measuring(self.live)?;
-        let (Some(a), Some(b)) = (self.ready.get(&reference), self.ready.get(&position)) else { return Ok(None) };
-        let sides = Sides { jobs: [&a.job, &b.job], prepared: [&a.prepared, &b.prepared] };
-        let ground = series::Ground { cpus: self.ground.cpus, clock: self.ground.clock, mark: self.ground.mark };
+        let (Some(a), Some(b)) = (self.ready.get(&reference), self.ready.get(&position)) else {
+            return Ok(None);
+        };
+        let sides = Sides {
+            jobs: [&a.job, &b.job],
+            prepared: [&a.prepared, &b.prepared],
+        };
+        let ground = series::Ground {
+            cpus: self.ground.cpus,
+            clock: self.ground.clock,
+            mark: self.ground.mark,
+        };
         let series = self.series.entry((reference, position)).or_default();
         series
             .one_more(&sides, &ground, &mut self.random, self.ground.interrupt)
@@ -229,18 +285,29 @@ impl<'a> Answers<'a> {
             None => {}
             Some(failure) if failure.side == B => {
                 let message = format!("it failed in {}: {}", failure.phase.name(), failure.message);
-                self.keep(&Step::PairFailed { reference, position, message: message.clone() })?;
+                self.keep(&Step::PairFailed {
+                    reference,
+                    position,
+                    message: message.clone(),
+                })?;
                 self.fails(position, message);
                 return Ok(None);
             }
             Some(failure) => {
                 let reason = format!("failed in {}: {}", failure.phase.name(), failure.message);
-                return Err(Stop::Unmeasurable { position: [reference, position][A], reason });
+                return Err(Stop::Unmeasurable {
+                    position: [reference, position][A],
+                    reason,
+                });
             }
         }
         // Nothing was added: the user stopped it.
         let pair = series.pairs.pop().ok_or(Stop::Interrupted)?;
-        self.keep(&Step::Pair { reference, position, pair: Box::new(pair.clone()) })?;
+        self.keep(&Step::Pair {
+            reference,
+            position,
+            pair: Box::new(pair.clone()),
+        })?;
         Ok(Some(pair))
     }
 
@@ -265,14 +332,30 @@ impl<'a> Answers<'a> {
         };
         let ground = self.ground;
         let (cpus, clock, mark) = (ground.cpus, ground.clock, ground.mark);
-        let terms = Terms { cpus, clock, mark, limits, more: "", control: false };
+        let terms = Terms {
+            cpus,
+            clock,
+            mark,
+            limits,
+            more: "",
+            control: false,
+        };
         let held = ground.measuring(self.live)?;
         let mut quiet = Quiet(self.live);
-        let outcome = versus::measure(&[one], &terms, &mut self.random, ground.interrupt, &mut quiet)
-            .map_err(|error| Failure::system("the comparison ended early", &error))?;
+        let outcome = versus::measure(
+            &[one],
+            &terms,
+            &mut self.random,
+            ground.interrupt,
+            &mut quiet,
+        )
+        .map_err(|error| Failure::system("the comparison ended early", &error))?;
         drop(held);
         match outcome.workloads.into_iter().next() {
-            Some(workload) if !outcome.interrupted => Ok(Confirmed { entries: outcome.entries, workload }),
+            Some(workload) if !outcome.interrupted => Ok(Confirmed {
+                entries: outcome.entries,
+                workload,
+            }),
             _ => Err(Stop::Interrupted),
         }
     }
@@ -287,7 +370,9 @@ impl<'a> Answers<'a> {
             self.confirmed.insert((parent, position), confirmed);
         }
         // It was put there above.
-        self.confirmed.get(&(parent, position)).ok_or(Stop::Interrupted)
+        self.confirmed
+            .get(&(parent, position))
+            .ok_or(Stop::Interrupted)
     }
 
     /// Whether it is known what a suspect changed.
@@ -297,7 +382,8 @@ impl<'a> Answers<'a> {
     }
 
     fn confirm_anew(&mut self, parent: usize, position: usize) -> Result<Confirmed, Stop> {
-        self.live.confirms(self.ground.revision(parent), self.ground.revision(position));
+        self.live
+            .confirms(self.ground.revision(parent), self.ground.revision(position));
         self.make_ready(parent)?;
         self.make_ready(position)?;
         let (Some(a), Some(b)) = (self.ready.remove(&parent), self.ready.remove(&position)) else {
@@ -305,7 +391,13 @@ impl<'a> Answers<'a> {
         };
         // What is counted needs no pairs.
         let pairs = if self.is_time() { CONFIRMING.pairs } else { 0 };
-        let confirmed = self.versus([&a, &b], Limits { pairs, ..CONFIRMING });
+        let confirmed = self.versus(
+            [&a, &b],
+            Limits {
+                pairs,
+                ..CONFIRMING
+            },
+        );
         self.ready.extend([(parent, a), (position, b)]);
         let confirmed = confirmed?;
         self.keep(&Step::Confirmed {
@@ -324,7 +416,11 @@ impl<'a> Answers<'a> {
 
 /// How many iterations a probe's counts are over.
 fn counted(probe: &Probe) -> Option<u64> {
-    probe.record.allocations.as_ref().map(|allocations| allocations.iterations)
+    probe
+        .record
+        .allocations
+        .as_ref()
+        .map(|allocations| allocations.iterations)
 }
 
 impl Evidence for Answers<'_> {
@@ -347,11 +443,20 @@ impl Evidence for Answers<'_> {
         Ok(same)
     }
 
-    fn pairs(&mut self, reference: usize, commit: usize, count: usize) -> Result<Option<Vec<f64>>, Stop> {
+    fn pairs(
+        &mut self,
+        reference: usize,
+        commit: usize,
+        count: usize,
+    ) -> Result<Option<Vec<f64>>, Stop> {
         let key = (reference, commit);
         let mut differences = Vec::with_capacity(count);
         while differences.len() < count {
-            let known = self.before.pairs.get_mut(&key).and_then(VecDeque::pop_front);
+            let known = self
+                .before
+                .pairs
+                .get_mut(&key)
+                .and_then(VecDeque::pop_front);
             let pair = match known {
                 Some(pair) => Some(pair),
                 None => match self.before.failed.remove(&key) {
@@ -373,7 +478,11 @@ impl Evidence for Answers<'_> {
             let so_far: Vec<f64> = all.iter().map(|pair| pair.difference).collect();
             self.live.pair(self.ground.revision(commit), &so_far);
         }
-        self.live.batch(self.ground.revision(reference), self.ground.revision(commit), &self.measured[&key]);
+        self.live.batch(
+            self.ground.revision(reference),
+            self.ground.revision(commit),
+            &self.measured[&key],
+        );
         Ok(Some(differences))
     }
 
@@ -382,7 +491,9 @@ impl Evidence for Answers<'_> {
         if matches!(workload.code, Code::OnlyLayout | Code::Identical) {
             return Ok(Confirmation::Layout);
         }
-        let Some(time) = entries.iter().find(|entry| entry.metric == "time") else { return Ok(Confirmation::Open) };
+        let Some(time) = entries.iter().find(|entry| entry.metric == "time") else {
+            return Ok(Confirmation::Open);
+        };
         let estimate = time.change.map_or(0.0, |change| change.estimate.ln_1p());
         Ok(match time.verdict {
             Verdict::Regressed | Verdict::Improved => Confirmation::Changed { estimate },
@@ -395,7 +506,11 @@ impl Evidence for Answers<'_> {
         if self.looks.contains_key(&commit) {
             return 0.0;
         }
-        if self.wish.kept.contains(&commit) { KEPT_SECONDS } else { self.build_time() }
+        if self.wish.kept.contains(&commit) {
+            KEPT_SECONDS
+        } else {
+            self.build_time()
+        }
     }
 
     fn pair_seconds(&self) -> f64 {
@@ -411,7 +526,8 @@ impl Evidence for Answers<'_> {
             self.posterior = view.posterior.to_vec();
         }
         let (build_seconds, pair_seconds) = (self.build_time(), self.pair_seconds());
-        self.live.see(view, self.ground, pair_seconds, build_seconds);
+        self.live
+            .see(view, self.ground, pair_seconds, build_seconds);
     }
 }
 
@@ -420,7 +536,10 @@ impl Answers<'_> {
     pub(super) fn build_time(&self) -> f64 {
         let known = self.build_seconds.iter().sum::<f64>() / self.build_seconds.len() as f64;
         let known = Some(known).filter(|seconds| seconds.is_finite());
-        known.or(self.wish.build_seconds).unwrap_or(FIRST_BUILD_SECONDS).max(KEPT_SECONDS)
+        known
+            .or(self.wish.build_seconds)
+            .unwrap_or(FIRST_BUILD_SECONDS)
+            .max(KEPT_SECONDS)
     }
 
     /// An earlier commit that was found to run the same code.

@@ -1,4 +1,5 @@
-//! What is to be bisected: from the command line, and where that says too little, from the latest stored comparison.
+//! What is to be bisected: from the command line, and where that says too little, from the latest
+//! stored comparison.
 
 use crate::bisect::Direction;
 use crate::cli::args::BisectOptions;
@@ -30,9 +31,18 @@ struct Texts {
 
 /// Finds out what the user wants.
 pub(super) fn find(options: &BisectOptions) -> Result<Ask, Failure> {
-    let direction = if options.direction == "better" { Direction::Better } else { Direction::Worse };
-    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
-    let place = options.scenario.as_ref().and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| here.join("x"));
+    let direction = if options.direction == "better" {
+        Direction::Better
+    } else {
+        Direction::Worse
+    };
+    let here =
+        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let place = options
+        .scenario
+        .as_ref()
+        .and_then(|path| path.canonicalize().ok())
+        .unwrap_or_else(|| here.join("x"));
     let results = options.output.folder(&project::root_of(&place));
     let texts = match (&options.workload, &options.good) {
         (Some(workload), Some(good)) => Texts {
@@ -47,17 +57,29 @@ pub(super) fn find(options: &BisectOptions) -> Result<Ask, Failure> {
     let loaded = project::load_over(&texts.scenario, options.repo.as_deref())?;
     let good = revision(&loaded.repository, "--good", &texts.good)?;
     let bad = revision(&loaded.repository, "--bad", &texts.bad)?;
-    Ok(Ask { loaded, workload: texts.workload, metric: texts.metric, direction, good, bad, results })
+    Ok(Ask {
+        loaded,
+        workload: texts.workload,
+        metric: texts.metric,
+        direction,
+        good,
+        bad,
+        results,
+    })
 }
 
 fn revision(root: &Path, option: &str, text: &str) -> Result<Revision, Failure> {
     match git::revision::resolve(root, text) {
         Ok(Some(revision)) => Ok(revision),
         Ok(None) if git::state_of(root).state == git::GitKind::Empty => {
-            Err(Failure::Input(format!("error: {} has no commit yet, so there is nothing to bisect", root.display())))
+            Err(Failure::Input(format!(
+                "error: {} has no commit yet, so there is nothing to bisect",
+                root.display()
+            )))
         }
         Ok(None) => Err(Failure::Input(format!(
-            "error: {option} '{text}' is no revision of {}\nhint: a commit, tag or branch, such as v1.2 or HEAD~20",
+            "error: {option} '{text}' is no revision of {}\nhint: a commit, tag or branch, such as \
+             v1.2 or HEAD~20",
             root.display()
         ))),
         Err(error) => Err(Failure::Input(format!("error: {option}: {error}"))),
@@ -70,17 +92,35 @@ struct Suspect {
     entry: Entry,
 }
 
-/// Fills in what the command line leaves out from the latest comparison that has a change of that kind.
-fn from_latest(options: &BisectOptions, direction: Direction, results: &Path) -> Result<Texts, Failure> {
+/// Fills in what the command line leaves out from the latest comparison that has a change of that
+/// kind.
+fn from_latest(
+    options: &BisectOptions,
+    direction: Direction,
+    results: &Path,
+) -> Result<Texts, Failure> {
     let Some(Suspect { comparison, entry }) = latest(options, direction, results) else {
         return Err(nothing_stored(options, direction, results));
     };
-    let commit = |side: &comparison::Side| side.git.as_ref().and_then(|git| git.commit.clone()).unwrap_or_default();
+    let commit = |side: &comparison::Side| {
+        side.git
+            .as_ref()
+            .and_then(|git| git.commit.clone())
+            .unwrap_or_default()
+    };
     let (good, bad) = (commit(&comparison.a), commit(&comparison.b));
-    let stored = comparison.scenario.as_ref().map(|scenario| PathBuf::from(&scenario.path)).unwrap_or_default();
+    let stored = comparison
+        .scenario
+        .as_ref()
+        .map(|scenario| PathBuf::from(&scenario.path))
+        .unwrap_or_default();
     // As it was written where the comparison was started.
     let from_root = results.parent().unwrap_or(results).join(&stored);
-    let scenario = if !stored.exists() && from_root.exists() { from_root } else { stored };
+    let scenario = if !stored.exists() && from_root.exists() {
+        from_root
+    } else {
+        stored
+    };
     let texts = Texts {
         scenario: options.scenario.clone().unwrap_or(scenario),
         workload: entry.id.clone(),
@@ -88,7 +128,9 @@ fn from_latest(options: &BisectOptions, direction: Direction, results: &Path) ->
         good: options.good.clone().unwrap_or(good),
         bad: options.bad.clone().unwrap_or(bad),
     };
-    let change = entry.size().map_or_else(String::new, |size| format!("{size} "));
+    let change = entry
+        .size()
+        .map_or_else(String::new, |size| format!("{size} "));
     output::note(&format!(
         "from comparison {}: {} of {} {change}({} to {})",
         comparison.id,
@@ -103,26 +145,50 @@ fn from_latest(options: &BisectOptions, direction: Direction, results: &Path) ->
         project::quoted(&texts.workload),
         project::quoted(&texts.good),
         project::quoted(&texts.bad),
-        if texts.metric == "time" { String::new() } else { format!(" --metric {}", texts.metric) },
-        if direction == Direction::Better { " --direction better" } else { "" },
-        options.repo.as_ref().map(|repo| format!(" --repo {}", repo.display())).unwrap_or_default(),
+        if texts.metric == "time" {
+            String::new()
+        } else {
+            format!(" --metric {}", texts.metric)
+        },
+        if direction == Direction::Better {
+            " --direction better"
+        } else {
+            ""
+        },
+        options
+            .repo
+            .as_ref()
+            .map(|repo| format!(" --repo {}", repo.display()))
+            .unwrap_or_default(),
     ));
     Ok(texts)
 }
 
 fn latest(options: &BisectOptions, direction: Direction, results: &Path) -> Option<Suspect> {
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(results).ok()?.flatten().map(|entry| entry.path()).collect();
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(results)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     // Names begin with the time.
     folders.sort();
     folders.into_iter().rev().find_map(|folder| {
         let text = std::fs::read(folder.join(comparison::FILE)).ok()?;
         let comparison: Comparison = serde_json::from_slice(&text).ok()?;
-        let known = |side: &comparison::Side| side.git.as_ref().is_some_and(|git| git.commit.is_some() && !git.dirty);
-        let apart =
-            comparison.a.git.as_ref().map(|git| &git.commit) != comparison.b.git.as_ref().map(|git| &git.commit);
+        let known = |side: &comparison::Side| {
+            side.git
+                .as_ref()
+                .is_some_and(|git| git.commit.is_some() && !git.dirty)
+        };
+        let apart = comparison.a.git.as_ref().map(|git| &git.commit)
+            != comparison.b.git.as_ref().map(|git| &git.commit);
         // What `--set` varied is not in the commits.
         let plain = comparison.a.set.is_empty() && comparison.b.set.is_empty();
-        if comparison.schema != comparison::SCHEMA || !known(&comparison.a) || !known(&comparison.b) || !apart || !plain
+        if comparison.schema != comparison::SCHEMA
+            || !known(&comparison.a)
+            || !known(&comparison.b)
+            || !apart
+            || !plain
         {
             return None;
         }
@@ -136,7 +202,11 @@ fn latest(options: &BisectOptions, direction: Direction, results: &Path) -> Opti
 }
 
 /// The largest change of time, else of what is counted, else a changed output.
-fn worst<'a>(comparison: &'a Comparison, options: &BisectOptions, direction: Direction) -> Option<&'a Entry> {
+fn worst<'a>(
+    comparison: &'a Comparison,
+    options: &BisectOptions,
+    direction: Direction,
+) -> Option<&'a Entry> {
     let wanted = match direction {
         Direction::Worse => Verdict::Regressed,
         Direction::Better => Verdict::Improved,
@@ -144,23 +214,34 @@ fn worst<'a>(comparison: &'a Comparison, options: &BisectOptions, direction: Dir
     let fits = |entry: &&Entry| {
         // Metrics that are made of the time tell the same as the time.
         let own = entry.pairs == 0 || entry.metric == "time";
-        let changed = entry.verdict == wanted || (entry.verdict == Verdict::OutputDiffers && entry.metric == "digest");
+        let changed = entry.verdict == wanted
+            || (entry.verdict == Verdict::OutputDiffers && entry.metric == "digest");
         own && changed
-            && options.workload.as_ref().is_none_or(|workload| *workload == entry.id)
-            && options.metric.as_ref().is_none_or(|metric| *metric == entry.metric)
+            && options
+                .workload
+                .as_ref()
+                .is_none_or(|workload| *workload == entry.id)
+            && options
+                .metric
+                .as_ref()
+                .is_none_or(|metric| *metric == entry.metric)
     };
-    let size = |entry: &Entry| entry.change.map_or(f64::INFINITY, |change| change.estimate.abs());
+    let size = |entry: &Entry| {
+        entry
+            .change
+            .map_or(f64::INFINITY, |change| change.estimate.abs())
+    };
     let rank = |entry: &Entry| match entry.metric.as_str() {
         "time" => 3,
         "allocations" => 2,
         "digest" => 0,
         _ => 1,
     };
-    comparison
-        .jobs
-        .iter()
-        .filter(fits)
-        .max_by(|one, other| rank(one).cmp(&rank(other)).then(size(one).total_cmp(&size(other))))
+    comparison.jobs.iter().filter(fits).max_by(|one, other| {
+        rank(one)
+            .cmp(&rank(other))
+            .then(size(one).total_cmp(&size(other)))
+    })
 }
 
 fn nothing_stored(options: &BisectOptions, direction: Direction, results: &Path) -> Failure {
@@ -169,11 +250,20 @@ fn nothing_stored(options: &BisectOptions, direction: Direction, results: &Path)
         (true, false) => "--workload was not given",
         (false, _) => "--good was not given",
     };
-    let kind = if direction == Direction::Better { "improvement" } else { "regression" };
-    let of = options.workload.as_ref().map(|workload| format!(" of {workload}")).unwrap_or_default();
+    let kind = if direction == Direction::Better {
+        "improvement"
+    } else {
+        "regression"
+    };
+    let of = options
+        .workload
+        .as_ref()
+        .map(|workload| format!(" of {workload}"))
+        .unwrap_or_default();
     Failure::Input(format!(
-        "error: {missing}, and no comparison of two commits in {} has a {kind}{of}\n\
-         hint: orch bisect scenarios/nightly.yaml --workload ID --good REV [--bad REV], or `orch compare REV REV` first",
+        "error: {missing}, and no comparison of two commits in {} has a {kind}{of}\nhint: orch \
+         bisect scenarios/nightly.yaml --workload ID --good REV [--bad REV], or `orch compare REV \
+         REV` first",
         results.display()
     ))
 }

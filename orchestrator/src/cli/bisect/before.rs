@@ -34,20 +34,50 @@ impl Before {
         let mut before = Self::default();
         for step in steps {
             match step {
-                Step::Look { position, seconds, built, result } => {
-                    before.looks.insert(position, (seconds, Look { built, result }));
+                Step::Look {
+                    position,
+                    seconds,
+                    built,
+                    result,
+                } => {
+                    before
+                        .looks
+                        .insert(position, (seconds, Look { built, result }));
                 }
                 Step::Code { one, other, same } => {
                     before.codes.insert((one, other), same);
                 }
-                Step::Pair { reference, position, pair } => {
-                    before.pairs.entry((reference, position)).or_default().push_back(*pair);
+                Step::Pair {
+                    reference,
+                    position,
+                    pair,
+                } => {
+                    before
+                        .pairs
+                        .entry((reference, position))
+                        .or_default()
+                        .push_back(*pair);
                 }
-                Step::PairFailed { reference, position, message } => {
+                Step::PairFailed {
+                    reference,
+                    position,
+                    message,
+                } => {
                     before.failed.insert((reference, position), message);
                 }
-                Step::Confirmed { parent, position, entries, workload } => {
-                    before.confirmed.insert((parent, position), Confirmed { entries, workload: *workload });
+                Step::Confirmed {
+                    parent,
+                    position,
+                    entries,
+                    workload,
+                } => {
+                    before.confirmed.insert(
+                        (parent, position),
+                        Confirmed {
+                            entries,
+                            workload: *workload,
+                        },
+                    );
                 }
             }
         }

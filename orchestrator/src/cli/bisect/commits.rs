@@ -1,4 +1,5 @@
-//! A commit of the range, built, and what its workload says by itself: what it allocates and computes.
+//! A commit of the range, built, and what its workload says by itself: what it allocates and
+//! computes.
 
 use crate::bisect::state::Probe;
 use crate::cli::output::Failure;
@@ -66,7 +67,10 @@ pub(super) struct Ready {
 impl Ground<'_> {
     /// The commit at a position: 0 is the good end.
     pub(super) fn revision(&self, position: usize) -> &Revision {
-        match position.checked_sub(1).and_then(|index| self.history.candidates.get(index)) {
+        match position
+            .checked_sub(1)
+            .and_then(|index| self.history.candidates.get(index))
+        {
             Some(candidate) => &candidate.revision,
             None => &self.history.good,
         }
@@ -82,11 +86,23 @@ impl Ground<'_> {
             revision::prepare_at(key, spec, &self.loaded.root, revision, watch)
         };
         let scenario = &self.loaded.scenario;
-        let has_work = |key: &str, spec: &PluginSpec| !revision::is_kept(key, spec, &self.loaded.root, revision);
+        let has_work = |key: &str, spec: &PluginSpec| {
+            !revision::is_kept(key, spec, &self.loaded.root, revision)
+        };
         let wait = BuildWait::Where(&has_work);
         let is_ours = |key: &str| key == self.key;
-        let plugins = project::prepare(scenario, is_ours, &build, wait, self.mark, self.interrupt, observer)?;
-        let Some(mut plugins) = plugins else { return Err(Stop::Interrupted) };
+        let plugins = project::prepare(
+            scenario,
+            is_ours,
+            &build,
+            wait,
+            self.mark,
+            self.interrupt,
+            observer,
+        )?;
+        let Some(mut plugins) = plugins else {
+            return Err(Stop::Interrupted);
+        };
         let prepared = match plugins.prepared.remove(self.key) {
             Some(Ok(prepared)) => prepared,
             Some(Err(failure)) => return Ok(Err(failure.message)),
@@ -95,20 +111,33 @@ impl Ground<'_> {
         let jobs = match sides::expanded(scenario, self.entry, |key| plugins.described.get(key)) {
             Ok(jobs) => jobs,
             Err(problems) => {
-                let first = problems.into_iter().next().map(|problem| problem.message).unwrap_or_default();
+                let first = problems
+                    .into_iter()
+                    .next()
+                    .map(|problem| problem.message)
+                    .unwrap_or_default();
                 return Ok(Err(format!("it lacks the workload: {first}")));
             }
         };
         let job = jobs.into_iter().find(|job| job.id == self.id);
-        let info = plugins.described.get(self.key).zip(job.as_ref()).and_then(|(all, job)| all.workload(&job.workload));
+        let info = plugins
+            .described
+            .get(self.key)
+            .zip(job.as_ref())
+            .and_then(|(all, job)| all.workload(&job.workload));
         let info = info.cloned();
         match (job, info) {
-            (Some(job), Some(info)) => Ok(Ok(Ready { prepared, job, info })),
+            (Some(job), Some(info)) => Ok(Ok(Ready {
+                prepared,
+                job,
+                info,
+            })),
             _ => Ok(Err("it lacks the workload".to_owned())),
         }
     }
 
-    /// Profiles and counts a commit's workload. `counted`: how many iterations the good end counted.
+    /// Profiles and counts a commit's workload. `counted`: how many iterations the good end
+    /// counted.
     pub(super) fn probe(
         &self,
         ready: &Ready,
@@ -131,20 +160,41 @@ impl Ground<'_> {
         };
         let plan = plan::build(&jobs, 0);
         let held = self.measuring(observer)?;
-        let executed = execute::execute(&setting, &plan, Vec::new(), None, self.interrupt, &mut Quiet(observer))
-            .map_err(|error| Failure::system("the workload cannot be looked at", &error))?;
+        let executed = execute::execute(
+            &setting,
+            &plan,
+            Vec::new(),
+            None,
+            self.interrupt,
+            &mut Quiet(observer),
+        )
+        .map_err(|error| Failure::system("the workload cannot be looked at", &error))?;
         drop(held);
         if executed.interrupted || self.interrupt.requested() {
             return Err(Stop::Interrupted);
         }
         let beginnings = side::beginnings(&executed.ends);
-        let record = side::record(&jobs[0], Ok(&ready.prepared), Some(&ready.info), executed.ends, None, false);
+        let record = side::record(
+            &jobs[0],
+            Ok(&ready.prepared),
+            Some(&ready.info),
+            executed.ends,
+            None,
+            false,
+        );
         if record.outcome != JobOutcome::Measured {
             let phase = record.phase.map_or("run", |phase| phase.name());
-            return Ok(Err(format!("it failed in {phase}: {}", record.message.unwrap_or_default())));
+            return Ok(Err(format!(
+                "it failed in {phase}: {}",
+                record.message.unwrap_or_default()
+            )));
         }
         let hash = ready.prepared.hash.clone();
-        Ok(Ok(Probe { hash, record, beginnings: beginnings.unwrap_or_default() }))
+        Ok(Ok(Probe {
+            hash,
+            record,
+            beginnings: beginnings.unwrap_or_default(),
+        }))
     }
 
     /// The machine, for as long as nobody else should use it.

@@ -1,4 +1,5 @@
-//! From what the search found to the report: names, reasons, what the culprit changed, the next command.
+//! From what the search found to the report: names, reasons, what the culprit changed, the next
+//! command.
 
 use super::answers::Answers;
 use super::before::Confirmed;
@@ -9,7 +10,8 @@ use super::task::Task;
 use crate::bisect::rest::{OpenReason, StopCause};
 use crate::bisect::state::Header;
 use crate::bisect::{
-    self, Commit, CommitState, Culprit, Ends, Measured, Open, Outcome, Report, Reverted, Skipped, State, cause,
+    self, Commit, CommitState, Culprit, Ends, Measured, Open, Outcome, Report, Reverted, Skipped,
+    State, cause,
 };
 use crate::cli::output::Failure;
 use crate::comparison::Change;
@@ -25,8 +27,9 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end without them. Of a bisect
-/// that was stopped nothing more is measured: a culprit whose changes are not known stays open.
+/// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end
+/// without them. Of a bisect that was stopped nothing more is measured: a culprit whose changes are
+/// not known stays open.
 pub(super) fn report(
     task: &Task,
     header: &Header,
@@ -50,13 +53,30 @@ pub(super) fn report(
     if culprits.is_empty() && stopped.is_some() {
         summary.outcome = Outcome::Undecided;
     }
-    let reverted = match (header.verify_revert, culprits.iter().find(|culprit| !culprit.other_way)) {
+    let reverted = match (
+        header.verify_revert,
+        culprits.iter().find(|culprit| !culprit.other_way),
+    ) {
         (true, Some(first)) if stopped.is_none() => Some(undone(task, answers, first)?),
         _ => None,
     };
-    let open: Vec<Open> = summary.open.iter().map(|open| rest::open(answers, open)).collect();
+    let open: Vec<Open> = summary
+        .open
+        .iter()
+        .map(|open| rest::open(answers, open))
+        .collect();
     let (outcome, parts) = (summary.outcome, &summary.parts);
-    let next = rest::next(task, header, &Results { outcome, culprits: &culprits, open: &open, rest: parts, stopped });
+    let next = rest::next(
+        task,
+        header,
+        &Results {
+            outcome,
+            culprits: &culprits,
+            open: &open,
+            rest: parts,
+            stopped,
+        },
+    );
     let (good, bad) = (Commit::of(&task.history.good), Commit::of(task.bad()));
     let mut warnings = task.notes.clone();
     warnings.extend(answers.warnings.iter().cloned());
@@ -95,7 +115,9 @@ pub(super) fn report(
             bad: counted(task, answers, task.candidates()),
             change: summary.change,
         },
-        commits: (1..=task.candidates()).map(|position| state(task, answers, &summary.located, position)).collect(),
+        commits: (1..=task.candidates())
+            .map(|position| state(task, answers, &summary.located, position))
+            .collect(),
         nothing_else_beyond: rest::bounds(&culprits, &open, &summary.parts),
         rest: summary.parts,
         stopped,
@@ -132,14 +154,29 @@ fn unexplained(located: &Located) -> OpenChange {
     }
 }
 
-fn culprit(task: &Task, answers: &mut Answers, located: &Located, ends: Option<Change>) -> Result<Culprit, Stop> {
+fn culprit(
+    task: &Task,
+    answers: &mut Answers,
+    located: &Located,
+    ends: Option<Change>,
+) -> Result<Culprit, Stop> {
     let Confirmed { entries, workload } = answers.explain(located.parent, located.shown)?.clone();
-    let (parent, shown) = (answers.ground.revision(located.parent), answers.ground.revision(located.shown));
+    let (parent, shown) = (
+        answers.ground.revision(located.parent),
+        answers.ground.revision(located.shown),
+    );
     let files = history::changed_files(parent, shown).ok();
     // Of a metric that is made of the time too: the comparison knows what becomes of it.
-    let change = entries.iter().find(|entry| entry.metric == task.metric).and_then(|entry| entry.change);
+    let change = entries
+        .iter()
+        .find(|entry| entry.metric == task.metric)
+        .and_then(|entry| entry.change);
     let sign = |change: Option<Change>| change.map_or(0.0, |change| change.estimate.signum());
-    let about: Vec<Commit> = located.commits.iter().map(|at| Commit::of(answers.ground.revision(*at))).collect();
+    let about: Vec<Commit> = located
+        .commits
+        .iter()
+        .map(|at| Commit::of(answers.ground.revision(*at)))
+        .collect();
     Ok(Culprit {
         commits: about.iter().map(|commit| commit.commit.clone()).collect(),
         about,
@@ -159,20 +196,39 @@ fn culprit(task: &Task, answers: &mut Answers, located: &Located, ends: Option<C
 }
 
 /// Packages that a commit takes in other versions than the one before it.
-fn dependency_changes(files: &[PathBuf], parent: &Revision, own: &Revision) -> Vec<DependencyChange> {
-    let (Ok(before), Ok(after)) = (Contents::of(parent), Contents::of(own)) else { return Vec::new() };
+fn dependency_changes(
+    files: &[PathBuf],
+    parent: &Revision,
+    own: &Revision,
+) -> Vec<DependencyChange> {
+    let (Ok(before), Ok(after)) = (Contents::of(parent), Contents::of(own)) else {
+        return Vec::new();
+    };
     dependencies::find_changes(files, &|path| before.text(path), &|path| after.text(path))
 }
 
 /// The value of a counted metric at a commit; null for times.
 fn counted(task: &Task, answers: &Answers, position: usize) -> Value {
-    if answers.is_time() || task.metric != answers.metric { Value::Null } else { answers.value(position) }
+    if answers.is_time() || task.metric != answers.metric {
+        Value::Null
+    } else {
+        answers.value(position)
+    }
 }
 
 fn state(task: &Task, answers: &Answers, located: &[Located], position: usize) -> CommitState {
-    let Commit { commit, subject, author, committed } = Commit::of(answers.ground.revision(position));
+    let Commit {
+        commit,
+        subject,
+        author,
+        committed,
+    } = Commit::of(answers.ground.revision(position));
     let looked = answers.looks.contains_key(&position);
-    let pairs = answers.measured.get(&(0, position)).map(Vec::as_slice).unwrap_or_default();
+    let pairs = answers
+        .measured
+        .get(&(0, position))
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let differences: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
     let share = |located: &Located| match located.commits.contains(&position) {
         true => 1.0 / located.commits.len() as f64,
@@ -189,11 +245,21 @@ fn state(task: &Task, answers: &Answers, located: &[Located], position: usize) -
             None if looked => State::Looked,
             None => State::Untouched,
         },
-        probability: if answers.is_time() { answers.posterior.get(position).copied().unwrap_or(0.0) } else { exact },
+        probability: if answers.is_time() {
+            answers.posterior.get(position).copied().unwrap_or(0.0)
+        } else {
+            exact
+        },
         pairs: pairs.len(),
         change: median(&differences).map(f64::exp_m1),
-        value: if looked { counted(task, answers, position) } else { Value::Null },
-        same_code_as: answers.twin(position).map(|twin| answers.ground.revision(twin).commit.clone()),
+        value: if looked {
+            counted(task, answers, position)
+        } else {
+            Value::Null
+        },
+        same_code_as: answers
+            .twin(position)
+            .map(|twin| answers.ground.revision(twin).commit.clone()),
     }
 }
 
@@ -211,11 +277,23 @@ fn skipped(task: &Task, answers: &Answers) -> Vec<Skipped> {
 /// The bad end with a culprit undone, against the bad end.
 fn undone(task: &Task, answers: &mut Answers, culprit: &Culprit) -> Result<Reverted, Stop> {
     let commit = culprit.commits.last().cloned().unwrap_or_default();
-    let failed = |reason: String| Reverted { culprit: commit.clone(), failed: Some(reason), entries: Vec::new() };
+    let failed = |reason: String| Reverted {
+        culprit: commit.clone(),
+        failed: Some(reason),
+        entries: Vec::new(),
+    };
     let ground = answers.ground;
-    let revision = task.history.candidates.iter().map(|each| &each.revision).find(|each| each.commit == commit);
-    let Some(revision) = revision else { return Ok(failed("it is not in the range".to_owned())) };
-    let place = revision::place_of(task.bad()).map_err(|error| Failure::system("the build worktree", &error))?;
+    let revision = task
+        .history
+        .candidates
+        .iter()
+        .map(|each| &each.revision)
+        .find(|each| each.commit == commit);
+    let Some(revision) = revision else {
+        return Ok(failed("it is not in the range".to_owned()));
+    };
+    let place = revision::place_of(task.bad())
+        .map_err(|error| Failure::system("the build worktree", &error))?;
     let reverted = match revert::revert(revision, task.bad(), &place) {
         Ok(reverted) => reverted,
         Err(error) => return Ok(failed(error.to_string())),
@@ -226,7 +304,15 @@ fn undone(task: &Task, answers: &mut Answers, culprit: &Culprit) -> Result<Rever
         (Ok(bad), Ok(without)) => (bad, without),
         (Err(reason), _) | (_, Err(reason)) => return Ok(failed(reason)),
     };
-    let limits = Limits { pairs: 256, time: Duration::from_secs(300), total: None };
+    let limits = Limits {
+        pairs: 256,
+        time: Duration::from_secs(300),
+        total: None,
+    };
     let Confirmed { entries, .. } = answers.versus([&bad, &without], limits)?;
-    Ok(Reverted { culprit: commit, failed: None, entries })
+    Ok(Reverted {
+        culprit: commit,
+        failed: None,
+        entries,
+    })
 }

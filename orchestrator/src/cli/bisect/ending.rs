@@ -1,4 +1,5 @@
-//! How a bisect ends: its report on disk and on the terminal, what becomes of its state, the exit code.
+//! How a bisect ends: its report on disk and on the terminal, what becomes of its state, the exit
+//! code.
 
 use super::answers::Answers;
 use super::commits::{Ground, Stop};
@@ -22,7 +23,12 @@ const TABLE: &str = "bisect.txt";
 const REPORT: &str = "bisect.md";
 
 /// Stores and prints the report of a bisect that is done, and picks the exit code.
-pub(super) fn finish(options: &BisectOptions, task: &Task, mut report: Report, kept: Kept) -> Outcome {
+pub(super) fn finish(
+    options: &BisectOptions,
+    task: &Task,
+    mut report: Report,
+    kept: Kept,
+) -> Outcome {
     let printed = store_report(options, task, &mut report)?;
     remove(kept)?;
     output::print(&printed)?;
@@ -42,7 +48,8 @@ pub(super) fn cause(stop: &Stop) -> StopCause {
     }
 }
 
-/// Whether a stopped bisect deserves a report: some commit was looked at, or, where resuming cannot help, a culprit is known.
+/// Whether a stopped bisect deserves a report: some commit was looked at, or, where resuming cannot
+/// help, a culprit is known.
 pub(super) fn deserves_report(stop: &Stop, found: &Found, answers: &Answers) -> bool {
     match stop {
         Stop::Interrupted | Stop::Failed(Failure::System(_)) => !answers.looks.is_empty(),
@@ -51,7 +58,8 @@ pub(super) fn deserves_report(stop: &Stop, found: &Found, answers: &Answers) -> 
     }
 }
 
-/// Prints why a bisect ended early, and its results by then. The state stays where resuming may help.
+/// Prints why a bisect ended early, and its results by then. The state stays where resuming may
+/// help.
 pub(super) fn stop_early(
     options: &BisectOptions,
     task: &Task,
@@ -78,7 +86,10 @@ pub(super) fn stop_early(
         }
         Stop::Unmeasurable { position, reason } => {
             remove(kept)?;
-            output::note(&format!("error: {} cannot be measured: {reason}", name(ground, position, &reason)));
+            output::note(&format!(
+                "error: {} cannot be measured: {reason}",
+                name(ground, position, &reason)
+            ));
             Ok(Exit::Incomplete)
         }
     }
@@ -99,24 +110,42 @@ fn name(ground: &Ground, position: usize, reason: &str) -> String {
 }
 
 fn remove(kept: Kept) -> Result<(), Failure> {
-    kept.remove().map_err(|error| Failure::system("cannot remove the bisect's state", &error))
+    kept.remove()
+        .map_err(|error| Failure::system("cannot remove the bisect's state", &error))
 }
 
 /// Stores a report with its texts in a folder of its own, and returns what is printed of it.
-fn store_report(options: &BisectOptions, task: &Task, report: &mut Report) -> Result<String, Failure> {
-    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+fn store_report(
+    options: &BisectOptions,
+    task: &Task,
+    report: &mut Report,
+) -> Result<String, Failure> {
+    let stamp = jiff::Timestamp::now()
+        .strftime("%Y%m%dT%H%M%SZ")
+        .to_string();
     let name = format!("{}-bisect", report.scenario.name);
     let short: String = report.bad.commit.chars().take(10).collect();
-    let (id, folder) = store::new_folder(&task.results, &stamp, &name, &short)
-        .map_err(|error| Failure::system(&format!("cannot make a folder in {}", task.results.display()), &error))?;
+    let (id, folder) =
+        store::new_folder(&task.results, &stamp, &name, &short).map_err(|error| {
+            Failure::system(
+                &format!("cannot make a folder in {}", task.results.display()),
+                &error,
+            )
+        })?;
     report.id = id;
-    let text = serde_json::to_string_pretty(report).map_err(|error| Failure::system("the report", &error))? + "\n";
+    let text = serde_json::to_string_pretty(report)
+        .map_err(|error| Failure::system("the report", &error))?
+        + "\n";
     write(&folder.join(bisect::FILE), &text)?;
     let templates = project::templates(&task.loaded.root);
     let mut table = String::new();
     for name in [TABLE, REPORT] {
-        let rendered = render::bisect(name, &templates, report)
-            .map_err(|error| Failure::System(format!("the report is stored in {}, but {error}", folder.display())))?;
+        let rendered = render::bisect(name, &templates, report).map_err(|error| {
+            Failure::System(format!(
+                "the report is stored in {}, but {error}",
+                folder.display()
+            ))
+        })?;
         write(&folder.join(name), &rendered)?;
         if name == TABLE {
             table = rendered;

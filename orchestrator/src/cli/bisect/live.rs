@@ -1,4 +1,5 @@
-//! What a bisect is doing, on standard error: a table that changes on a terminal, a line per step in a log.
+//! What a bisect is doing, on standard error: a table that changes on a terminal, a line per step
+//! in a log.
 
 use super::before::Look;
 use super::commits::Ground;
@@ -39,10 +40,20 @@ impl Live {
     pub(super) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
-            bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.set_style(
+                ProgressStyle::with_template("{msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
             bar
         });
-        Self { bar, doing: String::new(), table: String::new(), builds: 0, pairs: 0, said: String::new() }
+        Self {
+            bar,
+            doing: String::new(),
+            table: String::new(),
+            builds: 0,
+            pairs: 0,
+            said: String::new(),
+        }
     }
 
     fn show(&self) {
@@ -73,9 +84,17 @@ impl Live {
     pub(super) fn looked(&mut self, revision: &Revision, look: &Look, seconds: f64) {
         self.builds += usize::from(look.built);
         match &look.result {
-            Ok(_) if look.built => self.log(&format!("built {} in {}", named(revision), format::time(seconds * 1e9))),
+            Ok(_) if look.built => self.log(&format!(
+                "built {} in {}",
+                named(revision),
+                format::time(seconds * 1e9)
+            )),
             Ok(_) => self.log(&format!("found {} among earlier builds", named(revision))),
-            Err(reason) => self.log(&format!("skipped {}: {}", named(revision), in_one_line(reason))),
+            Err(reason) => self.log(&format!(
+                "skipped {}: {}",
+                named(revision),
+                in_one_line(reason)
+            )),
         }
     }
 
@@ -83,13 +102,24 @@ impl Live {
     pub(super) fn pair(&mut self, revision: &Revision, differences: &[f64]) {
         self.pairs += 1;
         if let Some(middle) = median(differences) {
-            let (pairs, change) = (differences.len(), change::size(ChangedQuantity::Time, middle.exp_m1()));
-            self.does(format!("measuring {}: {pairs} pairs, {change} so far", named(revision)));
+            let (pairs, change) = (
+                differences.len(),
+                change::size(ChangedQuantity::Time, middle.exp_m1()),
+            );
+            self.does(format!(
+                "measuring {}: {pairs} pairs, {change} so far",
+                named(revision)
+            ));
         }
     }
 
     /// A batch of pairs is complete.
-    pub(super) fn batch(&mut self, reference: &Revision, revision: &Revision, pairs: &[PairRecord]) {
+    pub(super) fn batch(
+        &mut self,
+        reference: &Revision,
+        revision: &Revision,
+        pairs: &[PairRecord],
+    ) {
         let differences: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
         if let Some(middle) = median(&differences) {
             self.log(&format!(
@@ -104,29 +134,53 @@ impl Live {
 
     /// A suspect is compared with the commit before it.
     pub(super) fn confirms(&mut self, parent: &Revision, revision: &Revision) {
-        let what = format!("confirming {} against {} with fresh processes", named(revision), parent.short());
+        let what = format!(
+            "confirming {} against {} with fresh processes",
+            named(revision),
+            parent.short()
+        );
         self.log(&what);
         self.does(what);
     }
 
     /// Where the search stands.
-    pub(super) fn see(&mut self, view: &View<'_>, ground: &Ground, pair_seconds: f64, build_seconds: f64) {
+    pub(super) fn see(
+        &mut self,
+        view: &View<'_>,
+        ground: &Ground,
+        pair_seconds: f64,
+        build_seconds: f64,
+    ) {
         if view.stage == Stage::Gate {
-            let ends = (ground.revision(view.reference).short(), ground.revision(view.end).short());
+            let ends = (
+                ground.revision(view.reference).short(),
+                ground.revision(view.end).short(),
+            );
             self.table = format!("is there a change between {} and {}?\n", ends.0, ends.1);
             return self.show();
         }
         let likely = |position: &usize| view.posterior[*position];
-        let mut order: Vec<usize> = (0..view.posterior.len()).filter(|at| likely(at) > 0.0).collect();
+        let mut order: Vec<usize> = (0..view.posterior.len())
+            .filter(|at| likely(at) > 0.0)
+            .collect();
         order.sort_by(|one, other| likely(other).total_cmp(&likely(one)));
         let left = left(view, pair_seconds, build_seconds);
-        let rows = order.iter().take(ROWS).map(|at| row(likely(at), ground.revision(*at)));
-        let done = (count(self.builds as f64, "build"), count(self.pairs as f64, "pair"));
+        let rows = order
+            .iter()
+            .take(ROWS)
+            .map(|at| row(likely(at), ground.revision(*at)));
+        let done = (
+            count(self.builds as f64, "build"),
+            count(self.pairs as f64, "pair"),
+        );
         let work = format!("{}, {}; {left}\n", done.0, done.1);
         self.table = rows.chain([work]).collect();
         if let Some(first) = order.first() {
-            let line =
-                format!("most likely {} at {}; {left}", named(ground.revision(*first)), format::percent(likely(first)));
+            let line = format!(
+                "most likely {} at {}; {left}",
+                named(ground.revision(*first)),
+                format::percent(likely(first))
+            );
             self.say(line);
         }
         self.show();
@@ -145,7 +199,10 @@ impl Live {
         let time = format::time(reads.ceil() * build_seconds * 1e9);
         let commits = count(candidates as f64, "commit");
         let line = match reads.ceil() > 0.0 {
-            true => format!("{commits} left; still to do: about {}, {time}", count(reads.ceil(), "build")),
+            true => format!(
+                "{commits} left; still to do: about {}, {time}",
+                count(reads.ceil(), "build")
+            ),
             false => format!("{commits} left"),
         };
         self.table = format!("{line}\n");
@@ -182,7 +239,11 @@ fn left(view: &View<'_>, pair_seconds: f64, build_seconds: f64) -> String {
     let seconds = (builds * build_seconds + pairs * pair_seconds).clamp(0.0, 1e6);
     let time = format::time(Duration::from_secs_f64(seconds).as_nanos() as f64);
     match (builds > 0.0, pairs > 0.0) {
-        (true, true) => format!("still to do: about {} and {}, {time}", count(builds, "build"), count(pairs, "pair")),
+        (true, true) => format!(
+            "still to do: about {} and {}, {time}",
+            count(builds, "build"),
+            count(pairs, "pair")
+        ),
         (true, false) => format!("still to do: about {}, {time}", count(builds, "build")),
         (false, true) => format!("still to do: about {}, {time}", count(pairs, "pair")),
         (false, false) => "nothing left to measure".to_owned(),
@@ -197,7 +258,12 @@ fn count(number: f64, what: &str) -> String {
 
 fn row(probability: f64, revision: &Revision) -> String {
     let filled = (probability * BAR as f64).round() as usize;
-    format!("{:>6} {:BAR$} {}\n", format::percent(probability), "#".repeat(filled), named(revision))
+    format!(
+        "{:>6} {:BAR$} {}\n",
+        format::percent(probability),
+        "#".repeat(filled),
+        named(revision)
+    )
 }
 
 fn named(revision: &Revision) -> String {

@@ -21,10 +21,15 @@ pub(super) fn is_own(metric: &str) -> bool {
 }
 
 /// Finds a metric of the plugin's among those that it describes, with the direction that is better.
-pub(super) fn find<'a>(task: &Task, described: &'a [MetricInfo]) -> Result<(&'a MetricInfo, Better), Failure> {
+pub(super) fn find<'a>(
+    task: &Task,
+    described: &'a [MetricInfo],
+) -> Result<(&'a MetricInfo, Better), Failure> {
     let Some(info) = described.iter().find(|info| info.id == task.metric) else {
         let own = OWN_METRICS.iter().copied();
-        let known: Vec<&str> = own.chain(described.iter().map(|info| info.id.as_str())).collect();
+        let known: Vec<&str> = own
+            .chain(described.iter().map(|info| info.id.as_str()))
+            .collect();
         return Err(Failure::Input(format!(
             "error: {} has no metric '{}'\nhint: its metrics are {}",
             task.job.id,
@@ -34,20 +39,22 @@ pub(super) fn find<'a>(task: &Task, described: &'a [MetricInfo]) -> Result<(&'a 
     };
     let Some(better) = info.better else {
         return Err(Failure::Input(format!(
-            "error: the plugin does not say whether more or less of '{}' is better, so there is no worse\nhint: `better` in \
-             its describe document says so",
+            "error: the plugin does not say whether more or less of '{}' is better, so there is no \
+             worse\nhint: `better` in its describe document says so",
             task.metric
         )));
     };
     Ok((info, better))
 }
 
-/// Refuses what the bisect itself would refuse: threads that this machine does not have, and a metric that the plugin does not
-/// have. Only for a metric of its own the plugin has to be asked, as it is at the good end, which is built if it has to be.
+/// Refuses what the bisect itself would refuse: threads that this machine does not have, and a
+/// metric that the plugin does not have. Only for a metric of its own the plugin has to be asked,
+/// as it is at the good end, which is built if it has to be.
 pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Failure> {
     if let Some(reason) = execute::lacking_cpus(&task.job, &machine::usable_cpus()) {
         return Err(Failure::Input(format!(
-            "error: {} {reason}, so no commit can be measured\nhint: fewer `threads`, or more CPUs (taskset, the container)",
+            "error: {} {reason}, so no commit can be measured\nhint: fewer `threads`, or more CPUs \
+             (taskset, the container)",
             task.job.id
         )));
     }
@@ -56,16 +63,26 @@ pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Fai
     }
     let good = &task.history.good;
     let root = &task.loaded.root;
-    let build = |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
-        revision::prepare_at(key, spec, root, good, watch)
-    };
+    let build =
+        |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
+            revision::prepare_at(key, spec, root, good, watch)
+        };
     let mark = format!("{}-dry", std::process::id());
     let is_ours = |key: &str| key == task.key;
     let scenario = &task.loaded.scenario;
-    let prepared =
-        project::prepare(scenario, is_ours, &build, BuildWait::Never, &mark, interrupt, &mut Progress::new())?;
+    let prepared = project::prepare(
+        scenario,
+        is_ours,
+        &build,
+        BuildWait::Never,
+        &mark,
+        interrupt,
+        &mut Progress::new(),
+    )?;
     // The user stopped it.
-    let Some(plugins) = prepared else { return Ok(()) };
+    let Some(plugins) = prepared else {
+        return Ok(());
+    };
     if let Some(Err(failure)) = plugins.prepared.get(&task.key) {
         return Err(Failure::Input(format!(
             "error: the good end cannot be measured: {} in {}",
@@ -73,9 +90,13 @@ pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Fai
             failure.phase.name()
         )));
     }
-    let Some(description) = plugins.described.get(&task.key) else { return Ok(()) };
+    let Some(description) = plugins.described.get(&task.key) else {
+        return Ok(());
+    };
     sides::expanded(scenario, task.entry, |key| plugins.described.get(key))
         .map_err(|problems| task.loaded.refuse(&problems))?;
-    let described = description.workload(&task.job.workload).map_or(&[][..], |info| &info.metrics);
+    let described = description
+        .workload(&task.job.workload)
+        .map_or(&[][..], |info| &info.metrics);
     find(task, described).map(drop)
 }

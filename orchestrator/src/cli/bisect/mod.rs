@@ -1,4 +1,5 @@
-//! `orch bisect`: find the range, ask the search's questions, explain the culprit, store, render, exit code.
+//! `orch bisect`: find the range, ask the search's questions, explain the culprit, store, render,
+//! exit code.
 
 mod answers;
 mod ask;
@@ -40,21 +41,35 @@ pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
     let calibration = Calibration::begin();
     let interrupt = output::listen_to_signals()?;
     if options.pairs == 0 {
-        return Err(Failure::Input("error: --pairs 0 measures nothing\nhint: leave it out for 1500".to_owned()));
+        return Err(Failure::Input(
+            "error: --pairs 0 measures nothing\nhint: leave it out for 1500".to_owned(),
+        ));
     }
-    let (task, header, kept, steps) = if options.resume { resume(options)? } else { start(options)? };
+    let (task, header, kept, steps) = if options.resume {
+        resume(options)?
+    } else {
+        start(options)?
+    };
     if options.dry_run {
         metric::check_before(&task, &interrupt)?;
         output::print(&task.dry_run(&header))?;
         return Ok(Exit::Fine);
     }
-    store::check_folder(&task.results)
-        .map_err(|error| Failure::system(&format!("cannot write to {}", task.results.display()), &error))?;
+    store::check_folder(&task.results).map_err(|error| {
+        Failure::system(
+            &format!("cannot write to {}", task.results.display()),
+            &error,
+        )
+    })?;
     let mut kept = match kept {
         Some(kept) => kept,
         None => begin(&header)?,
     };
-    let mark = format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+    let mark = format!(
+        "{}-{}",
+        std::process::id(),
+        jiff::Timestamp::now().as_nanosecond()
+    );
     let cpus = machine::usable_cpus();
     let ground = Ground {
         loaded: &task.loaded,
@@ -89,13 +104,25 @@ pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
     };
     let known = found.filter(|found| ending::deserves_report(&stop, found, &answers));
     let cause = ending::cause(&stop);
-    let known = known.map(|found| conclude::report(&task, &header, &found, &mut answers, begun, Some(cause)));
+    let known = known
+        .map(|found| conclude::report(&task, &header, &found, &mut answers, begun, Some(cause)));
     answers.live.end();
-    ending::stop_early(options, &task, &ground, stop, known.and_then(Result::ok), kept)
+    ending::stop_early(
+        options,
+        &task,
+        &ground,
+        stop,
+        known.and_then(Result::ok),
+        kept,
+    )
 }
 
 /// Asks until it is known. An error has what was found until then, if the search had begun.
-fn search(task: &Task, header: &Header, answers: &mut Answers) -> Result<Found, (Stop, Option<Box<Found>>)> {
+fn search(
+    task: &Task,
+    header: &Header,
+    answers: &mut Answers,
+) -> Result<Found, (Stop, Option<Box<Found>>)> {
     let direction = searched_by(task, answers).map_err(|stop| (stop, None))?;
     let history = search::History::new(&task.parents());
     let settings = Settings {
@@ -108,14 +135,19 @@ fn search(task: &Task, header: &Header, answers: &mut Answers) -> Result<Found, 
     };
     if answers.is_time() {
         let found = search::bisect(&history, &settings, answers);
-        found.map(Found::Time).map_err(|stopped| (stopped.stop, Some(Box::new(Found::Time(*stopped.known)))))
+        found
+            .map(Found::Time)
+            .map_err(|stopped| (stopped.stop, Some(Box::new(Found::Time(*stopped.known)))))
     } else {
         let found = search::bisect_exact(&history, &settings, answers);
-        found.map(Found::Exact).map_err(|stopped| (stopped.stop, Some(Box::new(Found::Exact(*stopped.known)))))
+        found
+            .map(Found::Exact)
+            .map_err(|stopped| (stopped.stop, Some(Box::new(Found::Exact(*stopped.known)))))
     }
 }
 
-/// Settles what is searched by: a metric that is made of the time is searched by time. Returns where the time goes then.
+/// Settles what is searched by: a metric that is made of the time is searched by time. Returns
+/// where the time goes then.
 fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::Direction, Stop> {
     let (worse, better) = match task.direction {
         Direction::Worse => (search::Direction::Worse, search::Direction::Better),
@@ -125,7 +157,8 @@ fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::Direction, 
         answers.metric.clone_from(&task.metric);
         return Ok(worse);
     }
-    // What the plugin's metrics are, it says itself. An end that cannot be measured is found by the search.
+    // What the plugin's metrics are, it says itself. An end that cannot be measured is found by the
+    // search.
     if !answers.look(0)? {
         return Ok(worse);
     }
@@ -152,26 +185,43 @@ fn start(options: &BisectOptions) -> Result<Beginning, Failure> {
 }
 
 fn begin(header: &Header) -> Result<Kept, Failure> {
-    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ").to_string();
-    Kept::create(&stamp, header).map_err(|error| Failure::system("cannot keep the bisect's state", &error))
+    let stamp = jiff::Timestamp::now()
+        .strftime("%Y%m%dT%H%M%S%.3fZ")
+        .to_string();
+    Kept::create(&stamp, header)
+        .map_err(|error| Failure::system("cannot keep the bisect's state", &error))
 }
 
 /// Finds the newest bisect of this repository that did not come to its end.
 fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
-    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
-    let place = options.scenario.as_ref().and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| here.join("x"));
+    let here =
+        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let place = options
+        .scenario
+        .as_ref()
+        .and_then(|path| path.canonicalize().ok())
+        .unwrap_or_else(|| here.join("x"));
     let root = project::root_of(&place);
     let named = options.repo.as_deref().unwrap_or(&root);
     let repository = git::root_of(named).ok_or_else(|| {
-        Failure::Input(format!("error: {} is in no git repository, so there is nothing to resume", named.display()))
+        Failure::Input(format!(
+            "error: {} is in no git repository, so there is nothing to resume",
+            named.display()
+        ))
     })?;
-    let left = state::newest(&repository).map_err(|error| Failure::system("cannot read the bisect's state", &error))?;
+    let left = state::newest(&repository)
+        .map_err(|error| Failure::system("cannot read the bisect's state", &error))?;
     let left = match left {
         Newest::Left(left) => left,
         other => {
-            let running = if matches!(other, Newest::AtWork) { "; one is running" } else { "" };
+            let running = if matches!(other, Newest::AtWork) {
+                "; one is running"
+            } else {
+                ""
+            };
             return Err(Failure::Input(format!(
-                "error: no bisect of {} was stopped before its end{running}\nhint: without --resume a new one begins",
+                "error: no bisect of {} was stopped before its end{running}\nhint: without \
+                 --resume a new one begins",
                 repository.display()
             )));
         }
@@ -181,8 +231,8 @@ fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
     loaded.shown.clone_from(&header.shown);
     let changed = |what: &str| {
         Failure::Input(format!(
-            "error: the bisect of {} that was stopped cannot go on: {what} has changed since\nhint: begin a new one \
-             without --resume; what was built is found again",
+            "error: the bisect of {} that was stopped cannot go on: {what} has changed \
+             since\nhint: begin a new one without --resume; what was built is found again",
             header.workload
         ))
     };
@@ -196,7 +246,10 @@ fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
         Ok(Some(revision)) => Ok(revision),
         _ => Err(changed("the history")),
     };
-    let results = header.results.clone().unwrap_or_else(|| root.join("results"));
+    let results = header
+        .results
+        .clone()
+        .unwrap_or_else(|| root.join("results"));
     let ask = Ask {
         loaded,
         workload: header.workload.clone(),
@@ -207,6 +260,9 @@ fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
         results,
     };
     let task = Task::new(ask, header.all)?;
-    output::note(&format!("going on with the bisect of {} that began {}", header.workload, header.started));
+    output::note(&format!(
+        "going on with the bisect of {} that began {}",
+        header.workload, header.started
+    ));
     Ok((task, header, Some(left.kept), left.steps))
 }

@@ -64,21 +64,42 @@ pub(super) struct Summary {
 /// An end that cannot be measured is no result.
 fn unusable(answers: &Answers, position: usize) -> Stop {
     let reason = answers.skipped(position).unwrap_or("it cannot be measured");
-    Stop::Unmeasurable { position, reason: reason.to_owned() }
+    Stop::Unmeasurable {
+        position,
+        reason: reason.to_owned(),
+    }
 }
 
 /// A log ratio of times as a relative change of the metric; ends that are not known are null.
 pub(super) fn relative(answers: &Answers, times: Estimate) -> Change {
     let per_second = answers.per == Some(Per::Second);
-    let metric = |log: f64| if per_second { (-log).exp_m1() } else { log.exp_m1() };
+    let metric = |log: f64| {
+        if per_second {
+            (-log).exp_m1()
+        } else {
+            log.exp_m1()
+        }
+    };
     let end = |log: f64| log.is_finite().then(|| metric(log));
-    let (low, high) = if per_second { (times.high, times.low) } else { (times.low, times.high) };
-    Change { estimate: metric(times.estimate), low: end(low), high: end(high) }
+    let (low, high) = if per_second {
+        (times.high, times.low)
+    } else {
+        (times.low, times.high)
+    };
+    Change {
+        estimate: metric(times.estimate),
+        low: end(low),
+        high: end(high),
+    }
 }
 
 /// What the searched metric is a quantity of.
 fn quantity(answers: &Answers) -> ChangedQuantity {
-    if answers.per.is_some() { ChangedQuantity::Amount } else { ChangedQuantity::Time }
+    if answers.per.is_some() {
+        ChangedQuantity::Amount
+    } else {
+        ChangedQuantity::Time
+    }
 }
 
 pub(super) fn of_time(
@@ -92,15 +113,24 @@ pub(super) fn of_time(
     let (mut outcome, mut reason, change) = match conclusion.gate {
         Gate::EndUnusable { end } => return Err(unusable(answers, end)),
         Gate::SameCode => {
-            let reason = "both ends run the same machine code: what their times differ by is layout, not code";
+            let reason = "both ends run the same machine code: what their times differ by is \
+                layout, not code";
             (Outcome::None, reason.to_owned(), None)
         }
-        Gate::Same { change } | Gate::Bounded { change } => {
-            (Outcome::None, format!("no change between the ends: {} lies inside ±{margin}", of(change)), Some(change))
-        }
+        Gate::Same { change } | Gate::Bounded { change } => (
+            Outcome::None,
+            format!(
+                "no change between the ends: {} lies inside ±{margin}",
+                of(change)
+            ),
+            Some(change),
+        ),
         Gate::OtherWay { change } => (Outcome::None, other_way(task, &of(change)), Some(change)),
         Gate::Open { change } => {
-            let reason = format!("whether the ends differ by {margin} is still open at {}", of(change));
+            let reason = format!(
+                "whether the ends differ by {margin} is still open at {}",
+                of(change)
+            );
             (Outcome::Undecided, reason, Some(change))
         }
         Gate::Different { change } => {
@@ -123,7 +153,9 @@ pub(super) fn of_time(
     Ok(Summary {
         outcome,
         reason,
-        change: change.filter(|change| *change != Estimate::UNKNOWN).map(|change| relative(answers, change)),
+        change: change
+            .filter(|change| *change != Estimate::UNKNOWN)
+            .map(|change| relative(answers, change)),
         located: located.collect(),
         parts: rest::parts_of_times(answers, conclusion),
         open: rest::open_of_times(conclusion),
@@ -142,14 +174,35 @@ fn stopped_reason(cause: StopCause, culprits: usize) -> String {
 
 /// What becomes of ends that differ.
 fn verdict(conclusion: &Conclusion) -> (Outcome, String) {
-    let several = conclusion.culprits.iter().any(|culprit| culprit.commits.len() > 1);
-    let layout = conclusion.undecided.iter().all(|open| open.why == Why::Layout);
+    let several = conclusion
+        .culprits
+        .iter()
+        .any(|culprit| culprit.commits.len() > 1);
+    let layout = conclusion
+        .undecided
+        .iter()
+        .all(|open| open.why == Why::Layout);
     match (conclusion.culprits.len(), several) {
-        (0, _) if layout => (Outcome::None, "layout, not code: no commit changed the code of this workload".to_owned()),
-        (0, _) => (Outcome::Undecided, "the ends differ, and no commit could be named".to_owned()),
-        (_, true) => (Outcome::Range, "some commits cannot be measured, so several come into question".to_owned()),
-        (1, false) => (Outcome::First, "one commit made a change, confirmed by fresh processes".to_owned()),
-        (count, false) => (Outcome::First, format!("{count} commits made a change, confirmed by fresh processes")),
+        (0, _) if layout => (
+            Outcome::None,
+            "layout, not code: no commit changed the code of this workload".to_owned(),
+        ),
+        (0, _) => (
+            Outcome::Undecided,
+            "the ends differ, and no commit could be named".to_owned(),
+        ),
+        (_, true) => (
+            Outcome::Range,
+            "some commits cannot be measured, so several come into question".to_owned(),
+        ),
+        (1, false) => (
+            Outcome::First,
+            "one commit made a change, confirmed by fresh processes".to_owned(),
+        ),
+        (count, false) => (
+            Outcome::First,
+            format!("{count} commits made a change, confirmed by fresh processes"),
+        ),
     }
 }
 
@@ -191,22 +244,37 @@ pub(super) fn of_exact(
     let change = match (good.as_f64(), bad.as_f64()) {
         (Some(good), Some(bad)) if good != 0.0 => {
             let change = bad / good - 1.0;
-            Some(Change { estimate: change, low: Some(change), high: Some(change) })
+            Some(Change {
+                estimate: change,
+                low: Some(change),
+                high: Some(change),
+            })
         }
         _ => None,
     };
     let several = located.iter().any(|located| located.commits.len() > 1);
     let (mut outcome, mut reason) = match conclusion.gate {
         ExactGate::EndUnusable { end } => return Err(unusable(answers, end)),
-        ExactGate::Same => (Outcome::None, format!("no change between the ends: {} at both", shown(&bad))),
-        ExactGate::OtherWay => (Outcome::None, other_way(task, &format!("{} to {}", shown(&good), shown(&bad)))),
-        ExactGate::Different if located.is_empty() => {
-            (Outcome::Undecided, "the ends differ, and no commit could be named".to_owned())
-        }
-        ExactGate::Different if several => {
-            (Outcome::Range, "some commits cannot be measured, so several come into question".to_owned())
-        }
-        ExactGate::Different => (Outcome::First, "counted exactly, at each commit that was built".to_owned()),
+        ExactGate::Same => (
+            Outcome::None,
+            format!("no change between the ends: {} at both", shown(&bad)),
+        ),
+        ExactGate::OtherWay => (
+            Outcome::None,
+            other_way(task, &format!("{} to {}", shown(&good), shown(&bad))),
+        ),
+        ExactGate::Different if located.is_empty() => (
+            Outcome::Undecided,
+            "the ends differ, and no commit could be named".to_owned(),
+        ),
+        ExactGate::Different if several => (
+            Outcome::Range,
+            "some commits cannot be measured, so several come into question".to_owned(),
+        ),
+        ExactGate::Different => (
+            Outcome::First,
+            "counted exactly, at each commit that was built".to_owned(),
+        ),
     };
     if let Some(cause) = stopped {
         reason = stopped_reason(cause, located.len());
@@ -214,10 +282,22 @@ pub(super) fn of_exact(
             outcome = Outcome::Undecided;
         }
     }
-    let (open, parts) = (rest::open_of_counts(conclusion), rest::parts_of_counts(answers, conclusion));
-    Ok(Summary { outcome, reason, change, located, open, parts })
+    let (open, parts) = (
+        rest::open_of_counts(conclusion),
+        rest::parts_of_counts(answers, conclusion),
+    );
+    Ok(Summary {
+        outcome,
+        reason,
+        change,
+        located,
+        open,
+        parts,
+    })
 }
 
 fn shown(value: &Value) -> String {
-    value.as_f64().map_or_else(|| value.to_string(), change::grouped)
+    value
+        .as_f64()
+        .map_or_else(|| value.to_string(), change::grouped)
 }

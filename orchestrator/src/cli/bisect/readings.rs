@@ -12,14 +12,20 @@ use serde_json::Value;
 impl Answers<'_> {
     /// The metric's value at a commit that can be measured.
     pub(super) fn value(&self, position: usize) -> Value {
-        let entry = self.probed(position).and_then(|probe| self.judged(probe, probe));
+        let entry = self
+            .probed(position)
+            .and_then(|probe| self.judged(probe, probe));
         entry.map_or(Value::Null, |entry| entry.a)
     }
 
     /// The plugin's metrics, as the good end describes them.
     pub(super) fn described(&mut self) -> Result<Vec<MetricInfo>, Stop> {
         self.make_ready(0)?;
-        Ok(self.ready.get(&0).map(|ready| ready.info.metrics.clone()).unwrap_or_default())
+        Ok(self
+            .ready
+            .get(&0)
+            .map(|ready| ready.info.metrics.clone())
+            .unwrap_or_default())
     }
 
     /// What is said of the metric, the reference being A.
@@ -35,7 +41,9 @@ impl Answers<'_> {
             output_accepted: false,
             more: "",
         };
-        entries::of(&facts).into_iter().find(|entry| entry.metric == self.metric)
+        entries::of(&facts)
+            .into_iter()
+            .find(|entry| entry.metric == self.metric)
     }
 }
 
@@ -47,11 +55,16 @@ impl Readings for Answers<'_> {
         if !self.looked(commit)? {
             return Ok(None);
         }
-        let Some(probe) = self.probed(commit).cloned() else { return Ok(None) };
+        let Some(probe) = self.probed(commit).cloned() else {
+            return Ok(None);
+        };
         // Against itself: a number that is not exact is not even equal to itself.
         match self.judged(&probe, &probe).map(|entry| entry.verdict) {
             Some(Verdict::Inconclusive) => {
-                self.fails(commit, format!("its {} is not exact: its own processes differ", self.metric));
+                self.fails(
+                    commit,
+                    format!("its {} is not exact: its own processes differ", self.metric),
+                );
                 Ok(None)
             }
             None => {
@@ -63,14 +76,22 @@ impl Readings for Answers<'_> {
     }
 
     fn beyond(&self, reference: &Box<Probe>, value: &Box<Probe>) -> bool {
-        let wanted = if self.wish.better { Verdict::Improved } else { Verdict::Regressed };
+        let wanted = if self.wish.better {
+            Verdict::Improved
+        } else {
+            Verdict::Regressed
+        };
         let verdict = self.judged(reference, value).map(|entry| entry.verdict);
-        verdict == Some(wanted) || (self.metric == "digest" && verdict == Some(Verdict::OutputDiffers))
+        verdict == Some(wanted)
+            || (self.metric == "digest" && verdict == Some(Verdict::OutputDiffers))
     }
 
     fn differs(&self, reference: &Box<Probe>, value: &Box<Probe>) -> bool {
         let verdict = self.judged(reference, value).map(|entry| entry.verdict);
-        matches!(verdict, Some(Verdict::Regressed | Verdict::Improved | Verdict::OutputDiffers))
+        matches!(
+            verdict,
+            Some(Verdict::Regressed | Verdict::Improved | Verdict::OutputDiffers)
+        )
     }
 
     fn distance(&self, one: &Box<Probe>, other: &Box<Probe>) -> f64 {
@@ -83,6 +104,7 @@ impl Readings for Answers<'_> {
     }
 
     fn see(&mut self, view: &ExactView<'_>) {
-        self.live.left(view.candidates.len(), view.reads_left, self.build_time());
+        self.live
+            .left(view.candidates.len(), view.reads_left, self.build_time());
     }
 }

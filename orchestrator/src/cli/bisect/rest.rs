@@ -1,4 +1,5 @@
-//! Everything beside the culprits of a bisect: open changes, parts of the range, and the next command.
+//! Everything beside the culprits of a bisect: open changes, parts of the range, and the next
+//! command.
 
 use super::answers::Answers;
 use super::outcome::{OpenChange, relative};
@@ -10,7 +11,9 @@ use crate::cli::project::quoted;
 use crate::comparison::Change;
 use crate::git::history;
 use crate::plugin::PluginSource;
-use crate::search::{Conclusion, Estimate, ExactConclusion, ExactPart, Gate, Section, UnsearchedPart, Why};
+use crate::search::{
+    Conclusion, Estimate, ExactConclusion, ExactPart, Gate, Section, UnsearchedPart, Why,
+};
 
 /// Rebuilds that tell the build effect, and so many where a few left it open.
 const REBUILDS: usize = 8;
@@ -40,13 +43,17 @@ pub(super) fn open_of_times(conclusion: &Conclusion) -> Vec<OpenChange> {
 
 /// A change that is known to be there, and that a stopped search had not found yet.
 pub(super) fn open_of_counts(conclusion: &ExactConclusion<Box<Probe>>) -> Vec<OpenChange> {
-    let open = conclusion.open.iter().filter(|open| open.differs).map(|open| OpenChange {
-        commits: open.commits.clone(),
-        probability: 1.0,
-        reference: open.reference,
-        end: open.end,
-        why: OpenReason::Stopped,
-    });
+    let open = conclusion
+        .open
+        .iter()
+        .filter(|open| open.differs)
+        .map(|open| OpenChange {
+            commits: open.commits.clone(),
+            probability: 1.0,
+            reference: open.reference,
+            end: open.end,
+            why: OpenReason::Stopped,
+        });
     open.collect()
 }
 
@@ -61,7 +68,12 @@ struct PositionedPart {
 fn in_order(answers: &Answers, mut parts: Vec<PositionedPart>) -> Vec<RangePart> {
     parts.sort_by_key(|part| part.ends);
     let commit = |position: usize| Commit::of(answers.ground.revision(position));
-    let part = |PositionedPart { ends, state, change, pairs }| RangePart {
+    let part = |PositionedPart {
+                    ends,
+                    state,
+                    change,
+                    pairs,
+                }| RangePart {
         reference: commit(ends.0),
         end: commit(ends.1),
         state,
@@ -71,7 +83,8 @@ fn in_order(answers: &Answers, mut parts: Vec<PositionedPart>) -> Vec<RangePart>
     parts.into_iter().map(part).collect()
 }
 
-/// Parts in which no change was found. The whole range is one as long as it is open whether its ends differ.
+/// Parts in which no change was found. The whole range is one as long as it is open whether its
+/// ends differ.
 pub(super) fn parts_of_times(answers: &Answers, conclusion: &Conclusion) -> Vec<RangePart> {
     let known = |change: Estimate| (change != Estimate::UNKNOWN).then(|| relative(answers, change));
     let compared = |(at, section): (usize, &Section)| {
@@ -84,8 +97,17 @@ pub(super) fn parts_of_times(answers: &Answers, conclusion: &Conclusion) -> Vec<
             Gate::EndUnusable { .. } => PartState::EndUnusable,
             Gate::Different { .. } | Gate::OtherWay { .. } => return None,
         };
-        let change = if state == PartState::SameCode { None } else { known(section.range) };
-        Some(PositionedPart { ends: (section.reference, section.end), state, change, pairs: section.pairs })
+        let change = if state == PartState::SameCode {
+            None
+        } else {
+            known(section.range)
+        };
+        Some(PositionedPart {
+            ends: (section.reference, section.end),
+            state,
+            change,
+            pairs: section.pairs,
+        })
     };
     let unsearched = |part: &UnsearchedPart| PositionedPart {
         ends: (part.reference, part.end),
@@ -94,37 +116,77 @@ pub(super) fn parts_of_times(answers: &Answers, conclusion: &Conclusion) -> Vec<
         pairs: 0,
     };
     let parts = conclusion.sections.iter().enumerate().filter_map(compared);
-    in_order(answers, parts.chain(conclusion.unsearched.iter().map(unsearched)).collect())
+    in_order(
+        answers,
+        parts
+            .chain(conclusion.unsearched.iter().map(unsearched))
+            .collect(),
+    )
 }
 
 /// Parts that were not searched. What is counted and alike at both ends of a part needs none.
-pub(super) fn parts_of_counts(answers: &Answers, conclusion: &ExactConclusion<Box<Probe>>) -> Vec<RangePart> {
-    let change = |part: &ExactPart| match (answers.value(part.reference).as_f64(), answers.value(part.end).as_f64()) {
+pub(super) fn parts_of_counts(
+    answers: &Answers,
+    conclusion: &ExactConclusion<Box<Probe>>,
+) -> Vec<RangePart> {
+    let change = |part: &ExactPart| match (
+        answers.value(part.reference).as_f64(),
+        answers.value(part.end).as_f64(),
+    ) {
         (Some(one), Some(other)) if one != 0.0 => {
             let change = other / one - 1.0;
-            Some(Change { estimate: change, low: Some(change), high: Some(change) })
+            Some(Change {
+                estimate: change,
+                low: Some(change),
+                high: Some(change),
+            })
         }
         _ => None,
     };
     let part = |part: &ExactPart, state: PartState| {
         let change = if part.differs { change(part) } else { None };
-        PositionedPart { ends: (part.reference, part.end), state, change, pairs: 0 }
+        PositionedPart {
+            ends: (part.reference, part.end),
+            state,
+            change,
+            pairs: 0,
+        }
     };
-    let open = conclusion.open.iter().filter(|open| !open.differs).map(|open| part(open, PartState::Open));
+    let open = conclusion
+        .open
+        .iter()
+        .filter(|open| !open.differs)
+        .map(|open| part(open, PartState::Open));
     let unsearched = conclusion.unsearched.iter().filter(|part| part.differs);
-    in_order(answers, open.chain(unsearched.map(|one| part(one, PartState::NotSearched))).collect())
+    in_order(
+        answers,
+        open.chain(unsearched.map(|one| part(one, PartState::NotSearched)))
+            .collect(),
+    )
 }
 
 /// Bounds of everything beside the culprits; `None` where something is open.
-pub(super) fn bounds(culprits: &[Culprit], open: &[Open], parts: &[RangePart]) -> Option<ChangeBounds> {
+pub(super) fn bounds(
+    culprits: &[Culprit],
+    open: &[Open],
+    parts: &[RangePart],
+) -> Option<ChangeBounds> {
     let is_known = !culprits.is_empty() && open.is_empty();
-    if is_known { ChangeBounds::around(parts) } else { None }
+    if is_known {
+        ChangeBounds::around(parts)
+    } else {
+        None
+    }
 }
 
 pub(super) fn open(answers: &Answers, open: &OpenChange) -> Open {
     let commit = |position: usize| Commit::of(answers.ground.revision(position));
     Open {
-        commits: open.commits.iter().map(|position| commit(*position)).collect(),
+        commits: open
+            .commits
+            .iter()
+            .map(|position| commit(*position))
+            .collect(),
         probability: open.probability,
         reference: commit(open.reference),
         end: commit(open.end),
@@ -165,7 +227,10 @@ fn around(task: &Task, good: &str, bad: &str) -> String {
 /// The option that names the repository, where it is not the scenario's.
 fn of_repository(task: &Task) -> String {
     match task.loaded.repository != task.loaded.root {
-        true => format!(" --repo {}", quoted(&task.loaded.repository.display().to_string())),
+        true => format!(
+            " --repo {}",
+            quoted(&task.loaded.repository.display().to_string())
+        ),
         false => String::new(),
     }
 }
@@ -187,20 +252,33 @@ pub(super) struct Results<'a> {
 pub(super) fn next(task: &Task, header: &Header, results: &Results) -> Option<String> {
     match results.stopped {
         Some(StopCause::Interrupted | StopCause::Failed) => {
-            return Some(format!("orch bisect {} --resume{}", quoted(&task.loaded.shown), of_repository(task)));
+            return Some(format!(
+                "orch bisect {} --resume{}",
+                quoted(&task.loaded.shown),
+                of_repository(task)
+            ));
         }
         Some(StopCause::Unmeasurable) => return Some(command(task, header)),
         None => {}
     }
     let more_pairs = |good: &str, bad: &str| {
-        format!("{} --pairs {}", around(task, good, bad), header.most_pairs.saturating_mul(MORE_PAIRS))
+        format!(
+            "{} --pairs {}",
+            around(task, good, bad),
+            header.most_pairs.saturating_mul(MORE_PAIRS)
+        )
     };
     let of_open = |open: &Open| match open.why {
         OpenReason::BuildEffect => by_build_effect(task, open),
         _ => more_pairs(&open.reference.commit, &open.end.commit),
     };
     if results.outcome == Outcome::Undecided {
-        return Some(results.open.first().map_or_else(|| more_pairs(&header.good, &header.bad), of_open));
+        return Some(
+            results
+                .open
+                .first()
+                .map_or_else(|| more_pairs(&header.good, &header.bad), of_open),
+        );
     }
     if let Some(command) = inside_merge(task, results.culprits) {
         return Some(command);
@@ -217,29 +295,52 @@ pub(super) fn next(task: &Task, header: &Header, results: &Results) -> Option<St
     let unsearched = part(PartState::NotSearched)?;
     Some(match header.first {
         // Everything that was built is found again.
-        true => format!("{}{}", around(task, &header.good, &header.bad), if task.all { " --all" } else { "" }),
+        true => format!(
+            "{}{}",
+            around(task, &header.good, &header.bad),
+            if task.all { " --all" } else { "" }
+        ),
         false => around(task, &unsearched.reference.commit, &unsearched.end.commit),
     })
 }
 
-/// The command that measures the build effect; of what orch cannot rebuild, the suspect against the commit before it.
+/// The command that measures the build effect; of what orch cannot rebuild, the suspect against the
+/// commit before it.
 fn by_build_effect(task: &Task, open: &Open) -> String {
     let (scenario, id) = (quoted(&task.loaded.shown), quoted(&task.job.id));
     if matches!(task.spec.source, PluginSource::Crate { .. }) {
-        let rebuilds = if task.tau.is_some() { MORE_REBUILDS } else { REBUILDS };
+        let rebuilds = if task.tau.is_some() {
+            MORE_REBUILDS
+        } else {
+            REBUILDS
+        };
         return format!("orch doctor --rebuilds {rebuilds} --scenario {scenario} --filter {id}");
     }
     let suspect = shortened(&open.commits.last().unwrap_or(&open.end).commit);
-    format!("orch compare {suspect}~1 {suspect} --scenario {scenario} --filter {id}{}", of_repository(task))
+    format!(
+        "orch compare {suspect}~1 {suspect} --scenario {scenario} --filter {id}{}",
+        of_repository(task)
+    )
 }
 
 /// The command that looks inside of a merge that was named.
 fn inside_merge(task: &Task, culprits: &[Culprit]) -> Option<String> {
     let merge = |commit: &String| {
-        task.history.candidates.iter().any(|each| each.merge && each.revision.commit == *commit) && !task.all
+        task.history
+            .candidates
+            .iter()
+            .any(|each| each.merge && each.revision.commit == *commit)
+            && !task.all
     };
-    let inside = culprits.iter().find_map(|culprit| culprit.commits.last().filter(|commit| merge(commit)))?;
-    let revision = task.history.candidates.iter().map(|each| &each.revision).find(|each| each.commit == *inside)?;
+    let inside = culprits
+        .iter()
+        .find_map(|culprit| culprit.commits.last().filter(|commit| merge(commit)))?;
+    let revision = task
+        .history
+        .candidates
+        .iter()
+        .map(|each| &each.revision)
+        .find(|each| each.commit == *inside)?;
     // From where the branch began: its commits do not descend from what was merged into meanwhile.
     let base = history::parted(revision)?;
     Some(format!("{} --all", around(task, &base.commit, inside)))

@@ -20,8 +20,8 @@ use crate::scenario::problem::nearest;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Smaller steps are not looked for: with a margin of 0.5 % at a build effect of 0.2 %, 14 % of simulated histories without
-/// a step were accused.
+/// Smaller steps are not looked for: with a margin of 0.5 % at a build effect of 0.2 %, 14 % of
+/// simulated histories without a step were accused.
 const SMALLEST_MARGIN: f64 = 0.01;
 /// Looking at the files of more commits than this takes longer than it saves.
 const MOST_LISTED: usize = 2000;
@@ -50,24 +50,58 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(ask: Ask, all: bool) -> Result<Self, Failure> {
-        let Ask { loaded, workload, metric, direction, good, bad, results } = ask;
+        let Ask {
+            loaded,
+            workload,
+            metric,
+            direction,
+            good,
+            bad,
+            results,
+        } = ask;
         let (entry, job) = job(&loaded, &workload)?;
-        let spec = loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin).map(|(_, spec)| spec.clone());
-        let spec = spec.ok_or_else(|| Failure::Input(format!("error: the scenario has no plugin '{}'", job.plugin)))?;
+        let spec = loaded
+            .scenario
+            .plugins
+            .iter()
+            .find(|(key, _)| *key == job.plugin)
+            .map(|(_, spec)| spec.clone());
+        let spec = spec.ok_or_else(|| {
+            Failure::Input(format!(
+                "error: the scenario has no plugin '{}'",
+                job.plugin
+            ))
+        })?;
         in_history(&loaded, &job.plugin, &spec, &good)?;
-        let history = history::between(&good, &bad, all).map_err(|error| Failure::Input(format!("error: {error}")))?;
+        let history = history::between(&good, &bad, all)
+            .map_err(|error| Failure::Input(format!("error: {error}")))?;
         let tau = compare::build_effect(&loaded, &Calibration::load(&Machine::read()), &job);
-        let margin = verdict::margin(job.settings.tolerance, tau.unwrap_or(0.0)).max(SMALLEST_MARGIN);
+        let margin =
+            verdict::margin(job.settings.tolerance, tau.unwrap_or(0.0)).max(SMALLEST_MARGIN);
         let mut notes = Vec::new();
         if git::state_of(&loaded.repository).dirty {
             notes.push(
-                "the working tree has uncommitted changes: they are in no commit, so they are not measured; the \
-                 scenario and input files are the working tree's"
+                "the working tree has uncommitted changes: they are in no commit, so they are not \
+                 measured; the scenario and input files are the working tree's"
                     .to_owned(),
             );
         }
         let key = job.plugin.clone();
-        Ok(Self { loaded, entry, key, spec, job, metric, direction, history, all, tau, margin, results, notes })
+        Ok(Self {
+            loaded,
+            entry,
+            key,
+            spec,
+            job,
+            metric,
+            direction,
+            history,
+            all,
+            tau,
+            margin,
+            results,
+            notes,
+        })
     }
 
     /// Candidates, the bad end among them.
@@ -77,27 +111,36 @@ impl Task {
 
     /// Parents by position, for the search.
     pub(super) fn parents(&self) -> Vec<Vec<usize>> {
-        let own = self.history.candidates.iter().map(|candidate| candidate.parents.clone());
+        let own = self
+            .history
+            .candidates
+            .iter()
+            .map(|candidate| candidate.parents.clone());
         std::iter::once(Vec::new()).chain(own).collect()
     }
 
     /// Positions that are not built.
     pub(super) fn never(&self) -> Vec<bool> {
-        let own = self.history.candidates.iter().map(|candidate| candidate.only_joins);
+        let own = self
+            .history
+            .candidates
+            .iter()
+            .map(|candidate| candidate.only_joins);
         std::iter::once(false).chain(own).collect()
     }
 
     /// Everything that decides about the questions.
     pub(super) fn header(&self, options: &BisectOptions) -> Header {
         let loaded = &self.loaded;
-        let revisions =
-            std::iter::once(&self.history.good).chain(self.history.candidates.iter().map(|each| &each.revision));
+        let revisions = std::iter::once(&self.history.good)
+            .chain(self.history.candidates.iter().map(|each| &each.revision));
         let kept: Vec<usize> = revisions
             .enumerate()
             .filter(|(_, revision)| {
                 revision::is_kept(&self.key, &self.spec, &loaded.root, revision)
                     || (!options.retry_failed
-                        && revision::known_failure(&self.key, &self.spec, &loaded.root, revision).is_some())
+                        && revision::known_failure(&self.key, &self.spec, &loaded.root, revision)
+                            .is_some())
             })
             .map(|(position, _)| position)
             .collect();
@@ -128,7 +171,11 @@ impl Task {
             most_pairs: options.pairs,
             verify_revert: options.verify_revert,
             retry_failed: options.retry_failed,
-            results: options.output.results.as_ref().and_then(|path| std::path::absolute(path).ok()),
+            results: options
+                .output
+                .results
+                .as_ref()
+                .and_then(|path| std::path::absolute(path).ok()),
             machine_class: Machine::read().class,
             tau: self.tau,
             build_seconds: crate::judge::estimate::median(&times),
@@ -138,7 +185,10 @@ impl Task {
     }
 
     pub(super) fn bad(&self) -> &git::Revision {
-        self.history.candidates.last().map_or(&self.history.good, |candidate| &candidate.revision)
+        self.history
+            .candidates
+            .last()
+            .map_or(&self.history.good, |candidate| &candidate.revision)
     }
 
     /// Weights of the positions: a commit that touches only documents is a less likely culprit.
@@ -154,18 +204,31 @@ impl Task {
             let files = history::changed_files(parent, &candidate.revision).ok();
             cause::weight(files.as_deref())
         };
-        std::iter::once(1.0).chain(self.history.candidates.iter().map(weight)).collect()
+        std::iter::once(1.0)
+            .chain(self.history.candidates.iter().map(weight))
+            .collect()
     }
 
     /// What would be done.
     pub(super) fn dry_run(&self, header: &Header) -> String {
         let candidates = self.candidates();
-        let joins = self.history.candidates.iter().filter(|candidate| candidate.only_joins).count();
+        let joins = self
+            .history
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.only_joins)
+            .count();
         let kept = header.kept.len();
-        let builds = ((candidates as f64).log2() + MORE_BUILDS).ceil().min(candidates as f64 + 1.0);
+        let builds = ((candidates as f64).log2() + MORE_BUILDS)
+            .ceil()
+            .min(candidates as f64 + 1.0);
         let line = |revision: &git::Revision| {
             let (short, subject) = (revision.short(), &revision.subject);
-            format!("{short} ({subject}, {}, {})", revision.author, format::utc(&revision.committed))
+            format!(
+                "{short} ({subject}, {}, {})",
+                revision.author,
+                format::utc(&revision.committed)
+            )
         };
         let time = match header.build_seconds {
             Some(seconds) => {
@@ -180,8 +243,13 @@ impl Task {
             None => "how long depends on the builds, of which none is known yet".to_owned(),
         };
         // What is counted has no margin.
-        let counted = ["allocations", "bytes", "peak_bytes", "digest"].contains(&self.metric.as_str());
-        let margin = if counted { String::new() } else { format!(", margin {}", format::percent(self.margin)) };
+        let counted =
+            ["allocations", "bytes", "peak_bytes", "digest"].contains(&self.metric.as_str());
+        let margin = if counted {
+            String::new()
+        } else {
+            format!(", margin {}", format::percent(self.margin))
+        };
         let plural = if candidates == 1 { "" } else { "s" };
         let mut text = format!(
             "{} of {}{margin}\n{}\n{}\n{candidates} commit{plural}{}, {}\n",
@@ -189,13 +257,25 @@ impl Task {
             self.job.id,
             format::wrap(&format!("good: {}", line(&self.history.good)), 80, 6),
             format::wrap(&format!("bad:  {}", line(self.bad())), 80, 6),
-            if joins > 0 { format!(", {joins} of them merges that are not built") } else { String::new() },
-            if self.all { "all ancestors" } else { "first parents" },
+            if joins > 0 {
+                format!(", {joins} of them merges that are not built")
+            } else {
+                String::new()
+            },
+            if self.all {
+                "all ancestors"
+            } else {
+                "first parents"
+            },
         );
-        let work = format!("about {builds} builds, {kept} of the commits were built before; {time}");
+        let work =
+            format!("about {builds} builds, {kept} of the commits were built before; {time}");
         text.push_str(&format!("{}\n", format::wrap(&work, 80, 2)));
         for note in &self.notes {
-            text.push_str(&format!("{}\n", format::wrap(&format!("note: {note}"), 80, 2)));
+            text.push_str(&format!(
+                "{}\n",
+                format::wrap(&format!("note: {note}"), 80, 2)
+            ));
         }
         text
     }
@@ -205,7 +285,8 @@ impl Task {
 fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), Failure> {
     let mut known = Vec::new();
     for entry in 0..loaded.scenario.entries.len() {
-        let jobs = sides::expanded(&loaded.scenario, entry, |_| None).map_err(|problems| loaded.refuse(&problems))?;
+        let jobs = sides::expanded(&loaded.scenario, entry, |_| None)
+            .map_err(|problems| loaded.refuse(&problems))?;
         for job in jobs {
             if job.id == id {
                 return Ok((entry, job));
@@ -217,16 +298,25 @@ fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), Failure> {
         Some(near) => format!("did you mean {near}?"),
         None => format!("its jobs are {}", format::listed(&known)),
     };
-    Err(Failure::Input(format!("error: {} has no job '{id}'\nhint: {hint}", loaded.shown)))
+    Err(Failure::Input(format!(
+        "error: {} has no job '{id}'\nhint: {hint}",
+        loaded.shown
+    )))
 }
 
 /// Refuses a plugin that is the same at every commit.
-fn in_history(loaded: &Loaded, key: &str, spec: &PluginSpec, at: &git::Revision) -> Result<(), Failure> {
+fn in_history(
+    loaded: &Loaded,
+    key: &str,
+    spec: &PluginSpec,
+    at: &git::Revision,
+) -> Result<(), Failure> {
     match revision::same_everywhere(spec, &loaded.root, at) {
         None => Ok(()),
         Some(why) => Err(Failure::Input(format!(
-            "error: plugin `{key}` {why}\nhint: `--repo PATH` names the repository of the code under test, and `overlay: true` beside \
-             the plugin lays it over every commit; a library of `path:` needs a `crate:` or `build:`"
+            "error: plugin `{key}` {why}\nhint: `--repo PATH` names the repository of the code \
+             under test, and `overlay: true` beside the plugin lays it over every commit; a \
+             library of `path:` needs a `crate:` or `build:`"
         ))),
     }
 }

@@ -1,4 +1,5 @@
-//! What `orch check` compares the working tree with: the commit that the user names, or the one that git's state asks for.
+//! What `orch check` compares the working tree with: the commit that the user names, or the one
+//! that git's state asks for.
 
 use super::super::again;
 use super::super::args::CheckOptions;
@@ -7,7 +8,9 @@ use super::super::project::{Loaded, Plugins};
 use super::super::subject::{self, Subject};
 use crate::comparison::{Code, Comparison};
 use crate::git;
-use crate::git::baseline::{self, Baseline, BaselineError, BaselineFacts, BaselineReason, ChangeReach};
+use crate::git::baseline::{
+    self, Baseline, BaselineError, BaselineFacts, BaselineReason, ChangeReach,
+};
 use crate::scenario::{level, problem};
 use crate::versus::side;
 use std::path::Path;
@@ -26,22 +29,39 @@ pub(super) struct CheckBaseline {
 
 impl CheckBaseline {
     fn named(subject: Subject, shown: String) -> Self {
-        Self { subject, shown, proposal: None }
+        Self {
+            subject,
+            shown,
+            proposal: None,
+        }
     }
 
     fn usual(found: Baseline, facts: Option<BaselineFacts>) -> Self {
-        let shown = format!("{} ({}), {}", found.revision.short(), found.revision.subject, found.reason);
-        let proposal = facts.filter(|_| matches!(found.reason, BaselineReason::HeadWithChanges { .. }));
-        Self { subject: Subject::Revision(found.revision), shown, proposal }
+        let shown = format!(
+            "{} ({}), {}",
+            found.revision.short(),
+            found.revision.subject,
+            found.reason
+        );
+        let proposal =
+            facts.filter(|_| matches!(found.reason, BaselineReason::HeadWithChanges { .. }));
+        Self {
+            subject: Subject::Revision(found.revision),
+            shown,
+            proposal,
+        }
     }
 }
 
-/// The final choice, given the plugins of the proposed baseline and of the working tree. None: the first choice stands.
+/// The final choice, given the plugins of the proposed baseline and of the working tree. None: the
+/// first choice stands.
 pub(super) fn settle(
     proposal: Option<&BaselineFacts>,
     plugins: &[Plugins; 2],
 ) -> Result<Option<CheckBaseline>, Failure> {
-    let Some(facts) = proposal.filter(|_| compare_plugins(plugins) == ChangeReach::Nothing) else { return Ok(None) };
+    let Some(facts) = proposal.filter(|_| compare_plugins(plugins) == ChangeReach::Nothing) else {
+        return Ok(None);
+    };
     let found = baseline::choose(facts, ChangeReach::Nothing).map_err(|error| refuse(&error))?;
     Ok(Some(CheckBaseline::usual(found, None)))
 }
@@ -50,7 +70,8 @@ fn refuse(error: &BaselineError) -> Failure {
     Failure::Input(format!("error: {error}"))
 }
 
-/// Whether any plugin of one side is another one on the other side: another file with other machine code.
+/// Whether any plugin of one side is another one on the other side: another file with other machine
+/// code.
 fn compare_plugins([a, b]: &[Plugins; 2]) -> ChangeReach {
     let is_same = |key: &String| match (a.prepared.get(key), b.prepared.get(key)) {
         (Some(Ok(a)), Some(Ok(b))) => {
@@ -59,7 +80,11 @@ fn compare_plugins([a, b]: &[Plugins; 2]) -> ChangeReach {
         (Some(Err(_)), Some(Err(_))) | (None, None) => true,
         _ => false,
     };
-    if a.prepared.keys().chain(b.prepared.keys()).all(is_same) { ChangeReach::Nothing } else { ChangeReach::Plugin }
+    if a.prepared.keys().chain(b.prepared.keys()).all(is_same) {
+        ChangeReach::Nothing
+    } else {
+        ChangeReach::Plugin
+    }
 }
 
 /// Finds the baseline: what the earlier check used, what the user names, or the usual one.
@@ -75,11 +100,13 @@ pub(super) fn find(
     };
     let Some(name) = &named else {
         if options.for_git_bisect {
-            let found = baseline::find_known_good(&loaded.repository).map_err(|error| refuse(&error))?;
+            let found =
+                baseline::find_known_good(&loaded.repository).map_err(|error| refuse(&error))?;
             return Ok(CheckBaseline::usual(found, None));
         }
         let facts = baseline::read_facts(&loaded.repository).map_err(|error| refuse(&error))?;
-        let found = baseline::choose(&facts, ChangeReach::Unknown).map_err(|error| refuse(&error))?;
+        let found =
+            baseline::choose(&facts, ChangeReach::Unknown).map_err(|error| refuse(&error))?;
         return Ok(CheckBaseline::usual(found, Some(facts)));
     };
     if name == ACCEPTED
@@ -99,24 +126,33 @@ pub(super) fn find(
         Subject::Record(record) => {
             // Its processes are gone, but what it measured can be built again.
             let commit = record.git.commit.as_deref().filter(|_| !record.git.dirty);
-            let revision = commit.and_then(|commit| git::revision::resolve(&loaded.repository, commit).ok()?);
+            let revision = commit
+                .and_then(|commit| git::revision::resolve(&loaded.repository, commit).ok()?);
             let Some(revision) = revision else {
                 return Err(Failure::Input(format!(
-                    "error: record {} has no commit of this repository that could be built again\nhint: --baseline REV",
+                    "error: record {} has no commit of this repository that could be built \
+                     again\nhint: --baseline REV",
                     record.id
                 )));
             };
-            let because = format!("{} ({}), the commit of record {}", revision.short(), revision.subject, record.id);
+            let because = format!(
+                "{} ({}), the commit of record {}",
+                revision.short(),
+                revision.subject,
+                record.id
+            );
             Ok(CheckBaseline::named(Subject::Revision(revision), because))
         }
         Subject::WorkingTree => Err(Failure::Input(
-            "error: the working tree is what is checked, and cannot be its own baseline\nhint: --baseline HEAD"
+            "error: the working tree is what is checked, and cannot be its own baseline\nhint: \
+             --baseline HEAD"
                 .to_owned(),
         )),
     }
 }
 
-/// The commit of the file in which a project says what level it stands by; `None` if there is no such file.
+/// The commit of the file in which a project says what level it stands by; `None` if there is no
+/// such file.
 fn read_accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<CheckBaseline>, Failure> {
     let path = results.join(level::FILE);
     let shown = path.display().to_string();
@@ -127,23 +163,37 @@ fn read_accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<CheckBa
                 return Ok(None);
             }
             return Err(Failure::Input(format!(
-                "error: --baseline {ACCEPTED}: there is no {shown}\nhint: two lines, kept in git: `commit: v1.2` and \
-                 `reason: the last release`"
+                "error: --baseline {ACCEPTED}: there is no {shown}\nhint: two lines, kept in git: \
+                 `commit: v1.2` and `reason: the last release`"
             )));
         }
-        Err(error) => return Err(Failure::Input(format!("error: {shown} cannot be read: {error}"))),
+        Err(error) => {
+            return Err(Failure::Input(format!(
+                "error: {shown} cannot be read: {error}"
+            )));
+        }
     };
-    let level = level::read(&text)
-        .map_err(|problems| Failure::Input(problem::show(&shown, &text, &problems, output::colour())))?;
+    let level = level::read(&text).map_err(|problems| {
+        Failure::Input(problem::show(&shown, &text, &problems, output::colour()))
+    })?;
     let found = git::revision::resolve(&loaded.repository, &level.commit)
         .map_err(|error| Failure::Input(format!("error: {shown}: {error}")))?;
     let Some(revision) = found else {
         return Err(Failure::Input(format!(
-            "error: {shown}: '{}' is no revision of {}\nhint: the hash or tag of a commit that is in this clone",
+            "error: {shown}: '{}' is no revision of {}\nhint: the hash or tag of a commit that is \
+             in this clone",
             level.commit,
             loaded.repository.display()
         )));
     };
-    let because = format!("{} ({}), accepted: {}", revision.short(), revision.subject, level.reason);
-    Ok(Some(CheckBaseline::named(Subject::Revision(revision), because)))
+    let because = format!(
+        "{} ({}), accepted: {}",
+        revision.short(),
+        revision.subject,
+        level.reason
+    );
+    Ok(Some(CheckBaseline::named(
+        Subject::Revision(revision),
+        because,
+    )))
 }

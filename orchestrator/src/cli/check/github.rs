@@ -1,4 +1,5 @@
-//! What a check gives GitHub: annotations on standard output and a summary in a file, within GitHub's limits.
+//! What a check gives GitHub: annotations on standard output and a summary in a file, within
+//! GitHub's limits.
 
 use crate::cli::keep::Kept;
 use crate::cli::output::{self, Failure};
@@ -25,45 +26,66 @@ pub(super) fn report(gate: &Gate, text: &str, stored: &Kept, json: bool) -> Resu
             output::print(&format!("{line}\n"))?;
         }
     }
-    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else { return Ok(()) };
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {
+        return Ok(());
+    };
     let report = std::fs::read_to_string(stored.folder.join("comparison.md")).unwrap_or_default();
     // The verdict does not hang on it.
     if let Err(error) = append(Path::new(&path), text, &report) {
         let shown = path.display();
-        output::note(&format!("warning: the summary for GitHub cannot be written to {shown}: {error}"));
+        output::note(&format!(
+            "warning: the summary for GitHub cannot be written to {shown}: {error}"
+        ));
     }
     Ok(())
 }
 
 /// Appends both reports to the summary, which other commands of the step may have begun.
 fn append(path: &Path, text: &str, report: &str) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)?;
     let taken = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     file.write_all(summary(text, report, MOST_SUMMARY_BYTES.saturating_sub(taken)).as_bytes())
 }
 
-/// The gate's report and that of the comparison, in at most `room` bytes; nothing where there is no room for a line.
+/// The gate's report and that of the comparison, in at most `room` bytes; nothing where there is no
+/// room for a line.
 fn summary(text: &str, report: &str, room: usize) -> String {
-    let Some(room) = room.checked_sub(AROUND) else { return String::new() };
+    let Some(room) = room.checked_sub(AROUND) else {
+        return String::new();
+    };
     let text = format::cut(text.to_owned(), room / 2, comparison::FILE);
     let report = format::cut(report.to_owned(), room - text.len(), comparison::FILE);
     format!("```\n{text}```\n\n{report}\n")
 }
 
-/// Findings that keep a check from passing, or might: as many of each level as GitHub shows, and one line that counts the others.
+/// Findings that keep a check from passing, or might: as many of each level as GitHub shows, and
+/// one line that counts the others.
 fn annotations(gate: &Gate) -> Vec<String> {
     let mut lines = Vec::new();
     let mut more = Vec::new();
     for level in [AnnotationLevel::Error, AnnotationLevel::Warning] {
-        let all = gate.findings.iter().filter(|finding| AnnotationLevel::of(finding) == Some(level));
-        lines.extend(all.clone().take(MOST_ANNOTATIONS).map(|finding| annotation(finding, level)));
+        let all = gate
+            .findings
+            .iter()
+            .filter(|finding| AnnotationLevel::of(finding) == Some(level));
+        lines.extend(
+            all.clone()
+                .take(MOST_ANNOTATIONS)
+                .map(|finding| annotation(finding, level)),
+        );
         if let Some(left @ 1..) = all.count().checked_sub(MOST_ANNOTATIONS) {
             more.push(format::counted(left, &format!("more {}", level.word())));
         }
     }
     if !more.is_empty() {
         let left = more.join(" and ");
-        lines.push(format!("::notice title=orch::{left}: {} has all findings", comparison::FILE));
+        lines.push(format!(
+            "::notice title=orch::{left}: {} has all findings",
+            comparison::FILE
+        ));
     }
     lines
 }
@@ -78,7 +100,11 @@ enum AnnotationLevel {
 impl AnnotationLevel {
     /// None for what is no reason to look.
     fn of(finding: &Finding) -> Option<Self> {
-        let level = if finding.kind <= Kind::Missing { Self::Error } else { Self::Warning };
+        let level = if finding.kind <= Kind::Missing {
+            Self::Error
+        } else {
+            Self::Warning
+        };
         (finding.kind < Kind::Accepted).then_some(level)
     }
 
@@ -90,12 +116,24 @@ impl AnnotationLevel {
     }
 }
 
-/// A finding as one of GitHub's workflow commands. In a property, such as the title, more is escaped than in the message.
+/// A finding as one of GitHub's workflow commands. In a property, such as the title, more is
+/// escaped than in the message.
 fn annotation(finding: &Finding, level: AnnotationLevel) -> String {
-    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let escaped = |text: &str| {
+        text.replace('%', "%25")
+            .replace('\r', "%0D")
+            .replace('\n', "%0A")
+    };
     let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
-    let (job, message) = (property(&format::brief(&finding.job)), escaped(&format::brief(&finding.message)));
-    format!("::{} title=orch {job}::{} {message}", level.word(), escaped(&finding.metric))
+    let (job, message) = (
+        property(&format::brief(&finding.job)),
+        escaped(&format::brief(&finding.message)),
+    );
+    format!(
+        "::{} title=orch {job}::{} {message}",
+        level.word(),
+        escaped(&finding.metric)
+    )
 }
 
 #[cfg(test)]
@@ -104,28 +142,61 @@ mod tests {
     use crate::gate::Outcome;
 
     fn finding(kind: Kind, job: &str, message: &str) -> Finding {
-        Finding { kind, job: job.to_owned(), metric: "time".to_owned(), message: message.to_owned() }
+        Finding {
+            kind,
+            job: job.to_owned(),
+            metric: "time".to_owned(),
+            message: message.to_owned(),
+        }
     }
 
     #[test]
     fn what_would_end_a_title_is_escaped() {
-        let line = annotation(&finding(Kind::Regressed, "w[n=1,m=2]: 5%", "1, 2: 3%\nand"), AnnotationLevel::Error);
-        assert_eq!(line, "::error title=orch w[n=1%2Cm=2]%3A 5%25::time 1, 2: 3%25%0Aand");
+        let line = annotation(
+            &finding(Kind::Regressed, "w[n=1,m=2]: 5%", "1, 2: 3%\nand"),
+            AnnotationLevel::Error,
+        );
+        assert_eq!(
+            line,
+            "::error title=orch w[n=1%2Cm=2]%3A 5%25::time 1, 2: 3%25%0Aand"
+        );
     }
 
     #[test]
     fn annotations_are_as_many_as_github_shows() {
         let of = |kind: Kind, count: usize| -> Vec<Finding> {
-            (0..count).map(|job| finding(kind, &format!("job {job}"), &"é".repeat(5000))).collect()
+            (0..count)
+                .map(|job| finding(kind, &format!("job {job}"), &"é".repeat(5000)))
+                .collect()
         };
-        let gate = |findings: Vec<Finding>| Gate { outcome: Outcome::Failed, findings, open_fails: false };
-        let few = annotations(&gate([of(Kind::Regressed, 10), of(Kind::Inconclusive, 10)].concat()));
+        let gate = |findings: Vec<Finding>| Gate {
+            outcome: Outcome::Failed,
+            findings,
+            open_fails: false,
+        };
+        let few = annotations(&gate(
+            [of(Kind::Regressed, 10), of(Kind::Inconclusive, 10)].concat(),
+        ));
         assert_eq!(few.len(), 20, "nothing is left out");
-        let findings = [of(Kind::Regressed, 1500), of(Kind::Missing, 1500), of(Kind::Inconclusive, 11)].concat();
+        let findings = [
+            of(Kind::Regressed, 1500),
+            of(Kind::Missing, 1500),
+            of(Kind::Inconclusive, 11),
+        ]
+        .concat();
         let lines = annotations(&gate([findings, of(Kind::Accepted, 3000)].concat()));
         let count = |level: &str| lines.iter().filter(|line| line.starts_with(level)).count();
-        assert_eq!((count("::error "), count("::warning "), count("::notice "), lines.len()), (10, 10, 1, 21));
-        let last = "::notice title=orch::2990 more errors and 1 more warning: comparison.json has all findings";
+        assert_eq!(
+            (
+                count("::error "),
+                count("::warning "),
+                count("::notice "),
+                lines.len()
+            ),
+            (10, 10, 1, 21)
+        );
+        let last = "::notice title=orch::2990 more errors and 1 more warning: comparison.json has \
+            all findings";
         assert_eq!(lines.last().map(String::as_str), Some(last));
         assert!(lines.iter().all(|line| line.len() < 4096), "each is short");
     }
@@ -133,17 +204,41 @@ mod tests {
     #[test]
     fn a_summary_fits_whatever_the_step_wrote_before() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (text, report) = ("finding: é\n".repeat(200_000), "| é | row |\n".repeat(200_000));
-        for taken in [0, 500_000, MOST_SUMMARY_BYTES - 1500, MOST_SUMMARY_BYTES, 2 * MOST_SUMMARY_BYTES] {
+        let (text, report) = (
+            "finding: é\n".repeat(200_000),
+            "| é | row |\n".repeat(200_000),
+        );
+        for taken in [
+            0,
+            500_000,
+            MOST_SUMMARY_BYTES - 1500,
+            MOST_SUMMARY_BYTES,
+            2 * MOST_SUMMARY_BYTES,
+        ] {
             let path = folder.path().join(taken.to_string());
             std::fs::write(&path, "x".repeat(taken)).expect("written");
             append(&path, &text, &report).expect("appended");
             let whole = std::fs::read_to_string(&path).expect("whole characters");
-            assert!(whole.len() <= MOST_SUMMARY_BYTES.max(taken), "{taken}: {}", whole.len());
+            assert!(
+                whole.len() <= MOST_SUMMARY_BYTES.max(taken),
+                "{taken}: {}",
+                whole.len()
+            );
             let is_room = taken + AROUND < MOST_SUMMARY_BYTES;
-            assert_eq!(whole.contains("more bytes are left out; comparison.json has everything"), is_room, "{taken}");
-            assert_eq!(whole.matches("```\n").count() % 2, 0, "{taken}: the code block ends");
+            assert_eq!(
+                whole.contains("more bytes are left out; comparison.json has everything"),
+                is_room,
+                "{taken}"
+            );
+            assert_eq!(
+                whole.matches("```\n").count() % 2,
+                0,
+                "{taken}: the code block ends"
+            );
         }
-        assert_eq!(summary("gate\n", "report\n", MOST_SUMMARY_BYTES), "```\ngate\n```\n\nreport\n\n");
+        assert_eq!(
+            summary("gate\n", "report\n", MOST_SUMMARY_BYTES),
+            "```\ngate\n```\n\nreport\n\n"
+        );
     }
 }

@@ -15,29 +15,66 @@ use crate::versus::Match;
 
 /// What both sides' plugins offer for a job.
 pub(super) fn offered_job(each: &Match) -> OfferedJob<'_> {
-    OfferedJob { id: &each.jobs[0].id, offers: each.info.iter().map(Option::as_ref).collect() }
+    OfferedJob {
+        id: &each.jobs[0].id,
+        offers: each.info.iter().map(Option::as_ref).collect(),
+    }
 }
 
-/// The build effect of a workload, as far as it was measured; none for plugins that orch does not build.
-pub(in crate::cli) fn build_effect(loaded: &Loaded, kept: &calibration::Calibration, job: &Job) -> Option<f64> {
-    let spec = loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin).map(|(_, spec)| spec);
-    let Some(PluginSpec { source: PluginSource::Crate { folder, .. }, .. }) = spec else { return None };
+/// The build effect of a workload, as far as it was measured; none for plugins that orch does not
+/// build.
+pub(in crate::cli) fn build_effect(
+    loaded: &Loaded,
+    kept: &calibration::Calibration,
+    job: &Job,
+) -> Option<f64> {
+    let spec = loaded
+        .scenario
+        .plugins
+        .iter()
+        .find(|(key, _)| *key == job.plugin)
+        .map(|(_, spec)| spec);
+    let Some(PluginSpec {
+        source: PluginSource::Crate { folder, .. },
+        ..
+    }) = spec
+    else {
+        return None;
+    };
     let params = serde_json::Value::Object(job.params.clone()).to_string();
-    let subject =
-        calibration::Subject { folder, workload: &job.workload, params: &params, threads: job.settings.threads };
+    let subject = calibration::Subject {
+        folder,
+        workload: &job.workload,
+        params: &params,
+        threads: job.settings.threads,
+    };
     kept.build_effect(subject).map(|effect| effect.tau)
 }
 
 /// One workload of both sides, with the margin that its build effect `tau` asks for.
-pub(super) fn matched(job: SideJobs, tau: f64, subjects: &[Subject; 2], plugins: [&Plugins; 2]) -> Match {
+pub(super) fn matched(
+    job: SideJobs,
+    tau: f64,
+    subjects: &[Subject; 2],
+    plugins: [&Plugins; 2],
+) -> Match {
     let SideJobs { jobs, unknown } = job;
     let of = |side: usize| {
         let key = &jobs[side].plugin;
         plugins[side].prepared.get(key).cloned().unwrap_or_else(|| {
-            Err(PluginFailure { phase: Phase::Build, message: format!("plugin `{key}` was not prepared") })
+            Err(PluginFailure {
+                phase: Phase::Build,
+                message: format!("plugin `{key}` was not prepared"),
+            })
         })
     };
-    let info = |side: usize| plugins[side].described.get(&jobs[side].plugin)?.workload(&jobs[side].workload).cloned();
+    let info = |side: usize| {
+        plugins[side]
+            .described
+            .get(&jobs[side].plugin)?
+            .workload(&jobs[side].workload)
+            .cloned()
+    };
     let margin = verdict::margin(jobs[0].settings.tolerance, tau);
     let today = |side: usize| {
         let taken_as_it_is = matches!(of(side), Ok(Prepared { at: None, .. }));
@@ -48,9 +85,16 @@ pub(super) fn matched(job: SideJobs, tau: f64, subjects: &[Subject; 2], plugins:
             )
         })
     };
-    let note =
-        |side: usize| of(side).ok()?.note.map(|note| format!("{}: plugin `{}` {note}", NAMES[side], jobs[side].plugin));
-    let notes = [today(0), today(1), note(0), note(1)].into_iter().flatten().collect();
+    let note = |side: usize| {
+        of(side)
+            .ok()?
+            .note
+            .map(|note| format!("{}: plugin `{}` {note}", NAMES[side], jobs[side].plugin))
+    };
+    let notes = [today(0), today(1), note(0), note(1)]
+        .into_iter()
+        .flatten()
+        .collect();
     Match {
         notes,
         sides: [of(0), of(1)],

@@ -1,4 +1,5 @@
-//! `orch doctor --calibrate`: compares each workload with itself, and keeps how much that scatters and how often it errs.
+//! `orch doctor --calibrate`: compares each workload with itself, and keeps how much that scatters
+//! and how often it errs.
 
 use super::table;
 use crate::calibration::{Arithmetic, Calibration, Memory, Noise, Subject};
@@ -58,7 +59,11 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
     let loaded = project::load(&path)?;
     let interrupt = output::listen_to_signals()?;
     let mut progress = Progress::new();
-    let mark = format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+    let mark = format!(
+        "{}-{}",
+        std::process::id(),
+        jiff::Timestamp::now().as_nanosecond()
+    );
     let uses = |key: &str| loaded.scenario.uses(key);
     let Some(plugins) = project::prepare(
         &loaded.scenario,
@@ -72,32 +77,68 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
     else {
         return Ok(Exit::Interrupted);
     };
-    let jobs = project::chosen_jobs(&loaded, &loaded.scenario, &plugins, options.filter.as_deref())?;
+    let jobs = project::chosen_jobs(
+        &loaded,
+        &loaded.scenario,
+        &plugins,
+        options.filter.as_deref(),
+    )?;
     let machine = Machine::read();
     let mut kept = Calibration::load(&machine);
     let mut candidates = candidates(&loaded, &kept, &jobs, &plugins)?;
     let order = Order {
-        comparisons: options.comparisons.unwrap_or_else(|| per_workload(jobs.len())),
+        comparisons: options
+            .comparisons
+            .unwrap_or_else(|| per_workload(jobs.len())),
         seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
     };
-    output::note(&format::wrap(&announcement(jobs.len(), order.comparisons), 80, 2));
+    output::note(&format::wrap(
+        &announcement(jobs.len(), order.comparisons),
+        80,
+        2,
+    ));
     let held = lock::take(
         Purpose::Measuring,
         |holder| progress.see(Event::WaitingForLock { holder }),
         || interrupt.requested(),
     )
     .map_err(|error| Failure::system("cannot take the lock", &error))?;
-    let Some(_held) = held else { return Ok(Exit::Interrupted) };
+    let Some(_held) = held else {
+        return Ok(Exit::Interrupted);
+    };
     let memory = memory(&machine);
     let cpus = machine::usable_cpus();
-    let ground = Ground { cpus: &cpus, clock: scope_clock.end(), mark: &mark };
+    let ground = Ground {
+        cpus: &cpus,
+        clock: scope_clock.end(),
+        mark: &mark,
+    };
     measure(&mut candidates, &order, &ground, &interrupt, &mut progress)?;
     keep(&mut kept, &candidates, &loaded, memory.clone(), order.seed);
-    let file = kept.store(&machine).map_err(|error| Failure::system("cannot keep the calibration", &error))?;
-    let rows: Vec<table::Row> = candidates.iter().map(|candidate| row(candidate, order.seed)).collect();
-    let whole = table::Table { rows, memory, arithmetic: arithmetic(&candidates), pairs: PAIRS };
-    let end = if interrupt.requested() { "interrupted: only whole comparisons were kept\n" } else { "" };
-    output::print(&format!("{}{end}kept in {}\nseed {}\n", table::shown(&whole), file.display(), order.seed))?;
+    let file = kept
+        .store(&machine)
+        .map_err(|error| Failure::system("cannot keep the calibration", &error))?;
+    let rows: Vec<table::Row> = candidates
+        .iter()
+        .map(|candidate| row(candidate, order.seed))
+        .collect();
+    let whole = table::Table {
+        rows,
+        memory,
+        arithmetic: arithmetic(&candidates),
+        pairs: PAIRS,
+    };
+    let end = if interrupt.requested() {
+        "interrupted: only whole comparisons were kept\n"
+    } else {
+        ""
+    };
+    output::print(&format!(
+        "{}{end}kept in {}\nseed {}\n",
+        table::shown(&whole),
+        file.display(),
+        order.seed
+    ))?;
     let lost = candidates.iter().any(|candidate| candidate.lost.is_some());
     Ok(match (interrupt.requested(), lost) {
         (true, _) => Exit::Interrupted,
@@ -107,7 +148,9 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
 }
 
 fn per_workload(workloads: usize) -> usize {
-    COMPARISONS.div_ceil(workloads.max(1)).max(LEAST_COMPARISONS)
+    COMPARISONS
+        .div_ceil(workloads.max(1))
+        .max(LEAST_COMPARISONS)
 }
 
 fn announcement(workloads: usize, comparisons: usize) -> String {
@@ -115,8 +158,13 @@ fn announcement(workloads: usize, comparisons: usize) -> String {
     let most = PAIR * u32::try_from(pairs).unwrap_or(u32::MAX);
     let most = format::time(most.as_secs_f64() * 1e9);
     let minutes = PAIR.as_secs_f64() * pairs as f64 / 60.0;
-    let most = if minutes < 2.0 { most } else { format!("{minutes:.0} min") };
-    let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let most = if minutes < 2.0 {
+        most
+    } else {
+        format!("{minutes:.0} min")
+    };
+    let many =
+        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     format!(
         "{}, {} of {PAIRS} pairs each: up to {most}, and more where an iteration is long; \
          Ctrl-C keeps what is complete",
@@ -145,7 +193,8 @@ fn candidates<'a>(
     jobs.iter().map(candidate).collect()
 }
 
-/// Compares all workloads with themselves, again and again. Ctrl-C ends it after the last whole comparison.
+/// Compares all workloads with themselves, again and again. Ctrl-C ends it after the last whole
+/// comparison.
 fn measure(
     candidates: &mut [Candidate],
     order: &Order,
@@ -154,7 +203,9 @@ fn measure(
     progress: &mut Progress,
 ) -> Result<(), Failure> {
     let mut random = fastrand::Rng::with_seed(order.seed);
-    progress.see(Event::BeginPairs { workloads: order.comparisons });
+    progress.see(Event::BeginPairs {
+        workloads: order.comparisons,
+    });
     for left in (0..order.comparisons).rev() {
         let found = compare_once(candidates, ground, &mut random, interrupt, progress)
             .map_err(|error| Failure::system("the measuring ended early", &error))?;
@@ -162,7 +213,11 @@ fn measure(
         for (candidate, series) in candidates.iter_mut().zip(found) {
             match &series.failed {
                 Some(failed) if candidate.lost.is_none() => {
-                    candidate.lost = Some(format!("failed in {}: {}", failed.phase.name(), failed.message));
+                    candidate.lost = Some(format!(
+                        "failed in {}: {}",
+                        failed.phase.name(),
+                        failed.message
+                    ));
                 }
                 // One that is lost has no more pairs.
                 _ if series.pairs.len() < PAIRS => {}
@@ -175,7 +230,8 @@ fn measure(
     Ok(())
 }
 
-/// One comparison: a pair of each workload in random order, then the next. `None`: the user stopped it.
+/// One comparison: a pair of each workload in random order, then the next. `None`: the user stopped
+/// it.
 fn compare_once(
     candidates: &[Candidate],
     ground: &Ground,
@@ -188,20 +244,28 @@ fn compare_once(
         let mut turn: Vec<usize> = (0..candidates.len()).collect();
         random.shuffle(&mut turn);
         for index in turn {
-            // Coins of its own: how many a pair uses depends on how long its turns are, and later ones must not.
+            // Coins of its own: how many a pair uses depends on how long its turns are, and later
+            // ones must not.
             let mut coins = random.fork();
             let candidate = &candidates[index];
             let series = &mut found[index];
             if candidate.lost.is_some() || series.failed.is_some() {
                 continue;
             }
-            let sides = Sides { jobs: [candidate.job; 2], prepared: [candidate.prepared; 2] };
+            let sides = Sides {
+                jobs: [candidate.job; 2],
+                prepared: [candidate.prepared; 2],
+            };
             series.one_more(&sides, ground, &mut coins, interrupt)?;
             if interrupt.requested() {
                 return Ok(None);
             }
             let estimate = estimate::hodges_lehmann(&series.differences()).unwrap_or(0.0);
-            progress.see(Event::Pair { job: &candidate.job.id, pairs: series.pairs.len(), estimate });
+            progress.see(Event::Pair {
+                job: &candidate.job.id,
+                pairs: series.pairs.len(),
+                estimate,
+            });
         }
     }
     Ok(Some(found))
@@ -209,10 +273,15 @@ fn compare_once(
 
 /// What the whole comparisons of a workload say; nothing where there are none.
 fn noise(candidate: &Candidate, seed: u64) -> Option<Noise> {
-    let comparisons: Vec<Vec<f64>> = candidate.comparisons.iter().map(Series::differences).collect();
+    let comparisons: Vec<Vec<f64>> = candidate
+        .comparisons
+        .iter()
+        .map(Series::differences)
+        .collect();
     let all = comparisons.concat();
     let detectable = |pairs: usize| alarms::detectable(&all, pairs).map(f64::exp_m1);
-    // Each as if it had been compared alone: then the evidence asked for is least, and false findings are likeliest.
+    // Each as if it had been compared alone: then the evidence asked for is least, and false
+    // findings are likeliest.
     let alarmed = |margin: f64| {
         let alone = |differences: &&Vec<f64>| {
             alarms::false_findings(std::slice::from_ref(*differences), &[margin]).contains(&true)
@@ -233,14 +302,28 @@ fn noise(candidate: &Candidate, seed: u64) -> Option<Noise> {
     })
 }
 
-fn keep(kept: &mut Calibration, candidates: &[Candidate], loaded: &Loaded, memory: Memory, seed: u64) {
+fn keep(
+    kept: &mut Calibration,
+    candidates: &[Candidate],
+    loaded: &Loaded,
+    memory: Memory,
+    seed: u64,
+) {
     for candidate in candidates {
         let job = candidate.job;
         let folder = super::spec(loaded, job).map(|spec| spec.source.folder());
         if let (Some(folder), Some(noise)) = (folder, noise(candidate, seed)) {
             let params = serde_json::Value::Object(job.params.clone()).to_string();
             let (workload, threads) = (job.workload.as_str(), job.settings.threads);
-            kept.set_noise(Subject { folder: &folder, workload, params: &params, threads }, noise);
+            kept.set_noise(
+                Subject {
+                    folder: &folder,
+                    workload,
+                    params: &params,
+                    threads,
+                },
+                noise,
+            );
         }
     }
     kept.set_memory(memory);
@@ -260,31 +343,56 @@ fn row(candidate: &Candidate, seed: u64) -> table::Row {
 
 fn memory(machine: &Machine) -> Memory {
     // `L3 32768K`
-    let kib = |cache: &String| cache.rsplit(' ').next()?.strip_suffix('K')?.parse::<usize>().ok();
+    let kib = |cache: &String| {
+        cache
+            .rsplit(' ')
+            .next()?
+            .strip_suffix('K')?
+            .parse::<usize>()
+            .ok()
+    };
     let largest = machine.cpu.caches.iter().filter_map(kib).max().unwrap_or(0) << 10;
     // A small machine must not swap for it.
     let affordable = usize::try_from(machine.memory_bytes / 16).unwrap_or(BUFFER);
     let buffer_bytes = (4 * largest).max(BUFFER).min(affordable.max(1 << 20));
     let bytes_per_second = bandwidth::copy(buffer_bytes);
-    Memory { bytes_per_second, buffer_bytes, measured: jiff::Timestamp::now().to_string() }
+    Memory {
+        bytes_per_second,
+        buffer_bytes,
+        measured: jiff::Timestamp::now().to_string(),
+    }
 }
 
 /// The best rate of a large matrix product on one thread.
 fn arithmetic(candidates: &[Candidate]) -> Option<Arithmetic> {
     let rate = |candidate: &Candidate| {
         let flop = flop(candidate.job)?;
-        let pairs = candidate.comparisons.iter().flat_map(|series| &series.pairs);
+        let pairs = candidate
+            .comparisons
+            .iter()
+            .flat_map(|series| &series.pairs);
         let shortest_ns = pairs.filter_map(shortest_ns).min_by(f64::total_cmp)?;
         Some((flop / shortest_ns * 1e9, candidate.job.id.clone()))
     };
-    let (flop_per_second, job) =
-        candidates.iter().filter_map(rate).max_by(|(one, _), (other, _)| one.total_cmp(other))?;
-    Some(Arithmetic { flop_per_second, job, measured: jiff::Timestamp::now().to_string() })
+    let (flop_per_second, job) = candidates
+        .iter()
+        .filter_map(rate)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    Some(Arithmetic {
+        flop_per_second,
+        job,
+        measured: jiff::Timestamp::now().to_string(),
+    })
 }
 
 /// Operations of one iteration of a large product on one thread; `None` for any other job.
 fn flop(job: &Job) -> Option<f64> {
-    let side = |name: &str| job.params.get(name)?.as_u64().filter(|side| *side >= LARGE_SIDE);
+    let side = |name: &str| {
+        job.params
+            .get(name)?
+            .as_u64()
+            .filter(|side| *side >= LARGE_SIDE)
+    };
     let is_product = job.workload == "matmul" && job.settings.threads == 1;
     let [m, k, n] = ["m", "k", "n"].map(side);
     is_product.then_some(2.0 * m? as f64 * k? as f64 * n? as f64)

@@ -1,4 +1,5 @@
-//! `orch doctor` without arguments: asks what the findings need, and shows them. They are advice, and change no exit code.
+//! `orch doctor` without arguments: asks what the findings need, and shows them. They are advice,
+//! and change no exit code.
 
 use crate::bisect::state;
 use crate::cache;
@@ -31,7 +32,8 @@ const PINS: [&str; 2] = ["rust-toolchain.toml", "rust-toolchain"];
 
 /// Shows what was found.
 pub(super) fn findings(options: &DoctorOptions) -> Outcome {
-    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let here =
+        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let root = project::root_of(&here.join("x"));
     let reading = Reading::take(Path::new("/"), || {
         let start = Instant::now();
@@ -40,12 +42,15 @@ pub(super) fn findings(options: &DoctorOptions) -> Outcome {
     });
     let mut found = doctor::examine(&reading, &asked(root));
     if !reading.has_answered() {
-        return Err(Failure::System("neither /proc nor /sys can be read: nothing is known of this machine".to_owned()));
+        return Err(Failure::System(
+            "neither /proc nor /sys can be read: nothing is known of this machine".to_owned(),
+        ));
     }
     // What asks for action first; within that the order of the checks.
     found.sort_by_key(|finding| finding.state);
     if options.json {
-        let text = serde_json::to_string_pretty(&found).map_err(|error| Failure::system("the findings", &error))?;
+        let text = serde_json::to_string_pretty(&found)
+            .map_err(|error| Failure::system("the findings", &error))?;
         output::print(&(text + "\n"))?;
     } else {
         output::print(&shown(&found))?;
@@ -71,9 +76,14 @@ fn asked(root: PathBuf) -> Asked {
         cargo: says("cargo"),
         cc: says("cc"),
         valgrind: says("valgrind"),
-        pinned: root.ancestors().flat_map(|above| PINS.map(|name| above.join(name))).find(|file| file.is_file()),
+        pinned: root
+            .ancestors()
+            .flat_map(|above| PINS.map(|name| above.join(name)))
+            .find(|file| file.is_file()),
         cache: Cache {
-            free_bytes: folder.as_deref().and_then(|folder| cache::free(folder).ok()),
+            free_bytes: folder
+                .as_deref()
+                .and_then(|folder| cache::free(folder).ok()),
             bytes: folder.as_deref().map(cache::size),
             folder,
         },
@@ -89,7 +99,10 @@ fn shown(found: &[Finding]) -> String {
     let mut text = String::new();
     for finding in found {
         let (state, check) = (finding.state.name(), finding.check);
-        let line = format!("{state:STATE_COLUMNS$}{check:NAME_COLUMNS$}{}", finding.value);
+        let line = format!(
+            "{state:STATE_COLUMNS$}{check:NAME_COLUMNS$}{}",
+            finding.value
+        );
         text.push_str(&format::wrap(&line, COLUMNS, STATE_COLUMNS + NAME_COLUMNS));
         text.push('\n');
         for line in format::wrap(finding.why, COLUMNS - STATE_COLUMNS, 0).lines() {
@@ -100,9 +113,18 @@ fn shown(found: &[Finding]) -> String {
             text.push_str(&format!("{margin}fix: {fix}\n"));
         }
     }
-    let count = |state| found.iter().filter(|finding| finding.state == state).count();
-    let [attention, unknown, fine] =
-        [doctor::State::Attention, doctor::State::CannotTell, doctor::State::Ok].map(count);
+    let count = |state| {
+        found
+            .iter()
+            .filter(|finding| finding.state == state)
+            .count()
+    };
+    let [attention, unknown, fine] = [
+        doctor::State::Attention,
+        doctor::State::CannotTell,
+        doctor::State::Ok,
+    ]
+    .map(count);
     text + &format!("\n{attention} for attention, {unknown} cannot be told, {fine} ok\n")
 }
 
@@ -117,11 +139,15 @@ mod tests {
             check: "busy processes",
             state,
             value: value.to_owned(),
-            why: "They are what pairs are disturbed by, and this is a reason that needs another line.",
+            why: "They are what pairs are disturbed by, and this is a reason that needs another \
+                line.",
             fix: fix.map(str::to_owned),
         };
         let long = "cargo (12) 99 %, rustc (13) 98 %, a name that is long (4194304) 7 %, 3 more";
-        let text = shown(&[finding(State::Attention, long, Some("ps -p 12")), finding(State::Ok, "none", None)]);
+        let text = shown(&[
+            finding(State::Attention, long, Some("ps -p 12")),
+            finding(State::Ok, "none", None),
+        ]);
         assert_eq!(
             text,
             "attention    busy processes   cargo (12) 99 %, rustc (13) 98 %, a name that is\n\

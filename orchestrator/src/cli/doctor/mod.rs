@@ -1,4 +1,5 @@
-//! `orch doctor`: what is wrong with this machine for measuring, or, with arguments, how well it measures.
+//! `orch doctor`: what is wrong with this machine for measuring, or, with arguments, how well it
+//! measures.
 
 mod calibrate;
 mod findings;
@@ -17,9 +18,12 @@ use crate::scenario::Job;
 /// Looks at the machine, or measures it: build effects first, for the margins hang on them.
 pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
     let measures = options.rebuilds.is_some() || options.calibrate;
-    if !measures && (options.scenario.is_some() || options.filter.is_some() || options.seed.is_some()) {
+    if !measures
+        && (options.scenario.is_some() || options.filter.is_some() || options.seed.is_some())
+    {
         return Err(Failure::Input(
-            "error: --scenario, --filter and --seed say what is measured, and how\nhint: with --calibrate or --rebuilds N"
+            "error: --scenario, --filter and --seed say what is measured, and how\nhint: with \
+             --calibrate or --rebuilds N"
                 .to_owned(),
         ));
     }
@@ -27,7 +31,9 @@ pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
         return findings::findings(options);
     }
     if options.comparisons == Some(0) {
-        return Err(Failure::Input("error: --comparisons has to be more than 0".to_owned()));
+        return Err(Failure::Input(
+            "error: --comparisons has to be more than 0".to_owned(),
+        ));
     }
     let first = match options.rebuilds {
         Some(count) => rebuilds::rebuilds(options, count)?,
@@ -41,13 +47,21 @@ pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
 }
 
 fn spec<'a>(loaded: &'a Loaded, job: &Job) -> Option<&'a PluginSpec> {
-    loaded.scenario.plugins.iter().find(|(key, _)| *key == job.plugin).map(|(_, spec)| spec)
+    loaded
+        .scenario
+        .plugins
+        .iter()
+        .find(|(key, _)| *key == job.plugin)
+        .map(|(_, spec)| spec)
 }
 
 fn built<'a>(plugins: &'a Plugins, key: &str) -> Result<&'a Prepared, Failure> {
     match plugins.prepared.get(key) {
         Some(Ok(prepared)) => Ok(prepared),
-        Some(Err(failure)) => Err(Failure::Input(format!("error: plugin {key}: {}", failure.message))),
+        Some(Err(failure)) => Err(Failure::Input(format!(
+            "error: plugin {key}: {}",
+            failure.message
+        ))),
         None => Err(Failure::Input(format!("error: plugin {key} was not built"))),
     }
 }

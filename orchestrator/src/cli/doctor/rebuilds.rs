@@ -25,14 +25,17 @@ use std::time::Duration;
 
 /// Pairs of each rebuild: fewer than any verdict needs, because none is wanted here.
 const PAIRS: usize = 12;
-/// Sizes of the code put in front are multiples of this, the alignment that compilers give functions by themselves.
+/// Sizes of the code put in front are multiples of this, the alignment that compilers give
+/// functions by themselves.
 const STEP: usize = 16;
 const MOST_STEPS: usize = 16 << 10;
 
 /// Measures the build effect of all workloads of a scenario's crates.
 pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
     if count < 3 {
-        return Err(Failure::Input("error: --rebuilds needs at least 3 builds to tell how they differ".to_owned()));
+        return Err(Failure::Input(
+            "error: --rebuilds needs at least 3 builds to tell how they differ".to_owned(),
+        ));
     }
     let calibration = clock::Calibration::begin();
     let path = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
@@ -40,18 +43,46 @@ pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
         loaded: project::load(&path)?,
         interrupt: output::listen_to_signals()?,
         progress: Progress::new(),
-        mark: format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond()),
-        random: options.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+        mark: format!(
+            "{}-{}",
+            std::process::id(),
+            jiff::Timestamp::now().as_nanosecond()
+        ),
+        random: options
+            .seed
+            .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
     };
-    let Some(builds) = doctor.builds(count)? else { return Ok(Exit::Interrupted) };
-    let Some((base, rebuilds)) = builds.split_first() else { return Ok(Exit::Bug) };
-    let jobs = project::chosen_jobs(&doctor.loaded, &doctor.loaded.scenario, base, options.filter.as_deref())?;
-    let jobs: Vec<Job> = jobs.into_iter().filter(|job| doctor.is_crate(&job.plugin)).collect();
+    let Some(builds) = doctor.builds(count)? else {
+        return Ok(Exit::Interrupted);
+    };
+    let Some((base, rebuilds)) = builds.split_first() else {
+        return Ok(Exit::Bug);
+    };
+    let jobs = project::chosen_jobs(
+        &doctor.loaded,
+        &doctor.loaded.scenario,
+        base,
+        options.filter.as_deref(),
+    )?;
+    let jobs: Vec<Job> = jobs
+        .into_iter()
+        .filter(|job| doctor.is_crate(&job.plugin))
+        .collect();
     let Some(contested) = doctor.measure(&jobs, base, rebuilds, calibration.end())? else {
         return Ok(Exit::Interrupted);
     };
-    let of_job = |index: usize| contested.iter().skip(index).step_by(jobs.len()).collect::<Vec<&Contested>>();
-    let effects = jobs.iter().enumerate().map(|(index, job)| (job, effect(&of_job(index)))).collect();
+    let of_job = |index: usize| {
+        contested
+            .iter()
+            .skip(index)
+            .step_by(jobs.len())
+            .collect::<Vec<&Contested>>()
+    };
+    let effects = jobs
+        .iter()
+        .enumerate()
+        .map(|(index, job)| (job, effect(&of_job(index))))
+        .collect();
     doctor.report(effects, rebuilds.len())
 }
 
@@ -67,7 +98,9 @@ struct Doctor {
 impl Doctor {
     fn is_crate(&self, key: &str) -> bool {
         let specs = &self.loaded.scenario.plugins;
-        specs.iter().any(|(known, spec)| known == key && matches!(spec.source, PluginSource::Crate { .. }))
+        specs
+            .iter()
+            .any(|(known, spec)| known == key && matches!(spec.source, PluginSource::Crate { .. }))
     }
 
     /// The crates as they are, then each rebuild of them. `None`: the user stopped it.
@@ -98,8 +131,8 @@ impl Doctor {
         Ok(Some(builds))
     }
 
-    /// Pairs of each rebuild with the plain build: all jobs of the first rebuild, then all of the next. `None`: the user
-    /// stopped it.
+    /// Pairs of each rebuild with the plain build: all jobs of the first rebuild, then all of the
+    /// next. `None`: the user stopped it.
     fn measure(
         &mut self,
         jobs: &[Job],
@@ -110,9 +143,16 @@ impl Doctor {
         let mut contests = Vec::new();
         for rebuild in rebuilds {
             for job in jobs {
-                let prepared = [super::built(base, &job.plugin)?, super::built(rebuild, &job.plugin)?];
+                let prepared = [
+                    super::built(base, &job.plugin)?,
+                    super::built(rebuild, &job.plugin)?,
+                ];
                 // No margin: nothing is decided before all pairs are there.
-                contests.push(Contest { jobs: [job, job], prepared, margin: 0.0 });
+                contests.push(Contest {
+                    jobs: [job, job],
+                    prepared,
+                    margin: 0.0,
+                });
             }
         }
         let (progress, interrupt) = (&mut self.progress, &self.interrupt);
@@ -124,8 +164,16 @@ impl Doctor {
         .map_err(|error| Failure::system("cannot take the lock", &error))?;
         let Some(_held) = held else { return Ok(None) };
         let cpus = machine::usable_cpus();
-        let limits = Limits { pairs: PAIRS, time: Duration::from_secs(60), total: None };
-        let ground = Ground { cpus: &cpus, clock, mark: &self.mark };
+        let limits = Limits {
+            pairs: PAIRS,
+            time: Duration::from_secs(60),
+            total: None,
+        };
+        let ground = Ground {
+            cpus: &cpus,
+            clock,
+            mark: &self.mark,
+        };
         let contested = contest::measure(
             &contests,
             &ground,
@@ -140,34 +188,58 @@ impl Doctor {
     }
 
     /// Keeps and shows what was found.
-    fn report(&self, effects: Vec<(&Job, Result<BuildEffect, String>)>, rebuilds: usize) -> Outcome {
+    fn report(
+        &self,
+        effects: Vec<(&Job, Result<BuildEffect, String>)>,
+        rebuilds: usize,
+    ) -> Outcome {
         let machine = Machine::read();
         let mut kept = Calibration::load(&machine);
-        let mut text = String::from("Build effect: the same code at other places of the library\n\n");
+        let mut text =
+            String::from("Build effect: the same code at other places of the library\n\n");
         let lost = effects.iter().any(|(_, effect)| effect.is_err());
         for (job, effect) in effects {
             let spec = super::spec(&self.loaded, job);
             match (effect, spec) {
                 (Ok(effect), Some(spec)) => {
                     text.push_str(&line(&job.id, &effect));
-                    let (folder, params) =
-                        (spec.source.folder(), serde_json::Value::Object(job.params.clone()).to_string());
+                    let (folder, params) = (
+                        spec.source.folder(),
+                        serde_json::Value::Object(job.params.clone()).to_string(),
+                    );
                     let (workload, threads) = (job.workload.as_str(), job.settings.threads);
-                    kept.set_build_effect(Subject { folder: &folder, workload, params: &params, threads }, effect);
+                    kept.set_build_effect(
+                        Subject {
+                            folder: &folder,
+                            workload,
+                            params: &params,
+                            threads,
+                        },
+                        effect,
+                    );
                 }
                 (Err(reason), _) => text.push_str(&format!("{}: {reason}\n", job.id)),
                 (Ok(_), None) => {}
             }
         }
-        let path = kept.store(&machine).map_err(|error| Failure::system("cannot keep the calibration", &error))?;
-        output::print(&format!("{text}\n{rebuilds} rebuilds, {PAIRS} pairs each; kept in {}\n", path.display()))?;
+        let path = kept
+            .store(&machine)
+            .map_err(|error| Failure::system("cannot keep the calibration", &error))?;
+        output::print(&format!(
+            "{text}\n{rebuilds} rebuilds, {PAIRS} pairs each; kept in {}\n",
+            path.display()
+        ))?;
         Ok(if lost { Exit::Incomplete } else { Exit::Fine })
     }
 }
 
 fn line(id: &str, effect: &BuildEffect) -> String {
     let largest = change::size(ChangedQuantity::Time, effect.largest);
-    format!("{id}: tau {:.2} %, largest {largest}; margin at least {:.2} %\n", 100.0 * effect.tau, 400.0 * effect.tau)
+    format!(
+        "{id}: tau {:.2} %, largest {largest}; margin at least {:.2} %\n",
+        100.0 * effect.tau,
+        400.0 * effect.tau
+    )
 }
 
 /// The build effect from the pairs of all rebuilds; or what kept them from being measured.
@@ -182,7 +254,11 @@ fn effect(rebuilds: &[&Contested]) -> Result<BuildEffect, String> {
         errors.extend(build_effect::standard_error(&differences));
     }
     let tau = build_effect::tau(&estimates, &errors).ok_or("too few rebuilds were measured")?;
-    let largest = estimates.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(0.0);
+    let largest = estimates
+        .iter()
+        .copied()
+        .max_by(|a, b| a.abs().total_cmp(&b.abs()))
+        .unwrap_or(0.0);
     Ok(BuildEffect {
         tau: tau.exp_m1(),
         largest: largest.exp_m1(),

@@ -27,7 +27,13 @@ const HEADERS: [&str; 6] = ["workload", "noise", "seen at 16", "at 64", "tau", "
 pub(super) fn shown(table: &Table) -> String {
     let mut cells: Vec<[String; 6]> = vec![HEADERS.map(str::to_owned)];
     cells.extend(table.rows.iter().map(line));
-    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        cells
+            .iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: [usize; 6] = std::array::from_fn(width);
     let mut text = String::new();
     for [id, rest @ ..] in &cells {
@@ -47,7 +53,9 @@ pub(super) fn shown(table: &Table) -> String {
 
 fn line(row: &Row) -> [String; 6] {
     // Noise below a hundredth of a percent has digits too.
-    let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.3} %", 100.0 * share));
+    let percent = |share: Option<f64>| {
+        share.map_or_else(|| "-".to_owned(), |share| format!("{:.3} %", 100.0 * share))
+    };
     let of = |part: fn(&Noise) -> Option<f64>| percent(row.noise.as_ref().and_then(part));
     let found = |noise: &Noise| format!("{} of {}", noise.false_findings, noise.comparisons);
     [
@@ -61,17 +69,30 @@ fn line(row: &Row) -> [String; 6] {
 }
 
 fn sentences(table: &Table) -> Vec<String> {
-    let sum =
-        |part: fn(&Noise) -> usize| table.rows.iter().filter_map(|row| row.noise.as_ref()).map(part).sum::<usize>();
+    let sum = |part: fn(&Noise) -> usize| {
+        table
+            .rows
+            .iter()
+            .filter_map(|row| row.noise.as_ref())
+            .map(part)
+            .sum::<usize>()
+    };
     let all = sum(|noise| noise.comparisons);
     let mut found: Vec<String> = table
         .rows
         .iter()
-        .filter_map(|row| Some(format!("{}: {}", row.id, row.lost.as_ref()?.lines().next().unwrap_or_default())))
+        .filter_map(|row| {
+            Some(format!(
+                "{}: {}",
+                row.id,
+                row.lost.as_ref()?.lines().next().unwrap_or_default()
+            ))
+        })
         .collect();
     found.push(format!(
-        "noise: spread of pair differences (1.4826 MAD) of one build with itself; seen: the change that so many pairs \
-         would just have told from none; false: comparisons of {} pairs that called the same code changed",
+        "noise: spread of pair differences (1.4826 MAD) of one build with itself; seen: the change \
+         that so many pairs would just have told from none; false: comparisons of {} pairs that \
+         called the same code changed",
         table.pairs
     ));
     found.push(format!(
@@ -85,11 +106,18 @@ fn sentences(table: &Table) -> Vec<String> {
         format::bytes(table.memory.buffer_bytes as f64)
     ));
     found.push(match &table.arithmetic {
-        Some(Arithmetic { flop_per_second, job, .. }) => format!(
-            "arithmetic: at least {:.1} GFLOP/s on one thread, the best sample of {job}; the peak is not lower",
+        Some(Arithmetic {
+            flop_per_second,
+            job,
+            ..
+        }) => format!(
+            "arithmetic: at least {:.1} GFLOP/s on one thread, the best sample of {job}; the peak \
+             is not lower",
             flop_per_second / 1e9
         ),
-        None => "arithmetic: not measured; it takes a matmul of 256 or more on one thread in the scenario".to_owned(),
+        None => "arithmetic: not measured; it takes a matmul of 256 or more on one thread in the \
+            scenario"
+            .to_owned(),
     });
     found
 }
@@ -121,10 +149,26 @@ mod tests {
             tau: None,
             lost: lost.map(str::to_owned),
         };
-        let memory = Memory { bytes_per_second: 12.34e9, buffer_bytes: 256 << 20, measured: String::new() };
-        let reached = Arithmetic { flop_per_second: 98.7e9, job: "matmul-512".to_owned(), measured: String::new() };
-        let rows = vec![row("matmul-512", Some(noise()), None), row("b", None, Some("failed in run: SIGSEGV"))];
-        let text = shown(&Table { rows, memory, arithmetic: Some(reached), pairs: 16 });
+        let memory = Memory {
+            bytes_per_second: 12.34e9,
+            buffer_bytes: 256 << 20,
+            measured: String::new(),
+        };
+        let reached = Arithmetic {
+            flop_per_second: 98.7e9,
+            job: "matmul-512".to_owned(),
+            measured: String::new(),
+        };
+        let rows = vec![
+            row("matmul-512", Some(noise()), None),
+            row("b", None, Some("failed in run: SIGSEGV")),
+        ];
+        let text = shown(&Table {
+            rows,
+            memory,
+            arithmetic: Some(reached),
+            pairs: 16,
+        });
         assert_eq!(
             text,
             "workload      noise  seen at 16  at 64  tau    false\n\

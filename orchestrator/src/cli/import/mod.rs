@@ -1,4 +1,5 @@
-//! `orch import`: a table that another tool printed becomes a comparison in which nothing is judged and everything is checked.
+//! `orch import`: a table that another tool printed becomes a comparison in which nothing is judged
+//! and everything is checked.
 
 mod table;
 
@@ -27,21 +28,30 @@ pub(super) fn import(options: &ImportOptions) -> Outcome {
     let text = read(&options.file)?;
     let shown = options.file.display().to_string();
     let mut comparison = of_table(&shown, &text)?;
-    let here = std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let here =
+        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
     let root = project::root_of(&here.join("x"));
     let results = options.output.folder(&root);
-    store::check_folder(&results)
-        .map_err(|error| Failure::system(&format!("cannot write to {}", results.display()), &error))?;
+    store::check_folder(&results).map_err(|error| {
+        Failure::system(&format!("cannot write to {}", results.display()), &error)
+    })?;
     comparison.started = started.to_string();
     comparison.ended = jiff::Timestamp::now().to_string();
     comparison.wall_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    let place = Place { root: &root, results: &results, started, name: &stem(&options.file), mark: "import" };
+    let place = Place {
+        root: &root,
+        results: &results,
+        started,
+        name: &stem(&options.file),
+        mark: "import",
+    };
     let kept = keep::keep(&mut comparison, &place, [TABLE, REPORT])?;
     keep::show(&kept, options.output.json)?;
     Ok(Exit::Fine)
 }
 
-/// The comparison that a table says; when it was made, and where it is stored, is still open. `file` is its name in messages.
+/// The comparison that a table says; when it was made, and where it is stored, is still open.
+/// `file` is its name in messages.
 pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, Failure> {
     let mut table = table::read(file, text)?;
     let guesses = nesting::infer(&mut table.claims.rows);
@@ -51,7 +61,13 @@ pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, Failure> {
         id: String::new(),
         started: String::new(),
         ended: String::new(),
-        verdict: head::together(&outcome.workloads.iter().map(|workload| workload.verdict).collect::<Vec<_>>()),
+        verdict: head::together(
+            &outcome
+                .workloads
+                .iter()
+                .map(|workload| workload.verdict)
+                .collect::<Vec<_>>(),
+        ),
         interrupted: false,
         orch: env!("CARGO_PKG_VERSION").to_owned(),
         command: format!("orch import {}", project::quoted(file)),
@@ -85,12 +101,16 @@ pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, Failure> {
 fn read(file: &Path) -> Result<String, Failure> {
     let shown = file.display();
     let bytes = std::fs::read(file).map_err(|error| {
-        Failure::Input(format!("error: {shown} cannot be read: {error}\nhint: `orch import table.csv` names a file"))
+        Failure::Input(format!(
+            "error: {shown} cannot be read: {error}\nhint: `orch import table.csv` names a file"
+        ))
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        Failure::Input(format!("error: {shown}:{line}: is not UTF-8 text\nhint: store the table as UTF-8"))
+        Failure::Input(format!(
+            "error: {shown}:{line}: is not UTF-8 text\nhint: store the table as UTF-8"
+        ))
     })
 }
 
@@ -106,6 +126,17 @@ fn side(name: &str) -> Side {
 
 /// The file's name as part of a folder's.
 fn stem(file: &Path) -> String {
-    let stem = file.file_stem().map_or_else(|| "table".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    stem.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect()
+    let stem = file.file_stem().map_or_else(
+        || "table".to_owned(),
+        |stem| stem.to_string_lossy().into_owned(),
+    );
+    stem.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect()
 }

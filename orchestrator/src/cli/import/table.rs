@@ -1,4 +1,5 @@
-//! Reading a table of two runs: columns by name, in any order, every problem at once with its line and column.
+//! Reading a table of two runs: columns by name, in any order, every problem at once with its line
+//! and column.
 
 use crate::cli::output::Failure;
 use crate::contradiction::claims::{Claims, Row};
@@ -52,7 +53,10 @@ struct Problem {
 /// Reads a table; `file` is its name in messages.
 pub(super) fn read(file: &str, text: &str) -> Result<Table, Failure> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
     let header: Vec<String> = match reader.headers() {
         Ok(header) => header.iter().map(str::to_owned).collect(),
         Err(error) => return Err(refuse(file, vec![broken(&error)])),
@@ -91,7 +95,11 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, Failure> {
     }
     if rows.is_empty() && problems.is_empty() {
         let hint = "a line per method below the line with the columns' names".to_owned();
-        problems.push(Problem { line: 1, message: "the table has no rows".to_owned(), hint });
+        problems.push(Problem {
+            line: 1,
+            message: "the table has no rows".to_owned(),
+            hint,
+        });
     }
     if !problems.is_empty() {
         return Err(refuse(file, problems));
@@ -101,43 +109,91 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, Failure> {
         .zip(&columns)
         .enumerate()
         .filter(|(_, (_, column))| column.is_none())
-        .map(|(index, (name, _))| if name.is_empty() { format!("number {}", index + 1) } else { format::cell(name) })
+        .map(|(index, (name, _))| {
+            if name.is_empty() {
+                format!("number {}", index + 1)
+            } else {
+                format::cell(name)
+            }
+        })
         .collect();
-    Ok(Table { claims: Claims { flat: true, rows, ..Claims::default() }, ignored })
+    Ok(Table {
+        claims: Claims {
+            flat: true,
+            rows,
+            ..Claims::default()
+        },
+        ignored,
+    })
 }
 
 fn broken(error: &csv::Error) -> Problem {
     let line = error.position().map_or(1, csv::Position::line);
-    Problem { line, message: format!("cannot be read: {error}"), hint: "a table of comma-separated values".to_owned() }
+    Problem {
+        line,
+        message: format!("cannot be read: {error}"),
+        hint: "a table of comma-separated values".to_owned(),
+    }
 }
 
 /// What each column of the file is; none where it is unknown.
 fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
     let columns: Vec<Option<Column>> = header
         .iter()
-        .map(|name| COLUMNS.iter().find(|(known, _, _)| known == name).map(|(_, column, _)| *column))
+        .map(|name| {
+            COLUMNS
+                .iter()
+                .find(|(known, _, _)| known == name)
+                .map(|(_, column, _)| *column)
+        })
         .collect();
     let mut problems = Vec::new();
     for (name, column, needed) in COLUMNS {
-        let count = columns.iter().filter(|known| **known == Some(column)).count();
-        let unknown = header.iter().zip(&columns).filter(|(_, known)| known.is_none()).map(|(name, _)| name.as_str());
+        let count = columns
+            .iter()
+            .filter(|known| **known == Some(column))
+            .count();
+        let unknown = header
+            .iter()
+            .zip(&columns)
+            .filter(|(_, known)| known.is_none())
+            .map(|(name, _)| name.as_str());
         if count > 1 {
             let hint = "leave one of them".to_owned();
-            problems.push(Problem { line: 1, message: format!("column `{name}` is there {count} times"), hint });
+            problems.push(Problem {
+                line: 1,
+                message: format!("column `{name}` is there {count} times"),
+                hint,
+            });
         } else if count == 0 && needed {
             let hint = match nearest(name, unknown) {
                 Some(near) => format!("is `{near}` meant?"),
-                None => format!("the first line names the columns, separated by commas; it has {}", listed(header)),
+                None => format!(
+                    "the first line names the columns, separated by commas; it has {}",
+                    listed(header)
+                ),
             };
-            problems.push(Problem { line: 1, message: format!("there is no column `{name}`"), hint });
+            problems.push(Problem {
+                line: 1,
+                message: format!("there is no column `{name}`"),
+                hint,
+            });
         }
     }
-    if problems.is_empty() { Ok(columns) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(columns)
+    } else {
+        Err(problems)
+    }
 }
 
 fn listed(header: &[String]) -> String {
     let names: Vec<String> = header.iter().map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "none".to_owned() } else { format::listed(&names) }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        format::listed(&names)
+    }
 }
 
 /// A column as messages name it; `number` is its place where it is known, from 1 on.
@@ -145,9 +201,15 @@ fn place(number: usize, columns: &[Option<Column>], column: Column) -> String {
     let number = if number > 0 {
         number
     } else {
-        1 + columns.iter().position(|known| *known == Some(column)).unwrap_or_default()
+        1 + columns
+            .iter()
+            .position(|known| *known == Some(column))
+            .unwrap_or_default()
     };
-    let name = COLUMNS.iter().find(|(_, known, _)| *known == column).map_or("", |(name, _, _)| name);
+    let name = COLUMNS
+        .iter()
+        .find(|(_, known, _)| *known == column)
+        .map_or("", |(name, _, _)| name);
     format!("column {number}, `{name}`")
 }
 
@@ -159,8 +221,14 @@ fn row(
 ) -> Result<Row, Vec<Problem>> {
     if record.len() != header.len() {
         let message = format!("{} values under {} columns", record.len(), header.len());
-        let hint = "one value per column, separated by commas; one with a comma in it stands in quotes".to_owned();
-        return Err(vec![Problem { line, message, hint }]);
+        let hint =
+            "one value per column, separated by commas; one with a comma in it stands in quotes"
+                .to_owned();
+        return Err(vec![Problem {
+            line,
+            message,
+            hint,
+        }]);
     }
     let mut row = Row::default();
     let mut problems = Vec::new();
@@ -168,21 +236,40 @@ fn row(
         let Some(column) = column else { continue };
         if let Err((message, hint)) = enter(&mut row, *column, value) {
             let place = place(index + 1, columns, *column);
-            problems.push(Problem { line, message: format!("{place}: {message}"), hint: hint.to_owned() });
+            problems.push(Problem {
+                line,
+                message: format!("{place}: {message}"),
+                hint: hint.to_owned(),
+            });
         }
     }
-    if problems.is_empty() { Ok(row) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(row)
+    } else {
+        Err(problems)
+    }
 }
 
 /// Puts a value where it belongs; else what is wrong with it, and the remedy.
 fn enter(row: &mut Row, column: Column, value: &str) -> Result<(), (String, &'static str)> {
-    const NUMBER: &str = "a number with a decimal point, such as 12.34, without separators of thousands";
-    let needed = matches!(column, Column::Method | Column::PreviousMs | Column::CurrentMs);
+    const NUMBER: &str =
+        "a number with a decimal point, such as 12.34, without separators of thousands";
+    let needed = matches!(
+        column,
+        Column::Method | Column::PreviousMs | Column::CurrentMs
+    );
     if value.is_empty() {
-        return if needed { Err(("is empty".to_owned(), "a row needs a method and both times")) } else { Ok(()) };
+        return if needed {
+            Err(("is empty".to_owned(), "a row needs a method and both times"))
+        } else {
+            Ok(())
+        };
     }
     if value.chars().any(char::is_control) {
-        return Err(("holds a line break or another control character".to_owned(), "a name or a word in one line"));
+        return Err((
+            "holds a line break or another control character".to_owned(),
+            "a name or a word in one line",
+        ));
     }
     if column == Column::Method {
         let named = Row::named(value);
@@ -193,7 +280,8 @@ fn enter(row: &mut Row, column: Column, value: &str) -> Result<(), (String, &'st
         row.status = Some(value.to_owned());
         return Ok(());
     }
-    let figure = Figure::parse(value).map_err(|message| (format!("`{value}` {message}"), NUMBER))?;
+    let figure =
+        Figure::parse(value).map_err(|message| (format!("`{value}` {message}"), NUMBER))?;
     match column {
         Column::PreviousMs => row.before = Some(figure.of_amount()),
         Column::CurrentMs => row.after = Some(figure.of_amount()),
@@ -213,9 +301,22 @@ fn refuse(file: &str, mut problems: Vec<Problem>) -> Failure {
     let shown: Vec<String> = problems
         .iter()
         .take(MOST_SHOWN)
-        .map(|Problem { line, message, hint }| format!("error: {file}:{line}: {message}\nhint: {hint}"))
+        .map(
+            |Problem {
+                 line,
+                 message,
+                 hint,
+             }| format!("error: {file}:{line}: {message}\nhint: {hint}"),
+        )
         .collect();
-    let more = if count > MOST_SHOWN { format!(", the first {MOST_SHOWN} of which are shown") } else { String::new() };
+    let more = if count > MOST_SHOWN {
+        format!(", the first {MOST_SHOWN} of which are shown")
+    } else {
+        String::new()
+    };
     let plural = if count == 1 { "" } else { "s" };
-    Failure::Input(format!("{}\n{count} problem{plural} in {file}{more}; nothing was imported", shown.join("\n")))
+    Failure::Input(format!(
+        "{}\n{count} problem{plural} in {file}{more}; nothing was imported",
+        shown.join("\n")
+    ))
 }

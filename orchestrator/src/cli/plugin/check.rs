@@ -31,9 +31,15 @@ pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
         }
     }
     if let Some(glob) = &options.workload
-        && examined.iter().all(|plugin| plugin.workloads.is_empty() && plugin.described)
+        && examined
+            .iter()
+            .all(|plugin| plugin.workloads.is_empty() && plugin.described)
     {
-        let known: Vec<&str> = examined.iter().flat_map(|plugin| &plugin.offered).map(String::as_str).collect();
+        let known: Vec<&str> = examined
+            .iter()
+            .flat_map(|plugin| &plugin.offered)
+            .map(String::as_str)
+            .collect();
         return Err(Failure::Input(format!(
             "error: no workload matches --workload '{glob}'\nhint: there are {}",
             crate::format::listed(&known)
@@ -46,7 +52,10 @@ pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
     } else {
         output::print(&shown(&examined))?;
     }
-    let errors = examined.iter().flat_map(|plugin| &plugin.findings).any(|finding| finding.level == Level::Error);
+    let errors = examined
+        .iter()
+        .flat_map(|plugin| &plugin.findings)
+        .any(|finding| finding.level == Level::Error);
     Ok(if errors { Exit::Incomplete } else { Exit::Fine })
 }
 
@@ -63,35 +72,70 @@ fn subjects(subject: &Path) -> Result<Vec<Subject>, Failure> {
     let shown = subject.display();
     let path = subject.canonicalize().map_err(|error| {
         Failure::Input(format!(
-            "error: {shown}: {error}\nhint: a shared library, a crate's folder, a scenario, or a folder with {BENCH}"
+            "error: {shown}: {error}\nhint: a shared library, a crate's folder, a scenario, or a \
+             folder with {BENCH}"
         ))
     })?;
-    let stem =
-        |path: &Path| path.file_stem().map_or_else(|| "plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let is_scenario = |path: &Path| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+    let stem = |path: &Path| {
+        path.file_stem().map_or_else(
+            || "plugin".to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        )
+    };
+    let is_scenario = |path: &Path| {
+        path.extension()
+            .is_some_and(|ending| ending == "yaml" || ending == "yml")
+    };
     let folder = std::env::current_dir().unwrap_or_default();
     let one = |source| {
         let sandbox = Sandbox::default();
-        let spec = PluginSpec { source, env: Vec::new(), sandbox, overlay: None, folder: folder.clone() };
-        vec![Subject { key: stem(&path), spec, given: HashMap::new() }]
+        let spec = PluginSpec {
+            source,
+            env: Vec::new(),
+            sandbox,
+            overlay: None,
+            folder: folder.clone(),
+        };
+        vec![Subject {
+            key: stem(&path),
+            spec,
+            given: HashMap::new(),
+        }]
     };
     if path.is_file() && !is_scenario(&path) {
         return Ok(one(PluginSource::File(path.clone())));
     }
     if path.join("Cargo.toml").is_file() {
         // What its own scenario says of it holds here too: what it may read, for example.
-        let mut own = if path.join(BENCH).is_file() { of_scenario(&subject.join(BENCH))? } else { Vec::new() };
-        own.retain(|each| each.spec.source.folder().canonicalize().is_ok_and(|folder| folder == path));
+        let mut own = if path.join(BENCH).is_file() {
+            of_scenario(&subject.join(BENCH))?
+        } else {
+            Vec::new()
+        };
+        own.retain(|each| {
+            each.spec
+                .source
+                .folder()
+                .canonicalize()
+                .is_ok_and(|folder| folder == path)
+        });
         if !own.is_empty() {
             return Ok(own);
         }
-        return Ok(one(PluginSource::Crate { folder: path.clone(), cpu: "native".to_owned() }));
+        return Ok(one(PluginSource::Crate {
+            folder: path.clone(),
+            cpu: "native".to_owned(),
+        }));
     }
-    let scenario = if path.is_dir() { subject.join(BENCH) } else { subject.to_owned() };
+    let scenario = if path.is_dir() {
+        subject.join(BENCH)
+    } else {
+        subject.to_owned()
+    };
     if !scenario.is_file() {
         return Err(Failure::Input(format!(
-            "error: the folder {shown} holds neither Cargo.toml nor {BENCH}\nhint: name the library, or a scenario \
-             that says how the plugin is built"
+            "error: the folder {shown} holds neither Cargo.toml nor {BENCH}\nhint: name the \
+             library, or a scenario that says how the plugin is built"
         )));
     }
     of_scenario(&scenario)
@@ -104,7 +148,10 @@ fn of_scenario(path: &Path) -> Result<Vec<Subject>, Failure> {
         let mut given = HashMap::new();
         for entry in scenario.entries.iter().filter(|entry| entry.plugin == key) {
             let mut params = entry.params.clone();
-            let first = entry.matrix.iter().filter_map(|(name, values)| Some((name.clone(), values.first()?.clone())));
+            let first = entry
+                .matrix
+                .iter()
+                .filter_map(|(name, values)| Some((name.clone(), values.first()?.clone())));
             params.extend(first);
             given.entry(entry.workload.clone()).or_insert(params);
         }
@@ -113,12 +160,22 @@ fn of_scenario(path: &Path) -> Result<Vec<Subject>, Failure> {
     Ok(scenario
         .plugins
         .iter()
-        .map(|(key, spec)| Subject { key: key.clone(), spec: spec.clone(), given: given(key) })
+        .map(|(key, spec)| Subject {
+            key: key.clone(),
+            spec: spec.clone(),
+            given: given(key),
+        })
         .collect())
 }
 
 fn document(examined: &[Examined]) -> Value {
-    let count = |level| examined.iter().flat_map(|plugin| &plugin.findings).filter(|each| each.level == level).count();
+    let count = |level| {
+        examined
+            .iter()
+            .flat_map(|plugin| &plugin.findings)
+            .filter(|each| each.level == level)
+            .count()
+    };
     let plugin = |plugin: &Examined| {
         let workloads = plugin.workloads.iter().map(|workload| {
             json!({
@@ -149,31 +206,57 @@ fn shown(examined: &[Examined]) -> String {
         for workload in &plugin.workloads {
             let times = match (workload.setup_ns, workload.iteration_ns) {
                 (Some(setup), Some(iteration)) => {
-                    format!(", setup {}, iteration {}", format::time(setup as f64), format::time(iteration as f64))
+                    format!(
+                        ", setup {}, iteration {}",
+                        format::time(setup as f64),
+                        format::time(iteration as f64)
+                    )
                 }
                 _ => String::new(),
             };
             let sets = if workload.trials == 1 { "set" } else { "sets" };
-            text.push_str(&line("tried", &format!("{}: {} {sets}{times}", workload.id, workload.trials)));
+            text.push_str(&line(
+                "tried",
+                &format!("{}: {} {sets}{times}", workload.id, workload.trials),
+            ));
         }
         text.push('\n');
     }
     let count = |level: Level, name: &str| {
-        let count = examined.iter().flat_map(|plugin| &plugin.findings).filter(|each| each.level == level).count();
+        let count = examined
+            .iter()
+            .flat_map(|plugin| &plugin.findings)
+            .filter(|each| each.level == level)
+            .count();
         format!("{count} {name}{}", if count == 1 { "" } else { "s" })
     };
-    let counts = [count(Level::Error, "error"), count(Level::Warning, "warning"), count(Level::Note, "note")];
+    let counts = [
+        count(Level::Error, "error"),
+        count(Level::Warning, "warning"),
+        count(Level::Note, "note"),
+    ];
     text + &counts.join(", ") + "; each set of parameters in a process of its own\n"
 }
 
 fn told(finding: &Finding) -> String {
     let margin = " ".repeat(LEVEL_COLUMNS);
-    let mut text = line(finding.level.name(), &format!("{}: {}", finding.place, finding.what));
-    for line in
-        format::wrap(&finding.remedy, COLUMNS - LEVEL_COLUMNS - "fix: ".len(), "fix: ".len()).lines().enumerate()
+    let mut text = line(
+        finding.level.name(),
+        &format!("{}: {}", finding.place, finding.what),
+    );
+    for line in format::wrap(
+        &finding.remedy,
+        COLUMNS - LEVEL_COLUMNS - "fix: ".len(),
+        "fix: ".len(),
+    )
+    .lines()
+    .enumerate()
     {
         let (index, line) = line;
-        text.push_str(&format!("{margin}{}{line}\n", if index == 0 { "fix: " } else { "" }));
+        text.push_str(&format!(
+            "{margin}{}{line}\n",
+            if index == 0 { "fix: " } else { "" }
+        ));
     }
     text
 }
@@ -183,7 +266,11 @@ fn line(word: &str, text: &str) -> String {
     let margin = " ".repeat(LEVEL_COLUMNS);
     let mut lines = String::new();
     for (index, part) in text.lines().enumerate() {
-        let first = if index == 0 { format!("{word:LEVEL_COLUMNS$}") } else { margin.clone() };
+        let first = if index == 0 {
+            format!("{word:LEVEL_COLUMNS$}")
+        } else {
+            margin.clone()
+        };
         lines.push_str(&first);
         let wrapped = format::wrap(part, COLUMNS - LEVEL_COLUMNS, 0);
         lines.push_str(&wrapped.replace('\n', &format!("\n{margin}")));

@@ -31,11 +31,21 @@ use std::time::Duration;
 use wildmatch::WildMatch;
 
 /// Limits with the defaults: those of a scenario that says nothing.
-const WHOLE: Bounds = Bounds { seconds: 60, memory: 2 << 30 };
+const WHOLE: Bounds = Bounds {
+    seconds: 60,
+    memory: 2 << 30,
+};
 /// Limits at the ends of parameters, of which there may be many.
-const SHORT: Bounds = Bounds { seconds: 5, memory: 2 << 30 };
+const SHORT: Bounds = Bounds {
+    seconds: 5,
+    memory: 2 << 30,
+};
 /// A timing pass that shows whether many iterations in a row work; its figures are not used.
-const TIME: Pass = Pass::Time { budget_ns: 5_000_000, sample_ns: 200_000, warm_up_ns: 5_000_000 };
+const TIME: Pass = Pass::Time {
+    budget_ns: 5_000_000,
+    sample_ns: 200_000,
+    warm_up_ns: 5_000_000,
+};
 
 /// What was found of one plugin.
 pub(super) struct Examined {
@@ -89,7 +99,8 @@ impl Examiner {
     /// All about one plugin. `None`: the user stopped it.
     pub(super) fn examine(&mut self, subject: &Subject) -> Result<Option<Examined>, Failure> {
         let Subject { key, spec, given } = subject;
-        // Like a reader it waits for no measurement: no figure depends on times, and most of its workers live for milliseconds.
+        // Like a reader it waits for no measurement: no figure depends on times, and most of its
+        // workers live for milliseconds.
         let mut examined = Examined {
             key: key.clone(),
             path: spec.source.folder().display().to_string(),
@@ -102,8 +113,10 @@ impl Examiner {
             Ok(mut prepared) => {
                 // Parameters that the plugin's own document thinks of open no file.
                 prepared.named_are_open = false;
-                let files: Vec<PathBuf> =
-                    given.iter().flat_map(|(workload, params)| confine::named(&prepared, workload, params)).collect();
+                let files: Vec<PathBuf> = given
+                    .iter()
+                    .flat_map(|(workload, params)| confine::named(&prepared, workload, params))
+                    .collect();
                 if let Sandbox::On { read, .. } = &mut prepared.sandbox {
                     read.extend(files);
                 }
@@ -117,26 +130,39 @@ impl Examiner {
                     skipped: false,
                     limits: process::Limits::default(),
                 };
-                examined.findings.push(behaviour::failed("file", &ending, WHOLE, false));
+                examined
+                    .findings
+                    .push(behaviour::failed("file", &ending, WHOLE, false));
                 Some(())
             }
         };
         examined.findings.sort_by_key(|finding| finding.level);
-        Ok(whole.filter(|()| !self.interrupt.requested()).map(|()| examined))
+        Ok(whole
+            .filter(|()| !self.interrupt.requested())
+            .map(|()| examined))
     }
 
     fn prepare(&self, key: &str, spec: &PluginSpec) -> Result<Prepared, PluginFailure> {
         let mut progress = Progress::new();
         progress.see(Event::Preparing { plugin: key });
         let mut show = |line: &str| progress.see(Event::BuildLine { line });
-        let mut watch = Watcher { show: &mut show, stop: &|| self.interrupt.requested(), note: None };
+        let mut watch = Watcher {
+            show: &mut show,
+            stop: &|| self.interrupt.requested(),
+            note: None,
+        };
         let prepared = build::prepare(key, spec, &mut watch);
         reap::spare_present();
         prepared
     }
 
     /// Everything about a plugin that was built.
-    fn look(&self, prepared: &Prepared, given: &Given, examined: &mut Examined) -> Result<Option<()>, Failure> {
+    fn look(
+        &self,
+        prepared: &Prepared,
+        given: &Given,
+        examined: &mut Examined,
+    ) -> Result<Option<()>, Failure> {
         if let Ok(inspected) = elf::inspect(&prepared.path) {
             examined.findings.extend(vetting::file(&inspected));
         }
@@ -146,17 +172,29 @@ impl Examiner {
             match &ended.result {
                 Ok(Reply::Described { document }) => documents.push(document.clone()),
                 _ => {
-                    examined.findings.extend(failure("describe", &ended, SHORT, false));
+                    examined
+                        .findings
+                        .extend(failure("describe", &ended, SHORT, false));
                     return Ok(Some(()));
                 }
             }
         }
         let (description, findings) = document::read(&documents[0], &documents[1]);
         examined.findings.extend(findings);
-        let Some(description) = description else { return Ok(Some(())) };
+        let Some(description) = description else {
+            return Ok(Some(()));
+        };
         examined.described = true;
-        examined.offered = description.workloads.iter().map(|info| info.id.clone()).collect();
-        let wanted = |info: &&WorkloadInfo| self.wanted.as_ref().is_none_or(|wanted| wanted.matches(&info.id));
+        examined.offered = description
+            .workloads
+            .iter()
+            .map(|info| info.id.clone())
+            .collect();
+        let wanted = |info: &&WorkloadInfo| {
+            self.wanted
+                .as_ref()
+                .is_none_or(|wanted| wanted.matches(&info.id))
+        };
         for info in description.workloads.iter().filter(wanted) {
             if self.interrupt.requested() {
                 return Ok(None);
@@ -174,7 +212,12 @@ impl Examiner {
         given: Option<&Map<String, Value>>,
         examined: &mut Examined,
     ) -> Result<(), Failure> {
-        let mut tried = Tried { id: info.id.clone(), trials: 0, setup_ns: None, iteration_ns: None };
+        let mut tried = Tried {
+            id: info.id.clone(),
+            trials: 0,
+            setup_ns: None,
+            iteration_ns: None,
+        };
         let trials = match trials::trials(info.params.as_ref(), given) {
             Ok(trials) => trials,
             Err(parameter) => {
@@ -188,25 +231,59 @@ impl Examiner {
             }
         };
         if trials.len() > trials::MOST {
-            let what = format!("not checked: {} of {} sets of parameters", trials.len() - trials::MOST, trials.len());
-            examined.findings.push(Finding::new(Level::Note, &info.id, what, "fewer options, if they are many"));
+            let what = format!(
+                "not checked: {} of {} sets of parameters",
+                trials.len() - trials::MOST,
+                trials.len()
+            );
+            examined.findings.push(Finding::new(
+                Level::Note,
+                &info.id,
+                what,
+                "fewer options, if they are many",
+            ));
         }
         for (index, trial) in trials.iter().take(trials::MOST).enumerate() {
-            let (at_an_end, bounds) = if index == 0 { (false, WHOLE) } else { (true, SHORT) };
-            let place = if at_an_end { format!("{}, {}", info.id, trial.label) } else { info.id.clone() };
-            let ended = self.run(prepared, Pass::Check { thorough: !at_an_end, lives: 1 }, &info.id, trial, bounds)?;
+            let (at_an_end, bounds) = if index == 0 {
+                (false, WHOLE)
+            } else {
+                (true, SHORT)
+            };
+            let place = if at_an_end {
+                format!("{}, {}", info.id, trial.label)
+            } else {
+                info.id.clone()
+            };
+            let ended = self.run(
+                prepared,
+                Pass::Check {
+                    thorough: !at_an_end,
+                    lives: 1,
+                },
+                &info.id,
+                trial,
+                bounds,
+            )?;
             tried.trials += 1;
             if let Ok(Reply::Checked(checked)) = &ended.result {
-                // The times of an iteration and of setup are said of the defaults; at the ends they may be anything.
+                // The times of an iteration and of setup are said of the defaults; at the ends they
+                // may be anything.
                 let life = behaviour::life(&place, checked);
-                let new = life.into_iter().filter(|finding| !at_an_end || finding.level == Level::Error);
+                let new = life
+                    .into_iter()
+                    .filter(|finding| !at_an_end || finding.level == Level::Error);
                 examined.findings.extend(new);
                 if !at_an_end {
-                    (tried.setup_ns, tried.iteration_ns) = (Some(checked.setup_ns), Some(checked.iteration_ns));
-                    examined.findings.extend(self.measured(prepared, info, trial, &place)?);
+                    (tried.setup_ns, tried.iteration_ns) =
+                        (Some(checked.setup_ns), Some(checked.iteration_ns));
+                    examined
+                        .findings
+                        .extend(self.measured(prepared, info, trial, &place)?);
                 }
             } else {
-                examined.findings.extend(failure(&place, &ended, bounds, at_an_end));
+                examined
+                    .findings
+                    .extend(failure(&place, &ended, bounds, at_an_end));
                 if !at_an_end {
                     break;
                 }
@@ -230,7 +307,10 @@ impl Examiner {
             workload: info.id.clone(),
             params: trial.params.clone(),
             tags: Vec::new(),
-            settings: Settings { rounds: 0, ..Settings::default() },
+            settings: Settings {
+                rounds: 0,
+                ..Settings::default()
+            },
         };
         let plugins = HashMap::from([(job.plugin.clone(), Ok(prepared.clone()))]);
         let jobs = [job];
@@ -245,10 +325,24 @@ impl Examiner {
             counted: plan::CountedIterations::Group,
         };
         let plan = plan::build(&jobs, 0);
-        let ends: Vec<PassEnd> = execute::execute(&setting, &plan, Vec::new(), None, &self.interrupt, &mut Silent)
-            .map_err(failed_start)?
-            .ends;
-        let record = side::record(&jobs[0], Ok(prepared), Some(info), ends, None, self.interrupt.requested());
+        let ends: Vec<PassEnd> = execute::execute(
+            &setting,
+            &plan,
+            Vec::new(),
+            None,
+            &self.interrupt,
+            &mut Silent,
+        )
+        .map_err(failed_start)?
+        .ends;
+        let record = side::record(
+            &jobs[0],
+            Ok(prepared),
+            Some(info),
+            ends,
+            None,
+            self.interrupt.requested(),
+        );
         let mut found = behaviour::record(place, &record);
         if !behaviour::is_measured(&record) {
             let what = format!(
@@ -261,7 +355,16 @@ impl Examiner {
             return Ok(found);
         }
         // Plugins that can have one instance only are measured all the same.
-        let second = self.run(prepared, Pass::Check { thorough: false, lives: 2 }, &info.id, trial, WHOLE)?;
+        let second = self.run(
+            prepared,
+            Pass::Check {
+                thorough: false,
+                lives: 2,
+            },
+            &info.id,
+            trial,
+            WHOLE,
+        )?;
         if let Ok(Reply::Checked(checked)) = &second.result {
             found.extend(behaviour::second_life(place, checked));
         }
@@ -313,7 +416,17 @@ fn failure(place: &str, ended: &Ended, bounds: Bounds, at_an_end: bool) -> Optio
         Err(PassFailure::Failed { phase, message }) => (*phase, message, false),
         Err(PassFailure::Skipped { phase, message }) => (*phase, message, true),
     };
-    Some(behaviour::failed(place, &Ending { phase, message, skipped, limits: ended.limits }, bounds, at_an_end))
+    Some(behaviour::failed(
+        place,
+        &Ending {
+            phase,
+            message,
+            skipped,
+            limits: ended.limits,
+        },
+        bounds,
+        at_an_end,
+    ))
 }
 
 /// A check shows only what it found.

@@ -14,7 +14,10 @@ pub(super) fn new(options: &NewOptions) -> Outcome {
     if let Some(problem) = starter::refuse_name(&options.name) {
         return Err(Failure::Input(format!("error: {problem}")));
     }
-    let folder = options.dir.clone().unwrap_or_else(|| PathBuf::from(&options.name));
+    let folder = options
+        .dir
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(&options.name));
     refuse_folder(&folder, &options.name)?;
     let (language, name) = match options.lang {
         StarterLanguage::Rust => (Language::Rust, "Rust"),
@@ -22,16 +25,30 @@ pub(super) fn new(options: &NewOptions) -> Outcome {
         StarterLanguage::Cpp => (Language::Cpp, "C++"),
     };
     for file in starter::project(&options.name, language) {
-        write(&folder.join(&file.path), &file.text)
-            .map_err(|error| Failure::system(&format!("cannot write {}", folder.join(&file.path).display()), &error))?;
+        write(&folder.join(&file.path), &file.text).map_err(|error| {
+            Failure::system(
+                &format!("cannot write {}", folder.join(&file.path).display()),
+                &error,
+            )
+        })?;
     }
-    let vendored = if language == Language::Rust { "the SDK's source" } else { "orch's header" };
-    let test = if language == Language::Rust { "cargo test" } else { "sh test.sh" };
+    let vendored = if language == Language::Rust {
+        "the SDK's source"
+    } else {
+        "orch's header"
+    };
+    let test = if language == Language::Rust {
+        "cargo test"
+    } else {
+        "sh test.sh"
+    };
     let shown = folder.display();
     let mut text = format!("{shown}: a plugin in {name}, with {vendored} in vendor/\n\nnext:\n");
     text.push_str(&format!("  cd {}\n", quoted(&shown.to_string())));
     text.push_str("  orch run bench.yaml      # builds and measures it\n");
-    text.push_str(&format!("  {test:<23}  # the workload computes what it should\n"));
+    text.push_str(&format!(
+        "  {test:<23}  # the workload computes what it should\n"
+    ));
     text.push_str("  orch plugin check .      # what a plugin may get wrong\n");
     if git::state_of(&folder).state == GitKind::Outside {
         text.push_str(
@@ -48,13 +65,18 @@ fn refuse_folder(folder: &Path, name: &str) -> Result<(), Failure> {
     let shown = folder.display();
     let hint = format!("hint: another folder, as in `orch plugin new {name} --dir FOLDER`");
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
-        Ok(true) => Err(Failure::Input(format!("error: the folder {shown} is there and not empty\n{hint}"))),
+        Ok(true) => Err(Failure::Input(format!(
+            "error: the folder {shown} is there and not empty\n{hint}"
+        ))),
         Ok(false) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
-            Err(Failure::Input(format!("error: {shown} is there and no folder\n{hint}")))
-        }
-        Err(error) => Err(Failure::system(&format!("cannot look into {shown}"), &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Err(Failure::Input(
+            format!("error: {shown} is there and no folder\n{hint}"),
+        )),
+        Err(error) => Err(Failure::system(
+            &format!("cannot look into {shown}"),
+            &error,
+        )),
     }
 }
 

@@ -17,7 +17,9 @@ impl Spent {
     /// The times of a run that measured this.
     pub(super) fn wall(&self, record: &Record) -> Wall {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let sum = |part: &dyn Fn(&record::JobWall) -> u64| record.jobs.iter().map(|job| part(&job.wall)).sum::<u64>();
+        let sum = |part: &dyn Fn(&record::JobWall) -> u64| {
+            record.jobs.iter().map(|job| part(&job.wall)).sum::<u64>()
+        };
         let total_ns = nanos(self.begun.elapsed() + self.earlier);
         let samples_ns = sum(&|wall| wall.samples_ns);
         Wall {

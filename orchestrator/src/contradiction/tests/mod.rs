@@ -1,4 +1,5 @@
-//! Every rule finds what it is for and nothing else; true figures, printed, are never held against anybody.
+//! Every rule finds what it is for and nothing else; true figures, printed, are never held against
+//! anybody.
 
 mod fixtures;
 mod truth;
@@ -12,12 +13,32 @@ use fixtures::{Case, all, figure, row};
 fn every_rule_has_cases_and_words_them() {
     let mut wrong = Vec::new();
     for rule in &RULES {
-        let of: Vec<Case> = all().into_iter().filter(|case| case.rule == rule.id).collect();
-        assert!(of.iter().any(|case| case.says.is_some()), "{} finds nothing", rule.id);
-        assert!(of.iter().any(|case| case.says.is_none()), "{} is never kept", rule.id);
+        let of: Vec<Case> = all()
+            .into_iter()
+            .filter(|case| case.rule == rule.id)
+            .collect();
+        assert!(
+            of.iter().any(|case| case.says.is_some()),
+            "{} finds nothing",
+            rule.id
+        );
+        assert!(
+            of.iter().any(|case| case.says.is_none()),
+            "{} is never kept",
+            rule.id
+        );
         assert!(!rule.sentence.is_empty());
-        for Case { title, claims, says, .. } in of {
-            let messages: Vec<String> = (rule.find)(&claims).into_iter().map(|found| found.message).collect();
+        for Case {
+            title,
+            claims,
+            says,
+            ..
+        } in of
+        {
+            let messages: Vec<String> = (rule.find)(&claims)
+                .into_iter()
+                .map(|found| found.message)
+                .collect();
             let holds = match says {
                 Some(says) => messages.iter().any(|message| message.contains(says)),
                 None => messages.is_empty(),
@@ -29,7 +50,10 @@ fn every_rule_has_cases_and_words_them() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let known = |case: &Case| RULES.iter().any(|rule| rule.id == case.rule);
-    assert!(all().iter().all(known), "a case of a rule that is not there");
+    assert!(
+        all().iter().all(known),
+        "a case of a rule that is not there"
+    );
 }
 
 #[test]
@@ -51,7 +75,8 @@ fn nothing_in_the_reports_that_can_be_reached_is_impossible() {
     let table = include_str!("../../../tests/fixtures/comparison-2026-02-04.csv");
     let amount = |text: &str| Some(figure(text).of_amount());
     let rows = table.lines().skip(1).map(|line| {
-        let [name, before, after, delta, percent, ..] = line.split(',').collect::<Vec<_>>()[..] else {
+        let [name, before, after, delta, percent, ..] = line.split(',').collect::<Vec<_>>()[..]
+        else {
             panic!("{line}")
         };
         let mut row = row(name, "");
@@ -59,9 +84,18 @@ fn nothing_in_the_reports_that_can_be_reached_is_impossible() {
         (row.delta, row.percent) = (Some(figure(delta)), Some(figure(percent)));
         row
     });
-    let claims = Claims { rows: rows.collect(), ..Claims::default() };
+    let claims = Claims {
+        rows: rows.collect(),
+        ..Claims::default()
+    };
     assert_eq!(claims.rows.len(), 29);
-    let check = |id: &str| RULES.iter().find(|rule| rule.id == id).map(|rule| (rule.find)(&claims)).unwrap();
+    let check = |id: &str| {
+        RULES
+            .iter()
+            .find(|rule| rule.id == id)
+            .map(|rule| (rule.find)(&claims))
+            .unwrap()
+    };
     assert_eq!(check("change-not-reachable"), []);
 }
 
@@ -74,7 +108,10 @@ fn rates_of_the_reports_that_can_be_reached_are_not_flagged() {
         row.work = Some(25e9);
         row.total = Some(figure(ms));
         row.rate = Some(figure(rate));
-        let claims = Claims { rows: vec![row], ..Claims::default() };
+        let claims = Claims {
+            rows: vec![row],
+            ..Claims::default()
+        };
         assert_eq!(find(&claims), [], "{ms} {rate}");
     }
     assert!(Figure::parse("58.45").is_ok());

@@ -24,12 +24,23 @@ fn printed(random: &mut fastrand::Rng, digits: Digits) -> Claims {
     let mut whole = [0.0; 3];
     for index in 0..random.usize(1..8) {
         let size = 10f64.powf(random.f64() * 5.0 - 2.0);
-        let calls: Vec<f64> = (0..random.usize(1..12)).map(|_| size * (0.5 + random.f64())).collect();
+        let calls: Vec<f64> = (0..random.usize(1..12))
+            .map(|_| size * (0.5 + random.f64()))
+            .collect();
         let total: f64 = calls.iter().sum();
         let [before, after] = [total * (0.5 + random.f64()), total * (0.5 + random.f64())];
         let times = [total, before, after];
-        whole.iter_mut().zip(times).for_each(|(sum, time)| *sum += time);
-        claims.rows.push(row(&format!("row{index}"), &calls, [before, after], random.f64() * 1e9, digits));
+        whole
+            .iter_mut()
+            .zip(times)
+            .for_each(|(sum, time)| *sum += time);
+        claims.rows.push(row(
+            &format!("row{index}"),
+            &calls,
+            [before, after],
+            random.f64() * 1e9,
+            digits,
+        ));
         let outer = claims.rows.len() - 1;
         // What is inside takes a part of each side that is left.
         let mut left = 1.0;
@@ -37,12 +48,21 @@ fn printed(random: &mut fastrand::Rng, digits: Digits) -> Claims {
             let part = left * random.f64();
             left -= part;
             let [total, before, after] = times.map(|time| time * part);
-            let mut row = row(&format!("row{index}.{inner}"), &[total], [before, after], random.f64() * 1e9, digits);
+            let mut row = row(
+                &format!("row{index}.{inner}"),
+                &[total],
+                [before, after],
+                random.f64() * 1e9,
+                digits,
+            );
             row.parent = Some(outer);
             claims.rows.push(row);
         }
     }
-    for (side, sum) in [Side::Only, Side::Before, Side::After].into_iter().zip(whole) {
+    for (side, sum) in [Side::Only, Side::Before, Side::After]
+        .into_iter()
+        .zip(whole)
+    {
         let figure = print(sum, digits.time).unwrap();
         claims.totals.push(Total { side, figure });
     }
@@ -54,7 +74,11 @@ fn row(name: &str, calls: &[f64], [before, after]: [f64; 2], work: f64, digits: 
     let time = |ms: f64| print(ms, digits.time);
     let rate = |ms: f64| print(work / (ms * 1e-3) / 1e9, digits.percent);
     let signed = |value: f64, digits: usize| Some(figure(&format!("{value:+.digits$}")));
-    let status = if after > before { "Regressed" } else { "Improved" };
+    let status = if after > before {
+        "Regressed"
+    } else {
+        "Improved"
+    };
     Row {
         calls: Some(calls.len() as f64),
         total: time(total),

@@ -1,4 +1,5 @@
-//! The choice over all of its facts, and the facts over all kinds of clones, positions and changes that git knows.
+//! The choice over all of its facts, and the facts over all kinds of clones, positions and changes
+//! that git knows.
 
 use super::super::sample::Sample;
 use super::*;
@@ -17,14 +18,21 @@ fn revision(name: &str) -> Revision {
 }
 
 fn cut_off() -> RevisionError {
-    RevisionError::Shallow { text: "HEAD^".to_owned(), folder: PathBuf::from("/r") }
+    RevisionError::Shallow {
+        text: "HEAD^".to_owned(),
+        folder: PathBuf::from("/r"),
+    }
 }
 
 #[test]
 fn choice_never_takes_head_for_a_tree_that_builds_the_same_plugins() {
     use ChangeReach::{Nothing, Plugin, Unchanged, Unknown};
     let heads = [None, Some(revision("h"))];
-    let parents = [HeadParent::Commit(revision("p")), HeadParent::None, HeadParent::Unreachable(cut_off())];
+    let parents = [
+        HeadParent::Commit(revision("p")),
+        HeadParent::None,
+        HeadParent::Unreachable(cut_off()),
+    ];
     let meetings = [
         None,
         Some(MeetingPoint::At(revision("h"))),
@@ -33,8 +41,14 @@ fn choice_never_takes_head_for_a_tree_that_builds_the_same_plugins() {
         Some(MeetingPoint::CutOff),
     ];
     let mut cases = 0;
-    for (head, parent) in heads.iter().flat_map(|head| parents.iter().map(move |parent| (head, parent))) {
-        for (meeting, changed) in meetings.iter().flat_map(|meeting| [false, true].map(|changed| (meeting, changed))) {
+    for (head, parent) in heads
+        .iter()
+        .flat_map(|head| parents.iter().map(move |parent| (head, parent)))
+    {
+        for (meeting, changed) in meetings
+            .iter()
+            .flat_map(|meeting| [false, true].map(|changed| (meeting, changed)))
+        {
             for reach in [Unchanged, Unknown, Nothing, Plugin] {
                 let facts = BaselineFacts {
                     head: head.clone(),
@@ -48,8 +62,12 @@ fn choice_never_takes_head_for_a_tree_that_builds_the_same_plugins() {
                 let expected = match (head, meeting, parent) {
                     (None, ..) => Err(BaselineError::Empty),
                     (_, None, _) => Err(BaselineError::NoBranch),
-                    (_, Some(MeetingPoint::Unrelated), _) => Err(BaselineError::Unrelated { branch: "main".into() }),
-                    (_, Some(MeetingPoint::CutOff), _) => Err(BaselineError::CutOff { branch: "main".into() }),
+                    (_, Some(MeetingPoint::Unrelated), _) => Err(BaselineError::Unrelated {
+                        branch: "main".into(),
+                    }),
+                    (_, Some(MeetingPoint::CutOff), _) => Err(BaselineError::CutOff {
+                        branch: "main".into(),
+                    }),
                     (_, Some(MeetingPoint::At(point)), _) if point.subject == "b" => Ok("b"),
                     _ if reaches => Ok("h"),
                     (_, _, HeadParent::Commit(_)) => Ok("p"),
@@ -57,9 +75,19 @@ fn choice_never_takes_head_for_a_tree_that_builds_the_same_plugins() {
                     _ if changed && reach == Nothing => Err(BaselineError::BeforeHead(cut_off())),
                     _ => Err(cut_off().into()),
                 };
-                assert_eq!(name, expected.as_ref().map(|name| *name), "{facts:?} {reach:?}");
+                assert_eq!(
+                    name,
+                    expected.as_ref().map(|name| *name),
+                    "{facts:?} {reach:?}"
+                );
                 if name == Ok("h") {
-                    assert!(matches!(chosen, Ok(Baseline { reason: BaselineReason::HeadWithChanges { .. }, .. })));
+                    assert!(matches!(
+                        chosen,
+                        Ok(Baseline {
+                            reason: BaselineReason::HeadWithChanges { .. },
+                            ..
+                        })
+                    ));
                 }
                 cases += 1;
             }
@@ -96,31 +124,71 @@ const CHANGES: [(&str, &[&str]); 13] = [
     ("a tracked file is modified", &["echo 2 > notes"]),
     ("a tracked file is deleted", &["rm notes"]),
     ("a tracked file is executable", &["chmod +x notes"]),
-    ("a modified file is staged", &["echo 2 > notes", "git add notes"]),
+    (
+        "a modified file is staged",
+        &["echo 2 > notes", "git add notes"],
+    ),
     ("a new file is staged", &["echo 2 > new", "git add new"]),
     ("a new file is untracked", &["mkdir -p d", "echo 2 > d/new"]),
     ("a file is ignored", &["echo 2 > x.ignored"]),
-    ("a tracked file is a link", &["rm notes", "ln -s plugin notes"]),
-    ("a staged change is put back in the working tree", &["echo 2 > notes", "git add notes", "echo 1 > notes"]),
-    ("a staged deletion leaves the file", &["git rm -q --cached notes"]),
-    ("a file is to be added later", &["echo 2 > new", "git add -N new"]),
-    ("a file has the same content and another time", &["touch -d 2020-01-01 notes"]),
+    (
+        "a tracked file is a link",
+        &["rm notes", "ln -s plugin notes"],
+    ),
+    (
+        "a staged change is put back in the working tree",
+        &["echo 2 > notes", "git add notes", "echo 1 > notes"],
+    ),
+    (
+        "a staged deletion leaves the file",
+        &["git rm -q --cached notes"],
+    ),
+    (
+        "a file is to be added later",
+        &["echo 2 > new", "git add -N new"],
+    ),
+    (
+        "a file has the same content and another time",
+        &["touch -d 2020-01-01 notes"],
+    ),
 ];
 
 fn shell(folder: &Path, line: &str) -> String {
-    let settings = ["user.name=Test", "user.email=test@example.org", "commit.gpgsign=false", "init.defaultBranch=main"];
+    let settings = [
+        "user.name=Test",
+        "user.email=test@example.org",
+        "commit.gpgsign=false",
+        "init.defaultBranch=main",
+    ];
     let mut command = Command::new("sh");
-    command.args(["-ec", line]).current_dir(folder).env("GIT_CONFIG_COUNT", "5");
-    for (index, setting) in settings.iter().chain(&["protocol.file.allow=always"]).enumerate() {
+    command
+        .args(["-ec", line])
+        .current_dir(folder)
+        .env("GIT_CONFIG_COUNT", "5");
+    for (index, setting) in settings
+        .iter()
+        .chain(&["protocol.file.allow=always"])
+        .enumerate()
+    {
         let (key, value) = setting.split_once('=').expect("a setting");
-        command.env(format!("GIT_CONFIG_KEY_{index}"), key).env(format!("GIT_CONFIG_VALUE_{index}"), value);
+        command
+            .env(format!("GIT_CONFIG_KEY_{index}"), key)
+            .env(format!("GIT_CONFIG_VALUE_{index}"), value);
     }
     let output = command.output().expect("sh is installed");
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
+    assert!(
+        output.status.success(),
+        "{line}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .expect("UTF-8")
+        .trim()
+        .to_owned()
 }
 
-/// A clone of the sample with HEAD where it is wanted. Main has the commits m1, m2 and m3; the branch left it at m2.
+/// A clone of the sample with HEAD where it is wanted. Main has the commits m1, m2 and m3; the
+/// branch left it at m2.
 fn cloned(sample: &Sample, kind: CloneKind, position: HeadPosition) -> PathBuf {
     let folder = sample.beside(&format!("{kind:?}-{position:?}"));
     let url = format!("file://{}", sample.path().display());
@@ -139,14 +207,30 @@ fn cloned(sample: &Sample, kind: CloneKind, position: HeadPosition) -> PathBuf {
     let shown = folder.display();
     if kind == CloneKind::LinkedWorktree {
         let main = folder.with_extension("main");
-        shell(sample.path(), &format!("git clone -q {url} {}", main.display()));
-        shell(&main, "git checkout -q --detach && git branch -f topic origin/topic");
-        let detach = if target.starts_with("--detach") { "--detach" } else { "" };
+        shell(
+            sample.path(),
+            &format!("git clone -q {url} {}", main.display()),
+        );
+        shell(
+            &main,
+            "git checkout -q --detach && git branch -f topic origin/topic",
+        );
+        let detach = if target.starts_with("--detach") {
+            "--detach"
+        } else {
+            ""
+        };
         let name = target.trim_start_matches("--detach ");
-        shell(&main, &format!("git worktree add -q {detach} {shown} {name}"));
+        shell(
+            &main,
+            &format!("git worktree add -q {detach} {shown} {name}"),
+        );
         return folder;
     }
-    shell(sample.path(), &format!("git clone -q {depth} {url} {shown}"));
+    shell(
+        sample.path(),
+        &format!("git clone -q {depth} {url} {shown}"),
+    );
     shell(&folder, &format!("git checkout -q {target}"));
     if kind == CloneKind::WithSubmodule {
         shell(&folder, "git submodule -q update --init");
@@ -164,10 +248,21 @@ fn facts_are_those_of_git_in_every_clone_at_every_position_with_every_change() {
         sample.git(&["checkout", "-q", "-B", "main"]);
         sample.commit(
             "m1",
-            &[("notes", "1\n"), ("plugin/code", "1\n"), ("deep/file", "1\n"), (".gitignore", "*.ignored\n")],
+            &[
+                ("notes", "1\n"),
+                ("plugin/code", "1\n"),
+                ("deep/file", "1\n"),
+                (".gitignore", "*.ignored\n"),
+            ],
         );
         if sample.path() == with_submodule.path() {
-            sample.git(&["submodule", "--quiet", "add", &other.path().display().to_string(), "sub"]);
+            sample.git(&[
+                "submodule",
+                "--quiet",
+                "add",
+                &other.path().display().to_string(),
+                "sub",
+            ]);
         }
         sample.commit("m2", &[("plugin/code", "2\n")]);
         sample.git(&["checkout", "-q", "-b", "topic"]);
@@ -188,7 +283,11 @@ fn facts_are_those_of_git_in_every_clone_at_every_position_with_every_change() {
         CloneKind::LinkedWorktree,
         CloneKind::WithSubmodule,
     ] {
-        let sample = if kind == CloneKind::WithSubmodule { &with_submodule } else { &plain };
+        let sample = if kind == CloneKind::WithSubmodule {
+            &with_submodule
+        } else {
+            &plain
+        };
         use HeadPosition::{Branch, DefaultBranch, Detached, MergeRef};
         for position in [DefaultBranch, Branch, Detached, MergeRef] {
             let folder = cloned(sample, kind, position);
@@ -201,20 +300,31 @@ fn facts_are_those_of_git_in_every_clone_at_every_position_with_every_change() {
                 assert_eq!(state.diff_hash.is_some(), state.dirty, "{case}");
                 let facts = read_facts(&folder).unwrap_or_else(|error| panic!("{case}: {error}"));
                 assert_eq!(facts.changed, !status.is_empty(), "{case}");
-                for reach in [ChangeReach::Unknown, ChangeReach::Nothing, ChangeReach::Plugin] {
+                for reach in [
+                    ChangeReach::Unknown,
+                    ChangeReach::Nothing,
+                    ChangeReach::Plugin,
+                ] {
                     let chosen = choose(&facts, reach).map(|found| found.revision.subject);
                     let on_main = matches!(position, DefaultBranch | Detached);
                     let expected = match (kind, on_main) {
-                        (_, true) if !status.is_empty() && reach != ChangeReach::Nothing => Ok("m3"),
+                        (_, true) if !status.is_empty() && reach != ChangeReach::Nothing => {
+                            Ok("m3")
+                        }
                         (CloneKind::Shallow, _) => Err(()),
                         (_, true) => Ok("m2"),
                         (_, false) if position == Branch => Ok("m2"),
                         (_, false) => Ok("m3"),
                     };
                     match (chosen, expected) {
-                        (Ok(chosen), Ok(expected)) => assert_eq!(chosen, expected, "{case}, {reach:?}"),
+                        (Ok(chosen), Ok(expected)) => {
+                            assert_eq!(chosen, expected, "{case}, {reach:?}")
+                        }
                         (Err(error), Err(())) => {
-                            assert!(error.to_string().contains("--unshallow"), "{case}, {reach:?}: {error}");
+                            assert!(
+                                error.to_string().contains("--unshallow"),
+                                "{case}, {reach:?}: {error}"
+                            );
                         }
                         (chosen, _) => panic!("{case}, {reach:?}: {chosen:?}"),
                     }
@@ -241,7 +351,10 @@ fn baseline_of_a_branch_is_the_commit_at_which_it_began() {
     sample.write("a", "2");
     assert_eq!(usual(sample.path()).expect("HEAD"), "first");
     let facts = read_facts(sample.path()).expect("facts");
-    assert_eq!(choose(&facts, ChangeReach::Nothing), Err(BaselineError::First));
+    assert_eq!(
+        choose(&facts, ChangeReach::Nothing),
+        Err(BaselineError::First)
+    );
     sample.commit("second", &[]);
     assert_eq!(usual(sample.path()).expect("the commit before"), "first");
     sample.git(&["checkout", "-q", "-b", "topic"]);
@@ -251,7 +364,10 @@ fn baseline_of_a_branch_is_the_commit_at_which_it_began() {
     sample.git(&["branch", "-q", "-m", "main", "trunk"]);
     assert_eq!(usual(sample.path()), Err(BaselineError::NoBranch));
     std::fs::write(sample.path().join(".git/index"), "no index").expect("written");
-    assert!(matches!(usual(sample.path()), Err(BaselineError::Git(_))), "a tree that git cannot read");
+    assert!(
+        matches!(usual(sample.path()), Err(BaselineError::Git(_))),
+        "a tree that git cannot read"
+    );
 }
 
 #[test]
@@ -264,7 +380,12 @@ fn known_good_under_git_bisect_is_the_newest_good_commit() {
     for commit in [&first, &second] {
         sample.git(&["update-ref", &format!("refs/bisect/good-{commit}"), commit]);
     }
-    let subject = || find_known_good(sample.path()).expect("a good commit").revision.subject;
+    let subject = || {
+        find_known_good(sample.path())
+            .expect("a good commit")
+            .revision
+            .subject
+    };
     assert_eq!(subject(), "second");
     sample.git(&["checkout", "-q", &first]);
     assert_eq!(subject(), "first", "HEAD does not descend from the second");

@@ -6,18 +6,26 @@ use super::*;
 use std::time::{Duration, Instant};
 
 fn revision(sample: &Sample, commit: &str) -> Revision {
-    resolve(sample.path(), commit).expect("readable").expect("there")
+    resolve(sample.path(), commit)
+        .expect("readable")
+        .expect("there")
 }
 
 fn refused(sample: &Sample, good: &str, bad: &str, all: bool) -> String {
-    between(&revision(sample, good), &revision(sample, bad), all).expect_err("refused").to_string()
+    between(&revision(sample, good), &revision(sample, bad), all)
+        .expect_err("refused")
+        .to_string()
 }
 
 /// The history, checked for what holds of each, and against git's list of the same commits.
 fn check(sample: &Sample, good: &str, bad: &str, all: bool) -> History {
     let history = between(&revision(sample, good), &revision(sample, bad), all).expect("a way");
     let range = format!("{good}..{bad}");
-    let kind = if all { "--ancestry-path" } else { "--first-parent" };
+    let kind = if all {
+        "--ancestry-path"
+    } else {
+        "--first-parent"
+    };
     let listed = sample.git(&["rev-list", kind, &range]);
     let of = |candidate: &Candidate| candidate.revision.commit.clone();
     assert_eq!(
@@ -25,14 +33,19 @@ fn check(sample: &Sample, good: &str, bad: &str, all: bool) -> History {
         listed.lines().map(str::to_owned).collect::<BTreeSet<_>>()
     );
     assert_eq!(history.good, revision(sample, good));
-    assert_eq!(history.candidates.last().expect("one").revision, revision(sample, bad));
+    assert_eq!(
+        history.candidates.last().expect("one").revision,
+        revision(sample, bad)
+    );
     for (index, candidate) in history.candidates.iter().enumerate() {
         assert!(!candidate.parents.is_empty());
         let parents = sample.git(&["rev-parse", &format!("{}^@", candidate.revision.commit)]);
         assert_eq!(candidate.merge, parents.lines().count() > 1);
         for parent in &candidate.parents {
             assert!(*parent <= index, "a parent comes first");
-            let commit = parent.checked_sub(1).map_or(&history.good, |index| &history.candidates[index].revision);
+            let commit = parent
+                .checked_sub(1)
+                .map_or(&history.good, |index| &history.candidates[index].revision);
             assert!(parents.contains(&commit.commit));
         }
     }
@@ -40,7 +53,11 @@ fn check(sample: &Sample, good: &str, bad: &str, all: bool) -> History {
 }
 
 fn subjects(history: &History) -> Vec<&str> {
-    history.candidates.iter().map(|candidate| candidate.revision.subject.as_str()).collect()
+    history
+        .candidates
+        .iter()
+        .map(|candidate| candidate.revision.subject.as_str())
+        .collect()
 }
 
 /// One candidate by its subject.
@@ -49,7 +66,8 @@ fn one<'a>(history: &'a History, subject: &str) -> &'a Candidate {
     history.candidates.iter().find(is_it).expect("a candidate")
 }
 
-/// `root - a - c - join - end`, with `side` and `side2` from `a` to `join`, and `old` from `root` to the merge `late`.
+/// `root - a - c - join - end`, with `side` and `side2` from `a` to `join`, and `old` from `root`
+/// to the merge `late`.
 fn branches() -> Sample {
     let sample = Sample::new();
     sample.commit("root", &[("root", "1")]);
@@ -81,7 +99,14 @@ fn a_line_is_listed_from_the_oldest() {
         let history = check(&sample, "HEAD~3", "HEAD", all);
         assert_eq!(subjects(&history), ["2", "3", "4"]);
         for (index, candidate) in history.candidates.iter().enumerate() {
-            assert_eq!((&candidate.parents[..], candidate.only_joins, candidate.merge), (&[index][..], false, false));
+            assert_eq!(
+                (
+                    &candidate.parents[..],
+                    candidate.only_joins,
+                    candidate.merge
+                ),
+                (&[index][..], false, false)
+            );
         }
     }
 }
@@ -91,7 +116,12 @@ fn on_first_parents_a_merge_stands_for_its_branch() {
     let sample = branches();
     let history = check(&sample, "a", "HEAD", false);
     assert_eq!(subjects(&history), ["c", "join", "late", "end"]);
-    assert!(history.candidates.iter().all(|candidate| !candidate.only_joins));
+    assert!(
+        history
+            .candidates
+            .iter()
+            .all(|candidate| !candidate.only_joins)
+    );
     assert_eq!(one(&history, "late").parents, [2]);
 }
 
@@ -99,12 +129,27 @@ fn on_first_parents_a_merge_stands_for_its_branch() {
 fn all_ways_are_listed_and_merges_that_only_join_are_told() {
     let sample = branches();
     let history = check(&sample, "a", "HEAD", true);
-    assert_eq!(history.candidates.len(), 6, "without `old`, which does not descend from the good end");
-    let joins = |subject| (one(&history, subject).only_joins, one(&history, subject).parents.len());
+    assert_eq!(
+        history.candidates.len(),
+        6,
+        "without `old`, which does not descend from the good end"
+    );
+    let joins = |subject| {
+        (
+            one(&history, subject).only_joins,
+            one(&history, subject).parents.len(),
+        )
+    };
     assert_eq!(joins("join"), (true, 2));
     assert_eq!(joins("late"), (false, 1));
     assert_eq!((joins("c"), joins("side")), ((false, 1), (false, 1)));
-    assert_eq!((&one(&history, "c").parents[..], &one(&history, "side").parents[..]), (&[0][..], &[0][..]));
+    assert_eq!(
+        (
+            &one(&history, "c").parents[..],
+            &one(&history, "side").parents[..]
+        ),
+        (&[0][..], &[0][..])
+    );
     // From before both branches everything is in the range.
     assert!(one(&check(&sample, "HEAD~4^", "HEAD", true), "late").only_joins);
     // A branch that was merged at once joins the good end itself.
@@ -113,7 +158,13 @@ fn all_ways_are_listed_and_merges_that_only_join_are_told() {
     sample.git(&["checkout", "-q", "main"]);
     sample.git(&["merge", "-q", "--no-ff", "-m", "at once", "short"]);
     let history = check(&sample, "HEAD^1", "HEAD", true);
-    assert_eq!((&history.candidates[1].parents[..], history.candidates[1].only_joins), (&[0, 1][..], true));
+    assert_eq!(
+        (
+            &history.candidates[1].parents[..],
+            history.candidates[1].only_joins
+        ),
+        (&[0, 1][..], true)
+    );
 }
 
 #[test]
@@ -121,14 +172,23 @@ fn a_good_end_inside_a_branch_names_its_merge() {
     let sample = branches();
     let merge = sample.git(&["rev-parse", "HEAD~2"]);
     let error = refused(&sample, "side1", "HEAD", false);
-    assert!(error.contains(&format!("--good {}^1", &merge[..10])) && error.contains("--all"), "{error}");
+    assert!(
+        error.contains(&format!("--good {}^1", &merge[..10])) && error.contains("--all"),
+        "{error}"
+    );
     check(&sample, &format!("{}^1", &merge[..10]), "HEAD", false);
     let history = check(&sample, "side1", "HEAD", true);
     assert_eq!(subjects(&history), ["side2", "join", "late", "end"]);
-    assert!(!one(&history, "join").only_joins, "it brought c, which is not in the range");
+    assert!(
+        !one(&history, "join").only_joins,
+        "it brought c, which is not in the range"
+    );
     // The merge may be the bad end itself.
     let error = refused(&sample, "side1", "HEAD~2", false);
-    assert!(error.contains(&format!("--good {}^1", &merge[..10])), "{error}");
+    assert!(
+        error.contains(&format!("--good {}^1", &merge[..10])),
+        "{error}"
+    );
 }
 
 #[test]
@@ -137,10 +197,16 @@ fn ends_between_which_nothing_leads_are_refused_with_a_remedy() {
     for all in [false, true] {
         assert!(refused(&sample, "a", "a", all).contains("nothing lies between"));
         let error = refused(&sample, "HEAD", "a", all);
-        assert!(error.contains("is newer than the bad end") && error.contains("--direction better"), "{error}");
+        assert!(
+            error.contains("is newer than the bad end") && error.contains("--direction better"),
+            "{error}"
+        );
         let base = &sample.git(&["rev-parse", "a"])[..10];
         let error = refused(&sample, "side", "HEAD~3", all);
-        assert!(error.contains(&format!("--good {base}, if it is good there")), "{error}");
+        assert!(
+            error.contains(&format!("--good {base}, if it is good there")),
+            "{error}"
+        );
         check(&sample, base, "HEAD~3", all);
     }
     sample.git(&["checkout", "-q", "--orphan", "other"]);
@@ -155,10 +221,14 @@ fn a_shallow_clone_says_so() {
     let clone = sample.beside("clone");
     let to = clone.display().to_string();
     sample.git(&["clone", "-q", "--no-tags", "--depth", "3", &url, &to]);
-    sample.git(&["-C", &to, "fetch", "-q", "--depth", "1", "origin", "tag", "a"]);
+    sample.git(&[
+        "-C", &to, "fetch", "-q", "--depth", "1", "origin", "tag", "a",
+    ]);
     let at = |text: &str| resolve(&clone, text).expect("readable").expect("there");
     for all in [false, true] {
-        let error = between(&at("a"), &at("HEAD"), all).expect_err("cut off").to_string();
+        let error = between(&at("a"), &at("HEAD"), all)
+            .expect_err("cut off")
+            .to_string();
         assert!(error.contains("git fetch --unshallow"), "{error}");
     }
     let history = between(&at("HEAD~2"), &at("HEAD"), false).expect("a way");
@@ -176,30 +246,52 @@ fn three_hundred_commits_are_read_at_once() {
     let first = sample.commit("first", &[("a", "0")]);
     let mut stream = String::new();
     for number in 1..=300 {
-        let from = if number == 1 { format!("from {first}\n") } else { String::new() };
-        stream += &format!("commit refs/heads/long\ncommitter T <t@x> {} +0000\n", 1_700_000_000 + number);
-        stream +=
-            &format!("data {}\nn{number}\n{from}M 644 inline a\ndata 4\n{number:04}\n", format!("n{number}").len());
+        let from = if number == 1 {
+            format!("from {first}\n")
+        } else {
+            String::new()
+        };
+        stream += &format!(
+            "commit refs/heads/long\ncommitter T <t@x> {} +0000\n",
+            1_700_000_000 + number
+        );
+        stream += &format!(
+            "data {}\nn{number}\n{from}M 644 inline a\ndata 4\n{number:04}\n",
+            format!("n{number}").len()
+        );
     }
     sample.import(&stream);
     for all in [false, true] {
         let began = Instant::now();
-        let history = between(&revision(&sample, &first), &revision(&sample, "long"), all).expect("a way");
+        let history =
+            between(&revision(&sample, &first), &revision(&sample, "long"), all).expect("a way");
         assert_eq!(history.candidates.len(), 300);
-        assert_eq!((subjects(&history)[0], subjects(&history)[299]), ("n1", "n300"));
-        assert!(began.elapsed() < Duration::from_secs(5), "minutes would be seen, a slow machine not");
+        assert_eq!(
+            (subjects(&history)[0], subjects(&history)[299]),
+            ("n1", "n300")
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "minutes would be seen, a slow machine not"
+        );
     }
 }
 
 #[test]
 fn changed_files_are_named_with_both_names_of_a_rename() {
     let sample = Sample::new();
-    let first = sample.commit("first", &[("b", "1\n2\n3\n4\n"), ("c/d", "1"), ("same", "1")]);
+    let first = sample.commit(
+        "first",
+        &[("b", "1\n2\n3\n4\n"), ("c/d", "1"), ("same", "1")],
+    );
     sample.git(&["mv", "b", "a"]);
     let second = sample.commit("second", &[("c/d", "2"), ("c/ä", "1")]);
     let [first, second] = [first, second].map(|commit| revision(&sample, &commit));
     let expected = ["a", "b", "c/d", "c/ä"].map(PathBuf::from);
     assert_eq!(changed_files(&first, &second).expect("readable"), expected);
     assert_eq!(changed_files(&second, &first).expect("readable"), expected);
-    assert_eq!(changed_files(&first, &first).expect("readable"), Vec::<PathBuf>::new());
+    assert_eq!(
+        changed_files(&first, &first).expect("readable"),
+        Vec::<PathBuf>::new()
+    );
 }

@@ -8,7 +8,9 @@ use super::super::worktree;
 use super::*;
 
 fn revision(sample: &Sample, commit: &str) -> Revision {
-    resolve(sample.path(), commit).expect("readable").expect("there")
+    resolve(sample.path(), commit)
+        .expect("readable")
+        .expect("there")
 }
 
 fn place(sample: &Sample) -> PathBuf {
@@ -17,14 +19,24 @@ fn place(sample: &Sample) -> PathBuf {
 
 fn undo(sample: &Sample, culprit: &str, onto: &str) -> Result<Revision, RevertError> {
     let before = sample.everything();
-    let undone = revert(&revision(sample, culprit), &revision(sample, onto), &place(sample));
-    assert_eq!(sample.everything(), before, "the user's repository was touched");
+    let undone = revert(
+        &revision(sample, culprit),
+        &revision(sample, onto),
+        &place(sample),
+    );
+    assert_eq!(
+        sample.everything(),
+        before,
+        "the user's repository was touched"
+    );
     undone
 }
 
 fn check_out(sample: &Sample, commit: &Revision) -> std::collections::BTreeMap<PathBuf, String> {
     // A program that another test is just starting may hold a copy of the lock for a moment.
-    let held = Worktree::take(&place(sample), || {}, || false).expect("a worktree").expect("free");
+    let held = Worktree::take(&place(sample), || {}, || false)
+        .expect("a worktree")
+        .expect("free");
     held.check_out(commit).expect("checked out");
     tree(&held.root(), &[".git"])
 }
@@ -37,14 +49,37 @@ fn check(sample: &Sample, culprit: &str, arguments: &[&str]) -> Revision {
     let files = check_out(sample, &undone);
     let clone = sample.beside(&format!("clone-{culprit}"));
     let to = clone.display().to_string();
-    sample.git(&["clone", "-q", "--no-hardlinks", &sample.path().display().to_string(), &to]);
+    sample.git(&[
+        "clone",
+        "-q",
+        "--no-hardlinks",
+        &sample.path().display().to_string(),
+        &to,
+    ]);
     sample.git(&[&["-C", &to, "revert", "--no-edit"], arguments, &[&culprit]].concat());
     assert_eq!(files, tree(&clone, &[".git"]));
-    assert_eq!(sample.everything(), before, "the user's repository was touched");
-    let git =
-        |argument| sample.git(&["-C", &worktree::files(&place(sample)).display().to_string(), "log", "-1", argument]);
-    assert_eq!(git("--format=%T"), sample.git(&["-C", &to, "rev-parse", "HEAD^{tree}"]));
-    assert_eq!((git("--format=%H"), git("--format=%P")), (undone.commit.clone(), onto));
+    assert_eq!(
+        sample.everything(),
+        before,
+        "the user's repository was touched"
+    );
+    let git = |argument| {
+        sample.git(&[
+            "-C",
+            &worktree::files(&place(sample)).display().to_string(),
+            "log",
+            "-1",
+            argument,
+        ])
+    };
+    assert_eq!(
+        git("--format=%T"),
+        sample.git(&["-C", &to, "rev-parse", "HEAD^{tree}"])
+    );
+    assert_eq!(
+        (git("--format=%H"), git("--format=%P")),
+        (undone.commit.clone(), onto)
+    );
     assert_eq!(git("--format=%an %ae %cn"), "orch orch@localhost orch");
     undone
 }
@@ -54,28 +89,85 @@ const LINES: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n";
 #[test]
 fn a_commit_is_undone_below_later_ones() {
     let sample = Sample::new();
-    sample.commit("first", &[("a", LINES), ("gone/x", "1"), ("b-c", "1"), ("b/c", "1"), ("b.c", "1")]);
+    sample.commit(
+        "first",
+        &[
+            ("a", LINES),
+            ("gone/x", "1"),
+            ("b-c", "1"),
+            ("b/c", "1"),
+            ("b.c", "1"),
+        ],
+    );
     sample.git(&["rm", "-q", "-r", "gone"]);
-    let culprit = sample.commit("culprit", &[("a", &LINES.replace("\n2\n", "\ntwo\n")), ("b/new", "1"), ("b/c", "2")]);
-    let later = sample.commit("later", &[("a", &LINES.replace("\n2\n", "\ntwo\n").replace("11\n", "eleven\n"))]);
+    let culprit = sample.commit(
+        "culprit",
+        &[
+            ("a", &LINES.replace("\n2\n", "\ntwo\n")),
+            ("b/new", "1"),
+            ("b/c", "2"),
+        ],
+    );
+    let later = sample.commit(
+        "later",
+        &[(
+            "a",
+            &LINES
+                .replace("\n2\n", "\ntwo\n")
+                .replace("11\n", "eleven\n"),
+        )],
+    );
     let undone = check(&sample, &culprit, &[]);
-    assert_eq!((undone.subject.as_str(), undone.author.as_str()), ("Revert \"culprit\"", "orch"));
+    assert_eq!(
+        (undone.subject.as_str(), undone.author.as_str()),
+        ("Revert \"culprit\"", "orch")
+    );
     assert_eq!(undone.committed, revision(&sample, &later).committed);
     let contents = Contents::of(&undone).expect("readable");
-    assert_eq!(contents.text(Path::new("a")), Some(LINES.replace("11\n", "eleven\n")));
+    assert_eq!(
+        contents.text(Path::new("a")),
+        Some(LINES.replace("11\n", "eleven\n"))
+    );
     assert!(contents.has_folder(Path::new("gone")));
     let expected = ["a", "b/c", "b/new", "gone/x"].map(PathBuf::from);
-    assert_eq!(changed_files(&revision(&sample, &later), &undone).expect("readable"), expected);
-    assert_eq!(first_parent(&undone).expect("readable").expect("one").commit, later);
-    assert_eq!(undo(&sample, &culprit, &later).expect("undone"), undone, "the same revert is the same commit");
+    assert_eq!(
+        changed_files(&revision(&sample, &later), &undone).expect("readable"),
+        expected
+    );
+    assert_eq!(
+        first_parent(&undone)
+            .expect("readable")
+            .expect("one")
+            .commit,
+        later
+    );
+    assert_eq!(
+        undo(&sample, &culprit, &later).expect("undone"),
+        undone,
+        "the same revert is the same commit"
+    );
     // A revert is a commit like others: it can be undone below, and so can what it undid.
     let both = revert(&revision(&sample, &later), &undone, &place(&sample)).expect("undone");
-    assert_eq!(Contents::of(&both).expect("readable").text(Path::new("a")).as_deref(), Some(LINES));
+    assert_eq!(
+        Contents::of(&both)
+            .expect("readable")
+            .text(Path::new("a"))
+            .as_deref(),
+        Some(LINES)
+    );
     check_out(&sample, &both);
     for all in [false, true] {
         let history = between(&revision(&sample, &culprit), &both, all).expect("a way");
-        let listed: Vec<_> = history.candidates.into_iter().map(|candidate| candidate.revision).collect();
-        assert_eq!(listed, [revision(&sample, &later), undone.clone(), both.clone()], "each can be made again");
+        let listed: Vec<_> = history
+            .candidates
+            .into_iter()
+            .map(|candidate| candidate.revision)
+            .collect();
+        assert_eq!(
+            listed,
+            [revision(&sample, &later), undone.clone(), both.clone()],
+            "each can be made again"
+        );
     }
 }
 
@@ -96,7 +188,10 @@ fn of_a_merge_its_branch_is_undone() {
     let sample = Sample::new();
     sample.commit("first", &[("a", LINES)]);
     sample.git(&["checkout", "-q", "-b", "side"]);
-    sample.commit("side", &[("a", &LINES.replace("\n2\n", "\ntwo\n")), ("new", "1")]);
+    sample.commit(
+        "side",
+        &[("a", &LINES.replace("\n2\n", "\ntwo\n")), ("new", "1")],
+    );
     sample.git(&["checkout", "-q", "main"]);
     sample.commit("main", &[("b", "1")]);
     sample.git(&["merge", "-q", "--no-ff", "-m", "join", "side"]);
@@ -112,7 +207,10 @@ fn renames_are_followed() {
     sample.git(&["mv", "r", "renamed"]);
     let culprit = sample.commit("culprit", &[("a", &LINES.replace("\n2\n", "\ntwo\n"))]);
     sample.git(&["mv", "a", "moved"]);
-    sample.commit("later", &[("renamed", &LINES.replace('1', "x").replace("9\n", "nine\n"))]);
+    sample.commit(
+        "later",
+        &[("renamed", &LINES.replace('1', "x").replace("9\n", "nine\n"))],
+    );
     check(&sample, &culprit, &[]);
     // One that renames, and whose file was changed since.
     sample.git(&["mv", "moved", "deep"]);
@@ -123,34 +221,72 @@ fn renames_are_followed() {
     let culprit = sample.commit("brings", &[("brought", &LINES.replace('2', "y"))]);
     sample.git(&["mv", "brought", "kept"]);
     sample.commit("keeps", &[]);
-    let error = undo(&sample, &culprit, "HEAD").expect_err("renamed").to_string();
+    let error = undo(&sample, &culprit, "HEAD")
+        .expect_err("renamed")
+        .to_string();
     assert!(error.contains("of kept;"), "{error}");
 }
 
 #[test]
 fn what_cannot_be_undone_is_named() {
     let sample = Sample::new();
-    sample.commit("first", &[("a", LINES), ("bin", "\0a"), ("gone", "1\n"), ("free", "1")]);
+    sample.commit(
+        "first",
+        &[("a", LINES), ("bin", "\0a"), ("gone", "1\n"), ("free", "1")],
+    );
     sample.git(&["rm", "-q", "free"]);
-    let files = [("a", LINES.replace("\n2\n", "\ntwo\n")), ("bin", "\0b".to_owned()), ("gone", "2\n".to_owned())];
-    let culprit = sample.commit("culprit", &files.each_ref().map(|(name, text)| (*name, text.as_str())));
+    let files = [
+        ("a", LINES.replace("\n2\n", "\ntwo\n")),
+        ("bin", "\0b".to_owned()),
+        ("gone", "2\n".to_owned()),
+    ];
+    let culprit = sample.commit(
+        "culprit",
+        &files.each_ref().map(|(name, text)| (*name, text.as_str())),
+    );
     sample.git(&["rm", "-q", "gone"]);
-    sample.commit("later", &[("a", &LINES.replace("\n2\n", "\nzwei\n")), ("bin", "\0c"), ("free/now", "1")]);
-    let error = undo(&sample, &culprit, "HEAD").expect_err("conflicts").to_string();
-    assert!(error.contains("the same lines of a, bin, free, gone; `git revert"), "{error}");
+    sample.commit(
+        "later",
+        &[
+            ("a", &LINES.replace("\n2\n", "\nzwei\n")),
+            ("bin", "\0c"),
+            ("free/now", "1"),
+        ],
+    );
+    let error = undo(&sample, &culprit, "HEAD")
+        .expect_err("conflicts")
+        .to_string();
+    assert!(
+        error.contains("the same lines of a, bin, free, gone; `git revert"),
+        "{error}"
+    );
     // Undone by the user already.
     sample.git(&["reset", "-q", "--hard", &culprit]);
     sample.git(&["revert", "--no-edit", &culprit]);
-    let error = undo(&sample, &culprit, "HEAD").expect_err("nothing left").to_string();
+    let error = undo(&sample, &culprit, "HEAD")
+        .expect_err("nothing left")
+        .to_string();
     assert!(error.contains("changes nothing"), "{error}");
     let empty = sample.commit("empty", &[]);
-    assert!(matches!(undo(&sample, &empty, "HEAD"), Err(RevertError::Nothing { .. })));
+    assert!(matches!(
+        undo(&sample, &empty, "HEAD"),
+        Err(RevertError::Nothing { .. })
+    ));
     // Of a shallow clone's oldest commit nobody knows what was before it.
     let clone = sample.beside("clone");
     let url = format!("file://{}", sample.path().display());
-    sample.git(&["clone", "-q", "--depth", "1", &url, &clone.display().to_string()]);
+    sample.git(&[
+        "clone",
+        "-q",
+        "--depth",
+        "1",
+        &url,
+        &clone.display().to_string(),
+    ]);
     let head = resolve(&clone, "HEAD").expect("readable").expect("there");
-    let error = revert(&head, &head, &place(&sample)).expect_err("cut off").to_string();
+    let error = revert(&head, &head, &place(&sample))
+        .expect_err("cut off")
+        .to_string();
     assert!(error.contains("git fetch --unshallow"), "{error}");
 }
 
@@ -166,8 +302,16 @@ fn a_worktree_that_lost_the_revert_gets_it_again() {
     let (head, tail) = undone.commit.split_at(2);
     let object = root.join(".git/objects").join(head).join(tail);
     assert!(object.is_file(), "it lies in the worktree's repository");
-    let tree_id = sample.git(&["-C", &root.display().to_string(), "rev-parse", "HEAD^{tree}"]);
-    let tree_object = root.join(".git/objects").join(&tree_id[..2]).join(&tree_id[2..]);
+    let tree_id = sample.git(&[
+        "-C",
+        &root.display().to_string(),
+        "rev-parse",
+        "HEAD^{tree}",
+    ]);
+    let tree_object = root
+        .join(".git/objects")
+        .join(&tree_id[..2])
+        .join(&tree_id[2..]);
     let emptied = |file: &Path| {
         std::fs::remove_file(file).expect("removed");
         std::fs::write(file, "").expect("written");
@@ -181,7 +325,11 @@ fn a_worktree_that_lost_the_revert_gets_it_again() {
     ];
     for harm in harms {
         harm();
-        assert!(Contents::of(&undone).expect("readable").has_folder(Path::new("deep/er")));
+        assert!(
+            Contents::of(&undone)
+                .expect("readable")
+                .has_folder(Path::new("deep/er"))
+        );
         assert_eq!(check_out(&sample, &undone), files);
         harm();
         assert_eq!(undo(&sample, &culprit, "HEAD").expect("undone"), undone);

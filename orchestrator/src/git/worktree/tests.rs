@@ -6,20 +6,27 @@ use super::*;
 use std::os::unix::fs::symlink;
 
 fn revision(sample: &Sample, commit: &str) -> Revision {
-    resolve(sample.path(), commit).expect("readable").expect("there")
+    resolve(sample.path(), commit)
+        .expect("readable")
+        .expect("there")
 }
 
 fn held(sample: &Sample) -> Worktree {
     let head = revision(sample, "HEAD");
     let place = place(&sample.beside("cache"), &head).expect("a place");
-    Worktree::take(&place, || {}, || false).expect("a worktree").expect("free")
+    Worktree::take(&place, || {}, || false)
+        .expect("a worktree")
+        .expect("free")
 }
 
 /// What git itself checks out.
 fn expected(sample: &Sample, commit: &str) -> std::collections::BTreeMap<PathBuf, String> {
     let clone = sample.beside(&format!("clone-{commit}"));
     if !clone.exists() {
-        let (from, to) = (sample.path().display().to_string(), clone.display().to_string());
+        let (from, to) = (
+            sample.path().display().to_string(),
+            clone.display().to_string(),
+        );
         sample.git(&["clone", "-q", "--no-checkout", &from, &to]);
         sample.git(&["-C", &to, "checkout", "-q", "--detach", commit]);
     }
@@ -27,21 +34,50 @@ fn expected(sample: &Sample, commit: &str) -> std::collections::BTreeMap<PathBuf
 }
 
 fn check(sample: &Sample, held: &Worktree, commit: &str) {
-    held.check_out(&revision(sample, commit)).expect("checked out");
-    assert_eq!(tree(&held.root(), &[".git", "kept"]), expected(sample, commit), "{commit}");
+    held.check_out(&revision(sample, commit))
+        .expect("checked out");
+    assert_eq!(
+        tree(&held.root(), &[".git", "kept"]),
+        expected(sample, commit),
+        "{commit}"
+    );
 }
 
 /// Three commits between which files, folders, links and modes take each other's places.
 fn shapes(sample: &Sample) -> [String; 3] {
     use std::os::unix::fs::PermissionsExt;
     sample.write("run.sh", "#!/bin/sh\n");
-    std::fs::set_permissions(sample.path().join("run.sh"), std::fs::Permissions::from_mode(0o755)).expect("mode");
+    std::fs::set_permissions(
+        sample.path().join("run.sh"),
+        std::fs::Permissions::from_mode(0o755),
+    )
+    .expect("mode");
     symlink("run.sh", sample.path().join("link")).expect("a link");
-    let first = sample.commit("first", &[("a/x", "1"), ("b", "1"), ("c/d/e", "1"), (".gitignore", "kept\n")]);
+    let first = sample.commit(
+        "first",
+        &[
+            ("a/x", "1"),
+            ("b", "1"),
+            ("c/d/e", "1"),
+            (".gitignore", "kept\n"),
+        ],
+    );
     sample.git(&["rm", "-q", "-r", "a", "b", "c", "link"]);
-    let second = sample.commit("second", &[("a", "2"), ("b/x", "2"), ("link/x", "2"), ("crlf", "1\r\n2\r\n")]);
+    let second = sample.commit(
+        "second",
+        &[
+            ("a", "2"),
+            ("b/x", "2"),
+            ("link/x", "2"),
+            ("crlf", "1\r\n2\r\n"),
+        ],
+    );
     sample.git(&["rm", "-q", "-r", "a", "link"]);
-    std::fs::set_permissions(sample.path().join("run.sh"), std::fs::Permissions::from_mode(0o644)).expect("mode");
+    std::fs::set_permissions(
+        sample.path().join("run.sh"),
+        std::fs::Permissions::from_mode(0o644),
+    )
+    .expect("mode");
     symlink("nowhere", sample.path().join("a")).expect("a link");
     let third = sample.commit("third", &[("link", "3"), ("b/x", "3"), ("ä/ö", "3")]);
     [first, second, third]
@@ -60,10 +96,15 @@ fn commits_follow_each_other_and_the_user_is_left_alone() {
     let held = held(&sample);
     check(&sample, &held, &first);
     std::fs::write(held.root().join("kept"), "x").expect("written");
-    for commit in [&third, &first, &second, &first, &third, &second, &third, &third] {
+    for commit in [
+        &third, &first, &second, &first, &third, &second, &third, &third,
+    ] {
         check(&sample, &held, commit);
     }
-    assert!(held.root().join("kept").is_file(), "ignored files stay: nothing went wrong and was made again");
+    assert!(
+        held.root().join("kept").is_file(),
+        "ignored files stay: nothing went wrong and was made again"
+    );
     assert_eq!(sample.everything(), before);
 }
 
@@ -75,7 +116,12 @@ fn what_builds_leave_behind_does_no_harm() {
     check(&sample, &held, &first);
     let root = held.root();
     // Of the same size and time as before, so that only the content tells.
-    let time = root.join("b").metadata().expect("there").modified().expect("a time");
+    let time = root
+        .join("b")
+        .metadata()
+        .expect("there")
+        .modified()
+        .expect("a time");
     std::fs::write(root.join("b"), "9").expect("written");
     set_modified(&root.join("b"), time).expect("set");
     std::fs::write(root.join("new"), "x").expect("written");
@@ -85,7 +131,8 @@ fn what_builds_leave_behind_does_no_harm() {
     Repository::init(root.join("cloned")).expect("a repository");
     check(&sample, &held, &first);
     std::fs::write(root.join("kept"), "x").expect("written");
-    held.check_out(&revision(&sample, &second)).expect("checked out");
+    held.check_out(&revision(&sample, &second))
+        .expect("checked out");
     assert!(root.join("kept").is_file(), "ignored files stay");
 }
 
@@ -101,7 +148,8 @@ fn a_worktree_that_is_not_whole_is_made_again() {
         &|| std::fs::write(git.join("index.lock"), "").expect("written"),
         &|| std::fs::remove_file(git.join("objects/info/alternates")).expect("removed"),
         &|| std::fs::remove_dir_all(&git).expect("removed"),
-        // Killed between two commits: the ignored name was a file of the commit that was on its way.
+        // Killed between two commits: the ignored name was a file of the commit that was on its
+        // way.
         &|| {
             std::fs::write(held.unfinished(), &second).expect("written");
             std::fs::write(held.root().join("kept"), "half").expect("written");
@@ -117,33 +165,63 @@ fn a_worktree_that_is_not_whole_is_made_again() {
 #[test]
 fn what_was_written_is_newer_than_all_that_was_built() {
     let sample = Sample::new();
-    let first = sample.commit("first", &[("Cargo.toml", ""), ("src/a", "1"), ("src/same", "1"), ("src/gone", "1")]);
+    let first = sample.commit(
+        "first",
+        &[
+            ("Cargo.toml", ""),
+            ("src/a", "1"),
+            ("src/same", "1"),
+            ("src/gone", "1"),
+        ],
+    );
     std::fs::remove_file(sample.path().join("src/gone")).expect("removed");
     let second = sample.commit("second", &[("src/a", "2")]);
     let place = held(&sample).place.clone();
-    let modified = |name: &str| files(&place).join(name).metadata().expect("there").modified().expect("a time");
+    let modified = |name: &str| {
+        files(&place)
+            .join(name)
+            .metadata()
+            .expect("there")
+            .modified()
+            .expect("a time")
+    };
     let newest = || {
         let text = std::fs::read_to_string(place.join(Clock::FILE)).expect("there");
         SystemTime::UNIX_EPOCH + Duration::from_nanos(text.parse().expect("a number"))
     };
     for commit in [&first, &second, &first] {
-        held(&sample).check_out(&revision(&sample, commit)).expect("checked out");
+        held(&sample)
+            .check_out(&revision(&sample, commit))
+            .expect("checked out");
         assert!(newest() >= modified("src/a"));
         std::thread::sleep(Duration::from_millis(50));
     }
     // A clock that was set back: an hour ago it was an hour later.
     let ahead = SystemTime::now() + Duration::from_secs(3600);
-    Clock { start: ahead, stamp: ahead }.keep(&place).expect("kept");
+    Clock {
+        start: ahead,
+        stamp: ahead,
+    }
+    .keep(&place)
+    .expect("kept");
     let unchanged = modified("src/same");
-    held(&sample).check_out(&revision(&sample, &second)).expect("checked out");
-    assert!(modified("src/a") > ahead && modified("Cargo.toml") > ahead, "changed, or of a crate that lost a file");
+    held(&sample)
+        .check_out(&revision(&sample, &second))
+        .expect("checked out");
+    assert!(
+        modified("src/a") > ahead && modified("Cargo.toml") > ahead,
+        "changed, or of a crate that lost a file"
+    );
     assert_eq!(modified("src/same"), unchanged);
 }
 
 #[test]
 fn what_a_commit_does_not_hold_is_named() {
     let sample = Sample::new();
-    let plain = sample.commit("plain", &[("a", "1"), (".gitattributes", "*.bin filter=lfs\n")]);
+    let plain = sample.commit(
+        "plain",
+        &[("a", "1"), (".gitattributes", "*.bin filter=lfs\n")],
+    );
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
     // The second only looks like one.
     let lfs = sample.commit("lfs", &[("data/w.bin", pointer), ("data/doc.txt", pointer)]);
@@ -152,9 +230,18 @@ fn what_a_commit_does_not_hold_is_named() {
     sample.git(&["commit", "-q", "-m", "submodule"]);
     let held = held(&sample);
     check(&sample, &held, &plain);
-    let error = held.check_out(&revision(&sample, "HEAD")).expect_err("a submodule").to_string();
-    assert!(error.contains("the submodule deps/sub") && error.contains("git subtree"), "{error}");
-    let error = held.check_out(&revision(&sample, &lfs)).expect_err("a pointer").to_string();
+    let error = held
+        .check_out(&revision(&sample, "HEAD"))
+        .expect_err("a submodule")
+        .to_string();
+    assert!(
+        error.contains("the submodule deps/sub") && error.contains("git subtree"),
+        "{error}"
+    );
+    let error = held
+        .check_out(&revision(&sample, &lfs))
+        .expect_err("a pointer")
+        .to_string();
     assert!(error.contains("data/w.bin is kept by git-lfs"), "{error}");
     check(&sample, &held, &plain);
 }
@@ -169,12 +256,22 @@ fn a_repository_that_borrows_objects_is_followed() {
         let (from, to) = (from.display().to_string(), to.display().to_string());
         sample.git(&["clone", "-q", "--shared", &from, &to]);
     }
-    std::fs::write(near.join(".git/objects/info/alternates"), "../../../user/.git/objects\n").expect("written");
+    std::fs::write(
+        near.join(".git/objects/info/alternates"),
+        "../../../user/.git/objects\n",
+    )
+    .expect("written");
     let head = resolve(&far, "HEAD").expect("readable").expect("there");
     let place = place(&sample.beside("cache"), &head).expect("a place");
-    let held = Worktree::take(&place, || {}, || false).expect("a worktree").expect("free");
+    let held = Worktree::take(&place, || {}, || false)
+        .expect("a worktree")
+        .expect("free");
     for commit in [&first, &second] {
-        held.check_out(&Revision { commit: commit.clone(), ..head.clone() }).expect("checked out");
+        held.check_out(&Revision {
+            commit: commit.clone(),
+            ..head.clone()
+        })
+        .expect("checked out");
         assert_eq!(tree(&held.root(), &[".git"]), expected(&sample, commit));
     }
 }
@@ -186,7 +283,8 @@ fn a_worktree_has_one_user_at_a_time() {
     let first = held(&sample);
     let (waited, asked) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     let stop = || asked.replace(asked.get() + 1) == 1;
-    let second = Worktree::take(&first.place, || waited.set(waited.get() + 1), stop).expect("no error");
+    let second =
+        Worktree::take(&first.place, || waited.set(waited.get() + 1), stop).expect("no error");
     assert!(second.is_none(), "held by another");
     assert_eq!(waited.get(), 1);
     let place = first.place.clone();
@@ -194,7 +292,11 @@ fn a_worktree_has_one_user_at_a_time() {
     // A process that another test is just starting may hold the descriptor for a moment.
     asked.set(0);
     let stop = || asked.replace(asked.get() + 1) == 50;
-    assert!(Worktree::take(&place, || {}, stop).expect("no error").is_some());
+    assert!(
+        Worktree::take(&place, || {}, stop)
+            .expect("no error")
+            .is_some()
+    );
 }
 
 #[test]
@@ -213,7 +315,14 @@ fn a_checkout_that_shares_its_repository_shares_the_worktree() {
     let sample = Sample::new();
     let [first, second, _] = shapes(&sample);
     let linked = sample.beside("linked");
-    sample.git(&["worktree", "add", "-q", "--detach", &linked.display().to_string(), &first]);
+    sample.git(&[
+        "worktree",
+        "add",
+        "-q",
+        "--detach",
+        &linked.display().to_string(),
+        &first,
+    ]);
     let head = resolve(&linked, "HEAD").expect("readable").expect("there");
     assert_eq!((&head.repository, &head.commit), (&linked, &first));
     let place = place(&sample.beside("cache"), &head).expect("a place");

@@ -5,7 +5,8 @@ use super::image::{Image, Relocation};
 use super::tables::{Holds, View};
 use super::walk::Walk;
 
-/// Length of a `core::panic::Location` on 64-bit targets: the pointer to and length of a file name, a line, a column.
+/// Length of a `core::panic::Location` on 64-bit targets: the pointer to and length of a file name,
+/// a line, a column.
 const LOCATION: u64 = 24;
 /// The longest file name that is taken for one.
 const LONGEST_NAME: u64 = 4096;
@@ -22,8 +23,12 @@ struct Contents<'d> {
 impl<'d> Walk<'_, 'd> {
     /// Whether what `span` covers is the same at both addresses.
     pub(super) fn same_data(&mut self, a: u64, b: u64, span: Span, owner: u64) -> bool {
-        let (Some(at_a), Some(at_b)) = (self.a.section_at(a), self.b.section_at(b)) else { return false };
-        let (Some(of_a), Some(of_b)) = (self.a.extent(a), self.b.extent(b)) else { return false };
+        let (Some(at_a), Some(at_b)) = (self.a.section_at(a), self.b.section_at(b)) else {
+            return false;
+        };
+        let (Some(of_a), Some(of_b)) = (self.a.extent(a), self.b.extent(b)) else {
+            return false;
+        };
         if at_a.constant != at_b.constant {
             return false;
         }
@@ -43,7 +48,9 @@ impl<'d> Walk<'_, 'd> {
             ((start_a, _, true), _) => a - start_a,
             (_, (start_b, _, _)) => b - start_b,
         };
-        let (Some(start_a), Some(start_b)) = (a.checked_sub(offset), b.checked_sub(offset)) else { return false };
+        let (Some(start_a), Some(start_b)) = (a.checked_sub(offset), b.checked_sub(offset)) else {
+            return false;
+        };
         let (len_a, len_b) = (of_a.1 - start_a, of_b.1 - start_b);
         if of_a.2 && of_b.2 && len_a != len_b {
             return false;
@@ -55,7 +62,9 @@ impl<'d> Walk<'_, 'd> {
     fn same_stretch(&mut self, a: u64, b: u64, len_a: u64, len_b: u64, owner: u64) -> bool {
         let (short, long) = (len_a.min(len_b), len_a.max(len_b));
         let both = |len| Some((self.a.view(a, len)?, self.b.view(b, len)?));
-        let Some((view_a, view_b)) = both(short) else { return false };
+        let Some((view_a, view_b)) = both(short) else {
+            return false;
+        };
         let contents = |view, address| Contents { view, address };
         if !self.same_contents(contents(view_a, a), contents(view_b, b), owner) {
             return false;
@@ -63,26 +72,43 @@ impl<'d> Walk<'_, 'd> {
         if short == long {
             return true;
         }
-        let (image, start) = if len_a > len_b { (self.a, a) } else { (self.b, b) };
-        let more = image.view(start, long).is_some_and(|view| view.is_zero(short, long));
-        let pointers = image.relocations_in(start + short, start + long).next().is_some();
+        let (image, start) = if len_a > len_b {
+            (self.a, a)
+        } else {
+            (self.b, b)
+        };
+        let more = image
+            .view(start, long)
+            .is_some_and(|view| view.is_zero(short, long));
+        let pointers = image
+            .relocations_in(start + short, start + long)
+            .next()
+            .is_some();
         if more && !pointers && long - short < PADDING {
             return true;
         }
         // Something else may refer to the middle of the object, in one build only.
         let (rest_a, rest_b) = (a + short, b + short);
-        let rest = (self.a.view(rest_a, long - short), self.b.view(rest_b, long - short));
-        let (Some(view_a), Some(view_b)) = rest else { return false };
+        let rest = (
+            self.a.view(rest_a, long - short),
+            self.b.view(rest_b, long - short),
+        );
+        let (Some(view_a), Some(view_b)) = rest else {
+            return false;
+        };
         self.same_contents(contents(view_a, rest_a), contents(view_b, rest_b), owner)
     }
 
     fn same_contents(&mut self, a: Contents<'d>, b: Contents<'d>, owner: u64) -> bool {
         let len = a.view.len();
-        let Some(mut done) = self.same_tables(a, b, owner) else { return false };
+        let Some(mut done) = self.same_tables(a, b, owner) else {
+            return false;
+        };
         let pointers = |image: &Image<'d>, contents: Contents<'d>| -> Vec<(u64, Relocation<'d>)> {
             let end = contents.address.saturating_add(len);
             let all = image.relocations_in(contents.address, end);
-            all.map(|(place, relocation)| (place - contents.address, relocation)).collect()
+            all.map(|(place, relocation)| (place - contents.address, relocation))
+                .collect()
         };
         let (in_a, in_b) = (pointers(self.a, a), pointers(self.b, b));
         if in_a.len() != in_b.len() {
@@ -92,7 +118,8 @@ impl<'d> Walk<'_, 'd> {
             if offset != offset_b || offset < done || !a.view.same(b.view, done, offset) {
                 return false;
             }
-            let both_locations = is_location(self.a, a.address + offset) && is_location(self.b, b.address + offset);
+            let both_locations =
+                is_location(self.a, a.address + offset) && is_location(self.b, b.address + offset);
             if both_locations && offset + LOCATION <= len {
                 // Where in the source a panic comes from is no part of what the code does.
                 done = offset + LOCATION;
@@ -107,18 +134,30 @@ impl<'d> Walk<'_, 'd> {
         a.view.same(b.view, done, len)
     }
 
-    /// Compares tables of distances by what these lead to; gives how many bytes that were, or nothing when they differ.
+    /// Compares tables of distances by what these lead to; gives how many bytes that were, or
+    /// nothing when they differ.
     fn same_tables(&mut self, a: Contents<'d>, b: Contents<'d>, owner: u64) -> Option<u64> {
-        let (in_a, in_b) = (self.a.sweep.table_at(a.address), self.b.sweep.table_at(b.address));
+        let (in_a, in_b) = (
+            self.a.sweep.table_at(a.address),
+            self.b.sweep.table_at(b.address),
+        );
         let table = match (in_a, in_b) {
             (Some(in_a), Some(in_b)) if in_a == in_b && in_a.entries * 4 <= a.view.len() => in_a,
             // Then the distances themselves are compared, which is stricter.
             _ => return Some(0),
         };
         let entries = |contents: Contents<'d>| contents.view.bytes().as_chunks::<4>().0.iter();
-        for (entry_a, entry_b) in entries(a).zip(entries(b)).take(usize::try_from(table.entries).ok()?) {
-            let lead = |from: u64, entry: &[u8; 4]| from.wrapping_add_signed(i64::from(i32::from_le_bytes(*entry)));
-            let (to_a, to_b) = (self.a.place(lead(a.address, entry_a)), self.b.place(lead(b.address, entry_b)));
+        for (entry_a, entry_b) in entries(a)
+            .zip(entries(b))
+            .take(usize::try_from(table.entries).ok()?)
+        {
+            let lead = |from: u64, entry: &[u8; 4]| {
+                from.wrapping_add_signed(i64::from(i32::from_le_bytes(*entry)))
+            };
+            let (to_a, to_b) = (
+                self.a.place(lead(a.address, entry_a)),
+                self.b.place(lead(b.address, entry_b)),
+            );
             if !self.join(to_a, to_b, Span::Whole, owner) {
                 return None;
             }
@@ -134,45 +173,81 @@ impl<'d> Walk<'_, 'd> {
             self.unclear("a thread-local without a name");
             return true;
         };
-        let same_place = self.identify((true, of_a.start), (true, of_b.start)) && a - of_a.start == b - of_b.start;
-        let (a, b) = (Contents { view: view_a, address: address_a }, Contents { view: view_b, address: address_b });
+        let same_place = self.identify((true, of_a.start), (true, of_b.start))
+            && a - of_a.start == b - of_b.start;
+        let (a, b) = (
+            Contents {
+                view: view_a,
+                address: address_a,
+            },
+            Contents {
+                view: view_b,
+                address: address_b,
+            },
+        );
         if !same_place || view_a.len() != view_b.len() || view_a.is_stored() != view_b.is_stored() {
             return false;
         }
-        // Addresses of what is not stored belong to something else, whose relocations do not count here.
+        // Addresses of what is not stored belong to something else, whose relocations do not count
+        // here.
         !view_a.is_stored() || self.same_contents(a, b, owner)
     }
 
-    /// Whether all thread-locals begin with the same: code that finds several from one address does not tell which.
+    /// Whether all thread-locals begin with the same: code that finds several from one address does
+    /// not tell which.
     pub(super) fn same_thread_blocks(&mut self, owner: u64) -> bool {
-        let (Some((view_a, address_a)), Some((view_b, address_b))) = (self.a.thread_block(), self.b.thread_block())
+        let (Some((view_a, address_a)), Some((view_b, address_b))) =
+            (self.a.thread_block(), self.b.thread_block())
         else {
             return false;
         };
-        let (a, b) = (Contents { view: view_a, address: address_a }, Contents { view: view_b, address: address_b });
+        let (a, b) = (
+            Contents {
+                view: view_a,
+                address: address_a,
+            },
+            Contents {
+                view: view_b,
+                address: address_b,
+            },
+        );
         view_a.len() == view_b.len() && self.same_contents(a, b, owner)
     }
 }
 
-/// Whether a `core::panic::Location` lies at `address`, recognised by its form: a pointer to a text that ends in `.rs`
-/// and its length, then a line and a column, all constant. Both builds must have one at the same place. That the code only
-/// passes it on to a panic is not checked: `Location::caller()` can read it, but hardly to decide what to compute.
+/// Whether a `core::panic::Location` lies at `address`, recognised by its form: a pointer to a text
+/// that ends in `.rs` and its length, then a line and a column, all constant. Both builds must have
+/// one at the same place. That the code only passes it on to a panic is not checked:
+/// `Location::caller()` can read it, but hardly to decide what to compute.
 fn is_location(image: &Image, address: u64) -> bool {
     let constant_data = |address: u64| {
-        image.section_at(address).is_some_and(|section| section.constant && section.holds == Holds::Data)
+        image
+            .section_at(address)
+            .is_some_and(|section| section.constant && section.holds == Holds::Data)
     };
-    let Some(end) = address.checked_add(LOCATION) else { return false };
-    let Some(Relocation::Here(name)) = image.relocation_at(address) else { return false };
-    if !constant_data(address) || !constant_data(name) || image.relocations_in(address + 1, end).next().is_some() {
+    let Some(end) = address.checked_add(LOCATION) else {
+        return false;
+    };
+    let Some(Relocation::Here(name)) = image.relocation_at(address) else {
+        return false;
+    };
+    if !constant_data(address)
+        || !constant_data(name)
+        || image.relocations_in(address + 1, end).next().is_some()
+    {
         return false;
     }
-    let (Some(len), Some(position)) = (image.number_at(address + 8), image.number_at(address + 16)) else {
+    let (Some(len), Some(position)) = (image.number_at(address + 8), image.number_at(address + 16))
+    else {
         return false;
     };
     if !(1..=LONGEST_NAME).contains(&len) {
         return false;
     }
-    let Some(name) = image.view(name, len).and_then(|view| std::str::from_utf8(view.bytes()).ok()) else {
+    let Some(name) = image
+        .view(name, len)
+        .and_then(|view| std::str::from_utf8(view.bytes()).ok())
+    else {
         return false;
     };
     let (line, column) = (position & 0xffff_ffff, position >> 32);

@@ -27,22 +27,36 @@ impl Function {
                 instructions.push(instruction);
             }
         }
-        Some(Self { start: symbol.start, end: symbol.end, instructions, boundaries })
+        Some(Self {
+            start: symbol.start,
+            end: symbol.end,
+            instructions,
+            boundaries,
+        })
     }
 
-    /// Which instruction runs first when control reaches `address`; nothing inside of an instruction.
+    /// Which instruction runs first when control reaches `address`; nothing inside of an
+    /// instruction.
     pub(super) fn index_of(&self, address: u64) -> Option<usize> {
-        // The end counts: a call that does not return may be the last instruction, and a jump there is never taken.
+        // The end counts: a call that does not return may be the last instruction, and a jump there
+        // is never taken.
         if address != self.end && self.boundaries.binary_search(&address).is_err() {
             return None;
         }
-        Some(self.instructions.partition_point(|instruction| instruction.ip() < address))
+        Some(
+            self.instructions
+                .partition_point(|instruction| instruction.ip() < address),
+        )
     }
 
-    /// Whether control may leave at the end, into whatever follows. Calls are taken not to return there.
+    /// Whether control may leave at the end, into whatever follows. Calls are taken not to return
+    /// there.
     pub(super) fn falls_through(&self) -> bool {
         let last = self.instructions.last().map(Instruction::flow_control);
-        matches!(last, None | Some(FlowControl::Next | FlowControl::ConditionalBranch))
+        matches!(
+            last,
+            None | Some(FlowControl::Next | FlowControl::ConditionalBranch)
+        )
     }
 
     pub(super) fn contains(&self, address: u64) -> bool {
@@ -86,7 +100,13 @@ pub(super) fn split(instruction: &Instruction) -> (Instruction, Option<Reference
         if let Some(code) = near_form(rest.code()) {
             rest.set_code(code);
         }
-        return (rest, Some(Reference { address, span: Span::Whole }));
+        return (
+            rest,
+            Some(Reference {
+                address,
+                span: Span::Whole,
+            }),
+        );
     }
     if instruction.is_ip_rel_memory_operand() {
         let address = instruction.ip_rel_memory_address();
@@ -102,7 +122,10 @@ pub(super) fn split(instruction: &Instruction) -> (Instruction, Option<Reference
 }
 
 fn is_near_branch(instruction: &Instruction) -> bool {
-    matches!(instruction.op0_kind(), OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64)
+    matches!(
+        instruction.op0_kind(),
+        OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64
+    )
 }
 
 fn near_form(code: Code) -> Option<Code> {

@@ -6,7 +6,10 @@ use super::sweep::{self, Sweep};
 use super::tables::{Holds, Section, Symbol, Symbols, View};
 use object::elf;
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _, SectionHeader as _};
-use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget, SymbolKind};
+use object::{
+    LittleEndian, Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget,
+    SymbolKind,
+};
 
 /// How far the end of a text is looked for.
 const LONGEST_TEXT: usize = 4096;
@@ -81,11 +84,21 @@ impl<'d> Image<'d> {
             relocations: relocations(&file)?,
             exported: named(file.dynamic_symbols(), SymbolKind::Data),
             runtime: Vec::new(),
-            has_rust: file.symbols().any(|symbol| symbol.name() == Ok("rust_eh_personality")),
+            has_rust: file
+                .symbols()
+                .any(|symbol| symbol.name() == Ok("rust_eh_personality")),
             sweep: Sweep::default(),
             obstacle: None,
         };
-        let of_kind = |kind| Symbols::new([named(file.symbols(), kind), named(file.dynamic_symbols(), kind)].concat());
+        let of_kind = |kind| {
+            Symbols::new(
+                [
+                    named(file.symbols(), kind),
+                    named(file.dynamic_symbols(), kind),
+                ]
+                .concat(),
+            )
+        };
         image.functions = of_kind(SymbolKind::Text);
         image.objects = of_kind(SymbolKind::Data);
         image.threads = of_kind(SymbolKind::Tls);
@@ -95,10 +108,14 @@ impl<'d> Image<'d> {
             image.obstacle = Some("a library names no functions".to_owned());
         } else {
             image.add_relative(&file)?;
-            let runtime = file.symbols().filter(|symbol| symbol.name() == Ok("frame_dummy"));
+            let runtime = file
+                .symbols()
+                .filter(|symbol| symbol.name() == Ok("frame_dummy"));
             image.runtime = runtime.map(|symbol| symbol.address()).collect();
             let of_block = |kind| matches!(kind, SymbolKind::Tls | SymbolKind::File);
-            let labels = file.symbols().filter(|symbol| !symbol.is_undefined() && !of_block(symbol.kind()));
+            let labels = file
+                .symbols()
+                .filter(|symbol| !symbol.is_undefined() && !of_block(symbol.kind()));
             image.sweep = sweep::sweep(&image, labels.map(|symbol| symbol.address()).collect());
         }
         Ok(image)
@@ -111,13 +128,18 @@ impl<'d> Image<'d> {
 
     /// Where an exported object begins and ends.
     pub(super) fn exported(&self, name: &str) -> Option<(u64, u64)> {
-        self.exported.iter().find(|symbol| symbol.name == name).map(|symbol| (symbol.start, symbol.end))
+        self.exported
+            .iter()
+            .find(|symbol| symbol.name == name)
+            .map(|symbol| (symbol.start, symbol.end))
     }
 
     /// Adds the relocations of the packed form, whose addends lie in the data.
     fn add_relative(&mut self, file: &ElfFile64<'d, LittleEndian>) -> Result<(), CodeError> {
         for section in file.elf_section_table().iter() {
-            let Some(packed) = section.relr(LittleEndian, file.data())? else { continue };
+            let Some(packed) = section.relr(LittleEndian, file.data())? else {
+                continue;
+            };
             for place in packed {
                 if let Some(addend) = self.number_at(place) {
                     self.relocations.push((place, Relocation::Here(addend)));
@@ -138,8 +160,12 @@ impl<'d> Image<'d> {
     }
 
     pub(super) fn section_at(&self, address: u64) -> Option<&Section<'d>> {
-        let before = self.sections.partition_point(|section| section.start <= address);
-        self.sections.get(before.checked_sub(1)?).filter(|section| address < section.end)
+        let before = self
+            .sections
+            .partition_point(|section| section.start <= address);
+        self.sections
+            .get(before.checked_sub(1)?)
+            .filter(|section| address < section.end)
     }
 
     pub(super) fn view(&self, address: u64, len: u64) -> Option<View<'d>> {
@@ -152,13 +178,25 @@ impl<'d> Image<'d> {
     }
 
     /// Relocations with a place in `start..end`.
-    pub(super) fn relocations_in(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, Relocation<'d>)> {
-        let from = self.relocations.partition_point(|(place, _)| *place < start);
-        self.relocations.iter().skip(from).take_while(move |(place, _)| *place < end).copied()
+    pub(super) fn relocations_in(
+        &self,
+        start: u64,
+        end: u64,
+    ) -> impl Iterator<Item = (u64, Relocation<'d>)> {
+        let from = self
+            .relocations
+            .partition_point(|(place, _)| *place < start);
+        self.relocations
+            .iter()
+            .skip(from)
+            .take_while(move |(place, _)| *place < end)
+            .copied()
     }
 
     pub(super) fn relocation_at(&self, place: u64) -> Option<Relocation<'d>> {
-        self.relocations_in(place, place.saturating_add(1)).next().map(|(_, relocation)| relocation)
+        self.relocations_in(place, place.saturating_add(1))
+            .next()
+            .map(|(_, relocation)| relocation)
     }
 
     /// What an address stands for.
@@ -171,7 +209,9 @@ impl<'d> Image<'d> {
                 Some(function) => Place::Code(function, address),
                 None => Place::Unclear(address),
             },
-            Some(Holds::Stubs) => self.stub(address).map_or(Place::Unclear(address), |slot| self.pointee(slot)),
+            Some(Holds::Stubs) => self
+                .stub(address)
+                .map_or(Place::Unclear(address), |slot| self.pointee(slot)),
         }
     }
 
@@ -179,7 +219,9 @@ impl<'d> Image<'d> {
     pub(super) fn pointee(&self, slot: u64) -> Place<'d> {
         match self.relocation_at(slot) {
             Some(relocation) => self.place_of(relocation),
-            None => self.number_at(slot).map_or(Place::Unclear(slot), Place::Number),
+            None => self
+                .number_at(slot)
+                .map_or(Place::Unclear(slot), Place::Number),
         }
     }
 
@@ -206,39 +248,60 @@ impl<'d> Image<'d> {
     /// The slot that a stub takes its target from.
     fn stub(&self, address: u64) -> Option<u64> {
         let section = self.section_at(address)?;
-        let bytes = section.bytes.get(usize::try_from(address - section.start).ok()?..)?;
+        let bytes = section
+            .bytes
+            .get(usize::try_from(address - section.start).ok()?..)?;
         // An entry is `endbr64`, if anything, and the jump.
-        let jump = decoder(bytes, address).into_iter().take(2).find(|it| it.is_jmp_near_indirect())?;
-        let slot = jump.is_ip_rel_memory_operand().then(|| jump.ip_rel_memory_address())?;
+        let jump = decoder(bytes, address)
+            .into_iter()
+            .take(2)
+            .find(|it| it.is_jmp_near_indirect())?;
+        let slot = jump
+            .is_ip_rel_memory_operand()
+            .then(|| jump.ip_rel_memory_address())?;
         self.relocation_at(slot).map(|_| slot)
     }
 
     pub(super) fn decode(&self, symbol: &Symbol<'d>) -> Option<Function> {
         let view = self.view(symbol.start, symbol.end - symbol.start)?;
-        view.is_stored().then(|| Function::decode(symbol, view.bytes()))?
+        view.is_stored()
+            .then(|| Function::decode(symbol, view.bytes()))?
     }
 
-    /// Where the object at `address` begins and ends, and whether a symbol says so. Without one it is taken to begin at
-    /// the address and to reach to the next one that anything refers to.
+    /// Where the object at `address` begins and ends, and whether a symbol says so. Without one it
+    /// is taken to begin at the address and to reach to the next one that anything refers to.
     pub(super) fn extent(&self, address: u64) -> Option<(u64, u64, bool)> {
         let section = self.section_at(address)?;
-        if let Some(object) = self.objects.covering(address).filter(|object| object.end <= section.end) {
+        if let Some(object) = self
+            .objects
+            .covering(address)
+            .filter(|object| object.end <= section.end)
+        {
             return Some((object.start, object.end, true));
         }
-        let end = self.sweep.next_cut(address).unwrap_or(section.end).min(section.end);
+        let end = self
+            .sweep
+            .next_cut(address)
+            .unwrap_or(section.end)
+            .min(section.end);
         Some((address, self.end_of_text(section, address, end), false))
     }
 
-    /// The end of an object that was cut short in the middle of a text, which linkers do where one text ends like another:
-    /// "end" may be the end of "the end". Texts of Rust have no zero at their end and are never shared so.
+    /// The end of an object that was cut short in the middle of a text, which linkers do where one
+    /// text ends like another: "end" may be the end of "the end". Texts of Rust have no zero at
+    /// their end and are never shared so.
     fn end_of_text(&self, section: &Section, address: u64, end: u64) -> u64 {
-        let Some(view) = self.view(address, end - address) else { return end };
+        let Some(view) = self.view(address, end - address) else {
+            return end;
+        };
         // Tables of numbers hardly look like text.
         let is_text = std::str::from_utf8(view.bytes()).is_ok_and(|text| !text.contains('\0'));
         if self.has_rust || !view.is_stored() || !is_text {
             return end;
         }
-        let rest = self.view(end, section.end - end).map_or(&[][..], View::bytes);
+        let rest = self
+            .view(end, section.end - end)
+            .map_or(&[][..], View::bytes);
         let more = rest.iter().take(LONGEST_TEXT).position(|byte| *byte == 0);
         more.map_or(end, |more| end + more as u64 + 1)
     }
@@ -263,20 +326,33 @@ impl<'d> Image<'d> {
         let view = match from >= filled {
             true => View::zeros(len),
             // What only begins in the file is given up; compilers do not make such objects.
-            false => View::new(&Section { start: 0, end: filled, ..*block }, from, len)?,
+            false => View::new(
+                &Section {
+                    start: 0,
+                    end: filled,
+                    ..*block
+                },
+                from,
+                len,
+            )?,
         };
         Some((view, block.start.checked_add(from)?))
     }
 
     /// The functions that run when the library is loaded, but for the C runtime's own.
     pub(super) fn initialisers(&self) -> Vec<u64> {
-        let all = self.sections.iter().filter(|section| section.holds == Holds::Initialisers);
+        let all = self
+            .sections
+            .iter()
+            .filter(|section| section.holds == Holds::Initialisers);
         let places = all.flat_map(|section| self.relocations_in(section.start, section.end));
         let functions = places.filter_map(|(_, relocation)| match relocation {
             Relocation::Here(address) => Some(address),
             _ => None,
         });
-        functions.filter(|address| !self.runtime.contains(address)).collect()
+        functions
+            .filter(|address| !self.runtime.contains(address))
+            .collect()
     }
 }
 
@@ -284,7 +360,9 @@ type File<'d> = ElfFile64<'d, LittleEndian>;
 
 fn sections<'d>(file: &File<'d>) -> Result<Vec<Section<'d>>, CodeError> {
     let headers = file.elf_program_headers();
-    let relro = headers.iter().find(|header| header.p_type(LittleEndian) == elf::PT_GNU_RELRO);
+    let relro = headers
+        .iter()
+        .find(|header| header.p_type(LittleEndian) == elf::PT_GNU_RELRO);
     let relro = relro.map(|header| (header.p_vaddr(LittleEndian), header.p_memsz(LittleEndian)));
     let has = |section: &elf::SectionHeader64<LittleEndian>, flag: elf::SectionFlags| {
         section.sh_flags(LittleEndian).0 & flag.0 != 0
@@ -296,7 +374,9 @@ fn sections<'d>(file: &File<'d>) -> Result<Vec<Section<'d>>, CodeError> {
             continue;
         }
         let (start, name) = (section.address(), section.name().unwrap_or_default());
-        let Some(end) = start.checked_add(section.size()) else { continue };
+        let Some(end) = start.checked_add(section.size()) else {
+            continue;
+        };
         let holds = match name {
             _ if name.starts_with(".plt") => Holds::Stubs,
             _ if name.starts_with(".got") => Holds::Slots,
@@ -306,26 +386,48 @@ fn sections<'d>(file: &File<'d>) -> Result<Vec<Section<'d>>, CodeError> {
         };
         let in_relro = relro.is_some_and(|(from, len)| start >= from && start - from < len);
         let constant = !has(header, elf::SHF_WRITE) || in_relro;
-        sections.push(Section { start, end, bytes: section.data()?, holds, constant });
+        sections.push(Section {
+            start,
+            end,
+            bytes: section.data()?,
+            holds,
+            constant,
+        });
     }
     sections.sort_by_key(|section| section.start);
     Ok(sections)
 }
 
 fn thread_block<'d>(file: &File<'d>, data: &'d [u8]) -> Option<Section<'d>> {
-    let header = file.elf_program_headers().iter().find(|header| header.p_type(LittleEndian) == elf::PT_TLS)?;
+    let header = file
+        .elf_program_headers()
+        .iter()
+        .find(|header| header.p_type(LittleEndian) == elf::PT_TLS)?;
     let bytes = header.data(LittleEndian, data).ok()?;
     let start = header.p_vaddr(LittleEndian);
     let end = start.checked_add(header.p_memsz(LittleEndian))?;
-    Some(Section { start, end, bytes, holds: Holds::Data, constant: false })
+    Some(Section {
+        start,
+        end,
+        bytes,
+        holds: Holds::Data,
+        constant: false,
+    })
 }
 
-fn named<'d: 'f, 'f>(symbols: impl Iterator<Item = impl ObjectSymbol<'d>> + 'f, kind: SymbolKind) -> Vec<Symbol<'d>> {
+fn named<'d: 'f, 'f>(
+    symbols: impl Iterator<Item = impl ObjectSymbol<'d>> + 'f,
+    kind: SymbolKind,
+) -> Vec<Symbol<'d>> {
     // `is_definition` knows nothing of thread-locals.
     let symbols = symbols.filter(|symbol| !symbol.is_undefined() && symbol.kind() == kind);
     let named = symbols.filter_map(|symbol| {
         let (start, name) = (symbol.address(), symbol.name().unwrap_or_default());
-        Some(Symbol { start, end: start.checked_add(symbol.size())?, name })
+        Some(Symbol {
+            start,
+            end: start.checked_add(symbol.size())?,
+            name,
+        })
     });
     named.collect()
 }
@@ -333,7 +435,9 @@ fn named<'d: 'f, 'f>(symbols: impl Iterator<Item = impl ObjectSymbol<'d>> + 'f, 
 fn relocations<'d>(file: &File<'d>) -> Result<Vec<(u64, Relocation<'d>)>, CodeError> {
     let mut relocations = Vec::new();
     for (place, relocation) in file.dynamic_relocations().into_iter().flatten() {
-        let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
+        let RelocationFlags::Elf { r_type } = relocation.flags() else {
+            continue;
+        };
         let addend = relocation.addend();
         let symbol = match relocation.target() {
             RelocationTarget::Symbol(index) => {
@@ -351,12 +455,17 @@ fn relocations<'d>(file: &File<'d>) -> Result<Vec<(u64, Relocation<'d>)>, CodeEr
             (elf::R_X86_64_IRELATIVE, _) => Relocation::Chosen(addend.cast_unsigned()),
             (elf::R_X86_64_DTPMOD64, Some((name, None))) => Relocation::Module(Some(name)),
             (elf::R_X86_64_DTPMOD64, _) => Relocation::Module(None),
-            (elf::R_X86_64_DTPOFF64 | elf::R_X86_64_TPOFF64 | elf::R_X86_64_TLSDESC, symbol) => match symbol {
-                None => Relocation::Thread(addend.cast_unsigned()),
-                Some((_, Some(value))) => Relocation::Thread(value.wrapping_add_signed(addend)),
-                Some((name, None)) => Relocation::Import(name, addend),
-            },
-            (elf::R_X86_64_GLOB_DAT | elf::R_X86_64_JUMP_SLOT | elf::R_X86_64_64, Some((name, value))) => match value {
+            (elf::R_X86_64_DTPOFF64 | elf::R_X86_64_TPOFF64 | elf::R_X86_64_TLSDESC, symbol) => {
+                match symbol {
+                    None => Relocation::Thread(addend.cast_unsigned()),
+                    Some((_, Some(value))) => Relocation::Thread(value.wrapping_add_signed(addend)),
+                    Some((name, None)) => Relocation::Import(name, addend),
+                }
+            }
+            (
+                elf::R_X86_64_GLOB_DAT | elf::R_X86_64_JUMP_SLOT | elf::R_X86_64_64,
+                Some((name, value)),
+            ) => match value {
                 Some(value) => Relocation::Here(value.wrapping_add_signed(addend)),
                 None => Relocation::Import(name, addend),
             },

@@ -1,7 +1,9 @@
-//! Whether the machine code that a workload can reach is the same in two builds of a plugin, whatever their layout.
+//! Whether the machine code that a workload can reach is the same in two builds of a plugin,
+//! whatever their layout.
 //!
-//! Both builds are walked in parallel from corresponding functions. Two functions match when their instructions do, and
-//! when what these refer to matches in turn: other functions, data, imports. Addresses themselves never count.
+//! Both builds are walked in parallel from corresponding functions. Two functions match when their
+//! instructions do, and when what these refer to matches in turn: other functions, data, imports.
+//! Addresses themselves never count.
 //!
 //! | what | file |
 //! |---|---|
@@ -13,10 +15,12 @@
 //! | comparing data | `data.rs` |
 //! | numbers about a function's code | `shape.rs` |
 //!
-//! What does not count: padding, the lengths of jumps, names, and where in the source a panic comes from. What counts,
-//! although it may not matter: data that are reached by address as far as the next address that anything refers to.
+//! What does not count: padding, the lengths of jumps, names, and where in the source a panic comes
+//! from. What counts, although it may not matter: data that are reached by address as far as the
+//! next address that anything refers to.
 //!
-//! A wrong "the same" would hide a slower program, so whatever cannot be told is `Changed` or `Unknown`.
+//! A wrong "the same" would hide a slower program, so whatever cannot be told is `Changed` or
+//! `Unknown`.
 
 mod data;
 mod function;
@@ -108,11 +112,20 @@ pub(crate) enum CodeError {
 /// The table of functions that a plugin exports.
 const PLUGIN: &str = "orch_plugin_v1";
 
-/// Compares what can be reached from `roots_a` in `a` with what can be reached from `roots_b` in `b`: addresses of
-/// functions in corresponding order. Without roots, the functions of `orch_plugin_v1`.
-pub(crate) fn compare(a: &[u8], b: &[u8], roots_a: &[u64], roots_b: &[u64]) -> Result<Sameness, CodeError> {
+/// Compares what can be reached from `roots_a` in `a` with what can be reached from `roots_b` in
+/// `b`: addresses of functions in corresponding order. Without roots, the functions of
+/// `orch_plugin_v1`.
+pub(crate) fn compare(
+    a: &[u8],
+    b: &[u8],
+    roots_a: &[u64],
+    roots_b: &[u64],
+) -> Result<Sameness, CodeError> {
     if roots_a.len() != roots_b.len() {
-        return Err(CodeError::Roots { a: roots_a.len(), b: roots_b.len() });
+        return Err(CodeError::Roots {
+            a: roots_a.len(),
+            b: roots_b.len(),
+        });
     }
     let (a, b) = (Image::parse(a)?, Image::parse(b)?);
     if let Some(why) = a.obstacle().or(b.obstacle()) {
@@ -123,7 +136,10 @@ pub(crate) fn compare(a: &[u8], b: &[u8], roots_a: &[u64], roots_b: &[u64]) -> R
     }
     let (roots_a, roots_b) = (plugin_roots(&a)?, plugin_roots(&b)?);
     if roots_a.len() != roots_b.len() {
-        return Err(CodeError::Roots { a: roots_a.len(), b: roots_b.len() });
+        return Err(CodeError::Roots {
+            a: roots_a.len(),
+            b: roots_b.len(),
+        });
     }
     if roots_a.is_empty() {
         return Ok(Sameness::Unknown(format!("`{PLUGIN}` holds no functions")));
@@ -134,7 +150,8 @@ pub(crate) fn compare(a: &[u8], b: &[u8], roots_a: &[u64], roots_b: &[u64]) -> R
 /// Alignment at which orch's compiler flags place functions, in bytes.
 const ALIGNMENT: u64 = 64;
 
-/// Whether the functions of `orch_plugin_v1` are aligned as orch's compiler flags align them. None: they cannot be found.
+/// Whether the functions of `orch_plugin_v1` are aligned as orch's compiler flags align them. None:
+/// they cannot be found.
 pub(crate) fn has_aligned_functions(library: &[u8]) -> Option<bool> {
     let roots = plugin_roots(&Image::parse(library).ok()?).ok()?;
     (!roots.is_empty()).then(|| roots.iter().all(|address| address % ALIGNMENT == 0))
@@ -143,5 +160,8 @@ pub(crate) fn has_aligned_functions(library: &[u8]) -> Option<bool> {
 /// The functions of `orch_plugin_v1`, in its order.
 fn plugin_roots(image: &Image) -> Result<Vec<u64>, CodeError> {
     let (start, end) = image.exported(PLUGIN).ok_or(CodeError::NoPlugin)?;
-    Ok(image.relocations_in(start, end).filter_map(|(place, _)| image.function_behind(place)).collect())
+    Ok(image
+        .relocations_in(start, end)
+        .filter_map(|(place, _)| image.function_behind(place))
+        .collect())
 }

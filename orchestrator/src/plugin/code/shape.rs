@@ -6,8 +6,8 @@ use iced_x86::{FlowControl, Instruction};
 
 /// The beginnings of the names of arithmetic instructions, without the `v` of their newer forms.
 const ARITHMETIC: [&str; 19] = [
-    "add", "sub", "mul", "div", "sqrt", "min", "max", "fmadd", "fmsub", "fnmadd", "fnmsub", "rcp", "rsqrt", "hadd",
-    "hsub", "round", "rndscale", "dpp", "scalef",
+    "add", "sub", "mul", "div", "sqrt", "min", "max", "fmadd", "fmsub", "fnmadd", "fnmsub", "rcp",
+    "rsqrt", "hadd", "hsub", "round", "rndscale", "dpp", "scalef",
 ];
 
 /// The numbers about a function.
@@ -31,8 +31,15 @@ pub(super) fn shape_of(function: &Function) -> Shape {
                 None => {}
             }
         }
-        let calls = matches!(instruction.flow_control(), FlowControl::Call | FlowControl::IndirectCall);
-        if calls && loops.iter().any(|(first, last)| (*first..*last).contains(&instruction.ip())) {
+        let calls = matches!(
+            instruction.flow_control(),
+            FlowControl::Call | FlowControl::IndirectCall
+        );
+        if calls
+            && loops
+                .iter()
+                .any(|(first, last)| (*first..*last).contains(&instruction.ip()))
+        {
             shape.calls_in_loops += 1;
         }
     }
@@ -42,10 +49,15 @@ pub(super) fn shape_of(function: &Function) -> Shape {
 /// Where loops begin and end: one per backward jump, and nested ones merged, so that there are few.
 fn loops(function: &Function) -> Vec<(u64, u64)> {
     let jumps = function.instructions.iter().filter(|instruction| {
-        matches!(instruction.flow_control(), FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch)
+        matches!(
+            instruction.flow_control(),
+            FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
+        )
     });
     let backward = jumps.map(|jump| (jump.near_branch_target(), jump.ip()));
-    let mut all: Vec<_> = backward.filter(|(to, from)| (function.start..=*from).contains(to)).collect();
+    let mut all: Vec<_> = backward
+        .filter(|(to, from)| (function.start..=*from).contains(to))
+        .collect();
     all.sort_unstable();
     let mut merged: Vec<(u64, u64)> = Vec::new();
     for (first, last) in all {
@@ -65,7 +77,10 @@ enum Lanes {
 fn arithmetic(instruction: &Instruction) -> Option<Lanes> {
     let name = format!("{:?}", instruction.mnemonic()).to_lowercase();
     let name = name.strip_prefix('v').unwrap_or(&name);
-    if !ARITHMETIC.iter().any(|beginning| name.starts_with(beginning)) {
+    if !ARITHMETIC
+        .iter()
+        .any(|beginning| name.starts_with(beginning))
+    {
         return None;
     }
     if ["ps", "pd", "ph"].iter().any(|end| name.ends_with(end)) {

@@ -1,5 +1,5 @@
-//! Where objects without a symbol begin, found by looking at every instruction and relocation of a library once; and
-//! which of them are tables of distances, as compilers make them for `switch`.
+//! Where objects without a symbol begin, found by looking at every instruction and relocation of a
+//! library once; and which of them are tables of distances, as compilers make them for `switch`.
 
 use super::function::{decoder, split};
 use super::image::{Image, Relocation};
@@ -19,19 +19,24 @@ pub(super) struct Sweep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Table {
     pub(super) entries: u64,
-    /// Whether they lead to code: the table of a `switch`. Else to data: that of a `match` that gives texts.
+    /// Whether they lead to code: the table of a `switch`. Else to data: that of a `match` that
+    /// gives texts.
     pub(super) to_code: bool,
 }
 
 impl Sweep {
     /// The first address after `address` that anything refers to.
     pub(super) fn next_cut(&self, address: u64) -> Option<u64> {
-        self.cuts.get(self.cuts.partition_point(|cut| *cut <= address)).copied()
+        self.cuts
+            .get(self.cuts.partition_point(|cut| *cut <= address))
+            .copied()
     }
 
     #[cfg(test)]
     pub(super) fn tables(&self) -> impl Iterator<Item = (u64, Table)> {
-        self.tables.iter().map(|(address, table)| (*address, *table))
+        self.tables
+            .iter()
+            .map(|(address, table)| (*address, *table))
     }
 
     pub(super) fn table_at(&self, address: u64) -> Option<Table> {
@@ -44,22 +49,34 @@ impl Sweep {
 struct Candidates {
     /// In a register that serves as the beginning of a table.
     sure: HashSet<u64>,
-    /// Anywhere in a function that uses tables, as registers are moved and stored; with where the function lies.
+    /// Anywhere in a function that uses tables, as registers are moved and stored; with where the
+    /// function lies.
     possible: BTreeSet<(u64, u64, u64)>,
 }
 
 /// Looks at a whole library; `labels` are the addresses of its symbols.
 pub(super) fn sweep(image: &Image, labels: Vec<u64>) -> Sweep {
     let mut cuts = labels;
-    cuts.extend(image.relocations().iter().filter_map(|(_, relocation)| match relocation {
-        Relocation::Here(address) => Some(*address),
-        _ => None,
-    }));
+    cuts.extend(
+        image
+            .relocations()
+            .iter()
+            .filter_map(|(_, relocation)| match relocation {
+                Relocation::Here(address) => Some(*address),
+                _ => None,
+            }),
+    );
     let mut candidates = Candidates::default();
-    for section in image.sections().iter().filter(|section| section.holds == Holds::Code) {
+    for section in image
+        .sections()
+        .iter()
+        .filter(|section| section.holds == Holds::Code)
+    {
         // From function to function, as what lies between need not be code.
         let starts = image.functions.iter().map(|function| function.start);
-        let mut starts: Vec<u64> = starts.filter(|start| (section.start..section.end).contains(start)).collect();
+        let mut starts: Vec<u64> = starts
+            .filter(|start| (section.start..section.end).contains(start))
+            .collect();
         starts.insert(0, section.start);
         let ends = starts.iter().skip(1).chain([&section.end]);
         for (start, end) in starts.iter().zip(ends) {
@@ -68,15 +85,26 @@ pub(super) fn sweep(image: &Image, labels: Vec<u64>) -> Sweep {
     }
     cuts.sort_unstable();
     cuts.dedup();
-    let mut sweep = Sweep { cuts, tables: BTreeMap::new() };
+    let mut sweep = Sweep {
+        cuts,
+        tables: BTreeMap::new(),
+    };
     let mut more_cuts = Vec::new();
     for (address, start, end) in candidates.possible {
         if sweep.tables.contains_key(&address) {
             continue;
         }
-        let Some(words) = Words::at(image, &sweep, address) else { continue };
+        let Some(words) = Words::at(image, &sweep, address) else {
+            continue;
+        };
         let sure = candidates.sure.contains(&address);
-        let to_data = || if sure { words.to_data(image, &mut more_cuts) } else { None };
+        let to_data = || {
+            if sure {
+                words.to_data(image, &mut more_cuts)
+            } else {
+                None
+            }
+        };
         if let Some(table) = words.to_code(image, start, end).or_else(to_data) {
             sweep.tables.insert(address, table);
         }
@@ -88,10 +116,20 @@ pub(super) fn sweep(image: &Image, labels: Vec<u64>) -> Sweep {
 }
 
 /// Gathers from the code between two addresses of a section.
-fn stretch(section: &Section, start: u64, end: u64, cuts: &mut Vec<u64>, candidates: &mut Candidates) {
+fn stretch(
+    section: &Section,
+    start: u64,
+    end: u64,
+    cuts: &mut Vec<u64>,
+    candidates: &mut Candidates,
+) {
     let offset = |address: u64| usize::try_from(address - section.start).ok();
-    let (Some(from), Some(to)) = (offset(start), offset(end)) else { return };
-    let Some(bytes) = section.bytes.get(from..to) else { return };
+    let (Some(from), Some(to)) = (offset(start), offset(end)) else {
+        return;
+    };
+    let Some(bytes) = section.bytes.get(from..to) else {
+        return;
+    };
     let mut taken: HashMap<Register, Vec<u64>> = HashMap::new();
     let mut bases = Vec::new();
     for instruction in &mut decoder(bytes, start) {
@@ -100,18 +138,29 @@ fn stretch(section: &Section, start: u64, end: u64, cuts: &mut Vec<u64>, candida
                 cuts.push(reference.address);
             }
             if instruction.mnemonic() == Mnemonic::Lea {
-                taken.entry(instruction.op0_register()).or_default().push(instruction.ip_rel_memory_address());
+                taken
+                    .entry(instruction.op0_register())
+                    .or_default()
+                    .push(instruction.ip_rel_memory_address());
             }
         }
-        let scaled = instruction.memory_index_scale() == 4 && instruction.memory_index() != Register::None;
+        let scaled =
+            instruction.memory_index_scale() == 4 && instruction.memory_index() != Register::None;
         if instruction.code() == Code::Movsxd_r64_rm32 && scaled {
             bases.push(instruction.memory_base());
         }
     }
     if !bases.is_empty() {
-        candidates.sure.extend(bases.iter().filter_map(|base| taken.get(base)).flatten());
-        let all = taken.values().flatten().filter(|address| address.is_multiple_of(4));
-        candidates.possible.extend(all.map(|address| (*address, start, end)));
+        candidates
+            .sure
+            .extend(bases.iter().filter_map(|base| taken.get(base)).flatten());
+        let all = taken
+            .values()
+            .flatten()
+            .filter(|address| address.is_multiple_of(4));
+        candidates
+            .possible
+            .extend(all.map(|address| (*address, start, end)));
     }
 }
 
@@ -125,28 +174,50 @@ struct Words<'d> {
 
 impl<'d> Words<'d> {
     fn at(image: &Image<'d>, sweep: &Sweep, address: u64) -> Option<Self> {
-        let section = image.section_at(address).filter(|section| section.constant && section.holds == Holds::Data)?;
+        let section = image
+            .section_at(address)
+            .filter(|section| section.constant && section.holds == Holds::Data)?;
         let end = match image.objects.covering(address) {
             Some(object) if object.start != address => return None,
             Some(object) => object.end,
             None => sweep.next_cut(address).unwrap_or(section.end),
         };
         let end = end.min(section.end);
-        Some(Self { address, end, bytes: image.view(address, end.checked_sub(address)?)?.bytes() })
+        Some(Self {
+            address,
+            end,
+            bytes: image.view(address, end.checked_sub(address)?)?.bytes(),
+        })
     }
 
     /// Where the distances lead, read as such.
     fn targets(&self) -> impl Iterator<Item = u64> {
-        let distances = self.bytes.as_chunks::<4>().0.iter().map(|word| i64::from(i32::from_le_bytes(*word)));
+        let distances = self
+            .bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|word| i64::from(i32::from_le_bytes(*word)));
         distances.map(|distance| self.address.wrapping_add_signed(distance))
     }
 
     /// A table that leads into the function that uses it; other numbers hardly do.
     fn to_code(&self, image: &Image, start: u64, end: u64) -> Option<Table> {
         // gcc moves unlikely parts of a function away.
-        let cold = |target| image.functions.covering(target).is_some_and(|function| function.name.contains(".cold"));
-        let entries = self.targets().take_while(|target| (start..=end).contains(target) || cold(*target)).count();
-        (entries > 0).then_some(Table { entries: entries as u64, to_code: true })
+        let cold = |target| {
+            image
+                .functions
+                .covering(target)
+                .is_some_and(|function| function.name.contains(".cold"))
+        };
+        let entries = self
+            .targets()
+            .take_while(|target| (start..=end).contains(target) || cold(*target))
+            .count();
+        (entries > 0).then_some(Table {
+            entries: entries as u64,
+            to_code: true,
+        })
     }
 
     /// A table that leads to other constants. What it leads to may have no other reference.
@@ -158,6 +229,9 @@ impl<'d> Words<'d> {
         };
         let targets: Vec<u64> = self.targets().take_while(outside).collect();
         cuts.extend(&targets);
-        (!targets.is_empty()).then_some(Table { entries: targets.len() as u64, to_code: false })
+        (!targets.is_empty()).then_some(Table {
+            entries: targets.len() as u64,
+            to_code: false,
+        })
     }
 }

@@ -54,7 +54,10 @@ impl<'d> Symbols<'d> {
             furthest = symbol.end.max(furthest);
             furthest
         });
-        Self { reach: reach.collect(), sorted: symbols }
+        Self {
+            reach: reach.collect(),
+            sorted: symbols,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -67,10 +70,15 @@ impl<'d> Symbols<'d> {
 
     /// The symbol that covers an address: the one that begins last.
     pub(super) fn covering(&self, address: u64) -> Option<Symbol<'d>> {
-        let before = self.sorted.partition_point(|symbol| symbol.start <= address);
+        let before = self
+            .sorted
+            .partition_point(|symbol| symbol.start <= address);
         let candidates = self.sorted.iter().zip(&self.reach).take(before).rev();
         // Nothing at or before a symbol whose reach is too short covers the address.
-        candidates.take_while(|(_, reach)| **reach > address).map(|(symbol, _)| *symbol).find(|s| address < s.end)
+        candidates
+            .take_while(|(_, reach)| **reach > address)
+            .map(|(symbol, _)| *symbol)
+            .find(|s| address < s.end)
     }
 }
 
@@ -92,7 +100,10 @@ impl<'d> View<'d> {
             return Some(Self { bytes: &[], len });
         }
         let offset = usize::try_from(offset).ok()?;
-        let bytes = section.bytes.get(offset..)?.get(..usize::try_from(len).ok()?)?;
+        let bytes = section
+            .bytes
+            .get(offset..)?
+            .get(..usize::try_from(len).ok()?)?;
         Some(Self { bytes, len })
     }
 
@@ -108,14 +119,17 @@ impl<'d> View<'d> {
     pub(super) fn same(self, other: Self, from: u64, to: u64) -> bool {
         match (self.part(from, to), other.part(from, to)) {
             (Some(a), Some(b)) if a.len() == b.len() => a == b,
-            (Some([]), Some(bytes)) | (Some(bytes), Some([])) => bytes.iter().all(|byte| *byte == 0),
+            (Some([]), Some(bytes)) | (Some(bytes), Some([])) => {
+                bytes.iter().all(|byte| *byte == 0)
+            }
             _ => false,
         }
     }
 
     /// Whether a stretch, given by offset, is all zeros.
     pub(super) fn is_zero(self, from: u64, to: u64) -> bool {
-        self.part(from, to).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
+        self.part(from, to)
+            .is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
     }
 
     /// Whether the file holds the bytes.
@@ -132,6 +146,7 @@ impl<'d> View<'d> {
         if self.bytes.is_empty() {
             return (to <= self.len).then_some(&[]);
         }
-        self.bytes.get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
+        self.bytes
+            .get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
     }
 }

@@ -8,17 +8,28 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-fn build(extension: &str, source: &str, compile: impl Fn(&PathBuf, &PathBuf) -> Command) -> Vec<u8> {
+fn build(
+    extension: &str,
+    source: &str,
+    compile: impl Fn(&PathBuf, &PathBuf) -> Command,
+) -> Vec<u8> {
     let folder = std::env::temp_dir().join(format!(
         "orch-code-{}-{}",
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed)
     ));
     std::fs::create_dir_all(&folder).unwrap();
-    let (from, to) = (folder.join(format!("source.{extension}")), folder.join("library.so"));
+    let (from, to) = (
+        folder.join(format!("source.{extension}")),
+        folder.join("library.so"),
+    );
     std::fs::write(&from, source).unwrap();
     let output = compile(&from, &to).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let library = std::fs::read(to).unwrap();
     std::fs::remove_dir_all(folder).unwrap();
     library
@@ -27,7 +38,12 @@ fn build(extension: &str, source: &str, compile: impl Fn(&PathBuf, &PathBuf) -> 
 fn c_with(flags: &[&str], source: &str) -> Vec<u8> {
     build("c", source, |from, to| {
         let mut command = Command::new("cc");
-        command.args(["-O2", "-shared", "-fPIC", "-o"]).arg(to).arg(from).args(flags).arg("-lm");
+        command
+            .args(["-O2", "-shared", "-fPIC", "-o"])
+            .arg(to)
+            .arg(from)
+            .args(flags)
+            .arg("-lm");
         command
     })
 }
@@ -39,7 +55,14 @@ fn c(source: &str) -> Vec<u8> {
 fn rust(source: &str) -> Vec<u8> {
     build("rs", source, |from, to| {
         let mut command = Command::new("rustc");
-        command.args(["--edition=2024", "--crate-type=cdylib", "--crate-name=plugin", "-O", "-Cpanic=unwind", "-o"]);
+        command.args([
+            "--edition=2024",
+            "--crate-type=cdylib",
+            "--crate-name=plugin",
+            "-O",
+            "-Cpanic=unwind",
+            "-o",
+        ]);
         command.arg(to).arg(from);
         command
     })
@@ -47,7 +70,9 @@ fn rust(source: &str) -> Vec<u8> {
 
 fn root(library: &[u8]) -> u64 {
     let file = object::File::parse(library).unwrap();
-    let symbol = file.dynamic_symbols().find(|symbol| symbol.name() == Ok("run"));
+    let symbol = file
+        .dynamic_symbols()
+        .find(|symbol| symbol.name() == Ok("run"));
     symbol.unwrap().address()
 }
 
@@ -57,13 +82,20 @@ fn compared(a: &[u8], b: &[u8]) -> Sameness {
 
 #[track_caller]
 fn assert_same(a: &[u8], b: &[u8]) {
-    assert!(matches!(compared(a, b), Sameness::Same { .. }), "{:?}", compared(a, b));
+    assert!(
+        matches!(compared(a, b), Sameness::Same { .. }),
+        "{:?}",
+        compared(a, b)
+    );
 }
 
 #[track_caller]
 fn changes(a: &[u8], b: &[u8]) -> Vec<(String, ChangeKind)> {
     match compared(a, b) {
-        Sameness::Changed(changes) => changes.into_iter().map(|change| (change.function, change.kind)).collect(),
+        Sameness::Changed(changes) => changes
+            .into_iter()
+            .map(|change| (change.function, change.kind))
+            .collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -118,7 +150,10 @@ fn unrelated_functions_and_data_change_nothing() {
     "#;
     let added = format!("{more}{C}");
     assert_same(&c(C), &c(&added));
-    assert_same(&c_with(&["-falign-functions=64", "-falign-loops=64"], C), &c_with(&["-falign-functions=16"], &added));
+    assert_same(
+        &c_with(&["-falign-functions=64", "-falign-loops=64"], C),
+        &c_with(&["-falign-functions=16"], &added),
+    );
 }
 
 #[test]
@@ -130,22 +165,50 @@ fn the_linker_may_write_relocations_in_another_form() {
 fn every_kind_of_change_is_found() {
     let before = c(C);
     let cases = [
-        ("return 3 * x;", "return 5 * x;", "triple", ChangeKind::Different),
-        ("return x * x;", "return x * x * x;", "square", ChangeKind::Different),
-        ("case 5: return x * x;", "case 5: return x + x;", "choose", ChangeKind::Different),
+        (
+            "return 3 * x;",
+            "return 5 * x;",
+            "triple",
+            ChangeKind::Different,
+        ),
+        (
+            "return x * x;",
+            "return x * x * x;",
+            "square",
+            ChangeKind::Different,
+        ),
+        (
+            "case 5: return x * x;",
+            "case 5: return x + x;",
+            "choose",
+            ChangeKind::Different,
+        ),
         ("9, 10, 11}", "9, 10, 12}", "table", ChangeKind::Data),
         ("* 2.5", "* 2.75", "deepest", ChangeKind::Data),
         ("cos(x)", "sin(x)", "deepest", ChangeKind::Different),
         ("the end", "The end", "run", ChangeKind::Data),
         ("setting = 17", "setting = 18", "setting", ChangeKind::Data),
-        ("{triple, square}", "{square, triple}", "triple", ChangeKind::Different),
-        ("return deepest(x) + 1;", "return deepest(x) - 1;", "deeper", ChangeKind::Different),
+        (
+            "{triple, square}",
+            "{square, triple}",
+            "triple",
+            ChangeKind::Different,
+        ),
+        (
+            "return deepest(x) + 1;",
+            "return deepest(x) - 1;",
+            "deeper",
+            ChangeKind::Different,
+        ),
     ];
     for (from, to, function, kind) in cases {
         let changed = C.replace(from, to);
         assert_ne!(changed, C);
         let found = changes(&before, &c(&changed));
-        assert!(found.contains(&(function.to_owned(), kind)), "{from}: {found:?}");
+        assert!(
+            found.contains(&(function.to_owned(), kind)),
+            "{from}: {found:?}"
+        );
     }
 }
 
@@ -157,15 +220,27 @@ fn texts_that_share_their_end_are_compared_to_the_end() {
             void run(void) {{ t = \"{a}\"; }} void other(void) {{ u = \"{b}\"; }}"
         )
     };
-    assert_changed(&c(&source("the end", "end")), &c(&source("the eve", "eve")), "run", ChangeKind::Data);
-    assert_same(&c(&source("the end", "other")), &c(&source("the end", "end")));
+    assert_changed(
+        &c(&source("the end", "end")),
+        &c(&source("the eve", "eve")),
+        "run",
+        ChangeKind::Data,
+    );
+    assert_same(
+        &c(&source("the end", "other")),
+        &c(&source("the end", "end")),
+    );
 }
 
 #[test]
 fn where_a_switch_leads_counts() {
     let library = c(C);
     let image = Image::parse(&library).unwrap();
-    let (address, entries) = image.sweep.tables().find(|(_, table)| table.to_code).unwrap();
+    let (address, entries) = image
+        .sweep
+        .tables()
+        .find(|(_, table)| table.to_code)
+        .unwrap();
     assert_eq!(entries.entries, 7, "one for each case");
     // Constants lie in the file where they lie in memory.
     let place = address as usize;
@@ -196,7 +271,10 @@ fn what_runs_at_loading_counts() {
 #[test]
 fn which_variable_is_written_counts() {
     let source = |first: &str, second: &str| {
-        format!("static volatile int x, y, z; int run(int i) {{ {first} = i; {second} = i + 1; return x + y; }}")
+        format!(
+            "static volatile int x, y, z; int run(int i) \
+             {{ {first} = i; {second} = i + 1; return x + y; }}"
+        )
     };
     assert_same(&c(&source("x", "y")), &c(&source("x", "y")));
     assert!(!changes(&c(&source("x", "y")), &c(&source("y", "x"))).is_empty());
@@ -206,27 +284,43 @@ fn which_variable_is_written_counts() {
 #[test]
 fn a_stripped_library_cannot_be_told() {
     let stripped = c_with(&["-s"], C);
-    assert!(matches!(compared(&stripped, &stripped), Sameness::Unknown(_)));
+    assert!(matches!(
+        compared(&stripped, &stripped),
+        Sameness::Unknown(_)
+    ));
     assert!(matches!(compared(&c(C), &stripped), Sameness::Unknown(_)));
 }
 
 #[test]
 fn the_roots_are_those_of_the_plugin_when_none_are_given() {
-    let table = "struct t { int size; void *run, *none; }; const struct t orch_plugin_v1 = {24, run, 0};";
+    let table =
+        "struct t { int size; void *run, *none; }; const struct t orch_plugin_v1 = {24, run, 0};";
     let source = format!("{C}\n{table}");
     let same = compare(&c(&source), &c(&source), &[], &[]).unwrap();
-    assert!(matches!(same, Sameness::Same { functions: 4.., .. }), "{same:?}");
+    assert!(
+        matches!(same, Sameness::Same { functions: 4.., .. }),
+        "{same:?}"
+    );
     let changed = compare(&c(&source), &c(&source.replace("* 2.5", "* 9")), &[], &[]).unwrap();
     assert!(matches!(changed, Sameness::Changed(_)));
-    assert!(matches!(compare(&c(C), &c(C), &[], &[]), Err(CodeError::NoPlugin)));
+    assert!(matches!(
+        compare(&c(C), &c(C), &[], &[]),
+        Err(CodeError::NoPlugin)
+    ));
 }
 
 #[test]
 fn broken_files_give_errors() {
     let library = c(C);
     assert!(compare(b"nothing", &library, &[1], &[1]).is_err());
-    assert!(matches!(compare(&library, &library, &[1], &[]), Err(CodeError::Roots { a: 1, b: 0 })));
-    assert!(matches!(compare(&library, &library, &[1], &[1]).unwrap(), Sameness::Unknown(_)));
+    assert!(matches!(
+        compare(&library, &library, &[1], &[]),
+        Err(CodeError::Roots { a: 1, b: 0 })
+    ));
+    assert!(matches!(
+        compare(&library, &library, &[1], &[1]).unwrap(),
+        Sameness::Unknown(_)
+    ));
     let address = root(&library);
     for end in (0..library.len()).step_by(97) {
         let _ = compare(&library[..end], &library, &[address], &[address]);
@@ -235,7 +329,9 @@ fn broken_files_give_errors() {
     for _ in 0..300 {
         let mut broken = library.clone();
         for _ in 0..30 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let place = (random >> 33) as usize % broken.len();
             broken[place] = (random >> 20) as u8;
         }
@@ -247,12 +343,23 @@ fn broken_files_give_errors() {
 #[test]
 fn shapes_describe_the_code() {
     let source = |step: &str| {
-        format!("#include <math.h>\nvoid run(float *x, int n) {{ for (int i = 0; i < n; i++) x[i] = {step}; }}")
+        format!(
+            "#include <math.h>\nvoid run(float *x, int n) \
+             {{ for (int i = 0; i < n; i++) x[i] = {step}; }}"
+        )
     };
-    let (a, b) = (c_with(&["-O3"], &source("x[i] * 3 + 1")), c_with(&["-O3"], &source("cosf(x[i])")));
-    let Sameness::Changed(changes) = compared(&a, &b) else { panic!() };
+    let (a, b) = (
+        c_with(&["-O3"], &source("x[i] * 3 + 1")),
+        c_with(&["-O3"], &source("cosf(x[i])")),
+    );
+    let Sameness::Changed(changes) = compared(&a, &b) else {
+        panic!()
+    };
     let (a, b) = (changes[0].a.unwrap(), changes[0].b.unwrap());
-    assert!(a.packed_float >= 2 && a.widest_vector_bits >= 128 && a.calls_in_loops == 0, "{a:?}");
+    assert!(
+        a.packed_float >= 2 && a.widest_vector_bits >= 128 && a.calls_in_loops == 0,
+        "{a:?}"
+    );
     assert!(b.packed_float == 0 && b.calls_in_loops == 1, "{b:?}");
 }
 
@@ -288,7 +395,10 @@ fn moved_lines_and_unrelated_code_change_nothing_in_rust() {
     let before = rust(RUST);
     assert_same(
         &before,
-        &rust(&format!("// A comment\n\n// or two{}", RUST.replace("\nfn pick", "\n\n// more\nfn pick"))),
+        &rust(&format!(
+            "// A comment\n\n// or two{}",
+            RUST.replace("\nfn pick", "\n\n// more\nfn pick")
+        )),
     );
     let more = r#"
         #[unsafe(no_mangle)]
@@ -325,10 +435,15 @@ fn changes_are_found_in_rust() {
 
 #[test]
 fn functions_that_are_found_by_name_cannot_be_told() {
-    let source = "#include <dlfcn.h>\n__attribute__((noinline)) static void *find(void) { return dlsym(0, \"cos\"); }\n\
-                  double run(double x) { return ((double (*)(double))find())(x); }";
+    let source = "#include <dlfcn.h>\n__attribute__((noinline)) static void *find(void) \
+        { return dlsym(0, \"cos\"); }\ndouble run(double x) \
+        { return ((double (*)(double))find())(x); }";
     let by_name = c(source);
-    assert!(matches!(compared(&by_name, &by_name), Sameness::Unknown(_)), "{:?}", compared(&by_name, &by_name));
+    assert!(
+        matches!(compared(&by_name, &by_name), Sameness::Unknown(_)),
+        "{:?}",
+        compared(&by_name, &by_name)
+    );
     // One that nobody reaches does no harm.
     let unreached = c(&format!("{source}\ndouble other(double x) {{ return x; }}")
         .replace("double run(", "double found(")
@@ -344,7 +459,9 @@ int two(int n) { return n * 3 + one(); }
 int three(int n) { return n + two(n); }
 void *const orch_plugin_v1[] = {(void *)one, (void *)two, (void *)three};
 ";
-    let aligned = |flags: &[&str]| has_aligned_functions(&c_with(&[&["-fno-inline"], flags].concat(), source));
+    let aligned = |flags: &[&str]| {
+        has_aligned_functions(&c_with(&[&["-fno-inline"], flags].concat(), source))
+    };
     assert_eq!(aligned(&["-falign-functions=64"]), Some(true));
     assert_eq!(aligned(&["-falign-functions=16"]), Some(false));
     assert_eq!(has_aligned_functions(&c("int other;")), None);

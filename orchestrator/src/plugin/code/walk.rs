@@ -9,7 +9,8 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
-/// Pairs that are compared at most: a library has thousands, and a broken one must not keep us for ever.
+/// Pairs that are compared at most: a library has thousands, and a broken one must not keep us for
+/// ever.
 const MOST_TASKS: usize = 1_000_000;
 /// Bytes of code that are decoded at most, for the same reason.
 const MOST_CODE: u64 = 1 << 30;
@@ -93,7 +94,9 @@ pub(super) fn walk(a: &Image, b: &Image, roots_a: &[u64], roots_b: &[u64]) -> Sa
 impl<'d> Walk<'_, 'd> {
     fn root(&mut self, a: u64, b: u64) {
         match (self.a.place(a), self.b.place(b)) {
-            (Place::Code(of_a, at_a), Place::Code(of_b, at_b)) if of_a.start == at_a && of_b.start == at_b => {
+            (Place::Code(of_a, at_a), Place::Code(of_b, at_b))
+                if of_a.start == at_a && of_b.start == at_b =>
+            {
                 self.push(Task::Code(at_a, at_b), at_a);
             }
             _ => self.unclear(&format!("no function begins at {a:#x} or {b:#x}")),
@@ -109,7 +112,10 @@ impl<'d> Walk<'_, 'd> {
         }
         Sameness::Same {
             functions: self.compared.len(),
-            bytes: self.compared.values().fold(0, |sum, bytes| sum.saturating_add(*bytes)),
+            bytes: self
+                .compared
+                .values()
+                .fold(0, |sum, bytes| sum.saturating_add(*bytes)),
         }
     }
 
@@ -134,10 +140,16 @@ impl<'d> Walk<'_, 'd> {
             _ => None,
         };
         // Compilers number their own constants; such names say less than who uses them.
-        let named = object.filter(|object| !object.name.starts_with("anon.") && !object.name.starts_with('.'));
+        let named = object
+            .filter(|object| !object.name.starts_with("anon.") && !object.name.starts_with('.'));
         let symbol = named.or_else(|| self.a.functions.covering(owner));
         let function = symbol.map_or_else(|| format!("{owner:#x}"), |symbol| readable(symbol.name));
-        self.note(Change { function, kind: ChangeKind::Data, a: None, b: None });
+        self.note(Change {
+            function,
+            kind: ChangeKind::Data,
+            a: None,
+            b: None,
+        });
     }
 
     fn note(&mut self, change: Change) {
@@ -178,11 +190,16 @@ impl<'d> Walk<'_, 'd> {
     }
 
     fn compare_functions(&mut self, a: u64, b: u64) {
-        let (Some(symbol_a), Some(symbol_b)) = (self.a.functions.covering(a), self.b.functions.covering(b)) else {
+        let (Some(symbol_a), Some(symbol_b)) =
+            (self.a.functions.covering(a), self.b.functions.covering(b))
+        else {
             return self.unclear("a function without a symbol");
         };
         let (Some(code_a), Some(code_b)) = (self.code_a(&symbol_a), self.code_b(&symbol_b)) else {
-            return self.unclear(&format!("the code of `{}` cannot be decoded", readable(symbol_a.name)));
+            return self.unclear(&format!(
+                "the code of `{}` cannot be decoded",
+                readable(symbol_a.name)
+            ));
         };
         self.compared.insert(a, symbol_a.end - symbol_a.start);
         let mut same = false;
@@ -195,7 +212,12 @@ impl<'d> Walk<'_, 'd> {
         }
         if !same {
             let (a, b) = (Some(shape_of(&code_a)), Some(shape_of(&code_b)));
-            self.note(Change { function: readable(symbol_a.name), kind: ChangeKind::Different, a, b });
+            self.note(Change {
+                function: readable(symbol_a.name),
+                kind: ChangeKind::Different,
+                a,
+                b,
+            });
             self.compare_callees(&code_a, &code_b);
         }
     }
@@ -206,7 +228,8 @@ impl<'d> Walk<'_, 'd> {
             (Place::Slot(a), Place::Slot(b)) => self.join_slots(a, b, span, owner),
             (Place::Code(of_a, at_a), Place::Code(of_b, at_b)) => {
                 self.push(Task::Code(of_a.start, of_b.start), of_a.start);
-                (at_a == of_a.start && at_b == of_b.start) || self.same_index((of_a, at_a), (of_b, at_b))
+                (at_a == of_a.start && at_b == of_b.start)
+                    || self.same_index((of_a, at_a), (of_b, at_b))
             }
             (Place::Data(a), Place::Data(b)) => {
                 self.push(Task::Data(a, b, span), owner);
@@ -221,33 +244,53 @@ impl<'d> Walk<'_, 'd> {
                 _ => false,
             },
             (Place::Unclear(_), _) | (_, Place::Unclear(_)) => {
-                let by = self.a.functions.covering(owner).map_or_else(String::new, |it| readable(it.name));
-                self.unclear(&format!("`{by}` refers to an address that nothing is known about"));
+                let by = self
+                    .a
+                    .functions
+                    .covering(owner)
+                    .map_or_else(String::new, |it| readable(it.name));
+                self.unclear(&format!(
+                    "`{by}` refers to an address that nothing is known about"
+                ));
                 true
             }
             (Place::Import(name, _), _) if LOOKUPS.contains(&name) && !self.is_standard(owner) => {
-                self.unclear(&format!("functions are looked up by name while it runs (`{name}`)"));
+                self.unclear(&format!(
+                    "functions are looked up by name while it runs (`{name}`)"
+                ));
                 a == b
             }
             (a, b) => a == b,
         }
     }
 
-    /// Whether a function of `a` is one of Rust's standard library, which only asks the C library what it has.
+    /// Whether a function of `a` is one of Rust's standard library, which only asks the C library
+    /// what it has.
     fn is_standard(&self, function: u64) -> bool {
-        let name = self.a.functions.covering(function).map(|symbol| readable(symbol.name)).unwrap_or_default();
-        ["std::", "<std::"].iter().any(|beginning| name.starts_with(beginning))
+        let name = self
+            .a
+            .functions
+            .covering(function)
+            .map(|symbol| readable(symbol.name))
+            .unwrap_or_default();
+        ["std::", "<std::"]
+            .iter()
+            .any(|beginning| name.starts_with(beginning))
     }
 
     fn join_slots(&mut self, a: u64, b: u64, span: Span, owner: u64) -> bool {
-        let next = (self.a.pointee(a.saturating_add(8)), self.b.pointee(b.saturating_add(8)));
+        let next = (
+            self.a.pointee(a.saturating_add(8)),
+            self.b.pointee(b.saturating_add(8)),
+        );
         match (self.a.pointee(a), self.b.pointee(b)) {
             (Place::Slot(_), _) | (_, Place::Slot(_)) => {
                 self.unclear("a pointer to a pointer that the loader fills in");
                 true
             }
             (Place::Module(None), Place::Module(None)) => match next {
-                // Offset 0 is the first thread-local, or the whole block to which code adds offsets itself.
+                // Offset 0 is the first thread-local, or the whole block to which code adds offsets
+                // itself.
                 (Place::Number(0), Place::Number(0)) => {
                     self.push(Task::ThreadBlocks, owner);
                     true
@@ -271,7 +314,9 @@ impl<'d> Walk<'_, 'd> {
 
     /// Whether two addresses in functions are those of corresponding instructions.
     fn same_index(&mut self, a: (Symbol<'d>, u64), b: (Symbol<'d>, u64)) -> bool {
-        let (Some(code_a), Some(code_b)) = (self.code_a(&a.0), self.code_b(&b.0)) else { return false };
+        let (Some(code_a), Some(code_b)) = (self.code_a(&a.0), self.code_b(&b.0)) else {
+            return false;
+        };
         match (code_a.index_of(a.1), code_b.index_of(b.1)) {
             (Some(a), Some(b)) => a == b,
             _ => false,
@@ -291,7 +336,9 @@ impl<'d> Walk<'_, 'd> {
         let (in_a, in_b) = (callees(self.a, a), callees(self.b, b));
         for (name, symbol_a) in &in_a {
             match in_b.iter().find(|(other, _)| other == name) {
-                Some((_, symbol_b)) => self.push(Task::Code(symbol_a.start, symbol_b.start), symbol_a.start),
+                Some((_, symbol_b)) => {
+                    self.push(Task::Code(symbol_a.start, symbol_b.start), symbol_a.start)
+                }
                 None if self.names_b().contains(name) => {}
                 None => {
                     let shape = self.code_a(symbol_a).map(|code| shape_of(&code));
@@ -308,7 +355,12 @@ impl<'d> Walk<'_, 'd> {
     }
 
     fn note_one(&mut self, name: &str, kind: ChangeKind, a: Option<Shape>, b: Option<Shape>) {
-        self.note(Change { function: name.to_owned(), kind, a, b });
+        self.note(Change {
+            function: name.to_owned(),
+            kind,
+            a,
+            b,
+        });
     }
 }
 
@@ -338,7 +390,10 @@ fn corresponding(a: &Function, b: &Function) -> Option<Vec<(Reference, Reference
         }
     }
     if a.falls_through() {
-        let end = |function: &Function| Reference { address: function.end, span: Span::Whole };
+        let end = |function: &Function| Reference {
+            address: function.end,
+            span: Span::Whole,
+        };
         references.push((end(a), end(b)));
     }
     Some(references)
@@ -348,7 +403,11 @@ fn corresponding(a: &Function, b: &Function) -> Option<Vec<(Reference, Reference
 fn callees<'d>(image: &Image<'d>, function: &Function) -> Vec<(String, Symbol<'d>)> {
     let mut known = HashSet::new();
     let mut found = Vec::new();
-    for reference in function.instructions.iter().filter_map(|instruction| split(instruction).1) {
+    for reference in function
+        .instructions
+        .iter()
+        .filter_map(|instruction| split(instruction).1)
+    {
         let place = match image.place(reference.address) {
             Place::Slot(slot) => image.pointee(slot),
             place => place,
@@ -364,5 +423,9 @@ fn callees<'d>(image: &Image<'d>, function: &Function) -> Vec<(String, Symbol<'d
 }
 
 fn names(image: &Image) -> HashSet<String> {
-    image.functions.iter().map(|symbol| readable(symbol.name)).collect()
+    image
+        .functions
+        .iter()
+        .map(|symbol| readable(symbol.name))
+        .collect()
 }

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 /// As much of a message as is kept; with the commit's name before it, reports show it whole.
 const MOST: usize = 1300;
 
-/// Words in the output of a build that failed for a reason that may be gone next time. One word too many costs a build,
-/// one too few hides a commit that could be built.
+/// Words in the output of a build that failed for a reason that may be gone next time. One word too
+/// many costs a build, one too few hides a commit that could be built.
 const PASSING: [&str; 15] = [
     "(signal: 9",
     "(signal: 15",
@@ -40,10 +40,13 @@ struct Note {
 
 /// Whether a build would fail again: the compiler ran, and did not like what the commit holds.
 pub(super) fn is_the_commits(error: &BuildError) -> bool {
-    let BuildError::Failed { status, output, .. } = error else { return false };
+    let BuildError::Failed { status, output, .. } = error else {
+        return false;
+    };
     // Shells say so of a program that is not there or cannot be started; a signal has no code.
     let ran = status.code().is_some_and(|code| code != 126 && code != 127);
-    let unstarted = |line: &str| line.starts_with("make") && line.ends_with("No such file or directory");
+    let unstarted =
+        |line: &str| line.starts_with("make") && line.ends_with("No such file or directory");
     let passing = PASSING.iter().any(|words| output.contains(words))
         || advice::lacks_toolchain(output)
         || output.lines().any(unstarted);
@@ -54,7 +57,10 @@ pub(super) fn is_the_commits(error: &BuildError) -> bool {
 pub(super) fn note(key: &str, message: &str) -> io::Result<()> {
     let file = file(key)?;
     let beside = file.with_extension(format!("{}.tmp", std::process::id()));
-    let note = Note { message: shortened(message), time: jiff::Timestamp::now().to_string() };
+    let note = Note {
+        message: shortened(message),
+        time: jiff::Timestamp::now().to_string(),
+    };
     std::fs::write(&beside, serde_json::to_vec(&note)?)?;
     std::fs::rename(beside, file)
 }
@@ -62,7 +68,9 @@ pub(super) fn note(key: &str, message: &str) -> io::Result<()> {
 /// The message of the last build with this key, if it failed.
 pub(super) fn find(key: &str) -> Option<String> {
     let text = std::fs::read(file(key).ok()?).ok()?;
-    serde_json::from_slice::<Note>(&text).ok().map(|note| note.message)
+    serde_json::from_slice::<Note>(&text)
+        .ok()
+        .map(|note| note.message)
 }
 
 /// Forgets a failure, if there was one.
@@ -79,7 +87,10 @@ fn file(key: &str) -> io::Result<PathBuf> {
 
 fn shortened(message: &str) -> String {
     match message.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{} [... building it again shows the rest]", message[..end].trim_end()),
+        Some((end, _)) => format!(
+            "{} [... building it again shows the rest]",
+            message[..end].trim_end()
+        ),
         None => message.to_owned(),
     }
 }
@@ -92,7 +103,11 @@ mod tests {
 
     fn check(status: i32, output: &str) -> bool {
         let (command, status) = ("cargo build".to_owned(), ExitStatus::from_raw(status));
-        is_the_commits(&BuildError::Failed { command, status, output: output.to_owned() })
+        is_the_commits(&BuildError::Failed {
+            command,
+            status,
+            output: output.to_owned(),
+        })
     }
 
     #[test]
@@ -127,6 +142,9 @@ mod tests {
     fn long_output_is_cut_and_short_output_kept() {
         assert_eq!(shortened("ä b\nc"), "ä b\nc");
         let cut = shortened(&"ä".repeat(5000));
-        assert!(cut.ends_with("ä [... building it again shows the rest]") && cut.chars().count() < 1400, "{cut}");
+        assert!(
+            cut.ends_with("ä [... building it again shows the rest]") && cut.chars().count() < 1400,
+            "{cut}"
+        );
     }
 }

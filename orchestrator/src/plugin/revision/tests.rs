@@ -1,4 +1,5 @@
-//! Tests of building other commits, with a crate, with a C compiler, and with commits that cannot be built.
+//! Tests of building other commits, with a crate, with a C compiler, and with commits that cannot
+//! be built.
 
 use super::*;
 use crate::git::revision::resolve;
@@ -15,8 +16,8 @@ fn sample() -> Sample {
     sample
 }
 
-const MANIFEST: &str =
-    "[package]\nname = 'p'\nversion = '0.1.0'\nedition = '2024'\n[lib]\ncrate-type = ['cdylib']\n[workspace]\n";
+const MANIFEST: &str = "[package]\nname = 'p'\nversion = '0.1.0'\nedition = \
+    '2024'\n[lib]\ncrate-type = ['cdylib']\n[workspace]\n";
 
 /// A crate whose library elf::inspect accepts, with an answer that can be found in the file.
 fn library(answer: &str) -> String {
@@ -34,14 +35,18 @@ const COMMAND: &str = "cc -O1 -shared -fPIC -I\"$ORCH_INCLUDE\" p.c -o \"$ORCH_O
 
 fn c(answer: &str) -> String {
     format!(
-        "#include \"orch_plugin.h\"\nORCH_EXPORT const char answer[] = \"answer-is-{answer}\";\n\
-         ORCH_EXPORT const orch_plugin orch_plugin_v1 = {{ORCH_MAGIC, 1, 0, sizeof(orch_plugin), 0, 0, 0, 0, 0, 0, 0, 0}};\n"
+        "#include \"orch_plugin.h\"\nORCH_EXPORT const char answer[] = \
+         \"answer-is-{answer}\";\nORCH_EXPORT const orch_plugin orch_plugin_v1 = \
+         {{ORCH_MAGIC, 1, 0, sizeof(orch_plugin), 0, 0, 0, 0, 0, 0, 0, 0}};\n"
     )
 }
 
 fn of_crate(folder: &str) -> PluginSpec {
     PluginSpec {
-        source: PluginSource::Crate { folder: folder.into(), cpu: "native".to_owned() },
+        source: PluginSource::Crate {
+            folder: folder.into(),
+            cpu: "native".to_owned(),
+        },
         env: Vec::new(),
         sandbox: Sandbox::default(),
         overlay: None,
@@ -50,29 +55,50 @@ fn of_crate(folder: &str) -> PluginSpec {
 }
 
 fn of_command(folder: &str, command: &str) -> PluginSpec {
-    let source = PluginSource::Command { folder: folder.into(), command: command.to_owned() };
-    PluginSpec { source, env: Vec::new(), sandbox: Sandbox::default(), overlay: None, folder: PathBuf::from("/") }
+    let source = PluginSource::Command {
+        folder: folder.into(),
+        command: command.to_owned(),
+    };
+    PluginSpec {
+        source,
+        env: Vec::new(),
+        sandbox: Sandbox::default(),
+        overlay: None,
+        folder: PathBuf::from("/"),
+    }
 }
 
 fn prepare(sample: &Sample, spec: &PluginSpec, commit: &str) -> Result<(Prepared, usize), String> {
-    let revision = resolve(sample.path(), commit).expect("readable").expect("there");
+    let revision = resolve(sample.path(), commit)
+        .expect("readable")
+        .expect("there");
     let mut lines = 0;
     let mut show = |_: &str| lines += 1;
-    let mut watch = Watcher { show: &mut show, stop: &|| false, note: None };
-    let prepared = prepare_at("p", spec, sample.path(), &revision, &mut watch).map_err(|failure| failure.message)?;
+    let mut watch = Watcher {
+        show: &mut show,
+        stop: &|| false,
+        note: None,
+    };
+    let prepared = prepare_at("p", spec, sample.path(), &revision, &mut watch)
+        .map_err(|failure| failure.message)?;
     Ok((prepared, lines))
 }
 
 fn holds(library: &Path, text: &str) -> bool {
     let bytes = std::fs::read(library).expect("readable");
-    bytes.windows(text.len()).any(|part| part == text.as_bytes())
+    bytes
+        .windows(text.len())
+        .any(|part| part == text.as_bytes())
 }
 
 /// Builds commits one after the other and looks into each library.
 fn check(sample: &Sample, spec: &PluginSpec, order: &[(&str, &str)]) -> Vec<String> {
     let build = |(commit, answer): &(&str, &str)| {
         let (prepared, _) = prepare(sample, spec, commit).expect("builds");
-        assert!(holds(&prepared.library, &format!("answer-is-{answer}")), "{commit} gives another's library");
+        assert!(
+            holds(&prepared.library, &format!("answer-is-{answer}")),
+            "{commit} gives another's library"
+        );
         assert_eq!(prepared.at.as_deref(), Some(*commit));
         assert_eq!(prepared.git.commit.as_deref(), Some(*commit));
         assert!(!prepared.git.dirty);
@@ -93,10 +119,19 @@ fn both_orders(sample: &Sample, spec: &PluginSpec, a: &str, b: &str) {
     assert_eq!(first[0], first[2]);
     assert_ne!(first[0], first[1], "two commits, one library");
     // From the cache: nothing is checked out, so the worktree still holds what it held.
-    let place = std::fs::read_dir(cache::subfolder("worktrees").expect("a folder")).expect("there").next();
-    let head = place.expect("one worktree").expect("an entry").path().join("files/.git/HEAD");
+    let place = std::fs::read_dir(cache::subfolder("worktrees").expect("a folder"))
+        .expect("there")
+        .next();
+    let head = place
+        .expect("one worktree")
+        .expect("an entry")
+        .path()
+        .join("files/.git/HEAD");
     let held = std::fs::read_to_string(&head).expect("there");
-    assert_eq!(check(sample, spec, &[(b, "2222"), (a, "1111")]), [first[1].clone(), first[0].clone()]);
+    assert_eq!(
+        check(sample, spec, &[(b, "2222"), (a, "1111")]),
+        [first[1].clone(), first[0].clone()]
+    );
     assert_eq!(std::fs::read_to_string(&head).expect("there"), held);
     // Again without the cache, back and forth in the same folder, and in one that is new.
     forget();
@@ -113,18 +148,32 @@ fn both_orders(sample: &Sample, spec: &PluginSpec, a: &str, b: &str) {
 #[test]
 fn a_crate_is_that_of_its_commit_in_any_order() {
     let sample = sample();
-    let a = sample.commit("a", &[("plugins/p/Cargo.toml", MANIFEST), ("plugins/p/src/lib.rs", &library("1111"))]);
+    let a = sample.commit(
+        "a",
+        &[
+            ("plugins/p/Cargo.toml", MANIFEST),
+            ("plugins/p/src/lib.rs", &library("1111")),
+        ],
+    );
     let b = sample.commit("b", &[("plugins/p/src/lib.rs", &library("2222"))]);
     let spec = of_crate("plugins/p");
     both_orders(&sample, &spec, &a, &b);
-    // The working tree, without changes, gives what its commit gives; a changed one does not change the commit.
-    let mut watch = Watcher { show: &mut |_| {}, stop: &|| false, note: None };
+    // The working tree, without changes, gives what its commit gives; a changed one does not change
+    // the commit.
+    let mut watch = Watcher {
+        show: &mut |_| {},
+        stop: &|| false,
+        note: None,
+    };
     let absolute = of_crate(&sample.path().join("plugins/p").display().to_string());
     let (commit, lines) = prepare(&sample, &absolute, &b).expect("builds");
     assert_eq!(lines, 0, "found in the cache");
     let today = build::prepare("p", &absolute, &mut watch).expect("builds");
     assert_eq!(today.at, None);
-    assert_eq!((today.hash, today.flags.len()), (commit.hash.clone(), commit.flags.len()));
+    assert_eq!(
+        (today.hash, today.flags.len()),
+        (commit.hash.clone(), commit.flags.len())
+    );
     sample.write("plugins/p/src/lib.rs", &library("3333"));
     assert_eq!(check(&sample, &spec, &[(&b, "2222")])[0], commit.hash);
     // A damaged artefact is not taken.
@@ -141,27 +190,48 @@ fn a_command_builds_what_its_commit_holds() {
     // Another command is another library.
     let hash = check(&sample, &of_command("c", COMMAND), &[(&a, "1111")]);
     let other = format!("{COMMAND} -DX -g");
-    assert_ne!(check(&sample, &of_command("c", &other), &[(&a, "1111")]), hash);
+    assert_ne!(
+        check(&sample, &of_command("c", &other), &[(&a, "1111")]),
+        hash
+    );
 }
 
 #[test]
 fn a_clock_that_was_set_back_does_not_make_a_commit_look_built() {
     let sample = sample();
-    let a = sample.commit("a", &[("p/Cargo.toml", MANIFEST), ("p/src/lib.rs", &library("1111"))]);
+    let a = sample.commit(
+        "a",
+        &[
+            ("p/Cargo.toml", MANIFEST),
+            ("p/src/lib.rs", &library("1111")),
+        ],
+    );
     let b = sample.commit("b", &[("p/src/lib.rs", &library("2222"))]);
     check(&sample, &of_crate("p"), &[(&a, "1111")]);
     // As if that had been an hour from now.
     let hour = std::time::Duration::from_secs(3600);
-    let place = std::fs::read_dir(cache::subfolder("worktrees").expect("a folder")).expect("there").next();
+    let place = std::fs::read_dir(cache::subfolder("worktrees").expect("a folder"))
+        .expect("there")
+        .next();
     let place = place.expect("one worktree").expect("an entry").path();
-    let newest = std::fs::read_to_string(place.join("newest")).expect("there").parse::<u128>().expect("a number");
+    let newest = std::fs::read_to_string(place.join("newest"))
+        .expect("there")
+        .parse::<u128>()
+        .expect("a number");
     std::fs::write(place.join("newest"), (newest + hour.as_nanos()).to_string()).expect("written");
     let mut open = vec![place.join("files")];
     while let Some(path) = open.pop() {
         if path.is_dir() {
-            open.extend(std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()));
+            open.extend(
+                std::fs::read_dir(&path)
+                    .expect("a folder")
+                    .map(|entry| entry.expect("an entry").path()),
+            );
         } else if let Ok(file) = std::fs::OpenOptions::new().append(true).open(&path) {
-            let time = file.metadata().and_then(|about| about.modified()).expect("a time");
+            let time = file
+                .metadata()
+                .and_then(|about| about.modified())
+                .expect("a time");
             file.set_modified(time + hour).expect("set");
         }
     }
@@ -172,12 +242,21 @@ fn a_clock_that_was_set_back_does_not_make_a_commit_look_built() {
 fn a_build_that_failed_leaves_the_next_one_right() {
     let sample = sample();
     let broken = |text: String| text.replace("*b", "*c");
-    let a = sample.commit("a", &[("p/Cargo.toml", MANIFEST), ("p/src/lib.rs", &library("1111"))]);
+    let a = sample.commit(
+        "a",
+        &[
+            ("p/Cargo.toml", MANIFEST),
+            ("p/src/lib.rs", &library("1111")),
+        ],
+    );
     let b = sample.commit("b", &[("p/src/lib.rs", &broken(library("2222")))]);
     let spec = of_crate("p");
     check(&sample, &spec, &[(&a, "1111")]);
     let error = prepare(&sample, &spec, &b).expect_err("does not compile");
-    assert!(error.starts_with(&format!("p at {} (b): ", &b[..10])) && error.contains("src/lib.rs:5"), "{error}");
+    assert!(
+        error.starts_with(&format!("p at {} (b): ", &b[..10])) && error.contains("src/lib.rs:5"),
+        "{error}"
+    );
     forget();
     check(&sample, &spec, &[(&a, "1111")]);
 }
@@ -189,7 +268,12 @@ fn what_is_outside_the_commits_repository_is_taken_as_it_is() {
     let outside = sample.beside("other");
     std::fs::create_dir(&outside).expect("a folder");
     std::fs::write(outside.join("p.c"), c("5555")).expect("written");
-    let (prepared, _) = prepare(&sample, &of_command(&outside.display().to_string(), COMMAND), &a).expect("builds");
+    let (prepared, _) = prepare(
+        &sample,
+        &of_command(&outside.display().to_string(), COMMAND),
+        &a,
+    )
+    .expect("builds");
     assert_eq!(prepared.at, None);
     assert!(holds(&prepared.library, "answer-is-5555"));
     let file = PluginSpec {
@@ -208,13 +292,20 @@ fn a_dependency_outside_is_part_of_what_is_built() {
     let sample = sample();
     let outside = sample.beside("dep");
     std::fs::create_dir_all(outside.join("src")).expect("a folder");
-    std::fs::write(outside.join("Cargo.toml"), "[package]\nname = 'dep'\nversion = '0.1.0'\nedition = '2024'\n")
-        .expect("written");
+    std::fs::write(
+        outside.join("Cargo.toml"),
+        "[package]\nname = 'dep'\nversion = '0.1.0'\nedition = '2024'\n",
+    )
+    .expect("written");
     let answer = |text: &str| {
-        let code = format!("#[macro_export] macro_rules! answer {{ () => {{ *b\"answer-is-{text}\" }} }}");
+        let code =
+            format!("#[macro_export] macro_rules! answer {{ () => {{ *b\"answer-is-{text}\" }} }}");
         std::fs::write(outside.join("src/lib.rs"), code).expect("written");
     };
-    let manifest = format!("{MANIFEST}[dependencies]\ndep = {{ path = '{}' }}\n", outside.display());
+    let manifest = format!(
+        "{MANIFEST}[dependencies]\ndep = {{ path = '{}' }}\n",
+        outside.display()
+    );
     let code = library("0000").replace("*b\"answer-is-0000\"", "dep::answer!()");
     let a = sample.commit("a", &[("p/Cargo.toml", &manifest), ("p/src/lib.rs", &code)]);
     for text in ["1111", "2222", "1111"] {
@@ -227,19 +318,43 @@ fn a_dependency_outside_is_part_of_what_is_built() {
 fn one_lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
     let sample = sample();
     let dep = "[package]\nname = 'dep'\nversion = '0.1.0'\nedition = '2024'\n";
-    let a = sample.commit("a", &[("p/Cargo.toml", MANIFEST), ("p/src/lib.rs", &library("1111"))]);
+    let a = sample.commit(
+        "a",
+        &[
+            ("p/Cargo.toml", MANIFEST),
+            ("p/src/lib.rs", &library("1111")),
+        ],
+    );
     let more = format!("{MANIFEST}[dependencies]\ndep = {{ path = 'dep' }}\n");
-    let b = sample.commit("b", &[("p/Cargo.toml", &more), ("p/dep/Cargo.toml", dep), ("p/dep/src/lib.rs", "")]);
+    let b = sample.commit(
+        "b",
+        &[
+            ("p/Cargo.toml", &more),
+            ("p/dep/Cargo.toml", dep),
+            ("p/dep/src/lib.rs", ""),
+        ],
+    );
     let spec = of_crate("p");
     // The two need different locks, and still each is found again in the end.
-    check(&sample, &spec, &[(&a, "1111"), (&b, "1111"), (&a, "1111"), (&b, "1111")]);
+    check(
+        &sample,
+        &spec,
+        &[(&a, "1111"), (&b, "1111"), (&a, "1111"), (&b, "1111")],
+    );
     for commit in [&a, &b, &a] {
-        assert_eq!(prepare(&sample, &spec, commit).expect("builds").1, 0, "found in the cache");
+        assert_eq!(
+            prepare(&sample, &spec, commit).expect("builds").1,
+            0,
+            "found in the cache"
+        );
     }
     let lock = "version = 4\n\n[[package]]\nname = \"p\"\nversion = \"0.1.0\"\n";
     let c = sample.commit("c", &[("p/Cargo.lock", lock)]);
     let error = prepare(&sample, &spec, &c).expect_err("the lock lacks dep");
-    assert!(error.contains("hint: git tracks Cargo.lock") && error.contains("--locked"), "{error}");
+    assert!(
+        error.contains("hint: git tracks Cargo.lock") && error.contains("--locked"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -247,11 +362,23 @@ fn what_cannot_be_built_is_said_before_anything_is() {
     let sample = sample();
     let leaves = format!("{MANIFEST}\n[dependencies]\nq = {{ path = '../../q' }}\n");
     let early = sample.commit("early", &[("other", "1")]);
-    let late = sample.commit("late", &[("p/Cargo.toml", &leaves), ("p/src/lib.rs", &library("1111"))]);
+    let late = sample.commit(
+        "late",
+        &[
+            ("p/Cargo.toml", &leaves),
+            ("p/src/lib.rs", &library("1111")),
+        ],
+    );
     let error = prepare(&sample, &of_crate("p"), &early).expect_err("not there");
-    assert!(error.contains(&format!("p does not exist at {}", &early[..10])), "{error}");
+    assert!(
+        error.contains(&format!("p does not exist at {}", &early[..10])),
+        "{error}"
+    );
     let error = prepare(&sample, &of_crate("p"), &late).expect_err("leaves");
-    assert!(error.contains("p/Cargo.toml:10: the path dependency '../../q' leaves the repository"), "{error}");
+    assert!(
+        error.contains("p/Cargo.toml:10: the path dependency '../../q' leaves the repository"),
+        "{error}"
+    );
     // Gone from the working tree, but not from the commit.
     let there = sample.commit("there", &[("c/p.c", &c("1111"))]);
     sample.git(&["rm", "-q", "-r", "c"]);
@@ -261,13 +388,24 @@ fn what_cannot_be_built_is_said_before_anything_is() {
 
 #[test]
 fn a_toolchain_that_is_missing_is_named_with_the_file_that_wants_it() {
-    if std::process::Command::new("rustup").arg("--version").output().is_err() {
+    if std::process::Command::new("rustup")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
         return; // Without rustup nobody reads the file.
     }
     let sample = sample();
     let toolchain = "[toolchain]\nchannel = 'orch-has-no-such'\n";
-    let files = [("rust-toolchain.toml", toolchain), ("p/Cargo.toml", MANIFEST), ("p/src/lib.rs", "")];
+    let files = [
+        ("rust-toolchain.toml", toolchain),
+        ("p/Cargo.toml", MANIFEST),
+        ("p/src/lib.rs", ""),
+    ];
     let a = sample.commit("a", &files);
     let error = prepare(&sample, &of_crate("p"), &a).expect_err("missing");
-    assert!(error.contains("hint: rust-toolchain.toml names the toolchain"), "{error}");
+    assert!(
+        error.contains("hint: rust-toolchain.toml names the toolchain"),
+        "{error}"
+    );
 }

@@ -12,12 +12,20 @@ pub(super) struct Counts {
 
 impl Counts {
     fn line(values: Vec<u64>) -> Self {
-        Self { values: values.into_iter().map(Some).collect(), reads: Vec::new(), most: usize::MAX }
+        Self {
+            values: values.into_iter().map(Some).collect(),
+            reads: Vec::new(),
+            most: usize::MAX,
+        }
     }
 
     pub(super) fn over(history: &History, culprit: usize, dead: &[bool]) -> Self {
         let value = |at: usize| (!dead[at]).then(|| u64::from(history.contains(at, culprit)));
-        Self { values: (0..=history.bad()).map(value).collect(), reads: Vec::new(), most: usize::MAX }
+        Self {
+            values: (0..=history.bad()).map(value).collect(),
+            reads: Vec::new(),
+            most: usize::MAX,
+        }
     }
 
     fn search(&mut self) -> ExactConclusion<u64> {
@@ -28,7 +36,11 @@ impl Counts {
 
 /// Those that count for exact numbers.
 pub(super) fn settings(never: &[bool], only_largest: bool) -> Settings {
-    Settings { never: never.to_vec(), only_largest, ..Settings::new(0.01, Direction::Worse) }
+    Settings {
+        never: never.to_vec(),
+        only_largest,
+        ..Settings::new(0.01, Direction::Worse)
+    }
 }
 
 impl Readings for Counts {
@@ -62,18 +74,33 @@ impl Readings for Counts {
 }
 
 fn names(conclusion: &ExactConclusion<u64>) -> Vec<&[usize]> {
-    conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect()
+    conclusion
+        .culprits
+        .iter()
+        .map(|culprit| culprit.commits.as_slice())
+        .collect()
 }
 
 #[test]
 fn every_place_is_found_with_log2_and_two_readings() {
     for candidates in 1..=64 {
         for culprit in 1..=candidates {
-            let mut counts = Counts::line((0..=candidates).map(|at| 7 + u64::from(at >= culprit)).collect());
+            let mut counts = Counts::line(
+                (0..=candidates)
+                    .map(|at| 7 + u64::from(at >= culprit))
+                    .collect(),
+            );
             let conclusion = counts.search();
             assert_eq!(names(&conclusion), [&[culprit][..]]);
-            assert_eq!((conclusion.culprits[0].parent, conclusion.culprits[0].shown), ((culprit - 1, 7), (culprit, 8)));
-            assert!(counts.reads.len() <= bits(candidates) + 2, "{culprit} of {candidates}: {:?}", counts.reads);
+            assert_eq!(
+                (conclusion.culprits[0].parent, conclusion.culprits[0].shown),
+                ((culprit - 1, 7), (culprit, 8))
+            );
+            assert!(
+                counts.reads.len() <= bits(candidates) + 2,
+                "{culprit} of {candidates}: {:?}",
+                counts.reads
+            );
         }
     }
 }
@@ -88,9 +115,17 @@ fn what_cannot_be_read_stays_among_the_candidates() {
                 counts.values[at] = None;
             }
         }
-        let parent = (0..culprit).rev().find(|at| counts.values[*at].is_some()).unwrap();
-        let shown = (culprit..=64).find(|at| counts.values[*at].is_some()).unwrap();
-        assert_eq!(names(&counts.search()), [&(parent + 1..=shown).collect::<Vec<_>>()[..]]);
+        let parent = (0..culprit)
+            .rev()
+            .find(|at| counts.values[*at].is_some())
+            .unwrap();
+        let shown = (culprit..=64)
+            .find(|at| counts.values[*at].is_some())
+            .unwrap();
+        assert_eq!(
+            names(&counts.search()),
+            [&(parent + 1..=shown).collect::<Vec<_>>()[..]]
+        );
         assert!(counts.reads.len() <= 2 * bits(64) + 3, "{:?}", counts.reads);
     }
 }
@@ -98,7 +133,10 @@ fn what_cannot_be_read_stays_among_the_candidates() {
 #[test]
 fn ends_decide_whether_there_is_a_search() {
     assert_eq!(Counts::line(vec![3, 9, 3]).search().gate, ExactGate::Same);
-    assert_eq!(Counts::line(vec![3, 9, 2]).search().gate, ExactGate::OtherWay);
+    assert_eq!(
+        Counts::line(vec![3, 9, 2]).search().gate,
+        ExactGate::OtherWay
+    );
     let mut broken = Counts::line(vec![3, 9, 12]);
     broken.values[2] = None;
     assert_eq!(broken.search().gate, ExactGate::EndUnusable { end: 2 });
@@ -107,21 +145,40 @@ fn ends_decide_whether_there_is_a_search() {
 
 #[test]
 fn every_change_that_the_ends_of_a_side_show_is_found() {
-    let level = |at: u64| 5 + 3 * u64::from(at >= 10) + u64::from(at >= 40) - 2 * u64::from(at >= 55);
+    let level =
+        |at: u64| 5 + 3 * u64::from(at >= 10) + u64::from(at >= 40) - 2 * u64::from(at >= 55);
     let conclusion = Counts::line((0..=64).map(level).collect()).search();
-    assert_eq!(names(&conclusion), [&[10][..], &[40], &[55]], "{conclusion:?}");
+    assert_eq!(
+        names(&conclusion),
+        [&[10][..], &[40], &[55]],
+        "{conclusion:?}"
+    );
 }
 
 #[test]
 fn branches_are_searched_too() {
     // 0 - 1 - 2 - 3 - 6, 1 - 4 - 5 - 6.
-    let history = History::new(&[vec![], vec![0], vec![1], vec![2], vec![1], vec![4], vec![3, 5]]);
+    let history = History::new(&[
+        vec![],
+        vec![0],
+        vec![1],
+        vec![2],
+        vec![1],
+        vec![4],
+        vec![3, 5],
+    ]);
     for culprit in 1..=6 {
-        let values = (0..=6).map(|at| u64::from(history.contains(at, culprit))).collect();
+        let values = (0..=6)
+            .map(|at| u64::from(history.contains(at, culprit)))
+            .collect();
         let mut counts = Counts::line(values);
         let conclusion = bisect_exact(&history, &settings(&[], false), &mut counts).unwrap();
         assert_eq!(names(&conclusion), [&[culprit][..]], "{conclusion:?}");
-        let mut counts = Counts::line((0..=6).map(|at| u64::from(history.contains(at, culprit))).collect());
+        let mut counts = Counts::line(
+            (0..=6)
+                .map(|at| u64::from(history.contains(at, culprit)))
+                .collect(),
+        );
         let never = settings(&[false, true, false, true, false, true, false], false);
         let conclusion = bisect_exact(&history, &never, &mut counts).unwrap();
         assert!(conclusion.culprits[0].commits.contains(&culprit) && !counts.reads.contains(&3));
@@ -130,24 +187,36 @@ fn branches_are_searched_too() {
 
 #[test]
 fn the_largest_change_alone_ends_the_search_where_it_was_asked_for() {
-    let level = |at: u64| 5 + u64::from(at >= 10) + 40 * u64::from(at >= 33) + 2 * u64::from(at >= 55);
+    let level =
+        |at: u64| 5 + u64::from(at >= 10) + 40 * u64::from(at >= 33) + 2 * u64::from(at >= 55);
     let mut counts = Counts::line((0..=64).map(level).collect());
     let conclusion = bisect_exact(&History::line(64), &settings(&[], true), &mut counts).unwrap();
     assert!(names(&conclusion).contains(&&[33][..]), "{conclusion:?}");
     assert!(counts.reads.len() < 3 * bits(64), "{:?}", counts.reads);
-    let found: Vec<usize> = conclusion.culprits.iter().map(|culprit| culprit.shown.0).collect();
+    let found: Vec<usize> = conclusion
+        .culprits
+        .iter()
+        .map(|culprit| culprit.shown.0)
+        .collect();
     for other in [10, 55].into_iter().filter(|other| !found.contains(other)) {
         let holds = |part: &ExactPart| part.differs && part.commits.contains(&other);
-        assert!(conclusion.unsearched.iter().any(holds), "{other}: {conclusion:?}");
+        assert!(
+            conclusion.unsearched.iter().any(holds),
+            "{other}: {conclusion:?}"
+        );
     }
 }
 
 #[test]
 fn stopped_after_any_reading_the_search_accounts_for_every_change() {
-    let level = |at: u64| 5 + 3 * u64::from(at >= 10) + u64::from(at >= 40) - 2 * u64::from(at >= 55);
+    let level =
+        |at: u64| 5 + 3 * u64::from(at >= 10) + u64::from(at >= 40) - 2 * u64::from(at >= 55);
     let mut named = Vec::new();
     for most in 0..100 {
-        let mut counts = Counts { most, ..Counts::line((0..=64).map(level).collect()) };
+        let mut counts = Counts {
+            most,
+            ..Counts::line((0..=64).map(level).collect())
+        };
         let Err(StoppedSearch { stop: (), known }) =
             bisect_exact(&History::line(64), &settings(&[], false), &mut counts)
         else {
@@ -155,11 +224,19 @@ fn stopped_after_any_reading_the_search_accounts_for_every_change() {
         };
         for culprit in [10, 40, 55] {
             let parts = known.open.iter().chain(&known.unsearched);
-            let found = known.culprits.iter().any(|found| found.commits == [culprit]);
-            let open = parts.clone().any(|part| part.reference < culprit && culprit <= part.end);
+            let found = known
+                .culprits
+                .iter()
+                .any(|found| found.commits == [culprit]);
+            let open = parts
+                .clone()
+                .any(|part| part.reference < culprit && culprit <= part.end);
             assert!(found || open, "{culprit} after {most}: {known:?}");
         }
-        assert!(known.open.iter().all(|open| open.differs == (most > 1)), "after {most}: {known:?}");
+        assert!(
+            known.open.iter().all(|open| open.differs == (most > 1)),
+            "after {most}: {known:?}"
+        );
         named.push(known.culprits.len());
     }
     assert!(named.len() > 15 && named.is_sorted(), "{named:?}");

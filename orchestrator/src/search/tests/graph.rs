@@ -10,7 +10,9 @@ fn diamonds(count: usize, length: usize) -> History {
         parents.push(vec![fork - 1]);
         for _ in 0..2 {
             let first = parents.len();
-            parents.extend((first..first + length).map(|at| vec![if at == first { fork } else { at - 1 }]));
+            parents.extend(
+                (first..first + length).map(|at| vec![if at == first { fork } else { at - 1 }]),
+            );
         }
         parents.push(vec![fork + length, fork + 2 * length]);
     }
@@ -22,10 +24,21 @@ fn a_history_knows_what_contains_what() {
     // 0 - 1 - 2 - 6 (merge), 1 - 4: branches are 2, 3 and 4, 5.
     let history = diamonds(1, 2);
     assert_eq!(history.bad(), 6);
-    assert!(history.contains(6, 4) && history.contains(3, 2) && history.contains(3, 1) && history.contains(5, 5));
+    assert!(
+        history.contains(6, 4)
+            && history.contains(3, 2)
+            && history.contains(3, 1)
+            && history.contains(5, 5)
+    );
     assert!(!history.contains(3, 4) && !history.contains(5, 2) && !history.contains(0, 1));
-    assert_eq!(History::line(3).contained(2).iter().collect::<Vec<_>>(), [0, 1, 2]);
-    assert_eq!(History::line(3).containing(2).iter().collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(
+        History::line(3).contained(2).iter().collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
+    assert_eq!(
+        History::line(3).containing(2).iter().collect::<Vec<_>>(),
+        [2, 3]
+    );
 }
 
 #[test]
@@ -36,7 +49,12 @@ fn every_commit_of_a_branched_history_is_found() {
             let mut world = Scripted::over(&history, &[(culprit, 0.02)]).seeded(culprit);
             let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
             assert_only(&conclusion, culprit);
-            assert!(world.builds() <= bits(history.bad()) + 5, "{culprit} of {}: {}", history.bad(), world.builds());
+            assert!(
+                world.builds() <= bits(history.bad()) + 5,
+                "{culprit} of {}: {}",
+                history.bad(),
+                world.builds()
+            );
         }
     }
 }
@@ -45,15 +63,31 @@ fn every_commit_of_a_branched_history_is_found() {
 fn a_merge_that_is_never_built_shares_the_guilt_of_what_it_brought() {
     let history = diamonds(3, 3);
     let is_merge = |at: usize| at > 0 && at.is_multiple_of(8);
-    let never: Vec<bool> = (0..=history.bad()).map(|at| is_merge(at) && at != history.bad()).collect();
-    let settings = Settings { never, ..Settings::new(0.01, Direction::Worse) };
+    let never: Vec<bool> = (0..=history.bad())
+        .map(|at| is_merge(at) && at != history.bad())
+        .collect();
+    let settings = Settings {
+        never,
+        ..Settings::new(0.01, Direction::Worse)
+    };
     for culprit in 1..=history.bad() {
         let mut world = Scripted::over(&history, &[(culprit, 0.02)]).seeded(culprit);
         let conclusion = world.search_in(&history, &settings);
         assert_eq!(conclusion.culprits.len(), 1, "{culprit}: {conclusion:?}");
-        assert!(conclusion.culprits[0].commits.contains(&culprit), "{culprit}: {conclusion:?}");
-        assert!(conclusion.culprits[0].commits.len() <= 2, "{culprit}: {conclusion:?}");
-        assert!(world.asked.iter().all(|asked| !matches!(asked, Question::Look(at) if settings.is_never(*at))));
+        assert!(
+            conclusion.culprits[0].commits.contains(&culprit),
+            "{culprit}: {conclusion:?}"
+        );
+        assert!(
+            conclusion.culprits[0].commits.len() <= 2,
+            "{culprit}: {conclusion:?}"
+        );
+        assert!(
+            world
+                .asked
+                .iter()
+                .all(|asked| !matches!(asked, Question::Look(at) if settings.is_never(*at)))
+        );
     }
 }
 
@@ -62,7 +96,11 @@ fn a_second_culprit_behind_the_first_is_found() {
     let history = diamonds(3, 3);
     let mut world = Scripted::over(&history, &[(3, 0.03), (20, 0.02)]);
     let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
-    let names: Vec<&[usize]> = conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect();
+    let names: Vec<&[usize]> = conclusion
+        .culprits
+        .iter()
+        .map(|culprit| culprit.commits.as_slice())
+        .collect();
     assert_eq!(names, [&[3][..], &[20]], "{conclusion:?}");
 }
 
@@ -74,14 +112,19 @@ fn culprits_on_branches_beside_each_other_are_both_named() {
         for (first, second) in [(0.03, 0.02), (0.02, 0.03), (0.03, 0.03)] {
             let mut world = Scripted::over(&history, &[(one, first), (other, second)]);
             let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
-            let sets: Vec<&[usize]> = conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect();
+            let sets: Vec<&[usize]> = conclusion
+                .culprits
+                .iter()
+                .map(|culprit| culprit.commits.as_slice())
+                .collect();
             assert_eq!(sets, [&[one][..], &[other]], "{conclusion:?}");
             assert!(conclusion.undecided.is_empty(), "{conclusion:?}");
         }
     }
 }
 
-/// Each commit has one or two parents among the four before it; the last one merges all that is open.
+/// Each commit has one or two parents among the four before it; the last one merges all that is
+/// open.
 fn tangle(rng: &mut Rng, commits: usize) -> History {
     let mut parents: Vec<Vec<usize>> = vec![vec![]];
     for at in 1..commits {
@@ -92,7 +135,9 @@ fn tangle(rng: &mut Rng, commits: usize) -> History {
         }
         parents.push(own);
     }
-    let open = (0..commits).filter(|at| !parents.iter().any(|own| own.contains(at))).collect();
+    let open = (0..commits)
+        .filter(|at| !parents.iter().any(|own| own.contains(at)))
+        .collect();
     parents.push(open);
     History::new(&parents)
 }
@@ -105,12 +150,21 @@ fn in_tangled_histories_with_failures_the_named_set_holds_the_culprit() {
         let history = tangle(&mut rng, commits);
         let culprit = rng.usize(1..=history.bad());
         let mut world = Scripted::over(&history, &[(culprit, 0.03)]).seeded(seed);
-        world.dead = (0..=history.bad()).map(|at| at != 0 && at != history.bad() && rng.f64() < 0.15).collect();
+        world.dead = (0..=history.bad())
+            .map(|at| at != 0 && at != history.bad() && rng.f64() < 0.15)
+            .collect();
         let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
         assert_eq!(conclusion.culprits.len(), 1, "{conclusion:?}");
-        assert!(conclusion.culprits[0].commits.contains(&culprit), "{culprit}: {conclusion:?}");
+        assert!(
+            conclusion.culprits[0].commits.contains(&culprit),
+            "{culprit}: {conclusion:?}"
+        );
         let mut values = super::exact::Counts::over(&history, culprit, &world.dead);
-        let exact = bisect_exact(&history, &super::exact::settings(&[], false), &mut values).unwrap();
-        assert!(exact.culprits.len() == 1 && exact.culprits[0].commits.contains(&culprit), "{culprit}: {exact:?}");
+        let exact =
+            bisect_exact(&history, &super::exact::settings(&[], false), &mut values).unwrap();
+        assert!(
+            exact.culprits.len() == 1 && exact.culprits[0].commits.contains(&culprit),
+            "{culprit}: {exact:?}"
+        );
     }
 }

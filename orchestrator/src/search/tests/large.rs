@@ -1,4 +1,5 @@
-//! Owns the tests of large steps: alone, behind, before and between small ones, and of what is known beside them.
+//! Owns the tests of large steps: alone, behind, before and between small ones, and of what is
+//! known beside them.
 
 use super::*;
 
@@ -7,7 +8,11 @@ const LARGE: f64 = 2.116;
 const SMALL: f64 = 0.0363;
 
 fn named(conclusion: &Conclusion) -> Vec<&[usize]> {
-    conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect()
+    conclusion
+        .culprits
+        .iter()
+        .map(|culprit| culprit.commits.as_slice())
+        .collect()
 }
 
 /// Asserts that all steps, and nothing else, are named, with few pairs.
@@ -15,14 +20,28 @@ fn named(conclusion: &Conclusion) -> Vec<&[usize]> {
 fn finds_all(candidates: usize, steps: &[(usize, f64)], noise: f64, seed: usize) -> Conclusion {
     let mut world = Scripted::line(candidates, steps).seeded(seed);
     world.noise = noise;
-    let direction =
-        if steps.iter().map(|(_, step)| step).sum::<f64>() > 0.0 { Direction::Worse } else { Direction::Better };
+    let direction = if steps.iter().map(|(_, step)| step).sum::<f64>() > 0.0 {
+        Direction::Worse
+    } else {
+        Direction::Better
+    };
     let conclusion = world.search_in(&History::line(candidates), &Settings::new(0.01, direction));
     let places: Vec<Vec<usize>> = steps.iter().map(|(place, _)| vec![*place]).collect();
-    assert_eq!(named(&conclusion), places, "{steps:?} of {candidates}, seed {seed}: {conclusion:?}");
+    assert_eq!(
+        named(&conclusion),
+        places,
+        "{steps:?} of {candidates}, seed {seed}: {conclusion:?}"
+    );
     assert!(conclusion.undecided.is_empty(), "{conclusion:?}");
-    let pairs: usize = conclusion.sections.iter().map(|section| section.pairs).sum();
-    assert!(pairs < 600, "{steps:?} of {candidates}, seed {seed}: {pairs} pairs");
+    let pairs: usize = conclusion
+        .sections
+        .iter()
+        .map(|section| section.pairs)
+        .sum();
+    assert!(
+        pairs < 600,
+        "{steps:?} of {candidates}, seed {seed}: {pairs} pairs"
+    );
     conclusion
 }
 
@@ -42,9 +61,24 @@ fn a_large_step_next_to_a_small_one_is_named_among_many_commits() {
     for candidates in [16, 128] {
         for small in [1, 2, candidates / 2, candidates - 1] {
             for seed in 0..3 {
-                finds_all(candidates, &[(small, 0.04), (small + 1, 8f64.ln())], 0.01, seed);
-                finds_all(candidates, &[(small, 8f64.ln()), (small + 1, 0.04)], 0.01, seed);
-                finds_all(candidates, &[(small, -(10f64.ln())), (small + 1, 0.04)], 0.01, seed);
+                finds_all(
+                    candidates,
+                    &[(small, 0.04), (small + 1, 8f64.ln())],
+                    0.01,
+                    seed,
+                );
+                finds_all(
+                    candidates,
+                    &[(small, 8f64.ln()), (small + 1, 0.04)],
+                    0.01,
+                    seed,
+                );
+                finds_all(
+                    candidates,
+                    &[(small, -(10f64.ln())), (small + 1, 0.04)],
+                    0.01,
+                    seed,
+                );
             }
         }
     }
@@ -71,7 +105,12 @@ fn three_steps_and_five_are_named() {
     for seed in 0..6 {
         finds_all(60, &[(9, 0.04), (30, 2.0), (47, 0.03)], 0.005, seed);
         finds_all(60, &[(20, 0.03), (33, 0.03), (34, 0.03)], 0.005, seed);
-        finds_all(60, &[(5, 0.18), (17, 0.25), (18, -0.2), (40, 0.3), (55, 0.22)], 0.01, seed);
+        finds_all(
+            60,
+            &[(5, 0.18), (17, 0.25), (18, -0.2), (40, 0.3), (55, 0.22)],
+            0.01,
+            seed,
+        );
     }
 }
 
@@ -85,10 +124,19 @@ fn what_happened_beside_a_large_step_is_bounded_with_few_pairs() {
         let beside = &conclusion.sections[1..];
         assert_eq!(beside.len(), 2, "{conclusion:?}");
         for section in beside {
-            assert!(matches!(section.gate, Gate::Same { .. } | Gate::Bounded { .. }), "{section:?}");
+            assert!(
+                matches!(section.gate, Gate::Same { .. } | Gate::Bounded { .. }),
+                "{section:?}"
+            );
             assert!(section.pairs <= 40, "{section:?}");
-            assert!(section.range.low <= 0.0 && section.range.high >= 0.0, "{section:?}");
-            assert!(section.range.high - section.range.low < 0.2 * LARGE, "{section:?}");
+            assert!(
+                section.range.low <= 0.0 && section.range.high >= 0.0,
+                "{section:?}"
+            );
+            assert!(
+                section.range.high - section.range.low < 0.2 * LARGE,
+                "{section:?}"
+            );
         }
     }
 }
@@ -102,7 +150,10 @@ fn a_bound_is_no_excuse_for_a_step_that_a_few_pairs_show() {
 }
 
 fn largest_of(steps: &[(usize, f64)]) -> (Conclusion, Scripted) {
-    let settings = Settings { only_largest: true, ..Settings::new(0.01, Direction::Worse) };
+    let settings = Settings {
+        only_largest: true,
+        ..Settings::new(0.01, Direction::Worse)
+    };
     let mut world = Scripted::line(64, steps);
     let conclusion = world.search_in(&History::line(64), &settings);
     (conclusion, world)
@@ -112,12 +163,23 @@ fn largest_of(steps: &[(usize, f64)]) -> (Conclusion, Scripted) {
 fn the_largest_step_alone_ends_the_search_where_it_was_asked_for() {
     let (conclusion, world) = largest_of(&[(9, 0.04), (30, 2.0), (47, 0.03)]);
     assert_eq!(named(&conclusion), [&[30][..]], "{conclusion:?}");
-    assert_eq!(conclusion.sections.len(), 1, "nothing is compared beside it: {conclusion:?}");
-    let parts: Vec<(usize, usize)> = conclusion.unsearched.iter().map(|part| (part.reference, part.end)).collect();
+    assert_eq!(
+        conclusion.sections.len(),
+        1,
+        "nothing is compared beside it: {conclusion:?}"
+    );
+    let parts: Vec<(usize, usize)> = conclusion
+        .unsearched
+        .iter()
+        .map(|part| (part.reference, part.end))
+        .collect();
     assert_eq!(parts, [(0, 29), (30, 64)]);
     for (part, change) in conclusion.unsearched.iter().zip([0.04, 0.03]) {
         assert!((part.change.estimate - change).abs() < 0.01, "{part:?}");
-        assert!(part.change.low < change && change < part.change.high, "{part:?}");
+        assert!(
+            part.change.low < change && change < part.change.high,
+            "{part:?}"
+        );
     }
     let last = world.asked.last();
     assert_eq!(last, Some(&Question::Confirm(29, 30)));
@@ -125,17 +187,35 @@ fn the_largest_step_alone_ends_the_search_where_it_was_asked_for() {
 
 #[test]
 fn a_part_with_a_larger_change_than_the_step_is_still_searched_for_the_largest() {
-    // Whichever comes first, the largest is among those named, and no part beside it has a larger change.
-    for steps in
-        [[(9, 0.10), (10, 0.11), (50, 0.12)], [(9, 0.3), (30, 0.2), (47, 0.25)], [(1, 0.02), (2, 0.03), (3, 0.04)]]
-    {
+    // Whichever comes first, the largest is among those named, and no part beside it has a larger
+    // change.
+    for steps in [
+        [(9, 0.10), (10, 0.11), (50, 0.12)],
+        [(9, 0.3), (30, 0.2), (47, 0.25)],
+        [(1, 0.02), (2, 0.03), (3, 0.04)],
+    ] {
         let (conclusion, _) = largest_of(&steps);
-        let largest = steps.iter().max_by(|(_, one), (_, other)| one.total_cmp(other)).unwrap();
-        let sizes = conclusion.culprits.iter().map(|culprit| culprit.change.estimate);
+        let largest = steps
+            .iter()
+            .max_by(|(_, one), (_, other)| one.total_cmp(other))
+            .unwrap();
+        let sizes = conclusion
+            .culprits
+            .iter()
+            .map(|culprit| culprit.change.estimate);
         let found = sizes.fold(0.0, f64::max);
-        assert!(conclusion.unsearched.iter().all(|part| part.change.estimate.abs() <= found), "{conclusion:?}");
+        assert!(
+            conclusion
+                .unsearched
+                .iter()
+                .all(|part| part.change.estimate.abs() <= found),
+            "{conclusion:?}"
+        );
         if !named(&conclusion).contains(&&[largest.0][..]) {
-            let held = conclusion.unsearched.iter().any(|part| part.reference < largest.0 && largest.0 <= part.end);
+            let held = conclusion
+                .unsearched
+                .iter()
+                .any(|part| part.reference < largest.0 && largest.0 <= part.end);
             assert!(held && found > 0.5 * largest.1, "{conclusion:?}");
         }
     }
@@ -143,7 +223,8 @@ fn a_part_with_a_larger_change_than_the_step_is_still_searched_for_the_largest()
 
 #[test]
 fn where_only_the_build_effect_decides_no_pairs_are_bought() {
-    // Builds that differ by half a percent, and a step that is no larger than the largest of such differences.
+    // Builds that differ by half a percent, and a step that is no larger than the largest of such
+    // differences.
     let effects = [0.0, 0.008, 0.017];
     let mut world = Scripted::new(effects.to_vec());
     let conclusion = world.search();
@@ -153,6 +234,15 @@ fn where_only_the_build_effect_decides_no_pairs_are_bought() {
     assert!(open.probability < 0.99, "{open:?}");
     assert!(conclusion.sections[0].pairs < 400, "{conclusion:?}");
     // The measured build effect decides: with a small one it was a step.
-    let settings = Settings { tau: Some(0.006), margin: 0.024, ..Settings::new(0.01, Direction::Worse) };
-    assert!(Scripted::new(effects.to_vec()).search_in(&History::line(2), &settings).culprits.is_empty());
+    let settings = Settings {
+        tau: Some(0.006),
+        margin: 0.024,
+        ..Settings::new(0.01, Direction::Worse)
+    };
+    assert!(
+        Scripted::new(effects.to_vec())
+            .search_in(&History::line(2), &settings)
+            .culprits
+            .is_empty()
+    );
 }

@@ -14,18 +14,28 @@ fn every_place_of_a_step_among_many_commits_is_found_with_few_builds() {
 
 fn every_place(sizes: std::ops::RangeInclusive<usize>) {
     let mut slow = 0;
-    for (candidates, culprit) in sizes.flat_map(|candidates| (1..=candidates).map(move |culprit| (candidates, culprit)))
+    for (candidates, culprit) in
+        sizes.flat_map(|candidates| (1..=candidates).map(move |culprit| (candidates, culprit)))
     {
-        let mut world = Scripted::line(candidates, &[(culprit, 0.02)]).seeded(culprit * 100 + candidates);
+        let mut world =
+            Scripted::line(candidates, &[(culprit, 0.02)]).seeded(culprit * 100 + candidates);
         let conclusion = world.search();
         assert_only(&conclusion, culprit);
-        assert!(world.builds() <= bits(candidates) + 4, "{culprit} of {candidates}: {}", world.builds());
+        assert!(
+            world.builds() <= bits(candidates) + 4,
+            "{culprit} of {candidates}: {}",
+            world.builds()
+        );
         slow += usize::from(world.builds() > bits(candidates) + 3);
         let found = &conclusion.culprits[0];
         assert_eq!((found.parent, found.shown), (culprit - 1, culprit));
-        assert!((found.change.estimate - 0.02).abs() < 0.012, "{conclusion:?}");
+        assert!(
+            (found.change.estimate - 0.02).abs() < 0.012,
+            "{conclusion:?}"
+        );
     }
-    // Of a thousand: an unlucky batch looks like a build effect, which only another build can refute.
+    // Of a thousand: an unlucky batch looks like a build effect, which only another build can
+    // refute.
     assert!(slow <= 1, "{slow}");
 }
 
@@ -42,8 +52,17 @@ fn finds_the_set(dead: Vec<bool>, culprit: usize) -> usize {
     world.dead = dead;
     let conclusion = world.search();
     assert_eq!(conclusion.culprits.len(), 1, "{conclusion:?}");
-    assert_eq!(conclusion.culprits[0].commits, expected(&world.dead, culprit), "{conclusion:?}");
-    assert_eq!(conclusion.gate, Gate::Different { change: conclusion.change() });
+    assert_eq!(
+        conclusion.culprits[0].commits,
+        expected(&world.dead, culprit),
+        "{conclusion:?}"
+    );
+    assert_eq!(
+        conclusion.gate,
+        Gate::Different {
+            change: conclusion.change()
+        }
+    );
     world.builds()
 }
 
@@ -73,7 +92,9 @@ fn every_second_commit_that_does_not_build_leaves_pairs_of_suspects() {
 fn builds_that_fail_at_random_leave_small_sets() {
     let mut rng = Rng::with_seed(3);
     for culprit in 1..=50 {
-        let dead: Vec<bool> = (0..=50).map(|at| at != 0 && at != 50 && rng.f64() < 0.2).collect();
+        let dead: Vec<bool> = (0..=50)
+            .map(|at| at != 0 && at != 50 && rng.f64() < 0.2)
+            .collect();
         finds_the_set(dead, culprit);
     }
 }
@@ -88,9 +109,15 @@ fn with_only_the_ends_the_whole_set_is_the_answer() {
     assert_eq!(conclusion.unusable, (1..9).collect::<Vec<_>>());
 
     let mut never = Scripted::line(9, &[(4, 0.02)]);
-    let settings = Settings { never: dead, ..Settings::new(0.01, Direction::Worse) };
+    let settings = Settings {
+        never: dead,
+        ..Settings::new(0.01, Direction::Worse)
+    };
     let conclusion = never.search_in(&History::line(9), &settings);
-    assert_eq!((conclusion.culprits[0].commits.len(), never.builds()), (9, 2));
+    assert_eq!(
+        (conclusion.culprits[0].commits.len(), never.builds()),
+        (9, 2)
+    );
 }
 
 #[test]
@@ -98,7 +125,10 @@ fn without_a_step_nobody_is_accused_and_nothing_built() {
     for seed in 0..40 {
         let mut world = Scripted::line(64, &[]).seeded(seed);
         let conclusion = world.search();
-        assert!(matches!(conclusion.gate, Gate::Same { .. }), "{conclusion:?}");
+        assert!(
+            matches!(conclusion.gate, Gate::Same { .. }),
+            "{conclusion:?}"
+        );
         assert!(conclusion.culprits.is_empty() && conclusion.undecided.is_empty());
         assert_eq!(world.builds(), 2);
     }
@@ -110,7 +140,10 @@ fn a_step_the_other_way_is_not_what_was_asked_for() {
     assert!(matches!(world.search().gate, Gate::OtherWay { .. }));
     assert_eq!(world.builds(), 2);
     let better = Settings::new(0.01, Direction::Better);
-    assert_only(&Scripted::line(16, &[(5, -0.03)]).search_in(&History::line(16), &better), 5);
+    assert_only(
+        &Scripted::line(16, &[(5, -0.03)]).search_in(&History::line(16), &better),
+        5,
+    );
 }
 
 #[test]
@@ -119,14 +152,20 @@ fn what_fails_when_measured_counts_as_not_built() {
     world.crashes = vec![16, 19, 20];
     let conclusion = world.search();
     assert_eq!(conclusion.culprits[0].commits, [19, 20, 21]);
-    assert_eq!((conclusion.culprits[0].parent, conclusion.culprits[0].shown), (18, 21));
+    assert_eq!(
+        (conclusion.culprits[0].parent, conclusion.culprits[0].shown),
+        (18, 21)
+    );
 }
 
 #[test]
 fn a_prior_on_the_culprit_saves_builds() {
     let mut prior = vec![1.0; 129];
     prior[77] = 400.0;
-    let settings = Settings { prior, ..Settings::new(0.01, Direction::Worse) };
+    let settings = Settings {
+        prior,
+        ..Settings::new(0.01, Direction::Worse)
+    };
     let mut world = Scripted::line(128, &[(77, 0.02)]);
     assert_only(&world.search_in(&History::line(128), &settings), 77);
     assert!(world.builds() <= 5, "{}", world.builds());

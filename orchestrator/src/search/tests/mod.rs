@@ -1,4 +1,5 @@
-//! Owns the scripted world that the tests of the search share: levels, noise and failures by position.
+//! Owns the scripted world that the tests of the search share: levels, noise and failures by
+//! position.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -46,16 +47,32 @@ impl Scripted {
         let dead = vec![false; levels.len()];
         let rng = Rng::with_seed(20_261_121);
         let (crashes, codes) = (Vec::new(), Vec::new());
-        Self { levels, dead, crashes, codes, confirmation: None, noise: 0.005, rng, asked: Vec::new() }
+        Self {
+            levels,
+            dead,
+            crashes,
+            codes,
+            confirmation: None,
+            noise: 0.005,
+            rng,
+            asked: Vec::new(),
+        }
     }
 
-    /// A line of `candidates` commits on which each (position, log ratio) changes the level from there on.
+    /// A line of `candidates` commits on which each (position, log ratio) changes the level from
+    /// there on.
     fn line(candidates: usize, steps: &[(usize, f64)]) -> Self {
         Self::over(&History::line(candidates), steps)
     }
 
     fn over(history: &History, steps: &[(usize, f64)]) -> Self {
-        let level = |at: usize| steps.iter().filter(|(k, _)| history.contains(at, *k)).map(|(_, step)| step).sum();
+        let level = |at: usize| {
+            steps
+                .iter()
+                .filter(|(k, _)| history.contains(at, *k))
+                .map(|(_, step)| step)
+                .sum()
+        };
         Self::new((0..=history.bad()).map(level).collect())
     }
 
@@ -75,16 +92,22 @@ impl Scripted {
     }
 
     fn builds(&self) -> usize {
-        self.asked.iter().filter(|question| matches!(question, Question::Look(_))).count()
+        self.asked
+            .iter()
+            .filter(|question| matches!(question, Question::Look(_)))
+            .count()
     }
 
     fn measured(&self, commit: usize) -> bool {
-        self.asked.iter().any(|question| matches!(question, Question::Pairs(_, at, _) if *at == commit))
+        self.asked
+            .iter()
+            .any(|question| matches!(question, Question::Pairs(_, at, _) if *at == commit))
     }
 
     fn draw(&mut self, reference: usize, commit: usize, count: usize) -> Vec<f64> {
         let shift = self.levels[commit] - self.levels[reference];
-        let mut normal = || (-2.0 * (1.0 - self.rng.f64()).ln()).sqrt() * (TAU * self.rng.f64()).cos();
+        let mut normal =
+            || (-2.0 * (1.0 - self.rng.f64()).ln()).sqrt() * (TAU * self.rng.f64()).cos();
         (0..count).map(|_| shift + self.noise * normal()).collect()
     }
 }
@@ -93,19 +116,33 @@ impl Evidence for Scripted {
     type Stop = Infallible;
 
     fn look(&mut self, commit: usize) -> Result<bool, Infallible> {
-        assert!(!self.asked.contains(&Question::Look(commit)), "{commit} is looked at twice");
+        assert!(
+            !self.asked.contains(&Question::Look(commit)),
+            "{commit} is looked at twice"
+        );
         self.asked.push(Question::Look(commit));
         Ok(!self.dead[commit])
     }
 
     fn same_code(&mut self, one: usize, other: usize) -> Result<bool, Infallible> {
-        let asked = [Question::SameCode(one, other), Question::SameCode(other, one)];
-        assert!(!self.asked.iter().any(|question| asked.contains(question)), "{one} and {other} are compared twice");
+        let asked = [
+            Question::SameCode(one, other),
+            Question::SameCode(other, one),
+        ];
+        assert!(
+            !self.asked.iter().any(|question| asked.contains(question)),
+            "{one} and {other} are compared twice"
+        );
         self.asked.push(asked[0]);
         Ok(!self.codes.is_empty() && self.codes[one] == self.codes[other])
     }
 
-    fn pairs(&mut self, reference: usize, commit: usize, count: usize) -> Result<Option<Vec<f64>>, Infallible> {
+    fn pairs(
+        &mut self,
+        reference: usize,
+        commit: usize,
+        count: usize,
+    ) -> Result<Option<Vec<f64>>, Infallible> {
         assert!(!self.dead[commit] && !self.dead[reference] && count > 0);
         self.asked.push(Question::Pairs(reference, commit, count));
         Ok((!self.crashes.contains(&commit)).then(|| self.draw(reference, commit, count)))
@@ -116,7 +153,9 @@ impl Evidence for Scripted {
         let fresh = self.draw(parent, commit, 40);
         let (verdict, change) = judge(&fresh, 0.01);
         Ok(self.confirmation.unwrap_or(match verdict {
-            Verdict::Rose | Verdict::Fell => Confirmation::Changed { estimate: change.estimate },
+            Verdict::Rose | Verdict::Fell => Confirmation::Changed {
+                estimate: change.estimate,
+            },
             Verdict::Same => Confirmation::Below,
             Verdict::Open => Confirmation::Open,
         }))
@@ -145,7 +184,11 @@ fn bits(n: usize) -> usize {
 /// Asserts that one commit, and nothing else, is found.
 #[track_caller]
 fn assert_only(conclusion: &Conclusion, culprit: usize) {
-    let found: Vec<&[usize]> = conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect();
+    let found: Vec<&[usize]> = conclusion
+        .culprits
+        .iter()
+        .map(|culprit| culprit.commits.as_slice())
+        .collect();
     assert_eq!(found, [&[culprit][..]], "{conclusion:?}");
     assert!(conclusion.undecided.is_empty(), "{conclusion:?}");
     assert!(conclusion.culprits[0].probability >= 0.99, "{conclusion:?}");

@@ -3,7 +3,11 @@
 use super::*;
 
 fn names(conclusion: &Conclusion) -> Vec<&[usize]> {
-    conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect()
+    conclusion
+        .culprits
+        .iter()
+        .map(|culprit| culprit.commits.as_slice())
+        .collect()
 }
 
 #[test]
@@ -29,7 +33,10 @@ fn a_fix_that_hid_part_of_a_regression_is_reported() {
     for (rise, fix) in [(9, 50), (30, 31), (40, 60)] {
         let conclusion = Scripted::line(64, &[(rise, 0.04), (fix, -0.02)]).search();
         assert_eq!(names(&conclusion), [&[rise][..], &[fix]], "{conclusion:?}");
-        assert!(conclusion.culprits[0].change.low > 0.02 && conclusion.culprits[1].change.high < 0.0, "{conclusion:?}");
+        assert!(
+            conclusion.culprits[0].change.low > 0.02 && conclusion.culprits[1].change.high < 0.0,
+            "{conclusion:?}"
+        );
     }
 }
 
@@ -50,7 +57,13 @@ fn layout_is_not_accused_and_hides_nobody() {
     world.confirmation = Some(Confirmation::Layout);
     let conclusion = world.search();
     assert!(conclusion.culprits.is_empty());
-    assert_eq!((conclusion.undecided[0].why, conclusion.undecided[0].commits.as_slice()), (Why::Layout, &[20][..]));
+    assert_eq!(
+        (
+            conclusion.undecided[0].why,
+            conclusion.undecided[0].commits.as_slice()
+        ),
+        (Why::Layout, &[20][..])
+    );
 }
 
 #[test]
@@ -58,5 +71,11 @@ fn no_more_steps_than_asked_for() {
     let steps: Vec<(usize, f64)> = (1..=12).map(|at| (at * 5, 0.03)).collect();
     let conclusion = Scripted::line(64, &steps).search();
     assert_eq!(conclusion.culprits.len(), 8, "{conclusion:?}");
-    assert!(conclusion.culprits.iter().all(|found| found.shown % 5 == 0 && found.commits.len() == 1), "{conclusion:?}");
+    assert!(
+        conclusion
+            .culprits
+            .iter()
+            .all(|found| found.shown % 5 == 0 && found.commits.len() == 1),
+        "{conclusion:?}"
+    );
 }

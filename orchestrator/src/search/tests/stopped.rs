@@ -28,7 +28,12 @@ impl Evidence for Ending {
         Ok(self.world.same_code(one, other).unwrap())
     }
 
-    fn pairs(&mut self, reference: usize, commit: usize, count: usize) -> Result<Option<Vec<f64>>, ()> {
+    fn pairs(
+        &mut self,
+        reference: usize,
+        commit: usize,
+        count: usize,
+    ) -> Result<Option<Vec<f64>>, ()> {
         self.ask()?;
         Ok(self.world.pairs(reference, commit, count).unwrap())
     }
@@ -54,10 +59,22 @@ impl Evidence for Ending {
 /// Where a commit may be, from what a stopped search knows.
 fn is_accounted_for(known: &Conclusion, culprit: usize) -> bool {
     let within = |reference: usize, end: usize| reference < culprit && culprit <= end;
-    known.culprits.iter().any(|found| found.commits.contains(&culprit))
-        || known.undecided.iter().any(|open| open.why == Why::Stopped && within(open.reference, open.end))
-        || known.unsearched.iter().any(|part| within(part.reference, part.end))
-        || known.sections.iter().any(|part| matches!(part.gate, Gate::Open { .. }) && within(part.reference, part.end))
+    known
+        .culprits
+        .iter()
+        .any(|found| found.commits.contains(&culprit))
+        || known
+            .undecided
+            .iter()
+            .any(|open| open.why == Why::Stopped && within(open.reference, open.end))
+        || known
+            .unsearched
+            .iter()
+            .any(|part| within(part.reference, part.end))
+        || known
+            .sections
+            .iter()
+            .any(|part| matches!(part.gate, Gate::Open { .. }) && within(part.reference, part.end))
 }
 
 #[test]
@@ -65,45 +82,78 @@ fn stopped_after_any_question_a_search_accounts_for_every_step() {
     let steps = [(9, 0.04), (30, 2.0), (47, 0.03)];
     let (mut stopped, mut named) = (0, Vec::new());
     for left in 0..1000 {
-        let mut world = Ending { world: Scripted::line(60, &steps), left };
-        let Err(StoppedSearch { stop: (), known }) =
-            bisect(&History::line(60), &Settings::new(0.01, Direction::Worse), &mut world)
-        else {
+        let mut world = Ending {
+            world: Scripted::line(60, &steps),
+            left,
+        };
+        let Err(StoppedSearch { stop: (), known }) = bisect(
+            &History::line(60),
+            &Settings::new(0.01, Direction::Worse),
+            &mut world,
+        ) else {
             break;
         };
         stopped += 1;
         for (culprit, _) in steps {
-            assert!(is_accounted_for(&known, culprit), "{culprit} after {left}: {known:?}");
+            assert!(
+                is_accounted_for(&known, culprit),
+                "{culprit} after {left}: {known:?}"
+            );
         }
         for found in &known.culprits {
-            assert!(steps.iter().any(|(culprit, _)| found.commits == [*culprit]), "after {left}: {known:?}");
+            assert!(
+                steps.iter().any(|(culprit, _)| found.commits == [*culprit]),
+                "after {left}: {known:?}"
+            );
         }
-        for open in known.undecided.iter().filter(|open| open.why == Why::Stopped) {
-            let holds = steps.iter().any(|(culprit, _)| open.commits.contains(culprit));
+        for open in known
+            .undecided
+            .iter()
+            .filter(|open| open.why == Why::Stopped)
+        {
+            let holds = steps
+                .iter()
+                .any(|(culprit, _)| open.commits.contains(culprit));
             assert!(holds && open.probability > 0.5, "after {left}: {open:?}");
         }
         named.push(known.culprits.len());
     }
     assert!(stopped > 30, "{stopped}");
     // What was confirmed stays known: the largest step first, then the others.
-    assert!(named.is_sorted() && named.first() == Some(&0) && named.last() == Some(&3), "{named:?}");
+    assert!(
+        named.is_sorted() && named.first() == Some(&0) && named.last() == Some(&3),
+        "{named:?}"
+    );
 }
 
 #[test]
 fn a_step_that_waits_for_its_confirmation_is_still_open() {
     let steps = [(20, 2.0)];
-    let confirm =
-        |world: &Scripted| world.asked.iter().position(|asked| matches!(asked, Question::Confirm(..))).unwrap();
+    let confirm = |world: &Scripted| {
+        world
+            .asked
+            .iter()
+            .position(|asked| matches!(asked, Question::Confirm(..)))
+            .unwrap()
+    };
     let mut whole = Scripted::line(40, &steps);
     whole.search();
-    let mut world = Ending { world: Scripted::line(40, &steps), left: confirm(&whole) };
-    let Err(StoppedSearch { known, .. }) =
-        bisect(&History::line(40), &Settings::new(0.01, Direction::Worse), &mut world)
-    else {
+    let mut world = Ending {
+        world: Scripted::line(40, &steps),
+        left: confirm(&whole),
+    };
+    let Err(StoppedSearch { known, .. }) = bisect(
+        &History::line(40),
+        &Settings::new(0.01, Direction::Worse),
+        &mut world,
+    ) else {
         panic!("it was not stopped");
     };
     assert!(known.culprits.is_empty(), "{known:?}");
     let open = &known.undecided[0];
-    assert_eq!((open.commits.as_slice(), open.why), (&[20][..], Why::Stopped));
+    assert_eq!(
+        (open.commits.as_slice(), open.why),
+        (&[20][..], Why::Stopped)
+    );
     assert!(open.probability >= 0.99, "{open:?}");
 }

@@ -8,7 +8,14 @@ fn ends_of_the_same_code_need_no_pairs() {
     world.codes = vec![0; 9];
     let conclusion = world.search();
     assert_eq!(conclusion.gate, Gate::SameCode);
-    assert_eq!(world.asked, [Question::Look(0), Question::Look(8), Question::SameCode(0, 8)]);
+    assert_eq!(
+        world.asked,
+        [
+            Question::Look(0),
+            Question::Look(8),
+            Question::SameCode(0, 8)
+        ]
+    );
 }
 
 #[test]
@@ -28,7 +35,9 @@ fn commits_that_change_no_code_need_no_pairs() {
 #[test]
 fn no_step_lies_between_commits_of_one_code() {
     let mut world = Scripted::line(40, &[(25, 0.02)]);
-    world.codes = (0..=40).map(|at| at / 8 * 8 + usize::from(at >= 25)).collect();
+    world.codes = (0..=40)
+        .map(|at| at / 8 * 8 + usize::from(at >= 25))
+        .collect();
     let conclusion = world.search();
     assert_only(&conclusion, 25);
 }
@@ -49,11 +58,18 @@ fn an_end_that_cannot_be_measured_ends_the_search() {
 fn the_budget_ends_in_the_smallest_set_that_is_sure() {
     let mut world = Scripted::line(64, &[(30, 0.02)]);
     world.noise = 0.03;
-    let settings = Settings { most_pairs: 200, ..Settings::new(0.01, Direction::Worse) };
+    let settings = Settings {
+        most_pairs: 200,
+        ..Settings::new(0.01, Direction::Worse)
+    };
     let conclusion = world.search_in(&History::line(64), &settings);
     assert!(conclusion.culprits.is_empty(), "{conclusion:?}");
     let undecided = &conclusion.undecided[0];
-    assert!(undecided.why == Why::Budget && undecided.probability >= 0.98 && undecided.commits.contains(&30));
+    assert!(
+        undecided.why == Why::Budget
+            && undecided.probability >= 0.98
+            && undecided.commits.contains(&30)
+    );
     assert!(conclusion.sections[0].pairs < 200 + 160, "{conclusion:?}");
 }
 
@@ -81,9 +97,18 @@ fn few_codes_among_noisy_commits_are_told_apart() {
             let mut world = Scripted::line(5, &step).seeded(seed);
             world.noise = noise;
             world.codes = vec![0, 0, 1, 1, 2, 2];
-            let conclusion = world.search_in(&History::line(5), &Settings::new(0.2, Direction::Worse));
-            let named: Vec<&[usize]> = conclusion.culprits.iter().map(|culprit| culprit.commits.as_slice()).collect();
-            assert_eq!(named, [&[2][..], &[4]], "noise {noise}, seed {seed}: {conclusion:?}");
+            let conclusion =
+                world.search_in(&History::line(5), &Settings::new(0.2, Direction::Worse));
+            let named: Vec<&[usize]> = conclusion
+                .culprits
+                .iter()
+                .map(|culprit| culprit.commits.as_slice())
+                .collect();
+            assert_eq!(
+                named,
+                [&[2][..], &[4]],
+                "noise {noise}, seed {seed}: {conclusion:?}"
+            );
         }
     }
 }

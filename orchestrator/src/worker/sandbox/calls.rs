@@ -1,14 +1,15 @@
 //! Which system calls a sandboxed worker has: seccomp filters over what landlock does not see.
 //!
-//! The lists are short on purpose: a call is on one of them if it reaches beyond the worker and no honest workload needs it.
+//! The lists are short on purpose: a call is on one of them if it reaches beyond the worker and no
+//! honest workload needs it.
 
 use libc::sock_filter;
 use std::io;
 
 /// Refused with "Operation not permitted", whatever the arguments.
 const REFUSED: &[i64] = &[
-    // The network, and programs outside that listen in the file system: those of docker, systemd or a desktop do what
-    // they are told. Of pairs of sockets, see the rules below.
+    // The network, and programs outside that listen in the file system: those of docker, systemd or
+    // a desktop do what they are told. Of pairs of sockets, see the rules below.
     libc::SYS_socket,
     // The memory and the descriptors of others.
     libc::SYS_ptrace,
@@ -44,12 +45,18 @@ const REFUSED: &[i64] = &[
     libc::SYS_open_by_handle_at,
 ];
 
-/// Answered with ENOSYS, as by a kernel that lacks them: programs then take the older way, whose arguments a filter can see.
-const ABSENT: &[i64] =
-    &[libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
+/// Answered with ENOSYS, as by a kernel that lacks them: programs then take the older way, whose
+/// arguments a filter can see.
+const ABSENT: &[i64] = &[
+    libc::SYS_clone3,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+];
 
-/// Done as if: no error, and no effect. Landlock lets everybody change the mode, owner, times and attributes of any file;
-/// refused, they would break every program that copies a file into its scratch folder.
+/// Done as if: no error, and no effect. Landlock lets everybody change the mode, owner, times and
+/// attributes of any file; refused, they would break every program that copies a file into its
+/// scratch folder.
 const WITHOUT_EFFECT: &[i64] = &[
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
@@ -102,19 +109,27 @@ const NAMESPACES: u32 = (libc::CLONE_NEWUSER
 pub(super) fn are_offered() -> bool {
     let action = libc::SECCOMP_RET_ERRNO;
     // SAFETY: the kernel reads one number from the address of `action`.
-    unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action) == 0 }
+    unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_GET_ACTION_AVAIL,
+            0,
+            &raw const action,
+        ) == 0
+    }
 }
 
-/// Filters the calls of the calling thread. Where landlock does not hold signals back, the filter does, more coarsely.
+/// Filters the calls of the calling thread. Where landlock does not hold signals back, the filter
+/// does, more coarsely.
 pub(super) fn restrict(signals_scoped: bool) -> io::Result<()> {
     apply(&program(signals_scoped))
 }
 
 /// What the kernel asks for each call.
 ///
-/// Assembled here and not by seccompiler, which has one answer per filter and compares with each call in turn: its three
-/// filters took 0.24 ms to install, a tenth of what a worker takes, because the kernel runs a new filter once for each call
-/// that there is.
+/// Assembled here and not by seccompiler, which has one answer per filter and compares with each
+/// call in turn: its three filters took 0.24 ms to install, a tenth of what a worker takes, because
+/// the kernel runs a new filter once for each call that there is.
 fn program(signals_scoped: bool) -> Vec<sock_filter> {
     let mut rules = rules(signals_scoped);
     rules.sort_by_key(|rule| rule.call);
@@ -132,7 +147,8 @@ struct Rule {
     then: Vec<sock_filter>,
 }
 
-/// Commands that say whom a file sends signals (linux/fcntl.h, asm-generic/fcntl.h, asm-generic/sockios.h).
+/// Commands that say whom a file sends signals (linux/fcntl.h, asm-generic/fcntl.h,
+/// asm-generic/sockios.h).
 const SET_OWNER: [u32; 2] = [8, 15];
 const SET_OWNER_OF_SOCKET: [u32; 2] = [0x8901, 0x8902];
 
@@ -142,35 +158,61 @@ const GROUP: usize = 8;
 fn rules(signals_scoped: bool) -> Vec<Rule> {
     let mut rules = Vec::new();
     let mut add = |calls: &[i64], then: &dyn Fn() -> Vec<sock_filter>| {
-        rules.extend(calls.iter().map(|call| Rule { call: *call, then: then() }));
+        rules.extend(calls.iter().map(|call| Rule {
+            call: *call,
+            then: then(),
+        }));
     };
     add(REFUSED, &|| vec![answer_with(libc::EPERM)]);
     add(ABSENT, &|| vec![answer_with(libc::ENOSYS)]);
     add(WITHOUT_EFFECT, &|| vec![answer_with(0)]);
     if !signals_scoped {
         let own = std::process::id();
-        add(&[libc::SYS_tkill, libc::SYS_pidfd_send_signal], &|| vec![answer_with(libc::EPERM)]);
-        add(&[libc::SYS_kill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo], &|| {
-            unless_all_are(&[(0, own)])
+        add(&[libc::SYS_tkill, libc::SYS_pidfd_send_signal], &|| {
+            vec![answer_with(libc::EPERM)]
         });
+        add(
+            &[
+                libc::SYS_kill,
+                libc::SYS_tgkill,
+                libc::SYS_rt_sigqueueinfo,
+                libc::SYS_rt_tgsigqueueinfo,
+            ],
+            &|| unless_all_are(&[(0, own)]),
+        );
         // A file can be told to send its owner any signal.
-        add(&[libc::SYS_fcntl], &|| if_argument_is(1, &SET_OWNER, libc::EPERM));
-        add(&[libc::SYS_ioctl], &|| if_argument_is(1, &SET_OWNER_OF_SOCKET, libc::EPERM));
+        add(&[libc::SYS_fcntl], &|| {
+            if_argument_is(1, &SET_OWNER, libc::EPERM)
+        });
+        add(&[libc::SYS_ioctl], &|| {
+            if_argument_is(1, &SET_OWNER_OF_SOCKET, libc::EPERM)
+        });
     }
     add(&[libc::SYS_clone], &|| if_argument_has(0, NAMESPACES));
     // A pair of streams is no way out; a socket of datagrams can send to any path, pair or not.
     const DATAGRAMS: u32 = 2;
     add(&[libc::SYS_socketpair], &|| if_argument_has(1, DATAGRAMS));
     // A worker ends with its orch, whatever the plugin would like.
-    add(&[libc::SYS_prctl], &|| if_argument_is(0, &[libc::PR_SET_PDEATHSIG.unsigned_abs()], 0));
+    add(&[libc::SYS_prctl], &|| {
+        if_argument_is(0, &[libc::PR_SET_PDEATHSIG.unsigned_abs()], 0)
+    });
     // With a process id of 0 they are about the caller; groups and users have others in them.
     const A_PROCESS: u32 = 1;
     add(
-        &[libc::SYS_prlimit64, libc::SYS_sched_setscheduler, libc::SYS_sched_setparam, libc::SYS_sched_setattr],
+        &[
+            libc::SYS_prlimit64,
+            libc::SYS_sched_setscheduler,
+            libc::SYS_sched_setparam,
+            libc::SYS_sched_setattr,
+        ],
         &|| unless_all_are(&[(0, 0)]),
     );
-    add(&[libc::SYS_setpriority], &|| unless_all_are(&[(0, libc::PRIO_PROCESS), (1, 0)]));
-    add(&[libc::SYS_ioprio_set], &|| unless_all_are(&[(0, A_PROCESS), (1, 0)]));
+    add(&[libc::SYS_setpriority], &|| {
+        unless_all_are(&[(0, libc::PRIO_PROCESS), (1, 0)])
+    });
+    add(&[libc::SYS_ioprio_set], &|| {
+        unless_all_are(&[(0, A_PROCESS), (1, 0)])
+    });
     rules
 }
 
@@ -183,14 +225,17 @@ fn among(group: &[Rule]) -> Vec<sock_filter> {
         .flat_map(|rule| {
             // A handful of instructions.
             let over = rule.then.len() as u8;
-            std::iter::once(step(JUMP_IF_EQUAL, 0, over, number(rule))).chain(rule.then.iter().copied())
+            std::iter::once(step(JUMP_IF_EQUAL, 0, over, number(rule)))
+                .chain(rule.then.iter().copied())
         })
         .collect();
     inside.push(ret(libc::SECCOMP_RET_ALLOW));
     // At most GROUP handfuls.
     let past = inside.len() as u8;
     let next = group.last().map_or(0, number) + 1;
-    std::iter::once(step(JUMP_IF_AT_LEAST, past, 0, next)).chain(inside).collect()
+    std::iter::once(step(JUMP_IF_AT_LEAST, past, 0, next))
+        .chain(inside)
+        .collect()
 }
 
 /// Instructions of the kernel's filters (linux/filter.h).
@@ -222,8 +267,9 @@ fn answer_with(errno: i32) -> sock_filter {
     ret(libc::SECCOMP_RET_ERRNO | errno.unsigned_abs())
 }
 
-/// Leaves the number of the call to be compared. Calls by the numbers of another architecture end the process; on x86-64
-/// there is a second number for each call, of programs with short pointers, which is not there.
+/// Leaves the number of the call to be compared. Calls by the numbers of another architecture end
+/// the process; on x86-64 there is a second number for each call, of programs with short pointers,
+/// which is not there.
 fn of_this_architecture() -> Vec<sock_filter> {
     vec![
         step(LOAD, 0, 0, ARCHITECTURE),
@@ -269,11 +315,14 @@ fn if_argument_is(argument: u32, values: &[u32], errno: i32) -> Vec<sock_filter>
     steps
 }
 
-/// Installs a filter. Without the flag, kernels before 5.16 slow a filtered thread down by defences against speculation, and
-/// so its figures.
+/// Installs a filter. Without the flag, kernels before 5.16 slow a filtered thread down by defences
+/// against speculation, and so its figures.
 fn apply(program: &[sock_filter]) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(io::Error::other)?;
-    let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    let filter = libc::sock_fprog {
+        len: length,
+        filter: program.as_ptr().cast_mut(),
+    };
     let install = |flags: libc::c_ulong| {
         let mode = libc::SECCOMP_SET_MODE_FILTER;
         // SAFETY: the kernel copies the program, whose length is given, and leaves it as it is.
@@ -294,7 +343,10 @@ mod tests {
     use super::*;
 
     /// Filters hold for a thread, so each test has one of its own.
-    fn filtered<T: Send + 'static>(signals_scoped: bool, test: impl FnOnce() -> T + Send + 'static) -> T {
+    fn filtered<T: Send + 'static>(
+        signals_scoped: bool,
+        test: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         std::thread::spawn(move || {
             rustix::thread::set_no_new_privs(true).unwrap();
             restrict(signals_scoped).unwrap();
@@ -305,7 +357,11 @@ mod tests {
     }
 
     fn errno(result: i64) -> i32 {
-        if result >= 0 { 0 } else { io::Error::last_os_error().raw_os_error().unwrap_or(0) }
+        if result >= 0 {
+            0
+        } else {
+            io::Error::last_os_error().raw_os_error().unwrap_or(0)
+        }
     }
 
     #[test]
@@ -364,14 +420,32 @@ mod tests {
             };
             assert_eq!(answer(&program, call, [0, 0]), expected, "{call}");
         }
-        assert_eq!(answer(&program, libc::SYS_ioprio_set, [1, 0]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(
+            answer(&program, libc::SYS_ioprio_set, [1, 0]),
+            libc::SECCOMP_RET_ALLOW
+        );
         assert_eq!(answer(&program, libc::SYS_clone, [NAMESPACES, 0]), refused);
         assert_eq!(answer(&program, libc::SYS_prlimit64, [1, 0]), refused);
-        let kind = |kind: i32| answer(&program, libc::SYS_socketpair, [1, (kind | libc::SOCK_CLOEXEC).unsigned_abs()]);
-        assert_eq!([libc::SOCK_STREAM, libc::SOCK_SEQPACKET].map(kind), [libc::SECCOMP_RET_ALLOW; 2]);
+        let kind = |kind: i32| {
+            answer(
+                &program,
+                libc::SYS_socketpair,
+                [1, (kind | libc::SOCK_CLOEXEC).unsigned_abs()],
+            )
+        };
+        assert_eq!(
+            [libc::SOCK_STREAM, libc::SOCK_SEQPACKET].map(kind),
+            [libc::SECCOMP_RET_ALLOW; 2]
+        );
         assert_eq!([libc::SOCK_DGRAM, libc::SOCK_RAW].map(kind), [refused; 2]);
-        assert_eq!(answer(&program, libc::SYS_prctl, [1, 0]), libc::SECCOMP_RET_ERRNO);
-        assert_eq!(answer(&program, libc::SYS_prctl, [4, 0]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(
+            answer(&program, libc::SYS_prctl, [1, 0]),
+            libc::SECCOMP_RET_ERRNO
+        );
+        assert_eq!(
+            answer(&program, libc::SYS_prctl, [4, 0]),
+            libc::SECCOMP_RET_ALLOW
+        );
     }
 
     #[test]
@@ -382,21 +456,70 @@ mod tests {
         // SAFETY: none of these calls does anything, for they are answered by the filter.
         let found = filtered(true, || unsafe {
             [
-                errno(libc::syscall(libc::SYS_socket, libc::AF_INET, libc::SOCK_STREAM, 0)),
+                errno(libc::syscall(
+                    libc::SYS_socket,
+                    libc::AF_INET,
+                    libc::SOCK_STREAM,
+                    0,
+                )),
                 errno(libc::syscall(libc::SYS_clone3, 0, 0)),
-                errno(libc::syscall(libc::SYS_chmod, c"/nowhere/at/all".as_ptr(), 0)),
+                errno(libc::syscall(
+                    libc::SYS_chmod,
+                    c"/nowhere/at/all".as_ptr(),
+                    0,
+                )),
                 errno(libc::syscall(libc::SYS_getpid | 0x4000_0000)),
-                errno(libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, libc::getppid(), 0)),
+                errno(libc::syscall(
+                    libc::SYS_setpriority,
+                    libc::PRIO_PROCESS,
+                    libc::getppid(),
+                    0,
+                )),
                 errno(libc::syscall(libc::SYS_setpriority, libc::PRIO_PGRP, 0, 0)),
-                errno(libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, 0)),
-                errno(libc::syscall(libc::SYS_clone, libc::CLONE_NEWUSER | libc::SIGCHLD, 0, 0, 0, 0)),
-                errno(libc::syscall(libc::SYS_prlimit64, libc::getppid(), libc::RLIMIT_CORE, 0, 0)),
-                errno(libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_CORE, 0, 0)),
+                errno(libc::syscall(
+                    libc::SYS_setpriority,
+                    libc::PRIO_PROCESS,
+                    0,
+                    0,
+                )),
+                errno(libc::syscall(
+                    libc::SYS_clone,
+                    libc::CLONE_NEWUSER | libc::SIGCHLD,
+                    0,
+                    0,
+                    0,
+                    0,
+                )),
+                errno(libc::syscall(
+                    libc::SYS_prlimit64,
+                    libc::getppid(),
+                    libc::RLIMIT_CORE,
+                    0,
+                    0,
+                )),
+                errno(libc::syscall(
+                    libc::SYS_prlimit64,
+                    0,
+                    libc::RLIMIT_CORE,
+                    0,
+                    0,
+                )),
                 errno(libc::syscall(libc::SYS_kill, libc::getppid(), 0)),
             ]
         });
-        let expected =
-            [libc::EPERM, libc::ENOSYS, 0, libc::ENOSYS, libc::EPERM, libc::EPERM, 0, libc::EPERM, libc::EPERM, 0, 0];
+        let expected = [
+            libc::EPERM,
+            libc::ENOSYS,
+            0,
+            libc::ENOSYS,
+            libc::EPERM,
+            libc::EPERM,
+            0,
+            libc::EPERM,
+            libc::EPERM,
+            0,
+            0,
+        ];
         assert_eq!(found, expected);
     }
 
@@ -407,9 +530,13 @@ mod tests {
         }
         // SAFETY: signal 0 only asks whether a signal could be sent.
         let found = filtered(false, || unsafe {
-            [libc::getpid(), 0, libc::getppid(), -1, -libc::getppid()].map(|pid| errno(libc::kill(pid, 0).into()))
+            [libc::getpid(), 0, libc::getppid(), -1, -libc::getppid()]
+                .map(|pid| errno(libc::kill(pid, 0).into()))
         });
-        assert_eq!(found, [0, libc::EPERM, libc::EPERM, libc::EPERM, libc::EPERM]);
+        assert_eq!(
+            found,
+            [0, libc::EPERM, libc::EPERM, libc::EPERM, libc::EPERM]
+        );
         // SAFETY: standard error's owner is asked for, and set in vain.
         let owned = filtered(false, || unsafe {
             let owner = libc::getppid();

@@ -1,9 +1,10 @@
-//! Which files a sandboxed worker reaches: landlock rules for what every program needs, and for what is named.
+//! Which files a sandboxed worker reaches: landlock rules for what every program needs, and for
+//! what is named.
 
 use crate::protocol::Grants;
 use landlock::{
-    ABI, Access, AccessFs, BitFlags, PathBeneath, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr,
-    RulesetError, RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, BitFlags, PathBeneath, Ruleset, RulesetAttr, RulesetCreated,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use std::io;
@@ -11,7 +12,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The newest interface that this was tried with. On an older kernel the library leaves out what that lacks.
+/// The newest interface that this was tried with. On an older kernel the library leaves out what
+/// that lacks.
 const TRIED: ABI = ABI::V7;
 
 /// What programs and their libraries are made of, read and executed.
@@ -28,7 +30,8 @@ const SYSTEM: [&str; 16] = [
     "/gnu/store",
     "/run/current-system",
     "/run/opengl-driver",
-    // A process sees itself here, and of others what `ps` shows; landlock keeps their memory and environment closed.
+    // A process sees itself here, and of others what `ps` shows; landlock keeps their memory and
+    // environment closed.
     "/proc",
     "/sys/devices/system",
     "/sys/fs/cgroup",
@@ -54,10 +57,16 @@ const CONFIGURATION: [&str; 15] = [
     "/etc/python3",
 ];
 
-const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+const DEVICES: [&str; 5] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+];
 
-/// What of the lists above this machine has, each place once: a rule costs microseconds in every worker, and here /bin is
-/// most often a part of /usr. Found once, by orch.
+/// What of the lists above this machine has, each place once: a rule costs microseconds in every
+/// worker, and here /bin is most often a part of /usr. Found once, by orch.
 pub(crate) fn system() -> &'static [PathBuf] {
     static SYSTEM_HERE: OnceLock<Vec<PathBuf>> = OnceLock::new();
     SYSTEM_HERE.get_or_init(|| {
@@ -78,24 +87,34 @@ pub(super) fn version() -> Option<u32> {
     const ASK_VERSION: libc::c_uint = 1;
     let nothing = std::ptr::null::<libc::c_void>();
     // SAFETY: with this flag the kernel takes no structure and only returns a number.
-    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, 0usize, ASK_VERSION) };
+    let version = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            nothing,
+            0usize,
+            ASK_VERSION,
+        )
+    };
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 
-/// Denies the calling thread all files but a few devices and those of `grants`, and signals and sockets without a
-/// path to whoever is not in this sandbox.
+/// Denies the calling thread all files but a few devices and those of `grants`, and signals and
+/// sockets without a path to whoever is not in this sandbox.
 pub(super) fn restrict(grants: &Grants, library: &Path) -> io::Result<()> {
     let ruleset = build(grants, library).map_err(io::Error::other)?;
     let status = ruleset.restrict_self().map_err(io::Error::other)?;
     match status.ruleset {
-        RulesetStatus::NotEnforced => Err(io::Error::other("the kernel offers it, and does not enforce it")),
+        RulesetStatus::NotEnforced => Err(io::Error::other(
+            "the kernel offers it, and does not enforce it",
+        )),
         _ => Ok(()),
     }
 }
 
 fn build(grants: &Grants, library: &Path) -> Result<RulesetCreated, RulesetError> {
     let read = AccessFs::from_read(TRIED);
-    let use_device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
+    let use_device =
+        AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
     let ruleset = Ruleset::default()
         .handle_access(AccessFs::from_all(TRIED))?
         .scope(Scope::from_all(TRIED))?
@@ -103,8 +122,18 @@ fn build(grants: &Grants, library: &Path) -> Result<RulesetCreated, RulesetError
         .add_rules(path_beneath_rules(DEVICES, use_device))?;
     let read_only = std::iter::once(library).chain(grants.read.iter().map(AsRef::as_ref));
     let ruleset = named(ruleset, read_only, open, read)?;
-    let ruleset = named(ruleset, grants.write.iter().map(AsRef::as_ref), open_without_links, read_and_write())?;
-    named(ruleset, grants.scratch.iter().map(AsRef::as_ref), open, read_and_write())
+    let ruleset = named(
+        ruleset,
+        grants.write.iter().map(AsRef::as_ref),
+        open_without_links,
+        read_and_write(),
+    )?;
+    named(
+        ruleset,
+        grants.scratch.iter().map(AsRef::as_ref),
+        open,
+        read_and_write(),
+    )
 }
 
 fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
@@ -114,7 +143,13 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
 /// What may be written was resolved before the first worker; a link in it was put there by one.
 fn open_without_links(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+    rustix::fs::openat2(
+        rustix::fs::CWD,
+        path,
+        flags,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS,
+    )
 }
 
 /// Everything but making devices, and sockets that nobody could connect to.
@@ -122,7 +157,8 @@ fn read_and_write() -> BitFlags<AccessFs> {
     AccessFs::from_all(TRIED) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeSock)
 }
 
-/// Adds rules for paths that somebody named. One that is gone by now is not there for the plugin either.
+/// Adds rules for paths that somebody named. One that is gone by now is not there for the plugin
+/// either.
 fn named<'a>(
     mut ruleset: RulesetCreated,
     paths: impl Iterator<Item = &'a Path>,
@@ -131,10 +167,14 @@ fn named<'a>(
 ) -> Result<RulesetCreated, RulesetError> {
     for path in paths {
         let Ok(descriptor) = open(path) else { continue };
-        let is_folder =
-            rustix::fs::fstat(&descriptor).is_ok_and(|about| FileType::from_raw_mode(about.st_mode).is_dir());
+        let is_folder = rustix::fs::fstat(&descriptor)
+            .is_ok_and(|about| FileType::from_raw_mode(about.st_mode).is_dir());
         // A file takes only some of the rights; others would be refused by the kernel.
-        let access = if is_folder { access } else { access & AccessFs::from_file(TRIED) };
+        let access = if is_folder {
+            access
+        } else {
+            access & AccessFs::from_file(TRIED)
+        };
         ruleset = ruleset.add_rule(PathBeneath::new(descriptor, access))?;
     }
     Ok(ruleset)

@@ -1,5 +1,5 @@
-//! The sandbox of a worker: entered once, before any code of the plugin runs, and left by nobody. It holds for all that
-//! the plugin starts, too.
+//! The sandbox of a worker: entered once, before any code of the plugin runs, and left by nobody.
+//! It holds for all that the plugin starts, too.
 //!
 //! What each part keeps away, and why, is in docs/design/sandbox.md.
 
@@ -33,7 +33,10 @@ pub(crate) struct Offered {
 /// Asks the kernel, once.
 pub(crate) fn offered() -> Offered {
     static OFFERED: OnceLock<Offered> = OnceLock::new();
-    *OFFERED.get_or_init(|| Offered { landlock: files::version(), seccomp: calls::are_offered() })
+    *OFFERED.get_or_init(|| Offered {
+        landlock: files::version(),
+        seccomp: calls::are_offered(),
+    })
 }
 
 impl Offered {
@@ -50,11 +53,16 @@ impl Offered {
     /// What such a sandbox does not keep a plugin from, in words; empty where it is whole.
     pub(crate) fn missing(self) -> Vec<&'static str> {
         let mut missing = match self.landlock {
-            None => vec!["this kernel has no landlock: plugins read and write all files that you can"],
+            None => {
+                vec!["this kernel has no landlock: plugins read and write all files that you can"]
+            }
             Some(_) => self.missing_of_landlock(),
         };
         if !self.seccomp {
-            missing.push("this kernel has no seccomp filters: plugins reach the network, and the whole kernel");
+            missing.push(
+                "this kernel has no seccomp filters: plugins reach the network, and the \
+                whole kernel",
+            );
             if self.landlock.is_none_or(|version| version < SIGNALS_SCOPED) {
                 missing.push("nothing holds signals back: a plugin can end orch");
             }
@@ -65,19 +73,32 @@ impl Offered {
     /// What an older version of landlock does not keep a plugin from.
     pub(crate) fn missing_of_landlock(self) -> Vec<&'static str> {
         let older = [
-            (TRUNCATE_DENIED, "before version 3 of landlock plugins can cut files to nothing"),
-            (DEVICES_DENIED, "before version 5 of landlock plugins can send commands to devices"),
+            (
+                TRUNCATE_DENIED,
+                "before version 3 of landlock plugins can cut files to nothing",
+            ),
+            (
+                DEVICES_DENIED,
+                "before version 5 of landlock plugins can send commands to devices",
+            ),
         ];
         let version = self.landlock.unwrap_or(0);
-        older.into_iter().filter(|(since, _)| version < *since).map(|(_, words)| words).collect()
+        older
+            .into_iter()
+            .filter(|(since, _)| version < *since)
+            .map(|(_, words)| words)
+            .collect()
     }
 }
 
-/// Shuts the calling thread in, and with it all threads and programs that it starts. The process may have no other thread
-/// yet. `channel` is the one descriptor that the plugin's own programs do not get but this process keeps.
+/// Shuts the calling thread in, and with it all threads and programs that it starts. The process
+/// may have no other thread yet. `channel` is the one descriptor that the plugin's own programs do
+/// not get but this process keeps.
 pub(super) fn enter(grants: &Grants, library: &Path, channel: RawFd) -> io::Result<()> {
     let part = |name: &str, result: io::Result<()>| {
-        result.map_err(|error| io::Error::other(format!("the sandbox cannot be entered: {name}: {error}")))
+        result.map_err(|error| {
+            io::Error::other(format!("the sandbox cannot be entered: {name}: {error}"))
+        })
     };
     let offered = offered();
     part("descriptors", rights::close_inherited(channel))?;
@@ -87,7 +108,9 @@ pub(super) fn enter(grants: &Grants, library: &Path, channel: RawFd) -> io::Resu
     }
     part("capabilities", rights::drop_capabilities())?;
     if offered.seccomp {
-        let signals_scoped = offered.landlock.is_some_and(|version| version >= SIGNALS_SCOPED);
+        let signals_scoped = offered
+            .landlock
+            .is_some_and(|version| version >= SIGNALS_SCOPED);
         part("seccomp", calls::restrict(signals_scoped))?;
     }
     Ok(())
@@ -107,6 +130,13 @@ mod tests {
         assert_eq!(missing(None, true), 1);
         assert_eq!(missing(Some(6), false), 1);
         assert_eq!(missing(None, false), 3);
-        assert_eq!(Offered { landlock: Some(7), seccomp: true }.words(), "landlock 7 and seccomp");
+        assert_eq!(
+            Offered {
+                landlock: Some(7),
+                seccomp: true
+            }
+            .words(),
+            "landlock 7 and seccomp"
+        );
     }
 }

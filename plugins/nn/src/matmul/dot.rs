@@ -1,4 +1,5 @@
-//! Products whose sums run along contiguous memory in both operands: a few rows times a transpose, and a single column.
+//! Products whose sums run along contiguous memory in both operands: a few rows times a transpose,
+//! and a single column.
 
 use super::Dims;
 use super::operand::Left;
@@ -11,8 +12,8 @@ const GROUP: usize = 4;
 /// Computes C: row by row, or a single column as a row times the transpose of A.
 ///
 /// # Safety
-/// The operands hold [m, k], [k, n] and [m, n] numbers, A lies by rows, B by columns (one column may be said to lie by
-/// rows of one number, which is the same), and nobody else uses C.
+/// The operands hold [m, k], [k, n] and [m, n] numbers, A lies by rows, B by columns (one column
+/// may be said to lie by rows of one number, which is the same), and nobody else uses C.
 pub(super) unsafe fn run(product: &Product<'_>) {
     let Dims { m, k, n } = product.dims;
     let (a, b, c) = (product.a, product.b, &product.c);
@@ -22,16 +23,25 @@ pub(super) unsafe fn run(product: &Product<'_>) {
             return across(b.ptr, a, m, k, |i, sum| *c.at(i, 0).ptr = sum);
         }
         for i in 0..m {
-            across(a.at(i, 0).ptr, b.transpose(), n, k, |j, sum| *c.at(i, j).ptr = sum);
+            across(a.at(i, 0).ptr, b.transpose(), n, k, |j, sum| {
+                *c.at(i, j).ptr = sum
+            });
         }
     }
 }
 
-/// Calls `write` with `j` and the inner product of `x` with row `j` of `rows`, for each of `n` rows of `k` numbers.
+/// Calls `write` with `j` and the inner product of `x` with row `j` of `rows`, for each of `n` rows
+/// of `k` numbers.
 ///
 /// # Safety
 /// `x` and the rows can be read.
-unsafe fn across(x: *const f32, rows: Left<'_>, n: usize, k: usize, mut write: impl FnMut(usize, f32)) {
+unsafe fn across(
+    x: *const f32,
+    rows: Left<'_>,
+    n: usize,
+    k: usize,
+    mut write: impl FnMut(usize, f32),
+) {
     let mut j = 0;
     // SAFETY: rows below n.
     unsafe {
@@ -63,7 +73,8 @@ unsafe fn dots<const N: usize>(x: *const f32, rows: Left<'_>, k: usize) -> [f32;
             for chain in 0..2 {
                 let x = load(x, p + chain * LANES);
                 for (j, sums) in sums.iter_mut().enumerate() {
-                    sums[chain] = x.mul_add(load(rows.at(j, 0).ptr, p + chain * LANES), sums[chain]);
+                    sums[chain] =
+                        x.mul_add(load(rows.at(j, 0).ptr, p + chain * LANES), sums[chain]);
                 }
             }
             p += 2 * LANES;

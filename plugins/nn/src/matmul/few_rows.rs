@@ -1,7 +1,8 @@
 //! Products with fewer rows than the main tile: tiles of 4, 2 and 1 rows that are so much wider.
 //!
-//! With one row (a vector-matrix product) all time goes into reading B once, and a tile of eight vectors keeps eight
-//! independent chains of additions going. Nothing is packed: B would be read to be copied and then read again.
+//! With one row (a vector-matrix product) all time goes into reading B once, and a tile of eight
+//! vectors keeps eight independent chains of additions going. Nothing is packed: B would be read to
+//! be copied and then read again.
 
 use super::Dims;
 use super::micro::{MOST_SUMS, Panel, Start, tile};
@@ -32,7 +33,8 @@ pub(super) unsafe fn run(product: &Product<'_>) {
     }
 }
 
-/// Computes `R` rows of C from row `i` on, in tiles as wide as the number of sums allows, and an overlapping last one.
+/// Computes `R` rows of C from row `i` on, in tiles as wide as the number of sums allows, and an
+/// overlapping last one.
 ///
 /// # Safety
 /// As [`run`], for these rows.
@@ -44,7 +46,16 @@ unsafe fn group<const R: usize>(product: &Product<'_>, i: usize) {
     unsafe {
         let run = |j: usize, tile: Tile| {
             let b = product.b.at(0, j);
-            tile(k, a, Panel { ptr: b.ptr, row: b.row }, &product.c.at(i, j), Start::Zero);
+            tile(
+                k,
+                a,
+                Panel {
+                    ptr: b.ptr,
+                    row: b.row,
+                },
+                &product.c.at(i, j),
+                Start::Zero,
+            );
         };
         if R * 8 <= MOST_SUMS {
             while j + 8 * LANES <= n {

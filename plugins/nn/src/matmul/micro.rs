@@ -1,16 +1,19 @@
-//! The micro-kernel: a tile of C, held in registers, is the product of a few rows of A and a few vectors of B.
+//! The micro-kernel: a tile of C, held in registers, is the product of a few rows of A and a few
+//! vectors of B.
 
 use super::operand::{Left, Out};
 use crate::simd::{F32s, LANES};
 
-/// Rows of the main tile. With [`COLS`] vectors of columns it fills the register file: AVX-512 has 32 registers (16
-/// sums, 2 of B, 1 of A; eight rows because m is so often a multiple of 8), AVX2 and SSE have 16 (12, 2, 1).
+/// Rows of the main tile. With [`COLS`] vectors of columns it fills the register file: AVX-512 has
+/// 32 registers (16 sums, 2 of B, 1 of A; eight rows because m is so often a multiple of 8), AVX2
+/// and SSE have 16 (12, 2, 1).
 pub(super) const ROWS: usize = if LANES == 16 { 8 } else { 6 };
 
 /// Vectors in a row of the main tile.
 pub(super) const COLS: usize = 2;
 
-/// Sums that a tile of fewer rows may hold: enough to hide the latency of an addition, few enough for the registers.
+/// Sums that a tile of fewer rows may hold: enough to hide the latency of an addition, few enough
+/// for the registers.
 pub(super) const MOST_SUMS: usize = if LANES == 16 { 16 } else { 8 };
 
 /// What the tile of C holds before the product is added.
@@ -18,8 +21,8 @@ pub(super) const MOST_SUMS: usize = if LANES == 16 { 16 } else { 8 };
 pub(super) enum Start {
     /// Nothing: the product overwrites it.
     Zero,
-    /// The product over the columns of A before these; going on from it keeps the order of summation, and with it the
-    /// last bit, independent of how k is cut.
+    /// The product over the columns of A before these; going on from it keeps the order of
+    /// summation, and with it the last bit, independent of how k is cut.
     Sum,
 }
 
@@ -30,24 +33,32 @@ pub(super) struct Panel {
     pub row: usize,
 }
 
-/// Steps of k between which pointers stand still, and numbers of A lie at constant distances from them. With 16
-/// registers, more than four make the compiler load ahead until sums are spilled (a third slower).
+/// Steps of k between which pointers stand still, and numbers of A lie at constant distances from
+/// them. With 16 registers, more than four make the compiler load ahead until sums are spilled (a
+/// third slower).
 const UNROLL: usize = if LANES == 16 { 8 } else { 4 };
 
 /// Computes `c[0..R, 0..C * LANES] (+)= a[0..R, 0..k] b[0..k, 0..C * LANES]`.
 ///
 /// # Safety
-/// These parts of `a` and `b` can be read and that of `c` read and written, and nobody else uses the latter.
+/// These parts of `a` and `b` can be read and that of `c` read and written, and nobody else uses
+/// the latter.
 #[inline(always)]
-pub(super) unsafe fn tile<const R: usize, const C: usize>(k: usize, a: Left<'_>, b: Panel, c: &Out<'_>, start: Start) {
+pub(super) unsafe fn tile<const R: usize, const C: usize>(
+    k: usize,
+    a: Left<'_>,
+    b: Panel,
+    c: &Out<'_>,
+    start: Start,
+) {
     // SAFETY: forwarded to the caller.
     unsafe { general::<R, C, false>(k, a, b, c, start, std::ptr::null_mut()) }
 }
 
 /// Computes a tile as [`tile`] and copies its part of B, row by row without gaps, to `to`.
 ///
-/// The copy costs next to nothing, because its loads are needed anyway and its stores use a part of the processor that
-/// is idle here.
+/// The copy costs next to nothing, because its loads are needed anyway and its stores use a part of
+/// the processor that is idle here.
 ///
 /// # Safety
 /// As [`tile`], and `k * C * LANES` numbers can be written at `to`.
@@ -86,7 +97,8 @@ unsafe fn general<const R: usize, const C: usize, const COPY: bool>(
                 }
             }
         }
-        // With the distance that is 1 known to be so, the compiler needs one address for many numbers of A.
+        // With the distance that is 1 known to be so, the compiler needs one address for many
+        // numbers of A.
         if a.col == 1 {
             sums = accumulate::<R, C, COPY>(k, Left { col: 1, ..a }, b, sums, to);
         } else {
@@ -116,9 +128,11 @@ unsafe fn accumulate<const R: usize, const C: usize, const COPY: bool>(
     let mut a_ptr = a.ptr;
     let mut b_ptr = b.ptr;
     let mut step = |a_ptr: *const f32, b_ptr: *const f32, sums: &mut [[F32s; C]; R]| {
-        // SAFETY: called for each p below k; R rows and C vectors there, and C vectors at `to`, are the caller's promise.
+        // SAFETY: called for each p below k; R rows and C vectors there, and C vectors at `to`, are
+        // the caller's promise.
         unsafe {
-            let b: [F32s; C] = std::array::from_fn(|v| b_ptr.add(v * LANES).cast::<F32s>().read_unaligned());
+            let b: [F32s; C] =
+                std::array::from_fn(|v| b_ptr.add(v * LANES).cast::<F32s>().read_unaligned());
             if COPY {
                 for (v, &b) in b.iter().enumerate() {
                     to.add(v * LANES).cast::<F32s>().write_unaligned(b);
@@ -135,13 +149,21 @@ unsafe fn accumulate<const R: usize, const C: usize, const COPY: bool>(
     };
     for _ in 0..k / UNROLL {
         for u in 0..UNROLL {
-            step(a_ptr.wrapping_add(u * a.col), b_ptr.wrapping_add(u * b.row), &mut sums);
+            step(
+                a_ptr.wrapping_add(u * a.col),
+                b_ptr.wrapping_add(u * b.row),
+                &mut sums,
+            );
         }
         a_ptr = a_ptr.wrapping_add(UNROLL * a.col);
         b_ptr = b_ptr.wrapping_add(UNROLL * b.row);
     }
     for u in 0..k % UNROLL {
-        step(a_ptr.wrapping_add(u * a.col), b_ptr.wrapping_add(u * b.row), &mut sums);
+        step(
+            a_ptr.wrapping_add(u * a.col),
+            b_ptr.wrapping_add(u * b.row),
+            &mut sums,
+        );
     }
     sums
 }

@@ -1,11 +1,13 @@
-//! Where the numbers of a product lie: pointers with strides, which can be cut into parts that are worked on apart.
+//! Where the numbers of a product lie: pointers with strides, which can be cut into parts that are
+//! worked on apart.
 //!
-//! Pointers and not slices, because a panel of columns is no slice, and because bounds checks inside a tile would cost
-//! as much as its arithmetic.
+//! Pointers and not slices, because a panel of columns is no slice, and because bounds checks
+//! inside a tile would cost as much as its arithmetic.
 
 use std::marker::PhantomData;
 
-/// A left operand: element `(i, p)` lies at `ptr + i * row + p * col`, and one of the distances is 1.
+/// A left operand: element `(i, p)` lies at `ptr + i * row + p * col`, and one of the distances is
+/// 1.
 #[derive(Clone, Copy)]
 pub(super) struct Left<'a> {
     pub ptr: *const f32,
@@ -19,21 +21,36 @@ pub(super) struct Left<'a> {
 impl<'a> Left<'a> {
     /// A matrix with `cols` columns, stored by rows.
     pub fn rows(values: &'a [f32], cols: usize) -> Self {
-        Self { ptr: values.as_ptr(), row: cols, col: 1, borrowed: PhantomData }
+        Self {
+            ptr: values.as_ptr(),
+            row: cols,
+            col: 1,
+            borrowed: PhantomData,
+        }
     }
 
     /// The transpose of a matrix with `cols` columns, stored by rows.
     pub fn transposed(values: &'a [f32], cols: usize) -> Self {
-        Self { ptr: values.as_ptr(), row: 1, col: cols, borrowed: PhantomData }
+        Self {
+            ptr: values.as_ptr(),
+            row: 1,
+            col: cols,
+            borrowed: PhantomData,
+        }
     }
 
-    /// The part that begins at row `i` and column `p`. Computing it is harmless even when there is no such part.
+    /// The part that begins at row `i` and column `p`. Computing it is harmless even when there is
+    /// no such part.
     pub fn at(self, i: usize, p: usize) -> Self {
-        Self { ptr: self.ptr.wrapping_add(i * self.row + p * self.col), ..self }
+        Self {
+            ptr: self.ptr.wrapping_add(i * self.row + p * self.col),
+            ..self
+        }
     }
 }
 
-/// A right operand: element `(p, j)` lies at `ptr + p * row + j * col`, and one of the distances is 1.
+/// A right operand: element `(p, j)` lies at `ptr + p * row + j * col`, and one of the distances is
+/// 1.
 #[derive(Clone, Copy)]
 pub(super) struct Right<'a> {
     pub ptr: *const f32,
@@ -47,22 +64,40 @@ pub(super) struct Right<'a> {
 impl<'a> Right<'a> {
     /// A matrix with `cols` columns, stored by rows.
     pub fn rows(values: &'a [f32], cols: usize) -> Self {
-        Self { ptr: values.as_ptr(), row: cols, col: 1, borrowed: PhantomData }
+        Self {
+            ptr: values.as_ptr(),
+            row: cols,
+            col: 1,
+            borrowed: PhantomData,
+        }
     }
 
     /// The transpose of a matrix with `cols` columns, stored by rows.
     pub fn transposed(values: &'a [f32], cols: usize) -> Self {
-        Self { ptr: values.as_ptr(), row: 1, col: cols, borrowed: PhantomData }
+        Self {
+            ptr: values.as_ptr(),
+            row: 1,
+            col: cols,
+            borrowed: PhantomData,
+        }
     }
 
     /// The part that begins at row `p` and column `j`; harmless as [`Left::at`].
     pub fn at(self, p: usize, j: usize) -> Self {
-        Self { ptr: self.ptr.wrapping_add(p * self.row + j * self.col), ..self }
+        Self {
+            ptr: self.ptr.wrapping_add(p * self.row + j * self.col),
+            ..self
+        }
     }
 
     /// The transpose, as a left operand: its rows are the columns of this.
     pub fn transpose(self) -> Left<'a> {
-        Left { ptr: self.ptr, row: self.col, col: self.row, borrowed: PhantomData }
+        Left {
+            ptr: self.ptr,
+            row: self.col,
+            col: self.row,
+            borrowed: PhantomData,
+        }
     }
 
     /// Whether the numbers of a row lie side by side, so that vectors can be loaded where they are.
@@ -82,12 +117,20 @@ pub(super) struct Out<'a> {
 impl<'a> Out<'a> {
     /// A matrix with `cols` columns, stored by rows.
     pub fn rows(values: &'a mut [f32], cols: usize) -> Self {
-        Self { ptr: values.as_mut_ptr(), row: cols, borrowed: PhantomData }
+        Self {
+            ptr: values.as_mut_ptr(),
+            row: cols,
+            borrowed: PhantomData,
+        }
     }
 
-    /// The part that begins at row `i` and column `j`; harmless as [`Left::at`]. The whole must not be used while the
-    /// part is.
+    /// The part that begins at row `i` and column `j`; harmless as [`Left::at`]. The whole must not
+    /// be used while the part is.
     pub fn at(&self, i: usize, j: usize) -> Self {
-        Self { ptr: self.ptr.wrapping_add(i * self.row + j), row: self.row, borrowed: PhantomData }
+        Self {
+            ptr: self.ptr.wrapping_add(i * self.row + j),
+            row: self.row,
+            borrowed: PhantomData,
+        }
     }
 }

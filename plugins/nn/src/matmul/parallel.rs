@@ -1,18 +1,21 @@
-//! Products on many threads: C is cut in parts of equal work, one for each thread of the current rayon pool.
+//! Products on many threads: C is cut in parts of equal work, one for each thread of the current
+//! rayon pool.
 //!
-//! Call these from inside a pool (`pool.install(..)`): from outside, each call first wakes a thread of the global pool,
-//! which costs more than a product of two 64 x 64 matrices. k is never split, so a result does not depend on the number
-//! of threads.
+//! Call these from inside a pool (`pool.install(..)`): from outside, each call first wakes a thread
+//! of the global pool, which costs more than a product of two 64 x 64 matrices. k is never split,
+//! so a result does not depend on the number of threads.
 
 use super::micro::{COLS, ROWS};
 use super::product::Product;
 use super::{Dims, backward, plain};
 use crate::simd::LANES;
 
-/// Multiplies and additions below which another thread is not worth waking: a few microseconds of one thread.
+/// Multiplies and additions below which another thread is not worth waking: a few microseconds of
+/// one thread.
 const LEAST_FLOPS: u64 = 400_000;
 
-/// Writes the product of `a`, `[m, k]`, and `b`, `[k, n]`, to `c`, `[m, n]`, on the threads of the current rayon pool.
+/// Writes the product of `a`, `[m, k]`, and `b`, `[k, n]`, to `c`, `[m, n]`, on the threads of the
+/// current rayon pool.
 ///
 /// # Panics
 /// When a slice does not hold the matrix that `dims` asks for.
@@ -20,7 +23,8 @@ pub fn matmul_parallel(a: &[f32], b: &[f32], c: &mut [f32], dims: Dims) {
     fork(plain(a, b, c, dims));
 }
 
-/// Writes `A^T B` to `c` as [`matmul_at_b`](super::matmul_at_b), on the threads of the current rayon pool.
+/// Writes `A^T B` to `c` as [`matmul_at_b`](super::matmul_at_b), on the threads of the current
+/// rayon pool.
 ///
 /// # Panics
 /// As [`matmul_parallel`].
@@ -28,7 +32,8 @@ pub fn matmul_at_b_parallel(a: &[f32], b: &[f32], c: &mut [f32], dims: Dims) {
     fork(backward::at_b(a, b, c, dims));
 }
 
-/// Writes `A B^T` to `c` as [`matmul_a_bt`](super::matmul_a_bt), on the threads of the current rayon pool.
+/// Writes `A B^T` to `c` as [`matmul_a_bt`](super::matmul_a_bt), on the threads of the current
+/// rayon pool.
 ///
 /// # Panics
 /// As [`matmul_parallel`].
@@ -63,9 +68,10 @@ enum Cut {
     Nowhere,
 }
 
-/// Chooses the place at which `first` of `parts` parts are on one side, between whole tiles. Rows where each part gets
-/// some tiles: a part then reads all of B, but only its share of A and C. A B that is transposed on its way would be so
-/// for each part, which costs more than the product where there are few rows; then columns come first.
+/// Chooses the place at which `first` of `parts` parts are on one side, between whole tiles. Rows
+/// where each part gets some tiles: a part then reads all of B, but only its share of A and C. A B
+/// that is transposed on its way would be so for each part, which costs more than the product where
+/// there are few rows; then columns come first.
 fn cut(product: &Product<'_>, first: usize, parts: usize) -> Cut {
     let dims = product.dims;
     let at = |len: usize, unit: usize| {

@@ -1,8 +1,8 @@
 //! Asks for the panel of B that is needed next while the present one is worked on.
 //!
-//! A panel's rows lie too far apart for the processor to guess them, and the first tile of a panel reads all of it at
-//! once: without asking ahead, a product whose matrices exceed the second-level cache waits there (5 % of the time of
-//! 512 x 512 x 512 where that cache holds 2 MB).
+//! A panel's rows lie too far apart for the processor to guess them, and the first tile of a panel
+//! reads all of it at once: without asking ahead, a product whose matrices exceed the second-level
+//! cache waits there (5 % of the time of 512 x 512 x 512 where that cache holds 2 MB).
 
 use super::operand::Right;
 use crate::simd::LANES;
@@ -16,11 +16,20 @@ pub(super) struct Ahead {
 
 impl Ahead {
     /// Nothing to ask for.
-    pub const NOTHING: Self = Self { ptr: std::ptr::null(), row: 0, rows_per_tile: 0 };
+    pub const NOTHING: Self = Self {
+        ptr: std::ptr::null(),
+        row: 0,
+        rows_per_tile: 0,
+    };
 
-    /// Asks for `rows_per_tile` rows of `next` each time. It need not exist: asking for no memory does nothing.
+    /// Asks for `rows_per_tile` rows of `next` each time. It need not exist: asking for no memory
+    /// does nothing.
     pub fn new(next: Right<'_>, rows_per_tile: usize) -> Self {
-        Self { ptr: next.ptr, row: next.row, rows_per_tile }
+        Self {
+            ptr: next.ptr,
+            row: next.row,
+            rows_per_tile,
+        }
     }
 
     /// Asks for the next few rows of `V` vectors.
@@ -35,13 +44,15 @@ impl Ahead {
     }
 }
 
-/// Asks for one cache line, into the second-level cache: the first level is full of what is used now.
+/// Asks for one cache line, into the second-level cache: the first level is full of what is used
+/// now.
 #[inline(always)]
 fn prefetch(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: a prefetch is a hint; no address makes it fault, and it changes nothing that can be observed.
+        // SAFETY: a prefetch is a hint; no address makes it fault, and it changes nothing that can
+        // be observed.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) }
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -1,4 +1,5 @@
-//! A right operand that is used many times: packed once, in the order in which both kernels below read it.
+//! A right operand that is used many times: packed once, in the order in which both kernels below
+//! read it.
 
 use super::micro::{COLS, Panel, ROWS, Start, tile};
 use super::operand::{Left, Out};
@@ -8,9 +9,9 @@ use crate::tensor::Tensor;
 /// Columns of a panel: those of one tile.
 const WIDTH: usize = COLS * LANES;
 
-/// The transpose of a linear layer's weights `W[out, in]`, as panels `[out / width][in][width]`, the last one filled up
-/// with zeros: `C[m, out] = A[m, in] W^T` reads it once for one row of A, four panels at a time, and once for each tile of
-/// rows otherwise, always in contiguous runs.
+/// The transpose of a linear layer's weights `W[out, in]`, as panels `[out / width][in][width]`,
+/// the last one filled up with zeros: `C[m, out] = A[m, in] W^T` reads it once for one row of A,
+/// four panels at a time, and once for each tile of rows otherwise, always in contiguous runs.
 #[derive(Debug)]
 pub struct Prepacked {
     panels: Tensor,
@@ -25,7 +26,11 @@ impl Prepacked {
     /// When the matrix does not fit in memory.
     pub fn new(outs: usize, ins: usize, number: impl Fn(usize, usize) -> f32) -> Self {
         let mut panels = Tensor::zeros(&[outs.div_ceil(WIDTH), ins, WIDTH]);
-        for (panel, numbers) in panels.as_mut_slice().chunks_exact_mut((ins * WIDTH).max(1)).enumerate() {
+        for (panel, numbers) in panels
+            .as_mut_slice()
+            .chunks_exact_mut((ins * WIDTH).max(1))
+            .enumerate()
+        {
             let first = panel * WIDTH;
             for (i, row) in numbers.chunks_exact_mut(WIDTH).enumerate() {
                 for (o, to) in (first..outs).zip(row) {
@@ -61,8 +66,16 @@ impl Prepacked {
     /// When a slice does not hold m rows.
     pub fn accumulate(&self, a: &[f32], c: &mut [f32], m: usize) {
         let Self { ins, outs, .. } = *self;
-        assert!(a.len() == m * ins, "`a` holds {} numbers, [{m}, {ins}] was asked for", a.len());
-        assert!(c.len() == m * outs, "`c` holds {} numbers, [{m}, {outs}] was asked for", c.len());
+        assert!(
+            a.len() == m * ins,
+            "`a` holds {} numbers, [{m}, {ins}] was asked for",
+            a.len()
+        );
+        assert!(
+            c.len() == m * outs,
+            "`c` holds {} numbers, [{m}, {outs}] was asked for",
+            c.len()
+        );
         if ins == 0 {
             return;
         }
@@ -72,14 +85,22 @@ impl Prepacked {
         }
         for (index, panel) in panels.chunks_exact(ins * WIDTH).enumerate() {
             let first = index * WIDTH;
-            rows_times_panel(a, ins, panel, &mut c[first..], outs, WIDTH.min(outs - first));
+            rows_times_panel(
+                a,
+                ins,
+                panel,
+                &mut c[first..],
+                outs,
+                WIDTH.min(outs - first),
+            );
         }
     }
 }
 
-/// Panels that one row of A passes through side by side. With two vectors in each these are eight independent chains of
-/// additions, enough to hide their latency, and each number of A is loaded once for all of them (a fifth faster than panel
-/// by panel where weights come from the second-level cache).
+/// Panels that one row of A passes through side by side. With two vectors in each these are eight
+/// independent chains of additions, enough to hide their latency, and each number of A is loaded
+/// once for all of them (a fifth faster than panel by panel where weights come from the
+/// second-level cache).
 const ABREAST: usize = 4;
 
 /// Steps of k that a single panel, left over beyond the fours, takes at a time: eight chains again.
@@ -88,11 +109,17 @@ const STEPS: usize = 4;
 /// Adds one row times all panels to `c`.
 fn row_times_panels(a: &[f32], panels: &[f32], c: &mut [f32]) {
     let size = a.len() * WIDTH;
-    for (panels, c) in panels.chunks(ABREAST * size).zip(c.chunks_mut(ABREAST * WIDTH)) {
+    for (panels, c) in panels
+        .chunks(ABREAST * size)
+        .zip(c.chunks_mut(ABREAST * WIDTH))
+    {
         if panels.len() == ABREAST * size {
             row_times_four(a, panels, c);
         } else {
-            panels.chunks_exact(size).zip(c.chunks_mut(WIDTH)).for_each(|(panel, c)| row_times_panel(a, panel, c));
+            panels
+                .chunks_exact(size)
+                .zip(c.chunks_mut(WIDTH))
+                .for_each(|(panel, c)| row_times_panel(a, panel, c));
         }
     }
 }
@@ -100,7 +127,9 @@ fn row_times_panels(a: &[f32], panels: &[f32], c: &mut [f32]) {
 /// Adds one row times [`ABREAST`] panels to `c`.
 #[inline(always)]
 fn row_times_four(a: &[f32], panels: &[f32], c: &mut [f32]) {
-    let mut panels = panels.chunks_exact(a.len() * WIDTH).map(|panel| panel.as_chunks::<WIDTH>().0);
+    let mut panels = panels
+        .chunks_exact(a.len() * WIDTH)
+        .map(|panel| panel.as_chunks::<WIDTH>().0);
     let mut next = || panels.next().unwrap_or_default();
     let (p0, p1, p2, p3) = (next(), next(), next(), next());
     let mut sums = [[F32s::splat(0.0); COLS]; ABREAST];
@@ -124,7 +153,9 @@ fn add_sums(c: &mut [f32], sums: [F32s; COLS]) {
         if let ([c], []) = c.as_chunks_mut::<LANES>() {
             *c = (simd::load(c) + sum).to_array();
         } else {
-            c.iter_mut().zip(sum.to_array()).for_each(|(c, sum)| *c += sum);
+            c.iter_mut()
+                .zip(sum.to_array())
+                .for_each(|(c, sum)| *c += sum);
         }
     }
 }
@@ -149,15 +180,27 @@ fn row_times_panel(a: &[f32], panel: &[f32], c: &mut [f32]) {
             *sum = F32s::splat(*a).mul_add(simd::load(vector), *sum);
         }
     }
-    add_sums(c, std::array::from_fn(|v| (sums[0][v] + sums[1][v]) + (sums[2][v] + sums[3][v])));
+    add_sums(
+        c,
+        std::array::from_fn(|v| (sums[0][v] + sums[1][v]) + (sums[2][v] + sums[3][v])),
+    );
 }
 
-/// Adds rows of `k` numbers times a panel to the first `width` columns of as many rows of `c`, `stride` numbers apart.
-fn rows_times_panel(a: &[f32], k: usize, panel: &[f32], c: &mut [f32], stride: usize, width: usize) {
+/// Adds rows of `k` numbers times a panel to the first `width` columns of as many rows of `c`,
+/// `stride` numbers apart.
+fn rows_times_panel(
+    a: &[f32],
+    k: usize,
+    panel: &[f32],
+    c: &mut [f32],
+    stride: usize,
+    width: usize,
+) {
     let m = a.len() / k;
     let mut i = 0;
     while i < m {
-        // Tiles of nearly equal height: one of few rows would spend its time waiting for its few sums.
+        // Tiles of nearly equal height: one of few rows would spend its time waiting for its few
+        // sums.
         let left = m - i;
         let height = left.div_ceil(left.div_ceil(ROWS));
         let a = &a[i * k..][..height * k];
@@ -185,9 +228,12 @@ fn some_rows(a: &[f32], k: usize, panel: &[f32], c: &mut [f32], stride: usize) {
     let height = a.len() / k;
     assert!(panel.len() == k * WIDTH && c.len() == (height - 1) * stride + WIDTH);
     let (a, c) = (Left::rows(a, k), Out::rows(c, stride));
-    let panel = Panel { ptr: panel.as_ptr(), row: WIDTH };
-    // SAFETY: A holds `height` rows of k numbers, the panel k rows of a tile's width, and the rows of C, of that width too,
-    // end with the slice that is borrowed mutably.
+    let panel = Panel {
+        ptr: panel.as_ptr(),
+        row: WIDTH,
+    };
+    // SAFETY: A holds `height` rows of k numbers, the panel k rows of a tile's width, and the rows
+    // of C, of that width too, end with the slice that is borrowed mutably.
     unsafe {
         let tile = match height {
             8 => tile::<8, COLS>,
@@ -223,7 +269,12 @@ mod tests {
                     assert_close(&c, &expected, 1e-5, &format!("[{m}, {k}] [{k}, {n}]"));
                     packed.accumulate(&a, &mut c, m);
                     expected.iter_mut().for_each(|e| *e *= 2.0);
-                    assert_close(&c, &expected, 2e-5, &format!("[{m}, {k}] [{k}, {n}], added"));
+                    assert_close(
+                        &c,
+                        &expected,
+                        2e-5,
+                        &format!("[{m}, {k}] [{k}, {n}], added"),
+                    );
                 }
             }
         }

@@ -17,8 +17,8 @@ pub(super) struct Product<'a> {
     order: Order,
 }
 
-/// In which order the terms of a sum are added. Chosen for the whole product: a part that chose for itself could differ
-/// in the last bit, and results would depend on the number of threads.
+/// In which order the terms of a sum are added. Chosen for the whole product: a part that chose for
+/// itself could differ in the last bit, and results would depend on the number of threads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     /// One after the other, in tiles of C.
@@ -27,7 +27,8 @@ enum Order {
     Dots,
 }
 
-// SAFETY: a product holds shared references to its operands and the only reference to its result, of plain numbers.
+// SAFETY: a product holds shared references to its operands and the only reference to its result,
+// of plain numbers.
 unsafe impl Send for Product<'_> {}
 
 /// Columns of the main tile.
@@ -37,9 +38,16 @@ impl<'a> Product<'a> {
     /// The caller has checked that the operands hold what `dims` asks for.
     pub fn new(a: Left<'a>, b: Right<'a>, c: Out<'a>, dims: Dims) -> Self {
         let Dims { m, n, .. } = dims;
-        // Few rows do not pay for the transposition of B, and a column would leave all lanes but one empty.
+        // Few rows do not pay for the transposition of B, and a column would leave all lanes but
+        // one empty.
         let dots = a.col == 1 && ((m < ROWS && !b.is_by_rows()) || (n == 1 && b.row == 1));
-        Self { a, b, c, dims, order: if dots { Order::Dots } else { Order::Tiles } }
+        Self {
+            a,
+            b,
+            c,
+            dims,
+            order: if dots { Order::Dots } else { Order::Tiles },
+        }
     }
 
     /// Computes C.
@@ -48,8 +56,9 @@ impl<'a> Product<'a> {
         if m == 0 || n == 0 {
             return;
         }
-        // SAFETY: the operands hold [m, k], [k, n] and [m, n] numbers as their constructors and `split` leave them, and
-        // `self` has the only access to C. The functions' further conditions are those of the branches.
+        // SAFETY: the operands hold [m, k], [k, n] and [m, n] numbers as their constructors and
+        // `split` leave them, and `self` has the only access to C. The functions' further
+        // conditions are those of the branches.
         unsafe {
             if self.order == Order::Dots {
                 dot::run(&self);
@@ -69,10 +78,19 @@ impl<'a> Product<'a> {
             a: self.a.at(i, 0),
             b: self.b,
             c: self.c.at(i, 0),
-            dims: Dims { m: m - i, ..self.dims },
+            dims: Dims {
+                m: m - i,
+                ..self.dims
+            },
             order: self.order,
         };
-        (Self { dims: Dims { m: i, ..self.dims }, ..self }, lower)
+        (
+            Self {
+                dims: Dims { m: i, ..self.dims },
+                ..self
+            },
+            lower,
+        )
     }
 
     /// Cuts C and B in two before column `j`, which is inside.
@@ -83,19 +101,31 @@ impl<'a> Product<'a> {
             a: self.a,
             b: self.b.at(0, j),
             c: self.c.at(0, j),
-            dims: Dims { n: n - j, ..self.dims },
+            dims: Dims {
+                n: n - j,
+                ..self.dims
+            },
             order: self.order,
         };
-        (Self { dims: Dims { n: j, ..self.dims }, ..self }, right)
+        (
+            Self {
+                dims: Dims { n: j, ..self.dims },
+                ..self
+            },
+            right,
+        )
     }
 
-    /// Cuts the rows in blocks, so that A's part of a block stays in the second-level cache while all of B passes by.
+    /// Cuts the rows in blocks, so that A's part of a block stays in the second-level cache while
+    /// all of B passes by.
     ///
     /// # Safety
     /// As [`tile`], for the whole of A, B and C.
     unsafe fn by_blocks(mut self) {
         let Dims { k, .. } = self.dims;
-        let height = (BLOCK_NUMBERS / k.max(1)).next_multiple_of(ROWS).max(LEAST_HEIGHT);
+        let height = (BLOCK_NUMBERS / k.max(1))
+            .next_multiple_of(ROWS)
+            .max(LEAST_HEIGHT);
         while self.dims.m >= height + ROWS {
             let (upper, lower) = self.split_rows(height);
             // SAFETY: forwarded to the caller.
@@ -106,8 +136,9 @@ impl<'a> Product<'a> {
         unsafe { self.by_panels(k) };
     }
 
-    /// Walks the columns in panels of one tile's width. What is left over on the right is covered by a panel that
-    /// overlaps the one before (a sum computed twice is cheaper than one computed without vectors).
+    /// Walks the columns in panels of one tile's width. What is left over on the right is covered
+    /// by a panel that overlaps the one before (a sum computed twice is cheaper than one computed
+    /// without vectors).
     ///
     /// # Safety
     /// As [`tile`], for the whole of A, B and C; k is that of the dimensions.
@@ -139,11 +170,12 @@ impl<'a> Product<'a> {
 
     /// Whether the panel's rows, as they lie in B, are fit to be read by every tile of rows.
     ///
-    /// They are not when they lie so far apart that they compete for the same places in the cache, or when each vector
-    /// begins inside a cache line.
+    /// They are not when they lie so far apart that they compete for the same places in the cache,
+    /// or when each vector begins inside a cache line.
     fn reads_b_in_place(&self) -> bool {
         let row = self.b.row;
-        let aligned = self.b.ptr.addr().is_multiple_of(64) && (row * size_of::<f32>()).is_multiple_of(64);
+        let aligned =
+            self.b.ptr.addr().is_multiple_of(64) && (row * size_of::<f32>()).is_multiple_of(64);
         self.dims.m < 8 * ROWS || (aligned && row < FAR_APART)
     }
 
@@ -160,20 +192,43 @@ impl<'a> Product<'a> {
             let depth = BLOCK.min(k - p);
             let start = if p == 0 { Start::Zero } else { Start::Sum };
             let (a, b, c) = (self.a.at(0, p), self.b.at(p, j), self.c.at(0, j));
-            // SAFETY: rows p..p + depth are below k, and the caller vouches for the columns; depth fits the room, and
-            // without `in_place` there are more rows than one tile has.
+            // SAFETY: rows p..p + depth are below k, and the caller vouches for the columns; depth
+            // fits the room, and without `in_place` there are more rows than one tile has.
             unsafe {
-                let panel = Panel { ptr: b.ptr, row: b.row };
+                let panel = Panel {
+                    ptr: b.ptr,
+                    row: b.row,
+                };
                 if !b.is_by_rows() {
-                    rows::<V>(m, depth, a, room.pack::<V>(b, depth, V * LANES), &c, start, Ahead::NOTHING);
+                    rows::<V>(
+                        m,
+                        depth,
+                        a,
+                        room.pack::<V>(b, depth, V * LANES),
+                        &c,
+                        start,
+                        Ahead::NOTHING,
+                    );
                 } else if in_place {
                     rows::<V>(m, depth, a, panel, &c, start, Ahead::NOTHING);
                 } else {
                     let copy = room.panel::<V>();
                     first_rows::<V>(depth, a, panel, &c, start, room.start());
-                    let next = if p + depth < k { self.b.at(p + depth, j) } else { self.b.at(0, j + V * LANES) };
+                    let next = if p + depth < k {
+                        self.b.at(p + depth, j)
+                    } else {
+                        self.b.at(0, j + V * LANES)
+                    };
                     let ahead = Ahead::new(next, depth.div_ceil(m / ROWS - 1));
-                    rows::<V>(m - ROWS, depth, a.at(ROWS, 0), copy, &c.at(ROWS, 0), start, ahead);
+                    rows::<V>(
+                        m - ROWS,
+                        depth,
+                        a.at(ROWS, 0),
+                        copy,
+                        &c.at(ROWS, 0),
+                        start,
+                        ahead,
+                    );
                 }
             }
             p += depth;
@@ -183,7 +238,8 @@ impl<'a> Product<'a> {
         }
     }
 
-    /// Computes a C that is narrower than a vector: B is widened with zeros, and tiles of C pass through the stack.
+    /// Computes a C that is narrower than a vector: B is widened with zeros, and tiles of C pass
+    /// through the stack.
     ///
     /// # Safety
     /// As [`tile`], for the whole of A, B and C; n is less than `LANES`.
@@ -234,15 +290,24 @@ const BLOCK_NUMBERS: usize = 256 * 1024;
 /// Rows that a block has at least: each block reads, and may copy, all of B.
 const LEAST_HEIGHT: usize = 16 * ROWS;
 
-/// Distance between rows of B, in numbers, from which on a panel is copied before it is read again and again.
+/// Distance between rows of B, in numbers, from which on a panel is copied before it is read again
+/// and again.
 const FAR_APART: usize = 128;
 
-/// Computes `V` vectors of columns of the first [`ROWS`] rows and leaves a copy of the panel for the other rows.
+/// Computes `V` vectors of columns of the first [`ROWS`] rows and leaves a copy of the panel for
+/// the other rows.
 ///
 /// # Safety
 /// As [`tile_and_copy`].
 #[inline(never)]
-unsafe fn first_rows<const V: usize>(k: usize, a: Left<'_>, b: Panel, c: &Out<'_>, start: Start, to: *mut f32) {
+unsafe fn first_rows<const V: usize>(
+    k: usize,
+    a: Left<'_>,
+    b: Panel,
+    c: &Out<'_>,
+    start: Start,
+    to: *mut f32,
+) {
     // SAFETY: forwarded to the caller.
     unsafe { tile_and_copy::<ROWS, V>(k, a, b, c, start, to) };
 }
@@ -252,7 +317,15 @@ unsafe fn first_rows<const V: usize>(k: usize, a: Left<'_>, b: Panel, c: &Out<'_
 /// # Safety
 /// As [`tile`], for m rows.
 #[inline(never)]
-unsafe fn rows<const V: usize>(m: usize, k: usize, a: Left<'_>, b: Panel, c: &Out<'_>, start: Start, mut ahead: Ahead) {
+unsafe fn rows<const V: usize>(
+    m: usize,
+    k: usize,
+    a: Left<'_>,
+    b: Panel,
+    c: &Out<'_>,
+    start: Start,
+    mut ahead: Ahead,
+) {
     let mut i = 0;
     // SAFETY: each tile's rows lie below m.
     unsafe {

@@ -31,13 +31,22 @@ pub fn matmul_parts(a: Part<'_>, b: Part<'_>, c: PartMut<'_>, dims: Dims) {
     check("A", a.numbers.len(), a.stride, m, k);
     check("B", b.numbers.len(), b.stride, k, n);
     check("C", c.numbers.len(), c.stride, m, n);
-    let (a, b) = (Left::rows(a.numbers, a.stride), Right::rows(b.numbers, b.stride));
+    let (a, b) = (
+        Left::rows(a.numbers, a.stride),
+        Right::rows(b.numbers, b.stride),
+    );
     Product::new(a, b, Out::rows(c.numbers, c.stride), dims).run();
 }
 
 #[track_caller]
 fn check(name: &str, len: usize, stride: usize, rows: usize, cols: usize) {
-    let end = if rows == 0 { Some(0) } else { (rows - 1).checked_mul(stride).and_then(|last| last.checked_add(cols)) };
+    let end = if rows == 0 {
+        Some(0)
+    } else {
+        (rows - 1)
+            .checked_mul(stride)
+            .and_then(|last| last.checked_add(cols))
+    };
     assert!(
         stride >= cols && end.is_some_and(|end| end <= len),
         "{name} holds {len} numbers, [{rows}, {cols}] was asked for with {stride} from row to row"
@@ -71,8 +80,25 @@ mod tests {
                     matmul(&a, &b, &mut expected, Dims { m, k, n });
                     let (a, b) = (spread(&a, k, k + 3), spread(&b, n, n + 5));
                     let mut c = vec![7.0; (m - 1) * (n + 1) + n];
-                    let (a, b) = (Part { numbers: &a, stride: k + 3 }, Part { numbers: &b, stride: n + 5 });
-                    matmul_parts(a, b, PartMut { numbers: &mut c, stride: n + 1 }, Dims { m, k, n });
+                    let (a, b) = (
+                        Part {
+                            numbers: &a,
+                            stride: k + 3,
+                        },
+                        Part {
+                            numbers: &b,
+                            stride: n + 5,
+                        },
+                    );
+                    matmul_parts(
+                        a,
+                        b,
+                        PartMut {
+                            numbers: &mut c,
+                            stride: n + 1,
+                        },
+                        Dims { m, k, n },
+                    );
                     for (c, expected) in c.chunks(n + 1).zip(expected.chunks(n)) {
                         assert_close(&c[..n], expected, 1e-5, &format!("[{m}, {k}] [{k}, {n}]"));
                         assert!(c[n..].iter().all(|&gap| gap == 7.0));
@@ -87,6 +113,14 @@ mod tests {
     fn parts_that_end_too_soon_are_refused() {
         let part = |numbers| Part { numbers, stride: 3 };
         let c = &mut [0.0; 3];
-        matmul_parts(part(&[0.0; 2]), part(&[0.0; 5]), PartMut { numbers: c, stride: 3 }, Dims { m: 1, k: 2, n: 3 });
+        matmul_parts(
+            part(&[0.0; 2]),
+            part(&[0.0; 5]),
+            PartMut {
+                numbers: c,
+                stride: 3,
+            },
+            Dims { m: 1, k: 2, n: 3 },
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Causal attention of new positions over themselves and those before, with keys and values kept where sums run fastest.
+//! Causal attention of new positions over themselves and those before, with keys and values kept
+//! where sums run fastest.
 
 use crate::matmul::{self, Part, PartMut, matmul_parts};
 use crate::pool::Pool;
@@ -10,9 +11,11 @@ use crate::tensor::Tensor;
 /// Keys and values of `layers` blocks, for the heads of one thread.
 pub(super) struct Cache {
     dims: Dims,
-    /// `[layers, heads, head_dim, positions]`: a score sums over head_dim, so vectors hold neighbouring positions.
+    /// `[layers, heads, head_dim, positions]`: a score sums over head_dim, so vectors hold
+    /// neighbouring positions.
     keys: Tensor,
-    /// `[layers, heads, positions, head_dim]`: a result sums over positions, so vectors hold neighbouring numbers.
+    /// `[layers, heads, positions, head_dim]`: a result sums over positions, so vectors hold
+    /// neighbouring numbers.
     values: Tensor,
 }
 
@@ -26,7 +29,8 @@ pub(super) struct Dims {
 }
 
 impl Dims {
-    /// Distance between rows of the keys: whole vectors, so that reading past the last position stays inside the row.
+    /// Distance between rows of the keys: whole vectors, so that reading past the last position
+    /// stays inside the row.
     fn stride(self) -> usize {
         self.positions.next_multiple_of(LANES)
     }
@@ -45,7 +49,12 @@ impl Dims {
 impl Cache {
     /// Obtains room for all positions; what it holds is unspecified.
     pub fn new(dims: Dims, pool: Pool) -> Self {
-        let Dims { layers, heads, head_dim, positions } = dims;
+        let Dims {
+            layers,
+            heads,
+            head_dim,
+            positions,
+        } = dims;
         Self {
             dims,
             keys: pool.scratch(&[layers, heads, head_dim, dims.stride()]),
@@ -60,24 +69,44 @@ impl Cache {
 
     /// Keeps the key and the value, each `[heads, head_dim]`, of one position of a block.
     pub fn store(&mut self, layer: usize, position: usize, key: &[f32], value: &[f32]) {
-        let Dims { heads, head_dim, positions, .. } = self.dims;
+        let Dims {
+            heads,
+            head_dim,
+            positions,
+            ..
+        } = self.dims;
         let (stride, width) = (self.dims.stride(), self.dims.width());
-        let keys = &mut self.keys.as_mut_slice()[layer * heads * head_dim * stride..][..heads * head_dim * stride];
+        let keys = &mut self.keys.as_mut_slice()[layer * heads * head_dim * stride..]
+            [..heads * head_dim * stride];
         for (row, &number) in keys.chunks_exact_mut(stride).zip(key) {
             row[position] = number;
         }
-        let values = &mut self.values.as_mut_slice()[layer * heads * positions * width..][..heads * positions * width];
-        for (rows, head) in values.chunks_exact_mut(positions * width).zip(value.chunks_exact(head_dim)) {
+        let values = &mut self.values.as_mut_slice()[layer * heads * positions * width..]
+            [..heads * positions * width];
+        for (rows, head) in values
+            .chunks_exact_mut(positions * width)
+            .zip(value.chunks_exact(head_dim))
+        {
             rows[position * width..][..head_dim].copy_from_slice(head);
         }
     }
 
-    /// Writes to `mixed`, `[rows, heads, head_dim]`, what each new position takes from the values: those of itself and the
-    /// ones before, weighted by the softmax of their keys' products with its query. The queries are the first third of
-    /// each row of `qkv`, `[rows, 3, heads, head_dim]`, already scaled. `cached` positions lie before them, and all have
-    /// been stored. `scores` is scratch.
-    pub fn attend(&self, layer: usize, cached: usize, qkv: &[f32], scores: &mut [f32], mixed: &mut [f32]) {
-        let Dims { heads, head_dim, .. } = self.dims;
+    /// Writes to `mixed`, `[rows, heads, head_dim]`, what each new position takes from the values:
+    /// those of itself and the ones before, weighted by the softmax of their keys' products with
+    /// its query. The queries are the first third of each row of `qkv`, `[rows, 3, heads,
+    /// head_dim]`, already scaled. `cached` positions lie before them, and all have been stored.
+    /// `scores` is scratch.
+    pub fn attend(
+        &self,
+        layer: usize,
+        cached: usize,
+        qkv: &[f32],
+        scores: &mut [f32],
+        mixed: &mut [f32],
+    ) {
+        let Dims {
+            heads, head_dim, ..
+        } = self.dims;
         let own = heads * head_dim;
         if mixed.len() == own {
             return self.attend_one(layer, cached + 1, &qkv[..own], scores, mixed);
@@ -90,43 +119,119 @@ impl Cache {
     }
 
     /// One position, of which `count` is the last.
-    fn attend_one(&self, layer: usize, count: usize, query: &[f32], scores: &mut [f32], out: &mut [f32]) {
+    fn attend_one(
+        &self,
+        layer: usize,
+        count: usize,
+        query: &[f32],
+        scores: &mut [f32],
+        out: &mut [f32],
+    ) {
         let (head_dim, stride, width) = (self.dims.head_dim, self.dims.stride(), self.dims.width());
-        let heads = query.chunks_exact(head_dim).zip(out.chunks_exact_mut(head_dim));
+        let heads = query
+            .chunks_exact(head_dim)
+            .zip(out.chunks_exact_mut(head_dim));
         for ((keys, values), (query, out)) in self.heads(layer).zip(heads) {
-            products(query, keys, stride, &mut scores[..count.next_multiple_of(LANES)]);
-            softmax::softmax_in_place(&mut scores[..count], Rows { rows: 1, cols: count });
+            products(
+                query,
+                keys,
+                stride,
+                &mut scores[..count.next_multiple_of(LANES)],
+            );
+            softmax::softmax_in_place(
+                &mut scores[..count],
+                Rows {
+                    rows: 1,
+                    cols: count,
+                },
+            );
             mix(&scores[..count], &values[..count * width], width, out);
         }
     }
 
-    /// Up to [`ROWS`] positions, as products of matrices. A score that looks ahead is computed too and becomes 0.
-    fn attend_some(&self, layer: usize, cached: usize, qkv: &[f32], scores: &mut [f32], mixed: &mut [f32]) {
+    /// Up to [`ROWS`] positions, as products of matrices. A score that looks ahead is computed too
+    /// and becomes 0.
+    fn attend_some(
+        &self,
+        layer: usize,
+        cached: usize,
+        qkv: &[f32],
+        scores: &mut [f32],
+        mixed: &mut [f32],
+    ) {
         let (head_dim, stride, width) = (self.dims.head_dim, self.dims.stride(), self.dims.width());
         let own = self.dims.heads * head_dim;
         let rows = mixed.len() / own;
         let count = cached + rows;
         let scores = &mut scores[..rows * stride];
         for (head, (keys, values)) in self.heads(layer).enumerate() {
-            let queries = Part { numbers: &qkv[head * head_dim..], stride: 3 * own };
-            let dims = matmul::Dims { m: rows, k: head_dim, n: count.next_multiple_of(LANES) };
-            matmul_parts(queries, Part { numbers: keys, stride }, PartMut { numbers: scores, stride }, dims);
+            let queries = Part {
+                numbers: &qkv[head * head_dim..],
+                stride: 3 * own,
+            };
+            let dims = matmul::Dims {
+                m: rows,
+                k: head_dim,
+                n: count.next_multiple_of(LANES),
+            };
+            matmul_parts(
+                queries,
+                Part {
+                    numbers: keys,
+                    stride,
+                },
+                PartMut {
+                    numbers: scores,
+                    stride,
+                },
+                dims,
+            );
             for (row, scores) in scores.chunks_exact_mut(stride).enumerate() {
                 let (seen, ahead) = scores[..count].split_at_mut(cached + row + 1);
-                softmax::softmax_in_place(seen, Rows { rows: 1, cols: seen.len() });
+                softmax::softmax_in_place(
+                    seen,
+                    Rows {
+                        rows: 1,
+                        cols: seen.len(),
+                    },
+                );
                 ahead.fill(0.0);
             }
-            let out = PartMut { numbers: &mut mixed[head * head_dim..], stride: own };
-            let dims = matmul::Dims { m: rows, k: count, n: head_dim };
-            matmul_parts(Part { numbers: scores, stride }, Part { numbers: values, stride: width }, out, dims);
+            let out = PartMut {
+                numbers: &mut mixed[head * head_dim..],
+                stride: own,
+            };
+            let dims = matmul::Dims {
+                m: rows,
+                k: count,
+                n: head_dim,
+            };
+            matmul_parts(
+                Part {
+                    numbers: scores,
+                    stride,
+                },
+                Part {
+                    numbers: values,
+                    stride: width,
+                },
+                out,
+                dims,
+            );
         }
     }
 
     /// Keys and values of each head.
     fn heads(&self, layer: usize) -> impl Iterator<Item = (&[f32], &[f32])> {
-        let Dims { heads, head_dim, positions, .. } = self.dims;
+        let Dims {
+            heads,
+            head_dim,
+            positions,
+            ..
+        } = self.dims;
         let (keys, values) = (head_dim * self.dims.stride(), positions * self.dims.width());
-        let of_layer = self.keys.as_slice()[layer * heads * keys..][..heads * keys].chunks_exact(keys);
+        let of_layer =
+            self.keys.as_slice()[layer * heads * keys..][..heads * keys].chunks_exact(keys);
         of_layer.zip(self.values.as_slice()[layer * heads * values..].chunks_exact(values))
     }
 }
@@ -134,7 +239,8 @@ impl Cache {
 /// Positions whose scores are computed together: enough for the products, few enough for the cache.
 const ROWS: usize = 64;
 
-/// Writes `sum over d of query[d] keys[d, t]` to `scores[t]`, a whole number of vectors, four of them at a time.
+/// Writes `sum over d of query[d] keys[d, t]` to `scores[t]`, a whole number of vectors, four of
+/// them at a time.
 fn products(query: &[f32], keys: &[f32], stride: usize, scores: &mut [f32]) {
     let (blocks, rest) = scores.as_chunks_mut::<{ 4 * LANES }>();
     let mut first = 0;
@@ -176,7 +282,8 @@ fn columns<const V: usize>(row: &[f32], matrix: &[f32], stride: usize, first: us
     std::array::from_fn(|v| sums[0][v] + sums[1][v])
 }
 
-/// Writes `sum over t of weights[t] values[t, d]` to `out[d]`; rows of the values are `width` numbers apart.
+/// Writes `sum over t of weights[t] values[t, d]` to `out[d]`; rows of the values are `width`
+/// numbers apart.
 fn mix(weights: &[f32], values: &[f32], width: usize, out: &mut [f32]) {
     let mut first = 0;
     for out in out.chunks_mut(2 * LANES) {
@@ -194,7 +301,10 @@ fn mix(weights: &[f32], values: &[f32], width: usize, out: &mut [f32]) {
 fn mixed<const V: usize>(weights: &[f32], values: &[f32], width: usize, first: usize) -> [F32s; V] {
     let mut sums = [[F32s::splat(0.0); V]; 4];
     let add = |sums: &mut [F32s; V], weight: f32, line: &[f32]| {
-        for (sum, vector) in sums.iter_mut().zip(line[first..first + V * LANES].as_chunks().0) {
+        for (sum, vector) in sums
+            .iter_mut()
+            .zip(line[first..first + V * LANES].as_chunks().0)
+        {
             *sum = F32s::splat(weight).mul_add(simd::load(vector), *sum);
         }
     };

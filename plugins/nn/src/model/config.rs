@@ -27,28 +27,56 @@ const MOST_PARAMETERS: u128 = 1 << 30;
 
 impl Config {
     /// 128 embed, 2 layers, 4 heads, block 64, vocab 256: 470 528 parameters in 29 tensors.
-    pub const SMALL: Self = Self(Sizes { embed: 128, layers: 2, heads: 4, block: 64, vocab: 256 });
+    pub const SMALL: Self = Self(Sizes {
+        embed: 128,
+        layers: 2,
+        heads: 4,
+        block: 64,
+        vocab: 256,
+    });
 
     /// 256 embed, 4 layers, 8 heads, block 128, vocab 512: 3 454 464 parameters in 53 tensors.
-    pub const MEDIUM: Self = Self(Sizes { embed: 256, layers: 4, heads: 8, block: 128, vocab: 512 });
+    pub const MEDIUM: Self = Self(Sizes {
+        embed: 256,
+        layers: 4,
+        heads: 8,
+        block: 128,
+        vocab: 512,
+    });
 
     /// Checks dimensions.
     ///
     /// # Errors
     /// When one is 0, the heads do not divide the embedding, or the weights would exceed 4 GiB.
     pub fn new(sizes: Sizes) -> Result<Self, InvalidConfig> {
-        let Sizes { embed, layers, heads, block, vocab } = sizes;
-        let named = [("embed", embed), ("layers", layers), ("heads", heads), ("block", block), ("vocab", vocab)];
+        let Sizes {
+            embed,
+            layers,
+            heads,
+            block,
+            vocab,
+        } = sizes;
+        let named = [
+            ("embed", embed),
+            ("layers", layers),
+            ("heads", heads),
+            ("block", block),
+            ("vocab", vocab),
+        ];
         if let Some((name, _)) = named.iter().find(|(_, size)| *size == 0) {
             return Err(InvalidConfig(format!("{name} is 0, expected at least 1")));
         }
         if !embed.is_multiple_of(heads) {
-            return Err(InvalidConfig(format!("heads ({heads}) do not divide embed ({embed})")));
+            return Err(InvalidConfig(format!(
+                "heads ({heads}) do not divide embed ({embed})"
+            )));
         }
         // Beyond 2^30 each, products of three could exceed even 128 bits.
         let [d, l, t, v] = [embed, layers, block, vocab].map(|size| (size as u128).min(1 << 30));
         if l * (12 * d * d + 13 * d) + (2 * v + t + 2) * d > MOST_PARAMETERS {
-            return Err(InvalidConfig("the weights would be larger than 4 GiB".to_owned()));
+            return Err(InvalidConfig(
+                "the weights would be larger than 4 GiB".to_owned(),
+            ));
         }
         Ok(Self(sizes))
     }

@@ -1,4 +1,5 @@
-//! How the threads that work on one model meet: a barrier, and slots in which each leaves numbers for all.
+//! How the threads that work on one model meet: a barrier, and slots in which each leaves numbers
+//! for all.
 
 use crate::tensor::Tensor;
 use std::cell::UnsafeCell;
@@ -14,8 +15,8 @@ pub(super) struct Exchange {
     token: AtomicU32,
 }
 
-// SAFETY: all that is shared without a lock are the slots, and `trade` says when each is written and read. Numbers belong to
-// no thread.
+// SAFETY: all that is shared without a lock are the slots, and `trade` says when each is written
+// and read. Numbers belong to no thread.
 unsafe impl Sync for Exchange {}
 
 /// The right to be one of the threads of an [`Exchange`]; there is exactly one for each.
@@ -26,7 +27,8 @@ pub(super) struct Member {
 }
 
 impl Exchange {
-    /// Makes the meeting place of `members` threads that leave up to `len` numbers each, and their rights.
+    /// Makes the meeting place of `members` threads that leave up to `len` numbers each, and their
+    /// rights.
     pub fn new(members: usize, len: usize) -> (Self, Vec<Member>) {
         let slot = || UnsafeCell::new(Tensor::zeros(&[len]));
         let exchange = Self {
@@ -34,7 +36,12 @@ impl Exchange {
             slots: (0..members).map(|_| [slot(), slot()]).collect(),
             token: AtomicU32::new(0),
         };
-        (exchange, (0..members).map(|index| Member { index, turn: 0 }).collect())
+        (
+            exchange,
+            (0..members)
+                .map(|index| Member { index, turn: 0 })
+                .collect(),
+        )
     }
 
     /// Lets `write` fill this member's slot, waits until every member has done so, and passes all
@@ -42,15 +49,22 @@ impl Exchange {
     ///
     /// # Panics
     /// When another member has panicked.
-    pub fn trade(&self, member: &mut Member, write: impl FnOnce(&mut [f32]), mut read: impl FnMut(usize, &[f32])) {
+    pub fn trade(
+        &self,
+        member: &mut Member,
+        write: impl FnOnce(&mut [f32]),
+        mut read: impl FnMut(usize, &[f32]),
+    ) {
         let turn = member.turn;
         member.turn = 1 - turn;
-        // SAFETY: only the member with this index, of which there is one, writes to this slot. Others read it after the
-        // barrier below, and are done before they enter the next one; this member writes to it again after that one.
+        // SAFETY: only the member with this index, of which there is one, writes to this slot.
+        // Others read it after the barrier below, and are done before they enter the next one; this
+        // member writes to it again after that one.
         write(unsafe { &mut *self.slots[member.index][turn].get() }.as_mut_slice());
         self.barrier.wait();
         for (index, slots) in self.slots.iter().enumerate() {
-            // SAFETY: it was written before the barrier, and will be written again only after the next one.
+            // SAFETY: it was written before the barrier, and will be written again only after the
+            // next one.
             read(index, unsafe { &*slots[turn].get() }.as_slice());
         }
     }
@@ -67,7 +81,8 @@ impl Exchange {
         self.token.load(Ordering::Relaxed)
     }
 
-    /// Returns something that, dropped by a panic, makes the other members panic too instead of waiting for ever.
+    /// Returns something that, dropped by a panic, makes the other members panic too instead of
+    /// waiting for ever.
     pub fn guard(&self) -> impl Drop + '_ {
         Guard(&self.barrier)
     }
@@ -90,7 +105,8 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// A barrier that spins, because the others are about a microsecond behind, and yields when they are not.
+/// A barrier that spins, because the others are about a microsecond behind, and yields when they
+/// are not.
 struct Barrier {
     members: usize,
     arrived: AtomicUsize,
@@ -104,7 +120,12 @@ const SPINS: u32 = 1000;
 impl Barrier {
     fn new(members: usize) -> Self {
         let (arrived, generation) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { members, arrived, generation, abandoned: AtomicBool::new(false) }
+        Self {
+            members,
+            arrived,
+            generation,
+            abandoned: AtomicBool::new(false),
+        }
     }
 
     /// What members did before is visible to all of them afterwards.
@@ -117,7 +138,8 @@ impl Barrier {
         let generation = self.generation.load(Ordering::Relaxed);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
             self.arrived.store(0, Ordering::Relaxed);
-            self.generation.store(generation.wrapping_add(1), Ordering::Release);
+            self.generation
+                .store(generation.wrapping_add(1), Ordering::Release);
             return;
         }
         let mut spins = 0;
@@ -134,7 +156,10 @@ impl Barrier {
 
     #[inline]
     fn check(&self) {
-        assert!(!self.abandoned.load(Ordering::Relaxed), "another thread of this model has panicked");
+        assert!(
+            !self.abandoned.load(Ordering::Relaxed),
+            "another thread of this model has panicked"
+        );
     }
 }
 
@@ -152,10 +177,17 @@ mod tests {
                     for round in 0..1000_usize {
                         let own = (round * 10 + member.index()) as f32;
                         let mut seen = Vec::new();
-                        exchange.trade(&mut member, |slot| slot[0] = own, |_, slot| seen.push(slot[0]));
+                        exchange.trade(
+                            &mut member,
+                            |slot| slot[0] = own,
+                            |_, slot| seen.push(slot[0]),
+                        );
                         assert_eq!(seen, [0, 1, 2].map(|i| (round * 10 + i) as f32));
                         let token = u32::try_from(round).unwrap();
-                        assert_eq!(exchange.agree(&member, if member.index() == 0 { token } else { 7 }), token);
+                        assert_eq!(
+                            exchange.agree(&member, if member.index() == 0 { token } else { 7 }),
+                            token
+                        );
                     }
                 });
             }

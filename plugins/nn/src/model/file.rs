@@ -67,14 +67,18 @@ pub enum Problem {
 impl Weights {
     /// Reads the weights of a model with dimensions `config` from a `.safetensors` file of `f32`.
     ///
-    /// The tensors are `wte.weight`, `wpe.weight`, for each block `h.N.ln_1`, `.attn.c_attn`, `.attn.c_proj`, `.ln_2`,
-    /// `.mlp.c_fc`, `.mlp.c_proj` with `.weight` and `.bias`, `ln_f.weight`, `ln_f.bias` and `lm_head.weight`. Metadata
-    /// is optional; `n_embd`, `n_layer`, `n_head`, `block_size` and `vocab_size` have to agree where they are there.
+    /// The tensors are `wte.weight`, `wpe.weight`, for each block `h.N.ln_1`, `.attn.c_attn`,
+    /// `.attn.c_proj`, `.ln_2`, `.mlp.c_fc`, `.mlp.c_proj` with `.weight` and `.bias`,
+    /// `ln_f.weight`, `ln_f.bias` and `lm_head.weight`. Metadata is optional; `n_embd`, `n_layer`,
+    /// `n_head`, `block_size` and `vocab_size` have to agree where they are there.
     ///
     /// # Errors
     /// When the file cannot be read, or when it is not exactly this model; see [`Problem`].
     pub fn load(path: &Path, config: Config) -> Result<Self, LoadError> {
-        read(path, config).map_err(|problem| LoadError { path: path.to_owned(), problem })
+        read(path, config).map_err(|problem| LoadError {
+            path: path.to_owned(),
+            problem,
+        })
     }
 }
 
@@ -102,32 +106,51 @@ fn read(path: &Path, config: Config) -> Result<Weights, Problem> {
 
 fn check_metadata(bytes: &[u8], config: Config) -> Result<(), Problem> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(Problem::Malformed)?;
-    let Some(entries) = header.metadata() else { return Ok(()) };
+    let Some(entries) = header.metadata() else {
+        return Ok(());
+    };
     for (key, expected) in config.by_name() {
         if let Some(found) = entries.get(key)
             && found.parse() != Ok(expected)
         {
-            return Err(Problem::Metadata { key, found: found.clone(), expected });
+            return Err(Problem::Metadata {
+                key,
+                found: found.clone(),
+                expected,
+            });
         }
     }
     Ok(())
 }
 
 fn tensor(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Tensor, Problem> {
-    let view = file.tensor(name).map_err(|_| Problem::Missing(name.to_owned()))?;
+    let view = file
+        .tensor(name)
+        .map_err(|_| Problem::Missing(name.to_owned()))?;
     if view.dtype() != Dtype::F32 {
-        return Err(Problem::Type { name: name.to_owned(), found: view.dtype() });
+        return Err(Problem::Type {
+            name: name.to_owned(),
+            found: view.dtype(),
+        });
     }
     if view.shape() != shape {
         let (found, expected) = (view.shape().to_vec(), shape.to_vec());
-        return Err(Problem::Shape { name: name.to_owned(), found, expected });
+        return Err(Problem::Shape {
+            name: name.to_owned(),
+            found,
+            expected,
+        });
     }
     let mut tensor = Tensor::zeros(shape);
     let (numbers, _) = view.data().as_chunks();
     for (index, (to, bytes)) in tensor.as_mut_slice().iter_mut().zip(numbers).enumerate() {
         *to = f32::from_le_bytes(*bytes);
         if !to.is_finite() {
-            return Err(Problem::NotFinite { name: name.to_owned(), index, value: *to });
+            return Err(Problem::NotFinite {
+                name: name.to_owned(),
+                index,
+                value: *to,
+            });
         }
     }
     Ok(tensor)
@@ -144,17 +167,36 @@ impl fmt::Display for Problem {
         match self {
             Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
             Self::Malformed(error) => write!(f, "not a complete safetensors file: {error}"),
-            Self::Metadata { key, found, expected } => {
-                write!(f, "the metadata says '{key}' is {found}, the model has {expected}")
+            Self::Metadata {
+                key,
+                found,
+                expected,
+            } => {
+                write!(
+                    f,
+                    "the metadata says '{key}' is {found}, the model has {expected}"
+                )
             }
             Self::Missing(name) => write!(f, "tensor '{name}' is missing"),
             Self::Unknown(name) => write!(f, "tensor '{name}' is not part of the model"),
-            Self::Shape { name, found, expected } => {
-                write!(f, "tensor '{name}' has shape {found:?}, the model has {expected:?}")
+            Self::Shape {
+                name,
+                found,
+                expected,
+            } => {
+                write!(
+                    f,
+                    "tensor '{name}' has shape {found:?}, the model has {expected:?}"
+                )
             }
-            Self::Type { name, found } => write!(f, "tensor '{name}' holds {found:?}, expected F32"),
+            Self::Type { name, found } => {
+                write!(f, "tensor '{name}' holds {found:?}, expected F32")
+            }
             Self::NotFinite { name, index, value } => {
-                write!(f, "tensor '{name}' holds {value} at place {index}, expected finite numbers")
+                write!(
+                    f,
+                    "tensor '{name}' holds {value} at place {index}, expected finite numbers"
+                )
             }
         }
     }

@@ -1,4 +1,5 @@
-//! A model that is ready to generate: its weights packed for a number of threads, and a worker for each of them.
+//! A model that is ready to generate: its weights packed for a number of threads, and a worker for
+//! each of them.
 
 use super::config::Config;
 use super::exchange::Exchange;
@@ -31,7 +32,8 @@ pub struct Options {
     pub form: Form,
     /// Whether there is a KV cache.
     pub caching: Caching,
-    /// Where tensors come from: the cache once per session, all that a forward pass computes for each token.
+    /// Where tensors come from: the cache once per session, all that a forward pass computes for
+    /// each token.
     pub pool: Pool,
     /// Number of threads, from 1 to the number of heads.
     pub threads: usize,
@@ -61,22 +63,48 @@ impl Gpt {
     /// # Panics
     /// When the number of threads is 0 or exceeds that of the heads.
     pub fn new(weights: &Weights, options: Options) -> Self {
-        let Options { form, caching, pool, threads } = options;
+        let Options {
+            form,
+            caching,
+            pool,
+            threads,
+        } = options;
         let config = weights.config();
         let heads = config.heads();
-        assert!((1..=heads).contains(&threads), "{threads} threads cannot share {heads} heads");
-        let shards: Vec<Shard> = (0..threads).map(|index| Shard::new(weights, index, threads)).collect();
+        assert!(
+            (1..=heads).contains(&threads),
+            "{threads} threads cannot share {heads} heads"
+        );
+        let shards: Vec<Shard> = (0..threads)
+            .map(|index| Shard::new(weights, index, threads))
+            .collect();
         let vocab_parts = shards.iter().map(|shard| shard.vocab.clone()).collect();
         let (wte, wpe) = (weights.wte.clone(), weights.wpe.clone());
-        let common = Arc::new(Common { config, form, caching, pool, wte, wpe, vocab_parts });
+        let common = Arc::new(Common {
+            config,
+            form,
+            caching,
+            pool,
+            wte,
+            wpe,
+            vocab_parts,
+        });
         let workers = if threads == 1 {
-            shards.into_iter().map(|shard| Worker::alone(common.clone(), shard)).map(Mutex::new).collect()
+            shards
+                .into_iter()
+                .map(|shard| Worker::alone(common.clone(), shard))
+                .map(Mutex::new)
+                .collect()
         } else {
             let len = (config.block() * config.embed()).max(config.vocab());
             let (exchange, members) = Exchange::new(threads, len);
             let exchange = Arc::new(exchange);
-            let worker = |(shard, member)| Worker::member(common.clone(), shard, exchange.clone(), member);
-            iter::zip(shards, members).map(worker).map(Mutex::new).collect()
+            let worker =
+                |(shard, member)| Worker::member(common.clone(), shard, exchange.clone(), member);
+            iter::zip(shards, members)
+                .map(worker)
+                .map(Mutex::new)
+                .collect()
         };
         Self { common, workers }
     }
@@ -88,13 +116,19 @@ impl Gpt {
 
     /// Begins a session with `prompt`, continues it by `count` tokens, and returns these.
     ///
-    /// Several threads are those of the current rayon pool, which has exactly as many. The calling thread should be its
-    /// first, which does the sampling: entering the pool from outside costs more than a token.
+    /// Several threads are those of the current rayon pool, which has exactly as many. The calling
+    /// thread should be its first, which does the sampling: entering the pool from outside costs
+    /// more than a token.
     ///
     /// # Panics
-    /// When the prompt is empty or holds a token that the model does not know, and when the current rayon pool has
-    /// another number of threads.
-    pub fn generate(&mut self, prompt: &[u32], count: usize, choose: &mut (dyn Choose + Send)) -> &[u32] {
+    /// When the prompt is empty or holds a token that the model does not know, and when the current
+    /// rayon pool has another number of threads.
+    pub fn generate(
+        &mut self,
+        prompt: &[u32],
+        count: usize,
+        choose: &mut (dyn Choose + Send),
+    ) -> &[u32] {
         let vocab = self.common.config.vocab();
         assert!(!prompt.is_empty(), "the prompt is empty");
         if let Some(unknown) = prompt.iter().find(|token| **token as usize >= vocab) {
@@ -108,7 +142,8 @@ impl Gpt {
         &alone(&mut self.workers[0]).context()[prompt.len()..]
     }
 
-    /// Returns the mean natural logarithm of the probability of each token but the first, given those before it.
+    /// Returns the mean natural logarithm of the probability of each token but the first, given
+    /// those before it.
     ///
     /// # Panics
     /// When there are fewer than two tokens, and as [`Gpt::generate`].
@@ -127,29 +162,53 @@ fn alone(worker: &mut Mutex<Worker>) -> &mut Worker {
 }
 
 /// Runs every worker on its thread of the current pool, entered once for all tokens.
-fn together(workers: &[Mutex<Worker>], prompt: &[u32], count: usize, choose: &mut (dyn Choose + Send)) {
+fn together(
+    workers: &[Mutex<Worker>],
+    prompt: &[u32],
+    count: usize,
+    choose: &mut (dyn Choose + Send),
+) {
     let threads = rayon::current_num_threads();
-    assert!(threads == workers.len(), "the rayon pool has {threads} threads, the model {}", workers.len());
+    assert!(
+        threads == workers.len(),
+        "the rayon pool has {threads} threads, the model {}",
+        workers.len()
+    );
     side_by_side(workers, prompt, count, Some(choose));
 }
 
-/// Runs each of the workers on a thread of its own: this one takes the first half, the other threads, which are idle,
-/// take the rest. By joining and not by broadcasting, because a join allocates nothing.
-fn side_by_side(workers: &[Mutex<Worker>], prompt: &[u32], count: usize, choose: Option<&mut (dyn Choose + Send)>) {
+/// Runs each of the workers on a thread of its own: this one takes the first half, the other
+/// threads, which are idle, take the rest. By joining and not by broadcasting, because a join
+/// allocates nothing.
+fn side_by_side(
+    workers: &[Mutex<Worker>],
+    prompt: &[u32],
+    count: usize,
+    choose: Option<&mut (dyn Choose + Send)>,
+) {
     if let [worker] = workers {
-        worker.lock().unwrap_or_else(PoisonError::into_inner).generate(prompt, count, choose);
+        worker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .generate(prompt, count, choose);
         return;
     }
     let (mine, others) = workers.split_at(workers.len().div_ceil(2));
-    rayon::join(|| side_by_side(mine, prompt, count, choose), || side_by_side(others, prompt, count, None));
+    rayon::join(
+        || side_by_side(mine, prompt, count, choose),
+        || side_by_side(others, prompt, count, None),
+    );
 }
 
 impl Common {
-    /// Writes the sum of the embeddings of tokens and positions, from position `first` on, to `x`, `[tokens, embed]`.
+    /// Writes the sum of the embeddings of tokens and positions, from position `first` on, to `x`,
+    /// `[tokens, embed]`.
     pub fn embed(&self, tokens: &[u32], first: usize, x: &mut Tensor) {
         scope!("Embed");
         let embed = self.config.embed();
-        for (position, (&token, x)) in (first..).zip(tokens.iter().zip(x.as_mut_slice().chunks_exact_mut(embed))) {
+        for (position, (&token, x)) in
+            (first..).zip(tokens.iter().zip(x.as_mut_slice().chunks_exact_mut(embed)))
+        {
             elementwise::add(row(&self.wte, token as usize), row(&self.wpe, position), x);
         }
     }

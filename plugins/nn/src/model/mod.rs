@@ -1,4 +1,5 @@
-//! GPT: a decoder-only transformer that turns token ids into the next one, on one thread and on many.
+//! GPT: a decoder-only transformer that turns token ids into the next one, on one thread and on
+//! many.
 //!
 //! ```text
 //! x      = wte[token] + wpe[position]
@@ -9,16 +10,19 @@
 //!
 //! The ladder, simplest first:
 //! 1. [`mod@reference`]: loops over one position at a time, in `f64`.
-//! 2. [`Gpt`] with [`Caching::Off`]: the whole context through the model for each token, as products of matrices.
-//! 3. [`Gpt`] with [`Caching::On`]: keys and values are kept, so that a token costs one row through the model; and of a
-//!    prompt, the last block computes no more than them and its last position.
-//! 4. Both on several threads: each owns some heads and hidden units, and trades sums with the others twice per block.
+//! 2. [`Gpt`] with [`Caching::Off`]: the whole context through the model for each token, as
+//!    products of matrices.
+//! 3. [`Gpt`] with [`Caching::On`]: keys and values are kept, so that a token costs one row through
+//!    the model; and of a prompt, the last block computes no more than them and its last position.
+//! 4. Both on several threads: each owns some heads and hidden units, and trades sums with the
+//!    others twice per block.
 //!
-//! A context longer than `block` is cut to its last `block` tokens, and positions start at 0 again. From there on every
-//! token has another position than before, so nothing cached is of use, and each step is one of the whole context.
+//! A context longer than `block` is cut to its last `block` tokens, and positions start at 0 again.
+//! From there on every token has another position than before, so nothing cached is of use, and
+//! each step is one of the whole context.
 //!
-//! Source: Radford et al., "Language models are unsupervised multitask learners", 2019 (the architecture); Shoeybi et al.,
-//! "Megatron-LM", 2019 (how it is divided).
+//! Source: Radford et al., "Language models are unsupervised multitask learners", 2019 (the
+//! architecture); Shoeybi et al., "Megatron-LM", 2019 (how it is divided).
 
 mod attention;
 mod config;

@@ -21,14 +21,21 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// At temperature 0 the most probable token is taken, the first of equals. Otherwise probabilities are the softmax of
-    /// the logits over the temperature; equal seeds choose equally.
+    /// At temperature 0 the most probable token is taken, the first of equals. Otherwise
+    /// probabilities are the softmax of the logits over the temperature; equal seeds choose
+    /// equally.
     ///
     /// # Panics
     /// When the temperature is negative or NaN.
     pub fn new(temperature: f32, seed: u64) -> Self {
-        assert!(temperature >= 0.0, "the temperature is {temperature}, expected at least 0");
-        Self { temperature, rng: Rng::new(seed) }
+        assert!(
+            temperature >= 0.0,
+            "the temperature is {temperature}, expected at least 0"
+        );
+        Self {
+            temperature,
+            rng: Rng::new(seed),
+        }
     }
 }
 
@@ -47,7 +54,13 @@ impl Choose for Sampler {
             }
             {
                 scope!("Softmax");
-                softmax::softmax_in_place(probabilities, Rows { rows: 1, cols: logits.len() });
+                softmax::softmax_in_place(
+                    probabilities,
+                    Rows {
+                        rows: 1,
+                        cols: logits.len(),
+                    },
+                );
             }
             scope!("MultinomialSample");
             multinomial(probabilities, (self.rng.next_f32() + 1.0) / 2.0)
@@ -58,7 +71,10 @@ impl Choose for Sampler {
 
 /// The place of the largest logit, the first of equals.
 fn most_probable(logits: &[f32]) -> usize {
-    let ends = Ends { start: f32::NEG_INFINITY, padding: f32::NEG_INFINITY };
+    let ends = Ends {
+        start: f32::NEG_INFINITY,
+        padding: f32::NEG_INFINITY,
+    };
     let max = simd::reduce_max(simd::fold(logits, ends, F32s::fast_max, F32s::fast_max));
     logits.iter().position(|&logit| logit == max).unwrap_or(0)
 }
@@ -85,7 +101,10 @@ fn multinomial(probabilities: &[f32], uniform: f32) -> usize {
         place += 1;
     }
     // Rounding left something over: the last token that can occur at all.
-    probabilities.iter().rposition(|&probability| probability > 0.0).unwrap_or(0)
+    probabilities
+        .iter()
+        .rposition(|&probability| probability > 0.0)
+        .unwrap_or(0)
 }
 
 /// Chooses given tokens, and adds up how probable they were.
@@ -98,7 +117,10 @@ pub struct Forced<'a> {
 impl<'a> Forced<'a> {
     /// Will choose `tokens` one after the other.
     pub fn new(tokens: &'a [u32]) -> Self {
-        Self { tokens, log_probability: 0.0 }
+        Self {
+            tokens,
+            log_probability: 0.0,
+        }
     }
 
     /// Returns the sum of the natural logarithms of the probabilities so far.
@@ -111,7 +133,10 @@ impl Choose for Forced<'_> {
     /// # Panics
     /// When all tokens have been chosen, or when one is no token of the model.
     fn choose(&mut self, logits: &[f32], _: Pool) -> u32 {
-        let (&token, rest) = self.tokens.split_first().expect("as many tokens are generated as are forced");
+        let (&token, rest) = self
+            .tokens
+            .split_first()
+            .expect("as many tokens are generated as are forced");
         self.tokens = rest;
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let above = |logit: f32| f64::from(logit) - f64::from(max);
@@ -143,7 +168,10 @@ mod tests {
             let total: f64 = (1..=count).map(|i| (i * i) as f64).sum();
             for (i, &seen) in seen.iter().enumerate() {
                 let expected = 1e5 * ((i + 1) * (i + 1)) as f64 / total;
-                assert!((f64::from(seen) - expected).abs() < 5.0 * expected.sqrt() + 1.0, "{i}: {seen}, {expected}");
+                assert!(
+                    (f64::from(seen) - expected).abs() < 5.0 * expected.sqrt() + 1.0,
+                    "{i}: {seen}, {expected}"
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The part of a model that one thread owns: some heads, hidden units and logits, packed for its products.
+//! The part of a model that one thread owns: some heads, hidden units and logits, packed for its
+//! products.
 
 use super::config::Config;
 use super::weights::{self, Norm, Weights};
@@ -24,7 +25,8 @@ pub(super) struct Shard {
 #[derive(Debug)]
 pub(super) struct Block {
     pub ln_1: Norm,
-    /// Queries (already divided by the root of head_dim), keys and values of the own heads: `[3 heads head_dim, embed]`.
+    /// Queries (already divided by the root of head_dim), keys and values of the own heads: `[3
+    /// heads head_dim, embed]`.
     pub c_attn: Linear,
     /// From the own heads: `[embed, heads head_dim]`.
     pub attn_proj: Linear,
@@ -66,7 +68,9 @@ impl Shard {
             heads: heads.len(),
             blocks: weights.blocks.iter().map(block).collect(),
             ln_f: weights.ln_f.clone(),
-            lm_head: Prepacked::new(vocab.len(), config.embed(), |o, i| lm_head[(first + o) * config.embed() + i]),
+            lm_head: Prepacked::new(vocab.len(), config.embed(), |o, i| {
+                lm_head[(first + o) * config.embed() + i]
+            }),
             vocab,
         }
     }
@@ -77,34 +81,61 @@ impl Linear {
     fn of_outputs(whole: &weights::Linear, part: &Range<usize>) -> Self {
         let (w, ins) = (whole.weight.as_slice(), whole.weight.shape()[1]);
         let weight = Prepacked::new(part.len(), ins, |o, i| w[(part.start + o) * ins + i]);
-        Self { weight, bias: Tensor::from_slice(&[part.len()], &whole.bias.as_slice()[part.clone()]) }
+        Self {
+            weight,
+            bias: Tensor::from_slice(&[part.len()], &whole.bias.as_slice()[part.clone()]),
+        }
     }
 
     /// The part of a layer that sums over the inputs `part`, with the whole bias.
     fn of_inputs(whole: &weights::Linear, part: &Range<usize>) -> Self {
         let (w, ins) = (whole.weight.as_slice(), whole.weight.shape()[1]);
-        let weight = Prepacked::new(whole.weight.shape()[0], part.len(), |o, i| w[o * ins + part.start + i]);
-        Self { weight, bias: whole.bias.clone() }
+        let weight = Prepacked::new(whole.weight.shape()[0], part.len(), |o, i| {
+            w[o * ins + part.start + i]
+        });
+        Self {
+            weight,
+            bias: whole.bias.clone(),
+        }
     }
 }
 
-/// The rows of queries, keys and values that belong to the heads whose numbers are `part` of an embedding.
+/// The rows of queries, keys and values that belong to the heads whose numbers are `part` of an
+/// embedding.
 fn queries_keys_values(whole: &weights::Linear, config: Config, part: &Range<usize>) -> Linear {
-    let (w, b, embed) = (whole.weight.as_slice(), whole.bias.as_slice(), config.embed());
+    let (w, b, embed) = (
+        whole.weight.as_slice(),
+        whole.bias.as_slice(),
+        config.embed(),
+    );
     let scale = 1.0 / (config.head_dim() as f32).sqrt();
     let row = |o: usize| o / part.len() * embed + part.start + o % part.len();
     let factor = |o: usize| if o < part.len() { scale } else { 1.0 };
     let outs = 3 * part.len();
     let weight = Prepacked::new(outs, embed, |o, i| w[row(o) * embed + i] * factor(o));
     let bias: Vec<f32> = (0..outs).map(|o| b[row(o)] * factor(o)).collect();
-    Linear { weight, bias: Tensor::from_slice(&[outs], &bias) }
+    Linear {
+        weight,
+        bias: Tensor::from_slice(&[outs], &bias),
+    }
 }
 
 impl Norm {
     /// Normalises every row of `x` into `out`, both `[rows, embed]`.
     pub fn apply(&self, x: &[f32], out: &mut [f32]) {
-        let affine = Affine { gamma: self.weight.as_slice(), beta: self.bias.as_slice() };
+        let affine = Affine {
+            gamma: self.weight.as_slice(),
+            beta: self.bias.as_slice(),
+        };
         let cols = affine.gamma.len();
-        layer_norm::fused(x, affine, out, Rows { rows: x.len() / cols, cols });
+        layer_norm::fused(
+            x,
+            affine,
+            out,
+            Rows {
+                rows: x.len() / cols,
+                cols,
+            },
+        );
     }
 }

@@ -27,24 +27,43 @@ impl Choose for Record<'_> {
 }
 
 fn config(embed: usize, layers: usize, heads: usize, block: usize, vocab: usize) -> Config {
-    Config::new(Sizes { embed, layers, heads, block, vocab }).unwrap()
+    Config::new(Sizes {
+        embed,
+        layers,
+        heads,
+        block,
+        vocab,
+    })
+    .unwrap()
 }
 
 fn tokens(count: usize, vocab: usize) -> Vec<u32> {
-    (0..count).map(|i| u32::try_from((i * i * 31 + i * 7 + 3) % vocab).unwrap()).collect()
+    (0..count)
+        .map(|i| u32::try_from((i * i * 31 + i * 7 + 3) % vocab).unwrap())
+        .collect()
 }
 
 /// On a pool of as many threads as the model has.
 fn on_pool<R: Send>(threads: usize, run: impl FnOnce() -> R + Send) -> R {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap()
+        .install(run)
 }
 
-/// Logits after each token from place `prompt - 1` on, with all contexts up to `tokens` without the last.
+/// Logits after each token from place `prompt - 1` on, with all contexts up to `tokens` without the
+/// last.
 fn recorded(weights: &Weights, options: Options, tokens: &[u32], prompt: usize) -> Vec<Vec<f32>> {
     let (prompt, rest) = tokens.split_at(prompt);
-    let mut record = Record { forced: Forced::new(rest), logits: Vec::new() };
+    let mut record = Record {
+        forced: Forced::new(rest),
+        logits: Vec::new(),
+    };
     let mut gpt = Gpt::new(weights, options);
-    let generated = on_pool(options.threads, || gpt.generate(prompt, rest.len(), &mut record).to_vec());
+    let generated = on_pool(options.threads, || {
+        gpt.generate(prompt, rest.len(), &mut record).to_vec()
+    });
     assert_eq!(generated, rest);
     record.logits
 }
@@ -60,7 +79,12 @@ fn logits_of_odd_models_agree_with_the_reference() {
     ] {
         let weights = Weights::random(config, 5);
         for (form, caching, pool, threads) in ALL {
-            let options = Options { form, caching, pool, threads };
+            let options = Options {
+                form,
+                caching,
+                pool,
+                threads,
+            };
             for prompt in [1, 4, config.block() + 3] {
                 let tokens = tokens(config.block() + 6, config.vocab());
                 let logits = recorded(&weights, options, &tokens, prompt);
@@ -70,7 +94,10 @@ fn logits_of_odd_models_agree_with_the_reference() {
                     let expected = reference::logits(&weights, form, window).pop().unwrap();
                     for (&logit, expected) in logits.iter().zip(expected) {
                         let error = (f64::from(logit) - expected).abs();
-                        assert!(error < 1e-4, "{config:?}, {options:?}, prompt {prompt}, step {step}: {error:e}");
+                        assert!(
+                            error < 1e-4,
+                            "{config:?}, {options:?}, prompt {prompt}, step {step}: {error:e}"
+                        );
                     }
                 }
             }
@@ -85,11 +112,22 @@ fn greedy_tokens_agree_with_the_reference() {
     let prompt = tokens(6, config.vocab());
     for (form, caching, pool, threads) in ALL {
         let expected = reference::greedy(&weights, form, &prompt, 20);
-        let mut gpt = Gpt::new(&weights, Options { form, caching, pool, threads });
+        let mut gpt = Gpt::new(
+            &weights,
+            Options {
+                form,
+                caching,
+                pool,
+                threads,
+            },
+        );
         for _ in 0..2 {
             let mut sampler = Sampler::new(0.0, 0);
             let generated = on_pool(threads, || gpt.generate(&prompt, 20, &mut sampler).to_vec());
-            assert_eq!(generated, expected, "{form:?}, {caching:?}, {threads} threads");
+            assert_eq!(
+                generated, expected,
+                "{form:?}, {caching:?}, {threads} threads"
+            );
         }
     }
 }
@@ -99,19 +137,38 @@ fn the_score_is_that_of_the_reference() {
     let weights = Weights::random(config(24, 2, 3, 16, 31), 1);
     let tokens = tokens(12, 31);
     let logits = reference::logits(&weights, Form::Erf, &tokens);
-    let log_probability =
-        |logits: &[f64], token: u32| logits[token as usize] - logits.iter().map(|logit| logit.exp()).sum::<f64>().ln();
-    let sum: f64 = logits.iter().zip(&tokens[1..]).map(|(logits, &token)| log_probability(logits, token)).sum();
+    let log_probability = |logits: &[f64], token: u32| {
+        logits[token as usize] - logits.iter().map(|logit| logit.exp()).sum::<f64>().ln()
+    };
+    let sum: f64 = logits
+        .iter()
+        .zip(&tokens[1..])
+        .map(|(logits, &token)| log_probability(logits, token))
+        .sum();
     for (caching, pool) in [(Caching::On, Pool::On), (Caching::Off, Pool::Off)] {
-        let mut gpt = Gpt::new(&weights, Options { form: Form::Erf, caching, pool, threads: 1 });
+        let mut gpt = Gpt::new(
+            &weights,
+            Options {
+                form: Form::Erf,
+                caching,
+                pool,
+                threads: 1,
+            },
+        );
         assert!((gpt.score(&tokens) - sum / 11.0).abs() < 1e-5);
     }
 }
 
 #[test]
 fn sizes_of_the_named_models() {
-    assert_eq!((Config::SMALL.parameters(), Config::SMALL.tensors()), (470_528, 29));
-    assert_eq!((Config::MEDIUM.parameters(), Config::MEDIUM.tensors()), (3_454_464, 53));
+    assert_eq!(
+        (Config::SMALL.parameters(), Config::SMALL.tensors()),
+        (470_528, 29)
+    );
+    assert_eq!(
+        (Config::MEDIUM.parameters(), Config::MEDIUM.tensors()),
+        (3_454_464, 53)
+    );
     let mut counted = (0, 0);
     let made = Weights::build(Config::SMALL, |_, shape, _| {
         counted = (counted.0 + shape.iter().product::<usize>(), counted.1 + 1);
@@ -124,19 +181,41 @@ fn sizes_of_the_named_models() {
 #[test]
 fn impossible_sizes_are_refused() {
     let refusal = |embed, layers, heads, block, vocab| {
-        Config::new(Sizes { embed, layers, heads, block, vocab }).unwrap_err().to_string()
+        Config::new(Sizes {
+            embed,
+            layers,
+            heads,
+            block,
+            vocab,
+        })
+        .unwrap_err()
+        .to_string()
     };
     assert_eq!(refusal(8, 0, 2, 4, 4), "layers is 0, expected at least 1");
-    assert_eq!(refusal(10, 1, 4, 4, 4), "heads (4) do not divide embed (10)");
-    assert_eq!(refusal(1 << 20, 1 << 20, 1, 1, 1), "the weights would be larger than 4 GiB");
-    assert_eq!(refusal(usize::MAX, usize::MAX, 1, usize::MAX, 1), "the weights would be larger than 4 GiB");
+    assert_eq!(
+        refusal(10, 1, 4, 4, 4),
+        "heads (4) do not divide embed (10)"
+    );
+    assert_eq!(
+        refusal(1 << 20, 1 << 20, 1, 1, 1),
+        "the weights would be larger than 4 GiB"
+    );
+    assert_eq!(
+        refusal(usize::MAX, usize::MAX, 1, usize::MAX, 1),
+        "the weights would be larger than 4 GiB"
+    );
 }
 
 #[test]
 #[should_panic(expected = "the prompt is empty")]
 fn an_empty_prompt_is_refused() {
     let weights = Weights::random(config(4, 1, 1, 4, 4), 1);
-    let options = Options { form: Form::Tanh, caching: Caching::On, pool: Pool::On, threads: 1 };
+    let options = Options {
+        form: Form::Tanh,
+        caching: Caching::On,
+        pool: Pool::On,
+        threads: 1,
+    };
     Gpt::new(&weights, options).generate(&[], 1, &mut Sampler::new(0.0, 1));
 }
 
@@ -144,7 +223,12 @@ fn an_empty_prompt_is_refused() {
 #[should_panic(expected = "token 4 is not one of 4")]
 fn an_unknown_token_is_refused() {
     let weights = Weights::random(config(4, 1, 1, 4, 4), 1);
-    let options = Options { form: Form::Tanh, caching: Caching::On, pool: Pool::On, threads: 1 };
+    let options = Options {
+        form: Form::Tanh,
+        caching: Caching::On,
+        pool: Pool::On,
+        threads: 1,
+    };
     Gpt::new(&weights, options).generate(&[1, 4], 1, &mut Sampler::new(0.0, 1));
 }
 
@@ -162,7 +246,12 @@ impl Choose for Failing {
 #[test]
 fn a_panic_ends_all_threads_for_good() {
     let weights = Weights::random(config(8, 2, 4, 8, 5), 1);
-    let options = Options { form: Form::Tanh, caching: Caching::On, pool: Pool::On, threads: 4 };
+    let options = Options {
+        form: Form::Tanh,
+        caching: Caching::On,
+        pool: Pool::On,
+        threads: 4,
+    };
     let mut gpt = Gpt::new(&weights, options);
     for _ in 0..2 {
         let run = || on_pool(4, || gpt.generate(&[1, 2], 5, &mut Failing(0)).len());

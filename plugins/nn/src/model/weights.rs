@@ -60,8 +60,8 @@ pub(super) struct Init {
 impl Weights {
     /// Makes random weights; equal seeds give equal weights.
     ///
-    /// Each tensor has the mean and deviation that spread the logits of an untrained model as wide as those of a trained
-    /// one, so that the most probable token is no matter of rounding.
+    /// Each tensor has the mean and deviation that spread the logits of an untrained model as wide
+    /// as those of a trained one, so that the most probable token is no matter of rounding.
     pub fn random(config: Config, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let made = Self::build(config, |_, shape, Init { mean, deviation }| {
@@ -69,7 +69,10 @@ impl Weights {
             rng.fill(tensor.as_mut_slice());
             // Numbers uniform in [-1, 1) have a deviation of 1 / sqrt 3.
             let factor = deviation * 3.0_f32.sqrt();
-            tensor.as_mut_slice().iter_mut().for_each(|v| *v = v.mul_add(factor, mean));
+            tensor
+                .as_mut_slice()
+                .iter_mut()
+                .for_each(|v| *v = v.mul_add(factor, mean));
             Ok::<_, std::convert::Infallible>(tensor)
         });
         match made {
@@ -105,8 +108,19 @@ impl Weights {
         };
         let blocks = (0..config.layers()).map(block).collect::<Result<_, E>>()?;
         let ln_f = source.norm("ln_f", d)?;
-        let lm_head = source.tensor("lm_head.weight", &[config.vocab(), d], 3.0 / (d as f32).sqrt())?;
-        Ok(Self { config, wte, wpe, blocks, ln_f, lm_head })
+        let lm_head = source.tensor(
+            "lm_head.weight",
+            &[config.vocab(), d],
+            3.0 / (d as f32).sqrt(),
+        )?;
+        Ok(Self {
+            config,
+            wte,
+            wpe,
+            blocks,
+            ln_f,
+            lm_head,
+        })
     }
 }
 
@@ -120,17 +134,41 @@ struct Source<F>(F);
 
 impl<E, F: FnMut(&str, &[usize], Init) -> Result<Tensor, E>> Source<F> {
     fn tensor(&mut self, name: &str, shape: &[usize], deviation: f32) -> Result<Tensor, E> {
-        (self.0)(name, shape, Init { mean: 0.0, deviation })
+        (self.0)(
+            name,
+            shape,
+            Init {
+                mean: 0.0,
+                deviation,
+            },
+        )
     }
 
     fn norm(&mut self, name: &str, width: usize) -> Result<Norm, E> {
-        let weight = (self.0)(&format!("{name}.weight"), &[width], Init { mean: 1.0, deviation: 0.1 })?;
-        Ok(Norm { weight, bias: self.tensor(&format!("{name}.bias"), &[width], 0.1)? })
+        let weight = (self.0)(
+            &format!("{name}.weight"),
+            &[width],
+            Init {
+                mean: 1.0,
+                deviation: 0.1,
+            },
+        )?;
+        Ok(Norm {
+            weight,
+            bias: self.tensor(&format!("{name}.bias"), &[width], 0.1)?,
+        })
     }
 
     /// `gain` over the root of the number of summands is the deviation.
     fn linear(&mut self, name: &str, shape: [usize; 2], gain: f32) -> Result<Linear, E> {
-        let weight = self.tensor(&format!("{name}.weight"), &shape, gain / (shape[1] as f32).sqrt())?;
-        Ok(Linear { weight, bias: self.tensor(&format!("{name}.bias"), &shape[..1], 0.05)? })
+        let weight = self.tensor(
+            &format!("{name}.weight"),
+            &shape,
+            gain / (shape[1] as f32).sqrt(),
+        )?;
+        Ok(Linear {
+            weight,
+            bias: self.tensor(&format!("{name}.bias"), &shape[..1], 0.05)?,
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! One thread's work on a model: its context, its cache, and the way of a token through its part of the weights.
+//! One thread's work on a model: its context, its cache, and the way of a token through its part of
+//! the weights.
 
 use super::attention::{self, Cache};
 use super::exchange::{Exchange, Member};
@@ -50,23 +51,46 @@ struct Work {
 impl Worker {
     /// A worker on its own, with all of a model.
     pub fn alone(common: Arc<Common>, shard: Shard) -> Self {
-        Self { common, shard, team: None, context: Vec::new(), cached: 0, cache: None }
+        Self {
+            common,
+            shard,
+            team: None,
+            context: Vec::new(),
+            cached: 0,
+            cache: None,
+        }
     }
 
     /// One of several workers.
-    pub fn member(common: Arc<Common>, shard: Shard, exchange: Arc<Exchange>, member: Member) -> Self {
-        Self { team: Some(Team { exchange, member }), ..Self::alone(common, shard) }
+    pub fn member(
+        common: Arc<Common>,
+        shard: Shard,
+        exchange: Arc<Exchange>,
+        member: Member,
+    ) -> Self {
+        Self {
+            team: Some(Team { exchange, member }),
+            ..Self::alone(common, shard)
+        }
     }
 
-    /// Continues `prompt` by `count` tokens. The first worker has something to choose them with, the others follow.
-    pub fn generate(&mut self, prompt: &[u32], count: usize, mut choose: Option<&mut (dyn Choose + Send)>) {
+    /// Continues `prompt` by `count` tokens. The first worker has something to choose them with,
+    /// the others follow.
+    pub fn generate(
+        &mut self,
+        prompt: &[u32],
+        count: usize,
+        mut choose: Option<&mut (dyn Choose + Send)>,
+    ) {
         let exchange = self.team.as_ref().map(|team| team.exchange.clone());
         let _guard = exchange.as_ref().map(|exchange| exchange.guard());
         self.start(prompt, count);
         for _ in 0..count {
             scope!("GenerateToken");
             let logits = self.forward();
-            let chosen = choose.as_mut().map_or(0, |choose| choose.choose(logits.as_slice(), self.common.pool));
+            let chosen = choose.as_mut().map_or(0, |choose| {
+                choose.choose(logits.as_slice(), self.common.pool)
+            });
             let token = match &self.team {
                 Some(Team { exchange, member }) => exchange.agree(member, chosen),
                 None => chosen,
@@ -97,10 +121,19 @@ impl Worker {
     fn new_cache(&self, layers: usize) -> Cache {
         let config = self.common.config;
         let (heads, head_dim, positions) = (self.shard.heads, config.head_dim(), config.block());
-        Cache::new(attention::Dims { layers, heads, head_dim, positions }, self.common.pool)
+        Cache::new(
+            attention::Dims {
+                layers,
+                heads,
+                head_dim,
+                positions,
+            },
+            self.common.pool,
+        )
     }
 
-    /// Computes the logits of the token after the context. On other workers than the first the result is empty.
+    /// Computes the logits of the token after the context. On other workers than the first the
+    /// result is empty.
     fn forward(&mut self) -> Tensor {
         scope!("Forward");
         let (common, context) = (Arc::clone(&self.common), std::mem::take(&mut self.context));
@@ -129,7 +162,14 @@ impl Worker {
 
     fn block(&mut self, layer: usize, work: &mut Work, cache: &mut Cache) {
         scope!("Block");
-        let Block { ln_1, c_attn, attn_proj, ln_2, c_fc, mlp_proj } = &self.shard.blocks[layer];
+        let Block {
+            ln_1,
+            c_attn,
+            attn_proj,
+            ln_2,
+            c_fc,
+            mlp_proj,
+        } = &self.shard.blocks[layer];
         let from = self.first_needed(layer, work.x.shape()[0]);
         {
             scope!("LayerNorm");
@@ -139,11 +179,18 @@ impl Worker {
             scope!("Attention");
             c_attn.apply(work.normed.as_slice(), work.qkv.as_mut_slice());
             attend(layer % cache.dims().layers, self.cached, from, work, cache);
-            attn_proj.add(rows_from(&work.mixed, from), rows_from_mut(&mut work.x, from), &mut self.team);
+            attn_proj.add(
+                rows_from(&work.mixed, from),
+                rows_from_mut(&mut work.x, from),
+                &mut self.team,
+            );
         }
         {
             scope!("LayerNorm");
-            ln_2.apply(rows_from(&work.x, from), rows_from_mut(&mut work.normed, from));
+            ln_2.apply(
+                rows_from(&work.x, from),
+                rows_from_mut(&mut work.normed, from),
+            );
         }
         {
             scope!("Mlp");
@@ -154,11 +201,16 @@ impl Worker {
         }
     }
 
-    /// The first of `rows` positions that attention looks from: in the last block the logits need no other than the last,
-    /// of the others only keys and values. Without a cache everything is computed, as its name promises.
+    /// The first of `rows` positions that attention looks from: in the last block the logits need
+    /// no other than the last, of the others only keys and values. Without a cache everything is
+    /// computed, as its name promises.
     fn first_needed(&self, layer: usize, rows: usize) -> usize {
         let last = layer + 1 == self.shard.blocks.len();
-        if last && self.common.caching == Caching::On { rows - 1 } else { 0 }
+        if last && self.common.caching == Caching::On {
+            rows - 1
+        } else {
+            0
+        }
     }
 
     /// The logits of the last position.
@@ -207,14 +259,17 @@ impl Work {
     }
 }
 
-/// Keeps keys and values of the new positions, and mixes the values that those from place `from` on attend to. `cached`
-/// positions were there before.
+/// Keeps keys and values of the new positions, and mixes the values that those from place `from` on
+/// attend to. `cached` positions were there before.
 fn attend(layer: usize, cached: usize, from: usize, work: &mut Work, cache: &mut Cache) {
     let own = work.mixed.shape()[1];
     for (row, qkv) in work.qkv.as_slice().chunks_exact(3 * own).enumerate() {
         cache.store(layer, cached + row, &qkv[own..2 * own], &qkv[2 * own..]);
     }
-    let (qkv, mixed) = (rows_from(&work.qkv, from), rows_from_mut(&mut work.mixed, from));
+    let (qkv, mixed) = (
+        rows_from(&work.qkv, from),
+        rows_from_mut(&mut work.mixed, from),
+    );
     cache.attend(layer, cached + from, qkv, work.scores.as_mut_slice(), mixed);
 }
 
@@ -232,20 +287,28 @@ impl Linear {
     fn apply(&self, x: &[f32], out: &mut [f32]) {
         let bias = self.bias.as_slice();
         let rows = out.len() / bias.len();
-        out.chunks_exact_mut(bias.len()).for_each(|out| out.copy_from_slice(bias));
+        out.chunks_exact_mut(bias.len())
+            .for_each(|out| out.copy_from_slice(bias));
         self.weight.accumulate(x, out, rows);
     }
 
-    /// Adds the layer's result for `input` to `x`, `[rows, out]`; a team's members each have a part of the input.
+    /// Adds the layer's result for `input` to `x`, `[rows, out]`; a team's members each have a part
+    /// of the input.
     fn add(&self, input: &[f32], x: &mut [f32], team: &mut Option<Team>) {
         let cols = self.weight.outs();
-        let dims = Rows { rows: x.len() / cols, cols };
+        let dims = Rows {
+            rows: x.len() / cols,
+            cols,
+        };
         elementwise::broadcast_add_in_place(x, self.bias.as_slice(), dims);
         match team {
             None => self.weight.accumulate(input, x, dims.rows),
             Some(Team { exchange, member }) => exchange.trade(
                 member,
-                |slot| self.weight.multiply(input, &mut slot[..dims.len()], dims.rows),
+                |slot| {
+                    self.weight
+                        .multiply(input, &mut slot[..dims.len()], dims.rows)
+                },
                 |_, slot| elementwise::add_in_place(x, &slot[..dims.len()]),
             ),
         }

@@ -1,11 +1,14 @@
-//! AdamW: steps of a length that does not depend on the gradient's, with weight decay apart from the gradient.
+//! AdamW: steps of a length that does not depend on the gradient's, with weight decay apart from
+//! the gradient.
 //!
 //! In step t, for gradient g and parameter w: `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
-//! `w = w - rate (m' / (sqrt(v') + eps) + decay w)`, with `m' = m / (1 - b1^t)` and `v' = v / (1 - b2^t)`, which undo
-//! that m and v begin at 0. Vectors (biases, scales and shifts) do not decay, matrices do.
+//! `w = w - rate (m' / (sqrt(v') + eps) + decay w)`, with `m' = m / (1 - b1^t)` and `v' = v / (1 -
+//! b2^t)`, which undo that m and v begin at 0. Vectors (biases, scales and shifts) do not decay,
+//! matrices do.
 //!
-//! Source: Loshchilov, Hutter, "Decoupled weight decay regularization", 2019, algorithm 2, with the decay in units of
-//! the learning rate, as most implementations have it; Kingma, Ba, "Adam", 2015, for the bias correction.
+//! Source: Loshchilov, Hutter, "Decoupled weight decay regularization", 2019, algorithm 2, with the
+//! decay in units of the learning rate, as most implementations have it; Kingma, Ba, "Adam", 2015,
+//! for the bias correction.
 
 use super::param::{Optimizer, Trainable, clear, zeros_like};
 use super::resources::{Resources, Threads};
@@ -32,7 +35,13 @@ pub struct Settings {
 impl Default for Settings {
     /// The papers' constants; rate 1e-3, decay 1e-2.
     fn default() -> Self {
-        Self { rate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 1e-2 }
+        Self {
+            rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            decay: 1e-2,
+        }
     }
 }
 
@@ -51,7 +60,12 @@ pub struct AdamW {
 impl AdamW {
     /// Makes an optimiser for this model.
     pub fn new(settings: Settings, model: &mut dyn Trainable) -> Self {
-        Self { settings, steps: 0, means: zeros_like(model), squares: zeros_like(model) }
+        Self {
+            settings,
+            steps: 0,
+            means: zeros_like(model),
+            squares: zeros_like(model),
+        }
     }
 }
 
@@ -60,9 +74,21 @@ impl Optimizer for AdamW {
         self.steps = self.steps.saturating_add(1);
         let mut state = self.means.iter_mut().zip(&mut self.squares);
         model.visit(&mut |param| {
-            let (mean, square) = state.next().expect("the model has as many parameters as when it was made for");
-            let decay = if param.value.shape().len() > 1 { self.settings.decay } else { 0.0 };
-            let (settings, steps) = (Settings { decay, ..self.settings }, self.steps);
+            let (mean, square) = state
+                .next()
+                .expect("the model has as many parameters as when it was made for");
+            let decay = if param.value.shape().len() > 1 {
+                self.settings.decay
+            } else {
+                0.0
+            };
+            let (settings, steps) = (
+                Settings {
+                    decay,
+                    ..self.settings
+                },
+                self.steps,
+            );
             let (value, grad) = (param.value.as_mut_slice(), param.grad.as_slice());
             let (mean, square) = (mean.as_mut_slice(), square.as_mut_slice());
             match on.threads {
@@ -71,9 +97,11 @@ impl Optimizer for AdamW {
                     let piece = on.piece(value.len());
                     let parameters = value.par_chunks_mut(piece).zip(grad.par_chunks(piece));
                     let moments = mean.par_chunks_mut(piece).zip(square.par_chunks_mut(piece));
-                    parameters.zip(moments).for_each(|((value, grad), (mean, square))| {
-                        update(value, grad, Moments { mean, square }, settings, steps);
-                    });
+                    parameters
+                        .zip(moments)
+                        .for_each(|((value, grad), (mean, square))| {
+                            update(value, grad, Moments { mean, square }, settings, steps);
+                        });
                 }
             }
         });
@@ -99,10 +127,20 @@ pub struct Moments<'a> {
 ///
 /// # Panics
 /// When the slices differ in length.
-pub fn update(value: &mut [f32], grad: &[f32], moments: Moments<'_>, settings: Settings, step: i32) {
+pub fn update(
+    value: &mut [f32],
+    grad: &[f32],
+    moments: Moments<'_>,
+    settings: Settings,
+    step: i32,
+) {
     let Moments { mean, square } = moments;
     let len = value.len();
-    assert!([grad.len(), mean.len(), square.len()] == [len; 3], "{} gradients for {len} parameters", grad.len());
+    assert!(
+        [grad.len(), mean.len(), square.len()] == [len; 3],
+        "{} gradients for {len} parameters",
+        grad.len()
+    );
     let rule = Rule::new(settings, step);
     let (values, last_value) = value.as_chunks_mut::<LANES>();
     let (grads, last_grad) = grad.as_chunks::<LANES>();
@@ -114,7 +152,8 @@ pub fn update(value: &mut [f32], grad: &[f32], moments: Moments<'_>, settings: S
     let rest = last_value.len();
     if rest > 0 {
         let whole = |part: &[f32]| simd::load_part(part, 0.0).to_array();
-        let (mut value, mut mean, mut square) = (whole(last_value), whole(last_mean), whole(last_square));
+        let (mut value, mut mean, mut square) =
+            (whole(last_value), whole(last_mean), whole(last_square));
         rule.apply(&mut value, &whole(last_grad), &mut mean, &mut square);
         last_value.copy_from_slice(&value[..rest]);
         last_mean.copy_from_slice(&mean[..rest]);
@@ -140,7 +179,13 @@ struct Rule {
 
 impl Rule {
     fn new(settings: Settings, step: i32) -> Self {
-        let Settings { rate, beta1, beta2, eps, decay } = settings;
+        let Settings {
+            rate,
+            beta1,
+            beta2,
+            eps,
+            decay,
+        } = settings;
         let wide = [rate, beta1, beta2, decay].map(f64::from);
         let [rate, wide1, wide2, decay] = wide;
         let splat = |number: f64| F32s::splat(number as f32);
@@ -157,7 +202,13 @@ impl Rule {
     }
 
     #[inline(always)]
-    fn apply(&self, value: &mut [f32; LANES], grad: &[f32; LANES], mean: &mut [f32; LANES], square: &mut [f32; LANES]) {
+    fn apply(
+        &self,
+        value: &mut [f32; LANES],
+        grad: &[f32; LANES],
+        mean: &mut [f32; LANES],
+        square: &mut [f32; LANES],
+    ) {
         let g = simd::load(grad);
         let m = simd::load(mean).mul_add(self.beta1, g * self.rest1);
         let v = simd::load(square).mul_add(self.beta2, g * g * self.rest2);
@@ -187,8 +238,14 @@ mod tests {
 
     /// One parameter by the formula.
     fn by_formula(start: f32, gradients: &[f32], settings: Settings) -> f32 {
-        let [rate, b1, b2, eps, decay] =
-            [settings.rate, settings.beta1, settings.beta2, settings.eps, settings.decay].map(f64::from);
+        let [rate, b1, b2, eps, decay] = [
+            settings.rate,
+            settings.beta1,
+            settings.beta2,
+            settings.eps,
+            settings.decay,
+        ]
+        .map(f64::from);
         let (mut w, mut m, mut v) = (f64::from(start), 0.0, 0.0);
         for (step, &g) in (1..).zip(gradients) {
             let g = f64::from(g);
@@ -202,21 +259,35 @@ mod tests {
 
     #[test]
     fn steps_are_those_of_the_formula() {
-        let settings = Settings { rate: 0.05, decay: 0.1, ..Settings::default() };
+        let settings = Settings {
+            rate: 0.05,
+            decay: 0.1,
+            ..Settings::default()
+        };
         let (matrix, vector) = (numbers(67, 1, 1.0), numbers(5, 2, 1.0));
-        let mut model =
-            Two(Param::new(Tensor::from_slice(&[1, 67], &matrix)), Param::new(Tensor::from_slice(&[5], &vector)));
+        let mut model = Two(
+            Param::new(Tensor::from_slice(&[1, 67], &matrix)),
+            Param::new(Tensor::from_slice(&[5], &vector)),
+        );
         let mut optimizer = AdamW::new(settings, &mut model);
         // Gradients of many sizes, 0 in one place: then only the decay moves a weight.
         let gradients: Vec<Vec<f32>> = (0..9)
             .map(|step| {
                 let mut gradient = numbers(67, 60 + step, 1.0);
-                gradient.iter_mut().zip(0..).for_each(|(g, i)| *g *= 10.0_f32.powi(-(i % 6)));
+                gradient
+                    .iter_mut()
+                    .zip(0..)
+                    .for_each(|(g, i)| *g *= 10.0_f32.powi(-(i % 6)));
                 gradient[3] = 0.0;
                 gradient
             })
             .collect();
-        let of = |i: usize| gradients.iter().map(|gradient| gradient[i]).collect::<Vec<f32>>();
+        let of = |i: usize| {
+            gradients
+                .iter()
+                .map(|gradient| gradient[i])
+                .collect::<Vec<f32>>()
+        };
         // Twice, with a reset between: the second time must be as the first.
         for _ in 0..2 {
             model.0.value.as_mut_slice().copy_from_slice(&matrix);
@@ -227,10 +298,17 @@ mod tests {
                 model.1.grad.as_mut_slice().copy_from_slice(&gradient[..5]);
                 optimizer.step(&mut model, Resources::POOLED);
             }
-            let expected: Vec<f32> = (0..67).map(|i| by_formula(matrix[i], &of(i), settings)).collect();
+            let expected: Vec<f32> = (0..67)
+                .map(|i| by_formula(matrix[i], &of(i), settings))
+                .collect();
             assert_close(model.0.value.as_slice(), &expected, 2e-6, "matrix");
-            let settings = Settings { decay: 0.0, ..settings };
-            let expected: Vec<f32> = (0..5).map(|i| by_formula(vector[i], &of(i), settings)).collect();
+            let settings = Settings {
+                decay: 0.0,
+                ..settings
+            };
+            let expected: Vec<f32> = (0..5)
+                .map(|i| by_formula(vector[i], &of(i), settings))
+                .collect();
             assert_close(model.1.value.as_slice(), &expected, 2e-6, "vector");
         }
     }
@@ -244,7 +322,13 @@ mod tests {
             let mut optimizer = AdamW::new(Settings::default(), &mut model);
             for step in 0..3 {
                 model.0.grad = Tensor::random(&[1, len], 2 + step);
-                optimizer.step(&mut model, Resources { threads, ..Resources::POOLED });
+                optimizer.step(
+                    &mut model,
+                    Resources {
+                        threads,
+                        ..Resources::POOLED
+                    },
+                );
             }
             model.0.value
         });
@@ -254,8 +338,17 @@ mod tests {
     #[test]
     fn a_first_step_is_as_long_as_the_rate() {
         let (mut value, mut mean, mut square) = ([0.0; 3], [0.0; 3], [0.0; 3]);
-        let moments = Moments { mean: &mut mean, square: &mut square };
-        update(&mut value, &[1e-3, -7.0, 0.0], moments, Settings::default(), 1);
+        let moments = Moments {
+            mean: &mut mean,
+            square: &mut square,
+        };
+        update(
+            &mut value,
+            &[1e-3, -7.0, 0.0],
+            moments,
+            Settings::default(),
+            1,
+        );
         assert_close(&value, &[-1e-3, 1e-3, 0.0], 1e-7, "first step");
     }
 }

@@ -1,9 +1,10 @@
 //! Causal attention of many heads over whole sequences, forward and backward.
 //!
-//! For each sequence and head, with q, k, v `[length, d]`: `P = softmax(mask(q k^T / sqrt d))`, `out = P v`. Backward:
-//! `dv = P^T dout`, `dP = dout v^T`, `dS = P (dP - rowsum(dP P))`, `dq = dS k / sqrt d`, `dk = dS^T q / sqrt d`. P is
-//! saved: length^2 numbers for each head. Products are of whole squares; the half above the diagonal is computed and
-//! set to 0, since the lengths used here have few tiles that lie above it entirely.
+//! For each sequence and head, with q, k, v `[length, d]`: `P = softmax(mask(q k^T / sqrt d))`,
+//! `out = P v`. Backward: `dv = P^T dout`, `dP = dout v^T`, `dS = P (dP - rowsum(dP P))`, `dq = dS
+//! k / sqrt d`, `dk = dS^T q / sqrt d`. P is saved: length^2 numbers for each head. Products are of
+//! whole squares; the half above the diagonal is computed and set to 0, since the lengths used here
+//! have few tiles that lie above it entirely.
 //!
 //! Source: Vaswani et al., "Attention is all you need", 2017.
 
@@ -15,8 +16,9 @@ use crate::softmax::softmax_in_place;
 use crate::{Rows, Tensor};
 use rayon::prelude::*;
 
-/// How queries, keys and values are laid out: a matrix `[batch * length, 3 * heads * head_width]`, in which each row
-/// holds the queries of all heads, then the keys, then the values of one position.
+/// How queries, keys and values are laid out: a matrix `[batch * length, 3 * heads * head_width]`,
+/// in which each row holds the queries of all heads, then the keys, then the values of one
+/// position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Sequences.
@@ -40,19 +42,28 @@ impl Shape {
         self.batch * self.length
     }
 
-    /// Returns the floating-point operations of the forward pass's products; the backward pass has twice as many.
+    /// Returns the floating-point operations of the forward pass's products; the backward pass has
+    /// twice as many.
     pub const fn flops(self) -> u64 {
         2 * self.scores().flops() * (self.batch * self.heads) as u64
     }
 
     /// Of `S[length, length] = q[length, head width] k^T`.
     const fn scores(self) -> Dims {
-        Dims { m: self.length, k: self.head_width, n: self.length }
+        Dims {
+            m: self.length,
+            k: self.head_width,
+            n: self.length,
+        }
     }
 
     /// Of `out[length, head width] = P[length, length] v`.
     const fn values(self) -> Dims {
-        Dims { m: self.length, k: self.length, n: self.head_width }
+        Dims {
+            m: self.length,
+            k: self.length,
+            n: self.head_width,
+        }
     }
 
     /// Numbers in q, k or v of one head.
@@ -68,7 +79,8 @@ impl Shape {
 /// What the backward pass needs.
 #[derive(Debug)]
 pub struct Saved {
-    /// q (divided by the root of the head width), k and v of each head apart: `[batch * heads, 3, length, head width]`.
+    /// q (divided by the root of the head width), k and v of each head apart: `[batch * heads, 3,
+    /// length, head width]`.
     parts: Tensor,
     /// P, `[batch * heads, length, length]`.
     weights: Tensor,
@@ -79,39 +91,82 @@ pub struct Saved {
 /// # Panics
 /// When `qkv` does not hold the matrix that `shape` asks for.
 pub fn forward(qkv: &[f32], shape: Shape, on: Resources) -> (Tensor, Saved) {
-    let Shape { batch, length, heads, head_width } = shape;
-    Rows { rows: shape.rows(), cols: 3 * shape.width() }.check("qkv", qkv);
+    let Shape {
+        batch,
+        length,
+        heads,
+        head_width,
+    } = shape;
+    Rows {
+        rows: shape.rows(),
+        cols: 3 * shape.width(),
+    }
+    .check("qkv", qkv);
     let mut out = on.scratch(&[shape.rows(), shape.width()]);
     let mut saved = Saved {
         parts: on.scratch(&[batch * heads, 3, length, head_width]),
         weights: on.scratch(&[batch * heads, length, length]),
     };
-    let sequence = |scratch: &mut Tensor, parts: &mut [f32], weights: &mut [f32], qkv: &[f32], out: &mut [f32]| {
-        let heads = parts.chunks_exact_mut(3 * shape.part()).zip(weights.chunks_exact_mut(length * length));
+    let sequence = |scratch: &mut Tensor,
+                    parts: &mut [f32],
+                    weights: &mut [f32],
+                    qkv: &[f32],
+                    out: &mut [f32]| {
+        let heads = parts
+            .chunks_exact_mut(3 * shape.part())
+            .zip(weights.chunks_exact_mut(length * length));
         for (head, (parts, weights)) in heads.enumerate() {
             let of = scratch.as_mut_slice();
-            forward_head(shape, head, Forward { parts, weights, of, qkv, out });
+            forward_head(
+                shape,
+                head,
+                Forward {
+                    parts,
+                    weights,
+                    of,
+                    qkv,
+                    out,
+                },
+            );
         }
     };
-    let shares =
-        (heads * 3 * shape.part(), heads * length * length, length * 3 * shape.width(), length * shape.width());
-    let (parts, weights, out_numbers) = (saved.parts.as_mut_slice(), saved.weights.as_mut_slice(), out.as_mut_slice());
+    let shares = (
+        heads * 3 * shape.part(),
+        heads * length * length,
+        length * 3 * shape.width(),
+        length * shape.width(),
+    );
+    let (parts, weights, out_numbers) = (
+        saved.parts.as_mut_slice(),
+        saved.weights.as_mut_slice(),
+        out.as_mut_slice(),
+    );
     let scratch = || on.scratch(&[length, head_width]);
     match on.threads {
         Threads::One => {
             let mut scratch = scratch();
-            let inner = parts.chunks_exact_mut(shares.0).zip(weights.chunks_exact_mut(shares.1));
-            let outer = qkv.chunks_exact(shares.2).zip(out_numbers.chunks_exact_mut(shares.3));
+            let inner = parts
+                .chunks_exact_mut(shares.0)
+                .zip(weights.chunks_exact_mut(shares.1));
+            let outer = qkv
+                .chunks_exact(shares.2)
+                .zip(out_numbers.chunks_exact_mut(shares.3));
             inner.zip(outer).for_each(|((parts, weights), (qkv, out))| {
                 sequence(&mut scratch, parts, weights, qkv, out);
             });
         }
         Threads::RayonPool => {
-            let inner = parts.par_chunks_exact_mut(shares.0).zip(weights.par_chunks_exact_mut(shares.1));
-            let outer = qkv.par_chunks_exact(shares.2).zip(out_numbers.par_chunks_exact_mut(shares.3));
-            inner.zip(outer).for_each_init(scratch, |scratch, ((parts, weights), (qkv, out))| {
-                sequence(scratch, parts, weights, qkv, out);
-            });
+            let inner = parts
+                .par_chunks_exact_mut(shares.0)
+                .zip(weights.par_chunks_exact_mut(shares.1));
+            let outer = qkv
+                .par_chunks_exact(shares.2)
+                .zip(out_numbers.par_chunks_exact_mut(shares.3));
+            inner
+                .zip(outer)
+                .for_each_init(scratch, |scratch, ((parts, weights), (qkv, out))| {
+                    sequence(scratch, parts, weights, qkv, out);
+                });
         }
     }
     (out, saved)
@@ -127,7 +182,13 @@ struct Forward<'a> {
 }
 
 fn forward_head(shape: Shape, head: usize, memory: Forward<'_>) {
-    let Forward { parts, weights, of, qkv, out } = memory;
+    let Forward {
+        parts,
+        weights,
+        of,
+        qkv,
+        out,
+    } = memory;
     let length = shape.length;
     for (which, part) in parts.chunks_exact_mut(shape.part()).enumerate() {
         gather(qkv, Columns::of(shape, which, head, 3), part);
@@ -138,7 +199,13 @@ fn forward_head(shape: Shape, head: usize, memory: Forward<'_>) {
     simd::map_in_place(q, |q| q * scale);
     matmul_a_bt(q, k, weights, shape.scores());
     for (i, row) in weights.chunks_exact_mut(length).enumerate() {
-        softmax_in_place(&mut row[..=i], Rows { rows: 1, cols: i + 1 });
+        softmax_in_place(
+            &mut row[..=i],
+            Rows {
+                rows: 1,
+                cols: i + 1,
+            },
+        );
         row[i + 1..].fill(0.0);
     }
     matmul(weights, v, of, shape.values());
@@ -151,33 +218,68 @@ fn forward_head(shape: Shape, head: usize, memory: Forward<'_>) {
 /// When `dy` does not hold the matrix `[batch * length, width]`.
 pub fn backward(saved: &Saved, dy: &[f32], shape: Shape, on: Resources) -> Tensor {
     let Shape { length, heads, .. } = shape;
-    Rows { rows: shape.rows(), cols: shape.width() }.check("dy", dy);
+    Rows {
+        rows: shape.rows(),
+        cols: shape.width(),
+    }
+    .check("dy", dy);
     let mut dqkv = on.scratch(&[shape.rows(), 3 * shape.width()]);
-    let sequence = |scratch: &mut Tensor, parts: &[f32], weights: &[f32], dy: &[f32], dqkv: &mut [f32]| {
-        let heads = parts.chunks_exact(3 * shape.part()).zip(weights.chunks_exact(length * length));
-        for (head, (parts, weights)) in heads.enumerate() {
-            backward_head(shape, head, Backward { parts, weights, scratch: scratch.as_mut_slice(), dy, dqkv });
-        }
-    };
-    let shares =
-        (heads * 3 * shape.part(), heads * length * length, length * shape.width(), length * 3 * shape.width());
-    let (parts, weights, dqkv_numbers) = (saved.parts.as_slice(), saved.weights.as_slice(), dqkv.as_mut_slice());
+    let sequence =
+        |scratch: &mut Tensor, parts: &[f32], weights: &[f32], dy: &[f32], dqkv: &mut [f32]| {
+            let heads = parts
+                .chunks_exact(3 * shape.part())
+                .zip(weights.chunks_exact(length * length));
+            for (head, (parts, weights)) in heads.enumerate() {
+                backward_head(
+                    shape,
+                    head,
+                    Backward {
+                        parts,
+                        weights,
+                        scratch: scratch.as_mut_slice(),
+                        dy,
+                        dqkv,
+                    },
+                );
+            }
+        };
+    let shares = (
+        heads * 3 * shape.part(),
+        heads * length * length,
+        length * shape.width(),
+        length * 3 * shape.width(),
+    );
+    let (parts, weights, dqkv_numbers) = (
+        saved.parts.as_slice(),
+        saved.weights.as_slice(),
+        dqkv.as_mut_slice(),
+    );
     let scratch = || on.scratch(&[4 * shape.part() + length * length]);
     match on.threads {
         Threads::One => {
             let mut scratch = scratch();
-            let inner = parts.chunks_exact(shares.0).zip(weights.chunks_exact(shares.1));
-            let outer = dy.chunks_exact(shares.2).zip(dqkv_numbers.chunks_exact_mut(shares.3));
+            let inner = parts
+                .chunks_exact(shares.0)
+                .zip(weights.chunks_exact(shares.1));
+            let outer = dy
+                .chunks_exact(shares.2)
+                .zip(dqkv_numbers.chunks_exact_mut(shares.3));
             inner.zip(outer).for_each(|((parts, weights), (dy, dqkv))| {
                 sequence(&mut scratch, parts, weights, dy, dqkv);
             });
         }
         Threads::RayonPool => {
-            let inner = parts.par_chunks_exact(shares.0).zip(weights.par_chunks_exact(shares.1));
-            let outer = dy.par_chunks_exact(shares.2).zip(dqkv_numbers.par_chunks_exact_mut(shares.3));
-            inner.zip(outer).for_each_init(scratch, |scratch, ((parts, weights), (dy, dqkv))| {
-                sequence(scratch, parts, weights, dy, dqkv);
-            });
+            let inner = parts
+                .par_chunks_exact(shares.0)
+                .zip(weights.par_chunks_exact(shares.1));
+            let outer = dy
+                .par_chunks_exact(shares.2)
+                .zip(dqkv_numbers.par_chunks_exact_mut(shares.3));
+            inner
+                .zip(outer)
+                .for_each_init(scratch, |scratch, ((parts, weights), (dy, dqkv))| {
+                    sequence(scratch, parts, weights, dy, dqkv);
+                });
         }
     }
     dqkv
@@ -193,7 +295,13 @@ struct Backward<'a> {
 }
 
 fn backward_head(shape: Shape, head: usize, memory: Backward<'_>) {
-    let Backward { parts, weights, scratch, dy, dqkv } = memory;
+    let Backward {
+        parts,
+        weights,
+        scratch,
+        dy,
+        dqkv,
+    } = memory;
     let (part, length) = (shape.part(), shape.length);
     let (q, kv) = parts.split_at(part);
     let (k, v) = kv.split_at(part);
@@ -205,7 +313,14 @@ fn backward_head(shape: Shape, head: usize, memory: Backward<'_>) {
     gather(dy, Columns::of(shape, 0, head, 1), dout);
     matmul_a_bt(dout, v, d_scores, shape.scores());
     matmul_at_b(weights, dout, dv, shape.values());
-    backward_in_place(weights, d_scores, Rows { rows: length, cols: length });
+    backward_in_place(
+        weights,
+        d_scores,
+        Rows {
+            rows: length,
+            cols: length,
+        },
+    );
     matmul(d_scores, k, dq, shape.values());
     // q was saved with the scale in it, so that dk is complete; dq still lacks it.
     matmul_at_b(d_scores, q, dk, shape.values());
@@ -229,18 +344,28 @@ impl Columns {
     /// Those of a head in part `which` of a matrix that has `parts` parts side by side.
     fn of(shape: Shape, which: usize, head: usize, parts: usize) -> Self {
         let first = which * shape.width() + head * shape.head_width;
-        Self { first, count: shape.head_width, of: parts * shape.width() }
+        Self {
+            first,
+            count: shape.head_width,
+            of: parts * shape.width(),
+        }
     }
 }
 
 fn gather(matrix: &[f32], columns: Columns, part: &mut [f32]) {
-    for (row, part) in matrix.chunks_exact(columns.of).zip(part.chunks_exact_mut(columns.count)) {
+    for (row, part) in matrix
+        .chunks_exact(columns.of)
+        .zip(part.chunks_exact_mut(columns.count))
+    {
         part.copy_from_slice(&row[columns.first..][..columns.count]);
     }
 }
 
 fn scatter(part: &[f32], columns: Columns, matrix: &mut [f32]) {
-    for (row, part) in matrix.chunks_exact_mut(columns.of).zip(part.chunks_exact(columns.count)) {
+    for (row, part) in matrix
+        .chunks_exact_mut(columns.of)
+        .zip(part.chunks_exact(columns.count))
+    {
         row[columns.first..][..columns.count].copy_from_slice(part);
     }
 }
@@ -252,17 +377,37 @@ mod tests {
     use super::*;
 
     fn shapes() -> impl Iterator<Item = Shape> {
-        let all = [(1, 1, 1, 1), (1, 5, 1, 3), (2, 1, 2, 4), (3, 7, 2, 5), (1, 19, 3, 2)];
-        all.into_iter().map(|(batch, length, heads, head_width)| Shape { batch, length, heads, head_width })
+        let all = [
+            (1, 1, 1, 1),
+            (1, 5, 1, 3),
+            (2, 1, 2, 4),
+            (3, 7, 2, 5),
+            (1, 19, 3, 2),
+        ];
+        all.into_iter()
+            .map(|(batch, length, heads, head_width)| Shape {
+                batch,
+                length,
+                heads,
+                head_width,
+            })
     }
 
     #[test]
     fn gradients_are_those_of_finite_differences() {
         for shape in shapes() {
-            let Case { x, dy } = Case::new(shape.rows() * 3 * shape.width(), shape.rows() * shape.width());
+            let Case { x, dy } = Case::new(
+                shape.rows() * 3 * shape.width(),
+                shape.rows() * shape.width(),
+            );
             let (y, saved) = forward(&x, shape, Resources::POOLED);
             let dx = backward(&saved, &dy, shape, Resources::POOLED);
-            assert_near(y.as_slice(), &reference::attention(&wide(&x), shape), 5e-6, "result");
+            assert_near(
+                y.as_slice(),
+                &reference::attention(&wide(&x), shape),
+                5e-6,
+                "result",
+            );
             let loss = |x: &[Vec<f64>]| dot(&wide(&dy), &reference::attention(&x[0], shape));
             assert_gradients(&mut [wide(&x)], &[dx.as_slice().to_vec()], 1e-5, &loss);
         }
@@ -270,9 +415,15 @@ mod tests {
 
     #[test]
     fn threads_change_nothing() {
-        let parallel = Resources { threads: Threads::RayonPool, ..Resources::POOLED };
+        let parallel = Resources {
+            threads: Threads::RayonPool,
+            ..Resources::POOLED
+        };
         for shape in shapes() {
-            let Case { x, dy } = Case::new(shape.rows() * 3 * shape.width(), shape.rows() * shape.width());
+            let Case { x, dy } = Case::new(
+                shape.rows() * 3 * shape.width(),
+                shape.rows() * shape.width(),
+            );
             let both = [Resources::POOLED, parallel].map(|on| {
                 let (y, saved) = forward(&x, shape, on);
                 (y, backward(&saved, &dy, shape, on))

@@ -1,4 +1,5 @@
-//! Gradients against central finite differences of the `f64` reference: the check that all layers share.
+//! Gradients against central finite differences of the `f64` reference: the check that all layers
+//! share.
 
 use super::param::Trainable;
 use crate::check::{assert_close, numbers};
@@ -9,20 +10,31 @@ pub struct Case {
     pub dy: Vec<f32>,
 }
 
-/// A forward pass in `f64`: input and parameters, in the order in which they are visited, to the result.
+/// A forward pass in `f64`: input and parameters, in the order in which they are visited, to the
+/// result.
 type Forward<'a> = &'a dyn Fn(&[f64], &[Vec<f64>]) -> Vec<f64>;
 
 impl Case {
     pub fn new(inputs: usize, outputs: usize) -> Self {
-        Self { x: numbers(inputs, 21, 1.5), dy: numbers(outputs, 22, 1.0) }
+        Self {
+            x: numbers(inputs, 21, 1.5),
+            dy: numbers(outputs, 22, 1.0),
+        }
     }
 
-    /// Panics unless `y` is what `forward` says, and `dx` and the model's gradients are the derivatives of
-    /// `sum of dy[i] y[i]`.
+    /// Panics unless `y` is what `forward` says, and `dx` and the model's gradients are the
+    /// derivatives of `sum of dy[i] y[i]`.
     ///
-    /// The tolerance is relative to the largest number of each tensor: a sum has the rounding errors of its terms,
-    /// however small it is itself.
-    pub fn check(&mut self, model: &mut dyn Trainable, y: &[f32], dx: &[f32], tolerance: f32, forward: Forward<'_>) {
+    /// The tolerance is relative to the largest number of each tensor: a sum has the rounding
+    /// errors of its terms, however small it is itself.
+    pub fn check(
+        &mut self,
+        model: &mut dyn Trainable,
+        y: &[f32],
+        dx: &[f32],
+        tolerance: f32,
+        forward: Forward<'_>,
+    ) {
         let mut points = vec![wide(&self.x)];
         let mut gradients = vec![dx.to_vec()];
         model.visit(&mut |param| {
@@ -56,12 +68,17 @@ pub fn assert_gradients(
             };
             expected.push((at(STEP) - at(-STEP)) / (2.0 * STEP));
         }
-        assert_near(gradient, &expected, tolerance, &format!("gradient of tensor {tensor}"));
+        assert_near(
+            gradient,
+            &expected,
+            tolerance,
+            &format!("gradient of tensor {tensor}"),
+        );
     }
 }
 
-/// Panics unless all numbers agree within `tolerance`, relative to the largest of them (or to 1e-3, if all are smaller:
-/// a gradient that is 0 by symmetry has nothing to be relative to).
+/// Panics unless all numbers agree within `tolerance`, relative to the largest of them (or to 1e-3,
+/// if all are smaller: a gradient that is 0 by symmetry has nothing to be relative to).
 pub fn assert_near(actual: &[f32], expected: &[f64], tolerance: f32, what: &str) {
     let expected: Vec<f32> = expected.iter().map(|&v| v as f32).collect();
     let largest = expected.iter().fold(1e-3_f32, |max, v| max.max(v.abs()));

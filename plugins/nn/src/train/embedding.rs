@@ -1,4 +1,5 @@
-//! The embedding of tokens and positions: `y[i] = token table[token i] + position table[place of i in its sequence]`.
+//! The embedding of tokens and positions: `y[i] = token table[token i] + position table[place of i
+//! in its sequence]`.
 //!
 //! Backward: each row of dy is added to the gradients of the two rows that it came from.
 
@@ -37,7 +38,10 @@ impl Embedding {
         let width = self.width();
         let mut y = on.scratch(&[tokens.len(), width]);
         for (i, &token) in tokens.iter().enumerate() {
-            let (token, position) = (row(&self.token.value, token as usize), row(&self.position.value, i % length));
+            let (token, position) = (
+                row(&self.token.value, token as usize),
+                row(&self.position.value, i % length),
+            );
             elementwise::add(token, position, &mut y.as_mut_slice()[i * width..][..width]);
         }
         y
@@ -49,7 +53,12 @@ impl Embedding {
     /// As [`Embedding::forward`], and when `dy` does not hold a row for each token.
     pub fn backward(&mut self, tokens: &[u32], length: usize, dy: &[f32]) {
         let width = self.width();
-        assert!(dy.len() == tokens.len() * width, "`dy` holds {} numbers for {} tokens", dy.len(), tokens.len());
+        assert!(
+            dy.len() == tokens.len() * width,
+            "`dy` holds {} numbers for {} tokens",
+            dy.len(),
+            tokens.len()
+        );
         self.token.grad.as_mut_slice().fill(0.0);
         self.position.grad.as_mut_slice().fill(0.0);
         for (i, &token) in tokens.iter().enumerate() {
@@ -85,7 +94,8 @@ mod tests {
 
     #[test]
     fn gradients_are_those_of_finite_differences() {
-        // Tokens that repeat and tokens that never occur; sequences shorter than the table of positions.
+        // Tokens that repeat and tokens that never occur; sequences shorter than the table of
+        // positions.
         for (tokens, length) in [(&[2_u32, 0, 2, 2, 4, 1][..], 3), (&[1], 1)] {
             let width = 5;
             let mut layer = Embedding::new(6, 4, width, &mut Rng::new(1));
@@ -93,7 +103,9 @@ mod tests {
             let mut case = Case::new(0, tokens.len() * width);
             let y = layer.forward(tokens, length, Resources::POOLED);
             layer.backward(tokens, length, &case.dy);
-            let forward = |_: &[f64], w: &[Vec<f64>]| reference::embedding(tokens, &mut w.iter(), length, width);
+            let forward = |_: &[f64], w: &[Vec<f64>]| {
+                reference::embedding(tokens, &mut w.iter(), length, width)
+            };
             case.check(&mut layer, y.as_slice(), &[], 1e-6, &forward);
         }
     }

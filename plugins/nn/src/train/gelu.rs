@@ -1,8 +1,9 @@
 //! The backward pass of GELU: `dx = dy g'(x)`.
 //!
-//! All forms are `x S(x)` with an S for which `S(-x) = 1 - S(x)`, so `g' = S + x S'` has the same symmetry: it is
-//! `1/2 + h(|x|)` for positive x and `1/2 - h(|x|)` for negative x, and only h is computed, without overflow. Absolute
-//! error of g' at most 1e-6; the largest value of g' is 1.13. NaN gives NaN.
+//! All forms are `x S(x)` with an S for which `S(-x) = 1 - S(x)`, so `g' = S + x S'` has the same
+//! symmetry: it is `1/2 + h(|x|)` for positive x and `1/2 - h(|x|)` for negative x, and only h is
+//! computed, without overflow. Absolute error of g' at most 1e-6; the largest value of g' is 1.13.
+//! NaN gives NaN.
 
 use super::resources::{Resources, Threads};
 use crate::Tensor;
@@ -19,7 +20,9 @@ pub fn forward(form: Form, x: &Tensor, on: Resources) -> Tensor {
     match on.threads {
         Threads::One => gelu(form, x, out),
         Threads::RayonPool => {
-            x.par_chunks(piece).zip(out.par_chunks_mut(piece)).for_each(|(x, out)| gelu(form, x, out));
+            x.par_chunks(piece)
+                .zip(out.par_chunks_mut(piece))
+                .for_each(|(x, out)| gelu(form, x, out));
         }
     }
     y
@@ -31,7 +34,12 @@ pub fn forward(form: Form, x: &Tensor, on: Resources) -> Tensor {
 /// When the tensors hold different numbers of numbers.
 pub fn backward(form: Form, x: &Tensor, dy: &mut Tensor, on: Resources) {
     let (x, dy) = (x.as_slice(), dy.as_mut_slice());
-    assert!(x.len() == dy.len(), "`x` holds {} numbers, `dy` {}", x.len(), dy.len());
+    assert!(
+        x.len() == dy.len(),
+        "`x` holds {} numbers, `dy` {}",
+        x.len(),
+        dy.len()
+    );
     let piece = on.piece(x.len());
     match on.threads {
         Threads::One => backward_in_place(form, x, dy),
@@ -47,7 +55,12 @@ pub fn backward(form: Form, x: &Tensor, dy: &mut Tensor, on: Resources) {
 /// # Panics
 /// When the slices differ in length.
 pub fn backward_in_place(form: Form, x: &[f32], dy: &mut [f32]) {
-    assert!(x.len() == dy.len(), "`x` holds {} numbers, `dy` {}", x.len(), dy.len());
+    assert!(
+        x.len() == dy.len(),
+        "`x` holds {} numbers, `dy` {}",
+        x.len(),
+        dy.len()
+    );
     match form {
         Form::Tanh => simd::zip_in_place(dy, x, |dy, x| dy * odd(x, tanh_form)),
         Form::Erf => simd::zip_in_place(dy, x, |dy, x| dy * odd(x, erf_form)),
@@ -81,7 +94,8 @@ fn quick_form(a: F32s) -> F32s {
     logistic(a, a * F32s::splat(1.702), F32s::splat(1.702))
 }
 
-/// h for `S = 1 / (1 + e^(-z))`, where `slope` is dz/da: with `s = 1 - S`, `h = 1/2 - s + a s (1 - s) slope`.
+/// h for `S = 1 / (1 + e^(-z))`, where `slope` is dz/da: with `s = 1 - S`, `h = 1/2 - s + a s (1 -
+/// s) slope`.
 #[inline(always)]
 fn logistic(a: F32s, z: F32s, slope: F32s) -> F32s {
     let e = vmath::exp_in_range(-z);
@@ -96,11 +110,13 @@ fn erf_form(a: F32s) -> F32s {
     // At a = 13, the exponent is -84.5.
     let a = bounded(a, 13.0);
     let density = vmath::exp_in_range(a * a * F32s::splat(-0.5)) * F32s::splat(0.398_942_3);
-    let half_erf = vmath::erf_lanes(a * F32s::splat(std::f32::consts::FRAC_1_SQRT_2)) * F32s::splat(0.5);
+    let half_erf =
+        vmath::erf_lanes(a * F32s::splat(std::f32::consts::FRAC_1_SQRT_2)) * F32s::splat(0.5);
     a.mul_add(density, half_erf)
 }
 
-/// `min(a, bound)`, NaN for NaN: of two operands the processor's minimum returns the second unless the first is less.
+/// `min(a, bound)`, NaN for NaN: of two operands the processor's minimum returns the second unless
+/// the first is less.
 #[inline(always)]
 fn bounded(a: F32s, bound: f32) -> F32s {
     F32s::splat(bound).fast_min(a)
@@ -116,15 +132,21 @@ mod tests {
 
     #[test]
     fn error_is_below_one_millionth_everywhere() {
-        let mut x: Vec<f32> = (0..=400_000).map(|i| -20.0 + 40.0 * (i as f32 / 4e5)).collect();
+        let mut x: Vec<f32> = (0..=400_000)
+            .map(|i| -20.0 + 40.0 * (i as f32 / 4e5))
+            .collect();
         x.extend([-1e-30, 1e-30, -1e-3, 1e-3]);
         for form in FORMS {
             let mut dy = vec![1.0; x.len()];
             backward_in_place(form, &x, &mut dy);
             for (&x, &slope) in x.iter().zip(&dy) {
                 let (x, slope, step) = (f64::from(x), f64::from(slope), 1e-5);
-                let expected = (reference(form, x + step) - reference(form, x - step)) / (2.0 * step);
-                assert!((slope - expected).abs() <= 1e-6, "{form:?}'({x:e}) = {slope:e}, not {expected:e}");
+                let expected =
+                    (reference(form, x + step) - reference(form, x - step)) / (2.0 * step);
+                assert!(
+                    (slope - expected).abs() <= 1e-6,
+                    "{form:?}'({x:e}) = {slope:e}, not {expected:e}"
+                );
             }
         }
     }
@@ -132,7 +154,14 @@ mod tests {
     #[test]
     fn special_values() {
         for form in FORMS {
-            let x = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0, f32::NAN];
+            let x = [
+                f32::INFINITY,
+                f32::NEG_INFINITY,
+                f32::MAX,
+                f32::MIN,
+                0.0,
+                f32::NAN,
+            ];
             let mut dy = [2.0; 6];
             backward_in_place(form, &x, &mut dy);
             for (slope, expected) in dy.iter().zip([2.0, 0.0, 2.0, 0.0, 1.0]) {

@@ -1,4 +1,5 @@
-//! Vectors of a row by their first column, for kernels that read more rows at once than [`simd::zip`] does.
+//! Vectors of a row by their first column, for kernels that read more rows at once than
+//! [`simd::zip`] does.
 
 use crate::simd::{self, F32s, LANES};
 
@@ -32,6 +33,8 @@ pub fn put(row: &mut [f32], c: usize, v: F32s) {
 pub fn column_sums(matrix: &[f32], sums: &mut [f32]) {
     sums.fill(0.0);
     if !sums.is_empty() {
-        matrix.chunks_exact(sums.len()).for_each(|row| simd::zip_in_place(sums, row, |sum, v| sum + v));
+        matrix
+            .chunks_exact(sums.len())
+            .for_each(|row| simd::zip_in_place(sums, row, |sum, v| sum + v));
     }
 }

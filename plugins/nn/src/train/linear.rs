@@ -1,6 +1,8 @@
-//! The linear layer `y = x W^T + b`: x `[rows, inputs]`, W `[outputs, inputs]`, b `[outputs]`, y `[rows, outputs]`.
+//! The linear layer `y = x W^T + b`: x `[rows, inputs]`, W `[outputs, inputs]`, b `[outputs]`, y
+//! `[rows, outputs]`.
 //!
-//! Backward, with dy `[rows, outputs]`: `dx = dy W`, `dW = dy^T x`, `db[j] = sum over r of dy[r, j]`.
+//! Backward, with dy `[rows, outputs]`: `dx = dy W`, `dW = dy^T x`, `db[j] = sum over r of dy[r,
+//! j]`.
 
 use super::lanes;
 use super::param::{Param, Trainable};
@@ -33,13 +35,19 @@ impl Linear {
     /// The weights' variance `1 / inputs` keeps that of the numbers that pass through.
     /// Source: LeCun, Bottou, Orr, Müller, "Efficient backprop", 1998, section 4.6.
     pub fn new(size: Size, rng: &mut Rng) -> Self {
-        Self { bias: Some(Param::constant(&[size.outputs], 0.0)), ..Self::without_bias(size, rng) }
+        Self {
+            bias: Some(Param::constant(&[size.outputs], 0.0)),
+            ..Self::without_bias(size, rng)
+        }
     }
 
     /// Makes a layer as [`Linear::new`], without a bias.
     pub fn without_bias(size: Size, rng: &mut Rng) -> Self {
         let bound = (3.0 / size.inputs.max(1) as f32).sqrt();
-        Self { weight: Param::uniform(&[size.outputs, size.inputs], bound, rng), bias: None }
+        Self {
+            weight: Param::uniform(&[size.outputs, size.inputs], bound, rng),
+            bias: None,
+        }
     }
 
     fn size(&self) -> Size {
@@ -55,9 +63,20 @@ impl Linear {
     /// When `x` does not hold `rows` rows of inputs.
     pub fn forward(&self, x: &[f32], rows: usize, on: Resources) -> Tensor {
         let Size { inputs, outputs } = self.size();
-        let mut y = on.matmul_a_bt(x, self.weight.value.as_slice(), Dims { m: rows, k: inputs, n: outputs });
+        let mut y = on.matmul_a_bt(
+            x,
+            self.weight.value.as_slice(),
+            Dims {
+                m: rows,
+                k: inputs,
+                n: outputs,
+            },
+        );
         if let Some(bias) = &self.bias {
-            let dims = Rows { rows, cols: outputs };
+            let dims = Rows {
+                rows,
+                cols: outputs,
+            };
             elementwise::broadcast_add_in_place(y.as_mut_slice(), bias.value.as_slice(), dims);
         }
         y
@@ -69,7 +88,16 @@ impl Linear {
     /// When a slice does not hold `rows` rows.
     pub fn gradients(&mut self, x: &[f32], dy: &[f32], rows: usize, on: Resources) {
         let Size { inputs, outputs } = self.size();
-        on.matmul_at_b(dy, x, self.weight.grad.as_mut_slice(), Dims { m: outputs, k: rows, n: inputs });
+        on.matmul_at_b(
+            dy,
+            x,
+            self.weight.grad.as_mut_slice(),
+            Dims {
+                m: outputs,
+                k: rows,
+                n: inputs,
+            },
+        );
         if let Some(bias) = &mut self.bias {
             lanes::column_sums(dy, bias.grad.as_mut_slice());
         }
@@ -82,7 +110,15 @@ impl Linear {
     pub fn backward(&mut self, x: &[f32], dy: &[f32], rows: usize, on: Resources) -> Tensor {
         self.gradients(x, dy, rows, on);
         let Size { inputs, outputs } = self.size();
-        on.matmul(dy, self.weight.value.as_slice(), Dims { m: rows, k: outputs, n: inputs })
+        on.matmul(
+            dy,
+            self.weight.value.as_slice(),
+            Dims {
+                m: rows,
+                k: outputs,
+                n: inputs,
+            },
+        )
     }
 }
 
@@ -105,12 +141,17 @@ mod tests {
             for bias in [true, false] {
                 let size = Size { inputs, outputs };
                 let rng = &mut Rng::new(3);
-                let mut layer = if bias { Linear::new(size, rng) } else { Linear::without_bias(size, rng) };
+                let mut layer = if bias {
+                    Linear::new(size, rng)
+                } else {
+                    Linear::without_bias(size, rng)
+                };
                 shake(&mut layer);
                 let mut case = Case::new(rows * inputs, rows * outputs);
                 let y = layer.forward(&case.x, rows, Resources::POOLED);
                 let dx = layer.backward(&case.x, &case.dy, rows, Resources::POOLED);
-                let forward = |x: &[f64], w: &[Vec<f64>]| reference::linear(x, &mut w.iter(), bias, size);
+                let forward =
+                    |x: &[f64], w: &[Vec<f64>]| reference::linear(x, &mut w.iter(), bias, size);
                 case.check(&mut layer, y.as_slice(), dx.as_slice(), 5e-6, &forward);
             }
         }

@@ -31,10 +31,27 @@ pub struct Saved {
 }
 
 impl Mlp {
-    /// Makes both layers as [`Linear::new`] does; `size` has the inputs of the first and the outputs of the second.
+    /// Makes both layers as [`Linear::new`] does; `size` has the inputs of the first and the
+    /// outputs of the second.
     pub fn new(size: Size, hidden: usize, form: Form, rng: &mut Rng) -> Self {
-        let up = Linear::new(Size { outputs: hidden, ..size }, rng);
-        Self { up, form, down: Linear::new(Size { inputs: hidden, ..size }, rng) }
+        let up = Linear::new(
+            Size {
+                outputs: hidden,
+                ..size
+            },
+            rng,
+        );
+        Self {
+            up,
+            form,
+            down: Linear::new(
+                Size {
+                    inputs: hidden,
+                    ..size
+                },
+                rng,
+            ),
+        }
     }
 
     /// Returns y, `[rows, outputs]`.
@@ -69,7 +86,14 @@ impl Mlp {
     ///
     /// # Panics
     /// As [`Mlp::gradients`].
-    pub fn backward(&mut self, x: &[f32], saved: Saved, dy: &[f32], rows: usize, on: Resources) -> Tensor {
+    pub fn backward(
+        &mut self,
+        x: &[f32],
+        saved: Saved,
+        dy: &[f32],
+        rows: usize,
+        on: Resources,
+    ) -> Tensor {
         let hidden = self.hidden_gradient(saved, dy, rows, on);
         scope!("Up");
         self.up.backward(x, hidden.as_slice(), rows, on)
@@ -109,15 +133,33 @@ mod tests {
             let mut case = Case::new(rows * inputs, rows * outputs);
             let (y, saved) = layer.forward(&case.x, rows, Resources::POOLED);
             let dx = layer.backward(&case.x, saved, &case.dy, rows, Resources::POOLED);
-            let (up, down) = (Size { inputs, outputs: hidden }, Size { inputs: hidden, outputs });
-            let forward = |x: &[f64], w: &[Vec<f64>]| reference::mlp(x, &mut w.iter(), form, up, down);
+            let (up, down) = (
+                Size {
+                    inputs,
+                    outputs: hidden,
+                },
+                Size {
+                    inputs: hidden,
+                    outputs,
+                },
+            );
+            let forward =
+                |x: &[f64], w: &[Vec<f64>]| reference::mlp(x, &mut w.iter(), form, up, down);
             case.check(&mut layer, y.as_slice(), dx.as_slice(), 1e-5, &forward);
         }
     }
 
     #[test]
     fn without_the_inputs_gradient_the_others_are_the_same() {
-        let mut whole = Mlp::new(Size { inputs: 5, outputs: 3 }, 7, Form::Erf, &mut Rng::new(5));
+        let mut whole = Mlp::new(
+            Size {
+                inputs: 5,
+                outputs: 3,
+            },
+            7,
+            Form::Erf,
+            &mut Rng::new(5),
+        );
         let mut part = whole.clone();
         let Case { x, dy } = Case::new(2 * 5, 2 * 3);
         let saved = [&whole, &part].map(|layer| layer.forward(&x, 2, Resources::POOLED).1);

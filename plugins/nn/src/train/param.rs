@@ -37,7 +37,10 @@ impl Param {
     pub fn uniform(shape: &[usize], bound: f32, rng: &mut Rng) -> Self {
         let mut value = Tensor::zeros(shape);
         rng.fill(value.as_mut_slice());
-        value.as_mut_slice().iter_mut().for_each(|number| *number *= bound);
+        value
+            .as_mut_slice()
+            .iter_mut()
+            .for_each(|number| *number *= bound);
         Self::new(value)
     }
 }
@@ -88,7 +91,9 @@ impl Snapshot {
     pub fn restore(&self, model: &mut dyn Trainable) {
         let mut values = self.values.iter();
         model.visit(&mut |param| {
-            let value = values.next().expect("the model has as many parameters as when it was copied");
+            let value = values
+                .next()
+                .expect("the model has as many parameters as when it was copied");
             param.value.as_mut_slice().copy_from_slice(value.as_slice());
         });
     }
@@ -103,5 +108,7 @@ pub(super) fn zeros_like(model: &mut dyn Trainable) -> Vec<Tensor> {
 
 /// Sets remembered numbers back to 0.
 pub(super) fn clear(tensors: &mut [Tensor]) {
-    tensors.iter_mut().for_each(|tensor| tensor.as_mut_slice().fill(0.0));
+    tensors
+        .iter_mut()
+        .for_each(|tensor| tensor.as_mut_slice().fill(0.0));
 }

@@ -1,4 +1,5 @@
-//! What a training step may use: where its tensors come from, and which threads its products run on.
+//! What a training step may use: where its tensors come from, and which threads its products run
+//! on.
 
 use crate::matmul::{self, Dims};
 use crate::simd::LANES;
@@ -24,7 +25,10 @@ pub struct Resources {
 
 impl Resources {
     /// The calling thread, with reuse of storage.
-    pub const POOLED: Self = Self { pool: Pool::On, threads: Threads::One };
+    pub const POOLED: Self = Self {
+        pool: Pool::On,
+        threads: Threads::One,
+    };
 
     /// Creates a tensor that the caller will overwrite; see [`Pool::scratch`].
     ///
@@ -34,15 +38,20 @@ impl Resources {
         self.pool.scratch(shape)
     }
 
-    /// Cuts elementwise work on `len` numbers in pieces: how long each is, at least 1. With one thread it is one piece.
+    /// Cuts elementwise work on `len` numbers in pieces: how long each is, at least 1. With one
+    /// thread it is one piece.
     ///
-    /// Pieces are whole vectors, so that no number's neighbours, and with them its bits, depend on the cuts.
+    /// Pieces are whole vectors, so that no number's neighbours, and with them its bits, depend on
+    /// the cuts.
     pub(super) fn piece(self, len: usize) -> usize {
         /// Numbers that take about as long as waking another thread.
         const LEAST: usize = 16 * 1024;
         match self.threads {
             Threads::One => len.max(1),
-            Threads::RayonPool => len.div_ceil(rayon::current_num_threads()).max(LEAST).next_multiple_of(LANES),
+            Threads::RayonPool => len
+                .div_ceil(rayon::current_num_threads())
+                .max(LEAST)
+                .next_multiple_of(LANES),
         }
     }
 

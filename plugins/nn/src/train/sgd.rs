@@ -1,7 +1,7 @@
 //! Stochastic gradient descent, plain or with momentum: `v = momentum v + g`, `w = w - rate v`.
 //!
-//! The velocity v begins at 0, so the first step goes down the first gradient.
-//! Source: Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013, with the rate
+//! The velocity v begins at 0, so the first step goes down the first gradient. Source: Sutskever et
+//! al., "On the importance of initialization and momentum in deep learning", 2013, with the rate
 //! outside of the velocity.
 
 use super::lanes;
@@ -16,7 +16,8 @@ use rayon::prelude::*;
 pub struct Settings {
     /// Learning rate.
     pub rate: f32,
-    /// How much of the velocity stays from step to step, in `[0, 1)`; 0 keeps none, and no memory for it.
+    /// How much of the velocity stays from step to step, in `[0, 1)`; 0 keeps none, and no memory
+    /// for it.
     pub momentum: f32,
 }
 
@@ -31,8 +32,15 @@ pub struct Sgd {
 impl Sgd {
     /// Makes an optimiser for this model.
     pub fn new(settings: Settings, model: &mut dyn Trainable) -> Self {
-        let velocities = if settings.momentum == 0.0 { Vec::new() } else { zeros_like(model) };
-        Self { settings, velocities }
+        let velocities = if settings.momentum == 0.0 {
+            Vec::new()
+        } else {
+            zeros_like(model)
+        };
+        Self {
+            settings,
+            velocities,
+        }
     }
 }
 
@@ -47,10 +55,15 @@ impl Optimizer for Sgd {
                 let step = |(value, grad): (&mut [f32], &[f32])| descend(value, grad, rate);
                 return match on.threads {
                     Threads::One => step((value, grad)),
-                    Threads::RayonPool => value.par_chunks_mut(piece).zip(grad.par_chunks(piece)).for_each(step),
+                    Threads::RayonPool => value
+                        .par_chunks_mut(piece)
+                        .zip(grad.par_chunks(piece))
+                        .for_each(step),
                 };
             }
-            let velocity = velocities.next().expect("the model has as many parameters as when it was made for");
+            let velocity = velocities
+                .next()
+                .expect("the model has as many parameters as when it was made for");
             let velocity = velocity.as_mut_slice();
             let step = |((value, grad), velocity): ((&mut [f32], &[f32]), &mut [f32])| {
                 accelerate(value, grad, velocity, self.settings);
@@ -75,20 +88,31 @@ impl Optimizer for Sgd {
 /// # Panics
 /// When the slices differ in length.
 pub fn descend(value: &mut [f32], grad: &[f32], rate: f32) {
-    assert!(value.len() == grad.len(), "{} gradients for {} parameters", grad.len(), value.len());
+    assert!(
+        value.len() == grad.len(),
+        "{} gradients for {} parameters",
+        grad.len(),
+        value.len()
+    );
     let rate = F32s::splat(rate);
     simd::zip_in_place(value, grad, |value, grad| grad.mul_neg_add(rate, value));
 }
 
-/// Replaces `velocity[i]` by `momentum * velocity[i] + grad[i]` and subtracts rate times that from `value[i]`.
+/// Replaces `velocity[i]` by `momentum * velocity[i] + grad[i]` and subtracts rate times that from
+/// `value[i]`.
 ///
 /// # Panics
 /// When the slices differ in length.
 pub fn accelerate(value: &mut [f32], grad: &[f32], velocity: &mut [f32], settings: Settings) {
     let len = value.len();
-    assert!([grad.len(), velocity.len()] == [len; 2], "{} gradients for {len} parameters", grad.len());
+    assert!(
+        [grad.len(), velocity.len()] == [len; 2],
+        "{} gradients for {len} parameters",
+        grad.len()
+    );
     let (rate, momentum) = (F32s::splat(settings.rate), F32s::splat(settings.momentum));
-    // Both in one sweep: a model is larger than the caches near the processor, and each sweep reads it anew.
+    // Both in one sweep: a model is larger than the caches near the processor, and each sweep reads
+    // it anew.
     for c in lanes::starts(len) {
         let v = lanes::get(velocity, c).mul_add(momentum, lanes::get(grad, c));
         lanes::put(velocity, c, v);
@@ -116,10 +140,22 @@ mod tests {
         for momentum in [0.0, 0.9] {
             let [one, many] = [Threads::One, Threads::RayonPool].map(|threads| {
                 let mut model = One(Param::new(Tensor::random(&[len], 1)));
-                let mut sgd = Sgd::new(Settings { rate: 0.1, momentum }, &mut model);
+                let mut sgd = Sgd::new(
+                    Settings {
+                        rate: 0.1,
+                        momentum,
+                    },
+                    &mut model,
+                );
                 for step in 0..3 {
                     model.0.grad = Tensor::random(&[len], 2 + step);
-                    sgd.step(&mut model, Resources { threads, ..Resources::POOLED });
+                    sgd.step(
+                        &mut model,
+                        Resources {
+                            threads,
+                            ..Resources::POOLED
+                        },
+                    );
                 }
                 model.0.value
             });
@@ -132,7 +168,13 @@ mod tests {
         for momentum in [0.0, 0.9] {
             let start = numbers(67, 1, 1.0);
             let mut model = One(Param::new(Tensor::from_slice(&[67], &start)));
-            let mut sgd = Sgd::new(Settings { rate: 0.1, momentum }, &mut model);
+            let mut sgd = Sgd::new(
+                Settings {
+                    rate: 0.1,
+                    momentum,
+                },
+                &mut model,
+            );
             // Twice, with a reset between: the second time must be as the first.
             for _ in 0..2 {
                 model.0.value.as_mut_slice().copy_from_slice(&start);
@@ -140,9 +182,14 @@ mod tests {
                 let mut expected: Vec<f64> = start.iter().map(|&w| w.into()).collect();
                 let mut velocity = vec![0.0; 67];
                 for step in 0..7 {
-                    model.0.grad.as_mut_slice().copy_from_slice(&numbers(67, 50 + step, 1.0));
+                    model
+                        .0
+                        .grad
+                        .as_mut_slice()
+                        .copy_from_slice(&numbers(67, 50 + step, 1.0));
                     for i in 0..67 {
-                        velocity[i] = f64::from(momentum) * velocity[i] + f64::from(model.0.grad.as_slice()[i]);
+                        velocity[i] = f64::from(momentum) * velocity[i]
+                            + f64::from(model.0.grad.as_slice()[i]);
                         expected[i] -= 0.1 * velocity[i];
                     }
                     sgd.step(&mut model, Resources::POOLED);

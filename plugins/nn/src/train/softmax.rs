@@ -4,7 +4,8 @@ use super::lanes;
 use crate::Rows;
 use crate::simd::{self, F32s};
 
-/// Replaces every row of `dy`, the gradient of the probabilities `y`, by that of their logits; both `[rows, cols]`.
+/// Replaces every row of `dy`, the gradient of the probabilities `y`, by that of their logits; both
+/// `[rows, cols]`.
 ///
 /// A probability of 0 gets gradient 0: masked positions need no mask here.
 ///
@@ -16,7 +17,10 @@ pub fn backward_in_place(y: &[f32], dy: &mut [f32], dims: Rows) {
     if dims.is_empty() {
         return;
     }
-    for (y, dy) in y.chunks_exact(dims.cols).zip(dy.chunks_exact_mut(dims.cols)) {
+    for (y, dy) in y
+        .chunks_exact(dims.cols)
+        .zip(dy.chunks_exact_mut(dims.cols))
+    {
         let mut sum = F32s::splat(0.0);
         for c in lanes::starts(dims.cols) {
             sum = lanes::get(y, c).mul_add(lanes::get(dy, c), sum);
@@ -41,8 +45,14 @@ mod tests {
             let mut y = vec![0.0; x.len()];
             softmax(&x, &mut y, Rows { rows, cols });
             backward_in_place(&y, &mut dy, Rows { rows, cols });
-            let forward = |x: &[f64]| x.chunks_exact(cols).flat_map(reference::softmax).collect::<Vec<f64>>();
-            assert_gradients(&mut [wide(&x)], &[dy], 5e-6, &|x| dot(&weights, &forward(&x[0])));
+            let forward = |x: &[f64]| {
+                x.chunks_exact(cols)
+                    .flat_map(reference::softmax)
+                    .collect::<Vec<f64>>()
+            };
+            assert_gradients(&mut [wide(&x)], &[dy], 5e-6, &|x| {
+                dot(&weights, &forward(&x[0]))
+            });
         }
     }
 }

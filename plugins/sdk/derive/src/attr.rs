@@ -17,7 +17,10 @@ pub(crate) fn of_field(attrs: &[Attribute]) -> Result<FieldAttr> {
         "default" => set(&mut found.default, &meta, meta.value()?.parse()?),
         "range" => set(&mut found.range, &meta, range(meta.value()?.parse()?)?),
         "unit" => set(&mut found.unit, &meta, meta.value()?.parse()?),
-        _ => Err(meta.error("unknown attribute of a parameter: known are `default`, `range` and `unit`")),
+        _ => {
+            Err(meta
+                .error("unknown attribute of a parameter: known are `default`, `range` and `unit`"))
+        }
     })?;
     Ok(found)
 }
@@ -43,12 +46,19 @@ pub(crate) fn refuse(attrs: &[Attribute], why: &str) -> Result<()> {
 /// The text of a doc comment, its lines joined, without the full stop that ends it.
 pub(crate) fn doc(attrs: &[Attribute]) -> String {
     let lines: Vec<String> = attrs.iter().filter_map(doc_line).collect();
-    let text = lines.join("\n").trim().replace("\n\n", "\u{0}").replace('\n', " ").replace('\u{0}', "\n\n");
+    let text = lines
+        .join("\n")
+        .trim()
+        .replace("\n\n", "\u{0}")
+        .replace('\n', " ")
+        .replace('\u{0}', "\n\n");
     text.strip_suffix('.').map(str::to_owned).unwrap_or(text)
 }
 
 fn doc_line(attr: &Attribute) -> Option<String> {
-    let Meta::NameValue(meta) = &attr.meta else { return None };
+    let Meta::NameValue(meta) = &attr.meta else {
+        return None;
+    };
     match &meta.value {
         Expr::Lit(value) if meta.path.is_ident("doc") => match &value.lit {
             Lit::Str(line) => Some(line.value().trim().to_owned()),
@@ -58,12 +68,21 @@ fn doc_line(attr: &Attribute) -> Option<String> {
     }
 }
 
-fn each(attrs: &[Attribute], mut read: impl FnMut(ParseNestedMeta<'_>) -> Result<()>) -> Result<()> {
-    attrs.iter().filter(|attr| attr.path().is_ident("param")).try_for_each(|attr| attr.parse_nested_meta(&mut read))
+fn each(
+    attrs: &[Attribute],
+    mut read: impl FnMut(ParseNestedMeta<'_>) -> Result<()>,
+) -> Result<()> {
+    attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("param"))
+        .try_for_each(|attr| attr.parse_nested_meta(&mut read))
 }
 
 fn name(meta: &ParseNestedMeta<'_>) -> String {
-    meta.path.get_ident().map(ToString::to_string).unwrap_or_default()
+    meta.path
+        .get_ident()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 fn set<T>(place: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> Result<()> {
@@ -76,6 +95,9 @@ fn set<T>(place: &mut Option<T>, meta: &ParseNestedMeta<'_>, value: T) -> Result
 fn range(value: Expr) -> Result<ExprRange> {
     match value {
         Expr::Range(range) if range.start.is_some() || range.end.is_some() => Ok(range),
-        other => Err(Error::new_spanned(other, "expected a range with a bound: `1..=9`, `1..10`, `1..` or `..=9`")),
+        other => Err(Error::new_spanned(
+            other,
+            "expected a range with a bound: `1..=9`, `1..10`, `1..` or `..=9`",
+        )),
     }
 }

@@ -10,9 +10,16 @@ use syn::{DataEnum, Error, Fields, Ident, Result, Variant};
 
 pub(crate) fn expand(name: &Ident, data: &DataEnum) -> Result<TokenStream> {
     if data.variants.is_empty() {
-        return Err(Error::new_spanned(name, "Params needs at least one variant"));
+        return Err(Error::new_spanned(
+            name,
+            "Params needs at least one variant",
+        ));
     }
-    let choices = data.variants.iter().map(Choice::of).collect::<Result<Vec<_>>>()?;
+    let choices = data
+        .variants
+        .iter()
+        .map(Choice::of)
+        .collect::<Result<Vec<_>>>()?;
     refuse_duplicates(&choices)?;
     let variants: Vec<&Ident> = choices.iter().map(|choice| choice.variant).collect();
     let texts: Vec<&String> = choices.iter().map(|choice| &choice.text).collect();
@@ -55,14 +62,19 @@ impl<'a> Choice<'a> {
         if !matches!(variant.fields, Fields::Unit) {
             return Err(Error::new(
                 variant.fields.span(),
-                "Params needs variants without fields; implement `orch_sdk::ParamValue` by hand for a value of several shapes",
+                "Params needs variants without fields; implement `orch_sdk::ParamValue` by hand \
+                 for a value of several shapes",
             ));
         }
         let text = match attr::of_variant(&variant.attrs)? {
             Some(name) => name.value(),
             None => snake_case(&variant.ident.unraw().to_string()),
         };
-        Ok(Self { variant: &variant.ident, text, about: attr::doc(&variant.attrs) })
+        Ok(Self {
+            variant: &variant.ident,
+            text,
+            about: attr::doc(&variant.attrs),
+        })
     }
 }
 
@@ -71,7 +83,10 @@ fn refuse_duplicates(choices: &[Choice<'_>]) -> Result<()> {
     for choice in choices {
         if let Some(first) = seen.insert(&choice.text, choice.variant) {
             let text = &choice.text;
-            return Err(Error::new_spanned(choice.variant, format!("`{first}` already has the name \"{text}\"")));
+            return Err(Error::new_spanned(
+                choice.variant,
+                format!("`{first}` already has the name \"{text}\""),
+            ));
         }
     }
     Ok(())
@@ -84,8 +99,8 @@ fn snake_case(name: &str) -> String {
     for (i, letter) in letters.iter().enumerate() {
         if letter.is_uppercase() && i > 0 {
             let after_small = !letters[i - 1].is_uppercase() && letters[i - 1] != '_';
-            let before_small =
-                letters[i - 1].is_uppercase() && letters.get(i + 1).is_some_and(|next| next.is_lowercase());
+            let before_small = letters[i - 1].is_uppercase()
+                && letters.get(i + 1).is_some_and(|next| next.is_lowercase());
             if after_small || before_small {
                 text.push('_');
             }

@@ -7,22 +7,34 @@ mod record;
 use proc_macro::TokenStream;
 use syn::{Data, DeriveInput, Error, Result, parse_macro_input};
 
-/// Implements `orch_sdk::Params` for a struct with named fields, or `orch_sdk::ParamValue` for an enum without fields.
+/// Implements `orch_sdk::Params` for a struct with named fields, or `orch_sdk::ParamValue` for an
+/// enum without fields.
 #[proc_macro_derive(Params, attributes(param))]
 pub fn derive_params(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand(&input).unwrap_or_else(Error::into_compile_error).into()
+    expand(&input)
+        .unwrap_or_else(Error::into_compile_error)
+        .into()
 }
 
 fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
     if !input.generics.params.is_empty() {
-        return Err(Error::new_spanned(&input.generics, "Params cannot be derived for a generic type"));
+        return Err(Error::new_spanned(
+            &input.generics,
+            "Params cannot be derived for a generic type",
+        ));
     }
-    attr::refuse(&input.attrs, "`#[param(..)]` belongs on a field or a variant")?;
+    attr::refuse(
+        &input.attrs,
+        "`#[param(..)]` belongs on a field or a variant",
+    )?;
     match &input.data {
         Data::Struct(data) => record::expand(&input.ident, data),
         Data::Enum(data) => choice::expand(&input.ident, data),
-        Data::Union(data) => Err(Error::new(data.union_token.span, "Params cannot be derived for a union")),
+        Data::Union(data) => Err(Error::new(
+            data.union_token.span,
+            "Params cannot be derived for a union",
+        )),
     }
 }
 
@@ -34,24 +46,35 @@ mod tests {
     fn refusal(item: &str) -> (String, String) {
         let input = syn::parse_str(item).expect("the item is valid Rust");
         let error = expand(&input).expect_err(item);
-        (error.to_string(), error.span().source_text().unwrap_or_default())
+        (
+            error.to_string(),
+            error.span().source_text().unwrap_or_default(),
+        )
     }
 
     #[test]
     fn items_that_cannot_be_parameters() {
         #[rustfmt::skip]
         let cases = [
-            ("struct P(u32);", "(u32)", "Params needs named fields: they are the names of the parameters"),
-            ("struct P;", "P", "Params needs a struct with named fields; a workload without parameters has `type Params = ()`"),
+            ("struct P(u32);", "(u32)", "Params needs named fields: they are the names of the \
+                parameters"),
+            ("struct P;", "P", "Params needs a struct with named fields; a workload without \
+                parameters has `type Params = ()`"),
             ("struct P<T> { t: T }", "<T>", "Params cannot be derived for a generic type"),
             ("struct P<'a> { t: &'a str }", "<'a>", "Params cannot be derived for a generic type"),
             ("union P { a: u32 }", "union", "Params cannot be derived for a union"),
             ("enum P {}", "P", "Params needs at least one variant"),
-            ("enum P { A, B(u32) }", "(u32)", "Params needs variants without fields; implement `orch_sdk::ParamValue` by hand for a value of several shapes"),
-            ("enum P { OneTwo, #[param(name = \"one_two\")] B }", "B", "`OneTwo` already has the name \"one_two\""),
+            ("enum P { A, B(u32) }", "(u32)", "Params needs variants without fields; implement \
+                `orch_sdk::ParamValue` by hand for a value of several shapes"),
+            ("enum P { OneTwo, #[param(name = \"one_two\")] B }", "B", "`OneTwo` already has the \
+                name \"one_two\""),
         ];
         for (item, place, message) in cases {
-            assert_eq!(refusal(item), (message.to_owned(), place.to_owned()), "{item}");
+            assert_eq!(
+                refusal(item),
+                (message.to_owned(), place.to_owned()),
+                "{item}"
+            );
         }
     }
 
@@ -63,12 +86,14 @@ mod tests {
         let cases = [
             ("struct P { #[param(defualt = 1)] a: u32 }", "defualt", field),
             ("struct P { #[param(name = \"b\")] a: u32 }", "name", field),
-            ("struct P { #[param(unit = \"s\", unit = \"ms\")] a: u32 }", "unit = \"ms\"", "this attribute is given twice"),
+            ("struct P { #[param(unit = \"s\", unit = \"ms\")] a: u32 }", "unit = \"ms\"", "this \
+                attribute is given twice"),
             ("struct P { #[param(range = 5)] a: u32 }", "5", range),
             ("struct P { #[param(range = ..)] a: u32 }", "..", range),
             ("struct P { #[param(unit = 3)] a: u32 }", "3", "expected string literal"),
             ("struct P { #[param(default)] a: u32 }", "", "expected `=`"),
-            ("enum P { #[param(default = 1)] A }", "default", "unknown attribute of a variant: known is `name`"),
+            ("enum P { #[param(default = 1)] A }", "default", "unknown attribute of a variant: \
+                known is `name`"),
             ("#[param(unit = \"s\")] struct P { a: u32 }", "#[param(unit = \"s\")]", "`#[param(..)]` belongs on a field or a variant"),
         ];
         for (item, place, message) in cases {
@@ -87,7 +112,8 @@ mod tests {
             ("", ""),
         ];
         for (comment, expected) in cases {
-            let input: syn::DeriveInput = syn::parse_str(&format!("{comment}\nstruct P {{}}")).expect("valid");
+            let input: syn::DeriveInput =
+                syn::parse_str(&format!("{comment}\nstruct P {{}}")).expect("valid");
             assert_eq!(super::attr::doc(&input.attrs), expected);
         }
     }

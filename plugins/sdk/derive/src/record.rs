@@ -11,16 +11,23 @@ pub(crate) fn expand(name: &Ident, data: &DataStruct) -> Result<TokenStream> {
     let fields = match &data.fields {
         Fields::Named(fields) => &fields.named,
         Fields::Unnamed(fields) => {
-            return Err(Error::new_spanned(fields, "Params needs named fields: they are the names of the parameters"));
+            return Err(Error::new_spanned(
+                fields,
+                "Params needs named fields: they are the names of the parameters",
+            ));
         }
         Fields::Unit => {
             return Err(Error::new_spanned(
                 name,
-                "Params needs a struct with named fields; a workload without parameters has `type Params = ()`",
+                "Params needs a struct with named fields; a workload without parameters has `type \
+                 Params = ()`",
             ));
         }
     };
-    let fields = fields.iter().map(Parameter::of).collect::<Result<Vec<_>>>()?;
+    let fields = fields
+        .iter()
+        .map(Parameter::of)
+        .collect::<Result<Vec<_>>>()?;
     let functions = fields.iter().map(|field| &field.function);
     let makers: Vec<&Ident> = fields.iter().map(|field| &field.maker).collect();
     let members = fields.iter().map(|field| &field.member);
@@ -54,19 +61,28 @@ struct Parameter<'a> {
 
 impl<'a> Parameter<'a> {
     fn of(field: &'a Field) -> Result<Self> {
-        let member = field.ident.as_ref().ok_or_else(|| Error::new_spanned(field, "expected a named field"))?;
+        let member = field
+            .ident
+            .as_ref()
+            .ok_or_else(|| Error::new_spanned(field, "expected a named field"))?;
         let attr = attr::of_field(&field.attrs)?;
         let name = member.unraw().to_string();
         let maker = format_ident!("param_{name}");
         let (ty, about) = (&field.ty, attr::doc(&field.attrs));
         let calls = calls(&attr);
-        // The spans put a type that cannot be a parameter, and a range it cannot have, under the type itself.
+        // The spans put a type that cannot be a parameter, and a range it cannot have, under the
+        // type itself.
         let function = quote_spanned! { ty.span() =>
             fn #maker() -> ::orch_sdk::params::Field<#ty> {
                 ::orch_sdk::params::Field::<#ty>::new(#name, #about)#calls
             }
         };
-        Ok(Self { member, name, maker, function })
+        Ok(Self {
+            member,
+            name,
+            maker,
+            function,
+        })
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 /// One field of a struct of parameters.
 ///
-/// The methods of its type are held as pointers, so that a type without [`ParamValue`] is one error, at the field.
+/// The methods of its type are held as pointers, so that a type without [`ParamValue`] is one
+/// error, at the field.
 pub struct Field<T> {
     name: &'static str,
     about: &'static str,
@@ -47,25 +48,44 @@ impl<T> Field<T> {
 
     /// Sets the unit.
     pub fn unit(self, unit: &'static str) -> Self {
-        Self { unit: Some(unit), ..self }
+        Self {
+            unit: Some(unit),
+            ..self
+        }
     }
 
     /// Sets the default.
     pub fn default(self, default: T) -> Self {
-        Self { default: Some(default), ..self }
+        Self {
+            default: Some(default),
+            ..self
+        }
     }
 
     fn read(self, value: Option<&Value>) -> Result<T> {
-        let allowed = self.limits.words().map_or(String::new(), |words| format!(" (allowed: {words})"));
-        let blame = |error: &str| Error::params(format_args!("parameter '{}': {error}{allowed}", self.name));
+        let allowed = self
+            .limits
+            .words()
+            .map_or(String::new(), |words| format!(" (allowed: {words})"));
+        let blame = |error: &str| {
+            Error::params(format_args!("parameter '{}': {error}{allowed}", self.name))
+        };
         let (read, which) = match value {
             Some(value) => ((self.from_json)(value).map_err(|error| blame(&error))?, ""),
             None => match self.default.or_else(self.absent) {
                 Some(default) => (default, "the default "),
-                None => return Err(Error::params(format_args!("parameter '{}' is required", self.name))),
+                None => {
+                    return Err(Error::params(format_args!(
+                        "parameter '{}' is required",
+                        self.name
+                    )));
+                }
             },
         };
-        match (self.numbers)(&read).into_iter().find(|number| !self.limits.contain(*number)) {
+        match (self.numbers)(&read)
+            .into_iter()
+            .find(|number| !self.limits.contain(*number))
+        {
             Some(outside) => Err(blame(&format!("{which}{outside} is out of range"))),
             None => Ok(read),
         }
@@ -119,7 +139,11 @@ impl<T> Field<T> {
         T: Ranged,
     {
         set(&mut self.limits);
-        Self { numbers: T::numbers, limited: T::limited, ..self }
+        Self {
+            numbers: T::numbers,
+            limited: T::limited,
+            ..self
+        }
     }
 }
 
@@ -130,12 +154,16 @@ impl<'a> Fields<'a> {
     /// Checks that `params` is an object that names known parameters only.
     pub fn new(params: &'a Value, known: &[&str]) -> Result<Self> {
         let Some(object) = params.as_object() else {
-            return Err(Error::params(format_args!("expected an object of parameters, got {}", shown(params))));
+            return Err(Error::params(format_args!(
+                "expected an object of parameters, got {}",
+                shown(params)
+            )));
         };
         match object.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(unknown) => {
-                Err(Error::params(format_args!("unknown parameter '{unknown}': {}", hint(unknown, known))))
-            }
+            Some(unknown) => Err(Error::params(format_args!(
+                "unknown parameter '{unknown}': {}",
+                hint(unknown, known)
+            ))),
             None => Ok(Self(object)),
         }
     }
@@ -163,7 +191,8 @@ impl Schema {
     /// Adds a field.
     #[must_use]
     pub fn field<T>(mut self, field: &Field<T>) -> Self {
-        self.properties.insert(field.name.to_owned(), field.describe());
+        self.properties
+            .insert(field.name.to_owned(), field.describe());
         if field.default.is_none() && (field.absent)().is_none() {
             self.required.push(Value::from(field.name));
         }
@@ -187,8 +216,13 @@ pub fn choices(names: &[&str], abouts: &[&str]) -> Value {
     let mut schema = of_type("string");
     schema["enum"] = names.into();
     if abouts.iter().any(|about| !about.is_empty()) {
-        let described = names.iter().zip(abouts).filter(|(_, about)| !about.is_empty());
-        schema["x-values"] = described.map(|(name, about)| ((*name).to_owned(), Value::from(*about))).collect();
+        let described = names
+            .iter()
+            .zip(abouts)
+            .filter(|(_, about)| !about.is_empty());
+        schema["x-values"] = described
+            .map(|(name, about)| ((*name).to_owned(), Value::from(*about)))
+            .collect();
     }
     schema
 }
@@ -196,9 +230,14 @@ pub fn choices(names: &[&str], abouts: &[&str]) -> Value {
 /// Finds a text among the names of an enum's variants.
 pub fn one_of(names: &[&str], value: &Value) -> Result<usize, String> {
     let expected = || format!("expected one of {}, got {}", quoted(names), shown(value));
-    let Some(text) = value.as_str() else { return Err(expected()) };
-    names.iter().position(|name| *name == text).ok_or_else(|| match hint(text, names) {
-        hint if hint.starts_with("did you mean") => format!("{}; {hint}", expected()),
-        _ => expected(),
-    })
+    let Some(text) = value.as_str() else {
+        return Err(expected());
+    };
+    names
+        .iter()
+        .position(|name| *name == text)
+        .ok_or_else(|| match hint(text, names) {
+            hint if hint.starts_with("did you mean") => format!("{}; {hint}", expected()),
+            _ => expected(),
+        })
 }

@@ -3,7 +3,8 @@
 use super::{Number, ParamValue};
 use serde_json::Value;
 
-/// A parameter type that can have a `range`: a number, or an `Option` or `Vec` of numbers (each is checked).
+/// A parameter type that can have a `range`: a number, or an `Option` or `Vec` of numbers (each is
+/// checked).
 #[diagnostic::on_unimplemented(
     message = "a parameter of type `{Self}` cannot have a range",
     note = "ranges are for numbers, and for `Option`s and `Vec`s of numbers"
@@ -78,19 +79,35 @@ impl Limits {
         if let (Some(least), Some(most)) = (self.at_least, self.at_most) {
             return Some(format!("{least} to {most}"));
         }
-        let bounds = [("at least", self.at_least), ("at most", self.at_most), ("below", self.below)];
-        let words: Vec<String> =
-            bounds.iter().filter_map(|(word, bound)| bound.map(|bound| format!("{word} {bound}"))).collect();
+        let bounds = [
+            ("at least", self.at_least),
+            ("at most", self.at_most),
+            ("below", self.below),
+        ];
+        let words: Vec<String> = bounds
+            .iter()
+            .filter_map(|(word, bound)| bound.map(|bound| format!("{word} {bound}")))
+            .collect();
         (!words.is_empty()).then(|| words.join(" and "))
     }
 
     /// Writes the bounds over those of the type.
     pub(super) fn put(&self, schema: &mut Value) {
-        let Some(schema) = schema.as_object_mut() else { return };
+        let Some(schema) = schema.as_object_mut() else {
+            return;
+        };
         if self.below.is_some() {
             schema.shift_remove("maximum");
         }
-        let bounds = [("minimum", self.at_least), ("maximum", self.at_most), ("exclusiveMaximum", self.below)];
-        schema.extend(bounds.iter().filter_map(|(key, bound)| bound.map(|bound| ((*key).to_owned(), bound.to_json()))));
+        let bounds = [
+            ("minimum", self.at_least),
+            ("maximum", self.at_most),
+            ("exclusiveMaximum", self.below),
+        ];
+        schema.extend(
+            bounds
+                .iter()
+                .filter_map(|(key, bound)| bound.map(|bound| ((*key).to_owned(), bound.to_json()))),
+        );
     }
 }

@@ -16,12 +16,13 @@ pub use number::Number;
 
 /// The parameters of a workload; use `#[derive(Params)]` on a struct with named fields.
 ///
-/// The doc comment of a field becomes its description. `#[param(..)]` takes `default = EXPR`, `range = A..=B` (also
-/// `A..B`, `A..`, `..=B`, `..B`; on numbers, and on `Option`s and `Vec`s of them) and `unit = ".."`. A field without a default
-/// is required, unless it is an `Option`. Parameters that no field names are refused with the nearest name.
+/// The doc comment of a field becomes its description. `#[param(..)]` takes `default = EXPR`,
+/// `range = A..=B` (also `A..B`, `A..`, `..=B`, `..B`; on numbers, and on `Option`s and `Vec`s of
+/// them) and `unit = ".."`. A field without a default is required, unless it is an `Option`.
+/// Parameters that no field names are refused with the nearest name.
 ///
-/// On an enum without fields the derive implements [`ParamValue`]: a text, each variant in snake_case or as
-/// `#[param(name = "..")]` says.
+/// On an enum without fields the derive implements [`ParamValue`]: a text, each variant in
+/// snake_case or as `#[param(name = "..")]` says.
 ///
 /// ```
 /// use orch_sdk::prelude::*;
@@ -77,8 +78,9 @@ impl Params for () {
 
 /// The type of one parameter.
 ///
-/// Implemented for numbers, `bool`, `String`, `PathBuf`, and `Vec` and `Option` of them, and by `#[derive(Params)]` for
-/// enums. A parameter that may have one of several shapes implements it by hand:
+/// Implemented for numbers, `bool`, `String`, `PathBuf`, and `Vec` and `Option` of them, and by
+/// `#[derive(Params)]` for enums. A parameter that may have one of several shapes implements it by
+/// hand:
 ///
 /// ```
 /// use orch_sdk::{ParamValue, serde_json::{Value, json}};
@@ -114,7 +116,8 @@ impl Params for () {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the type of a parameter",
-    note = "use `#[derive(Params)]` on an enum without fields, or implement `orch_sdk::ParamValue` by hand"
+    note = "use `#[derive(Params)]` on an enum without fields, or implement `orch_sdk::ParamValue` \
+        by hand"
 )]
 pub trait ParamValue: Sized {
     /// The JSON Schema of the values.

@@ -59,7 +59,11 @@ impl ParamValue for f32 {
     fn from_json(value: &Value) -> Result<Self, String> {
         let wide = f64::from_json(value)?;
         let narrow = wide as f32;
-        if narrow.is_finite() { Ok(narrow) } else { Err(expected("a number in the range of f32", value)) }
+        if narrow.is_finite() {
+            Ok(narrow)
+        } else {
+            Err(expected("a number in the range of f32", value))
+        }
     }
 
     fn to_json(&self) -> Value {
@@ -73,7 +77,9 @@ impl ParamValue for bool {
     }
 
     fn from_json(value: &Value) -> Result<Self, String> {
-        value.as_bool().ok_or_else(|| expected("true or false", value))
+        value
+            .as_bool()
+            .ok_or_else(|| expected("true or false", value))
     }
 
     fn to_json(&self) -> Value {
@@ -87,7 +93,10 @@ impl ParamValue for String {
     }
 
     fn from_json(value: &Value) -> Result<Self, String> {
-        value.as_str().map(str::to_owned).ok_or_else(|| expected("a text", value))
+        value
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| expected("a text", value))
     }
 
     fn to_json(&self) -> Value {
@@ -102,7 +111,10 @@ impl ParamValue for PathBuf {
     }
 
     fn from_json(value: &Value) -> Result<Self, String> {
-        value.as_str().map(PathBuf::from).ok_or_else(|| expected("a path", value))
+        value
+            .as_str()
+            .map(PathBuf::from)
+            .ok_or_else(|| expected("a path", value))
     }
 
     fn to_json(&self) -> Value {
@@ -117,7 +129,8 @@ impl<T: ParamValue> ParamValue for Vec<T> {
 
     fn from_json(value: &Value) -> Result<Self, String> {
         let items = value.as_array().ok_or_else(|| expected("a list", value))?;
-        let read = |(index, item)| T::from_json(item).map_err(|error| format!("element {index}: {error}"));
+        let read =
+            |(index, item)| T::from_json(item).map_err(|error| format!("element {index}: {error}"));
         items.iter().enumerate().map(read).collect()
     }
 
@@ -133,7 +146,11 @@ impl<T: ParamValue> ParamValue for Option<T> {
     }
 
     fn from_json(value: &Value) -> Result<Self, String> {
-        if value.is_null() { Ok(None) } else { T::from_json(value).map(Some) }
+        if value.is_null() {
+            Ok(None)
+        } else {
+            T::from_json(value).map(Some)
+        }
     }
 
     fn to_json(&self) -> Value {

@@ -1,4 +1,5 @@
-//! A host for tests: it drives a plugin through its exported table and writes down what the plugin calls.
+//! A host for tests: it drives a plugin through its exported table and writes down what the plugin
+//! calls.
 
 use orch_sdk::abi::{self, Host, Instance, Plugin, Status, Str};
 use std::ffi::{CStr, c_char, c_void};
@@ -15,8 +16,12 @@ pub struct Heard {
     pub events: Vec<String>,
 }
 
-static HEARD: Mutex<Heard> =
-    Mutex::new(Heard { error: String::new(), document: String::new(), log: Vec::new(), events: Vec::new() });
+static HEARD: Mutex<Heard> = Mutex::new(Heard {
+    error: String::new(),
+    document: String::new(),
+    log: Vec::new(),
+    events: Vec::new(),
+});
 static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// The ABI has one driver thread; tests that drive take turns.
 static DRIVER: Mutex<()> = Mutex::new(());
@@ -70,10 +75,13 @@ unsafe extern "C" fn write(_: *const Host, piece: Str) {
 
 unsafe extern "C" fn intern(_: *const Host, word: Str) -> u32 {
     let (word, mut names) = (text(word), lock(&NAMES));
-    let place = names.iter().position(|known| *known == word).unwrap_or_else(|| {
-        names.push(word);
-        names.len() - 1
-    });
+    let place = names
+        .iter()
+        .position(|known| *known == word)
+        .unwrap_or_else(|| {
+            names.push(word);
+            names.len() - 1
+        });
     place as u32 + 1
 }
 
@@ -104,7 +112,11 @@ impl Driver {
     pub fn new(plugin: &'static Plugin) -> Self {
         let turn = lock(&DRIVER);
         take();
-        Self { plugin, instance: null_mut(), _turn: turn }
+        Self {
+            plugin,
+            instance: null_mut(),
+            _turn: turn,
+        }
     }
 
     /// A driver with an instance.
@@ -123,7 +135,14 @@ impl Driver {
     pub fn create(&mut self, workload: &str, params: &str) -> Status {
         let create = self.plugin.create.expect("required");
         // SAFETY: the texts are valid for the call and the place for the instance is ours.
-        unsafe { create(&HOST, Str::new(workload), Str::new(params), &raw mut self.instance) }
+        unsafe {
+            create(
+                &HOST,
+                Str::new(workload),
+                Str::new(params),
+                &raw mut self.instance,
+            )
+        }
     }
 
     pub fn setup(&self) -> Status {

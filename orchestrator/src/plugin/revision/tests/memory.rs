@@ -19,7 +19,9 @@ fn known(sample: &Sample, spec: &PluginSpec, revision: &Revision) -> Known {
 }
 
 fn at(sample: &Sample, commit: &str) -> Revision {
-    resolve(sample.path(), commit).expect("readable").expect("there")
+    resolve(sample.path(), commit)
+        .expect("readable")
+        .expect("there")
 }
 
 /// Nothing is known, then it is built, then all is known; forgotten with the artefact.
@@ -35,13 +37,20 @@ fn check_kept(sample: &Sample, spec: &PluginSpec, commit: &str, answer: &str) {
     let (prepared, lines) = prepare(sample, spec, commit).expect("there");
     assert_eq!(lines, 0, "what is kept is not built");
     std::fs::write(prepared.library, "junk").expect("written");
-    assert!(!known(sample, spec, &revision).kept, "what is damaged is built again");
+    assert!(
+        !known(sample, spec, &revision).kept,
+        "what is damaged is built again"
+    );
 }
 
 #[test]
 fn what_was_built_is_known_with_the_time_it_took() {
     let sample = sample();
-    let files = [("p/Cargo.toml", MANIFEST), ("p/src/lib.rs", &library("1111")), ("c/p.c", &c("2222"))];
+    let files = [
+        ("p/Cargo.toml", MANIFEST),
+        ("p/src/lib.rs", &library("1111")),
+        ("c/p.c", &c("2222")),
+    ];
     let a = sample.commit("a", &files);
     check_kept(&sample, &of_crate("p"), &a, "1111");
     check_kept(&sample, &of_command("c", COMMAND), &a, "2222");
@@ -62,7 +71,10 @@ fn check_failure(sample: &Sample, spec: &PluginSpec, commit: &str) -> String {
     let known = known(sample, spec, &revision);
     assert_eq!(known.failure.as_ref(), Some(&error));
     assert!(!known.kept && known.time.is_none());
-    assert_eq!(prepare(sample, spec, commit).expect_err("tried again"), error);
+    assert_eq!(
+        prepare(sample, spec, commit).expect_err("tried again"),
+        error
+    );
     error
 }
 
@@ -70,12 +82,23 @@ fn check_failure(sample: &Sample, spec: &PluginSpec, commit: &str) -> String {
 fn a_commit_that_does_not_compile_is_remembered_until_it_does() {
     let sample = sample();
     let broken = library("1111").replace("*b", "*c");
-    let a = sample.commit("a", &[("p/Cargo.toml", MANIFEST), ("p/src/lib.rs", &broken), ("c/p.c", "broken\n")]);
+    let a = sample.commit(
+        "a",
+        &[
+            ("p/Cargo.toml", MANIFEST),
+            ("p/src/lib.rs", &broken),
+            ("c/p.c", "broken\n"),
+        ],
+    );
     let b = sample.commit("b", &[("c/p.c", &c("2222"))]);
     let error = check_failure(&sample, &of_crate("p"), &a);
     assert!(error.contains("src/lib.rs:5"), "{error}");
     check_failure(&sample, &of_command("c", COMMAND), &a);
-    assert_eq!(known(&sample, &of_command("c", COMMAND), &at(&sample, &b)).failure, None, "another commit's");
+    assert_eq!(
+        known(&sample, &of_command("c", COMMAND), &at(&sample, &b)).failure,
+        None,
+        "another commit's"
+    );
     // It depends on something that no key knows of, and that is there now.
     let there = sample.beside("there");
     let command = format!("test -e '{}' && {COMMAND}", there.display());
@@ -91,10 +114,14 @@ fn a_commit_that_does_not_compile_is_remembered_until_it_does() {
 fn a_long_failure_is_kept_in_short() {
     let sample = sample();
     let a = sample.commit("a", &[("c/p.c", "")]);
-    let spec =
-        of_command("c", "for i in $(seq 60); do echo error: $i: this is a line of some length >&2; done; exit 1");
+    let spec = of_command(
+        "c",
+        "for i in $(seq 60); do echo error: $i: this is a line of some length >&2; done; exit 1",
+    );
     let error = prepare(&sample, &spec, &a).expect_err("fails");
-    let kept = known(&sample, &spec, &at(&sample, &a)).failure.expect("remembered");
+    let kept = known(&sample, &spec, &at(&sample, &a))
+        .failure
+        .expect("remembered");
     let (beginning, _) = kept.split_once(" [... building").expect("cut");
     assert!(error.starts_with(beginning) && kept.chars().count() < 1500);
     assert_eq!(crate::format::brief(&kept), kept, "reports show it whole");
@@ -112,7 +139,11 @@ fn what_says_nothing_about_the_commit_is_not_remembered() {
     }
     let spec = of_command("c", "echo began >&2; sleep 60; exit 1");
     let seen = std::cell::Cell::new(false);
-    let mut watch = Watcher { show: &mut |_| seen.set(true), stop: &|| seen.get(), note: None };
+    let mut watch = Watcher {
+        show: &mut |_| seen.set(true),
+        stop: &|| seen.get(),
+        note: None,
+    };
     prepare_at("p", &spec, sample.path(), &revision, &mut watch).expect_err("stopped");
     assert!(seen.get());
     assert_eq!(known(&sample, &spec, &revision).failure, None, "stopped");
@@ -132,7 +163,11 @@ fn a_revert_is_built_like_a_commit() {
     let place = place_of(&at(&sample, "HEAD")).expect("a place");
     let before = sample.everything();
     let undone = revert(&at(&sample, &culprit), &at(&sample, "HEAD"), &place).expect("undone");
-    let mut watch = Watcher { show: &mut |_| {}, stop: &|| false, note: None };
+    let mut watch = Watcher {
+        show: &mut |_| {},
+        stop: &|| false,
+        note: None,
+    };
     for again in [false, true] {
         let prepared = prepare_at("p", &spec, sample.path(), &undone, &mut watch).expect("builds");
         assert!(holds(&prepared.library, "answer-is-1111"));
@@ -149,7 +184,8 @@ fn a_revert_is_built_like_a_commit() {
     assert_eq!(sample.everything(), before, "the user's files were touched");
 }
 
-/// The three questions of 300 commits, each with a library of 1 MB. Half a second or less, where compilers would take 20 s.
+/// The three questions of 300 commits, each with a library of 1 MB. Half a second or less, where
+/// compilers would take 20 s.
 #[test]
 fn hundreds_of_commits_are_asked_in_a_row() {
     let sample = sample();
@@ -158,35 +194,75 @@ fn hundreds_of_commits_are_asked_in_a_row() {
     let member = MANIFEST.replace("[workspace]\n", "");
     let mut stream = String::new();
     for number in 1..=300 {
-        let from = if number == 1 { format!("from {first}\n") } else { String::new() };
+        let from = if number == 1 {
+            format!("from {first}\n")
+        } else {
+            String::new()
+        };
         let (code, subject) = (library(&format!("{number:04}")), format!("n{number}"));
-        stream += &format!("commit refs/heads/long\ncommitter T <t@x> {} +0000\n", 1_700_000_000 + number);
+        stream += &format!(
+            "commit refs/heads/long\ncommitter T <t@x> {} +0000\n",
+            1_700_000_000 + number
+        );
         stream += &format!("data {}\n{subject}\n{from}", subject.len());
-        stream += &format!("M 644 inline p/Cargo.toml\ndata {}\n{member}\n", member.len());
+        stream += &format!(
+            "M 644 inline p/Cargo.toml\ndata {}\n{member}\n",
+            member.len()
+        );
         stream += &format!("M 644 inline p/src/lib.rs\ndata {}\n{code}\n", code.len());
     }
     sample.import(&stream);
     let (spec, bad) = (of_crate("p"), at(&sample, "long"));
     let history = crate::git::history::between(&at(&sample, &first), &bad, false).expect("a way");
     for (number, candidate) in history.candidates.iter().enumerate() {
-        let order = Order::new("p", &spec, &candidate.revision, SourcePlace::Commit("p".into()), Asking::Remembered)
-            .expect("there");
+        let order = Order::new(
+            "p",
+            &spec,
+            &candidate.revision,
+            SourcePlace::Commit("p".into()),
+            Asking::Remembered,
+        )
+        .expect("there");
         let file = sample.beside("library.so");
-        std::fs::write(&file, [number.to_le_bytes().as_slice(), &vec![7; 1 << 20]].concat()).expect("written");
+        std::fs::write(
+            &file,
+            [number.to_le_bytes().as_slice(), &vec![7; 1 << 20]].concat(),
+        )
+        .expect("written");
         let hash = crate::hash::file(&file).expect("readable");
         cache::keep(&file, &hash).expect("kept");
-        let entry = Entry { hash, flags: Vec::new(), outside: Default::default(), took_ms: Some(1000) };
+        let entry = Entry {
+            hash,
+            flags: Vec::new(),
+            outside: Default::default(),
+            took_ms: Some(1000),
+        };
         artefacts::note(&order.cache_key().expect("a key"), &entry).expect("noted");
     }
     type Question<'a> = (&'a str, &'a dyn Fn(&Revision) -> bool);
     let questions: [Question; 3] = [
-        ("is_kept", &|revision| is_kept("p", &spec, sample.path(), revision)),
-        ("known_failure", &|revision| known_failure("p", &spec, sample.path(), revision).is_none()),
-        ("build_time", &|revision| build_time("p", &spec, sample.path(), revision).is_some()),
+        ("is_kept", &|revision| {
+            is_kept("p", &spec, sample.path(), revision)
+        }),
+        ("known_failure", &|revision| {
+            known_failure("p", &spec, sample.path(), revision).is_none()
+        }),
+        ("build_time", &|revision| {
+            build_time("p", &spec, sample.path(), revision).is_some()
+        }),
     ];
     for (name, question) in questions {
         let began = Instant::now();
-        assert!(history.candidates.iter().all(|candidate| question(&candidate.revision)), "{name}");
-        assert!(began.elapsed() < Duration::from_secs(10), "{name} starts compilers for every commit");
+        assert!(
+            history
+                .candidates
+                .iter()
+                .all(|candidate| question(&candidate.revision)),
+            "{name}"
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "{name} starts compilers for every commit"
+        );
     }
 }

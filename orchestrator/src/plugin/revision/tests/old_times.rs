@@ -6,16 +6,27 @@ use super::*;
 fn write_old(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
     std::fs::write(path, text).expect("written");
-    let file = std::fs::File::options().write(true).open(path).expect("there");
-    file.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000)).expect("set");
+    let file = std::fs::File::options()
+        .write(true)
+        .open(path)
+        .expect("there");
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000))
+        .expect("set");
 }
 
 /// Builds the plugin of the working tree and looks into its library.
 fn check_tree(spec: &PluginSpec, answer: &str) -> Prepared {
     let mut show = |_: &str| {};
-    let mut watch = Watcher { show: &mut show, stop: &|| false, note: None };
+    let mut watch = Watcher {
+        show: &mut show,
+        stop: &|| false,
+        note: None,
+    };
     let prepared = build::prepare("p", spec, &mut watch).expect("builds");
-    assert!(holds(&prepared.library, &format!("answer-is-{answer}")), "an old library instead of {answer}");
+    assert!(
+        holds(&prepared.library, &format!("answer-is-{answer}")),
+        "an old library instead of {answer}"
+    );
     prepared
 }
 
@@ -44,9 +55,15 @@ fn old_file_that_a_crate_includes_is_compiled() {
     let sample = sample();
     let folder = sample.path().join("p");
     write_old(&folder.join("Cargo.toml"), MANIFEST);
-    write_old(&folder.join("src/lib.rs"), &library_of("*include_bytes!(\"../../data/answer\")"));
+    write_old(
+        &folder.join("src/lib.rs"),
+        &library_of("*include_bytes!(\"../../data/answer\")"),
+    );
     for answer in ["1111", "2222"] {
-        write_old(&sample.path().join("data/answer"), &format!("answer-is-{answer}"));
+        write_old(
+            &sample.path().join("data/answer"),
+            &format!("answer-is-{answer}"),
+        );
         check_tree(&crate_of(&folder), answer);
     }
 }
@@ -63,7 +80,8 @@ fn main() {
 }
 ";
     write_old(&folder.join("build.rs"), script);
-    let bytes = "*match env!(\"ANSWER\").as_bytes().first_chunk::<14>() { Some(found) => found, None => panic!() }";
+    let bytes = "*match env!(\"ANSWER\").as_bytes().first_chunk::<14>() \
+        { Some(found) => found, None => panic!() }";
     write_old(&folder.join("src/lib.rs"), &library_of(bytes));
     for answer in ["1111", "2222"] {
         write_old(&folder.join("answer"), &format!("answer-is-{answer}"));
@@ -75,15 +93,32 @@ fn main() {
 fn old_dependency_of_two_crates_is_compiled_for_both() {
     let sample = sample();
     let root = sample.path();
-    write_old(&root.join("Cargo.toml"), "[workspace]\nmembers = ['p', 'q', 'n']\nresolver = '3'\n");
+    write_old(
+        &root.join("Cargo.toml"),
+        "[workspace]\nmembers = ['p', 'q', 'n']\nresolver = '3'\n",
+    );
     for name in ["p", "q"] {
-        let manifest = MANIFEST.replace("'p'", &format!("'{name}'")).replace("[workspace]\n", "");
-        write_old(&root.join(name).join("Cargo.toml"), &format!("{manifest}[dependencies]\nn = {{ path = '../n' }}\n"));
-        write_old(&root.join(name).join("src/lib.rs"), &library_of("n::ANSWER"));
+        let manifest = MANIFEST
+            .replace("'p'", &format!("'{name}'"))
+            .replace("[workspace]\n", "");
+        write_old(
+            &root.join(name).join("Cargo.toml"),
+            &format!("{manifest}[dependencies]\nn = {{ path = '../n' }}\n"),
+        );
+        write_old(
+            &root.join(name).join("src/lib.rs"),
+            &library_of("n::ANSWER"),
+        );
     }
-    write_old(&root.join("n/Cargo.toml"), "[package]\nname = 'n'\nversion = '0.1.0'\nedition = '2024'\n");
+    write_old(
+        &root.join("n/Cargo.toml"),
+        "[package]\nname = 'n'\nversion = '0.1.0'\nedition = '2024'\n",
+    );
     let dependency = |answer: &str| {
-        write_old(&root.join("n/src/lib.rs"), &format!("pub const ANSWER: [u8; 14] = *b\"answer-is-{answer}\";"));
+        write_old(
+            &root.join("n/src/lib.rs"),
+            &format!("pub const ANSWER: [u8; 14] = *b\"answer-is-{answer}\";"),
+        );
     };
     dependency("1111");
     check_tree(&crate_of(&root.join("p")), "1111");
@@ -108,11 +143,26 @@ fn restored_target_folder_proves_nothing() {
 fn old_dependency_outside_the_repository_is_compiled_for_a_commit() {
     let sample = sample();
     let outside = sample.beside("n");
-    write_old(&outside.join("Cargo.toml"), "[package]\nname = 'n'\nversion = '0.1.0'\nedition = '2024'\n");
-    let manifest = format!("{MANIFEST}[dependencies]\nn = {{ path = '{}' }}\n", outside.display());
-    let commit = sample.commit("one", &[("p/Cargo.toml", &manifest), ("p/src/lib.rs", &library_of("n::ANSWER"))]);
+    write_old(
+        &outside.join("Cargo.toml"),
+        "[package]\nname = 'n'\nversion = '0.1.0'\nedition = '2024'\n",
+    );
+    let manifest = format!(
+        "{MANIFEST}[dependencies]\nn = {{ path = '{}' }}\n",
+        outside.display()
+    );
+    let commit = sample.commit(
+        "one",
+        &[
+            ("p/Cargo.toml", &manifest),
+            ("p/src/lib.rs", &library_of("n::ANSWER")),
+        ],
+    );
     for answer in ["1111", "2222", "1111"] {
-        write_old(&outside.join("src/lib.rs"), &format!("pub const ANSWER: [u8; 14] = *b\"answer-is-{answer}\";"));
+        write_old(
+            &outside.join("src/lib.rs"),
+            &format!("pub const ANSWER: [u8; 14] = *b\"answer-is-{answer}\";"),
+        );
         check(&sample, &of_crate("p"), &[(&commit, answer)]);
     }
 }
@@ -121,8 +171,8 @@ fn old_dependency_outside_the_repository_is_compiled_for_a_commit() {
 fn old_source_of_make_is_compiled_and_doubted() {
     let sample = sample();
     let folder = sample.path().join("p");
-    let rules =
-        "all: p.o\n\tcc -shared p.o -o \"$(ORCH_OUT)\"\np.o: p.c\n\tcc -O1 -fPIC -I\"$(ORCH_INCLUDE)\" -c p.c -o p.o\n";
+    let rules = "all: p.o\n\tcc -shared p.o -o \"$(ORCH_OUT)\"\np.o: p.c\n\tcc -O1 -fPIC \
+        -I\"$(ORCH_INCLUDE)\" -c p.c -o p.o\n";
     write_old(&folder.join("Makefile"), rules);
     let spec = of_command(&folder.display().to_string(), "make");
     let mut notes = Vec::new();
@@ -132,7 +182,10 @@ fn old_source_of_make_is_compiled_and_doubted() {
     }
     assert_eq!((&notes[0], &notes[2]), (&None, &None));
     let note = notes[1].as_deref().expect("a note");
-    assert!(note.contains("p/p.c has new content and a time before the last build"), "{note}");
+    assert!(
+        note.contains("p/p.c has new content and a time before the last build"),
+        "{note}"
+    );
     // Objects of a build that orch knows nothing of.
     std::fs::remove_dir_all(cache::subfolder("commands").expect("a folder")).expect("removed");
     write_old(&folder.join("p.c"), &c("3333"));
@@ -143,17 +196,32 @@ fn old_source_of_make_is_compiled_and_doubted() {
 fn sources_outside_the_repository_belong_to_the_artefact_of_a_command() {
     let sample = sample();
     let outside = sample.beside("outside");
-    let include = format!("#include \"{}\"\n{}", outside.join("answer.h").display(), c("XXXX"))
-        .replace("\"answer-is-XXXX\"", "ANSWER");
+    let include = format!(
+        "#include \"{}\"\n{}",
+        outside.join("answer.h").display(),
+        c("XXXX")
+    )
+    .replace("\"answer-is-XXXX\"", "ANSWER");
     let commit = sample.commit(
         "one",
-        &[("p/p.c", &include), ("p/sub/Makefile", "all:\n\tcd .. && sh build.sh\n"), ("p/build.sh", COMMAND)],
+        &[
+            ("p/p.c", &include),
+            ("p/sub/Makefile", "all:\n\tcd .. && sh build.sh\n"),
+            ("p/build.sh", COMMAND),
+        ],
     );
     let script = outside.join("build.sh");
-    let commands = [COMMAND.to_owned(), "make -C sub".to_owned(), format!("sh {}", script.display())];
+    let commands = [
+        COMMAND.to_owned(),
+        "make -C sub".to_owned(),
+        format!("sh {}", script.display()),
+    ];
     for command in commands {
         for answer in ["1111", "2222", "2222"] {
-            write_old(&outside.join("answer.h"), &format!("#define ANSWER \"answer-is-{answer}\"\n"));
+            write_old(
+                &outside.join("answer.h"),
+                &format!("#define ANSWER \"answer-is-{answer}\"\n"),
+            );
             write_old(&script, COMMAND);
             check(&sample, &of_command("p", &command), &[(&commit, answer)]);
         }
@@ -170,10 +238,17 @@ fn sources_outside_the_repository_belong_to_the_artefact_of_a_command() {
 #[test]
 fn a_command_builds_the_same_library_in_every_folder() {
     let sample = sample();
-    let command = "cc -g -O1 $ORCH_CFLAGS -shared -fPIC -I\"$ORCH_INCLUDE\" \"$PWD/p.c\" -o \"$ORCH_OUT\"";
-    let source = format!("{}const char *place(void) {{ return __FILE__; }}\n", c("1111"));
+    let command =
+        "cc -g -O1 $ORCH_CFLAGS -shared -fPIC -I\"$ORCH_INCLUDE\" \"$PWD/p.c\" -o \"$ORCH_OUT\"";
+    let source = format!(
+        "{}const char *place(void) {{ return __FILE__; }}\n",
+        c("1111")
+    );
     let commit = sample.commit("one", &[("p/p.c", &source)]);
     let at_commit = check(&sample, &of_command("p", command), &[(&commit, "1111")]).remove(0);
-    let in_tree = check_tree(&of_command(&sample.path().join("p").display().to_string(), command), "1111");
+    let in_tree = check_tree(
+        &of_command(&sample.path().join("p").display().to_string(), command),
+        "1111",
+    );
     assert_eq!(in_tree.hash, at_commit);
 }
