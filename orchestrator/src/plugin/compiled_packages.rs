@@ -45,6 +45,10 @@ impl Unit {
 }
 
 /// The compiled packages of one set of compiler flags.
+///
+/// They are kept in sets, each from one build. The compiler's own hash of a library depends on more
+/// than cargo's hash, for example on the name of the folder of generated sources, so libraries of
+/// two builds need not fit each other.
 pub(super) struct PackageStore {
     folder: PathBuf,
     size_limit: u64,
@@ -61,89 +65,95 @@ impl PackageStore {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.units().is_empty()
+        self.sets().is_empty()
     }
 
-    fn units(&self) -> BTreeSet<Unit> {
-        let entries = std::fs::read_dir(&self.folder)
-            .into_iter()
-            .flatten()
-            .flatten();
-        entries
-            .filter_map(|entry| Unit::parse(entry.file_name().to_str()?))
-            .collect()
+    /// Folders of the sets that are whole.
+    fn sets(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten();
+        let paths = entries.flatten().map(|entry| entry.path());
+        paths.filter(|path| path.extension().is_none()).collect()
     }
 
-    /// Copies the units of the packages in a Cargo.lock to a profile's folder. What cannot be
-    /// copied is compiled there.
+    /// Copies the packages of a Cargo.lock to a profile's folder, as far as the set that has most
+    /// of them goes. Cargo compiles the rest.
     pub(super) fn lend(&self, lock: &str, profile: &Path) {
         let locked = read_locked(lock);
-        for unit in self
-            .units()
-            .iter()
-            .filter(|unit| locked.contains(&(unit.package.clone(), unit.version.clone())))
-        {
-            let folder = self.folder.join(unit.folder_name());
-            if FOLDERS
-                .iter()
-                .try_for_each(|name| copy_missing(&folder.join(name), &profile.join(name)))
-                .is_ok()
-            {
-                let _ = std::fs::File::open(&folder)
-                    .and_then(|folder| folder.set_modified(SystemTime::now()));
+        let is_locked =
+            |unit: &Unit| locked.contains(&(unit.package.clone(), unit.version.clone()));
+        let wanted = |set: &PathBuf| {
+            let units = list_units(set);
+            units.into_iter().filter(is_locked).collect::<Vec<_>>()
+        };
+        let all = self.sets().into_iter().map(|set| (wanted(&set), set));
+        let Some((units, set)) = all.max_by_key(|(units, _)| units.len()) else {
+            return;
+        };
+        for unit in units {
+            let folder = set.join(unit.folder_name());
+            for name in FOLDERS {
+                if copy_missing(&folder.join(name), &profile.join(name)).is_err() {
+                    break;
+                }
             }
         }
+        let _ = std::fs::File::open(&set).and_then(|set| set.set_modified(SystemTime::now()));
     }
 
-    /// Adds what a build compiled in a profile's folder, by cargo's messages, and removes what the
-    /// limit has no room for.
+    /// Adds the packages of a build in a profile's folder as a set, by cargo's messages, if some of
+    /// them were compiled there. Removes the sets that the limit has no room for.
     pub(super) fn add(&self, messages: &str, profile: &Path) -> io::Result<()> {
-        let known = self.units();
-        let new: Vec<Unit> = read_units(messages)
-            .into_iter()
-            .filter(|unit| !known.contains(unit))
-            .collect();
-        if new.is_empty() {
+        let (units, has_compiled) = read_units(messages);
+        let names: Vec<String> = units.iter().map(Unit::folder_name).collect();
+        let set = self
+            .folder
+            .join(&crate::hash::text(&names.join("\n"))[..16]);
+        if !has_compiled || set.exists() {
             return Ok(());
         }
+        let written = set.with_extension(format!("{}.tmp", std::process::id()));
         let files = list_by_hash(profile);
-        for unit in new {
-            let written =
-                self.folder
-                    .join(format!("{}.{}.tmp", unit.folder_name(), std::process::id()));
+        for unit in units {
             for name in files.get(&unit.hash).into_iter().flatten() {
-                copy_missing(&profile.join(name), &written.join(name))?;
+                let copy = written.join(unit.folder_name()).join(name);
+                copy_missing(&profile.join(name), &copy)?;
             }
-            if written.exists()
-                && std::fs::rename(&written, self.folder.join(unit.folder_name())).is_err()
-            {
-                // Another build has added the same.
-                std::fs::remove_dir_all(&written)?;
-            }
+        }
+        if written.exists() && std::fs::rename(&written, set).is_err() {
+            // Another build has added the same.
+            std::fs::remove_dir_all(&written)?;
         }
         self.remove_oldest()
     }
 
     fn remove_oldest(&self) -> io::Result<()> {
         let mut all: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
-        for entry in std::fs::read_dir(&self.folder)?.flatten() {
-            all.push((
-                entry.metadata()?.modified()?,
-                entry.path(),
-                cache::size(&entry.path()),
-            ));
+        for set in self.sets() {
+            let size = cache::size(&set);
+            all.push((set.metadata()?.modified()?, set, size));
         }
         all.sort();
         let mut total: u64 = all.iter().map(|(_, _, size)| size).sum();
-        for (_, folder, size) in all {
+        for (_, set, size) in all {
             if total <= self.size_limit {
                 break;
             }
-            std::fs::remove_dir_all(folder)?;
+            // Under another name no build takes it for whole.
+            let removed = set.with_extension(format!("{}.old.tmp", std::process::id()));
+            std::fs::rename(&set, &removed)?;
+            std::fs::remove_dir_all(removed)?;
             total -= size;
         }
         Ok(())
     }
+}
+
+/// The units in a set's folder.
+fn list_units(set: &Path) -> BTreeSet<Unit> {
+    let entries = std::fs::read_dir(set).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Unit::parse(entry.file_name().to_str()?))
+        .collect()
 }
 
 /// Names and versions of a Cargo.lock's packages that come from a registry.
@@ -167,23 +177,20 @@ fn is_registry(source: &str) -> bool {
     source.starts_with("registry+") || source.starts_with("sparse+")
 }
 
-/// The units of registries' packages in cargo's messages.
-fn read_units(messages: &str) -> BTreeSet<Unit> {
+/// The units of registries' packages in cargo's messages, and whether any of them was compiled.
+fn read_units(messages: &str) -> (BTreeSet<Unit>, bool) {
     let mut found = BTreeSet::new();
-    for message in messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-    {
+    let mut has_compiled = false;
+    let lines = messages.lines();
+    for message in lines.filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         let id = message["package_id"].as_str().filter(|id| is_registry(id));
-        let Some((package, version)) = id.and_then(|id| id.rsplit_once('#')?.1.split_once('@'))
-        else {
+        let name = id.and_then(|id| id.rsplit_once('#')?.1.split_once('@'));
+        let Some((package, version)) = name else {
             continue;
         };
-        let files = message["filenames"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .chain(message.get("out_dir"));
+        has_compiled |= message["fresh"].as_bool() == Some(false);
+        let files = message["filenames"].as_array().into_iter().flatten();
+        let files = files.chain(message.get("out_dir"));
         for hash in files
             .filter_map(Value::as_str)
             .filter_map(|file| hash_in_path(Path::new(file)))
@@ -195,7 +202,7 @@ fn read_units(messages: &str) -> BTreeSet<Unit> {
             });
         }
     }
-    found
+    (found, has_compiled)
 }
 
 /// The hash in a file's name, or in the name of its folder, as build scripts have it.
@@ -279,7 +286,7 @@ mod tests {
 
     /// A profile's folder with a package of a registry, its build script, and a package of a
     /// folder; cargo's messages.
-    fn profile(root: &Path) -> String {
+    fn profile(root: &Path, fresh: bool) -> String {
         let [library, script, local] = HASHES;
         for file in [
             format!("deps/libserde-{library}.rlib"),
@@ -295,7 +302,7 @@ mod tests {
         let id = "registry+https://example.org/index#serde@1.2.3";
         let file = |hash: &str| format!("{}/deps/libserde-{hash}.rlib", root.display());
         format!(
-            "{{\"reason\":\"compiler-artifact\",\"package_id\":\"{id}\",\"filenames\":[\"{}\"]}}\n\
+            "{{\"reason\":\"compiler-artifact\",\"package_id\":\"{id}\",\"fresh\":{fresh},\"filenames\":[\"{}\"]}}\n\
              {{\"reason\":\"build-script-executed\",\"package_id\":\"{id}\",\"out_dir\":\"{}/build/serde-{script}/out\"}}\n\
              {{\"reason\":\"compiler-artifact\",\"package_id\":\"path+file:///p#serde@1.2.3\",\"filenames\":[\"{}\"]}}\n",
             file(library),
@@ -334,7 +341,7 @@ mod tests {
         let store = PackageStore::open(&["-Cone".to_owned()]).expect("opened");
         assert!(store.is_empty());
         let (first, second) = (folder.path().join("first"), folder.path().join("second"));
-        let messages = profile(&first);
+        let messages = profile(&first, false);
         let old = SystemTime::now() - Duration::from_secs(1000);
         let library = format!("deps/libserde-{}.rlib", HASHES[0]);
         std::fs::File::options()
@@ -374,24 +381,81 @@ mod tests {
     }
 
     #[test]
-    fn store_removes_what_was_not_lent_for_the_longest_time() {
+    fn sets_of_two_builds_are_not_mixed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        cache::OF_THIS_TEST.set(Some(folder.path().join("cache")));
+        let store = PackageStore::open(&[]).expect("opened");
+        let root = |name: &str| folder.path().join(name);
+        let messages = profile(&root("first"), false);
+        store.add(&messages, &root("first")).expect("added");
+        // The same package from another build, with one more.
+        let more = messages
+            .replace("serde@1.2.3", "other@1.0.0")
+            .replace("serde", "other");
+        let more = more.replace("00000000000000aa", "00000000000000dd");
+        let second = profile(&root("second"), false).replace("first", "second") + &more;
+        write(
+            &root("second/deps/libother-00000000000000dd.rlib"),
+            "other of the second",
+        );
+        write(
+            &root("second/deps/libserde-00000000000000aa.rlib"),
+            "serde of the second",
+        );
+        store.add(&second, &root("second")).expect("added");
+        assert_eq!(store.sets().len(), 2);
+        let package = |name: &str, version: &str| {
+            format!(
+                "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n\
+                 source = \"registry+https://example.org/index\"\n"
+            )
+        };
+        let lock = package("serde", "1.2.3") + &package("other", "1.0.0");
+        store.lend(&lock, &root("third"));
+        let read = |name: &str| std::fs::read_to_string(root("third/deps").join(name)).expect(name);
+        assert_eq!(
+            read("libother-00000000000000dd.rlib"),
+            "other of the second"
+        );
+        assert_eq!(
+            read("libserde-00000000000000aa.rlib"),
+            "serde of the second"
+        );
+    }
+
+    #[test]
+    fn builds_that_compiled_no_package_add_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        cache::OF_THIS_TEST.set(Some(folder.path().join("cache")));
+        let store = PackageStore::open(&[]).expect("opened");
+        let messages = profile(&folder.path().join("first"), true);
+        store
+            .add(&messages, &folder.path().join("first"))
+            .expect("looked at");
+        assert!(store.is_empty());
+    }
+
+    #[test]
+    fn store_removes_the_set_that_was_not_lent_for_the_longest_time() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = PackageStore {
             folder: folder.path().to_owned(),
             size_limit: 20 << 10,
         };
         for (number, age) in [(1, 30), (2, 10), (3, 20)] {
-            let unit = folder
-                .path()
-                .join(format!("p@1.0.{number}@00000000000000aa"));
-            write(&unit.join("deps/file"), &"x".repeat(8 << 10));
+            let set = folder.path().join(format!("set{number}"));
+            write(
+                &set.join("p@1.0.0@00000000000000aa/deps/file"),
+                &"x".repeat(8 << 10),
+            );
             let time = SystemTime::now() - Duration::from_secs(age);
-            std::fs::File::open(&unit)
-                .and_then(|unit| unit.set_modified(time))
+            std::fs::File::open(&set)
+                .and_then(|set| set.set_modified(time))
                 .expect("set");
         }
         store.remove_oldest().expect("removed");
-        let left: Vec<String> = store.units().into_iter().map(|unit| unit.version).collect();
-        assert_eq!(left, ["1.0.2", "1.0.3"]);
+        let mut left = store.sets();
+        left.sort();
+        assert_eq!(left, ["set2", "set3"].map(|name| folder.path().join(name)));
     }
 }
