@@ -9,6 +9,7 @@ mod comparison;
 mod contradiction;
 mod counting;
 mod doctor;
+mod error;
 mod format;
 mod gate;
 mod git;

@@ -670,7 +670,10 @@ fn a_bisect_that_is_alive_is_left_alone_and_one_that_was_interrupted_goes_on() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("`orch bisect --resume` goes on"), "{said}");
+    assert!(
+        said.contains("`orch bisect --resume` continues it"),
+        "{said}"
+    );
     assert_eq!(output.stdout, b"", "{said}");
     wait_until("the build to end", || is_quiet(&history));
     history.hold(false);

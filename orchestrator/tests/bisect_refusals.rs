@@ -24,7 +24,7 @@ fn refused_late(history: &History, metric: &str, [good, bad]: [&str; 2]) -> Stri
     let ran = history.bisect(good, bad, &["--metric", metric]);
     history
         .shown(&ran)
-        .replace("`orch bisect --resume` goes on from here\n", "")
+        .replace("`orch bisect --resume` continues from here\n", "")
 }
 
 /// What was refused before anything was built.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 32] = [
+const LAYERS: [&str; 33] = [
     "hash",
     "starter",
     "journal",
@@ -26,6 +26,7 @@ const LAYERS: [&str; 32] = [
     "plugin",
     "doctor",
     "scenario",
+    "error",
     "plan",
     "runner",
     "record",

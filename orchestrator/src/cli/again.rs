@@ -1,24 +1,23 @@
 //! `orch check --only`: what failed in an earlier check, measured again.
 
-use super::output::Failure;
 use super::subject::Subject;
 use crate::comparison::{self, Comparison, SideKind, Verdict};
+use crate::error::CommandError;
 use crate::gate::{Finding, Gate, Kind, Outcome};
 use crate::scenario::Job;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// An earlier check, by its id, folder or file.
-pub(super) fn earlier(name: &str, results: &Path) -> Result<Comparison, Failure> {
+pub(super) fn earlier(name: &str, results: &Path) -> Result<Comparison, CommandError> {
     let places = [
         PathBuf::from(name),
         Path::new(name).join(comparison::FILE),
         results.join(name).join(comparison::FILE),
     ];
     let wrong = |what: String| {
-        Failure::Input(format!(
-            "error: --only {name}: {what}\nhint: the folder of an `orch check`"
-        ))
+        CommandError::input(format!("--only {name}: {what}"))
+            .with_hint("the folder of an `orch check`")
     };
     let file = places
         .iter()
@@ -64,18 +63,18 @@ pub(super) fn failed(comparison: &Comparison) -> Vec<String> {
 }
 
 /// Refuses an earlier check of which no job is left.
-pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Failure> {
+pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), CommandError> {
     let failed = failed(before);
     // Sorted by id.
     if jobs.iter().any(|job| failed.binary_search(&job.id).is_ok()) {
         return Ok(());
     }
-    Err(Failure::Input(format!(
-        "error: --only: the scenario has none of the jobs that failed in {}: {}\nhint: a check \
-         without --only measures those that it has",
+    Err(CommandError::input(format!(
+        "--only: the scenario has none of the jobs that failed in {}: {}",
         before.id,
         crate::format::listed(&failed)
-    )))
+    ))
+    .with_hint("a check without --only measures those that it has"))
 }
 
 /// What the jobs of an earlier check are held against: what they were held against then. Against
@@ -98,7 +97,7 @@ pub(super) fn check_baseline(
     before: &Comparison,
     asked: &str,
     found: &Subject,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let same = match found {
         Subject::Revision(revision) => commit_of(before) == Some(&revision.commit),
         _ => asked == before.a.name,
@@ -106,10 +105,12 @@ pub(super) fn check_baseline(
     if same {
         return Ok(());
     }
-    Err(Failure::Input(format!(
-        "error: --only {}: its baseline was {}, and against {asked} what failed could seem to be \
-         fixed\nhint: leave out --baseline, or check everything against {asked} without --only",
+    Err(CommandError::input(format!(
+        "--only {}: its baseline was {}, and against {asked} what failed could seem to be fixed",
         before.id, before.a.name
+    ))
+    .with_hint(format!(
+        "leave out --baseline, or check everything against {asked} without --only"
     )))
 }
 

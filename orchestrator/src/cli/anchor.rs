@@ -2,12 +2,13 @@
 //! before it.
 
 use super::compare::build_effect;
-use super::output::{self, Failure};
+use super::output;
 use super::progress::Progress;
 use super::project::{Loaded, Plugins};
 use super::sides::{self, Common, SideJobs};
 use super::subject::Subject;
 use crate::calibration::Calibration;
+use crate::error::CommandError;
 use crate::git::{self, Revision};
 use crate::judge::verdict;
 use crate::machine::Machine;
@@ -43,7 +44,7 @@ pub(super) struct Around<'a> {
 }
 
 /// The commit that the scenario's anchor means, before anything is built.
-pub(super) fn find(loaded: &Loaded) -> Result<Option<Revision>, Failure> {
+pub(super) fn find(loaded: &Loaded) -> Result<Option<Revision>, CommandError> {
     let Some(name) = &loaded.scenario.anchor else {
         return Ok(None);
     };
@@ -67,17 +68,16 @@ pub(super) fn find(loaded: &Loaded) -> Result<Option<Revision>, Failure> {
         ),
         Err(error) => format!("anchor: {error}"),
     };
-    Err(loaded.refuse(&[loaded.scenario.anchor_problem(problem, Some(hint))]))
+    Err(loaded.refuse(vec![loaded.scenario.anchor_problem(problem, Some(hint))]))
 }
 
-/// Builds the anchor and, in the first run with a new one, the one before it. `None`: the user
-/// stopped it.
+/// Builds the anchor and, in the first run with a new one, the one before it.
 pub(super) fn prepare(
     revision: &Revision,
     nights: &Nights,
     around: &Around,
     progress: &mut Progress,
-) -> Result<Option<Vec<Anchor>>, Failure> {
+) -> Result<Vec<Anchor>, CommandError> {
     let name = around.loaded.scenario.anchor.clone().unwrap_or_default();
     let mut wanted = vec![(
         AnchorRecord::new(&name, revision, Role::Anchor),
@@ -113,9 +113,7 @@ pub(super) fn prepare(
             mark: around.mark,
             interrupt: around.interrupt,
         };
-        let Some(plugins) = sides::plugins(&Subject::Revision(revision), &common, progress)? else {
-            return Ok(None);
-        };
+        let plugins = sides::plugins(&Subject::Revision(revision), &common, progress)?;
         let jobs = sides::jobs(&common, [&plugins, around.plugins])?;
         for (key, _) in &around.loaded.scenario.plugins {
             if let Some(prepared) = plugins.prepared.get(key) {
@@ -131,7 +129,7 @@ pub(super) fn prepare(
             jobs,
         });
     }
-    Ok(Some(anchors))
+    Ok(anchors)
 }
 
 /// The runs of the scenario that later ones hang on to.

@@ -10,12 +10,13 @@ use super::args::{CheckOptions, CompareOptions, DEFAULT_TIME, OutputOptions};
 use super::compare::Session;
 use super::exit::Exit;
 use super::keep::Kept;
-use super::output::{self, Failure};
+use super::output;
 use super::project::{self, Loaded, quoted};
 use super::rules;
 use super::sides;
 use super::subject::Subject;
 use crate::comparison::{self, Comparison};
+use crate::error::CommandError;
 use crate::gate::loosened::Asked;
 use crate::gate::{self, Case, Gate, JobPresence, Kind};
 use crate::git::{self, GitKind};
@@ -65,7 +66,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
     let all = jobs(&loaded);
     rules::check_jobs(&loaded.scenario.gate, &ids(&all), &loaded.shown)?;
     store::check_folder(&results).map_err(|error| {
-        Failure::system(&format!("cannot write to {}", results.display()), &error)
+        CommandError::system_while(&format!("cannot write to {}", results.display()), &error)
     })?;
     let compared = as_comparison(options, &loaded, &subject);
     let rules = &loaded.scenario.gate;
@@ -95,24 +96,16 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         options: &compared,
     };
     let mut subjects = [subject, Subject::WorkingTree];
-    let Some(mut plugins) = session.build_sides(&loaded, &subjects)? else {
-        return Ok(Exit::Interrupted);
-    };
+    let mut plugins = session.build_sides(&loaded, &subjects)?;
     let settled;
     if let Some(other) = baseline::settle(proposal.as_ref(), &plugins)? {
         output::note(&format!("baseline: {}", other.shown));
         settled = as_comparison(options, &loaded, &other.subject);
         session.options = &settled;
         subjects[0] = other.subject;
-        let Some(built) = session.build_side(&loaded, &subjects, 0)? else {
-            return Ok(Exit::Interrupted);
-        };
-        plugins[0] = built;
+        plugins[0] = session.build_side(&loaded, &subjects, 0)?;
     }
-    let measured = session.measure_sides(&loaded, &subjects, &plugins, &calibration)?;
-    let Some(mut comparison) = measured else {
-        return Ok(Exit::Interrupted);
-    };
+    let mut comparison = session.measure_sides(&loaded, &subjects, &plugins, &calibration)?;
     comparison.command = command(options, &loaded, &comparison, session.seed);
     let max_allocations = max_allocations(&loaded);
     let (before_jobs, unread) = baseline_jobs(&loaded, &comparison);
@@ -157,7 +150,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         &since,
         &next(&loaded, options.repo.as_deref(), &comparison, &gate),
     )
-    .map_err(|error| Failure::System(error.to_string()))?;
+    .map_err(|error| CommandError::system(error.to_string()))?;
     let stored = session.store(&mut comparison, "check").inspect_err(|_| {
         // What was measured is told all the same.
         let _ = output::print(&text);
@@ -296,14 +289,14 @@ fn as_comparison(options: &CheckOptions, loaded: &Loaded, subject: &Subject) -> 
     }
 }
 
-fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<Limits, Failure> {
+fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<Limits, CommandError> {
     let own = options
         .budget
         .as_deref()
         .map(quantity::duration)
         .transpose();
     let own = own.map_err(|message| {
-        Failure::Input(format!("error: --budget: {message}\nhint: --budget 10m"))
+        CommandError::input(format!("--budget: {message}")).with_hint("--budget 10m")
     })?;
     Ok(match own.or(budget) {
         Some(total) => Limits {
@@ -366,7 +359,12 @@ fn command(options: &CheckOptions, loaded: &Loaded, comparison: &Comparison, see
     format!("{command} --seed {seed}")
 }
 
-fn show(options: &CheckOptions, gate: &Gate, text: &str, stored: &Kept) -> Result<(), Failure> {
+fn show(
+    options: &CheckOptions,
+    gate: &Gate,
+    text: &str,
+    stored: &Kept,
+) -> Result<(), CommandError> {
     if options.output.json {
         output::print(&stored.json)?;
     } else {
@@ -383,7 +381,7 @@ fn show(options: &CheckOptions, gate: &Gate, text: &str, stored: &Kept) -> Resul
         github::report(gate, text, stored, options.output.json)?;
     }
     store::write_whole(&stored.folder.join(REPORT), text.as_bytes())
-        .map_err(|error| Failure::system(&format!("cannot write {REPORT}"), &error))
+        .map_err(|error| CommandError::system_while(&format!("cannot write {REPORT}"), &error))
 }
 
 /// Commands that find the commits behind what got worse.

@@ -10,7 +10,7 @@ use super::Outcome;
 use super::args::{self, CompareOptions};
 use super::exit::Exit;
 use super::keep::{self, Kept, Place};
-use super::output::{self, Failure};
+use super::output;
 use super::progress::Progress;
 use super::project::{self, Loaded, Plugins};
 use super::rules::{self, OfferedJob};
@@ -20,6 +20,7 @@ use crate::calibration;
 use crate::comparison::{
     self, Comparison, Side, SideKind, Verdict, claimed, entries, head, stored,
 };
+use crate::error::CommandError;
 use crate::git;
 use crate::judge::verdict::{self, ALPHA};
 use crate::machine::load::{LoadReading, MachineLoad};
@@ -29,9 +30,8 @@ use crate::plugin::build::Prepared;
 use crate::plugin::cargo;
 use crate::record::{PluginFile, Record, ScenarioRecord, store};
 use crate::runner::contest::Limits;
-use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::{self, Purpose};
+use crate::runner::lock::Purpose;
 use crate::scenario::gate::Gate;
 use crate::scenario::quantity;
 use crate::versus::{self, Match, Terms};
@@ -53,14 +53,11 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
     let calibration = Calibration::begin();
     let interrupt = output::listen_to_signals()?;
     let time = quantity::duration(&options.time).map_err(|message| {
-        Failure::Input(format!(
-            "error: --time {}: {message}\nhint: --time 60s",
-            options.time
-        ))
+        CommandError::input(format!("--time {}: {message}", options.time)).with_hint("--time 60s")
     })?;
     if options.pairs == 0 || time.is_zero() {
-        return Err(Failure::Input(
-            "error: --pairs and --time have to be more than 0".to_owned(),
+        return Err(CommandError::input(
+            "--pairs and --time have to be more than 0",
         ));
     }
     let named = match (&options.scenario, &options.repo) {
@@ -70,8 +67,8 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
     let asked = named
         .map(|file| project::load_over(&file, options.repo.as_deref()))
         .transpose()?;
-    let here =
-        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let root = asked.as_ref().map_or_else(
         || project::root_of(&here.join("x")),
         |loaded| loaded.root.clone(),
@@ -84,7 +81,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
     let subjects = [find(&options.a)?, find(&options.b)?];
     // Tried before anything is measured: hours may go by until it is needed.
     store::check_folder(&results).map_err(|error| {
-        Failure::system(&format!("cannot write to {}", results.display()), &error)
+        CommandError::system_while(&format!("cannot write to {}", results.display()), &error)
     })?;
     let session = Session {
         options,
@@ -118,17 +115,14 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
                 Some(loaded) => loaded,
                 None => project::load(&project::named_or_default(None, "--scenario FILE")?)?,
             };
-            match session.live(&loaded, &subjects, &calibration)? {
-                Some(comparison) => comparison,
-                None => return Ok(Exit::Interrupted),
-            }
+            session.live(&loaded, &subjects, &calibration)?
         }
     };
     session.finish(comparison)
 }
 
 /// A record holds no process that could take turns with a build.
-fn mixed(record: &Record) -> Failure {
+fn mixed(record: &Record) -> CommandError {
     let hint = match &record.git.commit {
         Some(commit) if !record.git.dirty => {
             format!(
@@ -138,10 +132,11 @@ fn mixed(record: &Record) -> Failure {
         }
         _ => "compare two records, or two builds".to_owned(),
     };
-    Failure::Input(format!(
-        "error: record {} and a build cannot be measured in pairs\nhint: {hint}",
+    CommandError::input(format!(
+        "record {} and a build cannot be measured in pairs",
         record.id
     ))
+    .with_hint(hint)
 }
 
 /// What a comparison took before it measured.
@@ -184,50 +179,40 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Builds both sides and measures them. `None`: the user stopped it before there was anything
-    /// to tell.
+    /// Builds both sides and measures them.
     pub(super) fn live(
         &self,
         loaded: &Loaded,
         subjects: &[Subject; 2],
         calibration: &Calibration,
-    ) -> Result<Option<Comparison>, Failure> {
-        let Some(plugins) = self.build_sides(loaded, subjects)? else {
-            return Ok(None);
-        };
+    ) -> Result<Comparison, CommandError> {
+        let plugins = self.build_sides(loaded, subjects)?;
         self.measure_sides(loaded, subjects, &plugins, calibration)
     }
 
-    /// Builds the plugins of both sides. `None`: the user stopped it.
+    /// Builds the plugins of both sides.
     pub(super) fn build_sides(
         &self,
         loaded: &Loaded,
         subjects: &[Subject; 2],
-    ) -> Result<Option<[Plugins; 2]>, Failure> {
-        let Some(a) = self.build_side(loaded, subjects, 0)? else {
-            return Ok(None);
-        };
-        let Some(b) = self.build_side(loaded, subjects, 1)? else {
-            return Ok(None);
-        };
-        Ok(Some([a, b]))
+    ) -> Result<[Plugins; 2], CommandError> {
+        let a = self.build_side(loaded, subjects, 0)?;
+        let b = self.build_side(loaded, subjects, 1)?;
+        Ok([a, b])
     }
 
-    /// Builds the plugins of one side. `None`: the user stopped it.
+    /// Builds the plugins of one side.
     pub(super) fn build_side(
         &self,
         loaded: &Loaded,
         subjects: &[Subject; 2],
         side: usize,
-    ) -> Result<Option<Plugins>, Failure> {
+    ) -> Result<Plugins, CommandError> {
         let begun = Instant::now();
         let mut progress = Progress::new();
         let build = |common: &Common| sides::plugins(&subjects[side], common, &mut progress);
         let built = self.with_common(loaded, subjects, build)?;
-        let waited = built
-            .as_ref()
-            .map_or(Duration::ZERO, |plugins| plugins.waited);
-        self.spend(begun.elapsed().saturating_sub(waited), waited);
+        self.spend(begun.elapsed().saturating_sub(built.waited), built.waited);
         Ok(built)
     }
 
@@ -236,8 +221,8 @@ impl Session<'_> {
         &self,
         loaded: &Loaded,
         subjects: &[Subject; 2],
-        then: impl FnOnce(&Common) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        then: impl FnOnce(&Common) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
         let is_library = |subject: &Subject| matches!(subject, Subject::Library(_));
         let replaced = if subjects.iter().any(is_library) {
             Some(sides::replaced(
@@ -271,14 +256,14 @@ impl Session<'_> {
         format!("{}-{}", std::process::id(), self.started.as_nanosecond())
     }
 
-    /// Measures both sides. `None`: the user stopped it before there was anything to report.
+    /// Measures both sides.
     pub(super) fn measure_sides(
         &self,
         loaded: &Loaded,
         subjects: &[Subject; 2],
         plugins: &[Plugins; 2],
         calibration: &Calibration,
-    ) -> Result<Option<Comparison>, Failure> {
+    ) -> Result<Comparison, CommandError> {
         let mut progress = Progress::new();
         let plugins = [&plugins[0], &plugins[1]];
         let mark = self.mark();
@@ -311,13 +296,7 @@ impl Session<'_> {
             let offered: Vec<OfferedJob> = matches.iter().map(offered_job).collect();
             rules::check_metrics(gate, &offered, &loaded.shown)?;
         }
-        let held = lock::take(
-            Purpose::Measuring,
-            |holder| progress.see(Event::WaitingForLock { holder }),
-            || self.interrupt.requested(),
-        )
-        .map_err(|error| Failure::system("cannot take the lock", &error))?;
-        let Some(held) = held else { return Ok(None) };
+        let held = project::take_lock(Purpose::Measuring, &self.interrupt, &mut progress)?;
         self.spend(Duration::ZERO, held.waited);
         let cpus = machine::usable_cpus();
         let terms = Terms {
@@ -337,7 +316,7 @@ impl Session<'_> {
             &self.interrupt,
             &mut progress,
         )
-        .map_err(|error| Failure::system("the comparison ended early", &error))?;
+        .map_err(|error| CommandError::system_while("the comparison ended early", &error))?;
         let load = before
             .zip(LoadReading::read())
             .map(|(before, after)| MachineLoad::between(before, after));
@@ -350,20 +329,19 @@ impl Session<'_> {
         };
         let sides = [0, 1].map(|side| self.side(loaded, side, &subjects[side], plugins[side]));
         let comparison = self.comparison(outcome, scenario, sides, machine, cargo::rustc_version());
-        Ok(Some(Comparison {
+        Ok(Comparison {
             false_alarms: kept.false_alarms(),
             load,
             ..comparison
-        }))
+        })
     }
 
     /// Compares what two records hold.
-    fn records(&self, a: &Record, b: &Record) -> Result<Comparison, Failure> {
+    fn records(&self, a: &Record, b: &Record) -> Result<Comparison, CommandError> {
         if self.variation.is_some() || self.options.control || self.options.plugin.is_some() {
-            return Err(Failure::Input(
-                "error: --set, --plugin and --control are for builds, which are measured; records \
-                 are as they are"
-                    .to_owned(),
+            return Err(CommandError::input(
+                "--set, --plugin and --control are for builds, which are measured; records are as \
+                 they are",
             ));
         }
         let outcome = stored::compare(a, b, self.options.filter.as_deref());
@@ -373,8 +351,8 @@ impl Session<'_> {
             } else {
                 ""
             };
-            return Err(Failure::Input(format!(
-                "error: {} and {} have no job in common{hint}",
+            return Err(CommandError::input(format!(
+                "{} and {} have no job in common{hint}",
                 a.id, b.id
             )));
         }
@@ -521,7 +499,11 @@ impl Session<'_> {
     }
 
     /// Stores a comparison and its reports in a folder of its own, named after what was done.
-    pub(super) fn store(&self, comparison: &mut Comparison, what: &str) -> Result<Kept, Failure> {
+    pub(super) fn store(
+        &self,
+        comparison: &mut Comparison,
+        what: &str,
+    ) -> Result<Kept, CommandError> {
         let name = comparison
             .scenario
             .as_ref()

@@ -1,8 +1,8 @@
 //! The files that the numbers of a run come from: orch itself, libraries, and what parameters name.
 //! They are hashed before the first pass and looked at again after the last.
 
-use super::output::Failure;
 use super::project::Plugins;
+use crate::error::CommandError;
 use crate::hash;
 use crate::pass::{PassEnd, PassResult};
 use crate::protocol::Phase;
@@ -15,14 +15,15 @@ use std::path::{Path, PathBuf};
 /// The build of orch, which the sentinel's kernels are part of. Version and target are the same for
 /// every commit and compiler, so its file is what tells builds apart; `/proc/self/exe` is that file
 /// even where another lies there by now.
-pub(super) fn orch() -> Result<String, Failure> {
+pub(super) fn orch() -> Result<String, CommandError> {
     let optimised = if cfg!(debug_assertions) {
         "debug"
     } else {
         "release"
     };
-    let hash = hash::file(Path::new("/proc/self/exe"))
-        .map_err(|error| Failure::system("cannot read the program of orch itself", &error))?;
+    let hash = hash::file(Path::new("/proc/self/exe")).map_err(|error| {
+        CommandError::system_while("cannot read the program of orch itself", &error)
+    })?;
     Ok(format!(
         "orch {} {optimised} {} {}",
         env!("CARGO_PKG_VERSION"),

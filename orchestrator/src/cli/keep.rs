@@ -1,8 +1,9 @@
 //! Storing and showing a comparison: the file for good, then its reports.
 
-use super::output::{self, Failure};
+use super::output;
 use super::project;
 use crate::comparison::{self, Comparison};
+use crate::error::CommandError;
 use crate::record::store;
 use crate::render;
 use std::path::{Path, PathBuf};
@@ -31,18 +32,18 @@ pub(super) fn keep(
     comparison: &mut Comparison,
     place: &Place,
     reports: [&str; 2],
-) -> Result<Kept, Failure> {
+) -> Result<Kept, CommandError> {
     let stamp = place.started.strftime("%Y%m%dT%H%M%SZ").to_string();
     let (id, folder) =
         store::new_folder(place.results, &stamp, place.name, place.mark).map_err(|error| {
-            Failure::system(
+            CommandError::system_while(
                 &format!("cannot make a folder in {}", place.results.display()),
                 &error,
             )
         })?;
     comparison.id = id;
     let json = serde_json::to_string_pretty(&comparison)
-        .map_err(|error| Failure::system("the comparison", &error))?
+        .map_err(|error| CommandError::system_while("the comparison", &error))?
         + "\n";
     let templates = project::templates(place.root);
     let rendered = reports.map(|name| (name, render::comparison(name, &templates, comparison)));
@@ -52,18 +53,18 @@ pub(super) fn keep(
         if let Ok(table) = &rendered[0].1 {
             let _ = output::print(table);
         }
-        Failure::system(&format!("cannot store {}", file.display()), &error)
+        CommandError::system_while(&format!("cannot store {}", file.display()), &error)
     })?;
     let mut table = None;
     for (name, rendered) in rendered {
         let rendered = rendered.map_err(|error| {
-            Failure::System(format!(
+            CommandError::system(format!(
                 "the comparison is stored in {}, but {error}",
                 folder.display()
             ))
         })?;
         store::write_whole(&folder.join(name), rendered.as_bytes())
-            .map_err(|error| Failure::system(&format!("cannot write {name}"), &error))?;
+            .map_err(|error| CommandError::system_while(&format!("cannot write {name}"), &error))?;
         table.get_or_insert(rendered);
     }
     Ok(Kept {
@@ -74,7 +75,7 @@ pub(super) fn keep(
 }
 
 /// Prints the first report and where the comparison lies, or the comparison itself.
-pub(super) fn show(kept: &Kept, json: bool) -> Result<(), Failure> {
+pub(super) fn show(kept: &Kept, json: bool) -> Result<(), CommandError> {
     if json {
         return output::print(&kept.json);
     }

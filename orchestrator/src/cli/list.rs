@@ -2,9 +2,10 @@
 
 use super::args::ListOptions;
 use super::exit::Exit;
-use super::output::{self, Failure};
+use super::output;
 use super::progress::Progress;
 use super::{Outcome, project};
+use crate::error::CommandError;
 use crate::plugin::catalog::{Better, Description, WorkloadInfo};
 use crate::scenario::problem::nearest;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use std::fmt::Write;
 /// Prints the JSON Schema of scenarios.
 pub(super) fn schema() -> Outcome {
     let text = serde_json::to_string_pretty(&crate::scenario::wire::schema())
-        .map_err(|error| Failure::system("the schema", &error))?;
+        .map_err(|error| CommandError::system_while("the schema", &error))?;
     output::print(&(text + "\n"))?;
     Ok(Exit::Fine)
 }
@@ -45,14 +46,14 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it has {}", crate::format::listed(&keys)),
         };
-        return Err(Failure::Input(format!(
-            "error: {} has no plugin `{plugin}`\nhint: {hint}",
-            loaded.shown
-        )));
+        return Err(
+            CommandError::input(format!("{} has no plugin `{plugin}`", loaded.shown))
+                .with_hint(hint),
+        );
     }
     let is_wanted = |key: &str| wanted.is_none_or(|wanted| wanted == key);
     let mark = format!("list-{}", std::process::id());
-    let prepared = project::prepare(
+    let plugins = project::prepare(
         &loaded.scenario,
         is_wanted,
         &crate::plugin::build::prepare,
@@ -61,9 +62,6 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
         &interrupt,
         &mut Progress::new(),
     )?;
-    let Some(plugins) = prepared else {
-        return Ok(Exit::Interrupted);
-    };
     let mut text = String::new();
     let mut documents = serde_json::Map::new();
     let mut exit = Exit::Fine;
@@ -97,14 +95,14 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
     }
     if options.json {
         text = serde_json::to_string_pretty(&documents)
-            .map_err(|error| Failure::system("the list", &error))?
+            .map_err(|error| CommandError::system_while("the list", &error))?
             + "\n";
     }
     output::print(&text)?;
     Ok(exit)
 }
 
-fn unknown(key: &str, id: &str, description: &Description) -> Failure {
+fn unknown(key: &str, id: &str, description: &Description) -> CommandError {
     let known: Vec<&str> = description
         .workloads
         .iter()
@@ -114,9 +112,7 @@ fn unknown(key: &str, id: &str, description: &Description) -> Failure {
         Some(near) => format!("did you mean `{key}/{near}`?"),
         None => format!("it has {}", crate::format::listed(&known)),
     };
-    Failure::Input(format!(
-        "error: plugin `{key}` has no workload `{id}`\nhint: {hint}"
-    ))
+    CommandError::input(format!("plugin `{key}` has no workload `{id}`")).with_hint(hint)
 }
 
 fn document(description: &Description) -> Value {

@@ -23,11 +23,11 @@ mod sides;
 mod start;
 mod subject;
 
+use crate::error::CommandError;
 use crate::runner::{limits, lock};
 use args::{Arguments, Command};
 use clap::Parser;
 use exit::Exit;
-use output::Failure;
 
 /// Runs the program; returns its exit code.
 pub(crate) fn main() -> Exit {
@@ -60,7 +60,7 @@ pub(crate) fn main() -> Exit {
         Command::Doctor(_) | Command::Import(_) | Command::Schema
     );
     if let (true, Err(message)) = (starts_workers, limits::check()) {
-        return Failure::System(message).report();
+        return output::report_error(&CommandError::system(message));
     }
     let result = match &arguments.command {
         Command::Run(options) => run::run(options),
@@ -75,9 +75,9 @@ pub(crate) fn main() -> Exit {
     };
     match result {
         Ok(exit) => exit,
-        Err(failure) => failure.report(),
+        Err(error) => output::report_error(&error),
     }
 }
 
 /// A command's result.
-type Outcome = Result<Exit, Failure>;
+type Outcome = Result<Exit, CommandError>;

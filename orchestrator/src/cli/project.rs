@@ -1,8 +1,9 @@
 //! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have
 //! in common.
 
-use super::output::{self, Failure};
+use super::output;
 use crate::cache;
+use crate::error::CommandError;
 use crate::git::{self, GitKind};
 use crate::plugin::build::{self, PluginFailure, Prepared};
 use crate::plugin::cargo::Watcher;
@@ -12,11 +13,11 @@ use crate::protocol::{Pass, Phase, Reply, Request, Shift};
 use crate::runner::confine;
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::{self, Purpose};
+use crate::runner::lock::{self, Held, Purpose};
 use crate::runner::process::{self, Launch};
 use crate::runner::reap;
 use crate::runner::remains::PassFailure;
-use crate::scenario::problem::{self, Problem};
+use crate::scenario::problem::Problem;
 use crate::scenario::{self, Job, Scenario, Surroundings};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -45,32 +46,32 @@ pub(super) struct Loaded {
 
 impl Loaded {
     /// Turns findings into the message that the user gets.
-    pub(super) fn refuse(&self, problems: &[Problem]) -> Failure {
-        Failure::Input(problem::show(
-            &self.shown,
-            &self.text,
-            problems,
-            output::colour(),
-        ))
+    pub(super) fn refuse(&self, problems: Vec<Problem>) -> CommandError {
+        CommandError::problems(&self.shown, &self.text, problems)
     }
 }
 
 impl Loaded {
     /// Lays plugins over the commits of another repository: all that orch builds and that do not
     /// lie in it.
-    pub(super) fn lay_over(&mut self, repository: &Path) -> Result<(), Failure> {
-        let root = git::root_of(repository).filter(|_| repository.exists()).ok_or_else(|| {
-            let state = git::state_of(repository);
-            let is_refused = matches!(state.state, GitKind::Unreadable | GitKind::OtherOwner);
-            if let Some(message) = state.message.filter(|_| is_refused) {
-                return Failure::Input(format!("error: --repo {}: {message}", repository.display()));
-            }
-            Failure::Input(format!(
-                "error: --repo {}: there is no git repository\nhint: the folder of a clone of the \
-                 code under test",
-                repository.display()
-            ))
-        })?;
+    pub(super) fn lay_over(&mut self, repository: &Path) -> Result<(), CommandError> {
+        let root = git::root_of(repository)
+            .filter(|_| repository.exists())
+            .ok_or_else(|| {
+                let state = git::state_of(repository);
+                let is_refused = matches!(state.state, GitKind::Unreadable | GitKind::OtherOwner);
+                if let Some(message) = state.message.filter(|_| is_refused) {
+                    return CommandError::input(format!(
+                        "--repo {}: {message}",
+                        repository.display()
+                    ));
+                }
+                CommandError::input(format!(
+                    "--repo {}: there is no git repository",
+                    repository.display()
+                ))
+                .with_hint("the folder of a clone of the code under test")
+            })?;
         for (_, spec) in &mut self.scenario.plugins {
             let folder = spec.source.folder();
             if !matches!(spec.source, PluginSource::File(_))
@@ -86,7 +87,7 @@ impl Loaded {
 
 /// Reads and checks a scenario file, and lays its plugins over the commits of another repository if
 /// there is one.
-pub(super) fn load_over(path: &Path, repository: Option<&Path>) -> Result<Loaded, Failure> {
+pub(super) fn load_over(path: &Path, repository: Option<&Path>) -> Result<Loaded, CommandError> {
     let mut loaded = load(path)?;
     if let Some(repository) = repository {
         loaded.lay_over(repository)?;
@@ -95,22 +96,19 @@ pub(super) fn load_over(path: &Path, repository: Option<&Path>) -> Result<Loaded
 }
 
 /// Reads and checks a scenario file by itself.
-pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
+pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
     let shown = path.display().to_string();
     let text = std::fs::read(path).map_err(|error| {
-        Failure::Input(format!(
-            "error: the scenario {shown} cannot be read: {error}\nhint: name a scenario file, such \
-             as scenarios/nightly.yaml or {BENCH}"
-        ))
+        CommandError::input(format!("the scenario {shown} cannot be read: {error}")).with_hint(
+            format!("name a scenario file, such as scenarios/nightly.yaml or {BENCH}"),
+        )
     })?;
     let text = String::from_utf8(text).map_err(|error| {
-        Failure::Input(format!(
-            "error: the scenario {shown} is not UTF-8 text: {error}"
-        ))
+        CommandError::input(format!("the scenario {shown} is not UTF-8 text: {error}"))
     })?;
     let file = path
         .canonicalize()
-        .map_err(|error| Failure::system(&shown, &error))?;
+        .map_err(|error| CommandError::system_while(&shown, &error))?;
     let root = root_of(&file);
     let stem = file.file_stem().map_or_else(
         || "scenario".to_owned(),
@@ -145,12 +143,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
                 scenario,
             })
         }
-        Err(problems) => Err(Failure::Input(problem::show(
-            &shown,
-            &text,
-            &problems,
-            output::colour(),
-        ))),
+        Err(problems) => Err(CommandError::problems(&shown, &text, problems)),
     }
 }
 
@@ -166,12 +159,12 @@ pub(super) fn root_of(file: &Path) -> PathBuf {
 
 /// The scenario that the user named, or the one that is meant when none is named. `how` says how
 /// one is named.
-pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBuf, Failure> {
+pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBuf, CommandError> {
     if let Some(named) = named {
         return Ok(named.to_owned());
     }
-    let here =
-        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let root = root_of(&here.join("x"));
     let folder = root.join("scenarios");
     let found: Vec<PathBuf> = std::fs::read_dir(&folder)
@@ -196,11 +189,12 @@ pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
         [only] => only.clone(),
         [] if own.is_file() => own,
         _ => {
-            return Err(Failure::Input(format!(
-                "error: no scenario was named; there is no {BENCH}, and {} has no nightly.yaml and \
-                 not exactly one other\nhint: {how}",
+            return Err(CommandError::input(format!(
+                "no scenario was named; there is no {BENCH}, \
+                and {} has no nightly.yaml and not exactly one other",
                 folder.display()
-            )));
+            ))
+            .with_hint(how));
         }
     };
     // As the user would have written it.
@@ -236,8 +230,7 @@ impl BuildWait<'_> {
     pub(super) const OF_TREE: Self = Self::Where(&|_, spec| !build::is_current(spec));
 }
 
-/// Builds, inspects and describes those plugins of a scenario that `wanted` names. `None`: the user
-/// stopped it.
+/// Builds, inspects and describes those plugins of a scenario that `wanted` names.
 pub(super) fn prepare(
     scenario: &Scenario,
     wanted: impl Fn(&str) -> bool,
@@ -246,9 +239,10 @@ pub(super) fn prepare(
     mark: &str,
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
-) -> Result<Option<Plugins>, Failure> {
-    reap::become_subreaper()
-        .map_err(|error| Failure::system("cannot look after the plugins' processes", &error))?;
+) -> Result<Plugins, CommandError> {
+    reap::become_subreaper().map_err(|error| {
+        CommandError::system_while("cannot look after the plugins' processes", &error)
+    })?;
     let mut plugins = Plugins {
         prepared: HashMap::new(),
         described: HashMap::new(),
@@ -261,21 +255,18 @@ pub(super) fn prepare(
         .iter()
         .any(|(key, spec)| wanted(key) && is_built(spec))
     {
-        cache::check().map_err(|error| Failure::System(error.to_string()))?;
+        cache::check().map_err(|error| CommandError::system(error.to_string()))?;
     }
     for (key, spec) in scenario.plugins.iter().filter(|(key, _)| wanted(key)) {
         if interrupt.requested() {
-            return Ok(None);
+            return Err(CommandError::interrupted());
         }
         let must_wait = match wait {
             BuildWait::Never => false,
             BuildWait::Where(has_work) => held.is_none() && has_work(key, spec),
         };
         if must_wait {
-            let waiting = |holder: &str| observer.see(Event::WaitingForLock { holder });
-            let taken = lock::take(Purpose::Building, waiting, || interrupt.requested())
-                .map_err(|error| Failure::system("cannot take the lock", &error))?;
-            let Some(taken) = taken else { return Ok(None) };
+            let taken = take_lock(Purpose::Building, interrupt, observer)?;
             plugins.waited += taken.waited;
             held = Some(taken);
         }
@@ -297,22 +288,39 @@ pub(super) fn prepare(
                 .max()
                 .map_or(DESCRIBE_TIMEOUT, |longest| longest.min(DESCRIBE_TIMEOUT));
             match describe(ready, timeout, mark, interrupt)? {
-                Described::Is(description) => {
+                Ok(description) => {
                     let schemas = description.workloads.iter();
                     ready.params = schemas
                         .filter_map(|info| Some((info.id.clone(), info.params.clone()?)))
                         .collect();
                     plugins.described.insert(key.clone(), description);
                 }
-                Described::Failed(failure) => prepared = Err(failure),
-                Described::Interrupted => return Ok(None),
+                Err(failure) => prepared = Err(failure),
             }
         }
         plugins.prepared.insert(key.clone(), prepared);
     }
     say_what_is_missing(&plugins);
     // A build that Ctrl-C ended looks like one that failed.
-    Ok((!interrupt.requested()).then_some(plugins))
+    if interrupt.requested() {
+        return Err(CommandError::interrupted());
+    }
+    Ok(plugins)
+}
+
+/// Waits for the lock of this machine, for as long as the user allows.
+pub(super) fn take_lock(
+    purpose: Purpose,
+    interrupt: &Interrupt,
+    observer: &mut dyn Observer,
+) -> Result<Held, CommandError> {
+    lock::take(
+        purpose,
+        |holder| observer.see(Event::WaitingForLock { holder }),
+        || interrupt.requested(),
+    )
+    .map_err(|error| CommandError::system_while("cannot take the lock", &error))?
+    .ok_or_else(CommandError::interrupted)
 }
 
 /// Says once what the sandboxes of plugins lack on this machine; records of runs hold it too.
@@ -336,19 +344,13 @@ fn say_what_is_missing(plugins: &Plugins) {
     }
 }
 
-enum Described {
-    Is(Description),
-    Failed(PluginFailure),
-    Interrupted,
-}
-
 /// Asks a plugin what it offers, in a worker that is thrown away.
 fn describe(
     prepared: &Prepared,
     timeout: Duration,
     mark: &str,
     interrupt: &Interrupt,
-) -> Result<Described, Failure> {
+) -> Result<Result<Description, PluginFailure>, CommandError> {
     let request = Request {
         library: prepared.library.clone(),
         pass: Pass::Describe,
@@ -370,23 +372,23 @@ fn describe(
         stack: None,
     };
     let ended = process::run(&launch, interrupt)
-        .map_err(|error| Failure::system("cannot start a worker", &error))?;
+        .map_err(|error| CommandError::system_while("cannot start a worker", &error))?;
     let failed = |phase, message: String| {
-        Described::Failed(PluginFailure {
+        Err(PluginFailure {
             phase,
             message: format!("{}: {message}", prepared.path.display()),
         })
     };
     Ok(match ended.result {
         Ok(Reply::Described { document }) => match Description::parse(&document) {
-            Ok(description) => Described::Is(description),
+            Ok(description) => Ok(description),
             Err(message) => failed(Phase::Describe, message),
         },
         Ok(_) => failed(
             Phase::Describe,
             "the worker sent another answer than asked for".to_owned(),
         ),
-        Err(PassFailure::Interrupted) => Described::Interrupted,
+        Err(PassFailure::Interrupted) => return Err(CommandError::interrupted()),
         Err(PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message }) => {
             failed(phase, message)
         }
@@ -414,9 +416,9 @@ pub(super) fn chosen_jobs(
     scenario: &Scenario,
     plugins: &Plugins,
     filter: Option<&str>,
-) -> Result<Vec<Job>, Failure> {
+) -> Result<Vec<Job>, CommandError> {
     let all = scenario::jobs(scenario, |key| plugins.described.get(key))
-        .map_err(|problems| loaded.refuse(&problems))?;
+        .map_err(|problems| loaded.refuse(problems))?;
     let Some(filter) = filter else { return Ok(all) };
     let pattern = WildMatch::new(filter);
     let ids: Vec<String> = all.iter().map(|job| job.id.clone()).collect();
@@ -425,11 +427,11 @@ pub(super) fn chosen_jobs(
         .filter(|job| pattern.matches(&job.id))
         .collect();
     if chosen.is_empty() {
-        return Err(Failure::Input(format!(
-            "error: no job of {} matches --filter '{filter}'\nhint: its jobs are {}",
-            loaded.shown,
-            crate::format::listed(&ids)
-        )));
+        return Err(CommandError::input(format!(
+            "no job of {} matches --filter '{filter}'",
+            loaded.shown
+        ))
+        .with_hint(format!("its jobs are {}", crate::format::listed(&ids))));
     }
     Ok(chosen)
 }

@@ -1,7 +1,7 @@
 //! Rules of a scenario that name a job or a metric which is not there: they would be kept for ever
 //! without judging anything.
 
-use super::output::Failure;
+use crate::error::CommandError;
 use crate::format;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::scenario::gate::{AcceptedChange, Gate};
@@ -12,7 +12,7 @@ use wildmatch::WildMatch;
 pub(super) const OWN_METRICS: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
 
 /// Refuses a target or acceptance that none of the jobs has. `ids`: of all jobs of the scenario.
-pub(super) fn check_jobs(rules: &Gate, ids: &[&str], scenario: &str) -> Result<(), Failure> {
+pub(super) fn check_jobs(rules: &Gate, ids: &[&str], scenario: &str) -> Result<(), CommandError> {
     let patterns = rules.targets.iter().map(|target| ("targets", &target.job));
     // A dropped job is in the scenario of the baseline, if in any.
     let present = rules
@@ -23,11 +23,10 @@ pub(super) fn check_jobs(rules: &Gate, ids: &[&str], scenario: &str) -> Result<(
     for (field, pattern) in patterns {
         let meant = WildMatch::new(pattern);
         if !ids.iter().any(|id| meant.matches(id)) {
-            return Err(Failure::Input(format!(
-                "error: {scenario}: `{field}` names the job '{pattern}', and there is none\nhint: \
-                 its jobs are {}",
-                format::listed(ids)
-            )));
+            return Err(CommandError::input(format!(
+                "{scenario}: `{field}` names the job '{pattern}', and there is none"
+            ))
+            .with_hint(format!("its jobs are {}", format::listed(ids))));
         }
     }
     Ok(())
@@ -46,7 +45,7 @@ pub(super) fn check_metrics(
     rules: &Gate,
     jobs: &[OfferedJob],
     scenario: &str,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let targets = rules
         .targets
         .iter()
@@ -78,11 +77,11 @@ pub(super) fn check_metrics(
                 .collect::<IndexSet<&str>>()
                 .into_iter()
                 .collect();
-            return Err(Failure::Input(format!(
-                "error: {scenario}: `{field}` names the metric '{metric}', and '{job}' has none of \
-                 that name\nhint: its metrics are {}",
-                format::listed(&once)
-            )));
+            return Err(CommandError::input(format!(
+                "{scenario}: `{field}` names the metric \
+                '{metric}', and '{job}' has none of that name"
+            ))
+            .with_hint(format!("its metrics are {}", format::listed(&once))));
         }
     }
     Ok(())

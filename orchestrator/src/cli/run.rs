@@ -9,12 +9,13 @@ use super::args::RunOptions;
 use super::dry_run;
 use super::exit::Exit;
 use super::files::{self, Inputs};
-use super::output::{self, Failure};
+use super::output;
 use super::progress::Progress;
 use super::project::{self, BuildWait, Loaded, Plugins};
 use super::rules::{self, OfferedJob};
 use super::start::{self, Started};
 use crate::contradiction;
+use crate::error::CommandError;
 use crate::git;
 use crate::machine::load::{LoadReading, MachineLoad};
 use crate::machine::{self, CpuTimes, Machine};
@@ -28,11 +29,10 @@ use crate::record::{
     self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, store,
 };
 use crate::render;
-use crate::runner::event::{Event, Observer};
 use crate::runner::execute::{self, Executed, Setting};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::journal::{self, Identity};
-use crate::runner::lock::{self, Purpose};
+use crate::runner::lock::Purpose;
 use crate::runner::series::Ground;
 use crate::scenario::Job;
 use crate::sentinel::{Earlier, Sentinel};
@@ -58,7 +58,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let git = git::state_of(&loaded.root);
     let mark = format!("{}-{}", std::process::id(), started.as_nanosecond());
     let mut progress = Progress::new();
-    let Some(plugins) = project::prepare(
+    let plugins = project::prepare(
         &loaded.scenario,
         |key| loaded.scenario.uses(key),
         &build::prepare,
@@ -70,10 +70,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
         &mark,
         &interrupt,
         &mut progress,
-    )?
-    else {
-        return Ok(Exit::Interrupted);
-    };
+    )?;
     let jobs = project::chosen_jobs(
         &loaded,
         &loaded.scenario,
@@ -107,10 +104,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     };
     let anchors = match &revision {
         Some(revision) => anchor::prepare(revision, &nights, &around, &mut progress)?,
-        None => Some(Vec::new()),
-    };
-    let Some(anchors) = anchors else {
-        return Ok(Exit::Interrupted);
+        None => Vec::new(),
     };
     let orch = files::orch()?;
     let levels = nights.levels(&anchors, &orch);
@@ -140,7 +134,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
 }
 
 /// Refuses rules of the scenario that name no job or metric: `orch check` refuses them too.
-fn check_rules(loaded: &Loaded, plugins: &Plugins) -> Result<(), Failure> {
+fn check_rules(loaded: &Loaded, plugins: &Plugins) -> Result<(), CommandError> {
     let all = project::chosen_jobs(loaded, &loaded.scenario, plugins, None)?;
     let ids: Vec<&str> = all.iter().map(|job| job.id.as_str()).collect();
     let rules = &loaded.scenario.gate;
@@ -188,15 +182,7 @@ struct Chosen {
 impl Session<'_> {
     fn measure(&self, chosen: Chosen, progress: &mut Progress, mut spent: Spent) -> Outcome {
         let cpus = machine::usable_cpus();
-        let held = lock::take(
-            Purpose::Measuring,
-            |holder| progress.see(Event::WaitingForLock { holder }),
-            || self.interrupt.requested(),
-        )
-        .map_err(|error| Failure::system("cannot take the lock", &error))?;
-        let Some(held) = held else {
-            return Ok(Exit::Interrupted);
-        };
+        let held = project::take_lock(Purpose::Measuring, &self.interrupt, progress)?;
         spent.lock_time += held.waited;
         let inputs = Inputs::read(&self.jobs, &self.plugins);
         let identity = self.identity(&self.git, &inputs);
@@ -237,7 +223,7 @@ impl Session<'_> {
             counted: plan::CountedIterations::Group,
         };
         let early = |error| {
-            Failure::system(
+            CommandError::system_while(
                 "the run ended early; `--resume` goes on from its journal",
                 &error,
             )
@@ -309,7 +295,7 @@ impl Session<'_> {
             {
                 let _ = output::print(&summary);
             }
-            Failure::system(
+            CommandError::system_while(
                 &format!("cannot store the record in {}", folder.display()),
                 &error,
             )
@@ -556,7 +542,7 @@ impl Session<'_> {
     }
 
     /// Renders the reports into the folder, and prints the summary or the record.
-    fn report(&self, folder: &Path, record: &Record) -> Result<(), Failure> {
+    fn report(&self, folder: &Path, record: &Record) -> Result<(), CommandError> {
         let templates = project::templates(&self.loaded.root);
         let mut names = vec![SUMMARY];
         names.extend(
@@ -570,20 +556,21 @@ impl Session<'_> {
         let mut summary = String::new();
         for name in names {
             let text = render::render(name, &templates, record).map_err(|error| {
-                Failure::System(format!(
+                CommandError::system(format!(
                     "the record is stored in {}, but {error}",
                     folder.display()
                 ))
             })?;
-            store::write_whole(&folder.join(name), text.as_bytes())
-                .map_err(|error| Failure::system(&format!("cannot write {name}"), &error))?;
+            store::write_whole(&folder.join(name), text.as_bytes()).map_err(|error| {
+                CommandError::system_while(&format!("cannot write {name}"), &error)
+            })?;
             if name == SUMMARY {
                 summary = text;
             }
         }
         if self.options.output.json {
             let text = serde_json::to_string_pretty(record)
-                .map_err(|error| Failure::system("the record", &error))?;
+                .map_err(|error| CommandError::system_while("the record", &error))?;
             output::print(&(text + "\n"))?;
         } else {
             let here = std::env::current_dir().unwrap_or_default();
@@ -598,7 +585,7 @@ impl Session<'_> {
 }
 
 /// Reports are looked for before anything is measured.
-fn check_reports(loaded: &Loaded) -> Result<(), Failure> {
+fn check_reports(loaded: &Loaded) -> Result<(), CommandError> {
     let folder = project::templates(&loaded.root);
     let missing: Vec<&str> = loaded
         .scenario
@@ -614,7 +601,7 @@ fn check_reports(loaded: &Loaded) -> Result<(), Failure> {
     if problems.is_empty() {
         Ok(())
     } else {
-        Err(loaded.refuse(&problems))
+        Err(loaded.refuse(problems))
     }
 }
 

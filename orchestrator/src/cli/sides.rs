@@ -1,8 +1,9 @@
 //! The two sides of a live comparison: each with its plugins built and its jobs made.
 
-use super::output::{self, Failure};
+use super::output;
 use super::project::{self, BuildWait, Loaded, Plugins};
 use super::subject::Subject;
+use crate::error::CommandError;
 use crate::format;
 use crate::git::Revision;
 use crate::plugin::PluginSpec;
@@ -28,12 +29,10 @@ pub(super) struct Variation {
 
 impl Variation {
     /// Reads `PARAM=A,B`. Values are what they would be in a scenario.
-    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
+    pub(super) fn parse(text: &str) -> Result<Self, CommandError> {
         let wrong = || {
-            Failure::Input(format!(
-                "error: --set '{text}' is not of the form PARAM=A,B\nhint: --set \
-                 kv_cache=true,false gives A the first value and B the second"
-            ))
+            CommandError::input(format!("--set '{text}' is not of the form PARAM=A,B"))
+                .with_hint("--set kv_cache=true,false gives A the first value and B the second")
         };
         let (param, values) = text.split_once('=').ok_or_else(wrong)?;
         let (a, b) = values.split_once(',').ok_or_else(wrong)?;
@@ -50,19 +49,16 @@ impl Variation {
 
     /// Refuses the option for the first of the problems that its values make: the scenario by
     /// itself has none.
-    fn refuse(&self, problems: &[Problem]) -> Failure {
+    fn refuse(&self, problems: &[Problem]) -> CommandError {
         let Some(problem) = problems.first() else {
-            return Failure::Input(format!("error: --set {}", self.text));
+            return CommandError::input(format!("--set {}", self.text));
         };
         let hint = problem
             .hint
             .as_ref()
             .map(|hint| format!("\nhint: {hint}"))
             .unwrap_or_default();
-        Failure::Input(format!(
-            "error: --set {}: {}{hint}",
-            self.text, problem.message
-        ))
+        CommandError::input(format!("--set {}: {}{hint}", self.text, problem.message))
     }
 
     /// What one side is given.
@@ -101,12 +97,12 @@ pub(super) struct Common<'a> {
     pub(super) interrupt: &'a Interrupt,
 }
 
-/// Builds the plugins of one side. `None`: the user stopped it.
+/// Builds the plugins of one side.
 pub(super) fn plugins(
     subject: &Subject,
     common: &Common,
     observer: &mut dyn Observer,
-) -> Result<Option<Plugins>, Failure> {
+) -> Result<Plugins, CommandError> {
     let scenario = &common.loaded.scenario;
     // Compared with itself it would be called equivalent, whatever was changed. Two values of a
     // parameter can be compared.
@@ -167,7 +163,7 @@ fn used(scenario: &Scenario, key: &str, filter: Option<&str>) -> bool {
 }
 
 /// The plugin that a library given as a side stands for.
-pub(super) fn replaced(scenario: &Scenario, asked: Option<&str>) -> Result<String, Failure> {
+pub(super) fn replaced(scenario: &Scenario, asked: Option<&str>) -> Result<String, CommandError> {
     let keys: Vec<&str> = scenario
         .plugins
         .iter()
@@ -179,19 +175,19 @@ pub(super) fn replaced(scenario: &Scenario, asked: Option<&str>) -> Result<Strin
     );
     match (asked, &keys[..]) {
         (Some(key), _) if keys.contains(&key) => Ok(key.to_owned()),
-        (Some(key), _) => Err(Failure::Input(format!(
-            "error: the scenario has no plugin '{key}'\n{hint}"
+        (Some(key), _) => Err(CommandError::input(format!(
+            "the scenario has no plugin '{key}'\n{hint}"
         ))),
         (None, [only]) => Ok((*only).to_owned()),
-        (None, _) => Err(Failure::Input(format!(
-            "error: a library was given, and the scenario has several plugins\n{hint}"
+        (None, _) => Err(CommandError::input(format!(
+            "a library was given, and the scenario has several plugins\n{hint}"
         ))),
     }
 }
 
 /// The jobs of both sides in the scenario's order; where a side does not know a job's workload or
 /// parameters, why. Workloads that do not have the varied parameter are left out, with a note.
-pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJobs>, Failure> {
+pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJobs>, CommandError> {
     let scenarios = [0, 1].map(|side| vary(&common.loaded.scenario, common.variation, side));
     let pattern = common.filter.map(wildmatch::WildMatch::new);
     let only: Option<HashSet<&str>> = common
@@ -211,7 +207,7 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
             let [a, b] = unchecked;
             return Err(common
                 .loaded
-                .refuse(&a.err().or(b.err()).unwrap_or_default()));
+                .refuse(a.err().or(b.err()).unwrap_or_default()));
         };
         ids.extend(a.iter().map(|job| job.id.clone()));
         let wanted = |job: &Job| {
@@ -276,7 +272,7 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
         return Err(variation.refuse(&half));
     }
     if !wrong.is_empty() {
-        return Err(common.loaded.refuse(&wrong));
+        return Err(common.loaded.refuse(wrong));
     }
     if let (true, Some((_, problems)), Some(variation)) =
         (found.is_empty(), left_out.first(), common.variation)
@@ -291,12 +287,12 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
         ));
     }
     if found.is_empty() {
-        return Err(Failure::Input(format!(
-            "error: no job of {} matches --filter '{}'\nhint: its jobs are {}",
+        return Err(CommandError::input(format!(
+            "no job of {} matches --filter '{}'",
             common.loaded.shown,
-            common.filter.unwrap_or_default(),
-            format::listed(&ids)
-        )));
+            common.filter.unwrap_or_default()
+        ))
+        .with_hint(format!("its jobs are {}", format::listed(&ids))));
     }
     Ok(found)
 }

@@ -1,7 +1,7 @@
 //! Where a run begins: in a new results folder, or in the one that a killed or interrupted run
 //! left.
 
-use super::output::Failure;
+use crate::error::CommandError;
 use crate::pass::PassEnd;
 use crate::record::store;
 use crate::runner::anchored::AnchorPair;
@@ -30,16 +30,16 @@ pub(super) fn anew(
     at: jiff::Timestamp,
     seed: u64,
     identity: Identity,
-) -> Result<Started, Failure> {
+) -> Result<Started, CommandError> {
     let stamp = at.strftime("%Y%m%dT%H%M%SZ").to_string();
     let (id, folder) = store::new_folder(results, &stamp, scenario, commit).map_err(|error| {
-        Failure::system(
+        CommandError::system_while(
             &format!("cannot make a folder in {}", results.display()),
             &error,
         )
     })?;
     let journal = Journal::create(&folder, at.to_string(), seed, identity)
-        .map_err(|error| Failure::system(&folder.display().to_string(), &error))?;
+        .map_err(|error| CommandError::system_while(&folder.display().to_string(), &error))?;
     Ok(Started {
         id,
         folder,
@@ -52,28 +52,29 @@ pub(super) fn anew(
 }
 
 /// Goes on with the newest run that was killed or interrupted, if it is the same run.
-pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Failure> {
+pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, CommandError> {
     let shown = results.display();
     let left = journal::newest(results).map_err(refused)?.ok_or_else(|| {
-        Failure::Input(format!(
-            "error: nothing to resume: {shown} holds no run that was killed or interrupted"
+        CommandError::input(format!(
+            "nothing to resume: {shown} holds no run that was killed or interrupted"
         ))
     })?;
     let folder = left.folder.display().to_string();
     let differences = left.header.identity.differences(identity);
     if !differences.is_empty() {
-        return Err(Failure::Input(format!(
-            "error: {folder} cannot be resumed: since then changed {}\nhint: start a new run \
-             without --resume; one record holds one state of everything",
+        return Err(CommandError::input(format!(
+            "{folder} cannot be resumed: since then changed {}",
             crate::format::listed(&differences)
-        )));
+        ))
+        .with_hint("start a new run without --resume; one record holds one state of everything"));
     }
     let at = left
         .header
         .started
         .parse()
-        .map_err(|error| Failure::system(&folder, &error))?;
-    let journal = Journal::reopen(&left).map_err(|error| Failure::system(&folder, &error))?;
+        .map_err(|error| CommandError::system_while(&folder, &error))?;
+    let journal =
+        Journal::reopen(&left).map_err(|error| CommandError::system_while(&folder, &error))?;
     let id = left
         .folder
         .file_name()
@@ -91,15 +92,16 @@ pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Fail
 }
 
 /// A journal that this orch does not understand is left for the one that does.
-fn refused(error: Unreadable) -> Failure {
+fn refused(error: Unreadable) -> CommandError {
     match error {
-        Unreadable::Io(error) => Failure::system("cannot read the journal", &error),
-        Unreadable::Other { .. } => Failure::Input(format!(
-            "error: {error}\nhint: go on with the orch that began it, or start a new run without \
-             --resume; the file stays as it is"
-        )),
-        Unreadable::Broken { .. } => Failure::Input(format!(
-            "error: {error}\nhint: start a new run without --resume; the file stays as it is"
-        )),
+        Unreadable::Io(error) => CommandError::system_while("cannot read the journal", &error),
+        Unreadable::Other { .. } => CommandError::input(format!("{error}")).with_hint(
+            "go on with \
+            the orch that began it, or start a new run without --resume; the file stays as it is",
+        ),
+        Unreadable::Broken { .. } => CommandError::input(format!("{error}")).with_hint(
+            "start a \
+            new run without --resume; the file stays as it is",
+        ),
     }
 }

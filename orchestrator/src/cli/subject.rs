@@ -1,7 +1,7 @@
 //! What the user means by A and B: a record, a library, a revision, or the working tree.
 
-use super::output::Failure;
 use crate::comparison::SideKind;
+use crate::error::CommandError;
 use crate::git::{self, Revision};
 use crate::record::{self, Record, store};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl Subject {
 
 /// Finds what `name` means: a file or folder, the id of a record in `results`, a revision of the
 /// project at `root`. A name that means two things is refused.
-pub(super) fn find(name: &str, root: &Path, results: &Path) -> Result<Subject, Failure> {
+pub(super) fn find(name: &str, root: &Path, results: &Path) -> Result<Subject, CommandError> {
     let path = Path::new(name);
     let file = path.exists().then(|| path.to_owned());
     let stored = Some(results.join(name))
@@ -41,18 +41,23 @@ pub(super) fn find(name: &str, root: &Path, results: &Path) -> Result<Subject, F
         // What is no revision may still be a file or a record; if it is neither, the reason is
         // told.
         Err(_) if file.is_some() || stored.is_some() => None,
-        Err(error) => return Err(Failure::Input(format!("error: {error}"))),
+        Err(error) => return Err(CommandError::input(format!("{error}"))),
     };
     match (file, stored, revision) {
         (Some(file), None, None) => of_path(&file, root),
         (None, Some(folder), None) => record(&folder.join(store::FILE)),
         (None, None, Some(revision)) => Ok(Subject::Revision(revision)),
-        (None, None, None) => Err(Failure::Input(format!(
-            "error: '{name}' is no file, no record in {}, and no revision of {}\nhint: a revision \
-             such as HEAD~1, the id of a folder in the results, or the path of a shared library",
+        (None, None, None) => Err(CommandError::input(format!(
+            "'{name}' is no file, no record in \
+            {}, and no revision of {}",
             results.display(),
             root.display()
-        ))),
+        ))
+        .with_hint(
+            "a revision \
+                such as HEAD~1, the id of a folder in the results, or the path of a shared \
+                library",
+        )),
         (file, stored, revision) => {
             let meanings: Vec<String> = [
                 file.map(|file| format!("the path {}", file.display())),
@@ -64,11 +69,12 @@ pub(super) fn find(name: &str, root: &Path, results: &Path) -> Result<Subject, F
             .into_iter()
             .flatten()
             .collect();
-            Err(Failure::Input(format!(
-                "error: '{name}' means {}\nhint: ./{name} is the path, refs/heads/{name} the \
-                 branch",
-                meanings.join(", and ")
-            )))
+            Err(
+                CommandError::input(format!("'{name}' means {}", meanings.join(", and ")))
+                    .with_hint(format!(
+                        "./{name} is the path, refs/heads/{name} the branch"
+                    )),
+            )
         }
     }
 }
@@ -77,7 +83,7 @@ fn same(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-fn of_path(path: &Path, root: &Path) -> Result<Subject, Failure> {
+fn of_path(path: &Path, root: &Path) -> Result<Subject, CommandError> {
     if path.is_dir() {
         let inside = path.join(store::FILE);
         if inside.is_file() {
@@ -86,11 +92,13 @@ fn of_path(path: &Path, root: &Path) -> Result<Subject, Failure> {
         if same(path, root) {
             return Ok(Subject::WorkingTree);
         }
-        return Err(Failure::Input(format!(
-            "error: {} is a folder without a {}\nhint: {} is the working tree; a results folder is \
-             a record",
+        return Err(CommandError::input(format!(
+            "{} is a folder without a {}",
             path.display(),
-            store::FILE,
+            store::FILE
+        ))
+        .with_hint(format!(
+            "{} is the working tree; a results folder is a record",
             root.display()
         )));
     }
@@ -102,25 +110,23 @@ fn of_path(path: &Path, root: &Path) -> Result<Subject, Failure> {
         std::io::Read::read_exact(&mut file, &mut magic).map(|()| magic == *b"\x7fELF")
     });
     if !is_library.unwrap_or(false) {
-        return Err(Failure::Input(format!(
-            "error: {} is no shared library\nhint: A and B are revisions, shared libraries (.so), \
-             records (.json), or the project's folder; the scenario is given by --scenario",
-            path.display()
-        )));
+        let message = format!("{} is no shared library", path.display());
+        return Err(CommandError::input(message).with_hint(
+            "A and B are revisions, shared libraries (.so), records (.json), or the project's \
+             folder; the scenario is given by --scenario",
+        ));
     }
     Ok(Subject::Library(path.to_owned()))
 }
 
-fn record(path: &Path) -> Result<Subject, Failure> {
+fn record(path: &Path) -> Result<Subject, CommandError> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::Input(format!("error: the record {shown} cannot be read: {error}"))
+        CommandError::input(format!("the record {shown} cannot be read: {error}"))
     })?;
     let wrong = |what: String| {
-        Failure::Input(format!(
-            "error: {shown} is no record that this orch reads: {what}\nhint: records are the \
-             record.json files of `orch run`"
-        ))
+        CommandError::input(format!("{shown} is no record that this orch reads: {what}"))
+            .with_hint("records are the record.json files of `orch run`")
     };
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;

@@ -249,11 +249,11 @@ fn for_each(mut act: impl FnMut(&mut Recorder)) {
 /// Names of the driver's open scopes, outermost first. Safe in a signal handler.
 pub(super) fn open_names() -> impl Iterator<Item = &'static [u8]> {
     let recorder = RECORDERS[0].load(Ordering::Acquire);
-    // SAFETY: plain reads of a mapping that is never removed; the handler may have interrupted a
-    // write, so the depth is bounded and names are looked up with a check.
     let depth = if recorder.is_null() {
         0
     } else {
+        // SAFETY: a plain read of a mapping that is never removed. The handler may have interrupted
+        // a write, so the depth is bounded and names are looked up with a check.
         unsafe { (&raw const (*recorder).depth).read_volatile() }
     };
     (0..depth.min(DEPTH)).map(move |level| {

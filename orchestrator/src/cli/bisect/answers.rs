@@ -5,8 +5,8 @@ use super::before::{Before, Confirmed, Look};
 use super::commits::{Ground, Quiet, Ready, Stop};
 use super::live::Live;
 use crate::bisect::state::{Kept, Probe, Step, is_same};
-use crate::cli::output::Failure;
 use crate::comparison::{Code, Verdict, counted};
+use crate::error::CommandError;
 use crate::judge::verdict;
 use crate::plugin::catalog::Per;
 use crate::plugin::revision;
@@ -102,9 +102,9 @@ impl<'a> Answers<'a> {
     }
 
     fn keep(&mut self, step: &Step) -> Result<(), Stop> {
-        self.state
-            .add(step)
-            .map_err(|error| Failure::system("cannot keep the bisect's state", &error).into())
+        self.state.add(step).map_err(|error| {
+            CommandError::system_while("cannot keep the bisect's state", &error).into()
+        })
     }
 
     /// Commits that were built, those that failed to included.
@@ -274,7 +274,7 @@ impl<'a> Answers<'a> {
         let series = self.series.entry((reference, position)).or_default();
         series
             .one_more(&sides, &ground, &mut self.random, self.ground.interrupt)
-            .map_err(|error| Failure::system("a pair cannot be measured", &error))?;
+            .map_err(|error| CommandError::system_while("a pair cannot be measured", &error))?;
         drop(held);
         for warning in std::mem::take(&mut series.warnings) {
             if !self.warnings.contains(&warning) {
@@ -302,7 +302,7 @@ impl<'a> Answers<'a> {
             }
         }
         // Nothing was added: the user stopped it.
-        let pair = series.pairs.pop().ok_or(Stop::Interrupted)?;
+        let pair = series.pairs.pop().ok_or_else(Stop::interrupted)?;
         self.keep(&Step::Pair {
             reference,
             position,
@@ -349,14 +349,16 @@ impl<'a> Answers<'a> {
             ground.interrupt,
             &mut quiet,
         )
-        .map_err(|error| Failure::system("the comparison ended early", &error))?;
+        .map_err(|error| CommandError::system_while("the comparison ended early", &error))?;
         drop(held);
         match outcome.workloads.into_iter().next() {
             Some(workload) if !outcome.interrupted => Ok(Confirmed {
                 entries: outcome.entries,
                 workload,
             }),
-            _ => Err(Stop::Interrupted),
+            Some(_) => Err(Stop::interrupted()),
+            None if outcome.interrupted => Err(Stop::interrupted()),
+            None => Err(Stop::defect("a comparison of one workload has none")),
         }
     }
 
@@ -369,10 +371,9 @@ impl<'a> Answers<'a> {
             };
             self.confirmed.insert((parent, position), confirmed);
         }
-        // It was put there above.
         self.confirmed
             .get(&(parent, position))
-            .ok_or(Stop::Interrupted)
+            .ok_or_else(|| Stop::defect("the comparison of a suspect is missing"))
     }
 
     /// Whether it is known what a suspect changed.
@@ -387,7 +388,7 @@ impl<'a> Answers<'a> {
         self.make_ready(parent)?;
         self.make_ready(position)?;
         let (Some(a), Some(b)) = (self.ready.remove(&parent), self.ready.remove(&position)) else {
-            return Err(Stop::Interrupted);
+            return Err(Stop::defect("a commit that was made ready is not"));
         };
         // What is counted needs no pairs.
         let pairs = if self.is_time() { CONFIRMING.pairs } else { 0 };

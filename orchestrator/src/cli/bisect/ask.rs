@@ -3,9 +3,10 @@
 
 use crate::bisect::Direction;
 use crate::cli::args::BisectOptions;
-use crate::cli::output::{self, Failure};
+use crate::cli::output;
 use crate::cli::project::{self, Loaded};
 use crate::comparison::{self, Comparison, Entry, Verdict};
+use crate::error::CommandError;
 use crate::git::{self, Revision};
 use std::path::{Path, PathBuf};
 
@@ -30,14 +31,14 @@ struct Texts {
 }
 
 /// Finds out what the user wants.
-pub(super) fn find(options: &BisectOptions) -> Result<Ask, Failure> {
+pub(super) fn find(options: &BisectOptions) -> Result<Ask, CommandError> {
     let direction = if options.direction == "better" {
         Direction::Better
     } else {
         Direction::Worse
     };
-    let here =
-        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let place = options
         .scenario
         .as_ref()
@@ -68,21 +69,21 @@ pub(super) fn find(options: &BisectOptions) -> Result<Ask, Failure> {
     })
 }
 
-fn revision(root: &Path, option: &str, text: &str) -> Result<Revision, Failure> {
+fn revision(root: &Path, option: &str, text: &str) -> Result<Revision, CommandError> {
     match git::revision::resolve(root, text) {
         Ok(Some(revision)) => Ok(revision),
         Ok(None) if git::state_of(root).state == git::GitKind::Empty => {
-            Err(Failure::Input(format!(
-                "error: {} has no commit yet, so there is nothing to bisect",
+            Err(CommandError::input(format!(
+                "{} has no commit yet, so there is nothing to bisect",
                 root.display()
             )))
         }
-        Ok(None) => Err(Failure::Input(format!(
-            "error: {option} '{text}' is no revision of {}\nhint: a commit, tag or branch, such as \
-             v1.2 or HEAD~20",
+        Ok(None) => Err(CommandError::input(format!(
+            "{option} '{text}' is no revision of {}",
             root.display()
-        ))),
-        Err(error) => Err(Failure::Input(format!("error: {option}: {error}"))),
+        ))
+        .with_hint("a commit, tag or branch, such as v1.2 or HEAD~20")),
+        Err(error) => Err(CommandError::input(format!("{option}: {error}"))),
     }
 }
 
@@ -98,7 +99,7 @@ fn from_latest(
     options: &BisectOptions,
     direction: Direction,
     results: &Path,
-) -> Result<Texts, Failure> {
+) -> Result<Texts, CommandError> {
     let Some(Suspect { comparison, entry }) = latest(options, direction, results) else {
         return Err(nothing_stored(options, direction, results));
     };
@@ -244,7 +245,7 @@ fn worst<'a>(
     })
 }
 
-fn nothing_stored(options: &BisectOptions, direction: Direction, results: &Path) -> Failure {
+fn nothing_stored(options: &BisectOptions, direction: Direction, results: &Path) -> CommandError {
     let missing = match (options.workload.is_none(), options.good.is_none()) {
         (true, true) => "neither --workload nor --good was given",
         (true, false) => "--workload was not given",
@@ -260,10 +261,13 @@ fn nothing_stored(options: &BisectOptions, direction: Direction, results: &Path)
         .as_ref()
         .map(|workload| format!(" of {workload}"))
         .unwrap_or_default();
-    Failure::Input(format!(
-        "error: {missing}, and no comparison of two commits in {} has a {kind}{of}\nhint: orch \
-         bisect scenarios/nightly.yaml --workload ID --good REV [--bad REV], or `orch compare REV \
-         REV` first",
+    CommandError::input(format!(
+        "{missing}, and no comparison of two commits in {} has a \
+        {kind}{of}",
         results.display()
     ))
+    .with_hint(
+        "orch bisect scenarios/nightly.yaml --workload \
+            ID --good REV [--bad REV], or `orch compare REV REV` first",
+    )
 }

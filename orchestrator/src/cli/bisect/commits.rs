@@ -2,9 +2,9 @@
 //! computes.
 
 use crate::bisect::state::Probe;
-use crate::cli::output::Failure;
 use crate::cli::project::{self, BuildWait, Loaded};
 use crate::cli::sides;
+use crate::error::CommandError;
 use crate::git::Revision;
 use crate::git::history::History;
 use crate::measure::clock::ScopeClock;
@@ -18,7 +18,7 @@ use crate::record::JobOutcome;
 use crate::runner::event::{Event, Observer};
 use crate::runner::execute::{self, Setting};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::{self, Held, Purpose};
+use crate::runner::lock::{Held, Purpose};
 use crate::scenario::Job;
 use crate::versus::side;
 use std::collections::HashMap;
@@ -42,17 +42,24 @@ pub(super) struct Ground<'a> {
 
 /// Why a bisect ends before it is done.
 pub(super) enum Stop {
-    Interrupted,
-    Failed(Failure),
+    /// The user stopped it, or something that every commit needs failed.
+    Failed(CommandError),
     /// An end, or a commit that others are measured against, cannot be measured.
-    Unmeasurable {
-        position: usize,
-        reason: String,
-    },
+    Unmeasurable { position: usize, reason: String },
 }
 
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
+impl Stop {
+    pub(super) fn interrupted() -> Self {
+        Self::Failed(CommandError::interrupted())
+    }
+
+    pub(super) fn defect(what: &str) -> Self {
+        Self::Failed(CommandError::defect(what))
+    }
+}
+
+impl From<CommandError> for Stop {
+    fn from(failure: CommandError) -> Self {
         Self::Failed(failure)
     }
 }
@@ -91,7 +98,7 @@ impl Ground<'_> {
         };
         let wait = BuildWait::Where(&has_work);
         let is_ours = |key: &str| key == self.key;
-        let plugins = project::prepare(
+        let mut plugins = project::prepare(
             scenario,
             is_ours,
             &build,
@@ -100,9 +107,6 @@ impl Ground<'_> {
             self.interrupt,
             observer,
         )?;
-        let Some(mut plugins) = plugins else {
-            return Err(Stop::Interrupted);
-        };
         let prepared = match plugins.prepared.remove(self.key) {
             Some(Ok(prepared)) => prepared,
             Some(Err(failure)) => return Ok(Err(failure.message)),
@@ -168,10 +172,10 @@ impl Ground<'_> {
             self.interrupt,
             &mut Quiet(observer),
         )
-        .map_err(|error| Failure::system("the workload cannot be looked at", &error))?;
+        .map_err(|error| CommandError::system_while("the workload cannot be looked at", &error))?;
         drop(held);
         if executed.interrupted || self.interrupt.requested() {
-            return Err(Stop::Interrupted);
+            return Err(Stop::interrupted());
         }
         let beginnings = side::beginnings(&executed.ends);
         let record = side::record(
@@ -199,13 +203,11 @@ impl Ground<'_> {
 
     /// The machine, for as long as nobody else should use it.
     pub(super) fn measuring(&self, observer: &mut dyn Observer) -> Result<Held, Stop> {
-        let held = lock::take(
+        Ok(project::take_lock(
             Purpose::Measuring,
-            |holder| observer.see(Event::WaitingForLock { holder }),
-            || self.interrupt.requested(),
-        )
-        .map_err(|error| Failure::system("cannot take the lock", &error))?;
-        held.ok_or(Stop::Interrupted)
+            self.interrupt,
+            observer,
+        )?)
     }
 }
 

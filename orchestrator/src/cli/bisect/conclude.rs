@@ -13,8 +13,8 @@ use crate::bisect::{
     self, Commit, CommitState, Culprit, Ends, Measured, Open, Outcome, Report, Reverted, Skipped,
     State, cause,
 };
-use crate::cli::output::Failure;
 use crate::comparison::Change;
+use crate::error::CommandError;
 use crate::git::commit::Contents;
 use crate::git::{Revision, history, revert};
 use crate::judge::estimate::median;
@@ -293,7 +293,7 @@ fn undone(task: &Task, answers: &mut Answers, culprit: &Culprit) -> Result<Rever
         return Ok(failed("it is not in the range".to_owned()));
     };
     let place = revision::place_of(task.bad())
-        .map_err(|error| Failure::system("the build worktree", &error))?;
+        .map_err(|error| CommandError::system_while("the build worktree", &error))?;
     let reverted = match revert::revert(revision, task.bad(), &place) {
         Ok(reverted) => reverted,
         Err(error) => return Ok(failed(error.to_string())),

@@ -11,8 +11,9 @@ use crate::bisect::{self, Report};
 use crate::cli::Outcome;
 use crate::cli::args::BisectOptions;
 use crate::cli::exit::Exit;
-use crate::cli::output::{self, Failure};
+use crate::cli::output;
 use crate::cli::project;
+use crate::error::{CommandError, ErrorKind};
 use crate::record::store;
 use crate::render;
 use std::path::Path;
@@ -42,7 +43,7 @@ pub(super) fn finish(
 /// Cause of an end before the bisect is done.
 pub(super) fn cause(stop: &Stop) -> StopCause {
     match stop {
-        Stop::Interrupted => StopCause::Interrupted,
+        Stop::Failed(error) if error.kind() == ErrorKind::Interrupted => StopCause::Interrupted,
         Stop::Failed(_) => StopCause::Failed,
         Stop::Unmeasurable { .. } => StopCause::Unmeasurable,
     }
@@ -52,9 +53,9 @@ pub(super) fn cause(stop: &Stop) -> StopCause {
 /// help, a culprit is known.
 pub(super) fn deserves_report(stop: &Stop, found: &Found, answers: &Answers) -> bool {
     match stop {
-        Stop::Interrupted | Stop::Failed(Failure::System(_)) => !answers.looks.is_empty(),
+        Stop::Failed(error) if error.kind() == ErrorKind::Input => false,
+        Stop::Failed(_) => !answers.looks.is_empty(),
         Stop::Unmeasurable { .. } => found.culprits() > 0,
-        Stop::Failed(_) => false,
     }
 }
 
@@ -72,16 +73,16 @@ pub(super) fn stop_early(
         output::print(&store_report(options, task, &mut report)?)?;
     }
     match stop {
-        Stop::Interrupted => {
-            output::note("stopped; `orch bisect --resume` goes on");
-            Ok(Exit::Interrupted)
+        Stop::Failed(error) if error.kind() == ErrorKind::Interrupted => {
+            output::note("stopped; `orch bisect --resume` continues it");
+            Err(error)
         }
-        Stop::Failed(failure @ Failure::Input(_)) => {
+        Stop::Failed(failure) if failure.kind() == ErrorKind::Input => {
             remove(kept)?;
             Err(failure)
         }
         Stop::Failed(failure) => {
-            output::note("`orch bisect --resume` goes on from here");
+            output::note("`orch bisect --resume` continues from here");
             Err(failure)
         }
         Stop::Unmeasurable { position, reason } => {
@@ -109,9 +110,9 @@ fn name(ground: &Ground, position: usize, reason: &str) -> String {
     }
 }
 
-fn remove(kept: Kept) -> Result<(), Failure> {
+fn remove(kept: Kept) -> Result<(), CommandError> {
     kept.remove()
-        .map_err(|error| Failure::system("cannot remove the bisect's state", &error))
+        .map_err(|error| CommandError::system_while("cannot remove the bisect's state", &error))
 }
 
 /// Stores a report with its texts in a folder of its own, and returns what is printed of it.
@@ -119,7 +120,7 @@ fn store_report(
     options: &BisectOptions,
     task: &Task,
     report: &mut Report,
-) -> Result<String, Failure> {
+) -> Result<String, CommandError> {
     let stamp = jiff::Timestamp::now()
         .strftime("%Y%m%dT%H%M%SZ")
         .to_string();
@@ -127,21 +128,21 @@ fn store_report(
     let short: String = report.bad.commit.chars().take(10).collect();
     let (id, folder) =
         store::new_folder(&task.results, &stamp, &name, &short).map_err(|error| {
-            Failure::system(
+            CommandError::system_while(
                 &format!("cannot make a folder in {}", task.results.display()),
                 &error,
             )
         })?;
     report.id = id;
     let text = serde_json::to_string_pretty(report)
-        .map_err(|error| Failure::system("the report", &error))?
+        .map_err(|error| CommandError::system_while("the report", &error))?
         + "\n";
     write(&folder.join(bisect::FILE), &text)?;
     let templates = project::templates(&task.loaded.root);
     let mut table = String::new();
     for name in [TABLE, REPORT] {
         let rendered = render::bisect(name, &templates, report).map_err(|error| {
-            Failure::System(format!(
+            CommandError::system(format!(
                 "the report is stored in {}, but {error}",
                 folder.display()
             ))
@@ -159,7 +160,8 @@ fn store_report(
     Ok(format!("{table}report: {}\n", shown.join(REPORT).display()))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    store::write_whole(path, text.as_bytes())
-        .map_err(|error| Failure::system(&format!("cannot write {}", path.display()), &error))
+fn write(path: &Path, text: &str) -> Result<(), CommandError> {
+    store::write_whole(path, text.as_bytes()).map_err(|error| {
+        CommandError::system_while(&format!("cannot write {}", path.display()), &error)
+    })
 }

@@ -1,11 +1,11 @@
 //! The metric that is bisected: whether the workload has it, and what is worse.
 
 use super::task::Task;
-use crate::cli::output::Failure;
 use crate::cli::progress::Progress;
 use crate::cli::project::{self, BuildWait};
 use crate::cli::rules::OWN_METRICS;
 use crate::cli::sides;
+use crate::error::CommandError;
 use crate::machine;
 use crate::plugin::PluginSpec;
 use crate::plugin::build::{PluginFailure, Prepared};
@@ -24,25 +24,24 @@ pub(super) fn is_own(metric: &str) -> bool {
 pub(super) fn find<'a>(
     task: &Task,
     described: &'a [MetricInfo],
-) -> Result<(&'a MetricInfo, Better), Failure> {
+) -> Result<(&'a MetricInfo, Better), CommandError> {
     let Some(info) = described.iter().find(|info| info.id == task.metric) else {
         let own = OWN_METRICS.iter().copied();
         let known: Vec<&str> = own
             .chain(described.iter().map(|info| info.id.as_str()))
             .collect();
-        return Err(Failure::Input(format!(
-            "error: {} has no metric '{}'\nhint: its metrics are {}",
-            task.job.id,
-            task.metric,
-            crate::format::listed(&known)
-        )));
+        return Err(CommandError::input(format!(
+            "{} has no metric '{}'",
+            task.job.id, task.metric
+        ))
+        .with_hint(format!("its metrics are {}", crate::format::listed(&known))));
     };
     let Some(better) = info.better else {
-        return Err(Failure::Input(format!(
-            "error: the plugin does not say whether more or less of '{}' is better, so there is no \
-             worse\nhint: `better` in its describe document says so",
+        return Err(CommandError::input(format!(
+            "the plugin does not say whether more or less of '{}' is better, so there is no worse",
             task.metric
-        )));
+        ))
+        .with_hint("`better` in its describe document says so"));
     };
     Ok((info, better))
 }
@@ -50,13 +49,13 @@ pub(super) fn find<'a>(
 /// Refuses what the bisect itself would refuse: threads that this machine does not have, and a
 /// metric that the plugin does not have. Only for a metric of its own the plugin has to be asked,
 /// as it is at the good end, which is built if it has to be.
-pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Failure> {
+pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), CommandError> {
     if let Some(reason) = execute::lacking_cpus(&task.job, &machine::usable_cpus()) {
-        return Err(Failure::Input(format!(
-            "error: {} {reason}, so no commit can be measured\nhint: fewer `threads`, or more CPUs \
-             (taskset, the container)",
+        return Err(CommandError::input(format!(
+            "{} {reason}, so no commit can be measured",
             task.job.id
-        )));
+        ))
+        .with_hint("fewer `threads`, or more CPUs (taskset, the container)"));
     }
     if is_own(&task.metric) {
         return Ok(());
@@ -70,7 +69,7 @@ pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Fai
     let mark = format!("{}-dry", std::process::id());
     let is_ours = |key: &str| key == task.key;
     let scenario = &task.loaded.scenario;
-    let prepared = project::prepare(
+    let plugins = project::prepare(
         scenario,
         is_ours,
         &build,
@@ -79,13 +78,9 @@ pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Fai
         interrupt,
         &mut Progress::new(),
     )?;
-    // The user stopped it.
-    let Some(plugins) = prepared else {
-        return Ok(());
-    };
     if let Some(Err(failure)) = plugins.prepared.get(&task.key) {
-        return Err(Failure::Input(format!(
-            "error: the good end cannot be measured: {} in {}",
+        return Err(CommandError::input(format!(
+            "the good end cannot be measured: {} in {}",
             failure.message,
             failure.phase.name()
         )));
@@ -94,7 +89,7 @@ pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Fai
         return Ok(());
     };
     sides::expanded(scenario, task.entry, |key| plugins.described.get(key))
-        .map_err(|problems| task.loaded.refuse(&problems))?;
+        .map_err(|problems| task.loaded.refuse(problems))?;
     let described = description
         .workload(&task.job.workload)
         .map_or(&[][..], |info| &info.metrics);

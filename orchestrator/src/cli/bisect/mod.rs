@@ -17,10 +17,11 @@ mod task;
 use super::Outcome;
 use super::args::BisectOptions;
 use super::exit::Exit;
-use super::output::{self, Failure};
+use super::output;
 use super::project;
 use crate::bisect::Direction;
 use crate::bisect::state::{self, Header, Kept, Newest, Step};
+use crate::error::CommandError;
 use crate::git;
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
@@ -41,9 +42,9 @@ pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
     let calibration = Calibration::begin();
     let interrupt = output::listen_to_signals()?;
     if options.pairs == 0 {
-        return Err(Failure::Input(
-            "error: --pairs 0 measures nothing\nhint: leave it out for 1500".to_owned(),
-        ));
+        return Err(
+            CommandError::input("--pairs 0 measures nothing").with_hint("leave it out for 1500")
+        );
     }
     let (task, header, kept, steps) = if options.resume {
         resume(options)?
@@ -56,7 +57,7 @@ pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
         return Ok(Exit::Fine);
     }
     store::check_folder(&task.results).map_err(|error| {
-        Failure::system(
+        CommandError::system_while(
             &format!("cannot write to {}", task.results.display()),
             &error,
         )
@@ -177,25 +178,25 @@ fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::Direction, 
 
 type Beginning = (Task, Header, Option<Kept>, Vec<Step>);
 
-fn start(options: &BisectOptions) -> Result<Beginning, Failure> {
+fn start(options: &BisectOptions) -> Result<Beginning, CommandError> {
     let ask = ask::find(options)?;
     let task = Task::new(ask, options.all)?;
     let header = task.header(options);
     Ok((task, header, None, Vec::new()))
 }
 
-fn begin(header: &Header) -> Result<Kept, Failure> {
+fn begin(header: &Header) -> Result<Kept, CommandError> {
     let stamp = jiff::Timestamp::now()
         .strftime("%Y%m%dT%H%M%S%.3fZ")
         .to_string();
     Kept::create(&stamp, header)
-        .map_err(|error| Failure::system("cannot keep the bisect's state", &error))
+        .map_err(|error| CommandError::system_while("cannot keep the bisect's state", &error))
 }
 
 /// Finds the newest bisect of this repository that did not come to its end.
-fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
-    let here =
-        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+fn resume(options: &BisectOptions) -> Result<Beginning, CommandError> {
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let place = options
         .scenario
         .as_ref()
@@ -204,13 +205,13 @@ fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
     let root = project::root_of(&place);
     let named = options.repo.as_deref().unwrap_or(&root);
     let repository = git::root_of(named).ok_or_else(|| {
-        Failure::Input(format!(
-            "error: {} is in no git repository, so there is nothing to resume",
+        CommandError::input(format!(
+            "{} is in no git repository, so there is nothing to resume",
             named.display()
         ))
     })?;
     let left = state::newest(&repository)
-        .map_err(|error| Failure::system("cannot read the bisect's state", &error))?;
+        .map_err(|error| CommandError::system_while("cannot read the bisect's state", &error))?;
     let left = match left {
         Newest::Left(left) => left,
         other => {
@@ -219,22 +220,22 @@ fn resume(options: &BisectOptions) -> Result<Beginning, Failure> {
             } else {
                 ""
             };
-            return Err(Failure::Input(format!(
-                "error: no bisect of {} was stopped before its end{running}\nhint: without \
-                 --resume a new one begins",
+            return Err(CommandError::input(format!(
+                "no bisect of {} was stopped before its end{running}",
                 repository.display()
-            )));
+            ))
+            .with_hint("without --resume a new one begins"));
         }
     };
     let header = left.header;
     let mut loaded = project::load_over(&header.scenario, options.repo.as_deref())?;
     loaded.shown.clone_from(&header.shown);
     let changed = |what: &str| {
-        Failure::Input(format!(
-            "error: the bisect of {} that was stopped cannot go on: {what} has changed \
-             since\nhint: begin a new one without --resume; what was built is found again",
+        CommandError::input(format!(
+            "the bisect of {} that was stopped cannot go on: {what} has changed since",
             header.workload
         ))
+        .with_hint("begin a new one without --resume; what was built is found again")
     };
     if crate::hash::text(&loaded.text) != header.scenario_hash {
         return Err(changed("the scenario"));

@@ -7,9 +7,9 @@ use crate::bisect::state::Header;
 use crate::calibration::Calibration;
 use crate::cli::args::BisectOptions;
 use crate::cli::compare;
-use crate::cli::output::Failure;
 use crate::cli::project::Loaded;
 use crate::cli::sides;
+use crate::error::CommandError;
 use crate::format;
 use crate::git::{self, history, history::History};
 use crate::judge::verdict;
@@ -49,7 +49,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(ask: Ask, all: bool) -> Result<Self, Failure> {
+    pub(super) fn new(ask: Ask, all: bool) -> Result<Self, CommandError> {
         let Ask {
             loaded,
             workload,
@@ -67,14 +67,11 @@ impl Task {
             .find(|(key, _)| *key == job.plugin)
             .map(|(_, spec)| spec.clone());
         let spec = spec.ok_or_else(|| {
-            Failure::Input(format!(
-                "error: the scenario has no plugin '{}'",
-                job.plugin
-            ))
+            CommandError::input(format!("the scenario has no plugin '{}'", job.plugin))
         })?;
         in_history(&loaded, &job.plugin, &spec, &good)?;
         let history = history::between(&good, &bad, all)
-            .map_err(|error| Failure::Input(format!("error: {error}")))?;
+            .map_err(|error| CommandError::input(format!("{error}")))?;
         let tau = compare::build_effect(&loaded, &Calibration::load(&Machine::read()), &job);
         let margin =
             verdict::margin(job.settings.tolerance, tau.unwrap_or(0.0)).max(SMALLEST_MARGIN);
@@ -282,11 +279,11 @@ impl Task {
 }
 
 /// The entry and job of that id.
-fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), Failure> {
+fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), CommandError> {
     let mut known = Vec::new();
     for entry in 0..loaded.scenario.entries.len() {
         let jobs = sides::expanded(&loaded.scenario, entry, |_| None)
-            .map_err(|problems| loaded.refuse(&problems))?;
+            .map_err(|problems| loaded.refuse(problems))?;
         for job in jobs {
             if job.id == id {
                 return Ok((entry, job));
@@ -298,10 +295,7 @@ fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), Failure> {
         Some(near) => format!("did you mean {near}?"),
         None => format!("its jobs are {}", format::listed(&known)),
     };
-    Err(Failure::Input(format!(
-        "error: {} has no job '{id}'\nhint: {hint}",
-        loaded.shown
-    )))
+    Err(CommandError::input(format!("{} has no job '{id}'", loaded.shown)).with_hint(hint))
 }
 
 /// Refuses a plugin that is the same at every commit.
@@ -310,13 +304,15 @@ fn in_history(
     key: &str,
     spec: &PluginSpec,
     at: &git::Revision,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     match revision::same_everywhere(spec, &loaded.root, at) {
         None => Ok(()),
-        Some(why) => Err(Failure::Input(format!(
-            "error: plugin `{key}` {why}\nhint: `--repo PATH` names the repository of the code \
-             under test, and `overlay: true` beside the plugin lays it over every commit; a \
-             library of `path:` needs a `crate:` or `build:`"
-        ))),
+        Some(why) => Err(
+            CommandError::input(format!("plugin `{key}` {why}")).with_hint(
+                "`--repo \
+            PATH` names the repository of the code under test, and `overlay: true` beside the \
+            plugin lays it over every commit; a library of `path:` needs a `crate:` or `build:`",
+            ),
+        ),
     }
 }

@@ -3,15 +3,15 @@
 
 use super::super::again;
 use super::super::args::CheckOptions;
-use super::super::output::{self, Failure};
 use super::super::project::{Loaded, Plugins};
 use super::super::subject::{self, Subject};
 use crate::comparison::{Code, Comparison};
+use crate::error::CommandError;
 use crate::git;
 use crate::git::baseline::{
     self, Baseline, BaselineError, BaselineFacts, BaselineReason, ChangeReach,
 };
-use crate::scenario::{level, problem};
+use crate::scenario::level;
 use crate::versus::side;
 use std::path::Path;
 
@@ -58,7 +58,7 @@ impl CheckBaseline {
 pub(super) fn settle(
     proposal: Option<&BaselineFacts>,
     plugins: &[Plugins; 2],
-) -> Result<Option<CheckBaseline>, Failure> {
+) -> Result<Option<CheckBaseline>, CommandError> {
     let Some(facts) = proposal.filter(|_| compare_plugins(plugins) == ChangeReach::Nothing) else {
         return Ok(None);
     };
@@ -66,8 +66,8 @@ pub(super) fn settle(
     Ok(Some(CheckBaseline::usual(found, None)))
 }
 
-fn refuse(error: &BaselineError) -> Failure {
-    Failure::Input(format!("error: {error}"))
+fn refuse(error: &BaselineError) -> CommandError {
+    CommandError::input(format!("{error}"))
 }
 
 /// Whether any plugin of one side is another one on the other side: another file with other machine
@@ -93,7 +93,7 @@ pub(super) fn find(
     loaded: &Loaded,
     results: &Path,
     before: Option<&Comparison>,
-) -> Result<CheckBaseline, Failure> {
+) -> Result<CheckBaseline, CommandError> {
     let named = match (before, &options.baseline) {
         (Some(before), None) => Some(again::baseline(before)),
         (_, named) => named.clone(),
@@ -129,11 +129,11 @@ pub(super) fn find(
             let revision = commit
                 .and_then(|commit| git::revision::resolve(&loaded.repository, commit).ok()?);
             let Some(revision) = revision else {
-                return Err(Failure::Input(format!(
-                    "error: record {} has no commit of this repository that could be built \
-                     again\nhint: --baseline REV",
+                return Err(CommandError::input(format!(
+                    "record {} has no commit of this repository that could be built again",
                     record.id
-                )));
+                ))
+                .with_hint("--baseline REV"));
             };
             let because = format!(
                 "{} ({}), the commit of record {}",
@@ -143,17 +143,19 @@ pub(super) fn find(
             );
             Ok(CheckBaseline::named(Subject::Revision(revision), because))
         }
-        Subject::WorkingTree => Err(Failure::Input(
-            "error: the working tree is what is checked, and cannot be its own baseline\nhint: \
-             --baseline HEAD"
-                .to_owned(),
-        )),
+        Subject::WorkingTree => Err(CommandError::input(
+            "the working tree is what is checked, and cannot be its own baseline",
+        )
+        .with_hint("--baseline HEAD")),
     }
 }
 
 /// The commit of the file in which a project says what level it stands by; `None` if there is no
 /// such file.
-fn read_accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<CheckBaseline>, Failure> {
+fn read_accepted_level(
+    loaded: &Loaded,
+    results: &Path,
+) -> Result<Option<CheckBaseline>, CommandError> {
     let path = results.join(level::FILE);
     let shown = path.display().to_string();
     let text = match std::fs::read_to_string(&path) {
@@ -162,29 +164,30 @@ fn read_accepted_level(loaded: &Loaded, results: &Path) -> Result<Option<CheckBa
             if let Ok(Some(_)) = git::revision::resolve(&loaded.repository, ACCEPTED) {
                 return Ok(None);
             }
-            return Err(Failure::Input(format!(
-                "error: --baseline {ACCEPTED}: there is no {shown}\nhint: two lines, kept in git: \
-                 `commit: v1.2` and `reason: the last release`"
-            )));
+            return Err(
+                CommandError::input(format!("--baseline {ACCEPTED}: there is no {shown}"))
+                    .with_hint(
+                        "two lines, kept in git: `commit: v1.2` and `reason: the last release`",
+                    ),
+            );
         }
         Err(error) => {
-            return Err(Failure::Input(format!(
-                "error: {shown} cannot be read: {error}"
+            return Err(CommandError::input(format!(
+                "{shown} cannot be read: {error}"
             )));
         }
     };
-    let level = level::read(&text).map_err(|problems| {
-        Failure::Input(problem::show(&shown, &text, &problems, output::colour()))
-    })?;
+    let level =
+        level::read(&text).map_err(|problems| CommandError::problems(&shown, &text, problems))?;
     let found = git::revision::resolve(&loaded.repository, &level.commit)
-        .map_err(|error| Failure::Input(format!("error: {shown}: {error}")))?;
+        .map_err(|error| CommandError::input(format!("{shown}: {error}")))?;
     let Some(revision) = found else {
-        return Err(Failure::Input(format!(
-            "error: {shown}: '{}' is no revision of {}\nhint: the hash or tag of a commit that is \
-             in this clone",
+        return Err(CommandError::input(format!(
+            "{shown}: '{}' is no revision of {}",
             level.commit,
             loaded.repository.display()
-        )));
+        ))
+        .with_hint("the hash or tag of a commit that is in this clone"));
     };
     let because = format!(
         "{} ({}), accepted: {}",

@@ -2,8 +2,9 @@
 //! GitHub's limits.
 
 use crate::cli::keep::Kept;
-use crate::cli::output::{self, Failure};
+use crate::cli::output;
 use crate::comparison;
+use crate::error::CommandError;
 use crate::format;
 use crate::gate::{Finding, Gate, Kind};
 use std::io::Write;
@@ -17,7 +18,12 @@ const MOST_SUMMARY_BYTES: usize = 1 << 20;
 const AROUND: usize = 1 << 10;
 
 /// Prints the annotations and appends to the summary, where there is one.
-pub(super) fn report(gate: &Gate, text: &str, stored: &Kept, json: bool) -> Result<(), Failure> {
+pub(super) fn report(
+    gate: &Gate,
+    text: &str,
+    stored: &Kept,
+    json: bool,
+) -> Result<(), CommandError> {
     for line in annotations(gate) {
         // Standard output belongs to the JSON.
         if json {

@@ -7,9 +7,10 @@ use crate::cli::Outcome;
 use crate::cli::args::DoctorOptions;
 use crate::cli::compare;
 use crate::cli::exit::Exit;
-use crate::cli::output::{self, Failure};
+use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::project::{self, Loaded, Plugins};
+use crate::error::CommandError;
 use crate::format;
 use crate::judge::{alarms, estimate, verdict};
 use crate::machine::{self, Machine};
@@ -17,7 +18,7 @@ use crate::measure::{bandwidth, clock};
 use crate::plugin::build::{self, Prepared};
 use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::{self, Purpose};
+use crate::runner::lock::Purpose;
 use crate::runner::series::{Ground, PairRecord, Series, Sides};
 use crate::scenario::Job;
 use std::time::Duration;
@@ -65,7 +66,7 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
         jiff::Timestamp::now().as_nanosecond()
     );
     let uses = |key: &str| loaded.scenario.uses(key);
-    let Some(plugins) = project::prepare(
+    let plugins = project::prepare(
         &loaded.scenario,
         uses,
         &build::prepare_kept,
@@ -73,10 +74,7 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
         &mark,
         &interrupt,
         &mut progress,
-    )?
-    else {
-        return Ok(Exit::Interrupted);
-    };
+    )?;
     let jobs = project::chosen_jobs(
         &loaded,
         &loaded.scenario,
@@ -97,15 +95,7 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
         80,
         2,
     ));
-    let held = lock::take(
-        Purpose::Measuring,
-        |holder| progress.see(Event::WaitingForLock { holder }),
-        || interrupt.requested(),
-    )
-    .map_err(|error| Failure::system("cannot take the lock", &error))?;
-    let Some(_held) = held else {
-        return Ok(Exit::Interrupted);
-    };
+    let _held = project::take_lock(Purpose::Measuring, &interrupt, &mut progress)?;
     let memory = memory(&machine);
     let cpus = machine::usable_cpus();
     let ground = Ground {
@@ -117,7 +107,7 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
     keep(&mut kept, &candidates, &loaded, memory.clone(), order.seed);
     let file = kept
         .store(&machine)
-        .map_err(|error| Failure::system("cannot keep the calibration", &error))?;
+        .map_err(|error| CommandError::system_while("cannot keep the calibration", &error))?;
     let rows: Vec<table::Row> = candidates
         .iter()
         .map(|candidate| row(candidate, order.seed))
@@ -178,7 +168,7 @@ fn candidates<'a>(
     kept: &Calibration,
     jobs: &'a [Job],
     plugins: &'a Plugins,
-) -> Result<Vec<Candidate<'a>>, Failure> {
+) -> Result<Vec<Candidate<'a>>, CommandError> {
     let candidate = |job: &'a Job| {
         let tau = compare::build_effect(loaded, kept, job);
         Ok(Candidate {
@@ -201,14 +191,14 @@ fn measure(
     ground: &Ground,
     interrupt: &Interrupt,
     progress: &mut Progress,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let mut random = fastrand::Rng::with_seed(order.seed);
     progress.see(Event::BeginPairs {
         workloads: order.comparisons,
     });
     for left in (0..order.comparisons).rev() {
         let found = compare_once(candidates, ground, &mut random, interrupt, progress)
-            .map_err(|error| Failure::system("the measuring ended early", &error))?;
+            .map_err(|error| CommandError::system_while("the measuring ended early", &error))?;
         let Some(found) = found else { break };
         for (candidate, series) in candidates.iter_mut().zip(found) {
             match &series.failed {

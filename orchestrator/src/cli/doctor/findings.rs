@@ -6,10 +6,11 @@ use crate::cache;
 use crate::cli::Outcome;
 use crate::cli::args::DoctorOptions;
 use crate::cli::exit::Exit;
-use crate::cli::output::{self, Failure};
+use crate::cli::output;
 use crate::cli::project;
 use crate::doctor::reading::Reading;
 use crate::doctor::{self, Asked, Cache, Finding};
+use crate::error::CommandError;
 use crate::format;
 use crate::git;
 use crate::machine::Machine;
@@ -32,8 +33,8 @@ const PINS: [&str; 2] = ["rust-toolchain.toml", "rust-toolchain"];
 
 /// Shows what was found.
 pub(super) fn findings(options: &DoctorOptions) -> Outcome {
-    let here =
-        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let root = project::root_of(&here.join("x"));
     let reading = Reading::take(Path::new("/"), || {
         let start = Instant::now();
@@ -42,7 +43,7 @@ pub(super) fn findings(options: &DoctorOptions) -> Outcome {
     });
     let mut found = doctor::examine(&reading, &asked(root));
     if !reading.has_answered() {
-        return Err(Failure::System(
+        return Err(CommandError::system(
             "neither /proc nor /sys can be read: nothing is known of this machine".to_owned(),
         ));
     }
@@ -50,7 +51,7 @@ pub(super) fn findings(options: &DoctorOptions) -> Outcome {
     found.sort_by_key(|finding| finding.state);
     if options.json {
         let text = serde_json::to_string_pretty(&found)
-            .map_err(|error| Failure::system("the findings", &error))?;
+            .map_err(|error| CommandError::system_while("the findings", &error))?;
         output::print(&(text + "\n"))?;
     } else {
         output::print(&shown(&found))?;

@@ -9,8 +9,8 @@ mod table;
 use super::Outcome;
 use super::args::DoctorOptions;
 use super::exit::Exit;
-use super::output::Failure;
 use super::project::{Loaded, Plugins};
+use crate::error::CommandError;
 use crate::plugin::PluginSpec;
 use crate::plugin::build::Prepared;
 use crate::scenario::Job;
@@ -21,25 +21,22 @@ pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
     if !measures
         && (options.scenario.is_some() || options.filter.is_some() || options.seed.is_some())
     {
-        return Err(Failure::Input(
-            "error: --scenario, --filter and --seed say what is measured, and how\nhint: with \
-             --calibrate or --rebuilds N"
-                .to_owned(),
-        ));
+        return Err(CommandError::input(
+            "--scenario, --filter and --seed say what is measured, and how",
+        )
+        .with_hint("with --calibrate or --rebuilds N"));
     }
     if !measures {
         return findings::findings(options);
     }
     if options.comparisons == Some(0) {
-        return Err(Failure::Input(
-            "error: --comparisons has to be more than 0".to_owned(),
-        ));
+        return Err(CommandError::input("--comparisons has to be more than 0"));
     }
     let first = match options.rebuilds {
         Some(count) => rebuilds::rebuilds(options, count)?,
         None => Exit::Fine,
     };
-    if !options.calibrate || first == Exit::Interrupted {
+    if !options.calibrate {
         return Ok(first);
     }
     let second = calibrate::calibrate(options)?;
@@ -55,13 +52,13 @@ fn spec<'a>(loaded: &'a Loaded, job: &Job) -> Option<&'a PluginSpec> {
         .map(|(_, spec)| spec)
 }
 
-fn built<'a>(plugins: &'a Plugins, key: &str) -> Result<&'a Prepared, Failure> {
+fn built<'a>(plugins: &'a Plugins, key: &str) -> Result<&'a Prepared, CommandError> {
     match plugins.prepared.get(key) {
         Some(Ok(prepared)) => Ok(prepared),
-        Some(Err(failure)) => Err(Failure::Input(format!(
-            "error: plugin {key}: {}",
+        Some(Err(failure)) => Err(CommandError::input(format!(
+            "plugin {key}: {}",
             failure.message
         ))),
-        None => Err(Failure::Input(format!("error: plugin {key} was not built"))),
+        None => Err(CommandError::input(format!("plugin {key} was not built"))),
     }
 }

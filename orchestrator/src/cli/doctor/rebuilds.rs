@@ -4,9 +4,10 @@ use crate::calibration::{BuildEffect, Calibration, Subject};
 use crate::cli::Outcome;
 use crate::cli::args::DoctorOptions;
 use crate::cli::exit::Exit;
-use crate::cli::output::{self, Failure};
+use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::project::{self, Loaded, Plugins};
+use crate::error::CommandError;
 use crate::format::change::{self, ChangedQuantity};
 use crate::judge::build_effect;
 use crate::judge::estimate::median;
@@ -16,9 +17,8 @@ use crate::plugin::build;
 use crate::plugin::cargo::Watcher;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::runner::contest::{self, Contest, Contested, Limits, Stopped};
-use crate::runner::event::{Event, Observer};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::{self, Purpose};
+use crate::runner::lock::Purpose;
 use crate::runner::series::Ground;
 use crate::scenario::Job;
 use std::time::Duration;
@@ -33,8 +33,8 @@ const MOST_STEPS: usize = 16 << 10;
 /// Measures the build effect of all workloads of a scenario's crates.
 pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
     if count < 3 {
-        return Err(Failure::Input(
-            "error: --rebuilds needs at least 3 builds to tell how they differ".to_owned(),
+        return Err(CommandError::input(
+            "--rebuilds needs at least 3 builds to tell how they differ",
         ));
     }
     let calibration = clock::Calibration::begin();
@@ -52,9 +52,7 @@ pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
             .seed
             .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
     };
-    let Some(builds) = doctor.builds(count)? else {
-        return Ok(Exit::Interrupted);
-    };
+    let builds = doctor.builds(count)?;
     let Some((base, rebuilds)) = builds.split_first() else {
         return Ok(Exit::Bug);
     };
@@ -68,9 +66,7 @@ pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
         .into_iter()
         .filter(|job| doctor.is_crate(&job.plugin))
         .collect();
-    let Some(contested) = doctor.measure(&jobs, base, rebuilds, calibration.end())? else {
-        return Ok(Exit::Interrupted);
-    };
+    let contested = doctor.measure(&jobs, base, rebuilds, calibration.end())?;
     let of_job = |index: usize| {
         contested
             .iter()
@@ -103,8 +99,8 @@ impl Doctor {
             .any(|(known, spec)| known == key && matches!(spec.source, PluginSource::Crate { .. }))
     }
 
-    /// The crates as they are, then each rebuild of them. `None`: the user stopped it.
-    fn builds(&mut self, rebuilds: usize) -> Result<Option<Vec<Plugins>>, Failure> {
+    /// The crates as they are, then each rebuild of them.
+    fn builds(&mut self, rebuilds: usize) -> Result<Vec<Plugins>, CommandError> {
         let mut builds = Vec::new();
         for build in 0..=rebuilds {
             // Every place inside of a cache line has its turn.
@@ -115,7 +111,7 @@ impl Doctor {
             };
             let scenario = &self.loaded.scenario;
             let wanted = |key: &str| scenario.uses(key) && self.is_crate(key);
-            match project::prepare(
+            builds.push(project::prepare(
                 scenario,
                 wanted,
                 &prepare,
@@ -123,23 +119,20 @@ impl Doctor {
                 &self.mark,
                 &self.interrupt,
                 &mut Progress::new(),
-            )? {
-                Some(plugins) => builds.push(plugins),
-                None => return Ok(None),
-            }
+            )?);
         }
-        Ok(Some(builds))
+        Ok(builds)
     }
 
     /// Pairs of each rebuild with the plain build: all jobs of the first rebuild, then all of the
-    /// next. `None`: the user stopped it.
+    /// next.
     fn measure(
         &mut self,
         jobs: &[Job],
         base: &Plugins,
         rebuilds: &[Plugins],
         clock: ScopeClock,
-    ) -> Result<Option<Vec<Contested>>, Failure> {
+    ) -> Result<Vec<Contested>, CommandError> {
         let mut contests = Vec::new();
         for rebuild in rebuilds {
             for job in jobs {
@@ -156,13 +149,7 @@ impl Doctor {
             }
         }
         let (progress, interrupt) = (&mut self.progress, &self.interrupt);
-        let held = lock::take(
-            Purpose::Measuring,
-            |holder| progress.see(Event::WaitingForLock { holder }),
-            || interrupt.requested(),
-        )
-        .map_err(|error| Failure::system("cannot take the lock", &error))?;
-        let Some(_held) = held else { return Ok(None) };
+        let _held = project::take_lock(Purpose::Measuring, interrupt, progress)?;
         let cpus = machine::usable_cpus();
         let limits = Limits {
             pairs: PAIRS,
@@ -183,8 +170,11 @@ impl Doctor {
             interrupt,
             &mut self.progress,
         )
-        .map_err(|error| Failure::system("the measuring ended early", &error))?;
-        Ok((!interrupt.requested()).then_some(contested))
+        .map_err(|error| CommandError::system_while("the measuring ended early", &error))?;
+        if interrupt.requested() {
+            return Err(CommandError::interrupted());
+        }
+        Ok(contested)
     }
 
     /// Keeps and shows what was found.
@@ -224,7 +214,7 @@ impl Doctor {
         }
         let path = kept
             .store(&machine)
-            .map_err(|error| Failure::system("cannot keep the calibration", &error))?;
+            .map_err(|error| CommandError::system_while("cannot keep the calibration", &error))?;
         output::print(&format!(
             "{text}\n{rebuilds} rebuilds, {PAIRS} pairs each; kept in {}\n",
             path.display()

@@ -7,11 +7,11 @@ use super::Outcome;
 use super::args::ImportOptions;
 use super::exit::Exit;
 use super::keep::{self, Place};
-use super::output::Failure;
 use super::project;
 use crate::comparison::imported::{self, Imported};
 use crate::comparison::{self, Comparison, Side, SideKind, head};
 use crate::contradiction::{self, nesting};
+use crate::error::CommandError;
 use crate::judge::verdict::ALPHA;
 use crate::record::store;
 use std::path::Path;
@@ -28,12 +28,12 @@ pub(super) fn import(options: &ImportOptions) -> Outcome {
     let text = read(&options.file)?;
     let shown = options.file.display().to_string();
     let mut comparison = of_table(&shown, &text)?;
-    let here =
-        std::env::current_dir().map_err(|error| Failure::system("the current folder", &error))?;
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let root = project::root_of(&here.join("x"));
     let results = options.output.folder(&root);
     store::check_folder(&results).map_err(|error| {
-        Failure::system(&format!("cannot write to {}", results.display()), &error)
+        CommandError::system_while(&format!("cannot write to {}", results.display()), &error)
     })?;
     comparison.started = started.to_string();
     comparison.ended = jiff::Timestamp::now().to_string();
@@ -52,7 +52,7 @@ pub(super) fn import(options: &ImportOptions) -> Outcome {
 
 /// The comparison that a table says; when it was made, and where it is stored, is still open.
 /// `file` is its name in messages.
-pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, Failure> {
+pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandError> {
     let mut table = table::read(file, text)?;
     let guesses = nesting::infer(&mut table.claims.rows);
     let outcome = imported::outcome(&table.claims.rows);
@@ -98,19 +98,17 @@ pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, Failure> {
     })
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
+fn read(file: &Path) -> Result<String, CommandError> {
     let shown = file.display();
     let bytes = std::fs::read(file).map_err(|error| {
-        Failure::Input(format!(
-            "error: {shown} cannot be read: {error}\nhint: `orch import table.csv` names a file"
-        ))
+        CommandError::input(format!("{shown} cannot be read: {error}"))
+            .with_hint("`orch import table.csv` names a file")
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        Failure::Input(format!(
-            "error: {shown}:{line}: is not UTF-8 text\nhint: store the table as UTF-8"
-        ))
+        CommandError::input(format!("{shown}:{line}: is not UTF-8 text"))
+            .with_hint("store the table as UTF-8")
     })
 }
 

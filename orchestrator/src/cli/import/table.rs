@@ -1,9 +1,9 @@
 //! Reading a table of two runs: columns by name, in any order, every problem at once with its line
 //! and column.
 
-use crate::cli::output::Failure;
 use crate::contradiction::claims::{Claims, Row};
 use crate::contradiction::figure::Figure;
+use crate::error::CommandError;
 use crate::format;
 use crate::scenario::problem::nearest;
 use std::collections::HashMap;
@@ -51,7 +51,7 @@ struct Problem {
 }
 
 /// Reads a table; `file` is its name in messages.
-pub(super) fn read(file: &str, text: &str) -> Result<Table, Failure> {
+pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
@@ -295,7 +295,7 @@ fn enter(row: &mut Row, column: Column, value: &str) -> Result<(), (String, &'st
 }
 
 /// All problems as the message that the user gets.
-fn refuse(file: &str, mut problems: Vec<Problem>) -> Failure {
+fn refuse(file: &str, mut problems: Vec<Problem>) -> CommandError {
     problems.sort_by_key(|problem| problem.line);
     let count = problems.len();
     let shown: Vec<String> = problems
@@ -315,7 +315,7 @@ fn refuse(file: &str, mut problems: Vec<Problem>) -> Failure {
         String::new()
     };
     let plural = if count == 1 { "" } else { "s" };
-    Failure::Input(format!(
+    CommandError::lines(format!(
         "{}\n{count} problem{plural} in {file}{more}; nothing was imported",
         shown.join("\n")
     ))

@@ -4,8 +4,9 @@ use super::examine::{Examined, Examiner};
 use crate::cli::Outcome;
 use crate::cli::args::PluginCheckOptions;
 use crate::cli::exit::Exit;
-use crate::cli::output::{self, Failure};
+use crate::cli::output;
 use crate::cli::project::{self, BENCH};
+use crate::error::CommandError;
 use crate::format;
 use crate::plugin::{PluginSource, PluginSpec, Sandbox};
 use crate::vetting::{Finding, Level};
@@ -25,10 +26,7 @@ pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
     let mut examiner = Examiner::new(options.workload.as_deref())?;
     let mut examined = Vec::new();
     for subject in &subjects {
-        match examiner.examine(subject)? {
-            Some(plugin) => examined.push(plugin),
-            None => return Ok(Exit::Interrupted),
-        }
+        examined.push(examiner.examine(subject)?);
     }
     if let Some(glob) = &options.workload
         && examined
@@ -40,14 +38,14 @@ pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
             .flat_map(|plugin| &plugin.offered)
             .map(String::as_str)
             .collect();
-        return Err(Failure::Input(format!(
-            "error: no workload matches --workload '{glob}'\nhint: there are {}",
-            crate::format::listed(&known)
-        )));
+        return Err(
+            CommandError::input(format!("no workload matches --workload '{glob}'"))
+                .with_hint(format!("there are {}", crate::format::listed(&known))),
+        );
     }
     if options.json {
         let text = serde_json::to_string_pretty(&document(&examined))
-            .map_err(|error| Failure::system("the findings", &error))?;
+            .map_err(|error| CommandError::system_while("the findings", &error))?;
         output::print(&(text + "\n"))?;
     } else {
         output::print(&shown(&examined))?;
@@ -68,12 +66,11 @@ pub(super) struct Subject {
 }
 
 /// The plugins that a path means.
-fn subjects(subject: &Path) -> Result<Vec<Subject>, Failure> {
+fn subjects(subject: &Path) -> Result<Vec<Subject>, CommandError> {
     let shown = subject.display();
     let path = subject.canonicalize().map_err(|error| {
-        Failure::Input(format!(
-            "error: {shown}: {error}\nhint: a shared library, a crate's folder, a scenario, or a \
-             folder with {BENCH}"
+        CommandError::input(format!("{shown}: {error}")).with_hint(format!(
+            "a shared library, a crate's folder, a scenario, or a folder with {BENCH}"
         ))
     })?;
     let stem = |path: &Path| {
@@ -133,16 +130,16 @@ fn subjects(subject: &Path) -> Result<Vec<Subject>, Failure> {
         subject.to_owned()
     };
     if !scenario.is_file() {
-        return Err(Failure::Input(format!(
-            "error: the folder {shown} holds neither Cargo.toml nor {BENCH}\nhint: name the \
-             library, or a scenario that says how the plugin is built"
-        )));
+        return Err(CommandError::input(format!(
+            "the folder {shown} holds neither Cargo.toml nor {BENCH}"
+        ))
+        .with_hint("name the library, or a scenario that says how the plugin is built"));
     }
     of_scenario(&scenario)
 }
 
 /// The plugins of a scenario, with the parameters that it gives.
-fn of_scenario(path: &Path) -> Result<Vec<Subject>, Failure> {
+fn of_scenario(path: &Path) -> Result<Vec<Subject>, CommandError> {
     let scenario = project::load(path)?.scenario;
     let given = |key: &str| {
         let mut given = HashMap::new();

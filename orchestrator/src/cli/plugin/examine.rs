@@ -1,8 +1,9 @@
 //! Building a plugin and running its workloads in throw-away workers, for `orch plugin check`.
 
 use super::check::Subject;
-use crate::cli::output::{self, Failure};
+use crate::cli::output;
 use crate::cli::progress::Progress;
+use crate::error::CommandError;
 use crate::machine;
 use crate::measure::clock::{Calibration, ScopeClock};
 use crate::pass::PassEnd;
@@ -82,9 +83,10 @@ pub(super) struct Examiner {
 }
 
 impl Examiner {
-    pub(super) fn new(wanted: Option<&str>) -> Result<Self, Failure> {
-        reap::become_subreaper()
-            .map_err(|error| Failure::system("cannot look after the plugins' processes", &error))?;
+    pub(super) fn new(wanted: Option<&str>) -> Result<Self, CommandError> {
+        reap::become_subreaper().map_err(|error| {
+            CommandError::system_while("cannot look after the plugins' processes", &error)
+        })?;
         let calibration = Calibration::begin();
         let interrupt = output::listen_to_signals()?;
         Ok(Self {
@@ -96,8 +98,8 @@ impl Examiner {
         })
     }
 
-    /// All about one plugin. `None`: the user stopped it.
-    pub(super) fn examine(&mut self, subject: &Subject) -> Result<Option<Examined>, Failure> {
+    /// All about one plugin.
+    pub(super) fn examine(&mut self, subject: &Subject) -> Result<Examined, CommandError> {
         let Subject { key, spec, given } = subject;
         // Like a reader it waits for no measurement: no figure depends on times, and most of its
         // workers live for milliseconds.
@@ -109,7 +111,7 @@ impl Examiner {
             workloads: Vec::new(),
             findings: Vec::new(),
         };
-        let whole = match self.prepare(key, spec) {
+        match self.prepare(key, spec) {
             Ok(mut prepared) => {
                 // Parameters that the plugin's own document thinks of open no file.
                 prepared.named_are_open = false;
@@ -133,13 +135,13 @@ impl Examiner {
                 examined
                     .findings
                     .push(behaviour::failed("file", &ending, WHOLE, false));
-                Some(())
             }
         };
         examined.findings.sort_by_key(|finding| finding.level);
-        Ok(whole
-            .filter(|()| !self.interrupt.requested())
-            .map(|()| examined))
+        if self.interrupt.requested() {
+            return Err(CommandError::interrupted());
+        }
+        Ok(examined)
     }
 
     fn prepare(&self, key: &str, spec: &PluginSpec) -> Result<Prepared, PluginFailure> {
@@ -162,7 +164,7 @@ impl Examiner {
         prepared: &Prepared,
         given: &Given,
         examined: &mut Examined,
-    ) -> Result<Option<()>, Failure> {
+    ) -> Result<(), CommandError> {
         if let Ok(inspected) = elf::inspect(&prepared.path) {
             examined.findings.extend(vetting::file(&inspected));
         }
@@ -175,14 +177,14 @@ impl Examiner {
                     examined
                         .findings
                         .extend(failure("describe", &ended, SHORT, false));
-                    return Ok(Some(()));
+                    return Ok(());
                 }
             }
         }
         let (description, findings) = document::read(&documents[0], &documents[1]);
         examined.findings.extend(findings);
         let Some(description) = description else {
-            return Ok(Some(()));
+            return Ok(());
         };
         examined.described = true;
         examined.offered = description
@@ -197,11 +199,11 @@ impl Examiner {
         };
         for info in description.workloads.iter().filter(wanted) {
             if self.interrupt.requested() {
-                return Ok(None);
+                return Err(CommandError::interrupted());
             }
             self.workload(prepared, info, given.get(&info.id), examined)?;
         }
-        Ok(Some(()))
+        Ok(())
     }
 
     /// One workload: with its defaults in all passes, then at the ends of its parameters.
@@ -211,7 +213,7 @@ impl Examiner {
         info: &WorkloadInfo,
         given: Option<&Map<String, Value>>,
         examined: &mut Examined,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         let mut tried = Tried {
             id: info.id.clone(),
             trials: 0,
@@ -300,7 +302,7 @@ impl Examiner {
         info: &WorkloadInfo,
         trial: &Trial,
         place: &str,
-    ) -> Result<Vec<Finding>, Failure> {
+    ) -> Result<Vec<Finding>, CommandError> {
         let job = Job {
             id: info.id.clone(),
             plugin: "plugin".to_owned(),
@@ -380,7 +382,7 @@ impl Examiner {
         workload: &str,
         trial: &Trial,
         bounds: Bounds,
-    ) -> Result<Ended, Failure> {
+    ) -> Result<Ended, CommandError> {
         let request = Request {
             library: prepared.library.clone(),
             pass,
@@ -405,8 +407,8 @@ impl Examiner {
     }
 }
 
-fn failed_start(error: std::io::Error) -> Failure {
-    Failure::system("cannot start a worker", &error)
+fn failed_start(error: std::io::Error) -> CommandError {
+    CommandError::system_while("cannot start a worker", &error)
 }
 
 /// The finding of a pass without an answer; none of one that answered, or that the user stopped.

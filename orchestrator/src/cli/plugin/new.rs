@@ -3,8 +3,9 @@
 use crate::cli::Outcome;
 use crate::cli::args::{NewOptions, StarterLanguage};
 use crate::cli::exit::Exit;
-use crate::cli::output::{self, Failure};
+use crate::cli::output;
 use crate::cli::project::quoted;
+use crate::error::CommandError;
 use crate::git::{self, GitKind};
 use crate::starter::{self, Language};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Writes the project and says what to do next.
 pub(super) fn new(options: &NewOptions) -> Outcome {
     if let Some(problem) = starter::refuse_name(&options.name) {
-        return Err(Failure::Input(format!("error: {problem}")));
+        return Err(CommandError::input(problem));
     }
     let folder = options
         .dir
@@ -26,7 +27,7 @@ pub(super) fn new(options: &NewOptions) -> Outcome {
     };
     for file in starter::project(&options.name, language) {
         write(&folder.join(&file.path), &file.text).map_err(|error| {
-            Failure::system(
+            CommandError::system_while(
                 &format!("cannot write {}", folder.join(&file.path).display()),
                 &error,
             )
@@ -61,19 +62,19 @@ pub(super) fn new(options: &NewOptions) -> Outcome {
 }
 
 /// Nobody's files are written over.
-fn refuse_folder(folder: &Path, name: &str) -> Result<(), Failure> {
+fn refuse_folder(folder: &Path, name: &str) -> Result<(), CommandError> {
     let shown = folder.display();
     let hint = format!("hint: another folder, as in `orch plugin new {name} --dir FOLDER`");
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
-        Ok(true) => Err(Failure::Input(format!(
-            "error: the folder {shown} is there and not empty\n{hint}"
+        Ok(true) => Err(CommandError::input(format!(
+            "the folder {shown} is there and not empty\n{hint}"
         ))),
         Ok(false) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Err(Failure::Input(
-            format!("error: {shown} is there and no folder\n{hint}"),
-        )),
-        Err(error) => Err(Failure::system(
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Err(
+            CommandError::input(format!("{shown} is there and no folder\n{hint}")),
+        ),
+        Err(error) => Err(CommandError::system_while(
             &format!("cannot look into {shown}"),
             &error,
         )),

@@ -1,0 +1,150 @@
+//! Why a command cannot do its work: a kind, a message and hints, and how these are shown.
+
+use crate::scenario::problem::{self, Problem};
+use std::fmt::{self, Display, Write};
+
+/// What kind of obstacle it is. Exit codes follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ErrorKind {
+    /// The command line, a scenario or another input is wrong.
+    Input,
+    /// The system refused something: a file, a process, memory.
+    System,
+    /// The user stopped the command.
+    Interrupted,
+    /// The reader of the output has gone away.
+    OutputClosed,
+    /// A defect of orch itself.
+    Defect,
+}
+
+/// The message, before it is shown.
+#[derive(Debug)]
+enum ErrorText {
+    /// A sentence without "error:".
+    Sentence(String),
+    /// Problems with their places in a file.
+    Problems {
+        file: String,
+        text: String,
+        problems: Vec<Problem>,
+    },
+    /// Lines that name a place each, ready to be shown.
+    Lines(String),
+}
+
+/// An obstacle that ends a command.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    kind: ErrorKind,
+    text: ErrorText,
+    hints: Vec<String>,
+}
+
+impl CommandError {
+    fn new(kind: ErrorKind, text: ErrorText) -> Self {
+        Self {
+            kind,
+            text,
+            hints: Vec::new(),
+        }
+    }
+
+    /// Wrong input. The message is a sentence without "error:".
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Input, ErrorText::Sentence(message.into()))
+    }
+
+    /// Wrong places in a file, which is shown by this name.
+    pub(crate) fn problems(file: &str, text: &str, problems: Vec<Problem>) -> Self {
+        let text = ErrorText::Problems {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            problems,
+        };
+        Self::new(ErrorKind::Input, text)
+    }
+
+    /// Wrong input whose message is already a list of lines with places.
+    pub(crate) fn lines(lines: String) -> Self {
+        Self::new(ErrorKind::Input, ErrorText::Lines(lines))
+    }
+
+    /// A refusal of the system.
+    pub(crate) fn system(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::System, ErrorText::Sentence(message.into()))
+    }
+
+    /// A refusal of the system during an action, which comes first in the message.
+    pub(crate) fn system_while(action: &str, error: &dyn Display) -> Self {
+        Self::system(format!("{action}: {error}"))
+    }
+
+    /// A stop by the user, which needs no message.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(ErrorKind::Interrupted, ErrorText::Lines(String::new()))
+    }
+
+    /// A closed standard output, which leaves nothing to do and nothing to say.
+    pub(crate) fn output_closed() -> Self {
+        Self::new(ErrorKind::OutputClosed, ErrorText::Lines(String::new()))
+    }
+
+    /// A state that orch's own code rules out.
+    pub(crate) fn defect(what: &str) -> Self {
+        let message = format!("defect of orch: {what}");
+        Self::new(ErrorKind::Defect, ErrorText::Sentence(message))
+            .with_hint("please report it with the command and the results folder")
+    }
+
+    /// Adds what the user can do about it.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The whole text for a terminal, without a line feed at the end; empty where nothing is shown.
+    pub(crate) fn show(&self, colour: bool) -> String {
+        let mut shown = match &self.text {
+            ErrorText::Sentence(message) => format!("error: {message}"),
+            ErrorText::Problems {
+                file,
+                text,
+                problems,
+            } => problem::show(file, text, problems, colour),
+            ErrorText::Lines(lines) => lines.clone(),
+        };
+        for hint in &self.hints {
+            let _ = write!(shown, "\nhint: {hint}");
+        }
+        shown
+    }
+}
+
+impl Display for CommandError {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(&self.show(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_shows_its_message_and_then_its_hints() {
+        let error = CommandError::input("no such job").with_hint("its jobs are a, b");
+        assert_eq!(
+            error.to_string(),
+            "error: no such job\nhint: its jobs are a, b"
+        );
+        assert_eq!(error.kind(), ErrorKind::Input);
+        let error = CommandError::system_while("cannot write", &"the disk is full");
+        assert_eq!(error.to_string(), "error: cannot write: the disk is full");
+        assert_eq!(CommandError::interrupted().to_string(), "");
+    }
+}
