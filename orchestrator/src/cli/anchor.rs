@@ -17,10 +17,10 @@ use crate::plugin::build::Prepared;
 use crate::record::RunOutcome;
 use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
 use crate::record::store::{self, Night};
-use crate::runner::anchored::{self, AnchorPair, Tie, Tied};
+use crate::runner::anchored::{self, AnchorJob, AnchorPair, AnchorSeries};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::journal::Journal;
-use crate::runner::series::{Ground, Sides};
+use crate::runner::journal::RunJournal;
+use crate::runner::series::{PairContext, PairSides};
 use crate::sentinel::Earlier;
 use std::collections::HashMap;
 use std::io;
@@ -193,15 +193,15 @@ fn own_anchor(night: &Night) -> Option<&AnchorRecord> {
 }
 
 /// What was measured of each job with each anchor: by the places of both.
-pub(super) type Measured = HashMap<(usize, usize), Tied>;
+pub(super) type Measured = HashMap<(usize, usize), AnchorSeries>;
 
 /// Measures the pairs of all jobs that have two sides and were measured themselves.
 pub(super) fn measure(
     anchors: &[Anchor],
     around: &Around,
     ends: &[PassEnd],
-    ground: &Ground,
-    (done, journal): (Vec<AnchorPair>, &mut Journal),
+    ground: &PairContext,
+    (done, journal): (Vec<AnchorPair>, &mut RunJournal),
     seed: u64,
     progress: &mut Progress,
 ) -> io::Result<Measured> {
@@ -210,9 +210,9 @@ pub(super) fn measure(
         for (index, side_jobs) in anchor.jobs.iter().enumerate() {
             if let Ok(prepared) = both(anchor, side_jobs, around.plugins, ends) {
                 let [a, b] = &side_jobs.jobs;
-                ties.push(Tie {
+                ties.push(AnchorJob {
                     anchor: &anchor.record.commit,
-                    sides: Sides {
+                    sides: PairSides {
                         jobs: [a, b],
                         prepared,
                     },

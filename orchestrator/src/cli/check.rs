@@ -24,7 +24,7 @@ use crate::judge::verdict::MOST_PAIRS;
 use crate::measure::clock::Calibration;
 use crate::record::store;
 use crate::render;
-use crate::runner::contest::Limits;
+use crate::runner::contest::PairLimits;
 use crate::scenario::{self, Job, Scenario, Surroundings, quantity};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -35,6 +35,7 @@ use wildmatch::WildMatch;
 /// What a gate says, printed below the comparison.
 const REPORT: &str = "gate.txt";
 /// With a budget of its own, a check does not stop at a number of pairs that is meant for one that
+
 /// has none.
 const BUDGET_PAIRS: usize = 1000;
 
@@ -75,6 +76,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         .iter()
         .filter(|target| !is_counted(&target.metric));
     // One day for what is measured and for what is judged, also of a check that goes on past
+
     // midnight.
     let today = jiff::Zoned::now().date();
     let mut session = Session {
@@ -160,6 +162,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
 }
 
 /// The scenario of a commit: none where that commit lacks it or is not found, an error where this
+
 /// orch does not read it.
 fn scenario_at(loaded: &Loaded, commit: &str) -> Option<Result<Scenario, ()>> {
     let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
@@ -183,6 +186,7 @@ fn baseline_commit(comparison: &Comparison) -> Option<&str> {
 }
 
 /// Jobs of the baseline's scenario, none if that commit lacks it; unknown where the baseline is no
+
 /// commit, or where its scenario is not read, which is a finding.
 fn baseline_jobs(
     loaded: &Loaded,
@@ -214,6 +218,7 @@ fn baseline_jobs(
 }
 
 /// Ids of the jobs that the baseline's scenario has and the working tree's lacks, as far as the
+
 /// check is about them.
 fn dropped(
     before: Option<&[Job]>,
@@ -234,7 +239,9 @@ fn dropped(
 }
 
 /// What the scenario asks less of than the one at the baseline, or than the one at HEAD, which
+
 /// uncommitted edits may weaken. Nothing of a commit that has no scenario, or none that this orch
+
 /// reads. `dropped`: ids that the gate judges.
 fn loosened(loaded: &Loaded, comparison: &Comparison, dropped: &[String]) -> Vec<gate::Finding> {
     let read = |commit: &str| scenario_at(loaded, commit)?.ok();
@@ -289,7 +296,7 @@ fn as_comparison(options: &CheckOptions, loaded: &Loaded, subject: &Subject) -> 
     }
 }
 
-fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<Limits, CommandError> {
+fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<PairLimits, CommandError> {
     let own = options
         .budget
         .as_deref()
@@ -299,12 +306,12 @@ fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<Limits, Co
         CommandError::input(format!("--budget: {message}")).with_hint("--budget 10m")
     })?;
     Ok(match own.or(budget) {
-        Some(total) => Limits {
+        Some(total) => PairLimits {
             pairs: BUDGET_PAIRS,
             time: total,
             total: Some(total),
         },
-        None => Limits {
+        None => PairLimits {
             pairs: MOST_PAIRS,
             time: Duration::from_secs(60),
             total: None,
@@ -313,6 +320,7 @@ fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<Limits, Co
 }
 
 /// Ids of the scenario's jobs with their settings, as far as they are known before anything is
+
 /// built.
 fn jobs(loaded: &Loaded) -> Vec<Job> {
     jobs_of(&loaded.scenario)

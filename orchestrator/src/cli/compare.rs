@@ -1,4 +1,5 @@
 //! `orch compare`: find both sides, build them, count exactly, measure in pairs, judge, store,
+
 //! render, exit code.
 
 mod workload_pairs;
@@ -29,9 +30,9 @@ use crate::measure::clock::Calibration;
 use crate::plugin::build::Prepared;
 use crate::plugin::cargo;
 use crate::record::{PluginFile, Record, ScenarioRecord, store};
-use crate::runner::contest::Limits;
+use crate::runner::contest::PairLimits;
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::Purpose;
+use crate::runner::lock::LockPurpose;
 use crate::scenario::gate::Gate;
 use crate::scenario::quantity;
 use crate::versus::{self, Match, Terms};
@@ -88,7 +89,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
         root,
         repository,
         results,
-        limits: Limits {
+        limits: PairLimits {
             pairs: options.pairs,
             time,
             total: None,
@@ -158,7 +159,7 @@ pub(super) struct Session<'a> {
     /// A folder of the repository whose commits are compared.
     pub(super) repository: PathBuf,
     pub(super) results: PathBuf,
-    pub(super) limits: Limits,
+    pub(super) limits: PairLimits,
     /// The option that gives a workload more time.
     pub(super) more: &'static str,
     pub(super) seed: u64,
@@ -170,6 +171,7 @@ pub(super) struct Session<'a> {
     /// The rules of a check: what they name has to be there.
     pub(super) rules: Option<&'a Gate>,
     /// Jobs whose output may differ, which does not keep their costs from being judged: patterns of
+
     /// ids.
     pub(super) output_accepted: Vec<String>,
     pub(super) interrupt: Interrupt,
@@ -296,7 +298,7 @@ impl Session<'_> {
             let offered: Vec<OfferedJob> = matches.iter().map(offered_job).collect();
             rules::check_metrics(gate, &offered, &loaded.shown)?;
         }
-        let held = project::take_lock(Purpose::Measuring, &self.interrupt, &mut progress)?;
+        let held = project::take_lock(LockPurpose::Measuring, &self.interrupt, &mut progress)?;
         self.spend(Duration::ZERO, held.waited);
         let cpus = machine::usable_cpus();
         let terms = Terms {
@@ -526,6 +528,7 @@ impl Session<'_> {
 }
 
 /// 130 when the user stopped it, 1 when anything got worse or computes something else, 201 when
+
 /// anything is missing, else 0.
 fn exit_code(comparison: &Comparison) -> Exit {
     let any = |verdict: Verdict| comparison.jobs.iter().any(|entry| entry.verdict == verdict);

@@ -6,7 +6,7 @@ use crate::error::CommandError;
 use crate::hash;
 use crate::pass::{PassEnd, PassResult};
 use crate::protocol::Phase;
-use crate::runner::confine::{self, Named};
+use crate::runner::confine::{self, InputFile};
 use crate::scenario::Job;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -35,7 +35,7 @@ pub(super) fn orch() -> Result<String, CommandError> {
 /// The files that the parameters of jobs name, as they were before the first pass.
 pub(super) struct Inputs {
     /// Of each job.
-    named: Vec<Vec<Named>>,
+    named: Vec<Vec<InputFile>>,
     /// SHA-256 of those that can be read and are not too large for it.
     hashes: HashMap<PathBuf, String>,
 }
@@ -50,7 +50,7 @@ impl Inputs {
     }
 
     /// Each file is read once, however many jobs name it.
-    fn of(named: Vec<Vec<Named>>, hash: &dyn Fn(&Path) -> Option<String>) -> Self {
+    fn of(named: Vec<Vec<InputFile>>, hash: &dyn Fn(&Path) -> Option<String>) -> Self {
         let paths: HashSet<&Path> = named
             .iter()
             .flatten()
@@ -65,7 +65,7 @@ impl Inputs {
 
     /// What the record of a job says of its files.
     pub(super) fn of_job(&self, index: usize) -> IndexMap<String, String> {
-        let hash = |one: &Named| Some((one.shown.clone(), self.hashes.get(&one.path)?.clone()));
+        let hash = |one: &InputFile| Some((one.shown.clone(), self.hashes.get(&one.path)?.clone()));
         self.named
             .get(index)
             .into_iter()
@@ -77,7 +77,7 @@ impl Inputs {
     /// Those that no plugin of theirs may have written, by their paths.
     pub(super) fn all(&self) -> BTreeMap<String, String> {
         let guarded = self.named.iter().flatten().filter(|one| one.guarded);
-        let hash = |one: &Named| {
+        let hash = |one: &InputFile| {
             Some((
                 one.path.display().to_string(),
                 self.hashes.get(&one.path)?.clone(),
@@ -121,7 +121,7 @@ pub(super) fn changed(jobs: &[Job], plugins: &Plugins, inputs: &Inputs) -> Vec<P
         .map(|(key, _)| key.as_str())
         .collect();
     let files = inputs.changed(&hashed);
-    let message = |(job, named): (&Job, &Vec<Named>)| {
+    let message = |(job, named): (&Job, &Vec<InputFile>)| {
         if libraries.contains(job.plugin.as_str()) {
             let message = "the plugin's file changed during the run; build first, then measure";
             return Some(failure(job, Phase::Load, message.to_owned()));
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_file_that_many_jobs_name_is_read_once() {
-        let named = |name: &str| Named {
+        let named = |name: &str| InputFile {
             shown: name.to_owned(),
             path: Path::new("/data").join(name),
             guarded: true,

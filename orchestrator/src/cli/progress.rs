@@ -6,7 +6,7 @@ use crate::format::{
     change::{self, ChangedQuantity},
 };
 use crate::pass::PassName;
-use crate::runner::event::{Event, Observer};
+use crate::runner::event::{ProgressEvent, ProgressObserver};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -36,24 +36,24 @@ impl Progress {
     }
 }
 
-impl Observer for Progress {
-    fn see(&mut self, event: Event<'_>) {
+impl ProgressObserver for Progress {
+    fn see(&mut self, event: ProgressEvent<'_>) {
         match event {
-            Event::Preparing { plugin } if self.terminal => {
+            ProgressEvent::Preparing { plugin } if self.terminal => {
                 note(&format!("preparing plugin {plugin}"))
             }
-            Event::BuildLine { line } => note(line),
-            Event::WaitingForLock { holder } => {
+            ProgressEvent::BuildLine { line } => note(line),
+            ProgressEvent::WaitingForLock { holder } => {
                 self.say(&format!("waiting: {holder}; --no-wait gives up at once"))
             }
-            Event::Begin { passes, estimate } if self.terminal => {
+            ProgressEvent::Begin { passes, estimate } if self.terminal => {
                 let bar = ProgressBar::new(passes as u64);
                 let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}");
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
                 bar.set_message(format!("about {}", seconds(estimate)));
                 self.bar = Some(bar);
             }
-            Event::PassBegins {
+            ProgressEvent::PassBegins {
                 job,
                 pass,
                 round,
@@ -74,7 +74,7 @@ impl Observer for Progress {
                     bar.set_message(format!("{job}: {what}{known} · {} left", seconds(left)));
                 }
             }
-            Event::PassEnds { job, median_ns } => {
+            ProgressEvent::PassEnds { job, median_ns } => {
                 if let Some(median_ns) = median_ns {
                     self.last.insert(job.to_owned(), median_ns);
                 }
@@ -82,13 +82,13 @@ impl Observer for Progress {
                     bar.inc(1);
                 }
             }
-            Event::PassesChanged { by } => {
+            ProgressEvent::PassesChanged { by } => {
                 if let Some(bar) = &self.bar {
                     let passes = i64::try_from(bar.length().unwrap_or(0)).unwrap_or(i64::MAX);
                     bar.set_length(u64::try_from(passes.saturating_add(by)).unwrap_or(0));
                 }
             }
-            Event::JobLost {
+            ProgressEvent::JobLost {
                 job,
                 lost,
                 phase,
@@ -97,13 +97,13 @@ impl Observer for Progress {
                 let first = message.lines().next().unwrap_or_default();
                 self.say(&format!("{job}: {lost} in {phase}: {first}"));
             }
-            Event::BeginPairs { workloads } if self.terminal && workloads > 0 => {
+            ProgressEvent::BeginPairs { workloads } if self.terminal && workloads > 0 => {
                 let bar = ProgressBar::new(workloads as u64);
                 let style = ProgressStyle::with_template("{bar:20} {pos}/{len} decided {wide_msg}");
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
                 self.bar = Some(bar);
             }
-            Event::Pair {
+            ProgressEvent::Pair {
                 job,
                 pairs,
                 estimate,
@@ -115,12 +115,12 @@ impl Observer for Progress {
                     ));
                 }
             }
-            Event::StillOpen { workloads } => {
+            ProgressEvent::StillOpen { workloads } => {
                 if let Some(bar) = &self.bar {
                     bar.set_position(bar.length().unwrap_or(0).saturating_sub(workloads as u64));
                 }
             }
-            Event::End => {
+            ProgressEvent::End => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
                 }

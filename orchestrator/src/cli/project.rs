@@ -1,4 +1,5 @@
 //! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have
+
 //! in common.
 
 use super::output;
@@ -11,10 +12,10 @@ use crate::plugin::catalog::Description;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::protocol::{Pass, Phase, Reply, Request, Shift};
 use crate::runner::confine;
-use crate::runner::event::{Event, Observer};
+use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::{self, Held, Purpose};
-use crate::runner::process::{self, Launch};
+use crate::runner::lock::{self, LockGuard, LockPurpose};
+use crate::runner::process::{self, WorkerLaunch};
 use crate::runner::reap;
 use crate::runner::remains::PassFailure;
 use crate::scenario::problem::Problem;
@@ -53,6 +54,7 @@ impl Loaded {
 
 impl Loaded {
     /// Lays plugins over the commits of another repository: all that orch builds and that do not
+
     /// lie in it.
     pub(super) fn lay_over(&mut self, repository: &Path) -> Result<(), CommandError> {
         let root = git::root_of(repository)
@@ -86,6 +88,7 @@ impl Loaded {
 }
 
 /// Reads and checks a scenario file, and lays its plugins over the commits of another repository if
+
 /// there is one.
 pub(super) fn load_over(path: &Path, repository: Option<&Path>) -> Result<Loaded, CommandError> {
     let mut loaded = load(path)?;
@@ -148,6 +151,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
 }
 
 /// The nearest folder at or above a scenario that holds `.git` or `orch.yaml`, else the scenario's
+
 /// own.
 pub(super) fn root_of(file: &Path) -> PathBuf {
     let own = file.parent().unwrap_or(Path::new("/"));
@@ -158,6 +162,7 @@ pub(super) fn root_of(file: &Path) -> PathBuf {
 }
 
 /// The scenario that the user named, or the one that is meant when none is named. `how` says how
+
 /// one is named.
 pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBuf, CommandError> {
     if let Some(named) = named {
@@ -238,7 +243,7 @@ pub(super) fn prepare(
     wait: BuildWait,
     mark: &str,
     interrupt: &Interrupt,
-    observer: &mut dyn Observer,
+    observer: &mut dyn ProgressObserver,
 ) -> Result<Plugins, CommandError> {
     reap::become_subreaper().map_err(|error| {
         CommandError::system_while("cannot look after the plugins' processes", &error)
@@ -266,12 +271,12 @@ pub(super) fn prepare(
             BuildWait::Where(has_work) => held.is_none() && has_work(key, spec),
         };
         if must_wait {
-            let taken = take_lock(Purpose::Building, interrupt, observer)?;
+            let taken = take_lock(LockPurpose::Building, interrupt, observer)?;
             plugins.waited += taken.waited;
             held = Some(taken);
         }
-        observer.see(Event::Preparing { plugin: key });
-        let mut show = |line: &str| observer.see(Event::BuildLine { line });
+        observer.see(ProgressEvent::Preparing { plugin: key });
+        let mut show = |line: &str| observer.see(ProgressEvent::BuildLine { line });
         let mut watch = Watcher {
             show: &mut show,
             stop: &|| interrupt.requested(),
@@ -310,13 +315,13 @@ pub(super) fn prepare(
 
 /// Waits for the lock of this machine, for as long as the user allows.
 pub(super) fn take_lock(
-    purpose: Purpose,
+    purpose: LockPurpose,
     interrupt: &Interrupt,
-    observer: &mut dyn Observer,
-) -> Result<Held, CommandError> {
+    observer: &mut dyn ProgressObserver,
+) -> Result<LockGuard, CommandError> {
     lock::take(
         purpose,
-        |holder| observer.see(Event::WaitingForLock { holder }),
+        |holder| observer.see(ProgressEvent::WaitingForLock { holder }),
         || interrupt.requested(),
     )
     .map_err(|error| CommandError::system_while("cannot take the lock", &error))?
@@ -363,7 +368,7 @@ fn describe(
         folder: prepared.folder.clone(),
         sandbox: confine::grants(prepared, "", &serde_json::Map::new()),
     };
-    let launch = Launch {
+    let launch = WorkerLaunch {
         request: &request,
         timeout,
         threads: 1,

@@ -29,11 +29,11 @@ use crate::record::{
     self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, store,
 };
 use crate::render;
-use crate::runner::execute::{self, Executed, Setting};
+use crate::runner::execute::{self, ExecutionContext, ExecutionResult};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::journal::{self, Identity};
-use crate::runner::lock::Purpose;
-use crate::runner::series::Ground;
+use crate::runner::journal::{self, RunIdentity};
+use crate::runner::lock::LockPurpose;
+use crate::runner::series::PairContext;
 use crate::scenario::Job;
 use crate::sentinel::{Earlier, Sentinel};
 use std::path::{Path, PathBuf};
@@ -182,7 +182,7 @@ struct Chosen {
 impl Session<'_> {
     fn measure(&self, chosen: Chosen, progress: &mut Progress, mut spent: Spent) -> Outcome {
         let cpus = machine::usable_cpus();
-        let held = project::take_lock(Purpose::Measuring, &self.interrupt, progress)?;
+        let held = project::take_lock(LockPurpose::Measuring, &self.interrupt, progress)?;
         spent.lock_time += held.waited;
         let inputs = Inputs::read(&self.jobs, &self.plugins);
         let identity = self.identity(&self.git, &inputs);
@@ -212,7 +212,7 @@ impl Session<'_> {
             .sum();
         let plan = plan::build(&self.jobs, seed);
         let clock = self.calibration.end();
-        let setting = Setting {
+        let setting = ExecutionContext {
             jobs: &self.jobs,
             plugins: &self.plugins.prepared,
             cpus: &cpus,
@@ -239,7 +239,7 @@ impl Session<'_> {
         )
         .map_err(early)?;
         let sentinel = self.sentinel(&executed, times);
-        let ground = Ground {
+        let ground = PairContext {
             cpus: &cpus,
             clock,
             mark: &self.mark,
@@ -318,7 +318,7 @@ impl Session<'_> {
     }
 
     /// What the readings of the run say of the machine.
-    fn sentinel(&self, executed: &Executed, begun: Option<CpuTimes>) -> Sentinel {
+    fn sentinel(&self, executed: &ExecutionResult, begun: Option<CpuTimes>) -> Sentinel {
         let readings = executed.ends.iter().filter_map(|end| match &end.result {
             PassResult::Reply(reply) => match &**reply {
                 Reply::Sentinel(reading) => Some(reading.clone()),
@@ -339,9 +339,9 @@ impl Session<'_> {
         sentinel
     }
 
-    fn identity(&self, git: &git::GitState, inputs: &Inputs) -> Identity {
+    fn identity(&self, git: &git::GitState, inputs: &Inputs) -> RunIdentity {
         let hash = |key: &String| Some(self.plugins.prepared.get(key)?.as_ref().ok()?.hash.clone());
-        Identity {
+        RunIdentity {
             orch: self.orch.clone(),
             scenario: crate::hash::text(&self.loaded.text),
             filter: self.options.filter.clone(),
@@ -367,7 +367,7 @@ impl Session<'_> {
         &self,
         id: String,
         git: git::GitState,
-        executed: &Executed,
+        executed: &ExecutionResult,
         at: jiff::Timestamp,
         seed: u64,
     ) -> Record {

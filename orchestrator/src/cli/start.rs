@@ -1,18 +1,19 @@
 //! Where a run begins: in a new results folder, or in the one that a killed or interrupted run
+
 //! left.
 
 use crate::error::CommandError;
 use crate::pass::PassEnd;
 use crate::record::store;
 use crate::runner::anchored::AnchorPair;
-use crate::runner::journal::{self, Identity, Journal, Unreadable};
+use crate::runner::journal::{self, JournalError, RunIdentity, RunJournal};
 use std::path::{Path, PathBuf};
 
 /// A run whose folder and journal are open.
 pub(super) struct Started {
     pub(super) id: String,
     pub(super) folder: PathBuf,
-    pub(super) journal: Journal,
+    pub(super) journal: RunJournal,
     /// When it began, UTC.
     pub(super) at: jiff::Timestamp,
     pub(super) seed: u64,
@@ -29,7 +30,7 @@ pub(super) fn anew(
     commit: &str,
     at: jiff::Timestamp,
     seed: u64,
-    identity: Identity,
+    identity: RunIdentity,
 ) -> Result<Started, CommandError> {
     let stamp = at.strftime("%Y%m%dT%H%M%SZ").to_string();
     let (id, folder) = store::new_folder(results, &stamp, scenario, commit).map_err(|error| {
@@ -38,7 +39,7 @@ pub(super) fn anew(
             &error,
         )
     })?;
-    let journal = Journal::create(&folder, at.to_string(), seed, identity)
+    let journal = RunJournal::create(&folder, at.to_string(), seed, identity)
         .map_err(|error| CommandError::system_while(&folder.display().to_string(), &error))?;
     Ok(Started {
         id,
@@ -52,7 +53,7 @@ pub(super) fn anew(
 }
 
 /// Goes on with the newest run that was killed or interrupted, if it is the same run.
-pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, CommandError> {
+pub(super) fn again(results: &Path, identity: &RunIdentity) -> Result<Started, CommandError> {
     let shown = results.display();
     let left = journal::newest(results).map_err(refused)?.ok_or_else(|| {
         CommandError::input(format!(
@@ -74,7 +75,7 @@ pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Comm
         .parse()
         .map_err(|error| CommandError::system_while(&folder, &error))?;
     let journal =
-        Journal::reopen(&left).map_err(|error| CommandError::system_while(&folder, &error))?;
+        RunJournal::reopen(&left).map_err(|error| CommandError::system_while(&folder, &error))?;
     let id = left
         .folder
         .file_name()
@@ -92,14 +93,14 @@ pub(super) fn again(results: &Path, identity: &Identity) -> Result<Started, Comm
 }
 
 /// A journal that this orch does not understand is left for the one that does.
-fn refused(error: Unreadable) -> CommandError {
+fn refused(error: JournalError) -> CommandError {
     match error {
-        Unreadable::Io(error) => CommandError::system_while("cannot read the journal", &error),
-        Unreadable::Other { .. } => CommandError::input(format!("{error}")).with_hint(
+        JournalError::Io(error) => CommandError::system_while("cannot read the journal", &error),
+        JournalError::Other { .. } => CommandError::input(format!("{error}")).with_hint(
             "go on with \
             the orch that began it, or start a new run without --resume; the file stays as it is",
         ),
-        Unreadable::Broken { .. } => CommandError::input(format!("{error}")).with_hint(
+        JournalError::Broken { .. } => CommandError::input(format!("{error}")).with_hint(
             "start a \
             new run without --resume; the file stays as it is",
         ),

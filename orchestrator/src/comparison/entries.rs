@@ -6,7 +6,7 @@ use super::{Change, Code, Entry, Verdict};
 use crate::judge::verdict::{ALPHA, FEWEST_PAIRS, Finding};
 use crate::plugin::catalog::{Better, Per};
 use crate::record::{JobOutcome, JobRecord};
-use crate::runner::contest::{self, Contested, Stopped};
+use crate::runner::contest::{self, PairStopReason, PairedResult};
 use serde_json::{Map, Value};
 
 /// Two sides of a workload as they are judged.
@@ -17,7 +17,7 @@ pub(crate) struct Facts<'a> {
     /// The relative difference of time that matters.
     pub(crate) margin: f64,
     /// The pairs of a live comparison.
-    pub(crate) contested: Option<&'a Contested>,
+    pub(crate) contested: Option<&'a PairedResult>,
     /// Why there are none.
     pub(crate) unpaired: &'a str,
     /// What pairs of both sides with the same anchor say.
@@ -253,7 +253,7 @@ fn time(facts: &Facts) -> Entry {
         entry.reason = facts.unpaired.to_owned();
         return entry;
     };
-    if let Stopped::Failed {
+    if let PairStopReason::Failed {
         side,
         phase,
         message,
@@ -298,7 +298,7 @@ fn time(facts: &Facts) -> Entry {
 }
 
 /// `more` is the option that gives a workload more time.
-fn why(contested: &Contested, margin: f64, more: &str) -> String {
+fn why(contested: &PairedResult, margin: f64, more: &str) -> String {
     let few_pairs = contested.assessment.pairs < FEWEST_PAIRS;
     let pairs = crate::format::counted(contested.assessment.pairs, "pair");
     let margin = crate::format::percent(margin);
@@ -308,7 +308,9 @@ fn why(contested: &Contested, margin: f64, more: &str) -> String {
         format!(": {more} gives it more")
     };
     let few = match (few_pairs, &contested.stopped) {
-        (true, Stopped::Time) => format!("; no verdict takes fewer than {FEWEST_PAIRS}{hint}"),
+        (true, PairStopReason::Time) => {
+            format!("; no verdict takes fewer than {FEWEST_PAIRS}{hint}")
+        }
         (true, _) => format!("; no verdict takes fewer than {FEWEST_PAIRS}"),
         (false, _) => String::new(),
     };
@@ -321,10 +323,10 @@ fn why(contested: &Contested, margin: f64, more: &str) -> String {
             )
         }
         (_, Finding::Equivalent) => format!("after {pairs} the interval lies inside ±{margin}"),
-        (Stopped::Pairs, Finding::Open) => {
+        (PairStopReason::Pairs, Finding::Open) => {
             format!("still open after {pairs}, the most that were allowed{few}")
         }
-        (Stopped::Time, Finding::Open) => {
+        (PairStopReason::Time, Finding::Open) => {
             format!("still open after {pairs}, when its time was up{few}")
         }
         (_, Finding::Open) => format!("interrupted after {pairs}"),

@@ -155,7 +155,7 @@ mod tests {
     use crate::contradiction::figure::{Figure, Interval};
     use crate::judge::assessment::assess;
     use crate::judge::verdict::ALPHA;
-    use crate::runner::contest::{self, Contested};
+    use crate::runner::contest::{self, PairedResult};
     use serde_json::json;
 
     fn entry(metric: &str, [a, b]: [f64; 2], pairs: usize) -> Entry {
@@ -256,7 +256,7 @@ mod tests {
 
     /// Pairs whose sides have fast moments that the shortest sample finds and the difference does
     /// not.
-    fn two_states(estimate: f64) -> Contested {
+    fn two_states(estimate: f64) -> PairedResult {
         let mut found = contested(estimate, 20);
         for (index, pair) in found.pairs.iter_mut().enumerate() {
             let slow = (10_000.0 * pair.difference.exp()) as u64;

@@ -209,7 +209,7 @@ mod tests {
     use super::super::tests::{contested, side};
     use super::*;
     use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
-    use crate::runner::anchored::Tied;
+    use crate::runner::anchored::AnchorSeries;
     use serde_json::json;
 
     /// A job with so many allocations, so much slower than the anchor (a log ratio), with a margin
@@ -228,9 +228,9 @@ mod tests {
             together: 1,
             changed: None,
         };
-        let tied = Tied {
+        let tied = AnchorSeries {
             pairs: contested(slower, 5).pairs,
-            ..Tied::default()
+            ..AnchorSeries::default()
         };
         let mut job = side(allocations, json!(1));
         job.plugin.hash = Some(library.to_owned());

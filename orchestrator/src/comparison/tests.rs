@@ -8,7 +8,7 @@ use crate::record::{
     Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord, ScopeRecord,
     SettingsRecord,
 };
-use crate::runner::contest::{Contested, Stopped};
+use crate::runner::contest::{PairStopReason, PairedResult};
 use serde_json::json;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ fn counted(count: f64) -> Allocations {
 }
 
 /// Pairs whose differences are `shift` with a little scatter, judged alone.
-pub(super) fn contested(shift: f64, pairs: usize) -> Contested {
+pub(super) fn contested(shift: f64, pairs: usize) -> PairedResult {
     let record = |index: usize| {
         let difference = shift + 0.0005 * ((index * 7 % 5) as f64 - 2.0);
         PairRecord {
@@ -113,11 +113,11 @@ pub(super) fn contested(shift: f64, pairs: usize) -> Contested {
         ALPHA,
     )[0];
     let stopped = if finding == Finding::Open {
-        Stopped::Pairs
+        PairStopReason::Pairs
     } else {
-        Stopped::Decided
+        PairStopReason::Decided
     };
-    Contested {
+    PairedResult {
         pairs,
         assessment,
         finding,
@@ -131,7 +131,7 @@ pub(super) fn judged(
     a: &JobRecord,
     b: &JobRecord,
     code: &Code,
-    contested: Option<&Contested>,
+    contested: Option<&PairedResult>,
 ) -> Vec<Entry> {
     entries::of(&facts(a, b, code, contested))
 }
@@ -140,7 +140,7 @@ pub(super) fn facts<'a>(
     a: &'a JobRecord,
     b: &'a JobRecord,
     code: &'a Code,
-    contested: Option<&'a Contested>,
+    contested: Option<&'a PairedResult>,
 ) -> Facts<'a> {
     Facts {
         id: "job",
@@ -507,8 +507,8 @@ fn an_open_verdict_says_what_would_have_been_seen() {
     let most =
         "still open after 10 pairs, the most that were allowed; no verdict takes fewer than 11";
     assert_eq!(time.reason, most, "more time would be no help");
-    let late = Contested {
-        stopped: Stopped::Time,
+    let late = PairedResult {
+        stopped: PairStopReason::Time,
         ..open
     };
     let entries = judged(

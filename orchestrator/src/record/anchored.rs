@@ -6,7 +6,7 @@ use crate::format;
 use crate::git::Revision;
 use crate::judge::few::{self, Shift};
 use crate::judge::verdict::{ALPHA, Finding};
-use crate::runner::anchored::Tied;
+use crate::runner::anchored::AnchorSeries;
 use crate::runner::series::PairRecord;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,12 @@ impl Anchored {
     }
 
     /// Judges the pairs of a job. `artefacts`: the libraries of the anchor and of the run.
-    pub(crate) fn judged(tied: &Tied, artefacts: [&str; 2], margin: f64, terms: &Terms) -> Self {
+    pub(crate) fn judged(
+        tied: &AnchorSeries,
+        artefacts: [&str; 2],
+        margin: f64,
+        terms: &Terms,
+    ) -> Self {
         let differences: Vec<f64> = tied.pairs.iter().map(|pair| pair.difference).collect();
         let shift = few::of(&differences);
         let (verdict, reason) = verdict(
@@ -152,7 +157,7 @@ impl Anchored {
 }
 
 fn verdict(
-    tied: &Tied,
+    tied: &AnchorSeries,
     same_code: bool,
     shift: Option<&Shift>,
     margin: f64,
@@ -358,14 +363,14 @@ mod tests {
         }
     }
 
-    fn tied(differences: &[f64]) -> Tied {
-        Tied {
+    fn tied(differences: &[f64]) -> AnchorSeries {
+        AnchorSeries {
             pairs: differences.iter().copied().map(pair).collect(),
-            ..Tied::default()
+            ..AnchorSeries::default()
         }
     }
 
-    fn judged(tied: &Tied, changed: Option<&str>) -> (Verdict, String) {
+    fn judged(tied: &AnchorSeries, changed: Option<&str>) -> (Verdict, String) {
         let anchor = anchor();
         let terms = Terms {
             anchor: &anchor,

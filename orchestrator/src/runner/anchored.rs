@@ -1,10 +1,10 @@
 //! The pairs of a run with its anchors: a fixed number for each job, in rounds, each noted in the
 //! journal.
 
-use super::event::{Event, Observer};
+use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
-use super::journal::Journal;
-use super::series::{Ground, PairRecord, Series, SideFailure, Sides};
+use super::journal::RunJournal;
+use super::series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
 use crate::judge::estimate::median;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -14,10 +14,10 @@ use std::io;
 pub(crate) const PAIRS: usize = 5;
 
 /// One job and one anchor. Side A is the anchor's build.
-pub(crate) struct Tie<'a> {
+pub(crate) struct AnchorJob<'a> {
     /// Commit of the anchor.
     pub(crate) anchor: &'a str,
-    pub(crate) sides: Sides<'a>,
+    pub(crate) sides: PairSides<'a>,
 }
 
 /// One pair of a tie, or why there are no more.
@@ -35,7 +35,7 @@ pub(crate) struct AnchorPair {
 
 /// All that is known of a tie.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tied {
+pub(crate) struct AnchorSeries {
     pub(crate) pairs: Vec<PairRecord>,
     pub(crate) failed: Option<SideFailure>,
     /// What both sides said that they computed.
@@ -43,7 +43,7 @@ pub(crate) struct Tied {
     pub(crate) warnings: Vec<String>,
 }
 
-impl Tied {
+impl AnchorSeries {
     fn take(&mut self, one: AnchorPair) {
         self.pairs.extend(one.pair);
         self.failed = self.failed.take().or(one.failed);
@@ -63,15 +63,15 @@ impl Tied {
 /// Measures all ties, but for the pairs that `done` holds. Returns what is known of each, in their
 /// order; a run that was interrupted has fewer pairs.
 pub(crate) fn measure(
-    ties: &[Tie],
-    ground: &Ground,
+    ties: &[AnchorJob],
+    ground: &PairContext,
     done: Vec<AnchorPair>,
-    journal: &mut Journal,
+    journal: &mut RunJournal,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
-    observer: &mut dyn Observer,
-) -> io::Result<Vec<Tied>> {
-    let mut tied: Vec<Tied> = ties.iter().map(|_| Tied::default()).collect();
+    observer: &mut dyn ProgressObserver,
+) -> io::Result<Vec<AnchorSeries>> {
+    let mut tied: Vec<AnchorSeries> = ties.iter().map(|_| AnchorSeries::default()).collect();
     for one in done {
         let place = ties
             .iter()
@@ -80,15 +80,15 @@ pub(crate) fn measure(
             tied[place].take(one);
         }
     }
-    let mut series: Vec<Series> = ties.iter().map(|_| Series::default()).collect();
-    observer.see(Event::BeginPairs {
+    let mut series: Vec<PairSeries> = ties.iter().map(|_| PairSeries::default()).collect();
+    observer.see(ProgressEvent::BeginPairs {
         workloads: ties.len(),
     });
     loop {
         let mut open: Vec<usize> = (0..ties.len())
             .filter(|place| !tied[*place].is_done())
             .collect();
-        observer.see(Event::StillOpen {
+        observer.see(ProgressEvent::StillOpen {
             workloads: open.len(),
         });
         if open.is_empty() || interrupt.requested() {
@@ -118,13 +118,13 @@ pub(crate) fn measure(
                 .map(|pair| pair.difference)
                 .collect();
             let estimate = median(&differences).unwrap_or(0.0);
-            observer.see(Event::Pair {
+            observer.see(ProgressEvent::Pair {
                 job: &tie.sides.jobs[1].id,
                 pairs: differences.len(),
                 estimate,
             });
         }
     }
-    observer.see(Event::End);
+    observer.see(ProgressEvent::End);
     Ok(tied)
 }

@@ -1,7 +1,7 @@
 //! What the sandbox of a worker lets through: what the scenario says, and the files that a job's
 //! parameters name, which are its input files too.
 
-use super::scratch::Scratch;
+use super::scratch::ScratchFolder;
 use crate::plugin::Sandbox;
 use crate::plugin::build::Prepared;
 use crate::protocol::{Grants, Request};
@@ -55,7 +55,7 @@ pub(crate) fn named(
             value,
             own,
             &prepared.folder,
-            &|path| Kind::of(path),
+            &|path| PathKind::of(path),
             &mut found,
         );
     }
@@ -64,7 +64,7 @@ pub(crate) fn named(
 
 /// A file that a parameter names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Named {
+pub(crate) struct InputFile {
     /// Relative to the plugin's folder where it lies inside.
     pub(crate) shown: String,
     pub(crate) path: PathBuf,
@@ -78,7 +78,7 @@ pub(crate) fn inputs(
     prepared: &Prepared,
     workload: &str,
     params: &Map<String, Value>,
-) -> Vec<Named> {
+) -> Vec<InputFile> {
     let mut files = named(prepared, workload, params);
     if let Sandbox::On { write, .. } = &prepared.sandbox {
         files.retain(|path| {
@@ -96,7 +96,7 @@ pub(crate) fn inputs(
     let guarded = prepared.sandbox != Sandbox::Off;
     files
         .into_iter()
-        .map(|path| Named {
+        .map(|path| InputFile {
             shown: shown(&path),
             path,
             guarded,
@@ -117,7 +117,7 @@ fn leads_out(path: &Path, write: &[PathBuf]) -> bool {
 /// The request with the folder that its worker got.
 pub(super) fn with_scratch<'a>(
     request: &'a Request,
-    scratch: Option<&Scratch>,
+    scratch: Option<&ScratchFolder>,
 ) -> Cow<'a, Request> {
     let mut request = Cow::Borrowed(request);
     if let (Some(scratch), Some(_)) = (scratch, &request.sandbox)
@@ -137,13 +137,13 @@ fn folders(list: &str) -> Vec<PathBuf> {
 
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum PathKind {
     Nothing,
     File,
     Folder,
 }
 
-impl Kind {
+impl PathKind {
     fn of(path: &Path) -> Self {
         match path.metadata() {
             Err(_) => Self::Nothing,
@@ -160,16 +160,16 @@ fn files_in(
     value: &Value,
     schema: Option<&Value>,
     here: &Path,
-    kind: &dyn Fn(&Path) -> Kind,
+    kind: &dyn Fn(&Path) -> PathKind,
     found: &mut Vec<PathBuf>,
 ) {
     match value {
         Value::String(text) if !text.is_empty() && !text.contains('\0') => {
             let path = here.join(text);
             let named = match kind(&path) {
-                Kind::Nothing => false,
-                Kind::File => true,
-                Kind::Folder => text.contains('/') || schema.is_some_and(is_path),
+                PathKind::Nothing => false,
+                PathKind::File => true,
+                PathKind::Folder => text.contains('/') || schema.is_some_and(is_path),
             };
             if named {
                 found.push(path);
@@ -268,9 +268,9 @@ mod tests {
     #[test]
     fn parameters_name_files_and_words_name_no_folders() {
         let kind = |path: &Path| match path.to_str() {
-            Some("/here/model.bin" | "/abs/file") => Kind::File,
-            Some("/here/src" | "/here/./src" | "/abs") => Kind::Folder,
-            _ => Kind::Nothing,
+            Some("/here/model.bin" | "/abs/file") => PathKind::File,
+            Some("/here/src" | "/here/./src" | "/abs") => PathKind::Folder,
+            _ => PathKind::Nothing,
         };
         let named_by = |value: Value, schema: Option<Value>| {
             let mut found = Vec::new();

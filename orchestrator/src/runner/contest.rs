@@ -1,10 +1,10 @@
 //! Two builds of each workload against each other: pair after pair, until each verdict stands or
 //! its budget ends.
 
-use super::event::{Event, Observer};
+use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
 use super::pair::A;
-use super::series::{Ground, PairRecord, Series, SideFailure, Sides};
+use super::series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
 use crate::judge;
 use crate::judge::assessment::{Assessment, assess};
 use crate::judge::estimate::median;
@@ -17,16 +17,16 @@ use std::io;
 use std::time::Duration;
 
 /// One workload on both sides.
-pub(crate) struct Contest<'a> {
+pub(crate) struct PairedWorkload<'a> {
     pub(crate) jobs: [&'a Job; 2],
     pub(crate) prepared: [&'a Prepared; 2],
     /// The relative difference that matters.
     pub(crate) margin: f64,
 }
 
-impl Contest<'_> {
-    fn sides(&self) -> Sides<'_> {
-        Sides {
+impl PairedWorkload<'_> {
+    fn sides(&self) -> PairSides<'_> {
+        PairSides {
             jobs: self.jobs,
             prepared: self.prepared,
         }
@@ -35,7 +35,7 @@ impl Contest<'_> {
 
 /// When measuring a workload ends though its verdict is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct PairLimits {
     pub(crate) pairs: usize,
     pub(crate) time: Duration,
     /// Of all workloads together.
@@ -44,18 +44,18 @@ pub(crate) struct Limits {
 
 /// What became of a contest.
 #[derive(Debug, Clone)]
-pub(crate) struct Contested {
+pub(crate) struct PairedResult {
     pub(crate) pairs: Vec<PairRecord>,
     pub(crate) assessment: Assessment,
     pub(crate) finding: Finding,
-    pub(crate) stopped: Stopped,
+    pub(crate) stopped: PairStopReason,
     pub(crate) warnings: Vec<String>,
     pub(crate) wall: Duration,
 }
 
 /// Why no more pairs were measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Stopped {
+pub(crate) enum PairStopReason {
     Decided,
     /// The limit of pairs.
     Pairs,
@@ -74,16 +74,16 @@ pub(crate) enum Stopped {
 /// show is one of layout alone: it then ends as it stands, and is no evidence for or against the
 /// others. Only errors of the system end it early.
 pub(crate) fn measure(
-    contests: &[Contest],
-    ground: &Ground,
-    limits: Limits,
+    contests: &[PairedWorkload],
+    ground: &PairContext,
+    limits: PairLimits,
     only_layout: &mut dyn FnMut(usize) -> bool,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
-    observer: &mut dyn Observer,
-) -> io::Result<Vec<Contested>> {
-    let mut states: Vec<State> = contests.iter().map(|_| State::new()).collect();
-    observer.see(Event::BeginPairs {
+    observer: &mut dyn ProgressObserver,
+) -> io::Result<Vec<PairedResult>> {
+    let mut states: Vec<PairedState> = contests.iter().map(|_| PairedState::new()).collect();
+    observer.see(ProgressEvent::BeginPairs {
         workloads: states.len(),
     });
     loop {
@@ -94,7 +94,7 @@ pub(crate) fn measure(
                 open.push(index);
             }
         }
-        observer.see(Event::StillOpen {
+        observer.see(ProgressEvent::StillOpen {
             workloads: open.len(),
         });
         let spent: Duration = states.iter().map(|state| state.series.wall).sum();
@@ -111,7 +111,7 @@ pub(crate) fn measure(
             let Assessment {
                 estimate, pairs, ..
             } = state.assessment;
-            observer.see(Event::Pair {
+            observer.see(ProgressEvent::Pair {
                 job: &contests[index].jobs[A].id,
                 pairs,
                 estimate,
@@ -121,7 +121,7 @@ pub(crate) fn measure(
             }
         }
     }
-    observer.see(Event::End);
+    observer.see(ProgressEvent::End);
     let interrupted = interrupt.requested();
     Ok(states
         .into_iter()
@@ -132,7 +132,11 @@ pub(crate) fn measure(
 /// Judges all contests together. What will not be reported as a change, because its side failed or
 /// only its layout differs, counts for nothing: it would lower the bar for the rest and then be
 /// gone.
-fn settle(contests: &[Contest], states: &mut [State], only_layout: &mut dyn FnMut(usize) -> bool) {
+fn settle(
+    contests: &[PairedWorkload],
+    states: &mut [PairedState],
+    only_layout: &mut dyn FnMut(usize) -> bool,
+) {
     loop {
         let cases: Vec<Case> = contests
             .iter()
@@ -163,8 +167,8 @@ fn settle(contests: &[Contest], states: &mut [State], only_layout: &mut dyn FnMu
     }
 }
 
-struct State {
-    series: Series,
+struct PairedState {
+    series: PairSeries,
     assessment: Assessment,
     finding: Finding,
     /// The machine code was compared, and is the same: its finding stays as it was then.
@@ -172,10 +176,10 @@ struct State {
     asked: bool,
 }
 
-impl State {
+impl PairedState {
     fn new() -> Self {
         Self {
-            series: Series::default(),
+            series: PairSeries::default(),
             assessment: assess(&[], ALPHA),
             finding: Finding::Open,
             only_layout: false,
@@ -183,15 +187,15 @@ impl State {
         }
     }
 
-    fn is_open(&self, limits: Limits) -> bool {
+    fn is_open(&self, limits: PairLimits) -> bool {
         self.series.failed.is_none()
             && self.finding == Finding::Open
             && self.series.pairs.len() < limits.pairs
             && self.series.wall < limits.time
     }
 
-    fn end(self, limits: Limits, interrupted: bool) -> Contested {
-        let Series {
+    fn end(self, limits: PairLimits, interrupted: bool) -> PairedResult {
+        let PairSeries {
             pairs,
             failed,
             warnings,
@@ -203,17 +207,17 @@ impl State {
                 side,
                 phase,
                 message,
-            }) => Stopped::Failed {
+            }) => PairStopReason::Failed {
                 side,
                 phase,
                 message,
             },
-            None if self.finding != Finding::Open => Stopped::Decided,
-            None if pairs.len() >= limits.pairs => Stopped::Pairs,
-            None if interrupted => Stopped::Interrupted,
-            None => Stopped::Time,
+            None if self.finding != Finding::Open => PairStopReason::Decided,
+            None if pairs.len() >= limits.pairs => PairStopReason::Pairs,
+            None if interrupted => PairStopReason::Interrupted,
+            None => PairStopReason::Time,
         };
-        Contested {
+        PairedResult {
             pairs,
             assessment: self.assessment,
             finding: self.finding,
@@ -226,8 +230,8 @@ impl State {
     /// Measures one more pair and takes it into account.
     fn one_more(
         &mut self,
-        contest: &Contest,
-        ground: &Ground,
+        contest: &PairedWorkload,
+        ground: &PairContext,
         random: &mut fastrand::Rng,
         interrupt: &Interrupt,
     ) -> io::Result<()> {
@@ -244,7 +248,7 @@ impl State {
 /// Times of both sides (ns per iteration) whose quotient is the estimate: the level halfway between
 /// the sides, in logs, is the median over pairs, and each side lies half of the estimate away from
 /// it. `None` without pairs.
-pub(crate) fn fitted(contested: &Contested) -> Option<[f64; 2]> {
+pub(crate) fn fitted(contested: &PairedResult) -> Option<[f64; 2]> {
     let levels: Vec<f64> = contested.pairs.iter().filter_map(level).collect();
     let level = median(&levels)?;
     let half = contested.assessment.estimate / 2.0;
@@ -265,7 +269,7 @@ fn level(pair: &PairRecord) -> Option<f64> {
 }
 
 /// The medians over pairs of each side's shortest sample, in nanoseconds per iteration.
-pub(crate) fn typical(contested: &Contested) -> [Option<f64>; 2] {
+pub(crate) fn typical(contested: &PairedResult) -> [Option<f64>; 2] {
     let side = |of: fn(&PairRecord) -> &Vec<u64>| {
         let floors: Vec<f64> = contested
             .pairs

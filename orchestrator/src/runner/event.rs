@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// One thing that happened.
 #[derive(Debug)]
-pub(crate) enum Event<'a> {
+pub(crate) enum ProgressEvent<'a> {
     /// A plugin's build or inspection begins.
     Preparing {
         plugin: &'a str,
@@ -64,6 +64,6 @@ pub(crate) enum Event<'a> {
 }
 
 /// Takes events.
-pub(crate) trait Observer {
-    fn see(&mut self, event: Event<'_>);
+pub(crate) trait ProgressObserver {
+    fn see(&mut self, event: ProgressEvent<'_>);
 }

@@ -2,10 +2,10 @@
 
 use super::confine;
 use super::ends::PassEnds;
-use super::event::{Event, Observer};
+use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
-use super::journal::Journal;
-use super::process::{self, Launch};
+use super::journal::RunJournal;
+use super::process::{self, WorkerLaunch};
 use super::remains::PassFailure;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
@@ -24,7 +24,7 @@ const SENTINEL_TIMEOUT: Duration = Duration::from_secs(20);
 const SENTINEL_MEMORY: u64 = 64 << 20;
 
 /// Everything a run needs besides its plan.
-pub(crate) struct Setting<'a> {
+pub(crate) struct ExecutionContext<'a> {
     pub(crate) jobs: &'a [Job],
     /// By plugin key.
     pub(crate) plugins: &'a HashMap<String, Result<Prepared, PluginFailure>>,
@@ -42,7 +42,7 @@ pub(crate) struct Setting<'a> {
 }
 
 /// How a run ended.
-pub(crate) struct Executed {
+pub(crate) struct ExecutionResult {
     pub(crate) ends: Vec<PassEnd>,
     pub(crate) interrupted: bool,
 }
@@ -50,15 +50,15 @@ pub(crate) struct Executed {
 /// Runs all steps but those that `done` holds. Failures become ends of their jobs; only errors of
 /// the system end the run itself.
 pub(crate) fn execute(
-    setting: &Setting,
+    setting: &ExecutionContext,
     plan: &Plan,
     done: Vec<PassEnd>,
-    journal: Option<&mut Journal>,
+    journal: Option<&mut RunJournal>,
     interrupt: &Interrupt,
-    observer: &mut dyn Observer,
-) -> io::Result<Executed> {
+    observer: &mut dyn ProgressObserver,
+) -> io::Result<ExecutionResult> {
     let done = PassEnds::new(done);
-    let mut run = Run {
+    let mut run = PlanExecution {
         setting,
         journal,
         interrupt,
@@ -76,36 +76,36 @@ pub(crate) fn execute(
             .flat_map(|group| group.iter().map(move |&job| (job, &group[..])))
             .collect(),
         ends: done,
-        pace: Pace::new(plan, setting.jobs),
+        pace: RunPace::new(plan, setting.jobs),
     };
-    run.observer.see(Event::Begin {
+    run.observer.see(ProgressEvent::Begin {
         passes: plan.steps.len(),
         estimate: run.pace.left(),
     });
     let finished = run.all(plan)?;
     let ends = run.ends.into_all();
-    observer.see(Event::End);
-    Ok(Executed {
+    observer.see(ProgressEvent::End);
+    Ok(ExecutionResult {
         ends,
         interrupted: !finished,
     })
 }
 
-struct Run<'a> {
-    setting: &'a Setting<'a>,
+struct PlanExecution<'a> {
+    setting: &'a ExecutionContext<'a>,
     /// None where a run that was killed is simply begun again.
-    journal: Option<&'a mut Journal>,
+    journal: Option<&'a mut RunJournal>,
     interrupt: &'a Interrupt,
-    observer: &'a mut dyn Observer,
+    observer: &'a mut dyn ProgressObserver,
     ends: PassEnds,
     /// Jobs that failed or were skipped.
     lost: HashSet<usize>,
     /// The group of each job that is in one.
     groups: HashMap<usize, &'a [usize]>,
-    pace: Pace,
+    pace: RunPace,
 }
 
-impl Run<'_> {
+impl PlanExecution<'_> {
     /// False if the user stopped the run.
     fn all(&mut self, plan: &Plan) -> io::Result<bool> {
         let mut readings = if self.setting.sentinel {
@@ -129,7 +129,7 @@ impl Run<'_> {
             }
             if self.lost.contains(&step.job) {
                 self.pace.skip(step, self.setting.jobs);
-                self.observer.see(Event::PassesChanged { by: -1 });
+                self.observer.see(ProgressEvent::PassesChanged { by: -1 });
                 continue;
             }
             if !self.step(step)? {
@@ -174,7 +174,7 @@ impl Run<'_> {
             // No code but our own runs in it.
             sandbox: None,
         };
-        let launch = Launch {
+        let launch = WorkerLaunch {
             request: &request,
             timeout: SENTINEL_TIMEOUT,
             threads: 1,
@@ -213,7 +213,7 @@ impl Run<'_> {
         if self.lost.contains(&job) || is_exact(&self.counts(job)) {
             return Ok(true);
         }
-        self.observer.see(Event::PassesChanged {
+        self.observer.see(ProgressEvent::PassesChanged {
             by: i64::from(plan::RANGE_RUNS - EXACT_RUNS),
         });
         for run in EXACT_RUNS..plan::RANGE_RUNS {
@@ -250,7 +250,7 @@ impl Run<'_> {
         {
             // Done before the run was killed.
             self.pace.skip(step, self.setting.jobs);
-            self.observer.see(Event::PassesChanged { by: -1 });
+            self.observer.see(ProgressEvent::PassesChanged { by: -1 });
             return Ok(true);
         }
         let prepared = match startable(self.setting, job) {
@@ -261,7 +261,7 @@ impl Run<'_> {
                 return Ok(true);
             }
         };
-        self.observer.see(Event::PassBegins {
+        self.observer.see(ProgressEvent::PassBegins {
             job: &job.id,
             pass,
             round,
@@ -275,7 +275,7 @@ impl Run<'_> {
             cpus.clone(),
             self.setting.clock,
         );
-        let launch = Launch {
+        let launch = WorkerLaunch {
             request: &request,
             timeout: job.settings.timeout,
             threads: job.settings.threads,
@@ -361,7 +361,7 @@ impl Run<'_> {
                     Reply::Timed(timing) => process_median(timing),
                     _ => None,
                 };
-                self.observer.see(Event::PassEnds {
+                self.observer.see(ProgressEvent::PassEnds {
                     job: &end.job,
                     median_ns,
                 });
@@ -369,7 +369,7 @@ impl Run<'_> {
             PassResult::Failed { phase, message } | PassResult::Skipped { phase, message } => {
                 let failed = matches!(end.result, PassResult::Failed { .. });
                 let lost = if failed { "failed" } else { "skipped" };
-                self.observer.see(Event::JobLost {
+                self.observer.see(ProgressEvent::JobLost {
                     job: &end.job,
                     lost,
                     phase: phase.name(),
@@ -390,7 +390,7 @@ fn is_lost(id: &str, ends: &PassEnds) -> bool {
 }
 
 /// The plugin of a job, or why the job cannot even be started.
-fn startable<'a>(setting: &Setting<'a>, job: &Job) -> Result<&'a Prepared, PassResult> {
+fn startable<'a>(setting: &ExecutionContext<'a>, job: &Job) -> Result<&'a Prepared, PassResult> {
     let prepared = match setting.plugins.get(&job.plugin) {
         Some(Ok(prepared)) => prepared,
         Some(Err(failure)) => {
@@ -450,13 +450,13 @@ pub(super) fn cpus_for(all: &[usize], threads: usize) -> Vec<usize> {
 
 /// How much time is left: the estimates of the steps to come, corrected by how the past ones kept
 /// to theirs.
-struct Pace {
+struct RunPace {
     ahead: Duration,
     planned: Duration,
     taken: Duration,
 }
 
-impl Pace {
+impl RunPace {
     fn new(plan: &Plan, jobs: &[Job]) -> Self {
         let ahead = plan
             .steps

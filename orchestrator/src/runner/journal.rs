@@ -20,23 +20,23 @@ const SCHEMA: &str = "orch/journal/3";
 
 /// The journal's first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Header {
+pub(crate) struct JournalHeader {
     schema: String,
     /// When the run began, UTC.
     pub(crate) started: String,
     pub(crate) seed: u64,
-    pub(crate) identity: Identity,
+    pub(crate) identity: RunIdentity,
 }
 
 /// What every journal's first line says.
 #[derive(Deserialize)]
-struct Named {
+struct JournalSchema {
     schema: String,
 }
 
 /// What has to be the same for two sessions to be one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Identity {
+pub(crate) struct RunIdentity {
     /// The build of orch: readings of the sentinel by others do not compare.
     pub(crate) orch: String,
     /// SHA-256 of the scenario's file.
@@ -53,7 +53,7 @@ pub(crate) struct Identity {
     pub(crate) inputs: BTreeMap<String, String>,
 }
 
-impl Identity {
+impl RunIdentity {
     /// What differs, in words.
     pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
@@ -89,7 +89,7 @@ impl Identity {
 /// A line after the first.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line {
+enum JournalLine {
     Pass(Box<PassEnd>),
     Pair(Box<AnchorPair>),
 }
@@ -97,14 +97,14 @@ enum Line {
 /// The same, to be written.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Written<'a> {
+enum JournalLineRef<'a> {
     Pass(&'a PassEnd),
     Pair(&'a AnchorPair),
 }
 
 /// Why a run that was killed cannot go on from its journal, which stays as it is.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unreadable {
+pub(crate) enum JournalError {
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error(
@@ -120,29 +120,29 @@ pub(crate) enum Unreadable {
 }
 
 /// An open journal.
-pub(crate) struct Journal {
+pub(crate) struct RunJournal {
     lines: Lines,
 }
 
 /// A journal that a killed run left.
-pub(crate) struct Left {
+pub(crate) struct UnfinishedRun {
     pub(crate) folder: PathBuf,
-    pub(crate) header: Header,
+    pub(crate) header: JournalHeader,
     pub(crate) ends: Vec<PassEnd>,
     pub(crate) pairs: Vec<AnchorPair>,
     /// Bytes of the file that are whole lines.
     whole: u64,
 }
 
-impl Journal {
+impl RunJournal {
     pub(crate) fn create(
         folder: &Path,
         started: String,
         seed: u64,
-        identity: Identity,
+        identity: RunIdentity,
     ) -> io::Result<Self> {
         let mut lines = Lines::create(&folder.join(FILE))?;
-        lines.add(&Header {
+        lines.add(&JournalHeader {
             schema: SCHEMA.to_owned(),
             started,
             seed,
@@ -152,7 +152,7 @@ impl Journal {
     }
 
     /// Goes on with a journal, cutting off the line that the killed run was writing.
-    pub(crate) fn reopen(left: &Left) -> io::Result<Self> {
+    pub(crate) fn reopen(left: &UnfinishedRun) -> io::Result<Self> {
         Ok(Self {
             lines: Lines::reopen(&left.folder.join(FILE), left.whole)?,
         })
@@ -160,18 +160,18 @@ impl Journal {
 
     /// Appends a pass.
     pub(crate) fn add(&mut self, end: &PassEnd) -> io::Result<()> {
-        self.lines.add(&Written::Pass(end))
+        self.lines.add(&JournalLineRef::Pass(end))
     }
 
     /// Appends a pair with an anchor.
     pub(crate) fn add_pair(&mut self, pair: &AnchorPair) -> io::Result<()> {
-        self.lines.add(&Written::Pair(pair))
+        self.lines.add(&JournalLineRef::Pair(pair))
     }
 }
 
 /// The newest journal of a run in a results folder that can be gone on with; `None` if there is
 /// none. Call it with the measuring lock held: a run that is still going on has a journal too.
-pub(crate) fn newest(results: &Path) -> Result<Option<Left>, Unreadable> {
+pub(crate) fn newest(results: &Path) -> Result<Option<UnfinishedRun>, JournalError> {
     let Some(folder) = all(results)?.pop() else {
         return Ok(None);
     };
@@ -199,7 +199,7 @@ pub(crate) fn all(results: &Path) -> io::Result<Vec<PathBuf>> {
 /// killed between storing a record and removing its journal.
 fn is_open(folder: &Path) -> bool {
     #[derive(Deserialize)]
-    struct Record {
+    struct RecordOutcome {
         outcome: String,
     }
     if !folder.join(FILE).is_file() {
@@ -207,35 +207,35 @@ fn is_open(folder: &Path) -> bool {
     }
     // Only the outcome, and not as the record's own type, which belongs to a later layer.
     match std::fs::read(folder.join(RECORD)) {
-        Ok(text) => serde_json::from_slice::<Record>(&text)
+        Ok(text) => serde_json::from_slice::<RecordOutcome>(&text)
             .is_ok_and(|record| record.outcome == "interrupted"),
         Err(_) => true,
     }
 }
 
-fn read(folder: PathBuf, text: &[u8]) -> Result<Left, Unreadable> {
+fn read(folder: PathBuf, text: &[u8]) -> Result<UnfinishedRun, JournalError> {
     let file = folder.join(FILE);
     // Before all else: the header of another orch may have other fields.
-    let schema = match journal::read::<Named, serde::de::IgnoredAny>(text) {
+    let schema = match journal::read::<JournalSchema, serde::de::IgnoredAny>(text) {
         Ok(found) => found.header.schema,
-        Err(error) => return Err(Unreadable::Broken { file, error }),
+        Err(error) => return Err(JournalError::Broken { file, error }),
     };
     if schema != SCHEMA {
-        return Err(Unreadable::Other { file, schema });
+        return Err(JournalError::Other { file, schema });
     }
     let journal::Found {
         header,
         lines,
         whole,
-    } = journal::read(text).map_err(|error| Unreadable::Broken { file, error })?;
+    } = journal::read(text).map_err(|error| JournalError::Broken { file, error })?;
     let (mut ends, mut pairs) = (Vec::new(), Vec::new());
     for line in lines {
         match line {
-            Line::Pass(end) => ends.push(*end),
-            Line::Pair(pair) => pairs.push(*pair),
+            JournalLine::Pass(end) => ends.push(*end),
+            JournalLine::Pair(pair) => pairs.push(*pair),
         }
     }
-    Ok(Left {
+    Ok(UnfinishedRun {
         folder,
         header,
         ends,
@@ -248,8 +248,8 @@ fn read(folder: PathBuf, text: &[u8]) -> Result<Left, Unreadable> {
 mod tests {
     use super::*;
 
-    fn identity() -> Identity {
-        Identity {
+    fn identity() -> RunIdentity {
+        RunIdentity {
             orch: "o".into(),
             scenario: "a".into(),
             filter: None,
@@ -264,16 +264,16 @@ mod tests {
 
     #[test]
     fn what_changed_is_named() {
-        let other = Identity {
+        let other = RunIdentity {
             scenario: "b".into(),
             plugins: BTreeMap::new(),
             ..identity()
         };
-        let built = Identity {
+        let built = RunIdentity {
             orch: "p".into(),
             ..identity()
         };
-        let file = |hash: &str| Identity {
+        let file = |hash: &str| RunIdentity {
             inputs: [("/in".to_owned(), hash.to_owned())].into(),
             ..identity()
         };
@@ -294,7 +294,7 @@ mod tests {
         let results = tempfile::tempdir().expect("a folder");
         let folder = results.path().join("20261121T200000Z-s-nogit");
         std::fs::create_dir(&folder).expect("made");
-        Journal::create(&folder, "2026-11-21T20:00:00Z".to_owned(), 7, identity())
+        RunJournal::create(&folder, "2026-11-21T20:00:00Z".to_owned(), 7, identity())
             .expect("written");
         let file = folder.join(FILE);
         let mine = std::fs::read_to_string(&file).expect("there");
@@ -319,12 +319,12 @@ mod tests {
         )));
         std::fs::write(&file, mine.replace(r#""anchors":[],"#, "")).expect("written");
         assert!(
-            matches!(newest(results.path()), Err(Unreadable::Broken { .. })),
+            matches!(newest(results.path()), Err(JournalError::Broken { .. })),
             "no header of this format"
         );
         std::fs::write(&file, "").expect("written");
         assert!(
-            matches!(newest(results.path()), Err(Unreadable::Broken { .. })),
+            matches!(newest(results.path()), Err(JournalError::Broken { .. })),
             "killed before the first line"
         );
     }

@@ -17,7 +17,7 @@ const MOST_SHOWN: usize = 120;
 
 /// What the lock is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum LockPurpose {
     /// Excludes all others.
     Measuring,
     /// Excludes measurements; other builds share it.
@@ -25,7 +25,7 @@ pub(crate) enum Purpose {
 }
 
 /// Held until dropped; released by the kernel even if the process is killed.
-pub(crate) struct Held {
+pub(crate) struct LockGuard {
     _file: File,
     /// How long it took until it was free.
     pub(crate) waited: Duration,
@@ -46,26 +46,26 @@ pub(crate) fn set_patience(limit: Duration) {
 /// The lock file cannot be opened; or the holder kept the lock for longer than this program waits
 /// (`TimedOut`).
 pub(crate) fn take(
-    purpose: Purpose,
+    purpose: LockPurpose,
     mut waiting: impl FnMut(&str),
     stop: impl Fn() -> bool,
-) -> io::Result<Option<Held>> {
+) -> io::Result<Option<LockGuard>> {
     let file = open()?;
     let begun = Instant::now();
     let mut reported = false;
     loop {
         let taken = match purpose {
-            Purpose::Measuring => file.try_lock(),
-            Purpose::Building => file.try_lock_shared(),
+            LockPurpose::Measuring => file.try_lock(),
+            LockPurpose::Building => file.try_lock_shared(),
         };
         match taken {
             Ok(()) => {
-                if purpose == Purpose::Measuring {
+                if purpose == LockPurpose::Measuring {
                     // The file's time tells others since when. Where the file is another user's, it
                     // may stay as it is.
                     let _ = rustix::fs::futimens(&file, &now());
                 }
-                return Ok(Some(Held {
+                return Ok(Some(LockGuard {
                     _file: file,
                     waited: begun.elapsed(),
                 }));

@@ -9,7 +9,7 @@ const TAIL: usize = 4 << 10;
 pub(super) const READS: usize = 64;
 
 /// The tail of an output stream and how much there was.
-pub(super) struct Output {
+pub(super) struct OutputTail {
     pub(super) pipe: Option<OwnedFd>,
     tail: Vec<u8>,
     pub(super) bytes: u64,
@@ -17,7 +17,7 @@ pub(super) struct Output {
     pub(super) measured_bytes: u64,
 }
 
-impl Output {
+impl OutputTail {
     pub(super) fn new(pipe: Option<OwnedFd>) -> io::Result<Self> {
         if let Some(pipe) = &pipe {
             rustix::io::ioctl_fionbio(pipe, true)?;

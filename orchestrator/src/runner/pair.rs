@@ -5,10 +5,10 @@
 //! environment, addresses, iterations.
 
 use super::interrupt::Interrupt;
-use super::process::{Launch, left_behind};
+use super::process::{WorkerLaunch, left_behind};
 use super::reap;
-use super::remains::{End, PassFailure};
-use super::watch::{self, Watch};
+use super::remains::{PassFailure, WaitEnd};
+use super::watch::{self, WatchedWorker};
 use crate::protocol::{Go, Phase, Ready, Reply, Shift, Turned};
 use crate::worker::page::Page;
 use std::io;
@@ -23,7 +23,7 @@ pub(crate) const B: usize = 1;
 
 /// What is drawn before a pair is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Coins {
+pub(crate) struct PairCoins {
     /// The side whose process is spawned first.
     pub(crate) spawn_first: usize,
     /// The side that loads, sets up and warms up first.
@@ -33,7 +33,7 @@ pub(crate) struct Coins {
     pub(crate) stack: usize,
 }
 
-impl Coins {
+impl PairCoins {
     /// Places differ from pair to pair, so that no verdict hangs on a lucky one. What costs time
     /// depends on the lower twelve bits of addresses, and on which pages share a set of the caches.
     pub(crate) fn draw(random: &mut fastrand::Rng) -> Self {
@@ -51,7 +51,7 @@ impl Coins {
 
 /// How the turns of a pair are taken, decided when both workers are warm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Turns {
+pub(crate) struct PairTurns {
     pub(crate) iterations: u64,
     pub(crate) count: usize,
     pub(crate) untimed: bool,
@@ -87,15 +87,15 @@ pub(crate) struct PairDone {
 /// Runs one pair. `plan` decides the turns when both sides are warm; `random` gives the coins of
 /// the turns.
 pub(crate) fn run(
-    launches: [&Launch; 2],
-    coins: &Coins,
-    plan: impl FnOnce([&Ready; 2]) -> Turns,
+    launches: [&WorkerLaunch; 2],
+    coins: &PairCoins,
+    plan: impl FnOnce([&Ready; 2]) -> PairTurns,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
 ) -> io::Result<PairEnd> {
     let started = Instant::now();
     let (common, common_file) = Page::create()?;
-    let mut pair = Pair {
+    let mut pair = PairWorkers {
         workers: spawn(launches, coins.spawn_first)?,
         failed: None,
         interrupt,
@@ -119,7 +119,7 @@ pub(crate) fn run(
         digests = [a.digest, b.digest];
         begun = Some(turn_first);
     }
-    pair.until(|workers| workers.iter().all(Watch::is_over))?;
+    pair.until(|workers| workers.iter().all(WatchedWorker::is_over))?;
     let wall = started.elapsed();
     let mut warnings: Vec<String> = pair
         .workers
@@ -133,7 +133,7 @@ pub(crate) fn run(
         .collect();
     // The side that ended by itself says why; the other was only told to. When both are late, it is
     // the turn of one.
-    let late = pair.workers.iter().any(Watch::is_late);
+    let late = pair.workers.iter().any(WatchedWorker::is_late);
     let on_turn = match begun.as_deref() {
         Some(turn_first) => side_at(turn_first, common.get().turn.load(Acquire)),
         None => Some(loading),
@@ -183,8 +183,8 @@ fn order(first: usize) -> [usize; 2] {
     if first == A { [A, B] } else { [B, A] }
 }
 
-fn spawn(launches: [&Launch; 2], first: usize) -> io::Result<[Watch; 2]> {
-    let [one, other] = order(first).map(|side| Watch::spawn(launches[side]));
+fn spawn(launches: [&WorkerLaunch; 2], first: usize) -> io::Result<[WatchedWorker; 2]> {
+    let [one, other] = order(first).map(|side| WatchedWorker::spawn(launches[side]));
     Ok(if first == A {
         [one?, other?]
     } else {
@@ -193,7 +193,7 @@ fn spawn(launches: [&Launch; 2], first: usize) -> io::Result<[Watch; 2]> {
 }
 
 /// A worker's places in the common order: turn t has the places 2t and 2t + 1.
-fn go(turns: Turns, turn_first: &[usize], side: usize) -> Go {
+fn go(turns: PairTurns, turn_first: &[usize], side: usize) -> Go {
     let places = (0u32..)
         .zip(turn_first)
         .map(|(turn, first)| 2 * turn + u32::from(*first != side))
@@ -216,16 +216,16 @@ fn side_at(turn_first: &[usize], place: u32) -> Option<usize> {
 }
 
 /// Both workers, and which of them failed first.
-struct Pair<'a> {
-    workers: [Watch; 2],
+struct PairWorkers<'a> {
+    workers: [WatchedWorker; 2],
     failed: Option<usize>,
     interrupt: &'a Interrupt,
 }
 
-impl Pair<'_> {
+impl PairWorkers<'_> {
     /// Waits until `done`, or until both workers are over.
-    fn until(&mut self, done: impl Fn(&[Watch; 2]) -> bool) -> io::Result<()> {
-        while !done(&self.workers) && !self.workers.iter().all(Watch::is_over) {
+    fn until(&mut self, done: impl Fn(&[WatchedWorker; 2]) -> bool) -> io::Result<()> {
+        while !done(&self.workers) && !self.workers.iter().all(WatchedWorker::is_over) {
             let until = self
                 .workers
                 .iter_mut()
@@ -234,7 +234,7 @@ impl Pair<'_> {
                 .min();
             let [a, b] = &self.workers;
             watch::wait(&[a, b], until.unwrap_or_default(), self.interrupt)?;
-            self.workers.iter_mut().try_for_each(Watch::look)?;
+            self.workers.iter_mut().try_for_each(WatchedWorker::look)?;
             self.end_together();
         }
         Ok(())
@@ -246,9 +246,9 @@ impl Pair<'_> {
             if self.failed.is_none() && self.workers[side].has_failed() {
                 self.failed = Some(side);
                 let end = if self.workers[side].is_late() {
-                    End::TimedOut
+                    WaitEnd::TimedOut
                 } else {
-                    End::Gone
+                    WaitEnd::Gone
                 };
                 self.workers[1 - side].stop(end);
             }
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn every_place_belongs_to_one_side() {
         let turn_first = [A, B, B, A, B];
-        let turns = Turns {
+        let turns = PairTurns {
             iterations: 1,
             count: turn_first.len(),
             untimed: true,

@@ -3,26 +3,26 @@
 use super::interrupt::Interrupt;
 use super::reap;
 use super::remains::PassFailure;
-use super::watch::{self, Watch};
+use super::watch::{self, WatchedWorker};
 use crate::protocol::{PluginErrorKind, Reply};
 use std::io;
 use std::time::{Duration, Instant};
 
-pub(crate) use super::watch::Launch;
+pub(crate) use super::watch::WorkerLaunch;
 
 /// How a pass ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct FinishedPass {
     pub(crate) result: Result<Reply, PassFailure>,
     pub(crate) warnings: Vec<String>,
     pub(crate) wall: Duration,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitsMet,
 }
 
 /// Which limits a worker met, and what kind of error its plugin reported: a failure's message says
 /// it in words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct LimitsMet {
     pub(crate) timed_out: bool,
     /// The size of the last allocation that was refused; 0 if none was.
     pub(crate) refused_bytes: u64,
@@ -30,9 +30,9 @@ pub(crate) struct Limits {
 }
 
 /// Runs one pass in a fresh worker process.
-pub(crate) fn run(launch: &Launch, interrupt: &Interrupt) -> io::Result<Ended> {
+pub(crate) fn run(launch: &WorkerLaunch, interrupt: &Interrupt) -> io::Result<FinishedPass> {
     let started = Instant::now();
-    let mut worker = Watch::spawn(launch)?;
+    let mut worker = WatchedWorker::spawn(launch)?;
     worker.hand_over(launch.request, None)?;
     while !worker.is_over() {
         let until = worker.press(interrupt);
@@ -44,7 +44,7 @@ pub(crate) fn run(launch: &Launch, interrupt: &Interrupt) -> io::Result<Ended> {
     let remains = worker.remains();
     let limits = remains.limits();
     let result = remains.judge(launch, &mut warnings);
-    Ok(Ended {
+    Ok(FinishedPass {
         result,
         warnings,
         wall,

@@ -2,8 +2,8 @@
 //! last words.
 
 use super::culprit;
-use super::process::Limits;
-use super::watch::Launch;
+use super::process::LimitsMet;
+use super::watch::WorkerLaunch;
 use crate::protocol::{Farewell, Pass, Phase, PluginError, PluginErrorKind, Reply};
 use crate::worker::page::Layout;
 use std::os::unix::process::ExitStatusExt;
@@ -46,14 +46,14 @@ pub(crate) enum PassFailure {
 
 /// Why waiting for a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum WaitEnd {
     Gone,
     TimedOut,
     Interrupted,
 }
 
 /// Everything that a dead worker left.
-pub(super) struct Remains<'a> {
+pub(super) struct WorkerExit<'a> {
     pub(super) page: &'a Layout,
     pub(super) reply: Option<&'a Reply>,
     pub(super) farewell: Option<&'a Farewell>,
@@ -63,7 +63,7 @@ pub(super) struct Remains<'a> {
     /// How long it lived.
     pub(super) lived: Duration,
     pub(super) status: ExitStatus,
-    pub(super) end: End,
+    pub(super) end: WaitEnd,
     /// The plugin closed the channel and lived on.
     pub(super) closed_channel: bool,
     pub(super) output_bytes: u64,
@@ -72,15 +72,15 @@ pub(super) struct Remains<'a> {
     pub(super) last_words: Option<String>,
 }
 
-impl Remains<'_> {
-    pub(super) fn limits(&self) -> Limits {
+impl WorkerExit<'_> {
+    pub(super) fn limits(&self) -> LimitsMet {
         let reported = match self.reply {
             Some(Reply::Failed(error)) => Some(error.kind),
             _ => None,
         };
         let refused_bytes = self.page.refused.load(Relaxed);
-        Limits {
-            timed_out: self.end == End::TimedOut,
+        LimitsMet {
+            timed_out: self.end == WaitEnd::TimedOut,
             refused_bytes,
             reported,
         }
@@ -89,7 +89,7 @@ impl Remains<'_> {
     /// What the pass gave, or why it gave nothing.
     pub(super) fn judge(
         &self,
-        launch: &Launch,
+        launch: &WorkerLaunch,
         warnings: &mut Vec<String>,
     ) -> Result<Reply, PassFailure> {
         self.outcome(launch, warnings).map_err(|mut failure| {
@@ -102,8 +102,12 @@ impl Remains<'_> {
         })
     }
 
-    fn outcome(&self, launch: &Launch, warnings: &mut Vec<String>) -> Result<Reply, PassFailure> {
-        if self.end == End::Interrupted {
+    fn outcome(
+        &self,
+        launch: &WorkerLaunch,
+        warnings: &mut Vec<String>,
+    ) -> Result<Reply, PassFailure> {
+        if self.end == WaitEnd::Interrupted {
             return Err(PassFailure::Interrupted);
         }
         if let Some((phase, what)) = self.junk {
@@ -113,7 +117,7 @@ impl Remains<'_> {
             );
             return Err(PassFailure::Failed { phase, message });
         }
-        if self.end == End::TimedOut {
+        if self.end == WaitEnd::TimedOut {
             let limit = launch.timeout;
             // Half of a pair's time belongs to the other side.
             let limit = if launch.stack.is_some() {
@@ -249,7 +253,7 @@ impl Remains<'_> {
     }
 
     /// What a signal means, from the notes that the worker's handler left.
-    fn death(&self, signal: i32, launch: &Launch) -> String {
+    fn death(&self, signal: i32, launch: &WorkerLaunch) -> String {
         let page = self.page;
         let name = signal_name(signal);
         let mut text = match signal {
@@ -289,7 +293,7 @@ impl Remains<'_> {
     }
 
     /// What helps where a sandboxed plugin was refused something.
-    fn hint(message: &str, launch: &Launch) -> &'static str {
+    fn hint(message: &str, launch: &WorkerLaunch) -> &'static str {
         let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
         let hint = [FILES, BEYOND]
             .into_iter()

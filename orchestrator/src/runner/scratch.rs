@@ -15,12 +15,12 @@ use std::sync::OnceLock;
 /// A worker's scratch folder. It is claimed by a lock for as long as this lives, so that no other
 /// orch takes it for one that was left behind.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(super) struct ScratchFolder {
     path: PathBuf,
     claim: File,
 }
 
-impl Scratch {
+impl ScratchFolder {
     /// Makes an empty folder with a name of the same length each time: it stands in the worker's
     /// environment, which lies above its stack.
     pub(super) fn make() -> io::Result<Self> {
@@ -52,7 +52,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for ScratchFolder {
     fn drop(&mut self) {
         // What cannot be removed now is left behind, and tried again by the next orch.
         let _ = remove(&self.path, &self.claim);
@@ -61,14 +61,14 @@ impl Drop for Scratch {
 
 /// The folder of all scratch folders of this user, and the lock that is held while one is made or
 /// looked at.
-struct All {
+struct ScratchRoot {
     folder: PathBuf,
     lock: File,
 }
 
 /// Finds the folder of all; the first time, what others left there is removed.
-fn all() -> io::Result<&'static All> {
-    static ALL: OnceLock<All> = OnceLock::new();
+fn all() -> io::Result<&'static ScratchRoot> {
+    static ALL: OnceLock<ScratchRoot> = OnceLock::new();
     if let Some(all) = ALL.get() {
         return Ok(all);
     }
@@ -90,7 +90,7 @@ fn all() -> io::Result<&'static All> {
     }
     let lock = File::open(&folder).map_err(|error| explained(&folder, &error))?;
     clear(&folder, &lock);
-    Ok(ALL.get_or_init(|| All { folder, lock }))
+    Ok(ALL.get_or_init(|| ScratchRoot { folder, lock }))
 }
 
 fn explained(folder: &Path, error: &io::Error) -> io::Error {
@@ -127,7 +127,7 @@ fn remove(path: &Path, folder: &File) -> io::Result<()> {
         Err(Errno::NOTEMPTY | Errno::EXIST) => {}
         result => return Ok(result?),
     }
-    let mut names = Names(0);
+    let mut names = MovedNames(0);
     loop {
         let mut found_any = false;
         for (name, kind) in entries(folder.as_fd())? {
@@ -146,10 +146,10 @@ fn remove(path: &Path, folder: &File) -> io::Result<()> {
 }
 
 /// Names that are given to folders which are brought up.
-struct Names(u64);
+struct MovedNames(u64);
 
 /// Removes the files of a folder inside `top`, and moves its folders to `top`.
-fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut Names) -> io::Result<()> {
+fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut MovedNames) -> io::Result<()> {
     // A plugin may have taken its own rights to it away. This follows no link: it was seen to be a
     // folder, and nobody else is there to exchange it any more.
     rustix::fs::chmodat(top, name, Mode::RWXU, AtFlags::empty())?;
@@ -211,7 +211,7 @@ mod tests {
         let outside = place.path().join("outside");
         std::fs::create_dir(&outside).unwrap();
         std::fs::write(outside.join("kept"), "").unwrap();
-        let scratch = Scratch::make_in(place.path()).unwrap();
+        let scratch = ScratchFolder::make_in(place.path()).unwrap();
         let path = scratch.path().to_owned();
         std::fs::write(path.join("file"), "x").unwrap();
         symlink(&outside, path.join("link")).unwrap();
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_tree_that_is_deeper_than_any_stack_is_removed() {
         let place = tempfile::tempdir().unwrap();
-        let scratch = Scratch::make_in(place.path()).unwrap();
+        let scratch = ScratchFolder::make_in(place.path()).unwrap();
         let path = scratch.path().to_owned();
         let mut at = openat(&scratch.claim, c".", OFlags::DIRECTORY, Mode::empty()).unwrap();
         for _ in 0..3000 {
@@ -247,8 +247,8 @@ mod tests {
     fn what_nobody_claims_is_cleared_and_what_somebody_does_is_left() {
         let place = tempfile::tempdir().unwrap();
         let lock = File::open(place.path()).unwrap();
-        let claimed = Scratch::make_in(place.path()).unwrap();
-        let left = Scratch::make_in(place.path()).unwrap();
+        let claimed = ScratchFolder::make_in(place.path()).unwrap();
+        let left = ScratchFolder::make_in(place.path()).unwrap();
         std::fs::write(left.path().join("file"), "x").unwrap();
         let gone = left.path().to_owned();
         // As if orch had been killed: the lock goes with the process, the folder stays.

@@ -4,8 +4,8 @@
 use super::confine;
 use super::execute::cpus_for;
 use super::interrupt::Interrupt;
-use super::pair::{self, A, B, Coins, PairDone, PairEnd, Turns};
-use super::process::Launch;
+use super::pair::{self, A, B, PairCoins, PairDone, PairEnd, PairTurns};
+use super::process::WorkerLaunch;
 use crate::judge::pair::{PairSamples, PairSummary, summarise};
 use crate::judge::turns::{self, TurnPlan};
 use crate::measure::clock::ScopeClock;
@@ -29,13 +29,13 @@ const SETTLED: usize = 6;
 
 /// The two builds.
 #[derive(Clone, Copy)]
-pub(crate) struct Sides<'a> {
+pub(crate) struct PairSides<'a> {
     pub(crate) jobs: [&'a Job; 2],
     pub(crate) prepared: [&'a Prepared; 2],
 }
 
 /// What is the same for all pairs.
-pub(crate) struct Ground<'a> {
+pub(crate) struct PairContext<'a> {
     pub(crate) cpus: &'a [usize],
     pub(crate) clock: ScopeClock,
     pub(crate) mark: &'a str,
@@ -81,7 +81,7 @@ pub(crate) struct SideFailure {
 
 /// The pairs of one workload so far.
 #[derive(Default)]
-pub(crate) struct Series {
+pub(crate) struct PairSeries {
     pub(crate) pairs: Vec<PairRecord>,
     pub(crate) failed: Option<SideFailure>,
     pub(crate) warnings: Vec<String>,
@@ -89,20 +89,20 @@ pub(crate) struct Series {
     /// The digest documents of both sides, of the first pair.
     pub(crate) digests: Option<[String; 2]>,
     summaries: Vec<PairSummary>,
-    plan: Option<Chosen>,
+    plan: Option<PairPlan>,
     /// From spawn to burial without the turns, of each pair.
     process_ns: Vec<f64>,
 }
 
 /// What all pairs of a workload have in common.
 #[derive(Clone, Copy)]
-struct Chosen {
+struct PairPlan {
     iterations: u64,
     untimed: bool,
     turns: TurnPlan,
 }
 
-impl Series {
+impl PairSeries {
     /// ln(time of B / time of A) of each pair, in the order measured.
     pub(crate) fn differences(&self) -> Vec<f64> {
         self.pairs.iter().map(|pair| pair.difference).collect()
@@ -111,14 +111,14 @@ impl Series {
     /// Measures one more pair. Nothing is added when a side failed, or the user stopped it.
     pub(crate) fn one_more(
         &mut self,
-        sides: &Sides,
-        ground: &Ground,
+        sides: &PairSides,
+        ground: &PairContext,
         random: &mut fastrand::Rng,
         interrupt: &Interrupt,
     ) -> io::Result<()> {
-        let coins = Coins::draw(random);
+        let coins = PairCoins::draw(random);
         let requests = [A, B].map(|side| request(sides, side, ground, &coins));
-        let launches = [A, B].map(|side| Launch {
+        let launches = [A, B].map(|side| WorkerLaunch {
             request: &requests[side],
             // Half of the time a worker waits for the other one.
             timeout: sides.jobs[side].settings.timeout * 2,
@@ -130,7 +130,7 @@ impl Series {
         let mut chosen = self.plan;
         let plan = |ready: [&Ready; 2]| {
             let chosen = *chosen.get_or_insert_with(|| choose(ready));
-            Turns {
+            PairTurns {
                 iterations: chosen.iterations,
                 count: chosen.turns.turns,
                 untimed: chosen.untimed,
@@ -166,7 +166,7 @@ impl Series {
         Ok(())
     }
 
-    fn take(&mut self, done: PairDone, coins: &Coins, chosen: Chosen) {
+    fn take(&mut self, done: PairDone, coins: &PairCoins, chosen: PairPlan) {
         let iterations = chosen.iterations.max(1) as f64;
         let per_iteration = |side: usize| -> Vec<f64> {
             done.turned[side]
@@ -234,14 +234,14 @@ impl Series {
                 turn_ns,
                 PAIR_BUDGET.as_nanos() as f64,
             );
-            self.plan = Some(Chosen { turns, ..chosen });
+            self.plan = Some(PairPlan { turns, ..chosen });
         }
     }
 }
 
 /// Iterations and turns of a workload, from what both sides of its first pair say. Nothing here
 /// depends on which is which.
-fn choose(ready: [&Ready; 2]) -> Chosen {
+fn choose(ready: [&Ready; 2]) -> PairPlan {
     let [a, b] = ready;
     let slowest_ns = a.iteration_ns.max(b.iteration_ns).max(f64::MIN_POSITIVE);
     // Long enough for the faster side, but a sample of a much slower one must not take all of the
@@ -255,14 +255,14 @@ fn choose(ready: [&Ready; 2]) -> Chosen {
     let sample_ns = iterations as f64 * slowest_ns;
     let untimed = sample_ns < LONG_SAMPLE_NS;
     let turn_ns = 2.0 * sample_ns * if untimed { 2.0 } else { 1.0 };
-    Chosen {
+    PairPlan {
         iterations,
         untimed,
         turns: turns::first_guess(turn_ns, PAIR_BUDGET.as_nanos() as f64),
     }
 }
 
-fn request(sides: &Sides, side: usize, ground: &Ground, coins: &Coins) -> Request {
+fn request(sides: &PairSides, side: usize, ground: &PairContext, coins: &PairCoins) -> Request {
     let job = sides.jobs[side];
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     Request {

@@ -2,9 +2,9 @@
 
 use super::confine;
 use super::interrupt::Interrupt;
-use super::output::{Output, READS};
-use super::remains::{End, Remains};
-use super::scratch::Scratch;
+use super::output::{OutputTail, READS};
+use super::remains::{WaitEnd, WorkerExit};
+use super::scratch::ScratchFolder;
 use super::stalled;
 use crate::protocol::{self, Farewell, Go, Phase, Ready, Reply, Request};
 use crate::worker::page::Page;
@@ -31,7 +31,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 const STACK: &str = "ORCH_STACK";
 
 /// What a worker is started with.
-pub(crate) struct Launch<'a> {
+pub(crate) struct WorkerLaunch<'a> {
     pub(crate) request: &'a Request,
     pub(crate) timeout: Duration,
     pub(crate) threads: usize,
@@ -44,7 +44,11 @@ pub(crate) struct Launch<'a> {
     pub(crate) stack: Option<usize>,
 }
 
-fn spawn(launch: &Launch, socket: UnixStream, scratch: Option<&Scratch>) -> io::Result<Child> {
+fn spawn(
+    launch: &WorkerLaunch,
+    socket: UnixStream,
+    scratch: Option<&ScratchFolder>,
+) -> io::Result<Child> {
     let threads = launch.threads.to_string();
     let mut command = Command::new("/proc/self/exe");
     command.arg(ARGUMENT).env_clear();
@@ -125,7 +129,7 @@ pub(crate) fn can_fix_addresses() -> Option<bool> {
 }
 
 /// A worker and everything that comes from it.
-pub(super) struct Watch {
+pub(super) struct WatchedWorker {
     child: Child,
     page: Page,
     page_file: OwnedFd,
@@ -148,22 +152,22 @@ pub(super) struct Watch {
     ready: Option<Ready>,
     reply: Option<Reply>,
     farewell: Option<Farewell>,
-    stdout: Output,
-    stderr: Output,
+    stdout: OutputTail,
+    stderr: OutputTail,
     deadline: Instant,
-    end: End,
+    end: WaitEnd,
     /// When the worker will be killed, once it was asked to end.
     kill_at: Option<Instant>,
     /// Until when it may be left alive for want of a CPU.
     patience_ends: Instant,
     status: Option<ExitStatus>,
     /// Removed with this, when all that could write to it is gone.
-    scratch: Option<Scratch>,
+    scratch: Option<ScratchFolder>,
 }
 
-impl Watch {
+impl WatchedWorker {
     /// Spawns a worker; its time begins now.
-    pub(super) fn spawn(launch: &Launch) -> io::Result<Self> {
+    pub(super) fn spawn(launch: &WorkerLaunch) -> io::Result<Self> {
         let begun = Instant::now();
         let deadline = begun + launch.timeout;
         let (page, page_file) = Page::create()?;
@@ -173,14 +177,14 @@ impl Watch {
             .request
             .sandbox
             .as_ref()
-            .map(|_| Scratch::make())
+            .map(|_| ScratchFolder::make())
             .transpose()?;
         let mut child = spawn(launch, theirs, scratch.as_ref())?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("the worker has no process id"))?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        let stdout = Output::new(child.stdout.take().map(OwnedFd::from))?;
-        let stderr = Output::new(child.stderr.take().map(OwnedFd::from))?;
+        let stdout = OutputTail::new(child.stdout.take().map(OwnedFd::from))?;
+        let stderr = OutputTail::new(child.stderr.take().map(OwnedFd::from))?;
         Ok(Self {
             child,
             page,
@@ -201,7 +205,7 @@ impl Watch {
             stdout,
             stderr,
             deadline,
-            end: End::Gone,
+            end: WaitEnd::Gone,
             kill_at: None,
             patience_ends: deadline,
             status: None,
@@ -232,7 +236,7 @@ impl Watch {
 
     /// Whether its time was up before it was done.
     pub(super) fn is_late(&self) -> bool {
-        self.end == End::TimedOut
+        self.end == WaitEnd::TimedOut
     }
 
     /// Whether the worker is dead and buried.
@@ -287,9 +291,9 @@ impl Watch {
         let now = Instant::now();
         if self.kill_at.is_none() && (now >= self.deadline || interrupt.requested()) {
             self.stop(if interrupt.requested() {
-                End::Interrupted
+                WaitEnd::Interrupted
             } else {
-                End::TimedOut
+                WaitEnd::TimedOut
             });
         }
         if let Some(at) = self.kill_at.filter(|at| now >= *at) {
@@ -304,7 +308,7 @@ impl Watch {
     }
 
     /// Asks the worker to end, giving the reason.
-    pub(super) fn stop(&mut self, end: End) {
+    pub(super) fn stop(&mut self, end: WaitEnd) {
         self.end = end;
         self.signal(Signal::TERM);
         let now = Instant::now();
@@ -366,8 +370,8 @@ impl Watch {
     }
 
     /// What is known of a worker that is over.
-    pub(super) fn remains(&self) -> Remains<'_> {
-        Remains {
+    pub(super) fn remains(&self) -> WorkerExit<'_> {
+        WorkerExit {
             page: self.page.get(),
             reply: self.reply.as_ref(),
             farewell: self.farewell.as_ref(),
@@ -416,7 +420,7 @@ impl Watch {
             self.incoming.clear();
             // Whatever it will still say cannot be believed.
             if self.kill_at.is_none() && !self.is_over() {
-                self.stop(End::Gone);
+                self.stop(WaitEnd::Gone);
             }
         }
     }
@@ -441,7 +445,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for WatchedWorker {
     fn drop(&mut self) {
         if !self.is_over() {
             // Only after an error of ours: the worker must not outlive the run.
@@ -452,7 +456,11 @@ impl Drop for Watch {
 }
 
 /// Waits until something comes from one of the workers, or for at most `until`.
-pub(super) fn wait(watches: &[&Watch], until: Duration, interrupt: &Interrupt) -> io::Result<()> {
+pub(super) fn wait(
+    watches: &[&WatchedWorker],
+    until: Duration,
+    interrupt: &Interrupt,
+) -> io::Result<()> {
     let mut list: Vec<PollFd> = watches.iter().flat_map(|watch| watch.interests()).collect();
     // A descriptor that stays readable would keep the wait from waiting once the workers were asked
     // to end.

@@ -14,11 +14,11 @@ use crate::plugin::build::{PluginFailure, Prepared};
 use crate::plugin::catalog::WorkloadInfo;
 use crate::record::samples::{self, Turns};
 use crate::record::{JobOutcome, JobRecord};
-use crate::runner::contest::{self, Contest, Contested, Limits};
-use crate::runner::event::Observer;
-use crate::runner::execute::{self, Setting};
+use crate::runner::contest::{self, PairLimits, PairedResult, PairedWorkload};
+use crate::runner::event::ProgressObserver;
+use crate::runner::execute::{self, ExecutionContext};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::series::Ground;
+use crate::runner::series::PairContext;
 use crate::scenario::Job;
 use std::collections::HashMap;
 use std::io;
@@ -48,7 +48,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) cpus: &'a [usize],
     pub(crate) clock: ScopeClock,
     pub(crate) mark: &'a str,
-    pub(crate) limits: Limits,
+    pub(crate) limits: PairLimits,
     /// The option that gives a workload more time; empty if none does.
     pub(crate) more: &'a str,
     /// Measures identical code as if it were not.
@@ -61,7 +61,7 @@ pub(crate) fn measure(
     terms: &Terms,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
-    observer: &mut dyn Observer,
+    observer: &mut dyn ProgressObserver,
 ) -> io::Result<Outcome> {
     let mut versus = Versus {
         matches,
@@ -107,7 +107,7 @@ struct Versus<'a> {
     terms: &'a Terms<'a>,
     random: &'a mut fastrand::Rng,
     interrupt: &'a Interrupt,
-    observer: &'a mut dyn Observer,
+    observer: &'a mut dyn ProgressObserver,
     /// The exact passes of each match and side.
     ends: HashMap<(usize, usize), Vec<PassEnd>>,
 }
@@ -191,7 +191,7 @@ impl Versus<'_> {
                 plugins.insert(key(index, side), each.sides[side].clone());
             }
         }
-        let setting = Setting {
+        let setting = ExecutionContext {
             jobs,
             plugins: &plugins,
             cpus: self.terms.cpus,
@@ -213,7 +213,7 @@ impl Versus<'_> {
         .ends)
     }
 
-    fn records(&self, index: usize, contested: Option<&Contested>) -> [JobRecord; 2] {
+    fn records(&self, index: usize, contested: Option<&PairedResult>) -> [JobRecord; 2] {
         let typical = contested.map(contest::typical);
         [0, 1].map(|side| self.record(index, side, typical.and_then(|typical| typical[side])))
     }
@@ -238,8 +238,8 @@ impl Versus<'_> {
         &mut self,
         chosen: &[usize],
         codes: &mut [Code],
-    ) -> io::Result<HashMap<usize, Contested>> {
-        let contests: Vec<Contest> = chosen
+    ) -> io::Result<HashMap<usize, PairedResult>> {
+        let contests: Vec<PairedWorkload> = chosen
             .iter()
             .filter_map(|&index| {
                 let each = &self.matches[index];
@@ -247,14 +247,14 @@ impl Versus<'_> {
                     return None;
                 };
                 let [a_job, b_job] = &each.jobs;
-                Some(Contest {
+                Some(PairedWorkload {
                     jobs: [a_job, b_job],
                     prepared: [a, b],
                     margin: each.margin,
                 })
             })
             .collect();
-        let ground = Ground {
+        let ground = PairContext {
             cpus: self.terms.cpus,
             clock: self.terms.clock,
             mark: self.terms.mark,
@@ -282,7 +282,7 @@ impl Versus<'_> {
 
     /// Compares the machine code of what is not equivalent: the same code at other places accuses
     /// nobody.
-    fn look_into(&self, codes: Vec<Code>, contested: &HashMap<usize, Contested>) -> Vec<Code> {
+    fn look_into(&self, codes: Vec<Code>, contested: &HashMap<usize, PairedResult>) -> Vec<Code> {
         let look = |(index, code): (usize, Code)| {
             let open = contested
                 .get(&index)
@@ -297,7 +297,7 @@ impl Versus<'_> {
     }
 
     /// Profiles again what has changed, sides in turns: one profile is one cold process.
-    fn explain(&mut self, contested: &HashMap<usize, Contested>) -> io::Result<()> {
+    fn explain(&mut self, contested: &HashMap<usize, PairedResult>) -> io::Result<()> {
         let mut changed: Vec<usize> = contested
             .iter()
             .filter(|(_, contested)| matches!(contested.finding, Finding::Higher | Finding::Lower))
@@ -341,7 +341,7 @@ impl Versus<'_> {
         index: usize,
         each: &Match,
         code: Code,
-        contested: Option<&Contested>,
+        contested: Option<&PairedResult>,
     ) -> (Vec<Entry>, Workload) {
         let id = &each.jobs[0].id;
         let records = self.records(index, contested);
@@ -424,7 +424,7 @@ impl Versus<'_> {
 }
 
 /// Sides whose time goes one way inside their processes.
-fn trends(contested: &Contested) -> Vec<String> {
+fn trends(contested: &PairedResult) -> Vec<String> {
     let pairs = &contested.pairs;
     let a: Vec<Turns> = pairs
         .iter()

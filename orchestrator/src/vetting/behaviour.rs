@@ -4,7 +4,7 @@ use super::{Finding, Level};
 use crate::format;
 use crate::protocol::{Checked, Phase, PluginErrorKind, Work};
 use crate::record::{Digest, JobOutcome, JobRecord};
-use crate::runner::process::Limits;
+use crate::runner::process::LimitsMet;
 
 /// Resident memory that grows this much more than what malloc handed out came from somewhere else.
 const UNSEEN: i64 = 4 << 20;
@@ -26,7 +26,7 @@ pub(crate) struct Ending<'a> {
     pub(crate) phase: Phase,
     pub(crate) message: &'a str,
     pub(crate) skipped: bool,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitsMet,
 }
 
 /// A pass that gave nothing. Too slow and too large are no faults of a trial at the end of a
@@ -523,16 +523,16 @@ mod tests {
             )
             .level
         };
-        let slow = Limits {
+        let slow = LimitsMet {
             timed_out: true,
-            ..Limits::default()
+            ..LimitsMet::default()
         };
-        let large = Limits {
+        let large = LimitsMet {
             refused_bytes: 1 << 40,
-            ..Limits::default()
+            ..LimitsMet::default()
         };
         assert_eq!(
-            [slow, large, Limits::default()].map(|limits| level(limits, true)),
+            [slow, large, LimitsMet::default()].map(|limits| level(limits, true)),
             [Level::Note, Level::Note, Level::Error]
         );
         assert_eq!(

@@ -10,16 +10,16 @@ use crate::error::CommandError;
 use crate::judge::verdict;
 use crate::plugin::catalog::Per;
 use crate::plugin::revision;
-use crate::runner::contest::Limits;
+use crate::runner::contest::PairLimits;
 use crate::runner::pair::{A, B};
-use crate::runner::series::{self, PairRecord, Series, Sides};
+use crate::runner::series::{self, PairRecord, PairSeries, PairSides};
 use crate::search::{Confirmation, Evidence, Stage, View};
 use crate::versus::{self, Match, Terms, side};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// A suspect is confirmed by at most this many pairs.
-const CONFIRMING: Limits = Limits {
+const CONFIRMING: PairLimits = PairLimits {
     pairs: 256,
     time: Duration::from_secs(300),
     total: None,
@@ -64,7 +64,7 @@ pub(super) struct Answers<'a> {
     pub(super) warnings: Vec<String>,
     pub(super) resumed: bool,
     pub(super) ready: HashMap<usize, Ready>,
-    series: HashMap<(usize, usize), Series>,
+    series: HashMap<(usize, usize), PairSeries>,
     build_seconds: Vec<f64>,
     pair_seconds: VecDeque<f64>,
 }
@@ -262,11 +262,11 @@ impl<'a> Answers<'a> {
         let (Some(a), Some(b)) = (self.ready.get(&reference), self.ready.get(&position)) else {
             return Ok(None);
         };
-        let sides = Sides {
+        let sides = PairSides {
             jobs: [&a.job, &b.job],
             prepared: [&a.prepared, &b.prepared],
         };
-        let ground = series::Ground {
+        let ground = series::PairContext {
             cpus: self.ground.cpus,
             clock: self.ground.clock,
             mark: self.ground.mark,
@@ -318,7 +318,11 @@ impl<'a> Answers<'a> {
     }
 
     /// Compares two builds with each other, in all metrics.
-    pub(super) fn versus(&mut self, jobs: [&Ready; 2], limits: Limits) -> Result<Confirmed, Stop> {
+    pub(super) fn versus(
+        &mut self,
+        jobs: [&Ready; 2],
+        limits: PairLimits,
+    ) -> Result<Confirmed, Stop> {
         let tolerance = jobs[A].job.settings.tolerance;
         let one = Match {
             jobs: jobs.map(|ready| ready.job.clone()),
@@ -394,7 +398,7 @@ impl<'a> Answers<'a> {
         let pairs = if self.is_time() { CONFIRMING.pairs } else { 0 };
         let confirmed = self.versus(
             [&a, &b],
-            Limits {
+            PairLimits {
                 pairs,
                 ..CONFIRMING
             },

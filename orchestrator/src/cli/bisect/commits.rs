@@ -1,4 +1,5 @@
 //! A commit of the range, built, and what its workload says by itself: what it allocates and
+
 //! computes.
 
 use crate::bisect::state::Probe;
@@ -15,10 +16,10 @@ use crate::plugin::cargo::Watcher;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::revision;
 use crate::record::JobOutcome;
-use crate::runner::event::{Event, Observer};
-use crate::runner::execute::{self, Setting};
+use crate::runner::event::{ProgressEvent, ProgressObserver};
+use crate::runner::execute::{self, ExecutionContext};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::{Held, Purpose};
+use crate::runner::lock::{LockGuard, LockPurpose};
 use crate::scenario::Job;
 use crate::versus::side;
 use std::collections::HashMap;
@@ -87,7 +88,7 @@ impl Ground<'_> {
     pub(super) fn ready(
         &self,
         revision: &Revision,
-        observer: &mut dyn Observer,
+        observer: &mut dyn ProgressObserver,
     ) -> Result<Result<Ready, String>, Stop> {
         let build = |key: &str, spec: &PluginSpec, watch: &mut Watcher| {
             revision::prepare_at(key, spec, &self.loaded.root, revision, watch)
@@ -141,18 +142,19 @@ impl Ground<'_> {
     }
 
     /// Profiles and counts a commit's workload. `counted`: how many iterations the good end
+
     /// counted.
     pub(super) fn probe(
         &self,
         ready: &Ready,
         counted: Option<u64>,
-        observer: &mut dyn Observer,
+        observer: &mut dyn ProgressObserver,
     ) -> Result<Result<Probe, String>, Stop> {
         let mut job = ready.job.clone();
         job.settings.rounds = 0;
         let jobs = [job];
         let plugins = HashMap::from([(self.key.to_owned(), Ok(ready.prepared.clone()))]);
-        let setting = Setting {
+        let setting = ExecutionContext {
             jobs: &jobs,
             plugins: &plugins,
             cpus: self.cpus,
@@ -202,9 +204,9 @@ impl Ground<'_> {
     }
 
     /// The machine, for as long as nobody else should use it.
-    pub(super) fn measuring(&self, observer: &mut dyn Observer) -> Result<Held, Stop> {
+    pub(super) fn measuring(&self, observer: &mut dyn ProgressObserver) -> Result<LockGuard, Stop> {
         Ok(project::take_lock(
-            Purpose::Measuring,
+            LockPurpose::Measuring,
             self.interrupt,
             observer,
         )?)
@@ -212,11 +214,11 @@ impl Ground<'_> {
 }
 
 /// Passes of one workload need no bar of their own; that somebody waits is still told.
-pub(super) struct Quiet<'a>(pub(super) &'a mut dyn Observer);
+pub(super) struct Quiet<'a>(pub(super) &'a mut dyn ProgressObserver);
 
-impl Observer for Quiet<'_> {
-    fn see(&mut self, event: Event<'_>) {
-        if matches!(event, Event::WaitingForLock { .. }) {
+impl ProgressObserver for Quiet<'_> {
+    fn see(&mut self, event: ProgressEvent<'_>) {
+        if matches!(event, ProgressEvent::WaitingForLock { .. }) {
             self.0.see(event);
         }
     }

@@ -22,7 +22,7 @@ use crate::machine::Machine;
 use crate::plugin::dependencies::{self, DependencyChange};
 use crate::plugin::{cargo, revision};
 use crate::record::ScenarioRecord;
-use crate::runner::contest::Limits;
+use crate::runner::contest::PairLimits;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -304,7 +304,7 @@ fn undone(task: &Task, answers: &mut Answers, culprit: &Culprit) -> Result<Rever
         (Ok(bad), Ok(without)) => (bad, without),
         (Err(reason), _) | (_, Err(reason)) => return Ok(failed(reason)),
     };
-    let limits = Limits {
+    let limits = PairLimits {
         pairs: 256,
         time: Duration::from_secs(300),
         total: None,

@@ -11,7 +11,7 @@ use crate::format::{
 };
 use crate::git::Revision;
 use crate::judge::estimate::median;
-use crate::runner::event::{Event, Observer};
+use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::series::PairRecord;
 use crate::search::{Stage, View};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -218,16 +218,18 @@ impl Live {
     }
 }
 
-impl Observer for Live {
-    fn see(&mut self, event: Event<'_>) {
+impl ProgressObserver for Live {
+    fn see(&mut self, event: ProgressEvent<'_>) {
         match event {
-            Event::WaitingForLock { holder } => {
+            ProgressEvent::WaitingForLock { holder } => {
                 let line = format!("waiting: {holder}");
                 self.log(&line);
                 self.does(line);
             }
             // The compiler's own lines stand in the reason when it fails.
-            Event::BuildLine { line } if self.bar.is_some() => self.does(format::brief(line)),
+            ProgressEvent::BuildLine { line } if self.bar.is_some() => {
+                self.does(format::brief(line))
+            }
             _ => {}
         }
     }

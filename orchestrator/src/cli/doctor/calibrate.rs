@@ -1,4 +1,5 @@
 //! `orch doctor --calibrate`: compares each workload with itself, and keeps how much that scatters
+
 //! and how often it errs.
 
 use super::table;
@@ -16,10 +17,10 @@ use crate::judge::{alarms, estimate, verdict};
 use crate::machine::{self, Machine};
 use crate::measure::{bandwidth, clock};
 use crate::plugin::build::{self, Prepared};
-use crate::runner::event::{Event, Observer};
+use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::Purpose;
-use crate::runner::series::{Ground, PairRecord, Series, Sides};
+use crate::runner::lock::LockPurpose;
+use crate::runner::series::{PairContext, PairRecord, PairSeries, PairSides};
 use crate::scenario::Job;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ struct Candidate<'a> {
     tau: Option<f64>,
     /// What kept it from being measured to the end.
     lost: Option<String>,
-    comparisons: Vec<Series>,
+    comparisons: Vec<PairSeries>,
 }
 
 /// What was asked for.
@@ -95,10 +96,10 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
         80,
         2,
     ));
-    let _held = project::take_lock(Purpose::Measuring, &interrupt, &mut progress)?;
+    let _held = project::take_lock(LockPurpose::Measuring, &interrupt, &mut progress)?;
     let memory = memory(&machine);
     let cpus = machine::usable_cpus();
-    let ground = Ground {
+    let ground = PairContext {
         cpus: &cpus,
         clock: scope_clock.end(),
         mark: &mark,
@@ -184,16 +185,17 @@ fn candidates<'a>(
 }
 
 /// Compares all workloads with themselves, again and again. Ctrl-C ends it after the last whole
+
 /// comparison.
 fn measure(
     candidates: &mut [Candidate],
     order: &Order,
-    ground: &Ground,
+    ground: &PairContext,
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<(), CommandError> {
     let mut random = fastrand::Rng::with_seed(order.seed);
-    progress.see(Event::BeginPairs {
+    progress.see(ProgressEvent::BeginPairs {
         workloads: order.comparisons,
     });
     for left in (0..order.comparisons).rev() {
@@ -214,27 +216,29 @@ fn measure(
                 _ => candidate.comparisons.push(series),
             }
         }
-        progress.see(Event::StillOpen { workloads: left });
+        progress.see(ProgressEvent::StillOpen { workloads: left });
     }
-    progress.see(Event::End);
+    progress.see(ProgressEvent::End);
     Ok(())
 }
 
 /// One comparison: a pair of each workload in random order, then the next. `None`: the user stopped
+
 /// it.
 fn compare_once(
     candidates: &[Candidate],
-    ground: &Ground,
+    ground: &PairContext,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
     progress: &mut Progress,
-) -> std::io::Result<Option<Vec<Series>>> {
-    let mut found: Vec<Series> = candidates.iter().map(|_| Series::default()).collect();
+) -> std::io::Result<Option<Vec<PairSeries>>> {
+    let mut found: Vec<PairSeries> = candidates.iter().map(|_| PairSeries::default()).collect();
     for _ in 0..PAIRS {
         let mut turn: Vec<usize> = (0..candidates.len()).collect();
         random.shuffle(&mut turn);
         for index in turn {
             // Coins of its own: how many a pair uses depends on how long its turns are, and later
+
             // ones must not.
             let mut coins = random.fork();
             let candidate = &candidates[index];
@@ -242,7 +246,7 @@ fn compare_once(
             if candidate.lost.is_some() || series.failed.is_some() {
                 continue;
             }
-            let sides = Sides {
+            let sides = PairSides {
                 jobs: [candidate.job; 2],
                 prepared: [candidate.prepared; 2],
             };
@@ -251,7 +255,7 @@ fn compare_once(
                 return Ok(None);
             }
             let estimate = estimate::hodges_lehmann(&series.differences()).unwrap_or(0.0);
-            progress.see(Event::Pair {
+            progress.see(ProgressEvent::Pair {
                 job: &candidate.job.id,
                 pairs: series.pairs.len(),
                 estimate,
@@ -266,11 +270,12 @@ fn noise(candidate: &Candidate, seed: u64) -> Option<Noise> {
     let comparisons: Vec<Vec<f64>> = candidate
         .comparisons
         .iter()
-        .map(Series::differences)
+        .map(PairSeries::differences)
         .collect();
     let all = comparisons.concat();
     let detectable = |pairs: usize| alarms::detectable(&all, pairs).map(f64::exp_m1);
     // Each as if it had been compared alone: then the evidence asked for is least, and false
+
     // findings are likeliest.
     let alarmed = |margin: f64| {
         let alone = |differences: &&Vec<f64>| {

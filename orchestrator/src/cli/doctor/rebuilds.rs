@@ -16,16 +16,17 @@ use crate::measure::clock::{self, ScopeClock};
 use crate::plugin::build;
 use crate::plugin::cargo::Watcher;
 use crate::plugin::{PluginSource, PluginSpec};
-use crate::runner::contest::{self, Contest, Contested, Limits, Stopped};
+use crate::runner::contest::{self, PairLimits, PairStopReason, PairedResult, PairedWorkload};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::lock::Purpose;
-use crate::runner::series::Ground;
+use crate::runner::lock::LockPurpose;
+use crate::runner::series::PairContext;
 use crate::scenario::Job;
 use std::time::Duration;
 
 /// Pairs of each rebuild: fewer than any verdict needs, because none is wanted here.
 const PAIRS: usize = 12;
 /// Sizes of the code put in front are multiples of this, the alignment that compilers give
+
 /// functions by themselves.
 const STEP: usize = 16;
 const MOST_STEPS: usize = 16 << 10;
@@ -72,7 +73,7 @@ pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
             .iter()
             .skip(index)
             .step_by(jobs.len())
-            .collect::<Vec<&Contested>>()
+            .collect::<Vec<&PairedResult>>()
     };
     let effects = jobs
         .iter()
@@ -125,6 +126,7 @@ impl Doctor {
     }
 
     /// Pairs of each rebuild with the plain build: all jobs of the first rebuild, then all of the
+
     /// next.
     fn measure(
         &mut self,
@@ -132,7 +134,7 @@ impl Doctor {
         base: &Plugins,
         rebuilds: &[Plugins],
         clock: ScopeClock,
-    ) -> Result<Vec<Contested>, CommandError> {
+    ) -> Result<Vec<PairedResult>, CommandError> {
         let mut contests = Vec::new();
         for rebuild in rebuilds {
             for job in jobs {
@@ -141,7 +143,7 @@ impl Doctor {
                     super::built(rebuild, &job.plugin)?,
                 ];
                 // No margin: nothing is decided before all pairs are there.
-                contests.push(Contest {
+                contests.push(PairedWorkload {
                     jobs: [job, job],
                     prepared,
                     margin: 0.0,
@@ -149,14 +151,14 @@ impl Doctor {
             }
         }
         let (progress, interrupt) = (&mut self.progress, &self.interrupt);
-        let _held = project::take_lock(Purpose::Measuring, interrupt, progress)?;
+        let _held = project::take_lock(LockPurpose::Measuring, interrupt, progress)?;
         let cpus = machine::usable_cpus();
-        let limits = Limits {
+        let limits = PairLimits {
             pairs: PAIRS,
             time: Duration::from_secs(60),
             total: None,
         };
-        let ground = Ground {
+        let ground = PairContext {
             cpus: &cpus,
             clock,
             mark: &self.mark,
@@ -233,10 +235,10 @@ fn line(id: &str, effect: &BuildEffect) -> String {
 }
 
 /// The build effect from the pairs of all rebuilds; or what kept them from being measured.
-fn effect(rebuilds: &[&Contested]) -> Result<BuildEffect, String> {
+fn effect(rebuilds: &[&PairedResult]) -> Result<BuildEffect, String> {
     let (mut estimates, mut errors) = (Vec::new(), Vec::new());
     for rebuild in rebuilds {
-        if let Stopped::Failed { phase, message, .. } = &rebuild.stopped {
+        if let PairStopReason::Failed { phase, message, .. } = &rebuild.stopped {
             return Err(format!("failed in {}: {message}", phase.name()));
         }
         let differences: Vec<f64> = rebuild.pairs.iter().map(|pair| pair.difference).collect();

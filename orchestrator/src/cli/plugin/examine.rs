@@ -14,10 +14,10 @@ use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::{PluginSpec, Sandbox, elf};
 use crate::protocol::{Pass, Phase, Reply, Request, Shift};
 use crate::runner::confine;
-use crate::runner::event::{Event, Observer};
-use crate::runner::execute::{self, Setting};
+use crate::runner::event::{ProgressEvent, ProgressObserver};
+use crate::runner::execute::{self, ExecutionContext};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::process::{self, Ended, Launch};
+use crate::runner::process::{self, FinishedPass, WorkerLaunch};
 use crate::runner::reap;
 use crate::runner::remains::PassFailure;
 use crate::scenario::{Job, Settings};
@@ -102,6 +102,7 @@ impl Examiner {
     pub(super) fn examine(&mut self, subject: &Subject) -> Result<Examined, CommandError> {
         let Subject { key, spec, given } = subject;
         // Like a reader it waits for no measurement: no figure depends on times, and most of its
+
         // workers live for milliseconds.
         let mut examined = Examined {
             key: key.clone(),
@@ -130,7 +131,7 @@ impl Examiner {
                     phase: failure.phase,
                     message: &failure.message,
                     skipped: false,
-                    limits: process::Limits::default(),
+                    limits: process::LimitsMet::default(),
                 };
                 examined
                     .findings
@@ -146,8 +147,8 @@ impl Examiner {
 
     fn prepare(&self, key: &str, spec: &PluginSpec) -> Result<Prepared, PluginFailure> {
         let mut progress = Progress::new();
-        progress.see(Event::Preparing { plugin: key });
-        let mut show = |line: &str| progress.see(Event::BuildLine { line });
+        progress.see(ProgressEvent::Preparing { plugin: key });
+        let mut show = |line: &str| progress.see(ProgressEvent::BuildLine { line });
         let mut watch = Watcher {
             show: &mut show,
             stop: &|| self.interrupt.requested(),
@@ -269,6 +270,7 @@ impl Examiner {
             tried.trials += 1;
             if let Ok(Reply::Checked(checked)) = &ended.result {
                 // The times of an iteration and of setup are said of the defaults; at the ends they
+
                 // may be anything.
                 let life = behaviour::life(&place, checked);
                 let new = life
@@ -316,7 +318,7 @@ impl Examiner {
         };
         let plugins = HashMap::from([(job.plugin.clone(), Ok(prepared.clone()))]);
         let jobs = [job];
-        let setting = Setting {
+        let setting = ExecutionContext {
             jobs: &jobs,
             plugins: &plugins,
             cpus: &self.cpus,
@@ -382,7 +384,7 @@ impl Examiner {
         workload: &str,
         trial: &Trial,
         bounds: Bounds,
-    ) -> Result<Ended, CommandError> {
+    ) -> Result<FinishedPass, CommandError> {
         let request = Request {
             library: prepared.library.clone(),
             pass,
@@ -395,7 +397,7 @@ impl Examiner {
             folder: prepared.folder.clone(),
             sandbox: confine::grants(prepared, workload, &trial.params),
         };
-        let launch = Launch {
+        let launch = WorkerLaunch {
             request: &request,
             timeout: Duration::from_secs(bounds.seconds),
             threads: 1,
@@ -412,7 +414,7 @@ fn failed_start(error: std::io::Error) -> CommandError {
 }
 
 /// The finding of a pass without an answer; none of one that answered, or that the user stopped.
-fn failure(place: &str, ended: &Ended, bounds: Bounds, at_an_end: bool) -> Option<Finding> {
+fn failure(place: &str, ended: &FinishedPass, bounds: Bounds, at_an_end: bool) -> Option<Finding> {
     let (phase, message, skipped) = match &ended.result {
         Ok(_) | Err(PassFailure::Interrupted) => return None,
         Err(PassFailure::Failed { phase, message }) => (*phase, message, false),
@@ -434,6 +436,6 @@ fn failure(place: &str, ended: &Ended, bounds: Bounds, at_an_end: bool) -> Optio
 /// A check shows only what it found.
 struct Silent;
 
-impl Observer for Silent {
-    fn see(&mut self, _: Event<'_>) {}
+impl ProgressObserver for Silent {
+    fn see(&mut self, _: ProgressEvent<'_>) {}
 }
