@@ -6,7 +6,7 @@ use crate::comparison::{self, Comparison, Side, SideKind, Verdict, head, stored}
 use crate::gate::{self, Gate};
 use crate::git::{GitKind, GitState};
 use crate::machine::Machine;
-use crate::plugin::catalog::Description;
+use crate::plugin::catalog::PluginDescription;
 use crate::record::{self, JobRecord, Record};
 use crate::render;
 use crate::scenario::{self, Surroundings, gate::Gate as Rules};
@@ -83,7 +83,7 @@ const MESSAGE_SENTENCES: usize = 80;
 
 fn load(jobs: usize) -> Box<dyn Fn() -> usize> {
     let text = scenario_text(jobs);
-    let description = Description::parse(
+    let description = PluginDescription::parse(
         r#"{"plugin": "k", "workloads": [{"id": "work", "params": {"type": "object", "properties": {
             "n": {"type": "integer", "minimum": 1}}}}]}"#,
     );

@@ -13,7 +13,7 @@ use crate::git::{self, Revision};
 use crate::judge::verdict;
 use crate::machine::Machine;
 use crate::pass::{PassEnd, PassResult};
-use crate::plugin::build::Prepared;
+use crate::plugin::build::PreparedPlugin;
 use crate::record::RunOutcome;
 use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
 use crate::record::store::{self, Night};
@@ -241,7 +241,7 @@ fn both<'a>(
     side_jobs: &SideJobs,
     plugins: &'a Plugins,
     ends: &[PassEnd],
-) -> Result<[&'a Prepared; 2], String> {
+) -> Result<[&'a PreparedPlugin; 2], String> {
     let job = &side_jobs.jobs[1];
     if let Some(reason) = &side_jobs.unknown[0] {
         return Err(format!("the anchor does not have it: {reason}"));

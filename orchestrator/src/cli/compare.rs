@@ -27,7 +27,7 @@ use crate::judge::verdict::{self, ALPHA};
 use crate::machine::load::{LoadReading, MachineLoad};
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
-use crate::plugin::build::Prepared;
+use crate::plugin::build::PreparedPlugin;
 use crate::plugin::cargo;
 use crate::record::{PluginFile, Record, ScenarioRecord, store};
 use crate::runner::contest::PairLimits;
@@ -379,7 +379,7 @@ impl Session<'_> {
     }
 
     fn side(&self, loaded: &Loaded, index: usize, subject: &Subject, plugins: &Plugins) -> Side {
-        let file = |prepared: &Prepared| PluginFile {
+        let file = |prepared: &PreparedPlugin| PluginFile {
             path: prepared.path.display().to_string(),
             hash: Some(prepared.hash.clone()),
             git: Some(prepared.git.clone()),

@@ -6,7 +6,7 @@ use super::output;
 use super::progress::Progress;
 use super::{Outcome, project};
 use crate::error::CommandError;
-use crate::plugin::catalog::{Better, Description, WorkloadInfo};
+use crate::plugin::catalog::{BetterDirection, PluginDescription, WorkloadInfo};
 use crate::scenario::problem::nearest;
 use serde_json::Value;
 use std::fmt::Write;
@@ -102,7 +102,7 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
     Ok(exit)
 }
 
-fn unknown(key: &str, id: &str, description: &Description) -> CommandError {
+fn unknown(key: &str, id: &str, description: &PluginDescription) -> CommandError {
     let known: Vec<&str> = description
         .workloads
         .iter()
@@ -115,35 +115,16 @@ fn unknown(key: &str, id: &str, description: &Description) -> CommandError {
     CommandError::input(format!("plugin `{key}` has no workload `{id}`")).with_hint(hint)
 }
 
-fn document(description: &Description) -> Value {
-    serde_json::json!({
-        "plugin": description.plugin,
-        "version": description.version,
-        "sdk": description.sdk,
-        "build": description.build,
-        "workloads": description.workloads.iter().map(workload_document).collect::<Vec<_>>(),
-    })
+fn document(description: &PluginDescription) -> Value {
+    serde_json::json!({ "plugin": description.plugin, "version": description.version, "sdk": description.sdk, "build": description.build, "workloads": description.workloads.iter().map(workload_document).collect::< Vec< _ > >(), })
 }
 
 fn workload_document(info: &WorkloadInfo) -> Value {
-    let metric = |metric: &crate::plugin::catalog::MetricInfo| {
-        serde_json::json!({
-            "id": metric.id, "unit": metric.unit, "better": metric.better, "about": metric.about,
-            "counter": metric.counter, "per": metric.per, "scale": metric.scale,
-        })
-    };
-    serde_json::json!({
-        "id": info.id,
-        "about": info.about,
-        "iteration": info.iteration,
-        "params": info.params,
-        "metrics": info.metrics.iter().map(metric).collect::<Vec<_>>(),
-        "tags": info.tags,
-        "needs": info.needs,
-    })
+    let metric = |metric: &crate::plugin::catalog::MetricInfo| serde_json::json!({ "id": metric.id, "unit": metric.unit, "better": metric.better, "about": metric.about, "counter": metric.counter, "per": metric.per, "scale": metric.scale, });
+    serde_json::json!({ "id": info.id, "about": info.about, "iteration": info.iteration, "params": info.params, "metrics": info.metrics.iter().map(metric).collect::< Vec< _ > >(), "tags": info.tags, "needs": info.needs, })
 }
 
-fn plugin_text(text: &mut String, key: &str, description: &Description) {
+fn plugin_text(text: &mut String, key: &str, description: &PluginDescription) {
     let version = description
         .version
         .as_deref()
@@ -188,8 +169,8 @@ fn workload_text(text: &mut String, key: &str, info: &WorkloadInfo) {
         let _ = writeln!(text, "\nMetrics");
         for metric in &info.metrics {
             let better = match metric.better {
-                Some(Better::Higher) => ", higher is better",
-                Some(Better::Lower) => ", lower is better",
+                Some(BetterDirection::Higher) => ", higher is better",
+                Some(BetterDirection::Lower) => ", lower is better",
                 None => "",
             };
             let about = if metric.about.is_empty() {

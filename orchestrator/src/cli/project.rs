@@ -6,9 +6,9 @@ use super::output;
 use crate::cache;
 use crate::error::CommandError;
 use crate::git::{self, GitKind};
-use crate::plugin::build::{self, PluginFailure, Prepared};
-use crate::plugin::cargo::Watcher;
-use crate::plugin::catalog::Description;
+use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
+use crate::plugin::cargo::BuildWatcher;
+use crate::plugin::catalog::PluginDescription;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::protocol::{Pass, Phase, Reply, Request, Shift};
 use crate::runner::confine;
@@ -211,15 +211,15 @@ pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
 /// Plugins that are ready, and what they offer; or why not.
 #[derive(Clone)]
 pub(super) struct Plugins {
-    pub(super) prepared: HashMap<String, Result<Prepared, PluginFailure>>,
-    pub(super) described: HashMap<String, Description>,
+    pub(super) prepared: HashMap<String, Result<PreparedPlugin, PluginFailure>>,
+    pub(super) described: HashMap<String, PluginDescription>,
     /// How long the builds waited for measurements of others.
     pub(super) waited: Duration,
 }
 
 /// How a plugin is built: from the working tree, or from elsewhere.
 pub(super) type Build<'a> =
-    dyn Fn(&str, &PluginSpec, &mut Watcher) -> Result<Prepared, PluginFailure> + 'a;
+    dyn Fn(&str, &PluginSpec, &mut BuildWatcher) -> Result<PreparedPlugin, PluginFailure> + 'a;
 
 /// Which plugins wait for measurements of others to end before they are built.
 #[derive(Clone, Copy)]
@@ -277,7 +277,7 @@ pub(super) fn prepare(
         }
         observer.see(ProgressEvent::Preparing { plugin: key });
         let mut show = |line: &str| observer.see(ProgressEvent::BuildLine { line });
-        let mut watch = Watcher {
+        let mut watch = BuildWatcher {
             show: &mut show,
             stop: &|| interrupt.requested(),
             note: None,
@@ -351,11 +351,11 @@ fn say_what_is_missing(plugins: &Plugins) {
 
 /// Asks a plugin what it offers, in a worker that is thrown away.
 fn describe(
-    prepared: &Prepared,
+    prepared: &PreparedPlugin,
     timeout: Duration,
     mark: &str,
     interrupt: &Interrupt,
-) -> Result<Result<Description, PluginFailure>, CommandError> {
+) -> Result<Result<PluginDescription, PluginFailure>, CommandError> {
     let request = Request {
         library: prepared.library.clone(),
         pass: Pass::Describe,
@@ -385,7 +385,7 @@ fn describe(
         })
     };
     Ok(match ended.result {
-        Ok(Reply::Described { document }) => match Description::parse(&document) {
+        Ok(Reply::Described { document }) => match PluginDescription::parse(&document) {
             Ok(description) => Ok(description),
             Err(message) => failed(Phase::Describe, message),
         },

@@ -7,9 +7,9 @@ use crate::error::CommandError;
 use crate::format;
 use crate::git::Revision;
 use crate::plugin::PluginSpec;
-use crate::plugin::build::{self, PluginFailure, Prepared};
-use crate::plugin::cargo::Watcher;
-use crate::plugin::catalog::Description;
+use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
+use crate::plugin::cargo::BuildWatcher;
+use crate::plugin::catalog::PluginDescription;
 use crate::plugin::{PluginSource, revision};
 use crate::protocol::Phase;
 use crate::runner::event::ProgressObserver;
@@ -116,23 +116,25 @@ pub(super) fn plugins(
              `build:`, can, and --repo names another repository"
         ))
     };
-    let build =
-        |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
-            match subject {
-                Subject::Library(path) if common.replaced == Some(key) => {
-                    let file = PluginSpec {
-                        source: PluginSource::File(path.clone()),
-                        ..spec.clone()
-                    };
-                    build::prepare_kept(key, &file, watch)
-                }
-                Subject::Revision(at) => match same(key, spec, at) {
-                    Some(why) => Err(PluginFailure::new(Phase::Build, why)),
-                    None => revision::prepare_at(key, spec, &common.loaded.root, at, watch),
-                },
-                _ => build::prepare_kept(key, spec, watch),
+    let build = |key: &str,
+                 spec: &PluginSpec,
+                 watch: &mut BuildWatcher|
+     -> Result<PreparedPlugin, PluginFailure> {
+        match subject {
+            Subject::Library(path) if common.replaced == Some(key) => {
+                let file = PluginSpec {
+                    source: PluginSource::File(path.clone()),
+                    ..spec.clone()
+                };
+                build::prepare_kept(key, &file, watch)
             }
-        };
+            Subject::Revision(at) => match same(key, spec, at) {
+                Some(why) => Err(PluginFailure::new(Phase::Build, why)),
+                None => revision::prepare_at(key, spec, &common.loaded.root, at, watch),
+            },
+            _ => build::prepare_kept(key, spec, watch),
+        }
+    };
     let has_work = |key: &str, spec: &PluginSpec| match subject {
         Subject::Revision(at) => !revision::is_kept(key, spec, &common.loaded.root, at),
         _ => !build::is_current(spec),
@@ -312,7 +314,7 @@ pub(super) struct SideJobs {
 pub(super) fn expanded<'a>(
     scenario: &Scenario,
     index: usize,
-    offer: impl Fn(&str) -> Option<&'a Description>,
+    offer: impl Fn(&str) -> Option<&'a PluginDescription>,
 ) -> Result<Vec<Job>, Vec<Problem>> {
     scenario::jobs_of(
         scenario,

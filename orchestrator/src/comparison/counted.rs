@@ -5,7 +5,7 @@ use super::entries::{Facts, NAMES, plain};
 use super::{Entry, Verdict};
 use crate::format;
 use crate::measure::rounding;
-use crate::plugin::catalog::{Better, Per};
+use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{Allocations, JobRecord};
 use serde_json::Value;
 
@@ -208,7 +208,12 @@ pub(super) fn number(value: f64) -> Value {
 
 /// A metric that follows from a counter alone, or from it and the allocated bytes: exact where all
 /// processes agree.
-pub(super) fn counter(facts: &Facts, mut entry: Entry, better: Better, [a, b]: [f64; 2]) -> Entry {
+pub(super) fn counter(
+    facts: &Facts,
+    mut entry: Entry,
+    better: BetterDirection,
+    [a, b]: [f64; 2],
+) -> Entry {
     let ranges = facts
         .sides
         .map(|side| side.metrics_range.get(&entry.metric).copied());
@@ -218,7 +223,7 @@ pub(super) fn counter(facts: &Facts, mut entry: Entry, better: Better, [a, b]: [
         .all(|side| side.allocations.as_ref().is_some_and(|counts| counts.exact));
     // Bytes are shared out among threads, so where they are not exact that is no fault of the
     // counter.
-    let of_bytes = entry.per == Some(Per::BytesPerUnit) && !counted;
+    let of_bytes = entry.per == Some(CounterBasis::BytesPerUnit) && !counted;
     entry.rounding = facts
         .sides
         .iter()
@@ -252,8 +257,8 @@ pub(super) fn counter(facts: &Facts, mut entry: Entry, better: Better, [a, b]: [
     }
     entry.verdict = match (better, order(a, b)) {
         _ if is_equal => Verdict::Equivalent,
-        (Better::Higher, Verdict::Regressed) => Verdict::Improved,
-        (Better::Higher, Verdict::Improved) => Verdict::Regressed,
+        (BetterDirection::Higher, Verdict::Regressed) => Verdict::Improved,
+        (BetterDirection::Higher, Verdict::Improved) => Verdict::Regressed,
         (_, verdict) => verdict,
     };
     entry.reason = if is_equal && a != b {

@@ -5,19 +5,19 @@
 use super::tests::{judged, of, side};
 use super::{Code, Entry, Verdict};
 use crate::measure::rounding::RoundedSum;
-use crate::plugin::catalog::{Better, Per};
+use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{JobRecord, MetricRecord};
 use serde_json::json;
 
 /// A side whose counter got these additions in an iteration.
-fn adding(amounts: &[f64], better: Better) -> JobRecord {
+fn adding(amounts: &[f64], better: BetterDirection) -> JobRecord {
     let mut sum = RoundedSum::ZERO;
     amounts.iter().for_each(|amount| assert!(sum.add(*amount)));
     let mut side = side(1.0, json!(1));
     let info = MetricRecord {
         unit: String::new(),
         better: Some(better),
-        per: Per::Iteration,
+        per: CounterBasis::Iteration,
         about: String::new(),
     };
     side.metrics_info = [("units".to_owned(), info)].into();
@@ -36,7 +36,12 @@ fn units(a: &JobRecord, b: &JobRecord) -> Entry {
 
 #[test]
 fn floating_point_sums_are_equal_within_rounding() {
-    let of = |a: &[f64], b: &[f64]| units(&adding(a, Better::Lower), &adding(b, Better::Lower));
+    let of = |a: &[f64], b: &[f64]| {
+        units(
+            &adding(a, BetterDirection::Lower),
+            &adding(b, BetterDirection::Lower),
+        )
+    };
     for (a, b) in [
         (&[0.1; 10][..], &[1.0][..]),
         (&[1.0], &[0.1; 10]),
@@ -72,8 +77,8 @@ fn floating_point_sums_are_equal_within_rounding() {
         );
     }
     let higher = units(
-        &adding(&[0.1; 10], Better::Higher),
-        &adding(&[1.0], Better::Higher),
+        &adding(&[0.1; 10], BetterDirection::Higher),
+        &adding(&[1.0], BetterDirection::Higher),
     );
     assert_eq!(higher.verdict, Verdict::Equivalent, "nor an improvement");
 }
@@ -81,7 +86,7 @@ fn floating_point_sums_are_equal_within_rounding() {
 #[test]
 fn sums_in_records_of_before_have_four_roundings() {
     let without = |value: f64| {
-        let mut side = adding(&[value], Better::Lower);
+        let mut side = adding(&[value], BetterDirection::Lower);
         side.metrics_rounding.clear();
         side
     };
@@ -101,7 +106,7 @@ fn sums_in_records_of_before_have_four_roundings() {
 
 /// A side that allocates and adds so much in each of so many iterations.
 fn over(iterations: u64, each: f64) -> JobRecord {
-    let mut side = adding(&[each], Better::Lower);
+    let mut side = adding(&[each], BetterDirection::Lower);
     let counts = side.allocations.as_mut().unwrap();
     counts.iterations = iterations;
     (counts.count, counts.count_range) = (each, [each; 2]);

@@ -4,7 +4,7 @@
 use super::counted::{self, number};
 use super::{Change, Code, Entry, Verdict};
 use crate::judge::verdict::{ALPHA, FEWEST_PAIRS, Finding};
-use crate::plugin::catalog::{Better, Per};
+use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{JobOutcome, JobRecord};
 use crate::runner::contest::{self, PairStopReason, PairedResult};
 use serde_json::{Map, Value};
@@ -120,8 +120,8 @@ pub(crate) fn only_b(facts: &Facts, reason: &str) -> Vec<Entry> {
 }
 
 /// Whether a metric is made of counts alone.
-fn is_counted(per: Per) -> bool {
-    matches!(per, Per::Iteration | Per::BytesPerUnit)
+fn is_counted(per: CounterBasis) -> bool {
+    matches!(per, CounterBasis::Iteration | CounterBasis::BytesPerUnit)
 }
 
 /// How the reason of a refused cell begins.
@@ -360,13 +360,13 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
         let mut entry = plain(facts, id, &info.unit, [number(*a_value), number(*b_value)]);
         entry.per = Some(info.per);
         entries.push(match info.per {
-            Per::Iteration | Per::BytesPerUnit => {
+            CounterBasis::Iteration | CounterBasis::BytesPerUnit => {
                 counted::counter(facts, entry, better, [*a_value, *b_value])
             }
-            Per::Second => rate(entry, time, better, [*a_value, *b_value], |time| {
+            CounterBasis::Second => rate(entry, time, better, [*a_value, *b_value], |time| {
                 1.0 / (1.0 + time) - 1.0
             }),
-            Per::Unit => rate(entry, time, better, [*a_value, *b_value], |time| time),
+            CounterBasis::Unit => rate(entry, time, better, [*a_value, *b_value], |time| time),
         });
     }
     // What is new has nothing to be held against, and targets look at it.
@@ -394,7 +394,7 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
 fn rate(
     mut entry: Entry,
     time: &Entry,
-    better: Better,
+    better: BetterDirection,
     [a, b]: [f64; 2],
     of_time: impl Fn(f64) -> f64,
 ) -> Entry {
@@ -422,9 +422,9 @@ fn rate(
         }
     });
     let natural = if of_time(1.0) > 0.0 {
-        Better::Lower
+        BetterDirection::Lower
     } else {
-        Better::Higher
+        BetterDirection::Higher
     };
     entry.verdict = match (time.verdict, better == natural) {
         (Verdict::Regressed, false) => Verdict::Improved,

@@ -19,8 +19,8 @@ use crate::calibration::FalseAlarms;
 use crate::git::GitState;
 use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
-use crate::plugin::catalog::Per;
-use crate::plugin::code::Change as CodeChange;
+use crate::plugin::catalog::CounterBasis;
+use crate::plugin::code::CodeChange;
 pub(crate) use crate::record::Verdict;
 use crate::record::{Contradiction, PluginFile, ScenarioRecord};
 use crate::runner::series::PairRecord;
@@ -142,7 +142,7 @@ pub(crate) struct Entry {
     pub(crate) trade_off: bool,
     /// Of a plugin's metric: what its counter is divided by.
     #[serde(default)]
-    pub(crate) per: Option<Per>,
+    pub(crate) per: Option<CounterBasis>,
     /// Smallest and largest value of each side's processes, where what was counted is not exact.
     #[serde(default)]
     pub(crate) a_range: Option<[f64; 2]>,
@@ -170,8 +170,8 @@ impl Entry {
             _ => false,
         };
         let open = match (self.metric.as_str(), self.per) {
-            ("time" | "digest", _) | (_, Some(Per::Iteration)) => true,
-            (_, Some(Per::Second | Per::Unit)) => false,
+            ("time" | "digest", _) | (_, Some(CounterBasis::Iteration)) => true,
+            (_, Some(CounterBasis::Second | CounterBasis::Unit)) => false,
             _ => apart,
         };
         self.verdict == Verdict::Inconclusive && open

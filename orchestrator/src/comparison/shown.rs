@@ -6,7 +6,7 @@ use super::{Change, Entry, Verdict};
 use crate::format;
 use crate::format::change::{self, ChangedQuantity, SizedChange};
 use crate::measure::rounding;
-use crate::plugin::catalog::Per;
+use crate::plugin::catalog::CounterBasis;
 
 impl ChangedQuantity {
     /// What a metric is a quantity of: times are long, everything else is much.
@@ -134,7 +134,7 @@ impl Entry {
 
     /// A plugin's metric that is made of the time.
     fn follows_time(&self) -> bool {
-        matches!(self.per, Some(Per::Second | Per::Unit))
+        matches!(self.per, Some(CounterBasis::Second | CounterBasis::Unit))
     }
 
     /// Something came from nothing, which has no size.
@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn a_rate_is_shown_with_values_of_the_estimate_too() {
         let mut rate = entry("gflops", [10.0, 5.0], 20);
-        rate.per = Some(Per::Second);
+        rate.per = Some(CounterBasis::Second);
         rate.change = Some(Change {
             estimate: -0.4,
             low: Some(-0.41),

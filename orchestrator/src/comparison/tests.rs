@@ -250,11 +250,11 @@ fn a_counter_that_differs_within_a_side_is_no_exact_one() {
         let mut side = side(1.0, json!(1));
         let info = |per| MetricRecord {
             unit: String::new(),
-            better: Some(Better::Lower),
+            better: Some(BetterDirection::Lower),
             per,
             about: String::new(),
         };
-        side.metrics_info = [("steps".to_owned(), info(Per::Iteration))].into();
+        side.metrics_info = [("steps".to_owned(), info(CounterBasis::Iteration))].into();
         side.metrics = [("steps".to_owned(), value)].into();
         side.metrics_range = range
             .map(|range| ("steps".to_owned(), range))
@@ -294,14 +294,14 @@ fn what_only_the_baseline_has_is_missing() {
         let mut side = side(1.0, json!(1));
         let info = |per| MetricRecord {
             unit: String::new(),
-            better: Some(Better::Lower),
+            better: Some(BetterDirection::Lower),
             per,
             about: String::new(),
         };
         for metric in metrics {
             side.metrics.insert((*metric).to_owned(), 5.0);
             side.metrics_info
-                .insert((*metric).to_owned(), info(Per::Iteration));
+                .insert((*metric).to_owned(), info(CounterBasis::Iteration));
         }
         side
     };
@@ -555,17 +555,17 @@ fn a_rate_follows_the_time_in_its_own_direction() {
         let mut side = side(1.0, json!(1));
         let info = |per| MetricRecord {
             unit: "x".into(),
-            better: Some(if per == Per::Second {
-                Better::Higher
+            better: Some(if per == CounterBasis::Second {
+                BetterDirection::Higher
             } else {
-                Better::Lower
+                BetterDirection::Lower
             }),
             per,
             about: String::new(),
         };
         side.metrics_info = [
-            ("rate".to_owned(), info(Per::Second)),
-            ("cost".to_owned(), info(Per::Unit)),
+            ("rate".to_owned(), info(CounterBasis::Second)),
+            ("cost".to_owned(), info(CounterBasis::Unit)),
         ]
         .into();
         side.metrics = [("rate".to_owned(), 1e9 / ns), ("cost".to_owned(), ns * 2.0)].into();
@@ -600,7 +600,7 @@ fn a_rate_follows_the_time_in_its_own_direction() {
     assert_eq!(of(&entries, "rate").verdict, Verdict::Inconclusive);
 }
 
-use crate::plugin::catalog::{Better, Per};
+use crate::plugin::catalog::{BetterDirection, CounterBasis};
 
 #[test]
 fn the_contributions_of_scopes_sum_to_the_whole() {

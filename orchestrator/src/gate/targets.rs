@@ -5,7 +5,7 @@ use crate::comparison::{Entry, Verdict, Workload};
 use crate::format;
 use crate::measure::interval::over_processes;
 use crate::measure::rounding;
-use crate::plugin::catalog::Per;
+use crate::plugin::catalog::CounterBasis;
 use crate::runner::series::PairRecord;
 use crate::scenario::gate::{Target, Wanted};
 use wildmatch::WildMatch;
@@ -103,7 +103,8 @@ fn hold(entry: &Entry) -> Finding {
 /// median over its processes; what is made of the time follows from that.
 fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
     let counted = entry.b.as_f64();
-    let of_time = entry.metric == "time" || matches!(entry.per, Some(Per::Second | Per::Unit));
+    let of_time = entry.metric == "time"
+        || matches!(entry.per, Some(CounterBasis::Second | CounterBasis::Unit));
     if !of_time {
         let [low, high] = super::candidate_range(entry)?;
         return counted.map(|value| Value {
@@ -124,7 +125,7 @@ fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
             high: times.high,
         }),
         // Work per time falls where the time rises.
-        (_, Some(Per::Second)) => counted.map(|rate| Value {
+        (_, Some(CounterBasis::Second)) => counted.map(|rate| Value {
             middle: rate,
             low: rate / high,
             high: rate / low,

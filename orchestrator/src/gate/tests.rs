@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::comparison::{Change, Code, Workload};
-use crate::plugin::catalog::Per;
+use crate::plugin::catalog::CounterBasis;
 use crate::runner::series::PairRecord;
 use crate::scenario::gate::{AcceptedBound, AcceptedChange, Target, Wanted};
 use serde_json::json;
@@ -632,7 +632,7 @@ fn a_limit_and_a_target_see_all_processes() {
 fn a_target_is_met_missed_or_open() {
     let times: Vec<u64> = (0..20).map(|i| 1_000 + i).collect();
     let mut rate = entry("gflops", Verdict::Equivalent, 10.0, 10.0, 20);
-    rate.per = Some(Per::Second);
+    rate.per = Some(CounterBasis::Second);
     let entries = || {
         vec![
             entry("time", Verdict::Equivalent, 1000.0, 1010.0, 20),

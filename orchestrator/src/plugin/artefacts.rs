@@ -32,9 +32,9 @@ const VARIABLES: [&str; 16] = [
 
 /// What decides how a library comes out, gathered as text and known by its hash.
 #[derive(Clone)]
-pub(super) struct Ingredients(String);
+pub(super) struct BuildIngredients(String);
 
-impl Ingredients {
+impl BuildIngredients {
     /// Begins with what is the same for all builds of this user on this machine.
     pub(super) fn new() -> Self {
         let mut ingredients = Self("version 1\n".to_owned());
@@ -67,7 +67,7 @@ impl Ingredients {
 
 /// An artefact in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct CachedArtefact {
     pub(super) hash: String,
     /// Flags as the compiler got them, for the record.
     pub(super) flags: Vec<String>,
@@ -80,7 +80,7 @@ pub(super) struct Entry {
 }
 
 /// The artefact of a key, with its file, if it is there and whole.
-pub(super) fn find(key: &str) -> io::Result<Option<(Entry, PathBuf)>> {
+pub(super) fn find(key: &str) -> io::Result<Option<(CachedArtefact, PathBuf)>> {
     let Some(entry) = entry(key)? else {
         return Ok(None);
     };
@@ -95,13 +95,13 @@ pub(super) fn find(key: &str) -> io::Result<Option<(Entry, PathBuf)>> {
 }
 
 /// What is noted of a key's artefact, whose file may be gone.
-pub(super) fn entry(key: &str) -> io::Result<Option<Entry>> {
+pub(super) fn entry(key: &str) -> io::Result<Option<CachedArtefact>> {
     let text = std::fs::read(entry_file(key)?).ok();
     Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
 }
 
 /// Notes the artefact of a key.
-pub(super) fn note(key: &str, entry: &Entry) -> io::Result<()> {
+pub(super) fn note(key: &str, entry: &CachedArtefact) -> io::Result<()> {
     let file = entry_file(key)?;
     let beside = file.with_extension(format!("{}.tmp", std::process::id()));
     std::fs::write(&beside, serde_json::to_vec(entry)?)?;
@@ -114,7 +114,7 @@ fn entry_file(key: &str) -> io::Result<PathBuf> {
 
 /// Whether compilers are asked what they are, or believed to be what they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asking {
+pub(super) enum CompilerLookup {
     /// Before a build: a toolchain may have been brought up to date since, and an artefact must not
     /// be kept under the name of another compiler. The answer is remembered.
     Anew,
@@ -122,21 +122,21 @@ pub(super) enum Asking {
     Remembered,
 }
 
-type Answer = Result<String, String>;
+type CompilerAnswer = Result<String, String>;
 
 /// What was asked where, and the answer; a refusal costs as much as an answer and is one.
-static ANSWERS: Mutex<BTreeMap<(String, PathBuf), Answer>> = Mutex::new(BTreeMap::new());
+static ANSWERS: Mutex<BTreeMap<(String, PathBuf), CompilerAnswer>> = Mutex::new(BTreeMap::new());
 
 /// Answers a question about a folder.
 pub(super) fn answer(
     question: &str,
     folder: &Path,
-    asking: Asking,
-    ask: impl FnOnce() -> Answer,
-) -> Answer {
+    asking: CompilerLookup,
+    ask: impl FnOnce() -> CompilerAnswer,
+) -> CompilerAnswer {
     let answers = || ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
     let name = (question.to_owned(), folder.to_owned());
-    let known = (asking == Asking::Remembered)
+    let known = (asking == CompilerLookup::Remembered)
         .then(|| answers().get(&name).cloned())
         .flatten();
     known.unwrap_or_else(|| {
@@ -151,7 +151,7 @@ pub(super) fn answer(
 pub(super) fn rust(
     folder: &Path,
     cpu: &str,
-    asking: Asking,
+    asking: CompilerLookup,
     explained: impl FnOnce(BuildError) -> String,
 ) -> Result<String, String> {
     answer(&format!("rust {cpu}"), folder, asking, || {
@@ -175,7 +175,7 @@ fn ask_rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
 }
 
 /// The C compiler, as it calls itself; empty where there is none.
-pub(super) fn c(folder: &Path, asking: Asking) -> String {
+pub(super) fn c(folder: &Path, asking: CompilerLookup) -> String {
     let ask = || {
         cargo::ask("sh", &["-c", "\"${CC:-cc}\" --version"], folder)
             .map_err(|error| error.to_string())
@@ -203,12 +203,12 @@ mod tests {
             let said = answer(question, &folder.path().join(name), asking, ask);
             assert_eq!(said.unwrap_or_else(|error| error), expected.to_string());
         };
-        check("rust native", "a", Asking::Remembered, 1);
-        check("rust native", "a", Asking::Remembered, 1);
-        check("rust native", "b", Asking::Remembered, 2);
-        check("rust native", "b", Asking::Remembered, 2);
-        check("rust x86-64-v3", "a", Asking::Remembered, 3);
-        check("rust native", "a", Asking::Anew, 4);
-        check("rust native", "a", Asking::Remembered, 4);
+        check("rust native", "a", CompilerLookup::Remembered, 1);
+        check("rust native", "a", CompilerLookup::Remembered, 1);
+        check("rust native", "b", CompilerLookup::Remembered, 2);
+        check("rust native", "b", CompilerLookup::Remembered, 2);
+        check("rust x86-64-v3", "a", CompilerLookup::Remembered, 3);
+        check("rust native", "a", CompilerLookup::Anew, 4);
+        check("rust native", "a", CompilerLookup::Remembered, 4);
     }
 }

@@ -1,9 +1,9 @@
 //! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept,
 //! hashed.
 
-use super::cargo::{Origin, Watcher};
+use super::cargo::{BuildWatcher, PathOrigin};
 use super::command::{self, BuildCommand, CommandBuilt};
-use super::{PluginSource, PluginSpec, Sandbox, cargo, elf, padding};
+use super::{PluginSource, PluginSpec, SandboxSpec, cargo, elf, padding};
 use crate::cache;
 use crate::git::{self, GitState};
 use crate::protocol::Phase;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// A plugin whose file may be loaded.
 #[derive(Debug, Clone)]
-pub(crate) struct Prepared {
+pub(crate) struct PreparedPlugin {
     /// The file as the user knows it.
     pub(crate) path: PathBuf,
     /// The file that workers load.
@@ -30,7 +30,7 @@ pub(crate) struct Prepared {
     /// What the reader of its figures has to know.
     pub(crate) note: Option<String>,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) sandbox: Sandbox,
+    pub(crate) sandbox: SandboxSpec,
     /// Whether the files that parameters name may be read: they are the user's words, or the
     /// plugin's own.
     pub(crate) named_are_open: bool,
@@ -61,8 +61,8 @@ impl PluginFailure {
 pub(crate) fn prepare(
     key: &str,
     spec: &PluginSpec,
-    watch: &mut Watcher,
-) -> Result<Prepared, PluginFailure> {
+    watch: &mut BuildWatcher,
+) -> Result<PreparedPlugin, PluginFailure> {
     prepare_as(
         key,
         spec,
@@ -77,8 +77,8 @@ pub(crate) fn prepare(
 pub(crate) fn prepare_kept(
     key: &str,
     spec: &PluginSpec,
-    watch: &mut Watcher,
-) -> Result<Prepared, PluginFailure> {
+    watch: &mut BuildWatcher,
+) -> Result<PreparedPlugin, PluginFailure> {
     let movable = match &spec.source {
         PluginSource::File(path) => {
             !std::fs::read(path).is_ok_and(|bytes| elf::elsewhere(&bytes).beside_itself())
@@ -94,8 +94,8 @@ pub(crate) fn prepare_padded(
     key: &str,
     spec: &PluginSpec,
     bytes: usize,
-    watch: &mut Watcher,
-) -> Result<Prepared, PluginFailure> {
+    watch: &mut BuildWatcher,
+) -> Result<PreparedPlugin, PluginFailure> {
     if !matches!(spec.source, PluginSource::Crate { .. }) {
         let message =
             format!("plugin `{key}` is no crate: orch does not link it, and cannot move its code");
@@ -121,8 +121,8 @@ fn prepare_as(
     spec: &PluginSpec,
     kept: bool,
     linker: Option<&Path>,
-    watch: &mut Watcher,
-) -> Result<Prepared, PluginFailure> {
+    watch: &mut BuildWatcher,
+) -> Result<PreparedPlugin, PluginFailure> {
     // Before the build, which may leave files behind.
     let git = git::state_of(&spec.source.folder());
     let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
@@ -131,11 +131,11 @@ fn prepare_as(
     let (path, flags) = match &spec.source {
         PluginSource::Crate { folder, cpu } => {
             let origin = match &source_root {
-                Some(source) => Origin::Folder {
+                Some(source) => PathOrigin::Folder {
                     source,
                     plugin: folder,
                 },
-                None => Origin::Workspace,
+                None => PathOrigin::Workspace,
             };
             let built = cargo::build_crate(folder, cpu, origin, linker, watch)
                 .map_err(|error| build_failed(&error))?;
@@ -186,7 +186,7 @@ fn prepare_as(
     } else {
         sandbox.with_those_beside(&library)
     };
-    Ok(Prepared {
+    Ok(PreparedPlugin {
         library: std::path::absolute(library).map_err(unreadable)?,
         path,
         hash,

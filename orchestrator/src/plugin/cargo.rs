@@ -3,7 +3,7 @@
 use super::advice;
 use super::compiled_packages::PackageStore;
 use super::freshness::SourceLedger;
-use super::leader::Leader;
+use super::leader::BuildGroup;
 use super::rustc_wrapper;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
@@ -48,7 +48,7 @@ pub(crate) enum BuildError {
 
 /// A library that was built, and with what.
 #[derive(Debug, Clone)]
-pub(crate) struct Built {
+pub(crate) struct BuiltLibrary {
     pub(crate) library: PathBuf,
     /// Flags as the compiler got them, for the record.
     pub(crate) flags: Vec<String>,
@@ -57,7 +57,7 @@ pub(crate) struct Built {
 /// What the paths in a library are relative to, so that the same sources give the same library in
 /// every folder.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Origin<'a> {
+pub(crate) enum PathOrigin<'a> {
     /// The root of the crate's workspace.
     Workspace,
     /// Folders that stay the same while the workspace may not: of the code under test, and of the
@@ -70,24 +70,24 @@ pub(crate) enum Origin<'a> {
 pub(crate) fn build_crate(
     folder: &Path,
     cpu: &str,
-    origin: Origin,
+    origin: PathOrigin,
     linker: Option<&Path>,
-    watch: &mut Watcher,
-) -> Result<Built, BuildError> {
+    watch: &mut BuildWatcher,
+) -> Result<BuiltLibrary, BuildError> {
     build_in(folder, cpu, origin, linker, watch).map_err(|error| advice::explained(error, folder))
 }
 
 fn build_in(
     folder: &Path,
     cpu: &str,
-    origin: Origin,
+    origin: PathOrigin,
     linker: Option<&Path>,
-    watch: &mut Watcher,
-) -> Result<Built, BuildError> {
+    watch: &mut BuildWatcher,
+) -> Result<BuiltLibrary, BuildError> {
     let manifest = folder.join("Cargo.toml");
     let workspace = workspace_of(&manifest)?;
     let origin = match origin {
-        Origin::Workspace => Origin::Folder {
+        PathOrigin::Workspace => PathOrigin::Folder {
             source: &workspace.root,
             plugin: &workspace.root,
         },
@@ -136,7 +136,11 @@ fn build_in(
             let mut command = cargo("clean");
             command.args(["-p", package]);
             // A package that the workspace no longer has is in no library either.
-            let _ = run(command, "cargo clean", &mut Watcher::silent(&mut |_| {}));
+            let _ = run(
+                command,
+                "cargo clean",
+                &mut BuildWatcher::silent(&mut |_| {}),
+            );
         }
     };
     let mut ledger = SourceLedger::read(&target);
@@ -173,7 +177,7 @@ fn build_in(
     ledger.record(&messages, &library, begun, name_flags.clone())?;
     // What is not stored is compiled again elsewhere.
     let _ = store.add(&messages, &profile);
-    Ok(Built {
+    Ok(BuiltLibrary {
         library,
         flags: [code_flags, name_flags].concat(),
     })
@@ -206,7 +210,7 @@ fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
 }
 
 /// All compiler flags of a plugin crate. The reasons are in docs/design/building-plugins.md.
-pub(crate) fn flags(origin: Origin, cpu: &str) -> Vec<String> {
+pub(crate) fn flags(origin: PathOrigin, cpu: &str) -> Vec<String> {
     [code_flags(cpu), name_flags(origin)].concat()
 }
 
@@ -220,9 +224,9 @@ fn code_flags(cpu: &str) -> Vec<String> {
 }
 
 /// Flags that replace names of folders in libraries.
-fn name_flags(origin: Origin) -> Vec<String> {
+fn name_flags(origin: PathOrigin) -> Vec<String> {
     let mut flags = Vec::new();
-    if let Origin::Folder { source, plugin } = origin {
+    if let PathOrigin::Folder { source, plugin } = origin {
         flags.push(format!("--remap-path-prefix={}=.", source.display()));
         if !plugin.starts_with(source) {
             flags.push(format!("--remap-path-prefix={}=plugin", plugin.display()));
@@ -235,7 +239,7 @@ fn name_flags(origin: Origin) -> Vec<String> {
 pub(crate) fn rustc_version() -> Option<String> {
     let mut command = clean("rustc");
     command.arg("-vV");
-    run(command, "rustc -vV", &mut Watcher::silent(&mut |_| {}))
+    run(command, "rustc -vV", &mut BuildWatcher::silent(&mut |_| {}))
         .ok()
         .map(|text| text.trim().to_owned())
 }
@@ -245,15 +249,15 @@ pub(crate) fn ask(program: &str, arguments: &[&str], folder: &Path) -> Result<St
     let mut command = clean(program);
     command.args(arguments).current_dir(folder);
     let name = format!("{program} {}", arguments.join(" "));
-    run(command, &name, &mut Watcher::silent(&mut |_| {}))
+    run(command, &name, &mut BuildWatcher::silent(&mut |_| {}))
 }
 
-struct Workspace {
+struct CargoWorkspace {
     root: PathBuf,
     lock_is_tracked: bool,
 }
 
-fn workspace_of(manifest: &Path) -> Result<Workspace, BuildError> {
+fn workspace_of(manifest: &Path) -> Result<CargoWorkspace, BuildError> {
     let mut command = clean("cargo");
     command
         .args([
@@ -266,7 +270,7 @@ fn workspace_of(manifest: &Path) -> Result<Workspace, BuildError> {
     let text = run(
         command,
         &format!("cargo locate-project for {}", manifest.display()),
-        &mut Watcher::silent(&mut |_| {}),
+        &mut BuildWatcher::silent(&mut |_| {}),
     )?;
     let root = Path::new(text.trim())
         .parent()
@@ -278,7 +282,7 @@ fn workspace_of(manifest: &Path) -> Result<Workspace, BuildError> {
         })?
         .to_owned();
     let lock_is_tracked = crate::git::is_tracked(&root.join("Cargo.lock"));
-    Ok(Workspace {
+    Ok(CargoWorkspace {
         root,
         lock_is_tracked,
     })
@@ -331,7 +335,7 @@ fn leaks(name: &OsString) -> bool {
 }
 
 /// Who watches a build: gets its lines, and may stop it.
-pub(crate) struct Watcher<'a> {
+pub(crate) struct BuildWatcher<'a> {
     pub(crate) show: &'a mut dyn FnMut(&str),
     pub(crate) stop: &'a dyn Fn() -> bool,
     /// Where the build's process group is noted while it runs, for whoever comes after an orch that
@@ -339,7 +343,7 @@ pub(crate) struct Watcher<'a> {
     pub(crate) note: Option<&'a Path>,
 }
 
-impl<'a> Watcher<'a> {
+impl<'a> BuildWatcher<'a> {
     fn silent(show: &'a mut dyn FnMut(&str)) -> Self {
         Self {
             show,
@@ -350,7 +354,7 @@ impl<'a> Watcher<'a> {
 }
 
 /// What comes out of a build.
-enum Output {
+enum OutputSource {
     Line(String),
     Text(Vec<u8>),
 }
@@ -360,7 +364,7 @@ enum Output {
 pub(super) fn run(
     mut command: Command,
     name: &str,
-    watch: &mut Watcher,
+    watch: &mut BuildWatcher,
 ) -> Result<String, BuildError> {
     let mut child = command
         .stdout(Stdio::piped())
@@ -373,7 +377,7 @@ pub(super) fn run(
         })?;
     let _noted = watch
         .note
-        .map(|place| Leader::note(place, child.id()))
+        .map(|place| BuildGroup::note(place, child.id()))
         .transpose()?;
     let (sender, output) = mpsc::channel();
     let stdout = child
@@ -381,7 +385,7 @@ pub(super) fn run(
         .take()
         .map(|pipe| read_text(pipe, sender.clone()));
     let stderr = child.stderr.take().map(|pipe| read_lines(pipe, sender));
-    let mut gathered = Gathered::default();
+    let mut gathered = GatheredOutput::default();
     let status = loop {
         gathered.take(output.recv_timeout(POLL).ok(), watch);
         if (watch.stop)() {
@@ -419,17 +423,17 @@ pub(super) fn run(
 }
 
 #[derive(Default)]
-struct Gathered {
+struct GatheredOutput {
     lines: VecDeque<String>,
     text: Vec<u8>,
 }
 
-impl Gathered {
-    fn take(&mut self, output: Option<Output>, watch: &mut Watcher) {
+impl GatheredOutput {
+    fn take(&mut self, output: Option<OutputSource>, watch: &mut BuildWatcher) {
         match output {
             None => {}
-            Some(Output::Text(text)) => self.text.extend(text),
-            Some(Output::Line(line)) => {
+            Some(OutputSource::Text(text)) => self.text.extend(text),
+            Some(OutputSource::Line(line)) => {
                 (watch.show)(&line);
                 // Another cargo was there first: nothing that a failure has to do with.
                 if line
@@ -447,22 +451,25 @@ impl Gathered {
     }
 }
 
-fn read_lines(pipe: ChildStderr, to: mpsc::Sender<Output>) -> JoinHandle<()> {
+fn read_lines(pipe: ChildStderr, to: mpsc::Sender<OutputSource>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            if to.send(Output::Line(line)).is_err() {
+            if to.send(OutputSource::Line(line)).is_err() {
                 return;
             }
         }
     })
 }
 
-fn read_text(mut pipe: ChildStdout, to: mpsc::Sender<Output>) -> JoinHandle<()> {
+fn read_text(mut pipe: ChildStdout, to: mpsc::Sender<OutputSource>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(count @ 1..) = pipe.read(&mut buffer) {
-            if to.send(Output::Text(buffer[..count].to_vec())).is_err() {
+            if to
+                .send(OutputSource::Text(buffer[..count].to_vec()))
+                .is_err()
+            {
                 return;
             }
         }

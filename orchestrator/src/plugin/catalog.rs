@@ -36,17 +36,17 @@ struct WireMetric {
     id: String,
     #[serde(default)]
     unit: String,
-    better: Option<Better>,
+    better: Option<BetterDirection>,
     #[serde(default)]
     about: String,
     counter: Option<String>,
-    per: Option<Per>,
+    per: Option<CounterBasis>,
     scale: Option<f64>,
 }
 
 /// What a plugin offers.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Description {
+pub(crate) struct PluginDescription {
     pub(crate) plugin: String,
     pub(crate) version: Option<String>,
     pub(crate) sdk: Option<String>,
@@ -74,17 +74,17 @@ pub(crate) struct WorkloadInfo {
 pub(crate) struct MetricInfo {
     pub(crate) id: String,
     pub(crate) unit: String,
-    pub(crate) better: Option<Better>,
+    pub(crate) better: Option<BetterDirection>,
     pub(crate) about: String,
     /// The counter whose sum per iteration the metric is made from.
     pub(crate) counter: String,
-    pub(crate) per: Per,
+    pub(crate) per: CounterBasis,
     pub(crate) scale: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Better {
+pub(crate) enum BetterDirection {
     Higher,
     Lower,
 }
@@ -92,7 +92,7 @@ pub(crate) enum Better {
 /// What a counter is divided by, or divides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Per {
+pub(crate) enum CounterBasis {
     /// counter * scale.
     Iteration,
     /// counter / seconds * scale.
@@ -105,25 +105,25 @@ pub(crate) enum Per {
 
 /// What an iteration took besides its counter.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cost {
+pub(crate) struct IterationCost {
     pub(crate) seconds: f64,
     pub(crate) bytes: f64,
 }
 
 impl MetricInfo {
     /// The metric's value when one iteration adds `count` to its counter at that cost.
-    pub(crate) fn value(&self, count: f64, cost: Cost) -> Option<f64> {
+    pub(crate) fn value(&self, count: f64, cost: IterationCost) -> Option<f64> {
         let value = match self.per {
-            Per::Iteration => count * self.scale,
-            Per::Second => count / cost.seconds * self.scale,
-            Per::Unit => cost.seconds / count * self.scale,
-            Per::BytesPerUnit => cost.bytes / count * self.scale,
+            CounterBasis::Iteration => count * self.scale,
+            CounterBasis::Second => count / cost.seconds * self.scale,
+            CounterBasis::Unit => cost.seconds / count * self.scale,
+            CounterBasis::BytesPerUnit => cost.bytes / count * self.scale,
         };
         value.is_finite().then_some(value)
     }
 }
 
-impl Description {
+impl PluginDescription {
     /// Reads a document; the error names what is missing or wrong.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {
@@ -186,7 +186,7 @@ impl WorkloadInfo {
             .into_iter()
             .map(|metric| MetricInfo {
                 counter: metric.counter.unwrap_or_else(|| metric.id.clone()),
-                per: metric.per.unwrap_or(Per::Iteration),
+                per: metric.per.unwrap_or(CounterBasis::Iteration),
                 scale: metric.scale.unwrap_or(1.0),
                 id: metric.id,
                 unit: metric.unit,
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_minimal_document_is_enough() {
         let description =
-            Description::parse(r#"{"plugin": "p", "workloads": [{"id": "w"}], "newer": 1}"#)
+            PluginDescription::parse(r#"{"plugin": "p", "workloads": [{"id": "w"}], "newer": 1}"#)
                 .unwrap();
         assert_eq!(
             description
@@ -241,7 +241,7 @@ mod tests {
                 "no JSON Schema",
             ),
         ] {
-            let error = Description::parse(text).unwrap_err();
+            let error = PluginDescription::parse(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
         }
     }
@@ -257,14 +257,23 @@ mod tests {
             per,
             scale,
         };
-        let cost = Cost {
+        let cost = IterationCost {
             seconds: 2.0,
             bytes: 100.0,
         };
-        assert_eq!(metric(Per::Iteration, 1.0).value(8.0, cost), Some(8.0));
-        assert_eq!(metric(Per::Second, 1e-3).value(8000.0, cost), Some(4.0));
-        assert_eq!(metric(Per::Unit, 1e9).value(4.0, cost), Some(5e8));
-        assert_eq!(metric(Per::BytesPerUnit, 1.0).value(4.0, cost), Some(25.0));
-        assert_eq!(metric(Per::Unit, 1.0).value(0.0, cost), None);
+        assert_eq!(
+            metric(CounterBasis::Iteration, 1.0).value(8.0, cost),
+            Some(8.0)
+        );
+        assert_eq!(
+            metric(CounterBasis::Second, 1e-3).value(8000.0, cost),
+            Some(4.0)
+        );
+        assert_eq!(metric(CounterBasis::Unit, 1e9).value(4.0, cost), Some(5e8));
+        assert_eq!(
+            metric(CounterBasis::BytesPerUnit, 1.0).value(4.0, cost),
+            Some(25.0)
+        );
+        assert_eq!(metric(CounterBasis::Unit, 1.0).value(0.0, cost), None);
     }
 }

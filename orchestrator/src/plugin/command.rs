@@ -1,6 +1,6 @@
 //! Building plugins with a command of the user's: `build:` beside `dir:`.
 
-use super::cargo::{BuildError, Built, Watcher, clean, run};
+use super::cargo::{BuildError, BuildWatcher, BuiltLibrary, clean, run};
 use super::freshness::{SourceState, list_files, now_ns};
 use super::manifest::{self, plain};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub(super) struct BuildCommand<'a> {
 
 /// A library that a command built.
 pub(super) struct CommandBuilt {
-    pub(super) built: Built,
+    pub(super) built: BuiltLibrary,
     /// Sources that it was built from and that lie outside the code under test, as far as they are
     /// known, with hashes of what they held.
     pub(super) outside: BTreeMap<PathBuf, String>,
@@ -53,7 +53,7 @@ pub(super) fn compiler_flags(source: &Path, folder: &Path) -> String {
 /// Runs the command through the shell; it writes the library to `$ORCH_OUT`.
 pub(super) fn build(
     command: &BuildCommand,
-    watch: &mut Watcher,
+    watch: &mut BuildWatcher,
 ) -> Result<CommandBuilt, BuildError> {
     // What an earlier build left must not pass for this one's.
     for file in [command.out.to_owned(), dependencies_file(command.out)] {
@@ -95,13 +95,13 @@ pub(super) fn build(
         )));
     }
     ledger.record(before)?;
-    let built = Built {
+    let built = BuiltLibrary {
         library: command.out.to_owned(),
         flags: vec![command.line.to_owned()],
     };
     let doubtful = doubt.and_then(|doubt| match doubt {
-        Doubt::Source(path) => Some(path),
-        Doubt::FirstBuild => None,
+        StaleObjectDoubt::Source(path) => Some(path),
+        StaleObjectDoubt::FirstBuild => None,
     });
     // What the command wrote, such as a log, is no source.
     named.retain(|path, content| read_content(path) == *content);
@@ -198,7 +198,7 @@ fn is_of_the_system(path: &Path) -> bool {
 }
 
 /// Why a build tool that goes by time stamps may have left an old object in place.
-enum Doubt {
+enum StaleObjectDoubt {
     /// Nothing is known of an earlier build, which may have left objects.
     FirstBuild,
     /// This source has another content and an old time.
@@ -226,14 +226,14 @@ impl FolderLedger {
         Self { path, known }
     }
 
-    fn find_doubt(&self, folder: &Path) -> Option<Doubt> {
+    fn find_doubt(&self, folder: &Path) -> Option<StaleObjectDoubt> {
         let Some(known) = &self.known else {
-            return Some(Doubt::FirstBuild);
+            return Some(StaleObjectDoubt::FirstBuild);
         };
         let stale = known.files.iter().find(|(path, state)| {
             path.starts_with(folder) && state.is_stale(path, known.finished_ns)
         });
-        stale.map(|(path, _)| Doubt::Source(path.clone()))
+        stale.map(|(path, _)| StaleObjectDoubt::Source(path.clone()))
     }
 
     /// All files of a folder as they are.

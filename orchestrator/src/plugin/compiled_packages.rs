@@ -1,8 +1,13 @@
 //! Packages of registries, compiled once per machine, toolchain and set of flags.
+
 //!
+
 //! Each repository and each build worktree has a target folder of its own, and cargo would compile
+
 //! what the SDK depends on in all of them. A registry never changes a package, and cargo names what
+
 //! it compiles by a hash of everything that decides about it, so the files of one target folder
+
 //! serve in the next. Cargo itself checks them there: what does not fit is compiled.
 
 use crate::cache;
@@ -16,19 +21,20 @@ use toml::Table;
 /// Largest size of the store, in bytes. What was not lent for the longest time is removed first.
 const SIZE_LIMIT: u64 = 1 << 30;
 /// Folders of a target folder's profile that hold files of a unit. Fingerprints come last: they
+
 /// make the others count.
 const FOLDERS: [&str; 3] = ["deps", "build", ".fingerprint"];
 
 /// One compilation of a package: its library, its build script, or the run of that.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Unit {
+struct CompiledUnit {
     package: String,
     version: String,
     /// Cargo's hash, 16 hexadecimal digits.
     hash: String,
 }
 
-impl Unit {
+impl CompiledUnit {
     fn folder_name(&self) -> String {
         format!("{}@{}@{}", self.package, self.version, self.hash)
     }
@@ -45,9 +51,13 @@ impl Unit {
 }
 
 /// The compiled packages of one set of compiler flags.
+
 ///
+
 /// They are kept in sets, each from one build. The compiler's own hash of a library depends on more
+
 /// than cargo's hash, for example on the name of the folder of generated sources, so libraries of
+
 /// two builds need not fit each other.
 pub(super) struct PackageStore {
     folder: PathBuf,
@@ -76,11 +86,12 @@ impl PackageStore {
     }
 
     /// Copies the packages of a Cargo.lock to a profile's folder, as far as the set that has most
+
     /// of them goes. Cargo compiles the rest.
     pub(super) fn lend(&self, lock: &str, profile: &Path) {
         let locked = read_locked(lock);
         let is_locked =
-            |unit: &Unit| locked.contains(&(unit.package.clone(), unit.version.clone()));
+            |unit: &CompiledUnit| locked.contains(&(unit.package.clone(), unit.version.clone()));
         let wanted = |set: &PathBuf| {
             let units = list_units(set);
             units.into_iter().filter(is_locked).collect::<Vec<_>>()
@@ -101,10 +112,11 @@ impl PackageStore {
     }
 
     /// Adds the packages of a build in a profile's folder as a set, by cargo's messages, if some of
+
     /// them were compiled there. Removes the sets that the limit has no room for.
     pub(super) fn add(&self, messages: &str, profile: &Path) -> io::Result<()> {
         let (units, has_compiled) = read_units(messages);
-        let names: Vec<String> = units.iter().map(Unit::folder_name).collect();
+        let names: Vec<String> = units.iter().map(CompiledUnit::folder_name).collect();
         let set = self
             .folder
             .join(&crate::hash::text(&names.join("\n"))[..16]);
@@ -149,10 +161,10 @@ impl PackageStore {
 }
 
 /// The units in a set's folder.
-fn list_units(set: &Path) -> BTreeSet<Unit> {
+fn list_units(set: &Path) -> BTreeSet<CompiledUnit> {
     let entries = std::fs::read_dir(set).into_iter().flatten().flatten();
     entries
-        .filter_map(|entry| Unit::parse(entry.file_name().to_str()?))
+        .filter_map(|entry| CompiledUnit::parse(entry.file_name().to_str()?))
         .collect()
 }
 
@@ -178,7 +190,7 @@ fn is_registry(source: &str) -> bool {
 }
 
 /// The units of registries' packages in cargo's messages, and whether any of them was compiled.
-fn read_units(messages: &str) -> (BTreeSet<Unit>, bool) {
+fn read_units(messages: &str) -> (BTreeSet<CompiledUnit>, bool) {
     let mut found = BTreeSet::new();
     let mut has_compiled = false;
     let lines = messages.lines();
@@ -195,7 +207,7 @@ fn read_units(messages: &str) -> (BTreeSet<Unit>, bool) {
             .filter_map(Value::as_str)
             .filter_map(|file| hash_in_path(Path::new(file)))
         {
-            found.insert(Unit {
+            found.insert(CompiledUnit {
                 package: package.to_owned(),
                 version: version.to_owned(),
                 hash,
@@ -220,6 +232,7 @@ fn hash_in_name(name: &str) -> Option<String> {
 }
 
 /// Files and folders of a profile's folder by the hash in their names, relative to it, in the order
+
 /// in which they are copied.
 fn list_by_hash(profile: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
@@ -241,6 +254,7 @@ fn list_by_hash(profile: &Path) -> BTreeMap<String, Vec<PathBuf>> {
 }
 
 /// Copies a file, or a folder with everything in it, with the times that cargo looks at. What is
+
 /// there stays.
 fn copy_missing(from: &Path, to: &Path) -> io::Result<()> {
     let about = match from.symlink_metadata() {
@@ -285,6 +299,7 @@ mod tests {
     }
 
     /// A profile's folder with a package of a registry, its build script, and a package of a
+
     /// folder; cargo's messages.
     fn profile(root: &Path, fresh: bool) -> String {
         let [library, script, local] = HASHES;

@@ -18,9 +18,9 @@ pub(crate) struct DependencyChange {
 }
 
 /// Versions by package.
-type Versions = BTreeMap<String, BTreeSet<String>>;
+type PackageVersions = BTreeMap<String, BTreeSet<String>>;
 /// Reads the versions out of a lock file or a manifest.
-type VersionReader = fn(&Table) -> Versions;
+type VersionReader = fn(&Table) -> PackageVersions;
 
 /// Compares the lock files and manifests among `files`. `before` and `after` give the text of a
 /// file on each side. What a lock file says of a package counts more than what a manifest asks for.
@@ -63,9 +63,9 @@ pub(crate) fn find_changes(
     found
 }
 
-fn differences(before: &Versions, after: &Versions) -> Vec<DependencyChange> {
+fn differences(before: &PackageVersions, after: &PackageVersions) -> Vec<DependencyChange> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let only = |own: &Versions, other: &Versions, name: &String| {
+    let only = |own: &PackageVersions, other: &PackageVersions, name: &String| {
         let all = own.get(name)?;
         let rest: Vec<&str> = all
             .iter()
@@ -91,8 +91,8 @@ fn differences(before: &Versions, after: &Versions) -> Vec<DependencyChange> {
 
 /// The packages of a Cargo.lock that come from somewhere: those of the workspace change by
 /// themselves.
-fn read_locked(lock: &Table) -> Versions {
-    let mut found = Versions::new();
+fn read_locked(lock: &Table) -> PackageVersions {
+    let mut found = PackageVersions::new();
     for package in lock
         .get("package")
         .and_then(Value::as_array)
@@ -118,8 +118,8 @@ fn read_locked(lock: &Table) -> Versions {
 }
 
 /// What a Cargo.toml asks for in its dependencies.
-fn read_requirements(manifest: &Table) -> Versions {
-    let mut found = Versions::new();
+fn read_requirements(manifest: &Table) -> PackageVersions {
+    let mut found = PackageVersions::new();
     let mut read = |table: &Table| {
         for name in ["dependencies", "build-dependencies"] {
             for (name, wanted) in table

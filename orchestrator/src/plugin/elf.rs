@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The facts that let a file be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Inspected {
+pub(crate) struct LibraryFacts {
     pub(crate) abi_major: u16,
     pub(crate) abi_minor: u16,
     /// What the plugin says of its struct.
@@ -54,7 +54,7 @@ fn own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
 }
 
 /// Reads a plugin's file and refuses what cannot work, without running any of it.
-pub(crate) fn inspect(path: &Path) -> Result<Inspected, String> {
+pub(crate) fn inspect(path: &Path) -> Result<LibraryFacts, String> {
     if !path.is_file() {
         return Err("not a regular file".to_owned());
     }
@@ -87,7 +87,7 @@ pub(crate) fn inspect(path: &Path) -> Result<Inspected, String> {
     Ok(inspected)
 }
 
-fn inspect_bytes(bytes: &[u8]) -> Result<Inspected, String> {
+fn inspect_bytes(bytes: &[u8]) -> Result<LibraryFacts, String> {
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
     }
@@ -153,7 +153,7 @@ fn inspect_bytes(bytes: &[u8]) -> Result<Inspected, String> {
             .map(str::to_owned)
             .collect()
     });
-    Ok(Inspected {
+    Ok(LibraryFacts {
         own_allocator: own_allocator(&file),
         abi_major: u16::from_le_bytes([a0, a1]),
         abi_minor: u16::from_le_bytes([i0, i1]),
@@ -165,13 +165,13 @@ fn inspect_bytes(bytes: &[u8]) -> Result<Inspected, String> {
 
 /// What a library says of code that is not its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Elsewhere {
+pub(crate) struct LinkedLibraries {
     /// The libraries it needs, and the folders they are looked for in.
     pub(crate) needed: Vec<String>,
     pub(crate) search: Vec<String>,
 }
 
-impl Elsewhere {
+impl LinkedLibraries {
     /// Whether libraries are looked for beside the file itself, so that it cannot be moved.
     pub(crate) fn beside_itself(&self) -> bool {
         self.search
@@ -191,11 +191,11 @@ pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
 }
 
 /// Reads what a library needs of others; nothing of a file that is none.
-pub(crate) fn elsewhere(bytes: &[u8]) -> Elsewhere {
+pub(crate) fn elsewhere(bytes: &[u8]) -> LinkedLibraries {
     let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else {
-        return Elsewhere::default();
+        return LinkedLibraries::default();
     };
-    let mut found = Elsewhere::default();
+    let mut found = LinkedLibraries::default();
     let Ok(table) = file.elf_dynamic_table() else {
         return found;
     };
@@ -226,7 +226,7 @@ pub(crate) fn linked(library: &Path) -> Vec<PathBuf> {
         if file != library {
             found.push(file.clone());
         }
-        let Elsewhere { needed, search } = elsewhere(&bytes);
+        let LinkedLibraries { needed, search } = elsewhere(&bytes);
         let origin = file
             .parent()
             .unwrap_or(Path::new("/"))
@@ -311,7 +311,7 @@ fn beginning(bytes: &[u8]) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CodePlace {
     /// Inside a function that the symbol tables name.
-    Function(Function),
+    Function(NamedFunction),
     /// In the library's code, but in no named function.
     Unnamed,
     /// Not in this library.
@@ -320,7 +320,7 @@ pub(crate) enum CodePlace {
 
 /// A function of a library, and the line of an instruction in it where there is debug information.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Function {
+pub(crate) struct NamedFunction {
     pub(crate) name: String,
     pub(crate) source: Option<SourceLine>,
 }
@@ -347,7 +347,7 @@ pub(crate) fn code_at(path: &Path, offset: u64) -> CodePlace {
     match symbol.and_then(|symbol| symbol.name().ok()) {
         Some(name) => {
             let name = names::readable(name);
-            CodePlace::Function(Function {
+            CodePlace::Function(NamedFunction {
                 name,
                 source: lines::line_at(&file, offset),
             })

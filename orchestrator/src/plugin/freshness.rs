@@ -113,7 +113,7 @@ impl SourceState {
 
 /// What is known of the packages that were compiled in a target folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Ledger {
+struct TargetLedger {
     /// When the last build ended, in nanoseconds since 1970.
     finished_ns: i128,
     /// Flags by which the compiler replaced names of folders. Cargo does not know them.
@@ -126,7 +126,7 @@ struct Ledger {
 /// The ledger of a target folder.
 pub(super) struct SourceLedger {
     path: PathBuf,
-    ledger: Ledger,
+    ledger: TargetLedger,
 }
 
 /// A package of a folder, as cargo's messages show it after a build.
@@ -429,7 +429,7 @@ mod tests {
         assert_eq!(shown, [(own, false, true, Path::new("/r/p"))]);
         let ledger = SourceLedger {
             path: PathBuf::new(),
-            ledger: Ledger::default(),
+            ledger: TargetLedger::default(),
         };
         assert!(ledger.find_unproved(&text).is_empty(), "it was compiled");
         let text = line(own, "cdylib", true);

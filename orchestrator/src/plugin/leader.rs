@@ -12,11 +12,11 @@ const POLL: Duration = Duration::from_millis(5);
 const POLLS: u32 = 400;
 
 /// A note of a running build; taken away when the build has ended.
-pub(super) struct Leader {
+pub(super) struct BuildGroup {
     file: PathBuf,
 }
 
-impl Leader {
+impl BuildGroup {
     /// Notes the leader of a build's group.
     pub(super) fn note(place: &Path, pid: u32) -> io::Result<Self> {
         let file = place.join(FILE);
@@ -27,7 +27,7 @@ impl Leader {
     }
 }
 
-impl Drop for Leader {
+impl Drop for BuildGroup {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.file);
     }
@@ -87,7 +87,7 @@ mod tests {
             .process_group(0)
             .spawn()
             .expect("sleep");
-        let noted = Leader::note(folder.path(), build.id()).expect("written");
+        let noted = BuildGroup::note(folder.path(), build.id()).expect("written");
         std::mem::forget(noted);
         let file = folder.path().join(FILE);
         let text = std::fs::read_to_string(&file).expect("there");

@@ -7,7 +7,7 @@ use object::read::elf::ElfFile64;
 use object::{Object, ObjectSection};
 use std::path::Path;
 
-type Slice<'a> = EndianSlice<'a, LittleEndian>;
+type DwarfSlice<'a> = EndianSlice<'a, LittleEndian>;
 
 /// A line of a source file, and the function that it stands in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) struct SourceLine {
 /// the innermost that is the plugin's own counts: that an iterator of the standard library was at
 /// fault helps nobody. `None` without debug information, or if it cannot be read.
 pub(super) fn line_at(file: &ElfFile64<object::Endianness>, address: u64) -> Option<SourceLine> {
-    let section = |id: SectionId| -> Result<Slice, Error> {
+    let section = |id: SectionId| -> Result<DwarfSlice, Error> {
         let data = file
             .section_by_name(id.name())
             .and_then(|section| section.data().ok());
@@ -47,7 +47,7 @@ pub(super) fn line_at(file: &ElfFile64<object::Endianness>, address: u64) -> Opt
     (own < lines.len()).then(|| lines.swap_remove(own))
 }
 
-fn source_line(frame: &Frame<Slice>) -> Option<SourceLine> {
+fn source_line(frame: &Frame<DwarfSlice>) -> Option<SourceLine> {
     let location = frame.location.as_ref()?;
     let (file, is_foreign) = shortened(location.file?);
     let inlined = frame.function.as_ref().and_then(|function| {

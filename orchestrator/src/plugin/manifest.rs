@@ -41,7 +41,7 @@ pub(crate) fn outside(
     folder: &Path,
     read: &dyn Fn(&Path) -> Option<String>,
 ) -> Result<BTreeSet<PathBuf>, PathError> {
-    let mut walk = Walk {
+    let mut walk = ManifestWalk {
         repository,
         read,
         seen: BTreeSet::new(),
@@ -59,7 +59,7 @@ pub(crate) fn outside(
         .collect())
 }
 
-struct Walk<'a> {
+struct ManifestWalk<'a> {
     repository: &'a Path,
     read: &'a dyn Fn(&Path) -> Option<String>,
     seen: BTreeSet<PathBuf>,
@@ -67,12 +67,12 @@ struct Walk<'a> {
 }
 
 /// A manifest's folder and text, for places in it.
-struct Source<'a> {
+struct ManifestSource<'a> {
     folder: &'a Path,
     text: &'a str,
 }
 
-impl Walk<'_> {
+impl ManifestWalk<'_> {
     fn text(&self, folder: &Path) -> Option<String> {
         (self.read)(&folder.join("Cargo.toml"))
     }
@@ -87,7 +87,7 @@ impl Walk<'_> {
             return Ok(());
         };
         let manifest = manifest.get_ref();
-        let source = Source {
+        let source = ManifestSource {
             folder,
             text: &text,
         };
@@ -123,7 +123,7 @@ impl Walk<'_> {
                 .and_then(|entry| entry.get_ref().get("path"));
             if let Some(path) = path {
                 self.follow(
-                    &Source {
+                    &ManifestSource {
                         folder: &root,
                         text: &text,
                     },
@@ -158,7 +158,11 @@ impl Walk<'_> {
         above.into_iter().find(is_root).map(Path::to_owned)
     }
 
-    fn follow(&mut self, source: &Source, path: &Spanned<DeValue>) -> Result<(), PathError> {
+    fn follow(
+        &mut self,
+        source: &ManifestSource,
+        path: &Spanned<DeValue>,
+    ) -> Result<(), PathError> {
         let Some(text) = path.get_ref().as_str() else {
             return Ok(());
         };

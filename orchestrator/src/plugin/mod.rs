@@ -22,4 +22,4 @@ pub(crate) mod revision;
 mod rustc_wrapper;
 mod spec;
 
-pub(crate) use spec::{PluginSource, PluginSpec, Sandbox};
+pub(crate) use spec::{PluginSource, PluginSpec, SandboxSpec};

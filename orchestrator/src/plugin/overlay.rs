@@ -20,11 +20,11 @@ pub(super) struct Overlay {
     repository: PathBuf,
     /// The plugin's files, relative to its folder.
     files: Vec<PathBuf>,
-    workspace: Option<Workspace>,
+    workspace: Option<OverlayWorkspace>,
 }
 
 /// The workspace above a plugin's crate, from which it may inherit.
-struct Workspace {
+struct OverlayWorkspace {
     root: PathBuf,
     manifest: Table,
 }
@@ -206,7 +206,7 @@ fn parse(text: &str, file: &Path) -> Result<Table, String> {
 }
 
 /// The workspace that a crate belongs to, unless it is one itself.
-fn find_workspace(folder: &Path) -> Result<Option<Workspace>, String> {
+fn find_workspace(folder: &Path) -> Result<Option<OverlayWorkspace>, String> {
     let read = |folder: &Path| {
         let file = folder.join("Cargo.toml");
         std::fs::read_to_string(&file)
@@ -225,7 +225,7 @@ fn find_workspace(folder: &Path) -> Result<Option<Workspace>, String> {
         if let Ok(Some(manifest)) = read(above)
             && manifest.contains_key("workspace")
         {
-            return Ok(Some(Workspace {
+            return Ok(Some(OverlayWorkspace {
                 root: above.to_owned(),
                 manifest,
             }));
@@ -261,7 +261,7 @@ fn inherit(manifest: &mut Table, workspace: &Table) {
 }
 
 /// Puts the workspace's dependencies in the place of inherited ones.
-fn inherit_dependencies(manifest: &mut Table, workspace: &Workspace) {
+fn inherit_dependencies(manifest: &mut Table, workspace: &OverlayWorkspace) {
     let shared = workspace
         .manifest
         .get("workspace")

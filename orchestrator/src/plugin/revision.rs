@@ -1,9 +1,9 @@
 //! Plugins as they stood at a commit: built in the build worktree, or found among what was built
 //! before.
 
-use super::artefacts::{self, Asking, Entry, Ingredients};
-use super::build::{self, PluginFailure, Prepared};
-use super::cargo::{self, BuildError, Origin, Watcher};
+use super::artefacts::{self, BuildIngredients, CachedArtefact, CompilerLookup};
+use super::build::{self, PluginFailure, PreparedPlugin};
+use super::cargo::{self, BuildError, BuildWatcher, PathOrigin};
 use super::command::{self, BuildCommand, CommandBuilt};
 use super::overlay::Overlay;
 use super::{PluginSource, PluginSpec, advice, elf, leader, manifest};
@@ -21,20 +21,21 @@ mod failure;
 
 /// Prepares a plugin as it stood at a commit. `root` is the project's, where relative folders
 /// start. What lies outside the commit's repository, or is given as a file, is taken as it is now;
-/// [`Prepared::at`] tells.
+/// [`PreparedPlugin::at`] tells.
 pub(crate) fn prepare_at(
     key: &str,
     spec: &PluginSpec,
     root: &Path,
     revision: &Revision,
-    watch: &mut Watcher,
-) -> Result<Prepared, PluginFailure> {
+    watch: &mut BuildWatcher,
+) -> Result<PreparedPlugin, PluginFailure> {
     let Some(place) = find_source(spec, root, revision) else {
         return build::prepare(key, spec, watch);
     };
     let within = place.shown();
     let failed = |message: String| build_failed(explained(&within, revision, &message));
-    let order = Order::new(key, spec, revision, place, Asking::Anew).map_err(failed)?;
+    let order =
+        BuildOrder::new(key, spec, revision, place, CompilerLookup::Anew).map_err(failed)?;
     let (entry, library) = match order.found().map_err(failed)? {
         Some(found) => found,
         None => order.build(watch).map_err(failed)?,
@@ -53,7 +54,7 @@ pub(crate) fn prepare_at(
             .to_owned()
     });
     let sandbox = spec.sandbox.clone().resolved().with_linked(&library);
-    Ok(Prepared {
+    Ok(PreparedPlugin {
         note,
         path: library.clone(),
         library,
@@ -78,7 +79,7 @@ pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revi
     let Some(place) = find_source(spec, root, revision) else {
         return true;
     };
-    let order = Order::new(key, spec, revision, place, Asking::Remembered);
+    let order = BuildOrder::new(key, spec, revision, place, CompilerLookup::Remembered);
     order.is_ok_and(|order| matches!(order.found(), Ok(Some(_))))
 }
 
@@ -92,7 +93,7 @@ pub(crate) fn known_failure(
 ) -> Option<String> {
     let place = find_source(spec, root, revision)?;
     let within = place.shown();
-    let order = Order::new(key, spec, revision, place, Asking::Remembered).ok()?;
+    let order = BuildOrder::new(key, spec, revision, place, CompilerLookup::Remembered).ok()?;
     let message = failure::find(&order.cache_key().ok()?)?;
     Some(explained(&within, revision, &message))
 }
@@ -105,7 +106,7 @@ pub(crate) fn build_time(
     revision: &Revision,
 ) -> Option<Duration> {
     let place = find_source(spec, root, revision)?;
-    let order = Order::new(key, spec, revision, place, Asking::Remembered).ok()?;
+    let order = BuildOrder::new(key, spec, revision, place, CompilerLookup::Remembered).ok()?;
     let entry = artefacts::entry(&order.cache_key().ok()?).ok()??;
     entry.took_ms.map(Duration::from_millis)
 }
@@ -218,7 +219,7 @@ pub(crate) fn place_of(revision: &Revision) -> Result<PathBuf, String> {
 }
 
 /// One plugin at one commit.
-struct Order<'a> {
+struct BuildOrder<'a> {
     key: &'a str,
     source: &'a PluginSource,
     revision: &'a Revision,
@@ -230,10 +231,10 @@ struct Order<'a> {
     /// Where the worktree and what belongs to it lies.
     place: PathBuf,
     /// Everything that decides about the library but borrowed Cargo.locks.
-    ingredients: Ingredients,
+    ingredients: BuildIngredients,
 }
 
-impl<'a> Order<'a> {
+impl<'a> BuildOrder<'a> {
     /// Whether a library names the folder that it was built in, where another commit's files will
     /// lie.
     fn named_in(&self, library: &Path) -> bool {
@@ -246,7 +247,7 @@ impl<'a> Order<'a> {
         spec: &'a PluginSpec,
         revision: &'a Revision,
         source: SourcePlace,
-        asking: Asking,
+        asking: CompilerLookup,
     ) -> Result<Self, String> {
         let (within, overlay) = match source {
             SourcePlace::Commit(within) => (within, None),
@@ -266,7 +267,7 @@ impl<'a> Order<'a> {
         }
         let place = place_of(revision)?;
         std::fs::create_dir_all(&place).map_err(text)?;
-        let ingredients = Ingredients::new();
+        let ingredients = BuildIngredients::new();
         let mut order = Self {
             key,
             source: &spec.source,
@@ -281,7 +282,7 @@ impl<'a> Order<'a> {
         Ok(order)
     }
 
-    fn gather(&mut self, asking: Asking) -> Result<(), String> {
+    fn gather(&mut self, asking: CompilerLookup) -> Result<(), String> {
         self.ingredients.add("commit", &self.revision.commit);
         self.ingredients
             .add("folder", &self.within.to_string_lossy());
@@ -305,7 +306,7 @@ impl<'a> Order<'a> {
                 self.ingredients.add(
                     "crate",
                     &cargo::flags(
-                        Origin::Folder {
+                        PathOrigin::Folder {
                             source: &worktree::files(&self.place),
                             plugin: &self.place,
                         },
@@ -414,14 +415,14 @@ impl<'a> Order<'a> {
         Ok(all.key())
     }
 
-    fn found(&self) -> Result<Option<(Entry, PathBuf)>, String> {
+    fn found(&self) -> Result<Option<(CachedArtefact, PathBuf)>, String> {
         let found = self
             .cache_key()
             .and_then(|key| artefacts::find(&key))
             .map_err(text)?;
         // No commit holds the sources outside the repository, so the cache's key does not tell
         // them.
-        let is_current = |entry: &Entry| {
+        let is_current = |entry: &CachedArtefact| {
             entry
                 .outside
                 .iter()
@@ -430,7 +431,7 @@ impl<'a> Order<'a> {
         Ok(found.filter(|(entry, _)| is_current(entry)))
     }
 
-    fn build(&self, watch: &mut Watcher) -> Result<(Entry, PathBuf), String> {
+    fn build(&self, watch: &mut BuildWatcher) -> Result<(CachedArtefact, PathBuf), String> {
         let waiting = || (watch.show)("waiting: another orch builds a commit of this repository");
         let held = Worktree::take(&self.place, waiting, watch.stop).map_err(text)?;
         let Some(held) = held else {
@@ -448,7 +449,7 @@ impl<'a> Order<'a> {
             let _ = std::fs::remove_file(folder.join("Cargo.lock"));
         }
         let before = self.cache_key().map_err(text)?;
-        let mut watch = Watcher {
+        let mut watch = BuildWatcher {
             show: &mut *watch.show,
             stop: watch.stop,
             note: Some(&self.place),
@@ -470,7 +471,7 @@ impl<'a> Order<'a> {
         let library = cache::keep(&built.library, &hash)
             .and_then(std::path::absolute)
             .map_err(text)?;
-        let entry = Entry {
+        let entry = CachedArtefact {
             hash,
             flags: built.flags,
             outside,
@@ -487,8 +488,8 @@ impl<'a> Order<'a> {
     fn run(
         &self,
         root: &Path,
-        watch: &mut Watcher,
-    ) -> Result<(cargo::Built, BTreeMap<PathBuf, String>), BuildError> {
+        watch: &mut BuildWatcher,
+    ) -> Result<(cargo::BuiltLibrary, BTreeMap<PathBuf, String>), BuildError> {
         let folder = match &self.overlay {
             Some(overlay) => {
                 let identity =
@@ -499,7 +500,7 @@ impl<'a> Order<'a> {
             }
             None => manifest::plain(&root.join(&self.within)),
         };
-        let origin = Origin::Folder {
+        let origin = PathOrigin::Folder {
             source: root,
             plugin: &folder,
         };
@@ -532,7 +533,7 @@ impl<'a> Order<'a> {
                 Ok((built, outside))
             }
             PluginSource::File(path) => Ok((
-                cargo::Built {
+                cargo::BuiltLibrary {
                     library: path.clone(),
                     flags: Vec::new(),
                 },

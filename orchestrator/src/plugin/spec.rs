@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct PluginSpec {
     pub(crate) source: PluginSource,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) sandbox: Sandbox,
+    pub(crate) sandbox: SandboxSpec,
     /// A folder of the repository whose commits the plugin is laid over as it is now; none where
     /// the commits hold the plugin.
     pub(crate) overlay: Option<PathBuf>,
@@ -19,7 +19,7 @@ pub(crate) struct PluginSpec {
 
 /// What a plugin's worker processes may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Sandbox {
+pub(crate) enum SandboxSpec {
     /// Everything that whoever started orch may do.
     Off,
     /// Read what every program needs and what is named, write what is named.
@@ -29,7 +29,7 @@ pub(crate) enum Sandbox {
     },
 }
 
-impl Default for Sandbox {
+impl Default for SandboxSpec {
     fn default() -> Self {
         Self::On {
             read: Vec::new(),
@@ -48,7 +48,7 @@ pub(crate) enum PluginSource {
     File(PathBuf),
 }
 
-impl Sandbox {
+impl SandboxSpec {
     /// What a record says of it.
     pub(crate) fn words(&self) -> String {
         match self {

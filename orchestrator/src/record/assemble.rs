@@ -9,7 +9,7 @@ use crate::judge::estimate::median;
 use crate::measure::interval::over_processes;
 use crate::measure::rounding;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
-use crate::plugin::catalog::{Cost, MetricInfo, Per, WorkloadInfo};
+use crate::plugin::catalog::{CounterBasis, IterationCost, MetricInfo, WorkloadInfo};
 use crate::protocol::{Count, Profile, Reply, ScopeNode};
 use crate::scenario::Job;
 use indexmap::IndexMap;
@@ -390,7 +390,7 @@ fn scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
         .iter()
         .map(|child| scope(child, metrics))
         .collect();
-    let cost = Cost {
+    let cost = IterationCost {
         seconds: node.total_ns as f64 * 1e-9,
         bytes: node.bytes as f64,
     };
@@ -398,7 +398,7 @@ fn scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
         let work = work(node, &metric.counter)?;
         // Rates and times per unit are over this scope's own work and time; plain counts are of the
         // job alone.
-        (metric.per != Per::Iteration)
+        (metric.per != CounterBasis::Iteration)
             .then(|| metric.value(work, cost))
             .flatten()
     };

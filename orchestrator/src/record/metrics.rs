@@ -4,7 +4,7 @@
 use super::MetricRecord;
 use super::assemble::push_once;
 use crate::measure::rounding;
-use crate::plugin::catalog::{Cost, MetricInfo, Per, WorkloadInfo};
+use crate::plugin::catalog::{CounterBasis, IterationCost, MetricInfo, WorkloadInfo};
 use crate::protocol::{Count, Counter};
 use indexmap::IndexMap;
 
@@ -26,9 +26,12 @@ fn is_same(one: Option<&Counter>, other: Option<&Counter>) -> bool {
 }
 
 fn without_time(info: &WorkloadInfo) -> impl Iterator<Item = &MetricInfo> {
-    info.metrics
-        .iter()
-        .filter(|metric| matches!(metric.per, Per::Iteration | Per::BytesPerUnit))
+    info.metrics.iter().filter(|metric| {
+        matches!(
+            metric.per,
+            CounterBasis::Iteration | CounterBasis::BytesPerUnit
+        )
+    })
 }
 
 /// Of metrics without a time, how far rounding may have moved the value of a process; those that
@@ -37,13 +40,13 @@ pub(super) fn roundings(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<Stri
     let of_process = |metric: &MetricInfo, count: &Count| -> Option<f64> {
         let counter = counter(count, metric).filter(|counter| counter.rounding > 0.0)?;
         let each = count.iterations.max(1) as f64;
-        let cost = Cost {
+        let cost = IterationCost {
             seconds: 1.0,
             bytes: count.bytes as f64 / each,
         };
         match metric.per {
             // What divides passes its own relative rounding on.
-            Per::BytesPerUnit => Some(
+            CounterBasis::BytesPerUnit => Some(
                 (metric.value(counter.sum / each, cost)? * counter.rounding / counter.sum).abs(),
             ),
             _ => Some(metric.value(counter.rounding / each, cost)?.abs()),
@@ -108,11 +111,11 @@ pub(super) fn values(
         };
         let per_iteration = counter.sum / count.iterations.max(1) as f64;
         let seconds = match (metric.per, iteration_ns) {
-            (Per::Iteration | Per::BytesPerUnit, _) => 1.0,
+            (CounterBasis::Iteration | CounterBasis::BytesPerUnit, _) => 1.0,
             (_, Some(iteration_ns)) => iteration_ns * 1e-9,
             (_, None) => continue,
         };
-        let cost = Cost {
+        let cost = IterationCost {
             seconds,
             bytes: count.bytes as f64 / count.iterations.max(1) as f64,
         };
@@ -131,7 +134,7 @@ pub(super) fn ranges(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<String,
         let value = |count: &&Count| {
             let each = count.iterations.max(1) as f64;
             let sum = counter(count, metric).map(|counter| counter.sum);
-            let cost = Cost {
+            let cost = IterationCost {
                 seconds: 1.0,
                 bytes: count.bytes as f64 / each,
             };

@@ -19,7 +19,7 @@ pub(crate) use contradiction::{Contradiction, Severity};
 use crate::git::GitState;
 use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
-use crate::plugin::catalog::{Better, Per};
+use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::protocol::{Phase, Usage, WarmUp};
 use crate::sentinel::Sentinel;
 use anchored::{AnchorRecord, Anchored};
@@ -293,8 +293,8 @@ pub(crate) struct Allocations {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MetricRecord {
     pub(crate) unit: String,
-    pub(crate) better: Option<Better>,
-    pub(crate) per: Per,
+    pub(crate) better: Option<BetterDirection>,
+    pub(crate) per: CounterBasis,
     pub(crate) about: String,
 }
 

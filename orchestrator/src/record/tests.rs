@@ -4,7 +4,7 @@ use super::assemble::{Facts, job};
 use super::warning::WarningKind;
 use super::*;
 use crate::pass::{PassEnd, PassName, PassResult};
-use crate::plugin::catalog::{Description, WorkloadInfo};
+use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
 use crate::protocol::{Count, Counter, Profile, Reply, ScopeNode, Timing, WarmUpEnd};
 use crate::scenario::{Job, Settings};
 
@@ -113,7 +113,7 @@ fn info() -> WorkloadInfo {
     let text = r#"{"plugin": "p", "workloads": [{"id": "w", "metrics": [
         {"id": "gflops", "unit": "GFLOP/s", "better": "higher", "counter": "flop", "per": "second", "scale": 1e-9},
         {"id": "missing", "unit": "x", "counter": "never counted"}]}]}"#;
-    Description::parse(text).unwrap().workloads.remove(0)
+    PluginDescription::parse(text).unwrap().workloads.remove(0)
 }
 
 fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
@@ -193,7 +193,7 @@ fn counting(run: u32, sum: f64, rounding: f64) -> PassEnd {
 fn counters_of_one_side_agree_within_rounding() {
     let text = r#"{"plugin": "p", "workloads": [{"id": "w", "metrics": [
         {"id": "work", "unit": "u", "better": "lower", "counter": "flop", "per": "iteration"}]}]}"#;
-    let info = Description::parse(text).unwrap().workloads.remove(0);
+    let info = PluginDescription::parse(text).unwrap().workloads.remove(0);
     let assembled = |ends: &[PassEnd]| {
         let plugin = PluginFile {
             path: "p.so".into(),

@@ -5,7 +5,7 @@ use crate::bisect::rest::{PartState, RangePart};
 use crate::bisect::{CommitState, Culprit, Report, State};
 use crate::comparison::{Code, Entry};
 use crate::format::change::ChangedQuantity;
-use crate::plugin::code::{Change, ChangeKind, Shape};
+use crate::plugin::code::{CodeChange, CodeChangeKind, CodeShape};
 use serde::Serialize;
 
 /// Commits that are listed as likely.
@@ -139,7 +139,7 @@ fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {
         .entries
         .iter()
         .filter(|entry| entry.metric != metric && BESIDE.contains(&entry.metric.as_str()));
-    let (changes, code): (&[Change], String) = match &culprit.comparison.code {
+    let (changes, code): (&[CodeChange], String) = match &culprit.comparison.code {
         Code::Changed(changes) => (changes, String::new()),
         Code::Identical => (&[], "the library is the same file".to_owned()),
         Code::OnlyLayout => (
@@ -154,8 +154,8 @@ fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {
     };
     // That a function refers to other data says least: where data end is not known, so more than
     // its own is compared.
-    let mut changes: Vec<&Change> = changes.iter().collect();
-    changes.sort_by_key(|change| change.kind == ChangeKind::Data);
+    let mut changes: Vec<&CodeChange> = changes.iter().collect();
+    changes.sort_by_key(|change| change.kind == CodeChangeKind::Data);
     let time = culprit.entries.iter().find(|entry| entry.metric == "time");
     Explained {
         culprit,
@@ -171,12 +171,12 @@ fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {
     }
 }
 
-fn function(change: &Change) -> Function<'_> {
+fn function(change: &CodeChange) -> Function<'_> {
     let kind = match change.kind {
-        ChangeKind::Added => "new",
-        ChangeKind::Removed => "gone",
-        ChangeKind::Different => "changed",
-        ChangeKind::Data => "data changed",
+        CodeChangeKind::Added => "new",
+        CodeChangeKind::Removed => "gone",
+        CodeChangeKind::Different => "changed",
+        CodeChangeKind::Data => "data changed",
     };
     let differences = match (&change.a, &change.b) {
         (Some(a), Some(b)) => differences(*a, *b),
@@ -190,8 +190,8 @@ fn function(change: &Change) -> Function<'_> {
     }
 }
 
-fn differences(a: Shape, b: Shape) -> Vec<String> {
-    let packed = |shape: Shape| {
+fn differences(a: CodeShape, b: CodeShape) -> Vec<String> {
+    let packed = |shape: CodeShape| {
         let all = shape.packed_float + shape.scalar_float;
         (all > 0).then(|| format!("{:.0} %", 100.0 * shape.packed_float as f64 / all as f64))
     };
@@ -222,6 +222,6 @@ fn differences(a: Shape, b: Shape) -> Vec<String> {
     found
 }
 
-fn bits(shape: Shape) -> String {
+fn bits(shape: CodeShape) -> String {
     format!("{} bits", shape.widest_vector_bits)
 }

@@ -2,8 +2,8 @@
 //! parameters name, which are its input files too.
 
 use super::scratch::ScratchFolder;
-use crate::plugin::Sandbox;
-use crate::plugin::build::Prepared;
+use crate::plugin::SandboxSpec;
+use crate::plugin::build::PreparedPlugin;
 use crate::protocol::{Grants, Request};
 use crate::worker::sandbox;
 use serde_json::{Map, Value};
@@ -15,11 +15,11 @@ const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// What a worker of this plugin with these parameters may use; none where there is no sandbox.
 pub(crate) fn grants(
-    prepared: &Prepared,
+    prepared: &PreparedPlugin,
     workload: &str,
     params: &Map<String, Value>,
 ) -> Option<Grants> {
-    let Sandbox::On { read, write } = &prepared.sandbox else {
+    let SandboxSpec::On { read, write } = &prepared.sandbox else {
         return None;
     };
     let mut read = [sandbox::system(), read].concat();
@@ -43,7 +43,7 @@ pub(crate) fn grants(
 
 /// The files and folders that a workload's parameters name.
 pub(crate) fn named(
-    prepared: &Prepared,
+    prepared: &PreparedPlugin,
     workload: &str,
     params: &Map<String, Value>,
 ) -> Vec<PathBuf> {
@@ -75,12 +75,12 @@ pub(crate) struct InputFile {
 /// The files that a job's parameters name and that its plugin only reads: what it may write is no
 /// input.
 pub(crate) fn inputs(
-    prepared: &Prepared,
+    prepared: &PreparedPlugin,
     workload: &str,
     params: &Map<String, Value>,
 ) -> Vec<InputFile> {
     let mut files = named(prepared, workload, params);
-    if let Sandbox::On { write, .. } = &prepared.sandbox {
+    if let SandboxSpec::On { write, .. } = &prepared.sandbox {
         files.retain(|path| {
             !path
                 .canonicalize()
@@ -93,7 +93,7 @@ pub(crate) fn inputs(
             .display()
             .to_string()
     };
-    let guarded = prepared.sandbox != Sandbox::Off;
+    let guarded = prepared.sandbox != SandboxSpec::Off;
     files
         .into_iter()
         .map(|path| InputFile {

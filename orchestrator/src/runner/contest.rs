@@ -10,7 +10,7 @@ use crate::judge::assessment::{Assessment, assess};
 use crate::judge::estimate::median;
 use crate::judge::pair::PairSamples;
 use crate::judge::verdict::{ALPHA, Case, Finding, decide};
-use crate::plugin::build::Prepared;
+use crate::plugin::build::PreparedPlugin;
 use crate::protocol::Phase;
 use crate::scenario::Job;
 use std::io;
@@ -19,7 +19,7 @@ use std::time::Duration;
 /// One workload on both sides.
 pub(crate) struct PairedWorkload<'a> {
     pub(crate) jobs: [&'a Job; 2],
-    pub(crate) prepared: [&'a Prepared; 2],
+    pub(crate) prepared: [&'a PreparedPlugin; 2],
     /// The relative difference that matters.
     pub(crate) margin: f64,
 }

@@ -1,7 +1,7 @@
 //! Which function of a plugin a fatal signal came from: the one that was running, or the one that
 //! called what was.
 
-use crate::plugin::elf::{self, CodePlace, Function};
+use crate::plugin::elf::{self, CodePlace, NamedFunction};
 use crate::worker::page::Layout;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
@@ -47,7 +47,7 @@ pub(super) fn place(page: &Layout, library: &Path) -> String {
 
 /// `name (file:line, plugin+0x12)`; an inlined function's name where that is known, for the line is
 /// its own.
-fn described(function: &Function, offset: u64) -> String {
+fn described(function: &NamedFunction, offset: u64) -> String {
     match &function.source {
         Some(source) => {
             let name = source.inlined.as_ref().unwrap_or(&function.name);

@@ -10,7 +10,7 @@ use super::remains::PassFailure;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
-use crate::plugin::build::{PluginFailure, Prepared};
+use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::protocol::{Count, Pass, Phase, Reply, Request, Shift};
 use crate::scenario::Job;
 use crate::sentinel;
@@ -27,7 +27,7 @@ const SENTINEL_MEMORY: u64 = 64 << 20;
 pub(crate) struct ExecutionContext<'a> {
     pub(crate) jobs: &'a [Job],
     /// By plugin key.
-    pub(crate) plugins: &'a HashMap<String, Result<Prepared, PluginFailure>>,
+    pub(crate) plugins: &'a HashMap<String, Result<PreparedPlugin, PluginFailure>>,
     /// CPUs that this process may use, in order.
     pub(crate) cpus: &'a [usize],
     pub(crate) clock: ScopeClock,
@@ -390,7 +390,10 @@ fn is_lost(id: &str, ends: &PassEnds) -> bool {
 }
 
 /// The plugin of a job, or why the job cannot even be started.
-fn startable<'a>(setting: &ExecutionContext<'a>, job: &Job) -> Result<&'a Prepared, PassResult> {
+fn startable<'a>(
+    setting: &ExecutionContext<'a>,
+    job: &Job,
+) -> Result<&'a PreparedPlugin, PassResult> {
     let prepared = match setting.plugins.get(&job.plugin) {
         Some(Ok(prepared)) => prepared,
         Some(Err(failure)) => {
@@ -424,7 +427,7 @@ pub(crate) fn lacking_cpus(job: &Job, cpus: &[usize]) -> Option<String> {
 
 fn request(
     job: &Job,
-    prepared: &Prepared,
+    prepared: &PreparedPlugin,
     pass: Pass,
     cpus: Vec<usize>,
     clock: ScopeClock,

@@ -10,7 +10,7 @@ use crate::judge::pair::{PairSamples, PairSummary, summarise};
 use crate::judge::turns::{self, TurnPlan};
 use crate::measure::clock::ScopeClock;
 use crate::plan::SAMPLE_TIME;
-use crate::plugin::build::Prepared;
+use crate::plugin::build::PreparedPlugin;
 use crate::protocol::{Pass, Phase, Ready, Request};
 use crate::scenario::Job;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ const SETTLED: usize = 6;
 #[derive(Clone, Copy)]
 pub(crate) struct PairSides<'a> {
     pub(crate) jobs: [&'a Job; 2],
-    pub(crate) prepared: [&'a Prepared; 2],
+    pub(crate) prepared: [&'a PreparedPlugin; 2],
 }
 
 /// What is the same for all pairs.

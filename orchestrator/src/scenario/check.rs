@@ -6,7 +6,7 @@ use super::wire;
 use super::yaml::{Node, Step, steps};
 use super::{Entry, Scenario, Settings, Source, conform, quantity};
 use crate::format;
-use crate::plugin::{PluginSource, PluginSpec, Sandbox};
+use crate::plugin::{PluginSource, PluginSpec, SandboxSpec};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -161,8 +161,8 @@ impl Check<'_> {
     }
 
     /// What the dynamic loader reads runs before the sandbox is entered.
-    fn loader_variables(&mut self, path: &[Step], plugin: &wire::Plugin, sandbox: &Sandbox) {
-        let Sandbox::On { write, .. } = sandbox else {
+    fn loader_variables(&mut self, path: &[Step], plugin: &wire::Plugin, sandbox: &SandboxSpec) {
+        let SandboxSpec::On { write, .. } = sandbox else {
             return;
         };
         let open: Vec<PathBuf> = write.iter().map(|path| (self.around.real)(path)).collect();
@@ -269,7 +269,7 @@ impl Check<'_> {
         at: &[Step],
         plugin: &wire::Plugin,
         default: Option<wire::Sandbox>,
-    ) -> Sandbox {
+    ) -> SandboxSpec {
         let mut named = |field: &str, written: &[String]| -> Vec<PathBuf> {
             let path = |index| [at, &[Step::Key(field.to_owned()), Step::Index(index)]].concat();
             let found = written
@@ -280,7 +280,7 @@ impl Check<'_> {
         };
         let (read, write) = (named("read", &plugin.read), named("write", &plugin.write));
         if plugin.sandbox.or(default) != Some(wire::Sandbox::Off) {
-            return Sandbox::On { read, write };
+            return SandboxSpec::On { read, write };
         }
         for (field, written) in [("read", &plugin.read), ("write", &plugin.write)] {
             if plugin.sandbox.is_some() && !written.is_empty() {
@@ -294,7 +294,7 @@ impl Check<'_> {
                 );
             }
         }
-        Sandbox::Off
+        SandboxSpec::Off
     }
 
     /// An absolute path to something that exists; `inside` has to be in it.

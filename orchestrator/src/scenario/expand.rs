@@ -5,7 +5,7 @@ use super::problem::{Problem, nearest};
 use super::yaml::Step;
 use super::{Entry, Job, Scenario, conform};
 use crate::format;
-use crate::plugin::catalog::{Description, WorkloadInfo};
+use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
 use indexmap::IndexSet;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ const MOST_JOBS: usize = 10_000;
 
 /// What is known of a plugin when jobs are made: its description, unless it failed before it could
 /// give one.
-type Offer<'a> = Option<&'a Description>;
+type Offer<'a> = Option<&'a PluginDescription>;
 
 /// All jobs of a scenario. `offer` returns a plugin's description by key; a plugin without one
 /// makes jobs that will fail, with parameters that nobody could check.
@@ -219,7 +219,11 @@ fn place(entry: &Entry, inside: &[Step]) -> Vec<Step> {
     .concat()
 }
 
-fn unknown_workload(scenario: &Scenario, entry: &Entry, description: &Description) -> Problem {
+fn unknown_workload(
+    scenario: &Scenario,
+    entry: &Entry,
+    description: &PluginDescription,
+) -> Problem {
     let known: Vec<&str> = description
         .workloads
         .iter()

@@ -2,8 +2,8 @@
 //! clock.
 
 use super::*;
-use crate::plugin::catalog::Description;
-use crate::plugin::{PluginSource, Sandbox};
+use crate::plugin::catalog::PluginDescription;
+use crate::plugin::{PluginSource, SandboxSpec};
 use std::path::Path;
 
 const DESCRIPTION: &str = r#"{"plugin": "k", "workloads": [{"id": "work", "params": {
@@ -31,7 +31,7 @@ fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
 }
 
 fn plan(text: &str) -> Result<Vec<Job>, Vec<Problem>> {
-    let description = Description::parse(DESCRIPTION).unwrap();
+    let description = PluginDescription::parse(DESCRIPTION).unwrap();
     jobs(&parse(text)?, |key| (key == "k").then_some(&description))
 }
 
@@ -164,19 +164,19 @@ workloads: [{ workload: a/w }]
     )
     .unwrap();
     let path = std::path::PathBuf::from;
-    let sandboxes: Vec<Sandbox> = scenario
+    let sandboxes: Vec<SandboxSpec> = scenario
         .plugins
         .into_iter()
         .map(|(_, spec)| spec.sandbox)
         .collect();
-    let named = Sandbox::On {
+    let named = SandboxSpec::On {
         read: vec![path("/project/data"), path("/abs/file")],
         write: vec![path("/project/out")],
     };
-    assert_eq!(sandboxes, [Sandbox::Off, named, Sandbox::Off]);
+    assert_eq!(sandboxes, [SandboxSpec::Off, named, SandboxSpec::Off]);
     let scenario =
         parse("plugins: { a: { path: a.so } }\nworkloads: [{ workload: a/w }]\n").unwrap();
-    assert_eq!(scenario.plugins[0].1.sandbox, Sandbox::default());
+    assert_eq!(scenario.plugins[0].1.sandbox, SandboxSpec::default());
 }
 
 #[test]

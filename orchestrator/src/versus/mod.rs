@@ -10,7 +10,7 @@ use crate::judge::verdict::Finding;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{self, PassEnd, PassResult};
 use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
-use crate::plugin::build::{PluginFailure, Prepared};
+use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::catalog::WorkloadInfo;
 use crate::record::samples::{self, Turns};
 use crate::record::{JobOutcome, JobRecord};
@@ -29,7 +29,7 @@ const PROFILES: u32 = 5;
 /// One workload with what each side runs.
 pub(crate) struct Match {
     pub(crate) jobs: [Job; 2],
-    pub(crate) sides: [Result<Prepared, PluginFailure>; 2],
+    pub(crate) sides: [Result<PreparedPlugin, PluginFailure>; 2],
     pub(crate) info: [Option<WorkloadInfo>; 2],
     /// Why a side does not have the workload.
     pub(crate) unknown: [Option<String>; 2],

@@ -3,9 +3,9 @@
 
 use crate::comparison::Code;
 use crate::pass::{PassEnd, PassName, PassResult};
-use crate::plugin::build::{PluginFailure, Prepared};
+use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::catalog::WorkloadInfo;
-use crate::plugin::code::{self, Sameness};
+use crate::plugin::code::{self, CodeSameness};
 use crate::plugin::elf;
 use crate::protocol::Reply;
 use crate::record::assemble::{self, Facts};
@@ -16,7 +16,7 @@ use crate::scenario::Job;
 /// is profiled and counted.
 pub(crate) fn record(
     job: &Job,
-    prepared: Result<&Prepared, &PluginFailure>,
+    prepared: Result<&PreparedPlugin, &PluginFailure>,
     info: Option<&WorkloadInfo>,
     mut ends: Vec<PassEnd>,
     iteration_ns: Option<f64>,
@@ -64,7 +64,7 @@ pub(crate) fn beginnings(ends: &[PassEnd]) -> Option<Vec<u64>> {
 
 /// What the machine code of two libraries says, from where the workload begins in each; nothing
 /// where a library cannot be read.
-pub(crate) fn machine_code([a, b]: [&Prepared; 2], beginnings: [&[u64]; 2]) -> Option<Code> {
+pub(crate) fn machine_code([a, b]: [&PreparedPlugin; 2], beginnings: [&[u64]; 2]) -> Option<Code> {
     let (a_file, b_file) = (
         std::fs::read(&a.library).ok()?,
         std::fs::read(&b.library).ok()?,
@@ -77,20 +77,20 @@ pub(crate) fn machine_code([a, b]: [&Prepared; 2], beginnings: [&[u64]; 2]) -> O
     }
     let compared = code::compare(&a_file, &b_file, beginnings[0], beginnings[1]);
     Some(match compared {
-        Ok(Sameness::Same { .. }) => Code::OnlyLayout,
-        Ok(Sameness::Changed(changes)) => Code::Changed(changes),
-        Ok(Sameness::Unknown(why)) => Code::Unknown(why),
+        Ok(CodeSameness::Same { .. }) => Code::OnlyLayout,
+        Ok(CodeSameness::Changed(changes)) => Code::Changed(changes),
+        Ok(CodeSameness::Unknown(why)) => Code::Unknown(why),
         Err(error) => Code::Unknown(error.to_string()),
     })
 }
 
 /// A warning for a change of time between libraries that differ: where functions are not aligned,
 /// the place of the code alone can move it.
-pub(crate) fn layout_warning(sides: [&Prepared; 2]) -> Option<String> {
+pub(crate) fn layout_warning(sides: [&PreparedPlugin; 2]) -> Option<String> {
     if sides[0].hash == sides[1].hash {
         return None;
     }
-    let is_unaligned = |side: &&Prepared| {
+    let is_unaligned = |side: &&PreparedPlugin| {
         let bytes = std::fs::read(&side.library).ok();
         bytes.and_then(|bytes| code::has_aligned_functions(&bytes)) == Some(false)
     };

@@ -1,7 +1,7 @@
 //! What is wrong with a describe document beyond what keeps it from being read.
 
 use super::{Finding, Level};
-use crate::plugin::catalog::{Description, WorkloadInfo};
+use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
 use crate::scenario::conform::violations;
 use crate::scenario::problem::nearest;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ const WORKLOAD_KEYS: [&str; 7] = [
 const METRIC_KEYS: [&str; 7] = ["id", "unit", "better", "about", "counter", "per", "scale"];
 
 /// Reads the document that two processes wrote; without a description nothing more can be found.
-pub(crate) fn read(text: &str, again: &str) -> (Option<Description>, Vec<Finding>) {
+pub(crate) fn read(text: &str, again: &str) -> (Option<PluginDescription>, Vec<Finding>) {
     let mut found = Vec::new();
     if text != again {
         found.push(Finding::new(
@@ -35,7 +35,7 @@ pub(crate) fn read(text: &str, again: &str) -> (Option<Description>, Vec<Finding
              environment",
         ));
     }
-    let description = match Description::parse(text) {
+    let description = match PluginDescription::parse(text) {
         Ok(description) => description,
         Err(error) => {
             let remedy = "the comment of `describe` in orch_plugin.h has the document's fields";

@@ -4,7 +4,7 @@ pub(crate) mod behaviour;
 pub(crate) mod document;
 pub(crate) mod trials;
 
-use crate::plugin::elf::Inspected;
+use crate::plugin::elf::LibraryFacts;
 use orch_sdk::abi;
 use serde::Serialize;
 
@@ -57,7 +57,7 @@ impl Finding {
 }
 
 /// What the plugin symbol and its neighbours say.
-pub(crate) fn file(inspected: &Inspected) -> Vec<Finding> {
+pub(crate) fn file(inspected: &LibraryFacts) -> Vec<Finding> {
     let mut found = Vec::new();
     let place = "file";
     let known = size_of::<abi::Plugin>() as u32;
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_file_of_this_version_is_fine() {
-        let whole = Inspected {
+        let whole = LibraryFacts {
             abi_major: 1,
             abi_minor: 0,
             struct_size: size_of::<abi::Plugin>() as u32,
@@ -124,7 +124,7 @@ mod tests {
             own_allocator: None,
         };
         assert_eq!(file(&whole), []);
-        let other = Inspected {
+        let other = LibraryFacts {
             abi_minor: 3,
             struct_size: 64,
             flags: 2,

@@ -8,7 +8,7 @@ use crate::bisect::state::{Kept, Probe, Step, is_same};
 use crate::comparison::{Code, Verdict, counted};
 use crate::error::CommandError;
 use crate::judge::verdict;
-use crate::plugin::catalog::Per;
+use crate::plugin::catalog::CounterBasis;
 use crate::plugin::revision;
 use crate::runner::contest::PairLimits;
 use crate::runner::pair::{A, B};
@@ -50,7 +50,7 @@ pub(super) struct Answers<'a> {
     /// What is searched by: the metric itself, or the time that it is made of.
     pub(super) metric: String,
     /// How a metric of the plugin is made of its counter and the time.
-    pub(super) per: Option<Per>,
+    pub(super) per: Option<CounterBasis>,
     /// Probability of each position to have made the change that the whole range is searched for
     /// first.
     pub(super) posterior: Vec<f64>,

@@ -11,8 +11,8 @@ use crate::git::history::History;
 use crate::measure::clock::ScopeClock;
 use crate::plan::{self, CountedIterations};
 use crate::plugin::PluginSpec;
-use crate::plugin::build::Prepared;
-use crate::plugin::cargo::Watcher;
+use crate::plugin::build::PreparedPlugin;
+use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::revision;
 use crate::record::JobOutcome;
@@ -67,7 +67,7 @@ impl From<CommandError> for Stop {
 
 /// A commit that can be measured.
 pub(super) struct Ready {
-    pub(super) prepared: Prepared,
+    pub(super) prepared: PreparedPlugin,
     pub(super) job: Job,
     pub(super) info: WorkloadInfo,
 }
@@ -90,7 +90,7 @@ impl Ground<'_> {
         revision: &Revision,
         observer: &mut dyn ProgressObserver,
     ) -> Result<Result<Ready, String>, Stop> {
-        let build = |key: &str, spec: &PluginSpec, watch: &mut Watcher| {
+        let build = |key: &str, spec: &PluginSpec, watch: &mut BuildWatcher| {
             revision::prepare_at(key, spec, &self.loaded.root, revision, watch)
         };
         let scenario = &self.loaded.scenario;

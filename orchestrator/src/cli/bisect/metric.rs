@@ -8,9 +8,9 @@ use crate::cli::sides;
 use crate::error::CommandError;
 use crate::machine;
 use crate::plugin::PluginSpec;
-use crate::plugin::build::{PluginFailure, Prepared};
-use crate::plugin::cargo::Watcher;
-use crate::plugin::catalog::{Better, MetricInfo};
+use crate::plugin::build::{PluginFailure, PreparedPlugin};
+use crate::plugin::cargo::BuildWatcher;
+use crate::plugin::catalog::{BetterDirection, MetricInfo};
 use crate::plugin::revision;
 use crate::runner::execute;
 use crate::runner::interrupt::Interrupt;
@@ -24,7 +24,7 @@ pub(super) fn is_own(metric: &str) -> bool {
 pub(super) fn find<'a>(
     task: &Task,
     described: &'a [MetricInfo],
-) -> Result<(&'a MetricInfo, Better), CommandError> {
+) -> Result<(&'a MetricInfo, BetterDirection), CommandError> {
     let Some(info) = described.iter().find(|info| info.id == task.metric) else {
         let own = OWN_METRICS.iter().copied();
         let known: Vec<&str> = own
@@ -47,7 +47,9 @@ pub(super) fn find<'a>(
 }
 
 /// Refuses what the bisect itself would refuse: threads that this machine does not have, and a
+
 /// metric that the plugin does not have. Only for a metric of its own the plugin has to be asked,
+
 /// as it is at the good end, which is built if it has to be.
 pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), CommandError> {
     if let Some(reason) = execute::lacking_cpus(&task.job, &machine::usable_cpus()) {
@@ -62,10 +64,12 @@ pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Com
     }
     let good = &task.history.good;
     let root = &task.loaded.root;
-    let build =
-        |key: &str, spec: &PluginSpec, watch: &mut Watcher| -> Result<Prepared, PluginFailure> {
-            revision::prepare_at(key, spec, root, good, watch)
-        };
+    let build = |key: &str,
+                 spec: &PluginSpec,
+                 watch: &mut BuildWatcher|
+     -> Result<PreparedPlugin, PluginFailure> {
+        revision::prepare_at(key, spec, root, good, watch)
+    };
     let mark = format!("{}-dry", std::process::id());
     let is_ours = |key: &str| key == task.key;
     let scenario = &task.loaded.scenario;

@@ -25,7 +25,7 @@ use crate::error::CommandError;
 use crate::git;
 use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
-use crate::plugin::catalog::{Better, Per};
+use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::store;
 use crate::search::{self, Evidence, Settings};
 use answers::{Answers, Wish};
@@ -167,8 +167,10 @@ fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::Direction, 
     let (info, good) = metric::find(task, &described)?;
     answers.per = Some(info.per);
     Ok(match (info.per, good) {
-        (Per::Second, Better::Higher) | (Per::Unit, Better::Lower) => worse,
-        (Per::Second, Better::Lower) | (Per::Unit, Better::Higher) => better,
+        (CounterBasis::Second, BetterDirection::Higher)
+        | (CounterBasis::Unit, BetterDirection::Lower) => worse,
+        (CounterBasis::Second, BetterDirection::Lower)
+        | (CounterBasis::Unit, BetterDirection::Higher) => better,
         _ => {
             answers.metric.clone_from(&task.metric);
             worse

@@ -12,7 +12,7 @@ use crate::format::{
     self,
     change::{self, ChangedQuantity},
 };
-use crate::plugin::catalog::Per;
+use crate::plugin::catalog::CounterBasis;
 use crate::search::{Conclusion, Estimate, ExactConclusion, ExactGate, Gate, Why};
 use serde_json::Value;
 
@@ -72,7 +72,7 @@ fn unusable(answers: &Answers, position: usize) -> Stop {
 
 /// A log ratio of times as a relative change of the metric; ends that are not known are null.
 pub(super) fn relative(answers: &Answers, times: Estimate) -> Change {
-    let per_second = answers.per == Some(Per::Second);
+    let per_second = answers.per == Some(CounterBasis::Second);
     let metric = |log: f64| {
         if per_second {
             (-log).exp_m1()

@@ -7,7 +7,7 @@ use crate::cli::rules::OfferedJob;
 use crate::cli::sides::SideJobs;
 use crate::cli::subject::Subject;
 use crate::judge::verdict;
-use crate::plugin::build::{PluginFailure, Prepared};
+use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::protocol::Phase;
 use crate::scenario::Job;
@@ -77,7 +77,7 @@ pub(super) fn matched(
     };
     let margin = verdict::margin(jobs[0].settings.tolerance, tau);
     let today = |side: usize| {
-        let taken_as_it_is = matches!(of(side), Ok(Prepared { at: None, .. }));
+        let taken_as_it_is = matches!(of(side), Ok(PreparedPlugin { at: None, .. }));
         (taken_as_it_is && matches!(subjects[side], Subject::Revision(_))).then(|| {
             format!(
                 "{}: plugin `{}` lies outside of the repository and is as it is today",

@@ -16,7 +16,7 @@ use crate::format;
 use crate::judge::{alarms, estimate, verdict};
 use crate::machine::{self, Machine};
 use crate::measure::{bandwidth, clock};
-use crate::plugin::build::{self, Prepared};
+use crate::plugin::build::{self, PreparedPlugin};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::LockPurpose;
@@ -40,7 +40,7 @@ const LARGE_SIDE: u64 = 256;
 /// A workload that can be measured, with its build.
 struct Candidate<'a> {
     job: &'a Job,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedPlugin,
     margin: f64,
     tau: Option<f64>,
     /// What kept it from being measured to the end.

@@ -1,4 +1,5 @@
 //! `orch doctor`: what is wrong with this machine for measuring, or, with arguments, how well it
+
 //! measures.
 
 mod calibrate;
@@ -12,7 +13,7 @@ use super::exit::Exit;
 use super::project::{Loaded, Plugins};
 use crate::error::CommandError;
 use crate::plugin::PluginSpec;
-use crate::plugin::build::Prepared;
+use crate::plugin::build::PreparedPlugin;
 use crate::scenario::Job;
 
 /// Looks at the machine, or measures it: build effects first, for the margins hang on them.
@@ -52,7 +53,7 @@ fn spec<'a>(loaded: &'a Loaded, job: &Job) -> Option<&'a PluginSpec> {
         .map(|(_, spec)| spec)
 }
 
-fn built<'a>(plugins: &'a Plugins, key: &str) -> Result<&'a Prepared, CommandError> {
+fn built<'a>(plugins: &'a Plugins, key: &str) -> Result<&'a PreparedPlugin, CommandError> {
     match plugins.prepared.get(key) {
         Some(Ok(prepared)) => Ok(prepared),
         Some(Err(failure)) => Err(CommandError::input(format!(

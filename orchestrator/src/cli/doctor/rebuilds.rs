@@ -14,7 +14,7 @@ use crate::judge::estimate::median;
 use crate::machine::{self, Machine};
 use crate::measure::clock::{self, ScopeClock};
 use crate::plugin::build;
-use crate::plugin::cargo::Watcher;
+use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::runner::contest::{self, PairLimits, PairStopReason, PairedResult, PairedWorkload};
 use crate::runner::interrupt::Interrupt;
@@ -106,7 +106,7 @@ impl Doctor {
         for build in 0..=rebuilds {
             // Every place inside of a cache line has its turn.
             let steps = self.random.usize(0..MOST_STEPS / 4) * 4 + build % 4;
-            let prepare = |key: &str, spec: &PluginSpec, watch: &mut Watcher| match build {
+            let prepare = |key: &str, spec: &PluginSpec, watch: &mut BuildWatcher| match build {
                 0 => build::prepare_kept(key, spec, watch),
                 _ => build::prepare_padded(key, spec, STEP * steps, watch),
             };

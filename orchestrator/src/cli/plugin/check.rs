@@ -8,7 +8,7 @@ use crate::cli::output;
 use crate::cli::project::{self, BENCH};
 use crate::error::CommandError;
 use crate::format;
-use crate::plugin::{PluginSource, PluginSpec, Sandbox};
+use crate::plugin::{PluginSource, PluginSpec, SandboxSpec};
 use crate::vetting::{Finding, Level};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -85,7 +85,7 @@ fn subjects(subject: &Path) -> Result<Vec<Subject>, CommandError> {
     };
     let folder = std::env::current_dir().unwrap_or_default();
     let one = |source| {
-        let sandbox = Sandbox::default();
+        let sandbox = SandboxSpec::default();
         let spec = PluginSpec {
             source,
             env: Vec::new(),

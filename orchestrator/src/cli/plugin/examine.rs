@@ -8,10 +8,10 @@ use crate::machine;
 use crate::measure::clock::{Calibration, ScopeClock};
 use crate::pass::PassEnd;
 use crate::plan;
-use crate::plugin::build::{self, PluginFailure, Prepared};
-use crate::plugin::cargo::Watcher;
+use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
+use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::WorkloadInfo;
-use crate::plugin::{PluginSpec, Sandbox, elf};
+use crate::plugin::{PluginSpec, SandboxSpec, elf};
 use crate::protocol::{Pass, Phase, Reply, Request, Shift};
 use crate::runner::confine;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
@@ -120,7 +120,7 @@ impl Examiner {
                     .iter()
                     .flat_map(|(workload, params)| confine::named(&prepared, workload, params))
                     .collect();
-                if let Sandbox::On { read, .. } = &mut prepared.sandbox {
+                if let SandboxSpec::On { read, .. } = &mut prepared.sandbox {
                     read.extend(files);
                 }
                 examined.path = prepared.path.display().to_string();
@@ -145,11 +145,11 @@ impl Examiner {
         Ok(examined)
     }
 
-    fn prepare(&self, key: &str, spec: &PluginSpec) -> Result<Prepared, PluginFailure> {
+    fn prepare(&self, key: &str, spec: &PluginSpec) -> Result<PreparedPlugin, PluginFailure> {
         let mut progress = Progress::new();
         progress.see(ProgressEvent::Preparing { plugin: key });
         let mut show = |line: &str| progress.see(ProgressEvent::BuildLine { line });
-        let mut watch = Watcher {
+        let mut watch = BuildWatcher {
             show: &mut show,
             stop: &|| self.interrupt.requested(),
             note: None,
@@ -162,7 +162,7 @@ impl Examiner {
     /// Everything about a plugin that was built.
     fn look(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedPlugin,
         given: &Given,
         examined: &mut Examined,
     ) -> Result<(), CommandError> {
@@ -210,7 +210,7 @@ impl Examiner {
     /// One workload: with its defaults in all passes, then at the ends of its parameters.
     fn workload(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedPlugin,
         info: &WorkloadInfo,
         given: Option<&Map<String, Value>>,
         examined: &mut Examined,
@@ -300,7 +300,7 @@ impl Examiner {
     /// What the passes of a run find: scopes, counts, many iterations in a row.
     fn measured(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedPlugin,
         info: &WorkloadInfo,
         trial: &Trial,
         place: &str,
@@ -379,7 +379,7 @@ impl Examiner {
 
     fn run(
         &self,
-        prepared: &Prepared,
+        prepared: &PreparedPlugin,
         pass: Pass,
         workload: &str,
         trial: &Trial,

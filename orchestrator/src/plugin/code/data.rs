@@ -1,9 +1,9 @@
 //! Comparing data: bytes as they are, pointers by what they point to.
 
-use super::function::Span;
-use super::image::{Image, Relocation};
-use super::tables::{Holds, View};
-use super::walk::Walk;
+use super::function::ReferenceSpan;
+use super::image::{LibraryImage, Relocation};
+use super::tables::{ByteView, SectionContent};
+use super::walk::CodeWalk;
 
 /// Length of a `core::panic::Location` on 64-bit targets: the pointer to and length of a file name,
 /// a line, a column.
@@ -15,14 +15,14 @@ const PADDING: u64 = 64;
 
 /// Contents, and where their relocations are looked up.
 #[derive(Clone, Copy)]
-struct Contents<'d> {
-    view: View<'d>,
+struct DataContents<'d> {
+    view: ByteView<'d>,
     address: u64,
 }
 
-impl<'d> Walk<'_, 'd> {
+impl<'d> CodeWalk<'_, 'd> {
     /// Whether what `span` covers is the same at both addresses.
-    pub(super) fn same_data(&mut self, a: u64, b: u64, span: Span, owner: u64) -> bool {
+    pub(super) fn same_data(&mut self, a: u64, b: u64, span: ReferenceSpan, owner: u64) -> bool {
         let (Some(at_a), Some(at_b)) = (self.a.section_at(a), self.b.section_at(b)) else {
             return false;
         };
@@ -39,7 +39,7 @@ impl<'d> Walk<'_, 'd> {
         if !at_a.constant && of_a.2 && of_b.2 && a - of_a.0 != b - of_b.0 {
             return false;
         }
-        if let Span::Bytes(len) = span {
+        if let ReferenceSpan::Bytes(len) = span {
             return self.same_stretch(a, b, len, len, owner);
         }
         // Where only one build has a symbol, the other's object begins as far before the address.
@@ -65,7 +65,7 @@ impl<'d> Walk<'_, 'd> {
         let Some((view_a, view_b)) = both(short) else {
             return false;
         };
-        let contents = |view, address| Contents { view, address };
+        let contents = |view, address| DataContents { view, address };
         if !self.same_contents(contents(view_a, a), contents(view_b, b), owner) {
             return false;
         }
@@ -99,17 +99,18 @@ impl<'d> Walk<'_, 'd> {
         self.same_contents(contents(view_a, rest_a), contents(view_b, rest_b), owner)
     }
 
-    fn same_contents(&mut self, a: Contents<'d>, b: Contents<'d>, owner: u64) -> bool {
+    fn same_contents(&mut self, a: DataContents<'d>, b: DataContents<'d>, owner: u64) -> bool {
         let len = a.view.len();
         let Some(mut done) = self.same_tables(a, b, owner) else {
             return false;
         };
-        let pointers = |image: &Image<'d>, contents: Contents<'d>| -> Vec<(u64, Relocation<'d>)> {
-            let end = contents.address.saturating_add(len);
-            let all = image.relocations_in(contents.address, end);
-            all.map(|(place, relocation)| (place - contents.address, relocation))
-                .collect()
-        };
+        let pointers =
+            |image: &LibraryImage<'d>, contents: DataContents<'d>| -> Vec<(u64, Relocation<'d>)> {
+                let end = contents.address.saturating_add(len);
+                let all = image.relocations_in(contents.address, end);
+                all.map(|(place, relocation)| (place - contents.address, relocation))
+                    .collect()
+            };
         let (in_a, in_b) = (pointers(self.a, a), pointers(self.b, b));
         if in_a.len() != in_b.len() {
             return false;
@@ -126,7 +127,7 @@ impl<'d> Walk<'_, 'd> {
                 continue;
             }
             let (to_a, to_b) = (self.a.place_of(to_a), self.b.place_of(to_b));
-            if !self.join(to_a, to_b, Span::Whole, owner) {
+            if !self.join(to_a, to_b, ReferenceSpan::Whole, owner) {
                 return false;
             }
             done = (offset + 8).min(len);
@@ -136,7 +137,7 @@ impl<'d> Walk<'_, 'd> {
 
     /// Compares tables of distances by what these lead to; gives how many bytes that were, or
     /// nothing when they differ.
-    fn same_tables(&mut self, a: Contents<'d>, b: Contents<'d>, owner: u64) -> Option<u64> {
+    fn same_tables(&mut self, a: DataContents<'d>, b: DataContents<'d>, owner: u64) -> Option<u64> {
         let (in_a, in_b) = (
             self.a.sweep.table_at(a.address),
             self.b.sweep.table_at(b.address),
@@ -146,7 +147,7 @@ impl<'d> Walk<'_, 'd> {
             // Then the distances themselves are compared, which is stricter.
             _ => return Some(0),
         };
-        let entries = |contents: Contents<'d>| contents.view.bytes().as_chunks::<4>().0.iter();
+        let entries = |contents: DataContents<'d>| contents.view.bytes().as_chunks::<4>().0.iter();
         for (entry_a, entry_b) in entries(a)
             .zip(entries(b))
             .take(usize::try_from(table.entries).ok()?)
@@ -158,7 +159,7 @@ impl<'d> Walk<'_, 'd> {
                 self.a.place(lead(a.address, entry_a)),
                 self.b.place(lead(b.address, entry_b)),
             );
-            if !self.join(to_a, to_b, Span::Whole, owner) {
+            if !self.join(to_a, to_b, ReferenceSpan::Whole, owner) {
                 return None;
             }
         }
@@ -176,11 +177,11 @@ impl<'d> Walk<'_, 'd> {
         let same_place = self.identify((true, of_a.start), (true, of_b.start))
             && a - of_a.start == b - of_b.start;
         let (a, b) = (
-            Contents {
+            DataContents {
                 view: view_a,
                 address: address_a,
             },
-            Contents {
+            DataContents {
                 view: view_b,
                 address: address_b,
             },
@@ -202,11 +203,11 @@ impl<'d> Walk<'_, 'd> {
             return false;
         };
         let (a, b) = (
-            Contents {
+            DataContents {
                 view: view_a,
                 address: address_a,
             },
-            Contents {
+            DataContents {
                 view: view_b,
                 address: address_b,
             },
@@ -219,11 +220,11 @@ impl<'d> Walk<'_, 'd> {
 /// that ends in `.rs` and its length, then a line and a column, all constant. Both builds must have
 /// one at the same place. That the code only passes it on to a panic is not checked:
 /// `Location::caller()` can read it, but hardly to decide what to compute.
-fn is_location(image: &Image, address: u64) -> bool {
+fn is_location(image: &LibraryImage, address: u64) -> bool {
     let constant_data = |address: u64| {
         image
             .section_at(address)
-            .is_some_and(|section| section.constant && section.holds == Holds::Data)
+            .is_some_and(|section| section.constant && section.holds == SectionContent::Data)
     };
     let Some(end) = address.checked_add(LOCATION) else {
         return false;

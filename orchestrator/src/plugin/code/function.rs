@@ -1,11 +1,11 @@
 //! One function, decoded: its instructions without padding, and where each begins.
 
-use super::tables::Symbol;
+use super::tables::ImageSymbol;
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
 
 /// The instructions of a function.
 #[derive(Debug)]
-pub(super) struct Function {
+pub(super) struct DecodedFunction {
     pub(super) start: u64,
     pub(super) end: u64,
     /// Without padding, in order of address.
@@ -14,9 +14,9 @@ pub(super) struct Function {
     boundaries: Vec<u64>,
 }
 
-impl Function {
+impl DecodedFunction {
     /// Nothing when the bytes are not all instructions.
-    pub(super) fn decode(symbol: &Symbol, bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(symbol: &ImageSymbol, bytes: &[u8]) -> Option<Self> {
         let (mut instructions, mut boundaries) = (Vec::new(), Vec::new());
         for instruction in decoder(bytes, symbol.start) {
             if instruction.is_invalid() {
@@ -76,7 +76,7 @@ fn is_padding(instruction: &Instruction) -> bool {
 
 /// How much of what an instruction refers to it depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Span {
+pub(super) enum ReferenceSpan {
     /// The address is taken: anything of the object may be read.
     Whole,
     /// Just so many bytes are read or written.
@@ -85,13 +85,13 @@ pub(super) enum Span {
 
 /// An address that an instruction holds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reference {
+pub(super) struct CodeReference {
     pub(super) address: u64,
-    pub(super) span: Span,
+    pub(super) span: ReferenceSpan,
 }
 
 /// The instruction with its reference taken out, and the reference.
-pub(super) fn split(instruction: &Instruction) -> (Instruction, Option<Reference>) {
+pub(super) fn split(instruction: &Instruction) -> (Instruction, Option<CodeReference>) {
     let mut rest = *instruction;
     if is_near_branch(instruction) {
         let address = instruction.near_branch_target();
@@ -102,9 +102,9 @@ pub(super) fn split(instruction: &Instruction) -> (Instruction, Option<Reference
         }
         return (
             rest,
-            Some(Reference {
+            Some(CodeReference {
                 address,
-                span: Span::Whole,
+                span: ReferenceSpan::Whole,
             }),
         );
     }
@@ -113,10 +113,10 @@ pub(super) fn split(instruction: &Instruction) -> (Instruction, Option<Reference
         rest.set_memory_displacement64(0);
         // `lea` has no size, and some instructions none that is fixed.
         let span = match instruction.memory_size().size() {
-            0 => Span::Whole,
-            size => Span::Bytes(size as u64),
+            0 => ReferenceSpan::Whole,
+            size => ReferenceSpan::Bytes(size as u64),
         };
-        return (rest, Some(Reference { address, span }));
+        return (rest, Some(CodeReference { address, span }));
     }
     (rest, None)
 }

@@ -1,9 +1,9 @@
 //! The parts of an ELF file that matter, and what an address in it stands for.
 
 use super::CodeError;
-use super::function::{Function, decoder};
-use super::sweep::{self, Sweep};
-use super::tables::{Holds, Section, Symbol, Symbols, View};
+use super::function::{DecodedFunction, decoder};
+use super::sweep::{self, TableSweep};
+use super::tables::{ByteView, ImageSection, ImageSymbol, SectionContent, SymbolIndex};
 use object::elf;
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _, SectionHeader as _};
 use object::{
@@ -33,9 +33,9 @@ pub(super) enum Relocation<'d> {
 
 /// What an address, or a pointer, stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place<'d> {
+pub(super) enum AddressTarget<'d> {
     /// In a function: the function and the address.
-    Code(Symbol<'d>, u64),
+    Code(ImageSymbol<'d>, u64),
     Data(u64),
     /// A pointer that the loader fills in.
     Slot(u64),
@@ -51,25 +51,25 @@ pub(super) enum Place<'d> {
 }
 
 /// A library.
-pub(super) struct Image<'d> {
-    sections: Vec<Section<'d>>,
-    pub(super) functions: Symbols<'d>,
-    pub(super) objects: Symbols<'d>,
-    threads: Symbols<'d>,
+pub(super) struct LibraryImage<'d> {
+    sections: Vec<ImageSection<'d>>,
+    pub(super) functions: SymbolIndex<'d>,
+    pub(super) objects: SymbolIndex<'d>,
+    threads: SymbolIndex<'d>,
     /// Initial contents of a thread's block.
-    thread_block: Option<Section<'d>>,
+    thread_block: Option<ImageSection<'d>>,
     /// By place, in order.
     relocations: Vec<(u64, Relocation<'d>)>,
-    exported: Vec<Symbol<'d>>,
+    exported: Vec<ImageSymbol<'d>>,
     /// Where the C runtime's own initialiser begins, which every library has.
     runtime: Vec<u64>,
-    pub(super) sweep: Sweep,
+    pub(super) sweep: TableSweep,
     /// Whether any of it was written in Rust.
     has_rust: bool,
     obstacle: Option<String>,
 }
 
-impl<'d> Image<'d> {
+impl<'d> LibraryImage<'d> {
     pub(super) fn parse(data: &'d [u8]) -> Result<Self, CodeError> {
         let file = ElfFile64::<LittleEndian>::parse(data)?;
         if file.elf_header().e_machine(LittleEndian) != elf::EM_X86_64 {
@@ -77,9 +77,9 @@ impl<'d> Image<'d> {
         }
         let mut image = Self {
             sections: sections(&file)?,
-            functions: Symbols::default(),
-            objects: Symbols::default(),
-            threads: Symbols::default(),
+            functions: SymbolIndex::default(),
+            objects: SymbolIndex::default(),
+            threads: SymbolIndex::default(),
             thread_block: thread_block(&file, data),
             relocations: relocations(&file)?,
             exported: named(file.dynamic_symbols(), SymbolKind::Data),
@@ -87,11 +87,11 @@ impl<'d> Image<'d> {
             has_rust: file
                 .symbols()
                 .any(|symbol| symbol.name() == Ok("rust_eh_personality")),
-            sweep: Sweep::default(),
+            sweep: TableSweep::default(),
             obstacle: None,
         };
         let of_kind = |kind| {
-            Symbols::new(
+            SymbolIndex::new(
                 [
                     named(file.symbols(), kind),
                     named(file.dynamic_symbols(), kind),
@@ -151,7 +151,7 @@ impl<'d> Image<'d> {
         Ok(())
     }
 
-    pub(super) fn sections(&self) -> &[Section<'d>] {
+    pub(super) fn sections(&self) -> &[ImageSection<'d>] {
         &self.sections
     }
 
@@ -159,7 +159,7 @@ impl<'d> Image<'d> {
         &self.relocations
     }
 
-    pub(super) fn section_at(&self, address: u64) -> Option<&Section<'d>> {
+    pub(super) fn section_at(&self, address: u64) -> Option<&ImageSection<'d>> {
         let before = self
             .sections
             .partition_point(|section| section.start <= address);
@@ -168,8 +168,8 @@ impl<'d> Image<'d> {
             .filter(|section| address < section.end)
     }
 
-    pub(super) fn view(&self, address: u64, len: u64) -> Option<View<'d>> {
-        View::new(self.section_at(address)?, address, len)
+    pub(super) fn view(&self, address: u64, len: u64) -> Option<ByteView<'d>> {
+        ByteView::new(self.section_at(address)?, address, len)
     }
 
     pub(super) fn number_at(&self, address: u64) -> Option<u64> {
@@ -200,47 +200,49 @@ impl<'d> Image<'d> {
     }
 
     /// What an address stands for.
-    pub(super) fn place(&self, address: u64) -> Place<'d> {
+    pub(super) fn place(&self, address: u64) -> AddressTarget<'d> {
         match self.section_at(address).map(|section| section.holds) {
-            None => Place::Unclear(address),
-            Some(Holds::Data | Holds::Initialisers) => Place::Data(address),
-            Some(Holds::Slots) => Place::Slot(address),
-            Some(Holds::Code) => match self.functions.covering(address) {
-                Some(function) => Place::Code(function, address),
-                None => Place::Unclear(address),
+            None => AddressTarget::Unclear(address),
+            Some(SectionContent::Data | SectionContent::Initialisers) => {
+                AddressTarget::Data(address)
+            }
+            Some(SectionContent::Slots) => AddressTarget::Slot(address),
+            Some(SectionContent::Code) => match self.functions.covering(address) {
+                Some(function) => AddressTarget::Code(function, address),
+                None => AddressTarget::Unclear(address),
             },
-            Some(Holds::Stubs) => self
+            Some(SectionContent::Stubs) => self
                 .stub(address)
-                .map_or(Place::Unclear(address), |slot| self.pointee(slot)),
+                .map_or(AddressTarget::Unclear(address), |slot| self.pointee(slot)),
         }
     }
 
     /// What the pointer at `slot` points to once the library is loaded.
-    pub(super) fn pointee(&self, slot: u64) -> Place<'d> {
+    pub(super) fn pointee(&self, slot: u64) -> AddressTarget<'d> {
         match self.relocation_at(slot) {
             Some(relocation) => self.place_of(relocation),
             None => self
                 .number_at(slot)
-                .map_or(Place::Unclear(slot), Place::Number),
+                .map_or(AddressTarget::Unclear(slot), AddressTarget::Number),
         }
     }
 
     /// What a relocation makes a place hold.
-    pub(super) fn place_of(&self, relocation: Relocation<'d>) -> Place<'d> {
+    pub(super) fn place_of(&self, relocation: Relocation<'d>) -> AddressTarget<'d> {
         match relocation {
             Relocation::Here(address) => self.place(address),
-            Relocation::Chosen(address) => Place::Chosen(address),
-            Relocation::Import(name, addend) => Place::Import(name, addend),
-            Relocation::Module(name) => Place::Module(name),
-            Relocation::Thread(offset) => Place::Thread(offset),
-            Relocation::Other(_) => Place::Unclear(0),
+            Relocation::Chosen(address) => AddressTarget::Chosen(address),
+            Relocation::Import(name, addend) => AddressTarget::Import(name, addend),
+            Relocation::Module(name) => AddressTarget::Module(name),
+            Relocation::Thread(offset) => AddressTarget::Thread(offset),
+            Relocation::Other(_) => AddressTarget::Unclear(0),
         }
     }
 
     /// The address of the function that the pointer at `place` points to.
     pub(super) fn function_behind(&self, place: u64) -> Option<u64> {
         match self.pointee(place) {
-            Place::Code(_, address) => Some(address),
+            AddressTarget::Code(_, address) => Some(address),
             _ => None,
         }
     }
@@ -262,10 +264,10 @@ impl<'d> Image<'d> {
         self.relocation_at(slot).map(|_| slot)
     }
 
-    pub(super) fn decode(&self, symbol: &Symbol<'d>) -> Option<Function> {
+    pub(super) fn decode(&self, symbol: &ImageSymbol<'d>) -> Option<DecodedFunction> {
         let view = self.view(symbol.start, symbol.end - symbol.start)?;
         view.is_stored()
-            .then(|| Function::decode(symbol, view.bytes()))?
+            .then(|| DecodedFunction::decode(symbol, view.bytes()))?
     }
 
     /// Where the object at `address` begins and ends, and whether a symbol says so. Without one it
@@ -290,7 +292,7 @@ impl<'d> Image<'d> {
     /// The end of an object that was cut short in the middle of a text, which linkers do where one
     /// text ends like another: "end" may be the end of "the end". Texts of Rust have no zero at
     /// their end and are never shared so.
-    fn end_of_text(&self, section: &Section, address: u64, end: u64) -> u64 {
+    fn end_of_text(&self, section: &ImageSection, address: u64, end: u64) -> u64 {
         let Some(view) = self.view(address, end - address) else {
             return end;
         };
@@ -301,33 +303,33 @@ impl<'d> Image<'d> {
         }
         let rest = self
             .view(end, section.end - end)
-            .map_or(&[][..], View::bytes);
+            .map_or(&[][..], ByteView::bytes);
         let more = rest.iter().take(LONGEST_TEXT).position(|byte| *byte == 0);
         more.map_or(end, |more| end + more as u64 + 1)
     }
 
     /// A thread-local: its symbol, its initial contents, and the address of these.
-    pub(super) fn thread_local(&self, offset: u64) -> Option<(Symbol<'d>, View<'d>, u64)> {
+    pub(super) fn thread_local(&self, offset: u64) -> Option<(ImageSymbol<'d>, ByteView<'d>, u64)> {
         let symbol = self.threads.covering(offset)?;
         let (view, address) = self.thread_bytes(symbol.start, symbol.end)?;
         Some((symbol, view, address))
     }
 
     /// All initial contents of a thread's block, and their address.
-    pub(super) fn thread_block(&self) -> Option<(View<'d>, u64)> {
+    pub(super) fn thread_block(&self) -> Option<(ByteView<'d>, u64)> {
         let block = self.thread_block.as_ref()?;
         self.thread_bytes(0, block.bytes.len() as u64)
     }
 
     /// Part of a thread's block.
-    fn thread_bytes(&self, from: u64, to: u64) -> Option<(View<'d>, u64)> {
+    fn thread_bytes(&self, from: u64, to: u64) -> Option<(ByteView<'d>, u64)> {
         let block = self.thread_block.as_ref()?;
         let (len, filled) = (to.checked_sub(from)?, block.bytes.len() as u64);
         let view = match from >= filled {
-            true => View::zeros(len),
+            true => ByteView::zeros(len),
             // What only begins in the file is given up; compilers do not make such objects.
-            false => View::new(
-                &Section {
+            false => ByteView::new(
+                &ImageSection {
                     start: 0,
                     end: filled,
                     ..*block
@@ -344,7 +346,7 @@ impl<'d> Image<'d> {
         let all = self
             .sections
             .iter()
-            .filter(|section| section.holds == Holds::Initialisers);
+            .filter(|section| section.holds == SectionContent::Initialisers);
         let places = all.flat_map(|section| self.relocations_in(section.start, section.end));
         let functions = places.filter_map(|(_, relocation)| match relocation {
             Relocation::Here(address) => Some(address),
@@ -356,9 +358,9 @@ impl<'d> Image<'d> {
     }
 }
 
-type File<'d> = ElfFile64<'d, LittleEndian>;
+type ElfImage<'d> = ElfFile64<'d, LittleEndian>;
 
-fn sections<'d>(file: &File<'d>) -> Result<Vec<Section<'d>>, CodeError> {
+fn sections<'d>(file: &ElfImage<'d>) -> Result<Vec<ImageSection<'d>>, CodeError> {
     let headers = file.elf_program_headers();
     let relro = headers
         .iter()
@@ -378,15 +380,15 @@ fn sections<'d>(file: &File<'d>) -> Result<Vec<Section<'d>>, CodeError> {
             continue;
         };
         let holds = match name {
-            _ if name.starts_with(".plt") => Holds::Stubs,
-            _ if name.starts_with(".got") => Holds::Slots,
-            _ if name.starts_with(".init_array") => Holds::Initialisers,
-            _ if has(header, elf::SHF_EXECINSTR) => Holds::Code,
-            _ => Holds::Data,
+            _ if name.starts_with(".plt") => SectionContent::Stubs,
+            _ if name.starts_with(".got") => SectionContent::Slots,
+            _ if name.starts_with(".init_array") => SectionContent::Initialisers,
+            _ if has(header, elf::SHF_EXECINSTR) => SectionContent::Code,
+            _ => SectionContent::Data,
         };
         let in_relro = relro.is_some_and(|(from, len)| start >= from && start - from < len);
         let constant = !has(header, elf::SHF_WRITE) || in_relro;
-        sections.push(Section {
+        sections.push(ImageSection {
             start,
             end,
             bytes: section.data()?,
@@ -398,7 +400,7 @@ fn sections<'d>(file: &File<'d>) -> Result<Vec<Section<'d>>, CodeError> {
     Ok(sections)
 }
 
-fn thread_block<'d>(file: &File<'d>, data: &'d [u8]) -> Option<Section<'d>> {
+fn thread_block<'d>(file: &ElfImage<'d>, data: &'d [u8]) -> Option<ImageSection<'d>> {
     let header = file
         .elf_program_headers()
         .iter()
@@ -406,11 +408,11 @@ fn thread_block<'d>(file: &File<'d>, data: &'d [u8]) -> Option<Section<'d>> {
     let bytes = header.data(LittleEndian, data).ok()?;
     let start = header.p_vaddr(LittleEndian);
     let end = start.checked_add(header.p_memsz(LittleEndian))?;
-    Some(Section {
+    Some(ImageSection {
         start,
         end,
         bytes,
-        holds: Holds::Data,
+        holds: SectionContent::Data,
         constant: false,
     })
 }
@@ -418,12 +420,12 @@ fn thread_block<'d>(file: &File<'d>, data: &'d [u8]) -> Option<Section<'d>> {
 fn named<'d: 'f, 'f>(
     symbols: impl Iterator<Item = impl ObjectSymbol<'d>> + 'f,
     kind: SymbolKind,
-) -> Vec<Symbol<'d>> {
+) -> Vec<ImageSymbol<'d>> {
     // `is_definition` knows nothing of thread-locals.
     let symbols = symbols.filter(|symbol| !symbol.is_undefined() && symbol.kind() == kind);
     let named = symbols.filter_map(|symbol| {
         let (start, name) = (symbol.address(), symbol.name().unwrap_or_default());
-        Some(Symbol {
+        Some(ImageSymbol {
             start,
             end: start.checked_add(symbol.size())?,
             name,
@@ -432,7 +434,7 @@ fn named<'d: 'f, 'f>(
     named.collect()
 }
 
-fn relocations<'d>(file: &File<'d>) -> Result<Vec<(u64, Relocation<'d>)>, CodeError> {
+fn relocations<'d>(file: &ElfImage<'d>) -> Result<Vec<(u64, Relocation<'d>)>, CodeError> {
     let mut relocations = Vec::new();
     for (place, relocation) in file.dynamic_relocations().into_iter().flatten() {
         let RelocationFlags::Elf { r_type } = relocation.flags() else {

@@ -33,12 +33,12 @@ mod tests;
 mod walk;
 
 use super::names::readable;
-use image::Image;
+use image::LibraryImage;
 use serde::{Deserialize, Serialize};
 
 /// What two builds have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Sameness {
+pub(crate) enum CodeSameness {
     /// Everything reachable is the same.
     Same {
         /// Functions that were compared.
@@ -47,28 +47,28 @@ pub(crate) enum Sameness {
         bytes: u64,
     },
     /// What differs; never empty.
-    Changed(Vec<Change>),
+    Changed(Vec<CodeChange>),
     /// Nothing differs as far as can be seen, but something cannot be seen: what.
     Unknown(String),
 }
 
 /// One function or datum that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Change {
+pub(crate) struct CodeChange {
     /// Demangled and without hash; for data without a name, the function that refers to it.
     pub(crate) function: String,
     /// In what way it differs.
-    pub(crate) kind: ChangeKind,
+    pub(crate) kind: CodeChangeKind,
     /// The code in the first build; none for data.
-    pub(crate) a: Option<Shape>,
+    pub(crate) a: Option<CodeShape>,
     /// The code in the second build; none for data.
-    pub(crate) b: Option<Shape>,
+    pub(crate) b: Option<CodeShape>,
 }
 
 /// In what way a function differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum ChangeKind {
+pub(crate) enum CodeChangeKind {
     /// Only the second build has it.
     Added,
     /// Only the first build has it.
@@ -81,7 +81,7 @@ pub(crate) enum ChangeKind {
 
 /// Numbers that tell what kind of code a function is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Shape {
+pub(crate) struct CodeShape {
     /// Length of the code with its padding.
     pub(crate) bytes: u64,
     /// Instructions without padding.
@@ -120,16 +120,16 @@ pub(crate) fn compare(
     b: &[u8],
     roots_a: &[u64],
     roots_b: &[u64],
-) -> Result<Sameness, CodeError> {
+) -> Result<CodeSameness, CodeError> {
     if roots_a.len() != roots_b.len() {
         return Err(CodeError::Roots {
             a: roots_a.len(),
             b: roots_b.len(),
         });
     }
-    let (a, b) = (Image::parse(a)?, Image::parse(b)?);
+    let (a, b) = (LibraryImage::parse(a)?, LibraryImage::parse(b)?);
     if let Some(why) = a.obstacle().or(b.obstacle()) {
-        return Ok(Sameness::Unknown(why));
+        return Ok(CodeSameness::Unknown(why));
     }
     if !roots_a.is_empty() {
         return Ok(walk::walk(&a, &b, roots_a, roots_b));
@@ -142,7 +142,9 @@ pub(crate) fn compare(
         });
     }
     if roots_a.is_empty() {
-        return Ok(Sameness::Unknown(format!("`{PLUGIN}` holds no functions")));
+        return Ok(CodeSameness::Unknown(format!(
+            "`{PLUGIN}` holds no functions"
+        )));
     }
     Ok(walk::walk(&a, &b, &roots_a, &roots_b))
 }
@@ -153,12 +155,12 @@ const ALIGNMENT: u64 = 64;
 /// Whether the functions of `orch_plugin_v1` are aligned as orch's compiler flags align them. None:
 /// they cannot be found.
 pub(crate) fn has_aligned_functions(library: &[u8]) -> Option<bool> {
-    let roots = plugin_roots(&Image::parse(library).ok()?).ok()?;
+    let roots = plugin_roots(&LibraryImage::parse(library).ok()?).ok()?;
     (!roots.is_empty()).then(|| roots.iter().all(|address| address % ALIGNMENT == 0))
 }
 
 /// The functions of `orch_plugin_v1`, in its order.
-fn plugin_roots(image: &Image) -> Result<Vec<u64>, CodeError> {
+fn plugin_roots(image: &LibraryImage) -> Result<Vec<u64>, CodeError> {
     let (start, end) = image.exported(PLUGIN).ok_or(CodeError::NoPlugin)?;
     Ok(image
         .relocations_in(start, end)

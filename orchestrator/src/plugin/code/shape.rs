@@ -1,7 +1,7 @@
 //! Numbers that tell what kind of code a function is.
 
-use super::Shape;
-use super::function::Function;
+use super::CodeShape;
+use super::function::DecodedFunction;
 use iced_x86::{FlowControl, Instruction};
 
 /// The beginnings of the names of arithmetic instructions, without the `v` of their newer forms.
@@ -11,8 +11,8 @@ const ARITHMETIC: [&str; 19] = [
 ];
 
 /// The numbers about a function.
-pub(super) fn shape_of(function: &Function) -> Shape {
-    let mut shape = Shape {
+pub(super) fn shape_of(function: &DecodedFunction) -> CodeShape {
+    let mut shape = CodeShape {
         bytes: function.end - function.start,
         instructions: function.instructions.len() as u64,
         packed_float: 0,
@@ -26,8 +26,8 @@ pub(super) fn shape_of(function: &Function) -> Shape {
         shape.widest_vector_bits = shape.widest_vector_bits.max(bits);
         if bits > 0 {
             match arithmetic(instruction) {
-                Some(Lanes::Many) => shape.packed_float += 1,
-                Some(Lanes::One) => shape.scalar_float += 1,
+                Some(VectorLanes::Many) => shape.packed_float += 1,
+                Some(VectorLanes::One) => shape.scalar_float += 1,
                 None => {}
             }
         }
@@ -47,7 +47,7 @@ pub(super) fn shape_of(function: &Function) -> Shape {
 }
 
 /// Where loops begin and end: one per backward jump, and nested ones merged, so that there are few.
-fn loops(function: &Function) -> Vec<(u64, u64)> {
+fn loops(function: &DecodedFunction) -> Vec<(u64, u64)> {
     let jumps = function.instructions.iter().filter(|instruction| {
         matches!(
             instruction.flow_control(),
@@ -69,12 +69,12 @@ fn loops(function: &Function) -> Vec<(u64, u64)> {
     merged
 }
 
-enum Lanes {
+enum VectorLanes {
     One,
     Many,
 }
 
-fn arithmetic(instruction: &Instruction) -> Option<Lanes> {
+fn arithmetic(instruction: &Instruction) -> Option<VectorLanes> {
     let name = format!("{:?}", instruction.mnemonic()).to_lowercase();
     let name = name.strip_prefix('v').unwrap_or(&name);
     if !ARITHMETIC
@@ -84,9 +84,9 @@ fn arithmetic(instruction: &Instruction) -> Option<Lanes> {
         return None;
     }
     if ["ps", "pd", "ph"].iter().any(|end| name.ends_with(end)) {
-        Some(Lanes::Many)
+        Some(VectorLanes::Many)
     } else if ["ss", "sd", "sh"].iter().any(|end| name.ends_with(end)) {
-        Some(Lanes::One)
+        Some(VectorLanes::One)
     } else {
         None
     }

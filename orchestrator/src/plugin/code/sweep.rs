@@ -2,29 +2,29 @@
 //! library once; and which of them are tables of distances, as compilers make them for `switch`.
 
 use super::function::{decoder, split};
-use super::image::{Image, Relocation};
-use super::tables::{Holds, Section};
+use super::image::{LibraryImage, Relocation};
+use super::tables::{ImageSection, SectionContent};
 use iced_x86::{Code, Mnemonic, Register};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What is known about objects without a symbol.
 #[derive(Debug, Default)]
-pub(super) struct Sweep {
+pub(super) struct TableSweep {
     /// Addresses that anything refers to, in order.
     cuts: Vec<u64>,
-    tables: BTreeMap<u64, Table>,
+    tables: BTreeMap<u64, OffsetTable>,
 }
 
 /// A table of 32-bit distances from its own beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Table {
+pub(super) struct OffsetTable {
     pub(super) entries: u64,
     /// Whether they lead to code: the table of a `switch`. Else to data: that of a `match` that
     /// gives texts.
     pub(super) to_code: bool,
 }
 
-impl Sweep {
+impl TableSweep {
     /// The first address after `address` that anything refers to.
     pub(super) fn next_cut(&self, address: u64) -> Option<u64> {
         self.cuts
@@ -33,20 +33,20 @@ impl Sweep {
     }
 
     #[cfg(test)]
-    pub(super) fn tables(&self) -> impl Iterator<Item = (u64, Table)> {
+    pub(super) fn tables(&self) -> impl Iterator<Item = (u64, OffsetTable)> {
         self.tables
             .iter()
             .map(|(address, table)| (*address, *table))
     }
 
-    pub(super) fn table_at(&self, address: u64) -> Option<Table> {
+    pub(super) fn table_at(&self, address: u64) -> Option<OffsetTable> {
         self.tables.get(&address).copied()
     }
 }
 
 /// Addresses that may be tables.
 #[derive(Default)]
-struct Candidates {
+struct TableCandidates {
     /// In a register that serves as the beginning of a table.
     sure: HashSet<u64>,
     /// Anywhere in a function that uses tables, as registers are moved and stored; with where the
@@ -55,7 +55,7 @@ struct Candidates {
 }
 
 /// Looks at a whole library; `labels` are the addresses of its symbols.
-pub(super) fn sweep(image: &Image, labels: Vec<u64>) -> Sweep {
+pub(super) fn sweep(image: &LibraryImage, labels: Vec<u64>) -> TableSweep {
     let mut cuts = labels;
     cuts.extend(
         image
@@ -66,11 +66,11 @@ pub(super) fn sweep(image: &Image, labels: Vec<u64>) -> Sweep {
                 _ => None,
             }),
     );
-    let mut candidates = Candidates::default();
+    let mut candidates = TableCandidates::default();
     for section in image
         .sections()
         .iter()
-        .filter(|section| section.holds == Holds::Code)
+        .filter(|section| section.holds == SectionContent::Code)
     {
         // From function to function, as what lies between need not be code.
         let starts = image.functions.iter().map(|function| function.start);
@@ -85,7 +85,7 @@ pub(super) fn sweep(image: &Image, labels: Vec<u64>) -> Sweep {
     }
     cuts.sort_unstable();
     cuts.dedup();
-    let mut sweep = Sweep {
+    let mut sweep = TableSweep {
         cuts,
         tables: BTreeMap::new(),
     };
@@ -94,7 +94,7 @@ pub(super) fn sweep(image: &Image, labels: Vec<u64>) -> Sweep {
         if sweep.tables.contains_key(&address) {
             continue;
         }
-        let Some(words) = Words::at(image, &sweep, address) else {
+        let Some(words) = TableWords::at(image, &sweep, address) else {
             continue;
         };
         let sure = candidates.sure.contains(&address);
@@ -117,11 +117,11 @@ pub(super) fn sweep(image: &Image, labels: Vec<u64>) -> Sweep {
 
 /// Gathers from the code between two addresses of a section.
 fn stretch(
-    section: &Section,
+    section: &ImageSection,
     start: u64,
     end: u64,
     cuts: &mut Vec<u64>,
-    candidates: &mut Candidates,
+    candidates: &mut TableCandidates,
 ) {
     let offset = |address: u64| usize::try_from(address - section.start).ok();
     let (Some(from), Some(to)) = (offset(start), offset(end)) else {
@@ -165,18 +165,18 @@ fn stretch(
 }
 
 /// What may be a table.
-struct Words<'d> {
+struct TableWords<'d> {
     address: u64,
     /// The furthest that it may reach.
     end: u64,
     bytes: &'d [u8],
 }
 
-impl<'d> Words<'d> {
-    fn at(image: &Image<'d>, sweep: &Sweep, address: u64) -> Option<Self> {
+impl<'d> TableWords<'d> {
+    fn at(image: &LibraryImage<'d>, sweep: &TableSweep, address: u64) -> Option<Self> {
         let section = image
             .section_at(address)
-            .filter(|section| section.constant && section.holds == Holds::Data)?;
+            .filter(|section| section.constant && section.holds == SectionContent::Data)?;
         let end = match image.objects.covering(address) {
             Some(object) if object.start != address => return None,
             Some(object) => object.end,
@@ -202,7 +202,7 @@ impl<'d> Words<'d> {
     }
 
     /// A table that leads into the function that uses it; other numbers hardly do.
-    fn to_code(&self, image: &Image, start: u64, end: u64) -> Option<Table> {
+    fn to_code(&self, image: &LibraryImage, start: u64, end: u64) -> Option<OffsetTable> {
         // gcc moves unlikely parts of a function away.
         let cold = |target| {
             image
@@ -214,22 +214,24 @@ impl<'d> Words<'d> {
             .targets()
             .take_while(|target| (start..=end).contains(target) || cold(*target))
             .count();
-        (entries > 0).then_some(Table {
+        (entries > 0).then_some(OffsetTable {
             entries: entries as u64,
             to_code: true,
         })
     }
 
     /// A table that leads to other constants. What it leads to may have no other reference.
-    fn to_data(&self, image: &Image, cuts: &mut Vec<u64>) -> Option<Table> {
+    fn to_data(&self, image: &LibraryImage, cuts: &mut Vec<u64>) -> Option<OffsetTable> {
         let outside = |target: &u64| {
             let section = image.section_at(*target);
             !(self.address..self.end).contains(target)
-                && section.is_some_and(|section| section.constant && section.holds == Holds::Data)
+                && section.is_some_and(|section| {
+                    section.constant && section.holds == SectionContent::Data
+                })
         };
         let targets: Vec<u64> = self.targets().take_while(outside).collect();
         cuts.extend(&targets);
-        (!targets.is_empty()).then_some(Table {
+        (!targets.is_empty()).then_some(OffsetTable {
             entries: targets.len() as u64,
             to_code: false,
         })

@@ -2,7 +2,7 @@
 
 /// What the bytes of a section are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum SectionContent {
     /// Functions.
     Code,
     /// Jumps to imported functions.
@@ -17,19 +17,19 @@ pub(super) enum Holds {
 
 /// A section that is loaded.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Section<'d> {
+pub(super) struct ImageSection<'d> {
     pub(super) start: u64,
     pub(super) end: u64,
     /// Empty where the section is all zeros.
     pub(super) bytes: &'d [u8],
-    pub(super) holds: Holds,
+    pub(super) holds: SectionContent,
     /// Whether nothing writes to it once the library is loaded.
     pub(super) constant: bool,
 }
 
 /// A function or an object with a known length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Symbol<'d> {
+pub(super) struct ImageSymbol<'d> {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) name: &'d str,
@@ -37,15 +37,15 @@ pub(super) struct Symbol<'d> {
 
 /// Symbols that can be found by any address in them.
 #[derive(Debug, Default)]
-pub(super) struct Symbols<'d> {
-    sorted: Vec<Symbol<'d>>,
+pub(super) struct SymbolIndex<'d> {
+    sorted: Vec<ImageSymbol<'d>>,
     /// For each symbol, the furthest end of it and all before: symbols may overlap.
     reach: Vec<u64>,
 }
 
-impl<'d> Symbols<'d> {
+impl<'d> SymbolIndex<'d> {
     /// Of several symbols at one address the longest stays, and of these the first by name.
-    pub(super) fn new(mut symbols: Vec<Symbol<'d>>) -> Self {
+    pub(super) fn new(mut symbols: Vec<ImageSymbol<'d>>) -> Self {
         symbols.retain(|symbol| symbol.start < symbol.end);
         symbols.sort_by_key(|symbol| (symbol.start, std::cmp::Reverse(symbol.end), symbol.name));
         symbols.dedup_by_key(|symbol| symbol.start);
@@ -64,12 +64,12 @@ impl<'d> Symbols<'d> {
         self.sorted.is_empty()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Symbol<'d>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &ImageSymbol<'d>> {
         self.sorted.iter()
     }
 
     /// The symbol that covers an address: the one that begins last.
-    pub(super) fn covering(&self, address: u64) -> Option<Symbol<'d>> {
+    pub(super) fn covering(&self, address: u64) -> Option<ImageSymbol<'d>> {
         let before = self
             .sorted
             .partition_point(|symbol| symbol.start <= address);
@@ -84,14 +84,14 @@ impl<'d> Symbols<'d> {
 
 /// Bytes of a library, which may be zeros that the file does not hold.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View<'d> {
+pub(super) struct ByteView<'d> {
     bytes: &'d [u8],
     len: u64,
 }
 
-impl<'d> View<'d> {
+impl<'d> ByteView<'d> {
     /// `len` bytes of `section` from `address`; nothing when they are not all in it.
-    pub(super) fn new(section: &Section<'d>, address: u64, len: u64) -> Option<Self> {
+    pub(super) fn new(section: &ImageSection<'d>, address: u64, len: u64) -> Option<Self> {
         let offset = address.checked_sub(section.start)?;
         if offset.checked_add(len)? > section.end - section.start {
             return None;

@@ -76,23 +76,23 @@ fn root(library: &[u8]) -> u64 {
     symbol.unwrap().address()
 }
 
-fn compared(a: &[u8], b: &[u8]) -> Sameness {
+fn compared(a: &[u8], b: &[u8]) -> CodeSameness {
     compare(a, b, &[root(a)], &[root(b)]).unwrap()
 }
 
 #[track_caller]
 fn assert_same(a: &[u8], b: &[u8]) {
     assert!(
-        matches!(compared(a, b), Sameness::Same { .. }),
+        matches!(compared(a, b), CodeSameness::Same { .. }),
         "{:?}",
         compared(a, b)
     );
 }
 
 #[track_caller]
-fn changes(a: &[u8], b: &[u8]) -> Vec<(String, ChangeKind)> {
+fn changes(a: &[u8], b: &[u8]) -> Vec<(String, CodeChangeKind)> {
     match compared(a, b) {
-        Sameness::Changed(changes) => changes
+        CodeSameness::Changed(changes) => changes
             .into_iter()
             .map(|change| (change.function, change.kind))
             .collect(),
@@ -101,7 +101,7 @@ fn changes(a: &[u8], b: &[u8]) -> Vec<(String, ChangeKind)> {
 }
 
 #[track_caller]
-fn assert_changed(a: &[u8], b: &[u8], function: &str, kind: ChangeKind) {
+fn assert_changed(a: &[u8], b: &[u8], function: &str, kind: CodeChangeKind) {
     assert_eq!(changes(a, b), [(function.to_owned(), kind)]);
 }
 
@@ -169,36 +169,41 @@ fn every_kind_of_change_is_found() {
             "return 3 * x;",
             "return 5 * x;",
             "triple",
-            ChangeKind::Different,
+            CodeChangeKind::Different,
         ),
         (
             "return x * x;",
             "return x * x * x;",
             "square",
-            ChangeKind::Different,
+            CodeChangeKind::Different,
         ),
         (
             "case 5: return x * x;",
             "case 5: return x + x;",
             "choose",
-            ChangeKind::Different,
+            CodeChangeKind::Different,
         ),
-        ("9, 10, 11}", "9, 10, 12}", "table", ChangeKind::Data),
-        ("* 2.5", "* 2.75", "deepest", ChangeKind::Data),
-        ("cos(x)", "sin(x)", "deepest", ChangeKind::Different),
-        ("the end", "The end", "run", ChangeKind::Data),
-        ("setting = 17", "setting = 18", "setting", ChangeKind::Data),
+        ("9, 10, 11}", "9, 10, 12}", "table", CodeChangeKind::Data),
+        ("* 2.5", "* 2.75", "deepest", CodeChangeKind::Data),
+        ("cos(x)", "sin(x)", "deepest", CodeChangeKind::Different),
+        ("the end", "The end", "run", CodeChangeKind::Data),
+        (
+            "setting = 17",
+            "setting = 18",
+            "setting",
+            CodeChangeKind::Data,
+        ),
         (
             "{triple, square}",
             "{square, triple}",
             "triple",
-            ChangeKind::Different,
+            CodeChangeKind::Different,
         ),
         (
             "return deepest(x) + 1;",
             "return deepest(x) - 1;",
             "deeper",
-            ChangeKind::Different,
+            CodeChangeKind::Different,
         ),
     ];
     for (from, to, function, kind) in cases {
@@ -224,7 +229,7 @@ fn texts_that_share_their_end_are_compared_to_the_end() {
         &c(&source("the end", "end")),
         &c(&source("the eve", "eve")),
         "run",
-        ChangeKind::Data,
+        CodeChangeKind::Data,
     );
     assert_same(
         &c(&source("the end", "other")),
@@ -235,7 +240,7 @@ fn texts_that_share_their_end_are_compared_to_the_end() {
 #[test]
 fn where_a_switch_leads_counts() {
     let library = c(C);
-    let image = Image::parse(&library).unwrap();
+    let image = LibraryImage::parse(&library).unwrap();
     let (address, entries) = image
         .sweep
         .tables()
@@ -246,7 +251,7 @@ fn where_a_switch_leads_counts() {
     let place = address as usize;
     let mut swapped = library.clone();
     swapped[place..place + 8].rotate_left(4);
-    assert_changed(&library, &swapped, "choose", ChangeKind::Data);
+    assert_changed(&library, &swapped, "choose", CodeChangeKind::Data);
 }
 
 #[test]
@@ -286,9 +291,12 @@ fn a_stripped_library_cannot_be_told() {
     let stripped = c_with(&["-s"], C);
     assert!(matches!(
         compared(&stripped, &stripped),
-        Sameness::Unknown(_)
+        CodeSameness::Unknown(_)
     ));
-    assert!(matches!(compared(&c(C), &stripped), Sameness::Unknown(_)));
+    assert!(matches!(
+        compared(&c(C), &stripped),
+        CodeSameness::Unknown(_)
+    ));
 }
 
 #[test]
@@ -298,11 +306,11 @@ fn the_roots_are_those_of_the_plugin_when_none_are_given() {
     let source = format!("{C}\n{table}");
     let same = compare(&c(&source), &c(&source), &[], &[]).unwrap();
     assert!(
-        matches!(same, Sameness::Same { functions: 4.., .. }),
+        matches!(same, CodeSameness::Same { functions: 4.., .. }),
         "{same:?}"
     );
     let changed = compare(&c(&source), &c(&source.replace("* 2.5", "* 9")), &[], &[]).unwrap();
-    assert!(matches!(changed, Sameness::Changed(_)));
+    assert!(matches!(changed, CodeSameness::Changed(_)));
     assert!(matches!(
         compare(&c(C), &c(C), &[], &[]),
         Err(CodeError::NoPlugin)
@@ -319,7 +327,7 @@ fn broken_files_give_errors() {
     ));
     assert!(matches!(
         compare(&library, &library, &[1], &[1]).unwrap(),
-        Sameness::Unknown(_)
+        CodeSameness::Unknown(_)
     ));
     let address = root(&library);
     for end in (0..library.len()).step_by(97) {
@@ -352,7 +360,7 @@ fn shapes_describe_the_code() {
         c_with(&["-O3"], &source("x[i] * 3 + 1")),
         c_with(&["-O3"], &source("cosf(x[i])")),
     );
-    let Sameness::Changed(changes) = compared(&a, &b) else {
+    let CodeSameness::Changed(changes) = compared(&a, &b) else {
         panic!()
     };
     let (a, b) = (changes[0].a.unwrap(), changes[0].b.unwrap());
@@ -440,7 +448,7 @@ fn functions_that_are_found_by_name_cannot_be_told() {
         { return ((double (*)(double))find())(x); }";
     let by_name = c(source);
     assert!(
-        matches!(compared(&by_name, &by_name), Sameness::Unknown(_)),
+        matches!(compared(&by_name, &by_name), CodeSameness::Unknown(_)),
         "{:?}",
         compared(&by_name, &by_name)
     );

@@ -1,10 +1,10 @@
 //! The parallel walk over what two builds can reach.
 
-use super::function::{Function, Reference, Span, split};
-use super::image::{Image, Place};
+use super::function::{CodeReference, DecodedFunction, ReferenceSpan, split};
+use super::image::{AddressTarget, LibraryImage};
 use super::shape::shape_of;
-use super::tables::Symbol;
-use super::{Change, ChangeKind, Sameness, Shape, readable};
+use super::tables::ImageSymbol;
+use super::{CodeChange, CodeChangeKind, CodeSameness, CodeShape, readable};
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
@@ -17,11 +17,11 @@ const MOST_CODE: u64 = 1 << 30;
 
 /// A pair that is to be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Task {
+enum ComparisonTask {
     /// Functions, by where they begin.
     Code(u64, u64),
     /// Data.
-    Data(u64, u64, Span),
+    Data(u64, u64, ReferenceSpan),
     /// Thread-locals, by offset in their block.
     Threads(u64, u64),
     /// All thread-locals.
@@ -29,25 +29,28 @@ enum Task {
 }
 
 /// A variable: whether it is thread-local, and its place.
-type Variable = (bool, u64);
+type VariableKey = (bool, u64);
 
 /// The state of a walk.
-pub(super) struct Walk<'i, 'd> {
-    pub(super) a: &'i Image<'d>,
-    pub(super) b: &'i Image<'d>,
-    code_a: HashMap<u64, Option<Rc<Function>>>,
-    code_b: HashMap<u64, Option<Rc<Function>>>,
+pub(super) struct CodeWalk<'i, 'd> {
+    pub(super) a: &'i LibraryImage<'d>,
+    pub(super) b: &'i LibraryImage<'d>,
+    code_a: HashMap<u64, Option<Rc<DecodedFunction>>>,
+    code_b: HashMap<u64, Option<Rc<DecodedFunction>>>,
     decoded: u64,
     /// With the function of `a` that led there.
-    queue: VecDeque<(Task, u64)>,
-    seen: HashSet<Task>,
+    queue: VecDeque<(ComparisonTask, u64)>,
+    seen: HashSet<ComparisonTask>,
     /// Which variable of the other build each variable is.
-    variables: (HashMap<Variable, Variable>, HashMap<Variable, Variable>),
+    variables: (
+        HashMap<VariableKey, VariableKey>,
+        HashMap<VariableKey, VariableKey>,
+    ),
     /// Bytes of each function of `a` that was compared.
     compared: HashMap<u64, u64>,
     /// Names of all functions, once they are needed.
     names: (OnceCell<HashSet<String>>, OnceCell<HashSet<String>>),
-    changes: Vec<Change>,
+    changes: Vec<CodeChange>,
     why_unclear: Option<String>,
 }
 
@@ -55,8 +58,13 @@ pub(super) struct Walk<'i, 'd> {
 const LOOKUPS: [&str; 4] = ["dlopen", "dlmopen", "dlsym", "dlvsym"];
 
 /// Compares what can be reached from corresponding functions.
-pub(super) fn walk(a: &Image, b: &Image, roots_a: &[u64], roots_b: &[u64]) -> Sameness {
-    let mut walk = Walk {
+pub(super) fn walk(
+    a: &LibraryImage,
+    b: &LibraryImage,
+    roots_a: &[u64],
+    roots_b: &[u64],
+) -> CodeSameness {
+    let mut walk = CodeWalk {
         a,
         b,
         code_a: HashMap::new(),
@@ -91,26 +99,26 @@ pub(super) fn walk(a: &Image, b: &Image, roots_a: &[u64], roots_b: &[u64]) -> Sa
     walk.result()
 }
 
-impl<'d> Walk<'_, 'd> {
+impl<'d> CodeWalk<'_, 'd> {
     fn root(&mut self, a: u64, b: u64) {
         match (self.a.place(a), self.b.place(b)) {
-            (Place::Code(of_a, at_a), Place::Code(of_b, at_b))
+            (AddressTarget::Code(of_a, at_a), AddressTarget::Code(of_b, at_b))
                 if of_a.start == at_a && of_b.start == at_b =>
             {
-                self.push(Task::Code(at_a, at_b), at_a);
+                self.push(ComparisonTask::Code(at_a, at_b), at_a);
             }
             _ => self.unclear(&format!("no function begins at {a:#x} or {b:#x}")),
         }
     }
 
-    fn result(self) -> Sameness {
+    fn result(self) -> CodeSameness {
         if !self.changes.is_empty() {
-            return Sameness::Changed(self.changes);
+            return CodeSameness::Changed(self.changes);
         }
         if let Some(why) = self.why_unclear {
-            return Sameness::Unknown(why);
+            return CodeSameness::Unknown(why);
         }
-        Sameness::Same {
+        CodeSameness::Same {
             functions: self.compared.len(),
             bytes: self
                 .compared
@@ -119,24 +127,24 @@ impl<'d> Walk<'_, 'd> {
         }
     }
 
-    fn push(&mut self, task: Task, owner: u64) {
+    fn push(&mut self, task: ComparisonTask, owner: u64) {
         if self.seen.insert(task) {
             self.queue.push_back((task, owner));
         }
     }
 
-    fn perform(&mut self, task: Task, owner: u64) {
+    fn perform(&mut self, task: ComparisonTask, owner: u64) {
         let same = match task {
-            Task::Code(a, b) => return self.compare_functions(a, b),
-            Task::Data(a, b, span) => self.same_data(a, b, span, owner),
-            Task::Threads(a, b) => self.same_threads(a, b, owner),
-            Task::ThreadBlocks => self.same_thread_blocks(owner),
+            ComparisonTask::Code(a, b) => return self.compare_functions(a, b),
+            ComparisonTask::Data(a, b, span) => self.same_data(a, b, span, owner),
+            ComparisonTask::Threads(a, b) => self.same_threads(a, b, owner),
+            ComparisonTask::ThreadBlocks => self.same_thread_blocks(owner),
         };
         if same {
             return;
         }
         let object = match task {
-            Task::Data(a, _, _) => self.a.objects.covering(a),
+            ComparisonTask::Data(a, _, _) => self.a.objects.covering(a),
             _ => None,
         };
         // Compilers number their own constants; such names say less than who uses them.
@@ -144,15 +152,15 @@ impl<'d> Walk<'_, 'd> {
             .filter(|object| !object.name.starts_with("anon.") && !object.name.starts_with('.'));
         let symbol = named.or_else(|| self.a.functions.covering(owner));
         let function = symbol.map_or_else(|| format!("{owner:#x}"), |symbol| readable(symbol.name));
-        self.note(Change {
+        self.note(CodeChange {
             function,
-            kind: ChangeKind::Data,
+            kind: CodeChangeKind::Data,
             a: None,
             b: None,
         });
     }
 
-    fn note(&mut self, change: Change) {
+    fn note(&mut self, change: CodeChange) {
         if !self.changes.contains(&change) {
             self.changes.push(change);
         }
@@ -164,24 +172,24 @@ impl<'d> Walk<'_, 'd> {
     }
 
     /// Whether two variables can be the same one, given all that were met before.
-    pub(super) fn identify(&mut self, a: Variable, b: Variable) -> bool {
+    pub(super) fn identify(&mut self, a: VariableKey, b: VariableKey) -> bool {
         *self.variables.0.entry(a).or_insert(b) == b && *self.variables.1.entry(b).or_insert(a) == a
     }
 
-    fn code_a(&mut self, symbol: &Symbol<'d>) -> Option<Rc<Function>> {
+    fn code_a(&mut self, symbol: &ImageSymbol<'d>) -> Option<Rc<DecodedFunction>> {
         Self::code(self.a, &mut self.code_a, &mut self.decoded, symbol)
     }
 
-    fn code_b(&mut self, symbol: &Symbol<'d>) -> Option<Rc<Function>> {
+    fn code_b(&mut self, symbol: &ImageSymbol<'d>) -> Option<Rc<DecodedFunction>> {
         Self::code(self.b, &mut self.code_b, &mut self.decoded, symbol)
     }
 
     fn code(
-        image: &Image<'d>,
-        known: &mut HashMap<u64, Option<Rc<Function>>>,
+        image: &LibraryImage<'d>,
+        known: &mut HashMap<u64, Option<Rc<DecodedFunction>>>,
         decoded: &mut u64,
-        symbol: &Symbol<'d>,
-    ) -> Option<Rc<Function>> {
+        symbol: &ImageSymbol<'d>,
+    ) -> Option<Rc<DecodedFunction>> {
         let decode = || {
             *decoded = decoded.saturating_add(symbol.end - symbol.start);
             image.decode(symbol).map(Rc::new)
@@ -212,9 +220,9 @@ impl<'d> Walk<'_, 'd> {
         }
         if !same {
             let (a, b) = (Some(shape_of(&code_a)), Some(shape_of(&code_b)));
-            self.note(Change {
+            self.note(CodeChange {
                 function: readable(symbol_a.name),
-                kind: ChangeKind::Different,
+                kind: CodeChangeKind::Different,
                 a,
                 b,
             });
@@ -223,27 +231,37 @@ impl<'d> Walk<'_, 'd> {
     }
 
     /// Whether two references are of one kind; what they lead to is compared later.
-    pub(super) fn join(&mut self, a: Place<'d>, b: Place<'d>, span: Span, owner: u64) -> bool {
+    pub(super) fn join(
+        &mut self,
+        a: AddressTarget<'d>,
+        b: AddressTarget<'d>,
+        span: ReferenceSpan,
+        owner: u64,
+    ) -> bool {
         match (a, b) {
-            (Place::Slot(a), Place::Slot(b)) => self.join_slots(a, b, span, owner),
-            (Place::Code(of_a, at_a), Place::Code(of_b, at_b)) => {
-                self.push(Task::Code(of_a.start, of_b.start), of_a.start);
+            (AddressTarget::Slot(a), AddressTarget::Slot(b)) => self.join_slots(a, b, span, owner),
+            (AddressTarget::Code(of_a, at_a), AddressTarget::Code(of_b, at_b)) => {
+                self.push(ComparisonTask::Code(of_a.start, of_b.start), of_a.start);
                 (at_a == of_a.start && at_b == of_b.start)
                     || self.same_index((of_a, at_a), (of_b, at_b))
             }
-            (Place::Data(a), Place::Data(b)) => {
-                self.push(Task::Data(a, b, span), owner);
+            (AddressTarget::Data(a), AddressTarget::Data(b)) => {
+                self.push(ComparisonTask::Data(a, b, span), owner);
                 true
             }
-            (Place::Thread(a), Place::Thread(b)) => {
-                self.push(Task::Threads(a, b), owner);
+            (AddressTarget::Thread(a), AddressTarget::Thread(b)) => {
+                self.push(ComparisonTask::Threads(a, b), owner);
                 true
             }
-            (Place::Chosen(a), Place::Chosen(b)) => match (self.a.place(a), self.b.place(b)) {
-                (a @ Place::Code(..), b @ Place::Code(..)) => self.join(a, b, span, owner),
-                _ => false,
-            },
-            (Place::Unclear(_), _) | (_, Place::Unclear(_)) => {
+            (AddressTarget::Chosen(a), AddressTarget::Chosen(b)) => {
+                match (self.a.place(a), self.b.place(b)) {
+                    (a @ AddressTarget::Code(..), b @ AddressTarget::Code(..)) => {
+                        self.join(a, b, span, owner)
+                    }
+                    _ => false,
+                }
+            }
+            (AddressTarget::Unclear(_), _) | (_, AddressTarget::Unclear(_)) => {
                 let by = self
                     .a
                     .functions
@@ -254,7 +272,9 @@ impl<'d> Walk<'_, 'd> {
                 ));
                 true
             }
-            (Place::Import(name, _), _) if LOOKUPS.contains(&name) && !self.is_standard(owner) => {
+            (AddressTarget::Import(name, _), _)
+                if LOOKUPS.contains(&name) && !self.is_standard(owner) =>
+            {
                 self.unclear(&format!(
                     "functions are looked up by name while it runs (`{name}`)"
                 ));
@@ -278,42 +298,47 @@ impl<'d> Walk<'_, 'd> {
             .any(|beginning| name.starts_with(beginning))
     }
 
-    fn join_slots(&mut self, a: u64, b: u64, span: Span, owner: u64) -> bool {
+    fn join_slots(&mut self, a: u64, b: u64, span: ReferenceSpan, owner: u64) -> bool {
         let next = (
             self.a.pointee(a.saturating_add(8)),
             self.b.pointee(b.saturating_add(8)),
         );
         match (self.a.pointee(a), self.b.pointee(b)) {
-            (Place::Slot(_), _) | (_, Place::Slot(_)) => {
+            (AddressTarget::Slot(_), _) | (_, AddressTarget::Slot(_)) => {
                 self.unclear("a pointer to a pointer that the loader fills in");
                 true
             }
-            (Place::Module(None), Place::Module(None)) => match next {
+            (AddressTarget::Module(None), AddressTarget::Module(None)) => match next {
                 // Offset 0 is the first thread-local, or the whole block to which code adds offsets
                 // itself.
-                (Place::Number(0), Place::Number(0)) => {
-                    self.push(Task::ThreadBlocks, owner);
+                (AddressTarget::Number(0), AddressTarget::Number(0)) => {
+                    self.push(ComparisonTask::ThreadBlocks, owner);
                     true
                 }
-                (Place::Number(a) | Place::Thread(a), Place::Number(b) | Place::Thread(b)) => {
-                    self.push(Task::Threads(a, b), owner);
+                (
+                    AddressTarget::Number(a) | AddressTarget::Thread(a),
+                    AddressTarget::Number(b) | AddressTarget::Thread(b),
+                ) => {
+                    self.push(ComparisonTask::Threads(a, b), owner);
                     true
                 }
                 _ => false,
             },
-            (Place::Module(a), Place::Module(b)) => a == b && next.0 == next.1,
-            (a @ Place::Thread(_), b @ Place::Thread(_)) => self.join(a, b, Span::Whole, owner),
+            (AddressTarget::Module(a), AddressTarget::Module(b)) => a == b && next.0 == next.1,
+            (a @ AddressTarget::Thread(_), b @ AddressTarget::Thread(_)) => {
+                self.join(a, b, ReferenceSpan::Whole, owner)
+            }
             // The address of a slot, not what it holds: code may find anything from there.
-            _ if span == Span::Whole => {
+            _ if span == ReferenceSpan::Whole => {
                 self.unclear("the address of a pointer that the loader fills in");
                 true
             }
-            (a, b) => self.join(a, b, Span::Whole, owner),
+            (a, b) => self.join(a, b, ReferenceSpan::Whole, owner),
         }
     }
 
     /// Whether two addresses in functions are those of corresponding instructions.
-    fn same_index(&mut self, a: (Symbol<'d>, u64), b: (Symbol<'d>, u64)) -> bool {
+    fn same_index(&mut self, a: (ImageSymbol<'d>, u64), b: (ImageSymbol<'d>, u64)) -> bool {
         let (Some(code_a), Some(code_b)) = (self.code_a(&a.0), self.code_b(&b.0)) else {
             return false;
         };
@@ -332,30 +357,37 @@ impl<'d> Walk<'_, 'd> {
     }
 
     /// Goes on from functions that differ, where position says nothing, by name.
-    fn compare_callees(&mut self, a: &Function, b: &Function) {
+    fn compare_callees(&mut self, a: &DecodedFunction, b: &DecodedFunction) {
         let (in_a, in_b) = (callees(self.a, a), callees(self.b, b));
         for (name, symbol_a) in &in_a {
             match in_b.iter().find(|(other, _)| other == name) {
-                Some((_, symbol_b)) => {
-                    self.push(Task::Code(symbol_a.start, symbol_b.start), symbol_a.start)
-                }
+                Some((_, symbol_b)) => self.push(
+                    ComparisonTask::Code(symbol_a.start, symbol_b.start),
+                    symbol_a.start,
+                ),
                 None if self.names_b().contains(name) => {}
                 None => {
                     let shape = self.code_a(symbol_a).map(|code| shape_of(&code));
-                    self.note_one(name, ChangeKind::Removed, shape, None);
+                    self.note_one(name, CodeChangeKind::Removed, shape, None);
                 }
             }
         }
         for (name, symbol_b) in &in_b {
             if !in_a.iter().any(|(other, _)| other == name) && !self.names_a().contains(name) {
                 let shape = self.code_b(symbol_b).map(|code| shape_of(&code));
-                self.note_one(name, ChangeKind::Added, None, shape);
+                self.note_one(name, CodeChangeKind::Added, None, shape);
             }
         }
     }
 
-    fn note_one(&mut self, name: &str, kind: ChangeKind, a: Option<Shape>, b: Option<Shape>) {
-        self.note(Change {
+    fn note_one(
+        &mut self,
+        name: &str,
+        kind: CodeChangeKind,
+        a: Option<CodeShape>,
+        b: Option<CodeShape>,
+    ) {
+        self.note(CodeChange {
             function: name.to_owned(),
             kind,
             a,
@@ -365,7 +397,10 @@ impl<'d> Walk<'_, 'd> {
 }
 
 /// The references of two functions in order, when their instructions are the same otherwise.
-fn corresponding(a: &Function, b: &Function) -> Option<Vec<(Reference, Reference)>> {
+fn corresponding(
+    a: &DecodedFunction,
+    b: &DecodedFunction,
+) -> Option<Vec<(CodeReference, CodeReference)>> {
     if a.instructions.len() != b.instructions.len() {
         return None;
     }
@@ -390,9 +425,9 @@ fn corresponding(a: &Function, b: &Function) -> Option<Vec<(Reference, Reference
         }
     }
     if a.falls_through() {
-        let end = |function: &Function| Reference {
+        let end = |function: &DecodedFunction| CodeReference {
             address: function.end,
-            span: Span::Whole,
+            span: ReferenceSpan::Whole,
         };
         references.push((end(a), end(b)));
     }
@@ -400,7 +435,10 @@ fn corresponding(a: &Function, b: &Function) -> Option<Vec<(Reference, Reference
 }
 
 /// The functions that a function refers to, by name, each once.
-fn callees<'d>(image: &Image<'d>, function: &Function) -> Vec<(String, Symbol<'d>)> {
+fn callees<'d>(
+    image: &LibraryImage<'d>,
+    function: &DecodedFunction,
+) -> Vec<(String, ImageSymbol<'d>)> {
     let mut known = HashSet::new();
     let mut found = Vec::new();
     for reference in function
@@ -409,10 +447,10 @@ fn callees<'d>(image: &Image<'d>, function: &Function) -> Vec<(String, Symbol<'d
         .filter_map(|instruction| split(instruction).1)
     {
         let place = match image.place(reference.address) {
-            Place::Slot(slot) => image.pointee(slot),
+            AddressTarget::Slot(slot) => image.pointee(slot),
             place => place,
         };
-        if let Place::Code(symbol, _) = place
+        if let AddressTarget::Code(symbol, _) = place
             && symbol.start != function.start
             && known.insert(symbol.start)
         {
@@ -422,7 +460,7 @@ fn callees<'d>(image: &Image<'d>, function: &Function) -> Vec<(String, Symbol<'d
     found
 }
 
-fn names(image: &Image) -> HashSet<String> {
+fn names(image: &LibraryImage) -> HashSet<String> {
     image
         .functions
         .iter()

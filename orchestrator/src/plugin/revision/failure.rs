@@ -32,7 +32,7 @@ const PASSING: [&str; 15] = [
 
 /// A failure as it is kept.
 #[derive(Debug, Serialize, Deserialize)]
-struct Note {
+struct FailureNote {
     message: String,
     /// When it was built, UTC.
     time: String,
@@ -57,7 +57,7 @@ pub(super) fn is_the_commits(error: &BuildError) -> bool {
 pub(super) fn note(key: &str, message: &str) -> io::Result<()> {
     let file = file(key)?;
     let beside = file.with_extension(format!("{}.tmp", std::process::id()));
-    let note = Note {
+    let note = FailureNote {
         message: shortened(message),
         time: jiff::Timestamp::now().to_string(),
     };
@@ -68,7 +68,7 @@ pub(super) fn note(key: &str, message: &str) -> io::Result<()> {
 /// The message of the last build with this key, if it failed.
 pub(super) fn find(key: &str) -> Option<String> {
     let text = std::fs::read(file(key).ok()?).ok()?;
-    serde_json::from_slice::<Note>(&text)
+    serde_json::from_slice::<FailureNote>(&text)
         .ok()
         .map(|note| note.message)
 }

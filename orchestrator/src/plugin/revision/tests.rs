@@ -4,7 +4,7 @@
 use super::*;
 use crate::git::revision::resolve;
 use crate::git::sample::Sample;
-use crate::plugin::Sandbox;
+use crate::plugin::SandboxSpec;
 
 mod memory;
 mod old_times;
@@ -48,7 +48,7 @@ fn of_crate(folder: &str) -> PluginSpec {
             cpu: "native".to_owned(),
         },
         env: Vec::new(),
-        sandbox: Sandbox::default(),
+        sandbox: SandboxSpec::default(),
         overlay: None,
         folder: PathBuf::from("/"),
     }
@@ -62,19 +62,23 @@ fn of_command(folder: &str, command: &str) -> PluginSpec {
     PluginSpec {
         source,
         env: Vec::new(),
-        sandbox: Sandbox::default(),
+        sandbox: SandboxSpec::default(),
         overlay: None,
         folder: PathBuf::from("/"),
     }
 }
 
-fn prepare(sample: &Sample, spec: &PluginSpec, commit: &str) -> Result<(Prepared, usize), String> {
+fn prepare(
+    sample: &Sample,
+    spec: &PluginSpec,
+    commit: &str,
+) -> Result<(PreparedPlugin, usize), String> {
     let revision = resolve(sample.path(), commit)
         .expect("readable")
         .expect("there");
     let mut lines = 0;
     let mut show = |_: &str| lines += 1;
-    let mut watch = Watcher {
+    let mut watch = BuildWatcher {
         show: &mut show,
         stop: &|| false,
         note: None,
@@ -160,7 +164,7 @@ fn a_crate_is_that_of_its_commit_in_any_order() {
     both_orders(&sample, &spec, &a, &b);
     // The working tree, without changes, gives what its commit gives; a changed one does not change
     // the commit.
-    let mut watch = Watcher {
+    let mut watch = BuildWatcher {
         show: &mut |_| {},
         stop: &|| false,
         note: None,
@@ -279,7 +283,7 @@ fn what_is_outside_the_commits_repository_is_taken_as_it_is() {
     let file = PluginSpec {
         source: PluginSource::File(prepared.library.clone()),
         env: Vec::new(),
-        sandbox: Sandbox::default(),
+        sandbox: SandboxSpec::default(),
         overlay: None,
         folder: PathBuf::from("/"),
     };

@@ -3,15 +3,15 @@
 use super::*;
 use crate::git::revert::revert;
 
-struct Known {
+struct KnownBuild {
     kept: bool,
     failure: Option<String>,
     time: Option<Duration>,
 }
 
-fn known(sample: &Sample, spec: &PluginSpec, revision: &Revision) -> Known {
+fn known(sample: &Sample, spec: &PluginSpec, revision: &Revision) -> KnownBuild {
     let root = sample.path();
-    Known {
+    KnownBuild {
         kept: is_kept("p", spec, root, revision),
         failure: known_failure("p", spec, root, revision),
         time: build_time("p", spec, root, revision),
@@ -59,7 +59,8 @@ fn what_was_built_is_known_with_the_time_it_took() {
     let known = known(&sample, &outside, &at(&sample, &a));
     assert!(known.kept && known.failure.is_none() && known.time.is_none());
     // An entry of before times were noted.
-    let old = serde_json::from_str::<Entry>(r#"{"hash":"x","flags":[]}"#).expect("readable");
+    let old =
+        serde_json::from_str::<CachedArtefact>(r#"{"hash":"x","flags":[]}"#).expect("readable");
     assert_eq!(old.took_ms, None);
 }
 
@@ -139,7 +140,7 @@ fn what_says_nothing_about_the_commit_is_not_remembered() {
     }
     let spec = of_command("c", "echo began >&2; sleep 60; exit 1");
     let seen = std::cell::Cell::new(false);
-    let mut watch = Watcher {
+    let mut watch = BuildWatcher {
         show: &mut |_| seen.set(true),
         stop: &|| seen.get(),
         note: None,
@@ -163,7 +164,7 @@ fn a_revert_is_built_like_a_commit() {
     let place = place_of(&at(&sample, "HEAD")).expect("a place");
     let before = sample.everything();
     let undone = revert(&at(&sample, &culprit), &at(&sample, "HEAD"), &place).expect("undone");
-    let mut watch = Watcher {
+    let mut watch = BuildWatcher {
         show: &mut |_| {},
         stop: &|| false,
         note: None,
@@ -215,12 +216,12 @@ fn hundreds_of_commits_are_asked_in_a_row() {
     let (spec, bad) = (of_crate("p"), at(&sample, "long"));
     let history = crate::git::history::between(&at(&sample, &first), &bad, false).expect("a way");
     for (number, candidate) in history.candidates.iter().enumerate() {
-        let order = Order::new(
+        let order = BuildOrder::new(
             "p",
             &spec,
             &candidate.revision,
             SourcePlace::Commit("p".into()),
-            Asking::Remembered,
+            CompilerLookup::Remembered,
         )
         .expect("there");
         let file = sample.beside("library.so");
@@ -231,7 +232,7 @@ fn hundreds_of_commits_are_asked_in_a_row() {
         .expect("written");
         let hash = crate::hash::file(&file).expect("readable");
         cache::keep(&file, &hash).expect("kept");
-        let entry = Entry {
+        let entry = CachedArtefact {
             hash,
             flags: Vec::new(),
             outside: Default::default(),
@@ -239,8 +240,8 @@ fn hundreds_of_commits_are_asked_in_a_row() {
         };
         artefacts::note(&order.cache_key().expect("a key"), &entry).expect("noted");
     }
-    type Question<'a> = (&'a str, &'a dyn Fn(&Revision) -> bool);
-    let questions: [Question; 3] = [
+    type MemoryQuestion<'a> = (&'a str, &'a dyn Fn(&Revision) -> bool);
+    let questions: [MemoryQuestion; 3] = [
         ("is_kept", &|revision| {
             is_kept("p", &spec, sample.path(), revision)
         }),

@@ -15,9 +15,9 @@ fn write_old(path: &Path, text: &str) {
 }
 
 /// Builds the plugin of the working tree and looks into its library.
-fn check_tree(spec: &PluginSpec, answer: &str) -> Prepared {
+fn check_tree(spec: &PluginSpec, answer: &str) -> PreparedPlugin {
     let mut show = |_: &str| {};
-    let mut watch = Watcher {
+    let mut watch = BuildWatcher {
         show: &mut show,
         stop: &|| false,
         note: None,
