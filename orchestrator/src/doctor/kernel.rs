@@ -2,7 +2,7 @@
 //! crashes.
 
 use super::{Check, Finding};
-use crate::worker::sandbox::Offered;
+use crate::worker::sandbox::SandboxSupport;
 
 const PERF: Check = Check {
     name: "perf events",
@@ -42,7 +42,7 @@ pub(super) fn perf(paranoid: Option<&str>, hardware: bool, virtual_machine: bool
     }
 }
 
-pub(super) fn landlock(offered: Offered) -> Finding {
+pub(super) fn landlock(offered: SandboxSupport) -> Finding {
     let missing = offered.missing_of_landlock();
     match offered.landlock {
         None => LANDLOCK.attention("none: plugins read and write all files that you can"),
@@ -51,7 +51,7 @@ pub(super) fn landlock(offered: Offered) -> Finding {
     }
 }
 
-pub(super) fn seccomp(offered: Offered) -> Finding {
+pub(super) fn seccomp(offered: SandboxSupport) -> Finding {
     if offered.seccomp {
         SECCOMP.ok("filters can be set")
     } else {

@@ -11,7 +11,7 @@ pub(crate) mod reading;
 mod tests;
 
 use crate::git::GitState;
-use crate::worker::sandbox::Offered;
+use crate::worker::sandbox::SandboxSupport;
 use reading::Reading;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -97,7 +97,7 @@ pub(crate) struct Asked {
     /// Whether a worker can be started without random addresses.
     pub(crate) fixed_addresses: Option<bool>,
     /// What the sandbox of plugins can be made of.
-    pub(crate) sandbox: Offered,
+    pub(crate) sandbox: SandboxSupport,
     /// The sample clock.
     pub(crate) resolution: Duration,
     pub(crate) overhead: Duration,

@@ -4,7 +4,7 @@
 use super::reading::Reading;
 use super::{Asked, Cache, Finding, State, examine};
 use crate::git::{GitKind, GitState};
-use crate::worker::sandbox::Offered;
+use crate::worker::sandbox::SandboxSupport;
 
 use std::time::Duration;
 
@@ -157,7 +157,7 @@ fn asked() -> Asked {
     Asked {
         hypervisor: None,
         fixed_addresses: Some(true),
-        sandbox: Offered {
+        sandbox: SandboxSupport {
             landlock: Some(7),
             seccomp: true,
         },

@@ -2,13 +2,13 @@
 //! called what was.
 
 use crate::plugin::elf::{self, CodePlace, NamedFunction};
-use crate::worker::page::Layout;
+use crate::worker::page::PageLayout;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The place of the fault inside of the plugin's file, to be put behind what happened; nothing
 /// where it lies elsewhere and nobody knows who called.
-pub(super) fn place(page: &Layout, library: &Path) -> String {
+pub(super) fn place(page: &PageLayout, library: &Path) -> String {
     let base = page.library_base.load(Relaxed);
     let instruction = page.instruction.load(Relaxed);
     if base == 0 {

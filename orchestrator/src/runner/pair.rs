@@ -10,7 +10,7 @@ use super::reap;
 use super::remains::{PassFailure, WaitEnd};
 use super::watch::{self, WatchedWorker};
 use crate::protocol::{Go, Phase, Ready, Reply, Shift, Turned};
-use crate::worker::page::Page;
+use crate::worker::page::SharedPage;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::Acquire;
@@ -94,7 +94,7 @@ pub(crate) fn run(
     interrupt: &Interrupt,
 ) -> io::Result<PairEnd> {
     let started = Instant::now();
-    let (common, common_file) = Page::create()?;
+    let (common, common_file) = SharedPage::create()?;
     let mut pair = PairWorkers {
         workers: spawn(launches, coins.spawn_first)?,
         failed: None,

@@ -5,7 +5,7 @@ use super::culprit;
 use super::process::LimitsMet;
 use super::watch::WorkerLaunch;
 use crate::protocol::{Farewell, Pass, Phase, PluginError, PluginErrorKind, Reply};
-use crate::worker::page::Layout;
+use crate::worker::page::PageLayout;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::atomic::Ordering::Relaxed;
@@ -54,7 +54,7 @@ pub(super) enum WaitEnd {
 
 /// Everything that a dead worker left.
 pub(super) struct WorkerExit<'a> {
-    pub(super) page: &'a Layout,
+    pub(super) page: &'a PageLayout,
     pub(super) reply: Option<&'a Reply>,
     pub(super) farewell: Option<&'a Farewell>,
     /// The phase in which something came over its channel that orch's own code did not send, and

@@ -7,7 +7,7 @@ use super::remains::{WaitEnd, WorkerExit};
 use super::scratch::ScratchFolder;
 use super::stalled;
 use crate::protocol::{self, Farewell, Go, Phase, Ready, Reply, Request};
-use crate::worker::page::Page;
+use crate::worker::page::SharedPage;
 use crate::worker::{ARGUMENT, MARK};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
@@ -131,7 +131,7 @@ pub(crate) fn can_fix_addresses() -> Option<bool> {
 /// A worker and everything that comes from it.
 pub(super) struct WatchedWorker {
     child: Child,
-    page: Page,
+    page: SharedPage,
     page_file: OwnedFd,
     pid: Pid,
     pidfd: OwnedFd,
@@ -170,7 +170,7 @@ impl WatchedWorker {
     pub(super) fn spawn(launch: &WorkerLaunch) -> io::Result<Self> {
         let begun = Instant::now();
         let deadline = begun + launch.timeout;
-        let (page, page_file) = Page::create()?;
+        let (page, page_file) = SharedPage::create()?;
         let (channel, theirs) = UnixStream::pair()?;
         channel.set_nonblocking(true)?;
         let scratch = launch

@@ -1,7 +1,7 @@
 //! One worker is one process: a child that a plugin forks and lets return does not go on as a
 //! second one.
 
-use super::page::Layout;
+use super::page::PageLayout;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 static WORKER: AtomicI32 = AtomicI32::new(0);
@@ -13,7 +13,7 @@ pub(super) fn note() {
 
 /// Ends a process that is another one; called whenever the plugin has returned, and never inside of
 /// a sample.
-pub(super) fn check(page: &Layout) {
+pub(super) fn check(page: &PageLayout) {
     if own() != WORKER.load(Relaxed) {
         page.forked.store(1 + page.phase() as u32, Relaxed);
         // SAFETY: _exit has no preconditions.

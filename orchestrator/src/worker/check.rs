@@ -1,6 +1,6 @@
 //! The pass of `orch plugin check`: a whole life of an instance, and what it leaves at each stage.
 
-use super::Stage;
+use super::PhaseTracker;
 use super::library::{CallError, LiveInstance, LoadedPlugin};
 use super::scopes;
 use crate::counting;
@@ -13,7 +13,7 @@ const CALLS: [u64; 3] = [0, 1, 3];
 /// A thread that was joined may be listed for a moment longer.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-impl Stage<'_> {
+impl PhaseTracker<'_> {
     /// Takes an instance from `create` to `destroy`.
     pub(super) fn check(
         &self,

@@ -1,14 +1,14 @@
 //! Signal handlers of a worker: they write what happened into the shared page and then let the
 //! signal take its course.
 
-use super::page::Layout;
+use super::page::PageLayout;
 use super::scopes;
 use crate::counting;
 use std::ffi::{c_int, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
-static PAGE: AtomicPtr<Layout> = AtomicPtr::new(null_mut());
+static PAGE: AtomicPtr<PageLayout> = AtomicPtr::new(null_mut());
 const STACK: usize = 64 << 10;
 /// A fault this close to the stack pointer is a stack that ran out.
 const NEAR: u64 = 64 << 10;
@@ -25,7 +25,7 @@ const FATAL: [c_int; 8] = [
 ];
 
 /// Installs the handlers on a stack of their own. `page` stays mapped until the process ends.
-pub(super) fn install(page: &'static Layout) {
+pub(super) fn install(page: &'static PageLayout) {
     PAGE.store((&raw const *page).cast_mut(), Relaxed);
     let stack = Box::leak(vec![0u8; STACK].into_boxed_slice());
     let alternative = libc::stack_t {
@@ -103,27 +103,27 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
 
 /// What the unwinder hands to a callback; opaque.
 #[repr(C)]
-struct Unwinding {
+struct UnwindContext {
     _private: [u8; 0],
 }
 
-type OnFrame = extern "C" fn(*mut Unwinding, *mut c_void) -> c_int;
+type FrameCallback = extern "C" fn(*mut UnwindContext, *mut c_void) -> c_int;
 
 unsafe extern "C" {
-    fn _Unwind_Backtrace(on_frame: OnFrame, argument: *mut c_void) -> c_int;
-    fn _Unwind_GetIP(frame: *mut Unwinding) -> usize;
+    fn _Unwind_Backtrace(on_frame: FrameCallback, argument: *mut c_void) -> c_int;
+    fn _Unwind_GetIP(frame: *mut UnwindContext) -> usize;
 }
 
 /// Where a walk over the stack notes what it finds.
-struct Walk {
-    page: &'static Layout,
+struct StackWalk {
+    page: &'static PageLayout,
     found: usize,
 }
 
 /// Notes who called abort(), which lies in the C library itself. Only for aborts: they come from a
 /// call, so the stack can be walked, while any other fault may have destroyed it.
-fn note_callers(page: &'static Layout) {
-    let mut walk = Walk { page, found: 0 };
+fn note_callers(page: &'static PageLayout) {
+    let mut walk = StackWalk { page, found: 0 };
     // SAFETY: the callback gets `walk`, which outlives the call. The unwinder takes only the
     // loader's lock, which the same thread may take again, and allocates nothing unless the plugin
     // registered frames of code that it made itself: then an abort out of malloc may wait for
@@ -131,11 +131,11 @@ fn note_callers(page: &'static Layout) {
     unsafe { _Unwind_Backtrace(on_frame, (&raw mut walk).cast()) };
 }
 
-extern "C" fn on_frame(frame: *mut Unwinding, walk: *mut c_void) -> c_int {
+extern "C" fn on_frame(frame: *mut UnwindContext, walk: *mut c_void) -> c_int {
     const GO_ON: c_int = 0;
     const STOP: c_int = 5;
     // SAFETY: `walk` is what `note_callers` passed.
-    let Some(walk) = (unsafe { walk.cast::<Walk>().as_mut() }) else {
+    let Some(walk) = (unsafe { walk.cast::<StackWalk>().as_mut() }) else {
         return STOP;
     };
     // SAFETY: the unwinder passes a valid frame.

@@ -12,13 +12,13 @@ use std::sync::{Mutex, PoisonError};
 const ERROR_LIMIT: usize = 4 << 10;
 /// What a plugin writes in a call, and how much of it is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Document {
+pub(crate) enum PluginDocument {
     Description,
     /// Every pass of every job has one, and orch keeps them all.
     Digest,
 }
 
-impl Document {
+impl PluginDocument {
     fn limit(self) -> usize {
         match self {
             Self::Description => 16 << 20,
@@ -29,21 +29,21 @@ impl Document {
 
 /// What callbacks leave behind. A mutex because callbacks come from any thread; never locked on a
 /// hot path.
-struct State {
+struct CallbackState {
     /// In place and not on the heap: a plugin may set it while its allocations are counted.
     error: [u8; ERROR_LIMIT],
     /// Bytes that the plugin passed, of which the first ERROR_LIMIT were kept.
     error_length: usize,
     document: Option<Vec<u8>>,
-    kind: Document,
+    kind: PluginDocument,
     overflow: bool,
 }
 
-static STATE: Mutex<State> = Mutex::new(State {
+static STATE: Mutex<CallbackState> = Mutex::new(CallbackState {
     error: [0; ERROR_LIMIT],
     error_length: 0,
     document: None,
-    kind: Document::Description,
+    kind: PluginDocument::Description,
     overflow: false,
 });
 
@@ -59,7 +59,7 @@ pub(crate) fn become_driver() {
 
 /// What scopes and counters do in a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Recording {
+pub(crate) enum RecordingMode {
     /// Both do nothing, as fast as possible.
     Off,
     /// Counters are summed, scopes do nothing.
@@ -69,7 +69,7 @@ pub(crate) enum Recording {
 }
 
 /// Makes the table for the rest of the process.
-pub(crate) fn table(recording: Recording) -> &'static Host {
+pub(crate) fn table(recording: RecordingMode) -> &'static Host {
     Box::leak(Box::new(Host {
         struct_size: size_of::<Host>() as u32,
         abi_major: ABI_MAJOR,
@@ -79,17 +79,17 @@ pub(crate) fn table(recording: Recording) -> &'static Host {
         log,
         write,
         intern,
-        scope_enter: if recording == Recording::Scopes {
+        scope_enter: if recording == RecordingMode::Scopes {
             scope_enter
         } else {
             ignore_scope
         },
-        scope_exit: if recording == Recording::Scopes {
+        scope_exit: if recording == RecordingMode::Scopes {
             scope_exit
         } else {
             ignore_scope
         },
-        counter_add: if recording == Recording::Off {
+        counter_add: if recording == RecordingMode::Off {
             ignore_count
         } else {
             counter_add
@@ -123,7 +123,7 @@ pub(crate) fn forget_error() {
 }
 
 /// Opens the document that `write` appends to.
-pub(crate) fn begin_document(kind: Document) {
+pub(crate) fn begin_document(kind: PluginDocument) {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     state.document = Some(Vec::new());
     state.kind = kind;
@@ -137,8 +137,8 @@ pub(crate) fn end_document() -> Result<String, String> {
     if state.overflow {
         let limit = crate::format::bytes(state.kind.limit() as f64);
         return Err(match state.kind {
-            Document::Description => format!("the document is longer than {limit}"),
-            Document::Digest => {
+            PluginDocument::Description => format!("the document is longer than {limit}"),
+            PluginDocument::Digest => {
                 format!("the digest is longer than {limit}; write a checksum of the output instead")
             }
         });

@@ -64,7 +64,7 @@ impl LoadedPlugin {
     /// Asks the plugin for its describe document.
     pub(crate) fn describe(&self) -> Result<String, CallError> {
         let describe = required(self.table.describe, "describe")?;
-        host::begin_document(host::Document::Description);
+        host::begin_document(host::PluginDocument::Description);
         // SAFETY: the function comes from a checked table and gets the host table, which lives for
         // ever.
         check(unsafe { describe(self.host) })?;
@@ -202,7 +202,7 @@ impl LiveInstance<'_> {
         let Some(digest) = self.digest else {
             return Ok(String::new());
         };
-        host::begin_document(host::Document::Digest);
+        host::begin_document(host::PluginDocument::Digest);
         // SAFETY: as for setup, and the host table lives for ever.
         check(unsafe { digest(self.instance, self.plugin.host) })?;
         host::end_document().map_err(|message| CallError {

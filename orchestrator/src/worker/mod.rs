@@ -23,9 +23,9 @@ use crate::counting;
 use crate::protocol::{
     self, Farewell, Go, Pass, Phase, PluginError, PluginErrorKind, Ready, Reply, Request, Shift,
 };
-use host::Recording;
+use host::RecordingMode;
 use library::{CallError, LiveInstance, LoadedPlugin};
-use page::{Layout, Page};
+use page::{PageLayout, SharedPage};
 use rustix::fd::OwnedFd;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -63,12 +63,14 @@ fn serve() -> io::Result<()> {
     // A run that is killed takes its worker along, whatever the plugin is doing.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let (mut channel, page, common) = open_channel()?;
-    let page: &'static Layout = Box::leak(Box::new(page)).get();
+    let page: &'static PageLayout = Box::leak(Box::new(page)).get();
     let request: Request = protocol::receive(&mut channel)?;
     shift(request.shift)?;
     threads::pin(&request.cpus)?;
     let recording = recording_of(request.pass);
-    if recording != Recording::Off && !(counting::start() && scopes::become_driver(request.clock)) {
+    if recording != RecordingMode::Off
+        && !(counting::start() && scopes::become_driver(request.clock))
+    {
         return Err(io::Error::other(
             "no memory for the tables of the counting allocator",
         ));
@@ -88,7 +90,7 @@ fn serve() -> io::Result<()> {
     }
     let (reply, farewell) = attend(
         &request,
-        Stage {
+        PhaseTracker {
             page,
             common: common.as_ref(),
         },
@@ -104,10 +106,10 @@ fn serve() -> io::Result<()> {
 /// brought.
 fn attend(
     request: &Request,
-    stage: Stage,
+    stage: PhaseTracker,
     channel: &mut UnixStream,
 ) -> (Option<Reply>, Option<PluginError>) {
-    let mut line = Line {
+    let mut line = ReplyChannel {
         channel,
         answered: false,
     };
@@ -119,13 +121,13 @@ fn attend(
 }
 
 /// The way to `orch`.
-struct Line<'a> {
+struct ReplyChannel<'a> {
     channel: &'a mut UnixStream,
     /// The pass's result was sent.
     answered: bool,
 }
 
-impl Line<'_> {
+impl ReplyChannel<'_> {
     fn answer(&mut self, reply: &Reply) {
         self.answered = protocol::send(self.channel, reply).is_ok();
     }
@@ -138,23 +140,25 @@ impl Line<'_> {
     }
 }
 
-fn recording_of(pass: Pass) -> Recording {
+fn recording_of(pass: Pass) -> RecordingMode {
     match pass {
-        Pass::Describe | Pass::Time { .. } | Pass::Pair { .. } | Pass::Sentinel => Recording::Off,
-        Pass::Count { .. } | Pass::Check { .. } => Recording::Counters,
-        Pass::Profile { .. } => Recording::Scopes,
+        Pass::Describe | Pass::Time { .. } | Pass::Pair { .. } | Pass::Sentinel => {
+            RecordingMode::Off
+        }
+        Pass::Count { .. } | Pass::Check { .. } => RecordingMode::Counters,
+        Pass::Profile { .. } => RecordingMode::Scopes,
     }
 }
 
 /// Takes a plugin through its phases, keeping the page up to date.
-struct Stage<'a> {
-    page: &'a Layout,
+struct PhaseTracker<'a> {
+    page: &'a PageLayout,
     /// The page that it shares with the other worker of a pair.
-    common: Option<&'a Page>,
+    common: Option<&'a SharedPage>,
 }
 
-impl Stage<'_> {
-    fn run(&self, request: &Request, line: &mut Line) -> Result<(), PluginError> {
+impl PhaseTracker<'_> {
+    fn run(&self, request: &Request, line: &mut ReplyChannel) -> Result<(), PluginError> {
         if request.pass == Pass::Sentinel {
             let reading = self.phase(Phase::Run, || Ok(passes::sentinel()))?;
             line.answer(&Reply::Sentinel(reading));
@@ -208,7 +212,7 @@ impl Stage<'_> {
         instance: &mut LiveInstance,
         pass: Pass,
         cpus: &[usize],
-        line: &mut Line,
+        line: &mut ReplyChannel,
     ) -> Result<Reply, PluginError> {
         // Every pass begins with the digest's iteration: wrong output is noticed before a sample
         // counts, and lazy set-up work (interned names, thread pools) is over before anything is
@@ -341,7 +345,7 @@ fn shift(by: Shift) -> io::Result<()> {
 
 /// Moves the socket away from standard input and maps the shared pages, whose descriptors came with
 /// the first byte: this worker's own, and the one that it shares with the other worker of a pair.
-fn open_channel() -> io::Result<(UnixStream, Page, Option<Page>)> {
+fn open_channel() -> io::Result<(UnixStream, SharedPage, Option<SharedPage>)> {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 64)?;
     let null = rustix::fs::open(
@@ -371,8 +375,11 @@ fn open_channel() -> io::Result<(UnixStream, Page, Option<Page>)> {
     let own = pages
         .next()
         .ok_or_else(|| io::Error::other("started by hand: `orch __worker` is for orch itself"))?;
-    let common = pages.next().map(|page| Page::map(&page)).transpose()?;
-    Ok((UnixStream::from(socket), Page::map(&own)?, common))
+    let common = pages
+        .next()
+        .map(|page| SharedPage::map(&page))
+        .transpose()?;
+    Ok((UnixStream::from(socket), SharedPage::map(&own)?, common))
 }
 
 /// What the worker itself still allocates once the limit is set.

@@ -11,26 +11,26 @@ pub(super) const MOST: usize = 4096;
 const LENGTH: usize = 120;
 
 #[derive(Clone, Copy)]
-struct Name {
+struct InternedName {
     length: u8,
     bytes: [u8; LENGTH],
 }
 
-struct Table {
+struct NameTable {
     lock: AtomicBool,
     used: AtomicU32,
-    names: UnsafeCell<[Name; MOST]>,
+    names: UnsafeCell<[InternedName; MOST]>,
 }
 
 // SAFETY: a name is written once, under the lock, before `used` covers it, and never again; readers
 // look below `used`.
-unsafe impl Sync for Table {}
+unsafe impl Sync for NameTable {}
 
-static TABLE: Table = Table {
+static TABLE: NameTable = NameTable {
     lock: AtomicBool::new(false),
     used: AtomicU32::new(0),
     names: UnsafeCell::new(
-        [Name {
+        [InternedName {
             length: 0,
             bytes: [0; LENGTH],
         }; MOST],
@@ -69,7 +69,7 @@ pub(super) fn intern(text: &str) -> u32 {
             return OVERFLOW;
         }
         // At most LENGTH, which fits a byte.
-        let entry = Name {
+        let entry = InternedName {
             length: length as u8,
             bytes: clean,
         };
@@ -79,7 +79,7 @@ pub(super) fn intern(text: &str) -> u32 {
             TABLE
                 .names
                 .get()
-                .cast::<Name>()
+                .cast::<InternedName>()
                 .add(used as usize)
                 .write(entry)
         };
@@ -96,7 +96,13 @@ pub(super) fn name(id: u32) -> &'static [u8] {
         return b"(unnamed)";
     }
     // SAFETY: `id` is in 1..=used, so this entry was written completely and is never written again.
-    let entry = unsafe { &*TABLE.names.get().cast::<Name>().add(id as usize - 1) };
+    let entry = unsafe {
+        &*TABLE
+            .names
+            .get()
+            .cast::<InternedName>()
+            .add(id as usize - 1)
+    };
     &entry.bytes[..usize::from(entry.length)]
 }
 

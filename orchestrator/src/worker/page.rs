@@ -15,7 +15,7 @@ const CALLERS: usize = 32;
 
 /// The layout of the page. All zero is a worker that has not begun.
 #[repr(C)]
-pub(crate) struct Layout {
+pub(crate) struct PageLayout {
     phase: AtomicU32,
     signal: AtomicI32,
     pub(crate) iteration: AtomicU64,
@@ -41,14 +41,14 @@ pub(crate) struct Layout {
     scope: [AtomicU8; SCOPE_BYTES],
 }
 
-const _: () = assert!(size_of::<Layout>() <= SIZE);
+const _: () = assert!(size_of::<PageLayout>() <= SIZE);
 
 /// A mapping of the page.
-pub(crate) struct Page {
-    at: NonNull<Layout>,
+pub(crate) struct SharedPage {
+    at: NonNull<PageLayout>,
 }
 
-impl Page {
+impl SharedPage {
     /// Makes a page and the descriptor by which a worker maps it too.
     pub(crate) fn create() -> rustix::io::Result<(Self, OwnedFd)> {
         let file = rustix::fs::memfd_create("orch-page", rustix::fs::MemfdFlags::CLOEXEC)?;
@@ -73,14 +73,14 @@ impl Page {
             .ok_or(rustix::io::Errno::NOMEM)
     }
 
-    pub(crate) fn get(&self) -> &Layout {
+    pub(crate) fn get(&self) -> &PageLayout {
         // SAFETY: the mapping is SIZE bytes, page aligned, lives as long as `self`, and has atomic
         // fields only, for which every bit pattern is valid whoever writes it.
         unsafe { self.at.as_ref() }
     }
 }
 
-impl Drop for Page {
+impl Drop for SharedPage {
     fn drop(&mut self) {
         // SAFETY: made by `map` with this size; `get` borrows from `self`, so no reference is left.
         // A failure would only leave the page mapped.
@@ -88,7 +88,7 @@ impl Drop for Page {
     }
 }
 
-impl Layout {
+impl PageLayout {
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u32, Relaxed);
     }

@@ -2,7 +2,7 @@
 
 use super::alone;
 use super::library::{CallError, LiveInstance};
-use super::page::Layout;
+use super::page::PageLayout;
 use super::scopes;
 use crate::counting;
 use crate::judge::estimate::median;
@@ -33,7 +33,7 @@ pub(super) struct TimePlan {
 }
 
 /// Where warming up got to.
-pub(super) struct Warm {
+pub(super) struct WarmedUp {
     pub(super) iterations_per_sample: u64,
     /// Median of an iteration in the last window.
     pub(super) iteration_ns: f64,
@@ -44,7 +44,7 @@ pub(super) struct Warm {
 /// Runs single iterations with scopes and counting on.
 pub(super) fn profile(
     instance: &mut LiveInstance,
-    page: &Layout,
+    page: &PageLayout,
     digest: String,
     budget_ns: u64,
     most_iterations: u64,
@@ -54,7 +54,7 @@ pub(super) fn profile(
         .unwrap_or(MOST_SAMPLES)
         .min(MOST_SAMPLES);
     let (mut run_ns, mut iterations, mut each_ns) = (0, 0, Vec::with_capacity(most));
-    let wall = Wall::new(budget_ns);
+    let wall = WallLimit::new(budget_ns);
     while iterations == 0 || (run_ns < budget_ns && iterations < most_iterations && !wall.is_up()) {
         scopes::next_iteration();
         let ns = sample(instance, page, 1)?;
@@ -77,7 +77,7 @@ pub(super) fn profile(
 /// Runs a fixed number of single iterations with counting on.
 pub(super) fn count(
     instance: &mut LiveInstance,
-    page: &Layout,
+    page: &PageLayout,
     digest: String,
     iterations: u64,
 ) -> Result<Reply, CallError> {
@@ -132,9 +132,9 @@ pub(super) fn count(
 /// up.
 pub(super) fn warm_up(
     instance: &mut LiveInstance,
-    page: &Layout,
+    page: &PageLayout,
     plan: TimePlan,
-) -> Result<Warm, CallError> {
+) -> Result<WarmedUp, CallError> {
     let resolution_ns = u64::try_from(clock::resolution().as_nanos())
         .unwrap_or(u64::MAX)
         .max(1);
@@ -144,7 +144,7 @@ pub(super) fn warm_up(
         iterations: 0,
         ended: WarmUpEnd::Budget,
     };
-    let wall = Wall::new(plan.warm_up_ns);
+    let wall = WallLimit::new(plan.warm_up_ns);
     let mut iterations = 1;
     let mut last = timed(instance, page, iterations, &mut warm)?;
     while last < target && warm.ns < plan.warm_up_ns && !wall.is_up() {
@@ -184,7 +184,7 @@ pub(super) fn warm_up(
         }
         before = Some(per_iteration);
     }
-    Ok(Warm {
+    Ok(WarmedUp {
         iterations_per_sample: iterations,
         iteration_ns,
         report: warm,
@@ -195,15 +195,15 @@ pub(super) fn warm_up(
 /// Takes samples until their sum reaches the budget; at least one.
 pub(super) fn time(
     instance: &mut LiveInstance,
-    page: &Layout,
+    page: &PageLayout,
     digest: String,
     plan: TimePlan,
-    warm: Warm,
+    warm: WarmedUp,
 ) -> Result<Reply, CallError> {
     let mut samples_ns = Vec::with_capacity(MOST_SAMPLES);
     let before = usage();
     let mut total = 0;
-    let wall = Wall::new(plan.budget_ns);
+    let wall = WallLimit::new(plan.budget_ns);
     while samples_ns.is_empty()
         || (total < plan.budget_ns && samples_ns.len() < MOST_SAMPLES && !wall.is_up())
     {
@@ -238,7 +238,7 @@ pub(super) fn sentinel() -> Reading {
 
 fn timed(
     instance: &mut LiveInstance,
-    page: &Layout,
+    page: &PageLayout,
     iterations: u64,
     warm: &mut WarmUp,
 ) -> Result<u64, CallError> {
@@ -252,7 +252,7 @@ fn timed(
 #[inline(always)]
 pub(super) fn sample(
     instance: &mut LiveInstance,
-    page: &Layout,
+    page: &PageLayout,
     iterations: u64,
 ) -> Result<u64, CallError> {
     instance.reset()?;
@@ -282,12 +282,12 @@ fn grow(iterations: u64, ns: u64, target: u64) -> u64 {
 
 /// Bounds what resets may add: a part of a pass ends when it has taken this many times its budget
 /// by the wall clock.
-struct Wall {
+struct WallLimit {
     begun: Instant,
     most: Duration,
 }
 
-impl Wall {
+impl WallLimit {
     fn new(budget_ns: u64) -> Self {
         Self {
             begun: Instant::now(),

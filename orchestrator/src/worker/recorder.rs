@@ -16,11 +16,11 @@ pub(super) const COUNTERS: usize = 1024;
 pub(super) const SERIES: usize = 256;
 /// For each place in the tree the shortest duration, plus one, of its first, second, ... call of an
 /// iteration; 0 is none.
-pub(super) type Series = [[u64; SERIES]; NODES];
+pub(super) type CallSeries = [[u64; SERIES]; NODES];
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy)]
-struct Node {
+struct RecordedScope {
     name: u32,
     first_child: u32,
     next_sibling: u32,
@@ -41,7 +41,7 @@ struct Node {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Frame {
+pub(super) struct ScopeFrame {
     node: u32,
     pub(super) name: u32,
     start: u64,
@@ -50,14 +50,14 @@ pub(super) struct Frame {
 }
 
 #[derive(Clone, Copy)]
-struct Sum {
+struct CounterSlot {
     name: u32,
     next: u32,
     sum: RoundedSum,
 }
 
 /// One thread's scopes. Lives in a mapping of its own, zeroed at first and then set up by `clear`.
-pub(super) struct Recorder {
+pub(super) struct ScopeRecorder {
     pub(super) clock: ScopeClock,
     pub(super) driver: bool,
     pub(super) depth: usize,
@@ -71,13 +71,13 @@ pub(super) struct Recorder {
     pub(super) not_numbers: u64,
     pub(super) dropped: u64,
     /// Only the driver's; null elsewhere.
-    pub(super) series: *mut Series,
-    pub(super) frames: [Frame; DEPTH],
-    nodes: [Node; NODES],
-    counters: [Sum; COUNTERS],
+    pub(super) series: *mut CallSeries,
+    pub(super) frames: [ScopeFrame; DEPTH],
+    nodes: [RecordedScope; NODES],
+    counters: [CounterSlot; COUNTERS],
 }
 
-impl Recorder {
+impl ScopeRecorder {
     pub(super) fn clear(&mut self) {
         // The driver is between runs and has none open; a pool thread may be about to close its
         // last ones.
@@ -93,7 +93,7 @@ impl Recorder {
             let rows = unsafe { &mut (&mut (*self.series))[..self.nodes_used.min(NODES)] };
             rows.iter_mut().for_each(|row| row.fill(0));
         }
-        self.nodes[0] = Node::new(0);
+        self.nodes[0] = RecordedScope::new(0);
         self.nodes_used = 1;
     }
 
@@ -116,7 +116,7 @@ impl Recorder {
         let (allocations, bytes) = self.allocated();
         let frame = &mut self.frames[self.depth];
         self.depth += 1;
-        *frame = Frame {
+        *frame = ScopeFrame {
             node,
             name,
             start: 0,
@@ -248,7 +248,7 @@ impl Recorder {
         }
         let mut sum = RoundedSum::ZERO;
         sum.add(amount);
-        self.counters[self.counters_used] = Sum {
+        self.counters[self.counters_used] = CounterSlot {
             name,
             next: self.nodes[node].first_counter,
             sum,
@@ -309,7 +309,7 @@ impl Recorder {
         // Below NODES, which is far below 2^32.
         let new = self.nodes_used as u32;
         self.nodes_used += 1;
-        self.nodes[new as usize] = Node::new(name);
+        self.nodes[new as usize] = RecordedScope::new(name);
         match last {
             NONE => self.nodes[parent as usize].first_child = new,
             last => self.nodes[last as usize].next_sibling = new,
@@ -362,7 +362,7 @@ impl Recorder {
     }
 }
 
-impl Node {
+impl RecordedScope {
     fn new(name: u32) -> Self {
         Self {
             name,

@@ -5,7 +5,7 @@
 //! driver scope are those of all threads while it was open, so that the work of a thread pool lands
 //! in the scope that waits for it.
 
-use super::recorder::{COUNTERS, DEPTH, NODES, Recorder, Series};
+use super::recorder::{COUNTERS, CallSeries, DEPTH, NODES, ScopeRecorder};
 use super::{names, overflow};
 use crate::measure::clock::ScopeClock;
 use crate::measure::rounding;
@@ -17,13 +17,14 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 /// Scopes of threads beyond this many are not recorded, and said so; their counters are.
 const THREADS: usize = 64;
 
-static RECORDERS: [AtomicPtr<Recorder>; THREADS] = [const { AtomicPtr::new(null_mut()) }; THREADS];
+static RECORDERS: [AtomicPtr<ScopeRecorder>; THREADS] =
+    [const { AtomicPtr::new(null_mut()) }; THREADS];
 static USED: AtomicUsize = AtomicUsize::new(0);
 static CLOCK_MULT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 thread_local! {
     /// This thread's recorder. No destructor: plugins' threads may end at any time.
-    static MINE: Cell<*mut Recorder> = const { Cell::new(null_mut()) };
+    static MINE: Cell<*mut ScopeRecorder> = const { Cell::new(null_mut()) };
 }
 
 /// Makes the calling thread the driver. Called once, before the plugin is loaded.
@@ -49,12 +50,12 @@ fn map<T>() -> *mut T {
 }
 
 #[cold]
-fn new_recorder() -> *mut Recorder {
+fn new_recorder() -> *mut ScopeRecorder {
     let index = USED.fetch_add(1, Ordering::Relaxed);
     let Some(place) = RECORDERS.get(index) else {
         return null_mut();
     };
-    let recorder: *mut Recorder = map();
+    let recorder: *mut ScopeRecorder = map();
     if recorder.is_null() {
         return null_mut();
     }
@@ -71,7 +72,7 @@ fn new_recorder() -> *mut Recorder {
         (&raw mut (*recorder).clock).write(clock);
         (&raw mut (*recorder).driver).write(index == 0);
         (&raw mut (*recorder).series).write(if index == 0 {
-            map::<Series>()
+            map::<CallSeries>()
         } else {
             null_mut()
         });
@@ -84,7 +85,7 @@ fn new_recorder() -> *mut Recorder {
 
 /// Runs `act` on the calling thread's recorder, making one if the thread has none yet.
 #[inline(always)]
-fn with_mine(act: impl FnOnce(&mut Recorder)) {
+fn with_mine(act: impl FnOnce(&mut ScopeRecorder)) {
     let mut recorder = MINE.get();
     if recorder.is_null() {
         recorder = new_recorder();
@@ -124,16 +125,16 @@ pub(super) fn forget() {
 
 /// Ends the scopes that the driver left open.
 pub(super) fn close_open() {
-    with_mine(Recorder::close_open);
+    with_mine(ScopeRecorder::close_open);
 }
 
 /// Tells all recorders that an iteration begins.
 pub(super) fn next_iteration() {
-    for_each(Recorder::next_iteration);
+    for_each(ScopeRecorder::next_iteration);
 }
 
 /// What a finished recording holds.
-pub(super) struct Collected {
+pub(super) struct CollectedScopes {
     pub(super) scopes: Vec<ScopeNode>,
     /// Counters that were added to outside of any scope.
     pub(super) counters: Vec<Counter>,
@@ -141,8 +142,8 @@ pub(super) struct Collected {
 }
 
 /// Reads all threads' trees. The plugin must not be running.
-pub(super) fn collect() -> Collected {
-    let mut collected = Collected {
+pub(super) fn collect() -> CollectedScopes {
+    let mut collected = CollectedScopes {
         scopes: Vec::new(),
         counters: Vec::new(),
         complaints: Vec::new(),
@@ -233,7 +234,7 @@ fn add_counters(into: &mut Vec<Counter>, from: Vec<Counter>) {
     }
 }
 
-fn for_each(mut act: impl FnMut(&mut Recorder)) {
+fn for_each(mut act: impl FnMut(&mut ScopeRecorder)) {
     for place in &RECORDERS {
         let recorder = place.load(Ordering::Acquire);
         if !recorder.is_null() {

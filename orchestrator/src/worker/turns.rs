@@ -2,7 +2,7 @@
 //! `orch` has drawn.
 
 use super::library::{CallError, LiveInstance};
-use super::page::Layout;
+use super::page::PageLayout;
 use super::passes;
 use crate::protocol::{Go, Reply, Turned};
 use rustix::thread::futex;
@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 /// Runs this worker's samples, each when its place in the common order has come.
 pub(super) fn take(
     instance: &mut LiveInstance,
-    page: &Layout,
-    common: &Layout,
+    page: &PageLayout,
+    common: &PageLayout,
     go: &Go,
 ) -> Result<Reply, CallError> {
     let mut samples_ns = Vec::with_capacity(go.places.len());

@@ -142,7 +142,7 @@ fn program(signals_scoped: bool) -> Vec<sock_filter> {
 }
 
 /// What becomes of one call: instructions that end in an answer.
-struct Rule {
+struct CallRule {
     call: i64,
     then: Vec<sock_filter>,
 }
@@ -155,10 +155,10 @@ const SET_OWNER_OF_SOCKET: [u32; 2] = [0x8901, 0x8902];
 /// So many calls are compared with one by one: about the root of how many there are.
 const GROUP: usize = 8;
 
-fn rules(signals_scoped: bool) -> Vec<Rule> {
+fn rules(signals_scoped: bool) -> Vec<CallRule> {
     let mut rules = Vec::new();
     let mut add = |calls: &[i64], then: &dyn Fn() -> Vec<sock_filter>| {
-        rules.extend(calls.iter().map(|call| Rule {
+        rules.extend(calls.iter().map(|call| CallRule {
             call: *call,
             then: then(),
         }));
@@ -217,9 +217,9 @@ fn rules(signals_scoped: bool) -> Vec<Rule> {
 }
 
 /// Compares with a group of calls in the order of their numbers. Greater numbers go on behind it.
-fn among(group: &[Rule]) -> Vec<sock_filter> {
+fn among(group: &[CallRule]) -> Vec<sock_filter> {
     // Numbers of calls have nine bits.
-    let number = |rule: &Rule| rule.call as u32;
+    let number = |rule: &CallRule| rule.call as u32;
     let mut inside: Vec<sock_filter> = group
         .iter()
         .flat_map(|rule| {

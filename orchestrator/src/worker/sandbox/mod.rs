@@ -24,22 +24,22 @@ pub(crate) use files::system;
 
 /// What the kernel has to build a sandbox from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Offered {
+pub(crate) struct SandboxSupport {
     /// The version of landlock's interface; none where the kernel has none, or it is not active.
     pub(crate) landlock: Option<u32>,
     pub(crate) seccomp: bool,
 }
 
 /// Asks the kernel, once.
-pub(crate) fn offered() -> Offered {
-    static OFFERED: OnceLock<Offered> = OnceLock::new();
-    *OFFERED.get_or_init(|| Offered {
+pub(crate) fn offered() -> SandboxSupport {
+    static OFFERED: OnceLock<SandboxSupport> = OnceLock::new();
+    *OFFERED.get_or_init(|| SandboxSupport {
         landlock: files::version(),
         seccomp: calls::are_offered(),
     })
 }
 
-impl Offered {
+impl SandboxSupport {
     /// What a record says of a plugin that runs in such a sandbox.
     pub(crate) fn words(self) -> String {
         match (self.landlock, self.seccomp) {
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said_and_a_whole_sandbox_misses_nothing() {
-        let missing = |landlock, seccomp| Offered { landlock, seccomp }.missing().len();
+        let missing = |landlock, seccomp| SandboxSupport { landlock, seccomp }.missing().len();
         assert_eq!(missing(Some(6), true), 0);
         assert_eq!(missing(Some(9), true), 0);
         assert_eq!(missing(Some(4), true), 1);
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(missing(Some(6), false), 1);
         assert_eq!(missing(None, false), 3);
         assert_eq!(
-            Offered {
+            SandboxSupport {
                 landlock: Some(7),
                 seccomp: true
             }
