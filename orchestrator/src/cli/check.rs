@@ -167,7 +167,7 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
 fn scenario_at(loaded: &Loaded, commit: &str) -> Option<Result<Scenario, ()>> {
     let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
     let name = loaded.file.strip_prefix(&revision.repository).ok()?;
-    let text = git::commit::Contents::of(&revision).ok()?.text(name)?;
+    let text = git::commit::CommitFiles::of(&revision).ok()?.text(name)?;
     let around = Surroundings {
         root: &loaded.root,
         stem: "",

@@ -9,12 +9,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The files of a commit.
-pub(crate) struct Contents {
+pub(crate) struct CommitFiles {
     repository: Repository,
     tree: Oid,
 }
 
-impl Contents {
+impl CommitFiles {
     pub(crate) fn of(revision: &Revision) -> Result<Self, git2::Error> {
         let repository = open_for(revision)?;
         let tree = repository
@@ -50,7 +50,7 @@ impl Contents {
     }
 
     /// All that the commit holds, folders apart, by name: mode and object.
-    pub(super) fn all(&self) -> Result<Names, git2::Error> {
+    pub(super) fn all(&self) -> Result<FileEntries, git2::Error> {
         names(&self.repository, self.tree)
     }
 
@@ -87,10 +87,10 @@ impl Contents {
 }
 
 /// A commit's files: mode and object of each.
-pub(super) type Names = BTreeMap<PathBuf, (i32, Oid)>;
+pub(super) type FileEntries = BTreeMap<PathBuf, (i32, Oid)>;
 
 /// What a tree holds, folders apart. Not git2's own walk, whose folders are text.
-pub(super) fn names(repository: &Repository, tree: Oid) -> Result<Names, git2::Error> {
+pub(super) fn names(repository: &Repository, tree: Oid) -> Result<FileEntries, git2::Error> {
     let mut found = BTreeMap::new();
     let mut open = vec![(PathBuf::new(), tree)];
     while let Some((folder, tree)) = open.pop() {

@@ -9,13 +9,13 @@ use std::path::PathBuf;
 
 /// Commits between two ends, oldest first; the last candidate is the bad end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct History {
+pub(crate) struct CommitRange {
     pub(crate) good: Revision,
-    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) candidates: Vec<CandidateCommit>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Candidate {
+pub(crate) struct CandidateCommit {
     pub(crate) revision: Revision,
     /// Positions of its parents: 0 is the good end, i + 1 the i-th candidate. Never empty, all
     /// smaller than its own.
@@ -81,15 +81,19 @@ pub(crate) enum HistoryError {
 
 /// The commits after `good` up to `bad`: those on the line of first parents, in which a merge is
 /// the whole change of its branch, or with `all` every one that descends from `good`.
-pub(crate) fn between(good: &Revision, bad: &Revision, all: bool) -> Result<History, HistoryError> {
-    let range = Range::open(good, bad)?;
+pub(crate) fn between(
+    good: &Revision,
+    bad: &Revision,
+    all: bool,
+) -> Result<CommitRange, HistoryError> {
+    let range = RangeEnds::open(good, bad)?;
     range.check()?;
     let candidates = if all {
         range.descendants()?
     } else {
         range.line()?
     };
-    Ok(History {
+    Ok(CommitRange {
         good: good.clone(),
         candidates,
     })
@@ -114,7 +118,7 @@ pub(crate) fn parted(merge: &Revision) -> Option<Revision> {
 /// The files that differ between two commits, in the order of their names; of one that was renamed
 /// both names.
 pub(crate) fn changed_files(from: &Revision, to: &Revision) -> Result<Vec<PathBuf>, HistoryError> {
-    let range = Range::open(from, to)?;
+    let range = RangeEnds::open(from, to)?;
     let differing = || {
         let tree = |id| range.repository.find_commit(id)?.tree();
         let diff = range.repository.diff_tree_to_tree(
@@ -133,7 +137,7 @@ pub(crate) fn changed_files(from: &Revision, to: &Revision) -> Result<Vec<PathBu
 }
 
 /// Two commits of one repository.
-struct Range<'a> {
+struct RangeEnds<'a> {
     good: &'a Revision,
     bad: &'a Revision,
     repository: Repository,
@@ -141,7 +145,7 @@ struct Range<'a> {
     last: Oid,
 }
 
-impl<'a> Range<'a> {
+impl<'a> RangeEnds<'a> {
     fn open(good: &'a Revision, bad: &'a Revision) -> Result<Self, HistoryError> {
         let opened = || {
             let repository = open_for(bad)?;
@@ -201,7 +205,7 @@ impl<'a> Range<'a> {
     }
 
     /// The commits of the line of first parents.
-    fn line(&self) -> Result<Vec<Candidate>, HistoryError> {
+    fn line(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
         let mut line = Vec::new();
         let mut next = self.find(self.last)?;
         while next.id() != self.first {
@@ -225,7 +229,7 @@ impl<'a> Range<'a> {
         id: Oid,
         parents: Vec<usize>,
         all: bool,
-    ) -> Result<Candidate, HistoryError> {
+    ) -> Result<CandidateCommit, HistoryError> {
         let commit = self.find(id)?;
         let merge = commit.parent_count() > 1;
         let only_joins = all && merge && parents.len() == commit.parent_count();
@@ -235,7 +239,7 @@ impl<'a> Range<'a> {
             .find(|made| made.commit == commit.id().to_string())
             .cloned();
         let revision = made.unwrap_or_else(|| describe(self.bad.repository.clone(), &commit));
-        Ok(Candidate {
+        Ok(CandidateCommit {
             revision,
             parents,
             only_joins,
@@ -270,7 +274,7 @@ impl<'a> Range<'a> {
     }
 
     /// The commits on any way from the good end to the bad one, each after its parents.
-    fn descendants(&self) -> Result<Vec<Candidate>, HistoryError> {
+    fn descendants(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
         let walk = || {
             let mut walk = self.repository.revwalk()?;
             walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;

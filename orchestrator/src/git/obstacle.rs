@@ -155,7 +155,7 @@ fn trusting_variable(read: impl Fn(&str) -> Option<String>) -> Option<&'static s
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
-    use super::super::sample::Sample;
+    use super::super::sample::SampleRepository;
     use super::super::{GitKind, revision, state_of};
     use super::*;
     use std::collections::HashMap;
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn sparse_index_is_named_and_its_remedy_helps() {
-        let sample = Sample::new();
+        let sample = SampleRepository::new();
         sample.commit("first", &[("in/a", "1"), ("out/b", "1")]);
         sample.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "in"]);
         let message = match state_of(sample.path()).message {
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn remedy_for_another_owner_names_the_root_and_not_a_folder_below() {
-        let sample = Sample::new();
+        let sample = SampleRepository::new();
         sample.commit("first", &[("sub folder/a", "1")]);
         let refused = git2::Error::new(ErrorCode::Owner, git2::ErrorClass::Config, "any words");
         let root = sample.path().canonicalize().unwrap();

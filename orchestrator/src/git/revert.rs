@@ -5,9 +5,9 @@
 //! user's repository, not even the times of its objects, which libgit2 renews when it is told to
 //! write one that is there.
 
-use super::commit::{Names, names};
+use super::commit::{FileEntries, names};
 use super::revision::describe;
-use super::worktree::{Worktree, WorktreeError};
+use super::worktree::{BuildWorktree, WorktreeError};
 use super::{Revision, open};
 use git2::{
     Commit, DiffFindOptions, FileMode, IndexEntry, IndexTime, ObjectType, Odb, Oid, Repository,
@@ -22,7 +22,7 @@ const TEXT_PROBE: usize = 8000;
 
 /// What a commit of orch's own was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Undone {
+pub(crate) struct UndoneCommit {
     /// Full hash of the commit that is undone.
     pub(crate) culprit: String,
     /// Its parent, which may itself be one of orch's.
@@ -81,11 +81,11 @@ pub(crate) fn revert(
     onto: &Revision,
     place: &Path,
 ) -> Result<Revision, RevertError> {
-    let undone = Undone {
+    let undone = UndoneCommit {
         culprit: culprit.commit.clone(),
         onto: Box::new(onto.clone()),
     };
-    let refused = |problem: Problem| problem.explained(culprit, onto);
+    let refused = |problem: RevertProblem| problem.explained(culprit, onto);
     let repository = open_for(onto).map_err(|error| refused(error.into()))?;
     in_memory(&repository).map_err(|error| refused(error.into()))?;
     let made = make(&repository, &undone).map_err(refused)?;
@@ -96,7 +96,7 @@ pub(crate) fn revert(
         undone: Some(undone),
         ..describe(onto.repository.clone(), &commit)
     };
-    if let Some(held) = Worktree::take(place, || {}, || false)? {
+    if let Some(held) = BuildWorktree::take(place, || {}, || false)? {
         held.adopt(&revision)?;
     }
     Ok(revision)
@@ -136,7 +136,7 @@ pub(super) fn renew(repository: &Repository, revision: &Revision) -> Result<(), 
         return Ok(());
     }
     renew(repository, &undone.onto)?;
-    let made = make(repository, undone).map_err(Problem::into_git)?;
+    let made = make(repository, undone).map_err(RevertProblem::into_git)?;
     if made == id && is_whole(repository, id) {
         return Ok(());
     }
@@ -152,20 +152,20 @@ fn is_whole(repository: &Repository, id: Oid) -> bool {
         .is_ok()
 }
 
-enum Problem {
+enum RevertProblem {
     Git(git2::Error),
     Conflict(Vec<PathBuf>),
     Nothing,
     Shallow,
 }
 
-impl From<git2::Error> for Problem {
+impl From<git2::Error> for RevertProblem {
     fn from(error: git2::Error) -> Self {
         Self::Git(error)
     }
 }
 
-impl Problem {
+impl RevertProblem {
     fn explained(self, culprit: &Revision, onto: &Revision) -> RevertError {
         let repository = onto.repository.clone();
         let (culprit, onto) = (culprit.short().to_owned(), onto.short().to_owned());
@@ -199,18 +199,18 @@ impl Problem {
 }
 
 /// Writes the objects of the commit that are not there yet.
-fn make(repository: &Repository, undone: &Undone) -> Result<Oid, Problem> {
+fn make(repository: &Repository, undone: &UndoneCommit) -> Result<Oid, RevertProblem> {
     let culprit = repository.find_commit(Oid::from_str(&undone.culprit)?)?;
     let onto = repository.find_commit(Oid::from_str(&undone.onto.commit)?)?;
     let before = match culprit.parent(0) {
         Ok(parent) => names(repository, parent.tree_id())?,
-        Err(_) if repository.is_shallow() => return Err(Problem::Shallow),
+        Err(_) if repository.is_shallow() => return Err(RevertProblem::Shallow),
         // A first commit is undone by taking away what it brought.
-        Err(_) if culprit.parent_count() == 0 => Names::new(),
+        Err(_) if culprit.parent_count() == 0 => FileEntries::new(),
         Err(error) => return Err(error.into()),
     };
     let odb = repository.odb()?;
-    let mut undo = Undo {
+    let mut undo = RevertMerge {
         repository,
         odb: &odb,
         files: names(repository, onto.tree_id())?,
@@ -223,12 +223,12 @@ fn make(repository: &Repository, undone: &Undone) -> Result<Oid, Problem> {
     if !undo.conflicts.is_empty() {
         undo.conflicts.sort();
         undo.conflicts.dedup();
-        return Err(Problem::Conflict(undo.conflicts));
+        return Err(RevertProblem::Conflict(undo.conflicts));
     }
     if undo.files == unchanged {
-        return Err(Problem::Nothing);
+        return Err(RevertProblem::Nothing);
     }
-    let files: Vec<File> = undo
+    let files: Vec<TreeFile> = undo
         .files
         .iter()
         .map(|(name, (mode, id))| (name.as_os_str().as_bytes(), *mode, *id))
@@ -264,11 +264,11 @@ fn keep(odb: &Odb, kind: ObjectType, data: &[u8]) -> Result<Oid, git2::Error> {
 }
 
 /// Name, mode and object of a file.
-type File<'a> = (&'a [u8], i32, Oid);
+type TreeFile<'a> = (&'a [u8], i32, Oid);
 
 /// Writes the tree of files whose names agree in the first `depth` bytes and stand in the order of
 /// their bytes or paths.
-fn tree(odb: &Odb, files: &[File], depth: usize) -> Result<Oid, git2::Error> {
+fn tree(odb: &Odb, files: &[TreeFile], depth: usize) -> Result<Oid, git2::Error> {
     let mut entries = Vec::new();
     let mut rest = files;
     while let Some((name, mode, id)) = rest.first() {
@@ -305,29 +305,29 @@ fn tree(odb: &Odb, files: &[File], depth: usize) -> Result<Oid, git2::Error> {
 
 /// The files of `onto`, in which the culprit's change is being taken back. By hand, because
 /// libgit2's own merge writes what it merges without looking whether it is there.
-struct Undo<'a> {
+struct RevertMerge<'a> {
     repository: &'a Repository,
     odb: &'a Odb<'a>,
     culprit: &'a Commit<'a>,
-    files: Names,
+    files: FileEntries,
     conflicts: Vec<PathBuf>,
 }
 
 /// What a file was at one commit.
-type Content = Option<(i32, Oid)>;
+type FileVersion = Option<(i32, Oid)>;
 
 /// One file in the culprit, before it, and where the two are now.
-struct Change {
-    base: Content,
-    wanted: Content,
+struct FileChange {
+    base: FileVersion,
+    wanted: FileVersion,
     /// Its name in `onto`.
     here: PathBuf,
     /// The name that it gets.
     there: PathBuf,
 }
 
-impl Undo<'_> {
-    fn all(&mut self, before: &Names, onto: &Commit) -> Result<(), git2::Error> {
+impl RevertMerge<'_> {
+    fn all(&mut self, before: &FileEntries, onto: &Commit) -> Result<(), git2::Error> {
         let after = names(self.repository, self.culprit.tree_id())?;
         let mut gone: Vec<_> = after
             .keys()
@@ -375,7 +375,7 @@ impl Undo<'_> {
                 self.conflicts.push(here);
                 continue;
             }
-            changes.push(Change {
+            changes.push(FileChange {
                 base,
                 wanted,
                 there: here.clone(),
@@ -384,7 +384,7 @@ impl Undo<'_> {
         }
         for (from, to) in &back {
             let (base, wanted) = (after.get(from).copied(), before.get(to).copied());
-            changes.push(Change {
+            changes.push(FileChange {
                 base,
                 wanted,
                 here: now(from),
@@ -396,7 +396,7 @@ impl Undo<'_> {
             .filter(|name| !back.iter().any(|(_, to)| to == *name))
         {
             let wanted = before.get(name).copied();
-            changes.push(Change {
+            changes.push(FileChange {
                 base: None,
                 wanted,
                 here: name.clone(),
@@ -430,7 +430,7 @@ impl Undo<'_> {
             .collect())
     }
 
-    fn one(&mut self, change: &Change) -> Result<(), git2::Error> {
+    fn one(&mut self, change: &FileChange) -> Result<(), git2::Error> {
         let ours = self.files.get(&change.here).copied();
         let renamed = change.here != change.there;
         if ours == change.wanted && !renamed {
@@ -455,7 +455,11 @@ impl Undo<'_> {
 
     /// Both the way back and later commits changed the file; `None` where they changed the same
     /// lines.
-    fn merged(&self, change: &Change, ours: Content) -> Result<Option<Content>, git2::Error> {
+    fn merged(
+        &self,
+        change: &FileChange,
+        ours: FileVersion,
+    ) -> Result<Option<FileVersion>, git2::Error> {
         let (Some(base), Some(ours), Some(wanted)) = (change.base, ours, change.wanted) else {
             return Ok(None);
         };

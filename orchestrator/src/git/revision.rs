@@ -1,7 +1,7 @@
 //! Revisions: what a text such as `HEAD~3`, `v1.2` or `1f0c9ab` means in a repository.
 
 use super::obstacle::{self, GitObstacle};
-use super::revert::{Undone, open_for};
+use super::revert::{UndoneCommit, open_for};
 use super::{date_of, open};
 use git2::{ErrorClass, ErrorCode, Repository};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(crate) struct Revision {
     pub(crate) committed: String,
     pub(crate) author: String,
     /// What orch made it from, where it is in no repository of the user's.
-    pub(crate) undone: Option<Undone>,
+    pub(crate) undone: Option<UndoneCommit>,
 }
 
 impl Revision {
@@ -81,7 +81,7 @@ pub(crate) enum RevisionError {
 /// Finds the commit that `text` means in the repository around `folder`; `None` if it means nothing
 /// there.
 pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, RevisionError> {
-    let place = Place { folder, text };
+    let place = RevisionQuery { folder, text };
     let repository = open(folder).map_err(|error| place.refused(&error))?;
     let root = root(&repository)?;
     let object = match repository.revparse_single(text) {
@@ -110,7 +110,7 @@ pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, Rev
 /// commit.
 pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, RevisionError> {
     let text = format!("{}^", revision.commit);
-    let place = Place {
+    let place = RevisionQuery {
         folder: &revision.repository,
         text: &text,
     };
@@ -165,12 +165,12 @@ fn means_nothing(error: &git2::Error) -> bool {
 }
 
 /// What was asked and where, for the errors.
-struct Place<'a> {
+struct RevisionQuery<'a> {
     folder: &'a Path,
     text: &'a str,
 }
 
-impl Place<'_> {
+impl RevisionQuery<'_> {
     fn shallow(&self) -> RevisionError {
         RevisionError::Shallow {
             text: self.text.to_owned(),
@@ -199,12 +199,12 @@ impl Place<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::Sample;
+    use super::super::sample::SampleRepository;
     use super::*;
 
     #[test]
     fn a_revision_is_a_commit_whatever_names_it() {
-        let sample = Sample::new();
+        let sample = SampleRepository::new();
         let first = sample.commit("first", &[("a", "1")]);
         let second = sample.commit("second", &[("a", "2")]);
         sample.git(&["tag", "-a", "v1", "-m", "a tag", &first]);
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_names_nothing_is_nothing_and_what_names_a_file_is_an_error() {
-        let sample = Sample::new();
+        let sample = SampleRepository::new();
         sample.commit("first", &[("a", "1")]);
         for text in [
             "nope",
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_missing_history_and_a_missing_repository_are_said() {
-        let sample = Sample::new();
+        let sample = SampleRepository::new();
         sample.commit("first", &[("a", "1")]);
         sample.commit("second", &[("a", "2")]);
         let other = tempfile::tempdir().expect("a folder");

@@ -5,12 +5,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(crate) struct Sample {
+pub(crate) struct SampleRepository {
     _folder: tempfile::TempDir,
     root: PathBuf,
 }
 
-impl Sample {
+impl SampleRepository {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path().canonicalize().expect("a path").join("user");

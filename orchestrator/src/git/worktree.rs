@@ -5,7 +5,7 @@
 //! written to. What git ignores stays from commit to commit, so that builds find what earlier ones
 //! left.
 
-use super::commit::{Contents, Names};
+use super::commit::{CommitFiles, FileEntries};
 use super::{Revision, open, revert};
 use git2::build::CheckoutBuilder;
 use git2::{AttrCheckFlags, Delta, FileMode, Oid, Repository, RepositoryInitOptions};
@@ -53,7 +53,7 @@ pub(crate) enum WorktreeError {
 
 /// The worktree of a repository, held: nobody else checks out or builds there.
 #[derive(Debug)]
-pub(crate) struct Worktree {
+pub(crate) struct BuildWorktree {
     place: PathBuf,
     _lock: File,
 }
@@ -81,7 +81,7 @@ fn refused(revision: &Revision, error: &git2::Error) -> WorktreeError {
     }
 }
 
-impl Worktree {
+impl BuildWorktree {
     /// Takes the worktree at `place`, calling `waiting` once if somebody else has it. `None`:
     /// `stop` ended the waiting.
     pub(crate) fn take(
@@ -128,7 +128,7 @@ impl Worktree {
     /// Makes the files those of a commit. Ignored files stay, all others go.
     pub(crate) fn check_out(&self, revision: &Revision) -> Result<(), WorktreeError> {
         let git = |error: git2::Error| refused(revision, &error);
-        let contents = Contents::of(revision).map_err(git)?;
+        let contents = CommitFiles::of(revision).map_err(git)?;
         if let Some(path) = contents.submodule().map_err(git)? {
             return Err(WorktreeError::Submodule {
                 commit: revision.short().to_owned(),
@@ -159,7 +159,7 @@ impl Worktree {
     fn exchange(
         &self,
         revision: &Revision,
-        contents: &Contents,
+        contents: &CommitFiles,
     ) -> Result<Repository, WorktreeError> {
         let io = |source| WorktreeError::Io {
             path: self.place.clone(),
@@ -170,7 +170,7 @@ impl Worktree {
         std::fs::write(&mark, &revision.commit).map_err(io)?;
         revert::renew(&repository, revision).map_err(|error| refused(revision, &error))?;
         let names = contents.all().map_err(|error| refused(revision, &error))?;
-        let switched = Clock::read(&self.place)
+        let switched = CheckoutClock::read(&self.place)
             .map_err(SwitchError::from)
             .and_then(|clock| self.switch(&repository, revision, &names, &clock));
         switched.map_err(|error| match error {
@@ -258,8 +258,8 @@ impl Worktree {
         &self,
         repository: &Repository,
         revision: &Revision,
-        names: &Names,
-        clock: &Clock,
+        names: &FileEntries,
+        clock: &CheckoutClock,
     ) -> Result<(), SwitchError> {
         let id = Oid::from_str(&revision.commit)?;
         let target = repository.find_commit(id)?;
@@ -298,7 +298,12 @@ impl Worktree {
     /// cargo and make take a file for unchanged that is not newer than what they made from it.
     /// Deletions touch the crate's manifest, because a build script that looks at its whole crate
     /// would not notice them.
-    fn stamp(&self, names: &Names, gone: &[PathBuf], clock: &Clock) -> Result<(), SwitchError> {
+    fn stamp(
+        &self,
+        names: &FileEntries,
+        gone: &[PathBuf],
+        clock: &CheckoutClock,
+    ) -> Result<(), SwitchError> {
         let root = self.root();
         for name in names.keys() {
             let path = root.join(name);
@@ -319,10 +324,10 @@ impl Worktree {
     }
 }
 
-impl Drop for Worktree {
+impl Drop for BuildWorktree {
     /// Notes the time at which the last build ended, while the lock is still held.
     fn drop(&mut self) {
-        let _ = Clock::read(&self.place).and_then(|clock| clock.keep(&self.place));
+        let _ = CheckoutClock::read(&self.place).and_then(|clock| clock.keep(&self.place));
     }
 }
 
@@ -372,7 +377,7 @@ fn lenders(objects: &Path) -> Vec<PathBuf> {
 
 /// Removes what lies in the place of a commit's folder, file or link and is of another kind.
 /// Returns the commit's folders.
-fn make_way(root: &Path, names: &Names) -> io::Result<BTreeSet<PathBuf>> {
+fn make_way(root: &Path, names: &FileEntries) -> io::Result<BTreeSet<PathBuf>> {
     let folders = names
         .keys()
         .flat_map(|name| name.ancestors().skip(1))
@@ -425,7 +430,7 @@ fn remove_tracked(root: &Path, gone: &[PathBuf]) -> io::Result<()> {
 fn sweep(
     repository: &Repository,
     folder: &Path,
-    names: &Names,
+    names: &FileEntries,
     folders: &BTreeSet<PathBuf>,
     gone: &mut Vec<PathBuf>,
 ) -> Result<(), SwitchError> {
@@ -469,14 +474,14 @@ fn sweep(
 }
 
 /// The times of one checkout, by the file system's own clock, which need not be the machine's.
-struct Clock {
+struct CheckoutClock {
     /// Files that are not older were written by this checkout.
     start: SystemTime,
     /// The time that they get.
     stamp: SystemTime,
 }
 
-impl Clock {
+impl CheckoutClock {
     const FILE: &str = "newest";
 
     fn read(place: &Path) -> io::Result<Self> {

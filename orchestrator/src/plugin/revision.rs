@@ -8,8 +8,8 @@ use super::command::{self, BuildCommand, CommandBuilt};
 use super::overlay::Overlay;
 use super::{PluginSource, PluginSpec, advice, elf, leader, manifest};
 use crate::cache;
-use crate::git::commit::Contents;
-use crate::git::worktree::{self, Worktree};
+use crate::git::commit::CommitFiles;
+use crate::git::worktree::{self, BuildWorktree};
 use crate::git::{self, GitState, Revision};
 use crate::protocol::Phase;
 use std::collections::BTreeMap;
@@ -227,7 +227,7 @@ struct BuildOrder<'a> {
     /// toolchain it is built with.
     within: PathBuf,
     overlay: Option<Overlay>,
-    contents: Contents,
+    contents: CommitFiles,
     /// Where the worktree and what belongs to it lies.
     place: PathBuf,
     /// Everything that decides about the library but borrowed Cargo.locks.
@@ -257,7 +257,7 @@ impl<'a> BuildOrder<'a> {
             ),
         };
         let contents =
-            Contents::of(revision).map_err(|error| format!("git: {}", error.message()))?;
+            CommitFiles::of(revision).map_err(|error| format!("git: {}", error.message()))?;
         if !contents.has_folder(&within) {
             return Err(format!(
                 "{} does not exist at {}; name a commit that has it, or leave the plugin out",
@@ -433,7 +433,7 @@ impl<'a> BuildOrder<'a> {
 
     fn build(&self, watch: &mut BuildWatcher) -> Result<(CachedArtefact, PathBuf), String> {
         let waiting = || (watch.show)("waiting: another orch builds a commit of this repository");
-        let held = Worktree::take(&self.place, waiting, watch.stop).map_err(text)?;
+        let held = BuildWorktree::take(&self.place, waiting, watch.stop).map_err(text)?;
         let Some(held) = held else {
             return Err("stopped while waiting for another build".to_owned());
         };

@@ -7,7 +7,7 @@ use crate::cli::project::{self, BuildWait, Loaded};
 use crate::cli::sides;
 use crate::error::CommandError;
 use crate::git::Revision;
-use crate::git::history::History;
+use crate::git::history::CommitRange;
 use crate::measure::clock::ScopeClock;
 use crate::plan::{self, CountedIterations};
 use crate::plugin::PluginSpec;
@@ -34,7 +34,7 @@ pub(super) struct Ground<'a> {
     pub(super) spec: &'a PluginSpec,
     /// Id of the job.
     pub(super) id: &'a str,
-    pub(super) history: &'a History,
+    pub(super) history: &'a CommitRange,
     pub(super) cpus: &'a [usize],
     pub(super) clock: ScopeClock,
     pub(super) mark: &'a str,

@@ -1,4 +1,5 @@
 //! From what the search found to the report: names, reasons, what the culprit changed, the next
+
 //! command.
 
 use super::answers::Answers;
@@ -15,7 +16,7 @@ use crate::bisect::{
 };
 use crate::comparison::Change;
 use crate::error::CommandError;
-use crate::git::commit::Contents;
+use crate::git::commit::CommitFiles;
 use crate::git::{Revision, history, revert};
 use crate::judge::estimate::median;
 use crate::machine::Machine;
@@ -28,7 +29,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end
+
 /// without them. Of a bisect that was stopped nothing more is measured: a culprit whose changes are
+
 /// not known stays open.
 pub(super) fn report(
     task: &Task,
@@ -201,7 +204,7 @@ fn dependency_changes(
     parent: &Revision,
     own: &Revision,
 ) -> Vec<DependencyChange> {
-    let (Ok(before), Ok(after)) = (Contents::of(parent), Contents::of(own)) else {
+    let (Ok(before), Ok(after)) = (CommitFiles::of(parent), CommitFiles::of(own)) else {
         return Vec::new();
     };
     dependencies::find_changes(files, &|path| before.text(path), &|path| after.text(path))

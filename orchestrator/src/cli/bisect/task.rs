@@ -11,7 +11,7 @@ use crate::cli::project::Loaded;
 use crate::cli::sides;
 use crate::error::CommandError;
 use crate::format;
-use crate::git::{self, history, history::History};
+use crate::git::{self, history, history::CommitRange};
 use crate::judge::verdict;
 use crate::machine::Machine;
 use crate::plugin::{PluginSpec, revision};
@@ -38,7 +38,7 @@ pub(super) struct Task {
     pub(super) job: Job,
     pub(super) metric: String,
     pub(super) direction: Direction,
-    pub(super) history: History,
+    pub(super) history: CommitRange,
     pub(super) all: bool,
     pub(super) tau: Option<f64>,
     /// Relative.
@@ -193,7 +193,7 @@ impl Task {
         if self.candidates() > MOST_LISTED {
             return vec![1.0; self.candidates() + 1];
         }
-        let weight = |candidate: &history::Candidate| {
+        let weight = |candidate: &history::CandidateCommit| {
             let parent = match candidate.parents.first() {
                 Some(position) if *position > 0 => &self.history.candidates[position - 1].revision,
                 _ => &self.history.good,

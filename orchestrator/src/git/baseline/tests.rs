@@ -1,7 +1,7 @@
 //! The choice over all of its facts, and the facts over all kinds of clones, positions and changes
 //! that git knows.
 
-use super::super::sample::Sample;
+use super::super::sample::SampleRepository;
 use super::*;
 use std::path::PathBuf;
 use std::process::Command;
@@ -189,7 +189,7 @@ fn shell(folder: &Path, line: &str) -> String {
 
 /// A clone of the sample with HEAD where it is wanted. Main has the commits m1, m2 and m3; the
 /// branch left it at m2.
-fn cloned(sample: &Sample, kind: CloneKind, position: HeadPosition) -> PathBuf {
+fn cloned(sample: &SampleRepository, kind: CloneKind, position: HeadPosition) -> PathBuf {
     let folder = sample.beside(&format!("{kind:?}-{position:?}"));
     let url = format!("file://{}", sample.path().display());
     let depth = match kind {
@@ -240,10 +240,10 @@ fn cloned(sample: &Sample, kind: CloneKind, position: HeadPosition) -> PathBuf {
 
 #[test]
 fn facts_are_those_of_git_in_every_clone_at_every_position_with_every_change() {
-    let other = Sample::new();
+    let other = SampleRepository::new();
     other.commit("s1", &[("file", "1")]);
-    let plain = Sample::new();
-    let with_submodule = Sample::new();
+    let plain = SampleRepository::new();
+    let with_submodule = SampleRepository::new();
     for sample in [&plain, &with_submodule] {
         sample.git(&["checkout", "-q", "-B", "main"]);
         sample.commit(
@@ -344,7 +344,7 @@ fn usual(root: &Path) -> Result<String, BaselineError> {
 
 #[test]
 fn baseline_of_a_branch_is_the_commit_at_which_it_began() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     assert_eq!(usual(sample.path()), Err(BaselineError::Empty));
     sample.commit("first", &[("a", "1")]);
     assert_eq!(usual(sample.path()), Err(BaselineError::First));
@@ -372,7 +372,7 @@ fn baseline_of_a_branch_is_the_commit_at_which_it_began() {
 
 #[test]
 fn known_good_under_git_bisect_is_the_newest_good_commit() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let first = sample.commit("first", &[("a", "1")]);
     let second = sample.commit("second", &[("a", "2")]);
     sample.commit("third", &[("a", "3")]);

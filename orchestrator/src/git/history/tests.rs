@@ -1,24 +1,24 @@
 //! Tests of what lies between two commits, against what the program `git` lists.
 
 use super::super::revision::resolve;
-use super::super::sample::Sample;
+use super::super::sample::SampleRepository;
 use super::*;
 use std::time::{Duration, Instant};
 
-fn revision(sample: &Sample, commit: &str) -> Revision {
+fn revision(sample: &SampleRepository, commit: &str) -> Revision {
     resolve(sample.path(), commit)
         .expect("readable")
         .expect("there")
 }
 
-fn refused(sample: &Sample, good: &str, bad: &str, all: bool) -> String {
+fn refused(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> String {
     between(&revision(sample, good), &revision(sample, bad), all)
         .expect_err("refused")
         .to_string()
 }
 
 /// The history, checked for what holds of each, and against git's list of the same commits.
-fn check(sample: &Sample, good: &str, bad: &str, all: bool) -> History {
+fn check(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> CommitRange {
     let history = between(&revision(sample, good), &revision(sample, bad), all).expect("a way");
     let range = format!("{good}..{bad}");
     let kind = if all {
@@ -27,7 +27,7 @@ fn check(sample: &Sample, good: &str, bad: &str, all: bool) -> History {
         "--first-parent"
     };
     let listed = sample.git(&["rev-list", kind, &range]);
-    let of = |candidate: &Candidate| candidate.revision.commit.clone();
+    let of = |candidate: &CandidateCommit| candidate.revision.commit.clone();
     assert_eq!(
         history.candidates.iter().map(of).collect::<BTreeSet<_>>(),
         listed.lines().map(str::to_owned).collect::<BTreeSet<_>>()
@@ -52,7 +52,7 @@ fn check(sample: &Sample, good: &str, bad: &str, all: bool) -> History {
     history
 }
 
-fn subjects(history: &History) -> Vec<&str> {
+fn subjects(history: &CommitRange) -> Vec<&str> {
     history
         .candidates
         .iter()
@@ -61,15 +61,15 @@ fn subjects(history: &History) -> Vec<&str> {
 }
 
 /// One candidate by its subject.
-fn one<'a>(history: &'a History, subject: &str) -> &'a Candidate {
-    let is_it = |candidate: &&Candidate| candidate.revision.subject == subject;
+fn one<'a>(history: &'a CommitRange, subject: &str) -> &'a CandidateCommit {
+    let is_it = |candidate: &&CandidateCommit| candidate.revision.subject == subject;
     history.candidates.iter().find(is_it).expect("a candidate")
 }
 
 /// `root - a - c - join - end`, with `side` and `side2` from `a` to `join`, and `old` from `root`
 /// to the merge `late`.
-fn branches() -> Sample {
-    let sample = Sample::new();
+fn branches() -> SampleRepository {
+    let sample = SampleRepository::new();
     sample.commit("root", &[("root", "1")]);
     sample.git(&["branch", "old"]);
     sample.commit("a", &[("a", "1")]);
@@ -91,7 +91,7 @@ fn branches() -> Sample {
 
 #[test]
 fn a_line_is_listed_from_the_oldest() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     for subject in ["1", "2", "3", "4"] {
         sample.commit(subject, &[("a", subject)]);
     }
@@ -242,7 +242,7 @@ fn a_shallow_clone_says_so() {
 
 #[test]
 fn three_hundred_commits_are_read_at_once() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let first = sample.commit("first", &[("a", "0")]);
     let mut stream = String::new();
     for number in 1..=300 {
@@ -279,7 +279,7 @@ fn three_hundred_commits_are_read_at_once() {
 
 #[test]
 fn changed_files_are_named_with_both_names_of_a_rename() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let first = sample.commit(
         "first",
         &[("b", "1\n2\n3\n4\n"), ("c/d", "1"), ("same", "1")],

@@ -1,23 +1,23 @@
 //! Tests of undoing commits, against what `git revert` makes of the same.
 
-use super::super::commit::Contents;
+use super::super::commit::CommitFiles;
 use super::super::history::{between, changed_files};
 use super::super::revision::{first_parent, resolve};
-use super::super::sample::{Sample, tree};
+use super::super::sample::{SampleRepository, tree};
 use super::super::worktree;
 use super::*;
 
-fn revision(sample: &Sample, commit: &str) -> Revision {
+fn revision(sample: &SampleRepository, commit: &str) -> Revision {
     resolve(sample.path(), commit)
         .expect("readable")
         .expect("there")
 }
 
-fn place(sample: &Sample) -> PathBuf {
+fn place(sample: &SampleRepository) -> PathBuf {
     worktree::place(&sample.beside("cache"), &revision(sample, "HEAD")).expect("a place")
 }
 
-fn undo(sample: &Sample, culprit: &str, onto: &str) -> Result<Revision, RevertError> {
+fn undo(sample: &SampleRepository, culprit: &str, onto: &str) -> Result<Revision, RevertError> {
     let before = sample.everything();
     let undone = revert(
         &revision(sample, culprit),
@@ -32,9 +32,12 @@ fn undo(sample: &Sample, culprit: &str, onto: &str) -> Result<Revision, RevertEr
     undone
 }
 
-fn check_out(sample: &Sample, commit: &Revision) -> std::collections::BTreeMap<PathBuf, String> {
+fn check_out(
+    sample: &SampleRepository,
+    commit: &Revision,
+) -> std::collections::BTreeMap<PathBuf, String> {
     // A program that another test is just starting may hold a copy of the lock for a moment.
-    let held = Worktree::take(&place(sample), || {}, || false)
+    let held = BuildWorktree::take(&place(sample), || {}, || false)
         .expect("a worktree")
         .expect("free");
     held.check_out(commit).expect("checked out");
@@ -42,7 +45,7 @@ fn check_out(sample: &Sample, commit: &Revision) -> std::collections::BTreeMap<P
 }
 
 /// Undoes a commit at HEAD, checks it out, and has git do the same in a clone.
-fn check(sample: &Sample, culprit: &str, arguments: &[&str]) -> Revision {
+fn check(sample: &SampleRepository, culprit: &str, arguments: &[&str]) -> Revision {
     let [culprit, onto] = [culprit, "HEAD"].map(|text| revision(sample, text).commit);
     let undone = undo(sample, &culprit, &onto).expect("undone");
     let before = sample.everything();
@@ -88,7 +91,7 @@ const LINES: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n";
 
 #[test]
 fn a_commit_is_undone_below_later_ones() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     sample.commit(
         "first",
         &[
@@ -123,7 +126,7 @@ fn a_commit_is_undone_below_later_ones() {
         ("Revert \"culprit\"", "orch")
     );
     assert_eq!(undone.committed, revision(&sample, &later).committed);
-    let contents = Contents::of(&undone).expect("readable");
+    let contents = CommitFiles::of(&undone).expect("readable");
     assert_eq!(
         contents.text(Path::new("a")),
         Some(LINES.replace("11\n", "eleven\n"))
@@ -149,7 +152,7 @@ fn a_commit_is_undone_below_later_ones() {
     // A revert is a commit like others: it can be undone below, and so can what it undid.
     let both = revert(&revision(&sample, &later), &undone, &place(&sample)).expect("undone");
     assert_eq!(
-        Contents::of(&both)
+        CommitFiles::of(&both)
             .expect("readable")
             .text(Path::new("a"))
             .as_deref(),
@@ -173,7 +176,7 @@ fn a_commit_is_undone_below_later_ones() {
 
 #[test]
 fn the_newest_commit_and_the_first_one_are_undone() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let first = sample.commit("first", &[("a", "1"), ("b/c", "1")]);
     sample.commit("more", &[("d", "1")]);
     check(&sample, &first, &[]);
@@ -185,7 +188,7 @@ fn the_newest_commit_and_the_first_one_are_undone() {
 
 #[test]
 fn of_a_merge_its_branch_is_undone() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     sample.commit("first", &[("a", LINES)]);
     sample.git(&["checkout", "-q", "-b", "side"]);
     sample.commit(
@@ -202,7 +205,7 @@ fn of_a_merge_its_branch_is_undone() {
 
 #[test]
 fn renames_are_followed() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     sample.commit("first", &[("a", LINES), ("r", &LINES.replace('1', "x"))]);
     sample.git(&["mv", "r", "renamed"]);
     let culprit = sample.commit("culprit", &[("a", &LINES.replace("\n2\n", "\ntwo\n"))]);
@@ -229,7 +232,7 @@ fn renames_are_followed() {
 
 #[test]
 fn what_cannot_be_undone_is_named() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     sample.commit(
         "first",
         &[("a", LINES), ("bin", "\0a"), ("gone", "1\n"), ("free", "1")],
@@ -292,7 +295,7 @@ fn what_cannot_be_undone_is_named() {
 
 #[test]
 fn a_worktree_that_lost_the_revert_gets_it_again() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     sample.commit("first", &[("a", "1"), ("deep/er/b", "1")]);
     let culprit = sample.commit("culprit", &[("deep/er/b", "2")]);
     sample.commit("later", &[("a", "2")]);
@@ -326,7 +329,7 @@ fn a_worktree_that_lost_the_revert_gets_it_again() {
     for harm in harms {
         harm();
         assert!(
-            Contents::of(&undone)
+            CommitFiles::of(&undone)
                 .expect("readable")
                 .has_folder(Path::new("deep/er"))
         );

@@ -1,26 +1,29 @@
 //! Tests of the build worktree against what the program `git` makes of the same commits.
 
 use super::super::revision::resolve;
-use super::super::sample::{Sample, tree};
+use super::super::sample::{SampleRepository, tree};
 use super::*;
 use std::os::unix::fs::symlink;
 
-fn revision(sample: &Sample, commit: &str) -> Revision {
+fn revision(sample: &SampleRepository, commit: &str) -> Revision {
     resolve(sample.path(), commit)
         .expect("readable")
         .expect("there")
 }
 
-fn held(sample: &Sample) -> Worktree {
+fn held(sample: &SampleRepository) -> BuildWorktree {
     let head = revision(sample, "HEAD");
     let place = place(&sample.beside("cache"), &head).expect("a place");
-    Worktree::take(&place, || {}, || false)
+    BuildWorktree::take(&place, || {}, || false)
         .expect("a worktree")
         .expect("free")
 }
 
 /// What git itself checks out.
-fn expected(sample: &Sample, commit: &str) -> std::collections::BTreeMap<PathBuf, String> {
+fn expected(
+    sample: &SampleRepository,
+    commit: &str,
+) -> std::collections::BTreeMap<PathBuf, String> {
     let clone = sample.beside(&format!("clone-{commit}"));
     if !clone.exists() {
         let (from, to) = (
@@ -33,7 +36,7 @@ fn expected(sample: &Sample, commit: &str) -> std::collections::BTreeMap<PathBuf
     tree(&clone, &[".git"])
 }
 
-fn check(sample: &Sample, held: &Worktree, commit: &str) {
+fn check(sample: &SampleRepository, held: &BuildWorktree, commit: &str) {
     held.check_out(&revision(sample, commit))
         .expect("checked out");
     assert_eq!(
@@ -44,7 +47,7 @@ fn check(sample: &Sample, held: &Worktree, commit: &str) {
 }
 
 /// Three commits between which files, folders, links and modes take each other's places.
-fn shapes(sample: &Sample) -> [String; 3] {
+fn shapes(sample: &SampleRepository) -> [String; 3] {
     use std::os::unix::fs::PermissionsExt;
     sample.write("run.sh", "#!/bin/sh\n");
     std::fs::set_permissions(
@@ -85,7 +88,7 @@ fn shapes(sample: &Sample) -> [String; 3] {
 
 #[test]
 fn commits_follow_each_other_and_the_user_is_left_alone() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let [first, second, third] = shapes(&sample);
     // Uncommitted work of all kinds.
     sample.write("staged", "x");
@@ -110,7 +113,7 @@ fn commits_follow_each_other_and_the_user_is_left_alone() {
 
 #[test]
 fn what_builds_leave_behind_does_no_harm() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let [first, second, _] = shapes(&sample);
     let held = held(&sample);
     check(&sample, &held, &first);
@@ -138,7 +141,7 @@ fn what_builds_leave_behind_does_no_harm() {
 
 #[test]
 fn a_worktree_that_is_not_whole_is_made_again() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let [first, second, third] = shapes(&sample);
     let held = held(&sample);
     let git = held.root().join(".git");
@@ -164,7 +167,7 @@ fn a_worktree_that_is_not_whole_is_made_again() {
 
 #[test]
 fn what_was_written_is_newer_than_all_that_was_built() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let first = sample.commit(
         "first",
         &[
@@ -186,7 +189,7 @@ fn what_was_written_is_newer_than_all_that_was_built() {
             .expect("a time")
     };
     let newest = || {
-        let text = std::fs::read_to_string(place.join(Clock::FILE)).expect("there");
+        let text = std::fs::read_to_string(place.join(CheckoutClock::FILE)).expect("there");
         SystemTime::UNIX_EPOCH + Duration::from_nanos(text.parse().expect("a number"))
     };
     for commit in [&first, &second, &first] {
@@ -198,7 +201,7 @@ fn what_was_written_is_newer_than_all_that_was_built() {
     }
     // A clock that was set back: an hour ago it was an hour later.
     let ahead = SystemTime::now() + Duration::from_secs(3600);
-    Clock {
+    CheckoutClock {
         start: ahead,
         stamp: ahead,
     }
@@ -217,7 +220,7 @@ fn what_was_written_is_newer_than_all_that_was_built() {
 
 #[test]
 fn what_a_commit_does_not_hold_is_named() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let plain = sample.commit(
         "plain",
         &[("a", "1"), (".gitattributes", "*.bin filter=lfs\n")],
@@ -248,7 +251,7 @@ fn what_a_commit_does_not_hold_is_named() {
 
 #[test]
 fn a_repository_that_borrows_objects_is_followed() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let [first, second, _] = shapes(&sample);
     // Two levels, the second named relative to the folder of objects.
     let (near, far) = (sample.beside("near"), sample.beside("far"));
@@ -263,7 +266,7 @@ fn a_repository_that_borrows_objects_is_followed() {
     .expect("written");
     let head = resolve(&far, "HEAD").expect("readable").expect("there");
     let place = place(&sample.beside("cache"), &head).expect("a place");
-    let held = Worktree::take(&place, || {}, || false)
+    let held = BuildWorktree::take(&place, || {}, || false)
         .expect("a worktree")
         .expect("free");
     for commit in [&first, &second] {
@@ -278,13 +281,13 @@ fn a_repository_that_borrows_objects_is_followed() {
 
 #[test]
 fn a_worktree_has_one_user_at_a_time() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     sample.commit("first", &[("a", "1")]);
     let first = held(&sample);
     let (waited, asked) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     let stop = || asked.replace(asked.get() + 1) == 1;
     let second =
-        Worktree::take(&first.place, || waited.set(waited.get() + 1), stop).expect("no error");
+        BuildWorktree::take(&first.place, || waited.set(waited.get() + 1), stop).expect("no error");
     assert!(second.is_none(), "held by another");
     assert_eq!(waited.get(), 1);
     let place = first.place.clone();
@@ -293,7 +296,7 @@ fn a_worktree_has_one_user_at_a_time() {
     asked.set(0);
     let stop = || asked.replace(asked.get() + 1) == 50;
     assert!(
-        Worktree::take(&place, || {}, stop)
+        BuildWorktree::take(&place, || {}, stop)
             .expect("no error")
             .is_some()
     );
@@ -301,7 +304,7 @@ fn a_worktree_has_one_user_at_a_time() {
 
 #[test]
 fn a_file_that_is_ignored_from_now_on_goes_all_the_same() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let first = sample.commit("first", &[("made/by/hand", "1"), ("a", "1")]);
     sample.git(&["rm", "-q", "-r", "made"]);
     let second = sample.commit("second", &[(".gitignore", "hand\n")]);
@@ -312,7 +315,7 @@ fn a_file_that_is_ignored_from_now_on_goes_all_the_same() {
 
 #[test]
 fn a_checkout_that_shares_its_repository_shares_the_worktree() {
-    let sample = Sample::new();
+    let sample = SampleRepository::new();
     let [first, second, _] = shapes(&sample);
     let linked = sample.beside("linked");
     sample.git(&[

@@ -3,15 +3,15 @@
 
 use super::*;
 use crate::git::revision::resolve;
-use crate::git::sample::Sample;
+use crate::git::sample::SampleRepository;
 use crate::plugin::SandboxSpec;
 
 mod memory;
 mod old_times;
 
 /// A repository, with a cache of its own for this thread.
-fn sample() -> Sample {
-    let sample = Sample::new();
+fn sample() -> SampleRepository {
+    let sample = SampleRepository::new();
     cache::OF_THIS_TEST.set(Some(sample.beside("cache")));
     sample
 }
@@ -69,7 +69,7 @@ fn of_command(folder: &str, command: &str) -> PluginSpec {
 }
 
 fn prepare(
-    sample: &Sample,
+    sample: &SampleRepository,
     spec: &PluginSpec,
     commit: &str,
 ) -> Result<(PreparedPlugin, usize), String> {
@@ -96,7 +96,7 @@ fn holds(library: &Path, text: &str) -> bool {
 }
 
 /// Builds commits one after the other and looks into each library.
-fn check(sample: &Sample, spec: &PluginSpec, order: &[(&str, &str)]) -> Vec<String> {
+fn check(sample: &SampleRepository, spec: &PluginSpec, order: &[(&str, &str)]) -> Vec<String> {
     let build = |(commit, answer): &(&str, &str)| {
         let (prepared, _) = prepare(sample, spec, commit).expect("builds");
         assert!(
@@ -117,7 +117,7 @@ fn forget() {
     std::fs::remove_dir_all(cache::subfolder("artefacts").expect("a folder")).expect("removed");
 }
 
-fn both_orders(sample: &Sample, spec: &PluginSpec, a: &str, b: &str) {
+fn both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &str) {
     let before = sample.everything();
     let first = check(sample, spec, &[(a, "1111"), (b, "2222"), (a, "1111")]);
     assert_eq!(first[0], first[2]);

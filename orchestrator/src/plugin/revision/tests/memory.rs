@@ -9,7 +9,7 @@ struct KnownBuild {
     time: Option<Duration>,
 }
 
-fn known(sample: &Sample, spec: &PluginSpec, revision: &Revision) -> KnownBuild {
+fn known(sample: &SampleRepository, spec: &PluginSpec, revision: &Revision) -> KnownBuild {
     let root = sample.path();
     KnownBuild {
         kept: is_kept("p", spec, root, revision),
@@ -18,14 +18,14 @@ fn known(sample: &Sample, spec: &PluginSpec, revision: &Revision) -> KnownBuild 
     }
 }
 
-fn at(sample: &Sample, commit: &str) -> Revision {
+fn at(sample: &SampleRepository, commit: &str) -> Revision {
     resolve(sample.path(), commit)
         .expect("readable")
         .expect("there")
 }
 
 /// Nothing is known, then it is built, then all is known; forgotten with the artefact.
-fn check_kept(sample: &Sample, spec: &PluginSpec, commit: &str, answer: &str) {
+fn check_kept(sample: &SampleRepository, spec: &PluginSpec, commit: &str, answer: &str) {
     let revision = at(sample, commit);
     let nothing = known(sample, spec, &revision);
     assert!(!nothing.kept && nothing.failure.is_none() && nothing.time.is_none());
@@ -65,7 +65,7 @@ fn what_was_built_is_known_with_the_time_it_took() {
 }
 
 /// A commit that fails is known to, in the words in which it failed, until it is built.
-fn check_failure(sample: &Sample, spec: &PluginSpec, commit: &str) -> String {
+fn check_failure(sample: &SampleRepository, spec: &PluginSpec, commit: &str) -> String {
     let revision = at(sample, commit);
     assert_eq!(known(sample, spec, &revision).failure, None);
     let error = prepare(sample, spec, commit).expect_err("does not build");
