@@ -1,7 +1,7 @@
 //! What became of each pass of a run: written by the runner, read when the record is made.
 
 use crate::judge::estimate::median;
-use crate::protocol::{Count, Phase, Reply, Timing};
+use crate::protocol::{AllocationCounts, Phase, TimedSamples, WorkerReply};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -61,7 +61,7 @@ pub(crate) enum PassName {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PassResult {
-    Reply(Box<Reply>),
+    Reply(Box<WorkerReply>),
     Failed { phase: Phase, message: String },
     Skipped { phase: Phase, message: String },
 }
@@ -69,8 +69,8 @@ pub(crate) enum PassResult {
 /// Counts are exact when there were no other threads, no block came from elsewhere, and all
 /// processes agree. A thread pool that happened to allocate nothing in these iterations may do so
 /// in the next ones.
-pub(crate) fn is_exact(counts: &[&Count]) -> bool {
-    let quantities = |count: &Count| {
+pub(crate) fn is_exact(counts: &[&AllocationCounts]) -> bool {
+    let quantities = |count: &AllocationCounts| {
         (
             count.allocations,
             count.bytes,
@@ -91,7 +91,7 @@ pub(crate) fn is_exact(counts: &[&Count]) -> bool {
 }
 
 /// Median time of an iteration in one process.
-pub(crate) fn process_median(timing: &Timing) -> Option<f64> {
+pub(crate) fn process_median(timing: &TimedSamples) -> Option<f64> {
     let per_iteration: Vec<f64> = timing
         .samples_ns
         .iter()

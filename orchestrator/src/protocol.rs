@@ -4,10 +4,10 @@
 mod checked;
 mod measured;
 
-pub(crate) use checked::{Checked, Work};
+pub(crate) use checked::{CallWork, InstanceCheck};
 pub(crate) use measured::{
-    Count, Counter, Go, Profile, Reading, Ready, ScopeNode, Timing, Turned, Usage, WarmUp,
-    WarmUpEnd,
+    AllocationCounts, CounterSum, PairReady, PairStart, ResourceUsage, ScopeNode, ScopeProfile,
+    SentinelReading, TimedSamples, TurnSamples, WarmUp, WarmUpEnd,
 };
 
 use crate::measure::clock::ScopeClock;
@@ -24,7 +24,7 @@ const FRAME_LIMIT: usize = 64 << 20;
 
 /// What a worker is asked to do; sent once, right after it was spawned.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Request {
+pub(crate) struct WorkerRequest {
     pub(crate) library: PathBuf,
     pub(crate) pass: Pass,
     pub(crate) workload: String,
@@ -36,17 +36,17 @@ pub(crate) struct Request {
     pub(crate) memory: u64,
     pub(crate) clock: ScopeClock,
     /// Where the plugin's memory begins, so that both workers of a pair have it in the same place.
-    pub(crate) shift: Shift,
+    pub(crate) shift: MemoryShift,
     /// Where the worker runs: relative paths in the parameters begin there.
     pub(crate) folder: PathBuf,
     /// What the sandbox lets through; none: there is no sandbox.
-    pub(crate) sandbox: Option<Grants>,
+    pub(crate) sandbox: Option<SandboxGrants>,
 }
 
 /// What a sandboxed worker may use: what every program needs, and what is named. Everything exists,
 /// and paths are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Grants {
+pub(crate) struct SandboxGrants {
     /// Files and folders that it may read and execute.
     pub(crate) read: Vec<PathBuf>,
     /// Those that it may also write.
@@ -57,7 +57,7 @@ pub(crate) struct Grants {
 
 /// How far a worker moves its heap and its mappings before it loads the plugin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Shift {
+pub(crate) struct MemoryShift {
     /// Bytes of the heap that are left unused at its beginning.
     pub(crate) heap: usize,
     /// Pages that are mapped before anything of the plugin is.
@@ -100,7 +100,7 @@ pub(crate) enum Pass {
         /// So many instances, one after the other; what is answered is of the last one.
         lives: u32,
     },
-    /// Samples in turns with another worker: answers `Ready`, gets `Go`, answers `Turned`.
+    /// Samples in turns with another worker: answers `PairReady`, gets `PairStart`, answers `TurnSamples`.
     Pair {
         /// A sample lasts at least this long, unless one iteration does.
         sample_ns: u64,
@@ -126,22 +126,22 @@ impl Pass {
 /// What a worker learned.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Reply {
+pub(crate) enum WorkerReply {
     Described {
         document: String,
     },
-    Profiled(Profile),
-    Counted(Count),
-    Timed(Timing),
-    Checked(Checked),
+    Profiled(ScopeProfile),
+    Counted(AllocationCounts),
+    Timed(TimedSamples),
+    Checked(InstanceCheck),
     /// A worker of a pair is warm and waits for its turns; another reply follows.
-    Ready(Ready),
-    Turned(Turned),
-    Sentinel(Reading),
+    Ready(PairReady),
+    Turned(TurnSamples),
+    Sentinel(SentinelReading),
     Failed(PluginError),
 }
 
-impl Reply {
+impl WorkerReply {
     /// Whether a pass can end with it.
     pub(crate) fn answers(&self, pass: Pass) -> bool {
         matches!(
@@ -173,7 +173,7 @@ impl Reply {
     }
 
     /// The counts, if this is what it holds.
-    pub(crate) fn as_count(&self) -> Option<&Count> {
+    pub(crate) fn as_count(&self) -> Option<&AllocationCounts> {
         match self {
             Self::Counted(count) => Some(count),
             _ => None,
@@ -266,7 +266,7 @@ impl Phase {
 /// Sent when the plugin has been torn down.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Farewell {
+pub(crate) struct WorkerFarewell {
     pub(crate) error: Option<PluginError>,
 }
 
@@ -320,23 +320,23 @@ mod tests {
     #[test]
     fn a_frame_arrives_in_any_pieces() {
         let mut wire = Vec::new();
-        send(&mut wire, &Farewell { error: None }).unwrap();
+        send(&mut wire, &WorkerFarewell { error: None }).unwrap();
         let mut buffer = Vec::new();
         for byte in &wire[..wire.len() - 1] {
             buffer.push(*byte);
-            assert!(take::<Farewell>(&mut buffer).unwrap().is_none());
+            assert!(take::<WorkerFarewell>(&mut buffer).unwrap().is_none());
         }
         buffer.push(wire[wire.len() - 1]);
-        assert!(take::<Farewell>(&mut buffer).unwrap().is_some());
+        assert!(take::<WorkerFarewell>(&mut buffer).unwrap().is_some());
         assert!(buffer.is_empty());
     }
 
     #[test]
     fn junk_is_an_error_and_not_a_long_wait() {
-        assert!(take::<Farewell>(&mut b"JUNKJUNKJUNK".to_vec()).is_err());
+        assert!(take::<WorkerFarewell>(&mut b"JUNKJUNKJUNK".to_vec()).is_err());
         let mut huge = FRAME.to_vec();
         huge.extend_from_slice(&u32::MAX.to_le_bytes());
-        assert!(take::<Farewell>(&mut huge).is_err());
+        assert!(take::<WorkerFarewell>(&mut huge).is_err());
     }
 
     #[test]

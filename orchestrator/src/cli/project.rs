@@ -10,7 +10,7 @@ use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::PluginDescription;
 use crate::plugin::{PluginSource, PluginSpec};
-use crate::protocol::{Pass, Phase, Reply, Request, Shift};
+use crate::protocol::{MemoryShift, Pass, Phase, WorkerReply, WorkerRequest};
 use crate::runner::confine;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
@@ -356,7 +356,7 @@ fn describe(
     mark: &str,
     interrupt: &Interrupt,
 ) -> Result<Result<PluginDescription, PluginFailure>, CommandError> {
-    let request = Request {
+    let request = WorkerRequest {
         library: prepared.library.clone(),
         pass: Pass::Describe,
         workload: String::new(),
@@ -364,7 +364,7 @@ fn describe(
         cpus: Vec::new(),
         memory: DESCRIBE_MEMORY,
         clock: crate::measure::clock::ScopeClock::Monotonic,
-        shift: Shift::default(),
+        shift: MemoryShift::default(),
         folder: prepared.folder.clone(),
         sandbox: confine::grants(prepared, "", &serde_json::Map::new()),
     };
@@ -385,7 +385,7 @@ fn describe(
         })
     };
     Ok(match ended.result {
-        Ok(Reply::Described { document }) => match PluginDescription::parse(&document) {
+        Ok(WorkerReply::Described { document }) => match PluginDescription::parse(&document) {
             Ok(description) => Ok(description),
             Err(message) => failed(Phase::Describe, message),
         },

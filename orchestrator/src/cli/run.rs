@@ -23,7 +23,7 @@ use crate::measure::clock::Calibration;
 use crate::pass::{self, PassEnd, PassResult};
 use crate::plan;
 use crate::plugin::{build, cargo};
-use crate::protocol::Reply;
+use crate::protocol::WorkerReply;
 use crate::record::assemble::{self, Facts};
 use crate::record::{
     self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, store,
@@ -321,7 +321,7 @@ impl Session<'_> {
     fn sentinel(&self, executed: &ExecutionResult, begun: Option<CpuTimes>) -> Sentinel {
         let readings = executed.ends.iter().filter_map(|end| match &end.result {
             PassResult::Reply(reply) => match &**reply {
-                Reply::Sentinel(reading) => Some(reading.clone()),
+                WorkerReply::Sentinel(reading) => Some(reading.clone()),
                 _ => None,
             },
             _ => None,

@@ -1,11 +1,11 @@
 //! What a worker of `orch plugin check` answers.
 
-use super::Counter;
+use super::CounterSum;
 use serde::{Deserialize, Serialize};
 
 /// What the life of an instance left behind at each stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Checked {
+pub(crate) struct InstanceCheck {
     /// Create and setup together.
     pub(crate) setup_ns: u64,
     pub(crate) iteration_ns: u64,
@@ -16,7 +16,7 @@ pub(crate) struct Checked {
     pub(crate) again: String,
     pub(crate) further: String,
     /// Some calls of `run`; empty if they were not asked for.
-    pub(crate) work: Vec<Work>,
+    pub(crate) work: Vec<CallWork>,
     /// Threads besides the driver after setup, after the iterations and after destroy.
     pub(crate) setup_threads: usize,
     pub(crate) run_threads: usize,
@@ -32,8 +32,8 @@ pub(crate) struct Checked {
 
 /// What one call of `run` did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Work {
+pub(crate) struct CallWork {
     pub(crate) iterations: u64,
     pub(crate) allocations: u64,
-    pub(crate) counters: Vec<Counter>,
+    pub(crate) counters: Vec<CounterSum>,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One process's timed samples.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Timing {
+pub(crate) struct TimedSamples {
     /// The digest document as the plugin wrote it; empty if it has none.
     pub(crate) digest: String,
     /// Iterations in each sample.
@@ -12,14 +12,14 @@ pub(crate) struct Timing {
     /// Durations of the samples, in the order they were taken.
     pub(crate) samples_ns: Vec<u64>,
     pub(crate) warm_up: WarmUp,
-    pub(crate) usage: Usage,
+    pub(crate) usage: ResourceUsage,
     /// Smallest step of the clock on this machine.
     pub(crate) resolution_ns: u64,
 }
 
 /// One worker of a pair before its first turn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Ready {
+pub(crate) struct PairReady {
     pub(crate) digest: String,
     /// Iterations that make a sample long enough.
     pub(crate) iterations: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Ready {
 
 /// What both workers of a pair are told when they are ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Go {
+pub(crate) struct PairStart {
     /// Iterations in each sample, the same for both.
     pub(crate) iterations: u64,
     /// An untimed sample after each hand-over fills the caches again.
@@ -43,20 +43,20 @@ pub(crate) struct Go {
 
 /// One worker's part of a pair.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Turned {
+pub(crate) struct TurnSamples {
     /// Durations of the samples, in the order they were taken.
     pub(crate) samples_ns: Vec<u64>,
-    pub(crate) usage: Usage,
+    pub(crate) usage: ResourceUsage,
 }
 
 /// One reading of the sentinel kernels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Reading {
+pub(crate) struct SentinelReading {
     /// Durations of the samples of the chain of multiplications, in the order taken.
     pub(crate) compute_ns: Vec<u64>,
     /// The same of the walk through memory.
     pub(crate) memory_ns: Vec<u64>,
-    pub(crate) usage: Usage,
+    pub(crate) usage: ResourceUsage,
 }
 
 /// How warming up went.
@@ -78,7 +78,7 @@ pub(crate) enum WarmUpEnd {
 
 /// What the operating system saw while the samples were taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Usage {
+pub(crate) struct ResourceUsage {
     pub(crate) minor_faults: u64,
     pub(crate) major_faults: u64,
     pub(crate) voluntary_switches: u64,
@@ -87,7 +87,7 @@ pub(crate) struct Usage {
 
 /// The scope trees of some iterations.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Profile {
+pub(crate) struct ScopeProfile {
     pub(crate) digest: String,
     pub(crate) iterations: u64,
     /// Time inside `run` over all iterations, with scopes and counting on.
@@ -114,13 +114,13 @@ pub(crate) struct ScopeNode {
     /// Shortest duration of the first, second, ... call of an iteration; empty where iterations
     /// differ in calls.
     pub(crate) series_min_ns: Vec<u64>,
-    pub(crate) counters: Vec<Counter>,
+    pub(crate) counters: Vec<CounterSum>,
     pub(crate) children: Vec<ScopeNode>,
 }
 
 /// The sum of a named counter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Counter {
+pub(crate) struct CounterSum {
     pub(crate) name: String,
     pub(crate) sum: f64,
     /// How far rounding may have moved the sum; 0 where it is exact.
@@ -130,7 +130,7 @@ pub(crate) struct Counter {
 
 /// One process's allocations over a fixed number of iterations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Count {
+pub(crate) struct AllocationCounts {
     pub(crate) digest: String,
     pub(crate) iterations: u64,
     /// Successful allocations inside the iterations, on all threads.
@@ -155,7 +155,7 @@ pub(crate) struct Count {
     pub(crate) foreign_blocks: u64,
     /// Growth of resident memory over the iterations, to notice allocators that go around malloc.
     pub(crate) resident_growth: i64,
-    pub(crate) counters: Vec<Counter>,
+    pub(crate) counters: Vec<CounterSum>,
     pub(crate) complaints: Vec<String>,
     /// Where the workload's code begins, as addresses within the library; empty if the plugin does
     /// not say.

@@ -10,7 +10,7 @@ use crate::measure::interval::over_processes;
 use crate::measure::rounding;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plugin::catalog::{CounterBasis, IterationCost, MetricInfo, WorkloadInfo};
-use crate::protocol::{Count, Profile, Reply, ScopeNode};
+use crate::protocol::{AllocationCounts, ScopeNode, ScopeProfile, WorkerReply};
 use crate::scenario::Job;
 use indexmap::IndexMap;
 use std::time::Duration;
@@ -53,10 +53,10 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         }
     }
     let profile = ends.iter().find_map(|end| match reply(end) {
-        Some(Reply::Profiled(profile)) => Some(profile),
+        Some(WorkerReply::Profiled(profile)) => Some(profile),
         _ => None,
     });
-    let counts: Vec<&Count> = ends
+    let counts: Vec<&AllocationCounts> = ends
         .iter()
         .filter_map(|end| reply(end)?.as_count())
         .collect();
@@ -156,7 +156,7 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
     }
 }
 
-fn reply(end: &PassEnd) -> Option<&Reply> {
+fn reply(end: &PassEnd) -> Option<&WorkerReply> {
     match &end.result {
         PassResult::Reply(reply) => Some(reply),
         _ => None,
@@ -191,7 +191,7 @@ fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
     let mut medians = Vec::new();
     let mut processes = Vec::new();
     for end in ends {
-        let Some(Reply::Timed(timing)) = reply(end) else {
+        let Some(WorkerReply::Timed(timing)) = reply(end) else {
             continue;
         };
         medians.extend(process_median(timing));
@@ -219,12 +219,12 @@ fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
 }
 
 fn allocations(
-    counts: &[&Count],
+    counts: &[&AllocationCounts],
     time: Option<&Time>,
     warnings: &mut Vec<JobWarning>,
 ) -> Option<Allocations> {
     let iterations = counts.first()?.iterations.max(1);
-    let range = |quantity: &dyn Fn(&Count) -> f64| {
+    let range = |quantity: &dyn Fn(&AllocationCounts) -> f64| {
         let values: Vec<f64> = counts.iter().map(|count| quantity(count)).collect();
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -245,7 +245,7 @@ fn allocations(
         .unwrap_or(0);
     // Blocks that were freed stay resident with the C library: up to the peak of an iteration is no
     // news.
-    let explained = |count: &Count| {
+    let explained = |count: &AllocationCounts| {
         count
             .leaked_bytes
             .saturating_add(i64::try_from(count.peak_bytes).unwrap_or(i64::MAX))
@@ -304,9 +304,9 @@ fn digest(
     let mut differs = None;
     for end in ends {
         let text = match reply(end) {
-            Some(Reply::Profiled(profile)) => &profile.digest,
-            Some(Reply::Counted(count)) => &count.digest,
-            Some(Reply::Timed(timing)) => &timing.digest,
+            Some(WorkerReply::Profiled(profile)) => &profile.digest,
+            Some(WorkerReply::Counted(count)) => &count.digest,
+            Some(WorkerReply::Timed(timing)) => &timing.digest,
             _ => continue,
         };
         if text.trim().is_empty() {
@@ -369,7 +369,11 @@ pub(super) fn push_once(warnings: &mut Vec<String>, warning: String) {
     }
 }
 
-fn complain(profile: Option<&Profile>, counts: &[&Count], warnings: &mut Vec<String>) {
+fn complain(
+    profile: Option<&ScopeProfile>,
+    counts: &[&AllocationCounts],
+    warnings: &mut Vec<String>,
+) {
     let complaints = profile
         .iter()
         .flat_map(|profile| &profile.complaints)
@@ -379,7 +383,7 @@ fn complain(profile: Option<&Profile>, counts: &[&Count], warnings: &mut Vec<Str
     }
 }
 
-fn overhead(profile: &Profile, time: &Time) -> Option<f64> {
+fn overhead(profile: &ScopeProfile, time: &Time) -> Option<f64> {
     let overhead = profile.iteration_ns / time.median_ns - 1.0;
     overhead.is_finite().then_some(overhead)
 }
@@ -449,7 +453,7 @@ fn wall(ends: &[&PassEnd]) -> JobWall {
             PassName::Count => wall.count_ns += end.wall_ns,
             PassName::Time => wall.time_ns += end.wall_ns,
         }
-        if let Some(Reply::Timed(timing)) = reply(end) {
+        if let Some(WorkerReply::Timed(timing)) = reply(end) {
             wall.samples_ns += timing.samples_ns.iter().sum::<u64>();
             wall.warm_up_ns += timing.warm_up.ns;
         }

@@ -5,10 +5,10 @@ use super::MetricRecord;
 use super::assemble::push_once;
 use crate::measure::rounding;
 use crate::plugin::catalog::{CounterBasis, IterationCost, MetricInfo, WorkloadInfo};
-use crate::protocol::{Count, Counter};
+use crate::protocol::{AllocationCounts, CounterSum};
 use indexmap::IndexMap;
 
-fn counter<'a>(count: &'a Count, metric: &MetricInfo) -> Option<&'a Counter> {
+fn counter<'a>(count: &'a AllocationCounts, metric: &MetricInfo) -> Option<&'a CounterSum> {
     count
         .counters
         .iter()
@@ -16,7 +16,7 @@ fn counter<'a>(count: &'a Count, metric: &MetricInfo) -> Option<&'a Counter> {
 }
 
 /// Whether two processes counted the same, within rounding.
-fn is_same(one: Option<&Counter>, other: Option<&Counter>) -> bool {
+fn is_same(one: Option<&CounterSum>, other: Option<&CounterSum>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => {
             rounding::agree(one.sum, other.sum, one.rounding + other.rounding)
@@ -36,8 +36,11 @@ fn without_time(info: &WorkloadInfo) -> impl Iterator<Item = &MetricInfo> {
 
 /// Of metrics without a time, how far rounding may have moved the value of a process; those that
 /// are exact are left out.
-pub(super) fn roundings(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<String, f64> {
-    let of_process = |metric: &MetricInfo, count: &Count| -> Option<f64> {
+pub(super) fn roundings(
+    info: &WorkloadInfo,
+    counts: &[&AllocationCounts],
+) -> IndexMap<String, f64> {
+    let of_process = |metric: &MetricInfo, count: &AllocationCounts| -> Option<f64> {
         let counter = counter(count, metric).filter(|counter| counter.rounding > 0.0)?;
         let each = count.iterations.max(1) as f64;
         let cost = IterationCost {
@@ -61,12 +64,16 @@ pub(super) fn roundings(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<Stri
 
 /// Counters are facts about the work, and so have to agree between processes; a metric needs its
 /// counter. One that says no direction is only shown, and may differ.
-pub(super) fn check_counters(info: &WorkloadInfo, counts: &[&Count], warnings: &mut Vec<String>) {
+pub(super) fn check_counters(
+    info: &WorkloadInfo,
+    counts: &[&AllocationCounts],
+    warnings: &mut Vec<String>,
+) {
     let Some((first, others)) = counts.split_first() else {
         return;
     };
     for metric in &info.metrics {
-        let find = |count: &&Count| counter(count, metric).cloned();
+        let find = |count: &&AllocationCounts| counter(count, metric).cloned();
         let one = find(first);
         if one.is_none() {
             push_once(
@@ -98,7 +105,7 @@ pub(super) fn check_counters(info: &WorkloadInfo, counts: &[&Count], warnings: &
 /// The values of a job: counters from the first counting process, times from the timing passes.
 pub(super) fn values(
     info: &WorkloadInfo,
-    counts: &[&Count],
+    counts: &[&AllocationCounts],
     iteration_ns: Option<f64>,
 ) -> IndexMap<String, f64> {
     let mut metrics = IndexMap::new();
@@ -128,10 +135,13 @@ pub(super) fn values(
 
 /// Metrics without a time on which the processes do not agree, even within rounding. What one of
 /// them never counted is 0 there.
-pub(super) fn ranges(info: &WorkloadInfo, counts: &[&Count]) -> IndexMap<String, [f64; 2]> {
+pub(super) fn ranges(
+    info: &WorkloadInfo,
+    counts: &[&AllocationCounts],
+) -> IndexMap<String, [f64; 2]> {
     let roundings = roundings(info, counts);
     let range = |metric: &MetricInfo| {
-        let value = |count: &&Count| {
+        let value = |count: &&AllocationCounts| {
             let each = count.iterations.max(1) as f64;
             let sum = counter(count, metric).map(|counter| counter.sum);
             let cost = IterationCost {

@@ -20,7 +20,7 @@ use crate::git::GitState;
 use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
-use crate::protocol::{Phase, Usage, WarmUp};
+use crate::protocol::{Phase, ResourceUsage, WarmUp};
 use crate::sentinel::Sentinel;
 use anchored::{AnchorRecord, Anchored};
 use indexmap::IndexMap;
@@ -250,7 +250,7 @@ pub(crate) struct Process {
     pub(crate) resolution_ns: u64,
     pub(crate) warm_up: WarmUp,
     /// Page faults and context switches while the samples were taken.
-    pub(crate) usage: Usage,
+    pub(crate) usage: ResourceUsage,
     /// From spawn to burial.
     pub(crate) wall_ns: u64,
 }

@@ -158,7 +158,7 @@ fn count(time: &Time) -> usize {
 mod tests {
     use super::super::warning::WarningKind;
     use super::*;
-    use crate::protocol::{Usage, WarmUp};
+    use crate::protocol::{ResourceUsage, WarmUp};
 
     /// A time of these processes, each with its samples (ns, of two iterations).
     fn time(processes: &[Vec<u64>], ended: WarmUpEnd) -> Time {
@@ -175,7 +175,7 @@ mod tests {
                 iterations: 1,
                 ended,
             },
-            usage: Usage::default(),
+            usage: ResourceUsage::default(),
             wall_ns: 10,
         };
         let processes = (0..).zip(processes).map(process).collect();

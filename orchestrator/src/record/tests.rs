@@ -5,7 +5,9 @@ use super::warning::WarningKind;
 use super::*;
 use crate::pass::{PassEnd, PassName, PassResult};
 use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
-use crate::protocol::{Count, Counter, Profile, Reply, ScopeNode, Timing, WarmUpEnd};
+use crate::protocol::{
+    AllocationCounts, CounterSum, ScopeNode, ScopeProfile, TimedSamples, WarmUpEnd, WorkerReply,
+};
 use crate::scenario::{Job, Settings};
 
 fn scripted_job(rounds: u32) -> Job {
@@ -35,7 +37,7 @@ fn end(pass: PassName, round: u32, result: PassResult) -> PassEnd {
 }
 
 fn timed(round: u32, iterations: u64, samples_ns: &[u64], digest: &str) -> PassEnd {
-    let timing = Timing {
+    let timing = TimedSamples {
         digest: digest.into(),
         iterations,
         samples_ns: samples_ns.to_vec(),
@@ -44,18 +46,18 @@ fn timed(round: u32, iterations: u64, samples_ns: &[u64], digest: &str) -> PassE
             iterations: 1,
             ended: WarmUpEnd::Steady,
         },
-        usage: Usage::default(),
+        usage: ResourceUsage::default(),
         resolution_ns: 1,
     };
     end(
         PassName::Time,
         round,
-        PassResult::Reply(Box::new(Reply::Timed(timing))),
+        PassResult::Reply(Box::new(WorkerReply::Timed(timing))),
     )
 }
 
 fn counted(run: u32, allocations: u64, elsewhere: u64) -> PassEnd {
-    let count = Count {
+    let count = AllocationCounts {
         digest: String::new(),
         iterations: 8,
         allocations,
@@ -68,7 +70,7 @@ fn counted(run: u32, allocations: u64, elsewhere: u64) -> PassEnd {
         untracked: false,
         foreign_blocks: 0,
         resident_growth: 0,
-        counters: vec![Counter {
+        counters: vec![CounterSum {
             name: "flop".into(),
             sum: 8000.0,
             rounding: 0.0,
@@ -79,7 +81,7 @@ fn counted(run: u32, allocations: u64, elsewhere: u64) -> PassEnd {
     end(
         PassName::Count,
         run,
-        PassResult::Reply(Box::new(Reply::Counted(count))),
+        PassResult::Reply(Box::new(WorkerReply::Counted(count))),
     )
 }
 
@@ -97,7 +99,7 @@ fn node(name: &str, total_ns: u64, flop: f64, children: Vec<ScopeNode>) -> Scope
         bytes: 0,
         series_min_ns: Vec::new(),
         counters: if flop > 0.0 {
-            vec![Counter {
+            vec![CounterSum {
                 name: "flop".into(),
                 sum: flop,
                 rounding: 0.0,
@@ -142,7 +144,7 @@ fn a_block_from_elsewhere_revokes_exact_and_is_told() {
         let mut ends = [counted(0, 0, 0), counted(1, 0, 0)];
         for (end, blocks) in ends.iter_mut().zip(foreign) {
             if let PassResult::Reply(reply) = &mut end.result
-                && let Reply::Counted(count) = &mut **reply
+                && let WorkerReply::Counted(count) = &mut **reply
             {
                 (count.foreign_blocks, count.untracked) = (blocks, full);
             }
@@ -178,9 +180,9 @@ fn a_block_from_elsewhere_revokes_exact_and_is_told() {
 fn counting(run: u32, sum: f64, rounding: f64) -> PassEnd {
     let mut end = counted(run, 0, 0);
     if let PassResult::Reply(reply) = &mut end.result
-        && let Reply::Counted(count) = &mut **reply
+        && let WorkerReply::Counted(count) = &mut **reply
     {
-        count.counters = vec![Counter {
+        count.counters = vec![CounterSum {
             name: "flop".into(),
             sum,
             rounding,
@@ -367,7 +369,7 @@ fn a_rate_of_a_scope_is_over_its_own_work_and_time() {
         0.0,
         vec![node("A", 200, 4000.0, vec![]), node("B", 300, 0.0, vec![])],
     );
-    let profile = Profile {
+    let profile = ScopeProfile {
         digest: String::new(),
         iterations: 4,
         run_ns: 1200,
@@ -379,7 +381,7 @@ fn a_rate_of_a_scope_is_over_its_own_work_and_time() {
         end(
             PassName::Profile,
             0,
-            PassResult::Reply(Box::new(Reply::Profiled(profile))),
+            PassResult::Reply(Box::new(WorkerReply::Profiled(profile))),
         ),
         timed(0, 1, &[250], ""),
     ];

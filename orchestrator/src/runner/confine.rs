@@ -4,7 +4,7 @@
 use super::scratch::ScratchFolder;
 use crate::plugin::SandboxSpec;
 use crate::plugin::build::PreparedPlugin;
-use crate::protocol::{Grants, Request};
+use crate::protocol::{SandboxGrants, WorkerRequest};
 use crate::worker::sandbox;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ pub(crate) fn grants(
     prepared: &PreparedPlugin,
     workload: &str,
     params: &Map<String, Value>,
-) -> Option<Grants> {
+) -> Option<SandboxGrants> {
     let SandboxSpec::On { read, write } = &prepared.sandbox else {
         return None;
     };
@@ -34,7 +34,7 @@ pub(crate) fn grants(
         read.append(&mut named(prepared, workload, params));
     }
     read.retain(|path| !leads_out(path, write));
-    Some(Grants {
+    Some(SandboxGrants {
         read,
         write: write.clone(),
         scratch: None,
@@ -116,9 +116,9 @@ fn leads_out(path: &Path, write: &[PathBuf]) -> bool {
 
 /// The request with the folder that its worker got.
 pub(super) fn with_scratch<'a>(
-    request: &'a Request,
+    request: &'a WorkerRequest,
     scratch: Option<&ScratchFolder>,
-) -> Cow<'a, Request> {
+) -> Cow<'a, WorkerRequest> {
     let mut request = Cow::Borrowed(request);
     if let (Some(scratch), Some(_)) = (scratch, &request.sandbox)
         && let Some(grants) = &mut request.to_mut().sandbox

@@ -11,7 +11,7 @@ use crate::measure::clock::ScopeClock;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
-use crate::protocol::{Count, Pass, Phase, Reply, Request, Shift};
+use crate::protocol::{AllocationCounts, MemoryShift, Pass, Phase, WorkerReply, WorkerRequest};
 use crate::scenario::Job;
 use crate::sentinel;
 use std::collections::{HashMap, HashSet};
@@ -161,7 +161,7 @@ impl PlanExecution<'_> {
             return Ok(true);
         }
         let cpus = cpus_for(self.setting.cpus, 1);
-        let request = Request {
+        let request = WorkerRequest {
             library: PathBuf::new(),
             pass: Pass::Sentinel,
             workload: String::new(),
@@ -169,7 +169,7 @@ impl PlanExecution<'_> {
             cpus: cpus.clone(),
             memory: SENTINEL_MEMORY,
             clock: self.setting.clock,
-            shift: Shift::default(),
+            shift: MemoryShift::default(),
             folder: PathBuf::from("/"),
             // No code but our own runs in it.
             sandbox: None,
@@ -229,9 +229,9 @@ impl PlanExecution<'_> {
         Ok(true)
     }
 
-    fn counts(&self, job: usize) -> Vec<&Count> {
+    fn counts(&self, job: usize) -> Vec<&AllocationCounts> {
         self.replies(&self.setting.jobs[job].id)
-            .filter_map(Reply::as_count)
+            .filter_map(WorkerReply::as_count)
             .collect()
     }
 
@@ -336,7 +336,7 @@ impl PlanExecution<'_> {
     fn profiled(&self, job: usize) -> Option<Duration> {
         self.replies(&self.setting.jobs[job].id)
             .find_map(|reply| match reply {
-                Reply::Profiled(profile) => Some(Duration::from_nanos(
+                WorkerReply::Profiled(profile) => Some(Duration::from_nanos(
                     profile.run_ns / profile.iterations.max(1),
                 )),
                 _ => None,
@@ -344,7 +344,7 @@ impl PlanExecution<'_> {
     }
 
     /// What the passes of a job gave so far.
-    fn replies(&self, id: &str) -> impl Iterator<Item = &Reply> {
+    fn replies(&self, id: &str) -> impl Iterator<Item = &WorkerReply> {
         self.ends.of(id).filter_map(|end| match &end.result {
             PassResult::Reply(reply) => Some(&**reply),
             _ => None,
@@ -358,7 +358,7 @@ impl PlanExecution<'_> {
         match &end.result {
             PassResult::Reply(reply) => {
                 let median_ns = match &**reply {
-                    Reply::Timed(timing) => process_median(timing),
+                    WorkerReply::Timed(timing) => process_median(timing),
                     _ => None,
                 };
                 self.observer.see(ProgressEvent::PassEnds {
@@ -431,8 +431,8 @@ fn request(
     pass: Pass,
     cpus: Vec<usize>,
     clock: ScopeClock,
-) -> Request {
-    Request {
+) -> WorkerRequest {
+    WorkerRequest {
         library: prepared.library.clone(),
         pass,
         workload: job.workload.clone(),
@@ -440,7 +440,7 @@ fn request(
         cpus,
         memory: job.settings.memory,
         clock,
-        shift: Shift::default(),
+        shift: MemoryShift::default(),
         folder: prepared.folder.clone(),
         sandbox: confine::grants(prepared, &job.workload, &job.params),
     }

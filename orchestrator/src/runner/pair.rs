@@ -9,7 +9,7 @@ use super::process::{WorkerLaunch, left_behind};
 use super::reap;
 use super::remains::{PassFailure, WaitEnd};
 use super::watch::{self, WatchedWorker};
-use crate::protocol::{Go, Phase, Ready, Reply, Shift, Turned};
+use crate::protocol::{MemoryShift, PairReady, PairStart, Phase, TurnSamples, WorkerReply};
 use crate::worker::page::SharedPage;
 use std::io;
 use std::os::fd::AsFd;
@@ -29,7 +29,7 @@ pub(crate) struct PairCoins {
     /// The side that loads, sets up and warms up first.
     pub(crate) load_first: usize,
     /// Where both workers have their memory.
-    pub(crate) shift: Shift,
+    pub(crate) shift: MemoryShift,
     pub(crate) stack: usize,
 }
 
@@ -40,7 +40,7 @@ impl PairCoins {
         Self {
             spawn_first: random.usize(..2),
             load_first: random.usize(..2),
-            shift: Shift {
+            shift: MemoryShift {
                 heap: 16 * random.usize(..256),
                 pages: random.usize(..512),
             },
@@ -73,7 +73,7 @@ pub(crate) enum PairEnd {
 /// A pair's samples, by side.
 #[derive(Debug)]
 pub(crate) struct PairDone {
-    pub(crate) turned: [Turned; 2],
+    pub(crate) turned: [TurnSamples; 2],
     /// The digest documents as the plugins wrote them; empty where there is none.
     pub(crate) digests: [String; 2],
     /// Both sides had their memory at the same addresses.
@@ -89,7 +89,7 @@ pub(crate) struct PairDone {
 pub(crate) fn run(
     launches: [&WorkerLaunch; 2],
     coins: &PairCoins,
-    plan: impl FnOnce([&Ready; 2]) -> PairTurns,
+    plan: impl FnOnce([&PairReady; 2]) -> PairTurns,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
 ) -> io::Result<PairEnd> {
@@ -161,7 +161,7 @@ pub(crate) fn run(
     replies.sort_by_key(|(side, _)| *side);
     let mut turned = replies.into_iter().map(|(_, reply)| reply);
     match (begun, turned.next(), turned.next()) {
-        (Some(turn_first), Some(Reply::Turned(a)), Some(Reply::Turned(b))) => {
+        (Some(turn_first), Some(WorkerReply::Turned(a)), Some(WorkerReply::Turned(b))) => {
             Ok(PairEnd::Done(Box::new(PairDone {
                 turned: [a, b],
                 digests,
@@ -193,12 +193,12 @@ fn spawn(launches: [&WorkerLaunch; 2], first: usize) -> io::Result<[WatchedWorke
 }
 
 /// A worker's places in the common order: turn t has the places 2t and 2t + 1.
-fn go(turns: PairTurns, turn_first: &[usize], side: usize) -> Go {
+fn go(turns: PairTurns, turn_first: &[usize], side: usize) -> PairStart {
     let places = (0u32..)
         .zip(turn_first)
         .map(|(turn, first)| 2 * turn + u32::from(*first != side))
         .collect();
-    Go {
+    PairStart {
         iterations: turns.iterations,
         untimed: turns.untimed,
         places,

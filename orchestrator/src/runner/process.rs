@@ -4,7 +4,7 @@ use super::interrupt::Interrupt;
 use super::reap;
 use super::remains::PassFailure;
 use super::watch::{self, WatchedWorker};
-use crate::protocol::{PluginErrorKind, Reply};
+use crate::protocol::{PluginErrorKind, WorkerReply};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ pub(crate) use super::watch::WorkerLaunch;
 /// How a pass ended.
 #[derive(Debug)]
 pub(crate) struct FinishedPass {
-    pub(crate) result: Result<Reply, PassFailure>,
+    pub(crate) result: Result<WorkerReply, PassFailure>,
     pub(crate) warnings: Vec<String>,
     pub(crate) wall: Duration,
     pub(crate) limits: LimitsMet,

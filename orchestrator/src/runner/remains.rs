@@ -4,7 +4,7 @@
 use super::culprit;
 use super::process::LimitsMet;
 use super::watch::WorkerLaunch;
-use crate::protocol::{Farewell, Pass, Phase, PluginError, PluginErrorKind, Reply};
+use crate::protocol::{Pass, Phase, PluginError, PluginErrorKind, WorkerFarewell, WorkerReply};
 use crate::worker::page::PageLayout;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -55,8 +55,8 @@ pub(super) enum WaitEnd {
 /// Everything that a dead worker left.
 pub(super) struct WorkerExit<'a> {
     pub(super) page: &'a PageLayout,
-    pub(super) reply: Option<&'a Reply>,
-    pub(super) farewell: Option<&'a Farewell>,
+    pub(super) reply: Option<&'a WorkerReply>,
+    pub(super) farewell: Option<&'a WorkerFarewell>,
     /// The phase in which something came over its channel that orch's own code did not send, and
     /// what was wrong with it.
     pub(super) junk: Option<(Phase, &'a str)>,
@@ -75,7 +75,7 @@ pub(super) struct WorkerExit<'a> {
 impl WorkerExit<'_> {
     pub(super) fn limits(&self) -> LimitsMet {
         let reported = match self.reply {
-            Some(Reply::Failed(error)) => Some(error.kind),
+            Some(WorkerReply::Failed(error)) => Some(error.kind),
             _ => None,
         };
         let refused_bytes = self.page.refused.load(Relaxed);
@@ -91,7 +91,7 @@ impl WorkerExit<'_> {
         &self,
         launch: &WorkerLaunch,
         warnings: &mut Vec<String>,
-    ) -> Result<Reply, PassFailure> {
+    ) -> Result<WorkerReply, PassFailure> {
         self.outcome(launch, warnings).map_err(|mut failure| {
             if let PassFailure::Failed { message, .. } | PassFailure::Skipped { message, .. } =
                 &mut failure
@@ -106,7 +106,7 @@ impl WorkerExit<'_> {
         &self,
         launch: &WorkerLaunch,
         warnings: &mut Vec<String>,
-    ) -> Result<Reply, PassFailure> {
+    ) -> Result<WorkerReply, PassFailure> {
         if self.end == WaitEnd::Interrupted {
             return Err(PassFailure::Interrupted);
         }
@@ -131,10 +131,10 @@ impl WorkerExit<'_> {
                 "still running after its timeout of {limit:?}, in the {pass} pass{place}"
             )));
         }
-        if let Some(Reply::Failed(error)) = self.reply {
+        if let Some(WorkerReply::Failed(error)) = self.reply {
             return Err(self.reported(error));
         }
-        if let Some(Farewell { error: Some(error) }) = self.farewell {
+        if let Some(WorkerFarewell { error: Some(error) }) = self.farewell {
             return Err(self.reported(error));
         }
         if let Some(phase) = self.page.forked.load(Relaxed).checked_sub(1) {
@@ -179,7 +179,7 @@ impl WorkerExit<'_> {
 
     /// Notices answers that a plugin wrote in the worker's place. It shares the worker's memory:
     /// one that knows all of orch is not noticed.
-    fn believe(&self, reply: &Reply, pass: Pass) -> Result<(), PassFailure> {
+    fn believe(&self, reply: &WorkerReply, pass: Pass) -> Result<(), PassFailure> {
         let last = match pass {
             Pass::Describe => Phase::Describe,
             // No plugin, and so no instance that could end.

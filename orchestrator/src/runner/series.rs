@@ -11,7 +11,7 @@ use crate::judge::turns::{self, TurnPlan};
 use crate::measure::clock::ScopeClock;
 use crate::plan::SAMPLE_TIME;
 use crate::plugin::build::PreparedPlugin;
-use crate::protocol::{Pass, Phase, Ready, Request};
+use crate::protocol::{PairReady, Pass, Phase, WorkerRequest};
 use crate::scenario::Job;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -128,7 +128,7 @@ impl PairSeries {
             stack: Some(coins.stack),
         });
         let mut chosen = self.plan;
-        let plan = |ready: [&Ready; 2]| {
+        let plan = |ready: [&PairReady; 2]| {
             let chosen = *chosen.get_or_insert_with(|| choose(ready));
             PairTurns {
                 iterations: chosen.iterations,
@@ -241,7 +241,7 @@ impl PairSeries {
 
 /// Iterations and turns of a workload, from what both sides of its first pair say. Nothing here
 /// depends on which is which.
-fn choose(ready: [&Ready; 2]) -> PairPlan {
+fn choose(ready: [&PairReady; 2]) -> PairPlan {
     let [a, b] = ready;
     let slowest_ns = a.iteration_ns.max(b.iteration_ns).max(f64::MIN_POSITIVE);
     // Long enough for the faster side, but a sample of a much slower one must not take all of the
@@ -262,10 +262,15 @@ fn choose(ready: [&Ready; 2]) -> PairPlan {
     }
 }
 
-fn request(sides: &PairSides, side: usize, ground: &PairContext, coins: &PairCoins) -> Request {
+fn request(
+    sides: &PairSides,
+    side: usize,
+    ground: &PairContext,
+    coins: &PairCoins,
+) -> WorkerRequest {
     let job = sides.jobs[side];
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    Request {
+    WorkerRequest {
         library: sides.prepared[side].library.clone(),
         pass: Pass::Pair {
             sample_ns: nanos(SAMPLE_TIME),

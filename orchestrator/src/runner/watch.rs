@@ -6,7 +6,9 @@ use super::output::{OutputTail, READS};
 use super::remains::{WaitEnd, WorkerExit};
 use super::scratch::ScratchFolder;
 use super::stalled;
-use crate::protocol::{self, Farewell, Go, Phase, Ready, Reply, Request};
+use crate::protocol::{
+    self, PairReady, PairStart, Phase, WorkerFarewell, WorkerReply, WorkerRequest,
+};
 use crate::worker::page::SharedPage;
 use crate::worker::{ARGUMENT, MARK};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -32,7 +34,7 @@ const STACK: &str = "ORCH_STACK";
 
 /// What a worker is started with.
 pub(crate) struct WorkerLaunch<'a> {
-    pub(crate) request: &'a Request,
+    pub(crate) request: &'a WorkerRequest,
     pub(crate) timeout: Duration,
     pub(crate) threads: usize,
     /// Variables that the scenario gives to the plugin.
@@ -149,9 +151,9 @@ pub(super) struct WatchedWorker {
     hung_up: Option<Instant>,
     /// It was closed well before the worker was gone.
     closed_channel: bool,
-    ready: Option<Ready>,
-    reply: Option<Reply>,
-    farewell: Option<Farewell>,
+    ready: Option<PairReady>,
+    reply: Option<WorkerReply>,
+    farewell: Option<WorkerFarewell>,
     stdout: OutputTail,
     stderr: OutputTail,
     deadline: Instant,
@@ -218,7 +220,7 @@ impl WatchedWorker {
     }
 
     /// What the worker of a pair said before its turns.
-    pub(super) fn ready(&self) -> Option<&Ready> {
+    pub(super) fn ready(&self) -> Option<&PairReady> {
         self.ready.as_ref()
     }
 
@@ -229,7 +231,7 @@ impl WatchedWorker {
 
     /// Whether the worker can give no result any more: it said so, or it is gone without one.
     pub(super) fn has_failed(&self) -> bool {
-        matches!(self.reply, Some(Reply::Failed(_)))
+        matches!(self.reply, Some(WorkerReply::Failed(_)))
             || self.junk.is_some()
             || (self.is_over() && self.reply.is_none())
     }
@@ -248,7 +250,7 @@ impl WatchedWorker {
     /// later.
     pub(super) fn hand_over(
         &mut self,
-        request: &Request,
+        request: &WorkerRequest,
         common: Option<BorrowedFd>,
     ) -> io::Result<()> {
         use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -272,7 +274,7 @@ impl WatchedWorker {
     }
 
     /// Tells the worker of a pair that the turns begin.
-    pub(super) fn go(&mut self, go: &Go) -> io::Result<()> {
+    pub(super) fn go(&mut self, go: &PairStart) -> io::Result<()> {
         self.say(go)
     }
 
@@ -428,7 +430,7 @@ impl WatchedWorker {
     fn parse(&mut self) -> io::Result<()> {
         if self.reply.is_none() {
             match protocol::take(&mut self.incoming)? {
-                Some(Reply::Ready(ready)) if self.ready.is_none() => {
+                Some(WorkerReply::Ready(ready)) if self.ready.is_none() => {
                     self.ready = Some(ready);
                     self.reply = protocol::take(&mut self.incoming)?;
                 }

@@ -7,7 +7,7 @@ use crate::format::{
     change::{self, ChangedQuantity},
 };
 use crate::judge::few;
-use crate::protocol::{Reading, Usage};
+use crate::protocol::{ResourceUsage, SentinelReading};
 use serde::{Deserialize, Serialize};
 
 /// One cause that the readings show.
@@ -36,7 +36,7 @@ const STOLEN: f64 = 0.005;
 const FAULTS: u64 = 16;
 
 /// All causes that can be seen; without any, that there is none to be seen.
-pub(crate) fn causes(readings: &[Reading], steal: Option<f64>) -> Vec<Cause> {
+pub(crate) fn causes(readings: &[SentinelReading], steal: Option<f64>) -> Vec<Cause> {
     let levels = Levels::of(readings);
     let mut found: Vec<Cause> = [stolen(steal), switched(readings), faulted(readings)]
         .into_iter()
@@ -75,7 +75,7 @@ fn stolen(steal: Option<f64>) -> Option<Cause> {
     })
 }
 
-fn switched(readings: &[Reading]) -> Option<Cause> {
+fn switched(readings: &[SentinelReading]) -> Option<Cause> {
     let count = sum(readings, |usage| usage.involuntary_switches);
     // A kernel thread now and then is on every machine.
     (count >= readings.len() as u64 && count > 1).then(|| Cause {
@@ -88,7 +88,7 @@ fn switched(readings: &[Reading]) -> Option<Cause> {
     })
 }
 
-fn faulted(readings: &[Reading]) -> Option<Cause> {
+fn faulted(readings: &[SentinelReading]) -> Option<Cause> {
     let (major, minor) = (
         sum(readings, |usage| usage.major_faults),
         sum(readings, |usage| usage.minor_faults),
@@ -103,7 +103,7 @@ fn faulted(readings: &[Reading]) -> Option<Cause> {
     })
 }
 
-fn sum(readings: &[Reading], part: impl Fn(&Usage) -> u64) -> u64 {
+fn sum(readings: &[SentinelReading], part: impl Fn(&ResourceUsage) -> u64) -> u64 {
     readings.iter().map(|reading| part(&reading.usage)).sum()
 }
 
@@ -155,7 +155,7 @@ mod tests {
     use super::super::tests::reading;
     use super::*;
 
-    fn ids(readings: &[Reading], steal: Option<f64>) -> Vec<CauseId> {
+    fn ids(readings: &[SentinelReading], steal: Option<f64>) -> Vec<CauseId> {
         let found = causes(readings, steal);
         assert!(
             found
@@ -165,7 +165,7 @@ mod tests {
         found.iter().map(|cause| cause.id).collect()
     }
 
-    fn at(levels: &[u64]) -> Vec<Reading> {
+    fn at(levels: &[u64]) -> Vec<SentinelReading> {
         levels.iter().map(|ns| reading(*ns, 200_000)).collect()
     }
 

@@ -8,7 +8,7 @@ pub(crate) use cause::{Cause, causes};
 use crate::format::change::{ChangedQuantity, SizedChange};
 use crate::judge::estimate::median;
 use crate::judge::few;
-use crate::protocol::Reading;
+use crate::protocol::SentinelReading;
 use serde::{Deserialize, Serialize};
 
 /// The readings' place among the passes of a run; no job's id has a slash.
@@ -21,7 +21,7 @@ pub(crate) struct Sentinel {
     /// not compare.
     pub(crate) kernel: String,
     /// Spread over the run, in the order taken.
-    pub(crate) readings: Vec<Reading>,
+    pub(crate) readings: Vec<SentinelReading>,
     /// The share of all CPUs' time that the host gave to others during the run; null where the
     /// system does not say.
     pub(crate) steal: Option<f64>,
@@ -95,7 +95,7 @@ impl Kernel {
 impl Levels {
     /// Of each reading the shortest sample of the chain, which has a floor, and the median of the
     /// walk, which has none.
-    pub(crate) fn of(readings: &[Reading]) -> Self {
+    pub(crate) fn of(readings: &[SentinelReading]) -> Self {
         let shortest = |samples: &[u64]| samples.iter().min().map(|ns| *ns as f64);
         let middle =
             |samples: &[u64]| median(&samples.iter().map(|ns| *ns as f64).collect::<Vec<_>>());
@@ -193,21 +193,21 @@ pub(crate) fn changed(moved: &[Move], causes: &[Cause]) -> String {
 mod tests {
     use super::*;
 
-    pub(super) fn reading(compute_ns: u64, memory_ns: u64) -> Reading {
-        Reading {
+    pub(super) fn reading(compute_ns: u64, memory_ns: u64) -> SentinelReading {
+        SentinelReading {
             compute_ns: vec![compute_ns + 40, compute_ns, compute_ns + 7],
             memory_ns: vec![memory_ns - 9, memory_ns, memory_ns + 90],
             usage: Default::default(),
         }
     }
 
-    fn readings(compute_ns: u64, memory_ns: u64) -> Vec<Reading> {
+    fn readings(compute_ns: u64, memory_ns: u64) -> Vec<SentinelReading> {
         (0..5)
             .map(|n| reading(compute_ns + 30 * n, memory_ns + 500 * (n % 3)))
             .collect()
     }
 
-    fn held(now: Vec<Reading>) -> Sentinel {
+    fn held(now: Vec<SentinelReading>) -> Sentinel {
         let levels = Levels::of(&readings(100_000, 200_000));
         let mut sentinel = Sentinel {
             readings: now,

@@ -7,7 +7,7 @@ use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::code::{self, CodeSameness};
 use crate::plugin::elf;
-use crate::protocol::Reply;
+use crate::protocol::WorkerReply;
 use crate::record::assemble::{self, Facts};
 use crate::record::{JobRecord, PluginFile};
 use crate::scenario::Job;
@@ -113,7 +113,9 @@ pub(crate) fn layout_warning(sides: [&PreparedPlugin; 2]) -> Option<String> {
 fn profiled_ns(end: &PassEnd) -> f64 {
     match (&end.pass, &end.result) {
         (PassName::Profile, PassResult::Reply(reply)) => match &**reply {
-            Reply::Profiled(profile) => profile.run_ns as f64 / profile.iterations.max(1) as f64,
+            WorkerReply::Profiled(profile) => {
+                profile.run_ns as f64 / profile.iterations.max(1) as f64
+            }
             _ => f64::INFINITY,
         },
         _ => f64::INFINITY,

@@ -2,7 +2,7 @@
 
 use super::{Finding, Level};
 use crate::format;
-use crate::protocol::{Checked, Phase, PluginErrorKind, Work};
+use crate::protocol::{CallWork, InstanceCheck, Phase, PluginErrorKind};
 use crate::record::{Digest, JobOutcome, JobRecord};
 use crate::runner::process::LimitsMet;
 
@@ -120,7 +120,7 @@ fn doing(phase: Phase) -> &'static str {
 }
 
 /// The life of one instance.
-pub(crate) fn life(place: &str, checked: &Checked) -> Vec<Finding> {
+pub(crate) fn life(place: &str, checked: &InstanceCheck) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut add =
         |level, what: String, remedy: &str| found.push(Finding::new(level, place, what, remedy));
@@ -156,7 +156,7 @@ pub(crate) fn life(place: &str, checked: &Checked) -> Vec<Finding> {
 }
 
 /// A second instance in one process: what it leaves is no cache that the first one filled.
-pub(crate) fn second_life(place: &str, checked: &Checked) -> Option<Finding> {
+pub(crate) fn second_life(place: &str, checked: &InstanceCheck) -> Option<Finding> {
     let what = format!(
         "{} of an instance are still allocated after destroy",
         format::bytes(checked.kept_bytes as f64)
@@ -165,7 +165,7 @@ pub(crate) fn second_life(place: &str, checked: &Checked) -> Option<Finding> {
     (checked.kept_bytes > KEPT).then(|| Finding::new(Level::Warning, place, what, remedy))
 }
 
-fn digests(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
+fn digests(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
     let read = |text: &str| match text.trim() {
         "" => None,
         text => Some(serde_json::from_str::<Digest>(text).map_err(|error| error.to_string())),
@@ -231,7 +231,7 @@ fn digests(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
 }
 
 /// `run(n)` has to do n iterations.
-fn work(work: &[Work], add: &mut impl FnMut(Level, String, &str)) {
+fn work(work: &[CallWork], add: &mut impl FnMut(Level, String, &str)) {
     const REMEDY: &str = "loop `iters` times in `run`, and do nothing for 0";
     let of = |iterations: u64| work.iter().find(|work| work.iterations == iterations);
     let (Some(none), Some(one), Some(three)) = (of(0), of(1), of(3)) else {
@@ -269,8 +269,8 @@ fn work(work: &[Work], add: &mut impl FnMut(Level, String, &str)) {
     }
 }
 
-fn threads(checked: &Checked, add: &mut impl FnMut(Level, String, &str)) {
-    let Checked {
+fn threads(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
+    let InstanceCheck {
         setup_threads,
         run_threads,
         end_threads,
@@ -393,20 +393,20 @@ pub(crate) fn is_measured(record: &JobRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Counter;
+    use crate::protocol::CounterSum;
 
-    fn checked() -> Checked {
-        let work = |iterations: u64| Work {
+    fn checked() -> InstanceCheck {
+        let work = |iterations: u64| CallWork {
             iterations,
             allocations: iterations,
-            counters: vec![Counter {
+            counters: vec![CounterSum {
                 name: "c".to_owned(),
                 sum: 2.0 * iterations as f64,
                 rounding: 0.0,
             }],
         };
         let digest = r#"{"value": 1}"#.to_owned();
-        Checked {
+        InstanceCheck {
             setup_ns: 1,
             iteration_ns: 1,
             has_digest: true,
@@ -426,7 +426,7 @@ mod tests {
     #[test]
     fn a_good_life_has_no_findings_and_each_fault_one() {
         assert_eq!(life("w", &checked()), []);
-        let check = |change: fn(&mut Checked), level: Level, part: &str| {
+        let check = |change: fn(&mut InstanceCheck), level: Level, part: &str| {
             let mut checked = checked();
             change(&mut checked);
             let found = life("w", &checked);
@@ -493,7 +493,7 @@ mod tests {
     #[test]
     fn what_a_second_instance_keeps_is_lost() {
         assert_eq!(second_life("w", &checked()), None);
-        let leaks = Checked {
+        let leaks = InstanceCheck {
             kept_bytes: 1 << 20,
             ..checked()
         };

@@ -4,7 +4,7 @@ use super::PhaseTracker;
 use super::library::{CallError, LiveInstance, LoadedPlugin};
 use super::scopes;
 use crate::counting;
-use crate::protocol::{Checked, Phase, PluginError, Request, Work};
+use crate::protocol::{CallWork, InstanceCheck, Phase, PluginError, WorkerRequest};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ impl PhaseTracker<'_> {
     pub(super) fn check(
         &self,
         plugin: &LoadedPlugin,
-        request: &Request,
+        request: &WorkerRequest,
         thorough: bool,
-    ) -> Result<Checked, PluginError> {
+    ) -> Result<InstanceCheck, PluginError> {
         let (resident, live) = (anonymous_bytes(), counting::live_bytes());
         counting::restart_peak();
         let begun = Instant::now();
@@ -69,7 +69,7 @@ impl PhaseTracker<'_> {
         while other_threads() > 0 && waiting.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(Checked {
+        Ok(InstanceCheck {
             setup_ns,
             iteration_ns: first_ns.min(second_ns),
             has_digest,
@@ -88,13 +88,13 @@ impl PhaseTracker<'_> {
 }
 
 /// What one call of `run` adds to counters, and allocates.
-fn worked(instance: &mut LiveInstance, iterations: u64) -> Result<Work, CallError> {
+fn worked(instance: &mut LiveInstance, iterations: u64) -> Result<CallWork, CallError> {
     instance.reset()?;
     scopes::forget();
     let before = counting::everyone();
     instance.run(iterations)?;
     let allocations = counting::everyone().since(before).allocations;
-    Ok(Work {
+    Ok(CallWork {
         iterations,
         allocations,
         counters: scopes::collect().counters,

@@ -21,7 +21,8 @@ mod turns;
 
 use crate::counting;
 use crate::protocol::{
-    self, Farewell, Go, Pass, Phase, PluginError, PluginErrorKind, Ready, Reply, Request, Shift,
+    self, MemoryShift, PairReady, PairStart, Pass, Phase, PluginError, PluginErrorKind,
+    WorkerFarewell, WorkerReply, WorkerRequest,
 };
 use host::RecordingMode;
 use library::{CallError, LiveInstance, LoadedPlugin};
@@ -64,7 +65,7 @@ fn serve() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let (mut channel, page, common) = open_channel()?;
     let page: &'static PageLayout = Box::leak(Box::new(page)).get();
-    let request: Request = protocol::receive(&mut channel)?;
+    let request: WorkerRequest = protocol::receive(&mut channel)?;
     shift(request.shift)?;
     threads::pin(&request.cpus)?;
     let recording = recording_of(request.pass);
@@ -99,16 +100,16 @@ fn serve() -> io::Result<()> {
     if let Some(reply) = reply {
         protocol::send(&mut channel, &reply)?;
     }
-    protocol::send(&mut channel, &Farewell { error: farewell })
+    protocol::send(&mut channel, &WorkerFarewell { error: farewell })
 }
 
 /// Runs the pass. Returns the reply that is still to be sent and what the end of the plugin's life
 /// brought.
 fn attend(
-    request: &Request,
+    request: &WorkerRequest,
     stage: PhaseTracker,
     channel: &mut UnixStream,
-) -> (Option<Reply>, Option<PluginError>) {
+) -> (Option<WorkerReply>, Option<PluginError>) {
     let mut line = ReplyChannel {
         channel,
         answered: false,
@@ -116,7 +117,7 @@ fn attend(
     match stage.run(request, &mut line) {
         Ok(()) => (None, None),
         Err(error) if line.answered => (None, Some(error)),
-        Err(error) => (Some(Reply::Failed(error)), None),
+        Err(error) => (Some(WorkerReply::Failed(error)), None),
     }
 }
 
@@ -128,14 +129,14 @@ struct ReplyChannel<'a> {
 }
 
 impl ReplyChannel<'_> {
-    fn answer(&mut self, reply: &Reply) {
+    fn answer(&mut self, reply: &WorkerReply) {
         self.answered = protocol::send(self.channel, reply).is_ok();
     }
 
     /// Says that this worker is ready for its turns, and waits for them.
-    fn ready(&mut self, ready: Ready) -> Result<Go, CallError> {
+    fn ready(&mut self, ready: PairReady) -> Result<PairStart, CallError> {
         let lost = |error: io::Error| CallError::load(format!("lost contact to orch: {error}"));
-        protocol::send(self.channel, &Reply::Ready(ready)).map_err(lost)?;
+        protocol::send(self.channel, &WorkerReply::Ready(ready)).map_err(lost)?;
         protocol::receive(self.channel).map_err(lost)
     }
 }
@@ -158,10 +159,10 @@ struct PhaseTracker<'a> {
 }
 
 impl PhaseTracker<'_> {
-    fn run(&self, request: &Request, line: &mut ReplyChannel) -> Result<(), PluginError> {
+    fn run(&self, request: &WorkerRequest, line: &mut ReplyChannel) -> Result<(), PluginError> {
         if request.pass == Pass::Sentinel {
             let reading = self.phase(Phase::Run, || Ok(passes::sentinel()))?;
-            line.answer(&Reply::Sentinel(reading));
+            line.answer(&WorkerReply::Sentinel(reading));
             return Ok(());
         }
         let host = host::table(recording_of(request.pass));
@@ -172,7 +173,7 @@ impl PhaseTracker<'_> {
         );
         if request.pass == Pass::Describe {
             let document = self.phase(Phase::Describe, || plugin.describe())?;
-            line.answer(&Reply::Described { document });
+            line.answer(&WorkerReply::Described { document });
             return Ok(());
         }
         if let Pass::Check { thorough, lives } = request.pass {
@@ -180,7 +181,7 @@ impl PhaseTracker<'_> {
                 self.check(&plugin, request, thorough)?;
             }
             let checked = self.check(&plugin, request, thorough)?;
-            line.answer(&Reply::Checked(checked));
+            line.answer(&WorkerReply::Checked(checked));
             return Ok(());
         }
         let mut instance = self.phase(Phase::Create, || {
@@ -188,7 +189,7 @@ impl PhaseTracker<'_> {
         })?;
         self.phase(Phase::Setup, || instance.setup())?;
         let mut reply = self.measure(&mut instance, request.pass, &request.cpus, line)?;
-        if let Reply::Counted(count) = &mut reply {
+        if let WorkerReply::Counted(count) = &mut reply {
             let base = self
                 .page
                 .library_base
@@ -213,7 +214,7 @@ impl PhaseTracker<'_> {
         pass: Pass,
         cpus: &[usize],
         line: &mut ReplyChannel,
-    ) -> Result<Reply, PluginError> {
+    ) -> Result<WorkerReply, PluginError> {
         // Every pass begins with the digest's iteration: wrong output is noticed before a sample
         // counts, and lazy set-up work (interned names, thread pools) is over before anything is
         // counted.
@@ -270,7 +271,7 @@ impl PhaseTracker<'_> {
                     let common = self
                         .common
                         .ok_or_else(|| CallError::load("a worker of a pair has no common page"))?;
-                    let go = line.ready(Ready {
+                    let go = line.ready(PairReady {
                         digest,
                         iterations: warm.iterations_per_sample,
                         iteration_ns: warm.iteration_ns,
@@ -323,7 +324,7 @@ fn open_scopes() -> String {
 }
 
 /// Moves heap and mappings on, for the rest of the process.
-fn shift(by: Shift) -> io::Result<()> {
+fn shift(by: MemoryShift) -> io::Result<()> {
     use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
     if by.heap > 0 {
         std::mem::forget(Vec::<u8>::with_capacity(std::hint::black_box(by.heap)));

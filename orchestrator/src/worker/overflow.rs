@@ -3,7 +3,7 @@
 
 use super::names;
 use crate::measure::rounding::RoundedSum;
-use crate::protocol::Counter;
+use crate::protocol::CounterSum;
 use std::sync::{Mutex, PoisonError};
 
 const MOST: usize = 256;
@@ -27,11 +27,11 @@ pub(super) fn forget() {
     *SUMS.lock().unwrap_or_else(PoisonError::into_inner) = [(0, RoundedSum::ZERO); MOST];
 }
 
-pub(super) fn sums() -> Vec<Counter> {
+pub(super) fn sums() -> Vec<CounterSum> {
     let sums = *SUMS.lock().unwrap_or_else(PoisonError::into_inner);
     let counter = |&(name, sum): &(u32, RoundedSum)| {
         let rounding = sum.rounding();
-        Counter {
+        CounterSum {
             name: names::text(name),
             sum: sum.sum,
             rounding,

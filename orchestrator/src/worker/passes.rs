@@ -8,7 +8,8 @@ use crate::counting;
 use crate::judge::estimate::median;
 use crate::measure::{clock, sentinel};
 use crate::protocol::{
-    Count, PluginErrorKind, Profile, Reading, Reply, Timing, Usage, WarmUp, WarmUpEnd,
+    AllocationCounts, PluginErrorKind, ResourceUsage, ScopeProfile, SentinelReading, TimedSamples,
+    WarmUp, WarmUpEnd, WorkerReply,
 };
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -48,7 +49,7 @@ pub(super) fn profile(
     digest: String,
     budget_ns: u64,
     most_iterations: u64,
-) -> Result<Reply, CallError> {
+) -> Result<WorkerReply, CallError> {
     scopes::forget();
     let most = usize::try_from(most_iterations)
         .unwrap_or(MOST_SAMPLES)
@@ -64,7 +65,7 @@ pub(super) fn profile(
         iterations += 1;
     }
     let collected = scopes::collect();
-    Ok(Reply::Profiled(Profile {
+    Ok(WorkerReply::Profiled(ScopeProfile {
         digest,
         iterations,
         run_ns,
@@ -80,7 +81,7 @@ pub(super) fn count(
     page: &PageLayout,
     digest: String,
     iterations: u64,
-) -> Result<Reply, CallError> {
+) -> Result<WorkerReply, CallError> {
     scopes::forget();
     let resident_before = resident_bytes();
     let (live_before, foreign_before) = (counting::live_bytes(), counting::foreign_blocks());
@@ -109,7 +110,7 @@ pub(super) fn count(
     }
     let leaked = signed(counting::live_bytes()) - signed(live_before);
     let collected = scopes::collect();
-    Ok(Reply::Counted(Count {
+    Ok(WorkerReply::Counted(AllocationCounts {
         digest,
         iterations,
         allocations: inside.allocations,
@@ -199,7 +200,7 @@ pub(super) fn time(
     digest: String,
     plan: TimePlan,
     warm: WarmedUp,
-) -> Result<Reply, CallError> {
+) -> Result<WorkerReply, CallError> {
     let mut samples_ns = Vec::with_capacity(MOST_SAMPLES);
     let before = usage();
     let mut total = 0;
@@ -211,7 +212,7 @@ pub(super) fn time(
         total += ns;
         samples_ns.push(ns);
     }
-    Ok(Reply::Timed(Timing {
+    Ok(WorkerReply::Timed(TimedSamples {
         digest,
         iterations: warm.iterations_per_sample,
         samples_ns,
@@ -222,14 +223,14 @@ pub(super) fn time(
 }
 
 /// Reads the sentinel kernels.
-pub(super) fn sentinel() -> Reading {
+pub(super) fn sentinel() -> SentinelReading {
     let kernels = sentinel::Kernels::new();
     let before = usage();
     let sentinel::Samples {
         compute_ns,
         memory_ns,
     } = kernels.read();
-    Reading {
+    SentinelReading {
         compute_ns,
         memory_ns,
         usage: usage().since(before),
@@ -323,7 +324,7 @@ fn resident_bytes() -> u64 {
     pages * rustix::param::page_size() as u64
 }
 
-pub(super) fn usage() -> Usage {
+pub(super) fn usage() -> ResourceUsage {
     // SAFETY: all-zero bytes are a valid rusage, and getrusage only writes to it.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
@@ -331,7 +332,7 @@ pub(super) fn usage() -> Usage {
         usage
     };
     let count = |value: i64| u64::try_from(value).unwrap_or(0);
-    Usage {
+    ResourceUsage {
         minor_faults: count(usage.ru_minflt),
         major_faults: count(usage.ru_majflt),
         voluntary_switches: count(usage.ru_nvcsw),
@@ -339,7 +340,7 @@ pub(super) fn usage() -> Usage {
     }
 }
 
-impl Usage {
+impl ResourceUsage {
     pub(super) fn since(self, earlier: Self) -> Self {
         Self {
             minor_faults: self.minor_faults - earlier.minor_faults,

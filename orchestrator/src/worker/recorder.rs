@@ -5,7 +5,7 @@ use super::names;
 use crate::counting;
 use crate::measure::clock::ScopeClock;
 use crate::measure::rounding::RoundedSum;
-use crate::protocol::{Counter, ScopeNode};
+use crate::protocol::{CounterSum, ScopeNode};
 
 /// Deepest nesting that is recorded. JSON readers commonly stop at 128 levels, and a scope takes
 /// two.
@@ -333,7 +333,7 @@ impl ScopeRecorder {
         let mut at = node.first_counter;
         while let Some(counter) = self.counters[..self.counters_used].get(at as usize) {
             let (sum, rounding) = (counter.sum.sum, counter.sum.rounding());
-            counters.push(Counter {
+            counters.push(CounterSum {
                 name: names::text(counter.name),
                 sum,
                 rounding,

@@ -9,7 +9,7 @@ use super::recorder::{COUNTERS, CallSeries, DEPTH, NODES, ScopeRecorder};
 use super::{names, overflow};
 use crate::measure::clock::ScopeClock;
 use crate::measure::rounding;
-use crate::protocol::{Counter, ScopeNode};
+use crate::protocol::{CounterSum, ScopeNode};
 use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -137,7 +137,7 @@ pub(super) fn next_iteration() {
 pub(super) struct CollectedScopes {
     pub(super) scopes: Vec<ScopeNode>,
     /// Counters that were added to outside of any scope.
-    pub(super) counters: Vec<Counter>,
+    pub(super) counters: Vec<CounterSum>,
     pub(super) complaints: Vec<String>,
 }
 
@@ -220,7 +220,7 @@ fn merge(into: &mut Vec<ScopeNode>, from: Vec<ScopeNode>) {
     }
 }
 
-fn add_counters(into: &mut Vec<Counter>, from: Vec<Counter>) {
+fn add_counters(into: &mut Vec<CounterSum>, from: Vec<CounterSum>) {
     for counter in from {
         match into.iter_mut().find(|known| known.name == counter.name) {
             Some(known) if (known.sum + counter.sum).is_finite() => {
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!((child.name.as_str(), child.calls), ("inner", 6));
         assert_eq!(
             child.counters,
-            [Counter {
+            [CounterSum {
                 name: "work".into(),
                 sum: 6.0,
                 rounding: 0.0

@@ -4,7 +4,7 @@
 use super::library::{CallError, LiveInstance};
 use super::page::PageLayout;
 use super::passes;
-use crate::protocol::{Go, Reply, Turned};
+use crate::protocol::{PairStart, TurnSamples, WorkerReply};
 use rustix::thread::futex;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
@@ -14,8 +14,8 @@ pub(super) fn take(
     instance: &mut LiveInstance,
     page: &PageLayout,
     common: &PageLayout,
-    go: &Go,
-) -> Result<Reply, CallError> {
+    go: &PairStart,
+) -> Result<WorkerReply, CallError> {
     let mut samples_ns = Vec::with_capacity(go.places.len());
     let before = passes::usage();
     for &place in &go.places {
@@ -26,7 +26,7 @@ pub(super) fn take(
         samples_ns.push(passes::sample(instance, page, go.iterations)?);
         hand_over(&common.turn, place + 1);
     }
-    Ok(Reply::Turned(Turned {
+    Ok(WorkerReply::Turned(TurnSamples {
         samples_ns,
         usage: passes::usage().since(before),
     }))

@@ -12,7 +12,7 @@ use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::{PluginSpec, SandboxSpec, elf};
-use crate::protocol::{Pass, Phase, Reply, Request, Shift};
+use crate::protocol::{MemoryShift, Pass, Phase, WorkerReply, WorkerRequest};
 use crate::runner::confine;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::execute::{self, ExecutionContext};
@@ -173,7 +173,7 @@ impl Examiner {
         for _ in 0..2 {
             let ended = self.run(prepared, Pass::Describe, "", &Trial::default(), SHORT)?;
             match &ended.result {
-                Ok(Reply::Described { document }) => documents.push(document.clone()),
+                Ok(WorkerReply::Described { document }) => documents.push(document.clone()),
                 _ => {
                     examined
                         .findings
@@ -268,7 +268,7 @@ impl Examiner {
                 bounds,
             )?;
             tried.trials += 1;
-            if let Ok(Reply::Checked(checked)) = &ended.result {
+            if let Ok(WorkerReply::Checked(checked)) = &ended.result {
                 // The times of an iteration and of setup are said of the defaults; at the ends they
 
                 // may be anything.
@@ -369,7 +369,7 @@ impl Examiner {
             trial,
             WHOLE,
         )?;
-        if let Ok(Reply::Checked(checked)) = &second.result {
+        if let Ok(WorkerReply::Checked(checked)) = &second.result {
             found.extend(behaviour::second_life(place, checked));
         }
         let timed = self.run(prepared, TIME, &info.id, trial, WHOLE)?;
@@ -385,7 +385,7 @@ impl Examiner {
         trial: &Trial,
         bounds: Bounds,
     ) -> Result<FinishedPass, CommandError> {
-        let request = Request {
+        let request = WorkerRequest {
             library: prepared.library.clone(),
             pass,
             workload: workload.to_owned(),
@@ -393,7 +393,7 @@ impl Examiner {
             cpus: self.cpus.last().copied().into_iter().collect(),
             memory: bounds.memory,
             clock: self.clock,
-            shift: Shift::default(),
+            shift: MemoryShift::default(),
             folder: prepared.folder.clone(),
             sandbox: confine::grants(prepared, workload, &trial.params),
         };

@@ -1,7 +1,7 @@
 //! Which files a sandboxed worker reaches: landlock rules for what every program needs, and for
 //! what is named.
 
-use crate::protocol::Grants;
+use crate::protocol::SandboxGrants;
 use landlock::{
     ABI, Access, AccessFs, BitFlags, PathBeneath, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
@@ -100,7 +100,7 @@ pub(super) fn version() -> Option<u32> {
 
 /// Denies the calling thread all files but a few devices and those of `grants`, and signals and
 /// sockets without a path to whoever is not in this sandbox.
-pub(super) fn restrict(grants: &Grants, library: &Path) -> io::Result<()> {
+pub(super) fn restrict(grants: &SandboxGrants, library: &Path) -> io::Result<()> {
     let ruleset = build(grants, library).map_err(io::Error::other)?;
     let status = ruleset.restrict_self().map_err(io::Error::other)?;
     match status.ruleset {
@@ -111,7 +111,7 @@ pub(super) fn restrict(grants: &Grants, library: &Path) -> io::Result<()> {
     }
 }
 
-fn build(grants: &Grants, library: &Path) -> Result<RulesetCreated, RulesetError> {
+fn build(grants: &SandboxGrants, library: &Path) -> Result<RulesetCreated, RulesetError> {
     let read = AccessFs::from_read(TRIED);
     let use_device =
         AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;

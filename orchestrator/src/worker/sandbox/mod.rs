@@ -7,7 +7,7 @@ mod calls;
 mod files;
 mod rights;
 
-use crate::protocol::Grants;
+use crate::protocol::SandboxGrants;
 use std::io;
 use std::os::fd::RawFd;
 use std::path::Path;
@@ -94,7 +94,7 @@ impl SandboxSupport {
 /// Shuts the calling thread in, and with it all threads and programs that it starts. The process
 /// may have no other thread yet. `channel` is the one descriptor that the plugin's own programs do
 /// not get but this process keeps.
-pub(super) fn enter(grants: &Grants, library: &Path, channel: RawFd) -> io::Result<()> {
+pub(super) fn enter(grants: &SandboxGrants, library: &Path, channel: RawFd) -> io::Result<()> {
     let part = |name: &str, result: io::Result<()>| {
         result.map_err(|error| {
             io::Error::other(format!("the sandbox cannot be entered: {name}: {error}"))
