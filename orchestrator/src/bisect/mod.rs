@@ -9,7 +9,7 @@ use crate::comparison::{Change, Entry, Workload};
 use crate::git::Revision;
 use crate::machine::Machine;
 use crate::record::ScenarioRecord;
-use crate::runner::series::PairRecord;
+use crate::runner::pair_series::PairRecord;
 use rest::{ChangeBounds, OpenReason, RangePart, StopCause};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -8,7 +8,7 @@ use crate::cache;
 use crate::comparison::{Code, Entry, Workload};
 use crate::journal::{self, Lines};
 use crate::record::JobRecord;
-use crate::runner::series::PairRecord;
+use crate::runner::pair_series::PairRecord;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};

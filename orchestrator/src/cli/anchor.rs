@@ -17,10 +17,10 @@ use crate::plugin::build::PreparedPlugin;
 use crate::record::RunOutcome;
 use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
 use crate::record::store::{self, Night};
-use crate::runner::anchored::{self, AnchorJob, AnchorPair, AnchorSeries};
+use crate::runner::anchor_pairs::{self, AnchorJob, AnchorPair, AnchorSeries};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::journal::RunJournal;
-use crate::runner::series::{PairContext, PairSides};
+use crate::runner::pair_series::{PairContext, PairSides};
 use crate::sentinel::Earlier;
 use std::collections::HashMap;
 use std::io;
@@ -223,7 +223,7 @@ pub(super) fn measure(
     }
     // A run that goes on draws other coins than those that are used up.
     let mut random = fastrand::Rng::with_seed(seed ^ (0x616e_6368 + done.len() as u64));
-    let tied = anchored::measure(
+    let tied = anchor_pairs::measure_pairs(
         &ties,
         ground,
         done,

@@ -24,7 +24,7 @@ use crate::judge::verdict::MOST_PAIRS;
 use crate::measure::clock::Calibration;
 use crate::record::store;
 use crate::render;
-use crate::runner::contest::PairLimits;
+use crate::runner::paired_workloads::PairLimits;
 use crate::scenario::{self, Job, Scenario, Surroundings, quantity};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};

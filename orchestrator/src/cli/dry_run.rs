@@ -7,8 +7,8 @@ use super::project::{Loaded, Plugins};
 use crate::git::Revision;
 use crate::machine;
 use crate::plan::{self, Plan, StepKind};
-use crate::runner::anchored::PAIRS;
-use crate::runner::execute;
+use crate::runner::anchor_pairs::PAIRS;
+use crate::runner::plan_execution;
 use crate::scenario::Job;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) fn show(
     let cpus = machine::usable_cpus();
     output::print(&text(loaded, plan, jobs, plugins, anchor, &cpus))?;
     let is_lost = |job: &Job| {
-        execute::lacking_cpus(job, &cpus).is_some()
+        plan_execution::describe_missing_cpus(job, &cpus).is_some()
             || plugins.prepared.get(&job.plugin).is_none_or(Result::is_err)
     };
     Ok(if jobs.iter().any(is_lost) {
@@ -107,7 +107,12 @@ fn text(
             );
         }
     }
-    let lacking = |job: &Job| Some((job.id.clone(), execute::lacking_cpus(job, cpus)?));
+    let lacking = |job: &Job| {
+        Some((
+            job.id.clone(),
+            plan_execution::describe_missing_cpus(job, cpus)?,
+        ))
+    };
     for (id, reason) in jobs.iter().filter_map(lacking) {
         let _ = writeln!(text, "\n{id} will be skipped: it {reason}");
     }

@@ -6,7 +6,7 @@ use crate::error::CommandError;
 use crate::hash;
 use crate::pass::{PassEnd, PassResult};
 use crate::protocol::Phase;
-use crate::runner::confine::{self, InputFile};
+use crate::runner::sandbox_grants::{self, InputFile};
 use crate::scenario::Job;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -43,7 +43,7 @@ pub(super) struct Inputs {
 impl Inputs {
     pub(super) fn read(jobs: &[Job], plugins: &Plugins) -> Self {
         let named = |job: &Job| match plugins.prepared.get(&job.plugin) {
-            Some(Ok(prepared)) => confine::inputs(prepared, &job.workload, &job.params),
+            Some(Ok(prepared)) => sandbox_grants::input_files(prepared, &job.workload, &job.params),
             _ => Vec::new(),
         };
         Self::of(jobs.iter().map(named).collect(), &hashed)

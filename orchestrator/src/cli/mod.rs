@@ -24,7 +24,7 @@ mod start;
 mod subject;
 
 use crate::error::CommandError;
-use crate::runner::{limits, lock};
+use crate::runner::{lock, shell_limits};
 use args::{Arguments, Command};
 use clap::Parser;
 use exit::Exit;
@@ -59,7 +59,7 @@ pub(crate) fn main() -> Exit {
         &arguments.command,
         Command::Doctor(_) | Command::Import(_) | Command::Schema
     );
-    if let (true, Err(message)) = (starts_workers, limits::check()) {
+    if let (true, Err(message)) = (starts_workers, shell_limits::check_limits()) {
         return output::report_error(&CommandError::system(message));
     }
     let result = match &arguments.command {

@@ -11,13 +11,13 @@ use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::PluginDescription;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::protocol::{MemoryShift, Pass, Phase, WorkerReply, WorkerRequest};
-use crate::runner::confine;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, LockGuard, LockPurpose};
+use crate::runner::orphans;
 use crate::runner::process::{self, WorkerLaunch};
-use crate::runner::reap;
-use crate::runner::remains::PassFailure;
+use crate::runner::sandbox_grants;
+use crate::runner::worker_exit::PassFailure;
 use crate::scenario::problem::Problem;
 use crate::scenario::{self, Job, Scenario, Surroundings};
 use std::collections::HashMap;
@@ -245,7 +245,7 @@ pub(super) fn prepare(
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> Result<Plugins, CommandError> {
-    reap::become_subreaper().map_err(|error| {
+    orphans::become_subreaper().map_err(|error| {
         CommandError::system_while("cannot look after the plugins' processes", &error)
     })?;
     let mut plugins = Plugins {
@@ -284,7 +284,7 @@ pub(super) fn prepare(
         };
         let mut prepared = build(key, spec, &mut watch);
         // A build may have started a server; that is no plugin's.
-        reap::spare_present();
+        orphans::spare_present();
         if let Ok(ready) = &mut prepared {
             // What takes longer than every job of it may take could not be measured either.
             let own = scenario.entries.iter().filter(|entry| entry.plugin == *key);
@@ -319,7 +319,7 @@ pub(super) fn take_lock(
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> Result<LockGuard, CommandError> {
-    lock::take(
+    lock::take_lock(
         purpose,
         |holder| observer.see(ProgressEvent::WaitingForLock { holder }),
         || interrupt.requested(),
@@ -366,7 +366,7 @@ fn describe(
         clock: crate::measure::clock::ScopeClock::Monotonic,
         shift: MemoryShift::default(),
         folder: prepared.folder.clone(),
-        sandbox: confine::grants(prepared, "", &serde_json::Map::new()),
+        sandbox: sandbox_grants::sandbox_grants(prepared, "", &serde_json::Map::new()),
     };
     let launch = WorkerLaunch {
         request: &request,
@@ -376,7 +376,7 @@ fn describe(
         mark,
         stack: None,
     };
-    let ended = process::run(&launch, interrupt)
+    let ended = process::run_pass(&launch, interrupt)
         .map_err(|error| CommandError::system_while("cannot start a worker", &error))?;
     let failed = |phase, message: String| {
         Err(PluginFailure {

@@ -29,11 +29,11 @@ use crate::record::{
     self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, store,
 };
 use crate::render;
-use crate::runner::execute::{self, ExecutionContext, ExecutionResult};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::journal::{self, RunIdentity};
 use crate::runner::lock::LockPurpose;
-use crate::runner::series::PairContext;
+use crate::runner::pair_series::PairContext;
+use crate::runner::plan_execution::{self, ExecutionContext, ExecutionResult};
 use crate::scenario::Job;
 use crate::sentinel::{Earlier, Sentinel};
 use std::path::{Path, PathBuf};
@@ -229,7 +229,7 @@ impl Session<'_> {
             )
         };
         let (times, load) = (CpuTimes::read(), LoadReading::read());
-        let mut executed = execute::execute(
+        let mut executed = plan_execution::execute_plan(
             &setting,
             &plan,
             done,

@@ -5,7 +5,7 @@
 use crate::error::CommandError;
 use crate::pass::PassEnd;
 use crate::record::store;
-use crate::runner::anchored::AnchorPair;
+use crate::runner::anchor_pairs::AnchorPair;
 use crate::runner::journal::{self, JournalError, RunIdentity, RunJournal};
 use std::path::{Path, PathBuf};
 
@@ -55,11 +55,13 @@ pub(super) fn anew(
 /// Goes on with the newest run that was killed or interrupted, if it is the same run.
 pub(super) fn again(results: &Path, identity: &RunIdentity) -> Result<Started, CommandError> {
     let shown = results.display();
-    let left = journal::newest(results).map_err(refused)?.ok_or_else(|| {
-        CommandError::input(format!(
-            "nothing to resume: {shown} holds no run that was killed or interrupted"
-        ))
-    })?;
+    let left = journal::find_newest(results)
+        .map_err(refused)?
+        .ok_or_else(|| {
+            CommandError::input(format!(
+                "nothing to resume: {shown} holds no run that was killed or interrupted"
+            ))
+        })?;
     let folder = left.folder.display().to_string();
     let differences = left.header.identity.differences(identity);
     if !differences.is_empty() {

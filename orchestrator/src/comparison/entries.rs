@@ -6,7 +6,7 @@ use super::{Change, Code, Entry, Verdict};
 use crate::judge::verdict::{ALPHA, FEWEST_PAIRS, Finding};
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{JobOutcome, JobRecord};
-use crate::runner::contest::{self, PairStopReason, PairedResult};
+use crate::runner::paired_workloads::{self, PairStopReason, PairedResult};
 use serde_json::{Map, Value};
 
 /// Two sides of a workload as they are judged.
@@ -228,7 +228,7 @@ fn fitted(entry: &Entry, estimate: f64) -> Option<[f64; 2]> {
 
 fn time(facts: &Facts) -> Entry {
     let values = match facts.contested {
-        Some(contested) => contest::typical(contested).map(Value::from),
+        Some(contested) => paired_workloads::typical_times(contested).map(Value::from),
         None => facts.sides.map(|side| {
             side.time
                 .as_ref()
@@ -270,7 +270,7 @@ fn time(facts: &Facts) -> Entry {
         low: relative(assessment.low),
         high: relative(assessment.high),
     });
-    entry.fitted = contest::fitted(contested);
+    entry.fitted = paired_workloads::fitted_times(contested);
     entry.minimum_detectable = assessment.minimum_detectable.map(f64::exp_m1);
     // Beyond what a float holds it is only "very large".
     entry.e_value = Some(assessment.log_e.exp().min(1e300));

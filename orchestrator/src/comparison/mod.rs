@@ -23,7 +23,7 @@ use crate::plugin::catalog::CounterBasis;
 use crate::plugin::code::CodeChange;
 pub(crate) use crate::record::Verdict;
 use crate::record::{Contradiction, PluginFile, ScenarioRecord};
-use crate::runner::series::PairRecord;
+use crate::runner::pair_series::PairRecord;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

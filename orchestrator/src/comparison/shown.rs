@@ -155,7 +155,7 @@ mod tests {
     use crate::contradiction::figure::{Figure, Interval};
     use crate::judge::assessment::assess;
     use crate::judge::verdict::ALPHA;
-    use crate::runner::contest::{self, PairedResult};
+    use crate::runner::paired_workloads::{self, PairedResult};
     use serde_json::json;
 
     fn entry(metric: &str, [a, b]: [f64; 2], pairs: usize) -> Entry {
@@ -275,7 +275,7 @@ mod tests {
     fn the_two_times_belong_to_the_estimate_where_typical_times_do_not() {
         for estimate in [0.02, 0.65, 2.8] {
             let found = two_states(estimate);
-            let typical = contest::typical(&found).map(Option::unwrap);
+            let typical = paired_workloads::typical_times(&found).map(Option::unwrap);
             assert!(
                 (typical[1] / typical[0] - 1.0).abs() < 1e-9,
                 "the shortest samples see no change: {typical:?}"

@@ -209,7 +209,7 @@ mod tests {
     use super::super::tests::{contested, side};
     use super::*;
     use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
-    use crate::runner::anchored::AnchorSeries;
+    use crate::runner::anchor_pairs::AnchorSeries;
     use serde_json::json;
 
     /// A job with so many allocations, so much slower than the anchor (a log ratio), with a margin

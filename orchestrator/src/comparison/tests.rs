@@ -8,7 +8,7 @@ use crate::record::{
     Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord, ScopeRecord,
     SettingsRecord,
 };
-use crate::runner::contest::{PairStopReason, PairedResult};
+use crate::runner::paired_workloads::{PairStopReason, PairedResult};
 use serde_json::json;
 use std::time::Duration;
 
@@ -550,7 +550,8 @@ fn a_side_that_failed_is_missing_by_name() {
 #[test]
 fn a_rate_follows_the_time_in_its_own_direction() {
     let slower = contested(0.10, 20);
-    let typical = crate::runner::contest::typical(&slower).map(Option::unwrap_or_default);
+    let typical =
+        crate::runner::paired_workloads::typical_times(&slower).map(Option::unwrap_or_default);
     let with_rate = |ns: f64| {
         let mut side = side(1.0, json!(1));
         let info = |per| MetricRecord {

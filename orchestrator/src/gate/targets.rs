@@ -6,7 +6,7 @@ use crate::format;
 use crate::measure::interval::over_processes;
 use crate::measure::rounding;
 use crate::plugin::catalog::CounterBasis;
-use crate::runner::series::PairRecord;
+use crate::runner::pair_series::PairRecord;
 use crate::scenario::gate::{Target, Wanted};
 use wildmatch::WildMatch;
 

@@ -5,7 +5,7 @@
 use super::*;
 use crate::comparison::{Change, Code, Workload};
 use crate::plugin::catalog::CounterBasis;
-use crate::runner::series::PairRecord;
+use crate::runner::pair_series::PairRecord;
 use crate::scenario::gate::{AcceptedBound, AcceptedChange, Target, Wanted};
 use serde_json::json;
 

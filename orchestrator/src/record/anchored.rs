@@ -6,8 +6,8 @@ use crate::format;
 use crate::git::Revision;
 use crate::judge::few::{self, Shift};
 use crate::judge::verdict::{ALPHA, Finding};
-use crate::runner::anchored::AnchorSeries;
-use crate::runner::series::PairRecord;
+use crate::runner::anchor_pairs::AnchorSeries;
+use crate::runner::pair_series::PairRecord;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -329,7 +329,7 @@ pub(crate) fn machine_changed(a: &Record, b: &Record) -> Option<String> {
 mod tests {
     use super::*;
     use crate::protocol::Phase;
-    use crate::runner::series::SideFailure;
+    use crate::runner::pair_series::SideFailure;
 
     fn anchor() -> AnchorRecord {
         AnchorRecord {

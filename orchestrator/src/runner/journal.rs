@@ -1,7 +1,7 @@
 //! The journal of a run: what it is, then one line per finished pass or pair, on disk before the
 //! next one begins.
 
-use super::anchored::AnchorPair;
+use super::anchor_pairs::AnchorPair;
 use crate::journal::{self, Lines};
 use crate::pass::PassEnd;
 use serde::{Deserialize, Serialize};
@@ -159,7 +159,7 @@ impl RunJournal {
     }
 
     /// Appends a pass.
-    pub(crate) fn add(&mut self, end: &PassEnd) -> io::Result<()> {
+    pub(crate) fn add_pass(&mut self, end: &PassEnd) -> io::Result<()> {
         self.lines.add(&JournalLineRef::Pass(end))
     }
 
@@ -171,16 +171,16 @@ impl RunJournal {
 
 /// The newest journal of a run in a results folder that can be gone on with; `None` if there is
 /// none. Call it with the measuring lock held: a run that is still going on has a journal too.
-pub(crate) fn newest(results: &Path) -> Result<Option<UnfinishedRun>, JournalError> {
-    let Some(folder) = all(results)?.pop() else {
+pub(crate) fn find_newest(results: &Path) -> Result<Option<UnfinishedRun>, JournalError> {
+    let Some(folder) = find_open(results)?.pop() else {
         return Ok(None);
     };
     let text = std::fs::read(folder.join(FILE))?;
-    read(folder, &text).map(Some)
+    read_journal(folder, &text).map(Some)
 }
 
 /// The results folders with a journal, the newest last.
-pub(crate) fn all(results: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn find_open(results: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = match std::fs::read_dir(results) {
         Ok(entries) => entries
             .flatten()
@@ -213,7 +213,7 @@ fn is_open(folder: &Path) -> bool {
     }
 }
 
-fn read(folder: PathBuf, text: &[u8]) -> Result<UnfinishedRun, JournalError> {
+fn read_journal(folder: PathBuf, text: &[u8]) -> Result<UnfinishedRun, JournalError> {
     let file = folder.join(FILE);
     // Before all else: the header of another orch may have other fields.
     let schema = match journal::read::<JournalSchema, serde::de::IgnoredAny>(text) {
@@ -299,7 +299,7 @@ mod tests {
         let file = folder.join(FILE);
         let mine = std::fs::read_to_string(&file).expect("there");
         assert_eq!(
-            newest(results.path())
+            find_newest(results.path())
                 .expect("readable")
                 .expect("a journal")
                 .header
@@ -313,18 +313,27 @@ mod tests {
         assert!(older.len() < mine.len() - 1, "{older}");
         let older = older + "{\"job\":\"a\",\"pass\":\"time\"}\n";
         std::fs::write(&file, &older).expect("written");
-        let refused = newest(results.path()).err().expect("refused").to_string();
+        let refused = find_newest(results.path())
+            .err()
+            .expect("refused")
+            .to_string();
         assert!(refused.ends_with(&format!(
             "another orch: its schema is orch/journal/1, this one's is {SCHEMA}"
         )));
         std::fs::write(&file, mine.replace(r#""anchors":[],"#, "")).expect("written");
         assert!(
-            matches!(newest(results.path()), Err(JournalError::Broken { .. })),
+            matches!(
+                find_newest(results.path()),
+                Err(JournalError::Broken { .. })
+            ),
             "no header of this format"
         );
         std::fs::write(&file, "").expect("written");
         assert!(
-            matches!(newest(results.path()), Err(JournalError::Broken { .. })),
+            matches!(
+                find_newest(results.path()),
+                Err(JournalError::Broken { .. })
+            ),
             "killed before the first line"
         );
     }

@@ -45,12 +45,12 @@ pub(crate) fn set_patience(limit: Duration) {
 /// # Errors
 /// The lock file cannot be opened; or the holder kept the lock for longer than this program waits
 /// (`TimedOut`).
-pub(crate) fn take(
+pub(crate) fn take_lock(
     purpose: LockPurpose,
     mut waiting: impl FnMut(&str),
     stop: impl Fn() -> bool,
 ) -> io::Result<Option<LockGuard>> {
-    let file = open()?;
+    let file = open_lock_file()?;
     let begun = Instant::now();
     let mut reported = false;
     loop {
@@ -95,7 +95,7 @@ pub(crate) fn take(
 
 /// Whether another process measures on this machine now.
 pub(crate) fn is_measuring() -> io::Result<bool> {
-    match open()?.try_lock_shared() {
+    match open_lock_file()?.try_lock_shared() {
         Ok(()) => Ok(false),
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(error),
@@ -199,7 +199,7 @@ fn read_command(pid: u32) -> Option<String> {
 
 /// Opens the lock file, making it writable for everybody if it is new. Descriptors of Rust's are
 /// close-on-exec.
-fn open() -> io::Result<File> {
+fn open_lock_file() -> io::Result<File> {
     let path =
         std::env::var_os("ORCH_LOCK_FILE").map_or_else(|| PathBuf::from(FILE), PathBuf::from);
     let explain = |error: io::Error| {

@@ -1,24 +1,24 @@
 //! Carrying out a plan: worker processes, one after the other, and what becomes of each.
 
-pub(crate) mod anchored;
-pub(crate) mod confine;
-pub(crate) mod contest;
-mod culprit;
-mod ends;
+pub(crate) mod anchor_pairs;
+mod cpu_starvation;
+mod crash_site;
 pub(crate) mod event;
-pub(crate) mod execute;
 pub(crate) mod interrupt;
 pub(crate) mod journal;
-pub(crate) mod limits;
 pub(crate) mod lock;
-mod output;
+pub(crate) mod orphans;
+mod output_tail;
 pub(crate) mod pair;
+pub(crate) mod pair_series;
+pub(crate) mod paired_workloads;
+mod pass_ends;
+pub(crate) mod plan_execution;
 pub(crate) mod process;
-pub(crate) mod reap;
-pub(crate) mod remains;
-mod scratch;
-pub(crate) mod series;
-mod stalled;
-mod watch;
+pub(crate) mod sandbox_grants;
+mod scratch_folder;
+pub(crate) mod shell_limits;
+mod watched_worker;
+pub(crate) mod worker_exit;
 
-pub(crate) use watch::can_fix_addresses;
+pub(crate) use watched_worker::can_fix_addresses;

@@ -5,10 +5,10 @@
 //! environment, addresses, iterations.
 
 use super::interrupt::Interrupt;
-use super::process::{WorkerLaunch, left_behind};
-use super::reap;
-use super::remains::{PassFailure, WaitEnd};
-use super::watch::{self, WatchedWorker};
+use super::orphans;
+use super::process::{WorkerLaunch, warn_of_leftovers};
+use super::watched_worker::{self, WatchedWorker};
+use super::worker_exit::{PassFailure, WaitEnd};
 use crate::protocol::{MemoryShift, PairReady, PairStart, Phase, TurnSamples, WorkerReply};
 use crate::worker::page::SharedPage;
 use std::io;
@@ -86,7 +86,7 @@ pub(crate) struct PairDone {
 
 /// Runs one pair. `plan` decides the turns when both sides are warm; `random` gives the coins of
 /// the turns.
-pub(crate) fn run(
+pub(crate) fn run_pair(
     launches: [&WorkerLaunch; 2],
     coins: &PairCoins,
     plan: impl FnOnce([&PairReady; 2]) -> PairTurns,
@@ -96,15 +96,15 @@ pub(crate) fn run(
     let started = Instant::now();
     let (common, common_file) = SharedPage::create()?;
     let mut pair = PairWorkers {
-        workers: spawn(launches, coins.spawn_first)?,
+        workers: spawn_workers(launches, coins.spawn_first)?,
         failed: None,
         interrupt,
     };
     let mut loading = coins.load_first;
-    for side in order(coins.load_first) {
+    for side in sides_from(coins.load_first) {
         loading = side;
         pair.workers[side].hand_over(launches[side].request, Some(common_file.as_fd()))?;
-        pair.until(|workers| workers[side].ready().is_some() || workers[side].has_answered())?;
+        pair.wait_until(|workers| workers[side].ready().is_some() || workers[side].has_answered())?;
     }
     let (mut begun, mut same_addresses, mut digests) =
         (None, false, [String::new(), String::new()]);
@@ -112,21 +112,21 @@ pub(crate) fn run(
         let turns = plan([&a, &b]);
         let turn_first: Vec<usize> = (0..turns.count).map(|_| random.usize(..2)).collect();
         // Who begins hears it last, and so runs alone from its first turn on.
-        for side in order(1 - turn_first.first().copied().unwrap_or(A)) {
-            pair.workers[side].go(&go(turns, &turn_first, side))?;
+        for side in sides_from(1 - turn_first.first().copied().unwrap_or(A)) {
+            pair.workers[side].start_turns(&start_message(turns, &turn_first, side))?;
         }
         same_addresses = a.stack == b.stack;
         digests = [a.digest, b.digest];
         begun = Some(turn_first);
     }
-    pair.until(|workers| workers.iter().all(WatchedWorker::is_over))?;
+    pair.wait_until(|workers| workers.iter().all(WatchedWorker::is_over))?;
     let wall = started.elapsed();
     let mut warnings: Vec<String> = pair
         .workers
         .iter()
         .zip(["A", "B"])
         .flat_map(|(worker, name)| {
-            left_behind(reap::sweep(worker.pid()))
+            warn_of_leftovers(orphans::kill_leftovers(worker.pid()))
                 .into_iter()
                 .map(move |text| format!("{name}: {text}"))
         })
@@ -140,10 +140,10 @@ pub(crate) fn run(
     };
     let blamed = on_turn.filter(|_| late).or(pair.failed).unwrap_or(A);
     let mut replies = Vec::new();
-    for side in order(blamed) {
+    for side in sides_from(blamed) {
         match pair.workers[side]
-            .remains()
-            .judge(launches[side], &mut warnings)
+            .exit()
+            .interpret(launches[side], &mut warnings)
         {
             Ok(reply) => replies.push((side, reply)),
             Err(PassFailure::Interrupted) => return Ok(PairEnd::Interrupted),
@@ -179,12 +179,12 @@ pub(crate) fn run(
     }
 }
 
-fn order(first: usize) -> [usize; 2] {
+fn sides_from(first: usize) -> [usize; 2] {
     if first == A { [A, B] } else { [B, A] }
 }
 
-fn spawn(launches: [&WorkerLaunch; 2], first: usize) -> io::Result<[WatchedWorker; 2]> {
-    let [one, other] = order(first).map(|side| WatchedWorker::spawn(launches[side]));
+fn spawn_workers(launches: [&WorkerLaunch; 2], first: usize) -> io::Result<[WatchedWorker; 2]> {
+    let [one, other] = sides_from(first).map(|side| WatchedWorker::spawn(launches[side]));
     Ok(if first == A {
         [one?, other?]
     } else {
@@ -193,7 +193,7 @@ fn spawn(launches: [&WorkerLaunch; 2], first: usize) -> io::Result<[WatchedWorke
 }
 
 /// A worker's places in the common order: turn t has the places 2t and 2t + 1.
-fn go(turns: PairTurns, turn_first: &[usize], side: usize) -> PairStart {
+fn start_message(turns: PairTurns, turn_first: &[usize], side: usize) -> PairStart {
     let places = (0u32..)
         .zip(turn_first)
         .map(|(turn, first)| 2 * turn + u32::from(*first != side))
@@ -224,17 +224,19 @@ struct PairWorkers<'a> {
 
 impl PairWorkers<'_> {
     /// Waits until `done`, or until both workers are over.
-    fn until(&mut self, done: impl Fn(&[WatchedWorker; 2]) -> bool) -> io::Result<()> {
+    fn wait_until(&mut self, done: impl Fn(&[WatchedWorker; 2]) -> bool) -> io::Result<()> {
         while !done(&self.workers) && !self.workers.iter().all(WatchedWorker::is_over) {
             let until = self
                 .workers
                 .iter_mut()
                 .filter(|worker| !worker.is_over())
-                .map(|worker| worker.press(self.interrupt))
+                .map(|worker| worker.enforce_limits(self.interrupt))
                 .min();
             let [a, b] = &self.workers;
-            watch::wait(&[a, b], until.unwrap_or_default(), self.interrupt)?;
-            self.workers.iter_mut().try_for_each(WatchedWorker::look)?;
+            watched_worker::wait_for_any(&[a, b], until.unwrap_or_default(), self.interrupt)?;
+            self.workers
+                .iter_mut()
+                .try_for_each(WatchedWorker::take_in)?;
             self.end_together();
         }
         Ok(())
@@ -250,7 +252,7 @@ impl PairWorkers<'_> {
                 } else {
                     WaitEnd::Gone
                 };
-                self.workers[1 - side].stop(end);
+                self.workers[1 - side].request_end(end);
             }
         }
     }
@@ -270,11 +272,11 @@ mod tests {
         };
         let mut all: Vec<u32> = [A, B]
             .into_iter()
-            .flat_map(|side| go(turns, &turn_first, side).places)
+            .flat_map(|side| start_message(turns, &turn_first, side).places)
             .collect();
-        assert_eq!(go(turns, &turn_first, A).places, [0, 3, 5, 6, 9]);
+        assert_eq!(start_message(turns, &turn_first, A).places, [0, 3, 5, 6, 9]);
         for side in [A, B] {
-            for place in go(turns, &turn_first, side).places {
+            for place in start_message(turns, &turn_first, side).places {
                 assert_eq!(side_at(&turn_first, place), Some(side), "{place}");
             }
         }

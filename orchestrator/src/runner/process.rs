@@ -1,14 +1,14 @@
 //! One pass in one worker process.
 
 use super::interrupt::Interrupt;
-use super::reap;
-use super::remains::PassFailure;
-use super::watch::{self, WatchedWorker};
+use super::orphans;
+use super::watched_worker::{self, WatchedWorker};
+use super::worker_exit::PassFailure;
 use crate::protocol::{PluginErrorKind, WorkerReply};
 use std::io;
 use std::time::{Duration, Instant};
 
-pub(crate) use super::watch::WorkerLaunch;
+pub(crate) use super::watched_worker::WorkerLaunch;
 
 /// How a pass ended.
 #[derive(Debug)]
@@ -30,20 +30,20 @@ pub(crate) struct LimitsMet {
 }
 
 /// Runs one pass in a fresh worker process.
-pub(crate) fn run(launch: &WorkerLaunch, interrupt: &Interrupt) -> io::Result<FinishedPass> {
+pub(crate) fn run_pass(launch: &WorkerLaunch, interrupt: &Interrupt) -> io::Result<FinishedPass> {
     let started = Instant::now();
     let mut worker = WatchedWorker::spawn(launch)?;
     worker.hand_over(launch.request, None)?;
     while !worker.is_over() {
-        let until = worker.press(interrupt);
-        watch::wait(&[&worker], until, interrupt)?;
-        worker.look()?;
+        let until = worker.enforce_limits(interrupt);
+        watched_worker::wait_for_any(&[&worker], until, interrupt)?;
+        worker.take_in()?;
     }
     let wall = started.elapsed();
-    let mut warnings = left_behind(reap::sweep(worker.pid()));
-    let remains = worker.remains();
-    let limits = remains.limits();
-    let result = remains.judge(launch, &mut warnings);
+    let mut warnings = warn_of_leftovers(orphans::kill_leftovers(worker.pid()));
+    let exit = worker.exit();
+    let limits = exit.limits();
+    let result = exit.interpret(launch, &mut warnings);
     Ok(FinishedPass {
         result,
         warnings,
@@ -53,7 +53,7 @@ pub(crate) fn run(launch: &WorkerLaunch, interrupt: &Interrupt) -> io::Result<Fi
 }
 
 /// A warning of processes that a plugin left running.
-pub(super) fn left_behind(count: usize) -> Vec<String> {
+pub(super) fn warn_of_leftovers(count: usize) -> Vec<String> {
     if count == 0 {
         Vec::new()
     } else {

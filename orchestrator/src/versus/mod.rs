@@ -14,11 +14,11 @@ use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::catalog::WorkloadInfo;
 use crate::record::samples::{self, Turns};
 use crate::record::{JobOutcome, JobRecord};
-use crate::runner::contest::{self, PairLimits, PairedResult, PairedWorkload};
 use crate::runner::event::ProgressObserver;
-use crate::runner::execute::{self, ExecutionContext};
 use crate::runner::interrupt::Interrupt;
-use crate::runner::series::PairContext;
+use crate::runner::pair_series::PairContext;
+use crate::runner::paired_workloads::{self, PairLimits, PairedResult, PairedWorkload};
+use crate::runner::plan_execution::{self, ExecutionContext};
 use crate::scenario::Job;
 use std::collections::HashMap;
 use std::io;
@@ -202,7 +202,7 @@ impl Versus<'_> {
             groups,
             counted: CountedIterations::Group,
         };
-        Ok(execute::execute(
+        Ok(plan_execution::execute_plan(
             &setting,
             plan,
             Vec::new(),
@@ -214,7 +214,7 @@ impl Versus<'_> {
     }
 
     fn records(&self, index: usize, contested: Option<&PairedResult>) -> [JobRecord; 2] {
-        let typical = contested.map(contest::typical);
+        let typical = contested.map(paired_workloads::typical_times);
         [0, 1].map(|side| self.record(index, side, typical.and_then(|typical| typical[side])))
     }
 
@@ -268,7 +268,7 @@ impl Versus<'_> {
             }
             codes[index] == Code::OnlyLayout
         };
-        let contested = contest::measure(
+        let contested = paired_workloads::measure_workloads(
             &contests,
             &ground,
             self.terms.limits,

@@ -1,4 +1,5 @@
 //! The search's questions, answered by builds and processes, or by what was found before the bisect
+
 //! was killed.
 
 use super::before::{Before, Confirmed, Look};
@@ -10,9 +11,9 @@ use crate::error::CommandError;
 use crate::judge::verdict;
 use crate::plugin::catalog::CounterBasis;
 use crate::plugin::revision;
-use crate::runner::contest::PairLimits;
 use crate::runner::pair::{A, B};
-use crate::runner::series::{self, PairRecord, PairSeries, PairSides};
+use crate::runner::pair_series::{self, PairRecord, PairSeries, PairSides};
+use crate::runner::paired_workloads::PairLimits;
 use crate::search::{Confirmation, Evidence, Stage, View};
 use crate::versus::{self, Match, Terms, side};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -52,6 +53,7 @@ pub(super) struct Answers<'a> {
     /// How a metric of the plugin is made of its counter and the time.
     pub(super) per: Option<CounterBasis>,
     /// Probability of each position to have made the change that the whole range is searched for
+
     /// first.
     pub(super) posterior: Vec<f64>,
     random: fastrand::Rng,
@@ -213,6 +215,7 @@ impl<'a> Answers<'a> {
                 self.build_seconds.push(seconds);
             }
             // An end that cannot be measured is no skipped commit, but the end of the bisect, and
+
             // told there.
             let is_end = position == 0 || position == self.ground.history.candidates.len();
             if look.result.is_ok() || !is_end {
@@ -266,14 +269,14 @@ impl<'a> Answers<'a> {
             jobs: [&a.job, &b.job],
             prepared: [&a.prepared, &b.prepared],
         };
-        let ground = series::PairContext {
+        let ground = pair_series::PairContext {
             cpus: self.ground.cpus,
             clock: self.ground.clock,
             mark: self.ground.mark,
         };
         let series = self.series.entry((reference, position)).or_default();
         series
-            .one_more(&sides, &ground, &mut self.random, self.ground.interrupt)
+            .measure_pair(&sides, &ground, &mut self.random, self.ground.interrupt)
             .map_err(|error| CommandError::system_while("a pair cannot be measured", &error))?;
         drop(held);
         for warning in std::mem::take(&mut series.warnings) {

@@ -2,7 +2,7 @@
 
 use crate::bisect::state::{Probe, Step};
 use crate::comparison::{Entry, Workload};
-use crate::runner::series::PairRecord;
+use crate::runner::pair_series::PairRecord;
 use std::collections::{HashMap, VecDeque};
 
 /// How a commit turned out.

@@ -17,9 +17,9 @@ use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::revision;
 use crate::record::JobOutcome;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
-use crate::runner::execute::{self, ExecutionContext};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{LockGuard, LockPurpose};
+use crate::runner::plan_execution::{self, ExecutionContext};
 use crate::scenario::Job;
 use crate::versus::side;
 use std::collections::HashMap;
@@ -166,7 +166,7 @@ impl Ground<'_> {
         };
         let plan = plan::build(&jobs, 0);
         let held = self.measuring(observer)?;
-        let executed = execute::execute(
+        let executed = plan_execution::execute_plan(
             &setting,
             &plan,
             Vec::new(),

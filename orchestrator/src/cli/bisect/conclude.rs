@@ -23,7 +23,7 @@ use crate::machine::Machine;
 use crate::plugin::dependencies::{self, DependencyChange};
 use crate::plugin::{cargo, revision};
 use crate::record::ScenarioRecord;
-use crate::runner::contest::PairLimits;
+use crate::runner::paired_workloads::PairLimits;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

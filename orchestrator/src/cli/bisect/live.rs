@@ -12,7 +12,7 @@ use crate::format::{
 use crate::git::Revision;
 use crate::judge::estimate::median;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
-use crate::runner::series::PairRecord;
+use crate::runner::pair_series::PairRecord;
 use crate::search::{Stage, View};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;

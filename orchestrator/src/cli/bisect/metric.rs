@@ -12,8 +12,8 @@ use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::{BetterDirection, MetricInfo};
 use crate::plugin::revision;
-use crate::runner::execute;
 use crate::runner::interrupt::Interrupt;
+use crate::runner::plan_execution;
 
 /// Whether every workload has this metric.
 pub(super) fn is_own(metric: &str) -> bool {
@@ -52,7 +52,8 @@ pub(super) fn find<'a>(
 
 /// as it is at the good end, which is built if it has to be.
 pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), CommandError> {
-    if let Some(reason) = execute::lacking_cpus(&task.job, &machine::usable_cpus()) {
+    if let Some(reason) = plan_execution::describe_missing_cpus(&task.job, &machine::usable_cpus())
+    {
         return Err(CommandError::input(format!(
             "{} {reason}, so no commit can be measured",
             task.job.id

@@ -20,7 +20,7 @@ use crate::plugin::build::{self, PreparedPlugin};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::LockPurpose;
-use crate::runner::series::{PairContext, PairRecord, PairSeries, PairSides};
+use crate::runner::pair_series::{PairContext, PairRecord, PairSeries, PairSides};
 use crate::scenario::Job;
 use std::time::Duration;
 
@@ -250,7 +250,7 @@ fn compare_once(
                 jobs: [candidate.job; 2],
                 prepared: [candidate.prepared; 2],
             };
-            series.one_more(&sides, ground, &mut coins, interrupt)?;
+            series.measure_pair(&sides, ground, &mut coins, interrupt)?;
             if interrupt.requested() {
                 return Ok(None);
             }

@@ -89,7 +89,7 @@ fn asked(root: PathBuf) -> Asked {
             folder,
         },
         bisects: state::stopped().unwrap_or_default(),
-        journals: journal::all(&root.join("results")).unwrap_or_default(),
+        journals: journal::find_open(&root.join("results")).unwrap_or_default(),
         root,
     }
 }

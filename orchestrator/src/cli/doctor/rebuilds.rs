@@ -16,10 +16,12 @@ use crate::measure::clock::{self, ScopeClock};
 use crate::plugin::build;
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::{PluginSource, PluginSpec};
-use crate::runner::contest::{self, PairLimits, PairStopReason, PairedResult, PairedWorkload};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::LockPurpose;
-use crate::runner::series::PairContext;
+use crate::runner::pair_series::PairContext;
+use crate::runner::paired_workloads::{
+    self, PairLimits, PairStopReason, PairedResult, PairedWorkload,
+};
 use crate::scenario::Job;
 use std::time::Duration;
 
@@ -163,7 +165,7 @@ impl Doctor {
             clock,
             mark: &self.mark,
         };
-        let contested = contest::measure(
+        let contested = paired_workloads::measure_workloads(
             &contests,
             &ground,
             limits,

@@ -13,13 +13,13 @@ use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::{PluginSpec, SandboxSpec, elf};
 use crate::protocol::{MemoryShift, Pass, Phase, WorkerReply, WorkerRequest};
-use crate::runner::confine;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
-use crate::runner::execute::{self, ExecutionContext};
 use crate::runner::interrupt::Interrupt;
+use crate::runner::orphans;
+use crate::runner::plan_execution::{self, ExecutionContext};
 use crate::runner::process::{self, FinishedPass, WorkerLaunch};
-use crate::runner::reap;
-use crate::runner::remains::PassFailure;
+use crate::runner::sandbox_grants;
+use crate::runner::worker_exit::PassFailure;
 use crate::scenario::{Job, Settings};
 use crate::versus::side;
 use crate::vetting::behaviour::{self, Bounds, Ending};
@@ -84,7 +84,7 @@ pub(super) struct Examiner {
 
 impl Examiner {
     pub(super) fn new(wanted: Option<&str>) -> Result<Self, CommandError> {
-        reap::become_subreaper().map_err(|error| {
+        orphans::become_subreaper().map_err(|error| {
             CommandError::system_while("cannot look after the plugins' processes", &error)
         })?;
         let calibration = Calibration::begin();
@@ -118,7 +118,9 @@ impl Examiner {
                 prepared.named_are_open = false;
                 let files: Vec<PathBuf> = given
                     .iter()
-                    .flat_map(|(workload, params)| confine::named(&prepared, workload, params))
+                    .flat_map(|(workload, params)| {
+                        sandbox_grants::named_paths(&prepared, workload, params)
+                    })
                     .collect();
                 if let SandboxSpec::On { read, .. } = &mut prepared.sandbox {
                     read.extend(files);
@@ -155,7 +157,7 @@ impl Examiner {
             note: None,
         };
         let prepared = build::prepare(key, spec, &mut watch);
-        reap::spare_present();
+        orphans::spare_present();
         prepared
     }
 
@@ -329,7 +331,7 @@ impl Examiner {
             counted: plan::CountedIterations::Group,
         };
         let plan = plan::build(&jobs, 0);
-        let ends: Vec<PassEnd> = execute::execute(
+        let ends: Vec<PassEnd> = plan_execution::execute_plan(
             &setting,
             &plan,
             Vec::new(),
@@ -395,7 +397,7 @@ impl Examiner {
             clock: self.clock,
             shift: MemoryShift::default(),
             folder: prepared.folder.clone(),
-            sandbox: confine::grants(prepared, workload, &trial.params),
+            sandbox: sandbox_grants::sandbox_grants(prepared, workload, &trial.params),
         };
         let launch = WorkerLaunch {
             request: &request,
@@ -405,7 +407,7 @@ impl Examiner {
             mark: &self.mark,
             stack: None,
         };
-        process::run(&launch, &self.interrupt).map_err(failed_start)
+        process::run_pass(&launch, &self.interrupt).map_err(failed_start)
     }
 }
 

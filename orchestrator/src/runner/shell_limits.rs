@@ -35,11 +35,11 @@ const NEEDED: [NeededLimit; 2] = [
 ];
 
 /// Refuses limits under which no worker could begin: the message for people.
-pub(crate) fn check() -> Result<(), String> {
-    check_with(getrlimit)
+pub(crate) fn check_limits() -> Result<(), String> {
+    check_limits_with(getrlimit)
 }
 
-fn check_with(read: impl Fn(Resource) -> Rlimit) -> Result<(), String> {
+fn check_limits_with(read: impl Fn(Resource) -> Rlimit) -> Result<(), String> {
     for needed in NEEDED {
         let limit = read(needed.resource);
         // No number means no limit.
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn limit_that_is_too_low_is_refused_with_its_command() {
         let of = |resource, current, maximum| {
-            check_with(move |asked| match asked == resource {
+            check_limits_with(move |asked| match asked == resource {
                 true => Rlimit { current, maximum },
                 false => Rlimit {
                     current: None,

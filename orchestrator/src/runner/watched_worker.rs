@@ -1,11 +1,11 @@
 //! A worker process from spawn to burial: its request, its output, its answers, its end.
 
-use super::confine;
+use super::cpu_starvation;
 use super::interrupt::Interrupt;
-use super::output::{OutputTail, READS};
-use super::remains::{WaitEnd, WorkerExit};
-use super::scratch::ScratchFolder;
-use super::stalled;
+use super::output_tail::{OutputTail, READS};
+use super::sandbox_grants;
+use super::scratch_folder::ScratchFolder;
+use super::worker_exit::{WaitEnd, WorkerExit};
 use crate::protocol::{
     self, PairReady, PairStart, Phase, WorkerFarewell, WorkerReply, WorkerRequest,
 };
@@ -179,7 +179,7 @@ impl WatchedWorker {
             .request
             .sandbox
             .as_ref()
-            .map(|_| ScratchFolder::make())
+            .map(|_| ScratchFolder::create())
             .transpose()?;
         let mut child = spawn(launch, theirs, scratch.as_ref())?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -267,19 +267,21 @@ impl WatchedWorker {
             &mut control,
             SendFlags::NOSIGNAL,
         ) {
-            Ok(_) => self.say(&confine::with_scratch(request, self.scratch.as_ref())),
+            Ok(_) => {
+                self.send_message(&sandbox_grants::add_scratch(request, self.scratch.as_ref()))
+            }
             Err(rustix::io::Errno::PIPE) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Tells the worker of a pair that the turns begin.
-    pub(super) fn go(&mut self, go: &PairStart) -> io::Result<()> {
-        self.say(go)
+    pub(super) fn start_turns(&mut self, go: &PairStart) -> io::Result<()> {
+        self.send_message(go)
     }
 
     /// Sends a whole message, however long it is.
-    fn say(&mut self, message: &impl Serialize) -> io::Result<()> {
+    fn send_message(&mut self, message: &impl Serialize) -> io::Result<()> {
         self.channel.set_nonblocking(false)?;
         match protocol::send(&mut self.channel, message) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -289,17 +291,17 @@ impl WatchedWorker {
 
     /// Begins to end the worker when its time is up or the user wants to stop, and makes sure that
     /// it does end. Returns how long nothing more is to be done.
-    pub(super) fn press(&mut self, interrupt: &Interrupt) -> Duration {
+    pub(super) fn enforce_limits(&mut self, interrupt: &Interrupt) -> Duration {
         let now = Instant::now();
         if self.kill_at.is_none() && (now >= self.deadline || interrupt.requested()) {
-            self.stop(if interrupt.requested() {
+            self.request_end(if interrupt.requested() {
                 WaitEnd::Interrupted
             } else {
                 WaitEnd::TimedOut
             });
         }
         if let Some(at) = self.kill_at.filter(|at| now >= *at) {
-            if !self.stalls(at, now) {
+            if !self.is_stalled(at, now) {
                 self.signal(Signal::KILL);
             }
             self.kill_at = Some(now + GRACE);
@@ -310,7 +312,7 @@ impl WatchedWorker {
     }
 
     /// Asks the worker to end, giving the reason.
-    pub(super) fn stop(&mut self, end: WaitEnd) {
+    pub(super) fn request_end(&mut self, end: WaitEnd) {
         self.end = end;
         self.signal(Signal::TERM);
         let now = Instant::now();
@@ -320,26 +322,26 @@ impl WatchedWorker {
 
     /// Whether the worker, which was asked to end, is not to blame that it has not yet: it got no
     /// CPU, or `orch` got none, whose look at it was due at `at`.
-    fn stalls(&self, at: Instant, now: Instant) -> bool {
-        let has_not_taken =
-            || stalled::has_not_taken(self.pid.as_raw_nonzero().get(), libc::SIGTERM);
-        now < self.patience_ends && (now - at > MOMENT || has_not_taken())
+    fn is_stalled(&self, at: Instant, now: Instant) -> bool {
+        let is_starved =
+            || cpu_starvation::is_starved_of_cpu(self.pid.as_raw_nonzero().get(), libc::SIGTERM);
+        now < self.patience_ends && (now - at > MOMENT || is_starved())
     }
 
     /// Takes in what has come; buries the worker if it has ended.
-    pub(super) fn look(&mut self) -> io::Result<()> {
+    pub(super) fn take_in(&mut self) -> io::Result<()> {
         if self.is_over() {
             return Ok(());
         }
         let gone = self.is_gone()?;
-        self.read();
+        self.read_pipes();
         if gone {
             // A process that ends closes its files a moment before it is gone.
             self.closed_channel = self.hung_up.is_some_and(|at| at.elapsed() > MOMENT);
             self.status = Some(self.child.wait()?);
             self.lived = self.begun.elapsed();
             // What the process wrote last is still in the pipes.
-            self.read();
+            self.read_pipes();
         }
         Ok(())
     }
@@ -354,7 +356,7 @@ impl WatchedWorker {
     }
 
     /// The descriptors on which something may come from the worker.
-    fn interests(&self) -> Vec<PollFd<'_>> {
+    fn poll_descriptors(&self) -> Vec<PollFd<'_>> {
         if self.is_over() {
             return Vec::new();
         }
@@ -372,7 +374,7 @@ impl WatchedWorker {
     }
 
     /// What is known of a worker that is over.
-    pub(super) fn remains(&self) -> WorkerExit<'_> {
+    pub(super) fn exit(&self) -> WorkerExit<'_> {
         WorkerExit {
             page: self.page.get(),
             reply: self.reply.as_ref(),
@@ -397,7 +399,7 @@ impl WatchedWorker {
         let _ = pidfd_send_signal(&self.pidfd, signal);
     }
 
-    fn read(&mut self) {
+    fn read_pipes(&mut self) {
         let measuring = self.page.get().phase() as u32 > Phase::Setup as u32;
         self.stdout.drain(measuring);
         self.stderr.drain(measuring);
@@ -417,17 +419,17 @@ impl WatchedWorker {
                 Err(_) => break,
             }
         }
-        if let Err(error) = self.parse() {
+        if let Err(error) = self.parse_messages() {
             self.junk = Some(error.to_string());
             self.incoming.clear();
             // Whatever it will still say cannot be believed.
             if self.kill_at.is_none() && !self.is_over() {
-                self.stop(WaitEnd::Gone);
+                self.request_end(WaitEnd::Gone);
             }
         }
     }
 
-    fn parse(&mut self) -> io::Result<()> {
+    fn parse_messages(&mut self) -> io::Result<()> {
         if self.reply.is_none() {
             match protocol::take(&mut self.incoming)? {
                 Some(WorkerReply::Ready(ready)) if self.ready.is_none() => {
@@ -458,12 +460,15 @@ impl Drop for WatchedWorker {
 }
 
 /// Waits until something comes from one of the workers, or for at most `until`.
-pub(super) fn wait(
+pub(super) fn wait_for_any(
     watches: &[&WatchedWorker],
     until: Duration,
     interrupt: &Interrupt,
 ) -> io::Result<()> {
-    let mut list: Vec<PollFd> = watches.iter().flat_map(|watch| watch.interests()).collect();
+    let mut list: Vec<PollFd> = watches
+        .iter()
+        .flat_map(|watch| watch.poll_descriptors())
+        .collect();
     // A descriptor that stays readable would keep the wait from waiting once the workers were asked
     // to end.
     if watches.iter().all(|watch| watch.kill_at.is_none()) {

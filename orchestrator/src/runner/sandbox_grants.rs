@@ -1,7 +1,7 @@
 //! What the sandbox of a worker lets through: what the scenario says, and the files that a job's
 //! parameters name, which are its input files too.
 
-use super::scratch::ScratchFolder;
+use super::scratch_folder::ScratchFolder;
 use crate::plugin::SandboxSpec;
 use crate::plugin::build::PreparedPlugin;
 use crate::protocol::{SandboxGrants, WorkerRequest};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// What a worker of this plugin with these parameters may use; none where there is no sandbox.
-pub(crate) fn grants(
+pub(crate) fn sandbox_grants(
     prepared: &PreparedPlugin,
     workload: &str,
     params: &Map<String, Value>,
@@ -28,12 +28,12 @@ pub(crate) fn grants(
             .env
             .iter()
             .filter(|(name, _)| name == LIBRARIES)
-            .flat_map(|(_, value)| folders(value)),
+            .flat_map(|(_, value)| split_folders(value)),
     );
     if prepared.named_are_open {
-        read.append(&mut named(prepared, workload, params));
+        read.append(&mut named_paths(prepared, workload, params));
     }
-    read.retain(|path| !leads_out(path, write));
+    read.retain(|path| !leads_outside(path, write));
     Some(SandboxGrants {
         read,
         write: write.clone(),
@@ -42,7 +42,7 @@ pub(crate) fn grants(
 }
 
 /// The files and folders that a workload's parameters name.
-pub(crate) fn named(
+pub(crate) fn named_paths(
     prepared: &PreparedPlugin,
     workload: &str,
     params: &Map<String, Value>,
@@ -51,7 +51,7 @@ pub(crate) fn named(
     let schema = prepared.params.get(workload);
     for (name, value) in params {
         let own = schema.and_then(|schema| schema.get("properties")?.get(name));
-        files_in(
+        collect_paths(
             value,
             own,
             &prepared.folder,
@@ -74,12 +74,12 @@ pub(crate) struct InputFile {
 
 /// The files that a job's parameters name and that its plugin only reads: what it may write is no
 /// input.
-pub(crate) fn inputs(
+pub(crate) fn input_files(
     prepared: &PreparedPlugin,
     workload: &str,
     params: &Map<String, Value>,
 ) -> Vec<InputFile> {
-    let mut files = named(prepared, workload, params);
+    let mut files = named_paths(prepared, workload, params);
     if let SandboxSpec::On { write, .. } = &prepared.sandbox {
         files.retain(|path| {
             !path
@@ -106,7 +106,7 @@ pub(crate) fn inputs(
 
 /// Whether a path goes through a folder that plugins may write to, and ends outside of all of them:
 /// then an earlier worker may have put a link there. `write`: without links.
-fn leads_out(path: &Path, write: &[PathBuf]) -> bool {
+fn leads_outside(path: &Path, write: &[PathBuf]) -> bool {
     let within = |path: &Path| write.iter().any(|folder| path.starts_with(folder));
     let through = path
         .ancestors()
@@ -115,7 +115,7 @@ fn leads_out(path: &Path, write: &[PathBuf]) -> bool {
 }
 
 /// The request with the folder that its worker got.
-pub(super) fn with_scratch<'a>(
+pub(super) fn add_scratch<'a>(
     request: &'a WorkerRequest,
     scratch: Option<&ScratchFolder>,
 ) -> Cow<'a, WorkerRequest> {
@@ -128,7 +128,7 @@ pub(super) fn with_scratch<'a>(
     request
 }
 
-fn folders(list: &str) -> Vec<PathBuf> {
+fn split_folders(list: &str) -> Vec<PathBuf> {
     list.split([':', ';'])
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
@@ -156,7 +156,7 @@ impl PathKind {
 /// The files and folders that texts in a parameter name, at any depth. A word without a slash names
 /// a folder only where the parameter's schema says `format: path`: `mode: src` does not open the
 /// sources.
-fn files_in(
+fn collect_paths(
     value: &Value,
     schema: Option<&Value>,
     here: &Path,
@@ -176,15 +176,15 @@ fn files_in(
             }
         }
         Value::Array(items) => {
-            let of_item = schema.and_then(|schema| inside(schema, "items"));
+            let of_item = schema.and_then(|schema| inner_schema(schema, "items"));
             items
                 .iter()
-                .for_each(|item| files_in(item, of_item, here, kind, found));
+                .for_each(|item| collect_paths(item, of_item, here, kind, found));
         }
         Value::Object(fields) => {
-            let properties = schema.and_then(|schema| inside(schema, "properties"));
+            let properties = schema.and_then(|schema| inner_schema(schema, "properties"));
             for (name, field) in fields {
-                files_in(
+                collect_paths(
                     field,
                     properties.and_then(|properties| properties.get(name)),
                     here,
@@ -200,17 +200,17 @@ fn files_in(
 /// Whether a schema says that a text is the path of a file or folder, as itself or as one of
 /// several forms.
 fn is_path(schema: &Value) -> bool {
-    schema.get("format").is_some_and(|format| format == "path") || forms(schema).any(is_path)
+    schema.get("format").is_some_and(|format| format == "path") || alternatives(schema).any(is_path)
 }
 
 /// What a schema says of the inside of a list or map, by itself or in one of several forms.
-fn inside<'a>(schema: &'a Value, keyword: &str) -> Option<&'a Value> {
+fn inner_schema<'a>(schema: &'a Value, keyword: &str) -> Option<&'a Value> {
     schema
         .get(keyword)
-        .or_else(|| forms(schema).find_map(|form| inside(form, keyword)))
+        .or_else(|| alternatives(schema).find_map(|form| inner_schema(form, keyword)))
 }
 
-fn forms(schema: &Value) -> impl Iterator<Item = &Value> {
+fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
     ["anyOf", "oneOf"]
         .into_iter()
         .filter_map(|keyword| schema.get(keyword)?.as_array())
@@ -236,7 +236,7 @@ mod tests {
         std::os::unix::fs::symlink(at("other"), at("data/evil")).expect("linked");
         std::os::unix::fs::symlink(at("other/secret"), at("data/swapped")).expect("linked");
         let write = [at("data").canonicalize().expect("there")];
-        let out = |name: &str| leads_out(&at(name), &write);
+        let out = |name: &str| leads_outside(&at(name), &write);
         assert_eq!(
             [
                 "data/in",
@@ -260,7 +260,7 @@ mod tests {
             [true; 4]
         );
         assert!(
-            !leads_out(&at("data/swapped"), &[]),
+            !leads_outside(&at("data/swapped"), &[]),
             "the user's own links are the user's business"
         );
     }
@@ -274,7 +274,7 @@ mod tests {
         };
         let named_by = |value: Value, schema: Option<Value>| {
             let mut found = Vec::new();
-            files_in(
+            collect_paths(
                 &value,
                 schema.as_ref(),
                 Path::new("/here"),

@@ -1,11 +1,11 @@
 //! Pairs of processes of two builds, one after the other: how long their turns are, and all that
 //! was measured.
 
-use super::confine;
-use super::execute::cpus_for;
 use super::interrupt::Interrupt;
 use super::pair::{self, A, B, PairCoins, PairDone, PairEnd, PairTurns};
+use super::plan_execution::cpus_for;
 use super::process::WorkerLaunch;
+use super::sandbox_grants;
 use crate::judge::pair::{PairSamples, PairSummary, summarise};
 use crate::judge::turns::{self, TurnPlan};
 use crate::measure::clock::ScopeClock;
@@ -109,34 +109,34 @@ impl PairSeries {
     }
 
     /// Measures one more pair. Nothing is added when a side failed, or the user stopped it.
-    pub(crate) fn one_more(
+    pub(crate) fn measure_pair(
         &mut self,
         sides: &PairSides,
-        ground: &PairContext,
+        context: &PairContext,
         random: &mut fastrand::Rng,
         interrupt: &Interrupt,
     ) -> io::Result<()> {
         let coins = PairCoins::draw(random);
-        let requests = [A, B].map(|side| request(sides, side, ground, &coins));
+        let requests = [A, B].map(|side| build_request(sides, side, context, &coins));
         let launches = [A, B].map(|side| WorkerLaunch {
             request: &requests[side],
             // Half of the time a worker waits for the other one.
             timeout: sides.jobs[side].settings.timeout * 2,
             threads: sides.jobs[side].settings.threads,
             env: &sides.prepared[side].env,
-            mark: ground.mark,
+            mark: context.mark,
             stack: Some(coins.stack),
         });
         let mut chosen = self.plan;
         let plan = |ready: [&PairReady; 2]| {
-            let chosen = *chosen.get_or_insert_with(|| choose(ready));
+            let chosen = *chosen.get_or_insert_with(|| plan_pairs(ready));
             PairTurns {
                 iterations: chosen.iterations,
                 count: chosen.turns.turns,
                 untimed: chosen.untimed,
             }
         };
-        match pair::run(
+        match pair::run_pair(
             [&launches[A], &launches[B]],
             &coins,
             plan,
@@ -159,14 +159,14 @@ impl PairSeries {
                 self.plan = chosen;
                 self.wall += done.wall;
                 if let Some(chosen) = chosen {
-                    self.take(*done, &coins, chosen);
+                    self.add_pair(*done, &coins, chosen);
                 }
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, done: PairDone, coins: &PairCoins, chosen: PairPlan) {
+    fn add_pair(&mut self, done: PairDone, coins: &PairCoins, chosen: PairPlan) {
         let iterations = chosen.iterations.max(1) as f64;
         let per_iteration = |side: usize| -> Vec<f64> {
             done.turned[side]
@@ -241,7 +241,7 @@ impl PairSeries {
 
 /// Iterations and turns of a workload, from what both sides of its first pair say. Nothing here
 /// depends on which is which.
-fn choose(ready: [&PairReady; 2]) -> PairPlan {
+fn plan_pairs(ready: [&PairReady; 2]) -> PairPlan {
     let [a, b] = ready;
     let slowest_ns = a.iteration_ns.max(b.iteration_ns).max(f64::MIN_POSITIVE);
     // Long enough for the faster side, but a sample of a much slower one must not take all of the
@@ -262,10 +262,10 @@ fn choose(ready: [&PairReady; 2]) -> PairPlan {
     }
 }
 
-fn request(
+fn build_request(
     sides: &PairSides,
     side: usize,
-    ground: &PairContext,
+    context: &PairContext,
     coins: &PairCoins,
 ) -> WorkerRequest {
     let job = sides.jobs[side];
@@ -278,11 +278,11 @@ fn request(
         },
         workload: job.workload.clone(),
         params: serde_json::Value::Object(job.params.clone()).to_string(),
-        cpus: cpus_for(ground.cpus, job.settings.threads),
+        cpus: cpus_for(context.cpus, job.settings.threads),
         memory: job.settings.memory,
-        clock: ground.clock,
+        clock: context.clock,
         shift: coins.shift,
         folder: sides.prepared[side].folder.clone(),
-        sandbox: confine::grants(sides.prepared[side], &job.workload, &job.params),
+        sandbox: sandbox_grants::sandbox_grants(sides.prepared[side], &job.workload, &job.params),
     }
 }

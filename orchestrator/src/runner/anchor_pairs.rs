@@ -4,7 +4,7 @@
 use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
 use super::journal::RunJournal;
-use super::series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
+use super::pair_series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
 use crate::judge::estimate::median;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -44,7 +44,7 @@ pub(crate) struct AnchorSeries {
 }
 
 impl AnchorSeries {
-    fn take(&mut self, one: AnchorPair) {
+    fn add_pair(&mut self, one: AnchorPair) {
         self.pairs.extend(one.pair);
         self.failed = self.failed.take().or(one.failed);
         self.digests = self.digests.take().or(one.digests);
@@ -62,31 +62,31 @@ impl AnchorSeries {
 
 /// Measures all ties, but for the pairs that `done` holds. Returns what is known of each, in their
 /// order; a run that was interrupted has fewer pairs.
-pub(crate) fn measure(
-    ties: &[AnchorJob],
-    ground: &PairContext,
+pub(crate) fn measure_pairs(
+    jobs: &[AnchorJob],
+    context: &PairContext,
     done: Vec<AnchorPair>,
     journal: &mut RunJournal,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> io::Result<Vec<AnchorSeries>> {
-    let mut tied: Vec<AnchorSeries> = ties.iter().map(|_| AnchorSeries::default()).collect();
+    let mut found: Vec<AnchorSeries> = jobs.iter().map(|_| AnchorSeries::default()).collect();
     for one in done {
-        let place = ties
+        let place = jobs
             .iter()
-            .position(|tie| tie.anchor == one.anchor && tie.sides.jobs[1].id == one.job);
+            .position(|job| job.anchor == one.anchor && job.sides.jobs[1].id == one.job);
         if let Some(place) = place {
-            tied[place].take(one);
+            found[place].add_pair(one);
         }
     }
-    let mut series: Vec<PairSeries> = ties.iter().map(|_| PairSeries::default()).collect();
+    let mut series: Vec<PairSeries> = jobs.iter().map(|_| PairSeries::default()).collect();
     observer.see(ProgressEvent::BeginPairs {
-        workloads: ties.len(),
+        workloads: jobs.len(),
     });
     loop {
-        let mut open: Vec<usize> = (0..ties.len())
-            .filter(|place| !tied[*place].is_done())
+        let mut open: Vec<usize> = (0..jobs.len())
+            .filter(|place| !found[*place].is_done())
             .collect();
         observer.see(ProgressEvent::StillOpen {
             workloads: open.len(),
@@ -96,35 +96,35 @@ pub(crate) fn measure(
         }
         random.shuffle(&mut open);
         for place in open {
-            let (tie, series) = (&ties[place], &mut series[place]);
+            let (job, series) = (&jobs[place], &mut series[place]);
             let before = series.pairs.len();
-            series.one_more(&tie.sides, ground, random, interrupt)?;
+            series.measure_pair(&job.sides, context, random, interrupt)?;
             if interrupt.requested() {
                 break;
             }
             let one = AnchorPair {
-                anchor: tie.anchor.to_owned(),
-                job: tie.sides.jobs[1].id.clone(),
+                anchor: job.anchor.to_owned(),
+                job: job.sides.jobs[1].id.clone(),
                 pair: series.pairs.get(before).cloned(),
                 failed: series.failed.clone(),
                 digests: series.digests.clone(),
                 warnings: series.warnings.clone(),
             };
             journal.add_pair(&one)?;
-            tied[place].take(one);
-            let differences: Vec<f64> = tied[place]
+            found[place].add_pair(one);
+            let differences: Vec<f64> = found[place]
                 .pairs
                 .iter()
                 .map(|pair| pair.difference)
                 .collect();
             let estimate = median(&differences).unwrap_or(0.0);
             observer.see(ProgressEvent::Pair {
-                job: &tie.sides.jobs[1].id,
+                job: &job.sides.jobs[1].id,
                 pairs: differences.len(),
                 estimate,
             });
         }
     }
     observer.see(ProgressEvent::End);
-    Ok(tied)
+    Ok(found)
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// The place of the fault inside of the plugin's file, to be put behind what happened; nothing
 /// where it lies elsewhere and nobody knows who called.
-pub(super) fn place(page: &PageLayout, library: &Path) -> String {
+pub(super) fn describe_crash_site(page: &PageLayout, library: &Path) -> String {
     let base = page.library_base.load(Relaxed);
     let instruction = page.instruction.load(Relaxed);
     if base == 0 {
@@ -17,7 +17,7 @@ pub(super) fn place(page: &PageLayout, library: &Path) -> String {
     if let Some(offset) = instruction.checked_sub(base) {
         match elf::code_at(library, offset) {
             CodePlace::Function(function) => {
-                return format!(", in function {}", described(&function, offset));
+                return format!(", in function {}", describe_function(&function, offset));
             }
             CodePlace::Unnamed => return format!(", at plugin+{offset:#x}"),
             CodePlace::Elsewhere => {}
@@ -32,7 +32,10 @@ pub(super) fn place(page: &PageLayout, library: &Path) -> String {
         let CodePlace::Function(function) = elf::code_at(library, offset) else {
             continue;
         };
-        let text = format!(", called from function {}", described(&function, offset));
+        let text = format!(
+            ", called from function {}",
+            describe_function(&function, offset)
+        );
         if function
             .source
             .as_ref()
@@ -47,7 +50,7 @@ pub(super) fn place(page: &PageLayout, library: &Path) -> String {
 
 /// `name (file:line, plugin+0x12)`; an inlined function's name where that is known, for the line is
 /// its own.
-fn described(function: &NamedFunction, offset: u64) -> String {
+fn describe_function(function: &NamedFunction, offset: u64) -> String {
     match &function.source {
         Some(source) => {
             let name = source.inlined.as_ref().unwrap_or(&function.name);

@@ -32,7 +32,7 @@ pub(crate) fn spare_present() {
 
 /// Ends all processes of a dead worker: its group, and orphans. Returns how many of those there
 /// were.
-pub(crate) fn sweep(group: Pid) -> usize {
+pub(crate) fn kill_leftovers(group: Pid) -> usize {
     // The group's leader is dead and reaped; the call fails if nobody else is in it.
     let _ = kill_process_group(group, Signal::KILL);
     let mut ended = Vec::new();

@@ -4,7 +4,7 @@
 use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
 use super::pair::A;
-use super::series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
+use super::pair_series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
 use crate::judge;
 use crate::judge::assessment::{Assessment, assess};
 use crate::judge::estimate::median;
@@ -73,21 +73,21 @@ pub(crate) enum PairStopReason {
 /// Measures all contests. `only_layout` is asked, once per contest, whether a change that times
 /// show is one of layout alone: it then ends as it stands, and is no evidence for or against the
 /// others. Only errors of the system end it early.
-pub(crate) fn measure(
-    contests: &[PairedWorkload],
-    ground: &PairContext,
+pub(crate) fn measure_workloads(
+    workloads: &[PairedWorkload],
+    context: &PairContext,
     limits: PairLimits,
     only_layout: &mut dyn FnMut(usize) -> bool,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> io::Result<Vec<PairedResult>> {
-    let mut states: Vec<PairedState> = contests.iter().map(|_| PairedState::new()).collect();
+    let mut states: Vec<PairedState> = workloads.iter().map(|_| PairedState::new()).collect();
     observer.see(ProgressEvent::BeginPairs {
         workloads: states.len(),
     });
     loop {
-        settle(contests, &mut states, only_layout);
+        judge_workloads(workloads, &mut states, only_layout);
         let mut open: Vec<usize> = Vec::new();
         for (index, state) in states.iter().enumerate() {
             if state.is_open(limits) {
@@ -106,13 +106,13 @@ pub(crate) fn measure(
         }
         random.shuffle(&mut open);
         for index in open {
-            states[index].one_more(&contests[index], ground, random, interrupt)?;
+            states[index].measure_pair(&workloads[index], context, random, interrupt)?;
             let state = &states[index];
             let Assessment {
                 estimate, pairs, ..
             } = state.assessment;
             observer.see(ProgressEvent::Pair {
-                job: &contests[index].jobs[A].id,
+                job: &workloads[index].jobs[A].id,
                 pairs,
                 estimate,
             });
@@ -125,25 +125,25 @@ pub(crate) fn measure(
     let interrupted = interrupt.requested();
     Ok(states
         .into_iter()
-        .map(|state| state.end(limits, interrupted))
+        .map(|state| state.into_result(limits, interrupted))
         .collect())
 }
 
 /// Judges all contests together. What will not be reported as a change, because its side failed or
 /// only its layout differs, counts for nothing: it would lower the bar for the rest and then be
 /// gone.
-fn settle(
-    contests: &[PairedWorkload],
+fn judge_workloads(
+    workloads: &[PairedWorkload],
     states: &mut [PairedState],
     only_layout: &mut dyn FnMut(usize) -> bool,
 ) {
     loop {
-        let cases: Vec<Case> = contests
+        let cases: Vec<Case> = workloads
             .iter()
             .zip(states.iter())
-            .map(|(contest, state)| Case {
+            .map(|(workload, state)| Case {
                 assessment: &state.assessment,
-                margin: contest.margin,
+                margin: workload.margin,
                 counts: state.series.failed.is_none() && !state.only_layout,
             })
             .collect();
@@ -194,7 +194,7 @@ impl PairedState {
             && self.series.wall < limits.time
     }
 
-    fn end(self, limits: PairLimits, interrupted: bool) -> PairedResult {
+    fn into_result(self, limits: PairLimits, interrupted: bool) -> PairedResult {
         let PairSeries {
             pairs,
             failed,
@@ -228,16 +228,16 @@ impl PairedState {
     }
 
     /// Measures one more pair and takes it into account.
-    fn one_more(
+    fn measure_pair(
         &mut self,
-        contest: &PairedWorkload,
-        ground: &PairContext,
+        workload: &PairedWorkload,
+        context: &PairContext,
         random: &mut fastrand::Rng,
         interrupt: &Interrupt,
     ) -> io::Result<()> {
         let before = self.series.pairs.len();
         self.series
-            .one_more(&contest.sides(), ground, random, interrupt)?;
+            .measure_pair(&workload.sides(), context, random, interrupt)?;
         if self.series.pairs.len() > before {
             self.assessment = assess(&self.series.differences(), ALPHA);
         }
@@ -248,16 +248,16 @@ impl PairedState {
 /// Times of both sides (ns per iteration) whose quotient is the estimate: the level halfway between
 /// the sides, in logs, is the median over pairs, and each side lies half of the estimate away from
 /// it. `None` without pairs.
-pub(crate) fn fitted(contested: &PairedResult) -> Option<[f64; 2]> {
-    let levels: Vec<f64> = contested.pairs.iter().filter_map(level).collect();
+pub(crate) fn fitted_times(result: &PairedResult) -> Option<[f64; 2]> {
+    let levels: Vec<f64> = result.pairs.iter().filter_map(pair_level).collect();
     let level = median(&levels)?;
-    let half = contested.assessment.estimate / 2.0;
+    let half = result.assessment.estimate / 2.0;
     Some([(level - half).exp(), (level + half).exp()])
 }
 
 /// The log of the time of an iteration (ns) halfway between the sides of a pair, summed up as its
 /// difference is.
-fn level(pair: &PairRecord) -> Option<f64> {
+fn pair_level(pair: &PairRecord) -> Option<f64> {
     let each = |samples: &[u64]| -> Vec<f64> {
         samples
             .iter()
@@ -269,9 +269,9 @@ fn level(pair: &PairRecord) -> Option<f64> {
 }
 
 /// The medians over pairs of each side's shortest sample, in nanoseconds per iteration.
-pub(crate) fn typical(contested: &PairedResult) -> [Option<f64>; 2] {
+pub(crate) fn typical_times(result: &PairedResult) -> [Option<f64>; 2] {
     let side = |of: fn(&PairRecord) -> &Vec<u64>| {
-        let floors: Vec<f64> = contested
+        let floors: Vec<f64> = result
             .pairs
             .iter()
             .filter_map(|pair| Some(*of(pair).iter().min()? as f64 / pair.iterations.max(1) as f64))

@@ -1,12 +1,12 @@
 //! Carries a plan out: each step in a fresh worker, its end written to the journal.
 
-use super::confine;
-use super::ends::PassEnds;
 use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
 use super::journal::RunJournal;
+use super::pass_ends::PassEnds;
 use super::process::{self, WorkerLaunch};
-use super::remains::PassFailure;
+use super::sandbox_grants;
+use super::worker_exit::PassFailure;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
@@ -49,8 +49,8 @@ pub(crate) struct ExecutionResult {
 
 /// Runs all steps but those that `done` holds. Failures become ends of their jobs; only errors of
 /// the system end the run itself.
-pub(crate) fn execute(
-    setting: &ExecutionContext,
+pub(crate) fn execute_plan(
+    context: &ExecutionContext,
     plan: &Plan,
     done: Vec<PassEnd>,
     journal: Option<&mut RunJournal>,
@@ -59,30 +59,30 @@ pub(crate) fn execute(
 ) -> io::Result<ExecutionResult> {
     let done = PassEnds::new(done);
     let mut run = PlanExecution {
-        setting,
+        context,
         journal,
         interrupt,
         observer,
-        lost: setting
+        lost: context
             .jobs
             .iter()
             .enumerate()
             .filter(|(_, job)| is_lost(&job.id, &done))
             .map(|(job, _)| job)
             .collect(),
-        groups: setting
+        groups: context
             .groups
             .iter()
             .flat_map(|group| group.iter().map(move |&job| (job, &group[..])))
             .collect(),
         ends: done,
-        pace: RunPace::new(plan, setting.jobs),
+        pace: RunPace::new(plan, context.jobs),
     };
     run.observer.see(ProgressEvent::Begin {
         passes: plan.steps.len(),
-        estimate: run.pace.left(),
+        estimate: run.pace.time_left(),
     });
-    let finished = run.all(plan)?;
+    let finished = run.run_steps(plan)?;
     let ends = run.ends.into_all();
     observer.see(ProgressEvent::End);
     Ok(ExecutionResult {
@@ -92,7 +92,7 @@ pub(crate) fn execute(
 }
 
 struct PlanExecution<'a> {
-    setting: &'a ExecutionContext<'a>,
+    context: &'a ExecutionContext<'a>,
     /// None where a run that was killed is simply begun again.
     journal: Option<&'a mut RunJournal>,
     interrupt: &'a Interrupt,
@@ -107,9 +107,9 @@ struct PlanExecution<'a> {
 
 impl PlanExecution<'_> {
     /// False if the user stopped the run.
-    fn all(&mut self, plan: &Plan) -> io::Result<bool> {
-        let mut readings = if self.setting.sentinel {
-            plan::readings(plan, self.setting.jobs)
+    fn run_steps(&mut self, plan: &Plan) -> io::Result<bool> {
+        let mut readings = if self.context.sentinel {
+            plan::readings(plan, self.context.jobs)
         } else {
             Vec::new()
         };
@@ -128,18 +128,18 @@ impl PlanExecution<'_> {
                 return Ok(false);
             }
             if self.lost.contains(&step.job) {
-                self.pace.skip(step, self.setting.jobs);
+                self.pace.skip_step(step, self.context.jobs);
                 self.observer.see(ProgressEvent::PassesChanged { by: -1 });
                 continue;
             }
-            if !self.step(step)? {
+            if !self.run_step(step)? {
                 return Ok(false);
             }
             if step.kind
                 == (StepKind::Count {
                     run: EXACT_RUNS - 1,
                 })
-                && !self.count_more(step.job)?
+                && !self.repeat_counts(step.job)?
             {
                 return Ok(false);
             }
@@ -160,7 +160,7 @@ impl PlanExecution<'_> {
         {
             return Ok(true);
         }
-        let cpus = cpus_for(self.setting.cpus, 1);
+        let cpus = cpus_for(self.context.cpus, 1);
         let request = WorkerRequest {
             library: PathBuf::new(),
             pass: Pass::Sentinel,
@@ -168,7 +168,7 @@ impl PlanExecution<'_> {
             params: String::new(),
             cpus: cpus.clone(),
             memory: SENTINEL_MEMORY,
-            clock: self.setting.clock,
+            clock: self.context.clock,
             shift: MemoryShift::default(),
             folder: PathBuf::from("/"),
             // No code but our own runs in it.
@@ -179,10 +179,10 @@ impl PlanExecution<'_> {
             timeout: SENTINEL_TIMEOUT,
             threads: 1,
             env: &[],
-            mark: self.setting.mark,
+            mark: self.context.mark,
             stack: None,
         };
-        let ended = process::run(&launch, self.interrupt)?;
+        let ended = process::run_pass(&launch, self.interrupt)?;
         let result = match ended.result {
             Ok(reply) => PassResult::Reply(Box::new(reply)),
             Err(
@@ -202,14 +202,14 @@ impl PlanExecution<'_> {
             warnings: ended.warnings,
         };
         if let Some(journal) = &mut self.journal {
-            journal.add(&end)?;
+            journal.add_pass(&end)?;
         }
         self.ends.push(end);
         Ok(true)
     }
 
     /// Further counts of a job whose first ones are not exact.
-    fn count_more(&mut self, job: usize) -> io::Result<bool> {
+    fn repeat_counts(&mut self, job: usize) -> io::Result<bool> {
         if self.lost.contains(&job) || is_exact(&self.counts(job)) {
             return Ok(true);
         }
@@ -218,7 +218,7 @@ impl PlanExecution<'_> {
         });
         for run in EXACT_RUNS..plan::RANGE_RUNS {
             if !self.lost.contains(&job)
-                && !self.step(Step {
+                && !self.run_step(Step {
                     job,
                     kind: StepKind::Count { run },
                 })?
@@ -230,14 +230,14 @@ impl PlanExecution<'_> {
     }
 
     fn counts(&self, job: usize) -> Vec<&AllocationCounts> {
-        self.replies(&self.setting.jobs[job].id)
+        self.replies(&self.context.jobs[job].id)
             .filter_map(WorkerReply::as_count)
             .collect()
     }
 
     /// Runs one step; false if the user stopped it.
-    fn step(&mut self, step: Step) -> io::Result<bool> {
-        let job = &self.setting.jobs[step.job];
+    fn run_step(&mut self, step: Step) -> io::Result<bool> {
+        let job = &self.context.jobs[step.job];
         let (pass, round) = match step.kind {
             StepKind::Profile => (PassName::Profile, 0),
             StepKind::Count { run } => (PassName::Count, run),
@@ -249,15 +249,15 @@ impl PlanExecution<'_> {
             .any(|end| end.pass == pass && end.round == round)
         {
             // Done before the run was killed.
-            self.pace.skip(step, self.setting.jobs);
+            self.pace.skip_step(step, self.context.jobs);
             self.observer.see(ProgressEvent::PassesChanged { by: -1 });
             return Ok(true);
         }
-        let prepared = match startable(self.setting, job) {
+        let prepared = match find_plugin(self.context, job) {
             Ok(prepared) => prepared,
             Err(result) => {
-                self.pace.skip(step, self.setting.jobs);
-                self.finish(step, PassEnd::without_worker(&job.id, result))?;
+                self.pace.skip_step(step, self.context.jobs);
+                self.finish_step(step, PassEnd::without_worker(&job.id, result))?;
                 return Ok(true);
             }
         };
@@ -265,27 +265,28 @@ impl PlanExecution<'_> {
             job: &job.id,
             pass,
             round,
-            left: self.pace.left(),
+            left: self.pace.time_left(),
         });
-        let cpus = cpus_for(self.setting.cpus, job.settings.threads);
-        let request = request(
+        let cpus = cpus_for(self.context.cpus, job.settings.threads);
+        let request = build_request(
             job,
             prepared,
-            self.pass(step),
+            self.choose_pass(step),
             cpus.clone(),
-            self.setting.clock,
+            self.context.clock,
         );
         let launch = WorkerLaunch {
             request: &request,
             timeout: job.settings.timeout,
             threads: job.settings.threads,
             env: &prepared.env,
-            mark: self.setting.mark,
+            mark: self.context.mark,
             stack: None,
         };
         let begun = Instant::now();
-        let ended = process::run(&launch, self.interrupt)?;
-        self.pace.done(step, self.setting.jobs, begun.elapsed());
+        let ended = process::run_pass(&launch, self.interrupt)?;
+        self.pace
+            .record_step(step, self.context.jobs, begun.elapsed());
         let result = match ended.result {
             Ok(reply) => PassResult::Reply(Box::new(reply)),
             Err(PassFailure::Failed { phase, message }) => PassResult::Failed { phase, message },
@@ -302,14 +303,14 @@ impl PlanExecution<'_> {
             result,
             warnings: ended.warnings,
         };
-        self.finish(step, end)?;
+        self.finish_step(step, end)?;
         Ok(true)
     }
 
     /// What the worker of a step is asked for.
-    fn pass(&self, step: Step) -> Pass {
+    fn choose_pass(&self, step: Step) -> Pass {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let job = &self.setting.jobs[step.job];
+        let job = &self.context.jobs[step.job];
         match step.kind {
             StepKind::Profile => Pass::Profile {
                 budget_ns: nanos(plan::PROFILE_TIME),
@@ -318,10 +319,12 @@ impl PlanExecution<'_> {
             StepKind::Count { .. } => {
                 let own = [step.job];
                 let group = self.groups.get(&step.job).copied().unwrap_or(&own);
-                let profiled: Vec<Duration> =
-                    group.iter().filter_map(|&job| self.profiled(job)).collect();
+                let profiled: Vec<Duration> = group
+                    .iter()
+                    .filter_map(|&job| self.profiled_time(job))
+                    .collect();
                 Pass::Count {
-                    iterations: self.setting.counted.choose(&profiled, job.settings.timeout),
+                    iterations: self.context.counted.choose(&profiled, job.settings.timeout),
                 }
             }
             StepKind::Time { .. } => Pass::Time {
@@ -333,8 +336,8 @@ impl PlanExecution<'_> {
     }
 
     /// How long an iteration of a job took in its profile.
-    fn profiled(&self, job: usize) -> Option<Duration> {
-        self.replies(&self.setting.jobs[job].id)
+    fn profiled_time(&self, job: usize) -> Option<Duration> {
+        self.replies(&self.context.jobs[job].id)
             .find_map(|reply| match reply {
                 WorkerReply::Profiled(profile) => Some(Duration::from_nanos(
                     profile.run_ns / profile.iterations.max(1),
@@ -351,9 +354,9 @@ impl PlanExecution<'_> {
         })
     }
 
-    fn finish(&mut self, step: Step, end: PassEnd) -> io::Result<()> {
+    fn finish_step(&mut self, step: Step, end: PassEnd) -> io::Result<()> {
         if let Some(journal) = &mut self.journal {
-            journal.add(&end)?;
+            journal.add_pass(&end)?;
         }
         match &end.result {
             PassResult::Reply(reply) => {
@@ -390,11 +393,11 @@ fn is_lost(id: &str, ends: &PassEnds) -> bool {
 }
 
 /// The plugin of a job, or why the job cannot even be started.
-fn startable<'a>(
-    setting: &ExecutionContext<'a>,
+fn find_plugin<'a>(
+    context: &ExecutionContext<'a>,
     job: &Job,
 ) -> Result<&'a PreparedPlugin, PassResult> {
-    let prepared = match setting.plugins.get(&job.plugin) {
+    let prepared = match context.plugins.get(&job.plugin) {
         Some(Ok(prepared)) => prepared,
         Some(Err(failure)) => {
             return Err(PassResult::Failed {
@@ -410,7 +413,7 @@ fn startable<'a>(
             });
         }
     };
-    match lacking_cpus(job, setting.cpus) {
+    match describe_missing_cpus(job, context.cpus) {
         Some(message) => Err(PassResult::Skipped {
             phase: Phase::Start,
             message,
@@ -420,12 +423,12 @@ fn startable<'a>(
 }
 
 /// Why a job is skipped on this machine: it has more threads than there are CPUs.
-pub(crate) fn lacking_cpus(job: &Job, cpus: &[usize]) -> Option<String> {
+pub(crate) fn describe_missing_cpus(job: &Job, cpus: &[usize]) -> Option<String> {
     let (wanted, there) = (job.settings.threads, cpus.len());
     (wanted > there).then(|| format!("wants {wanted} CPUs, but orch may use {there} here"))
 }
 
-fn request(
+fn build_request(
     job: &Job,
     prepared: &PreparedPlugin,
     pass: Pass,
@@ -442,7 +445,7 @@ fn request(
         clock,
         shift: MemoryShift::default(),
         folder: prepared.folder.clone(),
-        sandbox: confine::grants(prepared, &job.workload, &job.params),
+        sandbox: sandbox_grants::sandbox_grants(prepared, &job.workload, &job.params),
     }
 }
 
@@ -473,17 +476,17 @@ impl RunPace {
         }
     }
 
-    fn skip(&mut self, step: Step, jobs: &[Job]) {
+    fn skip_step(&mut self, step: Step, jobs: &[Job]) {
         self.ahead = self.ahead.saturating_sub(plan::estimate(step, jobs));
     }
 
-    fn done(&mut self, step: Step, jobs: &[Job], taken: Duration) {
-        self.skip(step, jobs);
+    fn record_step(&mut self, step: Step, jobs: &[Job], taken: Duration) {
+        self.skip_step(step, jobs);
         self.planned += plan::estimate(step, jobs);
         self.taken += taken;
     }
 
-    fn left(&self) -> Duration {
+    fn time_left(&self) -> Duration {
         if self.planned.is_zero() {
             return self.ahead;
         }

@@ -1,9 +1,9 @@
 //! What a dead worker left behind, and what it means: a result, or a failure with phase, place and
 //! last words.
 
-use super::culprit;
+use super::crash_site;
 use super::process::LimitsMet;
-use super::watch::WorkerLaunch;
+use super::watched_worker::WorkerLaunch;
 use crate::protocol::{Pass, Phase, PluginError, PluginErrorKind, WorkerFarewell, WorkerReply};
 use crate::worker::page::PageLayout;
 use std::os::unix::process::ExitStatusExt;
@@ -87,12 +87,12 @@ impl WorkerExit<'_> {
     }
 
     /// What the pass gave, or why it gave nothing.
-    pub(super) fn judge(
+    pub(super) fn interpret(
         &self,
         launch: &WorkerLaunch,
         warnings: &mut Vec<String>,
     ) -> Result<WorkerReply, PassFailure> {
-        self.outcome(launch, warnings).map_err(|mut failure| {
+        self.find_result(launch, warnings).map_err(|mut failure| {
             if let PassFailure::Failed { message, .. } | PassFailure::Skipped { message, .. } =
                 &mut failure
             {
@@ -102,7 +102,7 @@ impl WorkerExit<'_> {
         })
     }
 
-    fn outcome(
+    fn find_result(
         &self,
         launch: &WorkerLaunch,
         warnings: &mut Vec<String>,
@@ -113,7 +113,7 @@ impl WorkerExit<'_> {
         if let Some((phase, what)) = self.junk {
             let message = format!(
                 "the plugin wrote into orch's own channel: {what}{}",
-                self.words()
+                self.describe_last_words()
             );
             return Err(PassFailure::Failed { phase, message });
         }
@@ -126,16 +126,16 @@ impl WorkerExit<'_> {
                 limit
             };
             let pass = launch.request.pass.name();
-            let place = self.place();
-            return Err(self.failed(format!(
+            let place = self.describe_place();
+            return Err(self.failure(format!(
                 "still running after its timeout of {limit:?}, in the {pass} pass{place}"
             )));
         }
         if let Some(WorkerReply::Failed(error)) = self.reply {
-            return Err(self.reported(error));
+            return Err(self.reported_failure(error));
         }
         if let Some(WorkerFarewell { error: Some(error) }) = self.farewell {
-            return Err(self.reported(error));
+            return Err(self.reported_failure(error));
         }
         if let Some(phase) = self.page.forked.load(Relaxed).checked_sub(1) {
             let message = "a process that the plugin forked came back from the call: two would \
@@ -147,39 +147,39 @@ impl WorkerExit<'_> {
             });
         }
         if let Some(signal) = self.status.signal() {
-            return Err(self.failed(self.death(signal, launch)));
+            return Err(self.failure(self.describe_signal(signal, launch)));
         }
         match (self.reply, self.farewell) {
             (Some(reply), Some(_)) => {
-                self.believe(reply, launch.request.pass)?;
-                self.output(warnings)?;
+                self.check_forgery(reply, launch.request.pass)?;
+                self.check_output(warnings)?;
                 Ok(reply.clone())
             }
             // A worker that cannot send its answer ends with 1 after the plugin's last phase.
             _ if self.closed_channel
                 || (self.status.code() == Some(1) && self.page.phase() == Phase::Destroy) =>
             {
-                Err(self.failed(
+                Err(self.failure(
                     "the plugin closed a descriptor that it did not open: orch's channel to the \
                      worker"
                         .to_owned(),
                 ))
             }
-            _ if self.page.phase() == Phase::Start => Err(self.failed(format!(
+            _ if self.page.phase() == Phase::Start => Err(self.failure(format!(
                 "the worker could not begin (exit code {})",
                 self.status.code().unwrap_or(-1)
             ))),
-            _ => Err(self.failed(format!(
+            _ => Err(self.failure(format!(
                 "the plugin ended the process with exit code {}{}",
                 self.status.code().unwrap_or(-1),
-                self.place()
+                self.describe_place()
             ))),
         }
     }
 
     /// Notices answers that a plugin wrote in the worker's place. It shares the worker's memory:
     /// one that knows all of orch is not noticed.
-    fn believe(&self, reply: &WorkerReply, pass: Pass) -> Result<(), PassFailure> {
+    fn check_forgery(&self, reply: &WorkerReply, pass: Pass) -> Result<(), PassFailure> {
         let last = match pass {
             Pass::Describe => Phase::Describe,
             // No plugin, and so no instance that could end.
@@ -199,11 +199,11 @@ impl WorkerExit<'_> {
         } else {
             return Ok(());
         };
-        Err(self.failed(format!("the plugin wrote into orch's own channel: {wrong}")))
+        Err(self.failure(format!("the plugin wrote into orch's own channel: {wrong}")))
     }
 
     /// Output beyond what a pipe holds fails the pass; less is only said.
-    fn output(&self, warnings: &mut Vec<String>) -> Result<(), PassFailure> {
+    fn check_output(&self, warnings: &mut Vec<String>) -> Result<(), PassFailure> {
         let bytes = self.measured_bytes;
         if bytes > NOISE_LIMIT {
             let size = crate::format::bytes(bytes as f64);
@@ -212,27 +212,27 @@ impl WorkerExit<'_> {
                 message: format!(
                     "wrote {size} to its standard output or error: more than a pipe holds, so its \
                      times are those of waiting for a reader; print less, or only in setup"
-                ) + &self.words(),
+                ) + &self.describe_last_words(),
             });
         }
         let bytes = self.output_bytes;
         if bytes > 0 {
             warnings.push(format!(
                 "the plugin wrote {bytes} bytes to its standard output or error{}",
-                self.words()
+                self.describe_last_words()
             ));
         }
         Ok(())
     }
 
-    fn reported(&self, error: &PluginError) -> PassFailure {
+    fn reported_failure(&self, error: &PluginError) -> PassFailure {
         let mut message = match error.kind {
             PluginErrorKind::Panic if !error.message.starts_with("panicked") => {
                 format!("panicked: {}", error.message)
             }
             _ => error.message.clone(),
         };
-        message.push_str(&place(&error.scope, error.iteration));
+        message.push_str(&describe_place(&error.scope, error.iteration));
         if error.kind == PluginErrorKind::Unsupported {
             return PassFailure::Skipped {
                 phase: error.phase,
@@ -245,15 +245,15 @@ impl WorkerExit<'_> {
         }
     }
 
-    fn failed(&self, message: String) -> PassFailure {
+    fn failure(&self, message: String) -> PassFailure {
         PassFailure::Failed {
             phase: self.page.phase(),
-            message: message + &self.words(),
+            message: message + &self.describe_last_words(),
         }
     }
 
     /// What a signal means, from the notes that the worker's handler left.
-    fn death(&self, signal: i32, launch: &WorkerLaunch) -> String {
+    fn describe_signal(&self, signal: i32, launch: &WorkerLaunch) -> String {
         let page = self.page;
         let name = signal_name(signal);
         let mut text = match signal {
@@ -272,9 +272,12 @@ impl WorkerExit<'_> {
             }
             _ => name,
         };
-        text.push_str(&self.place());
+        text.push_str(&self.describe_place());
         if page.signal() == signal {
-            text.push_str(&culprit::place(page, &launch.request.library));
+            text.push_str(&crash_site::describe_crash_site(
+                page,
+                &launch.request.library,
+            ));
         }
         let refused = page.refused.load(Relaxed);
         if refused > 0 {
@@ -287,9 +290,9 @@ impl WorkerExit<'_> {
         text
     }
 
-    fn place(&self) -> String {
+    fn describe_place(&self) -> String {
         let page = self.page;
-        place(&page.scope(), page.iteration.load(Relaxed))
+        describe_place(&page.scope(), page.iteration.load(Relaxed))
     }
 
     /// What helps where a sandboxed plugin was refused something.
@@ -306,7 +309,7 @@ impl WorkerExit<'_> {
         }
     }
 
-    fn words(&self) -> String {
+    fn describe_last_words(&self) -> String {
         match &self.last_words {
             Some(words) => format!("; its last words: {words}"),
             None => String::new(),
@@ -314,7 +317,7 @@ impl WorkerExit<'_> {
     }
 }
 
-fn place(scope: &str, iteration: u64) -> String {
+fn describe_place(scope: &str, iteration: u64) -> String {
     let mut text = String::new();
     if !scope.is_empty() {
         text.push_str(&format!(", in scope {scope}"));

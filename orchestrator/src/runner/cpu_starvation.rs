@@ -3,7 +3,7 @@
 /// Whether `signal` waits to be delivered to the process although nothing but a CPU is missing: the
 /// process neither blocks nor ignores it, sleeps nor is stopped. False when that cannot be read, as
 /// of a process that is gone.
-pub(super) fn has_not_taken(process: i32, signal: i32) -> bool {
+pub(super) fn is_starved_of_cpu(process: i32, signal: i32) -> bool {
     let text = std::fs::read_to_string(format!("/proc/{process}/status"));
     text.is_ok_and(|text| waits_for_cpu(&text, signal))
 }
@@ -58,10 +58,10 @@ mod tests {
             "stopped"
         );
         assert!(!waits_for_cpu("", TERM));
-        assert!(!has_not_taken(
+        assert!(!is_starved_of_cpu(
             i32::try_from(std::process::id()).unwrap_or(1),
             TERM
         ));
-        assert!(!has_not_taken(-1, TERM), "no such process");
+        assert!(!is_starved_of_cpu(-1, TERM), "no such process");
     }
 }

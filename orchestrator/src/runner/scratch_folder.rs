@@ -23,16 +23,16 @@ pub(super) struct ScratchFolder {
 impl ScratchFolder {
     /// Makes an empty folder with a name of the same length each time: it stands in the worker's
     /// environment, which lies above its stack.
-    pub(super) fn make() -> io::Result<Self> {
-        let all = all()?;
+    pub(super) fn create() -> io::Result<Self> {
+        let all = scratch_root()?;
         // Nobody clears up between the making and the claiming.
         flock(&all.lock, FlockOperation::LockShared)?;
-        let made = Self::make_in(&all.folder);
+        let made = Self::create_in(&all.folder);
         flock(&all.lock, FlockOperation::Unlock)?;
-        made.map_err(|error| explained(&all.folder, &error))
+        made.map_err(|error| explain_error(&all.folder, &error))
     }
 
-    fn make_in(folder: &Path) -> io::Result<Self> {
+    fn create_in(folder: &Path) -> io::Result<Self> {
         loop {
             let path = folder.join(format!("{:016x}", fastrand::u64(..)));
             match DirBuilder::new().mode(0o700).create(&path) {
@@ -55,7 +55,7 @@ impl ScratchFolder {
 impl Drop for ScratchFolder {
     fn drop(&mut self) {
         // What cannot be removed now is left behind, and tried again by the next orch.
-        let _ = remove(&self.path, &self.claim);
+        let _ = remove_tree(&self.path, &self.claim);
     }
 }
 
@@ -67,7 +67,7 @@ struct ScratchRoot {
 }
 
 /// Finds the folder of all; the first time, what others left there is removed.
-fn all() -> io::Result<&'static ScratchRoot> {
+fn scratch_root() -> io::Result<&'static ScratchRoot> {
     static ALL: OnceLock<ScratchRoot> = OnceLock::new();
     if let Some(all) = ALL.get() {
         return Ok(all);
@@ -78,22 +78,22 @@ fn all() -> io::Result<&'static ScratchRoot> {
     if let Err(error) = made
         && error.kind() != io::ErrorKind::AlreadyExists
     {
-        return Err(explained(&folder, &error));
+        return Err(explain_error(&folder, &error));
     }
     // In a folder that everybody can write to, somebody else may have been there first.
     let is_ours = |data: Metadata| data.is_dir() && data.uid() == uid;
     if !is_ours(std::fs::symlink_metadata(&folder)?) {
-        return Err(explained(
+        return Err(explain_error(
             &folder,
             &io::Error::other("it is no folder of this user; remove it"),
         ));
     }
-    let lock = File::open(&folder).map_err(|error| explained(&folder, &error))?;
-    clear(&folder, &lock);
+    let lock = File::open(&folder).map_err(|error| explain_error(&folder, &error))?;
+    clear_unclaimed(&folder, &lock);
     Ok(ALL.get_or_init(|| ScratchRoot { folder, lock }))
 }
 
-fn explained(folder: &Path, error: &io::Error) -> io::Error {
+fn explain_error(folder: &Path, error: &io::Error) -> io::Error {
     let message = format!(
         "cannot make a scratch folder for a worker in {}: {error} (TMPDIR names another place; \
          `sandbox: off` needs none)",
@@ -104,7 +104,7 @@ fn explained(folder: &Path, error: &io::Error) -> io::Error {
 
 /// Removes all folders that nobody claims. Another orch may be at it just now; then it is left to
 /// that.
-fn clear(folder: &Path, lock: &File) {
+fn clear_unclaimed(folder: &Path, lock: &File) {
     if flock(lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return;
     }
@@ -113,7 +113,7 @@ fn clear(folder: &Path, lock: &File) {
             continue;
         };
         if flock(&left, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            let _ = remove(&entry.path(), &left);
+            let _ = remove_tree(&entry.path(), &left);
         }
     }
     let _ = flock(lock, FlockOperation::Unlock);
@@ -122,7 +122,7 @@ fn clear(folder: &Path, lock: &File) {
 /// Removes a folder with all that is in it, however deep that is: what lies in a folder of it is
 /// brought up before that folder is removed, so neither the stack nor the number of open files is
 /// at the mercy of a plugin.
-fn remove(path: &Path, folder: &File) -> io::Result<()> {
+fn remove_tree(path: &Path, folder: &File) -> io::Result<()> {
     match rustix::fs::rmdir(path) {
         Err(Errno::NOTEMPTY | Errno::EXIST) => {}
         result => return Ok(result?),
@@ -130,7 +130,7 @@ fn remove(path: &Path, folder: &File) -> io::Result<()> {
     let mut names = MovedNames(0);
     loop {
         let mut found_any = false;
-        for (name, kind) in entries(folder.as_fd())? {
+        for (name, kind) in read_entries(folder.as_fd())? {
             found_any = true;
             if kind != FileType::Directory {
                 unlinkat(folder, &name, AtFlags::empty())?;
@@ -159,7 +159,7 @@ fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut MovedNames) ->
         OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
         Mode::empty(),
     )?;
-    for (inner, kind) in entries(inside.as_fd())? {
+    for (inner, kind) in read_entries(inside.as_fd())? {
         if kind != FileType::Directory {
             unlinkat(&inside, &inner, AtFlags::empty())?;
             continue;
@@ -180,7 +180,7 @@ fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut MovedNames) ->
 }
 
 /// The entries of a folder, without itself and the one above.
-fn entries(folder: BorrowedFd) -> io::Result<Vec<(std::ffi::CString, FileType)>> {
+fn read_entries(folder: BorrowedFd) -> io::Result<Vec<(std::ffi::CString, FileType)>> {
     let mut found = Vec::new();
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
@@ -211,7 +211,7 @@ mod tests {
         let outside = place.path().join("outside");
         std::fs::create_dir(&outside).unwrap();
         std::fs::write(outside.join("kept"), "").unwrap();
-        let scratch = ScratchFolder::make_in(place.path()).unwrap();
+        let scratch = ScratchFolder::create_in(place.path()).unwrap();
         let path = scratch.path().to_owned();
         std::fs::write(path.join("file"), "x").unwrap();
         symlink(&outside, path.join("link")).unwrap();
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_tree_that_is_deeper_than_any_stack_is_removed() {
         let place = tempfile::tempdir().unwrap();
-        let scratch = ScratchFolder::make_in(place.path()).unwrap();
+        let scratch = ScratchFolder::create_in(place.path()).unwrap();
         let path = scratch.path().to_owned();
         let mut at = openat(&scratch.claim, c".", OFlags::DIRECTORY, Mode::empty()).unwrap();
         for _ in 0..3000 {
@@ -247,13 +247,13 @@ mod tests {
     fn what_nobody_claims_is_cleared_and_what_somebody_does_is_left() {
         let place = tempfile::tempdir().unwrap();
         let lock = File::open(place.path()).unwrap();
-        let claimed = ScratchFolder::make_in(place.path()).unwrap();
-        let left = ScratchFolder::make_in(place.path()).unwrap();
+        let claimed = ScratchFolder::create_in(place.path()).unwrap();
+        let left = ScratchFolder::create_in(place.path()).unwrap();
         std::fs::write(left.path().join("file"), "x").unwrap();
         let gone = left.path().to_owned();
         // As if orch had been killed: the lock goes with the process, the folder stays.
         flock(&left.claim, FlockOperation::Unlock).unwrap();
-        clear(place.path(), &lock);
+        clear_unclaimed(place.path(), &lock);
         assert!(!gone.exists());
         assert!(claimed.path().exists());
     }
