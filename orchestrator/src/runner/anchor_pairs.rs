@@ -1,5 +1,5 @@
-//! The pairs of a run with its anchors: a fixed number for each job, in rounds, each noted in the
-//! journal.
+//! The pairs of each job with its anchors: a fixed number per job, measured in rounds. The journal
+//! gets one line per pair.
 
 use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
@@ -9,8 +9,8 @@ use crate::judge::estimate::median;
 use serde::{Deserialize, Serialize};
 use std::io;
 
-/// Pairs of a job with an anchor. There is no early end: what ends early by its size is biased
-/// towards it.
+/// Pairs of a job with an anchor. The number is fixed, because stopping early on the size of the
+/// effect would bias the effect.
 pub(crate) const PAIRS: usize = 5;
 
 /// One job and one anchor. Side A is the anchor's build.
@@ -20,7 +20,7 @@ pub(crate) struct AnchorJob<'a> {
     pub(crate) sides: PairSides<'a>,
 }
 
-/// One pair of a tie, or why there are no more.
+/// One pair of a job with its anchor, or the reason why there are no more pairs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AnchorPair {
     /// Commit of the anchor.
@@ -33,12 +33,12 @@ pub(crate) struct AnchorPair {
     pub(crate) warnings: Vec<String>,
 }
 
-/// All that is known of a tie.
+/// All pairs of a job with one anchor.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AnchorSeries {
     pub(crate) pairs: Vec<PairRecord>,
     pub(crate) failed: Option<SideFailure>,
-    /// What both sides said that they computed.
+    /// Digests of both sides.
     pub(crate) digests: Option<[String; 2]>,
     pub(crate) warnings: Vec<String>,
 }
@@ -60,8 +60,8 @@ impl AnchorSeries {
     }
 }
 
-/// Measures all ties, but for the pairs that `done` holds. Returns what is known of each, in their
-/// order; a run that was interrupted has fewer pairs.
+/// Measures the pairs of all jobs, except for the pairs in `done`. Returns one series per job, in
+/// the order of `jobs`; an interrupted run has fewer pairs.
 pub(crate) fn measure_pairs(
     jobs: &[AnchorJob],
     context: &PairContext,

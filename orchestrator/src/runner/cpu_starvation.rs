@@ -1,15 +1,15 @@
-//! Whether a process could not yet act on a signal because it got no CPU.
+//! Detection of a process that has not acted on a signal because it got no CPU.
 
-/// Whether `signal` waits to be delivered to the process although nothing but a CPU is missing: the
-/// process neither blocks nor ignores it, sleeps nor is stopped. False when that cannot be read, as
-/// of a process that is gone.
+/// Whether `signal` is pending and the process lacks only a CPU to act on it: the process neither
+/// blocks nor ignores the signal, and it is neither asleep nor stopped. False if the state cannot
+/// be read, for example because the process is gone.
 pub(super) fn is_starved_of_cpu(process: i32, signal: i32) -> bool {
     let text = std::fs::read_to_string(format!("/proc/{process}/status"));
     text.is_ok_and(|text| waits_for_cpu(&text, signal))
 }
 
-/// `status` as in proc_pid_status(5): states R and D, masks in hexadecimal with signal 1 in the
-/// lowest bit.
+/// Parses `status` as described in proc_pid_status(5): states R and D; masks are hexadecimal, with
+/// signal 1 in the lowest bit.
 fn waits_for_cpu(status: &str, signal: i32) -> bool {
     let field = |name: &str| {
         status
@@ -24,7 +24,7 @@ fn waits_for_cpu(status: &str, signal: i32) -> bool {
         mask >> (signal - 1) & 1 == 1
     };
     let runnable = field("State").is_some_and(|state| state.starts_with(['R', 'D']));
-    // A blocked signal waits as well, and will for ever.
+    // A blocked signal is pending as well, but it will never be delivered.
     runnable && (holds("ShdPnd") || holds("SigPnd")) && !holds("SigBlk")
 }
 
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_process_that_waits_for_a_cpu_has_not_taken_a_signal() {
+    fn signal_is_starved_only_if_the_process_lacks_a_cpu() {
         assert!(waits_for_cpu(&status("R (running)", "4000", "0"), TERM));
         assert!(waits_for_cpu(&status("D (disk sleep)", "4000", "0"), TERM));
         assert!(

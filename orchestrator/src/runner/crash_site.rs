@@ -1,13 +1,13 @@
-//! Which function of a plugin a fatal signal came from: the one that was running, or the one that
-//! called what was.
+//! The plugin function in which a fatal signal occurred: the function that was running, or the one
+//! that called it.
 
 use crate::plugin::elf::{self, CodePlace, NamedFunction};
 use crate::worker::page::PageLayout;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The place of the fault inside of the plugin's file, to be put behind what happened; nothing
-/// where it lies elsewhere and nobody knows who called.
+/// Describes the place of the fault inside the plugin's file, as the end of a message. Empty if the
+/// fault lies elsewhere and its caller is unknown.
 pub(super) fn describe_crash_site(page: &PageLayout, library: &Path) -> String {
     let base = page.library_base.load(Relaxed);
     let instruction = page.instruction.load(Relaxed);
@@ -23,7 +23,7 @@ pub(super) fn describe_crash_site(page: &PageLayout, library: &Path) -> String {
             CodePlace::Elsewhere => {}
         }
     }
-    // A return address lies behind its call, perhaps already in the next function.
+    // A return address lies behind its call, possibly already in the next function.
     let calls = page
         .callers()
         .filter_map(|address| address.checked_sub(base)?.checked_sub(1));
@@ -48,8 +48,8 @@ pub(super) fn describe_crash_site(page: &PageLayout, library: &Path) -> String {
     first.unwrap_or_default()
 }
 
-/// `name (file:line, plugin+0x12)`; an inlined function's name where that is known, for the line is
-/// its own.
+/// Formats a function as `name (file:line, plugin+0x12)`. If the line belongs to an inlined
+/// function, its name is used.
 fn describe_function(function: &NamedFunction, offset: u64) -> String {
     match &function.source {
         Some(source) => {

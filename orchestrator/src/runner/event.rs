@@ -1,26 +1,26 @@
-//! What happens during a run, for whoever shows or logs it. The measuring code itself prints
-//! nothing.
+//! Events of a run, for code that displays or logs them. The measuring code itself prints nothing.
 
 use crate::pass::PassName;
 use std::time::Duration;
 
-/// One thing that happened.
+/// One event of a run.
 #[derive(Debug)]
 pub(crate) enum ProgressEvent<'a> {
-    /// A plugin's build or inspection begins.
+    /// The build or inspection of a plugin begins.
     Preparing {
         plugin: &'a str,
     },
-    /// A line of a build's output.
+    /// One line of a build's output.
     BuildLine {
         line: &'a str,
     },
-    /// Everything is ready; this many passes follow.
+    /// Everything is ready. The number of passes that follow is `passes`.
     Begin {
         passes: usize,
         estimate: Duration,
     },
-    /// Another process has the measuring lock: who, and since when.
+    /// Another process has the measuring lock. `holder` describes the process and how long it has
+    /// had the lock.
     WaitingForLock {
         holder: &'a str,
     },
@@ -30,40 +30,42 @@ pub(crate) enum ProgressEvent<'a> {
         round: u32,
         left: Duration,
     },
-    /// A pass gave a result; of timing passes, the median of the time of an iteration so far.
+    /// A pass gave a result. For timing passes, `median_ns` is the median time of an iteration so
+    /// far.
     PassEnds {
         job: &'a str,
         median_ns: Option<f64>,
     },
-    /// The job is over: `lost` says whether it failed or was skipped.
+    /// The job has ended without a result. `lost` says whether it failed or was skipped.
     JobLost {
         job: &'a str,
         lost: &'static str,
         phase: &'a str,
         message: &'a str,
     },
-    /// Passes that the plan could not know of, or that are left out since their job is lost.
+    /// The number of passes has changed: passes that the plan could not foresee were added, or
+    /// passes of a lost job are left out.
     PassesChanged {
         by: i64,
     },
-    /// Everything is ready to be compared: this many workloads.
+    /// Everything is ready for the comparison of this many workloads.
     BeginPairs {
         workloads: usize,
     },
-    /// A workload has one more pair; what its pairs say so far is a log ratio.
+    /// One more pair of a workload was measured. `estimate` is the log ratio over its pairs so far.
     Pair {
         job: &'a str,
         pairs: usize,
         estimate: f64,
     },
-    /// So many workloads have no verdict yet.
+    /// Number of workloads that have no verdict yet.
     StillOpen {
         workloads: usize,
     },
     End,
 }
 
-/// Takes events.
+/// Receiver of events.
 pub(crate) trait ProgressObserver {
     fn see(&mut self, event: ProgressEvent<'_>);
 }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Whether whoever started orch had this signal ignored.
+/// Whether this process was started with the signal ignored.
 fn is_ignored(signal: i32) -> bool {
-    // SAFETY: all-zero bytes are a valid sigaction, and without a new action the call only reports
-    // the present one.
+    // SAFETY: all-zero bytes are a valid sigaction. Without a new action, the call only reads the
+    // present one.
     unsafe {
         let mut now: libc::sigaction = std::mem::zeroed();
         libc::sigaction(signal, std::ptr::null(), &raw mut now) == 0
@@ -21,10 +21,10 @@ fn is_ignored(signal: i32) -> bool {
     }
 }
 
-/// No user answers a message sooner than this after it appears.
+/// No user reacts to a message in less time than this.
 const IMPATIENCE: Duration = Duration::from_millis(300);
 
-/// Whether the user wants to stop.
+/// State of the user's request to stop.
 #[derive(Clone)]
 pub(crate) struct Interrupt {
     flag: Arc<AtomicBool>,
@@ -32,11 +32,13 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens to SIGINT, SIGTERM and SIGHUP from now on. `acknowledge` tells the user that the
-    /// first one was heard. One that comes some time later ends the program at once. `timeout` and
-    /// many CI systems send two signals in a row, which mean one.
+    /// Listens to SIGINT, SIGTERM and SIGHUP from now on. `acknowledge` is called after the first
+    /// signal, to confirm it to the user. A signal that arrives some time later ends the program at
+    /// once. `timeout` and many CI systems send two signals in quick succession; these count as
+    /// one.
     pub(crate) fn listen(acknowledge: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        // Whoever started orch may ignore SIGCHLD; then no worker's end could be waited for.
+        // orch may have been started with SIGCHLD ignored. Then it could not wait for the end of a
+        // worker.
         // SAFETY: the default disposition runs no code of ours.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         let flag = Arc::new(AtomicBool::new(false));
@@ -47,7 +49,7 @@ impl Interrupt {
             signal_hook::consts::SIGTERM,
             signal_hook::consts::SIGHUP,
         ] {
-            // `nohup orch run` goes on when its terminal is gone.
+            // `nohup orch run` continues after its terminal is closed.
             if signal == signal_hook::consts::SIGHUP && is_ignored(signal) {
                 continue;
             }
@@ -64,7 +66,7 @@ impl Interrupt {
         std::thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
-                // A byte that is only looked at stays for all others who wait.
+                // Polling does not consume the byte, so it stays readable for all other waiters.
                 let mut polled = [PollFd::new(&*heard, PollFlags::IN)];
                 while poll(&mut polled, None).is_err_and(|error| error == Errno::INTR) {}
                 acknowledge();
@@ -78,7 +80,8 @@ impl Interrupt {
         self.flag.load(Ordering::Relaxed)
     }
 
-    /// Becomes readable once an interrupt was requested, and stays so.
+    /// Returns a descriptor that becomes readable once an interrupt was requested, and stays
+    /// readable.
     pub(crate) fn descriptor(&self) -> &OwnedFd {
         &self.wake
     }

@@ -1,5 +1,5 @@
-//! The journal of a run: what it is, then one line per finished pass or pair, on disk before the
-//! next one begins.
+//! The journal of a run: a header, then one line per finished pass or pair. Each line is on disk
+//! before the next pass begins.
 
 use super::anchor_pairs::AnchorPair;
 use crate::journal::{self, Lines};
@@ -9,52 +9,52 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Name of the journal in a results folder; it is removed once the record of the whole run is on
-/// disk.
+/// Name of the journal in a results folder. The journal is removed once the record of the whole run
+/// is on disk.
 pub(crate) const FILE: &str = "journal.jsonl";
 /// Name of the record in a results folder.
 pub(crate) const RECORD: &str = "record.json";
-/// Another number for every change of what a line holds: of an older journal, lines that do not
-/// parse would be taken for the torn end of this one, and be cut off.
+/// Version of the format. It changes with every change of the lines: otherwise lines of an older
+/// journal that do not parse would be taken for the torn end of this one and be cut off.
 const SCHEMA: &str = "orch/journal/3";
 
-/// The journal's first line.
+/// First line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JournalHeader {
     schema: String,
-    /// When the run began, UTC.
+    /// Start of the run, UTC.
     pub(crate) started: String,
     pub(crate) seed: u64,
     pub(crate) identity: RunIdentity,
 }
 
-/// What every journal's first line says.
+/// The part of the first line that all versions have.
 #[derive(Deserialize)]
 struct JournalSchema {
     schema: String,
 }
 
-/// What has to be the same for two sessions to be one run.
+/// The inputs that must be unchanged for a run to be resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunIdentity {
-    /// The build of orch: readings of the sentinel by others do not compare.
+    /// Build of orch. Readings of the sentinel by another build do not compare.
     pub(crate) orch: String,
-    /// SHA-256 of the scenario's file.
+    /// SHA-256 of the scenario file.
     pub(crate) scenario: String,
     pub(crate) filter: Option<String>,
     pub(crate) commit: Option<String>,
     pub(crate) diff_hash: Option<String>,
     pub(crate) machine_class: String,
-    /// The commits that its jobs are paired with.
+    /// Commits with which the jobs are paired.
     pub(crate) anchors: Vec<String>,
-    /// SHA-256 of each plugin's library; none for one that failed.
+    /// SHA-256 of each plugin's library; `None` for a plugin that failed.
     pub(crate) plugins: BTreeMap<String, Option<String>>,
-    /// SHA-256 of each file that parameters name, by its path.
+    /// SHA-256 of each file that parameters name, by path.
     pub(crate) inputs: BTreeMap<String, String>,
 }
 
 impl RunIdentity {
-    /// What differs, in words.
+    /// Names the inputs that differ.
     pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
         let mut note = |differs: bool, what: &str| {
@@ -86,7 +86,7 @@ impl RunIdentity {
     }
 }
 
-/// A line after the first.
+/// A line after the header.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum JournalLine {
@@ -94,7 +94,7 @@ enum JournalLine {
     Pair(Box<AnchorPair>),
 }
 
-/// The same, to be written.
+/// Borrowed form of [`JournalLine`], for writing.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum JournalLineRef<'a> {
@@ -102,7 +102,7 @@ enum JournalLineRef<'a> {
     Pair(&'a AnchorPair),
 }
 
-/// Why a run that was killed cannot go on from its journal, which stays as it is.
+/// Reason why a killed run cannot be resumed from its journal. The journal is left unchanged.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     #[error("{0}")]
@@ -119,18 +119,18 @@ pub(crate) enum JournalError {
     },
 }
 
-/// An open journal.
+/// A journal that is open for writing.
 pub(crate) struct RunJournal {
     lines: Lines,
 }
 
-/// A journal that a killed run left.
+/// Contents of a journal that a killed run left behind.
 pub(crate) struct UnfinishedRun {
     pub(crate) folder: PathBuf,
     pub(crate) header: JournalHeader,
     pub(crate) ends: Vec<PassEnd>,
     pub(crate) pairs: Vec<AnchorPair>,
-    /// Bytes of the file that are whole lines.
+    /// Length in bytes of the complete lines.
     whole: u64,
 }
 
@@ -151,14 +151,14 @@ impl RunJournal {
         Ok(Self { lines })
     }
 
-    /// Goes on with a journal, cutting off the line that the killed run was writing.
+    /// Continues a journal. The incomplete last line of the killed run is cut off.
     pub(crate) fn reopen(left: &UnfinishedRun) -> io::Result<Self> {
         Ok(Self {
             lines: Lines::reopen(&left.folder.join(FILE), left.whole)?,
         })
     }
 
-    /// Appends a pass.
+    /// Appends the end of a pass.
     pub(crate) fn add_pass(&mut self, end: &PassEnd) -> io::Result<()> {
         self.lines.add(&JournalLineRef::Pass(end))
     }
@@ -169,8 +169,8 @@ impl RunJournal {
     }
 }
 
-/// The newest journal of a run in a results folder that can be gone on with; `None` if there is
-/// none. Call it with the measuring lock held: a run that is still going on has a journal too.
+/// Returns the newest journal in a results folder from which a run can be resumed; `None` if there
+/// is none. The caller holds the measuring lock, because a run in progress has a journal too.
 pub(crate) fn find_newest(results: &Path) -> Result<Option<UnfinishedRun>, JournalError> {
     let Some(folder) = find_open(results)?.pop() else {
         return Ok(None);
@@ -179,7 +179,7 @@ pub(crate) fn find_newest(results: &Path) -> Result<Option<UnfinishedRun>, Journ
     read_journal(folder, &text).map(Some)
 }
 
-/// The results folders with a journal, the newest last.
+/// Returns the results folders with a journal, the newest last.
 pub(crate) fn find_open(results: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = match std::fs::read_dir(results) {
         Ok(entries) => entries
@@ -190,13 +190,13 @@ pub(crate) fn find_open(results: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    // Names begin with the time.
+    // The names begin with the time.
     folders.sort();
     Ok(folders)
 }
 
-/// Whether a run there has no record, or one of a run that was interrupted: it may also have been
-/// killed between storing a record and removing its journal.
+/// Whether a run has no record, or the record of an interrupted run. A run may also have been
+/// killed between storing its record and removing its journal.
 fn is_open(folder: &Path) -> bool {
     #[derive(Deserialize)]
     struct RecordOutcome {
@@ -205,7 +205,7 @@ fn is_open(folder: &Path) -> bool {
     if !folder.join(FILE).is_file() {
         return false;
     }
-    // Only the outcome, and not as the record's own type, which belongs to a later layer.
+    // Only the outcome is read, because the type of the record belongs to a higher layer.
     match std::fs::read(folder.join(RECORD)) {
         Ok(text) => serde_json::from_slice::<RecordOutcome>(&text)
             .is_ok_and(|record| record.outcome == "interrupted"),
@@ -215,7 +215,7 @@ fn is_open(folder: &Path) -> bool {
 
 fn read_journal(folder: PathBuf, text: &[u8]) -> Result<UnfinishedRun, JournalError> {
     let file = folder.join(FILE);
-    // Before all else: the header of another orch may have other fields.
+    // The schema is checked first, because the header of another version may have other fields.
     let schema = match journal::read::<JournalSchema, serde::de::IgnoredAny>(text) {
         Ok(found) => found.header.schema,
         Err(error) => return Err(JournalError::Broken { file, error }),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_is_named() {
+    fn identity_names_what_changed() {
         let other = RunIdentity {
             scenario: "b".into(),
             plugins: BTreeMap::new(),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_of_another_orch_is_refused_and_stays() {
+    fn journal_of_another_version_is_refused_and_kept() {
         let results = tempfile::tempdir().expect("a folder");
         let folder = results.path().join("20261121T200000Z-s-nogit");
         std::fs::create_dir(&folder).expect("made");
@@ -306,7 +306,7 @@ mod tests {
                 .identity,
             identity()
         );
-        // As the first format was: no anchors in the header, and passes without a name around them.
+        // In the first format, the header had no anchors and passes had no name around them.
         let older = mine
             .replace(SCHEMA, "orch/journal/1")
             .replace(r#""anchors":[],"#, "");

@@ -1,5 +1,5 @@
-//! The machine-wide measuring lock: a measurement is alone on its machine, and builds wait for it
-//! to end.
+//! The machine-wide measuring lock: a process that measures is alone on its machine, and builds
+//! wait for it to end.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -8,42 +8,42 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// The same file for every user and project of a machine.
+/// Lock file, the same for every user and project of a machine.
 const FILE: &str = "/tmp/orch-measuring.lock";
-/// Time between two looks at a lock that is taken.
+/// Time between two attempts to take a lock that another process holds.
 const POLL: Duration = Duration::from_millis(100);
-/// Most characters of a holder's command that are shown.
+/// Maximum length of a holder's command in a message, in characters.
 const MOST_SHOWN: usize = 120;
 
-/// What the lock is taken for.
+/// Purpose for which the lock is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockPurpose {
-    /// Excludes all others.
+    /// Excludes all other processes.
     Measuring,
-    /// Excludes measurements; other builds share it.
+    /// Excludes measurements; other builds share the lock.
     Building,
 }
 
-/// Held until dropped; released by the kernel even if the process is killed.
+/// The lock, held until this is dropped. The kernel releases it even if the process is killed.
 pub(crate) struct LockGuard {
     _file: File,
-    /// How long it took until it was free.
+    /// Time spent waiting for the lock.
     pub(crate) waited: Duration,
 }
 
-/// How long this program waits for the lock; without a limit if none is set.
+/// Maximum time that this program waits for the lock; unlimited if it is not set.
 static PATIENCE: OnceLock<Duration> = OnceLock::new();
 
-/// Sets for the whole program how long it waits for the lock. Only the first call counts.
+/// Sets the maximum time that this program waits for the lock. Only the first call has an effect.
 pub(crate) fn set_patience(limit: Duration) {
     let _ = PATIENCE.set(limit);
 }
 
-/// Takes the lock, calling `waiting` once, with the holder, if another process has it. `stop` is
-/// asked while waiting, and None says that it ended the waiting.
+/// Takes the lock. If another process has it, `waiting` is called once with a description of the
+/// holder. While waiting, `stop` is polled; returns `None` if it ends the waiting.
 ///
 /// # Errors
-/// The lock file cannot be opened; or the holder kept the lock for longer than this program waits
+/// The lock file cannot be opened, or the holder kept the lock for longer than this program waits
 /// (`TimedOut`).
 pub(crate) fn take_lock(
     purpose: LockPurpose,
@@ -61,8 +61,8 @@ pub(crate) fn take_lock(
         match taken {
             Ok(()) => {
                 if purpose == LockPurpose::Measuring {
-                    // The file's time tells others since when. Where the file is another user's, it
-                    // may stay as it is.
+                    // The file's modification time shows other processes since when this one
+                    // measures. A file of another user may not be changed; then it keeps its time.
                     let _ = rustix::fs::futimens(&file, &now());
                 }
                 return Ok(Some(LockGuard {
@@ -113,7 +113,8 @@ fn now() -> rustix::fs::Timestamps {
     }
 }
 
-/// The process that holds the lock: what it does, its command, its id, and since when it measures.
+/// Describes the process that holds the lock: its activity, its command, its id, and since when it
+/// measures.
 fn describe_holder(file: &File) -> String {
     let Ok(about) = file.metadata() else {
         return "another process has the lock".to_owned();
@@ -124,7 +125,7 @@ fn describe_holder(file: &File) -> String {
         .find(|holder| holder.exclusive)
         .or(holders.first())
     else {
-        // For example in another container that shares the folder of the lock.
+        // For example, a process in another container that mounts the same folder.
         return "a process that is not visible from here has the lock".to_owned();
     };
     let command = read_command(holder.pid).unwrap_or_else(|| "another process".to_owned());
@@ -149,7 +150,7 @@ struct LockHolder {
     exclusive: bool,
 }
 
-/// The processes that hold a lock on the file of this number, as the kernel lists them.
+/// Returns the processes that hold a lock on the file with this inode, from the kernel's list.
 fn find_holders(inode: u64) -> Vec<LockHolder> {
     read_holders(
         &std::fs::read_to_string("/proc/locks").unwrap_or_default(),
@@ -157,8 +158,8 @@ fn find_holders(inode: u64) -> Vec<LockHolder> {
     )
 }
 
-/// Reads lines such as `1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`; one with an arrow only
-/// waits.
+/// Parses lines such as `1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`. A line with an arrow is
+/// a process that waits for the lock.
 fn read_holders(text: &str, inode: u64) -> Vec<LockHolder> {
     let read = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -175,7 +176,7 @@ fn read_holders(text: &str, inode: u64) -> Vec<LockHolder> {
     text.lines().filter_map(read).collect()
 }
 
-/// The command line of a process, without control characters.
+/// Returns the command line of a process, without control characters.
 fn read_command(pid: u32) -> Option<String> {
     let text = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words: Vec<String> = text
@@ -197,7 +198,7 @@ fn read_command(pid: u32) -> Option<String> {
     })
 }
 
-/// Opens the lock file, making it writable for everybody if it is new. Descriptors of Rust's are
+/// Opens the lock file. A new file is made writable for all users. Rust opens files as
 /// close-on-exec.
 fn open_lock_file() -> io::Result<File> {
     let path =
@@ -208,7 +209,8 @@ fn open_lock_file() -> io::Result<File> {
             format!("measuring lock {}: {error}", path.display()),
         )
     };
-    // Without O_CREAT first: the kernel forbids that on other users' files in a sticky folder.
+    // The first attempt is without O_CREAT, because the kernel forbids O_CREAT on other users'
+    // files in a sticky folder.
     match OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW)
@@ -225,7 +227,8 @@ fn open_lock_file() -> io::Result<File> {
         .custom_flags(libc::O_NOFOLLOW)
         .open(&path)
         .map_err(explain)?;
-    // The umask may have taken away what other users need; only the owner can change that.
+    // The umask may have removed permissions that other users need. Only the owner can restore
+    // them.
     let _ = file.set_permissions(std::fs::Permissions::from_mode(0o666));
     Ok(file)
 }

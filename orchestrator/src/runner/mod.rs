@@ -1,4 +1,5 @@
-//! Carrying out a plan: worker processes, one after the other, and what becomes of each.
+//! Execution of a plan in worker processes, one after the other, and the interpretation of how each
+//! of them ends.
 
 pub(crate) mod anchor_pairs;
 mod cpu_starvation;

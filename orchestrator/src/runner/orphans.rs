@@ -1,28 +1,28 @@
-//! Finding and ending what a plugin left behind: its process group, and orphans that came to orch.
+//! Processes that a plugin left behind: its process group, and orphans that orch has adopted.
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Children that are none of a plugin's: those of a shell that became orch, and what builds left in
-/// the background.
+/// Children that do not come from a plugin: those of a shell that replaced itself with orch, and
+/// those that builds left in the background.
 static SPARED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-/// A process that was killed is gone within this time, or is stuck in the kernel.
+/// A killed process disappears within this time, unless it is stuck in the kernel.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Makes orch the parent of orphans below it, so that a plugin's daemons come to us and not to
-/// init. To be called before the first worker is started.
+/// Makes orch the parent of orphaned descendants, so that the daemons of a plugin become children
+/// of orch and not of init. The caller must not have started a worker yet.
 pub(crate) fn become_subreaper() -> std::io::Result<()> {
     spare_present();
-    // SAFETY: prctl with this option only sets a flag of the calling process.
+    // SAFETY: with this option, prctl only sets a flag of the calling process.
     match unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) } {
         0 => Ok(()),
         _ => Err(std::io::Error::last_os_error()),
     }
 }
 
-/// Leaves the children that orch has now alone for ever. To be called while no worker is running.
+/// Excludes the present children of orch from [`kill_leftovers`]. No worker may be running.
 pub(crate) fn spare_present() {
     SPARED
         .lock()
@@ -30,10 +30,10 @@ pub(crate) fn spare_present() {
         .extend(children());
 }
 
-/// Ends all processes of a dead worker: its group, and orphans. Returns how many of those there
-/// were.
+/// Kills the remaining processes of a dead worker: its group and its orphans. Returns the number of
+/// orphans.
 pub(crate) fn kill_leftovers(group: Pid) -> usize {
-    // The group's leader is dead and reaped; the call fails if nobody else is in it.
+    // The group's leader is dead and reaped. The call fails if the group is empty.
     let _ = kill_process_group(group, Signal::KILL);
     let mut ended = Vec::new();
     let deadline = Instant::now() + PATIENCE;
@@ -44,14 +44,14 @@ pub(crate) fn kill_leftovers(group: Pid) -> usize {
         }
         for pid in left {
             let gone = waitpid(Some(pid), WaitOptions::NOHANG).ok().flatten();
-            // One that ended by itself was only waiting to be noticed.
+            // A process that ended by itself was only waiting to be reaped.
             let by_itself = gone.is_some_and(|(_, status)| {
                 status.terminating_signal() != Some(Signal::KILL.as_raw())
             });
             if !by_itself && !ended.contains(&pid) {
                 ended.push(pid);
             }
-            // The number of one that was waited for may be another process's by now.
+            // After a process has been reaped, its id may belong to another process.
             if gone.is_none() {
                 let _ = kill_process(pid, Signal::KILL);
                 let _ = waitpid(Some(pid), WaitOptions::NOHANG);
@@ -61,9 +61,9 @@ pub(crate) fn kill_leftovers(group: Pid) -> usize {
     }
 }
 
-/// Our children but those that are spared. While measuring, orch starts nothing but workers, and a
-/// worker's own end is waited for before this is asked: what is left came from plugins, whatever
-/// its environment says.
+/// Returns the children that are not spared. While measuring, orch starts only workers, and it
+/// reaps a worker before it calls this. The other children therefore come from plugins, whatever
+/// their environment says.
 fn adopted() -> Vec<Pid> {
     let spared = SPARED.lock().unwrap_or_else(PoisonError::into_inner);
     children()

@@ -1,19 +1,19 @@
-//! What a worker writes to its standard output or error: how much, and how it ends.
+//! Output of a worker on its standard output or error: its amount and its last lines.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// How much of a plugin's output is kept: its last words.
+/// Number of bytes of a plugin's output that are kept, from the end.
 const TAIL: usize = 4 << 10;
-/// Reads that follow each other without a look at the clock: a plugin may write for ever.
+/// Number of reads without checking the time, because a plugin may write without end.
 pub(super) const READS: usize = 64;
 
-/// The tail of an output stream and how much there was.
+/// The last part of an output stream, and the total amount.
 pub(super) struct OutputTail {
     pub(super) pipe: Option<OwnedFd>,
     tail: Vec<u8>,
     pub(super) bytes: u64,
-    /// Of those, what came when the plugin had been set up.
+    /// The part of `bytes` that came after setup.
     pub(super) measured_bytes: u64,
 }
 
@@ -30,7 +30,7 @@ impl OutputTail {
         })
     }
 
-    /// Reads what is there, without waiting.
+    /// Reads the available output without waiting.
     pub(super) fn drain(&mut self, while_measuring: bool) {
         let mut buffer = [0u8; 16 << 10];
         for _ in 0..READS {
@@ -53,7 +53,7 @@ impl OutputTail {
         }
     }
 
-    /// The last line that says something; notes on how to get a backtrace do not.
+    /// Returns the last informative line. Notes on how to get a backtrace are skipped.
     pub(super) fn last_words(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.tail);
         let mut lines = text
@@ -61,7 +61,7 @@ impl OutputTail {
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with("note: "));
         let line = lines.next_back()?;
-        // C++ says what was thrown in the line before.
+        // C++ names the exception in the line before.
         let before = lines
             .next_back()
             .filter(|_| line.starts_with("what():"))

@@ -1,8 +1,8 @@
 //! Two fresh workers that take turns on the same CPUs: the unit of every comparison of times.
 //!
-//! Whatever could tell the sides apart is decided by a coin: which is spawned first, which loads
-//! and sets up first, and which begins each turn. Everything else is the same for both: arguments,
-//! environment, addresses, iterations.
+//! Everything that could distinguish the sides is decided by a coin: which side is spawned first,
+//! which loads and sets up first, and which begins each turn. Everything else is the same for both
+//! sides: arguments, environment, addresses, iterations.
 
 use super::interrupt::Interrupt;
 use super::orphans;
@@ -16,26 +16,27 @@ use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
 
-/// Index of the baseline in everything that comes in twos.
+/// Index of the baseline in arrays of two sides.
 pub(crate) const A: usize = 0;
-/// Index of the candidate.
+/// Index of the candidate in arrays of two sides.
 pub(crate) const B: usize = 1;
 
-/// What is drawn before a pair is started.
+/// Random choices that are made before a pair is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PairCoins {
     /// The side whose process is spawned first.
     pub(crate) spawn_first: usize,
     /// The side that loads, sets up and warms up first.
     pub(crate) load_first: usize,
-    /// Where both workers have their memory.
+    /// Placement of the memory of both workers.
     pub(crate) shift: MemoryShift,
     pub(crate) stack: usize,
 }
 
 impl PairCoins {
-    /// Places differ from pair to pair, so that no verdict hangs on a lucky one. What costs time
-    /// depends on the lower twelve bits of addresses, and on which pages share a set of the caches.
+    /// Draws the choices. The addresses differ from pair to pair, so that no verdict depends on one
+    /// lucky placement. Times depend on the lower twelve bits of addresses and on the pages that
+    /// share a set of the caches.
     pub(crate) fn draw(random: &mut fastrand::Rng) -> Self {
         Self {
             spawn_first: random.usize(..2),
@@ -49,7 +50,7 @@ impl PairCoins {
     }
 }
 
-/// How the turns of a pair are taken, decided when both workers are warm.
+/// Size of the turns of a pair, decided after both workers have warmed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PairTurns {
     pub(crate) iterations: u64,
@@ -61,7 +62,7 @@ pub(crate) struct PairTurns {
 #[derive(Debug)]
 pub(crate) enum PairEnd {
     Done(Box<PairDone>),
-    /// One side failed or was skipped; the other was ended.
+    /// One side failed or was skipped; the other side was ended.
     Failed {
         side: usize,
         phase: Phase,
@@ -70,11 +71,11 @@ pub(crate) enum PairEnd {
     Interrupted,
 }
 
-/// A pair's samples, by side.
+/// Samples of a pair, by side.
 #[derive(Debug)]
 pub(crate) struct PairDone {
     pub(crate) turned: [TurnSamples; 2],
-    /// The digest documents as the plugins wrote them; empty where there is none.
+    /// Digest documents as the plugins wrote them; empty if there is none.
     pub(crate) digests: [String; 2],
     /// Both sides had their memory at the same addresses.
     pub(crate) same_addresses: bool,
@@ -84,8 +85,8 @@ pub(crate) struct PairDone {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Runs one pair. `plan` decides the turns when both sides are warm; `random` gives the coins of
-/// the turns.
+/// Measures one pair. `plan` decides the turns after both sides have warmed up; `random` supplies
+/// the coins of the turns.
 pub(crate) fn run_pair(
     launches: [&WorkerLaunch; 2],
     coins: &PairCoins,
@@ -111,7 +112,7 @@ pub(crate) fn run_pair(
     if let [Some(a), Some(b)] = [A, B].map(|side| pair.workers[side].ready().cloned()) {
         let turns = plan([&a, &b]);
         let turn_first: Vec<usize> = (0..turns.count).map(|_| random.usize(..2)).collect();
-        // Who begins hears it last, and so runs alone from its first turn on.
+        // The side that begins gets the message last, so it runs alone from its first turn on.
         for side in sides_from(1 - turn_first.first().copied().unwrap_or(A)) {
             pair.workers[side].start_turns(&start_message(turns, &turn_first, side))?;
         }
@@ -131,8 +132,8 @@ pub(crate) fn run_pair(
                 .map(move |text| format!("{name}: {text}"))
         })
         .collect();
-    // The side that ended by itself says why; the other was only told to. When both are late, it is
-    // the turn of one.
+    // The side that ended by itself gives the reason; the other side was only asked to end. If both
+    // are late, the side whose turn it is gives the reason.
     let late = pair.workers.iter().any(WatchedWorker::is_late);
     let on_turn = match begun.as_deref() {
         Some(turn_first) => side_at(turn_first, common.get().turn.load(Acquire)),
@@ -192,7 +193,8 @@ fn spawn_workers(launches: [&WorkerLaunch; 2], first: usize) -> io::Result<[Watc
     })
 }
 
-/// A worker's places in the common order: turn t has the places 2t and 2t + 1.
+/// Builds the message that starts the turns of a worker. Turn t has the places 2t and 2t + 1 in the
+/// common order.
 fn start_message(turns: PairTurns, turn_first: &[usize], side: usize) -> PairStart {
     let places = (0u32..)
         .zip(turn_first)
@@ -205,7 +207,7 @@ fn start_message(turns: PairTurns, turn_first: &[usize], side: usize) -> PairSta
     }
 }
 
-/// The side whose place in the common order it is.
+/// Returns the side that has this place in the common order.
 fn side_at(turn_first: &[usize], place: u32) -> Option<usize> {
     let first = *turn_first.get(place as usize / 2)?;
     Some(if place.is_multiple_of(2) {
@@ -215,7 +217,7 @@ fn side_at(turn_first: &[usize], place: u32) -> Option<usize> {
     })
 }
 
-/// Both workers, and which of them failed first.
+/// Both workers, and the one that failed first.
 struct PairWorkers<'a> {
     workers: [WatchedWorker; 2],
     failed: Option<usize>,
@@ -223,7 +225,7 @@ struct PairWorkers<'a> {
 }
 
 impl PairWorkers<'_> {
-    /// Waits until `done`, or until both workers are over.
+    /// Waits until `done` returns true or both workers have ended.
     fn wait_until(&mut self, done: impl Fn(&[WatchedWorker; 2]) -> bool) -> io::Result<()> {
         while !done(&self.workers) && !self.workers.iter().all(WatchedWorker::is_over) {
             let until = self
@@ -242,7 +244,7 @@ impl PairWorkers<'_> {
         Ok(())
     }
 
-    /// When a side has failed, the other waits for turns that will never come.
+    /// Ends the other side after one side has failed; it would wait for turns that never come.
     fn end_together(&mut self) {
         for side in [A, B] {
             if self.failed.is_none() && self.workers[side].has_failed() {
@@ -263,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_place_belongs_to_one_side() {
+    fn place_belongs_to_exactly_one_side() {
         let turn_first = [A, B, B, A, B];
         let turns = PairTurns {
             iterations: 1,

@@ -1,5 +1,5 @@
-//! Pairs of processes of two builds, one after the other: how long their turns are, and all that
-//! was measured.
+//! Series of pairs of processes of two builds: the number of turns in each pair, and everything
+//! that was measured.
 
 use super::interrupt::Interrupt;
 use super::pair::{self, A, B, PairCoins, PairDone, PairEnd, PairTurns};
@@ -17,49 +17,49 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Duration;
 
-/// Samples of one pair take at most about this long.
+/// Approximate maximum time of the samples of one pair.
 const PAIR_BUDGET: Duration = Duration::from_millis(300);
-/// A worker of a pair warms up for at most this long.
+/// Maximum warm-up time of a worker of a pair.
 const WARM_UP: Duration = Duration::from_millis(20);
-/// Samples that are longer pay for cold caches with less than the sides' difference that anybody
-/// can see, and an untimed one would double the time of a comparison.
+/// For longer samples, the cost of cold caches is smaller than any detectable difference between
+/// the sides, and an untimed sample would double the time of a comparison.
 const LONG_SAMPLE_NS: f64 = 10e6;
-/// How many turns a pair has is settled after this many pairs.
+/// Number of pairs after which the number of turns is settled.
 const SETTLED: usize = 6;
 
-/// The two builds.
+/// The two builds that are compared.
 #[derive(Clone, Copy)]
 pub(crate) struct PairSides<'a> {
     pub(crate) jobs: [&'a Job; 2],
     pub(crate) prepared: [&'a PreparedPlugin; 2],
 }
 
-/// What is the same for all pairs.
+/// Settings that all pairs share.
 pub(crate) struct PairContext<'a> {
     pub(crate) cpus: &'a [usize],
     pub(crate) clock: ScopeClock,
     pub(crate) mark: &'a str,
 }
 
-/// One pair of processes: everything that was drawn and everything that was measured.
+/// One pair of processes: all random choices and all measurements.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PairRecord {
     /// ln(time of B / time of A).
     pub(crate) difference: f64,
-    /// Minima of blocks were compared; else medians.
+    /// Whether minima of blocks were compared; otherwise medians.
     pub(crate) floor: bool,
     /// Turns in a block.
     pub(crate) block: usize,
     /// Iterations in each sample.
     pub(crate) iterations: u64,
-    /// A sample after each hand-over was not timed.
+    /// Whether a sample after each hand-over was not timed.
     pub(crate) untimed: bool,
-    /// The coins: the side (0 is A) that was spawned first, that loaded first, that began each
-    /// turn.
+    /// The coins: the side (0 is A) that was spawned first, the side that loaded first, and the
+    /// side that began each turn.
     pub(crate) spawn_first: usize,
     pub(crate) load_first: usize,
     pub(crate) turn_first: Vec<usize>,
-    /// How far stack, heap and mappings of both sides were moved.
+    /// Distances by which the stack, heap and mappings of both sides were moved.
     pub(crate) stack_shift: usize,
     pub(crate) heap_shift: usize,
     pub(crate) page_shift: usize,
@@ -71,7 +71,7 @@ pub(crate) struct PairRecord {
     pub(crate) wall_ns: u64,
 }
 
-/// One side failed, so there are no more pairs.
+/// Failure of one side, which ends the series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SideFailure {
     pub(crate) side: usize,
@@ -79,22 +79,22 @@ pub(crate) struct SideFailure {
     pub(crate) message: String,
 }
 
-/// The pairs of one workload so far.
+/// Pairs of one workload so far.
 #[derive(Default)]
 pub(crate) struct PairSeries {
     pub(crate) pairs: Vec<PairRecord>,
     pub(crate) failed: Option<SideFailure>,
     pub(crate) warnings: Vec<String>,
     pub(crate) wall: Duration,
-    /// The digest documents of both sides, of the first pair.
+    /// Digest documents of both sides, from the first pair.
     pub(crate) digests: Option<[String; 2]>,
     summaries: Vec<PairSummary>,
     plan: Option<PairPlan>,
-    /// From spawn to burial without the turns, of each pair.
+    /// Time of each pair from spawn to reaping, without the turns.
     process_ns: Vec<f64>,
 }
 
-/// What all pairs of a workload have in common.
+/// Size of the samples and turns of all pairs of a workload.
 #[derive(Clone, Copy)]
 struct PairPlan {
     iterations: u64,
@@ -108,7 +108,7 @@ impl PairSeries {
         self.pairs.iter().map(|pair| pair.difference).collect()
     }
 
-    /// Measures one more pair. Nothing is added when a side failed, or the user stopped it.
+    /// Measures one more pair. Adds nothing if a side failed or the user stopped it.
     pub(crate) fn measure_pair(
         &mut self,
         sides: &PairSides,
@@ -120,7 +120,7 @@ impl PairSeries {
         let requests = [A, B].map(|side| build_request(sides, side, context, &coins));
         let launches = [A, B].map(|side| WorkerLaunch {
             request: &requests[side],
-            // Half of the time a worker waits for the other one.
+            // A worker waits for the other one half of the time.
             timeout: sides.jobs[side].settings.timeout * 2,
             threads: sides.jobs[side].settings.threads,
             env: &sides.prepared[side].env,
@@ -239,13 +239,13 @@ impl PairSeries {
     }
 }
 
-/// Iterations and turns of a workload, from what both sides of its first pair say. Nothing here
-/// depends on which is which.
+/// Chooses iterations and turns of a workload from the reports of both sides of its first pair. The
+/// choice is symmetric in the sides.
 fn plan_pairs(ready: [&PairReady; 2]) -> PairPlan {
     let [a, b] = ready;
     let slowest_ns = a.iteration_ns.max(b.iteration_ns).max(f64::MIN_POSITIVE);
-    // Long enough for the faster side, but a sample of a much slower one must not take all of the
-    // pair's time.
+    // Long enough for the faster side; a sample of a much slower side must not use up the pair's
+    // time.
     let affordable = (PAIR_BUDGET.as_nanos() as f64 / 8.0 / slowest_ns) as u64;
     let iterations = a
         .iterations

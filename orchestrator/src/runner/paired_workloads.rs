@@ -1,5 +1,5 @@
-//! Two builds of each workload against each other: pair after pair, until each verdict stands or
-//! its budget ends.
+//! Comparison of two builds of each workload: pairs are measured until each verdict is decided or
+//! its budget is used up.
 
 use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
@@ -20,7 +20,7 @@ use std::time::Duration;
 pub(crate) struct PairedWorkload<'a> {
     pub(crate) jobs: [&'a Job; 2],
     pub(crate) prepared: [&'a PreparedPlugin; 2],
-    /// The relative difference that matters.
+    /// Smallest relative difference that matters.
     pub(crate) margin: f64,
 }
 
@@ -33,16 +33,16 @@ impl PairedWorkload<'_> {
     }
 }
 
-/// When measuring a workload ends though its verdict is open.
+/// Limits at which measuring a workload ends without a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PairLimits {
     pub(crate) pairs: usize,
     pub(crate) time: Duration,
-    /// Of all workloads together.
+    /// Limit for all workloads together.
     pub(crate) total: Option<Duration>,
 }
 
-/// What became of a contest.
+/// Result of the pairs of one workload.
 #[derive(Debug, Clone)]
 pub(crate) struct PairedResult {
     pub(crate) pairs: Vec<PairRecord>,
@@ -53,13 +53,13 @@ pub(crate) struct PairedResult {
     pub(crate) wall: Duration,
 }
 
-/// Why no more pairs were measured.
+/// Reason why no more pairs were measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PairStopReason {
     Decided,
-    /// The limit of pairs.
+    /// The maximum number of pairs was reached.
     Pairs,
-    /// The limit of time.
+    /// The time limit was reached.
     Time,
     Interrupted,
     /// One side failed.
@@ -70,9 +70,10 @@ pub(crate) enum PairStopReason {
     },
 }
 
-/// Measures all contests. `only_layout` is asked, once per contest, whether a change that times
-/// show is one of layout alone: it then ends as it stands, and is no evidence for or against the
-/// others. Only errors of the system end it early.
+/// Measures all workloads. `only_layout` is called at most once per workload, after the times show
+/// a change; it returns whether only the layout differs. Such a workload ends with its present
+/// finding and is no evidence for or against the others. Only errors of the system end the
+/// measurement early.
 pub(crate) fn measure_workloads(
     workloads: &[PairedWorkload],
     context: &PairContext,
@@ -129,9 +130,9 @@ pub(crate) fn measure_workloads(
         .collect())
 }
 
-/// Judges all contests together. What will not be reported as a change, because its side failed or
-/// only its layout differs, counts for nothing: it would lower the bar for the rest and then be
-/// gone.
+/// Judges all workloads together. A workload that will not be reported as a change, because a side
+/// failed or only its layout differs, is left out. Counting it would make it easier for the others
+/// to be significant, and it would be absent from the report.
 fn judge_workloads(
     workloads: &[PairedWorkload],
     states: &mut [PairedState],
@@ -171,7 +172,8 @@ struct PairedState {
     series: PairSeries,
     assessment: Assessment,
     finding: Finding,
-    /// The machine code was compared, and is the same: its finding stays as it was then.
+    /// The machine code was compared and is the same. The finding keeps the value that it had at
+    /// that time.
     only_layout: bool,
     asked: bool,
 }
@@ -227,7 +229,7 @@ impl PairedState {
         }
     }
 
-    /// Measures one more pair and takes it into account.
+    /// Measures one more pair and updates the assessment.
     fn measure_pair(
         &mut self,
         workload: &PairedWorkload,
@@ -245,9 +247,9 @@ impl PairedState {
     }
 }
 
-/// Times of both sides (ns per iteration) whose quotient is the estimate: the level halfway between
-/// the sides, in logs, is the median over pairs, and each side lies half of the estimate away from
-/// it. `None` without pairs.
+/// Returns times of both sides (ns per iteration) whose quotient is the estimate. The level halfway
+/// between the sides, in logs, is the median over pairs; each side lies half of the estimate away
+/// from it. `None` without pairs.
 pub(crate) fn fitted_times(result: &PairedResult) -> Option<[f64; 2]> {
     let levels: Vec<f64> = result.pairs.iter().filter_map(pair_level).collect();
     let level = median(&levels)?;
@@ -255,8 +257,8 @@ pub(crate) fn fitted_times(result: &PairedResult) -> Option<[f64; 2]> {
     Some([(level - half).exp(), (level + half).exp()])
 }
 
-/// The log of the time of an iteration (ns) halfway between the sides of a pair, summed up as its
-/// difference is.
+/// Log of the time of an iteration (ns) halfway between the sides of a pair, summarised in the same
+/// way as the pair's difference.
 fn pair_level(pair: &PairRecord) -> Option<f64> {
     let each = |samples: &[u64]| -> Vec<f64> {
         samples
@@ -268,7 +270,7 @@ fn pair_level(pair: &PairRecord) -> Option<f64> {
     judge::pair::level(PairSamples { a: &a, b: &b }, pair.block, pair.floor)
 }
 
-/// The medians over pairs of each side's shortest sample, in nanoseconds per iteration.
+/// Medians over pairs of each side's shortest sample, in nanoseconds per iteration.
 pub(crate) fn typical_times(result: &PairedResult) -> [Option<f64>; 2] {
     let side = |of: fn(&PairRecord) -> &Vec<u64>| {
         let floors: Vec<f64> = result

@@ -1,13 +1,13 @@
-//! Owns the ends of passes while they come in, found by their job.
+//! The ends of passes that have come in so far, indexed by job.
 
 use crate::pass::PassEnd;
 use std::collections::HashMap;
 
-/// Ends of passes in their order.
+/// Ends of passes, in the order in which they came in.
 #[derive(Default)]
 pub(super) struct PassEnds {
     all: Vec<PassEnd>,
-    /// Places of each job's ends.
+    /// Indices of each job's ends.
     by_job: HashMap<String, Vec<usize>>,
 }
 
@@ -26,7 +26,7 @@ impl PassEnds {
         self.all.push(end);
     }
 
-    /// The ends of a job, in their order.
+    /// Returns the ends of a job, in the order in which they came in.
     pub(super) fn of<'a>(&'a self, job: &str) -> impl Iterator<Item = &'a PassEnd> + use<'a> {
         let places = self.by_job.get(job).map(Vec::as_slice).unwrap_or_default();
         places.iter().map(|place| &self.all[*place])

@@ -1,4 +1,4 @@
-//! Carries a plan out: each step in a fresh worker, its end written to the journal.
+//! Execution of a plan: each step runs in a fresh worker, and its end is written to the journal.
 
 use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
@@ -19,35 +19,36 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A reading takes milliseconds; a machine that stands still may take longer.
+/// A reading takes milliseconds. The limit is generous because a virtual machine may be suspended
+/// for a while.
 const SENTINEL_TIMEOUT: Duration = Duration::from_secs(20);
 const SENTINEL_MEMORY: u64 = 64 << 20;
 
-/// Everything a run needs besides its plan.
+/// Everything that a run needs besides its plan.
 pub(crate) struct ExecutionContext<'a> {
     pub(crate) jobs: &'a [Job],
-    /// By plugin key.
+    /// Prepared plugins, by plugin key.
     pub(crate) plugins: &'a HashMap<String, Result<PreparedPlugin, PluginFailure>>,
-    /// CPUs that this process may use, in order.
+    /// CPUs that this process may use, in ascending order.
     pub(crate) cpus: &'a [usize],
     pub(crate) clock: ScopeClock,
-    /// Marks the run's processes.
+    /// Mark of the run's processes.
     pub(crate) mark: &'a str,
-    /// Reads the sentinel in between.
+    /// Whether to read the sentinel between rounds.
     pub(crate) sentinel: bool,
-    /// Jobs whose counts are compared, so that they count the same number of iterations; a job in
-    /// none stands alone.
+    /// Groups of jobs whose counts are compared; the jobs of a group count the same number of
+    /// iterations. A job in no group stands alone.
     pub(crate) groups: &'a [Vec<usize>],
     pub(crate) counted: CountedIterations,
 }
 
-/// How a run ended.
+/// Result of executing a plan.
 pub(crate) struct ExecutionResult {
     pub(crate) ends: Vec<PassEnd>,
     pub(crate) interrupted: bool,
 }
 
-/// Runs all steps but those that `done` holds. Failures become ends of their jobs; only errors of
+/// Executes all steps except those in `done`. A failure becomes an end of its job; only errors of
 /// the system end the run itself.
 pub(crate) fn execute_plan(
     context: &ExecutionContext,
@@ -93,20 +94,20 @@ pub(crate) fn execute_plan(
 
 struct PlanExecution<'a> {
     context: &'a ExecutionContext<'a>,
-    /// None where a run that was killed is simply begun again.
+    /// `None` for a run that starts from the beginning if it is killed.
     journal: Option<&'a mut RunJournal>,
     interrupt: &'a Interrupt,
     observer: &'a mut dyn ProgressObserver,
     ends: PassEnds,
     /// Jobs that failed or were skipped.
     lost: HashSet<usize>,
-    /// The group of each job that is in one.
+    /// Group of each job that is in one.
     groups: HashMap<usize, &'a [usize]>,
     pace: RunPace,
 }
 
 impl PlanExecution<'_> {
-    /// False if the user stopped the run.
+    /// Executes all steps; returns false if the user stopped the run.
     fn run_steps(&mut self, plan: &Plan) -> io::Result<bool> {
         let mut readings = if self.context.sentinel {
             plan::readings(plan, self.context.jobs)
@@ -147,8 +148,8 @@ impl PlanExecution<'_> {
         Ok(true)
     }
 
-    /// Takes a reading of the sentinel; false if the user stopped the run. One that fails is no
-    /// reading: the machine is then judged by the others.
+    /// Takes a reading of the sentinel; returns false if the user stopped the run. A reading that
+    /// fails is left out, and the machine is judged by the others.
     fn read_sentinel(&mut self, round: u32) -> io::Result<bool> {
         if self.interrupt.requested() {
             return Ok(false);
@@ -171,7 +172,7 @@ impl PlanExecution<'_> {
             clock: self.context.clock,
             shift: MemoryShift::default(),
             folder: PathBuf::from("/"),
-            // No code but our own runs in it.
+            // Only orch's own code runs in this worker.
             sandbox: None,
         };
         let launch = WorkerLaunch {
@@ -208,7 +209,7 @@ impl PlanExecution<'_> {
         Ok(true)
     }
 
-    /// Further counts of a job whose first ones are not exact.
+    /// Counts again if the first counts of a job are not exact.
     fn repeat_counts(&mut self, job: usize) -> io::Result<bool> {
         if self.lost.contains(&job) || is_exact(&self.counts(job)) {
             return Ok(true);
@@ -235,7 +236,7 @@ impl PlanExecution<'_> {
             .collect()
     }
 
-    /// Runs one step; false if the user stopped it.
+    /// Executes one step; returns false if the user stopped it.
     fn run_step(&mut self, step: Step) -> io::Result<bool> {
         let job = &self.context.jobs[step.job];
         let (pass, round) = match step.kind {
@@ -248,7 +249,7 @@ impl PlanExecution<'_> {
             .of(&job.id)
             .any(|end| end.pass == pass && end.round == round)
         {
-            // Done before the run was killed.
+            // The step was completed before the run was killed.
             self.pace.skip_step(step, self.context.jobs);
             self.observer.see(ProgressEvent::PassesChanged { by: -1 });
             return Ok(true);
@@ -307,7 +308,7 @@ impl PlanExecution<'_> {
         Ok(true)
     }
 
-    /// What the worker of a step is asked for.
+    /// Returns the pass that the worker of a step carries out.
     fn choose_pass(&self, step: Step) -> Pass {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let job = &self.context.jobs[step.job];
@@ -335,7 +336,7 @@ impl PlanExecution<'_> {
         }
     }
 
-    /// How long an iteration of a job took in its profile.
+    /// Returns the time of an iteration in the profile of a job.
     fn profiled_time(&self, job: usize) -> Option<Duration> {
         self.replies(&self.context.jobs[job].id)
             .find_map(|reply| match reply {
@@ -346,7 +347,7 @@ impl PlanExecution<'_> {
             })
     }
 
-    /// What the passes of a job gave so far.
+    /// Returns the results of the passes of a job so far.
     fn replies(&self, id: &str) -> impl Iterator<Item = &WorkerReply> {
         self.ends.of(id).filter_map(|end| match &end.result {
             PassResult::Reply(reply) => Some(&**reply),
@@ -392,7 +393,7 @@ fn is_lost(id: &str, ends: &PassEnds) -> bool {
         .any(|end| !matches!(end.result, PassResult::Reply(_)))
 }
 
-/// The plugin of a job, or why the job cannot even be started.
+/// Returns the plugin of a job, or the reason why the job cannot be started.
 fn find_plugin<'a>(
     context: &ExecutionContext<'a>,
     job: &Job,
@@ -422,7 +423,7 @@ fn find_plugin<'a>(
     }
 }
 
-/// Why a job is skipped on this machine: it has more threads than there are CPUs.
+/// Explains why a job is skipped on this machine: it needs more threads than there are CPUs.
 pub(crate) fn describe_missing_cpus(job: &Job, cpus: &[usize]) -> Option<String> {
     let (wanted, there) = (job.settings.threads, cpus.len());
     (wanted > there).then(|| format!("wants {wanted} CPUs, but orch may use {there} here"))
@@ -449,13 +450,13 @@ fn build_request(
     }
 }
 
-/// The CPUs of a worker: the last ones, because the first serves most interrupts.
+/// Returns the CPUs of a worker: the last ones, because the first one serves most interrupts.
 pub(super) fn cpus_for(all: &[usize], threads: usize) -> Vec<usize> {
     all[all.len().saturating_sub(threads)..].to_vec()
 }
 
-/// How much time is left: the estimates of the steps to come, corrected by how the past ones kept
-/// to theirs.
+/// Estimate of the remaining time: the estimates of the steps to come, corrected by the ratio of
+/// actual to estimated time of the completed steps.
 struct RunPace {
     ahead: Duration,
     planned: Duration,

@@ -1,4 +1,4 @@
-//! One pass in one worker process.
+//! Execution of one pass in one worker process.
 
 use super::interrupt::Interrupt;
 use super::orphans;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use super::watched_worker::WorkerLaunch;
 
-/// How a pass ended.
+/// Result of a pass.
 #[derive(Debug)]
 pub(crate) struct FinishedPass {
     pub(crate) result: Result<WorkerReply, PassFailure>,
@@ -19,17 +19,17 @@ pub(crate) struct FinishedPass {
     pub(crate) limits: LimitsMet,
 }
 
-/// Which limits a worker met, and what kind of error its plugin reported: a failure's message says
-/// it in words.
+/// Limits that a worker reached, and the kind of error that its plugin reported. The message of the
+/// failure contains the same in words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct LimitsMet {
     pub(crate) timed_out: bool,
-    /// The size of the last allocation that was refused; 0 if none was.
+    /// Size of the last allocation that was refused; 0 if none was refused.
     pub(crate) refused_bytes: u64,
     pub(crate) reported: Option<PluginErrorKind>,
 }
 
-/// Runs one pass in a fresh worker process.
+/// Executes one pass in a fresh worker process.
 pub(crate) fn run_pass(launch: &WorkerLaunch, interrupt: &Interrupt) -> io::Result<FinishedPass> {
     let started = Instant::now();
     let mut worker = WatchedWorker::spawn(launch)?;
@@ -52,7 +52,7 @@ pub(crate) fn run_pass(launch: &WorkerLaunch, interrupt: &Interrupt) -> io::Resu
     })
 }
 
-/// A warning of processes that a plugin left running.
+/// Warns about processes that a plugin left running.
 pub(super) fn warn_of_leftovers(count: usize) -> Vec<String> {
     if count == 0 {
         Vec::new()

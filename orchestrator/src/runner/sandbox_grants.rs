@@ -1,5 +1,5 @@
-//! What the sandbox of a worker lets through: what the scenario says, and the files that a job's
-//! parameters name, which are its input files too.
+//! Files that the sandbox of a worker may access: those that the scenario grants, and the files
+//! that the parameters of a job name. The latter are also the job's input files.
 
 use super::scratch_folder::ScratchFolder;
 use crate::plugin::SandboxSpec;
@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// A variable of a plugin's `env:` whose folders libraries are loaded from.
+/// Variable of a plugin's `env:` that lists folders with shared libraries.
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
-/// What a worker of this plugin with these parameters may use; none where there is no sandbox.
+/// Returns the grants of a worker of this plugin with these parameters; `None` without a sandbox.
 pub(crate) fn sandbox_grants(
     prepared: &PreparedPlugin,
     workload: &str,
@@ -41,7 +41,7 @@ pub(crate) fn sandbox_grants(
     })
 }
 
-/// The files and folders that a workload's parameters name.
+/// Returns the files and folders that the parameters of a workload name.
 pub(crate) fn named_paths(
     prepared: &PreparedPlugin,
     workload: &str,
@@ -65,15 +65,15 @@ pub(crate) fn named_paths(
 /// A file that a parameter names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InputFile {
-    /// Relative to the plugin's folder where it lies inside.
+    /// Path for messages: relative to the plugin's folder if the file lies inside it.
     pub(crate) shown: String,
     pub(crate) path: PathBuf,
-    /// Whether a sandbox keeps the plugin from writing it.
+    /// Whether a sandbox prevents the plugin from writing the file.
     pub(crate) guarded: bool,
 }
 
-/// The files that a job's parameters name and that its plugin only reads: what it may write is no
-/// input.
+/// Returns the files that the parameters of a job name and that the plugin only reads. A file that
+/// the plugin may write is no input.
 pub(crate) fn input_files(
     prepared: &PreparedPlugin,
     workload: &str,
@@ -104,8 +104,8 @@ pub(crate) fn input_files(
         .collect()
 }
 
-/// Whether a path goes through a folder that plugins may write to, and ends outside of all of them:
-/// then an earlier worker may have put a link there. `write`: without links.
+/// Whether a path passes through a folder that plugins may write to and ends outside of all of
+/// them. An earlier worker may have put a link there. The paths in `write` contain no links.
 fn leads_outside(path: &Path, write: &[PathBuf]) -> bool {
     let within = |path: &Path| write.iter().any(|folder| path.starts_with(folder));
     let through = path
@@ -114,7 +114,7 @@ fn leads_outside(path: &Path, write: &[PathBuf]) -> bool {
     through && !path.canonicalize().is_ok_and(|path| within(&path))
 }
 
-/// The request with the folder that its worker got.
+/// Adds the worker's scratch folder to its request.
 pub(super) fn add_scratch<'a>(
     request: &'a WorkerRequest,
     scratch: Option<&ScratchFolder>,
@@ -135,7 +135,7 @@ fn split_folders(list: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// What a path leads to.
+/// Kind of file at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PathKind {
     Nothing,
@@ -153,9 +153,9 @@ impl PathKind {
     }
 }
 
-/// The files and folders that texts in a parameter name, at any depth. A word without a slash names
-/// a folder only where the parameter's schema says `format: path`: `mode: src` does not open the
-/// sources.
+/// Collects the files and folders that strings in a parameter name, at any depth. A word without a
+/// slash names a folder only if the parameter's schema says `format: path`. Thus `mode: src` does
+/// not open the sources.
 fn collect_paths(
     value: &Value,
     schema: Option<&Value>,
@@ -197,13 +197,14 @@ fn collect_paths(
     }
 }
 
-/// Whether a schema says that a text is the path of a file or folder, as itself or as one of
-/// several forms.
+/// Whether a schema, or one of its alternatives, declares a string to be the path of a file or
+/// folder.
 fn is_path(schema: &Value) -> bool {
     schema.get("format").is_some_and(|format| format == "path") || alternatives(schema).any(is_path)
 }
 
-/// What a schema says of the inside of a list or map, by itself or in one of several forms.
+/// Returns the schema of the items of a list or of the fields of a map, from the schema itself or
+/// from one of its alternatives.
 fn inner_schema<'a>(schema: &'a Value, keyword: &str) -> Option<&'a Value> {
     schema
         .get(keyword)
@@ -223,7 +224,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_link_that_a_worker_left_opens_nothing() {
+    fn link_left_by_a_worker_grants_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         for name in ["data/sub", "other"] {
@@ -296,7 +297,7 @@ mod tests {
         assert_eq!(named(json!("./src")), ["/here/./src"]);
         assert_eq!(named(json!("/abs")), ["/abs"]);
         assert_eq!(named(json!(["", "/missing", "a\0b", null, true])), [""; 0]);
-        // Where the schema says that a text is a path, a word is a folder's name too.
+        // If the schema declares a path, a word may also name a folder.
         let path = json!({ "type": "string", "format": "path" });
         for (value, schema) in [
             (json!("src"), path.clone()),

@@ -1,5 +1,5 @@
-//! The folder that a sandboxed worker may write to: its own, and gone when it is. What a killed
-//! orch left behind is removed by the next one.
+//! The scratch folder of a sandboxed worker, removed when the worker ends. A folder that a killed
+//! orch left behind is removed by the next orch.
 
 use rustix::fs::{
     AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat,
@@ -12,8 +12,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// A worker's scratch folder. It is claimed by a lock for as long as this lives, so that no other
-/// orch takes it for one that was left behind.
+/// Scratch folder of a worker. It is locked for as long as this value lives, so that no other orch
+/// takes it for a leftover.
 #[derive(Debug)]
 pub(super) struct ScratchFolder {
     path: PathBuf,
@@ -21,11 +21,11 @@ pub(super) struct ScratchFolder {
 }
 
 impl ScratchFolder {
-    /// Makes an empty folder with a name of the same length each time: it stands in the worker's
-    /// environment, which lies above its stack.
+    /// Creates an empty folder. Its name always has the same length, because it is part of the
+    /// worker's environment, which lies above the stack.
     pub(super) fn create() -> io::Result<Self> {
         let all = scratch_root()?;
-        // Nobody clears up between the making and the claiming.
+        // The lock keeps other processes from cleaning up between the creation and the claim.
         flock(&all.lock, FlockOperation::LockShared)?;
         let made = Self::create_in(&all.folder);
         flock(&all.lock, FlockOperation::Unlock)?;
@@ -54,19 +54,20 @@ impl ScratchFolder {
 
 impl Drop for ScratchFolder {
     fn drop(&mut self) {
-        // What cannot be removed now is left behind, and tried again by the next orch.
+        // A folder that cannot be removed now is left for the next orch.
         let _ = remove_tree(&self.path, &self.claim);
     }
 }
 
-/// The folder of all scratch folders of this user, and the lock that is held while one is made or
-/// looked at.
+/// Parent of all scratch folders of this user, and the lock that is held while a folder is created
+/// or inspected.
 struct ScratchRoot {
     folder: PathBuf,
     lock: File,
 }
 
-/// Finds the folder of all; the first time, what others left there is removed.
+/// Returns the parent of all scratch folders. The first call removes the folders that other
+/// processes left behind.
 fn scratch_root() -> io::Result<&'static ScratchRoot> {
     static ALL: OnceLock<ScratchRoot> = OnceLock::new();
     if let Some(all) = ALL.get() {
@@ -80,7 +81,7 @@ fn scratch_root() -> io::Result<&'static ScratchRoot> {
     {
         return Err(explain_error(&folder, &error));
     }
-    // In a folder that everybody can write to, somebody else may have been there first.
+    // In a folder that is writable for all users, another user may have created the folder first.
     let is_ours = |data: Metadata| data.is_dir() && data.uid() == uid;
     if !is_ours(std::fs::symlink_metadata(&folder)?) {
         return Err(explain_error(
@@ -102,8 +103,7 @@ fn explain_error(folder: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), message)
 }
 
-/// Removes all folders that nobody claims. Another orch may be at it just now; then it is left to
-/// that.
+/// Removes all folders without a claim. Does nothing if another orch is cleaning up.
 fn clear_unclaimed(folder: &Path, lock: &File) {
     if flock(lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return;
@@ -119,9 +119,8 @@ fn clear_unclaimed(folder: &Path, lock: &File) {
     let _ = flock(lock, FlockOperation::Unlock);
 }
 
-/// Removes a folder with all that is in it, however deep that is: what lies in a folder of it is
-/// brought up before that folder is removed, so neither the stack nor the number of open files is
-/// at the mercy of a plugin.
+/// Removes a folder and its contents at any depth. The contents of a subfolder are moved up before
+/// it is removed, so a plugin can exhaust neither the stack nor the open files.
 fn remove_tree(path: &Path, folder: &File) -> io::Result<()> {
     match rustix::fs::rmdir(path) {
         Err(Errno::NOTEMPTY | Errno::EXIST) => {}
@@ -145,13 +144,13 @@ fn remove_tree(path: &Path, folder: &File) -> io::Result<()> {
     }
 }
 
-/// Names that are given to folders which are brought up.
+/// Counter for the names of folders that are moved up.
 struct MovedNames(u64);
 
-/// Removes the files of a folder inside `top`, and moves its folders to `top`.
+/// Removes the files of a folder inside `top`, and moves its subfolders to `top`.
 fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut MovedNames) -> io::Result<()> {
-    // A plugin may have taken its own rights to it away. This follows no link: it was seen to be a
-    // folder, and nobody else is there to exchange it any more.
+    // A plugin may have removed its own permissions. No link is followed: the entry was seen to be
+    // a folder, and no process is left that could exchange it.
     rustix::fs::chmodat(top, name, Mode::RWXU, AtFlags::empty())?;
     let inside = openat(
         top,
@@ -164,13 +163,13 @@ fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut MovedNames) ->
             unlinkat(&inside, &inner, AtFlags::empty())?;
             continue;
         }
-        // To move a folder one needs rights to it, of which a plugin may have taken its own away.
+        // Moving a folder requires permissions on it, which a plugin may have removed.
         let _ = rustix::fs::chmodat(&inside, &inner, Mode::RWXU, AtFlags::empty());
         loop {
             names.0 += 1;
             match renameat(&inside, &inner, top, format!("up-{}", names.0)) {
-                // Renaming onto an empty folder replaces it; one with something in it is in the
-                // way.
+                // Renaming onto an empty folder replaces it. Any other folder of that name blocks
+                // the rename.
                 Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
                 result => break result?,
             }
@@ -179,7 +178,7 @@ fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut MovedNames) ->
     Ok(())
 }
 
-/// The entries of a folder, without itself and the one above.
+/// Returns the entries of a folder without `.` and `..`.
 fn read_entries(folder: BorrowedFd) -> io::Result<Vec<(std::ffi::CString, FileType)>> {
     let mut found = Vec::new();
     for entry in Dir::read_from(folder)? {
@@ -189,7 +188,7 @@ fn read_entries(folder: BorrowedFd) -> io::Result<Vec<(std::ffi::CString, FileTy
             continue;
         }
         let kind = match entry.file_type() {
-            // Some file systems do not say.
+            // Some file systems do not report the type.
             FileType::Unknown => FileType::from_raw_mode(
                 rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode,
             ),
@@ -206,7 +205,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
-    fn a_folder_goes_with_all_that_is_in_it_and_nothing_else_does() {
+    fn scratch_folder_is_removed_with_its_contents_only() {
         let place = tempfile::tempdir().unwrap();
         let outside = place.path().join("outside");
         std::fs::create_dir(&outside).unwrap();
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_that_is_deeper_than_any_stack_is_removed() {
+    fn tree_deeper_than_any_stack_is_removed() {
         let place = tempfile::tempdir().unwrap();
         let scratch = ScratchFolder::create_in(place.path()).unwrap();
         let path = scratch.path().to_owned();
@@ -244,14 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_claims_is_cleared_and_what_somebody_does_is_left() {
+    fn unclaimed_folders_are_removed_and_claimed_ones_kept() {
         let place = tempfile::tempdir().unwrap();
         let lock = File::open(place.path()).unwrap();
         let claimed = ScratchFolder::create_in(place.path()).unwrap();
         let left = ScratchFolder::create_in(place.path()).unwrap();
         std::fs::write(left.path().join("file"), "x").unwrap();
         let gone = left.path().to_owned();
-        // As if orch had been killed: the lock goes with the process, the folder stays.
+        // As if orch had been killed: the lock ends with the process, and the folder stays.
         flock(&left.claim, FlockOperation::Unlock).unwrap();
         clear_unclaimed(place.path(), &lock);
         assert!(!gone.exists());

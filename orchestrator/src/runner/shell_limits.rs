@@ -1,22 +1,23 @@
-//! Limits of the shell that orch and its workers need more of, with the command that raises each.
+//! Resource limits of the shell that are too low for orch and its workers, with the command that
+//! raises each.
 
 use rustix::process::{Resource, Rlimit, getrlimit};
 
-/// A limit of a process.
+/// Lowest usable value of one limit.
 struct NeededLimit {
     resource: Resource,
-    /// What it bounds, with its unit.
+    /// What it limits, with its unit.
     what: &'static str,
     /// Option of the shell's `ulimit`.
     option: &'static str,
     least: u64,
-    /// Size of one unit of `ulimit`.
+    /// Size of one unit of `ulimit`, in units of the limit.
     unit: u64,
 }
 
-/// Open files: a worker keeps its way to orch at 64, beside what compilers and libraries open. Size
-/// of a file: a library with its debug information; a process that writes more is ended by a
-/// signal, without a message.
+/// Open files: a worker keeps its channel to orch at descriptor 64, besides the files that
+/// compilers and libraries open. Size of a file: a library with its debug information. The kernel
+/// ends a process that writes more with a signal, without a message.
 const NEEDED: [NeededLimit; 2] = [
     NeededLimit {
         resource: Resource::Nofile,
@@ -34,7 +35,7 @@ const NEEDED: [NeededLimit; 2] = [
     },
 ];
 
-/// Refuses limits under which no worker could begin: the message for people.
+/// Refuses limits under which no worker could begin. The error is a message for the user.
 pub(crate) fn check_limits() -> Result<(), String> {
     check_limits_with(getrlimit)
 }
@@ -42,7 +43,7 @@ pub(crate) fn check_limits() -> Result<(), String> {
 fn check_limits_with(read: impl Fn(Resource) -> Rlimit) -> Result<(), String> {
     for needed in NEEDED {
         let limit = read(needed.resource);
-        // No number means no limit.
+        // `None` means that there is no limit.
         let Some(current) = limit.current.filter(|current| *current < needed.least) else {
             continue;
         };

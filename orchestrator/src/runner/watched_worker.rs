@@ -1,4 +1,4 @@
-//! A worker process from spawn to burial: its request, its output, its answers, its end.
+//! A worker process from spawn to reaping: its request, its output, its answers and its end.
 
 use super::cpu_starvation;
 use super::interrupt::Interrupt;
@@ -21,28 +21,27 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// A worker that was asked to end has this long to say where it was, which takes microseconds; only
-/// a plugin that ignores SIGTERM ever costs all of it.
+/// Time for a worker that was asked to end to report its place. The report takes microseconds; only
+/// a plugin that ignores SIGTERM uses up all of this time.
 const GRACE: Duration = Duration::from_secs(1);
-/// The most that is added where it got no CPU in that time, as in a virtual machine that stands
-/// still.
+/// Maximum extension of that time if the worker got no CPU, as in a suspended virtual machine.
 const STALL: Duration = Duration::from_secs(10);
-/// From closing its files to being gone an ending process takes much less.
+/// An ending process disappears within this time after its files are closed.
 const MOMENT: Duration = Duration::from_millis(50);
-/// A variable of which only the length matters: the environment lies above the stack.
+/// Variable of which only the length matters: the environment lies above the stack.
 const STACK: &str = "ORCH_STACK";
 
-/// What a worker is started with.
+/// Parameters for starting a worker.
 pub(crate) struct WorkerLaunch<'a> {
     pub(crate) request: &'a WorkerRequest,
     pub(crate) timeout: Duration,
     pub(crate) threads: usize,
-    /// Variables that the scenario gives to the plugin.
+    /// Variables that the scenario sets for the plugin.
     pub(crate) env: &'a [(String, String)],
-    /// The run's mark, by which its processes are recognised.
+    /// Mark of the run, by which its processes are recognised.
     pub(crate) mark: &'a str,
-    /// Set for the workers of a pair: no address is random, and the stack begins this many bytes
-    /// lower, so that both have everything at the same place.
+    /// Set for the workers of a pair: addresses are not randomised, and the stack begins this many
+    /// bytes lower, so that both workers have all memory at the same addresses.
     pub(crate) stack: Option<usize>,
 }
 
@@ -54,8 +53,8 @@ fn spawn(
     let threads = launch.threads.to_string();
     let mut command = Command::new("/proc/self/exe");
     command.arg(ARGUMENT).env_clear();
-    // A small, fixed environment: its size shifts the stack, and its content is no plugin's
-    // business.
+    // The environment is small and fixed: its size shifts the stack, and plugins do not need the
+    // rest.
     for name in [
         "PATH",
         "HOME",
@@ -101,8 +100,8 @@ fn spawn(
     }
 }
 
-/// Runs `spawn` so that the process it starts gets no random addresses. Where the system forbids
-/// that, it gets them, and pairs differ more.
+/// Calls `spawn` with address randomisation off for the process that it starts. If the system
+/// forbids that, addresses stay random, and pairs scatter more.
 fn without_random_addresses<T>(spawn: impl FnOnce() -> T) -> T {
     const ASK: libc::c_ulong = 0xffff_ffff;
     // SAFETY: personality only reads or sets flags of the calling thread, which its children
@@ -121,8 +120,8 @@ fn without_random_addresses<T>(spawn: impl FnOnce() -> T) -> T {
     spawned
 }
 
-/// Whether the system lets a worker have no random addresses; `None` where /proc does not show what
-/// it was told.
+/// Whether the system allows workers without random addresses; `None` if /proc does not show the
+/// setting.
 pub(crate) fn can_fix_addresses() -> Option<bool> {
     let told =
         without_random_addresses(|| std::fs::read_to_string("/proc/thread-self/personality"));
@@ -130,7 +129,7 @@ pub(crate) fn can_fix_addresses() -> Option<bool> {
     Some(flags & libc::ADDR_NO_RANDOMIZE != 0)
 }
 
-/// A worker and everything that comes from it.
+/// A worker, and everything that was received from it.
 pub(super) struct WatchedWorker {
     child: Child,
     page: SharedPage,
@@ -139,17 +138,17 @@ pub(super) struct WatchedWorker {
     pidfd: OwnedFd,
     channel: UnixStream,
     incoming: Vec<u8>,
-    /// The phase in which the first bytes came over the channel.
+    /// Phase in which the first bytes came over the channel.
     heard: Option<Phase>,
-    /// What was wrong with bytes that orch's own code did not send.
+    /// Defect of data that orch's own code did not send.
     junk: Option<String>,
-    /// When it was spawned.
+    /// Time of the spawn.
     begun: Instant,
-    /// How long it lived.
+    /// Lifetime of the worker.
     lived: Duration,
-    /// When the other end of the channel was closed.
+    /// Time at which the other end of the channel was closed.
     hung_up: Option<Instant>,
-    /// It was closed well before the worker was gone.
+    /// Whether the channel was closed well before the worker ended.
     closed_channel: bool,
     ready: Option<PairReady>,
     reply: Option<WorkerReply>,
@@ -158,17 +157,17 @@ pub(super) struct WatchedWorker {
     stderr: OutputTail,
     deadline: Instant,
     end: WaitEnd,
-    /// When the worker will be killed, once it was asked to end.
+    /// Time at which the worker is killed, after it was asked to end.
     kill_at: Option<Instant>,
-    /// Until when it may be left alive for want of a CPU.
+    /// Time up to which a worker without a CPU is not killed.
     patience_ends: Instant,
     status: Option<ExitStatus>,
-    /// Removed with this, when all that could write to it is gone.
+    /// Removed when this value is dropped, after all processes that could write to it are gone.
     scratch: Option<ScratchFolder>,
 }
 
 impl WatchedWorker {
-    /// Spawns a worker; its time begins now.
+    /// Spawns a worker. Its time begins now.
     pub(super) fn spawn(launch: &WorkerLaunch) -> io::Result<Self> {
         let begun = Instant::now();
         let deadline = begun + launch.timeout;
@@ -219,35 +218,36 @@ impl WatchedWorker {
         self.pid
     }
 
-    /// What the worker of a pair said before its turns.
+    /// Report of a worker of a pair before its turns.
     pub(super) fn ready(&self) -> Option<&PairReady> {
         self.ready.as_ref()
     }
 
-    /// Whether the worker's result is there, be it a failure.
+    /// Whether the worker has sent its result, which may be a failure.
     pub(super) fn has_answered(&self) -> bool {
         self.reply.is_some()
     }
 
-    /// Whether the worker can give no result any more: it said so, or it is gone without one.
+    /// Whether the worker cannot give a result any more: it reported a failure, or it ended without
+    /// a result.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.reply, Some(WorkerReply::Failed(_)))
             || self.junk.is_some()
             || (self.is_over() && self.reply.is_none())
     }
 
-    /// Whether its time was up before it was done.
+    /// Whether the worker reached its timeout.
     pub(super) fn is_late(&self) -> bool {
         self.end == WaitEnd::TimedOut
     }
 
-    /// Whether the worker is dead and buried.
+    /// Whether the worker is dead and reaped.
     pub(super) fn is_over(&self) -> bool {
         self.status.is_some()
     }
 
-    /// Sends the shared pages' descriptors and the request. A worker that is already dead shows
-    /// later.
+    /// Sends the descriptors of the shared pages and the request. A worker that is already dead is
+    /// noticed later.
     pub(super) fn hand_over(
         &mut self,
         request: &WorkerRequest,
@@ -275,12 +275,12 @@ impl WatchedWorker {
         }
     }
 
-    /// Tells the worker of a pair that the turns begin.
+    /// Starts the turns of a worker of a pair.
     pub(super) fn start_turns(&mut self, go: &PairStart) -> io::Result<()> {
         self.send_message(go)
     }
 
-    /// Sends a whole message, however long it is.
+    /// Sends a whole message of any length.
     fn send_message(&mut self, message: &impl Serialize) -> io::Result<()> {
         self.channel.set_nonblocking(false)?;
         match protocol::send(&mut self.channel, message) {
@@ -289,8 +289,8 @@ impl WatchedWorker {
         }
     }
 
-    /// Begins to end the worker when its time is up or the user wants to stop, and makes sure that
-    /// it does end. Returns how long nothing more is to be done.
+    /// Asks the worker to end when its time is up or the user requested a stop, and kills it if it
+    /// does not end. Returns the time until the next action is due.
     pub(super) fn enforce_limits(&mut self, interrupt: &Interrupt) -> Duration {
         let now = Instant::now();
         if self.kill_at.is_none() && (now >= self.deadline || interrupt.requested()) {
@@ -311,7 +311,7 @@ impl WatchedWorker {
             .saturating_duration_since(now)
     }
 
-    /// Asks the worker to end, giving the reason.
+    /// Asks the worker to end, for the given reason.
     pub(super) fn request_end(&mut self, end: WaitEnd) {
         self.end = end;
         self.signal(Signal::TERM);
@@ -320,15 +320,15 @@ impl WatchedWorker {
         self.kill_at = Some(now + GRACE);
     }
 
-    /// Whether the worker, which was asked to end, is not to blame that it has not yet: it got no
-    /// CPU, or `orch` got none, whose look at it was due at `at`.
+    /// Whether a worker that was asked to end is excused for still running: it got no CPU, or
+    /// `orch` itself got none and checks later than `at`.
     fn is_stalled(&self, at: Instant, now: Instant) -> bool {
         let is_starved =
             || cpu_starvation::is_starved_of_cpu(self.pid.as_raw_nonzero().get(), libc::SIGTERM);
         now < self.patience_ends && (now - at > MOMENT || is_starved())
     }
 
-    /// Takes in what has come; buries the worker if it has ended.
+    /// Reads the available data, and reaps the worker if it has ended.
     pub(super) fn take_in(&mut self) -> io::Result<()> {
         if self.is_over() {
             return Ok(());
@@ -336,11 +336,11 @@ impl WatchedWorker {
         let gone = self.is_gone()?;
         self.read_pipes();
         if gone {
-            // A process that ends closes its files a moment before it is gone.
+            // A process closes its files a moment before it ends.
             self.closed_channel = self.hung_up.is_some_and(|at| at.elapsed() > MOMENT);
             self.status = Some(self.child.wait()?);
             self.lived = self.begun.elapsed();
-            // What the process wrote last is still in the pipes.
+            // The last output of the process is still in the pipes.
             self.read_pipes();
         }
         Ok(())
@@ -355,7 +355,7 @@ impl WatchedWorker {
         }
     }
 
-    /// The descriptors on which something may come from the worker.
+    /// Returns the descriptors on which the worker may send something.
     fn poll_descriptors(&self) -> Vec<PollFd<'_>> {
         if self.is_over() {
             return Vec::new();
@@ -373,7 +373,7 @@ impl WatchedWorker {
         list
     }
 
-    /// What is known of a worker that is over.
+    /// Returns everything that is left of a worker that has ended.
     pub(super) fn exit(&self) -> WorkerExit<'_> {
         WorkerExit {
             page: self.page.get(),
@@ -393,7 +393,7 @@ impl WatchedWorker {
         }
     }
 
-    /// Signals the worker, which may have left its group, and the group.
+    /// Signals the worker and its group. The worker itself may have left the group.
     fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.pid, signal);
         let _ = pidfd_send_signal(&self.pidfd, signal);
@@ -422,7 +422,7 @@ impl WatchedWorker {
         if let Err(error) = self.parse_messages() {
             self.junk = Some(error.to_string());
             self.incoming.clear();
-            // Whatever it will still say cannot be believed.
+            // Nothing that the worker sends after this can be trusted.
             if self.kill_at.is_none() && !self.is_over() {
                 self.request_end(WaitEnd::Gone);
             }
@@ -452,14 +452,14 @@ impl WatchedWorker {
 impl Drop for WatchedWorker {
     fn drop(&mut self) {
         if !self.is_over() {
-            // Only after an error of ours: the worker must not outlive the run.
+            // Reached only after an error in orch: the worker must not outlive the run.
             self.signal(Signal::KILL);
             let _ = self.child.wait();
         }
     }
 }
 
-/// Waits until something comes from one of the workers, or for at most `until`.
+/// Waits until one of the workers sends something, or for at most `until`.
 pub(super) fn wait_for_any(
     watches: &[&WatchedWorker],
     until: Duration,
@@ -469,8 +469,8 @@ pub(super) fn wait_for_any(
         .iter()
         .flat_map(|watch| watch.poll_descriptors())
         .collect();
-    // A descriptor that stays readable would keep the wait from waiting once the workers were asked
-    // to end.
+    // The descriptor stays readable, so it would keep the wait from blocking after the workers were
+    // asked to end.
     if watches.iter().all(|watch| watch.kill_at.is_none()) {
         list.push(PollFd::new(interrupt.descriptor(), PollFlags::IN));
     }

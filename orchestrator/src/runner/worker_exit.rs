@@ -1,5 +1,5 @@
-//! What a dead worker left behind, and what it means: a result, or a failure with phase, place and
-//! last words.
+//! The end of a worker and its meaning: a result, or a failure with its phase, its place and the
+//! plugin's last words.
 
 use super::crash_site;
 use super::process::LimitsMet;
@@ -11,17 +11,17 @@ use std::process::ExitStatus;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// Twice what a pipe holds, because one may still be full from setup. A plugin that writes more
-/// waits for orch to read, and that waiting is in its times.
+/// Twice the capacity of a pipe, because a pipe may still be full from setup. A plugin that writes
+/// more waits for orch to read, and its times include this wait.
 const NOISE_LIMIT: u64 = 128 << 10;
 
-/// How programs and libraries word that they may not use a file, and what allows it.
+/// Words by which programs report that they may not use a file, and the remedy.
 const FILES: (&[&str], &str) = (
     &["ermission denied", "EACCES", "os error 13)"],
     "; if it was the sandbox that denied it: `read: [PATH]`, `write: [PATH]` or `sandbox: off` \
      beside the plugin in the scenario allows it",
 );
-/// The same of the network, signals and other processes.
+/// The same for the network, signals and other processes.
 const BEYOND: (&[&str], &str) = (
     &[
         "peration not permitted",
@@ -33,18 +33,18 @@ const BEYOND: (&[&str], &str) = (
      `sandbox: off` beside the plugin in the scenario allows it",
 );
 
-/// Why a pass gave no result.
+/// Reason why a pass gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PassFailure {
     /// The plugin failed.
     Failed { phase: Phase, message: String },
-    /// The plugin says that it cannot run here.
+    /// The plugin reported that it cannot run here.
     Skipped { phase: Phase, message: String },
     /// The user stopped the run.
     Interrupted,
 }
 
-/// Why waiting for a worker ended.
+/// Reason why waiting for a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WaitEnd {
     Gone,
@@ -52,22 +52,22 @@ pub(super) enum WaitEnd {
     Interrupted,
 }
 
-/// Everything that a dead worker left.
+/// Everything that is left of a dead worker.
 pub(super) struct WorkerExit<'a> {
     pub(super) page: &'a PageLayout,
     pub(super) reply: Option<&'a WorkerReply>,
     pub(super) farewell: Option<&'a WorkerFarewell>,
-    /// The phase in which something came over its channel that orch's own code did not send, and
-    /// what was wrong with it.
+    /// Phase in which data that orch's own code did not send came over the channel, and the defect
+    /// of the data.
     pub(super) junk: Option<(Phase, &'a str)>,
-    /// How long it lived.
+    /// Lifetime of the worker.
     pub(super) lived: Duration,
     pub(super) status: ExitStatus,
     pub(super) end: WaitEnd,
-    /// The plugin closed the channel and lived on.
+    /// The plugin closed the channel and continued to run.
     pub(super) closed_channel: bool,
     pub(super) output_bytes: u64,
-    /// Of those, what came when the plugin had been set up.
+    /// The part of `output_bytes` that came after setup.
     pub(super) measured_bytes: u64,
     pub(super) last_words: Option<String>,
 }
@@ -86,7 +86,7 @@ impl WorkerExit<'_> {
         }
     }
 
-    /// What the pass gave, or why it gave nothing.
+    /// Returns the result of the pass, or the reason why there is none.
     pub(super) fn interpret(
         &self,
         launch: &WorkerLaunch,
@@ -155,7 +155,7 @@ impl WorkerExit<'_> {
                 self.check_output(warnings)?;
                 Ok(reply.clone())
             }
-            // A worker that cannot send its answer ends with 1 after the plugin's last phase.
+            // A worker that cannot send its answer exits with code 1 after the plugin's last phase.
             _ if self.closed_channel
                 || (self.status.code() == Some(1) && self.page.phase() == Phase::Destroy) =>
             {
@@ -177,12 +177,12 @@ impl WorkerExit<'_> {
         }
     }
 
-    /// Notices answers that a plugin wrote in the worker's place. It shares the worker's memory:
-    /// one that knows all of orch is not noticed.
+    /// Detects answers that a plugin wrote in the worker's place. A plugin shares the worker's
+    /// memory, so one that imitates orch completely is not detected.
     fn check_forgery(&self, reply: &WorkerReply, pass: Pass) -> Result<(), PassFailure> {
         let last = match pass {
             Pass::Describe => Phase::Describe,
-            // No plugin, and so no instance that could end.
+            // There is no plugin, and thus no instance that could end.
             Pass::Sentinel => Phase::Run,
             _ => Phase::Destroy,
         };
@@ -202,7 +202,7 @@ impl WorkerExit<'_> {
         Err(self.failure(format!("the plugin wrote into orch's own channel: {wrong}")))
     }
 
-    /// Output beyond what a pipe holds fails the pass; less is only said.
+    /// Output beyond the capacity of a pipe fails the pass; less output is a warning.
     fn check_output(&self, warnings: &mut Vec<String>) -> Result<(), PassFailure> {
         let bytes = self.measured_bytes;
         if bytes > NOISE_LIMIT {
@@ -252,7 +252,7 @@ impl WorkerExit<'_> {
         }
     }
 
-    /// What a signal means, from the notes that the worker's handler left.
+    /// Describes a fatal signal, using the notes of the worker's signal handler.
     fn describe_signal(&self, signal: i32, launch: &WorkerLaunch) -> String {
         let page = self.page;
         let name = signal_name(signal);
@@ -263,7 +263,7 @@ impl WorkerExit<'_> {
             libc::SIGSEGV | libc::SIGBUS if page.signal() == signal => {
                 format!("{name} at address {:#x}", page.address.load(Relaxed))
             }
-            // Only the driver has a stack for handlers.
+            // Only the driver thread has a stack for signal handlers.
             libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE if page.signal() == 0 => {
                 format!(
                     "{name}, not seen by orch's handlers: the stack of another thread ran out, or \
@@ -295,7 +295,7 @@ impl WorkerExit<'_> {
         describe_place(&page.scope(), page.iteration.load(Relaxed))
     }
 
-    /// What helps where a sandboxed plugin was refused something.
+    /// Returns the remedy if the sandbox may have refused something to the plugin.
     fn hint(message: &str, launch: &WorkerLaunch) -> &'static str {
         let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
         let hint = [FILES, BEYOND]
