@@ -383,7 +383,7 @@ impl Session<'_> {
             path: prepared.path.display().to_string(),
             hash: Some(prepared.hash.clone()),
             git: Some(prepared.git.clone()),
-            sandbox: Some(prepared.sandbox.words()),
+            sandbox: Some(prepared.sandbox.describe()),
         };
         Side {
             name: [&self.options.a, &self.options.b][index].clone(),

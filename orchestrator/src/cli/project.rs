@@ -335,7 +335,7 @@ fn say_what_is_missing(plugins: &Plugins) {
         .prepared
         .values()
         .flatten()
-        .map(|prepared| prepared.sandbox.missing());
+        .map(|prepared| prepared.sandbox.missing_protections());
     if let Some(missing) = missing
         .max_by_key(Vec::len)
         .filter(|missing| !missing.is_empty())

@@ -463,7 +463,7 @@ impl Session<'_> {
             if let (Ok(prepared), Some(record)) =
                 (prepared, first.and_then(|index| jobs.get_mut(index)))
             {
-                let missing = prepared.sandbox.missing();
+                let missing = prepared.sandbox.missing_protections();
                 record.warnings.extend(
                     missing
                         .iter()
@@ -499,7 +499,7 @@ impl Session<'_> {
                 path: self.shown(&prepared.path),
                 hash: Some(prepared.hash.clone()),
                 git: Some(prepared.git.clone()),
-                sandbox: Some(prepared.sandbox.words()),
+                sandbox: Some(prepared.sandbox.describe()),
             },
             _ => PluginFile {
                 path: key.to_owned(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const TOOLCHAIN_FILES: [&str; 2] = ["rust-toolchain", "rust-toolchain.toml"];
 
 /// For a program of Rust's that is not there.
-pub(super) fn not_started(command: &str, error: &std::io::Error) -> &'static str {
+pub(super) fn advise_missing_program(command: &str, error: &std::io::Error) -> &'static str {
     let of_rust = command.starts_with("cargo ") || command.starts_with("rustc ");
     if of_rust && error.kind() == std::io::ErrorKind::NotFound {
         "; Rust is not installed or not in PATH: https://rustup.rs says how to get it"
@@ -17,16 +17,16 @@ pub(super) fn not_started(command: &str, error: &std::io::Error) -> &'static str
 }
 
 /// The same failure, with advice at the end of its output.
-pub(super) fn explained(error: BuildError, folder: &Path) -> BuildError {
+pub(super) fn add_advice(error: BuildError, folder: &Path) -> BuildError {
     match error {
         BuildError::Failed {
             command,
             status,
             output,
         } => {
-            let output = match advice(&output, folder) {
+            let output = match find_advice(&output, folder) {
                 // Cargo's own advice is for somebody who gave it the flags.
-                Some(advice) => format!("{}\nhint: {advice}", without_help(&output)),
+                Some(advice) => format!("{}\nhint: {advice}", strip_cargo_help(&output)),
                 None => output,
             };
             BuildError::Failed {
@@ -39,7 +39,7 @@ pub(super) fn explained(error: BuildError, folder: &Path) -> BuildError {
     }
 }
 
-fn advice(output: &str, folder: &Path) -> Option<String> {
+fn find_advice(output: &str, folder: &Path) -> Option<String> {
     if output.contains("--locked was passed") {
         return Some(
             "git tracks Cargo.lock, so orch builds with --locked, and this Cargo.lock does not fit \
@@ -49,10 +49,10 @@ fn advice(output: &str, folder: &Path) -> Option<String> {
         );
     }
     let file = lacks_toolchain(output).then(|| toolchain_file(folder))??;
-    Some(toolchain(&file.display().to_string()))
+    Some(advise_toolchain(&file.display().to_string()))
 }
 
-fn without_help(output: &str) -> String {
+fn strip_cargo_help(output: &str) -> String {
     output
         .lines()
         .filter(|line| !line.starts_with("help: "))
@@ -66,7 +66,7 @@ pub(super) fn lacks_toolchain(output: &str) -> bool {
 }
 
 /// What to do where the toolchain that a file names is missing.
-pub(super) fn toolchain(file: &str) -> String {
+pub(super) fn advise_toolchain(file: &str) -> String {
     format!("{file} names the toolchain; `rustup toolchain install NAME` gets it")
 }
 
@@ -87,9 +87,9 @@ mod tests {
         let inner = folder.path().join("a/b");
         std::fs::create_dir_all(&inner).expect("a folder");
         let missing = "error: toolchain '1.2.3-x86_64-unknown-linux-gnu' is not installed";
-        assert_eq!(advice(missing, &inner), None);
+        assert_eq!(find_advice(missing, &inner), None);
         std::fs::write(folder.path().join("a/rust-toolchain.toml"), "").expect("written");
-        let hint = advice(missing, &inner).expect("advice");
+        let hint = find_advice(missing, &inner).expect("advice");
         assert!(
             hint.contains("a/rust-toolchain.toml names the toolchain"),
             "{hint}"
@@ -97,13 +97,16 @@ mod tests {
         let locked = "error: cannot update the lock file /x/Cargo.lock because --locked was passed \
             to prevent this";
         assert!(
-            advice(locked, &inner)
+            find_advice(locked, &inner)
                 .expect("advice")
                 .contains("does not fit")
         );
-        assert_eq!(advice("error[E0425]: cannot find value", &inner), None);
+        assert_eq!(find_advice("error[E0425]: cannot find value", &inner), None);
         let error = std::io::Error::from(std::io::ErrorKind::NotFound);
-        assert!(not_started("cargo build --release in /x", &error).contains("https://rustup.rs"));
-        assert_eq!(not_started("build command in /x", &error), "");
+        assert!(
+            advise_missing_program("cargo build --release in /x", &error)
+                .contains("https://rustup.rs")
+        );
+        assert_eq!(advise_missing_program("build command in /x", &error), "");
     }
 }

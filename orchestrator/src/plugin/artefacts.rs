@@ -80,8 +80,8 @@ pub(super) struct CachedArtefact {
 }
 
 /// The artefact of a key, with its file, if it is there and whole.
-pub(super) fn find(key: &str) -> io::Result<Option<(CachedArtefact, PathBuf)>> {
-    let Some(entry) = entry(key)? else {
+pub(super) fn find_artefact(key: &str) -> io::Result<Option<(CachedArtefact, PathBuf)>> {
+    let Some(entry) = read_entry(key)? else {
         return Ok(None);
     };
     let library = cache::artefact(&entry.hash)?;
@@ -95,13 +95,13 @@ pub(super) fn find(key: &str) -> io::Result<Option<(CachedArtefact, PathBuf)>> {
 }
 
 /// What is noted of a key's artefact, whose file may be gone.
-pub(super) fn entry(key: &str) -> io::Result<Option<CachedArtefact>> {
+pub(super) fn read_entry(key: &str) -> io::Result<Option<CachedArtefact>> {
     let text = std::fs::read(entry_file(key)?).ok();
     Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
 }
 
 /// Notes the artefact of a key.
-pub(super) fn note(key: &str, entry: &CachedArtefact) -> io::Result<()> {
+pub(super) fn store_entry(key: &str, entry: &CachedArtefact) -> io::Result<()> {
     let file = entry_file(key)?;
     let beside = file.with_extension(format!("{}.tmp", std::process::id()));
     std::fs::write(&beside, serde_json::to_vec(entry)?)?;
@@ -128,7 +128,7 @@ type CompilerAnswer = Result<String, String>;
 static ANSWERS: Mutex<BTreeMap<(String, PathBuf), CompilerAnswer>> = Mutex::new(BTreeMap::new());
 
 /// Answers a question about a folder.
-pub(super) fn answer(
+pub(super) fn remember_answer(
     question: &str,
     folder: &Path,
     asking: CompilerLookup,
@@ -148,20 +148,20 @@ pub(super) fn answer(
 
 /// The compilers in use, as they call themselves, and the CPU features that a `target-cpu` stands
 /// for.
-pub(super) fn rust(
+pub(super) fn rust_versions(
     folder: &Path,
     cpu: &str,
     asking: CompilerLookup,
     explained: impl FnOnce(BuildError) -> String,
 ) -> Result<String, String> {
-    answer(&format!("rust {cpu}"), folder, asking, || {
-        ask_rust(folder, cpu).map_err(explained)
+    remember_answer(&format!("rust {cpu}"), folder, asking, || {
+        query_rust(folder, cpu).map_err(explained)
     })
 }
 
-fn ask_rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
-    let version = cargo::ask("rustc", &["-vV"], folder)?;
-    let facts = cargo::ask(
+fn query_rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
+    let version = cargo::query_compiler("rustc", &["-vV"], folder)?;
+    let facts = cargo::query_compiler(
         "rustc",
         &["--print", "cfg", "-C", &format!("target-cpu={cpu}")],
         folder,
@@ -175,12 +175,12 @@ fn ask_rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
 }
 
 /// The C compiler, as it calls itself; empty where there is none.
-pub(super) fn c(folder: &Path, asking: CompilerLookup) -> String {
+pub(super) fn c_version(folder: &Path, asking: CompilerLookup) -> String {
     let ask = || {
-        cargo::ask("sh", &["-c", "\"${CC:-cc}\" --version"], folder)
+        cargo::query_compiler("sh", &["-c", "\"${CC:-cc}\" --version"], folder)
             .map_err(|error| error.to_string())
     };
-    answer("c", folder, asking, ask).unwrap_or_default()
+    remember_answer("c", folder, asking, ask).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -200,7 +200,7 @@ mod tests {
                     Ok(asked.get().to_string())
                 }
             };
-            let said = answer(question, &folder.path().join(name), asking, ask);
+            let said = remember_answer(question, &folder.path().join(name), asking, ask);
             assert_eq!(said.unwrap_or_else(|error| error), expected.to_string());
         };
         check("rust native", "a", CompilerLookup::Remembered, 1);

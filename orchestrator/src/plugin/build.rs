@@ -80,9 +80,8 @@ pub(crate) fn prepare_kept(
     watch: &mut BuildWatcher,
 ) -> Result<PreparedPlugin, PluginFailure> {
     let movable = match &spec.source {
-        PluginSource::File(path) => {
-            !std::fs::read(path).is_ok_and(|bytes| elf::elsewhere(&bytes).beside_itself())
-        }
+        PluginSource::File(path) => !std::fs::read(path)
+            .is_ok_and(|bytes| elf::linked_libraries(&bytes).searches_own_folder()),
         _ => true,
     };
     prepare_as(key, spec, movable, None, watch)
@@ -101,7 +100,7 @@ pub(crate) fn prepare_padded(
             format!("plugin `{key}` is no crate: orch does not link it, and cannot move its code");
         return Err(PluginFailure::new(Phase::Build, message));
     }
-    let linker = padding::linker(bytes)
+    let linker = padding::write_linker(bytes)
         .map_err(|error| PluginFailure::new(Phase::Build, error.to_string()))?;
     prepare_as(key, spec, true, Some(&linker), watch)
 }
@@ -142,7 +141,7 @@ fn prepare_as(
             (built.library, built.flags)
         }
         PluginSource::Command { folder, command } => {
-            let out = out_file(key, folder, command).map_err(|error| build_failed(&error))?;
+            let out = output_file(key, folder, command).map_err(|error| build_failed(&error))?;
             let include = cache::include_folder().map_err(|error| build_failed(&error))?;
             let root = source_root
                 .or_else(|| git::root_of(folder))
@@ -156,7 +155,7 @@ fn prepare_as(
             };
             let CommandBuilt {
                 built, doubtful, ..
-            } = command::build(&order, watch).map_err(|error| build_failed(&error))?;
+            } = command::build_with_command(&order, watch).map_err(|error| build_failed(&error))?;
             note = doubtful.map(|source| {
                 format!(
                     "may hold an old object: {} has new content and a time before the last build; \
@@ -205,7 +204,7 @@ fn prepare_as(
 }
 
 /// A file of its own for each build command, so that two scenarios never write the same one.
-fn out_file(key: &str, folder: &Path, command: &str) -> std::io::Result<PathBuf> {
+fn output_file(key: &str, folder: &Path, command: &str) -> std::io::Result<PathBuf> {
     let identity = crate::hash::text(&format!("{key}\0{}\0{command}", folder.display()));
     Ok(cache::subfolder("commands")?.join(format!("{}.so", &identity[..32])))
 }

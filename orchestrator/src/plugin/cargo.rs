@@ -1,9 +1,9 @@
 //! Building plugins: cargo and `build:` commands with `orch`'s own flags, in a cleaned environment.
 
 use super::advice;
+use super::build_group::BuildGroup;
 use super::compiled_packages::PackageStore;
 use super::freshness::SourceLedger;
-use super::leader::BuildGroup;
 use super::rustc_wrapper;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) enum BuildError {
     #[error(
         "`{command}` could not be started: {source}{advice}",
-        advice = advice::not_started(.command, .source)
+        advice = advice::advise_missing_program(.command, .source)
     )]
     Start {
         command: String,
@@ -74,7 +74,7 @@ pub(crate) fn build_crate(
     linker: Option<&Path>,
     watch: &mut BuildWatcher,
 ) -> Result<BuiltLibrary, BuildError> {
-    build_in(folder, cpu, origin, linker, watch).map_err(|error| advice::explained(error, folder))
+    build_in(folder, cpu, origin, linker, watch).map_err(|error| advice::add_advice(error, folder))
 }
 
 fn build_in(
@@ -100,7 +100,7 @@ fn build_in(
     let wrapper = rustc_wrapper::write_wrapper(&name_flags, user_wrapper.as_deref())?;
     let target = target_folder(&workspace.root, cpu)?;
     let cargo = |verb: &str| {
-        let mut command = clean("cargo");
+        let mut command = clean_command("cargo");
         command
             .args([verb, "--release", "--manifest-path"])
             .arg(&manifest)
@@ -121,13 +121,13 @@ fn build_in(
     if !profile.join(".fingerprint").exists() && !store.is_empty() {
         let lock = workspace.root.join("Cargo.lock");
         if !lock.exists() {
-            let mut command = clean("cargo");
+            let mut command = clean_command("cargo");
             command
                 .args(["generate-lockfile", "--manifest-path"])
                 .arg(&manifest)
                 .current_dir(folder);
             // The build names what is wrong.
-            let _ = run(command, "cargo generate-lockfile", watch);
+            let _ = run_build(command, "cargo generate-lockfile", watch);
         }
         store.lend(&std::fs::read_to_string(lock).unwrap_or_default(), &profile);
     }
@@ -136,7 +136,7 @@ fn build_in(
             let mut command = cargo("clean");
             command.args(["-p", package]);
             // A package that the workspace no longer has is in no library either.
-            let _ = run(
+            let _ = run_build(
                 command,
                 "cargo clean",
                 &mut BuildWatcher::silent(&mut |_| {}),
@@ -154,12 +154,12 @@ fn build_in(
                 .arg("--")
                 .arg(format!("-Clinker={}", linker.display()));
         }
-        let messages = run(
+        let messages = run_build(
             command,
             &format!("cargo build --release in {}", folder.display()),
             watch,
         )?;
-        let library = cdylib(&messages, &manifest).ok_or_else(|| {
+        let library = find_cdylib(&messages, &manifest).ok_or_else(|| {
             BuildError::Nothing(format!(
                 "{}: the crate builds but gives no shared library; add `[lib] crate-type = \
                  [\"cdylib\"]`",
@@ -237,19 +237,23 @@ fn name_flags(origin: PathOrigin) -> Vec<String> {
 
 /// `rustc -vV`, or nothing where there is no compiler.
 pub(crate) fn rustc_version() -> Option<String> {
-    let mut command = clean("rustc");
+    let mut command = clean_command("rustc");
     command.arg("-vV");
-    run(command, "rustc -vV", &mut BuildWatcher::silent(&mut |_| {}))
+    run_build(command, "rustc -vV", &mut BuildWatcher::silent(&mut |_| {}))
         .ok()
         .map(|text| text.trim().to_owned())
 }
 
 /// What a compiler says about itself when it is called in a folder.
-pub(crate) fn ask(program: &str, arguments: &[&str], folder: &Path) -> Result<String, BuildError> {
-    let mut command = clean(program);
+pub(crate) fn query_compiler(
+    program: &str,
+    arguments: &[&str],
+    folder: &Path,
+) -> Result<String, BuildError> {
+    let mut command = clean_command(program);
     command.args(arguments).current_dir(folder);
     let name = format!("{program} {}", arguments.join(" "));
-    run(command, &name, &mut BuildWatcher::silent(&mut |_| {}))
+    run_build(command, &name, &mut BuildWatcher::silent(&mut |_| {}))
 }
 
 struct CargoWorkspace {
@@ -258,7 +262,7 @@ struct CargoWorkspace {
 }
 
 fn workspace_of(manifest: &Path) -> Result<CargoWorkspace, BuildError> {
-    let mut command = clean("cargo");
+    let mut command = clean_command("cargo");
     command
         .args([
             "locate-project",
@@ -267,7 +271,7 @@ fn workspace_of(manifest: &Path) -> Result<CargoWorkspace, BuildError> {
             "--manifest-path",
         ])
         .arg(manifest);
-    let text = run(
+    let text = run_build(
         command,
         &format!("cargo locate-project for {}", manifest.display()),
         &mut BuildWatcher::silent(&mut |_| {}),
@@ -290,7 +294,7 @@ fn workspace_of(manifest: &Path) -> Result<CargoWorkspace, BuildError> {
 
 /// A command whose environment is the user's without what `cargo run` or an outer build leaks into
 /// it.
-pub(crate) fn clean(program: &str) -> Command {
+pub(crate) fn clean_command(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if leaks(&name) {
@@ -361,7 +365,7 @@ enum OutputSource {
 
 /// Runs to the end, showing standard error line by line; returns standard output. What the command
 /// leaves running in the background keeps its pipes open and is not waited for.
-pub(super) fn run(
+pub(super) fn run_build(
     mut command: Command,
     name: &str,
     watch: &mut BuildWatcher,
@@ -377,7 +381,7 @@ pub(super) fn run(
         })?;
     let _noted = watch
         .note
-        .map(|place| BuildGroup::note(place, child.id()))
+        .map(|place| BuildGroup::create(place, child.id()))
         .transpose()?;
     let (sender, output) = mpsc::channel();
     let stdout = child
@@ -387,7 +391,7 @@ pub(super) fn run(
     let stderr = child.stderr.take().map(|pipe| read_lines(pipe, sender));
     let mut gathered = GatheredOutput::default();
     let status = loop {
-        gathered.take(output.recv_timeout(POLL).ok(), watch);
+        gathered.take_output(output.recv_timeout(POLL).ok(), watch);
         if (watch.stop)() {
             // The whole group: cargo's compilers too.
             let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
@@ -406,10 +410,10 @@ pub(super) fn run(
             .all(std::thread::JoinHandle::is_finished)
     };
     while !all_read() && Instant::now() < patience {
-        gathered.take(output.recv_timeout(POLL).ok(), watch);
+        gathered.take_output(output.recv_timeout(POLL).ok(), watch);
     }
     while let Ok(more) = output.try_recv() {
-        gathered.take(Some(more), watch);
+        gathered.take_output(Some(more), watch);
     }
     if !status.success() {
         let kept: Vec<String> = gathered.lines.into();
@@ -429,7 +433,7 @@ struct GatheredOutput {
 }
 
 impl GatheredOutput {
-    fn take(&mut self, output: Option<OutputSource>, watch: &mut BuildWatcher) {
+    fn take_output(&mut self, output: Option<OutputSource>, watch: &mut BuildWatcher) {
         match output {
             None => {}
             Some(OutputSource::Text(text)) => self.text.extend(text),
@@ -513,7 +517,7 @@ impl Drop for LockFile {
 }
 
 /// The shared library that cargo's messages name for the crate of `manifest`.
-fn cdylib(messages: &str, manifest: &Path) -> Option<PathBuf> {
+fn find_cdylib(messages: &str, manifest: &Path) -> Option<PathBuf> {
     let manifest = manifest
         .canonicalize()
         .unwrap_or_else(|_| manifest.to_owned());
@@ -569,9 +573,9 @@ mod tests {
         let other = line.replace("/x/", "/y/");
         let text = format!("not json\n{other}\n{line}\n");
         assert_eq!(
-            cdylib(&text, Path::new("/x/Cargo.toml")),
+            find_cdylib(&text, Path::new("/x/Cargo.toml")),
             Some("/t/libx.so".into())
         );
-        assert_eq!(cdylib(&other, Path::new("/x/Cargo.toml")), None);
+        assert_eq!(find_cdylib(&other, Path::new("/x/Cargo.toml")), None);
     }
 }

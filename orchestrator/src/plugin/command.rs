@@ -1,8 +1,8 @@
 //! Building plugins with a command of the user's: `build:` beside `dir:`.
 
-use super::cargo::{BuildError, BuildWatcher, BuiltLibrary, clean, run};
+use super::cargo::{BuildError, BuildWatcher, BuiltLibrary, clean_command, run_build};
 use super::freshness::{SourceState, list_files, now_ns};
-use super::manifest::{self, plain};
+use super::manifest::{self, normalise_path};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub(super) fn compiler_flags(source: &Path, folder: &Path) -> String {
 }
 
 /// Runs the command through the shell; it writes the library to `$ORCH_OUT`.
-pub(super) fn build(
+pub(super) fn build_with_command(
     command: &BuildCommand,
     watch: &mut BuildWatcher,
 ) -> Result<CommandBuilt, BuildError> {
@@ -66,7 +66,7 @@ pub(super) fn build(
     let doubt = ledger.find_doubt(command.folder);
     let before = ledger.read_states(command.folder);
     let mut named = find_named_outside(command);
-    let mut shell = clean("sh");
+    let mut shell = clean_command("sh");
     shell
         .args(["-c", command.line])
         .env("ORCH_OUT", command.out)
@@ -83,7 +83,7 @@ pub(super) fn build(
         // make rebuilds everything.
         shell.env("MAKEFLAGS", "B");
     }
-    run(
+    run_build(
         shell,
         &format!("build command in {}", command.folder.display()),
         watch,
@@ -145,7 +145,7 @@ fn find_read_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
             folders
                 .iter()
                 .take(below)
-                .filter_map(|folder| outside(command, folder, word)),
+                .filter_map(|folder| outside_path(command, folder, word)),
         );
     }
     found
@@ -164,7 +164,7 @@ fn find_named_outside(command: &BuildCommand) -> BTreeMap<PathBuf, String> {
     });
     let named = words
         .filter(|word| word.contains('/'))
-        .filter_map(|word| outside(command, command.folder, word));
+        .filter_map(|word| outside_path(command, command.folder, word));
     named
         .map(|path| (path.clone(), read_content(&path)))
         .collect()
@@ -172,8 +172,8 @@ fn find_named_outside(command: &BuildCommand) -> BTreeMap<PathBuf, String> {
 
 /// The path that a word means in a folder, if it exists and belongs neither to the code under test,
 /// nor to the plugin, nor to the system.
-fn outside(command: &BuildCommand, folder: &Path, word: &str) -> Option<PathBuf> {
-    let path = plain(&folder.join(word));
+fn outside_path(command: &BuildCommand, folder: &Path, word: &str) -> Option<PathBuf> {
+    let path = normalise_path(&folder.join(word));
     let own = path.starts_with(command.source)
         || path.starts_with(command.folder)
         || path == command.out
@@ -184,7 +184,7 @@ fn outside(command: &BuildCommand, folder: &Path, word: &str) -> Option<PathBuf>
 /// Hash of a file, or of everything in a folder; empty for what cannot be read.
 pub(super) fn read_content(path: &Path) -> String {
     match path.is_dir() {
-        true => manifest::content(path).unwrap_or_default(),
+        true => manifest::hash_content(path).unwrap_or_default(),
         false => crate::hash::file(path).unwrap_or_default(),
     }
 }

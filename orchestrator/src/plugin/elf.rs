@@ -1,8 +1,8 @@
 //! What a plugin's file says about itself before any of its code runs: architecture, ABI version,
 //! CPU features.
 
-use super::lines::{self, SourceLine};
-use super::names;
+use super::source_lines::{self, SourceLine};
+use super::symbol_names;
 use object::read::elf::ElfFile64;
 use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, elf};
 use orch_sdk::abi;
@@ -94,7 +94,7 @@ fn inspect_bytes(bytes: &[u8]) -> Result<LibraryFacts, String> {
     if !bytes.starts_with(b"\x7fELF") {
         return Err(format!(
             "not a shared library (no ELF header); it begins with {}",
-            beginning(bytes)
+            describe_beginning(bytes)
         ));
     }
     let file = ElfFile64::<object::Endianness>::parse(bytes)
@@ -173,7 +173,7 @@ pub(crate) struct LinkedLibraries {
 
 impl LinkedLibraries {
     /// Whether libraries are looked for beside the file itself, so that it cannot be moved.
-    pub(crate) fn beside_itself(&self) -> bool {
+    pub(crate) fn searches_own_folder(&self) -> bool {
         self.search
             .iter()
             .any(|folder| folder.contains("$ORIGIN") || folder.contains("${ORIGIN}"))
@@ -191,7 +191,7 @@ pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
 }
 
 /// Reads what a library needs of others; nothing of a file that is none.
-pub(crate) fn elsewhere(bytes: &[u8]) -> LinkedLibraries {
+pub(crate) fn linked_libraries(bytes: &[u8]) -> LinkedLibraries {
     let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else {
         return LinkedLibraries::default();
     };
@@ -213,7 +213,7 @@ pub(crate) fn elsewhere(bytes: &[u8]) -> LinkedLibraries {
 
 /// The libraries that a file needs and that its own search path, or that of one of them, leads to.
 /// Only files that are libraries: a plugin that "needs" a key is not given it.
-pub(crate) fn linked(library: &Path) -> Vec<PathBuf> {
+pub(crate) fn find_linked(library: &Path) -> Vec<PathBuf> {
     let (mut found, mut folders, mut open) =
         (Vec::new(), Vec::<PathBuf>::new(), vec![library.to_owned()]);
     while let Some(file) = open.pop() {
@@ -226,7 +226,7 @@ pub(crate) fn linked(library: &Path) -> Vec<PathBuf> {
         if file != library {
             found.push(file.clone());
         }
-        let LinkedLibraries { needed, search } = elsewhere(&bytes);
+        let LinkedLibraries { needed, search } = linked_libraries(&bytes);
         let origin = file
             .parent()
             .unwrap_or(Path::new("/"))
@@ -302,7 +302,7 @@ fn missing_symbol(file: &ElfFile64) -> String {
     )
 }
 
-fn beginning(bytes: &[u8]) -> String {
+fn describe_beginning(bytes: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(&bytes[..bytes.len().min(16)]).into_owned();
     format!("{text:?}")
 }
@@ -346,10 +346,10 @@ pub(crate) fn code_at(path: &Path, offset: u64) -> CodePlace {
         .find(|symbol| holds(symbol.address(), symbol.size()));
     match symbol.and_then(|symbol| symbol.name().ok()) {
         Some(name) => {
-            let name = names::readable(name);
+            let name = symbol_names::demangle(name);
             CodePlace::Function(NamedFunction {
                 name,
-                source: lines::line_at(&file, offset),
+                source: source_lines::line_at(&file, offset),
             })
         }
         None => CodePlace::Unnamed,

@@ -36,7 +36,7 @@ pub(crate) enum PathError {
 
 /// Finds the path dependencies outside `repository` of the crate in `folder` (inside it), following
 /// those inside; in the order of their names. `read` gives the text of a file by its absolute path.
-pub(crate) fn outside(
+pub(crate) fn find_outside(
     repository: &Path,
     folder: &Path,
     read: &dyn Fn(&Path) -> Option<String>,
@@ -49,7 +49,7 @@ pub(crate) fn outside(
     };
     while let Some(folder) = walk.open.pop() {
         if walk.seen.insert(folder.clone()) {
-            walk.manifest(&folder)?;
+            walk.follow_manifest(&folder)?;
         }
     }
     Ok(walk
@@ -79,7 +79,7 @@ impl ManifestWalk<'_> {
 
     /// Follows what one manifest names. One that cannot be read is left to cargo, whose message is
     /// better.
-    fn manifest(&mut self, folder: &Path) -> Result<(), PathError> {
+    fn follow_manifest(&mut self, folder: &Path) -> Result<(), PathError> {
         let Some(text) = self.text(folder) else {
             return Ok(());
         };
@@ -99,7 +99,7 @@ impl ManifestWalk<'_> {
                 None => {}
             }
         }
-        let Some(root) = self.workspace(folder, manifest) else {
+        let Some(root) = self.find_workspace(folder, manifest) else {
             return Ok(());
         };
         // Of a workspace outside, only what the crate inherits matters; all else there may change
@@ -135,7 +135,7 @@ impl ManifestWalk<'_> {
     }
 
     /// The folder of the workspace that a manifest belongs to.
-    fn workspace(&self, folder: &Path, manifest: &DeTable) -> Option<PathBuf> {
+    fn find_workspace(&self, folder: &Path, manifest: &DeTable) -> Option<PathBuf> {
         if manifest.contains_key("workspace") {
             return Some(folder.to_owned());
         }
@@ -143,7 +143,7 @@ impl ManifestWalk<'_> {
             .get("package")
             .and_then(|package| package.get_ref().get("workspace"));
         if let Some(named) = named.and_then(|named| named.get_ref().as_str()) {
-            return Some(plain(&folder.join(named)));
+            return Some(normalise_path(&folder.join(named)));
         }
         let is_root = |folder: &&Path| {
             let text = self.text(folder).unwrap_or_default();
@@ -166,7 +166,7 @@ impl ManifestWalk<'_> {
         let Some(text) = path.get_ref().as_str() else {
             return Ok(());
         };
-        let folder = plain(&source.folder.join(text));
+        let folder = normalise_path(&source.folder.join(text));
         let from_inside = source.folder.starts_with(self.repository);
         let to_inside = folder.starts_with(self.repository);
         let relative = !Path::new(text).is_absolute();
@@ -239,7 +239,7 @@ fn dependencies<'a, 'i>(manifest: &'a DeTable<'i>) -> Vec<(&'a str, &'a DeValue<
 }
 
 /// A path without `.` and `..`, by its text alone.
-pub(crate) fn plain(path: &Path) -> PathBuf {
+pub(crate) fn normalise_path(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {
@@ -255,7 +255,7 @@ pub(crate) fn plain(path: &Path) -> PathBuf {
 
 /// A hash over the files of a folder, without what cargo and git put there, and over the manifests
 /// above it.
-pub(crate) fn content(folder: &Path) -> std::io::Result<String> {
+pub(crate) fn hash_content(folder: &Path) -> std::io::Result<String> {
     let mut list = String::new();
     for above in folder
         .ancestors()
@@ -306,7 +306,7 @@ mod tests {
             .map(|(name, text)| (Path::new(name).join("Cargo.toml"), (*text).to_owned()))
             .collect();
         let read = |path: &Path| files.get(path).cloned();
-        let found = outside(Path::new("/r"), Path::new("/r/plugins/p"), &read)
+        let found = find_outside(Path::new("/r"), Path::new("/r/plugins/p"), &read)
             .map_err(|error| error.to_string())?;
         Ok(found
             .iter()

@@ -4,6 +4,7 @@
 mod advice;
 mod artefacts;
 pub(crate) mod build;
+mod build_group;
 pub(crate) mod cargo;
 pub(crate) mod catalog;
 pub(crate) mod code;
@@ -12,14 +13,13 @@ mod compiled_packages;
 pub(crate) mod dependencies;
 pub(crate) mod elf;
 mod freshness;
-mod leader;
-mod lines;
 mod manifest;
-mod names;
 mod overlay;
 mod padding;
 pub(crate) mod revision;
 mod rustc_wrapper;
+mod source_lines;
 mod spec;
+mod symbol_names;
 
 pub(crate) use spec::{PluginSource, PluginSpec, SandboxSpec};

@@ -6,7 +6,7 @@
 //! of its own, so that no manifest of the commit has to know it.
 
 use super::freshness::list_files;
-use super::manifest::plain;
+use super::manifest::normalise_path;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ impl Overlay {
     }
 
     /// Everything that the plugin brings to a build, as one hash.
-    pub(super) fn content(&self) -> io::Result<String> {
+    pub(super) fn hash_content(&self) -> io::Result<String> {
         let mut list = String::new();
         for file in &self.files {
             list.push_str(&format!(
@@ -84,7 +84,7 @@ impl Overlay {
 
     /// Folders that the plugin's manifest names and that belong neither to it nor to the
     /// repository.
-    pub(super) fn outside(&self) -> Result<BTreeSet<PathBuf>, String> {
+    pub(super) fn find_outside(&self) -> Result<BTreeSet<PathBuf>, String> {
         let mut found = BTreeSet::new();
         self.resolved_manifest(&mut |path| {
             if !path.starts_with(&self.repository) {
@@ -97,7 +97,7 @@ impl Overlay {
 
     /// Copies the plugin into `target`, a folder of its own. `commit`: where the files of the
     /// commit lie.
-    pub(super) fn lay(&self, target: &Path, commit: &Path) -> Result<(), String> {
+    pub(super) fn copy_into(&self, target: &Path, commit: &Path) -> Result<(), String> {
         let failed = |error: io::Error| format!("{}: {error}", target.display());
         std::fs::create_dir_all(target).map_err(failed)?;
         let own: BTreeSet<&Path> = self.files.iter().map(PathBuf::as_path).collect();
@@ -123,7 +123,7 @@ impl Overlay {
         }
         if own.contains(Path::new("Cargo.toml")) {
             let relocated = |path: &Path| match path.strip_prefix(&self.repository) {
-                Ok(inside) => plain(&commit.join(inside)),
+                Ok(inside) => normalise_path(&commit.join(inside)),
                 Err(_) => path.to_owned(),
             };
             let manifest = self.resolved_manifest(&mut |path| relocated(path))?;
@@ -165,7 +165,10 @@ impl Overlay {
             inherit(&mut manifest, &workspace.manifest);
             for name in ["profile", "patch"] {
                 if let Some(part) = workspace.manifest.get(name) {
-                    manifest.insert(name.to_owned(), with_base(part.clone(), &workspace.root));
+                    manifest.insert(
+                        name.to_owned(),
+                        make_absolute(part.clone(), &workspace.root),
+                    );
                 }
             }
             manifest.insert("workspace".to_owned(), Table::new().into());
@@ -185,7 +188,7 @@ impl Overlay {
             let Some(path) = dependency.get("path").and_then(Value::as_str) else {
                 return;
             };
-            let path = plain(&self.folder.join(path));
+            let path = normalise_path(&self.folder.join(path));
             if own(&path) {
                 return;
             }
@@ -273,7 +276,7 @@ fn inherit_dependencies(manifest: &mut Table, workspace: &OverlayWorkspace) {
         let Some(base) = shared.and_then(|shared| shared.get(name)) else {
             return;
         };
-        let mut merged = match with_base(base.clone(), &workspace.root) {
+        let mut merged = match make_absolute(base.clone(), &workspace.root) {
             Value::Table(table) => table,
             version => Table::from_iter([("version".to_owned(), version)]),
         };
@@ -293,7 +296,7 @@ fn inherit_dependencies(manifest: &mut Table, workspace: &OverlayWorkspace) {
 }
 
 /// The same with relative paths made absolute.
-fn with_base(mut value: Value, base: &Path) -> Value {
+fn make_absolute(mut value: Value, base: &Path) -> Value {
     match &mut value {
         Value::Table(table) => {
             let names: Vec<String> = table.keys().cloned().collect();
@@ -302,8 +305,13 @@ fn with_base(mut value: Value, base: &Path) -> Value {
                     continue;
                 };
                 match inner.as_str().filter(|_| name == "path") {
-                    Some(path) => *inner = plain(&base.join(path)).display().to_string().into(),
-                    None => *inner = with_base(inner.clone(), base),
+                    Some(path) => {
+                        *inner = normalise_path(&base.join(path))
+                            .display()
+                            .to_string()
+                            .into()
+                    }
+                    None => *inner = make_absolute(inner.clone(), base),
                 }
             }
             value
@@ -387,7 +395,9 @@ mod tests {
     fn laid(root: &Path, plugin: &str, repository: &str) -> String {
         let overlay = Overlay::read(&root.join(plugin), &root.join(repository)).expect("readable");
         let commit = root.join("commit");
-        overlay.lay(&root.join("copy"), &commit).expect("laid");
+        overlay
+            .copy_into(&root.join("copy"), &commit)
+            .expect("laid");
         let text = std::fs::read_to_string(root.join("copy/Cargo.toml")).expect("there");
         text.replace(&root.display().to_string(), "{root}")
     }
@@ -443,7 +453,7 @@ mod tests {
         "#);
         let overlay = Overlay::read(&root.join("bench"), &root.join("lib")).expect("readable");
         assert_eq!(
-            overlay.outside().expect("readable"),
+            overlay.find_outside().expect("readable"),
             BTreeSet::from([root.join("other")])
         );
     }
@@ -505,11 +515,11 @@ mod tests {
             |root: &Path| Overlay::read(&root.join("p"), &root.join("p/repo")).expect("readable");
         let lay = |root: &Path| {
             overlay(root)
-                .lay(&root.join("copy"), &root.join("commit"))
+                .copy_into(&root.join("copy"), &root.join("commit"))
                 .expect("laid")
         };
         lay(&root);
-        let first = overlay(&root).content().expect("readable");
+        let first = overlay(&root).hash_content().expect("readable");
         let time = std::fs::metadata(root.join("copy/a"))
             .expect("there")
             .modified()
@@ -543,6 +553,6 @@ mod tests {
                 .expect("a time"),
             time
         );
-        assert_ne!(overlay(&root).content().expect("readable"), first);
+        assert_ne!(overlay(&root).hash_content().expect("readable"), first);
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// A linker that puts `bytes` of code that nobody calls before everything else. It is a script
 /// named `cc`, because the compiler tells from a linker's name which arguments it takes.
-pub(super) fn linker(bytes: usize) -> Result<PathBuf, BuildError> {
+pub(super) fn write_linker(bytes: usize) -> Result<PathBuf, BuildError> {
     let folder = cache::subfolder(&format!("padding/{bytes}"))?;
     let (script, object, source) = (
         folder.join("cc"),
@@ -23,7 +23,7 @@ pub(super) fn linker(bytes: usize) -> Result<PathBuf, BuildError> {
          {bytes}\n\t.section .note.GNU-stack,\"\",%progbits\n"
     );
     std::fs::write(&source, assembly)?;
-    cargo::ask(
+    cargo::query_compiler(
         "cc",
         &[
             "-c",

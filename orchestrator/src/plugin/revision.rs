@@ -6,7 +6,7 @@ use super::build::{self, PluginFailure, PreparedPlugin};
 use super::cargo::{self, BuildError, BuildWatcher, PathOrigin};
 use super::command::{self, BuildCommand, CommandBuilt};
 use super::overlay::Overlay;
-use super::{PluginSource, PluginSpec, advice, elf, leader, manifest};
+use super::{PluginSource, PluginSpec, advice, build_group, elf, manifest};
 use crate::cache;
 use crate::git::commit::CommitFiles;
 use crate::git::worktree::{self, BuildWorktree};
@@ -33,10 +33,10 @@ pub(crate) fn prepare_at(
         return build::prepare(key, spec, watch);
     };
     let within = place.shown();
-    let failed = |message: String| build_failed(explained(&within, revision, &message));
+    let failed = |message: String| build_failed(explain_failure(&within, revision, &message));
     let order =
         BuildOrder::new(key, spec, revision, place, CompilerLookup::Anew).map_err(failed)?;
-    let (entry, library) = match order.found().map_err(failed)? {
+    let (entry, library) = match order.find_cached().map_err(failed)? {
         Some(found) => found,
         None => order.build(watch).map_err(failed)?,
     };
@@ -48,7 +48,7 @@ pub(crate) fn prepare_at(
             revision.short()
         ))
     })?;
-    let note = order.named_in(&library).then(|| {
+    let note = order.is_named_in(&library).then(|| {
         "holds the path of the build worktree: files that it reads there are those of the commit \
          that was built last; give it input files by parameters"
             .to_owned()
@@ -80,7 +80,7 @@ pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revi
         return true;
     };
     let order = BuildOrder::new(key, spec, revision, place, CompilerLookup::Remembered);
-    order.is_ok_and(|order| matches!(order.found(), Ok(Some(_))))
+    order.is_ok_and(|order| matches!(order.find_cached(), Ok(Some(_))))
 }
 
 /// What [`prepare_at`] said, shortened where the compiler said much, if the last build of this
@@ -94,8 +94,8 @@ pub(crate) fn known_failure(
     let place = find_source(spec, root, revision)?;
     let within = place.shown();
     let order = BuildOrder::new(key, spec, revision, place, CompilerLookup::Remembered).ok()?;
-    let message = failure::find(&order.cache_key().ok()?)?;
-    Some(explained(&within, revision, &message))
+    let message = failure::find_message(&order.cache_key().ok()?)?;
+    Some(explain_failure(&within, revision, &message))
 }
 
 /// How long it took to check this out and build it, if it was built.
@@ -107,12 +107,12 @@ pub(crate) fn build_time(
 ) -> Option<Duration> {
     let place = find_source(spec, root, revision)?;
     let order = BuildOrder::new(key, spec, revision, place, CompilerLookup::Remembered).ok()?;
-    let entry = artefacts::entry(&order.cache_key().ok()?).ok()??;
+    let entry = artefacts::read_entry(&order.cache_key().ok()?).ok()??;
     entry.took_ms.map(Duration::from_millis)
 }
 
 /// A message with what it is about.
-fn explained(within: &Path, revision: &Revision, message: &str) -> String {
+fn explain_failure(within: &Path, revision: &Revision, message: &str) -> String {
     let name = if within.as_os_str().is_empty() {
         Path::new(".")
     } else {
@@ -185,15 +185,15 @@ fn find_source(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<So
             std::path::absolute(root.join(spec.source.folder())).ok()?,
         ));
     }
-    within(&spec.source, root, revision).map(SourcePlace::Commit)
+    folder_within(&spec.source, root, revision).map(SourcePlace::Commit)
 }
 
 /// The folder of a plugin inside the commit's repository; `None` if it is not the commit's to give.
-fn within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<PathBuf> {
+fn folder_within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<PathBuf> {
     if matches!(source, PluginSource::File(_)) {
         return None;
     }
-    let folder = manifest::plain(&std::path::absolute(root.join(source.folder())).ok()?);
+    let folder = manifest::normalise_path(&std::path::absolute(root.join(source.folder())).ok()?);
     // The folder may be gone by now; what is above it is there.
     let existing = folder.ancestors().find(|folder| folder.exists())?;
     let folder = existing
@@ -214,8 +214,8 @@ fn within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<Pat
 pub(crate) fn place_of(revision: &Revision) -> Result<PathBuf, String> {
     let cached = cache::subfolder("worktrees")
         .and_then(|folder| folder.canonicalize())
-        .map_err(text)?;
-    worktree::place(&cached, revision).map_err(text)
+        .map_err(error_text)?;
+    worktree::place(&cached, revision).map_err(error_text)
 }
 
 /// One plugin at one commit.
@@ -237,7 +237,7 @@ struct BuildOrder<'a> {
 impl<'a> BuildOrder<'a> {
     /// Whether a library names the folder that it was built in, where another commit's files will
     /// lie.
-    fn named_in(&self, library: &Path) -> bool {
+    fn is_named_in(&self, library: &Path) -> bool {
         let files = worktree::files(&self.place).display().to_string();
         std::fs::read(library).is_ok_and(|bytes| elf::loads_text(&bytes, files.as_bytes()))
     }
@@ -266,7 +266,7 @@ impl<'a> BuildOrder<'a> {
             ));
         }
         let place = place_of(revision)?;
-        std::fs::create_dir_all(&place).map_err(text)?;
+        std::fs::create_dir_all(&place).map_err(error_text)?;
         let ingredients = BuildIngredients::new();
         let mut order = Self {
             key,
@@ -278,24 +278,24 @@ impl<'a> BuildOrder<'a> {
             place,
             ingredients,
         };
-        order.gather(asking)?;
+        order.gather_ingredients(asking)?;
         Ok(order)
     }
 
-    fn gather(&mut self, asking: CompilerLookup) -> Result<(), String> {
+    fn gather_ingredients(&mut self, asking: CompilerLookup) -> Result<(), String> {
         self.ingredients.add("commit", &self.revision.commit);
         self.ingredients
             .add("folder", &self.within.to_string_lossy());
         if let Some(overlay) = &self.overlay {
             self.ingredients
-                .add("overlay", &overlay.content().map_err(text)?);
+                .add("overlay", &overlay.hash_content().map_err(error_text)?);
         }
-        let (toolchain, file) = self.toolchain_folder().map_err(text)?;
+        let (toolchain, file) = self.toolchain_folder().map_err(error_text)?;
         let explained = |error: BuildError| match (&error, &file) {
             (BuildError::Failed { output, .. }, Some(file)) if advice::lacks_toolchain(output) => {
                 format!(
                     "{error}\nhint: {}",
-                    advice::toolchain(&file.display().to_string())
+                    advice::advise_toolchain(&file.display().to_string())
                 )
             }
             _ => error.to_string(),
@@ -317,12 +317,14 @@ impl<'a> BuildOrder<'a> {
                 self.ingredients.add("profile", "release");
                 self.ingredients.add(
                     "rust",
-                    &artefacts::rust(&toolchain, cpu, asking, explained)?,
+                    &artefacts::rust_versions(&toolchain, cpu, asking, explained)?,
                 );
                 for folder in outside {
-                    let read =
-                        || Ok(manifest::content(&folder).unwrap_or_else(|error| error.to_string()));
-                    let content = artefacts::answer("content", &folder, asking, read)?;
+                    let read = || {
+                        Ok(manifest::hash_content(&folder)
+                            .unwrap_or_else(|error| error.to_string()))
+                    };
+                    let content = artefacts::remember_answer("content", &folder, asking, read)?;
                     self.ingredients.add(&folder.to_string_lossy(), &content);
                 }
             }
@@ -332,17 +334,19 @@ impl<'a> BuildOrder<'a> {
                     "flags",
                     &command::compiler_flags(Path::new("/source"), Path::new("/plugin")),
                 );
-                let header = cache::include_folder().map_err(text)?;
+                let header = cache::include_folder().map_err(error_text)?;
                 self.ingredients.add("header", &header.to_string_lossy());
                 // A command may call cargo or not.
                 self.ingredients.add(
                     "rust",
-                    &artefacts::rust(&toolchain, "native", asking, explained).unwrap_or_default(),
+                    &artefacts::rust_versions(&toolchain, "native", asking, explained)
+                        .unwrap_or_default(),
                 );
             }
             PluginSource::File(_) => {}
         }
-        self.ingredients.add("c", &artefacts::c(&toolchain, asking));
+        self.ingredients
+            .add("c", &artefacts::c_version(&toolchain, asking));
         Ok(())
     }
 
@@ -350,14 +354,15 @@ impl<'a> BuildOrder<'a> {
     /// should.
     fn outside(&self) -> Result<std::collections::BTreeSet<PathBuf>, String> {
         if let Some(overlay) = &self.overlay {
-            return overlay.outside();
+            return overlay.find_outside();
         }
         let repository = &self.revision.repository;
         let read = |path: &Path| match path.strip_prefix(repository) {
             Ok(name) => self.contents.text(name),
             Err(_) => std::fs::read_to_string(path).ok(),
         };
-        manifest::outside(repository, &repository.join(&self.within), &read).map_err(text)
+        manifest::find_outside(repository, &repository.join(&self.within), &read)
+            .map_err(error_text)
     }
 
     /// A folder in which rustup chooses the compiler that the commit asks for, and the commit's
@@ -390,7 +395,7 @@ impl<'a> BuildOrder<'a> {
 
     /// The folders, from the plugin's own upwards, where a workspace without a Cargo.lock of the
     /// commit's might be.
-    fn unlocked(&self) -> impl Iterator<Item = PathBuf> {
+    fn unlocked_folders(&self) -> impl Iterator<Item = PathBuf> {
         let own = self.overlay.is_none();
         let unlocked =
             move |folder: &&Path| own && self.contents.text(&folder.join("Cargo.lock")).is_none();
@@ -405,21 +410,22 @@ impl<'a> BuildOrder<'a> {
     fn cache_key(&self) -> io::Result<String> {
         let mut all = self.ingredients.clone();
         if matches!(self.source, PluginSource::Crate { .. }) {
-            for folder in self.unlocked() {
+            for folder in self.unlocked_folders() {
                 // `join` with the empty name of the root ends in a slash, which cargo's names do
                 // not.
-                let lock = crate::hash::file(&cargo::kept_lock(&manifest::plain(&folder))?);
+                let lock =
+                    crate::hash::file(&cargo::kept_lock(&manifest::normalise_path(&folder))?);
                 all.add("lock", &lock.unwrap_or_default());
             }
         }
         Ok(all.key())
     }
 
-    fn found(&self) -> Result<Option<(CachedArtefact, PathBuf)>, String> {
+    fn find_cached(&self) -> Result<Option<(CachedArtefact, PathBuf)>, String> {
         let found = self
             .cache_key()
-            .and_then(|key| artefacts::find(&key))
-            .map_err(text)?;
+            .and_then(|key| artefacts::find_artefact(&key))
+            .map_err(error_text)?;
         // No commit holds the sources outside the repository, so the cache's key does not tell
         // them.
         let is_current = |entry: &CachedArtefact| {
@@ -433,44 +439,44 @@ impl<'a> BuildOrder<'a> {
 
     fn build(&self, watch: &mut BuildWatcher) -> Result<(CachedArtefact, PathBuf), String> {
         let waiting = || (watch.show)("waiting: another orch builds a commit of this repository");
-        let held = BuildWorktree::take(&self.place, waiting, watch.stop).map_err(text)?;
+        let held = BuildWorktree::take(&self.place, waiting, watch.stop).map_err(error_text)?;
         let Some(held) = held else {
             return Err("stopped while waiting for another build".to_owned());
         };
         // The one who was waited for may have built the same.
-        if let Some(found) = self.found()? {
+        if let Some(found) = self.find_cached()? {
             return Ok(found);
         }
-        leader::end_left_behind(&self.place);
+        build_group::end_leftover_build(&self.place);
         let began = Instant::now();
-        held.check_out(self.revision).map_err(text)?;
-        for folder in self.unlocked() {
+        held.check_out(self.revision).map_err(error_text)?;
+        for folder in self.unlocked_folders() {
             // A lock that a build lent and was killed before it took it back.
             let _ = std::fs::remove_file(folder.join("Cargo.lock"));
         }
-        let before = self.cache_key().map_err(text)?;
+        let before = self.cache_key().map_err(error_text)?;
         let mut watch = BuildWatcher {
             show: &mut *watch.show,
             stop: watch.stop,
             note: Some(&self.place),
         };
-        let built = self.run(&held.root(), &mut watch);
+        let built = self.run_build(&held.root(), &mut watch);
         // The build may have changed the lent Cargo.lock; from either it gives this.
-        let keys = [before, self.cache_key().map_err(text)?];
+        let keys = [before, self.cache_key().map_err(error_text)?];
         let (built, outside) = built.map_err(|error| {
             // A build that was stopped looks like one that failed.
-            if !(watch.stop)() && failure::is_the_commits(&error) {
+            if !(watch.stop)() && failure::is_permanent(&error) {
                 // What cannot be noted is built again, no more.
                 let _ = keys
                     .iter()
-                    .try_for_each(|key| failure::note(key, &error.to_string()));
+                    .try_for_each(|key| failure::store_failure(key, &error.to_string()));
             }
             error.to_string()
         })?;
-        let hash = crate::hash::file(&built.library).map_err(text)?;
+        let hash = crate::hash::file(&built.library).map_err(error_text)?;
         let library = cache::keep(&built.library, &hash)
             .and_then(std::path::absolute)
-            .map_err(text)?;
+            .map_err(error_text)?;
         let entry = CachedArtefact {
             hash,
             flags: built.flags,
@@ -478,14 +484,14 @@ impl<'a> BuildOrder<'a> {
             took_ms: u64::try_from(began.elapsed().as_millis()).ok(),
         };
         for key in keys {
-            artefacts::note(&key, &entry)
+            artefacts::store_entry(&key, &entry)
                 .and_then(|()| failure::forget(&key))
-                .map_err(text)?;
+                .map_err(error_text)?;
         }
         Ok((entry, library))
     }
 
-    fn run(
+    fn run_build(
         &self,
         root: &Path,
         watch: &mut BuildWatcher,
@@ -495,10 +501,12 @@ impl<'a> BuildOrder<'a> {
                 let identity =
                     crate::hash::text(&format!("{}\0{}", self.key, self.source.folder().display()));
                 let folder = self.place.join("overlay").join(&identity[..16]);
-                overlay.lay(&folder, root).map_err(BuildError::Nothing)?;
+                overlay
+                    .copy_into(&folder, root)
+                    .map_err(BuildError::Nothing)?;
                 folder
             }
-            None => manifest::plain(&root.join(&self.within)),
+            None => manifest::normalise_path(&root.join(&self.within)),
         };
         let origin = PathOrigin::Folder {
             source: root,
@@ -529,7 +537,8 @@ impl<'a> BuildOrder<'a> {
                     out: &out,
                     include: &include,
                 };
-                let CommandBuilt { built, outside, .. } = command::build(&order, watch)?;
+                let CommandBuilt { built, outside, .. } =
+                    command::build_with_command(&order, watch)?;
                 Ok((built, outside))
             }
             PluginSource::File(path) => Ok((
@@ -543,7 +552,7 @@ impl<'a> BuildOrder<'a> {
     }
 }
 
-fn text(error: impl ToString) -> String {
+fn error_text(error: impl ToString) -> String {
     error.to_string()
 }
 

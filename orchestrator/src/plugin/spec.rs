@@ -50,7 +50,7 @@ pub(crate) enum PluginSource {
 
 impl SandboxSpec {
     /// What a record says of it.
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Off => "off".to_owned(),
             Self::On { .. } => sandbox::offered().words(),
@@ -58,7 +58,7 @@ impl SandboxSpec {
     }
 
     /// What it does not keep the plugin from on this machine though it should.
-    pub(crate) fn missing(&self) -> Vec<&'static str> {
+    pub(crate) fn missing_protections(&self) -> Vec<&'static str> {
         match self {
             Self::Off => Vec::new(),
             Self::On { .. } => sandbox::offered().missing(),
@@ -92,7 +92,7 @@ impl SandboxSpec {
     /// own.
     pub(super) fn with_linked(mut self, library: &Path) -> Self {
         if let Self::On { read, .. } = &mut self {
-            read.append(&mut elf::linked(library));
+            read.append(&mut elf::find_linked(library));
         }
         self
     }

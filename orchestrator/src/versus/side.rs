@@ -29,7 +29,7 @@ pub(crate) fn record(
             path: prepared.path.display().to_string(),
             hash: Some(prepared.hash.clone()),
             git: Some(prepared.git.clone()),
-            sandbox: Some(prepared.sandbox.words()),
+            sandbox: Some(prepared.sandbox.describe()),
         },
         Err(_) => PluginFile {
             path: job.plugin.clone(),
@@ -69,13 +69,16 @@ pub(crate) fn machine_code([a, b]: [&PreparedPlugin; 2], beginnings: [&[u64]; 2]
         std::fs::read(&a.library).ok()?,
         std::fs::read(&b.library).ok()?,
     );
-    let (a_needs, b_needs) = (elf::elsewhere(&a_file), elf::elsewhere(&b_file));
-    if a_needs != b_needs || a_needs.beside_itself() {
+    let (a_needs, b_needs) = (
+        elf::linked_libraries(&a_file),
+        elf::linked_libraries(&b_file),
+    );
+    if a_needs != b_needs || a_needs.searches_own_folder() {
         return Some(Code::Unknown(
             "the sides may load different libraries".to_owned(),
         ));
     }
-    let compared = code::compare(&a_file, &b_file, beginnings[0], beginnings[1]);
+    let compared = code::compare_builds(&a_file, &b_file, beginnings[0], beginnings[1]);
     Some(match compared {
         Ok(CodeSameness::Same { .. }) => Code::OnlyLayout,
         Ok(CodeSameness::Changed(changes)) => Code::Changed(changes),

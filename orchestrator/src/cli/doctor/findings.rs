@@ -61,7 +61,7 @@ pub(super) fn findings(options: &DoctorOptions) -> Outcome {
 
 fn asked(root: PathBuf) -> Asked {
     let says = |program: &str| {
-        let text = cargo::ask(program, &["--version"], &root).ok()?;
+        let text = cargo::query_compiler(program, &["--version"], &root).ok()?;
         Some(text.lines().next()?.trim().to_owned())
     };
     let folder = cache::folder().ok();

@@ -126,8 +126,11 @@ impl<'d> CodeWalk<'_, 'd> {
                 done = offset + LOCATION;
                 continue;
             }
-            let (to_a, to_b) = (self.a.place_of(to_a), self.b.place_of(to_b));
-            if !self.join(to_a, to_b, ReferenceSpan::Whole, owner) {
+            let (to_a, to_b) = (
+                self.a.relocation_target(to_a),
+                self.b.relocation_target(to_b),
+            );
+            if !self.match_references(to_a, to_b, ReferenceSpan::Whole, owner) {
                 return false;
             }
             done = (offset + 8).min(len);
@@ -156,10 +159,10 @@ impl<'d> CodeWalk<'_, 'd> {
                 from.wrapping_add_signed(i64::from(i32::from_le_bytes(*entry)))
             };
             let (to_a, to_b) = (
-                self.a.place(lead(a.address, entry_a)),
-                self.b.place(lead(b.address, entry_b)),
+                self.a.address_target(lead(a.address, entry_a)),
+                self.b.address_target(lead(b.address, entry_b)),
             );
-            if !self.join(to_a, to_b, ReferenceSpan::Whole, owner) {
+            if !self.match_references(to_a, to_b, ReferenceSpan::Whole, owner) {
                 return None;
             }
         }
@@ -171,7 +174,7 @@ impl<'d> CodeWalk<'_, 'd> {
         let (Some((of_a, view_a, address_a)), Some((of_b, view_b, address_b))) =
             (self.a.thread_local(a), self.b.thread_local(b))
         else {
-            self.unclear("a thread-local without a name");
+            self.note_unclear("a thread-local without a name");
             return true;
         };
         let same_place = self.identify((true, of_a.start), (true, of_b.start))

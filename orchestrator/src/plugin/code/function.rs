@@ -91,7 +91,7 @@ pub(super) struct CodeReference {
 }
 
 /// The instruction with its reference taken out, and the reference.
-pub(super) fn split(instruction: &Instruction) -> (Instruction, Option<CodeReference>) {
+pub(super) fn split_reference(instruction: &Instruction) -> (Instruction, Option<CodeReference>) {
     let mut rest = *instruction;
     if is_near_branch(instruction) {
         let address = instruction.near_branch_target();

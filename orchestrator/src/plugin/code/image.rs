@@ -82,7 +82,7 @@ impl<'d> LibraryImage<'d> {
             threads: SymbolIndex::default(),
             thread_block: thread_block(&file, data),
             relocations: relocations(&file)?,
-            exported: named(file.dynamic_symbols(), SymbolKind::Data),
+            exported: named_symbols(file.dynamic_symbols(), SymbolKind::Data),
             runtime: Vec::new(),
             has_rust: file
                 .symbols()
@@ -93,8 +93,8 @@ impl<'d> LibraryImage<'d> {
         let of_kind = |kind| {
             SymbolIndex::new(
                 [
-                    named(file.symbols(), kind),
-                    named(file.dynamic_symbols(), kind),
+                    named_symbols(file.symbols(), kind),
+                    named_symbols(file.dynamic_symbols(), kind),
                 ]
                 .concat(),
             )
@@ -116,7 +116,8 @@ impl<'d> LibraryImage<'d> {
             let labels = file
                 .symbols()
                 .filter(|symbol| !symbol.is_undefined() && !of_block(symbol.kind()));
-            image.sweep = sweep::sweep(&image, labels.map(|symbol| symbol.address()).collect());
+            image.sweep =
+                sweep::sweep_library(&image, labels.map(|symbol| symbol.address()).collect());
         }
         Ok(image)
     }
@@ -200,7 +201,7 @@ impl<'d> LibraryImage<'d> {
     }
 
     /// What an address stands for.
-    pub(super) fn place(&self, address: u64) -> AddressTarget<'d> {
+    pub(super) fn address_target(&self, address: u64) -> AddressTarget<'d> {
         match self.section_at(address).map(|section| section.holds) {
             None => AddressTarget::Unclear(address),
             Some(SectionContent::Data | SectionContent::Initialisers) => {
@@ -212,7 +213,7 @@ impl<'d> LibraryImage<'d> {
                 None => AddressTarget::Unclear(address),
             },
             Some(SectionContent::Stubs) => self
-                .stub(address)
+                .stub_slot(address)
                 .map_or(AddressTarget::Unclear(address), |slot| self.pointee(slot)),
         }
     }
@@ -220,7 +221,7 @@ impl<'d> LibraryImage<'d> {
     /// What the pointer at `slot` points to once the library is loaded.
     pub(super) fn pointee(&self, slot: u64) -> AddressTarget<'d> {
         match self.relocation_at(slot) {
-            Some(relocation) => self.place_of(relocation),
+            Some(relocation) => self.relocation_target(relocation),
             None => self
                 .number_at(slot)
                 .map_or(AddressTarget::Unclear(slot), AddressTarget::Number),
@@ -228,9 +229,9 @@ impl<'d> LibraryImage<'d> {
     }
 
     /// What a relocation makes a place hold.
-    pub(super) fn place_of(&self, relocation: Relocation<'d>) -> AddressTarget<'d> {
+    pub(super) fn relocation_target(&self, relocation: Relocation<'d>) -> AddressTarget<'d> {
         match relocation {
-            Relocation::Here(address) => self.place(address),
+            Relocation::Here(address) => self.address_target(address),
             Relocation::Chosen(address) => AddressTarget::Chosen(address),
             Relocation::Import(name, addend) => AddressTarget::Import(name, addend),
             Relocation::Module(name) => AddressTarget::Module(name),
@@ -248,7 +249,7 @@ impl<'d> LibraryImage<'d> {
     }
 
     /// The slot that a stub takes its target from.
-    fn stub(&self, address: u64) -> Option<u64> {
+    fn stub_slot(&self, address: u64) -> Option<u64> {
         let section = self.section_at(address)?;
         let bytes = section
             .bytes
@@ -417,7 +418,7 @@ fn thread_block<'d>(file: &ElfImage<'d>, data: &'d [u8]) -> Option<ImageSection<
     })
 }
 
-fn named<'d: 'f, 'f>(
+fn named_symbols<'d: 'f, 'f>(
     symbols: impl Iterator<Item = impl ObjectSymbol<'d>> + 'f,
     kind: SymbolKind,
 ) -> Vec<ImageSymbol<'d>> {

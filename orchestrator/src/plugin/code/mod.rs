@@ -32,7 +32,7 @@ mod tables;
 mod tests;
 mod walk;
 
-use super::names::readable;
+use super::symbol_names::demangle;
 use image::LibraryImage;
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +115,7 @@ const PLUGIN: &str = "orch_plugin_v1";
 /// Compares what can be reached from `roots_a` in `a` with what can be reached from `roots_b` in
 /// `b`: addresses of functions in corresponding order. Without roots, the functions of
 /// `orch_plugin_v1`.
-pub(crate) fn compare(
+pub(crate) fn compare_builds(
     a: &[u8],
     b: &[u8],
     roots_a: &[u64],
@@ -132,7 +132,7 @@ pub(crate) fn compare(
         return Ok(CodeSameness::Unknown(why));
     }
     if !roots_a.is_empty() {
-        return Ok(walk::walk(&a, &b, roots_a, roots_b));
+        return Ok(walk::walk_builds(&a, &b, roots_a, roots_b));
     }
     let (roots_a, roots_b) = (plugin_roots(&a)?, plugin_roots(&b)?);
     if roots_a.len() != roots_b.len() {
@@ -146,7 +146,7 @@ pub(crate) fn compare(
             "`{PLUGIN}` holds no functions"
         )));
     }
-    Ok(walk::walk(&a, &b, &roots_a, &roots_b))
+    Ok(walk::walk_builds(&a, &b, &roots_a, &roots_b))
 }
 
 /// Alignment at which orch's compiler flags place functions, in bytes.

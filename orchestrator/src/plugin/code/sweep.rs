@@ -1,7 +1,7 @@
 //! Where objects without a symbol begin, found by looking at every instruction and relocation of a
 //! library once; and which of them are tables of distances, as compilers make them for `switch`.
 
-use super::function::{decoder, split};
+use super::function::{decoder, split_reference};
 use super::image::{LibraryImage, Relocation};
 use super::tables::{ImageSection, SectionContent};
 use iced_x86::{Code, Mnemonic, Register};
@@ -55,7 +55,7 @@ struct TableCandidates {
 }
 
 /// Looks at a whole library; `labels` are the addresses of its symbols.
-pub(super) fn sweep(image: &LibraryImage, labels: Vec<u64>) -> TableSweep {
+pub(super) fn sweep_library(image: &LibraryImage, labels: Vec<u64>) -> TableSweep {
     let mut cuts = labels;
     cuts.extend(
         image
@@ -80,7 +80,7 @@ pub(super) fn sweep(image: &LibraryImage, labels: Vec<u64>) -> TableSweep {
         starts.insert(0, section.start);
         let ends = starts.iter().skip(1).chain([&section.end]);
         for (start, end) in starts.iter().zip(ends) {
-            stretch(section, *start, *end, &mut cuts, &mut candidates);
+            scan_stretch(section, *start, *end, &mut cuts, &mut candidates);
         }
     }
     cuts.sort_unstable();
@@ -116,7 +116,7 @@ pub(super) fn sweep(image: &LibraryImage, labels: Vec<u64>) -> TableSweep {
 }
 
 /// Gathers from the code between two addresses of a section.
-fn stretch(
+fn scan_stretch(
     section: &ImageSection,
     start: u64,
     end: u64,
@@ -134,7 +134,7 @@ fn stretch(
     let mut bases = Vec::new();
     for instruction in &mut decoder(bytes, start) {
         if instruction.is_ip_rel_memory_operand() {
-            if let (_, Some(reference)) = split(&instruction) {
+            if let (_, Some(reference)) = split_reference(&instruction) {
                 cuts.push(reference.address);
             }
             if instruction.mnemonic() == Mnemonic::Lea {

@@ -77,7 +77,7 @@ fn root(library: &[u8]) -> u64 {
 }
 
 fn compared(a: &[u8], b: &[u8]) -> CodeSameness {
-    compare(a, b, &[root(a)], &[root(b)]).unwrap()
+    compare_builds(a, b, &[root(a)], &[root(b)]).unwrap()
 }
 
 #[track_caller]
@@ -304,15 +304,16 @@ fn the_roots_are_those_of_the_plugin_when_none_are_given() {
     let table =
         "struct t { int size; void *run, *none; }; const struct t orch_plugin_v1 = {24, run, 0};";
     let source = format!("{C}\n{table}");
-    let same = compare(&c(&source), &c(&source), &[], &[]).unwrap();
+    let same = compare_builds(&c(&source), &c(&source), &[], &[]).unwrap();
     assert!(
         matches!(same, CodeSameness::Same { functions: 4.., .. }),
         "{same:?}"
     );
-    let changed = compare(&c(&source), &c(&source.replace("* 2.5", "* 9")), &[], &[]).unwrap();
+    let changed =
+        compare_builds(&c(&source), &c(&source.replace("* 2.5", "* 9")), &[], &[]).unwrap();
     assert!(matches!(changed, CodeSameness::Changed(_)));
     assert!(matches!(
-        compare(&c(C), &c(C), &[], &[]),
+        compare_builds(&c(C), &c(C), &[], &[]),
         Err(CodeError::NoPlugin)
     ));
 }
@@ -320,18 +321,18 @@ fn the_roots_are_those_of_the_plugin_when_none_are_given() {
 #[test]
 fn broken_files_give_errors() {
     let library = c(C);
-    assert!(compare(b"nothing", &library, &[1], &[1]).is_err());
+    assert!(compare_builds(b"nothing", &library, &[1], &[1]).is_err());
     assert!(matches!(
-        compare(&library, &library, &[1], &[]),
+        compare_builds(&library, &library, &[1], &[]),
         Err(CodeError::Roots { a: 1, b: 0 })
     ));
     assert!(matches!(
-        compare(&library, &library, &[1], &[1]).unwrap(),
+        compare_builds(&library, &library, &[1], &[1]).unwrap(),
         CodeSameness::Unknown(_)
     ));
     let address = root(&library);
     for end in (0..library.len()).step_by(97) {
-        let _ = compare(&library[..end], &library, &[address], &[address]);
+        let _ = compare_builds(&library[..end], &library, &[address], &[address]);
     }
     let mut random = 1_u64;
     for _ in 0..300 {
@@ -343,8 +344,8 @@ fn broken_files_give_errors() {
             let place = (random >> 33) as usize % broken.len();
             broken[place] = (random >> 20) as u8;
         }
-        let _ = compare(&broken, &library, &[address], &[address]);
-        let _ = compare(&broken, &broken, &[address], &[address]);
+        let _ = compare_builds(&broken, &library, &[address], &[address]);
+        let _ = compare_builds(&broken, &broken, &[address], &[address]);
     }
 }
 

@@ -1,10 +1,10 @@
 //! The parallel walk over what two builds can reach.
 
-use super::function::{CodeReference, DecodedFunction, ReferenceSpan, split};
+use super::function::{CodeReference, DecodedFunction, ReferenceSpan, split_reference};
 use super::image::{AddressTarget, LibraryImage};
 use super::shape::shape_of;
 use super::tables::ImageSymbol;
-use super::{CodeChange, CodeChangeKind, CodeSameness, CodeShape, readable};
+use super::{CodeChange, CodeChangeKind, CodeSameness, CodeShape, demangle};
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
@@ -58,7 +58,7 @@ pub(super) struct CodeWalk<'i, 'd> {
 const LOOKUPS: [&str; 4] = ["dlopen", "dlmopen", "dlsym", "dlvsym"];
 
 /// Compares what can be reached from corresponding functions.
-pub(super) fn walk(
+pub(super) fn walk_builds(
     a: &LibraryImage,
     b: &LibraryImage,
     roots_a: &[u64],
@@ -84,30 +84,30 @@ pub(super) fn walk(
     // What runs at loading time may prepare what the workload reads.
     let (early_a, early_b) = (a.initialisers(), b.initialisers());
     if early_a.len() != early_b.len() {
-        walk.unclear("the libraries run different numbers of functions when they are loaded");
+        walk.note_unclear("the libraries run different numbers of functions when they are loaded");
     }
     for (early_a, early_b) in early_a.into_iter().zip(early_b) {
         walk.root(early_a, early_b);
     }
     while let Some((task, owner)) = walk.queue.pop_front() {
         if walk.seen.len() > MOST_TASKS || walk.decoded > MOST_CODE {
-            walk.unclear("the libraries are too large");
+            walk.note_unclear("the libraries are too large");
             break;
         }
-        walk.perform(task, owner);
+        walk.perform_task(task, owner);
     }
     walk.result()
 }
 
 impl<'d> CodeWalk<'_, 'd> {
     fn root(&mut self, a: u64, b: u64) {
-        match (self.a.place(a), self.b.place(b)) {
+        match (self.a.address_target(a), self.b.address_target(b)) {
             (AddressTarget::Code(of_a, at_a), AddressTarget::Code(of_b, at_b))
                 if of_a.start == at_a && of_b.start == at_b =>
             {
-                self.push(ComparisonTask::Code(at_a, at_b), at_a);
+                self.queue_task(ComparisonTask::Code(at_a, at_b), at_a);
             }
-            _ => self.unclear(&format!("no function begins at {a:#x} or {b:#x}")),
+            _ => self.note_unclear(&format!("no function begins at {a:#x} or {b:#x}")),
         }
     }
 
@@ -127,13 +127,13 @@ impl<'d> CodeWalk<'_, 'd> {
         }
     }
 
-    fn push(&mut self, task: ComparisonTask, owner: u64) {
+    fn queue_task(&mut self, task: ComparisonTask, owner: u64) {
         if self.seen.insert(task) {
             self.queue.push_back((task, owner));
         }
     }
 
-    fn perform(&mut self, task: ComparisonTask, owner: u64) {
+    fn perform_task(&mut self, task: ComparisonTask, owner: u64) {
         let same = match task {
             ComparisonTask::Code(a, b) => return self.compare_functions(a, b),
             ComparisonTask::Data(a, b, span) => self.same_data(a, b, span, owner),
@@ -151,8 +151,8 @@ impl<'d> CodeWalk<'_, 'd> {
         let named = object
             .filter(|object| !object.name.starts_with("anon.") && !object.name.starts_with('.'));
         let symbol = named.or_else(|| self.a.functions.covering(owner));
-        let function = symbol.map_or_else(|| format!("{owner:#x}"), |symbol| readable(symbol.name));
-        self.note(CodeChange {
+        let function = symbol.map_or_else(|| format!("{owner:#x}"), |symbol| demangle(symbol.name));
+        self.note_change(CodeChange {
             function,
             kind: CodeChangeKind::Data,
             a: None,
@@ -160,14 +160,14 @@ impl<'d> CodeWalk<'_, 'd> {
         });
     }
 
-    fn note(&mut self, change: CodeChange) {
+    fn note_change(&mut self, change: CodeChange) {
         if !self.changes.contains(&change) {
             self.changes.push(change);
         }
     }
 
     /// Something cannot be told; the first reason is kept.
-    pub(super) fn unclear(&mut self, why: &str) {
+    pub(super) fn note_unclear(&mut self, why: &str) {
         self.why_unclear.get_or_insert_with(|| why.to_owned());
     }
 
@@ -201,27 +201,30 @@ impl<'d> CodeWalk<'_, 'd> {
         let (Some(symbol_a), Some(symbol_b)) =
             (self.a.functions.covering(a), self.b.functions.covering(b))
         else {
-            return self.unclear("a function without a symbol");
+            return self.note_unclear("a function without a symbol");
         };
         let (Some(code_a), Some(code_b)) = (self.code_a(&symbol_a), self.code_b(&symbol_b)) else {
-            return self.unclear(&format!(
+            return self.note_unclear(&format!(
                 "the code of `{}` cannot be decoded",
-                readable(symbol_a.name)
+                demangle(symbol_a.name)
             ));
         };
         self.compared.insert(a, symbol_a.end - symbol_a.start);
         let mut same = false;
-        if let Some(references) = corresponding(&code_a, &code_b) {
+        if let Some(references) = pair_references(&code_a, &code_b) {
             // All of them, so that a change further on is reported too.
             same = references.into_iter().fold(true, |same, (to_a, to_b)| {
-                let (at_a, at_b) = (self.a.place(to_a.address), self.b.place(to_b.address));
-                self.join(at_a, at_b, to_a.span, a) && same
+                let (at_a, at_b) = (
+                    self.a.address_target(to_a.address),
+                    self.b.address_target(to_b.address),
+                );
+                self.match_references(at_a, at_b, to_a.span, a) && same
             });
         }
         if !same {
             let (a, b) = (Some(shape_of(&code_a)), Some(shape_of(&code_b)));
-            self.note(CodeChange {
-                function: readable(symbol_a.name),
+            self.note_change(CodeChange {
+                function: demangle(symbol_a.name),
                 kind: CodeChangeKind::Different,
                 a,
                 b,
@@ -231,7 +234,7 @@ impl<'d> CodeWalk<'_, 'd> {
     }
 
     /// Whether two references are of one kind; what they lead to is compared later.
-    pub(super) fn join(
+    pub(super) fn match_references(
         &mut self,
         a: AddressTarget<'d>,
         b: AddressTarget<'d>,
@@ -241,22 +244,22 @@ impl<'d> CodeWalk<'_, 'd> {
         match (a, b) {
             (AddressTarget::Slot(a), AddressTarget::Slot(b)) => self.join_slots(a, b, span, owner),
             (AddressTarget::Code(of_a, at_a), AddressTarget::Code(of_b, at_b)) => {
-                self.push(ComparisonTask::Code(of_a.start, of_b.start), of_a.start);
+                self.queue_task(ComparisonTask::Code(of_a.start, of_b.start), of_a.start);
                 (at_a == of_a.start && at_b == of_b.start)
                     || self.same_index((of_a, at_a), (of_b, at_b))
             }
             (AddressTarget::Data(a), AddressTarget::Data(b)) => {
-                self.push(ComparisonTask::Data(a, b, span), owner);
+                self.queue_task(ComparisonTask::Data(a, b, span), owner);
                 true
             }
             (AddressTarget::Thread(a), AddressTarget::Thread(b)) => {
-                self.push(ComparisonTask::Threads(a, b), owner);
+                self.queue_task(ComparisonTask::Threads(a, b), owner);
                 true
             }
             (AddressTarget::Chosen(a), AddressTarget::Chosen(b)) => {
-                match (self.a.place(a), self.b.place(b)) {
+                match (self.a.address_target(a), self.b.address_target(b)) {
                     (a @ AddressTarget::Code(..), b @ AddressTarget::Code(..)) => {
-                        self.join(a, b, span, owner)
+                        self.match_references(a, b, span, owner)
                     }
                     _ => false,
                 }
@@ -266,8 +269,8 @@ impl<'d> CodeWalk<'_, 'd> {
                     .a
                     .functions
                     .covering(owner)
-                    .map_or_else(String::new, |it| readable(it.name));
-                self.unclear(&format!(
+                    .map_or_else(String::new, |it| demangle(it.name));
+                self.note_unclear(&format!(
                     "`{by}` refers to an address that nothing is known about"
                 ));
                 true
@@ -275,7 +278,7 @@ impl<'d> CodeWalk<'_, 'd> {
             (AddressTarget::Import(name, _), _)
                 if LOOKUPS.contains(&name) && !self.is_standard(owner) =>
             {
-                self.unclear(&format!(
+                self.note_unclear(&format!(
                     "functions are looked up by name while it runs (`{name}`)"
                 ));
                 a == b
@@ -291,7 +294,7 @@ impl<'d> CodeWalk<'_, 'd> {
             .a
             .functions
             .covering(function)
-            .map(|symbol| readable(symbol.name))
+            .map(|symbol| demangle(symbol.name))
             .unwrap_or_default();
         ["std::", "<std::"]
             .iter()
@@ -305,35 +308,35 @@ impl<'d> CodeWalk<'_, 'd> {
         );
         match (self.a.pointee(a), self.b.pointee(b)) {
             (AddressTarget::Slot(_), _) | (_, AddressTarget::Slot(_)) => {
-                self.unclear("a pointer to a pointer that the loader fills in");
+                self.note_unclear("a pointer to a pointer that the loader fills in");
                 true
             }
             (AddressTarget::Module(None), AddressTarget::Module(None)) => match next {
                 // Offset 0 is the first thread-local, or the whole block to which code adds offsets
                 // itself.
                 (AddressTarget::Number(0), AddressTarget::Number(0)) => {
-                    self.push(ComparisonTask::ThreadBlocks, owner);
+                    self.queue_task(ComparisonTask::ThreadBlocks, owner);
                     true
                 }
                 (
                     AddressTarget::Number(a) | AddressTarget::Thread(a),
                     AddressTarget::Number(b) | AddressTarget::Thread(b),
                 ) => {
-                    self.push(ComparisonTask::Threads(a, b), owner);
+                    self.queue_task(ComparisonTask::Threads(a, b), owner);
                     true
                 }
                 _ => false,
             },
             (AddressTarget::Module(a), AddressTarget::Module(b)) => a == b && next.0 == next.1,
             (a @ AddressTarget::Thread(_), b @ AddressTarget::Thread(_)) => {
-                self.join(a, b, ReferenceSpan::Whole, owner)
+                self.match_references(a, b, ReferenceSpan::Whole, owner)
             }
             // The address of a slot, not what it holds: code may find anything from there.
             _ if span == ReferenceSpan::Whole => {
-                self.unclear("the address of a pointer that the loader fills in");
+                self.note_unclear("the address of a pointer that the loader fills in");
                 true
             }
-            (a, b) => self.join(a, b, ReferenceSpan::Whole, owner),
+            (a, b) => self.match_references(a, b, ReferenceSpan::Whole, owner),
         }
     }
 
@@ -361,7 +364,7 @@ impl<'d> CodeWalk<'_, 'd> {
         let (in_a, in_b) = (callees(self.a, a), callees(self.b, b));
         for (name, symbol_a) in &in_a {
             match in_b.iter().find(|(other, _)| other == name) {
-                Some((_, symbol_b)) => self.push(
+                Some((_, symbol_b)) => self.queue_task(
                     ComparisonTask::Code(symbol_a.start, symbol_b.start),
                     symbol_a.start,
                 ),
@@ -387,7 +390,7 @@ impl<'d> CodeWalk<'_, 'd> {
         a: Option<CodeShape>,
         b: Option<CodeShape>,
     ) {
-        self.note(CodeChange {
+        self.note_change(CodeChange {
             function: name.to_owned(),
             kind,
             a,
@@ -397,7 +400,7 @@ impl<'d> CodeWalk<'_, 'd> {
 }
 
 /// The references of two functions in order, when their instructions are the same otherwise.
-fn corresponding(
+fn pair_references(
     a: &DecodedFunction,
     b: &DecodedFunction,
 ) -> Option<Vec<(CodeReference, CodeReference)>> {
@@ -406,7 +409,10 @@ fn corresponding(
     }
     let mut references = Vec::new();
     for (instruction_a, instruction_b) in a.instructions.iter().zip(&b.instructions) {
-        let ((rest_a, to_a), (rest_b, to_b)) = (split(instruction_a), split(instruction_b));
+        let ((rest_a, to_a), (rest_b, to_b)) = (
+            split_reference(instruction_a),
+            split_reference(instruction_b),
+        );
         if rest_a != rest_b {
             return None;
         }
@@ -444,9 +450,9 @@ fn callees<'d>(
     for reference in function
         .instructions
         .iter()
-        .filter_map(|instruction| split(instruction).1)
+        .filter_map(|instruction| split_reference(instruction).1)
     {
-        let place = match image.place(reference.address) {
+        let place = match image.address_target(reference.address) {
             AddressTarget::Slot(slot) => image.pointee(slot),
             place => place,
         };
@@ -454,7 +460,7 @@ fn callees<'d>(
             && symbol.start != function.start
             && known.insert(symbol.start)
         {
-            found.push((readable(symbol.name), symbol));
+            found.push((demangle(symbol.name), symbol));
         }
     }
     found
@@ -464,6 +470,6 @@ fn names(image: &LibraryImage) -> HashSet<String> {
     image
         .functions
         .iter()
-        .map(|symbol| readable(symbol.name))
+        .map(|symbol| demangle(symbol.name))
         .collect()
 }

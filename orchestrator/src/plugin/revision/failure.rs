@@ -39,7 +39,7 @@ struct FailureNote {
 }
 
 /// Whether a build would fail again: the compiler ran, and did not like what the commit holds.
-pub(super) fn is_the_commits(error: &BuildError) -> bool {
+pub(super) fn is_permanent(error: &BuildError) -> bool {
     let BuildError::Failed { status, output, .. } = error else {
         return false;
     };
@@ -54,11 +54,11 @@ pub(super) fn is_the_commits(error: &BuildError) -> bool {
 }
 
 /// Notes what a build with this key came to.
-pub(super) fn note(key: &str, message: &str) -> io::Result<()> {
+pub(super) fn store_failure(key: &str, message: &str) -> io::Result<()> {
     let file = file(key)?;
     let beside = file.with_extension(format!("{}.tmp", std::process::id()));
     let note = FailureNote {
-        message: shortened(message),
+        message: shorten_message(message),
         time: jiff::Timestamp::now().to_string(),
     };
     std::fs::write(&beside, serde_json::to_vec(&note)?)?;
@@ -66,7 +66,7 @@ pub(super) fn note(key: &str, message: &str) -> io::Result<()> {
 }
 
 /// The message of the last build with this key, if it failed.
-pub(super) fn find(key: &str) -> Option<String> {
+pub(super) fn find_message(key: &str) -> Option<String> {
     let text = std::fs::read(file(key).ok()?).ok()?;
     serde_json::from_slice::<FailureNote>(&text)
         .ok()
@@ -85,7 +85,7 @@ fn file(key: &str) -> io::Result<PathBuf> {
     Ok(cache::subfolder("builds")?.join(format!("{key}.failed.json")))
 }
 
-fn shortened(message: &str) -> String {
+fn shorten_message(message: &str) -> String {
     match message.char_indices().nth(MOST) {
         Some((end, _)) => format!(
             "{} [... building it again shows the rest]",
@@ -103,7 +103,7 @@ mod tests {
 
     fn check(status: i32, output: &str) -> bool {
         let (command, status) = ("cargo build".to_owned(), ExitStatus::from_raw(status));
-        is_the_commits(&BuildError::Failed {
+        is_permanent(&BuildError::Failed {
             command,
             status,
             output: output.to_owned(),
@@ -134,14 +134,14 @@ mod tests {
             assert!(!check(exit(2), output), "{output}");
         }
         assert!(!check(exit(127), "x") && !check(9, ""));
-        assert!(!is_the_commits(&BuildError::Nothing("no file".to_owned())));
-        assert!(!is_the_commits(&io::Error::other("disk").into()));
+        assert!(!is_permanent(&BuildError::Nothing("no file".to_owned())));
+        assert!(!is_permanent(&io::Error::other("disk").into()));
     }
 
     #[test]
     fn long_output_is_cut_and_short_output_kept() {
-        assert_eq!(shortened("ä b\nc"), "ä b\nc");
-        let cut = shortened(&"ä".repeat(5000));
+        assert_eq!(shorten_message("ä b\nc"), "ä b\nc");
+        let cut = shorten_message(&"ä".repeat(5000));
         assert!(
             cut.ends_with("ä [... building it again shows the rest]") && cut.chars().count() < 1400,
             "{cut}"

@@ -238,7 +238,7 @@ fn hundreds_of_commits_are_asked_in_a_row() {
             outside: Default::default(),
             took_ms: Some(1000),
         };
-        artefacts::note(&order.cache_key().expect("a key"), &entry).expect("noted");
+        artefacts::store_entry(&order.cache_key().expect("a key"), &entry).expect("noted");
     }
     type MemoryQuestion<'a> = (&'a str, &'a dyn Fn(&Revision) -> bool);
     let questions: [MemoryQuestion; 3] = [

@@ -1,7 +1,7 @@
 //! Names of functions as a person writes them.
 
 /// A symbol of Rust, without the hash that every build may change, or of C++; others as they are.
-pub(super) fn readable(symbol: &str) -> String {
+pub(super) fn demangle(symbol: &str) -> String {
     if let Ok(name) = rustc_demangle::try_demangle(symbol) {
         return format!("{name:#}");
     }
@@ -19,12 +19,12 @@ mod tests {
     #[test]
     fn each_language_has_its_names() {
         assert_eq!(
-            readable("_ZN4core3fmt5write17h0123456789abcdefE"),
+            demangle("_ZN4core3fmt5write17h0123456789abcdefE"),
             "core::fmt::write"
         );
-        assert_eq!(readable("_RNvCs1234_7mycrate3foo"), "mycrate::foo");
-        assert_eq!(readable("_ZL5faultv"), "fault()");
-        assert_eq!(readable("_ZN3lib5Model3runEi"), "lib::Model::run(int)");
-        assert_eq!(readable("memcpy"), "memcpy");
+        assert_eq!(demangle("_RNvCs1234_7mycrate3foo"), "mycrate::foo");
+        assert_eq!(demangle("_ZL5faultv"), "fault()");
+        assert_eq!(demangle("_ZN3lib5Model3runEi"), "lib::Model::run(int)");
+        assert_eq!(demangle("memcpy"), "memcpy");
     }
 }

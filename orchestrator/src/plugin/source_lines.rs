@@ -1,6 +1,6 @@
 //! From an instruction to the line it was compiled from, by a library's own debug information.
 
-use super::names;
+use super::symbol_names;
 use addr2line::gimli::{Dwarf, EndianSlice, Error, LittleEndian, SectionId};
 use addr2line::{Context, Frame};
 use object::read::elf::ElfFile64;
@@ -49,10 +49,10 @@ pub(super) fn line_at(file: &ElfFile64<object::Endianness>, address: u64) -> Opt
 
 fn source_line(frame: &Frame<DwarfSlice>) -> Option<SourceLine> {
     let location = frame.location.as_ref()?;
-    let (file, is_foreign) = shortened(location.file?);
+    let (file, is_foreign) = shorten_path(location.file?);
     let inlined = frame.function.as_ref().and_then(|function| {
         let name = function.raw_name().ok()?;
-        Some(names::readable(&name))
+        Some(symbol_names::demangle(&name))
     });
     Some(SourceLine {
         inlined,
@@ -63,7 +63,7 @@ fn source_line(frame: &Frame<DwarfSlice>) -> Option<SourceLine> {
 }
 
 /// A path as a reader knows it, and whether somebody else's code lies there.
-fn shortened(path: &str) -> (String, bool) {
+fn shorten_path(path: &str) -> (String, bool) {
     for (folder, levels) in [
         ("/rustc/", 1),
         ("/lib/rustlib/src/rust/", 0),
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn paths_of_toolchains_and_registries_are_shortened_and_foreign() {
-        let of = |path: &str| shortened(path);
+        let of = |path: &str| shorten_path(path);
         assert_eq!(
             of("/rustc/0123abcd/library/core/src/ptr/mod.rs"),
             ("core/src/ptr/mod.rs".to_owned(), true)

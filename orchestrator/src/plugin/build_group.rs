@@ -18,9 +18,9 @@ pub(super) struct BuildGroup {
 
 impl BuildGroup {
     /// Notes the leader of a build's group.
-    pub(super) fn note(place: &Path, pid: u32) -> io::Result<Self> {
+    pub(super) fn create(place: &Path, pid: u32) -> io::Result<Self> {
         let file = place.join(FILE);
-        if let Some(born) = born(pid) {
+        if let Some(born) = start_time(pid) {
             std::fs::write(&file, format!("{pid} {born}"))?;
         }
         Ok(Self { file })
@@ -36,7 +36,7 @@ impl Drop for BuildGroup {
 /// Ends the build that an orch left behind when it was killed. The caller holds the worktree's
 /// lock. A leader that is gone leaves nothing that is looked for: what a build starts in the
 /// background is not orch's.
-pub(super) fn end_left_behind(place: &Path) {
+pub(super) fn end_leftover_build(place: &Path) {
     let file = place.join(FILE);
     let Ok(text) = std::fs::read_to_string(&file) else {
         return;
@@ -49,7 +49,7 @@ pub(super) fn end_left_behind(place: &Path) {
         let group = i32::try_from(pid)
             .ok()
             .and_then(Pid::from_raw)
-            .filter(|_| born(pid).as_ref() == Some(&then));
+            .filter(|_| start_time(pid).as_ref() == Some(&then));
         if let Some(group) = group {
             let _ = kill_process_group(group, Signal::KILL);
             for _ in 0..POLLS {
@@ -65,7 +65,7 @@ pub(super) fn end_left_behind(place: &Path) {
 
 /// When a process began, in the kernel's ticks since the machine did; nothing if there is none or
 /// it has ended.
-fn born(pid: u32) -> Option<String> {
+fn start_time(pid: u32) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before it may hold anything.
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
@@ -87,20 +87,20 @@ mod tests {
             .process_group(0)
             .spawn()
             .expect("sleep");
-        let noted = BuildGroup::note(folder.path(), build.id()).expect("written");
+        let noted = BuildGroup::create(folder.path(), build.id()).expect("written");
         std::mem::forget(noted);
         let file = folder.path().join(FILE);
         let text = std::fs::read_to_string(&file).expect("there");
         // The same number, but a process that began at another time.
         std::fs::write(&file, format!("{text}1")).expect("written");
-        end_left_behind(folder.path());
+        end_leftover_build(folder.path());
         assert!(
             build.try_wait().expect("asked").is_none(),
             "another process was ended"
         );
         std::fs::write(&file, text).expect("written");
         let waiter = std::thread::spawn(move || build.wait().expect("ended"));
-        end_left_behind(folder.path());
+        end_leftover_build(folder.path());
         assert!(!waiter.join().expect("joined").success());
         assert!(!file.exists());
     }
