@@ -35,7 +35,6 @@ use wildmatch::WildMatch;
 /// What a gate says, printed below the comparison.
 const REPORT: &str = "gate.txt";
 /// With a budget of its own, a check does not stop at a number of pairs that is meant for one that
-
 /// has none.
 const BUDGET_PAIRS: usize = 1000;
 
@@ -76,7 +75,6 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
         .iter()
         .filter(|target| !is_counted(&target.metric));
     // One day for what is measured and for what is judged, also of a check that goes on past
-
     // midnight.
     let today = jiff::Zoned::now().date();
     let mut session = Session {
@@ -162,7 +160,6 @@ pub(super) fn check(options: &CheckOptions) -> Outcome {
 }
 
 /// The scenario of a commit: none where that commit lacks it or is not found, an error where this
-
 /// orch does not read it.
 fn scenario_at(loaded: &Loaded, commit: &str) -> Option<Result<Scenario, ()>> {
     let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
@@ -186,7 +183,6 @@ fn baseline_commit(comparison: &Comparison) -> Option<&str> {
 }
 
 /// Jobs of the baseline's scenario, none if that commit lacks it; unknown where the baseline is no
-
 /// commit, or where its scenario is not read, which is a finding.
 fn baseline_jobs(
     loaded: &Loaded,
@@ -218,7 +214,6 @@ fn baseline_jobs(
 }
 
 /// Ids of the jobs that the baseline's scenario has and the working tree's lacks, as far as the
-
 /// check is about them.
 fn dropped(
     before: Option<&[Job]>,
@@ -239,9 +234,7 @@ fn dropped(
 }
 
 /// What the scenario asks less of than the one at the baseline, or than the one at HEAD, which
-
 /// uncommitted edits may weaken. Nothing of a commit that has no scenario, or none that this orch
-
 /// reads. `dropped`: ids that the gate judges.
 fn loosened(loaded: &Loaded, comparison: &Comparison, dropped: &[String]) -> Vec<gate::Finding> {
     let read = |commit: &str| scenario_at(loaded, commit)?.ok();
@@ -320,7 +313,6 @@ fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<PairLimits
 }
 
 /// Ids of the scenario's jobs with their settings, as far as they are known before anything is
-
 /// built.
 fn jobs(loaded: &Loaded) -> Vec<Job> {
     jobs_of(&loaded.scenario)

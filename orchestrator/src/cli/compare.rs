@@ -1,5 +1,4 @@
 //! `orch compare`: find both sides, build them, count exactly, measure in pairs, judge, store,
-
 //! render, exit code.
 
 mod workload_pairs;
@@ -171,7 +170,6 @@ pub(super) struct Session<'a> {
     /// The rules of a check: what they name has to be there.
     pub(super) rules: Option<&'a Gate>,
     /// Jobs whose output may differ, which does not keep their costs from being judged: patterns of
-
     /// ids.
     pub(super) output_accepted: Vec<String>,
     pub(super) interrupt: Interrupt,
@@ -528,7 +526,6 @@ impl Session<'_> {
 }
 
 /// 130 when the user stopped it, 1 when anything got worse or computes something else, 201 when
-
 /// anything is missing, else 0.
 fn exit_code(comparison: &Comparison) -> Exit {
     let any = |verdict: Verdict| comparison.jobs.iter().any(|entry| entry.verdict == verdict);

@@ -1,5 +1,4 @@
 //! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have
-
 //! in common.
 
 use super::output;
@@ -54,7 +53,6 @@ impl Loaded {
 
 impl Loaded {
     /// Lays plugins over the commits of another repository: all that orch builds and that do not
-
     /// lie in it.
     pub(super) fn lay_over(&mut self, repository: &Path) -> Result<(), CommandError> {
         let root = git::root_of(repository)
@@ -88,7 +86,6 @@ impl Loaded {
 }
 
 /// Reads and checks a scenario file, and lays its plugins over the commits of another repository if
-
 /// there is one.
 pub(super) fn load_over(path: &Path, repository: Option<&Path>) -> Result<Loaded, CommandError> {
     let mut loaded = load(path)?;
@@ -151,7 +148,6 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
 }
 
 /// The nearest folder at or above a scenario that holds `.git` or `orch.yaml`, else the scenario's
-
 /// own.
 pub(super) fn root_of(file: &Path) -> PathBuf {
     let own = file.parent().unwrap_or(Path::new("/"));
@@ -162,7 +158,6 @@ pub(super) fn root_of(file: &Path) -> PathBuf {
 }
 
 /// The scenario that the user named, or the one that is meant when none is named. `how` says how
-
 /// one is named.
 pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBuf, CommandError> {
     if let Some(named) = named {

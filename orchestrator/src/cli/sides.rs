@@ -48,7 +48,6 @@ impl Variation {
     }
 
     /// Refuses the option for the first of the problems that its values make: the scenario by
-
     /// itself has none.
     fn refuse(&self, problems: &[Problem]) -> CommandError {
         let Some(problem) = problems.first() else {
@@ -106,7 +105,6 @@ pub(super) fn plugins(
 ) -> Result<Plugins, CommandError> {
     let scenario = &common.loaded.scenario;
     // Compared with itself it would be called equivalent, whatever was changed. Two values of a
-
     // parameter can be compared.
     let same = |key: &str, spec: &PluginSpec, at: &Revision| {
         let asked = common.variation.is_some() || common.replaced == Some(key);
@@ -151,7 +149,6 @@ pub(super) fn plugins(
 }
 
 /// Whether any workload of a plugin may pass the filter. Ids are derived later, so only a plain one
-
 /// is looked at.
 fn used(scenario: &Scenario, key: &str, filter: Option<&str>) -> bool {
     let pattern = filter.map(wildmatch::WildMatch::new);
@@ -191,7 +188,6 @@ pub(super) fn replaced(scenario: &Scenario, asked: Option<&str>) -> Result<Strin
 }
 
 /// The jobs of both sides in the scenario's order; where a side does not know a job's workload or
-
 /// parameters, why. Workloads that do not have the varied parameter are left out, with a note.
 pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJobs>, CommandError> {
     let scenarios = [0, 1].map(|side| vary(&common.loaded.scenario, common.variation, side));

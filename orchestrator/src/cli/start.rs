@@ -1,5 +1,4 @@
 //! Where a run begins: in a new results folder, or in the one that a killed or interrupted run
-
 //! left.
 
 use crate::error::CommandError;

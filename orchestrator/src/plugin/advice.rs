@@ -1,12 +1,12 @@
-//! What to do about a build that failed, where its output tells.
+//! Advice about a failed build, derived from its output.
 
 use super::cargo::BuildError;
 use std::path::{Path, PathBuf};
 
-/// The names under which rustup looks for a folder's toolchain, the stronger first.
+/// File names in which rustup looks for a folder's toolchain, in order of precedence.
 pub(crate) const TOOLCHAIN_FILES: [&str; 2] = ["rust-toolchain", "rust-toolchain.toml"];
 
-/// For a program of Rust's that is not there.
+/// Returns advice for a program of the Rust toolchain that cannot be started.
 pub(super) fn advise_missing_program(command: &str, error: &std::io::Error) -> &'static str {
     let of_rust = command.starts_with("cargo ") || command.starts_with("rustc ");
     if of_rust && error.kind() == std::io::ErrorKind::NotFound {
@@ -16,7 +16,7 @@ pub(super) fn advise_missing_program(command: &str, error: &std::io::Error) -> &
     }
 }
 
-/// The same failure, with advice at the end of its output.
+/// Adds advice to the end of a failure's output.
 pub(super) fn add_advice(error: BuildError, folder: &Path) -> BuildError {
     match error {
         BuildError::Failed {
@@ -25,7 +25,7 @@ pub(super) fn add_advice(error: BuildError, folder: &Path) -> BuildError {
             output,
         } => {
             let output = match find_advice(&output, folder) {
-                // Cargo's own advice is for somebody who gave it the flags.
+                // Cargo's own advice is for users who passed the flags themselves.
                 Some(advice) => format!("{}\nhint: {advice}", strip_cargo_help(&output)),
                 None => output,
             };
@@ -60,12 +60,12 @@ fn strip_cargo_help(output: &str) -> String {
         .join("\n")
 }
 
-/// Whether rustup says that it does not have what it was told to use.
+/// Whether rustup reports that a requested toolchain or component is not installed.
 pub(super) fn lacks_toolchain(output: &str) -> bool {
     output.contains("toolchain") && output.contains("is not installed")
 }
 
-/// What to do where the toolchain that a file names is missing.
+/// Returns advice for a missing toolchain that a file names.
 pub(super) fn advise_toolchain(file: &str) -> String {
     format!("{file} names the toolchain; `rustup toolchain install NAME` gets it")
 }

@@ -1,4 +1,4 @@
-//! Artefacts that were built before, found by everything that went into them.
+//! Cache of artefacts, found by everything that went into them.
 
 use super::cargo::{self, BuildError};
 use crate::cache;
@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Variables that compilers and build scripts listen to. PATH is not among them: the compilers'
-/// versions are asked for.
+/// Variables that affect compilers and build scripts. PATH is left out, because the versions of the
+/// compilers are part of the key.
 const VARIABLES: [&str; 16] = [
     "AR",
     "CC",
@@ -30,12 +30,12 @@ const VARIABLES: [&str; 16] = [
     "RUSTC_WRAPPER",
 ];
 
-/// What decides how a library comes out, gathered as text and known by its hash.
+/// Everything that determines the library, gathered as text and identified by its hash.
 #[derive(Clone)]
 pub(super) struct BuildIngredients(String);
 
 impl BuildIngredients {
-    /// Begins with what is the same for all builds of this user on this machine.
+    /// Begins with the ingredients that are the same for all builds of this user on this machine.
     pub(super) fn new() -> Self {
         let mut ingredients = Self("version 1\n".to_owned());
         for name in VARIABLES {
@@ -56,7 +56,7 @@ impl BuildIngredients {
     }
 
     pub(super) fn add(&mut self, name: &str, value: &str) {
-        // With its length, no value can look like the next ingredient.
+        // The length prevents a value from being read as the next ingredient.
         let _ = writeln!(self.0, "{name} {} {value}", value.len());
     }
 
@@ -69,17 +69,17 @@ impl BuildIngredients {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CachedArtefact {
     pub(super) hash: String,
-    /// Flags as the compiler got them, for the record.
+    /// Flags of the compiler, for the record.
     pub(super) flags: Vec<String>,
-    /// Sources outside the repository, by their paths: hashes of what they held.
+    /// Hashes of the sources outside the repository, by path.
     #[serde(default)]
     pub(super) outside: BTreeMap<PathBuf, String>,
-    /// How long it took to check the commit out and build it.
+    /// Duration of the checkout and the build.
     #[serde(default)]
     pub(super) took_ms: Option<u64>,
 }
 
-/// The artefact of a key, with its file, if it is there and whole.
+/// Returns the artefact of a key with its file, if the file is present and undamaged.
 pub(super) fn find_artefact(key: &str) -> io::Result<Option<(CachedArtefact, PathBuf)>> {
     let Some(entry) = read_entry(key)? else {
         return Ok(None);
@@ -87,20 +87,20 @@ pub(super) fn find_artefact(key: &str) -> io::Result<Option<(CachedArtefact, Pat
     let library = cache::artefact(&entry.hash)?;
     match crate::hash::file(&library) {
         Ok(hash) if hash == entry.hash => Ok(Some((entry, library))),
-        // A machine that lost power may have left half of it, which must not pass for the artefact
+        // After a power failure, the file may be incomplete. It must not be taken for the artefact
         // of a new build.
         Ok(_) => std::fs::remove_file(&library).map(|()| None),
         Err(_) => Ok(None),
     }
 }
 
-/// What is noted of a key's artefact, whose file may be gone.
+/// Returns the entry of a key. Its file may be gone.
 pub(super) fn read_entry(key: &str) -> io::Result<Option<CachedArtefact>> {
     let text = std::fs::read(entry_file(key)?).ok();
     Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
 }
 
-/// Notes the artefact of a key.
+/// Stores the entry of a key.
 pub(super) fn store_entry(key: &str, entry: &CachedArtefact) -> io::Result<()> {
     let file = entry_file(key)?;
     let beside = file.with_extension(format!("{}.tmp", std::process::id()));
@@ -112,19 +112,19 @@ fn entry_file(key: &str) -> io::Result<PathBuf> {
     Ok(cache::subfolder("builds")?.join(format!("{key}.json")))
 }
 
-/// Whether compilers are asked what they are, or believed to be what they were.
+/// Whether compilers are called for their version, or an earlier answer is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CompilerLookup {
-    /// Before a build: a toolchain may have been brought up to date since, and an artefact must not
-    /// be kept under the name of another compiler. The answer is remembered.
+    /// For builds: the toolchain may have been updated, and an artefact must not be stored under
+    /// the name of another compiler. The answer is remembered.
     Anew,
-    /// For a look at hundreds of commits: what was said last, in this process, if anything was.
+    /// For looking up hundreds of commits: the last answer in this process, if there is one.
     Remembered,
 }
 
 type CompilerAnswer = Result<String, String>;
 
-/// What was asked where, and the answer; a refusal costs as much as an answer and is one.
+/// Answers by question and folder. A refusal costs as much as an answer, so it is remembered too.
 static ANSWERS: Mutex<BTreeMap<(String, PathBuf), CompilerAnswer>> = Mutex::new(BTreeMap::new());
 
 /// Answers a question about a folder.
@@ -146,8 +146,7 @@ pub(super) fn remember_answer(
     })
 }
 
-/// The compilers in use, as they call themselves, and the CPU features that a `target-cpu` stands
-/// for.
+/// Returns the versions of the Rust compilers, and the CPU features that `target-cpu` stands for.
 pub(super) fn rust_versions(
     folder: &Path,
     cpu: &str,
@@ -174,7 +173,7 @@ fn query_rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
     Ok(format!("{version}\n{}", features.join("\n")))
 }
 
-/// The C compiler, as it calls itself; empty where there is none.
+/// Returns the version of the C compiler; empty if there is none.
 pub(super) fn c_version(folder: &Path, asking: CompilerLookup) -> String {
     let ask = || {
         cargo::query_compiler("sh", &["-c", "\"${CC:-cc}\" --version"], folder)
@@ -188,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_remembered_per_folder_until_it_is_asked_for_anew() {
+    fn compiler_answer_is_remembered_per_folder() {
         let folder = tempfile::tempdir().expect("a folder");
         let asked = std::cell::Cell::new(0);
         let check = |question: &str, name: &str, asking, expected: i32| {

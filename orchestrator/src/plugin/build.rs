@@ -1,5 +1,5 @@
-//! From a scenario's `plugins:` entry to a library that can be measured: built, inspected, kept,
-//! hashed.
+//! Preparation of a plugin: from an entry under `plugins:` in a scenario to a library that is
+//! built, inspected, cached and hashed.
 
 use super::cargo::{BuildWatcher, PathOrigin};
 use super::command::{self, BuildCommand, CommandBuilt};
@@ -11,36 +11,36 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// A plugin whose file may be loaded.
+/// A plugin whose library may be loaded.
 #[derive(Debug, Clone)]
 pub(crate) struct PreparedPlugin {
-    /// The file as the user knows it.
+    /// Path of the library as the user wrote it.
     pub(crate) path: PathBuf,
-    /// The file that workers load.
+    /// Library that workers load.
     pub(crate) library: PathBuf,
     pub(crate) hash: String,
     pub(crate) flags: Vec<String>,
     pub(crate) cpu_features: Option<Vec<String>>,
-    /// The function by which an allocator inside the library gives out blocks, which are not
+    /// Allocation function of an allocator inside the library. Blocks of such an allocator are not
     /// counted.
     pub(crate) own_allocator: Option<String>,
     pub(crate) git: GitState,
-    /// The commit whose files it was built from, where these are not the working tree's.
+    /// Commit from which the plugin was built; `None` for the working tree.
     pub(crate) at: Option<String>,
-    /// What the reader of its figures has to know.
+    /// Note for readers of the figures.
     pub(crate) note: Option<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) sandbox: SandboxSpec,
-    /// Whether the files that parameters name may be read: they are the user's words, or the
-    /// plugin's own.
+    /// Whether files that parameters name may be read: the parameters come from the user or from
+    /// the plugin itself.
     pub(crate) named_are_open: bool,
-    /// Schemas of parameters by workload, as far as the plugin was described.
+    /// Schemas of parameters by workload, as far as the plugin has been described.
     pub(crate) params: HashMap<String, Value>,
-    /// Where its workers run.
+    /// Working folder of the plugin's workers.
     pub(crate) folder: PathBuf,
 }
 
-/// Why a plugin's jobs fail before they begin.
+/// Reason why the jobs of a plugin fail before they begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PluginFailure {
     pub(crate) phase: Phase,
@@ -56,8 +56,8 @@ impl PluginFailure {
     }
 }
 
-/// Builds a plugin if it has to be built, and inspects the result. A library that the user gave is
-/// loaded where it is.
+/// Builds a plugin if necessary, and inspects the library. A library that the user provides is
+/// loaded from its place.
 pub(crate) fn prepare(
     key: &str,
     spec: &PluginSpec,
@@ -72,8 +72,9 @@ pub(crate) fn prepare(
     )
 }
 
-/// The same, but what workers load is orch's own copy: both sides of a pair then have names of one
-/// length. Only a library that looks for others beside itself stays where it is.
+/// Like [`prepare`], but workers load orch's own copy, so that the paths of both sides of a pair
+/// have the same length. Only a library that looks for others in its own folder is loaded from its
+/// place.
 pub(crate) fn prepare_kept(
     key: &str,
     spec: &PluginSpec,
@@ -87,8 +88,8 @@ pub(crate) fn prepare_kept(
     prepare_as(key, spec, movable, None, watch)
 }
 
-/// The same crate with `bytes` of code that nobody calls before its own. Other sources cannot be
-/// padded.
+/// Like [`prepare`], with `bytes` of unused code before the crate's own code. Other kinds of
+/// sources cannot be padded.
 pub(crate) fn prepare_padded(
     key: &str,
     spec: &PluginSpec,
@@ -105,8 +106,8 @@ pub(crate) fn prepare_padded(
     prepare_as(key, spec, true, Some(&linker), watch)
 }
 
-/// Whether preparing a plugin of the working tree compiles nothing. Of a command that is not known
-/// before it runs.
+/// Whether preparing a plugin of the working tree compiles nothing. Unknown for a command, and thus
+/// false.
 pub(crate) fn is_current(spec: &PluginSpec) -> bool {
     match &spec.source {
         PluginSource::Crate { folder, cpu } => cargo::is_current(folder, cpu),
@@ -122,7 +123,7 @@ fn prepare_as(
     linker: Option<&Path>,
     watch: &mut BuildWatcher,
 ) -> Result<PreparedPlugin, PluginFailure> {
-    // Before the build, which may leave files behind.
+    // Read before the build, which may leave files behind.
     let git = git::state_of(&spec.source.folder());
     let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
     let mut note = None;
@@ -203,7 +204,8 @@ fn prepare_as(
     })
 }
 
-/// A file of its own for each build command, so that two scenarios never write the same one.
+/// Returns a separate output file for each build command, so that two scenarios never write the
+/// same file.
 fn output_file(key: &str, folder: &Path, command: &str) -> std::io::Result<PathBuf> {
     let identity = crate::hash::text(&format!("{key}\0{}\0{command}", folder.display()));
     Ok(cache::subfolder("commands")?.join(format!("{}.so", &identity[..32])))

@@ -1,5 +1,5 @@
-//! The process group of a build that runs in the build worktree, on disk while it does: if orch is
-//! killed the build goes on, and would write over what the next one builds.
+//! The process group of a build in the build worktree, stored on disk while the build runs. If orch
+//! is killed, the build continues and would overwrite the files of the next build.
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const FILE: &str = "building";
-/// How often, and how many times, it is looked whether a group that was killed is gone.
+/// Interval and number of checks whether a killed group is gone.
 const POLL: Duration = Duration::from_millis(5);
 const POLLS: u32 = 400;
 
-/// A note of a running build; taken away when the build has ended.
+/// Note of a running build, removed after the build has ended.
 pub(super) struct BuildGroup {
     file: PathBuf,
 }
 
 impl BuildGroup {
-    /// Notes the leader of a build's group.
+    /// Stores the leader of a build's process group.
     pub(super) fn create(place: &Path, pid: u32) -> io::Result<Self> {
         let file = place.join(FILE);
         if let Some(born) = start_time(pid) {
@@ -33,9 +33,9 @@ impl Drop for BuildGroup {
     }
 }
 
-/// Ends the build that an orch left behind when it was killed. The caller holds the worktree's
-/// lock. A leader that is gone leaves nothing that is looked for: what a build starts in the
-/// background is not orch's.
+/// Ends the build that a killed orch left behind. The caller holds the lock of the worktree. If the
+/// leader is gone, nothing else is searched for: processes that a build starts in the background do
+/// not belong to orch.
 pub(super) fn end_leftover_build(place: &Path) {
     let file = place.join(FILE);
     let Ok(text) = std::fs::read_to_string(&file) else {
@@ -45,7 +45,7 @@ pub(super) fn end_leftover_build(place: &Path) {
         .split_once(' ')
         .and_then(|(pid, born)| Some((pid.parse::<u32>().ok()?, born.to_owned())));
     if let Some((pid, then)) = parts {
-        // Another process may have got the number since: it began later.
+        // Another process may have got the same id since; it began later.
         let group = i32::try_from(pid)
             .ok()
             .and_then(Pid::from_raw)
@@ -63,11 +63,11 @@ pub(super) fn end_leftover_build(place: &Path) {
     let _ = std::fs::remove_file(&file);
 }
 
-/// When a process began, in the kernel's ticks since the machine did; nothing if there is none or
-/// it has ended.
+/// Returns the start time of a process in kernel ticks since boot; `None` if there is no such
+/// process or it has ended.
 fn start_time(pid: u32) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it may hold anything.
+    // The name before this field may contain any character.
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
     (state != "Z").then(|| fields.nth(18).map(str::to_owned))?
@@ -80,7 +80,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn a_build_that_was_left_behind_is_ended_and_another_process_is_not() {
+    fn leftover_build_is_ended_and_other_processes_are_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut build = Command::new("sleep")
             .arg("600")
@@ -91,7 +91,7 @@ mod tests {
         std::mem::forget(noted);
         let file = folder.path().join(FILE);
         let text = std::fs::read_to_string(&file).expect("there");
-        // The same number, but a process that began at another time.
+        // The same id, but a process that began at another time.
         std::fs::write(&file, format!("{text}1")).expect("written");
         end_leftover_build(folder.path());
         assert!(

@@ -1,4 +1,4 @@
-//! Building plugins: cargo and `build:` commands with `orch`'s own flags, in a cleaned environment.
+//! Builds of plugin crates with cargo, with `orch`'s own flags and in a cleaned environment.
 
 use super::advice;
 use super::build_group::BuildGroup;
@@ -16,14 +16,14 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Lines of a failing build's output that the record keeps.
+/// Lines of a failed build's output that the record keeps.
 const KEPT_LINES: usize = 60;
-/// How often a build's end, and the wish to stop it, are looked for.
+/// Interval at which the end of a build and a request to stop are checked.
 const POLL: Duration = Duration::from_millis(20);
-/// How long output is waited for after a build has ended.
+/// Maximum time that output is awaited after the end of a build.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A build that did not give a library.
+/// Failure of a build.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
     #[error(
@@ -46,27 +46,27 @@ pub(crate) enum BuildError {
     Io(#[from] std::io::Error),
 }
 
-/// A library that was built, and with what.
+/// A built library and the flags of its compiler.
 #[derive(Debug, Clone)]
 pub(crate) struct BuiltLibrary {
     pub(crate) library: PathBuf,
-    /// Flags as the compiler got them, for the record.
+    /// Flags of the compiler, for the record.
     pub(crate) flags: Vec<String>,
 }
 
-/// What the paths in a library are relative to, so that the same sources give the same library in
-/// every folder.
+/// Folders relative to which paths in a library are written, so that the same sources give the same
+/// library in every folder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PathOrigin<'a> {
-    /// The root of the crate's workspace.
+    /// Root of the crate's workspace.
     Workspace,
-    /// Folders that stay the same while the workspace may not: of the code under test, and of the
-    /// plugin, which may lie elsewhere.
+    /// Folders that stay the same even if the workspace changes: that of the code under test and
+    /// that of the plugin, which may lie elsewhere.
     Folder { source: &'a Path, plugin: &'a Path },
 }
 
-/// Builds a plugin crate in release mode; each line of cargo's output goes to `show` as it comes.
-/// `linker`, if given, links the crate itself; nothing else is built anew for it.
+/// Builds a plugin crate in release mode. Each line of cargo's output is passed to `show` as it
+/// arrives. `linker`, if present, links the crate itself; nothing else is rebuilt for it.
 pub(crate) fn build_crate(
     folder: &Path,
     cpu: &str,
@@ -126,7 +126,7 @@ fn build_in(
                 .args(["generate-lockfile", "--manifest-path"])
                 .arg(&manifest)
                 .current_dir(folder);
-            // The build names what is wrong.
+            // If this fails, the build itself reports the error.
             let _ = run_build(command, "cargo generate-lockfile", watch);
         }
         store.lend(&std::fs::read_to_string(lock).unwrap_or_default(), &profile);
@@ -135,7 +135,7 @@ fn build_in(
         for package in packages {
             let mut command = cargo("clean");
             command.args(["-p", package]);
-            // A package that the workspace no longer has is in no library either.
+            // A package that is no longer in the workspace is not in any library either.
             let _ = run_build(
                 command,
                 "cargo clean",
@@ -175,7 +175,7 @@ fn build_in(
         (messages, library, begun) = build()?;
     }
     ledger.record(&messages, &library, begun, name_flags.clone())?;
-    // What is not stored is compiled again elsewhere.
+    // A package that cannot be stored is compiled again elsewhere.
     let _ = store.add(&messages, &profile);
     Ok(BuiltLibrary {
         library,
@@ -183,8 +183,8 @@ fn build_in(
     })
 }
 
-/// Whether everything that was compiled for a crate is as it was when it was compiled, so that
-/// cargo has nothing to do.
+/// Whether nothing that was compiled for a crate has changed since, so that cargo has nothing to
+/// do.
 pub(crate) fn is_current(folder: &Path, cpu: &str) -> bool {
     let target = workspace_of(&folder.join("Cargo.toml"))
         .ok()
@@ -192,13 +192,14 @@ pub(crate) fn is_current(folder: &Path, cpu: &str) -> bool {
     target.is_some_and(|target| SourceLedger::read(&target).is_current(folder))
 }
 
-/// A target folder of our own: our flags differ from the user's builds, and each CPU's from the
-/// others'.
+/// Returns a separate target folder, because orch's flags differ from those of the user's builds,
+/// and those of each CPU from those of the others.
 fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
     let folder = root.join("target").join("orch");
     let ignore = folder.join(".gitignore");
     if !ignore.exists() {
-        // A project that does not ignore target/ would look changed by being measured.
+        // Otherwise a project that does not ignore target/ would appear changed after a
+        // measurement.
         std::fs::create_dir_all(&folder)?;
         std::fs::write(ignore, "*\n")?;
     }
@@ -209,12 +210,12 @@ fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
     })
 }
 
-/// All compiler flags of a plugin crate. The reasons are in docs/design/building-plugins.md.
+/// Returns all compiler flags of a plugin crate. docs/design/building-plugins.md gives the reasons.
 pub(crate) fn flags(origin: PathOrigin, cpu: &str) -> Vec<String> {
     [code_flags(cpu), name_flags(origin)].concat()
 }
 
-/// Flags that decide about machine code, the same in every folder.
+/// Returns the flags that affect machine code. They are the same in every folder.
 fn code_flags(cpu: &str) -> Vec<String> {
     vec![
         format!("-Ctarget-cpu={cpu}"),
@@ -223,7 +224,7 @@ fn code_flags(cpu: &str) -> Vec<String> {
     ]
 }
 
-/// Flags that replace names of folders in libraries.
+/// Returns the flags that replace names of folders in libraries.
 fn name_flags(origin: PathOrigin) -> Vec<String> {
     let mut flags = Vec::new();
     if let PathOrigin::Folder { source, plugin } = origin {
@@ -235,7 +236,7 @@ fn name_flags(origin: PathOrigin) -> Vec<String> {
     flags
 }
 
-/// `rustc -vV`, or nothing where there is no compiler.
+/// Returns the output of `rustc -vV`; `None` without a compiler.
 pub(crate) fn rustc_version() -> Option<String> {
     let mut command = clean_command("rustc");
     command.arg("-vV");
@@ -244,7 +245,7 @@ pub(crate) fn rustc_version() -> Option<String> {
         .map(|text| text.trim().to_owned())
 }
 
-/// What a compiler says about itself when it is called in a folder.
+/// Returns what a compiler prints about itself when it is called in a folder.
 pub(crate) fn query_compiler(
     program: &str,
     arguments: &[&str],
@@ -292,8 +293,8 @@ fn workspace_of(manifest: &Path) -> Result<CargoWorkspace, BuildError> {
     })
 }
 
-/// A command whose environment is the user's without what `cargo run` or an outer build leaks into
-/// it.
+/// Returns a command with the user's environment, except for the variables that `cargo run` or an
+/// outer build adds.
 pub(crate) fn clean_command(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -338,12 +339,12 @@ fn leaks(name: &OsString) -> bool {
             .any(|beginning| name.starts_with(beginning))
 }
 
-/// Who watches a build: gets its lines, and may stop it.
+/// Observer of a build: receives its lines and may stop it.
 pub(crate) struct BuildWatcher<'a> {
     pub(crate) show: &'a mut dyn FnMut(&str),
     pub(crate) stop: &'a dyn Fn() -> bool,
-    /// Where the build's process group is noted while it runs, for whoever comes after an orch that
-    /// was killed.
+    /// File that holds the build's process group while it runs. The next orch reads it if this one
+    /// is killed.
     pub(crate) note: Option<&'a Path>,
 }
 
@@ -357,14 +358,14 @@ impl<'a> BuildWatcher<'a> {
     }
 }
 
-/// What comes out of a build.
+/// Output of a build.
 enum OutputSource {
     Line(String),
     Text(Vec<u8>),
 }
 
-/// Runs to the end, showing standard error line by line; returns standard output. What the command
-/// leaves running in the background keeps its pipes open and is not waited for.
+/// Runs a command to its end, passing standard error on line by line; returns standard output.
+/// Processes that the command leaves in the background keep its pipes open, and are not waited for.
 pub(super) fn run_build(
     mut command: Command,
     name: &str,
@@ -393,7 +394,7 @@ pub(super) fn run_build(
     let status = loop {
         gathered.take_output(output.recv_timeout(POLL).ok(), watch);
         if (watch.stop)() {
-            // The whole group: cargo's compilers too.
+            // The whole group, which includes the compilers that cargo started.
             let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
             let _ = group.map(|group| kill_process_group(group, Signal::KILL));
         }
@@ -401,7 +402,7 @@ pub(super) fn run_build(
             break status;
         }
     };
-    // The readers are done as soon as nobody else holds the pipes.
+    // The readers end as soon as no other process holds the pipes.
     let patience = Instant::now() + PATIENCE;
     let all_read = || {
         [&stdout, &stderr]
@@ -439,7 +440,7 @@ impl GatheredOutput {
             Some(OutputSource::Text(text)) => self.text.extend(text),
             Some(OutputSource::Line(line)) => {
                 (watch.show)(&line);
-                // Another cargo was there first: nothing that a failure has to do with.
+                // Another cargo held the lock first. This has nothing to do with a failure.
                 if line
                     .trim_start()
                     .starts_with("Blocking waiting for file lock")
@@ -480,15 +481,15 @@ fn read_text(mut pipe: ChildStdout, to: mpsc::Sender<OutputSource>) -> JoinHandl
     })
 }
 
-/// A Cargo.lock that orch puts into a workspace that has none, for the time of a build, and keeps
-/// in the cache: builds repeat themselves, and the user's tree stays as it is.
+/// A Cargo.lock that orch lends, for the duration of a build, to a workspace that has none. It is
+/// stored in the cache, so that builds are repeatable and the user's tree stays unchanged.
 struct LockFile {
     place: PathBuf,
     kept: PathBuf,
     lent: bool,
 }
 
-/// Where the Cargo.lock of a workspace that has none is kept between builds.
+/// Returns the place in the cache of the Cargo.lock for a workspace that has none.
 pub(crate) fn kept_lock(root: &Path) -> std::io::Result<PathBuf> {
     let name = &crate::hash::text(&root.display().to_string())[..32];
     Ok(crate::cache::subfolder("locks")?.join(format!("{name}.lock")))
@@ -508,15 +509,15 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // Copied and removed: the cache may lie on another file system. A lock that stays behind
-        // harms nobody.
+        // The file is copied and removed, because the cache may be on another file system. A lock
+        // that stays behind does no harm.
         if self.lent && std::fs::copy(&self.place, &self.kept).is_ok() {
             let _ = std::fs::remove_file(&self.place);
         }
     }
 }
 
-/// The shared library that cargo's messages name for the crate of `manifest`.
+/// Finds the shared library of the crate of `manifest` in cargo's messages.
 fn find_cdylib(messages: &str, manifest: &Path) -> Option<PathBuf> {
     let manifest = manifest
         .canonicalize()
@@ -544,7 +545,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outer_cargo_leaves_no_trace_but_the_users_network_settings_stay() {
+    fn environment_loses_cargo_variables_and_keeps_network_settings() {
         for name in [
             "CARGO",
             "CARGO_PKG_NAME",
@@ -568,7 +569,7 @@ mod tests {
     }
 
     #[test]
-    fn the_library_is_found_among_cargos_messages() {
+    fn library_is_found_in_cargo_messages() {
         let line = r#"{"reason":"compiler-artifact","manifest_path":"/x/Cargo.toml","target":{"kind":["cdylib"]},"filenames":["/t/libx.so"]}"#;
         let other = line.replace("/x/", "/y/");
         let text = format!("not json\n{other}\n{line}\n");

@@ -1,10 +1,10 @@
-//! What a plugin says it offers: its describe document, checked once and turned into types.
+//! The describe document of a plugin: its workloads, parameters and metrics, checked and converted
+//! to types.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The describe document as plugins write it. Unknown keys are those of newer plugins and are
-/// ignored.
+/// The describe document as plugins write it. Unknown keys belong to newer plugins and are ignored.
 #[derive(Debug, Deserialize)]
 struct WireDocument {
     plugin: Option<String>,
@@ -44,7 +44,7 @@ struct WireMetric {
     scale: Option<f64>,
 }
 
-/// What a plugin offers.
+/// Contents of a plugin: its name, versions and workloads.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PluginDescription {
     pub(crate) plugin: String,
@@ -59,24 +59,24 @@ pub(crate) struct PluginDescription {
 pub(crate) struct WorkloadInfo {
     pub(crate) id: String,
     pub(crate) about: String,
-    /// What one iteration is.
+    /// Definition of one iteration.
     pub(crate) iteration: String,
-    /// JSON Schema of the parameters; none: any object.
+    /// JSON Schema of the parameters; `None` accepts any object.
     pub(crate) params: Option<Value>,
     pub(crate) metrics: Vec<MetricInfo>,
     pub(crate) tags: Vec<String>,
-    /// What the workload needs of the machine, as the plugin puts it.
+    /// Requirements of the workload on the machine, as the plugin states them.
     pub(crate) needs: Value,
 }
 
-/// How a metric is made from a counter.
+/// Definition of a metric in terms of a counter.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct MetricInfo {
     pub(crate) id: String,
     pub(crate) unit: String,
     pub(crate) better: Option<BetterDirection>,
     pub(crate) about: String,
-    /// The counter whose sum per iteration the metric is made from.
+    /// Counter from whose sum per iteration the metric is computed.
     pub(crate) counter: String,
     pub(crate) per: CounterBasis,
     pub(crate) scale: f64,
@@ -89,7 +89,7 @@ pub(crate) enum BetterDirection {
     Lower,
 }
 
-/// What a counter is divided by, or divides.
+/// Quantity that relates the counter to the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CounterBasis {
@@ -103,7 +103,7 @@ pub(crate) enum CounterBasis {
     BytesPerUnit,
 }
 
-/// What an iteration took besides its counter.
+/// Cost of an iteration apart from its counter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IterationCost {
     pub(crate) seconds: f64,
@@ -111,7 +111,7 @@ pub(crate) struct IterationCost {
 }
 
 impl MetricInfo {
-    /// The metric's value when one iteration adds `count` to its counter at that cost.
+    /// Returns the metric's value for an iteration that adds `count` to its counter at this cost.
     pub(crate) fn value(&self, count: f64, cost: IterationCost) -> Option<f64> {
         let value = match self.per {
             CounterBasis::Iteration => count * self.scale,
@@ -124,7 +124,7 @@ impl MetricInfo {
 }
 
 impl PluginDescription {
-    /// Reads a document; the error names what is missing or wrong.
+    /// Parses a document. The error names what is missing or wrong.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {
             return Err("describe wrote no document".to_owned());
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minimal_document_is_enough() {
+    fn document_may_be_minimal() {
         let description =
             PluginDescription::parse(r#"{"plugin": "p", "workloads": [{"id": "w"}], "newer": 1}"#)
                 .unwrap();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn document_error_names_what_is_missing() {
         for (text, part) in [
             ("", "no document"),
             ("{", "EOF"),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_divides_as_it_says() {
+    fn metric_divides_by_its_basis() {
         let metric = |per, scale| MetricInfo {
             id: "m".into(),
             unit: String::new(),

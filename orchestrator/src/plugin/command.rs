@@ -1,4 +1,4 @@
-//! Building plugins with a command of the user's: `build:` beside `dir:`.
+//! Builds of plugins with a command of the user: `build:` beside `dir:`.
 
 use super::cargo::{BuildError, BuildWatcher, BuiltLibrary, clean_command, run_build};
 use super::freshness::{SourceState, list_files, now_ns};
@@ -7,34 +7,34 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A command and where it runs.
+/// A build command and its folders.
 pub(super) struct BuildCommand<'a> {
     /// The plugin's folder.
     pub(super) folder: &'a Path,
-    /// The root of the code under test: of the plugin's repository, or of the one that it is laid
-    /// over.
+    /// Root of the code under test: of the plugin's own repository, or of the repository that an
+    /// overlay is laid over.
     pub(super) source: &'a Path,
     pub(super) line: &'a str,
     /// The library to write.
     pub(super) out: &'a Path,
-    /// Where `orch_plugin.h` lies.
+    /// Folder of `orch_plugin.h`.
     pub(super) include: &'a Path,
 }
 
 /// A library that a command built.
 pub(super) struct CommandBuilt {
     pub(super) built: BuiltLibrary,
-    /// Sources that it was built from and that lie outside the code under test, as far as they are
-    /// known, with hashes of what they held.
+    /// Known sources of the library outside the code under test, with hashes of their contents.
     pub(super) outside: BTreeMap<PathBuf, String>,
-    /// Where the result cannot be proved to be of the present sources: the source in doubt.
+    /// A source because of which the library may not correspond to the present sources; `None`
+    /// without such a doubt.
     pub(super) doubtful: Option<PathBuf>,
 }
 
-/// Flags for C and C++ compilers: the alignment that keeps untouched code where it was measured,
-/// and paths that are the same in every folder. The reasons are in docs/design/building-plugins.md.
+/// Returns flags for C and C++ compilers: the alignment that keeps unchanged code in place, and
+/// paths that are the same in every folder. docs/design/building-plugins.md gives the reasons.
 ///
-/// A command expands the variable into words, so a folder with blanks in its path has no flag.
+/// A command splits the variable at blanks, so a folder with blanks in its path gets no flag.
 pub(super) fn compiler_flags(source: &Path, folder: &Path) -> String {
     let mut flags = "-falign-functions=64 -falign-loops=64".to_owned();
     let mut map = |path: &Path, to: &str| {
@@ -50,12 +50,12 @@ pub(super) fn compiler_flags(source: &Path, folder: &Path) -> String {
     flags
 }
 
-/// Runs the command through the shell; it writes the library to `$ORCH_OUT`.
+/// Runs the command through the shell. The command writes the library to `$ORCH_OUT`.
 pub(super) fn build_with_command(
     command: &BuildCommand,
     watch: &mut BuildWatcher,
 ) -> Result<CommandBuilt, BuildError> {
-    // What an earlier build left must not pass for this one's.
+    // Files of an earlier build must not be taken for those of this build.
     for file in [command.out.to_owned(), dependencies_file(command.out)] {
         match std::fs::remove_file(file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -76,11 +76,11 @@ pub(super) fn build_with_command(
             "ORCH_CFLAGS",
             compiler_flags(command.source, command.folder),
         )
-        // gcc appends to this file which sources it read.
+        // gcc appends the names of the sources that it reads to this file.
         .env("DEPENDENCIES_OUTPUT", dependencies_file(command.out))
         .current_dir(command.folder);
     if doubt.is_some() {
-        // make rebuilds everything.
+        // With this flag, make rebuilds everything.
         shell.env("MAKEFLAGS", "B");
     }
     run_build(
@@ -103,7 +103,7 @@ pub(super) fn build_with_command(
         StaleObjectDoubt::Source(path) => Some(path),
         StaleObjectDoubt::FirstBuild => None,
     });
-    // What the command wrote, such as a log, is no source.
+    // Files that the command wrote, such as a log, are no sources.
     named.retain(|path, content| read_content(path) == *content);
     let read = find_read_outside(command)
         .into_iter()
@@ -119,13 +119,13 @@ fn dependencies_file(out: &Path) -> PathBuf {
     out.with_extension("dependencies")
 }
 
-/// The sources outside the code under test and the plugin that gcc says it read.
+/// Returns the sources outside the code under test and the plugin that gcc reports to have read.
 fn find_read_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
     let listed = std::fs::read_to_string(dependencies_file(command.out)).unwrap_or_default();
     let words = listed
         .split_whitespace()
         .filter(|word| !word.ends_with(':') && *word != "\\");
-    // make may have run the compiler in a folder below.
+    // make may have run the compiler in a subfolder.
     let mut folders: BTreeSet<PathBuf> = list_files(command.folder)
         .iter()
         .filter_map(|file| file.parent().map(Path::to_owned))
@@ -151,7 +151,8 @@ fn find_read_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
     found
 }
 
-/// What the command itself names outside the code under test and the plugin, with its content.
+/// Returns the files outside the code under test and the plugin that the command names, with hashes
+/// of their contents.
 fn find_named_outside(command: &BuildCommand) -> BTreeMap<PathBuf, String> {
     let words = command
         .line
@@ -170,8 +171,8 @@ fn find_named_outside(command: &BuildCommand) -> BTreeMap<PathBuf, String> {
         .collect()
 }
 
-/// The path that a word means in a folder, if it exists and belongs neither to the code under test,
-/// nor to the plugin, nor to the system.
+/// Returns the path that a word denotes in a folder, if it exists and belongs neither to the code
+/// under test, nor to the plugin, nor to the system.
 fn outside_path(command: &BuildCommand, folder: &Path, word: &str) -> Option<PathBuf> {
     let path = normalise_path(&folder.join(word));
     let own = path.starts_with(command.source)
@@ -181,7 +182,7 @@ fn outside_path(command: &BuildCommand, folder: &Path, word: &str) -> Option<Pat
     (!own && !is_of_the_system(&path) && path.exists()).then_some(path)
 }
 
-/// Hash of a file, or of everything in a folder; empty for what cannot be read.
+/// Hash of a file or of everything in a folder; empty if it cannot be read.
 pub(super) fn read_content(path: &Path) -> String {
     match path.is_dir() {
         true => manifest::hash_content(path).unwrap_or_default(),
@@ -189,7 +190,8 @@ pub(super) fn read_content(path: &Path) -> String {
     }
 }
 
-/// Whether a path belongs to the system, whose compilers and headers are known by their versions.
+/// Whether a path belongs to the system, whose compilers and headers are identified by their
+/// versions.
 fn is_of_the_system(path: &Path) -> bool {
     const FOLDERS: [&str; 11] = [
         "/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix", "/gnu", "/etc", "/proc", "/dev",
@@ -197,15 +199,15 @@ fn is_of_the_system(path: &Path) -> bool {
     path.parent().is_none() || FOLDERS.iter().any(|folder| path.starts_with(folder))
 }
 
-/// Why a build tool that goes by time stamps may have left an old object in place.
+/// Reason why a build tool that relies on time stamps may have kept an outdated object.
 enum StaleObjectDoubt {
-    /// Nothing is known of an earlier build, which may have left objects.
+    /// No earlier build is recorded, so unknown objects may be present.
     FirstBuild,
-    /// This source has another content and an old time.
+    /// This source has new content and an old time.
     Source(PathBuf),
 }
 
-/// The files of a plugin's folder as the last build found them.
+/// Files of a plugin's folder at the time of the last build.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct FolderFiles {
     finished_ns: i128,
@@ -236,7 +238,7 @@ impl FolderLedger {
         stale.map(|(path, _)| StaleObjectDoubt::Source(path.clone()))
     }
 
-    /// All files of a folder as they are.
+    /// Reads the state of all files of a folder.
     fn read_states(&self, folder: &Path) -> BTreeMap<PathBuf, SourceState> {
         let known = self.known.as_ref().map(|known| &known.files);
         let states = list_files(folder).into_iter().filter_map(|path| {
@@ -246,7 +248,8 @@ impl FolderLedger {
         states.collect()
     }
 
-    /// Notes the files that were there before a build. What the build wrote itself is no source.
+    /// Stores the files that were present before a build. Files that the build wrote are no
+    /// sources.
     fn record(&self, mut before: BTreeMap<PathBuf, SourceState>) -> std::io::Result<()> {
         before.retain(|path, state| state.is_untouched(path));
         let known = FolderFiles {

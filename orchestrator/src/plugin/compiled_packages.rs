@@ -1,13 +1,8 @@
 //! Packages of registries, compiled once per machine, toolchain and set of flags.
-
 //!
-
 //! Each repository and each build worktree has a target folder of its own, and cargo would compile
-
 //! what the SDK depends on in all of them. A registry never changes a package, and cargo names what
-
 //! it compiles by a hash of everything that decides about it, so the files of one target folder
-
 //! serve in the next. Cargo itself checks them there: what does not fit is compiled.
 
 use crate::cache;
@@ -21,7 +16,6 @@ use toml::Table;
 /// Largest size of the store, in bytes. What was not lent for the longest time is removed first.
 const SIZE_LIMIT: u64 = 1 << 30;
 /// Folders of a target folder's profile that hold files of a unit. Fingerprints come last: they
-
 /// make the others count.
 const FOLDERS: [&str; 3] = ["deps", "build", ".fingerprint"];
 
@@ -51,13 +45,9 @@ impl CompiledUnit {
 }
 
 /// The compiled packages of one set of compiler flags.
-
 ///
-
 /// They are kept in sets, each from one build. The compiler's own hash of a library depends on more
-
 /// than cargo's hash, for example on the name of the folder of generated sources, so libraries of
-
 /// two builds need not fit each other.
 pub(super) struct PackageStore {
     folder: PathBuf,
@@ -86,7 +76,6 @@ impl PackageStore {
     }
 
     /// Copies the packages of a Cargo.lock to a profile's folder, as far as the set that has most
-
     /// of them goes. Cargo compiles the rest.
     pub(super) fn lend(&self, lock: &str, profile: &Path) {
         let locked = read_locked(lock);
@@ -112,7 +101,6 @@ impl PackageStore {
     }
 
     /// Adds the packages of a build in a profile's folder as a set, by cargo's messages, if some of
-
     /// them were compiled there. Removes the sets that the limit has no room for.
     pub(super) fn add(&self, messages: &str, profile: &Path) -> io::Result<()> {
         let (units, has_compiled) = read_units(messages);
@@ -232,7 +220,6 @@ fn hash_in_name(name: &str) -> Option<String> {
 }
 
 /// Files and folders of a profile's folder by the hash in their names, relative to it, in the order
-
 /// in which they are copied.
 fn list_by_hash(profile: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
@@ -254,7 +241,6 @@ fn list_by_hash(profile: &Path) -> BTreeMap<String, Vec<PathBuf>> {
 }
 
 /// Copies a file, or a folder with everything in it, with the times that cargo looks at. What is
-
 /// there stays.
 fn copy_missing(from: &Path, to: &Path) -> io::Result<()> {
     let about = match from.symlink_metadata() {
@@ -299,7 +285,6 @@ mod tests {
     }
 
     /// A profile's folder with a package of a registry, its build script, and a package of a
-
     /// folder; cargo's messages.
     fn profile(root: &Path, fresh: bool) -> String {
         let [library, script, local] = HASHES;

@@ -1,4 +1,4 @@
-//! Which packages two states of a repository take in other versions, read from their lock files and
+//! Packages whose versions differ between two states of a repository, from lock files and
 //! manifests.
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +10,8 @@ use toml::{Table, Value};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DependencyChange {
     pub(crate) package: String,
-    /// Versions before the change: of a Cargo.lock those that are built, of a Cargo.toml what it
-    /// asks for. None where there was no such package.
+    /// Versions before the change: the built versions for a Cargo.lock, the requirement for a
+    /// Cargo.toml. `None` if the package was absent.
     pub(crate) before: Option<String>,
     /// Versions after the change.
     pub(crate) after: Option<String>,
@@ -19,12 +19,12 @@ pub(crate) struct DependencyChange {
 
 /// Versions by package.
 type PackageVersions = BTreeMap<String, BTreeSet<String>>;
-/// Reads the versions out of a lock file or a manifest.
+/// Extracts the versions from a lock file or a manifest.
 type VersionReader = fn(&Table) -> PackageVersions;
 
-/// Compares the lock files and manifests among `files`. `before` and `after` give the text of a
-/// file on each side. What a lock file says of a package counts more than what a manifest asks for.
-/// Packages that a manifest names come first.
+/// Compares the lock files and manifests among `files`. `before` and `after` return the text of a
+/// file on each side. The version in a lock file takes precedence over the requirement in a
+/// manifest. Packages that a manifest names come first.
 pub(crate) fn find_changes(
     files: &[PathBuf],
     before: &dyn Fn(&Path) -> Option<String>,
@@ -56,7 +56,8 @@ pub(crate) fn find_changes(
             }
         }
     }
-    // First what people asked for, then other versions, then what came or went with them.
+    // Order: requested packages, then other changed versions, then packages that were added or
+    // removed with them.
     let is_new_or_gone =
         |change: &DependencyChange| change.before.is_none() || change.after.is_none();
     found.sort_by_key(|change| (!direct.contains(&change.package), is_new_or_gone(change)));
@@ -89,8 +90,8 @@ fn differences(before: &PackageVersions, after: &PackageVersions) -> Vec<Depende
         .collect()
 }
 
-/// The packages of a Cargo.lock that come from somewhere: those of the workspace change by
-/// themselves.
+/// Returns the packages of a Cargo.lock that have a source. Packages of the workspace are left out,
+/// because their versions change with the code.
 fn read_locked(lock: &Table) -> PackageVersions {
     let mut found = PackageVersions::new();
     for package in lock
@@ -105,7 +106,7 @@ fn read_locked(lock: &Table) -> PackageVersions {
         else {
             continue;
         };
-        // A git source names the commit behind a hash sign.
+        // A git source has the commit after a hash sign.
         let commit = source
             .split_once('#')
             .map(|(_, commit)| format!(" ({})", commit.chars().take(10).collect::<String>()));
@@ -117,7 +118,7 @@ fn read_locked(lock: &Table) -> PackageVersions {
     found
 }
 
-/// What a Cargo.toml asks for in its dependencies.
+/// Returns the dependency requirements of a Cargo.toml.
 fn read_requirements(manifest: &Table) -> PackageVersions {
     let mut found = PackageVersions::new();
     let mut read = |table: &Table| {
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn manifests_fill_in_what_no_lock_file_says() {
+    fn manifests_fill_in_versions_missing_from_lock_files() {
         let before = "[dependencies]\nmemchr = '2.5'\nserde = \
             { version = '1.0', features = [] }\n[dev-dependencies]\nx = '1'\n";
         let after = "[dependencies]\nmemchr = '=2.6.0'\nserde = { version = '1.0' }\nlocal = \

@@ -1,5 +1,5 @@
-//! What a plugin's file says about itself before any of its code runs: architecture, ABI version,
-//! CPU features.
+//! Facts from a plugin's file, read before any of its code runs: architecture, ABI version, CPU
+//! features.
 
 use super::source_lines::{self, SourceLine};
 use super::symbol_names;
@@ -8,24 +8,23 @@ use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSegment, Obj
 use orch_sdk::abi;
 use std::path::{Path, PathBuf};
 
-/// The facts that let a file be loaded.
+/// Facts that decide whether a file may be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LibraryFacts {
     pub(crate) abi_major: u16,
     pub(crate) abi_minor: u16,
-    /// What the plugin says of its struct.
+    /// Size of the plugin's struct, as the plugin states it.
     pub(crate) struct_size: u32,
     pub(crate) flags: u32,
-    /// CPU features the plugin was compiled for; `None` if it does not say.
+    /// CPU features for which the plugin was compiled; `None` if it does not state them.
     pub(crate) cpu_features: Option<Vec<String>>,
-    /// The function by which an allocator inside the library gives out blocks; `None` where none is
-    /// known to be in it.
+    /// Allocation function of an allocator inside the library; `None` if no known one is in it.
     pub(crate) own_allocator: Option<String>,
 }
 
-/// How the functions begin by which well-known allocators give out blocks. They never reach the
-/// worker's malloc, which counts. Linkers leave out those without a caller, so that
-/// `mi_malloc_aligned` may be there without `mi_malloc`.
+/// Prefixes of the allocation functions of well-known allocators. These never call the worker's
+/// malloc, which counts. Linkers drop unused functions, so `mi_malloc_aligned` may be present
+/// without `mi_malloc`.
 const ALLOCATORS: [&str; 8] = [
     "je_malloc",
     "_rjem_malloc",
@@ -37,7 +36,8 @@ const ALLOCATORS: [&str; 8] = [
     "sn_rust_alloc",
 ];
 
-/// The first known allocator that the library itself defines, as far as its symbols were left in.
+/// Returns the first known allocator that the library itself defines, as far as its symbols were
+/// kept.
 fn own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
     let defined = file
         .symbols()
@@ -53,7 +53,7 @@ fn own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Reads a plugin's file and refuses what cannot work, without running any of it.
+/// Reads a plugin's file and refuses one that cannot work, without running any of its code.
 pub(crate) fn inspect(path: &Path) -> Result<LibraryFacts, String> {
     if !path.is_file() {
         return Err("not a regular file".to_owned());
@@ -163,16 +163,16 @@ fn inspect_bytes(bytes: &[u8]) -> Result<LibraryFacts, String> {
     })
 }
 
-/// What a library says of code that is not its own.
+/// Other libraries that a library depends on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LinkedLibraries {
-    /// The libraries it needs, and the folders they are looked for in.
+    /// Needed libraries, and the folders in which they are searched.
     pub(crate) needed: Vec<String>,
     pub(crate) search: Vec<String>,
 }
 
 impl LinkedLibraries {
-    /// Whether libraries are looked for beside the file itself, so that it cannot be moved.
+    /// Whether libraries are searched in the folder of the file itself, so that it cannot be moved.
     pub(crate) fn searches_own_folder(&self) -> bool {
         self.search
             .iter()
@@ -180,7 +180,7 @@ impl LinkedLibraries {
     }
 }
 
-/// Whether a text stands in what is loaded of a library; debug information is not.
+/// Whether a text occurs in the loaded part of a library; debug information is not loaded.
 pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
     let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else {
         return false;
@@ -190,7 +190,7 @@ pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
         .any(|data| data.windows(text.len()).any(|window| window == text))
 }
 
-/// Reads what a library needs of others; nothing of a file that is none.
+/// Returns the libraries that a library needs; empty for a file that is no library.
 pub(crate) fn linked_libraries(bytes: &[u8]) -> LinkedLibraries {
     let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else {
         return LinkedLibraries::default();
@@ -211,8 +211,8 @@ pub(crate) fn linked_libraries(bytes: &[u8]) -> LinkedLibraries {
     found
 }
 
-/// The libraries that a file needs and that its own search path, or that of one of them, leads to.
-/// Only files that are libraries: a plugin that "needs" a key is not given it.
+/// Returns the needed libraries of a file that its own search path, or that of one of them, leads
+/// to. Only library files are returned: a plugin that "needs" a key file gets no access to it.
 pub(crate) fn find_linked(library: &Path) -> Vec<PathBuf> {
     let (mut found, mut folders, mut open) =
         (Vec::new(), Vec::<PathBuf>::new(), vec![library.to_owned()]);
@@ -265,9 +265,9 @@ const HOST: Architecture = Architecture::X86_64;
 #[cfg(target_arch = "aarch64")]
 const HOST: Architecture = Architecture::Aarch64;
 
-/// The file's bytes from an exported symbol's address to the end of its segment; `None` if it is
-/// not exported or fewer than `least` bytes follow. Segments and not sections, because thread-local
-/// sections share addresses with others.
+/// Returns the file's bytes from an exported symbol's address to the end of its segment; `None` if
+/// the symbol is not exported or fewer than `least` bytes follow. Segments are used instead of
+/// sections, because thread-local sections share addresses with others.
 fn symbol_bytes<'a>(file: &ElfFile64<'a>, name: &str, least: usize) -> Option<&'a [u8]> {
     let address = file
         .dynamic_symbols()
@@ -307,7 +307,7 @@ fn describe_beginning(bytes: &[u8]) -> String {
     format!("{text:?}")
 }
 
-/// Where an instruction lies in a library, given its distance from where the library is mapped.
+/// Place of an instruction in a library, given its distance from the library's base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CodePlace {
     /// Inside a function that the symbol tables name.
@@ -318,14 +318,15 @@ pub(crate) enum CodePlace {
     Elsewhere,
 }
 
-/// A function of a library, and the line of an instruction in it where there is debug information.
+/// A function of a library, with the source line of an instruction in it if there is debug
+/// information.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NamedFunction {
     pub(crate) name: String,
     pub(crate) source: Option<SourceLine>,
 }
 
-/// Finds the function of an instruction.
+/// Returns the function of an instruction.
 pub(crate) fn code_at(path: &Path, offset: u64) -> CodePlace {
     let Ok(bytes) = std::fs::read(path) else {
         return CodePlace::Elsewhere;
@@ -361,7 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_a_library_is_refused_with_a_reason() {
+    fn file_that_is_no_library_is_refused_with_a_reason() {
         for (bytes, reason) in [
             (&b""[..], "empty"),
             (&b"hello, world"[..], "no ELF header"),

@@ -1,10 +1,9 @@
-//! Whether a target folder's libraries were compiled from the sources that lie there now.
+//! Check whether the libraries of a target folder were compiled from the present sources.
 //!
-//! Cargo believes time stamps. A source that `cp -p`, `rsync -a`, tar or a restored cache put in
+//! Cargo relies on time stamps. A source that `cp -p`, `rsync -a`, tar or a restored cache put in
 //! place may have new content and an old time, and cargo then takes the old library for the new
 //! one. The ledger in the target folder therefore holds the content of every file that was
-//! compiled; where the content differs and the time does not say so, cargo is made to compile
-//! again.
+//! compiled. If the content differs and the time does not show it, cargo is made to compile again.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +13,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Larger files are no sources, and reading them at every build would take long.
+/// Size above which a file is not a source. Reading larger files at every build would take too
+/// long.
 const MOST_BYTES: u64 = 64 << 20;
 /// Name of the ledger in a target folder.
 const FILE: &str = "orch-sources.json";
@@ -25,7 +25,7 @@ pub(super) struct SourceState {
     size: u64,
     inode: u64,
     modified_ns: i128,
-    /// Time of the last change of the file's entry, which no program can set back.
+    /// Time of the last change of the inode, which no program can set back.
     changed_ns: i128,
     hash: String,
 }
@@ -41,7 +41,7 @@ fn since_epoch(time: SystemTime) -> i128 {
     i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// The present, in nanoseconds since 1970.
+/// Returns the present time, in nanoseconds since 1970.
 pub(super) fn now_ns() -> i128 {
     since_epoch(SystemTime::now())
 }
@@ -58,8 +58,8 @@ impl SourceState {
         })
     }
 
-    /// The state of a file, of which an earlier state may be known: what was not touched since is
-    /// not read again. None for what cannot be read, and for files that are too large to be
+    /// Returns the state of a file. If an earlier state is known and the file is untouched, the
+    /// file is not read again. `None` for files that cannot be read, or that are too large to be
     /// sources.
     pub(super) fn reread(path: &Path, known: Option<&Self>) -> Option<Self> {
         if let Some(known) =
@@ -75,8 +75,8 @@ impl SourceState {
 
     /// Whether the file changed, or may have changed, since `time`.
     pub(super) fn is_since(&self, time: SystemTime) -> bool {
-        // A file system's clock is a few milliseconds behind the system's; one without fractions
-        // counts in steps of 2 s.
+        // A file system's clock is a few milliseconds behind the system's; a file system without
+        // fractions counts in steps of 2 s.
         let step = if self.changed_ns % 1_000_000_000 == 0 {
             2000
         } else {
@@ -85,7 +85,7 @@ impl SourceState {
         self.changed_ns >= since_epoch(time - Duration::from_millis(step))
     }
 
-    /// Whether the file is the same entry with the same times: nothing can have written to it.
+    /// Whether the file has the same inode and times, so that nothing can have written to it.
     pub(super) fn is_untouched(&self, path: &Path) -> bool {
         path.metadata().is_ok_and(|about| {
             about.size() == self.size
@@ -95,9 +95,8 @@ impl SourceState {
         })
     }
 
-    /// Whether the file has another content by now, and a time that a build which ended at
-    /// `finished_ns` takes for its own. A file that is gone needs no care: every build tool notices
-    /// that.
+    /// Whether the file has new content, but a time that a build which ended at `finished_ns`
+    /// considers up to date. A removed file needs no check, because every build tool notices it.
     pub(super) fn is_stale(&self, path: &Path, finished_ns: i128) -> bool {
         let Ok(about) = path.metadata() else {
             return false;
@@ -111,35 +110,35 @@ impl SourceState {
     }
 }
 
-/// What is known of the packages that were compiled in a target folder.
+/// Packages that were compiled in a target folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct TargetLedger {
-    /// When the last build ended, in nanoseconds since 1970.
+    /// End of the last build, in nanoseconds since 1970.
     finished_ns: i128,
-    /// Flags by which the compiler replaced names of folders. Cargo does not know them.
+    /// Flags by which the compiler replaced names of folders. Cargo does not see them.
     #[serde(default)]
     name_flags: Vec<String>,
-    /// By cargo's package id: the files that were compiled.
+    /// Compiled files by cargo's package id.
     packages: BTreeMap<String, BTreeMap<PathBuf, SourceState>>,
 }
 
-/// The ledger of a target folder.
+/// Ledger of a target folder, with its path.
 pub(super) struct SourceLedger {
     path: PathBuf,
     ledger: TargetLedger,
 }
 
-/// A package of a folder, as cargo's messages show it after a build.
+/// A package of a folder, from cargo's messages after a build.
 struct LocalPackage {
     id: String,
     root: PathBuf,
-    /// Whether cargo compiled nothing of it.
+    /// Whether cargo compiled nothing of the package.
     fresh: bool,
     has_build_script: bool,
 }
 
 impl SourceLedger {
-    /// Reads the ledger of a target folder. One that is missing or damaged proves nothing.
+    /// Reads the ledger of a target folder. A missing or damaged ledger counts as empty.
     pub(super) fn read(target: &Path) -> Self {
         let path = target.join(FILE);
         let text = std::fs::read(&path).unwrap_or_default();
@@ -149,8 +148,8 @@ impl SourceLedger {
         }
     }
 
-    /// Ids of the packages that cargo would take for compiled although a source has another
-    /// content, or although they were compiled with other flags for the names of folders.
+    /// Returns the ids of the packages that cargo would consider up to date although a source has
+    /// new content, or although they were compiled with other flags for names of folders.
     pub(super) fn find_stale(&self, name_flags: &[String]) -> Vec<String> {
         if self.ledger.name_flags != name_flags {
             return self.ledger.packages.keys().cloned().collect();
@@ -169,8 +168,8 @@ impl SourceLedger {
             .collect()
     }
 
-    /// Whether the crate in a folder was compiled here, and no file of this target folder was
-    /// touched since.
+    /// Whether the crate in a folder was compiled here, and no file of this target folder has
+    /// changed since.
     pub(super) fn is_current(&self, folder: &Path) -> bool {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let own = format!("path+file://{}#", folder.display());
@@ -179,8 +178,8 @@ impl SourceLedger {
             && files.all(|(path, state)| state.is_untouched(path))
     }
 
-    /// Ids of the packages that cargo did not compile in a build with these messages, and of whose
-    /// sources nothing is known.
+    /// Returns the ids of the packages that cargo did not compile in a build with these messages
+    /// and whose sources are not in the ledger.
     pub(super) fn find_unproved(&self, messages: &str) -> Vec<String> {
         let packages = read_packages(messages).into_iter();
         packages
@@ -189,8 +188,8 @@ impl SourceLedger {
             .collect()
     }
 
-    /// Notes what a build that began at `begun` compiled. `library` is its result, beside which
-    /// cargo lists the sources.
+    /// Records what a build that began at `begun` compiled. `library` is its result; cargo lists
+    /// the sources beside it.
     pub(super) fn record(
         &mut self,
         messages: &str,
@@ -203,7 +202,7 @@ impl SourceLedger {
             &std::fs::read_to_string(library.with_extension("d")).unwrap_or_default(),
         );
         for package in packages.iter().filter(|package| package.has_build_script) {
-            // Without word of its own, a build script depends on all files of its package.
+            // Without a declaration of its own, a build script depends on all files of its package.
             files.extend(list_files(&package.root));
         }
         let before = self.ledger.packages.clone();
@@ -211,7 +210,7 @@ impl SourceLedger {
             self.ledger
                 .packages
                 .insert(package.id.clone(), BTreeMap::new());
-            // Those of the workspace lie above.
+            // The manifests of the workspace are in the folders above.
             files.extend(
                 package
                     .root
@@ -225,10 +224,11 @@ impl SourceLedger {
                 continue;
             };
             if state.is_since(begun) {
-                // What the compiler read is not known: it counts as another content from now on.
+                // It is unknown what the compiler read, so the file counts as changed from now on.
                 state.hash.clear();
             }
-            // The innermost folder has it; what lies in none belongs to all.
+            // A file belongs to the package with the innermost folder; a file in no package's
+            // folder belongs to all packages.
             let owner = packages
                 .iter()
                 .filter(|one| path.starts_with(&one.root))
@@ -250,7 +250,8 @@ impl SourceLedger {
     }
 }
 
-/// The packages of cargo's messages that lie in a folder of this machine and may therefore change.
+/// Returns the packages of cargo's messages that are in a folder of this machine and may therefore
+/// change.
 fn read_packages(messages: &str) -> Vec<LocalPackage> {
     let mut found: Vec<LocalPackage> = Vec::new();
     for message in messages
@@ -286,8 +287,8 @@ fn read_packages(messages: &str) -> Vec<LocalPackage> {
     found
 }
 
-/// The sources of a dependency file, in the form that make reads: `library: source source`, blanks
-/// escaped.
+/// Returns the sources of a dependency file in make's format: `library: source source`, with
+/// escaped blanks.
 fn listed_sources(text: &str) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for line in text.lines() {
@@ -309,11 +310,10 @@ fn listed_sources(text: &str) -> BTreeSet<PathBuf> {
     found
 }
 
-/// Most files of a folder that are looked at.
+/// Maximum number of files of a folder that are considered.
 const MOST_FILES: usize = 20_000;
 
-/// The files of a folder in the order of their names, without those that git or build tools keep
-/// there.
+/// Returns the files of a folder in the order of their names, without those of git and build tools.
 pub(super) fn list_files(root: &Path) -> Vec<PathBuf> {
     const OTHERS: [&str; 4] = [".git", "target", "results", "node_modules"];
     let mut found = Vec::new();
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn state_is_stale_where_another_content_has_an_old_time() {
+    fn state_is_stale_if_new_content_has_an_old_time() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("lib.rs");
         let (early, late) = (
@@ -373,7 +373,7 @@ mod tests {
             set_time(&path, time);
             assert_eq!(state.is_stale(&path, finished), stale, "{content}");
         }
-        // Another file in its place, as rsync and tar leave it.
+        // Replaces the file with another one, as rsync and tar do.
         std::fs::write(folder.path().join("beside"), "two").expect("written");
         set_time(&folder.path().join("beside"), early);
         std::fs::rename(folder.path().join("beside"), &path).expect("renamed");
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_are_those_of_folders_with_what_cargo_did() {
+    fn packages_of_folders_are_read_from_cargo_messages() {
         let line = |id: &str, kind: &str, fresh: bool| {
             format!(
                 r#"{{"reason":"compiler-artifact","package_id":"{id}","manifest_path":"/r/p/Cargo.toml","target":{{"kind":["{kind}"]}},"fresh":{fresh}}}"#

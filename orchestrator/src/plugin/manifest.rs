@@ -1,15 +1,14 @@
-//! Where the manifests of a crate lead: the folders of its path dependencies, read without running
-//! cargo.
+//! The folders of a crate's path dependencies, read from its manifests without running cargo.
 //!
-//! `cargo metadata` would need the commit to be checked out, fails where a dependency is missing,
-//! and names no lines.
+//! `cargo metadata` would need a checkout of the commit, fails if a dependency is missing, and does
+//! not report lines.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A dependency on a folder that the commit does not hold.
+/// A dependency on a folder that is not part of the commit.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum PathError {
     #[error(
@@ -34,8 +33,9 @@ pub(crate) enum PathError {
     },
 }
 
-/// Finds the path dependencies outside `repository` of the crate in `folder` (inside it), following
-/// those inside; in the order of their names. `read` gives the text of a file by its absolute path.
+/// Returns the path dependencies outside `repository` of the crate in `folder`, which is inside it.
+/// Dependencies inside are followed. The order is that of their names. `read` returns the text of a
+/// file by its absolute path.
 pub(crate) fn find_outside(
     repository: &Path,
     folder: &Path,
@@ -66,7 +66,7 @@ struct ManifestWalk<'a> {
     open: Vec<PathBuf>,
 }
 
-/// A manifest's folder and text, for places in it.
+/// Folder and text of a manifest, for finding lines in it.
 struct ManifestSource<'a> {
     folder: &'a Path,
     text: &'a str,
@@ -77,8 +77,8 @@ impl ManifestWalk<'_> {
         (self.read)(&folder.join("Cargo.toml"))
     }
 
-    /// Follows what one manifest names. One that cannot be read is left to cargo, whose message is
-    /// better.
+    /// Follows the dependencies of one manifest. A manifest that cannot be read is left to cargo,
+    /// whose message is better.
     fn follow_manifest(&mut self, folder: &Path) -> Result<(), PathError> {
         let Some(text) = self.text(folder) else {
             return Ok(());
@@ -102,8 +102,8 @@ impl ManifestWalk<'_> {
         let Some(root) = self.find_workspace(folder, manifest) else {
             return Ok(());
         };
-        // Of a workspace outside, only what the crate inherits matters; all else there may change
-        // at any time.
+        // Of a workspace outside, only the parts that the crate inherits matter; the rest may
+        // change at any time.
         if root != folder && root.starts_with(self.repository) {
             self.open.push(root.clone());
         }
@@ -134,7 +134,7 @@ impl ManifestWalk<'_> {
         Ok(())
     }
 
-    /// The folder of the workspace that a manifest belongs to.
+    /// Returns the folder of the workspace to which a manifest belongs.
     fn find_workspace(&self, folder: &Path, manifest: &DeTable) -> Option<PathBuf> {
         if manifest.contains_key("workspace") {
             return Some(folder.to_owned());
@@ -149,7 +149,7 @@ impl ManifestWalk<'_> {
             let text = self.text(folder).unwrap_or_default();
             DeTable::parse(&text).is_ok_and(|manifest| manifest.get_ref().contains_key("workspace"))
         };
-        // Above the repository lies nothing that the commit's files would see.
+        // Folders above the repository are not visible to the commit's files.
         let inside = folder.starts_with(self.repository);
         let above = folder
             .ancestors()
@@ -200,7 +200,7 @@ impl ManifestWalk<'_> {
     }
 }
 
-/// All entries of a manifest that may name a path, with their names.
+/// Returns all entries of a manifest that may have a path, with their names.
 fn dependencies<'a, 'i>(manifest: &'a DeTable<'i>) -> Vec<(&'a str, &'a DeValue<'i>)> {
     const KINDS: [&str; 5] = [
         "dependencies",
@@ -238,7 +238,7 @@ fn dependencies<'a, 'i>(manifest: &'a DeTable<'i>) -> Vec<(&'a str, &'a DeValue<
         .collect()
 }
 
-/// A path without `.` and `..`, by its text alone.
+/// Removes `.` and `..` from a path textually.
 pub(crate) fn normalise_path(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -253,8 +253,8 @@ pub(crate) fn normalise_path(path: &Path) -> PathBuf {
     plain
 }
 
-/// A hash over the files of a folder, without what cargo and git put there, and over the manifests
-/// above it.
+/// Returns a hash over the files of a folder, without those of cargo and git, and over the
+/// manifests above it.
 pub(crate) fn hash_content(folder: &Path) -> std::io::Result<String> {
     let mut list = String::new();
     for above in folder
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_leaves_is_refused_with_its_line() {
+    fn path_out_of_the_repository_is_refused_with_its_line() {
         let leaves = |place: &str, path: &str| {
             Err(format!(
                 "{place}: the path dependency '{path}' leaves the repository, so no commit holds \
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn the_working_tree_is_no_dependency_of_a_commit() {
+    fn working_tree_is_no_dependency_of_a_commit() {
         let error = check(&[(
             "/r/plugins/p",
             "[dependencies]\nn = { path = '/r/plugins/n' }\n",

@@ -1,5 +1,5 @@
-//! Plugins: finding, building and inspecting their files, describing what they offer, calling into
-//! them.
+//! Plugins: finding, building and inspecting their files, describing their workloads, comparing
+//! their machine code.
 
 mod advice;
 mod artefacts;

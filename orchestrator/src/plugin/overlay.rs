@@ -1,9 +1,9 @@
-//! A plugin of the working tree laid over commits that do not hold it: one written after the
-//! commits, or in a folder elsewhere.
+//! A plugin of the working tree that is laid over commits without it: a plugin written after the
+//! commits, or one in another repository.
 //!
-//! The plugin's files are copied into a folder beside the build worktree. What its manifest says of
-//! paths in the repository under test then means the files of the commit. The copy is a workspace
-//! of its own, so that no manifest of the commit has to know it.
+//! The plugin's files are copied into a folder beside the build worktree. Paths of its manifest
+//! into the repository under test then refer to the files of the commit. The copy is a workspace of
+//! its own, so that no manifest of the commit has to list it.
 
 use super::freshness::list_files;
 use super::manifest::normalise_path;
@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// A plugin's folder as it is now, and the repository whose commits it is laid over.
+/// The present folder of a plugin, and the repository whose commits it is laid over.
 pub(super) struct Overlay {
     /// The plugin's folder, without symbolic links.
     folder: PathBuf,
@@ -49,7 +49,7 @@ impl Overlay {
         })
     }
 
-    /// Everything that the plugin brings to a build, as one hash.
+    /// Returns one hash of everything that the plugin contributes to a build.
     pub(super) fn hash_content(&self) -> io::Result<String> {
         let mut list = String::new();
         for file in &self.files {
@@ -70,8 +70,8 @@ impl Overlay {
         Ok(crate::hash::text(&list))
     }
 
-    /// The Cargo.lock that every build begins with: the plugin's own, else that of an earlier
-    /// build.
+    /// Returns the Cargo.lock with which every build begins: the plugin's own, otherwise that of an
+    /// earlier build.
     fn lock(&self) -> io::Result<Option<PathBuf>> {
         let own = self
             .workspace
@@ -82,8 +82,8 @@ impl Overlay {
         Ok([own, kept].into_iter().find(|lock| lock.is_file()))
     }
 
-    /// Folders that the plugin's manifest names and that belong neither to it nor to the
-    /// repository.
+    /// Returns the folders that the plugin's manifest names and that belong neither to the plugin
+    /// nor to the repository.
     pub(super) fn find_outside(&self) -> Result<BTreeSet<PathBuf>, String> {
         let mut found = BTreeSet::new();
         self.resolved_manifest(&mut |path| {
@@ -95,8 +95,8 @@ impl Overlay {
         Ok(found)
     }
 
-    /// Copies the plugin into `target`, a folder of its own. `commit`: where the files of the
-    /// commit lie.
+    /// Copies the plugin into `target`, a separate folder. `commit` is the folder with the commit's
+    /// files.
     pub(super) fn copy_into(&self, target: &Path, commit: &Path) -> Result<(), String> {
         let failed = |error: io::Error| format!("{}: {error}", target.display());
         std::fs::create_dir_all(target).map_err(failed)?;
@@ -112,8 +112,8 @@ impl Overlay {
             write_changed(&target.join(file), &content).map_err(failed)?;
         }
         for name in super::advice::TOOLCHAIN_FILES {
-            // rustup looks above the folder in which cargo runs, where the commit's files do not
-            // lie.
+            // rustup searches above the folder in which cargo runs, and the commit's files are not
+            // there.
             if let (false, Ok(text)) = (
                 own.contains(Path::new(name)),
                 std::fs::read(commit.join(name)),
@@ -140,8 +140,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Keeps the Cargo.lock of a build where the plugin has none, so that later builds begin with
-    /// it.
+    /// Stores the Cargo.lock of a build if the plugin has none, so that later builds begin with it.
     pub(super) fn keep_lock(&self, target: &Path) -> io::Result<()> {
         let lock = target.join("Cargo.lock");
         if lock.is_file() && self.lock()?.is_none() {
@@ -150,8 +149,8 @@ impl Overlay {
         Ok(())
     }
 
-    /// The plugin's manifest by itself: nothing is inherited, and `relocate` has given each
-    /// absolute path outside of the plugin a new one.
+    /// Returns a self-contained manifest of the plugin: nothing is inherited, and `relocate` has
+    /// replaced each absolute path outside the plugin.
     fn resolved_manifest(
         &self,
         relocate: &mut dyn FnMut(&Path) -> PathBuf,
@@ -174,7 +173,7 @@ impl Overlay {
             manifest.insert("workspace".to_owned(), Table::new().into());
             inherit_dependencies(&mut manifest, workspace);
         }
-        // Only the library is built, so that what tests need has no say in the versions.
+        // Only the library is built, so the dependencies of tests must not affect the versions.
         manifest.remove("dev-dependencies");
         manifest
             .entry("workspace")
@@ -194,7 +193,7 @@ impl Overlay {
             }
             let moved = relocate(&path);
             if moved != path {
-                // A commit has the version that it has.
+                // The version is determined by the commit.
                 dependency.remove("version");
             }
             dependency.insert("path".to_owned(), moved.display().to_string().into());
@@ -208,7 +207,7 @@ fn parse(text: &str, file: &Path) -> Result<Table, String> {
         .map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// The workspace that a crate belongs to, unless it is one itself.
+/// Returns the workspace to which a crate belongs, unless the crate is a workspace itself.
 fn find_workspace(folder: &Path) -> Result<Option<OverlayWorkspace>, String> {
     let read = |folder: &Path| {
         let file = folder.join("Cargo.toml");
@@ -224,7 +223,7 @@ fn find_workspace(folder: &Path) -> Result<Option<OverlayWorkspace>, String> {
         return Ok(None);
     }
     for above in folder.ancestors().skip(1) {
-        // A broken manifest above is none of the plugin's.
+        // A broken manifest further up does not belong to the plugin.
         if let Ok(Some(manifest)) = read(above)
             && manifest.contains_key("workspace")
         {
@@ -241,7 +240,7 @@ fn is_inherited(value: &Value) -> bool {
     value.get("workspace").and_then(Value::as_bool) == Some(true)
 }
 
-/// Fills in what the package takes from its workspace, and drops lints.
+/// Fills in the fields that the package inherits from its workspace, and removes lints.
 fn inherit(manifest: &mut Table, workspace: &Table) {
     let shared = workspace
         .get("workspace")
@@ -263,7 +262,7 @@ fn inherit(manifest: &mut Table, workspace: &Table) {
     manifest.remove("lints");
 }
 
-/// Puts the workspace's dependencies in the place of inherited ones.
+/// Replaces inherited dependencies by those of the workspace.
 fn inherit_dependencies(manifest: &mut Table, workspace: &OverlayWorkspace) {
     let shared = workspace
         .manifest
@@ -295,7 +294,7 @@ fn inherit_dependencies(manifest: &mut Table, workspace: &OverlayWorkspace) {
     });
 }
 
-/// The same with relative paths made absolute.
+/// Makes the relative path of a dependency absolute.
 fn make_absolute(mut value: Value, base: &Path) -> Value {
     match &mut value {
         Value::Table(table) => {
@@ -320,7 +319,8 @@ fn make_absolute(mut value: Value, base: &Path) -> Value {
     }
 }
 
-/// Calls for the name and value of each dependency, those of platforms and patches included.
+/// Calls `then` with the name and value of each dependency, including those of platforms and
+/// patches.
 fn for_each_entry(manifest: &mut Table, then: &mut dyn FnMut(&str, &mut Value)) {
     const TABLES: [&str; 3] = ["dependencies", "build-dependencies", "dev-dependencies"];
     let mut visit = |table: &mut Table| {
@@ -367,7 +367,7 @@ fn for_each_dependency(manifest: &mut Table, then: &mut dyn FnMut(&mut Table)) {
     });
 }
 
-/// Writes a file unless it has this content: build tools go by times.
+/// Writes a file unless it already has this content, because build tools compare times.
 fn write_changed(path: &Path, content: &[u8]) -> io::Result<()> {
     if std::fs::read(path).is_ok_and(|there| there == content) {
         return Ok(());
@@ -390,8 +390,8 @@ mod tests {
         }
     }
 
-    /// The manifest that a plugin has over a commit at /c; `{root}` stands for the folder of
-    /// everything.
+    /// Returns the plugin's manifest over a commit at /c; `{root}` stands for the common parent
+    /// folder.
     fn laid(root: &Path, plugin: &str, repository: &str) -> String {
         let overlay = Overlay::read(&root.join(plugin), &root.join(repository)).expect("readable");
         let commit = root.join("commit");

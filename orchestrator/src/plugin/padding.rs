@@ -1,13 +1,13 @@
-//! Unrelated code in front of a plugin's own: the same functions at other places, to see what
-//! places alone do to times.
+//! Unrelated code before a plugin's own code: it moves the same functions to other addresses, to
+//! show how layout alone affects times.
 
 use super::cargo::{self, BuildError};
 use super::rustc_wrapper;
 use crate::cache;
 use std::path::PathBuf;
 
-/// A linker that puts `bytes` of code that nobody calls before everything else. It is a script
-/// named `cc`, because the compiler tells from a linker's name which arguments it takes.
+/// Returns a linker that puts `bytes` of unused code before everything else. It is a script named
+/// `cc`, because the compiler derives the kind of arguments from a linker's name.
 pub(super) fn write_linker(bytes: usize) -> Result<PathBuf, BuildError> {
     let folder = cache::subfolder(&format!("padding/{bytes}"))?;
     let (script, object, source) = (
@@ -15,7 +15,7 @@ pub(super) fn write_linker(bytes: usize) -> Result<PathBuf, BuildError> {
         folder.join("padding.o"),
         folder.join("padding.s"),
     );
-    // Retained, or the linker drops what nobody refers to.
+    // The section is retained; otherwise the linker would drop unused code.
     let assembly = format!(
         "\t.section .text.orch_padding,\"axR\",%progbits\n\t.p2align 6\n\t.globl \
          orch_padding\n\t.hidden orch_padding\n\t.type orch_padding, \

@@ -1,5 +1,4 @@
-//! Plugins as they stood at a commit: built in the build worktree, or found among what was built
-//! before.
+//! Plugins at a commit: built in the build worktree, or taken from the cache.
 
 use super::artefacts::{self, BuildIngredients, CachedArtefact, CompilerLookup};
 use super::build::{self, PluginFailure, PreparedPlugin};
@@ -19,9 +18,9 @@ use std::time::{Duration, Instant};
 
 mod failure;
 
-/// Prepares a plugin as it stood at a commit. `root` is the project's, where relative folders
-/// start. What lies outside the commit's repository, or is given as a file, is taken as it is now;
-/// [`PreparedPlugin::at`] tells.
+/// Prepares a plugin at a commit. `root` is the project's folder, where relative paths begin. A
+/// plugin outside the commit's repository, or one that is given as a file, is taken in its present
+/// state; [`PreparedPlugin::at`] shows which case applies.
 pub(crate) fn prepare_at(
     key: &str,
     spec: &PluginSpec,
@@ -72,9 +71,8 @@ pub(crate) fn prepare_at(
     })
 }
 
-/// Whether [`prepare_at`] would give the plugin without building it. This and the other two
-/// questions are made to be asked of hundreds of commits: compilers are believed to be what they
-/// were when this process last asked.
+/// Whether [`prepare_at`] would find the plugin in the cache. This query and the next two are fast
+/// enough for hundreds of commits: they use the compiler versions that this process looked up last.
 pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> bool {
     let Some(place) = find_source(spec, root, revision) else {
         return true;
@@ -83,8 +81,8 @@ pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revi
     order.is_ok_and(|order| matches!(order.find_cached(), Ok(Some(_))))
 }
 
-/// What [`prepare_at`] said, shortened where the compiler said much, if the last build of this
-/// failed and would fail again.
+/// Returns the message of [`prepare_at`], shortened if the compiler wrote much, if the last build
+/// failed and a new one would fail again.
 pub(crate) fn known_failure(
     key: &str,
     spec: &PluginSpec,
@@ -98,7 +96,7 @@ pub(crate) fn known_failure(
     Some(explain_failure(&within, revision, &message))
 }
 
-/// How long it took to check this out and build it, if it was built.
+/// Returns the duration of the checkout and the build, if there was one.
 pub(crate) fn build_time(
     key: &str,
     spec: &PluginSpec,
@@ -111,7 +109,7 @@ pub(crate) fn build_time(
     entry.took_ms.map(Duration::from_millis)
 }
 
-/// A message with what it is about.
+/// Adds the plugin's folder and the commit to a message.
 fn explain_failure(within: &Path, revision: &Revision, message: &str) -> String {
     let name = if within.as_os_str().is_empty() {
         Path::new(".")
@@ -130,8 +128,8 @@ fn build_failed(message: String) -> PluginFailure {
     PluginFailure::new(Phase::Build, message)
 }
 
-/// Why a plugin is no other one at another commit; `None` if its source lies in the commit's
-/// repository.
+/// Returns the reason why a plugin is the same at every commit; `None` if its source is in the
+/// commit's repository.
 pub(crate) fn same_everywhere(
     spec: &PluginSpec,
     root: &Path,
@@ -160,12 +158,12 @@ pub(crate) fn same_everywhere(
     Some(format!("{why}: it is the same at every commit"))
 }
 
-/// Where the source of a plugin at a commit comes from.
+/// Place of a plugin's source at a commit.
 #[derive(Debug, Clone)]
 enum SourcePlace {
-    /// The commit holds it, in this folder.
+    /// This folder of the commit.
     Commit(PathBuf),
-    /// The folder as it is now is laid over the commit.
+    /// The present state of this folder, laid over the commit.
     Overlay(PathBuf),
 }
 
@@ -178,7 +176,7 @@ impl SourcePlace {
     }
 }
 
-/// Where the source of a plugin at a commit comes from; `None` if the commit has no part in it.
+/// Returns the place of a plugin's source at a commit; `None` if the commit does not affect it.
 fn find_source(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<SourcePlace> {
     if spec.overlay.is_some() && !matches!(spec.source, PluginSource::File(_)) {
         return Some(SourcePlace::Overlay(
@@ -188,13 +186,13 @@ fn find_source(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<So
     folder_within(&spec.source, root, revision).map(SourcePlace::Commit)
 }
 
-/// The folder of a plugin inside the commit's repository; `None` if it is not the commit's to give.
+/// Returns the folder of a plugin inside the commit's repository; `None` if it is outside.
 fn folder_within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<PathBuf> {
     if matches!(source, PluginSource::File(_)) {
         return None;
     }
     let folder = manifest::normalise_path(&std::path::absolute(root.join(source.folder())).ok()?);
-    // The folder may be gone by now; what is above it is there.
+    // The folder may have been removed since; one of the folders above it exists.
     let existing = folder.ancestors().find(|folder| folder.exists())?;
     let folder = existing
         .canonicalize()
@@ -210,7 +208,7 @@ fn folder_within(source: &PluginSource, root: &Path, revision: &Revision) -> Opt
     })?
 }
 
-/// The folder of the build worktree, and of what belongs to it, for a commit's repository.
+/// Returns the folder of the build worktree of a commit's repository.
 pub(crate) fn place_of(revision: &Revision) -> Result<PathBuf, String> {
     let cached = cache::subfolder("worktrees")
         .and_then(|folder| folder.canonicalize())
@@ -218,25 +216,25 @@ pub(crate) fn place_of(revision: &Revision) -> Result<PathBuf, String> {
     worktree::place(&cached, revision).map_err(error_text)
 }
 
-/// One plugin at one commit.
+/// One plugin to be built at one commit.
 struct BuildOrder<'a> {
     key: &'a str,
     source: &'a PluginSource,
     revision: &'a Revision,
-    /// The plugin's folder inside the repository; of an overlay the repository's root, whose
-    /// toolchain it is built with.
+    /// The plugin's folder inside the repository; for an overlay the repository's root, which
+    /// determines the toolchain.
     within: PathBuf,
     overlay: Option<Overlay>,
     contents: CommitFiles,
-    /// Where the worktree and what belongs to it lies.
+    /// Folder of the worktree and of the files that belong to it.
     place: PathBuf,
-    /// Everything that decides about the library but borrowed Cargo.locks.
+    /// Everything that determines the library, except for lent Cargo.locks.
     ingredients: BuildIngredients,
 }
 
 impl<'a> BuildOrder<'a> {
-    /// Whether a library names the folder that it was built in, where another commit's files will
-    /// lie.
+    /// Whether a library contains the path of the folder in which it was built, which will later
+    /// hold the files of another commit.
     fn is_named_in(&self, library: &Path) -> bool {
         let files = worktree::files(&self.place).display().to_string();
         std::fs::read(library).is_ok_and(|bytes| elf::loads_text(&bytes, files.as_bytes()))
@@ -336,7 +334,7 @@ impl<'a> BuildOrder<'a> {
                 );
                 let header = cache::include_folder().map_err(error_text)?;
                 self.ingredients.add("header", &header.to_string_lossy());
-                // A command may call cargo or not.
+                // The command may or may not call cargo.
                 self.ingredients.add(
                     "rust",
                     &artefacts::rust_versions(&toolchain, "native", asking, explained)
@@ -350,8 +348,8 @@ impl<'a> BuildOrder<'a> {
         Ok(())
     }
 
-    /// The path dependencies outside the repository; an error if the commit does not hold what it
-    /// should.
+    /// Returns the path dependencies outside the repository; an error if the commit lacks a file
+    /// that it should contain.
     fn outside(&self) -> Result<std::collections::BTreeSet<PathBuf>, String> {
         if let Some(overlay) = &self.overlay {
             return overlay.find_outside();
@@ -365,9 +363,9 @@ impl<'a> BuildOrder<'a> {
             .map_err(error_text)
     }
 
-    /// A folder in which rustup chooses the compiler that the commit asks for, and the commit's
-    /// file that says so. Only with it can be told what a build would give, without checking
-    /// anything out.
+    /// Returns a folder in which rustup chooses the commit's compiler, and the file of the commit
+    /// that selects it. With this folder, the result of a build can be looked up without a
+    /// checkout.
     fn toolchain_folder(&self) -> io::Result<(PathBuf, Option<PathBuf>)> {
         for file in self
             .within
@@ -393,8 +391,8 @@ impl<'a> BuildOrder<'a> {
         Ok((self.place.clone(), None))
     }
 
-    /// The folders, from the plugin's own upwards, where a workspace without a Cargo.lock of the
-    /// commit's might be.
+    /// Returns the folders, from the plugin's own upwards, that may be a workspace without a
+    /// Cargo.lock in the commit.
     fn unlocked_folders(&self) -> impl Iterator<Item = PathBuf> {
         let own = self.overlay.is_none();
         let unlocked =
@@ -405,14 +403,14 @@ impl<'a> BuildOrder<'a> {
             .map(|folder| worktree::files(&self.place).join(folder))
     }
 
-    /// The key under which the artefact is kept. Which Cargo.lock is lent depends on what was built
-    /// before.
+    /// Returns the key of the artefact in the cache. Which Cargo.lock is lent depends on earlier
+    /// builds.
     fn cache_key(&self) -> io::Result<String> {
         let mut all = self.ingredients.clone();
         if matches!(self.source, PluginSource::Crate { .. }) {
             for folder in self.unlocked_folders() {
-                // `join` with the empty name of the root ends in a slash, which cargo's names do
-                // not.
+                // Joining the empty name of the root would add a slash, which cargo's names do not
+                // have.
                 let lock =
                     crate::hash::file(&cargo::kept_lock(&manifest::normalise_path(&folder))?);
                 all.add("lock", &lock.unwrap_or_default());
@@ -426,8 +424,7 @@ impl<'a> BuildOrder<'a> {
             .cache_key()
             .and_then(|key| artefacts::find_artefact(&key))
             .map_err(error_text)?;
-        // No commit holds the sources outside the repository, so the cache's key does not tell
-        // them.
+        // Sources outside the repository belong to no commit, so they are not part of the key.
         let is_current = |entry: &CachedArtefact| {
             entry
                 .outside
@@ -443,7 +440,7 @@ impl<'a> BuildOrder<'a> {
         let Some(held) = held else {
             return Err("stopped while waiting for another build".to_owned());
         };
-        // The one who was waited for may have built the same.
+        // The process that held the lock may have built the same artefact.
         if let Some(found) = self.find_cached()? {
             return Ok(found);
         }
@@ -451,7 +448,7 @@ impl<'a> BuildOrder<'a> {
         let began = Instant::now();
         held.check_out(self.revision).map_err(error_text)?;
         for folder in self.unlocked_folders() {
-            // A lock that a build lent and was killed before it took it back.
+            // A lent lock, left behind because a build was killed before it was taken back.
             let _ = std::fs::remove_file(folder.join("Cargo.lock"));
         }
         let before = self.cache_key().map_err(error_text)?;
@@ -461,12 +458,12 @@ impl<'a> BuildOrder<'a> {
             note: Some(&self.place),
         };
         let built = self.run_build(&held.root(), &mut watch);
-        // The build may have changed the lent Cargo.lock; from either it gives this.
+        // The build may have changed the lent Cargo.lock. Either version leads to this artefact.
         let keys = [before, self.cache_key().map_err(error_text)?];
         let (built, outside) = built.map_err(|error| {
             // A build that was stopped looks like one that failed.
             if !(watch.stop)() && failure::is_permanent(&error) {
-                // What cannot be noted is built again, no more.
+                // If the entry cannot be stored, the only consequence is another build.
                 let _ = keys
                     .iter()
                     .try_for_each(|key| failure::store_failure(key, &error.to_string()));

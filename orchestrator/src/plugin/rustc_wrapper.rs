@@ -1,9 +1,9 @@
-//! A script through which cargo calls the compiler, so that names of folders become relative
-//! without cargo knowing.
+//! A script through which cargo calls the compiler. It makes names of folders relative without
+//! affecting cargo's hashes.
 //!
-//! The same flags in `RUSTFLAGS` would make every crate of a registry another one in every folder,
-//! and cargo would compile each of them again for each repository. The flags change no code of
-//! theirs, because no path of theirs matches.
+//! The same flags in `RUSTFLAGS` would give every registry crate another hash in every folder, and
+//! cargo would compile all of them again for each repository. The flags do not change the code of
+//! these crates, because none of their paths match.
 
 use crate::cache;
 use std::io;
@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longest time for which a script that was just written may still count as being written.
+/// Maximum time for which a new script may still count as open for writing.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
 
-/// Name of the variable that names a compiler wrapper, the user's and ours.
+/// Name of the variable that holds a compiler wrapper, the user's or orch's.
 pub(super) const VARIABLE: &str = "RUSTC_WRAPPER";
 
-/// Writes the script that adds `flags` to every call of the compiler. It calls the user's own
-/// wrapper, if there is one.
+/// Writes the script that adds `flags` to every call of the compiler. The script calls the user's
+/// own wrapper, if there is one.
 pub(super) fn write_wrapper(flags: &[String], user_wrapper: Option<&Path>) -> io::Result<PathBuf> {
     let added: String = flags
         .iter()
@@ -33,8 +33,8 @@ pub(super) fn write_wrapper(flags: &[String], user_wrapper: Option<&Path>) -> io
     write_script(&folder.join("rustc"), &script)
 }
 
-/// Writes a script that can be executed at once. One that is there with the same text stays: cargo
-/// asks the compiler for its version again after each change of a wrapper.
+/// Writes a script that can be executed immediately. An existing script with the same text is kept,
+/// because cargo asks the compiler for its version again after each change of a wrapper.
 pub(super) fn write_script(path: &Path, script: &str) -> io::Result<PathBuf> {
     if std::fs::read_to_string(path).is_ok_and(|text| text == script) {
         return Ok(path.to_owned());
@@ -47,8 +47,9 @@ pub(super) fn write_script(path: &Path, script: &str) -> io::Result<PathBuf> {
     Ok(path.to_owned())
 }
 
-/// Waits until no process has the script open for writing: one that another thread forked keeps it
-/// open until it executes its program, and Linux executes no file that is open for writing.
+/// Waits until no process has the script open for writing. A process that another thread forked
+/// keeps the script open until it executes its program, and Linux does not execute a file that is
+/// open for writing.
 fn wait_until_executable(script: &Path) -> io::Result<()> {
     let begun = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! From an instruction to the line it was compiled from, by a library's own debug information.
+//! Source lines of instructions, from a library's debug information.
 
 use super::symbol_names;
 use addr2line::gimli::{Dwarf, EndianSlice, Error, LittleEndian, SectionId};
@@ -9,22 +9,23 @@ use std::path::Path;
 
 type DwarfSlice<'a> = EndianSlice<'a, LittleEndian>;
 
-/// A line of a source file, and the function that it stands in.
+/// A line of a source file, and its function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SourceLine {
-    /// Its name if it was inlined into another, as far as the debug information says.
+    /// Name of the function if it was inlined into another one, as far as the debug information has
+    /// it.
     pub(crate) inlined: Option<String>,
-    /// Shortened: without the folders of toolchains, registries, and the one that orch was started
-    /// in.
+    /// Shortened path: without the folders of toolchains and registries, and without the folder in
+    /// which orch was started.
     pub(crate) file: String,
     pub(crate) line: u32,
-    /// It is code of the standard library or of a package from a registry.
+    /// Whether the code belongs to the standard library or to a package of a registry.
     pub(crate) is_foreign: bool,
 }
 
-/// The line of an address in a file's code. Of functions that were inlined into each other there
-/// the innermost that is the plugin's own counts: that an iterator of the standard library was at
-/// fault helps nobody. `None` without debug information, or if it cannot be read.
+/// Returns the line of an address in a file's code. If functions were inlined there, the innermost
+/// function of the plugin itself is used, because a line in an iterator of the standard library
+/// does not help. `None` if the debug information is missing or cannot be read.
 pub(super) fn line_at(file: &ElfFile64<object::Endianness>, address: u64) -> Option<SourceLine> {
     let section = |id: SectionId| -> Result<DwarfSlice, Error> {
         let data = file
@@ -38,7 +39,7 @@ pub(super) fn line_at(file: &ElfFile64<object::Endianness>, address: u64) -> Opt
     while let Ok(Some(frame)) = frames.next() {
         lines.push(source_line(&frame));
     }
-    // The outermost has a symbol, with its whole name.
+    // The outermost function has a symbol with its full name.
     if let Some(Some(outermost)) = lines.last_mut() {
         outermost.inlined = None;
     }
@@ -62,7 +63,7 @@ fn source_line(frame: &Frame<DwarfSlice>) -> Option<SourceLine> {
     })
 }
 
-/// A path as a reader knows it, and whether somebody else's code lies there.
+/// Shortens a path, and returns whether it belongs to foreign code.
 fn shorten_path(path: &str) -> (String, bool) {
     for (folder, levels) in [
         ("/rustc/", 1),

@@ -1,28 +1,30 @@
-//! Where a plugin comes from, as a scenario says.
+//! The source and the permissions of a plugin, as the scenario states them.
 
 use super::elf;
 use crate::worker::sandbox;
 use std::path::{Path, PathBuf};
 
-/// Where a plugin comes from.
+/// Source, environment and permissions of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PluginSpec {
     pub(crate) source: PluginSource,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) sandbox: SandboxSpec,
-    /// A folder of the repository whose commits the plugin is laid over as it is now; none where
-    /// the commits hold the plugin.
+    /// Folder of the repository over whose commits the plugin is laid in its present state; `None`
+    /// if the commits contain the plugin.
     pub(crate) overlay: Option<PathBuf>,
-    /// Where its workers run, so that relative paths in parameters begin there: the project's root.
+    /// Working folder of the plugin's workers, where relative paths in parameters begin: the
+    /// project's root.
     pub(crate) folder: PathBuf,
 }
 
-/// What a plugin's worker processes may do.
+/// Permissions of a plugin's worker processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SandboxSpec {
-    /// Everything that whoever started orch may do.
+    /// All permissions of the user who started orch.
     Off,
-    /// Read what every program needs and what is named, write what is named.
+    /// Permission to read what every program needs and the paths in `read`, and to write the paths
+    /// in `write`.
     On {
         read: Vec<PathBuf>,
         write: Vec<PathBuf>,
@@ -40,16 +42,16 @@ impl Default for SandboxSpec {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PluginSource {
-    /// A crate that orch builds for a target-cpu.
+    /// A crate, built by orch for a target-cpu.
     Crate { folder: PathBuf, cpu: String },
     /// A shell command run in a folder.
     Command { folder: PathBuf, command: String },
-    /// A library as it is.
+    /// A finished library.
     File(PathBuf),
 }
 
 impl SandboxSpec {
-    /// What a record says of it.
+    /// Returns the text for the record.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Off => "off".to_owned(),
@@ -57,7 +59,7 @@ impl SandboxSpec {
         }
     }
 
-    /// What it does not keep the plugin from on this machine though it should.
+    /// Returns the protections that the sandbox should provide but cannot provide on this machine.
     pub(crate) fn missing_protections(&self) -> Vec<&'static str> {
         match self {
             Self::Off => Vec::new(),
@@ -65,9 +67,9 @@ impl SandboxSpec {
         }
     }
 
-    /// The same, with what may be written as it is before any worker could put a link there. A
-    /// folder inside of another is left out, for it can be written to as part of that one, and a
-    /// worker could put a link in its place.
+    /// Resolves the writable paths before a worker could put a link there. A folder inside another
+    /// one is left out: it is writable as part of the outer folder, and a worker could replace it
+    /// by a link.
     pub(super) fn resolved(mut self) -> Self {
         if let Self::On { write, .. } = &mut self {
             let all = std::mem::take(write);
@@ -81,15 +83,14 @@ impl SandboxSpec {
                 .filter_map(|path| path.canonicalize().ok())
                 .collect();
             real.sort();
-            // What lies inside of a folder comes right after it.
+            // In sorted order, the contents of a folder come right after it.
             real.dedup_by(|path, outer| path.starts_with(outer));
             *write = real;
         }
         self
     }
 
-    /// The same, with the libraries that the plugin's file is linked to by a search path of its
-    /// own.
+    /// Adds the libraries that the plugin's file is linked to through its own search path.
     pub(super) fn with_linked(mut self, library: &Path) -> Self {
         if let Self::On { read, .. } = &mut self {
             read.append(&mut elf::find_linked(library));
@@ -97,8 +98,8 @@ impl SandboxSpec {
         self
     }
 
-    /// The same, with the libraries in the folder of one that is loaded where it lies: it may look
-    /// for others there.
+    /// Adds the libraries in the folder of a library that is loaded from its place, because it may
+    /// search for others there.
     pub(super) fn with_those_beside(mut self, library: &Path) -> Self {
         if let Self::On { read, .. } = &mut self {
             let beside = library
@@ -124,7 +125,7 @@ impl SandboxSpec {
 }
 
 impl PluginSource {
-    /// The folder whose repository the plugin belongs to.
+    /// Returns the folder whose repository the plugin belongs to.
     pub(crate) fn folder(&self) -> PathBuf {
         match self {
             Self::Crate { folder, .. } | Self::Command { folder, .. } => folder.clone(),

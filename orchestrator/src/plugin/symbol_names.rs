@@ -1,6 +1,7 @@
-//! Names of functions as a person writes them.
+//! Readable names of functions.
 
-/// A symbol of Rust, without the hash that every build may change, or of C++; others as they are.
+/// Demangles a Rust symbol, without the hash that may change with every build, or a C++ symbol.
+/// Returns other symbols unchanged.
 pub(super) fn demangle(symbol: &str) -> String {
     if let Ok(name) = rustc_demangle::try_demangle(symbol) {
         return format!("{name:#}");
@@ -17,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_language_has_its_names() {
+    fn names_of_each_language_are_demangled() {
         assert_eq!(
             demangle("_ZN4core3fmt5write17h0123456789abcdefE"),
             "core::fmt::write"

@@ -1,5 +1,4 @@
 //! The search's questions, answered by builds and processes, or by what was found before the bisect
-
 //! was killed.
 
 use super::before::{Before, Confirmed, Look};
@@ -53,7 +52,6 @@ pub(super) struct Answers<'a> {
     /// How a metric of the plugin is made of its counter and the time.
     pub(super) per: Option<CounterBasis>,
     /// Probability of each position to have made the change that the whole range is searched for
-
     /// first.
     pub(super) posterior: Vec<f64>,
     random: fastrand::Rng,
@@ -215,7 +213,6 @@ impl<'a> Answers<'a> {
                 self.build_seconds.push(seconds);
             }
             // An end that cannot be measured is no skipped commit, but the end of the bisect, and
-
             // told there.
             let is_end = position == 0 || position == self.ground.history.candidates.len();
             if look.result.is_ok() || !is_end {

@@ -1,5 +1,4 @@
 //! A commit of the range, built, and what its workload says by itself: what it allocates and
-
 //! computes.
 
 use crate::bisect::state::Probe;
@@ -142,7 +141,6 @@ impl Ground<'_> {
     }
 
     /// Profiles and counts a commit's workload. `counted`: how many iterations the good end
-
     /// counted.
     pub(super) fn probe(
         &self,

@@ -1,5 +1,4 @@
 //! From what the search found to the report: names, reasons, what the culprit changed, the next
-
 //! command.
 
 use super::answers::Answers;
@@ -29,9 +28,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end
-
 /// without them. Of a bisect that was stopped nothing more is measured: a culprit whose changes are
-
 /// not known stays open.
 pub(super) fn report(
     task: &Task,

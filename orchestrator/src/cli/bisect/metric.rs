@@ -47,9 +47,7 @@ pub(super) fn find<'a>(
 }
 
 /// Refuses what the bisect itself would refuse: threads that this machine does not have, and a
-
 /// metric that the plugin does not have. Only for a metric of its own the plugin has to be asked,
-
 /// as it is at the good end, which is built if it has to be.
 pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), CommandError> {
     if let Some(reason) = plan_execution::describe_missing_cpus(&task.job, &machine::usable_cpus())

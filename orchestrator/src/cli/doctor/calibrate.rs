@@ -1,5 +1,4 @@
 //! `orch doctor --calibrate`: compares each workload with itself, and keeps how much that scatters
-
 //! and how often it errs.
 
 use super::table;
@@ -185,7 +184,6 @@ fn candidates<'a>(
 }
 
 /// Compares all workloads with themselves, again and again. Ctrl-C ends it after the last whole
-
 /// comparison.
 fn measure(
     candidates: &mut [Candidate],
@@ -223,7 +221,6 @@ fn measure(
 }
 
 /// One comparison: a pair of each workload in random order, then the next. `None`: the user stopped
-
 /// it.
 fn compare_once(
     candidates: &[Candidate],
@@ -238,7 +235,6 @@ fn compare_once(
         random.shuffle(&mut turn);
         for index in turn {
             // Coins of its own: how many a pair uses depends on how long its turns are, and later
-
             // ones must not.
             let mut coins = random.fork();
             let candidate = &candidates[index];
@@ -275,7 +271,6 @@ fn noise(candidate: &Candidate, seed: u64) -> Option<Noise> {
     let all = comparisons.concat();
     let detectable = |pairs: usize| alarms::detectable(&all, pairs).map(f64::exp_m1);
     // Each as if it had been compared alone: then the evidence asked for is least, and false
-
     // findings are likeliest.
     let alarmed = |margin: f64| {
         let alone = |differences: &&Vec<f64>| {

@@ -1,5 +1,4 @@
 //! `orch doctor`: what is wrong with this machine for measuring, or, with arguments, how well it
-
 //! measures.
 
 mod calibrate;

@@ -28,7 +28,6 @@ use std::time::Duration;
 /// Pairs of each rebuild: fewer than any verdict needs, because none is wanted here.
 const PAIRS: usize = 12;
 /// Sizes of the code put in front are multiples of this, the alignment that compilers give
-
 /// functions by themselves.
 const STEP: usize = 16;
 const MOST_STEPS: usize = 16 << 10;
@@ -128,7 +127,6 @@ impl Doctor {
     }
 
     /// Pairs of each rebuild with the plain build: all jobs of the first rebuild, then all of the
-
     /// next.
     fn measure(
         &mut self,

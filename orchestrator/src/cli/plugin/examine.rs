@@ -102,7 +102,6 @@ impl Examiner {
     pub(super) fn examine(&mut self, subject: &Subject) -> Result<Examined, CommandError> {
         let Subject { key, spec, given } = subject;
         // Like a reader it waits for no measurement: no figure depends on times, and most of its
-
         // workers live for milliseconds.
         let mut examined = Examined {
             key: key.clone(),
@@ -272,7 +271,6 @@ impl Examiner {
             tried.trials += 1;
             if let Ok(WorkerReply::Checked(checked)) = &ended.result {
                 // The times of an iteration and of setup are said of the defaults; at the ends they
-
                 // may be anything.
                 let life = behaviour::life(&place, checked);
                 let new = life

@@ -1,19 +1,19 @@
-//! Comparing data: bytes as they are, pointers by what they point to.
+//! Comparison of data: bytes by value, pointers by their targets.
 
 use super::function::ReferenceSpan;
 use super::image::{LibraryImage, Relocation};
 use super::tables::{ByteView, SectionContent};
 use super::walk::CodeWalk;
 
-/// Length of a `core::panic::Location` on 64-bit targets: the pointer to and length of a file name,
-/// a line, a column.
+/// Length of a `core::panic::Location` on 64-bit targets: pointer to and length of a file name,
+/// line, column.
 const LOCATION: u64 = 24;
-/// The longest file name that is taken for one.
+/// Longest text that is accepted as a file name.
 const LONGEST_NAME: u64 = 4096;
-/// How far apart objects may lie for alignment.
+/// Largest gap between objects that alignment explains.
 const PADDING: u64 = 64;
 
-/// Contents, and where their relocations are looked up.
+/// Contents, and the address at which their relocations are looked up.
 #[derive(Clone, Copy)]
 struct DataContents<'d> {
     view: ByteView<'d>,
@@ -21,7 +21,7 @@ struct DataContents<'d> {
 }
 
 impl<'d> CodeWalk<'_, 'd> {
-    /// Whether what `span` covers is the same at both addresses.
+    /// Whether the data that `span` covers are the same at both addresses.
     pub(super) fn same_data(&mut self, a: u64, b: u64, span: ReferenceSpan, owner: u64) -> bool {
         let (Some(at_a), Some(at_b)) = (self.a.section_at(a), self.b.section_at(b)) else {
             return false;
@@ -32,7 +32,7 @@ impl<'d> CodeWalk<'_, 'd> {
         if at_a.constant != at_b.constant {
             return false;
         }
-        // Which variable it is matters as much as what it begins with.
+        // The identity of a variable matters as much as its initial value.
         if !at_a.constant && !self.identify((false, of_a.0), (false, of_b.0)) {
             return false;
         }
@@ -42,7 +42,8 @@ impl<'d> CodeWalk<'_, 'd> {
         if let ReferenceSpan::Bytes(len) = span {
             return self.same_stretch(a, b, len, len, owner);
         }
-        // Where only one build has a symbol, the other's object begins as far before the address.
+        // If only one build has a symbol, the object of the other begins at the same distance
+        // before the address.
         let offset = match (of_a, of_b) {
             ((start_a, _, true), (start_b, _, true)) if a - start_a != b - start_b => return false,
             ((start_a, _, true), _) => a - start_a,
@@ -58,7 +59,7 @@ impl<'d> CodeWalk<'_, 'd> {
         self.same_stretch(start_a, start_b, len_a, len_b, owner)
     }
 
-    /// Compares objects whose lengths are only known to be at most so much, as padding may follow.
+    /// Compares objects of which only a maximum length is known, because padding may follow them.
     fn same_stretch(&mut self, a: u64, b: u64, len_a: u64, len_b: u64, owner: u64) -> bool {
         let (short, long) = (len_a.min(len_b), len_a.max(len_b));
         let both = |len| Some((self.a.view(a, len)?, self.b.view(b, len)?));
@@ -87,7 +88,7 @@ impl<'d> CodeWalk<'_, 'd> {
         if more && !pointers && long - short < PADDING {
             return true;
         }
-        // Something else may refer to the middle of the object, in one build only.
+        // In one of the builds, another reference may point into the middle of the object.
         let (rest_a, rest_b) = (a + short, b + short);
         let rest = (
             self.a.view(rest_a, long - short),
@@ -122,7 +123,7 @@ impl<'d> CodeWalk<'_, 'd> {
             let both_locations =
                 is_location(self.a, a.address + offset) && is_location(self.b, b.address + offset);
             if both_locations && offset + LOCATION <= len {
-                // Where in the source a panic comes from is no part of what the code does.
+                // The source location of a panic does not affect what the code does.
                 done = offset + LOCATION;
                 continue;
             }
@@ -138,8 +139,8 @@ impl<'d> CodeWalk<'_, 'd> {
         a.view.same(b.view, done, len)
     }
 
-    /// Compares tables of distances by what these lead to; gives how many bytes that were, or
-    /// nothing when they differ.
+    /// Compares tables of distances by their targets. Returns the number of bytes compared, or
+    /// `None` if they differ.
     fn same_tables(&mut self, a: DataContents<'d>, b: DataContents<'d>, owner: u64) -> Option<u64> {
         let (in_a, in_b) = (
             self.a.sweep.table_at(a.address),
@@ -169,7 +170,7 @@ impl<'d> CodeWalk<'_, 'd> {
         Some(table.entries * 4)
     }
 
-    /// Whether two thread-locals begin with the same.
+    /// Whether two thread-locals have the same initial contents.
     pub(super) fn same_threads(&mut self, a: u64, b: u64, owner: u64) -> bool {
         let (Some((of_a, view_a, address_a)), Some((of_b, view_b, address_b))) =
             (self.a.thread_local(a), self.b.thread_local(b))
@@ -192,13 +193,13 @@ impl<'d> CodeWalk<'_, 'd> {
         if !same_place || view_a.len() != view_b.len() || view_a.is_stored() != view_b.is_stored() {
             return false;
         }
-        // Addresses of what is not stored belong to something else, whose relocations do not count
-        // here.
+        // The addresses of data that are not stored belong to something else, whose relocations do
+        // not count here.
         !view_a.is_stored() || self.same_contents(a, b, owner)
     }
 
-    /// Whether all thread-locals begin with the same: code that finds several from one address does
-    /// not tell which.
+    /// Whether all thread-locals have the same initial contents. Code that reaches several of them
+    /// from one address does not show which.
     pub(super) fn same_thread_blocks(&mut self, owner: u64) -> bool {
         let (Some((view_a, address_a)), Some((view_b, address_b))) =
             (self.a.thread_block(), self.b.thread_block())
@@ -221,7 +222,7 @@ impl<'d> CodeWalk<'_, 'd> {
 
 /// Whether a `core::panic::Location` lies at `address`, recognised by its form: a pointer to a text
 /// that ends in `.rs` and its length, then a line and a column, all constant. Both builds must have
-/// one at the same place. That the code only passes it on to a panic is not checked:
+/// one at the same place. It is not checked that the code only passes it on to a panic:
 /// `Location::caller()` can read it, but hardly to decide what to compute.
 fn is_location(image: &LibraryImage, address: u64) -> bool {
     let constant_data = |address: u64| {

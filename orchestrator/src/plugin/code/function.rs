@@ -1,4 +1,4 @@
-//! One function, decoded: its instructions without padding, and where each begins.
+//! One decoded function: its instructions without padding, and the address of each.
 
 use super::tables::ImageSymbol;
 use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
@@ -10,12 +10,12 @@ pub(super) struct DecodedFunction {
     pub(super) end: u64,
     /// Without padding, in order of address.
     pub(super) instructions: Vec<Instruction>,
-    /// Where instructions begin, padding included.
+    /// Addresses of the instructions, padding included.
     boundaries: Vec<u64>,
 }
 
 impl DecodedFunction {
-    /// Nothing when the bytes are not all instructions.
+    /// Decodes a function; `None` if not all of its bytes are instructions.
     pub(super) fn decode(symbol: &ImageSymbol, bytes: &[u8]) -> Option<Self> {
         let (mut instructions, mut boundaries) = (Vec::new(), Vec::new());
         for instruction in decoder(bytes, symbol.start) {
@@ -35,11 +35,11 @@ impl DecodedFunction {
         })
     }
 
-    /// Which instruction runs first when control reaches `address`; nothing inside of an
-    /// instruction.
+    /// Returns the index of the instruction that runs first when control reaches `address`; `None`
+    /// inside an instruction.
     pub(super) fn index_of(&self, address: u64) -> Option<usize> {
-        // The end counts: a call that does not return may be the last instruction, and a jump there
-        // is never taken.
+        // The end is a valid address: a call that does not return may be the last instruction, and
+        // a jump to the end is never taken.
         if address != self.end && self.boundaries.binary_search(&address).is_err() {
             return None;
         }
@@ -49,8 +49,8 @@ impl DecodedFunction {
         )
     }
 
-    /// Whether control may leave at the end, into whatever follows. Calls are taken not to return
-    /// there.
+    /// Whether control may reach the end and run into whatever follows. Calls at the end are
+    /// assumed not to return.
     pub(super) fn falls_through(&self) -> bool {
         let last = self.instructions.last().map(Instruction::flow_control);
         matches!(
@@ -64,22 +64,22 @@ impl DecodedFunction {
     }
 }
 
-/// A decoder for code at `address`.
+/// Returns a decoder for code at `address`.
 pub(super) fn decoder(bytes: &[u8], address: u64) -> Decoder<'_> {
     Decoder::with_ip(64, bytes, address, DecoderOptions::NONE)
 }
 
-/// What aligns code and never changes what it does.
+/// Whether an instruction only aligns code and has no effect.
 fn is_padding(instruction: &Instruction) -> bool {
     instruction.mnemonic() == Mnemonic::Nop
 }
 
-/// How much of what an instruction refers to it depends on.
+/// Extent to which an instruction depends on the object that it refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ReferenceSpan {
-    /// The address is taken: anything of the object may be read.
+    /// The address is taken, so the code may read any part of the object.
     Whole,
-    /// Just so many bytes are read or written.
+    /// Exactly this number of bytes is read or written.
     Bytes(u64),
 }
 
@@ -90,13 +90,13 @@ pub(super) struct CodeReference {
     pub(super) span: ReferenceSpan,
 }
 
-/// The instruction with its reference taken out, and the reference.
+/// Splits an instruction into the instruction without its reference, and the reference.
 pub(super) fn split_reference(instruction: &Instruction) -> (Instruction, Option<CodeReference>) {
     let mut rest = *instruction;
     if is_near_branch(instruction) {
         let address = instruction.near_branch_target();
         rest.set_near_branch64(0);
-        // A jump's encoding depends on its distance, that is, on layout.
+        // The encoding of a jump depends on its distance, and thus on the layout.
         if let Some(code) = near_form(rest.code()) {
             rest.set_code(code);
         }
@@ -111,7 +111,7 @@ pub(super) fn split_reference(instruction: &Instruction) -> (Instruction, Option
     if instruction.is_ip_rel_memory_operand() {
         let address = instruction.ip_rel_memory_address();
         rest.set_memory_displacement64(0);
-        // `lea` has no size, and some instructions none that is fixed.
+        // `lea` accesses no memory, and some instructions have no fixed size.
         let span = match instruction.memory_size().size() {
             0 => ReferenceSpan::Whole,
             size => ReferenceSpan::Bytes(size as u64),

@@ -1,4 +1,4 @@
-//! The parts of an ELF file that matter, and what an address in it stands for.
+//! The relevant parts of an ELF file, and the meaning of addresses in it.
 
 use super::CodeError;
 use super::function::{DecodedFunction, decoder};
@@ -11,27 +11,28 @@ use object::{
     SymbolKind,
 };
 
-/// How far the end of a text is looked for.
+/// Maximum distance at which the end of a text is searched.
 const LONGEST_TEXT: usize = 4096;
 
-/// What the loader writes to a place.
+/// Value that the loader writes to a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Relocation<'d> {
     /// The address of a part of the library itself.
     Here(u64),
-    /// What the function at an address returns.
+    /// The return value of the function at an address.
     Chosen(u64),
     /// The address of a symbol of another library.
     Import(&'d str, i64),
-    /// The number of a library among those with thread-local data; named when it is another one.
+    /// The number of a library among those with thread-local data; with a name if it is another
+    /// library.
     Module(Option<&'d str>),
     /// The distance to a thread-local of the library, by offset in its block.
     Thread(u64),
-    /// A kind that is not known here.
+    /// An unsupported kind.
     Other(u32),
 }
 
-/// What an address, or a pointer, stands for.
+/// Meaning of an address or a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AddressTarget<'d> {
     /// In a function: the function and the address.
@@ -46,7 +47,7 @@ pub(super) enum AddressTarget<'d> {
     Thread(u64),
     /// Not an address.
     Number(u64),
-    /// Nothing is known about what is there.
+    /// The contents at the address are unknown.
     Unclear(u64),
 }
 
@@ -58,13 +59,13 @@ pub(super) struct LibraryImage<'d> {
     threads: SymbolIndex<'d>,
     /// Initial contents of a thread's block.
     thread_block: Option<ImageSection<'d>>,
-    /// By place, in order.
+    /// In order of place.
     relocations: Vec<(u64, Relocation<'d>)>,
     exported: Vec<ImageSymbol<'d>>,
-    /// Where the C runtime's own initialiser begins, which every library has.
+    /// Addresses of the C runtime's own initialisers, which every library has.
     runtime: Vec<u64>,
     pub(super) sweep: TableSweep,
-    /// Whether any of it was written in Rust.
+    /// Whether any part was written in Rust.
     has_rust: bool,
     obstacle: Option<String>,
 }
@@ -122,12 +123,12 @@ impl<'d> LibraryImage<'d> {
         Ok(image)
     }
 
-    /// Why nothing can be told about the library.
+    /// Returns the reason why the library cannot be compared, if there is one.
     pub(super) fn obstacle(&self) -> Option<String> {
         self.obstacle.clone()
     }
 
-    /// Where an exported object begins and ends.
+    /// Returns the begin and end of an exported object.
     pub(super) fn exported(&self, name: &str) -> Option<(u64, u64)> {
         self.exported
             .iter()
@@ -135,7 +136,7 @@ impl<'d> LibraryImage<'d> {
             .map(|symbol| (symbol.start, symbol.end))
     }
 
-    /// Adds the relocations of the packed form, whose addends lie in the data.
+    /// Adds the relocations of the packed form, whose addends are in the data.
     fn add_relative(&mut self, file: &ElfFile64<'d, LittleEndian>) -> Result<(), CodeError> {
         for section in file.elf_section_table().iter() {
             let Some(packed) = section.relr(LittleEndian, file.data())? else {
@@ -178,7 +179,7 @@ impl<'d> LibraryImage<'d> {
         Some(view.bytes().try_into().map_or(0, u64::from_le_bytes))
     }
 
-    /// Relocations with a place in `start..end`.
+    /// Returns the relocations with a place in `start..end`.
     pub(super) fn relocations_in(
         &self,
         start: u64,
@@ -200,7 +201,7 @@ impl<'d> LibraryImage<'d> {
             .map(|(_, relocation)| relocation)
     }
 
-    /// What an address stands for.
+    /// Returns the meaning of an address.
     pub(super) fn address_target(&self, address: u64) -> AddressTarget<'d> {
         match self.section_at(address).map(|section| section.holds) {
             None => AddressTarget::Unclear(address),
@@ -218,7 +219,7 @@ impl<'d> LibraryImage<'d> {
         }
     }
 
-    /// What the pointer at `slot` points to once the library is loaded.
+    /// Returns the target of the pointer at `slot` after the library is loaded.
     pub(super) fn pointee(&self, slot: u64) -> AddressTarget<'d> {
         match self.relocation_at(slot) {
             Some(relocation) => self.relocation_target(relocation),
@@ -228,7 +229,7 @@ impl<'d> LibraryImage<'d> {
         }
     }
 
-    /// What a relocation makes a place hold.
+    /// Returns the target that a relocation writes to a place.
     pub(super) fn relocation_target(&self, relocation: Relocation<'d>) -> AddressTarget<'d> {
         match relocation {
             Relocation::Here(address) => self.address_target(address),
@@ -240,7 +241,7 @@ impl<'d> LibraryImage<'d> {
         }
     }
 
-    /// The address of the function that the pointer at `place` points to.
+    /// Returns the address of the function to which the pointer at `place` points.
     pub(super) fn function_behind(&self, place: u64) -> Option<u64> {
         match self.pointee(place) {
             AddressTarget::Code(_, address) => Some(address),
@@ -248,13 +249,13 @@ impl<'d> LibraryImage<'d> {
         }
     }
 
-    /// The slot that a stub takes its target from.
+    /// Returns the slot from which a stub takes its target.
     fn stub_slot(&self, address: u64) -> Option<u64> {
         let section = self.section_at(address)?;
         let bytes = section
             .bytes
             .get(usize::try_from(address - section.start).ok()?..)?;
-        // An entry is `endbr64`, if anything, and the jump.
+        // A stub is an optional `endbr64`, then the jump.
         let jump = decoder(bytes, address)
             .into_iter()
             .take(2)
@@ -271,8 +272,9 @@ impl<'d> LibraryImage<'d> {
             .then(|| DecodedFunction::decode(symbol, view.bytes()))?
     }
 
-    /// Where the object at `address` begins and ends, and whether a symbol says so. Without one it
-    /// is taken to begin at the address and to reach to the next one that anything refers to.
+    /// Returns the begin and end of the object at `address`, and whether a symbol defines them.
+    /// Without a symbol, the object is assumed to begin at the address and to reach to the next
+    /// address that anything refers to.
     pub(super) fn extent(&self, address: u64) -> Option<(u64, u64, bool)> {
         let section = self.section_at(address)?;
         if let Some(object) = self
@@ -290,14 +292,14 @@ impl<'d> LibraryImage<'d> {
         Some((address, self.end_of_text(section, address, end), false))
     }
 
-    /// The end of an object that was cut short in the middle of a text, which linkers do where one
-    /// text ends like another: "end" may be the end of "the end". Texts of Rust have no zero at
-    /// their end and are never shared so.
+    /// Extends the end of an object that was cut short in the middle of a text. Linkers share the
+    /// ends of texts: "end" may be the end of "the end". Texts of Rust have no zero at their end
+    /// and are never shared in this way.
     fn end_of_text(&self, section: &ImageSection, address: u64, end: u64) -> u64 {
         let Some(view) = self.view(address, end - address) else {
             return end;
         };
-        // Tables of numbers hardly look like text.
+        // Tables of numbers hardly ever look like text.
         let is_text = std::str::from_utf8(view.bytes()).is_ok_and(|text| !text.contains('\0'));
         if self.has_rust || !view.is_stored() || !is_text {
             return end;
@@ -309,26 +311,27 @@ impl<'d> LibraryImage<'d> {
         more.map_or(end, |more| end + more as u64 + 1)
     }
 
-    /// A thread-local: its symbol, its initial contents, and the address of these.
+    /// Returns a thread-local: its symbol, its initial contents, and their address.
     pub(super) fn thread_local(&self, offset: u64) -> Option<(ImageSymbol<'d>, ByteView<'d>, u64)> {
         let symbol = self.threads.covering(offset)?;
         let (view, address) = self.thread_bytes(symbol.start, symbol.end)?;
         Some((symbol, view, address))
     }
 
-    /// All initial contents of a thread's block, and their address.
+    /// Returns the initial contents of a thread's whole block, and their address.
     pub(super) fn thread_block(&self) -> Option<(ByteView<'d>, u64)> {
         let block = self.thread_block.as_ref()?;
         self.thread_bytes(0, block.bytes.len() as u64)
     }
 
-    /// Part of a thread's block.
+    /// Returns the initial contents of a part of a thread's block.
     fn thread_bytes(&self, from: u64, to: u64) -> Option<(ByteView<'d>, u64)> {
         let block = self.thread_block.as_ref()?;
         let (len, filled) = (to.checked_sub(from)?, block.bytes.len() as u64);
         let view = match from >= filled {
             true => ByteView::zeros(len),
-            // What only begins in the file is given up; compilers do not make such objects.
+            // An object that is only partly in the file is not supported; compilers do not create
+            // such objects.
             false => ByteView::new(
                 &ImageSection {
                     start: 0,
@@ -342,7 +345,7 @@ impl<'d> LibraryImage<'d> {
         Some((view, block.start.checked_add(from)?))
     }
 
-    /// The functions that run when the library is loaded, but for the C runtime's own.
+    /// Returns the functions that run when the library is loaded, without those of the C runtime.
     pub(super) fn initialisers(&self) -> Vec<u64> {
         let all = self
             .sections
@@ -422,7 +425,7 @@ fn named_symbols<'d: 'f, 'f>(
     symbols: impl Iterator<Item = impl ObjectSymbol<'d>> + 'f,
     kind: SymbolKind,
 ) -> Vec<ImageSymbol<'d>> {
-    // `is_definition` knows nothing of thread-locals.
+    // `is_definition` does not recognise thread-locals.
     let symbols = symbols.filter(|symbol| !symbol.is_undefined() && symbol.kind() == kind);
     let named = symbols.filter_map(|symbol| {
         let (start, name) = (symbol.address(), symbol.name().unwrap_or_default());

@@ -1,26 +1,26 @@
-//! Whether the machine code that a workload can reach is the same in two builds of a plugin,
-//! whatever their layout.
+//! Comparison of the machine code that a workload can reach in two builds of a plugin, independent
+//! of layout.
 //!
-//! Both builds are walked in parallel from corresponding functions. Two functions match when their
-//! instructions do, and when what these refer to matches in turn: other functions, data, imports.
-//! Addresses themselves never count.
+//! Both builds are walked in parallel from corresponding functions. Two functions match if their
+//! instructions match and the targets of their references match in turn: other functions, data,
+//! imports. Addresses themselves never count.
 //!
 //! | what | file |
 //! |---|---|
-//! | the parts of an ELF file that matter, and what an address stands for | `image.rs` |
+//! | the relevant parts of an ELF file, and the meaning of addresses | `image.rs` |
 //! | symbols and sections as tables that are searched by address | `tables.rs` |
-//! | where objects without a symbol begin | `sweep.rs` |
+//! | begins of objects without a symbol | `sweep.rs` |
 //! | one function, decoded | `function.rs` |
 //! | the parallel walk | `walk.rs` |
-//! | comparing data | `data.rs` |
+//! | comparison of data | `data.rs` |
 //! | numbers about a function's code | `shape.rs` |
 //!
-//! What does not count: padding, the lengths of jumps, names, and where in the source a panic comes
-//! from. What counts, although it may not matter: data that are reached by address as far as the
-//! next address that anything refers to.
+//! The following does not count: padding, the lengths of jumps, names, and the source locations of
+//! panics. The following counts, although it may not matter: data that are reached by address, up
+//! to the next address that anything refers to.
 //!
-//! A wrong "the same" would hide a slower program, so whatever cannot be told is `Changed` or
-//! `Unknown`.
+//! A wrong "the same" would hide a slower program. Whatever cannot be determined is therefore
+//! `Changed` or `Unknown`.
 
 mod data;
 mod function;
@@ -36,36 +36,36 @@ use super::symbol_names::demangle;
 use image::LibraryImage;
 use serde::{Deserialize, Serialize};
 
-/// What two builds have in common.
+/// Result of comparing two builds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CodeSameness {
     /// Everything reachable is the same.
     Same {
-        /// Functions that were compared.
+        /// Number of functions compared.
         functions: usize,
-        /// Bytes of their code, of the first build.
+        /// Bytes of their code in the first build.
         bytes: u64,
     },
-    /// What differs; never empty.
+    /// The differences; never empty.
     Changed(Vec<CodeChange>),
-    /// Nothing differs as far as can be seen, but something cannot be seen: what.
+    /// No difference was found, but something could not be compared. The text is the reason.
     Unknown(String),
 }
 
 /// One function or datum that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CodeChange {
-    /// Demangled and without hash; for data without a name, the function that refers to it.
+    /// Demangled name without hash; for data without a name, the function that refers to it.
     pub(crate) function: String,
-    /// In what way it differs.
+    /// Kind of difference.
     pub(crate) kind: CodeChangeKind,
-    /// The code in the first build; none for data.
+    /// Code in the first build; `None` for data.
     pub(crate) a: Option<CodeShape>,
-    /// The code in the second build; none for data.
+    /// Code in the second build; `None` for data.
     pub(crate) b: Option<CodeShape>,
 }
 
-/// In what way a function differs.
+/// Kind of difference of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CodeChangeKind {
@@ -73,18 +73,18 @@ pub(crate) enum CodeChangeKind {
     Added,
     /// Only the first build has it.
     Removed,
-    /// Its instructions differ, or what they refer to is of another kind.
+    /// The instructions differ, or their references are of different kinds.
     Different,
-    /// Data that it refers to differ.
+    /// Data that the function refers to differ.
     Data,
 }
 
-/// Numbers that tell what kind of code a function is.
+/// Numbers that characterise the code of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CodeShape {
-    /// Length of the code with its padding.
+    /// Length of the code, with padding.
     pub(crate) bytes: u64,
-    /// Instructions without padding.
+    /// Number of instructions, without padding.
     pub(crate) instructions: u64,
     /// Arithmetic on several floating-point numbers at once.
     pub(crate) packed_float: u64,
@@ -96,7 +96,7 @@ pub(crate) struct CodeShape {
     pub(crate) calls_in_loops: u64,
 }
 
-/// A library that cannot be compared at all.
+/// Reason why libraries cannot be compared at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodeError {
     #[error("not a 64-bit ELF library: {0}")]
@@ -109,12 +109,12 @@ pub(crate) enum CodeError {
     NoPlugin,
 }
 
-/// The table of functions that a plugin exports.
+/// Name of the function table that a plugin exports.
 const PLUGIN: &str = "orch_plugin_v1";
 
-/// Compares what can be reached from `roots_a` in `a` with what can be reached from `roots_b` in
-/// `b`: addresses of functions in corresponding order. Without roots, the functions of
-/// `orch_plugin_v1`.
+/// Compares the code reachable from `roots_a` in `a` with the code reachable from `roots_b` in `b`.
+/// The roots are addresses of functions in corresponding order; without roots, the functions of
+/// `orch_plugin_v1` are used.
 pub(crate) fn compare_builds(
     a: &[u8],
     b: &[u8],
@@ -152,14 +152,14 @@ pub(crate) fn compare_builds(
 /// Alignment at which orch's compiler flags place functions, in bytes.
 const ALIGNMENT: u64 = 64;
 
-/// Whether the functions of `orch_plugin_v1` are aligned as orch's compiler flags align them. None:
-/// they cannot be found.
+/// Whether the functions of `orch_plugin_v1` are aligned as orch's compiler flags align them;
+/// `None` if they cannot be found.
 pub(crate) fn has_aligned_functions(library: &[u8]) -> Option<bool> {
     let roots = plugin_roots(&LibraryImage::parse(library).ok()?).ok()?;
     (!roots.is_empty()).then(|| roots.iter().all(|address| address % ALIGNMENT == 0))
 }
 
-/// The functions of `orch_plugin_v1`, in its order.
+/// Returns the functions of `orch_plugin_v1`, in the order of the table.
 fn plugin_roots(image: &LibraryImage) -> Result<Vec<u64>, CodeError> {
     let (start, end) = image.exported(PLUGIN).ok_or(CodeError::NoPlugin)?;
     Ok(image

@@ -1,16 +1,16 @@
-//! Numbers that tell what kind of code a function is.
+//! Numbers that characterise the code of a function.
 
 use super::CodeShape;
 use super::function::DecodedFunction;
 use iced_x86::{FlowControl, Instruction};
 
-/// The beginnings of the names of arithmetic instructions, without the `v` of their newer forms.
+/// Prefixes of arithmetic instructions, without the `v` of their newer forms.
 const ARITHMETIC: [&str; 19] = [
     "add", "sub", "mul", "div", "sqrt", "min", "max", "fmadd", "fmsub", "fnmadd", "fnmsub", "rcp",
     "rsqrt", "hadd", "hsub", "round", "rndscale", "dpp", "scalef",
 ];
 
-/// The numbers about a function.
+/// Computes the numbers of a function.
 pub(super) fn shape_of(function: &DecodedFunction) -> CodeShape {
     let mut shape = CodeShape {
         bytes: function.end - function.start,
@@ -46,7 +46,8 @@ pub(super) fn shape_of(function: &DecodedFunction) -> CodeShape {
     shape
 }
 
-/// Where loops begin and end: one per backward jump, and nested ones merged, so that there are few.
+/// Returns the begins and ends of loops: one loop per backward jump. Nested loops are merged to
+/// keep the number small.
 fn loops(function: &DecodedFunction) -> Vec<(u64, u64)> {
     let jumps = function.instructions.iter().filter(|instruction| {
         matches!(

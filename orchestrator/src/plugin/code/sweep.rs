@@ -1,5 +1,5 @@
-//! Where objects without a symbol begin, found by looking at every instruction and relocation of a
-//! library once; and which of them are tables of distances, as compilers make them for `switch`.
+//! Begins of objects without a symbol, found in one pass over all instructions and relocations of a
+//! library; and which of these objects are tables of distances, which compilers emit for `switch`.
 
 use super::function::{decoder, split_reference};
 use super::image::{LibraryImage, Relocation};
@@ -7,7 +7,7 @@ use super::tables::{ImageSection, SectionContent};
 use iced_x86::{Code, Mnemonic, Register};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// What is known about objects without a symbol.
+/// Facts about objects without a symbol.
 #[derive(Debug, Default)]
 pub(super) struct TableSweep {
     /// Addresses that anything refers to, in order.
@@ -15,17 +15,17 @@ pub(super) struct TableSweep {
     tables: BTreeMap<u64, OffsetTable>,
 }
 
-/// A table of 32-bit distances from its own beginning.
+/// A table of 32-bit distances from its own begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OffsetTable {
     pub(super) entries: u64,
-    /// Whether they lead to code: the table of a `switch`. Else to data: that of a `match` that
-    /// gives texts.
+    /// Whether the distances lead to code, as in the table of a `switch`; otherwise they lead to
+    /// data, as in a `match` that returns texts.
     pub(super) to_code: bool,
 }
 
 impl TableSweep {
-    /// The first address after `address` that anything refers to.
+    /// Returns the first address after `address` that anything refers to.
     pub(super) fn next_cut(&self, address: u64) -> Option<u64> {
         self.cuts
             .get(self.cuts.partition_point(|cut| *cut <= address))
@@ -44,17 +44,17 @@ impl TableSweep {
     }
 }
 
-/// Addresses that may be tables.
+/// Addresses that may be the begin of a table.
 #[derive(Default)]
 struct TableCandidates {
-    /// In a register that serves as the beginning of a table.
+    /// Held in a register that is used as the begin of a table.
     sure: HashSet<u64>,
-    /// Anywhere in a function that uses tables, as registers are moved and stored; with where the
-    /// function lies.
+    /// Anywhere in a function that uses tables, because registers are moved and stored; with the
+    /// begin and end of the function.
     possible: BTreeSet<(u64, u64, u64)>,
 }
 
-/// Looks at a whole library; `labels` are the addresses of its symbols.
+/// Scans a whole library; `labels` are the addresses of its symbols.
 pub(super) fn sweep_library(image: &LibraryImage, labels: Vec<u64>) -> TableSweep {
     let mut cuts = labels;
     cuts.extend(
@@ -72,7 +72,7 @@ pub(super) fn sweep_library(image: &LibraryImage, labels: Vec<u64>) -> TableSwee
         .iter()
         .filter(|section| section.holds == SectionContent::Code)
     {
-        // From function to function, as what lies between need not be code.
+        // Function by function, because the bytes in between may not be code.
         let starts = image.functions.iter().map(|function| function.start);
         let mut starts: Vec<u64> = starts
             .filter(|start| (section.start..section.end).contains(start))
@@ -115,7 +115,7 @@ pub(super) fn sweep_library(image: &LibraryImage, labels: Vec<u64>) -> TableSwee
     sweep
 }
 
-/// Gathers from the code between two addresses of a section.
+/// Collects facts from the code between two addresses of a section.
 fn scan_stretch(
     section: &ImageSection,
     start: u64,
@@ -164,10 +164,10 @@ fn scan_stretch(
     }
 }
 
-/// What may be a table.
+/// Words that may form a table.
 struct TableWords<'d> {
     address: u64,
-    /// The furthest that it may reach.
+    /// The furthest possible end of the table.
     end: u64,
     bytes: &'d [u8],
 }
@@ -190,7 +190,7 @@ impl<'d> TableWords<'d> {
         })
     }
 
-    /// Where the distances lead, read as such.
+    /// Interprets the words as distances and returns their targets.
     fn targets(&self) -> impl Iterator<Item = u64> {
         let distances = self
             .bytes
@@ -201,9 +201,10 @@ impl<'d> TableWords<'d> {
         distances.map(|distance| self.address.wrapping_add_signed(distance))
     }
 
-    /// A table that leads into the function that uses it; other numbers hardly do.
+    /// Accepts a table whose distances lead into the function that uses it. Other numbers hardly
+    /// ever do.
     fn to_code(&self, image: &LibraryImage, start: u64, end: u64) -> Option<OffsetTable> {
-        // gcc moves unlikely parts of a function away.
+        // gcc moves unlikely parts of a function away from it.
         let cold = |target| {
             image
                 .functions
@@ -220,7 +221,7 @@ impl<'d> TableWords<'d> {
         })
     }
 
-    /// A table that leads to other constants. What it leads to may have no other reference.
+    /// Accepts a table whose distances lead to other constants. These may have no other reference.
     fn to_data(&self, image: &LibraryImage, cuts: &mut Vec<u64>) -> Option<OffsetTable> {
         let outside = |target: &u64| {
             let section = image.section_at(*target);

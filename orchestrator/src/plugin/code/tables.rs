@@ -1,6 +1,6 @@
-//! Sections and symbols as tables that are searched by address.
+//! Sections and symbols, as tables that are searched by address.
 
-/// What the bytes of a section are.
+/// Kind of contents of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SectionContent {
     /// Functions.
@@ -15,15 +15,15 @@ pub(super) enum SectionContent {
     Data,
 }
 
-/// A section that is loaded.
+/// A section that is loaded into memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ImageSection<'d> {
     pub(super) start: u64,
     pub(super) end: u64,
-    /// Empty where the section is all zeros.
+    /// Empty if the section is all zeros.
     pub(super) bytes: &'d [u8],
     pub(super) holds: SectionContent,
-    /// Whether nothing writes to it once the library is loaded.
+    /// Whether nothing writes to the section after the library is loaded.
     pub(super) constant: bool,
 }
 
@@ -35,16 +35,17 @@ pub(super) struct ImageSymbol<'d> {
     pub(super) name: &'d str,
 }
 
-/// Symbols that can be found by any address in them.
+/// Symbols, searchable by any address inside them.
 #[derive(Debug, Default)]
 pub(super) struct SymbolIndex<'d> {
     sorted: Vec<ImageSymbol<'d>>,
-    /// For each symbol, the furthest end of it and all before: symbols may overlap.
+    /// Maximum end over each symbol and all symbols before it, because symbols may overlap.
     reach: Vec<u64>,
 }
 
 impl<'d> SymbolIndex<'d> {
-    /// Of several symbols at one address the longest stays, and of these the first by name.
+    /// Builds the index. Of several symbols at one address, the longest is kept, and among equals
+    /// the first by name.
     pub(super) fn new(mut symbols: Vec<ImageSymbol<'d>>) -> Self {
         symbols.retain(|symbol| symbol.start < symbol.end);
         symbols.sort_by_key(|symbol| (symbol.start, std::cmp::Reverse(symbol.end), symbol.name));
@@ -68,13 +69,13 @@ impl<'d> SymbolIndex<'d> {
         self.sorted.iter()
     }
 
-    /// The symbol that covers an address: the one that begins last.
+    /// Returns the symbol that covers an address; of several, the one that begins last.
     pub(super) fn covering(&self, address: u64) -> Option<ImageSymbol<'d>> {
         let before = self
             .sorted
             .partition_point(|symbol| symbol.start <= address);
         let candidates = self.sorted.iter().zip(&self.reach).take(before).rev();
-        // Nothing at or before a symbol whose reach is too short covers the address.
+        // A symbol with too short a reach shows that no symbol at or before it covers the address.
         candidates
             .take_while(|(_, reach)| **reach > address)
             .map(|(symbol, _)| *symbol)
@@ -82,7 +83,7 @@ impl<'d> SymbolIndex<'d> {
     }
 }
 
-/// Bytes of a library, which may be zeros that the file does not hold.
+/// Bytes of a library, possibly zeros that are not stored in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ByteView<'d> {
     bytes: &'d [u8],
@@ -90,7 +91,7 @@ pub(super) struct ByteView<'d> {
 }
 
 impl<'d> ByteView<'d> {
-    /// `len` bytes of `section` from `address`; nothing when they are not all in it.
+    /// Returns `len` bytes of `section` from `address`; `None` if they are not all inside it.
     pub(super) fn new(section: &ImageSection<'d>, address: u64, len: u64) -> Option<Self> {
         let offset = address.checked_sub(section.start)?;
         if offset.checked_add(len)? > section.end - section.start {
@@ -115,7 +116,7 @@ impl<'d> ByteView<'d> {
         self.len
     }
 
-    /// Whether two stretches of both, given by offset, hold the same.
+    /// Whether two ranges, given by offset, have the same contents.
     pub(super) fn same(self, other: Self, from: u64, to: u64) -> bool {
         match (self.part(from, to), other.part(from, to)) {
             (Some(a), Some(b)) if a.len() == b.len() => a == b,
@@ -126,18 +127,18 @@ impl<'d> ByteView<'d> {
         }
     }
 
-    /// Whether a stretch, given by offset, is all zeros.
+    /// Whether a range, given by offset, is all zeros.
     pub(super) fn is_zero(self, from: u64, to: u64) -> bool {
         self.part(from, to)
             .is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
     }
 
-    /// Whether the file holds the bytes.
+    /// Whether the bytes are stored in the file.
     pub(super) fn is_stored(self) -> bool {
         !self.bytes.is_empty()
     }
 
-    /// The bytes, or nothing where they are zeros that the file does not hold.
+    /// Returns the bytes; empty if they are zeros that are not stored in the file.
     pub(super) fn bytes(self) -> &'d [u8] {
         self.bytes
     }

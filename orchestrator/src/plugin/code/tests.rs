@@ -1,4 +1,4 @@
-//! Tests of comparing builds: small libraries in C and Rust, compiled on the spot.
+//! Tests of the comparison with small libraries in C and Rust, compiled by the tests.
 
 use super::*;
 use object::{Object, ObjectSymbol};
@@ -136,7 +136,7 @@ double run(int n) {
 "#;
 
 #[test]
-fn a_build_is_the_same_as_itself() {
+fn build_is_the_same_as_itself() {
     assert_same(&c(C), &c(C));
 }
 
@@ -157,12 +157,12 @@ fn unrelated_functions_and_data_change_nothing() {
 }
 
 #[test]
-fn the_linker_may_write_relocations_in_another_form() {
+fn relocations_may_have_another_form() {
     assert_same(&c(C), &c_with(&["-Wl,-z,pack-relative-relocs"], C));
 }
 
 #[test]
-fn every_kind_of_change_is_found() {
+fn change_of_every_kind_is_found() {
     let before = c(C);
     let cases = [
         (
@@ -238,7 +238,7 @@ fn texts_that_share_their_end_are_compared_to_the_end() {
 }
 
 #[test]
-fn where_a_switch_leads_counts() {
+fn switch_targets_count() {
     let library = c(C);
     let image = LibraryImage::parse(&library).unwrap();
     let (address, entries) = image
@@ -247,7 +247,7 @@ fn where_a_switch_leads_counts() {
         .find(|(_, table)| table.to_code)
         .unwrap();
     assert_eq!(entries.entries, 7, "one for each case");
-    // Constants lie in the file where they lie in memory.
+    // Constants have the same offset in the file as in memory.
     let place = address as usize;
     let mut swapped = library.clone();
     swapped[place..place + 8].rotate_left(4);
@@ -255,17 +255,19 @@ fn where_a_switch_leads_counts() {
 }
 
 #[test]
-fn the_first_value_of_a_thread_local_counts() {
+fn thread_local_initial_value_counts() {
     let changed = C.replace("calls = 5", "calls = 6");
     assert_eq!(changes(&c(C), &c(&changed)).len(), 1);
 }
 
 #[test]
-fn what_runs_at_loading_counts() {
+fn initialisers_count() {
     let early = |x: u32| {
         format!(
             "static float table[4];
-            __attribute__((constructor)) void fill(void) {{ for (int i = 0; i < 4; i++) table[i] = i * {x}.5f; }}
+            __attribute__((constructor)) void fill(void) {{
+                for (int i = 0; i < 4; i++) table[i] = i * {x}.5f;
+            }}
             float run(int i) {{ return table[i]; }}"
         )
     };
@@ -274,7 +276,7 @@ fn what_runs_at_loading_counts() {
 }
 
 #[test]
-fn which_variable_is_written_counts() {
+fn written_variable_counts() {
     let source = |first: &str, second: &str| {
         format!(
             "static volatile int x, y, z; int run(int i) \
@@ -287,7 +289,7 @@ fn which_variable_is_written_counts() {
 }
 
 #[test]
-fn a_stripped_library_cannot_be_told() {
+fn stripped_library_is_unknown() {
     let stripped = c_with(&["-s"], C);
     assert!(matches!(
         compared(&stripped, &stripped),
@@ -300,7 +302,7 @@ fn a_stripped_library_cannot_be_told() {
 }
 
 #[test]
-fn the_roots_are_those_of_the_plugin_when_none_are_given() {
+fn roots_default_to_the_functions_of_the_plugin() {
     let table =
         "struct t { int size; void *run, *none; }; const struct t orch_plugin_v1 = {24, run, 0};";
     let source = format!("{C}\n{table}");
@@ -400,7 +402,7 @@ pub extern "C" fn run(n: usize) -> f32 {
 "#;
 
 #[test]
-fn moved_lines_and_unrelated_code_change_nothing_in_rust() {
+fn rust_code_is_the_same_after_moves_and_unrelated_code() {
     let before = rust(RUST);
     assert_same(
         &before,
@@ -424,7 +426,7 @@ fn moved_lines_and_unrelated_code_change_nothing_in_rust() {
 }
 
 #[test]
-fn changes_are_found_in_rust() {
+fn rust_changes_are_found() {
     let before = rust(RUST);
     let cases = [
         ("x + self.0", "x - self.0"),
@@ -443,7 +445,7 @@ fn changes_are_found_in_rust() {
 }
 
 #[test]
-fn functions_that_are_found_by_name_cannot_be_told() {
+fn functions_looked_up_by_name_are_unknown() {
     let source = "#include <dlfcn.h>\n__attribute__((noinline)) static void *find(void) \
         { return dlsym(0, \"cos\"); }\ndouble run(double x) \
         { return ((double (*)(double))find())(x); }";
@@ -453,7 +455,7 @@ fn functions_that_are_found_by_name_cannot_be_told() {
         "{:?}",
         compared(&by_name, &by_name)
     );
-    // One that nobody reaches does no harm.
+    // An unreachable instance is harmless.
     let unreached = c(&format!("{source}\ndouble other(double x) {{ return x; }}")
         .replace("double run(", "double found(")
         .replace("double other(", "double run("));

@@ -1,4 +1,4 @@
-//! The parallel walk over what two builds can reach.
+//! The parallel walk over the reachable code of two builds.
 
 use super::function::{CodeReference, DecodedFunction, ReferenceSpan, split_reference};
 use super::image::{AddressTarget, LibraryImage};
@@ -9,16 +9,16 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
-/// Pairs that are compared at most: a library has thousands, and a broken one must not keep us for
-/// ever.
+/// Maximum number of comparisons. A library has thousands; the limit keeps a broken one from
+/// running forever.
 const MOST_TASKS: usize = 1_000_000;
-/// Bytes of code that are decoded at most, for the same reason.
+/// Maximum number of bytes of code to decode, for the same reason.
 const MOST_CODE: u64 = 1 << 30;
 
-/// A pair that is to be compared.
+/// A pair of objects to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum ComparisonTask {
-    /// Functions, by where they begin.
+    /// Functions, by begin.
     Code(u64, u64),
     /// Data.
     Data(u64, u64, ReferenceSpan),
@@ -31,33 +31,34 @@ enum ComparisonTask {
 /// A variable: whether it is thread-local, and its place.
 type VariableKey = (bool, u64);
 
-/// The state of a walk.
+/// State of a walk.
 pub(super) struct CodeWalk<'i, 'd> {
     pub(super) a: &'i LibraryImage<'d>,
     pub(super) b: &'i LibraryImage<'d>,
     code_a: HashMap<u64, Option<Rc<DecodedFunction>>>,
     code_b: HashMap<u64, Option<Rc<DecodedFunction>>>,
     decoded: u64,
-    /// With the function of `a` that led there.
+    /// Tasks, each with the function of `a` that led to it.
     queue: VecDeque<(ComparisonTask, u64)>,
     seen: HashSet<ComparisonTask>,
-    /// Which variable of the other build each variable is.
+    /// Mapping of variables from one build to the other, in both directions.
     variables: (
         HashMap<VariableKey, VariableKey>,
         HashMap<VariableKey, VariableKey>,
     ),
-    /// Bytes of each function of `a` that was compared.
+    /// Length of each compared function of `a`.
     compared: HashMap<u64, u64>,
-    /// Names of all functions, once they are needed.
+    /// Names of all functions, computed on demand.
     names: (OnceCell<HashSet<String>>, OnceCell<HashSet<String>>),
     changes: Vec<CodeChange>,
     why_unclear: Option<String>,
 }
 
-/// Functions that find others by name: where those lie, and what they do, is not in the library.
+/// Functions that look up others by name. The library does not show where those are or what they
+/// do.
 const LOOKUPS: [&str; 4] = ["dlopen", "dlmopen", "dlsym", "dlvsym"];
 
-/// Compares what can be reached from corresponding functions.
+/// Compares the code reachable from corresponding functions.
 pub(super) fn walk_builds(
     a: &LibraryImage,
     b: &LibraryImage,
@@ -81,7 +82,7 @@ pub(super) fn walk_builds(
     for (root_a, root_b) in roots_a.iter().zip(roots_b) {
         walk.root(*root_a, *root_b);
     }
-    // What runs at loading time may prepare what the workload reads.
+    // Code that runs at load time may prepare data that the workload reads.
     let (early_a, early_b) = (a.initialisers(), b.initialisers());
     if early_a.len() != early_b.len() {
         walk.note_unclear("the libraries run different numbers of functions when they are loaded");
@@ -147,7 +148,8 @@ impl<'d> CodeWalk<'_, 'd> {
             ComparisonTask::Data(a, _, _) => self.a.objects.covering(a),
             _ => None,
         };
-        // Compilers number their own constants; such names say less than who uses them.
+        // Compilers number their own constants. Such names are less informative than the name of
+        // the function that uses them.
         let named = object
             .filter(|object| !object.name.starts_with("anon.") && !object.name.starts_with('.'));
         let symbol = named.or_else(|| self.a.functions.covering(owner));
@@ -166,12 +168,12 @@ impl<'d> CodeWalk<'_, 'd> {
         }
     }
 
-    /// Something cannot be told; the first reason is kept.
+    /// Records that something cannot be determined. Only the first reason is kept.
     pub(super) fn note_unclear(&mut self, why: &str) {
         self.why_unclear.get_or_insert_with(|| why.to_owned());
     }
 
-    /// Whether two variables can be the same one, given all that were met before.
+    /// Whether two variables can correspond, given all earlier correspondences.
     pub(super) fn identify(&mut self, a: VariableKey, b: VariableKey) -> bool {
         *self.variables.0.entry(a).or_insert(b) == b && *self.variables.1.entry(b).or_insert(a) == a
     }
@@ -212,7 +214,7 @@ impl<'d> CodeWalk<'_, 'd> {
         self.compared.insert(a, symbol_a.end - symbol_a.start);
         let mut same = false;
         if let Some(references) = pair_references(&code_a, &code_b) {
-            // All of them, so that a change further on is reported too.
+            // All references are checked, so that a later change is reported too.
             same = references.into_iter().fold(true, |same, (to_a, to_b)| {
                 let (at_a, at_b) = (
                     self.a.address_target(to_a.address),
@@ -233,7 +235,7 @@ impl<'d> CodeWalk<'_, 'd> {
         }
     }
 
-    /// Whether two references are of one kind; what they lead to is compared later.
+    /// Whether two references are of the same kind. Their targets are queued for comparison.
     pub(super) fn match_references(
         &mut self,
         a: AddressTarget<'d>,
@@ -287,8 +289,8 @@ impl<'d> CodeWalk<'_, 'd> {
         }
     }
 
-    /// Whether a function of `a` is one of Rust's standard library, which only asks the C library
-    /// what it has.
+    /// Whether a function of `a` belongs to Rust's standard library, which uses lookups only to
+    /// find features of the C library.
     fn is_standard(&self, function: u64) -> bool {
         let name = self
             .a
@@ -312,8 +314,8 @@ impl<'d> CodeWalk<'_, 'd> {
                 true
             }
             (AddressTarget::Module(None), AddressTarget::Module(None)) => match next {
-                // Offset 0 is the first thread-local, or the whole block to which code adds offsets
-                // itself.
+                // Offset 0 is either the first thread-local, or the whole block, to which the code
+                // adds offsets itself.
                 (AddressTarget::Number(0), AddressTarget::Number(0)) => {
                     self.queue_task(ComparisonTask::ThreadBlocks, owner);
                     true
@@ -331,7 +333,7 @@ impl<'d> CodeWalk<'_, 'd> {
             (a @ AddressTarget::Thread(_), b @ AddressTarget::Thread(_)) => {
                 self.match_references(a, b, ReferenceSpan::Whole, owner)
             }
-            // The address of a slot, not what it holds: code may find anything from there.
+            // The address of a slot and not its contents: the code may reach anything from there.
             _ if span == ReferenceSpan::Whole => {
                 self.note_unclear("the address of a pointer that the loader fills in");
                 true
@@ -340,7 +342,7 @@ impl<'d> CodeWalk<'_, 'd> {
         }
     }
 
-    /// Whether two addresses in functions are those of corresponding instructions.
+    /// Whether two addresses in functions belong to corresponding instructions.
     fn same_index(&mut self, a: (ImageSymbol<'d>, u64), b: (ImageSymbol<'d>, u64)) -> bool {
         let (Some(code_a), Some(code_b)) = (self.code_a(&a.0), self.code_b(&b.0)) else {
             return false;
@@ -359,7 +361,8 @@ impl<'d> CodeWalk<'_, 'd> {
         self.names.1.get_or_init(|| names(self.b))
     }
 
-    /// Goes on from functions that differ, where position says nothing, by name.
+    /// Continues with the callees of functions that differ. They are matched by name, because their
+    /// positions do not correspond.
     fn compare_callees(&mut self, a: &DecodedFunction, b: &DecodedFunction) {
         let (in_a, in_b) = (callees(self.a, a), callees(self.b, b));
         for (name, symbol_a) in &in_a {
@@ -399,7 +402,7 @@ impl<'d> CodeWalk<'_, 'd> {
     }
 }
 
-/// The references of two functions in order, when their instructions are the same otherwise.
+/// Returns the references of two functions in order, if the functions are the same otherwise.
 fn pair_references(
     a: &DecodedFunction,
     b: &DecodedFunction,
@@ -440,7 +443,7 @@ fn pair_references(
     Some(references)
 }
 
-/// The functions that a function refers to, by name, each once.
+/// Returns the functions that a function refers to, by name, without duplicates.
 fn callees<'d>(
     image: &LibraryImage<'d>,
     function: &DecodedFunction,

@@ -1,4 +1,4 @@
-//! Commits that are known not to build: what the compiler said, kept beside the artefacts.
+//! Commits that are known not to build: the compiler's message, stored beside the artefacts.
 
 use super::super::advice;
 use super::super::cargo::BuildError;
@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
 
-/// As much of a message as is kept; with the commit's name before it, reports show it whole.
+/// Maximum length of a stored message, chosen so that reports show it in full with the commit's
+/// name before it.
 const MOST: usize = 1300;
 
-/// Words in the output of a build that failed for a reason that may be gone next time. One word too
-/// many costs a build, one too few hides a commit that could be built.
+/// Words in the output of a build that failed for a possibly temporary reason. A superfluous word
+/// costs a build; a missing word hides a commit that could be built.
 const PASSING: [&str; 15] = [
     "(signal: 9",
     "(signal: 15",
@@ -30,20 +31,21 @@ const PASSING: [&str; 15] = [
     "failed to download",
 ];
 
-/// A failure as it is kept.
+/// A stored failure.
 #[derive(Debug, Serialize, Deserialize)]
 struct FailureNote {
     message: String,
-    /// When it was built, UTC.
+    /// Time of the build, UTC.
     time: String,
 }
 
-/// Whether a build would fail again: the compiler ran, and did not like what the commit holds.
+/// Whether a build would fail again: the compiler ran and rejected the sources of the commit.
 pub(super) fn is_permanent(error: &BuildError) -> bool {
     let BuildError::Failed { status, output, .. } = error else {
         return false;
     };
-    // Shells say so of a program that is not there or cannot be started; a signal has no code.
+    // Shells use these codes for a program that is missing or cannot be started. After a signal,
+    // there is no code.
     let ran = status.code().is_some_and(|code| code != 126 && code != 127);
     let unstarted =
         |line: &str| line.starts_with("make") && line.ends_with("No such file or directory");
@@ -53,7 +55,7 @@ pub(super) fn is_permanent(error: &BuildError) -> bool {
     ran && !passing
 }
 
-/// Notes what a build with this key came to.
+/// Stores the failure of a build with this key.
 pub(super) fn store_failure(key: &str, message: &str) -> io::Result<()> {
     let file = file(key)?;
     let beside = file.with_extension(format!("{}.tmp", std::process::id()));
@@ -65,7 +67,7 @@ pub(super) fn store_failure(key: &str, message: &str) -> io::Result<()> {
     std::fs::rename(beside, file)
 }
 
-/// The message of the last build with this key, if it failed.
+/// Returns the message of the last build with this key, if it failed.
 pub(super) fn find_message(key: &str) -> Option<String> {
     let text = std::fs::read(file(key).ok()?).ok()?;
     serde_json::from_slice::<FailureNote>(&text)
@@ -73,7 +75,7 @@ pub(super) fn find_message(key: &str) -> Option<String> {
         .map(|note| note.message)
 }
 
-/// Forgets a failure, if there was one.
+/// Removes a stored failure, if there is one.
 pub(super) fn forget(key: &str) -> io::Result<()> {
     match std::fs::remove_file(file(key)?) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_compiler_refused_is_the_commits() {
+    fn failure_is_permanent_only_if_the_compiler_refused_the_code() {
         let exit = |code: i32| code << 8;
         for output in [
             "error[E0425]: cannot find value `x`",

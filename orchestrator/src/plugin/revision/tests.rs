@@ -1,4 +1,4 @@
-//! Tests of building other commits, with a crate, with a C compiler, and with commits that cannot
+//! Tests of builds at other commits: with a crate, with a C compiler, and with commits that cannot
 //! be built.
 
 use super::*;
@@ -9,7 +9,7 @@ use crate::plugin::SandboxSpec;
 mod memory;
 mod old_times;
 
-/// A repository, with a cache of its own for this thread.
+/// Returns a repository, with a separate cache for this thread.
 fn sample() -> SampleRepository {
     let sample = SampleRepository::new();
     cache::OF_THIS_TEST.set(Some(sample.beside("cache")));
@@ -19,10 +19,13 @@ fn sample() -> SampleRepository {
 const MANIFEST: &str = "[package]\nname = 'p'\nversion = '0.1.0'\nedition = \
     '2024'\n[lib]\ncrate-type = ['cdylib']\n[workspace]\n";
 
-/// A crate whose library elf::inspect accepts, with an answer that can be found in the file.
+/// Returns a crate whose library `elf::inspect` accepts. The answer can be found in the library's
+/// file.
 fn library(answer: &str) -> String {
     format!(
-        "#[repr(C)] pub struct Plugin {{ magic: u32, major: u16, minor: u16, size: u32, flags: u32, rest: [usize; 7] }}
+        "#[repr(C)] pub struct Plugin {{
+    magic: u32, major: u16, minor: u16, size: u32, flags: u32, rest: [usize; 7]
+}}
 #[unsafe(no_mangle)] #[allow(non_upper_case_globals)]
 pub static orch_plugin_v1: Plugin =
     Plugin {{ magic: 0x4843_524F, major: 1, minor: 0, size: 72, flags: 0, rest: [0; 7] }};
@@ -95,7 +98,7 @@ fn holds(library: &Path, text: &str) -> bool {
         .any(|part| part == text.as_bytes())
 }
 
-/// Builds commits one after the other and looks into each library.
+/// Builds commits one after the other and searches each library for its answer.
 fn check(sample: &SampleRepository, spec: &PluginSpec, order: &[(&str, &str)]) -> Vec<String> {
     let build = |(commit, answer): &(&str, &str)| {
         let (prepared, _) = prepare(sample, spec, commit).expect("builds");
@@ -111,7 +114,7 @@ fn check(sample: &SampleRepository, spec: &PluginSpec, order: &[(&str, &str)]) -
     order.iter().map(build).collect()
 }
 
-/// What was built, forgotten; the worktree stays.
+/// Clears the cache of artefacts; the worktree stays.
 fn forget() {
     std::fs::remove_dir_all(cache::subfolder("builds").expect("a folder")).expect("removed");
     std::fs::remove_dir_all(cache::subfolder("artefacts").expect("a folder")).expect("removed");
@@ -122,7 +125,7 @@ fn both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &str) {
     let first = check(sample, spec, &[(a, "1111"), (b, "2222"), (a, "1111")]);
     assert_eq!(first[0], first[2]);
     assert_ne!(first[0], first[1], "two commits, one library");
-    // From the cache: nothing is checked out, so the worktree still holds what it held.
+    // The library comes from the cache. Nothing is checked out, so the worktree is unchanged.
     let place = std::fs::read_dir(cache::subfolder("worktrees").expect("a folder"))
         .expect("there")
         .next();
@@ -137,7 +140,7 @@ fn both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &str) {
         [first[1].clone(), first[0].clone()]
     );
     assert_eq!(std::fs::read_to_string(&head).expect("there"), held);
-    // Again without the cache, back and forth in the same folder, and in one that is new.
+    // Again without the cache, back and forth in the same folder, and in a new folder.
     forget();
     let again = check(sample, spec, &[(b, "2222"), (a, "1111")]);
     assert_eq!(again, [first[1].clone(), first[0].clone()]);
@@ -150,7 +153,7 @@ fn both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &str) {
 }
 
 #[test]
-fn a_crate_is_that_of_its_commit_in_any_order() {
+fn crate_is_built_from_its_commit_in_any_order() {
     let sample = sample();
     let a = sample.commit(
         "a",
@@ -162,7 +165,7 @@ fn a_crate_is_that_of_its_commit_in_any_order() {
     let b = sample.commit("b", &[("plugins/p/src/lib.rs", &library("2222"))]);
     let spec = of_crate("plugins/p");
     both_orders(&sample, &spec, &a, &b);
-    // The working tree, without changes, gives what its commit gives; a changed one does not change
+    // An unchanged working tree gives the same library as its commit. A changed one does not affect
     // the commit.
     let mut watch = BuildWatcher {
         show: &mut |_| {},
@@ -180,18 +183,18 @@ fn a_crate_is_that_of_its_commit_in_any_order() {
     );
     sample.write("plugins/p/src/lib.rs", &library("3333"));
     assert_eq!(check(&sample, &spec, &[(&b, "2222")])[0], commit.hash);
-    // A damaged artefact is not taken.
+    // A damaged artefact is not used.
     std::fs::write(&commit.library, "junk").expect("written");
     assert_eq!(check(&sample, &spec, &[(&b, "2222")])[0], commit.hash);
 }
 
 #[test]
-fn a_command_builds_what_its_commit_holds() {
+fn command_builds_the_sources_of_its_commit() {
     let sample = sample();
     let a = sample.commit("a", &[("c/p.c", &c("1111"))]);
     let b = sample.commit("b", &[("c/p.c", &c("2222"))]);
     both_orders(&sample, &of_command("c", COMMAND), &a, &b);
-    // Another command is another library.
+    // Another command gives another library.
     let hash = check(&sample, &of_command("c", COMMAND), &[(&a, "1111")]);
     let other = format!("{COMMAND} -DX -g");
     assert_ne!(
@@ -201,7 +204,7 @@ fn a_command_builds_what_its_commit_holds() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_does_not_make_a_commit_look_built() {
+fn commit_is_built_after_the_clock_was_set_back() {
     let sample = sample();
     let a = sample.commit(
         "a",
@@ -212,7 +215,7 @@ fn a_clock_that_was_set_back_does_not_make_a_commit_look_built() {
     );
     let b = sample.commit("b", &[("p/src/lib.rs", &library("2222"))]);
     check(&sample, &of_crate("p"), &[(&a, "1111")]);
-    // As if that had been an hour from now.
+    // As if the change had been made an hour later.
     let hour = std::time::Duration::from_secs(3600);
     let place = std::fs::read_dir(cache::subfolder("worktrees").expect("a folder"))
         .expect("there")
@@ -243,7 +246,7 @@ fn a_clock_that_was_set_back_does_not_make_a_commit_look_built() {
 }
 
 #[test]
-fn a_build_that_failed_leaves_the_next_one_right() {
+fn build_after_a_failed_one_is_correct() {
     let sample = sample();
     let broken = |text: String| text.replace("*b", "*c");
     let a = sample.commit(
@@ -266,7 +269,7 @@ fn a_build_that_failed_leaves_the_next_one_right() {
 }
 
 #[test]
-fn what_is_outside_the_commits_repository_is_taken_as_it_is() {
+fn plugin_outside_the_repository_is_taken_as_it_is() {
     let sample = sample();
     let a = sample.commit("a", &[("c/p.c", &c("1111"))]);
     let outside = sample.beside("other");
@@ -292,7 +295,7 @@ fn what_is_outside_the_commits_repository_is_taken_as_it_is() {
 }
 
 #[test]
-fn a_dependency_outside_is_part_of_what_is_built() {
+fn dependency_outside_is_part_of_the_key() {
     let sample = sample();
     let outside = sample.beside("dep");
     std::fs::create_dir_all(outside.join("src")).expect("a folder");
@@ -319,7 +322,7 @@ fn a_dependency_outside_is_part_of_what_is_built() {
 }
 
 #[test]
-fn one_lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
+fn lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
     let sample = sample();
     let dep = "[package]\nname = 'dep'\nversion = '0.1.0'\nedition = '2024'\n";
     let a = sample.commit(
@@ -339,7 +342,7 @@ fn one_lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
         ],
     );
     let spec = of_crate("p");
-    // The two need different locks, and still each is found again in the end.
+    // The two commits need different locks, and each artefact is still found again.
     check(
         &sample,
         &spec,
@@ -362,7 +365,7 @@ fn one_lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
 }
 
 #[test]
-fn what_cannot_be_built_is_said_before_anything_is() {
+fn commit_that_cannot_be_built_is_refused_before_any_build() {
     let sample = sample();
     let leaves = format!("{MANIFEST}\n[dependencies]\nq = {{ path = '../../q' }}\n");
     let early = sample.commit("early", &[("other", "1")]);
@@ -383,7 +386,7 @@ fn what_cannot_be_built_is_said_before_anything_is() {
         error.contains("p/Cargo.toml:10: the path dependency '../../q' leaves the repository"),
         "{error}"
     );
-    // Gone from the working tree, but not from the commit.
+    // The plugin was removed from the working tree, but not from the commit.
     let there = sample.commit("there", &[("c/p.c", &c("1111"))]);
     sample.git(&["rm", "-q", "-r", "c"]);
     sample.commit("gone", &[]);
@@ -391,13 +394,13 @@ fn what_cannot_be_built_is_said_before_anything_is() {
 }
 
 #[test]
-fn a_toolchain_that_is_missing_is_named_with_the_file_that_wants_it() {
+fn missing_toolchain_is_named_with_the_file_that_requires_it() {
     if std::process::Command::new("rustup")
         .arg("--version")
         .output()
         .is_err()
     {
-        return; // Without rustup nobody reads the file.
+        return; // Without rustup, the file has no effect.
     }
     let sample = sample();
     let toolchain = "[toolchain]\nchannel = 'orch-has-no-such'\n";

@@ -1,4 +1,4 @@
-//! Tests of what is known of a commit without building it.
+//! Tests of queries about a commit that build nothing.
 
 use super::*;
 use crate::git::revert::revert;
@@ -24,7 +24,7 @@ fn at(sample: &SampleRepository, commit: &str) -> Revision {
         .expect("there")
 }
 
-/// Nothing is known, then it is built, then all is known; forgotten with the artefact.
+/// Before the build nothing is known, afterwards everything, until the artefact is removed.
 fn check_kept(sample: &SampleRepository, spec: &PluginSpec, commit: &str, answer: &str) {
     let revision = at(sample, commit);
     let nothing = known(sample, spec, &revision);
@@ -44,7 +44,7 @@ fn check_kept(sample: &SampleRepository, spec: &PluginSpec, commit: &str, answer
 }
 
 #[test]
-fn what_was_built_is_known_with_the_time_it_took() {
+fn built_commit_is_known_with_its_build_time() {
     let sample = sample();
     let files = [
         ("p/Cargo.toml", MANIFEST),
@@ -54,17 +54,18 @@ fn what_was_built_is_known_with_the_time_it_took() {
     let a = sample.commit("a", &files);
     check_kept(&sample, &of_crate("p"), &a, "1111");
     check_kept(&sample, &of_command("c", COMMAND), &a, "2222");
-    // What is no commit's is as it is, and needs no build of it.
+    // A plugin that belongs to no commit is used in its present state, and needs no build for a
+    // commit.
     let outside = of_command(&sample.beside("other").display().to_string(), COMMAND);
     let known = known(&sample, &outside, &at(&sample, &a));
     assert!(known.kept && known.failure.is_none() && known.time.is_none());
-    // An entry of before times were noted.
+    // An entry of a version that did not store the duration.
     let old =
         serde_json::from_str::<CachedArtefact>(r#"{"hash":"x","flags":[]}"#).expect("readable");
     assert_eq!(old.took_ms, None);
 }
 
-/// A commit that fails is known to, in the words in which it failed, until it is built.
+/// A commit that failed is reported as failing, with the original message, until it is built.
 fn check_failure(sample: &SampleRepository, spec: &PluginSpec, commit: &str) -> String {
     let revision = at(sample, commit);
     assert_eq!(known(sample, spec, &revision).failure, None);
@@ -80,7 +81,7 @@ fn check_failure(sample: &SampleRepository, spec: &PluginSpec, commit: &str) -> 
 }
 
 #[test]
-fn a_commit_that_does_not_compile_is_remembered_until_it_does() {
+fn failure_of_a_commit_is_remembered_until_it_compiles() {
     let sample = sample();
     let broken = library("1111").replace("*b", "*c");
     let a = sample.commit(
@@ -100,7 +101,7 @@ fn a_commit_that_does_not_compile_is_remembered_until_it_does() {
         None,
         "another commit's"
     );
-    // It depends on something that no key knows of, and that is there now.
+    // The build depends on a file that is in no key, and the file exists now.
     let there = sample.beside("there");
     let command = format!("test -e '{}' && {COMMAND}", there.display());
     let spec = of_command("c", &command);
@@ -112,7 +113,7 @@ fn a_commit_that_does_not_compile_is_remembered_until_it_does() {
 }
 
 #[test]
-fn a_long_failure_is_kept_in_short() {
+fn long_failure_message_is_shortened() {
     let sample = sample();
     let a = sample.commit("a", &[("c/p.c", "")]);
     let spec = of_command(
@@ -129,7 +130,7 @@ fn a_long_failure_is_kept_in_short() {
 }
 
 #[test]
-fn what_says_nothing_about_the_commit_is_not_remembered() {
+fn failure_unrelated_to_the_commit_is_not_remembered() {
     let sample = sample();
     let a = sample.commit("a", &[("c/p.c", &c("1111")), ("p/src/lib.rs", "")]);
     let revision = at(&sample, &a);
@@ -155,7 +156,7 @@ fn what_says_nothing_about_the_commit_is_not_remembered() {
 }
 
 #[test]
-fn a_revert_is_built_like_a_commit() {
+fn revert_is_built_like_a_commit() {
     let sample = sample();
     sample.commit("a", &[("c/p.c", &c("1111"))]);
     let culprit = sample.commit("b", &[("c/p.c", &c("2222"))]);
@@ -175,7 +176,8 @@ fn a_revert_is_built_like_a_commit() {
         assert_eq!(prepared.at.as_ref(), Some(&undone.commit));
         assert!(known(&sample, &spec, &undone).kept);
         if !again {
-            // Without the worktree it is still known, and without the artefact it is built again.
+            // Without the worktree, the failure is still known; without the artefact, the commit is
+            // built again.
             std::fs::remove_dir_all(&place).expect("removed");
             assert!(known(&sample, &spec, &undone).kept);
             forget();
@@ -185,10 +187,10 @@ fn a_revert_is_built_like_a_commit() {
     assert_eq!(sample.everything(), before, "the user's files were touched");
 }
 
-/// The three questions of 300 commits, each with a library of 1 MB. Half a second or less, where
-/// compilers would take 20 s.
+/// All three queries for 300 commits, each with a library of 1 MB. They take half a second or less;
+/// calling compilers would take 20 s.
 #[test]
-fn hundreds_of_commits_are_asked_in_a_row() {
+fn queries_for_hundreds_of_commits_are_fast() {
     let sample = sample();
     let files = [("Cargo.toml", "[workspace]\nmembers = ['p']\n")];
     let first = sample.commit("first", &files);

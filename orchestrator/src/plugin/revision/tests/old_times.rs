@@ -1,8 +1,8 @@
-//! Tests of sources whose content changes and whose time does not show it.
+//! Tests of sources whose content changes without a change of their time.
 
 use super::*;
 
-/// Writes a file and gives it a time long before any build.
+/// Writes a file and sets its time to long before any build.
 fn write_old(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
     std::fs::write(path, text).expect("written");
@@ -14,7 +14,7 @@ fn write_old(path: &Path, text: &str) {
         .expect("set");
 }
 
-/// Builds the plugin of the working tree and looks into its library.
+/// Builds the plugin of the working tree and searches its library for the answer.
 fn check_tree(spec: &PluginSpec, answer: &str) -> PreparedPlugin {
     let mut show = |_: &str| {};
     let mut watch = BuildWatcher {
@@ -34,7 +34,7 @@ fn crate_of(folder: &Path) -> PluginSpec {
     of_crate(&folder.display().to_string())
 }
 
-/// The library with an answer that an expression gives.
+/// Returns a library whose answer is the value of an expression.
 fn library_of(expression: &str) -> String {
     library("XXXX").replace("*b\"answer-is-XXXX\"", expression)
 }
@@ -75,7 +75,8 @@ fn old_input_of_a_build_script_is_read() {
     write_old(&folder.join("Cargo.toml"), MANIFEST);
     let script = "use std::io::{Write, stdout as output};
 fn main() {
-    let line = format!(\"cargo::rustc-env=ANSWER={}\\n\", std::fs::read_to_string(\"answer\").unwrap());
+    let answer = std::fs::read_to_string(\"answer\").unwrap();
+    let line = format!(\"cargo::rustc-env=ANSWER={answer}\\n\");
     output().write_all(line.as_bytes()).unwrap();
 }
 ";
@@ -186,7 +187,7 @@ fn old_source_of_make_is_compiled_and_doubted() {
         note.contains("p/p.c has new content and a time before the last build"),
         "{note}"
     );
-    // Objects of a build that orch knows nothing of.
+    // The objects stay, but orch no longer has a record of the build.
     std::fs::remove_dir_all(cache::subfolder("commands").expect("a folder")).expect("removed");
     write_old(&folder.join("p.c"), &c("3333"));
     check_tree(&spec, "3333");
@@ -226,7 +227,7 @@ fn sources_outside_the_repository_belong_to_the_artefact_of_a_command() {
             check(&sample, &of_command("p", &command), &[(&commit, answer)]);
         }
     }
-    // What the command names counts even where no compiler says that it read it.
+    // Files that the command names count even if no compiler reports to have read them.
     let generator = outside.join("generate");
     let command = format!("sh {} > p.c && {COMMAND}", generator.display());
     for answer in ["1111", "2222"] {
@@ -236,7 +237,7 @@ fn sources_outside_the_repository_belong_to_the_artefact_of_a_command() {
 }
 
 #[test]
-fn a_command_builds_the_same_library_in_every_folder() {
+fn command_builds_the_same_library_in_every_folder() {
     let sample = sample();
     let command =
         "cc -g -O1 $ORCH_CFLAGS -shared -fPIC -I\"$ORCH_INCLUDE\" \"$PWD/p.c\" -o \"$ORCH_OUT\"";
