@@ -158,7 +158,7 @@ impl WorkerReply {
     }
 
     /// The time that it says was spent in the plugin.
-    pub(crate) fn measured(&self) -> Duration {
+    pub(crate) fn measured_time(&self) -> Duration {
         let sum = |samples: &[u64]| {
             samples
                 .iter()
@@ -271,7 +271,7 @@ pub(crate) struct WorkerFarewell {
 }
 
 /// Writes one frame.
-pub(crate) fn send<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
+pub(crate) fn send_frame<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
     let body = serde_json::to_vec(message)?;
     let length = u32::try_from(body.len()).map_err(|_| io::Error::other("message too large"))?;
     let mut frame = Vec::with_capacity(body.len() + 8);
@@ -282,7 +282,7 @@ pub(crate) fn send<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result
 }
 
 /// Reads one frame, waiting for it.
-pub(crate) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
+pub(crate) fn receive_frame<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     let mut head = [0; 8];
     from.read_exact(&mut head)?;
     let length = frame_length(&head).ok_or_else(|| io::Error::other("not a message of orch"))?;
@@ -293,7 +293,7 @@ pub(crate) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T
 
 /// Takes the first whole frame out of `buffer`. `None`: not all of it has arrived. Junk is an
 /// error.
-pub(crate) fn take<T: DeserializeOwned>(buffer: &mut Vec<u8>) -> io::Result<Option<T>> {
+pub(crate) fn take_frame<T: DeserializeOwned>(buffer: &mut Vec<u8>) -> io::Result<Option<T>> {
     let Some(head) = buffer.first_chunk::<8>() else {
         return Ok(None);
     };
@@ -320,23 +320,23 @@ mod tests {
     #[test]
     fn a_frame_arrives_in_any_pieces() {
         let mut wire = Vec::new();
-        send(&mut wire, &WorkerFarewell { error: None }).unwrap();
+        send_frame(&mut wire, &WorkerFarewell { error: None }).unwrap();
         let mut buffer = Vec::new();
         for byte in &wire[..wire.len() - 1] {
             buffer.push(*byte);
-            assert!(take::<WorkerFarewell>(&mut buffer).unwrap().is_none());
+            assert!(take_frame::<WorkerFarewell>(&mut buffer).unwrap().is_none());
         }
         buffer.push(wire[wire.len() - 1]);
-        assert!(take::<WorkerFarewell>(&mut buffer).unwrap().is_some());
+        assert!(take_frame::<WorkerFarewell>(&mut buffer).unwrap().is_some());
         assert!(buffer.is_empty());
     }
 
     #[test]
     fn junk_is_an_error_and_not_a_long_wait() {
-        assert!(take::<WorkerFarewell>(&mut b"JUNKJUNKJUNK".to_vec()).is_err());
+        assert!(take_frame::<WorkerFarewell>(&mut b"JUNKJUNKJUNK".to_vec()).is_err());
         let mut huge = FRAME.to_vec();
         huge.extend_from_slice(&u32::MAX.to_le_bytes());
-        assert!(take::<WorkerFarewell>(&mut huge).is_err());
+        assert!(take_frame::<WorkerFarewell>(&mut huge).is_err());
     }
 
     #[test]

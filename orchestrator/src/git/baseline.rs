@@ -3,7 +3,7 @@
 //! [`choose`] decides and reads nothing; [`read_facts`] asks git for what it decides on.
 
 use super::revision::{RevisionError, describe, first_parent, resolve};
-use super::{GitKind, Revision, open, state_of};
+use super::{GitKind, Revision, open_repository, state_of};
 use git2::{ErrorCode, Oid};
 use std::fmt;
 use std::path::Path;
@@ -165,7 +165,10 @@ impl From<git2::Error> for BaselineError {
 /// HEAD is never the baseline of a tree that builds the same plugins: such a comparison would pass
 /// whatever HEAD did. While the reach is not known, HEAD is a proposal; the caller builds both and
 /// asks again.
-pub(crate) fn choose(facts: &BaselineFacts, reach: ChangeReach) -> Result<Baseline, BaselineError> {
+pub(crate) fn choose_baseline(
+    facts: &BaselineFacts,
+    reach: ChangeReach,
+) -> Result<Baseline, BaselineError> {
     let head = facts.head.as_ref().ok_or(BaselineError::Empty)?;
     let (branch, meeting) = facts
         .default_branch
@@ -248,7 +251,7 @@ pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
 /// Returns the newest commit that the running `git bisect` calls good, if HEAD descends from it.
 pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
     let head = resolve(root, "HEAD")?.ok_or(BaselineError::Empty)?;
-    let repository = open(root)?;
+    let repository = open_repository(root)?;
     let own = Oid::from_str(&head.commit)?;
     let mut newest: Option<git2::Commit> = None;
     for reference in repository.references_glob("refs/bisect/good-*")? {
@@ -275,7 +278,7 @@ pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
 
 /// Finds the best commit that two histories have in common.
 fn find_meeting_point(one: &Revision, other: &Revision) -> Result<MeetingPoint, BaselineError> {
-    let repository = open(&one.repository)?;
+    let repository = open_repository(&one.repository)?;
     match repository.merge_base(Oid::from_str(&one.commit)?, Oid::from_str(&other.commit)?) {
         Ok(base) => Ok(MeetingPoint::At(describe(
             one.repository.clone(),

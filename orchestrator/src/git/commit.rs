@@ -50,15 +50,15 @@ impl CommitFiles {
     }
 
     /// All that the commit holds, folders apart, by name: mode and object.
-    pub(super) fn all(&self) -> Result<FileEntries, git2::Error> {
-        names(&self.repository, self.tree)
+    pub(super) fn list_entries(&self) -> Result<FileEntries, git2::Error> {
+        list_files(&self.repository, self.tree)
     }
 
     /// The first submodule; its files are not part of the commit.
-    pub(crate) fn submodule(&self) -> Result<Option<PathBuf>, git2::Error> {
+    pub(crate) fn find_submodule(&self) -> Result<Option<PathBuf>, git2::Error> {
         let is_submodule = |mode: i32| mode == i32::from(FileMode::Commit);
         Ok(self
-            .all()?
+            .list_entries()?
             .into_iter()
             .find(|(_, (mode, _))| is_submodule(*mode))
             .map(|(name, _)| name))
@@ -66,12 +66,12 @@ impl CommitFiles {
 
     /// The first file of which the commit holds only git-lfs's note where to fetch it, among those
     /// for which `by_lfs` says that git-lfs keeps them.
-    pub(crate) fn lfs_pointer(
+    pub(crate) fn find_lfs_pointer(
         &self,
         by_lfs: impl Fn(&Path) -> bool,
     ) -> Result<Option<PathBuf>, git2::Error> {
         let odb = self.repository.odb()?;
-        let files = self.all()?;
+        let files = self.list_entries()?;
         let is_list = |name: &Path| name.file_name() == Some(OsStr::new(".gitattributes"));
         let attributes = files
             .iter()
@@ -90,7 +90,7 @@ impl CommitFiles {
 pub(super) type FileEntries = BTreeMap<PathBuf, (i32, Oid)>;
 
 /// What a tree holds, folders apart. Not git2's own walk, whose folders are text.
-pub(super) fn names(repository: &Repository, tree: Oid) -> Result<FileEntries, git2::Error> {
+pub(super) fn list_files(repository: &Repository, tree: Oid) -> Result<FileEntries, git2::Error> {
     let mut found = BTreeMap::new();
     let mut open = vec![(PathBuf::new(), tree)];
     while let Some((folder, tree)) = open.pop() {

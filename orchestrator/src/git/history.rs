@@ -1,7 +1,7 @@
 //! What lies between two commits: the candidates for a change that was seen between them.
 
 use super::Revision;
-use super::revert::{lend, open_for};
+use super::revert::{lend_objects, open_for};
 use super::revision::describe;
 use git2::{Commit, ErrorCode, Oid, Repository, Sort};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -81,17 +81,17 @@ pub(crate) enum HistoryError {
 
 /// The commits after `good` up to `bad`: those on the line of first parents, in which a merge is
 /// the whole change of its branch, or with `all` every one that descends from `good`.
-pub(crate) fn between(
+pub(crate) fn list_between(
     good: &Revision,
     bad: &Revision,
     all: bool,
 ) -> Result<CommitRange, HistoryError> {
     let range = RangeEnds::open(good, bad)?;
-    range.check()?;
+    range.check_path()?;
     let candidates = if all {
-        range.descendants()?
+        range.list_descendants()?
     } else {
-        range.line()?
+        range.list_first_parents()?
     };
     Ok(CommitRange {
         good: good.clone(),
@@ -101,7 +101,7 @@ pub(crate) fn between(
 
 /// The commit at which the branches that a merge brought together parted; none for what is no merge
 /// of two.
-pub(crate) fn parted(merge: &Revision) -> Option<Revision> {
+pub(crate) fn find_fork_point(merge: &Revision) -> Option<Revision> {
     let repository = open_for(merge).ok()?;
     let commit = repository
         .find_commit(Oid::from_str(&merge.commit).ok()?)
@@ -149,7 +149,7 @@ impl<'a> RangeEnds<'a> {
     fn open(good: &'a Revision, bad: &'a Revision) -> Result<Self, HistoryError> {
         let opened = || {
             let repository = open_for(bad)?;
-            lend(&repository, good)?;
+            lend_objects(&repository, good)?;
             Ok(Self {
                 good,
                 bad,
@@ -172,15 +172,15 @@ impl<'a> RangeEnds<'a> {
     fn shallow(&self) -> HistoryError {
         let repository = self.bad.repository.clone();
         HistoryError::Shallow {
-            good: named(self.good),
-            bad: named(self.bad),
+            good: describe_commit(self.good),
+            bad: describe_commit(self.bad),
             repository,
         }
     }
 
     /// Whether something leads from the good end to the bad one.
-    fn check(&self) -> Result<(), HistoryError> {
-        let (good, bad) = (named(self.good), named(self.bad));
+    fn check_path(&self) -> Result<(), HistoryError> {
+        let (good, bad) = (describe_commit(self.good), describe_commit(self.bad));
         if self.first == self.last {
             return Err(HistoryError::Same { end: bad });
         }
@@ -205,7 +205,7 @@ impl<'a> RangeEnds<'a> {
     }
 
     /// The commits of the line of first parents.
-    fn line(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
+    fn list_first_parents(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
         let mut line = Vec::new();
         let mut next = self.find(self.last)?;
         while next.id() != self.first {
@@ -213,7 +213,7 @@ impl<'a> RangeEnds<'a> {
             next = match next.parent(0) {
                 Ok(parent) => parent,
                 Err(_) if self.repository.is_shallow() => return Err(self.shallow()),
-                Err(_) if next.parent_count() == 0 => return Err(self.aside(&line)?),
+                Err(_) if next.parent_count() == 0 => return Err(self.explain_off_line(&line)?),
                 Err(error) => return Err(self.unreadable(&error)),
             };
         }
@@ -249,7 +249,7 @@ impl<'a> RangeEnds<'a> {
 
     /// The good end is not on the line (newest first): the oldest commit there that has it is the
     /// merge that brought it.
-    fn aside(&self, line: &[Oid]) -> Result<HistoryError, HistoryError> {
+    fn explain_off_line(&self, line: &[Oid]) -> Result<HistoryError, HistoryError> {
         let mut merge = self.last;
         let (mut newest, mut end) = (0, line.len());
         while newest < end {
@@ -267,14 +267,14 @@ impl<'a> RangeEnds<'a> {
             }
         }
         Ok(HistoryError::Aside {
-            good: named(self.good),
-            bad: named(self.bad),
+            good: describe_commit(self.good),
+            bad: describe_commit(self.bad),
             merge: short(merge),
         })
     }
 
     /// The commits on any way from the good end to the bad one, each after its parents.
-    fn descendants(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
+    fn list_descendants(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
         let walk = || {
             let mut walk = self.repository.revwalk()?;
             walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
@@ -315,14 +315,14 @@ impl<'a> RangeEnds<'a> {
 
 fn unreadable(good: &Revision, bad: &Revision, error: &git2::Error) -> HistoryError {
     HistoryError::Unreadable {
-        good: named(good),
-        bad: named(bad),
+        good: describe_commit(good),
+        bad: describe_commit(bad),
         repository: bad.repository.clone(),
         message: error.message().to_owned(),
     }
 }
 
-fn named(revision: &Revision) -> String {
+fn describe_commit(revision: &Revision) -> String {
     format!("{} ({})", revision.short(), revision.subject)
 }
 

@@ -7,7 +7,7 @@ pub(crate) mod obstacle;
 pub(crate) mod revert;
 pub(crate) mod revision;
 #[cfg(test)]
-pub(crate) mod sample;
+pub(crate) mod sample_repository;
 pub(crate) mod worktree;
 
 use obstacle::GitObstacle;
@@ -98,7 +98,7 @@ impl GitState {
     }
 }
 
-fn open(folder: &Path) -> Result<Repository, git2::Error> {
+fn open_repository(folder: &Path) -> Result<Repository, git2::Error> {
     Repository::open_ext(
         folder,
         RepositoryOpenFlags::empty(),
@@ -109,16 +109,16 @@ fn open(folder: &Path) -> Result<Repository, git2::Error> {
 /// Reads the state of the repository that holds `folder`. Never fails: what cannot be read is a
 /// state of its own.
 pub(crate) fn state_of(folder: &Path) -> GitState {
-    let repository = match open(folder) {
+    let repository = match open_repository(folder) {
         Ok(repository) => repository,
         Err(error) => return refused(folder, &error),
     };
-    read(&repository).unwrap_or_else(|error| refused(folder, &error))
+    read_state(&repository).unwrap_or_else(|error| refused(folder, &error))
 }
 
 fn refused(folder: &Path, error: &git2::Error) -> GitState {
     let place = folder.display();
-    if let Some(obstacle) = obstacle::find(folder, error) {
+    if let Some(obstacle) = obstacle::find_obstacle(folder, error) {
         let owned = matches!(obstacle, GitObstacle::OtherOwner { .. });
         let kind = if owned {
             GitKind::OtherOwner
@@ -142,7 +142,7 @@ fn refused(folder: &Path, error: &git2::Error) -> GitState {
     }
 }
 
-fn read(repository: &Repository) -> Result<GitState, git2::Error> {
+fn read_state(repository: &Repository) -> Result<GitState, git2::Error> {
     let head = match repository.head() {
         Ok(head) => head,
         Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
@@ -154,7 +154,7 @@ fn read(repository: &Repository) -> Result<GitState, git2::Error> {
         Err(error) => return Err(error),
     };
     let commit = head.peel_to_commit()?;
-    let diff_hash = changes(repository)?;
+    let diff_hash = hash_changes(repository)?;
     let shallow = repository.is_shallow();
     Ok(GitState {
         state: if shallow {
@@ -186,7 +186,7 @@ fn date_of(commit: &git2::Commit) -> Option<String> {
 }
 
 /// A hash over everything that git calls changed outside `results/`; `None` if nothing is.
-fn changes(repository: &Repository) -> Result<Option<String>, git2::Error> {
+fn hash_changes(repository: &Repository) -> Result<Option<String>, git2::Error> {
     let Some(workdir) = repository.workdir() else {
         return Ok(None);
     };
@@ -242,7 +242,7 @@ fn add_file(hash: &mut Sha256, workdir: &Path, path: &Path) {
 pub(crate) fn is_tracked(file: &Path) -> bool {
     let tracked = || {
         let file = file.canonicalize().ok()?;
-        let repository = open(file.parent()?).ok()?;
+        let repository = open_repository(file.parent()?).ok()?;
         let workdir = repository.workdir()?.canonicalize().ok()?;
         let inside = file.strip_prefix(workdir).ok()?.to_owned();
         let index = repository.index().ok()?;
@@ -255,5 +255,9 @@ pub(crate) fn is_tracked(file: &Path) -> bool {
 /// not exist any more.
 pub(crate) fn root_of(folder: &Path) -> Option<PathBuf> {
     let existing = folder.ancestors().find(|folder| folder.exists())?;
-    open(existing).ok()?.workdir()?.canonicalize().ok()
+    open_repository(existing)
+        .ok()?
+        .workdir()?
+        .canonicalize()
+        .ok()
 }

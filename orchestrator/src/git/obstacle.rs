@@ -75,7 +75,7 @@ impl fmt::Display for GitObstacle {
 
 /// Why the repository around a folder was refused with an error; none where nothing here explains
 /// it.
-pub(crate) fn find(folder: &Path, error: &git2::Error) -> Option<GitObstacle> {
+pub(crate) fn find_obstacle(folder: &Path, error: &git2::Error) -> Option<GitObstacle> {
     let (root, git) = repository_around(folder)?;
     if error.code() == ErrorCode::Owner {
         let trust = trusting_variable(|name| std::env::var(name).ok());
@@ -155,7 +155,7 @@ fn trusting_variable(read: impl Fn(&str) -> Option<String>) -> Option<&'static s
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
-    use super::super::sample::SampleRepository;
+    use super::super::sample_repository::SampleRepository;
     use super::super::{GitKind, revision, state_of};
     use super::*;
     use std::collections::HashMap;
@@ -278,7 +278,7 @@ mod tests {
         sample.commit("first", &[("sub folder/a", "1")]);
         let refused = git2::Error::new(ErrorCode::Owner, git2::ErrorClass::Config, "any words");
         let root = sample.path().canonicalize().unwrap();
-        let found = find(&sample.path().join("sub folder"), &refused)
+        let found = find_obstacle(&sample.path().join("sub folder"), &refused)
             .unwrap()
             .to_string();
         assert!(

@@ -5,10 +5,10 @@
 //! user's repository, not even the times of its objects, which libgit2 renews when it is told to
 //! write one that is there.
 
-use super::commit::{FileEntries, names};
+use super::commit::{FileEntries, list_files};
 use super::revision::describe;
 use super::worktree::{BuildWorktree, WorktreeError};
-use super::{Revision, open};
+use super::{Revision, open_repository};
 use git2::{
     Commit, DiffFindOptions, FileMode, IndexEntry, IndexTime, ObjectType, Odb, Oid, Repository,
 };
@@ -85,10 +85,10 @@ pub(crate) fn revert(
         culprit: culprit.commit.clone(),
         onto: Box::new(onto.clone()),
     };
-    let refused = |problem: RevertProblem| problem.explained(culprit, onto);
+    let refused = |problem: RevertProblem| problem.into_revert_error(culprit, onto);
     let repository = open_for(onto).map_err(|error| refused(error.into()))?;
     in_memory(&repository).map_err(|error| refused(error.into()))?;
-    let made = make(&repository, &undone).map_err(refused)?;
+    let made = write_commit(&repository, &undone).map_err(refused)?;
     let commit = repository
         .find_commit(made)
         .map_err(|error| refused(error.into()))?;
@@ -96,25 +96,28 @@ pub(crate) fn revert(
         undone: Some(undone),
         ..describe(onto.repository.clone(), &commit)
     };
-    if let Some(held) = BuildWorktree::take(place, || {}, || false)? {
-        held.adopt(&revision)?;
+    if let Some(held) = BuildWorktree::lock(place, || {}, || false)? {
+        held.write_revert(&revision)?;
     }
     Ok(revision)
 }
 
 /// Opens the repository in which a commit is, even if it is one that orch made.
 pub(super) fn open_for(revision: &Revision) -> Result<Repository, git2::Error> {
-    let repository = open(&revision.repository)?;
-    lend(&repository, revision)?;
+    let repository = open_repository(&revision.repository)?;
+    lend_objects(&repository, revision)?;
     Ok(repository)
 }
 
 /// Gives a repository that was opened the objects of a commit, if it is one that orch made. They
 /// stay in memory.
-pub(super) fn lend(repository: &Repository, revision: &Revision) -> Result<(), git2::Error> {
+pub(super) fn lend_objects(
+    repository: &Repository,
+    revision: &Revision,
+) -> Result<(), git2::Error> {
     if revision.undone.is_some() {
         in_memory(repository)?;
-        renew(repository, revision)?;
+        restore_commit(repository, revision)?;
     }
     Ok(())
 }
@@ -127,7 +130,10 @@ fn in_memory(repository: &Repository) -> Result<(), git2::Error> {
 }
 
 /// Makes a commit of orch's again where it is not there as a whole.
-pub(super) fn renew(repository: &Repository, revision: &Revision) -> Result<(), git2::Error> {
+pub(super) fn restore_commit(
+    repository: &Repository,
+    revision: &Revision,
+) -> Result<(), git2::Error> {
     let Some(undone) = &revision.undone else {
         return Ok(());
     };
@@ -135,8 +141,8 @@ pub(super) fn renew(repository: &Repository, revision: &Revision) -> Result<(), 
     if is_whole(repository, id) {
         return Ok(());
     }
-    renew(repository, &undone.onto)?;
-    let made = make(repository, undone).map_err(RevertProblem::into_git)?;
+    restore_commit(repository, &undone.onto)?;
+    let made = write_commit(repository, undone).map_err(RevertProblem::into_git)?;
     if made == id && is_whole(repository, id) {
         return Ok(());
     }
@@ -148,7 +154,7 @@ pub(super) fn renew(repository: &Repository, revision: &Revision) -> Result<(), 
 fn is_whole(repository: &Repository, id: Oid) -> bool {
     repository
         .find_commit(id)
-        .and_then(|commit| names(repository, commit.tree_id()))
+        .and_then(|commit| list_files(repository, commit.tree_id()))
         .is_ok()
 }
 
@@ -166,7 +172,7 @@ impl From<git2::Error> for RevertProblem {
 }
 
 impl RevertProblem {
-    fn explained(self, culprit: &Revision, onto: &Revision) -> RevertError {
+    fn into_revert_error(self, culprit: &Revision, onto: &Revision) -> RevertError {
         let repository = onto.repository.clone();
         let (culprit, onto) = (culprit.short().to_owned(), onto.short().to_owned());
         match self {
@@ -199,11 +205,11 @@ impl RevertProblem {
 }
 
 /// Writes the objects of the commit that are not there yet.
-fn make(repository: &Repository, undone: &UndoneCommit) -> Result<Oid, RevertProblem> {
+fn write_commit(repository: &Repository, undone: &UndoneCommit) -> Result<Oid, RevertProblem> {
     let culprit = repository.find_commit(Oid::from_str(&undone.culprit)?)?;
     let onto = repository.find_commit(Oid::from_str(&undone.onto.commit)?)?;
     let before = match culprit.parent(0) {
-        Ok(parent) => names(repository, parent.tree_id())?,
+        Ok(parent) => list_files(repository, parent.tree_id())?,
         Err(_) if repository.is_shallow() => return Err(RevertProblem::Shallow),
         // A first commit is undone by taking away what it brought.
         Err(_) if culprit.parent_count() == 0 => FileEntries::new(),
@@ -213,13 +219,13 @@ fn make(repository: &Repository, undone: &UndoneCommit) -> Result<Oid, RevertPro
     let mut undo = RevertMerge {
         repository,
         odb: &odb,
-        files: names(repository, onto.tree_id())?,
+        files: list_files(repository, onto.tree_id())?,
         conflicts: Vec::new(),
         culprit: &culprit,
     };
     let unchanged = undo.files.clone();
-    undo.all(&before, &onto)?;
-    undo.clashes();
+    undo.revert_files(&before, &onto)?;
+    undo.find_clashes();
     if !undo.conflicts.is_empty() {
         undo.conflicts.sort();
         undo.conflicts.dedup();
@@ -233,16 +239,16 @@ fn make(repository: &Repository, undone: &UndoneCommit) -> Result<Oid, RevertPro
         .iter()
         .map(|(name, (mode, id))| (name.as_os_str().as_bytes(), *mode, *id))
         .collect();
-    let tree = tree(&odb, &files, 0)?;
-    Ok(keep(
+    let tree = write_tree(&odb, &files, 0)?;
+    Ok(write_object(
         &odb,
         ObjectType::Commit,
-        &text(&culprit, &onto, tree),
+        &commit_text(&culprit, &onto, tree),
     )?)
 }
 
 /// The commit as git stores it, signed by nobody in particular at the time of its parent.
-fn text(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
+fn commit_text(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
     let who = format!("orch <orch@localhost> {} +0000", onto.time().seconds());
     let head = format!(
         "tree {tree}\nparent {}\nauthor {who}\ncommitter {who}\n\nRevert \"",
@@ -254,7 +260,7 @@ fn text(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
 }
 
 /// Writes an object unless it is there.
-fn keep(odb: &Odb, kind: ObjectType, data: &[u8]) -> Result<Oid, git2::Error> {
+fn write_object(odb: &Odb, kind: ObjectType, data: &[u8]) -> Result<Oid, git2::Error> {
     let id = Oid::hash_object(kind, data)?;
     if odb.exists(id) {
         Ok(id)
@@ -268,7 +274,7 @@ type TreeFile<'a> = (&'a [u8], i32, Oid);
 
 /// Writes the tree of files whose names agree in the first `depth` bytes and stand in the order of
 /// their bytes or paths.
-fn tree(odb: &Odb, files: &[TreeFile], depth: usize) -> Result<Oid, git2::Error> {
+fn write_tree(odb: &Odb, files: &[TreeFile], depth: usize) -> Result<Oid, git2::Error> {
     let mut entries = Vec::new();
     let mut rest = files;
     while let Some((name, mode, id)) = rest.first() {
@@ -283,7 +289,7 @@ fn tree(odb: &Odb, files: &[TreeFile], depth: usize) -> Result<Oid, git2::Error>
             .iter()
             .take_while(|(name, ..)| name.starts_with(folder))
             .count();
-        let below = tree(odb, &rest[..count], folder.len())?;
+        let below = write_tree(odb, &rest[..count], folder.len())?;
         entries.push((inner[..slash].to_vec(), i32::from(FileMode::Tree), below));
         rest = &rest[count..];
     }
@@ -300,7 +306,7 @@ fn tree(odb: &Odb, files: &[TreeFile], depth: usize) -> Result<Oid, git2::Error>
         data.push(0);
         data.extend_from_slice(id.as_bytes());
     }
-    keep(odb, ObjectType::Tree, &data)
+    write_object(odb, ObjectType::Tree, &data)
 }
 
 /// The files of `onto`, in which the culprit's change is being taken back. By hand, because
@@ -327,8 +333,8 @@ struct FileChange {
 }
 
 impl RevertMerge<'_> {
-    fn all(&mut self, before: &FileEntries, onto: &Commit) -> Result<(), git2::Error> {
-        let after = names(self.repository, self.culprit.tree_id())?;
+    fn revert_files(&mut self, before: &FileEntries, onto: &Commit) -> Result<(), git2::Error> {
+        let after = list_files(self.repository, self.culprit.tree_id())?;
         let mut gone: Vec<_> = after
             .keys()
             .filter(|name| !before.contains_key(*name))
@@ -405,7 +411,9 @@ impl RevertMerge<'_> {
         }
         // What goes before what comes, for one may come where another goes.
         changes.sort_by_key(|change| change.here == change.there);
-        changes.iter().try_for_each(|change| self.one(change))
+        changes
+            .iter()
+            .try_for_each(|change| self.revert_file(change))
     }
 
     fn renames_before(&self) -> Result<Vec<(PathBuf, PathBuf)>, git2::Error> {
@@ -430,7 +438,7 @@ impl RevertMerge<'_> {
             .collect())
     }
 
-    fn one(&mut self, change: &FileChange) -> Result<(), git2::Error> {
+    fn revert_file(&mut self, change: &FileChange) -> Result<(), git2::Error> {
         let ours = self.files.get(&change.here).copied();
         let renamed = change.here != change.there;
         if ours == change.wanted && !renamed {
@@ -439,7 +447,7 @@ impl RevertMerge<'_> {
         let result = if ours == change.base {
             Some(change.wanted)
         } else {
-            self.merged(change, ours)?
+            self.merge_file(change, ours)?
         };
         let occupied = renamed && self.files.contains_key(&change.there);
         let Some(result) = result.filter(|_| !occupied) else {
@@ -455,7 +463,7 @@ impl RevertMerge<'_> {
 
     /// Both the way back and later commits changed the file; `None` where they changed the same
     /// lines.
-    fn merged(
+    fn merge_file(
         &self,
         change: &FileChange,
         ours: FileVersion,
@@ -489,7 +497,7 @@ impl RevertMerge<'_> {
         if !result.is_automergeable() {
             return Ok(None);
         }
-        let id = keep(self.odb, ObjectType::Blob, result.content())?;
+        let id = write_object(self.odb, ObjectType::Blob, result.content())?;
         Ok(Some(Some((mode, id))))
     }
 
@@ -499,7 +507,7 @@ impl RevertMerge<'_> {
     }
 
     /// Files that came where a folder is, or a folder where a file is.
-    fn clashes(&mut self) {
+    fn find_clashes(&mut self) {
         let is_file = |name: &&Path| self.files.contains_key(*name);
         let under = self
             .files

@@ -2,7 +2,7 @@
 
 use super::obstacle::{self, GitObstacle};
 use super::revert::{UndoneCommit, open_for};
-use super::{date_of, open};
+use super::{date_of, open_repository};
 use git2::{ErrorClass, ErrorCode, Repository};
 use std::path::{Path, PathBuf};
 
@@ -82,7 +82,7 @@ pub(crate) enum RevisionError {
 /// there.
 pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, RevisionError> {
     let place = RevisionQuery { folder, text };
-    let repository = open(folder).map_err(|error| place.refused(&error))?;
+    let repository = open_repository(folder).map_err(|error| place.refused(&error))?;
     let root = root(&repository)?;
     let object = match repository.revparse_single(text) {
         Ok(object) => object,
@@ -141,15 +141,15 @@ pub(super) fn describe(repository: PathBuf, commit: &git2::Commit) -> Revision {
     Revision {
         repository,
         commit: commit.id().to_string(),
-        subject: plain(commit.summary_bytes().unwrap_or_default()),
+        subject: printable(commit.summary_bytes().unwrap_or_default()),
         committed: date_of(commit).unwrap_or_default(),
-        author: plain(commit.author().name_bytes()),
+        author: printable(commit.author().name_bytes()),
         undone: None,
     }
 }
 
 /// A text for people: whoever wrote a commit must not be able to speak to their terminals.
-fn plain(bytes: &[u8]) -> String {
+fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -180,7 +180,7 @@ impl RevisionQuery<'_> {
 
     fn refused(&self, error: &git2::Error) -> RevisionError {
         let (text, folder) = (self.text.to_owned(), self.folder.to_owned());
-        if let Some(obstacle) = obstacle::find(&folder, error) {
+        if let Some(obstacle) = obstacle::find_obstacle(&folder, error) {
             return RevisionError::Refused { text, obstacle };
         }
         match error.code() {
@@ -199,7 +199,7 @@ impl RevisionQuery<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::SampleRepository;
+    use super::super::sample_repository::SampleRepository;
     use super::*;
 
     #[test]

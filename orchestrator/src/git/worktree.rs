@@ -6,7 +6,7 @@
 //! left.
 
 use super::commit::{CommitFiles, FileEntries};
-use super::{Revision, open, revert};
+use super::{Revision, open_repository, revert};
 use git2::build::CheckoutBuilder;
 use git2::{AttrCheckFlags, Delta, FileMode, Oid, Repository, RepositoryInitOptions};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
@@ -59,8 +59,9 @@ pub(crate) struct BuildWorktree {
 }
 
 /// The folder of a repository's worktree, and of what belongs to it, inside `cache`.
-pub(crate) fn place(cache: &Path, revision: &Revision) -> Result<PathBuf, WorktreeError> {
-    let repository = open(&revision.repository).map_err(|error| refused(revision, &error))?;
+pub(crate) fn locate(cache: &Path, revision: &Revision) -> Result<PathBuf, WorktreeError> {
+    let repository =
+        open_repository(&revision.repository).map_err(|error| refused(revision, &error))?;
     let shared = repository
         .commondir()
         .canonicalize()
@@ -84,7 +85,7 @@ fn refused(revision: &Revision, error: &git2::Error) -> WorktreeError {
 impl BuildWorktree {
     /// Takes the worktree at `place`, calling `waiting` once if somebody else has it. `None`:
     /// `stop` ended the waiting.
-    pub(crate) fn take(
+    pub(crate) fn lock(
         place: &Path,
         mut waiting: impl FnMut(),
         stop: impl Fn() -> bool,
@@ -129,7 +130,7 @@ impl BuildWorktree {
     pub(crate) fn check_out(&self, revision: &Revision) -> Result<(), WorktreeError> {
         let git = |error: git2::Error| refused(revision, &error);
         let contents = CommitFiles::of(revision).map_err(git)?;
-        if let Some(path) = contents.submodule().map_err(git)? {
+        if let Some(path) = contents.find_submodule().map_err(git)? {
             return Err(WorktreeError::Submodule {
                 commit: revision.short().to_owned(),
                 path,
@@ -137,8 +138,8 @@ impl BuildWorktree {
         }
         // What was there may be damaged in ways that only show when it is used. A new one is not.
         let repository = self
-            .exchange(revision, &contents)
-            .or_else(|_| self.exchange(revision, &contents))?;
+            .exchange_files(revision, &contents)
+            .or_else(|_| self.exchange_files(revision, &contents))?;
         let by_lfs = |path: &Path| {
             repository
                 .get_attr(path, "filter", AttrCheckFlags::FILE_THEN_INDEX)
@@ -146,7 +147,7 @@ impl BuildWorktree {
                 .flatten()
                 == Some("lfs")
         };
-        match contents.lfs_pointer(by_lfs).map_err(git)? {
+        match contents.find_lfs_pointer(by_lfs).map_err(git)? {
             Some(path) => Err(WorktreeError::Lfs {
                 commit: revision.short().to_owned(),
                 path,
@@ -156,7 +157,7 @@ impl BuildWorktree {
     }
 
     /// Exchanges the files. If it fails, the next one begins anew.
-    fn exchange(
+    fn exchange_files(
         &self,
         revision: &Revision,
         contents: &CommitFiles,
@@ -165,14 +166,16 @@ impl BuildWorktree {
             path: self.place.clone(),
             source,
         };
-        let repository = self.ready(revision)?;
-        let mark = self.unfinished();
+        let repository = self.open_repository(revision)?;
+        let mark = self.unfinished_mark();
         std::fs::write(&mark, &revision.commit).map_err(io)?;
-        revert::renew(&repository, revision).map_err(|error| refused(revision, &error))?;
-        let names = contents.all().map_err(|error| refused(revision, &error))?;
+        revert::restore_commit(&repository, revision).map_err(|error| refused(revision, &error))?;
+        let names = contents
+            .list_entries()
+            .map_err(|error| refused(revision, &error))?;
         let switched = CheckoutClock::read(&self.place)
             .map_err(SwitchError::from)
-            .and_then(|clock| self.switch(&repository, revision, &names, &clock));
+            .and_then(|clock| self.switch_files(&repository, revision, &names, &clock));
         switched.map_err(|error| match error {
             SwitchError::Git(error) => refused(revision, &error),
             SwitchError::Io(error) => io(error),
@@ -182,14 +185,14 @@ impl BuildWorktree {
     }
 
     /// Writes a commit that orch made, so that it lies among the worktree's objects.
-    pub(super) fn adopt(&self, revision: &Revision) -> Result<(), WorktreeError> {
+    pub(super) fn write_revert(&self, revision: &Revision) -> Result<(), WorktreeError> {
         let write = || {
-            let repository = self.ready(revision)?;
-            revert::renew(&repository, revision).map_err(|error| refused(revision, &error))
+            let repository = self.open_repository(revision)?;
+            revert::restore_commit(&repository, revision).map_err(|error| refused(revision, &error))
         };
         write().or_else(|_| {
             // Objects that are damaged are only written again where there are none.
-            std::fs::write(self.unfinished(), &revision.commit).map_err(|source| {
+            std::fs::write(self.unfinished_mark(), &revision.commit).map_err(|source| {
                 WorktreeError::Io {
                     path: self.place.clone(),
                     source,
@@ -201,19 +204,19 @@ impl BuildWorktree {
 
     /// Lies there while files are being exchanged: one who finds it at the start cannot know what
     /// the files are.
-    fn unfinished(&self) -> PathBuf {
+    fn unfinished_mark(&self) -> PathBuf {
         self.place.join("unfinished")
     }
 
     /// The repository around the files, made if it is not there or not whole.
-    fn ready(&self, revision: &Revision) -> Result<Repository, WorktreeError> {
+    fn open_repository(&self, revision: &Revision) -> Result<Repository, WorktreeError> {
         let git = |error: git2::Error| refused(revision, &error);
         let io = |source| WorktreeError::Io {
             path: self.place.clone(),
             source,
         };
         let root = self.root();
-        let whole = !self.unfinished().exists()
+        let whole = !self.unfinished_mark().exists()
             && Repository::open(&root).is_ok_and(|found| found.head().is_ok());
         if !whole {
             match std::fs::remove_dir_all(&root) {
@@ -235,12 +238,12 @@ impl BuildWorktree {
                 config.set_str(name, value).map_err(git)?;
             }
         }
-        let borrowed = open(&revision.repository)
+        let borrowed = open_repository(&revision.repository)
             .map_err(git)?
             .commondir()
             .join("objects");
         let mut list = Vec::new();
-        for folder in lenders(&borrowed) {
+        for folder in find_lenders(&borrowed) {
             list.extend_from_slice(folder.as_os_str().as_bytes());
             list.push(b'\n');
         }
@@ -254,7 +257,7 @@ impl BuildWorktree {
         Repository::open(&root).map_err(git)
     }
 
-    fn switch(
+    fn switch_files(
         &self,
         repository: &Repository,
         revision: &Revision,
@@ -290,15 +293,15 @@ impl BuildWorktree {
         let mut options = CheckoutBuilder::new();
         options.force().recreate_missing(true);
         repository.checkout_tree(target.as_object(), Some(&mut options))?;
-        sweep(repository, Path::new(""), names, &folders, &mut gone)?;
-        self.stamp(names, &gone, clock)
+        remove_untracked(repository, Path::new(""), names, &folders, &mut gone)?;
+        self.stamp_files(names, &gone, clock)
     }
 
     /// Gives all files that were just written one time, later than that of anything built before:
     /// cargo and make take a file for unchanged that is not newer than what they made from it.
     /// Deletions touch the crate's manifest, because a build script that looks at its whole crate
     /// would not notice them.
-    fn stamp(
+    fn stamp_files(
         &self,
         names: &FileEntries,
         gone: &[PathBuf],
@@ -320,14 +323,14 @@ impl BuildWorktree {
                 set_modified(&manifest, clock.stamp)?;
             }
         }
-        Ok(clock.keep(&self.place)?)
+        Ok(clock.store(&self.place)?)
     }
 }
 
 impl Drop for BuildWorktree {
     /// Notes the time at which the last build ended, while the lock is still held.
     fn drop(&mut self) {
-        let _ = CheckoutClock::read(&self.place).and_then(|clock| clock.keep(&self.place));
+        let _ = CheckoutClock::read(&self.place).and_then(|clock| clock.store(&self.place));
     }
 }
 
@@ -350,7 +353,7 @@ impl From<io::Error> for SwitchError {
 
 /// The folder of objects and those that it borrows from. All are named, because libgit2 takes
 /// relative names only in the first.
-fn lenders(objects: &Path) -> Vec<PathBuf> {
+fn find_lenders(objects: &Path) -> Vec<PathBuf> {
     let mut found = vec![
         objects
             .canonicalize()
@@ -427,7 +430,7 @@ fn remove_tracked(root: &Path, gone: &[PathBuf]) -> io::Result<()> {
 /// Removes from a folder what is neither the commit's nor ignored, and folders that become empty;
 /// notes what in `gone`. Not by git's list of untracked files, in which repositories that a build
 /// has cloned may be missing.
-fn sweep(
+fn remove_untracked(
     repository: &Repository,
     folder: &Path,
     names: &FileEntries,
@@ -445,7 +448,7 @@ fn sweep(
         }
         let is_folder = entry.file_type()?.is_dir();
         if folders.contains(&name) {
-            sweep(repository, &name, names, folders, gone)?;
+            remove_untracked(repository, &name, names, folders, gone)?;
             continue;
         }
         // A rule may be for folders only, which git tells by the slash.
@@ -462,7 +465,7 @@ fn sweep(
         } else if entry.path().join(".git").symlink_metadata().is_ok() {
             std::fs::remove_dir_all(entry.path())?;
         } else {
-            sweep(repository, &name, names, folders, gone)?;
+            remove_untracked(repository, &name, names, folders, gone)?;
             if std::fs::remove_dir(entry.path()).is_err() {
                 // Something ignored is in it.
                 continue;
@@ -510,7 +513,7 @@ impl CheckoutClock {
         })
     }
 
-    fn keep(&self, place: &Path) -> io::Result<()> {
+    fn store(&self, place: &Path) -> io::Result<()> {
         let since = self
             .stamp
             .duration_since(SystemTime::UNIX_EPOCH)

@@ -213,7 +213,7 @@ pub(crate) fn place_of(revision: &Revision) -> Result<PathBuf, String> {
     let cached = cache::subfolder("worktrees")
         .and_then(|folder| folder.canonicalize())
         .map_err(error_text)?;
-    worktree::place(&cached, revision).map_err(error_text)
+    worktree::locate(&cached, revision).map_err(error_text)
 }
 
 /// One plugin to be built at one commit.
@@ -436,7 +436,7 @@ impl<'a> BuildOrder<'a> {
 
     fn build(&self, watch: &mut BuildWatcher) -> Result<(CachedArtefact, PathBuf), String> {
         let waiting = || (watch.show)("waiting: another orch builds a commit of this repository");
-        let held = BuildWorktree::take(&self.place, waiting, watch.stop).map_err(error_text)?;
+        let held = BuildWorktree::lock(&self.place, waiting, watch.stop).map_err(error_text)?;
         let Some(held) = held else {
             return Err("stopped while waiting for another build".to_owned());
         };

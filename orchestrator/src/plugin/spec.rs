@@ -55,7 +55,7 @@ impl SandboxSpec {
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Off => "off".to_owned(),
-            Self::On { .. } => sandbox::offered().words(),
+            Self::On { .. } => sandbox::read_support().describe(),
         }
     }
 
@@ -63,7 +63,7 @@ impl SandboxSpec {
     pub(crate) fn missing_protections(&self) -> Vec<&'static str> {
         match self {
             Self::Off => Vec::new(),
-            Self::On { .. } => sandbox::offered().missing(),
+            Self::On { .. } => sandbox::read_support().missing_protections(),
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) fn sandbox_grants(
     let SandboxSpec::On { read, write } = &prepared.sandbox else {
         return None;
     };
-    let mut read = [sandbox::system(), read].concat();
+    let mut read = [sandbox::system_paths(), read].concat();
     read.extend(
         prepared
             .env

@@ -283,7 +283,7 @@ impl WatchedWorker {
     /// Sends a whole message of any length.
     fn send_message(&mut self, message: &impl Serialize) -> io::Result<()> {
         self.channel.set_nonblocking(false)?;
-        match protocol::send(&mut self.channel, message) {
+        match protocol::send_frame(&mut self.channel, message) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => self.channel.set_nonblocking(true),
         }
@@ -431,16 +431,16 @@ impl WatchedWorker {
 
     fn parse_messages(&mut self) -> io::Result<()> {
         if self.reply.is_none() {
-            match protocol::take(&mut self.incoming)? {
+            match protocol::take_frame(&mut self.incoming)? {
                 Some(WorkerReply::Ready(ready)) if self.ready.is_none() => {
                     self.ready = Some(ready);
-                    self.reply = protocol::take(&mut self.incoming)?;
+                    self.reply = protocol::take_frame(&mut self.incoming)?;
                 }
                 other => self.reply = other,
             }
         }
         if self.reply.is_some() && self.farewell.is_none() {
-            self.farewell = protocol::take(&mut self.incoming)?;
+            self.farewell = protocol::take_frame(&mut self.incoming)?;
         }
         if self.farewell.is_some() && !self.incoming.is_empty() {
             return Err(io::Error::other("it came after the end"));

@@ -186,7 +186,7 @@ impl WorkerExit<'_> {
             Pass::Sentinel => Phase::Run,
             _ => Phase::Destroy,
         };
-        let (measured, lived) = (reply.measured(), self.lived);
+        let (measured, lived) = (reply.measured_time(), self.lived);
         let wrong = if !reply.answers(pass) {
             "it answers another question than the worker was asked".to_owned()
         } else if self.page.phase() != last {

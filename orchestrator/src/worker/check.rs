@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 impl PhaseTracker<'_> {
     /// Takes an instance from `create` to `destroy`.
-    pub(super) fn check(
+    pub(super) fn check_instance(
         &self,
         plugin: &LoadedPlugin,
         request: &WorkerRequest,
@@ -49,7 +49,7 @@ impl PhaseTracker<'_> {
             work = self.phase(Phase::Run, || {
                 CALLS
                     .into_iter()
-                    .map(|calls| worked(&mut instance, calls))
+                    .map(|calls| measure_call(&mut instance, calls))
                     .collect()
             })?;
             // A plugin may refuse to sum up what no reset came before.
@@ -88,7 +88,7 @@ impl PhaseTracker<'_> {
 }
 
 /// What one call of `run` adds to counters, and allocates.
-fn worked(instance: &mut LiveInstance, iterations: u64) -> Result<CallWork, CallError> {
+fn measure_call(instance: &mut LiveInstance, iterations: u64) -> Result<CallWork, CallError> {
     instance.reset()?;
     scopes::forget();
     let before = counting::everyone();

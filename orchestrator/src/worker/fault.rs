@@ -25,7 +25,7 @@ const FATAL: [c_int; 8] = [
 ];
 
 /// Installs the handlers on a stack of their own. `page` stays mapped until the process ends.
-pub(super) fn install(page: &'static PageLayout) {
+pub(super) fn install_handlers(page: &'static PageLayout) {
     PAGE.store((&raw const *page).cast_mut(), Relaxed);
     let stack = Box::leak(vec![0u8; STACK].into_boxed_slice());
     let alternative = libc::stack_t {

@@ -45,10 +45,10 @@ impl LoadedPlugin {
     pub(crate) fn open(path: &Path, host: &'static Host) -> Result<Self, CallError> {
         // SAFETY: loading runs foreign constructors; that is what this worker process is for.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
-            .map_err(|error| CallError::load(chain(&error)))?;
+            .map_err(|error| CallError::load(join_causes(&error)))?;
         // SAFETY: only the address is taken here; what it points at is checked below.
         let symbol = unsafe { library.get::<*const Plugin>(abi::PLUGIN_SYMBOL.as_bytes()) }
-            .map_err(|error| CallError::load(chain(&error)))?
+            .map_err(|error| CallError::load(join_causes(&error)))?
             .into_raw()
             .cast_const()
             .cast::<Plugin>();
@@ -67,7 +67,7 @@ impl LoadedPlugin {
         host::begin_document(host::PluginDocument::Description);
         // SAFETY: the function comes from a checked table and gets the host table, which lives for
         // ever.
-        check(unsafe { describe(self.host) })?;
+        check_status(unsafe { describe(self.host) })?;
         host::end_document().map_err(CallError::load)
     }
 
@@ -81,7 +81,7 @@ impl LoadedPlugin {
         let run = required(self.table.run, "run")?;
         let mut instance = null_mut();
         // SAFETY: as for describe; texts and the place for the instance outlive the call.
-        check(unsafe {
+        check_status(unsafe {
             create(
                 self.host,
                 Str::new(workload),
@@ -168,17 +168,17 @@ impl LiveInstance<'_> {
     pub(crate) fn setup(&mut self) -> Result<(), CallError> {
         // SAFETY: the instance is the one that create made, and all calls come from this one
         // thread.
-        self.plugin
-            .table
-            .setup
-            .map_or(Ok(()), |setup| check(unsafe { setup(self.instance) }))
+        self.plugin.table.setup.map_or(Ok(()), |setup| {
+            check_status(unsafe { setup(self.instance) })
+        })
     }
 
     /// Puts the inputs back, if the plugin knows how.
     pub(crate) fn reset(&mut self) -> Result<(), CallError> {
         // SAFETY: as for setup.
-        self.reset
-            .map_or(Ok(()), |reset| check(unsafe { reset(self.instance) }))
+        self.reset.map_or(Ok(()), |reset| {
+            check_status(unsafe { reset(self.instance) })
+        })
     }
 
     /// Runs some iterations; nothing of ours happens between them.
@@ -189,7 +189,7 @@ impl LiveInstance<'_> {
         if status == abi::OK {
             Ok(())
         } else {
-            check(status)
+            check_status(status)
         }
     }
 
@@ -204,7 +204,7 @@ impl LiveInstance<'_> {
         };
         host::begin_document(host::PluginDocument::Digest);
         // SAFETY: as for setup, and the host table lives for ever.
-        check(unsafe { digest(self.instance, self.plugin.host) })?;
+        check_status(unsafe { digest(self.instance, self.plugin.host) })?;
         host::end_document().map_err(|message| CallError {
             kind: PluginErrorKind::Error,
             message,
@@ -213,10 +213,9 @@ impl LiveInstance<'_> {
 
     pub(crate) fn teardown(&mut self) -> Result<(), CallError> {
         // SAFETY: as for setup.
-        self.plugin
-            .table
-            .teardown
-            .map_or(Ok(()), |teardown| check(unsafe { teardown(self.instance) }))
+        self.plugin.table.teardown.map_or(Ok(()), |teardown| {
+            check_status(unsafe { teardown(self.instance) })
+        })
     }
 
     pub(crate) fn destroy(self) {
@@ -286,7 +285,7 @@ fn required<T>(function: Option<T>, name: &str) -> Result<T, CallError> {
     })
 }
 
-fn check(status: Status) -> Result<(), CallError> {
+fn check_status(status: Status) -> Result<(), CallError> {
     let (kind, fallback) = match status {
         abi::OK => return Ok(()),
         abi::ERR => (
@@ -322,7 +321,7 @@ fn check(status: Status) -> Result<(), CallError> {
 }
 
 /// An error with all its causes: libloading's own text is only "dlopen failed".
-fn chain(error: &dyn std::error::Error) -> String {
+fn join_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

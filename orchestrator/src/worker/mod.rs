@@ -3,10 +3,9 @@
 //! `orch` starts it as itself with one hidden argument. Standard input is the socket to `orch`; it
 //! is moved away before any plugin code runs.
 
-mod alone;
-mod bottom;
 mod check;
 mod fault;
+mod fork_guard;
 mod host;
 mod library;
 mod names;
@@ -18,6 +17,7 @@ pub(crate) mod sandbox;
 mod scopes;
 mod threads;
 mod turns;
+mod unwind_barrier;
 
 use crate::counting;
 use crate::protocol::{
@@ -45,7 +45,7 @@ pub(crate) fn main() -> ! {
         eprintln!("orch worker: a defect of orch: {panic}");
         std::process::abort();
     }));
-    bottom::bottom(work)
+    unwind_barrier::call_without_unwinding(work)
 }
 
 extern "C-unwind" fn work() -> ! {
@@ -65,9 +65,9 @@ fn serve() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let (mut channel, page, common) = open_channel()?;
     let page: &'static PageLayout = Box::leak(Box::new(page)).get();
-    let request: WorkerRequest = protocol::receive(&mut channel)?;
-    shift(request.shift)?;
-    threads::pin(&request.cpus)?;
+    let request: WorkerRequest = protocol::receive_frame(&mut channel)?;
+    move_memory(request.shift)?;
+    threads::pin_process(&request.cpus)?;
     let recording = recording_of(request.pass);
     if recording != RecordingMode::Off
         && !(counting::start() && scopes::become_driver(request.clock))
@@ -77,8 +77,8 @@ fn serve() -> io::Result<()> {
         ));
     }
     host::become_driver();
-    alone::note();
-    fault::install(page);
+    fork_guard::note_worker();
+    fault::install_handlers(page);
     limit_memory(request.memory)?;
     std::env::set_current_dir(&request.folder).map_err(|error| {
         io::Error::other(format!(
@@ -89,7 +89,7 @@ fn serve() -> io::Result<()> {
     if let Some(grants) = &request.sandbox {
         sandbox::enter(grants, &request.library, channel.as_raw_fd())?;
     }
-    let (reply, farewell) = attend(
+    let (reply, farewell) = serve_pass(
         &request,
         PhaseTracker {
             page,
@@ -98,14 +98,14 @@ fn serve() -> io::Result<()> {
         &mut channel,
     );
     if let Some(reply) = reply {
-        protocol::send(&mut channel, &reply)?;
+        protocol::send_frame(&mut channel, &reply)?;
     }
-    protocol::send(&mut channel, &WorkerFarewell { error: farewell })
+    protocol::send_frame(&mut channel, &WorkerFarewell { error: farewell })
 }
 
 /// Runs the pass. Returns the reply that is still to be sent and what the end of the plugin's life
 /// brought.
-fn attend(
+fn serve_pass(
     request: &WorkerRequest,
     stage: PhaseTracker,
     channel: &mut UnixStream,
@@ -114,7 +114,7 @@ fn attend(
         channel,
         answered: false,
     };
-    match stage.run(request, &mut line) {
+    match stage.run_pass(request, &mut line) {
         Ok(()) => (None, None),
         Err(error) if line.answered => (None, Some(error)),
         Err(error) => (Some(WorkerReply::Failed(error)), None),
@@ -129,15 +129,15 @@ struct ReplyChannel<'a> {
 }
 
 impl ReplyChannel<'_> {
-    fn answer(&mut self, reply: &WorkerReply) {
-        self.answered = protocol::send(self.channel, reply).is_ok();
+    fn send_reply(&mut self, reply: &WorkerReply) {
+        self.answered = protocol::send_frame(self.channel, reply).is_ok();
     }
 
     /// Says that this worker is ready for its turns, and waits for them.
-    fn ready(&mut self, ready: PairReady) -> Result<PairStart, CallError> {
+    fn await_turns(&mut self, ready: PairReady) -> Result<PairStart, CallError> {
         let lost = |error: io::Error| CallError::load(format!("lost contact to orch: {error}"));
-        protocol::send(self.channel, &WorkerReply::Ready(ready)).map_err(lost)?;
-        protocol::receive(self.channel).map_err(lost)
+        protocol::send_frame(self.channel, &WorkerReply::Ready(ready)).map_err(lost)?;
+        protocol::receive_frame(self.channel).map_err(lost)
     }
 }
 
@@ -159,10 +159,14 @@ struct PhaseTracker<'a> {
 }
 
 impl PhaseTracker<'_> {
-    fn run(&self, request: &WorkerRequest, line: &mut ReplyChannel) -> Result<(), PluginError> {
+    fn run_pass(
+        &self,
+        request: &WorkerRequest,
+        line: &mut ReplyChannel,
+    ) -> Result<(), PluginError> {
         if request.pass == Pass::Sentinel {
-            let reading = self.phase(Phase::Run, || Ok(passes::sentinel()))?;
-            line.answer(&WorkerReply::Sentinel(reading));
+            let reading = self.phase(Phase::Run, || Ok(passes::read_sentinel()))?;
+            line.send_reply(&WorkerReply::Sentinel(reading));
             return Ok(());
         }
         let host = host::table(recording_of(request.pass));
@@ -173,15 +177,15 @@ impl PhaseTracker<'_> {
         );
         if request.pass == Pass::Describe {
             let document = self.phase(Phase::Describe, || plugin.describe())?;
-            line.answer(&WorkerReply::Described { document });
+            line.send_reply(&WorkerReply::Described { document });
             return Ok(());
         }
         if let Pass::Check { thorough, lives } = request.pass {
             for _ in 1..lives {
-                self.check(&plugin, request, thorough)?;
+                self.check_instance(&plugin, request, thorough)?;
             }
-            let checked = self.check(&plugin, request, thorough)?;
-            line.answer(&WorkerReply::Checked(checked));
+            let checked = self.check_instance(&plugin, request, thorough)?;
+            line.send_reply(&WorkerReply::Checked(checked));
             return Ok(());
         }
         let mut instance = self.phase(Phase::Create, || {
@@ -200,7 +204,7 @@ impl PhaseTracker<'_> {
                 .map(|address| address.saturating_sub(base))
                 .collect();
         }
-        line.answer(&reply);
+        line.send_reply(&reply);
         self.phase(Phase::Teardown, || instance.teardown())?;
         self.phase(Phase::Destroy, || {
             instance.destroy();
@@ -226,7 +230,7 @@ impl PhaseTracker<'_> {
             instance.run(1)
         })?;
         let digest = self.phase(Phase::Digest, || instance.digest())?;
-        threads::spread(cpus);
+        threads::spread_threads(cpus);
         match pass {
             Pass::Describe | Pass::Check { .. } | Pass::Sentinel => {
                 unreachable!("they do not measure")
@@ -235,10 +239,10 @@ impl PhaseTracker<'_> {
                 budget_ns,
                 most_iterations,
             } => self.phase(Phase::Run, || {
-                passes::profile(instance, self.page, digest, budget_ns, most_iterations)
+                passes::measure_profile(instance, self.page, digest, budget_ns, most_iterations)
             }),
             Pass::Count { iterations } => self.phase(Phase::Run, || {
-                passes::count(instance, self.page, digest, iterations)
+                passes::measure_counts(instance, self.page, digest, iterations)
             }),
             Pass::Time {
                 budget_ns,
@@ -253,7 +257,7 @@ impl PhaseTracker<'_> {
                 let warm =
                     self.phase(Phase::WarmUp, || passes::warm_up(instance, self.page, plan))?;
                 self.phase(Phase::Run, || {
-                    passes::time(instance, self.page, digest, plan, warm)
+                    passes::measure_times(instance, self.page, digest, plan, warm)
                 })
             }
             Pass::Pair {
@@ -271,14 +275,14 @@ impl PhaseTracker<'_> {
                     let common = self
                         .common
                         .ok_or_else(|| CallError::load("a worker of a pair has no common page"))?;
-                    let go = line.ready(PairReady {
+                    let go = line.await_turns(PairReady {
                         digest,
                         iterations: warm.iterations_per_sample,
                         iteration_ns: warm.iteration_ns,
                         stack: (&raw const line).addr() as u64,
                         warm_up: warm.report,
                     })?;
-                    turns::take(instance, self.page, common.get(), &go)
+                    turns::take_turns(instance, self.page, common.get(), &go)
                 })
             }
         }
@@ -292,7 +296,7 @@ impl PhaseTracker<'_> {
         self.page.enter(phase);
         host::forget_error();
         let done = act();
-        alone::check(self.page);
+        fork_guard::end_forked_child(self.page);
         done.inspect_err(|_| {
             self.page.refused.store(
                 counting::refused_bytes() as u64,
@@ -324,7 +328,7 @@ fn open_scopes() -> String {
 }
 
 /// Moves heap and mappings on, for the rest of the process.
-fn shift(by: MemoryShift) -> io::Result<()> {
+fn move_memory(by: MemoryShift) -> io::Result<()> {
     use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
     if by.heap > 0 {
         std::mem::forget(Vec::<u8>::with_capacity(std::hint::black_box(by.heap)));

@@ -1,6 +1,6 @@
 //! The three measuring passes: profile, count, time. Nothing of ours allocates or logs inside them.
 
-use super::alone;
+use super::fork_guard;
 use super::library::{CallError, LiveInstance};
 use super::page::PageLayout;
 use super::scopes;
@@ -43,7 +43,7 @@ pub(super) struct WarmedUp {
 }
 
 /// Runs single iterations with scopes and counting on.
-pub(super) fn profile(
+pub(super) fn measure_profile(
     instance: &mut LiveInstance,
     page: &PageLayout,
     digest: String,
@@ -58,7 +58,7 @@ pub(super) fn profile(
     let wall = WallLimit::new(budget_ns);
     while iterations == 0 || (run_ns < budget_ns && iterations < most_iterations && !wall.is_up()) {
         scopes::next_iteration();
-        let ns = sample(instance, page, 1)?;
+        let ns = take_sample(instance, page, 1)?;
         scopes::close_open();
         run_ns += ns;
         each_ns.push(ns as f64);
@@ -76,7 +76,7 @@ pub(super) fn profile(
 }
 
 /// Runs a fixed number of single iterations with counting on.
-pub(super) fn count(
+pub(super) fn measure_counts(
     instance: &mut LiveInstance,
     page: &PageLayout,
     digest: String,
@@ -97,7 +97,7 @@ pub(super) fn count(
             counting::driver(),
         );
         instance.run(1)?;
-        alone::check(page);
+        fork_guard::end_forked_child(page);
         let window = counting::everyone().since(everyone);
         let own = counting::driver().since(driver);
         let each = (window.allocations, window.bytes);
@@ -158,7 +158,7 @@ pub(super) fn warm_up(
                 ),
             });
         }
-        iterations = grow(iterations, last, target);
+        iterations = grow_iterations(iterations, last, target);
         last = timed(instance, page, iterations, &mut warm)?;
     }
     let mut before = None;
@@ -175,7 +175,7 @@ pub(super) fn warm_up(
         // A first guess made on cold caches is too short; the sample length is settled on warm
         // ones.
         iterations = if median < target {
-            grow(iterations, median, target)
+            grow_iterations(iterations, median, target)
         } else {
             iterations
         };
@@ -194,7 +194,7 @@ pub(super) fn warm_up(
 }
 
 /// Takes samples until their sum reaches the budget; at least one.
-pub(super) fn time(
+pub(super) fn measure_times(
     instance: &mut LiveInstance,
     page: &PageLayout,
     digest: String,
@@ -208,7 +208,7 @@ pub(super) fn time(
     while samples_ns.is_empty()
         || (total < plan.budget_ns && samples_ns.len() < MOST_SAMPLES && !wall.is_up())
     {
-        let ns = sample(instance, page, warm.iterations_per_sample)?;
+        let ns = take_sample(instance, page, warm.iterations_per_sample)?;
         total += ns;
         samples_ns.push(ns);
     }
@@ -223,7 +223,7 @@ pub(super) fn time(
 }
 
 /// Reads the sentinel kernels.
-pub(super) fn sentinel() -> SentinelReading {
+pub(super) fn read_sentinel() -> SentinelReading {
     let kernels = sentinel::Kernels::new();
     let before = usage();
     let sentinel::Samples {
@@ -243,7 +243,7 @@ fn timed(
     iterations: u64,
     warm: &mut WarmUp,
 ) -> Result<u64, CallError> {
-    let ns = sample(instance, page, iterations)?;
+    let ns = take_sample(instance, page, iterations)?;
     warm.ns += ns;
     warm.iterations += iterations;
     Ok(ns)
@@ -251,7 +251,7 @@ fn timed(
 
 /// One reading: reset untimed, then the duration of `iterations` iterations.
 #[inline(always)]
-pub(super) fn sample(
+pub(super) fn take_sample(
     instance: &mut LiveInstance,
     page: &PageLayout,
     iterations: u64,
@@ -262,14 +262,14 @@ pub(super) fn sample(
     let result = instance.run(iterations);
     let elapsed = start.elapsed();
     page.iteration.fetch_add(iterations - 1, Relaxed);
-    alone::check(page);
+    fork_guard::end_forked_child(page);
     result?;
     Ok(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The iterations that should last an eighth longer than `target`, but at least one more and at
 /// most a thousand times as many as now.
-fn grow(iterations: u64, ns: u64, target: u64) -> u64 {
+fn grow_iterations(iterations: u64, ns: u64, target: u64) -> u64 {
     let wanted = u128::from(iterations) * u128::from(target) / u128::from(ns.max(1));
     let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
     wanted

@@ -111,7 +111,7 @@ impl ScopeRecorder {
         let node = if parent == NONE {
             NONE
         } else {
-            self.child(parent, name)
+            self.find_or_add_child(parent, name)
         };
         let (allocations, bytes) = self.allocated();
         let frame = &mut self.frames[self.depth];
@@ -270,7 +270,7 @@ impl ScopeRecorder {
 
     /// The child of `parent` named `name`, made if there is none yet.
     #[inline(always)]
-    fn child(&mut self, parent: u32, name: u32) -> u32 {
+    fn find_or_add_child(&mut self, parent: u32, name: u32) -> u32 {
         let recent = self.nodes[parent as usize].recent_child;
         if let Some(node) = self.nodes.get(recent as usize) {
             if node.name == name {

@@ -4,18 +4,18 @@ use rustix::thread::{CpuSet, Pid, sched_setaffinity};
 use std::io;
 
 /// Pins the process to its CPUs, before any thread pool counts them.
-pub(super) fn pin(cpus: &[usize]) -> io::Result<()> {
+pub(super) fn pin_process(cpus: &[usize]) -> io::Result<()> {
     if cpus.is_empty() {
         return Ok(());
     }
-    Ok(sched_setaffinity(None, &set(cpus))?)
+    Ok(sched_setaffinity(None, &cpu_set(cpus))?)
 }
 
 /// Gives each of the plugin's threads a CPU of its own, where there are as many of them as CPUs,
 /// the driver counted or not. The kernel may leave a new thread beside its maker for longer than a
 /// whole process of ours lasts: products on two threads were measured at the speed of one in about
 /// half of the processes.
-pub(super) fn spread(cpus: &[usize]) {
+pub(super) fn spread_threads(cpus: &[usize]) {
     if cpus.len() < 2 {
         return;
     }
@@ -36,11 +36,11 @@ pub(super) fn spread(cpus: &[usize]) {
     };
     for (thread, cpu) in own.iter().zip(cpus) {
         // A thread that ended meanwhile needs no CPU.
-        let _ = sched_setaffinity(Pid::from_raw(*thread), &set(&[*cpu]));
+        let _ = sched_setaffinity(Pid::from_raw(*thread), &cpu_set(&[*cpu]));
     }
 }
 
-fn set(cpus: &[usize]) -> CpuSet {
+fn cpu_set(cpus: &[usize]) -> CpuSet {
     let mut set = CpuSet::new();
     cpus.iter().for_each(|&cpu| set.set(cpu));
     set

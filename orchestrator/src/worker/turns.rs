@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
 /// Runs this worker's samples, each when its place in the common order has come.
-pub(super) fn take(
+pub(super) fn take_turns(
     instance: &mut LiveInstance,
     page: &PageLayout,
     common: &PageLayout,
@@ -21,9 +21,9 @@ pub(super) fn take(
     for &place in &go.places {
         wait_for(&common.turn, place);
         if go.untimed {
-            passes::sample(instance, page, go.iterations)?;
+            passes::take_sample(instance, page, go.iterations)?;
         }
-        samples_ns.push(passes::sample(instance, page, go.iterations)?);
+        samples_ns.push(passes::take_sample(instance, page, go.iterations)?);
         hand_over(&common.turn, place + 1);
     }
     Ok(WorkerReply::Turned(TurnSamples {

@@ -342,6 +342,6 @@ fn inside_merge(task: &Task, culprits: &[Culprit]) -> Option<String> {
         .map(|each| &each.revision)
         .find(|each| each.commit == *inside)?;
     // From where the branch began: its commits do not descend from what was merged into meanwhile.
-    let base = history::parted(revision)?;
+    let base = history::find_fork_point(revision)?;
     Some(format!("{} --all", around(task, &base.commit, inside)))
 }

@@ -70,7 +70,7 @@ impl Task {
             CommandError::input(format!("the scenario has no plugin '{}'", job.plugin))
         })?;
         in_history(&loaded, &job.plugin, &spec, &good)?;
-        let history = history::between(&good, &bad, all)
+        let history = history::list_between(&good, &bad, all)
             .map_err(|error| CommandError::input(format!("{error}")))?;
         let tau = compare::build_effect(&loaded, &Calibration::load(&Machine::read()), &job);
         let margin =

@@ -62,7 +62,8 @@ pub(super) fn settle(
     let Some(facts) = proposal.filter(|_| compare_plugins(plugins) == ChangeReach::Nothing) else {
         return Ok(None);
     };
-    let found = baseline::choose(facts, ChangeReach::Nothing).map_err(|error| refuse(&error))?;
+    let found =
+        baseline::choose_baseline(facts, ChangeReach::Nothing).map_err(|error| refuse(&error))?;
     Ok(Some(CheckBaseline::usual(found, None)))
 }
 
@@ -105,8 +106,8 @@ pub(super) fn find(
             return Ok(CheckBaseline::usual(found, None));
         }
         let facts = baseline::read_facts(&loaded.repository).map_err(|error| refuse(&error))?;
-        let found =
-            baseline::choose(&facts, ChangeReach::Unknown).map_err(|error| refuse(&error))?;
+        let found = baseline::choose_baseline(&facts, ChangeReach::Unknown)
+            .map_err(|error| refuse(&error))?;
         return Ok(CheckBaseline::usual(found, Some(facts)));
     };
     if name == ACCEPTED

@@ -68,7 +68,7 @@ fn asked(root: PathBuf) -> Asked {
     Asked {
         hypervisor: Machine::read().hypervisor,
         fixed_addresses: runner::can_fix_addresses(),
-        sandbox: sandbox::offered(),
+        sandbox: sandbox::read_support(),
         resolution: clock::resolution(),
         overhead: clock::overhead(),
         measuring: lock::is_measuring().ok(),

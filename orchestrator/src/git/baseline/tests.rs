@@ -1,7 +1,7 @@
 //! The choice over all of its facts, and the facts over all kinds of clones, positions and changes
 //! that git knows.
 
-use super::super::sample::SampleRepository;
+use super::super::sample_repository::SampleRepository;
 use super::*;
 use std::path::PathBuf;
 use std::process::Command;
@@ -56,7 +56,7 @@ fn choice_never_takes_head_for_a_tree_that_builds_the_same_plugins() {
                     default_branch: meeting.clone().map(|meeting| ("main".to_owned(), meeting)),
                     changed,
                 };
-                let chosen = choose(&facts, reach);
+                let chosen = choose_baseline(&facts, reach);
                 let name = chosen.as_ref().map(|found| found.revision.subject.as_str());
                 let reaches = changed && matches!(reach, Plugin | Unknown);
                 let expected = match (head, meeting, parent) {
@@ -305,7 +305,7 @@ fn facts_are_those_of_git_in_every_clone_at_every_position_with_every_change() {
                     ChangeReach::Nothing,
                     ChangeReach::Plugin,
                 ] {
-                    let chosen = choose(&facts, reach).map(|found| found.revision.subject);
+                    let chosen = choose_baseline(&facts, reach).map(|found| found.revision.subject);
                     let on_main = matches!(position, DefaultBranch | Detached);
                     let expected = match (kind, on_main) {
                         (_, true) if !status.is_empty() && reach != ChangeReach::Nothing => {
@@ -339,7 +339,7 @@ fn facts_are_those_of_git_in_every_clone_at_every_position_with_every_change() {
 
 fn usual(root: &Path) -> Result<String, BaselineError> {
     let facts = read_facts(root)?;
-    choose(&facts, ChangeReach::Unknown).map(|found| found.revision.subject)
+    choose_baseline(&facts, ChangeReach::Unknown).map(|found| found.revision.subject)
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn baseline_of_a_branch_is_the_commit_at_which_it_began() {
     assert_eq!(usual(sample.path()).expect("HEAD"), "first");
     let facts = read_facts(sample.path()).expect("facts");
     assert_eq!(
-        choose(&facts, ChangeReach::Nothing),
+        choose_baseline(&facts, ChangeReach::Nothing),
         Err(BaselineError::First)
     );
     sample.commit("second", &[]);

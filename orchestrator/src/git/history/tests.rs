@@ -1,7 +1,7 @@
 //! Tests of what lies between two commits, against what the program `git` lists.
 
 use super::super::revision::resolve;
-use super::super::sample::SampleRepository;
+use super::super::sample_repository::SampleRepository;
 use super::*;
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,15 @@ fn revision(sample: &SampleRepository, commit: &str) -> Revision {
 }
 
 fn refused(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> String {
-    between(&revision(sample, good), &revision(sample, bad), all)
+    list_between(&revision(sample, good), &revision(sample, bad), all)
         .expect_err("refused")
         .to_string()
 }
 
 /// The history, checked for what holds of each, and against git's list of the same commits.
 fn check(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> CommitRange {
-    let history = between(&revision(sample, good), &revision(sample, bad), all).expect("a way");
+    let history =
+        list_between(&revision(sample, good), &revision(sample, bad), all).expect("a way");
     let range = format!("{good}..{bad}");
     let kind = if all {
         "--ancestry-path"
@@ -226,17 +227,17 @@ fn a_shallow_clone_says_so() {
     ]);
     let at = |text: &str| resolve(&clone, text).expect("readable").expect("there");
     for all in [false, true] {
-        let error = between(&at("a"), &at("HEAD"), all)
+        let error = list_between(&at("a"), &at("HEAD"), all)
             .expect_err("cut off")
             .to_string();
         assert!(error.contains("git fetch --unshallow"), "{error}");
     }
-    let history = between(&at("HEAD~2"), &at("HEAD"), false).expect("a way");
+    let history = list_between(&at("HEAD~2"), &at("HEAD"), false).expect("a way");
     assert_eq!(subjects(&history), ["late", "end"]);
     // `old` is merged after the good end, and whether it descends from it lies behind the edge.
-    let error = between(&at("HEAD~2"), &at("HEAD"), true).expect_err("cut off");
+    let error = list_between(&at("HEAD~2"), &at("HEAD"), true).expect_err("cut off");
     assert!(matches!(error, HistoryError::Shallow { .. }), "{error:?}");
-    let history = between(&at("HEAD~1"), &at("HEAD"), true).expect("a way");
+    let history = list_between(&at("HEAD~1"), &at("HEAD"), true).expect("a way");
     assert_eq!(subjects(&history), ["end"]);
 }
 
@@ -263,8 +264,8 @@ fn three_hundred_commits_are_read_at_once() {
     sample.import(&stream);
     for all in [false, true] {
         let began = Instant::now();
-        let history =
-            between(&revision(&sample, &first), &revision(&sample, "long"), all).expect("a way");
+        let history = list_between(&revision(&sample, &first), &revision(&sample, "long"), all)
+            .expect("a way");
         assert_eq!(history.candidates.len(), 300);
         assert_eq!(
             (subjects(&history)[0], subjects(&history)[299]),

@@ -1,9 +1,9 @@
 //! Tests of undoing commits, against what `git revert` makes of the same.
 
 use super::super::commit::CommitFiles;
-use super::super::history::{between, changed_files};
+use super::super::history::{changed_files, list_between};
 use super::super::revision::{first_parent, resolve};
-use super::super::sample::{SampleRepository, tree};
+use super::super::sample_repository::{SampleRepository, tree};
 use super::super::worktree;
 use super::*;
 
@@ -14,7 +14,7 @@ fn revision(sample: &SampleRepository, commit: &str) -> Revision {
 }
 
 fn place(sample: &SampleRepository) -> PathBuf {
-    worktree::place(&sample.beside("cache"), &revision(sample, "HEAD")).expect("a place")
+    worktree::locate(&sample.beside("cache"), &revision(sample, "HEAD")).expect("a place")
 }
 
 fn undo(sample: &SampleRepository, culprit: &str, onto: &str) -> Result<Revision, RevertError> {
@@ -37,7 +37,7 @@ fn check_out(
     commit: &Revision,
 ) -> std::collections::BTreeMap<PathBuf, String> {
     // A program that another test is just starting may hold a copy of the lock for a moment.
-    let held = BuildWorktree::take(&place(sample), || {}, || false)
+    let held = BuildWorktree::lock(&place(sample), || {}, || false)
         .expect("a worktree")
         .expect("free");
     held.check_out(commit).expect("checked out");
@@ -160,7 +160,7 @@ fn a_commit_is_undone_below_later_ones() {
     );
     check_out(&sample, &both);
     for all in [false, true] {
-        let history = between(&revision(&sample, &culprit), &both, all).expect("a way");
+        let history = list_between(&revision(&sample, &culprit), &both, all).expect("a way");
         let listed: Vec<_> = history
             .candidates
             .into_iter()

@@ -1,7 +1,7 @@
 //! Tests of the build worktree against what the program `git` makes of the same commits.
 
 use super::super::revision::resolve;
-use super::super::sample::{SampleRepository, tree};
+use super::super::sample_repository::{SampleRepository, tree};
 use super::*;
 use std::os::unix::fs::symlink;
 
@@ -13,8 +13,8 @@ fn revision(sample: &SampleRepository, commit: &str) -> Revision {
 
 fn held(sample: &SampleRepository) -> BuildWorktree {
     let head = revision(sample, "HEAD");
-    let place = place(&sample.beside("cache"), &head).expect("a place");
-    BuildWorktree::take(&place, || {}, || false)
+    let place = locate(&sample.beside("cache"), &head).expect("a place");
+    BuildWorktree::lock(&place, || {}, || false)
         .expect("a worktree")
         .expect("free")
 }
@@ -154,7 +154,7 @@ fn a_worktree_that_is_not_whole_is_made_again() {
         // Killed between two commits: the ignored name was a file of the commit that was on its
         // way.
         &|| {
-            std::fs::write(held.unfinished(), &second).expect("written");
+            std::fs::write(held.unfinished_mark(), &second).expect("written");
             std::fs::write(held.root().join("kept"), "half").expect("written");
         },
     ];
@@ -205,7 +205,7 @@ fn what_was_written_is_newer_than_all_that_was_built() {
         start: ahead,
         stamp: ahead,
     }
-    .keep(&place)
+    .store(&place)
     .expect("kept");
     let unchanged = modified("src/same");
     held(&sample)
@@ -265,8 +265,8 @@ fn a_repository_that_borrows_objects_is_followed() {
     )
     .expect("written");
     let head = resolve(&far, "HEAD").expect("readable").expect("there");
-    let place = place(&sample.beside("cache"), &head).expect("a place");
-    let held = BuildWorktree::take(&place, || {}, || false)
+    let place = locate(&sample.beside("cache"), &head).expect("a place");
+    let held = BuildWorktree::lock(&place, || {}, || false)
         .expect("a worktree")
         .expect("free");
     for commit in [&first, &second] {
@@ -287,7 +287,7 @@ fn a_worktree_has_one_user_at_a_time() {
     let (waited, asked) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     let stop = || asked.replace(asked.get() + 1) == 1;
     let second =
-        BuildWorktree::take(&first.place, || waited.set(waited.get() + 1), stop).expect("no error");
+        BuildWorktree::lock(&first.place, || waited.set(waited.get() + 1), stop).expect("no error");
     assert!(second.is_none(), "held by another");
     assert_eq!(waited.get(), 1);
     let place = first.place.clone();
@@ -296,7 +296,7 @@ fn a_worktree_has_one_user_at_a_time() {
     asked.set(0);
     let stop = || asked.replace(asked.get() + 1) == 50;
     assert!(
-        BuildWorktree::take(&place, || {}, stop)
+        BuildWorktree::lock(&place, || {}, stop)
             .expect("no error")
             .is_some()
     );
@@ -328,7 +328,7 @@ fn a_checkout_that_shares_its_repository_shares_the_worktree() {
     ]);
     let head = resolve(&linked, "HEAD").expect("readable").expect("there");
     assert_eq!((&head.repository, &head.commit), (&linked, &first));
-    let place = place(&sample.beside("cache"), &head).expect("a place");
+    let place = locate(&sample.beside("cache"), &head).expect("a place");
     let held = held(&sample);
     assert_eq!(place, held.place);
     held.check_out(&head).expect("checked out");

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::git::revision::resolve;
-use crate::git::sample::SampleRepository;
+use crate::git::sample_repository::SampleRepository;
 use crate::plugin::SandboxSpec;
 
 mod memory;

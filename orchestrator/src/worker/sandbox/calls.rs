@@ -121,8 +121,8 @@ pub(super) fn are_offered() -> bool {
 
 /// Filters the calls of the calling thread. Where landlock does not hold signals back, the filter
 /// does, more coarsely.
-pub(super) fn restrict(signals_scoped: bool) -> io::Result<()> {
-    apply(&program(signals_scoped))
+pub(super) fn restrict_calls(signals_scoped: bool) -> io::Result<()> {
+    install_filter(&assemble_filter(signals_scoped))
 }
 
 /// What the kernel asks for each call.
@@ -130,12 +130,12 @@ pub(super) fn restrict(signals_scoped: bool) -> io::Result<()> {
 /// Assembled here and not by seccompiler, which has one answer per filter and compares with each
 /// call in turn: its three filters took 0.24 ms to install, a tenth of what a worker takes, because
 /// the kernel runs a new filter once for each call that there is.
-fn program(signals_scoped: bool) -> Vec<sock_filter> {
+fn assemble_filter(signals_scoped: bool) -> Vec<sock_filter> {
     let mut rules = rules(signals_scoped);
     rules.sort_by_key(|rule| rule.call);
-    let mut program = of_this_architecture();
+    let mut program = check_architecture();
     for group in rules.chunks(GROUP) {
-        program.append(&mut among(group));
+        program.append(&mut compare_group(group));
     }
     program.push(ret(libc::SECCOMP_RET_ALLOW));
     program
@@ -178,23 +178,27 @@ fn rules(signals_scoped: bool) -> Vec<CallRule> {
                 libc::SYS_rt_sigqueueinfo,
                 libc::SYS_rt_tgsigqueueinfo,
             ],
-            &|| unless_all_are(&[(0, own)]),
+            &|| refuse_unless_all_are(&[(0, own)]),
         );
         // A file can be told to send its owner any signal.
         add(&[libc::SYS_fcntl], &|| {
-            if_argument_is(1, &SET_OWNER, libc::EPERM)
+            answer_if_argument_is(1, &SET_OWNER, libc::EPERM)
         });
         add(&[libc::SYS_ioctl], &|| {
-            if_argument_is(1, &SET_OWNER_OF_SOCKET, libc::EPERM)
+            answer_if_argument_is(1, &SET_OWNER_OF_SOCKET, libc::EPERM)
         });
     }
-    add(&[libc::SYS_clone], &|| if_argument_has(0, NAMESPACES));
+    add(&[libc::SYS_clone], &|| {
+        refuse_if_argument_has(0, NAMESPACES)
+    });
     // A pair of streams is no way out; a socket of datagrams can send to any path, pair or not.
     const DATAGRAMS: u32 = 2;
-    add(&[libc::SYS_socketpair], &|| if_argument_has(1, DATAGRAMS));
+    add(&[libc::SYS_socketpair], &|| {
+        refuse_if_argument_has(1, DATAGRAMS)
+    });
     // A worker ends with its orch, whatever the plugin would like.
     add(&[libc::SYS_prctl], &|| {
-        if_argument_is(0, &[libc::PR_SET_PDEATHSIG.unsigned_abs()], 0)
+        answer_if_argument_is(0, &[libc::PR_SET_PDEATHSIG.unsigned_abs()], 0)
     });
     // With a process id of 0 they are about the caller; groups and users have others in them.
     const A_PROCESS: u32 = 1;
@@ -205,19 +209,19 @@ fn rules(signals_scoped: bool) -> Vec<CallRule> {
             libc::SYS_sched_setparam,
             libc::SYS_sched_setattr,
         ],
-        &|| unless_all_are(&[(0, 0)]),
+        &|| refuse_unless_all_are(&[(0, 0)]),
     );
     add(&[libc::SYS_setpriority], &|| {
-        unless_all_are(&[(0, libc::PRIO_PROCESS), (1, 0)])
+        refuse_unless_all_are(&[(0, libc::PRIO_PROCESS), (1, 0)])
     });
     add(&[libc::SYS_ioprio_set], &|| {
-        unless_all_are(&[(0, A_PROCESS), (1, 0)])
+        refuse_unless_all_are(&[(0, A_PROCESS), (1, 0)])
     });
     rules
 }
 
 /// Compares with a group of calls in the order of their numbers. Greater numbers go on behind it.
-fn among(group: &[CallRule]) -> Vec<sock_filter> {
+fn compare_group(group: &[CallRule]) -> Vec<sock_filter> {
     // Numbers of calls have nine bits.
     let number = |rule: &CallRule| rule.call as u32;
     let mut inside: Vec<sock_filter> = group
@@ -270,7 +274,7 @@ fn answer_with(errno: i32) -> sock_filter {
 /// Leaves the number of the call to be compared. Calls by the numbers of another architecture end
 /// the process; on x86-64 there is a second number for each call, of programs with short pointers,
 /// which is not there.
-fn of_this_architecture() -> Vec<sock_filter> {
+fn check_architecture() -> Vec<sock_filter> {
     vec![
         step(LOAD, 0, 0, ARCHITECTURE),
         step(JUMP_IF_EQUAL, 1, 0, OWN_ARCHITECTURE),
@@ -282,7 +286,7 @@ fn of_this_architecture() -> Vec<sock_filter> {
 }
 
 /// Refuses a call of which an argument is not as given.
-fn unless_all_are(arguments: &[(u32, u32)]) -> Vec<sock_filter> {
+fn refuse_unless_all_are(arguments: &[(u32, u32)]) -> Vec<sock_filter> {
     let mut steps = Vec::new();
     for (argument, value) in arguments {
         steps.extend([
@@ -296,7 +300,7 @@ fn unless_all_are(arguments: &[(u32, u32)]) -> Vec<sock_filter> {
 }
 
 /// Refuses a call whose argument has any of the bits.
-fn if_argument_has(argument: u32, bits: u32) -> Vec<sock_filter> {
+fn refuse_if_argument_has(argument: u32, bits: u32) -> Vec<sock_filter> {
     vec![
         step(LOAD, 0, 0, ARGUMENTS + 8 * argument),
         step(JUMP_IF_ANY_BIT, 0, 1, bits),
@@ -306,7 +310,7 @@ fn if_argument_has(argument: u32, bits: u32) -> Vec<sock_filter> {
 }
 
 /// Answers a call of which an argument is one of a few values, with an error number or 0.
-fn if_argument_is(argument: u32, values: &[u32], errno: i32) -> Vec<sock_filter> {
+fn answer_if_argument_is(argument: u32, values: &[u32], errno: i32) -> Vec<sock_filter> {
     let mut steps = vec![step(LOAD, 0, 0, ARGUMENTS + 8 * argument)];
     for value in values {
         steps.extend([step(JUMP_IF_EQUAL, 0, 1, *value), answer_with(errno)]);
@@ -317,7 +321,7 @@ fn if_argument_is(argument: u32, values: &[u32], errno: i32) -> Vec<sock_filter>
 
 /// Installs a filter. Without the flag, kernels before 5.16 slow a filtered thread down by defences
 /// against speculation, and so its figures.
-fn apply(program: &[sock_filter]) -> io::Result<()> {
+fn install_filter(program: &[sock_filter]) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(io::Error::other)?;
     let filter = libc::sock_fprog {
         len: length,
@@ -349,7 +353,7 @@ mod tests {
     ) -> T {
         std::thread::spawn(move || {
             rustix::thread::set_no_new_privs(true).unwrap();
-            restrict(signals_scoped).unwrap();
+            restrict_calls(signals_scoped).unwrap();
             test()
         })
         .join()
@@ -404,7 +408,7 @@ mod tests {
 
     #[test]
     fn every_number_has_the_answer_of_its_list() {
-        let program = program(true);
+        let program = assemble_filter(true);
         let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
         for call in 0..512 {
             let expected = if REFUSED.contains(&call) {

@@ -67,7 +67,7 @@ const DEVICES: [&str; 5] = [
 
 /// What of the lists above this machine has, each place once: a rule costs microseconds in every
 /// worker, and here /bin is most often a part of /usr. Found once, by orch.
-pub(crate) fn system() -> &'static [PathBuf] {
+pub(crate) fn system_paths() -> &'static [PathBuf] {
     static SYSTEM_HERE: OnceLock<Vec<PathBuf>> = OnceLock::new();
     SYSTEM_HERE.get_or_init(|| {
         let mut found: Vec<PathBuf> = Vec::new();
@@ -83,7 +83,7 @@ pub(crate) fn system() -> &'static [PathBuf] {
 }
 
 /// The version of landlock's interface; none where it is not built in or not active.
-pub(super) fn version() -> Option<u32> {
+pub(super) fn landlock_version() -> Option<u32> {
     const ASK_VERSION: libc::c_uint = 1;
     let nothing = std::ptr::null::<libc::c_void>();
     // SAFETY: with this flag the kernel takes no structure and only returns a number.
@@ -100,8 +100,8 @@ pub(super) fn version() -> Option<u32> {
 
 /// Denies the calling thread all files but a few devices and those of `grants`, and signals and
 /// sockets without a path to whoever is not in this sandbox.
-pub(super) fn restrict(grants: &SandboxGrants, library: &Path) -> io::Result<()> {
-    let ruleset = build(grants, library).map_err(io::Error::other)?;
+pub(super) fn restrict_files(grants: &SandboxGrants, library: &Path) -> io::Result<()> {
+    let ruleset = build_ruleset(grants, library).map_err(io::Error::other)?;
     let status = ruleset.restrict_self().map_err(io::Error::other)?;
     match status.ruleset {
         RulesetStatus::NotEnforced => Err(io::Error::other(
@@ -111,7 +111,7 @@ pub(super) fn restrict(grants: &SandboxGrants, library: &Path) -> io::Result<()>
     }
 }
 
-fn build(grants: &SandboxGrants, library: &Path) -> Result<RulesetCreated, RulesetError> {
+fn build_ruleset(grants: &SandboxGrants, library: &Path) -> Result<RulesetCreated, RulesetError> {
     let read = AccessFs::from_read(TRIED);
     let use_device =
         AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
@@ -121,14 +121,14 @@ fn build(grants: &SandboxGrants, library: &Path) -> Result<RulesetCreated, Rules
         .create()?
         .add_rules(path_beneath_rules(DEVICES, use_device))?;
     let read_only = std::iter::once(library).chain(grants.read.iter().map(AsRef::as_ref));
-    let ruleset = named(ruleset, read_only, open, read)?;
-    let ruleset = named(
+    let ruleset = add_named_paths(ruleset, read_only, open, read)?;
+    let ruleset = add_named_paths(
         ruleset,
         grants.write.iter().map(AsRef::as_ref),
         open_without_links,
         read_and_write(),
     )?;
-    named(
+    add_named_paths(
         ruleset,
         grants.scratch.iter().map(AsRef::as_ref),
         open,
@@ -159,7 +159,7 @@ fn read_and_write() -> BitFlags<AccessFs> {
 
 /// Adds rules for paths that somebody named. One that is gone by now is not there for the plugin
 /// either.
-fn named<'a>(
+fn add_named_paths<'a>(
     mut ruleset: RulesetCreated,
     paths: impl Iterator<Item = &'a Path>,
     open: impl Fn(&Path) -> rustix::io::Result<OwnedFd>,

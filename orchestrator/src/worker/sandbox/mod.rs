@@ -20,7 +20,7 @@ const TRUNCATE_DENIED: u32 = 3;
 /// The ABI from which on commands to devices are an access of their own.
 const DEVICES_DENIED: u32 = 5;
 
-pub(crate) use files::system;
+pub(crate) use files::system_paths;
 
 /// What the kernel has to build a sandbox from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,17 +31,17 @@ pub(crate) struct SandboxSupport {
 }
 
 /// Asks the kernel, once.
-pub(crate) fn offered() -> SandboxSupport {
+pub(crate) fn read_support() -> SandboxSupport {
     static OFFERED: OnceLock<SandboxSupport> = OnceLock::new();
     *OFFERED.get_or_init(|| SandboxSupport {
-        landlock: files::version(),
+        landlock: files::landlock_version(),
         seccomp: calls::are_offered(),
     })
 }
 
 impl SandboxSupport {
     /// What a record says of a plugin that runs in such a sandbox.
-    pub(crate) fn words(self) -> String {
+    pub(crate) fn describe(self) -> String {
         match (self.landlock, self.seccomp) {
             (Some(version), true) => format!("landlock {version} and seccomp"),
             (Some(version), false) => format!("landlock {version}; no seccomp"),
@@ -51,7 +51,7 @@ impl SandboxSupport {
     }
 
     /// What such a sandbox does not keep a plugin from, in words; empty where it is whole.
-    pub(crate) fn missing(self) -> Vec<&'static str> {
+    pub(crate) fn missing_protections(self) -> Vec<&'static str> {
         let mut missing = match self.landlock {
             None => {
                 vec!["this kernel has no landlock: plugins read and write all files that you can"]
@@ -100,18 +100,18 @@ pub(super) fn enter(grants: &SandboxGrants, library: &Path, channel: RawFd) -> i
             io::Error::other(format!("the sandbox cannot be entered: {name}: {error}"))
         })
     };
-    let offered = offered();
+    let offered = read_support();
     part("descriptors", rights::close_inherited(channel))?;
     rustix::thread::set_no_new_privs(true)?;
     if offered.landlock.is_some() {
-        part("landlock", files::restrict(grants, library))?;
+        part("landlock", files::restrict_files(grants, library))?;
     }
     part("capabilities", rights::drop_capabilities())?;
     if offered.seccomp {
         let signals_scoped = offered
             .landlock
             .is_some_and(|version| version >= SIGNALS_SCOPED);
-        part("seccomp", calls::restrict(signals_scoped))?;
+        part("seccomp", calls::restrict_calls(signals_scoped))?;
     }
     Ok(())
 }
@@ -122,7 +122,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said_and_a_whole_sandbox_misses_nothing() {
-        let missing = |landlock, seccomp| SandboxSupport { landlock, seccomp }.missing().len();
+        let missing = |landlock, seccomp| {
+            SandboxSupport { landlock, seccomp }
+                .missing_protections()
+                .len()
+        };
         assert_eq!(missing(Some(6), true), 0);
         assert_eq!(missing(Some(9), true), 0);
         assert_eq!(missing(Some(4), true), 1);
@@ -135,7 +139,7 @@ mod tests {
                 landlock: Some(7),
                 seccomp: true
             }
-            .words(),
+            .describe(),
             "landlock 7 and seccomp"
         );
     }

@@ -216,7 +216,8 @@ fn queries_for_hundreds_of_commits_are_fast() {
     }
     sample.import(&stream);
     let (spec, bad) = (of_crate("p"), at(&sample, "long"));
-    let history = crate::git::history::between(&at(&sample, &first), &bad, false).expect("a way");
+    let history =
+        crate::git::history::list_between(&at(&sample, &first), &bad, false).expect("a way");
     for (number, candidate) in history.candidates.iter().enumerate() {
         let order = BuildOrder::new(
             "p",

@@ -9,7 +9,7 @@
 /// it.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
-pub(super) extern "C" fn bottom(work: extern "C-unwind" fn() -> !) -> ! {
+pub(super) extern "C" fn call_without_unwinding(work: extern "C-unwind" fn() -> !) -> ! {
     std::arch::naked_asm!("sub rsp, 8", "call rdi", "ud2")
 }
 
@@ -17,6 +17,6 @@ pub(super) extern "C" fn bottom(work: extern "C-unwind" fn() -> !) -> ! {
 /// it.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
-pub(super) extern "C" fn bottom(work: extern "C-unwind" fn() -> !) -> ! {
+pub(super) extern "C" fn call_without_unwinding(work: extern "C-unwind" fn() -> !) -> ! {
     std::arch::naked_asm!("blr x0", "brk #1")
 }
