@@ -1,4 +1,4 @@
-//! The pass of `orch plugin check`: a whole life of an instance, and what it leaves at each stage.
+//! The pass of `orch plugin check`: the whole life of an instance, with the state after each stage.
 
 use super::PhaseTracker;
 use super::library::{CallError, LiveInstance, LoadedPlugin};
@@ -8,9 +8,9 @@ use crate::protocol::{CallWork, InstanceCheck, Phase, PluginError, WorkerRequest
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// Calls of `run` whose work is compared: none, one and some iterations.
+/// Iterations of the calls of `run` whose work is compared: none, one and some.
 const CALLS: [u64; 3] = [0, 1, 3];
-/// A thread that was joined may be listed for a moment longer.
+/// Maximum time for which a thread may stay listed after it was joined.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 impl PhaseTracker<'_> {
@@ -52,7 +52,7 @@ impl PhaseTracker<'_> {
                     .map(|calls| measure_call(&mut instance, calls))
                     .collect()
             })?;
-            // A plugin may refuse to sum up what no reset came before.
+            // A plugin may refuse to compute a digest without a reset before it.
             further = self.phase(Phase::Run, || {
                 iteration(&mut instance)?;
                 instance.run(1)?;
@@ -87,7 +87,7 @@ impl PhaseTracker<'_> {
     }
 }
 
-/// What one call of `run` adds to counters, and allocates.
+/// Measures the counters and allocations of one call of `run`.
 fn measure_call(instance: &mut LiveInstance, iterations: u64) -> Result<CallWork, CallError> {
     instance.reset()?;
     scopes::forget();
@@ -101,12 +101,12 @@ fn measure_call(instance: &mut LiveInstance, iterations: u64) -> Result<CallWork
     })
 }
 
-/// Threads of the process besides this one.
+/// Number of threads of the process besides this one.
 fn other_threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, |threads| threads.count().saturating_sub(1))
 }
 
-/// Resident memory that no file stands behind.
+/// Resident memory without a file behind it.
 fn anonymous_bytes() -> i64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let field = |index: usize| {

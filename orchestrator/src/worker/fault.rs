@@ -1,5 +1,5 @@
-//! Signal handlers of a worker: they write what happened into the shared page and then let the
-//! signal take its course.
+//! Signal handlers of a worker. They write the circumstances into the shared page and then let the
+//! signal take effect.
 
 use super::page::PageLayout;
 use super::scopes;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
 static PAGE: AtomicPtr<PageLayout> = AtomicPtr::new(null_mut());
 const STACK: usize = 64 << 10;
-/// A fault this close to the stack pointer is a stack that ran out.
+/// A fault at most this far from the stack pointer counts as a stack overflow.
 const NEAR: u64 = 64 << 10;
 
 const FATAL: [c_int; 8] = [
@@ -24,7 +24,7 @@ const FATAL: [c_int; 8] = [
     libc::SIGXFSZ,
 ];
 
-/// Installs the handlers on a stack of their own. `page` stays mapped until the process ends.
+/// Installs the handlers on a separate stack. `page` stays mapped until the process ends.
 pub(super) fn install_handlers(page: &'static PageLayout) {
     PAGE.store((&raw const *page).cast_mut(), Relaxed);
     let stack = Box::leak(vec![0u8; STACK].into_boxed_slice());
@@ -35,15 +35,16 @@ pub(super) fn install_handlers(page: &'static PageLayout) {
     };
     // SAFETY: the stack is leaked, so it outlives every handler.
     unsafe { libc::sigaltstack(&raw const alternative, null_mut()) };
-    // A plugin that calls exit() leaves through here; `orch` itself leaves through _exit. SAFETY:
-    // the handler only does plain reads and atomic stores, and lives as long as the program.
+    // A plugin that calls exit() ends up here; `orch` itself uses _exit.
+    // SAFETY: the handler only does plain reads and atomic stores, and lives as long as the
+    // program.
     unsafe { libc::atexit(note_exit) };
     for signal in FATAL {
         // SAFETY: all-zero bytes are a valid sigaction.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = handle as *const () as usize;
-        // SIGTERM may come twice, to two threads, and the second must not end the process while the
-        // first is being noted.
+        // SIGTERM may arrive twice, in two threads. The second must not end the process while the
+        // first is being recorded.
         let reset = if signal == libc::SIGTERM {
             0
         } else {
@@ -51,20 +52,20 @@ pub(super) fn install_handlers(page: &'static PageLayout) {
         };
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | reset;
         // SAFETY: the handler does plain reads and atomic stores, which is safe in a signal
-        // handler, and for an abort what `note_callers` says.
+        // handler; for an abort, see `note_callers`.
         unsafe { libc::sigaction(signal, &raw const action, null_mut()) };
     }
 }
 
 extern "C" fn note_exit() {
-    // SAFETY: set from a reference that lives for ever.
+    // SAFETY: set from a reference that lives forever.
     if let Some(page) = unsafe { PAGE.load(Relaxed).as_ref() } {
         page.set_scope(scopes::open_names());
     }
 }
 
 extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    // SAFETY: set before the handlers were installed, from a reference that lives for ever.
+    // SAFETY: set before the handlers were installed, from a reference that lives forever.
     let Some(page) = (unsafe { PAGE.load(Relaxed).as_ref() }) else {
         return;
     };
@@ -89,8 +90,8 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
     if signal == libc::SIGABRT {
         note_callers(page);
     }
-    // The handler was reset when it was entered, so a fault repeats itself and ends the process by
-    // its own signal. Signals that somebody sent do not repeat themselves.
+    // The handler was reset on entry, so a fault repeats and ends the process with its own signal.
+    // Signals from other processes do not repeat.
     if signal == libc::SIGTERM {
         // SAFETY: signal is async-signal-safe, and the default action is valid for any signal.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
@@ -101,7 +102,7 @@ extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_
     }
 }
 
-/// What the unwinder hands to a callback; opaque.
+/// Context of the unwinder for a callback; opaque.
 #[repr(C)]
 struct UnwindContext {
     _private: [u8; 0],
@@ -114,27 +115,27 @@ unsafe extern "C" {
     fn _Unwind_GetIP(frame: *mut UnwindContext) -> usize;
 }
 
-/// Where a walk over the stack notes what it finds.
+/// Result of a walk over the stack.
 struct StackWalk {
     page: &'static PageLayout,
     found: usize,
 }
 
-/// Notes who called abort(), which lies in the C library itself. Only for aborts: they come from a
-/// call, so the stack can be walked, while any other fault may have destroyed it.
+/// Stores the callers of abort(), which is in the C library itself. Only for aborts: they come from
+/// a call, so the stack can be walked, whereas any other fault may have destroyed it.
 fn note_callers(page: &'static PageLayout) {
     let mut walk = StackWalk { page, found: 0 };
     // SAFETY: the callback gets `walk`, which outlives the call. The unwinder takes only the
-    // loader's lock, which the same thread may take again, and allocates nothing unless the plugin
-    // registered frames of code that it made itself: then an abort out of malloc may wait for
-    // malloc's lock, until the job's time is up.
+    // loader's lock, which the same thread may take again. It allocates nothing unless the plugin
+    // registered frames of generated code; then an abort inside malloc may wait for malloc's lock
+    // until the job's timeout.
     unsafe { _Unwind_Backtrace(on_frame, (&raw mut walk).cast()) };
 }
 
 extern "C" fn on_frame(frame: *mut UnwindContext, walk: *mut c_void) -> c_int {
     const GO_ON: c_int = 0;
     const STOP: c_int = 5;
-    // SAFETY: `walk` is what `note_callers` passed.
+    // SAFETY: `walk` is the pointer that `note_callers` passed.
     let Some(walk) = (unsafe { walk.cast::<StackWalk>().as_mut() }) else {
         return STOP;
     };
@@ -173,7 +174,7 @@ fn registers(_: *mut c_void) -> (u64, u64) {
     (0, 0)
 }
 
-/// Where the file that holds `symbol` is mapped.
+/// Returns the address at which the file that contains `symbol` is mapped.
 pub(super) fn base_of(symbol: *const c_void) -> u64 {
     let mut info = libc::Dl_info {
         dli_fname: null(),
@@ -181,7 +182,7 @@ pub(super) fn base_of(symbol: *const c_void) -> u64 {
         dli_sname: null(),
         dli_saddr: null_mut(),
     };
-    // SAFETY: dladdr only looks the address up.
+    // SAFETY: dladdr only looks up the address.
     let found = unsafe { libc::dladdr(symbol, &raw mut info) };
     if found == 0 {
         0

@@ -1,18 +1,18 @@
-//! One worker is one process: a child that a plugin forks and lets return does not go on as a
-//! second one.
+//! Guard against forked plugins: one worker is one process, so a child that a plugin forks and lets
+//! return must not continue as a second worker.
 
 use super::page::PageLayout;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 static WORKER: AtomicI32 = AtomicI32::new(0);
 
-/// Notes which process is the worker, before any plugin code runs.
+/// Stores the id of the worker's process, before any plugin code runs.
 pub(super) fn note_worker() {
     WORKER.store(own_pid(), Relaxed);
 }
 
-/// Ends a process that is another one; called whenever the plugin has returned, and never inside of
-/// a sample.
+/// Ends a process other than the worker's. Called whenever the plugin has returned, but never
+/// inside a sample.
 pub(super) fn end_forked_child(page: &PageLayout) {
     if own_pid() != WORKER.load(Relaxed) {
         page.forked.store(1 + page.phase() as u32, Relaxed);

@@ -1,4 +1,4 @@
-//! The host's side of the ABI: the table of callbacks that a plugin gets, and the state behind it.
+//! The host's side of the ABI: the callback table that a plugin gets, and its state.
 
 use super::{names, scopes};
 use orch_sdk::abi::{ABI_MAJOR, ABI_MINOR, Host, Str};
@@ -8,13 +8,14 @@ use std::io::Write;
 use std::ptr::null;
 use std::sync::{Mutex, PoisonError};
 
-/// A longer error text is cut; the beginning says what happened.
+/// Maximum length of an error text. A longer one is cut, because the beginning is the informative
+/// part.
 const ERROR_LIMIT: usize = 4 << 10;
-/// What a plugin writes in a call, and how much of it is taken.
+/// Kind of document that a plugin writes during a call, which determines the maximum size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PluginDocument {
     Description,
-    /// Every pass of every job has one, and orch keeps them all.
+    /// Every pass of every job has a digest, and orch keeps all of them.
     Digest,
 }
 
@@ -27,12 +28,13 @@ impl PluginDocument {
     }
 }
 
-/// What callbacks leave behind. A mutex because callbacks come from any thread; never locked on a
-/// hot path.
+/// State left by callbacks. It is in a mutex because callbacks come from any thread. It is never
+/// locked on a hot path.
 struct CallbackState {
-    /// In place and not on the heap: a plugin may set it while its allocations are counted.
+    /// In place and not on the heap, because a plugin may set an error while its allocations are
+    /// counted.
     error: [u8; ERROR_LIMIT],
-    /// Bytes that the plugin passed, of which the first ERROR_LIMIT were kept.
+    /// Length of the plugin's text, of which at most ERROR_LIMIT bytes were kept.
     error_length: usize,
     document: Option<Vec<u8>>,
     kind: PluginDocument,
@@ -48,16 +50,16 @@ static STATE: Mutex<CallbackState> = Mutex::new(CallbackState {
 });
 
 thread_local! {
-    /// Whether this is the thread that calls the plugin.
+    /// Whether this thread calls the plugin.
     static DRIVER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes the calling thread the driver: its error texts count.
+/// Makes the calling thread the driver. Only the driver's error texts count.
 pub(crate) fn become_driver() {
     DRIVER.set(true);
 }
 
-/// What scopes and counters do in a pass.
+/// Effect of scopes and counters in a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordingMode {
     /// Both do nothing, as fast as possible.
@@ -68,7 +70,7 @@ pub(crate) enum RecordingMode {
     Scopes,
 }
 
-/// Makes the table for the rest of the process.
+/// Returns a callback table that lives for the rest of the process.
 pub(crate) fn table(recording: RecordingMode) -> &'static Host {
     Box::leak(Box::new(Host {
         struct_size: size_of::<Host>() as u32,
@@ -98,7 +100,7 @@ pub(crate) fn table(recording: RecordingMode) -> &'static Host {
     }))
 }
 
-/// Takes the driver's last error text; empty if the plugin set none since [`forget_error`].
+/// Takes the driver's last error text; empty if the plugin has set none since [`forget_error`].
 pub(crate) fn take_error() -> String {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     let length = std::mem::take(&mut state.error_length);
@@ -114,7 +116,7 @@ pub(crate) fn take_error() -> String {
     text
 }
 
-/// Forgets an error text that belongs to an earlier call.
+/// Discards an error text that belongs to an earlier call.
 pub(crate) fn forget_error() {
     STATE
         .lock()
@@ -130,7 +132,7 @@ pub(crate) fn begin_document(kind: PluginDocument) {
     state.overflow = false;
 }
 
-/// Closes the document and returns it, or says why it is unusable.
+/// Closes the document and returns it, or the reason why it is unusable.
 pub(crate) fn end_document() -> Result<String, String> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     let bytes = state.document.take().unwrap_or_default();
@@ -151,8 +153,8 @@ fn bytes<'a>(text: Str) -> &'a [u8] {
     if text.ptr.is_null() || text.len == 0 || text.len > isize::MAX as usize {
         return &[];
     }
-    // SAFETY: the ABI says that the text is readable for `len` bytes until the callback returns,
-    // and no caller in this file keeps it longer.
+    // SAFETY: the ABI guarantees that the text is readable for `len` bytes until the callback
+    // returns, and no caller in this file keeps it longer.
     unsafe { std::slice::from_raw_parts(text.ptr, text.len) }
 }
 
@@ -174,7 +176,7 @@ unsafe extern "C" fn log(_: *const Host, level: u32, text: Str) {
         3 => "info",
         _ => "debug",
     };
-    // Standard error is captured by `orch`; a plugin that closed it has no log.
+    // `orch` captures standard error. A plugin that has closed it has no log.
     let mut line = [0u8; 1024];
     let mut rest = &mut line[..];
     let _ = write!(rest, "[{level}] ");
@@ -200,8 +202,8 @@ unsafe extern "C" fn write(_: *const Host, text: Str) {
 }
 
 unsafe extern "C" fn intern(_: *const Host, text: Str) -> u32 {
-    // Lossy conversion could allocate inside a counted iteration; a name that is not UTF-8 is cut
-    // at its first bad byte.
+    // Lossy conversion could allocate inside a counted iteration. A name that is not UTF-8 is cut
+    // at its first invalid byte.
     let bytes = bytes(text);
     let valid = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -227,6 +229,6 @@ unsafe extern "C" fn ignore_scope(_: *const Host, _: u32) {}
 unsafe extern "C" fn ignore_count(_: *const Host, _: u32, _: f64) {}
 
 unsafe extern "C" fn get_extension(_: *const Host, _: *const c_char) -> *const c_void {
-    // The host offers no extension yet; asking is allowed at any time.
+    // The host offers no extension yet. The plugin may ask at any time.
     null()
 }

@@ -1,4 +1,4 @@
-//! A loaded plugin: the only place that calls through the plugin ABI.
+//! A loaded plugin. Only this module calls through the plugin ABI.
 
 use super::host;
 use crate::protocol::PluginErrorKind;
@@ -9,13 +9,13 @@ use std::mem::{ManuallyDrop, offset_of};
 use std::path::Path;
 use std::ptr::null_mut;
 
-/// Keeps the library mapped for ever: its code may still be on some thread's stack.
+/// Keeps the library mapped forever, because its code may still be on the stack of a thread.
 const RTLD_NODELETE: i32 = libc::RTLD_NODELETE;
 
-/// A plugin that never says "no more" is not asked for ever.
+/// Maximum number of entry points, for a plugin that never reports the end of its list.
 const MOST_BEGINNINGS: u32 = 64;
 
-/// What went wrong in a call into a plugin.
+/// Failure of a call into a plugin.
 #[derive(Debug)]
 pub(crate) struct CallError {
     pub(crate) kind: PluginErrorKind,
@@ -31,22 +31,22 @@ impl CallError {
     }
 }
 
-/// A plugin's function table, with what an older or newer plugin lacks left out.
+/// Function table of a plugin. Functions that an older or newer plugin lacks are left out.
 pub(crate) struct LoadedPlugin {
     host: &'static Host,
     table: Plugin,
-    /// Where the symbol lies in memory; its file's mapping is found from it.
+    /// Address of the symbol, from which the mapping of its file is found.
     pub(crate) symbol: *const Plugin,
     _library: ManuallyDrop<Library>,
 }
 
 impl LoadedPlugin {
-    /// Loads a library and checks its table. Runs the library's constructors.
+    /// Loads a library and checks its table. This runs the library's constructors.
     pub(crate) fn open(path: &Path, host: &'static Host) -> Result<Self, CallError> {
-        // SAFETY: loading runs foreign constructors; that is what this worker process is for.
+        // SAFETY: loading runs foreign constructors, which is the purpose of this worker process.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
             .map_err(|error| CallError::load(join_causes(&error)))?;
-        // SAFETY: only the address is taken here; what it points at is checked below.
+        // SAFETY: only the address is taken here; the data at it are checked below.
         let symbol = unsafe { library.get::<*const Plugin>(abi::PLUGIN_SYMBOL.as_bytes()) }
             .map_err(|error| CallError::load(join_causes(&error)))?
             .into_raw()
@@ -61,17 +61,17 @@ impl LoadedPlugin {
         })
     }
 
-    /// Asks the plugin for its describe document.
+    /// Returns the plugin's describe document.
     pub(crate) fn describe(&self) -> Result<String, CallError> {
         let describe = required(self.table.describe, "describe")?;
         host::begin_document(host::PluginDocument::Description);
-        // SAFETY: the function comes from a checked table and gets the host table, which lives for
-        // ever.
+        // SAFETY: the function comes from a checked table and gets the host table, which lives
+        // forever.
         check_status(unsafe { describe(self.host) })?;
         host::end_document().map_err(CallError::load)
     }
 
-    /// Makes an instance of a workload.
+    /// Creates an instance of a workload.
     pub(crate) fn create(
         &self,
         workload: &str,
@@ -80,7 +80,7 @@ impl LoadedPlugin {
         let create = required(self.table.create, "create")?;
         let run = required(self.table.run, "run")?;
         let mut instance = null_mut();
-        // SAFETY: as for describe; texts and the place for the instance outlive the call.
+        // SAFETY: as for describe; the texts and the place for the instance outlive the call.
         check_status(unsafe {
             create(
                 self.host,
@@ -108,8 +108,8 @@ impl LoadedPlugin {
         &self,
     ) -> Option<unsafe extern "C" fn(*mut Instance, *const Host) -> Status> {
         let extension = self.extension(abi::DIGEST_EXT).cast::<DigestExt>();
-        // SAFETY: a plugin that returns a pointer for this id promises that struct, constant and
-        // for ever; the size is read first.
+        // SAFETY: a plugin that returns a pointer for this id promises a constant struct of this
+        // type that lives forever. Its size is read first.
         unsafe {
             let covers = offset_of!(DigestExt, digest) + size_of::<usize>();
             (!extension.is_null() && (*extension).struct_size as usize >= covers)
@@ -127,8 +127,7 @@ impl LoadedPlugin {
         }
     }
 
-    /// The addresses of the functions at which a workload's code begins; none if the plugin does
-    /// not say.
+    /// Returns the entry points of a workload's code; empty if the plugin does not provide them.
     pub(crate) fn code(&self, workload: &str) -> Vec<u64> {
         let extension = self.extension(abi::CODE_EXT).cast::<CodeExt>();
         // SAFETY: as for the digest; the name outlives the call.
@@ -166,14 +165,13 @@ pub(crate) struct LiveInstance<'a> {
 
 impl LiveInstance<'_> {
     pub(crate) fn setup(&mut self) -> Result<(), CallError> {
-        // SAFETY: the instance is the one that create made, and all calls come from this one
-        // thread.
+        // SAFETY: the instance comes from create, and all calls come from this one thread.
         self.plugin.table.setup.map_or(Ok(()), |setup| {
             check_status(unsafe { setup(self.instance) })
         })
     }
 
-    /// Puts the inputs back, if the plugin knows how.
+    /// Restores the inputs, if the plugin supports it.
     pub(crate) fn reset(&mut self) -> Result<(), CallError> {
         // SAFETY: as for setup.
         self.reset.map_or(Ok(()), |reset| {
@@ -181,7 +179,7 @@ impl LiveInstance<'_> {
         })
     }
 
-    /// Runs some iterations; nothing of ours happens between them.
+    /// Runs some iterations. No code of orch runs between them.
     #[inline(always)]
     pub(crate) fn run(&mut self, iterations: u64) -> Result<(), CallError> {
         // SAFETY: as for setup.
@@ -197,13 +195,13 @@ impl LiveInstance<'_> {
         self.digest.is_some()
     }
 
-    /// The digest document; empty if the plugin has none.
+    /// Returns the digest document; empty if the plugin has none.
     pub(crate) fn digest(&mut self) -> Result<String, CallError> {
         let Some(digest) = self.digest else {
             return Ok(String::new());
         };
         host::begin_document(host::PluginDocument::Digest);
-        // SAFETY: as for setup, and the host table lives for ever.
+        // SAFETY: as for setup, and the host table lives forever.
         check_status(unsafe { digest(self.instance, self.plugin.host) })?;
         host::end_document().map_err(|message| CallError {
             kind: PluginErrorKind::Error,
@@ -231,8 +229,8 @@ fn read_table(symbol: *const Plugin) -> Result<Plugin, CallError> {
     if symbol.is_null() {
         return Err(CallError::load("the plugin symbol is at address 0"));
     }
-    // SAFETY: the file was checked before loading to hold at least the 16 bytes up to and with
-    // `flags` at this symbol.
+    // SAFETY: before loading, the file was checked to have at least the 16 bytes up to and
+    // including `flags` at this symbol.
     let (magic, abi_major, abi_minor, struct_size, flags) = unsafe {
         (
             (*symbol).magic,
@@ -248,12 +246,12 @@ fn read_table(symbol: *const Plugin) -> Result<Plugin, CallError> {
         )));
     }
     let known = struct_size as usize;
-    /// Reads a field if the plugin's struct reaches that far.
+    /// Reads a field if the plugin's struct is large enough for it.
     macro_rules! field {
         ($name:ident) => {
             if offset_of!(Plugin, $name) + size_of::<usize>() <= known {
-                // SAFETY: the plugin says that its struct covers this field, and an Option of a
-                // function pointer is valid for null and for any function.
+                // SAFETY: according to its size, the plugin's struct covers this field. An Option
+                // of a function pointer is valid for null and for any function.
                 unsafe { (*symbol).$name }
             } else {
                 None
@@ -320,7 +318,7 @@ fn check_status(status: Status) -> Result<(), CallError> {
     })
 }
 
-/// An error with all its causes: libloading's own text is only "dlopen failed".
+/// Joins an error with all its causes, because libloading's own text is only "dlopen failed".
 fn join_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,7 +1,7 @@
-//! The worker process: loads one plugin, runs one pass of one job, reports, and leaves.
+//! The worker process: loads one plugin, runs one pass of one job, reports the result and exits.
 //!
-//! `orch` starts it as itself with one hidden argument. Standard input is the socket to `orch`; it
-//! is moved away before any plugin code runs.
+//! `orch` starts its own executable with one hidden argument. Standard input is the socket to
+//! `orch`; the worker moves it to another descriptor before any plugin code runs.
 
 mod check;
 mod fault;
@@ -34,13 +34,13 @@ use std::os::unix::net::UnixStream;
 
 /// The hidden argument that makes `orch` a worker.
 pub(crate) const ARGUMENT: &str = "__worker";
-/// Set in a worker's environment and so in everything that its plugin starts; its value is the
-/// run's own.
+/// Variable in the environment of a worker and of all processes that its plugin starts. Its value
+/// identifies the run.
 pub(crate) const MARK: &str = "ORCH_WORKER";
 
 /// Serves one request and ends the process without running the plugin's exit handlers.
 pub(crate) fn main() -> ! {
-    // Nothing catches a panic of the worker's own: see `bottom`.
+    // A panic of the worker's own code is not caught: see `unwind_barrier`.
     std::panic::set_hook(Box::new(|panic| {
         eprintln!("orch worker: a defect of orch: {panic}");
         std::process::abort();
@@ -61,7 +61,7 @@ extern "C-unwind" fn work() -> ! {
 }
 
 fn serve() -> io::Result<()> {
-    // A run that is killed takes its worker along, whatever the plugin is doing.
+    // If the run is killed, the kernel kills its worker too, whatever the plugin is doing.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let (mut channel, page, common) = open_channel()?;
     let page: &'static PageLayout = Box::leak(Box::new(page)).get();
@@ -103,8 +103,8 @@ fn serve() -> io::Result<()> {
     protocol::send_frame(&mut channel, &WorkerFarewell { error: farewell })
 }
 
-/// Runs the pass. Returns the reply that is still to be sent and what the end of the plugin's life
-/// brought.
+/// Runs the pass. Returns the reply if it has not been sent yet, and the result of the end of the
+/// plugin's life.
 fn serve_pass(
     request: &WorkerRequest,
     stage: PhaseTracker,
@@ -121,10 +121,10 @@ fn serve_pass(
     }
 }
 
-/// The way to `orch`.
+/// The channel to `orch`.
 struct ReplyChannel<'a> {
     channel: &'a mut UnixStream,
-    /// The pass's result was sent.
+    /// Whether the result of the pass was sent.
     answered: bool,
 }
 
@@ -133,7 +133,7 @@ impl ReplyChannel<'_> {
         self.answered = protocol::send_frame(self.channel, reply).is_ok();
     }
 
-    /// Says that this worker is ready for its turns, and waits for them.
+    /// Reports that this worker is ready for its turns, and waits for them.
     fn await_turns(&mut self, ready: PairReady) -> Result<PairStart, CallError> {
         let lost = |error: io::Error| CallError::load(format!("lost contact to orch: {error}"));
         protocol::send_frame(self.channel, &WorkerReply::Ready(ready)).map_err(lost)?;
@@ -151,10 +151,10 @@ fn recording_of(pass: Pass) -> RecordingMode {
     }
 }
 
-/// Takes a plugin through its phases, keeping the page up to date.
+/// Takes a plugin through its phases and keeps the shared page up to date.
 struct PhaseTracker<'a> {
     page: &'a PageLayout,
-    /// The page that it shares with the other worker of a pair.
+    /// Page that this worker shares with the other worker of a pair.
     common: Option<&'a SharedPage>,
 }
 
@@ -219,9 +219,9 @@ impl PhaseTracker<'_> {
         cpus: &[usize],
         line: &mut ReplyChannel,
     ) -> Result<WorkerReply, PluginError> {
-        // Every pass begins with the digest's iteration: wrong output is noticed before a sample
-        // counts, and lazy set-up work (interned names, thread pools) is over before anything is
-        // counted.
+        // Every pass begins with the iteration for the digest. Wrong output is thus noticed before
+        // any sample counts, and lazy set-up work (interned names, thread pools) is completed
+        // before anything is counted.
         self.phase(Phase::Run, || {
             instance.reset()?;
             self.page
@@ -327,7 +327,7 @@ fn open_scopes() -> String {
         .join(" > ")
 }
 
-/// Moves heap and mappings on, for the rest of the process.
+/// Moves heap and mappings, for the rest of the process.
 fn move_memory(by: MemoryShift) -> io::Result<()> {
     use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
     if by.heap > 0 {
@@ -335,7 +335,7 @@ fn move_memory(by: MemoryShift) -> io::Result<()> {
     }
     if by.pages > 0 {
         let length = by.pages * rustix::param::page_size();
-        // SAFETY: a new private mapping at an address of the kernel's choice, which nobody uses.
+        // SAFETY: a new private mapping at an address of the kernel's choice, which no code uses.
         unsafe {
             mmap_anonymous(
                 std::ptr::null_mut(),
@@ -348,8 +348,9 @@ fn move_memory(by: MemoryShift) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves the socket away from standard input and maps the shared pages, whose descriptors came with
-/// the first byte: this worker's own, and the one that it shares with the other worker of a pair.
+/// Moves the socket away from standard input and maps the shared pages. Their descriptors came with
+/// the first byte: this worker's own page, and the page that it shares with the other worker of a
+/// pair.
 fn open_channel() -> io::Result<(UnixStream, SharedPage, Option<SharedPage>)> {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 64)?;
@@ -387,12 +388,12 @@ fn open_channel() -> io::Result<(UnixStream, SharedPage, Option<SharedPage>)> {
     Ok((UnixStream::from(socket), SharedPage::map(&own)?, common))
 }
 
-/// What the worker itself still allocates once the limit is set.
+/// Memory that the worker itself still allocates after the limit is set.
 const OWN_MEMORY: u64 = 4 << 20;
 
-/// Limits address space and data to what is mapped now plus `bytes`, and files to as many: one in
-/// memory (memfd, tmpfs) takes memory that no other limit counts. Where none of these helps, the
-/// system ends this process first.
+/// Limits address space and data to the present mappings plus `bytes`, and files to the same size:
+/// a file in memory (memfd, tmpfs) takes memory that no other limit counts. If none of these limits
+/// helps, the system ends this process first.
 fn limit_memory(bytes: u64) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let statm = std::fs::read_to_string("/proc/self/statm")?;
@@ -405,7 +406,7 @@ fn limit_memory(bytes: u64) -> io::Result<()> {
         .saturating_add(mapped * rustix::param::page_size() as u64)
         .saturating_add(OWN_MEMORY);
     for resource in [Resource::As, Resource::Data] {
-        // Whoever started orch may have set a lower limit, which only root could raise.
+        // The parent of orch may have set a lower limit, which only root could raise.
         let limit = getrlimit(resource)
             .maximum
             .map_or(wanted, |most| most.min(wanted));
@@ -427,7 +428,7 @@ fn limit_memory(bytes: u64) -> io::Result<()> {
             maximum: Some(limit),
         },
     )?;
-    // Some containers do not let anybody write there.
+    // Some containers forbid writing to this file.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let none = Rlimit {
         current: Some(0),

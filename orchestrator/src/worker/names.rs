@@ -1,13 +1,13 @@
-//! Interned names: text to a small number and back, without ever calling the allocator.
+//! Interned names: conversion of texts to small numbers and back, without calls of the allocator.
 //!
-//! A plugin may intern a name in the middle of a counted iteration; were the table on the heap,
-//! that would be counted as the plugin's allocation.
+//! A plugin may intern a name inside a counted iteration. If the table were on the heap, its memory
+//! would be counted as an allocation of the plugin.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 pub(super) const MOST: usize = 4096;
-/// Longer names are cut here, at a character boundary.
+/// Maximum length of a name in bytes. Longer names are cut at a character boundary.
 const LENGTH: usize = 120;
 
 #[derive(Clone, Copy)]
@@ -22,8 +22,8 @@ struct NameTable {
     names: UnsafeCell<[InternedName; MOST]>,
 }
 
-// SAFETY: a name is written once, under the lock, before `used` covers it, and never again; readers
-// look below `used`.
+// SAFETY: a name is written once, under the lock, before `used` covers it, and never again. Readers
+// only look below `used`.
 unsafe impl Sync for NameTable {}
 
 static TABLE: NameTable = NameTable {
@@ -37,22 +37,23 @@ static TABLE: NameTable = NameTable {
     ),
 };
 
-/// The id of what does not fit any more.
+/// Id of all names that do not fit into the table.
 const OVERFLOW: u32 = MOST as u32;
 static OVERFLOWED: AtomicBool = AtomicBool::new(false);
 
-/// Whether there were more names than the table holds.
+/// Whether there were more names than the table can hold.
 pub(super) fn overflowed() -> bool {
     OVERFLOWED.load(Ordering::Relaxed)
 }
 
-/// Returns the id of a name: 1 and up; the last id stands for all names beyond the table's size.
+/// Returns the id of a name, counted from 1. The last id stands for all names beyond the table's
+/// size.
 pub(super) fn intern(text: &str) -> u32 {
     let mut length = text.len().min(LENGTH);
     while !text.is_char_boundary(length) {
         length -= 1;
     }
-    // Names are printed on terminals, and one with control characters could do there what it likes.
+    // Names are printed on terminals, where control characters could have arbitrary effects.
     let mut clean = [0; LENGTH];
     for (place, byte) in clean.iter_mut().zip(&text.as_bytes()[..length]) {
         *place = if byte.is_ascii_control() { b' ' } else { *byte };
@@ -73,8 +74,8 @@ pub(super) fn intern(text: &str) -> u32 {
             length: length as u8,
             bytes: clean,
         };
-        // SAFETY: this place is not visible to readers before `used` is raised, and the lock keeps
-        // writers apart.
+        // SAFETY: this place is not visible to readers before `used` is raised, and the lock
+        // excludes other writers.
         unsafe {
             TABLE
                 .names
@@ -90,7 +91,7 @@ pub(super) fn intern(text: &str) -> u32 {
     id
 }
 
-/// The bytes of a name. Safe in a signal handler.
+/// Returns the bytes of a name. Safe in a signal handler.
 pub(super) fn name(id: u32) -> &'static [u8] {
     if id == 0 || id > TABLE.used.load(Ordering::Acquire) {
         return b"(unnamed)";

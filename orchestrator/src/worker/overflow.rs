@@ -1,5 +1,5 @@
-//! Counters of threads that have no recorder of their own: plugins may start new threads in every
-//! iteration.
+//! Counters of threads without a recorder of their own. Such threads exist because plugins may
+//! start new threads in every iteration.
 
 use super::names;
 use crate::measure::rounding::RoundedSum;
@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 
 const MOST: usize = 256;
 
-/// Sums by name id; id 0 is a free place. In static memory: adding must not allocate.
+/// Sums by name id; id 0 is a free place. In static memory, because adding must not allocate.
 static SUMS: Mutex<[(u32, RoundedSum); MOST]> = Mutex::new([(0, RoundedSum::ZERO); MOST]);
 
-/// Adds to a counter. Sums beyond the table's size and what is no number are left out.
+/// Adds to a counter. Sums beyond the table's size and values that are not finite are left out.
 pub(super) fn add(name: u32, amount: f64) {
     let mut sums = SUMS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(place) = sums

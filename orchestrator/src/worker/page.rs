@@ -1,5 +1,5 @@
-//! The page that `orch` and a worker share: where the worker is, and what killed it. Survives the
-//! worker's death.
+//! The page that `orch` and a worker share. It holds the worker's position and the circumstances of
+//! its death, and it outlives the worker.
 
 use crate::protocol::Phase;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -9,33 +9,32 @@ use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Rel
 
 const SIZE: usize = 4096;
 const SCOPE_BYTES: usize = 1024;
-/// From abort() to the code that called for it there are some functions of the C library and of a
-/// language in between.
+/// Maximum number of stored callers. Between abort() and the code that caused it, there are
+/// functions of the C library and of a language runtime.
 const CALLERS: usize = 32;
 
-/// The layout of the page. All zero is a worker that has not begun.
+/// Layout of the page. All zeros mean that the worker has not begun.
 #[repr(C)]
 pub(crate) struct PageLayout {
     phase: AtomicU32,
     signal: AtomicI32,
     pub(crate) iteration: AtomicU64,
-    /// Address whose access failed.
+    /// Address of the failed access.
     pub(crate) address: AtomicU64,
-    /// Address of the instruction that failed.
+    /// Address of the failed instruction.
     pub(crate) instruction: AtomicU64,
-    /// The fault lies next to the stack pointer.
+    /// Whether the fault lies next to the stack pointer.
     pub(crate) near_stack: AtomicU32,
-    /// One more than the phase in which a process that the plugin forked came back from its call; 0
-    /// if none did.
+    /// Phase of the call from which a process that the plugin forked returned, plus one; 0 if there
+    /// was none.
     pub(crate) forked: AtomicU32,
     /// Size of the last allocation that was refused.
     pub(crate) refused: AtomicU64,
-    /// Of the page that two workers share: the place in their common order that is next.
+    /// On the page that two workers share: the next place in their common order.
     pub(crate) turn: AtomicU32,
-    /// Address where the plugin's file is mapped.
+    /// Address at which the plugin's file is mapped.
     pub(crate) library_base: AtomicU64,
-    /// Where the functions go on that had called each other when an abort came, innermost first; 0
-    /// ends the list.
+    /// Return addresses at the time of an abort, innermost first; 0 ends the list.
     callers: [AtomicU64; CALLERS],
     scope_length: AtomicU32,
     scope: [AtomicU8; SCOPE_BYTES],
@@ -49,7 +48,7 @@ pub(crate) struct SharedPage {
 }
 
 impl SharedPage {
-    /// Makes a page and the descriptor by which a worker maps it too.
+    /// Creates a page and the descriptor with which a worker maps it too.
     pub(crate) fn create() -> rustix::io::Result<(Self, OwnedFd)> {
         let file = rustix::fs::memfd_create("orch-page", rustix::fs::MemfdFlags::CLOEXEC)?;
         rustix::fs::ftruncate(&file, SIZE as u64)?;
@@ -75,15 +74,15 @@ impl SharedPage {
 
     pub(crate) fn get(&self) -> &PageLayout {
         // SAFETY: the mapping is SIZE bytes, page aligned, lives as long as `self`, and has atomic
-        // fields only, for which every bit pattern is valid whoever writes it.
+        // fields only. For these, every bit pattern is valid, whichever process writes it.
         unsafe { self.at.as_ref() }
     }
 }
 
 impl Drop for SharedPage {
     fn drop(&mut self) {
-        // SAFETY: made by `map` with this size; `get` borrows from `self`, so no reference is left.
-        // A failure would only leave the page mapped.
+        // SAFETY: created by `map` with this size; `get` borrows from `self`, so no reference is
+        // left. A failure would only leave the page mapped.
         let _ = unsafe { munmap(self.at.as_ptr().cast(), SIZE) };
     }
 }
@@ -97,7 +96,7 @@ impl PageLayout {
         Phase::from_number(self.phase.load(Relaxed))
     }
 
-    /// The signal that a handler noted; 0 if none did.
+    /// Returns the signal that a handler recorded; 0 if there was none.
     pub(crate) fn signal(&self) -> i32 {
         self.signal.load(Relaxed)
     }
@@ -106,7 +105,8 @@ impl PageLayout {
         self.signal.store(signal, Relaxed);
     }
 
-    /// Stores the open scopes, outermost first. Safe in a signal handler: it only stores bytes.
+    /// Stores the open scopes, outermost first. Safe in a signal handler, because it only stores
+    /// bytes.
     pub(crate) fn set_scope<'a>(&self, names: impl Iterator<Item = &'a [u8]>) {
         let separator: &[u8] = b" > ";
         let mut length = 0;
@@ -124,8 +124,7 @@ impl PageLayout {
         self.scope_length.store(length as u32, Relaxed);
     }
 
-    /// Stores where a function goes on; false when there is no place for more. Safe in a signal
-    /// handler.
+    /// Stores a return address; false if there is no room for more. Safe in a signal handler.
     pub(crate) fn set_caller(&self, index: usize, address: u64) -> bool {
         let place = self.callers.get(index);
         if let Some(place) = place {

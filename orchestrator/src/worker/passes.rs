@@ -1,4 +1,5 @@
-//! The three measuring passes: profile, count, time. Nothing of ours allocates or logs inside them.
+//! The three measuring passes: profile, count and time. No code of orch allocates or logs inside
+//! them.
 
 use super::fork_guard;
 use super::library::{CallError, LiveInstance};
@@ -14,15 +15,15 @@ use crate::protocol::{
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// More samples than this tell nothing more about one process.
+/// Maximum number of samples. More samples give no more information about one process.
 const MOST_SAMPLES: usize = 10_000;
-/// Samples in each of the windows that are compared to see whether warm-up is over.
+/// Number of samples in each of the two windows that are compared to find the end of the warm-up.
 const WINDOW: usize = 5;
-/// Two windows agree when their medians differ by less than this share.
+/// Relative difference below which the medians of two windows agree.
 const STEADY: f64 = 0.01;
-/// No real loop of this many iterations ends within a sample's time.
+/// Maximum number of iterations of a sample. No real loop completes more within a sample's time.
 const MOST_ITERATIONS: u64 = 1 << 40;
-/// A sample is at least this many steps of the clock long, so that a step is at most 0.1 % of it.
+/// Minimum length of a sample in steps of the clock, so that a step is at most 0.1 % of it.
 const CLOCK_STEPS: u64 = 1_000;
 
 /// The budgets of a timing pass, in nanoseconds.
@@ -33,7 +34,7 @@ pub(super) struct TimePlan {
     pub(super) warm_up_ns: u64,
 }
 
-/// Where warming up got to.
+/// Result of warming up.
 pub(super) struct WarmedUp {
     pub(super) iterations_per_sample: u64,
     /// Median of an iteration in the last window.
@@ -105,7 +106,7 @@ pub(super) fn measure_counts(
         inside.allocations += window.allocations;
         inside.bytes += window.bytes;
         elsewhere += window.allocations + window.frees - own.allocations - own.frees;
-        // Another thread may have allocated while the peak was being set back.
+        // Another thread may have allocated while the peak was being reset.
         peak = peak.max(counting::peak_bytes().saturating_sub(live));
     }
     let leaked = signed(counting::live_bytes()) - signed(live_before);
@@ -129,8 +130,7 @@ pub(super) fn measure_counts(
     }))
 }
 
-/// Chooses the iterations of a sample and runs until two windows of samples agree or the time is
-/// up.
+/// Chooses the iterations of a sample. Runs until two windows of samples agree or the time is up.
 pub(super) fn warm_up(
     instance: &mut LiveInstance,
     page: &PageLayout,
@@ -172,8 +172,8 @@ pub(super) fn warm_up(
         let median = window[WINDOW / 2];
         let per_iteration = median as f64 / iterations as f64;
         iteration_ns = per_iteration;
-        // A first guess made on cold caches is too short; the sample length is settled on warm
-        // ones.
+        // A first guess on cold caches is too short, so the length of a sample is chosen with warm
+        // caches.
         iterations = if median < target {
             grow_iterations(iterations, median, target)
         } else {
@@ -249,7 +249,7 @@ fn timed(
     Ok(ns)
 }
 
-/// One reading: reset untimed, then the duration of `iterations` iterations.
+/// Takes one sample: an untimed reset, then `iterations` timed iterations.
 #[inline(always)]
 pub(super) fn take_sample(
     instance: &mut LiveInstance,
@@ -267,8 +267,8 @@ pub(super) fn take_sample(
     Ok(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// The iterations that should last an eighth longer than `target`, but at least one more and at
-/// most a thousand times as many as now.
+/// Returns the number of iterations that should last an eighth longer than `target`: at least one
+/// more, and at most a thousand times the present number.
 fn grow_iterations(iterations: u64, ns: u64, target: u64) -> u64 {
     let wanted = u128::from(iterations) * u128::from(target) / u128::from(ns.max(1));
     let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
@@ -281,8 +281,8 @@ fn grow_iterations(iterations: u64, ns: u64, target: u64) -> u64 {
         .min(MOST_ITERATIONS)
 }
 
-/// Bounds what resets may add: a part of a pass ends when it has taken this many times its budget
-/// by the wall clock.
+/// Limit for the time of resets: a part of a pass ends after this multiple of its budget by the
+/// wall clock.
 struct WallLimit {
     begun: Instant,
     most: Duration,
@@ -306,7 +306,7 @@ fn signed(bytes: u64) -> i64 {
 }
 
 fn resident_bytes() -> u64 {
-    // Read with a buffer on the stack: this happens while the plugin's allocations are counted.
+    // Read with a buffer on the stack, because the plugin's allocations are being counted.
     let mut buffer = [0u8; 256];
     let read = rustix::fs::open(
         "/proc/self/statm",

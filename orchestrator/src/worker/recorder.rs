@@ -1,5 +1,5 @@
-//! One thread's scope recorder: a tree of fixed size that is built while the plugin runs, without
-//! allocating.
+//! The scope recorder of one thread: a tree of fixed size that is built without allocating while
+//! the plugin runs.
 
 use super::names;
 use crate::counting;
@@ -7,14 +7,13 @@ use crate::measure::clock::ScopeClock;
 use crate::measure::rounding::RoundedSum;
 use crate::protocol::{CounterSum, ScopeNode};
 
-/// Deepest nesting that is recorded. JSON readers commonly stop at 128 levels, and a scope takes
-/// two.
+/// Maximum recorded nesting. JSON readers commonly stop at 128 levels, and a scope takes two.
 pub(super) const DEPTH: usize = 48;
 pub(super) const NODES: usize = 8192;
 pub(super) const COUNTERS: usize = 1024;
-/// Calls of a scope within one iteration whose durations are kept in their order.
+/// Calls of a scope within one iteration whose durations are kept in order.
 pub(super) const SERIES: usize = 256;
-/// For each place in the tree the shortest duration, plus one, of its first, second, ... call of an
+/// For each node of the tree: the shortest duration, plus one, of the first, second, ... call of an
 /// iteration; 0 is none.
 pub(super) type CallSeries = [[u64; SERIES]; NODES];
 const NONE: u32 = u32::MAX;
@@ -24,7 +23,7 @@ struct RecordedScope {
     name: u32,
     first_child: u32,
     next_sibling: u32,
-    /// The child entered last: the next one is most often the same or its sibling.
+    /// Child that was entered last: the next one is most often the same or its sibling.
     recent_child: u32,
     first_counter: u32,
     calls: u64,
@@ -36,7 +35,7 @@ struct RecordedScope {
     /// Calls in this iteration so far, and in each of the earlier ones.
     calls_now: u32,
     calls_each: u32,
-    /// Iterations had different numbers of calls: their order says nothing.
+    /// Whether iterations had different numbers of calls, so that their order has no meaning.
     uneven: bool,
 }
 
@@ -56,21 +55,23 @@ struct CounterSlot {
     sum: RoundedSum,
 }
 
-/// One thread's scopes. Lives in a mapping of its own, zeroed at first and then set up by `clear`.
+/// Scopes of one thread. The recorder is in its own mapping, which is zeroed first and then set up
+/// by `clear`.
 pub(super) struct ScopeRecorder {
     pub(super) clock: ScopeClock,
     pub(super) driver: bool,
     pub(super) depth: usize,
-    /// Scopes open beyond DEPTH.
+    /// Number of open scopes beyond DEPTH.
     pub(super) beyond: usize,
-    /// Scopes that were open when everything was forgotten, and will still be closed.
+    /// Number of scopes that were open when the recording was discarded and that will still be
+    /// closed.
     forgotten: usize,
     nodes_used: usize,
     counters_used: usize,
     pub(super) unbalanced: u64,
     pub(super) not_numbers: u64,
     pub(super) dropped: u64,
-    /// Only the driver's; null elsewhere.
+    /// Set for the driver only; null for other threads.
     pub(super) series: *mut CallSeries,
     pub(super) frames: [ScopeFrame; DEPTH],
     nodes: [RecordedScope; NODES],
@@ -79,7 +80,7 @@ pub(super) struct ScopeRecorder {
 
 impl ScopeRecorder {
     pub(super) fn clear(&mut self) {
-        // The driver is between runs and has none open; a pool thread may be about to close its
+        // The driver is between runs and has no open scope. A pool thread may be about to close its
         // last ones.
         self.forgotten = if self.driver { 0 } else { self.depth };
         self.depth = 0;
@@ -142,7 +143,8 @@ impl ScopeRecorder {
         }
         if self.frames[self.depth - 1].name != name {
             self.unbalanced += 1;
-            // Closed out of order: what was opened inside it and forgotten ends with it.
+            // The scope is closed out of order. Scopes that were opened inside it and not closed
+            // end with it.
             if !self.frames[..self.depth]
                 .iter()
                 .any(|frame| frame.name == name)
@@ -156,7 +158,7 @@ impl ScopeRecorder {
         self.leave(end);
     }
 
-    /// Ends all open scopes: the call into the plugin is over.
+    /// Ends all open scopes, because the call into the plugin is over.
     pub(super) fn close_open(&mut self) {
         let end = self.clock.now();
         self.unbalanced += self.depth as u64 + self.beyond as u64;
@@ -185,10 +187,10 @@ impl ScopeRecorder {
         let call = node.calls_now as usize;
         node.calls_now += 1;
         if call < SERIES && !self.series.is_null() {
-            // SAFETY: the mapping holds NODES rows of SERIES numbers, belongs to this thread, and
-            // is never removed; `frame.node` was just found to be below NODES.
+            // SAFETY: the mapping has NODES rows of SERIES numbers, belongs to this thread, and is
+            // never removed; `frame.node` was just found to be below NODES.
             let shortest = unsafe { &mut (*self.series)[frame.node as usize][call] };
-            // Zero wraps to the largest number, so that "none yet" never wins.
+            // Zero wraps to the largest number, so that "none yet" is never the minimum.
             *shortest = (*shortest).wrapping_sub(1).min(ns).wrapping_add(1);
         }
     }
@@ -205,15 +207,15 @@ impl ScopeRecorder {
         }
     }
 
-    /// The shortest duration of each call of an iteration, in order; empty where that means
-    /// nothing.
+    /// Returns the shortest duration of each call of an iteration, in order; empty if the order has
+    /// no meaning.
     fn series_of(&self, index: u32) -> Vec<u64> {
         let node = &self.nodes[index as usize];
         let calls = node.calls_each as usize;
         if self.series.is_null() || node.uneven || !(2..=SERIES).contains(&calls) {
             return Vec::new();
         }
-        // SAFETY: as in `exit`; `index` is below NODES, or the node would not have been found.
+        // SAFETY: as in `exit`; `index` is below NODES, because the node was found.
         let row = unsafe { &(&(*self.series))[index as usize] };
         row[..calls]
             .iter()
@@ -236,7 +238,7 @@ impl ScopeRecorder {
         };
         while let Some(counter) = self.counters[..self.counters_used].get_mut(at as usize) {
             if counter.name == name {
-                // A sum that is not finite cannot be written down.
+                // A sum that is not finite cannot be stored as JSON.
                 self.not_numbers += u64::from(!counter.sum.add(amount));
                 return;
             }
@@ -260,15 +262,15 @@ impl ScopeRecorder {
 
     #[inline(always)]
     fn allocated(&self) -> (u64, u64) {
-        // A pool thread's scopes hold what that thread allocated itself, which its own slot cannot
-        // tell apart here; only the driver's tree is used for allocations.
+        // The scopes of a pool thread contain that thread's own allocations, which cannot be
+        // separated here. Only the driver's tree is used for allocations.
         if !self.driver {
             return (0, 0);
         }
         counting::allocated()
     }
 
-    /// The child of `parent` named `name`, made if there is none yet.
+    /// Returns the child of `parent` named `name`, and creates it if necessary.
     #[inline(always)]
     fn find_or_add_child(&mut self, parent: u32, name: u32) -> u32 {
         let recent = self.nodes[parent as usize].recent_child;
@@ -276,8 +278,8 @@ impl ScopeRecorder {
             if node.name == name {
                 return recent;
             }
-            // Siblings follow each other in the order they were first entered, and mostly are
-            // entered in that order.
+            // Siblings are linked in the order in which they were first entered, and mostly they
+            // are entered again in that order.
             if let Some(next) = self.nodes.get(node.next_sibling as usize)
                 && next.name == name
             {

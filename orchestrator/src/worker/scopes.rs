@@ -1,9 +1,9 @@
-//! The scopes of all threads: who records where, and what is read at the end.
+//! The scopes of all threads: assignment of recorders to threads, and the evaluation at the end.
 //!
-//! Each thread has a recorder of its own. The driver's holds the tree that totals are taken from;
-//! scopes opened on other threads form roots of their own, marked as pool scopes. Allocations of a
-//! driver scope are those of all threads while it was open, so that the work of a thread pool lands
-//! in the scope that waits for it.
+//! Each thread has its own recorder. The driver's recorder has the tree from which totals are
+//! taken. Scopes on other threads form separate roots, marked as pool scopes. The allocations of a
+//! driver scope are those of all threads while it was open, so that the work of a thread pool
+//! counts in the scope that waits for it.
 
 use super::recorder::{COUNTERS, CallSeries, DEPTH, NODES, ScopeRecorder};
 use super::{names, overflow};
@@ -14,7 +14,8 @@ use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
-/// Scopes of threads beyond this many are not recorded, and said so; their counters are.
+/// Maximum number of threads whose scopes are recorded. Beyond it, only counters are recorded, and
+/// a complaint reports this.
 const THREADS: usize = 64;
 
 static RECORDERS: [AtomicPtr<ScopeRecorder>; THREADS] =
@@ -23,9 +24,9 @@ static USED: AtomicUsize = AtomicUsize::new(0);
 static CLOCK_MULT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 thread_local! {
-    /// This thread's recorder. No destructor: plugins' threads may end at any time.
-    static MINE: Cell<*mut ScopeRecorder> = const { Cell::new(null_mut()) };
-}
+/// Recorder of this thread. It has no destructor, because the threads of a plugin may end at
+/// any time.
+static MINE: Cell< * mut ScopeRecorder > = const { Cell::new(null_mut()) }; }
 
 /// Makes the calling thread the driver. Called once, before the plugin is loaded.
 pub(super) fn become_driver(clock: ScopeClock) -> bool {
@@ -37,7 +38,7 @@ pub(super) fn become_driver(clock: ScopeClock) -> bool {
     !new_recorder().is_null()
 }
 
-/// Zeroed memory for a value, outside the heap; null if there is none.
+/// Returns zeroed memory for a value, outside the heap; null if there is none.
 fn map<T>() -> *mut T {
     use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
     let (protection, flags) = (
@@ -65,9 +66,9 @@ fn new_recorder() -> *mut ScopeRecorder {
     } else {
         ScopeClock::Counter { mult }
     };
-    // SAFETY: the mapping is large enough and page aligned; the fields are written before anybody
-    // reads them, and the arrays' zero bytes are valid values that `nodes_used`, `counters_used`
-    // and `depth` guard.
+    // SAFETY: the mapping is large enough and page aligned. The fields are written before they are
+    // read. The arrays' zero bytes are valid values, guarded by `nodes_used`, `counters_used` and
+    // `depth`.
     unsafe {
         (&raw mut (*recorder).clock).write(clock);
         (&raw mut (*recorder).driver).write(index == 0);
@@ -83,7 +84,7 @@ fn new_recorder() -> *mut ScopeRecorder {
     recorder
 }
 
-/// Runs `act` on the calling thread's recorder, making one if the thread has none yet.
+/// Runs `act` on the calling thread's recorder, which is created if necessary.
 #[inline(always)]
 fn with_mine(act: impl FnOnce(&mut ScopeRecorder)) {
     let mut recorder = MINE.get();
@@ -94,8 +95,8 @@ fn with_mine(act: impl FnOnce(&mut ScopeRecorder)) {
         }
     }
     // SAFETY: only the owning thread gets here through its thread-local pointer, `act` does not
-    // call back into this module, and the mapping is never removed. Others read it only between
-    // runs, see `collect`.
+    // call back into this module, and the mapping is never removed. Other threads read it only
+    // between runs, see `collect`.
     act(unsafe { &mut *recorder });
 }
 
@@ -117,7 +118,7 @@ pub(super) fn count(name: u32, amount: f64) {
     with_mine(|recorder| recorder.count(name, amount));
 }
 
-/// Forgets what was recorded so far, on all threads. The plugin must not be running.
+/// Discards everything recorded so far, on all threads. The plugin must not be running.
 pub(super) fn forget() {
     overflow::forget();
     for_each(|recorder| recorder.clear());
@@ -128,12 +129,12 @@ pub(super) fn close_open() {
     with_mine(ScopeRecorder::close_open);
 }
 
-/// Tells all recorders that an iteration begins.
+/// Notifies all recorders of a new iteration.
 pub(super) fn next_iteration() {
     for_each(ScopeRecorder::next_iteration);
 }
 
-/// What a finished recording holds.
+/// Contents of a finished recording.
 pub(super) struct CollectedScopes {
     pub(super) scopes: Vec<ScopeNode>,
     /// Counters that were added to outside of any scope.
@@ -141,7 +142,7 @@ pub(super) struct CollectedScopes {
     pub(super) complaints: Vec<String>,
 }
 
-/// Reads all threads' trees. The plugin must not be running.
+/// Reads the trees of all threads. The plugin must not be running.
 pub(super) fn collect() -> CollectedScopes {
     let mut collected = CollectedScopes {
         scopes: Vec::new(),
@@ -153,7 +154,7 @@ pub(super) fn collect() -> CollectedScopes {
     for_each(|recorder| {
         unbalanced += recorder.unbalanced;
         if recorder.driver {
-            // Another thread may have handed its work over just before it closes its scopes.
+            // Another thread may have handed over its work just before it closes its scopes.
             unbalanced += recorder.depth as u64 + recorder.beyond as u64;
         }
         not_numbers += recorder.not_numbers;
@@ -197,7 +198,7 @@ pub(super) fn collect() -> CollectedScopes {
     collected
 }
 
-/// Adds trees of further threads to what is there: the same name in the same place is one row.
+/// Merges the trees of further threads: the same name in the same place becomes one row.
 fn merge(into: &mut Vec<ScopeNode>, from: Vec<ScopeNode>) {
     for node in from {
         match into
@@ -227,7 +228,7 @@ fn add_counters(into: &mut Vec<CounterSum>, from: Vec<CounterSum>) {
                 let (one, other) = ([known.sum, known.rounding], [counter.sum, counter.rounding]);
                 [known.sum, known.rounding] = rounding::merged(one, other);
             }
-            // Threads whose sums are too large together: the first one's stands.
+            // The sums of the threads are too large together, so the first one is kept.
             Some(_) => {}
             None => into.push(counter),
         }
@@ -238,16 +239,16 @@ fn for_each(mut act: impl FnMut(&mut ScopeRecorder)) {
     for place in &RECORDERS {
         let recorder = place.load(Ordering::Acquire);
         if !recorder.is_null() {
-            // SAFETY: the mapping is never removed. Callers are between runs: a well-behaved
-            // plugin's threads are idle then; one that still records on a thread of its own races
-            // with us on plain numbers inside this mapping, which garbles that plugin's own figures
-            // and nothing else (every index is checked before use).
+            // SAFETY: the mapping is never removed. Callers are between runs, when the threads of a
+            // well-behaved plugin are idle. A thread that still records races with this code on
+            // plain numbers inside the mapping. This corrupts only the figures of that plugin,
+            // because every index is checked before use.
             act(unsafe { &mut *recorder });
         }
     }
 }
 
-/// Names of the driver's open scopes, outermost first. Safe in a signal handler.
+/// Returns the names of the driver's open scopes, outermost first. Safe in a signal handler.
 pub(super) fn open_names() -> impl Iterator<Item = &'static [u8]> {
     let recorder = RECORDERS[0].load(Ordering::Acquire);
     let depth = if recorder.is_null() {
@@ -268,9 +269,10 @@ pub(super) fn open_names() -> impl Iterator<Item = &'static [u8]> {
 mod tests {
     use super::*;
 
-    /// One test, because the recorder belongs to the process: order, nesting, counters, imbalance.
+    /// One test, because the process has only one set of recorders: order, nesting, counters,
+    /// imbalance.
     #[test]
-    fn a_tree_is_built_and_imbalance_is_said() {
+    fn recorder_builds_a_tree_and_reports_imbalance() {
         assert!(become_driver(ScopeClock::Monotonic));
         let (outer, inner, work) = (
             names::intern("outer"),

@@ -1,4 +1,4 @@
-//! Which CPUs the worker's threads run on.
+//! Assignment of the worker's threads to CPUs.
 
 use rustix::thread::{CpuSet, Pid, sched_setaffinity};
 use std::io;
@@ -11,10 +11,10 @@ pub(super) fn pin_process(cpus: &[usize]) -> io::Result<()> {
     Ok(sched_setaffinity(None, &cpu_set(cpus))?)
 }
 
-/// Gives each of the plugin's threads a CPU of its own, where there are as many of them as CPUs,
-/// the driver counted or not. The kernel may leave a new thread beside its maker for longer than a
-/// whole process of ours lasts: products on two threads were measured at the speed of one in about
-/// half of the processes.
+/// Gives each of the plugin's threads its own CPU if there are as many threads as CPUs, with or
+/// without the driver. The kernel may leave a new thread beside its creator for longer than a whole
+/// process of orch lasts: in about half of the processes, products on two threads were measured at
+/// the speed of one.
 pub(super) fn spread_threads(cpus: &[usize]) {
     if cpus.len() < 2 {
         return;
@@ -27,7 +27,7 @@ pub(super) fn spread_threads(cpus: &[usize]) {
                 .collect()
         })
         .unwrap_or_default();
-    // In the order in which they were made: the driver is first.
+    // In the order of their creation: the driver is first.
     threads.sort_unstable();
     let own = match threads.len().checked_sub(cpus.len()) {
         Some(0) => &threads[..],
@@ -35,7 +35,7 @@ pub(super) fn spread_threads(cpus: &[usize]) {
         _ => return,
     };
     for (thread, cpu) in own.iter().zip(cpus) {
-        // A thread that ended meanwhile needs no CPU.
+        // A thread that has ended in the meantime needs no CPU.
         let _ = sched_setaffinity(Pid::from_raw(*thread), &cpu_set(&[*cpu]));
     }
 }

@@ -1,5 +1,5 @@
-//! Taking turns with the other worker of a pair: one runs while the other sleeps, in an order that
-//! `orch` has drawn.
+//! Turns of the two workers of a pair: one runs while the other sleeps, in an order that `orch` has
+//! drawn.
 
 use super::library::{CallError, LiveInstance};
 use super::page::PageLayout;
@@ -9,7 +9,7 @@ use rustix::thread::futex;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-/// Runs this worker's samples, each when its place in the common order has come.
+/// Takes this worker's samples, each at its place in the common order.
 pub(super) fn take_turns(
     instance: &mut LiveInstance,
     page: &PageLayout,
@@ -32,22 +32,22 @@ pub(super) fn take_turns(
     }))
 }
 
-/// Sleeps until the common counter has come to `place`. A partner that died is noticed by `orch`,
-/// which ends this worker too.
+/// Sleeps until the common counter reaches `place`. If the other worker dies, `orch` notices it and
+/// ends this worker too.
 fn wait_for(turn: &AtomicU32, place: u32) {
     loop {
         let now = turn.load(Acquire);
         if now == place {
             return;
         }
-        // Returns at once if the counter has moved on meanwhile; whatever the reason for waking, it
-        // is read again.
+        // Returns at once if the counter has already changed. It is read again after waking,
+        // whatever the reason.
         let _ = futex::wait(turn, futex::Flags::empty(), now, None);
     }
 }
 
 fn hand_over(turn: &AtomicU32, next: u32) {
     turn.store(next, Release);
-    // Nobody may be waiting: then this worker has the next turn too.
+    // If no worker is waiting, this worker has the next turn too.
     let _ = futex::wake(turn, futex::Flags::empty(), 1);
 }

@@ -1,6 +1,7 @@
-//! Which system calls a sandboxed worker has: seccomp filters over what landlock does not see.
+//! System calls of a sandboxed worker: seccomp filters for the operations that landlock does not
+//! cover.
 //!
-//! The lists are short on purpose: a call is on one of them if it reaches beyond the worker and no
+//! The lists are short on purpose. A call is on one of them if it reaches beyond the worker and no
 //! honest workload needs it.
 
 use libc::sock_filter;
@@ -8,16 +9,16 @@ use std::io;
 
 /// Refused with "Operation not permitted", whatever the arguments.
 const REFUSED: &[i64] = &[
-    // The network, and programs outside that listen in the file system: those of docker, systemd or
-    // a desktop do what they are told. Of pairs of sockets, see the rules below.
+    // The network, and servers that listen in the file system: those of docker, systemd or a
+    // desktop execute requests. The rules below cover pairs of sockets.
     libc::SYS_socket,
-    // The memory and the descriptors of others.
+    // Memory and descriptors of other processes.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
     libc::SYS_process_madvise,
     libc::SYS_pidfd_getfd,
-    // Other namespaces: there a plugin would be root.
+    // Other namespaces, in which a plugin would be root.
     libc::SYS_unshare,
     libc::SYS_setns,
     // Keys of the user's session.
@@ -27,7 +28,7 @@ const REFUSED: &[i64] = &[
     // Ways into the kernel.
     libc::SYS_bpf,
     libc::SYS_userfaultfd,
-    // Memory that outlives the worker and counts for none of its limits.
+    // Memory that outlives the worker and counts towards none of its limits.
     libc::SYS_shmget,
     libc::SYS_shmat,
     libc::SYS_shmctl,
@@ -41,12 +42,12 @@ const REFUSED: &[i64] = &[
     libc::SYS_msgrcv,
     libc::SYS_mq_open,
     libc::SYS_mq_unlink,
-    // File handles lead around the rules for paths.
+    // File handles bypass the rules for paths.
     libc::SYS_open_by_handle_at,
 ];
 
-/// Answered with ENOSYS, as by a kernel that lacks them: programs then take the older way, whose
-/// arguments a filter can see.
+/// Answered with ENOSYS, as by a kernel without them. Programs then use the older call, whose
+/// arguments a filter can inspect.
 const ABSENT: &[i64] = &[
     libc::SYS_clone3,
     libc::SYS_io_uring_setup,
@@ -54,9 +55,9 @@ const ABSENT: &[i64] = &[
     libc::SYS_io_uring_register,
 ];
 
-/// Done as if: no error, and no effect. Landlock lets everybody change the mode, owner, times and
-/// attributes of any file; refused, they would break every program that copies a file into its
-/// scratch folder.
+/// Answered with success, but not executed. Landlock lets every process change the mode, owner,
+/// times and attributes of any file. Refusing these calls would break every program that copies a
+/// file into its scratch folder.
 const WITHOUT_EFFECT: &[i64] = &[
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
@@ -87,15 +88,15 @@ const WITHOUT_EFFECT: &[i64] = &[
     libc::SYS_futimesat,
 ];
 
-/// The same numbers on all architectures; newer than the C library's list.
+/// The number is the same on all architectures, and newer than the C library's list.
 const FCHMODAT2: i64 = 452;
 const SETXATTRAT: i64 = 463;
 const REMOVEXATTRAT: i64 = 466;
 const FILE_SETATTR: i64 = 469;
-/// Calls from this number on were not there when the lists were made: nobody knows what they reach.
+/// Calls from this number on did not exist when the lists were made, so their reach is unknown.
 const FIRST_UNKNOWN: u32 = 470;
 
-/// Flags of `clone` that ask for another namespace.
+/// Flags of `clone` that request another namespace.
 const NAMESPACES: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
@@ -105,7 +106,7 @@ const NAMESPACES: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP)
     .unsigned_abs();
 
-/// Whether the kernel takes filters that answer with an error.
+/// Whether the kernel supports filters that answer with an error.
 pub(super) fn are_offered() -> bool {
     let action = libc::SECCOMP_RET_ERRNO;
     // SAFETY: the kernel reads one number from the address of `action`.
@@ -119,17 +120,17 @@ pub(super) fn are_offered() -> bool {
     }
 }
 
-/// Filters the calls of the calling thread. Where landlock does not hold signals back, the filter
-/// does, more coarsely.
+/// Filters the calls of the calling thread. If landlock does not block signals, the filter does so,
+/// more coarsely.
 pub(super) fn restrict_calls(signals_scoped: bool) -> io::Result<()> {
     install_filter(&assemble_filter(signals_scoped))
 }
 
-/// What the kernel asks for each call.
+/// Assembles the filter that the kernel runs for each call.
 ///
-/// Assembled here and not by seccompiler, which has one answer per filter and compares with each
-/// call in turn: its three filters took 0.24 ms to install, a tenth of what a worker takes, because
-/// the kernel runs a new filter once for each call that there is.
+/// It is assembled here and not by seccompiler, which has one answer per filter and compares with
+/// each call in turn. Its three filters took 0.24 ms to install, a tenth of a worker's time,
+/// because the kernel runs a new filter once for each existing call.
 fn assemble_filter(signals_scoped: bool) -> Vec<sock_filter> {
     let mut rules = rules(signals_scoped);
     rules.sort_by_key(|rule| rule.call);
@@ -141,18 +142,18 @@ fn assemble_filter(signals_scoped: bool) -> Vec<sock_filter> {
     program
 }
 
-/// What becomes of one call: instructions that end in an answer.
+/// Rule for one call: instructions that end in an answer.
 struct CallRule {
     call: i64,
     then: Vec<sock_filter>,
 }
 
-/// Commands that say whom a file sends signals (linux/fcntl.h, asm-generic/fcntl.h,
+/// Commands that set the process to which a file sends signals (linux/fcntl.h, asm-generic/fcntl.h,
 /// asm-generic/sockios.h).
 const SET_OWNER: [u32; 2] = [8, 15];
 const SET_OWNER_OF_SOCKET: [u32; 2] = [0x8901, 0x8902];
 
-/// So many calls are compared with one by one: about the root of how many there are.
+/// Number of calls that are compared one by one: about the square root of their total number.
 const GROUP: usize = 8;
 
 fn rules(signals_scoped: bool) -> Vec<CallRule> {
@@ -180,7 +181,7 @@ fn rules(signals_scoped: bool) -> Vec<CallRule> {
             ],
             &|| refuse_unless_all_are(&[(0, own)]),
         );
-        // A file can be told to send its owner any signal.
+        // A file can be made to send any signal to its owner.
         add(&[libc::SYS_fcntl], &|| {
             answer_if_argument_is(1, &SET_OWNER, libc::EPERM)
         });
@@ -191,16 +192,17 @@ fn rules(signals_scoped: bool) -> Vec<CallRule> {
     add(&[libc::SYS_clone], &|| {
         refuse_if_argument_has(0, NAMESPACES)
     });
-    // A pair of streams is no way out; a socket of datagrams can send to any path, pair or not.
+    // A pair of streams gives no access to the outside. A datagram socket can send to any path,
+    // whether it is part of a pair or not.
     const DATAGRAMS: u32 = 2;
     add(&[libc::SYS_socketpair], &|| {
         refuse_if_argument_has(1, DATAGRAMS)
     });
-    // A worker ends with its orch, whatever the plugin would like.
+    // A worker must end with its orch, even if the plugin tries to prevent it.
     add(&[libc::SYS_prctl], &|| {
         answer_if_argument_is(0, &[libc::PR_SET_PDEATHSIG.unsigned_abs()], 0)
     });
-    // With a process id of 0 they are about the caller; groups and users have others in them.
+    // With process id 0, these calls affect the caller; groups and users include other processes.
     const A_PROCESS: u32 = 1;
     add(
         &[
@@ -220,21 +222,22 @@ fn rules(signals_scoped: bool) -> Vec<CallRule> {
     rules
 }
 
-/// Compares with a group of calls in the order of their numbers. Greater numbers go on behind it.
+/// Compares with a group of calls in the order of their numbers. For greater numbers, execution
+/// continues behind the group.
 fn compare_group(group: &[CallRule]) -> Vec<sock_filter> {
     // Numbers of calls have nine bits.
     let number = |rule: &CallRule| rule.call as u32;
     let mut inside: Vec<sock_filter> = group
         .iter()
         .flat_map(|rule| {
-            // A handful of instructions.
+            // The number of instructions is small.
             let over = rule.then.len() as u8;
             std::iter::once(step(JUMP_IF_EQUAL, 0, over, number(rule)))
                 .chain(rule.then.iter().copied())
         })
         .collect();
     inside.push(ret(libc::SECCOMP_RET_ALLOW));
-    // At most GROUP handfuls.
+    // The number of instructions is at most GROUP times the length of a rule.
     let past = inside.len() as u8;
     let next = group.last().map_or(0, number) + 1;
     std::iter::once(step(JUMP_IF_AT_LEAST, past, 0, next))
@@ -248,7 +251,7 @@ const JUMP_IF_EQUAL: u16 = 0x15;
 const JUMP_IF_AT_LEAST: u16 = 0x35;
 const JUMP_IF_ANY_BIT: u16 = 0x45;
 const RETURN: u16 = 0x06;
-/// Where the parts of a call lie: its number, its architecture, the lower halves of its arguments.
+/// Offsets of the parts of a call: its number, its architecture, the lower halves of its arguments.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 const ARGUMENTS: u32 = 16;
@@ -266,14 +269,14 @@ fn ret(answer: u32) -> sock_filter {
     step(RETURN, 0, 0, answer)
 }
 
-/// An error number for the caller; 0 is success.
+/// Returns an error number to the caller; 0 is success.
 fn answer_with(errno: i32) -> sock_filter {
     ret(libc::SECCOMP_RET_ERRNO | errno.unsigned_abs())
 }
 
-/// Leaves the number of the call to be compared. Calls by the numbers of another architecture end
-/// the process; on x86-64 there is a second number for each call, of programs with short pointers,
-/// which is not there.
+/// Leaves the number of the call for the comparison. A call with the number of another architecture
+/// ends the process. On x86-64, there is a second number for each call, for programs with short
+/// pointers; these numbers are treated as absent.
 fn check_architecture() -> Vec<sock_filter> {
     vec![
         step(LOAD, 0, 0, ARCHITECTURE),
@@ -285,7 +288,7 @@ fn check_architecture() -> Vec<sock_filter> {
     ]
 }
 
-/// Refuses a call of which an argument is not as given.
+/// Refuses a call if one of its arguments differs from the given value.
 fn refuse_unless_all_are(arguments: &[(u32, u32)]) -> Vec<sock_filter> {
     let mut steps = Vec::new();
     for (argument, value) in arguments {
@@ -299,7 +302,7 @@ fn refuse_unless_all_are(arguments: &[(u32, u32)]) -> Vec<sock_filter> {
     steps
 }
 
-/// Refuses a call whose argument has any of the bits.
+/// Refuses a call if its argument has any of the bits.
 fn refuse_if_argument_has(argument: u32, bits: u32) -> Vec<sock_filter> {
     vec![
         step(LOAD, 0, 0, ARGUMENTS + 8 * argument),
@@ -309,7 +312,7 @@ fn refuse_if_argument_has(argument: u32, bits: u32) -> Vec<sock_filter> {
     ]
 }
 
-/// Answers a call of which an argument is one of a few values, with an error number or 0.
+/// Answers a call with an error number or 0 if its argument is one of the given values.
 fn answer_if_argument_is(argument: u32, values: &[u32], errno: i32) -> Vec<sock_filter> {
     let mut steps = vec![step(LOAD, 0, 0, ARGUMENTS + 8 * argument)];
     for value in values {
@@ -319,8 +322,8 @@ fn answer_if_argument_is(argument: u32, values: &[u32], errno: i32) -> Vec<sock_
     steps
 }
 
-/// Installs a filter. Without the flag, kernels before 5.16 slow a filtered thread down by defences
-/// against speculation, and so its figures.
+/// Installs a filter. Without the flag, kernels before 5.16 slow down a filtered thread with
+/// defences against speculation, which would affect its times.
 fn install_filter(program: &[sock_filter]) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(io::Error::other)?;
     let filter = libc::sock_fprog {
@@ -329,14 +332,14 @@ fn install_filter(program: &[sock_filter]) -> io::Result<()> {
     };
     let install = |flags: libc::c_ulong| {
         let mode = libc::SECCOMP_SET_MODE_FILTER;
-        // SAFETY: the kernel copies the program, whose length is given, and leaves it as it is.
+        // SAFETY: the kernel copies the program, whose length is given, and does not change it.
         match unsafe { libc::syscall(libc::SYS_seccomp, mode, flags, &raw const filter) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
     };
     match install(libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW) {
-        // Kernels before 4.17 do not know the flag.
+        // Kernels before 4.17 do not support the flag.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => install(0),
         result => result,
     }
@@ -346,7 +349,7 @@ fn install_filter(program: &[sock_filter]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Filters hold for a thread, so each test has one of its own.
+    /// Filters apply to a thread, so each test uses its own thread.
     fn filtered<T: Send + 'static>(
         signals_scoped: bool,
         test: impl FnOnce() -> T + Send + 'static,
@@ -369,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_of_calls_fits_a_jump_and_no_call_is_in_two() {
+    fn group_of_calls_fits_a_jump_and_no_call_is_in_two() {
         for signals_scoped in [false, true] {
             let mut rules = rules(signals_scoped);
             rules.sort_by_key(|rule| rule.call);
@@ -407,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_has_the_answer_of_its_list() {
+    fn call_number_gets_the_answer_of_its_list() {
         let program = assemble_filter(true);
         let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
         for call in 0..512 {
@@ -453,11 +456,11 @@ mod tests {
     }
 
     #[test]
-    fn each_list_has_its_answer() {
+    fn call_list_has_its_answer() {
         if !are_offered() {
             return;
         }
-        // SAFETY: none of these calls does anything, for they are answered by the filter.
+        // SAFETY: none of these calls has an effect, because the filter answers them.
         let found = filtered(true, || unsafe {
             [
                 errno(libc::syscall(
@@ -528,11 +531,11 @@ mod tests {
     }
 
     #[test]
-    fn without_landlock_signals_reach_only_oneself() {
+    fn signals_without_landlock_reach_only_the_worker() {
         if !are_offered() {
             return;
         }
-        // SAFETY: signal 0 only asks whether a signal could be sent.
+        // SAFETY: signal 0 only tests whether a signal could be sent.
         let found = filtered(false, || unsafe {
             [libc::getpid(), 0, libc::getppid(), -1, -libc::getppid()]
                 .map(|pid| errno(libc::kill(pid, 0).into()))
@@ -541,7 +544,7 @@ mod tests {
             found,
             [0, libc::EPERM, libc::EPERM, libc::EPERM, libc::EPERM]
         );
-        // SAFETY: standard error's owner is asked for, and set in vain.
+        // SAFETY: the owner of standard error is read; setting it fails.
         let owned = filtered(false, || unsafe {
             let owner = libc::getppid();
             [

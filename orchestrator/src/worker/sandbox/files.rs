@@ -1,5 +1,5 @@
-//! Which files a sandboxed worker reaches: landlock rules for what every program needs, and for
-//! what is named.
+//! Files of a sandboxed worker: landlock rules for the files that every program needs, and for the
+//! granted ones.
 
 use crate::protocol::SandboxGrants;
 use landlock::{
@@ -12,11 +12,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The newest interface that this was tried with. On an older kernel the library leaves out what
-/// that lacks.
+/// Newest landlock interface with which this was tested. On an older kernel, the library leaves out
+/// unsupported rights.
 const TRIED: ABI = ABI::V7;
 
-/// What programs and their libraries are made of, read and executed.
+/// Folders of programs and their libraries, for reading and executing.
 const SYSTEM: [&str; 16] = [
     "/usr",
     "/bin",
@@ -30,15 +30,16 @@ const SYSTEM: [&str; 16] = [
     "/gnu/store",
     "/run/current-system",
     "/run/opengl-driver",
-    // A process sees itself here, and of others what `ps` shows; landlock keeps their memory and
-    // environment closed.
+    // A process sees itself here, and as much of others as `ps` shows. Landlock protects their
+    // memory and environment.
     "/proc",
     "/sys/devices/system",
     "/sys/fs/cgroup",
     "/sys/kernel/mm",
 ];
 
-/// Configuration that libraries look for. Not all of /etc: there are passwords and keys in it.
+/// Configuration that libraries read. The rest of /etc is left out, because it contains passwords
+/// and keys.
 const CONFIGURATION: [&str; 15] = [
     "/etc/ld.so.cache",
     "/etc/ld.so.preload",
@@ -65,8 +66,8 @@ const DEVICES: [&str; 5] = [
     "/dev/urandom",
 ];
 
-/// What of the lists above this machine has, each place once: a rule costs microseconds in every
-/// worker, and here /bin is most often a part of /usr. Found once, by orch.
+/// Returns the paths from the lists above that exist on this machine, without duplicates: a rule
+/// costs microseconds in every worker, and /bin is usually a part of /usr. Computed once, by orch.
 pub(crate) fn system_paths() -> &'static [PathBuf] {
     static SYSTEM_HERE: OnceLock<Vec<PathBuf>> = OnceLock::new();
     SYSTEM_HERE.get_or_init(|| {
@@ -82,11 +83,11 @@ pub(crate) fn system_paths() -> &'static [PathBuf] {
     })
 }
 
-/// The version of landlock's interface; none where it is not built in or not active.
+/// Returns the version of the landlock interface; `None` if it is not built in or not active.
 pub(super) fn landlock_version() -> Option<u32> {
     const ASK_VERSION: libc::c_uint = 1;
     let nothing = std::ptr::null::<libc::c_void>();
-    // SAFETY: with this flag the kernel takes no structure and only returns a number.
+    // SAFETY: with this flag, the kernel reads no structure and only returns a number.
     let version = unsafe {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
@@ -98,8 +99,8 @@ pub(super) fn landlock_version() -> Option<u32> {
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 
-/// Denies the calling thread all files but a few devices and those of `grants`, and signals and
-/// sockets without a path to whoever is not in this sandbox.
+/// Denies the calling thread all files except a few devices and those in `grants`. Also denies
+/// signals and abstract sockets to processes outside this sandbox.
 pub(super) fn restrict_files(grants: &SandboxGrants, library: &Path) -> io::Result<()> {
     let ruleset = build_ruleset(grants, library).map_err(io::Error::other)?;
     let status = ruleset.restrict_self().map_err(io::Error::other)?;
@@ -140,7 +141,8 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// What may be written was resolved before the first worker; a link in it was put there by one.
+/// Writable paths were resolved before the first worker. A link in such a path was put there by a
+/// worker.
 fn open_without_links(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     rustix::fs::openat2(
@@ -152,13 +154,13 @@ fn open_without_links(path: &Path) -> rustix::io::Result<OwnedFd> {
     )
 }
 
-/// Everything but making devices, and sockets that nobody could connect to.
+/// Returns all rights except creating devices and sockets, to which no process could connect.
 fn read_and_write() -> BitFlags<AccessFs> {
     AccessFs::from_all(TRIED) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeSock)
 }
 
-/// Adds rules for paths that somebody named. One that is gone by now is not there for the plugin
-/// either.
+/// Adds rules for paths from the scenario or the parameters. A path that no longer exists does not
+/// exist for the plugin either.
 fn add_named_paths<'a>(
     mut ruleset: RulesetCreated,
     paths: impl Iterator<Item = &'a Path>,
@@ -169,7 +171,7 @@ fn add_named_paths<'a>(
         let Ok(descriptor) = open(path) else { continue };
         let is_folder = rustix::fs::fstat(&descriptor)
             .is_ok_and(|about| FileType::from_raw_mode(about.st_mode).is_dir());
-        // A file takes only some of the rights; others would be refused by the kernel.
+        // Only some of the rights apply to a file; the kernel would refuse the others.
         let access = if is_folder {
             access
         } else {

@@ -1,7 +1,7 @@
-//! The sandbox of a worker: entered once, before any code of the plugin runs, and left by nobody.
-//! It holds for all that the plugin starts, too.
+//! The sandbox of a worker. It is entered once, before any code of the plugin runs, and cannot be
+//! left. It also holds for all processes that the plugin starts.
 //!
-//! What each part keeps away, and why, is in docs/design/sandbox.md.
+//! docs/design/sandbox.md lists what each part protects, and why.
 
 mod calls;
 mod files;
@@ -13,24 +13,24 @@ use std::os::fd::RawFd;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// The ABI of landlock from which on signals stay inside the sandbox.
+/// Landlock version from which signals are confined to the sandbox.
 const SIGNALS_SCOPED: u32 = 6;
-/// The ABI from which on truncating is an access of its own, and denied.
+/// Landlock version from which truncating is a separate right, and denied.
 const TRUNCATE_DENIED: u32 = 3;
-/// The ABI from which on commands to devices are an access of their own.
+/// Landlock version from which commands to devices are a separate right.
 const DEVICES_DENIED: u32 = 5;
 
 pub(crate) use files::system_paths;
 
-/// What the kernel has to build a sandbox from.
+/// Features of the kernel from which a sandbox is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SandboxSupport {
-    /// The version of landlock's interface; none where the kernel has none, or it is not active.
+    /// Version of the landlock interface; `None` if the kernel lacks it or it is not active.
     pub(crate) landlock: Option<u32>,
     pub(crate) seccomp: bool,
 }
 
-/// Asks the kernel, once.
+/// Queries the kernel, once.
 pub(crate) fn read_support() -> SandboxSupport {
     static OFFERED: OnceLock<SandboxSupport> = OnceLock::new();
     *OFFERED.get_or_init(|| SandboxSupport {
@@ -40,7 +40,7 @@ pub(crate) fn read_support() -> SandboxSupport {
 }
 
 impl SandboxSupport {
-    /// What a record says of a plugin that runs in such a sandbox.
+    /// Returns the text for a record of a plugin in such a sandbox.
     pub(crate) fn describe(self) -> String {
         match (self.landlock, self.seccomp) {
             (Some(version), true) => format!("landlock {version} and seccomp"),
@@ -50,7 +50,7 @@ impl SandboxSupport {
         }
     }
 
-    /// What such a sandbox does not keep a plugin from, in words; empty where it is whole.
+    /// Lists in words the protections that such a sandbox lacks; empty if it is complete.
     pub(crate) fn missing_protections(self) -> Vec<&'static str> {
         let mut missing = match self.landlock {
             None => {
@@ -70,7 +70,7 @@ impl SandboxSupport {
         missing
     }
 
-    /// What an older version of landlock does not keep a plugin from.
+    /// Lists the protections that an older version of landlock lacks.
     pub(crate) fn missing_of_landlock(self) -> Vec<&'static str> {
         let older = [
             (
@@ -91,9 +91,9 @@ impl SandboxSupport {
     }
 }
 
-/// Shuts the calling thread in, and with it all threads and programs that it starts. The process
-/// may have no other thread yet. `channel` is the one descriptor that the plugin's own programs do
-/// not get but this process keeps.
+/// Confines the calling thread, and with it all threads and programs that it starts. The process
+/// must not have another thread yet. `channel` is the one descriptor that this process keeps and
+/// that the plugin's own programs do not get.
 pub(super) fn enter(grants: &SandboxGrants, library: &Path, channel: RawFd) -> io::Result<()> {
     let part = |name: &str, result: io::Result<()>| {
         result.map_err(|error| {
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_said_and_a_whole_sandbox_misses_nothing() {
+    fn sandbox_lists_its_missing_protections() {
         let missing = |landlock, seccomp| {
             SandboxSupport { landlock, seccomp }
                 .missing_protections()
