@@ -1,6 +1,7 @@
-//! The commit that a working tree is compared with when the user names none.
+//! The baseline of a working tree if the user names none.
 //!
-//! [`choose`] decides and reads nothing; [`read_facts`] asks git for what it decides on.
+//! [`choose_baseline`] decides without reading anything; [`read_facts`] reads the facts for the
+//! decision from git.
 
 use super::revision::{RevisionError, describe, first_parent, resolve};
 use super::{GitKind, Revision, open_repository, state_of};
@@ -8,7 +9,7 @@ use git2::{ErrorCode, Oid};
 use std::fmt;
 use std::path::Path;
 
-/// Names of default branches; the one that the remote itself names comes first.
+/// Names of default branches. The branch that the remote itself names comes first.
 const BRANCHES: [&str; 5] = [
     "refs/remotes/origin/HEAD",
     "refs/remotes/origin/main",
@@ -24,19 +25,19 @@ pub(crate) struct Baseline {
     pub(crate) reason: BaselineReason,
 }
 
-/// Why a commit is the baseline.
+/// Reason why a commit is the baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BaselineReason {
-    /// HEAD's branch began there.
+    /// HEAD's branch began at this commit.
     BranchPoint { branch: String },
-    /// HEAD is on the default branch, and changes of the working tree reach a plugin.
+    /// HEAD is on the default branch, and changes of the working tree affect a plugin.
     HeadWithChanges { branch: String },
     /// The commit before HEAD, which is on the default branch.
     BeforeHead {
         branch: String,
         changes: ChangeReach,
     },
-    /// A running `git bisect` calls it good.
+    /// A commit that a running `git bisect` marks as good.
     KnownGood,
 }
 
@@ -68,26 +69,26 @@ impl fmt::Display for BaselineReason {
     }
 }
 
-/// What the uncommitted changes of a working tree do to the plugins.
+/// Effect of the uncommitted changes of a working tree on the plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChangeReach {
     /// There are no changes.
     Unchanged,
-    /// Not known before HEAD and the working tree are built.
+    /// Unknown before HEAD and the working tree are built.
     Unknown,
     /// The plugins are the same with and without the changes.
     Nothing,
-    /// At least one plugin is another one.
+    /// At least one plugin differs.
     Plugin,
 }
 
-/// Where HEAD's history meets the default branch.
+/// Point at which HEAD's history meets the default branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MeetingPoint {
     At(Revision),
-    /// The two have no commit in common.
+    /// The two histories have no commit in common.
     Unrelated,
-    /// The clone is shallow, and the part of the history that it has does not show it.
+    /// The clone is shallow, and its part of the history does not show the point.
     CutOff,
 }
 
@@ -97,23 +98,24 @@ pub(crate) enum HeadParent {
     Commit(Revision),
     /// HEAD is the first commit.
     None,
-    /// Git cannot give it, for example in a shallow clone.
+    /// Git cannot read it, for example in a shallow clone.
     Unreachable(RevisionError),
 }
 
-/// Everything that decides about the baseline, as git has it.
+/// The facts in git that determine the baseline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BaselineFacts {
-    /// None before the first commit.
+    /// `None` before the first commit.
     pub(crate) head: Option<Revision>,
     pub(crate) parent: HeadParent,
-    /// Name of the default branch, and where it meets HEAD; none without such a branch.
+    /// Name of the default branch, and the point at which it meets HEAD; `None` without such a
+    /// branch.
     pub(crate) default_branch: Option<(String, MeetingPoint)>,
     /// Whether the working tree differs from HEAD.
     pub(crate) changed: bool,
 }
 
-/// Why there is no baseline.
+/// Reason why there is no baseline.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum BaselineError {
     #[error(transparent)]
@@ -158,13 +160,13 @@ impl From<git2::Error> for BaselineError {
     }
 }
 
-/// Chooses the baseline of a working tree: the commit at which HEAD left the default branch. On
-/// that branch itself it is HEAD where the changes of the working tree reach a plugin, else the
-/// commit before HEAD.
+/// Chooses the baseline of a working tree: the commit at which HEAD left the default branch. If
+/// HEAD is on that branch, the baseline is HEAD if the changes of the working tree affect a plugin,
+/// and otherwise the commit before HEAD.
 ///
 /// HEAD is never the baseline of a tree that builds the same plugins: such a comparison would pass
-/// whatever HEAD did. While the reach is not known, HEAD is a proposal; the caller builds both and
-/// asks again.
+/// whatever HEAD changed. While the reach is unknown, HEAD is a proposal; the caller builds both
+/// and calls this again.
 pub(crate) fn choose_baseline(
     facts: &BaselineFacts,
     reach: ChangeReach,
@@ -209,7 +211,7 @@ pub(crate) fn choose_baseline(
     }
 }
 
-/// Asks git for everything that decides about the baseline of the working tree around `root`.
+/// Reads the facts that determine the baseline of the working tree around `root`.
 pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
     let Some(head) = resolve(root, "HEAD")? else {
         return Ok(BaselineFacts {
@@ -236,7 +238,7 @@ pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
         Err(error) => HeadParent::Unreachable(error),
     };
     let state = state_of(root);
-    // A tree that git cannot read must not pass for one without changes.
+    // A tree that git cannot read must not be taken for one without changes.
     if !matches!(state.state, GitKind::Commit | GitKind::Shallow) {
         return Err(BaselineError::Git(state.message.unwrap_or_default()));
     }
@@ -248,7 +250,7 @@ pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
     })
 }
 
-/// Returns the newest commit that the running `git bisect` calls good, if HEAD descends from it.
+/// Returns the newest commit that the running `git bisect` marks as good, if HEAD descends from it.
 pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
     let head = resolve(root, "HEAD")?.ok_or(BaselineError::Empty)?;
     let repository = open_repository(root)?;
@@ -257,7 +259,7 @@ pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
     for reference in repository.references_glob("refs/bisect/good-*")? {
         let commit = reference?.peel_to_commit()?;
         let contained = commit.id() == own || repository.graph_descendant_of(own, commit.id())?;
-        // By descent and not by date: two commits of one second have the same.
+        // Compared by descent and not by date, because two commits may have the same second.
         let later = match &newest {
             Some(known) if repository.graph_descendant_of(commit.id(), known.id())? => true,
             Some(known) if repository.graph_descendant_of(known.id(), commit.id())? => false,
@@ -276,7 +278,7 @@ pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
     })
 }
 
-/// Finds the best commit that two histories have in common.
+/// Returns the best common commit of two histories.
 fn find_meeting_point(one: &Revision, other: &Revision) -> Result<MeetingPoint, BaselineError> {
     let repository = open_repository(&one.repository)?;
     match repository.merge_base(Oid::from_str(&one.commit)?, Oid::from_str(&other.commit)?) {

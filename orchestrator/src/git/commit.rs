@@ -1,4 +1,4 @@
-//! What a commit holds, read from the objects without checking it out.
+//! Contents of a commit, read from the objects without a checkout.
 
 use super::Revision;
 use super::revert::open_for;
@@ -31,7 +31,7 @@ impl CommitFiles {
                 .is_some_and(|(_, kind)| kind == Some(ObjectType::Tree))
     }
 
-    /// The text of a file, if it is there and is text.
+    /// Returns the text of a file, if the file exists and is text.
     pub(crate) fn text(&self, name: &Path) -> Option<String> {
         let (id, kind) = self.find(name)?;
         let blob =
@@ -49,12 +49,12 @@ impl CommitFiles {
         Some((entry.id(), entry.kind()))
     }
 
-    /// All that the commit holds, folders apart, by name: mode and object.
+    /// Returns mode and object of everything in the commit except folders, by name.
     pub(super) fn list_entries(&self) -> Result<FileEntries, git2::Error> {
         list_files(&self.repository, self.tree)
     }
 
-    /// The first submodule; its files are not part of the commit.
+    /// Returns the first submodule. Its files are not part of the commit.
     pub(crate) fn find_submodule(&self) -> Result<Option<PathBuf>, git2::Error> {
         let is_submodule = |mode: i32| mode == i32::from(FileMode::Commit);
         Ok(self
@@ -64,8 +64,8 @@ impl CommitFiles {
             .map(|(name, _)| name))
     }
 
-    /// The first file of which the commit holds only git-lfs's note where to fetch it, among those
-    /// for which `by_lfs` says that git-lfs keeps them.
+    /// Returns the first file of which the commit contains only a git-lfs pointer, among the files
+    /// that git-lfs manages according to `by_lfs`.
     pub(crate) fn find_lfs_pointer(
         &self,
         by_lfs: impl Fn(&Path) -> bool,
@@ -86,10 +86,11 @@ impl CommitFiles {
     }
 }
 
-/// A commit's files: mode and object of each.
+/// Mode and object of each of a commit's files.
 pub(super) type FileEntries = BTreeMap<PathBuf, (i32, Oid)>;
 
-/// What a tree holds, folders apart. Not git2's own walk, whose folders are text.
+/// Returns everything in a tree except folders. git2's own walk is not used, because it returns
+/// folders as text.
 pub(super) fn list_files(repository: &Repository, tree: Oid) -> Result<FileEntries, git2::Error> {
     let mut found = BTreeMap::new();
     let mut open = vec![(PathBuf::new(), tree)];

@@ -1,4 +1,4 @@
-//! What lies between two commits: the candidates for a change that was seen between them.
+//! The commits between two commits: the candidates for a change that was observed between them.
 
 use super::Revision;
 use super::revert::{lend_objects, open_for};
@@ -7,7 +7,7 @@ use git2::{Commit, ErrorCode, Oid, Repository, Sort};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
-/// Commits between two ends, oldest first; the last candidate is the bad end.
+/// Commits between two ends, oldest first. The last candidate is the bad end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CommitRange {
     pub(crate) good: Revision,
@@ -17,17 +17,17 @@ pub(crate) struct CommitRange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CandidateCommit {
     pub(crate) revision: Revision,
-    /// Positions of its parents: 0 is the good end, i + 1 the i-th candidate. Never empty, all
-    /// smaller than its own.
+    /// Positions of the parents: 0 is the good end, i + 1 the i-th candidate. Never empty, and all
+    /// smaller than the commit's own position.
     pub(crate) parents: Vec<usize>,
-    /// Only brings together what is in the range anyway, for all of its parents are: no change of
-    /// its own to measure.
+    /// Whether the commit only joins commits of the range, because all of its parents are in it. It
+    /// has no change of its own to measure.
     pub(crate) only_joins: bool,
-    /// Has more than one parent in git.
+    /// Whether the commit has more than one parent in git.
     pub(crate) merge: bool,
 }
 
-/// Why there is no way from one commit to another.
+/// Reason why there is no path from one commit to another.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum HistoryError {
     #[error(
@@ -79,8 +79,9 @@ pub(crate) enum HistoryError {
     },
 }
 
-/// The commits after `good` up to `bad`: those on the line of first parents, in which a merge is
-/// the whole change of its branch, or with `all` every one that descends from `good`.
+/// Returns the commits after `good` up to `bad`. By default these are the first parents, where a
+/// merge is the whole change of its branch; with `all` they are all commits that descend from
+/// `good`.
 pub(crate) fn list_between(
     good: &Revision,
     bad: &Revision,
@@ -99,8 +100,8 @@ pub(crate) fn list_between(
     })
 }
 
-/// The commit at which the branches that a merge brought together parted; none for what is no merge
-/// of two.
+/// Returns the commit at which the branches of a merge diverged; `None` if the commit does not
+/// merge exactly two branches.
 pub(crate) fn find_fork_point(merge: &Revision) -> Option<Revision> {
     let repository = open_for(merge).ok()?;
     let commit = repository
@@ -115,8 +116,8 @@ pub(crate) fn find_fork_point(merge: &Revision) -> Option<Revision> {
     ))
 }
 
-/// The files that differ between two commits, in the order of their names; of one that was renamed
-/// both names.
+/// Returns the files that differ between two commits, in the order of their names, with both names
+/// of a renamed file.
 pub(crate) fn changed_files(from: &Revision, to: &Revision) -> Result<Vec<PathBuf>, HistoryError> {
     let range = RangeEnds::open(from, to)?;
     let differing = || {
@@ -162,7 +163,7 @@ impl<'a> RangeEnds<'a> {
     }
 
     fn unreadable(&self, error: &git2::Error) -> HistoryError {
-        // What is missing behind the edge of a shallow clone is no damage.
+        // Objects beyond the edge of a shallow clone are missing without being damaged.
         if self.repository.is_shallow() && error.code() == ErrorCode::NotFound {
             return self.shallow();
         }
@@ -178,7 +179,7 @@ impl<'a> RangeEnds<'a> {
         }
     }
 
-    /// Whether something leads from the good end to the bad one.
+    /// Checks that a path leads from the good end to the bad end.
     fn check_path(&self) -> Result<(), HistoryError> {
         let (good, bad) = (describe_commit(self.good), describe_commit(self.bad));
         if self.first == self.last {
@@ -204,7 +205,7 @@ impl<'a> RangeEnds<'a> {
             .map_err(|error| self.unreadable(&error))
     }
 
-    /// The commits of the line of first parents.
+    /// Returns the commits along the first parents.
     fn list_first_parents(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
         let mut line = Vec::new();
         let mut next = self.find(self.last)?;
@@ -247,8 +248,8 @@ impl<'a> RangeEnds<'a> {
         })
     }
 
-    /// The good end is not on the line (newest first): the oldest commit there that has it is the
-    /// merge that brought it.
+    /// Explains that the good end is not on the line, which is newest first. The oldest commit of
+    /// the line that contains the good end is the merge that brought it in.
     fn explain_off_line(&self, line: &[Oid]) -> Result<HistoryError, HistoryError> {
         let mut merge = self.last;
         let (mut newest, mut end) = (0, line.len());
@@ -273,7 +274,7 @@ impl<'a> RangeEnds<'a> {
         })
     }
 
-    /// The commits on any way from the good end to the bad one, each after its parents.
+    /// Returns the commits on all paths from the good end to the bad end, each after its parents.
     fn list_descendants(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
         let walk = || {
             let mut walk = self.repository.revwalk()?;
@@ -286,7 +287,8 @@ impl<'a> RangeEnds<'a> {
         let mut positions = HashMap::from([(self.first, 0)]);
         let mut candidates = Vec::new();
         for id in walk().map_err(|error| self.unreadable(&error))? {
-            // Whether it descends from the good end lies behind the edge.
+            // Whether this commit descends from the good end cannot be determined, because its
+            // history is cut off.
             if edge.contains(&id) {
                 return Err(self.shallow());
             }
@@ -303,7 +305,7 @@ impl<'a> RangeEnds<'a> {
         Ok(candidates)
     }
 
-    /// The commits whose parents a shallow clone has left out.
+    /// Returns the commits whose parents are missing in a shallow clone.
     fn edge(&self) -> HashSet<Oid> {
         let list = std::fs::read_to_string(self.repository.commondir().join("shallow"))
             .unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Everything orch asks git: the commit and state of a folder, and whether a file is tracked.
+//! All queries to git: the commit and state of a folder, its history, and whether a file is
+//! tracked.
 
 pub(crate) mod baseline;
 pub(crate) mod commit;
@@ -24,23 +25,24 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where a folder stands in git. `state` says which of the other fields can be there.
+/// State of a folder in git. `state` determines which of the other fields can be present.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GitState {
     pub(crate) state: GitKind,
     /// Full hash of HEAD.
     pub(crate) commit: Option<String>,
-    /// Branch that HEAD is on; none when detached.
+    /// Branch of HEAD; `None` if HEAD is detached.
     pub(crate) branch: Option<String>,
-    /// Tracked changes, or untracked files that git does not ignore, outside `results/`.
+    /// Whether there are tracked changes, or untracked files that git does not ignore, outside
+    /// `results/`.
     pub(crate) dirty: bool,
-    /// SHA-256 over those changes, when dirty.
+    /// SHA-256 over those changes, if there are any.
     pub(crate) diff_hash: Option<String>,
     /// Date of the commit, UTC.
     pub(crate) committed: Option<String>,
     /// First line of the commit's message.
     pub(crate) subject: Option<String>,
-    /// What is wrong and what to do, where something is.
+    /// Description of a problem and its remedy, if there is a problem.
     pub(crate) message: Option<String>,
 }
 
@@ -53,11 +55,11 @@ pub(crate) enum GitKind {
     Shallow,
     /// A repository without a commit.
     Empty,
-    /// Not in a repository.
+    /// The folder is not in a repository.
     Outside,
-    /// Git refuses to read a repository that belongs to another user.
+    /// Git refuses to read a repository of another user.
     OtherOwner,
-    /// Git could not read it.
+    /// Git could not read the repository.
     Unreadable,
 }
 
@@ -75,7 +77,7 @@ impl GitState {
         }
     }
 
-    /// The state of a folder that holds a commit and nothing else.
+    /// Returns the state of a folder that contains exactly the files of a commit.
     pub(crate) fn at(revision: &Revision) -> Self {
         Self {
             state: GitKind::Commit,
@@ -89,7 +91,7 @@ impl GitState {
         }
     }
 
-    /// The first ten digits of the commit, or a word for why there is none.
+    /// Returns the first ten digits of the commit, or a word for the reason why there is none.
     pub(crate) fn short(&self) -> String {
         match &self.commit {
             Some(commit) => commit.chars().take(10).collect(),
@@ -106,8 +108,8 @@ fn open_repository(folder: &Path) -> Result<Repository, git2::Error> {
     )
 }
 
-/// Reads the state of the repository that holds `folder`. Never fails: what cannot be read is a
-/// state of its own.
+/// Reads the state of the repository around `folder`. Never fails: a repository that cannot be read
+/// has a state of its own.
 pub(crate) fn state_of(folder: &Path) -> GitState {
     let repository = match open_repository(folder) {
         Ok(repository) => repository,
@@ -185,7 +187,8 @@ fn date_of(commit: &git2::Commit) -> Option<String> {
         .map(|time| time.to_string())
 }
 
-/// A hash over everything that git calls changed outside `results/`; `None` if nothing is.
+/// Returns a hash over everything outside `results/` that git reports as changed; `None` without
+/// changes.
 fn hash_changes(repository: &Repository) -> Result<Option<String>, git2::Error> {
     let Some(workdir) = repository.workdir() else {
         return Ok(None);
@@ -210,8 +213,8 @@ fn hash_changes(repository: &Repository) -> Result<Option<String>, git2::Error> 
     Ok(dirty.then(|| crate::hash::hex(&hash.finalize())))
 }
 
-/// Whether a sparse checkout leaves a file out of the working tree. libgit2 takes such a file for a
-/// deleted one.
+/// Whether a sparse checkout leaves a file out of the working tree. libgit2 reports such a file as
+/// deleted.
 fn is_left_out(index: &Index, path: &Path) -> bool {
     let flags = index
         .get_path(path, 0)
@@ -231,7 +234,7 @@ fn add_file(hash: &mut Sha256, workdir: &Path, path: &Path) {
         .symlink_metadata()
         .map_or(0, |about| about.permissions().mode());
     hash.update(mode.to_le_bytes());
-    // A deleted file has a name and no content; an unreadable one too.
+    // A deleted file has a name and no content. The same holds for an unreadable file.
     if let Ok(content) = std::fs::read(&file) {
         hash.update(content.len().to_le_bytes());
         hash.update(content);
@@ -251,8 +254,8 @@ pub(crate) fn is_tracked(file: &Path) -> bool {
     tracked().unwrap_or(false)
 }
 
-/// The root of the repository that holds a folder; `None` outside of one. The folder itself need
-/// not exist any more.
+/// Returns the root of the repository around a folder; `None` outside a repository. The folder
+/// itself may no longer exist.
 pub(crate) fn root_of(folder: &Path) -> Option<PathBuf> {
     let existing = folder.ancestors().find(|folder| folder.exists())?;
     open_repository(existing)

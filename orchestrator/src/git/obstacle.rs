@@ -1,5 +1,6 @@
-//! Why the git library refuses a repository that git itself reads, with the command that helps.
-//! Decided by the repository's own files and the environment, never by the wording of an error.
+//! Reasons why the git library refuses a repository that git itself reads, each with the command
+//! that helps. They are determined from the repository's own files and the environment, never from
+//! the wording of an error.
 
 use git2::{Config, ErrorCode};
 use std::fmt;
@@ -7,17 +8,17 @@ use std::path::{Path, PathBuf};
 
 const GLOBAL_FILE: &str = "GIT_CONFIG_GLOBAL";
 
-/// What the git library does not read.
+/// Property of a repository that the git library does not support.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GitObstacle {
-    /// Object names are SHA-256.
+    /// Object names are SHA-256 hashes.
     Sha256 { root: PathBuf },
     /// References are stored as a reftable.
     Reftable { root: PathBuf },
     /// The index of a sparse checkout holds folders as one entry.
     SparseIndex { root: PathBuf },
-    /// The repository belongs to another user; `trust`: where a `safe.directory` stands that only
-    /// git reads.
+    /// The repository belongs to another user; `trust` names the place of a `safe.directory` that
+    /// only git reads.
     OtherOwner {
         root: PathBuf,
         trust: Option<&'static str>,
@@ -56,7 +57,7 @@ impl fmt::Display for GitObstacle {
                 let why = trust.map_or(String::new(), |name| {
                     format!(", and orch does not read safe.directory from {name}")
                 });
-                // With this variable, `--global` would write to the file that it names.
+                // With this variable, `--global` would write to the file that the variable names.
                 let command = if *trust == Some(GLOBAL_FILE) {
                     "env -u GIT_CONFIG_GLOBAL git"
                 } else {
@@ -73,8 +74,8 @@ impl fmt::Display for GitObstacle {
     }
 }
 
-/// Why the repository around a folder was refused with an error; none where nothing here explains
-/// it.
+/// Returns the reason why the repository around a folder was refused with an error; `None` if no
+/// known obstacle explains it.
 pub(crate) fn find_obstacle(folder: &Path, error: &git2::Error) -> Option<GitObstacle> {
     let (root, git) = repository_around(folder)?;
     if error.code() == ErrorCode::Owner {
@@ -100,7 +101,7 @@ pub(crate) fn find_obstacle(folder: &Path, error: &git2::Error) -> Option<GitObs
     has_sparse_index(&git.join("index")).then_some(GitObstacle::SparseIndex { root })
 }
 
-/// The root of the repository around a folder, and its git folder.
+/// Returns the root of the repository around a folder, and its git folder.
 fn repository_around(folder: &Path) -> Option<(PathBuf, PathBuf)> {
     let folder = folder.canonicalize().ok()?;
     let root = folder
@@ -128,8 +129,8 @@ fn has_sparse_index(index: &Path) -> bool {
             .any(|window| window == EXTENSION)
 }
 
-/// The variable of the environment that gives git a `safe.directory`: a count of keys, what `git
-/// -c` leaves, or a global file.
+/// Returns the environment variable that gives git a `safe.directory`: a count of keys, the
+/// parameters of `git -c`, or a global file.
 fn trusting_variable(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     const NAME: &str = "safe.directory";
     let count = read("GIT_CONFIG_COUNT")
@@ -171,7 +172,7 @@ mod tests {
         ended.status.success()
     }
 
-    /// What is printed of a repository in its state and of a revision; both name the obstacle.
+    /// Returns the messages for the repository's state and for a revision; both name the obstacle.
     fn said(folder: &Path) -> String {
         let state = state_of(folder);
         assert_eq!(state.state, GitKind::Unreadable, "{state:?}");
@@ -197,7 +198,7 @@ mod tests {
             let root = folder.path().join(format);
             let below = root.join("a folder");
             std::fs::create_dir_all(&below).unwrap();
-            // An older git makes no such repository.
+            // An older git cannot create such a repository.
             if !git(&root, &["init", "-q", format, "."]) {
                 continue;
             }
@@ -217,7 +218,7 @@ mod tests {
         sample.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "in"]);
         let message = match state_of(sample.path()).message {
             Some(message) => message,
-            // A library that reads it has nothing to refuse.
+            // The library supports the format by now, so there is no obstacle.
             None => return,
         };
         assert!(

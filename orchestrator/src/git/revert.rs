@@ -1,9 +1,9 @@
-//! Commits that orch makes: one with an earlier commit undone.
+//! Commits that orch creates: one with an earlier commit undone.
 //!
-//! They are a function of the two commits, so whoever needs one makes it again: in memory to look
-//! into it, among the build worktree's objects to check it out. Nothing is ever written to the
-//! user's repository, not even the times of its objects, which libgit2 renews when it is told to
-//! write one that is there.
+//! Such a commit is a function of the two commits and is recreated whenever it is needed: in memory
+//! for reading it, among the build worktree's objects for checking it out. Nothing is ever written
+//! to the user's repository. Not even the times of its objects change, which libgit2 renews when it
+//! is told to write an existing object.
 
 use super::commit::{FileEntries, list_files};
 use super::revision::describe;
@@ -15,21 +15,21 @@ use git2::{
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Before all folders of objects, so that what is written stays in memory.
+/// Priority above all folders of objects, so that written objects stay in memory.
 const IN_MEMORY: i32 = 1000;
-/// How far git looks for the zero byte that tells a binary file.
+/// Number of bytes in which git searches for the zero byte of a binary file.
 const TEXT_PROBE: usize = 8000;
 
-/// What a commit of orch's own was made from.
+/// Origin of a commit that orch created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UndoneCommit {
     /// Full hash of the commit that is undone.
     pub(crate) culprit: String,
-    /// Its parent, which may itself be one of orch's.
+    /// Parent, which may itself be a commit that orch created.
     pub(crate) onto: Box<Revision>,
 }
 
-/// Why a commit cannot be undone.
+/// Reason why a commit cannot be undone.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RevertError {
     #[error(
@@ -73,9 +73,9 @@ fn listed(files: &[PathBuf]) -> String {
         .join(", ")
 }
 
-/// Makes the commit `onto` with `culprit` undone, of a merge what it brought into its first parent.
-/// The commit is the same whenever it is made. `place` is that of the build worktree, whose lock is
-/// waited for: the caller must not hold it.
+/// Creates the commit `onto` with `culprit` undone. For a merge, the changes that it brought into
+/// its first parent are undone. The commit is always the same, whenever it is created. `place` is
+/// that of the build worktree. This waits for its lock, so the caller must not hold it.
 pub(crate) fn revert(
     culprit: &Revision,
     onto: &Revision,
@@ -102,15 +102,15 @@ pub(crate) fn revert(
     Ok(revision)
 }
 
-/// Opens the repository in which a commit is, even if it is one that orch made.
+/// Opens the repository that contains a commit, even if orch created the commit.
 pub(super) fn open_for(revision: &Revision) -> Result<Repository, git2::Error> {
     let repository = open_repository(&revision.repository)?;
     lend_objects(&repository, revision)?;
     Ok(repository)
 }
 
-/// Gives a repository that was opened the objects of a commit, if it is one that orch made. They
-/// stay in memory.
+/// Adds the objects of a commit to an open repository, if orch created the commit. They stay in
+/// memory.
 pub(super) fn lend_objects(
     repository: &Repository,
     revision: &Revision,
@@ -129,7 +129,7 @@ fn in_memory(repository: &Repository) -> Result<(), git2::Error> {
         .map(drop)
 }
 
-/// Makes a commit of orch's again where it is not there as a whole.
+/// Recreates a commit of orch's if it is not completely present.
 pub(super) fn restore_commit(
     repository: &Repository,
     revision: &Revision,
@@ -195,7 +195,8 @@ impl RevertProblem {
         }
     }
 
-    /// For one that was made before, of which only git's own failures can be true.
+    /// Converts the error for a commit that was created before, for which only git's own failures
+    /// are possible.
     fn into_git(self) -> git2::Error {
         match self {
             Self::Git(error) => error,
@@ -204,14 +205,14 @@ impl RevertProblem {
     }
 }
 
-/// Writes the objects of the commit that are not there yet.
+/// Writes the missing objects of the commit.
 fn write_commit(repository: &Repository, undone: &UndoneCommit) -> Result<Oid, RevertProblem> {
     let culprit = repository.find_commit(Oid::from_str(&undone.culprit)?)?;
     let onto = repository.find_commit(Oid::from_str(&undone.onto.commit)?)?;
     let before = match culprit.parent(0) {
         Ok(parent) => list_files(repository, parent.tree_id())?,
         Err(_) if repository.is_shallow() => return Err(RevertProblem::Shallow),
-        // A first commit is undone by taking away what it brought.
+        // The first commit is undone by removing its files.
         Err(_) if culprit.parent_count() == 0 => FileEntries::new(),
         Err(error) => return Err(error.into()),
     };
@@ -247,7 +248,7 @@ fn write_commit(repository: &Repository, undone: &UndoneCommit) -> Result<Oid, R
     )?)
 }
 
-/// The commit as git stores it, signed by nobody in particular at the time of its parent.
+/// Returns the commit in git's format, with a neutral author and the time of its parent.
 fn commit_text(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
     let who = format!("orch <orch@localhost> {} +0000", onto.time().seconds());
     let head = format!(
@@ -259,7 +260,7 @@ fn commit_text(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
     [head.as_bytes(), subject, rest.as_bytes()].concat()
 }
 
-/// Writes an object unless it is there.
+/// Writes an object unless it exists.
 fn write_object(odb: &Odb, kind: ObjectType, data: &[u8]) -> Result<Oid, git2::Error> {
     let id = Oid::hash_object(kind, data)?;
     if odb.exists(id) {
@@ -272,8 +273,8 @@ fn write_object(odb: &Odb, kind: ObjectType, data: &[u8]) -> Result<Oid, git2::E
 /// Name, mode and object of a file.
 type TreeFile<'a> = (&'a [u8], i32, Oid);
 
-/// Writes the tree of files whose names agree in the first `depth` bytes and stand in the order of
-/// their bytes or paths.
+/// Writes the tree of files whose names agree in the first `depth` bytes and are sorted by bytes or
+/// by path.
 fn write_tree(odb: &Odb, files: &[TreeFile], depth: usize) -> Result<Oid, git2::Error> {
     let mut entries = Vec::new();
     let mut rest = files;
@@ -293,7 +294,7 @@ fn write_tree(odb: &Odb, files: &[TreeFile], depth: usize) -> Result<Oid, git2::
         entries.push((inner[..slash].to_vec(), i32::from(FileMode::Tree), below));
         rest = &rest[count..];
     }
-    // Git's order is that of names in which a folder ends in a slash.
+    // Git sorts names as if a folder's name ended in a slash.
     entries.sort_by_cached_key(|(name, mode, _)| {
         let mut name = name.clone();
         name.extend((*mode == i32::from(FileMode::Tree)).then_some(b'/'));
@@ -309,8 +310,8 @@ fn write_tree(odb: &Odb, files: &[TreeFile], depth: usize) -> Result<Oid, git2::
     write_object(odb, ObjectType::Tree, &data)
 }
 
-/// The files of `onto`, in which the culprit's change is being taken back. By hand, because
-/// libgit2's own merge writes what it merges without looking whether it is there.
+/// Files of `onto` in which the culprit's change is being undone. libgit2's own merge is not used,
+/// because it writes merged objects without checking whether they exist.
 struct RevertMerge<'a> {
     repository: &'a Repository,
     odb: &'a Odb<'a>,
@@ -319,16 +320,16 @@ struct RevertMerge<'a> {
     conflicts: Vec<PathBuf>,
 }
 
-/// What a file was at one commit.
+/// Mode and object of a file at one commit.
 type FileVersion = Option<(i32, Oid)>;
 
-/// One file in the culprit, before it, and where the two are now.
+/// One file in the culprit and before it, and its names now.
 struct FileChange {
     base: FileVersion,
     wanted: FileVersion,
-    /// Its name in `onto`.
+    /// Name of the file in `onto`.
     here: PathBuf,
-    /// The name that it gets.
+    /// New name of the file.
     there: PathBuf,
 }
 
@@ -343,8 +344,7 @@ impl RevertMerge<'_> {
             .keys()
             .filter(|name| !after.contains_key(*name))
             .collect();
-        // The culprit's own renames, from its names to the earlier ones, and those that came after
-        // it.
+        // The culprit's own renames, from its names to the earlier ones, and later renames.
         let back = if gone.is_empty() || came.is_empty() {
             Vec::new()
         } else {
@@ -377,7 +377,7 @@ impl RevertMerge<'_> {
             let here = now(name);
             let (base, wanted) = (after.get(name).copied(), before.get(name).copied());
             if wanted.is_none() && here != *name {
-                // Whoever gave it another name wants it; git refuses this too.
+                // A later commit renamed the file on purpose. Git refuses this case too.
                 self.conflicts.push(here);
                 continue;
             }
@@ -409,7 +409,8 @@ impl RevertMerge<'_> {
                 there: name.clone(),
             });
         }
-        // What goes before what comes, for one may come where another goes.
+        // Removals come before additions, because a file may be added at the place of a removed
+        // one.
         changes.sort_by_key(|change| change.here == change.there);
         changes
             .iter()
@@ -461,8 +462,8 @@ impl RevertMerge<'_> {
         Ok(())
     }
 
-    /// Both the way back and later commits changed the file; `None` where they changed the same
-    /// lines.
+    /// Merges a file that both the undoing and later commits changed; `None` if they changed the
+    /// same lines.
     fn merge_file(
         &self,
         change: &FileChange,
@@ -506,7 +507,7 @@ impl RevertMerge<'_> {
         Ok(object.data().iter().take(TEXT_PROBE).any(|byte| *byte == 0))
     }
 
-    /// Files that came where a folder is, or a folder where a file is.
+    /// Finds files that were added in the place of a folder, and folders in the place of a file.
     fn find_clashes(&mut self) {
         let is_file = |name: &&Path| self.files.contains_key(*name);
         let under = self

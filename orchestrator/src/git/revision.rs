@@ -1,4 +1,4 @@
-//! Revisions: what a text such as `HEAD~3`, `v1.2` or `1f0c9ab` means in a repository.
+//! Revisions: the commits that texts such as `HEAD~3`, `v1.2` or `1f0c9ab` denote in a repository.
 
 use super::obstacle::{self, GitObstacle};
 use super::revert::{UndoneCommit, open_for};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// A commit of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Revision {
-    /// The root of the user's working tree, without symbolic links.
+    /// Root of the user's working tree, without symbolic links.
     pub(crate) repository: PathBuf,
     /// Full hash.
     pub(crate) commit: String,
@@ -18,17 +18,18 @@ pub(crate) struct Revision {
     /// Date of the commit, UTC.
     pub(crate) committed: String,
     pub(crate) author: String,
-    /// What orch made it from, where it is in no repository of the user's.
+    /// Origin of a commit that orch created and that is in no repository of the user.
     pub(crate) undone: Option<UndoneCommit>,
 }
 
 impl Revision {
-    /// The first ten digits of the commit.
+    /// Returns the first ten digits of the commit.
     pub(crate) fn short(&self) -> &str {
         self.commit.get(..10).unwrap_or(&self.commit)
     }
 
-    /// This one, and those on which orch made it: only these know how they can be made again.
+    /// Returns this commit and the ones from which orch created it, because each of them is needed
+    /// to recreate it.
     pub(super) fn and_below(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |made| {
             made.undone.as_ref().map(|undone| undone.onto.as_ref())
@@ -36,7 +37,7 @@ impl Revision {
     }
 }
 
-/// Why a revision cannot be looked up; that there is none of that name is no error.
+/// Reason why a revision cannot be looked up. A name that does not exist is no error.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum RevisionError {
     #[error("revision '{text}': {folder} is in no git repository; `git init` and a commit change \
@@ -78,8 +79,8 @@ pub(crate) enum RevisionError {
     },
 }
 
-/// Finds the commit that `text` means in the repository around `folder`; `None` if it means nothing
-/// there.
+/// Returns the commit that `text` denotes in the repository around `folder`; `None` if it denotes
+/// none.
 pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, RevisionError> {
     let place = RevisionQuery { folder, text };
     let repository = open_repository(folder).map_err(|error| place.refused(&error))?;
@@ -106,8 +107,8 @@ pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, Rev
     Ok(Some(describe(root, &commit)))
 }
 
-/// The commit that a commit was made on (of a merge: the branch merged into); `None` for a first
-/// commit.
+/// Returns the first parent of a commit, which for a merge is the branch merged into; `None` for a
+/// first commit.
 pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, RevisionError> {
     let text = format!("{}^", revision.commit);
     let place = RevisionQuery {
@@ -119,7 +120,8 @@ pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, Revi
     let commit = of_commit().map_err(|error| place.refused(&error))?;
     match commit.parent(0) {
         Ok(parent) => Ok(Some(describe(revision.repository.clone(), &parent))),
-        // At the edge of a shallow clone a commit looks like a first one, or its parent is missing.
+        // At the edge of a shallow clone, a commit looks like a first one, or its parent is
+        // missing.
         Err(_) if repository.is_shallow() => Err(place.shallow()),
         Err(_) if commit.parent_count() == 0 => Ok(None),
         Err(error) => Err(place.refused(&error)),
@@ -136,7 +138,7 @@ fn root(repository: &Repository) -> Result<PathBuf, RevisionError> {
         .ok_or_else(bare)
 }
 
-/// A commit of the repository with this root.
+/// Describes a commit of the repository with this root.
 pub(super) fn describe(repository: PathBuf, commit: &git2::Commit) -> Revision {
     Revision {
         repository,
@@ -148,7 +150,7 @@ pub(super) fn describe(repository: PathBuf, commit: &git2::Commit) -> Revision {
     }
 }
 
-/// A text for people: whoever wrote a commit must not be able to speak to their terminals.
+/// Removes control characters, so that the author of a commit cannot control the user's terminal.
 fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
@@ -156,7 +158,7 @@ fn printable(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Whether an error only says that there is no such revision, a text that cannot be one included.
+/// Whether an error only means that there is no such revision. This includes invalid texts.
 fn means_nothing(error: &git2::Error) -> bool {
     matches!(
         error.code(),
@@ -164,7 +166,7 @@ fn means_nothing(error: &git2::Error) -> bool {
     ) || error.class() == ErrorClass::Regex
 }
 
-/// What was asked and where, for the errors.
+/// Text and place of a lookup, for error messages.
 struct RevisionQuery<'a> {
     folder: &'a Path,
     text: &'a str,
@@ -203,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_revision_is_a_commit_whatever_names_it() {
+    fn revision_of_any_form_is_a_commit() {
         let sample = SampleRepository::new();
         let first = sample.commit("first", &[("a", "1")]);
         let second = sample.commit("second", &[("a", "2")]);
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_is_nothing_and_what_names_a_file_is_an_error() {
+    fn revision_without_a_commit_is_none_and_a_file_is_an_error() {
         let sample = SampleRepository::new();
         sample.commit("first", &[("a", "1")]);
         for text in [
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_history_and_a_missing_repository_are_said() {
+    fn missing_history_and_missing_repository_are_reported() {
         let sample = SampleRepository::new();
         sample.commit("first", &[("a", "1")]);
         sample.commit("second", &[("a", "2")]);

@@ -1,4 +1,4 @@
-//! A git repository made for one test, by the program `git` and not by the library under test.
+//! A git repository for one test, created by the program `git` and not by the library under test.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -27,7 +27,7 @@ impl SampleRepository {
         &self.root
     }
 
-    /// A folder beside the repository.
+    /// Returns the path of a folder beside the repository.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.root.with_file_name(name)
     }
@@ -71,7 +71,7 @@ impl SampleRepository {
         std::fs::write(path, text).expect("written");
     }
 
-    /// Commits everything that is there, and these files.
+    /// Commits these files and all present changes.
     pub(crate) fn commit(&self, subject: &str, files: &[(&str, &str)]) -> String {
         for (name, text) in files {
             self.write(name, text);
@@ -81,7 +81,8 @@ impl SampleRepository {
         self.git(&["rev-parse", "HEAD"])
     }
 
-    /// Makes commits from what `git fast-import` reads: hundreds of them in a moment.
+    /// Creates commits from the input of `git fast-import`, which is fast even for hundreds of
+    /// commits.
     pub(crate) fn import(&self, stream: &str) {
         let file = self.beside("stream");
         std::fs::write(&file, stream).expect("written");
@@ -94,7 +95,7 @@ impl SampleRepository {
         assert!(command.status().expect("git is installed").success());
     }
 
-    /// Content, mode and modification time of everything under the root, `.git` included.
+    /// Returns content, mode and modification time of everything under the root, `.git` included.
     pub(crate) fn everything(&self) -> BTreeMap<PathBuf, (String, i64, i64)> {
         let time = |path: &Path| self.root.join(path).symlink_metadata().expect("there");
         let files = tree(&self.root, &[]).into_iter();
@@ -109,7 +110,7 @@ impl SampleRepository {
     }
 }
 
-/// Content and mode of everything in a folder but the entries of it that `without` names.
+/// Returns content and mode of everything in a folder except for the entries in `without`.
 pub(crate) fn tree(root: &Path, without: &[&str]) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut open = vec![root.to_owned()];

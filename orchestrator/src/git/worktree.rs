@@ -1,9 +1,9 @@
-//! The build worktree: one folder per repository, outside it, in which commits are checked out one
-//! after the other.
+//! The build worktree: one folder per repository, outside of it, in which commits are checked out
+//! one after the other.
 //!
-//! It is a repository of its own that borrows the objects of the user's, of which nothing is
-//! written to. What git ignores stays from commit to commit, so that builds find what earlier ones
-//! left.
+//! It is a separate repository that borrows the objects of the user's repository, to which nothing
+//! is written. Ignored files stay from commit to commit, so that builds can reuse the results of
+//! earlier ones.
 
 use super::commit::{CommitFiles, FileEntries};
 use super::{Revision, open_repository, revert};
@@ -18,10 +18,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// How deep git follows repositories that borrow from others.
+/// Maximum depth to which git follows repositories that borrow from others.
 const ALTERNATES_DEPTH: usize = 5;
 
-/// Why a commit cannot be had as files.
+/// Reason why the files of a commit cannot be checked out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorktreeError {
     #[error(
@@ -51,14 +51,14 @@ pub(crate) enum WorktreeError {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// The worktree of a repository, held: nobody else checks out or builds there.
+/// The locked worktree of a repository: no other process checks out or builds in it.
 #[derive(Debug)]
 pub(crate) struct BuildWorktree {
     place: PathBuf,
     _lock: File,
 }
 
-/// The folder of a repository's worktree, and of what belongs to it, inside `cache`.
+/// Returns the folder for a repository's worktree and the files that belong to it, inside `cache`.
 pub(crate) fn locate(cache: &Path, revision: &Revision) -> Result<PathBuf, WorktreeError> {
     let repository =
         open_repository(&revision.repository).map_err(|error| refused(revision, &error))?;
@@ -69,7 +69,7 @@ pub(crate) fn locate(cache: &Path, revision: &Revision) -> Result<PathBuf, Workt
     Ok(cache.join(&crate::hash::text(&shared.display().to_string())[..16]))
 }
 
-/// Where the files of a commit lie, given the worktree's place.
+/// Returns the folder of a commit's files in the worktree's folder.
 pub(crate) fn files(place: &Path) -> PathBuf {
     place.join("files")
 }
@@ -83,8 +83,8 @@ fn refused(revision: &Revision, error: &git2::Error) -> WorktreeError {
 }
 
 impl BuildWorktree {
-    /// Takes the worktree at `place`, calling `waiting` once if somebody else has it. `None`:
-    /// `stop` ended the waiting.
+    /// Locks the worktree at `place`. If another process has it, `waiting` is called once. `None`
+    /// if `stop` ended the waiting.
     pub(crate) fn lock(
         place: &Path,
         mut waiting: impl FnMut(),
@@ -95,7 +95,7 @@ impl BuildWorktree {
             source,
         };
         std::fs::create_dir_all(place).map_err(failed)?;
-        // Close-on-exec, as all descriptors of Rust's: what a build leaves running does not hold
+        // Rust opens files as close-on-exec, so processes that a build leaves running do not hold
         // the lock.
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -121,12 +121,12 @@ impl BuildWorktree {
         }
     }
 
-    /// The root of the files.
+    /// Returns the root of the files.
     pub(crate) fn root(&self) -> PathBuf {
         files(&self.place)
     }
 
-    /// Makes the files those of a commit. Ignored files stay, all others go.
+    /// Checks out the files of a commit. Ignored files stay; all other files are removed.
     pub(crate) fn check_out(&self, revision: &Revision) -> Result<(), WorktreeError> {
         let git = |error: git2::Error| refused(revision, &error);
         let contents = CommitFiles::of(revision).map_err(git)?;
@@ -136,7 +136,8 @@ impl BuildWorktree {
                 path,
             });
         }
-        // What was there may be damaged in ways that only show when it is used. A new one is not.
+        // An existing repository may be damaged in ways that only show when it is used. A new one
+        // is not.
         let repository = self
             .exchange_files(revision, &contents)
             .or_else(|_| self.exchange_files(revision, &contents))?;
@@ -156,7 +157,7 @@ impl BuildWorktree {
         }
     }
 
-    /// Exchanges the files. If it fails, the next one begins anew.
+    /// Exchanges the files. If it fails, the next checkout starts from scratch.
     fn exchange_files(
         &self,
         revision: &Revision,
@@ -184,14 +185,14 @@ impl BuildWorktree {
         Ok(repository)
     }
 
-    /// Writes a commit that orch made, so that it lies among the worktree's objects.
+    /// Writes a commit that orch created to the objects of the worktree.
     pub(super) fn write_revert(&self, revision: &Revision) -> Result<(), WorktreeError> {
         let write = || {
             let repository = self.open_repository(revision)?;
             revert::restore_commit(&repository, revision).map_err(|error| refused(revision, &error))
         };
         write().or_else(|_| {
-            // Objects that are damaged are only written again where there are none.
+            // Damaged objects are rewritten only in an empty repository.
             std::fs::write(self.unfinished_mark(), &revision.commit).map_err(|source| {
                 WorktreeError::Io {
                     path: self.place.clone(),
@@ -202,13 +203,13 @@ impl BuildWorktree {
         })
     }
 
-    /// Lies there while files are being exchanged: one who finds it at the start cannot know what
-    /// the files are.
+    /// Marks that files are being exchanged. If the mark exists at the start, the state of the
+    /// files is unknown.
     fn unfinished_mark(&self) -> PathBuf {
         self.place.join("unfinished")
     }
 
-    /// The repository around the files, made if it is not there or not whole.
+    /// Opens the repository around the files. It is created if it is missing or incomplete.
     fn open_repository(&self, revision: &Revision) -> Result<Repository, WorktreeError> {
         let git = |error: git2::Error| refused(revision, &error);
         let io = |source| WorktreeError::Io {
@@ -226,7 +227,7 @@ impl BuildWorktree {
             let mut options = RepositoryInitOptions::new();
             options.external_template(false).mkpath(true);
             let made = Repository::init_opts(&root, &options).map_err(git)?;
-            // What the user's own settings would do to the files is no part of the commit.
+            // The user's own settings must not affect the files of the commit.
             let mut config = made
                 .config()
                 .and_then(|config| config.open_level(git2::ConfigLevel::Local))
@@ -281,10 +282,10 @@ impl BuildWorktree {
         }
         let folders = make_way(&root, names)?;
         remove_tracked(&root, &gone)?;
-        // As if the commit were there and its files damaged: libgit2 then compares every file by
-        // content, for the index knows no sizes and times, which one that a build changed could
-        // have right. What it does on its own when files and folders take each other's places
-        // fails.
+        // This state looks as if the commit were checked out and its files damaged. libgit2 then
+        // compares every file by content, because the index has no sizes and times, which might
+        // match a file that a build changed. libgit2 itself fails if files and folders take each
+        // other's places.
         repository.set_head_detached(id)?;
         let mut index = repository.index()?;
         index.clear()?;
@@ -297,10 +298,10 @@ impl BuildWorktree {
         self.stamp_files(names, &gone, clock)
     }
 
-    /// Gives all files that were just written one time, later than that of anything built before:
-    /// cargo and make take a file for unchanged that is not newer than what they made from it.
-    /// Deletions touch the crate's manifest, because a build script that looks at its whole crate
-    /// would not notice them.
+    /// Sets one time on all files that were just written, later than that of anything built before:
+    /// cargo and make consider a file unchanged if it is not newer than their results. Deletions
+    /// touch the crate's manifest, because otherwise a build script that reads its whole crate
+    /// would not be run again.
     fn stamp_files(
         &self,
         names: &FileEntries,
@@ -328,7 +329,7 @@ impl BuildWorktree {
 }
 
 impl Drop for BuildWorktree {
-    /// Notes the time at which the last build ended, while the lock is still held.
+    /// Stores the time at which the last build ended, while the lock is still held.
     fn drop(&mut self) {
         let _ = CheckoutClock::read(&self.place).and_then(|clock| clock.store(&self.place));
     }
@@ -351,8 +352,8 @@ impl From<io::Error> for SwitchError {
     }
 }
 
-/// The folder of objects and those that it borrows from. All are named, because libgit2 takes
-/// relative names only in the first.
+/// Returns the folder of objects and the folders from which it borrows. All are listed, because
+/// libgit2 supports relative names only in the first one.
 fn find_lenders(objects: &Path) -> Vec<PathBuf> {
     let mut found = vec![
         objects
@@ -378,15 +379,15 @@ fn find_lenders(objects: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Removes what lies in the place of a commit's folder, file or link and is of another kind.
-/// Returns the commit's folders.
+/// Removes entries of another kind from the places of a commit's folders, files and links. Returns
+/// the commit's folders.
 fn make_way(root: &Path, names: &FileEntries) -> io::Result<BTreeSet<PathBuf>> {
     let folders = names
         .keys()
         .flat_map(|name| name.ancestors().skip(1))
         .map(Path::to_owned)
         .collect();
-    // In the order of names the outer ones come first, so that no link is followed.
+    // In the order of names, outer folders come first, so that no link is followed.
     for folder in &folders {
         let path = root.join(folder);
         if path.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
@@ -407,7 +408,7 @@ fn make_way(root: &Path, names: &FileEntries) -> io::Result<BTreeSet<PathBuf>> {
     Ok(folders)
 }
 
-/// Removes what the last commit had and the next one has not, ignored or not.
+/// Removes the files of the last commit that the next one does not have, ignored or not.
 fn remove_tracked(root: &Path, gone: &[PathBuf]) -> io::Result<()> {
     for name in gone {
         let is_folder = |folder: &Path| {
@@ -415,7 +416,7 @@ fn remove_tracked(root: &Path, gone: &[PathBuf]) -> io::Result<()> {
                 .symlink_metadata()
                 .is_ok_and(|found| found.is_dir())
         };
-        // Not through a link that a build or the next commit put in a folder's place.
+        // Links that a build or the next commit put in the place of a folder are not followed.
         if !name.ancestors().skip(1).all(is_folder) {
             continue;
         }
@@ -427,9 +428,9 @@ fn remove_tracked(root: &Path, gone: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes from a folder what is neither the commit's nor ignored, and folders that become empty;
-/// notes what in `gone`. Not by git's list of untracked files, in which repositories that a build
-/// has cloned may be missing.
+/// Removes from a folder everything that is neither in the commit nor ignored, and folders that
+/// become empty; adds the removed files to `gone`. Git's list of untracked files is not used,
+/// because repositories that a build has cloned may be missing from it.
 fn remove_untracked(
     repository: &Repository,
     folder: &Path,
@@ -451,7 +452,7 @@ fn remove_untracked(
             remove_untracked(repository, &name, names, folders, gone)?;
             continue;
         }
-        // A rule may be for folders only, which git tells by the slash.
+        // A rule may apply to folders only, which git recognises by the slash.
         let asked = if is_folder {
             name.join("")
         } else {
@@ -467,7 +468,7 @@ fn remove_untracked(
         } else {
             remove_untracked(repository, &name, names, folders, gone)?;
             if std::fs::remove_dir(entry.path()).is_err() {
-                // Something ignored is in it.
+                // The folder contains ignored files.
                 continue;
             }
         }
@@ -476,11 +477,12 @@ fn remove_untracked(
     Ok(())
 }
 
-/// The times of one checkout, by the file system's own clock, which need not be the machine's.
+/// Times of one checkout, from the clock of the file system, which may differ from the machine's
+/// clock.
 struct CheckoutClock {
-    /// Files that are not older were written by this checkout.
+    /// Files that are at least this new were written by this checkout.
     start: SystemTime,
-    /// The time that they get.
+    /// Time that these files get.
     stamp: SystemTime,
 }
 
@@ -491,8 +493,7 @@ impl CheckoutClock {
         let probe = place.join("clock");
         std::fs::write(&probe, "")?;
         let start = probe.metadata()?.modified()?;
-        // A file system that keeps whole seconds only needs a longer step to tell before from
-        // after.
+        // A file system with whole seconds needs a longer step to distinguish before from after.
         let fraction = start + Duration::from_nanos(1_001_001);
         set_modified(&probe, fraction)?;
         let fine = probe.metadata()?.modified()? == fraction;

@@ -1,5 +1,5 @@
-//! The choice over all of its facts, and the facts over all kinds of clones, positions and changes
-//! that git knows.
+//! Tests of the choice over all facts, and of the facts over all kinds of clones, positions and
+//! changes that git supports.
 
 use super::super::sample_repository::SampleRepository;
 use super::*;
@@ -96,19 +96,19 @@ fn choice_never_takes_head_for_a_tree_that_builds_the_same_plugins() {
     assert_eq!(cases, 240);
 }
 
-/// How a clone was made.
+/// Kind of clone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum CloneKind {
     Full,
     Shallow,
     Sparse,
-    /// Without file contents that were not checked out.
+    /// Without the contents of files that were not checked out.
     Partial,
     LinkedWorktree,
     WithSubmodule,
 }
 
-/// Where HEAD stands in it.
+/// Position of HEAD in the clone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum HeadPosition {
     DefaultBranch,
@@ -118,7 +118,7 @@ enum HeadPosition {
     MergeRef,
 }
 
-/// What was done to the files.
+/// Changes to the files, by name.
 const CHANGES: [(&str, &[&str]); 13] = [
     ("nothing", &[]),
     ("a tracked file is modified", &["echo 2 > notes"]),
@@ -187,8 +187,8 @@ fn shell(folder: &Path, line: &str) -> String {
         .to_owned()
 }
 
-/// A clone of the sample with HEAD where it is wanted. Main has the commits m1, m2 and m3; the
-/// branch left it at m2.
+/// Returns a clone of the sample with HEAD at the given position. Main has the commits m1, m2 and
+/// m3; the branch left it at m2.
 fn cloned(sample: &SampleRepository, kind: CloneKind, position: HeadPosition) -> PathBuf {
     let folder = sample.beside(&format!("{kind:?}-{position:?}"));
     let url = format!("file://{}", sample.path().display());
@@ -239,7 +239,7 @@ fn cloned(sample: &SampleRepository, kind: CloneKind, position: HeadPosition) ->
 }
 
 #[test]
-fn facts_are_those_of_git_in_every_clone_at_every_position_with_every_change() {
+fn facts_match_git_in_every_clone_position_and_change() {
     let other = SampleRepository::new();
     other.commit("s1", &[("file", "1")]);
     let plain = SampleRepository::new();

@@ -1,4 +1,4 @@
-//! Tests of what lies between two commits, against what the program `git` lists.
+//! Tests of the commits between two commits, against the output of the program `git`.
 
 use super::super::revision::resolve;
 use super::super::sample_repository::SampleRepository;
@@ -17,7 +17,8 @@ fn refused(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> Strin
         .to_string()
 }
 
-/// The history, checked for what holds of each, and against git's list of the same commits.
+/// Returns the range after checking its invariants and comparing it with git's list of the same
+/// commits.
 fn check(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> CommitRange {
     let history =
         list_between(&revision(sample, good), &revision(sample, bad), all).expect("a way");
@@ -61,14 +62,14 @@ fn subjects(history: &CommitRange) -> Vec<&str> {
         .collect()
 }
 
-/// One candidate by its subject.
+/// Returns the candidate with this subject.
 fn one<'a>(history: &'a CommitRange, subject: &str) -> &'a CandidateCommit {
     let is_it = |candidate: &&CandidateCommit| candidate.revision.subject == subject;
     history.candidates.iter().find(is_it).expect("a candidate")
 }
 
-/// `root - a - c - join - end`, with `side` and `side2` from `a` to `join`, and `old` from `root`
-/// to the merge `late`.
+/// Creates `root - a - c - join - end`, with `side` and `side2` from `a` to `join`, and `old` from
+/// `root` to the merge `late`.
 fn branches() -> SampleRepository {
     let sample = SampleRepository::new();
     sample.commit("root", &[("root", "1")]);
@@ -91,7 +92,7 @@ fn branches() -> SampleRepository {
 }
 
 #[test]
-fn a_line_is_listed_from_the_oldest() {
+fn line_of_commits_is_listed_from_the_oldest() {
     let sample = SampleRepository::new();
     for subject in ["1", "2", "3", "4"] {
         sample.commit(subject, &[("a", subject)]);
@@ -113,7 +114,7 @@ fn a_line_is_listed_from_the_oldest() {
 }
 
 #[test]
-fn on_first_parents_a_merge_stands_for_its_branch() {
+fn merge_stands_for_its_branch_along_first_parents() {
     let sample = branches();
     let history = check(&sample, "a", "HEAD", false);
     assert_eq!(subjects(&history), ["c", "join", "late", "end"]);
@@ -127,7 +128,7 @@ fn on_first_parents_a_merge_stands_for_its_branch() {
 }
 
 #[test]
-fn all_ways_are_listed_and_merges_that_only_join_are_told() {
+fn range_lists_all_paths_and_marks_merges_that_only_join() {
     let sample = branches();
     let history = check(&sample, "a", "HEAD", true);
     assert_eq!(
@@ -151,9 +152,9 @@ fn all_ways_are_listed_and_merges_that_only_join_are_told() {
         ),
         (&[0][..], &[0][..])
     );
-    // From before both branches everything is in the range.
+    // Seen from before both branches, everything is in the range.
     assert!(one(&check(&sample, "HEAD~4^", "HEAD", true), "late").only_joins);
-    // A branch that was merged at once joins the good end itself.
+    // A branch that was merged immediately joins the good end itself.
     sample.git(&["checkout", "-q", "-b", "short"]);
     sample.commit("short", &[("short", "1")]);
     sample.git(&["checkout", "-q", "main"]);
@@ -169,7 +170,7 @@ fn all_ways_are_listed_and_merges_that_only_join_are_told() {
 }
 
 #[test]
-fn a_good_end_inside_a_branch_names_its_merge() {
+fn good_end_inside_a_branch_names_its_merge() {
     let sample = branches();
     let merge = sample.git(&["rev-parse", "HEAD~2"]);
     let error = refused(&sample, "side1", "HEAD", false);
@@ -193,7 +194,7 @@ fn a_good_end_inside_a_branch_names_its_merge() {
 }
 
 #[test]
-fn ends_between_which_nothing_leads_are_refused_with_a_remedy() {
+fn ends_without_a_path_between_them_are_refused_with_a_remedy() {
     let sample = branches();
     for all in [false, true] {
         assert!(refused(&sample, "a", "a", all).contains("nothing lies between"));
@@ -216,7 +217,7 @@ fn ends_between_which_nothing_leads_are_refused_with_a_remedy() {
 }
 
 #[test]
-fn a_shallow_clone_says_so() {
+fn shallow_clone_is_reported() {
     let sample = branches();
     let url = format!("file://{}", sample.path().display());
     let clone = sample.beside("clone");
@@ -234,7 +235,8 @@ fn a_shallow_clone_says_so() {
     }
     let history = list_between(&at("HEAD~2"), &at("HEAD"), false).expect("a way");
     assert_eq!(subjects(&history), ["late", "end"]);
-    // `old` is merged after the good end, and whether it descends from it lies behind the edge.
+    // `old` is merged after the good end, and whether it descends from the good end is beyond the
+    // edge.
     let error = list_between(&at("HEAD~2"), &at("HEAD"), true).expect_err("cut off");
     assert!(matches!(error, HistoryError::Shallow { .. }), "{error:?}");
     let history = list_between(&at("HEAD~1"), &at("HEAD"), true).expect("a way");
@@ -242,7 +244,7 @@ fn a_shallow_clone_says_so() {
 }
 
 #[test]
-fn three_hundred_commits_are_read_at_once() {
+fn range_of_three_hundred_commits_is_read_fast() {
     let sample = SampleRepository::new();
     let first = sample.commit("first", &[("a", "0")]);
     let mut stream = String::new();

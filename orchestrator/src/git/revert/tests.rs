@@ -1,4 +1,4 @@
-//! Tests of undoing commits, against what `git revert` makes of the same.
+//! Tests of undoing commits, against the result of `git revert`.
 
 use super::super::commit::CommitFiles;
 use super::super::history::{changed_files, list_between};
@@ -36,7 +36,7 @@ fn check_out(
     sample: &SampleRepository,
     commit: &Revision,
 ) -> std::collections::BTreeMap<PathBuf, String> {
-    // A program that another test is just starting may hold a copy of the lock for a moment.
+    // A process that another test is just starting may hold a copy of the lock for a moment.
     let held = BuildWorktree::lock(&place(sample), || {}, || false)
         .expect("a worktree")
         .expect("free");
@@ -44,7 +44,7 @@ fn check_out(
     tree(&held.root(), &[".git"])
 }
 
-/// Undoes a commit at HEAD, checks it out, and has git do the same in a clone.
+/// Undoes a commit at HEAD, checks it out, and does the same with git in a clone.
 fn check(sample: &SampleRepository, culprit: &str, arguments: &[&str]) -> Revision {
     let [culprit, onto] = [culprit, "HEAD"].map(|text| revision(sample, text).commit);
     let undone = undo(sample, &culprit, &onto).expect("undone");
@@ -90,7 +90,7 @@ fn check(sample: &SampleRepository, culprit: &str, arguments: &[&str]) -> Revisi
 const LINES: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n";
 
 #[test]
-fn a_commit_is_undone_below_later_ones() {
+fn commit_is_undone_below_later_ones() {
     let sample = SampleRepository::new();
     sample.commit(
         "first",
@@ -149,7 +149,7 @@ fn a_commit_is_undone_below_later_ones() {
         undone,
         "the same revert is the same commit"
     );
-    // A revert is a commit like others: it can be undone below, and so can what it undid.
+    // A revert is a commit like any other: it can be undone, and so can the commit that it undid.
     let both = revert(&revision(&sample, &later), &undone, &place(&sample)).expect("undone");
     assert_eq!(
         CommitFiles::of(&both)
@@ -175,19 +175,19 @@ fn a_commit_is_undone_below_later_ones() {
 }
 
 #[test]
-fn the_newest_commit_and_the_first_one_are_undone() {
+fn newest_and_first_commit_are_undone() {
     let sample = SampleRepository::new();
     let first = sample.commit("first", &[("a", "1"), ("b/c", "1")]);
     sample.commit("more", &[("d", "1")]);
     check(&sample, &first, &[]);
     let newest = sample.commit("newest", &[("d", "2")]);
-    // Its tree is there already, and must not even get a new time.
+    // The tree exists already, and not even its time may change.
     std::thread::sleep(std::time::Duration::from_millis(20));
     check(&sample, &newest, &[]);
 }
 
 #[test]
-fn of_a_merge_its_branch_is_undone() {
+fn merge_is_undone_with_its_branch() {
     let sample = SampleRepository::new();
     sample.commit("first", &[("a", LINES)]);
     sample.git(&["checkout", "-q", "-b", "side"]);
@@ -215,12 +215,12 @@ fn renames_are_followed() {
         &[("renamed", &LINES.replace('1', "x").replace("9\n", "nine\n"))],
     );
     check(&sample, &culprit, &[]);
-    // One that renames, and whose file was changed since.
+    // A commit that renames a file, which was changed since.
     sample.git(&["mv", "moved", "deep"]);
     let culprit = sample.commit("renames", &[]);
     sample.commit("changes", &[("deep", &LINES.replace("\n7\n", "\nseven\n"))]);
     check(&sample, &culprit, &[]);
-    // Who renamed what the commit had brought wants to keep it.
+    // A file of the culprit that was renamed since must be kept.
     let culprit = sample.commit("brings", &[("brought", &LINES.replace('2', "y"))]);
     sample.git(&["mv", "brought", "kept"]);
     sample.commit("keeps", &[]);
@@ -231,7 +231,7 @@ fn renames_are_followed() {
 }
 
 #[test]
-fn what_cannot_be_undone_is_named() {
+fn revert_error_names_what_cannot_be_undone() {
     let sample = SampleRepository::new();
     sample.commit(
         "first",
@@ -263,7 +263,7 @@ fn what_cannot_be_undone_is_named() {
         error.contains("the same lines of a, bin, free, gone; `git revert"),
         "{error}"
     );
-    // Undone by the user already.
+    // The user has undone the commit already.
     sample.git(&["reset", "-q", "--hard", &culprit]);
     sample.git(&["revert", "--no-edit", &culprit]);
     let error = undo(&sample, &culprit, "HEAD")
@@ -275,7 +275,7 @@ fn what_cannot_be_undone_is_named() {
         undo(&sample, &empty, "HEAD"),
         Err(RevertError::Nothing { .. })
     ));
-    // Of a shallow clone's oldest commit nobody knows what was before it.
+    // The parent of a shallow clone's oldest commit is unknown.
     let clone = sample.beside("clone");
     let url = format!("file://{}", sample.path().display());
     sample.git(&[
@@ -294,7 +294,7 @@ fn what_cannot_be_undone_is_named() {
 }
 
 #[test]
-fn a_worktree_that_lost_the_revert_gets_it_again() {
+fn worktree_that_lost_the_revert_gets_it_again() {
     let sample = SampleRepository::new();
     sample.commit("first", &[("a", "1"), ("deep/er/b", "1")]);
     let culprit = sample.commit("culprit", &[("deep/er/b", "2")]);

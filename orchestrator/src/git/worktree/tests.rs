@@ -1,4 +1,4 @@
-//! Tests of the build worktree against what the program `git` makes of the same commits.
+//! Tests of the build worktree, against the result of the program `git` for the same commits.
 
 use super::super::revision::resolve;
 use super::super::sample_repository::{SampleRepository, tree};
@@ -19,7 +19,7 @@ fn held(sample: &SampleRepository) -> BuildWorktree {
         .expect("free")
 }
 
-/// What git itself checks out.
+/// Returns the files that git itself checks out.
 fn expected(
     sample: &SampleRepository,
     commit: &str,
@@ -46,7 +46,7 @@ fn check(sample: &SampleRepository, held: &BuildWorktree, commit: &str) {
     );
 }
 
-/// Three commits between which files, folders, links and modes take each other's places.
+/// Creates three commits in which files, folders, links and modes take each other's places.
 fn shapes(sample: &SampleRepository) -> [String; 3] {
     use std::os::unix::fs::PermissionsExt;
     sample.write("run.sh", "#!/bin/sh\n");
@@ -112,13 +112,13 @@ fn commits_follow_each_other_and_the_user_is_left_alone() {
 }
 
 #[test]
-fn what_builds_leave_behind_does_no_harm() {
+fn leftovers_of_builds_are_harmless() {
     let sample = SampleRepository::new();
     let [first, second, _] = shapes(&sample);
     let held = held(&sample);
     check(&sample, &held, &first);
     let root = held.root();
-    // Of the same size and time as before, so that only the content tells.
+    // Same size and time as before, so that only the content differs.
     let time = root
         .join("b")
         .metadata()
@@ -140,7 +140,7 @@ fn what_builds_leave_behind_does_no_harm() {
 }
 
 #[test]
-fn a_worktree_that_is_not_whole_is_made_again() {
+fn incomplete_worktree_is_created_again() {
     let sample = SampleRepository::new();
     let [first, second, third] = shapes(&sample);
     let held = held(&sample);
@@ -151,8 +151,8 @@ fn a_worktree_that_is_not_whole_is_made_again() {
         &|| std::fs::write(git.join("index.lock"), "").expect("written"),
         &|| std::fs::remove_file(git.join("objects/info/alternates")).expect("removed"),
         &|| std::fs::remove_dir_all(&git).expect("removed"),
-        // Killed between two commits: the ignored name was a file of the commit that was on its
-        // way.
+        // Killed between two commits: the ignored name was a file of the commit that was being
+        // checked out.
         &|| {
             std::fs::write(held.unfinished_mark(), &second).expect("written");
             std::fs::write(held.root().join("kept"), "half").expect("written");
@@ -166,7 +166,7 @@ fn a_worktree_that_is_not_whole_is_made_again() {
 }
 
 #[test]
-fn what_was_written_is_newer_than_all_that_was_built() {
+fn checked_out_files_are_newer_than_everything_built() {
     let sample = SampleRepository::new();
     let first = sample.commit(
         "first",
@@ -199,7 +199,7 @@ fn what_was_written_is_newer_than_all_that_was_built() {
         assert!(newest() >= modified("src/a"));
         std::thread::sleep(Duration::from_millis(50));
     }
-    // A clock that was set back: an hour ago it was an hour later.
+    // A clock that was set back: an hour ago, it was an hour ahead.
     let ahead = SystemTime::now() + Duration::from_secs(3600);
     CheckoutClock {
         start: ahead,
@@ -219,14 +219,14 @@ fn what_was_written_is_newer_than_all_that_was_built() {
 }
 
 #[test]
-fn what_a_commit_does_not_hold_is_named() {
+fn commit_error_names_missing_submodules_and_lfs_files() {
     let sample = SampleRepository::new();
     let plain = sample.commit(
         "plain",
         &[("a", "1"), (".gitattributes", "*.bin filter=lfs\n")],
     );
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
-    // The second only looks like one.
+    // The second file only looks like a pointer.
     let lfs = sample.commit("lfs", &[("data/w.bin", pointer), ("data/doc.txt", pointer)]);
     let id = format!("160000,{plain},deps/sub");
     sample.git(&["update-index", "--add", "--cacheinfo", &id]);
@@ -250,10 +250,10 @@ fn what_a_commit_does_not_hold_is_named() {
 }
 
 #[test]
-fn a_repository_that_borrows_objects_is_followed() {
+fn borrowed_objects_are_followed() {
     let sample = SampleRepository::new();
     let [first, second, _] = shapes(&sample);
-    // Two levels, the second named relative to the folder of objects.
+    // Two levels, the second one named relative to the folder of objects.
     let (near, far) = (sample.beside("near"), sample.beside("far"));
     for (from, to) in [(sample.path(), &near), (&near, &far)] {
         let (from, to) = (from.display().to_string(), to.display().to_string());
@@ -280,7 +280,7 @@ fn a_repository_that_borrows_objects_is_followed() {
 }
 
 #[test]
-fn a_worktree_has_one_user_at_a_time() {
+fn worktree_has_one_user_at_a_time() {
     let sample = SampleRepository::new();
     sample.commit("first", &[("a", "1")]);
     let first = held(&sample);
@@ -303,7 +303,7 @@ fn a_worktree_has_one_user_at_a_time() {
 }
 
 #[test]
-fn a_file_that_is_ignored_from_now_on_goes_all_the_same() {
+fn newly_ignored_file_of_the_last_commit_is_removed() {
     let sample = SampleRepository::new();
     let first = sample.commit("first", &[("made/by/hand", "1"), ("a", "1")]);
     sample.git(&["rm", "-q", "-r", "made"]);
@@ -314,7 +314,7 @@ fn a_file_that_is_ignored_from_now_on_goes_all_the_same() {
 }
 
 #[test]
-fn a_checkout_that_shares_its_repository_shares_the_worktree() {
+fn linked_checkout_shares_the_worktree() {
     let sample = SampleRepository::new();
     let [first, second, _] = shapes(&sample);
     let linked = sample.beside("linked");
