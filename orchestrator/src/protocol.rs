@@ -1,4 +1,4 @@
-//! What `orch` and its worker processes say to each other: one request, one reply, one farewell, as
+//! The protocol between `orch` and its worker processes: one request, one reply, one farewell, as
 //! framed JSON.
 
 mod checked;
@@ -16,55 +16,56 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// First bytes of a frame: junk that a plugin writes into the descriptor is not taken for an
-/// answer.
+/// First bytes of a frame, so that arbitrary data that a plugin writes to the descriptor is not
+/// taken for an answer.
 const FRAME: [u8; 4] = *b"orcF";
-/// No honest reply is larger: 10 000 samples and a full scope tree stay far below.
+/// Maximum length of a frame. 10 000 samples and a full scope tree are far smaller.
 const FRAME_LIMIT: usize = 64 << 20;
 
-/// What a worker is asked to do; sent once, right after it was spawned.
+/// Task of a worker; sent once, right after the worker was spawned.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct WorkerRequest {
     pub(crate) library: PathBuf,
     pub(crate) pass: Pass,
     pub(crate) workload: String,
-    /// The parameters as the JSON object that the plugin will read.
+    /// Parameters as the JSON object that the plugin reads.
     pub(crate) params: String,
-    /// CPUs the worker pins itself to before anything is loaded.
+    /// CPUs to which the worker pins itself before anything is loaded.
     pub(crate) cpus: Vec<usize>,
-    /// Bytes of address space beyond what the worker itself has mapped.
+    /// Bytes of address space beyond the worker's own mappings.
     pub(crate) memory: u64,
     pub(crate) clock: ScopeClock,
-    /// Where the plugin's memory begins, so that both workers of a pair have it in the same place.
+    /// Position of the plugin's memory, so that both workers of a pair have it at the same
+    /// addresses.
     pub(crate) shift: MemoryShift,
-    /// Where the worker runs: relative paths in the parameters begin there.
+    /// Working folder of the worker, where relative paths in the parameters begin.
     pub(crate) folder: PathBuf,
-    /// What the sandbox lets through; none: there is no sandbox.
+    /// Grants of the sandbox; `None` without a sandbox.
     pub(crate) sandbox: Option<SandboxGrants>,
 }
 
-/// What a sandboxed worker may use: what every program needs, and what is named. Everything exists,
-/// and paths are absolute.
+/// Files of a sandboxed worker: those that every program needs, and the granted ones. All paths
+/// exist and are absolute.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SandboxGrants {
     /// Files and folders that it may read and execute.
     pub(crate) read: Vec<PathBuf>,
-    /// Those that it may also write.
+    /// Files and folders that it may also write.
     pub(crate) write: Vec<PathBuf>,
-    /// The folder that it has for itself, gone after its end.
+    /// The worker's own scratch folder, removed after its end.
     pub(crate) scratch: Option<PathBuf>,
 }
 
-/// How far a worker moves its heap and its mappings before it loads the plugin.
+/// Distance by which a worker moves its heap and its mappings before it loads the plugin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MemoryShift {
-    /// Bytes of the heap that are left unused at its beginning.
+    /// Unused bytes at the beginning of the heap.
     pub(crate) heap: usize,
-    /// Pages that are mapped before anything of the plugin is.
+    /// Pages that are mapped before any part of the plugin.
     pub(crate) pages: usize,
 }
 
-/// Timing, profiling and counting are apart, so that none disturbs another.
+/// Kinds of pass. Timing, profiling and counting are separate, so that none disturbs another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Pass {
@@ -72,39 +73,40 @@ pub(crate) enum Pass {
     Describe,
     /// Scope tree with times and allocations.
     Profile {
-        /// Stop after this much time inside `run`.
+        /// Time inside `run` after which to stop.
         budget_ns: u64,
-        /// Stop after this many iterations.
+        /// Number of iterations after which to stop.
         most_iterations: u64,
     },
     /// Allocations, leaks, counters over a fixed number of iterations.
     Count {
-        /// How many iterations, after one for warming up.
+        /// Number of iterations, after one for warming up.
         iterations: u64,
     },
     /// Samples with scopes and counting off.
     Time {
-        /// Timed samples to gather.
+        /// Total time of the samples.
         budget_ns: u64,
-        /// A sample lasts at least this long, unless one iteration does.
+        /// Minimum time of a sample, unless one iteration takes longer.
         sample_ns: u64,
-        /// Warm-up ends here, steady or not.
+        /// Time at which warm-up ends, steady or not.
         warm_up_ns: u64,
     },
     /// Reads the sentinel kernels; no plugin is loaded.
     Sentinel,
     /// The life of an instance, for `orch plugin check`.
     Check {
-        /// Also compares calls of `run` with each other.
+        /// Whether to compare calls of `run` with each other.
         thorough: bool,
-        /// So many instances, one after the other; what is answered is of the last one.
+        /// Number of instances, one after the other. The answer is about the last one.
         lives: u32,
     },
-    /// Samples in turns with another worker: answers `PairReady`, gets `PairStart`, answers `TurnSamples`.
+    /// Samples in turns with another worker: answers `PairReady`, gets `PairStart`, answers
+    /// `TurnSamples`.
     Pair {
-        /// A sample lasts at least this long, unless one iteration does.
+        /// Minimum time of a sample, unless one iteration takes longer.
         sample_ns: u64,
-        /// Warm-up ends here, steady or not.
+        /// Time at which warm-up ends, steady or not.
         warm_up_ns: u64,
     },
 }
@@ -123,7 +125,7 @@ impl Pass {
     }
 }
 
-/// What a worker learned.
+/// Result of a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WorkerReply {
@@ -134,7 +136,7 @@ pub(crate) enum WorkerReply {
     Counted(AllocationCounts),
     Timed(TimedSamples),
     Checked(InstanceCheck),
-    /// A worker of a pair is warm and waits for its turns; another reply follows.
+    /// A worker of a pair has warmed up and waits for its turns; another reply follows.
     Ready(PairReady),
     Turned(TurnSamples),
     Sentinel(SentinelReading),
@@ -142,7 +144,7 @@ pub(crate) enum WorkerReply {
 }
 
 impl WorkerReply {
-    /// Whether a pass can end with it.
+    /// Whether this reply can end the given pass.
     pub(crate) fn answers(&self, pass: Pass) -> bool {
         matches!(
             (self, pass),
@@ -157,7 +159,7 @@ impl WorkerReply {
         )
     }
 
-    /// The time that it says was spent in the plugin.
+    /// Returns the time that the reply claims was spent in the plugin.
     pub(crate) fn measured_time(&self) -> Duration {
         let sum = |samples: &[u64]| {
             samples
@@ -172,7 +174,7 @@ impl WorkerReply {
         })
     }
 
-    /// The counts, if this is what it holds.
+    /// Returns the counts, if the reply contains counts.
     pub(crate) fn as_count(&self) -> Option<&AllocationCounts> {
         match self {
             Self::Counted(count) => Some(count),
@@ -181,13 +183,13 @@ impl WorkerReply {
     }
 }
 
-/// The plugin returned a status other than OK, or could not be loaded.
+/// A status other than OK that the plugin returned, or a failure to load it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PluginError {
     pub(crate) phase: Phase,
     pub(crate) kind: PluginErrorKind,
     pub(crate) message: String,
-    /// Open scopes at that moment, outermost first; empty where none was recorded.
+    /// Open scopes at that moment, outermost first; empty if none was recorded.
     pub(crate) scope: String,
     pub(crate) iteration: u64,
 }
@@ -203,7 +205,7 @@ pub(crate) enum PluginErrorKind {
     Load,
 }
 
-/// Where in a plugin's life a worker is.
+/// Phase of a plugin's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u32)]
@@ -215,7 +217,7 @@ pub(crate) enum Phase {
     Describe,
     Create,
     Setup,
-    /// The digest of what was just run.
+    /// The digest of the previous iteration.
     Digest,
     WarmUp,
     Run,
@@ -238,7 +240,7 @@ impl Phase {
         Self::Destroy,
     ];
 
-    /// The phase of a number that another process wrote.
+    /// Returns the phase of a number that another process wrote.
     pub(crate) fn from_number(number: u32) -> Self {
         Self::ALL
             .into_iter()
@@ -263,7 +265,7 @@ impl Phase {
     }
 }
 
-/// Sent when the plugin has been torn down.
+/// Sent after the plugin has been torn down.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WorkerFarewell {
@@ -281,7 +283,7 @@ pub(crate) fn send_frame<T: Serialize>(to: &mut impl Write, message: &T) -> io::
     to.write_all(&frame)
 }
 
-/// Reads one frame, waiting for it.
+/// Reads one frame, and waits for it.
 pub(crate) fn receive_frame<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     let mut head = [0; 8];
     from.read_exact(&mut head)?;
@@ -291,8 +293,8 @@ pub(crate) fn receive_frame<T: DeserializeOwned>(from: &mut impl Read) -> io::Re
     Ok(serde_json::from_slice(&body)?)
 }
 
-/// Takes the first whole frame out of `buffer`. `None`: not all of it has arrived. Junk is an
-/// error.
+/// Removes the first complete frame from `buffer`; `None` if it has not arrived completely. Invalid
+/// data is an error.
 pub(crate) fn take_frame<T: DeserializeOwned>(buffer: &mut Vec<u8>) -> io::Result<Option<T>> {
     let Some(head) = buffer.first_chunk::<8>() else {
         return Ok(None);
@@ -318,7 +320,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_arrives_in_any_pieces() {
+    fn frame_may_arrive_in_any_pieces() {
         let mut wire = Vec::new();
         send_frame(&mut wire, &WorkerFarewell { error: None }).unwrap();
         let mut buffer = Vec::new();
@@ -332,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn junk_is_an_error_and_not_a_long_wait() {
+    fn invalid_frame_is_an_error_and_not_a_long_wait() {
         assert!(take_frame::<WorkerFarewell>(&mut b"JUNKJUNKJUNK".to_vec()).is_err());
         let mut huge = FRAME.to_vec();
         huge.extend_from_slice(&u32::MAX.to_le_bytes());
@@ -340,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn every_phase_survives_its_number() {
+    fn phase_survives_conversion_to_a_number() {
         for phase in Phase::ALL {
             assert_eq!(Phase::from_number(phase as u32), phase);
         }

@@ -1,36 +1,36 @@
-//! What a worker of `orch plugin check` answers.
+//! The answer of a worker of `orch plugin check`.
 
 use super::CounterSum;
 use serde::{Deserialize, Serialize};
 
-/// What the life of an instance left behind at each stage.
+/// State after each stage of an instance's life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct InstanceCheck {
-    /// Create and setup together.
+    /// Time of create and setup together.
     pub(crate) setup_ns: u64,
     pub(crate) iteration_ns: u64,
     pub(crate) has_digest: bool,
-    /// The digest after reset and one iteration, the same once more, and after one iteration more
-    /// without reset.
+    /// Digest after reset and one iteration, digest after the same once more, and digest after one
+    /// more iteration without reset.
     pub(crate) first: String,
     pub(crate) again: String,
     pub(crate) further: String,
-    /// Some calls of `run`; empty if they were not asked for.
+    /// Some calls of `run`; empty if they were not requested.
     pub(crate) work: Vec<CallWork>,
     /// Threads besides the driver after setup, after the iterations and after destroy.
     pub(crate) setup_threads: usize,
     pub(crate) run_threads: usize,
     pub(crate) end_threads: usize,
-    /// Anonymous resident memory from before create to after the first iterations, and what malloc
-    /// handed out meanwhile.
+    /// Growth of anonymous resident memory from before create to after the first iterations, and
+    /// the bytes that malloc returned in the same time.
     pub(crate) resident_growth: i64,
     pub(crate) counted_peak: u64,
-    /// Live bytes after destroy that were not there before create; what a first instance makes for
-    /// all is in it.
+    /// Live bytes after destroy that were not there before create. They include memory that a first
+    /// instance allocates for all instances.
     pub(crate) kept_bytes: i64,
 }
 
-/// What one call of `run` did.
+/// Work of one call of `run`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CallWork {
     pub(crate) iterations: u64,

@@ -1,11 +1,11 @@
-//! What a worker measured in each pass.
+//! Measurements of a worker in each pass.
 
 use serde::{Deserialize, Serialize};
 
-/// One process's timed samples.
+/// Timed samples of one process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TimedSamples {
-    /// The digest document as the plugin wrote it; empty if it has none.
+    /// Digest document as the plugin wrote it; empty if it has none.
     pub(crate) digest: String,
     /// Iterations in each sample.
     pub(crate) iterations: u64,
@@ -17,31 +17,31 @@ pub(crate) struct TimedSamples {
     pub(crate) resolution_ns: u64,
 }
 
-/// One worker of a pair before its first turn.
+/// State of a worker of a pair before its first turn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PairReady {
     pub(crate) digest: String,
     /// Iterations that make a sample long enough.
     pub(crate) iterations: u64,
-    /// Median over the last window of warming up.
+    /// Median over the last window of the warm-up.
     pub(crate) iteration_ns: f64,
-    /// Where its stack is: the same on both sides, unless the system insists on random addresses.
+    /// Address of its stack: the same on both sides, unless the system insists on random addresses.
     pub(crate) stack: u64,
     pub(crate) warm_up: WarmUp,
 }
 
-/// What both workers of a pair are told when they are ready.
+/// Message to each worker of a pair after both are ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PairStart {
     /// Iterations in each sample, the same for both.
     pub(crate) iterations: u64,
-    /// An untimed sample after each hand-over fills the caches again.
+    /// Whether an untimed sample after each hand-over fills the caches again.
     pub(crate) untimed: bool,
-    /// The places in the common order at which this worker runs.
+    /// Places of this worker in the common order.
     pub(crate) places: Vec<u32>,
 }
 
-/// One worker's part of a pair.
+/// Samples of one worker of a pair.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TurnSamples {
     /// Durations of the samples, in the order they were taken.
@@ -54,12 +54,12 @@ pub(crate) struct TurnSamples {
 pub(crate) struct SentinelReading {
     /// Durations of the samples of the chain of multiplications, in the order taken.
     pub(crate) compute_ns: Vec<u64>,
-    /// The same of the walk through memory.
+    /// The same for the walk through memory.
     pub(crate) memory_ns: Vec<u64>,
     pub(crate) usage: ResourceUsage,
 }
 
-/// How warming up went.
+/// Result of warming up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WarmUp {
     pub(crate) ns: u64,
@@ -72,11 +72,11 @@ pub(crate) struct WarmUp {
 pub(crate) enum WarmUpEnd {
     /// Two consecutive windows agreed.
     Steady,
-    /// Its time was up first.
+    /// The time was up before that.
     Budget,
 }
 
-/// What the operating system saw while the samples were taken.
+/// Counters of the operating system over the time of the samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ResourceUsage {
     pub(crate) minor_faults: u64,
@@ -92,7 +92,8 @@ pub(crate) struct ScopeProfile {
     pub(crate) iterations: u64,
     /// Time inside `run` over all iterations, with scopes and counting on.
     pub(crate) run_ns: u64,
-    /// Median of one iteration of those; one that was disturbed weighs no more than the others.
+    /// Median of one of these iterations, in which a disturbed iteration weighs no more than the
+    /// others.
     pub(crate) iteration_ns: f64,
     pub(crate) scopes: Vec<ScopeNode>,
     pub(crate) complaints: Vec<String>,
@@ -102,7 +103,7 @@ pub(crate) struct ScopeProfile {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ScopeNode {
     pub(crate) name: String,
-    /// Opened on a thread other than the driver's: in no total.
+    /// Whether the scope was opened on another thread than the driver; then it is in no total.
     pub(crate) pool: bool,
     pub(crate) calls: u64,
     pub(crate) total_ns: u64,
@@ -111,8 +112,8 @@ pub(crate) struct ScopeNode {
     pub(crate) max_ns: u64,
     pub(crate) allocations: u64,
     pub(crate) bytes: u64,
-    /// Shortest duration of the first, second, ... call of an iteration; empty where iterations
-    /// differ in calls.
+    /// Shortest duration of the first, second, ... call of an iteration; empty if iterations differ
+    /// in their number of calls.
     pub(crate) series_min_ns: Vec<u64>,
     pub(crate) counters: Vec<CounterSum>,
     pub(crate) children: Vec<ScopeNode>,
@@ -123,19 +124,19 @@ pub(crate) struct ScopeNode {
 pub(crate) struct CounterSum {
     pub(crate) name: String,
     pub(crate) sum: f64,
-    /// How far rounding may have moved the sum; 0 where it is exact.
+    /// Bound on the effect of rounding on the sum; 0 if the sum is exact.
     #[serde(default)]
     pub(crate) rounding: f64,
 }
 
-/// One process's allocations over a fixed number of iterations.
+/// Allocations of one process over a fixed number of iterations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AllocationCounts {
     pub(crate) digest: String,
     pub(crate) iterations: u64,
     /// Successful allocations inside the iterations, on all threads.
     pub(crate) allocations: u64,
-    /// Requested bytes of those.
+    /// Requested bytes of these allocations.
     pub(crate) bytes: u64,
     /// The highest rise of live bytes within one iteration.
     pub(crate) peak_bytes: u64,
@@ -143,22 +144,23 @@ pub(crate) struct AllocationCounts {
     pub(crate) leaked_bytes: i64,
     /// Allocation events (allocations and frees) of threads other than the driver.
     pub(crate) elsewhere: u64,
-    /// Iterations differed in allocations or bytes.
+    /// Whether iterations differed in allocations or bytes.
     pub(crate) uneven: bool,
-    /// The process had one thread from beginning to end.
+    /// Whether the process had one thread from beginning to end.
     pub(crate) single_threaded: bool,
-    /// More blocks lived than the table holds: bytes and counts are right, peak and leak are not.
+    /// Whether there were more live blocks than the table holds. Bytes and counts are then correct,
+    /// peak and leak are not.
     pub(crate) untracked: bool,
-    /// Blocks that the iterations or their resets freed or resized, and that no call that is
-    /// counted had given out.
+    /// Blocks that the iterations or their resets freed or resized and that no counted call had
+    /// returned.
     #[serde(default)]
     pub(crate) foreign_blocks: u64,
-    /// Growth of resident memory over the iterations, to notice allocators that go around malloc.
+    /// Growth of resident memory over the iterations. It reveals allocators that bypass malloc.
     pub(crate) resident_growth: i64,
     pub(crate) counters: Vec<CounterSum>,
     pub(crate) complaints: Vec<String>,
-    /// Where the workload's code begins, as addresses within the library; empty if the plugin does
-    /// not say.
+    /// Entry points of the workload's code, as addresses within the library; empty if the plugin
+    /// does not provide them.
     #[serde(default)]
     pub(crate) code: Vec<u64>,
 }
