@@ -1,4 +1,4 @@
-//! One aligned block of numbers, owned: where it came from decides where it goes when dropped.
+//! One aligned, owned block of numbers. Its origin determines where it goes when it is dropped.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::num::NonZeroUsize;
@@ -10,12 +10,12 @@ use crate::pool;
 /// two of them.
 pub const ALIGN: usize = 64;
 
-/// Where a block was taken from.
+/// Origin of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Home {
     /// No memory at all.
     Nowhere,
-    /// The global allocator, in exactly the size that was asked for.
+    /// The global allocator, in exactly the requested size.
     Heap,
     /// The pool, in the size of its class.
     Pool(pool::Class),
@@ -28,8 +28,8 @@ pub(crate) struct Buffer {
     home: Home,
 }
 
-// SAFETY: the block is owned by this value alone and plain numbers have no thread they belong to. A
-// pooled block that is dropped on another thread goes to that thread's lists; blocks of a class are
+// SAFETY: this value alone owns the block, and plain numbers are not bound to a thread. A pooled
+// block that is dropped on another thread goes to that thread's lists; blocks of a class are
 // interchangeable.
 unsafe impl Send for Buffer {}
 // SAFETY: shared access only reads.
@@ -78,12 +78,12 @@ impl Buffer {
         }
     }
 
-    /// Where the block came from.
+    /// Returns the origin of the block.
     pub fn home(&self) -> Home {
         self.home
     }
 
-    /// The numbers.
+    /// Returns the numbers.
     #[inline]
     pub fn as_slice(&self) -> &[f32] {
         // SAFETY: `ptr` is aligned and points to `len` initialised numbers (or `len` is 0) that
@@ -91,7 +91,7 @@ impl Buffer {
         unsafe { std::slice::from_raw_parts(self.ptr.as_ptr(), self.len) }
     }
 
-    /// The numbers, to be changed.
+    /// Returns the numbers, to be changed.
     #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [f32] {
         // SAFETY: as in `as_slice`, and `&mut self` makes this the only reference.
@@ -111,7 +111,7 @@ impl Drop for Buffer {
     }
 }
 
-/// An address that is aligned and points to nothing.
+/// An aligned address that points to nothing.
 const DANGLING: NonZeroUsize = NonZeroUsize::new(ALIGN).expect("the alignment is not 0");
 
 fn heap_layout(len: usize) -> Layout {

@@ -1,10 +1,10 @@
-//! What the tests of all kernels share: sizes worth trying, inputs, and a comparison that says
-//! where it failed.
+//! Shared parts of the tests of all kernels: sizes, inputs, and a comparison that reports the place
+//! of a failure.
 
 use crate::rng::Rng;
 use crate::simd::LANES;
 
-/// Lengths around the vector width, primes, and the sizes that workloads use.
+/// Returns lengths around the vector width, primes, and the sizes that workloads use.
 pub fn lengths() -> Vec<usize> {
     vec![
         0,
@@ -30,7 +30,7 @@ pub fn lengths() -> Vec<usize> {
     ]
 }
 
-/// Reproducible numbers in `[-scale, scale)`.
+/// Returns reproducible numbers in `[-scale, scale)`.
 pub fn numbers(len: usize, seed: u64, scale: f32) -> Vec<f32> {
     let mut values = vec![0.0; len];
     Rng::new(seed).fill(&mut values);
@@ -46,7 +46,7 @@ pub fn unaligned(values: &[f32]) -> Vec<f32> {
     copy
 }
 
-/// Panics unless every number is within `tolerance` (absolute) of what is expected; equal
+/// Panics unless every number is within `tolerance` (absolute) of the expected number; equal
 /// infinities and NaNs pass.
 pub fn assert_close(actual: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     assert_eq!(actual.len(), expected.len(), "{what}: length");

@@ -1,4 +1,4 @@
-//! Sums and products, number by number: of slices of one length, and of a matrix with a row.
+//! Elementwise sums and products: of slices of one length, and of a matrix with a row.
 //!
 //! These kernels are bound by memory: two loads and a store for one operation. The forms that write
 //! to a given slice or in place exist because an allocation for each result costs more than the
@@ -123,8 +123,8 @@ mod tests {
     type Binary = fn(&[f32], &[f32], &mut [f32]);
     type InPlace = fn(&mut [f32], &[f32]);
 
-    /// Results must be equal: `f64` holds the sum and the product of two `f32`s closely enough to
-    /// round once.
+    /// Results must be equal: `f64` represents the sum and the product of two `f32`s precisely
+    /// enough to round only once.
     fn check(fast: Binary, in_place: InPlace, slow: Binary, len: usize) {
         let (a, b) = (numbers(len, 1, 3.0), numbers(len, 2, 3.0));
         let mut expected = vec![0.0; len];

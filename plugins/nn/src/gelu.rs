@@ -12,7 +12,7 @@
 use crate::simd::{self, F32s};
 use crate::vmath;
 
-/// Which formula an activation follows.
+/// Formula of an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`.
@@ -50,10 +50,10 @@ pub fn gelu_in_place(form: Form, x: &mut [f32]) {
     }
 }
 
-/// Computes one activation in `f64`, by the formula as it is written in [`Form`].
+/// Computes one activation in `f64`, by the formula in [`Form`].
 pub fn reference(form: Form, x: f64) -> f64 {
     if x == f64::NEG_INFINITY {
-        // The limit; the formulas multiply infinity by 0.
+        // The limit. The formulas would multiply infinity by 0.
         return 0.0;
     }
     match form {
@@ -116,14 +116,14 @@ fn erf_form(x: F32s) -> F32s {
     a.mul_neg_add(s, positive_part(x))
 }
 
-/// `min(|x|, bound)`, NaN for NaN: of two operands the processor's minimum returns the second
-/// unless the first is less.
+/// Returns `min(|x|, bound)`, NaN for NaN: of two operands, the processor's minimum returns the
+/// second unless the first is less.
 #[inline(always)]
 fn bounded_abs(x: F32s, bound: f32) -> F32s {
     F32s::splat(bound).fast_min(x.abs())
 }
 
-/// `max(x, 0)`, NaN for NaN.
+/// Returns `max(x, 0)`, NaN for NaN.
 #[inline(always)]
 fn positive_part(x: F32s) -> F32s {
     F32s::splat(0.0).fast_max(x)
@@ -143,7 +143,8 @@ mod tests {
         for (&x, &y) in x.iter().zip(&out) {
             let exact = reference(form, f64::from(x));
             let error = (f64::from(y) - exact).abs();
-            // An f32 beyond 8 has no digits for 1e-6; there the result must be the rounded one.
+            // An f32 beyond 8 has too few digits for 1e-6; there, the result must be the rounded
+            // one.
             assert!(
                 error <= 1e-6 || f64::from(y) == f64::from(exact as f32),
                 "{form:?}({x:e}) = {y:e}, not {exact:e}"

@@ -14,7 +14,7 @@ use crate::pool::Pool;
 use crate::shape::Rows;
 use crate::simd::{self, Ends, F32s};
 
-/// What is added to the variance, so that a constant row does not divide by 0.
+/// Summand of the variance, so that a constant row does not divide by 0.
 pub const EPS: f32 = 1e-5;
 
 /// The learned scale and shift, one number for each column.
@@ -153,7 +153,7 @@ pub(crate) fn mean(row: &[f32]) -> f32 {
     sum.reduce_add() / row.len() as f32
 }
 
-/// Mean square distance from `mean`.
+/// Returns the mean square distance from `mean`.
 pub(crate) fn variance(row: &[f32], mean: f32) -> f32 {
     let centre = F32s::splat(mean);
     let ends = Ends {
@@ -239,8 +239,8 @@ mod tests {
 
     #[test]
     fn a_large_offset_does_not_cancel() {
-        // A difference of squares would have no correct digit here; 1e3 in f32 leaves four of x
-        // itself.
+        // A difference of squares would have no correct digit here; at 1e3, f32 has four digits
+        // left for x itself.
         let x: Vec<f32> = numbers(256, 4, 1.0).iter().map(|v| v + 1000.0).collect();
         check_all(&x, Rows { rows: 1, cols: 256 }, 2e-3);
     }

@@ -1,14 +1,14 @@
 //! Tensors and `f32` kernels for the CPU: the code that the bundled workloads measure.
 //!
-//! Kernels are free functions over slices with explicit dimensions, so that they can be measured
-//! without anything around them. Each fast kernel has a slow `f64` one beside it (`reference`) that
-//! can be checked against a formula.
+//! Kernels are free functions over slices with explicit dimensions, so that they can be measured in
+//! isolation. Each fast kernel has a slow `f64` one beside it (`reference`) that can be checked
+//! against a formula.
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`tensor`] | [`Tensor`]: shape and 64-byte-aligned storage |
 //! | [`pool`] | [`Pool`]: reuse of storage instead of allocation |
-//! | [`rng`] | reproducible pseudo-random fillings |
+//! | [`rng`] | reproducible pseudo-random numbers |
 //! | [`simd`] | the vector width that this build was compiled for |
 //! | [`vmath`] | `exp`, `tanh` and `erf` |
 //! | [`elementwise`] | sums and products of equal shapes, and of a matrix with a row |
@@ -20,8 +20,8 @@
 //! | [`train`] | layers with backward passes, losses, optimisers |
 //! | [`peak`] | the arithmetic rate that no kernel can exceed |
 //!
-//! The SIMD width is chosen when the crate is compiled: build with `-C target-cpu=native`, or a
-//! matrix product is an order of magnitude slower than the machine allows.
+//! The SIMD width is chosen when the crate is compiled. Build it with `-C target-cpu=native`;
+//! otherwise a matrix product is an order of magnitude slower than the machine allows.
 
 mod buffer;
 #[cfg(test)]

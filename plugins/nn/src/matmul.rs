@@ -46,7 +46,7 @@ use product::Product;
 pub struct Dims {
     /// Rows of A and C.
     pub m: usize,
-    /// Columns of A, rows of B: what is summed over.
+    /// Columns of A and rows of B: the dimension that is summed over.
     pub k: usize,
     /// Columns of B and C.
     pub n: usize,
@@ -105,7 +105,7 @@ pub fn reference(a: &[f32], b: &[f32], c: &mut [f32], dims: Dims) {
     }
 }
 
-/// The product with all matrices as they lie.
+/// Returns the product of matrices that are stored by rows.
 #[track_caller]
 fn plain<'a>(a: &'a [f32], b: &'a [f32], c: &'a mut [f32], dims: Dims) -> Product<'a> {
     dims.check(a, b, c);

@@ -1,5 +1,5 @@
-//! The arithmetic rate that no kernel can exceed, measured by doing nothing but fused multiply-adds
-//! in registers.
+//! The arithmetic rate that no kernel can exceed, measured with fused multiply-adds in registers
+//! only.
 
 use std::hint::black_box;
 

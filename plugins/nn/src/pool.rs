@@ -1,10 +1,10 @@
-//! Reuse of storage: freed blocks are kept in lists by size and handed out again, without asking
+//! Reuse of storage: freed blocks are kept in lists by size and handed out again, without calling
 //! the allocator.
 //!
-//! Every thread has its own lists, so taking and giving back needs neither a lock nor an atomic
-//! instruction, and a list is threaded through the free blocks themselves, so keeping it needs no
-//! memory. Once each size has been seen as often as it is alive at one time, a program that
-//! allocates through [`Pool::On`] allocates nothing.
+//! Every thread has its own lists, so taking and giving back blocks needs neither a lock nor an
+//! atomic instruction. A list is threaded through the free blocks themselves, so it needs no
+//! memory. After each size has been allocated as often as it is alive at one time, a program that
+//! allocates through [`Pool::On`] allocates nothing more.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::Cell;
@@ -14,14 +14,14 @@ use crate::buffer::{ALIGN, Buffer};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// Bytes that one thread keeps for reuse; blocks that come back beyond it are freed.
+/// Bytes that one thread keeps for reuse; blocks beyond this are freed.
 pub const MAX_HELD_BYTES: usize = 1 << 30;
 
-/// Whether storage is reused: the same calling code runs with both, to be compared.
+/// Whether storage is reused. The same calling code runs with both settings for comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pool {
-    /// Takes storage from this thread's lists of free blocks, and the allocator only when there is
-    /// none.
+    /// Takes storage from this thread's lists of free blocks, and from the allocator only if there
+    /// is none.
     On,
     /// Takes storage from the global allocator and returns it there.
     Off,
@@ -40,8 +40,8 @@ impl Pool {
         tensor
     }
 
-    /// Creates a tensor with dimensions `shape` that the caller will overwrite: its numbers are
-    /// initialised, but unspecified (what was there before when pooled, zeros otherwise).
+    /// Creates a tensor with dimensions `shape` that the caller will overwrite. Its numbers are
+    /// initialised but unspecified: old contents if pooled, otherwise zeros.
     ///
     /// # Panics
     /// As [`Pool::zeros`].
@@ -55,7 +55,7 @@ impl Pool {
     }
 }
 
-/// What this thread's pool has done and holds.
+/// Statistics of this thread's pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Blocks that were handed out again.
@@ -66,8 +66,8 @@ pub struct Stats {
     pub held_bytes: usize,
 }
 
-/// Returns what this thread's pool has done since the thread started, and the bytes that it holds
-/// now.
+/// Returns the statistics of this thread's pool since the thread started, and the bytes that it
+/// holds now.
 pub fn stats() -> Stats {
     LISTS.with(|lists| Stats {
         reused: lists.reused.get(),
@@ -93,8 +93,8 @@ pub(crate) struct Class(u8);
 const CLASSES: usize = (usize::BITS as usize - 6) * 4;
 
 impl Class {
-    /// The smallest class that holds `len` numbers; `len` is not 0 and was checked to fit in
-    /// memory.
+    /// Returns the smallest class that holds `len` numbers; `len` is not 0 and was checked to fit
+    /// in memory.
     #[inline]
     pub fn holding(len: usize) -> Self {
         let bytes = (len * size_of::<f32>()).next_multiple_of(ALIGN);
@@ -105,10 +105,10 @@ impl Class {
         Self(u8::try_from(index).expect("fewer than 256 classes span the address space"))
     }
 
-    /// Bytes of a block, a multiple of the alignment.
+    /// Returns the bytes of a block, a multiple of the alignment.
     fn bytes(self) -> usize {
         let base = 1_usize << (usize::from(self.0) / 4 + 6);
-        // The quarters of 64 and 128 bytes are no multiples of 64.
+        // The quarters of 64 and 128 bytes are not multiples of 64.
         (base + base / 4 * (usize::from(self.0) % 4)).next_multiple_of(ALIGN)
     }
 
@@ -118,7 +118,7 @@ impl Class {
     }
 }
 
-/// What a free block holds in its first bytes: the next free block of its class.
+/// First bytes of a free block: the next free block of its class.
 struct Free {
     next: *mut Free,
 }
@@ -149,11 +149,11 @@ pub(crate) fn take(class: Class) -> NonNull<f32> {
         .unwrap_or_else(|_| allocate(class))
 }
 
-/// Gives a block back to this thread's lists, or frees it when the thread is ending.
+/// Gives a block back to this thread's lists, or frees it if the thread is ending.
 ///
 /// # Safety
-/// The block was taken with the same `class`, all its bytes are initialised, and nobody uses it any
-/// more.
+/// The block was taken with the same `class`, all its bytes are initialised, and no other code uses
+/// it any more.
 #[inline]
 pub(crate) unsafe fn give_back(block: NonNull<f32>, class: Class) {
     // SAFETY: forwarded to the caller.
@@ -181,9 +181,9 @@ impl Lists {
             self.allocated.set(self.allocated.get() + 1);
             return allocate(class);
         };
-        // SAFETY: a block in a list is ours alone and begins with a `Free` that `give_back` wrote.
-        // Zeroing it leaves numbers where the link was, so the whole block is initialised `f32`s
-        // again.
+        // SAFETY: only this code uses a block in a list, and the block begins with a `Free` that
+        // `give_back` wrote. Zeroing it replaces the link by numbers, so the whole block consists
+        // of initialised `f32`s again.
         unsafe {
             head.set(block.as_ref().next);
             block
@@ -219,8 +219,8 @@ impl Lists {
             let class = Class(index);
             let mut next = head.replace(ptr::null_mut());
             while let Some(block) = NonNull::new(next) {
-                // SAFETY: the list, detached above, holds blocks of this class that nobody else
-                // knows, each beginning with its link.
+                // SAFETY: the list, detached above, has blocks of this class that no other code
+                // uses, each beginning with its link.
                 unsafe {
                     next = block.as_ref().next;
                     dealloc(block.as_ptr().cast(), class.layout());

@@ -28,7 +28,7 @@ impl Rng {
     /// Returns the next number, uniform in `[-1, 1)` on a grid of 2^24 values that `f32` represents
     /// exactly.
     pub const fn next_f32(&mut self) -> f32 {
-        // 24 bits are what an f32 holds without rounding; rounding could produce the excluded 1.0.
+        // An f32 represents 24 bits without rounding; rounding could produce the excluded 1.0.
         let grid = (self.next_u64() >> 40) as f32;
         grid / 8_388_608.0 - 1.0
     }

@@ -1,8 +1,8 @@
-//! Dimensions without heap storage, so that creating a tensor costs one allocation and not two.
+//! Dimensions without heap storage, so that creating a tensor takes one allocation instead of two.
 
 use std::fmt;
 
-/// Most dimensions that a tensor has: batch, head, row, column.
+/// Maximum number of dimensions of a tensor: batch, head, row, column.
 pub const MAX_RANK: usize = 4;
 
 /// The dimensions of a tensor, outermost first; the last one is contiguous in memory.
@@ -13,8 +13,8 @@ pub struct Shape {
     len: usize,
 }
 
-/// Most numbers in a tensor: half of what an allocation may span, so that rounding up to a pool's
-/// block size cannot overflow.
+/// Maximum number of numbers in a tensor: half of the maximum of an allocation, so that rounding up
+/// to a pool's block size cannot overflow.
 const MAX_LEN: usize = usize::MAX / 4 / size_of::<f32>();
 
 impl Shape {
@@ -46,12 +46,12 @@ impl Shape {
         &self.dims[..self.rank]
     }
 
-    /// Returns how many numbers the shape holds; 1 when it has no dimension.
+    /// Returns the number of numbers in the shape; 1 if it has no dimension.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Tells whether some dimension is 0.
+    /// Returns whether some dimension is 0.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -63,7 +63,7 @@ impl fmt::Debug for Shape {
     }
 }
 
-/// The dimensions of a matrix that is worked on row by row.
+/// The dimensions of a matrix that is processed row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
     /// Number of rows.
@@ -78,13 +78,13 @@ impl Rows {
         self.rows * self.cols
     }
 
-    /// Tells whether the matrix holds no number.
+    /// Returns whether the matrix has no numbers.
     pub const fn is_empty(self) -> bool {
         self.rows == 0 || self.cols == 0
     }
 
-    /// Panics unless `slice` holds exactly this matrix; `name` is the argument that the message
-    /// blames.
+    /// Panics unless `slice` has exactly the size of this matrix; `name` is the argument's name in
+    /// the message.
     #[track_caller]
     pub(crate) fn check(self, name: &str, slice: &[f32]) {
         let Self { rows, cols } = self;

@@ -8,7 +8,7 @@ pub(crate) use wide::{f32x8 as F32s, u32x8 as U32s};
 #[cfg(target_feature = "avx512f")]
 pub(crate) use wide::{f32x16 as F32s, u32x16 as U32s};
 
-/// Numbers of type `f32` that one vector register of this build holds: 16 (AVX-512), 8 (AVX) or 4.
+/// Number of `f32`s in one vector register of this build: 16 (AVX-512), 8 (AVX) or 4.
 pub const LANES: usize = size_of::<F32s>() / size_of::<f32>();
 
 /// Loads one vector from a chunk of exactly `LANES` numbers; no alignment is needed.
@@ -25,11 +25,11 @@ pub(crate) fn load_part(values: &[f32], fill: f32) -> F32s {
     F32s::new(lanes)
 }
 
-/// Largest lane; a NaN lane may or may not win.
+/// Returns the largest lane; a NaN lane may or may not win.
 #[inline(always)]
 pub(crate) fn reduce_max(v: F32s) -> f32 {
-    // By halves, which the compiler turns into vector operations; lane after lane takes as long as
-    // a row of softmax.
+    // By halves, which the compiler turns into vector operations. Reducing lane by lane takes as
+    // long as a row of softmax.
     let mut lanes = v.to_array();
     let mut half = LANES / 2;
     while half > 0 {
@@ -47,8 +47,7 @@ pub(crate) fn reduce_max(v: F32s) -> f32 {
 
 /// Applies `f` to `x`, vector by vector, and writes the results to `out`.
 ///
-/// The rest that fills no vector goes through the same `f`, so a result never depends on its
-/// position.
+/// The rest that fills no vector uses the same `f`, so a result never depends on its position.
 #[inline(always)]
 pub(crate) fn map(x: &[f32], out: &mut [f32], f: impl Fn(F32s) -> F32s) {
     let (chunks, rest) = x.as_chunks::<LANES>();
@@ -108,7 +107,7 @@ pub(crate) fn zip_in_place(a: &mut [f32], b: &[f32], f: impl Fn(F32s, F32s) -> F
 /// Folds `x` into one vector: `f` accumulates into four independent vectors, `join` merges two of
 /// them.
 ///
-/// Four chains, because one chain of additions waits four cycles for each result.
+/// There are four chains, because one chain of additions waits four cycles for each result.
 #[inline(always)]
 pub(crate) fn fold(
     x: &[f32],
@@ -134,11 +133,11 @@ pub(crate) fn fold(
     join(join(acc[0], acc[1]), join(acc[2], acc[3]))
 }
 
-/// What a [`fold`] reads where there are no numbers.
+/// Values for the places without numbers in a [`fold`].
 #[derive(Clone, Copy)]
 pub(crate) struct Ends {
-    /// What the accumulators hold at first; joining it to a result must not change that.
+    /// Initial contents of the accumulators; joining it to a result must not change the result.
     pub start: f32,
-    /// What lanes beyond the last number read; accumulating it must change nothing.
+    /// Value of the lanes beyond the last number; accumulating it must change nothing.
     pub padding: f32,
 }

@@ -111,7 +111,8 @@ fn exponentials_in_place(x: &mut [f32], max: f32) -> f32 {
     sum.reduce_add()
 }
 
-/// The part of a row that fills no vector; the lanes beyond it read -inf and so add 0 to the sum.
+/// Computes the part of a row that fills no vector. The lanes beyond it read -inf and thus add 0 to
+/// the sum.
 #[inline(always)]
 fn last_exponentials(x: &[f32], out: &mut [f32], max: f32) -> F32s {
     let e = exp_below_zero(simd::load_part(x, f32::NEG_INFINITY), max);

@@ -115,7 +115,7 @@ impl PartialEq for Tensor {
 
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The numbers of a large tensor would hide the message that they are printed in.
+        // All numbers of a large tensor would hide the message in which they are printed.
         let shown = &self.as_slice()[..self.as_slice().len().min(8)];
         write!(f, "Tensor {:?} {shown:?}", self.shape)?;
         if shown.len() < self.as_slice().len() {

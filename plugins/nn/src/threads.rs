@@ -1,27 +1,28 @@
-//! How many threads a workload runs on: what the orchestrator says, and the thread pool that
-//! follows from it.
+//! The number of threads of a workload, as the orchestrator sets it, and the corresponding thread
+//! pool.
 
 use orch_sdk::{Error, Result};
 use std::env::VarError;
 use std::time::{Duration, Instant};
 
-/// The variable in which the orchestrator says how many CPUs a worker has.
+/// Variable in which the orchestrator passes the number of CPUs of a worker.
 const VARIABLE: &str = "ORCH_THREADS";
 
 /// The threads of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// The driver alone. No thread pool is made or asked, so that allocations are counted exactly.
+    /// The driver alone. No thread pool is created or used, so that allocations are counted
+    /// exactly.
     One,
     /// The driver and others: this many together, at least 2.
     Many(usize),
 }
 
 impl Threads {
-    /// Reads what the orchestrator says; one thread where it says nothing.
+    /// Reads the orchestrator's setting; one thread if there is none.
     ///
     /// # Errors
-    /// What it says is no number of threads.
+    /// The setting is not a number of threads.
     pub fn asked() -> Result<Self> {
         match std::env::var(VARIABLE) {
             Ok(text) => Self::parse(&text),
@@ -40,7 +41,7 @@ impl Threads {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of threads.
     pub fn count(self) -> usize {
         match self {
             Self::One => 1,
@@ -51,10 +52,10 @@ impl Threads {
     /// Makes the calling thread a member of a rayon pool of this size, and waits until each of its
     /// threads has a CPU.
     ///
-    /// As a member the driver does its share of the work itself: from outside it would sleep, and
-    /// each iteration would pay for waking it and a thread of the pool. The pool ends with the
-    /// process, as rayon cannot let go of a thread that it did not start; another instance on the
-    /// same thread uses it again.
+    /// As a member, the driver does its share of the work itself. Outside of the pool it would
+    /// sleep, and each iteration would include the time to wake it and a thread of the pool. The
+    /// pool ends with the process, because rayon cannot release a thread that it did not start.
+    /// Another instance on the same thread reuses the pool.
     ///
     /// # Errors
     /// The calling thread is in a pool of another size, or the pool's threads cannot be started.
@@ -83,9 +84,9 @@ impl Threads {
     }
 }
 
-/// How long all threads are busy before the first iteration. A new thread shares the CPU of the one
-/// that started it until the kernel moves it, which took up to 20 ms where all samples of a process
-/// take no longer: such a process measured one thread.
+/// Time for which all threads are busy before the first iteration. A new thread shares the CPU of
+/// the thread that started it until the kernel moves it. This took up to 20 ms when all samples of
+/// a process took no longer; such a process measured one thread.
 const SPREADING: Duration = Duration::from_millis(50);
 
 fn keep_busy(duration: Duration) {

@@ -136,7 +136,7 @@ fn odd_rational<const N: usize, const D: usize>(x: F32s, p: &[f32; N], q: &[f32;
     x * horner(square, p) * recip(horner(square, q))
 }
 
-/// Every lane, but not farther from 0 than `bound`; NaN stays NaN.
+/// Limits every lane to the distance `bound` from 0; NaN stays NaN.
 #[inline(always)]
 fn hold(x: F32s, bound: f32) -> F32s {
     x.fast_clamp(F32s::splat(-bound), F32s::splat(bound))
@@ -166,8 +166,8 @@ pub(crate) fn recip(d: F32s) -> F32s {
 #[cfg(all(target_arch = "x86_64", target_feature = "avx512f"))]
 #[inline(always)]
 fn recip_estimate(d: F32s) -> F32s {
-    // `wide` divides here, for want of this instruction in its own dependency.
-    // SAFETY: the instruction belongs to AVX-512F, for which this function is compiled only.
+    // `wide` uses a division here, because its own dependency lacks this instruction.
+    // SAFETY: the instruction belongs to AVX-512F, and this function is compiled for that only.
     F32s::from(unsafe { std::arch::x86_64::_mm512_rcp14_ps(d.into()) })
 }
 

@@ -1,8 +1,8 @@
-//! Products with a transposed operand, and the backward pass of a product that is made of two of
+//! Products with a transposed operand, and the backward pass of a product, which consists of two of
 //! them.
 //!
 //! No transpose is ever stored. The micro-kernel reads A one number at a time, so A^T is only
-//! another stride; of B it needs vectors of columns, so panels of B^T are transposed in registers
+//! another stride. Of B it needs vectors of columns, so panels of B^T are transposed in registers
 //! on their way to the first-level cache.
 
 use super::operand::{Left, Out, Right};
@@ -27,7 +27,7 @@ pub fn matmul_a_bt(a: &[f32], b: &[f32], c: &mut [f32], dims: Dims) {
     a_bt(a, b, c, dims).run();
 }
 
-/// Where [`matmul_backward`] writes the gradients of the operands.
+/// Destination of the gradients of the operands.
 #[derive(Debug)]
 pub struct Gradients<'a> {
     /// `dA`, shaped as A, `[m, k]`.

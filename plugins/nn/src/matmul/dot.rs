@@ -13,7 +13,7 @@ const GROUP: usize = 4;
 ///
 /// # Safety
 /// The operands hold [m, k], [k, n] and [m, n] numbers, A lies by rows, B by columns (one column
-/// may be said to lie by rows of one number, which is the same), and nobody else uses C.
+/// may be declared as rows of one number, which is the same), and no other code uses C.
 pub(super) unsafe fn run(product: &Product<'_>) {
     let Dims { m, k, n } = product.dims;
     let (a, b, c) = (product.a, product.b, &product.c);

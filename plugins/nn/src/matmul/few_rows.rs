@@ -1,7 +1,8 @@
-//! Products with fewer rows than the main tile: tiles of 4, 2 and 1 rows that are so much wider.
+//! Products with fewer rows than the main tile: tiles of 4, 2 and 1 rows, which are correspondingly
+//! wider.
 //!
-//! With one row (a vector-matrix product) all time goes into reading B once, and a tile of eight
-//! vectors keeps eight independent chains of additions going. Nothing is packed: B would be read to
+//! With one row (a vector-matrix product), all time goes into reading B once, and a tile of eight
+//! vectors keeps eight independent chains of additions busy. Nothing is packed: B would be read to
 //! be copied and then read again.
 
 use super::Dims;

@@ -16,12 +16,12 @@ pub(super) const COLS: usize = 2;
 /// for the registers.
 pub(super) const MOST_SUMS: usize = if LANES == 16 { 16 } else { 8 };
 
-/// What the tile of C holds before the product is added.
+/// Contents of the tile of C before the product is added.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
     /// Nothing: the product overwrites it.
     Zero,
-    /// The product over the columns of A before these; going on from it keeps the order of
+    /// The product over the columns of A before these. Continuing from it keeps the order of
     /// summation, and with it the last bit, independent of how k is cut.
     Sum,
 }
@@ -33,15 +33,15 @@ pub(super) struct Panel {
     pub row: usize,
 }
 
-/// Steps of k between which pointers stand still, and numbers of A lie at constant distances from
-/// them. With 16 registers, more than four make the compiler load ahead until sums are spilled (a
-/// third slower).
+/// Steps of k during which pointers stay fixed and numbers of A lie at constant distances from
+/// them. With 16 registers, more than four steps make the compiler load ahead until sums are
+/// spilled (a third slower).
 const UNROLL: usize = if LANES == 16 { 8 } else { 4 };
 
 /// Computes `c[0..R, 0..C * LANES] (+)= a[0..R, 0..k] b[0..k, 0..C * LANES]`.
 ///
 /// # Safety
-/// These parts of `a` and `b` can be read and that of `c` read and written, and nobody else uses
+/// These parts of `a` and `b` can be read and that of `c` read and written, and no other code uses
 /// the latter.
 #[inline(always)]
 pub(super) unsafe fn tile<const R: usize, const C: usize>(
@@ -97,14 +97,13 @@ unsafe fn general<const R: usize, const C: usize, const COPY: bool>(
                 }
             }
         }
-        // With the distance that is 1 known to be so, the compiler needs one address for many
-        // numbers of A.
+        // If the compiler knows the distance to be 1, it needs one address for many numbers of A.
         if a.col == 1 {
             sums = accumulate::<R, C, COPY>(k, Left { col: 1, ..a }, b, sums, to);
         } else {
             sums = accumulate::<R, C, COPY>(k, Left { row: 1, ..a }, b, sums, to);
         }
-        // By reference: an array of vectors that is moved takes a detour through memory.
+        // By reference, because moving an array of vectors goes through memory.
         for (i, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
                 place(i, v).write_unaligned(*sum);

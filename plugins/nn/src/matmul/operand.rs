@@ -1,8 +1,7 @@
-//! Where the numbers of a product lie: pointers with strides, which can be cut into parts that are
-//! worked on apart.
+//! Operands of a product: pointers with strides, which can be cut into parts for separate threads.
 //!
-//! Pointers and not slices, because a panel of columns is no slice, and because bounds checks
-//! inside a tile would cost as much as its arithmetic.
+//! They are pointers and not slices, because a panel of columns is no slice, and because bounds
+//! checks inside a tile would cost as much as its arithmetic.
 
 use std::marker::PhantomData;
 
@@ -39,8 +38,8 @@ impl<'a> Left<'a> {
         }
     }
 
-    /// The part that begins at row `i` and column `p`. Computing it is harmless even when there is
-    /// no such part.
+    /// Returns the part that begins at row `i` and column `p`. Computing it is harmless even if
+    /// there is no such part.
     pub fn at(self, i: usize, p: usize) -> Self {
         Self {
             ptr: self.ptr.wrapping_add(i * self.row + p * self.col),
@@ -82,7 +81,7 @@ impl<'a> Right<'a> {
         }
     }
 
-    /// The part that begins at row `p` and column `j`; harmless as [`Left::at`].
+    /// Returns the part that begins at row `p` and column `j`; harmless as [`Left::at`].
     pub fn at(self, p: usize, j: usize) -> Self {
         Self {
             ptr: self.ptr.wrapping_add(p * self.row + j * self.col),
@@ -90,7 +89,7 @@ impl<'a> Right<'a> {
         }
     }
 
-    /// The transpose, as a left operand: its rows are the columns of this.
+    /// Returns the transpose as a left operand: its rows are the columns of this operand.
     pub fn transpose(self) -> Left<'a> {
         Left {
             ptr: self.ptr,
@@ -100,7 +99,7 @@ impl<'a> Right<'a> {
         }
     }
 
-    /// Whether the numbers of a row lie side by side, so that vectors can be loaded where they are.
+    /// Whether the numbers of a row are contiguous, so that vectors can be loaded directly.
     pub fn is_by_rows(self) -> bool {
         self.col == 1
     }
@@ -124,8 +123,8 @@ impl<'a> Out<'a> {
         }
     }
 
-    /// The part that begins at row `i` and column `j`; harmless as [`Left::at`]. The whole must not
-    /// be used while the part is.
+    /// Returns the part that begins at row `i` and column `j`; harmless as [`Left::at`]. The whole
+    /// must not be used as long as the part is in use.
     pub fn at(&self, i: usize, j: usize) -> Self {
         Self {
             ptr: self.ptr.wrapping_add(i * self.row + j),

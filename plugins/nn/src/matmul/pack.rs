@@ -1,4 +1,4 @@
-//! Copies a panel of B to where the micro-kernel reads it best: contiguous, aligned, and by rows
+//! Copies of panels of B in the form that suits the micro-kernel: contiguous, aligned, and by rows
 //! even if B is transposed.
 
 use std::mem::MaybeUninit;
@@ -11,8 +11,8 @@ use crate::simd::LANES;
 /// by share the first-level cache.
 pub(super) const BLOCK: usize = 256;
 
-/// Room for one panel, on the stack: packing needs no allocation, and nothing is cleared that is
-/// written anyway.
+/// Space for one panel, on the stack: packing needs no allocation, and nothing is cleared that will
+/// be overwritten.
 #[repr(C, align(64))]
 pub(super) struct Room([MaybeUninit<f32>; BLOCK * COLS * LANES]);
 
@@ -22,12 +22,12 @@ impl Room {
         Self([MaybeUninit::uninit(); _])
     }
 
-    /// Where the panel begins.
+    /// Returns the begin of the panel.
     pub fn start(&mut self) -> *mut f32 {
         self.0.as_mut_ptr().cast()
     }
 
-    /// The panel of rows of `V` vectors that was written from the start on.
+    /// Returns the panel of rows of `V` vectors that was written from the start on.
     pub fn panel<const V: usize>(&self) -> Panel {
         Panel {
             ptr: self.0.as_ptr().cast(),

@@ -1,9 +1,9 @@
-//! Products on many threads: C is cut in parts of equal work, one for each thread of the current
+//! Products on many threads: C is cut into parts of equal work, one for each thread of the current
 //! rayon pool.
 //!
-//! Call these from inside a pool (`pool.install(..)`): from outside, each call first wakes a thread
-//! of the global pool, which costs more than a product of two 64 x 64 matrices. k is never split,
-//! so a result does not depend on the number of threads.
+//! Call these functions inside a pool (`pool.install(..)`). Outside of it, each call first wakes a
+//! thread of the global pool, which costs more than a product of two 64 x 64 matrices. k is never
+//! split, so a result does not depend on the number of threads.
 
 use super::micro::{COLS, ROWS};
 use super::product::Product;
@@ -61,7 +61,7 @@ fn divide(product: Product<'_>, parts: usize) {
     rayon::join(|| divide(left, first), || divide(right, parts - first));
 }
 
-/// Where C is cut.
+/// Place at which C is cut.
 enum Cut {
     Row(usize),
     Column(usize),
@@ -69,9 +69,9 @@ enum Cut {
 }
 
 /// Chooses the place at which `first` of `parts` parts are on one side, between whole tiles. Rows
-/// where each part gets some tiles: a part then reads all of B, but only its share of A and C. A B
-/// that is transposed on its way would be so for each part, which costs more than the product where
-/// there are few rows; then columns come first.
+/// are cut if each part gets some tiles: a part then reads all of B, but only its share of A and
+/// C. A transposed B would be transposed for each part, which costs more than the product if there
+/// are few rows; in that case columns are cut.
 fn cut(product: &Product<'_>, first: usize, parts: usize) -> Cut {
     let dims = product.dims;
     let at = |len: usize, unit: usize| {

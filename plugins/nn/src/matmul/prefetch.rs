@@ -1,13 +1,13 @@
-//! Asks for the panel of B that is needed next while the present one is worked on.
+//! Prefetching of the next panel of B during the work on the present one.
 //!
-//! A panel's rows lie too far apart for the processor to guess them, and the first tile of a panel
-//! reads all of it at once: without asking ahead, a product whose matrices exceed the second-level
-//! cache waits there (5 % of the time of 512 x 512 x 512 where that cache holds 2 MB).
+//! The rows of a panel lie too far apart for the processor to predict them, and the first tile of a
+//! panel reads all of it at once. Without prefetching, a product whose matrices exceed the
+//! second-level cache waits there (5 % of the time of 512 x 512 x 512 if that cache holds 2 MB).
 
 use super::operand::Right;
 use crate::simd::LANES;
 
-/// What is still to be asked for.
+/// The part that has not been prefetched yet.
 pub(super) struct Ahead {
     ptr: *const f32,
     row: usize,
@@ -15,15 +15,15 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Nothing to ask for.
+    /// Nothing to prefetch.
     pub const NOTHING: Self = Self {
         ptr: std::ptr::null(),
         row: 0,
         rows_per_tile: 0,
     };
 
-    /// Asks for `rows_per_tile` rows of `next` each time. It need not exist: asking for no memory
-    /// does nothing.
+    /// Prefetches `rows_per_tile` rows of `next` each time. The rows need not exist: prefetching an
+    /// invalid address has no effect.
     pub fn new(next: Right<'_>, rows_per_tile: usize) -> Self {
         Self {
             ptr: next.ptr,
@@ -32,7 +32,7 @@ impl Ahead {
         }
     }
 
-    /// Asks for the next few rows of `V` vectors.
+    /// Prefetches the next few rows of `V` vectors.
     #[inline(always)]
     pub fn ask<const V: usize>(&mut self) {
         for _ in 0..self.rows_per_tile {
@@ -44,8 +44,7 @@ impl Ahead {
     }
 }
 
-/// Asks for one cache line, into the second-level cache: the first level is full of what is used
-/// now.
+/// Prefetches one cache line into the second-level cache; the first level is full of data in use.
 #[inline(always)]
 fn prefetch(address: *const f32) {
     #[cfg(target_arch = "x86_64")]

@@ -20,7 +20,8 @@ pub struct Prepacked {
 }
 
 impl Prepacked {
-    /// Packs a matrix of `outs` rows and `ins` columns, each number asked for by row and column.
+    /// Packs a matrix of `outs` rows and `ins` columns. `number` returns the number at a row and
+    /// column.
     ///
     /// # Panics
     /// When the matrix does not fit in memory.
@@ -199,8 +200,7 @@ fn rows_times_panel(
     let m = a.len() / k;
     let mut i = 0;
     while i < m {
-        // Tiles of nearly equal height: one of few rows would spend its time waiting for its few
-        // sums.
+        // Tiles are of nearly equal height: a tile of few rows would wait for its few sums.
         let left = m - i;
         let height = left.div_ceil(left.div_ceil(ROWS));
         let a = &a[i * k..][..height * k];
@@ -208,7 +208,7 @@ fn rows_times_panel(
         if width == WIDTH {
             some_rows(a, k, panel, &mut c[..(height - 1) * stride + WIDTH], stride);
         } else {
-            // The columns that the panel has too many pass through the stack.
+            // The superfluous columns of the panel are computed on the stack.
             let mut wide = [0.0; ROWS * WIDTH];
             let wide = &mut wide[..height * WIDTH];
             for (wide, c) in wide.chunks_exact_mut(WIDTH).zip(c.chunks(stride)) {

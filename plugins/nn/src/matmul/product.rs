@@ -1,4 +1,4 @@
-//! A product of two operands: which kernel computes which part of C, on one thread.
+//! A product of two operands on one thread, and the choice of the kernel for each part of C.
 
 use super::Dims;
 use super::micro::{COLS, Panel, ROWS, Start, tile, tile_and_copy};
@@ -8,7 +8,7 @@ use super::prefetch::Ahead;
 use super::{dot, few_rows};
 use crate::simd::LANES;
 
-/// `C[m, n] = A[m, k] B[k, n]`, wherever the matrices lie.
+/// `C[m, n] = A[m, k] B[k, n]`, in any memory layout.
 pub(super) struct Product<'a> {
     pub a: Left<'a>,
     pub b: Right<'a>,
@@ -17,13 +17,13 @@ pub(super) struct Product<'a> {
     order: Order,
 }
 
-/// In which order the terms of a sum are added. Chosen for the whole product: a part that chose for
-/// itself could differ in the last bit, and results would depend on the number of threads.
+/// Order in which the terms of a sum are added. It is chosen for the whole product: if each part
+/// chose for itself, the last bit could differ, and results would depend on the number of threads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     /// One after the other, in tiles of C.
     Tiles,
-    /// In vectors along k, where both operands are contiguous in that direction.
+    /// In vectors along k, if both operands are contiguous in that direction.
     Dots,
 }
 
@@ -35,10 +35,11 @@ unsafe impl Send for Product<'_> {}
 const WIDTH: usize = COLS * LANES;
 
 impl<'a> Product<'a> {
-    /// The caller has checked that the operands hold what `dims` asks for.
+    /// Creates a product. The caller has checked that the operands have the size that `dims`
+    /// requires.
     pub fn new(a: Left<'a>, b: Right<'a>, c: Out<'a>, dims: Dims) -> Self {
         let Dims { m, n, .. } = dims;
-        // Few rows do not pay for the transposition of B, and a column would leave all lanes but
+        // Few rows do not justify the transposition of B, and a column would leave all lanes but
         // one empty.
         let dots = a.col == 1 && ((m < ROWS && !b.is_by_rows()) || (n == 1 && b.row == 1));
         Self {
@@ -116,8 +117,8 @@ impl<'a> Product<'a> {
         )
     }
 
-    /// Cuts the rows in blocks, so that A's part of a block stays in the second-level cache while
-    /// all of B passes by.
+    /// Cuts the rows into blocks, so that A's part of a block stays in the second-level cache
+    /// during a pass over all of B.
     ///
     /// # Safety
     /// As [`tile`], for the whole of A, B and C.
@@ -168,10 +169,10 @@ impl<'a> Product<'a> {
         }
     }
 
-    /// Whether the panel's rows, as they lie in B, are fit to be read by every tile of rows.
+    /// Whether the panel's rows are read by every tile directly from B.
     ///
-    /// They are not when they lie so far apart that they compete for the same places in the cache,
-    /// or when each vector begins inside a cache line.
+    /// They are not if they lie so far apart that they compete for the same places in the cache, or
+    /// if each vector begins inside a cache line.
     fn reads_b_in_place(&self) -> bool {
         let row = self.b.row;
         let aligned =
@@ -193,7 +194,7 @@ impl<'a> Product<'a> {
             let start = if p == 0 { Start::Zero } else { Start::Sum };
             let (a, b, c) = (self.a.at(0, p), self.b.at(p, j), self.c.at(0, j));
             // SAFETY: rows p..p + depth are below k, and the caller vouches for the columns; depth
-            // fits the room, and without `in_place` there are more rows than one tile has.
+            // fits the room, and without `in_place` there are more rows than in one tile.
             unsafe {
                 let panel = Panel {
                     ptr: b.ptr,
@@ -287,11 +288,11 @@ fn for_each(rows: usize, cols: usize, mut f: impl FnMut(usize, usize)) {
 /// Numbers of A in a block of rows.
 const BLOCK_NUMBERS: usize = 256 * 1024;
 
-/// Rows that a block has at least: each block reads, and may copy, all of B.
+/// Minimum number of rows of a block, because each block reads, and may copy, all of B.
 const LEAST_HEIGHT: usize = 16 * ROWS;
 
-/// Distance between rows of B, in numbers, from which on a panel is copied before it is read again
-/// and again.
+/// Distance between rows of B, in numbers, from which a panel is copied before it is read
+/// repeatedly.
 const FAR_APART: usize = 128;
 
 /// Computes `V` vectors of columns of the first [`ROWS`] rows and leaves a copy of the panel for

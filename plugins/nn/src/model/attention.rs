@@ -1,5 +1,5 @@
-//! Causal attention of new positions over themselves and those before, with keys and values kept
-//! where sums run fastest.
+//! Causal attention of new positions to themselves and to earlier ones. Keys and values are stored
+//! in the layout in which sums are fastest.
 
 use crate::matmul::{self, Part, PartMut, matmul_parts};
 use crate::pool::Pool;
@@ -29,25 +29,26 @@ pub(super) struct Dims {
 }
 
 impl Dims {
-    /// Distance between rows of the keys: whole vectors, so that reading past the last position
-    /// stays inside the row.
+    /// Returns the distance between rows of the keys: whole vectors, so that reading past the last
+    /// position stays inside the row.
     fn stride(self) -> usize {
         self.positions.next_multiple_of(LANES)
     }
 
-    /// Distance between rows of the values.
+    /// Returns the distance between rows of the values.
     fn width(self) -> usize {
         self.head_dim.next_multiple_of(LANES)
     }
 
-    /// Numbers that [`Cache::attend`] needs for the scores of up to so many positions.
+    /// Returns the size of the scratch space that [`Cache::attend`] needs for the scores of up to
+    /// `rows` positions.
     pub fn scores(self, rows: usize) -> usize {
         self.stride() * rows.min(ROWS)
     }
 }
 
 impl Cache {
-    /// Obtains room for all positions; what it holds is unspecified.
+    /// Obtains storage for all positions; its contents are unspecified.
     pub fn new(dims: Dims, pool: Pool) -> Self {
         let Dims {
             layers,
@@ -67,7 +68,7 @@ impl Cache {
         self.dims
     }
 
-    /// Keeps the key and the value, each `[heads, head_dim]`, of one position of a block.
+    /// Stores the key and the value, each `[heads, head_dim]`, of one position of a block.
     pub fn store(&mut self, layer: usize, position: usize, key: &[f32], value: &[f32]) {
         let Dims {
             heads,
@@ -91,11 +92,11 @@ impl Cache {
         }
     }
 
-    /// Writes to `mixed`, `[rows, heads, head_dim]`, what each new position takes from the values:
-    /// those of itself and the ones before, weighted by the softmax of their keys' products with
-    /// its query. The queries are the first third of each row of `qkv`, `[rows, 3, heads,
-    /// head_dim]`, already scaled. `cached` positions lie before them, and all have been stored.
-    /// `scores` is scratch.
+    /// Writes the attention of each new position to `mixed`, `[rows, heads, head_dim]`: the values
+    /// of this and the earlier positions, weighted by the softmax of their keys' products with its
+    /// query. The queries are the first third of each row of `qkv`, `[rows, 3, heads, head_dim]`,
+    /// already scaled. `cached` positions come before them, and all have been stored. `scores` is
+    /// scratch space.
     pub fn attend(
         &self,
         layer: usize,
@@ -118,7 +119,7 @@ impl Cache {
         }
     }
 
-    /// One position, of which `count` is the last.
+    /// Computes one position, the last of `count`.
     fn attend_one(
         &self,
         layer: usize,
@@ -149,8 +150,8 @@ impl Cache {
         }
     }
 
-    /// Up to [`ROWS`] positions, as products of matrices. A score that looks ahead is computed too
-    /// and becomes 0.
+    /// Computes up to [`ROWS`] positions, as products of matrices. Scores of later positions are
+    /// computed too and set to 0.
     fn attend_some(
         &self,
         layer: usize,
@@ -221,7 +222,7 @@ impl Cache {
         }
     }
 
-    /// Keys and values of each head.
+    /// Returns the keys and values of each head.
     fn heads(&self, layer: usize) -> impl Iterator<Item = (&[f32], &[f32])> {
         let Dims {
             heads,
@@ -258,10 +259,10 @@ fn products(query: &[f32], keys: &[f32], stride: usize, scores: &mut [f32]) {
     }
 }
 
-/// `V` neighbouring vectors of the product of a row with a matrix, from column `first` on.
+/// Computes `V` neighbouring vectors of the product of a row with a matrix, from column `first` on.
 #[inline(always)]
 fn columns<const V: usize>(row: &[f32], matrix: &[f32], stride: usize, first: usize) -> [F32s; V] {
-    // Two chains for each vector, since one waits for its last addition.
+    // Two chains for each vector, because a chain waits for its last addition.
     let mut sums = [[F32s::splat(0.0); V]; 2];
     let add = |sums: &mut [F32s; V], number: f32, line: &[f32]| {
         let vectors = line[first..first + V * LANES].as_chunks().0;
@@ -296,7 +297,7 @@ fn mix(weights: &[f32], values: &[f32], width: usize, out: &mut [f32]) {
     }
 }
 
-/// `V` vectors of the mixture, from number `first` on, in four chains each.
+/// Computes `V` vectors of the mixture, from number `first` on, in four chains each.
 #[inline(always)]
 fn mixed<const V: usize>(weights: &[f32], values: &[f32], width: usize, first: usize) -> [F32s; V] {
     let mut sums = [[F32s::splat(0.0); V]; 4];

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// The dimensions of a model, as they are written down.
+/// Unchecked dimensions of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// Width of the embedding.
@@ -18,11 +18,11 @@ pub struct Sizes {
     pub vocab: usize,
 }
 
-/// The dimensions of a model, checked.
+/// Checked dimensions of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config(Sizes);
 
-/// Most parameters of a model: 4 GiB of weights.
+/// Maximum number of parameters of a model: 4 GiB of weights.
 const MOST_PARAMETERS: u128 = 1 << 30;
 
 impl Config {
@@ -127,7 +127,7 @@ impl Config {
         12 * self.0.layers + 5
     }
 
-    /// The dimensions by the names that a weights file gives them.
+    /// Returns the dimensions by their names in a weights file.
     pub(super) fn by_name(&self) -> [(&'static str, usize); 5] {
         [
             ("n_embd", self.0.embed),
@@ -139,7 +139,7 @@ impl Config {
     }
 }
 
-/// Why dimensions are no model.
+/// Reason why dimensions do not describe a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidConfig(String);
 

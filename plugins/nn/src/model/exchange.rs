@@ -1,5 +1,5 @@
-//! How the threads that work on one model meet: a barrier, and slots in which each leaves numbers
-//! for all.
+//! Synchronisation of the threads that work on one model: a barrier, and slots in which each thread
+//! publishes numbers.
 
 use crate::tensor::Tensor;
 use std::cell::UnsafeCell;
@@ -7,7 +7,7 @@ use std::hint;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 
-/// The meeting place of a fixed number of threads.
+/// Shared state of a fixed number of threads.
 pub(super) struct Exchange {
     barrier: Barrier,
     /// For each member two slots, used in turn.
@@ -15,11 +15,11 @@ pub(super) struct Exchange {
     token: AtomicU32,
 }
 
-// SAFETY: all that is shared without a lock are the slots, and `trade` says when each is written
-// and read. Numbers belong to no thread.
+// SAFETY: only the slots are shared without a lock, and `trade` defines when each is written and
+// read. Numbers are not bound to a thread.
 unsafe impl Sync for Exchange {}
 
-/// The right to be one of the threads of an [`Exchange`]; there is exactly one for each.
+/// The right to be one of the threads of an [`Exchange`]; there is exactly one per thread.
 #[derive(Debug)]
 pub(super) struct Member {
     index: usize,
@@ -27,8 +27,8 @@ pub(super) struct Member {
 }
 
 impl Exchange {
-    /// Makes the meeting place of `members` threads that leave up to `len` numbers each, and their
-    /// rights.
+    /// Creates the shared state of `members` threads that publish up to `len` numbers each, and
+    /// their rights.
     pub fn new(members: usize, len: usize) -> (Self, Vec<Member>) {
         let slot = || UnsafeCell::new(Tensor::zeros(&[len]));
         let exchange = Self {
@@ -44,8 +44,9 @@ impl Exchange {
         )
     }
 
-    /// Lets `write` fill this member's slot, waits until every member has done so, and passes all
-    /// slots to `read`, in the order of the members. Every member has to call it, equally often.
+    /// Calls `write` to fill this member's slot, waits until every member has done so, and passes
+    /// all slots to `read`, in the order of the members. Every member has to call this equally
+    /// often.
     ///
     /// # Panics
     /// When another member has panicked.
@@ -69,7 +70,8 @@ impl Exchange {
         }
     }
 
-    /// Passes on the token that the first member has chosen; the others give anything.
+    /// Distributes the token that the first member has chosen; the other members' arguments are
+    /// ignored.
     ///
     /// # Panics
     /// When another member has panicked.
@@ -81,15 +83,15 @@ impl Exchange {
         self.token.load(Ordering::Relaxed)
     }
 
-    /// Returns something that, dropped by a panic, makes the other members panic too instead of
-    /// waiting for ever.
+    /// Returns a guard. If a panic drops it, the other members panic too instead of waiting
+    /// forever.
     pub fn guard(&self) -> impl Drop + '_ {
         Guard(&self.barrier)
     }
 }
 
 impl Member {
-    /// Place among the members.
+    /// Returns the index among the members.
     pub fn index(&self) -> usize {
         self.index
     }
@@ -105,8 +107,8 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// A barrier that spins, because the others are about a microsecond behind, and yields when they
-/// are not.
+/// A barrier that spins, because the other members are about a microsecond behind, and yields if
+/// they are not.
 struct Barrier {
     members: usize,
     arrived: AtomicUsize,
@@ -128,10 +130,11 @@ impl Barrier {
         }
     }
 
-    /// What members did before is visible to all of them afterwards.
+    /// Waits for all members. Everything that members did before is visible to all of them
+    /// afterwards.
     ///
     /// # Panics
-    /// When a member has panicked: the count of those that arrived may be wrong from then on.
+    /// When a member has panicked: the count of the members that arrived may be wrong from then on.
     #[inline]
     fn wait(&self) {
         self.check();

@@ -1,4 +1,4 @@
-//! Reading weights from a `.safetensors` file, and refusing by name what does not fit the model.
+//! Reading of weights from a `.safetensors` file. The error names what does not fit the model.
 
 use super::config::Config;
 use super::weights::Weights;
@@ -9,28 +9,28 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Why a file gives no weights.
+/// Reason why a file has no usable weights.
 #[derive(Debug)]
 pub struct LoadError {
     path: PathBuf,
     problem: Problem,
 }
 
-/// What is wrong with a file of weights.
+/// Defect of a weights file.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Problem {
-    /// It cannot be read.
+    /// The file cannot be read.
     Unreadable(std::io::Error),
-    /// It is not of this format, or not all of it is there.
+    /// The file is not in this format, or it is incomplete.
     Malformed(safetensors::SafeTensorError),
-    /// Its metadata names another dimension than that of the model.
+    /// The metadata give another dimension than the model has.
     Metadata {
         /// Name of the dimension.
         key: &'static str,
-        /// What the file says.
+        /// Value in the file.
         found: String,
-        /// What the model has.
+        /// Value of the model.
         expected: usize,
     },
     /// A tensor of the model is missing.
@@ -50,7 +50,7 @@ pub enum Problem {
     Type {
         /// Name of the tensor.
         name: String,
-        /// The type in the words of the format.
+        /// Type in the terms of the format.
         found: Dtype,
     },
     /// A tensor holds NaN or an infinity.
@@ -83,7 +83,7 @@ impl Weights {
 }
 
 impl LoadError {
-    /// Returns what is wrong with the file.
+    /// Returns the defect of the file.
     pub fn problem(&self) -> &Problem {
         &self.problem
     }

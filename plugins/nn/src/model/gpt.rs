@@ -1,5 +1,5 @@
-//! A model that is ready to generate: its weights packed for a number of threads, and a worker for
-//! each of them.
+//! A model that is ready to generate tokens: its weights, packed for a number of threads, and a
+//! worker for each thread.
 
 use super::config::Config;
 use super::exchange::Exchange;
@@ -16,7 +16,7 @@ use std::iter;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Whether keys and values of the context are kept from one token to the next.
+/// Whether the keys and values of the context are kept from one token to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caching {
     /// One row through the model for each token, after the prompt.
@@ -25,15 +25,14 @@ pub enum Caching {
     Off,
 }
 
-/// How a model is run.
+/// Settings of a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The activation of the MLPs.
     pub form: Form,
     /// Whether there is a KV cache.
     pub caching: Caching,
-    /// Where tensors come from: the cache once per session, all that a forward pass computes for
-    /// each token.
+    /// Origin of tensors: the cache once per session, all intermediate results for each token.
     pub pool: Pool,
     /// Number of threads, from 1 to the number of heads.
     pub threads: usize,
@@ -45,7 +44,7 @@ pub struct Gpt {
     workers: Vec<Mutex<Worker>>,
 }
 
-/// What all workers have.
+/// Data that all workers share.
 pub(super) struct Common {
     pub config: Config,
     pub form: Form,
@@ -156,7 +155,7 @@ impl Gpt {
     }
 }
 
-/// A worker that nobody else is using, also after a panic: a session starts anew.
+/// Returns exclusive access to a worker, even after a panic: a session starts from scratch.
 fn alone(worker: &mut Mutex<Worker>) -> &mut Worker {
     worker.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
@@ -177,9 +176,9 @@ fn together(
     side_by_side(workers, prompt, count, Some(choose));
 }
 
-/// Runs each of the workers on a thread of its own: this one takes the first half, the other
-/// threads, which are idle, take the rest. By joining and not by broadcasting, because a join
-/// allocates nothing.
+/// Runs each worker on a thread of its own: this thread takes the first half, the other threads,
+/// which are idle, take the rest. This uses joins and no broadcast, because a join allocates
+/// nothing.
 fn side_by_side(
     workers: &[Mutex<Worker>],
     prompt: &[u32],

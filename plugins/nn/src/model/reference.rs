@@ -1,5 +1,5 @@
-//! The model in `f64`, position by position and by the formulas: slow, and what the fast one is
-//! checked against.
+//! The model in `f64`, position by position and by the formulas: slow, and the reference for the
+//! fast one.
 
 use super::weights::{Linear, Norm, Weights, row};
 use crate::gelu::{self, Form};
@@ -64,8 +64,8 @@ pub fn greedy(weights: &Weights, form: Form, prompt: &[u32], count: usize) -> Ve
     context.split_off(prompt.len())
 }
 
-/// What the last position takes from all of them: per head, values weighted by the softmax of `q .
-/// k / sqrt(head_dim)`.
+/// Computes the attention of the last position to all of them: per head, values weighted by the
+/// softmax of `q . k / sqrt(head_dim)`.
 fn attention(qkv: &[Vec<f64>], heads: usize) -> Vec<f64> {
     let embed = qkv[0].len() / 3;
     let width = embed / heads;
@@ -112,7 +112,7 @@ fn linear(linear: &Linear, x: &[f64]) -> Vec<f64> {
     y
 }
 
-/// `W x` with W `[out, in]`.
+/// Computes `W x` with W `[out, in]`.
 fn product(w: &Tensor, x: &[f64]) -> Vec<f64> {
     (0..w.shape()[0])
         .map(|o| {

@@ -1,4 +1,4 @@
-//! Choosing the next token from the logits.
+//! Choice of the next token from the logits.
 
 use crate::pool::Pool;
 use crate::rng::Rng;
@@ -7,7 +7,7 @@ use crate::simd::{self, Ends, F32s, LANES};
 use crate::softmax;
 use orch_sdk::scope;
 
-/// Something that chooses the next token.
+/// A method of choosing the next token.
 pub trait Choose {
     /// Returns the id of a token, below the length of `logits`; scratch storage comes from `pool`.
     fn choose(&mut self, logits: &[f32], pool: Pool) -> u32;
@@ -21,9 +21,9 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// At temperature 0 the most probable token is taken, the first of equals. Otherwise
-    /// probabilities are the softmax of the logits over the temperature; equal seeds choose
-    /// equally.
+    /// Creates a sampler. At temperature 0 it chooses the most probable token, the first of equals.
+    /// Otherwise probabilities are the softmax of the logits over the temperature; equal seeds
+    /// choose equally.
     ///
     /// # Panics
     /// When the temperature is negative or NaN.
@@ -69,7 +69,7 @@ impl Choose for Sampler {
     }
 }
 
-/// The place of the largest logit, the first of equals.
+/// Returns the index of the largest logit, the first of equals.
 fn most_probable(logits: &[f32]) -> usize {
     let ends = Ends {
         start: f32::NEG_INFINITY,
@@ -79,7 +79,7 @@ fn most_probable(logits: &[f32]) -> usize {
     logits.iter().position(|&logit| logit == max).unwrap_or(0)
 }
 
-/// The place at which the sum of the probabilities exceeds `uniform`, a number in `[0, 1)`.
+/// Returns the index at which the sum of the probabilities exceeds `uniform`, a number in `[0, 1)`.
 fn multinomial(probabilities: &[f32], uniform: f32) -> usize {
     let (chunks, _) = probabilities.as_chunks::<LANES>();
     let mut left = uniform;
@@ -100,14 +100,14 @@ fn multinomial(probabilities: &[f32], uniform: f32) -> usize {
         left -= probability;
         place += 1;
     }
-    // Rounding left something over: the last token that can occur at all.
+    // Rounding left a remainder: take the last token with a positive probability.
     probabilities
         .iter()
         .rposition(|&probability| probability > 0.0)
         .unwrap_or(0)
 }
 
-/// Chooses given tokens, and adds up how probable they were.
+/// Chooses given tokens, and sums up the logarithms of their probabilities.
 #[derive(Clone, Debug)]
 pub struct Forced<'a> {
     tokens: &'a [u32],
@@ -115,7 +115,7 @@ pub struct Forced<'a> {
 }
 
 impl<'a> Forced<'a> {
-    /// Will choose `tokens` one after the other.
+    /// Creates a sampler that chooses `tokens` one after the other.
     pub fn new(tokens: &'a [u32]) -> Self {
         Self {
             tokens,

@@ -9,7 +9,7 @@ use crate::shape::Rows;
 use crate::tensor::Tensor;
 use std::ops::Range;
 
-/// The weights of one thread. What is small is there for each thread.
+/// Weights of one thread. Each thread has its own copy of small weights.
 #[derive(Debug)]
 pub(super) struct Shard {
     /// Heads of each block.
@@ -41,7 +41,7 @@ pub(super) struct Block {
 #[derive(Debug)]
 pub(super) struct Linear {
     pub weight: Prepacked,
-    /// `[out]`; of the sum over all threads where the layer is divided by its inputs.
+    /// `[out]`; that of the sum over all threads if the layer is divided by its inputs.
     pub bias: Tensor,
 }
 
@@ -51,7 +51,8 @@ impl Shard {
         let config = weights.config;
         let part = |of: usize| of * index / count..of * (index + 1) / count;
         let (heads, vocab) = (part(config.heads()), part(config.vocab()));
-        // Hidden units go with the heads, so that a thread with more of these has more of those.
+        // Hidden units are divided like the heads, so that a thread with more heads has more hidden
+        // units.
         let units = heads.start * 4 * config.head_dim()..heads.end * 4 * config.head_dim();
         let rows = heads.start * config.head_dim()..heads.end * config.head_dim();
         let block = |block: &weights::Block| Block {
@@ -77,7 +78,7 @@ impl Shard {
 }
 
 impl Linear {
-    /// The part of a layer that computes the outputs `part`.
+    /// Returns the part of a layer that computes the outputs `part`.
     fn of_outputs(whole: &weights::Linear, part: &Range<usize>) -> Self {
         let (w, ins) = (whole.weight.as_slice(), whole.weight.shape()[1]);
         let weight = Prepacked::new(part.len(), ins, |o, i| w[(part.start + o) * ins + i]);
@@ -87,7 +88,7 @@ impl Linear {
         }
     }
 
-    /// The part of a layer that sums over the inputs `part`, with the whole bias.
+    /// Returns the part of a layer that sums over the inputs `part`, with the whole bias.
     fn of_inputs(whole: &weights::Linear, part: &Range<usize>) -> Self {
         let (w, ins) = (whole.weight.as_slice(), whole.weight.shape()[1]);
         let weight = Prepacked::new(whole.weight.shape()[0], part.len(), |o, i| {
@@ -100,7 +101,7 @@ impl Linear {
     }
 }
 
-/// The rows of queries, keys and values that belong to the heads whose numbers are `part` of an
+/// Returns the rows of queries, keys and values of the heads whose numbers are `part` of an
 /// embedding.
 fn queries_keys_values(whole: &weights::Linear, config: Config, part: &Range<usize>) -> Linear {
     let (w, b, embed) = (

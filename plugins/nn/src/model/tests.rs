@@ -1,4 +1,4 @@
-//! The fast model against the slow one.
+//! Tests of the fast model against the reference.
 
 use super::*;
 use crate::gelu::Form;
@@ -13,7 +13,7 @@ const ALL: [(Form, Caching, Pool, usize); 6] = [
     (Form::Quick, Caching::On, Pool::Off, 3),
 ];
 
-/// Forces tokens and keeps the logits.
+/// Chooses given tokens and keeps the logits.
 struct Record<'a> {
     forced: Forced<'a>,
     logits: Vec<Vec<f32>>,
@@ -43,7 +43,7 @@ fn tokens(count: usize, vocab: usize) -> Vec<u32> {
         .collect()
 }
 
-/// On a pool of as many threads as the model has.
+/// Runs a function on a pool of as many threads as the model has.
 fn on_pool<R: Send>(threads: usize, run: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -52,8 +52,8 @@ fn on_pool<R: Send>(threads: usize, run: impl FnOnce() -> R + Send) -> R {
         .install(run)
 }
 
-/// Logits after each token from place `prompt - 1` on, with all contexts up to `tokens` without the
-/// last.
+/// Returns the logits after each token from place `prompt - 1` on, with all contexts up to `tokens`
+/// without the last.
 fn recorded(weights: &Weights, options: Options, tokens: &[u32], prompt: usize) -> Vec<Vec<f32>> {
     let (prompt, rest) = tokens.split_at(prompt);
     let mut record = Record {
@@ -232,7 +232,7 @@ fn an_unknown_token_is_refused() {
     Gpt::new(&weights, options).generate(&[1, 4], 1, &mut Sampler::new(0.0, 1));
 }
 
-/// Gives up at the third token.
+/// Panics at the third token.
 struct Failing(u32);
 
 impl Choose for Failing {

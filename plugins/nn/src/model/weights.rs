@@ -1,4 +1,4 @@
-//! The weights of a model as they are named and shaped in a file, before they are packed for speed.
+//! The weights of a model with their names and shapes in a file, before they are packed for speed.
 
 use super::config::Config;
 use crate::rng::Rng;
@@ -49,7 +49,7 @@ pub(super) struct Linear {
     pub bias: Tensor,
 }
 
-/// How a tensor begins when there is no file.
+/// Distribution of a tensor's numbers if there is no file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Init {
     mean: f32,
@@ -58,10 +58,10 @@ pub(super) struct Init {
 }
 
 impl Weights {
-    /// Makes random weights; equal seeds give equal weights.
+    /// Creates random weights; equal seeds give equal weights.
     ///
-    /// Each tensor has the mean and deviation that spread the logits of an untrained model as wide
-    /// as those of a trained one, so that the most probable token is no matter of rounding.
+    /// The mean and deviation of each tensor spread the logits of an untrained model as wide as
+    /// those of a trained one, so that the most probable token does not depend on rounding.
     pub fn random(config: Config, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let made = Self::build(config, |_, shape, Init { mean, deviation }| {
@@ -86,7 +86,7 @@ impl Weights {
         self.config
     }
 
-    /// Asks `source` for every tensor, in the order of a file, by its name and shape.
+    /// Requests every tensor from `source` by name and shape, in the order of a file.
     pub(super) fn build<E>(
         config: Config,
         source: impl FnMut(&str, &[usize], Init) -> Result<Tensor, E>,
@@ -124,7 +124,7 @@ impl Weights {
     }
 }
 
-/// One row of a matrix.
+/// Returns one row of a matrix.
 pub(super) fn row(matrix: &Tensor, index: usize) -> &[f32] {
     let width = matrix.shape()[1];
     &matrix.as_slice()[index * width..][..width]
@@ -159,7 +159,7 @@ impl<E, F: FnMut(&str, &[usize], Init) -> Result<Tensor, E>> Source<F> {
         })
     }
 
-    /// `gain` over the root of the number of summands is the deviation.
+    /// The deviation is `gain` over the root of the number of summands.
     fn linear(&mut self, name: &str, shape: [usize; 2], gain: f32) -> Result<Linear, E> {
         let weight = self.tensor(
             &format!("{name}.weight"),

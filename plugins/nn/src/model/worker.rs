@@ -1,5 +1,5 @@
-//! One thread's work on a model: its context, its cache, and the way of a token through its part of
-//! the weights.
+//! The work of one thread on a model: its context, its cache, and its part of the computation of a
+//! token.
 
 use super::attention::{self, Cache};
 use super::exchange::{Exchange, Member};
@@ -17,22 +17,22 @@ use std::sync::Arc;
 pub(super) struct Worker {
     common: Arc<Common>,
     shard: Shard,
-    /// None when there is no other thread.
+    /// `None` if there is no other thread.
     team: Option<Team>,
-    /// The prompt and what was generated after it.
+    /// The prompt and the tokens generated after it.
     context: Vec<u32>,
     /// Tokens at the start of the context whose keys and values are in the cache.
     cached: usize,
     cache: Option<Cache>,
 }
 
-/// The way to the other threads.
+/// Connection to the other threads.
 struct Team {
     exchange: Arc<Exchange>,
     member: Member,
 }
 
-/// What one forward pass computes on the way, for `rows` positions.
+/// Intermediate results of one forward pass, for `rows` positions.
 struct Work {
     /// The residual stream, `[rows, embed]`.
     x: Tensor,
@@ -40,16 +40,16 @@ struct Work {
     normed: Tensor,
     /// `[rows, 3, heads, head_dim]`.
     qkv: Tensor,
-    /// What attention takes from the values, `[rows, heads, head_dim]`.
+    /// Result of attention, `[rows, heads, head_dim]`.
     mixed: Tensor,
-    /// Of one head and some positions.
+    /// Scores of one head and some positions.
     scores: Tensor,
     /// `[rows, hidden]`.
     hidden: Tensor,
 }
 
 impl Worker {
-    /// A worker on its own, with all of a model.
+    /// Creates a worker without others, with all of a model.
     pub fn alone(common: Arc<Common>, shard: Shard) -> Self {
         Self {
             common,
@@ -61,7 +61,7 @@ impl Worker {
         }
     }
 
-    /// One of several workers.
+    /// Creates one of several workers.
     pub fn member(
         common: Arc<Common>,
         shard: Shard,
@@ -74,8 +74,8 @@ impl Worker {
         }
     }
 
-    /// Continues `prompt` by `count` tokens. The first worker has something to choose them with,
-    /// the others follow.
+    /// Continues `prompt` by `count` tokens. The first worker has a sampler to choose them; the
+    /// others follow it.
     pub fn generate(
         &mut self,
         prompt: &[u32],
@@ -99,7 +99,7 @@ impl Worker {
         }
     }
 
-    /// Returns the prompt of the last session and what was generated after it.
+    /// Returns the prompt of the last session and the tokens generated after it.
     pub fn context(&self) -> &[u32] {
         &self.context
     }
@@ -111,7 +111,7 @@ impl Worker {
         self.context.reserve(prompt.len() + count);
         self.context.extend_from_slice(prompt);
         self.cached = 0;
-        // The old one goes first, so that the pool has its storage to give.
+        // The old cache is dropped first, so that the pool can reuse its storage.
         self.cache = None;
         if self.common.caching == Caching::On {
             self.cache = Some(self.new_cache(self.common.config.layers()));
@@ -132,7 +132,7 @@ impl Worker {
         )
     }
 
-    /// Computes the logits of the token after the context. On other workers than the first the
+    /// Computes the logits of the token after the context. On other workers than the first, the
     /// result is empty.
     fn forward(&mut self) -> Tensor {
         scope!("Forward");
@@ -201,9 +201,9 @@ impl Worker {
         }
     }
 
-    /// The first of `rows` positions that attention looks from: in the last block the logits need
-    /// no other than the last, of the others only keys and values. Without a cache everything is
-    /// computed, as its name promises.
+    /// Returns the first of `rows` positions for which attention is computed. In the last block,
+    /// the logits need only the last position; of the others, only keys and values are needed.
+    /// Without a cache, everything is computed, as its name promises.
     fn first_needed(&self, layer: usize, rows: usize) -> usize {
         let last = layer + 1 == self.shard.blocks.len();
         if last && self.common.caching == Caching::On {
@@ -213,7 +213,7 @@ impl Worker {
         }
     }
 
-    /// The logits of the last position.
+    /// Returns the logits of the last position.
     fn head(&mut self, work: &mut Work) -> Tensor {
         scope!("Head");
         let embed = self.common.config.embed();
@@ -259,8 +259,8 @@ impl Work {
     }
 }
 
-/// Keeps keys and values of the new positions, and mixes the values that those from place `from` on
-/// attend to. `cached` positions were there before.
+/// Stores keys and values of the new positions, and computes attention for the positions from
+/// `from` on. `cached` positions were there before.
 fn attend(layer: usize, cached: usize, from: usize, work: &mut Work, cache: &mut Cache) {
     let own = work.mixed.shape()[1];
     for (row, qkv) in work.qkv.as_slice().chunks_exact(3 * own).enumerate() {
@@ -292,8 +292,8 @@ impl Linear {
         self.weight.accumulate(x, out, rows);
     }
 
-    /// Adds the layer's result for `input` to `x`, `[rows, out]`; a team's members each have a part
-    /// of the input.
+    /// Adds the layer's result for `input` to `x`, `[rows, out]`. The members of a team each have a
+    /// part of the input.
     fn add(&self, input: &[f32], x: &mut [f32], team: &mut Option<Team>) {
         let cols = self.weight.outs();
         let dims = Rows {

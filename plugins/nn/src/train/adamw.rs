@@ -17,16 +17,16 @@ use crate::simd::{self, F32s, LANES};
 use crate::vmath;
 use rayon::prelude::*;
 
-/// What is chosen before training.
+/// Hyperparameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Learning rate.
     pub rate: f32,
-    /// How much of the mean gradient stays from step to step, in `[0, 1)`.
+    /// Part of the mean gradient that is kept from step to step, in `[0, 1)`.
     pub beta1: f32,
-    /// How much of the mean square of the gradient stays from step to step, in `[0, 1)`.
+    /// Part of the mean square of the gradient that is kept from step to step, in `[0, 1)`.
     pub beta2: f32,
-    /// What is added to the root, so that a gradient of 0 does not divide by 0; at least 1e-12.
+    /// Summand of the root, so that a gradient of 0 does not divide by 0; at least 1e-12.
     pub eps: f32,
     /// Part of a weight that is lost in a step, in units of the rate.
     pub decay: f32,
@@ -45,7 +45,7 @@ impl Default for Settings {
     }
 }
 
-/// The optimiser, with what it remembers of one model's parameters.
+/// The optimiser, with its state for one model's parameters.
 #[derive(Debug)]
 pub struct AdamW {
     settings: Settings,
@@ -114,7 +114,7 @@ impl Optimizer for AdamW {
     }
 }
 
-/// What is remembered of a parameter.
+/// State of one parameter.
 #[derive(Debug)]
 pub struct Moments<'a> {
     /// m.
@@ -270,7 +270,7 @@ mod tests {
             Param::new(Tensor::from_slice(&[5], &vector)),
         );
         let mut optimizer = AdamW::new(settings, &mut model);
-        // Gradients of many sizes, 0 in one place: then only the decay moves a weight.
+        // Gradients of many sizes, with 0 in one place, where only the decay changes the weight.
         let gradients: Vec<Vec<f32>> = (0..9)
             .map(|step| {
                 let mut gradient = numbers(67, 60 + step, 1.0);
@@ -288,7 +288,7 @@ mod tests {
                 .map(|gradient| gradient[i])
                 .collect::<Vec<f32>>()
         };
-        // Twice, with a reset between: the second time must be as the first.
+        // Twice, with a reset between: both runs must give the same result.
         for _ in 0..2 {
             model.0.value.as_mut_slice().copy_from_slice(&matrix);
             model.1.value.as_mut_slice().copy_from_slice(&vector);

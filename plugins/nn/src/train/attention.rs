@@ -16,9 +16,8 @@ use crate::softmax::softmax_in_place;
 use crate::{Rows, Tensor};
 use rayon::prelude::*;
 
-/// How queries, keys and values are laid out: a matrix `[batch * length, 3 * heads * head_width]`,
-/// in which each row holds the queries of all heads, then the keys, then the values of one
-/// position.
+/// Layout of queries, keys and values: a matrix `[batch * length, 3 * heads * head_width]`, in
+/// which each row has the queries of all heads, then the keys, then the values of one position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Sequences.
@@ -76,7 +75,7 @@ impl Shape {
     }
 }
 
-/// What the backward pass needs.
+/// Data for the backward pass.
 #[derive(Debug)]
 pub struct Saved {
     /// q (divided by the root of the head width), k and v of each head apart: `[batch * heads, 3,
@@ -322,7 +321,7 @@ fn backward_head(shape: Shape, head: usize, memory: Backward<'_>) {
         },
     );
     matmul(d_scores, k, dq, shape.values());
-    // q was saved with the scale in it, so that dk is complete; dq still lacks it.
+    // q was saved with the scale included, so dk is complete; dq still lacks it.
     matmul_at_b(d_scores, q, dk, shape.values());
     let scale = F32s::splat(shape.scale());
     simd::map_in_place(dq, |dq| dq * scale);
@@ -341,7 +340,8 @@ struct Columns {
 }
 
 impl Columns {
-    /// Those of a head in part `which` of a matrix that has `parts` parts side by side.
+    /// Returns the columns of a head in part `which` of a matrix that has `parts` parts side by
+    /// side.
     fn of(shape: Shape, which: usize, head: usize, parts: usize) -> Self {
         let first = which * shape.width() + head * shape.head_width;
         Self {

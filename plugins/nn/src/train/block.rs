@@ -1,8 +1,8 @@
 //! A transformer block that normalises before each part: `x1 = x +
 //! projection(attention(qkv(norm1(x))))`, `y = x1 + mlp(norm2(x1))`.
 //!
-//! The residual paths need no backward pass of their own: a gradient is the sum of what both ways
-//! send back.
+//! The residual paths need no backward pass of their own: a gradient is the sum of the gradients of
+//! both paths.
 //!
 //! Source: Radford et al., "Language models are unsupervised multitask learners", 2019 (GPT-2).
 
@@ -33,14 +33,14 @@ pub struct Block {
     pub mlp: Mlp,
 }
 
-/// What the backward pass needs besides x; every matrix has one row for each position.
+/// Data for the backward pass besides x; every matrix has one row for each position.
 #[derive(Debug)]
 pub struct Saved {
     norm1: layer_norm::Saved,
     /// `norm1(x)`, `[rows, width]`.
     normalised1: Tensor,
     attention: attention::Saved,
-    /// What the heads return, `[rows, width]`.
+    /// Result of the heads, `[rows, width]`.
     attended: Tensor,
     /// After the first residual, `[rows, width]`.
     middle: Tensor,

@@ -1,17 +1,17 @@
-//! Gradients against central finite differences of the `f64` reference: the check that all layers
-//! share.
+//! Comparison of gradients with central finite differences of the `f64` reference, used by the
+//! tests of all layers.
 
 use super::param::Trainable;
 use crate::check::{assert_close, numbers};
 
-/// An input, and a gradient to send back.
+/// An input, and a gradient for the backward pass.
 pub struct Case {
     pub x: Vec<f32>,
     pub dy: Vec<f32>,
 }
 
-/// A forward pass in `f64`: input and parameters, in the order in which they are visited, to the
-/// result.
+/// A forward pass in `f64`: from input and parameters, in the order in which they are visited, to
+/// the result.
 type Forward<'a> = &'a dyn Fn(&[f64], &[Vec<f64>]) -> Vec<f64>;
 
 impl Case {
@@ -22,7 +22,7 @@ impl Case {
         }
     }
 
-    /// Panics unless `y` is what `forward` says, and `dx` and the model's gradients are the
+    /// Panics unless `y` is the result of `forward`, and `dx` and the model's gradients are the
     /// derivatives of `sum of dy[i] y[i]`.
     ///
     /// The tolerance is relative to the largest number of each tensor: a sum has the rounding
@@ -91,7 +91,7 @@ pub fn shake(model: &mut dyn Trainable) {
     model.visit(&mut |param| {
         let noise = numbers(param.value.as_slice().len(), seed, 0.3);
         crate::elementwise::add_in_place(param.value.as_mut_slice(), &noise);
-        // Gradients are overwritten, so what was there before must not matter.
+        // Gradients are overwritten, so their old values must not matter.
         param.grad.as_mut_slice().fill(f32::NAN);
         seed += 1;
     });

@@ -20,7 +20,7 @@ use crate::{Rows, Tensor};
 /// The dimensions of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Numbers that stand for a position.
+    /// Numbers per position.
     pub width: usize,
     /// Heads, a divisor of the width.
     pub heads: usize,
@@ -28,9 +28,9 @@ pub struct Config {
     pub layers: usize,
     /// Longest sequence.
     pub longest: usize,
-    /// Tokens that there are.
+    /// Number of different tokens.
     pub vocabulary: usize,
-    /// Which activation the perceptrons have.
+    /// Activation of the perceptrons.
     pub form: Form,
 }
 
@@ -42,7 +42,7 @@ pub struct Gpt {
     blocks: Vec<Block>,
     norm: LayerNorm,
     head: Linear,
-    /// Each block's input and what it saved, while a step lasts; kept for its memory.
+    /// Each block's input and saved data, during a step; kept for reuse of the memory.
     saved: Vec<(Tensor, block::Saved)>,
 }
 
@@ -157,10 +157,10 @@ impl Gpt {
         loss
     }
 
-    /// Returns what the last block does, and leaves each block's input and what it saved in
+    /// Returns the result of the last block, and leaves each block's input and saved data in
     /// `self.saved`.
     fn forward_blocks(&mut self, tokens: &[u32], shape: Shape, on: Resources) -> Tensor {
-        // A panic in the middle of a step may have left some.
+        // A panic in the middle of a step may have left some data.
         self.saved.clear();
         let mut x = {
             scope!("Embedding");

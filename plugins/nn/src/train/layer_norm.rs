@@ -23,7 +23,7 @@ pub struct LayerNorm {
     pub beta: Param,
 }
 
-/// What the backward pass needs besides x.
+/// Data for the backward pass besides x.
 #[derive(Debug)]
 pub struct Saved {
     /// Mean of each row, `[rows]`.

@@ -16,11 +16,11 @@ use crate::{Rows, Tensor, elementwise};
 pub struct Linear {
     /// W, `[outputs, inputs]`.
     pub weight: Param,
-    /// b, `[outputs]`; not all linear layers have one.
+    /// b, `[outputs]`; some linear layers have none.
     pub bias: Option<Param>,
 }
 
-/// How many numbers go into a linear layer and come out, for each row.
+/// Number of inputs and outputs of a linear layer, for each row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Columns of x.
@@ -57,7 +57,7 @@ impl Linear {
         }
     }
 
-    /// Returns `y = x W^T + b`. Nothing but x has to be kept for the backward pass.
+    /// Returns `y = x W^T + b`. The backward pass needs nothing but x.
     ///
     /// # Panics
     /// When `x` does not hold `rows` rows of inputs.

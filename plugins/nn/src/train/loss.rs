@@ -1,4 +1,4 @@
-//! Losses with the gradients of what they judge.
+//! Losses and their gradients.
 
 use crate::Rows;
 use crate::simd::{self, Ends, F32s};

@@ -15,18 +15,18 @@ use crate::rng::Rng;
 pub struct Mlp {
     /// To the hidden layer, `[rows, inputs]` to `[rows, hidden]`.
     pub up: Linear,
-    /// Which activation.
+    /// Activation of the hidden layer.
     pub form: Form,
     /// From the hidden layer, `[rows, hidden]` to `[rows, outputs]`.
     pub down: Linear,
 }
 
-/// What the backward pass needs besides x, both `[rows, hidden]`.
+/// Data for the backward pass besides x, both `[rows, hidden]`.
 #[derive(Debug)]
 pub struct Saved {
     /// The hidden layer before its activation.
     before: Tensor,
-    /// And after it.
+    /// The hidden layer after its activation.
     after: Tensor,
 }
 
@@ -99,7 +99,7 @@ impl Mlp {
         self.up.backward(x, hidden.as_slice(), rows, on)
     }
 
-    /// The gradient of the hidden layer before its activation.
+    /// Returns the gradient of the hidden layer before its activation.
     fn hidden_gradient(&mut self, saved: Saved, dy: &[f32], rows: usize, on: Resources) -> Tensor {
         let mut hidden = {
             scope!("Down");

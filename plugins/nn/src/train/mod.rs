@@ -1,16 +1,16 @@
-//! Training: forward passes that keep what their backward passes need, the backward passes, and the
-//! optimisers.
+//! Training: forward passes that keep the data for their backward passes, the backward passes, and
+//! the optimisers.
 //!
-//! A layer's `forward` returns its result and, where the backward pass needs more than the input,
-//! what it saved. The caller keeps both and hands them to `backward` with the gradient of the
-//! result; that overwrites the gradients of the layer's parameters (each parameter is used once in
-//! a step, so nothing has to be summed) and returns the gradient of the input. Matrices are `[rows,
-//! cols]` by rows; a batch of sequences is a matrix whose rows are positions, one sequence after
-//! the other.
+//! A layer's `forward` returns its result and, if the backward pass needs more than the input, the
+//! saved data. The caller keeps both and passes them to `backward` with the gradient of the result.
+//! This overwrites the gradients of the layer's parameters (each parameter is used once in a step,
+//! so nothing has to be summed) and returns the gradient of the input. Matrices are `[rows, cols]`
+//! by rows; a batch of sequences is a matrix whose rows are positions, one sequence after the
+//! other.
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`resources`] | where a step's tensors come from and which threads its products run on |
+//! | [`resources`] | the origin of a step's tensors, and the threads of its products |
 //! | [`param`] | [`Param`]: a parameter with its gradient, and [`Trainable`]: what has some |
 //! | [`linear`] | `y = x W^T + b` |
 //! | [`embedding`] | rows of a table of tokens plus rows of a table of positions |
@@ -25,8 +25,8 @@
 //! | [`sgd`], [`adamw`] | the optimisers |
 //! | [`reference`](mod@reference) | every forward pass in `f64` |
 //!
-//! With [`Pool::On`](crate::Pool::On) a step allocates nothing once it has run once on its thread.
-//! Results have the same bits on any number of threads.
+//! With [`Pool::On`](crate::Pool::On), a step allocates nothing after it has run once on its
+//! thread. Results have the same bits on any number of threads.
 
 pub mod adamw;
 pub mod attention;

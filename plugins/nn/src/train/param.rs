@@ -1,10 +1,10 @@
-//! Parameters with their gradients, and what models and optimisers agree on.
+//! Parameters with their gradients, and the interface between models and optimisers.
 
 use super::resources::Resources;
 use crate::Tensor;
 use crate::rng::Rng;
 
-/// A parameter and the gradient that the last backward pass left for it.
+/// A parameter and the gradient of the last backward pass.
 #[derive(Clone, Debug)]
 pub struct Param {
     /// The parameter.
@@ -20,7 +20,7 @@ impl Param {
         Self { value, grad }
     }
 
-    /// A parameter of one number everywhere.
+    /// Creates a parameter of one number everywhere.
     ///
     /// # Panics
     /// As [`Tensor::zeros`].
@@ -30,7 +30,7 @@ impl Param {
         Self::new(value)
     }
 
-    /// A parameter of numbers uniform in `[-bound, bound)`.
+    /// Creates a parameter of numbers uniform in `[-bound, bound)`.
     ///
     /// # Panics
     /// As [`Tensor::zeros`].
@@ -45,12 +45,12 @@ impl Param {
     }
 }
 
-/// Something with parameters.
+/// A model or layer with parameters.
 pub trait Trainable {
     /// Calls `f` with every parameter, in an order that never changes.
     fn visit(&mut self, f: &mut dyn FnMut(&mut Param));
 
-    /// Returns how many numbers the parameters hold.
+    /// Returns the number of numbers in the parameters.
     fn parameters(&mut self) -> usize {
         let mut numbers = 0;
         self.visit(&mut |param| numbers += param.value.as_slice().len());
@@ -58,7 +58,7 @@ pub trait Trainable {
     }
 }
 
-/// Changes parameters by their gradients.
+/// A method of changing parameters by their gradients.
 pub trait Optimizer {
     /// Takes one step with every parameter of the model that the optimiser was made for.
     ///
@@ -66,11 +66,11 @@ pub trait Optimizer {
     /// When the model's parameters have other shapes than those.
     fn step(&mut self, model: &mut dyn Trainable, on: Resources);
 
-    /// Forgets all steps.
+    /// Clears the state of all steps.
     fn reset(&mut self);
 }
 
-/// The values of all parameters at one time, to return to.
+/// The values of all parameters at one time, for restoring them.
 #[derive(Debug)]
 pub struct Snapshot {
     values: Vec<Tensor>,
@@ -99,14 +99,14 @@ impl Snapshot {
     }
 }
 
-/// One tensor of zeros for each parameter: what an optimiser remembers.
+/// Returns one tensor of zeros for each parameter, as the state of an optimiser.
 pub(super) fn zeros_like(model: &mut dyn Trainable) -> Vec<Tensor> {
     let mut zeros = Vec::new();
     model.visit(&mut |param| zeros.push(Tensor::zeros(param.value.shape())));
     zeros
 }
 
-/// Sets remembered numbers back to 0.
+/// Sets the state back to 0.
 pub(super) fn clear(tensors: &mut [Tensor]) {
     tensors
         .iter_mut()

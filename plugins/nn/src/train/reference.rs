@@ -1,8 +1,7 @@
-//! Every forward pass in `f64`, number by number and by the formula: what derivatives are checked
-//! against.
+//! Every forward pass in `f64`, number by number and by the formula: the reference for derivatives.
 //!
-//! Parameters come as an iterator over their tensors, in the order in which [`Trainable::visit`]
-//! shows them, so that a composition takes its parts' parameters one after the other.
+//! Parameters come as an iterator over their tensors, in the order of [`Trainable::visit`], so that
+//! a composition takes its parts' parameters one after the other.
 //!
 //! [`Trainable::visit`]: super::Trainable::visit
 

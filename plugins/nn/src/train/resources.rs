@@ -1,11 +1,10 @@
-//! What a training step may use: where its tensors come from, and which threads its products run
-//! on.
+//! Resources of a training step: the origin of its tensors, and the threads of its products.
 
 use crate::matmul::{self, Dims};
 use crate::simd::LANES;
 use crate::{Pool, Tensor};
 
-/// Which threads work on a step.
+/// Threads that work on a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
     /// The calling thread alone.
@@ -17,9 +16,9 @@ pub enum Threads {
 /// Passed by value to every forward and backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resources {
-    /// Where results, saved activations and scratch space come from.
+    /// Origin of results, saved activations and scratch space.
     pub pool: Pool,
-    /// Which threads work.
+    /// Threads that work.
     pub threads: Threads,
 }
 
@@ -38,11 +37,11 @@ impl Resources {
         self.pool.scratch(shape)
     }
 
-    /// Cuts elementwise work on `len` numbers in pieces: how long each is, at least 1. With one
-    /// thread it is one piece.
+    /// Returns the length of the pieces into which elementwise work on `len` numbers is cut, at
+    /// least 1. With one thread, there is one piece.
     ///
-    /// Pieces are whole vectors, so that no number's neighbours, and with them its bits, depend on
-    /// the cuts.
+    /// Pieces are whole vectors, so that neither a number's neighbours nor its bits depend on the
+    /// cuts.
     pub(super) fn piece(self, len: usize) -> usize {
         /// Numbers that take about as long as waking another thread.
         const LEAST: usize = 16 * 1024;

@@ -11,17 +11,17 @@ use crate::Tensor;
 use crate::simd::{self, F32s};
 use rayon::prelude::*;
 
-/// What is chosen before training.
+/// Hyperparameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Learning rate.
     pub rate: f32,
-    /// How much of the velocity stays from step to step, in `[0, 1)`; 0 keeps none, and no memory
-    /// for it.
+    /// Part of the velocity that is kept from step to step, in `[0, 1)`; 0 keeps none, and uses no
+    /// memory for it.
     pub momentum: f32,
 }
 
-/// The optimiser, with what it remembers of one model's parameters.
+/// The optimiser, with its state for one model's parameters.
 #[derive(Debug)]
 pub struct Sgd {
     settings: Settings,
@@ -111,8 +111,8 @@ pub fn accelerate(value: &mut [f32], grad: &[f32], velocity: &mut [f32], setting
         grad.len()
     );
     let (rate, momentum) = (F32s::splat(settings.rate), F32s::splat(settings.momentum));
-    // Both in one sweep: a model is larger than the caches near the processor, and each sweep reads
-    // it anew.
+    // Both in one sweep: a model is larger than the caches near the processor, and each sweep would
+    // read it again.
     for c in lanes::starts(len) {
         let v = lanes::get(velocity, c).mul_add(momentum, lanes::get(grad, c));
         lanes::put(velocity, c, v);
@@ -175,7 +175,7 @@ mod tests {
                 },
                 &mut model,
             );
-            // Twice, with a reset between: the second time must be as the first.
+            // Twice, with a reset between: both runs must give the same result.
             for _ in 0..2 {
                 model.0.value.as_mut_slice().copy_from_slice(&start);
                 sgd.reset();
