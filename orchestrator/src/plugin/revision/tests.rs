@@ -23,9 +23,8 @@ const MANIFEST: &str = "[package]\nname = 'p'\nversion = '0.1.0'\nedition = \
 /// file.
 fn library(answer: &str) -> String {
     format!(
-        "#[repr(C)] pub struct Plugin {{
-    magic: u32, major: u16, minor: u16, size: u32, flags: u32, rest: [usize; 7]
-}}
+        "#[repr(C)] pub struct Plugin {{ magic: u32, major: u16, minor: u16, size: u32, \
+         flags: u32, rest: [usize; 7] }}
 #[unsafe(no_mangle)] #[allow(non_upper_case_globals)]
 pub static orch_plugin_v1: Plugin =
     Plugin {{ magic: 0x4843_524F, major: 1, minor: 0, size: 72, flags: 0, rest: [0; 7] }};
