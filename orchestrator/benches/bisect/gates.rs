@@ -4,7 +4,7 @@
 use crate::TrialExtent;
 use crate::world::heavy;
 use fastrand::Rng;
-use orch::search::{Verdict, judge};
+use orch::search::{DifferenceVerdict, judge};
 
 /// Pairs at which each rule looks; Yuen's interval spends a sixth of alpha on each.
 const YUEN: [usize; 6] = [20, 40, 80, 160, 320, 640];
@@ -15,7 +15,7 @@ const OURS: [usize; 20] = [
 const MARGIN: f64 = 0.01;
 
 /// Judges pairs; `None` while they do not tell.
-type Rule = fn(&[f64]) -> Option<Verdict>;
+type Rule = fn(&[f64]) -> Option<DifferenceVerdict>;
 
 /// Prints how both rules judge ends of a known difference.
 pub fn table(extent: TrialExtent) {
@@ -60,11 +60,11 @@ fn count(histories: usize, sizes: [f64; 3], rule: Rule, looks: &[usize]) -> [f64
         let ended = looks
             .iter()
             .find_map(|look| rule(&all[..*look]).map(|verdict| (verdict, *look)));
-        let (verdict, pairs) = ended.unwrap_or((Verdict::Open, 640));
+        let (verdict, pairs) = ended.unwrap_or((DifferenceVerdict::Open, 640));
         let place = match verdict {
-            Verdict::Rose | Verdict::Fell => 0,
-            Verdict::Same => 1,
-            Verdict::Open => 2,
+            DifferenceVerdict::Rose | DifferenceVerdict::Fell => 0,
+            DifferenceVerdict::Same => 1,
+            DifferenceVerdict::Open => 2,
         };
         sums[place] += 100.0 / histories as f64;
         sums[3] += pairs as f64 / histories as f64;
@@ -72,12 +72,12 @@ fn count(histories: usize, sizes: [f64; 3], rule: Rule, looks: &[usize]) -> [f64
     sums
 }
 
-fn by_evidence(pairs: &[f64]) -> Option<Verdict> {
-    Some(judge(pairs, MARGIN).0).filter(|verdict| *verdict != Verdict::Open)
+fn by_evidence(pairs: &[f64]) -> Option<DifferenceVerdict> {
+    Some(judge(pairs, MARGIN).0).filter(|verdict| *verdict != DifferenceVerdict::Open)
 }
 
 /// 20 % trimmed mean, winsorised variance, Student's t at alpha 0.01 / 6.
-fn by_yuen(pairs: &[f64]) -> Option<Verdict> {
+fn by_yuen(pairs: &[f64]) -> Option<DifferenceVerdict> {
     let mut sorted = pairs.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (n, cut) = (sorted.len(), sorted.len() / 5);
@@ -92,12 +92,12 @@ fn by_yuen(pairs: &[f64]) -> Option<Verdict> {
     let half = quantile(kept - 1.0) * (squares / (kept * (kept - 1.0))).sqrt();
     if mean.abs() > half && mean.abs() >= MARGIN {
         Some(if mean > 0.0 {
-            Verdict::Rose
+            DifferenceVerdict::Rose
         } else {
-            Verdict::Fell
+            DifferenceVerdict::Fell
         })
     } else if mean - half > -MARGIN && mean + half < MARGIN {
-        Some(Verdict::Same)
+        Some(DifferenceVerdict::Same)
     } else {
         None
     }

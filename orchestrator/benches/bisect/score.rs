@@ -3,7 +3,7 @@
 
 use crate::TrialExtent;
 use crate::world::{Kind, World};
-use orch::search::{Direction, Gate, History, Settings, bisect};
+use orch::search::{ChangeDirection, CommitGraph, EndsVerdict, SearchSettings, bisect};
 use std::fmt::Write;
 
 /// What a search says of one history.
@@ -207,16 +207,16 @@ pub fn over(kind: &Kind, extent: TrialExtent, search: fn(&mut World) -> Answer) 
 
 /// This search.
 pub fn ours(world: &mut World) -> Answer {
-    let history = History::line(world.kind.candidates);
+    let history = CommitGraph::line(world.kind.candidates);
     let rose = world.kind.steps.iter().sum::<f64>() >= 0.0;
     let direction = if rose {
-        Direction::Worse
+        ChangeDirection::Worse
     } else {
-        Direction::Better
+        ChangeDirection::Better
     };
-    let settings = Settings {
+    let settings = SearchSettings {
         tau: world.kind.told,
-        ..Settings::new(world.kind.margin, direction)
+        ..SearchSettings::new(world.kind.margin, direction)
     };
     let Ok(conclusion) = bisect(&history, &settings, world);
     let named = conclusion
@@ -225,7 +225,7 @@ pub fn ours(world: &mut World) -> Answer {
         .map(|culprit| (culprit.commits, culprit.probability))
         .collect();
     let beside = conclusion.sections.iter().skip(1);
-    let nothing = beside.filter(|section| !matches!(section.gate, Gate::Different { .. }));
+    let nothing = beside.filter(|section| !matches!(section.gate, EndsVerdict::Different { .. }));
     let proving = nothing.map(|section| section.pairs).sum();
     let instead = conclusion
         .undecided

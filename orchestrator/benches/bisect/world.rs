@@ -1,7 +1,7 @@
 //! Owns the simulated histories: steps, build effects, heavy-tailed pairs and builds that fail.
 
 use fastrand::Rng;
-use orch::search::{Confirmation, Evidence, Verdict, View, judge};
+use orch::search::{Confirmation, DifferenceVerdict, Evidence, SectionView, judge};
 use std::convert::Infallible;
 use std::f64::consts::TAU;
 
@@ -198,15 +198,16 @@ impl Evidence for World {
         for look in [16, 24, 32, 48, 64, 96, 128, 192, 256] {
             fresh.extend(self.draw(parent, commit, look - fresh.len()));
             let (verdict, change) = judge(&fresh, self.kind.margin);
-            self.confirming += usize::from(verdict != Verdict::Open || look == 256) * look;
+            self.confirming +=
+                usize::from(verdict != DifferenceVerdict::Open || look == 256) * look;
             match verdict {
-                Verdict::Rose | Verdict::Fell => {
+                DifferenceVerdict::Rose | DifferenceVerdict::Fell => {
                     return Ok(Confirmation::Changed {
                         estimate: change.estimate,
                     });
                 }
-                Verdict::Same => return Ok(Confirmation::Below),
-                Verdict::Open => {}
+                DifferenceVerdict::Same => return Ok(Confirmation::Below),
+                DifferenceVerdict::Open => {}
             }
         }
         Ok(Confirmation::Open)
@@ -220,5 +221,5 @@ impl Evidence for World {
         0.05
     }
 
-    fn see(&mut self, _: &View<'_>) {}
+    fn see(&mut self, _: &SectionView<'_>) {}
 }

@@ -1,10 +1,10 @@
 //! Owns the choice of the next question: the one that tells most per second.
 
 use super::Evidence;
-use super::divisions::{Code, Segment};
-use super::history::{History, Positions};
+use super::divisions::{CodeGroup, SearchSection};
+use super::history::{CommitGraph, PositionSet};
 use super::information::{InformationTable, information};
-use super::inquiry::{Inquiry, Known, Use};
+use super::inquiry::{CommitUse, KnownAnswers, SearchContext};
 use super::posterior::Posterior;
 
 /// Sizes of a batch of pairs that are weighed against each other.
@@ -22,7 +22,7 @@ const LEAST_SECONDS: f64 = 1e-6;
 
 /// A question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Action {
+pub(super) struct PairRequest {
     pub(super) commit: usize,
     /// Pairs to take of it, once it is built.
     pub(super) pairs: usize,
@@ -37,7 +37,7 @@ pub(super) struct BuildChance {
 impl BuildChance {
     /// The rate is Laplace's with a prior worth four builds that fail one time in ten; the two
     /// ends, which somebody chose because they build, count like any other.
-    pub(super) fn of(known: &Known) -> Self {
+    pub(super) fn of(known: &KnownAnswers) -> Self {
         let rate = 1.0 - (known.failures as f64 + 0.4) / (known.looks as f64 + 4.0);
         Self {
             rate,
@@ -56,15 +56,15 @@ impl BuildChance {
 }
 
 /// What is weighed against each other: the best so far and its information per second.
-struct Best {
-    action: Option<Action>,
+struct BestRequest {
+    action: Option<PairRequest>,
     rate: f64,
     /// Information (nats) below which a question tells nothing.
     nothing: f64,
 }
 
-impl Best {
-    fn offer(&mut self, action: Action, nats: f64, seconds: f64) {
+impl BestRequest {
+    fn offer(&mut self, action: PairRequest, nats: f64, seconds: f64) {
         let rate = nats / seconds.max(LEAST_SECONDS);
         if nats > self.nothing && rate > self.rate {
             (self.action, self.rate) = (Some(action), rate);
@@ -74,16 +74,16 @@ impl Best {
 
 /// Returns the question that tells most per second; `None` if none tells anything.
 pub(super) fn choose<E: Evidence>(
-    inquiry: &Inquiry<'_, E>,
-    segment: &Segment,
+    inquiry: &SearchContext<'_, E>,
+    segment: &SearchSection,
     posterior: &Posterior,
-) -> Option<Action> {
+) -> Option<PairRequest> {
     let may_build = |commit| inquiry.known.is_unseen(commit) && !inquiry.settings.is_never(commit);
     let nothing = match segment.measurable.iter().any(may_build) {
         true => NOTHING,
         false => NOTHING.max(NOTHING_BESIDE_TAU * posterior.told_by_tau),
     };
-    let mut best = Best {
+    let mut best = BestRequest {
         action: None,
         rate: 0.0,
         nothing,
@@ -97,10 +97,10 @@ pub(super) fn choose<E: Evidence>(
 
 /// Commits that nobody looked at yet: the step seen through one batch of pairs and a build effect.
 fn build<E: Evidence>(
-    inquiry: &Inquiry<'_, E>,
-    segment: &Segment,
+    inquiry: &SearchContext<'_, E>,
+    segment: &SearchSection,
     posterior: &Posterior,
-    best: &mut Best,
+    best: &mut BestRequest,
 ) {
     let noise = |batch: usize| (posterior.tau_squared + posterior.variance / batch as f64).sqrt();
     let (batches, table) = (
@@ -114,7 +114,7 @@ fn build<E: Evidence>(
     for commit in segment
         .measurable
         .iter()
-        .filter(|commit| inquiry.known.of(*commit) == Use::Unseen)
+        .filter(|commit| inquiry.known.of(*commit) == CommitUse::Unseen)
     {
         if inquiry.settings.is_never(commit)
             || is_enclosed(inquiry.history, &posterior.codes, commit)
@@ -127,7 +127,7 @@ fn build<E: Evidence>(
         for (batch, noise) in &batches {
             let seconds = build_seconds + *batch as f64 * pair_seconds;
             best.offer(
-                Action {
+                PairRequest {
                     commit,
                     pairs: *batch,
                 },
@@ -139,8 +139,8 @@ fn build<E: Evidence>(
 }
 
 /// Whether the commit lies between two of the same code: it will hardly have another.
-fn is_enclosed(history: &History, codes: &[Code], commit: usize) -> bool {
-    let around = |code: &Code| {
+fn is_enclosed(history: &CommitGraph, codes: &[CodeGroup], commit: usize) -> bool {
+    let around = |code: &CodeGroup| {
         code.commits
             .iter()
             .any(|before| history.contains(commit, *before))
@@ -157,10 +157,10 @@ fn is_enclosed(history: &History, codes: &[Code], commit: usize) -> bool {
 
 /// More pairs of a code that is built: what counts is how much more precise its level becomes.
 fn measure<E: Evidence>(
-    inquiry: &Inquiry<'_, E>,
-    code: &Code,
+    inquiry: &SearchContext<'_, E>,
+    code: &CodeGroup,
     posterior: &Posterior,
-    best: &mut Best,
+    best: &mut BestRequest,
 ) {
     let Some(commit) = code.commits.first().copied() else {
         return;
@@ -180,7 +180,7 @@ fn measure<E: Evidence>(
         let snr = height * (precision(count + batch) - before).max(0.0).sqrt();
         let seconds = batch as f64 * inquiry.evidence.pair_seconds();
         best.offer(
-            Action {
+            PairRequest {
                 commit,
                 pairs: batch,
             },
@@ -191,13 +191,16 @@ fn measure<E: Evidence>(
 }
 
 /// Commits that may yet tell hypotheses apart: usable, or not looked at and not excluded.
-pub(super) fn tellers<E: Evidence>(inquiry: &Inquiry<'_, E>, segment: &Segment) -> Positions {
+pub(super) fn tellers<E: Evidence>(
+    inquiry: &SearchContext<'_, E>,
+    segment: &SearchSection,
+) -> PositionSet {
     let tells = |commit: usize| match inquiry.known.of(commit) {
-        Use::Usable => true,
-        Use::Unseen => !inquiry.settings.is_never(commit),
-        Use::Unusable => false,
+        CommitUse::Usable => true,
+        CommitUse::Unseen => !inquiry.settings.is_never(commit),
+        CommitUse::Unusable => false,
     };
-    Positions::those(inquiry.history.positions(), |commit| {
+    PositionSet::those(inquiry.history.positions(), |commit| {
         commit == segment.reference || (segment.measurable.has(commit) && tells(commit))
     })
 }

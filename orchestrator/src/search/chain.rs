@@ -10,7 +10,7 @@
 //! share, passes for a step of the first of them.
 
 use super::divisions::Division;
-use super::level::Level;
+use super::level::DifferenceLevel;
 use super::likelihood::{GroupLevel, LevelSums, log_sum};
 
 /// Probability of a further step, if all commits behind a step may have made it.
@@ -28,7 +28,7 @@ const FOLLOWED: f64 = 1e-4;
 
 /// What was measured in a section, and how it may be divided.
 pub(super) struct SectionLevels {
-    pub(super) levels: Vec<Level>,
+    pub(super) levels: Vec<DifferenceLevel>,
     /// s^2, the variance of one pair (squared log ratio).
     pub(super) variance: f64,
     /// `Division::shows` has one entry for each level.
@@ -93,7 +93,8 @@ struct WayOn {
 
 impl<'a> StepChains<'a> {
     fn new(section: &'a SectionLevels, tau_squared: f64) -> Self {
-        let weight = |level: &Level| 1.0 / (section.variance / level.count as f64 + tau_squared);
+        let weight =
+            |level: &DifferenceLevel| 1.0 / (section.variance / level.count as f64 + tau_squared);
         let weighed = section
             .levels
             .iter()

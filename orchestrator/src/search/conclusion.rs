@@ -2,7 +2,7 @@
 
 /// A log ratio with the range that it is in; the ends may be infinite.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
+pub struct RatioEstimate {
     /// Estimate (log ratio).
     pub estimate: f64,
     /// Lower end (log ratio).
@@ -11,7 +11,7 @@ pub struct Estimate {
     pub high: f64,
 }
 
-impl Estimate {
+impl RatioEstimate {
     /// Nothing known.
     pub const UNKNOWN: Self = Self {
         estimate: 0.0,
@@ -22,32 +22,32 @@ impl Estimate {
 
 /// Whether the ends of a segment differ.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Gate {
+pub enum EndsVerdict {
     /// They do, by the margin at least, and in the asked direction where one was asked.
     Different {
         /// End against reference.
-        change: Estimate,
+        change: RatioEstimate,
     },
     /// They differ by less than the margin.
     Same {
         /// End against reference.
-        change: Estimate,
+        change: RatioEstimate,
     },
     /// Whether they differ by the margin was not found out, but by far less than the largest step
     /// that is known.
     Bounded {
         /// End against reference.
-        change: Estimate,
+        change: RatioEstimate,
     },
     /// They differ, but against the direction that was asked: there is nothing to find.
     OtherWay {
         /// End against reference.
-        change: Estimate,
+        change: RatioEstimate,
     },
     /// The pairs ended before this could be told.
     Open {
         /// End against reference.
-        change: Estimate,
+        change: RatioEstimate,
     },
     /// Both run the same machine code.
     SameCode,
@@ -76,7 +76,7 @@ pub enum Confirmation {
 
 /// A commit, or a set that cannot be told apart, that changed the number.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Culprit {
+pub struct SearchCulprit {
     /// Candidates, ascending: one, unless some of them cannot be measured. On a line the usable one
     /// that shows the step is the last.
     pub commits: Vec<usize>,
@@ -88,14 +88,14 @@ pub struct Culprit {
     pub probability: f64,
     /// `shown` against `parent`, from the pairs of the search (log ratio; range with 99 %, build
     /// effect included).
-    pub change: Estimate,
+    pub change: RatioEstimate,
     /// What fresh pairs say: always `Changed`.
     pub confirmation: Confirmation,
 }
 
 /// Why a segment has a change but no culprit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum UndecidedReason {
     /// The pairs ended first.
     Budget,
     /// No further build or pair would tell anything.
@@ -116,7 +116,7 @@ pub enum Why {
 
 /// A change that was not pinned on anybody.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Undecided {
+pub struct UndecidedStep {
     /// The smallest set with at least the asked certainty, ascending.
     pub commits: Vec<usize>,
     /// Probability of that set.
@@ -126,21 +126,21 @@ pub struct Undecided {
     /// Where it ends.
     pub end: usize,
     /// What stood in the way.
-    pub why: Why,
+    pub why: UndecidedReason,
 }
 
 /// A part of the history whose ends were compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Section {
+pub struct SectionResult {
     /// Position that counts as level 0.
     pub reference: usize,
     /// Position of the other end.
     pub end: usize,
     /// What the comparison came to.
-    pub gate: Gate,
+    pub gate: EndsVerdict,
     /// End against reference: the confidence sequence of the gate, and the build effect (log
     /// ratio).
-    pub range: Estimate,
+    pub range: RatioEstimate,
     /// Pairs taken in it, of the gate and of the search.
     pub pairs: usize,
 }
@@ -154,20 +154,20 @@ pub struct UnsearchedPart {
     pub end: usize,
     /// End against reference, from pairs of the section around it (log ratio, build effect
     /// included).
-    pub change: Estimate,
+    pub change: RatioEstimate,
 }
 
 /// What a whole search came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Conclusion {
+pub struct SearchConclusion {
     /// Whether the ends of the whole history differ.
-    pub gate: Gate,
+    pub gate: EndsVerdict,
     /// Confirmed, by position.
-    pub culprits: Vec<Culprit>,
+    pub culprits: Vec<SearchCulprit>,
     /// Changes without a culprit, in the order found.
-    pub undecided: Vec<Undecided>,
+    pub undecided: Vec<UndecidedStep>,
     /// Every part whose ends were compared, in order, the whole history first.
-    pub sections: Vec<Section>,
+    pub sections: Vec<SectionResult>,
     /// Parts beside a step that were not searched: the search was stopped, or only the largest step
     /// was asked for.
     pub unsearched: Vec<UnsearchedPart>,

@@ -1,27 +1,27 @@
 //! Owns the ways in which a step can divide what was measured in a section: hypotheses that nothing
 //! looked at tells apart.
 
-use super::history::{History, Positions};
-use super::inquiry::Known;
-use super::level::Level;
+use super::history::{CommitGraph, PositionSet};
+use super::inquiry::KnownAnswers;
+use super::level::DifferenceLevel;
 use std::collections::BTreeMap;
 
 /// A part of the history with one step, at least, to be found.
 #[derive(Debug, Clone)]
-pub(super) struct Segment {
+pub(super) struct SearchSection {
     /// Counts as level 0.
     pub(super) reference: usize,
     /// The other end.
     pub(super) end: usize,
     /// Who may have made the step: contained in the end, not in the reference.
-    pub(super) candidates: Positions,
+    pub(super) candidates: PositionSet,
     /// Those of them that contain the reference. Others lack its level too, and would be taken for
     /// a second step.
-    pub(super) measurable: Positions,
+    pub(super) measurable: PositionSet,
 }
 
-impl Segment {
-    pub(super) fn between(history: &History, reference: usize, end: usize) -> Self {
+impl SearchSection {
+    pub(super) fn between(history: &CommitGraph, reference: usize, end: usize) -> Self {
         let candidates = history.contained(end).without(history.contained(reference));
         let measurable = candidates.and(history.containing(reference));
         Self {
@@ -35,15 +35,15 @@ impl Segment {
 
 /// One code that was looked at in a segment: commits that share it are one measurement.
 #[derive(Debug, Clone)]
-pub(super) struct Code {
+pub(super) struct CodeGroup {
     /// Its commits, ascending.
     pub(super) commits: Vec<usize>,
-    pub(super) level: Level,
+    pub(super) level: DifferenceLevel,
     /// Whether it is the reference's: then its level is 0, and no pair is needed.
     pub(super) is_reference: bool,
 }
 
-impl Code {
+impl CodeGroup {
     /// Whether its level is an observation.
     pub(super) fn is_measured(&self) -> bool {
         self.level.count > 0 && !self.is_reference
@@ -51,7 +51,7 @@ impl Code {
 }
 
 /// Returns what is known about every code of the segment's usable commits, by their first commit.
-pub(super) fn list_codes(segment: &Segment, known: &Known) -> Vec<Code> {
+pub(super) fn list_codes(segment: &SearchSection, known: &KnownAnswers) -> Vec<CodeGroup> {
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let usable = known.usable();
     let here = segment.measurable.and(&usable);
@@ -65,8 +65,8 @@ pub(super) fn list_codes(segment: &Segment, known: &Known) -> Vec<Code> {
             .copied()
             .collect();
         let is_reference = commits.contains(&segment.reference);
-        Code {
-            level: Level::of(pairs),
+        CodeGroup {
+            level: DifferenceLevel::of(pairs),
             is_reference,
             commits,
         }
@@ -76,8 +76,8 @@ pub(super) fn list_codes(segment: &Segment, known: &Known) -> Vec<Code> {
 
 /// Whether each code contains a hypothesis; `None` if the hypothesis is impossible, because commits
 /// of one code differ in it.
-fn sides(codes: &[Code], containing: &Positions) -> Option<Vec<bool>> {
-    let side = |code: &Code| {
+fn sides(codes: &[CodeGroup], containing: &PositionSet) -> Option<Vec<bool>> {
+    let side = |code: &CodeGroup| {
         let first = code
             .commits
             .first()
@@ -129,17 +129,17 @@ impl Division {
 /// Returns the possible divisions: what shows in more codes comes first, so that each is behind all
 /// that are before it.
 pub(super) fn list_divisions(
-    history: &History,
-    segment: &Segment,
-    codes: &[Code],
+    history: &CommitGraph,
+    segment: &SearchSection,
+    codes: &[CodeGroup],
     prior: &[f64],
 ) -> Vec<Division> {
     let weight = |k: usize| prior.get(k).copied().unwrap_or(1.0);
     let total: f64 = segment.candidates.iter().map(weight).sum();
-    let looked = Positions::those(history.positions(), |at| {
+    let looked = PositionSet::those(history.positions(), |at| {
         codes.iter().any(|code| code.commits.contains(&at))
     });
-    let mut places: BTreeMap<Positions, Option<usize>> = BTreeMap::new();
+    let mut places: BTreeMap<PositionSet, Option<usize>> = BTreeMap::new();
     let mut found: Vec<Division> = Vec::new();
     for k in segment.candidates.iter() {
         let key = history.containing(k).and(&looked);

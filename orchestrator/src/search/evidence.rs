@@ -1,6 +1,6 @@
 //! Owns what the search asks of the world, and what it tells it.
 
-use super::{Confirmation, Estimate};
+use super::{Confirmation, RatioEstimate};
 
 /// What the search asks of the world. Implementations answer from processes, from a journal, or
 /// from a script.
@@ -52,12 +52,12 @@ pub trait Evidence {
     fn pair_seconds(&self) -> f64;
 
     /// Told after every step, for a live table.
-    fn see(&mut self, view: &View<'_>);
+    fn see(&mut self, view: &SectionView<'_>);
 }
 
 /// What a segment is going through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum SectionStage {
     /// Its ends are compared.
     Gate,
     /// The step between them is being located.
@@ -68,7 +68,7 @@ pub enum Stage {
 
 /// What is known about one measured commit of a segment; commits of the same code share it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
+pub struct MeasuredLevel {
     /// Position.
     pub commit: usize,
     /// Pairs behind its level, those of commits with the same code included.
@@ -79,9 +79,9 @@ pub struct Measured {
 
 /// How far a segment has come.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
+pub struct SectionView<'a> {
     /// What it is going through.
-    pub stage: Stage,
+    pub stage: SectionStage,
     /// Position that counts as level 0 here.
     pub reference: usize,
     /// Position of its other end.
@@ -90,7 +90,7 @@ pub struct View<'a> {
     /// everywhere at the gate.
     pub posterior: &'a [f64],
     /// The measured commits, by position; at the gate the end alone.
-    pub measured: &'a [Measured],
+    pub measured: &'a [MeasuredLevel],
     /// Pairs taken in this segment.
     pub pairs: usize,
     /// Builds that are still expected, roughly: the bits that are missing.
@@ -98,5 +98,5 @@ pub struct View<'a> {
     /// Pairs that are still expected, roughly; 0 at the gate, where nobody can tell.
     pub pairs_left: f64,
     /// The change between the ends (log ratio), as the gate saw it last.
-    pub change: Estimate,
+    pub change: RatioEstimate,
 }

@@ -2,14 +2,14 @@
 //! search, and again.
 
 use super::action::BuildChance;
-use super::divisions::Segment;
-use super::history::{History, Positions};
+use super::divisions::SearchSection;
+use super::history::{CommitGraph, PositionSet};
 use super::information::entropy;
-use super::inquiry::Known;
-use super::{Settings, StoppedSearch};
+use super::inquiry::KnownAnswers;
+use super::{SearchSettings, StoppedSearch};
 
 /// What the exact search asks of the world.
-pub trait Readings {
+pub trait ExactReadings {
     /// Why a reading could not be had at all: the search ends with it.
     type Stop;
     /// A number without noise.
@@ -33,12 +33,12 @@ pub trait Readings {
     fn distance(&self, one: &Self::Value, other: &Self::Value) -> f64;
 
     /// Told after every reading.
-    fn see(&mut self, view: &ExactView<'_>);
+    fn see(&mut self, view: &ExactProgress<'_>);
 }
 
 /// How far an exact search has come.
 #[derive(Debug, Clone, Copy)]
-pub struct ExactView<'a> {
+pub struct ExactProgress<'a> {
     /// Position whose value the others are held against.
     pub reference: usize,
     /// Position of the section's other end.
@@ -51,7 +51,7 @@ pub struct ExactView<'a> {
 
 /// Whether the ends of the whole history differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExactGate {
+pub enum ExactEndsVerdict {
     /// They do, in the asked direction.
     Different,
     /// They do not.
@@ -80,7 +80,7 @@ pub struct ExactCulprit<V> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExactConclusion<V> {
     /// Whether the ends of the whole history differ.
-    pub gate: ExactGate,
+    pub gate: ExactEndsVerdict,
     /// By position.
     pub culprits: Vec<ExactCulprit<V>>,
     /// The part that was being searched when the readings ended.
@@ -116,18 +116,18 @@ pub type ExactResult<S, V> = Result<ExactConclusion<V>, StoppedSearch<S, ExactCo
 ///
 /// # Errors
 /// What the readings stop with, and what is known by then.
-pub fn bisect_exact<R: Readings>(
-    history: &History,
-    settings: &Settings,
+pub fn bisect_exact<R: ExactReadings>(
+    history: &CommitGraph,
+    settings: &SearchSettings,
     readings: &mut R,
 ) -> ExactResult<R::Stop, R::Value> {
-    let mut search = Exact {
+    let mut search = ExactSearch {
         history,
         settings,
         readings,
         values: vec![None; history.positions()],
-        known: Known::nothing(history.positions()),
-        gate: ExactGate::Same,
+        known: KnownAnswers::nothing(history.positions()),
+        gate: ExactEndsVerdict::Same,
         culprits: Vec::new(),
         open: None,
         todo: Vec::new(),
@@ -143,14 +143,14 @@ pub fn bisect_exact<R: Readings>(
 }
 
 /// An exact search on its way.
-struct Exact<'a, R: Readings> {
-    history: &'a History,
-    settings: &'a Settings,
+struct ExactSearch<'a, R: ExactReadings> {
+    history: &'a CommitGraph,
+    settings: &'a SearchSettings,
     readings: &'a mut R,
     values: Vec<Option<R::Value>>,
     /// Only for what can be used.
-    known: Known,
-    gate: ExactGate,
+    known: KnownAnswers,
+    gate: ExactEndsVerdict,
     culprits: Vec<ExactCulprit<R::Value>>,
     /// The part that is being searched.
     open: Option<ExactPart>,
@@ -159,13 +159,13 @@ struct Exact<'a, R: Readings> {
     unsearched: Vec<(usize, usize)>,
 }
 
-impl<R: Readings> Exact<'_, R> {
+impl<R: ExactReadings> ExactSearch<'_, R> {
     fn run(&mut self) -> Result<(), R::Stop> {
         let whole = (0, self.history.bad());
         self.open = Some(self.part(whole));
         self.gate = self.gate()?;
         self.open = None;
-        if self.gate == ExactGate::Different {
+        if self.gate == ExactEndsVerdict::Different {
             self.todo.push(whole);
         }
         while let Some((reference, end)) = self.todo.pop() {
@@ -205,7 +205,7 @@ impl<R: Readings> Exact<'_, R> {
     }
 
     fn part(&self, (reference, end): (usize, usize)) -> ExactPart {
-        let commits = Segment::between(self.history, reference, end)
+        let commits = SearchSection::between(self.history, reference, end)
             .candidates
             .iter()
             .collect();
@@ -240,24 +240,24 @@ impl<R: Readings> Exact<'_, R> {
         }
     }
 
-    fn gate(&mut self) -> Result<ExactGate, R::Stop> {
+    fn gate(&mut self) -> Result<ExactEndsVerdict, R::Stop> {
         let (good, bad) = (0, self.history.bad());
         for end in [good, bad] {
             if !self.read(end)? {
-                return Ok(ExactGate::EndUnusable { end });
+                return Ok(ExactEndsVerdict::EndUnusable { end });
             }
         }
         let (Some(one), Some(other)) = (&self.values[good], &self.values[bad]) else {
-            return Ok(ExactGate::EndUnusable { end: bad });
+            return Ok(ExactEndsVerdict::EndUnusable { end: bad });
         };
         Ok(
             match (
                 self.readings.beyond(one, other),
                 self.readings.differs(one, other),
             ) {
-                (true, _) => ExactGate::Different,
-                (false, true) => ExactGate::OtherWay,
-                (false, false) => ExactGate::Same,
+                (true, _) => ExactEndsVerdict::Different,
+                (false, true) => ExactEndsVerdict::OtherWay,
+                (false, false) => ExactEndsVerdict::Same,
             },
         )
     }
@@ -289,9 +289,10 @@ impl<R: Readings> Exact<'_, R> {
         if !self.shows(reference, end, whole) {
             return Ok(None);
         }
-        let segment = Segment::between(self.history, reference, end);
+        let segment = SearchSection::between(self.history, reference, end);
         let (mut shown, mut candidates) = (end, segment.candidates.clone());
-        let mut lacking = Positions::those(self.history.positions(), |commit| commit == reference);
+        let mut lacking =
+            PositionSet::those(self.history.positions(), |commit| commit == reference);
         // What an earlier section read halves this one for nothing.
         let mut known: Vec<usize> = segment
             .measurable
@@ -325,15 +326,15 @@ impl<R: Readings> Exact<'_, R> {
         Ok(self.culprit(&candidates, &lacking, shown))
     }
 
-    fn splits(&self, commit: usize, shown: usize, candidates: &Positions) -> bool {
+    fn splits(&self, commit: usize, shown: usize, candidates: &PositionSet) -> bool {
         let share = self.history.contained(commit).and(candidates).len();
         self.history.contains(shown, commit) && 0 < share && share < candidates.len()
     }
 
     fn culprit(
         &self,
-        candidates: &Positions,
-        lacking: &Positions,
+        candidates: &PositionSet,
+        lacking: &PositionSet,
         shown: usize,
     ) -> Option<ExactCulprit<R::Value>> {
         let parent = self
@@ -349,7 +350,12 @@ impl<R: Readings> Exact<'_, R> {
 
     /// The unread commit that halves the candidates best, counted less where it may not be
     /// readable.
-    fn choose(&self, segment: &Segment, shown: usize, candidates: &Positions) -> Option<usize> {
+    fn choose(
+        &self,
+        segment: &SearchSection,
+        shown: usize,
+        candidates: &PositionSet,
+    ) -> Option<usize> {
         let chance = BuildChance::of(&self.known);
         let all = candidates.len() as f64;
         let within = self.history.contained(shown).and(&segment.measurable);
@@ -371,10 +377,10 @@ impl<R: Readings> Exact<'_, R> {
         self.settings.is_never(commit)
     }
 
-    fn show(&mut self, reference: usize, end: usize, candidates: &Positions) {
+    fn show(&mut self, reference: usize, end: usize, candidates: &PositionSet) {
         let candidates: Vec<usize> = candidates.iter().collect();
         let reads_left = (candidates.len().max(1) as f64).log2();
-        self.readings.see(&ExactView {
+        self.readings.see(&ExactProgress {
             reference,
             end,
             candidates: &candidates,

@@ -1,6 +1,6 @@
 //! Owns whether two ends differ: the rule of `orch compare`, looked at again and again.
 
-use super::Estimate;
+use super::RatioEstimate;
 use crate::judge::assessment::assess;
 use crate::judge::verdict::{ALPHA, Case, Finding, decide};
 
@@ -12,7 +12,7 @@ pub(super) const LOOKS: [usize; 20] = [
 
 /// What pairs say about a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DifferenceVerdict {
     /// The second takes more, by the margin at least.
     Rose,
     /// The second takes less, by the margin at least.
@@ -29,7 +29,7 @@ pub enum Verdict {
 /// Anytime-valid: with equal code, and however often one looks, `Rose` and `Fell` come up in 1 % of
 /// series at most. `margin` is relative: 0.01 is 1 %.
 #[must_use]
-pub fn judge(differences: &[f64], margin: f64) -> (Verdict, Estimate) {
+pub fn judge(differences: &[f64], margin: f64) -> (DifferenceVerdict, RatioEstimate) {
     let assessment = assess(differences, ALPHA);
     let finding = decide(
         &[Case {
@@ -42,14 +42,14 @@ pub fn judge(differences: &[f64], margin: f64) -> (Verdict, Estimate) {
     .first()
     .copied();
     let verdict = match finding {
-        Some(Finding::Higher) => Verdict::Rose,
-        Some(Finding::Lower) => Verdict::Fell,
-        Some(Finding::Equivalent) => Verdict::Same,
-        Some(Finding::Open) | None => Verdict::Open,
+        Some(Finding::Higher) => DifferenceVerdict::Rose,
+        Some(Finding::Lower) => DifferenceVerdict::Fell,
+        Some(Finding::Equivalent) => DifferenceVerdict::Same,
+        Some(Finding::Open) | None => DifferenceVerdict::Open,
     };
     (
         verdict,
-        Estimate {
+        RatioEstimate {
             estimate: assessment.estimate,
             low: assessment.low,
             high: assessment.high,
@@ -68,11 +68,14 @@ mod tests {
                 .map(|i| level + 1e-3 * f64::from(i).sin())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(judge(&wave(0.02), 0.01).0, Verdict::Rose);
-        assert_eq!(judge(&wave(-0.02), 0.01).0, Verdict::Fell);
-        assert_eq!(judge(&wave(0.0), 0.01).0, Verdict::Same);
-        assert_eq!(judge(&wave(0.02)[..13], 0.01).0, Verdict::Open);
-        assert_eq!(judge(&[], 0.01), (Verdict::Open, Estimate::UNKNOWN));
+        assert_eq!(judge(&wave(0.02), 0.01).0, DifferenceVerdict::Rose);
+        assert_eq!(judge(&wave(-0.02), 0.01).0, DifferenceVerdict::Fell);
+        assert_eq!(judge(&wave(0.0), 0.01).0, DifferenceVerdict::Same);
+        assert_eq!(judge(&wave(0.02)[..13], 0.01).0, DifferenceVerdict::Open);
+        assert_eq!(
+            judge(&[], 0.01),
+            (DifferenceVerdict::Open, RatioEstimate::UNKNOWN)
+        );
     }
 
     #[test]

@@ -5,11 +5,11 @@ const WORD: usize = u64::BITS as usize;
 
 /// A set of positions 0 ..= N.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Positions {
+pub(super) struct PositionSet {
     words: Vec<u64>,
 }
 
-impl Positions {
+impl PositionSet {
     /// The empty set, with room for `positions` of them.
     pub(super) fn none(positions: usize) -> Self {
         Self {
@@ -86,14 +86,14 @@ impl Positions {
 /// Commits are positions 0 ..= N in topological order: 0 is the good end, N the bad one, and the
 /// parents of a position are smaller than it.
 #[derive(Debug, Clone)]
-pub struct History {
+pub struct CommitGraph {
     /// Of each position: itself and what it descends from.
-    contained: Vec<Positions>,
+    contained: Vec<PositionSet>,
     /// Of each position: itself and what descends from it.
-    containing: Vec<Positions>,
+    containing: Vec<PositionSet>,
 }
 
-impl History {
+impl CommitGraph {
     /// Returns the history in which each of `candidates` commits after position 0 has the one
     /// before it as parent.
     #[must_use]
@@ -112,9 +112,9 @@ impl History {
     #[must_use]
     pub fn new(parents: &[Vec<usize>]) -> Self {
         let positions = parents.len();
-        let mut contained: Vec<Positions> = Vec::with_capacity(positions);
+        let mut contained: Vec<PositionSet> = Vec::with_capacity(positions);
         for (at, parents) in parents.iter().enumerate() {
-            let mut own = Positions::none(positions);
+            let mut own = PositionSet::none(positions);
             own.insert(at);
             parents
                 .iter()
@@ -122,7 +122,7 @@ impl History {
                 .for_each(|set| own.add(set));
             contained.push(own);
         }
-        let mut containing = vec![Positions::none(positions); positions];
+        let mut containing = vec![PositionSet::none(positions); positions];
         for (at, set) in contained.iter().enumerate() {
             set.iter().for_each(|other| containing[other].insert(at));
         }
@@ -158,30 +158,30 @@ impl History {
     }
 
     /// `commit` and what it descends from.
-    pub(super) fn contained(&self, commit: usize) -> &Positions {
+    pub(super) fn contained(&self, commit: usize) -> &PositionSet {
         &self.contained[commit]
     }
 
     /// `commit` and what descends from it.
-    pub(super) fn containing(&self, commit: usize) -> &Positions {
+    pub(super) fn containing(&self, commit: usize) -> &PositionSet {
         &self.containing[commit]
     }
 
     /// Those of `commits` that none of the others contains.
-    pub(super) fn latest(&self, commits: &Positions) -> Vec<usize> {
+    pub(super) fn latest(&self, commits: &PositionSet) -> Vec<usize> {
         let alone = |commit: &usize| self.containing(*commit).and(commits).len() == 1;
         commits.iter().filter(alone).collect()
     }
 
     /// Those of `commits` that contain none of the others.
-    pub(super) fn earliest(&self, commits: &Positions) -> Vec<usize> {
+    pub(super) fn earliest(&self, commits: &PositionSet) -> Vec<usize> {
         let alone = |commit: &usize| self.contained(*commit).and(commits).len() == 1;
         commits.iter().filter(alone).collect()
     }
 
     /// The one of `commits` with most history, the later one of equals: what leaves the fewest
     /// candidates to `above`.
-    pub(super) fn fullest(&self, commits: &Positions) -> Option<usize> {
+    pub(super) fn fullest(&self, commits: &PositionSet) -> Option<usize> {
         commits
             .iter()
             .max_by_key(|commit| (self.contained(*commit).len(), *commit))

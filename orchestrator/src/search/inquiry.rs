@@ -1,13 +1,13 @@
 //! Owns what was asked of the world and what it answered: which commits can be measured, which run
 //! the same code, and their pairs.
 
-use super::history::{History, Positions};
-use super::{Estimate, Evidence, Settings};
+use super::history::{CommitGraph, PositionSet};
+use super::{Evidence, RatioEstimate, SearchSettings};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known about whether a commit can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum CommitUse {
     Unseen,
     Usable,
     Unusable,
@@ -15,8 +15,8 @@ pub(super) enum Use {
 
 /// Answers so far. They hold for the whole search, in whatever segment the question was asked.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
-    uses: Vec<Use>,
+pub(super) struct KnownAnswers {
+    uses: Vec<CommitUse>,
     /// Of each position: the smallest one known to run the same code.
     codes: Vec<usize>,
     /// Pairs of commits, the smaller first, whose codes were found to differ.
@@ -29,10 +29,10 @@ pub(super) struct Known {
     pub(super) failures: usize,
 }
 
-impl Known {
+impl KnownAnswers {
     pub(super) fn nothing(positions: usize) -> Self {
         Self {
-            uses: vec![Use::Unseen; positions],
+            uses: vec![CommitUse::Unseen; positions],
             codes: (0..positions).collect(),
             different: BTreeSet::new(),
             pairs: BTreeMap::new(),
@@ -41,23 +41,29 @@ impl Known {
         }
     }
 
-    pub(super) fn of(&self, commit: usize) -> Use {
+    pub(super) fn of(&self, commit: usize) -> CommitUse {
         self.uses[commit]
     }
 
     pub(super) fn is_unseen(&self, commit: usize) -> bool {
-        self.uses[commit] == Use::Unseen
+        self.uses[commit] == CommitUse::Unseen
     }
 
     /// Notes that a commit was looked at, and whether it can be used.
     pub(super) fn looked(&mut self, commit: usize, usable: bool) {
         self.looks += 1;
         self.failures += usize::from(!usable);
-        self.uses[commit] = if usable { Use::Usable } else { Use::Unusable };
+        self.uses[commit] = if usable {
+            CommitUse::Usable
+        } else {
+            CommitUse::Unusable
+        };
     }
 
-    pub(super) fn usable(&self) -> Positions {
-        Positions::those(self.uses.len(), |commit| self.uses[commit] == Use::Usable)
+    pub(super) fn usable(&self) -> PositionSet {
+        PositionSet::those(self.uses.len(), |commit| {
+            self.uses[commit] == CommitUse::Usable
+        })
     }
 
     /// The smallest position known to run the same code.
@@ -80,7 +86,7 @@ impl Known {
 
     pub(super) fn unusable(&self) -> Vec<usize> {
         (0..self.uses.len())
-            .filter(|commit| self.uses[*commit] == Use::Unusable)
+            .filter(|commit| self.uses[*commit] == CommitUse::Unusable)
             .collect()
     }
 
@@ -94,17 +100,17 @@ impl Known {
     }
 
     fn fails(&mut self, commit: usize) {
-        self.uses[commit] = Use::Unusable;
+        self.uses[commit] = CommitUse::Unusable;
         self.failures += 1;
     }
 }
 
 /// The one way to the world: remembers every answer, so that nothing is asked twice.
-pub(super) struct Inquiry<'a, E> {
-    pub(super) history: &'a History,
-    pub(super) settings: &'a Settings,
+pub(super) struct SearchContext<'a, E> {
+    pub(super) history: &'a CommitGraph,
+    pub(super) settings: &'a SearchSettings,
     pub(super) evidence: &'a mut E,
-    pub(super) known: Known,
+    pub(super) known: KnownAnswers,
     /// What is known of the section that is being searched.
     pub(super) progress: Option<SectionProgress>,
 }
@@ -116,13 +122,13 @@ pub(super) struct SectionProgress {
     pub(super) end: usize,
     pub(super) pairs: usize,
     /// End against reference, as the gate saw it last.
-    pub(super) change: Estimate,
+    pub(super) change: RatioEstimate,
     /// The smallest set with the asked certainty, and its probability, once the ends are known to
     /// differ.
     pub(super) suspects: Option<(Vec<usize>, f64)>,
 }
 
-impl<E: Evidence> Inquiry<'_, E> {
+impl<E: Evidence> SearchContext<'_, E> {
     /// Whether the commit can be measured. A usable one is at once compared, as code, with its
     /// nearest usable kin.
     pub(super) fn look(&mut self, commit: usize) -> Result<bool, E::Stop> {
@@ -133,13 +139,13 @@ impl<E: Evidence> Inquiry<'_, E> {
                 self.compare_code(commit)?;
             }
         }
-        Ok(self.known.of(commit) == Use::Usable)
+        Ok(self.known.of(commit) == CommitUse::Usable)
     }
 
     fn compare_code(&mut self, commit: usize) -> Result<(), E::Stop> {
         let usable = self.known.usable();
-        let within = |set: &Positions| {
-            Positions::those(self.history.positions(), |at| at != commit && set.has(at))
+        let within = |set: &PositionSet| {
+            PositionSet::those(self.history.positions(), |at| at != commit && set.has(at))
         };
         let before = within(&self.history.contained(commit).and(&usable));
         let after = within(&self.history.containing(commit).and(&usable));

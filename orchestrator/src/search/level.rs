@@ -9,7 +9,7 @@ const LEAST_SPREAD: f64 = 1e-5;
 
 /// Where some pair differences lie.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Level {
+pub(super) struct DifferenceLevel {
     /// 20 % trimmed mean (log ratio); 0 without pairs.
     pub(super) mean: f64,
     /// Pairs behind it.
@@ -20,7 +20,7 @@ pub(super) struct Level {
     freedom: f64,
 }
 
-impl Level {
+impl DifferenceLevel {
     pub(super) const NONE: Self = Self {
         mean: 0.0,
         count: 0,
@@ -69,7 +69,7 @@ fn winsorised_squares(ascending: &[f64], cut: usize) -> f64 {
 
 /// Returns s^2, the variance that one pair leaves in a level, pooled over all of them (squared log
 /// ratio).
-pub(super) fn pooled_variance(levels: &[Level]) -> f64 {
+pub(super) fn pooled_variance(levels: &[DifferenceLevel]) -> f64 {
     let freedom: f64 = levels.iter().map(|level| level.freedom).sum();
     let sum: f64 = levels
         .iter()
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn wild_values_do_not_move_it() {
-        let calm = Level::of(vec![1.0, 2.0, 3.0, 4.0, 5.0]);
-        let wild = Level::of(vec![1.0, 2.0, 3.0, 4.0, 500.0]);
+        let calm = DifferenceLevel::of(vec![1.0, 2.0, 3.0, 4.0, 5.0]);
+        let wild = DifferenceLevel::of(vec![1.0, 2.0, 3.0, 4.0, 500.0]);
         assert_eq!((calm.mean, wild.mean), (3.0, 3.0));
         assert_eq!(calm.variance, wild.variance);
         // Winsorised: 2 2 3 4 4, squares 4, h = 3: se^2 = 4 / 6.
@@ -94,9 +94,9 @@ mod tests {
 
     #[test]
     fn few_values_are_no_reason_to_stumble() {
-        assert_eq!(Level::of(vec![]), Level::NONE);
-        assert_eq!(Level::of(vec![f64::NAN]), Level::NONE);
-        assert_eq!(Level::of(vec![2.0]).mean, 2.0);
+        assert_eq!(DifferenceLevel::of(vec![]), DifferenceLevel::NONE);
+        assert_eq!(DifferenceLevel::of(vec![f64::NAN]), DifferenceLevel::NONE);
+        assert_eq!(DifferenceLevel::of(vec![2.0]).mean, 2.0);
         assert_eq!(pooled_variance(&[]), LEAST_SPREAD * LEAST_SPREAD);
     }
 
@@ -104,8 +104,8 @@ mod tests {
     fn the_variance_of_normal_noise_is_a_little_above_its_own() {
         let mut rng = fastrand::Rng::with_seed(7);
         let mut normal = || (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0;
-        let levels: Vec<Level> = (0..200)
-            .map(|_| Level::of((0..40).map(|_| normal()).collect()))
+        let levels: Vec<DifferenceLevel> = (0..200)
+            .map(|_| DifferenceLevel::of((0..40).map(|_| normal()).collect()))
             .collect();
         let pooled = pooled_variance(&levels);
         assert!((1.0..1.3).contains(&pooled), "{pooled}");

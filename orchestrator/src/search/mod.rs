@@ -25,21 +25,21 @@ mod section;
 mod tests;
 
 pub use conclusion::{
-    Conclusion, Confirmation, Culprit, Estimate, Gate, Section, StoppedSearch, Undecided,
-    UnsearchedPart, Why,
+    Confirmation, EndsVerdict, RatioEstimate, SearchConclusion, SearchCulprit, SectionResult,
+    StoppedSearch, UndecidedReason, UndecidedStep, UnsearchedPart,
 };
-pub use evidence::{Evidence, Measured, Stage, View};
+pub use evidence::{Evidence, MeasuredLevel, SectionStage, SectionView};
 pub use exact::{
-    ExactConclusion, ExactCulprit, ExactGate, ExactPart, ExactResult, ExactView, Readings,
-    bisect_exact,
+    ExactConclusion, ExactCulprit, ExactEndsVerdict, ExactPart, ExactProgress, ExactReadings,
+    ExactResult, bisect_exact,
 };
-pub use gate::{Verdict, judge};
-pub use history::History;
+pub use gate::{DifferenceVerdict, judge};
+pub use history::CommitGraph;
 pub use procedure::bisect;
 
 /// Which change is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub enum ChangeDirection {
     /// The number rose.
     Worse,
     /// The number fell.
@@ -48,13 +48,13 @@ pub enum Direction {
 
 /// What the user, and what earlier measurements, say about a search.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
+pub struct SearchSettings {
     /// Relative difference that matters (0.01 is 1 %): at least 1 % and four build effects, or
     /// builds get accused.
     pub margin: f64,
     /// Which change of the bad end is looked for. Once one is found, changes of both directions
     /// are.
-    pub direction: Direction,
+    pub direction: ChangeDirection,
     /// Measured build effect (log ratio, standard deviation over builds of one code).
     pub tau: Option<f64>,
     /// Weight of each position 1 ..= N as the culprit; index 0 is unused, and the sum may be
@@ -73,10 +73,10 @@ pub struct Settings {
     pub certainty: f64,
 }
 
-impl Settings {
+impl SearchSettings {
     /// Returns the usual settings: any commit may be the culprit, none is left out.
     #[must_use]
-    pub fn new(margin: f64, direction: Direction) -> Self {
+    pub fn new(margin: f64, direction: ChangeDirection) -> Self {
         Self {
             margin,
             direction,

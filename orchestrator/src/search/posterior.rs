@@ -5,13 +5,13 @@
 //! too. No step at all is a hypothesis like any other, with a large build effect to explain that
 //! the ends differ: what only the build effect can decide is no culprit.
 
-use super::Settings;
+use super::SearchSettings;
 use super::chain::{SectionLevels, StepMass, StepShares, weigh_chains};
-use super::divisions::{Code, Segment, list_codes, list_divisions};
-use super::history::{History, Positions};
+use super::divisions::{CodeGroup, SearchSection, list_codes, list_divisions};
+use super::history::{CommitGraph, PositionSet};
 use super::information::entropy_of;
-use super::inquiry::Known;
-use super::level::{Level, pooled_variance};
+use super::inquiry::KnownAnswers;
+use super::level::{DifferenceLevel, pooled_variance};
 
 /// Build effects (log ratio) with their prior weight, where none was measured.
 const TAUS: [(f64, f64); 6] = [
@@ -62,7 +62,7 @@ pub(super) struct PositionShares {
 }
 
 impl PositionShares {
-    fn new(history: &History, values: Vec<f64>) -> Self {
+    fn new(history: &CommitGraph, values: Vec<f64>) -> Self {
         let sum = |sum: &mut f64, value: &f64| {
             *sum += value;
             Some(*sum)
@@ -74,7 +74,7 @@ impl PositionShares {
     }
 
     /// Sum over the commit and what it descends from.
-    fn within(&self, history: &History, commit: usize) -> f64 {
+    fn within(&self, history: &CommitGraph, commit: usize) -> f64 {
         match &self.sums {
             Some(sums) => sums[commit],
             None => history
@@ -98,7 +98,7 @@ pub(super) struct Posterior {
     any_heights: Vec<f64>,
     /// P(no step).
     pub(super) none: f64,
-    pub(super) codes: Vec<Code>,
+    pub(super) codes: Vec<CodeGroup>,
     /// s^2, the variance of one pair (squared log ratio).
     pub(super) variance: f64,
     /// Expected tau^2 (squared log ratio).
@@ -113,13 +113,13 @@ pub(super) struct Posterior {
 
 /// Levels of a section's codes, as they are weighed.
 fn section_levels(
-    history: &History,
-    segment: &Segment,
-    codes: &[Code],
-    settings: &Settings,
+    history: &CommitGraph,
+    segment: &SearchSection,
+    codes: &[CodeGroup],
+    settings: &SearchSettings,
     none: f64,
 ) -> SectionLevels {
-    let levels: Vec<Level> = codes
+    let levels: Vec<DifferenceLevel> = codes
         .iter()
         .filter(|code| code.is_measured())
         .map(|code| code.level)
@@ -136,13 +136,13 @@ fn section_levels(
 /// Evidence of earlier sections on the build effect: log likelihood for each of `taus`. A build
 /// counts once, where it was measured last.
 fn told_elsewhere(
-    history: &History,
-    earlier: &[Segment],
-    own: &[Code],
-    known: &Known,
-    settings: &Settings,
+    history: &CommitGraph,
+    earlier: &[SearchSection],
+    own: &[CodeGroup],
+    known: &KnownAnswers,
+    settings: &SearchSettings,
 ) -> [f64; 6] {
-    let mut seen = Positions::none(history.positions());
+    let mut seen = PositionSet::none(history.positions());
     let mut logs = [0.0; 6];
     note_measured(&mut seen, own);
     for segment in earlier.iter().rev() {
@@ -150,7 +150,7 @@ fn told_elsewhere(
         codes.retain(|code| {
             code.is_reference || !code.commits.iter().any(|commit| seen.has(*commit))
         });
-        if codes.iter().any(Code::is_measured) {
+        if codes.iter().any(CodeGroup::is_measured) {
             let section = section_levels(history, segment, &codes, settings, NONE_BESIDE);
             for (log, (tau, _)) in logs.iter_mut().zip(taus(settings.tau)) {
                 *log += weigh_chains(&section, tau * tau).log_total;
@@ -161,7 +161,7 @@ fn told_elsewhere(
     logs
 }
 
-fn note_measured(seen: &mut Positions, codes: &[Code]) {
+fn note_measured(seen: &mut PositionSet, codes: &[CodeGroup]) {
     let measured = codes.iter().filter(|code| code.is_measured());
     measured
         .flat_map(|code| &code.commits)
@@ -172,11 +172,11 @@ impl Posterior {
     /// Weighs a section. `earlier`: sections whose ends were compared before, the whole history
     /// first.
     pub(super) fn of(
-        history: &History,
-        segment: &Segment,
-        known: &Known,
-        settings: &Settings,
-        earlier: &[Segment],
+        history: &CommitGraph,
+        segment: &SearchSection,
+        known: &KnownAnswers,
+        settings: &SearchSettings,
+        earlier: &[SearchSection],
     ) -> Self {
         let codes = list_codes(segment, known);
         let none = if earlier.is_empty() {
@@ -219,14 +219,14 @@ impl Posterior {
     }
 
     /// The code of a commit that was looked at.
-    pub(super) fn code_of(&self, commit: usize) -> Option<&Code> {
+    pub(super) fn code_of(&self, commit: usize) -> Option<&CodeGroup> {
         self.codes
             .iter()
             .find(|code| code.commits.contains(&commit))
     }
 
     /// P(the commit shows the step that is looked for), given that there is one.
-    pub(super) fn shows(&self, history: &History, commit: usize) -> f64 {
+    pub(super) fn shows(&self, history: &CommitGraph, commit: usize) -> f64 {
         self.aim.within(history, commit).min(1.0)
     }
 
@@ -234,7 +234,7 @@ impl Posterior {
     ///
     /// Not the mean over all hypotheses: a large step elsewhere would make pairs of this commit
     /// look informative.
-    pub(super) fn height_at(&self, history: &History, commit: usize) -> f64 {
+    pub(super) fn height_at(&self, history: &CommitGraph, commit: usize) -> f64 {
         share_of(
             self.aim_heights.within(history, commit),
             self.aim.within(history, commit),
@@ -256,7 +256,7 @@ impl Posterior {
     ///
     /// Often an unlikely side lives on a large tau only, and then more pairs cannot refute it,
     /// however small tau is on the likely one.
-    pub(super) fn tau_squared_at(&self, history: &History, commit: usize) -> f64 {
+    pub(super) fn tau_squared_at(&self, history: &CommitGraph, commit: usize) -> f64 {
         let (shows, share) = (
             self.shows(history, commit),
             self.aim_taus.within(history, commit),
@@ -272,7 +272,7 @@ fn share_of(share: f64, mass: f64) -> f64 {
 
 /// Shares of divisions as shares of their positions, by their priors.
 fn spread(
-    history: &History,
+    history: &CommitGraph,
     section: &SectionLevels,
     prior: &[f64],
     share: &dyn Fn(usize) -> f64,

@@ -1,13 +1,14 @@
 //! Owns the whole procedure: gate, search, confirmation, and the same again on both sides of a
 //! step.
 
-use super::divisions::Segment;
-use super::history::Positions;
-use super::inquiry::{Inquiry, Known, SectionProgress, Use};
-use super::section::{EarlierSections, Hunt, Located, Step};
+use super::divisions::SearchSection;
+use super::history::PositionSet;
+use super::inquiry::{CommitUse, KnownAnswers, SearchContext, SectionProgress};
+use super::section::{EarlierSections, SectionOutcome, SectionSearch, SectionStep};
 use super::{
-    Conclusion, Confirmation, Culprit, Estimate, Evidence, Gate, History, Section, Settings,
-    StoppedSearch, Undecided, UnsearchedPart, Why,
+    CommitGraph, Confirmation, EndsVerdict, Evidence, RatioEstimate, SearchConclusion,
+    SearchCulprit, SearchSettings, SectionResult, StoppedSearch, UndecidedReason, UndecidedStep,
+    UnsearchedPart,
 };
 
 /// Share of the largest confirmed step (log ratio) below which a change beside it counts as small.
@@ -22,12 +23,12 @@ const SMALL_BESIDE: f64 = 0.1;
 /// # Errors
 /// What the evidence stops with, and what is known by then.
 pub fn bisect<E: Evidence>(
-    history: &History,
-    settings: &Settings,
+    history: &CommitGraph,
+    settings: &SearchSettings,
     evidence: &mut E,
-) -> Result<Conclusion, StoppedSearch<E::Stop, Conclusion>> {
-    let known = Known::nothing(history.positions());
-    let inquiry = Inquiry {
+) -> Result<SearchConclusion, StoppedSearch<E::Stop, SearchConclusion>> {
+    let known = KnownAnswers::nothing(history.positions());
+    let inquiry = SearchContext {
         history,
         settings,
         evidence,
@@ -37,9 +38,9 @@ pub fn bisect<E: Evidence>(
     let todo = vec![UnsearchedPart {
         reference: 0,
         end: history.bad(),
-        change: Estimate::UNKNOWN,
+        change: RatioEstimate::UNKNOWN,
     }];
-    let mut search = Search {
+    let mut search = NoisySearch {
         inquiry,
         found: nothing(),
         steps: 0,
@@ -54,10 +55,10 @@ pub fn bisect<E: Evidence>(
     }
 }
 
-fn nothing() -> Conclusion {
-    Conclusion {
-        gate: Gate::Open {
-            change: Estimate::UNKNOWN,
+fn nothing() -> SearchConclusion {
+    SearchConclusion {
+        gate: EndsVerdict::Open {
+            change: RatioEstimate::UNKNOWN,
         },
         culprits: Vec::new(),
         undecided: Vec::new(),
@@ -67,16 +68,16 @@ fn nothing() -> Conclusion {
     }
 }
 
-struct Search<'a, E> {
-    inquiry: Inquiry<'a, E>,
-    found: Conclusion,
+struct NoisySearch<'a, E> {
+    inquiry: SearchContext<'a, E>,
+    found: SearchConclusion,
     /// Steps located so far.
     steps: usize,
     /// A stack: the left side of a step is done, with all that is in it, before the right one.
     todo: Vec<UnsearchedPart>,
 }
 
-impl<E: Evidence> Search<'_, E> {
+impl<E: Evidence> NoisySearch<'_, E> {
     fn run(&mut self) -> Result<(), E::Stop> {
         while let Some(next) = self.todo.pop() {
             if self.steps >= self.inquiry.settings.most_steps || !self.is_wanted(&next) {
@@ -91,10 +92,15 @@ impl<E: Evidence> Search<'_, E> {
     /// Looks again at what only the build effect could decide: by now more builds may tell how
     /// large that is.
     fn revisit(&mut self) -> Result<(), E::Stop> {
-        let waits = |open: &Undecided| matches!(open.why, Why::BuildEffect | Why::Exhausted);
+        let waits = |open: &UndecidedStep| {
+            matches!(
+                open.why,
+                UndecidedReason::BuildEffect | UndecidedReason::Exhausted
+            )
+        };
         // The build effect was learnt from nothing else where there is one section.
         let is_lone = self.found.sections.len() < 2;
-        let waiting: Vec<Undecided> = self
+        let waiting: Vec<UndecidedStep> = self
             .found
             .undecided
             .iter()
@@ -102,12 +108,13 @@ impl<E: Evidence> Search<'_, E> {
             .cloned()
             .collect();
         for open in waiting.into_iter().filter(|_| !is_lone) {
-            let is_it =
-                |section: &Section| (section.reference, section.end) == (open.reference, open.end);
+            let is_it = |section: &SectionResult| {
+                (section.reference, section.end) == (open.reference, open.end)
+            };
             let Some(at) = self.found.sections.iter().position(is_it) else {
                 continue;
             };
-            let Section {
+            let SectionResult {
                 reference,
                 end,
                 range,
@@ -116,11 +123,12 @@ impl<E: Evidence> Search<'_, E> {
             } = self.found.sections[at];
             let mut earlier = self.earlier();
             earlier.segments.remove(at);
-            let mut hunt = Hunt::again(&mut self.inquiry, (reference, end), earlier, range, pairs);
+            let mut hunt =
+                SectionSearch::again(&mut self.inquiry, (reference, end), earlier, range, pairs);
             let located = hunt.locate()?;
             self.found.sections[at].pairs = hunt.pairs;
             self.inquiry.progress = None;
-            let Located::Step(step) = located else {
+            let SectionOutcome::Step(step) = located else {
                 continue;
             };
             self.found.undecided.retain(|other| *other != open);
@@ -148,8 +156,8 @@ impl<E: Evidence> Search<'_, E> {
     }
 
     /// Leaves both sides of a step to be searched.
-    fn divide(&mut self, whole: &UnsearchedPart, step: &Step) {
-        let part = |reference: usize, end: usize, change: Estimate| UnsearchedPart {
+    fn divide(&mut self, whole: &UnsearchedPart, step: &SectionStep) {
+        let part = |reference: usize, end: usize, change: RatioEstimate| UnsearchedPart {
             reference,
             end,
             change,
@@ -161,7 +169,7 @@ impl<E: Evidence> Search<'_, E> {
         let beside = self.beside(whole.reference, step);
         let beside = beside
             .into_iter()
-            .map(|(from, to)| part(from, to, Estimate::UNKNOWN));
+            .map(|(from, to)| part(from, to, RatioEstimate::UNKNOWN));
         self.todo.extend(
             sides
                 .into_iter()
@@ -171,25 +179,25 @@ impl<E: Evidence> Search<'_, E> {
     }
 
     /// Searches one section; the step it found, confirmed or not.
-    fn section(&mut self, reference: usize, end: usize) -> Result<Option<Step>, E::Stop> {
+    fn section(&mut self, reference: usize, end: usize) -> Result<Option<SectionStep>, E::Stop> {
         let asked = self
             .found
             .sections
             .is_empty()
             .then_some(self.inquiry.settings.direction);
         let earlier = self.earlier();
-        let mut hunt = Hunt::between(&mut self.inquiry, reference, end, earlier);
+        let mut hunt = SectionSearch::between(&mut self.inquiry, reference, end, earlier);
         let mut gate = hunt.gate(asked)?;
         let located = match gate {
-            Gate::Different { .. } => Some(hunt.locate()?),
+            EndsVerdict::Different { .. } => Some(hunt.locate()?),
             _ => None,
         };
-        if let Some(Located::EndUnusable(end)) = located {
-            gate = Gate::EndUnusable { end };
+        if let Some(SectionOutcome::EndUnusable(end)) = located {
+            gate = EndsVerdict::EndUnusable { end };
         }
         let (pairs, range) = (hunt.pairs, hunt.range());
         self.inquiry.progress = None;
-        self.found.sections.push(Section {
+        self.found.sections.push(SectionResult {
             reference,
             end,
             gate,
@@ -197,13 +205,13 @@ impl<E: Evidence> Search<'_, E> {
             pairs,
         });
         match located {
-            Some(Located::Step(step)) => self.judge(reference, end, step).map(Some),
-            Some(Located::Undecided {
+            Some(SectionOutcome::Step(step)) => self.judge(reference, end, step).map(Some),
+            Some(SectionOutcome::Undecided {
                 commits,
                 probability,
                 why,
             }) => {
-                self.found.undecided.push(Undecided {
+                self.found.undecided.push(UndecidedStep {
                     commits,
                     probability,
                     reference,
@@ -212,14 +220,14 @@ impl<E: Evidence> Search<'_, E> {
                 });
                 Ok(None)
             }
-            Some(Located::EndUnusable(_)) | None => Ok(None),
+            Some(SectionOutcome::EndUnusable(_)) | None => Ok(None),
         }
     }
 
     fn earlier(&self) -> EarlierSections {
         let sections = self.found.sections.iter();
-        let segment = |section: &Section| {
-            Segment::between(self.inquiry.history, section.reference, section.end)
+        let segment = |section: &SectionResult| {
+            SearchSection::between(self.inquiry.history, section.reference, section.end)
         };
         EarlierSections {
             segments: sections.map(segment).collect(),
@@ -229,33 +237,38 @@ impl<E: Evidence> Search<'_, E> {
 
     /// Has a step confirmed. Without that, nobody is accused, but both sides of it are still
     /// searched: a step of the layout hides none of the code.
-    fn judge(&mut self, reference: usize, end: usize, step: Step) -> Result<Step, E::Stop> {
+    fn judge(
+        &mut self,
+        reference: usize,
+        end: usize,
+        step: SectionStep,
+    ) -> Result<SectionStep, E::Stop> {
         self.steps += 1;
         let confirmation = match self.inquiry.evidence.confirm(step.parent, step.shown) {
             Ok(confirmation) => confirmation,
             Err(stop) => {
-                let Step {
+                let SectionStep {
                     commits,
                     probability,
                     ..
                 } = step;
-                self.found.undecided.push(Undecided {
+                self.found.undecided.push(UndecidedStep {
                     commits,
                     probability,
                     reference,
                     end,
-                    why: Why::Stopped,
+                    why: UndecidedReason::Stopped,
                 });
                 return Err(stop);
             }
         };
         let why = match confirmation {
             Confirmation::Changed { .. } => None,
-            Confirmation::Layout => Some(Why::Layout),
-            Confirmation::Below => Some(Why::Below),
-            Confirmation::Open => Some(Why::Unconfirmed),
+            Confirmation::Layout => Some(UndecidedReason::Layout),
+            Confirmation::Below => Some(UndecidedReason::Below),
+            Confirmation::Open => Some(UndecidedReason::Unconfirmed),
         };
-        let Step {
+        let SectionStep {
             commits,
             parent,
             shown,
@@ -264,7 +277,7 @@ impl<E: Evidence> Search<'_, E> {
             ..
         } = step.clone();
         match why {
-            None => self.found.culprits.push(Culprit {
+            None => self.found.culprits.push(SearchCulprit {
                 commits,
                 shown,
                 parent,
@@ -272,7 +285,7 @@ impl<E: Evidence> Search<'_, E> {
                 change,
                 confirmation,
             }),
-            Some(why) => self.found.undecided.push(Undecided {
+            Some(why) => self.found.undecided.push(UndecidedStep {
                 commits,
                 probability,
                 reference,
@@ -286,21 +299,22 @@ impl<E: Evidence> Search<'_, E> {
     /// Sections that narrow down a set with commits of branches that lack the section's reference:
     /// they could not be held against it, but each branch can be held against where it left the
     /// commit before the step.
-    fn beside(&self, reference: usize, step: &Step) -> Vec<(usize, usize)> {
-        let Inquiry {
+    fn beside(&self, reference: usize, step: &SectionStep) -> Vec<(usize, usize)> {
+        let SearchContext {
             history,
             settings,
             known,
             ..
         } = &self.inquiry;
         let positions = history.positions();
-        let tells = |commit: usize| known.of(commit) != Use::Unusable && !settings.is_never(commit);
+        let tells =
+            |commit: usize| known.of(commit) != CommitUse::Unusable && !settings.is_never(commit);
         let lacks =
             |commit: usize| step.commits.contains(&commit) && !history.contains(commit, reference);
-        let branches = Positions::those(positions, |commit| tells(commit) && lacks(commit));
+        let branches = PositionSet::those(positions, |commit| tells(commit) && lacks(commit));
         let left_at = |tip: usize| {
             let shared = history.contained(tip).and(history.contained(step.parent));
-            history.fullest(&Positions::those(positions, |commit| {
+            history.fullest(&PositionSet::those(positions, |commit| {
                 shared.has(commit) && tells(commit)
             }))
         };
@@ -312,7 +326,7 @@ impl<E: Evidence> Search<'_, E> {
     }
 
     /// What is known when the evidence ends.
-    fn conclude_stopped(mut self) -> Conclusion {
+    fn conclude_stopped(mut self) -> SearchConclusion {
         if let Some(SectionProgress {
             reference,
             end,
@@ -322,11 +336,11 @@ impl<E: Evidence> Search<'_, E> {
         }) = self.inquiry.progress.take()
         {
             let gate = if suspects.is_some() {
-                Gate::Different { change }
+                EndsVerdict::Different { change }
             } else {
-                Gate::Open { change }
+                EndsVerdict::Open { change }
             };
-            self.found.sections.push(Section {
+            self.found.sections.push(SectionResult {
                 reference,
                 end,
                 gate,
@@ -334,8 +348,8 @@ impl<E: Evidence> Search<'_, E> {
                 pairs,
             });
             if let Some((commits, probability)) = suspects {
-                let why = Why::Stopped;
-                self.found.undecided.push(Undecided {
+                let why = UndecidedReason::Stopped;
+                self.found.undecided.push(UndecidedStep {
                     commits,
                     probability,
                     reference,
@@ -350,13 +364,13 @@ impl<E: Evidence> Search<'_, E> {
         self.conclude()
     }
 
-    fn conclude(mut self) -> Conclusion {
+    fn conclude(mut self) -> SearchConclusion {
         if let Some(whole) = self.found.sections.first() {
             self.found.gate = whole.gate;
         }
         let all = self.found.culprits.clone();
         // A set in which a branch brought its culprit along is told by that culprit.
-        let narrows = |wide: &Culprit, own: &Culprit| {
+        let narrows = |wide: &SearchCulprit, own: &SearchCulprit| {
             own.commits.len() < wide.commits.len()
                 && own
                     .commits

@@ -1,13 +1,16 @@
 //! Owns one section of the history: whether its ends differ, and if they do, between which
 //! neighbours the step lies.
 
-use super::action::{Action, choose, tellers};
-use super::divisions::{Code, Segment, list_codes};
-use super::gate::{LOOKS, Verdict, judge};
-use super::history::Positions;
-use super::inquiry::{Inquiry, SectionProgress};
+use super::action::{PairRequest, choose, tellers};
+use super::divisions::{CodeGroup, SearchSection, list_codes};
+use super::gate::{DifferenceVerdict, LOOKS, judge};
+use super::history::PositionSet;
+use super::inquiry::{SearchContext, SectionProgress};
 use super::posterior::Posterior;
-use super::{Direction, Estimate, Evidence, Gate, Measured, Stage, View, Why};
+use super::{
+    ChangeDirection, EndsVerdict, Evidence, MeasuredLevel, RatioEstimate, SectionStage,
+    SectionView, UndecidedReason,
+};
 use std::collections::BTreeMap;
 
 /// Pairs that both neighbours of a step must have: else its height, and with it the accusation,
@@ -43,22 +46,22 @@ const QUANTILE: f64 = 2.576;
 
 /// Where the step of a section lies.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Step {
+pub(super) struct SectionStep {
     pub(super) commits: Vec<usize>,
     /// The last usable commit without it, and the first with it.
     pub(super) parent: usize,
     pub(super) shown: usize,
     pub(super) probability: f64,
-    pub(super) change: Estimate,
+    pub(super) change: RatioEstimate,
     /// Change of the parts before and behind it (log ratio), from the pairs of the search.
-    pub(super) before: Estimate,
-    pub(super) behind: Estimate,
+    pub(super) before: RatioEstimate,
+    pub(super) behind: RatioEstimate,
 }
 
 /// What is known before a section is searched.
 #[derive(Debug, Clone, Default)]
 pub(super) struct EarlierSections {
-    pub(super) segments: Vec<Segment>,
+    pub(super) segments: Vec<SearchSection>,
     /// Largest change that counts as small (log ratio): one within it ends a gate without a
     /// verdict. 0: none does.
     pub(super) bound: f64,
@@ -66,49 +69,49 @@ pub(super) struct EarlierSections {
 
 /// How the search in a section ended.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Located {
-    Step(Step),
+pub(super) enum SectionOutcome {
+    Step(SectionStep),
     Undecided {
         commits: Vec<usize>,
         probability: f64,
-        why: Why,
+        why: UndecidedReason,
     },
     EndUnusable(usize),
 }
 
 /// Hypotheses that no usable commit tells apart.
-struct Class {
+struct HypothesisClass {
     commits: Vec<usize>,
     probability: f64,
     /// Those that contain all of them, among what may tell.
-    with: Positions,
+    with: PositionSet,
 }
 
 /// A section while it is being searched.
-pub(super) struct Hunt<'i, 'a, E> {
-    inquiry: &'i mut Inquiry<'a, E>,
-    segment: Segment,
+pub(super) struct SectionSearch<'i, 'a, E> {
+    inquiry: &'i mut SearchContext<'a, E>,
+    segment: SearchSection,
     /// Pairs taken here.
     pub(super) pairs: usize,
-    change: Estimate,
+    change: RatioEstimate,
     earlier: EarlierSections,
     further_builds: usize,
     learning_builds: usize,
 }
 
-impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
+impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     pub(super) fn between(
-        inquiry: &'i mut Inquiry<'a, E>,
+        inquiry: &'i mut SearchContext<'a, E>,
         reference: usize,
         end: usize,
         earlier: EarlierSections,
     ) -> Self {
-        let segment = Segment::between(inquiry.history, reference, end);
+        let segment = SearchSection::between(inquiry.history, reference, end);
         Self {
             inquiry,
             segment,
             pairs: 0,
-            change: Estimate::UNKNOWN,
+            change: RatioEstimate::UNKNOWN,
             earlier,
             further_builds: 0,
             learning_builds: 0,
@@ -117,10 +120,10 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// A section whose ends are known to differ, once more; with what it took before.
     pub(super) fn again(
-        inquiry: &'i mut Inquiry<'a, E>,
+        inquiry: &'i mut SearchContext<'a, E>,
         (reference, end): (usize, usize),
         earlier: EarlierSections,
-        change: Estimate,
+        change: RatioEstimate,
         pairs: usize,
     ) -> Self {
         let hunt = Self::between(inquiry, reference, end, earlier);
@@ -134,37 +137,40 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// Compares the ends, by fresh pairs whatever was measured before: an end that the search chose
     /// was chosen for its pairs. `asked` limits the direction.
-    pub(super) fn gate(&mut self, asked: Option<Direction>) -> Result<Gate, E::Stop> {
+    pub(super) fn gate(&mut self, asked: Option<ChangeDirection>) -> Result<EndsVerdict, E::Stop> {
         let (reference, end) = (self.segment.reference, self.segment.end);
         self.note_progress(None);
         for end in [reference, end] {
             if !self.inquiry.look(end)? {
-                return Ok(Gate::EndUnusable { end });
+                return Ok(EndsVerdict::EndUnusable { end });
             }
         }
         if self.inquiry.same_code(reference, end)? {
-            return Ok(Gate::SameCode);
+            return Ok(EndsVerdict::SameCode);
         }
         let Some((verdict, fresh)) = self.compare_ends()? else {
-            return Ok(Gate::EndUnusable { end });
+            return Ok(EndsVerdict::EndUnusable { end });
         };
         let is_bounded = self.is_bounded(fresh.len());
         // For locating the step, older pairs of the same end are as good as new ones.
         self.inquiry.known.keep(reference, end, fresh);
         let change = self.change;
         Ok(match (verdict, asked) {
-            (Verdict::Same, _) => Gate::Same { change },
-            (Verdict::Open, _) if is_bounded => Gate::Bounded { change },
-            (Verdict::Open, _) => Gate::Open { change },
-            (Verdict::Rose, Some(Direction::Better)) | (Verdict::Fell, Some(Direction::Worse)) => {
-                Gate::OtherWay { change }
+            (DifferenceVerdict::Same, _) => EndsVerdict::Same { change },
+            (DifferenceVerdict::Open, _) if is_bounded => EndsVerdict::Bounded { change },
+            (DifferenceVerdict::Open, _) => EndsVerdict::Open { change },
+            (DifferenceVerdict::Rose, Some(ChangeDirection::Better))
+            | (DifferenceVerdict::Fell, Some(ChangeDirection::Worse)) => {
+                EndsVerdict::OtherWay { change }
             }
-            (Verdict::Rose | Verdict::Fell, _) => Gate::Different { change },
+            (DifferenceVerdict::Rose | DifferenceVerdict::Fell, _) => {
+                EndsVerdict::Different { change }
+            }
         })
     }
 
-    fn compare_ends(&mut self) -> Result<Option<(Verdict, Vec<f64>)>, E::Stop> {
-        let (mut fresh, mut verdict) = (Vec::new(), Verdict::Open);
+    fn compare_ends(&mut self) -> Result<Option<(DifferenceVerdict, Vec<f64>)>, E::Stop> {
+        let (mut fresh, mut verdict) = (Vec::new(), DifferenceVerdict::Open);
         for look in LOOKS {
             let more = look - fresh.len();
             let Some(pairs) = self
@@ -177,7 +183,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             fresh.extend(pairs);
             (verdict, self.change) = judge(&fresh, self.inquiry.settings.margin);
             self.show_gate(fresh.len());
-            if verdict != Verdict::Open || self.is_bounded(fresh.len()) {
+            if verdict != DifferenceVerdict::Open || self.is_bounded(fresh.len()) {
                 break;
             }
         }
@@ -186,7 +192,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// Whether the change is far smaller than the largest step that is known.
     fn is_bounded(&self, pairs: usize) -> bool {
-        let Estimate {
+        let RatioEstimate {
             estimate,
             low,
             high,
@@ -204,15 +210,15 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// The change between the ends with the build effects of both: what is said of a part where
     /// nothing was found.
-    pub(super) fn range(&self) -> Estimate {
+    pub(super) fn range(&self) -> RatioEstimate {
         let tau_squared = self.posterior().tau_squared;
         let half = QUANTILE * (2.0 * tau_squared).sqrt();
-        let Estimate {
+        let RatioEstimate {
             estimate,
             low,
             high,
         } = self.change;
-        Estimate {
+        RatioEstimate {
             estimate,
             low: low - half,
             high: high + half,
@@ -220,15 +226,15 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
     }
 
     /// Looks for the step, once the ends are known to differ.
-    pub(super) fn locate(&mut self) -> Result<Located, E::Stop> {
+    pub(super) fn locate(&mut self) -> Result<SectionOutcome, E::Stop> {
         loop {
             let posterior = self.posterior();
-            self.show(Stage::Search, &posterior);
+            self.show(SectionStage::Search, &posterior);
             if posterior.is_empty() {
                 return Ok(undecided(
                     self.segment.candidates.iter().collect(),
                     1.0,
-                    Why::Contradiction,
+                    UndecidedReason::Contradiction,
                 ));
             }
             let named = self.largest_sure(&posterior);
@@ -236,11 +242,11 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
                 .as_ref()
                 .and_then(|class| self.starved(class, &posterior));
             if let (Some(class), None) = (&named, &starved) {
-                self.show(Stage::Confirm, &posterior);
-                return Ok(Located::Step(self.step(class, &posterior)));
+                self.show(SectionStage::Confirm, &posterior);
+                return Ok(SectionOutcome::Step(self.step(class, &posterior)));
             }
             if self.pairs >= self.inquiry.settings.most_pairs {
-                return Ok(self.give_up(&posterior, Why::Budget));
+                return Ok(self.give_up(&posterior, UndecidedReason::Budget));
             }
             let chosen = starved.or_else(|| choose(self.inquiry, &self.segment, &posterior));
             let chosen = chosen.or_else(|| self.outweigh_noise(&posterior));
@@ -252,20 +258,20 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
                 return Ok(self.give_up(
                     &posterior,
                     if tau_decides {
-                        Why::BuildEffect
+                        UndecidedReason::BuildEffect
                     } else {
-                        Why::Exhausted
+                        UndecidedReason::Exhausted
                     },
                 ));
             };
             if !self.perform(action, &posterior)? && action.commit == self.segment.end {
-                return Ok(Located::EndUnusable(self.segment.end));
+                return Ok(SectionOutcome::EndUnusable(self.segment.end));
             }
         }
     }
 
     fn posterior(&self) -> Posterior {
-        let Inquiry {
+        let SearchContext {
             history,
             settings,
             known,
@@ -314,7 +320,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// A further build where only the build effect decides: the unseen one that is nearest to the
     /// suspect.
-    fn build_further(&mut self, posterior: &Posterior) -> Option<Action> {
+    fn build_further(&mut self, posterior: &Posterior) -> Option<PairRequest> {
         if posterior.told_by_tau <= TELLS || self.further_builds >= FURTHER_BUILDS {
             return None;
         }
@@ -322,7 +328,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         let candidates = self.segment.candidates.iter();
         let suspect =
             candidates.max_by(|one, other| likelihood(one).total_cmp(&likelihood(other)))?;
-        let Inquiry {
+        let SearchContext {
             settings, known, ..
         } = &*self.inquiry;
         let unseen = |commit: &usize| known.is_unseen(*commit) && !settings.is_never(*commit);
@@ -333,15 +339,15 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             .filter(unseen)
             .min_by_key(|commit| commit.abs_diff(suspect))?;
         self.further_builds += 1;
-        Some(Action {
+        Some(PairRequest {
             commit,
             pairs: FURTHER_PAIRS,
         })
     }
 
     /// False: the commit cannot be used.
-    fn perform(&mut self, action: Action, posterior: &Posterior) -> Result<bool, E::Stop> {
-        let Action { commit, pairs } = action;
+    fn perform(&mut self, action: PairRequest, posterior: &Posterior) -> Result<bool, E::Stop> {
+        let PairRequest { commit, pairs } = action;
         let is_new = posterior.code_of(commit).is_none();
         if !self.inquiry.look(commit)? {
             return Ok(false);
@@ -370,7 +376,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// The largest step that is sure, as hypotheses that no commit can tell apart; whatever else is
     /// open.
-    fn largest_sure(&self, posterior: &Posterior) -> Option<Class> {
+    fn largest_sure(&self, posterior: &Posterior) -> Option<HypothesisClass> {
         let sure = self.sure_classes(&posterior.any);
         sure.into_iter().max_by(|one, other| {
             posterior
@@ -381,9 +387,9 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// Hypotheses that no commit can tell apart, where their shares reach the asked certainty
     /// together.
-    fn sure_classes(&self, shares: &[f64]) -> Vec<Class> {
+    fn sure_classes(&self, shares: &[f64]) -> Vec<HypothesisClass> {
         let tellers = tellers(self.inquiry, &self.segment);
-        let mut classes: BTreeMap<Positions, (f64, Vec<usize>)> = BTreeMap::new();
+        let mut classes: BTreeMap<PositionSet, (f64, Vec<usize>)> = BTreeMap::new();
         for k in self.segment.candidates.iter().filter(|k| shares[*k] > 0.0) {
             let class = classes
                 .entry(self.inquiry.history.containing(k).and(&tellers))
@@ -391,11 +397,12 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             class.0 += shares[k];
             class.1.push(k);
         }
-        let class = |(with, (probability, commits)): (Positions, (f64, Vec<usize>))| Class {
-            commits,
-            probability: probability.min(1.0),
-            with,
-        };
+        let class =
+            |(with, (probability, commits)): (PositionSet, (f64, Vec<usize>))| HypothesisClass {
+                commits,
+                probability: probability.min(1.0),
+                with,
+            };
         let certainty = self.inquiry.settings.certainty;
         classes
             .into_iter()
@@ -406,7 +413,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
 
     /// More pairs of a step whose place is sure, if there is one, where noise may still be all that
     /// there is: the gate judges noise of any kind, and the posterior trusts it less.
-    fn outweigh_noise(&self, posterior: &Posterior) -> Option<Action> {
+    fn outweigh_noise(&self, posterior: &Posterior) -> Option<PairRequest> {
         let class = self
             .sure_classes(&posterior.aim.values)
             .into_iter()
@@ -419,14 +426,14 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
             .count;
         let error = (posterior.variance / count as f64).sqrt();
         let pairs = (count / 2).max(NEIGHBOUR_PAIRS);
-        (error * CLEAR > posterior.height().abs()).then_some(Action {
+        (error * CLEAR > posterior.height().abs()).then_some(PairRequest {
             commit: shown,
             pairs,
         })
     }
 
     /// The last commit that lacks the step, and the first that shows it, among what may tell.
-    fn neighbours(&self, class: &Class) -> (usize, usize) {
+    fn neighbours(&self, class: &HypothesisClass) -> (usize, usize) {
         let history = self.inquiry.history;
         let shown = class.with.iter().next().unwrap_or(self.segment.end);
         let before = tellers(self.inquiry, &self.segment)
@@ -439,11 +446,11 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
     }
 
     /// What a neighbour of the step still needs.
-    fn starved(&self, class: &Class, posterior: &Posterior) -> Option<Action> {
+    fn starved(&self, class: &HypothesisClass, posterior: &Posterior) -> Option<PairRequest> {
         let (parent, shown) = self.neighbours(class);
         let lack = |commit: usize| {
             let code = posterior.code_of(commit);
-            let fed = |code: &Code| {
+            let fed = |code: &CodeGroup| {
                 if code.is_reference {
                     NEIGHBOUR_PAIRS
                 } else {
@@ -451,12 +458,12 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
                 }
             };
             let pairs = NEIGHBOUR_PAIRS.saturating_sub(code.map_or(0, fed));
-            (pairs > 0).then_some(Action { commit, pairs })
+            (pairs > 0).then_some(PairRequest { commit, pairs })
         };
         lack(shown).or_else(|| lack(parent))
     }
 
-    fn step(&self, class: &Class, posterior: &Posterior) -> Step {
+    fn step(&self, class: &HypothesisClass, posterior: &Posterior) -> SectionStep {
         let (parent, shown) = self.neighbours(class);
         // Mean and squared error; the reference is exactly 0, but its build has an effect like any
         // other.
@@ -469,7 +476,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         };
         let between = |(low, low_error): (f64, f64), (high, high_error): (f64, f64)| {
             let (estimate, half) = (high - low, QUANTILE * (low_error + high_error).sqrt());
-            Estimate {
+            RatioEstimate {
                 estimate,
                 low: estimate - half,
                 high: estimate + half,
@@ -477,7 +484,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         };
         let [first, low, high, last] =
             [self.segment.reference, parent, shown, self.segment.end].map(level);
-        Step {
+        SectionStep {
             commits: class.commits.clone(),
             parent,
             shown,
@@ -488,7 +495,7 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         }
     }
 
-    fn give_up(&self, posterior: &Posterior, why: Why) -> Located {
+    fn give_up(&self, posterior: &Posterior, why: UndecidedReason) -> SectionOutcome {
         let (commits, probability) = self.suspects(posterior);
         undecided(commits, probability, why)
     }
@@ -523,26 +530,26 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         });
     }
 
-    fn show(&mut self, stage: Stage, posterior: &Posterior) {
-        let of_code = |code: &Code| {
+    fn show(&mut self, stage: SectionStage, posterior: &Posterior) {
+        let of_code = |code: &CodeGroup| {
             let (pairs, level) = (code.level.count, code.level.mean);
             code.commits
                 .iter()
-                .map(move |commit| Measured {
+                .map(move |commit| MeasuredLevel {
                     commit: *commit,
                     pairs,
                     level,
                 })
                 .collect::<Vec<_>>()
         };
-        let mut measured: Vec<Measured> = posterior.codes.iter().flat_map(of_code).collect();
+        let mut measured: Vec<MeasuredLevel> = posterior.codes.iter().flat_map(of_code).collect();
         measured.sort_by_key(|measured| measured.commit);
         self.note_progress(Some(self.suspects(posterior)));
         let bits = bits(&posterior.aim.values);
         let batch = 25.0 * posterior.variance / posterior.height().powi(2).max(1e-12);
         let pairs_left =
             (bits * batch.clamp(5.0, 640.0)).min(self.inquiry.settings.most_pairs as f64);
-        self.inquiry.evidence.see(&View {
+        self.inquiry.evidence.see(&SectionView {
             stage,
             reference: self.segment.reference,
             end: self.segment.end,
@@ -559,12 +566,12 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
         self.note_progress(None);
         let (reference, end) = (self.segment.reference, self.segment.end);
         let nobody = vec![0.0; self.inquiry.history.positions()];
-        self.inquiry.evidence.see(&View {
-            stage: Stage::Gate,
+        self.inquiry.evidence.see(&SectionView {
+            stage: SectionStage::Gate,
             reference,
             end,
             posterior: &nobody,
-            measured: &[Measured {
+            measured: &[MeasuredLevel {
                 commit: end,
                 pairs,
                 level: self.change.estimate,
@@ -577,8 +584,8 @@ impl<'i, 'a, E: Evidence> Hunt<'i, 'a, E> {
     }
 }
 
-fn undecided(commits: Vec<usize>, probability: f64, why: Why) -> Located {
-    Located::Undecided {
+fn undecided(commits: Vec<usize>, probability: f64, why: UndecidedReason) -> SectionOutcome {
+    SectionOutcome::Undecided {
         commits,
         probability,
         why,

@@ -13,7 +13,7 @@ use crate::plugin::revision;
 use crate::runner::pair::{A, B};
 use crate::runner::pair_series::{self, PairRecord, PairSeries, PairSides};
 use crate::runner::paired_workloads::PairLimits;
-use crate::search::{Confirmation, Evidence, Stage, View};
+use crate::search::{Confirmation, Evidence, SectionStage, SectionView};
 use crate::versus::{self, Match, Terms, side};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -525,9 +525,9 @@ impl Evidence for Answers<'_> {
         self.pair_seconds.iter().sum::<f64>() / self.pair_seconds.len() as f64
     }
 
-    fn see(&mut self, view: &View<'_>) {
+    fn see(&mut self, view: &SectionView<'_>) {
         let whole = view.reference == 0 && view.end == self.ground.history.candidates.len();
-        if whole && view.stage != Stage::Gate {
+        if whole && view.stage != SectionStage::Gate {
             self.posterior = view.posterior.to_vec();
         }
         let (build_seconds, pair_seconds) = (self.build_time(), self.pair_seconds());

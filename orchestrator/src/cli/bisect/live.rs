@@ -13,7 +13,7 @@ use crate::git::Revision;
 use crate::judge::estimate::median;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::pair_series::PairRecord;
-use crate::search::{Stage, View};
+use crate::search::{SectionStage, SectionView};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -146,12 +146,12 @@ impl Live {
     /// Where the search stands.
     pub(super) fn see(
         &mut self,
-        view: &View<'_>,
+        view: &SectionView<'_>,
         ground: &Ground,
         pair_seconds: f64,
         build_seconds: f64,
     ) {
-        if view.stage == Stage::Gate {
+        if view.stage == SectionStage::Gate {
             let ends = (
                 ground.revision(view.reference).short(),
                 ground.revision(view.end).short(),
@@ -236,7 +236,7 @@ impl ProgressObserver for Live {
 }
 
 /// What is still to be done, as far as one can tell.
-fn left(view: &View<'_>, pair_seconds: f64, build_seconds: f64) -> String {
+fn left(view: &SectionView<'_>, pair_seconds: f64, build_seconds: f64) -> String {
     let (builds, pairs) = (view.builds_left.ceil(), view.pairs_left.ceil());
     let seconds = (builds * build_seconds + pairs * pair_seconds).clamp(0.0, 1e6);
     let time = format::time(Duration::from_secs_f64(seconds).as_nanos() as f64);

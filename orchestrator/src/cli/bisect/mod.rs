@@ -27,7 +27,7 @@ use crate::machine::{self, Machine};
 use crate::measure::clock::Calibration;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::store;
-use crate::search::{self, Evidence, Settings};
+use crate::search::{self, Evidence, SearchSettings};
 use answers::{Answers, Wish};
 use ask::Ask;
 use commits::{Ground, Stop};
@@ -125,14 +125,14 @@ fn search(
     answers: &mut Answers,
 ) -> Result<Found, (Stop, Option<Box<Found>>)> {
     let direction = searched_by(task, answers).map_err(|stop| (stop, None))?;
-    let history = search::History::new(&task.parents());
-    let settings = Settings {
+    let history = search::CommitGraph::new(&task.parents());
+    let settings = SearchSettings {
         tau: header.tau,
         prior: header.prior.clone(),
         never: task.never(),
         most_pairs: header.most_pairs,
         only_largest: header.first,
-        ..Settings::new(task.margin, direction)
+        ..SearchSettings::new(task.margin, direction)
     };
     if answers.is_time() {
         let found = search::bisect(&history, &settings, answers);
@@ -149,10 +149,16 @@ fn search(
 
 /// Settles what is searched by: a metric that is made of the time is searched by time. Returns
 /// where the time goes then.
-fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::Direction, Stop> {
+fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::ChangeDirection, Stop> {
     let (worse, better) = match task.direction {
-        Direction::Worse => (search::Direction::Worse, search::Direction::Better),
-        Direction::Better => (search::Direction::Better, search::Direction::Worse),
+        Direction::Worse => (
+            search::ChangeDirection::Worse,
+            search::ChangeDirection::Better,
+        ),
+        Direction::Better => (
+            search::ChangeDirection::Better,
+            search::ChangeDirection::Worse,
+        ),
     };
     if metric::is_own(&task.metric) {
         answers.metric.clone_from(&task.metric);

@@ -13,12 +13,15 @@ use crate::format::{
     change::{self, ChangedQuantity},
 };
 use crate::plugin::catalog::CounterBasis;
-use crate::search::{Conclusion, Estimate, ExactConclusion, ExactGate, Gate, Why};
+use crate::search::{
+    EndsVerdict, ExactConclusion, ExactEndsVerdict, RatioEstimate, SearchConclusion,
+    UndecidedReason,
+};
 use serde_json::Value;
 
 /// What the search came to.
 pub(super) enum Found {
-    Time(Conclusion),
+    Time(SearchConclusion),
     Exact(ExactConclusion<Box<Probe>>),
 }
 
@@ -71,7 +74,7 @@ fn unusable(answers: &Answers, position: usize) -> Stop {
 }
 
 /// A log ratio of times as a relative change of the metric; ends that are not known are null.
-pub(super) fn relative(answers: &Answers, times: Estimate) -> Change {
+pub(super) fn relative(answers: &Answers, times: RatioEstimate) -> Change {
     let per_second = answers.per == Some(CounterBasis::Second);
     let metric = |log: f64| {
         if per_second {
@@ -105,19 +108,19 @@ fn quantity(answers: &Answers) -> ChangedQuantity {
 pub(super) fn of_time(
     task: &Task,
     answers: &Answers,
-    conclusion: &Conclusion,
+    conclusion: &SearchConclusion,
     stopped: Option<StopCause>,
 ) -> Result<Summary, Stop> {
     let margin = format::percent(task.margin);
-    let of = |change: Estimate| relative(answers, change).sized(quantity(answers)).size();
+    let of = |change: RatioEstimate| relative(answers, change).sized(quantity(answers)).size();
     let (mut outcome, mut reason, change) = match conclusion.gate {
-        Gate::EndUnusable { end } => return Err(unusable(answers, end)),
-        Gate::SameCode => {
+        EndsVerdict::EndUnusable { end } => return Err(unusable(answers, end)),
+        EndsVerdict::SameCode => {
             let reason = "both ends run the same machine code: what their times differ by is \
                 layout, not code";
             (Outcome::None, reason.to_owned(), None)
         }
-        Gate::Same { change } | Gate::Bounded { change } => (
+        EndsVerdict::Same { change } | EndsVerdict::Bounded { change } => (
             Outcome::None,
             format!(
                 "no change between the ends: {} lies inside ±{margin}",
@@ -125,15 +128,17 @@ pub(super) fn of_time(
             ),
             Some(change),
         ),
-        Gate::OtherWay { change } => (Outcome::None, other_way(task, &of(change)), Some(change)),
-        Gate::Open { change } => {
+        EndsVerdict::OtherWay { change } => {
+            (Outcome::None, other_way(task, &of(change)), Some(change))
+        }
+        EndsVerdict::Open { change } => {
             let reason = format!(
                 "whether the ends differ by {margin} is still open at {}",
                 of(change)
             );
             (Outcome::Undecided, reason, Some(change))
         }
-        Gate::Different { change } => {
+        EndsVerdict::Different { change } => {
             let (outcome, reason) = verdict(conclusion);
             (outcome, reason, Some(change))
         }
@@ -154,7 +159,7 @@ pub(super) fn of_time(
         outcome,
         reason,
         change: change
-            .filter(|change| *change != Estimate::UNKNOWN)
+            .filter(|change| *change != RatioEstimate::UNKNOWN)
             .map(|change| relative(answers, change)),
         located: located.collect(),
         parts: rest::parts_of_times(answers, conclusion),
@@ -173,7 +178,7 @@ fn stopped_reason(cause: StopCause, culprits: usize) -> String {
 }
 
 /// What becomes of ends that differ.
-fn verdict(conclusion: &Conclusion) -> (Outcome, String) {
+fn verdict(conclusion: &SearchConclusion) -> (Outcome, String) {
     let several = conclusion
         .culprits
         .iter()
@@ -181,7 +186,7 @@ fn verdict(conclusion: &Conclusion) -> (Outcome, String) {
     let layout = conclusion
         .undecided
         .iter()
-        .all(|open| open.why == Why::Layout);
+        .all(|open| open.why == UndecidedReason::Layout);
     match (conclusion.culprits.len(), several) {
         (0, _) if layout => (
             Outcome::None,
@@ -254,24 +259,24 @@ pub(super) fn of_exact(
     };
     let several = located.iter().any(|located| located.commits.len() > 1);
     let (mut outcome, mut reason) = match conclusion.gate {
-        ExactGate::EndUnusable { end } => return Err(unusable(answers, end)),
-        ExactGate::Same => (
+        ExactEndsVerdict::EndUnusable { end } => return Err(unusable(answers, end)),
+        ExactEndsVerdict::Same => (
             Outcome::None,
             format!("no change between the ends: {} at both", shown(&bad)),
         ),
-        ExactGate::OtherWay => (
+        ExactEndsVerdict::OtherWay => (
             Outcome::None,
             other_way(task, &format!("{} to {}", shown(&good), shown(&bad))),
         ),
-        ExactGate::Different if located.is_empty() => (
+        ExactEndsVerdict::Different if located.is_empty() => (
             Outcome::Undecided,
             "the ends differ, and no commit could be named".to_owned(),
         ),
-        ExactGate::Different if several => (
+        ExactEndsVerdict::Different if several => (
             Outcome::Range,
             "some commits cannot be measured, so several come into question".to_owned(),
         ),
-        ExactGate::Different => (
+        ExactEndsVerdict::Different => (
             Outcome::First,
             "counted exactly, at each commit that was built".to_owned(),
         ),

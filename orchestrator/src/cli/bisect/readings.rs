@@ -6,7 +6,7 @@ use crate::bisect::state::Probe;
 use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Verdict};
 use crate::plugin::catalog::MetricInfo;
-use crate::search::{ExactView, Readings};
+use crate::search::{ExactProgress, ExactReadings};
 use serde_json::Value;
 
 impl Answers<'_> {
@@ -47,7 +47,7 @@ impl Answers<'_> {
     }
 }
 
-impl Readings for Answers<'_> {
+impl ExactReadings for Answers<'_> {
     type Stop = Stop;
     type Value = Box<Probe>;
 
@@ -103,7 +103,7 @@ impl Readings for Answers<'_> {
         }
     }
 
-    fn see(&mut self, view: &ExactView<'_>) {
+    fn see(&mut self, view: &ExactProgress<'_>) {
         self.live
             .left(view.candidates.len(), view.reads_left, self.build_time());
     }

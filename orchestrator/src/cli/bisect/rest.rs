@@ -12,7 +12,8 @@ use crate::comparison::Change;
 use crate::git::history;
 use crate::plugin::PluginSource;
 use crate::search::{
-    Conclusion, Estimate, ExactConclusion, ExactPart, Gate, Section, UnsearchedPart, Why,
+    EndsVerdict, ExactConclusion, ExactPart, RatioEstimate, SearchConclusion, SectionResult,
+    UndecidedReason, UnsearchedPart,
 };
 
 /// Rebuilds that tell the build effect, and so many where a few left it open.
@@ -21,21 +22,21 @@ const MORE_REBUILDS: usize = 32;
 /// How many times as many pairs as before the next try has.
 const MORE_PAIRS: usize = 4;
 
-pub(super) fn open_of_times(conclusion: &Conclusion) -> Vec<OpenChange> {
+pub(super) fn open_of_times(conclusion: &SearchConclusion) -> Vec<OpenChange> {
     let open = conclusion.undecided.iter().map(|open| OpenChange {
         commits: open.commits.clone(),
         probability: open.probability,
         reference: open.reference,
         end: open.end,
         why: match open.why {
-            Why::Budget => OpenReason::Budget,
-            Why::Exhausted => OpenReason::Exhausted,
-            Why::BuildEffect => OpenReason::BuildEffect,
-            Why::Contradiction => OpenReason::Contradiction,
-            Why::Layout => OpenReason::Layout,
-            Why::Below => OpenReason::Below,
-            Why::Unconfirmed => OpenReason::Unconfirmed,
-            Why::Stopped => OpenReason::Stopped,
+            UndecidedReason::Budget => OpenReason::Budget,
+            UndecidedReason::Exhausted => OpenReason::Exhausted,
+            UndecidedReason::BuildEffect => OpenReason::BuildEffect,
+            UndecidedReason::Contradiction => OpenReason::Contradiction,
+            UndecidedReason::Layout => OpenReason::Layout,
+            UndecidedReason::Below => OpenReason::Below,
+            UndecidedReason::Unconfirmed => OpenReason::Unconfirmed,
+            UndecidedReason::Stopped => OpenReason::Stopped,
         },
     });
     open.collect()
@@ -85,17 +86,19 @@ fn in_order(answers: &Answers, mut parts: Vec<PositionedPart>) -> Vec<RangePart>
 
 /// Parts in which no change was found. The whole range is one as long as it is open whether its
 /// ends differ.
-pub(super) fn parts_of_times(answers: &Answers, conclusion: &Conclusion) -> Vec<RangePart> {
-    let known = |change: Estimate| (change != Estimate::UNKNOWN).then(|| relative(answers, change));
-    let compared = |(at, section): (usize, &Section)| {
+pub(super) fn parts_of_times(answers: &Answers, conclusion: &SearchConclusion) -> Vec<RangePart> {
+    let known = |change: RatioEstimate| {
+        (change != RatioEstimate::UNKNOWN).then(|| relative(answers, change))
+    };
+    let compared = |(at, section): (usize, &SectionResult)| {
         let state = match section.gate {
-            Gate::Open { .. } => PartState::Open,
+            EndsVerdict::Open { .. } => PartState::Open,
             _ if at == 0 => return None,
-            Gate::Same { .. } => PartState::NothingElse,
-            Gate::Bounded { .. } => PartState::Bounded,
-            Gate::SameCode => PartState::SameCode,
-            Gate::EndUnusable { .. } => PartState::EndUnusable,
-            Gate::Different { .. } | Gate::OtherWay { .. } => return None,
+            EndsVerdict::Same { .. } => PartState::NothingElse,
+            EndsVerdict::Bounded { .. } => PartState::Bounded,
+            EndsVerdict::SameCode => PartState::SameCode,
+            EndsVerdict::EndUnusable { .. } => PartState::EndUnusable,
+            EndsVerdict::Different { .. } | EndsVerdict::OtherWay { .. } => return None,
         };
         let change = if state == PartState::SameCode {
             None

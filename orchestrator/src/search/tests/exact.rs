@@ -3,14 +3,14 @@
 use super::*;
 
 /// Values by position; `None` where a commit cannot be used.
-pub(super) struct Counts {
+pub(super) struct ScriptedCounts {
     values: Vec<Option<u64>>,
     reads: Vec<usize>,
     /// Readings after which the world ends.
     most: usize,
 }
 
-impl Counts {
+impl ScriptedCounts {
     fn line(values: Vec<u64>) -> Self {
         Self {
             values: values.into_iter().map(Some).collect(),
@@ -19,7 +19,7 @@ impl Counts {
         }
     }
 
-    pub(super) fn over(history: &History, culprit: usize, dead: &[bool]) -> Self {
+    pub(super) fn over(history: &CommitGraph, culprit: usize, dead: &[bool]) -> Self {
         let value = |at: usize| (!dead[at]).then(|| u64::from(history.contains(at, culprit)));
         Self {
             values: (0..=history.bad()).map(value).collect(),
@@ -29,21 +29,21 @@ impl Counts {
     }
 
     fn search(&mut self) -> ExactConclusion<u64> {
-        let history = History::line(self.values.len() - 1);
+        let history = CommitGraph::line(self.values.len() - 1);
         bisect_exact(&history, &settings(&[], false), self).unwrap()
     }
 }
 
 /// Those that count for exact numbers.
-pub(super) fn settings(never: &[bool], only_largest: bool) -> Settings {
-    Settings {
+pub(super) fn settings(never: &[bool], only_largest: bool) -> SearchSettings {
+    SearchSettings {
         never: never.to_vec(),
         only_largest,
-        ..Settings::new(0.01, Direction::Worse)
+        ..SearchSettings::new(0.01, ChangeDirection::Worse)
     }
 }
 
-impl Readings for Counts {
+impl ExactReadings for ScriptedCounts {
     type Stop = ();
     type Value = u64;
 
@@ -68,7 +68,7 @@ impl Readings for Counts {
         one.abs_diff(*other) as f64
     }
 
-    fn see(&mut self, view: &ExactView<'_>) {
+    fn see(&mut self, view: &ExactProgress<'_>) {
         assert!(!view.candidates.is_empty());
     }
 }
@@ -85,7 +85,7 @@ fn names(conclusion: &ExactConclusion<u64>) -> Vec<&[usize]> {
 fn every_place_is_found_with_log2_and_two_readings() {
     for candidates in 1..=64 {
         for culprit in 1..=candidates {
-            let mut counts = Counts::line(
+            let mut counts = ScriptedCounts::line(
                 (0..=candidates)
                     .map(|at| 7 + u64::from(at >= culprit))
                     .collect(),
@@ -109,7 +109,8 @@ fn every_place_is_found_with_log2_and_two_readings() {
 fn what_cannot_be_read_stays_among_the_candidates() {
     let mut rng = Rng::with_seed(9);
     for culprit in 1..=64 {
-        let mut counts = Counts::line((0..=64).map(|at| u64::from(at >= culprit)).collect());
+        let mut counts =
+            ScriptedCounts::line((0..=64).map(|at| u64::from(at >= culprit)).collect());
         for at in 1..64 {
             if rng.f64() < 0.3 {
                 counts.values[at] = None;
@@ -132,22 +133,31 @@ fn what_cannot_be_read_stays_among_the_candidates() {
 
 #[test]
 fn ends_decide_whether_there_is_a_search() {
-    assert_eq!(Counts::line(vec![3, 9, 3]).search().gate, ExactGate::Same);
     assert_eq!(
-        Counts::line(vec![3, 9, 2]).search().gate,
-        ExactGate::OtherWay
+        ScriptedCounts::line(vec![3, 9, 3]).search().gate,
+        ExactEndsVerdict::Same
     );
-    let mut broken = Counts::line(vec![3, 9, 12]);
+    assert_eq!(
+        ScriptedCounts::line(vec![3, 9, 2]).search().gate,
+        ExactEndsVerdict::OtherWay
+    );
+    let mut broken = ScriptedCounts::line(vec![3, 9, 12]);
     broken.values[2] = None;
-    assert_eq!(broken.search().gate, ExactGate::EndUnusable { end: 2 });
-    assert_eq!(Counts::line(vec![3]).search().gate, ExactGate::Same);
+    assert_eq!(
+        broken.search().gate,
+        ExactEndsVerdict::EndUnusable { end: 2 }
+    );
+    assert_eq!(
+        ScriptedCounts::line(vec![3]).search().gate,
+        ExactEndsVerdict::Same
+    );
 }
 
 #[test]
 fn every_change_that_the_ends_of_a_side_show_is_found() {
     let level =
         |at: u64| 5 + 3 * u64::from(at >= 10) + u64::from(at >= 40) - 2 * u64::from(at >= 55);
-    let conclusion = Counts::line((0..=64).map(level).collect()).search();
+    let conclusion = ScriptedCounts::line((0..=64).map(level).collect()).search();
     assert_eq!(
         names(&conclusion),
         [&[10][..], &[40], &[55]],
@@ -158,7 +168,7 @@ fn every_change_that_the_ends_of_a_side_show_is_found() {
 #[test]
 fn branches_are_searched_too() {
     // 0 - 1 - 2 - 3 - 6, 1 - 4 - 5 - 6.
-    let history = History::new(&[
+    let history = CommitGraph::new(&[
         vec![],
         vec![0],
         vec![1],
@@ -171,10 +181,10 @@ fn branches_are_searched_too() {
         let values = (0..=6)
             .map(|at| u64::from(history.contains(at, culprit)))
             .collect();
-        let mut counts = Counts::line(values);
+        let mut counts = ScriptedCounts::line(values);
         let conclusion = bisect_exact(&history, &settings(&[], false), &mut counts).unwrap();
         assert_eq!(names(&conclusion), [&[culprit][..]], "{conclusion:?}");
-        let mut counts = Counts::line(
+        let mut counts = ScriptedCounts::line(
             (0..=6)
                 .map(|at| u64::from(history.contains(at, culprit)))
                 .collect(),
@@ -189,8 +199,9 @@ fn branches_are_searched_too() {
 fn the_largest_change_alone_ends_the_search_where_it_was_asked_for() {
     let level =
         |at: u64| 5 + u64::from(at >= 10) + 40 * u64::from(at >= 33) + 2 * u64::from(at >= 55);
-    let mut counts = Counts::line((0..=64).map(level).collect());
-    let conclusion = bisect_exact(&History::line(64), &settings(&[], true), &mut counts).unwrap();
+    let mut counts = ScriptedCounts::line((0..=64).map(level).collect());
+    let conclusion =
+        bisect_exact(&CommitGraph::line(64), &settings(&[], true), &mut counts).unwrap();
     assert!(names(&conclusion).contains(&&[33][..]), "{conclusion:?}");
     assert!(counts.reads.len() < 3 * bits(64), "{:?}", counts.reads);
     let found: Vec<usize> = conclusion
@@ -213,12 +224,12 @@ fn stopped_after_any_reading_the_search_accounts_for_every_change() {
         |at: u64| 5 + 3 * u64::from(at >= 10) + u64::from(at >= 40) - 2 * u64::from(at >= 55);
     let mut named = Vec::new();
     for most in 0..100 {
-        let mut counts = Counts {
+        let mut counts = ScriptedCounts {
             most,
-            ..Counts::line((0..=64).map(level).collect())
+            ..ScriptedCounts::line((0..=64).map(level).collect())
         };
         let Err(StoppedSearch { stop: (), known }) =
-            bisect_exact(&History::line(64), &settings(&[], false), &mut counts)
+            bisect_exact(&CommitGraph::line(64), &settings(&[], false), &mut counts)
         else {
             break;
         };

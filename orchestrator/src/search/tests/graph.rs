@@ -3,7 +3,7 @@
 use super::*;
 
 /// 0, then `count` diamonds: a commit, two branches of `length` commits from it, and their merge.
-fn diamonds(count: usize, length: usize) -> History {
+fn diamonds(count: usize, length: usize) -> CommitGraph {
     let mut parents = vec![vec![]];
     for _ in 0..count {
         let fork = parents.len();
@@ -16,7 +16,7 @@ fn diamonds(count: usize, length: usize) -> History {
         }
         parents.push(vec![fork + length, fork + 2 * length]);
     }
-    History::new(&parents)
+    CommitGraph::new(&parents)
 }
 
 #[test]
@@ -32,11 +32,14 @@ fn a_history_knows_what_contains_what() {
     );
     assert!(!history.contains(3, 4) && !history.contains(5, 2) && !history.contains(0, 1));
     assert_eq!(
-        History::line(3).contained(2).iter().collect::<Vec<_>>(),
+        CommitGraph::line(3).contained(2).iter().collect::<Vec<_>>(),
         [0, 1, 2]
     );
     assert_eq!(
-        History::line(3).containing(2).iter().collect::<Vec<_>>(),
+        CommitGraph::line(3)
+            .containing(2)
+            .iter()
+            .collect::<Vec<_>>(),
         [2, 3]
     );
 }
@@ -46,8 +49,9 @@ fn every_commit_of_a_branched_history_is_found() {
     for (count, length) in [(1, 1), (1, 5), (5, 2), (3, 6)] {
         let history = diamonds(count, length);
         for culprit in 1..=history.bad() {
-            let mut world = Scripted::over(&history, &[(culprit, 0.02)]).seeded(culprit);
-            let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
+            let mut world = ScriptedEvidence::over(&history, &[(culprit, 0.02)]).seeded(culprit);
+            let conclusion =
+                world.search_in(&history, &SearchSettings::new(0.01, ChangeDirection::Worse));
             assert_only(&conclusion, culprit);
             assert!(
                 world.builds() <= bits(history.bad()) + 5,
@@ -66,12 +70,12 @@ fn a_merge_that_is_never_built_shares_the_guilt_of_what_it_brought() {
     let never: Vec<bool> = (0..=history.bad())
         .map(|at| is_merge(at) && at != history.bad())
         .collect();
-    let settings = Settings {
+    let settings = SearchSettings {
         never,
-        ..Settings::new(0.01, Direction::Worse)
+        ..SearchSettings::new(0.01, ChangeDirection::Worse)
     };
     for culprit in 1..=history.bad() {
-        let mut world = Scripted::over(&history, &[(culprit, 0.02)]).seeded(culprit);
+        let mut world = ScriptedEvidence::over(&history, &[(culprit, 0.02)]).seeded(culprit);
         let conclusion = world.search_in(&history, &settings);
         assert_eq!(conclusion.culprits.len(), 1, "{culprit}: {conclusion:?}");
         assert!(
@@ -83,10 +87,9 @@ fn a_merge_that_is_never_built_shares_the_guilt_of_what_it_brought() {
             "{culprit}: {conclusion:?}"
         );
         assert!(
-            world
-                .asked
-                .iter()
-                .all(|asked| !matches!(asked, Question::Look(at) if settings.is_never(*at)))
+            world.asked.iter().all(
+                |asked| !matches!(asked, ScriptedQuestion::Look(at) if settings.is_never(*at))
+            )
         );
     }
 }
@@ -94,8 +97,8 @@ fn a_merge_that_is_never_built_shares_the_guilt_of_what_it_brought() {
 #[test]
 fn a_second_culprit_behind_the_first_is_found() {
     let history = diamonds(3, 3);
-    let mut world = Scripted::over(&history, &[(3, 0.03), (20, 0.02)]);
-    let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
+    let mut world = ScriptedEvidence::over(&history, &[(3, 0.03), (20, 0.02)]);
+    let conclusion = world.search_in(&history, &SearchSettings::new(0.01, ChangeDirection::Worse));
     let names: Vec<&[usize]> = conclusion
         .culprits
         .iter()
@@ -110,8 +113,9 @@ fn culprits_on_branches_beside_each_other_are_both_named() {
     let history = diamonds(2, 3);
     for (one, other) in [(3, 6), (2, 7), (4, 5)] {
         for (first, second) in [(0.03, 0.02), (0.02, 0.03), (0.03, 0.03)] {
-            let mut world = Scripted::over(&history, &[(one, first), (other, second)]);
-            let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
+            let mut world = ScriptedEvidence::over(&history, &[(one, first), (other, second)]);
+            let conclusion =
+                world.search_in(&history, &SearchSettings::new(0.01, ChangeDirection::Worse));
             let sets: Vec<&[usize]> = conclusion
                 .culprits
                 .iter()
@@ -125,7 +129,7 @@ fn culprits_on_branches_beside_each_other_are_both_named() {
 
 /// Each commit has one or two parents among the four before it; the last one merges all that is
 /// open.
-fn tangle(rng: &mut Rng, commits: usize) -> History {
+fn tangle(rng: &mut Rng, commits: usize) -> CommitGraph {
     let mut parents: Vec<Vec<usize>> = vec![vec![]];
     for at in 1..commits {
         let parent = |rng: &mut Rng| at - rng.usize(1..=at.min(4));
@@ -139,7 +143,7 @@ fn tangle(rng: &mut Rng, commits: usize) -> History {
         .filter(|at| !parents.iter().any(|own| own.contains(at)))
         .collect();
     parents.push(open);
-    History::new(&parents)
+    CommitGraph::new(&parents)
 }
 
 #[test]
@@ -149,17 +153,18 @@ fn in_tangled_histories_with_failures_the_named_set_holds_the_culprit() {
         let commits = rng.usize(2..60);
         let history = tangle(&mut rng, commits);
         let culprit = rng.usize(1..=history.bad());
-        let mut world = Scripted::over(&history, &[(culprit, 0.03)]).seeded(seed);
+        let mut world = ScriptedEvidence::over(&history, &[(culprit, 0.03)]).seeded(seed);
         world.dead = (0..=history.bad())
             .map(|at| at != 0 && at != history.bad() && rng.f64() < 0.15)
             .collect();
-        let conclusion = world.search_in(&history, &Settings::new(0.01, Direction::Worse));
+        let conclusion =
+            world.search_in(&history, &SearchSettings::new(0.01, ChangeDirection::Worse));
         assert_eq!(conclusion.culprits.len(), 1, "{conclusion:?}");
         assert!(
             conclusion.culprits[0].commits.contains(&culprit),
             "{culprit}: {conclusion:?}"
         );
-        let mut values = super::exact::Counts::over(&history, culprit, &world.dead);
+        let mut values = super::exact::ScriptedCounts::over(&history, culprit, &world.dead);
         let exact =
             bisect_exact(&history, &super::exact::settings(&[], false), &mut values).unwrap();
         assert!(

@@ -7,7 +7,7 @@ use super::*;
 const LARGE: f64 = 2.116;
 const SMALL: f64 = 0.0363;
 
-fn named(conclusion: &Conclusion) -> Vec<&[usize]> {
+fn named(conclusion: &SearchConclusion) -> Vec<&[usize]> {
     conclusion
         .culprits
         .iter()
@@ -17,15 +17,23 @@ fn named(conclusion: &Conclusion) -> Vec<&[usize]> {
 
 /// Asserts that all steps, and nothing else, are named, with few pairs.
 #[track_caller]
-fn finds_all(candidates: usize, steps: &[(usize, f64)], noise: f64, seed: usize) -> Conclusion {
-    let mut world = Scripted::line(candidates, steps).seeded(seed);
+fn finds_all(
+    candidates: usize,
+    steps: &[(usize, f64)],
+    noise: f64,
+    seed: usize,
+) -> SearchConclusion {
+    let mut world = ScriptedEvidence::line(candidates, steps).seeded(seed);
     world.noise = noise;
     let direction = if steps.iter().map(|(_, step)| step).sum::<f64>() > 0.0 {
-        Direction::Worse
+        ChangeDirection::Worse
     } else {
-        Direction::Better
+        ChangeDirection::Better
     };
-    let conclusion = world.search_in(&History::line(candidates), &Settings::new(0.01, direction));
+    let conclusion = world.search_in(
+        &CommitGraph::line(candidates),
+        &SearchSettings::new(0.01, direction),
+    );
     let places: Vec<Vec<usize>> = steps.iter().map(|(place, _)| vec![*place]).collect();
     assert_eq!(
         named(&conclusion),
@@ -117,7 +125,7 @@ fn three_steps_and_five_are_named() {
 #[test]
 fn what_happened_beside_a_large_step_is_bounded_with_few_pairs() {
     for seed in 0..10 {
-        let mut world = Scripted::line(64, &[(20, LARGE)]).seeded(seed);
+        let mut world = ScriptedEvidence::line(64, &[(20, LARGE)]).seeded(seed);
         world.noise = 0.03;
         let conclusion = world.search();
         assert_only(&conclusion, 20);
@@ -125,7 +133,10 @@ fn what_happened_beside_a_large_step_is_bounded_with_few_pairs() {
         assert_eq!(beside.len(), 2, "{conclusion:?}");
         for section in beside {
             assert!(
-                matches!(section.gate, Gate::Same { .. } | Gate::Bounded { .. }),
+                matches!(
+                    section.gate,
+                    EndsVerdict::Same { .. } | EndsVerdict::Bounded { .. }
+                ),
                 "{section:?}"
             );
             assert!(section.pairs <= 40, "{section:?}");
@@ -143,19 +154,19 @@ fn what_happened_beside_a_large_step_is_bounded_with_few_pairs() {
 
 #[test]
 fn a_bound_is_no_excuse_for_a_step_that_a_few_pairs_show() {
-    let mut world = Scripted::line(64, &[(20, LARGE), (40, 0.08)]);
+    let mut world = ScriptedEvidence::line(64, &[(20, LARGE), (40, 0.08)]);
     world.noise = 0.02;
     let conclusion = world.search();
     assert_eq!(named(&conclusion), [&[20][..], &[40]], "{conclusion:?}");
 }
 
-fn largest_of(steps: &[(usize, f64)]) -> (Conclusion, Scripted) {
-    let settings = Settings {
+fn largest_of(steps: &[(usize, f64)]) -> (SearchConclusion, ScriptedEvidence) {
+    let settings = SearchSettings {
         only_largest: true,
-        ..Settings::new(0.01, Direction::Worse)
+        ..SearchSettings::new(0.01, ChangeDirection::Worse)
     };
-    let mut world = Scripted::line(64, steps);
-    let conclusion = world.search_in(&History::line(64), &settings);
+    let mut world = ScriptedEvidence::line(64, steps);
+    let conclusion = world.search_in(&CommitGraph::line(64), &settings);
     (conclusion, world)
 }
 
@@ -182,7 +193,7 @@ fn the_largest_step_alone_ends_the_search_where_it_was_asked_for() {
         );
     }
     let last = world.asked.last();
-    assert_eq!(last, Some(&Question::Confirm(29, 30)));
+    assert_eq!(last, Some(&ScriptedQuestion::Confirm(29, 30)));
 }
 
 #[test]
@@ -226,22 +237,22 @@ fn where_only_the_build_effect_decides_no_pairs_are_bought() {
     // Builds that differ by half a percent, and a step that is no larger than the largest of such
     // differences.
     let effects = [0.0, 0.008, 0.017];
-    let mut world = Scripted::new(effects.to_vec());
+    let mut world = ScriptedEvidence::new(effects.to_vec());
     let conclusion = world.search();
     assert!(conclusion.culprits.is_empty(), "{conclusion:?}");
     let open = &conclusion.undecided[0];
-    assert_eq!(open.why, Why::BuildEffect, "{conclusion:?}");
+    assert_eq!(open.why, UndecidedReason::BuildEffect, "{conclusion:?}");
     assert!(open.probability < 0.99, "{open:?}");
     assert!(conclusion.sections[0].pairs < 400, "{conclusion:?}");
     // The measured build effect decides: with a small one it was a step.
-    let settings = Settings {
+    let settings = SearchSettings {
         tau: Some(0.006),
         margin: 0.024,
-        ..Settings::new(0.01, Direction::Worse)
+        ..SearchSettings::new(0.01, ChangeDirection::Worse)
     };
     assert!(
-        Scripted::new(effects.to_vec())
-            .search_in(&History::line(2), &settings)
+        ScriptedEvidence::new(effects.to_vec())
+            .search_in(&CommitGraph::line(2), &settings)
             .culprits
             .is_empty()
     );

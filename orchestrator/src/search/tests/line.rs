@@ -17,8 +17,8 @@ fn every_place(sizes: std::ops::RangeInclusive<usize>) {
     for (candidates, culprit) in
         sizes.flat_map(|candidates| (1..=candidates).map(move |culprit| (candidates, culprit)))
     {
-        let mut world =
-            Scripted::line(candidates, &[(culprit, 0.02)]).seeded(culprit * 100 + candidates);
+        let mut world = ScriptedEvidence::line(candidates, &[(culprit, 0.02)])
+            .seeded(culprit * 100 + candidates);
         let conclusion = world.search();
         assert_only(&conclusion, culprit);
         assert!(
@@ -48,7 +48,7 @@ fn expected(dead: &[bool], culprit: usize) -> Vec<usize> {
 
 #[track_caller]
 fn finds_the_set(dead: Vec<bool>, culprit: usize) -> usize {
-    let mut world = Scripted::line(dead.len() - 1, &[(culprit, 0.02)]).seeded(culprit);
+    let mut world = ScriptedEvidence::line(dead.len() - 1, &[(culprit, 0.02)]).seeded(culprit);
     world.dead = dead;
     let conclusion = world.search();
     assert_eq!(conclusion.culprits.len(), 1, "{conclusion:?}");
@@ -59,22 +59,22 @@ fn finds_the_set(dead: Vec<bool>, culprit: usize) -> usize {
     );
     assert_eq!(
         conclusion.gate,
-        Gate::Different {
+        EndsVerdict::Different {
             change: conclusion.change()
         }
     );
     world.builds()
 }
 
-impl Conclusion {
-    fn change(&self) -> Estimate {
+impl SearchConclusion {
+    fn change(&self) -> RatioEstimate {
         match self.gate {
-            Gate::Different { change }
-            | Gate::Same { change }
-            | Gate::OtherWay { change }
-            | Gate::Open { change }
-            | Gate::Bounded { change } => change,
-            Gate::SameCode | Gate::EndUnusable { .. } => Estimate::UNKNOWN,
+            EndsVerdict::Different { change }
+            | EndsVerdict::Same { change }
+            | EndsVerdict::OtherWay { change }
+            | EndsVerdict::Open { change }
+            | EndsVerdict::Bounded { change } => change,
+            EndsVerdict::SameCode | EndsVerdict::EndUnusable { .. } => RatioEstimate::UNKNOWN,
         }
     }
 }
@@ -102,18 +102,18 @@ fn builds_that_fail_at_random_leave_small_sets() {
 #[test]
 fn with_only_the_ends_the_whole_set_is_the_answer() {
     let dead: Vec<bool> = (0..=9).map(|at| at != 0 && at != 9).collect();
-    let mut world = Scripted::line(9, &[(4, 0.02)]);
+    let mut world = ScriptedEvidence::line(9, &[(4, 0.02)]);
     world.dead = dead.clone();
     let conclusion = world.search();
     assert_eq!(conclusion.culprits[0].commits, (1..=9).collect::<Vec<_>>());
     assert_eq!(conclusion.unusable, (1..9).collect::<Vec<_>>());
 
-    let mut never = Scripted::line(9, &[(4, 0.02)]);
-    let settings = Settings {
+    let mut never = ScriptedEvidence::line(9, &[(4, 0.02)]);
+    let settings = SearchSettings {
         never: dead,
-        ..Settings::new(0.01, Direction::Worse)
+        ..SearchSettings::new(0.01, ChangeDirection::Worse)
     };
-    let conclusion = never.search_in(&History::line(9), &settings);
+    let conclusion = never.search_in(&CommitGraph::line(9), &settings);
     assert_eq!(
         (conclusion.culprits[0].commits.len(), never.builds()),
         (9, 2)
@@ -123,10 +123,10 @@ fn with_only_the_ends_the_whole_set_is_the_answer() {
 #[test]
 fn without_a_step_nobody_is_accused_and_nothing_built() {
     for seed in 0..40 {
-        let mut world = Scripted::line(64, &[]).seeded(seed);
+        let mut world = ScriptedEvidence::line(64, &[]).seeded(seed);
         let conclusion = world.search();
         assert!(
-            matches!(conclusion.gate, Gate::Same { .. }),
+            matches!(conclusion.gate, EndsVerdict::Same { .. }),
             "{conclusion:?}"
         );
         assert!(conclusion.culprits.is_empty() && conclusion.undecided.is_empty());
@@ -136,19 +136,19 @@ fn without_a_step_nobody_is_accused_and_nothing_built() {
 
 #[test]
 fn a_step_the_other_way_is_not_what_was_asked_for() {
-    let mut world = Scripted::line(16, &[(5, -0.03)]);
-    assert!(matches!(world.search().gate, Gate::OtherWay { .. }));
+    let mut world = ScriptedEvidence::line(16, &[(5, -0.03)]);
+    assert!(matches!(world.search().gate, EndsVerdict::OtherWay { .. }));
     assert_eq!(world.builds(), 2);
-    let better = Settings::new(0.01, Direction::Better);
+    let better = SearchSettings::new(0.01, ChangeDirection::Better);
     assert_only(
-        &Scripted::line(16, &[(5, -0.03)]).search_in(&History::line(16), &better),
+        &ScriptedEvidence::line(16, &[(5, -0.03)]).search_in(&CommitGraph::line(16), &better),
         5,
     );
 }
 
 #[test]
 fn what_fails_when_measured_counts_as_not_built() {
-    let mut world = Scripted::line(32, &[(20, 0.03)]);
+    let mut world = ScriptedEvidence::line(32, &[(20, 0.03)]);
     world.crashes = vec![16, 19, 20];
     let conclusion = world.search();
     assert_eq!(conclusion.culprits[0].commits, [19, 20, 21]);
@@ -162,13 +162,13 @@ fn what_fails_when_measured_counts_as_not_built() {
 fn a_prior_on_the_culprit_saves_builds() {
     let mut prior = vec![1.0; 129];
     prior[77] = 400.0;
-    let settings = Settings {
+    let settings = SearchSettings {
         prior,
-        ..Settings::new(0.01, Direction::Worse)
+        ..SearchSettings::new(0.01, ChangeDirection::Worse)
     };
-    let mut world = Scripted::line(128, &[(77, 0.02)]);
-    assert_only(&world.search_in(&History::line(128), &settings), 77);
+    let mut world = ScriptedEvidence::line(128, &[(77, 0.02)]);
+    assert_only(&world.search_in(&CommitGraph::line(128), &settings), 77);
     assert!(world.builds() <= 5, "{}", world.builds());
-    let mut elsewhere = Scripted::line(128, &[(20, 0.02)]);
-    assert_only(&elsewhere.search_in(&History::line(128), &settings), 20);
+    let mut elsewhere = ScriptedEvidence::line(128, &[(20, 0.02)]);
+    assert_only(&elsewhere.search_in(&CommitGraph::line(128), &settings), 20);
 }

@@ -18,7 +18,7 @@ use std::f64::consts::TAU;
 
 /// One question, for counting and for comparing two searches.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Question {
+enum ScriptedQuestion {
     Look(usize),
     SameCode(usize, usize),
     Pairs(usize, usize, usize),
@@ -26,7 +26,7 @@ enum Question {
 }
 
 /// Answers from a script; pairs have normal noise from a fixed seed.
-struct Scripted {
+struct ScriptedEvidence {
     /// Log of the time of each position.
     levels: Vec<f64>,
     /// Positions whose build fails.
@@ -39,10 +39,10 @@ struct Scripted {
     confirmation: Option<Confirmation>,
     noise: f64,
     rng: Rng,
-    asked: Vec<Question>,
+    asked: Vec<ScriptedQuestion>,
 }
 
-impl Scripted {
+impl ScriptedEvidence {
     fn new(levels: Vec<f64>) -> Self {
         let dead = vec![false; levels.len()];
         let rng = Rng::with_seed(20_261_121);
@@ -62,10 +62,10 @@ impl Scripted {
     /// A line of `candidates` commits on which each (position, log ratio) changes the level from
     /// there on.
     fn line(candidates: usize, steps: &[(usize, f64)]) -> Self {
-        Self::over(&History::line(candidates), steps)
+        Self::over(&CommitGraph::line(candidates), steps)
     }
 
-    fn over(history: &History, steps: &[(usize, f64)]) -> Self {
+    fn over(history: &CommitGraph, steps: &[(usize, f64)]) -> Self {
         let level = |at: usize| {
             steps
                 .iter()
@@ -81,12 +81,12 @@ impl Scripted {
         self
     }
 
-    fn search(&mut self) -> Conclusion {
-        let history = History::line(self.levels.len() - 1);
-        self.search_in(&history, &Settings::new(0.01, Direction::Worse))
+    fn search(&mut self) -> SearchConclusion {
+        let history = CommitGraph::line(self.levels.len() - 1);
+        self.search_in(&history, &SearchSettings::new(0.01, ChangeDirection::Worse))
     }
 
-    fn search_in(&mut self, history: &History, settings: &Settings) -> Conclusion {
+    fn search_in(&mut self, history: &CommitGraph, settings: &SearchSettings) -> SearchConclusion {
         let Ok(conclusion) = bisect(history, settings, self);
         conclusion
     }
@@ -94,14 +94,14 @@ impl Scripted {
     fn builds(&self) -> usize {
         self.asked
             .iter()
-            .filter(|question| matches!(question, Question::Look(_)))
+            .filter(|question| matches!(question, ScriptedQuestion::Look(_)))
             .count()
     }
 
     fn measured(&self, commit: usize) -> bool {
         self.asked
             .iter()
-            .any(|question| matches!(question, Question::Pairs(_, at, _) if *at == commit))
+            .any(|question| matches!(question, ScriptedQuestion::Pairs(_, at, _) if *at == commit))
     }
 
     fn draw(&mut self, reference: usize, commit: usize, count: usize) -> Vec<f64> {
@@ -112,22 +112,22 @@ impl Scripted {
     }
 }
 
-impl Evidence for Scripted {
+impl Evidence for ScriptedEvidence {
     type Stop = Infallible;
 
     fn look(&mut self, commit: usize) -> Result<bool, Infallible> {
         assert!(
-            !self.asked.contains(&Question::Look(commit)),
+            !self.asked.contains(&ScriptedQuestion::Look(commit)),
             "{commit} is looked at twice"
         );
-        self.asked.push(Question::Look(commit));
+        self.asked.push(ScriptedQuestion::Look(commit));
         Ok(!self.dead[commit])
     }
 
     fn same_code(&mut self, one: usize, other: usize) -> Result<bool, Infallible> {
         let asked = [
-            Question::SameCode(one, other),
-            Question::SameCode(other, one),
+            ScriptedQuestion::SameCode(one, other),
+            ScriptedQuestion::SameCode(other, one),
         ];
         assert!(
             !self.asked.iter().any(|question| asked.contains(question)),
@@ -144,20 +144,21 @@ impl Evidence for Scripted {
         count: usize,
     ) -> Result<Option<Vec<f64>>, Infallible> {
         assert!(!self.dead[commit] && !self.dead[reference] && count > 0);
-        self.asked.push(Question::Pairs(reference, commit, count));
+        self.asked
+            .push(ScriptedQuestion::Pairs(reference, commit, count));
         Ok((!self.crashes.contains(&commit)).then(|| self.draw(reference, commit, count)))
     }
 
     fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, Infallible> {
-        self.asked.push(Question::Confirm(parent, commit));
+        self.asked.push(ScriptedQuestion::Confirm(parent, commit));
         let fresh = self.draw(parent, commit, 40);
         let (verdict, change) = judge(&fresh, 0.01);
         Ok(self.confirmation.unwrap_or(match verdict {
-            Verdict::Rose | Verdict::Fell => Confirmation::Changed {
+            DifferenceVerdict::Rose | DifferenceVerdict::Fell => Confirmation::Changed {
                 estimate: change.estimate,
             },
-            Verdict::Same => Confirmation::Below,
-            Verdict::Open => Confirmation::Open,
+            DifferenceVerdict::Same => Confirmation::Below,
+            DifferenceVerdict::Open => Confirmation::Open,
         }))
     }
 
@@ -169,7 +170,7 @@ impl Evidence for Scripted {
         0.05
     }
 
-    fn see(&mut self, view: &View<'_>) {
+    fn see(&mut self, view: &SectionView<'_>) {
         let mass: f64 = view.posterior.iter().sum();
         assert!(mass == 0.0 || (mass - 1.0).abs() < 1e-9, "{mass}");
         assert!(view.builds_left.is_finite() && view.pairs_left.is_finite());
@@ -183,7 +184,7 @@ fn bits(n: usize) -> usize {
 
 /// Asserts that one commit, and nothing else, is found.
 #[track_caller]
-fn assert_only(conclusion: &Conclusion, culprit: usize) {
+fn assert_only(conclusion: &SearchConclusion, culprit: usize) {
     let found: Vec<&[usize]> = conclusion
         .culprits
         .iter()

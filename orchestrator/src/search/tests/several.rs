@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn names(conclusion: &Conclusion) -> Vec<&[usize]> {
+fn names(conclusion: &SearchConclusion) -> Vec<&[usize]> {
     conclusion
         .culprits
         .iter()
@@ -15,7 +15,7 @@ fn two_culprits_are_both_named() {
     let mut rng = Rng::with_seed(11);
     for seed in 0..30 {
         let (one, other) = (rng.usize(1..=30), rng.usize(31..=64));
-        let mut world = Scripted::line(64, &[(one, 0.03), (other, 0.02)]).seeded(seed);
+        let mut world = ScriptedEvidence::line(64, &[(one, 0.03), (other, 0.02)]).seeded(seed);
         let conclusion = world.search();
         assert_eq!(names(&conclusion), [&[one][..], &[other]], "{conclusion:?}");
         assert!(world.builds() <= 2 * bits(64) + 4, "{}", world.builds());
@@ -24,14 +24,14 @@ fn two_culprits_are_both_named() {
 
 #[test]
 fn neighbouring_culprits_are_told_apart() {
-    let conclusion = Scripted::line(40, &[(20, 0.03), (21, 0.02)]).search();
+    let conclusion = ScriptedEvidence::line(40, &[(20, 0.03), (21, 0.02)]).search();
     assert_eq!(names(&conclusion), [&[20][..], &[21]], "{conclusion:?}");
 }
 
 #[test]
 fn a_fix_that_hid_part_of_a_regression_is_reported() {
     for (rise, fix) in [(9, 50), (30, 31), (40, 60)] {
-        let conclusion = Scripted::line(64, &[(rise, 0.04), (fix, -0.02)]).search();
+        let conclusion = ScriptedEvidence::line(64, &[(rise, 0.04), (fix, -0.02)]).search();
         assert_eq!(names(&conclusion), [&[rise][..], &[fix]], "{conclusion:?}");
         assert!(
             conclusion.culprits[0].change.low > 0.02 && conclusion.culprits[1].change.high < 0.0,
@@ -43,9 +43,10 @@ fn a_fix_that_hid_part_of_a_regression_is_reported() {
 #[test]
 fn drift_that_nobody_made_alone_accuses_nobody() {
     for seed in 0..10 {
-        let mut world = Scripted::new((0..=64).map(|at| at as f64 * 0.0008).collect()).seeded(seed);
+        let mut world =
+            ScriptedEvidence::new((0..=64).map(|at| at as f64 * 0.0008).collect()).seeded(seed);
         let conclusion = world.search();
-        assert!(matches!(conclusion.gate, Gate::Different { .. }));
+        assert!(matches!(conclusion.gate, EndsVerdict::Different { .. }));
         assert!(conclusion.culprits.is_empty(), "{conclusion:?}");
         assert!(!conclusion.undecided.is_empty());
     }
@@ -53,7 +54,7 @@ fn drift_that_nobody_made_alone_accuses_nobody() {
 
 #[test]
 fn layout_is_not_accused_and_hides_nobody() {
-    let mut world = Scripted::line(64, &[(20, 0.03)]);
+    let mut world = ScriptedEvidence::line(64, &[(20, 0.03)]);
     world.confirmation = Some(Confirmation::Layout);
     let conclusion = world.search();
     assert!(conclusion.culprits.is_empty());
@@ -62,14 +63,14 @@ fn layout_is_not_accused_and_hides_nobody() {
             conclusion.undecided[0].why,
             conclusion.undecided[0].commits.as_slice()
         ),
-        (Why::Layout, &[20][..])
+        (UndecidedReason::Layout, &[20][..])
     );
 }
 
 #[test]
 fn no_more_steps_than_asked_for() {
     let steps: Vec<(usize, f64)> = (1..=12).map(|at| (at * 5, 0.03)).collect();
-    let conclusion = Scripted::line(64, &steps).search();
+    let conclusion = ScriptedEvidence::line(64, &steps).search();
     assert_eq!(conclusion.culprits.len(), 8, "{conclusion:?}");
     assert!(
         conclusion

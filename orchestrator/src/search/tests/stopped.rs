@@ -3,19 +3,19 @@
 use super::*;
 
 /// A scripted world that ends after some questions.
-struct Ending {
-    world: Scripted,
+struct EndingEvidence {
+    world: ScriptedEvidence,
     left: usize,
 }
 
-impl Ending {
+impl EndingEvidence {
     fn ask(&mut self) -> Result<(), ()> {
         self.left = self.left.checked_sub(1).ok_or(())?;
         Ok(())
     }
 }
 
-impl Evidence for Ending {
+impl Evidence for EndingEvidence {
     type Stop = ();
 
     fn look(&mut self, commit: usize) -> Result<bool, ()> {
@@ -51,13 +51,13 @@ impl Evidence for Ending {
         self.world.pair_seconds()
     }
 
-    fn see(&mut self, view: &View<'_>) {
+    fn see(&mut self, view: &SectionView<'_>) {
         self.world.see(view);
     }
 }
 
 /// Where a commit may be, from what a stopped search knows.
-fn is_accounted_for(known: &Conclusion, culprit: usize) -> bool {
+fn is_accounted_for(known: &SearchConclusion, culprit: usize) -> bool {
     let within = |reference: usize, end: usize| reference < culprit && culprit <= end;
     known
         .culprits
@@ -66,15 +66,14 @@ fn is_accounted_for(known: &Conclusion, culprit: usize) -> bool {
         || known
             .undecided
             .iter()
-            .any(|open| open.why == Why::Stopped && within(open.reference, open.end))
+            .any(|open| open.why == UndecidedReason::Stopped && within(open.reference, open.end))
         || known
             .unsearched
             .iter()
             .any(|part| within(part.reference, part.end))
-        || known
-            .sections
-            .iter()
-            .any(|part| matches!(part.gate, Gate::Open { .. }) && within(part.reference, part.end))
+        || known.sections.iter().any(|part| {
+            matches!(part.gate, EndsVerdict::Open { .. }) && within(part.reference, part.end)
+        })
 }
 
 #[test]
@@ -82,13 +81,13 @@ fn stopped_after_any_question_a_search_accounts_for_every_step() {
     let steps = [(9, 0.04), (30, 2.0), (47, 0.03)];
     let (mut stopped, mut named) = (0, Vec::new());
     for left in 0..1000 {
-        let mut world = Ending {
-            world: Scripted::line(60, &steps),
+        let mut world = EndingEvidence {
+            world: ScriptedEvidence::line(60, &steps),
             left,
         };
         let Err(StoppedSearch { stop: (), known }) = bisect(
-            &History::line(60),
-            &Settings::new(0.01, Direction::Worse),
+            &CommitGraph::line(60),
+            &SearchSettings::new(0.01, ChangeDirection::Worse),
             &mut world,
         ) else {
             break;
@@ -109,7 +108,7 @@ fn stopped_after_any_question_a_search_accounts_for_every_step() {
         for open in known
             .undecided
             .iter()
-            .filter(|open| open.why == Why::Stopped)
+            .filter(|open| open.why == UndecidedReason::Stopped)
         {
             let holds = steps
                 .iter()
@@ -129,22 +128,22 @@ fn stopped_after_any_question_a_search_accounts_for_every_step() {
 #[test]
 fn a_step_that_waits_for_its_confirmation_is_still_open() {
     let steps = [(20, 2.0)];
-    let confirm = |world: &Scripted| {
+    let confirm = |world: &ScriptedEvidence| {
         world
             .asked
             .iter()
-            .position(|asked| matches!(asked, Question::Confirm(..)))
+            .position(|asked| matches!(asked, ScriptedQuestion::Confirm(..)))
             .unwrap()
     };
-    let mut whole = Scripted::line(40, &steps);
+    let mut whole = ScriptedEvidence::line(40, &steps);
     whole.search();
-    let mut world = Ending {
-        world: Scripted::line(40, &steps),
+    let mut world = EndingEvidence {
+        world: ScriptedEvidence::line(40, &steps),
         left: confirm(&whole),
     };
     let Err(StoppedSearch { known, .. }) = bisect(
-        &History::line(40),
-        &Settings::new(0.01, Direction::Worse),
+        &CommitGraph::line(40),
+        &SearchSettings::new(0.01, ChangeDirection::Worse),
         &mut world,
     ) else {
         panic!("it was not stopped");
@@ -153,7 +152,7 @@ fn a_step_that_waits_for_its_confirmation_is_still_open() {
     let open = &known.undecided[0];
     assert_eq!(
         (open.commits.as_slice(), open.why),
-        (&[20][..], Why::Stopped)
+        (&[20][..], UndecidedReason::Stopped)
     );
     assert!(open.probability >= 0.99, "{open:?}");
 }

@@ -4,16 +4,16 @@ use super::*;
 
 #[test]
 fn ends_of_the_same_code_need_no_pairs() {
-    let mut world = Scripted::line(8, &[]);
+    let mut world = ScriptedEvidence::line(8, &[]);
     world.codes = vec![0; 9];
     let conclusion = world.search();
-    assert_eq!(conclusion.gate, Gate::SameCode);
+    assert_eq!(conclusion.gate, EndsVerdict::SameCode);
     assert_eq!(
         world.asked,
         [
-            Question::Look(0),
-            Question::Look(8),
-            Question::SameCode(0, 8)
+            ScriptedQuestion::Look(0),
+            ScriptedQuestion::Look(8),
+            ScriptedQuestion::SameCode(0, 8)
         ]
     );
 }
@@ -22,7 +22,7 @@ fn ends_of_the_same_code_need_no_pairs() {
 fn commits_that_change_no_code_need_no_pairs() {
     for culprit in [1, 2, 17, 31, 33, 63, 64] {
         // Two codes only: every other commit is documentation.
-        let mut world = Scripted::line(64, &[(culprit, 0.02)]);
+        let mut world = ScriptedEvidence::line(64, &[(culprit, 0.02)]);
         world.codes = (0..=64).map(|at| usize::from(at >= culprit)).collect();
         let conclusion = world.search();
         assert_only(&conclusion, culprit);
@@ -34,7 +34,7 @@ fn commits_that_change_no_code_need_no_pairs() {
 
 #[test]
 fn no_step_lies_between_commits_of_one_code() {
-    let mut world = Scripted::line(40, &[(25, 0.02)]);
+    let mut world = ScriptedEvidence::line(40, &[(25, 0.02)]);
     world.codes = (0..=40)
         .map(|at| at / 8 * 8 + usize::from(at >= 25))
         .collect();
@@ -45,28 +45,28 @@ fn no_step_lies_between_commits_of_one_code() {
 #[test]
 fn an_end_that_cannot_be_measured_ends_the_search() {
     for end in [0, 8] {
-        let mut world = Scripted::line(8, &[(4, 0.02)]);
+        let mut world = ScriptedEvidence::line(8, &[(4, 0.02)]);
         world.dead[end] = true;
-        assert_eq!(world.search().gate, Gate::EndUnusable { end });
+        assert_eq!(world.search().gate, EndsVerdict::EndUnusable { end });
     }
-    let mut world = Scripted::line(8, &[(4, 0.02)]);
+    let mut world = ScriptedEvidence::line(8, &[(4, 0.02)]);
     world.crashes = vec![8];
-    assert_eq!(world.search().gate, Gate::EndUnusable { end: 8 });
+    assert_eq!(world.search().gate, EndsVerdict::EndUnusable { end: 8 });
 }
 
 #[test]
 fn the_budget_ends_in_the_smallest_set_that_is_sure() {
-    let mut world = Scripted::line(64, &[(30, 0.02)]);
+    let mut world = ScriptedEvidence::line(64, &[(30, 0.02)]);
     world.noise = 0.03;
-    let settings = Settings {
+    let settings = SearchSettings {
         most_pairs: 200,
-        ..Settings::new(0.01, Direction::Worse)
+        ..SearchSettings::new(0.01, ChangeDirection::Worse)
     };
-    let conclusion = world.search_in(&History::line(64), &settings);
+    let conclusion = world.search_in(&CommitGraph::line(64), &settings);
     assert!(conclusion.culprits.is_empty(), "{conclusion:?}");
     let undecided = &conclusion.undecided[0];
     assert!(
-        undecided.why == Why::Budget
+        undecided.why == UndecidedReason::Budget
             && undecided.probability >= 0.98
             && undecided.commits.contains(&30)
     );
@@ -75,13 +75,16 @@ fn the_budget_ends_in_the_smallest_set_that_is_sure() {
 
 #[test]
 fn a_history_without_candidates_is_one_code() {
-    assert_eq!(Scripted::line(0, &[]).search().gate, Gate::SameCode);
+    assert_eq!(
+        ScriptedEvidence::line(0, &[]).search().gate,
+        EndsVerdict::SameCode
+    );
 }
 
 #[test]
 fn the_same_answers_get_the_same_questions() {
     let run = || {
-        let mut world = Scripted::line(100, &[(37, 0.03), (71, -0.015)]).seeded(5);
+        let mut world = ScriptedEvidence::line(100, &[(37, 0.03), (71, -0.015)]).seeded(5);
         world.dead = (0..=100).map(|at| at % 7 == 3).collect();
         let conclusion = world.search();
         (conclusion, world.asked)
@@ -94,11 +97,13 @@ fn few_codes_among_noisy_commits_are_told_apart() {
     for noise in [0.01, 0.1, 0.5] {
         for seed in 0..30 {
             let step = [(2, 4f64.ln()), (4, -(2f64.ln()))];
-            let mut world = Scripted::line(5, &step).seeded(seed);
+            let mut world = ScriptedEvidence::line(5, &step).seeded(seed);
             world.noise = noise;
             world.codes = vec![0, 0, 1, 1, 2, 2];
-            let conclusion =
-                world.search_in(&History::line(5), &Settings::new(0.2, Direction::Worse));
+            let conclusion = world.search_in(
+                &CommitGraph::line(5),
+                &SearchSettings::new(0.2, ChangeDirection::Worse),
+            );
             let named: Vec<&[usize]> = conclusion
                 .culprits
                 .iter()
