@@ -1,6 +1,6 @@
 //! Why a command cannot do its work: a kind, a message and hints, and how these are shown.
 
-use crate::scenario::problem::{self, Problem};
+use crate::scenario::problem::{self, FileProblem};
 use std::fmt::{self, Display, Write};
 
 /// What kind of obstacle it is. Exit codes follow from it.
@@ -27,7 +27,7 @@ enum ErrorText {
     Problems {
         file: String,
         text: String,
-        problems: Vec<Problem>,
+        problems: Vec<FileProblem>,
     },
     /// Lines that name a place each, ready to be shown.
     Lines(String),
@@ -56,7 +56,7 @@ impl CommandError {
     }
 
     /// Wrong places in a file, which is shown by this name.
-    pub(crate) fn problems(file: &str, text: &str, problems: Vec<Problem>) -> Self {
+    pub(crate) fn problems(file: &str, text: &str, problems: Vec<FileProblem>) -> Self {
         let text = ErrorText::Problems {
             file: file.to_owned(),
             text: text.to_owned(),

@@ -149,7 +149,7 @@ pub(crate) fn estimate(step: Step, jobs: &[Job]) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Settings;
+    use crate::scenario::JobSettings;
     use proptest::prelude::*;
 
     fn jobs(rounds: &[u32]) -> Vec<Job> {
@@ -159,9 +159,9 @@ mod tests {
             workload: "w".into(),
             params: Default::default(),
             tags: Vec::new(),
-            settings: Settings {
+            settings: JobSettings {
                 rounds: *rounds,
-                ..Settings::default()
+                ..JobSettings::default()
             },
         };
         rounds.iter().enumerate().map(job).collect()

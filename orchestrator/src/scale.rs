@@ -9,7 +9,7 @@ use crate::machine::Machine;
 use crate::plugin::catalog::PluginDescription;
 use crate::record::{self, JobRecord, Record};
 use crate::render;
-use crate::scenario::{self, Surroundings, gate::Gate as Rules};
+use crate::scenario::{self, ScenarioContext, gate::GateRules};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -88,7 +88,7 @@ fn load(jobs: usize) -> Box<dyn Fn() -> usize> {
             "n": {"type": "integer", "minimum": 1}}}}]}"#,
     );
     Box::new(move || {
-        let around = Surroundings {
+        let around = ScenarioContext {
             root: Path::new("/"),
             stem: "large",
             exists: &|_| true,
@@ -324,7 +324,7 @@ fn judged(comparison: &Comparison) -> Gate {
     gate::judge(&gate::Case {
         jobs: &comparison.jobs,
         workloads: &comparison.workloads,
-        rules: &Rules::default(),
+        rules: &GateRules::default(),
         max_allocations: &max_allocations,
         today: jiff::civil::Date::constant(2026, 1, 1),
         presence: gate::JobPresence::default(),
@@ -499,7 +499,7 @@ mod tests {
     #[test]
     fn errors_list_at_most_twenty_ids() {
         let text = scenario_text(JOBS).replace("workload: k/work", "workload: kk/work");
-        let around = Surroundings {
+        let around = ScenarioContext {
             root: Path::new("/"),
             stem: "large",
             exists: &|_| true,

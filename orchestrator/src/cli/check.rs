@@ -25,7 +25,7 @@ use crate::measure::clock::Calibration;
 use crate::record::store;
 use crate::render;
 use crate::runner::paired_workloads::PairLimits;
-use crate::scenario::{self, Job, Scenario, Surroundings, quantity};
+use crate::scenario::{self, Job, Scenario, ScenarioContext, quantity};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -165,7 +165,7 @@ fn scenario_at(loaded: &Loaded, commit: &str) -> Option<Result<Scenario, ()>> {
     let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
     let name = loaded.file.strip_prefix(&revision.repository).ok()?;
     let text = git::commit::CommitFiles::of(&revision).ok()?.text(name)?;
-    let around = Surroundings {
+    let around = ScenarioContext {
         root: &loaded.root,
         stem: "",
         exists: &|_| true,

@@ -32,7 +32,7 @@ use crate::record::{PluginFile, Record, ScenarioRecord, store};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::LockPurpose;
 use crate::runner::paired_workloads::PairLimits;
-use crate::scenario::gate::Gate;
+use crate::scenario::gate::GateRules;
 use crate::scenario::quantity;
 use crate::versus::{self, Match, Terms};
 use std::cell::Cell;
@@ -168,7 +168,7 @@ pub(super) struct Session<'a> {
     /// Jobs whose time is measured even if both sides are the same code: patterns of ids.
     pub(super) timed: Vec<String>,
     /// The rules of a check: what they name has to be there.
-    pub(super) rules: Option<&'a Gate>,
+    pub(super) rules: Option<&'a GateRules>,
     /// Jobs whose output may differ, which does not keep their costs from being judged: patterns of
     /// ids.
     pub(super) output_accepted: Vec<String>,

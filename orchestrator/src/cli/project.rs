@@ -17,8 +17,8 @@ use crate::runner::orphans;
 use crate::runner::process::{self, WorkerLaunch};
 use crate::runner::sandbox_grants;
 use crate::runner::worker_exit::PassFailure;
-use crate::scenario::problem::Problem;
-use crate::scenario::{self, Job, Scenario, Surroundings};
+use crate::scenario::problem::FileProblem;
+use crate::scenario::{self, Job, Scenario, ScenarioContext};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -46,7 +46,7 @@ pub(super) struct Loaded {
 
 impl Loaded {
     /// Turns findings into the message that the user gets.
-    pub(super) fn refuse(&self, problems: Vec<Problem>) -> CommandError {
+    pub(super) fn refuse(&self, problems: Vec<FileProblem>) -> CommandError {
         CommandError::problems(&self.shown, &self.text, problems)
     }
 }
@@ -125,7 +125,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
         })
         .collect();
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let around = Surroundings {
+    let around = ScenarioContext {
         root: &root,
         stem: &stem,
         exists: &|path| path.exists(),

@@ -4,7 +4,7 @@
 use crate::error::CommandError;
 use crate::format;
 use crate::plugin::catalog::WorkloadInfo;
-use crate::scenario::gate::{AcceptedChange, Gate};
+use crate::scenario::gate::{AcceptedChange, GateRules};
 use indexmap::IndexSet;
 use wildmatch::WildMatch;
 
@@ -12,7 +12,11 @@ use wildmatch::WildMatch;
 pub(super) const OWN_METRICS: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
 
 /// Refuses a target or acceptance that none of the jobs has. `ids`: of all jobs of the scenario.
-pub(super) fn check_jobs(rules: &Gate, ids: &[&str], scenario: &str) -> Result<(), CommandError> {
+pub(super) fn check_jobs(
+    rules: &GateRules,
+    ids: &[&str],
+    scenario: &str,
+) -> Result<(), CommandError> {
     let patterns = rules.targets.iter().map(|target| ("targets", &target.job));
     // A dropped job is in the scenario of the baseline, if in any.
     let present = rules
@@ -42,7 +46,7 @@ pub(super) struct OfferedJob<'a> {
 /// Refuses a rule whose metric none of its jobs has, on either side. `jobs`: all jobs of the
 /// scenario. The metrics of a plugin that was not built are unknown, and so are its rules.
 pub(super) fn check_metrics(
-    rules: &Gate,
+    rules: &GateRules,
     jobs: &[OfferedJob],
     scenario: &str,
 ) -> Result<(), CommandError> {

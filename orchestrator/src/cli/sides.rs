@@ -14,7 +14,7 @@ use crate::plugin::{PluginSource, revision};
 use crate::protocol::Phase;
 use crate::runner::event::ProgressObserver;
 use crate::runner::interrupt::Interrupt;
-use crate::scenario::problem::Problem;
+use crate::scenario::problem::FileProblem;
 use crate::scenario::{self, Job, Scenario};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -49,7 +49,7 @@ impl Variation {
 
     /// Refuses the option for the first of the problems that its values make: the scenario by
     /// itself has none.
-    fn refuse(&self, problems: &[Problem]) -> CommandError {
+    fn refuse(&self, problems: &[FileProblem]) -> CommandError {
         let Some(problem) = problems.first() else {
             return CommandError::input(format!("--set {}", self.text));
         };
@@ -197,10 +197,10 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
         .map(|only| only.iter().map(String::as_str).collect());
     let mut found = Vec::new();
     let mut ids = Vec::new();
-    let mut left_out: Vec<(String, Vec<Problem>)> = Vec::new();
-    let mut wrong: Vec<Problem> = Vec::new();
+    let mut left_out: Vec<(String, Vec<FileProblem>)> = Vec::new();
+    let mut wrong: Vec<FileProblem> = Vec::new();
     // Of workloads that take one of the option's values only.
-    let mut half: Vec<Problem> = Vec::new();
+    let mut half: Vec<FileProblem> = Vec::new();
     for index in 0..scenarios[0].entries.len() {
         let unchecked = [0, 1].map(|side| expanded(&scenarios[side], index, |_| None));
         let offer = |side: usize| move |key: &str| plugins[side].described.get(key);
@@ -311,7 +311,7 @@ pub(super) fn expanded<'a>(
     scenario: &Scenario,
     index: usize,
     offer: impl Fn(&str) -> Option<&'a PluginDescription>,
-) -> Result<Vec<Job>, Vec<Problem>> {
+) -> Result<Vec<Job>, Vec<FileProblem>> {
     scenario::jobs_of(
         scenario,
         scenario.entries.get(index..=index).unwrap_or_default(),

@@ -11,7 +11,7 @@ pub(crate) use presence::JobPresence;
 
 use crate::comparison::{Entry, Verdict, Workload, counted, words};
 use crate::measure::rounding;
-use crate::scenario::gate::{Accepted, BoundSize, Gate as Rules};
+use crate::scenario::gate::{Acceptance, BoundSize, GateRules as Rules};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -313,7 +313,7 @@ fn better(index: &EntryIndex, entry: &Entry) -> String {
 
 /// The acceptance that is meant for an entry: one that lets it pass, if there is one; else one that
 /// still holds; else one that held.
-fn acceptance<'a>(case: &'a Case, entry: &Entry, kind: Kind) -> Option<&'a Accepted> {
+fn acceptance<'a>(case: &'a Case, entry: &Entry, kind: Kind) -> Option<&'a Acceptance> {
     let meant = || {
         case.rules
             .accepted
@@ -333,7 +333,7 @@ fn acceptance<'a>(case: &'a Case, entry: &Entry, kind: Kind) -> Option<&'a Accep
 
 /// Whether a change is no larger than what is accepted. From nothing to something has no relative
 /// size, and outputs have none.
-fn covers(accepted: &Accepted, entry: &Entry, kind: Kind) -> bool {
+fn covers(accepted: &Acceptance, entry: &Entry, kind: Kind) -> bool {
     let Some(bound) = accepted.bound().filter(|_| kind != Kind::OutputDiffers) else {
         return true;
     };
@@ -362,7 +362,7 @@ fn reaches_at_most(entry: &Entry, limit: f64) -> bool {
     }
 }
 
-fn is_meant(accepted: &Accepted, entry: &Entry) -> bool {
+fn is_meant(accepted: &Acceptance, entry: &Entry) -> bool {
     accepted.metric() == Some(entry.metric.as_str())
         && WildMatch::new(&accepted.job).matches(&entry.id)
 }
@@ -399,7 +399,7 @@ fn candidate_range(entry: &Entry) -> Option<[f64; 2]> {
 /// Acceptances whose regression is gone.
 fn not_needed(case: &Case) -> Vec<Finding> {
     let known = |entry: &Entry| matches!(entry.verdict, Verdict::Equivalent | Verdict::Improved);
-    let gone = |accepted: &&Accepted| {
+    let gone = |accepted: &&Acceptance| {
         let mut meant = case
             .jobs
             .iter()
@@ -407,7 +407,7 @@ fn not_needed(case: &Case) -> Vec<Finding> {
             .peekable();
         meant.peek().is_some() && meant.all(known)
     };
-    let message = |accepted: &Accepted| Finding {
+    let message = |accepted: &Acceptance| Finding {
         kind: Kind::NotNeeded,
         job: accepted.job.clone(),
         metric: accepted.metric().unwrap_or_default().to_owned(),

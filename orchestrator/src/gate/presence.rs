@@ -3,7 +3,7 @@
 
 use super::{Case, Finding, Kind, finding};
 use crate::comparison::Entry;
-use crate::scenario::gate::{Accepted, AcceptedChange};
+use crate::scenario::gate::{Acceptance, AcceptedChange};
 use std::collections::HashSet;
 use wildmatch::WildMatch;
 
@@ -92,11 +92,11 @@ fn judged(
             let rule = format!("{{ job: '{id}', {field}: true, reason: ..., until: ... }}");
             (kind, format!("{what}; `accept: [{rule}]` lets it pass"))
         }
-        Some(Accepted { reason, until, .. }) if *until < case.today => (
+        Some(Acceptance { reason, until, .. }) if *until < case.today => (
             Kind::Expired,
             format!("{what}; accepted until {until} ({reason}), and that has passed"),
         ),
-        Some(Accepted { reason, until, .. }) => (
+        Some(Acceptance { reason, until, .. }) => (
             Kind::Accepted,
             format!("{what}; accepted until {until}: {reason}"),
         ),
@@ -104,7 +104,7 @@ fn judged(
 }
 
 /// An acceptance whose new job the baseline has by now, or whose dropped job it lacks.
-fn not_needed(case: &Case, accepted: &Accepted) -> Option<Finding> {
+fn not_needed(case: &Case, accepted: &Acceptance) -> Option<Finding> {
     let before = case.presence.before?;
     let mut meant = case
         .workloads
@@ -142,6 +142,6 @@ fn not_needed(case: &Case, accepted: &Accepted) -> Option<Finding> {
     })
 }
 
-fn is_meant(accepted: &Accepted, id: &str) -> bool {
+fn is_meant(accepted: &Acceptance, id: &str) -> bool {
     WildMatch::new(&accepted.job).matches(id)
 }

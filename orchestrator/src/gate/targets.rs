@@ -7,7 +7,7 @@ use crate::measure::interval::over_processes;
 use crate::measure::rounding;
 use crate::plugin::catalog::CounterBasis;
 use crate::runner::pair_series::PairRecord;
-use crate::scenario::gate::{Target, Wanted};
+use crate::scenario::gate::{JobTarget, TargetBounds};
 use wildmatch::WildMatch;
 
 /// A value with the range that holds it.
@@ -34,7 +34,7 @@ pub(super) fn findings(case: &Case, index: &EntryIndex) -> Vec<Finding> {
     all
 }
 
-fn one(index: &EntryIndex, target: &Target, workload: &Workload) -> Finding {
+fn one(index: &EntryIndex, target: &JobTarget, workload: &Workload) -> Finding {
     let Some(entry) = index.find(&workload.id, &target.metric) else {
         let message = match &workload.missing {
             Some(reason) => format!("target {}: {reason}", target.text),
@@ -48,7 +48,7 @@ fn one(index: &EntryIndex, target: &Target, workload: &Workload) -> Finding {
             message,
         };
     };
-    if target.wanted == Wanted::Hold {
+    if target.wanted == TargetBounds::Hold {
         return hold(entry);
     }
     let Some(value) = value(entry, workload) else {
@@ -60,13 +60,13 @@ fn one(index: &EntryIndex, target: &Target, workload: &Workload) -> Finding {
     };
     let at_most = |value: f64, limit: f64| rounding::is_at_most(value, limit, entry.rounding);
     let (kind, how) = match target.wanted {
-        Wanted::AtLeast(least) => met(at_most(least, value.low), !at_most(least, value.high)),
-        Wanted::AtMost(most) => met(at_most(value.high, most), !at_most(value.low, most)),
-        Wanted::Between(low, high) => met(
+        TargetBounds::AtLeast(least) => met(at_most(least, value.low), !at_most(least, value.high)),
+        TargetBounds::AtMost(most) => met(at_most(value.high, most), !at_most(value.low, most)),
+        TargetBounds::Between(low, high) => met(
             at_most(low, value.low) && at_most(value.high, high),
             !at_most(low, value.high) || !at_most(value.low, high),
         ),
-        Wanted::Hold => met(false, false),
+        TargetBounds::Hold => met(false, false),
     };
     finding(
         entry,

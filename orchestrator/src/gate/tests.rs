@@ -6,7 +6,7 @@ use super::*;
 use crate::comparison::{Change, Code, Workload};
 use crate::plugin::catalog::CounterBasis;
 use crate::runner::pair_series::PairRecord;
-use crate::scenario::gate::{AcceptedBound, AcceptedChange, Target, Wanted};
+use crate::scenario::gate::{AcceptedBound, AcceptedChange, JobTarget, TargetBounds};
 use serde_json::json;
 
 fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Entry {
@@ -78,7 +78,7 @@ fn workload(pairs: Vec<PairRecord>) -> Workload {
     }
 }
 
-fn rules(accepted: Vec<Accepted>, targets: Vec<Target>) -> Rules {
+fn rules(accepted: Vec<Acceptance>, targets: Vec<JobTarget>) -> Rules {
     Rules {
         open_fails: false,
         budget: None,
@@ -117,11 +117,11 @@ fn kinds(gate: &Gate) -> Vec<Kind> {
     gate.findings.iter().map(|finding| finding.kind).collect()
 }
 
-fn accepted(metric: &str, up_to: Option<f64>, until: Date) -> Accepted {
+fn accepted(metric: &str, up_to: Option<f64>, until: Date) -> Acceptance {
     bounded(metric, up_to.map(BoundSize::Share), until)
 }
 
-fn bounded(metric: &str, size: Option<BoundSize>, until: Date) -> Accepted {
+fn bounded(metric: &str, size: Option<BoundSize>, until: Date) -> Acceptance {
     let bound = size.map(|size| AcceptedBound {
         size,
         text: "as written".into(),
@@ -130,7 +130,7 @@ fn bounded(metric: &str, size: Option<BoundSize>, until: Date) -> Accepted {
         metric: metric.into(),
         bound,
     };
-    Accepted {
+    Acceptance {
         job: "j*".into(),
         change,
         reason: "known".into(),
@@ -138,8 +138,8 @@ fn bounded(metric: &str, size: Option<BoundSize>, until: Date) -> Accepted {
     }
 }
 
-fn target(metric: &str, wanted: Wanted) -> Target {
-    Target {
+fn target(metric: &str, wanted: TargetBounds) -> JobTarget {
+    JobTarget {
         job: "job".into(),
         metric: metric.into(),
         wanted,
@@ -239,7 +239,7 @@ fn a_gate_that_measured_nothing_is_not_green() {
 
 #[test]
 fn what_is_accepted_passes_until_its_day_and_up_to_its_size() {
-    let slower = |rule: Accepted| {
+    let slower = |rule: Acceptance| {
         judged(
             vec![entry("time", Verdict::Regressed, 1.0, 1.08, 20)],
             Vec::new(),
@@ -445,7 +445,7 @@ fn a_change_is_told_with_what_is_known_of_it() {
         "as scripted",
         "it is the score that differs"
     );
-    let missed = rules(Vec::new(), vec![target("allocations", Wanted::Hold)]);
+    let missed = rules(Vec::new(), vec![target("allocations", TargetBounds::Hold)]);
     let gate = judged(
         vec![entry("allocations", Verdict::Regressed, 2.0, 3.0, 0)],
         Vec::new(),
@@ -467,23 +467,27 @@ fn limits_and_acceptances_are_met_within_rounding() {
     let tenths = (0..10).fold(0.0, |sum, _| sum + 0.1);
     assert_ne!(tenths, 1.0);
     for (entry, wanted, kind) in [
-        (sum(tenths, 1e-15), Wanted::AtLeast(1.0), Kind::TargetMet),
+        (
+            sum(tenths, 1e-15),
+            TargetBounds::AtLeast(1.0),
+            Kind::TargetMet,
+        ),
         (
             sum(1.0 + 2e-15, 1e-14),
-            Wanted::AtMost(1.0),
+            TargetBounds::AtMost(1.0),
             Kind::TargetMet,
         ),
         (
             sum(1.0 + 2e-13, 1e-14),
-            Wanted::AtMost(1.0),
+            TargetBounds::AtMost(1.0),
             Kind::TargetMissed,
         ),
         (
             sum(tenths, 1e-15),
-            Wanted::Between(1.0, 1.0),
+            TargetBounds::Between(1.0, 1.0),
             Kind::TargetMet,
         ),
-        (sum(4.0, 0.0), Wanted::AtMost(3.0), Kind::TargetMissed),
+        (sum(4.0, 0.0), TargetBounds::AtMost(3.0), Kind::TargetMissed),
     ] {
         let gate = judged(
             vec![entry],
@@ -507,7 +511,7 @@ fn limits_and_acceptances_are_met_within_rounding() {
 
 #[test]
 fn the_acceptance_that_holds_and_suffices_is_taken() {
-    let kind = |accepted: Vec<Accepted>| {
+    let kind = |accepted: Vec<Acceptance>| {
         let slower = entry("time", Verdict::Regressed, 1.0, 1.08, 20);
         kinds(&judged(
             vec![slower],
@@ -603,7 +607,7 @@ fn a_limit_and_a_target_see_all_processes() {
     let wanted = |most: f64| {
         rules(
             Vec::new(),
-            vec![target("allocations", Wanted::AtMost(most))],
+            vec![target("allocations", TargetBounds::AtMost(most))],
         )
     };
     for (most, limit, target) in [
@@ -641,17 +645,21 @@ fn a_target_is_met_missed_or_open() {
         ]
     };
     for (metric, wanted, kind) in [
-        ("time", Wanted::AtMost(1020.0), Kind::TargetMet),
-        ("time", Wanted::AtMost(1000.0), Kind::TargetMissed),
-        ("time", Wanted::AtMost(1009.0), Kind::TargetOpen),
-        ("time", Wanted::Between(1000.0, 1020.0), Kind::TargetMet),
-        ("gflops", Wanted::AtLeast(9.9), Kind::TargetMet),
-        ("gflops", Wanted::AtLeast(10.0), Kind::TargetOpen),
-        ("gflops", Wanted::AtLeast(11.0), Kind::TargetMissed),
-        ("allocations", Wanted::AtMost(3.0), Kind::TargetMet),
-        ("allocations", Wanted::AtMost(2.0), Kind::TargetMissed),
-        ("time", Wanted::Hold, Kind::TargetMet),
-        ("tokens", Wanted::AtLeast(1.0), Kind::Missing),
+        ("time", TargetBounds::AtMost(1020.0), Kind::TargetMet),
+        ("time", TargetBounds::AtMost(1000.0), Kind::TargetMissed),
+        ("time", TargetBounds::AtMost(1009.0), Kind::TargetOpen),
+        (
+            "time",
+            TargetBounds::Between(1000.0, 1020.0),
+            Kind::TargetMet,
+        ),
+        ("gflops", TargetBounds::AtLeast(9.9), Kind::TargetMet),
+        ("gflops", TargetBounds::AtLeast(10.0), Kind::TargetOpen),
+        ("gflops", TargetBounds::AtLeast(11.0), Kind::TargetMissed),
+        ("allocations", TargetBounds::AtMost(3.0), Kind::TargetMet),
+        ("allocations", TargetBounds::AtMost(2.0), Kind::TargetMissed),
+        ("time", TargetBounds::Hold, Kind::TargetMet),
+        ("tokens", TargetBounds::AtLeast(1.0), Kind::Missing),
     ] {
         let gate = judged(
             entries(),
@@ -666,7 +674,7 @@ fn a_target_is_met_missed_or_open() {
             gate.findings
         );
     }
-    let unmeasured = rules(Vec::new(), vec![target("time", Wanted::AtMost(1.0))]);
+    let unmeasured = rules(Vec::new(), vec![target("time", TargetBounds::AtMost(1.0))]);
     assert_eq!(
         kinds(&judged(entries(), Vec::new(), &unmeasured, None)),
         [Kind::TargetOpen]

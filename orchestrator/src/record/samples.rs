@@ -4,7 +4,7 @@ use super::warning::JobWarning;
 use super::{Process, Time};
 use crate::judge::estimate::median;
 use crate::protocol::WarmUpEnd;
-use crate::scenario::Settings;
+use crate::scenario::JobSettings;
 
 /// A sample this many times as long as the median was disturbed.
 const SLOW: f64 = 2.0;
@@ -23,7 +23,7 @@ const FEWEST_SAMPLES: usize = 8;
 const MANY_SAMPLES: usize = 50;
 
 /// The warnings of a job's timing passes.
-pub(super) fn warnings(time: &Time, settings: &Settings) -> Vec<JobWarning> {
+pub(super) fn warnings(time: &Time, settings: &JobSettings) -> Vec<JobWarning> {
     let processes: Vec<Turns> = time
         .processes
         .iter()
@@ -113,7 +113,7 @@ fn unsteady(time: &Time) -> Option<JobWarning> {
     (apart >= MOVED - 1.0).then_some(JobWarning::Unsteady { apart })
 }
 
-fn scattered(time: &Time, settings: &Settings) -> Option<JobWarning> {
+fn scattered(time: &Time, settings: &JobSettings) -> Option<JobWarning> {
     let width = (time.high_ns - time.low_ns) / time.median_ns;
     (width > DISAGREE.max(10.0 * settings.tolerance)).then_some(JobWarning::Scattered {
         width,
@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn found(processes: &[Vec<u64>], ended: WarmUpEnd) -> Vec<WarningKind> {
-        warnings(&time(processes, ended), &Settings::default())
+        warnings(&time(processes, ended), &JobSettings::default())
             .iter()
             .map(JobWarning::kind)
             .collect()
@@ -218,7 +218,7 @@ mod tests {
         }
         let told = warnings(
             &time(&vec![growing(100); 5], WarmUpEnd::Steady),
-            &Settings::default(),
+            &JobSettings::default(),
         )[0]
         .to_string();
         assert!(
@@ -268,7 +268,7 @@ mod tests {
         let start = samples(200, |at| if at < 0.6 { 9.7 } else { 1.0 });
         let told: Vec<String> = warnings(
             &time(&vec![start; 4], WarmUpEnd::Steady),
-            &Settings::default(),
+            &JobSettings::default(),
         )
         .iter()
         .map(JobWarning::to_string)
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(spoilt.len(), 4);
         let mut scattered = time(&vec![samples(100, |_| 1.0); 3], WarmUpEnd::Steady);
         (scattered.low_ns, scattered.high_ns) = (90.0, 120.0);
-        let kinds: Vec<WarningKind> = warnings(&scattered, &Settings::default())
+        let kinds: Vec<WarningKind> = warnings(&scattered, &JobSettings::default())
             .iter()
             .map(JobWarning::kind)
             .collect();

@@ -8,7 +8,7 @@ use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
 use crate::protocol::{
     AllocationCounts, CounterSum, ScopeNode, ScopeProfile, TimedSamples, WarmUpEnd, WorkerReply,
 };
-use crate::scenario::{Job, Settings};
+use crate::scenario::{Job, JobSettings};
 
 fn scripted_job(rounds: u32) -> Job {
     Job {
@@ -17,9 +17,9 @@ fn scripted_job(rounds: u32) -> Job {
         workload: "w".into(),
         params: Map::new(),
         tags: Vec::new(),
-        settings: Settings {
+        settings: JobSettings {
             rounds,
-            ..Settings::default()
+            ..JobSettings::default()
         },
     }
 }

@@ -1,10 +1,10 @@
 //! Reading a scenario's text: syntax, schema, and what the schema cannot say. No plugin is needed
 //! for this.
 
-use super::problem::{Problem, nearest};
+use super::problem::{FileProblem, nearest};
 use super::wire;
-use super::yaml::{Node, Step, steps};
-use super::{Entry, Scenario, Settings, Source, conform, quantity};
+use super::yaml::{PathStep, YamlNode, steps};
+use super::{JobSettings, Scenario, WorkloadEntry, YamlSource, conform, quantity};
 use crate::format;
 use crate::plugin::{PluginSource, PluginSpec, SandboxSpec};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a scenario file says beside its text.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct ScenarioContext<'a> {
     /// Where relative paths start.
     pub(crate) root: &'a Path,
     /// Name of a scenario that has none of its own.
@@ -24,10 +24,10 @@ pub(crate) struct Surroundings<'a> {
 }
 
 /// Reads a scenario, or lists everything that is wrong with it.
-pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Problem>> {
-    let node = Node::parse(text).map_err(|problem| vec![problem])?;
+pub(crate) fn read(text: &str, around: &ScenarioContext) -> Result<Scenario, Vec<FileProblem>> {
+    let node = YamlNode::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
-    let source = Source {
+    let source = YamlSource {
         text: text.to_owned(),
         root: node,
         option: String::new(),
@@ -40,16 +40,16 @@ pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Pr
     let violations = conform::violations(&wire::schema(), &value);
     // What is wrong by itself is taken out, so that the rest can be checked in the same go.
     let mut rest = value;
-    let mut pruned: Vec<Vec<Step>> = violations
+    let mut pruned: Vec<Vec<PathStep>> = violations
         .iter()
         .map(|violation| prune(&mut rest, violation))
         .collect();
     pruned.extend(fill(&mut rest));
-    let problems: Vec<Problem> = violations
+    let problems: Vec<FileProblem> = violations
         .into_iter()
         .map(|violation| locate(&source, violation))
         .collect();
-    let wire: wire::Scenario = match serde_json::from_value(rest) {
+    let wire: wire::WireScenario = match serde_json::from_value(rest) {
         Ok(wire) => wire,
         Err(_) if !problems.is_empty() => return Err(problems),
         Err(error) => {
@@ -60,7 +60,7 @@ pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Pr
             )]);
         }
     };
-    let mut check = Check {
+    let mut check = ScenarioCheck {
         source: &source,
         around,
         problems,
@@ -85,7 +85,7 @@ pub(crate) fn read(text: &str, around: &Surroundings) -> Result<Scenario, Vec<Pr
     })
 }
 
-pub(super) fn locate(source: &Source, violation: conform::Violation) -> Problem {
+pub(super) fn locate(source: &YamlSource, violation: conform::SchemaViolation) -> FileProblem {
     match violation.key {
         Some(key) => source.key_problem(&violation.path, &key, violation.message, violation.hint),
         None => source.problem(&violation.path, violation.message, violation.hint),
@@ -93,13 +93,13 @@ pub(super) fn locate(source: &Source, violation: conform::Violation) -> Problem 
 }
 
 /// Takes the value or key of a violation out of the document; returns its path.
-fn prune(document: &mut Value, violation: &conform::Violation) -> Vec<Step> {
+fn prune(document: &mut Value, violation: &conform::SchemaViolation) -> Vec<PathStep> {
     let mut path = violation.path.clone();
-    path.extend(violation.key.clone().map(Step::Key));
-    if let Some((Step::Key(last), before)) = path.split_last() {
+    path.extend(violation.key.clone().map(PathStep::Key));
+    if let Some((PathStep::Key(last), before)) = path.split_last() {
         let object = before.iter().try_fold(document, |value, step| match step {
-            Step::Key(name) => value.get_mut(name),
-            Step::Index(index) => value.get_mut(index),
+            PathStep::Key(name) => value.get_mut(name),
+            PathStep::Index(index) => value.get_mut(index),
         });
         if let Some(object) = object.and_then(Value::as_object_mut) {
             object.shift_remove(last);
@@ -109,16 +109,21 @@ fn prune(document: &mut Value, violation: &conform::Violation) -> Vec<Step> {
 }
 
 /// Gathers problems while converting.
-pub(super) struct Check<'a> {
-    source: &'a Source,
-    around: &'a Surroundings<'a>,
-    problems: Vec<Problem>,
+pub(super) struct ScenarioCheck<'a> {
+    source: &'a YamlSource,
+    around: &'a ScenarioContext<'a>,
+    problems: Vec<FileProblem>,
     /// What was taken out because it was wrong by itself: its absence is no second problem.
-    pruned: Vec<Vec<Step>>,
+    pruned: Vec<Vec<PathStep>>,
 }
 
-impl Check<'_> {
-    pub(super) fn add(&mut self, path: &[Step], message: impl Into<String>, hint: Option<&str>) {
+impl ScenarioCheck<'_> {
+    pub(super) fn add(
+        &mut self,
+        path: &[PathStep],
+        message: impl Into<String>,
+        hint: Option<&str>,
+    ) {
         if self.pruned.iter().any(|pruned| pruned.starts_with(path)) {
             return;
         }
@@ -126,10 +131,13 @@ impl Check<'_> {
             .push(self.source.problem(path, message, hint.map(str::to_owned)));
     }
 
-    fn plugins(&mut self, wire: &wire::Scenario) -> Vec<(String, PluginSpec)> {
+    fn plugins(&mut self, wire: &wire::WireScenario) -> Vec<(String, PluginSpec)> {
         let mut specs = Vec::new();
         for (key, plugin) in &wire.plugins {
-            let path = [Step::Key("plugins".to_owned()), Step::Key(key.clone())];
+            let path = [
+                PathStep::Key("plugins".to_owned()),
+                PathStep::Key(key.clone()),
+            ];
             if key.is_empty() || key.contains('/') || key.contains(char::is_whitespace) {
                 let message = format!("the plugin key {key:?} is empty or has a space or '/'");
                 self.problems
@@ -161,7 +169,12 @@ impl Check<'_> {
     }
 
     /// What the dynamic loader reads runs before the sandbox is entered.
-    fn loader_variables(&mut self, path: &[Step], plugin: &wire::Plugin, sandbox: &SandboxSpec) {
+    fn loader_variables(
+        &mut self,
+        path: &[PathStep],
+        plugin: &wire::WirePlugin,
+        sandbox: &SandboxSpec,
+    ) {
         let SandboxSpec::On { write, .. } = sandbox else {
             return;
         };
@@ -196,7 +209,7 @@ impl Check<'_> {
             };
             let at = [
                 path,
-                &[Step::Key("env".to_owned()), Step::Key(name.clone())],
+                &[PathStep::Key("env".to_owned()), PathStep::Key(name.clone())],
             ]
             .concat();
             self.add(
@@ -207,8 +220,12 @@ impl Check<'_> {
         }
     }
 
-    fn plugin_source(&mut self, path: &[Step], plugin: &wire::Plugin) -> Option<PluginSource> {
-        let field = |name: &str| [path, &[Step::Key(name.to_owned())]].concat();
+    fn plugin_source(
+        &mut self,
+        path: &[PathStep],
+        plugin: &wire::WirePlugin,
+    ) -> Option<PluginSource> {
+        let field = |name: &str| [path, &[PathStep::Key(name.to_owned())]].concat();
         if let Some(cpu) = &plugin.cpu
             && plugin.crate_folder.is_none()
         {
@@ -266,12 +283,18 @@ impl Check<'_> {
     /// misspelt.
     fn sandbox(
         &mut self,
-        at: &[Step],
-        plugin: &wire::Plugin,
-        default: Option<wire::Sandbox>,
+        at: &[PathStep],
+        plugin: &wire::WirePlugin,
+        default: Option<wire::WireSandbox>,
     ) -> SandboxSpec {
         let mut named = |field: &str, written: &[String]| -> Vec<PathBuf> {
-            let path = |index| [at, &[Step::Key(field.to_owned()), Step::Index(index)]].concat();
+            let path = |index| {
+                [
+                    at,
+                    &[PathStep::Key(field.to_owned()), PathStep::Index(index)],
+                ]
+                .concat()
+            };
             let found = written
                 .iter()
                 .enumerate()
@@ -279,7 +302,7 @@ impl Check<'_> {
             found.collect::<Vec<_>>().into_iter().flatten().collect()
         };
         let (read, write) = (named("read", &plugin.read), named("write", &plugin.write));
-        if plugin.sandbox.or(default) != Some(wire::Sandbox::Off) {
+        if plugin.sandbox.or(default) != Some(wire::WireSandbox::Off) {
             return SandboxSpec::On { read, write };
         }
         for (field, written) in [("read", &plugin.read), ("write", &plugin.write)] {
@@ -288,7 +311,7 @@ impl Check<'_> {
                     format!("`{field}` says what the sandbox lets through, but `sandbox` is off");
                 let hint = "keep one of them: without a sandbox everything may be read and written";
                 self.add(
-                    &[at, &[Step::Key(field.to_owned())]].concat(),
+                    &[at, &[PathStep::Key(field.to_owned())]].concat(),
                     message,
                     Some(hint),
                 );
@@ -298,7 +321,7 @@ impl Check<'_> {
     }
 
     /// An absolute path to something that exists; `inside` has to be in it.
-    fn existing(&mut self, at: &[Step], written: &str, inside: &str) -> Option<PathBuf> {
+    fn existing(&mut self, at: &[PathStep], written: &str, inside: &str) -> Option<PathBuf> {
         let path = self.around.root.join(written);
         let wanted = if inside.is_empty() {
             path.clone()
@@ -318,19 +341,22 @@ impl Check<'_> {
         None
     }
 
-    fn entries(&mut self, wire: &wire::Scenario) -> Vec<Entry> {
-        let at = vec![Step::Key("defaults".to_owned())];
-        let defaults = self.settings(&at, &wire.defaults, &Settings::default());
+    fn entries(&mut self, wire: &wire::WireScenario) -> Vec<WorkloadEntry> {
+        let at = vec![PathStep::Key("defaults".to_owned())];
+        let defaults = self.settings(&at, &wire.defaults, &JobSettings::default());
         let mut entries = Vec::new();
         for (index, workload) in wire.workloads.iter().enumerate() {
-            let at = vec![Step::Key("workloads".to_owned()), Step::Index(index)];
+            let at = vec![
+                PathStep::Key("workloads".to_owned()),
+                PathStep::Index(index),
+            ];
             let settings = self.settings(&at, &own_settings(workload), &defaults);
             let (plugin, name) = workload
                 .workload
                 .split_once('/')
                 .unwrap_or((&workload.workload, ""));
             if !wire.plugins.contains_key(plugin) {
-                let path = [&at[..], &[Step::Key("workload".to_owned())]].concat();
+                let path = [&at[..], &[PathStep::Key("workload".to_owned())]].concat();
                 let known: Vec<&str> = wire.plugins.keys().map(String::as_str).collect();
                 let hint = match nearest(plugin, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}/{name}`?"),
@@ -343,7 +369,7 @@ impl Check<'_> {
                 );
             }
             self.matrix(&at, workload);
-            entries.push(Entry {
+            entries.push(WorkloadEntry {
                 index,
                 plugin: plugin.to_owned(),
                 workload: name.to_owned(),
@@ -361,9 +387,9 @@ impl Check<'_> {
         entries
     }
 
-    fn matrix(&mut self, at: &[Step], workload: &wire::Workload) {
+    fn matrix(&mut self, at: &[PathStep], workload: &wire::WireWorkloadEntry) {
         for (name, values) in &workload.matrix {
-            let path = [at, &steps("matrix"), &[Step::Key(name.clone())]].concat();
+            let path = [at, &steps("matrix"), &[PathStep::Key(name.clone())]].concat();
             if values.is_empty() {
                 self.add(
                     &path,
@@ -385,7 +411,7 @@ impl Check<'_> {
                 };
                 let hint = "each value makes a job with an id of its own: keep one of both";
                 self.add(
-                    &[&path[..], &[Step::Index(index)]].concat(),
+                    &[&path[..], &[PathStep::Index(index)]].concat(),
                     message,
                     Some(hint),
                 );
@@ -400,8 +426,13 @@ impl Check<'_> {
         }
     }
 
-    fn settings(&mut self, at: &[Step], wire: &wire::Settings, base: &Settings) -> Settings {
-        Settings {
+    fn settings(
+        &mut self,
+        at: &[PathStep],
+        wire: &wire::WireSettings,
+        base: &JobSettings,
+    ) -> JobSettings {
+        JobSettings {
             time: self.quantity(
                 at,
                 "time",
@@ -440,7 +471,7 @@ impl Check<'_> {
 
     pub(super) fn quantity<T>(
         &mut self,
-        at: &[Step],
+        at: &[PathStep],
         field: &str,
         text: Option<&str>,
         parse: impl Fn(&str) -> Result<T, String>,
@@ -451,7 +482,7 @@ impl Check<'_> {
             Some(Ok(value)) => value,
             Some(Err(message)) => {
                 self.add(
-                    &[at, &[Step::Key(field.to_owned())]].concat(),
+                    &[at, &[PathStep::Key(field.to_owned())]].concat(),
                     format!("{field}: {message}"),
                     None,
                 );
@@ -470,7 +501,7 @@ fn text_of(value: &Value) -> String {
 
 /// Puts an empty text where an entry of a list lacks one that it has to have, so that the rest of
 /// the file is checked in the same go; returns the places.
-fn fill(document: &mut Value) -> Vec<Vec<Step>> {
+fn fill(document: &mut Value) -> Vec<Vec<PathStep>> {
     const TEXTS: [(&str, &[&str]); 3] = [
         ("workloads", &["workload"]),
         ("accept", &["job", "reason", "until"]),
@@ -490,9 +521,9 @@ fn fill(document: &mut Value) -> Vec<Vec<Step>> {
             {
                 fields.insert((*name).to_owned(), Value::String(String::new()));
                 filled.push(vec![
-                    Step::Key(list.to_owned()),
-                    Step::Index(index),
-                    Step::Key((*name).to_owned()),
+                    PathStep::Key(list.to_owned()),
+                    PathStep::Index(index),
+                    PathStep::Key((*name).to_owned()),
                 ]);
             }
         }
@@ -500,8 +531,8 @@ fn fill(document: &mut Value) -> Vec<Vec<Step>> {
     filled
 }
 
-fn own_settings(workload: &wire::Workload) -> wire::Settings {
-    wire::Settings {
+fn own_settings(workload: &wire::WireWorkloadEntry) -> wire::WireSettings {
+    wire::WireSettings {
         time: workload.time.clone(),
         rounds: workload.rounds,
         timeout: workload.timeout.clone(),

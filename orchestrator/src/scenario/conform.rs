@@ -2,14 +2,14 @@
 //! workload parameters.
 
 use super::problem::nearest;
-use super::yaml::{Step, steps};
+use super::yaml::{PathStep, steps};
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value;
 
 /// A violation: where in the value, whether a key of that object is meant, what, and what to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Violation {
-    pub(crate) path: Vec<Step>,
+pub(crate) struct SchemaViolation {
+    pub(crate) path: Vec<PathStep>,
     /// The key inside the object at `path` that is wrong.
     pub(crate) key: Option<String>,
     pub(crate) message: String,
@@ -18,7 +18,7 @@ pub(crate) struct Violation {
 
 /// Lists everything about `value` that `schema` does not allow. A schema that is none allows
 /// everything.
-pub(crate) fn violations(schema: &Value, value: &Value) -> Vec<Violation> {
+pub(crate) fn violations(schema: &Value, value: &Value) -> Vec<SchemaViolation> {
     let Ok(validator) = jsonschema::validator_for(schema) else {
         return Vec::new();
     };
@@ -40,17 +40,21 @@ pub(crate) fn violations(schema: &Value, value: &Value) -> Vec<Violation> {
         .collect()
 }
 
-fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -> Vec<Violation> {
+fn describe(
+    schema: &Value,
+    root: &Value,
+    error: &jsonschema::ValidationError,
+) -> Vec<SchemaViolation> {
     let pointer = error.instance_path().as_str();
     let path = steps(pointer);
     let name = path.iter().rev().find_map(|step| match step {
-        Step::Key(name) => Some(name.as_str()),
-        Step::Index(_) => None,
+        PathStep::Key(name) => Some(name.as_str()),
+        PathStep::Index(_) => None,
     });
     let subject = name.map_or_else(|| "the document".to_owned(), |name| format!("`{name}`"));
     let value = shown(root.pointer(pointer).unwrap_or(root));
     let plain = |message: String| {
-        vec![Violation {
+        vec![SchemaViolation {
             path: path.clone(),
             key: None,
             message,
@@ -64,7 +68,7 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
             let known = properties(schema, error);
             unexpected
                 .iter()
-                .map(|key| Violation {
+                .map(|key| SchemaViolation {
                     path: path.clone(),
                     key: Some(key.clone()),
                     message: format!("unknown field `{key}`"),
@@ -88,7 +92,7 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
                 .filter(|found| is_text && (found.is_number() || found.is_boolean()));
             let hint = found.map(|_| format!("in quotes it is text: '{value}'"));
             let message = format!("{subject} is {value}, but has to be {expected}");
-            vec![Violation {
+            vec![SchemaViolation {
                 path,
                 key: None,
                 message,
@@ -115,7 +119,7 @@ fn describe(schema: &Value, root: &Value, error: &jsonschema::ValidationError) -
                             .filter_map(Value::as_str),
                     )
                 });
-            vec![Violation {
+            vec![SchemaViolation {
                 path,
                 key: None,
                 message: format!(

@@ -1,9 +1,9 @@
 //! From entries to jobs: matrices multiplied out, ids derived, parameters checked against the
 //! plugins' schemas.
 
-use super::problem::{Problem, nearest};
-use super::yaml::Step;
-use super::{Entry, Job, Scenario, conform};
+use super::problem::{FileProblem, nearest};
+use super::yaml::PathStep;
+use super::{Job, Scenario, WorkloadEntry, conform};
 use crate::format;
 use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
 use indexmap::IndexSet;
@@ -15,14 +15,14 @@ const MOST_JOBS: usize = 10_000;
 
 /// What is known of a plugin when jobs are made: its description, unless it failed before it could
 /// give one.
-type Offer<'a> = Option<&'a PluginDescription>;
+type PluginOffer<'a> = Option<&'a PluginDescription>;
 
 /// All jobs of a scenario. `offer` returns a plugin's description by key; a plugin without one
 /// makes jobs that will fail, with parameters that nobody could check.
 pub(crate) fn jobs<'a>(
     scenario: &Scenario,
-    offer: impl Fn(&str) -> Offer<'a>,
-) -> Result<Vec<Job>, Vec<Problem>> {
+    offer: impl Fn(&str) -> PluginOffer<'a>,
+) -> Result<Vec<Job>, Vec<FileProblem>> {
     jobs_of(scenario, &scenario.entries, offer)
 }
 
@@ -30,9 +30,9 @@ pub(crate) fn jobs<'a>(
 /// in the scenario's text.
 pub(crate) fn jobs_of<'a>(
     scenario: &Scenario,
-    entries: &[Entry],
-    offer: impl Fn(&str) -> Offer<'a>,
-) -> Result<Vec<Job>, Vec<Problem>> {
+    entries: &[WorkloadEntry],
+    offer: impl Fn(&str) -> PluginOffer<'a>,
+) -> Result<Vec<Job>, Vec<FileProblem>> {
     let mut jobs: Vec<Job> = Vec::new();
     let mut ids = HashSet::new();
     let mut problems = Vec::new();
@@ -53,7 +53,7 @@ pub(crate) fn jobs_of<'a>(
         if jobs.len().saturating_add(size) > MOST_JOBS {
             let message = format!("the matrix makes {size} jobs; a scenario may have {MOST_JOBS}");
             problems.push(scenario.source.problem(
-                &place(entry, &[Step::Key("matrix".to_owned())]),
+                &place(entry, &[PathStep::Key("matrix".to_owned())]),
                 message,
                 None,
             ));
@@ -80,7 +80,7 @@ pub(crate) fn jobs_of<'a>(
         }
     }
     // A bad parameter of an entry with a matrix is found in each of its cells.
-    let unique: IndexSet<Problem> = problems.into_iter().collect();
+    let unique: IndexSet<FileProblem> = problems.into_iter().collect();
     if unique.is_empty() {
         Ok(jobs)
     } else {
@@ -89,14 +89,14 @@ pub(crate) fn jobs_of<'a>(
 }
 
 /// One combination of an entry's matrix.
-struct Cell {
+struct MatrixCell {
     params: Map<String, Value>,
     /// The matrix's choices: name, index in its list, value.
     chosen: Vec<(String, usize, Value)>,
 }
 
-impl Cell {
-    fn id(&self, entry: &Entry) -> String {
+impl MatrixCell {
+    fn id(&self, entry: &WorkloadEntry) -> String {
         let base = entry.id.as_deref().unwrap_or(&entry.workload);
         if self.chosen.is_empty() {
             return base.to_owned();
@@ -113,8 +113,8 @@ impl Cell {
     }
 }
 
-fn cells(entry: &Entry) -> Vec<Cell> {
-    let mut cells = vec![Cell {
+fn cells(entry: &WorkloadEntry) -> Vec<MatrixCell> {
+    let mut cells = vec![MatrixCell {
         params: entry.params.clone(),
         chosen: Vec::new(),
     }];
@@ -127,7 +127,7 @@ fn cells(entry: &Entry) -> Vec<Cell> {
                     params.insert(name.clone(), value.clone());
                     let mut chosen = cell.chosen.clone();
                     chosen.push((name.clone(), index, value.clone()));
-                    Cell { params, chosen }
+                    MatrixCell { params, chosen }
                 })
             })
             .collect();
@@ -137,10 +137,10 @@ fn cells(entry: &Entry) -> Vec<Cell> {
 
 fn params_problems(
     scenario: &Scenario,
-    entry: &Entry,
+    entry: &WorkloadEntry,
     info: &WorkloadInfo,
-    cell: &Cell,
-) -> Vec<Problem> {
+    cell: &MatrixCell,
+) -> Vec<FileProblem> {
     let Some(schema) = &info.params else {
         return Vec::new();
     };
@@ -165,7 +165,7 @@ fn params_problems(
                 None => more,
             });
             let first = match violation.path.first() {
-                Some(Step::Key(name)) => Some(name.as_str()),
+                Some(PathStep::Key(name)) => Some(name.as_str()),
                 _ => violation.key.as_deref(),
             };
             let chosen = cell
@@ -176,9 +176,9 @@ fn params_problems(
                 // A value that came from the matrix stands there.
                 (Some((name, index, _)), None) => {
                     let inside = [
-                        Step::Key("matrix".to_owned()),
-                        Step::Key(name.clone()),
-                        Step::Index(*index),
+                        PathStep::Key("matrix".to_owned()),
+                        PathStep::Key(name.clone()),
+                        PathStep::Index(*index),
                     ];
                     let path = place(
                         entry,
@@ -187,7 +187,7 @@ fn params_problems(
                     scenario.source.problem(&path, message, hint)
                 }
                 (Some((name, _, _)), Some(_)) => scenario.source.key_problem(
-                    &place(entry, &[Step::Key("matrix".to_owned())]),
+                    &place(entry, &[PathStep::Key("matrix".to_owned())]),
                     name,
                     message,
                     hint,
@@ -195,14 +195,14 @@ fn params_problems(
                 (None, Some(key)) => {
                     let path = place(
                         entry,
-                        &[&[Step::Key("params".to_owned())], &violation.path[..]].concat(),
+                        &[&[PathStep::Key("params".to_owned())], &violation.path[..]].concat(),
                     );
                     scenario.source.key_problem(&path, key, message, hint)
                 }
                 (None, None) => {
                     let path = place(
                         entry,
-                        &[&[Step::Key("params".to_owned())], &violation.path[..]].concat(),
+                        &[&[PathStep::Key("params".to_owned())], &violation.path[..]].concat(),
                     );
                     scenario.source.problem(&path, message, hint)
                 }
@@ -211,9 +211,12 @@ fn params_problems(
         .collect()
 }
 
-fn place(entry: &Entry, inside: &[Step]) -> Vec<Step> {
+fn place(entry: &WorkloadEntry, inside: &[PathStep]) -> Vec<PathStep> {
     [
-        &[Step::Key("workloads".to_owned()), Step::Index(entry.index)],
+        &[
+            PathStep::Key("workloads".to_owned()),
+            PathStep::Index(entry.index),
+        ],
         inside,
     ]
     .concat()
@@ -221,9 +224,9 @@ fn place(entry: &Entry, inside: &[Step]) -> Vec<Step> {
 
 fn unknown_workload(
     scenario: &Scenario,
-    entry: &Entry,
+    entry: &WorkloadEntry,
     description: &PluginDescription,
-) -> Problem {
+) -> FileProblem {
     let known: Vec<&str> = description
         .workloads
         .iter()
@@ -238,7 +241,7 @@ fn unknown_workload(
         entry.plugin, entry.workload
     );
     scenario.source.problem(
-        &place(entry, &[Step::Key("workload".to_owned())]),
+        &place(entry, &[PathStep::Key("workload".to_owned())]),
         message,
         Some(hint),
     )

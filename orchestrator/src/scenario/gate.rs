@@ -1,27 +1,27 @@
 //! What a scenario says of `orch check`: what fails it, which regressions are known, which figures
 //! have to be reached.
 
-use super::check::Check;
+use super::check::ScenarioCheck;
 use super::quantity;
-use super::wire::{self, Inconclusive};
-use super::yaml::Step;
+use super::wire::{self, InconclusivePolicy};
+use super::yaml::PathStep;
 use jiff::civil::Date;
 use std::time::Duration;
 
 /// The rules of a check.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Gate {
+pub(crate) struct GateRules {
     /// Open verdicts and targets fail it.
     pub(crate) open_fails: bool,
     /// Time for pairs of all jobs together.
     pub(crate) budget: Option<Duration>,
-    pub(crate) accepted: Vec<Accepted>,
-    pub(crate) targets: Vec<Target>,
+    pub(crate) accepted: Vec<Acceptance>,
+    pub(crate) targets: Vec<JobTarget>,
 }
 
 /// A change that is known and lets a check pass.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Accepted {
+pub(crate) struct Acceptance {
     /// Pattern of job ids.
     pub(crate) job: String,
     pub(crate) change: AcceptedChange,
@@ -44,7 +44,7 @@ pub(crate) enum AcceptedChange {
     Dropped,
 }
 
-impl Accepted {
+impl Acceptance {
     /// The metric that may get worse; none where the acceptance is about the whole job.
     pub(crate) fn metric(&self) -> Option<&str> {
         match &self.change {
@@ -83,18 +83,18 @@ pub(crate) enum BoundSize {
 
 /// A figure that jobs have to reach.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Target {
+pub(crate) struct JobTarget {
     /// Pattern of job ids.
     pub(crate) job: String,
     pub(crate) metric: String,
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: TargetBounds,
     /// As it was written.
     pub(crate) text: String,
 }
 
 /// Values in the metric's own unit: nanoseconds, bytes, or plain numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Wanted {
+pub(crate) enum TargetBounds {
     AtLeast(f64),
     AtMost(f64),
     Between(f64, f64),
@@ -102,9 +102,9 @@ pub(crate) enum Wanted {
     Hold,
 }
 
-impl Check<'_> {
+impl ScenarioCheck<'_> {
     /// Reads the rules of a check.
-    pub(super) fn gate(&mut self, wire: &wire::Scenario) -> Gate {
+    pub(super) fn gate(&mut self, wire: &wire::WireScenario) -> GateRules {
         let budget =
             wire.budget
                 .as_deref()
@@ -128,16 +128,16 @@ impl Check<'_> {
             .enumerate()
             .filter_map(|(index, one)| self.target(index, one))
             .collect();
-        Gate {
-            open_fails: wire.gate.inconclusive == Inconclusive::Fail,
+        GateRules {
+            open_fails: wire.gate.inconclusive == InconclusivePolicy::Fail,
             budget,
             accepted,
             targets,
         }
     }
 
-    fn accepted(&mut self, index: usize, one: &wire::Accept) -> Option<Accepted> {
-        let at = [key("accept"), Step::Index(index)];
+    fn accepted(&mut self, index: usize, one: &wire::WireAcceptance) -> Option<Acceptance> {
+        let at = [key("accept"), PathStep::Index(index)];
         let change = self.accepted_change(&at, one);
         let Ok(until) = one.until.parse::<Date>() else {
             let at = [&at[..], &[key("until")]].concat();
@@ -151,7 +151,7 @@ impl Check<'_> {
             );
             return None;
         };
-        Some(Accepted {
+        Some(Acceptance {
             job: one.job.clone(),
             change: change?,
             reason: one.reason.clone(),
@@ -161,7 +161,11 @@ impl Check<'_> {
 
     /// What an acceptance is about. `new` and `dropped` are about a whole job, so nothing about a
     /// metric goes with them.
-    fn accepted_change(&mut self, at: &[Step], one: &wire::Accept) -> Option<AcceptedChange> {
+    fn accepted_change(
+        &mut self,
+        at: &[PathStep],
+        one: &wire::WireAcceptance,
+    ) -> Option<AcceptedChange> {
         let (name, change) = match (one.new, one.dropped) {
             (false, false) => {
                 let metric = one.metric.clone().unwrap_or_else(|| "time".to_owned());
@@ -196,7 +200,12 @@ impl Check<'_> {
     }
 
     /// The bound of an acceptance, with a problem for each that makes no sense.
-    fn bound(&mut self, at: &[Step], one: &wire::Accept, metric: &str) -> Option<AcceptedBound> {
+    fn bound(
+        &mut self,
+        at: &[PathStep],
+        one: &wire::WireAcceptance,
+        metric: &str,
+    ) -> Option<AcceptedBound> {
         let written = one
             .to
             .as_ref()
@@ -242,9 +251,9 @@ impl Check<'_> {
         }
     }
 
-    fn target(&mut self, index: usize, one: &wire::Target) -> Option<Target> {
+    fn target(&mut self, index: usize, one: &wire::WireTarget) -> Option<JobTarget> {
         match wanted(&one.metric, &one.is) {
-            Ok(wanted) => Some(Target {
+            Ok(wanted) => Some(JobTarget {
                 job: one.job.clone(),
                 metric: one.metric.clone(),
                 wanted,
@@ -252,7 +261,7 @@ impl Check<'_> {
             }),
             Err(message) => {
                 self.add(
-                    &[key("targets"), Step::Index(index), key("is")],
+                    &[key("targets"), PathStep::Index(index), key("is")],
                     message,
                     None,
                 );
@@ -262,8 +271,8 @@ impl Check<'_> {
     }
 }
 
-fn key(name: &str) -> Step {
-    Step::Key(name.to_owned())
+fn key(name: &str) -> PathStep {
+    PathStep::Key(name.to_owned())
 }
 
 /// `10%`, or `3x`.
@@ -312,17 +321,17 @@ fn value_bound(metric: &str, text: &str) -> Result<f64, String> {
 }
 
 /// `>= 40`, `<= 2ms`, `10 to 20`, `hold`.
-fn wanted(metric: &str, text: &str) -> Result<Wanted, String> {
+fn wanted(metric: &str, text: &str) -> Result<TargetBounds, String> {
     let value = |part: &str| value(metric, part.trim());
     let text = text.trim();
     if text == "hold" {
-        return Ok(Wanted::Hold);
+        return Ok(TargetBounds::Hold);
     }
     if let Some(rest) = text.strip_prefix(">=") {
-        return value(rest).map(Wanted::AtLeast);
+        return value(rest).map(TargetBounds::AtLeast);
     }
     if let Some(rest) = text.strip_prefix("<=") {
-        return value(rest).map(Wanted::AtMost);
+        return value(rest).map(TargetBounds::AtMost);
     }
     let Some((low, high)) = text.split_once(" to ") else {
         return Err(format!(
@@ -331,7 +340,7 @@ fn wanted(metric: &str, text: &str) -> Result<Wanted, String> {
     };
     let (low, high) = (value(low)?, value(high)?);
     if low <= high {
-        Ok(Wanted::Between(low, high))
+        Ok(TargetBounds::Between(low, high))
     } else {
         Err(format!(
             "`{text}` begins above its end, so nothing reaches it"
@@ -394,16 +403,22 @@ mod tests {
 
     #[test]
     fn targets_are_read_in_the_metrics_unit() {
-        assert_eq!(wanted("gflops", ">= 40"), Ok(Wanted::AtLeast(40.0)));
-        assert_eq!(wanted("time", "<=2ms"), Ok(Wanted::AtMost(2e6)));
-        assert_eq!(wanted("time", "1ms to 2ms"), Ok(Wanted::Between(1e6, 2e6)));
-        assert_eq!(wanted("bytes", "<= 64KiB"), Ok(Wanted::AtMost(65536.0)));
-        assert_eq!(wanted("bytes", "<= 0"), Ok(Wanted::AtMost(0.0)));
+        assert_eq!(wanted("gflops", ">= 40"), Ok(TargetBounds::AtLeast(40.0)));
+        assert_eq!(wanted("time", "<=2ms"), Ok(TargetBounds::AtMost(2e6)));
+        assert_eq!(
+            wanted("time", "1ms to 2ms"),
+            Ok(TargetBounds::Between(1e6, 2e6))
+        );
+        assert_eq!(
+            wanted("bytes", "<= 64KiB"),
+            Ok(TargetBounds::AtMost(65536.0))
+        );
+        assert_eq!(wanted("bytes", "<= 0"), Ok(TargetBounds::AtMost(0.0)));
         assert_eq!(
             wanted("allocations", "0 to 3"),
-            Ok(Wanted::Between(0.0, 3.0))
+            Ok(TargetBounds::Between(0.0, 3.0))
         );
-        assert_eq!(wanted("x", " hold "), Ok(Wanted::Hold));
+        assert_eq!(wanted("x", " hold "), Ok(TargetBounds::Hold));
         for (metric, text) in [
             ("time", ">= 4"),
             ("gflops", "40"),

@@ -1,9 +1,9 @@
 //! The accepted level: the commit that a project stands by, kept in git beside the results, with
 //! the reason.
 
-use super::problem::Problem;
-use super::yaml::Node;
-use super::{Source, check, conform};
+use super::problem::FileProblem;
+use super::yaml::YamlNode;
+use super::{YamlSource, check, conform};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -12,8 +12,8 @@ pub(crate) const FILE: &str = "accepted.yaml";
 
 /// The level that `orch check --baseline accepted` holds the working tree against.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Level {
+#[serde(rename = "Level", deny_unknown_fields)]
+pub(crate) struct AcceptedLevel {
     /// The commit, or a tag.
     #[schemars(length(min = 1))]
     pub(crate) commit: String,
@@ -23,15 +23,15 @@ pub(crate) struct Level {
 }
 
 /// Reads the file's text, or lists everything that is wrong with it.
-pub(crate) fn read(text: &str) -> Result<Level, Vec<Problem>> {
-    let node = Node::parse(text).map_err(|problem| vec![problem])?;
+pub(crate) fn read(text: &str) -> Result<AcceptedLevel, Vec<FileProblem>> {
+    let node = YamlNode::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
-    let source = Source {
+    let source = YamlSource {
         text: text.to_owned(),
         root: node,
         option: String::new(),
     };
-    let violations = conform::violations(&schemars::schema_for!(Level).to_value(), &value);
+    let violations = conform::violations(&schemars::schema_for!(AcceptedLevel).to_value(), &value);
     if !violations.is_empty() {
         return Err(violations
             .into_iter()
@@ -51,7 +51,7 @@ mod tests {
         let level = read("commit: v1.2\nreason: the release\n");
         assert_eq!(
             level,
-            Ok(Level {
+            Ok(AcceptedLevel {
                 commit: "v1.2".to_owned(),
                 reason: "the release".to_owned()
             })

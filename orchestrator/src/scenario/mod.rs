@@ -16,12 +16,12 @@ mod tests;
 pub(crate) mod wire;
 pub(crate) mod yaml;
 
-pub(crate) use check::{Surroundings, read};
+pub(crate) use check::{ScenarioContext, read};
 pub(crate) use expand::{jobs, jobs_of};
 
 use crate::plugin::PluginSpec;
-use gate::Gate;
-use problem::Problem;
+use gate::GateRules;
+use problem::FileProblem;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -31,18 +31,18 @@ pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) about: Option<String>,
     pub(crate) plugins: Vec<(String, PluginSpec)>,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<WorkloadEntry>,
     pub(crate) reports: Vec<String>,
-    pub(crate) gate: Gate,
+    pub(crate) gate: GateRules,
     /// A revision that each job of a run is paired with.
     pub(crate) anchor: Option<String>,
     /// The file's text and places, for problems that are found later.
-    pub(crate) source: Source,
+    pub(crate) source: YamlSource,
 }
 
 /// One item of `workloads:`, before its matrix is multiplied out.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub(crate) struct WorkloadEntry {
     /// Its place in the list, from 0.
     pub(crate) index: usize,
     pub(crate) plugin: String,
@@ -51,12 +51,12 @@ pub(crate) struct Entry {
     pub(crate) params: Map<String, Value>,
     pub(crate) matrix: Vec<(String, Vec<Value>)>,
     pub(crate) tags: Vec<String>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: JobSettings,
 }
 
 /// Budgets and limits of a job.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Settings {
+pub(crate) struct JobSettings {
     /// Timed samples over all rounds together.
     pub(crate) time: Duration,
     pub(crate) rounds: u32,
@@ -71,7 +71,7 @@ pub(crate) struct Settings {
     pub(crate) max_allocations: Option<u64>,
 }
 
-impl Default for Settings {
+impl Default for JobSettings {
     fn default() -> Self {
         Self {
             time: Duration::from_millis(500),
@@ -95,42 +95,42 @@ pub(crate) struct Job {
     pub(crate) workload: String,
     pub(crate) params: Map<String, Value>,
     pub(crate) tags: Vec<String>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: JobSettings,
 }
 
 /// A file's text with the place of each value.
 #[derive(Debug, Clone)]
-pub(crate) struct Source {
+pub(crate) struct YamlSource {
     pub(crate) text: String,
-    pub(crate) root: yaml::Node,
+    pub(crate) root: yaml::YamlNode,
     /// Option that names the file to a command, as a shell takes it: ` --scenario s.yaml`; empty
     /// for a text without a file.
     pub(crate) option: String,
 }
 
-impl Source {
+impl YamlSource {
     fn problem(
         &self,
-        path: &[yaml::Step],
+        path: &[yaml::PathStep],
         message: impl Into<String>,
         hint: Option<String>,
-    ) -> Problem {
-        Problem::new(&self.text, self.root.walk(path).at.clone(), message, hint)
+    ) -> FileProblem {
+        FileProblem::new(&self.text, self.root.walk(path).at.clone(), message, hint)
     }
 
     /// A problem of a key, not of its value.
     fn key_problem(
         &self,
-        path: &[yaml::Step],
+        path: &[yaml::PathStep],
         key: &str,
         message: String,
         hint: Option<String>,
-    ) -> Problem {
+    ) -> FileProblem {
         let at = self
             .root
             .key(path, key)
             .unwrap_or_else(|| self.root.walk(path).at.clone());
-        Problem::new(&self.text, at, message, hint)
+        FileProblem::new(&self.text, at, message, hint)
     }
 }
 
@@ -141,21 +141,21 @@ impl Scenario {
     }
 
     /// A problem of the anchor.
-    pub(crate) fn anchor_problem(&self, message: String, hint: Option<String>) -> Problem {
+    pub(crate) fn anchor_problem(&self, message: String, hint: Option<String>) -> FileProblem {
         self.source
-            .problem(&[yaml::Step::Key("anchor".to_owned())], message, hint)
+            .problem(&[yaml::PathStep::Key("anchor".to_owned())], message, hint)
     }
 
     /// The problem of a report whose template is nowhere.
-    pub(crate) fn report_problem(&self, name: &str, folder: &std::path::Path) -> Problem {
+    pub(crate) fn report_problem(&self, name: &str, folder: &std::path::Path) -> FileProblem {
         let index = self
             .reports
             .iter()
             .position(|report| report == name)
             .unwrap_or(0);
         let path = [
-            yaml::Step::Key("reports".to_owned()),
-            yaml::Step::Index(index),
+            yaml::PathStep::Key("reports".to_owned()),
+            yaml::PathStep::Index(index),
         ];
         let hint = format!(
             "templates are files in {}, named without folders; summary.txt and profile.md are \

@@ -7,14 +7,14 @@ use std::ops::Range;
 
 /// One thing that is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Problem {
+pub(crate) struct FileProblem {
     /// Byte range in the file.
     pub(crate) at: Range<usize>,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
 }
 
-impl Problem {
+impl FileProblem {
     /// `at` counts characters, as the YAML parser does.
     pub(crate) fn new(
         text: &str,
@@ -57,8 +57,8 @@ const MOST_SHOWN: usize = 20;
 
 /// The first twenty problems of a file with their places and the lines they stand in, in the order
 /// of the file, and the number of all.
-pub(crate) fn show(path: &str, text: &str, problems: &[Problem], colour: bool) -> String {
-    let mut sorted: Vec<&Problem> = problems.iter().collect();
+pub(crate) fn show(path: &str, text: &str, problems: &[FileProblem], colour: bool) -> String {
+    let mut sorted: Vec<&FileProblem> = problems.iter().collect();
     sorted.sort_by_key(|problem| problem.at.start);
     let renderer = if colour {
         Renderer::styled()

@@ -10,7 +10,7 @@ const DESCRIPTION: &str = r#"{"plugin": "k", "workloads": [{"id": "work", "param
     "type": "object", "additionalProperties": false, "required": ["n"], "properties": {
         "n": {"type": "integer", "minimum": 1}, "list": {"type": "array", "items": {"type": "integer"}}}}}]}"#;
 
-fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
+fn parse(text: &str) -> Result<Scenario, Vec<FileProblem>> {
     // Everything exists but what is called missing.
     let exists = |path: &Path| !path.display().to_string().contains("missing");
     let real = |path: &Path| {
@@ -21,7 +21,7 @@ fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
     };
     read(
         text,
-        &Surroundings {
+        &ScenarioContext {
             root: Path::new("/project"),
             stem: "stem",
             exists: &exists,
@@ -30,13 +30,13 @@ fn parse(text: &str) -> Result<Scenario, Vec<Problem>> {
     )
 }
 
-fn plan(text: &str) -> Result<Vec<Job>, Vec<Problem>> {
+fn plan(text: &str) -> Result<Vec<Job>, Vec<FileProblem>> {
     let description = PluginDescription::parse(DESCRIPTION).unwrap();
     jobs(&parse(text)?, |key| (key == "k").then_some(&description))
 }
 
 /// Problems as `line:column message`.
-fn shown(text: &str, problems: &[Problem]) -> Vec<String> {
+fn shown(text: &str, problems: &[FileProblem]) -> Vec<String> {
     problems
         .iter()
         .map(|problem| {
@@ -59,11 +59,11 @@ workloads:
     )
     .unwrap();
     let [job] = &jobs[..] else { panic!("{jobs:?}") };
-    let expected = Settings {
+    let expected = JobSettings {
         rounds: 3,
         time: Duration::from_secs(2),
         memory: 1 << 30,
-        ..Settings::default()
+        ..JobSettings::default()
     };
     assert_eq!(job.settings, expected);
     assert_eq!(

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 /// A benchmark scenario of orch: which workloads of which plugins are measured, and how.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Scenario {
+#[serde(rename = "Scenario", deny_unknown_fields)]
+pub(crate) struct WireScenario {
     /// Name of the scenario, part of the results folder's name; the file's name without ending if
     /// absent.
     #[schemars(
@@ -21,13 +21,13 @@ pub(crate) struct Scenario {
     pub(crate) about: Option<String>,
     /// The plugins, by the key that workloads name them with.
     #[schemars(extend("minProperties" = 1))]
-    pub(crate) plugins: IndexMap<String, Plugin>,
+    pub(crate) plugins: IndexMap<String, WirePlugin>,
     /// Settings of all workloads that do not say otherwise.
     #[serde(default)]
-    pub(crate) defaults: Settings,
+    pub(crate) defaults: WireSettings,
     /// What is measured.
     #[schemars(length(min = 1))]
-    pub(crate) workloads: Vec<Workload>,
+    pub(crate) workloads: Vec<WireWorkloadEntry>,
     /// Templates that are rendered into the results folder.
     #[serde(default)]
     pub(crate) reports: Vec<String>,
@@ -41,27 +41,27 @@ pub(crate) struct Scenario {
     pub(crate) budget: Option<String>,
     /// What makes `orch check` fail.
     #[serde(default)]
-    pub(crate) gate: Gate,
+    pub(crate) gate: WireGate,
     /// Changes for the worse that are known and wanted.
     #[serde(default)]
-    pub(crate) accept: Vec<Accept>,
+    pub(crate) accept: Vec<WireAcceptance>,
     /// Figures that jobs have to reach.
     #[serde(default)]
-    pub(crate) targets: Vec<Target>,
+    pub(crate) targets: Vec<WireTarget>,
 }
 
 /// What makes `orch check` fail besides regressions.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Gate {
+#[serde(rename = "Gate", deny_unknown_fields)]
+pub(crate) struct WireGate {
     /// What becomes of verdicts and targets that the noise leaves open.
     #[serde(default)]
-    pub(crate) inconclusive: Inconclusive,
+    pub(crate) inconclusive: InconclusivePolicy,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Inconclusive {
+#[serde(rename = "Inconclusive", rename_all = "snake_case")]
+pub(crate) enum InconclusivePolicy {
     #[default]
     Pass,
     Fail,
@@ -69,8 +69,8 @@ pub(crate) enum Inconclusive {
 
 /// A change that does not fail a check: of a metric, or of a whole job with `new` or `dropped`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Accept {
+#[serde(rename = "Accept", deny_unknown_fields)]
+pub(crate) struct WireAcceptance {
     /// Id of the job; * stands for any text, ? for one character.
     pub(crate) job: String,
     /// The metric that got worse: time, allocations, bytes, peak_bytes, digest, or one of the
@@ -101,8 +101,8 @@ pub(crate) struct Accept {
 
 /// A figure that a job has to reach.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Target {
+#[serde(rename = "Target", deny_unknown_fields)]
+pub(crate) struct WireTarget {
     /// Id of the job; * stands for any text, ? for one character.
     pub(crate) job: String,
     /// time, allocations, bytes, peak_bytes, or a metric of the plugin.
@@ -114,8 +114,8 @@ pub(crate) struct Target {
 
 /// Where a plugin comes from: `crate`, `path`, or `dir` with `build`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Plugin {
+#[serde(rename = "Plugin", deny_unknown_fields)]
+pub(crate) struct WirePlugin {
     /// Folder of a plugin crate, which orch builds.
     #[serde(rename = "crate")]
     pub(crate) crate_folder: Option<String>,
@@ -139,8 +139,8 @@ pub(crate) struct Plugin {
     /// Whether its worker processes are kept away from everything that the scenario does not name;
     /// `on` if absent here and in `defaults`.
     #[serde(default)]
-    #[schemars(with = "Sandbox")]
-    pub(crate) sandbox: Option<Sandbox>,
+    #[schemars(with = "WireSandbox")]
+    pub(crate) sandbox: Option<WireSandbox>,
     /// Files and folders that its worker processes may read, and run programs from, besides those
     /// that `params` name.
     #[serde(default)]
@@ -151,16 +151,16 @@ pub(crate) struct Plugin {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Sandbox {
+#[serde(rename = "Sandbox", rename_all = "snake_case")]
+pub(crate) enum WireSandbox {
     On,
     Off,
 }
 
 /// Budgets and limits of a job.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Settings {
+#[serde(rename = "Settings", deny_unknown_fields)]
+pub(crate) struct WireSettings {
     /// Timed samples of a job over all rounds together, such as `500ms`.
     #[schemars(extend("x-expected" = "a duration, such as 500ms"))]
     pub(crate) time: Option<String>,
@@ -184,14 +184,14 @@ pub(crate) struct Settings {
     pub(crate) max_allocations: Option<u64>,
     /// `sandbox` of the plugins that do not say otherwise.
     #[serde(default)]
-    #[schemars(with = "Sandbox")]
-    pub(crate) sandbox: Option<Sandbox>,
+    #[schemars(with = "WireSandbox")]
+    pub(crate) sandbox: Option<WireSandbox>,
 }
 
 /// One workload, or with `matrix` one for each combination of the listed values.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Workload {
+#[serde(rename = "Workload", deny_unknown_fields)]
+pub(crate) struct WireWorkloadEntry {
     /// The workload as PLUGIN/WORKLOAD.
     #[schemars(
         regex(pattern = r"^[^/\s]+/[^/\s]+$"),
@@ -238,7 +238,7 @@ pub(crate) struct Workload {
 
 /// The JSON Schema of a scenario file.
 pub(crate) fn schema() -> Value {
-    let mut schema = schemars::schema_for!(Scenario).to_value();
+    let mut schema = schemars::schema_for!(WireScenario).to_value();
     if let Some(object) = schema.as_object_mut() {
         object.insert("title".to_owned(), "orch scenario".into());
     }

@@ -1,7 +1,7 @@
 //! YAML with a place for every key and value, so that any later finding can point at what the user
 //! wrote.
 
-use super::problem::Problem;
+use super::problem::FileProblem;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_yaml::{Location, Spanned};
@@ -10,41 +10,41 @@ use std::ops::Range;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub(crate) struct YamlNode {
     /// Byte range in the file; of a map or list only its beginning.
     pub(crate) at: Range<usize>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: YamlValue,
 }
 
 /// What YAML can say, with keys that are text.
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub(crate) enum YamlValue {
     Null,
     Bool(bool),
     Number(Number),
     Text(String),
-    List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
+    List(Vec<YamlNode>),
+    Map(Vec<(YamlKey, YamlNode)>),
 }
 
 /// A key and where it stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Key {
+pub(crate) struct YamlKey {
     pub(crate) at: Range<usize>,
     pub(crate) name: String,
 }
 
 /// A step from a value to one inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum PathStep {
     Key(String),
     Index(usize),
 }
 
-impl Node {
+impl YamlNode {
     /// Parses a whole file. Duplicate keys, alias bombs and loose booleans are refused by the
     /// parser.
-    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, FileProblem> {
         if let Some(problem) = second_document(text) {
             return Err(problem);
         }
@@ -55,12 +55,12 @@ impl Node {
 
     pub(crate) fn to_value(&self) -> Value {
         match &self.kind {
-            Kind::Null => Value::Null,
-            Kind::Bool(value) => Value::Bool(*value),
-            Kind::Number(value) => Value::Number(value.clone()),
-            Kind::Text(value) => Value::String(value.clone()),
-            Kind::List(items) => items.iter().map(Self::to_value).collect(),
-            Kind::Map(entries) => Value::Object(
+            YamlValue::Null => Value::Null,
+            YamlValue::Bool(value) => Value::Bool(*value),
+            YamlValue::Number(value) => Value::Number(value.clone()),
+            YamlValue::Text(value) => Value::String(value.clone()),
+            YamlValue::List(items) => items.iter().map(Self::to_value).collect(),
+            YamlValue::Map(entries) => Value::Object(
                 entries
                     .iter()
                     .map(|(key, node)| (key.name.clone(), node.to_value()))
@@ -70,25 +70,25 @@ impl Node {
     }
 
     /// The value at a path, or the innermost one that exists on the way.
-    pub(crate) fn walk(&self, path: &[Step]) -> &Self {
+    pub(crate) fn walk(&self, path: &[PathStep]) -> &Self {
         let Some((first, rest)) = path.split_first() else {
             return self;
         };
         let next = match (first, &self.kind) {
-            (Step::Key(name), Kind::Map(entries)) => entries
+            (PathStep::Key(name), YamlValue::Map(entries)) => entries
                 .iter()
                 .find(|(key, _)| key.name == *name)
                 .map(|(_, node)| node),
-            (Step::Index(index), Kind::List(items)) => items.get(*index),
+            (PathStep::Index(index), YamlValue::List(items)) => items.get(*index),
             _ => None,
         };
         next.map_or(self, |next| next.walk(rest))
     }
 
     /// Where the key `name` of the map at a path stands.
-    pub(crate) fn key(&self, path: &[Step], name: &str) -> Option<Range<usize>> {
+    pub(crate) fn key(&self, path: &[PathStep], name: &str) -> Option<Range<usize>> {
         match &self.walk(path).kind {
-            Kind::Map(entries) => entries
+            YamlValue::Map(entries) => entries
                 .iter()
                 .find(|(key, _)| key.name == name)
                 .map(|(key, _)| key.at.clone()),
@@ -98,13 +98,13 @@ impl Node {
 }
 
 /// `workloads/0/params/n` as steps; numbers are indices.
-pub(crate) fn steps(path: &str) -> Vec<Step> {
+pub(crate) fn steps(path: &str) -> Vec<PathStep> {
     path.split('/')
         .filter(|part| !part.is_empty())
         .map(|part| {
             part.parse().map_or_else(
-                |_| Step::Key(part.replace("~1", "/").replace("~0", "~")),
-                Step::Index,
+                |_| PathStep::Key(part.replace("~1", "/").replace("~0", "~")),
+                PathStep::Index,
             )
         })
         .collect()
@@ -112,14 +112,14 @@ pub(crate) fn steps(path: &str) -> Vec<Step> {
 
 fn range(location: Location) -> Range<usize> {
     let span = location.span();
-    // Offsets count characters; `Problem` turns them into bytes, for which it needs the text.
+    // Offsets count characters; `FileProblem` turns them into bytes, for which it needs the text.
     let start = usize::try_from(span.offset()).unwrap_or(0);
     start..start + usize::try_from(span.len()).unwrap_or(0)
 }
 
 /// The place where a second document with content begins: a scenario is one. YAML has `---` at the
 /// beginning of a line nowhere else, not even inside a text of several lines.
-fn second_document(text: &str) -> Option<Problem> {
+fn second_document(text: &str) -> Option<FileProblem> {
     let is_mark = |line: &str, mark: &str| {
         line.strip_prefix(mark)
             .is_some_and(|rest| rest.trim_start().len() < rest.len() || rest.is_empty())
@@ -142,7 +142,7 @@ fn second_document(text: &str) -> Option<Problem> {
         if let (Some(place), true) = (mark, counts) {
             let hint = "move it to a file of its own, and name that file to orch";
             let message = "a second YAML document begins here, and a scenario is one document";
-            return Some(Problem::new(
+            return Some(FileProblem::new(
                 text,
                 place..place + 3,
                 message,
@@ -154,7 +154,7 @@ fn second_document(text: &str) -> Option<Problem> {
     None
 }
 
-fn from_parser(text: &str, error: &serde_yaml::Error) -> Problem {
+fn from_parser(text: &str, error: &serde_yaml::Error) -> FileProblem {
     let at = error.location().map_or(0..0, range);
     let plain = error.without_snippet().to_string();
     // The parser's own text begins with the place, which is shown anyway.
@@ -167,7 +167,7 @@ fn from_parser(text: &str, error: &serde_yaml::Error) -> Problem {
         None => first.strip_prefix("error: ").unwrap_or(first),
     };
     let (message, hint) = explain(message);
-    Problem::new(text, at, message, hint)
+    FileProblem::new(text, at, message, hint)
 }
 
 /// The parser speaks to programmers; scenario authors get the remedy.
@@ -190,9 +190,9 @@ fn explain(message: &str) -> (String, Option<String>) {
     (message.to_owned(), None)
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for YamlNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Kind>::deserialize(deserializer)?;
+        let spanned = Spanned::<YamlValue>::deserialize(deserializer)?;
         Ok(Self {
             at: range(spanned.referenced),
             kind: spanned.value,
@@ -200,73 +200,73 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Kind {
+impl<'de> Deserialize<'de> for YamlValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(KindVisitor)
+        deserializer.deserialize_any(YamlValueVisitor)
     }
 }
 
-struct KindVisitor;
+struct YamlValueVisitor;
 
-impl<'de> Visitor<'de> for KindVisitor {
-    type Value = Kind;
+impl<'de> Visitor<'de> for YamlValueVisitor {
+    type Value = YamlValue;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("a YAML value")
     }
 
-    fn visit_unit<E>(self) -> Result<Kind, E> {
-        Ok(Kind::Null)
+    fn visit_unit<E>(self) -> Result<YamlValue, E> {
+        Ok(YamlValue::Null)
     }
 
-    fn visit_none<E>(self) -> Result<Kind, E> {
-        Ok(Kind::Null)
+    fn visit_none<E>(self) -> Result<YamlValue, E> {
+        Ok(YamlValue::Null)
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
-        Kind::deserialize(deserializer)
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<YamlValue, D::Error> {
+        YamlValue::deserialize(deserializer)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Kind, E> {
-        Ok(Kind::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<YamlValue, E> {
+        Ok(YamlValue::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Kind, E> {
-        Ok(Kind::Number(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<YamlValue, E> {
+        Ok(YamlValue::Number(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
-        Ok(Kind::Number(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<YamlValue, E> {
+        Ok(YamlValue::Number(value.into()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Kind, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<YamlValue, E> {
         // The parser refuses NaN and infinities.
-        Ok(Number::from_f64(value).map_or(Kind::Null, Kind::Number))
+        Ok(Number::from_f64(value).map_or(YamlValue::Null, YamlValue::Number))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Kind, E> {
-        Ok(Kind::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<YamlValue, E> {
+        Ok(YamlValue::Text(value.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Kind, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<YamlValue, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = list.next_element()? {
             items.push(item);
         }
-        Ok(Kind::List(items))
+        Ok(YamlValue::List(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<YamlValue, A::Error> {
         let mut entries = Vec::new();
-        while let Some((key, node)) = map.next_entry::<Spanned<String>, Node>()? {
+        while let Some((key, node)) = map.next_entry::<Spanned<String>, YamlNode>()? {
             entries.push((
-                Key {
+                YamlKey {
                     at: range(key.referenced),
                     name: key.value,
                 },
                 node,
             ));
         }
-        Ok(Kind::Map(entries))
+        Ok(YamlValue::Map(entries))
     }
 }

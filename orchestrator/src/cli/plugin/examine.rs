@@ -20,7 +20,7 @@ use crate::runner::plan_execution::{self, ExecutionContext};
 use crate::runner::process::{self, FinishedPass, WorkerLaunch};
 use crate::runner::sandbox_grants;
 use crate::runner::worker_exit::PassFailure;
-use crate::scenario::{Job, Settings};
+use crate::scenario::{Job, JobSettings};
 use crate::versus::side;
 use crate::vetting::behaviour::{self, Bounds, Ending};
 use crate::vetting::trials::{self, Trial};
@@ -311,9 +311,9 @@ impl Examiner {
             workload: info.id.clone(),
             params: trial.params.clone(),
             tags: Vec::new(),
-            settings: Settings {
+            settings: JobSettings {
                 rounds: 0,
-                ..Settings::default()
+                ..JobSettings::default()
             },
         };
         let plugins = HashMap::from([(job.plugin.clone(), Ok(prepared.clone()))]);
