@@ -3,7 +3,7 @@
 
 use super::counted::{self, number};
 use super::{Change, Code, Entry, Verdict};
-use crate::judge::verdict::{ALPHA, FEWEST_PAIRS, Finding};
+use crate::judge::verdict::{ALPHA, FEWEST_PAIRS, PairFinding};
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{JobOutcome, JobRecord};
 use crate::runner::paired_workloads::{self, PairStopReason, PairedResult};
@@ -276,10 +276,10 @@ fn time(facts: &Facts) -> Entry {
     entry.e_value = Some(assessment.log_e.exp().min(1e300));
     entry.pairs = assessment.pairs;
     entry.verdict = match contested.finding {
-        Finding::Higher => Verdict::Regressed,
-        Finding::Lower => Verdict::Improved,
-        Finding::Equivalent => Verdict::Equivalent,
-        Finding::Open => Verdict::Inconclusive,
+        PairFinding::Higher => Verdict::Regressed,
+        PairFinding::Lower => Verdict::Improved,
+        PairFinding::Equivalent => Verdict::Equivalent,
+        PairFinding::Open => Verdict::Inconclusive,
     };
     entry.reason = why(contested, facts.margin, facts.more);
     if *facts.code == Code::OnlyLayout && entry.verdict != Verdict::Equivalent {
@@ -315,21 +315,21 @@ fn why(contested: &PairedResult, margin: f64, more: &str) -> String {
         (false, _) => String::new(),
     };
     match (&contested.stopped, contested.finding) {
-        (_, Finding::Higher | Finding::Lower) => {
+        (_, PairFinding::Higher | PairFinding::Lower) => {
             // The evidence is against no change at all; of the margin only the estimate speaks.
             format!(
                 "decided after {pairs}: not zero, at level {ALPHA} over all workloads, and by its \
                  estimate at least the margin of {margin}"
             )
         }
-        (_, Finding::Equivalent) => format!("after {pairs} the interval lies inside ±{margin}"),
-        (PairStopReason::Pairs, Finding::Open) => {
+        (_, PairFinding::Equivalent) => format!("after {pairs} the interval lies inside ±{margin}"),
+        (PairStopReason::Pairs, PairFinding::Open) => {
             format!("still open after {pairs}, the most that were allowed{few}")
         }
-        (PairStopReason::Time, Finding::Open) => {
+        (PairStopReason::Time, PairFinding::Open) => {
             format!("still open after {pairs}, when its time was up{few}")
         }
-        (_, Finding::Open) => format!("interrupted after {pairs}"),
+        (_, PairFinding::Open) => format!("interrupted after {pairs}"),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::entries::{self, Facts};
 use super::*;
 use crate::judge::assessment::assess;
-use crate::judge::verdict::{ALPHA, Case, Finding, decide};
+use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide};
 use crate::record::{
     Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord, ScopeRecord,
     SettingsRecord,
@@ -105,14 +105,14 @@ pub(super) fn contested(shift: f64, pairs: usize) -> PairedResult {
     let differences: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
     let assessment = assess(&differences, ALPHA);
     let finding = decide(
-        &[Case {
+        &[JudgedWorkload {
             assessment: &assessment,
             margin: MARGIN,
             counts: true,
         }],
         ALPHA,
     )[0];
-    let stopped = if finding == Finding::Open {
+    let stopped = if finding == PairFinding::Open {
         PairStopReason::Pairs
     } else {
         PairStopReason::Decided
@@ -369,7 +369,7 @@ fn an_output_that_differs_within_a_side_accuses_nobody() {
 #[test]
 fn faster_with_other_output_is_no_improvement() {
     let faster = contested(-0.2, 20);
-    assert_eq!(faster.finding, Finding::Lower);
+    assert_eq!(faster.finding, PairFinding::Lower);
     let same = judged(
         &side(1.0, json!(5)),
         &side(1.0, json!(5)),

@@ -3,7 +3,7 @@
 
 use super::assessment::{Assessment, assess};
 use super::estimate::median;
-use super::verdict::{ALPHA, Case, Finding, decide};
+use super::verdict::{ALPHA, JudgedWorkload, PairFinding, decide};
 
 /// Returns which workloads one comparison would have called changed, looking after every pair.
 ///
@@ -19,10 +19,10 @@ pub(crate) fn false_findings(differences: &[Vec<f64>], margins: &[f64]) -> Vec<b
             .zip(&seen)
             .map(|(all, seen)| assess(&all[..*seen], ALPHA))
             .collect();
-        let cases: Vec<Case> = assessments
+        let cases: Vec<JudgedWorkload> = assessments
             .iter()
             .zip(margins)
-            .map(|(assessment, margin)| Case {
+            .map(|(assessment, margin)| JudgedWorkload {
                 assessment,
                 margin: *margin,
                 counts: true,
@@ -31,14 +31,14 @@ pub(crate) fn false_findings(differences: &[Vec<f64>], margins: &[f64]) -> Vec<b
         let findings = decide(&cases, ALPHA);
         let before = seen.clone();
         for (index, finding) in findings.iter().enumerate() {
-            if *finding == Finding::Open && seen[index] < differences[index].len() {
+            if *finding == PairFinding::Open && seen[index] < differences[index].len() {
                 seen[index] += 1;
             }
         }
         if seen == before {
             return findings
                 .iter()
-                .map(|finding| matches!(finding, Finding::Higher | Finding::Lower))
+                .map(|finding| matches!(finding, PairFinding::Higher | PairFinding::Lower))
                 .collect();
         }
     }

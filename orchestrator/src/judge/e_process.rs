@@ -31,7 +31,7 @@ pub(crate) struct EProcess {
     magnitudes: Vec<f64>,
     /// For each stake: the fortune of betting on B taking more than the shift, and of betting on
     /// less.
-    fortunes: [(Fortune, Fortune); STAKES.len()],
+    fortunes: [(LogProduct, LogProduct); STAKES.len()],
 }
 
 impl EProcess {
@@ -40,7 +40,7 @@ impl EProcess {
         Self {
             shift,
             magnitudes: Vec::new(),
-            fortunes: [(Fortune::ONE, Fortune::ONE); STAKES.len()],
+            fortunes: [(LogProduct::ONE, LogProduct::ONE); STAKES.len()],
         }
     }
 
@@ -106,12 +106,12 @@ fn bet_size(x: f64, scale: f64) -> f64 {
 /// A product of many factors that can neither overflow nor underflow, and takes a logarithm once in
 /// a hundred factors.
 #[derive(Debug, Clone, Copy)]
-struct Fortune {
+struct LogProduct {
     product: f64,
     log: f64,
 }
 
-impl Fortune {
+impl LogProduct {
     const ONE: Self = Self {
         product: 1.0,
         log: 0.0,
@@ -146,14 +146,14 @@ pub(crate) fn log_e(differences: &[f64], shift: f64) -> f64 {
 
 /// A range of shifts (log ratios); an end may be infinite.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Interval {
+pub(crate) struct ShiftInterval {
     /// Lower end (log ratio).
     pub(crate) low: f64,
     /// Upper end (log ratio).
     pub(crate) high: f64,
 }
 
-impl Interval {
+impl ShiftInterval {
     /// Nothing is excluded.
     pub(crate) const EVERYTHING: Self = Self {
         low: f64::NEG_INFINITY,
@@ -179,28 +179,28 @@ const GRID_RATIO: f64 = 1.25;
 /// pairs exist that a remote shift is not rejected, and when no shift is left: the data then
 /// contradict the model of one constant shift, and an empty interval would pass for perfect
 /// knowledge.
-pub(crate) fn confidence_sequence(differences: &[f64], alpha: f64) -> Interval {
+pub(crate) fn confidence_sequence(differences: &[f64], alpha: f64) -> ShiftInterval {
     let threshold = log_threshold(alpha);
     // Seen from a shift far away, all differences are equal.
     let remote = log_e(&vec![1.0; differences.len()], 0.0);
     if remote < threshold || !threshold.is_finite() || differences.iter().any(|d| !d.is_finite()) {
-        return Interval::EVERYTHING;
+        return ShiftInterval::EVERYTHING;
     }
     let rejected = |shift: f64| log_e(differences, shift) >= threshold;
-    match Grid::around(differences, rejected) {
-        Some(grid) => grid.hull(rejected).unwrap_or(Interval::EVERYTHING),
-        None => Interval::EVERYTHING,
+    match ShiftGrid::around(differences, rejected) {
+        Some(grid) => grid.hull(rejected).unwrap_or(ShiftInterval::EVERYTHING),
+        None => ShiftInterval::EVERYTHING,
     }
 }
 
 /// Shifts to try, ascending; the first and the last are rejected.
-struct Grid {
+struct ShiftGrid {
     shifts: Vec<f64>,
     /// Width at which a crossing is known well enough.
     resolution: f64,
 }
 
-impl Grid {
+impl ShiftGrid {
     fn around(differences: &[f64], rejected: impl Fn(f64) -> bool) -> Option<Self> {
         let centre = median(differences)?;
         let farthest = differences
@@ -238,11 +238,11 @@ impl Grid {
         })
     }
 
-    fn hull(&self, rejected: impl Fn(f64) -> bool + Copy) -> Option<Interval> {
+    fn hull(&self, rejected: impl Fn(f64) -> bool + Copy) -> Option<ShiftInterval> {
         let low = outermost(self.shifts.iter().copied(), rejected)?;
         let high = outermost(self.shifts.iter().rev().copied(), rejected)?;
         let crossing = |(outside, inside)| bisect(outside, inside, self.resolution, rejected);
-        Some(Interval {
+        Some(ShiftInterval {
             low: crossing(low),
             high: crossing(high),
         })
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn without_pairs_there_is_no_evidence() {
         assert_eq!(log_e(&[], 0.0), 0.0);
-        assert_eq!(confidence_sequence(&[], ALPHA), Interval::EVERYTHING);
+        assert_eq!(confidence_sequence(&[], ALPHA), ShiftInterval::EVERYTHING);
     }
 
     #[test]
@@ -346,7 +346,7 @@ mod tests {
         );
         assert_eq!(
             confidence_sequence(&[f64::NAN; 30], ALPHA),
-            Interval::EVERYTHING
+            ShiftInterval::EVERYTHING
         );
     }
 
@@ -358,7 +358,7 @@ mod tests {
         assert!(e(13) < 100.0 && e(14) >= 100.0);
         assert_eq!(
             confidence_sequence(&[0.02; 13], ALPHA),
-            Interval::EVERYTHING
+            ShiftInterval::EVERYTHING
         );
     }
 
@@ -390,7 +390,7 @@ mod tests {
 
     #[test]
     fn no_shift_left_is_not_perfect_knowledge() {
-        let grid = Grid {
+        let grid = ShiftGrid {
             shifts: vec![-1.0, 0.0, 1.0],
             resolution: 1e-6,
         };

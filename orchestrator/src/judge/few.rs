@@ -8,12 +8,12 @@
 //! knows, is worth more.
 
 use super::estimate::{hodges_lehmann, median};
-use super::verdict::{ALPHA, Finding};
+use super::verdict::{ALPHA, PairFinding};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// What few differences say: sizes are log ratios.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Shift {
+pub(crate) struct ShiftEstimate {
     pub(crate) estimate: f64,
     /// Interval at level 1 - alpha of this shift alone.
     pub(crate) low: f64,
@@ -23,16 +23,16 @@ pub(crate) struct Shift {
 }
 
 /// The shift of some differences from none. `None` for fewer than two.
-pub(crate) fn of(differences: &[f64]) -> Option<Shift> {
-    let one = Sample::of(differences)?;
+pub(crate) fn of(differences: &[f64]) -> Option<ShiftEstimate> {
+    let one = SampleMoments::of(differences)?;
     let estimate = hodges_lehmann(differences)?;
     shift(estimate, one.mean, one.error(), one.count - 1.0)
 }
 
 /// The shift between two groups of differences from the same thing, that of `b` minus that of `a`.
 /// `None` where either has fewer than two.
-pub(crate) fn between(a: &[f64], b: &[f64]) -> Option<Shift> {
-    let (one, other) = (Sample::of(a)?, Sample::of(b)?);
+pub(crate) fn between(a: &[f64], b: &[f64]) -> Option<ShiftEstimate> {
+    let (one, other) = (SampleMoments::of(a)?, SampleMoments::of(b)?);
     let apart: Vec<f64> = a
         .iter()
         .flat_map(|a| b.iter().map(move |b| b - a))
@@ -50,18 +50,18 @@ pub(crate) fn between(a: &[f64], b: &[f64]) -> Option<Shift> {
 }
 
 /// Judges a shift among `together` of them; `margin` is relative, as in a comparison.
-pub(crate) fn decide(shift: &Shift, margin: f64, together: usize) -> Finding {
+pub(crate) fn decide(shift: &ShiftEstimate, margin: f64, together: usize) -> PairFinding {
     let margin = margin.max(0.0).ln_1p();
     let clear = shift.p < ALPHA / together.max(1) as f64 && shift.estimate.abs() >= margin;
     match clear {
-        true if shift.low > 0.0 => Finding::Higher,
-        true if shift.high < 0.0 => Finding::Lower,
-        _ if -margin <= shift.low && shift.high <= margin => Finding::Equivalent,
-        _ => Finding::Open,
+        true if shift.low > 0.0 => PairFinding::Higher,
+        true if shift.high < 0.0 => PairFinding::Lower,
+        _ if -margin <= shift.low && shift.high <= margin => PairFinding::Equivalent,
+        _ => PairFinding::Open,
     }
 }
 
-fn shift(estimate: f64, mean: f64, error: f64, degrees: f64) -> Option<Shift> {
+fn shift(estimate: f64, mean: f64, error: f64, degrees: f64) -> Option<ShiftEstimate> {
     let t = StudentsT::new(0.0, 1.0, degrees.max(1.0)).ok()?;
     let half = error * t.inverse_cdf(1.0 - ALPHA / 2.0);
     let p = match error > 0.0 {
@@ -70,7 +70,7 @@ fn shift(estimate: f64, mean: f64, error: f64, degrees: f64) -> Option<Shift> {
         false => f64::from(u8::from(mean == 0.0)),
     };
     // A robust estimate may lie outside of an interval that one wild difference has moved.
-    Some(Shift {
+    Some(ShiftEstimate {
         estimate,
         low: (mean - half).min(estimate),
         high: (mean + half).max(estimate),
@@ -78,13 +78,13 @@ fn shift(estimate: f64, mean: f64, error: f64, degrees: f64) -> Option<Shift> {
     })
 }
 
-struct Sample {
+struct SampleMoments {
     count: f64,
     mean: f64,
     variance: f64,
 }
 
-impl Sample {
+impl SampleMoments {
     fn of(values: &[f64]) -> Option<Self> {
         if values.len() < 2 {
             return None;
@@ -127,28 +127,28 @@ mod tests {
             (got.high - 0.03 - 4.604 * 0.000_790_569 / 5f64.sqrt()).abs() < 1e-6,
             "{got:?}"
         );
-        assert_eq!(decide(&got, MARGIN, 47), Finding::Higher);
+        assert_eq!(decide(&got, MARGIN, 47), PairFinding::Higher);
         assert_eq!(
             decide(&of(&[0.0; 5]).unwrap(), MARGIN, 47),
-            Finding::Equivalent
+            PairFinding::Equivalent
         );
         assert_eq!(
             decide(&of(&[0.02; 5]).unwrap(), MARGIN, 47),
-            Finding::Higher
+            PairFinding::Higher
         );
         let noisy = [0.05, -0.03, 0.06, 0.02, 0.05];
-        assert_eq!(decide(&of(&noisy).unwrap(), MARGIN, 1), Finding::Open);
+        assert_eq!(decide(&of(&noisy).unwrap(), MARGIN, 1), PairFinding::Open);
         let (before, after) = (
             [0.001, -0.001, 0.0, 0.002, -0.002],
             [-0.05, -0.049, -0.051, -0.05, -0.05],
         );
         assert_eq!(
             decide(&between(&before, &after).unwrap(), MARGIN, 47),
-            Finding::Lower
+            PairFinding::Lower
         );
         assert_eq!(
             decide(&between(&before, &before).unwrap(), MARGIN, 47),
-            Finding::Equivalent
+            PairFinding::Equivalent
         );
     }
 
@@ -194,10 +194,10 @@ mod tests {
                 let mut any = [false, false];
                 for _ in 0..workloads {
                     let (a, b) = (five(), five());
-                    let changed = |shift: Shift| {
+                    let changed = |shift: ShiftEstimate| {
                         matches!(
                             decide(&shift, MARGIN, workloads),
-                            Finding::Higher | Finding::Lower
+                            PairFinding::Higher | PairFinding::Lower
                         )
                     };
                     any[0] |= changed(of(&a).unwrap());
@@ -226,9 +226,9 @@ mod tests {
                 let mut five =
                     |by: f64| -> Vec<f64> { (0..5).map(|_| by + noise(0, &mut random)).collect() };
                 let (a, b) = (five(0.0), five(step));
-                found[0] += u32::from(decide(&of(&b).unwrap(), MARGIN, 47) == Finding::Higher);
+                found[0] += u32::from(decide(&of(&b).unwrap(), MARGIN, 47) == PairFinding::Higher);
                 found[1] +=
-                    u32::from(decide(&between(&a, &b).unwrap(), MARGIN, 47) == Finding::Higher);
+                    u32::from(decide(&between(&a, &b).unwrap(), MARGIN, 47) == PairFinding::Higher);
             }
             assert!(
                 found.iter().all(|found| *found >= least),

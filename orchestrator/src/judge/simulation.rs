@@ -4,11 +4,11 @@
 //! Seeds are fixed, so a count that is asserted here never changes without a change of the code.
 
 use super::assessment::{Assessment, assess};
-use super::e_process::{EProcess, Interval, log_threshold};
+use super::e_process::{EProcess, ShiftInterval, log_threshold};
 use super::estimate::median;
 use super::pair::{PairSamples, PairSummary, summarise};
 use super::turns::{first_guess, reestimate};
-use super::verdict::{ALPHA, Case, Finding, MOST_PAIRS, decide};
+use super::verdict::{ALPHA, JudgedWorkload, MOST_PAIRS, PairFinding, decide};
 use fastrand::Rng;
 use std::f64::consts::{PI, TAU};
 
@@ -31,7 +31,7 @@ fn coin(rng: &mut Rng) -> f64 {
 
 /// How the size of the noise behaves from pair to pair.
 #[derive(Debug, Clone, Copy)]
-enum Noise {
+enum NoiseModel {
     Student,
     CauchyMixture,
     ScaleGrows,
@@ -40,32 +40,32 @@ enum Noise {
     Bursts,
 }
 
-const NOISES: [Noise; 6] = [
-    Noise::Student,
-    Noise::CauchyMixture,
-    Noise::ScaleGrows,
-    Noise::ScaleShrinks,
-    Noise::Autocorrelated,
-    Noise::Bursts,
+const NOISES: [NoiseModel; 6] = [
+    NoiseModel::Student,
+    NoiseModel::CauchyMixture,
+    NoiseModel::ScaleGrows,
+    NoiseModel::ScaleShrinks,
+    NoiseModel::Autocorrelated,
+    NoiseModel::Bursts,
 ];
 
 /// Magnitudes of one series of pair differences.
-fn magnitudes(noise: Noise, rng: &mut Rng) -> Vec<f64> {
+fn magnitudes(noise: NoiseModel, rng: &mut Rng) -> Vec<f64> {
     let mut state = normal(rng);
     let mut burst = false;
     let magnitude = |i: usize| {
         let progress = i as f64 / (MOST_PAIRS - 1) as f64;
         let size = match noise {
-            Noise::Student => student_2(rng),
-            Noise::CauchyMixture if rng.f64() < 0.3 => cauchy(rng),
-            Noise::CauchyMixture => 0.3 * normal(rng),
-            Noise::ScaleGrows => normal(rng) * 10f64.powf(progress),
-            Noise::ScaleShrinks => normal(rng) * 10f64.powf(-progress),
-            Noise::Autocorrelated => {
+            NoiseModel::Student => student_2(rng),
+            NoiseModel::CauchyMixture if rng.f64() < 0.3 => cauchy(rng),
+            NoiseModel::CauchyMixture => 0.3 * normal(rng),
+            NoiseModel::ScaleGrows => normal(rng) * 10f64.powf(progress),
+            NoiseModel::ScaleShrinks => normal(rng) * 10f64.powf(-progress),
+            NoiseModel::Autocorrelated => {
                 state = 0.9 * state + (1.0 - 0.81f64).sqrt() * normal(rng);
                 (1.5 * state).exp()
             }
-            Noise::Bursts => {
+            NoiseModel::Bursts => {
                 burst = if burst {
                     rng.f64() < 0.8
                 } else {
@@ -84,16 +84,16 @@ fn magnitudes(noise: Noise, rng: &mut Rng) -> Vec<f64> {
 fn glance(process: &EProcess, differences: &[f64]) -> Assessment {
     Assessment {
         estimate: median(differences).unwrap_or(0.0),
-        low: Interval::EVERYTHING.low,
-        high: Interval::EVERYTHING.high,
+        low: ShiftInterval::EVERYTHING.low,
+        high: ShiftInterval::EVERYTHING.high,
         log_e: process.log_e(),
         minimum_detectable: None,
         pairs: differences.len(),
     }
 }
 
-fn is_change(finding: Option<&Finding>) -> bool {
-    matches!(finding, Some(Finding::Higher | Finding::Lower))
+fn is_change(finding: Option<&PairFinding>) -> bool {
+    matches!(finding, Some(PairFinding::Higher | PairFinding::Lower))
 }
 
 /// Whether a lone workload is ever called changed when one looks after every pair.
@@ -104,7 +104,7 @@ fn ever_changed(differences: &[f64]) -> bool {
         let assessment = glance(&process, &differences[..=i]);
         is_change(
             decide(
-                &[Case {
+                &[JudgedWorkload {
                     assessment: &assessment,
                     margin: 0.0,
                     counts: true,
@@ -201,24 +201,24 @@ fn equal_code_is_rarely_called_changed_however_often_one_looks() {
 
 /// Who goes first in a turn, and which side's process is started first.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Order {
+enum SimulatedOrder {
     Coins,
     AlwaysAFirst,
 }
 
 /// A machine whose noise goes on from pair to pair: drift, autocorrelation, spikes, and a cost of
 /// going first.
-struct Machine {
+struct SimulatedMachine {
     rng: Rng,
-    order: Order,
+    order: SimulatedOrder,
     /// Log of the common slowdown, AR(1).
     weather: f64,
     /// Readings so far.
     clock: f64,
 }
 
-impl Machine {
-    fn new(seed: u64, order: Order) -> Self {
+impl SimulatedMachine {
+    fn new(seed: u64, order: SimulatedOrder) -> Self {
         Self {
             rng: Rng::with_seed(seed),
             order,
@@ -228,7 +228,7 @@ impl Machine {
     }
 
     fn a_first(&mut self) -> bool {
-        self.order == Order::AlwaysAFirst || self.rng.bool()
+        self.order == SimulatedOrder::AlwaysAFirst || self.rng.bool()
     }
 
     /// One reading (ns per iteration) of a process with the given log bias.
@@ -282,13 +282,13 @@ impl Machine {
 #[test]
 fn equal_code_is_rarely_called_changed_from_turn_samples_on() {
     const SERIES: u64 = 300;
-    let false_verdicts = |order: Order, series: u64| {
+    let false_verdicts = |order: SimulatedOrder, series: u64| {
         (0..series)
-            .filter(|seed| ever_changed(&Machine::new(1000 + seed, order).series()))
+            .filter(|seed| ever_changed(&SimulatedMachine::new(1000 + seed, order).series()))
             .count()
     };
-    let with_coins = false_verdicts(Order::Coins, SERIES);
-    let without = false_verdicts(Order::AlwaysAFirst, 40);
+    let with_coins = false_verdicts(SimulatedOrder::Coins, SERIES);
+    let without = false_verdicts(SimulatedOrder::AlwaysAFirst, 40);
     println!("(b) false with coins {with_coins} of {SERIES}, without {without} of 40");
     assert!(
         with_coins * 100 <= SERIES as usize,
@@ -328,16 +328,16 @@ fn one_change_among_many_workloads_is_found_alone() {
                 .map(|(p, d)| glance(p, d))
                 .collect();
             // Margin 0 for the nulls: nothing but e-BH protects them.
-            let cases: Vec<Case<'_>> = glances
+            let cases: Vec<JudgedWorkload<'_>> = glances
                 .iter()
-                .map(|assessment| Case {
+                .map(|assessment| JudgedWorkload {
                     assessment,
                     margin: 0.0,
                     counts: true,
                 })
                 .collect();
             let findings = decide(&cases, ALPHA);
-            if findings.first() == Some(&Finding::Higher) {
+            if findings.first() == Some(&PairFinding::Higher) {
                 found = found.or(Some(pair));
             }
             null_flagged |= findings
@@ -368,13 +368,13 @@ fn one_percent_is_found_within_sixteen_pairs() {
         (14..=16).any(|n| {
             let assessment = assess(&differences[..n], ALPHA);
             decide(
-                &[Case {
+                &[JudgedWorkload {
                     assessment: &assessment,
                     margin: 0.005,
                     counts: true,
                 }],
                 ALPHA,
-            ) == [Finding::Higher]
+            ) == [PairFinding::Higher]
         })
     };
     let found = (0..SERIES).filter(higher).count();

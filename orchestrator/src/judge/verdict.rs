@@ -17,7 +17,7 @@ pub(crate) const FEWEST_PAIRS: usize = 11;
 
 /// What is found about one workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(crate) enum PairFinding {
     /// B takes more than A, by the margin or beyond.
     Higher,
     /// B takes less than A, by the margin or beyond.
@@ -30,7 +30,7 @@ pub(crate) enum Finding {
 
 /// One workload to be judged.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Case<'a> {
+pub(crate) struct JudgedWorkload<'a> {
     /// What its pairs say.
     pub(crate) assessment: &'a Assessment,
     /// Relative difference that matters (0.01 is 1 %). It is compared as ln(1 + margin) on both
@@ -41,7 +41,7 @@ pub(crate) struct Case<'a> {
     pub(crate) counts: bool,
 }
 
-impl Case<'_> {
+impl JudgedWorkload<'_> {
     fn log_margin(&self) -> f64 {
         self.margin.max(0.0).ln_1p()
     }
@@ -67,8 +67,8 @@ pub(crate) fn margin(tolerance: f64, tau: f64) -> f64 {
 /// many small, real shifts would lower the bar for the rest, then leave the report, and only the
 /// false ones would stand in it. An e-value that is set to 0 at times remains an e-value, so the
 /// share of false findings is held among those reported.
-pub(crate) fn decide(cases: &[Case<'_>], alpha: f64) -> Vec<Finding> {
-    let evidence = |case: &Case<'_>| {
+pub(crate) fn decide(cases: &[JudgedWorkload<'_>], alpha: f64) -> Vec<PairFinding> {
+    let evidence = |case: &JudgedWorkload<'_>| {
         if case.matters() && case.counts {
             case.assessment.log_e
         } else {
@@ -83,7 +83,7 @@ pub(crate) fn decide(cases: &[Case<'_>], alpha: f64) -> Vec<Finding> {
         .collect()
 }
 
-fn finding(case: &Case<'_>, changed: bool) -> Finding {
+fn finding(case: &JudgedWorkload<'_>, changed: bool) -> PairFinding {
     let Assessment {
         estimate,
         low,
@@ -92,10 +92,10 @@ fn finding(case: &Case<'_>, changed: bool) -> Finding {
     } = *case.assessment;
     let within = -case.log_margin() <= low && high <= case.log_margin();
     match changed {
-        true if estimate > 0.0 => Finding::Higher,
-        true => Finding::Lower,
-        false if within => Finding::Equivalent,
-        false => Finding::Open,
+        true if estimate > 0.0 => PairFinding::Higher,
+        true => PairFinding::Lower,
+        false if within => PairFinding::Equivalent,
+        false => PairFinding::Open,
     }
 }
 
@@ -117,9 +117,9 @@ mod tests {
         }
     }
 
-    fn alone(assessment: Assessment, margin: f64) -> Finding {
+    fn alone(assessment: Assessment, margin: f64) -> PairFinding {
         decide(
-            &[Case {
+            &[JudgedWorkload {
                 assessment: &assessment,
                 margin,
                 counts: true,
@@ -130,23 +130,23 @@ mod tests {
 
     #[test]
     fn findings_by_hand() {
-        assert_eq!(alone(known(0.02, 0.01, 5.0), 0.01), Finding::Higher);
-        assert_eq!(alone(known(-0.02, 0.01, 5.0), 0.01), Finding::Lower);
+        assert_eq!(alone(known(0.02, 0.01, 5.0), 0.01), PairFinding::Higher);
+        assert_eq!(alone(known(-0.02, 0.01, 5.0), 0.01), PairFinding::Lower);
         assert_eq!(
             alone(known(0.02, 0.01, 4.6), 0.01),
-            Finding::Open,
+            PairFinding::Open,
             "ln 100 = 4.605"
         );
         assert_eq!(
             alone(known(0.005, 0.004, 9.0), 0.01),
-            Finding::Equivalent,
+            PairFinding::Equivalent,
             "real, but too small to matter"
         );
-        assert_eq!(alone(known(0.005, 0.008, 9.0), 0.01), Finding::Open);
-        assert_eq!(alone(known(0.0, 0.001, 0.0), 0.01), Finding::Equivalent);
-        assert_eq!(alone(assess(&[], ALPHA), 0.01), Finding::Open);
-        assert_eq!(alone(assess(&[0.02; 13], ALPHA), 0.01), Finding::Open);
-        assert_eq!(alone(assess(&[0.02; 14], ALPHA), 0.01), Finding::Higher);
+        assert_eq!(alone(known(0.005, 0.008, 9.0), 0.01), PairFinding::Open);
+        assert_eq!(alone(known(0.0, 0.001, 0.0), 0.01), PairFinding::Equivalent);
+        assert_eq!(alone(assess(&[], ALPHA), 0.01), PairFinding::Open);
+        assert_eq!(alone(assess(&[0.02; 13], ALPHA), 0.01), PairFinding::Open);
+        assert_eq!(alone(assess(&[0.02; 14], ALPHA), 0.01), PairFinding::Higher);
         assert_eq!(decide(&[], ALPHA), []);
     }
 
@@ -155,16 +155,19 @@ mod tests {
         let edge = 1.01f64.ln();
         assert_eq!(
             alone(known(edge * 1.0001, 0.001, 9.0), 0.01),
-            Finding::Higher
+            PairFinding::Higher
         );
         assert_eq!(
             alone(known(-edge * 1.0001, 0.001, 9.0), 0.01),
-            Finding::Lower
+            PairFinding::Lower
         );
-        assert_eq!(alone(known(edge * 0.9999, 0.001, 9.0), 0.01), Finding::Open);
+        assert_eq!(
+            alone(known(edge * 0.9999, 0.001, 9.0), 0.01),
+            PairFinding::Open
+        );
         assert_eq!(
             alone(known(-edge * 0.9999, 0.001, 9.0), 0.01),
-            Finding::Open
+            PairFinding::Open
         );
     }
 
@@ -175,14 +178,14 @@ mod tests {
         let small = known(0.001, 0.1, 20.0);
         let middling = known(0.05, 0.1, 6.0);
         let mut cases = vec![
-            Case {
+            JudgedWorkload {
                 assessment: &small,
                 margin: 0.01,
                 counts: true
             };
             34
         ];
-        cases.push(Case {
+        cases.push(JudgedWorkload {
             assessment: &middling,
             margin: 0.01,
             counts: true,
@@ -190,11 +193,11 @@ mod tests {
         assert!(
             decide(&cases, ALPHA)
                 .iter()
-                .all(|found| *found == Finding::Open)
+                .all(|found| *found == PairFinding::Open)
         );
         let clear = known(0.05, 0.1, 8.2);
         cases[34].assessment = &clear;
-        assert_eq!(decide(&cases, ALPHA)[34], Finding::Higher);
+        assert_eq!(decide(&cases, ALPHA)[34], PairFinding::Higher);
     }
 
     #[test]
@@ -202,22 +205,22 @@ mod tests {
         let (clear, middling) = (known(0.05, 0.1, 20.0), known(0.05, 0.1, 6.0));
         let all = |counts: bool| {
             let mut cases = vec![
-                Case {
+                JudgedWorkload {
                     assessment: &clear,
                     margin: 0.01,
                     counts
                 };
                 34
             ];
-            cases.push(Case {
+            cases.push(JudgedWorkload {
                 assessment: &middling,
                 margin: 0.01,
                 counts: true,
             });
             decide(&cases, ALPHA)
         };
-        assert_eq!(all(true)[34], Finding::Higher);
-        assert!(all(false).iter().all(|found| *found == Finding::Open));
+        assert_eq!(all(true)[34], PairFinding::Higher);
+        assert!(all(false).iter().all(|found| *found == PairFinding::Open));
     }
 
     #[test]
@@ -234,11 +237,11 @@ mod tests {
         ) {
             let judged = |sign: f64| {
                 let all: Vec<Assessment> = parts.iter().map(|(e, h, l)| known(sign * e, *h, *l)).collect();
-                decide(&all.iter().map(|assessment| Case { assessment, margin, counts: true }).collect::<Vec<_>>(), ALPHA)
+                decide(&all.iter().map(|assessment| JudgedWorkload { assessment, margin, counts: true }).collect::<Vec<_>>(), ALPHA)
             };
-            let mirrored = |found: Finding| match found {
-                Finding::Higher => Finding::Lower,
-                Finding::Lower => Finding::Higher,
+            let mirrored = |found: PairFinding| match found {
+                PairFinding::Higher => PairFinding::Lower,
+                PairFinding::Lower => PairFinding::Higher,
                 other => other,
             };
             prop_assert_eq!(judged(1.0), judged(-1.0).into_iter().map(mirrored).collect::<Vec<_>>());

@@ -4,8 +4,8 @@
 use super::{Digest, JobRecord, Record, Verdict};
 use crate::format;
 use crate::git::Revision;
-use crate::judge::few::{self, Shift};
-use crate::judge::verdict::{ALPHA, Finding};
+use crate::judge::few::{self, ShiftEstimate};
+use crate::judge::verdict::{ALPHA, PairFinding};
 use crate::runner::anchor_pairs::AnchorSeries;
 use crate::runner::pair_series::PairRecord;
 use indexmap::IndexMap;
@@ -79,8 +79,8 @@ pub(crate) struct AnchoredChange {
     pub(crate) high: f64,
 }
 
-impl From<Shift> for AnchoredChange {
-    fn from(shift: Shift) -> Self {
+impl From<ShiftEstimate> for AnchoredChange {
+    fn from(shift: ShiftEstimate) -> Self {
         Self {
             estimate: shift.estimate.exp_m1(),
             low: shift.low.exp_m1(),
@@ -159,7 +159,7 @@ impl Anchored {
 fn verdict(
     tied: &AnchorSeries,
     same_code: bool,
-    shift: Option<&Shift>,
+    shift: Option<&ShiftEstimate>,
     margin: f64,
     terms: &Terms,
 ) -> (Verdict, String) {
@@ -198,8 +198,8 @@ fn verdict(
     told(finding, terms.changed, || {
         let shown = format::percent(margin);
         match finding {
-            Finding::Equivalent => format!("after {pairs} the interval lies inside ±{shown}"),
-            Finding::Open => format!(
+            PairFinding::Equivalent => format!("after {pairs} the interval lies inside ±{shown}"),
+            PairFinding::Open => format!(
                 "{pairs} do not tell; `orch compare {} HEAD` measures until it knows",
                 &terms.anchor.commit[..10.min(terms.anchor.commit.len())]
             ),
@@ -212,15 +212,19 @@ fn verdict(
 }
 
 /// A finding as a verdict with its reason, unless the machine changed meanwhile.
-fn told(finding: Finding, changed: Option<&str>, reason: impl Fn() -> String) -> (Verdict, String) {
+fn told(
+    finding: PairFinding,
+    changed: Option<&str>,
+    reason: impl Fn() -> String,
+) -> (Verdict, String) {
     if let Some(changed) = changed {
         return (Verdict::Inconclusive, changed.to_owned());
     }
     let verdict = match finding {
-        Finding::Higher => Verdict::Regressed,
-        Finding::Lower => Verdict::Improved,
-        Finding::Equivalent => Verdict::Equivalent,
-        Finding::Open => Verdict::Inconclusive,
+        PairFinding::Higher => Verdict::Regressed,
+        PairFinding::Lower => Verdict::Improved,
+        PairFinding::Equivalent => Verdict::Equivalent,
+        PairFinding::Open => Verdict::Inconclusive,
     };
     (verdict, reason())
 }
@@ -238,7 +242,7 @@ fn different(digests: &[String; 2]) -> Option<(Digest, Digest)> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Common {
     pub(crate) anchor: String,
-    pub(crate) shift: Shift,
+    pub(crate) shift: ShiftEstimate,
     /// Pairs of the smaller group.
     pub(crate) pairs: usize,
     /// The relative difference that matters: the larger of both runs', each of which knows its
@@ -297,10 +301,10 @@ impl Common {
         let (shown, pairs) = (format::percent(self.margin), self.pairs);
         let anchor = &self.anchor[..10.min(self.anchor.len())];
         told(finding, changed, || match finding {
-            Finding::Equivalent => {
+            PairFinding::Equivalent => {
                 format!("through the anchor {anchor}, {pairs} pairs each: inside ±{shown}")
             }
-            Finding::Open => {
+            PairFinding::Open => {
                 format!("through the anchor {anchor}, {pairs} pairs each do not tell{remedy}")
             }
             _ => {

@@ -9,7 +9,7 @@ use crate::judge;
 use crate::judge::assessment::{Assessment, assess};
 use crate::judge::estimate::median;
 use crate::judge::pair::PairSamples;
-use crate::judge::verdict::{ALPHA, Case, Finding, decide};
+use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide};
 use crate::plugin::build::PreparedPlugin;
 use crate::protocol::Phase;
 use crate::scenario::Job;
@@ -47,7 +47,7 @@ pub(crate) struct PairLimits {
 pub(crate) struct PairedResult {
     pub(crate) pairs: Vec<PairRecord>,
     pub(crate) assessment: Assessment,
-    pub(crate) finding: Finding,
+    pub(crate) finding: PairFinding,
     pub(crate) stopped: PairStopReason,
     pub(crate) warnings: Vec<String>,
     pub(crate) wall: Duration,
@@ -139,10 +139,10 @@ fn judge_workloads(
     only_layout: &mut dyn FnMut(usize) -> bool,
 ) {
     loop {
-        let cases: Vec<Case> = workloads
+        let cases: Vec<JudgedWorkload> = workloads
             .iter()
             .zip(states.iter())
-            .map(|(workload, state)| Case {
+            .map(|(workload, state)| JudgedWorkload {
                 assessment: &state.assessment,
                 margin: workload.margin,
                 counts: state.series.failed.is_none() && !state.only_layout,
@@ -155,7 +155,7 @@ fn judge_workloads(
                 continue;
             }
             state.finding = finding;
-            if matches!(finding, Finding::Higher | Finding::Lower)
+            if matches!(finding, PairFinding::Higher | PairFinding::Lower)
                 && !std::mem::replace(&mut state.asked, true)
             {
                 state.only_layout = only_layout(index);
@@ -171,7 +171,7 @@ fn judge_workloads(
 struct PairedState {
     series: PairSeries,
     assessment: Assessment,
-    finding: Finding,
+    finding: PairFinding,
     /// The machine code was compared and is the same. The finding keeps the value that it had at
     /// that time.
     only_layout: bool,
@@ -183,7 +183,7 @@ impl PairedState {
         Self {
             series: PairSeries::default(),
             assessment: assess(&[], ALPHA),
-            finding: Finding::Open,
+            finding: PairFinding::Open,
             only_layout: false,
             asked: false,
         }
@@ -191,7 +191,7 @@ impl PairedState {
 
     fn is_open(&self, limits: PairLimits) -> bool {
         self.series.failed.is_none()
-            && self.finding == Finding::Open
+            && self.finding == PairFinding::Open
             && self.series.pairs.len() < limits.pairs
             && self.series.wall < limits.time
     }
@@ -214,7 +214,7 @@ impl PairedState {
                 phase,
                 message,
             },
-            None if self.finding != Finding::Open => PairStopReason::Decided,
+            None if self.finding != PairFinding::Open => PairStopReason::Decided,
             None if pairs.len() >= limits.pairs => PairStopReason::Pairs,
             None if interrupted => PairStopReason::Interrupted,
             None => PairStopReason::Time,

@@ -2,7 +2,7 @@
 
 use super::RatioEstimate;
 use crate::judge::assessment::assess;
-use crate::judge::verdict::{ALPHA, Case, Finding, decide};
+use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide};
 
 /// Pairs after which the ends are judged. The rule holds at every look, so only time speaks against
 /// more of them; 14 are the fewest that can decide.
@@ -32,7 +32,7 @@ pub enum DifferenceVerdict {
 pub fn judge(differences: &[f64], margin: f64) -> (DifferenceVerdict, RatioEstimate) {
     let assessment = assess(differences, ALPHA);
     let finding = decide(
-        &[Case {
+        &[JudgedWorkload {
             assessment: &assessment,
             margin,
             counts: true,
@@ -42,10 +42,10 @@ pub fn judge(differences: &[f64], margin: f64) -> (DifferenceVerdict, RatioEstim
     .first()
     .copied();
     let verdict = match finding {
-        Some(Finding::Higher) => DifferenceVerdict::Rose,
-        Some(Finding::Lower) => DifferenceVerdict::Fell,
-        Some(Finding::Equivalent) => DifferenceVerdict::Same,
-        Some(Finding::Open) | None => DifferenceVerdict::Open,
+        Some(PairFinding::Higher) => DifferenceVerdict::Rose,
+        Some(PairFinding::Lower) => DifferenceVerdict::Fell,
+        Some(PairFinding::Equivalent) => DifferenceVerdict::Same,
+        Some(PairFinding::Open) | None => DifferenceVerdict::Open,
     };
     (
         verdict,

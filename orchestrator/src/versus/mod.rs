@@ -6,7 +6,7 @@ pub(crate) mod side;
 use crate::comparison::counted;
 use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
-use crate::judge::verdict::Finding;
+use crate::judge::verdict::PairFinding;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{self, PassEnd, PassResult};
 use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
@@ -286,7 +286,7 @@ impl Versus<'_> {
         let look = |(index, code): (usize, Code)| {
             let open = contested
                 .get(&index)
-                .is_some_and(|contested| contested.finding != Finding::Equivalent);
+                .is_some_and(|contested| contested.finding != PairFinding::Equivalent);
             if open && code == Code::Different {
                 machine_code(&self.matches[index], index, &self.ends).unwrap_or(code)
             } else {
@@ -300,7 +300,9 @@ impl Versus<'_> {
     fn explain(&mut self, contested: &HashMap<usize, PairedResult>) -> io::Result<()> {
         let mut changed: Vec<usize> = contested
             .iter()
-            .filter(|(_, contested)| matches!(contested.finding, Finding::Higher | Finding::Lower))
+            .filter(|(_, contested)| {
+                matches!(contested.finding, PairFinding::Higher | PairFinding::Lower)
+            })
             .map(|(index, _)| *index)
             .collect();
         changed.sort_unstable();
