@@ -2,8 +2,8 @@
 //! itself.
 
 use super::{Change, Entry, Workload};
-use crate::contradiction::claims::{Claims, Row, Unit};
-use crate::contradiction::figure::{Figure, Interval};
+use crate::contradiction::claims::{ClaimedRow, Claims, TimeUnit};
+use crate::contradiction::figure::{Figure, FigureRange};
 use crate::contradiction::{self, own};
 use crate::format;
 use crate::record::Contradiction;
@@ -15,13 +15,13 @@ pub(crate) fn contradictions(entries: &[Entry], workloads: &[Workload]) -> Vec<C
         .filter_map(|workload| row(entries, workload))
         .collect();
     contradiction::of_measured(&Claims {
-        unit: Unit::Nanoseconds,
+        unit: TimeUnit::Nanoseconds,
         rows,
         ..Claims::default()
     })
 }
 
-fn row(entries: &[Entry], workload: &Workload) -> Option<Row> {
+fn row(entries: &[Entry], workload: &Workload) -> Option<ClaimedRow> {
     let time = entries
         .iter()
         .find(|entry| entry.id == workload.id && entry.metric == "time")?;
@@ -38,7 +38,7 @@ fn row(entries: &[Entry], workload: &Workload) -> Option<Row> {
     let figure = |ns: f64| {
         // Times of two workloads lie apart where they differ by more than their own changes are
         // uncertain.
-        let reach = Interval {
+        let reach = FigureRange {
             low: ns * (1.0 - (high - low)),
             high: ns * (1.0 + (high - low)),
         };
@@ -48,12 +48,12 @@ fn row(entries: &[Entry], workload: &Workload) -> Option<Row> {
             reach,
         }
     };
-    Some(Row {
+    Some(ClaimedRow {
         name: workload.id.clone(),
         family: own::family(&workload.workload, &workload.params, workload.threads?),
         before: Some(figure(before)),
         after: Some(figure(after)),
-        ..Row::default()
+        ..ClaimedRow::default()
     })
 }
 

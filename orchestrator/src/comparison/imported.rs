@@ -2,9 +2,9 @@
 //! judged. Pure.
 
 use super::{Change, Code, Entry, Outcome, Verdict, Workload};
-use crate::contradiction::claims::Row;
+use crate::contradiction::claims::ClaimedRow;
 use crate::contradiction::figure::Figure;
-use crate::contradiction::nesting::{Inside, Why};
+use crate::contradiction::nesting::{NestingGuess, NestingReason};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -43,13 +43,13 @@ pub(crate) struct ImportedRow {
 }
 
 /// The table as it is stored.
-pub(crate) fn rows(rows: &[Row], guesses: &[Inside]) -> Vec<ImportedRow> {
+pub(crate) fn rows(rows: &[ClaimedRow], guesses: &[NestingGuess]) -> Vec<ImportedRow> {
     let printed = |figure: &Option<Figure>| figure.as_ref().map(|figure| figure.printed.clone());
-    let because = |why: Why| match why {
-        Why::Loop => "the name says that it is a loop, and its time fits",
-        Why::Frame => "the same prefix, and nearly the same time and allocations",
+    let because = |why: NestingReason| match why {
+        NestingReason::Loop => "the name says that it is a loop, and its time fits",
+        NestingReason::Frame => "the same prefix, and nearly the same time and allocations",
     };
-    let guesses: HashMap<usize, &Inside> =
+    let guesses: HashMap<usize, &NestingGuess> =
         guesses.iter().map(|guess| (guess.inner, guess)).collect();
     rows.iter()
         .enumerate()
@@ -72,7 +72,7 @@ pub(crate) fn rows(rows: &[Row], guesses: &[Inside]) -> Vec<ImportedRow> {
 }
 
 /// Entries and workloads of all rows.
-pub(crate) fn outcome(rows: &[Row]) -> Outcome {
+pub(crate) fn outcome(rows: &[ClaimedRow]) -> Outcome {
     let entries = rows
         .iter()
         .flat_map(|row| std::iter::once(time(row)).chain(allocated(row)))
@@ -84,7 +84,7 @@ pub(crate) fn outcome(rows: &[Row]) -> Outcome {
     }
 }
 
-fn time(row: &Row) -> Entry {
+fn time(row: &ClaimedRow) -> Entry {
     const NS_PER_MS: f64 = 1e6;
     // Printed times have at most a few decimals; rounding removes what the multiplication adds.
     let ns = |figure: &Figure| (figure.value * NS_PER_MS * 1e3).round() / 1e3;
@@ -97,7 +97,7 @@ fn time(row: &Row) -> Entry {
 }
 
 /// Which size a MB is, and what was counted, is not known: the figures stay as they are.
-fn allocated(row: &Row) -> Option<Entry> {
+fn allocated(row: &ClaimedRow) -> Option<Entry> {
     let (before, after) = (row.memory_before.as_ref()?, row.memory_after.as_ref()?);
     let mut entry = entry(
         row,
@@ -114,7 +114,7 @@ fn allocated(row: &Row) -> Option<Entry> {
     Some(entry)
 }
 
-fn entry(row: &Row, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry {
+fn entry(row: &ClaimedRow, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry {
     let change = a.zip(b).filter(|(a, _)| *a > 0.0).map(|(a, b)| Change {
         estimate: b / a - 1.0,
         low: None,
@@ -143,7 +143,7 @@ fn entry(row: &Row, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry
     }
 }
 
-fn workload(row: &Row) -> Workload {
+fn workload(row: &ClaimedRow) -> Workload {
     Workload {
         id: row.name.clone(),
         workload: row.name.clone(),

@@ -152,7 +152,7 @@ mod tests {
     use super::super::entries::{self, lost};
     use super::super::tests::{contested, facts, side};
     use super::*;
-    use crate::contradiction::figure::{Figure, Interval};
+    use crate::contradiction::figure::{Figure, FigureRange};
     use crate::judge::assessment::assess;
     use crate::judge::verdict::ALPHA;
     use crate::runner::paired_workloads::{self, PairedResult};
@@ -306,7 +306,7 @@ mod tests {
                 "µs" => 1e3,
                 _ => 1e6,
             };
-            Figure::parse(number).unwrap().reach * Interval::exact(size)
+            Figure::parse(number).unwrap().reach * FigureRange::exact(size)
         };
         let ratio = figure(b).over(figure(a)).unwrap();
         let number = |text: &str| {

@@ -1,28 +1,28 @@
 //! What a table or a record claims, in one neutral form that the rules look at.
 
-use super::figure::{Figure, Interval};
-use super::names::{self, Family};
+use super::figure::{Figure, FigureRange};
+use super::names::{self, SizeFamily};
 use crate::format;
 
 /// Rows of one measured thing each, and what is said about all of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Claims {
-    pub(crate) unit: Unit,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) unit: TimeUnit,
+    pub(crate) rows: Vec<ClaimedRow>,
     /// The rows stand in one list that does not show what is inside what, as if they could be added
     /// up.
     pub(crate) flat: bool,
     /// Totals that are claimed for all rows.
-    pub(crate) totals: Vec<Total>,
+    pub(crate) totals: Vec<ClaimedTotal>,
     /// What the machine can do at most, in GFLOP/s, where that is known.
     pub(crate) peak: Option<Figure>,
     /// Several runs that were compared with one baseline.
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: Vec<ClaimedRun>,
 }
 
 /// The unit of all times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Unit {
+pub(crate) enum TimeUnit {
     /// As older reports print them.
     #[default]
     Milliseconds,
@@ -32,9 +32,9 @@ pub(crate) enum Unit {
 
 /// One row; what it does not say is none.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Row {
+pub(crate) struct ClaimedRow {
     pub(crate) name: String,
-    pub(crate) family: Option<Family>,
+    pub(crate) family: Option<SizeFamily>,
     /// The row whose time this one's time is part of.
     pub(crate) parent: Option<usize>,
     pub(crate) calls: Option<f64>,
@@ -66,14 +66,14 @@ pub(crate) struct Row {
 
 /// A claimed sum over all rows.
 #[derive(Debug, Clone)]
-pub(crate) struct Total {
-    pub(crate) side: Side,
+pub(crate) struct ClaimedTotal {
+    pub(crate) side: ClaimSide,
     pub(crate) figure: Figure,
 }
 
 /// One of several runs against the same baseline.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Run {
+pub(crate) struct ClaimedRun {
     pub(crate) name: String,
     /// The claimed changes in percent, by row.
     pub(crate) changes: Vec<(String, Figure)>,
@@ -81,7 +81,7 @@ pub(crate) struct Run {
 
 /// Which of a row's times is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum ClaimSide {
     Before,
     After,
     /// Of a single run.
@@ -89,9 +89,9 @@ pub(crate) enum Side {
 }
 
 /// All sides, in the order in which they are told.
-pub(crate) const SIDES: [Side; 3] = [Side::Before, Side::After, Side::Only];
+pub(crate) const SIDES: [ClaimSide; 3] = [ClaimSide::Before, ClaimSide::After, ClaimSide::Only];
 
-impl Side {
+impl ClaimSide {
     /// How messages name it behind a figure.
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ impl Side {
     }
 }
 
-impl Row {
+impl ClaimedRow {
     /// A row of which only the name is known; the name tells kernel and size.
     pub(crate) fn named(name: &str) -> Self {
         Self {
@@ -113,18 +113,18 @@ impl Row {
     }
 
     /// The whole time on a side.
-    pub(crate) fn time(&self, side: Side) -> Option<&Figure> {
+    pub(crate) fn time(&self, side: ClaimSide) -> Option<&Figure> {
         match side {
-            Side::Before => self.before.as_ref(),
-            Side::After => self.after.as_ref(),
-            Side::Only => self.total.as_ref(),
+            ClaimSide::Before => self.before.as_ref(),
+            ClaimSide::After => self.after.as_ref(),
+            ClaimSide::Only => self.total.as_ref(),
         }
     }
 
     /// The time of one execution on a side: of a single run its mean.
-    pub(crate) fn time_of_one(&self, side: Side) -> Option<&Figure> {
+    pub(crate) fn time_of_one(&self, side: ClaimSide) -> Option<&Figure> {
         match side {
-            Side::Only => self.mean.as_ref().or(self
+            ClaimSide::Only => self.mean.as_ref().or(self
                 .total
                 .as_ref()
                 .filter(|_| self.calls.is_none_or(|calls| calls == 1.0))),
@@ -133,11 +133,11 @@ impl Row {
     }
 
     /// The rate on a side.
-    pub(crate) fn rate(&self, side: Side) -> Option<&Figure> {
+    pub(crate) fn rate(&self, side: ClaimSide) -> Option<&Figure> {
         match side {
-            Side::Before => self.rate_before.as_ref(),
-            Side::After => self.rate_after.as_ref(),
-            Side::Only => self.rate.as_ref(),
+            ClaimSide::Before => self.rate_before.as_ref(),
+            ClaimSide::After => self.rate_after.as_ref(),
+            ClaimSide::Only => self.rate.as_ref(),
         }
     }
 
@@ -147,7 +147,7 @@ impl Row {
     }
 
     /// All ratios after / before that the printed times allow.
-    pub(crate) fn ratio(&self) -> Option<Interval> {
+    pub(crate) fn ratio(&self) -> Option<FigureRange> {
         let (before, after) = self.both()?;
         after.reach.over(before.reach)
     }
@@ -155,13 +155,13 @@ impl Row {
 
 impl Claims {
     /// Rows that are part of no other row.
-    pub(crate) fn outermost(&self) -> impl Iterator<Item = &Row> {
+    pub(crate) fn outermost(&self) -> impl Iterator<Item = &ClaimedRow> {
         self.rows.iter().filter(|row| row.parent.is_none())
     }
 
     /// Of each row, the rows that are directly part of it.
-    pub(crate) fn inside_all(&self) -> Vec<Vec<&Row>> {
-        let mut inside: Vec<Vec<&Row>> = vec![Vec::new(); self.rows.len()];
+    pub(crate) fn inside_all(&self) -> Vec<Vec<&ClaimedRow>> {
+        let mut inside: Vec<Vec<&ClaimedRow>> = vec![Vec::new(); self.rows.len()];
         for row in &self.rows {
             if let Some(of_parent) = row.parent.and_then(|parent| inside.get_mut(parent)) {
                 of_parent.push(row);
@@ -173,32 +173,32 @@ impl Claims {
     /// A time as it was printed, with its unit.
     pub(crate) fn printed(&self, figure: &Figure) -> String {
         match self.unit {
-            Unit::Milliseconds => format!("{} ms", figure.printed),
-            Unit::Nanoseconds => figure.printed.clone(),
+            TimeUnit::Milliseconds => format!("{} ms", figure.printed),
+            TimeUnit::Nanoseconds => figure.printed.clone(),
         }
     }
 
     /// `1.00 -> 2.00 ms`, both as they were printed.
     pub(crate) fn pair(&self, before: &Figure, after: &Figure) -> String {
         match self.unit {
-            Unit::Milliseconds => format!("{} -> {} ms", before.printed, after.printed),
-            Unit::Nanoseconds => format!("{} -> {}", before.printed, after.printed),
+            TimeUnit::Milliseconds => format!("{} -> {} ms", before.printed, after.printed),
+            TimeUnit::Nanoseconds => format!("{} -> {}", before.printed, after.printed),
         }
     }
 
     /// A time that was computed here.
     pub(crate) fn computed(&self, value: f64) -> String {
         match self.unit {
-            Unit::Milliseconds => format!("{value:.2} ms"),
-            Unit::Nanoseconds => format::time(value),
+            TimeUnit::Milliseconds => format!("{value:.2} ms"),
+            TimeUnit::Nanoseconds => format::time(value),
         }
     }
 
     /// Seconds of one unit of time.
     pub(crate) fn seconds(&self) -> f64 {
         match self.unit {
-            Unit::Milliseconds => 1e-3,
-            Unit::Nanoseconds => 1e-9,
+            TimeUnit::Milliseconds => 1e-3,
+            TimeUnit::Nanoseconds => 1e-9,
         }
     }
 }
@@ -207,7 +207,7 @@ impl Claims {
 /// nothing, or there is no row.
 pub(crate) fn sum<'a>(
     figures: impl Iterator<Item = Option<&'a Figure>>,
-) -> Option<(f64, Interval)> {
+) -> Option<(f64, FigureRange)> {
     let all: Vec<&Figure> = figures.collect::<Option<_>>()?;
     let value = all.iter().map(|figure| figure.value).sum();
     (!all.is_empty()).then(|| (value, all.iter().map(|figure| figure.reach).sum()))

@@ -9,12 +9,12 @@ const SLACK: f64 = 1e-9;
 
 /// All values from `low` to `high`, both included.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Interval {
+pub(crate) struct FigureRange {
     pub(crate) low: f64,
     pub(crate) high: f64,
 }
 
-impl Interval {
+impl FigureRange {
     /// One value and no other.
     pub(crate) fn exact(value: f64) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Interval {
     }
 }
 
-impl Add for Interval {
+impl Add for FigureRange {
     type Output = Self;
     fn add(self, other: Self) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl Add for Interval {
     }
 }
 
-impl Sub for Interval {
+impl Sub for FigureRange {
     type Output = Self;
     fn sub(self, other: Self) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Sub for Interval {
     }
 }
 
-impl Mul for Interval {
+impl Mul for FigureRange {
     type Output = Self;
     fn mul(self, other: Self) -> Self {
         let ends = [
@@ -106,7 +106,7 @@ impl Mul for Interval {
     }
 }
 
-impl Sum for Interval {
+impl Sum for FigureRange {
     fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
         iter.fold(Self::exact(0.0), Add::add)
     }
@@ -120,7 +120,7 @@ pub(crate) struct Figure {
     /// What the digits say, taken literally.
     pub(crate) value: f64,
     /// Everything that rounds to these digits.
-    pub(crate) reach: Interval,
+    pub(crate) reach: FigureRange,
 }
 
 /// More digits than a figure that was measured has.
@@ -134,7 +134,7 @@ impl Figure {
         Self {
             printed,
             value,
-            reach: Interval::exact(value),
+            reach: FigureRange::exact(value),
         }
     }
 
@@ -177,7 +177,7 @@ impl Figure {
                 .parse::<f64>()
                 .map_err(|_| wrong())
         };
-        let reach = Interval {
+        let reach = FigureRange {
             low: at(tenths - half)?,
             high: at(tenths + half)?,
         };
@@ -212,7 +212,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn reach(text: &str) -> (f64, f64) {
-        let Interval { low, high } = Figure::parse(text).unwrap().reach;
+        let FigureRange { low, high } = Figure::parse(text).unwrap().reach;
         (low, high)
     }
 
@@ -236,7 +236,7 @@ mod tests {
         let nothing = Figure::parse("0.00").unwrap().of_amount();
         assert_eq!(
             nothing.reach,
-            Interval {
+            FigureRange {
                 low: 0.0,
                 high: 0.005
             }
@@ -260,20 +260,20 @@ mod tests {
         assert!(!of("0.06").is_apart(of("0.07")), "both may be 0.065");
         assert!(of("0.06").is_below(of("0.08")));
         assert!(!of("0.00").is_apart(of("0.01")));
-        assert_eq!(of("1.0").over(Interval::exact(0.0)), None);
+        assert_eq!(of("1.0").over(FigureRange::exact(0.0)), None);
     }
 
     proptest! {
         #[test]
         fn what_was_printed_reaches_what_it_was_printed_from(value in -1e6f64..1e6, digits in 0usize..6) {
-            let Interval { low, high } = Figure::parse(&format!("{value:.digits$}")).unwrap().reach;
+            let FigureRange { low, high } = Figure::parse(&format!("{value:.digits$}")).unwrap().reach;
             prop_assert!(low <= value && value <= high);
         }
 
         #[test]
         fn arithmetic_holds_the_true_result(a in 0.01f64..1e4, b in 0.01f64..1e4, digits in 0usize..4) {
             let of = |value: f64| Figure::parse(&format!("{value:.digits$}")).unwrap().of_amount().reach;
-            let holds = |interval: Interval, value: f64| !interval.is_apart(Interval::exact(value));
+            let holds = |interval: FigureRange, value: f64| !interval.is_apart(FigureRange::exact(value));
             let (one, other) = (of(a), of(b));
             prop_assert!(holds(one + other, a + b));
             prop_assert!(holds(one - other, a - b));

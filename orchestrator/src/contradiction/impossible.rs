@@ -1,13 +1,13 @@
 //! What cannot be true: figures that exclude each other, whatever was measured.
 
-use super::claims::{self, Claims, Row, SIDES, Side};
-use super::figure::{Figure, Interval};
+use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
+use super::figure::{Figure, FigureRange};
 use super::names;
-use super::rules::Found;
+use super::rules::FoundContradiction;
 use crate::format::change;
 
 /// Total, mean, minimum and maximum of a row, as far as it has them.
-fn figures(row: &Row) -> [(&'static str, Option<&Figure>); 4] {
+fn figures(row: &ClaimedRow) -> [(&'static str, Option<&Figure>); 4] {
     [
         ("total", row.total.as_ref()),
         ("mean", row.mean.as_ref()),
@@ -17,8 +17,8 @@ fn figures(row: &Row) -> [(&'static str, Option<&Figure>); 4] {
 }
 
 /// Minimum <= mean <= maximum.
-pub(super) fn disorder(claims: &Claims) -> Vec<Found> {
-    let ordered = |row: &Row| {
+pub(super) fn disorder(claims: &Claims) -> Vec<FoundContradiction> {
+    let ordered = |row: &ClaimedRow| {
         let [_, (_, mean), (_, min), (_, max)] = figures(row);
         [
             ("minimum", min, "mean", mean),
@@ -44,7 +44,7 @@ pub(super) fn disorder(claims: &Claims) -> Vec<Found> {
 }
 
 /// One call: total, mean, minimum and maximum are the same time.
-pub(super) fn single_call(claims: &Claims) -> Vec<Found> {
+pub(super) fn single_call(claims: &Claims) -> Vec<FoundContradiction> {
     each(claims, |row| {
         let told: Vec<(&str, &Figure)> = figures(row)
             .into_iter()
@@ -69,10 +69,10 @@ pub(super) fn single_call(claims: &Claims) -> Vec<Found> {
 }
 
 /// The total is calls times mean, and lies between what its shortest and its longest call allow.
-pub(super) fn calls_and_total(claims: &Claims) -> Vec<Found> {
+pub(super) fn calls_and_total(claims: &Claims) -> Vec<FoundContradiction> {
     each(claims, |row| {
         let (calls, total) = (row.calls.filter(|calls| *calls > 0.0)?, row.total.as_ref()?);
-        let times = |figure: &Figure, count: f64| figure.reach * Interval::exact(count);
+        let times = |figure: &Figure, count: f64| figure.reach * FigureRange::exact(count);
         if let Some(mean) = row
             .mean
             .as_ref()
@@ -107,19 +107,19 @@ pub(super) fn calls_and_total(claims: &Claims) -> Vec<Found> {
 }
 
 /// The outermost rows together are not longer than the whole.
-pub(super) fn parts_and_whole(claims: &Claims) -> Vec<Found> {
+pub(super) fn parts_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
     claims
         .totals
         .iter()
         .filter_map(|total| {
-            let parts: Vec<&Row> = claims
+            let parts: Vec<&ClaimedRow> = claims
                 .outermost()
                 .filter(|row| row.time(total.side).is_some())
                 .collect();
             let (value, reach) = claims::sum(parts.iter().map(|row| row.time(total.side)))?;
             total.figure.reach.is_below(reach).then(|| {
                 let names: Vec<String> = parts.iter().map(|row| row.name.clone()).collect();
-                Found::new(
+                FoundContradiction::new(
                     names.clone(),
                     format!(
                         "{} sum to {}{}, more than the total of {}: a nesting that is not shown, \
@@ -136,11 +136,11 @@ pub(super) fn parts_and_whole(claims: &Claims) -> Vec<Found> {
 }
 
 /// What is inside a row is not longer than the row.
-pub(super) fn children_and_parent(claims: &Claims) -> Vec<Found> {
+pub(super) fn children_and_parent(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for (parent, inside) in claims.rows.iter().zip(claims.inside_all()) {
         for side in SIDES {
-            let children: Vec<&Row> = inside
+            let children: Vec<&ClaimedRow> = inside
                 .iter()
                 .copied()
                 .filter(|row| row.time(side).is_some())
@@ -161,7 +161,7 @@ pub(super) fn children_and_parent(claims: &Claims) -> Vec<Found> {
                     side.label(),
                     claims.printed(whole)
                 );
-                found.push(Found::new(
+                found.push(FoundContradiction::new(
                     [vec![parent.name.clone()], names].concat(),
                     message,
                 ));
@@ -172,7 +172,7 @@ pub(super) fn children_and_parent(claims: &Claims) -> Vec<Found> {
 }
 
 /// A rate is the row's own work over the row's own time.
-pub(super) fn rate_and_time(claims: &Claims) -> Vec<Found> {
+pub(super) fn rate_and_time(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for (row, side) in claims
         .rows
@@ -185,15 +185,15 @@ pub(super) fn rate_and_time(claims: &Claims) -> Vec<Found> {
             continue;
         };
         let of = |seconds: f64| work / seconds / 1e9;
-        let seconds = time.reach.not_negative() * Interval::exact(claims.seconds());
-        let reachable = Interval {
+        let seconds = time.reach.not_negative() * FigureRange::exact(claims.seconds());
+        let reachable = FigureRange {
             low: of(seconds.high),
             high: of(seconds.low),
         };
         // Of a printed nothing nobody can tell a rate.
         if time.value > 0.0 && reachable.is_apart(rate.reach) {
             let true_rate = of(time.value * claims.seconds());
-            found.push(Found::of(
+            found.push(FoundContradiction::of(
                 row,
                 format!(
                     "{}: {} in {}{} are {true_rate:.2} GFLOP/s, not {} ({:.1} times {})",
@@ -224,7 +224,7 @@ fn operations(work: f64) -> String {
 }
 
 /// With the same work, a rate changes as the inverse of the time does.
-pub(super) fn rate_and_change(claims: &Claims) -> Vec<Found> {
+pub(super) fn rate_and_change(claims: &Claims) -> Vec<FoundContradiction> {
     each(claims, |row| {
         let inverse = row.before.as_ref()?.reach.over(row.after.as_ref()?.reach)?;
         let expected =
@@ -252,11 +252,11 @@ pub(super) fn rate_and_change(claims: &Claims) -> Vec<Found> {
 }
 
 /// Nothing computes faster than the machine.
-pub(super) fn peak(claims: &Claims) -> Vec<Found> {
+pub(super) fn peak(claims: &Claims) -> Vec<FoundContradiction> {
     let Some(peak) = &claims.peak else {
         return Vec::new();
     };
-    let above = |row: &Row, side: Side| {
+    let above = |row: &ClaimedRow, side: ClaimSide| {
         let rate = row
             .rate(side)
             .filter(|rate| peak.reach.is_below(rate.reach))?;
@@ -286,11 +286,11 @@ pub(super) fn peak(claims: &Claims) -> Vec<Found> {
         peak.printed,
         claims::listed(&texts)
     );
-    vec![Found::new(names, message)]
+    vec![FoundContradiction::new(names, message)]
 }
 
 /// The claimed difference and percent follow from both times.
-pub(super) fn reachable_change(claims: &Claims) -> Vec<Found> {
+pub(super) fn reachable_change(claims: &Claims) -> Vec<FoundContradiction> {
     each(claims, |row| {
         let (before, after) = row.both()?;
         let mut wrong = Vec::new();
@@ -331,7 +331,7 @@ pub(super) fn reachable_change(claims: &Claims) -> Vec<Found> {
 const UNCHANGED: f64 = 1.25;
 
 /// A word for better, worse or the same agrees with the times.
-pub(super) fn word_and_change(claims: &Claims) -> Vec<Found> {
+pub(super) fn word_and_change(claims: &Claims) -> Vec<FoundContradiction> {
     each(claims, |row| {
         let (status, ratio) = (row.status.as_deref()?, row.ratio()?);
         let words = names::words(status);
@@ -345,9 +345,12 @@ pub(super) fn word_and_change(claims: &Claims) -> Vec<Found> {
                     .iter()
                     .any(|word| known.iter().any(|known| word.starts_with(known)))
         };
-        let same = Interval::exact(1.0);
+        let same = FigureRange::exact(1.0);
         let is_unchanged = has(["unchanged", "stable", "same"]) || words == ["no", "change"];
-        let (low, high) = (Interval::exact(1.0 / UNCHANGED), Interval::exact(UNCHANGED));
+        let (low, high) = (
+            FigureRange::exact(1.0 / UNCHANGED),
+            FigureRange::exact(UNCHANGED),
+        );
         let against = (has(["regress", "slower", "worse"]) && ratio.is_below(same))
             || (has(["improve", "faster", "better"]) && same.is_below(ratio))
             || (is_unchanged && (ratio.is_below(low) || high.is_below(ratio)));
@@ -363,7 +366,7 @@ pub(super) fn word_and_change(claims: &Claims) -> Vec<Found> {
 }
 
 /// Nothing takes less than no time or memory.
-pub(super) fn negative(claims: &Claims) -> Vec<Found> {
+pub(super) fn negative(claims: &Claims) -> Vec<FoundContradiction> {
     each(claims, |row| {
         let own = [
             &row.before,
@@ -375,7 +378,7 @@ pub(super) fn negative(claims: &Claims) -> Vec<Found> {
             &row.memory_before,
             &row.memory_after,
         ];
-        let nothing = Interval::exact(0.0);
+        let nothing = FigureRange::exact(0.0);
         let wrong: Vec<&str> = own
             .into_iter()
             .flatten()
@@ -393,10 +396,10 @@ pub(super) fn negative(claims: &Claims) -> Vec<Found> {
 }
 
 /// One finding per row that has something to say.
-fn each(claims: &Claims, of: impl Fn(&Row) -> Option<String>) -> Vec<Found> {
+fn each(claims: &Claims, of: impl Fn(&ClaimedRow) -> Option<String>) -> Vec<FoundContradiction> {
     claims
         .rows
         .iter()
-        .filter_map(|row| Some(Found::of(row, of(row)?)))
+        .filter_map(|row| Some(FoundContradiction::of(row, of(row)?)))
         .collect()
 }

@@ -1,9 +1,9 @@
 //! What may be true and still says something else than it seems to.
 
-use super::claims::{self, Claims, Row, SIDES, Side};
-use super::figure::{Figure, Interval};
+use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
+use super::figure::{Figure, FigureRange};
 use super::names;
-use super::rules::Found;
+use super::rules::FoundContradiction;
 use crate::format;
 use crate::format::change;
 use indexmap::IndexMap;
@@ -22,14 +22,14 @@ const LEAST_SIDE: f64 = 64.0;
 const AGAINST: f64 = 1.25;
 
 /// The sum of nested rows counts time more than once.
-pub(super) fn nested_total(claims: &Claims) -> Vec<Found> {
+pub(super) fn nested_total(claims: &Claims) -> Vec<FoundContradiction> {
     let inner: Vec<String> = claims
         .rows
         .iter()
         .filter(|row| row.parent.is_some())
         .map(|row| row.name.clone())
         .collect();
-    let sides: Vec<Side> = SIDES
+    let sides: Vec<ClaimSide> = SIDES
         .into_iter()
         .filter(|side| sums_everything(claims, *side))
         .collect();
@@ -60,12 +60,12 @@ pub(super) fn nested_total(claims: &Claims) -> Vec<Found> {
         claims.outermost().count(),
         told(true)
     );
-    vec![Found::new(inner, message)]
+    vec![FoundContradiction::new(inner, message)]
 }
 
 /// Whether the rows of a side are, or seem to be, there to be added up: a total is their sum, or
 /// they stand in a flat list.
-fn sums_everything(claims: &Claims, side: Side) -> bool {
+fn sums_everything(claims: &Claims, side: ClaimSide) -> bool {
     let all = claims::sum(claims.rows.iter().map(|row| row.time(side)));
     let outermost = claims::sum(claims.outermost().map(|row| row.time(side)));
     let (Some((_, all)), Some((_, outermost))) = (all, outermost) else {
@@ -79,8 +79,8 @@ fn sums_everything(claims: &Claims, side: Side) -> bool {
 
 /// Sum and geometric mean of the outermost rows go different ways, so there is no sign for all of
 /// them.
-pub(super) fn overall_sign(claims: &Claims) -> Vec<Found> {
-    let rows: Vec<(&Row, Interval)> = claims
+pub(super) fn overall_sign(claims: &Claims) -> Vec<FoundContradiction> {
+    let rows: Vec<(&ClaimedRow, FigureRange)> = claims
         .outermost()
         .filter_map(|row| Some((row, known_ratio(row)?)))
         .collect();
@@ -92,14 +92,14 @@ pub(super) fn overall_sign(claims: &Claims) -> Vec<Found> {
         return Vec::new();
     };
     let count = rows.len() as f64;
-    let (same, nothing) = (Interval::exact(1.0), Interval::exact(0.0));
+    let (same, nothing) = (FigureRange::exact(1.0), FigureRange::exact(0.0));
     let Some(sum) = after_reach.over(before_reach) else {
         return Vec::new();
     };
     let log = rows
         .iter()
         .map(|(_, ratio)| ratio.through(f64::ln))
-        .sum::<Interval>()
+        .sum::<FigureRange>()
         .through(|log| log / count);
     let opposite = (same.is_below(sum) && log.is_below(nothing))
         || (sum.is_below(same) && nothing.is_below(log));
@@ -138,40 +138,40 @@ pub(super) fn overall_sign(claims: &Claims) -> Vec<Found> {
         ways(Ordering::Less),
         ways(Ordering::Equal),
     );
-    vec![Found::new(
+    vec![FoundContradiction::new(
         rows.iter().map(|(row, _)| row.name.clone()).collect(),
         message,
     )]
 }
 
 /// Shares of one whole that sum to more than the whole overlap.
-pub(super) fn shares(claims: &Claims) -> Vec<Found> {
-    let rows: Vec<&Row> = claims
+pub(super) fn shares(claims: &Claims) -> Vec<FoundContradiction> {
+    let rows: Vec<&ClaimedRow> = claims
         .outermost()
         .filter(|row| row.share.is_some())
         .collect();
     let Some((value, reach)) = claims::sum(rows.iter().map(|row| row.share.as_ref())) else {
         return Vec::new();
     };
-    if !Interval::exact(100.0).is_below(reach) {
+    if !FigureRange::exact(100.0).is_below(reach) {
         return Vec::new();
     }
     let message = format!(
         "the shares of {} rows sum to {value:.2} %: nested rows are added as if they were parts",
         rows.len()
     );
-    vec![Found::new(
+    vec![FoundContradiction::new(
         rows.iter().map(|row| row.name.clone()).collect(),
         message,
     )]
 }
 
 /// A row of a family with its size and its time on a side.
-pub(super) type Member<'a> = (f64, &'a Row, &'a Figure);
+pub(super) type SizedMember<'a> = (f64, &'a ClaimedRow, &'a Figure);
 
 /// Rows of each family that were timed on a side, the smallest first.
-pub(super) fn families(claims: &Claims, side: Side) -> Vec<Vec<Member<'_>>> {
-    let mut groups: IndexMap<&str, Vec<Member>> = IndexMap::new();
+pub(super) fn families(claims: &Claims, side: ClaimSide) -> Vec<Vec<SizedMember<'_>>> {
+    let mut groups: IndexMap<&str, Vec<SizedMember>> = IndexMap::new();
     for row in &claims.rows {
         let (Some(family), Some(time)) = (&row.family, row.time_of_one(side)) else {
             continue;
@@ -191,14 +191,14 @@ pub(super) fn families(claims: &Claims, side: Side) -> Vec<Vec<Member<'_>>> {
 }
 
 /// A row's ratio, unless one of its times may be nothing: then its logarithm has no end.
-fn known_ratio(row: &Row) -> Option<Interval> {
+fn known_ratio(row: &ClaimedRow) -> Option<FigureRange> {
     row.ratio()
         .filter(|ratio| ratio.low > 0.0 && ratio.high.is_finite())
 }
 
 /// Whether the sizes of a family are rather numbers of things, one after the other.
-fn is_numbered(members: &[Member]) -> bool {
-    let is_number = |row: &Row| {
+fn is_numbered(members: &[SizedMember]) -> bool {
+    let is_number = |row: &ClaimedRow| {
         row.family
             .as_ref()
             .is_some_and(|family| family.side == Some(family.size()))
@@ -209,7 +209,7 @@ fn is_numbered(members: &[Member]) -> bool {
 }
 
 /// A known kernel hardly grows with its size.
-pub(super) fn flat_growth(claims: &Claims) -> Vec<Found> {
+pub(super) fn flat_growth(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for side in SIDES {
         for members in families(claims, side) {
@@ -245,7 +245,7 @@ pub(super) fn flat_growth(claims: &Claims) -> Vec<Found> {
                     side.label(),
                     exponent(long.value / short.value)
                 );
-                found.push(Found::new(
+                found.push(FoundContradiction::new(
                     vec![small.name.clone(), large.name.clone()],
                     message,
                 ));
@@ -256,8 +256,8 @@ pub(super) fn flat_growth(claims: &Claims) -> Vec<Found> {
 }
 
 /// One call is most of the total, so the mean is not typical.
-pub(super) fn dominant_call(claims: &Claims) -> Vec<Found> {
-    let told = |row: &Row| {
+pub(super) fn dominant_call(claims: &Claims) -> Vec<FoundContradiction> {
+    let told = |row: &ClaimedRow| {
         let (calls, total, max) = (row.calls?, row.total.as_ref()?, row.max.as_ref()?);
         let share = max.reach.over(total.reach)?;
         (calls >= ENOUGH_CALLS && share.low > DOMINANT_CALL).then(|| {
@@ -272,13 +272,13 @@ pub(super) fn dominant_call(claims: &Claims) -> Vec<Found> {
     claims
         .rows
         .iter()
-        .filter_map(|row| Some(Found::of(row, told(row)?)))
+        .filter_map(|row| Some(FoundContradiction::of(row, told(row)?)))
         .collect()
 }
 
 /// Memory is newly allocated, and the word for the change is about time only.
-pub(super) fn new_allocation(claims: &Claims) -> Vec<Found> {
-    let about_memory = |row: &&Row| {
+pub(super) fn new_allocation(claims: &Claims) -> Vec<FoundContradiction> {
+    let about_memory = |row: &&ClaimedRow| {
         row.status.as_ref().is_none_or(|status| {
             let words = names::words(status);
             words
@@ -286,7 +286,7 @@ pub(super) fn new_allocation(claims: &Claims) -> Vec<Found> {
                 .any(|word| word.starts_with("alloc") || word.starts_with("mem") || word == "bytes")
         })
     };
-    let appeared: Vec<(&Row, String)> = claims
+    let appeared: Vec<(&ClaimedRow, String)> = claims
         .rows
         .iter()
         .filter(|row| !about_memory(row))
@@ -304,20 +304,20 @@ pub(super) fn new_allocation(claims: &Claims) -> Vec<Found> {
     if appeared.is_empty() {
         return Vec::new();
     }
-    let (rows, texts): (Vec<&Row>, Vec<String>) = appeared.into_iter().unzip();
+    let (rows, texts): (Vec<&ClaimedRow>, Vec<String>) = appeared.into_iter().unzip();
     let message = format!(
         "allocates where nothing was allocated, while the word for it is about time only: {}",
         claims::listed(&texts)
     );
-    vec![Found::new(
+    vec![FoundContradiction::new(
         rows.into_iter().map(|row| row.name.clone()).collect(),
         message,
     )]
 }
 
 /// A model gets faster while what it is made of gets slower, or the other way round.
-pub(super) fn part_and_whole(claims: &Claims) -> Vec<Found> {
-    let products: Vec<(&Row, f64, Interval)> = claims
+pub(super) fn part_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
+    let products: Vec<(&ClaimedRow, f64, FigureRange)> = claims
         .outermost()
         .filter(|row| row.family.is_some() && names::is_product(&row.name))
         .filter_map(|row| {
@@ -331,8 +331,8 @@ pub(super) fn part_and_whole(claims: &Claims) -> Vec<Found> {
     let mean = (products.iter().map(|(_, ratio, _)| ratio.ln()).sum::<f64>()
         / products.len().max(1) as f64)
         .exp();
-    let same = Interval::exact(1.0);
-    let parts = |is_against: &dyn Fn(Interval) -> bool| -> (Vec<&Row>, Vec<String>) {
+    let same = FigureRange::exact(1.0);
+    let parts = |is_against: &dyn Fn(FigureRange) -> bool| -> (Vec<&ClaimedRow>, Vec<String>) {
         let own = products.iter().filter(|(_, _, part)| is_against(*part));
         own.map(|(row, ratio, _)| {
             (
@@ -374,7 +374,7 @@ pub(super) fn part_and_whole(claims: &Claims) -> Vec<Found> {
             .take(format::MOST_NAMES)
             .map(|row| row.name.clone());
         let names = std::iter::once(whole.name.clone()).chain(shown);
-        found.push(Found::new(names.collect(), message));
+        found.push(FoundContradiction::new(names.collect(), message));
     }
     found
 }

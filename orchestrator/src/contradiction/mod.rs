@@ -20,7 +20,7 @@ mod unresolved;
 
 use crate::record::Contradiction;
 use claims::Claims;
-use rules::Rule;
+use rules::ContradictionRule;
 
 /// All contradictions, in the order of the rules: the gravest first.
 pub(crate) fn find(claims: &Claims) -> Vec<Contradiction> {
@@ -41,7 +41,7 @@ pub(crate) fn of_measured(claims: &Claims) -> Vec<Contradiction> {
 }
 
 /// Contradictions of the rules that are wanted.
-fn find_some(claims: &Claims, wanted: impl Fn(&Rule) -> bool) -> Vec<Contradiction> {
+fn find_some(claims: &Claims, wanted: impl Fn(&ContradictionRule) -> bool) -> Vec<Contradiction> {
     rules::RULES
         .iter()
         .filter(|rule| wanted(rule))

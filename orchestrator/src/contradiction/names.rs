@@ -2,7 +2,7 @@
 
 /// A row's place among rows that do the same at other sizes.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Family {
+pub(crate) struct SizeFamily {
     /// The name with a star where the size stood.
     pub(crate) group: String,
     /// Of `64x512` 64 and 512; of small, medium, large the rank.
@@ -11,7 +11,7 @@ pub(crate) struct Family {
     pub(crate) side: Option<f64>,
 }
 
-impl Family {
+impl SizeFamily {
     /// More is more work, where it is more in each length.
     pub(crate) fn size(&self) -> f64 {
         self.lengths.iter().product()
@@ -64,7 +64,7 @@ const COUNTED: [&str; 22] = [
 ];
 
 /// The family of a name such as `MatMul_512x512`, `GELU_1000` or `Model_Small_Forward`.
-pub(crate) fn family(name: &str) -> Option<Family> {
+pub(crate) fn family(name: &str) -> Option<SizeFamily> {
     let parts: Vec<&str> = name.split('_').collect();
     let index = parts.iter().rposition(|part| size(part).is_some())?;
     let (lengths, side) = size(parts[index])?;
@@ -77,7 +77,7 @@ pub(crate) fn family(name: &str) -> Option<Family> {
     }
     let mut group: Vec<&str> = parts;
     group[index] = "*";
-    Some(Family {
+    Some(SizeFamily {
         group: group.join("_"),
         lengths,
         side,

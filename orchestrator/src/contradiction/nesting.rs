@@ -7,7 +7,7 @@
 //! `Inference`) stay beside it.
 
 use super::boxes::{BoxIndex, CoordinateRange};
-use super::claims::Row;
+use super::claims::ClaimedRow;
 use super::figure::Figure;
 use super::names;
 use std::cmp::Ordering;
@@ -18,15 +18,15 @@ const FRAME: f64 = 1.05;
 
 /// One guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Inside {
+pub(crate) struct NestingGuess {
     pub(crate) inner: usize,
     pub(crate) outer: usize,
-    pub(crate) why: Why,
+    pub(crate) why: NestingReason,
 }
 
 /// What a guess rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
+pub(crate) enum NestingReason {
     /// A loop belongs to the least size of its kernel that it fits into.
     Loop,
     /// The same prefix, and nearly the same time and allocations on both sides.
@@ -34,7 +34,7 @@ pub(crate) enum Why {
 }
 
 /// Guesses the parents of all rows and enters them.
-pub(crate) fn infer(rows: &mut [Row]) -> Vec<Inside> {
+pub(crate) fn infer(rows: &mut [ClaimedRow]) -> Vec<NestingGuess> {
     let found = ParentCandidates::of(rows).guess_all();
     for guess in &found {
         rows[guess.inner].parent = Some(guess.outer);
@@ -45,7 +45,7 @@ pub(crate) fn infer(rows: &mut [Row]) -> Vec<Inside> {
 /// Rows by what they have to share with a row that is inside them: each row is held only against
 /// those.
 struct ParentCandidates<'a> {
-    rows: &'a [Row],
+    rows: &'a [ClaimedRow],
     /// Rows with both times of each family, the shortest first.
     families: HashMap<&'a str, Vec<usize>>,
     frames: HashMap<FrameKey<'a>, FrameGroup>,
@@ -62,7 +62,7 @@ struct FrameGroup {
 }
 
 impl<'a> ParentCandidates<'a> {
-    fn of(rows: &'a [Row]) -> Self {
+    fn of(rows: &'a [ClaimedRow]) -> Self {
         let mut families: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut frames: HashMap<FrameKey, Vec<usize>> = HashMap::new();
         let mut all: Vec<usize> = (0..rows.len())
@@ -94,18 +94,22 @@ impl<'a> ParentCandidates<'a> {
         }
     }
 
-    fn guess_all(&self) -> Vec<Inside> {
+    fn guess_all(&self) -> Vec<NestingGuess> {
         (0..self.rows.len())
             .filter_map(|inner| self.parent(inner))
             .collect()
     }
 
-    fn parent(&self, inner: usize) -> Option<Inside> {
+    fn parent(&self, inner: usize) -> Option<NestingGuess> {
         self.rows[inner].both()?;
-        let of_loop = self.loop_around(inner).map(|outer| (outer, Why::Loop));
-        let (outer, why) =
-            of_loop.or_else(|| self.frame_around(inner).map(|outer| (outer, Why::Frame)))?;
-        Some(Inside { inner, outer, why })
+        let of_loop = self
+            .loop_around(inner)
+            .map(|outer| (outer, NestingReason::Loop));
+        let (outer, why) = of_loop.or_else(|| {
+            self.frame_around(inner)
+                .map(|outer| (outer, NestingReason::Frame))
+        })?;
+        Some(NestingGuess { inner, outer, why })
     }
 
     /// The shortest row of the loop's kernel that the loop may be part of.
@@ -141,7 +145,7 @@ impl<'a> ParentCandidates<'a> {
 
 /// What rows share of which one may be a frame around the other; none of a row with a size: another
 /// size is another measurement, however similar.
-fn frame_key(row: &Row) -> Option<FrameKey<'_>> {
+fn frame_key(row: &ClaimedRow) -> Option<FrameKey<'_>> {
     let (prefix, last) = row.name.rsplit_once('_')?;
     names::family(last).is_none().then_some((
         prefix,
@@ -151,7 +155,7 @@ fn frame_key(row: &Row) -> Option<FrameKey<'_>> {
 }
 
 /// Low and high of both times and both allocations; 0 where there is none.
-fn reaches(row: &Row) -> [f64; 8] {
+fn reaches(row: &ClaimedRow) -> [f64; 8] {
     let ends = |figure: &Option<Figure>| {
         figure
             .as_ref()
@@ -169,17 +173,18 @@ fn reaches(row: &Row) -> [f64; 8] {
 
 /// A strict order by time, so that no two rows can be part of each other; of equal ones the first
 /// is the longer.
-fn order(rows: &[Row], one: usize, other: usize) -> Ordering {
+fn order(rows: &[ClaimedRow], one: usize, other: usize) -> Ordering {
     let value = |figure: &Option<Figure>| figure.as_ref().map_or(0.0, |figure| figure.value);
-    let by =
-        |of: fn(&Row) -> &Option<Figure>| value(of(&rows[one])).total_cmp(&value(of(&rows[other])));
+    let by = |of: fn(&ClaimedRow) -> &Option<Figure>| {
+        value(of(&rows[one])).total_cmp(&value(of(&rows[other])))
+    };
     by(|row| &row.before)
         .then_with(|| by(|row| &row.after))
         .then_with(|| other.cmp(&one))
 }
 
 /// Whether a row's times can be part of another's.
-fn fits(inner: &Row, outer: &Row) -> bool {
+fn fits(inner: &ClaimedRow, outer: &ClaimedRow) -> bool {
     let (Some((before, after)), Some((outer_before, outer_after))) = (inner.both(), outer.both())
     else {
         return false;
@@ -188,8 +193,8 @@ fn fits(inner: &Row, outer: &Row) -> bool {
 }
 
 /// Whether the figures of rows with one key are those of a row and a frame around it.
-fn is_framed_by(inner: &Row, outer: &Row) -> bool {
-    let near = |of: fn(&Row) -> &Option<Figure>| match (of(inner), of(outer)) {
+fn is_framed_by(inner: &ClaimedRow, outer: &ClaimedRow) -> bool {
+    let near = |of: fn(&ClaimedRow) -> &Option<Figure>| match (of(inner), of(outer)) {
         (Some(inner), Some(outer)) => {
             inner.reach.high * FRAME >= outer.reach.low && inner.reach.low <= outer.reach.high
         }
@@ -210,15 +215,17 @@ mod tests {
     /// name.
     fn parents(table: &[(&str, [&str; 4])]) -> Vec<(String, String)> {
         let figure = |text: &str| Some(Figure::parse(text).unwrap().of_amount());
-        let mut rows: Vec<Row> = table
+        let mut rows: Vec<ClaimedRow> = table
             .iter()
-            .map(|(name, [before, after, memory_before, memory_after])| Row {
-                before: figure(before),
-                after: figure(after),
-                memory_before: figure(memory_before),
-                memory_after: figure(memory_after),
-                ..Row::named(name)
-            })
+            .map(
+                |(name, [before, after, memory_before, memory_after])| ClaimedRow {
+                    before: figure(before),
+                    after: figure(after),
+                    memory_before: figure(memory_before),
+                    memory_after: figure(memory_after),
+                    ..ClaimedRow::named(name)
+                },
+            )
             .collect();
         let name = |index: usize| table[index].0.to_owned();
         infer(&mut rows)
@@ -294,13 +301,13 @@ mod tests {
         const ROWS: u32 = 20_000;
         let row = |index: u32| {
             let time = |ms: u32| Some(Figure::exact(f64::from(ms) * 1e-6, String::new()));
-            Row {
+            ClaimedRow {
                 before: time(100_000_000 + index),
                 after: time(100_000_000 + ROWS - index),
-                ..Row::named(&format!("Net_p{index}"))
+                ..ClaimedRow::named(&format!("Net_p{index}"))
             }
         };
-        let rows: Vec<Row> = (0..ROWS).map(row).collect();
+        let rows: Vec<ClaimedRow> = (0..ROWS).map(row).collect();
         let candidates = ParentCandidates::of(&rows);
         assert_eq!(candidates.guess_all(), []);
         let looks: usize = candidates

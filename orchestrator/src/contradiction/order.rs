@@ -5,11 +5,11 @@
 //! against every other.
 
 use super::boxes::{BoxIndex, CoordinateRange};
-use super::claims::{self, Claims, Row, SIDES, Side};
-use super::figure::{Figure, Interval};
-use super::misleading::{Member, families};
-use super::names::{self, Family};
-use super::rules::Found;
+use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
+use super::figure::{Figure, FigureRange};
+use super::misleading::{SizedMember, families};
+use super::names::{self, SizeFamily};
+use super::rules::FoundContradiction;
 use crate::format;
 use indexmap::{IndexMap, IndexSet};
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ struct InvertedFamily {
 }
 
 /// A larger size takes less time.
-pub(super) fn more_work_less_time(claims: &Claims) -> Vec<Found> {
+pub(super) fn more_work_less_time(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found: IndexMap<String, InvertedFamily> = IndexMap::new();
     for side in SIDES {
         for members in families(claims, side) {
@@ -57,13 +57,13 @@ pub(super) fn more_work_less_time(claims: &Claims) -> Vec<Found> {
     };
     found
         .into_values()
-        .map(|one| Found::new(one.names.into_iter().collect(), message(one.texts)))
+        .map(|one| FoundContradiction::new(one.names.into_iter().collect(), message(one.texts)))
         .collect()
 }
 
 /// Members of a family beside which one with less work took longer, or one with more work less
 /// long.
-fn inverted<'a, 'b>(members: &'b [Member<'a>]) -> Vec<&'b Member<'a>> {
+fn inverted<'a, 'b>(members: &'b [SizedMember<'a>]) -> Vec<&'b SizedMember<'a>> {
     // Only shapes of as many lengths are compared.
     let mut shapes: HashMap<usize, Vec<usize>> = HashMap::new();
     for (at, (_, row, _)) in members.iter().enumerate() {
@@ -90,19 +90,19 @@ const INDEXED_LENGTHS: usize = 3;
 
 /// Members with as many lengths, found by lengths and time.
 struct SizeIndex<'a, 'b> {
-    members: Vec<&'b Member<'a>>,
+    members: Vec<&'b SizedMember<'a>>,
     /// Three lengths, and low and high of the time.
     index: BoxIndex<5>,
 }
 
 impl<'a, 'b> SizeIndex<'a, 'b> {
-    fn new(mut members: Vec<&'b Member<'a>>) -> Self {
+    fn new(mut members: Vec<&'b SizedMember<'a>>) -> Self {
         members.sort_by(|one, other| {
             lengths(one)
                 .partial_cmp(lengths(other))
                 .unwrap_or(std::cmp::Ordering::Equal)
         });
-        let point = |member: &&Member| {
+        let point = |member: &&SizedMember| {
             let length = |axis: usize| lengths(member).get(axis).copied().unwrap_or_default();
             [
                 length(0),
@@ -119,7 +119,7 @@ impl<'a, 'b> SizeIndex<'a, 'b> {
         }
     }
 
-    fn is_inverted(&self, member: &Member) -> bool {
+    fn is_inverted(&self, member: &SizedMember) -> bool {
         let (_, row, time) = member;
         let own = |axis: usize| lengths(member).get(axis).copied().unwrap_or_default();
         let is_same = |ranges: &[CoordinateRange; 5]| {
@@ -129,12 +129,12 @@ impl<'a, 'b> SizeIndex<'a, 'b> {
         let shorter = |ranges: &[CoordinateRange; 5]| {
             !is_same(ranges)
                 && (0..INDEXED_LENGTHS).all(|axis| ranges[axis][1] >= own(axis))
-                && Interval::exact(ranges[4][0]).is_below(time.reach)
+                && FigureRange::exact(ranges[4][0]).is_below(time.reach)
         };
         let longer = |ranges: &[CoordinateRange; 5]| {
             !is_same(ranges)
                 && (0..INDEXED_LENGTHS).all(|axis| ranges[axis][0] <= own(axis))
-                && time.reach.is_below(Interval::exact(ranges[3][1]))
+                && time.reach.is_below(FigureRange::exact(ranges[3][1]))
         };
         let all = 0..self.members.len();
         let is_shorter = |at: usize| {
@@ -150,7 +150,7 @@ impl<'a, 'b> SizeIndex<'a, 'b> {
     }
 }
 
-fn lengths<'a>(member: &Member<'a>) -> &'a [f64] {
+fn lengths<'a>(member: &SizedMember<'a>) -> &'a [f64] {
     member
         .1
         .family
@@ -158,14 +158,15 @@ fn lengths<'a>(member: &Member<'a>) -> &'a [f64] {
         .map_or(&[], |family| &family.lengths)
 }
 
-fn is_smaller(one: &Row, other: &Row) -> bool {
-    let families: Option<(&Family, &Family)> = one.family.as_ref().zip(other.family.as_ref());
+fn is_smaller(one: &ClaimedRow, other: &ClaimedRow) -> bool {
+    let families: Option<(&SizeFamily, &SizeFamily)> =
+        one.family.as_ref().zip(other.family.as_ref());
     families.is_some_and(|(one, other)| one.is_smaller_than(other))
 }
 
 /// One pass over the same bytes takes several times as long as another.
-pub(super) fn same_traffic(claims: &Claims) -> Vec<Found> {
-    let mut kernels: IndexMap<(String, u64), Vec<(usize, &Row)>> = IndexMap::new();
+pub(super) fn same_traffic(claims: &Claims) -> Vec<FoundContradiction> {
+    let mut kernels: IndexMap<(String, u64), Vec<(usize, &ClaimedRow)>> = IndexMap::new();
     for (at, row) in claims.rows.iter().enumerate() {
         let Some(family) = &row.family else { continue };
         let Some(kind) = names::traffic(&family.group) else {
@@ -176,7 +177,7 @@ pub(super) fn same_traffic(claims: &Claims) -> Vec<Found> {
             .or_default()
             .push((at, row));
     }
-    let mut found: Vec<(usize, Found)> = Vec::new();
+    let mut found: Vec<(usize, FoundContradiction)> = Vec::new();
     for rows in kernels.values() {
         if rows.len() > MOST_PAIRED {
             found.extend(
@@ -188,7 +189,7 @@ pub(super) fn same_traffic(claims: &Claims) -> Vec<Found> {
         }
         for (index, (at, one)) in rows.iter().enumerate() {
             for (_, other) in &rows[index + 1..] {
-                let of_side = |side: Side| Some((*at, apart(claims, one, other, side)?));
+                let of_side = |side: ClaimSide| Some((*at, apart(claims, one, other, side)?));
                 found.extend(SIDES.into_iter().filter_map(of_side));
             }
         }
@@ -198,8 +199,12 @@ pub(super) fn same_traffic(claims: &Claims) -> Vec<Found> {
 }
 
 /// Each row against the one with the least time that is not nothing.
-fn against_shortest(claims: &Claims, rows: &[(usize, &Row)], side: Side) -> Vec<(usize, Found)> {
-    let value = |row: &Row| {
+fn against_shortest(
+    claims: &Claims,
+    rows: &[(usize, &ClaimedRow)],
+    side: ClaimSide,
+) -> Vec<(usize, FoundContradiction)> {
+    let value = |row: &ClaimedRow| {
         row.time_of_one(side)
             .map(|time| time.value)
             .filter(|value| *value > 0.0)
@@ -214,7 +219,12 @@ fn against_shortest(claims: &Claims, rows: &[(usize, &Row)], side: Side) -> Vec<
 }
 
 /// Two rows of one traffic whose times on a side differ by more than that explains.
-fn apart(claims: &Claims, one: &Row, other: &Row, side: Side) -> Option<Found> {
+fn apart(
+    claims: &Claims,
+    one: &ClaimedRow,
+    other: &ClaimedRow,
+    side: ClaimSide,
+) -> Option<FoundContradiction> {
     let (a, b) = (one.time_of_one(side)?, other.time_of_one(side)?);
     let (slow, long, fast, short) = if a.value > b.value {
         (one, a, other, b)
@@ -237,12 +247,12 @@ fn apart(claims: &Claims, one: &Row, other: &Row, side: Side) -> Option<Found> {
             side.label(),
             long.value / short.value
         );
-        Found::new(vec![slow.name.clone(), fast.name.clone()], message)
+        FoundContradiction::new(vec![slow.name.clone(), fast.name.clone()], message)
     })
 }
 
 /// Words for changes that do not follow the size of the change.
-pub(super) fn two_words(claims: &Claims) -> Vec<Found> {
+pub(super) fn two_words(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for sign in [1.0, -1.0] {
         let mut worded: Vec<WordedChange> = claims
@@ -263,7 +273,7 @@ pub(super) fn two_words(claims: &Claims) -> Vec<Found> {
             "the words do not follow the numbers: {}",
             claims::listed(&texts)
         );
-        found.push(Found::new(
+        found.push(FoundContradiction::new(
             rows.iter().map(|(row, _, _)| row.name.clone()).collect(),
             message,
         ));
@@ -272,7 +282,7 @@ pub(super) fn two_words(claims: &Claims) -> Vec<Found> {
 }
 
 /// A row, its claimed change and the word for it.
-type WordedChange<'a> = (&'a Row, &'a Figure, &'a str);
+type WordedChange<'a> = (&'a ClaimedRow, &'a Figure, &'a str);
 
 /// Two equal changes with different words, or three of which the middle one has another word than
 /// the ones around it.
@@ -355,8 +365,8 @@ impl<'a, 'b> WordIndex<'a, 'b> {
 }
 
 /// Whether one of the intervals with these lows and highs may lie apart from another one.
-fn may_lie_apart(low: CoordinateRange, high: CoordinateRange, reach: Interval) -> bool {
-    Interval::exact(high[0]).is_below(reach) || reach.is_below(Interval::exact(low[1]))
+fn may_lie_apart(low: CoordinateRange, high: CoordinateRange, reach: FigureRange) -> bool {
+    FigureRange::exact(high[0]).is_below(reach) || reach.is_below(FigureRange::exact(low[1]))
 }
 
 #[cfg(test)]
@@ -364,25 +374,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn worded_rows(changes: &[(i32, u8)]) -> Vec<Row> {
-        let row = |(index, (tenths, word)): (usize, &(i32, u8))| Row {
+    fn worded_rows(changes: &[(i32, u8)]) -> Vec<ClaimedRow> {
+        let row = |(index, (tenths, word)): (usize, &(i32, u8))| ClaimedRow {
             percent: Figure::parse(&format!("{}.{}", tenths / 10, tenths % 10)).ok(),
             status: Some(format!("word {word}")),
-            ..Row::named(&format!("row {index}"))
+            ..ClaimedRow::named(&format!("row {index}"))
         };
         changes.iter().enumerate().map(row).collect()
     }
 
-    fn sized_rows(sizes: &[([u32; 2], u32)]) -> Vec<Row> {
-        let row = |([m, n], ns): &([u32; 2], u32)| Row {
+    fn sized_rows(sizes: &[([u32; 2], u32)]) -> Vec<ClaimedRow> {
+        let row = |([m, n], ns): &([u32; 2], u32)| ClaimedRow {
             before: Some(Figure::exact(f64::from(*ns), String::new())),
-            ..Row::named(&format!("Kernel_{m}x{n}"))
+            ..ClaimedRow::named(&format!("Kernel_{m}x{n}"))
         };
         sizes.iter().map(row).collect()
     }
 
-    fn members(rows: &[Row]) -> Vec<Member<'_>> {
-        let size = |row: &Row| row.family.as_ref().map_or(0.0, Family::size);
+    fn members(rows: &[ClaimedRow]) -> Vec<SizedMember<'_>> {
+        let size = |row: &ClaimedRow| row.family.as_ref().map_or(0.0, SizeFamily::size);
         rows.iter()
             .filter_map(|row| Some((size(row), row, row.before.as_ref()?)))
             .collect()

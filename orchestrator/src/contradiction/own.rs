@@ -1,9 +1,9 @@
 //! Own records as claims. What a record cannot get wrong by construction (minimum, mean, maximum)
 //! needs no rule.
 
-use super::claims::{Claims, Row, Unit};
-use super::figure::{Figure, Interval};
-use super::names::Family;
+use super::claims::{ClaimedRow, Claims, TimeUnit};
+use super::figure::{Figure, FigureRange};
+use super::names::SizeFamily;
 use super::of_measured;
 use crate::format;
 use crate::record::{Contradiction, JobRecord, Record, ScopeRecord};
@@ -22,7 +22,7 @@ pub(crate) fn of_record(record: &Record) -> Vec<Contradiction> {
 
 fn claims(jobs: &[JobRecord]) -> Claims {
     let mut claims = Claims {
-        unit: Unit::Nanoseconds,
+        unit: TimeUnit::Nanoseconds,
         peak: peak(jobs),
         ..Claims::default()
     };
@@ -37,12 +37,12 @@ fn claims(jobs: &[JobRecord]) -> Claims {
 
 /// A job's time with its interval, wider by the difference that does not matter to its owner: only
 /// intervals that lie apart contradict each other.
-fn timed(job: &JobRecord) -> Option<Row> {
+fn timed(job: &JobRecord) -> Option<ClaimedRow> {
     let time = job.time.as_ref()?;
     let total = Figure {
         printed: format::time(time.median_ns),
         value: time.median_ns,
-        reach: Interval {
+        reach: FigureRange {
             low: time.low_ns * (1.0 - job.settings.tolerance),
             high: time.high_ns * (1.0 + job.settings.tolerance),
         },
@@ -61,18 +61,18 @@ fn timed(job: &JobRecord) -> Option<Row> {
             printed: format::number(*rate),
             value: *rate,
             // The rate that belongs to the ends of the time's interval.
-            reach: Interval {
+            reach: FigureRange {
                 low: rate * time.median_ns / time.high_ns,
                 high: rate * time.median_ns / time.low_ns,
             },
         });
     let family = family(&job.workload, &job.params, job.settings.threads);
-    Some(Row {
+    Some(ClaimedRow {
         name: job.id.clone(),
         family,
         total: Some(total),
         rate,
-        ..Row::default()
+        ..ClaimedRow::default()
     })
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn family(
     workload: &str,
     params: &Map<String, Value>,
     threads: usize,
-) -> Option<Family> {
+) -> Option<SizeFamily> {
     let is_size = |name: &str| SIZES.contains(&name);
     let lengths: Vec<f64> = params
         .iter()
@@ -104,7 +104,7 @@ pub(crate) fn family(
         others.join(",")
     );
     let positive = !lengths.is_empty() && lengths.iter().all(|length| *length > 0.0);
-    positive.then_some(Family {
+    positive.then_some(SizeFamily {
         group,
         lengths,
         side: None,
@@ -118,16 +118,16 @@ fn peak(jobs: &[JobRecord]) -> Option<Figure> {
     timed(job)?.rate
 }
 
-fn enter(rows: &mut Vec<Row>, name: &str, scope: &ScopeRecord, parent: Option<usize>) {
+fn enter(rows: &mut Vec<ClaimedRow>, name: &str, scope: &ScopeRecord, parent: Option<usize>) {
     let name = format!("{name} > {}", scope.name);
     let total = Figure::exact(scope.total_ns as f64, format::time(scope.total_ns as f64));
     let index = rows.len();
-    rows.push(Row {
+    rows.push(ClaimedRow {
         name: name.clone(),
         parent,
         calls: Some(scope.calls as f64),
         total: Some(total),
-        ..Row::default()
+        ..ClaimedRow::default()
     });
     for child in &scope.children {
         enter(rows, &name, child, Some(index));

@@ -1,12 +1,12 @@
 //! The rules: one table of what is looked for, what it means, and who finds it and words the
 //! message.
 
-use super::claims::{Claims, Row};
+use super::claims::{ClaimedRow, Claims};
 use super::{impossible, misleading, order, unresolved};
 use crate::record::Severity;
 
 /// One rule.
-pub(crate) struct Rule {
+pub(crate) struct ContradictionRule {
     /// The name that is stored.
     pub(crate) id: &'static str,
     pub(crate) severity: Severity,
@@ -17,23 +17,23 @@ pub(crate) struct Rule {
     )]
     pub(crate) sentence: &'static str,
     /// Looks for contradictions and words them.
-    pub(crate) find: fn(&Claims) -> Vec<Found>,
+    pub(crate) find: fn(&Claims) -> Vec<FoundContradiction>,
 }
 
 /// A contradiction that a rule found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundContradiction {
     pub(crate) rows: Vec<String>,
     pub(crate) message: String,
 }
 
-impl Found {
+impl FoundContradiction {
     pub(super) fn new(rows: Vec<String>, message: String) -> Self {
         Self { rows, message }
     }
 
     /// Of one row.
-    pub(super) fn of(row: &Row, message: String) -> Self {
+    pub(super) fn of(row: &ClaimedRow, message: String) -> Self {
         Self::new(vec![row.name.clone()], message)
     }
 }
@@ -42,9 +42,9 @@ const fn rule(
     id: &'static str,
     severity: Severity,
     sentence: &'static str,
-    find: fn(&Claims) -> Vec<Found>,
-) -> Rule {
-    Rule {
+    find: fn(&Claims) -> Vec<FoundContradiction>,
+) -> ContradictionRule {
+    ContradictionRule {
         id,
         severity,
         sentence,
@@ -53,7 +53,7 @@ const fn rule(
 }
 
 /// All rules, the gravest first.
-pub(crate) const RULES: [Rule; 24] = {
+pub(crate) const RULES: [ContradictionRule; 24] = {
     use Severity::{Impossible, Misleading, Unresolved};
     [
         rule(

@@ -1,8 +1,8 @@
 //! What the printed figures are too coarse to carry.
 
-use super::claims::{self, Claims, Row, Run};
-use super::figure::{Figure, Interval};
-use super::rules::Found;
+use super::claims::{self, ClaimedRow, ClaimedRun, Claims};
+use super::figure::{Figure, FigureRange};
+use super::rules::FoundContradiction;
 use crate::format::change;
 use indexmap::IndexMap;
 
@@ -10,8 +10,8 @@ use indexmap::IndexMap;
 const COARSE: f64 = 0.1;
 
 /// A change that the printed digits leave open.
-pub(super) fn resolution(claims: &Claims) -> Vec<Found> {
-    let open = |row: &Row| {
+pub(super) fn resolution(claims: &Claims) -> Vec<FoundContradiction> {
+    let open = |row: &ClaimedRow| {
         let ((before, after), ratio) = (row.both()?, row.ratio()?);
         let coarse =
             before.reach.low > 0.0 && ratio.width() > COARSE * (ratio.low + ratio.high) / 2.0;
@@ -36,7 +36,7 @@ pub(super) fn resolution(claims: &Claims) -> Vec<Found> {
     if names.is_empty() {
         return Vec::new();
     }
-    vec![Found::new(
+    vec![FoundContradiction::new(
         names,
         format!(
             "below the resolution of the figures: {}",
@@ -46,9 +46,9 @@ pub(super) fn resolution(claims: &Claims) -> Vec<Found> {
 }
 
 /// A time of nothing.
-pub(super) fn zero_time(claims: &Claims) -> Vec<Found> {
+pub(super) fn zero_time(claims: &Claims) -> Vec<FoundContradiction> {
     let is_zero = |figure: &&Figure| figure.value == 0.0;
-    let zero = |row: &Row| {
+    let zero = |row: &ClaimedRow| {
         let own = [&row.before, &row.after, &row.total, &row.mean];
         own.into_iter()
             .flatten()
@@ -64,7 +64,7 @@ pub(super) fn zero_time(claims: &Claims) -> Vec<Found> {
     if names.is_empty() {
         return Vec::new();
     }
-    vec![Found::new(
+    vec![FoundContradiction::new(
         names,
         format!(
             "no time at all, so nothing can be said of it: {}",
@@ -74,15 +74,15 @@ pub(super) fn zero_time(claims: &Claims) -> Vec<Found> {
 }
 
 /// Runs against one baseline that disagree in sign.
-pub(super) fn flips(claims: &Claims) -> Vec<Found> {
-    let nothing = Interval::exact(0.0);
-    let mut changes: IndexMap<&String, Vec<(&Run, &Figure)>> = IndexMap::new();
+pub(super) fn flips(claims: &Claims) -> Vec<FoundContradiction> {
+    let nothing = FigureRange::exact(0.0);
+    let mut changes: IndexMap<&String, Vec<(&ClaimedRun, &Figure)>> = IndexMap::new();
     for run in &claims.runs {
         for (name, change) in &run.changes {
             changes.entry(name).or_default().push((run, change));
         }
     }
-    let told = |name: &String, of: &[(&Run, &Figure)]| {
+    let told = |name: &String, of: &[(&ClaimedRun, &Figure)]| {
         let up = of
             .iter()
             .find(|(_, change)| nothing.is_below(change.reach))?;
@@ -106,5 +106,5 @@ pub(super) fn flips(claims: &Claims) -> Vec<Found> {
         "runs against one baseline disagree in sign, so neither is a finding: {}",
         claims::listed(&texts)
     );
-    vec![Found::new(names, message)]
+    vec![FoundContradiction::new(names, message)]
 }

@@ -1,7 +1,7 @@
 //! Reading a table of two runs: columns by name, in any order, every problem at once with its line
 //! and column.
 
-use crate::contradiction::claims::{Claims, Row};
+use crate::contradiction::claims::{ClaimedRow, Claims};
 use crate::contradiction::figure::Figure;
 use crate::error::CommandError;
 use crate::format;
@@ -62,7 +62,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
         Err(error) => return Err(refuse(file, vec![broken(&error)])),
     };
     let columns = columns(&header).map_err(|problems| refuse(file, problems))?;
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<ClaimedRow> = Vec::new();
     let mut lines: HashMap<String, u64> = HashMap::new();
     let mut problems = Vec::new();
     for record in reader.records() {
@@ -218,7 +218,7 @@ fn row(
     record: &csv::StringRecord,
     header: &[String],
     columns: &[Option<Column>],
-) -> Result<Row, Vec<Problem>> {
+) -> Result<ClaimedRow, Vec<Problem>> {
     if record.len() != header.len() {
         let message = format!("{} values under {} columns", record.len(), header.len());
         let hint =
@@ -230,7 +230,7 @@ fn row(
             hint,
         }]);
     }
-    let mut row = Row::default();
+    let mut row = ClaimedRow::default();
     let mut problems = Vec::new();
     for (index, (column, value)) in columns.iter().zip(record).enumerate() {
         let Some(column) = column else { continue };
@@ -251,7 +251,7 @@ fn row(
 }
 
 /// Puts a value where it belongs; else what is wrong with it, and the remedy.
-fn enter(row: &mut Row, column: Column, value: &str) -> Result<(), (String, &'static str)> {
+fn enter(row: &mut ClaimedRow, column: Column, value: &str) -> Result<(), (String, &'static str)> {
     const NUMBER: &str =
         "a number with a decimal point, such as 12.34, without separators of thousands";
     let needed = matches!(
@@ -272,7 +272,7 @@ fn enter(row: &mut Row, column: Column, value: &str) -> Result<(), (String, &'st
         ));
     }
     if column == Column::Method {
-        let named = Row::named(value);
+        let named = ClaimedRow::named(value);
         (row.name, row.family) = (named.name, named.family);
         return Ok(());
     }

@@ -1,11 +1,11 @@
 //! Claims with and without contradictions, by rule. `T` numbers are those of the cases that the
 //! rules were made from.
 
-use crate::contradiction::claims::{Claims, Row, Run, Side, Total};
+use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedRun, ClaimedTotal, Claims};
 use crate::contradiction::figure::Figure;
 
 /// Claims that a rule looks at.
-pub(super) struct Case {
+pub(super) struct RuleCase {
     pub(super) rule: &'static str,
     pub(super) title: &'static str,
     pub(super) claims: Claims,
@@ -18,8 +18,8 @@ pub(super) fn figure(text: &str) -> Figure {
 }
 
 /// A row of named figures; `in` is the number of the row around it.
-pub(super) fn row(name: &str, fields: &str) -> Row {
-    let mut row = Row::named(name);
+pub(super) fn row(name: &str, fields: &str) -> ClaimedRow {
+    let mut row = ClaimedRow::named(name);
     for field in fields.split(", ").filter(|field| !field.is_empty()) {
         let (key, value) = field.split_once(' ').unwrap();
         let amount = || Some(figure(value).of_amount());
@@ -51,10 +51,15 @@ pub(super) fn row(name: &str, fields: &str) -> Row {
 
 /// A case of rows alone: `name: fields` each; the first line may be `flat`, `total 1.0`, `totals
 /// 1.0 2.0` or `peak 30`.
-fn case(rule: &'static str, title: &'static str, says: Option<&'static str>, text: &str) -> Case {
+fn case(
+    rule: &'static str,
+    title: &'static str,
+    says: Option<&'static str>,
+    text: &str,
+) -> RuleCase {
     let mut claims = Claims::default();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let total = |side, text: &str| Total {
+        let total = |side, text: &str| ClaimedTotal {
             side,
             figure: figure(text),
         };
@@ -62,18 +67,19 @@ fn case(rule: &'static str, title: &'static str, says: Option<&'static str>, tex
             Some((name, fields)) => claims.rows.push(row(name, fields)),
             None => match line.split(' ').collect::<Vec<_>>()[..] {
                 ["flat"] => claims.flat = true,
-                ["total", only] => claims.totals.push(total(Side::Only, only)),
+                ["total", only] => claims.totals.push(total(ClaimSide::Only, only)),
                 ["totals", before, after] => {
-                    claims
-                        .totals
-                        .extend([total(Side::Before, before), total(Side::After, after)]);
+                    claims.totals.extend([
+                        total(ClaimSide::Before, before),
+                        total(ClaimSide::After, after),
+                    ]);
                 }
                 ["peak", peak] => claims.peak = Some(figure(peak)),
                 _ => panic!("no line {line}"),
             },
         }
     }
-    Case {
+    RuleCase {
         rule,
         title,
         claims,
@@ -81,8 +87,12 @@ fn case(rule: &'static str, title: &'static str, says: Option<&'static str>, tex
     }
 }
 
-fn runs(title: &'static str, says: Option<&'static str>, of: &[(&str, &[(&str, &str)])]) -> Case {
-    let run = |(name, changes): &(&str, &[(&str, &str)])| Run {
+fn runs(
+    title: &'static str,
+    says: Option<&'static str>,
+    of: &[(&str, &[(&str, &str)])],
+) -> RuleCase {
+    let run = |(name, changes): &(&str, &[(&str, &str)])| ClaimedRun {
         name: (*name).to_owned(),
         changes: changes
             .iter()
@@ -93,7 +103,7 @@ fn runs(title: &'static str, says: Option<&'static str>, of: &[(&str, &[(&str, &
         runs: of.iter().map(run).collect(),
         ..Claims::default()
     };
-    Case {
+    RuleCase {
         rule: "sign-flips",
         title,
         claims,
@@ -102,14 +112,14 @@ fn runs(title: &'static str, says: Option<&'static str>, of: &[(&str, &[(&str, &
 }
 
 /// All cases.
-pub(super) fn all() -> Vec<Case> {
+pub(super) fn all() -> Vec<RuleCase> {
     let mut cases = impossible();
     cases.extend(misleading());
     cases.extend(unresolved());
     cases
 }
 
-fn impossible() -> Vec<Case> {
+fn impossible() -> Vec<RuleCase> {
     vec![
         case(
             "min-mean-max",
@@ -323,7 +333,7 @@ fn impossible() -> Vec<Case> {
     ]
 }
 
-fn misleading() -> Vec<Case> {
+fn misleading() -> Vec<RuleCase> {
     vec![
         case(
             "nested-total",
@@ -535,7 +545,7 @@ fn misleading() -> Vec<Case> {
     ]
 }
 
-fn unresolved() -> Vec<Case> {
+fn unresolved() -> Vec<RuleCase> {
     vec![
         case(
             "below-resolution",

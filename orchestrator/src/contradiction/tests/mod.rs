@@ -7,13 +7,13 @@ mod truth;
 use super::claims::Claims;
 use super::rules::RULES;
 use super::{figure::Figure, find};
-use fixtures::{Case, all, figure, row};
+use fixtures::{RuleCase, all, figure, row};
 
 #[test]
 fn every_rule_has_cases_and_words_them() {
     let mut wrong = Vec::new();
     for rule in &RULES {
-        let of: Vec<Case> = all()
+        let of: Vec<RuleCase> = all()
             .into_iter()
             .filter(|case| case.rule == rule.id)
             .collect();
@@ -28,7 +28,7 @@ fn every_rule_has_cases_and_words_them() {
             rule.id
         );
         assert!(!rule.sentence.is_empty());
-        for Case {
+        for RuleCase {
             title,
             claims,
             says,
@@ -49,7 +49,7 @@ fn every_rule_has_cases_and_words_them() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let known = |case: &Case| RULES.iter().any(|rule| rule.id == case.rule);
+    let known = |case: &RuleCase| RULES.iter().any(|rule| rule.id == case.rule);
     assert!(
         all().iter().all(known),
         "a case of a rule that is not there"

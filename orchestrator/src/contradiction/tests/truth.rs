@@ -1,7 +1,7 @@
 //! True trees of calls, printed with rounding: whatever the digits, nothing of them is impossible.
 
 use super::fixtures::figure;
-use crate::contradiction::claims::{Claims, Row, Side, Total};
+use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedTotal, Claims};
 use crate::contradiction::figure::Figure;
 use crate::contradiction::find;
 use crate::record::Severity;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 /// How a report rounds.
 #[derive(Debug, Clone, Copy)]
-struct Digits {
+struct ReportDigits {
     time: usize,
     percent: usize,
 }
@@ -19,7 +19,7 @@ fn print(value: f64, digits: usize) -> Option<Figure> {
 }
 
 /// Rows with true calls, some inside the one before, and totals of the outermost ones.
-fn printed(random: &mut fastrand::Rng, digits: Digits) -> Claims {
+fn printed(random: &mut fastrand::Rng, digits: ReportDigits) -> Claims {
     let mut claims = Claims::default();
     let mut whole = [0.0; 3];
     for index in 0..random.usize(1..8) {
@@ -59,17 +59,23 @@ fn printed(random: &mut fastrand::Rng, digits: Digits) -> Claims {
             claims.rows.push(row);
         }
     }
-    for (side, sum) in [Side::Only, Side::Before, Side::After]
+    for (side, sum) in [ClaimSide::Only, ClaimSide::Before, ClaimSide::After]
         .into_iter()
         .zip(whole)
     {
         let figure = print(sum, digits.time).unwrap();
-        claims.totals.push(Total { side, figure });
+        claims.totals.push(ClaimedTotal { side, figure });
     }
     claims
 }
 
-fn row(name: &str, calls: &[f64], [before, after]: [f64; 2], work: f64, digits: Digits) -> Row {
+fn row(
+    name: &str,
+    calls: &[f64],
+    [before, after]: [f64; 2],
+    work: f64,
+    digits: ReportDigits,
+) -> ClaimedRow {
     let total: f64 = calls.iter().sum();
     let time = |ms: f64| print(ms, digits.time);
     let rate = |ms: f64| print(work / (ms * 1e-3) / 1e9, digits.percent);
@@ -79,7 +85,7 @@ fn row(name: &str, calls: &[f64], [before, after]: [f64; 2], work: f64, digits: 
     } else {
         "Improved"
     };
-    Row {
+    ClaimedRow {
         calls: Some(calls.len() as f64),
         total: time(total),
         mean: time(total / calls.len() as f64),
@@ -95,7 +101,7 @@ fn row(name: &str, calls: &[f64], [before, after]: [f64; 2], work: f64, digits: 
         percent: signed((after / before - 1.0) * 100.0, digits.percent),
         rate_percent: signed((before / after - 1.0) * 100.0, digits.percent),
         status: Some(status.to_owned()),
-        ..Row::named(name)
+        ..ClaimedRow::named(name)
     }
 }
 
@@ -103,7 +109,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn what_is_true_is_never_impossible(seed: u64, time in 0usize..5, percent in 0usize..3) {
-        let claims = printed(&mut fastrand::Rng::with_seed(seed), Digits { time, percent });
+        let claims = printed(&mut fastrand::Rng::with_seed(seed), ReportDigits { time, percent });
         let found: Vec<_> = find(&claims).into_iter().filter(|found| found.severity == Severity::Impossible).collect();
         prop_assert!(found.is_empty(), "{found:#?}\n{claims:#?}");
     }
@@ -113,11 +119,11 @@ proptest! {
     fn a_percent_that_is_off_is_found(before in 100f64..1e4, ratio in 0.5f64..2.0, off in 1.0f64..50.0) {
         let after = before * ratio;
         let claimed = (ratio - 1.0) * 100.0 + off;
-        let row = Row {
+        let row = ClaimedRow {
             before: print(before, 2),
             after: print(after, 2),
             percent: Some(figure(&format!("{claimed:+.1}"))),
-            ..Row::named("row")
+            ..ClaimedRow::named("row")
         };
         let found = find(&Claims { rows: vec![row], ..Claims::default() });
         prop_assert!(found.iter().any(|found| found.id == "change-not-reachable"));
