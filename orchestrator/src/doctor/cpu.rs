@@ -1,32 +1,32 @@
 //! The CPU: how fast it goes, with whom it is shared below the system, and the clock.
 
 use super::reading::cpu_list;
-use super::{Check, Finding};
+use super::{MachineCheck, MachineFinding};
 use crate::format;
 use std::time::Duration;
 
-const GOVERNOR: Check = Check {
+const GOVERNOR: MachineCheck = MachineCheck {
     name: "governor",
     why: "A clock rate that follows the load makes the same code slower after a pause.",
 };
-const TURBO: Check = Check {
+const TURBO: MachineCheck = MachineCheck {
     name: "turbo",
     why: "Turbo depends on heat and on the other cores, so the speed is not only the code's.",
 };
-const SIBLINGS: Check = Check {
+const SIBLINGS: MachineCheck = MachineCheck {
     name: "SMT siblings",
     why: "Two usable CPUs of one core share its units and caches: what runs on one slows the \
         other.",
 };
-const HYPERVISOR: Check = Check {
+const HYPERVISOR: MachineCheck = MachineCheck {
     name: "hypervisor",
     why: "Neighbours on the host share caches and memory, unseen from in here.",
 };
-const CLOCK_SOURCE: Check = Check {
+const CLOCK_SOURCE: MachineCheck = MachineCheck {
     name: "clock source",
     why: "Any other than the CPU's own counter costs a system call per reading.",
 };
-const TIMER: Check = Check {
+const TIMER: MachineCheck = MachineCheck {
     name: "timer",
     why: "A sample has to be much longer than a step of the clock and its reading.",
 };
@@ -45,7 +45,7 @@ pub(super) fn is_virtual(info: &str) -> bool {
     flags.split_whitespace().any(|flag| flag == "hypervisor")
 }
 
-pub(super) fn governor(governors: &[(usize, String)], virtual_machine: bool) -> Finding {
+pub(super) fn governor(governors: &[(usize, String)], virtual_machine: bool) -> MachineFinding {
     let mut names: Vec<&str> = governors.iter().map(|(_, name)| name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -67,7 +67,11 @@ fn unseen(virtual_machine: bool) -> &'static str {
 }
 
 /// `no_turbo` of Intel's driver says the opposite of `boost` of the others.
-pub(super) fn turbo(no_turbo: Option<&str>, boost: Option<&str>, virtual_machine: bool) -> Finding {
+pub(super) fn turbo(
+    no_turbo: Option<&str>,
+    boost: Option<&str>,
+    virtual_machine: bool,
+) -> MachineFinding {
     let tee =
         |value: u8, file: &str| format!("echo {value} | sudo tee /sys/devices/system/cpu/{file}");
     match (no_turbo, boost) {
@@ -82,7 +86,7 @@ pub(super) fn siblings(
     lists: &[(usize, String)],
     usable: &[usize],
     virtual_machine: bool,
-) -> Finding {
+) -> MachineFinding {
     if lists.is_empty() {
         return SIBLINGS.cannot_tell("the kernel does not say which CPUs share a core");
     }
@@ -125,7 +129,7 @@ pub(super) fn siblings(
 }
 
 /// `name` is what the CPU calls it.
-pub(super) fn hypervisor(info: Option<&str>, name: Option<&str>) -> Finding {
+pub(super) fn hypervisor(info: Option<&str>, name: Option<&str>) -> MachineFinding {
     match info {
         None => HYPERVISOR.cannot_tell("/proc/cpuinfo cannot be read"),
         Some(info) if is_virtual(info) => HYPERVISOR.attention(name.unwrap_or("unknown")),
@@ -133,7 +137,7 @@ pub(super) fn hypervisor(info: Option<&str>, name: Option<&str>) -> Finding {
     }
 }
 
-pub(super) fn clock_source(current: Option<&str>, available: Option<&str>) -> Finding {
+pub(super) fn clock_source(current: Option<&str>, available: Option<&str>) -> MachineFinding {
     const COUNTERS: [&str; 2] = ["tsc", "arch_sys_counter"];
     let Some(current) = current else {
         return CLOCK_SOURCE.cannot_tell("the kernel does not say");
@@ -154,7 +158,7 @@ pub(super) fn clock_source(current: Option<&str>, available: Option<&str>) -> Fi
     }
 }
 
-pub(super) fn timer(resolution: Duration, overhead: Duration) -> Finding {
+pub(super) fn timer(resolution: Duration, overhead: Duration) -> MachineFinding {
     let shown = |time: Duration| format::time(time.as_nanos() as f64);
     let value = format!(
         "steps of {}, a reading takes {}",

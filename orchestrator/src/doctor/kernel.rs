@@ -1,23 +1,23 @@
 //! What the kernel offers: counters, and ways to lock a plugin in; and what it does when one
 //! crashes.
 
-use super::{Check, Finding};
+use super::{MachineCheck, MachineFinding};
 use crate::worker::sandbox::SandboxSupport;
 
-const PERF: Check = Check {
+const PERF: MachineCheck = MachineCheck {
     name: "perf events",
     why: "orch reads no hardware counters yet; `perf stat` beside it needs them.",
 };
-const LANDLOCK: Check = Check {
+const LANDLOCK: MachineCheck = MachineCheck {
     name: "landlock",
     why: "The sandbox keeps plugins away from files and other processes by it; no figure depends \
         on it.",
 };
-const SECCOMP: Check = Check {
+const SECCOMP: MachineCheck = MachineCheck {
     name: "seccomp",
     why: "The sandbox keeps plugins away from the network by it; no figure depends on it.",
 };
-const CORE_DUMPS: Check = Check {
+const CORE_DUMPS: MachineCheck = MachineCheck {
     name: "core dumps",
     why: "Workers write none, but a program that takes them is started anyway, and is busy while \
         others are measured.",
@@ -26,7 +26,11 @@ const CORE_DUMPS: Check = Check {
 /// The highest level at which a user may count events of his own processes.
 const OWN_PROCESSES: i32 = 2;
 
-pub(super) fn perf(paranoid: Option<&str>, hardware: bool, virtual_machine: bool) -> Finding {
+pub(super) fn perf(
+    paranoid: Option<&str>,
+    hardware: bool,
+    virtual_machine: bool,
+) -> MachineFinding {
     if virtual_machine && !hardware {
         return PERF.ok("n/a: this virtual machine has no hardware counters");
     }
@@ -42,7 +46,7 @@ pub(super) fn perf(paranoid: Option<&str>, hardware: bool, virtual_machine: bool
     }
 }
 
-pub(super) fn landlock(offered: SandboxSupport) -> Finding {
+pub(super) fn landlock(offered: SandboxSupport) -> MachineFinding {
     let missing = offered.missing_of_landlock();
     match offered.landlock {
         None => LANDLOCK.attention("none: plugins read and write all files that you can"),
@@ -51,7 +55,7 @@ pub(super) fn landlock(offered: SandboxSupport) -> Finding {
     }
 }
 
-pub(super) fn seccomp(offered: SandboxSupport) -> Finding {
+pub(super) fn seccomp(offered: SandboxSupport) -> MachineFinding {
     if offered.seccomp {
         SECCOMP.ok("filters can be set")
     } else {
@@ -60,7 +64,7 @@ pub(super) fn seccomp(offered: SandboxSupport) -> Finding {
 }
 
 /// Workers set their limit of core files to 0, which a file respects and a pipe does not.
-pub(super) fn core_dumps(pattern: Option<&str>) -> Finding {
+pub(super) fn core_dumps(pattern: Option<&str>) -> MachineFinding {
     match pattern.map(str::trim) {
         None => CORE_DUMPS.cannot_tell("/proc/sys/kernel/core_pattern cannot be read"),
         Some(pattern) if pattern.starts_with('|') => {

@@ -1,28 +1,28 @@
 //! Memory: where pages and addresses come from, and whether there is enough.
 
-use super::reading::Limit;
-use super::{Check, Finding};
+use super::reading::CgroupLimit;
+use super::{MachineCheck, MachineFinding};
 use crate::format;
 
-const HUGE_PAGES: Check = Check {
+const HUGE_PAGES: MachineCheck = MachineCheck {
     name: "huge pages",
     why: "With `always` the kernel joins pages when it can, so the same code misses its TLB more \
         or less by chance.",
 };
-const ADDRESSES: Check = Check {
+const ADDRESSES: MachineCheck = MachineCheck {
     name: "addresses",
     why: "Both workers of a pair get the same ones; random ones make pairs scatter up to 35 times \
         more.",
 };
-const SWAP: Check = Check {
+const SWAP: MachineCheck = MachineCheck {
     name: "swap",
     why: "A page that was swapped out comes back in the middle of a sample.",
 };
-const PRESSURE: Check = Check {
+const PRESSURE: MachineCheck = MachineCheck {
     name: "memory pressure",
     why: "Tasks stand still while the kernel looks for memory to give them.",
 };
-const LIMIT: Check = Check {
+const LIMIT: MachineCheck = MachineCheck {
     name: "memory limit",
     why: "Near its limit a control group reclaims its own pages, and then loses a worker.",
 };
@@ -30,7 +30,7 @@ const LIMIT: Check = Check {
 /// A share of the last ten seconds.
 const PRESSED: f64 = 0.1;
 
-pub(super) fn huge_pages(enabled: Option<&str>) -> Finding {
+pub(super) fn huge_pages(enabled: Option<&str>) -> MachineFinding {
     let chosen = enabled.and_then(|text| Some(text.split_once('[')?.1.split_once(']')?.0));
     match chosen {
         None => HUGE_PAGES.cannot_tell("the kernel does not say"),
@@ -42,7 +42,7 @@ pub(super) fn huge_pages(enabled: Option<&str>) -> Finding {
 }
 
 /// `fixed`: a worker can do without random addresses.
-pub(super) fn addresses(randomize: Option<&str>, fixed: Option<bool>) -> Finding {
+pub(super) fn addresses(randomize: Option<&str>, fixed: Option<bool>) -> MachineFinding {
     match (randomize, fixed) {
         (Some("0"), _) => ADDRESSES.ok("not random on this system"),
         (_, Some(true)) => ADDRESSES.ok("random, but not of workers"),
@@ -54,7 +54,7 @@ pub(super) fn addresses(randomize: Option<&str>, fixed: Option<bool>) -> Finding
     }
 }
 
-pub(super) fn swap(swaps: Option<&str>) -> Finding {
+pub(super) fn swap(swaps: Option<&str>) -> MachineFinding {
     let Some(swaps) = swaps else {
         return SWAP.cannot_tell("/proc/swaps cannot be read");
     };
@@ -78,7 +78,7 @@ pub(super) fn swap(swaps: Option<&str>) -> Finding {
     }
 }
 
-pub(super) fn pressure(text: Option<&str>) -> Finding {
+pub(super) fn pressure(text: Option<&str>) -> MachineFinding {
     let Some(text) = text else {
         return PRESSURE.cannot_tell("the kernel does not keep it (psi=1 at its start)");
     };
@@ -103,7 +103,7 @@ pub(super) fn pressure(text: Option<&str>) -> Finding {
     }
 }
 
-pub(super) fn limit(groups: &Option<Vec<Limit>>, meminfo: Option<&str>) -> Finding {
+pub(super) fn limit(groups: &Option<Vec<CgroupLimit>>, meminfo: Option<&str>) -> MachineFinding {
     let Some(groups) = groups else {
         return LIMIT.cannot_tell("the control group's files cannot be read");
     };
@@ -115,7 +115,7 @@ pub(super) fn limit(groups: &Option<Vec<Limit>>, meminfo: Option<&str>) -> Findi
     };
     let total = total * 1024;
     // "No limit" is a word in version 2 and a very large number in version 1.
-    let bytes = |limit: &Limit| {
+    let bytes = |limit: &CgroupLimit| {
         limit
             .text
             .parse::<u64>()

@@ -12,16 +12,16 @@ mod tests;
 
 use crate::git::GitState;
 use crate::worker::sandbox::SandboxSupport;
-use reading::Reading;
+use reading::SystemReading;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
+pub(crate) struct MachineFinding {
     pub(crate) check: &'static str,
-    pub(crate) state: State,
+    pub(crate) state: FindingState,
     /// What was read, or what kept it from being read.
     pub(crate) value: String,
     /// Why it matters for measuring.
@@ -33,13 +33,13 @@ pub(crate) struct Finding {
 /// From what asks for action to what does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum State {
+pub(crate) enum FindingState {
     Attention,
     CannotTell,
     Ok,
 }
 
-impl State {
+impl FindingState {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Attention => "attention",
@@ -51,14 +51,14 @@ impl State {
 
 /// A check's name and reason, from which its findings are made.
 #[derive(Debug, Clone, Copy)]
-struct Check {
+struct MachineCheck {
     name: &'static str,
     why: &'static str,
 }
 
-impl Check {
-    fn find(self, state: State, value: impl Into<String>) -> Finding {
-        Finding {
+impl MachineCheck {
+    fn find(self, state: FindingState, value: impl Into<String>) -> MachineFinding {
+        MachineFinding {
             check: self.name,
             state,
             value: value.into(),
@@ -67,20 +67,20 @@ impl Check {
         }
     }
 
-    fn ok(self, value: impl Into<String>) -> Finding {
-        self.find(State::Ok, value)
+    fn ok(self, value: impl Into<String>) -> MachineFinding {
+        self.find(FindingState::Ok, value)
     }
 
-    fn attention(self, value: impl Into<String>) -> Finding {
-        self.find(State::Attention, value)
+    fn attention(self, value: impl Into<String>) -> MachineFinding {
+        self.find(FindingState::Attention, value)
     }
 
-    fn cannot_tell(self, value: impl Into<String>) -> Finding {
-        self.find(State::CannotTell, value)
+    fn cannot_tell(self, value: impl Into<String>) -> MachineFinding {
+        self.find(FindingState::CannotTell, value)
     }
 }
 
-impl Finding {
+impl MachineFinding {
     fn fix(self, command: impl Into<String>) -> Self {
         Self {
             fix: Some(command.into()),
@@ -91,7 +91,7 @@ impl Finding {
 
 /// What is not in /proc and /sys, and so had to be asked for otherwise.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct SystemFacts {
     /// As the CPU names it.
     pub(crate) hypervisor: Option<String>,
     /// Whether a worker can be started without random addresses.
@@ -113,7 +113,7 @@ pub(crate) struct Asked {
     pub(crate) valgrind: Option<String>,
     /// The project's file that pins the compiler.
     pub(crate) pinned: Option<PathBuf>,
-    pub(crate) cache: Cache,
+    pub(crate) cache: CacheFacts,
     /// Bisects that were stopped, in words.
     pub(crate) bisects: Vec<String>,
     /// Results folders of runs that were killed.
@@ -122,14 +122,14 @@ pub(crate) struct Asked {
 
 /// The cache folder; what could not be asked is not known.
 #[derive(Debug, Clone)]
-pub(crate) struct Cache {
+pub(crate) struct CacheFacts {
     pub(crate) folder: Option<PathBuf>,
     pub(crate) free_bytes: Option<u64>,
     pub(crate) bytes: Option<u64>,
 }
 
 /// Makes all findings, those about the CPU first.
-pub(crate) fn examine(reading: &Reading, asked: &Asked) -> Vec<Finding> {
+pub(crate) fn examine(reading: &SystemReading, asked: &SystemFacts) -> Vec<MachineFinding> {
     let cpus = reading.usable_cpus();
     let virtual_machine = reading
         .text("proc/cpuinfo")

@@ -1,32 +1,32 @@
 //! Who else wants the CPUs: load, busy processes, the host, another orch, and limits on our own
 //! share.
 
-use super::reading::{Busy, Limit};
-use super::{Check, Finding};
+use super::reading::{BusyProcess, CgroupLimit};
+use super::{MachineCheck, MachineFinding};
 use crate::format;
 use crate::machine::CpuTimes;
 
-const LOAD: Check = Check {
+const LOAD: MachineCheck = MachineCheck {
     name: "load",
     why: "What else wants to run takes CPU time, caches and memory bandwidth.",
 };
-const BUSY: Check = Check {
+const BUSY: MachineCheck = MachineCheck {
     name: "busy processes",
     why: "They are what pairs are disturbed by; end them or wait.",
 };
-const STEAL: Check = Check {
+const STEAL: MachineCheck = MachineCheck {
     name: "steal",
     why: "The host took the CPU away; the samples it hits are too long.",
 };
-const LOCK: Check = Check {
+const LOCK: MachineCheck = MachineCheck {
     name: "measuring lock",
     why: "One who measures is alone; others wait until the lock is free.",
 };
-const PRIORITY: Check = Check {
+const PRIORITY: MachineCheck = MachineCheck {
     name: "priority",
     why: "Workers inherit it: a nice one waits whenever somebody else wants the CPU.",
 };
-const QUOTA: Check = Check {
+const QUOTA: MachineCheck = MachineCheck {
     name: "CPU quota",
     why: "Once it is used up, everything stands still until the next period begins.",
 };
@@ -40,7 +40,7 @@ const NAMED: usize = 3;
 /// A share of time, from which on several samples of a pair are hit.
 const STOLEN: f64 = 0.005;
 
-pub(super) fn load(loadavg: Option<&str>, cpus: usize) -> Finding {
+pub(super) fn load(loadavg: Option<&str>, cpus: usize) -> MachineFinding {
     let minute = loadavg.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
     let Some(minute) = minute else {
         return LOAD.cannot_tell("/proc/loadavg cannot be read");
@@ -53,15 +53,15 @@ pub(super) fn load(loadavg: Option<&str>, cpus: usize) -> Finding {
     }
 }
 
-pub(super) fn busy(processes: &Option<Vec<Busy>>) -> Finding {
+pub(super) fn busy(processes: &Option<Vec<BusyProcess>>) -> MachineFinding {
     let Some(processes) = processes else {
         return BUSY.cannot_tell("/proc shows no processes");
     };
-    let notable: Vec<&Busy> = processes
+    let notable: Vec<&BusyProcess> = processes
         .iter()
         .filter(|process| process.share >= NOTABLE)
         .collect();
-    let shown = |process: &&Busy| {
+    let shown = |process: &&BusyProcess| {
         format!(
             "{} ({}) {:.0} %",
             process.name,
@@ -89,7 +89,7 @@ pub(super) fn busy(processes: &Option<Vec<Busy>>) -> Finding {
     }
 }
 
-pub(super) fn steal(stat: [Option<&str>; 2]) -> Finding {
+pub(super) fn steal(stat: [Option<&str>; 2]) -> MachineFinding {
     let [Some(first), Some(later)] = stat.map(|text| text.and_then(CpuTimes::parse)) else {
         return STEAL.cannot_tell("/proc/stat cannot be read");
     };
@@ -108,7 +108,7 @@ pub(super) fn steal(stat: [Option<&str>; 2]) -> Finding {
     }
 }
 
-pub(super) fn lock(taken: Option<bool>) -> Finding {
+pub(super) fn lock(taken: Option<bool>) -> MachineFinding {
     match taken {
         None => LOCK.cannot_tell("the lock file cannot be opened"),
         Some(true) => LOCK.attention("another orch measures or builds now"),
@@ -116,7 +116,7 @@ pub(super) fn lock(taken: Option<bool>) -> Finding {
     }
 }
 
-pub(super) fn priority(own_stat: Option<&str>) -> Finding {
+pub(super) fn priority(own_stat: Option<&str>) -> MachineFinding {
     let nice = own_stat
         .and_then(|stat| stat.rsplit_once(')'))
         .and_then(|(_, rest)| rest.split_whitespace().nth(16)?.parse::<i32>().ok());
@@ -129,7 +129,7 @@ pub(super) fn priority(own_stat: Option<&str>) -> Finding {
     }
 }
 
-pub(super) fn quota(groups: &Option<Vec<Limit>>) -> Finding {
+pub(super) fn quota(groups: &Option<Vec<CgroupLimit>>) -> MachineFinding {
     let Some(groups) = groups else {
         return QUOTA.cannot_tell("the control group's files cannot be read");
     };
@@ -153,7 +153,7 @@ pub(super) fn quota(groups: &Option<Vec<Limit>>) -> Finding {
 }
 
 /// `QUOTA PERIOD` in version 2; in version 1 the quota alone, negative for none.
-fn cpus(limit: &Limit) -> Option<f64> {
+fn cpus(limit: &CgroupLimit) -> Option<f64> {
     let mut words = limit.text.split_whitespace();
     let quota: f64 = words.next()?.parse().ok()?;
     let period: f64 = words

@@ -1,63 +1,63 @@
 //! The project and orch's own things: git, tools, the cache, and what earlier commands left.
 
-use super::{Cache, Check, Finding};
+use super::{CacheFacts, MachineCheck, MachineFinding};
 use crate::format;
 use crate::git::{GitKind, GitState};
 use std::path::{Path, PathBuf};
 
-const OWNER: Check = Check {
+const OWNER: MachineCheck = MachineCheck {
     name: "git",
     why: "Records name the commit, and commits are what `orch compare` and `bisect` build.",
 };
-const HISTORY: Check = Check {
+const HISTORY: MachineCheck = MachineCheck {
     name: "git history",
     why: "Without the older commits there is nothing to compare with.",
 };
-pub(super) const RUSTC: Tool = Tool {
-    check: Check {
+pub(super) const RUSTC: NeededTool = NeededTool {
+    check: MachineCheck {
         name: "rustc",
         why: "Plugin crates are built with it, and its version is part of every artefact's key.",
     },
     fix: "curl -sSf https://sh.rustup.rs | sh",
 };
-pub(super) const CARGO: Tool = Tool {
-    check: Check {
+pub(super) const CARGO: NeededTool = NeededTool {
+    check: MachineCheck {
         name: "cargo",
         why: "Plugin crates are built with it.",
     },
     fix: "curl -sSf https://sh.rustup.rs | sh",
 };
-pub(super) const CC: Tool = Tool {
-    check: Check {
+pub(super) const CC: NeededTool = NeededTool {
+    check: MachineCheck {
         name: "cc",
         why: "rustc links with it, and plugins in C are built with it.",
     },
     fix: "sudo apt-get install gcc libc6-dev",
 };
-pub(super) const VALGRIND: Tool = Tool {
-    check: Check {
+pub(super) const VALGRIND: NeededTool = NeededTool {
+    check: MachineCheck {
         name: "valgrind",
         why: "orch's own tests check the counted allocations against it; measuring needs it not.",
     },
     fix: "sudo apt-get install valgrind",
 };
-const PINNED: Check = Check {
+const PINNED: MachineCheck = MachineCheck {
     name: "rust-toolchain",
     why: "Without it an update of the compiler changes times, and looks like a commit's doing.",
 };
-const FREE_SPACE: Check = Check {
+const FREE_SPACE: MachineCheck = MachineCheck {
     name: "space",
     why: "The cache holds a build worktree with its target folder, and each artefact.",
 };
-const CACHE_SIZE: Check = Check {
+const CACHE_SIZE: MachineCheck = MachineCheck {
     name: "cache",
     why: "Everything in it but the calibration can be made again.",
 };
-const BISECTS: Check = Check {
+const BISECTS: MachineCheck = MachineCheck {
     name: "stopped bisects",
     why: "They wait in the cache to be gone on with.",
 };
-const JOURNALS: Check = Check {
+const JOURNALS: MachineCheck = MachineCheck {
     name: "unfinished runs",
     why: "Their journals wait in the results folder to be gone on with.",
 };
@@ -68,12 +68,12 @@ const LARGE: u64 = 10 << 30;
 
 /// A program that is started, and how one gets it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tool {
-    check: Check,
+pub(super) struct NeededTool {
+    check: MachineCheck,
     fix: &'static str,
 }
 
-pub(super) fn owner(git: &GitState, root: &Path) -> Finding {
+pub(super) fn owner(git: &GitState, root: &Path) -> MachineFinding {
     match git.state {
         GitKind::Commit | GitKind::Shallow => {
             let dirty = if git.dirty {
@@ -97,7 +97,7 @@ pub(super) fn owner(git: &GitState, root: &Path) -> Finding {
     }
 }
 
-pub(super) fn history(git: &GitState) -> Finding {
+pub(super) fn history(git: &GitState) -> MachineFinding {
     match git.state {
         GitKind::Commit => HISTORY.ok("whole"),
         GitKind::Shallow => HISTORY
@@ -107,14 +107,14 @@ pub(super) fn history(git: &GitState) -> Finding {
     }
 }
 
-pub(super) fn tool(tool: Tool, version: Option<&str>) -> Finding {
+pub(super) fn tool(tool: NeededTool, version: Option<&str>) -> MachineFinding {
     match version {
         Some(version) => tool.check.ok(version),
         None => tool.check.attention("cannot be started").fix(tool.fix),
     }
 }
 
-pub(super) fn pinned(file: Option<&Path>, rustc: Option<&str>) -> Finding {
+pub(super) fn pinned(file: Option<&Path>, rustc: Option<&str>) -> MachineFinding {
     if let Some(file) = file {
         return PINNED.ok(file.file_name().unwrap_or_default().to_string_lossy());
     }
@@ -126,7 +126,7 @@ pub(super) fn pinned(file: Option<&Path>, rustc: Option<&str>) -> Finding {
     }
 }
 
-pub(super) fn free_space(cache: &Cache) -> Finding {
+pub(super) fn free_space(cache: &CacheFacts) -> MachineFinding {
     let (Some(folder), Some(free)) = (&cache.folder, cache.free_bytes) else {
         return FREE_SPACE.cannot_tell("the cache folder cannot be asked");
     };
@@ -142,7 +142,7 @@ pub(super) fn free_space(cache: &Cache) -> Finding {
     }
 }
 
-pub(super) fn cache_size(cache: &Cache) -> Finding {
+pub(super) fn cache_size(cache: &CacheFacts) -> MachineFinding {
     let (Some(folder), Some(bytes)) = (&cache.folder, cache.bytes) else {
         return CACHE_SIZE.cannot_tell("the cache folder cannot be read");
     };
@@ -159,7 +159,7 @@ fn empty(folder: &Path) -> String {
     format!("rm -r {0}/artefacts {0}/worktrees", folder.display())
 }
 
-pub(super) fn bisects(left: &[String]) -> Finding {
+pub(super) fn bisects(left: &[String]) -> MachineFinding {
     match left {
         [] => BISECTS.ok("none"),
         [only] => BISECTS.attention(only.clone()).fix("orch bisect --resume"),
@@ -169,7 +169,7 @@ pub(super) fn bisects(left: &[String]) -> Finding {
     }
 }
 
-pub(super) fn journals(left: &[PathBuf]) -> Finding {
+pub(super) fn journals(left: &[PathBuf]) -> MachineFinding {
     match left {
         [] => JOURNALS.ok("none"),
         [.., newest] => JOURNALS

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A root folder, what was read of it at two moments, and whether anything could be read at all.
-pub(crate) struct Reading {
+pub(crate) struct SystemReading {
     root: PathBuf,
     stat: [Option<String>; 2],
-    processes: [BTreeMap<u32, Process>; 2],
+    processes: [BTreeMap<u32, ProcessStat>; 2],
     between: Duration,
     answered: Cell<bool>,
 }
 
 #[derive(Debug, Clone)]
-struct Process {
+struct ProcessStat {
     name: String,
     /// Time on CPUs, user's and kernel's.
     ticks: u64,
@@ -24,7 +24,7 @@ struct Process {
 
 /// A process and its share of one CPU.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Busy {
+pub(crate) struct BusyProcess {
     pub(crate) pid: u32,
     pub(crate) name: String,
     pub(crate) share: f64,
@@ -32,7 +32,7 @@ pub(crate) struct Busy {
 
 /// A limit of a control group, and the file it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Limit {
+pub(crate) struct CgroupLimit {
     /// Below the root, without the leading slash.
     pub(crate) file: String,
     pub(crate) text: String,
@@ -40,7 +40,7 @@ pub(crate) struct Limit {
     pub(crate) period: Option<String>,
 }
 
-impl Reading {
+impl SystemReading {
     /// Reads what is read twice; `pause` passes the time in between and says how long that was.
     pub(crate) fn take(root: &Path, pause: impl FnOnce() -> Duration) -> Self {
         let root = root.to_owned();
@@ -100,20 +100,20 @@ impl Reading {
     }
 
     /// Who used the CPUs in between, busiest first, without this process.
-    pub(super) fn busy(&self) -> Option<Vec<Busy>> {
+    pub(super) fn busy(&self) -> Option<Vec<BusyProcess>> {
         let [first, later] = &self.processes;
         if later.is_empty() {
             return None;
         }
         let ticks = rustix::param::clock_ticks_per_second() as f64 * self.between.as_secs_f64();
-        let mut found: Vec<Busy> = later
+        let mut found: Vec<BusyProcess> = later
             .iter()
             .filter(|(pid, _)| **pid != std::process::id())
             .filter_map(|(pid, process)| {
                 // Who was not there began since then.
                 let before = first.get(pid).map_or(0, |before| before.ticks);
                 let share = process.ticks.saturating_sub(before) as f64 / ticks;
-                (share > 0.0).then(|| Busy {
+                (share > 0.0).then(|| BusyProcess {
                     pid: *pid,
                     name: process.name.clone(),
                     share,
@@ -136,7 +136,7 @@ impl Reading {
         controller: &str,
         unified: &str,
         legacy: &str,
-    ) -> Option<Vec<Limit>> {
+    ) -> Option<Vec<CgroupLimit>> {
         let groups = self.text("proc/self/cgroup")?;
         let mut found = Vec::new();
         let mut known = false;
@@ -180,7 +180,7 @@ impl Reading {
         !controllers.is_empty() || mounts.iter().any(lists)
     }
 
-    fn limits(&self, mount: &str, path: &str, file: &str) -> Vec<Limit> {
+    fn limits(&self, mount: &str, path: &str, file: &str) -> Vec<CgroupLimit> {
         let inside = Path::new(path.trim_start_matches('/'));
         // In a container the path may be the host's; what is mounted then begins at the container's
         // own group.
@@ -191,7 +191,7 @@ impl Reading {
                 let folder = folder.trim_end_matches('/');
                 let text = self.text(&format!("{folder}/{file}"))?;
                 let period = self.text(&format!("{folder}/cpu.cfs_period_us"));
-                Some(Limit {
+                Some(CgroupLimit {
                     file: format!("{folder}/{file}"),
                     text: text.trim().to_owned(),
                     period,
@@ -202,7 +202,7 @@ impl Reading {
 }
 
 /// All processes that let themselves be read.
-fn processes(root: &Path) -> BTreeMap<u32, Process> {
+fn processes(root: &Path) -> BTreeMap<u32, ProcessStat> {
     let Ok(entries) = std::fs::read_dir(root.join("proc")) else {
         return BTreeMap::new();
     };
@@ -219,11 +219,11 @@ fn processes(root: &Path) -> BTreeMap<u32, Process> {
 }
 
 /// `PID (NAME) STATE ...`: the name may hold spaces and parentheses, so it ends at the last one.
-fn process(stat: &str) -> Option<Process> {
+fn process(stat: &str) -> Option<ProcessStat> {
     let (head, rest) = stat.rsplit_once(')')?;
     let name = head.split_once('(')?.1;
     let field = |index: usize| rest.split_whitespace().nth(index)?.parse::<u64>().ok();
-    Some(Process {
+    Some(ProcessStat {
         name: crate::format::cell(name),
         ticks: field(11)? + field(12)?,
     })

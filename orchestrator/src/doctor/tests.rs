@@ -1,17 +1,17 @@
 //! Each finding is provoked by a root folder of the test's own: once as it should be, once as it
 //! should not.
 
-use super::reading::Reading;
-use super::{Asked, Cache, Finding, State, examine};
+use super::reading::SystemReading;
+use super::{CacheFacts, FindingState, MachineFinding, SystemFacts, examine};
 use crate::git::{GitKind, GitState};
 use crate::worker::sandbox::SandboxSupport;
 
 use std::time::Duration;
 
 /// A machine on which every finding is ok.
-struct World {
+struct FixtureMachine {
     root: tempfile::TempDir,
-    asked: Asked,
+    asked: SystemFacts,
     /// Files that change while the doctor looks, with the time between.
     later: Vec<(&'static str, String)>,
     between: Duration,
@@ -28,7 +28,7 @@ fn process(name: &str, user: u64, system: u64, nice: i32) -> String {
     format!("1 ({name}) S 0 1 1 0 -1 4194560 0 0 0 0 {user} {system} 0 0 20 {nice} 1 0 1")
 }
 
-impl World {
+impl FixtureMachine {
     fn new() -> Self {
         let world = Self {
             root: tempfile::tempdir().expect("a folder"),
@@ -110,13 +110,13 @@ impl World {
         self
     }
 
-    fn says(mut self, change: impl FnOnce(&mut Asked)) -> Self {
+    fn says(mut self, change: impl FnOnce(&mut SystemFacts)) -> Self {
         change(&mut self.asked);
         self
     }
 
-    fn reading(&self) -> Reading {
-        Reading::take(self.root.path(), || {
+    fn reading(&self) -> SystemReading {
+        SystemReading::take(self.root.path(), || {
             for (path, text) in &self.later {
                 std::fs::write(self.root.path().join(path), text).expect("written");
             }
@@ -124,12 +124,12 @@ impl World {
         })
     }
 
-    fn findings(&self) -> Vec<Finding> {
+    fn findings(&self) -> Vec<MachineFinding> {
         examine(&self.reading(), &self.asked)
     }
 
-    fn finding(&self, check: &str) -> Finding {
-        let found: Vec<Finding> = self
+    fn finding(&self, check: &str) -> MachineFinding {
+        let found: Vec<MachineFinding> = self
             .findings()
             .into_iter()
             .filter(|finding| finding.check == check)
@@ -152,9 +152,9 @@ fn git(state: GitKind) -> GitState {
     }
 }
 
-fn asked() -> Asked {
+fn asked() -> SystemFacts {
     let tool = |name: &str| Some(format!("{name} 1.89.0"));
-    Asked {
+    SystemFacts {
         hypervisor: None,
         fixed_addresses: Some(true),
         sandbox: SandboxSupport {
@@ -171,7 +171,7 @@ fn asked() -> Asked {
         cc: tool("cc"),
         valgrind: tool("valgrind"),
         pinned: Some("/home/x/project/rust-toolchain.toml".into()),
-        cache: Cache {
+        cache: CacheFacts {
             folder: Some("/home/x/.cache/orch".into()),
             free_bytes: Some(50 << 30),
             bytes: Some(1 << 20),
@@ -181,24 +181,24 @@ fn asked() -> Asked {
     }
 }
 
-type Provoke = fn(World) -> World;
+type MachineChange = fn(FixtureMachine) -> FixtureMachine;
 
 /// A check as it should be and as it should not, each with a part of the value.
-struct Case {
+struct CheckCase {
     check: &'static str,
-    ok: (Provoke, &'static str),
-    attention: (Provoke, &'static str),
+    ok: (MachineChange, &'static str),
+    attention: (MachineChange, &'static str),
     /// A part of the remedy; nothing where no command helps.
     fix: Option<&'static str>,
 }
 
 const fn case(
     check: &'static str,
-    ok: (Provoke, &'static str),
-    attention: (Provoke, &'static str),
+    ok: (MachineChange, &'static str),
+    attention: (MachineChange, &'static str),
     fix: Option<&'static str>,
-) -> Case {
-    Case {
+) -> CheckCase {
+    CheckCase {
         check,
         ok,
         attention,
@@ -206,7 +206,7 @@ const fn case(
     }
 }
 
-const CASES: [Case; 32] = [
+const CASES: [CheckCase; 32] = [
     case(
         "governor",
         (|w| w, "performance"),
@@ -536,7 +536,7 @@ const CASES: [Case; 32] = [
 
 #[test]
 fn every_check_has_both_cases_and_no_other() {
-    let checks: Vec<&str> = World::new()
+    let checks: Vec<&str> = FixtureMachine::new()
         .findings()
         .iter()
         .map(|finding| finding.check)
@@ -550,18 +550,22 @@ fn every_check_has_both_cases_and_no_other() {
 
 #[test]
 fn each_finding_is_provoked() {
-    for Case {
+    for CheckCase {
         check,
         ok,
         attention,
         fix,
     } in &CASES
     {
-        let fine = ok.0(World::new()).finding(check);
-        assert_eq!((fine.state, &fine.fix), (State::Ok, &None), "{fine:?}");
+        let fine = ok.0(FixtureMachine::new()).finding(check);
+        assert_eq!(
+            (fine.state, &fine.fix),
+            (FindingState::Ok, &None),
+            "{fine:?}"
+        );
         assert!(fine.value.contains(ok.1), "{fine:?}");
-        let found = attention.0(World::new()).finding(check);
-        assert_eq!(found.state, State::Attention, "{found:?}");
+        let found = attention.0(FixtureMachine::new()).finding(check);
+        assert_eq!(found.state, FindingState::Attention, "{found:?}");
         assert!(found.value.contains(attention.1), "{found:?}");
         match fix {
             Some(part) => assert!(
@@ -576,11 +580,13 @@ fn each_finding_is_provoked() {
 #[test]
 fn an_attention_is_about_its_own_check_only() {
     for case in &CASES {
-        let world = case.attention.0(World::new());
+        let world = case.attention.0(FixtureMachine::new());
         let others: Vec<&str> = world
             .findings()
             .iter()
-            .filter(|finding| finding.state == State::Attention && finding.check != case.check)
+            .filter(|finding| {
+                finding.state == FindingState::Attention && finding.check != case.check
+            })
             .map(|finding| finding.check)
             .collect();
         assert_eq!(others, Vec::<&str>::new(), "{}", case.check);
@@ -590,7 +596,7 @@ fn an_attention_is_about_its_own_check_only() {
 #[test]
 fn nothing_is_made_up_where_nothing_can_be_read() {
     let empty = tempfile::tempdir().expect("a folder");
-    let reading = Reading::take(empty.path(), || Duration::from_secs(1));
+    let reading = SystemReading::take(empty.path(), || Duration::from_secs(1));
     let found = examine(&reading, &asked());
     assert!(!reading.has_answered());
     // What was asked for otherwise is known anyway, and a kernel without the file has no perf
@@ -616,16 +622,23 @@ fn nothing_is_made_up_where_nothing_can_be_read() {
     ];
     for finding in found {
         let known = KNOWN.contains(&finding.check);
-        assert_eq!(finding.state == State::CannotTell, !known, "{finding:?}");
+        assert_eq!(
+            finding.state == FindingState::CannotTell,
+            !known,
+            "{finding:?}"
+        );
     }
-    assert!(World::new().reading().has_answered());
+    assert!(FixtureMachine::new().reading().has_answered());
 }
 
 #[test]
 fn a_virtual_machine_hides_things_and_that_is_said() {
-    let world = World::new().has(CPUINFO, VIRTUAL);
-    assert_eq!(world.finding("SMT siblings").state, State::CannotTell);
-    assert_eq!(world.finding("perf events").state, State::Ok);
+    let world = FixtureMachine::new().has(CPUINFO, VIRTUAL);
+    assert_eq!(
+        world.finding("SMT siblings").state,
+        FindingState::CannotTell
+    );
+    assert_eq!(world.finding("perf events").state, FindingState::Ok);
     assert!(world.finding("perf events").value.starts_with("n/a"));
     let world = world
         .lacks(&format!("{ONLINE}/cpu0/cpufreq"))
@@ -635,7 +648,7 @@ fn a_virtual_machine_hides_things_and_that_is_said() {
 
 #[test]
 fn limits_of_the_first_version_of_control_groups_are_read_too() {
-    let world = World::new()
+    let world = FixtureMachine::new()
         .lacks("sys/fs/cgroup")
         .has(
             "proc/self/cgroup",
@@ -657,14 +670,14 @@ fn limits_of_the_first_version_of_control_groups_are_read_too() {
         "0.500 CPUs, by /sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us"
     );
     assert!(quota.fix.is_some_and(|fix| fix.starts_with("echo -1 ")));
-    assert_eq!(world.finding("memory limit").state, State::Ok);
+    assert_eq!(world.finding("memory limit").state, FindingState::Ok);
     let none = world.has("sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us", "-1\n");
-    assert_eq!(none.finding("CPU quota").state, State::Ok);
+    assert_eq!(none.finding("CPU quota").state, FindingState::Ok);
 }
 
 #[test]
 fn reasons_fit_on_two_lines_and_names_in_their_column() {
-    for finding in World::new().findings() {
+    for finding in FixtureMachine::new().findings() {
         assert!(finding.check.len() < 17, "{finding:?}");
         assert!(
             crate::format::wrap(finding.why, 67, 0).lines().count() <= 2,

@@ -8,8 +8,8 @@ use crate::cli::args::DoctorOptions;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::project;
-use crate::doctor::reading::Reading;
-use crate::doctor::{self, Asked, Cache, Finding};
+use crate::doctor::reading::SystemReading;
+use crate::doctor::{self, CacheFacts, MachineFinding, SystemFacts};
 use crate::error::CommandError;
 use crate::format;
 use crate::git;
@@ -36,7 +36,7 @@ pub(super) fn findings(options: &DoctorOptions) -> Outcome {
     let here = std::env::current_dir()
         .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let root = project::root_of(&here.join("x"));
-    let reading = Reading::take(Path::new("/"), || {
+    let reading = SystemReading::take(Path::new("/"), || {
         let start = Instant::now();
         std::thread::sleep(LOOK);
         start.elapsed()
@@ -59,13 +59,13 @@ pub(super) fn findings(options: &DoctorOptions) -> Outcome {
     Ok(Exit::Fine)
 }
 
-fn asked(root: PathBuf) -> Asked {
+fn asked(root: PathBuf) -> SystemFacts {
     let says = |program: &str| {
         let text = cargo::query_compiler(program, &["--version"], &root).ok()?;
         Some(text.lines().next()?.trim().to_owned())
     };
     let folder = cache::folder().ok();
-    Asked {
+    SystemFacts {
         hypervisor: Machine::read().hypervisor,
         fixed_addresses: runner::can_fix_addresses(),
         sandbox: sandbox::read_support(),
@@ -81,7 +81,7 @@ fn asked(root: PathBuf) -> Asked {
             .ancestors()
             .flat_map(|above| PINS.map(|name| above.join(name)))
             .find(|file| file.is_file()),
-        cache: Cache {
+        cache: CacheFacts {
             free_bytes: folder
                 .as_deref()
                 .and_then(|folder| cache::free(folder).ok()),
@@ -95,7 +95,7 @@ fn asked(root: PathBuf) -> Asked {
 }
 
 /// A line for each finding: state, check, value; below it the reason, and what to do.
-fn shown(found: &[Finding]) -> String {
+fn shown(found: &[MachineFinding]) -> String {
     let margin = " ".repeat(STATE_COLUMNS);
     let mut text = String::new();
     for finding in found {
@@ -121,9 +121,9 @@ fn shown(found: &[Finding]) -> String {
             .count()
     };
     let [attention, unknown, fine] = [
-        doctor::State::Attention,
-        doctor::State::CannotTell,
-        doctor::State::Ok,
+        doctor::FindingState::Attention,
+        doctor::FindingState::CannotTell,
+        doctor::FindingState::Ok,
     ]
     .map(count);
     text + &format!("\n{attention} for attention, {unknown} cannot be told, {fine} ok\n")
@@ -132,11 +132,11 @@ fn shown(found: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use doctor::State;
+    use doctor::FindingState;
 
     #[test]
     fn lines_are_aligned_and_stay_within_80_columns() {
-        let finding = |state, value: &str, fix: Option<&str>| Finding {
+        let finding = |state, value: &str, fix: Option<&str>| MachineFinding {
             check: "busy processes",
             state,
             value: value.to_owned(),
@@ -146,8 +146,8 @@ mod tests {
         };
         let long = "cargo (12) 99 %, rustc (13) 98 %, a name that is long (4194304) 7 %, 3 more";
         let text = shown(&[
-            finding(State::Attention, long, Some("ps -p 12")),
-            finding(State::Ok, "none", None),
+            finding(FindingState::Attention, long, Some("ps -p 12")),
+            finding(FindingState::Ok, "none", None),
         ]);
         assert_eq!(
             text,
