@@ -21,7 +21,7 @@ use crate::gate::loosened::Asked;
 use crate::gate::{self, Case, Gate, JobPresence, Kind};
 use crate::git::{self, GitKind};
 use crate::judge::verdict::MOST_PAIRS;
-use crate::measure::clock::Calibration;
+use crate::measure::clock::ClockCalibration;
 use crate::record::store;
 use crate::render;
 use crate::runner::paired_workloads::PairLimits;
@@ -41,7 +41,7 @@ const BUDGET_PAIRS: usize = 1000;
 /// Checks the working tree.
 pub(super) fn check(options: &CheckOptions) -> Outcome {
     let begun = Instant::now();
-    let calibration = Calibration::begin();
+    let calibration = ClockCalibration::begin();
     let interrupt = output::listen_to_signals()?;
     let scenario = project::named_or_default(options.scenario.as_deref(), "orch check FILE")?;
     let loaded = project::load_over(&scenario, options.repo.as_deref())?;

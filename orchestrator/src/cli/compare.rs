@@ -25,7 +25,7 @@ use crate::git;
 use crate::judge::verdict::{self, ALPHA};
 use crate::machine::load::{LoadReading, MachineLoad};
 use crate::machine::{self, Machine};
-use crate::measure::clock::Calibration;
+use crate::measure::clock::ClockCalibration;
 use crate::plugin::build::PreparedPlugin;
 use crate::plugin::cargo;
 use crate::record::{PluginFile, Record, ScenarioRecord, store};
@@ -50,7 +50,7 @@ const NAMES: [&str; 2] = ["A", "B"];
 /// Compares two subjects.
 pub(super) fn compare(options: &CompareOptions) -> Outcome {
     let begun = Instant::now();
-    let calibration = Calibration::begin();
+    let calibration = ClockCalibration::begin();
     let interrupt = output::listen_to_signals()?;
     let time = quantity::duration(&options.time).map_err(|message| {
         CommandError::input(format!("--time {}: {message}", options.time)).with_hint("--time 60s")
@@ -184,7 +184,7 @@ impl Session<'_> {
         &self,
         loaded: &Loaded,
         subjects: &[Subject; 2],
-        calibration: &Calibration,
+        calibration: &ClockCalibration,
     ) -> Result<Comparison, CommandError> {
         let plugins = self.build_sides(loaded, subjects)?;
         self.measure_sides(loaded, subjects, &plugins, calibration)
@@ -262,7 +262,7 @@ impl Session<'_> {
         loaded: &Loaded,
         subjects: &[Subject; 2],
         plugins: &[Plugins; 2],
-        calibration: &Calibration,
+        calibration: &ClockCalibration,
     ) -> Result<Comparison, CommandError> {
         let mut progress = Progress::new();
         let plugins = [&plugins[0], &plugins[1]];

@@ -19,7 +19,7 @@ use crate::error::CommandError;
 use crate::git;
 use crate::machine::load::{LoadReading, MachineLoad};
 use crate::machine::{self, CpuTimes, Machine};
-use crate::measure::clock::Calibration;
+use crate::measure::clock::ClockCalibration;
 use crate::pass::{self, PassEnd, PassResult};
 use crate::plan;
 use crate::plugin::{build, cargo};
@@ -45,7 +45,7 @@ const SUMMARY: &str = "summary.txt";
 /// Measures a scenario.
 pub(super) fn run(options: &RunOptions) -> Outcome {
     let begun = Instant::now();
-    let calibration = Calibration::begin();
+    let calibration = ClockCalibration::begin();
     let interrupt = output::listen_to_signals()?;
     let loaded = project::load(&project::named_or_default(
         options.scenario.as_deref(),
@@ -162,7 +162,7 @@ struct Session<'a> {
     machine: Machine,
     git: git::GitState,
     interrupt: Interrupt,
-    calibration: Calibration,
+    calibration: ClockCalibration,
     /// Recognises the run's processes.
     mark: String,
     results: PathBuf,

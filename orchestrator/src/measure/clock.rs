@@ -41,7 +41,7 @@ impl ScopeClock {
 }
 
 /// A calibration under way: begun when the program starts, ended when the first worker is spawned.
-pub(crate) struct Calibration {
+pub(crate) struct ClockCalibration {
     started: Instant,
     ticks: u64,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Calibration {
 /// Over this long a reading error of 100 ns is 5 parts per million.
 const CALIBRATION: Duration = Duration::from_millis(20);
 
-impl Calibration {
+impl ClockCalibration {
     pub(crate) fn begin() -> Self {
         Self {
             started: Instant::now(),

@@ -8,7 +8,7 @@ const CONFIDENCE: f64 = 0.95;
 
 /// A median over processes with an interval that holds whatever the distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Interval {
+pub(crate) struct MedianInterval {
     pub(crate) median: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
@@ -21,7 +21,7 @@ pub(crate) struct Interval {
 /// that covers the true median with 95 %: its coverage is 1 - 2 P(B <= k) with B binomial(n, 1/2)
 /// (David & Nagaraja, Order Statistics, 7.1). With fewer than six values even the range covers
 /// less; then the range and its coverage are given.
-pub(crate) fn over_processes(medians: &[f64]) -> Option<Interval> {
+pub(crate) fn over_processes(medians: &[f64]) -> Option<MedianInterval> {
     let median = median(medians)?;
     let mut sorted = medians.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -37,7 +37,7 @@ pub(crate) fn over_processes(medians: &[f64]) -> Option<Interval> {
         .rev()
         .find(|&cut| coverage(cut) >= CONFIDENCE)
         .unwrap_or(0);
-    Some(Interval {
+    Some(MedianInterval {
         median,
         low: sorted[cut],
         high: sorted[count - 1 - cut],

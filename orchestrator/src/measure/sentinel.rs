@@ -18,7 +18,7 @@ const VISITS: usize = 8 << 10;
 
 /// Durations of samples in nanoseconds, in the order taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Samples {
+pub(crate) struct KernelSamples {
     /// A chain of dependent multiplications: the core's clock, and who else wants the core.
     pub(crate) compute_ns: Vec<u64>,
     /// A walk through memory in an order that no prefetcher guesses: caches, memory, and who else
@@ -27,23 +27,23 @@ pub(crate) struct Samples {
 }
 
 /// The kernels with their memory, touched and ready.
-pub(crate) struct Kernels {
-    ring: Vec<Line>,
+pub(crate) struct PreparedKernels {
+    ring: Vec<CacheLine>,
 }
 
-impl Kernels {
+impl PreparedKernels {
     pub(crate) fn new() -> Self {
         Self { ring: ring() }
     }
 
     /// Takes one reading, in a few milliseconds.
-    pub(crate) fn read(&self) -> Samples {
+    pub(crate) fn read(&self) -> KernelSamples {
         read(&self.ring)
     }
 }
 
-fn read(ring: &[Line]) -> Samples {
-    let (mut samples, mut at, mut value) = (Samples::default(), 0, 1);
+fn read(ring: &[CacheLine]) -> KernelSamples {
+    let (mut samples, mut at, mut value) = (KernelSamples::default(), 0, 1);
     // The first samples find cold caches and a core that has yet to speed up.
     (0..SAMPLES / 2).for_each(|_| value = chain(value));
     samples
@@ -75,7 +75,7 @@ fn chain(mut value: u64) -> u64 {
     value
 }
 
-fn chase(ring: &[Line], mut at: usize) -> usize {
+fn chase(ring: &[CacheLine], mut at: usize) -> usize {
     for _ in 0..VISITS {
         at = ring[at].next;
     }
@@ -84,18 +84,18 @@ fn chase(ring: &[Line], mut at: usize) -> usize {
 
 /// A line that holds the number of the next one.
 #[repr(align(64))]
-struct Line {
+struct CacheLine {
     next: usize,
 }
 
 /// All lines in one cycle, in an order that is always the same (Sattolo's algorithm).
-fn ring() -> Vec<Line> {
+fn ring() -> Vec<CacheLine> {
     let mut random = fastrand::Rng::with_seed(7);
     let mut order: Vec<usize> = (0..RING / LINE).collect();
     for last in (1..order.len()).rev() {
         order.swap(last, random.usize(..last));
     }
-    order.into_iter().map(|next| Line { next }).collect()
+    order.into_iter().map(|next| CacheLine { next }).collect()
 }
 
 #[cfg(test)]
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_reading_has_all_samples_and_each_took_time() {
-        let samples = Kernels::new().read();
+        let samples = PreparedKernels::new().read();
         for kernel in [samples.compute_ns, samples.memory_ns] {
             assert_eq!(kernel.len(), SAMPLES);
             assert!(kernel.iter().all(|ns| *ns > 0), "{kernel:?}");

@@ -224,9 +224,9 @@ pub(super) fn measure_times(
 
 /// Reads the sentinel kernels.
 pub(super) fn read_sentinel() -> SentinelReading {
-    let kernels = sentinel::Kernels::new();
+    let kernels = sentinel::PreparedKernels::new();
     let before = usage();
-    let sentinel::Samples {
+    let sentinel::KernelSamples {
         compute_ns,
         memory_ns,
     } = kernels.read();

@@ -24,7 +24,7 @@ use crate::bisect::state::{self, Header, Kept, Newest, Step};
 use crate::error::CommandError;
 use crate::git;
 use crate::machine::{self, Machine};
-use crate::measure::clock::Calibration;
+use crate::measure::clock::ClockCalibration;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::store;
 use crate::search::{self, Evidence, SearchSettings};
@@ -39,7 +39,7 @@ use task::Task;
 /// Finds the commit that changed a workload.
 pub(super) fn bisect_command(options: &BisectOptions) -> Outcome {
     let begun = Instant::now();
-    let calibration = Calibration::begin();
+    let calibration = ClockCalibration::begin();
     let interrupt = output::listen_to_signals()?;
     if options.pairs == 0 {
         return Err(

@@ -55,7 +55,7 @@ struct Order {
 
 /// Measures the workloads of a scenario and keeps what was found.
 pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
-    let scope_clock = clock::Calibration::begin();
+    let scope_clock = clock::ClockCalibration::begin();
     let path = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
     let loaded = project::load(&path)?;
     let interrupt = output::listen_to_signals()?;

@@ -39,7 +39,7 @@ pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
             "--rebuilds needs at least 3 builds to tell how they differ",
         ));
     }
-    let calibration = clock::Calibration::begin();
+    let calibration = clock::ClockCalibration::begin();
     let path = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
     let mut doctor = Doctor {
         loaded: project::load(&path)?,

@@ -5,7 +5,7 @@ use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::error::CommandError;
 use crate::machine;
-use crate::measure::clock::{Calibration, ScopeClock};
+use crate::measure::clock::{ClockCalibration, ScopeClock};
 use crate::pass::PassEnd;
 use crate::plan;
 use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
@@ -87,7 +87,7 @@ impl Examiner {
         orphans::become_subreaper().map_err(|error| {
             CommandError::system_while("cannot look after the plugins' processes", &error)
         })?;
-        let calibration = Calibration::begin();
+        let calibration = ClockCalibration::begin();
         let interrupt = output::listen_to_signals()?;
         Ok(Self {
             wanted: wanted.map(WildMatch::new),
