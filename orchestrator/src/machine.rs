@@ -14,17 +14,17 @@ pub(crate) struct Machine {
     pub(crate) os: String,
     pub(crate) kernel: String,
     pub(crate) arch: String,
-    pub(crate) cpu: Cpu,
+    pub(crate) cpu: CpuInfo,
     pub(crate) memory_bytes: u64,
     /// Name of the hypervisor; none on bare metal.
     pub(crate) hypervisor: Option<String>,
-    pub(crate) allocator: Allocator,
+    pub(crate) allocator: AllocatorInfo,
     /// The chosen mode of transparent huge pages.
     pub(crate) transparent_huge_pages: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Cpu {
+pub(crate) struct CpuInfo {
     pub(crate) model: String,
     pub(crate) vendor: String,
     /// Family, model and stepping as the CPU states them.
@@ -40,7 +40,7 @@ pub(crate) struct Cpu {
 
 /// The C library's allocator, which every allocation of a plugin goes through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Allocator {
+pub(crate) struct AllocatorInfo {
     pub(crate) name: String,
     /// GLIBC_TUNABLES and MALLOC_* as the workers see them.
     pub(crate) tunables: Vec<String>,
@@ -51,7 +51,7 @@ impl Machine {
         let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let field = |name: &str| cpuinfo_field(&info, name).unwrap_or_default();
         let name = rustix::system::uname();
-        let cpu = Cpu {
+        let cpu = CpuInfo {
             model: field("model name"),
             vendor: field("vendor_id"),
             signature: format!(
@@ -73,7 +73,7 @@ impl Machine {
         };
         let hypervisor = hypervisor(&info);
         let memory_bytes = memory_bytes();
-        let allocator = Allocator {
+        let allocator = AllocatorInfo {
             name: format!("glibc {}", glibc_version()),
             tunables: tunables(),
         };
@@ -148,7 +148,12 @@ pub(crate) fn usable_cpus() -> Vec<usize> {
     }
 }
 
-fn class(cpu: &Cpu, memory_bytes: u64, hypervisor: Option<&str>, allocator: &Allocator) -> String {
+fn class(
+    cpu: &CpuInfo,
+    memory_bytes: u64,
+    hypervisor: Option<&str>,
+    allocator: &AllocatorInfo,
+) -> String {
     // Machines of one kind report slightly different amounts of memory.
     let memory_class = (memory_bytes as f64 / f64::from(1 << 30)).log2().round();
     let text = format!(
@@ -280,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_class_ignores_small_differences_of_memory_and_sees_the_others() {
-        let cpu = Cpu {
+        let cpu = CpuInfo {
             model: "m".into(),
             vendor: "v".into(),
             signature: "6/1/1".into(),
@@ -289,17 +294,17 @@ mod tests {
             features: vec!["avx2".into()],
             caches: vec!["L2 1024K".into()],
         };
-        let allocator = Allocator {
+        let allocator = AllocatorInfo {
             name: "glibc 2.36".into(),
             tunables: Vec::new(),
         };
-        let class = |cpu: &Cpu, memory| class(cpu, memory, None, &allocator);
+        let class = |cpu: &CpuInfo, memory| class(cpu, memory, None, &allocator);
         assert_eq!(class(&cpu, 24 << 30), class(&cpu, (24 << 30) - (200 << 20)));
         assert_ne!(class(&cpu, 24 << 30), class(&cpu, 8 << 30));
         assert_ne!(
             class(&cpu, 24 << 30),
             class(
-                &Cpu {
+                &CpuInfo {
                     online: 4,
                     ..cpu.clone()
                 },
