@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 /// The machine's calibration, as it is kept. What an older orch did not measure is missing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Calibration {
+pub(crate) struct MachineCalibration {
     /// By crate folder, workload, parameters and threads.
     build_effects: BTreeMap<String, BuildEffect>,
     /// By the same.
-    noise: BTreeMap<String, Noise>,
-    memory: Option<Memory>,
-    arithmetic: Option<Arithmetic>,
+    noise: BTreeMap<String, PairNoise>,
+    memory: Option<MemorySpeed>,
+    arithmetic: Option<ArithmeticSpeed>,
 }
 
 /// How much builds of the same code differ.
@@ -34,7 +34,7 @@ pub(crate) struct BuildEffect {
 
 /// What comparisons of one build of a workload with itself say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Noise {
+pub(crate) struct PairNoise {
     /// Spread of the pair differences (log ratio): 1.4826 MAD.
     pub(crate) spread: f64,
     /// The change (relative) that so many pairs would just have told from none; null where too few
@@ -57,7 +57,7 @@ pub(crate) struct Noise {
 
 /// How fast one thread copies memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Memory {
+pub(crate) struct MemorySpeed {
     /// Read and written together.
     pub(crate) bytes_per_second: f64,
     /// The buffer's size.
@@ -67,7 +67,7 @@ pub(crate) struct Memory {
 
 /// How fast one thread computes, at least.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Arithmetic {
+pub(crate) struct ArithmeticSpeed {
     /// A lower bound of the peak.
     pub(crate) flop_per_second: f64,
     /// The job that came that far.
@@ -86,7 +86,7 @@ pub(crate) struct FalseAlarms {
 
 /// What something measured belongs to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Subject<'a> {
+pub(crate) struct CalibrationKey<'a> {
     /// The plugin's crate: other crates have other layouts.
     pub(crate) folder: &'a Path,
     pub(crate) workload: &'a str,
@@ -95,7 +95,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) threads: usize,
 }
 
-impl Subject<'_> {
+impl CalibrationKey<'_> {
     fn key(&self) -> String {
         let folder = self
             .folder
@@ -111,7 +111,7 @@ impl Subject<'_> {
     }
 }
 
-impl Calibration {
+impl MachineCalibration {
     /// What is kept of a machine of this class; nothing where nothing was measured, or what is
     /// there cannot be read.
     pub(crate) fn load(machine: &Machine) -> Self {
@@ -119,20 +119,20 @@ impl Calibration {
         read().unwrap_or_default()
     }
 
-    pub(crate) fn build_effect(&self, subject: Subject) -> Option<&BuildEffect> {
+    pub(crate) fn build_effect(&self, subject: CalibrationKey) -> Option<&BuildEffect> {
         self.build_effects.get(&subject.key())
     }
 
-    pub(crate) fn set_build_effect(&mut self, subject: Subject, effect: BuildEffect) {
+    pub(crate) fn set_build_effect(&mut self, subject: CalibrationKey, effect: BuildEffect) {
         self.build_effects.insert(subject.key(), effect);
     }
 
-    pub(crate) fn set_noise(&mut self, subject: Subject, noise: Noise) {
+    pub(crate) fn set_noise(&mut self, subject: CalibrationKey, noise: PairNoise) {
         self.noise.insert(subject.key(), noise);
     }
 
     /// Keeps the faster one: others at the memory can only slow a copy.
-    pub(crate) fn set_memory(&mut self, found: Memory) {
+    pub(crate) fn set_memory(&mut self, found: MemorySpeed) {
         let kept = self
             .memory
             .as_ref()
@@ -143,7 +143,7 @@ impl Calibration {
     }
 
     /// Keeps the higher one: both are lower bounds.
-    pub(crate) fn set_arithmetic(&mut self, found: Arithmetic) {
+    pub(crate) fn set_arithmetic(&mut self, found: ArithmeticSpeed) {
         let kept = self
             .arithmetic
             .as_ref()
@@ -186,8 +186,8 @@ fn file(machine: &Machine) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
 
-    fn subject(threads: usize) -> Subject<'static> {
-        Subject {
+    fn subject(threads: usize) -> CalibrationKey<'static> {
+        CalibrationKey {
             folder: Path::new("/nowhere/p"),
             workload: "w",
             params: "{}",
@@ -195,8 +195,8 @@ mod tests {
         }
     }
 
-    fn noise(found: usize, measured: &str) -> Noise {
-        Noise {
+    fn noise(found: usize, measured: &str) -> PairNoise {
+        PairNoise {
             spread: 0.001,
             detectable_at_16: Some(0.01),
             detectable_at_64: None,
@@ -214,7 +214,7 @@ mod tests {
     fn a_file_of_an_older_orch_keeps_its_build_effects() {
         let old = r#"{"build_effects": {"/nowhere/p w {} threads 1":
             {"tau": 0.001, "largest": -0.002, "rebuilds": 8, "measured": "2026-02-03T04:05:06Z"}}}"#;
-        let mut kept: Calibration = serde_json::from_str(old).expect("still read");
+        let mut kept: MachineCalibration = serde_json::from_str(old).expect("still read");
         assert_eq!(
             kept.build_effect(subject(1)).map(|effect| effect.rebuilds),
             Some(8)
@@ -227,14 +227,14 @@ mod tests {
         kept.set_noise(subject(1), noise(0, "2026-02-04T00:00:00Z"));
         let text = serde_json::to_string(&kept).expect("written");
         assert_eq!(
-            serde_json::from_str::<Calibration>(&text).expect("read"),
+            serde_json::from_str::<MachineCalibration>(&text).expect("read"),
             kept
         );
     }
 
     #[test]
     fn false_alarms_are_those_of_all_workloads_and_of_the_newest_day() {
-        let mut kept = Calibration::default();
+        let mut kept = MachineCalibration::default();
         kept.set_noise(subject(1), noise(9, "2026-01-01T00:00:00Z"));
         kept.set_noise(subject(1), noise(1, "2026-02-03T04:05:06.7Z"));
         kept.set_noise(subject(2), noise(0, "2026-02-01T00:00:00Z"));
@@ -248,12 +248,12 @@ mod tests {
 
     #[test]
     fn the_higher_lower_bound_stays() {
-        let reached = |flop_per_second: f64| Arithmetic {
+        let reached = |flop_per_second: f64| ArithmeticSpeed {
             flop_per_second,
             job: "j".into(),
             measured: String::new(),
         };
-        let mut kept = Calibration::default();
+        let mut kept = MachineCalibration::default();
         for rate in [2e9, 3e9, 1e9] {
             kept.set_arithmetic(reached(rate));
         }

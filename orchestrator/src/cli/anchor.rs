@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::project::{Loaded, Plugins};
 use super::sides::{self, Common, SideJobs};
 use super::subject::Subject;
-use crate::calibration::Calibration;
+use crate::calibration::MachineCalibration;
 use crate::error::CommandError;
 use crate::git::{self, Revision};
 use crate::judge::verdict;
@@ -271,7 +271,7 @@ pub(super) fn judge(
     machine: &Machine,
     changed: Option<&str>,
 ) -> HashMap<String, Vec<Anchored>> {
-    let kept = Calibration::load(machine);
+    let kept = MachineCalibration::load(machine);
     let mut found: HashMap<String, Vec<Anchored>> = HashMap::new();
     for (place, anchor) in anchors.iter().enumerate() {
         let together = measured.keys().filter(|(of, _)| *of == place).count();

@@ -269,7 +269,7 @@ impl Session<'_> {
         let mark = self.mark();
         let jobs = self.with_common(loaded, subjects, |common| sides::jobs(common, plugins))?;
         let machine = Machine::read();
-        let kept = calibration::Calibration::load(&machine);
+        let kept = calibration::MachineCalibration::load(&machine);
         let matches: Vec<Match> = jobs
             .into_iter()
             .map(|job| {

@@ -4,7 +4,7 @@ use super::ask::Ask;
 use crate::bisect::Direction;
 use crate::bisect::cause;
 use crate::bisect::state::Header;
-use crate::calibration::Calibration;
+use crate::calibration::MachineCalibration;
 use crate::cli::args::BisectOptions;
 use crate::cli::compare;
 use crate::cli::project::Loaded;
@@ -72,7 +72,7 @@ impl Task {
         in_history(&loaded, &job.plugin, &spec, &good)?;
         let history = history::list_between(&good, &bad, all)
             .map_err(|error| CommandError::input(format!("{error}")))?;
-        let tau = compare::build_effect(&loaded, &Calibration::load(&Machine::read()), &job);
+        let tau = compare::build_effect(&loaded, &MachineCalibration::load(&Machine::read()), &job);
         let margin =
             verdict::margin(job.settings.tolerance, tau.unwrap_or(0.0)).max(SMALLEST_MARGIN);
         let mut notes = Vec::new();

@@ -25,7 +25,7 @@ pub(super) fn offered_job(each: &Match) -> OfferedJob<'_> {
 /// build.
 pub(in crate::cli) fn build_effect(
     loaded: &Loaded,
-    kept: &calibration::Calibration,
+    kept: &calibration::MachineCalibration,
     job: &Job,
 ) -> Option<f64> {
     let spec = loaded
@@ -42,7 +42,7 @@ pub(in crate::cli) fn build_effect(
         return None;
     };
     let params = serde_json::Value::Object(job.params.clone()).to_string();
-    let subject = calibration::Subject {
+    let subject = calibration::CalibrationKey {
         folder,
         workload: &job.workload,
         params: &params,

@@ -2,7 +2,9 @@
 //! and how often it errs.
 
 use super::table;
-use crate::calibration::{Arithmetic, Calibration, Memory, Noise, Subject};
+use crate::calibration::{
+    ArithmeticSpeed, CalibrationKey, MachineCalibration, MemorySpeed, PairNoise,
+};
 use crate::cli::Outcome;
 use crate::cli::args::DoctorOptions;
 use crate::cli::compare;
@@ -82,7 +84,7 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
         options.filter.as_deref(),
     )?;
     let machine = Machine::read();
-    let mut kept = Calibration::load(&machine);
+    let mut kept = MachineCalibration::load(&machine);
     let mut candidates = candidates(&loaded, &kept, &jobs, &plugins)?;
     let order = Order {
         comparisons: options
@@ -165,7 +167,7 @@ fn announcement(workloads: usize, comparisons: usize) -> String {
 
 fn candidates<'a>(
     loaded: &Loaded,
-    kept: &Calibration,
+    kept: &MachineCalibration,
     jobs: &'a [Job],
     plugins: &'a Plugins,
 ) -> Result<Vec<Candidate<'a>>, CommandError> {
@@ -262,7 +264,7 @@ fn compare_once(
 }
 
 /// What the whole comparisons of a workload say; nothing where there are none.
-fn noise(candidate: &Candidate, seed: u64) -> Option<Noise> {
+fn noise(candidate: &Candidate, seed: u64) -> Option<PairNoise> {
     let comparisons: Vec<Vec<f64>> = candidate
         .comparisons
         .iter()
@@ -278,7 +280,7 @@ fn noise(candidate: &Candidate, seed: u64) -> Option<Noise> {
         };
         comparisons.iter().filter(alone).count()
     };
-    Some(Noise {
+    Some(PairNoise {
         spread: estimate::mad_spread(&all)?,
         detectable_at_16: detectable(16),
         detectable_at_64: detectable(64),
@@ -293,10 +295,10 @@ fn noise(candidate: &Candidate, seed: u64) -> Option<Noise> {
 }
 
 fn keep(
-    kept: &mut Calibration,
+    kept: &mut MachineCalibration,
     candidates: &[Candidate],
     loaded: &Loaded,
-    memory: Memory,
+    memory: MemorySpeed,
     seed: u64,
 ) {
     for candidate in candidates {
@@ -306,7 +308,7 @@ fn keep(
             let params = serde_json::Value::Object(job.params.clone()).to_string();
             let (workload, threads) = (job.workload.as_str(), job.settings.threads);
             kept.set_noise(
-                Subject {
+                CalibrationKey {
                     folder: &folder,
                     workload,
                     params: &params,
@@ -331,7 +333,7 @@ fn row(candidate: &Candidate, seed: u64) -> table::Row {
     }
 }
 
-fn memory(machine: &Machine) -> Memory {
+fn memory(machine: &Machine) -> MemorySpeed {
     // `L3 32768K`
     let kib = |cache: &String| {
         cache
@@ -346,7 +348,7 @@ fn memory(machine: &Machine) -> Memory {
     let affordable = usize::try_from(machine.memory_bytes / 16).unwrap_or(BUFFER);
     let buffer_bytes = (4 * largest).max(BUFFER).min(affordable.max(1 << 20));
     let bytes_per_second = bandwidth::copy(buffer_bytes);
-    Memory {
+    MemorySpeed {
         bytes_per_second,
         buffer_bytes,
         measured: jiff::Timestamp::now().to_string(),
@@ -354,7 +356,7 @@ fn memory(machine: &Machine) -> Memory {
 }
 
 /// The best rate of a large matrix product on one thread.
-fn arithmetic(candidates: &[Candidate]) -> Option<Arithmetic> {
+fn arithmetic(candidates: &[Candidate]) -> Option<ArithmeticSpeed> {
     let rate = |candidate: &Candidate| {
         let flop = flop(candidate.job)?;
         let pairs = candidate
@@ -368,7 +370,7 @@ fn arithmetic(candidates: &[Candidate]) -> Option<Arithmetic> {
         .iter()
         .filter_map(rate)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))?;
-    Some(Arithmetic {
+    Some(ArithmeticSpeed {
         flop_per_second,
         job,
         measured: jiff::Timestamp::now().to_string(),

@@ -1,6 +1,6 @@
 //! `orch doctor --rebuilds N`: how much the same code differs between builds, per workload.
 
-use crate::calibration::{BuildEffect, Calibration, Subject};
+use crate::calibration::{BuildEffect, CalibrationKey, MachineCalibration};
 use crate::cli::Outcome;
 use crate::cli::args::DoctorOptions;
 use crate::cli::exit::Exit;
@@ -186,7 +186,7 @@ impl Doctor {
         rebuilds: usize,
     ) -> Outcome {
         let machine = Machine::read();
-        let mut kept = Calibration::load(&machine);
+        let mut kept = MachineCalibration::load(&machine);
         let mut text =
             String::from("Build effect: the same code at other places of the library\n\n");
         let lost = effects.iter().any(|(_, effect)| effect.is_err());
@@ -201,7 +201,7 @@ impl Doctor {
                     );
                     let (workload, threads) = (job.workload.as_str(), job.settings.threads);
                     kept.set_build_effect(
-                        Subject {
+                        CalibrationKey {
                             folder: &folder,
                             workload,
                             params: &params,

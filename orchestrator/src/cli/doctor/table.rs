@@ -1,13 +1,13 @@
 //! What a calibration found, as a table of at most 80 columns where ids allow.
 
-use crate::calibration::{Arithmetic, Memory, Noise};
+use crate::calibration::{ArithmeticSpeed, MemorySpeed, PairNoise};
 use crate::format;
 
 /// A workload.
 pub(super) struct Row {
     pub(super) id: String,
     /// None where no comparison is whole.
-    pub(super) noise: Option<Noise>,
+    pub(super) noise: Option<PairNoise>,
     pub(super) tau: Option<f64>,
     pub(super) lost: Option<String>,
 }
@@ -15,8 +15,8 @@ pub(super) struct Row {
 /// Everything that was measured.
 pub(super) struct Table {
     pub(super) rows: Vec<Row>,
-    pub(super) memory: Memory,
-    pub(super) arithmetic: Option<Arithmetic>,
+    pub(super) memory: MemorySpeed,
+    pub(super) arithmetic: Option<ArithmeticSpeed>,
     /// Of each comparison.
     pub(super) pairs: usize,
 }
@@ -56,8 +56,8 @@ fn line(row: &Row) -> [String; 6] {
     let percent = |share: Option<f64>| {
         share.map_or_else(|| "-".to_owned(), |share| format!("{:.3} %", 100.0 * share))
     };
-    let of = |part: fn(&Noise) -> Option<f64>| percent(row.noise.as_ref().and_then(part));
-    let found = |noise: &Noise| format!("{} of {}", noise.false_findings, noise.comparisons);
+    let of = |part: fn(&PairNoise) -> Option<f64>| percent(row.noise.as_ref().and_then(part));
+    let found = |noise: &PairNoise| format!("{} of {}", noise.false_findings, noise.comparisons);
     [
         row.id.clone(),
         of(|noise| Some(noise.spread)),
@@ -69,7 +69,7 @@ fn line(row: &Row) -> [String; 6] {
 }
 
 fn sentences(table: &Table) -> Vec<String> {
-    let sum = |part: fn(&Noise) -> usize| {
+    let sum = |part: fn(&PairNoise) -> usize| {
         table
             .rows
             .iter()
@@ -106,7 +106,7 @@ fn sentences(table: &Table) -> Vec<String> {
         format::bytes(table.memory.buffer_bytes as f64)
     ));
     found.push(match &table.arithmetic {
-        Some(Arithmetic {
+        Some(ArithmeticSpeed {
             flop_per_second,
             job,
             ..
@@ -126,8 +126,8 @@ fn sentences(table: &Table) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn noise() -> Noise {
-        Noise {
+    fn noise() -> PairNoise {
+        PairNoise {
             spread: 0.00123,
             detectable_at_16: Some(0.0456),
             detectable_at_64: None,
@@ -143,18 +143,18 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_what_is_not_known_is_a_dash() {
-        let row = |id: &str, noise: Option<Noise>, lost: Option<&str>| Row {
+        let row = |id: &str, noise: Option<PairNoise>, lost: Option<&str>| Row {
             id: id.to_owned(),
             noise,
             tau: None,
             lost: lost.map(str::to_owned),
         };
-        let memory = Memory {
+        let memory = MemorySpeed {
             bytes_per_second: 12.34e9,
             buffer_bytes: 256 << 20,
             measured: String::new(),
         };
-        let reached = Arithmetic {
+        let reached = ArithmeticSpeed {
             flop_per_second: 98.7e9,
             job: "matmul-512".to_owned(),
             measured: String::new(),
