@@ -21,7 +21,7 @@ use crate::runner::anchor_pairs::{self, AnchorJob, AnchorPair, AnchorSeries};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::journal::RunJournal;
 use crate::runner::pair_series::{PairContext, PairSides};
-use crate::sentinel::Earlier;
+use crate::sentinel::EarlierLevels;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -147,7 +147,7 @@ impl Nights<'_> {
 
     /// The readings that those of a run with these anchors are held against: of the first run with
     /// the same anchor of its own whose kernels were the same, whatever was run in between.
-    pub(super) fn levels(&self, anchors: &[Anchor], kernel: &str) -> Option<Earlier> {
+    pub(super) fn levels(&self, anchors: &[Anchor], kernel: &str) -> Option<EarlierLevels> {
         let own = anchors
             .iter()
             .find(|anchor| anchor.record.role == Role::Anchor)?;
@@ -163,7 +163,7 @@ impl Nights<'_> {
         let night = self.newest(|night| same(night) && read(night))?;
         let sentinel = night.sentinel?;
         // Each run hands on what it was held against itself.
-        let first = Earlier {
+        let first = EarlierLevels {
             record: night.id,
             levels: sentinel.levels(),
         };

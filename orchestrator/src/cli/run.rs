@@ -35,7 +35,7 @@ use crate::runner::lock::LockPurpose;
 use crate::runner::pair_series::PairContext;
 use crate::runner::plan_execution::{self, ExecutionContext, ExecutionResult};
 use crate::scenario::Job;
-use crate::sentinel::{Earlier, Sentinel};
+use crate::sentinel::{EarlierLevels, SentinelResult};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -170,7 +170,7 @@ struct Session<'a> {
     /// The build of orch.
     orch: String,
     /// What the sentinel is held against.
-    levels: Option<Earlier>,
+    levels: Option<EarlierLevels>,
 }
 
 /// What a new run is begun with; one that goes on keeps what it had.
@@ -318,7 +318,7 @@ impl Session<'_> {
     }
 
     /// What the readings of the run say of the machine.
-    fn sentinel(&self, executed: &ExecutionResult, begun: Option<CpuTimes>) -> Sentinel {
+    fn sentinel(&self, executed: &ExecutionResult, begun: Option<CpuTimes>) -> SentinelResult {
         let readings = executed.ends.iter().filter_map(|end| match &end.result {
             PassResult::Reply(reply) => match &**reply {
                 WorkerReply::Sentinel(reading) => Some(reading.clone()),
@@ -327,11 +327,11 @@ impl Session<'_> {
             _ => None,
         });
         let steal = begun.and_then(|begun| Some(CpuTimes::read()?.stolen_since(begun)));
-        let mut sentinel = Sentinel {
+        let mut sentinel = SentinelResult {
             kernel: self.orch.clone(),
             readings: readings.collect(),
             steal,
-            ..Sentinel::default()
+            ..SentinelResult::default()
         };
         if let Some(levels) = &self.levels {
             sentinel.hold_against(levels.clone());

@@ -21,7 +21,7 @@ use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::protocol::{Phase, ResourceUsage, WarmUp};
-use crate::sentinel::Sentinel;
+use crate::sentinel::SentinelResult;
 use anchored::{AnchorRecord, Anchored};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -57,7 +57,7 @@ pub(crate) struct Record {
     pub(crate) anchors: Vec<AnchorRecord>,
     /// Whether the machine is the one that it was; null in records of before there was a sentinel.
     #[serde(default)]
-    pub(crate) sentinel: Option<Sentinel>,
+    pub(crate) sentinel: Option<SentinelResult>,
     /// How busy the machine was while it measured; null where the system does not say, and in older
     /// records.
     #[serde(default)]

@@ -4,7 +4,7 @@
 use super::anchored::AnchorRecord;
 use super::{Record, RunOutcome, ScenarioRecord};
 use crate::machine::Machine;
-use crate::sentinel::Sentinel;
+use crate::sentinel::SentinelResult;
 use serde::Deserialize;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -58,7 +58,7 @@ pub(crate) struct Night {
     #[serde(default)]
     pub(crate) anchors: Vec<AnchorRecord>,
     #[serde(default)]
-    pub(crate) sentinel: Option<Sentinel>,
+    pub(crate) sentinel: Option<SentinelResult>,
 }
 
 /// The newest record of a scenario that `wanted` takes; those that cannot be read are none.

@@ -1,7 +1,7 @@
 //! What may have moved the sentinel, as far as it can be seen from inside: each with its evidence
 //! and what to do.
 
-use super::{Kernel, Levels};
+use super::{KernelLevels, SentinelKernel};
 use crate::format::{
     self,
     change::{self, ChangedQuantity},
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// One cause that the readings show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Cause {
+pub(crate) struct SentinelCause {
     pub(crate) id: CauseId,
     pub(crate) evidence: String,
     pub(crate) advice: String,
@@ -36,13 +36,13 @@ const STOLEN: f64 = 0.005;
 const FAULTS: u64 = 16;
 
 /// All causes that can be seen; without any, that there is none to be seen.
-pub(crate) fn causes(readings: &[SentinelReading], steal: Option<f64>) -> Vec<Cause> {
-    let levels = Levels::of(readings);
-    let mut found: Vec<Cause> = [stolen(steal), switched(readings), faulted(readings)]
+pub(crate) fn causes(readings: &[SentinelReading], steal: Option<f64>) -> Vec<SentinelCause> {
+    let levels = KernelLevels::of(readings);
+    let mut found: Vec<SentinelCause> = [stolen(steal), switched(readings), faulted(readings)]
         .into_iter()
         .flatten()
         .collect();
-    for kernel in Kernel::ALL {
+    for kernel in SentinelKernel::ALL {
         let cause = drifted(kernel, levels.of_kernel(kernel))
             .or_else(|| two_states(kernel, levels.of_kernel(kernel)));
         found.extend(cause);
@@ -52,7 +52,7 @@ pub(crate) fn causes(readings: &[SentinelReading], steal: Option<f64>) -> Vec<Ca
         let advice =
             "another clock rate, host or setting looks like this: `orch doctor` says what it sees"
                 .to_owned();
-        found.push(Cause {
+        found.push(SentinelCause {
             id: CauseId::Level,
             evidence,
             advice,
@@ -61,24 +61,24 @@ pub(crate) fn causes(readings: &[SentinelReading], steal: Option<f64>) -> Vec<Ca
     found
 }
 
-fn stolen(steal: Option<f64>) -> Option<Cause> {
+fn stolen(steal: Option<f64>) -> Option<SentinelCause> {
     let steal = steal.filter(|steal| *steal > STOLEN)?;
     let evidence = format!(
         "the host gave {} of the CPUs' time to others (steal)",
         format::percent(steal)
     );
     let advice = "measure when the host is quiet, or on one that is not shared".to_owned();
-    Some(Cause {
+    Some(SentinelCause {
         id: CauseId::Steal,
         evidence,
         advice,
     })
 }
 
-fn switched(readings: &[SentinelReading]) -> Option<Cause> {
+fn switched(readings: &[SentinelReading]) -> Option<SentinelCause> {
     let count = sum(readings, |usage| usage.involuntary_switches);
     // A kernel thread now and then is on every machine.
-    (count >= readings.len() as u64 && count > 1).then(|| Cause {
+    (count >= readings.len() as u64 && count > 1).then(|| SentinelCause {
         id: CauseId::ContextSwitches,
         evidence: format!(
             "other programs took the CPU {count} times in {} readings",
@@ -88,12 +88,12 @@ fn switched(readings: &[SentinelReading]) -> Option<Cause> {
     })
 }
 
-fn faulted(readings: &[SentinelReading]) -> Option<Cause> {
+fn faulted(readings: &[SentinelReading]) -> Option<SentinelCause> {
     let (major, minor) = (
         sum(readings, |usage| usage.major_faults),
         sum(readings, |usage| usage.minor_faults),
     );
-    (major > 0 || minor > FAULTS * readings.len() as u64).then(|| Cause {
+    (major > 0 || minor > FAULTS * readings.len() as u64).then(|| SentinelCause {
         id: CauseId::PageFaults,
         evidence: format!(
             "memory that was in use had to be fetched again: {major} major and {minor} minor page \
@@ -108,12 +108,12 @@ fn sum(readings: &[SentinelReading], part: impl Fn(&ResourceUsage) -> u64) -> u6
 }
 
 /// The second half of the run differs from the first.
-fn drifted(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
+fn drifted(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
     let logs: Vec<f64> = levels.iter().map(|ns| ns.ln()).collect();
     let (early, late) = logs.split_at(logs.len() / 2);
     let shift = few::between(early, late)?;
     let margin = kernel.margin().ln_1p() / 2.0;
-    (shift.low > margin || shift.high < -margin).then(|| Cause {
+    (shift.low > margin || shift.high < -margin).then(|| SentinelCause {
         id: CauseId::Drift,
         evidence: format!(
             "{} drifted ({}) from the first to the second half of the run",
@@ -126,7 +126,7 @@ fn drifted(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
 }
 
 /// The readings fall into two groups, each closer together than the groups are.
-fn two_states(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
+fn two_states(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
     let mut logs: Vec<f64> = levels.iter().map(|ns| ns.ln()).collect();
     logs.sort_by(f64::total_cmp);
     let (least, most) = (2, logs.len().checked_sub(2)?);
@@ -135,7 +135,7 @@ fn two_states(kernel: Kernel, levels: &[f64]) -> Option<Cause> {
     })?;
     let gap = logs[at] - logs[at - 1];
     let inside = (logs[at - 1] - logs[0]).max(logs[logs.len() - 1] - logs[at]);
-    (gap > 2.0 * inside && gap > kernel.margin().ln_1p()).then(|| Cause {
+    (gap > 2.0 * inside && gap > kernel.margin().ln_1p()).then(|| SentinelCause {
         id: CauseId::Bimodality,
         evidence: format!(
             "{} has two states {} apart: {} and {} readings",

@@ -3,7 +3,7 @@
 
 mod cause;
 
-pub(crate) use cause::{Cause, causes};
+pub(crate) use cause::{SentinelCause, causes};
 
 use crate::format::change::{ChangedQuantity, SizedChange};
 use crate::judge::estimate::median;
@@ -16,7 +16,7 @@ pub(crate) const JOB: &str = "orch/sentinel";
 
 /// What a run's readings of the sentinel kernels say.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Sentinel {
+pub(crate) struct SentinelResult {
     /// The build of orch that holds the kernels, by the SHA-256 of its file: readings of others do
     /// not compare.
     pub(crate) kernel: String,
@@ -27,34 +27,34 @@ pub(crate) struct Sentinel {
     pub(crate) steal: Option<f64>,
     /// What the readings are held against: those of the first run with the same anchor on this
     /// class of machine.
-    pub(crate) anchor: Option<Earlier>,
+    pub(crate) anchor: Option<EarlierLevels>,
     /// The kernels that moved against it.
-    pub(crate) moved: Vec<Move>,
+    pub(crate) moved: Vec<KernelMove>,
     /// What may have moved them; empty where none did.
-    pub(crate) causes: Vec<Cause>,
+    pub(crate) causes: Vec<SentinelCause>,
     /// Both in a sentence, which begins with "the machine changed"; null where nothing moved.
     pub(crate) message: Option<String>,
 }
 
 /// The levels of an earlier run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Earlier {
+pub(crate) struct EarlierLevels {
     /// Id of its record.
     pub(crate) record: String,
-    pub(crate) levels: Levels,
+    pub(crate) levels: KernelLevels,
 }
 
 /// One number per reading and kernel, in nanoseconds of a sample.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Levels {
+pub(crate) struct KernelLevels {
     pub(crate) compute_ns: Vec<f64>,
     pub(crate) memory_ns: Vec<f64>,
 }
 
 /// A kernel that takes another time than before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Move {
-    pub(crate) kernel: Kernel,
+pub(crate) struct KernelMove {
+    pub(crate) kernel: SentinelKernel,
     /// Relative changes: 0.02 is 2 % slower.
     pub(crate) change: f64,
     pub(crate) low: f64,
@@ -64,14 +64,14 @@ pub(crate) struct Move {
 /// The sentinel kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Kernel {
+pub(crate) enum SentinelKernel {
     /// A chain of dependent multiplications.
     Compute,
     /// A walk through memory.
     Memory,
 }
 
-impl Kernel {
+impl SentinelKernel {
     pub(crate) const ALL: [Self; 2] = [Self::Compute, Self::Memory];
 
     pub(crate) fn name(self) -> &'static str {
@@ -92,7 +92,7 @@ impl Kernel {
     }
 }
 
-impl Levels {
+impl KernelLevels {
     /// Of each reading the shortest sample of the chain, which has a floor, and the median of the
     /// walk, which has none.
     pub(crate) fn of(readings: &[SentinelReading]) -> Self {
@@ -111,21 +111,21 @@ impl Levels {
         }
     }
 
-    pub(crate) fn of_kernel(&self, kernel: Kernel) -> &[f64] {
+    pub(crate) fn of_kernel(&self, kernel: SentinelKernel) -> &[f64] {
         match kernel {
-            Kernel::Compute => &self.compute_ns,
-            Kernel::Memory => &self.memory_ns,
+            SentinelKernel::Compute => &self.compute_ns,
+            SentinelKernel::Memory => &self.memory_ns,
         }
     }
 }
 
-impl Sentinel {
-    pub(crate) fn levels(&self) -> Levels {
-        Levels::of(&self.readings)
+impl SentinelResult {
+    pub(crate) fn levels(&self) -> KernelLevels {
+        KernelLevels::of(&self.readings)
     }
 
     /// Holds the readings against earlier ones.
-    pub(crate) fn hold_against(&mut self, earlier: Earlier) {
+    pub(crate) fn hold_against(&mut self, earlier: EarlierLevels) {
         self.moved = moves(&earlier.levels, &self.levels());
         self.anchor = Some(earlier);
         if !self.moved.is_empty() {
@@ -136,8 +136,8 @@ impl Sentinel {
 }
 
 /// The kernels whose levels differ by more than their margins, certainly.
-pub(crate) fn moves(before: &Levels, now: &Levels) -> Vec<Move> {
-    let logs = |levels: &Levels, kernel: Kernel| -> Vec<f64> {
+pub(crate) fn moves(before: &KernelLevels, now: &KernelLevels) -> Vec<KernelMove> {
+    let logs = |levels: &KernelLevels, kernel: SentinelKernel| -> Vec<f64> {
         levels
             .of_kernel(kernel)
             .iter()
@@ -145,12 +145,12 @@ pub(crate) fn moves(before: &Levels, now: &Levels) -> Vec<Move> {
             .map(|ns| ns.ln())
             .collect()
     };
-    Kernel::ALL
+    SentinelKernel::ALL
         .into_iter()
         .filter_map(|kernel| {
             let shift = few::between(&logs(before, kernel), &logs(now, kernel))?;
             let margin = kernel.margin().ln_1p();
-            (shift.low > margin || shift.high < -margin).then(|| Move {
+            (shift.low > margin || shift.high < -margin).then(|| KernelMove {
                 kernel,
                 change: shift.estimate.exp_m1(),
                 low: shift.low.exp_m1(),
@@ -161,8 +161,8 @@ pub(crate) fn moves(before: &Levels, now: &Levels) -> Vec<Move> {
 }
 
 /// The sentence on a machine that changed.
-pub(crate) fn changed(moved: &[Move], causes: &[Cause]) -> String {
-    let each = |one: &Move| {
+pub(crate) fn changed(moved: &[KernelMove], causes: &[SentinelCause]) -> String {
+    let each = |one: &KernelMove| {
         let (low, high) = (Some(one.low), Some(one.high));
         let change = SizedChange {
             quantity: ChangedQuantity::Time,
@@ -207,13 +207,13 @@ mod tests {
             .collect()
     }
 
-    fn held(now: Vec<SentinelReading>) -> Sentinel {
-        let levels = Levels::of(&readings(100_000, 200_000));
-        let mut sentinel = Sentinel {
+    fn held(now: Vec<SentinelReading>) -> SentinelResult {
+        let levels = KernelLevels::of(&readings(100_000, 200_000));
+        let mut sentinel = SentinelResult {
             readings: now,
-            ..Sentinel::default()
+            ..SentinelResult::default()
         };
-        sentinel.hold_against(Earlier {
+        sentinel.hold_against(EarlierLevels {
             record: "first".to_owned(),
             levels,
         });
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn levels_are_the_floor_of_the_chain_and_the_middle_of_the_walk() {
-        let levels = Levels::of(&[reading(100, 200)]);
+        let levels = KernelLevels::of(&[reading(100, 200)]);
         assert_eq!(
             (levels.compute_ns, levels.memory_ns),
             (vec![100.0], vec![200.0])
@@ -254,7 +254,7 @@ mod tests {
                 .iter()
                 .map(|one| one.kernel)
                 .collect::<Vec<_>>(),
-            [Kernel::Compute]
+            [SentinelKernel::Compute]
         );
         let text = slower.message.unwrap_or_default();
         assert!(
