@@ -15,12 +15,12 @@ const WAYS: usize = 4;
 const REACH: usize = 8;
 
 #[repr(align(64))]
-struct Bucket {
+struct BlockBucket {
     addresses: [AtomicUsize; WAYS],
     sizes: [AtomicUsize; WAYS],
 }
 
-static TABLE: AtomicPtr<Bucket> = AtomicPtr::new(null_mut());
+static TABLE: AtomicPtr<BlockBucket> = AtomicPtr::new(null_mut());
 static LIVE: AtomicU64 = AtomicU64::new(0);
 static PEAK: AtomicU64 = AtomicU64::new(0);
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
@@ -39,7 +39,7 @@ pub(super) fn map_table() -> bool {
     let mapped = unsafe {
         mmap_anonymous(
             null_mut(),
-            BUCKETS * size_of::<Bucket>(),
+            BUCKETS * size_of::<BlockBucket>(),
             ProtFlags::READ | ProtFlags::WRITE,
             MapFlags::PRIVATE | MapFlags::NORESERVE,
         )
@@ -151,7 +151,7 @@ fn shrink(bytes: u64) {
 }
 
 #[inline(always)]
-fn bucket(address: usize, step: usize) -> &'static Bucket {
+fn bucket(address: usize, step: usize) -> &'static BlockBucket {
     // Thread arenas begin at multiples of 64 MiB: without the second term their blocks would share
     // buckets.
     let home = (address >> 6).wrapping_add((address >> 26).wrapping_mul(0x9E37));

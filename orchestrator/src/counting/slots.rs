@@ -9,14 +9,14 @@ const SHARED: usize = SLOTS - 1;
 
 /// One thread's counters, on cache lines of their own so that threads do not slow each other down.
 #[repr(align(128))]
-struct Slot {
+struct ThreadSlot {
     allocations: AtomicU64,
     bytes: AtomicU64,
     frees: AtomicU64,
 }
 
-static TABLE: [Slot; SLOTS] = [const {
-    Slot {
+static TABLE: [ThreadSlot; SLOTS] = [const {
+    ThreadSlot {
         allocations: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
         frees: AtomicU64::new(0),
@@ -33,7 +33,7 @@ thread_local! {
 
 /// Sums of allocation events since counting began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
+pub(crate) struct AllocationTotals {
     /// Successful allocations.
     pub(crate) allocations: u64,
     /// Requested bytes of those allocations.
@@ -42,7 +42,7 @@ pub(crate) struct Totals {
     pub(crate) frees: u64,
 }
 
-impl Totals {
+impl AllocationTotals {
     /// What happened since `earlier`.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
@@ -60,14 +60,14 @@ pub(crate) fn become_driver() {
 }
 
 /// The driver thread's own totals.
-pub(crate) fn driver() -> Totals {
+pub(crate) fn driver() -> AllocationTotals {
     read(&TABLE[0])
 }
 
 /// Totals over all threads.
-pub(crate) fn everyone() -> Totals {
+pub(crate) fn everyone() -> AllocationTotals {
     let used = USED.load(Relaxed).min(SLOTS);
-    let mut sum = Totals::default();
+    let mut sum = AllocationTotals::default();
     for slot in &TABLE[..used] {
         let one = read(slot);
         sum.allocations += one.allocations;
@@ -92,8 +92,8 @@ pub(crate) fn allocated() -> (u64, u64) {
 }
 
 #[inline]
-fn read(slot: &Slot) -> Totals {
-    Totals {
+fn read(slot: &ThreadSlot) -> AllocationTotals {
+    AllocationTotals {
         allocations: slot.allocations.load(Relaxed),
         bytes: slot.bytes.load(Relaxed),
         frees: slot.frees.load(Relaxed),

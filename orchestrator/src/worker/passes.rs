@@ -86,7 +86,7 @@ pub(super) fn measure_counts(
     scopes::forget();
     let resident_before = resident_bytes();
     let (live_before, foreign_before) = (counting::live_bytes(), counting::foreign_blocks());
-    let (mut inside, mut elsewhere, mut peak) = (counting::Totals::default(), 0, 0);
+    let (mut inside, mut elsewhere, mut peak) = (counting::AllocationTotals::default(), 0, 0);
     let (mut first, mut uneven) = (None, false);
     for _ in 0..iterations {
         instance.reset()?;
