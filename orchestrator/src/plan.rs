@@ -21,7 +21,7 @@ const PROCESS_TIME: Duration = Duration::from_millis(12);
 
 /// A pass of one job in a worker process of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct PlanStep {
     /// Index of the job.
     pub(crate) job: usize,
     pub(crate) kind: StepKind,
@@ -38,7 +38,7 @@ pub(crate) enum StepKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<PlanStep>,
 }
 
 /// Orders the passes. First each job is profiled and counted, which also shows whether it works at
@@ -57,12 +57,12 @@ pub(crate) fn build_groups(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed: u64)
     let mut steps = Vec::new();
     random.shuffle(&mut groups);
     for group in &groups {
-        steps.extend(group.iter().map(|&job| Step {
+        steps.extend(group.iter().map(|&job| PlanStep {
             job,
             kind: StepKind::Profile,
         }));
         for &job in group {
-            steps.extend((0..EXACT_RUNS).map(|run| Step {
+            steps.extend((0..EXACT_RUNS).map(|run| PlanStep {
                 job,
                 kind: StepKind::Count { run },
             }));
@@ -78,7 +78,7 @@ pub(crate) fn build_groups(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed: u64)
         let now = order
             .iter()
             .filter(|&&job| round < jobs[job].settings.rounds);
-        steps.extend(now.map(|&job| Step {
+        steps.extend(now.map(|&job| PlanStep {
             job,
             kind: StepKind::Time { round },
         }));
@@ -136,7 +136,7 @@ pub(crate) fn warm_up_limit(job: &Job) -> Duration {
 }
 
 /// How long a step takes at most if its iterations are short; nobody knows more before it ran.
-pub(crate) fn estimate(step: Step, jobs: &[Job]) -> Duration {
+pub(crate) fn estimate(step: PlanStep, jobs: &[Job]) -> Duration {
     let job = &jobs[step.job];
     PROCESS_TIME
         + match step.kind {
@@ -207,7 +207,7 @@ mod tests {
             let at = |job: usize, kind: StepKind| {
                 plan.steps
                     .iter()
-                    .position(|step| *step == Step { job, kind })
+                    .position(|step| *step == PlanStep { job, kind })
                     .expect("every job has every pass")
             };
             for group in &groups {
@@ -255,7 +255,7 @@ mod tests {
     fn the_order_differs_between_rounds_and_seeds() {
         let jobs = jobs(&[5; 12]);
         let round = |plan: &Plan, wanted: u32| -> Vec<usize> {
-            let in_round = |step: &&Step| step.kind == StepKind::Time { round: wanted };
+            let in_round = |step: &&PlanStep| step.kind == StepKind::Time { round: wanted };
             plan.steps
                 .iter()
                 .filter(in_round)

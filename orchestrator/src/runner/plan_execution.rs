@@ -9,7 +9,7 @@ use super::sandbox_grants;
 use super::worker_exit::PassFailure;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
-use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
+use crate::plan::{self, CountedIterations, Plan, PlanStep, StepKind};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::protocol::{AllocationCounts, MemoryShift, Pass, Phase, WorkerReply, WorkerRequest};
 use crate::scenario::Job;
@@ -219,7 +219,7 @@ impl PlanExecution<'_> {
         });
         for run in EXACT_RUNS..plan::RANGE_RUNS {
             if !self.lost.contains(&job)
-                && !self.run_step(Step {
+                && !self.run_step(PlanStep {
                     job,
                     kind: StepKind::Count { run },
                 })?
@@ -237,7 +237,7 @@ impl PlanExecution<'_> {
     }
 
     /// Executes one step; returns false if the user stopped it.
-    fn run_step(&mut self, step: Step) -> io::Result<bool> {
+    fn run_step(&mut self, step: PlanStep) -> io::Result<bool> {
         let job = &self.context.jobs[step.job];
         let (pass, round) = match step.kind {
             StepKind::Profile => (PassName::Profile, 0),
@@ -309,7 +309,7 @@ impl PlanExecution<'_> {
     }
 
     /// Returns the pass that the worker of a step carries out.
-    fn choose_pass(&self, step: Step) -> Pass {
+    fn choose_pass(&self, step: PlanStep) -> Pass {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let job = &self.context.jobs[step.job];
         match step.kind {
@@ -355,7 +355,7 @@ impl PlanExecution<'_> {
         })
     }
 
-    fn finish_step(&mut self, step: Step, end: PassEnd) -> io::Result<()> {
+    fn finish_step(&mut self, step: PlanStep, end: PassEnd) -> io::Result<()> {
         if let Some(journal) = &mut self.journal {
             journal.add_pass(&end)?;
         }
@@ -477,11 +477,11 @@ impl RunPace {
         }
     }
 
-    fn skip_step(&mut self, step: Step, jobs: &[Job]) {
+    fn skip_step(&mut self, step: PlanStep, jobs: &[Job]) {
         self.ahead = self.ahead.saturating_sub(plan::estimate(step, jobs));
     }
 
-    fn record_step(&mut self, step: Step, jobs: &[Job], taken: Duration) {
+    fn record_step(&mut self, step: PlanStep, jobs: &[Job], taken: Duration) {
         self.skip_step(step, jobs);
         self.planned += plan::estimate(step, jobs);
         self.taken += taken;

@@ -9,7 +9,7 @@ use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
 use crate::judge::verdict::PairFinding;
 use crate::measure::clock::ScopeClock;
 use crate::pass::{self, PassEnd, PassResult};
-use crate::plan::{self, CountedIterations, Plan, Step, StepKind};
+use crate::plan::{self, CountedIterations, Plan, PlanStep, StepKind};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::catalog::WorkloadInfo;
 use crate::record::samples::{self, Turns};
@@ -312,7 +312,7 @@ impl Versus<'_> {
             .collect();
         for _ in 1..PROFILES {
             let steps = (0..jobs.len())
-                .map(|job| Step {
+                .map(|job| PlanStep {
                     job,
                     kind: StepKind::Profile,
                 })
