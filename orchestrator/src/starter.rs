@@ -8,7 +8,7 @@ include!(concat!(env!("OUT_DIR"), "/starter_files.rs"));
 
 /// The language of a new plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Language {
+pub(crate) enum PluginLanguage {
     Rust,
     C,
     Cpp,
@@ -39,37 +39,37 @@ const LONGEST_NAME: usize = 64;
 
 /// A file of a project: its path inside, and what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NewFile {
+pub(crate) struct StarterFile {
     pub(crate) path: String,
     pub(crate) text: String,
 }
 
 /// All files of a project, in the order of their paths within each part.
-pub(crate) fn project(name: &str, language: Language) -> Vec<NewFile> {
+pub(crate) fn project(name: &str, language: PluginLanguage) -> Vec<StarterFile> {
     let starter = match language {
-        Language::Rust => RUST,
-        Language::C => C,
-        Language::Cpp => CPP,
+        PluginLanguage::Rust => RUST,
+        PluginLanguage::C => C,
+        PluginLanguage::Cpp => CPP,
     };
-    let mut files: Vec<NewFile> = starter
+    let mut files: Vec<StarterFile> = starter
         .iter()
         .map(|(path, text)| from_starter(name, path, text))
         .collect();
-    let vendored = |(path, text): &(&str, &str)| NewFile {
+    let vendored = |(path, text): &(&str, &str)| StarterFile {
         path: (*path).to_owned(),
         text: (*text).to_owned(),
     };
     let sdk = SDK.iter().map(vendored);
     match language {
-        Language::Rust => files.extend(below(
+        PluginLanguage::Rust => files.extend(below(
             "vendor/orch-sdk",
             sdk.chain(LICENCES.iter().map(vendored)),
         )),
         // One file, which says itself under which licence it is.
-        Language::C | Language::Cpp => {
+        PluginLanguage::C | PluginLanguage::Cpp => {
             let header = sdk.filter_map(|file| {
                 let path = file.path.strip_prefix("include/")?.to_owned();
-                Some(NewFile {
+                Some(StarterFile {
                     path,
                     text: file.text,
                 })
@@ -80,14 +80,17 @@ pub(crate) fn project(name: &str, language: Language) -> Vec<NewFile> {
     files
 }
 
-fn below(folder: &str, files: impl Iterator<Item = NewFile>) -> impl Iterator<Item = NewFile> {
-    files.map(move |file| NewFile {
+fn below(
+    folder: &str,
+    files: impl Iterator<Item = StarterFile>,
+) -> impl Iterator<Item = StarterFile> {
+    files.map(move |file| StarterFile {
         path: format!("{folder}/{}", file.path),
         text: file.text,
     })
 }
 
-fn from_starter(name: &str, path: &str, text: &str) -> NewFile {
+fn from_starter(name: &str, path: &str, text: &str) -> StarterFile {
     let mut text = text.replace(STARTER, name);
     if path == "Cargo.toml" {
         text = text.replace(SDK_PATH[0], SDK_PATH[1]) + ROOT;
@@ -95,7 +98,7 @@ fn from_starter(name: &str, path: &str, text: &str) -> NewFile {
     if path == "Cargo.lock" {
         text = sorted_lock(&text);
     }
-    NewFile {
+    StarterFile {
         path: path.to_owned(),
         text,
     }
@@ -203,7 +206,7 @@ const TAKEN: [&str; 7] = [
 mod tests {
     use super::*;
 
-    fn text<'a>(files: &'a [NewFile], path: &str) -> &'a str {
+    fn text<'a>(files: &'a [StarterFile], path: &str) -> &'a str {
         files
             .iter()
             .find(|file| file.path == path)
@@ -213,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_rust_project_depends_on_its_own_copy_of_the_sdk() {
-        let files = project("sorting", Language::Rust);
+        let files = project("sorting", PluginLanguage::Rust);
         let manifest = text(&files, "Cargo.toml");
         assert!(
             manifest.contains("name = \"sorting\"")
@@ -241,7 +244,7 @@ mod tests {
 
     #[test]
     fn no_project_speaks_of_the_starter() {
-        for language in [Language::Rust, Language::C, Language::Cpp] {
+        for language in [PluginLanguage::Rust, PluginLanguage::C, PluginLanguage::Cpp] {
             let files = project("sorting", language);
             for file in files
                 .iter()
@@ -252,7 +255,7 @@ mod tests {
             for name in ["README.md", "bench.yaml", "orch.yaml", ".gitignore"] {
                 assert!(!text(&files, name).is_empty());
             }
-            let header = if language == Language::Rust {
+            let header = if language == PluginLanguage::Rust {
                 "vendor/orch-sdk/include/"
             } else {
                 "vendor/"
@@ -276,7 +279,7 @@ mod tests {
             })
         };
         let tested: Vec<_> = tested.into_iter().map(fields).collect();
-        let shipped = text(&project(STARTER, Language::Rust), "Cargo.lock").to_owned();
+        let shipped = text(&project(STARTER, PluginLanguage::Rust), "Cargo.lock").to_owned();
         let packages: Vec<&str> = shipped.split("[[package]]").skip(1).collect();
         assert!(packages.len() > 5, "{shipped}");
         assert_eq!(

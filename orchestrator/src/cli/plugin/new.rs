@@ -7,7 +7,7 @@ use crate::cli::output;
 use crate::cli::project::quoted;
 use crate::error::CommandError;
 use crate::git::{self, GitKind};
-use crate::starter::{self, Language};
+use crate::starter::{self, PluginLanguage};
 use std::path::{Path, PathBuf};
 
 /// Writes the project and says what to do next.
@@ -21,9 +21,9 @@ pub(super) fn new(options: &NewOptions) -> Outcome {
         .unwrap_or_else(|| PathBuf::from(&options.name));
     refuse_folder(&folder, &options.name)?;
     let (language, name) = match options.lang {
-        StarterLanguage::Rust => (Language::Rust, "Rust"),
-        StarterLanguage::C => (Language::C, "C"),
-        StarterLanguage::Cpp => (Language::Cpp, "C++"),
+        StarterLanguage::Rust => (PluginLanguage::Rust, "Rust"),
+        StarterLanguage::C => (PluginLanguage::C, "C"),
+        StarterLanguage::Cpp => (PluginLanguage::Cpp, "C++"),
     };
     for file in starter::project(&options.name, language) {
         write(&folder.join(&file.path), &file.text).map_err(|error| {
@@ -33,12 +33,12 @@ pub(super) fn new(options: &NewOptions) -> Outcome {
             )
         })?;
     }
-    let vendored = if language == Language::Rust {
+    let vendored = if language == PluginLanguage::Rust {
         "the SDK's source"
     } else {
         "orch's header"
     };
-    let test = if language == Language::Rust {
+    let test = if language == PluginLanguage::Rust {
         "cargo test"
     } else {
         "sh test.sh"
