@@ -9,11 +9,11 @@ use std::path::Path;
 
 /// A file that lines are appended to.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct JournalFile {
     file: File,
 }
 
-impl Lines {
+impl JournalFile {
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         Ok(Self {
             file: File::create_new(path)?,
@@ -54,7 +54,7 @@ impl Lines {
 }
 
 /// What such a file holds.
-pub(crate) struct Found<Header, Line> {
+pub(crate) struct JournalLines<Header, Line> {
     pub(crate) header: Header,
     pub(crate) lines: Vec<Line>,
     /// Bytes that are whole lines.
@@ -65,7 +65,7 @@ pub(crate) struct Found<Header, Line> {
 /// disk: what follows a line that cannot be read is not trusted.
 pub(crate) fn read<Header: DeserializeOwned, Line: DeserializeOwned>(
     text: &[u8],
-) -> Result<Found<Header, Line>, serde_json::Error> {
+) -> Result<JournalLines<Header, Line>, serde_json::Error> {
     let mut all = text
         .split_inclusive(|byte| *byte == b'\n')
         .filter(|line| line.ends_with(b"\n"));
@@ -80,7 +80,7 @@ pub(crate) fn read<Header: DeserializeOwned, Line: DeserializeOwned>(
         lines.push(parsed);
         whole += line.len();
     }
-    Ok(Found {
+    Ok(JournalLines {
         header,
         lines,
         whole: whole as u64,
@@ -95,22 +95,22 @@ mod tests {
     fn a_torn_last_line_is_left_out_and_cut_off() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x.jsonl");
-        let mut lines = Lines::create(&path).expect("new");
+        let mut lines = JournalFile::create(&path).expect("new");
         for line in ["header", "one"] {
             lines.add(&line).expect("written");
         }
         lines.file.write_all(b"\"tw").expect("written");
-        let found: Found<String, String> =
+        let found: JournalLines<String, String> =
             read(&std::fs::read(&path).expect("there")).expect("a header");
         assert_eq!(
             (found.header.as_str(), found.lines, found.whole),
             ("header", vec!["one".to_owned()], 15)
         );
-        Lines::reopen(&path, found.whole)
+        JournalFile::reopen(&path, found.whole)
             .expect("there")
             .add(&"two")
             .expect("written");
-        let found: Found<String, String> =
+        let found: JournalLines<String, String> =
             read(&std::fs::read(&path).expect("there")).expect("a header");
         assert_eq!(found.lines, ["one", "two"]);
         assert!(read::<String, String>(b"").is_err());

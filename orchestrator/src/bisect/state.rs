@@ -6,7 +6,7 @@
 use super::Direction;
 use crate::cache;
 use crate::comparison::{Code, Entry, Workload};
-use crate::journal::{self, Lines};
+use crate::journal::{self, JournalFile};
 use crate::record::JobRecord;
 use crate::runner::pair_series::PairRecord;
 use serde::{Deserialize, Serialize};
@@ -108,7 +108,7 @@ pub(crate) fn is_same(code: Option<&Code>) -> bool {
 #[derive(Debug)]
 pub(crate) struct Kept {
     folder: PathBuf,
-    lines: Lines,
+    lines: JournalFile,
 }
 
 /// A state that was left.
@@ -132,7 +132,7 @@ impl Kept {
         std::fs::create_dir(&folder)?;
         // Under its name only with a header inside: whoever looks for states finds whole ones.
         let beside = folder.join("journal.tmp");
-        let mut lines = Lines::create(&beside)?;
+        let mut lines = JournalFile::create(&beside)?;
         lines.claim();
         lines.add(header)?;
         std::fs::rename(&beside, folder.join(FILE))?;
@@ -187,7 +187,7 @@ pub(crate) fn stopped() -> io::Result<Vec<String>> {
         let header = journal::read::<Header, serde_json::Value>(&std::fs::read(&path).ok()?)
             .ok()?
             .header;
-        let is_left = Lines::open(&path).ok()?.claim();
+        let is_left = JournalFile::open(&path).ok()?.claim();
         is_left.then(|| format!("{} of {}", header.workload, header.repository.display()))
     };
     Ok(folders()?.into_iter().filter_map(about).collect())
@@ -205,7 +205,7 @@ fn read(folder: &Path, repository: &Path) -> io::Result<Newest> {
     if found.header.repository != repository || found.header.schema != SCHEMA {
         return Ok(Newest::None);
     }
-    let lines = Lines::open(&path)?;
+    let lines = JournalFile::open(&path)?;
     if !lines.claim() {
         return Ok(Newest::AtWork);
     }

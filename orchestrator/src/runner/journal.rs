@@ -2,7 +2,7 @@
 //! before the next pass begins.
 
 use super::anchor_pairs::AnchorPair;
-use crate::journal::{self, Lines};
+use crate::journal::{self, JournalFile};
 use crate::pass::PassEnd;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,10 +107,7 @@ enum JournalLineRef<'a> {
 pub(crate) enum JournalError {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error(
-        "{} was written by another orch: its schema is {schema}, this one's is {SCHEMA}",
-        file.display()
-    )]
+    #[error("{} was written by another orch: its schema is {schema}, this one's is {SCHEMA}", file.display())]
     Other { file: PathBuf, schema: String },
     #[error("{} is no journal: {error}", file.display())]
     Broken {
@@ -121,7 +118,7 @@ pub(crate) enum JournalError {
 
 /// A journal that is open for writing.
 pub(crate) struct RunJournal {
-    lines: Lines,
+    lines: JournalFile,
 }
 
 /// Contents of a journal that a killed run left behind.
@@ -141,7 +138,7 @@ impl RunJournal {
         seed: u64,
         identity: RunIdentity,
     ) -> io::Result<Self> {
-        let mut lines = Lines::create(&folder.join(FILE))?;
+        let mut lines = JournalFile::create(&folder.join(FILE))?;
         lines.add(&JournalHeader {
             schema: SCHEMA.to_owned(),
             started,
@@ -154,7 +151,7 @@ impl RunJournal {
     /// Continues a journal. The incomplete last line of the killed run is cut off.
     pub(crate) fn reopen(left: &UnfinishedRun) -> io::Result<Self> {
         Ok(Self {
-            lines: Lines::reopen(&left.folder.join(FILE), left.whole)?,
+            lines: JournalFile::reopen(&left.folder.join(FILE), left.whole)?,
         })
     }
 
@@ -223,7 +220,7 @@ fn read_journal(folder: PathBuf, text: &[u8]) -> Result<UnfinishedRun, JournalEr
     if schema != SCHEMA {
         return Err(JournalError::Other { file, schema });
     }
-    let journal::Found {
+    let journal::JournalLines {
         header,
         lines,
         whole,
