@@ -1,6 +1,6 @@
 //! What the workers of a plugin's workload showed.
 
-use super::{Finding, Level};
+use super::{FindingLevel, PluginFinding};
 use crate::format;
 use crate::protocol::{CallWork, InstanceCheck, Phase, PluginErrorKind};
 use crate::record::{Digest, JobOutcome, JobRecord};
@@ -15,14 +15,14 @@ const LONG_SETUP_NS: u64 = 1_000_000_000;
 
 /// Which worker limits a trial had.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
+pub(crate) struct TrialBounds {
     pub(crate) seconds: u64,
     pub(crate) memory: u64,
 }
 
 /// How a pass ended without an answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Ending<'a> {
+pub(crate) struct PassEnding<'a> {
     pub(crate) phase: Phase,
     pub(crate) message: &'a str,
     pub(crate) skipped: bool,
@@ -31,11 +31,16 @@ pub(crate) struct Ending<'a> {
 
 /// A pass that gave nothing. Too slow and too large are no faults of a trial at the end of a
 /// parameter's range.
-pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bool) -> Finding {
+pub(crate) fn failed(
+    place: &str,
+    ending: &PassEnding,
+    bounds: TrialBounds,
+    at_an_end: bool,
+) -> PluginFinding {
     let (phase, message) = (ending.phase.name(), ending.message);
     if ending.skipped {
-        return Finding::new(
-            Level::Note,
+        return PluginFinding::new(
+            FindingLevel::Note,
             place,
             format!("not checked: it says that it cannot run here: {message}"),
             "check it on a machine that has what it needs",
@@ -47,8 +52,8 @@ pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bo
             doing(ending.phase),
             bounds.seconds
         );
-        return Finding::new(
-            Level::Note,
+        return PluginFinding::new(
+            FindingLevel::Note,
             place,
             what,
             "a smaller range, if nobody measures that",
@@ -62,8 +67,8 @@ pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bo
             format::bytes(asked),
             format::bytes(limit)
         );
-        return Finding::new(
-            Level::Note,
+        return PluginFinding::new(
+            FindingLevel::Note,
             place,
             what,
             "a smaller range, if nobody measures that",
@@ -73,8 +78,8 @@ pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bo
         && ending.phase == Phase::Create
         && ending.limits.reported == Some(PluginErrorKind::Params)
     {
-        return Finding::new(
-            Level::Note,
+        return PluginFinding::new(
+            FindingLevel::Note,
             place,
             format!("the schema allows it, and create refuses it: {message}"),
             "let the schema say so, where a schema can",
@@ -85,8 +90,8 @@ pub(crate) fn failed(place: &str, ending: &Ending, bounds: Bounds, at_an_end: bo
     } else {
         remedy(ending.phase)
     };
-    Finding::new(
-        Level::Error,
+    PluginFinding::new(
+        FindingLevel::Error,
         place,
         format!("failed in {phase}: {message}"),
         remedy,
@@ -120,10 +125,11 @@ fn doing(phase: Phase) -> &'static str {
 }
 
 /// The life of one instance.
-pub(crate) fn life(place: &str, checked: &InstanceCheck) -> Vec<Finding> {
+pub(crate) fn life(place: &str, checked: &InstanceCheck) -> Vec<PluginFinding> {
     let mut found = Vec::new();
-    let mut add =
-        |level, what: String, remedy: &str| found.push(Finding::new(level, place, what, remedy));
+    let mut add = |level, what: String, remedy: &str| {
+        found.push(PluginFinding::new(level, place, what, remedy))
+    };
     digests(checked, &mut add);
     work(&checked.work, &mut add);
     threads(checked, &mut add);
@@ -135,7 +141,7 @@ pub(crate) fn life(place: &str, checked: &InstanceCheck) -> Vec<Finding> {
              {counted} of it"
         );
         add(
-            Level::Warning,
+            FindingLevel::Warning,
             what,
             "what is mapped, or comes from an allocator of its own, is not counted: say so in \
              `about`",
@@ -147,7 +153,7 @@ pub(crate) fn life(place: &str, checked: &InstanceCheck) -> Vec<Finding> {
             format::time(checked.setup_ns as f64)
         );
         add(
-            Level::Note,
+            FindingLevel::Note,
             what,
             "smaller inputs, or inputs from a file, make runs shorter",
         );
@@ -156,16 +162,17 @@ pub(crate) fn life(place: &str, checked: &InstanceCheck) -> Vec<Finding> {
 }
 
 /// A second instance in one process: what it leaves is no cache that the first one filled.
-pub(crate) fn second_life(place: &str, checked: &InstanceCheck) -> Option<Finding> {
+pub(crate) fn second_life(place: &str, checked: &InstanceCheck) -> Option<PluginFinding> {
     let what = format!(
         "{} of an instance are still allocated after destroy",
         format::bytes(checked.kept_bytes as f64)
     );
     let remedy = "free in teardown and destroy what create and setup allocated";
-    (checked.kept_bytes > KEPT).then(|| Finding::new(Level::Warning, place, what, remedy))
+    (checked.kept_bytes > KEPT)
+        .then(|| PluginFinding::new(FindingLevel::Warning, place, what, remedy))
 }
 
-fn digests(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
+fn digests(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, String, &str)) {
     let read = |text: &str| match text.trim() {
         "" => None,
         text => Some(serde_json::from_str::<Digest>(text).map_err(|error| error.to_string())),
@@ -175,7 +182,7 @@ fn digests(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
         Some(Err(error)) => {
             let what = format!("its digest is no digest: {error}: {}", checked.first.trim());
             return add(
-                Level::Error,
+                FindingLevel::Error,
                 what,
                 "write {\"value\": number or text}, or nothing",
             );
@@ -188,7 +195,7 @@ fn digests(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
             };
             let what = format!("{why}: a faster but wrong result would pass");
             return add(
-                Level::Warning,
+                FindingLevel::Warning,
                 what,
                 "sum up the output in `digest` (extension orch.digest/1)",
             );
@@ -202,14 +209,14 @@ fn digests(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
                 first.value, again.value
             );
             return add(
-                Level::Error,
+                FindingLevel::Error,
                 what,
                 "put back in `reset` (extension orch.reset/1) what an iteration changes",
             );
         }
         _ => {
             return add(
-                Level::Error,
+                FindingLevel::Error,
                 "its second digest cannot be read".to_owned(),
                 "write the same document each time",
             );
@@ -223,7 +230,7 @@ fn digests(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
             further.value, first.value
         );
         add(
-            Level::Note,
+            FindingLevel::Note,
             what,
             "samples hold several iterations: make sure that later ones do as much work",
         );
@@ -231,7 +238,7 @@ fn digests(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
 }
 
 /// `run(n)` has to do n iterations.
-fn work(work: &[CallWork], add: &mut impl FnMut(Level, String, &str)) {
+fn work(work: &[CallWork], add: &mut impl FnMut(FindingLevel, String, &str)) {
     const REMEDY: &str = "loop `iters` times in `run`, and do nothing for 0";
     let of = |iterations: u64| work.iter().find(|work| work.iterations == iterations);
     let (Some(none), Some(one), Some(three)) = (of(0), of(1), of(3)) else {
@@ -239,7 +246,7 @@ fn work(work: &[CallWork], add: &mut impl FnMut(Level, String, &str)) {
     };
     if let Some(counter) = none.counters.iter().find(|counter| counter.sum != 0.0) {
         let what = format!("run(0) adds {} to counter `{}`", counter.sum, counter.name);
-        return add(Level::Error, what, REMEDY);
+        return add(FindingLevel::Error, what, REMEDY);
     }
     let counted = one
         .counters
@@ -255,7 +262,7 @@ fn work(work: &[CallWork], add: &mut impl FnMut(Level, String, &str)) {
         });
     if let Some(counted) = counted {
         return add(
-            Level::Error,
+            FindingLevel::Error,
             format!("run(3) does the work of run(1): both add {counted}"),
             REMEDY,
         );
@@ -265,11 +272,11 @@ fn work(work: &[CallWork], add: &mut impl FnMut(Level, String, &str)) {
             "run(3) does the work of run(1): both allocate {} times",
             one.allocations
         );
-        add(Level::Error, what, REMEDY);
+        add(FindingLevel::Error, what, REMEDY);
     }
 }
 
-fn threads(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
+fn threads(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, String, &str)) {
     let InstanceCheck {
         setup_threads,
         run_threads,
@@ -281,7 +288,7 @@ fn threads(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
             "setup leaves {setup_threads} thread(s) beside the driver, where ORCH_THREADS is 1"
         );
         add(
-            Level::Warning,
+            FindingLevel::Warning,
             what,
             "take as many threads as ORCH_THREADS says; counts of several threads are ranges",
         );
@@ -290,97 +297,101 @@ fn threads(checked: &InstanceCheck, add: &mut impl FnMut(Level, String, &str)) {
         let more = run_threads - setup_threads;
         let what = format!("run leaves {more} thread(s) that go on");
         add(
-            Level::Warning,
+            FindingLevel::Warning,
             what,
             "start pools in setup: what goes on between samples disturbs them",
         );
     }
     if end_threads > 0 {
         let what = format!("{end_threads} thread(s) go on after destroy");
-        add(Level::Warning, what, "end them in teardown or destroy");
+        add(
+            FindingLevel::Warning,
+            what,
+            "end them in teardown or destroy",
+        );
     }
 }
 
 /// What each warning of a job's record means for the plugin: a part of its text, how much it
 /// matters, and what to do.
-const WARNINGS: [(&str, Level, &str); 13] = [
+const WARNINGS: [(&str, FindingLevel, &str); 13] = [
     (
         "leaks ",
-        Level::Warning,
+        FindingLevel::Warning,
         "free what an iteration allocates, or keep it in the instance for the next one",
     ),
     (
         "output differs between processes",
-        Level::Error,
+        FindingLevel::Error,
         "seed random numbers; iterate over nothing whose order is random",
     ),
     (
         "digest cannot be read",
-        Level::Error,
+        FindingLevel::Error,
         "write {\"value\": number or text}, or nothing",
     ),
     (
         "nothing was added to its counter",
-        Level::Error,
+        FindingLevel::Error,
         "count in `run`, or leave the metric out",
     ),
     (
         "counter `",
-        Level::Warning,
+        FindingLevel::Warning,
         "a counter is a fact about the work: count what does not depend on chance",
     ),
     (
         "scopes were closed out of order",
-        Level::Error,
+        FindingLevel::Error,
         "close on the way out of every branch, failures included",
     ),
     (
         "additions to counters were NaN",
-        Level::Error,
+        FindingLevel::Error,
         "count finite amounts",
     ),
     (
         "counts are not exact: ",
-        Level::Warning,
+        FindingLevel::Warning,
         "call malloc and its kin by their names, so that what they give is counted",
     ),
     (
         "an allocator of its own (`",
-        Level::Warning,
+        FindingLevel::Warning,
         "say in `about` that its blocks are not counted, or build it without the allocator",
     ),
     (
         "no steady state",
-        Level::Warning,
+        FindingLevel::Warning,
         "do in setup what only the first iterations do, and put back in `reset` what each of them \
          changes",
     ),
     (
         "resident memory grew",
-        Level::Warning,
+        FindingLevel::Warning,
         "what does not come from malloc is not counted: say so in `about`",
     ),
     (
         "iterations differ in their allocations",
-        Level::Note,
+        FindingLevel::Note,
         "make room in setup, so that each iteration does the same",
     ),
     (
         "standard output or error",
-        Level::Warning,
+        FindingLevel::Warning,
         "write nothing: `log` takes messages, and set_error failures",
     ),
 ];
 
 /// What a record of the workload with its defaults says.
-pub(crate) fn record(place: &str, record: &JobRecord) -> Vec<Finding> {
+pub(crate) fn record(place: &str, record: &JobRecord) -> Vec<PluginFinding> {
     let of = |warning: &String| {
         let known = WARNINGS.iter().find(|(part, ..)| warning.contains(part));
         let (level, remedy) = known.map_or(
-            (Level::Warning, "end in teardown what was started"),
+            (FindingLevel::Warning, "end in teardown what was started"),
             |(_, level, remedy)| (*level, *remedy),
         );
-        Finding::new(level, place, warning.clone(), remedy)
+        PluginFinding::new(level, place, warning.clone(), remedy)
     };
     record.warnings.iter().map(of).collect()
 }
@@ -426,7 +437,7 @@ mod tests {
     #[test]
     fn a_good_life_has_no_findings_and_each_fault_one() {
         assert_eq!(life("w", &checked()), []);
-        let check = |change: fn(&mut InstanceCheck), level: Level, part: &str| {
+        let check = |change: fn(&mut InstanceCheck), level: FindingLevel, part: &str| {
             let mut checked = checked();
             change(&mut checked);
             let found = life("w", &checked);
@@ -435,32 +446,40 @@ mod tests {
                 "{part}: {found:?}"
             );
         };
-        check(|c| c.first = "x".into(), Level::Error, "is no digest");
-        check(|c| c.first.clear(), Level::Warning, "digest is empty");
+        check(
+            |c| c.first = "x".into(),
+            FindingLevel::Error,
+            "is no digest",
+        );
+        check(
+            |c| c.first.clear(),
+            FindingLevel::Warning,
+            "digest is empty",
+        );
         check(
             |c| (c.has_digest, c.first) = (false, String::new()),
-            Level::Warning,
+            FindingLevel::Warning,
             "has no digest",
         );
         check(
             |c| c.again = r#"{"value": 2}"#.into(),
-            Level::Error,
+            FindingLevel::Error,
             "1 and then 2",
         );
-        check(|c| c.again.clear(), Level::Error, "second digest");
+        check(|c| c.again.clear(), FindingLevel::Error, "second digest");
         check(
             |c| c.further = r#"{"value": 2}"#.into(),
-            Level::Note,
+            FindingLevel::Note,
             "2 instead of 1",
         );
         check(
             |c| c.work[0].counters[0].sum = 1.0,
-            Level::Error,
+            FindingLevel::Error,
             "run(0) adds 1 to counter `c`",
         );
         check(
             |c| c.work[2].counters[0].sum = 2.0,
-            Level::Error,
+            FindingLevel::Error,
             "both add 2 to counter `c`",
         );
         check(
@@ -468,26 +487,34 @@ mod tests {
                 c.work.iter_mut().for_each(|work| work.counters.clear());
                 c.work[2].allocations = 1;
             },
-            Level::Error,
+            FindingLevel::Error,
             "both allocate 1 times",
         );
         check(
             |c| (c.setup_threads, c.run_threads) = (1, 1),
-            Level::Warning,
+            FindingLevel::Warning,
             "ORCH_THREADS",
         );
         check(
             |c| c.run_threads = 2,
-            Level::Warning,
+            FindingLevel::Warning,
             "run leaves 2 thread(s)",
         );
-        check(|c| c.end_threads = 1, Level::Warning, "after destroy");
+        check(
+            |c| c.end_threads = 1,
+            FindingLevel::Warning,
+            "after destroy",
+        );
         check(
             |c| c.resident_growth += 1 << 20,
-            Level::Warning,
+            FindingLevel::Warning,
             "malloc gave 0 B of it",
         );
-        check(|c| c.setup_ns = 2_000_000_000, Level::Note, "take 2 s");
+        check(
+            |c| c.setup_ns = 2_000_000_000,
+            FindingLevel::Note,
+            "take 2 s",
+        );
     }
 
     #[test]
@@ -505,7 +532,7 @@ mod tests {
 
     #[test]
     fn too_slow_and_too_large_are_notes_only_at_the_ends() {
-        let ending = |limits| Ending {
+        let ending = |limits| PassEnding {
             phase: Phase::Run,
             message: "m",
             skipped: false,
@@ -515,7 +542,7 @@ mod tests {
             failed(
                 "w",
                 &ending(limits),
-                Bounds {
+                TrialBounds {
                     seconds: 5,
                     memory: 1 << 30,
                 },
@@ -533,11 +560,11 @@ mod tests {
         };
         assert_eq!(
             [slow, large, LimitsMet::default()].map(|limits| level(limits, true)),
-            [Level::Note, Level::Note, Level::Error]
+            [FindingLevel::Note, FindingLevel::Note, FindingLevel::Error]
         );
         assert_eq!(
             [slow, large].map(|limits| level(limits, false)),
-            [Level::Error, Level::Error]
+            [FindingLevel::Error, FindingLevel::Error]
         );
     }
 }

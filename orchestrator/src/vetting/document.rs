@@ -1,6 +1,6 @@
 //! What is wrong with a describe document beyond what keeps it from being read.
 
-use super::{Finding, Level};
+use super::{FindingLevel, PluginFinding};
 use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
 use crate::scenario::conform::violations;
 use crate::scenario::problem::nearest;
@@ -24,11 +24,11 @@ const WORKLOAD_KEYS: [&str; 7] = [
 const METRIC_KEYS: [&str; 7] = ["id", "unit", "better", "about", "counter", "per", "scale"];
 
 /// Reads the document that two processes wrote; without a description nothing more can be found.
-pub(crate) fn read(text: &str, again: &str) -> (Option<PluginDescription>, Vec<Finding>) {
+pub(crate) fn read(text: &str, again: &str) -> (Option<PluginDescription>, Vec<PluginFinding>) {
     let mut found = Vec::new();
     if text != again {
-        found.push(Finding::new(
-            Level::Error,
+        found.push(PluginFinding::new(
+            FindingLevel::Error,
             PLACE,
             "two processes wrote different documents",
             "describe what the plugin is; it must not depend on the machine, the time or the \
@@ -39,15 +39,20 @@ pub(crate) fn read(text: &str, again: &str) -> (Option<PluginDescription>, Vec<F
         Ok(description) => description,
         Err(error) => {
             let remedy = "the comment of `describe` in orch_plugin.h has the document's fields";
-            found.push(Finding::new(Level::Error, PLACE, error, remedy));
+            found.push(PluginFinding::new(
+                FindingLevel::Error,
+                PLACE,
+                error,
+                remedy,
+            ));
             return (None, found);
         }
     };
     let raw: Value = serde_json::from_str(text).unwrap_or_default();
     unknown_keys(&raw, PLACE, &DOCUMENT_KEYS, &mut found);
     if description.workloads.is_empty() {
-        found.push(Finding::new(
-            Level::Error,
+        found.push(PluginFinding::new(
+            FindingLevel::Error,
             PLACE,
             "it offers no workload",
             "name the workloads in export_plugin!, or in the document of a C plugin",
@@ -67,7 +72,7 @@ pub(crate) fn read(text: &str, again: &str) -> (Option<PluginDescription>, Vec<F
     (Some(description), found)
 }
 
-fn unknown_keys(object: &Value, place: &str, known: &[&str], found: &mut Vec<Finding>) {
+fn unknown_keys(object: &Value, place: &str, known: &[&str], found: &mut Vec<PluginFinding>) {
     for key in object
         .as_object()
         .into_iter()
@@ -78,8 +83,8 @@ fn unknown_keys(object: &Value, place: &str, known: &[&str], found: &mut Vec<Fin
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("known are {}", crate::format::listed(known)),
             };
-            found.push(Finding::new(
-                Level::Warning,
+            found.push(PluginFinding::new(
+                FindingLevel::Warning,
                 place,
                 format!("the document's key \"{key}\" is unknown"),
                 remedy,
@@ -88,26 +93,27 @@ fn unknown_keys(object: &Value, place: &str, known: &[&str], found: &mut Vec<Fin
     }
 }
 
-fn workload(info: &WorkloadInfo, found: &mut Vec<Finding>) {
-    let mut add =
-        |level, what: String, remedy: &str| found.push(Finding::new(level, &info.id, what, remedy));
+fn workload(info: &WorkloadInfo, found: &mut Vec<PluginFinding>) {
+    let mut add = |level, what: String, remedy: &str| {
+        found.push(PluginFinding::new(level, &info.id, what, remedy))
+    };
     if info.about.trim().is_empty() {
         add(
-            Level::Warning,
+            FindingLevel::Warning,
             "it does not say what is measured".to_owned(),
             "give it an \"about\" (ABOUT): a sentence",
         );
     }
     if info.iteration.trim().is_empty() {
         add(
-            Level::Warning,
+            FindingLevel::Warning,
             "it does not say what one iteration is, and all figures are per iteration".to_owned(),
             "give it an \"iteration\" (ITERATION), such as \"one product of two matrices\"",
         );
     }
     match &info.params {
         None => add(
-            Level::Warning,
+            FindingLevel::Warning,
             "it publishes no schema of its parameters: a scenario's mistakes go unnoticed"
                 .to_owned(),
             "publish \"params\", a JSON Schema of an object",
@@ -117,10 +123,10 @@ fn workload(info: &WorkloadInfo, found: &mut Vec<Finding>) {
     metrics(info, &mut add);
 }
 
-fn parameters(schema: &Value, add: &mut impl FnMut(Level, String, &str)) {
+fn parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &str)) {
     if schema["additionalProperties"] != json!(false) {
         add(
-            Level::Warning,
+            FindingLevel::Warning,
             "its schema lets unknown parameters pass: a misspelt one is silently the default"
                 .to_owned(),
             "say \"additionalProperties\": false",
@@ -135,7 +141,11 @@ fn parameters(schema: &Value, add: &mut impl FnMut(Level, String, &str)) {
             );
             for violation in violations(&schema, &value) {
                 let what = format!("a default breaks its own schema: {}", violation.message);
-                add(Level::Error, what, "correct the default or the schema");
+                add(
+                    FindingLevel::Error,
+                    what,
+                    "correct the default or the schema",
+                );
             }
         }
         if property["description"]
@@ -144,7 +154,7 @@ fn parameters(schema: &Value, add: &mut impl FnMut(Level, String, &str)) {
         {
             let remedy = "give it a \"description\" (a doc comment on the field)";
             add(
-                Level::Note,
+                FindingLevel::Note,
                 format!("parameter `{name}` does not say what it is"),
                 remedy,
             );
@@ -157,22 +167,22 @@ fn parameters(schema: &Value, add: &mut impl FnMut(Level, String, &str)) {
                 "parameter `{name}` can have no value: its minimum {low} is above its maximum \
                  {high}"
             );
-            add(Level::Error, what, "exchange the two");
+            add(FindingLevel::Error, what, "exchange the two");
         }
     }
 }
 
-fn metrics(info: &WorkloadInfo, add: &mut impl FnMut(Level, String, &str)) {
+fn metrics(info: &WorkloadInfo, add: &mut impl FnMut(FindingLevel, String, &str)) {
     let mut ids = HashSet::new();
     for metric in &info.metrics {
         let id = &metric.id;
         if BUILT_IN.contains(&id.as_str()) {
             let what = format!("metric `{id}` has the name of something that orch measures itself");
-            add(Level::Error, what, "give it another id");
+            add(FindingLevel::Error, what, "give it another id");
         }
         if !ids.insert(id) {
             add(
-                Level::Error,
+                FindingLevel::Error,
                 format!("there are two metrics `{id}`"),
                 "give each an id of its own",
             );
@@ -183,14 +193,14 @@ fn metrics(info: &WorkloadInfo, add: &mut impl FnMut(Level, String, &str)) {
                 metric.scale
             );
             add(
-                Level::Error,
+                FindingLevel::Error,
                 what,
                 "a scale is a number above 0, such as 1e-9 for giga",
             );
         }
         if metric.unit.trim().is_empty() {
             add(
-                Level::Warning,
+                FindingLevel::Warning,
                 format!("metric `{id}` has no unit"),
                 "name one; a plain number's is what is counted",
             );
@@ -201,7 +211,7 @@ fn metrics(info: &WorkloadInfo, add: &mut impl FnMut(Level, String, &str)) {
                  it"
             );
             add(
-                Level::Note,
+                FindingLevel::Note,
                 what,
                 "say \"better\": \"higher\" or \"lower\", if it is to be judged",
             );
@@ -225,7 +235,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_found_once() {
-        use Level::{Error, Note, Warning};
+        use FindingLevel::{Error, Note, Warning};
         for (from, to, level, part) in [
             (
                 r#""plugin": "p""#,

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Level {
+pub(crate) enum FindingLevel {
     /// The plugin, or figures made with it, are wrong.
     Error,
     /// Figures may mislead, or a mistake of a user would not be noticed.
@@ -20,7 +20,7 @@ pub(crate) enum Level {
     Note,
 }
 
-impl Level {
+impl FindingLevel {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -32,17 +32,17 @@ impl Level {
 
 /// Something about a plugin that its author should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
-    pub(crate) level: Level,
+pub(crate) struct PluginFinding {
+    pub(crate) level: FindingLevel,
     /// The part of the plugin, or a workload with its parameters.
     pub(crate) place: String,
     pub(crate) what: String,
     pub(crate) remedy: String,
 }
 
-impl Finding {
+impl PluginFinding {
     pub(crate) fn new(
-        level: Level,
+        level: FindingLevel,
         place: impl Into<String>,
         what: impl Into<String>,
         remedy: impl Into<String>,
@@ -57,13 +57,13 @@ impl Finding {
 }
 
 /// What the plugin symbol and its neighbours say.
-pub(crate) fn file(inspected: &LibraryFacts) -> Vec<Finding> {
+pub(crate) fn file(inspected: &LibraryFacts) -> Vec<PluginFinding> {
     let mut found = Vec::new();
     let place = "file";
     let known = size_of::<abi::Plugin>() as u32;
     if inspected.struct_size < known {
-        found.push(Finding::new(
-            Level::Warning,
+        found.push(PluginFinding::new(
+            FindingLevel::Warning,
             place,
             format!(
                 "struct_size is {}, and the struct of version 1.0 has {known} bytes: fields beyond \
@@ -74,16 +74,16 @@ pub(crate) fn file(inspected: &LibraryFacts) -> Vec<Finding> {
         ));
     }
     if inspected.flags != 0 {
-        found.push(Finding::new(
-            Level::Warning,
+        found.push(PluginFinding::new(
+            FindingLevel::Warning,
             place,
             format!("flags is {:#x}, but no flags are defined", inspected.flags),
             "set it to 0; a later version may give these bits a meaning",
         ));
     }
     if inspected.abi_minor > abi::ABI_MINOR {
-        found.push(Finding::new(
-            Level::Note,
+        found.push(PluginFinding::new(
+            FindingLevel::Note,
             place,
             format!(
                 "built for plugin ABI {}.{}; this orch knows {}.{} and ignores what is newer",
@@ -96,15 +96,9 @@ pub(crate) fn file(inspected: &LibraryFacts) -> Vec<Finding> {
         ));
     }
     if inspected.cpu_features.is_none() {
-        found.push(Finding::new(
-            Level::Warning,
-            place,
-            "it does not say which CPU features it was compiled for: on another machine it may die \
-             of SIGILL"
-                .to_owned(),
-            "write ORCH_DECLARE_CPU_FEATURES; once, in a file compiled with the flags of the hot \
-             code",
-        ));
+        found.push(PluginFinding::new(FindingLevel::Warning, place, "it does not say which CPU features it was compiled for: on another machine it may die \
+             of SIGILL".to_owned(), "write ORCH_DECLARE_CPU_FEATURES; once, in a file compiled with the flags of the hot \
+             code",));
     }
     found
 }
@@ -131,13 +125,18 @@ mod tests {
             cpu_features: None,
             ..whole
         };
-        let levels: Vec<Level> = file(&other)
+        let levels: Vec<FindingLevel> = file(&other)
             .into_iter()
             .map(|finding| finding.level)
             .collect();
         assert_eq!(
             levels,
-            [Level::Warning, Level::Warning, Level::Note, Level::Warning]
+            [
+                FindingLevel::Warning,
+                FindingLevel::Warning,
+                FindingLevel::Note,
+                FindingLevel::Warning
+            ]
         );
     }
 }

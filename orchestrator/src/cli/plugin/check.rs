@@ -9,7 +9,7 @@ use crate::cli::project::{self, BENCH};
 use crate::error::CommandError;
 use crate::format;
 use crate::plugin::{PluginSource, PluginSpec, SandboxSpec};
-use crate::vetting::{Finding, Level};
+use crate::vetting::{FindingLevel, PluginFinding};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::path::Path;
@@ -53,7 +53,7 @@ pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
     let errors = examined
         .iter()
         .flat_map(|plugin| &plugin.findings)
-        .any(|finding| finding.level == Level::Error);
+        .any(|finding| finding.level == FindingLevel::Error);
     Ok(if errors { Exit::Incomplete } else { Exit::Fine })
 }
 
@@ -174,22 +174,10 @@ fn document(examined: &[Examined]) -> Value {
             .count()
     };
     let plugin = |plugin: &Examined| {
-        let workloads = plugin.workloads.iter().map(|workload| {
-            json!({
-                "id": workload.id, "trials": workload.trials,
-                "setup_ns": workload.setup_ns, "iteration_ns": workload.iteration_ns,
-            })
-        });
-        json!({
-            "key": plugin.key, "path": plugin.path,
-            "workloads": workloads.collect::<Vec<_>>(), "findings": plugin.findings,
-        })
+        let workloads = plugin.workloads.iter().map(| workload | { json!({ "id": workload.id, "trials": workload.trials, "setup_ns": workload.setup_ns, "iteration_ns": workload.iteration_ns, }) });
+        json!({ "key": plugin.key, "path": plugin.path, "workloads": workloads.collect::< Vec< _ > >(), "findings": plugin.findings, })
     };
-    json!({
-        "schema": SCHEMA,
-        "errors": count(Level::Error), "warnings": count(Level::Warning), "notes": count(Level::Note),
-        "plugins": examined.iter().map(plugin).collect::<Vec<_>>(),
-    })
+    json!({ "schema": SCHEMA, "errors": count(FindingLevel::Error), "warnings": count(FindingLevel::Warning), "notes": count(FindingLevel::Note), "plugins": examined.iter().map(plugin).collect::< Vec< _ > >(), })
 }
 
 /// Each plugin's findings, what asks for action first, then what was tried.
@@ -219,7 +207,7 @@ fn shown(examined: &[Examined]) -> String {
         }
         text.push('\n');
     }
-    let count = |level: Level, name: &str| {
+    let count = |level: FindingLevel, name: &str| {
         let count = examined
             .iter()
             .flat_map(|plugin| &plugin.findings)
@@ -228,14 +216,14 @@ fn shown(examined: &[Examined]) -> String {
         format!("{count} {name}{}", if count == 1 { "" } else { "s" })
     };
     let counts = [
-        count(Level::Error, "error"),
-        count(Level::Warning, "warning"),
-        count(Level::Note, "note"),
+        count(FindingLevel::Error, "error"),
+        count(FindingLevel::Warning, "warning"),
+        count(FindingLevel::Note, "note"),
     ];
     text + &counts.join(", ") + "; each set of parameters in a process of its own\n"
 }
 
-fn told(finding: &Finding) -> String {
+fn told(finding: &PluginFinding) -> String {
     let margin = " ".repeat(LEVEL_COLUMNS);
     let mut text = line(
         finding.level.name(),

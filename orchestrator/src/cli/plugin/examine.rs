@@ -22,9 +22,9 @@ use crate::runner::sandbox_grants;
 use crate::runner::worker_exit::PassFailure;
 use crate::scenario::{Job, JobSettings};
 use crate::versus::side;
-use crate::vetting::behaviour::{self, Bounds, Ending};
+use crate::vetting::behaviour::{self, PassEnding, TrialBounds};
 use crate::vetting::trials::{self, Trial};
-use crate::vetting::{self, Finding, Level, document};
+use crate::vetting::{self, FindingLevel, PluginFinding, document};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -32,12 +32,12 @@ use std::time::Duration;
 use wildmatch::WildMatch;
 
 /// Limits with the defaults: those of a scenario that says nothing.
-const WHOLE: Bounds = Bounds {
+const WHOLE: TrialBounds = TrialBounds {
     seconds: 60,
     memory: 2 << 30,
 };
 /// Limits at the ends of parameters, of which there may be many.
-const SHORT: Bounds = Bounds {
+const SHORT: TrialBounds = TrialBounds {
     seconds: 5,
     memory: 2 << 30,
 };
@@ -58,7 +58,7 @@ pub(super) struct Examined {
     pub(super) offered: Vec<String>,
     pub(super) workloads: Vec<Tried>,
     /// What asks for action first.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<PluginFinding>,
 }
 
 /// By workload: parameters that a scenario gives.
@@ -128,7 +128,7 @@ impl Examiner {
                 self.look(&prepared, given, &mut examined)?
             }
             Err(failure) => {
-                let ending = Ending {
+                let ending = PassEnding {
                     phase: failure.phase,
                     message: &failure.message,
                     skipped: false,
@@ -225,8 +225,8 @@ impl Examiner {
         let trials = match trials::trials(info.params.as_ref(), given) {
             Ok(trials) => trials,
             Err(parameter) => {
-                examined.findings.push(Finding::new(
-                    Level::Note,
+                examined.findings.push(PluginFinding::new(
+                    FindingLevel::Note,
                     &info.id,
                     format!("not run: no value for its parameter `{parameter}` can be thought of"),
                     "give it a default; or check a scenario that gives it a value",
@@ -240,8 +240,8 @@ impl Examiner {
                 trials.len() - trials::MOST,
                 trials.len()
             );
-            examined.findings.push(Finding::new(
-                Level::Note,
+            examined.findings.push(PluginFinding::new(
+                FindingLevel::Note,
                 &info.id,
                 what,
                 "fewer options, if they are many",
@@ -275,7 +275,7 @@ impl Examiner {
                 let life = behaviour::life(&place, checked);
                 let new = life
                     .into_iter()
-                    .filter(|finding| !at_an_end || finding.level == Level::Error);
+                    .filter(|finding| !at_an_end || finding.level == FindingLevel::Error);
                 examined.findings.extend(new);
                 if !at_an_end {
                     (tried.setup_ns, tried.iteration_ns) =
@@ -304,7 +304,7 @@ impl Examiner {
         info: &WorkloadInfo,
         trial: &Trial,
         place: &str,
-    ) -> Result<Vec<Finding>, CommandError> {
+    ) -> Result<Vec<PluginFinding>, CommandError> {
         let job = Job {
             id: info.id.clone(),
             plugin: "plugin".to_owned(),
@@ -355,7 +355,7 @@ impl Examiner {
                 record.message.unwrap_or_default()
             );
             let remedy = behaviour::remedy(record.phase.unwrap_or(Phase::Start));
-            found.push(Finding::new(Level::Error, place, what, remedy));
+            found.push(PluginFinding::new(FindingLevel::Error, place, what, remedy));
             return Ok(found);
         }
         // Plugins that can have one instance only are measured all the same.
@@ -383,7 +383,7 @@ impl Examiner {
         pass: Pass,
         workload: &str,
         trial: &Trial,
-        bounds: Bounds,
+        bounds: TrialBounds,
     ) -> Result<FinishedPass, CommandError> {
         let request = WorkerRequest {
             library: prepared.library.clone(),
@@ -414,7 +414,12 @@ fn failed_start(error: std::io::Error) -> CommandError {
 }
 
 /// The finding of a pass without an answer; none of one that answered, or that the user stopped.
-fn failure(place: &str, ended: &FinishedPass, bounds: Bounds, at_an_end: bool) -> Option<Finding> {
+fn failure(
+    place: &str,
+    ended: &FinishedPass,
+    bounds: TrialBounds,
+    at_an_end: bool,
+) -> Option<PluginFinding> {
     let (phase, message, skipped) = match &ended.result {
         Ok(_) | Err(PassFailure::Interrupted) => return None,
         Err(PassFailure::Failed { phase, message }) => (*phase, message, false),
@@ -422,7 +427,7 @@ fn failure(place: &str, ended: &FinishedPass, bounds: Bounds, at_an_end: bool) -
     };
     Some(behaviour::failed(
         place,
-        &Ending {
+        &PassEnding {
             phase,
             message,
             skipped,
