@@ -21,13 +21,13 @@ pub(crate) fn text(text: &str) -> String {
 pub(crate) fn file(path: &Path) -> std::io::Result<String> {
     let mut file = std::fs::File::open(path)?;
     let mut hash = Sha256::new();
-    std::io::copy(&mut file, &mut Writer(&mut hash))?;
+    std::io::copy(&mut file, &mut HashWriter(&mut hash))?;
     Ok(hex(&hash.finalize()))
 }
 
-struct Writer<'a>(&'a mut Sha256);
+struct HashWriter<'a>(&'a mut Sha256);
 
-impl std::io::Write for Writer<'_> {
+impl std::io::Write for HashWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())
