@@ -15,7 +15,7 @@ const OURS: [usize; 20] = [
 const MARGIN: f64 = 0.01;
 
 /// Judges pairs; `None` while they do not tell.
-type Rule = fn(&[f64]) -> Option<DifferenceVerdict>;
+type GateRule = fn(&[f64]) -> Option<DifferenceVerdict>;
 
 /// Prints how both rules judge ends of a known difference.
 pub fn table(extent: TrialExtent) {
@@ -36,7 +36,7 @@ pub fn table(extent: TrialExtent) {
                 noise * 100.0,
                 tau * 100.0
             );
-            let rules: [(&str, Rule, &[usize]); 2] =
+            let rules: [(&str, GateRule, &[usize]); 2] =
                 [("e-process", by_evidence, &OURS), ("Yuen", by_yuen, &YUEN)];
             for (name, rule, looks) in rules {
                 let [different, same, open, pairs] =
@@ -50,7 +50,7 @@ pub fn table(extent: TrialExtent) {
 }
 
 /// Percents of different, same and open, and mean pairs.
-fn count(histories: usize, sizes: [f64; 3], rule: Rule, looks: &[usize]) -> [f64; 4] {
+fn count(histories: usize, sizes: [f64; 3], rule: GateRule, looks: &[usize]) -> [f64; 4] {
     let [shift, noise, tau] = sizes;
     let mut sums = [0.0; 4];
     for seed in 0..histories {

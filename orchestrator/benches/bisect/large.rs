@@ -1,6 +1,6 @@
 //! Owns the tables of large steps: alone, behind, before and next to small ones.
 
-use crate::world::Kind;
+use crate::world::HistoryKind;
 use crate::{NOISES, TrialExtent, head, name, row};
 
 /// Numbers of candidates.
@@ -12,7 +12,7 @@ pub fn alone(extent: TrialExtent) {
     for candidates in SIZES {
         for step in [0.1, 1.5f64.ln(), 8f64.ln(), 50f64.ln()] {
             for noise in NOISES {
-                let kind = Kind::single(candidates, step, noise);
+                let kind = HistoryKind::single(candidates, step, noise);
                 row(&name(&kind), &kind, extent);
             }
         }
@@ -51,9 +51,9 @@ fn pairs(all: &[[f64; 2]], extent: TrialExtent) {
         for steps in all {
             for adjacent in [true, false] {
                 for noise in NOISES {
-                    let kind = Kind {
+                    let kind = HistoryKind {
                         adjacent,
-                        ..Kind::several(candidates, steps, noise)
+                        ..HistoryKind::several(candidates, steps, noise)
                     };
                     row(&placed(&kind), &kind, extent);
                 }
@@ -62,7 +62,7 @@ fn pairs(all: &[[f64; 2]], extent: TrialExtent) {
     }
 }
 
-fn placed(kind: &Kind) -> String {
+fn placed(kind: &HistoryKind) -> String {
     format!(
         "{}{}",
         name(kind),
@@ -82,7 +82,7 @@ pub fn many(extent: TrialExtent) {
     for candidates in [16, 60, 128] {
         for steps in all {
             for noise in NOISES {
-                let kind = Kind::several(candidates, steps, noise);
+                let kind = HistoryKind::several(candidates, steps, noise);
                 row(&name(&kind), &kind, extent);
             }
         }
@@ -103,9 +103,9 @@ pub fn unmeasured(extent: TrialExtent) {
     for candidates in [6, 16, 128] {
         for steps in all {
             for noise in NOISES {
-                let kind = Kind {
+                let kind = HistoryKind {
                     tau: 0.005,
-                    ..Kind::several(candidates, steps, noise)
+                    ..HistoryKind::several(candidates, steps, noise)
                 };
                 row(&name(&kind), &kind, extent);
             }
@@ -124,9 +124,9 @@ pub fn growing(extent: TrialExtent) {
     ];
     for candidates in [16, 128] {
         for steps in all {
-            let kind = Kind {
+            let kind = HistoryKind {
                 grows: true,
-                ..Kind::several(candidates, steps, 0.02)
+                ..HistoryKind::several(candidates, steps, 0.02)
             };
             row(&name(&kind), &kind, extent);
         }

@@ -8,9 +8,9 @@ mod large;
 mod score;
 mod world;
 
-use score::{Score, ours, over, plain};
+use score::{SearchScore, ours, over, plain};
 use std::time::Instant;
-use world::Kind;
+use world::HistoryKind;
 
 /// How much is simulated.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ const QUICK: TrialExtent = TrialExtent {
 };
 
 /// Prints one table.
-type Table = fn(TrialExtent);
+type TablePrinter = fn(TrialExtent);
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -55,7 +55,7 @@ fn main() {
         first_seed: number("--first-seed").unwrap_or(0),
         ..usual
     };
-    let tables: [(&str, Table); 13] = [
+    let tables: [(&str, TablePrinter); 13] = [
         ("single", single),
         ("unbuildable", unbuildable),
         ("build-effect", build_effect),
@@ -85,24 +85,24 @@ fn main() {
 
 fn head(title: &str) {
     println!("### {title}\n");
-    println!("| history | search | {} |", Score::HEAD.join(" | "));
-    println!("|---|---|{}", "---:|".repeat(Score::HEAD.len()));
+    println!("| history | search | {} |", SearchScore::HEAD.join(" | "));
+    println!("|---|---|{}", "---:|".repeat(SearchScore::HEAD.len()));
 }
 
-fn row(name: &str, kind: &Kind, extent: TrialExtent) {
+fn row(name: &str, kind: &HistoryKind, extent: TrialExtent) {
     if kind.candidates <= extent.most_candidates {
         println!("| {name} | this | {}", over(kind, extent, ours).row());
     }
 }
 
-fn rows(name: &str, kind: &Kind, extent: TrialExtent) {
+fn rows(name: &str, kind: &HistoryKind, extent: TrialExtent) {
     row(name, kind, extent);
     if kind.candidates <= extent.most_candidates {
         println!("| | plain | {}", over(kind, extent, plain).row());
     }
 }
 
-fn name(kind: &Kind) -> String {
+fn name(kind: &HistoryKind) -> String {
     let steps: Vec<String> = kind.steps.iter().map(|step| size(*step)).collect();
     format!(
         "N {}, {}, noise {} %",
@@ -128,7 +128,7 @@ fn single(extent: TrialExtent) {
     for candidates in [16, 128, 1024] {
         for step in [0.01, 0.02, 0.05, 0.1] {
             for noise in NOISES {
-                let kind = Kind::single(candidates, step, noise);
+                let kind = HistoryKind::single(candidates, step, noise);
                 rows(&name(&kind), &kind, extent);
             }
         }
@@ -140,9 +140,9 @@ fn unbuildable(extent: TrialExtent) {
     for candidates in [16, 128, 1024] {
         for step in [0.02, 0.05] {
             for noise in NOISES {
-                let kind = Kind {
+                let kind = HistoryKind {
                     dead: 0.2,
-                    ..Kind::single(candidates, step, noise)
+                    ..HistoryKind::single(candidates, step, noise)
                 };
                 rows(&name(&kind), &kind, extent);
             }
@@ -154,16 +154,16 @@ fn build_effect(extent: TrialExtent) {
     head("One step, tau 0.5 %");
     for step in [0.02, 0.05] {
         for noise in NOISES {
-            let kind = Kind {
+            let kind = HistoryKind {
                 tau: 0.005,
-                ..Kind::single(128, step, noise)
+                ..HistoryKind::single(128, step, noise)
             };
             rows(
                 &format!("{}, tau not measured, margin 1 %", name(&kind)),
                 &kind,
                 extent,
             );
-            let told = Kind {
+            let told = HistoryKind {
                 told: Some(0.005),
                 margin: 0.02,
                 ..kind
@@ -185,12 +185,12 @@ fn clean(extent: TrialExtent) {
             (0.005, None, 0.01),
             (0.005, Some(0.005), 0.02),
         ] {
-            let kind = Kind {
+            let kind = HistoryKind {
                 steps: Vec::new(),
                 tau,
                 told,
                 margin,
-                ..Kind::single(128, 0.0, noise)
+                ..HistoryKind::single(128, 0.0, noise)
             };
             let told = if told.is_some() {
                 "measured"
@@ -217,10 +217,10 @@ fn several(extent: TrialExtent) {
         (vec![0.04, -0.02], 0.01),
     ] {
         for noise in NOISES {
-            let kind = Kind {
+            let kind = HistoryKind {
                 steps: steps.clone(),
                 margin,
-                ..Kind::single(128, 0.0, noise)
+                ..HistoryKind::single(128, 0.0, noise)
             };
             row(
                 &format!("{}, margin {} %", name(&kind), margin * 100.0),
@@ -234,9 +234,9 @@ fn several(extent: TrialExtent) {
 fn fast_builds(extent: TrialExtent) {
     head("One step, builds of 2 s");
     for (step, noise) in [(0.02, 0.005), (0.02, 0.01), (0.02, 0.02), (0.05, 0.02)] {
-        let kind = Kind {
+        let kind = HistoryKind {
             build_seconds: 2.0,
-            ..Kind::single(128, step, noise)
+            ..HistoryKind::single(128, step, noise)
         };
         row(&name(&kind), &kind, extent);
     }

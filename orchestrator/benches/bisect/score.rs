@@ -2,13 +2,13 @@
 //! search.
 
 use crate::TrialExtent;
-use crate::world::{Kind, World};
+use crate::world::{HistoryKind, SimulatedHistory};
 use orch::search::{ChangeDirection, CommitGraph, EndsVerdict, SearchSettings, bisect};
 use std::fmt::Write;
 
 /// What a search says of one history.
 #[derive(Debug, Clone, Default)]
-pub struct Answer {
+pub struct SearchAnswer {
     /// Accused sets, with the probability that is claimed for them.
     named: Vec<(Vec<usize>, f64)>,
     /// Sets that are given where nobody is accused.
@@ -19,7 +19,7 @@ pub struct Answer {
 
 /// Sums over histories.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Score {
+pub struct SearchScore {
     histories: f64,
     /// Every step named, in the smallest set, and nothing else.
     right: f64,
@@ -45,7 +45,7 @@ pub struct Score {
     true_sets: f64,
 }
 
-impl Score {
+impl SearchScore {
     fn add(&mut self, other: &Self) {
         self.histories += other.histories;
         self.right += other.right;
@@ -67,12 +67,12 @@ impl Score {
     }
 
     fn of(
-        world: &World,
-        Answer {
+        world: &SimulatedHistory,
+        SearchAnswer {
             named,
             instead,
             proving,
-        }: &Answer,
+        }: &SearchAnswer,
     ) -> Self {
         let holds = |set: &[usize]| world.places.iter().any(|place| set.contains(place));
         let smallest: Vec<Vec<usize>> = world
@@ -184,14 +184,18 @@ impl Score {
 }
 
 /// Runs one kind of history many times, on two threads; each has a seed of its own.
-pub fn over(kind: &Kind, extent: TrialExtent, search: fn(&mut World) -> Answer) -> Score {
+pub fn over(
+    kind: &HistoryKind,
+    extent: TrialExtent,
+    search: fn(&mut SimulatedHistory) -> SearchAnswer,
+) -> SearchScore {
     let seeds = extent.first_seed..extent.first_seed + extent.histories;
     let part = |first: usize| {
-        let mut sum = Score::default();
+        let mut sum = SearchScore::default();
         for seed in seeds.clone().skip(first).step_by(2) {
-            let mut world = World::new(kind, seed as u64);
+            let mut world = SimulatedHistory::new(kind, seed as u64);
             let answer = search(&mut world);
-            sum.add(&Score::of(&world, &answer));
+            sum.add(&SearchScore::of(&world, &answer));
         }
         sum
     };
@@ -206,7 +210,7 @@ pub fn over(kind: &Kind, extent: TrialExtent, search: fn(&mut World) -> Answer) 
 }
 
 /// This search.
-pub fn ours(world: &mut World) -> Answer {
+pub fn ours(world: &mut SimulatedHistory) -> SearchAnswer {
     let history = CommitGraph::line(world.kind.candidates);
     let rose = world.kind.steps.iter().sum::<f64>() >= 0.0;
     let direction = if rose {
@@ -232,7 +236,7 @@ pub fn ours(world: &mut World) -> Answer {
         .into_iter()
         .map(|undecided| undecided.commits)
         .collect();
-    Answer {
+    SearchAnswer {
         named,
         instead,
         proving,
@@ -241,7 +245,7 @@ pub fn ours(world: &mut World) -> Answer {
 
 /// Plain binary search: the median of ten pairs against half of the jump between the ends, nearest
 /// commit that builds.
-pub fn plain(world: &mut World) -> Answer {
+pub fn plain(world: &mut SimulatedHistory) -> SearchAnswer {
     let (mut low, mut high) = (0, world.kind.candidates);
     let jump = if world.build(low) && world.build(high) {
         median_of_ten(world, high)
@@ -249,7 +253,7 @@ pub fn plain(world: &mut World) -> Answer {
         0.0
     };
     if jump < world.kind.margin {
-        return Answer::default();
+        return SearchAnswer::default();
     }
     let mut tried = vec![false; high + 1];
     loop {
@@ -267,14 +271,14 @@ pub fn plain(world: &mut World) -> Answer {
             }
         }
     }
-    Answer {
+    SearchAnswer {
         named: vec![((low + 1..=high).collect(), 1.0)],
         instead: Vec::new(),
         proving: 0,
     }
 }
 
-fn median_of_ten(world: &mut World, commit: usize) -> f64 {
+fn median_of_ten(world: &mut SimulatedHistory, commit: usize) -> f64 {
     let mut pairs = world.draw(0, commit, 10);
     world.pairs += 10;
     pairs.sort_by(f64::total_cmp);

@@ -7,7 +7,7 @@ use std::f64::consts::TAU;
 
 /// One kind of history; sizes are log ratios, but for the margin, which is relative.
 #[derive(Debug, Clone)]
-pub struct Kind {
+pub struct HistoryKind {
     pub candidates: usize,
     /// Heights of the steps, at random places in this order.
     pub steps: Vec<f64>,
@@ -27,7 +27,7 @@ pub struct Kind {
     pub grows: bool,
 }
 
-impl Kind {
+impl HistoryKind {
     /// The usual one: one step, builds of 20 s.
     pub fn single(candidates: usize, step: f64, noise: f64) -> Self {
         let (steps, tau, dead) = (vec![step], 0.001, 0.0);
@@ -68,8 +68,8 @@ impl Kind {
 }
 
 /// One history, and what was asked of it.
-pub struct World {
-    pub kind: Kind,
+pub struct SimulatedHistory {
+    pub kind: HistoryKind,
     /// Places of the steps, ascending.
     pub places: Vec<usize>,
     levels: Vec<f64>,
@@ -83,8 +83,8 @@ pub struct World {
     pub seconds: f64,
 }
 
-impl World {
-    pub fn new(kind: &Kind, seed: u64) -> Self {
+impl SimulatedHistory {
+    pub fn new(kind: &HistoryKind, seed: u64) -> Self {
         let mut rng = Rng::with_seed(0x0b15_ec70 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let places = kind.places(&mut rng);
         let last = kind.candidates;
@@ -171,7 +171,7 @@ pub fn heavy(rng: &mut Rng) -> f64 {
     }
 }
 
-impl Evidence for World {
+impl Evidence for SimulatedHistory {
     type Stop = Infallible;
 
     fn look(&mut self, commit: usize) -> Result<bool, Infallible> {
