@@ -4,7 +4,7 @@
 use crate::TrialExtent;
 use crate::world::heavy;
 use fastrand::Rng;
-use orch::search::{DifferenceVerdict, judge};
+use orch::search::{DifferenceVerdict, judge_differences};
 
 /// Pairs at which each rule looks; Yuen's interval spends a sixth of alpha on each.
 const YUEN: [usize; 6] = [20, 40, 80, 160, 320, 640];
@@ -73,7 +73,7 @@ fn count(histories: usize, sizes: [f64; 3], rule: GateRule, looks: &[usize]) -> 
 }
 
 fn by_evidence(pairs: &[f64]) -> Option<DifferenceVerdict> {
-    Some(judge(pairs, MARGIN).0).filter(|verdict| *verdict != DifferenceVerdict::Open)
+    Some(judge_differences(pairs, MARGIN).0).filter(|verdict| *verdict != DifferenceVerdict::Open)
 }
 
 /// 20 % trimmed mean, winsorised variance, Student's t at alpha 0.01 / 6.

@@ -1,7 +1,7 @@
 //! Owns the simulated histories: steps, build effects, heavy-tailed pairs and builds that fail.
 
 use fastrand::Rng;
-use orch::search::{Confirmation, DifferenceVerdict, Evidence, SectionView, judge};
+use orch::search::{Confirmation, DifferenceVerdict, Evidence, SectionView, judge_differences};
 use std::convert::Infallible;
 use std::f64::consts::TAU;
 
@@ -174,7 +174,7 @@ pub fn heavy(rng: &mut Rng) -> f64 {
 impl Evidence for SimulatedHistory {
     type Stop = Infallible;
 
-    fn look(&mut self, commit: usize) -> Result<bool, Infallible> {
+    fn prepare_commit(&mut self, commit: usize) -> Result<bool, Infallible> {
         Ok(self.build(commit))
     }
 
@@ -197,7 +197,7 @@ impl Evidence for SimulatedHistory {
         let mut fresh = Vec::new();
         for look in [16, 24, 32, 48, 64, 96, 128, 192, 256] {
             fresh.extend(self.draw(parent, commit, look - fresh.len()));
-            let (verdict, change) = judge(&fresh, self.kind.margin);
+            let (verdict, change) = judge_differences(&fresh, self.kind.margin);
             self.confirming +=
                 usize::from(verdict != DifferenceVerdict::Open || look == 256) * look;
             match verdict {
@@ -221,5 +221,5 @@ impl Evidence for SimulatedHistory {
         0.05
     }
 
-    fn see(&mut self, _: &SectionView<'_>) {}
+    fn show_progress(&mut self, _: &SectionView<'_>) {}
 }

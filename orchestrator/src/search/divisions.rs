@@ -1,8 +1,8 @@
 //! Owns the ways in which a step can divide what was measured in a section: hypotheses that nothing
 //! looked at tells apart.
 
-use super::history::{CommitGraph, PositionSet};
-use super::inquiry::KnownAnswers;
+use super::commit_graph::{CommitGraph, PositionSet};
+use super::context::KnownAnswers;
 use super::level::DifferenceLevel;
 use std::collections::BTreeMap;
 
@@ -22,8 +22,10 @@ pub(super) struct SearchSection {
 
 impl SearchSection {
     pub(super) fn between(history: &CommitGraph, reference: usize, end: usize) -> Self {
-        let candidates = history.contained(end).without(history.contained(reference));
-        let measurable = candidates.and(history.containing(reference));
+        let candidates = history
+            .contained(end)
+            .difference(history.contained(reference));
+        let measurable = candidates.intersection(history.containing(reference));
         Self {
             reference,
             end,
@@ -54,7 +56,7 @@ impl CodeGroup {
 pub(super) fn list_codes(segment: &SearchSection, known: &KnownAnswers) -> Vec<CodeGroup> {
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let usable = known.usable();
-    let here = segment.measurable.and(&usable);
+    let here = segment.measurable.intersection(&usable);
     for commit in std::iter::once(segment.reference).chain(here.iter()) {
         members.entry(known.code(commit)).or_default().push(commit);
     }
@@ -81,11 +83,11 @@ fn sides(codes: &[CodeGroup], containing: &PositionSet) -> Option<Vec<bool>> {
         let first = code
             .commits
             .first()
-            .is_some_and(|commit| containing.has(*commit));
+            .is_some_and(|commit| containing.contains(*commit));
         let agree = code
             .commits
             .iter()
-            .all(|commit| containing.has(*commit) == first);
+            .all(|commit| containing.contains(*commit) == first);
         (agree && !(first && code.is_reference)).then_some(first)
     };
     codes.iter().map(side).collect()
@@ -136,13 +138,13 @@ pub(super) fn list_divisions(
 ) -> Vec<Division> {
     let weight = |k: usize| prior.get(k).copied().unwrap_or(1.0);
     let total: f64 = segment.candidates.iter().map(weight).sum();
-    let looked = PositionSet::those(history.positions(), |at| {
+    let looked = PositionSet::matching(history.positions(), |at| {
         codes.iter().any(|code| code.commits.contains(&at))
     });
     let mut places: BTreeMap<PositionSet, Option<usize>> = BTreeMap::new();
     let mut found: Vec<Division> = Vec::new();
     for k in segment.candidates.iter() {
-        let key = history.containing(k).and(&looked);
+        let key = history.containing(k).intersection(&looked);
         let place = *places.entry(key).or_insert_with_key(|key| {
             let shows = sides(codes, key)?;
             let shows = codes

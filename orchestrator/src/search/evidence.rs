@@ -17,7 +17,7 @@ pub trait Evidence {
     ///
     /// # Errors
     /// When the search has to end.
-    fn look(&mut self, commit: usize) -> Result<bool, Self::Stop>;
+    fn prepare_commit(&mut self, commit: usize) -> Result<bool, Self::Stop>;
 
     /// Whether two commits, both looked at and usable, run the same machine code: then no step lies
     /// between them.
@@ -52,7 +52,7 @@ pub trait Evidence {
     fn pair_seconds(&self) -> f64;
 
     /// Told after every step, for a live table.
-    fn see(&mut self, view: &SectionView<'_>);
+    fn show_progress(&mut self, view: &SectionView<'_>);
 }
 
 /// What a segment is going through.

@@ -5,37 +5,37 @@
 //! Both ask the world through a trait and are deterministic, so that a search that was interrupted
 //! is resumed by giving the same answers again.
 
-mod action;
 mod chain;
+mod commit_graph;
 mod conclusion;
+mod context;
+mod difference;
 mod divisions;
 mod evidence;
-mod exact;
-mod gate;
-mod history;
+mod exact_search;
 mod information;
-mod inquiry;
 mod level;
 mod likelihood;
+mod noisy_search;
+mod pair_request;
 mod posterior;
-mod procedure;
-mod section;
+mod section_search;
 
 #[cfg(test)]
 mod tests;
 
+pub use commit_graph::CommitGraph;
 pub use conclusion::{
     Confirmation, EndsVerdict, RatioEstimate, SearchConclusion, SearchCulprit, SectionResult,
     StoppedSearch, UndecidedReason, UndecidedStep, UnsearchedPart,
 };
+pub use difference::{DifferenceVerdict, judge_differences};
 pub use evidence::{Evidence, MeasuredLevel, SectionStage, SectionView};
-pub use exact::{
+pub use exact_search::{
     ExactConclusion, ExactCulprit, ExactEndsVerdict, ExactPart, ExactProgress, ExactReadings,
     ExactResult, bisect_exact,
 };
-pub use gate::{DifferenceVerdict, judge};
-pub use history::CommitGraph;
-pub use procedure::bisect;
+pub use noisy_search::bisect;
 
 /// Which change is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

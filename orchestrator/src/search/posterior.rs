@@ -7,10 +7,10 @@
 
 use super::SearchSettings;
 use super::chain::{SectionLevels, StepMass, StepShares, weigh_chains};
+use super::commit_graph::{CommitGraph, PositionSet};
+use super::context::KnownAnswers;
 use super::divisions::{CodeGroup, SearchSection, list_codes, list_divisions};
-use super::history::{CommitGraph, PositionSet};
 use super::information::entropy_of;
-use super::inquiry::KnownAnswers;
 use super::level::{DifferenceLevel, pooled_variance};
 
 /// Build effects (log ratio) with their prior weight, where none was measured.
@@ -112,7 +112,7 @@ pub(super) struct Posterior {
 }
 
 /// Levels of a section's codes, as they are weighed.
-fn section_levels(
+fn collect_levels(
     history: &CommitGraph,
     segment: &SearchSection,
     codes: &[CodeGroup],
@@ -142,16 +142,16 @@ fn told_elsewhere(
     known: &KnownAnswers,
     settings: &SearchSettings,
 ) -> [f64; 6] {
-    let mut seen = PositionSet::none(history.positions());
+    let mut seen = PositionSet::empty(history.positions());
     let mut logs = [0.0; 6];
     note_measured(&mut seen, own);
     for segment in earlier.iter().rev() {
         let mut codes = list_codes(segment, known);
         codes.retain(|code| {
-            code.is_reference || !code.commits.iter().any(|commit| seen.has(*commit))
+            code.is_reference || !code.commits.iter().any(|commit| seen.contains(*commit))
         });
         if codes.iter().any(CodeGroup::is_measured) {
-            let section = section_levels(history, segment, &codes, settings, NONE_BESIDE);
+            let section = collect_levels(history, segment, &codes, settings, NONE_BESIDE);
             for (log, (tau, _)) in logs.iter_mut().zip(taus(settings.tau)) {
                 *log += weigh_chains(&section, tau * tau).log_total;
             }
@@ -184,7 +184,7 @@ impl Posterior {
         } else {
             NONE_BESIDE
         };
-        let section = section_levels(history, segment, &codes, settings, none);
+        let section = collect_levels(history, segment, &codes, settings, none);
         let elsewhere = told_elsewhere(history, earlier, &codes, known, settings);
         let judged: Vec<(f64, f64, StepShares)> = taus(settings.tau)
             .into_iter()
@@ -196,8 +196,9 @@ impl Posterior {
             .collect();
         let mut sums = WeighedSums::new(&section, &judged);
         sums.normalise();
-        let spread =
-            |shares: &dyn Fn(usize) -> f64| spread(history, &section, &settings.prior, shares);
+        let spread = |shares: &dyn Fn(usize) -> f64| {
+            spread_shares(history, &section, &settings.prior, shares)
+        };
         let place = |shares: &dyn Fn(usize) -> f64| PositionShares::new(history, spread(shares));
         Self {
             aim: place(&|at| sums.aim[at].mass),
@@ -271,7 +272,7 @@ fn share_of(share: f64, mass: f64) -> f64 {
 }
 
 /// Shares of divisions as shares of their positions, by their priors.
-fn spread(
+fn spread_shares(
     history: &CommitGraph,
     section: &SectionLevels,
     prior: &[f64],

@@ -431,7 +431,7 @@ fn counted(probe: &Probe) -> Option<u64> {
 impl Evidence for Answers<'_> {
     type Stop = Stop;
 
-    fn look(&mut self, commit: usize) -> Result<bool, Stop> {
+    fn prepare_commit(&mut self, commit: usize) -> Result<bool, Stop> {
         self.looked(commit)
     }
 
@@ -525,7 +525,7 @@ impl Evidence for Answers<'_> {
         self.pair_seconds.iter().sum::<f64>() / self.pair_seconds.len() as f64
     }
 
-    fn see(&mut self, view: &SectionView<'_>) {
+    fn show_progress(&mut self, view: &SectionView<'_>) {
         let whole = view.reference == 0 && view.end == self.ground.history.candidates.len();
         if whole && view.stage != SectionStage::Gate {
             self.posterior = view.posterior.to_vec();

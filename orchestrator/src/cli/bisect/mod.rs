@@ -166,7 +166,7 @@ fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::ChangeDirec
     }
     // What the plugin's metrics are, it says itself. An end that cannot be measured is found by the
     // search.
-    if !answers.look(0)? {
+    if !answers.prepare_commit(0)? {
         return Ok(worse);
     }
     let described = answers.described()?;

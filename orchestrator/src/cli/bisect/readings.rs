@@ -75,7 +75,7 @@ impl ExactReadings for Answers<'_> {
         }
     }
 
-    fn beyond(&self, reference: &Box<Probe>, value: &Box<Probe>) -> bool {
+    fn is_beyond(&self, reference: &Box<Probe>, value: &Box<Probe>) -> bool {
         let wanted = if self.wish.better {
             Verdict::Improved
         } else {
@@ -103,7 +103,7 @@ impl ExactReadings for Answers<'_> {
         }
     }
 
-    fn see(&mut self, view: &ExactProgress<'_>) {
+    fn show_progress(&mut self, view: &ExactProgress<'_>) {
         self.live
             .left(view.candidates.len(), view.reads_left, self.build_time());
     }

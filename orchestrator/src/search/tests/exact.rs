@@ -22,7 +22,7 @@ impl ScriptedCounts {
     pub(super) fn over(history: &CommitGraph, culprit: usize, dead: &[bool]) -> Self {
         let value = |at: usize| (!dead[at]).then(|| u64::from(history.contains(at, culprit)));
         Self {
-            values: (0..=history.bad()).map(value).collect(),
+            values: (0..=history.bad_end()).map(value).collect(),
             reads: Vec::new(),
             most: usize::MAX,
         }
@@ -56,7 +56,7 @@ impl ExactReadings for ScriptedCounts {
         Ok(self.values[commit])
     }
 
-    fn beyond(&self, reference: &u64, value: &u64) -> bool {
+    fn is_beyond(&self, reference: &u64, value: &u64) -> bool {
         value > reference
     }
 
@@ -68,7 +68,7 @@ impl ExactReadings for ScriptedCounts {
         one.abs_diff(*other) as f64
     }
 
-    fn see(&mut self, view: &ExactProgress<'_>) {
+    fn show_progress(&mut self, view: &ExactProgress<'_>) {
         assert!(!view.candidates.is_empty());
     }
 }

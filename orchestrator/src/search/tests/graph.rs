@@ -23,7 +23,7 @@ fn diamonds(count: usize, length: usize) -> CommitGraph {
 fn a_history_knows_what_contains_what() {
     // 0 - 1 - 2 - 6 (merge), 1 - 4: branches are 2, 3 and 4, 5.
     let history = diamonds(1, 2);
-    assert_eq!(history.bad(), 6);
+    assert_eq!(history.bad_end(), 6);
     assert!(
         history.contains(6, 4)
             && history.contains(3, 2)
@@ -48,15 +48,15 @@ fn a_history_knows_what_contains_what() {
 fn every_commit_of_a_branched_history_is_found() {
     for (count, length) in [(1, 1), (1, 5), (5, 2), (3, 6)] {
         let history = diamonds(count, length);
-        for culprit in 1..=history.bad() {
+        for culprit in 1..=history.bad_end() {
             let mut world = ScriptedEvidence::over(&history, &[(culprit, 0.02)]).seeded(culprit);
             let conclusion =
                 world.search_in(&history, &SearchSettings::new(0.01, ChangeDirection::Worse));
             assert_only(&conclusion, culprit);
             assert!(
-                world.builds() <= bits(history.bad()) + 5,
+                world.builds() <= bits(history.bad_end()) + 5,
                 "{culprit} of {}: {}",
-                history.bad(),
+                history.bad_end(),
                 world.builds()
             );
         }
@@ -67,14 +67,14 @@ fn every_commit_of_a_branched_history_is_found() {
 fn a_merge_that_is_never_built_shares_the_guilt_of_what_it_brought() {
     let history = diamonds(3, 3);
     let is_merge = |at: usize| at > 0 && at.is_multiple_of(8);
-    let never: Vec<bool> = (0..=history.bad())
-        .map(|at| is_merge(at) && at != history.bad())
+    let never: Vec<bool> = (0..=history.bad_end())
+        .map(|at| is_merge(at) && at != history.bad_end())
         .collect();
     let settings = SearchSettings {
         never,
         ..SearchSettings::new(0.01, ChangeDirection::Worse)
     };
-    for culprit in 1..=history.bad() {
+    for culprit in 1..=history.bad_end() {
         let mut world = ScriptedEvidence::over(&history, &[(culprit, 0.02)]).seeded(culprit);
         let conclusion = world.search_in(&history, &settings);
         assert_eq!(conclusion.culprits.len(), 1, "{culprit}: {conclusion:?}");
@@ -152,10 +152,10 @@ fn in_tangled_histories_with_failures_the_named_set_holds_the_culprit() {
     for seed in 0..60 {
         let commits = rng.usize(2..60);
         let history = tangle(&mut rng, commits);
-        let culprit = rng.usize(1..=history.bad());
+        let culprit = rng.usize(1..=history.bad_end());
         let mut world = ScriptedEvidence::over(&history, &[(culprit, 0.03)]).seeded(seed);
-        world.dead = (0..=history.bad())
-            .map(|at| at != 0 && at != history.bad() && rng.f64() < 0.15)
+        world.dead = (0..=history.bad_end())
+            .map(|at| at != 0 && at != history.bad_end() && rng.f64() < 0.15)
             .collect();
         let conclusion =
             world.search_in(&history, &SearchSettings::new(0.01, ChangeDirection::Worse));

@@ -73,7 +73,7 @@ impl ScriptedEvidence {
                 .map(|(_, step)| step)
                 .sum()
         };
-        Self::new((0..=history.bad()).map(level).collect())
+        Self::new((0..=history.bad_end()).map(level).collect())
     }
 
     fn seeded(mut self, seed: usize) -> Self {
@@ -115,7 +115,7 @@ impl ScriptedEvidence {
 impl Evidence for ScriptedEvidence {
     type Stop = Infallible;
 
-    fn look(&mut self, commit: usize) -> Result<bool, Infallible> {
+    fn prepare_commit(&mut self, commit: usize) -> Result<bool, Infallible> {
         assert!(
             !self.asked.contains(&ScriptedQuestion::Look(commit)),
             "{commit} is looked at twice"
@@ -152,7 +152,7 @@ impl Evidence for ScriptedEvidence {
     fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, Infallible> {
         self.asked.push(ScriptedQuestion::Confirm(parent, commit));
         let fresh = self.draw(parent, commit, 40);
-        let (verdict, change) = judge(&fresh, 0.01);
+        let (verdict, change) = judge_differences(&fresh, 0.01);
         Ok(self.confirmation.unwrap_or(match verdict {
             DifferenceVerdict::Rose | DifferenceVerdict::Fell => Confirmation::Changed {
                 estimate: change.estimate,
@@ -170,7 +170,7 @@ impl Evidence for ScriptedEvidence {
         0.05
     }
 
-    fn see(&mut self, view: &SectionView<'_>) {
+    fn show_progress(&mut self, view: &SectionView<'_>) {
         let mass: f64 = view.posterior.iter().sum();
         assert!(mass == 0.0 || (mass - 1.0).abs() < 1e-9, "{mass}");
         assert!(view.builds_left.is_finite() && view.pairs_left.is_finite());

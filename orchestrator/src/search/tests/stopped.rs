@@ -18,9 +18,9 @@ impl EndingEvidence {
 impl Evidence for EndingEvidence {
     type Stop = ();
 
-    fn look(&mut self, commit: usize) -> Result<bool, ()> {
+    fn prepare_commit(&mut self, commit: usize) -> Result<bool, ()> {
         self.ask()?;
-        Ok(self.world.look(commit).unwrap())
+        Ok(self.world.prepare_commit(commit).unwrap())
     }
 
     fn same_code(&mut self, one: usize, other: usize) -> Result<bool, ()> {
@@ -51,8 +51,8 @@ impl Evidence for EndingEvidence {
         self.world.pair_seconds()
     }
 
-    fn see(&mut self, view: &SectionView<'_>) {
-        self.world.see(view);
+    fn show_progress(&mut self, view: &SectionView<'_>) {
+        self.world.show_progress(view);
     }
 }
 

@@ -11,15 +11,15 @@ pub(super) struct PositionSet {
 
 impl PositionSet {
     /// The empty set, with room for `positions` of them.
-    pub(super) fn none(positions: usize) -> Self {
+    pub(super) fn empty(positions: usize) -> Self {
         Self {
             words: vec![0; positions.div_ceil(WORD)],
         }
     }
 
     /// Every position for which `wanted` holds.
-    pub(super) fn those(positions: usize, wanted: impl Fn(usize) -> bool) -> Self {
-        let mut set = Self::none(positions);
+    pub(super) fn matching(positions: usize, wanted: impl Fn(usize) -> bool) -> Self {
+        let mut set = Self::empty(positions);
         (0..positions)
             .filter(|position| wanted(*position))
             .for_each(|position| set.insert(position));
@@ -32,7 +32,7 @@ impl PositionSet {
         }
     }
 
-    pub(super) fn has(&self, position: usize) -> bool {
+    pub(super) fn contains(&self, position: usize) -> bool {
         self.words
             .get(position / WORD)
             .is_some_and(|word| word >> (position % WORD) & 1 == 1)
@@ -45,22 +45,22 @@ impl PositionSet {
             .sum()
     }
 
-    pub(super) fn and(&self, other: &Self) -> Self {
-        self.with(other, |one, other| one & other)
+    pub(super) fn intersection(&self, other: &Self) -> Self {
+        self.combine(other, |one, other| one & other)
     }
 
-    pub(super) fn without(&self, other: &Self) -> Self {
-        self.with(other, |one, other| one & !other)
+    pub(super) fn difference(&self, other: &Self) -> Self {
+        self.combine(other, |one, other| one & !other)
     }
 
-    fn add(&mut self, other: &Self) {
+    fn insert_all(&mut self, other: &Self) {
         self.words
             .iter_mut()
             .zip(&other.words)
             .for_each(|(one, other)| *one |= other);
     }
 
-    fn with(&self, other: &Self, join: impl Fn(u64, u64) -> u64) -> Self {
+    fn combine(&self, other: &Self, join: impl Fn(u64, u64) -> u64) -> Self {
         Self {
             words: self
                 .words
@@ -114,15 +114,15 @@ impl CommitGraph {
         let positions = parents.len();
         let mut contained: Vec<PositionSet> = Vec::with_capacity(positions);
         for (at, parents) in parents.iter().enumerate() {
-            let mut own = PositionSet::none(positions);
+            let mut own = PositionSet::empty(positions);
             own.insert(at);
             parents
                 .iter()
                 .filter_map(|parent| contained.get(*parent))
-                .for_each(|set| own.add(set));
+                .for_each(|set| own.insert_all(set));
             contained.push(own);
         }
-        let mut containing = vec![PositionSet::none(positions); positions];
+        let mut containing = vec![PositionSet::empty(positions); positions];
         for (at, set) in contained.iter().enumerate() {
             set.iter().for_each(|other| containing[other].insert(at));
         }
@@ -135,12 +135,14 @@ impl CommitGraph {
     /// Whether `commit` is `other` or descends from it.
     #[must_use]
     pub fn contains(&self, commit: usize, other: usize) -> bool {
-        self.contained.get(commit).is_some_and(|set| set.has(other))
+        self.contained
+            .get(commit)
+            .is_some_and(|set| set.contains(other))
     }
 
     /// The bad end, N.
     #[must_use]
-    pub fn bad(&self) -> usize {
+    pub fn bad_end(&self) -> usize {
         self.positions().saturating_sub(1)
     }
 
@@ -169,13 +171,13 @@ impl CommitGraph {
 
     /// Those of `commits` that none of the others contains.
     pub(super) fn latest(&self, commits: &PositionSet) -> Vec<usize> {
-        let alone = |commit: &usize| self.containing(*commit).and(commits).len() == 1;
+        let alone = |commit: &usize| self.containing(*commit).intersection(commits).len() == 1;
         commits.iter().filter(alone).collect()
     }
 
     /// Those of `commits` that contain none of the others.
     pub(super) fn earliest(&self, commits: &PositionSet) -> Vec<usize> {
-        let alone = |commit: &usize| self.contained(*commit).and(commits).len() == 1;
+        let alone = |commit: &usize| self.contained(*commit).intersection(commits).len() == 1;
         commits.iter().filter(alone).collect()
     }
 

@@ -1,11 +1,11 @@
 //! Owns the search for numbers without noise, such as allocation counts and digests: plain binary
 //! search, and again.
 
-use super::action::BuildChance;
+use super::commit_graph::{CommitGraph, PositionSet};
+use super::context::KnownAnswers;
 use super::divisions::SearchSection;
-use super::history::{CommitGraph, PositionSet};
 use super::information::entropy;
-use super::inquiry::KnownAnswers;
+use super::pair_request::BuildChance;
 use super::{SearchSettings, StoppedSearch};
 
 /// What the exact search asks of the world.
@@ -23,7 +23,7 @@ pub trait ExactReadings {
     fn read(&mut self, commit: usize) -> Result<Option<Self::Value>, Self::Stop>;
 
     /// Whether a value is changed from the good end's in the direction that was asked.
-    fn beyond(&self, reference: &Self::Value, value: &Self::Value) -> bool;
+    fn is_beyond(&self, reference: &Self::Value, value: &Self::Value) -> bool;
 
     /// Whether two values differ at all: what counts once a change was found.
     fn differs(&self, one: &Self::Value, other: &Self::Value) -> bool;
@@ -33,7 +33,7 @@ pub trait ExactReadings {
     fn distance(&self, one: &Self::Value, other: &Self::Value) -> f64;
 
     /// Told after every reading.
-    fn see(&mut self, view: &ExactProgress<'_>);
+    fn show_progress(&mut self, view: &ExactProgress<'_>);
 }
 
 /// How far an exact search has come.
@@ -126,7 +126,7 @@ pub fn bisect_exact<R: ExactReadings>(
         settings,
         readings,
         values: vec![None; history.positions()],
-        known: KnownAnswers::nothing(history.positions()),
+        known: KnownAnswers::new(history.positions()),
         gate: ExactEndsVerdict::Same,
         culprits: Vec::new(),
         open: None,
@@ -161,9 +161,9 @@ struct ExactSearch<'a, R: ExactReadings> {
 
 impl<R: ExactReadings> ExactSearch<'_, R> {
     fn run(&mut self) -> Result<(), R::Stop> {
-        let whole = (0, self.history.bad());
-        self.open = Some(self.part(whole));
-        self.gate = self.gate()?;
+        let whole = (0, self.history.bad_end());
+        self.open = Some(self.describe_part(whole));
+        self.gate = self.judge_ends()?;
         self.open = None;
         if self.gate == ExactEndsVerdict::Different {
             self.todo.push(whole);
@@ -173,7 +173,8 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
                 self.unsearched.push((reference, end));
                 continue;
             }
-            let Some(culprit) = self.section(reference, end, (reference, end) == whole)? else {
+            let Some(culprit) = self.search_section(reference, end, (reference, end) == whole)?
+            else {
                 continue;
             };
             let sides = [(culprit.shown.0, end), (reference, culprit.parent.0)];
@@ -204,7 +205,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         culprits.is_empty() || !self.settings.only_largest || change > largest
     }
 
-    fn part(&self, (reference, end): (usize, usize)) -> ExactPart {
+    fn describe_part(&self, (reference, end): (usize, usize)) -> ExactPart {
         let commits = SearchSection::between(self.history, reference, end)
             .candidates
             .iter()
@@ -228,7 +229,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
             .unsearched
             .iter()
             .chain(&self.todo)
-            .map(|part| self.part(*part))
+            .map(|part| self.describe_part(*part))
             .collect();
         let unusable = self.known.unusable();
         ExactConclusion {
@@ -240,8 +241,8 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         }
     }
 
-    fn gate(&mut self) -> Result<ExactEndsVerdict, R::Stop> {
-        let (good, bad) = (0, self.history.bad());
+    fn judge_ends(&mut self) -> Result<ExactEndsVerdict, R::Stop> {
+        let (good, bad) = (0, self.history.bad_end());
         for end in [good, bad] {
             if !self.read(end)? {
                 return Ok(ExactEndsVerdict::EndUnusable { end });
@@ -252,7 +253,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         };
         Ok(
             match (
-                self.readings.beyond(one, other),
+                self.readings.is_beyond(one, other),
                 self.readings.differs(one, other),
             ) {
                 (true, _) => ExactEndsVerdict::Different,
@@ -265,7 +266,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
     fn read(&mut self, commit: usize) -> Result<bool, R::Stop> {
         if self.known.is_unseen(commit) {
             self.values[commit] = self.readings.read(commit)?;
-            self.known.looked(commit, self.values[commit].is_some());
+            self.known.note_use(commit, self.values[commit].is_some());
         }
         Ok(self.values[commit].is_some())
     }
@@ -273,14 +274,14 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
     /// Whether a commit that was read shows the change of a section.
     fn shows(&self, reference: usize, commit: usize, whole: bool) -> bool {
         match (&self.values[reference], &self.values[commit]) {
-            (Some(one), Some(other)) if whole => self.readings.beyond(one, other),
+            (Some(one), Some(other)) if whole => self.readings.is_beyond(one, other),
             (Some(one), Some(other)) => self.readings.differs(one, other),
             _ => false,
         }
     }
 
     /// Narrows (parent, shown] until no commit is left that could tell its candidates apart.
-    fn section(
+    fn search_section(
         &mut self,
         reference: usize,
         end: usize,
@@ -292,7 +293,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         let segment = SearchSection::between(self.history, reference, end);
         let (mut shown, mut candidates) = (end, segment.candidates.clone());
         let mut lacking =
-            PositionSet::those(self.history.positions(), |commit| commit == reference);
+            PositionSet::matching(self.history.positions(), |commit| commit == reference);
         // What an earlier section read halves this one for nothing.
         let mut known: Vec<usize> = segment
             .measurable
@@ -307,31 +308,38 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
                 commits,
                 differs: true,
             });
-            self.show(reference, end, &candidates);
+            self.report_progress(reference, end, &candidates);
             let next = known
                 .pop()
-                .or_else(|| self.choose(&segment, shown, &candidates));
+                .or_else(|| self.choose_commit(&segment, shown, &candidates));
             let Some(commit) = next else { break };
             if !self.splits(commit, shown, &candidates) || !self.read(commit)? {
                 continue;
             }
             if self.shows(reference, commit, whole) {
-                (shown, candidates) = (commit, candidates.and(self.history.contained(commit)));
+                (shown, candidates) = (
+                    commit,
+                    candidates.intersection(self.history.contained(commit)),
+                );
             } else {
-                candidates = candidates.without(self.history.contained(commit));
+                candidates = candidates.difference(self.history.contained(commit));
                 lacking.insert(commit);
             }
         }
         self.open = None;
-        Ok(self.culprit(&candidates, &lacking, shown))
+        Ok(self.name_culprit(&candidates, &lacking, shown))
     }
 
     fn splits(&self, commit: usize, shown: usize, candidates: &PositionSet) -> bool {
-        let share = self.history.contained(commit).and(candidates).len();
+        let share = self
+            .history
+            .contained(commit)
+            .intersection(candidates)
+            .len();
         self.history.contains(shown, commit) && 0 < share && share < candidates.len()
     }
 
-    fn culprit(
+    fn name_culprit(
         &self,
         candidates: &PositionSet,
         lacking: &PositionSet,
@@ -339,7 +347,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
     ) -> Option<ExactCulprit<R::Value>> {
         let parent = self
             .history
-            .fullest(&lacking.and(self.history.contained(shown)))?;
+            .fullest(&lacking.intersection(self.history.contained(shown)))?;
         let value = |commit: usize| self.values[commit].clone().map(|value| (commit, value));
         Some(ExactCulprit {
             commits: candidates.iter().collect(),
@@ -350,7 +358,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
 
     /// The unread commit that halves the candidates best, counted less where it may not be
     /// readable.
-    fn choose(
+    fn choose_commit(
         &self,
         segment: &SearchSection,
         shown: usize,
@@ -358,13 +366,21 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
     ) -> Option<usize> {
         let chance = BuildChance::of(&self.known);
         let all = candidates.len() as f64;
-        let within = self.history.contained(shown).and(&segment.measurable);
+        let within = self
+            .history
+            .contained(shown)
+            .intersection(&segment.measurable);
         let mut best = (0.0, None);
         for commit in within
             .iter()
             .filter(|commit| self.known.is_unseen(*commit) && !self.is_never(*commit))
         {
-            let share = self.history.contained(commit).and(candidates).len() as f64 / all;
+            let share = self
+                .history
+                .contained(commit)
+                .intersection(candidates)
+                .len() as f64
+                / all;
             let worth = entropy(share) * chance.at(commit);
             if worth > best.0 {
                 best = (worth, Some(commit));
@@ -377,10 +393,10 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         self.settings.is_never(commit)
     }
 
-    fn show(&mut self, reference: usize, end: usize, candidates: &PositionSet) {
+    fn report_progress(&mut self, reference: usize, end: usize, candidates: &PositionSet) {
         let candidates: Vec<usize> = candidates.iter().collect();
         let reads_left = (candidates.len().max(1) as f64).log2();
-        self.readings.see(&ExactProgress {
+        self.readings.show_progress(&ExactProgress {
             reference,
             end,
             candidates: &candidates,

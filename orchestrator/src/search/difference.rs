@@ -29,7 +29,7 @@ pub enum DifferenceVerdict {
 /// Anytime-valid: with equal code, and however often one looks, `Rose` and `Fell` come up in 1 % of
 /// series at most. `margin` is relative: 0.01 is 1 %.
 #[must_use]
-pub fn judge(differences: &[f64], margin: f64) -> (DifferenceVerdict, RatioEstimate) {
+pub fn judge_differences(differences: &[f64], margin: f64) -> (DifferenceVerdict, RatioEstimate) {
     let assessment = assess(differences, ALPHA);
     let finding = decide(
         &[JudgedWorkload {
@@ -68,12 +68,24 @@ mod tests {
                 .map(|i| level + 1e-3 * f64::from(i).sin())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(judge(&wave(0.02), 0.01).0, DifferenceVerdict::Rose);
-        assert_eq!(judge(&wave(-0.02), 0.01).0, DifferenceVerdict::Fell);
-        assert_eq!(judge(&wave(0.0), 0.01).0, DifferenceVerdict::Same);
-        assert_eq!(judge(&wave(0.02)[..13], 0.01).0, DifferenceVerdict::Open);
         assert_eq!(
-            judge(&[], 0.01),
+            judge_differences(&wave(0.02), 0.01).0,
+            DifferenceVerdict::Rose
+        );
+        assert_eq!(
+            judge_differences(&wave(-0.02), 0.01).0,
+            DifferenceVerdict::Fell
+        );
+        assert_eq!(
+            judge_differences(&wave(0.0), 0.01).0,
+            DifferenceVerdict::Same
+        );
+        assert_eq!(
+            judge_differences(&wave(0.02)[..13], 0.01).0,
+            DifferenceVerdict::Open
+        );
+        assert_eq!(
+            judge_differences(&[], 0.01),
             (DifferenceVerdict::Open, RatioEstimate::UNKNOWN)
         );
     }

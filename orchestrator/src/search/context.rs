@@ -1,7 +1,7 @@
 //! Owns what was asked of the world and what it answered: which commits can be measured, which run
 //! the same code, and their pairs.
 
-use super::history::{CommitGraph, PositionSet};
+use super::commit_graph::{CommitGraph, PositionSet};
 use super::{Evidence, RatioEstimate, SearchSettings};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ pub(super) struct KnownAnswers {
 }
 
 impl KnownAnswers {
-    pub(super) fn nothing(positions: usize) -> Self {
+    pub(super) fn new(positions: usize) -> Self {
         Self {
             uses: vec![CommitUse::Unseen; positions],
             codes: (0..positions).collect(),
@@ -41,7 +41,7 @@ impl KnownAnswers {
         }
     }
 
-    pub(super) fn of(&self, commit: usize) -> CommitUse {
+    pub(super) fn commit_use(&self, commit: usize) -> CommitUse {
         self.uses[commit]
     }
 
@@ -50,7 +50,7 @@ impl KnownAnswers {
     }
 
     /// Notes that a commit was looked at, and whether it can be used.
-    pub(super) fn looked(&mut self, commit: usize, usable: bool) {
+    pub(super) fn note_use(&mut self, commit: usize, usable: bool) {
         self.looks += 1;
         self.failures += usize::from(!usable);
         self.uses[commit] = if usable {
@@ -61,7 +61,7 @@ impl KnownAnswers {
     }
 
     pub(super) fn usable(&self) -> PositionSet {
-        PositionSet::those(self.uses.len(), |commit| {
+        PositionSet::matching(self.uses.len(), |commit| {
             self.uses[commit] == CommitUse::Usable
         })
     }
@@ -77,7 +77,7 @@ impl KnownAnswers {
             .map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn keep(&mut self, reference: usize, commit: usize, differences: Vec<f64>) {
+    pub(super) fn add_pairs(&mut self, reference: usize, commit: usize, differences: Vec<f64>) {
         self.pairs
             .entry((reference, commit))
             .or_default()
@@ -90,7 +90,7 @@ impl KnownAnswers {
             .collect()
     }
 
-    fn equate(&mut self, one: usize, other: usize) {
+    fn merge_codes(&mut self, one: usize, other: usize) {
         let (one, other) = (self.codes[one], self.codes[other]);
         let code = one.min(other);
         self.codes
@@ -99,7 +99,7 @@ impl KnownAnswers {
             .for_each(|own| *own = code);
     }
 
-    fn fails(&mut self, commit: usize) {
+    fn note_failure(&mut self, commit: usize) {
         self.uses[commit] = CommitUse::Unusable;
         self.failures += 1;
     }
@@ -131,24 +131,26 @@ pub(super) struct SectionProgress {
 impl<E: Evidence> SearchContext<'_, E> {
     /// Whether the commit can be measured. A usable one is at once compared, as code, with its
     /// nearest usable kin.
-    pub(super) fn look(&mut self, commit: usize) -> Result<bool, E::Stop> {
+    pub(super) fn prepare_commit(&mut self, commit: usize) -> Result<bool, E::Stop> {
         if self.known.is_unseen(commit) {
-            let usable = self.evidence.look(commit)?;
-            self.known.looked(commit, usable);
+            let usable = self.evidence.prepare_commit(commit)?;
+            self.known.note_use(commit, usable);
             if usable {
                 self.compare_code(commit)?;
             }
         }
-        Ok(self.known.of(commit) == CommitUse::Usable)
+        Ok(self.known.commit_use(commit) == CommitUse::Usable)
     }
 
     fn compare_code(&mut self, commit: usize) -> Result<(), E::Stop> {
         let usable = self.known.usable();
         let within = |set: &PositionSet| {
-            PositionSet::those(self.history.positions(), |at| at != commit && set.has(at))
+            PositionSet::matching(self.history.positions(), |at| {
+                at != commit && set.contains(at)
+            })
         };
-        let before = within(&self.history.contained(commit).and(&usable));
-        let after = within(&self.history.containing(commit).and(&usable));
+        let before = within(&self.history.contained(commit).intersection(&usable));
+        let after = within(&self.history.containing(commit).intersection(&usable));
         for kin in self
             .history
             .latest(&before)
@@ -165,7 +167,7 @@ impl<E: Evidence> SearchContext<'_, E> {
         let key = (one.min(other), one.max(other));
         if self.known.code(one) != self.known.code(other) && !self.known.different.contains(&key) {
             if self.evidence.same_code(one, other)? {
-                self.known.equate(one, other);
+                self.known.merge_codes(one, other);
             } else {
                 self.known.different.insert(key);
             }
@@ -182,7 +184,7 @@ impl<E: Evidence> SearchContext<'_, E> {
     ) -> Result<Option<Vec<f64>>, E::Stop> {
         let answer = self.evidence.pairs(reference, commit, n)?;
         if answer.is_none() {
-            self.known.fails(commit);
+            self.known.note_failure(commit);
         }
         Ok(answer)
     }

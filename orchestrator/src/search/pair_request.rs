@@ -1,10 +1,10 @@
 //! Owns the choice of the next question: the one that tells most per second.
 
 use super::Evidence;
+use super::commit_graph::{CommitGraph, PositionSet};
+use super::context::{CommitUse, KnownAnswers, SearchContext};
 use super::divisions::{CodeGroup, SearchSection};
-use super::history::{CommitGraph, PositionSet};
 use super::information::{InformationTable, information};
-use super::inquiry::{CommitUse, KnownAnswers, SearchContext};
 use super::posterior::Posterior;
 
 /// Sizes of a batch of pairs that are weighed against each other.
@@ -73,12 +73,12 @@ impl BestRequest {
 }
 
 /// Returns the question that tells most per second; `None` if none tells anything.
-pub(super) fn choose<E: Evidence>(
-    inquiry: &SearchContext<'_, E>,
+pub(super) fn choose_request<E: Evidence>(
+    context: &SearchContext<'_, E>,
     segment: &SearchSection,
     posterior: &Posterior,
 ) -> Option<PairRequest> {
-    let may_build = |commit| inquiry.known.is_unseen(commit) && !inquiry.settings.is_never(commit);
+    let may_build = |commit| context.known.is_unseen(commit) && !context.settings.is_never(commit);
     let nothing = match segment.measurable.iter().any(may_build) {
         true => NOTHING,
         false => NOTHING.max(NOTHING_BESIDE_TAU * posterior.told_by_tau),
@@ -88,16 +88,16 @@ pub(super) fn choose<E: Evidence>(
         rate: 0.0,
         nothing,
     };
-    build(inquiry, segment, posterior, &mut best);
+    offer_builds(context, segment, posterior, &mut best);
     for code in posterior.codes.iter().filter(|code| !code.is_reference) {
-        measure(inquiry, code, posterior, &mut best);
+        offer_pairs(context, code, posterior, &mut best);
     }
     best.action
 }
 
 /// Commits that nobody looked at yet: the step seen through one batch of pairs and a build effect.
-fn build<E: Evidence>(
-    inquiry: &SearchContext<'_, E>,
+fn offer_builds<E: Evidence>(
+    context: &SearchContext<'_, E>,
     segment: &SearchSection,
     posterior: &Posterior,
     best: &mut BestRequest,
@@ -108,22 +108,22 @@ fn build<E: Evidence>(
         InformationTable::shared(),
     );
     let (chance, pair_seconds) = (
-        BuildChance::of(&inquiry.known),
-        inquiry.evidence.pair_seconds(),
+        BuildChance::of(&context.known),
+        context.evidence.pair_seconds(),
     );
     for commit in segment
         .measurable
         .iter()
-        .filter(|commit| inquiry.known.of(*commit) == CommitUse::Unseen)
+        .filter(|commit| context.known.commit_use(*commit) == CommitUse::Unseen)
     {
-        if inquiry.settings.is_never(commit)
-            || is_enclosed(inquiry.history, &posterior.codes, commit)
+        if context.settings.is_never(commit)
+            || is_enclosed(context.history, &posterior.codes, commit)
         {
             continue;
         }
-        let shows = posterior.shows(inquiry.history, commit);
-        let height = posterior.height_at(inquiry.history, commit);
-        let (chance, build_seconds) = (chance.at(commit), inquiry.evidence.build_seconds(commit));
+        let shows = posterior.shows(context.history, commit);
+        let height = posterior.height_at(context.history, commit);
+        let (chance, build_seconds) = (chance.at(commit), context.evidence.build_seconds(commit));
         for (batch, noise) in &batches {
             let seconds = build_seconds + *batch as f64 * pair_seconds;
             best.offer(
@@ -156,8 +156,8 @@ fn is_enclosed(history: &CommitGraph, codes: &[CodeGroup], commit: usize) -> boo
 }
 
 /// More pairs of a code that is built: what counts is how much more precise its level becomes.
-fn measure<E: Evidence>(
-    inquiry: &SearchContext<'_, E>,
+fn offer_pairs<E: Evidence>(
+    context: &SearchContext<'_, E>,
     code: &CodeGroup,
     posterior: &Posterior,
     best: &mut BestRequest,
@@ -165,10 +165,10 @@ fn measure<E: Evidence>(
     let Some(commit) = code.commits.first().copied() else {
         return;
     };
-    let shows = posterior.shows(inquiry.history, commit);
-    let height = posterior.height_at(inquiry.history, commit);
+    let shows = posterior.shows(context.history, commit);
+    let height = posterior.height_at(context.history, commit);
     let count = code.level.count;
-    let tau_squared = posterior.tau_squared_at(inquiry.history, commit);
+    let tau_squared = posterior.tau_squared_at(context.history, commit);
     let precision = |count: usize| 1.0 / (tau_squared + posterior.variance / count as f64);
     let before = if count == 0 { 0.0 } else { precision(count) };
     // A small batch of a well-known level would look better than it is: each look at the posterior
@@ -178,7 +178,7 @@ fn measure<E: Evidence>(
         .map(|batch| batch.max(count.div_ceil(4)))
     {
         let snr = height * (precision(count + batch) - before).max(0.0).sqrt();
-        let seconds = batch as f64 * inquiry.evidence.pair_seconds();
+        let seconds = batch as f64 * context.evidence.pair_seconds();
         best.offer(
             PairRequest {
                 commit,
@@ -191,16 +191,16 @@ fn measure<E: Evidence>(
 }
 
 /// Commits that may yet tell hypotheses apart: usable, or not looked at and not excluded.
-pub(super) fn tellers<E: Evidence>(
-    inquiry: &SearchContext<'_, E>,
+pub(super) fn informative_commits<E: Evidence>(
+    context: &SearchContext<'_, E>,
     segment: &SearchSection,
 ) -> PositionSet {
-    let tells = |commit: usize| match inquiry.known.of(commit) {
+    let tells = |commit: usize| match context.known.commit_use(commit) {
         CommitUse::Usable => true,
-        CommitUse::Unseen => !inquiry.settings.is_never(commit),
+        CommitUse::Unseen => !context.settings.is_never(commit),
         CommitUse::Unusable => false,
     };
-    PositionSet::those(inquiry.history.positions(), |commit| {
-        commit == segment.reference || (segment.measurable.has(commit) && tells(commit))
+    PositionSet::matching(context.history.positions(), |commit| {
+        commit == segment.reference || (segment.measurable.contains(commit) && tells(commit))
     })
 }

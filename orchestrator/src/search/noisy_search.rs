@@ -1,10 +1,10 @@
 //! Owns the whole procedure: gate, search, confirmation, and the same again on both sides of a
 //! step.
 
+use super::commit_graph::PositionSet;
+use super::context::{CommitUse, KnownAnswers, SearchContext, SectionProgress};
 use super::divisions::SearchSection;
-use super::history::PositionSet;
-use super::inquiry::{CommitUse, KnownAnswers, SearchContext, SectionProgress};
-use super::section::{EarlierSections, SectionOutcome, SectionSearch, SectionStep};
+use super::section_search::{EarlierSections, SectionOutcome, SectionSearch, SectionStep};
 use super::{
     CommitGraph, Confirmation, EndsVerdict, Evidence, RatioEstimate, SearchConclusion,
     SearchCulprit, SearchSettings, SectionResult, StoppedSearch, UndecidedReason, UndecidedStep,
@@ -27,8 +27,8 @@ pub fn bisect<E: Evidence>(
     settings: &SearchSettings,
     evidence: &mut E,
 ) -> Result<SearchConclusion, StoppedSearch<E::Stop, SearchConclusion>> {
-    let known = KnownAnswers::nothing(history.positions());
-    let inquiry = SearchContext {
+    let known = KnownAnswers::new(history.positions());
+    let context = SearchContext {
         history,
         settings,
         evidence,
@@ -37,12 +37,12 @@ pub fn bisect<E: Evidence>(
     };
     let todo = vec![UnsearchedPart {
         reference: 0,
-        end: history.bad(),
+        end: history.bad_end(),
         change: RatioEstimate::UNKNOWN,
     }];
     let mut search = NoisySearch {
-        inquiry,
-        found: nothing(),
+        context,
+        found: empty_conclusion(),
         steps: 0,
         todo,
     };
@@ -55,7 +55,7 @@ pub fn bisect<E: Evidence>(
     }
 }
 
-fn nothing() -> SearchConclusion {
+fn empty_conclusion() -> SearchConclusion {
     SearchConclusion {
         gate: EndsVerdict::Open {
             change: RatioEstimate::UNKNOWN,
@@ -69,7 +69,7 @@ fn nothing() -> SearchConclusion {
 }
 
 struct NoisySearch<'a, E> {
-    inquiry: SearchContext<'a, E>,
+    context: SearchContext<'a, E>,
     found: SearchConclusion,
     /// Steps located so far.
     steps: usize,
@@ -80,18 +80,18 @@ struct NoisySearch<'a, E> {
 impl<E: Evidence> NoisySearch<'_, E> {
     fn run(&mut self) -> Result<(), E::Stop> {
         while let Some(next) = self.todo.pop() {
-            if self.steps >= self.inquiry.settings.most_steps || !self.is_wanted(&next) {
+            if self.steps >= self.context.settings.most_steps || !self.is_wanted(&next) {
                 self.found.unsearched.push(next);
-            } else if let Some(step) = self.section(next.reference, next.end)? {
-                self.divide(&next, &step);
+            } else if let Some(step) = self.search_section(next.reference, next.end)? {
+                self.queue_parts_beside(&next, &step);
             }
         }
-        self.revisit()
+        self.retry_undecided()
     }
 
     /// Looks again at what only the build effect could decide: by now more builds may tell how
     /// large that is.
-    fn revisit(&mut self) -> Result<(), E::Stop> {
+    fn retry_undecided(&mut self) -> Result<(), E::Stop> {
         let waits = |open: &UndecidedStep| {
             matches!(
                 open.why,
@@ -121,18 +121,18 @@ impl<E: Evidence> NoisySearch<'_, E> {
                 pairs,
                 ..
             } = self.found.sections[at];
-            let mut earlier = self.earlier();
+            let mut earlier = self.earlier_sections();
             earlier.segments.remove(at);
-            let mut hunt =
-                SectionSearch::again(&mut self.inquiry, (reference, end), earlier, range, pairs);
-            let located = hunt.locate()?;
-            self.found.sections[at].pairs = hunt.pairs;
-            self.inquiry.progress = None;
+            let mut search =
+                SectionSearch::retry(&mut self.context, (reference, end), earlier, range, pairs);
+            let located = search.locate_step()?;
+            self.found.sections[at].pairs = search.pairs;
+            self.context.progress = None;
             let SectionOutcome::Step(step) = located else {
                 continue;
             };
             self.found.undecided.retain(|other| *other != open);
-            self.judge(reference, end, step)?;
+            self.confirm_step(reference, end, step)?;
         }
         Ok(())
     }
@@ -141,12 +141,12 @@ impl<E: Evidence> NoisySearch<'_, E> {
     fn is_wanted(&self, part: &UnsearchedPart) -> bool {
         let is_first = self.found.sections.is_empty();
         is_first
-            || !self.inquiry.settings.only_largest
-            || part.change.estimate.abs() > self.largest()
+            || !self.context.settings.only_largest
+            || part.change.estimate.abs() > self.largest_step()
     }
 
     /// The largest confirmed step (log ratio, without sign); 0 without one.
-    fn largest(&self) -> f64 {
+    fn largest_step(&self) -> f64 {
         let sizes = self
             .found
             .culprits
@@ -156,7 +156,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
     }
 
     /// Leaves both sides of a step to be searched.
-    fn divide(&mut self, whole: &UnsearchedPart, step: &SectionStep) {
+    fn queue_parts_beside(&mut self, whole: &UnsearchedPart, step: &SectionStep) {
         let part = |reference: usize, end: usize, change: RatioEstimate| UnsearchedPart {
             reference,
             end,
@@ -166,7 +166,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             part(step.shown, whole.end, step.behind),
             part(whole.reference, step.parent, step.before),
         ];
-        let beside = self.beside(whole.reference, step);
+        let beside = self.sections_on_branches(whole.reference, step);
         let beside = beside
             .into_iter()
             .map(|(from, to)| part(from, to, RatioEstimate::UNKNOWN));
@@ -179,24 +179,28 @@ impl<E: Evidence> NoisySearch<'_, E> {
     }
 
     /// Searches one section; the step it found, confirmed or not.
-    fn section(&mut self, reference: usize, end: usize) -> Result<Option<SectionStep>, E::Stop> {
+    fn search_section(
+        &mut self,
+        reference: usize,
+        end: usize,
+    ) -> Result<Option<SectionStep>, E::Stop> {
         let asked = self
             .found
             .sections
             .is_empty()
-            .then_some(self.inquiry.settings.direction);
-        let earlier = self.earlier();
-        let mut hunt = SectionSearch::between(&mut self.inquiry, reference, end, earlier);
-        let mut gate = hunt.gate(asked)?;
+            .then_some(self.context.settings.direction);
+        let earlier = self.earlier_sections();
+        let mut search = SectionSearch::between(&mut self.context, reference, end, earlier);
+        let mut gate = search.judge_ends(asked)?;
         let located = match gate {
-            EndsVerdict::Different { .. } => Some(hunt.locate()?),
+            EndsVerdict::Different { .. } => Some(search.locate_step()?),
             _ => None,
         };
         if let Some(SectionOutcome::EndUnusable(end)) = located {
             gate = EndsVerdict::EndUnusable { end };
         }
-        let (pairs, range) = (hunt.pairs, hunt.range());
-        self.inquiry.progress = None;
+        let (pairs, range) = (search.pairs, search.change_with_build_effect());
+        self.context.progress = None;
         self.found.sections.push(SectionResult {
             reference,
             end,
@@ -205,7 +209,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             pairs,
         });
         match located {
-            Some(SectionOutcome::Step(step)) => self.judge(reference, end, step).map(Some),
+            Some(SectionOutcome::Step(step)) => self.confirm_step(reference, end, step).map(Some),
             Some(SectionOutcome::Undecided {
                 commits,
                 probability,
@@ -224,27 +228,27 @@ impl<E: Evidence> NoisySearch<'_, E> {
         }
     }
 
-    fn earlier(&self) -> EarlierSections {
+    fn earlier_sections(&self) -> EarlierSections {
         let sections = self.found.sections.iter();
         let segment = |section: &SectionResult| {
-            SearchSection::between(self.inquiry.history, section.reference, section.end)
+            SearchSection::between(self.context.history, section.reference, section.end)
         };
         EarlierSections {
             segments: sections.map(segment).collect(),
-            bound: SMALL_BESIDE * self.largest(),
+            bound: SMALL_BESIDE * self.largest_step(),
         }
     }
 
     /// Has a step confirmed. Without that, nobody is accused, but both sides of it are still
     /// searched: a step of the layout hides none of the code.
-    fn judge(
+    fn confirm_step(
         &mut self,
         reference: usize,
         end: usize,
         step: SectionStep,
     ) -> Result<SectionStep, E::Stop> {
         self.steps += 1;
-        let confirmation = match self.inquiry.evidence.confirm(step.parent, step.shown) {
+        let confirmation = match self.context.evidence.confirm(step.parent, step.shown) {
             Ok(confirmation) => confirmation,
             Err(stop) => {
                 let SectionStep {
@@ -299,23 +303,26 @@ impl<E: Evidence> NoisySearch<'_, E> {
     /// Sections that narrow down a set with commits of branches that lack the section's reference:
     /// they could not be held against it, but each branch can be held against where it left the
     /// commit before the step.
-    fn beside(&self, reference: usize, step: &SectionStep) -> Vec<(usize, usize)> {
+    fn sections_on_branches(&self, reference: usize, step: &SectionStep) -> Vec<(usize, usize)> {
         let SearchContext {
             history,
             settings,
             known,
             ..
-        } = &self.inquiry;
+        } = &self.context;
         let positions = history.positions();
-        let tells =
-            |commit: usize| known.of(commit) != CommitUse::Unusable && !settings.is_never(commit);
+        let tells = |commit: usize| {
+            known.commit_use(commit) != CommitUse::Unusable && !settings.is_never(commit)
+        };
         let lacks =
             |commit: usize| step.commits.contains(&commit) && !history.contains(commit, reference);
-        let branches = PositionSet::those(positions, |commit| tells(commit) && lacks(commit));
+        let branches = PositionSet::matching(positions, |commit| tells(commit) && lacks(commit));
         let left_at = |tip: usize| {
-            let shared = history.contained(tip).and(history.contained(step.parent));
-            history.fullest(&PositionSet::those(positions, |commit| {
-                shared.has(commit) && tells(commit)
+            let shared = history
+                .contained(tip)
+                .intersection(history.contained(step.parent));
+            history.fullest(&PositionSet::matching(positions, |commit| {
+                shared.contains(commit) && tells(commit)
             }))
         };
         history
@@ -333,7 +340,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             pairs,
             change,
             suspects,
-        }) = self.inquiry.progress.take()
+        }) = self.context.progress.take()
         {
             let gate = if suspects.is_some() {
                 EndsVerdict::Different { change }
@@ -381,7 +388,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             .culprits
             .retain(|wide| !all.iter().any(|own| narrows(wide, own)));
         self.found.culprits.sort_by_key(|culprit| culprit.shown);
-        self.found.unusable = self.inquiry.known.unusable();
+        self.found.unusable = self.context.known.unusable();
         self.found
     }
 }

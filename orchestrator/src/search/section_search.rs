@@ -1,11 +1,11 @@
 //! Owns one section of the history: whether its ends differ, and if they do, between which
 //! neighbours the step lies.
 
-use super::action::{PairRequest, choose, tellers};
+use super::commit_graph::PositionSet;
+use super::context::{SearchContext, SectionProgress};
+use super::difference::{DifferenceVerdict, LOOKS, judge_differences};
 use super::divisions::{CodeGroup, SearchSection, list_codes};
-use super::gate::{DifferenceVerdict, LOOKS, judge};
-use super::history::PositionSet;
-use super::inquiry::{SearchContext, SectionProgress};
+use super::pair_request::{PairRequest, choose_request, informative_commits};
 use super::posterior::Posterior;
 use super::{
     ChangeDirection, EndsVerdict, Evidence, MeasuredLevel, RatioEstimate, SectionStage,
@@ -89,7 +89,7 @@ struct HypothesisClass {
 
 /// A section while it is being searched.
 pub(super) struct SectionSearch<'i, 'a, E> {
-    inquiry: &'i mut SearchContext<'a, E>,
+    context: &'i mut SearchContext<'a, E>,
     segment: SearchSection,
     /// Pairs taken here.
     pub(super) pairs: usize,
@@ -101,14 +101,14 @@ pub(super) struct SectionSearch<'i, 'a, E> {
 
 impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     pub(super) fn between(
-        inquiry: &'i mut SearchContext<'a, E>,
+        context: &'i mut SearchContext<'a, E>,
         reference: usize,
         end: usize,
         earlier: EarlierSections,
     ) -> Self {
-        let segment = SearchSection::between(inquiry.history, reference, end);
+        let segment = SearchSection::between(context.history, reference, end);
         Self {
-            inquiry,
+            context,
             segment,
             pairs: 0,
             change: RatioEstimate::UNKNOWN,
@@ -119,33 +119,36 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     }
 
     /// A section whose ends are known to differ, once more; with what it took before.
-    pub(super) fn again(
-        inquiry: &'i mut SearchContext<'a, E>,
+    pub(super) fn retry(
+        context: &'i mut SearchContext<'a, E>,
         (reference, end): (usize, usize),
         earlier: EarlierSections,
         change: RatioEstimate,
         pairs: usize,
     ) -> Self {
-        let hunt = Self::between(inquiry, reference, end, earlier);
+        let search = Self::between(context, reference, end, earlier);
         Self {
             change,
             pairs,
             further_builds: FURTHER_BUILDS,
-            ..hunt
+            ..search
         }
     }
 
     /// Compares the ends, by fresh pairs whatever was measured before: an end that the search chose
     /// was chosen for its pairs. `asked` limits the direction.
-    pub(super) fn gate(&mut self, asked: Option<ChangeDirection>) -> Result<EndsVerdict, E::Stop> {
+    pub(super) fn judge_ends(
+        &mut self,
+        asked: Option<ChangeDirection>,
+    ) -> Result<EndsVerdict, E::Stop> {
         let (reference, end) = (self.segment.reference, self.segment.end);
         self.note_progress(None);
         for end in [reference, end] {
-            if !self.inquiry.look(end)? {
+            if !self.context.prepare_commit(end)? {
                 return Ok(EndsVerdict::EndUnusable { end });
             }
         }
-        if self.inquiry.same_code(reference, end)? {
+        if self.context.same_code(reference, end)? {
             return Ok(EndsVerdict::SameCode);
         }
         let Some((verdict, fresh)) = self.compare_ends()? else {
@@ -153,7 +156,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         };
         let is_bounded = self.is_bounded(fresh.len());
         // For locating the step, older pairs of the same end are as good as new ones.
-        self.inquiry.known.keep(reference, end, fresh);
+        self.context.known.add_pairs(reference, end, fresh);
         let change = self.change;
         Ok(match (verdict, asked) {
             (DifferenceVerdict::Same, _) => EndsVerdict::Same { change },
@@ -174,15 +177,15 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         for look in LOOKS {
             let more = look - fresh.len();
             let Some(pairs) = self
-                .inquiry
+                .context
                 .pairs(self.segment.reference, self.segment.end, more)?
             else {
                 return Ok(None);
             };
             self.pairs += pairs.len();
             fresh.extend(pairs);
-            (verdict, self.change) = judge(&fresh, self.inquiry.settings.margin);
-            self.show_gate(fresh.len());
+            (verdict, self.change) = judge_differences(&fresh, self.context.settings.margin);
+            self.show_ends(fresh.len());
             if verdict != DifferenceVerdict::Open || self.is_bounded(fresh.len()) {
                 break;
             }
@@ -197,7 +200,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             low,
             high,
         } = self.change;
-        let margin = self.inquiry.settings.margin.ln_1p();
+        let margin = self.context.settings.margin.ln_1p();
         let looks_like_none = estimate.abs() <= margin;
         let bound = match pairs {
             ..BOUND_PAIRS if looks_like_none => self.earlier.bound.min(BOUND_MARGINS * margin),
@@ -210,7 +213,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
 
     /// The change between the ends with the build effects of both: what is said of a part where
     /// nothing was found.
-    pub(super) fn range(&self) -> RatioEstimate {
+    pub(super) fn change_with_build_effect(&self) -> RatioEstimate {
         let tau_squared = self.posterior().tau_squared;
         let half = QUANTILE * (2.0 * tau_squared).sqrt();
         let RatioEstimate {
@@ -226,29 +229,30 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     }
 
     /// Looks for the step, once the ends are known to differ.
-    pub(super) fn locate(&mut self) -> Result<SectionOutcome, E::Stop> {
+    pub(super) fn locate_step(&mut self) -> Result<SectionOutcome, E::Stop> {
         loop {
             let posterior = self.posterior();
-            self.show(SectionStage::Search, &posterior);
+            self.show_search(SectionStage::Search, &posterior);
             if posterior.is_empty() {
-                return Ok(undecided(
+                return Ok(undecided_outcome(
                     self.segment.candidates.iter().collect(),
                     1.0,
                     UndecidedReason::Contradiction,
                 ));
             }
-            let named = self.largest_sure(&posterior);
+            let named = self.largest_sure_class(&posterior);
             let starved = named
                 .as_ref()
-                .and_then(|class| self.starved(class, &posterior));
+                .and_then(|class| self.pairs_lacking(class, &posterior));
             if let (Some(class), None) = (&named, &starved) {
-                self.show(SectionStage::Confirm, &posterior);
-                return Ok(SectionOutcome::Step(self.step(class, &posterior)));
+                self.show_search(SectionStage::Confirm, &posterior);
+                return Ok(SectionOutcome::Step(self.located_step(class, &posterior)));
             }
-            if self.pairs >= self.inquiry.settings.most_pairs {
+            if self.pairs >= self.context.settings.most_pairs {
                 return Ok(self.give_up(&posterior, UndecidedReason::Budget));
             }
-            let chosen = starved.or_else(|| choose(self.inquiry, &self.segment, &posterior));
+            let chosen =
+                starved.or_else(|| choose_request(self.context, &self.segment, &posterior));
             let chosen = chosen.or_else(|| self.outweigh_noise(&posterior));
             if chosen.is_none() && self.learn_tau(&posterior)? {
                 continue;
@@ -264,7 +268,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
                     },
                 ));
             };
-            if !self.perform(action, &posterior)? && action.commit == self.segment.end {
+            if !self.perform_request(action, &posterior)? && action.commit == self.segment.end {
                 return Ok(SectionOutcome::EndUnusable(self.segment.end));
             }
         }
@@ -276,7 +280,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             settings,
             known,
             ..
-        } = &*self.inquiry;
+        } = &*self.context;
         Posterior::of(
             history,
             &self.segment,
@@ -293,11 +297,11 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         if posterior.told_by_tau <= TELLS || self.learning_builds >= LEARNING_BUILDS {
             return Ok(false);
         }
-        let margin = self.inquiry.settings.margin.ln_1p();
+        let margin = self.context.settings.margin.ln_1p();
         let enough = (9.0 * posterior.variance / (margin * margin)).ceil() as usize;
         let enough = enough.clamp(FEWEST_LEARNING_PAIRS, MOST_LEARNING_PAIRS);
         for segment in std::iter::once(&self.segment).chain(self.earlier.segments.first()) {
-            let codes = list_codes(segment, &self.inquiry.known);
+            let codes = list_codes(segment, &self.context.known);
             let lacking = codes
                 .iter()
                 .filter(|code| code.is_measured() && code.level.count < enough);
@@ -309,9 +313,9 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             };
             let reference = segment.reference;
             self.learning_builds += 1;
-            if let Some(pairs) = self.inquiry.pairs(reference, commit, enough - count)? {
+            if let Some(pairs) = self.context.pairs(reference, commit, enough - count)? {
                 self.pairs += pairs.len();
-                self.inquiry.known.keep(reference, commit, pairs);
+                self.context.known.add_pairs(reference, commit, pairs);
             }
             return Ok(true);
         }
@@ -330,7 +334,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             candidates.max_by(|one, other| likelihood(one).total_cmp(&likelihood(other)))?;
         let SearchContext {
             settings, known, ..
-        } = &*self.inquiry;
+        } = &*self.context;
         let unseen = |commit: &usize| known.is_unseen(*commit) && !settings.is_never(*commit);
         let commit = self
             .segment
@@ -346,29 +350,33 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     }
 
     /// False: the commit cannot be used.
-    fn perform(&mut self, action: PairRequest, posterior: &Posterior) -> Result<bool, E::Stop> {
+    fn perform_request(
+        &mut self,
+        action: PairRequest,
+        posterior: &Posterior,
+    ) -> Result<bool, E::Stop> {
         let PairRequest { commit, pairs } = action;
         let is_new = posterior.code_of(commit).is_none();
-        if !self.inquiry.look(commit)? {
+        if !self.context.prepare_commit(commit)? {
             return Ok(false);
         }
         if is_new && self.is_told_by_its_code(commit) {
             return Ok(true);
         }
-        let Some(pairs) = self.inquiry.pairs(self.segment.reference, commit, pairs)? else {
+        let Some(pairs) = self.context.pairs(self.segment.reference, commit, pairs)? else {
             return Ok(false);
         };
         self.pairs += pairs.len();
-        self.inquiry
+        self.context
             .known
-            .keep(self.segment.reference, commit, pairs);
+            .add_pairs(self.segment.reference, commit, pairs);
         Ok(true)
     }
 
     /// Whether a commit that was just built runs a code whose level is known: then pairs would tell
     /// little more.
     fn is_told_by_its_code(&self, commit: usize) -> bool {
-        let codes = list_codes(&self.segment, &self.inquiry.known);
+        let codes = list_codes(&self.segment, &self.context.known);
         codes.iter().any(|code| {
             code.commits.contains(&commit) && (code.is_reference || code.level.count > 0)
         })
@@ -376,7 +384,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
 
     /// The largest step that is sure, as hypotheses that no commit can tell apart; whatever else is
     /// open.
-    fn largest_sure(&self, posterior: &Posterior) -> Option<HypothesisClass> {
+    fn largest_sure_class(&self, posterior: &Posterior) -> Option<HypothesisClass> {
         let sure = self.sure_classes(&posterior.any);
         sure.into_iter().max_by(|one, other| {
             posterior
@@ -388,11 +396,11 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     /// Hypotheses that no commit can tell apart, where their shares reach the asked certainty
     /// together.
     fn sure_classes(&self, shares: &[f64]) -> Vec<HypothesisClass> {
-        let tellers = tellers(self.inquiry, &self.segment);
+        let tellers = informative_commits(self.context, &self.segment);
         let mut classes: BTreeMap<PositionSet, (f64, Vec<usize>)> = BTreeMap::new();
         for k in self.segment.candidates.iter().filter(|k| shares[*k] > 0.0) {
             let class = classes
-                .entry(self.inquiry.history.containing(k).and(&tellers))
+                .entry(self.context.history.containing(k).intersection(&tellers))
                 .or_default();
             class.0 += shares[k];
             class.1.push(k);
@@ -403,7 +411,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
                 probability: probability.min(1.0),
                 with,
             };
-        let certainty = self.inquiry.settings.certainty;
+        let certainty = self.context.settings.certainty;
         classes
             .into_iter()
             .map(class)
@@ -434,11 +442,11 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
 
     /// The last commit that lacks the step, and the first that shows it, among what may tell.
     fn neighbours(&self, class: &HypothesisClass) -> (usize, usize) {
-        let history = self.inquiry.history;
+        let history = self.context.history;
         let shown = class.with.iter().next().unwrap_or(self.segment.end);
-        let before = tellers(self.inquiry, &self.segment)
-            .and(history.contained(shown))
-            .without(&class.with);
+        let before = informative_commits(self.context, &self.segment)
+            .intersection(history.contained(shown))
+            .difference(&class.with);
         (
             history.fullest(&before).unwrap_or(self.segment.reference),
             shown,
@@ -446,7 +454,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     }
 
     /// What a neighbour of the step still needs.
-    fn starved(&self, class: &HypothesisClass, posterior: &Posterior) -> Option<PairRequest> {
+    fn pairs_lacking(&self, class: &HypothesisClass, posterior: &Posterior) -> Option<PairRequest> {
         let (parent, shown) = self.neighbours(class);
         let lack = |commit: usize| {
             let code = posterior.code_of(commit);
@@ -463,7 +471,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         lack(shown).or_else(|| lack(parent))
     }
 
-    fn step(&self, class: &HypothesisClass, posterior: &Posterior) -> SectionStep {
+    fn located_step(&self, class: &HypothesisClass, posterior: &Posterior) -> SectionStep {
         let (parent, shown) = self.neighbours(class);
         // Mean and squared error; the reference is exactly 0, but its build has an effect like any
         // other.
@@ -497,7 +505,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
 
     fn give_up(&self, posterior: &Posterior, why: UndecidedReason) -> SectionOutcome {
         let (commits, probability) = self.suspects(posterior);
-        undecided(commits, probability, why)
+        undecided_outcome(commits, probability, why)
     }
 
     /// The smallest set that holds the asked certainty, given that there is a step; with the
@@ -508,7 +516,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         order.sort_by(|one, other| likelihood(other).total_cmp(&likelihood(one)));
         let (mut commits, mut probability) = (Vec::new(), 0.0);
         for commit in order {
-            if probability >= self.inquiry.settings.certainty {
+            if probability >= self.context.settings.certainty {
                 break;
             }
             probability += likelihood(&commit);
@@ -521,7 +529,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     fn note_progress(&mut self, suspects: Option<(Vec<usize>, f64)>) {
         let (reference, end) = (self.segment.reference, self.segment.end);
         let (pairs, change) = (self.pairs, self.change);
-        self.inquiry.progress = Some(SectionProgress {
+        self.context.progress = Some(SectionProgress {
             reference,
             end,
             pairs,
@@ -530,7 +538,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         });
     }
 
-    fn show(&mut self, stage: SectionStage, posterior: &Posterior) {
+    fn show_search(&mut self, stage: SectionStage, posterior: &Posterior) {
         let of_code = |code: &CodeGroup| {
             let (pairs, level) = (code.level.count, code.level.mean);
             code.commits
@@ -545,11 +553,11 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         let mut measured: Vec<MeasuredLevel> = posterior.codes.iter().flat_map(of_code).collect();
         measured.sort_by_key(|measured| measured.commit);
         self.note_progress(Some(self.suspects(posterior)));
-        let bits = bits(&posterior.aim.values);
+        let bits = entropy_in_bits(&posterior.aim.values);
         let batch = 25.0 * posterior.variance / posterior.height().powi(2).max(1e-12);
         let pairs_left =
-            (bits * batch.clamp(5.0, 640.0)).min(self.inquiry.settings.most_pairs as f64);
-        self.inquiry.evidence.see(&SectionView {
+            (bits * batch.clamp(5.0, 640.0)).min(self.context.settings.most_pairs as f64);
+        self.context.evidence.show_progress(&SectionView {
             stage,
             reference: self.segment.reference,
             end: self.segment.end,
@@ -562,11 +570,11 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         });
     }
 
-    fn show_gate(&mut self, pairs: usize) {
+    fn show_ends(&mut self, pairs: usize) {
         self.note_progress(None);
         let (reference, end) = (self.segment.reference, self.segment.end);
-        let nobody = vec![0.0; self.inquiry.history.positions()];
-        self.inquiry.evidence.see(&SectionView {
+        let nobody = vec![0.0; self.context.history.positions()];
+        self.context.evidence.show_progress(&SectionView {
             stage: SectionStage::Gate,
             reference,
             end,
@@ -584,7 +592,11 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     }
 }
 
-fn undecided(commits: Vec<usize>, probability: f64, why: UndecidedReason) -> SectionOutcome {
+fn undecided_outcome(
+    commits: Vec<usize>,
+    probability: f64,
+    why: UndecidedReason,
+) -> SectionOutcome {
     SectionOutcome::Undecided {
         commits,
         probability,
@@ -593,7 +605,7 @@ fn undecided(commits: Vec<usize>, probability: f64, why: UndecidedReason) -> Sec
 }
 
 /// Bits that are missing to name the culprit.
-fn bits(posterior: &[f64]) -> f64 {
+fn entropy_in_bits(posterior: &[f64]) -> f64 {
     let part = |p: &f64| if *p > 0.0 { -p * p.log2() } else { 0.0 };
     posterior.iter().map(part).sum::<f64>().max(0.0)
 }
