@@ -115,7 +115,7 @@ impl CommandError {
                 file,
                 text,
                 problems,
-            } => problem::show(file, text, problems, colour),
+            } => problem::render_problems(file, text, problems, colour),
             ErrorText::Lines(lines) => lines.clone(),
         };
         for hint in &self.hints {

@@ -94,10 +94,10 @@ fn load(jobs: usize) -> Box<dyn Fn() -> usize> {
             exists: &|_| true,
             real: &Path::to_owned,
         };
-        let Ok(scenario) = scenario::read(&text, &around) else {
+        let Ok(scenario) = scenario::read_scenario(&text, &around) else {
             return 0;
         };
-        scenario::jobs(&scenario, |_| description.as_ref().ok()).map_or(0, |jobs| jobs.len())
+        scenario::expand_jobs(&scenario, |_| description.as_ref().ok()).map_or(0, |jobs| jobs.len())
     })
 }
 
@@ -505,9 +505,9 @@ mod tests {
             exists: &|_| true,
             real: &Path::to_owned,
         };
-        let problems = scenario::read(&text, &around).unwrap_err();
+        let problems = scenario::read_scenario(&text, &around).unwrap_err();
         assert_eq!(problems.len(), JOBS);
-        let shown = scenario::problem::show("large.yaml", &text, &problems, false);
+        let shown = scenario::problem::render_problems("large.yaml", &text, &problems, false);
         assert_eq!(shown.matches("no plugin `kk` in this scenario").count(), 20);
         assert!(shown.ends_with(
             "3000 problems in large.yaml, the first 20 of which are shown; nothing was measured"

@@ -46,7 +46,7 @@ pub(super) enum Command {
 pub(super) struct WaitOptions {
     /// Give up where another process measures on this machine for longer than this [default: wait
     /// without limit]
-    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::parse_duration)]
     wait: Option<Duration>,
     /// Give up at once where another process measures on this machine
     #[arg(long, conflicts_with = "wait")]

@@ -171,7 +171,7 @@ fn scenario_at(loaded: &Loaded, commit: &str) -> Option<Result<Scenario, ()>> {
         exists: &|_| true,
         real: &Path::to_owned,
     };
-    Some(scenario::read(&text, &around).map_err(|_| ()))
+    Some(scenario::read_scenario(&text, &around).map_err(|_| ()))
 }
 
 fn baseline_commit(comparison: &Comparison) -> Option<&str> {
@@ -293,7 +293,7 @@ fn limits(options: &CheckOptions, budget: Option<Duration>) -> Result<PairLimits
     let own = options
         .budget
         .as_deref()
-        .map(quantity::duration)
+        .map(quantity::parse_duration)
         .transpose();
     let own = own.map_err(|message| {
         CommandError::input(format!("--budget: {message}")).with_hint("--budget 10m")

@@ -52,7 +52,7 @@ pub(super) fn compare(options: &CompareOptions) -> Outcome {
     let begun = Instant::now();
     let calibration = ClockCalibration::begin();
     let interrupt = output::listen_to_signals()?;
-    let time = quantity::duration(&options.time).map_err(|message| {
+    let time = quantity::parse_duration(&options.time).map_err(|message| {
         CommandError::input(format!("--time {}: {message}", options.time)).with_hint("--time 60s")
     })?;
     if options.pairs == 0 || time.is_zero() {

@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::{Outcome, project};
 use crate::error::CommandError;
 use crate::plugin::catalog::{BetterDirection, PluginDescription, WorkloadInfo};
-use crate::scenario::problem::nearest;
+use crate::scenario::problem::nearest_name;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -42,7 +42,7 @@ pub(super) fn list(options: &ListOptions) -> Outcome {
     if let Some(plugin) = wanted
         && !keys.contains(&plugin)
     {
-        let hint = match nearest(plugin, keys.iter().copied()) {
+        let hint = match nearest_name(plugin, keys.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it has {}", crate::format::listed(&keys)),
         };
@@ -108,7 +108,7 @@ fn unknown(key: &str, id: &str, description: &PluginDescription) -> CommandError
         .iter()
         .map(|workload| workload.id.as_str())
         .collect();
-    let hint = match nearest(id, known.iter().copied()) {
+    let hint = match nearest_name(id, known.iter().copied()) {
         Some(near) => format!("did you mean `{key}/{near}`?"),
         None => format!("it has {}", crate::format::listed(&known)),
     };

@@ -131,7 +131,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
         exists: &|path| path.exists(),
         real: &real,
     };
-    match scenario::read(&text, &around) {
+    match scenario::read_scenario(&text, &around) {
         Ok(mut scenario) => {
             scenario.source.option = format!(" --scenario {}", quoted(&shown));
             Ok(Loaded {
@@ -417,7 +417,7 @@ pub(super) fn chosen_jobs(
     plugins: &Plugins,
     filter: Option<&str>,
 ) -> Result<Vec<Job>, CommandError> {
-    let all = scenario::jobs(scenario, |key| plugins.described.get(key))
+    let all = scenario::expand_jobs(scenario, |key| plugins.described.get(key))
         .map_err(|problems| loaded.refuse(problems))?;
     let Some(filter) = filter else { return Ok(all) };
     let pattern = WildMatch::new(filter);

@@ -60,7 +60,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     let mut progress = Progress::new();
     let plugins = project::prepare(
         &loaded.scenario,
-        |key| loaded.scenario.uses(key),
+        |key| loaded.scenario.uses_plugin(key),
         &build::prepare,
         if options.dry_run {
             BuildWait::Never

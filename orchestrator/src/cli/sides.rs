@@ -312,7 +312,7 @@ pub(super) fn expanded<'a>(
     index: usize,
     offer: impl Fn(&str) -> Option<&'a PluginDescription>,
 ) -> Result<Vec<Job>, Vec<FileProblem>> {
-    scenario::jobs_of(
+    scenario::expand_entries(
         scenario,
         scenario.entries.get(index..=index).unwrap_or_default(),
         offer,

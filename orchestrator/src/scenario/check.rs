@@ -1,10 +1,10 @@
 //! Reading a scenario's text: syntax, schema, and what the schema cannot say. No plugin is needed
 //! for this.
 
-use super::problem::{FileProblem, nearest};
+use super::problem::{FileProblem, nearest_name};
 use super::wire;
-use super::yaml::{PathStep, YamlNode, steps};
-use super::{JobSettings, Scenario, WorkloadEntry, YamlSource, conform, quantity};
+use super::yaml::{PathStep, YamlNode, parse_path};
+use super::{JobSettings, Scenario, WorkloadEntry, YamlSource, quantity, schema_violation};
 use crate::format;
 use crate::plugin::{PluginSource, PluginSpec, SandboxSpec};
 use serde_json::Value;
@@ -24,7 +24,10 @@ pub(crate) struct ScenarioContext<'a> {
 }
 
 /// Reads a scenario, or lists everything that is wrong with it.
-pub(crate) fn read(text: &str, around: &ScenarioContext) -> Result<Scenario, Vec<FileProblem>> {
+pub(crate) fn read_scenario(
+    text: &str,
+    around: &ScenarioContext,
+) -> Result<Scenario, Vec<FileProblem>> {
     let node = YamlNode::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
     let source = YamlSource {
@@ -37,17 +40,17 @@ pub(crate) fn read(text: &str, around: &ScenarioContext) -> Result<Scenario, Vec
             "begin with `plugins:` and `workloads:`; `orch schema` prints all fields".to_owned();
         return Err(vec![source.problem(&[], "the file is empty", Some(hint))]);
     }
-    let violations = conform::violations(&wire::schema(), &value);
+    let violations = schema_violation::find_violations(&wire::schema(), &value);
     // What is wrong by itself is taken out, so that the rest can be checked in the same go.
     let mut rest = value;
     let mut pruned: Vec<Vec<PathStep>> = violations
         .iter()
-        .map(|violation| prune(&mut rest, violation))
+        .map(|violation| prune_violation(&mut rest, violation))
         .collect();
-    pruned.extend(fill(&mut rest));
+    pruned.extend(fill_missing(&mut rest));
     let problems: Vec<FileProblem> = violations
         .into_iter()
-        .map(|violation| locate(&source, violation))
+        .map(|violation| locate_violation(&source, violation))
         .collect();
     let wire: wire::WireScenario = match serde_json::from_value(rest) {
         Ok(wire) => wire,
@@ -66,9 +69,9 @@ pub(crate) fn read(text: &str, around: &ScenarioContext) -> Result<Scenario, Vec
         problems,
         pruned,
     };
-    let plugins = check.plugins(&wire);
-    let entries = check.entries(&wire);
-    let gate = check.gate(&wire);
+    let plugins = check.check_plugins(&wire);
+    let entries = check.check_entries(&wire);
+    let gate = check.check_gate(&wire);
     if !check.problems.is_empty() {
         return Err(check.problems);
     }
@@ -85,7 +88,10 @@ pub(crate) fn read(text: &str, around: &ScenarioContext) -> Result<Scenario, Vec
     })
 }
 
-pub(super) fn locate(source: &YamlSource, violation: conform::SchemaViolation) -> FileProblem {
+pub(super) fn locate_violation(
+    source: &YamlSource,
+    violation: schema_violation::SchemaViolation,
+) -> FileProblem {
     match violation.key {
         Some(key) => source.key_problem(&violation.path, &key, violation.message, violation.hint),
         None => source.problem(&violation.path, violation.message, violation.hint),
@@ -93,7 +99,10 @@ pub(super) fn locate(source: &YamlSource, violation: conform::SchemaViolation) -
 }
 
 /// Takes the value or key of a violation out of the document; returns its path.
-fn prune(document: &mut Value, violation: &conform::SchemaViolation) -> Vec<PathStep> {
+fn prune_violation(
+    document: &mut Value,
+    violation: &schema_violation::SchemaViolation,
+) -> Vec<PathStep> {
     let mut path = violation.path.clone();
     path.extend(violation.key.clone().map(PathStep::Key));
     if let Some((PathStep::Key(last), before)) = path.split_last() {
@@ -118,7 +127,7 @@ pub(super) struct ScenarioCheck<'a> {
 }
 
 impl ScenarioCheck<'_> {
-    pub(super) fn add(
+    pub(super) fn add_problem(
         &mut self,
         path: &[PathStep],
         message: impl Into<String>,
@@ -131,7 +140,7 @@ impl ScenarioCheck<'_> {
             .push(self.source.problem(path, message, hint.map(str::to_owned)));
     }
 
-    fn plugins(&mut self, wire: &wire::WireScenario) -> Vec<(String, PluginSpec)> {
+    fn check_plugins(&mut self, wire: &wire::WireScenario) -> Vec<(String, PluginSpec)> {
         let mut specs = Vec::new();
         for (key, plugin) in &wire.plugins {
             let path = [
@@ -143,9 +152,9 @@ impl ScenarioCheck<'_> {
                 self.problems
                     .push(self.source.key_problem(&path[..1], key, message, None));
             }
-            let sandbox = self.sandbox(&path, plugin, wire.defaults.sandbox);
-            self.loader_variables(&path, plugin, &sandbox);
-            if let Some(source) = self.plugin_source(&path, plugin) {
+            let sandbox = self.check_sandbox(&path, plugin, wire.defaults.sandbox);
+            self.check_loader_variables(&path, plugin, &sandbox);
+            if let Some(source) = self.check_plugin_source(&path, plugin) {
                 let env = plugin
                     .env
                     .iter()
@@ -169,7 +178,7 @@ impl ScenarioCheck<'_> {
     }
 
     /// What the dynamic loader reads runs before the sandbox is entered.
-    fn loader_variables(
+    fn check_loader_variables(
         &mut self,
         path: &[PathStep],
         plugin: &wire::WirePlugin,
@@ -212,7 +221,7 @@ impl ScenarioCheck<'_> {
                 &[PathStep::Key("env".to_owned()), PathStep::Key(name.clone())],
             ]
             .concat();
-            self.add(
+            self.add_problem(
                 &at,
                 message,
                 Some("`sandbox: off` beside the plugin allows it"),
@@ -220,7 +229,7 @@ impl ScenarioCheck<'_> {
         }
     }
 
-    fn plugin_source(
+    fn check_plugin_source(
         &mut self,
         path: &[PathStep],
         plugin: &wire::WirePlugin,
@@ -229,7 +238,7 @@ impl ScenarioCheck<'_> {
         if let Some(cpu) = &plugin.cpu
             && plugin.crate_folder.is_none()
         {
-            self.add(
+            self.add_problem(
                 &field("cpu"),
                 format!("`cpu: {cpu}` goes with `crate`, which orch builds itself"),
                 None,
@@ -237,7 +246,7 @@ impl ScenarioCheck<'_> {
         }
         if plugin.overlay && plugin.path.is_some() {
             let hint = "`crate`, or `dir` with `build`, is built against each commit";
-            self.add(
+            self.add_problem(
                 &field("overlay"),
                 "`overlay` goes with a plugin that orch builds, not with a file",
                 Some(hint),
@@ -250,17 +259,17 @@ impl ScenarioCheck<'_> {
             &plugin.build,
         ) {
             (Some(folder), None, None, None) => {
-                let folder = self.existing(&field("crate"), folder, "Cargo.toml")?;
+                let folder = self.resolve_existing(&field("crate"), folder, "Cargo.toml")?;
                 let cpu = plugin.cpu.clone().unwrap_or_else(|| "native".to_owned());
                 Some(PluginSource::Crate { folder, cpu })
             }
-            (None, Some(file), None, None) => Some(PluginSource::File(self.existing(
+            (None, Some(file), None, None) => Some(PluginSource::File(self.resolve_existing(
                 &field("path"),
                 file,
                 "",
             )?)),
             (None, None, Some(folder), Some(command)) => {
-                let folder = self.existing(&field("dir"), folder, "")?;
+                let folder = self.resolve_existing(&field("dir"), folder, "")?;
                 Some(PluginSource::Command {
                     folder,
                     command: command.clone(),
@@ -269,7 +278,7 @@ impl ScenarioCheck<'_> {
             _ => {
                 let hint = "write `crate: FOLDER`, or `path: FILE.so`, or `dir: FOLDER` with \
                     `build: 'COMMAND'`";
-                self.add(
+                self.add_problem(
                     path,
                     "a plugin is one of `crate`, `path`, or `dir` with `build`",
                     Some(hint),
@@ -281,7 +290,7 @@ impl ScenarioCheck<'_> {
 
     /// What the plugin may do; paths that do not exist are problems, for their names are perhaps
     /// misspelt.
-    fn sandbox(
+    fn check_sandbox(
         &mut self,
         at: &[PathStep],
         plugin: &wire::WirePlugin,
@@ -298,7 +307,7 @@ impl ScenarioCheck<'_> {
             let found = written
                 .iter()
                 .enumerate()
-                .map(|(index, text)| self.existing(&path(index), text, ""));
+                .map(|(index, text)| self.resolve_existing(&path(index), text, ""));
             found.collect::<Vec<_>>().into_iter().flatten().collect()
         };
         let (read, write) = (named("read", &plugin.read), named("write", &plugin.write));
@@ -310,7 +319,7 @@ impl ScenarioCheck<'_> {
                 let message =
                     format!("`{field}` says what the sandbox lets through, but `sandbox` is off");
                 let hint = "keep one of them: without a sandbox everything may be read and written";
-                self.add(
+                self.add_problem(
                     &[at, &[PathStep::Key(field.to_owned())]].concat(),
                     message,
                     Some(hint),
@@ -321,7 +330,12 @@ impl ScenarioCheck<'_> {
     }
 
     /// An absolute path to something that exists; `inside` has to be in it.
-    fn existing(&mut self, at: &[PathStep], written: &str, inside: &str) -> Option<PathBuf> {
+    fn resolve_existing(
+        &mut self,
+        at: &[PathStep],
+        written: &str,
+        inside: &str,
+    ) -> Option<PathBuf> {
         let path = self.around.root.join(written);
         let wanted = if inside.is_empty() {
             path.clone()
@@ -337,20 +351,20 @@ impl ScenarioCheck<'_> {
             format!("`{written}` does not exist")
         };
         let hint = format!("relative paths start at {}", self.around.root.display());
-        self.add(at, missing, Some(&hint));
+        self.add_problem(at, missing, Some(&hint));
         None
     }
 
-    fn entries(&mut self, wire: &wire::WireScenario) -> Vec<WorkloadEntry> {
+    fn check_entries(&mut self, wire: &wire::WireScenario) -> Vec<WorkloadEntry> {
         let at = vec![PathStep::Key("defaults".to_owned())];
-        let defaults = self.settings(&at, &wire.defaults, &JobSettings::default());
+        let defaults = self.check_settings(&at, &wire.defaults, &JobSettings::default());
         let mut entries = Vec::new();
         for (index, workload) in wire.workloads.iter().enumerate() {
             let at = vec![
                 PathStep::Key("workloads".to_owned()),
                 PathStep::Index(index),
             ];
-            let settings = self.settings(&at, &own_settings(workload), &defaults);
+            let settings = self.check_settings(&at, &own_settings(workload), &defaults);
             let (plugin, name) = workload
                 .workload
                 .split_once('/')
@@ -358,17 +372,17 @@ impl ScenarioCheck<'_> {
             if !wire.plugins.contains_key(plugin) {
                 let path = [&at[..], &[PathStep::Key("workload".to_owned())]].concat();
                 let known: Vec<&str> = wire.plugins.keys().map(String::as_str).collect();
-                let hint = match nearest(plugin, known.iter().copied()) {
+                let hint = match nearest_name(plugin, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}/{name}`?"),
                     None => format!("plugins of this scenario: {}", format::listed(&known)),
                 };
-                self.add(
+                self.add_problem(
                     &path,
                     format!("no plugin `{plugin}` in this scenario"),
                     Some(&hint),
                 );
             }
-            self.matrix(&at, workload);
+            self.check_matrix(&at, workload);
             entries.push(WorkloadEntry {
                 index,
                 plugin: plugin.to_owned(),
@@ -387,11 +401,11 @@ impl ScenarioCheck<'_> {
         entries
     }
 
-    fn matrix(&mut self, at: &[PathStep], workload: &wire::WireWorkloadEntry) {
+    fn check_matrix(&mut self, at: &[PathStep], workload: &wire::WireWorkloadEntry) {
         for (name, values) in &workload.matrix {
-            let path = [at, &steps("matrix"), &[PathStep::Key(name.clone())]].concat();
+            let path = [at, &parse_path("matrix"), &[PathStep::Key(name.clone())]].concat();
             if values.is_empty() {
-                self.add(
+                self.add_problem(
                     &path,
                     format!("`{name}` lists no values, so there is nothing to measure"),
                     None,
@@ -410,14 +424,14 @@ impl ScenarioCheck<'_> {
                     format!("`{name}` lists {first} and {value}, and their jobs would have one id")
                 };
                 let hint = "each value makes a job with an id of its own: keep one of both";
-                self.add(
+                self.add_problem(
                     &[&path[..], &[PathStep::Index(index)]].concat(),
                     message,
                     Some(hint),
                 );
             }
             if workload.params.contains_key(name) {
-                self.add(
+                self.add_problem(
                     &path,
                     format!("`{name}` stands in `params` and in `matrix`"),
                     Some("keep one of them"),
@@ -426,50 +440,50 @@ impl ScenarioCheck<'_> {
         }
     }
 
-    fn settings(
+    fn check_settings(
         &mut self,
         at: &[PathStep],
         wire: &wire::WireSettings,
         base: &JobSettings,
     ) -> JobSettings {
         JobSettings {
-            time: self.quantity(
+            time: self.parse_setting(
                 at,
                 "time",
                 wire.time.as_deref(),
-                quantity::duration,
+                quantity::parse_duration,
                 base.time,
             ),
             rounds: wire.rounds.unwrap_or(base.rounds),
-            timeout: self.quantity::<Duration>(
+            timeout: self.parse_setting::<Duration>(
                 at,
                 "timeout",
                 wire.timeout.as_deref(),
-                quantity::duration,
+                quantity::parse_duration,
                 base.timeout,
             ),
-            memory: self.quantity(
+            memory: self.parse_setting(
                 at,
                 "memory",
                 wire.memory.as_deref(),
-                quantity::bytes,
+                quantity::parse_bytes,
                 base.memory,
             ),
             threads: wire
                 .threads
                 .map_or(base.threads, |threads| threads as usize),
-            tolerance: self.quantity(
+            tolerance: self.parse_setting(
                 at,
                 "tolerance",
                 wire.tolerance.as_deref(),
-                quantity::percent,
+                quantity::parse_percent,
                 base.tolerance,
             ),
             max_allocations: wire.max_allocations.or(base.max_allocations),
         }
     }
 
-    pub(super) fn quantity<T>(
+    pub(super) fn parse_setting<T>(
         &mut self,
         at: &[PathStep],
         field: &str,
@@ -481,7 +495,7 @@ impl ScenarioCheck<'_> {
             None => base,
             Some(Ok(value)) => value,
             Some(Err(message)) => {
-                self.add(
+                self.add_problem(
                     &[at, &[PathStep::Key(field.to_owned())]].concat(),
                     format!("{field}: {message}"),
                     None,
@@ -501,7 +515,7 @@ fn text_of(value: &Value) -> String {
 
 /// Puts an empty text where an entry of a list lacks one that it has to have, so that the rest of
 /// the file is checked in the same go; returns the places.
-fn fill(document: &mut Value) -> Vec<Vec<PathStep>> {
+fn fill_missing(document: &mut Value) -> Vec<Vec<PathStep>> {
     const TEXTS: [(&str, &[&str]); 3] = [
         ("workloads", &["workload"]),
         ("accept", &["job", "reason", "until"]),

@@ -104,29 +104,29 @@ pub(crate) enum TargetBounds {
 
 impl ScenarioCheck<'_> {
     /// Reads the rules of a check.
-    pub(super) fn gate(&mut self, wire: &wire::WireScenario) -> GateRules {
-        let budget =
-            wire.budget
-                .as_deref()
-                .map(quantity::duration)
-                .and_then(|budget| match budget {
-                    Ok(budget) => Some(budget),
-                    Err(message) => {
-                        self.add(&[key("budget")], format!("budget: {message}"), None);
-                        None
-                    }
-                });
+    pub(super) fn check_gate(&mut self, wire: &wire::WireScenario) -> GateRules {
+        let budget = wire
+            .budget
+            .as_deref()
+            .map(quantity::parse_duration)
+            .and_then(|budget| match budget {
+                Ok(budget) => Some(budget),
+                Err(message) => {
+                    self.add_problem(&[key("budget")], format!("budget: {message}"), None);
+                    None
+                }
+            });
         let accepted = wire
             .accept
             .iter()
             .enumerate()
-            .filter_map(|(index, one)| self.accepted(index, one))
+            .filter_map(|(index, one)| self.check_acceptance(index, one))
             .collect();
         let targets = wire
             .targets
             .iter()
             .enumerate()
-            .filter_map(|(index, one)| self.target(index, one))
+            .filter_map(|(index, one)| self.check_target(index, one))
             .collect();
         GateRules {
             open_fails: wire.gate.inconclusive == InconclusivePolicy::Fail,
@@ -136,12 +136,12 @@ impl ScenarioCheck<'_> {
         }
     }
 
-    fn accepted(&mut self, index: usize, one: &wire::WireAcceptance) -> Option<Acceptance> {
+    fn check_acceptance(&mut self, index: usize, one: &wire::WireAcceptance) -> Option<Acceptance> {
         let at = [key("accept"), PathStep::Index(index)];
-        let change = self.accepted_change(&at, one);
+        let change = self.check_accepted_change(&at, one);
         let Ok(until) = one.until.parse::<Date>() else {
             let at = [&at[..], &[key("until")]].concat();
-            self.add(
+            self.add_problem(
                 &at,
                 format!(
                     "`{}` is no day of the calendar; write for example 2026-12-31",
@@ -161,7 +161,7 @@ impl ScenarioCheck<'_> {
 
     /// What an acceptance is about. `new` and `dropped` are about a whole job, so nothing about a
     /// metric goes with them.
-    fn accepted_change(
+    fn check_accepted_change(
         &mut self,
         at: &[PathStep],
         one: &wire::WireAcceptance,
@@ -175,7 +175,7 @@ impl ScenarioCheck<'_> {
             (true, true) => {
                 let message =
                     "`new` and `dropped` exclude each other: a job is added or taken away";
-                self.add(
+                self.add_problem(
                     &[at, &[key("dropped")]].concat(),
                     message,
                     Some("keep one of them"),
@@ -194,7 +194,7 @@ impl ScenarioCheck<'_> {
             let message =
                 format!("`{field}` is about a metric, and `{name}: true` about the whole job");
             let hint = format!("leave out `{field}`, or accept the metric in an entry of its own");
-            self.add(&[at, &[key(field)]].concat(), message, Some(&hint));
+            self.add_problem(&[at, &[key(field)]].concat(), message, Some(&hint));
         }
         Some(change)
     }
@@ -215,7 +215,7 @@ impl ScenarioCheck<'_> {
             (Some(_), Some(_)) => {
                 let message = "`up_to` and `to` both bound the accepted change";
                 let hint = "keep `up_to` for its relative size, or `to` for the value after it";
-                self.add(&[at, &[key("to")]].concat(), message, Some(hint));
+                self.add_problem(&[at, &[key("to")]].concat(), message, Some(hint));
                 return None;
             }
             (Some(text), None) => ("up_to", text),
@@ -227,7 +227,7 @@ impl ScenarioCheck<'_> {
                 "`{name}` bounds a value, and an output (metric `digest`) is the same or another \
                  one"
             );
-            self.add(
+            self.add_problem(
                 &at,
                 message,
                 Some("leave it out: the acceptance then lets any other output pass"),
@@ -235,9 +235,9 @@ impl ScenarioCheck<'_> {
             return None;
         }
         let size = if name == "up_to" {
-            relative_bound(text)
+            parse_relative_bound(text)
         } else {
-            value_bound(metric, text).map(BoundSize::Value)
+            parse_value_bound(metric, text).map(BoundSize::Value)
         };
         match size {
             Ok(size) => Some(AcceptedBound {
@@ -245,14 +245,14 @@ impl ScenarioCheck<'_> {
                 text: format!("{name}: {text}"),
             }),
             Err(message) => {
-                self.add(&at, format!("{name}: {message}"), None);
+                self.add_problem(&at, format!("{name}: {message}"), None);
                 None
             }
         }
     }
 
-    fn target(&mut self, index: usize, one: &wire::WireTarget) -> Option<JobTarget> {
-        match wanted(&one.metric, &one.is) {
+    fn check_target(&mut self, index: usize, one: &wire::WireTarget) -> Option<JobTarget> {
+        match parse_target(&one.metric, &one.is) {
             Ok(wanted) => Some(JobTarget {
                 job: one.job.clone(),
                 metric: one.metric.clone(),
@@ -260,7 +260,7 @@ impl ScenarioCheck<'_> {
                 text: one.is.clone(),
             }),
             Err(message) => {
-                self.add(
+                self.add_problem(
                     &[key("targets"), PathStep::Index(index), key("is")],
                     message,
                     None,
@@ -276,7 +276,7 @@ fn key(name: &str) -> PathStep {
 }
 
 /// `10%`, or `3x`.
-fn relative_bound(text: &str) -> Result<BoundSize, String> {
+fn parse_relative_bound(text: &str) -> Result<BoundSize, String> {
     const EXAMPLES: &str = "write a percentage, such as 10%, or a factor, such as 3x";
     let number = |part: &str| {
         part.trim()
@@ -310,8 +310,8 @@ fn relative_bound(text: &str) -> Result<BoundSize, String> {
 }
 
 /// The value that a change may lead to, in the metric's unit.
-fn value_bound(metric: &str, text: &str) -> Result<f64, String> {
-    let value = value(metric, text)?;
+fn parse_value_bound(metric: &str, text: &str) -> Result<f64, String> {
+    let value = parse_value(metric, text)?;
     if ["allocations", "bytes", "peak_bytes"].contains(&metric) && value <= 0.0 {
         return Err(format!(
             "`{text}` accepts nothing, because no count of {metric} gets worse and ends there"
@@ -321,8 +321,8 @@ fn value_bound(metric: &str, text: &str) -> Result<f64, String> {
 }
 
 /// `>= 40`, `<= 2ms`, `10 to 20`, `hold`.
-fn wanted(metric: &str, text: &str) -> Result<TargetBounds, String> {
-    let value = |part: &str| value(metric, part.trim());
+fn parse_target(metric: &str, text: &str) -> Result<TargetBounds, String> {
+    let value = |part: &str| parse_value(metric, part.trim());
     let text = text.trim();
     if text == "hold" {
         return Ok(TargetBounds::Hold);
@@ -349,11 +349,13 @@ fn wanted(metric: &str, text: &str) -> Result<TargetBounds, String> {
 }
 
 /// A value in the metric's unit.
-fn value(metric: &str, text: &str) -> Result<f64, String> {
+fn parse_value(metric: &str, text: &str) -> Result<f64, String> {
     let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
     match metric {
-        "time" => quantity::duration(text).map(|duration| duration.as_nanos() as f64),
-        "bytes" | "peak_bytes" if text != "0" => quantity::bytes(text).map(|bytes| bytes as f64),
+        "time" => quantity::parse_duration(text).map(|duration| duration.as_nanos() as f64),
+        "bytes" | "peak_bytes" if text != "0" => {
+            quantity::parse_bytes(text).map(|bytes| bytes as f64)
+        }
         _ => number(text)
             .ok_or_else(|| format!("`{text}` is no number; {metric} is given as one, such as 40")),
     }
@@ -366,10 +368,10 @@ mod tests {
 
     #[test]
     fn bound_is_a_percentage_a_factor_or_a_value() {
-        assert_eq!(relative_bound("10%"), Ok(BoundSize::Share(0.1)));
-        assert_eq!(relative_bound("100 %"), Ok(BoundSize::Share(1.0)));
-        assert_eq!(relative_bound(" 3x "), Ok(BoundSize::Factor(3.0)));
-        assert_eq!(relative_bound("1.5x"), Ok(BoundSize::Factor(1.5)));
+        assert_eq!(parse_relative_bound("10%"), Ok(BoundSize::Share(0.1)));
+        assert_eq!(parse_relative_bound("100 %"), Ok(BoundSize::Share(1.0)));
+        assert_eq!(parse_relative_bound(" 3x "), Ok(BoundSize::Factor(3.0)));
+        assert_eq!(parse_relative_bound("1.5x"), Ok(BoundSize::Factor(1.5)));
         for (text, said) in [
             ("0.5x", "accepts no change"),
             ("1x", "accepts no change"),
@@ -382,13 +384,13 @@ mod tests {
             ("NaN%", "no size"),
             ("3", "no size"),
         ] {
-            let message = relative_bound(text).unwrap_err();
+            let message = parse_relative_bound(text).unwrap_err();
             assert!(message.contains(said), "{text}: {message}");
         }
-        assert_eq!(value_bound("allocations", "1"), Ok(1.0));
-        assert_eq!(value_bound("bytes", "64KiB"), Ok(65536.0));
-        assert_eq!(value_bound("time", "2ms"), Ok(2e6));
-        assert_eq!(value_bound("misses", "0"), Ok(0.0));
+        assert_eq!(parse_value_bound("allocations", "1"), Ok(1.0));
+        assert_eq!(parse_value_bound("bytes", "64KiB"), Ok(65536.0));
+        assert_eq!(parse_value_bound("time", "2ms"), Ok(2e6));
+        assert_eq!(parse_value_bound("misses", "0"), Ok(0.0));
         for (metric, text) in [
             ("allocations", "0"),
             ("allocations", "-1"),
@@ -397,28 +399,31 @@ mod tests {
             ("misses", "3x"),
             ("misses", "NaN"),
         ] {
-            assert!(value_bound(metric, text).is_err(), "{metric} {text}");
+            assert!(parse_value_bound(metric, text).is_err(), "{metric} {text}");
         }
     }
 
     #[test]
     fn targets_are_read_in_the_metrics_unit() {
-        assert_eq!(wanted("gflops", ">= 40"), Ok(TargetBounds::AtLeast(40.0)));
-        assert_eq!(wanted("time", "<=2ms"), Ok(TargetBounds::AtMost(2e6)));
         assert_eq!(
-            wanted("time", "1ms to 2ms"),
+            parse_target("gflops", ">= 40"),
+            Ok(TargetBounds::AtLeast(40.0))
+        );
+        assert_eq!(parse_target("time", "<=2ms"), Ok(TargetBounds::AtMost(2e6)));
+        assert_eq!(
+            parse_target("time", "1ms to 2ms"),
             Ok(TargetBounds::Between(1e6, 2e6))
         );
         assert_eq!(
-            wanted("bytes", "<= 64KiB"),
+            parse_target("bytes", "<= 64KiB"),
             Ok(TargetBounds::AtMost(65536.0))
         );
-        assert_eq!(wanted("bytes", "<= 0"), Ok(TargetBounds::AtMost(0.0)));
+        assert_eq!(parse_target("bytes", "<= 0"), Ok(TargetBounds::AtMost(0.0)));
         assert_eq!(
-            wanted("allocations", "0 to 3"),
+            parse_target("allocations", "0 to 3"),
             Ok(TargetBounds::Between(0.0, 3.0))
         );
-        assert_eq!(wanted("x", " hold "), Ok(TargetBounds::Hold));
+        assert_eq!(parse_target("x", " hold "), Ok(TargetBounds::Hold));
         for (metric, text) in [
             ("time", ">= 4"),
             ("gflops", "40"),
@@ -426,7 +431,7 @@ mod tests {
             ("gflops", "3 to 2"),
             ("x", ">= inf"),
         ] {
-            assert!(wanted(metric, text).is_err(), "{metric} {text}");
+            assert!(parse_target(metric, text).is_err(), "{metric} {text}");
         }
     }
 }

@@ -4,20 +4,20 @@
 //! `Scenario::read` checks what the file says by itself; `Scenario::jobs` checks it against what
 //! the plugins offer.
 
+pub(crate) mod accepted_level;
 mod check;
-pub(crate) mod conform;
-mod expand;
 pub(crate) mod gate;
-pub(crate) mod level;
+mod job_matrix;
 pub(crate) mod problem;
 pub(crate) mod quantity;
+pub(crate) mod schema_violation;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
 pub(crate) mod yaml;
 
-pub(crate) use check::{ScenarioContext, read};
-pub(crate) use expand::{jobs, jobs_of};
+pub(crate) use check::{ScenarioContext, read_scenario};
+pub(crate) use job_matrix::{expand_entries, expand_jobs};
 
 use crate::plugin::PluginSpec;
 use gate::GateRules;
@@ -128,7 +128,7 @@ impl YamlSource {
     ) -> FileProblem {
         let at = self
             .root
-            .key(path, key)
+            .key_range(path, key)
             .unwrap_or_else(|| self.root.walk(path).at.clone());
         FileProblem::new(&self.text, at, message, hint)
     }
@@ -136,7 +136,7 @@ impl YamlSource {
 
 impl Scenario {
     /// Whether any workload comes from that plugin.
-    pub(crate) fn uses(&self, plugin: &str) -> bool {
+    pub(crate) fn uses_plugin(&self, plugin: &str) -> bool {
         self.entries.iter().any(|entry| entry.plugin == plugin)
     }
 

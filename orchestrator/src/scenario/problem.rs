@@ -57,7 +57,12 @@ const MOST_SHOWN: usize = 20;
 
 /// The first twenty problems of a file with their places and the lines they stand in, in the order
 /// of the file, and the number of all.
-pub(crate) fn show(path: &str, text: &str, problems: &[FileProblem], colour: bool) -> String {
+pub(crate) fn render_problems(
+    path: &str,
+    text: &str,
+    problems: &[FileProblem],
+    colour: bool,
+) -> String {
     let mut sorted: Vec<&FileProblem> = problems.iter().collect();
     sorted.sort_by_key(|problem| problem.at.start);
     let renderer = if colour {
@@ -93,7 +98,7 @@ pub(crate) fn show(path: &str, text: &str, problems: &[FileProblem], colour: boo
 }
 
 /// The known word nearest to a wrong one, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(
+pub(crate) fn nearest_name<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

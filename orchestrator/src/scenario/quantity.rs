@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `500ms`, `60s`, `1m 30s`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration; write for example 500ms, 60s or 2m");
     let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(parsed).map_err(|_| wrong())?;
@@ -17,7 +17,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// `2GiB`, `512MiB`, `100MB`, `4096`.
-pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 10] = [
         ("", 1),
         ("B", 1),
@@ -50,7 +50,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// `1%` as 0.01.
-pub(crate) fn percent(text: &str) -> Result<f64, String> {
+pub(crate) fn parse_percent(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{text}` is not a percentage from 0% to 100%; write for example 1%");
     let number = text.trim().strip_suffix('%').ok_or_else(wrong)?;
     let value: f64 = number.trim().parse().map_err(|_| wrong())?;
@@ -67,25 +67,25 @@ mod tests {
 
     #[test]
     fn what_people_write_is_understood() {
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(bytes("2GiB"), Ok(2 << 30));
-        assert_eq!(bytes("1.5 MiB"), Ok(3 << 19));
-        assert_eq!(bytes("4096"), Ok(4096));
-        assert_eq!(percent("1%"), Ok(0.01));
-        assert_eq!(percent("0.5 %"), Ok(0.005));
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_bytes("2GiB"), Ok(2 << 30));
+        assert_eq!(parse_bytes("1.5 MiB"), Ok(3 << 19));
+        assert_eq!(parse_bytes("4096"), Ok(4096));
+        assert_eq!(parse_percent("1%"), Ok(0.01));
+        assert_eq!(parse_percent("0.5 %"), Ok(0.005));
     }
 
     #[test]
     fn what_makes_no_sense_is_refused_with_an_example() {
         for text in ["", "5", "-3s", "0s", "soon"] {
-            assert!(duration(text).is_err(), "{text}");
+            assert!(parse_duration(text).is_err(), "{text}");
         }
         for text in ["", "GiB", "2gb", "-1MiB", "0", "1e9"] {
-            assert!(bytes(text).is_err(), "{text}");
+            assert!(parse_bytes(text).is_err(), "{text}");
         }
         for text in ["", "1", "-1%", "101%", "NaN%"] {
-            assert!(percent(text).is_err(), "{text}");
+            assert!(parse_percent(text).is_err(), "{text}");
         }
     }
 }

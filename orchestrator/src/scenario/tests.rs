@@ -19,7 +19,7 @@ fn parse(text: &str) -> Result<Scenario, Vec<FileProblem>> {
             |inside| Path::new("/project/out").join(inside),
         )
     };
-    read(
+    read_scenario(
         text,
         &ScenarioContext {
             root: Path::new("/project"),
@@ -32,7 +32,7 @@ fn parse(text: &str) -> Result<Scenario, Vec<FileProblem>> {
 
 fn plan(text: &str) -> Result<Vec<Job>, Vec<FileProblem>> {
     let description = PluginDescription::parse(DESCRIPTION).unwrap();
-    jobs(&parse(text)?, |key| (key == "k").then_some(&description))
+    expand_jobs(&parse(text)?, |key| (key == "k").then_some(&description))
 }
 
 /// Problems as `line:column message`.

@@ -86,7 +86,7 @@ impl YamlNode {
     }
 
     /// Where the key `name` of the map at a path stands.
-    pub(crate) fn key(&self, path: &[PathStep], name: &str) -> Option<Range<usize>> {
+    pub(crate) fn key_range(&self, path: &[PathStep], name: &str) -> Option<Range<usize>> {
         match &self.walk(path).kind {
             YamlValue::Map(entries) => entries
                 .iter()
@@ -98,7 +98,7 @@ impl YamlNode {
 }
 
 /// `workloads/0/params/n` as steps; numbers are indices.
-pub(crate) fn steps(path: &str) -> Vec<PathStep> {
+pub(crate) fn parse_path(path: &str) -> Vec<PathStep> {
     path.split('/')
         .filter(|part| !part.is_empty())
         .map(|part| {
@@ -166,12 +166,12 @@ fn from_parser(text: &str, error: &serde_yaml::Error) -> FileProblem {
         Some((_, message)) => message,
         None => first.strip_prefix("error: ").unwrap_or(first),
     };
-    let (message, hint) = explain(message);
+    let (message, hint) = explain_message(message);
     FileProblem::new(text, at, message, hint)
 }
 
 /// The parser speaks to programmers; scenario authors get the remedy.
-fn explain(message: &str) -> (String, Option<String>) {
+fn explain_message(message: &str) -> (String, Option<String>) {
     if let Some(rest) = message.strip_prefix("duplicate mapping key: ") {
         let key = rest.split(',').next().unwrap_or(rest);
         return (

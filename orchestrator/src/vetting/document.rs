@@ -2,8 +2,8 @@
 
 use super::{FindingLevel, PluginFinding};
 use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
-use crate::scenario::conform::violations;
-use crate::scenario::problem::nearest;
+use crate::scenario::problem::nearest_name;
+use crate::scenario::schema_violation::find_violations;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
@@ -79,7 +79,7 @@ fn unknown_keys(object: &Value, place: &str, known: &[&str], found: &mut Vec<Plu
         .flat_map(|object| object.keys())
     {
         if !known.contains(&key.as_str()) {
-            let remedy = match nearest(key, known.iter().copied()) {
+            let remedy = match nearest_name(key, known.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => format!("known are {}", crate::format::listed(known)),
             };
@@ -139,7 +139,7 @@ fn parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &str)) 
                 json!({ "properties": { name: property } }),
                 json!({ name: default }),
             );
-            for violation in violations(&schema, &value) {
+            for violation in find_violations(&schema, &value) {
                 let what = format!("a default breaks its own schema: {}", violation.message);
                 add(
                     FindingLevel::Error,

@@ -16,7 +16,7 @@ use crate::judge::verdict;
 use crate::machine::Machine;
 use crate::plugin::{PluginSpec, revision};
 use crate::scenario::Job;
-use crate::scenario::problem::nearest;
+use crate::scenario::problem::nearest_name;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -291,7 +291,7 @@ fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), CommandError> {
             known.push(job.id);
         }
     }
-    let hint = match nearest(id, known.iter().map(String::as_str)) {
+    let hint = match nearest_name(id, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("its jobs are {}", format::listed(&known)),
     };

@@ -11,7 +11,7 @@ use crate::git;
 use crate::git::baseline::{
     self, Baseline, BaselineError, BaselineFacts, BaselineReason, ChangeReach,
 };
-use crate::scenario::level;
+use crate::scenario::accepted_level;
 use crate::versus::side;
 use std::path::Path;
 
@@ -157,7 +157,7 @@ fn read_accepted_level(
     loaded: &Loaded,
     results: &Path,
 ) -> Result<Option<CheckBaseline>, CommandError> {
-    let path = results.join(level::FILE);
+    let path = results.join(accepted_level::FILE);
     let shown = path.display().to_string();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -178,8 +178,8 @@ fn read_accepted_level(
             )));
         }
     };
-    let level =
-        level::read(&text).map_err(|problems| CommandError::problems(&shown, &text, problems))?;
+    let level = accepted_level::read_accepted_level(&text)
+        .map_err(|problems| CommandError::problems(&shown, &text, problems))?;
     let found = git::revision::resolve(&loaded.repository, &level.commit)
         .map_err(|error| CommandError::input(format!("{shown}: {error}")))?;
     let Some(revision) = found else {

@@ -67,7 +67,7 @@ pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
         std::process::id(),
         jiff::Timestamp::now().as_nanosecond()
     );
-    let uses = |key: &str| loaded.scenario.uses(key);
+    let uses = |key: &str| loaded.scenario.uses_plugin(key);
     let plugins = project::prepare(
         &loaded.scenario,
         uses,

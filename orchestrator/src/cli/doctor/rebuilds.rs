@@ -112,7 +112,7 @@ impl Doctor {
                 _ => build::prepare_padded(key, spec, STEP * steps, watch),
             };
             let scenario = &self.loaded.scenario;
-            let wanted = |key: &str| scenario.uses(key) && self.is_crate(key);
+            let wanted = |key: &str| scenario.uses_plugin(key) && self.is_crate(key);
             builds.push(project::prepare(
                 scenario,
                 wanted,

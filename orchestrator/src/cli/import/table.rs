@@ -5,7 +5,7 @@ use crate::contradiction::claims::{ClaimedRow, Claims};
 use crate::contradiction::figure::Figure;
 use crate::error::CommandError;
 use crate::format;
-use crate::scenario::problem::nearest;
+use crate::scenario::problem::nearest_name;
 use std::collections::HashMap;
 
 /// What a file says.
@@ -166,7 +166,7 @@ fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
                 hint,
             });
         } else if count == 0 && needed {
-            let hint = match nearest(name, unknown) {
+            let hint = match nearest_name(name, unknown) {
                 Some(near) => format!("is `{near}` meant?"),
                 None => format!(
                     "the first line names the columns, separated by commas; it has {}",

@@ -1,9 +1,9 @@
 //! From entries to jobs: matrices multiplied out, ids derived, parameters checked against the
 //! plugins' schemas.
 
-use super::problem::{FileProblem, nearest};
+use super::problem::{FileProblem, nearest_name};
 use super::yaml::PathStep;
-use super::{Job, Scenario, WorkloadEntry, conform};
+use super::{Job, Scenario, WorkloadEntry, schema_violation};
 use crate::format;
 use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
 use indexmap::IndexSet;
@@ -19,16 +19,16 @@ type PluginOffer<'a> = Option<&'a PluginDescription>;
 
 /// All jobs of a scenario. `offer` returns a plugin's description by key; a plugin without one
 /// makes jobs that will fail, with parameters that nobody could check.
-pub(crate) fn jobs<'a>(
+pub(crate) fn expand_jobs<'a>(
     scenario: &Scenario,
     offer: impl Fn(&str) -> PluginOffer<'a>,
 ) -> Result<Vec<Job>, Vec<FileProblem>> {
-    jobs_of(scenario, &scenario.entries, offer)
+    expand_entries(scenario, &scenario.entries, offer)
 }
 
 /// The jobs of some entries, which may be varied copies of the scenario's own; problems are shown
 /// in the scenario's text.
-pub(crate) fn jobs_of<'a>(
+pub(crate) fn expand_entries<'a>(
     scenario: &Scenario,
     entries: &[WorkloadEntry],
     offer: impl Fn(&str) -> PluginOffer<'a>,
@@ -53,21 +53,25 @@ pub(crate) fn jobs_of<'a>(
         if jobs.len().saturating_add(size) > MOST_JOBS {
             let message = format!("the matrix makes {size} jobs; a scenario may have {MOST_JOBS}");
             problems.push(scenario.source.problem(
-                &place(entry, &[PathStep::Key("matrix".to_owned())]),
+                &path_in_entry(entry, &[PathStep::Key("matrix".to_owned())]),
                 message,
                 None,
             ));
             continue;
         }
-        for cell in cells(entry) {
+        for cell in list_cells(entry) {
             if let Some(info) = info {
-                problems.extend(params_problems(scenario, entry, info, &cell));
+                problems.extend(check_params(scenario, entry, info, &cell));
             }
             let id = cell.id(entry);
             if !ids.insert(id.clone()) {
                 let message = format!("two jobs are named `{id}`");
                 let hint = Some("give one of them an `id`".to_owned());
-                problems.push(scenario.source.problem(&place(entry, &[]), message, hint));
+                problems.push(
+                    scenario
+                        .source
+                        .problem(&path_in_entry(entry, &[]), message, hint),
+                );
             }
             jobs.push(Job {
                 id,
@@ -113,7 +117,7 @@ impl MatrixCell {
     }
 }
 
-fn cells(entry: &WorkloadEntry) -> Vec<MatrixCell> {
+fn list_cells(entry: &WorkloadEntry) -> Vec<MatrixCell> {
     let mut cells = vec![MatrixCell {
         params: entry.params.clone(),
         chosen: Vec::new(),
@@ -135,7 +139,7 @@ fn cells(entry: &WorkloadEntry) -> Vec<MatrixCell> {
     cells
 }
 
-fn params_problems(
+fn check_params(
     scenario: &Scenario,
     entry: &WorkloadEntry,
     info: &WorkloadInfo,
@@ -145,7 +149,7 @@ fn params_problems(
         return Vec::new();
     };
     let subject = format!("workload `{}/{}`", entry.plugin, entry.workload);
-    conform::violations(schema, &Value::Object(cell.params.clone()))
+    schema_violation::find_violations(schema, &Value::Object(cell.params.clone()))
         .into_iter()
         .map(|violation| {
             let message = match &violation.key {
@@ -180,27 +184,27 @@ fn params_problems(
                         PathStep::Key(name.clone()),
                         PathStep::Index(*index),
                     ];
-                    let path = place(
+                    let path = path_in_entry(
                         entry,
                         &[&inside[..], violation.path.get(1..).unwrap_or_default()].concat(),
                     );
                     scenario.source.problem(&path, message, hint)
                 }
                 (Some((name, _, _)), Some(_)) => scenario.source.key_problem(
-                    &place(entry, &[PathStep::Key("matrix".to_owned())]),
+                    &path_in_entry(entry, &[PathStep::Key("matrix".to_owned())]),
                     name,
                     message,
                     hint,
                 ),
                 (None, Some(key)) => {
-                    let path = place(
+                    let path = path_in_entry(
                         entry,
                         &[&[PathStep::Key("params".to_owned())], &violation.path[..]].concat(),
                     );
                     scenario.source.key_problem(&path, key, message, hint)
                 }
                 (None, None) => {
-                    let path = place(
+                    let path = path_in_entry(
                         entry,
                         &[&[PathStep::Key("params".to_owned())], &violation.path[..]].concat(),
                     );
@@ -211,7 +215,7 @@ fn params_problems(
         .collect()
 }
 
-fn place(entry: &WorkloadEntry, inside: &[PathStep]) -> Vec<PathStep> {
+fn path_in_entry(entry: &WorkloadEntry, inside: &[PathStep]) -> Vec<PathStep> {
     [
         &[
             PathStep::Key("workloads".to_owned()),
@@ -232,7 +236,7 @@ fn unknown_workload(
         .iter()
         .map(|workload| workload.id.as_str())
         .collect();
-    let hint = match nearest(&entry.workload, known.iter().copied()) {
+    let hint = match nearest_name(&entry.workload, known.iter().copied()) {
         Some(near) => format!("did you mean `{}/{near}`?", entry.plugin),
         None => format!("it has {}", format::listed(&known)),
     };
@@ -241,7 +245,7 @@ fn unknown_workload(
         entry.plugin, entry.workload
     );
     scenario.source.problem(
-        &place(entry, &[PathStep::Key("workload".to_owned())]),
+        &path_in_entry(entry, &[PathStep::Key("workload".to_owned())]),
         message,
         Some(hint),
     )

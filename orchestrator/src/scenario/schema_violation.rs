@@ -1,8 +1,8 @@
 //! Checking a value against a JSON Schema, with messages for people. Serves scenario files and
 //! workload parameters.
 
-use super::problem::nearest;
-use super::yaml::{PathStep, steps};
+use super::problem::nearest_name;
+use super::yaml::{PathStep, parse_path};
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub(crate) struct SchemaViolation {
 
 /// Lists everything about `value` that `schema` does not allow. A schema that is none allows
 /// everything.
-pub(crate) fn violations(schema: &Value, value: &Value) -> Vec<SchemaViolation> {
+pub(crate) fn find_violations(schema: &Value, value: &Value) -> Vec<SchemaViolation> {
     let Ok(validator) = jsonschema::validator_for(schema) else {
         return Vec::new();
     };
@@ -36,17 +36,17 @@ pub(crate) fn violations(schema: &Value, value: &Value) -> Vec<SchemaViolation> 
     errors
         .iter()
         .filter(is_first)
-        .flat_map(|error| describe(schema, value, error))
+        .flat_map(|error| describe_error(schema, value, error))
         .collect()
 }
 
-fn describe(
+fn describe_error(
     schema: &Value,
     root: &Value,
     error: &jsonschema::ValidationError,
 ) -> Vec<SchemaViolation> {
     let pointer = error.instance_path().as_str();
-    let path = steps(pointer);
+    let path = parse_path(pointer);
     let name = path.iter().rev().find_map(|step| match step {
         PathStep::Key(name) => Some(name.as_str()),
         PathStep::Index(_) => None,
@@ -62,17 +62,17 @@ fn describe(
         }]
     };
     // Schemas of ours say in words what they expect.
-    let expected = beside(schema, error, "x-expected").and_then(Value::as_str);
+    let expected = sibling_keyword(schema, error, "x-expected").and_then(Value::as_str);
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let known = properties(schema, error);
+            let known = list_properties(schema, error);
             unexpected
                 .iter()
                 .map(|key| SchemaViolation {
                     path: path.clone(),
                     key: Some(key.clone()),
                     message: format!("unknown field `{key}`"),
-                    hint: Some(match nearest(key, known.iter().map(String::as_str)) {
+                    hint: Some(match nearest_name(key, known.iter().map(String::as_str)) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None if known.is_empty() => "it takes no fields".to_owned(),
                         None => format!("known: {}", crate::format::listed(&known)),
@@ -85,7 +85,7 @@ fn describe(
             plain(format!("`{property}` is missing"))
         }
         ValidationErrorKind::Type { kind } => {
-            let expected = expected.map_or_else(|| types(kind), str::to_owned);
+            let expected = expected.map_or_else(|| name_types(kind), str::to_owned);
             let is_text = matches!(kind, TypeKind::Single(jsonschema::JsonType::String));
             let found = root
                 .pointer(pointer)
@@ -110,7 +110,7 @@ fn describe(
                 .pointer(pointer)
                 .and_then(Value::as_str)
                 .and_then(|text| {
-                    nearest(
+                    nearest_name(
                         text,
                         options
                             .as_array()
@@ -156,15 +156,15 @@ fn describe(
 }
 
 /// The field names that the object of an error may have.
-fn properties(schema: &Value, error: &jsonschema::ValidationError) -> Vec<String> {
-    let fields = beside(schema, error, "properties").and_then(Value::as_object);
+fn list_properties(schema: &Value, error: &jsonschema::ValidationError) -> Vec<String> {
+    let fields = sibling_keyword(schema, error, "properties").and_then(Value::as_object);
     fields
         .map(|fields| fields.keys().cloned().collect())
         .unwrap_or_default()
 }
 
 /// What stands under `name` beside the keyword that an error is about.
-fn beside<'a>(
+fn sibling_keyword<'a>(
     schema: &'a Value,
     error: &jsonschema::ValidationError,
     name: &str,
@@ -176,7 +176,7 @@ fn beside<'a>(
     sibling(error.schema_path().as_str()).or_else(|| sibling(error.evaluation_path().as_str()))
 }
 
-fn types(kind: &TypeKind) -> String {
+fn name_types(kind: &TypeKind) -> String {
     let name = |kind: &jsonschema::JsonType| match kind {
         jsonschema::JsonType::String => "text",
         jsonschema::JsonType::Integer => "a whole number",

@@ -3,7 +3,7 @@
 
 use super::problem::FileProblem;
 use super::yaml::YamlNode;
-use super::{YamlSource, check, conform};
+use super::{YamlSource, check, schema_violation};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,7 +23,7 @@ pub(crate) struct AcceptedLevel {
 }
 
 /// Reads the file's text, or lists everything that is wrong with it.
-pub(crate) fn read(text: &str) -> Result<AcceptedLevel, Vec<FileProblem>> {
+pub(crate) fn read_accepted_level(text: &str) -> Result<AcceptedLevel, Vec<FileProblem>> {
     let node = YamlNode::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
     let source = YamlSource {
@@ -31,11 +31,12 @@ pub(crate) fn read(text: &str) -> Result<AcceptedLevel, Vec<FileProblem>> {
         root: node,
         option: String::new(),
     };
-    let violations = conform::violations(&schemars::schema_for!(AcceptedLevel).to_value(), &value);
+    let violations =
+        schema_violation::find_violations(&schemars::schema_for!(AcceptedLevel).to_value(), &value);
     if !violations.is_empty() {
         return Err(violations
             .into_iter()
-            .map(|violation| check::locate(&source, violation))
+            .map(|violation| check::locate_violation(&source, violation))
             .collect());
     }
     serde_json::from_value(value)
@@ -48,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_level_is_a_commit_with_a_reason() {
-        let level = read("commit: v1.2\nreason: the release\n");
+        let level = read_accepted_level("commit: v1.2\nreason: the release\n");
         assert_eq!(
             level,
             Ok(AcceptedLevel {
@@ -57,7 +58,7 @@ mod tests {
             })
         );
         let messages = |text: &str| -> Vec<String> {
-            read(text)
+            read_accepted_level(text)
                 .map(|_| Vec::new())
                 .unwrap_or_else(|problems| problems.into_iter().map(|one| one.message).collect())
         };
@@ -69,7 +70,8 @@ mod tests {
         );
         assert_eq!(messages("[").len(), 1);
         assert!(!messages("").is_empty());
-        let digits = read("commit: 1234567890\nreason: a hash without letters\n").unwrap_err();
+        let digits = read_accepted_level("commit: 1234567890\nreason: a hash without letters\n")
+            .unwrap_err();
         assert_eq!(
             digits[0].hint.as_deref(),
             Some("in quotes it is text: '1234567890'")
