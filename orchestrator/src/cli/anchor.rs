@@ -283,7 +283,7 @@ pub(super) fn judge(
         for (index, side_jobs) in anchor.jobs.iter().enumerate() {
             let job = &side_jobs.jobs[1];
             let tau = build_effect(around.loaded, &kept, job).unwrap_or(0.0);
-            let margin = verdict::margin(job.settings.tolerance, tau);
+            let margin = verdict::equivalence_margin(job.settings.tolerance, tau);
             if let Some(reason) = &side_jobs.unknown[0] {
                 found
                     .entry(job.id.clone())

@@ -3,7 +3,7 @@
 use super::entries::{self, Facts};
 use super::*;
 use crate::judge::assessment::assess;
-use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide};
+use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
 use crate::record::{
     Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord, ScopeRecord,
     SettingsRecord,
@@ -104,7 +104,7 @@ pub(super) fn contested(shift: f64, pairs: usize) -> PairedResult {
     let pairs: Vec<PairRecord> = (0..pairs).map(record).collect();
     let differences: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
     let assessment = assess(&differences, ALPHA);
-    let finding = decide(
+    let finding = decide_findings(
         &[JudgedWorkload {
             assessment: &assessment,
             margin: MARGIN,

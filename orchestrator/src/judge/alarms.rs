@@ -3,7 +3,7 @@
 
 use super::assessment::{Assessment, assess};
 use super::estimate::median;
-use super::verdict::{ALPHA, JudgedWorkload, PairFinding, decide};
+use super::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
 
 /// Returns which workloads one comparison would have called changed, looking after every pair.
 ///
@@ -11,7 +11,7 @@ use super::verdict::{ALPHA, JudgedWorkload, PairFinding, decide};
 /// `margins` the relative differences that matter. It goes as a live comparison does: all are
 /// judged together, and whoever is decided has no more pairs, though others' evidence can still
 /// move its bar.
-pub(crate) fn false_findings(differences: &[Vec<f64>], margins: &[f64]) -> Vec<bool> {
+pub(crate) fn find_false_findings(differences: &[Vec<f64>], margins: &[f64]) -> Vec<bool> {
     let mut seen = vec![0; differences.len()];
     loop {
         let assessments: Vec<Assessment> = differences
@@ -28,7 +28,7 @@ pub(crate) fn false_findings(differences: &[Vec<f64>], margins: &[f64]) -> Vec<b
                 counts: true,
             })
             .collect();
-        let findings = decide(&cases, ALPHA);
+        let findings = decide_findings(&cases, ALPHA);
         let before = seen.clone();
         for (index, finding) in findings.iter().enumerate() {
             if *finding == PairFinding::Open && seen[index] < differences[index].len() {
@@ -47,7 +47,7 @@ pub(crate) fn false_findings(differences: &[Vec<f64>], margins: &[f64]) -> Vec<b
 /// Returns the shift (log ratio) that `pairs` pairs of this noise would just have told from none:
 /// the median over as many groups of successive pairs as there are. `None` where not even one group
 /// is whole, or mostly nothing would be seen.
-pub(crate) fn detectable(differences: &[f64], pairs: usize) -> Option<f64> {
+pub(crate) fn detectable_shift(differences: &[f64], pairs: usize) -> Option<f64> {
     let halves: Vec<f64> = differences
         .chunks_exact(pairs.max(1))
         .map(|group| {
@@ -74,38 +74,44 @@ mod tests {
     fn noise_is_no_finding_and_a_shift_is_one() {
         let shifted: Vec<f64> = noise(16).iter().map(|d| d + 0.03).collect();
         assert_eq!(
-            false_findings(&[noise(16), noise(16)], &[0.01, 0.0]),
+            find_false_findings(&[noise(16), noise(16)], &[0.01, 0.0]),
             [false, false]
         );
         assert_eq!(
-            false_findings(std::slice::from_ref(&shifted), &[0.01]),
+            find_false_findings(std::slice::from_ref(&shifted), &[0.01]),
             [true]
         );
         assert_eq!(
-            false_findings(std::slice::from_ref(&shifted), &[0.10]),
+            find_false_findings(std::slice::from_ref(&shifted), &[0.10]),
             [false],
             "too small to matter"
         );
         // Alone it is decided after 14 pairs; beside another one it takes evidence of 200 instead
         // of 100.
-        assert_eq!(false_findings(&[shifted[..13].to_vec()], &[0.01]), [false]);
-        assert_eq!(false_findings(&[], &[]), Vec::<bool>::new());
+        assert_eq!(
+            find_false_findings(&[shifted[..13].to_vec()], &[0.01]),
+            [false]
+        );
+        assert_eq!(find_false_findings(&[], &[]), Vec::<bool>::new());
     }
 
     #[test]
     fn what_was_decided_early_is_not_undone_by_later_pairs() {
         let mut turned: Vec<f64> = vec![0.03; 14];
         turned.extend([-0.03; 40]);
-        assert_eq!(false_findings(&[turned], &[0.01]), [true]);
+        assert_eq!(find_false_findings(&[turned], &[0.01]), [true]);
     }
 
     #[test]
     fn more_pairs_see_less_and_too_few_see_nothing() {
         let all = noise(64);
-        let (few, many) = (detectable(&all, 16).unwrap(), detectable(&all, 64).unwrap());
+        let (few, many) = (
+            detectable_shift(&all, 16).unwrap(),
+            detectable_shift(&all, 64).unwrap(),
+        );
         assert!(0.0 < many && many < few, "{few} {many}");
-        assert_eq!(detectable(&all, 65), None);
-        assert_eq!(detectable(&all, 13), None, "13 pairs decide nothing");
-        assert_eq!(detectable(&[], 16), None);
+        assert_eq!(detectable_shift(&all, 65), None);
+        assert_eq!(detectable_shift(&all, 13), None, "13 pairs decide nothing");
+        assert_eq!(detectable_shift(&[], 16), None);
     }
 }

@@ -9,7 +9,7 @@ use super::estimate::median;
 /// and so not their spread. From the variance of the estimates the mean of their squared `errors`
 /// (standard errors, log ratios) is taken away; what is left is the builds' own. 0 where the noise
 /// explains everything; `None` for fewer than three rebuilds.
-pub(crate) fn tau(estimates: &[f64], errors: &[f64]) -> Option<f64> {
+pub(crate) fn estimate_tau(estimates: &[f64], errors: &[f64]) -> Option<f64> {
     if estimates.len() < 3 {
         return None;
     }
@@ -42,16 +42,19 @@ mod tests {
 
     #[test]
     fn noise_alone_is_no_build_effect() {
-        assert_eq!(tau(&[0.001, -0.001, 0.001, -0.001], &[0.002; 4]), Some(0.0));
-        assert_eq!(tau(&[0.1, 0.2], &[0.0; 2]), None);
+        assert_eq!(
+            estimate_tau(&[0.001, -0.001, 0.001, -0.001], &[0.002; 4]),
+            Some(0.0)
+        );
+        assert_eq!(estimate_tau(&[0.1, 0.2], &[0.0; 2]), None);
     }
 
     #[test]
     fn what_noise_does_not_explain_is_the_builds() {
         let estimates = [0.05, 0.02, 0.08, 0.05, 0.05];
-        let whole = tau(&estimates, &[0.0; 5]).unwrap();
+        let whole = estimate_tau(&estimates, &[0.0; 5]).unwrap();
         assert!((whole - 0.021_213).abs() < 1e-5, "{whole}");
-        let part = tau(&estimates, &[0.01; 5]).unwrap();
+        let part = estimate_tau(&estimates, &[0.01; 5]).unwrap();
         assert!(
             (part.powi(2) - (whole.powi(2) - 1e-4)).abs() < 1e-12,
             "{part}"
@@ -61,8 +64,8 @@ mod tests {
     #[test]
     fn a_shift_that_all_rebuilds_share_is_the_common_builds() {
         let shifted: Vec<f64> = [0.01, -0.01, 0.0, 0.02].iter().map(|d| d + 0.3).collect();
-        let plain = tau(&[0.01, -0.01, 0.0, 0.02], &[0.001; 4]).unwrap();
-        assert!((tau(&shifted, &[0.001; 4]).unwrap() - plain).abs() < 1e-12);
+        let plain = estimate_tau(&[0.01, -0.01, 0.0, 0.02], &[0.001; 4]).unwrap();
+        assert!((estimate_tau(&shifted, &[0.001; 4]).unwrap() - plain).abs() < 1e-12);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::e_process::log_threshold;
 /// k largest are flagged. The expected share of false flags is at most alpha whatever the
 /// dependence between workloads, which is needed because all of them share one machine's noise.
 /// Evidence that is not a number counts as none.
-pub(crate) fn flagged(log_e: &[f64], alpha: f64) -> Vec<bool> {
+pub(crate) fn flag_workloads(log_e: &[f64], alpha: f64) -> Vec<bool> {
     let evidence = |e: f64| if e.is_nan() { f64::NEG_INFINITY } else { e };
     let mut sorted: Vec<f64> = log_e.iter().map(|e| evidence(*e)).collect();
     sorted.sort_by(|a, b| b.total_cmp(a));
@@ -46,15 +46,20 @@ mod tests {
 
     #[test]
     fn one_workload_needs_one_over_alpha() {
-        assert_eq!(flagged(&[], 0.01), Vec::<bool>::new());
-        assert_eq!(flagged(&[log_threshold(0.01)], 0.01), [true]);
-        assert_eq!(flagged(&[99.99f64.ln()], 0.01), [false]);
-        assert_eq!(flagged(&[f64::NAN, f64::INFINITY], 0.01), [false, true]);
+        assert_eq!(flag_workloads(&[], 0.01), Vec::<bool>::new());
+        assert_eq!(flag_workloads(&[log_threshold(0.01)], 0.01), [true]);
+        assert_eq!(flag_workloads(&[99.99f64.ln()], 0.01), [false]);
+        assert_eq!(
+            flag_workloads(&[f64::NAN, f64::INFINITY], 0.01),
+            [false, true]
+        );
     }
 
     #[test]
     fn more_findings_ask_less_of_each() {
-        let e = |values: &[f64]| flagged(&values.iter().map(|e| e.ln()).collect::<Vec<_>>(), 0.01);
+        let e = |values: &[f64]| {
+            flag_workloads(&values.iter().map(|e| e.ln()).collect::<Vec<_>>(), 0.01)
+        };
         assert_eq!(e(&[150.0, 1.0]), [false, false]);
         assert_eq!(e(&[150.0, 150.0]), [true, true]);
         assert_eq!(e(&[201.0, 99.0]), [true, false]);
@@ -64,14 +69,14 @@ mod tests {
         #[test]
         fn agrees_with_brute_force(e in prop::collection::vec(-1.0..12.0f64, 0..40), alpha in 0.005..0.2f64) {
             let plain: Vec<f64> = e.iter().map(|e| e.exp()).collect();
-            prop_assert_eq!(flagged(&e, alpha), brute_force(&plain, alpha));
+            prop_assert_eq!(flag_workloads(&e, alpha), brute_force(&plain, alpha));
         }
 
         #[test]
         fn agrees_with_brute_force_on_ties(e in prop::collection::vec(0u8..4, 0..20)) {
             let plain: Vec<f64> = e.iter().map(|e| 90.0 * f64::from(1u32 << e)).collect();
             let logs: Vec<f64> = plain.iter().map(|e| e.ln()).collect();
-            prop_assert_eq!(flagged(&logs, 0.01), brute_force(&plain, 0.01));
+            prop_assert_eq!(flag_workloads(&logs, 0.01), brute_force(&plain, 0.01));
         }
     }
 }

@@ -187,7 +187,7 @@ pub(crate) fn confidence_sequence(differences: &[f64], alpha: f64) -> ShiftInter
         return ShiftInterval::EVERYTHING;
     }
     let rejected = |shift: f64| log_e(differences, shift) >= threshold;
-    match ShiftGrid::around(differences, rejected) {
+    match ShiftGrid::span_grid(differences, rejected) {
         Some(grid) => grid.hull(rejected).unwrap_or(ShiftInterval::EVERYTHING),
         None => ShiftInterval::EVERYTHING,
     }
@@ -201,7 +201,7 @@ struct ShiftGrid {
 }
 
 impl ShiftGrid {
-    fn around(differences: &[f64], rejected: impl Fn(f64) -> bool) -> Option<Self> {
+    fn span_grid(differences: &[f64], rejected: impl Fn(f64) -> bool) -> Option<Self> {
         let centre = median(differences)?;
         let farthest = differences
             .iter()
@@ -215,7 +215,7 @@ impl ShiftGrid {
         } else {
             farthest.max(floor)
         };
-        let far = reach(farthest.max(floor) * FAR, |far| {
+        let far = reach_outwards(farthest.max(floor) * FAR, |far| {
             rejected(centre - far) && rejected(centre + far)
         })?;
 
@@ -241,7 +241,8 @@ impl ShiftGrid {
     fn hull(&self, rejected: impl Fn(f64) -> bool + Copy) -> Option<ShiftInterval> {
         let low = outermost(self.shifts.iter().copied(), rejected)?;
         let high = outermost(self.shifts.iter().rev().copied(), rejected)?;
-        let crossing = |(outside, inside)| bisect(outside, inside, self.resolution, rejected);
+        let crossing =
+            |(outside, inside)| bisect_crossing(outside, inside, self.resolution, rejected);
         Some(ShiftInterval {
             low: crossing(low),
             high: crossing(high),
@@ -250,7 +251,7 @@ impl ShiftGrid {
 }
 
 /// First distance, doubling from `start`, at which `found` holds.
-fn reach(start: f64, found: impl Fn(f64) -> bool) -> Option<f64> {
+fn reach_outwards(start: f64, found: impl Fn(f64) -> bool) -> Option<f64> {
     std::iter::successors(Some(start), |far| Some(far * 2.0))
         .take(40)
         .find(|far| found(*far))
@@ -273,7 +274,7 @@ fn outermost(
 
 /// Narrows a crossing and returns its rejected side, so that rounding makes the interval wider,
 /// never narrower.
-fn bisect(
+fn bisect_crossing(
     mut outside: f64,
     mut inside: f64,
     resolution: f64,

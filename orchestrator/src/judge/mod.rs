@@ -14,8 +14,8 @@ pub(crate) mod build_effect;
 pub(crate) mod e_bh;
 pub(crate) mod e_process;
 pub(crate) mod estimate;
-pub(crate) mod few;
 pub(crate) mod pair;
+pub(crate) mod student_t;
 pub(crate) mod turns;
 pub(crate) mod verdict;
 

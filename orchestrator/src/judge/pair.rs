@@ -40,7 +40,7 @@ pub(crate) struct PairSummary {
 ///
 /// A last, incomplete block is dropped unless it is the only one. Swapping A and B negates the
 /// result exactly.
-pub(crate) fn summarise(samples: PairSamples<'_>, block: usize) -> Option<PairSummary> {
+pub(crate) fn summarise_pair(samples: PairSamples<'_>, block: usize) -> Option<PairSummary> {
     let turns = samples.a.len().min(samples.b.len());
     let (a, b) = (samples.a.get(..turns)?, samples.b.get(..turns)?);
     if turns == 0
@@ -51,13 +51,19 @@ pub(crate) fn summarise(samples: PairSamples<'_>, block: usize) -> Option<PairSu
         return None;
     }
     let block = block.clamp(1, turns);
-    let (lowest_a, lowest_b) = (per_block(a, block, minimum)?, per_block(b, block, minimum)?);
+    let (lowest_a, lowest_b) = (
+        summarise_blocks(a, block, minimum)?,
+        summarise_blocks(b, block, minimum)?,
+    );
     let floor = lowest_a.len() < BLOCKS_TO_TELL
-        || wobble(&lowest_a)?.max(wobble(&lowest_b)?) <= MOVING_FLOOR;
+        || minima_spread(&lowest_a)?.max(minima_spread(&lowest_b)?) <= MOVING_FLOOR;
     let (typical_a, typical_b) = if floor {
         (lowest_a, lowest_b)
     } else {
-        (per_block(a, block, median)?, per_block(b, block, median)?)
+        (
+            summarise_blocks(a, block, median)?,
+            summarise_blocks(b, block, median)?,
+        )
     };
     let blocks: Vec<f64> = typical_a
         .iter()
@@ -72,9 +78,9 @@ pub(crate) fn summarise(samples: PairSamples<'_>, block: usize) -> Option<PairSu
 }
 
 /// Returns the level halfway between the sides (log of ns per iteration): the median over blocks of
-/// the mean of ln A and ln B, each block summed up as in [`summarise`], whose `floor` decides how.
+/// the mean of ln A and ln B, each block summed up as in [`summarise_pair`], whose `floor` decides how.
 /// `None` without turns, and where a time is not a positive number.
-pub(crate) fn level(samples: PairSamples<'_>, block: usize, floor: bool) -> Option<f64> {
+pub(crate) fn pair_level(samples: PairSamples<'_>, block: usize, floor: bool) -> Option<f64> {
     let turns = samples.a.len().min(samples.b.len());
     let (a, b) = (samples.a.get(..turns)?, samples.b.get(..turns)?);
     if turns == 0
@@ -86,7 +92,10 @@ pub(crate) fn level(samples: PairSamples<'_>, block: usize, floor: bool) -> Opti
     }
     let typical = if floor { minimum } else { median };
     let block = block.clamp(1, turns);
-    let (a, b) = (per_block(a, block, typical)?, per_block(b, block, typical)?);
+    let (a, b) = (
+        summarise_blocks(a, block, typical)?,
+        summarise_blocks(b, block, typical)?,
+    );
     median(
         &a.iter()
             .zip(&b)
@@ -95,7 +104,7 @@ pub(crate) fn level(samples: PairSamples<'_>, block: usize, floor: bool) -> Opti
     )
 }
 
-fn per_block(
+fn summarise_blocks(
     times: &[f64],
     block: usize,
     typical: impl Fn(&[f64]) -> Option<f64>,
@@ -108,7 +117,7 @@ fn minimum(times: &[f64]) -> Option<f64> {
 }
 
 /// Robust spread relative to the median.
-fn wobble(times: &[f64]) -> Option<f64> {
+fn minima_spread(times: &[f64]) -> Option<f64> {
     Some(mad_spread(times)? / median(times)?)
 }
 
@@ -119,7 +128,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn summary(a: &[f64], b: &[f64], block: usize) -> Option<PairSummary> {
-        summarise(PairSamples { a, b }, block)
+        summarise_pair(PairSamples { a, b }, block)
     }
 
     #[test]
@@ -151,7 +160,7 @@ mod tests {
     fn level_lies_halfway_between_the_sides() {
         let (a, b) = ([10.0, 11.0, 10.0, 12.0], [40.0, 44.0, 40.0, 90.0]);
         let of = |block, floor| {
-            level(PairSamples { a: &a, b: &b }, block, floor)
+            pair_level(PairSamples { a: &a, b: &b }, block, floor)
                 .unwrap()
                 .exp()
         };
@@ -163,9 +172,9 @@ mod tests {
             (of(4, false) - (10.5f64 * 42.0).sqrt()).abs() < 1e-9,
             "medians of 10.5 and 42"
         );
-        assert_eq!(level(PairSamples { a: &[], b: &[] }, 5, true), None);
+        assert_eq!(pair_level(PairSamples { a: &[], b: &[] }, 5, true), None);
         assert_eq!(
-            level(
+            pair_level(
                 PairSamples {
                     a: &[1.0],
                     b: &[0.0]

@@ -6,9 +6,9 @@
 use super::assessment::{Assessment, assess};
 use super::e_process::{EProcess, ShiftInterval, log_threshold};
 use super::estimate::median;
-use super::pair::{PairSamples, PairSummary, summarise};
-use super::turns::{first_guess, reestimate};
-use super::verdict::{ALPHA, JudgedWorkload, MOST_PAIRS, PairFinding, decide};
+use super::pair::{PairSamples, PairSummary, summarise_pair};
+use super::turns::{guess_plan, reestimate_plan};
+use super::verdict::{ALPHA, JudgedWorkload, MOST_PAIRS, PairFinding, decide_findings};
 use fastrand::Rng;
 use std::f64::consts::{PI, TAU};
 
@@ -81,7 +81,7 @@ fn magnitudes(noise: NoiseModel, rng: &mut Rng) -> Vec<f64> {
 
 /// What `decide` needs at one look, without the interval: at margin 0 it changes no finding but
 /// Open to Equivalent.
-fn glance(process: &EProcess, differences: &[f64]) -> Assessment {
+fn assess_so_far(process: &EProcess, differences: &[f64]) -> Assessment {
     Assessment {
         estimate: median(differences).unwrap_or(0.0),
         low: ShiftInterval::EVERYTHING.low,
@@ -97,13 +97,13 @@ fn is_change(finding: Option<&PairFinding>) -> bool {
 }
 
 /// Whether a lone workload is ever called changed when one looks after every pair.
-fn ever_changed(differences: &[f64]) -> bool {
+fn is_ever_changed(differences: &[f64]) -> bool {
     let mut process = EProcess::new(0.0);
     differences.iter().enumerate().any(|(i, d)| {
         process.push(*d);
-        let assessment = glance(&process, &differences[..=i]);
+        let assessment = assess_so_far(&process, &differences[..=i]);
         is_change(
-            decide(
+            decide_findings(
                 &[JudgedWorkload {
                     assessment: &assessment,
                     margin: 0.0,
@@ -132,7 +132,7 @@ fn sign_test_threshold(n: usize) -> usize {
 }
 
 /// The sign test at a fixed level, repeated after every pair.
-fn naive_signs(differences: &[f64], thresholds: &[usize]) -> bool {
+fn sign_test_changes(differences: &[f64], thresholds: &[usize]) -> bool {
     let mut above = 0;
     differences
         .iter()
@@ -145,7 +145,7 @@ fn naive_signs(differences: &[f64], thresholds: &[usize]) -> bool {
 }
 
 /// The t-test at a fixed level, repeated after every pair from the fifth on.
-fn naive_t(differences: &[f64]) -> bool {
+fn t_test_changes(differences: &[f64]) -> bool {
     let (mut mean, mut squares) = (0.0, 0.0);
     differences.iter().zip(1u32..).any(|(d, n)| {
         let step = d - mean;
@@ -174,9 +174,9 @@ fn equal_code_is_rarely_called_changed_however_often_one_looks() {
             .into_iter()
             .map(|m| m * coin(&mut rng))
             .collect();
-        ours[kind] += usize::from(ever_changed(&differences));
-        signs += usize::from(naive_signs(&differences, &thresholds));
-        t += usize::from(naive_t(&differences));
+        ours[kind] += usize::from(is_ever_changed(&differences));
+        signs += usize::from(sign_test_changes(&differences, &thresholds));
+        t += usize::from(t_test_changes(&differences));
         if series % 100 == 0 {
             let full = assess(&differences, ALPHA);
             assert_eq!(full.log_e, super::e_process::log_e(&differences, 0.0));
@@ -266,14 +266,14 @@ impl SimulatedMachine {
         const TURN_NS: f64 = 4e5;
         const PROCESS_NS: f64 = 2e7;
         const BUDGET_NS: f64 = 4e7; // 100 turns
-        let mut plan = first_guess(TURN_NS, BUDGET_NS);
+        let mut plan = guess_plan(TURN_NS, BUDGET_NS);
         let mut pairs: Vec<PairSummary> = Vec::new();
         while pairs.len() < MOST_PAIRS {
             if pairs.len() == 6 {
-                plan = reestimate(&pairs, PROCESS_NS, TURN_NS, BUDGET_NS);
+                plan = reestimate_plan(&pairs, PROCESS_NS, TURN_NS, BUDGET_NS);
             }
             let (a, b) = self.pair(plan.turns);
-            pairs.extend(summarise(PairSamples { a: &a, b: &b }, plan.block));
+            pairs.extend(summarise_pair(PairSamples { a: &a, b: &b }, plan.block));
         }
         pairs.iter().map(|pair| pair.difference).collect()
     }
@@ -284,7 +284,7 @@ fn equal_code_is_rarely_called_changed_from_turn_samples_on() {
     const SERIES: u64 = 300;
     let false_verdicts = |order: SimulatedOrder, series: u64| {
         (0..series)
-            .filter(|seed| ever_changed(&SimulatedMachine::new(1000 + seed, order).series()))
+            .filter(|seed| is_ever_changed(&SimulatedMachine::new(1000 + seed, order).series()))
             .count()
     };
     let with_coins = false_verdicts(SimulatedOrder::Coins, SERIES);
@@ -325,7 +325,7 @@ fn one_change_among_many_workloads_is_found_alone() {
             let glances: Vec<Assessment> = processes
                 .iter()
                 .zip(&differences)
-                .map(|(p, d)| glance(p, d))
+                .map(|(p, d)| assess_so_far(p, d))
                 .collect();
             // Margin 0 for the nulls: nothing but e-BH protects them.
             let cases: Vec<JudgedWorkload<'_>> = glances
@@ -336,7 +336,7 @@ fn one_change_among_many_workloads_is_found_alone() {
                     counts: true,
                 })
                 .collect();
-            let findings = decide(&cases, ALPHA);
+            let findings = decide_findings(&cases, ALPHA);
             if findings.first() == Some(&PairFinding::Higher) {
                 found = found.or(Some(pair));
             }
@@ -367,7 +367,7 @@ fn one_percent_is_found_within_sixteen_pairs() {
             .collect();
         (14..=16).any(|n| {
             let assessment = assess(&differences[..n], ALPHA);
-            decide(
+            decide_findings(
                 &[JudgedWorkload {
                     assessment: &assessment,
                     margin: 0.005,

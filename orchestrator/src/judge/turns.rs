@@ -31,8 +31,8 @@ pub(crate) struct TurnPlan {
 ///
 /// `turn_ns` is one turn of both sides, untimed parts included. From 10 turns on they are a
 /// multiple of the block of 5; 5 to 9 become one block of 5; fewer are one block.
-pub(crate) fn first_guess(turn_ns: f64, budget_ns: f64) -> TurnPlan {
-    fitted(FIRST_TURNS, turn_ns, budget_ns)
+pub(crate) fn guess_plan(turn_ns: f64, budget_ns: f64) -> TurnPlan {
+    fit_plan(FIRST_TURNS, turn_ns, budget_ns)
 }
 
 /// Returns the plan for the following pairs, after Kalibera & Jones 2013.
@@ -45,14 +45,14 @@ pub(crate) fn first_guess(turn_ns: f64, budget_ns: f64) -> TurnPlan {
 ///
 /// Only |d| and |z - d| are looked at. A plan that depended on signs could prolong what leans one
 /// way.
-pub(crate) fn reestimate(
+pub(crate) fn reestimate_plan(
     pairs: &[PairSummary],
     process_ns: f64,
     turn_ns: f64,
     budget_ns: f64,
 ) -> TurnPlan {
     if pairs.is_empty() {
-        return first_guess(turn_ns, budget_ns);
+        return guess_plan(turn_ns, budget_ns);
     }
     // Only pairs of two or more blocks tell the spread within, and their blocks always have 5
     // turns.
@@ -64,12 +64,12 @@ pub(crate) fn reestimate(
     } else if between <= 0.0 {
         MOST_TURNS
     } else {
-        optimum((process_ns / turn_ns) * (within_turn / between))
+        optimal_turns((process_ns / turn_ns) * (within_turn / between))
     };
-    fitted(turns, turn_ns, budget_ns)
+    fit_plan(turns, turn_ns, budget_ns)
 }
 
-fn optimum(turns_squared: f64) -> usize {
+fn optimal_turns(turns_squared: f64) -> usize {
     let turns = turns_squared.max(0.0).sqrt();
     if turns.is_nan() {
         return FIRST_TURNS; // costs that are not numbers say nothing
@@ -129,7 +129,7 @@ fn median_variance(n: usize) -> f64 {
 }
 
 /// Lowers the turns to what fits the budget, in whole blocks.
-fn fitted(turns: usize, turn_ns: f64, budget_ns: f64) -> TurnPlan {
+fn fit_plan(turns: usize, turn_ns: f64, budget_ns: f64) -> TurnPlan {
     let affordable = (budget_ns / turn_ns).floor();
     // The cast saturates; a ratio that is not a number (0/0) limits nothing.
     let turns = if affordable.is_nan() || turn_ns <= 0.0 {
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn first_guess_fits_the_budget() {
         let got = |affordable: f64| {
-            let plan = first_guess(1e6, 1e6 * affordable);
+            let plan = guess_plan(1e6, 1e6 * affordable);
             (plan.turns, plan.block)
         };
         assert_eq!(got(1000.0), (40, 5));
@@ -182,15 +182,15 @@ mod tests {
         assert_eq!(got(5.0), (5, 5));
         assert_eq!(got(4.9), (4, 4));
         assert_eq!(got(0.1), (1, 1));
-        assert_eq!(first_guess(0.0, 1e9).turns, 40);
-        assert_eq!(first_guess(1e6, f64::INFINITY).turns, 40);
+        assert_eq!(guess_plan(0.0, 1e9).turns, 40);
+        assert_eq!(guess_plan(1e6, f64::INFINITY).turns, 40);
     }
 
     #[test]
     fn nothing_within_asks_for_few_turns_and_nothing_between_for_many() {
         let no_within = vec![pair(0.01, &[0.01; 8]), pair(-0.02, &[-0.02; 8])];
         assert_eq!(
-            reestimate(&no_within, 1e6, 1e6, AMPLE),
+            reestimate_plan(&no_within, 1e6, 1e6, AMPLE),
             TurnPlan {
                 turns: 10,
                 block: 5
@@ -198,20 +198,23 @@ mod tests {
         );
         let no_between = vec![pair(0.0, &[-0.01, 0.0, 0.01]); 6];
         assert_eq!(
-            reestimate(&no_between, 1e6, 1e6, AMPLE),
+            reestimate_plan(&no_between, 1e6, 1e6, AMPLE),
             TurnPlan {
                 turns: 200,
                 block: 5
             }
         );
         assert_eq!(
-            reestimate(&no_between, 1e6, 1e6, 5e7),
+            reestimate_plan(&no_between, 1e6, 1e6, 5e7),
             TurnPlan {
                 turns: 50,
                 block: 5
             }
         );
-        assert_eq!(reestimate(&[], 1e6, 1e6, AMPLE), first_guess(1e6, AMPLE));
+        assert_eq!(
+            reestimate_plan(&[], 1e6, 1e6, AMPLE),
+            guess_plan(1e6, AMPLE)
+        );
     }
 
     fn normal(rng: &mut fastrand::Rng) -> f64 {
@@ -232,10 +235,10 @@ mod tests {
     #[test]
     fn many_pairs_find_the_optimum() {
         // s_w^2 = 5 * 0.01^2 for a turn, s_b^2 = 0.01^2, c_proc/c_turn = 500: sqrt(500 * 5) = 50.
-        let turns = reestimate(&simulated(0.01, 0.01, 0.0, 4000), 5e8, 1e6, AMPLE).turns;
+        let turns = reestimate_plan(&simulated(0.01, 0.01, 0.0, 4000), 5e8, 1e6, AMPLE).turns;
         assert!((45..=55).contains(&turns), "{turns}");
         // A true shift of ten spreads costs at most the factor 1.7 that folding brings.
-        let turns = reestimate(&simulated(0.01, 0.01, 0.1, 4000), 5e8, 1e6, AMPLE).turns;
+        let turns = reestimate_plan(&simulated(0.01, 0.01, 0.1, 4000), 5e8, 1e6, AMPLE).turns;
         assert!((25..=55).contains(&turns), "{turns}");
     }
 
@@ -253,12 +256,12 @@ mod tests {
                     pair(of(*d, *flipped), &blocks.iter().map(|z| of(*z, *flipped)).collect::<Vec<_>>())
                 }).collect()
             };
-            prop_assert_eq!(reestimate(&signed(false), 1e8, 1e6, AMPLE), reestimate(&signed(true), 1e8, 1e6, AMPLE));
+            prop_assert_eq!(reestimate_plan(&signed(false), 1e8, 1e6, AMPLE), reestimate_plan(&signed(true), 1e8, 1e6, AMPLE));
         }
 
         #[test]
         fn plans_are_always_usable(turn in 0.0..1e10f64, budget in 0.0..1e10f64, d in -1.0..1.0f64, z in -1.0..1.0f64) {
-            for plan in [first_guess(turn, budget), reestimate(&[pair(d, &[d, z, -z])], 1e6, turn, budget)] {
+            for plan in [guess_plan(turn, budget), reestimate_plan(&[pair(d, &[d, z, -z])], 1e6, turn, budget)] {
                 prop_assert!((1..=200).contains(&plan.turns) && plan.turns % plan.block == 0);
                 prop_assert!(plan.turns == 1 || plan.turns as f64 * turn <= budget);
             }

@@ -1,7 +1,7 @@
 //! Owns the step from evidence to a finding.
 
 use super::assessment::Assessment;
-use super::e_bh::flagged;
+use super::e_bh::flag_workloads;
 
 /// Level of every verdict: the expected share of false findings among those reported, and the
 /// chance that a confidence sequence ever misses.
@@ -54,7 +54,7 @@ impl JudgedWorkload<'_> {
 /// Returns the relative margin: the larger of the tolerance that the user set and four times `tau`,
 /// the workload's build effect (relative standard deviation over builds of the same code), which no
 /// number of pairs can remove.
-pub(crate) fn margin(tolerance: f64, tau: f64) -> f64 {
+pub(crate) fn equivalence_margin(tolerance: f64, tau: f64) -> f64 {
     tolerance.max(4.0 * tau)
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn margin(tolerance: f64, tau: f64) -> f64 {
 /// many small, real shifts would lower the bar for the rest, then leave the report, and only the
 /// false ones would stand in it. An e-value that is set to 0 at times remains an e-value, so the
 /// share of false findings is held among those reported.
-pub(crate) fn decide(cases: &[JudgedWorkload<'_>], alpha: f64) -> Vec<PairFinding> {
+pub(crate) fn decide_findings(cases: &[JudgedWorkload<'_>], alpha: f64) -> Vec<PairFinding> {
     let evidence = |case: &JudgedWorkload<'_>| {
         if case.matters() && case.counts {
             case.assessment.log_e
@@ -75,15 +75,15 @@ pub(crate) fn decide(cases: &[JudgedWorkload<'_>], alpha: f64) -> Vec<PairFindin
             f64::NEG_INFINITY
         }
     };
-    let changed = flagged(&cases.iter().map(evidence).collect::<Vec<_>>(), alpha);
+    let changed = flag_workloads(&cases.iter().map(evidence).collect::<Vec<_>>(), alpha);
     cases
         .iter()
         .zip(changed)
-        .map(|(case, changed)| finding(case, changed))
+        .map(|(case, changed)| find_change(case, changed))
         .collect()
 }
 
-fn finding(case: &JudgedWorkload<'_>, changed: bool) -> PairFinding {
+fn find_change(case: &JudgedWorkload<'_>, changed: bool) -> PairFinding {
     let Assessment {
         estimate,
         low,
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn alone(assessment: Assessment, margin: f64) -> PairFinding {
-        decide(
+        decide_findings(
             &[JudgedWorkload {
                 assessment: &assessment,
                 margin,
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(alone(assess(&[], ALPHA), 0.01), PairFinding::Open);
         assert_eq!(alone(assess(&[0.02; 13], ALPHA), 0.01), PairFinding::Open);
         assert_eq!(alone(assess(&[0.02; 14], ALPHA), 0.01), PairFinding::Higher);
-        assert_eq!(decide(&[], ALPHA), []);
+        assert_eq!(decide_findings(&[], ALPHA), []);
     }
 
     #[test]
@@ -191,13 +191,13 @@ mod tests {
             counts: true,
         });
         assert!(
-            decide(&cases, ALPHA)
+            decide_findings(&cases, ALPHA)
                 .iter()
                 .all(|found| *found == PairFinding::Open)
         );
         let clear = known(0.05, 0.1, 8.2);
         cases[34].assessment = &clear;
-        assert_eq!(decide(&cases, ALPHA)[34], PairFinding::Higher);
+        assert_eq!(decide_findings(&cases, ALPHA)[34], PairFinding::Higher);
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
                 margin: 0.01,
                 counts: true,
             });
-            decide(&cases, ALPHA)
+            decide_findings(&cases, ALPHA)
         };
         assert_eq!(all(true)[34], PairFinding::Higher);
         assert!(all(false).iter().all(|found| *found == PairFinding::Open));
@@ -225,8 +225,8 @@ mod tests {
 
     #[test]
     fn the_margin_is_at_least_four_build_effects() {
-        assert_eq!(margin(0.01, 0.0), 0.01);
-        assert_eq!(margin(0.01, 0.005), 0.02);
+        assert_eq!(equivalence_margin(0.01, 0.0), 0.01);
+        assert_eq!(equivalence_margin(0.01, 0.005), 0.02);
     }
 
     proptest! {
@@ -237,7 +237,7 @@ mod tests {
         ) {
             let judged = |sign: f64| {
                 let all: Vec<Assessment> = parts.iter().map(|(e, h, l)| known(sign * e, *h, *l)).collect();
-                decide(&all.iter().map(|assessment| JudgedWorkload { assessment, margin, counts: true }).collect::<Vec<_>>(), ALPHA)
+                decide_findings(&all.iter().map(|assessment| JudgedWorkload { assessment, margin, counts: true }).collect::<Vec<_>>(), ALPHA)
             };
             let mirrored = |found: PairFinding| match found {
                 PairFinding::Higher => PairFinding::Lower,

@@ -4,7 +4,7 @@
 use super::{Digest, JobRecord, Record, Verdict};
 use crate::format;
 use crate::git::Revision;
-use crate::judge::few::{self, ShiftEstimate};
+use crate::judge::student_t::{self, ShiftEstimate};
 use crate::judge::verdict::{ALPHA, PairFinding};
 use crate::runner::anchor_pairs::AnchorSeries;
 use crate::runner::pair_series::PairRecord;
@@ -134,7 +134,7 @@ impl Anchored {
         terms: &Terms,
     ) -> Self {
         let differences: Vec<f64> = tied.pairs.iter().map(|pair| pair.difference).collect();
-        let shift = few::of(&differences);
+        let shift = student_t::estimate_shift(&differences);
         let (verdict, reason) = verdict(
             tied,
             artefacts[0] == artefacts[1],
@@ -194,7 +194,7 @@ fn verdict(
     if same_code {
         return (Verdict::Equivalent, SAME_CODE.to_owned());
     }
-    let finding = few::decide(shift, margin, terms.together);
+    let finding = student_t::decide_shift(shift, margin, terms.together);
     told(finding, terms.changed, || {
         let shown = format::percent(margin);
         match finding {
@@ -274,7 +274,7 @@ impl Common {
                 .filter(whole)
                 .find(|other| other.artefact == one.artefact)?;
             let (a, b) = (differences(one), differences(other));
-            let shift = few::between(&a, &b)?;
+            let shift = student_t::compare_groups(&a, &b)?;
             let (pairs, margin) = (a.len().min(b.len()), one.margin.max(other.margin));
             Some(Self {
                 anchor: one.anchor.clone(),
@@ -297,7 +297,7 @@ impl Common {
         if self.same_code {
             return (Verdict::Equivalent, SAME_CODE.to_owned());
         }
-        let finding = few::decide(&self.shift, self.margin, together);
+        let finding = student_t::decide_shift(&self.shift, self.margin, together);
         let (shown, pairs) = (format::percent(self.margin), self.pairs);
         let anchor = &self.anchor[..10.min(self.anchor.len())];
         told(finding, changed, || match finding {

@@ -6,7 +6,7 @@ use super::pair::{self, A, B, PairCoins, PairDone, PairEnd, PairTurns};
 use super::plan_execution::cpus_for;
 use super::process::WorkerLaunch;
 use super::sandbox_grants;
-use crate::judge::pair::{PairSamples, PairSummary, summarise};
+use crate::judge::pair::{PairSamples, PairSummary, summarise_pair};
 use crate::judge::turns::{self, TurnPlan};
 use crate::measure::clock::ScopeClock;
 use crate::plan::SAMPLE_TIME;
@@ -176,7 +176,7 @@ impl PairSeries {
                 .collect()
         };
         let (a, b) = (per_iteration(A), per_iteration(B));
-        let Some(summary) = summarise(PairSamples { a: &a, b: &b }, chosen.turns.block) else {
+        let Some(summary) = summarise_pair(PairSamples { a: &a, b: &b }, chosen.turns.block) else {
             let message = "a sample took no time at all".to_owned();
             self.failed = Some(SideFailure {
                 side: A,
@@ -228,7 +228,7 @@ impl PairSeries {
         if self.pairs.len() == SETTLED {
             let turn_ns = turns_ns / chosen.turns.turns as f64;
             let process_ns = crate::judge::estimate::median(&self.process_ns).unwrap_or(turn_ns);
-            let turns = turns::reestimate(
+            let turns = turns::reestimate_plan(
                 &self.summaries,
                 process_ns,
                 turn_ns,
@@ -258,7 +258,7 @@ fn plan_pairs(ready: [&PairReady; 2]) -> PairPlan {
     PairPlan {
         iterations,
         untimed,
-        turns: turns::first_guess(turn_ns, PAIR_BUDGET.as_nanos() as f64),
+        turns: turns::guess_plan(turn_ns, PAIR_BUDGET.as_nanos() as f64),
     }
 }
 

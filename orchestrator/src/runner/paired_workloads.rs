@@ -9,7 +9,7 @@ use crate::judge;
 use crate::judge::assessment::{Assessment, assess};
 use crate::judge::estimate::median;
 use crate::judge::pair::PairSamples;
-use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide};
+use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
 use crate::plugin::build::PreparedPlugin;
 use crate::protocol::Phase;
 use crate::scenario::Job;
@@ -149,7 +149,7 @@ fn judge_workloads(
             })
             .collect();
         let mut again = false;
-        for (index, finding) in decide(&cases, ALPHA).into_iter().enumerate() {
+        for (index, finding) in decide_findings(&cases, ALPHA).into_iter().enumerate() {
             let state = &mut states[index];
             if state.only_layout {
                 continue;
@@ -267,7 +267,7 @@ fn pair_level(pair: &PairRecord) -> Option<f64> {
             .collect()
     };
     let (a, b) = (each(&pair.a_ns), each(&pair.b_ns));
-    judge::pair::level(PairSamples { a: &a, b: &b }, pair.block, pair.floor)
+    judge::pair::pair_level(PairSamples { a: &a, b: &b }, pair.block, pair.floor)
 }
 
 /// Medians over pairs of each side's shortest sample, in nanoseconds per iteration.

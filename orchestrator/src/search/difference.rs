@@ -2,7 +2,7 @@
 
 use super::RatioEstimate;
 use crate::judge::assessment::assess;
-use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide};
+use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
 
 /// Pairs after which the ends are judged. The rule holds at every look, so only time speaks against
 /// more of them; 14 are the fewest that can decide.
@@ -31,7 +31,7 @@ pub enum DifferenceVerdict {
 #[must_use]
 pub fn judge_differences(differences: &[f64], margin: f64) -> (DifferenceVerdict, RatioEstimate) {
     let assessment = assess(differences, ALPHA);
-    let finding = decide(
+    let finding = decide_findings(
         &[JudgedWorkload {
             assessment: &assessment,
             margin,

@@ -6,7 +6,7 @@ use crate::format::{
     self,
     change::{self, ChangedQuantity},
 };
-use crate::judge::few;
+use crate::judge::student_t;
 use crate::protocol::{ResourceUsage, SentinelReading};
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +111,7 @@ fn sum(readings: &[SentinelReading], part: impl Fn(&ResourceUsage) -> u64) -> u6
 fn drifted(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
     let logs: Vec<f64> = levels.iter().map(|ns| ns.ln()).collect();
     let (early, late) = logs.split_at(logs.len() / 2);
-    let shift = few::between(early, late)?;
+    let shift = student_t::compare_groups(early, late)?;
     let margin = kernel.margin().ln_1p() / 2.0;
     (shift.low > margin || shift.high < -margin).then(|| SentinelCause {
         id: CauseId::Drift,

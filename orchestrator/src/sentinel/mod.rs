@@ -7,7 +7,7 @@ pub(crate) use cause::{SentinelCause, causes};
 
 use crate::format::change::{ChangedQuantity, SizedChange};
 use crate::judge::estimate::median;
-use crate::judge::few;
+use crate::judge::student_t;
 use crate::protocol::SentinelReading;
 use serde::{Deserialize, Serialize};
 
@@ -148,7 +148,7 @@ pub(crate) fn moves(before: &KernelLevels, now: &KernelLevels) -> Vec<KernelMove
     SentinelKernel::ALL
         .into_iter()
         .filter_map(|kernel| {
-            let shift = few::between(&logs(before, kernel), &logs(now, kernel))?;
+            let shift = student_t::compare_groups(&logs(before, kernel), &logs(now, kernel))?;
             let margin = kernel.margin().ln_1p();
             (shift.low > margin || shift.high < -margin).then(|| KernelMove {
                 kernel,

@@ -329,7 +329,7 @@ impl<'a> Answers<'a> {
             sides: jobs.map(|ready| Ok(ready.prepared.clone())),
             info: jobs.map(|ready| Some(ready.info.clone())),
             unknown: [None, None],
-            margin: verdict::margin(tolerance, self.wish.tau.unwrap_or(0.0)),
+            margin: verdict::equivalence_margin(tolerance, self.wish.tau.unwrap_or(0.0)),
             timed: false,
             output_accepted: false,
             notes: Vec::new(),

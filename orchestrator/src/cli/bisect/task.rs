@@ -73,8 +73,8 @@ impl Task {
         let history = history::list_between(&good, &bad, all)
             .map_err(|error| CommandError::input(format!("{error}")))?;
         let tau = compare::build_effect(&loaded, &MachineCalibration::load(&Machine::read()), &job);
-        let margin =
-            verdict::margin(job.settings.tolerance, tau.unwrap_or(0.0)).max(SMALLEST_MARGIN);
+        let margin = verdict::equivalence_margin(job.settings.tolerance, tau.unwrap_or(0.0))
+            .max(SMALLEST_MARGIN);
         let mut notes = Vec::new();
         if git::state_of(&loaded.repository).dirty {
             notes.push(

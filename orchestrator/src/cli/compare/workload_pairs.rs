@@ -75,7 +75,7 @@ pub(super) fn matched(
             .workload(&jobs[side].workload)
             .cloned()
     };
-    let margin = verdict::margin(jobs[0].settings.tolerance, tau);
+    let margin = verdict::equivalence_margin(jobs[0].settings.tolerance, tau);
     let today = |side: usize| {
         let taken_as_it_is = matches!(of(side), Ok(PreparedPlugin { at: None, .. }));
         (taken_as_it_is && matches!(subjects[side], Subject::Revision(_))).then(|| {

@@ -176,7 +176,7 @@ fn candidates<'a>(
         Ok(Candidate {
             job,
             prepared: super::built(plugins, &job.plugin)?,
-            margin: verdict::margin(job.settings.tolerance, tau.unwrap_or(0.0)),
+            margin: verdict::equivalence_margin(job.settings.tolerance, tau.unwrap_or(0.0)),
             tau,
             lost: None,
             comparisons: Vec::new(),
@@ -271,12 +271,13 @@ fn noise(candidate: &Candidate, seed: u64) -> Option<PairNoise> {
         .map(PairSeries::differences)
         .collect();
     let all = comparisons.concat();
-    let detectable = |pairs: usize| alarms::detectable(&all, pairs).map(f64::exp_m1);
+    let detectable = |pairs: usize| alarms::detectable_shift(&all, pairs).map(f64::exp_m1);
     // Each as if it had been compared alone: then the evidence asked for is least, and false
     // findings are likeliest.
     let alarmed = |margin: f64| {
         let alone = |differences: &&Vec<f64>| {
-            alarms::false_findings(std::slice::from_ref(*differences), &[margin]).contains(&true)
+            alarms::find_false_findings(std::slice::from_ref(*differences), &[margin])
+                .contains(&true)
         };
         comparisons.iter().filter(alone).count()
     };

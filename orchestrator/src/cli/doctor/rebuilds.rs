@@ -245,7 +245,8 @@ fn effect(rebuilds: &[&PairedResult]) -> Result<BuildEffect, String> {
         estimates.extend(median(&differences));
         errors.extend(build_effect::standard_error(&differences));
     }
-    let tau = build_effect::tau(&estimates, &errors).ok_or("too few rebuilds were measured")?;
+    let tau =
+        build_effect::estimate_tau(&estimates, &errors).ok_or("too few rebuilds were measured")?;
     let largest = estimates
         .iter()
         .copied()

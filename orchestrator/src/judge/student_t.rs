@@ -23,15 +23,15 @@ pub(crate) struct ShiftEstimate {
 }
 
 /// The shift of some differences from none. `None` for fewer than two.
-pub(crate) fn of(differences: &[f64]) -> Option<ShiftEstimate> {
+pub(crate) fn estimate_shift(differences: &[f64]) -> Option<ShiftEstimate> {
     let one = SampleMoments::of(differences)?;
     let estimate = hodges_lehmann(differences)?;
-    shift(estimate, one.mean, one.error(), one.count - 1.0)
+    shift_with_error(estimate, one.mean, one.error(), one.count - 1.0)
 }
 
 /// The shift between two groups of differences from the same thing, that of `b` minus that of `a`.
 /// `None` where either has fewer than two.
-pub(crate) fn between(a: &[f64], b: &[f64]) -> Option<ShiftEstimate> {
+pub(crate) fn compare_groups(a: &[f64], b: &[f64]) -> Option<ShiftEstimate> {
     let (one, other) = (SampleMoments::of(a)?, SampleMoments::of(b)?);
     let apart: Vec<f64> = a
         .iter()
@@ -46,11 +46,11 @@ pub(crate) fn between(a: &[f64], b: &[f64]) -> Option<ShiftEstimate> {
     } else {
         one.count.min(other.count) - 1.0
     };
-    shift(median(&apart)?, other.mean - one.mean, error, degrees)
+    shift_with_error(median(&apart)?, other.mean - one.mean, error, degrees)
 }
 
 /// Judges a shift among `together` of them; `margin` is relative, as in a comparison.
-pub(crate) fn decide(shift: &ShiftEstimate, margin: f64, together: usize) -> PairFinding {
+pub(crate) fn decide_shift(shift: &ShiftEstimate, margin: f64, together: usize) -> PairFinding {
     let margin = margin.max(0.0).ln_1p();
     let clear = shift.p < ALPHA / together.max(1) as f64 && shift.estimate.abs() >= margin;
     match clear {
@@ -61,7 +61,7 @@ pub(crate) fn decide(shift: &ShiftEstimate, margin: f64, together: usize) -> Pai
     }
 }
 
-fn shift(estimate: f64, mean: f64, error: f64, degrees: f64) -> Option<ShiftEstimate> {
+fn shift_with_error(estimate: f64, mean: f64, error: f64, degrees: f64) -> Option<ShiftEstimate> {
     let t = StudentsT::new(0.0, 1.0, degrees.max(1.0)).ok()?;
     let half = error * t.inverse_cdf(1.0 - ALPHA / 2.0);
     let p = match error > 0.0 {
@@ -118,36 +118,39 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        assert_eq!(of(&[0.1]), None);
-        assert_eq!(between(&[0.1], &[0.1, 0.2]), None);
+        assert_eq!(estimate_shift(&[0.1]), None);
+        assert_eq!(compare_groups(&[0.1], &[0.1, 0.2]), None);
         // Mean 0.03, standard error 0.001 / sqrt(5), t(0.995; 4) = 4.604.
-        let got = of(&[0.029, 0.030, 0.031, 0.0305, 0.0295]).unwrap();
+        let got = estimate_shift(&[0.029, 0.030, 0.031, 0.0305, 0.0295]).unwrap();
         assert!((got.estimate - 0.03).abs() < 1e-12);
         assert!(
             (got.high - 0.03 - 4.604 * 0.000_790_569 / 5f64.sqrt()).abs() < 1e-6,
             "{got:?}"
         );
-        assert_eq!(decide(&got, MARGIN, 47), PairFinding::Higher);
+        assert_eq!(decide_shift(&got, MARGIN, 47), PairFinding::Higher);
         assert_eq!(
-            decide(&of(&[0.0; 5]).unwrap(), MARGIN, 47),
+            decide_shift(&estimate_shift(&[0.0; 5]).unwrap(), MARGIN, 47),
             PairFinding::Equivalent
         );
         assert_eq!(
-            decide(&of(&[0.02; 5]).unwrap(), MARGIN, 47),
+            decide_shift(&estimate_shift(&[0.02; 5]).unwrap(), MARGIN, 47),
             PairFinding::Higher
         );
         let noisy = [0.05, -0.03, 0.06, 0.02, 0.05];
-        assert_eq!(decide(&of(&noisy).unwrap(), MARGIN, 1), PairFinding::Open);
+        assert_eq!(
+            decide_shift(&estimate_shift(&noisy).unwrap(), MARGIN, 1),
+            PairFinding::Open
+        );
         let (before, after) = (
             [0.001, -0.001, 0.0, 0.002, -0.002],
             [-0.05, -0.049, -0.051, -0.05, -0.05],
         );
         assert_eq!(
-            decide(&between(&before, &after).unwrap(), MARGIN, 47),
+            decide_shift(&compare_groups(&before, &after).unwrap(), MARGIN, 47),
             PairFinding::Lower
         );
         assert_eq!(
-            decide(&between(&before, &before).unwrap(), MARGIN, 47),
+            decide_shift(&compare_groups(&before, &before).unwrap(), MARGIN, 47),
             PairFinding::Equivalent
         );
     }
@@ -155,7 +158,10 @@ mod tests {
     #[test]
     fn exchanging_the_groups_negates() {
         let (a, b) = ([0.01, 0.02, 0.015], [0.05, 0.04, 0.07, 0.02]);
-        let (forth, back) = (between(&a, &b).unwrap(), between(&b, &a).unwrap());
+        let (forth, back) = (
+            compare_groups(&a, &b).unwrap(),
+            compare_groups(&b, &a).unwrap(),
+        );
         assert_eq!(
             (forth.estimate, forth.low, forth.p),
             (-back.estimate, -back.high, back.p)
@@ -196,12 +202,12 @@ mod tests {
                     let (a, b) = (five(), five());
                     let changed = |shift: ShiftEstimate| {
                         matches!(
-                            decide(&shift, MARGIN, workloads),
+                            decide_shift(&shift, MARGIN, workloads),
                             PairFinding::Higher | PairFinding::Lower
                         )
                     };
-                    any[0] |= changed(of(&a).unwrap());
-                    any[1] |= changed(between(&a, &b).unwrap());
+                    any[0] |= changed(estimate_shift(&a).unwrap());
+                    any[1] |= changed(compare_groups(&a, &b).unwrap());
                 }
                 wrong[0] += u32::from(any[0]);
                 wrong[1] += u32::from(any[1]);
@@ -226,9 +232,13 @@ mod tests {
                 let mut five =
                     |by: f64| -> Vec<f64> { (0..5).map(|_| by + noise(0, &mut random)).collect() };
                 let (a, b) = (five(0.0), five(step));
-                found[0] += u32::from(decide(&of(&b).unwrap(), MARGIN, 47) == PairFinding::Higher);
-                found[1] +=
-                    u32::from(decide(&between(&a, &b).unwrap(), MARGIN, 47) == PairFinding::Higher);
+                found[0] += u32::from(
+                    decide_shift(&estimate_shift(&b).unwrap(), MARGIN, 47) == PairFinding::Higher,
+                );
+                found[1] += u32::from(
+                    decide_shift(&compare_groups(&a, &b).unwrap(), MARGIN, 47)
+                        == PairFinding::Higher,
+                );
             }
             assert!(
                 found.iter().all(|found| *found >= least),
