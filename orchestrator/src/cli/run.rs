@@ -287,7 +287,7 @@ impl Session<'_> {
             .zip(LoadReading::read())
             .map(|(before, after)| MachineLoad::between(before, after));
         record.wall = spent.wall(&record);
-        record.contradictions = contradiction::own::of_record(&record);
+        record.contradictions = contradiction::measured_record::check_record(&record);
         store::store(&folder, &record, journal::FILE).map_err(|error| {
             // What was measured is told all the same.
             if let Ok(summary) =

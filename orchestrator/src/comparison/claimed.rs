@@ -4,7 +4,7 @@
 use super::{Change, Entry, Workload};
 use crate::contradiction::claims::{ClaimedRow, Claims, TimeUnit};
 use crate::contradiction::figure::{Figure, FigureRange};
-use crate::contradiction::{self, own};
+use crate::contradiction::{self, measured_record};
 use crate::format;
 use crate::record::Contradiction;
 
@@ -14,7 +14,7 @@ pub(crate) fn contradictions(entries: &[Entry], workloads: &[Workload]) -> Vec<C
         .iter()
         .filter_map(|workload| row(entries, workload))
         .collect();
-    contradiction::of_measured(&Claims {
+    contradiction::check_measured(&Claims {
         unit: TimeUnit::Nanoseconds,
         rows,
         ..Claims::default()
@@ -50,7 +50,11 @@ fn row(entries: &[Entry], workload: &Workload) -> Option<ClaimedRow> {
     };
     Some(ClaimedRow {
         name: workload.id.clone(),
-        family: own::family(&workload.workload, &workload.params, workload.threads?),
+        family: measured_record::family_of_job(
+            &workload.workload,
+            &workload.params,
+            workload.threads?,
+        ),
         before: Some(figure(before)),
         after: Some(figure(after)),
         ..ClaimedRow::default()

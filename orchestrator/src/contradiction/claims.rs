@@ -107,7 +107,7 @@ impl ClaimedRow {
     pub(crate) fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            family: names::family(name),
+            family: names::parse_family(name),
             ..Self::default()
         }
     }
@@ -142,13 +142,13 @@ impl ClaimedRow {
     }
 
     /// Both times of a row that has two.
-    pub(crate) fn both(&self) -> Option<(&Figure, &Figure)> {
+    pub(crate) fn both_times(&self) -> Option<(&Figure, &Figure)> {
         Some((self.before.as_ref()?, self.after.as_ref()?))
     }
 
     /// All ratios after / before that the printed times allow.
     pub(crate) fn ratio(&self) -> Option<FigureRange> {
-        let (before, after) = self.both()?;
+        let (before, after) = self.both_times()?;
         after.reach.over(before.reach)
     }
 }
@@ -160,7 +160,7 @@ impl Claims {
     }
 
     /// Of each row, the rows that are directly part of it.
-    pub(crate) fn inside_all(&self) -> Vec<Vec<&ClaimedRow>> {
+    pub(crate) fn rows_inside(&self) -> Vec<Vec<&ClaimedRow>> {
         let mut inside: Vec<Vec<&ClaimedRow>> = vec![Vec::new(); self.rows.len()];
         for row in &self.rows {
             if let Some(of_parent) = row.parent.and_then(|parent| inside.get_mut(parent)) {

@@ -17,7 +17,7 @@ fn figures(row: &ClaimedRow) -> [(&'static str, Option<&Figure>); 4] {
 }
 
 /// Minimum <= mean <= maximum.
-pub(super) fn disorder(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_disorder(claims: &Claims) -> Vec<FoundContradiction> {
     let ordered = |row: &ClaimedRow| {
         let [_, (_, mean), (_, min), (_, max)] = figures(row);
         [
@@ -37,15 +37,15 @@ pub(super) fn disorder(claims: &Claims) -> Vec<FoundContradiction> {
         })
         .collect::<Vec<String>>()
     };
-    each(claims, |row| {
+    find_in_rows(claims, |row| {
         let wrong = ordered(row);
         (!wrong.is_empty()).then(|| format!("{}: {}", row.name, wrong.join("; ")))
     })
 }
 
 /// One call: total, mean, minimum and maximum are the same time.
-pub(super) fn single_call(claims: &Claims) -> Vec<FoundContradiction> {
-    each(claims, |row| {
+pub(super) fn find_single_call(claims: &Claims) -> Vec<FoundContradiction> {
+    find_in_rows(claims, |row| {
         let told: Vec<(&str, &Figure)> = figures(row)
             .into_iter()
             .filter_map(|(name, figure)| Some((name, figure?)))
@@ -69,8 +69,8 @@ pub(super) fn single_call(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// The total is calls times mean, and lies between what its shortest and its longest call allow.
-pub(super) fn calls_and_total(claims: &Claims) -> Vec<FoundContradiction> {
-    each(claims, |row| {
+pub(super) fn find_calls_and_total(claims: &Claims) -> Vec<FoundContradiction> {
+    find_in_rows(claims, |row| {
         let (calls, total) = (row.calls.filter(|calls| *calls > 0.0)?, row.total.as_ref()?);
         let times = |figure: &Figure, count: f64| figure.reach * FigureRange::exact(count);
         if let Some(mean) = row
@@ -107,7 +107,7 @@ pub(super) fn calls_and_total(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// The outermost rows together are not longer than the whole.
-pub(super) fn parts_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_parts_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
     claims
         .totals
         .iter()
@@ -136,9 +136,9 @@ pub(super) fn parts_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// What is inside a row is not longer than the row.
-pub(super) fn children_and_parent(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_children_and_parent(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
-    for (parent, inside) in claims.rows.iter().zip(claims.inside_all()) {
+    for (parent, inside) in claims.rows.iter().zip(claims.rows_inside()) {
         for side in SIDES {
             let children: Vec<&ClaimedRow> = inside
                 .iter()
@@ -172,7 +172,7 @@ pub(super) fn children_and_parent(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// A rate is the row's own work over the row's own time.
-pub(super) fn rate_and_time(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_rate_and_time(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for (row, side) in claims
         .rows
@@ -224,8 +224,8 @@ fn operations(work: f64) -> String {
 }
 
 /// With the same work, a rate changes as the inverse of the time does.
-pub(super) fn rate_and_change(claims: &Claims) -> Vec<FoundContradiction> {
-    each(claims, |row| {
+pub(super) fn find_rate_and_change(claims: &Claims) -> Vec<FoundContradiction> {
+    find_in_rows(claims, |row| {
         let inverse = row.before.as_ref()?.reach.over(row.after.as_ref()?.reach)?;
         let expected =
             change::claimed(row.before.as_ref()?.value / row.after.as_ref()?.value - 1.0);
@@ -252,7 +252,7 @@ pub(super) fn rate_and_change(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// Nothing computes faster than the machine.
-pub(super) fn peak(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_above_peak(claims: &Claims) -> Vec<FoundContradiction> {
     let Some(peak) = &claims.peak else {
         return Vec::new();
     };
@@ -290,9 +290,9 @@ pub(super) fn peak(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// The claimed difference and percent follow from both times.
-pub(super) fn reachable_change(claims: &Claims) -> Vec<FoundContradiction> {
-    each(claims, |row| {
-        let (before, after) = row.both()?;
+pub(super) fn find_unreachable_change(claims: &Claims) -> Vec<FoundContradiction> {
+    find_in_rows(claims, |row| {
+        let (before, after) = row.both_times()?;
         let mut wrong = Vec::new();
         let difference = after.reach - before.reach;
         if let Some(delta) = row
@@ -331,10 +331,10 @@ pub(super) fn reachable_change(claims: &Claims) -> Vec<FoundContradiction> {
 const UNCHANGED: f64 = 1.25;
 
 /// A word for better, worse or the same agrees with the times.
-pub(super) fn word_and_change(claims: &Claims) -> Vec<FoundContradiction> {
-    each(claims, |row| {
+pub(super) fn find_word_and_change(claims: &Claims) -> Vec<FoundContradiction> {
+    find_in_rows(claims, |row| {
         let (status, ratio) = (row.status.as_deref()?, row.ratio()?);
-        let words = names::words(status);
+        let words = names::split_words(status);
         // `not improved` says something else.
         let plain = !words
             .iter()
@@ -354,7 +354,7 @@ pub(super) fn word_and_change(claims: &Claims) -> Vec<FoundContradiction> {
         let against = (has(["regress", "slower", "worse"]) && ratio.is_below(same))
             || (has(["improve", "faster", "better"]) && same.is_below(ratio))
             || (is_unchanged && (ratio.is_below(low) || high.is_below(ratio)));
-        let (before, after) = row.both()?;
+        let (before, after) = row.both_times()?;
         against.then(|| {
             format!(
                 "{}: called {status} with {}",
@@ -366,8 +366,8 @@ pub(super) fn word_and_change(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// Nothing takes less than no time or memory.
-pub(super) fn negative(claims: &Claims) -> Vec<FoundContradiction> {
-    each(claims, |row| {
+pub(super) fn find_negative(claims: &Claims) -> Vec<FoundContradiction> {
+    find_in_rows(claims, |row| {
         let own = [
             &row.before,
             &row.after,
@@ -396,7 +396,10 @@ pub(super) fn negative(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// One finding per row that has something to say.
-fn each(claims: &Claims, of: impl Fn(&ClaimedRow) -> Option<String>) -> Vec<FoundContradiction> {
+fn find_in_rows(
+    claims: &Claims,
+    of: impl Fn(&ClaimedRow) -> Option<String>,
+) -> Vec<FoundContradiction> {
     claims
         .rows
         .iter()

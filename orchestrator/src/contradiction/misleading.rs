@@ -22,7 +22,7 @@ const LEAST_SIDE: f64 = 64.0;
 const AGAINST: f64 = 1.25;
 
 /// The sum of nested rows counts time more than once.
-pub(super) fn nested_total(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_nested_total(claims: &Claims) -> Vec<FoundContradiction> {
     let inner: Vec<String> = claims
         .rows
         .iter()
@@ -79,12 +79,15 @@ fn sums_everything(claims: &Claims, side: ClaimSide) -> bool {
 
 /// Sum and geometric mean of the outermost rows go different ways, so there is no sign for all of
 /// them.
-pub(super) fn overall_sign(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_overall_sign(claims: &Claims) -> Vec<FoundContradiction> {
     let rows: Vec<(&ClaimedRow, FigureRange)> = claims
         .outermost()
         .filter_map(|row| Some((row, known_ratio(row)?)))
         .collect();
-    let both: Vec<(&Figure, &Figure)> = rows.iter().filter_map(|(row, _)| row.both()).collect();
+    let both: Vec<(&Figure, &Figure)> = rows
+        .iter()
+        .filter_map(|(row, _)| row.both_times())
+        .collect();
     let (Some((before, before_reach)), Some((after, after_reach))) = (
         claims::sum(both.iter().map(|(before, _)| Some(*before))),
         claims::sum(both.iter().map(|(_, after)| Some(*after))),
@@ -119,7 +122,7 @@ pub(super) fn overall_sign(claims: &Claims) -> Vec<FoundContradiction> {
     let largest = rows
         .iter()
         .filter_map(|(row, _)| {
-            row.both()
+            row.both_times()
                 .map(|(before, after)| (&row.name, after.value - before.value))
         })
         .max_by(|one, other| one.1.abs().total_cmp(&other.1.abs()));
@@ -145,7 +148,7 @@ pub(super) fn overall_sign(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// Shares of one whole that sum to more than the whole overlap.
-pub(super) fn shares(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_shares(claims: &Claims) -> Vec<FoundContradiction> {
     let rows: Vec<&ClaimedRow> = claims
         .outermost()
         .filter(|row| row.share.is_some())
@@ -170,7 +173,7 @@ pub(super) fn shares(claims: &Claims) -> Vec<FoundContradiction> {
 pub(super) type SizedMember<'a> = (f64, &'a ClaimedRow, &'a Figure);
 
 /// Rows of each family that were timed on a side, the smallest first.
-pub(super) fn families(claims: &Claims, side: ClaimSide) -> Vec<Vec<SizedMember<'_>>> {
+pub(super) fn list_families(claims: &Claims, side: ClaimSide) -> Vec<Vec<SizedMember<'_>>> {
     let mut groups: IndexMap<&str, Vec<SizedMember>> = IndexMap::new();
     for row in &claims.rows {
         let (Some(family), Some(time)) = (&row.family, row.time_of_one(side)) else {
@@ -209,10 +212,10 @@ fn is_numbered(members: &[SizedMember]) -> bool {
 }
 
 /// A known kernel hardly grows with its size.
-pub(super) fn flat_growth(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_flat_growth(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for side in SIDES {
-        for members in families(claims, side) {
+        for members in list_families(claims, side) {
             for two in members.windows(2) {
                 let [(_, small, short), (_, large, long)] = two else {
                     continue;
@@ -256,7 +259,7 @@ pub(super) fn flat_growth(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// One call is most of the total, so the mean is not typical.
-pub(super) fn dominant_call(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_dominant_call(claims: &Claims) -> Vec<FoundContradiction> {
     let told = |row: &ClaimedRow| {
         let (calls, total, max) = (row.calls?, row.total.as_ref()?, row.max.as_ref()?);
         let share = max.reach.over(total.reach)?;
@@ -277,10 +280,10 @@ pub(super) fn dominant_call(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// Memory is newly allocated, and the word for the change is about time only.
-pub(super) fn new_allocation(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_new_allocation(claims: &Claims) -> Vec<FoundContradiction> {
     let about_memory = |row: &&ClaimedRow| {
         row.status.as_ref().is_none_or(|status| {
-            let words = names::words(status);
+            let words = names::split_words(status);
             words
                 .iter()
                 .any(|word| word.starts_with("alloc") || word.starts_with("mem") || word == "bytes")
@@ -316,7 +319,7 @@ pub(super) fn new_allocation(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// A model gets faster while what it is made of gets slower, or the other way round.
-pub(super) fn part_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_part_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
     let products: Vec<(&ClaimedRow, f64, FigureRange)> = claims
         .outermost()
         .filter(|row| row.family.is_some() && names::is_product(&row.name))
@@ -351,7 +354,7 @@ pub(super) fn part_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
         .outermost()
         .filter(|row| names::is_made_of_products(&row.name))
     {
-        let (Some(ratio), Some((before, after))) = (whole.ratio(), whole.both()) else {
+        let (Some(ratio), Some((before, after))) = (whole.ratio(), whole.both_times()) else {
             continue;
         };
         let slower_parts = ratio.is_below(same) && mean > AGAINST;

@@ -4,15 +4,15 @@
 //! Printed figures are intervals of everything that prints so; what can be reached inside them is
 //! never held against anybody.
 
-mod boxes;
+mod box_index;
 pub(crate) mod claims;
 pub(crate) mod figure;
 mod impossible;
+pub(crate) mod measured_record;
 mod misleading;
 pub(crate) mod names;
 pub(crate) mod nesting;
 mod order;
-pub(crate) mod own;
 pub(crate) mod rules;
 #[cfg(test)]
 mod tests;
@@ -23,8 +23,8 @@ use claims::Claims;
 use rules::ContradictionRule;
 
 /// All contradictions, in the order of the rules: the gravest first.
-pub(crate) fn find(claims: &Claims) -> Vec<Contradiction> {
-    find_some(claims, |_| true)
+pub(crate) fn find_contradictions(claims: &Claims) -> Vec<Contradiction> {
+    find_by_rules(claims, |_| true)
 }
 
 /// The rules that say something of times measured by orch; the others are about what tables claim.
@@ -36,12 +36,15 @@ const MEASURED: [&str; 4] = [
 ];
 
 /// Contradictions in what orch measured itself.
-pub(crate) fn of_measured(claims: &Claims) -> Vec<Contradiction> {
-    find_some(claims, |rule| MEASURED.contains(&rule.id))
+pub(crate) fn check_measured(claims: &Claims) -> Vec<Contradiction> {
+    find_by_rules(claims, |rule| MEASURED.contains(&rule.id))
 }
 
 /// Contradictions of the rules that are wanted.
-fn find_some(claims: &Claims, wanted: impl Fn(&ContradictionRule) -> bool) -> Vec<Contradiction> {
+fn find_by_rules(
+    claims: &Claims,
+    wanted: impl Fn(&ContradictionRule) -> bool,
+) -> Vec<Contradiction> {
     rules::RULES
         .iter()
         .filter(|rule| wanted(rule))

@@ -64,11 +64,11 @@ const COUNTED: [&str; 22] = [
 ];
 
 /// The family of a name such as `MatMul_512x512`, `GELU_1000` or `Model_Small_Forward`.
-pub(crate) fn family(name: &str) -> Option<SizeFamily> {
+pub(crate) fn parse_family(name: &str) -> Option<SizeFamily> {
     let parts: Vec<&str> = name.split('_').collect();
     let index = parts.iter().rposition(|part| size(part).is_some())?;
     let (lengths, side) = size(parts[index])?;
-    let before = words(&parts[..index].join("_"));
+    let before = split_words(&parts[..index].join("_"));
     if before
         .last()
         .is_some_and(|word| COUNTED.contains(&word.as_str()))
@@ -109,7 +109,7 @@ fn size(part: &str) -> Option<(Vec<f64>, Option<f64>)> {
 
 /// The words of a name in lower case: `TensorAdd_10000` is tensor, add, 10000; a row of capitals is
 /// one word.
-pub(crate) fn words(name: &str) -> Vec<String> {
+pub(crate) fn split_words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';
     for c in name.chars() {
@@ -140,7 +140,7 @@ pub(crate) fn loop_of(name: &str) -> Option<&str> {
 
 /// Whether a name is that of a matrix product; its backward pass consists of two.
 pub(crate) fn is_product(name: &str) -> bool {
-    let plain: String = words(name).concat();
+    let plain: String = split_words(name).concat();
     plain.contains("matmul") || plain.contains("gemm")
 }
 
@@ -151,14 +151,14 @@ pub(crate) fn exponent(name: &str) -> Option<f64> {
 
 /// What element-wise kernels of the same traffic have in common: the name without the operation.
 pub(crate) fn traffic(group: &str) -> Option<String> {
-    let words = words(group);
+    let words = split_words(group);
     let (last, rest) = words.split_last()?;
     (ELEMENTWISE.contains(&last.as_str()) && !is_product(group)).then(|| rest.join(" "))
 }
 
 /// Whether a row is a computation of a model, which consists mostly of matrix products.
 pub(crate) fn is_made_of_products(name: &str) -> bool {
-    let words = words(name);
+    let words = split_words(name);
     let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
     any(&MODELS) && any(&WHOLES) && !is_product(name)
 }
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn names_tell_kernel_and_size() {
         let of = |name: &str| {
-            family(name).map(|family| (family.group.clone(), family.size(), family.side))
+            parse_family(name).map(|family| (family.group.clone(), family.size(), family.side))
         };
         assert_eq!(
             of("MatMul_512x512"),
@@ -191,8 +191,8 @@ mod tests {
         assert_eq!(of("MatMul_Iteration"), None);
         assert_eq!(of("Model_0x3"), None);
         assert_eq!(of("Decoder_Layer_3"), None, "a number, not a size");
-        assert_eq!(words("TensorAdd_10000"), ["tensor", "add", "10000"]);
-        assert_eq!(words("GELU_X"), ["gelu", "x"]);
+        assert_eq!(split_words("TensorAdd_10000"), ["tensor", "add", "10000"]);
+        assert_eq!(split_words("GELU_X"), ["gelu", "x"]);
     }
 
     #[test]

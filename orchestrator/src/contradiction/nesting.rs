@@ -6,7 +6,7 @@
 //! before and after. Phases of the same thing that merely take less time (`Creation` beside
 //! `Inference`) stay beside it.
 
-use super::boxes::{BoxIndex, CoordinateRange};
+use super::box_index::{BoxIndex, CoordinateRange};
 use super::claims::ClaimedRow;
 use super::figure::Figure;
 use super::names;
@@ -34,7 +34,7 @@ pub(crate) enum NestingReason {
 }
 
 /// Guesses the parents of all rows and enters them.
-pub(crate) fn infer(rows: &mut [ClaimedRow]) -> Vec<NestingGuess> {
+pub(crate) fn infer_parents(rows: &mut [ClaimedRow]) -> Vec<NestingGuess> {
     let found = ParentCandidates::of(rows).guess_all();
     for guess in &found {
         rows[guess.inner].parent = Some(guess.outer);
@@ -66,9 +66,9 @@ impl<'a> ParentCandidates<'a> {
         let mut families: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut frames: HashMap<FrameKey, Vec<usize>> = HashMap::new();
         let mut all: Vec<usize> = (0..rows.len())
-            .filter(|index| rows[*index].both().is_some())
+            .filter(|index| rows[*index].both_times().is_some())
             .collect();
-        all.sort_by(|one, other| order(rows, *one, *other));
+        all.sort_by(|one, other| compare_by_time(rows, *one, *other));
         for index in all {
             if let Some(family) = &rows[index].family {
                 families.entry(&family.group).or_default().push(index);
@@ -96,40 +96,42 @@ impl<'a> ParentCandidates<'a> {
 
     fn guess_all(&self) -> Vec<NestingGuess> {
         (0..self.rows.len())
-            .filter_map(|inner| self.parent(inner))
+            .filter_map(|inner| self.guess_parent(inner))
             .collect()
     }
 
-    fn parent(&self, inner: usize) -> Option<NestingGuess> {
-        self.rows[inner].both()?;
+    fn guess_parent(&self, inner: usize) -> Option<NestingGuess> {
+        self.rows[inner].both_times()?;
         let of_loop = self
-            .loop_around(inner)
+            .find_loop_around(inner)
             .map(|outer| (outer, NestingReason::Loop));
         let (outer, why) = of_loop.or_else(|| {
-            self.frame_around(inner)
+            self.find_frame_around(inner)
                 .map(|outer| (outer, NestingReason::Frame))
         })?;
         Some(NestingGuess { inner, outer, why })
     }
 
     /// The shortest row of the loop's kernel that the loop may be part of.
-    fn loop_around(&self, inner: usize) -> Option<usize> {
+    fn find_loop_around(&self, inner: usize) -> Option<usize> {
         let shared = names::loop_of(&self.rows[inner].name)?;
         let family = self.families.get(format!("{shared}_*").as_str())?;
-        let longer =
-            family.partition_point(|outer| order(self.rows, *outer, inner) != Ordering::Greater);
+        let longer = family.partition_point(|outer| {
+            compare_by_time(self.rows, *outer, inner) != Ordering::Greater
+        });
         family[longer..]
             .iter()
             .copied()
-            .find(|outer| fits(&self.rows[inner], &self.rows[*outer]))
+            .find(|outer| fits_into(&self.rows[inner], &self.rows[*outer]))
     }
 
     /// The shortest row that may be only a frame around another one.
-    fn frame_around(&self, inner: usize) -> Option<usize> {
+    fn find_frame_around(&self, inner: usize) -> Option<usize> {
         let row = &self.rows[inner];
         let FrameGroup { order: all, index } = self.frames.get(&frame_key(row)?)?;
-        let longer =
-            all.partition_point(|outer| order(self.rows, *outer, inner) != Ordering::Greater);
+        let longer = all.partition_point(|outer| {
+            compare_by_time(self.rows, *outer, inner) != Ordering::Greater
+        });
         let own = reaches(row);
         // Lows and highs take turns: a low that is too large, or a high that is too small, keeps
         // all of a box outside.
@@ -137,9 +139,12 @@ impl<'a> ParentCandidates<'a> {
             (0..4).all(|figure| own[2 * figure + 1] * FRAME >= ranges[2 * figure][0])
                 && (0..4).all(|figure| own[2 * figure] <= ranges[2 * figure + 1][1])
         };
-        let holds =
-            |at: usize| fits(row, &self.rows[all[at]]) && is_framed_by(row, &self.rows[all[at]]);
-        index.first(longer..all.len(), may, holds).map(|at| all[at])
+        let holds = |at: usize| {
+            fits_into(row, &self.rows[all[at]]) && is_framed_by(row, &self.rows[all[at]])
+        };
+        index
+            .find_first(longer..all.len(), may, holds)
+            .map(|at| all[at])
     }
 }
 
@@ -147,7 +152,7 @@ impl<'a> ParentCandidates<'a> {
 /// size is another measurement, however similar.
 fn frame_key(row: &ClaimedRow) -> Option<FrameKey<'_>> {
     let (prefix, last) = row.name.rsplit_once('_')?;
-    names::family(last).is_none().then_some((
+    names::parse_family(last).is_none().then_some((
         prefix,
         row.memory_before.is_some(),
         row.memory_after.is_some(),
@@ -173,7 +178,7 @@ fn reaches(row: &ClaimedRow) -> [f64; 8] {
 
 /// A strict order by time, so that no two rows can be part of each other; of equal ones the first
 /// is the longer.
-fn order(rows: &[ClaimedRow], one: usize, other: usize) -> Ordering {
+fn compare_by_time(rows: &[ClaimedRow], one: usize, other: usize) -> Ordering {
     let value = |figure: &Option<Figure>| figure.as_ref().map_or(0.0, |figure| figure.value);
     let by = |of: fn(&ClaimedRow) -> &Option<Figure>| {
         value(of(&rows[one])).total_cmp(&value(of(&rows[other])))
@@ -184,8 +189,9 @@ fn order(rows: &[ClaimedRow], one: usize, other: usize) -> Ordering {
 }
 
 /// Whether a row's times can be part of another's.
-fn fits(inner: &ClaimedRow, outer: &ClaimedRow) -> bool {
-    let (Some((before, after)), Some((outer_before, outer_after))) = (inner.both(), outer.both())
+fn fits_into(inner: &ClaimedRow, outer: &ClaimedRow) -> bool {
+    let (Some((before, after)), Some((outer_before, outer_after))) =
+        (inner.both_times(), outer.both_times())
     else {
         return false;
     };
@@ -228,7 +234,7 @@ mod tests {
             )
             .collect();
         let name = |index: usize| table[index].0.to_owned();
-        infer(&mut rows)
+        infer_parents(&mut rows)
             .iter()
             .map(|guess| (name(guess.inner), name(guess.outer)))
             .collect()

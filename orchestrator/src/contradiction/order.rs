@@ -4,10 +4,10 @@
 //! Each looks for one partner of each row, through an index of all of them: no rule holds every row
 //! against every other.
 
-use super::boxes::{BoxIndex, CoordinateRange};
+use super::box_index::{BoxIndex, CoordinateRange};
 use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
 use super::figure::{Figure, FigureRange};
-use super::misleading::{SizedMember, families};
+use super::misleading::{SizedMember, list_families};
 use super::names::{self, SizeFamily};
 use super::rules::FoundContradiction;
 use crate::format;
@@ -28,11 +28,11 @@ struct InvertedFamily {
 }
 
 /// A larger size takes less time.
-pub(super) fn more_work_less_time(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_more_work_less_time(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found: IndexMap<String, InvertedFamily> = IndexMap::new();
     for side in SIDES {
-        for members in families(claims, side) {
-            let part = inverted(&members);
+        for members in list_families(claims, side) {
+            let part = list_inverted(&members);
             let Some(family) = part.first().and_then(|(_, row, _)| row.family.as_ref()) else {
                 continue;
             };
@@ -63,7 +63,7 @@ pub(super) fn more_work_less_time(claims: &Claims) -> Vec<FoundContradiction> {
 
 /// Members of a family beside which one with less work took longer, or one with more work less
 /// long.
-fn inverted<'a, 'b>(members: &'b [SizedMember<'a>]) -> Vec<&'b SizedMember<'a>> {
+fn list_inverted<'a, 'b>(members: &'b [SizedMember<'a>]) -> Vec<&'b SizedMember<'a>> {
     // Only shapes of as many lengths are compared.
     let mut shapes: HashMap<usize, Vec<usize>> = HashMap::new();
     for (at, (_, row, _)) in members.iter().enumerate() {
@@ -145,8 +145,10 @@ impl<'a, 'b> SizeIndex<'a, 'b> {
             let (_, other, than) = self.members[at];
             is_smaller(other, row) && time.reach.is_below(than.reach)
         };
-        self.index.first(all.clone(), shorter, is_shorter).is_some()
-            || self.index.first(all, longer, is_longer).is_some()
+        self.index
+            .find_first(all.clone(), shorter, is_shorter)
+            .is_some()
+            || self.index.find_first(all, longer, is_longer).is_some()
     }
 }
 
@@ -165,7 +167,7 @@ fn is_smaller(one: &ClaimedRow, other: &ClaimedRow) -> bool {
 }
 
 /// One pass over the same bytes takes several times as long as another.
-pub(super) fn same_traffic(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_same_traffic(claims: &Claims) -> Vec<FoundContradiction> {
     let mut kernels: IndexMap<(String, u64), Vec<(usize, &ClaimedRow)>> = IndexMap::new();
     for (at, row) in claims.rows.iter().enumerate() {
         let Some(family) = &row.family else { continue };
@@ -183,13 +185,14 @@ pub(super) fn same_traffic(claims: &Claims) -> Vec<FoundContradiction> {
             found.extend(
                 SIDES
                     .into_iter()
-                    .flat_map(|side| against_shortest(claims, rows, side)),
+                    .flat_map(|side| compare_with_shortest(claims, rows, side)),
             );
             continue;
         }
         for (index, (at, one)) in rows.iter().enumerate() {
             for (_, other) in &rows[index + 1..] {
-                let of_side = |side: ClaimSide| Some((*at, apart(claims, one, other, side)?));
+                let of_side =
+                    |side: ClaimSide| Some((*at, describe_apart(claims, one, other, side)?));
                 found.extend(SIDES.into_iter().filter_map(of_side));
             }
         }
@@ -199,7 +202,7 @@ pub(super) fn same_traffic(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// Each row against the one with the least time that is not nothing.
-fn against_shortest(
+fn compare_with_shortest(
     claims: &Claims,
     rows: &[(usize, &ClaimedRow)],
     side: ClaimSide,
@@ -214,12 +217,12 @@ fn against_shortest(
         return Vec::new();
     };
     rows.iter()
-        .filter_map(|(at, row)| Some((*at, apart(claims, shortest, row, side)?)))
+        .filter_map(|(at, row)| Some((*at, describe_apart(claims, shortest, row, side)?)))
         .collect()
 }
 
 /// Two rows of one traffic whose times on a side differ by more than that explains.
-fn apart(
+fn describe_apart(
     claims: &Claims,
     one: &ClaimedRow,
     other: &ClaimedRow,
@@ -252,7 +255,7 @@ fn apart(
 }
 
 /// Words for changes that do not follow the size of the change.
-pub(super) fn two_words(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_two_words(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for sign in [1.0, -1.0] {
         let mut worded: Vec<WordedChange> = claims
@@ -262,7 +265,7 @@ pub(super) fn two_words(claims: &Claims) -> Vec<FoundContradiction> {
             .filter(|(_, percent, _)| percent.value * sign > 0.0)
             .collect();
         worded.sort_by(|one, other| (one.1.value * sign).total_cmp(&(other.1.value * sign)));
-        let Some(rows) = interleaved(&worded) else {
+        let Some(rows) = find_interleaved(&worded) else {
             continue;
         };
         let texts: Vec<String> = rows
@@ -286,7 +289,7 @@ type WordedChange<'a> = (&'a ClaimedRow, &'a Figure, &'a str);
 
 /// Two equal changes with different words, or three of which the middle one has another word than
 /// the ones around it.
-fn interleaved<'a>(worded: &[WordedChange<'a>]) -> Option<Vec<WordedChange<'a>>> {
+fn find_interleaved<'a>(worded: &[WordedChange<'a>]) -> Option<Vec<WordedChange<'a>>> {
     let equal = worded
         .windows(2)
         .find(|two| two[0].1.value == two[1].1.value && two[0].2 != two[1].2);
@@ -348,7 +351,7 @@ impl<'a, 'b> WordIndex<'a, 'b> {
         let is = |at: usize| {
             self.worded[at].2 != word && self.worded[at].1.reach.is_apart(percent.reach)
         };
-        self.index.first(0..middle, may, is)
+        self.index.find_first(0..middle, may, is)
     }
 
     /// The first change from a place on that lies apart from it and has a certain word.
@@ -359,7 +362,7 @@ impl<'a, 'b> WordIndex<'a, 'b> {
         let may = |[low, high]: &[CoordinateRange; 2]| may_lie_apart(*low, *high, reach);
         let is = |at: usize| self.worded[places[at]].1.reach.is_apart(reach);
         index
-            .first(from..places.len(), may, is)
+            .find_first(from..places.len(), may, is)
             .map(|at| places[at])
     }
 }
@@ -412,7 +415,7 @@ mod tests {
                 let high = worded[at..].iter().find(|high| high.2 == low.2 && apart(high, middle))?;
                 Some([low.0, middle.0, high.0].map(|row| row.name.clone()).to_vec())
             });
-            let found = interleaved(&worded).map(|rows| rows.iter().map(|(row, _, _)| row.name.clone()).collect());
+            let found = find_interleaved(&worded).map(|rows| rows.iter().map(|(row, _, _)| row.name.clone()).collect());
             prop_assert_eq!(found, plain);
         }
 
@@ -426,7 +429,7 @@ mod tests {
                 (is_smaller(row, other) && than.reach.is_below(time.reach))
                     || (is_smaller(other, row) && time.reach.is_below(than.reach))
             })).map(|(_, row, _)| row.name.as_str()).collect();
-            let found: Vec<&str> = inverted(&members).iter().map(|(_, row, _)| row.name.as_str()).collect();
+            let found: Vec<&str> = list_inverted(&members).iter().map(|(_, row, _)| row.name.as_str()).collect();
             prop_assert_eq!(found, plain);
         }
     }

@@ -10,9 +10,9 @@ use indexmap::IndexMap;
 const COARSE: f64 = 0.1;
 
 /// A change that the printed digits leave open.
-pub(super) fn resolution(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_below_resolution(claims: &Claims) -> Vec<FoundContradiction> {
     let open = |row: &ClaimedRow| {
-        let ((before, after), ratio) = (row.both()?, row.ratio()?);
+        let ((before, after), ratio) = (row.both_times()?, row.ratio()?);
         let coarse =
             before.reach.low > 0.0 && ratio.width() > COARSE * (ratio.low + ratio.high) / 2.0;
         coarse.then(|| {
@@ -46,7 +46,7 @@ pub(super) fn resolution(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// A time of nothing.
-pub(super) fn zero_time(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_zero_time(claims: &Claims) -> Vec<FoundContradiction> {
     let is_zero = |figure: &&Figure| figure.value == 0.0;
     let zero = |row: &ClaimedRow| {
         let own = [&row.before, &row.after, &row.total, &row.mean];
@@ -74,7 +74,7 @@ pub(super) fn zero_time(claims: &Claims) -> Vec<FoundContradiction> {
 }
 
 /// Runs against one baseline that disagree in sign.
-pub(super) fn flips(claims: &Claims) -> Vec<FoundContradiction> {
+pub(super) fn find_flips(claims: &Claims) -> Vec<FoundContradiction> {
     let nothing = FigureRange::exact(0.0);
     let mut changes: IndexMap<&String, Vec<(&ClaimedRun, &Figure)>> = IndexMap::new();
     for run in &claims.runs {

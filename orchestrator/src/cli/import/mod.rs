@@ -54,7 +54,7 @@ pub(super) fn import(options: &ImportOptions) -> Outcome {
 /// `file` is its name in messages.
 pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandError> {
     let mut table = table::read(file, text)?;
-    let guesses = nesting::infer(&mut table.claims.rows);
+    let guesses = nesting::infer_parents(&mut table.claims.rows);
     let outcome = imported::outcome(&table.claims.rows);
     Ok(Comparison {
         schema: comparison::SCHEMA.to_owned(),
@@ -94,7 +94,7 @@ pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandErro
             ignored: table.ignored,
             rows: imported::rows(&table.claims.rows, &guesses),
         }),
-        contradictions: contradiction::find(&table.claims),
+        contradictions: contradiction::find_contradictions(&table.claims),
     })
 }
 

@@ -6,7 +6,7 @@ mod truth;
 
 use super::claims::Claims;
 use super::rules::RULES;
-use super::{figure::Figure, find};
+use super::{figure::Figure, find_contradictions};
 use fixtures::{RuleCase, all, figure, row};
 
 #[test]
@@ -63,7 +63,7 @@ fn the_ids_are_one_of_a_kind_and_rows_are_named() {
     ids.dedup();
     assert_eq!(ids.len(), RULES.len());
     for case in all() {
-        for found in find(&case.claims) {
+        for found in find_contradictions(&case.claims) {
             assert!(!found.rows.is_empty(), "{}: {}", found.id, found.message);
         }
     }
@@ -112,7 +112,7 @@ fn rates_of_the_reports_that_can_be_reached_are_not_flagged() {
             rows: vec![row],
             ..Claims::default()
         };
-        assert_eq!(find(&claims), [], "{ms} {rate}");
+        assert_eq!(find_contradictions(&claims), [], "{ms} {rate}");
     }
     assert!(Figure::parse("58.45").is_ok());
 }

@@ -3,7 +3,7 @@
 use super::fixtures::figure;
 use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedTotal, Claims};
 use crate::contradiction::figure::Figure;
-use crate::contradiction::find;
+use crate::contradiction::find_contradictions;
 use crate::record::Severity;
 use proptest::prelude::*;
 
@@ -110,7 +110,7 @@ proptest! {
     #[test]
     fn what_is_true_is_never_impossible(seed: u64, time in 0usize..5, percent in 0usize..3) {
         let claims = printed(&mut fastrand::Rng::with_seed(seed), ReportDigits { time, percent });
-        let found: Vec<_> = find(&claims).into_iter().filter(|found| found.severity == Severity::Impossible).collect();
+        let found: Vec<_> = find_contradictions(&claims).into_iter().filter(|found| found.severity == Severity::Impossible).collect();
         prop_assert!(found.is_empty(), "{found:#?}\n{claims:#?}");
     }
 
@@ -125,7 +125,7 @@ proptest! {
             percent: Some(figure(&format!("{claimed:+.1}"))),
             ..ClaimedRow::named("row")
         };
-        let found = find(&Claims { rows: vec![row], ..Claims::default() });
+        let found = find_contradictions(&Claims { rows: vec![row], ..Claims::default() });
         prop_assert!(found.iter().any(|found| found.id == "change-not-reachable"));
     }
 }

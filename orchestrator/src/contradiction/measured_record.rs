@@ -1,10 +1,10 @@
 //! Own records as claims. What a record cannot get wrong by construction (minimum, mean, maximum)
 //! needs no rule.
 
+use super::check_measured;
 use super::claims::{ClaimedRow, Claims, TimeUnit};
 use super::figure::{Figure, FigureRange};
 use super::names::SizeFamily;
-use super::of_measured;
 use crate::format;
 use crate::record::{Contradiction, JobRecord, Record, ScopeRecord};
 use serde_json::{Map, Value};
@@ -16,20 +16,20 @@ const SIZES: [&str; 11] = [
 ];
 
 /// What cannot be true in a record.
-pub(crate) fn of_record(record: &Record) -> Vec<Contradiction> {
-    of_measured(&claims(&record.jobs))
+pub(crate) fn check_record(record: &Record) -> Vec<Contradiction> {
+    check_measured(&collect_claims(&record.jobs))
 }
 
-fn claims(jobs: &[JobRecord]) -> Claims {
+fn collect_claims(jobs: &[JobRecord]) -> Claims {
     let mut claims = Claims {
         unit: TimeUnit::Nanoseconds,
-        peak: peak(jobs),
+        peak: compute_peak(jobs),
         ..Claims::default()
     };
     for job in jobs {
-        claims.rows.extend(timed(job));
+        claims.rows.extend(timed_row(job));
         for scope in job.scopes.iter().filter(|scope| scope.thread == "driver") {
-            enter(&mut claims.rows, &job.id, scope, None);
+            add_scope_rows(&mut claims.rows, &job.id, scope, None);
         }
     }
     claims
@@ -37,7 +37,7 @@ fn claims(jobs: &[JobRecord]) -> Claims {
 
 /// A job's time with its interval, wider by the difference that does not matter to its owner: only
 /// intervals that lie apart contradict each other.
-fn timed(job: &JobRecord) -> Option<ClaimedRow> {
+fn timed_row(job: &JobRecord) -> Option<ClaimedRow> {
     let time = job.time.as_ref()?;
     let total = Figure {
         printed: format::time(time.median_ns),
@@ -66,7 +66,7 @@ fn timed(job: &JobRecord) -> Option<ClaimedRow> {
                 high: rate * time.median_ns / time.low_ns,
             },
         });
-    let family = family(&job.workload, &job.params, job.settings.threads);
+    let family = family_of_job(&job.workload, &job.params, job.settings.threads);
     Some(ClaimedRow {
         name: job.id.clone(),
         family,
@@ -77,7 +77,7 @@ fn timed(job: &JobRecord) -> Option<ClaimedRow> {
 }
 
 /// Jobs that differ in sizes only.
-pub(crate) fn family(
+pub(crate) fn family_of_job(
     workload: &str,
     params: &Map<String, Value>,
     threads: usize,
@@ -111,14 +111,19 @@ pub(crate) fn family(
     })
 }
 
-/// What the machine reached where nothing but arithmetic was done: the workload `peak`, where the
+/// What the machine reached where nothing but arithmetic was done: the workload `compute_peak`, where the
 /// run has it, on one thread.
-fn peak(jobs: &[JobRecord]) -> Option<Figure> {
+fn compute_peak(jobs: &[JobRecord]) -> Option<Figure> {
     let job = jobs.iter().find(|job| job.workload.ends_with("/peak"))?;
-    timed(job)?.rate
+    timed_row(job)?.rate
 }
 
-fn enter(rows: &mut Vec<ClaimedRow>, name: &str, scope: &ScopeRecord, parent: Option<usize>) {
+fn add_scope_rows(
+    rows: &mut Vec<ClaimedRow>,
+    name: &str,
+    scope: &ScopeRecord,
+    parent: Option<usize>,
+) {
     let name = format!("{name} > {}", scope.name);
     let total = Figure::exact(scope.total_ns as f64, format::time(scope.total_ns as f64));
     let index = rows.len();
@@ -130,7 +135,7 @@ fn enter(rows: &mut Vec<ClaimedRow>, name: &str, scope: &ScopeRecord, parent: Op
         ..ClaimedRow::default()
     });
     for child in &scope.children {
-        enter(rows, &name, child, Some(index));
+        add_scope_rows(rows, &name, child, Some(index));
     }
 }
 
@@ -165,7 +170,7 @@ mod tests {
     }
 
     fn found(jobs: &[JobRecord]) -> Vec<(String, Vec<String>)> {
-        of_measured(&claims(jobs))
+        check_measured(&collect_claims(jobs))
             .into_iter()
             .map(|one| (one.id, one.rows))
             .collect()

@@ -51,7 +51,7 @@ impl<const N: usize> BoxIndex<N> {
     /// The first point of a part of the order that meets a condition. `may` returns false of a box
     /// only if no point inside it can meet the condition; `is` decides about a single point, by its
     /// place in the order.
-    pub(super) fn first(
+    pub(super) fn find_first(
         &self,
         within: Range<usize>,
         may: impl Fn(&[CoordinateRange; N]) -> bool,
@@ -97,7 +97,7 @@ mod tests {
             let points: Vec<[f64; 2]> = points.into_iter().map(|point| point.map(f64::from)).collect();
             let (least, most) = (f64::from(least), f64::from(most));
             let is = |at: usize| points[at][0] >= least && points[at][1] <= most;
-            let found = BoxIndex::new(&points).first(from..to, |[x, y]| x[1] >= least && y[0] <= most, is);
+            let found = BoxIndex::new(&points).find_first(from..to, |[x, y]| x[1] >= least && y[0] <= most, is);
             prop_assert_eq!(found, (from..to.min(points.len())).find(|at| is(*at)));
         }
     }
@@ -111,7 +111,7 @@ mod tests {
         for at in 0..points.len() {
             let below = points[at][1];
             assert_eq!(
-                index.first(
+                index.find_first(
                     at + 1..points.len(),
                     |[_, y]| y[1] >= below,
                     |at| points[at][1] >= below
