@@ -1,6 +1,6 @@
 //! The CPU: how fast it goes, with whom it is shared below the system, and the clock.
 
-use super::reading::cpu_list;
+use super::system_reading::parse_cpu_list;
 use super::{MachineCheck, MachineFinding};
 use crate::format;
 use std::time::Duration;
@@ -45,14 +45,17 @@ pub(super) fn is_virtual(info: &str) -> bool {
     flags.split_whitespace().any(|flag| flag == "hypervisor")
 }
 
-pub(super) fn governor(governors: &[(usize, String)], virtual_machine: bool) -> MachineFinding {
+pub(super) fn check_governor(
+    governors: &[(usize, String)],
+    virtual_machine: bool,
+) -> MachineFinding {
     let mut names: Vec<&str> = governors.iter().map(|(_, name)| name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     match names[..] {
         [] => GOVERNOR.cannot_tell(unseen(virtual_machine)),
         ["performance"] => GOVERNOR.ok("performance"),
-        _ => GOVERNOR.attention(names.join(", ")).fix(
+        _ => GOVERNOR.attention(names.join(", ")).with_fix(
             "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
         ),
     }
@@ -67,7 +70,7 @@ fn unseen(virtual_machine: bool) -> &'static str {
 }
 
 /// `no_turbo` of Intel's driver says the opposite of `boost` of the others.
-pub(super) fn turbo(
+pub(super) fn check_turbo(
     no_turbo: Option<&str>,
     boost: Option<&str>,
     virtual_machine: bool,
@@ -76,13 +79,15 @@ pub(super) fn turbo(
         |value: u8, file: &str| format!("echo {value} | sudo tee /sys/devices/system/cpu/{file}");
     match (no_turbo, boost) {
         (Some("1"), _) | (None, Some("0")) => TURBO.ok("off"),
-        (Some(_), _) => TURBO.attention("on").fix(tee(1, "intel_pstate/no_turbo")),
-        (None, Some(_)) => TURBO.attention("on").fix(tee(0, "cpufreq/boost")),
+        (Some(_), _) => TURBO
+            .attention("on")
+            .with_fix(tee(1, "intel_pstate/no_turbo")),
+        (None, Some(_)) => TURBO.attention("on").with_fix(tee(0, "cpufreq/boost")),
         (None, None) => TURBO.cannot_tell(unseen(virtual_machine)),
     }
 }
 
-pub(super) fn siblings(
+pub(super) fn check_siblings(
     lists: &[(usize, String)],
     usable: &[usize],
     virtual_machine: bool,
@@ -91,7 +96,7 @@ pub(super) fn siblings(
         return SIBLINGS.cannot_tell("the kernel does not say which CPUs share a core");
     }
     let own = |list: &str| {
-        cpu_list(list)
+        parse_cpu_list(list)
             .into_iter()
             .filter(|cpu| usable.contains(cpu))
             .collect::<Vec<usize>>()
@@ -123,13 +128,13 @@ pub(super) fn siblings(
             let value = format!("{}{more}", shown.join(", "));
             SIBLINGS
                 .attention(value)
-                .fix("echo off | sudo tee /sys/devices/system/cpu/smt/control")
+                .with_fix("echo off | sudo tee /sys/devices/system/cpu/smt/control")
         }
     }
 }
 
 /// `name` is what the CPU calls it.
-pub(super) fn hypervisor(info: Option<&str>, name: Option<&str>) -> MachineFinding {
+pub(super) fn check_hypervisor(info: Option<&str>, name: Option<&str>) -> MachineFinding {
     match info {
         None => HYPERVISOR.cannot_tell("/proc/cpuinfo cannot be read"),
         Some(info) if is_virtual(info) => HYPERVISOR.attention(name.unwrap_or("unknown")),
@@ -137,7 +142,7 @@ pub(super) fn hypervisor(info: Option<&str>, name: Option<&str>) -> MachineFindi
     }
 }
 
-pub(super) fn clock_source(current: Option<&str>, available: Option<&str>) -> MachineFinding {
+pub(super) fn check_clock_source(current: Option<&str>, available: Option<&str>) -> MachineFinding {
     const COUNTERS: [&str; 2] = ["tsc", "arch_sys_counter"];
     let Some(current) = current else {
         return CLOCK_SOURCE.cannot_tell("the kernel does not say");
@@ -150,7 +155,7 @@ pub(super) fn clock_source(current: Option<&str>, available: Option<&str>) -> Ma
         available.is_some_and(|all| all.split_whitespace().any(|word| word == **name))
     };
     match COUNTERS.iter().find(better) {
-        Some(name) => found.fix(format!(
+        Some(name) => found.with_fix(format!(
             "echo {name} | sudo tee /{}/current_clocksource",
             super::CLOCK_SOURCES
         )),
@@ -158,7 +163,7 @@ pub(super) fn clock_source(current: Option<&str>, available: Option<&str>) -> Ma
     }
 }
 
-pub(super) fn timer(resolution: Duration, overhead: Duration) -> MachineFinding {
+pub(super) fn check_timer(resolution: Duration, overhead: Duration) -> MachineFinding {
     let shown = |time: Duration| format::time(time.as_nanos() as f64);
     let value = format!(
         "steps of {}, a reading takes {}",

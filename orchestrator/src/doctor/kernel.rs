@@ -26,7 +26,7 @@ const CORE_DUMPS: MachineCheck = MachineCheck {
 /// The highest level at which a user may count events of his own processes.
 const OWN_PROCESSES: i32 = 2;
 
-pub(super) fn perf(
+pub(super) fn check_perf(
     paranoid: Option<&str>,
     hardware: bool,
     virtual_machine: bool,
@@ -39,14 +39,14 @@ pub(super) fn perf(
         Some(Err(_)) => PERF.cannot_tell("perf_event_paranoid is no number"),
         Some(Ok(level)) if level > OWN_PROCESSES => PERF
             .attention(format!("perf_event_paranoid {level}"))
-            .fix(format!(
+            .with_fix(format!(
                 "sudo sysctl kernel.perf_event_paranoid={OWN_PROCESSES}"
             )),
         Some(Ok(level)) => PERF.ok(format!("perf_event_paranoid {level}")),
     }
 }
 
-pub(super) fn landlock(offered: SandboxSupport) -> MachineFinding {
+pub(super) fn check_landlock(offered: SandboxSupport) -> MachineFinding {
     let missing = offered.missing_of_landlock();
     match offered.landlock {
         None => LANDLOCK.attention("none: plugins read and write all files that you can"),
@@ -55,7 +55,7 @@ pub(super) fn landlock(offered: SandboxSupport) -> MachineFinding {
     }
 }
 
-pub(super) fn seccomp(offered: SandboxSupport) -> MachineFinding {
+pub(super) fn check_seccomp(offered: SandboxSupport) -> MachineFinding {
     if offered.seccomp {
         SECCOMP.ok("filters can be set")
     } else {
@@ -64,14 +64,14 @@ pub(super) fn seccomp(offered: SandboxSupport) -> MachineFinding {
 }
 
 /// Workers set their limit of core files to 0, which a file respects and a pipe does not.
-pub(super) fn core_dumps(pattern: Option<&str>) -> MachineFinding {
+pub(super) fn check_core_dumps(pattern: Option<&str>) -> MachineFinding {
     match pattern.map(str::trim) {
         None => CORE_DUMPS.cannot_tell("/proc/sys/kernel/core_pattern cannot be read"),
         Some(pattern) if pattern.starts_with('|') => {
             let program = pattern.split_whitespace().next().unwrap_or(pattern);
             CORE_DUMPS
                 .attention(format!("go to a program: {program}"))
-                .fix("sudo sysctl kernel.core_pattern=core")
+                .with_fix("sudo sysctl kernel.core_pattern=core")
         }
         Some(pattern) => {
             CORE_DUMPS.ok(format!("go to files (`{pattern}`), which workers turn off"))

@@ -1,6 +1,6 @@
 //! Memory: where pages and addresses come from, and whether there is enough.
 
-use super::reading::CgroupLimit;
+use super::system_reading::CgroupLimit;
 use super::{MachineCheck, MachineFinding};
 use crate::format;
 
@@ -30,31 +30,31 @@ const LIMIT: MachineCheck = MachineCheck {
 /// A share of the last ten seconds.
 const PRESSED: f64 = 0.1;
 
-pub(super) fn huge_pages(enabled: Option<&str>) -> MachineFinding {
+pub(super) fn check_huge_pages(enabled: Option<&str>) -> MachineFinding {
     let chosen = enabled.and_then(|text| Some(text.split_once('[')?.1.split_once(']')?.0));
     match chosen {
         None => HUGE_PAGES.cannot_tell("the kernel does not say"),
         Some("always") => HUGE_PAGES
             .attention("always")
-            .fix("echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"),
+            .with_fix("echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"),
         Some(mode) => HUGE_PAGES.ok(mode),
     }
 }
 
 /// `fixed`: a worker can do without random addresses.
-pub(super) fn addresses(randomize: Option<&str>, fixed: Option<bool>) -> MachineFinding {
+pub(super) fn check_addresses(randomize: Option<&str>, fixed: Option<bool>) -> MachineFinding {
     match (randomize, fixed) {
         (Some("0"), _) => ADDRESSES.ok("not random on this system"),
         (_, Some(true)) => ADDRESSES.ok("random, but not of workers"),
         // Containers filter the system call.
         (_, Some(false)) => ADDRESSES
             .attention("random, and the system forbids to turn that off for workers")
-            .fix("docker run --security-opt seccomp=unconfined ..."),
+            .with_fix("docker run --security-opt seccomp=unconfined ..."),
         (_, None) => ADDRESSES.cannot_tell("/proc does not show what the kernel was told"),
     }
 }
 
-pub(super) fn swap(swaps: Option<&str>) -> MachineFinding {
+pub(super) fn check_swap(swaps: Option<&str>) -> MachineFinding {
     let Some(swaps) = swaps else {
         return SWAP.cannot_tell("/proc/swaps cannot be read");
     };
@@ -74,11 +74,11 @@ pub(super) fn swap(swaps: Option<&str>) -> MachineFinding {
         (_, 0.0) => SWAP.ok(format!("{}, unused", shown(size))),
         _ => SWAP
             .attention(format!("{} of {} in use", shown(used), shown(size)))
-            .fix("sudo swapoff -a"),
+            .with_fix("sudo swapoff -a"),
     }
 }
 
-pub(super) fn pressure(text: Option<&str>) -> MachineFinding {
+pub(super) fn check_pressure(text: Option<&str>) -> MachineFinding {
     let Some(text) = text else {
         return PRESSURE.cannot_tell("the kernel does not keep it (psi=1 at its start)");
     };
@@ -103,7 +103,10 @@ pub(super) fn pressure(text: Option<&str>) -> MachineFinding {
     }
 }
 
-pub(super) fn limit(groups: &Option<Vec<CgroupLimit>>, meminfo: Option<&str>) -> MachineFinding {
+pub(super) fn check_limit(
+    groups: &Option<Vec<CgroupLimit>>,
+    meminfo: Option<&str>,
+) -> MachineFinding {
     let Some(groups) = groups else {
         return LIMIT.cannot_tell("the control group's files cannot be read");
     };
@@ -143,7 +146,7 @@ pub(super) fn limit(groups: &Option<Vec<CgroupLimit>>, meminfo: Option<&str>) ->
                     format::bytes(bytes as f64),
                     limit.file
                 ))
-                .fix(format!("echo {none} | sudo tee /{}", limit.file))
+                .with_fix(format!("echo {none} | sudo tee /{}", limit.file))
         }
     }
 }

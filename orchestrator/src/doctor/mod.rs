@@ -4,18 +4,18 @@
 mod cpu;
 mod kernel;
 mod memory;
-mod others;
+mod other_processes;
 mod project;
-pub(crate) mod reading;
+pub(crate) mod system_reading;
 #[cfg(test)]
 mod tests;
 
 use crate::git::GitState;
 use crate::worker::sandbox::SandboxSupport;
-use reading::SystemReading;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
+use system_reading::SystemReading;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,7 +81,7 @@ impl MachineCheck {
 }
 
 impl MachineFinding {
-    fn fix(self, command: impl Into<String>) -> Self {
+    fn with_fix(self, command: impl Into<String>) -> Self {
         Self {
             fix: Some(command.into()),
             ..self
@@ -129,70 +129,70 @@ pub(crate) struct CacheFacts {
 }
 
 /// Makes all findings, those about the CPU first.
-pub(crate) fn examine(reading: &SystemReading, asked: &SystemFacts) -> Vec<MachineFinding> {
+pub(crate) fn examine_machine(reading: &SystemReading, asked: &SystemFacts) -> Vec<MachineFinding> {
     let cpus = reading.usable_cpus();
     let virtual_machine = reading
-        .text("proc/cpuinfo")
+        .read_text("proc/cpuinfo")
         .is_some_and(|info| cpu::is_virtual(&info));
-    let text = |path: &str| reading.text(path);
+    let text = |path: &str| reading.read_text(path);
     let set = |path: &str| text(path).map(|text| text.trim().to_owned());
     vec![
-        cpu::governor(
-            &reading.of_cpus(&cpus, "cpufreq/scaling_governor"),
+        cpu::check_governor(
+            &reading.read_of_cpus(&cpus, "cpufreq/scaling_governor"),
             virtual_machine,
         ),
-        cpu::turbo(
+        cpu::check_turbo(
             set("sys/devices/system/cpu/intel_pstate/no_turbo").as_deref(),
             set("sys/devices/system/cpu/cpufreq/boost").as_deref(),
             virtual_machine,
         ),
-        cpu::siblings(
-            &reading.of_cpus(&cpus, "topology/thread_siblings_list"),
+        cpu::check_siblings(
+            &reading.read_of_cpus(&cpus, "topology/thread_siblings_list"),
             &cpus,
             virtual_machine,
         ),
-        cpu::hypervisor(text("proc/cpuinfo").as_deref(), asked.hypervisor.as_deref()),
-        cpu::clock_source(
+        cpu::check_hypervisor(text("proc/cpuinfo").as_deref(), asked.hypervisor.as_deref()),
+        cpu::check_clock_source(
             set(&format!("{CLOCK_SOURCES}/current_clocksource")).as_deref(),
             set(&format!("{CLOCK_SOURCES}/available_clocksource")).as_deref(),
         ),
-        cpu::timer(asked.resolution, asked.overhead),
-        others::load(text("proc/loadavg").as_deref(), cpus.len()),
-        others::busy(&reading.busy()),
-        others::steal(reading.stat()),
-        others::lock(asked.measuring),
-        others::priority(text("proc/self/stat").as_deref()),
-        others::quota(&reading.cgroup("cpu", "cpu.max", "cpu.cfs_quota_us")),
-        memory::huge_pages(text("sys/kernel/mm/transparent_hugepage/enabled").as_deref()),
-        memory::addresses(
+        cpu::check_timer(asked.resolution, asked.overhead),
+        other_processes::check_load(text("proc/loadavg").as_deref(), cpus.len()),
+        other_processes::check_busy(&reading.busy_processes()),
+        other_processes::check_steal(reading.stat()),
+        other_processes::check_lock(asked.measuring),
+        other_processes::check_priority(text("proc/self/stat").as_deref()),
+        other_processes::check_quota(&reading.cgroup_limits("cpu", "cpu.max", "cpu.cfs_quota_us")),
+        memory::check_huge_pages(text("sys/kernel/mm/transparent_hugepage/enabled").as_deref()),
+        memory::check_addresses(
             set("proc/sys/kernel/randomize_va_space").as_deref(),
             asked.fixed_addresses,
         ),
-        memory::swap(text("proc/swaps").as_deref()),
-        memory::pressure(text("proc/pressure/memory").as_deref()),
-        memory::limit(
-            &reading.cgroup("memory", "memory.max", "memory.limit_in_bytes"),
+        memory::check_swap(text("proc/swaps").as_deref()),
+        memory::check_pressure(text("proc/pressure/memory").as_deref()),
+        memory::check_limit(
+            &reading.cgroup_limits("memory", "memory.max", "memory.limit_in_bytes"),
             text("proc/meminfo").as_deref(),
         ),
-        kernel::perf(
+        kernel::check_perf(
             set("proc/sys/kernel/perf_event_paranoid").as_deref(),
-            reading.has("sys/bus/event_source/devices/cpu"),
+            reading.exists("sys/bus/event_source/devices/cpu"),
             virtual_machine,
         ),
-        kernel::landlock(asked.sandbox),
-        kernel::seccomp(asked.sandbox),
-        kernel::core_dumps(text("proc/sys/kernel/core_pattern").as_deref()),
-        project::owner(&asked.git, &asked.root),
-        project::history(&asked.git),
-        project::tool(project::RUSTC, asked.rustc.as_deref()),
-        project::tool(project::CARGO, asked.cargo.as_deref()),
-        project::tool(project::CC, asked.cc.as_deref()),
-        project::pinned(asked.pinned.as_deref(), asked.rustc.as_deref()),
-        project::tool(project::VALGRIND, asked.valgrind.as_deref()),
-        project::free_space(&asked.cache),
-        project::cache_size(&asked.cache),
-        project::bisects(&asked.bisects),
-        project::journals(&asked.journals),
+        kernel::check_landlock(asked.sandbox),
+        kernel::check_seccomp(asked.sandbox),
+        kernel::check_core_dumps(text("proc/sys/kernel/core_pattern").as_deref()),
+        project::check_owner(&asked.git, &asked.root),
+        project::check_history(&asked.git),
+        project::check_tool(project::RUSTC, asked.rustc.as_deref()),
+        project::check_tool(project::CARGO, asked.cargo.as_deref()),
+        project::check_tool(project::CC, asked.cc.as_deref()),
+        project::check_pinned(asked.pinned.as_deref(), asked.rustc.as_deref()),
+        project::check_tool(project::VALGRIND, asked.valgrind.as_deref()),
+        project::check_free_space(&asked.cache),
+        project::check_cache_size(&asked.cache),
+        project::check_bisects(&asked.bisects),
+        project::check_journals(&asked.journals),
     ]
 }
 

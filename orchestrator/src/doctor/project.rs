@@ -73,7 +73,7 @@ pub(super) struct NeededTool {
     fix: &'static str,
 }
 
-pub(super) fn owner(git: &GitState, root: &Path) -> MachineFinding {
+pub(super) fn check_owner(git: &GitState, root: &Path) -> MachineFinding {
     match git.state {
         GitKind::Commit | GitKind::Shallow => {
             let dirty = if git.dirty {
@@ -85,48 +85,48 @@ pub(super) fn owner(git: &GitState, root: &Path) -> MachineFinding {
         }
         GitKind::OtherOwner => OWNER
             .attention(format!("{} belongs to another user", root.display()))
-            .fix(format!(
+            .with_fix(format!(
                 "git config --global --add safe.directory {}",
                 root.display()
             )),
         GitKind::Outside => OWNER
             .attention(format!("{} is in no repository", root.display()))
-            .fix("git init"),
-        GitKind::Empty => OWNER.attention("no commit yet").fix("git commit"),
+            .with_fix("git init"),
+        GitKind::Empty => OWNER.attention("no commit yet").with_fix("git commit"),
         GitKind::Unreadable => OWNER.cannot_tell(git.message.clone().unwrap_or_default()),
     }
 }
 
-pub(super) fn history(git: &GitState) -> MachineFinding {
+pub(super) fn check_history(git: &GitState) -> MachineFinding {
     match git.state {
         GitKind::Commit => HISTORY.ok("whole"),
         GitKind::Shallow => HISTORY
             .attention("a shallow clone")
-            .fix("git fetch --unshallow"),
+            .with_fix("git fetch --unshallow"),
         _ => HISTORY.cannot_tell("no commit can be read"),
     }
 }
 
-pub(super) fn tool(tool: NeededTool, version: Option<&str>) -> MachineFinding {
+pub(super) fn check_tool(tool: NeededTool, version: Option<&str>) -> MachineFinding {
     match version {
         Some(version) => tool.check.ok(version),
-        None => tool.check.attention("cannot be started").fix(tool.fix),
+        None => tool.check.attention("cannot be started").with_fix(tool.fix),
     }
 }
 
-pub(super) fn pinned(file: Option<&Path>, rustc: Option<&str>) -> MachineFinding {
+pub(super) fn check_pinned(file: Option<&Path>, rustc: Option<&str>) -> MachineFinding {
     if let Some(file) = file {
         return PINNED.ok(file.file_name().unwrap_or_default().to_string_lossy());
     }
     let found = PINNED.attention("missing");
     // `rustc 1.89.0 (..)`
     match rustc.and_then(|text| text.split_whitespace().nth(1)) {
-        Some(version) => found.fix(format!("echo {version} > rust-toolchain")),
+        Some(version) => found.with_fix(format!("echo {version} > rust-toolchain")),
         None => found,
     }
 }
 
-pub(super) fn free_space(cache: &CacheFacts) -> MachineFinding {
+pub(super) fn check_free_space(cache: &CacheFacts) -> MachineFinding {
     let (Some(folder), Some(free)) = (&cache.folder, cache.free_bytes) else {
         return FREE_SPACE.cannot_tell("the cache folder cannot be asked");
     };
@@ -136,44 +136,46 @@ pub(super) fn free_space(cache: &CacheFacts) -> MachineFinding {
         folder.display()
     );
     if free < ROOM {
-        FREE_SPACE.attention(value).fix(empty(folder))
+        FREE_SPACE.attention(value).with_fix(empty_command(folder))
     } else {
         FREE_SPACE.ok(value)
     }
 }
 
-pub(super) fn cache_size(cache: &CacheFacts) -> MachineFinding {
+pub(super) fn check_cache_size(cache: &CacheFacts) -> MachineFinding {
     let (Some(folder), Some(bytes)) = (&cache.folder, cache.bytes) else {
         return CACHE_SIZE.cannot_tell("the cache folder cannot be read");
     };
     let value = format::bytes(bytes as f64);
     if bytes > LARGE {
-        CACHE_SIZE.attention(value).fix(empty(folder))
+        CACHE_SIZE.attention(value).with_fix(empty_command(folder))
     } else {
         CACHE_SIZE.ok(value)
     }
 }
 
 /// What is largest and costs only time to make again.
-fn empty(folder: &Path) -> String {
+fn empty_command(folder: &Path) -> String {
     format!("rm -r {0}/artefacts {0}/worktrees", folder.display())
 }
 
-pub(super) fn bisects(left: &[String]) -> MachineFinding {
+pub(super) fn check_bisects(left: &[String]) -> MachineFinding {
     match left {
         [] => BISECTS.ok("none"),
-        [only] => BISECTS.attention(only.clone()).fix("orch bisect --resume"),
+        [only] => BISECTS
+            .attention(only.clone())
+            .with_fix("orch bisect --resume"),
         [.., newest] => BISECTS
             .attention(format!("{}, the newest {newest}", left.len()))
-            .fix("orch bisect --resume"),
+            .with_fix("orch bisect --resume"),
     }
 }
 
-pub(super) fn journals(left: &[PathBuf]) -> MachineFinding {
+pub(super) fn check_journals(left: &[PathBuf]) -> MachineFinding {
     match left {
         [] => JOURNALS.ok("none"),
         [.., newest] => JOURNALS
             .attention(format!("{}, the newest {}", left.len(), newest.display()))
-            .fix("orch run SCENARIO --resume"),
+            .with_fix("orch run SCENARIO --resume"),
     }
 }

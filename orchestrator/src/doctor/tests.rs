@@ -1,8 +1,8 @@
 //! Each finding is provoked by a root folder of the test's own: once as it should be, once as it
 //! should not.
 
-use super::reading::SystemReading;
-use super::{CacheFacts, FindingState, MachineFinding, SystemFacts, examine};
+use super::system_reading::SystemReading;
+use super::{CacheFacts, FindingState, MachineFinding, SystemFacts, examine_machine};
 use crate::git::{GitKind, GitState};
 use crate::worker::sandbox::SandboxSupport;
 
@@ -125,7 +125,7 @@ impl FixtureMachine {
     }
 
     fn findings(&self) -> Vec<MachineFinding> {
-        examine(&self.reading(), &self.asked)
+        examine_machine(&self.reading(), &self.asked)
     }
 
     fn finding(&self, check: &str) -> MachineFinding {
@@ -597,7 +597,7 @@ fn an_attention_is_about_its_own_check_only() {
 fn nothing_is_made_up_where_nothing_can_be_read() {
     let empty = tempfile::tempdir().expect("a folder");
     let reading = SystemReading::take(empty.path(), || Duration::from_secs(1));
-    let found = examine(&reading, &asked());
+    let found = examine_machine(&reading, &asked());
     assert!(!reading.has_answered());
     // What was asked for otherwise is known anyway, and a kernel without the file has no perf
     // events.

@@ -8,7 +8,7 @@ use crate::cli::args::DoctorOptions;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::project;
-use crate::doctor::reading::SystemReading;
+use crate::doctor::system_reading::SystemReading;
 use crate::doctor::{self, CacheFacts, MachineFinding, SystemFacts};
 use crate::error::CommandError;
 use crate::format;
@@ -41,7 +41,7 @@ pub(super) fn findings(options: &DoctorOptions) -> Outcome {
         std::thread::sleep(LOOK);
         start.elapsed()
     });
-    let mut found = doctor::examine(&reading, &asked(root));
+    let mut found = doctor::examine_machine(&reading, &asked(root));
     if !reading.has_answered() {
         return Err(CommandError::system(
             "neither /proc nor /sys can be read: nothing is known of this machine".to_owned(),

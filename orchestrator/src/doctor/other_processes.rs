@@ -1,7 +1,7 @@
 //! Who else wants the CPUs: load, busy processes, the host, another orch, and limits on our own
 //! share.
 
-use super::reading::{BusyProcess, CgroupLimit};
+use super::system_reading::{BusyProcess, CgroupLimit};
 use super::{MachineCheck, MachineFinding};
 use crate::format;
 use crate::machine::CpuTimes;
@@ -40,7 +40,7 @@ const NAMED: usize = 3;
 /// A share of time, from which on several samples of a pair are hit.
 const STOLEN: f64 = 0.005;
 
-pub(super) fn load(loadavg: Option<&str>, cpus: usize) -> MachineFinding {
+pub(super) fn check_load(loadavg: Option<&str>, cpus: usize) -> MachineFinding {
     let minute = loadavg.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
     let Some(minute) = minute else {
         return LOAD.cannot_tell("/proc/loadavg cannot be read");
@@ -53,7 +53,7 @@ pub(super) fn load(loadavg: Option<&str>, cpus: usize) -> MachineFinding {
     }
 }
 
-pub(super) fn busy(processes: &Option<Vec<BusyProcess>>) -> MachineFinding {
+pub(super) fn check_busy(processes: &Option<Vec<BusyProcess>>) -> MachineFinding {
     let Some(processes) = processes else {
         return BUSY.cannot_tell("/proc shows no processes");
     };
@@ -81,7 +81,7 @@ pub(super) fn busy(processes: &Option<Vec<BusyProcess>>) -> MachineFinding {
                 .take(NAMED)
                 .map(|process| process.pid.to_string())
                 .collect();
-            BUSY.attention(named.join(", ")).fix(format!(
+            BUSY.attention(named.join(", ")).with_fix(format!(
                 "ps -o pid,ppid,user,etime,args -p {}",
                 pids.join(",")
             ))
@@ -89,7 +89,7 @@ pub(super) fn busy(processes: &Option<Vec<BusyProcess>>) -> MachineFinding {
     }
 }
 
-pub(super) fn steal(stat: [Option<&str>; 2]) -> MachineFinding {
+pub(super) fn check_steal(stat: [Option<&str>; 2]) -> MachineFinding {
     let [Some(first), Some(later)] = stat.map(|text| text.and_then(CpuTimes::parse)) else {
         return STEAL.cannot_tell("/proc/stat cannot be read");
     };
@@ -108,7 +108,7 @@ pub(super) fn steal(stat: [Option<&str>; 2]) -> MachineFinding {
     }
 }
 
-pub(super) fn lock(taken: Option<bool>) -> MachineFinding {
+pub(super) fn check_lock(taken: Option<bool>) -> MachineFinding {
     match taken {
         None => LOCK.cannot_tell("the lock file cannot be opened"),
         Some(true) => LOCK.attention("another orch measures or builds now"),
@@ -116,7 +116,7 @@ pub(super) fn lock(taken: Option<bool>) -> MachineFinding {
     }
 }
 
-pub(super) fn priority(own_stat: Option<&str>) -> MachineFinding {
+pub(super) fn check_priority(own_stat: Option<&str>) -> MachineFinding {
     let nice = own_stat
         .and_then(|stat| stat.rsplit_once(')'))
         .and_then(|(_, rest)| rest.split_whitespace().nth(16)?.parse::<i32>().ok());
@@ -124,12 +124,12 @@ pub(super) fn priority(own_stat: Option<&str>) -> MachineFinding {
         None => PRIORITY.cannot_tell("/proc/self/stat cannot be read"),
         Some(nice) if nice > 0 => PRIORITY
             .attention(format!("nice {nice}"))
-            .fix("sudo renice -n 0 -p $$"),
+            .with_fix("sudo renice -n 0 -p $$"),
         Some(nice) => PRIORITY.ok(format!("nice {nice}")),
     }
 }
 
-pub(super) fn quota(groups: &Option<Vec<CgroupLimit>>) -> MachineFinding {
+pub(super) fn check_quota(groups: &Option<Vec<CgroupLimit>>) -> MachineFinding {
     let Some(groups) = groups else {
         return QUOTA.cannot_tell("the control group's files cannot be read");
     };
@@ -147,7 +147,7 @@ pub(super) fn quota(groups: &Option<Vec<CgroupLimit>>) -> MachineFinding {
             } else {
                 "-1"
             };
-            found.fix(format!("echo {none} | sudo tee /{}", limit.file))
+            found.with_fix(format!("echo {none} | sudo tee /{}", limit.file))
         }
     }
 }

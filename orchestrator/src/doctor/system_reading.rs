@@ -45,9 +45,9 @@ impl SystemReading {
     pub(crate) fn take(root: &Path, pause: impl FnOnce() -> Duration) -> Self {
         let root = root.to_owned();
         let stat = || std::fs::read_to_string(root.join("proc/stat")).ok();
-        let (stat_first, first) = (stat(), processes(&root));
+        let (stat_first, first) = (stat(), read_processes(&root));
         let between = pause();
-        let (stat_later, later) = (stat(), processes(&root));
+        let (stat_later, later) = (stat(), read_processes(&root));
         Self {
             answered: Cell::new(stat_first.is_some()),
             stat: [stat_first, stat_later],
@@ -63,32 +63,32 @@ impl SystemReading {
     }
 
     /// A file's text; nothing where it cannot be read.
-    pub(super) fn text(&self, path: &str) -> Option<String> {
+    pub(super) fn read_text(&self, path: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.root.join(path)).ok();
         self.answered.set(self.answered.get() || text.is_some());
         text
     }
 
-    pub(super) fn has(&self, path: &str) -> bool {
+    pub(super) fn exists(&self, path: &str) -> bool {
         self.root.join(path).exists()
     }
 
     /// CPUs that this process may use; those online where it does not say.
     pub(super) fn usable_cpus(&self) -> Vec<usize> {
-        let own = self.text("proc/self/status");
+        let own = self.read_text("proc/self/status");
         let own = own.as_deref().and_then(|text| {
             text.lines()
                 .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
         });
         let list = own
             .map(str::to_owned)
-            .or_else(|| self.text("sys/devices/system/cpu/online"));
-        cpu_list(list.as_deref().unwrap_or_default())
+            .or_else(|| self.read_text("sys/devices/system/cpu/online"));
+        parse_cpu_list(list.as_deref().unwrap_or_default())
     }
 
     /// A file of each of some CPUs, trimmed, as far as they have it.
-    pub(super) fn of_cpus(&self, cpus: &[usize], file: &str) -> Vec<(usize, String)> {
-        let read = |cpu: usize| self.text(&format!("sys/devices/system/cpu/cpu{cpu}/{file}"));
+    pub(super) fn read_of_cpus(&self, cpus: &[usize], file: &str) -> Vec<(usize, String)> {
+        let read = |cpu: usize| self.read_text(&format!("sys/devices/system/cpu/cpu{cpu}/{file}"));
         cpus.iter()
             .filter_map(|cpu| Some((*cpu, read(*cpu)?.trim().to_owned())))
             .collect()
@@ -100,7 +100,7 @@ impl SystemReading {
     }
 
     /// Who used the CPUs in between, busiest first, without this process.
-    pub(super) fn busy(&self) -> Option<Vec<BusyProcess>> {
+    pub(super) fn busy_processes(&self) -> Option<Vec<BusyProcess>> {
         let [first, later] = &self.processes;
         if later.is_empty() {
             return None;
@@ -131,13 +131,13 @@ impl SystemReading {
 
     /// A limit of this process's control group and of all above it, own first; `unified` is its
     /// file in version 2, `legacy` in version 1. `None`: no such file of any group can be read.
-    pub(super) fn cgroup(
+    pub(super) fn cgroup_limits(
         &self,
         controller: &str,
         unified: &str,
         legacy: &str,
     ) -> Option<Vec<CgroupLimit>> {
-        let groups = self.text("proc/self/cgroup")?;
+        let groups = self.read_text("proc/self/cgroup")?;
         let mut found = Vec::new();
         let mut known = false;
         for line in groups.lines() {
@@ -162,7 +162,10 @@ impl SystemReading {
                 ),
                 _ => continue,
             };
-            let mounts: Vec<String> = mounts.into_iter().filter(|mount| self.has(mount)).collect();
+            let mounts: Vec<String> = mounts
+                .into_iter()
+                .filter(|mount| self.exists(mount))
+                .collect();
             // The outermost group of version 2 has no limits, and no files for them.
             known |= !mounts.is_empty() && self.controls(&mounts, controllers, controller);
             if let Some(mount) = mounts.first() {
@@ -174,7 +177,7 @@ impl SystemReading {
 
     fn controls(&self, mounts: &[String], controllers: &str, controller: &str) -> bool {
         let lists = |mount: &String| {
-            self.text(&format!("{mount}/cgroup.controllers"))
+            self.read_text(&format!("{mount}/cgroup.controllers"))
                 .is_some_and(|text| text.split_whitespace().any(|name| name == controller))
         };
         !controllers.is_empty() || mounts.iter().any(lists)
@@ -189,8 +192,8 @@ impl SystemReading {
             .filter_map(|group| {
                 let folder = Path::new(mount).join(group).display().to_string();
                 let folder = folder.trim_end_matches('/');
-                let text = self.text(&format!("{folder}/{file}"))?;
-                let period = self.text(&format!("{folder}/cpu.cfs_period_us"));
+                let text = self.read_text(&format!("{folder}/{file}"))?;
+                let period = self.read_text(&format!("{folder}/cpu.cfs_period_us"));
                 Some(CgroupLimit {
                     file: format!("{folder}/{file}"),
                     text: text.trim().to_owned(),
@@ -202,7 +205,7 @@ impl SystemReading {
 }
 
 /// All processes that let themselves be read.
-fn processes(root: &Path) -> BTreeMap<u32, ProcessStat> {
+fn read_processes(root: &Path) -> BTreeMap<u32, ProcessStat> {
     let Ok(entries) = std::fs::read_dir(root.join("proc")) else {
         return BTreeMap::new();
     };
@@ -212,14 +215,14 @@ fn processes(root: &Path) -> BTreeMap<u32, ProcessStat> {
             let pid = entry.file_name().to_str()?.parse().ok()?;
             Some((
                 pid,
-                process(&std::fs::read_to_string(entry.path().join("stat")).ok()?)?,
+                parse_process(&std::fs::read_to_string(entry.path().join("stat")).ok()?)?,
             ))
         })
         .collect()
 }
 
 /// `PID (NAME) STATE ...`: the name may hold spaces and parentheses, so it ends at the last one.
-fn process(stat: &str) -> Option<ProcessStat> {
+fn parse_process(stat: &str) -> Option<ProcessStat> {
     let (head, rest) = stat.rsplit_once(')')?;
     let name = head.split_once('(')?.1;
     let field = |index: usize| rest.split_whitespace().nth(index)?.parse::<u64>().ok();
@@ -230,7 +233,7 @@ fn process(stat: &str) -> Option<ProcessStat> {
 }
 
 /// `0-3,8` as numbers.
-pub(super) fn cpu_list(text: &str) -> Vec<usize> {
+pub(super) fn parse_cpu_list(text: &str) -> Vec<usize> {
     let ends = |part: &str| match part.split_once('-') {
         Some((first, last)) => Some((first.parse().ok()?, last.parse().ok()?)),
         None => part.parse().ok().map(|only| (only, only)),
