@@ -24,7 +24,7 @@ impl JournalFile {
     /// cut off.
     pub(crate) fn reopen(path: &Path, whole: u64) -> io::Result<Self> {
         let lines = Self::open(path)?;
-        lines.cut(whole)?;
+        lines.cut_at(whole)?;
         Ok(lines)
     }
 
@@ -35,13 +35,13 @@ impl JournalFile {
     }
 
     /// Cuts off what follows the first `whole` bytes.
-    pub(crate) fn cut(&self, whole: u64) -> io::Result<()> {
+    pub(crate) fn cut_at(&self, whole: u64) -> io::Result<()> {
         self.file.set_len(whole)
     }
 
     /// Appends a line. The kernel has it when this returns, so that a killed process loses nothing
     /// of it.
-    pub(crate) fn add(&mut self, content: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn append(&mut self, content: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(content)?;
         line.push(b'\n');
         self.file.write_all(&line)
@@ -63,7 +63,7 @@ pub(crate) struct JournalLines<Header, Line> {
 
 /// Reads the text of such a file. The machine may have died while a line was on its way to the
 /// disk: what follows a line that cannot be read is not trusted.
-pub(crate) fn read<Header: DeserializeOwned, Line: DeserializeOwned>(
+pub(crate) fn read_lines<Header: DeserializeOwned, Line: DeserializeOwned>(
     text: &[u8],
 ) -> Result<JournalLines<Header, Line>, serde_json::Error> {
     let mut all = text
@@ -97,22 +97,22 @@ mod tests {
         let path = folder.path().join("x.jsonl");
         let mut lines = JournalFile::create(&path).expect("new");
         for line in ["header", "one"] {
-            lines.add(&line).expect("written");
+            lines.append(&line).expect("written");
         }
         lines.file.write_all(b"\"tw").expect("written");
         let found: JournalLines<String, String> =
-            read(&std::fs::read(&path).expect("there")).expect("a header");
+            read_lines(&std::fs::read(&path).expect("there")).expect("a header");
         assert_eq!(
             (found.header.as_str(), found.lines, found.whole),
             ("header", vec!["one".to_owned()], 15)
         );
         JournalFile::reopen(&path, found.whole)
             .expect("there")
-            .add(&"two")
+            .append(&"two")
             .expect("written");
         let found: JournalLines<String, String> =
-            read(&std::fs::read(&path).expect("there")).expect("a header");
+            read_lines(&std::fs::read(&path).expect("there")).expect("a header");
         assert_eq!(found.lines, ["one", "two"]);
-        assert!(read::<String, String>(b"").is_err());
+        assert!(read_lines::<String, String>(b"").is_err());
     }
 }

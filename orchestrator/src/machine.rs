@@ -69,17 +69,17 @@ impl Machine {
                 .filter(|name| orch_sdk::cpu::detected(name) == Some(true))
                 .map(str::to_owned)
                 .collect(),
-            caches: caches(),
+            caches: read_caches(),
         };
         let hypervisor = hypervisor(&info);
-        let memory_bytes = memory_bytes();
+        let memory_bytes = read_memory_bytes();
         let allocator = AllocatorInfo {
             name: format!("glibc {}", glibc_version()),
-            tunables: tunables(),
+            tunables: read_tunables(),
         };
         Self {
-            class: class(&cpu, memory_bytes, hypervisor.as_deref(), &allocator),
-            os: os_name(),
+            class: hash_class(&cpu, memory_bytes, hypervisor.as_deref(), &allocator),
+            os: read_os_name(),
             kernel: format!(
                 "{} {}",
                 name.sysname().to_string_lossy(),
@@ -90,7 +90,7 @@ impl Machine {
             memory_bytes,
             hypervisor,
             allocator,
-            transparent_huge_pages: chosen("/sys/kernel/mm/transparent_hugepage/enabled"),
+            transparent_huge_pages: read_chosen_mode("/sys/kernel/mm/transparent_hugepage/enabled"),
         }
     }
 }
@@ -148,7 +148,7 @@ pub(crate) fn usable_cpus() -> Vec<usize> {
     }
 }
 
-fn class(
+fn hash_class(
     cpu: &CpuInfo,
     memory_bytes: u64,
     hypervisor: Option<&str>,
@@ -177,7 +177,7 @@ fn cpuinfo_field(info: &str, name: &str) -> Option<String> {
         .map(|(_, value)| value.trim().to_owned())
 }
 
-fn caches() -> Vec<String> {
+fn read_caches() -> Vec<String> {
     let read = |index: usize, file: &str| {
         fs::read_to_string(format!(
             "/sys/devices/system/cpu/cpu0/cache/index{index}/{file}"
@@ -232,7 +232,7 @@ fn hypervisor(info: &str) -> Option<String> {
     Some("unknown".to_owned())
 }
 
-fn memory_bytes() -> u64 {
+fn read_memory_bytes() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib = text.lines().find_map(|line| {
         line.strip_prefix("MemTotal:")?
@@ -244,7 +244,7 @@ fn memory_bytes() -> u64 {
     kib.unwrap_or(0u64) * 1024
 }
 
-fn os_name() -> String {
+fn read_os_name() -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name = text
         .lines()
@@ -262,7 +262,7 @@ fn glibc_version() -> String {
         .into_owned()
 }
 
-fn tunables() -> Vec<String> {
+fn read_tunables() -> Vec<String> {
     let mut found: Vec<String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| name == "GLIBC_TUNABLES" || name.starts_with("MALLOC_"))
@@ -273,7 +273,7 @@ fn tunables() -> Vec<String> {
 }
 
 /// The word in brackets of a kernel's list of choices.
-fn chosen(path: &str) -> Option<String> {
+fn read_chosen_mode(path: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let (_, rest) = text.split_once('[')?;
     rest.split_once(']').map(|(word, _)| word.to_owned())
@@ -298,7 +298,7 @@ mod tests {
             name: "glibc 2.36".into(),
             tunables: Vec::new(),
         };
-        let class = |cpu: &CpuInfo, memory| class(cpu, memory, None, &allocator);
+        let class = |cpu: &CpuInfo, memory| hash_class(cpu, memory, None, &allocator);
         assert_eq!(class(&cpu, 24 << 30), class(&cpu, (24 << 30) - (200 << 20)));
         assert_ne!(class(&cpu, 24 << 30), class(&cpu, 8 << 30));
         assert_ne!(

@@ -38,7 +38,7 @@ impl PassEnd {
 }
 
 /// The ends of each job, by its id and in their order.
-pub(crate) fn by_job(ends: &[PassEnd]) -> HashMap<&str, Vec<&PassEnd>> {
+pub(crate) fn group_by_job(ends: &[PassEnd]) -> HashMap<&str, Vec<&PassEnd>> {
     let mut by_job: HashMap<&str, Vec<&PassEnd>> = HashMap::new();
     for end in ends {
         by_job.entry(&end.job).or_default().push(end);

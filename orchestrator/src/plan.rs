@@ -44,14 +44,14 @@ pub(crate) struct Plan {
 /// Orders the passes. First each job is profiled and counted, which also shows whether it works at
 /// all; then rounds of timing, in each of which every job has one process, in an order of its own:
 /// what drifts on the machine falls on all jobs alike.
-pub(crate) fn build(jobs: &[Job], seed: u64) -> Plan {
-    build_groups(jobs, (0..jobs.len()).map(|job| vec![job]).collect(), seed)
+pub(crate) fn build_plan(jobs: &[Job], seed: u64) -> Plan {
+    build_grouped_plan(jobs, (0..jobs.len()).map(|job| vec![job]).collect(), seed)
 }
 
 /// The same for jobs of which some belong together, such as both sides of a workload: all of a
 /// group are profiled before one of them is counted, so that one number of counted iterations can
 /// be chosen for the group. Each job is in one group.
-pub(crate) fn build_groups(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed: u64) -> Plan {
+pub(crate) fn build_grouped_plan(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed: u64) -> Plan {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     let mut steps = Vec::new();
@@ -91,8 +91,12 @@ const READING_EVERY: Duration = Duration::from_millis(250);
 
 /// Before which steps the sentinel is read, evenly over the run; the number of steps stands for its
 /// end.
-pub(crate) fn readings(plan: &Plan, jobs: &[Job]) -> Vec<usize> {
-    let whole: Duration = plan.steps.iter().map(|step| estimate(*step, jobs)).sum();
+pub(crate) fn place_readings(plan: &Plan, jobs: &[Job]) -> Vec<usize> {
+    let whole: Duration = plan
+        .steps
+        .iter()
+        .map(|step| estimate_step(*step, jobs))
+        .sum();
     let count = (whole.as_nanos() / READING_EVERY.as_nanos()).clamp(3, 9) as usize;
     (0..count)
         .map(|number| number * plan.steps.len() / (count - 1))
@@ -110,7 +114,7 @@ pub(crate) enum CountedIterations {
 
 impl CountedIterations {
     /// The number, given how long an iteration took in the profiles of the group.
-    pub(crate) fn choose(self, profiled: &[Duration], timeout: Duration) -> u64 {
+    pub(crate) fn choose_iterations(self, profiled: &[Duration], timeout: Duration) -> u64 {
         let longest = profiled.iter().copied().max().unwrap_or_default();
         match self {
             Self::Group if longest > LONG_ITERATION => 1,
@@ -136,7 +140,7 @@ pub(crate) fn warm_up_limit(job: &Job) -> Duration {
 }
 
 /// How long a step takes at most if its iterations are short; nobody knows more before it ran.
-pub(crate) fn estimate(step: PlanStep, jobs: &[Job]) -> Duration {
+pub(crate) fn estimate_step(step: PlanStep, jobs: &[Job]) -> Duration {
     let job = &jobs[step.job];
     PROCESS_TIME
         + match step.kind {
@@ -173,8 +177,8 @@ mod tests {
             rounds in prop::collection::vec(1u32..7, 1..12), seed in any::<u64>()
         ) {
             let jobs = jobs(&rounds);
-            let plan = build(&jobs, seed);
-            prop_assert_eq!(&plan, &build(&jobs, seed));
+            let plan = build_plan(&jobs, seed);
+            prop_assert_eq!(&plan, &build_plan(&jobs, seed));
             for (job, rounds) in rounds.iter().enumerate() {
                 let own: Vec<StepKind> = plan.steps.iter().filter(|step| step.job == job).map(|step| step.kind).collect();
                 let mut expected = vec![StepKind::Profile, StepKind::Count { run: 0 }, StepKind::Count { run: 1 }];
@@ -188,8 +192,8 @@ mod tests {
     fn the_sentinel_is_read_first_and_last_and_in_between() {
         let steps = |rounds: &[u32]| {
             let jobs = jobs(rounds);
-            let plan = build(&jobs, 1);
-            (readings(&plan, &jobs), plan.steps.len())
+            let plan = build_plan(&jobs, 1);
+            (place_readings(&plan, &jobs), plan.steps.len())
         };
         let (long, steps_of_long) = steps(&[5; 12]);
         assert_eq!((long.len(), long[0], long[8]), (9, 0, steps_of_long));
@@ -202,7 +206,7 @@ mod tests {
         let jobs = jobs(&[0; 6]);
         let groups = vec![vec![0, 1], vec![2], vec![3, 4], vec![5]];
         for seed in 0..20 {
-            let plan = build_groups(&jobs, groups.clone(), seed);
+            let plan = build_grouped_plan(&jobs, groups.clone(), seed);
             assert_eq!(plan.steps.len(), 6 * 3);
             let at = |job: usize, kind: StepKind| {
                 plan.steps
@@ -225,7 +229,7 @@ mod tests {
     fn a_group_counts_one_number_of_iterations() {
         let ms = Duration::from_millis;
         let of = |counted: CountedIterations, profiled: &[u64]| {
-            counted.choose(
+            counted.choose_iterations(
                 &profiled.iter().copied().map(ms).collect::<Vec<_>>(),
                 ms(60_000),
             )
@@ -262,8 +266,8 @@ mod tests {
                 .map(|step| step.job)
                 .collect()
         };
-        let plan = build(&jobs, 1);
+        let plan = build_plan(&jobs, 1);
         assert_ne!(round(&plan, 0), round(&plan, 1));
-        assert_ne!(build(&jobs, 1).steps, build(&jobs, 2).steps);
+        assert_ne!(build_plan(&jobs, 1).steps, build_plan(&jobs, 2).steps);
     }
 }

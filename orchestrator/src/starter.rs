@@ -45,7 +45,7 @@ pub(crate) struct StarterFile {
 }
 
 /// All files of a project, in the order of their paths within each part.
-pub(crate) fn project(name: &str, language: PluginLanguage) -> Vec<StarterFile> {
+pub(crate) fn project_files(name: &str, language: PluginLanguage) -> Vec<StarterFile> {
     let starter = match language {
         PluginLanguage::Rust => RUST,
         PluginLanguage::C => C,
@@ -61,7 +61,7 @@ pub(crate) fn project(name: &str, language: PluginLanguage) -> Vec<StarterFile> 
     };
     let sdk = SDK.iter().map(vendored);
     match language {
-        PluginLanguage::Rust => files.extend(below(
+        PluginLanguage::Rust => files.extend(place_below(
             "vendor/orch-sdk",
             sdk.chain(LICENCES.iter().map(vendored)),
         )),
@@ -74,13 +74,16 @@ pub(crate) fn project(name: &str, language: PluginLanguage) -> Vec<StarterFile> 
                     text: file.text,
                 })
             });
-            files.extend(below("vendor", header.chain(LICENCES.iter().map(vendored))));
+            files.extend(place_below(
+                "vendor",
+                header.chain(LICENCES.iter().map(vendored)),
+            ));
         }
     }
     files
 }
 
-fn below(
+fn place_below(
     folder: &str,
     files: impl Iterator<Item = StarterFile>,
 ) -> impl Iterator<Item = StarterFile> {
@@ -96,7 +99,7 @@ fn from_starter(name: &str, path: &str, text: &str) -> StarterFile {
         text = text.replace(SDK_PATH[0], SDK_PATH[1]) + ROOT;
     }
     if path == "Cargo.lock" {
-        text = sorted_lock(&text);
+        text = sort_lock(&text);
     }
     StarterFile {
         path: path.to_owned(),
@@ -105,7 +108,7 @@ fn from_starter(name: &str, path: &str, text: &str) -> StarterFile {
 }
 
 /// A lock file in cargo's own order, for under `--locked` another order counts as another lock.
-fn sorted_lock(text: &str) -> String {
+fn sort_lock(text: &str) -> String {
     const PACKAGE: &str = "[[package]]\n";
     let (head, packages) = text.split_once(PACKAGE).unwrap_or((text, ""));
     let mut packages: Vec<&str> = packages.split(PACKAGE).map(str::trim_end).collect();
@@ -117,9 +120,9 @@ fn sorted_lock(text: &str) -> String {
 }
 
 /// Why a name cannot be a plugin's, with a remedy; a crate has to be able to bear it.
-pub(crate) fn refuse_name(name: &str) -> Option<String> {
+pub(crate) fn name_problem(name: &str) -> Option<String> {
     let taken = |names: &[&str]| names.contains(&name.replace('-', "_").as_str());
-    let suggestion = suggested(name);
+    let suggestion = suggest_name(name);
     if name.is_empty() {
         return Some(
             "the name is empty\nhint: name it after what it measures, such as `sorting`".to_owned(),
@@ -163,7 +166,7 @@ pub(crate) fn refuse_name(name: &str) -> Option<String> {
 }
 
 /// The nearest name that fits.
-fn suggested(name: &str) -> String {
+fn suggest_name(name: &str) -> String {
     let mapped: String = name
         .chars()
         .map(|c| c.to_ascii_lowercase())
@@ -216,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_rust_project_depends_on_its_own_copy_of_the_sdk() {
-        let files = project("sorting", PluginLanguage::Rust);
+        let files = project_files("sorting", PluginLanguage::Rust);
         let manifest = text(&files, "Cargo.toml");
         assert!(
             manifest.contains("name = \"sorting\"")
@@ -245,7 +248,7 @@ mod tests {
     #[test]
     fn no_project_speaks_of_the_starter() {
         for language in [PluginLanguage::Rust, PluginLanguage::C, PluginLanguage::Cpp] {
-            let files = project("sorting", language);
+            let files = project_files("sorting", language);
             for file in files
                 .iter()
                 .filter(|file| !file.path.starts_with("vendor/"))
@@ -279,7 +282,7 @@ mod tests {
             })
         };
         let tested: Vec<_> = tested.into_iter().map(fields).collect();
-        let shipped = text(&project(STARTER, PluginLanguage::Rust), "Cargo.lock").to_owned();
+        let shipped = text(&project_files(STARTER, PluginLanguage::Rust), "Cargo.lock").to_owned();
         let packages: Vec<&str> = shipped.split("[[package]]").skip(1).collect();
         assert!(packages.len() > 5, "{shipped}");
         assert_eq!(
@@ -311,11 +314,11 @@ mod tests {
             ("memchr", "plugins build on"),
             (&"a".repeat(65), "65 characters"),
         ] {
-            let problem = refuse_name(name).expect(name);
+            let problem = name_problem(name).expect(name);
             assert!(problem.contains(part), "{name}: {problem}");
         }
         for name in ["sorting", "fft_2", "my-lib"] {
-            assert_eq!(refuse_name(name), None, "{name}");
+            assert_eq!(name_problem(name), None, "{name}");
         }
     }
 }

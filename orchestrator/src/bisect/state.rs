@@ -134,13 +134,13 @@ impl Kept {
         let beside = folder.join("journal.tmp");
         let mut lines = JournalFile::create(&beside)?;
         lines.claim();
-        lines.add(header)?;
+        lines.append(header)?;
         std::fs::rename(&beside, folder.join(FILE))?;
         Ok(Self { folder, lines })
     }
 
     pub(crate) fn add(&mut self, step: &Step) -> io::Result<()> {
-        self.lines.add(step)
+        self.lines.append(step)
     }
 
     /// The bisect came to its end, and its report is on disk.
@@ -184,7 +184,7 @@ fn folders() -> io::Result<Vec<PathBuf>> {
 pub(crate) fn stopped() -> io::Result<Vec<String>> {
     let about = |folder: PathBuf| {
         let path = folder.join(FILE);
-        let header = journal::read::<Header, serde_json::Value>(&std::fs::read(&path).ok()?)
+        let header = journal::read_lines::<Header, serde_json::Value>(&std::fs::read(&path).ok()?)
             .ok()?
             .header;
         let is_left = JournalFile::open(&path).ok()?.claim();
@@ -199,7 +199,7 @@ fn read(folder: &Path, repository: &Path) -> io::Result<Newest> {
     let Ok(text) = std::fs::read(&path) else {
         return Ok(Newest::None);
     };
-    let Ok(found) = journal::read::<Header, Step>(&text) else {
+    let Ok(found) = journal::read_lines::<Header, Step>(&text) else {
         return Ok(Newest::None);
     };
     if found.header.repository != repository || found.header.schema != SCHEMA {
@@ -211,10 +211,10 @@ fn read(folder: &Path, repository: &Path) -> io::Result<Newest> {
     }
     // What stood there while somebody still wrote may be less than what stands there now.
     let text = std::fs::read(&path)?;
-    let Ok(found) = journal::read::<Header, Step>(&text) else {
+    let Ok(found) = journal::read_lines::<Header, Step>(&text) else {
         return Ok(Newest::None);
     };
-    lines.cut(found.whole)?;
+    lines.cut_at(found.whole)?;
     let kept = Kept {
         folder: folder.to_owned(),
         lines,

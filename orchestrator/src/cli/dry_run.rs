@@ -49,7 +49,7 @@ fn text(
     let estimate: Duration = plan
         .steps
         .iter()
-        .map(|step| plan::estimate(*step, jobs))
+        .map(|step| plan::estimate_step(*step, jobs))
         .sum();
     let mut text = format!(
         "{}: {} jobs, {} passes in processes of their own, about {} of measuring, seed {}\n\n",

@@ -82,7 +82,7 @@ pub(super) fn run(options: &RunOptions) -> Outcome {
     if options.dry_run {
         return dry_run::show(
             &loaded,
-            &plan::build(&jobs, seed),
+            &plan::build_plan(&jobs, seed),
             &jobs,
             &plugins,
             revision.as_ref(),
@@ -210,7 +210,7 @@ impl Session<'_> {
             .iter()
             .map(|end| Duration::from_nanos(end.wall_ns))
             .sum();
-        let plan = plan::build(&self.jobs, seed);
+        let plan = plan::build_plan(&self.jobs, seed);
         let clock = self.calibration.end();
         let setting = ExecutionContext {
             jobs: &self.jobs,
@@ -334,7 +334,7 @@ impl Session<'_> {
             ..SentinelResult::default()
         };
         if let Some(levels) = &self.levels {
-            sentinel.hold_against(levels.clone());
+            sentinel.compare_with(levels.clone());
         }
         sentinel
     }
@@ -371,7 +371,7 @@ impl Session<'_> {
         at: jiff::Timestamp,
         seed: u64,
     ) -> Record {
-        let by_job = pass::by_job(&executed.ends);
+        let by_job = pass::group_by_job(&executed.ends);
         let ends = |job: &Job| by_job.get(job.id.as_str()).cloned().unwrap_or_default();
         let mut jobs: Vec<record::JobRecord> = self
             .jobs

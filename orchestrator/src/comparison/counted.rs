@@ -229,7 +229,7 @@ pub(super) fn counter(
         .iter()
         .filter_map(|side| side.metrics_rounding.get(&entry.metric))
         .sum();
-    let is_equal = rounding::agree(a, b, entry.rounding);
+    let is_equal = rounding::is_equal_within(a, b, entry.rounding);
     if of_bytes && (!is_equal || ranges.iter().any(Option::is_some)) {
         let [a_range, b_range] = [ranges[0].unwrap_or([a; 2]), ranges[1].unwrap_or([b; 2])];
         (entry.a_range, entry.b_range) = (Some(a_range), Some(b_range));

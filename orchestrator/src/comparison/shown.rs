@@ -118,7 +118,9 @@ impl Entry {
     pub(super) fn pair(&self) -> Option<[f64; 2]> {
         let typical = [self.a.as_f64()?, self.b.as_f64()?];
         Some(match (self.pairs, self.change) {
-            (0, _) | (_, None) if rounding::agree(typical[0], typical[1], self.rounding) => {
+            (0, _) | (_, None)
+                if rounding::is_equal_within(typical[0], typical[1], self.rounding) =>
+            {
                 [typical[1]; 2]
             }
             (0, _) | (_, None) => typical,

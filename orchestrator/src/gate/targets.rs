@@ -3,7 +3,7 @@
 use super::{Case, EntryIndex, Finding, Kind, finding};
 use crate::comparison::{Entry, Verdict, Workload};
 use crate::format;
-use crate::measure::interval::over_processes;
+use crate::measure::interval::median_interval;
 use crate::measure::rounding;
 use crate::plugin::catalog::CounterBasis;
 use crate::runner::pair_series::PairRecord;
@@ -116,7 +116,7 @@ fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
     let floor =
         |pair: &PairRecord| Some(*pair.b_ns.iter().min()? as f64 / pair.iterations.max(1) as f64);
     let floors: Vec<f64> = workload.pairs.iter().filter_map(floor).collect();
-    let times = over_processes(&floors)?;
+    let times = median_interval(&floors)?;
     let [low, high] = [times.low, times.high].map(|end| end / times.median);
     match (entry.metric.as_str(), entry.per) {
         ("time", _) => Some(Value {

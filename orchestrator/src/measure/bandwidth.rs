@@ -9,7 +9,7 @@ const COPIES: usize = 20;
 /// Copies a buffer of so many bytes several times; the best rate in bytes per second, of what was
 /// read and what was written together. Fetching lines before they are overwritten, as some CPUs do,
 /// is not counted.
-pub(crate) fn copy(bytes: usize) -> f64 {
+pub(crate) fn measure_copy(bytes: usize) -> f64 {
     let from = vec![1_u8; bytes];
     let mut to = vec![2_u8; bytes];
     let one = || {

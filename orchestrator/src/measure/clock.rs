@@ -75,7 +75,7 @@ impl ClockCalibration {
 }
 
 /// The smallest step between two different readings of the sample clock, over a few readings.
-pub(crate) fn resolution() -> Duration {
+pub(crate) fn measure_resolution() -> Duration {
     let mut best = Duration::MAX;
     for _ in 0..50 {
         let start = Instant::now();
@@ -89,7 +89,7 @@ pub(crate) fn resolution() -> Duration {
 }
 
 /// What one reading of the sample clock takes: the least of a few batches.
-pub(crate) fn overhead() -> Duration {
+pub(crate) fn measure_overhead() -> Duration {
     const READINGS: u32 = 1000;
     let batch = || {
         let start = Instant::now();

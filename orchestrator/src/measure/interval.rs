@@ -21,7 +21,7 @@ pub(crate) struct MedianInterval {
 /// that covers the true median with 95 %: its coverage is 1 - 2 P(B <= k) with B binomial(n, 1/2)
 /// (David & Nagaraja, Order Statistics, 7.1). With fewer than six values even the range covers
 /// less; then the range and its coverage are given.
-pub(crate) fn over_processes(medians: &[f64]) -> Option<MedianInterval> {
+pub(crate) fn median_interval(medians: &[f64]) -> Option<MedianInterval> {
     let median = median(medians)?;
     let mut sorted = medians.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn known_coverages() {
         let range = |count: usize| {
-            over_processes(&(0..count).map(|i| i as f64).collect::<Vec<_>>()).unwrap()
+            median_interval(&(0..count).map(|i| i as f64).collect::<Vec<_>>()).unwrap()
         };
         assert_eq!(range(1).confidence, 0.0);
         assert!((range(5).confidence - 0.9375).abs() < 1e-12);
@@ -61,17 +61,17 @@ mod tests {
         // n = 10: x(2), x(9) cover 97.9 %; x(3), x(8) only 89.1 %.
         assert_eq!((range(10).low, range(10).high), (1.0, 8.0));
         assert!((range(10).confidence - 0.978_515_625).abs() < 1e-12);
-        assert_eq!(over_processes(&[]), None);
+        assert_eq!(median_interval(&[]), None);
     }
 
     proptest! {
         #[test]
         fn the_median_lies_inside(values in prop::collection::vec(1.0f64..1e9, 1..40)) {
-            let interval = over_processes(&values).unwrap();
+            let interval = median_interval(&values).unwrap();
             prop_assert!(interval.low <= interval.median && interval.median <= interval.high);
             let mut swapped = values.clone();
             swapped.reverse();
-            prop_assert_eq!(over_processes(&swapped), Some(interval));
+            prop_assert_eq!(median_interval(&swapped), Some(interval));
         }
     }
 
@@ -87,7 +87,7 @@ mod tests {
             let values: Vec<f64> = (0..7)
                 .map(|_| (-(1.0 - random.f64()).ln()).exp2())
                 .collect();
-            let interval = over_processes(&values).unwrap();
+            let interval = median_interval(&values).unwrap();
             covered += i32::from(interval.low <= truth && truth <= interval.high);
             said = interval.confidence;
         }

@@ -59,7 +59,7 @@ impl RoundedSum {
 }
 
 /// The sum of two sums with the rounding of each, and its own.
-pub(crate) fn merged([a, a_rounding]: [f64; 2], [b, b_rounding]: [f64; 2]) -> [f64; 2] {
+pub(crate) fn merge_sums([a, a_rounding]: [f64; 2], [b, b_rounding]: [f64; 2]) -> [f64; 2] {
     let is_exact = a_rounding == 0.0 && b_rounding == 0.0 && a.abs() + b.abs() < EXACT;
     let own = if is_exact {
         0.0
@@ -71,7 +71,7 @@ pub(crate) fn merged([a, a_rounding]: [f64; 2], [b, b_rounding]: [f64; 2]) -> [f
 
 /// Whether two numbers are equal as far as rounding lets anybody tell. `rounding`: the bounds of
 /// both together. Whole numbers without a bound are equal exactly; -0.0 equals 0.0.
-pub(crate) fn agree(a: f64, b: f64, rounding: f64) -> bool {
+pub(crate) fn is_equal_within(a: f64, b: f64, rounding: f64) -> bool {
     let is_whole = |value: f64| value.fract() == 0.0 && value.abs() < EXACT;
     let least = if is_whole(a) && is_whole(b) {
         0.0
@@ -83,7 +83,7 @@ pub(crate) fn agree(a: f64, b: f64, rounding: f64) -> bool {
 
 /// Whether a number is at most a limit, as far as rounding lets anybody tell.
 pub(crate) fn is_at_most(value: f64, limit: f64, rounding: f64) -> bool {
-    value <= limit || agree(value, limit, rounding)
+    value <= limit || is_equal_within(value, limit, rounding)
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn agrees(a: &RoundedSum, b: &RoundedSum) -> bool {
-        agree(a.sum, b.sum, a.rounding() + b.rounding())
+        is_equal_within(a.sum, b.sum, a.rounding() + b.rounding())
     }
 
     #[test]
@@ -133,9 +133,13 @@ mod tests {
 
     #[test]
     fn numbers_without_a_bound_have_four_roundings() {
-        assert!(agree(0.1 + 0.2, 0.3, 0.0));
-        assert!(!agree(0.3, 0.300_000_001, 0.0));
-        assert!(!agree(7.0, 8.0, 0.0) && agree(7.0, 7.0, 0.0) && !agree(f64::NAN, f64::NAN, 0.0));
+        assert!(is_equal_within(0.1 + 0.2, 0.3, 0.0));
+        assert!(!is_equal_within(0.3, 0.300_000_001, 0.0));
+        assert!(
+            !is_equal_within(7.0, 8.0, 0.0)
+                && is_equal_within(7.0, 7.0, 0.0)
+                && !is_equal_within(f64::NAN, f64::NAN, 0.0)
+        );
         assert!(is_at_most(11.0 / 10.0 - 1.0, 0.1, 0.0), "10 to 11 is 10 %");
         assert!(!is_at_most(0.11, 0.1, 0.0) && !is_at_most(4.0, 3.0, 0.0));
     }
@@ -156,8 +160,8 @@ mod tests {
             prop_assert!(agrees(&forth, &sum(&amounts)));
             let (left, right) = amounts.split_at(amounts.len() / 2);
             let [left, right] = [sum(left), sum(right)].map(|part| [part.sum, part.rounding()]);
-            let [whole, rounding] = merged(left, right);
-            prop_assert!(agree(whole, forth.sum, rounding + forth.rounding()));
+            let [whole, rounding] = merge_sums(left, right);
+            prop_assert!(is_equal_within(whole, forth.sum, rounding + forth.rounding()));
         }
     }
 }

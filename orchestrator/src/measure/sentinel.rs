@@ -33,7 +33,9 @@ pub(crate) struct PreparedKernels {
 
 impl PreparedKernels {
     pub(crate) fn new() -> Self {
-        Self { ring: ring() }
+        Self {
+            ring: shuffled_ring(),
+        }
     }
 
     /// Takes one reading, in a few milliseconds.
@@ -45,26 +47,26 @@ impl PreparedKernels {
 fn read(ring: &[CacheLine]) -> KernelSamples {
     let (mut samples, mut at, mut value) = (KernelSamples::default(), 0, 1);
     // The first samples find cold caches and a core that has yet to speed up.
-    (0..SAMPLES / 2).for_each(|_| value = chain(value));
+    (0..SAMPLES / 2).for_each(|_| value = multiply_chain(value));
     samples
         .compute_ns
-        .extend((0..SAMPLES).map(|_| timed(|| value = chain(value))));
-    (0..SAMPLES / 2).for_each(|_| at = chase(ring, at));
+        .extend((0..SAMPLES).map(|_| time_work(|| value = multiply_chain(value))));
+    (0..SAMPLES / 2).for_each(|_| at = chase_ring(ring, at));
     samples
         .memory_ns
-        .extend((0..SAMPLES).map(|_| timed(|| at = chase(ring, at))));
+        .extend((0..SAMPLES).map(|_| time_work(|| at = chase_ring(ring, at))));
     black_box((at, value));
     samples
 }
 
-fn timed(work: impl FnOnce()) -> u64 {
+fn time_work(work: impl FnOnce()) -> u64 {
     let start = Instant::now();
     work();
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Knuth's generator, step by step: each needs the one before it.
-fn chain(mut value: u64) -> u64 {
+fn multiply_chain(mut value: u64) -> u64 {
     // Of a factor that it knows, the compiler multiplies eight steps into one.
     let factor = black_box(6_364_136_223_846_793_005);
     for _ in 0..STEPS {
@@ -75,7 +77,7 @@ fn chain(mut value: u64) -> u64 {
     value
 }
 
-fn chase(ring: &[CacheLine], mut at: usize) -> usize {
+fn chase_ring(ring: &[CacheLine], mut at: usize) -> usize {
     for _ in 0..VISITS {
         at = ring[at].next;
     }
@@ -89,7 +91,7 @@ struct CacheLine {
 }
 
 /// All lines in one cycle, in an order that is always the same (Sattolo's algorithm).
-fn ring() -> Vec<CacheLine> {
+fn shuffled_ring() -> Vec<CacheLine> {
     let mut random = fastrand::Rng::with_seed(7);
     let mut order: Vec<usize> = (0..RING / LINE).collect();
     for last in (1..order.len()).rev() {
@@ -104,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_ring_is_one_cycle() {
-        let ring = ring();
+        let ring = shuffled_ring();
         let (mut at, mut length) = (ring[0].next, 1);
         while at != 0 {
             at = ring[at].next;

@@ -323,9 +323,9 @@ pub(crate) fn machine_changed(a: &Record, b: &Record) -> Option<String> {
     if before.kernel != now.kernel {
         return None;
     }
-    let moved = crate::sentinel::moves(&before.levels(), &now.levels());
-    let causes = || crate::sentinel::causes(&now.readings, now.steal);
-    (!moved.is_empty()).then(|| crate::sentinel::changed(&moved, &causes()))
+    let moved = crate::sentinel::find_moves(&before.levels(), &now.levels());
+    let causes = || crate::sentinel::find_causes(&now.readings, now.steal);
+    (!moved.is_empty()).then(|| crate::sentinel::describe_change(&moved, &causes()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::{
     ScopeRecord, SettingsRecord, Time, metrics, samples,
 };
 use crate::judge::estimate::median;
-use crate::measure::interval::over_processes;
+use crate::measure::interval::median_interval;
 use crate::measure::rounding;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plugin::catalog::{CounterBasis, IterationCost, MetricInfo, WorkloadInfo};
@@ -208,7 +208,7 @@ fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
             wall_ns: end.wall_ns,
         });
     }
-    let interval = over_processes(&medians)?;
+    let interval = median_interval(&medians)?;
     Some(Time {
         median_ns: interval.median,
         low_ns: interval.low,

@@ -19,7 +19,7 @@ fn counter<'a>(count: &'a AllocationCounts, metric: &MetricInfo) -> Option<&'a C
 fn is_same(one: Option<&CounterSum>, other: Option<&CounterSum>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => {
-            rounding::agree(one.sum, other.sum, one.rounding + other.rounding)
+            rounding::is_equal_within(one.sum, other.sum, one.rounding + other.rounding)
         }
         (one, other) => one.is_none() && other.is_none(),
     }
@@ -155,7 +155,7 @@ pub(super) fn ranges(
         let low = values.iter().copied().reduce(f64::min)?;
         let high = values.iter().copied().reduce(f64::max)?;
         let rounding = 2.0 * roundings.get(&metric.id).copied().unwrap_or(0.0);
-        (!rounding::agree(low, high, rounding)).then(|| (metric.id.clone(), [low, high]))
+        (!rounding::is_equal_within(low, high, rounding)).then(|| (metric.id.clone(), [low, high]))
     };
     without_time(info).filter_map(range).collect()
 }

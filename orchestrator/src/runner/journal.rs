@@ -139,7 +139,7 @@ impl RunJournal {
         identity: RunIdentity,
     ) -> io::Result<Self> {
         let mut lines = JournalFile::create(&folder.join(FILE))?;
-        lines.add(&JournalHeader {
+        lines.append(&JournalHeader {
             schema: SCHEMA.to_owned(),
             started,
             seed,
@@ -157,12 +157,12 @@ impl RunJournal {
 
     /// Appends the end of a pass.
     pub(crate) fn add_pass(&mut self, end: &PassEnd) -> io::Result<()> {
-        self.lines.add(&JournalLineRef::Pass(end))
+        self.lines.append(&JournalLineRef::Pass(end))
     }
 
     /// Appends a pair with an anchor.
     pub(crate) fn add_pair(&mut self, pair: &AnchorPair) -> io::Result<()> {
-        self.lines.add(&JournalLineRef::Pair(pair))
+        self.lines.append(&JournalLineRef::Pair(pair))
     }
 }
 
@@ -213,7 +213,7 @@ fn is_open(folder: &Path) -> bool {
 fn read_journal(folder: PathBuf, text: &[u8]) -> Result<UnfinishedRun, JournalError> {
     let file = folder.join(FILE);
     // The schema is checked first, because the header of another version may have other fields.
-    let schema = match journal::read::<JournalSchema, serde::de::IgnoredAny>(text) {
+    let schema = match journal::read_lines::<JournalSchema, serde::de::IgnoredAny>(text) {
         Ok(found) => found.header.schema,
         Err(error) => return Err(JournalError::Broken { file, error }),
     };
@@ -224,7 +224,7 @@ fn read_journal(folder: PathBuf, text: &[u8]) -> Result<UnfinishedRun, JournalEr
         header,
         lines,
         whole,
-    } = journal::read(text).map_err(|error| JournalError::Broken { file, error })?;
+    } = journal::read_lines(text).map_err(|error| JournalError::Broken { file, error })?;
     let (mut ends, mut pairs) = (Vec::new(), Vec::new());
     for line in lines {
         match line {

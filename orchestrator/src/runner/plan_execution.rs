@@ -110,7 +110,7 @@ impl PlanExecution<'_> {
     /// Executes all steps; returns false if the user stopped the run.
     fn run_steps(&mut self, plan: &Plan) -> io::Result<bool> {
         let mut readings = if self.context.sentinel {
-            plan::readings(plan, self.context.jobs)
+            plan::place_readings(plan, self.context.jobs)
         } else {
             Vec::new()
         };
@@ -325,7 +325,10 @@ impl PlanExecution<'_> {
                     .filter_map(|&job| self.profiled_time(job))
                     .collect();
                 Pass::Count {
-                    iterations: self.context.counted.choose(&profiled, job.settings.timeout),
+                    iterations: self
+                        .context
+                        .counted
+                        .choose_iterations(&profiled, job.settings.timeout),
                 }
             }
             StepKind::Time { .. } => Pass::Time {
@@ -468,7 +471,7 @@ impl RunPace {
         let ahead = plan
             .steps
             .iter()
-            .map(|step| plan::estimate(*step, jobs))
+            .map(|step| plan::estimate_step(*step, jobs))
             .sum();
         Self {
             ahead,
@@ -478,12 +481,12 @@ impl RunPace {
     }
 
     fn skip_step(&mut self, step: PlanStep, jobs: &[Job]) {
-        self.ahead = self.ahead.saturating_sub(plan::estimate(step, jobs));
+        self.ahead = self.ahead.saturating_sub(plan::estimate_step(step, jobs));
     }
 
     fn record_step(&mut self, step: PlanStep, jobs: &[Job], taken: Duration) {
         self.skip_step(step, jobs);
-        self.planned += plan::estimate(step, jobs);
+        self.planned += plan::estimate_step(step, jobs);
         self.taken += taken;
     }
 

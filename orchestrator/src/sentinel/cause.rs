@@ -36,15 +36,19 @@ const STOLEN: f64 = 0.005;
 const FAULTS: u64 = 16;
 
 /// All causes that can be seen; without any, that there is none to be seen.
-pub(crate) fn causes(readings: &[SentinelReading], steal: Option<f64>) -> Vec<SentinelCause> {
+pub(crate) fn find_causes(readings: &[SentinelReading], steal: Option<f64>) -> Vec<SentinelCause> {
     let levels = KernelLevels::of(readings);
-    let mut found: Vec<SentinelCause> = [stolen(steal), switched(readings), faulted(readings)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let mut found: Vec<SentinelCause> = [
+        find_stolen_time(steal),
+        find_context_switches(readings),
+        find_page_faults(readings),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     for kernel in SentinelKernel::ALL {
-        let cause = drifted(kernel, levels.of_kernel(kernel))
-            .or_else(|| two_states(kernel, levels.of_kernel(kernel)));
+        let cause = find_drift(kernel, levels.of_kernel(kernel))
+            .or_else(|| find_two_states(kernel, levels.of_kernel(kernel)));
         found.extend(cause);
     }
     if found.is_empty() {
@@ -61,7 +65,7 @@ pub(crate) fn causes(readings: &[SentinelReading], steal: Option<f64>) -> Vec<Se
     found
 }
 
-fn stolen(steal: Option<f64>) -> Option<SentinelCause> {
+fn find_stolen_time(steal: Option<f64>) -> Option<SentinelCause> {
     let steal = steal.filter(|steal| *steal > STOLEN)?;
     let evidence = format!(
         "the host gave {} of the CPUs' time to others (steal)",
@@ -75,7 +79,7 @@ fn stolen(steal: Option<f64>) -> Option<SentinelCause> {
     })
 }
 
-fn switched(readings: &[SentinelReading]) -> Option<SentinelCause> {
+fn find_context_switches(readings: &[SentinelReading]) -> Option<SentinelCause> {
     let count = sum(readings, |usage| usage.involuntary_switches);
     // A kernel thread now and then is on every machine.
     (count >= readings.len() as u64 && count > 1).then(|| SentinelCause {
@@ -88,7 +92,7 @@ fn switched(readings: &[SentinelReading]) -> Option<SentinelCause> {
     })
 }
 
-fn faulted(readings: &[SentinelReading]) -> Option<SentinelCause> {
+fn find_page_faults(readings: &[SentinelReading]) -> Option<SentinelCause> {
     let (major, minor) = (
         sum(readings, |usage| usage.major_faults),
         sum(readings, |usage| usage.minor_faults),
@@ -108,7 +112,7 @@ fn sum(readings: &[SentinelReading], part: impl Fn(&ResourceUsage) -> u64) -> u6
 }
 
 /// The second half of the run differs from the first.
-fn drifted(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
+fn find_drift(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
     let logs: Vec<f64> = levels.iter().map(|ns| ns.ln()).collect();
     let (early, late) = logs.split_at(logs.len() / 2);
     let shift = student_t::compare_groups(early, late)?;
@@ -126,7 +130,7 @@ fn drifted(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
 }
 
 /// The readings fall into two groups, each closer together than the groups are.
-fn two_states(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
+fn find_two_states(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
     let mut logs: Vec<f64> = levels.iter().map(|ns| ns.ln()).collect();
     logs.sort_by(f64::total_cmp);
     let (least, most) = (2, logs.len().checked_sub(2)?);
@@ -156,7 +160,7 @@ mod tests {
     use super::*;
 
     fn ids(readings: &[SentinelReading], steal: Option<f64>) -> Vec<CauseId> {
-        let found = causes(readings, steal);
+        let found = find_causes(readings, steal);
         assert!(
             found
                 .iter()

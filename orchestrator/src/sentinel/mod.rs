@@ -3,7 +3,7 @@
 
 mod cause;
 
-pub(crate) use cause::{SentinelCause, causes};
+pub(crate) use cause::{SentinelCause, find_causes};
 
 use crate::format::change::{ChangedQuantity, SizedChange};
 use crate::judge::estimate::median;
@@ -125,18 +125,18 @@ impl SentinelResult {
     }
 
     /// Holds the readings against earlier ones.
-    pub(crate) fn hold_against(&mut self, earlier: EarlierLevels) {
-        self.moved = moves(&earlier.levels, &self.levels());
+    pub(crate) fn compare_with(&mut self, earlier: EarlierLevels) {
+        self.moved = find_moves(&earlier.levels, &self.levels());
         self.anchor = Some(earlier);
         if !self.moved.is_empty() {
-            self.causes = causes(&self.readings, self.steal);
-            self.message = Some(changed(&self.moved, &self.causes));
+            self.causes = find_causes(&self.readings, self.steal);
+            self.message = Some(describe_change(&self.moved, &self.causes));
         }
     }
 }
 
 /// The kernels whose levels differ by more than their margins, certainly.
-pub(crate) fn moves(before: &KernelLevels, now: &KernelLevels) -> Vec<KernelMove> {
+pub(crate) fn find_moves(before: &KernelLevels, now: &KernelLevels) -> Vec<KernelMove> {
     let logs = |levels: &KernelLevels, kernel: SentinelKernel| -> Vec<f64> {
         levels
             .of_kernel(kernel)
@@ -161,7 +161,7 @@ pub(crate) fn moves(before: &KernelLevels, now: &KernelLevels) -> Vec<KernelMove
 }
 
 /// The sentence on a machine that changed.
-pub(crate) fn changed(moved: &[KernelMove], causes: &[SentinelCause]) -> String {
+pub(crate) fn describe_change(moved: &[KernelMove], causes: &[SentinelCause]) -> String {
     let each = |one: &KernelMove| {
         let (low, high) = (Some(one.low), Some(one.high));
         let change = SizedChange {
@@ -213,7 +213,7 @@ mod tests {
             readings: now,
             ..SentinelResult::default()
         };
-        sentinel.hold_against(EarlierLevels {
+        sentinel.compare_with(EarlierLevels {
             record: "first".to_owned(),
             levels,
         });

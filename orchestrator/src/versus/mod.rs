@@ -165,9 +165,9 @@ impl Versus<'_> {
             }
         }
         let groups = groups(&places);
-        let plan = plan::build_groups(&jobs, groups.clone(), self.random.u64(..));
+        let plan = plan::build_grouped_plan(&jobs, groups.clone(), self.random.u64(..));
         let ends = self.execute(&jobs, &groups, &plan)?;
-        let by_job = pass::by_job(&ends);
+        let by_job = pass::group_by_job(&ends);
         for (job, place) in jobs.iter().zip(places) {
             let own = by_job.get(job.id.as_str()).cloned().unwrap_or_default();
             let own: Vec<PassEnd> = own.into_iter().cloned().collect();
@@ -318,7 +318,7 @@ impl Versus<'_> {
                 })
                 .collect();
             let ends = self.execute(&jobs, &[], &Plan { seed: 0, steps })?;
-            let by_job = pass::by_job(&ends);
+            let by_job = pass::group_by_job(&ends);
             for (place, index) in changed.iter().enumerate() {
                 for side in 0..2 {
                     let id = &jobs[2 * place + side].id;

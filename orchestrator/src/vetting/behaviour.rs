@@ -31,7 +31,7 @@ pub(crate) struct PassEnding<'a> {
 
 /// A pass that gave nothing. Too slow and too large are no faults of a trial at the end of a
 /// parameter's range.
-pub(crate) fn failed(
+pub(crate) fn judge_failure(
     place: &str,
     ending: &PassEnding,
     bounds: TrialBounds,
@@ -49,7 +49,7 @@ pub(crate) fn failed(
     if at_an_end && ending.limits.timed_out {
         let what = format!(
             "not checked: {} takes longer than {} s",
-            doing(ending.phase),
+            describe_phase(ending.phase),
             bounds.seconds
         );
         return PluginFinding::new(
@@ -63,7 +63,7 @@ pub(crate) fn failed(
         let (asked, limit) = (ending.limits.refused_bytes as f64, bounds.memory as f64);
         let what = format!(
             "not checked: {} asked for {} where the limit is {}",
-            doing(ending.phase),
+            describe_phase(ending.phase),
             format::bytes(asked),
             format::bytes(limit)
         );
@@ -117,7 +117,7 @@ pub(crate) fn remedy(phase: Phase) -> &'static str {
 }
 
 /// What a plugin is at in a phase, in words for its author.
-fn doing(phase: Phase) -> &'static str {
+fn describe_phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Digest | Phase::WarmUp | Phase::Run => "an iteration",
         other => other.name(),
@@ -125,14 +125,14 @@ fn doing(phase: Phase) -> &'static str {
 }
 
 /// The life of one instance.
-pub(crate) fn life(place: &str, checked: &InstanceCheck) -> Vec<PluginFinding> {
+pub(crate) fn judge_life(place: &str, checked: &InstanceCheck) -> Vec<PluginFinding> {
     let mut found = Vec::new();
     let mut add = |level, what: String, remedy: &str| {
         found.push(PluginFinding::new(level, place, what, remedy))
     };
-    digests(checked, &mut add);
-    work(&checked.work, &mut add);
-    threads(checked, &mut add);
+    judge_digests(checked, &mut add);
+    judge_work(&checked.work, &mut add);
+    judge_threads(checked, &mut add);
     let counted = i64::try_from(checked.counted_peak).unwrap_or(i64::MAX);
     if checked.resident_growth - counted > UNSEEN {
         let [grew, counted] = [checked.resident_growth as f64, counted as f64].map(format::bytes);
@@ -162,7 +162,7 @@ pub(crate) fn life(place: &str, checked: &InstanceCheck) -> Vec<PluginFinding> {
 }
 
 /// A second instance in one process: what it leaves is no cache that the first one filled.
-pub(crate) fn second_life(place: &str, checked: &InstanceCheck) -> Option<PluginFinding> {
+pub(crate) fn judge_second_life(place: &str, checked: &InstanceCheck) -> Option<PluginFinding> {
     let what = format!(
         "{} of an instance are still allocated after destroy",
         format::bytes(checked.kept_bytes as f64)
@@ -172,7 +172,7 @@ pub(crate) fn second_life(place: &str, checked: &InstanceCheck) -> Option<Plugin
         .then(|| PluginFinding::new(FindingLevel::Warning, place, what, remedy))
 }
 
-fn digests(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, String, &str)) {
+fn judge_digests(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, String, &str)) {
     let read = |text: &str| match text.trim() {
         "" => None,
         text => Some(serde_json::from_str::<Digest>(text).map_err(|error| error.to_string())),
@@ -238,7 +238,7 @@ fn digests(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, String, &
 }
 
 /// `run(n)` has to do n iterations.
-fn work(work: &[CallWork], add: &mut impl FnMut(FindingLevel, String, &str)) {
+fn judge_work(work: &[CallWork], add: &mut impl FnMut(FindingLevel, String, &str)) {
     const REMEDY: &str = "loop `iters` times in `run`, and do nothing for 0";
     let of = |iterations: u64| work.iter().find(|work| work.iterations == iterations);
     let (Some(none), Some(one), Some(three)) = (of(0), of(1), of(3)) else {
@@ -276,7 +276,7 @@ fn work(work: &[CallWork], add: &mut impl FnMut(FindingLevel, String, &str)) {
     }
 }
 
-fn threads(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, String, &str)) {
+fn judge_threads(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, String, &str)) {
     let InstanceCheck {
         setup_threads,
         run_threads,
@@ -384,7 +384,7 @@ const WARNINGS: [(&str, FindingLevel, &str); 13] = [
 ];
 
 /// What a record of the workload with its defaults says.
-pub(crate) fn record(place: &str, record: &JobRecord) -> Vec<PluginFinding> {
+pub(crate) fn judge_record(place: &str, record: &JobRecord) -> Vec<PluginFinding> {
     let of = |warning: &String| {
         let known = WARNINGS.iter().find(|(part, ..)| warning.contains(part));
         let (level, remedy) = known.map_or(
@@ -436,11 +436,11 @@ mod tests {
 
     #[test]
     fn a_good_life_has_no_findings_and_each_fault_one() {
-        assert_eq!(life("w", &checked()), []);
+        assert_eq!(judge_life("w", &checked()), []);
         let check = |change: fn(&mut InstanceCheck), level: FindingLevel, part: &str| {
             let mut checked = checked();
             change(&mut checked);
-            let found = life("w", &checked);
+            let found = judge_life("w", &checked);
             assert!(
                 found.len() == 1 && found[0].level == level && found[0].what.contains(part),
                 "{part}: {found:?}"
@@ -519,13 +519,13 @@ mod tests {
 
     #[test]
     fn what_a_second_instance_keeps_is_lost() {
-        assert_eq!(second_life("w", &checked()), None);
+        assert_eq!(judge_second_life("w", &checked()), None);
         let leaks = InstanceCheck {
             kept_bytes: 1 << 20,
             ..checked()
         };
         assert!(
-            second_life("w", &leaks)
+            judge_second_life("w", &leaks)
                 .is_some_and(|found| found.what.starts_with("1 MiB of an instance"))
         );
     }
@@ -539,7 +539,7 @@ mod tests {
             limits,
         };
         let level = |limits, at_an_end| {
-            failed(
+            judge_failure(
                 "w",
                 &ending(limits),
                 TrialBounds {

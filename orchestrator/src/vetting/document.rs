@@ -24,7 +24,10 @@ const WORKLOAD_KEYS: [&str; 7] = [
 const METRIC_KEYS: [&str; 7] = ["id", "unit", "better", "about", "counter", "per", "scale"];
 
 /// Reads the document that two processes wrote; without a description nothing more can be found.
-pub(crate) fn read(text: &str, again: &str) -> (Option<PluginDescription>, Vec<PluginFinding>) {
+pub(crate) fn read_document(
+    text: &str,
+    again: &str,
+) -> (Option<PluginDescription>, Vec<PluginFinding>) {
     let mut found = Vec::new();
     if text != again {
         found.push(PluginFinding::new(
@@ -49,7 +52,7 @@ pub(crate) fn read(text: &str, again: &str) -> (Option<PluginDescription>, Vec<P
         }
     };
     let raw: Value = serde_json::from_str(text).unwrap_or_default();
-    unknown_keys(&raw, PLACE, &DOCUMENT_KEYS, &mut found);
+    report_unknown_keys(&raw, PLACE, &DOCUMENT_KEYS, &mut found);
     if description.workloads.is_empty() {
         found.push(PluginFinding::new(
             FindingLevel::Error,
@@ -63,16 +66,21 @@ pub(crate) fn read(text: &str, again: &str) -> (Option<PluginDescription>, Vec<P
         .iter()
         .zip(raw["workloads"].as_array().into_iter().flatten())
     {
-        unknown_keys(raw, &info.id, &WORKLOAD_KEYS, &mut found);
+        report_unknown_keys(raw, &info.id, &WORKLOAD_KEYS, &mut found);
         for metric in raw["metrics"].as_array().into_iter().flatten() {
-            unknown_keys(metric, &info.id, &METRIC_KEYS, &mut found);
+            report_unknown_keys(metric, &info.id, &METRIC_KEYS, &mut found);
         }
-        workload(info, &mut found);
+        judge_workload(info, &mut found);
     }
     (Some(description), found)
 }
 
-fn unknown_keys(object: &Value, place: &str, known: &[&str], found: &mut Vec<PluginFinding>) {
+fn report_unknown_keys(
+    object: &Value,
+    place: &str,
+    known: &[&str],
+    found: &mut Vec<PluginFinding>,
+) {
     for key in object
         .as_object()
         .into_iter()
@@ -93,7 +101,7 @@ fn unknown_keys(object: &Value, place: &str, known: &[&str], found: &mut Vec<Plu
     }
 }
 
-fn workload(info: &WorkloadInfo, found: &mut Vec<PluginFinding>) {
+fn judge_workload(info: &WorkloadInfo, found: &mut Vec<PluginFinding>) {
     let mut add = |level, what: String, remedy: &str| {
         found.push(PluginFinding::new(level, &info.id, what, remedy))
     };
@@ -118,12 +126,12 @@ fn workload(info: &WorkloadInfo, found: &mut Vec<PluginFinding>) {
                 .to_owned(),
             "publish \"params\", a JSON Schema of an object",
         ),
-        Some(schema) => parameters(schema, &mut add),
+        Some(schema) => judge_parameters(schema, &mut add),
     }
-    metrics(info, &mut add);
+    judge_metrics(info, &mut add);
 }
 
-fn parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &str)) {
+fn judge_parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &str)) {
     if schema["additionalProperties"] != json!(false) {
         add(
             FindingLevel::Warning,
@@ -172,7 +180,7 @@ fn parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &str)) 
     }
 }
 
-fn metrics(info: &WorkloadInfo, add: &mut impl FnMut(FindingLevel, String, &str)) {
+fn judge_metrics(info: &WorkloadInfo, add: &mut impl FnMut(FindingLevel, String, &str)) {
     let mut ids = HashSet::new();
     for metric in &info.metrics {
         let id = &metric.id;
@@ -230,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_whole_document_is_fine() {
-        assert_eq!(read(WHOLE, WHOLE).1, []);
+        assert_eq!(read_document(WHOLE, WHOLE).1, []);
     }
 
     #[test]
@@ -309,7 +317,7 @@ mod tests {
         ] {
             let text = WHOLE.replace(from, to);
             assert_ne!(text, WHOLE, "{from}");
-            let found = read(&text, &text).1;
+            let found = read_document(&text, &text).1;
             assert!(
                 found.len() == 1 && found[0].level == level && found[0].what.contains(part),
                 "{to}: {found:?}"
@@ -317,14 +325,18 @@ mod tests {
             assert!(!found[0].remedy.is_empty());
         }
         let none = r#"{"plugin": "p", "workloads": []}"#;
-        assert_eq!(read(none, none).1[0].what, "it offers no workload");
-        assert!(read(none, WHOLE).1[0].what.starts_with("two processes"));
+        assert_eq!(read_document(none, none).1[0].what, "it offers no workload");
+        assert!(
+            read_document(none, WHOLE).1[0]
+                .what
+                .starts_with("two processes")
+        );
         let twice = WHOLE.replace(
             r#""metrics": ["#,
             r#""metrics": [{"id": "rate", "unit": "x", "better": "lower"}, "#,
         );
         assert_eq!(
-            read(&twice, &twice).1[0].what,
+            read_document(&twice, &twice).1[0].what,
             "there are two metrics `rate`"
         );
     }

@@ -57,7 +57,7 @@ impl PluginFinding {
 }
 
 /// What the plugin symbol and its neighbours say.
-pub(crate) fn file(inspected: &LibraryFacts) -> Vec<PluginFinding> {
+pub(crate) fn judge_file(inspected: &LibraryFacts) -> Vec<PluginFinding> {
     let mut found = Vec::new();
     let place = "file";
     let known = size_of::<abi::Plugin>() as u32;
@@ -117,7 +117,7 @@ mod tests {
             cpu_features: Some(Vec::new()),
             own_allocator: None,
         };
-        assert_eq!(file(&whole), []);
+        assert_eq!(judge_file(&whole), []);
         let other = LibraryFacts {
             abi_minor: 3,
             struct_size: 64,
@@ -125,7 +125,7 @@ mod tests {
             cpu_features: None,
             ..whole
         };
-        let levels: Vec<FindingLevel> = file(&other)
+        let levels: Vec<FindingLevel> = judge_file(&other)
             .into_iter()
             .map(|finding| finding.level)
             .collect();

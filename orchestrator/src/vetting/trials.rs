@@ -15,7 +15,7 @@ pub(crate) const MOST: usize = 64;
 
 /// The defaults first, then the ends of each parameter with the others at their defaults. An error
 /// names a parameter for which no value can be thought of.
-pub(crate) fn trials(
+pub(crate) fn list_trials(
     schema: Option<&Value>,
     given: Option<&Map<String, Value>>,
 ) -> Result<Vec<Trial>, String> {
@@ -36,7 +36,7 @@ pub(crate) fn trials(
             defaults.insert(name.clone(), default.clone());
         } else if required.contains(&name.as_str()) {
             let value = given(name)
-                .or_else(|| ends(property).into_iter().next())
+                .or_else(|| extreme_values(property).into_iter().next())
                 .ok_or_else(|| name.clone())?;
             defaults.insert(name.clone(), value);
         }
@@ -53,7 +53,7 @@ pub(crate) fn trials(
         params: defaults.clone(),
     }];
     for (name, property) in properties {
-        for value in ends(property)
+        for value in extreme_values(property)
             .into_iter()
             .filter(|value| defaults.get(name) != Some(value))
         {
@@ -72,7 +72,7 @@ pub(crate) fn trials(
 }
 
 /// The values at the ends of what a parameter's schema allows; none where there are no ends.
-fn ends(property: &Value) -> Vec<Value> {
+fn extreme_values(property: &Value) -> Vec<Value> {
     if let Some(options) = property["enum"].as_array() {
         return options.clone();
     }
@@ -116,7 +116,7 @@ mod tests {
 
     fn labels(properties: Value, required: Value) -> Result<Vec<String>, String> {
         let schema = json!({ "type": "object", "properties": properties, "required": required });
-        Ok(trials(Some(&schema), None)?
+        Ok(list_trials(Some(&schema), None)?
             .into_iter()
             .map(|trial| format!("{}: {}", trial.label, Value::from(trial.params)))
             .collect())
@@ -153,7 +153,7 @@ mod tests {
                 r#"on=true: {"share":0.5,"on":true}"#,
             ]
         );
-        assert_eq!(trials(None, None).unwrap().len(), 1);
+        assert_eq!(list_trials(None, None).unwrap().len(), 1);
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
         let schema =
             json!({ "properties": { "file": { "type": "string" } }, "required": ["file"] });
         let given = json!({ "file": "data", "other": 1 });
-        let trials = trials(Some(&schema), given.as_object()).unwrap();
+        let trials = list_trials(Some(&schema), given.as_object()).unwrap();
         assert_eq!(
             trials
                 .iter()

@@ -136,7 +136,7 @@ pub(super) fn warm_up(
     page: &PageLayout,
     plan: TimePlan,
 ) -> Result<WarmedUp, CallError> {
-    let resolution_ns = u64::try_from(clock::resolution().as_nanos())
+    let resolution_ns = u64::try_from(clock::measure_resolution().as_nanos())
         .unwrap_or(u64::MAX)
         .max(1);
     let target = plan.sample_ns.max(CLOCK_STEPS * resolution_ns);

@@ -226,7 +226,7 @@ fn add_counters(into: &mut Vec<CounterSum>, from: Vec<CounterSum>) {
         match into.iter_mut().find(|known| known.name == counter.name) {
             Some(known) if (known.sum + counter.sum).is_finite() => {
                 let (one, other) = ([known.sum, known.rounding], [counter.sum, counter.rounding]);
-                [known.sum, known.rounding] = rounding::merged(one, other);
+                [known.sum, known.rounding] = rounding::merge_sums(one, other);
             }
             // The sums of the threads are too large together, so the first one is kept.
             Some(_) => {}

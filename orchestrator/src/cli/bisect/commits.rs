@@ -162,7 +162,7 @@ impl Ground<'_> {
             groups: &[],
             counted: counted.map_or(CountedIterations::Group, CountedIterations::Like),
         };
-        let plan = plan::build(&jobs, 0);
+        let plan = plan::build_plan(&jobs, 0);
         let held = self.measuring(observer)?;
         let executed = plan_execution::execute_plan(
             &setting,

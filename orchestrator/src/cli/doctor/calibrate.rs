@@ -348,7 +348,7 @@ fn memory(machine: &Machine) -> MemorySpeed {
     // A small machine must not swap for it.
     let affordable = usize::try_from(machine.memory_bytes / 16).unwrap_or(BUFFER);
     let buffer_bytes = (4 * largest).max(BUFFER).min(affordable.max(1 << 20));
-    let bytes_per_second = bandwidth::copy(buffer_bytes);
+    let bytes_per_second = bandwidth::measure_copy(buffer_bytes);
     MemorySpeed {
         bytes_per_second,
         buffer_bytes,

@@ -136,7 +136,7 @@ impl Examiner {
                 };
                 examined
                     .findings
-                    .push(behaviour::failed("file", &ending, WHOLE, false));
+                    .push(behaviour::judge_failure("file", &ending, WHOLE, false));
             }
         };
         examined.findings.sort_by_key(|finding| finding.level);
@@ -168,7 +168,7 @@ impl Examiner {
         examined: &mut Examined,
     ) -> Result<(), CommandError> {
         if let Ok(inspected) = elf::inspect(&prepared.path) {
-            examined.findings.extend(vetting::file(&inspected));
+            examined.findings.extend(vetting::judge_file(&inspected));
         }
         let mut documents = Vec::new();
         for _ in 0..2 {
@@ -183,7 +183,7 @@ impl Examiner {
                 }
             }
         }
-        let (description, findings) = document::read(&documents[0], &documents[1]);
+        let (description, findings) = document::read_document(&documents[0], &documents[1]);
         examined.findings.extend(findings);
         let Some(description) = description else {
             return Ok(());
@@ -222,7 +222,7 @@ impl Examiner {
             setup_ns: None,
             iteration_ns: None,
         };
-        let trials = match trials::trials(info.params.as_ref(), given) {
+        let trials = match trials::list_trials(info.params.as_ref(), given) {
             Ok(trials) => trials,
             Err(parameter) => {
                 examined.findings.push(PluginFinding::new(
@@ -272,7 +272,7 @@ impl Examiner {
             if let Ok(WorkerReply::Checked(checked)) = &ended.result {
                 // The times of an iteration and of setup are said of the defaults; at the ends they
                 // may be anything.
-                let life = behaviour::life(&place, checked);
+                let life = behaviour::judge_life(&place, checked);
                 let new = life
                     .into_iter()
                     .filter(|finding| !at_an_end || finding.level == FindingLevel::Error);
@@ -328,7 +328,7 @@ impl Examiner {
             groups: &[],
             counted: plan::CountedIterations::Group,
         };
-        let plan = plan::build(&jobs, 0);
+        let plan = plan::build_plan(&jobs, 0);
         let ends: Vec<PassEnd> = plan_execution::execute_plan(
             &setting,
             &plan,
@@ -347,7 +347,7 @@ impl Examiner {
             None,
             self.interrupt.requested(),
         );
-        let mut found = behaviour::record(place, &record);
+        let mut found = behaviour::judge_record(place, &record);
         if !behaviour::is_measured(&record) {
             let what = format!(
                 "failed in {}: {}",
@@ -370,7 +370,7 @@ impl Examiner {
             WHOLE,
         )?;
         if let Ok(WorkerReply::Checked(checked)) = &second.result {
-            found.extend(behaviour::second_life(place, checked));
+            found.extend(behaviour::judge_second_life(place, checked));
         }
         let timed = self.run(prepared, TIME, &info.id, trial, WHOLE)?;
         found.extend(failure(place, &timed, WHOLE, false));
@@ -425,7 +425,7 @@ fn failure(
         Err(PassFailure::Failed { phase, message }) => (*phase, message, false),
         Err(PassFailure::Skipped { phase, message }) => (*phase, message, true),
     };
-    Some(behaviour::failed(
+    Some(behaviour::judge_failure(
         place,
         &PassEnding {
             phase,

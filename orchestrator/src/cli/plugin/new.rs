@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Writes the project and says what to do next.
 pub(super) fn new(options: &NewOptions) -> Outcome {
-    if let Some(problem) = starter::refuse_name(&options.name) {
+    if let Some(problem) = starter::name_problem(&options.name) {
         return Err(CommandError::input(problem));
     }
     let folder = options
@@ -25,7 +25,7 @@ pub(super) fn new(options: &NewOptions) -> Outcome {
         StarterLanguage::C => (PluginLanguage::C, "C"),
         StarterLanguage::Cpp => (PluginLanguage::Cpp, "C++"),
     };
-    for file in starter::project(&options.name, language) {
+    for file in starter::project_files(&options.name, language) {
         write(&folder.join(&file.path), &file.text).map_err(|error| {
             CommandError::system_while(
                 &format!("cannot write {}", folder.join(&file.path).display()),
