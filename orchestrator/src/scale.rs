@@ -1,10 +1,10 @@
 //! Large inputs for the work that grows with jobs and rows: what `benches/scale` times, and what
 //! tests bound in size.
 
-use crate::cli::import;
 use crate::comparison::{self, Comparison, Side, SideKind, Verdict, head, stored};
 use crate::gate::{self, Gate};
 use crate::git::{GitKind, GitState};
+use crate::import;
 use crate::machine::Machine;
 use crate::plugin::catalog::PluginDescription;
 use crate::record::{self, JobRecord, Record};

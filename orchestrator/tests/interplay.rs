@@ -246,7 +246,7 @@ fn an_interrupted_run_goes_on_and_its_record_becomes_whole() {
     assert_eq!(output.status.code(), Some(130));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("orch run s.yaml --resume goes on with it"),
+        said.contains("to resume: orch run s.yaml --resume"),
         "{said}"
     );
     let folder = project.results().remove(0);
@@ -380,7 +380,7 @@ fn a_run_is_not_resumed_after_something_changed() {
     let ran = project.orch(&["run", "s.yaml", "--resume"]);
     assert_eq!(ran.code, 200);
     assert!(
-        ran.stderr.contains("since then changed the scenario"),
+        ran.stderr.contains("the scenario changed since it started"),
         "{}",
         ran.stderr
     );

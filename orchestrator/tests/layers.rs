@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 33] = [
+const LAYERS: [&str; 39] = [
     "hash",
     "starter",
     "journal",
@@ -35,6 +35,12 @@ const LAYERS: [&str; 33] = [
     "comparison",
     "gate",
     "versus",
+    "context",
+    "project",
+    "compare",
+    "run",
+    "check",
+    "import",
     "bisect",
     "render",
     "cli",
@@ -50,7 +56,7 @@ const HOMES: [(&str, &str); 12] = [
     ("serde_yaml", "scenario"),
     ("indicatif", "cli"),
     ("clap", "cli"),
-    ("csv", "cli"),
+    ("csv", "import"),
     ("object", "plugin"),
     ("toml", "plugin"),
     ("iced_x86", "plugin"),

@@ -1,12 +1,10 @@
 //! The command line's arguments.
 
+use crate::compare::DEFAULT_TIME;
 use crate::scenario::quantity;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// How long an open workload of a comparison is measured, unless the user says otherwise.
-pub(super) const DEFAULT_TIME: &str = "60s";
 
 /// A benchmark orchestrator: measures workloads of plugins in fresh processes, with exact
 /// allocations and the commit.

@@ -1,12 +1,13 @@
 //! `orch list` and `orch schema`: what can be measured and how a scenario is written.
 
+use super::Outcome;
 use super::args::ListOptions;
 use super::exit::Exit;
 use super::output;
 use super::progress::Progress;
-use super::{Outcome, project};
 use crate::error::CommandError;
 use crate::plugin::catalog::{BetterDirection, PluginDescription, WorkloadInfo};
+use crate::project;
 use crate::scenario::problem::nearest_name;
 use serde_json::Value;
 use std::fmt::Write;

@@ -1,27 +1,19 @@
 //! The command line: arguments, output, exit codes. Everything that prints is below here.
 
-mod again;
-mod anchor;
 mod args;
 mod bisect;
 mod check;
 mod compare;
 mod doctor;
-mod dry_run;
 pub(crate) mod exit;
-mod files;
-pub(crate) mod import;
-mod keep;
+mod github;
+mod import;
 mod list;
 pub(crate) mod output;
 mod plugin;
 mod progress;
-mod project;
-mod rules;
 mod run;
-mod sides;
-mod start;
-mod subject;
+mod stored_comparison;
 
 use crate::error::CommandError;
 use crate::runner::{lock, shell_limits};
@@ -63,12 +55,12 @@ pub(crate) fn main() -> Exit {
         return output::report_error(&CommandError::system(message));
     }
     let result = match &arguments.command {
-        Command::Run(options) => run::run(options),
-        Command::Compare(options) => compare::compare(options),
-        Command::Check(options) => check::check(options),
+        Command::Run(options) => run::run_run(options),
+        Command::Compare(options) => compare::run_compare(options),
+        Command::Check(options) => check::run_check(options),
         Command::Bisect(options) => bisect::bisect_command(options),
         Command::Doctor(options) => doctor::doctor(options),
-        Command::Import(options) => import::import(options),
+        Command::Import(options) => import::run_import(options),
         Command::List(options) => list::list(options),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Schema => list::schema(),

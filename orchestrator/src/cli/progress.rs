@@ -42,6 +42,7 @@ impl ProgressObserver for Progress {
             ProgressEvent::Preparing { plugin } if self.terminal => {
                 note(&format!("preparing plugin {plugin}"))
             }
+            ProgressEvent::Note { text } => self.say(text),
             ProgressEvent::BuildLine { line } => note(line),
             ProgressEvent::WaitingForLock { holder } => {
                 self.say(&format!("waiting: {holder}; --no-wait gives up at once"))

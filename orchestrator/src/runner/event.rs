@@ -10,6 +10,10 @@ pub(crate) enum ProgressEvent<'a> {
     Preparing {
         plugin: &'a str,
     },
+    /// A remark about the command's input or surroundings.
+    Note {
+        text: &'a str,
+    },
     /// One line of a build's output.
     BuildLine {
         line: &'a str,

@@ -4,15 +4,15 @@
 use crate::bisect::Direction;
 use crate::cli::args::BisectOptions;
 use crate::cli::output;
-use crate::cli::project::{self, Loaded};
 use crate::comparison::{self, Comparison, Entry, Verdict};
 use crate::error::CommandError;
 use crate::git::{self, Revision};
+use crate::project::{self, LoadedScenario};
 use std::path::{Path, PathBuf};
 
 /// Everything that has to be known before the first build.
 pub(super) struct Ask {
-    pub(super) loaded: Loaded,
+    pub(super) loaded: LoadedScenario,
     pub(super) workload: String,
     pub(super) metric: String,
     pub(super) direction: Direction,

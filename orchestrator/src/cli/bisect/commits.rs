@@ -2,8 +2,7 @@
 //! computes.
 
 use crate::bisect::state::Probe;
-use crate::cli::project::{self, BuildWait, Loaded};
-use crate::cli::sides;
+use crate::compare::sides;
 use crate::error::CommandError;
 use crate::git::Revision;
 use crate::git::history::CommitRange;
@@ -14,6 +13,7 @@ use crate::plugin::build::PreparedPlugin;
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::revision;
+use crate::project::{self, BuildWait, LoadedScenario};
 use crate::record::JobOutcome;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
@@ -25,7 +25,7 @@ use std::collections::HashMap;
 
 /// What is bisected, and where.
 pub(super) struct Ground<'a> {
-    pub(super) loaded: &'a Loaded,
+    pub(super) loaded: &'a LoadedScenario,
     /// Index of the workload's entry in the scenario.
     pub(super) entry: usize,
     /// Key of its plugin.
@@ -112,7 +112,8 @@ impl Ground<'_> {
             Some(Err(failure)) => return Ok(Err(failure.message)),
             None => return Ok(Err(format!("plugin `{}` was not built", self.key))),
         };
-        let jobs = match sides::expanded(scenario, self.entry, |key| plugins.described.get(key)) {
+        let jobs = match sides::expand_entry(scenario, self.entry, |key| plugins.described.get(key))
+        {
             Ok(jobs) => jobs,
             Err(problems) => {
                 let first = problems

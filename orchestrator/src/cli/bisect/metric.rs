@@ -2,9 +2,7 @@
 
 use super::task::Task;
 use crate::cli::progress::Progress;
-use crate::cli::project::{self, BuildWait};
-use crate::cli::rules::OWN_METRICS;
-use crate::cli::sides;
+use crate::compare::sides;
 use crate::error::CommandError;
 use crate::machine;
 use crate::plugin::PluginSpec;
@@ -12,6 +10,8 @@ use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::{BetterDirection, MetricInfo};
 use crate::plugin::revision;
+use crate::project::rules::OWN_METRICS;
+use crate::project::{self, BuildWait};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::plan_execution;
 
@@ -91,7 +91,7 @@ pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Com
     let Some(description) = plugins.described.get(&task.key) else {
         return Ok(());
     };
-    sides::expanded(scenario, task.entry, |key| plugins.described.get(key))
+    sides::expand_entry(scenario, task.entry, |key| plugins.described.get(key))
         .map_err(|problems| task.loaded.refuse(problems))?;
     let described = description
         .workload(&task.job.workload)

@@ -7,10 +7,10 @@ use super::task::Task;
 use crate::bisect::rest::{ChangeBounds, OpenReason, PartState, RangePart, StopCause};
 use crate::bisect::state::{Header, Probe};
 use crate::bisect::{Commit, Culprit, Direction, Open, Outcome};
-use crate::cli::project::quoted;
 use crate::comparison::Change;
 use crate::git::history;
 use crate::plugin::PluginSource;
+use crate::project::quoted;
 use crate::search::{
     EndsVerdict, ExactConclusion, ExactPart, RatioEstimate, SearchConclusion, SectionResult,
     UndecidedReason, UnsearchedPart,

@@ -6,15 +6,15 @@ use crate::bisect::cause;
 use crate::bisect::state::Header;
 use crate::calibration::MachineCalibration;
 use crate::cli::args::BisectOptions;
-use crate::cli::compare;
-use crate::cli::project::Loaded;
-use crate::cli::sides;
+use crate::compare;
+use crate::compare::sides;
 use crate::error::CommandError;
 use crate::format;
 use crate::git::{self, history, history::CommitRange};
 use crate::judge::verdict;
 use crate::machine::Machine;
 use crate::plugin::{PluginSpec, revision};
+use crate::project::LoadedScenario;
 use crate::scenario::Job;
 use crate::scenario::problem::nearest_name;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ const MORE_BUILDS: f64 = 2.0;
 
 /// What is bisected.
 pub(super) struct Task {
-    pub(super) loaded: Loaded,
+    pub(super) loaded: LoadedScenario,
     /// Index of the workload's entry in the scenario.
     pub(super) entry: usize,
     pub(super) key: String,
@@ -279,10 +279,10 @@ impl Task {
 }
 
 /// The entry and job of that id.
-fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), CommandError> {
+fn job(loaded: &LoadedScenario, id: &str) -> Result<(usize, Job), CommandError> {
     let mut known = Vec::new();
     for entry in 0..loaded.scenario.entries.len() {
-        let jobs = sides::expanded(&loaded.scenario, entry, |_| None)
+        let jobs = sides::expand_entry(&loaded.scenario, entry, |_| None)
             .map_err(|problems| loaded.refuse(problems))?;
         for job in jobs {
             if job.id == id {
@@ -300,7 +300,7 @@ fn job(loaded: &Loaded, id: &str) -> Result<(usize, Job), CommandError> {
 
 /// Refuses a plugin that is the same at every commit.
 fn in_history(
-    loaded: &Loaded,
+    loaded: &LoadedScenario,
     key: &str,
     spec: &PluginSpec,
     at: &git::Revision,

@@ -7,17 +7,17 @@ use crate::calibration::{
 };
 use crate::cli::Outcome;
 use crate::cli::args::DoctorOptions;
-use crate::cli::compare;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::progress::Progress;
-use crate::cli::project::{self, Loaded, Plugins};
+use crate::compare;
 use crate::error::CommandError;
 use crate::format;
 use crate::judge::{alarms, estimate, verdict};
 use crate::machine::{self, Machine};
 use crate::measure::{bandwidth, clock};
 use crate::plugin::build::{self, PreparedPlugin};
+use crate::project::{self, LoadedScenario, PluginSet};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::LockPurpose;
@@ -166,10 +166,10 @@ fn announcement(workloads: usize, comparisons: usize) -> String {
 }
 
 fn candidates<'a>(
-    loaded: &Loaded,
+    loaded: &LoadedScenario,
     kept: &MachineCalibration,
     jobs: &'a [Job],
-    plugins: &'a Plugins,
+    plugins: &'a PluginSet,
 ) -> Result<Vec<Candidate<'a>>, CommandError> {
     let candidate = |job: &'a Job| {
         let tau = compare::build_effect(loaded, kept, job);
@@ -298,7 +298,7 @@ fn noise(candidate: &Candidate, seed: u64) -> Option<PairNoise> {
 fn keep(
     kept: &mut MachineCalibration,
     candidates: &[Candidate],
-    loaded: &Loaded,
+    loaded: &LoadedScenario,
     memory: MemorySpeed,
     seed: u64,
 ) {

@@ -9,10 +9,10 @@ mod table;
 use super::Outcome;
 use super::args::DoctorOptions;
 use super::exit::Exit;
-use super::project::{Loaded, Plugins};
 use crate::error::CommandError;
 use crate::plugin::PluginSpec;
 use crate::plugin::build::PreparedPlugin;
+use crate::project::{LoadedScenario, PluginSet};
 use crate::scenario::Job;
 
 /// Looks at the machine, or measures it: build effects first, for the margins hang on them.
@@ -43,7 +43,7 @@ pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
     Ok(if second == Exit::Fine { first } else { second })
 }
 
-fn spec<'a>(loaded: &'a Loaded, job: &Job) -> Option<&'a PluginSpec> {
+fn spec<'a>(loaded: &'a LoadedScenario, job: &Job) -> Option<&'a PluginSpec> {
     loaded
         .scenario
         .plugins
@@ -52,7 +52,7 @@ fn spec<'a>(loaded: &'a Loaded, job: &Job) -> Option<&'a PluginSpec> {
         .map(|(_, spec)| spec)
 }
 
-fn built<'a>(plugins: &'a Plugins, key: &str) -> Result<&'a PreparedPlugin, CommandError> {
+fn built<'a>(plugins: &'a PluginSet, key: &str) -> Result<&'a PreparedPlugin, CommandError> {
     match plugins.prepared.get(key) {
         Some(Ok(prepared)) => Ok(prepared),
         Some(Err(failure)) => Err(CommandError::input(format!(

@@ -6,7 +6,6 @@ use crate::cli::args::DoctorOptions;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::progress::Progress;
-use crate::cli::project::{self, Loaded, Plugins};
 use crate::error::CommandError;
 use crate::format::change::{self, ChangedQuantity};
 use crate::judge::build_effect;
@@ -16,6 +15,7 @@ use crate::measure::clock::{self, ScopeClock};
 use crate::plugin::build;
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::{PluginSource, PluginSpec};
+use crate::project::{self, LoadedScenario, PluginSet};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::LockPurpose;
 use crate::runner::pair_series::PairContext;
@@ -86,7 +86,7 @@ pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
 
 /// A measuring of build effects on its way.
 struct Doctor {
-    loaded: Loaded,
+    loaded: LoadedScenario,
     interrupt: Interrupt,
     progress: Progress,
     mark: String,
@@ -102,7 +102,7 @@ impl Doctor {
     }
 
     /// The crates as they are, then each rebuild of them.
-    fn builds(&mut self, rebuilds: usize) -> Result<Vec<Plugins>, CommandError> {
+    fn builds(&mut self, rebuilds: usize) -> Result<Vec<PluginSet>, CommandError> {
         let mut builds = Vec::new();
         for build in 0..=rebuilds {
             // Every place inside of a cache line has its turn.
@@ -131,8 +131,8 @@ impl Doctor {
     fn measure(
         &mut self,
         jobs: &[Job],
-        base: &Plugins,
-        rebuilds: &[Plugins],
+        base: &PluginSet,
+        rebuilds: &[PluginSet],
         clock: ScopeClock,
     ) -> Result<Vec<PairedResult>, CommandError> {
         let mut contests = Vec::new();

@@ -358,7 +358,7 @@ impl Examiner {
             found.push(PluginFinding::new(FindingLevel::Error, place, what, remedy));
             return Ok(found);
         }
-        // Plugins that can have one instance only are measured all the same.
+        // PluginSet that can have one instance only are measured all the same.
         let second = self.run(
             prepared,
             Pass::Check {

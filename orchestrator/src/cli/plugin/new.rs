@@ -4,9 +4,9 @@ use crate::cli::Outcome;
 use crate::cli::args::{NewOptions, StarterLanguage};
 use crate::cli::exit::Exit;
 use crate::cli::output;
-use crate::cli::project::quoted;
 use crate::error::CommandError;
 use crate::git::{self, GitKind};
+use crate::project::quoted;
 use crate::starter::{self, PluginLanguage};
 use std::path::{Path, PathBuf};
 

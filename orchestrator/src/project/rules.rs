@@ -9,10 +9,10 @@ use indexmap::IndexSet;
 use wildmatch::WildMatch;
 
 /// Metrics that every job has.
-pub(super) const OWN_METRICS: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
+pub(crate) const OWN_METRICS: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
 
 /// Refuses a target or acceptance that none of the jobs has. `ids`: of all jobs of the scenario.
-pub(super) fn check_jobs(
+pub(crate) fn check_jobs(
     rules: &GateRules,
     ids: &[&str],
     scenario: &str,
@@ -38,14 +38,14 @@ pub(super) fn check_jobs(
 
 /// A job, and what the plugin offers for it on each side; none on a side where the plugin was not
 /// built.
-pub(super) struct OfferedJob<'a> {
-    pub(super) id: &'a str,
-    pub(super) offers: Vec<Option<&'a WorkloadInfo>>,
+pub(crate) struct OfferedJob<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) offers: Vec<Option<&'a WorkloadInfo>>,
 }
 
 /// Refuses a rule whose metric none of its jobs has, on either side. `jobs`: all jobs of the
 /// scenario. The metrics of a plugin that was not built are unknown, and so are its rules.
-pub(super) fn check_metrics(
+pub(crate) fn check_metrics(
     rules: &GateRules,
     jobs: &[OfferedJob],
     scenario: &str,

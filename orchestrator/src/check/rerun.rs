@@ -1,6 +1,6 @@
 //! `orch check --only`: what failed in an earlier check, measured again.
 
-use super::subject::Subject;
+use crate::compare::target::CompareTarget;
 use crate::comparison::{self, Comparison, SideKind, Verdict};
 use crate::error::CommandError;
 use crate::gate::{Finding, Gate, Kind, Outcome};
@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// An earlier check, by its id, folder or file.
-pub(super) fn earlier(name: &str, results: &Path) -> Result<Comparison, CommandError> {
+pub(super) fn read_earlier(name: &str, results: &Path) -> Result<Comparison, CommandError> {
     let places = [
         PathBuf::from(name),
         Path::new(name).join(comparison::FILE),
@@ -26,14 +26,14 @@ pub(super) fn earlier(name: &str, results: &Path) -> Result<Comparison, CommandE
     let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
     let comparison: Comparison =
         serde_json::from_slice(&text).map_err(|error| wrong(format!("no comparison: {error}")))?;
-    if failed(&comparison).is_empty() {
+    if list_failed(&comparison).is_empty() {
         return Err(wrong("nothing failed in it".to_owned()));
     }
     Ok(comparison)
 }
 
 /// Ids of the jobs that kept a check from passing.
-pub(super) fn failed(comparison: &Comparison) -> Vec<String> {
+pub(super) fn list_failed(comparison: &Comparison) -> Vec<String> {
     let gate: Option<Gate> = comparison
         .gate
         .clone()
@@ -64,7 +64,7 @@ pub(super) fn failed(comparison: &Comparison) -> Vec<String> {
 
 /// Refuses an earlier check of which no job is left.
 pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), CommandError> {
-    let failed = failed(before);
+    let failed = list_failed(before);
     // Sorted by id.
     if jobs.iter().any(|job| failed.binary_search(&job.id).is_ok()) {
         return Ok(());
@@ -79,7 +79,7 @@ pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Comman
 
 /// What the jobs of an earlier check are held against: what they were held against then. Against
 /// anything else they could only seem to be fixed.
-pub(super) fn baseline(before: &Comparison) -> String {
+pub(super) fn name_baseline(before: &Comparison) -> String {
     commit_of(before).unwrap_or(&before.a.name).to_owned()
 }
 
@@ -96,10 +96,10 @@ fn commit_of(before: &Comparison) -> Option<&str> {
 pub(super) fn check_baseline(
     before: &Comparison,
     asked: &str,
-    found: &Subject,
+    found: &CompareTarget,
 ) -> Result<(), CommandError> {
     let same = match found {
-        Subject::Revision(revision) => commit_of(before) == Some(&revision.commit),
+        CompareTarget::Revision(revision) => commit_of(before) == Some(&revision.commit),
         _ => asked == before.a.name,
     };
     if same {
@@ -130,7 +130,7 @@ fn kept_from_passing(before: &Comparison) -> Option<HashSet<String>> {
 
 /// What became of each job that had failed. One that was not measured again keeps the check from
 /// passing, and one of which it cannot be told where it did so before.
-pub(super) fn afterwards(
+pub(super) fn compare_states(
     before: &Comparison,
     now: &Comparison,
     gate: &mut Gate,
@@ -142,7 +142,7 @@ pub(super) fn afterwards(
     gate.findings
         .iter()
         .for_each(|one| kinds.entry(one.job.clone()).or_default().push(one.kind));
-    for id in failed(before) {
+    for id in list_failed(before) {
         let own = |is: &dyn Fn(Kind) -> bool| {
             kinds
                 .get(&id)

@@ -1,26 +1,25 @@
 //! Where the time of a run went.
 
 use crate::record::{self, Record, Wall};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Clock readings from before the measuring.
-pub(super) struct Spent {
-    pub(super) begun: Instant,
+/// Times from before the measuring.
+pub(super) struct TimeSpent {
     pub(super) prepare_time: Duration,
-    /// Until measurements of others had ended, so that plugins could be built.
+    /// Time of waiting for measurements of others.
     pub(super) lock_time: Duration,
-    /// The passes of the session that was killed, of a run that goes on.
+    /// Time of the passes that a resumed run had before.
     pub(super) earlier: Duration,
 }
 
-impl Spent {
-    /// The times of a run that measured this.
-    pub(super) fn wall(&self, record: &Record) -> Wall {
+impl TimeSpent {
+    /// The times of a run with this record, `elapsed` after it began.
+    pub(super) fn sum_up(&self, elapsed: Duration, record: &Record) -> Wall {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let sum = |part: &dyn Fn(&record::JobWall) -> u64| {
             record.jobs.iter().map(|job| part(&job.wall)).sum::<u64>()
         };
-        let total_ns = nanos(self.begun.elapsed() + self.earlier);
+        let total_ns = nanos(elapsed + self.earlier);
         let samples_ns = sum(&|wall| wall.samples_ns);
         Wall {
             total_ns,

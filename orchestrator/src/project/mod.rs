@@ -1,7 +1,8 @@
 //! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have
 //! in common.
 
-use super::output;
+pub(crate) mod rules;
+
 use crate::cache;
 use crate::error::CommandError;
 use crate::git::{self, GitKind};
@@ -26,35 +27,35 @@ use std::time::Duration;
 use wildmatch::WildMatch;
 
 /// The scenario that a plugin's project begins with.
-pub(super) const BENCH: &str = "bench.yaml";
+pub(crate) const BENCH: &str = "bench.yaml";
 
 /// A throw-away worker that describes a plugin has this long.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(20);
 const DESCRIBE_MEMORY: u64 = 1 << 30;
 
 /// A scenario file that was read.
-pub(super) struct Loaded {
+pub(crate) struct LoadedScenario {
     /// As the user wrote it.
-    pub(super) shown: String,
-    pub(super) root: PathBuf,
+    pub(crate) shown: String,
+    pub(crate) root: PathBuf,
     /// A folder of the repository whose commits are meant: the project's, or that of `--repo`.
-    pub(super) repository: PathBuf,
-    pub(super) file: PathBuf,
-    pub(super) text: String,
-    pub(super) scenario: Scenario,
+    pub(crate) repository: PathBuf,
+    pub(crate) file: PathBuf,
+    pub(crate) text: String,
+    pub(crate) scenario: Scenario,
 }
 
-impl Loaded {
+impl LoadedScenario {
     /// Turns findings into the message that the user gets.
-    pub(super) fn refuse(&self, problems: Vec<FileProblem>) -> CommandError {
+    pub(crate) fn refuse(&self, problems: Vec<FileProblem>) -> CommandError {
         CommandError::problems(&self.shown, &self.text, problems)
     }
 }
 
-impl Loaded {
+impl LoadedScenario {
     /// Lays plugins over the commits of another repository: all that orch builds and that do not
     /// lie in it.
-    pub(super) fn lay_over(&mut self, repository: &Path) -> Result<(), CommandError> {
+    pub(crate) fn lay_over(&mut self, repository: &Path) -> Result<(), CommandError> {
         let root = git::root_of(repository)
             .filter(|_| repository.exists())
             .ok_or_else(|| {
@@ -87,7 +88,10 @@ impl Loaded {
 
 /// Reads and checks a scenario file, and lays its plugins over the commits of another repository if
 /// there is one.
-pub(super) fn load_over(path: &Path, repository: Option<&Path>) -> Result<Loaded, CommandError> {
+pub(crate) fn load_over(
+    path: &Path,
+    repository: Option<&Path>,
+) -> Result<LoadedScenario, CommandError> {
     let mut loaded = load(path)?;
     if let Some(repository) = repository {
         loaded.lay_over(repository)?;
@@ -96,7 +100,7 @@ pub(super) fn load_over(path: &Path, repository: Option<&Path>) -> Result<Loaded
 }
 
 /// Reads and checks a scenario file by itself.
-pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
+pub(crate) fn load(path: &Path) -> Result<LoadedScenario, CommandError> {
     let shown = path.display().to_string();
     let text = std::fs::read(path).map_err(|error| {
         CommandError::input(format!("the scenario {shown} cannot be read: {error}")).with_hint(
@@ -134,7 +138,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
     match scenario::read_scenario(&text, &around) {
         Ok(mut scenario) => {
             scenario.source.option = format!(" --scenario {}", quoted(&shown));
-            Ok(Loaded {
+            Ok(LoadedScenario {
                 shown,
                 repository: root.clone(),
                 root,
@@ -149,7 +153,7 @@ pub(super) fn load(path: &Path) -> Result<Loaded, CommandError> {
 
 /// The nearest folder at or above a scenario that holds `.git` or `orch.yaml`, else the scenario's
 /// own.
-pub(super) fn root_of(file: &Path) -> PathBuf {
+pub(crate) fn root_of(file: &Path) -> PathBuf {
     let own = file.parent().unwrap_or(Path::new("/"));
     own.ancestors()
         .find(|folder| folder.join(".git").exists() || folder.join("orch.yaml").exists())
@@ -159,7 +163,7 @@ pub(super) fn root_of(file: &Path) -> PathBuf {
 
 /// The scenario that the user named, or the one that is meant when none is named. `how` says how
 /// one is named.
-pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBuf, CommandError> {
+pub(crate) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBuf, CommandError> {
     if let Some(named) = named {
         return Ok(named.to_owned());
     }
@@ -203,22 +207,22 @@ pub(super) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
         .map_or_else(|_| meant.clone(), Path::to_owned))
 }
 
-/// Plugins that are ready, and what they offer; or why not.
+/// PluginSet that are ready, and what they offer; or why not.
 #[derive(Clone)]
-pub(super) struct Plugins {
-    pub(super) prepared: HashMap<String, Result<PreparedPlugin, PluginFailure>>,
-    pub(super) described: HashMap<String, PluginDescription>,
+pub(crate) struct PluginSet {
+    pub(crate) prepared: HashMap<String, Result<PreparedPlugin, PluginFailure>>,
+    pub(crate) described: HashMap<String, PluginDescription>,
     /// How long the builds waited for measurements of others.
-    pub(super) waited: Duration,
+    pub(crate) waited: Duration,
 }
 
 /// How a plugin is built: from the working tree, or from elsewhere.
-pub(super) type Build<'a> =
+pub(crate) type Build<'a> =
     dyn Fn(&str, &PluginSpec, &mut BuildWatcher) -> Result<PreparedPlugin, PluginFailure> + 'a;
 
 /// Which plugins wait for measurements of others to end before they are built.
 #[derive(Clone, Copy)]
-pub(super) enum BuildWait<'a> {
+pub(crate) enum BuildWait<'a> {
     /// None: nothing is measured, and the user only looks.
     Never,
     /// Those for which this says that a compiler has work to do.
@@ -227,11 +231,11 @@ pub(super) enum BuildWait<'a> {
 
 impl BuildWait<'_> {
     /// For plugins of the working tree.
-    pub(super) const OF_TREE: Self = Self::Where(&|_, spec| !build::is_current(spec));
+    pub(crate) const OF_TREE: Self = Self::Where(&|_, spec| !build::is_current(spec));
 }
 
 /// Builds, inspects and describes those plugins of a scenario that `wanted` names.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     scenario: &Scenario,
     wanted: impl Fn(&str) -> bool,
     build: &Build,
@@ -239,11 +243,11 @@ pub(super) fn prepare(
     mark: &str,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
-) -> Result<Plugins, CommandError> {
+) -> Result<PluginSet, CommandError> {
     orphans::become_subreaper().map_err(|error| {
         CommandError::system_while("cannot look after the plugins' processes", &error)
     })?;
-    let mut plugins = Plugins {
+    let mut plugins = PluginSet {
         prepared: HashMap::new(),
         described: HashMap::new(),
         waited: Duration::ZERO,
@@ -300,7 +304,7 @@ pub(super) fn prepare(
         }
         plugins.prepared.insert(key.clone(), prepared);
     }
-    say_what_is_missing(&plugins);
+    report_missing_sandbox(&plugins, observer);
     // A build that Ctrl-C ended looks like one that failed.
     if interrupt.requested() {
         return Err(CommandError::interrupted());
@@ -309,7 +313,7 @@ pub(super) fn prepare(
 }
 
 /// Waits for the lock of this machine, for as long as the user allows.
-pub(super) fn take_lock(
+pub(crate) fn take_lock(
     purpose: LockPurpose,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
@@ -324,7 +328,7 @@ pub(super) fn take_lock(
 }
 
 /// Says once what the sandboxes of plugins lack on this machine; records of runs hold it too.
-fn say_what_is_missing(plugins: &Plugins) {
+fn report_missing_sandbox(plugins: &PluginSet, observer: &mut dyn ProgressObserver) {
     static SAID: Once = Once::new();
     let missing = plugins
         .prepared
@@ -336,10 +340,11 @@ fn say_what_is_missing(plugins: &Plugins) {
         .filter(|missing| !missing.is_empty())
     {
         SAID.call_once(|| {
-            output::note(&format!(
+            let text = format!(
                 "the sandbox of plugins is not whole: {}",
                 missing.join("; ")
-            ))
+            );
+            observer.see(ProgressEvent::Note { text: &text });
         });
     }
 }
@@ -396,7 +401,7 @@ fn describe(
 }
 
 /// A word as a shell takes it.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=,:@%+".contains(c);
     if word.chars().all(plain) && !word.is_empty() {
         word.to_owned()
@@ -405,16 +410,21 @@ pub(super) fn quoted(word: &str) -> String {
     }
 }
 
+/// Folder of the results: the one that the user names, or the project's.
+pub(crate) fn results_folder(named: Option<&Path>, root: &Path) -> PathBuf {
+    named.map_or_else(|| root.join("results"), Path::to_owned)
+}
+
 /// The folder of the user's own templates.
-pub(super) fn templates(root: &Path) -> PathBuf {
+pub(crate) fn templates(root: &Path) -> PathBuf {
     root.join("templates")
 }
 
 /// The scenario's jobs that the filter lets through.
-pub(super) fn chosen_jobs(
-    loaded: &Loaded,
+pub(crate) fn chosen_jobs(
+    loaded: &LoadedScenario,
     scenario: &Scenario,
-    plugins: &Plugins,
+    plugins: &PluginSet,
     filter: Option<&str>,
 ) -> Result<Vec<Job>, CommandError> {
     let all = scenario::expand_jobs(scenario, |key| plugins.described.get(key))

@@ -1,16 +1,15 @@
 //! What `orch check` compares the working tree with: the commit that the user names, or the one
 //! that git's state asks for.
 
-use super::super::again;
-use super::super::args::CheckOptions;
-use super::super::project::{Loaded, Plugins};
-use super::super::subject::{self, Subject};
+use super::{CheckRequest, rerun};
+use crate::compare::target::{self, CompareTarget};
 use crate::comparison::{Code, Comparison};
 use crate::error::CommandError;
 use crate::git;
 use crate::git::baseline::{
     self, Baseline, BaselineError, BaselineFacts, BaselineReason, ChangeReach,
 };
+use crate::project::{LoadedScenario, PluginSet};
 use crate::scenario::accepted_level;
 use crate::versus::side;
 use std::path::Path;
@@ -20,7 +19,7 @@ const ACCEPTED: &str = "accepted";
 
 /// The baseline of a check.
 pub(super) struct CheckBaseline {
-    pub(super) subject: Subject,
+    pub(super) target: CompareTarget,
     /// Commit and reason, for the user.
     pub(super) shown: String,
     /// Where HEAD is only a proposal: what the final choice needs once both sides are built.
@@ -28,9 +27,9 @@ pub(super) struct CheckBaseline {
 }
 
 impl CheckBaseline {
-    fn named(subject: Subject, shown: String) -> Self {
+    fn named(target: CompareTarget, shown: String) -> Self {
         Self {
-            subject,
+            target,
             shown,
             proposal: None,
         }
@@ -46,7 +45,7 @@ impl CheckBaseline {
         let proposal =
             facts.filter(|_| matches!(found.reason, BaselineReason::HeadWithChanges { .. }));
         Self {
-            subject: Subject::Revision(found.revision),
+            target: CompareTarget::Revision(found.revision),
             shown,
             proposal,
         }
@@ -57,7 +56,7 @@ impl CheckBaseline {
 /// first choice stands.
 pub(super) fn settle(
     proposal: Option<&BaselineFacts>,
-    plugins: &[Plugins; 2],
+    plugins: &[PluginSet; 2],
 ) -> Result<Option<CheckBaseline>, CommandError> {
     let Some(facts) = proposal.filter(|_| compare_plugins(plugins) == ChangeReach::Nothing) else {
         return Ok(None);
@@ -73,7 +72,7 @@ fn refuse(error: &BaselineError) -> CommandError {
 
 /// Whether any plugin of one side is another one on the other side: another file with other machine
 /// code.
-fn compare_plugins([a, b]: &[Plugins; 2]) -> ChangeReach {
+fn compare_plugins([a, b]: &[PluginSet; 2]) -> ChangeReach {
     let is_same = |key: &String| match (a.prepared.get(key), b.prepared.get(key)) {
         (Some(Ok(a)), Some(Ok(b))) => {
             a.hash == b.hash || side::machine_code([a, b], [&[], &[]]) == Some(Code::OnlyLayout)
@@ -89,18 +88,18 @@ fn compare_plugins([a, b]: &[Plugins; 2]) -> ChangeReach {
 }
 
 /// Finds the baseline: what the earlier check used, what the user names, or the usual one.
-pub(super) fn find(
-    options: &CheckOptions,
-    loaded: &Loaded,
+pub(super) fn find_baseline(
+    request: &CheckRequest,
+    loaded: &LoadedScenario,
     results: &Path,
     before: Option<&Comparison>,
 ) -> Result<CheckBaseline, CommandError> {
-    let named = match (before, &options.baseline) {
-        (Some(before), None) => Some(again::baseline(before)),
+    let named = match (before, &request.baseline) {
+        (Some(before), None) => Some(rerun::name_baseline(before)),
         (_, named) => named.clone(),
     };
     let Some(name) = &named else {
-        if options.for_git_bisect {
+        if request.for_git_bisect {
             let found =
                 baseline::find_known_good(&loaded.repository).map_err(|error| refuse(&error))?;
             return Ok(CheckBaseline::usual(found, None));
@@ -115,16 +114,19 @@ pub(super) fn find(
     {
         return Ok(found);
     }
-    match subject::find(name, &loaded.repository, results)? {
-        Subject::Revision(revision) => {
+    match target::find_target(name, &loaded.repository, results)? {
+        CompareTarget::Revision(revision) => {
             let because = format!("{} ({})", revision.short(), revision.subject);
-            Ok(CheckBaseline::named(Subject::Revision(revision), because))
+            Ok(CheckBaseline::named(
+                CompareTarget::Revision(revision),
+                because,
+            ))
         }
-        Subject::Library(path) => {
+        CompareTarget::Library(path) => {
             let because = path.display().to_string();
-            Ok(CheckBaseline::named(Subject::Library(path), because))
+            Ok(CheckBaseline::named(CompareTarget::Library(path), because))
         }
-        Subject::Record(record) => {
+        CompareTarget::Record(record) => {
             // Its processes are gone, but what it measured can be built again.
             let commit = record.git.commit.as_deref().filter(|_| !record.git.dirty);
             let revision = commit
@@ -142,9 +144,12 @@ pub(super) fn find(
                 revision.subject,
                 record.id
             );
-            Ok(CheckBaseline::named(Subject::Revision(revision), because))
+            Ok(CheckBaseline::named(
+                CompareTarget::Revision(revision),
+                because,
+            ))
         }
-        Subject::WorkingTree => Err(CommandError::input(
+        CompareTarget::WorkingTree => Err(CommandError::input(
             "the working tree is what is checked, and cannot be its own baseline",
         )
         .with_hint("--baseline HEAD")),
@@ -154,7 +159,7 @@ pub(super) fn find(
 /// The commit of the file in which a project says what level it stands by; `None` if there is no
 /// such file.
 fn read_accepted_level(
-    loaded: &Loaded,
+    loaded: &LoadedScenario,
     results: &Path,
 ) -> Result<Option<CheckBaseline>, CommandError> {
     let path = results.join(accepted_level::FILE);
@@ -197,7 +202,7 @@ fn read_accepted_level(
         level.reason
     );
     Ok(Some(CheckBaseline::named(
-        Subject::Revision(revision),
+        CompareTarget::Revision(revision),
         because,
     )))
 }

@@ -7,7 +7,7 @@ use crate::record::{self, Record, store};
 use std::path::{Path, PathBuf};
 
 /// A side of a comparison, found.
-pub(super) enum Subject {
+pub(crate) enum CompareTarget {
     Record(Box<Record>),
     Library(PathBuf),
     Revision(Revision),
@@ -15,8 +15,8 @@ pub(super) enum Subject {
     WorkingTree,
 }
 
-impl Subject {
-    pub(super) fn kind(&self) -> SideKind {
+impl CompareTarget {
+    pub(crate) fn kind(&self) -> SideKind {
         match self {
             Self::Record(_) => SideKind::Record,
             Self::Library(_) => SideKind::Library,
@@ -28,7 +28,11 @@ impl Subject {
 
 /// Finds what `name` means: a file or folder, the id of a record in `results`, a revision of the
 /// project at `root`. A name that means two things is refused.
-pub(super) fn find(name: &str, root: &Path, results: &Path) -> Result<Subject, CommandError> {
+pub(crate) fn find_target(
+    name: &str,
+    root: &Path,
+    results: &Path,
+) -> Result<CompareTarget, CommandError> {
     let path = Path::new(name);
     let file = path.exists().then(|| path.to_owned());
     let stored = Some(results.join(name))
@@ -46,7 +50,7 @@ pub(super) fn find(name: &str, root: &Path, results: &Path) -> Result<Subject, C
     match (file, stored, revision) {
         (Some(file), None, None) => of_path(&file, root),
         (None, Some(folder), None) => record(&folder.join(store::FILE)),
-        (None, None, Some(revision)) => Ok(Subject::Revision(revision)),
+        (None, None, Some(revision)) => Ok(CompareTarget::Revision(revision)),
         (None, None, None) => Err(CommandError::input(format!(
             "'{name}' is no file, no record in \
             {}, and no revision of {}",
@@ -83,14 +87,14 @@ fn same(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-fn of_path(path: &Path, root: &Path) -> Result<Subject, CommandError> {
+fn of_path(path: &Path, root: &Path) -> Result<CompareTarget, CommandError> {
     if path.is_dir() {
         let inside = path.join(store::FILE);
         if inside.is_file() {
             return record(&inside);
         }
         if same(path, root) {
-            return Ok(Subject::WorkingTree);
+            return Ok(CompareTarget::WorkingTree);
         }
         return Err(CommandError::input(format!(
             "{} is a folder without a {}",
@@ -116,10 +120,10 @@ fn of_path(path: &Path, root: &Path) -> Result<Subject, CommandError> {
              folder; the scenario is given by --scenario",
         ));
     }
-    Ok(Subject::Library(path.to_owned()))
+    Ok(CompareTarget::Library(path.to_owned()))
 }
 
-fn record(path: &Path) -> Result<Subject, CommandError> {
+fn record(path: &Path) -> Result<CompareTarget, CommandError> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
         CommandError::input(format!("the record {shown} cannot be read: {error}"))
@@ -138,5 +142,5 @@ fn record(path: &Path) -> Result<Subject, CommandError> {
         )));
     }
     let record: Record = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
-    Ok(Subject::Record(Box::new(record)))
+    Ok(CompareTarget::Record(Box::new(record)))
 }

@@ -1,14 +1,14 @@
 //! Each job on both sides, with what a comparison has to know of it: plugins, margin, notes.
 
 use super::NAMES;
+use super::sides::SideJobs;
+use super::target::CompareTarget;
 use crate::calibration;
-use crate::cli::project::{Loaded, Plugins};
-use crate::cli::rules::OfferedJob;
-use crate::cli::sides::SideJobs;
-use crate::cli::subject::Subject;
 use crate::judge::verdict;
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::{PluginSource, PluginSpec};
+use crate::project::rules::OfferedJob;
+use crate::project::{LoadedScenario, PluginSet};
 use crate::protocol::Phase;
 use crate::scenario::Job;
 use crate::versus::Match;
@@ -23,8 +23,8 @@ pub(super) fn offered_job(each: &Match) -> OfferedJob<'_> {
 
 /// The build effect of a workload, as far as it was measured; none for plugins that orch does not
 /// build.
-pub(in crate::cli) fn build_effect(
-    loaded: &Loaded,
+pub(crate) fn build_effect(
+    loaded: &LoadedScenario,
     kept: &calibration::MachineCalibration,
     job: &Job,
 ) -> Option<f64> {
@@ -42,21 +42,21 @@ pub(in crate::cli) fn build_effect(
         return None;
     };
     let params = serde_json::Value::Object(job.params.clone()).to_string();
-    let subject = calibration::CalibrationKey {
+    let key = calibration::CalibrationKey {
         folder,
         workload: &job.workload,
         params: &params,
         threads: job.settings.threads,
     };
-    kept.build_effect(subject).map(|effect| effect.tau)
+    kept.build_effect(key).map(|effect| effect.tau)
 }
 
 /// One workload of both sides, with the margin that its build effect `tau` asks for.
 pub(super) fn matched(
     job: SideJobs,
     tau: f64,
-    subjects: &[Subject; 2],
-    plugins: [&Plugins; 2],
+    targets: &[CompareTarget; 2],
+    plugins: [&PluginSet; 2],
 ) -> Match {
     let SideJobs { jobs, unknown } = job;
     let of = |side: usize| {
@@ -78,7 +78,7 @@ pub(super) fn matched(
     let margin = verdict::equivalence_margin(jobs[0].settings.tolerance, tau);
     let today = |side: usize| {
         let taken_as_it_is = matches!(of(side), Ok(PreparedPlugin { at: None, .. }));
-        (taken_as_it_is && matches!(subjects[side], Subject::Revision(_))).then(|| {
+        (taken_as_it_is && matches!(targets[side], CompareTarget::Revision(_))).then(|| {
             format!(
                 "{}: plugin `{}` lies outside of the repository and is as it is today",
                 NAMES[side], jobs[side].plugin

@@ -1,23 +1,22 @@
 //! The anchors of a run: what the scenario's `anchor:` means, its build, its pairs, and the one
 //! before it.
 
-use super::compare::build_effect;
-use super::output;
-use super::progress::Progress;
-use super::project::{Loaded, Plugins};
-use super::sides::{self, Common, SideJobs};
-use super::subject::Subject;
 use crate::calibration::MachineCalibration;
+use crate::compare::build_effect;
+use crate::compare::sides::{self, SideContext, SideJobs};
+use crate::compare::target::CompareTarget;
 use crate::error::CommandError;
 use crate::git::{self, Revision};
 use crate::judge::verdict;
 use crate::machine::Machine;
 use crate::pass::{PassEnd, PassResult};
 use crate::plugin::build::PreparedPlugin;
+use crate::project::{LoadedScenario, PluginSet};
 use crate::record::RunOutcome;
 use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
 use crate::record::store::{self, Night};
 use crate::runner::anchor_pairs::{self, AnchorJob, AnchorPair, AnchorSeries};
+use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::journal::RunJournal;
 use crate::runner::pair_series::{PairContext, PairSides};
@@ -26,25 +25,32 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
+fn note(observer: &mut dyn ProgressObserver, text: &str) {
+    observer.see(ProgressEvent::Note { text });
+}
+
 /// A pinned build, and the jobs as it knows them.
 pub(super) struct Anchor {
     pub(super) record: AnchorRecord,
-    plugins: Plugins,
+    plugins: PluginSet,
     jobs: Vec<SideJobs>,
 }
 
 /// What is needed to prepare and measure.
-pub(super) struct Around<'a> {
-    pub(super) loaded: &'a Loaded,
+pub(super) struct AnchorContext<'a> {
+    pub(super) loaded: &'a LoadedScenario,
     pub(super) filter: Option<&'a str>,
     pub(super) mark: &'a str,
     pub(super) interrupt: &'a Interrupt,
     /// Of the run.
-    pub(super) plugins: &'a Plugins,
+    pub(super) plugins: &'a PluginSet,
 }
 
 /// The commit that the scenario's anchor means, before anything is built.
-pub(super) fn find(loaded: &Loaded) -> Result<Option<Revision>, CommandError> {
+pub(super) fn find_revision(
+    loaded: &LoadedScenario,
+    observer: &mut dyn ProgressObserver,
+) -> Result<Option<Revision>, CommandError> {
     let Some(name) = &loaded.scenario.anchor else {
         return Ok(None);
     };
@@ -56,9 +62,12 @@ pub(super) fn find(loaded: &Loaded) -> Result<Option<Revision>, CommandError> {
                 .iter()
                 .any(|part| name.contains(part))
             {
-                output::note(&format!(
-                    "anchor: {name} is another commit after each one; a tag or a hash stays"
-                ));
+                note(
+                    observer,
+                    &format!(
+                        "anchor: {name} is another commit after each one; a tag or a hash stays"
+                    ),
+                );
             }
             return Ok(Some(revision));
         }
@@ -72,11 +81,11 @@ pub(super) fn find(loaded: &Loaded) -> Result<Option<Revision>, CommandError> {
 }
 
 /// Builds the anchor and, in the first run with a new one, the one before it.
-pub(super) fn prepare(
+pub(super) fn prepare_anchors(
     revision: &Revision,
-    nights: &Nights,
-    around: &Around,
-    progress: &mut Progress,
+    nights: &EarlierRuns,
+    around: &AnchorContext,
+    observer: &mut dyn ProgressObserver,
 ) -> Result<Vec<Anchor>, CommandError> {
     let name = around.loaded.scenario.anchor.clone().unwrap_or_default();
     let mut wanted = vec![(
@@ -86,25 +95,31 @@ pub(super) fn prepare(
     if let Some(old) = nights.anchor().filter(|old| old.commit != revision.commit) {
         match git::revision::resolve(&around.loaded.root, &old.commit) {
             Ok(Some(revision)) => {
-                output::note(&format!(
-                    "a new anchor: this run is paired with the one before it ({}) too",
-                    old.name
-                ));
+                note(
+                    observer,
+                    &format!(
+                        "a new anchor: this run is paired with the one before it ({}) too",
+                        old.name
+                    ),
+                );
                 wanted.push((
                     AnchorRecord::new(&old.name, &revision, Role::Overlap),
                     revision,
                 ));
             }
-            _ => output::note(&format!(
-                "the anchor before this one ({}, {}) is not in the repository any more: runs \
+            _ => note(
+                observer,
+                &format!(
+                    "the anchor before this one ({}, {}) is not in the repository any more: runs \
                  before this one and after it do not compare",
-                old.name, old.commit
-            )),
+                    old.name, old.commit
+                ),
+            ),
         }
     }
     let mut anchors = Vec::new();
     for (mut record, revision) in wanted {
-        let common = Common {
+        let common = SideContext {
             loaded: around.loaded,
             variation: None,
             replaced: None,
@@ -113,8 +128,8 @@ pub(super) fn prepare(
             mark: around.mark,
             interrupt: around.interrupt,
         };
-        let plugins = sides::plugins(&Subject::Revision(revision), &common, progress)?;
-        let jobs = sides::jobs(&common, [&plugins, around.plugins])?;
+        let plugins = sides::build_plugins(&CompareTarget::Revision(revision), &common, observer)?;
+        let jobs = sides::expand_jobs(&common, [&plugins, around.plugins], observer)?;
         for (key, _) in &around.loaded.scenario.plugins {
             if let Some(prepared) = plugins.prepared.get(key) {
                 record.artefacts.insert(
@@ -133,13 +148,13 @@ pub(super) fn prepare(
 }
 
 /// The runs of the scenario that later ones hang on to.
-pub(super) struct Nights<'a> {
+pub(super) struct EarlierRuns<'a> {
     pub(super) results: &'a Path,
     pub(super) scenario: &'a str,
     pub(super) machine: &'a Machine,
 }
 
-impl Nights<'_> {
+impl EarlierRuns<'_> {
     /// The anchor of the newest run that had one; those without are no end of a row.
     fn anchor(&self) -> Option<AnchorRecord> {
         own_anchor(&self.newest(|night| own_anchor(night).is_some())?).cloned()
@@ -193,18 +208,18 @@ fn own_anchor(night: &Night) -> Option<&AnchorRecord> {
 }
 
 /// What was measured of each job with each anchor: by the places of both.
-pub(super) type Measured = HashMap<(usize, usize), AnchorSeries>;
+pub(super) type AnchorSeriesByPlace = HashMap<(usize, usize), AnchorSeries>;
 
 /// Measures the pairs of all jobs that have two sides and were measured themselves.
-pub(super) fn measure(
+pub(super) fn measure_anchors(
     anchors: &[Anchor],
-    around: &Around,
+    around: &AnchorContext,
     ends: &[PassEnd],
     ground: &PairContext,
     (done, journal): (Vec<AnchorPair>, &mut RunJournal),
     seed: u64,
-    progress: &mut Progress,
-) -> io::Result<Measured> {
+    observer: &mut dyn ProgressObserver,
+) -> io::Result<AnchorSeriesByPlace> {
     let (mut ties, mut places) = (Vec::new(), Vec::new());
     for (place, anchor) in anchors.iter().enumerate() {
         for (index, side_jobs) in anchor.jobs.iter().enumerate() {
@@ -230,7 +245,7 @@ pub(super) fn measure(
         journal,
         &mut random,
         around.interrupt,
-        progress,
+        observer,
     )?;
     Ok(places.into_iter().zip(tied).collect())
 }
@@ -239,7 +254,7 @@ pub(super) fn measure(
 fn both<'a>(
     anchor: &'a Anchor,
     side_jobs: &SideJobs,
-    plugins: &'a Plugins,
+    plugins: &'a PluginSet,
     ends: &[PassEnd],
 ) -> Result<[&'a PreparedPlugin; 2], String> {
     let job = &side_jobs.jobs[1];
@@ -250,7 +265,7 @@ fn both<'a>(
     if ends.iter().any(|end| lost(&end)) || !ends.iter().any(|end| end.job == job.id) {
         return Err("not measured in this run".to_owned());
     }
-    let of = |plugins: &'a Plugins, whose: &str| match plugins.prepared.get(&job.plugin) {
+    let of = |plugins: &'a PluginSet, whose: &str| match plugins.prepared.get(&job.plugin) {
         Some(Ok(prepared)) => Ok(prepared),
         Some(Err(failure)) => Err(format!(
             "{whose} failed in {}: {}",
@@ -263,11 +278,11 @@ fn both<'a>(
 }
 
 /// What becomes of each job's record, by its id.
-pub(super) fn judge(
+pub(super) fn judge_anchors(
     anchors: &[Anchor],
-    around: &Around,
+    around: &AnchorContext,
     ends: &[PassEnd],
-    measured: &Measured,
+    measured: &AnchorSeriesByPlace,
     machine: &Machine,
     changed: Option<&str>,
 ) -> HashMap<String, Vec<Anchored>> {

@@ -1,12 +1,9 @@
 //! What `--dry-run` prints: jobs, order, and about how long it takes.
 
-use super::Outcome;
-use super::exit::Exit;
-use super::output;
-use super::project::{Loaded, Plugins};
 use crate::git::Revision;
 use crate::machine;
 use crate::plan::{self, Plan, StepKind};
+use crate::project::{LoadedScenario, PluginSet};
 use crate::runner::anchor_pairs::PAIRS;
 use crate::runner::plan_execution;
 use crate::scenario::Job;
@@ -15,33 +12,39 @@ use std::time::Duration;
 /// What a pair takes at most, unless a single iteration takes longer.
 const PAIR_TIME: Duration = Duration::from_millis(350);
 
-/// Prints the plan. The exit code is the one that the run would have for the jobs that cannot be
-/// measured here.
-pub(super) fn show(
-    loaded: &Loaded,
-    plan: &Plan,
-    jobs: &[Job],
-    plugins: &Plugins,
-    anchor: Option<&Revision>,
-) -> Outcome {
-    let cpus = machine::usable_cpus();
-    output::print(&text(loaded, plan, jobs, plugins, anchor, &cpus))?;
-    let is_lost = |job: &Job| {
-        plan_execution::describe_missing_cpus(job, &cpus).is_some()
-            || plugins.prepared.get(&job.plugin).is_none_or(Result::is_err)
-    };
-    Ok(if jobs.iter().any(is_lost) {
-        Exit::Incomplete
-    } else {
-        Exit::Fine
-    })
+/// The plan of a run.
+pub(crate) struct DryRun {
+    /// Jobs, order, and about how long it takes.
+    pub(crate) text: String,
+    /// Whether all jobs can be measured here.
+    pub(crate) is_complete: bool,
+}
+
+impl DryRun {
+    pub(super) fn describe(
+        loaded: &LoadedScenario,
+        plan: &Plan,
+        jobs: &[Job],
+        plugins: &PluginSet,
+        anchor: Option<&Revision>,
+    ) -> Self {
+        let cpus = machine::usable_cpus();
+        let is_lost = |job: &Job| {
+            plan_execution::describe_missing_cpus(job, &cpus).is_some()
+                || plugins.prepared.get(&job.plugin).is_none_or(Result::is_err)
+        };
+        Self {
+            text: text(loaded, plan, jobs, plugins, anchor, &cpus),
+            is_complete: !jobs.iter().any(is_lost),
+        }
+    }
 }
 
 fn text(
-    loaded: &Loaded,
+    loaded: &LoadedScenario,
     plan: &Plan,
     jobs: &[Job],
-    plugins: &Plugins,
+    plugins: &PluginSet,
     anchor: Option<&Revision>,
     cpus: &[usize],
 ) -> String {

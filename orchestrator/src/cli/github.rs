@@ -1,8 +1,8 @@
 //! What a check gives GitHub: annotations on standard output and a summary in a file, within
 //! GitHub's limits.
 
-use crate::cli::keep::Kept;
 use crate::cli::output;
+use crate::cli::stored_comparison::StoredComparison;
 use crate::comparison;
 use crate::error::CommandError;
 use crate::format;
@@ -18,10 +18,10 @@ const MOST_SUMMARY_BYTES: usize = 1 << 20;
 const AROUND: usize = 1 << 10;
 
 /// Prints the annotations and appends to the summary, where there is one.
-pub(super) fn report(
+pub(super) fn report_check(
     gate: &Gate,
     text: &str,
-    stored: &Kept,
+    stored: &StoredComparison,
     json: bool,
 ) -> Result<(), CommandError> {
     for line in annotations(gate) {

@@ -1,53 +1,19 @@
-//! `orch import`: a table that another tool printed becomes a comparison in which nothing is judged
+//! The verb `import`: a table that another tool printed becomes a comparison in which nothing is judged
 //! and everything is checked.
 
 mod table;
 
-use super::Outcome;
-use super::args::ImportOptions;
-use super::exit::Exit;
-use super::keep::{self, Place};
-use super::project;
 use crate::comparison::imported::{self, Imported};
 use crate::comparison::{self, Comparison, Side, SideKind, head};
 use crate::contradiction::{self, nesting};
 use crate::error::CommandError;
 use crate::judge::verdict::ALPHA;
-use crate::record::store;
+use crate::project;
 use std::path::Path;
-use std::time::Instant;
 
-/// The report that every import prints and stores.
-const TABLE: &str = "import.txt";
-/// The report for a merge request or a mail.
-const REPORT: &str = "comparison.md";
-
-/// Imports a table.
-pub(super) fn import(options: &ImportOptions) -> Outcome {
-    let (begun, started) = (Instant::now(), jiff::Timestamp::now());
-    let text = read(&options.file)?;
-    let shown = options.file.display().to_string();
-    let mut comparison = of_table(&shown, &text)?;
-    let here = std::env::current_dir()
-        .map_err(|error| CommandError::system_while("the current folder", &error))?;
-    let root = project::root_of(&here.join("x"));
-    let results = options.output.folder(&root);
-    store::check_folder(&results).map_err(|error| {
-        CommandError::system_while(&format!("cannot write to {}", results.display()), &error)
-    })?;
-    comparison.started = started.to_string();
-    comparison.ended = jiff::Timestamp::now().to_string();
-    comparison.wall_ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    let place = Place {
-        root: &root,
-        results: &results,
-        started,
-        name: &stem(&options.file),
-        mark: "import",
-    };
-    let kept = keep::keep(&mut comparison, &place, [TABLE, REPORT])?;
-    keep::show(&kept, options.output.json)?;
-    Ok(Exit::Fine)
+/// Reads a table from a file.
+pub(crate) fn import(file: &Path) -> Result<Comparison, CommandError> {
+    of_table(&file.display().to_string(), &read(file)?)
 }
 
 /// The comparison that a table says; when it was made, and where it is stored, is still open.
@@ -120,21 +86,4 @@ fn side(name: &str) -> Side {
         set: serde_json::Map::new(),
         plugins: indexmap::IndexMap::new(),
     }
-}
-
-/// The file's name as part of a folder's.
-fn stem(file: &Path) -> String {
-    let stem = file.file_stem().map_or_else(
-        || "table".to_owned(),
-        |stem| stem.to_string_lossy().into_owned(),
-    );
-    stem.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "._-".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect()
 }

@@ -1,8 +1,6 @@
 //! The two sides of a live comparison: each with its plugins built and its jobs made.
 
-use super::output;
-use super::project::{self, BuildWait, Loaded, Plugins};
-use super::subject::Subject;
+use super::target::CompareTarget;
 use crate::error::CommandError;
 use crate::format;
 use crate::git::Revision;
@@ -11,8 +9,9 @@ use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::PluginDescription;
 use crate::plugin::{PluginSource, revision};
+use crate::project::{self, BuildWait, LoadedScenario, PluginSet};
 use crate::protocol::Phase;
-use crate::runner::event::ProgressObserver;
+use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::scenario::problem::FileProblem;
 use crate::scenario::{self, Job, Scenario};
@@ -20,16 +19,16 @@ use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 /// A parameter that has another value on each side.
-pub(super) struct Variation {
+pub(crate) struct ParameterVariation {
     /// As it was written.
     text: String,
-    pub(super) param: String,
-    pub(super) values: [Value; 2],
+    pub(crate) param: String,
+    pub(crate) values: [Value; 2],
 }
 
-impl Variation {
+impl ParameterVariation {
     /// Reads `PARAM=A,B`. Values are what they would be in a scenario.
-    pub(super) fn parse(text: &str) -> Result<Self, CommandError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, CommandError> {
         let wrong = || {
             CommandError::input(format!("--set '{text}' is not of the form PARAM=A,B"))
                 .with_hint("--set kv_cache=true,false gives A the first value and B the second")
@@ -53,16 +52,15 @@ impl Variation {
         let Some(problem) = problems.first() else {
             return CommandError::input(format!("--set {}", self.text));
         };
-        let hint = problem
-            .hint
-            .as_ref()
-            .map(|hint| format!("\nhint: {hint}"))
-            .unwrap_or_default();
-        CommandError::input(format!("--set {}: {}{hint}", self.text, problem.message))
+        let error = CommandError::input(format!("--set {}: {}", self.text, problem.message));
+        match &problem.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 
     /// What one side is given.
-    pub(super) fn of_side(&self, side: usize) -> Map<String, Value> {
+    pub(crate) fn of_side(&self, side: usize) -> Map<String, Value> {
         self.values
             .get(side)
             .map(|value| (self.param.clone(), value.clone()))
@@ -72,7 +70,7 @@ impl Variation {
 }
 
 /// The scenario with the varied parameter as one side has it.
-fn vary(scenario: &Scenario, variation: Option<&Variation>, side: usize) -> Scenario {
+fn vary(scenario: &Scenario, variation: Option<&ParameterVariation>, side: usize) -> Scenario {
     let mut varied = scenario.clone();
     if let Some(variation) = variation {
         for entry in &mut varied.entries {
@@ -85,24 +83,24 @@ fn vary(scenario: &Scenario, variation: Option<&Variation>, side: usize) -> Scen
 }
 
 /// What both sides have in common.
-pub(super) struct Common<'a> {
-    pub(super) loaded: &'a Loaded,
-    pub(super) variation: Option<&'a Variation>,
+pub(crate) struct SideContext<'a> {
+    pub(crate) loaded: &'a LoadedScenario,
+    pub(crate) variation: Option<&'a ParameterVariation>,
     /// The plugin that a library takes the place of.
-    pub(super) replaced: Option<&'a str>,
-    pub(super) filter: Option<&'a str>,
+    pub(crate) replaced: Option<&'a str>,
+    pub(crate) filter: Option<&'a str>,
     /// Only jobs with these ids.
-    pub(super) only: Option<&'a [String]>,
-    pub(super) mark: &'a str,
-    pub(super) interrupt: &'a Interrupt,
+    pub(crate) only: Option<&'a [String]>,
+    pub(crate) mark: &'a str,
+    pub(crate) interrupt: &'a Interrupt,
 }
 
 /// Builds the plugins of one side.
-pub(super) fn plugins(
-    subject: &Subject,
-    common: &Common,
+pub(crate) fn build_plugins(
+    target: &CompareTarget,
+    common: &SideContext,
     observer: &mut dyn ProgressObserver,
-) -> Result<Plugins, CommandError> {
+) -> Result<PluginSet, CommandError> {
     let scenario = &common.loaded.scenario;
     // Compared with itself it would be called equivalent, whatever was changed. Two values of a
     // parameter can be compared.
@@ -118,23 +116,23 @@ pub(super) fn plugins(
                  spec: &PluginSpec,
                  watch: &mut BuildWatcher|
      -> Result<PreparedPlugin, PluginFailure> {
-        match subject {
-            Subject::Library(path) if common.replaced == Some(key) => {
+        match target {
+            CompareTarget::Library(path) if common.replaced == Some(key) => {
                 let file = PluginSpec {
                     source: PluginSource::File(path.clone()),
                     ..spec.clone()
                 };
                 build::prepare_kept(key, &file, watch)
             }
-            Subject::Revision(at) => match same(key, spec, at) {
+            CompareTarget::Revision(at) => match same(key, spec, at) {
                 Some(why) => Err(PluginFailure::new(Phase::Build, why)),
                 None => revision::prepare_at(key, spec, &common.loaded.root, at, watch),
             },
             _ => build::prepare_kept(key, spec, watch),
         }
     };
-    let has_work = |key: &str, spec: &PluginSpec| match subject {
-        Subject::Revision(at) => !revision::is_kept(key, spec, &common.loaded.root, at),
+    let has_work = |key: &str, spec: &PluginSpec| match target {
+        CompareTarget::Revision(at) => !revision::is_kept(key, spec, &common.loaded.root, at),
         _ => !build::is_current(spec),
     };
     project::prepare(
@@ -165,31 +163,39 @@ fn used(scenario: &Scenario, key: &str, filter: Option<&str>) -> bool {
 }
 
 /// The plugin that a library given as a side stands for.
-pub(super) fn replaced(scenario: &Scenario, asked: Option<&str>) -> Result<String, CommandError> {
+pub(crate) fn find_replaced_plugin(
+    scenario: &Scenario,
+    asked: Option<&str>,
+) -> Result<String, CommandError> {
     let keys: Vec<&str> = scenario
         .plugins
         .iter()
         .map(|(key, _)| key.as_str())
         .collect();
     let hint = format!(
-        "hint: --plugin KEY says whose place it takes; the scenario has {}",
+        "--plugin KEY says whose place it takes; the scenario has {}",
         format::listed(&keys)
     );
     match (asked, &keys[..]) {
         (Some(key), _) if keys.contains(&key) => Ok(key.to_owned()),
-        (Some(key), _) => Err(CommandError::input(format!(
-            "the scenario has no plugin '{key}'\n{hint}"
-        ))),
+        (Some(key), _) => {
+            Err(CommandError::input(format!("the scenario has no plugin '{key}'")).with_hint(hint))
+        }
         (None, [only]) => Ok((*only).to_owned()),
-        (None, _) => Err(CommandError::input(format!(
-            "a library was given, and the scenario has several plugins\n{hint}"
-        ))),
+        (None, _) => Err(CommandError::input(
+            "a library was given, and the scenario has several plugins",
+        )
+        .with_hint(hint)),
     }
 }
 
 /// The jobs of both sides in the scenario's order; where a side does not know a job's workload or
 /// parameters, why. Workloads that do not have the varied parameter are left out, with a note.
-pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJobs>, CommandError> {
+pub(crate) fn expand_jobs(
+    common: &SideContext,
+    plugins: [&PluginSet; 2],
+    observer: &mut dyn ProgressObserver,
+) -> Result<Vec<SideJobs>, CommandError> {
     let scenarios = [0, 1].map(|side| vary(&common.loaded.scenario, common.variation, side));
     let pattern = common.filter.map(wildmatch::WildMatch::new);
     let only: Option<HashSet<&str>> = common
@@ -202,9 +208,9 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
     // Of workloads that take one of the option's values only.
     let mut half: Vec<FileProblem> = Vec::new();
     for index in 0..scenarios[0].entries.len() {
-        let unchecked = [0, 1].map(|side| expanded(&scenarios[side], index, |_| None));
+        let unchecked = [0, 1].map(|side| expand_entry(&scenarios[side], index, |_| None));
         let offer = |side: usize| move |key: &str| plugins[side].described.get(key);
-        let checked = [0, 1].map(|side| expanded(&scenarios[side], index, offer(side)));
+        let checked = [0, 1].map(|side| expand_entry(&scenarios[side], index, offer(side)));
         let [Ok(a), Ok(b)] = unchecked else {
             let [a, b] = unchecked;
             return Err(common
@@ -229,8 +235,8 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
             continue;
         }
         if let [Err(problems), Err(_)] = &checked {
-            let fits_without =
-                (0..2).all(|side| expanded(&common.loaded.scenario, index, offer(side)).is_ok());
+            let fits_without = (0..2)
+                .all(|side| expand_entry(&common.loaded.scenario, index, offer(side)).is_ok());
             if common.variation.is_some() && fits_without {
                 left_out.extend(
                     chosen
@@ -250,7 +256,7 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
             continue;
         }
         let fits_without =
-            |side: usize| expanded(&common.loaded.scenario, index, offer(side)).is_ok();
+            |side: usize| expand_entry(&common.loaded.scenario, index, offer(side)).is_ok();
         if let ([Err(problems), Ok(_)], true) | ([Ok(_), Err(problems)], true) = (
             &checked,
             common.variation.is_some() && (0..2).all(fits_without),
@@ -283,10 +289,11 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
     }
     if !left_out.is_empty() {
         let ids: Vec<&str> = left_out.iter().map(|(id, _)| id.as_str()).collect();
-        output::note(&format!(
+        let text = format!(
             "left out, because --set does not fit them: {}",
             format::listed(&ids)
-        ));
+        );
+        observer.see(ProgressEvent::Note { text: &text });
     }
     if found.is_empty() {
         return Err(CommandError::input(format!(
@@ -300,14 +307,14 @@ pub(super) fn jobs(common: &Common, plugins: [&Plugins; 2]) -> Result<Vec<SideJo
 }
 
 /// One job on both sides.
-pub(super) struct SideJobs {
-    pub(super) jobs: [Job; 2],
+pub(crate) struct SideJobs {
+    pub(crate) jobs: [Job; 2],
     /// Why a side cannot have it.
-    pub(super) unknown: [Option<String>; 2],
+    pub(crate) unknown: [Option<String>; 2],
 }
 
 /// The jobs of one entry.
-pub(super) fn expanded<'a>(
+pub(crate) fn expand_entry<'a>(
     scenario: &Scenario,
     index: usize,
     offer: impl Fn(&str) -> Option<&'a PluginDescription>,

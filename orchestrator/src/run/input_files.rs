@@ -1,10 +1,10 @@
 //! The files that the numbers of a run come from: orch itself, libraries, and what parameters name.
 //! They are hashed before the first pass and looked at again after the last.
 
-use super::project::Plugins;
 use crate::error::CommandError;
 use crate::hash;
 use crate::pass::{PassEnd, PassResult};
+use crate::project::PluginSet;
 use crate::protocol::Phase;
 use crate::runner::sandbox_grants::{self, InputFile};
 use crate::scenario::Job;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The build of orch, which the sentinel's kernels are part of. Version and target are the same for
 /// every commit and compiler, so its file is what tells builds apart; `/proc/self/exe` is that file
 /// even where another lies there by now.
-pub(super) fn orch() -> Result<String, CommandError> {
+pub(super) fn identify_orch() -> Result<String, CommandError> {
     let optimised = if cfg!(debug_assertions) {
         "debug"
     } else {
@@ -33,15 +33,15 @@ pub(super) fn orch() -> Result<String, CommandError> {
 }
 
 /// The files that the parameters of jobs name, as they were before the first pass.
-pub(super) struct Inputs {
+pub(super) struct InputFiles {
     /// Of each job.
     named: Vec<Vec<InputFile>>,
     /// SHA-256 of those that can be read and are not too large for it.
     hashes: HashMap<PathBuf, String>,
 }
 
-impl Inputs {
-    pub(super) fn read(jobs: &[Job], plugins: &Plugins) -> Self {
+impl InputFiles {
+    pub(super) fn read(jobs: &[Job], plugins: &PluginSet) -> Self {
         let named = |job: &Job| match plugins.prepared.get(&job.plugin) {
             Some(Ok(prepared)) => sandbox_grants::input_files(prepared, &job.workload, &job.params),
             _ => Vec::new(),
@@ -109,7 +109,7 @@ fn hashed(path: &Path) -> Option<String> {
 /// Failures of all jobs of which a file is no longer the one that was hashed: nobody knows which of
 /// both they measured. Libraries that orch built are copies that nobody changes; those of `path:`
 /// are the user's.
-pub(super) fn changed(jobs: &[Job], plugins: &Plugins, inputs: &Inputs) -> Vec<PassEnd> {
+pub(super) fn find_changed(jobs: &[Job], plugins: &PluginSet, inputs: &InputFiles) -> Vec<PassEnd> {
     let libraries: HashSet<&str> = plugins
         .prepared
         .iter()
@@ -163,7 +163,7 @@ mod tests {
         let jobs = (0..100)
             .map(|_| vec![named("in.bin"), named("huge")])
             .collect();
-        let inputs = Inputs::of(jobs, &hash);
+        let inputs = InputFiles::of(jobs, &hash);
         assert_eq!(reads.get(), 2);
         assert_eq!(
             inputs.of_job(99),

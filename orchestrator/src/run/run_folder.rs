@@ -9,7 +9,7 @@ use crate::runner::journal::{self, JournalError, RunIdentity, RunJournal};
 use std::path::{Path, PathBuf};
 
 /// A run whose folder and journal are open.
-pub(super) struct Started {
+pub(super) struct StartedRun {
     pub(super) id: String,
     pub(super) folder: PathBuf,
     pub(super) journal: RunJournal,
@@ -23,14 +23,14 @@ pub(super) struct Started {
 }
 
 /// Begins a new run.
-pub(super) fn anew(
+pub(super) fn create_run(
     results: &Path,
     scenario: &str,
     commit: &str,
     at: jiff::Timestamp,
     seed: u64,
     identity: RunIdentity,
-) -> Result<Started, CommandError> {
+) -> Result<StartedRun, CommandError> {
     let stamp = at.strftime("%Y%m%dT%H%M%SZ").to_string();
     let (id, folder) = store::new_folder(results, &stamp, scenario, commit).map_err(|error| {
         CommandError::system_while(
@@ -40,7 +40,7 @@ pub(super) fn anew(
     })?;
     let journal = RunJournal::create(&folder, at.to_string(), seed, identity)
         .map_err(|error| CommandError::system_while(&folder.display().to_string(), &error))?;
-    Ok(Started {
+    Ok(StartedRun {
         id,
         folder,
         journal,
@@ -52,7 +52,10 @@ pub(super) fn anew(
 }
 
 /// Goes on with the newest run that was killed or interrupted, if it is the same run.
-pub(super) fn again(results: &Path, identity: &RunIdentity) -> Result<Started, CommandError> {
+pub(super) fn resume_run(
+    results: &Path,
+    identity: &RunIdentity,
+) -> Result<StartedRun, CommandError> {
     let shown = results.display();
     let left = journal::find_newest(results)
         .map_err(refused)?
@@ -65,7 +68,7 @@ pub(super) fn again(results: &Path, identity: &RunIdentity) -> Result<Started, C
     let differences = left.header.identity.differences(identity);
     if !differences.is_empty() {
         return Err(CommandError::input(format!(
-            "{folder} cannot be resumed: since then changed {}",
+            "cannot resume {folder}: {} changed since it started",
             crate::format::listed(&differences)
         ))
         .with_hint("start a new run without --resume; one record holds one state of everything"));
@@ -82,7 +85,7 @@ pub(super) fn again(results: &Path, identity: &RunIdentity) -> Result<Started, C
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
-    Ok(Started {
+    Ok(StartedRun {
         id,
         folder: left.folder,
         journal,

@@ -1,0 +1,135 @@
+//! The scenario as it was at the baseline: jobs that were dropped since, and rules that are weaker.
+
+use crate::compare::sides;
+use crate::comparison::Comparison;
+use crate::gate::loosened::Asked;
+use crate::gate::{self, Kind};
+use crate::git;
+use crate::project::LoadedScenario;
+use crate::scenario::{self, Job, Scenario, ScenarioContext};
+use std::path::Path;
+use wildmatch::WildMatch;
+
+/// The scenario of a commit: none where that commit lacks it or is not found, an error where this
+/// orch does not read it.
+fn scenario_at(loaded: &LoadedScenario, commit: &str) -> Option<Result<Scenario, ()>> {
+    let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
+    let name = loaded.file.strip_prefix(&revision.repository).ok()?;
+    let text = git::commit::CommitFiles::of(&revision).ok()?.text(name)?;
+    let around = ScenarioContext {
+        root: &loaded.root,
+        stem: "",
+        exists: &|_| true,
+        real: &Path::to_owned,
+    };
+    Some(scenario::read_scenario(&text, &around).map_err(|_| ()))
+}
+
+fn baseline_commit(comparison: &Comparison) -> Option<&str> {
+    comparison
+        .a
+        .git
+        .as_ref()
+        .and_then(|git| git.commit.as_deref())
+}
+
+/// Jobs of the baseline's scenario, none if that commit lacks it; unknown where the baseline is no
+/// commit, or where its scenario is not read, which is a finding.
+pub(super) fn find_baseline_jobs(
+    loaded: &LoadedScenario,
+    comparison: &Comparison,
+) -> (Option<Vec<Job>>, Option<gate::Finding>) {
+    let Some(commit) = baseline_commit(comparison) else {
+        return (None, None);
+    };
+    match scenario_at(loaded, commit) {
+        None => (Some(Vec::new()), None),
+        Some(Ok(scenario)) => (Some(expand_scenario(&scenario)), None),
+        Some(Err(())) => {
+            let message = format!(
+                "this orch does not read the baseline's {}, so jobs that were dropped since are \
+                 not known",
+                loaded.shown
+            );
+            (
+                None,
+                Some(gate::Finding {
+                    kind: Kind::Loosened,
+                    job: String::new(),
+                    metric: String::new(),
+                    message,
+                }),
+            )
+        }
+    }
+}
+
+/// Ids of the jobs that the baseline's scenario has and the working tree's lacks, as far as the
+/// check is about them.
+pub(super) fn list_dropped_jobs(
+    before: Option<&[Job]>,
+    now: &[Job],
+    filter: Option<&str>,
+    only: Option<&[String]>,
+) -> Vec<String> {
+    let pattern = filter.map(WildMatch::new);
+    let is_asked = |id: &String| {
+        pattern.as_ref().is_none_or(|pattern| pattern.matches(id))
+            && only.is_none_or(|only| only.contains(id))
+    };
+    let gone = before
+        .unwrap_or_default()
+        .iter()
+        .filter(|old| now.iter().all(|job| job.id != old.id));
+    gone.map(|job| job.id.clone()).filter(is_asked).collect()
+}
+
+/// What the scenario asks less of than the one at the baseline, or than the one at HEAD, which
+/// uncommitted edits may weaken. Nothing of a commit that has no scenario, or none that this orch
+/// reads. `dropped`: ids that the gate judges.
+pub(super) fn find_weaker_rules(
+    loaded: &LoadedScenario,
+    comparison: &Comparison,
+    dropped: &[String],
+) -> Vec<gate::Finding> {
+    let read = |commit: &str| scenario_at(loaded, commit)?.ok();
+    let baseline = baseline_commit(comparison);
+    let new = expand_jobs(loaded);
+    let mut found: Vec<gate::Finding> = Vec::new();
+    for before in ["HEAD"].into_iter().chain(baseline).filter_map(read) {
+        let mut old = expand_scenario(&before);
+        old.retain(|job| !dropped.contains(&job.id));
+        let then = Asked {
+            jobs: &old,
+            open_fails: before.gate.open_fails,
+        };
+        let now = Asked {
+            jobs: &new,
+            open_fails: loaded.scenario.gate.open_fails,
+        };
+        let weaker = gate::loosened::findings(&then, &now);
+        let weaker: Vec<gate::Finding> = weaker
+            .into_iter()
+            .filter(|finding| !found.contains(finding))
+            .collect();
+        found.extend(weaker);
+    }
+    found
+}
+
+/// Ids of the scenario's jobs with their settings, as far as they are known before anything is
+/// built.
+pub(super) fn expand_jobs(loaded: &LoadedScenario) -> Vec<Job> {
+    expand_scenario(&loaded.scenario)
+}
+
+pub(super) fn list_ids(jobs: &[Job]) -> Vec<&str> {
+    jobs.iter().map(|job| job.id.as_str()).collect()
+}
+
+fn expand_scenario(scenario: &Scenario) -> Vec<Job> {
+    let entries = 0..scenario.entries.len();
+    entries
+        .flat_map(|entry| sides::expand_entry(scenario, entry, |_| None).unwrap_or_default())
+        .collect()
+}

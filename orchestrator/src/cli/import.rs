@@ -1,0 +1,59 @@
+//! `orch import`: a table to a comparison's stored and printed form.
+
+use super::args::ImportOptions;
+use super::exit::Exit;
+use super::stored_comparison::{self, ComparisonPlace, StoredComparison};
+use super::{Outcome, output};
+use crate::context::CommandContext;
+use crate::error::CommandError;
+use crate::import;
+use crate::project;
+use crate::record::store;
+use std::path::Path;
+
+/// Reports of an import: the first is printed too, the second is for a merge request or a mail.
+const REPORTS: [&str; 2] = ["import.txt", "comparison.md"];
+
+/// Imports a table, stores it as a comparison and prints what it contradicts.
+pub(super) fn run_import(options: &ImportOptions) -> Outcome {
+    let interrupt = output::listen_to_signals()?;
+    let context = CommandContext::begin(&interrupt);
+    let mut comparison = import::import(&options.file)?;
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+    let root = project::root_of(&here.join("x"));
+    let results = project::results_folder(options.output.results.as_deref(), &root);
+    store::check_folder(&results).map_err(|error| {
+        CommandError::system_while(&format!("cannot write to {}", results.display()), &error)
+    })?;
+    comparison.started = context.started.to_string();
+    comparison.ended = jiff::Timestamp::now().to_string();
+    comparison.wall_ns = u64::try_from(context.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let place = ComparisonPlace {
+        root: &root,
+        results: &results,
+        started: context.started,
+        name: &name_folder(&options.file),
+        commit: "import",
+    };
+    let stored = StoredComparison::store_as(&mut comparison, &place, REPORTS)?;
+    stored_comparison::print_comparison(&stored, options.output.json)?;
+    Ok(Exit::Fine)
+}
+
+/// The file's name as part of a folder's.
+fn name_folder(file: &Path) -> String {
+    let stem = file.file_stem().map_or_else(
+        || "table".to_owned(),
+        |stem| stem.to_string_lossy().into_owned(),
+    );
+    stem.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect()
+}
