@@ -24,13 +24,13 @@ pub const RESET_EXT: &std::ffi::CStr = c"orch.reset/1";
 /// Extension id of [`CodeExt`].
 pub const CODE_EXT: &std::ffi::CStr = c"orch.code/1";
 
-/// What a plugin function returns: one of the `ORCH_*` constants of the header.
+/// Status of a plugin function: one of the `ORCH_*` constants of the header.
 pub type Status = i32;
-/// All went well.
+/// The call succeeded.
 pub const OK: Status = 0;
-/// It failed; the text is what the plugin last passed to `set_error`.
+/// The call failed; the text is the last one that the plugin passed to `set_error`.
 pub const ERR: Status = 1;
-/// It panicked and the panic was caught at the boundary.
+/// The call panicked, and the panic was caught at the boundary.
 pub const ERR_PANIC: Status = 2;
 /// The parameters are wrong.
 pub const ERR_PARAMS: Status = 3;
@@ -66,7 +66,7 @@ pub struct Instance {
     _opaque: [u8; 0],
 }
 
-/// What the host offers to plugins. Outlives every plugin call.
+/// The host's functions for plugins. Outlives every plugin call.
 #[repr(C)]
 pub struct Host {
     /// Size in bytes of the host's version of this struct.
@@ -75,7 +75,7 @@ pub struct Host {
     pub abi_major: u16,
     /// [`ABI_MINOR`] of the host.
     pub abi_minor: u16,
-    /// Belongs to the host.
+    /// Context of the host; opaque to plugins.
     pub ctx: *mut c_void,
     /// Sets the error text of the calling thread; the last one wins.
     pub set_error: unsafe extern "C" fn(*const Host, Str),
@@ -95,7 +95,7 @@ pub struct Host {
     pub get_extension: unsafe extern "C" fn(*const Host, *const c_char) -> *const c_void,
 }
 
-/// What a plugin exports as the constant data symbol [`PLUGIN_SYMBOL`].
+/// The function table that a plugin exports as the constant data symbol [`PLUGIN_SYMBOL`].
 #[repr(C)]
 pub struct Plugin {
     /// [`MAGIC`].
@@ -110,7 +110,8 @@ pub struct Plugin {
     pub flags: u32,
     /// Writes the describe document (JSON). Required.
     pub describe: Option<unsafe extern "C" fn(*const Host) -> Status>,
-    /// Makes an instance of a workload from its name and its parameters (a JSON object). Required.
+    /// Creates an instance of a workload from its name and its parameters (a JSON object).
+    /// Required.
     pub create: Option<unsafe extern "C" fn(*const Host, Str, Str, *mut *mut Instance) -> Status>,
     /// Prepares inputs, once, untimed.
     pub setup: Option<unsafe extern "C" fn(*mut Instance) -> Status>,
@@ -124,7 +125,7 @@ pub struct Plugin {
     pub get_extension: Option<unsafe extern "C" fn(*const c_char) -> *const c_void>,
 }
 
-/// Extension [`DIGEST_EXT`]: a checksum of what one iteration computed.
+/// Extension [`DIGEST_EXT`]: a checksum of the output of one iteration.
 #[repr(C)]
 pub struct DigestExt {
     /// Size in bytes of the plugin's version of this struct.
@@ -134,7 +135,7 @@ pub struct DigestExt {
     pub digest: Option<unsafe extern "C" fn(*mut Instance, *const Host) -> Status>,
 }
 
-/// Extension [`RESET_EXT`]: puts the inputs back to what setup left.
+/// Extension [`RESET_EXT`]: restores the inputs to their state after setup.
 #[repr(C)]
 pub struct ResetExt {
     /// Size in bytes of the plugin's version of this struct.
@@ -143,18 +144,18 @@ pub struct ResetExt {
     pub reset: Option<unsafe extern "C" fn(*mut Instance) -> Status>,
 }
 
-/// Extension [`CODE_EXT`]: where a workload's own code begins.
+/// Extension [`CODE_EXT`]: entry points of a workload's own code.
 #[repr(C)]
 pub struct CodeExt {
     /// Size in bytes of the plugin's version of this struct.
     pub struct_size: u32,
-    /// The address of the function with that index, from which code of the workload is reached;
-    /// NULL after the last.
+    /// Returns the address of the function with that index, from which code of the workload is
+    /// reached; NULL after the last.
     pub begin: Option<unsafe extern "C" fn(Str, u32) -> *const c_void>,
 }
 
-// SAFETY: the tables hold plain numbers and function pointers and are never written after they are
-// made; `Host::ctx` is only followed by the host itself, which keeps it valid on every thread.
+// SAFETY: the tables hold plain numbers and function pointers and are never written after their
+// creation; `Host::ctx` is only followed by the host itself, which keeps it valid on every thread.
 unsafe impl Sync for Host {}
 // SAFETY: as above; `Plugin` has no pointer to data at all.
 unsafe impl Sync for Plugin {}

@@ -1,4 +1,5 @@
-//! What surrounds every call from the host: panics are caught, errors become a status and a text.
+//! The wrapper of every call from the host: panics are caught, and errors become a status and a
+//! text.
 
 use crate::host;
 use crate::{Result, abi};
@@ -8,12 +9,13 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-/// More panics than this in one call are not told apart.
+/// Maximum number of panics in one call that are reported separately.
 const PANICS_KEPT: usize = 8;
 
 /// Number of calls from the host that are under way.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
-/// Panics of all threads since the last report, in order: a pool's panic explains the driver's.
+/// Panics of all threads since the last report, in order. A panic of a pool thread explains that of
+/// the driver.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 thread_local! {
@@ -21,10 +23,10 @@ thread_local! {
     static DRIVER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What [`catch_unwind`] returns for a workload method.
+/// Result of [`catch_unwind`] for a workload method.
 type Outcome = std::thread::Result<Result<()>>;
 
-/// Runs `body` for the host: no panic leaves, and everything but `Ok` is explained through
+/// Runs `body` for the host. No panic leaves it, and every result except `Ok` is explained through
 /// `set_error`.
 #[inline(always)]
 pub(crate) fn call(body: impl FnOnce() -> Result<()>) -> abi::Status {
@@ -44,7 +46,7 @@ fn guard(body: impl FnOnce() -> Result<()>) -> Outcome {
     outcome
 }
 
-/// Makes panics leave their place in [`PANICS`]; done once per library.
+/// Installs a hook that stores the place of a panic in [`PANICS`]; done once per library.
 pub(crate) fn install_panic_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -61,7 +63,7 @@ fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
     let text = describe(info);
     let mut panics = panics();
     if !can_unwind(info) {
-        // The process ends before any report, so stderr has to tell the story.
+        // The process ends before any report, so the panics are printed to stderr.
         for earlier in panics.iter() {
             eprintln!("{earlier}");
         }
@@ -74,8 +76,8 @@ fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
 }
 
 /// Whether the panic will reach [`guard`] (or the end of its thread) instead of aborting. On stable
-/// Rust only the `Debug` output tells; should it stop to, the answer is no, and the panic is
-/// printed as well as reported.
+/// Rust, only the `Debug` output shows this. If it no longer does, the answer is no, and the panic
+/// is printed as well as reported.
 fn can_unwind(info: &PanicHookInfo<'_>) -> bool {
     cfg!(panic = "unwind") && format!("{info:?}").contains("can_unwind: true")
 }
@@ -105,7 +107,7 @@ fn message(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// Runs `body`, which has nobody to report to but the log.
+/// Runs `body` for a function that has no status; errors go to the log.
 pub(crate) fn call_logged(what: &str, body: impl FnOnce() -> Result<()>) {
     let outcome = guard(body);
     if let Err((_, text)) = settle(outcome) {
@@ -124,7 +126,7 @@ fn report(outcome: Outcome) -> abi::Status {
     status
 }
 
-/// The status and text of a call that failed. Panics that it survived are logged.
+/// Returns the status and text of a call that failed. Panics that did not fail the call are logged.
 fn settle(outcome: Outcome) -> std::result::Result<(), (abi::Status, String)> {
     let panics = std::mem::take(&mut *panics());
     let story = panics.join("; then ");
@@ -149,7 +151,7 @@ fn settle(outcome: Outcome) -> std::result::Result<(), (abi::Status, String)> {
     }
 }
 
-/// Logs a line, where there is a host.
+/// Logs a line, if there is a host.
 fn log(level: u32, text: &str) {
     if let Some(host) = host::current() {
         host.log(level, text);

@@ -1,11 +1,11 @@
-//! CPU features by the names that rustc gives them: which ones this code was compiled for, which
-//! ones this machine has.
+//! CPU features by their names in rustc: the features for which this code was compiled, and those
+//! of this machine.
 //!
 //! A plugin that was compiled for instructions that the machine lacks would die of SIGILL in the
 //! middle of a measurement. [`export_plugin!`](crate::export_plugin) therefore exports [`LIST`],
 //! and the host asks [`detected`] for each name in it before it loads the plugin.
 
-/// From one list of names: what is compiled in, and how to ask the machine.
+/// Derives both the compiled-in features and the run-time checks from one list of names.
 macro_rules! features {
     ($detect:ident: $($name:tt)*) => {
         /// Each known feature and whether this code was compiled for it.
@@ -23,8 +23,10 @@ macro_rules! features {
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 features! { is_x86_feature_detected:
     "sse" "sse2" "sse3" "ssse3" "sse4.1" "sse4.2" "sse4a" "popcnt" "lzcnt" "movbe" "cmpxchg16b"
-    "bmi1" "bmi2" "adx" "tbm" "f16c" "fma" "avx" "avx2" "avxvnni" "avxifma" "avxneconvert" "avxvnniint8" "avxvnniint16"
-    "avx512f" "avx512cd" "avx512dq" "avx512bw" "avx512vl" "avx512ifma" "avx512vbmi" "avx512vbmi2" "avx512vnni"
+    "bmi1" "bmi2" "adx" "tbm" "f16c" "fma" "avx" "avx2" "avxvnni" "avxifma" "avxneconvert"
+    "avxvnniint8" "avxvnniint16"
+    "avx512f" "avx512cd" "avx512dq" "avx512bw" "avx512vl" "avx512ifma" "avx512vbmi"
+    "avx512vbmi2" "avx512vnni"
     "avx512bitalg" "avx512vpopcntdq" "avx512vp2intersect" "avx512bf16" "avx512fp16"
     "aes" "vaes" "pclmulqdq" "vpclmulqdq" "gfni" "sha" "sha512" "sm3" "sm4" "kl" "widekl"
     "rdrand" "rdseed" "fxsr" "xsave" "xsavec" "xsaveopt" "xsaves"
@@ -32,8 +34,10 @@ features! { is_x86_feature_detected:
 
 #[cfg(target_arch = "aarch64")]
 features! { is_aarch64_feature_detected:
-    "neon" "pmull" "aes" "sha2" "sha3" "sm4" "crc" "lse" "lse2" "rdm" "rcpc" "rcpc2" "dotprod" "fp16" "fhm" "fcma"
-    "frintts" "jsconv" "i8mm" "bf16" "f32mm" "f64mm" "sve" "sve2" "sve2-aes" "sve2-bitperm" "sve2-sha3" "sve2-sm4"
+    "neon" "pmull" "aes" "sha2" "sha3" "sm4" "crc" "lse" "lse2" "rdm" "rcpc" "rcpc2" "dotprod"
+    "fp16" "fhm" "fcma"
+    "frintts" "jsconv" "i8mm" "bf16" "f32mm" "f64mm" "sve" "sve2" "sve2-aes"
+    "sve2-bitperm" "sve2-sha3" "sve2-sm4"
     "flagm" "dit" "dpb" "dpb2" "bti" "mte" "paca" "pacg" "rand" "sb" "ssbs"
 }
 
@@ -58,12 +62,12 @@ pub fn detected(name: &str) -> Option<bool> {
     ask(name)
 }
 
-/// All names that [`detected`] knows.
+/// Returns all names that [`detected`] knows.
 pub fn known() -> impl Iterator<Item = &'static str> {
     FEATURES.iter().map(|(name, _)| *name)
 }
 
-/// The names of the features that this code was compiled for.
+/// Returns the names of the features for which this code was compiled.
 pub fn compiled() -> impl Iterator<Item = &'static str> {
     FEATURES
         .iter()
@@ -74,7 +78,7 @@ pub fn compiled() -> impl Iterator<Item = &'static str> {
 /// Length of [`LIST`].
 pub const LIST_LEN: usize = list_len();
 
-/// The features that this code was compiled for, separated by commas and ended by a NUL:
+/// The features for which this code was compiled, separated by commas and ended by a NUL:
 /// `sse,sse2,avx2`.
 pub const LIST: [u8; LIST_LEN] = list();
 
@@ -86,7 +90,7 @@ const fn list_len() -> usize {
         }
         i += 1;
     }
-    // The last comma's place is taken by the NUL, which is there without any name too.
+    // The NUL takes the place of the last comma. It is there even without any name.
     if len == 0 { 1 } else { len }
 }
 
@@ -145,8 +149,9 @@ mod tests {
         assert_eq!(detected("AVX2"), None);
     }
 
-    /// With `-C target-cpu=native` the compiler enables whatever the machine has; each of them has
-    /// to be in the list. (Elsewhere the compiler has names that cannot be asked for at run time.)
+    /// With `-C target-cpu=native`, the compiler enables all features of the machine, and each of
+    /// them has to be in the list. (On other architectures, the compiler has names that cannot be
+    /// checked at run time.)
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn the_list_is_complete_for_this_machine() {

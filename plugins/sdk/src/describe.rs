@@ -1,10 +1,10 @@
-//! The describe document: what a plugin says about itself and its workloads.
+//! The describe document: the description of a plugin and its workloads.
 
 use crate::metric::{Better, Metric, Per};
 use crate::{Params, Workload, cpu};
 use serde_json::{Value, json};
 
-/// The whole document.
+/// Returns the whole document.
 pub(crate) fn plugin(name: &str, version: &str, workloads: Vec<Value>) -> Value {
     json!({
         "plugin": name,
@@ -18,7 +18,7 @@ pub(crate) fn plugin(name: &str, version: &str, workloads: Vec<Value>) -> Value 
     })
 }
 
-/// The entry of one workload.
+/// Returns the entry of one workload.
 pub(crate) fn workload<W: Workload>() -> Value {
     let mut entry = json!({ "id": W::ID });
     if !W::ABOUT.is_empty() {

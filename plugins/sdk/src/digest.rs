@@ -1,4 +1,4 @@
-//! The checksum of what an iteration computed.
+//! The checksum of an iteration's output.
 
 use crate::{Error, Result};
 use serde_json::{Map, Value};
@@ -15,9 +15,12 @@ use serde_json::{Map, Value};
 /// use orch_sdk::prelude::*;
 ///
 /// let output = [0.25_f64, 0.5];
-/// let sum = Digest::number(output.iter().sum()).tolerance(1e-9); // sums of floats may differ in the last bits
-/// let ids = Digest::text("17 4 9").score(-1.25).tolerance(1e-3); // ids may differ while the score agrees
-/// let state = Digest::integer(0x5eed); // exactly this
+/// // Sums of floats may differ in the last bits.
+/// let sum = Digest::number(output.iter().sum()).tolerance(1e-9);
+/// // The ids may differ as long as the score agrees.
+/// let ids = Digest::text("17 4 9").score(-1.25).tolerance(1e-3);
+/// // Must be exactly this.
+/// let state = Digest::integer(0x5eed);
 /// # let _ = (sum, ids, state);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -35,23 +38,23 @@ enum DigestValue {
 }
 
 impl Digest {
-    /// A sum, norm or other number over the output. It has to be finite: NaN is an error at the
-    /// boundary, not an output.
+    /// Creates a digest from a sum, norm or other number over the output. It has to be finite: NaN
+    /// is an error at the boundary, not an output.
     pub fn number(value: f64) -> Self {
         Self::new(DigestValue::Number(value))
     }
 
-    /// A count, a state or a hash; kept exactly.
+    /// Creates a digest from a count, a state or a hash; kept exactly.
     pub fn integer(value: u64) -> Self {
         Self::new(DigestValue::Integer(value))
     }
 
-    /// A text, such as the ids of generated tokens.
+    /// Creates a digest from a text, such as the ids of generated tokens.
     pub fn text(value: impl Into<String>) -> Self {
         Self::new(DigestValue::Text(value.into()))
     }
 
-    /// Adds a number that judges the output where the value may differ in good faith.
+    /// Adds a number that is compared instead of the value where the value may legitimately differ.
     #[must_use]
     pub fn score(self, score: f64) -> Self {
         Self {
@@ -60,7 +63,7 @@ impl Digest {
         }
     }
 
-    /// Sets how far the numbers of two builds may differ and still agree: relative to the greater
+    /// Sets the tolerated difference between the numbers of two builds: relative to the greater
     /// one, absolute below 1.
     #[must_use]
     pub fn tolerance(self, tolerance: f64) -> Self {
@@ -70,7 +73,7 @@ impl Digest {
         }
     }
 
-    /// The document of extension `orch.digest/1`.
+    /// Returns the document of extension `orch.digest/1`.
     pub(crate) fn to_json(&self) -> Result<Value> {
         let mut document = Map::new();
         let value = match &self.value {

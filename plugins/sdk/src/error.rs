@@ -1,9 +1,9 @@
-//! The error of all workload methods: a text, and which status it becomes at the boundary.
+//! The error of all workload methods: a text, and its status at the boundary.
 
 use crate::abi;
 use std::fmt;
 
-/// What a workload method returns.
+/// Result of a workload method.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a workload could not do something, in words for the person who wrote the scenario.
@@ -16,12 +16,16 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// fn open(path: &str, threads: usize) -> Result<String> {
 ///     if threads > 64 {
-///         return Err(Error::params(format!("parameter 'threads': at most 64, got {threads}"))); // the scenario is wrong
+///         // The scenario is wrong.
+///         let text = format!("parameter 'threads': at most 64, got {threads}");
+///         return Err(Error::params(text));
 ///     }
 ///     if cfg!(not(target_os = "linux")) {
-///         return Err(Error::unsupported("needs Linux")); // the job is skipped
+///         // The job is skipped.
+///         return Err(Error::unsupported("needs Linux"));
 ///     }
-///     Ok(std::fs::read_to_string(path)?) // any std::error::Error: the job fails
+///     // The job fails on any std::error::Error.
+///     Ok(std::fs::read_to_string(path)?)
 /// }
 /// assert_eq!(open("/", 65).unwrap_err().to_string(), "parameter 'threads': at most 64, got 65");
 /// ```
@@ -36,18 +40,20 @@ struct Inner {
 }
 
 impl Error {
-    /// An error with this text: the job fails.
+    /// Creates an error with this text: the job fails.
     pub fn msg(text: impl fmt::Display) -> Self {
         Self::new(abi::ERR, &text)
     }
 
-    /// The workload cannot run on this machine: its job is skipped, not failed.
+    /// Creates an error for a workload that cannot run on this machine: its job is skipped, not
+    /// failed.
     pub fn unsupported(text: impl fmt::Display) -> Self {
         Self::new(abi::ERR_UNSUPPORTED, &text)
     }
 
-    /// The parameters are wrong: the job fails, and the scenario has to change. For
-    /// [`create`](crate::Workload::create); what a range can say belongs into the schema.
+    /// Creates an error for wrong parameters: the job fails, and the scenario has to change. For
+    /// [`create`](crate::Workload::create); conditions that a range can express belong into the
+    /// schema.
     pub fn params(text: impl fmt::Display) -> Self {
         Self::new(abi::ERR_PARAMS, &text)
     }

@@ -1,4 +1,4 @@
-//! The C functions that stand between the host and [`Workload`]s, and the macro that exports them.
+//! The C functions between the host and [`Workload`]s, and the macro that exports them.
 
 use crate::abi::{self, CodeExt, DigestExt, Host, Instance, Plugin, ResetExt, Status, Str};
 use crate::host::{self, HostRef};
@@ -20,7 +20,8 @@ macro_rules! export_plugin {
             impl $crate::export::Exports for Exported {
                 const NAME: &'static str = env!("CARGO_PKG_NAME");
                 const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-                const WORKLOADS: &'static [$crate::export::Entry] = &[$($crate::export::Entry::of::<$workload>()),+];
+                const WORKLOADS: &'static [$crate::export::Entry] =
+                    &[$($crate::export::Entry::of::<$workload>()),+];
             }
 
             #[unsafe(no_mangle)]
@@ -32,7 +33,7 @@ macro_rules! export_plugin {
     };
 }
 
-/// What [`export_plugin!`] knows about a plugin.
+/// Facts about a plugin that [`export_plugin!`] provides.
 pub trait Exports: 'static {
     /// Name of the crate.
     const NAME: &'static str;
@@ -47,13 +48,13 @@ pub struct Entry {
     id: &'static str,
     describe: fn() -> Value,
     create: fn(&str) -> Result<Box<dyn Driven>>,
-    /// Where the workload's own code begins. Reading the parameters is left out: it is the same for
-    /// all workloads, and the compiler makes something else of it whenever one is added.
+    /// Entry points of the workload's own code. Reading the parameters is left out: it is the same
+    /// for all workloads, and the compiler changes it whenever a workload is added.
     code: [*const c_void; 4],
 }
 
 impl Entry {
-    /// The entry of a workload type.
+    /// Returns the entry of a workload type.
     pub const fn of<W: Workload>() -> Self {
         let code = [
             <W as Driven>::run as fn(&mut W, u64) -> Result<()> as *const c_void,
@@ -70,7 +71,7 @@ impl Entry {
     }
 }
 
-/// The table that the plugin exports.
+/// Returns the table that the plugin exports.
 pub const fn plugin<E: Exports>() -> Plugin {
     assert_ids(E::WORKLOADS);
     Plugin {
@@ -118,7 +119,7 @@ impl<W: Workload> Driven for W {
 
     fn run(&mut self, iters: u64) -> Result<()> {
         for _ in 0..iters {
-            // Without it the compiler may merge iterations into one.
+            // Without the black box, the compiler may merge iterations into one.
             Workload::run(std::hint::black_box(&mut *self))?;
         }
         Ok(())
@@ -133,7 +134,7 @@ impl<W: Workload> Driven for W {
     }
 }
 
-/// What an [`Instance`] pointer of this SDK points to: a thin pointer to the wide one.
+/// Target of an [`Instance`] pointer of this SDK: a thin pointer to the wide one.
 type Owned = Box<dyn Driven>;
 
 fn create_boxed<W: Workload>(params: &str) -> Result<Owned> {
@@ -185,7 +186,7 @@ unsafe extern "C" fn create<E: Exports>(
 }
 
 unsafe extern "C" fn setup(instance: *mut Instance) -> Status {
-    // SAFETY: the host passes what `create` returned, alive and on the driver thread.
+    // SAFETY: the host passes the instance from `create`, alive and on the driver thread.
     boundary::call(|| unsafe { driven(instance) }?.setup())
 }
 
@@ -223,13 +224,14 @@ unsafe extern "C" fn destroy(instance: *mut Instance) {
         return;
     }
     boundary::call_logged("dropping the workload", || {
-        // SAFETY: the host passes what `create` made with `Box::into_raw`, and never uses it again.
+        // SAFETY: the host passes the pointer that `create` made with `Box::into_raw`, and never
+        // uses it again.
         drop(unsafe { Box::from_raw(instance.cast::<Owned>()) });
         Ok(())
     });
 }
 
-/// The extension that is the plugin's own.
+/// The extension that depends on the plugin.
 struct Code<E>(std::marker::PhantomData<E>);
 
 impl<E: Exports> Code<E> {
@@ -239,7 +241,7 @@ impl<E: Exports> Code<E> {
     };
 }
 
-/// The methods of a workload, one after the other.
+/// Returns the methods of a workload, one after the other.
 unsafe extern "C" fn begin<E: Exports>(workload: Str, index: u32) -> *const c_void {
     // SAFETY: the text is borrowed from the host for this call.
     let name = unsafe { text(&workload, "the name") };

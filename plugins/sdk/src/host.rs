@@ -1,4 +1,4 @@
-//! The host of this process, and safe calls to what it offers.
+//! The host of this process, and safe calls of its functions.
 
 use crate::abi::{self, Host, Str};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -24,18 +24,19 @@ pub(crate) unsafe fn adopt(host: *const Host) -> Option<HostRef> {
     Some(checked)
 }
 
-/// The adopted host, if there is one.
+/// Returns the adopted host, if there is one.
 #[inline(always)]
 pub(crate) fn current() -> Option<HostRef> {
     let host = HOST.load(Ordering::Acquire);
-    // SAFETY: only `adopt` stores here, and what it stores stays valid for the rest of the process.
+    // SAFETY: only `adopt` stores here, and the stored host stays valid for the rest of the
+    // process.
     unsafe { host.cast_const().as_ref() }.map(HostRef)
 }
 
 impl HostRef {
-    /// Refuses null, a host of another major version, and one that lacks a field of version 1.0. A
-    /// field that a later minor version appends needs a look at `struct_size` of its own before it
-    /// is used.
+    /// Refuses null, a host of another major version, and one that lacks a field of version 1.0.
+    /// Before the use of a field that a later minor version appends, `struct_size` has to be
+    /// checked for it.
     ///
     /// # Safety
     /// `host` is null or points to a [`Host`] that stays valid for the rest of the process, as the

@@ -1,6 +1,6 @@
-//! Metrics that a workload has beyond time and allocations, each computed from one of its counters.
+//! Metrics of a workload besides time and allocations, each computed from one of its counters.
 
-/// Which direction of a metric is an improvement.
+/// Direction of a metric that is an improvement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
     /// More is better: throughput.
@@ -9,7 +9,7 @@ pub enum Better {
     Lower,
 }
 
-/// What a counter is related to.
+/// Quantity that relates a counter to its metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Per {
     /// `counter * scale`, per iteration.
@@ -47,8 +47,8 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The counter of the same name, per iteration, in `unit`. Lower is better unless
-    /// [`better`](Self::better) says otherwise.
+    /// Creates the metric of the counter of the same name, per iteration, in `unit`. Lower is
+    /// better unless [`better`](Self::better) sets another direction.
     pub const fn count(id: &'static str, unit: &'static str) -> Self {
         Self {
             id,
@@ -61,7 +61,8 @@ impl Metric {
         }
     }
 
-    /// `counter` per second, times `scale`: 1e-9 makes GB/s of bytes. Higher is better.
+    /// Creates the metric of `counter` per second, times `scale`: 1e-9 makes GB/s of bytes. Higher
+    /// is better.
     pub const fn rate(
         id: &'static str,
         unit: &'static str,
@@ -79,7 +80,8 @@ impl Metric {
         }
     }
 
-    /// Seconds per unit of `counter`, times `scale`: 1e9 makes nanoseconds. Lower is better.
+    /// Creates the metric of seconds per unit of `counter`, times `scale`: 1e9 makes nanoseconds.
+    /// Lower is better.
     pub const fn time_per(
         id: &'static str,
         unit: &'static str,
@@ -97,7 +99,7 @@ impl Metric {
         }
     }
 
-    /// Bytes that an iteration allocates per unit of `counter`. Lower is better.
+    /// Creates the metric of allocated bytes per unit of `counter`. Lower is better.
     pub const fn bytes_per(id: &'static str, counter: &'static str) -> Self {
         Self {
             id,
@@ -119,9 +121,9 @@ impl Metric {
         }
     }
 
-    /// Takes the direction away: the metric is shown and never judged. For what differs from run to
-    /// run, such as the CPU time of another process; any other counter is a fact about the work,
-    /// and `orch` warns where processes disagree on it.
+    /// Removes the direction: the metric is shown and never judged. For values that differ from run
+    /// to run, such as the CPU time of another process. Any other counter is a fact about the work,
+    /// and `orch` warns if processes disagree on it.
     #[must_use]
     pub const fn unjudged(self) -> Self {
         Self {
@@ -130,7 +132,7 @@ impl Metric {
         }
     }
 
-    /// Says in a sentence what the metric means.
+    /// Sets the meaning of the metric, in one sentence.
     #[must_use]
     pub const fn about(self, about: &'static str) -> Self {
         Self { about, ..self }

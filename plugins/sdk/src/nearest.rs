@@ -1,6 +1,7 @@
 //! "Did you mean": the known word that is closest to a misspelt one.
 
-/// The hint for an unknown word: the nearest known one if it is near, else all of them.
+/// Returns the hint for an unknown word: the nearest known word if it is near, otherwise all of
+/// them.
 pub(crate) fn hint(word: &str, known: &[&str]) -> String {
     let near = known
         .iter()
@@ -17,7 +18,7 @@ pub(crate) fn hint(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// `'a', 'b', 'c'`.
+/// Formats words as `'a', 'b', 'c'`.
 pub(crate) fn quoted(words: &[&str]) -> String {
     words
         .iter()
@@ -26,7 +27,7 @@ pub(crate) fn quoted(words: &[&str]) -> String {
         .join(", ")
 }
 
-/// Edit distance in insertions, deletions, replacements and swaps of neighbours.
+/// Returns the edit distance in insertions, deletions, replacements and swaps of neighbours.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];

@@ -55,18 +55,18 @@ macro_rules! count {
     }};
 }
 
-/// The name of a scope or counter, with the id that the host gave it.
+/// The name of a scope or counter, with its id from the host.
 ///
-/// Lives in a `static` at each place that uses it, so that the host is asked once.
+/// It is in a `static` at each place that uses it, so that the host is asked only once.
 #[derive(Debug)]
 pub struct Name {
     text: &'static str,
-    /// 0 until the host was asked.
+    /// 0 until the host has been asked.
     id: AtomicU32,
 }
 
 impl Name {
-    /// A name that the host does not know yet.
+    /// Creates a name without an id.
     pub const fn new(text: &'static str) -> Self {
         Self {
             text,

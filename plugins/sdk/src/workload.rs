@@ -11,24 +11,25 @@ pub trait Workload: Sized + 'static {
     /// Name inside the plugin: small letters, digits, `_` and `-`. A scenario writes it after the
     /// plugin's key and a slash.
     const ID: &'static str;
-    /// What is measured, in one sentence.
+    /// Description of the measured operation, in one sentence.
     const ABOUT: &'static str = "";
-    /// What one call of [`run`](Self::run) does, in words: "one token of one session", "one matrix
+    /// Work of one call of [`run`](Self::run), in words: "one token of one session", "one matrix
     /// product".
     const ITERATION: &'static str = "one call of run";
     /// Metrics beyond time and allocations.
     const METRICS: &'static [Metric] = &[];
-    /// Words to find the workload by.
+    /// Search words for the workload.
     const TAGS: &'static [&'static str] = &[];
     /// The parameters; `()` for none.
     type Params: Params;
 
-    /// Makes an instance from checked parameters. Reading them and allocating is for
-    /// [`setup`](Self::setup) where it is slow.
+    /// Creates an instance from checked parameters. Slow reading and allocating belongs into
+    /// [`setup`](Self::setup).
     ///
     /// # Errors
-    /// [`Error::unsupported`](crate::Error::unsupported) makes the job skipped,
-    /// [`Error::params`](crate::Error::params) blames the scenario, any other error fails the job.
+    /// [`Error::unsupported`](crate::Error::unsupported) skips the job,
+    /// [`Error::params`](crate::Error::params) reports an error in the scenario, any other error
+    /// fails the job.
     fn create(params: Self::Params) -> Result<Self>;
 
     /// Prepares the inputs, once, before anything is measured.
@@ -39,9 +40,9 @@ pub trait Workload: Sized + 'static {
         Ok(())
     }
 
-    /// Puts the inputs back to what [`setup`](Self::setup) left, so that no sample depends on how
-    /// many iterations came before. Called untimed before each sample and before the iteration
-    /// whose digest is taken.
+    /// Restores the inputs to their state after [`setup`](Self::setup), so that no sample depends
+    /// on the number of iterations before it. Called untimed before each sample and before the
+    /// iteration whose digest is taken.
     ///
     /// # Errors
     /// Any error fails the job.
@@ -49,23 +50,23 @@ pub trait Workload: Sized + 'static {
         Ok(())
     }
 
-    /// Does one iteration. This is what is timed: it prints nothing and leaves its result where
-    /// [`digest`](Self::digest) finds it (or passes it through [`std::hint::black_box`]).
+    /// Does one iteration. This is the timed part: it prints nothing and leaves its result for
+    /// [`digest`](Self::digest) (or passes it through [`std::hint::black_box`]).
     ///
     /// # Errors
     /// Any error fails the job.
     fn run(&mut self) -> Result<()>;
 
-    /// Sums up what the last iteration computed; called after [`reset`](Self::reset) and exactly
-    /// one iteration.
+    /// Returns a digest of the last iteration's output; called after [`reset`](Self::reset) and
+    /// exactly one iteration.
     ///
     /// # Errors
-    /// An error says that the output is wrong, and fails the job.
+    /// An error means that the output is wrong, and fails the job.
     fn digest(&mut self) -> Result<Option<Digest>> {
         Ok(None)
     }
 
-    /// Undoes [`setup`](Self::setup) where dropping is not enough.
+    /// Undoes [`setup`](Self::setup) if dropping is not enough.
     ///
     /// # Errors
     /// Any error fails the job.

@@ -1,4 +1,4 @@
-//! A plugin written with the SDK, seen from the host's side of the ABI.
+//! Tests of a plugin that uses the SDK, from the host's side of the ABI.
 
 mod support;
 
@@ -8,7 +8,7 @@ use orch_sdk::serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::{Driver, take};
 
-/// Which [`Counter`]s exist.
+/// Number of live [`Counter`]s.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Params)]
@@ -19,7 +19,7 @@ struct CounterParams {
     start: Option<u64>,
 }
 
-/// Counts, and tells what it does through scopes and counters.
+/// Counts, and reports through scopes and counters.
 struct Counter {
     steps: u32,
     start: u64,
@@ -94,7 +94,7 @@ struct FailParams {
     way: Way,
 }
 
-/// Fails in each way that an SDK workload can.
+/// Fails in every way in which an SDK workload can fail.
 struct Fail(Way);
 
 impl Workload for Fail {
@@ -147,7 +147,7 @@ fn spawn_panic() -> std::thread::JoinHandle<()> {
         .expect("threads")
 }
 
-/// A panic cannot leave it: the process is aborted.
+/// A panic cannot leave this function: the process is aborted.
 extern "C" fn no_way_out() {
     panic!("inside a callback");
 }
@@ -172,7 +172,7 @@ export_plugin!(Counter, Fail, Plain);
 
 mod table {
     unsafe extern "C" {
-        /// What the macro exported, as the host finds it.
+        /// The table that the macro exported, as the host finds it.
         pub safe static orch_plugin_v1: orch_sdk::abi::Plugin;
         pub safe static orch_plugin_cpu_features: [u8; orch_sdk::cpu::LIST_LEN];
     }
@@ -217,7 +217,8 @@ fn describe_writes_the_document() {
             "type": "object",
             "properties": {
                 "steps": {
-                    "description": "How far one iteration counts", "type": "integer", "minimum": 1, "maximum": 10,
+                    "description": "How far one iteration counts", "type": "integer",
+                    "minimum": 1, "maximum": 10,
                     "default": 3, "x-unit": "steps",
                 },
                 "start": { "type": "integer", "minimum": 0 },
@@ -225,9 +226,18 @@ fn describe_writes_the_document() {
             "additionalProperties": false,
         },
         "metrics": [
-            { "id": "ns_per_step", "unit": "ns", "better": "lower", "about": "Cost of a step", "counter": "steps", "per": "unit", "scale": 1e9 },
-            { "id": "steps_per_s", "unit": "steps/s", "better": "higher", "counter": "steps", "per": "second", "scale": 1.0 },
-            { "id": "steps", "unit": "steps", "better": "higher", "counter": "steps", "per": "iteration", "scale": 1.0 },
+            {
+                "id": "ns_per_step", "unit": "ns", "better": "lower", "about": "Cost of a step",
+                "counter": "steps", "per": "unit", "scale": 1e9
+            },
+            {
+                "id": "steps_per_s", "unit": "steps/s", "better": "higher",
+                "counter": "steps", "per": "second", "scale": 1.0
+            },
+            {
+                "id": "steps", "unit": "steps", "better": "higher",
+                "counter": "steps", "per": "iteration", "scale": 1.0
+            },
         ],
         "tags": ["test"],
     });
@@ -433,7 +443,7 @@ fn a_forgotten_panic_is_logged() {
              worker died"
         )]
     );
-    // It does not haunt the next call.
+    // It does not affect the next call.
     assert_eq!(driver.run(0), abi::OK);
     assert_eq!(take(), support::Heard::default());
 }
@@ -510,8 +520,8 @@ fn a_host_of_another_version_is_refused() {
     assert_eq!(take(), support::Heard::default());
 }
 
-/// A later minor version of orch: its table is longer, and what this SDK does not know is left
-/// alone.
+/// A host of a later minor version: its table is longer, and the SDK ignores the fields that it
+/// does not know.
 #[test]
 fn a_host_of_a_newer_minor_version_is_taken() {
     #[repr(C)]

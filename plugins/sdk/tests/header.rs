@@ -8,22 +8,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, mem};
 
-/// A statement that C has to agree with.
+/// A statement that has to hold in C.
 struct Claim(String);
 
-/// One claim about the size of a struct, one about the offset and one about the size of each of its
-/// fields.
+/// Makes one claim about the size of a struct, and one about the offset and one about the size of
+/// each of its fields.
 macro_rules! layout {
     ($claims:ident, $rust:ty = $c:literal { $($field:ident),* }) => {
         $claims.push(Claim(format!("sizeof({}) == {}", $c, size_of::<$rust>())));
         $claims.push(Claim(format!("ORCH_ALIGNOF({}) == {}", $c, align_of::<$rust>())));
         $(
-            $claims.push(Claim(format!("offsetof({}, {}) == {}", $c, stringify!($field), mem::offset_of!($rust, $field))));
+            $claims.push(Claim(format!(
+                "offsetof({}, {}) == {}", $c, stringify!($field), mem::offset_of!($rust, $field)
+            )));
             let size = field_size(|value: &$rust| &raw const value.$field);
             $claims.push(Claim(format!("sizeof((({} *)0)->{}) == {size}", $c, stringify!($field))));
         )*
-        // A field that this list forgets would leave a hole.
-        let covered: usize = [$(field_size(|value: &$rust| &raw const value.$field)),*].iter().sum();
+        // A field that is missing in this list would leave a hole.
+        let covered: usize =
+            [$(field_size(|value: &$rust| &raw const value.$field)),*].iter().sum();
         assert!(size_of::<$rust>() - covered < align_of::<$rust>(), "{}: a field is missing in \
             this test", $c);
     };
@@ -37,10 +40,12 @@ fn claims() -> Vec<Claim> {
     let mut claims = Vec::new();
     layout!(claims, abi::Str = "orch_str" { ptr, len });
     layout!(claims, abi::Host = "orch_host" {
-        struct_size, abi_major, abi_minor, ctx, set_error, log, write, intern, scope_enter, scope_exit, counter_add, get_extension
+        struct_size, abi_major, abi_minor, ctx, set_error, log, write, intern, scope_enter,
+        scope_exit, counter_add, get_extension
     });
     layout!(claims, abi::Plugin = "orch_plugin" {
-        magic, abi_major, abi_minor, struct_size, flags, describe, create, setup, run, teardown, destroy, get_extension
+        magic, abi_major, abi_minor, struct_size, flags, describe, create, setup, run, teardown,
+        destroy, get_extension
     });
     layout!(claims, abi::DigestExt = "orch_digest" { struct_size, digest });
     layout!(claims, abi::ResetExt = "orch_reset" { struct_size, reset });
@@ -76,7 +81,7 @@ fn claims() -> Vec<Claim> {
     claims
 }
 
-/// A file that includes the header, uses its macros and makes each claim.
+/// Returns a file that includes the header, uses its macros and makes each claim.
 fn source(claims: &[Claim]) -> String {
     let mut source = String::from(
         r#"#include "orch_plugin.h"
@@ -102,7 +107,7 @@ ORCH_DECLARE_CPU_FEATURES;
     source
 }
 
-/// What became of an attempt to compile.
+/// Result of an attempt to compile.
 enum Outcome {
     Compiled,
     Refused(String),
@@ -187,8 +192,8 @@ fn a_wrong_claim_is_refused() {
     }
 }
 
-/// The list of a C plugin holds names that the host can ask for, and the same ones as a Rust
-/// plugin's where both have them.
+/// The list of a C plugin has names that the host can ask for, and the same ones as a Rust plugin's
+/// where both have them.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn cpu_features_have_the_names_of_rustc() {
@@ -227,8 +232,8 @@ fn cpu_features_have_the_names_of_rustc() {
     }
 }
 
-/// The tables of docs/ABI.md as claims: each row of a struct's table is one about the offset and
-/// one about the size.
+/// Returns the tables of docs/ABI.md as claims: each row of a struct's table is one about the
+/// offset and one about the size.
 fn documented() -> Vec<String> {
     let page = include_str!("../../../docs/ABI.md");
     let mut claims = Vec::new();
@@ -257,12 +262,12 @@ fn documented() -> Vec<String> {
     claims
 }
 
-/// docs/ABI.md says what the structs are, all of it, and nothing else. The compilers confirm the
-/// same claims above.
+/// docs/ABI.md describes the structs completely and correctly. The compilers confirm the same
+/// claims above.
 #[test]
 fn the_page_has_every_field_and_status() {
     let documented = documented();
-    // Alignments, constants and extension ids stand elsewhere on the page, or nowhere.
+    // Alignments, constants and extension ids are elsewhere on the page, or missing.
     let elsewhere = ["ALIGNOF", "_EXT", "orch_status", "ABI_M", "MAGIC"];
     let is_layout = |claim: &&String| !elsewhere.iter().any(|part| claim.contains(part));
     let real: Vec<String> = claims().into_iter().map(|Claim(claim)| claim).collect();
@@ -282,7 +287,7 @@ fn the_page_has_every_field_and_status() {
     assert!(page.contains(abi::PLUGIN_SYMBOL) && page.contains(abi::CPU_FEATURES_SYMBOL));
 }
 
-/// Every name that the header knows is one of rustc's.
+/// Every name in the header is one of rustc's.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn every_x86_name_of_the_header_is_known() {

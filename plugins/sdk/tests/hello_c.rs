@@ -1,5 +1,5 @@
-//! The example plugin in C (`plugins/hello-c`) compiles without warnings and does what a Rust
-//! plugin does.
+//! The example plugin in C (`plugins/hello-c`) compiles without warnings and behaves like a Rust
+//! plugin.
 
 #[expect(
     dead_code,
@@ -21,7 +21,7 @@ unsafe extern "C" {
 }
 const RTLD_NOW: c_int = 2;
 
-/// Compiles and loads the plugin; `None` where there is no C compiler.
+/// Compiles and loads the plugin; `None` without a C compiler.
 fn hello(library: &str) -> Option<&'static Plugin> {
     let sdk = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(library);

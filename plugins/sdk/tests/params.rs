@@ -1,4 +1,5 @@
-//! `#[derive(Params)]`: what is read, what is refused and in which words, and the schema.
+//! Tests of `#[derive(Params)]`: accepted values, refused values with their messages, and the
+//! schema.
 
 use orch_sdk::prelude::*;
 use orch_sdk::serde_json::{self, Value, json};
@@ -52,13 +53,17 @@ fn the_schema_is_in_the_order_of_the_fields() {
         "properties": {
             "required": { "type": "integer", "minimum": 0, "maximum": 255 },
             "size": {
-                "description": "Rows and columns", "type": "integer", "minimum": 1, "maximum": 1_000_000,
+                "description": "Rows and columns", "type": "integer",
+                "minimum": 1, "maximum": 1_000_000,
                 "default": 1000, "x-unit": "elements",
             },
             "signed": { "type": "integer", "minimum": 0, "exclusiveMaximum": 10, "default": 0 },
             "rate": { "type": "number", "minimum": 0.0, "exclusiveMaximum": 1.0, "default": 0.1 },
             "limit": { "type": "number", "minimum": 0.5 },
-            "dims": { "type": "array", "items": { "type": "integer", "minimum": 0, "maximum": 4096 }, "default": [1, 2] },
+            "dims": {
+                "type": "array", "items": { "type": "integer", "minimum": 0, "maximum": 4096 },
+                "default": [1, 2]
+            },
             "model": { "type": "string", "default": "small" },
             "weights": { "type": "string", "format": "path" },
             "activation": {
@@ -67,7 +72,10 @@ fn the_schema_is_in_the_order_of_the_fields() {
             },
             "type": { "type": "integer", "default": 5 },
             "check": { "type": "boolean", "default": true },
-            "tokens": { "type": "array", "items": { "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32 } },
+            "tokens": {
+                "type": "array",
+                "items": { "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32 }
+            },
         },
         "required": ["required"],
         "additionalProperties": false,
@@ -101,7 +109,8 @@ fn defaults_fill_what_is_absent() {
 #[test]
 fn values_are_read() {
     let everything = json!({
-        "required": 255, "size": 1e6, "signed": 9, "rate": 0, "limit": 0.5, "dims": [], "model": "m", "weights": "a/b",
+        "required": 255, "size": 1e6, "signed": 9, "rate": 0, "limit": 0.5, "dims": [],
+        "model": "m", "weights": "a/b",
         "activation": "gelu_tanh", "type": -3, "check": false, "tokens": [4_294_967_295_u32],
     });
     let expected = Everything {
@@ -124,7 +133,7 @@ fn values_are_read() {
     );
 }
 
-/// The error for one parameter beside a valid `required`.
+/// Returns the error for one parameter beside a valid `required`.
 fn refusal(name: &str, value: Value) -> String {
     let mut params = json!({ "required": 1 });
     params[name] = value;

@@ -3,7 +3,7 @@
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, Error, Expr, ExprRange, Lit, LitStr, Meta, Result};
 
-/// What `#[param(..)]` on a field says.
+/// Contents of `#[param(..)]` on a field.
 #[derive(Default)]
 pub(crate) struct FieldAttr {
     pub(crate) default: Option<Expr>,
@@ -25,7 +25,7 @@ pub(crate) fn of_field(attrs: &[Attribute]) -> Result<FieldAttr> {
     Ok(found)
 }
 
-/// The name that `#[param(name = "..")]` gives to a variant.
+/// Returns the name that `#[param(name = "..")]` gives to a variant.
 pub(crate) fn of_variant(attrs: &[Attribute]) -> Result<Option<LitStr>> {
     let mut found = None;
     each(attrs, |meta| match name(&meta).as_str() {
@@ -35,7 +35,7 @@ pub(crate) fn of_variant(attrs: &[Attribute]) -> Result<Option<LitStr>> {
     Ok(found)
 }
 
-/// An error at the first `#[param(..)]`, for places where it means nothing.
+/// Returns an error at the first `#[param(..)]`, for places where it has no meaning.
 pub(crate) fn refuse(attrs: &[Attribute], why: &str) -> Result<()> {
     match attrs.iter().find(|attr| attr.path().is_ident("param")) {
         Some(attr) => Err(Error::new_spanned(attr, why)),
@@ -43,7 +43,7 @@ pub(crate) fn refuse(attrs: &[Attribute], why: &str) -> Result<()> {
     }
 }
 
-/// The text of a doc comment, its lines joined, without the full stop that ends it.
+/// Returns the text of a doc comment: its lines joined, without the final full stop.
 pub(crate) fn doc(attrs: &[Attribute]) -> String {
     let lines: Vec<String> = attrs.iter().filter_map(doc_line).collect();
     let text = lines

@@ -34,7 +34,9 @@ pub(crate) fn expand(name: &Ident, data: &DataEnum) -> Result<TokenStream> {
                     ::orch_sdk::params::choices(NAMES, &[#(#abouts),*])
                 }
 
-                fn from_json(value: &::orch_sdk::serde_json::Value) -> ::core::result::Result<Self, ::std::string::String> {
+                fn from_json(
+                    value: &::orch_sdk::serde_json::Value,
+                ) -> ::core::result::Result<Self, ::std::string::String> {
                     ::core::result::Result::Ok(match ::orch_sdk::params::one_of(NAMES, value)? {
                         #(#indices => Self::#variants,)*
                         _ => ::core::unreachable!("one_of returns an index of NAMES"),
@@ -92,7 +94,7 @@ fn refuse_duplicates(choices: &[Choice<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// `GeluTanh` to `gelu_tanh`, `Int8` to `int8`, `KVCache` to `kv_cache`.
+/// Converts `GeluTanh` to `gelu_tanh`, `Int8` to `int8`, `KVCache` to `kv_cache`.
 fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut text = String::new();

@@ -42,7 +42,7 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
 mod tests {
     use super::expand;
 
-    /// What the derive says about an item, and the piece of source it points at.
+    /// Returns the derive's message about an item, and the piece of source at which it points.
     fn refusal(item: &str) -> (String, String) {
         let input = syn::parse_str(item).expect("the item is valid Rust");
         let error = expand(&input).expect_err(item);
@@ -94,7 +94,8 @@ mod tests {
             ("struct P { #[param(default)] a: u32 }", "", "expected `=`"),
             ("enum P { #[param(default = 1)] A }", "default", "unknown attribute of a variant: \
                 known is `name`"),
-            ("#[param(unit = \"s\")] struct P { a: u32 }", "#[param(unit = \"s\")]", "`#[param(..)]` belongs on a field or a variant"),
+            ("#[param(unit = \"s\")] struct P { a: u32 }", "#[param(unit = \"s\")]",
+                "`#[param(..)]` belongs on a field or a variant"),
         ];
         for (item, place, message) in cases {
             let (said, at) = refusal(item);

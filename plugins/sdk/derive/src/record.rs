@@ -50,7 +50,7 @@ pub(crate) fn expand(name: &Ident, data: &DataStruct) -> Result<TokenStream> {
     })
 }
 
-/// What the expansion needs of one field.
+/// The parts of one field that the expansion needs.
 struct Parameter<'a> {
     member: &'a Ident,
     name: String,
@@ -70,8 +70,8 @@ impl<'a> Parameter<'a> {
         let maker = format_ident!("param_{name}");
         let (ty, about) = (&field.ty, attr::doc(&field.attrs));
         let calls = calls(&attr);
-        // The spans put a type that cannot be a parameter, and a range it cannot have, under the
-        // type itself.
+        // Because of the spans, an error about an unsupported type or range points at the type
+        // itself.
         let function = quote_spanned! { ty.span() =>
             fn #maker() -> ::orch_sdk::params::Field<#ty> {
                 ::orch_sdk::params::Field::<#ty>::new(#name, #about)#calls
@@ -86,7 +86,7 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// The calls that give a field its unit, range and default.
+/// Returns the calls that give a field its unit, range and default.
 fn calls(attr: &FieldAttr) -> TokenStream {
     let mut calls = TokenStream::new();
     if let Some(unit) = &attr.unit {
@@ -105,7 +105,7 @@ fn calls(attr: &FieldAttr) -> TokenStream {
     }
     if let Some(default) = &attr.default {
         calls.extend(match default {
-            // So that a `String` or a `PathBuf` can be written as a literal.
+            // This allows a literal for a `String` or a `PathBuf`.
             Expr::Lit(literal) if matches!(literal.lit, Lit::Str(_)) => {
                 quote_spanned!(default.span() => .default(::core::convert::Into::into(#default)))
             }

@@ -1,4 +1,5 @@
-//! One parameter of a struct, and reading and describing all of them: what the derive expands to.
+//! One parameter of a struct, and functions for reading and describing all of them, to which the
+//! derive expands.
 
 use super::limits::{Limits, Ranged};
 use super::{Number, ParamValue, of_type, shown};
@@ -8,8 +9,8 @@ use serde_json::{Map, Value};
 
 /// One field of a struct of parameters.
 ///
-/// The methods of its type are held as pointers, so that a type without [`ParamValue`] is one
-/// error, at the field.
+/// The methods of its type are held as pointers, so that a type without [`ParamValue`] causes only
+/// one error, at the field.
 pub struct Field<T> {
     name: &'static str,
     about: &'static str,
@@ -20,13 +21,13 @@ pub struct Field<T> {
     from_json: fn(&Value) -> Result<T, String>,
     to_json: fn(&T) -> Value,
     absent: fn() -> Option<T>,
-    /// Set together with `limits`; they are how a [`Ranged`] type is checked and described.
+    /// Set together with `limits`; these two check and describe a [`Ranged`] type.
     numbers: fn(&T) -> Vec<Number>,
     limited: fn(&mut Value) -> &mut Value,
 }
 
 impl<T> Field<T> {
-    /// A field that is required unless more is said.
+    /// Creates a field that is required unless it gets a default.
     pub fn new(name: &'static str, about: &'static str) -> Self
     where
         T: ParamValue,
@@ -147,11 +148,11 @@ impl<T> Field<T> {
     }
 }
 
-/// The JSON object that a struct of parameters is read from.
+/// The JSON object from which a struct of parameters is read.
 pub struct Fields<'a>(&'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
-    /// Checks that `params` is an object that names known parameters only.
+    /// Checks that `params` is an object with known parameters only.
     pub fn new(params: &'a Value, known: &[&str]) -> Result<Self> {
         let Some(object) = params.as_object() else {
             return Err(Error::params(format_args!(
@@ -175,7 +176,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The JSON Schema of a struct of parameters, in the making.
+/// The JSON Schema of a struct of parameters, under construction.
 #[derive(Default)]
 pub struct Schema {
     properties: Map<String, Value>,
@@ -183,7 +184,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// The schema of an object without properties.
+    /// Creates the schema of an object without properties.
     pub fn new() -> Self {
         Self::default()
     }
@@ -199,7 +200,7 @@ impl Schema {
         self
     }
 
-    /// The whole document.
+    /// Returns the whole document.
     pub fn finish(self) -> Value {
         let mut schema = of_type("object");
         schema["properties"] = Value::Object(self.properties);
@@ -211,7 +212,7 @@ impl Schema {
     }
 }
 
-/// The schema of an enum: its texts, and what each means under `x-values` where any says so.
+/// Returns the schema of an enum: its texts, and their meanings under `x-values` if any has one.
 pub fn choices(names: &[&str], abouts: &[&str]) -> Value {
     let mut schema = of_type("string");
     schema["enum"] = names.into();

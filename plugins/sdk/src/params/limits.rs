@@ -1,4 +1,4 @@
-//! The range of a parameter: its check, its words, its keywords in the schema.
+//! The range of a parameter: its check, its wording, its keywords in the schema.
 
 use super::{Number, ParamValue};
 use serde_json::Value;
@@ -10,13 +10,13 @@ use serde_json::Value;
     note = "ranges are for numbers, and for `Option`s and `Vec`s of numbers"
 )]
 pub trait Ranged: ParamValue {
-    /// The type of the bounds.
+    /// Type of the bounds.
     type Scalar: Into<Number>;
 
-    /// The numbers to check.
+    /// Returns the numbers to check.
     fn numbers(&self) -> Vec<Number>;
 
-    /// Where in the schema of this type the limits belong.
+    /// Returns the place in the schema of this type to which the limits belong.
     fn limited(schema: &mut Value) -> &mut Value {
         schema
     }
@@ -59,7 +59,7 @@ impl<T: Ranged> Ranged for Vec<T> {
     }
 }
 
-/// The bounds that a `range` gave.
+/// Bounds of a `range`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Limits {
     pub(super) at_least: Option<Number>,
@@ -74,7 +74,8 @@ impl Limits {
             && self.below.is_none_or(|end| number < end)
     }
 
-    /// `1 to 9`, `at least 1`, `at least 0 and below 1`; nothing without a bound.
+    /// Formats the bounds as `1 to 9`, `at least 1`, or `at least 0 and below 1`; `None` without a
+    /// bound.
     pub(super) fn words(&self) -> Option<String> {
         if let (Some(least), Some(most)) = (self.at_least, self.at_most) {
             return Some(format!("{least} to {most}"));
@@ -91,7 +92,7 @@ impl Limits {
         (!words.is_empty()).then(|| words.join(" and "))
     }
 
-    /// Writes the bounds over those of the type.
+    /// Overwrites the bounds of the type in a schema.
     pub(super) fn put(&self, schema: &mut Value) {
         let Some(schema) = schema.as_object_mut() else {
             return;

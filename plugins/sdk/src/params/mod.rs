@@ -50,7 +50,8 @@ pub use number::Number;
 /// let params = MlpParams::from_json(&orch_sdk::serde_json::json!({ "activation": "gelu_tanh" }))?;
 /// assert_eq!((params.batch, params.activation, params.limit), (64, Activation::GeluTanh, None));
 ///
-/// let error = MlpParams::from_json(&orch_sdk::serde_json::json!({ "bacth": 8 })).err().map(|error| error.to_string());
+/// let misspelt = orch_sdk::serde_json::json!({ "bacth": 8 });
+/// let error = MlpParams::from_json(&misspelt).err().map(|error| error.to_string());
 /// assert_eq!(error.as_deref(), Some("unknown parameter 'bacth': did you mean 'batch'?"));
 /// # Ok::<(), orch_sdk::Error>(())
 /// ```
@@ -65,7 +66,7 @@ pub trait Params: Sized {
     fn from_json(params: &Value) -> Result<Self>;
 }
 
-/// No parameters.
+/// A workload without parameters.
 impl Params for () {
     fn schema() -> Value {
         Schema::new().finish()
@@ -101,7 +102,9 @@ impl Params for () {
 ///         if value.is_array() {
 ///             ParamValue::from_json(value).map(Self::Tokens)
 ///         } else {
-///             ParamValue::from_json(value).map(Self::Length).map_err(|error| format!("{error}, or a list of token ids"))
+///             ParamValue::from_json(value)
+///                 .map(Self::Length)
+///                 .map_err(|error| format!("{error}, or a list of token ids"))
 ///         }
 ///     }
 ///
@@ -148,7 +151,7 @@ pub(crate) fn parse<P: Params>(text: &str) -> Result<P> {
     P::from_json(&value)
 }
 
-/// A value as error messages show it: JSON, cut where it is long.
+/// Formats a value for error messages: JSON, cut if it is long.
 pub(crate) fn shown(value: &Value) -> String {
     const LONGEST: usize = 60;
     let text = value.to_string();
@@ -158,7 +161,7 @@ pub(crate) fn shown(value: &Value) -> String {
     }
 }
 
-/// `{"type": kind}`.
+/// Returns `{"type": kind}`.
 pub(crate) fn of_type(kind: &str) -> Value {
     json!({ "type": kind })
 }

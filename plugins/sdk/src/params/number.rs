@@ -6,14 +6,14 @@ use std::fmt;
 /// A whole number or a floating-point one. Two numbers of one parameter are of the same kind.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub enum Number {
-    /// Holds every integer type up to 64 bits.
+    /// Represents every integer type up to 64 bits.
     Int(i128),
-    /// Also holds an `f32`, as the `f64` with the same shortest decimal.
+    /// Also represents an `f32`, as the `f64` with the same shortest decimal.
     Real(f64),
 }
 
 impl Number {
-    /// The JSON number.
+    /// Returns the JSON number.
     pub fn to_json(self) -> Value {
         match self {
             Self::Int(int) => match u64::try_from(int) {
@@ -24,9 +24,9 @@ impl Number {
         }
     }
 
-    /// The whole number in a JSON value; `1e6` is one, `0.5` is not.
+    /// Returns the whole number in a JSON value: `1e6` is one, `0.5` is not.
     pub fn whole(value: &Value) -> Option<i128> {
-        /// Above this not every whole number has an `f64`.
+        /// Above this value, some whole numbers have no `f64`.
         const EXACT: f64 = 9_007_199_254_740_992.0;
         if let Some(int) = value.as_i64() {
             return Some(int.into());

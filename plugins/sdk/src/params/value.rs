@@ -1,4 +1,4 @@
-//! The types a parameter can have without further work.
+//! The types that a parameter can have without further work.
 
 use super::{Number, ParamValue, of_type, shown};
 use serde_json::{Value, json};
@@ -26,11 +26,14 @@ macro_rules! integers {
 }
 
 macro_rules! small_integers {
-    ($($int:ty)*) => { integers! { $($int: json!({ "type": "integer", "minimum": <$int>::MIN, "maximum": <$int>::MAX });)* } };
+    ($($int:ty)*) => { integers! { $(
+        $int: json!({ "type": "integer", "minimum": <$int>::MIN, "maximum": <$int>::MAX });
+    )* } };
 }
 small_integers!(u8 u16 u32 i8 i16 i32);
 
-// The bounds of 64 bits are left to the reader: many tools that read schemas hold numbers as f64.
+// The bounds of 64-bit types are left out, because many tools that read schemas represent numbers
+// as f64.
 integers! {
     u64: json!({ "type": "integer", "minimum": 0 });
     usize: json!({ "type": "integer", "minimum": 0 });

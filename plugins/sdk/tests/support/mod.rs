@@ -1,12 +1,11 @@
-//! A host for tests: it drives a plugin through its exported table and writes down what the plugin
-//! calls.
+//! A host for tests: it calls a plugin through its exported table and records the plugin's calls.
 
 use orch_sdk::abi::{self, Host, Instance, Plugin, Status, Str};
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What the plugin told the host since the last [`take`].
+/// Calls of the plugin since the last [`take`].
 #[derive(Debug, Default, PartialEq)]
 pub struct Heard {
     pub error: String,
@@ -23,7 +22,7 @@ static HEARD: Mutex<Heard> = Mutex::new(Heard {
     events: Vec::new(),
 });
 static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-/// The ABI has one driver thread; tests that drive take turns.
+/// The ABI has one driver thread, so tests that drive a plugin take turns.
 static DRIVER: Mutex<()> = Mutex::new(());
 
 pub static HOST: Host = HOST_TEMPLATE;
@@ -101,7 +100,7 @@ unsafe extern "C" fn get_extension(_: *const Host, _: *const c_char) -> *const c
     null()
 }
 
-/// Drives one plugin; holds the turn until it is dropped.
+/// Drives one plugin; keeps its turn until it is dropped.
 pub struct Driver {
     plugin: &'static Plugin,
     instance: *mut Instance,
@@ -119,7 +118,7 @@ impl Driver {
         }
     }
 
-    /// A driver with an instance.
+    /// Creates a driver with an instance.
     pub fn with(plugin: &'static Plugin, workload: &str, params: &str) -> Self {
         let mut driver = Self::new(plugin);
         assert_eq!(driver.create(workload, params), abi::OK, "{}", take().error);
@@ -134,7 +133,8 @@ impl Driver {
 
     pub fn create(&mut self, workload: &str, params: &str) -> Status {
         let create = self.plugin.create.expect("required");
-        // SAFETY: the texts are valid for the call and the place for the instance is ours.
+        // SAFETY: the texts are valid for the call, and the place for the instance is a local
+        // variable.
         unsafe {
             create(
                 &HOST,
@@ -147,7 +147,7 @@ impl Driver {
 
     pub fn setup(&self) -> Status {
         let setup = self.plugin.setup.expect("the SDK has it");
-        // SAFETY: the instance is alive, and all calls are made by the test that has the turn.
+        // SAFETY: the instance is alive, and all calls come from the test that has the turn.
         unsafe { setup(self.instance) }
     }
 
