@@ -1,19 +1,19 @@
-//! The number that stands for a workload's output in its digest.
+//! The number that represents a workload's output in its digest.
 
 use orch_sdk::Digest;
 
-/// A sum over all numbers of an output, and how far two builds may differ in it.
+/// A sum over all numbers of an output, and the tolerated difference between two builds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Checksum {
     value: f64,
     tolerance: f64,
 }
 
-/// For outputs that have the same bits in every build: only what a detour through decimals may
-/// change.
+/// Tolerance for outputs that have the same bits in every build: the error of a conversion to
+/// decimals and back.
 pub(crate) const EXACT: f64 = 1e-12;
 
-/// A workload whose last iteration left something to sum up.
+/// A workload whose last iteration left an output.
 pub(crate) trait Checked {
     /// Sums up the output of the last iteration.
     fn checksum(&self) -> Checksum;
@@ -34,7 +34,8 @@ impl Checksum {
         Self { value, tolerance }
     }
 
-    /// A sum that the workload made itself, and that is the same in every build.
+    /// Creates the checksum of a sum that the workload computed itself and that is the same in
+    /// every build.
     pub(crate) fn exact(value: f64) -> Self {
         Self {
             value,
@@ -42,7 +43,7 @@ impl Checksum {
         }
     }
 
-    /// A single number with its tolerance.
+    /// Creates the checksum of a single number with its tolerance.
     pub(crate) fn number(value: f32, tolerance: f64) -> Self {
         Self {
             value: value.into(),
@@ -51,13 +52,14 @@ impl Checksum {
     }
 }
 
-/// Numbers in `[1, 2)` that do not repeat: multiples of the golden ratio, without their whole part.
+/// Returns numbers in `[1, 2)` that do not repeat: multiples of the golden ratio, without their
+/// whole part.
 fn weights() -> impl Iterator<Item = f64> {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     (0_u32..).map(|place| 1.0 + (f64::from(place) * GOLDEN).fract())
 }
 
-/// The absolute value, half as much again below 0, so that a flipped sign is seen.
+/// Returns the absolute value, half as much again below 0, so that a flipped sign is detected.
 fn magnitude(number: f32) -> f64 {
     let number = f64::from(number);
     if number < 0.0 { -1.5 * number } else { number }
@@ -69,7 +71,7 @@ impl From<Checksum> for Digest {
     }
 }
 
-/// What the tests of all workloads share: running one iteration, and comparing what it computed.
+/// Shared parts of the tests of all workloads: running one iteration, and comparing its results.
 #[cfg(test)]
 pub(crate) mod testing {
     use super::{Checked, Checksum};
@@ -77,20 +79,20 @@ pub(crate) mod testing {
     use orch_sdk::serde_json::Value;
 
     impl Checksum {
-        /// Whether `orch` would take the two outputs for the same.
+        /// Whether `orch` would consider the two outputs equal.
         pub(crate) fn agrees(self, other: Self) -> bool {
             let largest = self.value.abs().max(other.value.abs()).max(1.0);
             (self.value - other.value).abs() <= self.tolerance * largest
         }
 
-        /// The difference, as a part of what is allowed.
+        /// Returns the difference relative to the tolerance.
         pub(crate) fn distance(self, other: Self) -> f64 {
             let largest = self.value.abs().max(other.value.abs()).max(1.0);
             (self.value - other.value).abs() / (self.tolerance * largest)
         }
     }
 
-    /// An instance that has done one iteration.
+    /// Returns an instance that has run one iteration.
     pub(crate) fn after_one<W: Workload>(params: Value) -> W {
         let params = W::Params::from_json(&params).expect("the parameters are valid");
         let mut workload = W::create(params).expect("the workload can be created");
@@ -99,12 +101,12 @@ pub(crate) mod testing {
         workload
     }
 
-    /// What one iteration with these parameters computes.
+    /// Returns the checksum of one iteration with these parameters.
     pub(crate) fn checksum<W: Workload + Checked>(params: Value) -> Checksum {
         after_one::<W>(params).checksum()
     }
 
-    /// Panics unless all of the parameters compute the same.
+    /// Panics unless all of the parameters give the same result.
     #[track_caller]
     pub(crate) fn assert_same<W: Workload + Checked>(all: &[Value]) {
         let first = checksum::<W>(all[0].clone());
@@ -119,7 +121,7 @@ pub(crate) mod testing {
         }
     }
 
-    /// Panics when two of the parameters compute the same.
+    /// Panics if two of the parameters give the same result.
     #[track_caller]
     pub(crate) fn assert_different<W: Workload + Checked>(all: &[Value]) {
         let sums: Vec<Checksum> = all

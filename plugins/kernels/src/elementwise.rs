@@ -1,4 +1,4 @@
-//! Sum and product of two tensors of one shape, number by number.
+//! Elementwise sum and product of two tensors of one shape.
 
 use crate::checksum::{Checked, Checksum, EXACT};
 use crate::inputs::{seed_of, uniform};
@@ -8,13 +8,13 @@ use orch_sdk::prelude::*;
 use std::hint::black_box;
 use std::marker::PhantomData;
 
-/// What is done with two numbers.
+/// An operation on two numbers.
 pub(crate) trait Operation: 'static {
     const ID: &'static str;
     const ABOUT: &'static str;
     const ITERATION: &'static str;
 
-    /// Does it to all numbers, in a scope of its own.
+    /// Applies the operation to all numbers, in a scope of its own.
     fn apply(variant: Variant, a: &[f32], b: &[f32], out: &mut [f32]);
 }
 

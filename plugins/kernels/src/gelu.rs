@@ -109,7 +109,7 @@ fn by_formula(form: gelu::Form, x: &[f32], y: &mut [f32]) {
 
 impl Checked for Gelu {
     fn checksum(&self) -> Checksum {
-        // Each result is off by up to 1e-6, and is 1 on average.
+        // Each result has an error of up to 1e-6, and is 1 on average.
         Checksum::of(&[self.y.as_slice()], 4e-6)
     }
 }

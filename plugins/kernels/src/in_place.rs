@@ -7,7 +7,7 @@ use nn::{Pool, Tensor, elementwise};
 use orch_sdk::prelude::*;
 use std::hint::black_box;
 
-/// Where the result of an addition goes.
+/// Destination of the result of an addition.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum Form {
     /// Over the first operand
@@ -42,13 +42,13 @@ pub(crate) struct InPlace {
     pool: Pool,
     a: Tensor,
     b: Tensor,
-    /// What the last iteration computed.
+    /// Result of the last iteration.
     sum: Tensor,
 }
 
 impl InPlace {
-    /// The first addition reads `a` and the others the sum, so that each iteration begins with the
-    /// same numbers and none of them outgrows `1 + adds`, however many iterations there are.
+    /// The first addition reads `a` and the others the sum. Thus each iteration begins with the
+    /// same numbers, and none of them exceeds `1 + adds`, however many iterations there are.
     fn in_place(&mut self) {
         let b = black_box(self.b.as_slice());
         elementwise::add(black_box(self.a.as_slice()), b, self.sum.as_mut_slice());

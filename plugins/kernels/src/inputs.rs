@@ -1,9 +1,9 @@
-//! What the kernels are fed with.
+//! Inputs of the kernels.
 
 use nn::Tensor;
 
-/// Makes a tensor of numbers uniform in `[-scale, scale)`; equal seeds give equal tensors. None is
-/// so close to 0 that the processor would treat it apart.
+/// Creates a tensor of numbers uniform in `[-scale, scale)`; equal seeds give equal tensors. No
+/// number is so close to 0 that the processor would handle it as a special case.
 pub(crate) fn uniform(shape: &[usize], seed: u64, scale: f32) -> Tensor {
     let mut tensor = Tensor::random(shape, seed);
     tensor
@@ -13,7 +13,7 @@ pub(crate) fn uniform(shape: &[usize], seed: u64, scale: f32) -> Tensor {
     tensor
 }
 
-/// The seed of an input beyond the first: another sequence for each place.
+/// Returns the seed of an input beyond the first: a different sequence for each place.
 pub(crate) fn seed_of(seed: u64, place: u64) -> u64 {
     seed.wrapping_add(place.wrapping_mul(0x5851_F42D_4C95_7F2D))
 }

@@ -8,7 +8,7 @@ use nn::{Pool, Rows, Tensor};
 use orch_sdk::prelude::*;
 use std::hint::black_box;
 
-/// How the operation is cut into sweeps over memory.
+/// Division of the operation into sweeps over memory.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum Form {
     /// Row by row, without any tensor between input and output
@@ -110,7 +110,7 @@ impl Workload for LayerNorm {
 
 impl Checked for LayerNorm {
     fn checksum(&self) -> Checksum {
-        // Where a row is short its numbers may be close to their mean, and lose digits.
+        // In a short row, the numbers may be close to their mean and lose digits.
         Checksum::of(&[self.y.as_slice()], 1e-5)
     }
 }

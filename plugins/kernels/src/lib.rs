@@ -1,5 +1,5 @@
-//! Workloads over the kernels of `nn`: products, activations, normalisation, and where the memory
-//! for them comes from.
+//! Workloads over the kernels of `nn`: products, activations, normalisation, and the origin of
+//! their memory.
 //!
 //! | workload | file |
 //! |---|---|
@@ -14,9 +14,9 @@
 //! | `in_place` | `in_place.rs` |
 //! | `peak` | `peak.rs` |
 //!
-//! No workload changes its inputs: each iteration starts from the same numbers, so none needs a
-//! reset, and no sample depends on how many iterations came before. Results are kept for the digest
-//! and overwritten by the next iteration.
+//! No workload changes its inputs. Each iteration starts from the same numbers, so no workload
+//! needs a reset, and no sample depends on the number of iterations before it. Results are kept for
+//! the digest and overwritten by the next iteration.
 
 mod broadcast_add;
 mod checksum;

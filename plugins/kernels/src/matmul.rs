@@ -40,7 +40,7 @@ pub(crate) struct MatMul {
     threads: Threads,
     a: Tensor,
     b: Tensor,
-    /// What the last iteration computed.
+    /// Result of the last iteration.
     c: Option<Tensor>,
 }
 
@@ -100,8 +100,8 @@ impl Workload for MatMul {
         let Dims { m, n, .. } = self.dims;
         let c = {
             scope!("Allocate");
-            // The last result goes first: one block is alive at a time, and the pool hands out the
-            // same one again.
+            // The last result is dropped first: one block is alive at a time, and the pool hands
+            // out the same one again.
             self.c = None;
             self.c.insert(self.pool.scratch(&[m, n]))
         };
@@ -134,8 +134,8 @@ impl Checked for MatMul {
     }
 }
 
-/// How far the checksums of two orders of summation, or of fused and separate multiply-adds, may be
-/// apart.
+/// Tolerated difference between the checksums of two orders of summation, or of fused and separate
+/// multiply-adds.
 ///
 /// The rounding error of one sum of k terms grows with the square root of k, and averages out over
 /// the `m n` sums.
@@ -168,7 +168,7 @@ mod tests {
         }
     }
 
-    /// The hardest case for a tolerance: few sums, many terms.
+    /// The hardest case for a tolerance: few sums of many terms.
     #[test]
     fn rounding_stays_well_inside_the_tolerance() {
         let mut worst = 0.0_f64;

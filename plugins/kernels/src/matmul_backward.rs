@@ -27,7 +27,7 @@ pub(crate) struct MatMulBackwardParams {
 
 /// `dA = dC B^T` and `dB = A^T dC`.
 pub(crate) struct MatMulBackward {
-    /// Of the forward product `C[m, n] = A[m, k] B[k, n]`.
+    /// Dimensions of the forward product `C[m, n] = A[m, k] B[k, n]`.
     dims: Dims,
     threads: Threads,
     a: Tensor,
@@ -51,13 +51,13 @@ impl MatMulBackward {
         }
     }
 
-    /// The dimensions of the product `dA[m, k] = dC[m, n] B^T[n, k]`.
+    /// Returns the dimensions of the product `dA[m, k] = dC[m, n] B^T[n, k]`.
     fn grad_a(&self) -> Dims {
         let Dims { m, k, n } = self.dims;
         Dims { m, k: n, n: k }
     }
 
-    /// The dimensions of the product `dB[k, n] = A^T[k, m] dC[m, n]`.
+    /// Returns the dimensions of the product `dB[k, n] = A^T[k, m] dC[m, n]`.
     fn grad_b(&self) -> Dims {
         let Dims { m, k, n } = self.dims;
         Dims { m: k, k: m, n }
@@ -156,7 +156,7 @@ mod tests {
         }
     }
 
-    /// The scopes split what `nn` offers as one function.
+    /// The scopes split an operation that `nn` offers as one function.
     #[test]
     fn both_parts_together_are_the_whole() {
         let mut parts: MatMulBackward = after_one(json!({}));

@@ -51,9 +51,9 @@ impl Workload for Peak {
 
 impl Checked for Peak {
     fn checksum(&self) -> Checksum {
-        // The mean of all chains and lanes, as the number of lanes differs between builds. A factor
-        // so close to 1 gathers the rounding of every round, which fused and separate operations do
-        // differently.
+        // The mean of all chains and lanes, because the number of lanes differs between builds. A
+        // factor so close to 1 accumulates the rounding of every round, which differs between fused
+        // and separate operations.
         Checksum::number(self.result / (FLOPS_PER_ROUND / 2) as f32, 0.05)
     }
 }
@@ -73,7 +73,7 @@ mod tests {
         ]);
     }
 
-    /// Each chain `i` from 0 to 11 follows `x -> 0.999999 x + 0.000001`, which goes to 1.
+    /// Each chain `i` from 0 to 11 follows `x -> 0.999999 x + 0.000001`, which converges to 1.
     #[test]
     fn the_mean_is_that_of_the_formula() {
         for rounds in [1, 1000, 10_000] {

@@ -6,7 +6,7 @@ use nn::{Pool, Tensor};
 use orch_sdk::prelude::*;
 use std::hint::black_box;
 
-/// What a new tensor holds.
+/// Initial contents of a new tensor.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum Contents {
     /// Anything, because the caller overwrites it; a plain allocation holds zeros all the same
@@ -34,7 +34,7 @@ pub(crate) struct TensorPoolParams {
     pool: Pooling,
 }
 
-/// Tensors that come and go.
+/// A sequence of tensors that are obtained and released.
 pub(crate) struct TensorPool {
     tensors: usize,
     n: usize,
@@ -42,7 +42,7 @@ pub(crate) struct TensorPool {
     pool: Pool,
     /// A ring of the tensors that are alive.
     alive: Vec<Option<Tensor>>,
-    /// Of what the last iteration read from its tensors.
+    /// Sum of the numbers that the last iteration read from its tensors.
     sum: f64,
 }
 
@@ -54,8 +54,8 @@ impl TensorPool {
         }
     }
 
-    /// Empties a place of the ring. What was written to the tensor is read back, so that none can
-    /// be left out.
+    /// Empties a place of the ring. The numbers written to the tensor are read back, so that the
+    /// compiler cannot omit writing them.
     fn release(&mut self, place: usize) {
         if let Some(tensor) = self.alive[place].take() {
             let numbers = black_box(tensor.as_slice());

@@ -1,8 +1,8 @@
-//! The parameter `variant`: which implementation of one operation is measured.
+//! The parameter `variant`: the measured implementation of an operation.
 
 use orch_sdk::Params;
 
-/// A rung of the ladder from obvious to fast.
+/// An implementation, from obvious to fast.
 #[derive(Params, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Variant {
     /// The vectorised kernel
