@@ -1,4 +1,4 @@
-//! Counts the allocations of whole iterations.
+//! Tests that count the allocations of whole iterations.
 
 use crate::infer::testing::ready;
 use nn::threads::Threads;
@@ -32,7 +32,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations of the second iteration.
+/// Returns the allocations of the second iteration.
 fn allocations(params: Value) -> Result<u64> {
     let mut workload = ready(params, Threads::One)?;
     workload.run()?;

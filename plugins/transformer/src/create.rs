@@ -1,4 +1,4 @@
-//! Making a model: its weights, and their packing for speed.
+//! Creation of a model: its weights, and their packing for speed.
 
 use crate::activation::Activation;
 use crate::model::{self, Model, Origin, SIZES};
@@ -22,10 +22,10 @@ pub(crate) struct CreateParams {
     activation: Activation,
 }
 
-/// Makes a model in each iteration.
+/// Creates a model in each iteration.
 pub(crate) struct Create {
     params: CreateParams,
-    /// What the last iteration made.
+    /// Model of the last iteration.
     gpt: Option<Gpt>,
 }
 

@@ -1,12 +1,12 @@
-//! Workloads over the GPT of `nn`: making a model, and generating tokens with it.
+//! Workloads over the GPT of `nn`: creating a model, and generating tokens with it.
 //!
 //! | workload | file |
 //! |---|---|
 //! | `create` | `create.rs` |
 //! | `infer` | `infer.rs` |
 //!
-//! Each iteration does the same: the sampler starts from its seed, and every session from its
-//! prompt. So none needs a reset, and no sample depends on how many iterations came before.
+//! All iterations do the same: the sampler starts from its seed, and every session from its prompt.
+//! Thus no workload needs a reset, and no sample depends on the number of iterations before it.
 
 mod activation;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The parameters `model` and `weights`: which dimensions, and where the numbers come from.
+//! The parameters `model` and `weights`: the dimensions, and the origin of the numbers.
 
 use nn::model::{Config, Gpt, Sizes, Weights};
 use orch_sdk::prelude::*;
@@ -13,7 +13,7 @@ pub(crate) enum Model {
     Explicit(Config),
 }
 
-/// The names of the dimensions, each with its largest value and what it is.
+/// Names of the dimensions, each with its maximum and its description.
 const DIMENSIONS: [(&str, u64, &str); 5] = [
     ("embed", 8192, "Width of the embedding"),
     ("layers", 128, "Number of blocks"),
@@ -50,7 +50,10 @@ impl ParamValue for Model {
                 "small": "128 embed, 2 layers, 4 heads, block 64, vocab 256: 470528 parameters",
                 "medium": "256 embed, 4 layers, 8 heads, block 128, vocab 512: 3454464 parameters",
             } },
-            { "type": "object", "properties": properties, "required": names, "additionalProperties": false },
+            {
+                "type": "object", "properties": properties, "required": names,
+                "additionalProperties": false
+            },
         ] })
     }
 
@@ -119,7 +122,7 @@ fn names() -> String {
     DIMENSIONS.map(|(name, ..)| name).join(", ")
 }
 
-/// What both workloads take to find their weights.
+/// Parameters with which both workloads find their weights.
 pub(crate) struct Origin {
     pub config: Config,
     pub file: Option<PathBuf>,
@@ -143,7 +146,7 @@ pub(crate) fn count_sizes(config: Config) {
     count!("weight_bytes", config.parameters() * size_of::<f32>());
 }
 
-/// The metrics of the counters that [`count_sizes`] adds to.
+/// Metrics of the counters of [`count_sizes`].
 pub(crate) const SIZES: [Metric; 3] = [
     Metric::count("parameters", "parameters").about("Numbers in all weights"),
     Metric::count("tensors", "tensors").about("Tensors that hold the weights"),
@@ -151,9 +154,10 @@ pub(crate) const SIZES: [Metric; 3] = [
         .about("4 bytes for each parameter; packing adds what fills up the last panels"),
 ];
 
-/// The mean log-probability of each token of a fixed sequence that depends on the dimensions alone.
+/// Returns the mean log-probability of each token of a fixed sequence that depends on the
+/// dimensions alone.
 pub(crate) fn score(gpt: &mut Gpt) -> f64 {
-    /// Enough for a mean that every part of the model has an influence on.
+    /// Long enough for a mean that every part of the model influences.
     const LONGEST: usize = 32;
     let config = gpt.config();
     let tokens = crate::prompt::tokens(LONGEST.min(config.block() + 1), config.vocab(), 0x5C02E);

@@ -1,10 +1,9 @@
-//! The parameter `pool`: where the tensors that an iteration needs come from.
+//! The parameter `pool`: the origin of the tensors that an iteration needs.
 
 use nn::Pool;
 use orch_sdk::Params;
 
-/// With pooling and without run the same code, so that the difference is measured and never
-/// computed.
+/// Both settings run the same code, so that the difference is measured and never computed.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum Pooling {
     /// From the tensor pool: after the first iteration nothing is allocated

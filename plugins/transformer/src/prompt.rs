@@ -1,4 +1,5 @@
-//! The parameter `prompt`: how many tokens a session begins with, or which.
+//! The parameter `prompt`: the number of tokens with which a session begins, or the tokens
+//! themselves.
 
 use orch_sdk::ParamValue;
 use orch_sdk::serde_json::{Value, json};
@@ -6,17 +7,17 @@ use orch_sdk::serde_json::{Value, json};
 /// A prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Prompt {
-    /// So many pseudo-random tokens.
+    /// This many pseudo-random tokens.
     Length(usize),
     /// These tokens.
     Tokens(Vec<u32>),
 }
 
-/// Most tokens of a prompt; a model reads no more than its block of them.
+/// Maximum number of tokens of a prompt. A model reads at most its block of them.
 const LONGEST: usize = 65_536;
 
 impl Prompt {
-    /// The tokens, each below `vocab`.
+    /// Returns the tokens, each below `vocab`.
     pub(crate) fn tokens(&self, vocab: usize, seed: u64) -> Result<Vec<u32>, String> {
         match self {
             Self::Length(length) => Ok(tokens(*length, vocab, seed)),
@@ -31,7 +32,7 @@ impl Prompt {
     }
 }
 
-/// Pseudo-random tokens below `vocab`; equal seeds give equal ones.
+/// Returns pseudo-random tokens below `vocab`; equal seeds give equal tokens.
 pub(crate) fn tokens(length: usize, vocab: usize, seed: u64) -> Vec<u32> {
     let mut rng = nn::rng::Rng::new(seed);
     let mut token =
