@@ -48,7 +48,7 @@ pub(crate) struct BlockParams {
     seed: u64,
 }
 
-/// A block and what it learns: at each position the mean of the inputs so far.
+/// A block and its task: at each position the mean of the inputs so far.
 pub(crate) struct RunningMean {
     block: train::Block,
     shape: Shape,
@@ -235,7 +235,9 @@ mod tests {
     #[test]
     fn odd_sizes_learn() {
         for (embed, heads, sequence, batch) in [(3, 1, 1, 1), (6, 2, 5, 3), (15, 5, 17, 1)] {
-            let size = json!({ "embed": embed, "heads": heads, "sequence": sequence, "batch": batch, "steps": 30 });
+            let size = json!({
+                "embed": embed, "heads": heads, "sequence": sequence, "batch": batch, "steps": 30
+            });
             testing::learns::<Block>(&size, 0.95);
         }
     }

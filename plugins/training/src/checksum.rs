@@ -1,4 +1,4 @@
-//! The number that stands for an output of many numbers in a digest.
+//! The number that represents an output of many numbers in a digest.
 
 /// Sums the numbers of all `parts`, each with a weight that depends on its place and its sign.
 ///
@@ -12,13 +12,14 @@ pub(crate) fn checksum(parts: &[&[f32]]) -> f64 {
         .sum()
 }
 
-/// Numbers in `[1, 2)` that do not repeat: multiples of the golden ratio, without their whole part.
+/// Returns numbers in `[1, 2)` that do not repeat: multiples of the golden ratio, without their
+/// whole part.
 fn weights() -> impl Iterator<Item = f64> {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     (0_u32..).map(|place| 1.0 + (f64::from(place) * GOLDEN).fract())
 }
 
-/// The absolute value, half as much again below 0, so that a flipped sign is seen.
+/// Returns the absolute value, half as much again below 0, so that a flipped sign is detected.
 fn magnitude(number: f32) -> f64 {
     let number = f64::from(number);
     if number < 0.0 { -1.5 * number } else { number }

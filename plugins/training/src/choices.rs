@@ -1,10 +1,10 @@
-//! The parameters that `mlp` and `block` have in common: optimiser and activation.
+//! The common parameters of `mlp` and `block`: optimiser and activation.
 
 use nn::gelu::Form;
 use nn::train::{self, AdamW, Sgd, Trainable, adamw, sgd};
 use orch_sdk::Params;
 
-/// How gradients become steps.
+/// Method of computing steps from gradients.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum Optimizer {
     /// Stochastic gradient descent: v = momentum v + g, w = w - rate v
@@ -13,7 +13,7 @@ pub(crate) enum Optimizer {
     Adamw,
 }
 
-/// The numbers that an optimiser is made with.
+/// Hyperparameters of an optimiser.
 pub(crate) struct Settings {
     /// Learning rate.
     pub(crate) rate: f32,
@@ -22,7 +22,7 @@ pub(crate) struct Settings {
 }
 
 impl Optimizer {
-    /// Makes the optimiser of a model.
+    /// Creates the optimiser of a model.
     pub(crate) fn of(
         self,
         model: &mut dyn Trainable,

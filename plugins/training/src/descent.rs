@@ -1,10 +1,10 @@
-//! Training of any model on one batch: the steps, the way back to the first, and what is reported.
+//! Training of any model on one batch: the steps, the way back to the first one, and the results.
 
 use nn::threads::Threads;
 use nn::train::{Optimizer, Resources, Snapshot, Trainable};
 use orch_sdk::{Digest, Metric, Result, count, scope};
 
-/// A model with the batch that it learns.
+/// A model with its batch.
 pub(crate) trait Model: Trainable {
     /// Writes the gradients of all parameters and returns the loss, in scopes `Forward`, `Loss` and
     /// `Backward`.
@@ -32,7 +32,7 @@ pub(crate) const METRICS: &[Metric] = &[
     Metric::count("loss", "1").about("Loss of the iteration's last step, before its update"),
 ];
 
-/// How far the final losses of two builds may differ: rounding grows with each step.
+/// Tolerated difference between the final losses of two builds: rounding grows with each step.
 const TOLERANCE: f64 = 1e-3;
 
 /// A training in progress.
@@ -46,7 +46,7 @@ pub(crate) struct Descent<M> {
 }
 
 impl<M: Model> Descent<M> {
-    /// Begins a training of `steps` steps in each iteration from the model as it is.
+    /// Begins a training with `steps` steps in each iteration, from the present state of the model.
     pub(crate) fn new(
         mut model: M,
         optimizer: Box<dyn Optimizer>,
@@ -70,7 +70,7 @@ impl<M: Model> Descent<M> {
         self.threads.start()
     }
 
-    /// Goes back to the first step.
+    /// Returns to the first step.
     pub(crate) fn reset(&mut self) {
         self.start.restore(&mut self.model);
         self.optimizer.reset();
@@ -97,18 +97,18 @@ impl<M: Model> Descent<M> {
         count!("flop", self.steps as u64 * self.model.flops());
     }
 
-    /// The loss with the weights as they are now, all updates included.
+    /// Returns the loss with the present weights, including all updates.
     pub(crate) fn loss(&mut self) -> f32 {
         self.model.gradients(self.on)
     }
 
-    /// The loss after all steps.
+    /// Returns the loss after all steps.
     pub(crate) fn digest(&mut self) -> Digest {
         Digest::number(self.loss().into()).tolerance(TOLERANCE)
     }
 }
 
-/// What the tests of all models share.
+/// Shared parts of the tests of all models.
 #[cfg(test)]
 pub(crate) mod testing {
     use super::{Descent, Model};
@@ -117,7 +117,7 @@ pub(crate) mod testing {
     use orch_sdk::prelude::*;
     use orch_sdk::serde_json::{Value, json};
 
-    /// Makes a training from parameters.
+    /// Creates a training from parameters.
     pub(crate) trait Trains: Workload {
         type Model: Model;
 
@@ -125,7 +125,7 @@ pub(crate) mod testing {
         fn descent(&mut self) -> &mut Descent<Self::Model>;
     }
 
-    /// `base` with some parameters changed.
+    /// Returns `base` with some parameters changed.
     fn with(base: &Value, changes: &[(&str, Value)]) -> Value {
         let mut params = base.clone();
         for (name, value) in changes {
@@ -141,7 +141,7 @@ pub(crate) mod testing {
         workload
     }
 
-    /// Loss before and after one iteration from the start.
+    /// Returns the loss before and after one iteration from the start.
     fn losses<W: Trains>(workload: &mut W) -> (f32, f32) {
         workload.reset().expect("a reset succeeds");
         let before = workload.descent().loss();
@@ -149,8 +149,8 @@ pub(crate) mod testing {
         (before, workload.descent().loss())
     }
 
-    /// Panics unless each optimiser and activation learns, and the same again after a reset,
-    /// however memory is managed.
+    /// Panics unless each optimiser and activation learns, and gives the same result after a reset,
+    /// with and without pooling.
     pub(crate) fn learns<W: Trains>(base: &Value, part: f32) {
         let mut finals = Vec::new();
         for optimizer in ["sgd", "adamw"] {
@@ -165,7 +165,7 @@ pub(crate) mod testing {
                 let mut workload = make::<W>(&params, Threads::One);
                 let (before, after) = losses(&mut workload);
                 assert!(after < part * before, "{params}: {before} to {after}");
-                // Training goes on where it was, until the reset.
+                // Training continues until the reset.
                 workload.run().expect("an iteration succeeds");
                 assert_ne!(workload.descent().loss(), after, "{params}");
                 assert_eq!(

@@ -1,8 +1,8 @@
-//! What the workloads are fed with.
+//! Inputs of the workloads.
 
 use nn::Tensor;
 
-/// Makes a tensor of numbers uniform in `[-bound, bound)`; equal seeds give equal tensors.
+/// Creates a tensor of numbers uniform in `[-bound, bound)`; equal seeds give equal tensors.
 pub(crate) fn uniform(shape: &[usize], seed: u64, bound: f32) -> Tensor {
     let mut tensor = Tensor::random(shape, seed);
     tensor
@@ -15,7 +15,7 @@ pub(crate) fn uniform(shape: &[usize], seed: u64, bound: f32) -> Tensor {
 /// The bound at which uniform numbers have variance 1: the root of 3.
 pub(crate) const UNIT_VARIANCE: f32 = 1.732_050_8;
 
-/// The seed of an input beyond the first: another sequence for each place.
+/// Returns the seed of an input beyond the first: a different sequence for each place.
 pub(crate) fn seed_of(seed: u64, place: u64) -> u64 {
     seed.wrapping_add(place.wrapping_mul(0x5851_F42D_4C95_7F2D))
 }

@@ -6,8 +6,8 @@
 //! | `mlp` | `mlp.rs` |
 //! | `block` | `block.rs` |
 //!
-//! `mlp` and `block` change their weights, so a reset puts the initial weights and the optimiser's
-//! memory back: every sample begins with the same first step. Training is on one batch, made from
+//! `mlp` and `block` change their weights, so a reset restores the initial weights and the state of
+//! the optimiser: every sample begins with the same first step. Training uses one batch, made from
 //! the seed, that is the same in each step.
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub(crate) struct MlpParams {
     seed: u64,
 }
 
-/// A perceptron and what it learns: products of neighbouring inputs.
+/// A perceptron and its task: products of neighbouring inputs.
 pub(crate) struct Regression {
     mlp: train::Mlp,
     size: Size,
@@ -130,7 +130,7 @@ impl Model for Regression {
 
     fn flops(&self) -> u64 {
         let Size { inputs, outputs } = self.size;
-        // Both layers forward and the gradients of their weights, and the gradient of the hidden
+        // Both layers forward, the gradients of their weights, and the gradient of the hidden
         // layer.
         let products = 2 * self.hidden * (inputs + outputs) + self.hidden * outputs;
         2 * (self.batch * products) as u64
@@ -220,7 +220,9 @@ mod tests {
 
     #[test]
     fn plain_descent_learns() {
-        let small = json!({ "hidden": 320, "batch": 8, "steps": 20, "momentum": 0.0, "learning_rate": 0.001 });
+        let small = json!({
+            "hidden": 320, "batch": 8, "steps": 20, "momentum": 0.0, "learning_rate": 0.001
+        });
         testing::learns::<Mlp>(&small, 0.6);
     }
 
@@ -228,7 +230,8 @@ mod tests {
     fn odd_sizes_learn() {
         for (inputs, hidden, outputs, batch) in [(1, 7, 3, 1), (5, 13, 1, 2), (17, 33, 19, 3)] {
             let size = json!({
-                "inputs": inputs, "hidden": hidden, "outputs": outputs, "batch": batch, "learning_rate": 0.003
+                "inputs": inputs, "hidden": hidden, "outputs": outputs, "batch": batch,
+                "learning_rate": 0.003
             });
             testing::learns::<Mlp>(&size, 0.9);
         }

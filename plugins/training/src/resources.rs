@@ -1,12 +1,11 @@
-//! What the workloads' parameters say about memory and threads, in the terms of `nn`.
+//! Conversion of the workloads' parameters for memory and threads to the types of `nn`.
 
 use nn::Pool;
 use nn::threads::Threads;
 use nn::train::{self, Resources};
 use orch_sdk::Params;
 
-/// With pooling and without run the same code, so that the difference is measured and never
-/// computed.
+/// Both settings run the same code, so that the difference is measured and never computed.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum Pooling {
     /// From the tensor pool: after the first step nothing is allocated
@@ -16,7 +15,7 @@ pub(crate) enum Pooling {
 }
 
 impl Pooling {
-    /// What the steps of a job with so many threads may use.
+    /// Returns the resources of the steps of a job with these threads.
     pub(crate) fn with(self, threads: Threads) -> Resources {
         let pool = match self {
             Self::On => Pool::On,

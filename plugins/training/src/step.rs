@@ -10,7 +10,7 @@ use nn::train::Resources;
 use orch_sdk::prelude::*;
 use std::hint::black_box;
 
-/// Whether the backward pass goes on to the gradient of the batch.
+/// Whether the backward pass computes the gradient of the batch.
 #[derive(Params, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InputGradient {
     /// dX = dH W2^T is computed too, as where another layer comes before
@@ -50,15 +50,15 @@ pub(crate) struct Step {
     input_gradient: InputGradient,
     on: Resources,
     threads: Threads,
-    /// Of `H[batch, hidden] = X[batch, hidden] W2[hidden, hidden]`.
+    /// Dimensions of `H[batch, hidden] = X[batch, hidden] W2[hidden, hidden]`.
     first: Dims,
-    /// Of `Y[batch, outputs] = H[batch, hidden] W3[hidden, outputs]`.
+    /// Dimensions of `Y[batch, outputs] = H[batch, hidden] W3[hidden, outputs]`.
     second: Dims,
     x: Tensor,
     w2: Tensor,
     w3: Tensor,
     dy: Tensor,
-    /// What the last step computed: Y, dW3, dW2 and dX.
+    /// Results of the last step: Y, dW3, dW2 and dX.
     results: Option<[Tensor; 4]>,
 }
 
@@ -99,7 +99,7 @@ impl Step {
 
     fn step(&mut self) {
         scope!("Step");
-        // First of all the last step's tensors go back to where they came from.
+        // The last step's tensors are released first.
         self.results = None;
         let (x, w2, w3) = (
             black_box(self.x.as_slice()),
@@ -139,7 +139,7 @@ impl Step {
         self.results = Some([y, dw3, dw2, dx]);
     }
 
-    /// `dB = A^T dC` for the product `C = A B` with these dimensions.
+    /// Computes `dB = A^T dC` for the product `C = A B` with these dimensions.
     fn weight_gradient(&self, a: &[f32], dc: &[f32], product: Dims) -> Tensor {
         let Dims { m, k, n } = product;
         let mut db = self.on.scratch(&[k, n]);
@@ -148,14 +148,14 @@ impl Step {
         db
     }
 
-    /// `dA = dC B^T` for the product `C = A B` with these dimensions.
+    /// Computes `dA = dC B^T` for the product `C = A B` with these dimensions.
     fn operand_gradient(&self, dc: &[f32], b: &[f32], product: Dims) -> Tensor {
         let Dims { m, k, n } = product;
         self.on.matmul_a_bt(dc, b, Dims { m, k: n, n: k })
     }
 
-    /// Of one step: each product's backward pass is two more of its size, but for dX where nobody
-    /// asks for it.
+    /// Operations of one step: each product's backward pass consists of two more products of its
+    /// size, except for dX if it is not computed.
     fn flops(&self) -> u64 {
         let first = if self.input_gradient == InputGradient::On {
             3
@@ -240,7 +240,9 @@ mod tests {
     #[test]
     fn results_are_those_of_the_products() -> Result<()> {
         for (batch, hidden, outputs) in [(1, 1, 1), (3, 17, 5), (32, 256, 32)] {
-            let size = json!({ "batch": batch, "hidden": hidden, "outputs": outputs, "input_gradient": "on" });
+            let size = json!({
+                "batch": batch, "hidden": hidden, "outputs": outputs, "input_gradient": "on"
+            });
             let step = after_one(size, Threads::One)?;
             let (mut h, mut y) = (vec![0.0; batch * hidden], vec![0.0; batch * outputs]);
             reference(step.x.as_slice(), step.w2.as_slice(), &mut h, step.first);
