@@ -1,4 +1,4 @@
-//! Workloads that show what measuring itself costs: an empty iteration, a scope, an allocation
+//! Workloads that show the cost of measuring itself: an empty iteration, a scope, an allocation
 //! under the counting allocator.
 
 mod malloc;
@@ -7,7 +7,7 @@ use orch_sdk::prelude::*;
 
 export_plugin!(Empty, Scopes, malloc::Malloc);
 
-/// Nothing: the time of an iteration is the loop's.
+/// Does nothing: the time of an iteration is that of the loop.
 struct Empty;
 
 impl Workload for Empty {
@@ -33,7 +33,7 @@ struct ScopesParams {
     pairs: u64,
 }
 
-/// Scopes with nothing in them.
+/// Opens and closes empty scopes.
 struct Scopes {
     pairs: u64,
 }

@@ -1,11 +1,10 @@
-//! The cost of an allocation, through whatever defines `malloc` in this process and through glibc's
-//! own.
+//! The cost of an allocation, through the `malloc` of this process and through glibc's own.
 
 use orch_sdk::prelude::*;
 use std::ffi::c_void;
 use std::hint::black_box;
 
-/// Whose allocator is measured.
+/// Allocator to measure.
 #[derive(Params, Clone, Copy)]
 enum Allocator {
     /// The process's `malloc` and `free`: in a worker, those that count
