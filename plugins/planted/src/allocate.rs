@@ -1,12 +1,12 @@
-//! Blocks of many sizes that live for a while: the allocator decides the speed.
+//! Blocks of many sizes that live for a while: the allocator determines the speed.
 
 use crate::waste;
 use orch_sdk::prelude::*;
 
-/// Blocks that are alive at a time.
+/// Number of blocks that are alive at a time.
 const ALIVE: usize = 256;
 
-/// Sizes that repeat, so that every ten blocks cost the same.
+/// Sizes in a repeating order, so that every ten blocks cost the same.
 const SIZES: [usize; 10] = [16, 512, 64, 4096, 32, 1024, 256, 16, 2048, 128];
 
 #[derive(Params)]

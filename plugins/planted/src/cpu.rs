@@ -1,4 +1,4 @@
-//! A chain of dependent integer operations: nothing but the core's clock decides its speed.
+//! A chain of dependent integer operations: only the core's clock determines its speed.
 
 use crate::waste;
 use orch_sdk::prelude::*;

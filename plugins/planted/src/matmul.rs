@@ -1,4 +1,4 @@
-//! Products of small matrices that stay in the cache: vector arithmetic decides the speed.
+//! Products of small matrices that stay in the cache: vector arithmetic determines the speed.
 
 use crate::waste;
 use nn::Tensor;

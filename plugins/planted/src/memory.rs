@@ -1,5 +1,5 @@
-//! Reading and writing a block that no core's own cache holds: shared caches and memory decide the
-//! speed.
+//! Reading and writing a block larger than a core's own caches: shared caches and memory determine
+//! the speed.
 
 use crate::waste;
 use orch_sdk::prelude::*;
@@ -24,7 +24,7 @@ pub(crate) struct MemoryParams {
 pub(crate) struct Memory {
     params: MemoryParams,
     block: Vec<f32>,
-    /// The unit that comes next.
+    /// Index of the next unit.
     next: usize,
     /// The first number of the first unit after the first iteration.
     first: f32,
@@ -55,7 +55,7 @@ impl Workload for Memory {
 
     fn run(&mut self) -> Result<()> {
         scope!("walk");
-        // Its own inverse over two passes, so that the numbers stay what they are.
+        // The factor is its own inverse over two passes, so that the numbers stay the same.
         let factor = black_box(-1.0);
         for _ in 0..self.params.work {
             let begin = self.next * UNIT;
