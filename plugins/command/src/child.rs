@@ -1,4 +1,4 @@
-//! A program from start to end: its output in memory, its cost from the kernel.
+//! One run of a program: its output in memory, and its cost as the kernel reports it.
 
 use std::fs::File;
 use std::io;
@@ -6,9 +6,9 @@ use std::os::fd::FromRawFd;
 use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 
-/// How much of the end of an output is looked at for its last line.
+/// Number of bytes at the end of an output that are searched for its last line.
 const TAIL: u64 = 4096;
-/// A last line is cut here.
+/// Maximum length of a last line.
 const LONGEST_LINE: usize = 300;
 
 /// A started program.
@@ -16,13 +16,13 @@ pub(crate) struct Child {
     pid: libc::pid_t,
 }
 
-/// What a program cost, and how it ended.
+/// Cost of a program, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Cost {
     pub(crate) user_seconds: f64,
     pub(crate) system_seconds: f64,
-    /// Bytes. Linux takes over what the process had resident that the program was started from, so
-    /// this is never less than what the caller has.
+    /// Bytes. On Linux this includes the resident memory of the process that started the program,
+    /// so it is never less than the caller's own.
     pub(crate) max_rss: f64,
     pub(crate) exit: Option<i32>,
     pub(crate) signal: Option<i32>,
@@ -31,14 +31,14 @@ pub(crate) struct Cost {
 impl Child {
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
         let child = command.spawn()?;
-        // The child is waited for by `wait`, which learns its cost; dropping the handle of the
-        // standard library does nothing.
+        // `wait` reaps the child and reads its cost. Dropping the handle of the standard library
+        // does nothing.
         Ok(Self {
             pid: libc::pid_t::try_from(child.id()).map_err(io::Error::other)?,
         })
     }
 
-    /// Waits for the end.
+    /// Waits for the end of the program.
     pub(crate) fn wait(self) -> io::Result<Cost> {
         let mut status = 0;
         // SAFETY: all-zero bytes are a valid rusage.
@@ -54,7 +54,7 @@ impl Child {
         Ok(Cost {
             user_seconds: seconds(usage.ru_utime),
             system_seconds: seconds(usage.ru_stime),
-            // Linux counts it in KiB.
+            // Linux reports it in KiB.
             max_rss: usage.ru_maxrss as f64 * 1024.0,
             exit: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
             signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
@@ -62,8 +62,8 @@ impl Child {
     }
 }
 
-/// What a program writes: a file in memory, so that it never waits for a reader, whose time would
-/// be measured.
+/// Output of a program: a file in memory, so that the program never waits for a reader, whose time
+/// would be measured.
 pub(crate) struct Output {
     file: File,
 }
@@ -75,30 +75,30 @@ impl Output {
         if descriptor < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the descriptor is new and nobody else's.
+        // SAFETY: the descriptor is new and not used elsewhere.
         Ok(Self {
             file: unsafe { File::from_raw_fd(descriptor) },
         })
     }
 
-    /// Forgets what was written.
+    /// Discards the output.
     pub(crate) fn clear(&mut self) -> io::Result<()> {
         use std::io::Seek;
         self.file.set_len(0)?;
         self.file.rewind()
     }
 
-    /// The end that a program gets.
+    /// Returns the end to which a program writes.
     pub(crate) fn writer(&self) -> io::Result<Stdio> {
         Ok(self.file.try_clone()?.into())
     }
 
-    /// All that was written.
+    /// Returns the whole output.
     pub(crate) fn all(&self) -> io::Result<Vec<u8>> {
         self.from(0)
     }
 
-    /// The last line that says something.
+    /// Returns the last line that is not empty.
     pub(crate) fn last_line(&self) -> io::Result<Option<String>> {
         let tail = self.from(self.file.metadata()?.len().saturating_sub(TAIL))?;
         let text = String::from_utf8_lossy(&tail);

@@ -1,8 +1,8 @@
 //! Whole programs as workloads: `command/run` starts one per iteration and times it from spawn to
 //! end.
 //!
-//! What is measured is what a user waits for: starting the program, its work, its end. Its
-//! allocations are another process's and are not counted; the few that are counted are those of
+//! The measured time is the time that a user waits: starting the program, its work, its end. Its
+//! allocations belong to another process and are not counted; the few that are counted are those of
 //! starting it. CPU time and memory of the program are metrics.
 
 mod child;
@@ -70,7 +70,7 @@ impl Workload for Run {
         Ok(())
     }
 
-    /// What the program wrote to its standard output.
+    /// Standard output of the program.
     fn digest(&mut self) -> Result<Option<Digest>> {
         if !self.params.digest {
             return Ok(None);
@@ -132,7 +132,7 @@ impl Run {
         ))
     }
 
-    /// An error if the program ended otherwise than it should, with its last words.
+    /// Returns an error with the program's last words if the program did not end as required.
     fn judge(&self, cost: &Cost) -> Result<()> {
         let wanted = self.params.expect_exit;
         if cost.exit == Some(wanted) {
@@ -154,7 +154,7 @@ impl Run {
     }
 }
 
-/// The 64-bit FNV-1a hash.
+/// Returns the 64-bit FNV-1a hash.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

@@ -24,17 +24,17 @@ pub(crate) struct RunParams {
     pub(crate) digest: bool,
 }
 
-/// What is run.
+/// A command to run.
 #[derive(Debug)]
 pub(crate) enum Line {
-    /// For `sh -c`.
+    /// A command line for `sh -c`.
     Shell(String),
     /// A program and its arguments.
     Words(Vec<String>),
 }
 
 impl Line {
-    /// What is started; none of an empty list.
+    /// Returns the program to start; `None` for an empty list.
     pub(crate) fn program(&self) -> Option<&str> {
         match self {
             Self::Shell(text) if text.trim().is_empty() => None,
@@ -46,7 +46,10 @@ impl Line {
 
 impl ParamValue for Line {
     fn schema() -> Value {
-        json!({ "anyOf": [{ "type": "array", "items": { "type": "string" }, "minItems": 1 }, { "type": "string" }] })
+        json!({ "anyOf": [
+            { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+            { "type": "string" }
+        ] })
     }
 
     fn from_json(value: &Value) -> Result<Self, String> {
@@ -68,7 +71,7 @@ impl ParamValue for Line {
     }
 }
 
-/// Names and values for the environment.
+/// Names and values of environment variables.
 #[derive(Debug, Default)]
 pub(crate) struct Variables(pub(crate) BTreeMap<String, String>);
 
