@@ -58,7 +58,7 @@ impl Entry {
     }
 }
 
-/// Numbers in the weights that every token needs: all but the tables of embeddings.
+/// Number of weights that every token needs: all except the embedding tables.
 fn read_per_token(config: Config) -> usize {
     config.parameters() - (config.vocab() + config.block()) * config.embed()
 }
@@ -93,7 +93,7 @@ fn measure(threads: usize) {
     entries.iter().for_each(Entry::print);
 }
 
-/// GB/s at which one thread sums up so many bytes, again and again.
+/// Returns the rate in GB/s at which one thread repeatedly sums up this many bytes.
 fn stream(bytes: usize) -> f64 {
     let numbers = Tensor::random(&[bytes / 4], 1);
     let sum = || {
@@ -130,7 +130,7 @@ fn main() {
         let bytes = 4 * read_per_token(config);
         println!("{bytes} bytes are read at {:.1} GB/s", stream(bytes));
     }
-    // Each number of threads gets a driver of its own, as a thread can join only one pool.
+    // Each number of threads gets its own driver, because a thread can join only one pool.
     for threads in [1, 2] {
         let driver = std::thread::spawn(move || {
             match rayon::ThreadPoolBuilder::new()
@@ -140,7 +140,7 @@ fn main() {
             {
                 Ok(pool) => {
                     measure(threads);
-                    // Dropping it would wait for this thread.
+                    // Dropping the pool would wait for this thread.
                     std::mem::forget(pool);
                 }
                 Err(error) => println!("{threads} threads: {error}"),

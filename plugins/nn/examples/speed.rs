@@ -1,9 +1,9 @@
-//! Prints how fast the kernels are on this machine, as shares of what it can do at most.
+//! Prints the speed of the kernels on this machine, as shares of the machine's maximum.
 //!
 //! `RUSTFLAGS="-C target-cpu=native" cargo run --release -p nn --example speed [filter]`
 //!
 //! All entries are measured in turn, round after round, in one process, and each shows its fastest
-//! batch: a disturbance then hits all of them alike, and ratios between entries hold even on a
+//! batch. A disturbance then affects all of them alike, and ratios between entries hold even on a
 //! machine that is busy with other things.
 
 use std::hint::black_box;
@@ -31,14 +31,14 @@ struct Entry {
     fastest: Duration,
 }
 
-/// What one call does.
+/// Work of one call.
 #[derive(Clone, Copy)]
 enum Work {
     Flops(u64),
     Elements(usize),
 }
 
-/// Where batches run: inside the pool, so that no call pays for entering it.
+/// Place where batches run: inside the pool, so that no call includes the cost of entering it.
 #[derive(Clone, Copy, PartialEq)]
 enum Threads {
     One,
@@ -75,7 +75,7 @@ impl Entry {
     }
 
     fn measure(&mut self) {
-        // The entry before has emptied the caches of this one's data.
+        // The entry before has displaced this entry's data from the caches.
         (self.run)();
         self.fastest = self.fastest.min(self.batch());
     }
@@ -294,7 +294,7 @@ fn products(entries: &mut Vec<Entry>) {
     ));
 }
 
-/// An entry for a kernel that reads one slice and writes another.
+/// Creates an entry for a kernel that reads one slice and writes another.
 fn map(
     name: String,
     len: usize,

@@ -1,4 +1,4 @@
-//! What allocates and what does not, counted: benchmarks of memory reuse rest on it.
+//! Tests that count allocations, because benchmarks of memory reuse rely on these numbers.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -1,5 +1,5 @@
-//! Generating tokens from pooled storage allocates nothing once it is warm; without the pool it
-//! does, for every token.
+//! Generating tokens from pooled storage allocates nothing after warm-up; without the pool, it
+//! allocates for every token.
 
 use nn::Pool;
 use nn::gelu::Form;
@@ -32,7 +32,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations of a session of `tokens` tokens, after one like it.
+/// Returns the allocations of a session of `tokens` tokens, after one like it.
 fn allocations(caching: Caching, pool: Pool, temperature: f32, tokens: usize) -> u64 {
     let options = Options {
         form: Form::Tanh,

@@ -1,6 +1,6 @@
-//! The model against float64 results of an independent implementation, `golden/mkgpt.py`: of a tiny
-//! model that lies beside it, and of the two named sizes, written anew where python3 has numpy and
-//! safetensors.
+//! Tests of the model against float64 results of an independent implementation, `golden/mkgpt.py`:
+//! results of a tiny model, which are stored beside it, and of the two named sizes, which are
+//! computed anew if python3 has numpy and safetensors.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -17,7 +17,7 @@ const ACTIVATIONS: [(&str, Form); 3] = [
     ("quick_gelu", Form::Quick),
 ];
 
-/// How far a logit may be from that in float64.
+/// Maximum difference of a logit from that in float64.
 const TOLERANCE: f64 = 1e-4;
 
 #[test]
@@ -54,7 +54,7 @@ fn the_named_models() {
     check(&folder, "medium", Some(Config::MEDIUM));
 }
 
-/// Every activation, with and without a cache, on one thread and on two.
+/// Checks every activation, with and without a cache, on one thread and on two.
 fn check(folder: &Path, name: &str, named: Option<Config>) {
     let golden = std::fs::read_to_string(folder.join(format!("{name}.golden.json"))).unwrap();
     let golden: Value = serde_json::from_str(&golden).unwrap();
@@ -96,7 +96,7 @@ fn check(folder: &Path, name: &str, named: Option<Config>) {
     }
 }
 
-/// The logits after each token of the prompt, given one by one.
+/// Checks the logits after each token of the prompt, given one by one.
 fn prompt_logits(gpt: &mut Gpt, prompt: &[u32], expected: &Value, what: &str) {
     let padded = [&prompt[1..], &[0]].concat();
     let mut steps = Steps {
@@ -115,8 +115,8 @@ fn prompt_logits(gpt: &mut Gpt, prompt: &[u32], expected: &Value, what: &str) {
     let count = steps.logits[0].len() as f64;
     for (position, logits) in steps.logits.iter().enumerate() {
         let wide = || logits.iter().map(|&logit| f64::from(logit));
-        // If no logit is further off than the tolerance, neither is their mean, nor their root mean
-        // square.
+        // If no logit differs by more than the tolerance, neither does their mean or their root
+        // mean square.
         assert!(
             (wide().sum::<f64>() - sums[position]).abs() <= TOLERANCE * count,
             "{what}: position {position}"
@@ -134,7 +134,7 @@ fn prompt_logits(gpt: &mut Gpt, prompt: &[u32], expected: &Value, what: &str) {
     );
 }
 
-/// Greedy generation from the whole prompt, further than the context is long.
+/// Checks greedy generation from the whole prompt, beyond the length of the context.
 fn generation(gpt: &mut Gpt, prompt: &[u32], expected: &Value, what: &str) {
     let tokens = tokens(&expected["tokens"]);
     let mut steps = Steps {

@@ -1,5 +1,5 @@
-//! A whole training step: where its memory comes from, and that neither memory nor threads change
-//! its result.
+//! Tests of a whole training step: the origin of its memory, and that neither memory nor threads
+//! change its result.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -43,10 +43,10 @@ const CONFIG: Config = Config {
     form: Form::Tanh,
 };
 
-/// Makes an optimiser for a model.
+/// Constructor of an optimiser for a model.
 type Maker = fn(&mut Gpt) -> Box<dyn Optimizer>;
 
-/// The losses of some steps, and the allocations of the last one.
+/// Returns the losses of some steps, and the allocations of the last one.
 fn train(on: Resources, make: Maker) -> (Vec<f32>, u64) {
     let tokens: Vec<u32> = (0..121).map(|i| i * i % 50).collect();
     let mut model = Gpt::new(CONFIG, 1);

@@ -1,4 +1,4 @@
-//! Files of weights that are not the model: each is refused by the name of what is wrong.
+//! Files of weights that do not fit the model: each is refused with the name of its defect.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A file in the making: name, type, shape and bytes of each tensor.
+/// A file under construction: name, type, shape and bytes of each tensor.
 struct File {
     tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
     metadata: Option<HashMap<String, String>>,
@@ -86,7 +86,7 @@ impl File {
     }
 }
 
-/// What is said about a file, without its path.
+/// Returns the message about a file, without its path.
 fn refusal(bytes: &[u8]) -> String {
     static FILES: AtomicUsize = AtomicUsize::new(0);
     let name = format!(
