@@ -24,7 +24,7 @@ thread_local! {
 }
 
 /// Result of [`catch_unwind`] for a workload method.
-type Outcome = std::thread::Result<Result<()>>;
+type CaughtResult = std::thread::Result<Result<()>>;
 
 /// Runs `body` for the host. No panic leaves it, and every result except `Ok` is explained through
 /// `set_error`.
@@ -37,7 +37,7 @@ pub(crate) fn call(body: impl FnOnce() -> Result<()>) -> abi::Status {
 }
 
 #[inline(always)]
-fn guard(body: impl FnOnce() -> Result<()>) -> Outcome {
+fn guard(body: impl FnOnce() -> Result<()>) -> CaughtResult {
     CALLS.fetch_add(1, Ordering::Relaxed);
     DRIVER.set(true);
     let outcome = catch_unwind(AssertUnwindSafe(body));
@@ -116,7 +116,7 @@ pub(crate) fn call_logged(what: &str, body: impl FnOnce() -> Result<()>) {
 }
 
 #[cold]
-fn report(outcome: Outcome) -> abi::Status {
+fn report(outcome: CaughtResult) -> abi::Status {
     let Err((status, text)) = settle(outcome) else {
         return abi::OK;
     };
@@ -127,7 +127,7 @@ fn report(outcome: Outcome) -> abi::Status {
 }
 
 /// Returns the status and text of a call that failed. Panics that did not fail the call are logged.
-fn settle(outcome: Outcome) -> std::result::Result<(), (abi::Status, String)> {
+fn settle(outcome: CaughtResult) -> std::result::Result<(), (abi::Status, String)> {
     let panics = std::mem::take(&mut *panics());
     let story = panics.join("; then ");
     match outcome {

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_holds_what_is_compiled() {
+    fn list_holds_what_is_compiled() {
         let text = std::ffi::CStr::from_bytes_with_nul(&LIST)
             .expect("one NUL, at the end")
             .to_str()
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn every_known_name_can_be_asked() {
+    fn known_names_can_all_be_detected() {
         for name in known() {
             assert!(detected(name).is_some(), "{name}");
         }
@@ -154,7 +154,7 @@ mod tests {
     /// checked at run time.)
     #[cfg(target_arch = "x86_64")]
     #[test]
-    fn the_list_is_complete_for_this_machine() {
+    fn list_is_complete_for_this_machine() {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let Ok(output) = std::process::Command::new(rustc)
             .args(["--print", "cfg", "-C", "target-cpu=native"])

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_metric_that_is_not_judged_has_no_direction() {
+    fn metric_that_is_not_judged_has_no_direction() {
         assert_eq!(
             metric(&Metric::count("misses", "misses"))["better"],
             "lower"

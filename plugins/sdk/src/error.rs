@@ -32,9 +32,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Made from any [`std::error::Error`] by `?`, or from a text by the constructors. It is one
 /// pointer wide, so that a loop over [`Workload::run`](crate::Workload::run) tests a register.
-pub struct Error(Box<Inner>);
+pub struct Error(Box<ErrorParts>);
 
-struct Inner {
+struct ErrorParts {
     status: abi::Status,
     text: String,
 }
@@ -67,7 +67,7 @@ impl Error {
     }
 
     fn new(status: abi::Status, text: &dyn fmt::Display) -> Self {
-        Self(Box::new(Inner {
+        Self(Box::new(ErrorParts {
             status,
             text: text.to_string(),
         }))
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_of_sources_is_kept_once() {
+    fn chain_of_sources_is_kept_once() {
         let chain = Layer(
             "load failed: no file",
             Some(Box::new(Layer(
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_iteration_result_is_one_pointer() {
+    fn iteration_result_is_one_pointer() {
         assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
     }
 }

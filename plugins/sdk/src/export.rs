@@ -47,7 +47,7 @@ pub trait Exports: 'static {
 pub struct Entry {
     id: &'static str,
     describe: fn() -> Value,
-    create: fn(&str) -> Result<Box<dyn Driven>>,
+    create: fn(&str) -> Result<Box<dyn DrivenWorkload>>,
     /// Entry points of the workload's own code. Reading the parameters is left out: it is the same
     /// for all workloads, and the compiler changes it whenever a workload is added.
     code: [*const c_void; 4],
@@ -57,10 +57,10 @@ impl Entry {
     /// Returns the entry of a workload type.
     pub const fn of<W: Workload>() -> Self {
         let code = [
-            <W as Driven>::run as fn(&mut W, u64) -> Result<()> as *const c_void,
+            <W as DrivenWorkload>::run as fn(&mut W, u64) -> Result<()> as *const c_void,
             W::create as fn(W::Params) -> Result<W> as *const c_void,
-            <W as Driven>::setup as fn(&mut W) -> Result<()> as *const c_void,
-            <W as Driven>::reset as fn(&mut W) -> Result<()> as *const c_void,
+            <W as DrivenWorkload>::setup as fn(&mut W) -> Result<()> as *const c_void,
+            <W as DrivenWorkload>::reset as fn(&mut W) -> Result<()> as *const c_void,
         ];
         Self {
             id: W::ID,
@@ -100,7 +100,7 @@ static RESET: ResetExt = ResetExt {
 };
 
 /// A [`Workload`] behind a pointer; the loop of `run` is compiled for each type.
-trait Driven {
+trait DrivenWorkload {
     fn setup(&mut self) -> Result<()>;
     fn reset(&mut self) -> Result<()>;
     fn run(&mut self, iters: u64) -> Result<()>;
@@ -108,7 +108,7 @@ trait Driven {
     fn teardown(&mut self) -> Result<()>;
 }
 
-impl<W: Workload> Driven for W {
+impl<W: Workload> DrivenWorkload for W {
     fn setup(&mut self) -> Result<()> {
         Workload::setup(self)
     }
@@ -135,9 +135,9 @@ impl<W: Workload> Driven for W {
 }
 
 /// Target of an [`Instance`] pointer of this SDK: a thin pointer to the wide one.
-type Owned = Box<dyn Driven>;
+type OwnedWorkload = Box<dyn DrivenWorkload>;
 
-fn create_boxed<W: Workload>(params: &str) -> Result<Owned> {
+fn create_boxed<W: Workload>(params: &str) -> Result<OwnedWorkload> {
     Ok(Box::new(W::create(params::parse(params)?)?))
 }
 
@@ -226,15 +226,15 @@ unsafe extern "C" fn destroy(instance: *mut Instance) {
     boundary::call_logged("dropping the workload", || {
         // SAFETY: the host passes the pointer that `create` made with `Box::into_raw`, and never
         // uses it again.
-        drop(unsafe { Box::from_raw(instance.cast::<Owned>()) });
+        drop(unsafe { Box::from_raw(instance.cast::<OwnedWorkload>()) });
         Ok(())
     });
 }
 
 /// The extension that depends on the plugin.
-struct Code<E>(std::marker::PhantomData<E>);
+struct CodeExtension<E>(std::marker::PhantomData<E>);
 
-impl<E: Exports> Code<E> {
+impl<E: Exports> CodeExtension<E> {
     const EXT: &'static CodeExt = &CodeExt {
         struct_size: size_of::<CodeExt>() as u32,
         begin: Some(begin::<E>),
@@ -265,7 +265,7 @@ unsafe extern "C" fn get_extension<E: Exports>(id: *const c_char) -> *const c_vo
     } else if id == abi::RESET_EXT {
         (&raw const RESET).cast()
     } else if id == abi::CODE_EXT {
-        std::ptr::from_ref(Code::<E>::EXT).cast()
+        std::ptr::from_ref(CodeExtension::<E>::EXT).cast()
     } else {
         std::ptr::null()
     }
@@ -282,9 +282,9 @@ unsafe fn adopt(host: *const Host) -> Option<HostRef> {
 /// # Safety
 /// `instance` is null, or was returned by [`create`], is not destroyed, and no other reference to
 /// it is in use.
-unsafe fn driven<'a>(instance: *mut Instance) -> Result<&'a mut dyn Driven> {
-    // SAFETY: `create` made it from a `Box<Owned>`; nothing else refers to it.
-    match unsafe { instance.cast::<Owned>().as_mut() } {
+unsafe fn driven<'a>(instance: *mut Instance) -> Result<&'a mut dyn DrivenWorkload> {
+    // SAFETY: `create` made it from a `Box<OwnedWorkload>`; nothing else refers to it.
+    match unsafe { instance.cast::<OwnedWorkload>().as_mut() } {
         Some(owned) => Ok(&mut **owned),
         None => Err(Error::msg("the host passed no instance")),
     }

@@ -183,7 +183,7 @@ fn driver(workload: &str, params: &str) -> Driver {
 }
 
 #[test]
-fn the_table_is_of_this_version() {
+fn table_is_of_this_version() {
     let plugin = &table::orch_plugin_v1;
     assert_eq!(
         (plugin.magic, plugin.abi_major, plugin.abi_minor),
@@ -304,14 +304,14 @@ fn create_refuses_what_it_does_not_know() {
 }
 
 #[test]
-fn no_parameters_may_be_an_empty_text() {
+fn parameters_may_be_an_empty_text() {
     for params in ["", "null", "{}", " \n"] {
         assert_eq!(driver("plain", params).run(1), abi::OK, "{params:?}");
     }
 }
 
 #[test]
-fn a_whole_life() {
+fn whole_life() {
     let mut driver = driver("counter", r#"{"steps": 4, "start": 100}"#);
     assert_eq!(
         (driver.setup(), driver.reset(), driver.run(2)),
@@ -340,7 +340,7 @@ fn run_of_zero_iterations_does_nothing() {
 }
 
 #[test]
-fn a_workload_without_a_digest_writes_nothing() {
+fn workload_without_a_digest_writes_nothing() {
     let driver = driver("plain", "{}");
     assert_eq!((driver.digest(), driver.reset()), (abi::OK, abi::OK));
     assert_eq!(take().document, "");
@@ -420,7 +420,7 @@ fn panics_have_a_place() {
 }
 
 #[test]
-fn a_panic_of_another_thread_is_named_first() {
+fn panic_of_another_thread_is_named_first() {
     let (status, text) = failure("thread_panic");
     let file = file!();
     let expected = format!(
@@ -431,7 +431,7 @@ fn a_panic_of_another_thread_is_named_first() {
 }
 
 #[test]
-fn a_forgotten_panic_is_logged() {
+fn forgotten_panic_is_logged() {
     let driver = driver("fail", r#"{"way": "forgotten_thread_panic"}"#);
     assert_eq!(driver.run(1), abi::OK);
     let log: Vec<String> = take().log.iter().map(|line| without_places(line)).collect();
@@ -449,7 +449,7 @@ fn a_forgotten_panic_is_logged() {
 }
 
 #[test]
-fn a_panic_while_dropping_is_logged() {
+fn panic_while_dropping_is_logged() {
     let mut driver = driver("fail", r#"{"way": "drop"}"#);
     driver.destroy();
     let heard = take();
@@ -464,7 +464,7 @@ fn a_panic_while_dropping_is_logged() {
 
 /// Such a panic is never reported, so its text has to be on stderr. Runs in a process of its own.
 #[test]
-fn a_panic_that_cannot_unwind_is_printed() {
+fn panic_that_cannot_unwind_is_printed() {
     const CHILD: &str = "ORCH_SDK_TEST_ABORTS";
     if std::env::var_os(CHILD).is_some() {
         driver("fail", r#"{"way": "foreign"}"#).run(1);
@@ -475,7 +475,7 @@ fn a_panic_that_cannot_unwind_is_printed() {
     child
         .args([
             "--exact",
-            "a_panic_that_cannot_unwind_is_printed",
+            "panic_that_cannot_unwind_is_printed",
             "--nocapture",
         ])
         .env(CHILD, "1");
@@ -487,7 +487,7 @@ fn a_panic_that_cannot_unwind_is_printed() {
 }
 
 #[test]
-fn a_digest_that_is_not_finite_is_an_error() {
+fn digest_that_is_not_finite_is_an_error() {
     let driver = driver("fail", r#"{"way": "nan"}"#);
     assert_eq!(driver.digest(), abi::ERR);
     let heard = take();
@@ -499,7 +499,7 @@ fn a_digest_that_is_not_finite_is_an_error() {
 }
 
 #[test]
-fn a_host_of_another_version_is_refused() {
+fn host_of_another_version_is_refused() {
     let driver = Driver::new(&table::orch_plugin_v1);
     let describe = table::orch_plugin_v1.describe.expect("required");
     let other = Box::leak(Box::new(abi::Host {
@@ -523,7 +523,7 @@ fn a_host_of_another_version_is_refused() {
 /// A host of a later minor version: its table is longer, and the SDK ignores the fields that it
 /// does not know.
 #[test]
-fn a_host_of_a_newer_minor_version_is_taken() {
+fn host_of_a_newer_minor_version_is_taken() {
     #[repr(C)]
     struct Newer {
         known: abi::Host,

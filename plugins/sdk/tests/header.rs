@@ -173,7 +173,7 @@ fn cpp11_agrees() {
 }
 
 #[test]
-fn a_wrong_claim_is_refused() {
+fn wrong_claim_is_refused() {
     let wrong = "offsetof(orch_plugin, run) == 41";
     match compile(
         "cc",
@@ -265,7 +265,7 @@ fn documented() -> Vec<String> {
 /// docs/ABI.md describes the structs completely and correctly. The compilers confirm the same
 /// claims above.
 #[test]
-fn the_page_has_every_field_and_status() {
+fn page_has_every_field_and_status() {
     let documented = documented();
     // Alignments, constants and extension ids are elsewhere on the page, or missing.
     let elsewhere = ["ALIGNOF", "_EXT", "orch_status", "ABI_M", "MAGIC"];
@@ -290,7 +290,7 @@ fn the_page_has_every_field_and_status() {
 /// Every name in the header is one of rustc's.
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn every_x86_name_of_the_header_is_known() {
+fn x86_names_of_the_header_are_known() {
     let header = include_str!("../include/orch_plugin.h");
     let defined = header
         .lines()

@@ -63,7 +63,7 @@ fn hello(library: &str) -> Option<&'static Plugin> {
 }
 
 #[test]
-fn it_describes_itself() {
+fn plugin_describes_itself() {
     let Some(plugin) = hello("hello-describe.so") else {
         return;
     };
@@ -110,7 +110,7 @@ fn it_runs() {
 }
 
 #[test]
-fn it_refuses_what_it_does_not_know() {
+fn plugin_refuses_unknown_names() {
     let Some(plugin) = hello("hello-refuse.so") else {
         return;
     };

@@ -47,7 +47,7 @@ fn schema_text() -> String {
 }
 
 #[test]
-fn the_schema_is_in_the_order_of_the_fields() {
+fn schema_is_in_the_order_of_the_fields() {
     let expected = json!({
         "type": "object",
         "properties": {
@@ -263,7 +263,7 @@ fn refusals_name_parameter_value_and_what_is_allowed() {
 }
 
 #[test]
-fn a_default_outside_its_range_is_refused_too() {
+fn default_outside_its_range_is_refused_too() {
     #[derive(Params, Debug)]
     struct Careless {
         #[param(default = 0, range = 1..)]
@@ -287,7 +287,7 @@ fn no_parameters() {
 }
 
 #[test]
-fn an_empty_struct_has_no_parameters() {
+fn empty_struct_has_no_parameters() {
     #[derive(Params)]
     struct Nothing {}
     assert_eq!(Nothing::schema(), <() as Params>::schema());

@@ -18,7 +18,7 @@ pub(crate) fn expand(name: &Ident, data: &DataEnum) -> Result<TokenStream> {
     let choices = data
         .variants
         .iter()
-        .map(Choice::of)
+        .map(EnumVariant::of)
         .collect::<Result<Vec<_>>>()?;
     refuse_duplicates(&choices)?;
     let variants: Vec<&Ident> = choices.iter().map(|choice| choice.variant).collect();
@@ -53,13 +53,13 @@ pub(crate) fn expand(name: &Ident, data: &DataEnum) -> Result<TokenStream> {
     })
 }
 
-struct Choice<'a> {
+struct EnumVariant<'a> {
     variant: &'a Ident,
     text: String,
     about: String,
 }
 
-impl<'a> Choice<'a> {
+impl<'a> EnumVariant<'a> {
     fn of(variant: &'a Variant) -> Result<Self> {
         if !matches!(variant.fields, Fields::Unit) {
             return Err(Error::new(
@@ -80,7 +80,7 @@ impl<'a> Choice<'a> {
     }
 }
 
-fn refuse_duplicates(choices: &[Choice<'_>]) -> Result<()> {
+fn refuse_duplicates(choices: &[EnumVariant<'_>]) -> Result<()> {
     let mut seen = BTreeMap::new();
     for choice in choices {
         if let Some(first) = seen.insert(&choice.text, choice.variant) {

@@ -26,7 +26,7 @@ pub(crate) fn expand(name: &Ident, data: &DataStruct) -> Result<TokenStream> {
     };
     let fields = fields
         .iter()
-        .map(Parameter::of)
+        .map(StructField::of)
         .collect::<Result<Vec<_>>>()?;
     let functions = fields.iter().map(|field| &field.function);
     let makers: Vec<&Ident> = fields.iter().map(|field| &field.maker).collect();
@@ -51,7 +51,7 @@ pub(crate) fn expand(name: &Ident, data: &DataStruct) -> Result<TokenStream> {
 }
 
 /// The parts of one field that the expansion needs.
-struct Parameter<'a> {
+struct StructField<'a> {
     member: &'a Ident,
     name: String,
     maker: Ident,
@@ -59,7 +59,7 @@ struct Parameter<'a> {
     function: TokenStream,
 }
 
-impl<'a> Parameter<'a> {
+impl<'a> StructField<'a> {
     fn of(field: &'a Field) -> Result<Self> {
         let member = field
             .ident
