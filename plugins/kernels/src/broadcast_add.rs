@@ -1,6 +1,6 @@
 //! The sum of a matrix and a row.
 
-use crate::checksum::{Checked, Checksum, EXACT};
+use crate::checksum::{Checksum, EXACT, HasChecksum};
 use crate::inputs::{seed_of, uniform};
 use crate::variant::Variant;
 use nn::{Rows, Tensor, elementwise};
@@ -87,7 +87,7 @@ impl Workload for BroadcastAdd {
     }
 }
 
-impl Checked for BroadcastAdd {
+impl HasChecksum for BroadcastAdd {
     fn checksum(&self) -> Checksum {
         Checksum::of(&[self.out.as_slice()], EXACT)
     }

@@ -14,7 +14,7 @@ pub(crate) struct Checksum {
 pub(crate) const EXACT: f64 = 1e-12;
 
 /// A workload whose last iteration left an output.
-pub(crate) trait Checked {
+pub(crate) trait HasChecksum {
     /// Sums up the output of the last iteration.
     fn checksum(&self) -> Checksum;
 }
@@ -74,7 +74,7 @@ impl From<Checksum> for Digest {
 /// Shared parts of the tests of all workloads: running one iteration, and comparing its results.
 #[cfg(test)]
 pub(crate) mod testing {
-    use super::{Checked, Checksum};
+    use super::{Checksum, HasChecksum};
     use orch_sdk::prelude::*;
     use orch_sdk::serde_json::Value;
 
@@ -102,13 +102,13 @@ pub(crate) mod testing {
     }
 
     /// Returns the checksum of one iteration with these parameters.
-    pub(crate) fn checksum<W: Workload + Checked>(params: Value) -> Checksum {
+    pub(crate) fn checksum<W: Workload + HasChecksum>(params: Value) -> Checksum {
         after_one::<W>(params).checksum()
     }
 
     /// Panics unless all of the parameters give the same result.
     #[track_caller]
-    pub(crate) fn assert_same<W: Workload + Checked>(all: &[Value]) {
+    pub(crate) fn assert_same<W: Workload + HasChecksum>(all: &[Value]) {
         let first = checksum::<W>(all[0].clone());
         assert!(first.value != 0.0, "{}: nothing was computed", all[0]);
         for params in &all[1..] {
@@ -123,7 +123,7 @@ pub(crate) mod testing {
 
     /// Panics if two of the parameters give the same result.
     #[track_caller]
-    pub(crate) fn assert_different<W: Workload + Checked>(all: &[Value]) {
+    pub(crate) fn assert_different<W: Workload + HasChecksum>(all: &[Value]) {
         let sums: Vec<Checksum> = all
             .iter()
             .map(|params| checksum::<W>(params.clone()))

@@ -1,6 +1,6 @@
 //! Elementwise sum and product of two tensors of one shape.
 
-use crate::checksum::{Checked, Checksum, EXACT};
+use crate::checksum::{Checksum, EXACT, HasChecksum};
 use crate::inputs::{seed_of, uniform};
 use crate::variant::Variant;
 use nn::{Tensor, elementwise};
@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::marker::PhantomData;
 
 /// An operation on two numbers.
-pub(crate) trait Operation: 'static {
+pub(crate) trait BinaryOperation: 'static {
     const ID: &'static str;
     const ABOUT: &'static str;
     const ITERATION: &'static str;
@@ -21,7 +21,7 @@ pub(crate) trait Operation: 'static {
 /// `a + b`.
 pub(crate) struct Add;
 
-impl Operation for Add {
+impl BinaryOperation for Add {
     const ID: &'static str = "add";
     const ABOUT: &'static str = "Sum of two tensors of n numbers, on one thread";
     const ITERATION: &'static str = "one sum of two tensors, into a third that stays";
@@ -39,7 +39,7 @@ impl Operation for Add {
 /// `a * b`.
 pub(crate) struct Mul;
 
-impl Operation for Mul {
+impl BinaryOperation for Mul {
     const ID: &'static str = "mul";
     const ABOUT: &'static str =
         "Product of two tensors of n numbers, number by number, on one thread";
@@ -77,7 +77,7 @@ pub(crate) struct Elementwise<Op> {
     operation: PhantomData<Op>,
 }
 
-impl<Op: Operation> Workload for Elementwise<Op> {
+impl<Op: BinaryOperation> Workload for Elementwise<Op> {
     const ID: &'static str = Op::ID;
     const ABOUT: &'static str = Op::ABOUT;
     const ITERATION: &'static str = Op::ITERATION;
@@ -124,7 +124,7 @@ impl<Op: Operation> Workload for Elementwise<Op> {
     }
 }
 
-impl<Op> Checked for Elementwise<Op> {
+impl<Op> HasChecksum for Elementwise<Op> {
     fn checksum(&self) -> Checksum {
         Checksum::of(&[self.out.as_slice()], EXACT)
     }
@@ -136,7 +136,7 @@ mod tests {
     use crate::checksum::testing::{assert_different, assert_same, checksum};
     use orch_sdk::serde_json::json;
 
-    fn check<Op: Operation>() {
+    fn check<Op: BinaryOperation>() {
         for n in [1, 17, 10_000] {
             assert_same::<Elementwise<Op>>(&[
                 json!({ "n": n }),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_is_no_product() {
+    fn sum_is_no_product() {
         assert_ne!(
             checksum::<Elementwise<Add>>(json!({})),
             checksum::<Elementwise<Mul>>(json!({}))

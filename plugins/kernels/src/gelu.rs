@@ -1,6 +1,6 @@
 //! The activation GELU.
 
-use crate::checksum::{Checked, Checksum};
+use crate::checksum::{Checksum, HasChecksum};
 use crate::inputs::uniform;
 use crate::variant::Variant;
 use nn::Tensor;
@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 /// The formula.
 #[derive(Params, Clone, Copy)]
-pub(crate) enum Form {
+pub(crate) enum GeluForm {
     /// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
     Tanh,
     /// x/2 (1 + erf(x / sqrt 2)), the definition
@@ -19,12 +19,12 @@ pub(crate) enum Form {
     Quick,
 }
 
-impl From<Form> for gelu::Form {
-    fn from(form: Form) -> Self {
+impl From<GeluForm> for gelu::Form {
+    fn from(form: GeluForm) -> Self {
         match form {
-            Form::Tanh => Self::Tanh,
-            Form::Erf => Self::Erf,
-            Form::Quick => Self::Quick,
+            GeluForm::Tanh => Self::Tanh,
+            GeluForm::Erf => Self::Erf,
+            GeluForm::Quick => Self::Quick,
         }
     }
 }
@@ -35,8 +35,8 @@ pub(crate) struct GeluParams {
     #[param(default = 10_000, range = 1..=16_777_216)]
     n: usize,
     /// Which formula
-    #[param(default = Form::Tanh)]
-    form: Form,
+    #[param(default = GeluForm::Tanh)]
+    form: GeluForm,
     /// Which implementation of it
     #[param(default = Variant::Fast)]
     variant: Variant,
@@ -107,7 +107,7 @@ fn by_formula(form: gelu::Form, x: &[f32], y: &mut [f32]) {
     }
 }
 
-impl Checked for Gelu {
+impl HasChecksum for Gelu {
     fn checksum(&self) -> Checksum {
         // Each result has an error of up to 1e-6, and is 1 on average.
         Checksum::of(&[self.y.as_slice()], 4e-6)

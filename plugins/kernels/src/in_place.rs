@@ -1,6 +1,6 @@
 //! A chain of additions, in place and with a new tensor for each result.
 
-use crate::checksum::{Checked, Checksum, EXACT};
+use crate::checksum::{Checksum, EXACT, HasChecksum};
 use crate::inputs::{seed_of, uniform};
 use crate::pooling::Pooling;
 use nn::{Pool, Tensor, elementwise};
@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 /// Destination of the result of an addition.
 #[derive(Params, Clone, Copy)]
-pub(crate) enum Form {
+pub(crate) enum AdditionForm {
     /// Over the first operand
     InPlace,
     /// To a tensor that is obtained for it, while the first operand is released
@@ -25,8 +25,8 @@ pub(crate) struct InPlaceParams {
     #[param(default = 512, range = 1..=1_048_576)]
     n: usize,
     /// Where each result goes
-    #[param(default = Form::InPlace)]
-    form: Form,
+    #[param(default = AdditionForm::InPlace)]
+    form: AdditionForm,
     /// Where the tensors of form `allocating` come from; `in_place` obtains none
     #[param(default = Pooling::On)]
     pool: Pooling,
@@ -38,7 +38,7 @@ pub(crate) struct InPlaceParams {
 /// `a + b + b + ...`.
 pub(crate) struct InPlace {
     adds: usize,
-    form: Form,
+    form: AdditionForm,
     pool: Pool,
     a: Tensor,
     b: Tensor,
@@ -117,8 +117,8 @@ impl Workload for InPlace {
     fn run(&mut self) -> Result<()> {
         scope!("InPlace");
         match self.form {
-            Form::InPlace => self.in_place(),
-            Form::Allocating => self.allocating(),
+            AdditionForm::InPlace => self.in_place(),
+            AdditionForm::Allocating => self.allocating(),
         }
         count!("elements", self.adds * self.a.as_slice().len());
         Ok(())
@@ -129,7 +129,7 @@ impl Workload for InPlace {
     }
 }
 
-impl Checked for InPlace {
+impl HasChecksum for InPlace {
     fn checksum(&self) -> Checksum {
         Checksum::of(&[self.sum.as_slice()], EXACT)
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn each_addition_and_input_counts() {
+    fn additions_and_inputs_all_count() {
         assert_different::<InPlace>(&[json!({}), json!({ "adds": 999 }), json!({ "seed": 2 })]);
     }
 
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_pool_allocates_nothing() -> Result<()> {
+    fn warm_pool_allocates_nothing() -> Result<()> {
         for form in ["in_place", "allocating"] {
             let mut workload: InPlace = after_one(json!({ "form": form }));
             let before = nn::pool::stats();

@@ -1,6 +1,6 @@
 //! Layer normalisation, fused and as a sequence of whole-tensor operations.
 
-use crate::checksum::{Checked, Checksum};
+use crate::checksum::{Checksum, HasChecksum};
 use crate::inputs::{seed_of, uniform};
 use crate::pooling::Pooling;
 use nn::layer_norm::{self, Affine};
@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 /// Division of the operation into sweeps over memory.
 #[derive(Params, Clone, Copy)]
-pub(crate) enum Form {
+pub(crate) enum LayerNormForm {
     /// Row by row, without any tensor between input and output
     Fused,
     /// One operation on the whole tensor after the other, with five tensors between them
@@ -28,8 +28,8 @@ pub(crate) struct LayerNormParams {
     #[param(default = 512, range = 1..=16_384)]
     cols: usize,
     /// How the operation is done
-    #[param(default = Form::Fused)]
-    form: Form,
+    #[param(default = LayerNormForm::Fused)]
+    form: LayerNormForm,
     /// Where the tensors between the passes come from; `fused` and `reference` have none
     #[param(default = Pooling::On)]
     pool: Pooling,
@@ -41,7 +41,7 @@ pub(crate) struct LayerNormParams {
 /// `y = layer_norm(x)`.
 pub(crate) struct LayerNorm {
     dims: Rows,
-    form: Form,
+    form: LayerNormForm,
     pool: Pool,
     x: Tensor,
     gamma: Tensor,
@@ -95,9 +95,9 @@ impl Workload for LayerNorm {
             black_box(self.y.as_mut_slice()),
         );
         match self.form {
-            Form::Fused => layer_norm::fused(x, affine, y, self.dims),
-            Form::Passes => layer_norm::in_passes(x, affine, y, self.dims, self.pool),
-            Form::Reference => layer_norm::reference(x, affine, y, self.dims),
+            LayerNormForm::Fused => layer_norm::fused(x, affine, y, self.dims),
+            LayerNormForm::Passes => layer_norm::in_passes(x, affine, y, self.dims, self.pool),
+            LayerNormForm::Reference => layer_norm::reference(x, affine, y, self.dims),
         }
         count!("elements", self.dims.len());
         Ok(())
@@ -108,7 +108,7 @@ impl Workload for LayerNorm {
     }
 }
 
-impl Checked for LayerNorm {
+impl HasChecksum for LayerNorm {
     fn checksum(&self) -> Checksum {
         // In a short row, the numbers may be close to their mean and lose digits.
         Checksum::of(&[self.y.as_slice()], 1e-5)

@@ -1,6 +1,6 @@
 //! The product of two matrices.
 
-use crate::checksum::{Checked, Checksum};
+use crate::checksum::{Checksum, HasChecksum};
 use crate::inputs::{seed_of, uniform};
 use crate::pooling::Pooling;
 use crate::variant::Variant;
@@ -127,7 +127,7 @@ impl Workload for MatMul {
     }
 }
 
-impl Checked for MatMul {
+impl HasChecksum for MatMul {
     fn checksum(&self) -> Checksum {
         let c = self.c.as_ref().map_or(&[][..], Tensor::as_slice);
         Checksum::of(&[c], tolerance(self.dims))
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_has_no_threads() -> Result<()> {
+    fn reference_has_no_threads() -> Result<()> {
         let params = MatMulParams::from_json(&json!({ "variant": "reference" }))?;
         let error = MatMul::new(params, Threads::Many(2))
             .err()
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pooled_product_reuses_its_tensor() -> Result<()> {
+    fn pooled_product_reuses_its_tensor() -> Result<()> {
         let mut workload: MatMul = crate::checksum::testing::after_one(json!({ "m": 64, "n": 64 }));
         let before = nn::pool::stats();
         workload.run()?;

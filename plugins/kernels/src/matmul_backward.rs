@@ -1,6 +1,6 @@
 //! The backward pass of a matrix product.
 
-use crate::checksum::{Checked, Checksum};
+use crate::checksum::{Checksum, HasChecksum};
 use crate::inputs::{seed_of, uniform};
 use crate::matmul::tolerance;
 use nn::Tensor;
@@ -119,7 +119,7 @@ impl Workload for MatMulBackward {
     }
 }
 
-impl Checked for MatMulBackward {
+impl HasChecksum for MatMulBackward {
     fn checksum(&self) -> Checksum {
         let tolerance = tolerance(self.grad_a()).max(tolerance(self.grad_b()));
         Checksum::of(&[self.da.as_slice(), self.db.as_slice()], tolerance)
@@ -158,7 +158,7 @@ mod tests {
 
     /// The scopes split an operation that `nn` offers as one function.
     #[test]
-    fn both_parts_together_are_the_whole() {
+    fn parts_together_are_the_whole() {
         let mut parts: MatMulBackward = after_one(json!({}));
         let sum = parts.checksum();
         let gradients = Gradients {

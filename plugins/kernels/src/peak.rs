@@ -1,6 +1,6 @@
 //! The arithmetic rate that no kernel of this build can exceed on one thread.
 
-use crate::checksum::{Checked, Checksum};
+use crate::checksum::{Checksum, HasChecksum};
 use nn::peak::{FLOPS_PER_ROUND, multiply_adds};
 use orch_sdk::prelude::*;
 use std::hint::black_box;
@@ -49,7 +49,7 @@ impl Workload for Peak {
     }
 }
 
-impl Checked for Peak {
+impl HasChecksum for Peak {
     fn checksum(&self) -> Checksum {
         // The mean of all chains and lanes, because the number of lanes differs between builds. A
         // factor so close to 1 accumulates the rounding of every round, which differs between fused
@@ -75,7 +75,7 @@ mod tests {
 
     /// Each chain `i` from 0 to 11 follows `x -> 0.999999 x + 0.000001`, which converges to 1.
     #[test]
-    fn the_mean_is_that_of_the_formula() {
+    fn mean_is_that_of_the_formula() {
         for rounds in [1, 1000, 10_000] {
             let expected = 1.0 + 4.5 * 0.999_999_f64.powi(rounds);
             let expected = Checksum::number(expected as f32, 0.05);

@@ -1,6 +1,6 @@
 //! Obtaining and releasing tensors, from the pool and from the allocator.
 
-use crate::checksum::{Checked, Checksum};
+use crate::checksum::{Checksum, HasChecksum};
 use crate::pooling::Pooling;
 use nn::{Pool, Tensor};
 use orch_sdk::prelude::*;
@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 /// Initial contents of a new tensor.
 #[derive(Params, Clone, Copy)]
-pub(crate) enum Contents {
+pub(crate) enum TensorContents {
     /// Anything, because the caller overwrites it; a plain allocation holds zeros all the same
     Unspecified,
     /// Zeros, written by the pool and by the allocator alike
@@ -27,8 +27,8 @@ pub(crate) struct TensorPoolParams {
     #[param(default = 1, range = 1..=1000)]
     alive: usize,
     /// What a new tensor holds
-    #[param(default = Contents::Unspecified)]
-    contents: Contents,
+    #[param(default = TensorContents::Unspecified)]
+    contents: TensorContents,
     /// Where the tensors come from
     #[param(default = Pooling::On)]
     pool: Pooling,
@@ -38,7 +38,7 @@ pub(crate) struct TensorPoolParams {
 pub(crate) struct TensorPool {
     tensors: usize,
     n: usize,
-    contents: Contents,
+    contents: TensorContents,
     pool: Pool,
     /// A ring of the tensors that are alive.
     alive: Vec<Option<Tensor>>,
@@ -49,8 +49,8 @@ pub(crate) struct TensorPool {
 impl TensorPool {
     fn obtain(&self) -> Tensor {
         match self.contents {
-            Contents::Unspecified => self.pool.scratch(&[self.n]),
-            Contents::Zeros => self.pool.zeros(&[self.n]),
+            TensorContents::Unspecified => self.pool.scratch(&[self.n]),
+            TensorContents::Zeros => self.pool.zeros(&[self.n]),
         }
     }
 
@@ -122,7 +122,7 @@ impl Workload for TensorPool {
     }
 }
 
-impl Checked for TensorPool {
+impl HasChecksum for TensorPool {
     fn checksum(&self) -> Checksum {
         Checksum::exact(self.sum)
     }
@@ -135,7 +135,7 @@ mod tests {
     use orch_sdk::serde_json::json;
 
     #[test]
-    fn the_origin_of_tensors_changes_nothing() {
+    fn origin_of_tensors_changes_nothing() {
         assert_same::<TensorPool>(&[
             json!({}),
             json!({ "pool": "off" }),
@@ -147,18 +147,18 @@ mod tests {
     }
 
     #[test]
-    fn each_tensor_counts() {
+    fn tensors_all_count() {
         assert_different::<TensorPool>(&[json!({}), json!({ "tensors": 999 })]);
     }
 
     #[test]
-    fn the_sum_is_that_of_the_formula() {
+    fn sum_is_that_of_the_formula() {
         let workload: TensorPool = after_one(json!({ "tensors": 10 }));
         assert_eq!(workload.sum, 90.0);
     }
 
     #[test]
-    fn a_warm_pool_allocates_nothing() -> Result<()> {
+    fn warm_pool_allocates_nothing() -> Result<()> {
         for alive in [1, 8] {
             let mut workload: TensorPool = after_one(json!({ "alive": alive }));
             let before = nn::pool::stats();

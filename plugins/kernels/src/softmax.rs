@@ -1,6 +1,6 @@
 //! Rows of numbers to probabilities.
 
-use crate::checksum::{Checked, Checksum};
+use crate::checksum::{Checksum, HasChecksum};
 use crate::inputs::uniform;
 use crate::variant::Variant;
 use nn::{Rows, Tensor, softmax};
@@ -84,7 +84,7 @@ impl Workload for Softmax {
     }
 }
 
-impl Checked for Softmax {
+impl HasChecksum for Softmax {
     fn checksum(&self) -> Checksum {
         // Each probability is off by up to one millionth of itself.
         Checksum::of(&[self.y.as_slice()], 4e-6)
