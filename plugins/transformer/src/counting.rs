@@ -7,7 +7,7 @@ use orch_sdk::serde_json::{Value, json};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-struct Counting;
+struct CountingAllocator;
 
 thread_local! {
     // Per thread, so that the test harness and other tests are not counted.
@@ -16,7 +16,7 @@ thread_local! {
 
 // SAFETY: forwards everything to the system's allocator; counting touches only a thread-local
 // without a destructor.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         // SAFETY: forwarded to the caller.
@@ -30,7 +30,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Returns the allocations of the second iteration.
 fn allocations(params: Value) -> Result<u64> {
@@ -42,7 +42,7 @@ fn allocations(params: Value) -> Result<u64> {
 }
 
 #[test]
-fn a_warm_iteration_allocates_nothing() -> Result<()> {
+fn warm_iteration_allocates_nothing() -> Result<()> {
     for params in [
         json!({}),
         json!({ "kv_cache": false }),
@@ -55,7 +55,7 @@ fn a_warm_iteration_allocates_nothing() -> Result<()> {
 }
 
 #[test]
-fn without_the_pool_each_token_and_each_session_allocates() -> Result<()> {
+fn tokens_and_sessions_allocate_without_the_pool() -> Result<()> {
     // Seven tensors for each of 25 tokens; keys and values for each session.
     assert_eq!(allocations(json!({ "pool": "off" }))?, 7 * 25 + 2);
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Creation of a model: its weights, and their packing for speed.
 
 use crate::activation::Activation;
-use crate::model::{self, Model, Origin, SIZES};
+use crate::model::{self, Model, SIZES, WeightsOrigin};
 use nn::Pool;
 use nn::model::{Caching, Gpt, Options};
 use orch_sdk::prelude::*;
@@ -61,7 +61,7 @@ impl Workload for Create {
                 threads: 1,
             };
             (
-                Origin {
+                WeightsOrigin {
                     config: model.config(),
                     file: weights.clone(),
                     seed,
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_gives_its_weights() -> Result<()> {
+    fn file_gives_its_weights() -> Result<()> {
         let weights = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../nn/tests/golden/tiny.safetensors"

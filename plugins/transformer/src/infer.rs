@@ -1,7 +1,7 @@
 //! Generation of tokens.
 
 use crate::activation::Activation;
-use crate::model::{self, Model, Origin};
+use crate::model::{self, Model, WeightsOrigin};
 use crate::pooling::Pooling;
 use crate::prompt::Prompt;
 use nn::model::{Caching, Gpt, Options, Sampler};
@@ -47,7 +47,7 @@ pub(crate) struct InferParams {
 
 /// A model and the prompts that it continues.
 pub(crate) struct Infer {
-    origin: Origin,
+    origin: WeightsOrigin,
     options: Options,
     threads: Threads,
     temperature: f32,
@@ -105,7 +105,7 @@ impl Infer {
         let of_session = |session| prompt.tokens(config.vocab(), seed_of(seed, 2 + session));
         let prompts: Result<Vec<_>, String> = (0_u64..).take(sessions).map(of_session).collect();
         Ok(Self {
-            origin: Origin {
+            origin: WeightsOrigin {
                 config,
                 file: weights,
                 seed,
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn each_iteration_does_the_same() -> Result<()> {
+    fn iterations_all_do_the_same() -> Result<()> {
         let mut workload = ready(json!({ "temperature": 0.8, "sessions": 2 }), Threads::One)?;
         workload.run()?;
         let first = (workload.generated.clone(), workload.digest()?);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_lists_the_tokens() -> Result<()> {
+    fn digest_lists_the_tokens() -> Result<()> {
         assert_eq!(listed(&[7, 0, 12]), "7 0 12");
         let mut workload = ready(json!({ "tokens": 3 }), Threads::One)?;
         workload.run()?;

@@ -123,13 +123,13 @@ fn names() -> String {
 }
 
 /// Parameters with which both workloads find their weights.
-pub(crate) struct Origin {
+pub(crate) struct WeightsOrigin {
     pub config: Config,
     pub file: Option<PathBuf>,
     pub seed: u64,
 }
 
-impl Origin {
+impl WeightsOrigin {
     /// Reads the weights from the file, or makes random ones.
     pub(crate) fn weights(&self) -> Result<Weights> {
         match &self.file {

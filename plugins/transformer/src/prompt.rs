@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_or_a_list() {
+    fn length_or_a_list() {
         assert_eq!(Prompt::from_json(&json!(10)), Ok(Prompt::Length(10)));
         assert_eq!(
             Prompt::from_json(&json!([3, 0])),
