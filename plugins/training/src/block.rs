@@ -1,6 +1,6 @@
 //! Training of one transformer block.
 
-use crate::choices::{Activation, Optimizer, Settings};
+use crate::choices::{Activation, Optimizer, OptimizerSettings};
 use crate::descent::{Descent, METRICS, Model};
 use crate::inputs::{UNIT_VARIANCE, seed_of, uniform};
 use crate::resources::Pooling;
@@ -157,7 +157,7 @@ impl Block {
         });
         let optimizer = params.optimizer.of(
             &mut model,
-            Settings {
+            OptimizerSettings {
                 rate,
                 momentum: params.momentum,
             },
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn every_choice_learns_and_can_be_repeated() {
+    fn choices_all_learn_and_can_be_repeated() {
         testing::learns::<Block>(&json!({ "batch": 2, "steps": 10 }), 0.7);
     }
 
@@ -248,8 +248,10 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_memory_is_allocated() {
-        testing::only_plain_memory_is_allocated::<Block>(&json!({ "batch": 2, "steps": 2 }));
+    fn training_allocates_only_without_pooling() {
+        testing::training_allocates_only_without_pooling::<Block>(
+            &json!({ "batch": 2, "steps": 2 }),
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(crate) enum Optimizer {
 }
 
 /// Hyperparameters of an optimiser.
-pub(crate) struct Settings {
+pub(crate) struct OptimizerSettings {
     /// Learning rate.
     pub(crate) rate: f32,
     /// Momentum of `sgd`.
@@ -26,9 +26,9 @@ impl Optimizer {
     pub(crate) fn of(
         self,
         model: &mut dyn Trainable,
-        settings: Settings,
+        settings: OptimizerSettings,
     ) -> Box<dyn train::Optimizer> {
-        let Settings { rate, momentum } = settings;
+        let OptimizerSettings { rate, momentum } = settings;
         match self {
             Self::Sgd => Box::new(Sgd::new(sgd::Settings { rate, momentum }, model)),
             Self::Adamw => Box::new(AdamW::new(

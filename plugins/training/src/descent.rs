@@ -195,7 +195,7 @@ pub(crate) mod testing {
     }
 
     /// Panics unless an iteration allocates nothing with pooling, and something without.
-    pub(crate) fn only_plain_memory_is_allocated<W: Trains>(base: &Value) {
+    pub(crate) fn training_allocates_only_without_pooling<W: Trains>(base: &Value) {
         for optimizer in ["sgd", "adamw"] {
             let [pooled, plain] = ["on", "off"].map(|pool| {
                 let params = with(

@@ -1,6 +1,6 @@
 //! Training of a perceptron with one hidden layer.
 
-use crate::choices::{Activation, Optimizer, Settings};
+use crate::choices::{Activation, Optimizer, OptimizerSettings};
 use crate::descent::{Descent, METRICS, Model};
 use crate::inputs::{UNIT_VARIANCE, seed_of, uniform};
 use crate::resources::Pooling;
@@ -145,7 +145,7 @@ impl Mlp {
         let mut model = Regression::new(&params);
         let optimizer = params.optimizer.of(
             &mut model,
-            Settings {
+            OptimizerSettings {
                 rate: params.learning_rate,
                 momentum: params.momentum,
             },
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn every_choice_learns_and_can_be_repeated() {
+    fn choices_all_learn_and_can_be_repeated() {
         testing::learns::<Mlp>(&json!({ "hidden": 320, "batch": 8, "steps": 20 }), 0.6);
     }
 
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_memory_is_allocated() {
-        testing::only_plain_memory_is_allocated::<Mlp>(&json!({ "steps": 3 }));
+    fn training_allocates_only_without_pooling() {
+        testing::training_allocates_only_without_pooling::<Mlp>(&json!({ "steps": 3 }));
     }
 }

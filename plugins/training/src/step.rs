@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_allocates_only_without_pooling() -> Result<()> {
+    fn step_allocates_only_without_pooling() -> Result<()> {
         for (pool, expected) in [("on", 0), ("off", 7 * 5)] {
             let mut step = after_one(json!({ "steps": 7, "pool": pool }), Threads::One)?;
             assert_eq!(
