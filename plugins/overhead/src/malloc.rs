@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 /// Allocator to measure.
 #[derive(Params, Clone, Copy)]
-enum Allocator {
+enum AllocatorChoice {
     /// The process's `malloc` and `free`: in a worker, those that count
     Host,
     /// `__libc_malloc` and `__libc_free`
@@ -15,8 +15,8 @@ enum Allocator {
 
 #[derive(Params)]
 pub(crate) struct MallocParams {
-    #[param(default = Allocator::Host)]
-    allocator: Allocator,
+    #[param(default = AllocatorChoice::Host)]
+    allocator: AllocatorChoice,
     /// Size of each allocation
     #[param(default = 64, range = 1..=1_073_741_824, unit = "bytes")]
     size: usize,
@@ -27,7 +27,7 @@ pub(crate) struct MallocParams {
 
 /// Pairs of an allocation and its release.
 pub(crate) struct Malloc {
-    functions: Functions,
+    functions: AllocatorFunctions,
     size: usize,
     pairs: u64,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Malloc {
 /// The two functions under test. Both allocators are called through pointers, so that they differ
 /// in nothing else.
 #[derive(Clone, Copy)]
-struct Functions {
+struct AllocatorFunctions {
     malloc: unsafe extern "C" fn(usize) -> *mut c_void,
     free: unsafe extern "C" fn(*mut c_void),
 }
@@ -51,16 +51,16 @@ unsafe extern "C" {
     fn __libc_free(memory: *mut c_void);
 }
 
-fn functions(allocator: Allocator) -> Result<Functions> {
+fn functions(allocator: AllocatorChoice) -> Result<AllocatorFunctions> {
     match allocator {
-        Allocator::Host => Ok(Functions { malloc, free }),
+        AllocatorChoice::Host => Ok(AllocatorFunctions { malloc, free }),
         #[cfg(target_env = "gnu")]
-        Allocator::Glibc => Ok(Functions {
+        AllocatorChoice::Glibc => Ok(AllocatorFunctions {
             malloc: __libc_malloc,
             free: __libc_free,
         }),
         #[cfg(not(target_env = "gnu"))]
-        Allocator::Glibc => Err(Error::unsupported("this plugin was not built for glibc")),
+        AllocatorChoice::Glibc => Err(Error::unsupported("this plugin was not built for glibc")),
     }
 }
 
@@ -89,7 +89,7 @@ impl Workload for Malloc {
 
     fn run(&mut self) -> Result<()> {
         scope!("pairs");
-        let Functions { malloc, free } = black_box(self.functions);
+        let AllocatorFunctions { malloc, free } = black_box(self.functions);
         for _ in 0..self.pairs {
             // SAFETY: every size is allowed, and null is checked below.
             let memory = black_box(unsafe { malloc(self.size) });
@@ -113,7 +113,7 @@ mod tests {
     use orch_sdk::serde_json::json;
 
     #[test]
-    fn both_allocators_run() -> Result<()> {
+    fn allocators_both_run() -> Result<()> {
         for allocator in ["host", "glibc"] {
             let params = MallocParams::from_json(&json!({ "allocator": allocator, "pairs": 3 }))?;
             Malloc::create(params)?.run()?;
