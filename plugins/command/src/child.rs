@@ -12,13 +12,13 @@ const TAIL: u64 = 4096;
 const LONGEST_LINE: usize = 300;
 
 /// A started program.
-pub(crate) struct Child {
+pub(crate) struct RunningProgram {
     pid: libc::pid_t,
 }
 
 /// Cost of a program, and how it ended.
 #[derive(Debug)]
-pub(crate) struct Cost {
+pub(crate) struct ProgramCost {
     pub(crate) user_seconds: f64,
     pub(crate) system_seconds: f64,
     /// Bytes. On Linux this includes the resident memory of the process that started the program,
@@ -28,7 +28,7 @@ pub(crate) struct Cost {
     pub(crate) signal: Option<i32>,
 }
 
-impl Child {
+impl RunningProgram {
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
         let child = command.spawn()?;
         // `wait` reaps the child and reads its cost. Dropping the handle of the standard library
@@ -39,7 +39,7 @@ impl Child {
     }
 
     /// Waits for the end of the program.
-    pub(crate) fn wait(self) -> io::Result<Cost> {
+    pub(crate) fn wait(self) -> io::Result<ProgramCost> {
         let mut status = 0;
         // SAFETY: all-zero bytes are a valid rusage.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -51,7 +51,7 @@ impl Child {
             }
         }
         let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
-        Ok(Cost {
+        Ok(ProgramCost {
             user_seconds: seconds(usage.ru_utime),
             system_seconds: seconds(usage.ru_stime),
             // Linux reports it in KiB.
@@ -64,11 +64,11 @@ impl Child {
 
 /// Output of a program: a file in memory, so that the program never waits for a reader, whose time
 /// would be measured.
-pub(crate) struct Output {
+pub(crate) struct OutputFile {
     file: File,
 }
 
-impl Output {
+impl OutputFile {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: the name is a text that ends with a NUL.
         let descriptor = unsafe { libc::memfd_create(c"output".as_ptr(), libc::MFD_CLOEXEC) };

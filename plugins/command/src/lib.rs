@@ -8,9 +8,9 @@
 mod child;
 mod params;
 
-use child::{Child, Cost, Output};
+use child::{OutputFile, ProgramCost, RunningProgram};
 use orch_sdk::prelude::*;
-use params::{Line, RunParams};
+use params::{CommandLine, RunParams};
 use std::fs::File;
 use std::process::{Command, Stdio};
 
@@ -19,8 +19,8 @@ export_plugin!(Run);
 /// A program that is run once per iteration.
 struct Run {
     params: RunParams,
-    stdout: Output,
-    stderr: Output,
+    stdout: OutputFile,
+    stderr: OutputFile,
 }
 
 impl Workload for Run {
@@ -52,8 +52,8 @@ impl Workload for Run {
         }
         Ok(Self {
             params,
-            stdout: Output::new()?,
-            stderr: Output::new()?,
+            stdout: OutputFile::new()?,
+            stderr: OutputFile::new()?,
         })
     }
 
@@ -61,7 +61,8 @@ impl Workload for Run {
         scope!("program");
         self.stdout.clear()?;
         self.stderr.clear()?;
-        let child = Child::start(&mut self.command()?).map_err(|error| self.not_started(&error))?;
+        let child = RunningProgram::start(&mut self.command()?)
+            .map_err(|error| self.not_started(&error))?;
         let cost = child.wait()?;
         self.judge(&cost)?;
         count!("user_ms", 1e3 * cost.user_seconds);
@@ -87,12 +88,12 @@ impl Workload for Run {
 impl Run {
     fn command(&self) -> Result<Command> {
         let mut command = match &self.params.command {
-            Line::Shell(text) => {
+            CommandLine::Shell(text) => {
                 let mut shell = Command::new("sh");
                 shell.arg("-c").arg(text);
                 shell
             }
-            Line::Words(words) => {
+            CommandLine::Words(words) => {
                 let mut program = Command::new(&words[0]);
                 program.args(&words[1..]);
                 program
@@ -133,7 +134,7 @@ impl Run {
     }
 
     /// Returns an error with the program's last words if the program did not end as required.
-    fn judge(&self, cost: &Cost) -> Result<()> {
+    fn judge(&self, cost: &ProgramCost) -> Result<()> {
         let wanted = self.params.expect_exit;
         if cost.exit == Some(wanted) {
             return Ok(());
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_output_of_the_last_run_is_the_digest() {
+    fn output_of_the_last_run_is_the_digest() {
         let hash = |text: &[u8]| {
             Some(Digest::text(format!(
                 "{} bytes, fnv1a {:016x}",
@@ -238,10 +239,10 @@ mod tests {
     }
 
     #[test]
-    fn the_program_is_charged_and_not_the_caller() {
+    fn program_is_charged_and_not_the_caller() {
         let burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
         let mut shell = Command::new("sh");
-        let cost = Child::start(shell.args(["-c", burn]))
+        let cost = RunningProgram::start(shell.args(["-c", burn]))
             .unwrap()
             .wait()
             .unwrap();

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub(crate) struct RunParams {
     /// The program and its arguments, a list; or a text for `sh -c`, whose start is then measured
     /// too
-    pub(crate) command: Line,
+    pub(crate) command: CommandLine,
     /// A file that the program reads as its standard input; nothing by default
     pub(crate) stdin: Option<PathBuf>,
     /// The exit code that it has to end with
@@ -18,7 +18,7 @@ pub(crate) struct RunParams {
     /// The folder it runs in; by default the project's root
     pub(crate) cwd: Option<PathBuf>,
     /// Variables of its environment beside those of the job, a map of names and texts
-    pub(crate) env: Variables,
+    pub(crate) env: EnvVariables,
     /// Whether another standard output is another result
     #[param(default = true)]
     pub(crate) digest: bool,
@@ -26,14 +26,14 @@ pub(crate) struct RunParams {
 
 /// A command to run.
 #[derive(Debug)]
-pub(crate) enum Line {
+pub(crate) enum CommandLine {
     /// A command line for `sh -c`.
     Shell(String),
     /// A program and its arguments.
     Words(Vec<String>),
 }
 
-impl Line {
+impl CommandLine {
     /// Returns the program to start; `None` for an empty list.
     pub(crate) fn program(&self) -> Option<&str> {
         match self {
@@ -44,7 +44,7 @@ impl Line {
     }
 }
 
-impl ParamValue for Line {
+impl ParamValue for CommandLine {
     fn schema() -> Value {
         json!({ "anyOf": [
             { "type": "array", "items": { "type": "string" }, "minItems": 1 },
@@ -73,9 +73,9 @@ impl ParamValue for Line {
 
 /// Names and values of environment variables.
 #[derive(Debug, Default)]
-pub(crate) struct Variables(pub(crate) BTreeMap<String, String>);
+pub(crate) struct EnvVariables(pub(crate) BTreeMap<String, String>);
 
-impl ParamValue for Variables {
+impl ParamValue for EnvVariables {
     fn schema() -> Value {
         json!({ "type": "object", "additionalProperties": { "type": "string" } })
     }
