@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn every_length_and_alignment_gives_the_same_numbers() {
+    fn lengths_and_alignments_all_give_the_same_numbers() {
         for len in lengths() {
             let x = numbers(len, 11, 6.0);
             for form in FORMS {

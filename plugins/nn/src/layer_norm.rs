@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn every_length_agrees_with_the_reference() {
+    fn lengths_all_agree_with_the_reference() {
         for cols in lengths() {
             for rows in [0, 1, 4] {
                 check_all(&numbers(rows * cols, 3, 2.0), Rows { rows, cols }, 2e-5);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_offset_does_not_cancel() {
+    fn large_offset_does_not_cancel() {
         // A difference of squares would have no correct digit here; at 1e3, f32 has four digits
         // left for x itself.
         let x: Vec<f32> = numbers(256, 4, 1.0).iter().map(|v| v + 1000.0).collect();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_row_becomes_beta() {
+    fn constant_row_becomes_beta() {
         let mut out = [0.0; 3];
         fused(
             &[5.0; 3],
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_with_nan_is_nan_and_its_neighbour_is_not() {
+    fn row_with_nan_is_nan_and_its_neighbour_is_not() {
         let mut out = [0.0; 4];
         let affine = Affine {
             gamma: &[1.0; 2],

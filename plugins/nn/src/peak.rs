@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_round_counts() {
+    fn rounds_all_count() {
         // Each chain converges to its fixed point, summand / (1 - factor), about 1.
         assert_ne!(multiply_adds(10), multiply_adds(11));
         let converged = multiply_adds(40_000_000) / (CHAINS * LANES) as f32;

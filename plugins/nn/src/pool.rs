@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_may_be_dropped_on_another_thread_and_outlive_its_own() {
+    fn tensor_may_be_dropped_on_another_thread_and_outlive_its_own() {
         let tensor = std::thread::spawn(|| Pool::On.zeros(&[100]))
             .join()
             .unwrap();
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn both_policies_give_aligned_storage_and_accept_emptiness() {
+    fn storage_is_aligned_and_may_be_empty_with_both_policies() {
         for pool in [Pool::On, Pool::Off] {
             for len in [0, 1, 15, 16, 17, 1000] {
                 let tensor = pool.zeros(&[len]);

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn every_length_agrees_with_the_reference() {
+    fn lengths_all_agree_with_the_reference() {
         for cols in lengths() {
             for rows in [0, 1, 3] {
                 for scale in [1.0, 30.0, 1000.0] {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_a_distribution_is_nan_and_its_neighbours_are_not() {
+    fn row_without_a_distribution_is_nan_and_its_neighbours_are_not() {
         let inf = f32::INFINITY;
         for bad in [[-inf; 3], [0.0, inf, 0.0], [0.0, f32::NAN, 0.0]] {
             let mut x = [[0.0; 3], bad, [0.0; 3]].concat();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn one_number_is_certain() {
+    fn row_of_one_number_is_certain() {
         for value in [0.0, -500.0, 1e30] {
             let mut x = [value];
             softmax_in_place(&mut x, Rows { rows: 1, cols: 1 });

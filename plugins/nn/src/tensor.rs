@@ -143,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn no_dimension_is_one_number_and_a_zero_dimension_is_none() {
+    fn shape_without_dimensions_is_one_number_and_with_a_zero_none() {
         assert_eq!(Tensor::zeros(&[]).as_slice(), [0.0]);
         assert!(Tensor::zeros(&[3, 0, 2]).as_slice().is_empty());
     }
 
     #[test]
-    fn a_clone_is_independent() {
+    fn clone_is_independent() {
         for pool in [Pool::On, Pool::Off] {
             let mut tensor = pool.zeros(&[4]);
             let copy = tensor.clone();
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "does not fit in memory")]
-    fn an_impossible_shape_is_refused() {
+    fn impossible_shape_is_refused() {
         Tensor::zeros(&[usize::MAX, 2]);
     }
 }

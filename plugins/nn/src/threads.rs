@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_orchestrator_says() -> Result<()> {
+    fn threads_follow_the_orchestrators_setting() -> Result<()> {
         assert_eq!(Threads::parse("1")?, Threads::One);
         assert_eq!(Threads::parse("8")?, Threads::Many(8));
         for wrong in ["0", "-1", "two", ""] {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_is_joined_once() -> Result<()> {
+    fn pool_is_joined_once() -> Result<()> {
         Threads::One.start()?;
         assert_eq!(rayon::current_thread_index(), None);
         Threads::Many(2).start()?;

@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reference_erf_agrees_with_tables() {
+    fn reference_erf_agrees_with_tables() {
         // Abramowitz and Stegun, table 7.1, and erfc(3), erfc(4).
         for (x, y) in [
             (0.5, 0.520_499_877_8),

@@ -7,7 +7,7 @@ use nn::layer_norm::{self, Affine};
 use nn::matmul::{self, Dims, Gradients};
 use nn::{Pool, Rows, Tensor, elementwise};
 
-struct Counting;
+struct CountingAllocator;
 
 thread_local! {
     // Per thread, so that the test harness and other tests are not counted.
@@ -16,7 +16,7 @@ thread_local! {
 
 // SAFETY: forwards everything to the system's allocator; counting touches only a thread-local
 // without a destructor.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         // SAFETY: forwarded to the caller.
@@ -30,7 +30,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn allocations(run: impl FnOnce()) -> u64 {
     let before = ALLOCATIONS.get();
@@ -39,14 +39,14 @@ fn allocations(run: impl FnOnce()) -> u64 {
 }
 
 #[test]
-fn a_plain_tensor_is_one_allocation() {
+fn plain_tensor_is_one_allocation() {
     assert_eq!(allocations(|| drop(Tensor::zeros(&[8, 8, 8]))), 1);
     assert_eq!(allocations(|| drop(Pool::Off.scratch(&[512]))), 1);
     assert_eq!(allocations(|| drop(Tensor::zeros(&[0, 3]))), 0);
 }
 
 #[test]
-fn a_warm_pool_allocates_nothing() {
+fn warm_pool_allocates_nothing() {
     let sizes = [1, 17, 512, 513, 100_000];
     let use_all = || {
         let alive: [Tensor; 5] = sizes.map(|len| Pool::On.zeros(&[len]));

@@ -7,7 +7,7 @@ use nn::model::{Caching, Config, Gpt, Options, Sampler, Weights};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-struct Counting;
+struct CountingAllocator;
 
 thread_local! {
     // Per thread, so that the test harness and other tests are not counted.
@@ -16,7 +16,7 @@ thread_local! {
 
 // SAFETY: forwards everything to the system's allocator; counting touches only a thread-local
 // without a destructor.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         // SAFETY: forwarded to the caller.
@@ -30,7 +30,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Returns the allocations of a session of `tokens` tokens, after one like it.
 fn allocations(caching: Caching, pool: Pool, temperature: f32, tokens: usize) -> u64 {
@@ -51,7 +51,7 @@ fn allocations(caching: Caching, pool: Pool, temperature: f32, tokens: usize) ->
 }
 
 #[test]
-fn a_warm_pool_allocates_nothing() {
+fn warm_pool_allocates_nothing() {
     for caching in [Caching::On, Caching::Off] {
         for temperature in [0.0, 0.8] {
             // Also beyond the block of 64, where the window moves.

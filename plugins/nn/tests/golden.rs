@@ -21,7 +21,7 @@ const ACTIVATIONS: [(&str, Form); 3] = [
 const TOLERANCE: f64 = 1e-4;
 
 #[test]
-fn the_tiny_model() {
+fn tiny_model() {
     check(
         Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden")),
         "tiny",
@@ -30,7 +30,7 @@ fn the_tiny_model() {
 }
 
 #[test]
-fn the_named_models() {
+fn named_models() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("golden");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/mkgpt.py");
     let imports = Command::new("python3")

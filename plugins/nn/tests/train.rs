@@ -9,7 +9,7 @@ use nn::gelu::Form;
 use nn::train::gpt::Config;
 use nn::train::{AdamW, Gpt, Optimizer, Resources, Sgd, Threads, adamw, sgd};
 
-struct Counting;
+struct CountingAllocator;
 
 thread_local! {
     // Per thread, so that the test harness and other tests are not counted.
@@ -18,7 +18,7 @@ thread_local! {
 
 // SAFETY: forwards everything to the system's allocator; counting touches only a thread-local
 // without a destructor.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         // SAFETY: forwarded to the caller.
@@ -32,7 +32,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const CONFIG: Config = Config {
     width: 48,
@@ -64,7 +64,7 @@ fn train(on: Resources, make: Maker) -> (Vec<f32>, u64) {
 }
 
 #[test]
-fn only_plain_memory_is_allocated_and_results_have_the_same_bits() {
+fn step_allocates_only_without_pooling_and_results_are_the_same() {
     let makers: [Maker; 2] = [
         |model| {
             Box::new(Sgd::new(

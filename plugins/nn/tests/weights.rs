@@ -102,7 +102,7 @@ fn refusal(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_good_file_is_loaded() {
+fn good_file_is_loaded() {
     let mut file = File::good();
     assert_eq!(file.refusal(), "loaded");
     file.metadata = None;
@@ -110,7 +110,7 @@ fn a_good_file_is_loaded() {
 }
 
 #[test]
-fn a_missing_file() {
+fn missing_file() {
     let error = Weights::load("/nowhere/model.safetensors".as_ref(), config())
         .unwrap_err()
         .to_string();
@@ -121,7 +121,7 @@ fn a_missing_file() {
 }
 
 #[test]
-fn a_truncated_file() {
+fn truncated_file() {
     let bytes = File::good().bytes();
     for len in [0, 7, 8, 100, bytes.len() - 1] {
         let refusal = refusal(&bytes[..len]);
@@ -137,7 +137,7 @@ fn a_truncated_file() {
 }
 
 #[test]
-fn a_missing_tensor() {
+fn missing_tensor() {
     let mut file = File::good();
     file.tensors
         .retain(|tensor| tensor.0 != "h.0.mlp.c_fc.bias");
@@ -145,7 +145,7 @@ fn a_missing_tensor() {
 }
 
 #[test]
-fn an_unknown_tensor() {
+fn unknown_tensor() {
     let mut file = File::good();
     file.tensors
         .push(("h.1.ln_1.bias".to_owned(), Dtype::F32, vec![1], vec![0; 4]));
@@ -156,7 +156,7 @@ fn an_unknown_tensor() {
 }
 
 #[test]
-fn a_tensor_of_another_shape() {
+fn tensor_of_another_shape() {
     let mut file = File::good();
     file.tensor("h.0.attn.c_attn.weight").2 = vec![4, 12];
     assert_eq!(
@@ -166,7 +166,7 @@ fn a_tensor_of_another_shape() {
 }
 
 #[test]
-fn a_tensor_of_another_type() {
+fn tensor_of_another_type() {
     let mut file = File::good();
     let tensor = file.tensor("ln_f.bias");
     (tensor.1, tensor.3) = (Dtype::F16, vec![0; 8]);

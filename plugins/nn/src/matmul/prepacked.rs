@@ -256,7 +256,7 @@ mod tests {
     use crate::matmul::{Dims, reference};
 
     #[test]
-    fn every_remainder_agrees_with_the_reference() {
+    fn remainders_all_agree_with_the_reference() {
         for m in [1, 2, 3, 5, 8, 13, 16, 31] {
             for k in [0, 1, 3, 4, 7, 24, 65] {
                 for n in [0, 1, LANES - 1, LANES + 1, WIDTH, WIDTH + 5, 3 * WIDTH] {

@@ -99,14 +99,14 @@ fn check_all(kernels: [Kernel; 3], dims: Dims) {
 }
 
 #[test]
-fn every_shape_on_one_thread() {
+fn shapes_are_correct_on_one_thread() {
     for dims in cases() {
         check_all([matmul, matmul_at_b, matmul_a_bt], dims);
     }
 }
 
 #[test]
-fn every_shape_on_many_threads_gives_the_same_bits() {
+fn shapes_give_the_same_bits_on_many_threads() {
     let pairs: [(Kernel, Kernel); 3] = [
         (matmul, matmul_parallel),
         (matmul_at_b, matmul_at_b_parallel),
@@ -133,7 +133,7 @@ fn every_shape_on_many_threads_gives_the_same_bits() {
 }
 
 #[test]
-fn the_largest_size_of_the_workloads() {
+fn largest_size_of_the_workloads() {
     check_all(
         [matmul, matmul_at_b, matmul_a_bt],
         Dims {
@@ -191,7 +191,7 @@ fn gradients_follow_the_formula() {
 }
 
 #[test]
-fn a_nan_reaches_its_row_and_nothing_else() {
+fn nan_reaches_its_row_and_nothing_else() {
     let dims = Dims {
         m: 20,
         k: 40,

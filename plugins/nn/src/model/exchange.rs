@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_shared() {
+    fn panic_is_shared() {
         let (exchange, mut members) = Exchange::new(2, 1);
         let (mut second, first) = (members.pop().unwrap(), members.pop().unwrap());
         let ended = thread::scope(|scope| {

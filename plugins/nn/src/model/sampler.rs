@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_interval() {
+    fn ends_of_the_interval() {
         assert_eq!(multinomial(&[0.0, 0.5, 0.5, 0.0], 0.0), 1);
         assert_eq!(multinomial(&[0.0, 0.5, 0.499_999_9, 0.0], 0.999_999_94), 2);
     }

@@ -133,7 +133,7 @@ fn greedy_tokens_agree_with_the_reference() {
 }
 
 #[test]
-fn the_score_is_that_of_the_reference() {
+fn score_is_that_of_the_reference() {
     let weights = Weights::random(config(24, 2, 3, 16, 31), 1);
     let tokens = tokens(12, 31);
     let logits = reference::logits(&weights, Form::Erf, &tokens);
@@ -208,7 +208,7 @@ fn impossible_sizes_are_refused() {
 
 #[test]
 #[should_panic(expected = "the prompt is empty")]
-fn an_empty_prompt_is_refused() {
+fn empty_prompt_is_refused() {
     let weights = Weights::random(config(4, 1, 1, 4, 4), 1);
     let options = Options {
         form: Form::Tanh,
@@ -221,7 +221,7 @@ fn an_empty_prompt_is_refused() {
 
 #[test]
 #[should_panic(expected = "token 4 is not one of 4")]
-fn an_unknown_token_is_refused() {
+fn unknown_token_is_refused() {
     let weights = Weights::random(config(4, 1, 1, 4, 4), 1);
     let options = Options {
         form: Form::Tanh,
@@ -244,7 +244,7 @@ impl Choose for Failing {
 }
 
 #[test]
-fn a_panic_ends_all_threads_for_good() {
+fn panic_ends_all_threads_for_good() {
     let weights = Weights::random(config(8, 2, 4, 8, 5), 1);
     let options = Options {
         form: Form::Tanh,

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_step_is_as_long_as_the_rate() {
+    fn first_step_is_as_long_as_the_rate() {
         let (mut value, mut mean, mut square) = ([0.0; 3], [0.0; 3], [0.0; 3]);
         let moments = Moments {
             mean: &mut mean,

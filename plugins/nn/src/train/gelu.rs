@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn every_length_gives_the_same_numbers() {
+    fn lengths_all_give_the_same_numbers() {
         let (all, ones) = (numbers(600, 1, 5.0), vec![1.0; 600]);
         for form in FORMS {
             let mut whole = ones.clone();

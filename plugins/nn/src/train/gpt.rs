@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_is_learned_by_heart() {
+    fn sequence_is_learned_by_heart() {
         let tokens: Vec<u32> = (0..30).map(|i| i * i % 7).collect();
         let (tokens, targets) = (&tokens[..25], &tokens[1..26]);
         for name in ["sgd", "adamw"] {

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_impossible_target_has_a_finite_loss() {
+    fn impossible_target_has_a_finite_loss() {
         let mut gradient = [0.0; 2];
         let loss = cross_entropy(
             &[0.0, 500.0],

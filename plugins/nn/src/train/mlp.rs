@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_inputs_gradient_the_others_are_the_same() {
+    fn gradients_are_the_same_without_that_of_the_input() {
         let mut whole = Mlp::new(
             Size {
                 inputs: 5,
