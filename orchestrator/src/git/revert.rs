@@ -129,7 +129,7 @@ fn in_memory(repository: &Repository) -> Result<(), git2::Error> {
         .map(drop)
 }
 
-/// Recreates a commit of orch's if it is not completely present.
+/// Recreates a commit that orch created, if it is not completely present.
 pub(super) fn restore_commit(
     repository: &Repository,
     revision: &Revision,

@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit};
 /// Lowest usable value of one limit.
 struct NeededLimit {
     resource: Resource,
-    /// What it limits, with its unit.
+    /// Limited resource, with its unit.
     what: &'static str,
     /// Option of the shell's `ulimit`.
     option: &'static str,

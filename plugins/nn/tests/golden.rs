@@ -1,6 +1,6 @@
 //! Tests of the model against float64 results of an independent implementation, `golden/mkgpt.py`:
 //! results of a tiny model, which are stored beside it, and of the two named sizes, which are
-//! computed anew if python3 has numpy and safetensors.
+//! computed if python3 has numpy and safetensors.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
