@@ -248,7 +248,7 @@ fn write_commit(repository: &Repository, undone: &UndoneCommit) -> Result<Oid, R
     )?)
 }
 
-/// Returns the commit in git's format, with a neutral author and the time of its parent.
+/// Returns the commit in git's format, with orch as the author and the time of its parent.
 fn commit_text(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
     let who = format!("orch <orch@localhost> {} +0000", onto.time().seconds());
     let head = format!(
