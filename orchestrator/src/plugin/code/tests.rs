@@ -376,26 +376,26 @@ fn shapes_describe_the_code() {
 
 const RUST: &str = r#"
 use std::hint::black_box;
-trait Layer { fn apply(&self, x: f32) -> f32; fn name(&self) -> &'static str; }
-struct Scale(f32);
-struct Shift(f32);
-impl Layer for Scale { fn apply(&self, x: f32) -> f32 { x * self.0 } fn name(&self) -> &'static str { "scale" } }
-impl Layer for Shift { fn apply(&self, x: f32) -> f32 { x + self.0 } fn name(&self) -> &'static str { "shift" } }
-enum Kind { A, B, C, D, E }
+trait NamedLayer { fn apply(&self, x: f32) -> f32; fn name(&self) -> &'static str; }
+struct ScaleLayer(f32);
+struct ShiftLayer(f32);
+impl NamedLayer for ScaleLayer { fn apply(&self, x: f32) -> f32 { x * self.0 } fn name(&self) -> &'static str { "scale" } }
+impl NamedLayer for ShiftLayer { fn apply(&self, x: f32) -> f32 { x + self.0 } fn name(&self) -> &'static str { "shift" } }
+enum LetterKind { A, B, C, D, E }
 #[inline(never)]
-fn text(kind: Kind) -> &'static str {
-    match kind { Kind::A => "first", Kind::B => "another", Kind::C => "third one", Kind::D => "4", Kind::E => "last" }
+fn text(kind: LetterKind) -> &'static str {
+    match kind { LetterKind::A => "first", LetterKind::B => "another", LetterKind::C => "third one", LetterKind::D => "4", LetterKind::E => "last" }
 }
 //INLINE
 fn pick(values: &[f32], i: usize) -> f32 { values[i] + values[i + 7] }
 #[unsafe(no_mangle)]
 pub extern "C" fn run(n: usize) -> f32 {
-    let layers: Vec<Box<dyn Layer>> = vec![Box::new(Scale(1.5)), Box::new(Shift(0.25))];
+    let layers: Vec<Box<dyn NamedLayer>> = vec![Box::new(ScaleLayer(1.5)), Box::new(ShiftLayer(0.25))];
     let values: Vec<f32> = (0..n).map(|i| i as f32).collect();
     let mut sum = 0.0;
     for layer in black_box(&layers) { sum += layer.apply(pick(&values, black_box(n / 2))) + layer.name().len() as f32; }
-    for kind in black_box([Kind::A, Kind::B, Kind::C, Kind::D, Kind::E]) { sum += text(kind).len() as f32; }
-    black_box(text(black_box(Kind::B)));
+    for kind in black_box([LetterKind::A, LetterKind::B, LetterKind::C, LetterKind::D, LetterKind::E]) { sum += text(kind).len() as f32; }
+    black_box(text(black_box(LetterKind::B)));
     let last: Option<&f32> = values.last();
     sum + last.expect("there is a last one")
 }
@@ -432,7 +432,7 @@ fn rust_changes_are_found() {
         ("x + self.0", "x - self.0"),
         ("\"shift\"", "\"shaft\""),
         ("\"another\"", "\"anotter\""),
-        ("Scale(1.5)", "Scale(1.75)"),
+        ("ScaleLayer(1.5)", "ScaleLayer(1.75)"),
         ("there is a last one", "there is a last 1"),
         ("i + 7", "i + 8"),
         ("//INLINE", "#[inline(never)]"),
