@@ -165,16 +165,16 @@ pub(crate) struct LiveInstance<'a> {
 
 impl LiveInstance<'_> {
     pub(crate) fn setup(&mut self) -> Result<(), CallError> {
-        // SAFETY: the instance comes from create, and all calls come from this one thread.
         self.plugin.table.setup.map_or(Ok(()), |setup| {
+            // SAFETY: the instance comes from create, and all calls come from this one thread.
             check_status(unsafe { setup(self.instance) })
         })
     }
 
     /// Restores the inputs, if the plugin supports it.
     pub(crate) fn reset(&mut self) -> Result<(), CallError> {
-        // SAFETY: as for setup.
         self.reset.map_or(Ok(()), |reset| {
+            // SAFETY: as for setup.
             check_status(unsafe { reset(self.instance) })
         })
     }
@@ -210,8 +210,8 @@ impl LiveInstance<'_> {
     }
 
     pub(crate) fn teardown(&mut self) -> Result<(), CallError> {
-        // SAFETY: as for setup.
         self.plugin.table.teardown.map_or(Ok(()), |teardown| {
+            // SAFETY: as for setup.
             check_status(unsafe { teardown(self.instance) })
         })
     }
