@@ -75,8 +75,8 @@ impl OutputFile {
         if descriptor < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the descriptor is new and not used elsewhere.
         Ok(Self {
+            // SAFETY: the descriptor is new and not used elsewhere.
             file: unsafe { File::from_raw_fd(descriptor) },
         })
     }
