@@ -1,13 +1,13 @@
 //! Owns the likelihood of any number of steps in one section, at one build effect.
 //!
-//! A hypothesis is a chain of divisions i, j, ..., each behind the one before it: the codes that
-//! show none of them share the reference's level, those between two of them a new level, those
-//! behind the last one another. With p_i the prior of a division, r_j = 0.15 p_j that of a further
-//! step, O_i the likelihood of the codes without i and G_ij that of those between i and j,
-//! everything follows from sums from both ends: B_i = (1 - sum r_j) G_i + sum G_ij r_j B_j, F_i =
-//! p_i O_i + sum F_h G_hi r_i, P(step in i) ~ F_i B_i. A first level within the margin is no step,
-//! and its share is left out: else the reference's build effect, which all commits before the step
-//! share, passes for a step of the first of them.
+//! A hypothesis is a chain of divisions i, j, ..., each behind the one before it. Codes that show
+//! none of them share the reference's level, codes between two of them share a new level, and codes
+//! behind the last one share another. Let p_i be the prior of a division, r_j = 0.15 p_j the prior
+//! of a further step, O_i the likelihood of the codes without i, and G_ij the likelihood of the
+//! codes between i and j. Then all results follow from sums from both ends: B_i = (1 - sum r_j) G_i
+//! + sum G_ij r_j B_j, F_i = p_i O_i + sum F_h G_hi r_i, P(step in i) ~ F_i B_i. A first level
+//! within the margin is no step, and its share is left out. Otherwise the reference's build effect,
+//! which all commits before the step share, would pass for a step of the first of them.
 
 use super::divisions::Division;
 use super::level::DifferenceLevel;
@@ -16,30 +16,30 @@ use super::likelihood::{GroupLevel, LevelSums, log_sum};
 /// Probability of a further step, if all commits behind a step may have made it.
 const FURTHER: f64 = 0.15;
 
-/// A later step of a chain is looked for first where it is so many times as large (log ratio) as
-/// the ones before it.
+/// Factor by which a later step of a chain must exceed the steps before it (log ratio) to become
+/// the step that is searched first.
 const MUCH_LARGER: f64 = 3.0;
 
-/// Shares of chains below this are not worth their time.
+/// Share below which a chain is not evaluated.
 const NEGLIGIBLE: f64 = 1e-6;
 
-/// Shares of chains from this on are followed to their end for what they aim at.
+/// Share from which on a chain is followed to its end for its aim.
 const FOLLOWED: f64 = 1e-4;
 
-/// What was measured in a section, and how it may be divided.
+/// Measured levels of a section, and the possible divisions of the section.
 pub(super) struct SectionLevels {
     pub(super) levels: Vec<DifferenceLevel>,
     /// s^2, the variance of one pair (squared log ratio).
     pub(super) variance: f64,
     /// `Division::shows` has one entry for each level.
     pub(super) divisions: Vec<Division>,
-    /// The margin (log ratio): what is smaller is no step.
+    /// The margin (log ratio); a smaller difference is no step.
     pub(super) least_step: f64,
-    /// Probability of no step at all, before anything was measured; above 0.
+    /// Prior probability of no step at all; above 0.
     pub(super) none: f64,
 }
 
-/// Probability of a step with the expected size of it.
+/// Probability of a step, with the expected size of the step.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct StepMass {
     pub(super) mass: f64,
@@ -54,37 +54,38 @@ impl StepMass {
     }
 }
 
-/// What the levels say at one build effect. All shares are of 1, no step at all included.
+/// Results of the levels at one build effect. All shares are of 1, with no step at all included.
 pub(super) struct StepShares {
     /// log likelihood of the levels.
     pub(super) log_total: f64,
     /// Share of no step.
     pub(super) none: f64,
-    /// By division: a step of more than the margin lies there, whatever lies elsewhere.
+    /// By division: the share in which a step of more than the margin lies there, whatever lies
+    /// elsewhere.
     pub(super) any: Vec<StepMass>,
-    /// By division: the step to look for, one for each hypothesis.
+    /// By division: the share of the step to look for, of which each hypothesis has one.
     pub(super) aim: Vec<StepMass>,
 }
 
-/// The sums over chains; divisions by their index, in an order in which each is behind all that are
-/// before it.
+/// The sums over chains. Divisions are given by their index, in an order in which each division is
+/// behind all divisions before it.
 struct StepChains<'a> {
     section: &'a SectionLevels,
     /// (w, m) of each code.
     weighed: Vec<(f64, f64)>,
     tau_squared: f64,
-    /// Of each division: what lies behind it, with the level between the two.
+    /// Of each division: the divisions behind it, with the level between the two.
     behind: Vec<Vec<(usize, GroupLevel)>>,
-    /// Of each division: the level of everything that shows it.
+    /// Of each division: the level of all codes that show it.
     last: Vec<GroupLevel>,
-    /// Of each division: the ways on from it, with nothing beside it.
+    /// Of each division: the continuations from it, with no division beside it.
     ways: Vec<Vec<WayOn>>,
     /// log B.
     backward: Vec<f64>,
 }
 
-/// One way on from a division: log of its share of B, its level, and the next division, where there
-/// is one.
+/// One continuation from a division: the log of its share of B, its level, and the next division if
+/// there is one.
 struct WayOn {
     log: f64,
     level: GroupLevel,
@@ -146,7 +147,7 @@ impl<'a> StepChains<'a> {
         FURTHER * self.section.divisions[division].prior
     }
 
-    /// The ways on from a division; `beside` is the prior of what lies beside it.
+    /// Returns the continuations from a division; `beside` is the prior of the divisions beside it.
     fn ways_on(&self, from: usize, beside: f64) -> Vec<WayOn> {
         let further: f64 = self.behind[from]
             .iter()
@@ -179,7 +180,8 @@ impl<'a> StepChains<'a> {
         self.ways.reverse();
     }
 
-    /// log of the prior of a first step: what commits of the same code rule out is no possibility.
+    /// Returns the log of the prior of a first step. Hypotheses that commits of the same code rule
+    /// out are not counted as possible.
     fn log_prior(&self, division: &Division) -> f64 {
         let possible: f64 = self
             .section
@@ -190,7 +192,7 @@ impl<'a> StepChains<'a> {
         (division.prior / possible).ln()
     }
 
-    /// log of prior and likelihood of a first step: without what lies behind it.
+    /// Returns the log of prior and likelihood of a first step, without the codes behind it.
     fn before(&self, first: usize) -> f64 {
         let division = &self.section.divisions[first];
         self.log_prior(division)
@@ -199,7 +201,7 @@ impl<'a> StepChains<'a> {
                 .log_ml(self.tau_squared)
     }
 
-    /// The ways on from a first step: its level is beyond the margin.
+    /// Returns the continuations from a first step, whose level is beyond the margin.
     fn ways_on_from_first(&self, first: usize, beside: f64) -> Vec<WayOn> {
         let mut ways = self.ways_on(first, beside);
         for way in ways.iter_mut().filter(|way| way.next.is_some()) {
@@ -215,8 +217,8 @@ impl<'a> StepChains<'a> {
             .ln()
     }
 
-    /// Steps on branches beside a division: of two the earlier position is the one to be found; the
-    /// other is left to the right side of it.
+    /// Returns the steps on branches beside a division. Of two such steps, the earlier position is
+    /// the one to be found; the search of the right side finds the other.
     fn beside(&self, first: usize) -> Vec<usize> {
         let one = &self.section.divisions[first];
         let is_later = |two: &Division| one.hypotheses.first() < two.hypotheses.first();
@@ -227,7 +229,8 @@ impl<'a> StepChains<'a> {
             .collect()
     }
 
-    /// log of prior and likelihood of two steps beside each other, and the level of the first.
+    /// Returns the log of prior and likelihood of two steps beside each other, and the level of the
+    /// first.
     fn judge_beside(&self, first: usize, other: usize) -> (f64, f64) {
         let (one, two) = (
             &self.section.divisions[first],
@@ -255,7 +258,7 @@ impl<'a> StepChains<'a> {
     }
 }
 
-/// Collects shares of all chains by their logs, and divides them by their sum.
+/// Collects the shares of all chains by their logs, and divides them by their sum.
 struct ShareTally {
     any: Vec<StepMass>,
     aim: Vec<StepMass>,
@@ -328,7 +331,7 @@ pub(super) fn weigh_chains(section: &SectionLevels, tau_squared: f64) -> StepSha
     }
 }
 
-/// First steps, and what each hypothesis that begins there aims at.
+/// Adds the first steps, and the aims of all hypotheses that begin with them.
 fn tally_first(
     chain: &StepChains,
     tally: &mut ShareTally,
@@ -344,7 +347,7 @@ fn tally_first(
     }
 }
 
-/// Follows a chain, and notes the step that it aims at: the first, or a later one that is far
+/// Follows a chain, and notes the step that it aims at: the first step, or a later one that is far
 /// larger than the aim so far. `aim` is a division with the size of its step.
 fn tally_aim(
     chain: &StepChains,
@@ -370,7 +373,7 @@ fn tally_aim(
     }
 }
 
-/// Steps behind others, where they are beyond the margin.
+/// Adds the steps behind others that are beyond the margin.
 fn tally_later(chain: &StepChains, tally: &mut ShareTally, before: &[f64]) {
     let count = before.len();
     let mut later = vec![f64::NEG_INFINITY; count];

@@ -1,4 +1,5 @@
-//! Owns what contains what: the candidates of a search as sets of positions.
+//! Owns the relation of commits and their ancestors: the candidates of a search as sets of
+//! positions.
 
 /// Bits of one word.
 const WORD: usize = u64::BITS as usize;
@@ -10,14 +11,14 @@ pub(super) struct PositionSet {
 }
 
 impl PositionSet {
-    /// The empty set, with room for `positions` of them.
+    /// Returns the empty set, with room for `positions` positions.
     pub(super) fn empty(positions: usize) -> Self {
         Self {
             words: vec![0; positions.div_ceil(WORD)],
         }
     }
 
-    /// Every position for which `wanted` holds.
+    /// Returns the set of all positions for which `wanted` holds.
     pub(super) fn matching(positions: usize, wanted: impl Fn(usize) -> bool) -> Self {
         let mut set = Self::empty(positions);
         (0..positions)
@@ -71,7 +72,7 @@ impl PositionSet {
         }
     }
 
-    /// Ascending.
+    /// Iterates in ascending order.
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(at, word)| {
             let without_lowest = |word: &u64| Some(word & (word - 1)).filter(|rest| *rest != 0);
@@ -81,21 +82,21 @@ impl PositionSet {
     }
 }
 
-/// What contains what among the commits of one search.
+/// The ancestors and descendants of each commit of one search.
 ///
-/// Commits are positions 0 ..= N in topological order: 0 is the good end, N the bad one, and the
-/// parents of a position are smaller than it.
+/// Commits are positions 0 ..= N in topological order: 0 is the good end, N is the bad end, and the
+/// parents of a position are smaller than the position.
 #[derive(Debug, Clone)]
 pub struct CommitGraph {
-    /// Of each position: itself and what it descends from.
+    /// Of each position: the position itself and its ancestors.
     contained: Vec<PositionSet>,
-    /// Of each position: itself and what descends from it.
+    /// Of each position: the position itself and its descendants.
     containing: Vec<PositionSet>,
 }
 
 impl CommitGraph {
-    /// Returns the history in which each of `candidates` commits after position 0 has the one
-    /// before it as parent.
+    /// Returns the graph in which each of `candidates` commits after position 0 has the commit
+    /// before it as its parent.
     #[must_use]
     pub fn line(candidates: usize) -> Self {
         let parents: Vec<Vec<usize>> = (0..=candidates)
@@ -104,11 +105,11 @@ impl CommitGraph {
         Self::new(&parents)
     }
 
-    /// Returns the history with the given parents, by position.
+    /// Returns the graph with the given parents, by position.
     ///
-    /// `parents[0]` is empty; every other position has at least one parent, all of them smaller
-    /// than it; every position descends from 0, and the last one from every other. A parent that is
-    /// not smaller is passed over.
+    /// `parents[0]` is empty. Every other position has at least one parent, and all its parents are
+    /// smaller than it. Every position descends from 0, and the last position descends from every
+    /// other. A parent that is not smaller is ignored.
     #[must_use]
     pub fn new(parents: &[Vec<usize>]) -> Self {
         let positions = parents.len();
@@ -146,7 +147,7 @@ impl CommitGraph {
         self.positions().saturating_sub(1)
     }
 
-    /// Whether each position contains all before it.
+    /// Whether each position contains all positions before it.
     pub(super) fn is_line(&self) -> bool {
         self.contained
             .iter()
@@ -154,35 +155,35 @@ impl CommitGraph {
             .all(|(at, own)| own.len() == at + 1)
     }
 
-    /// N + 1.
+    /// Number of positions, N + 1.
     pub(super) fn positions(&self) -> usize {
         self.contained.len()
     }
 
-    /// `commit` and what it descends from.
+    /// Returns `commit` and its ancestors.
     pub(super) fn contained(&self, commit: usize) -> &PositionSet {
         &self.contained[commit]
     }
 
-    /// `commit` and what descends from it.
+    /// Returns `commit` and its descendants.
     pub(super) fn containing(&self, commit: usize) -> &PositionSet {
         &self.containing[commit]
     }
 
-    /// Those of `commits` that none of the others contains.
+    /// Returns the members of `commits` that no other member contains.
     pub(super) fn latest(&self, commits: &PositionSet) -> Vec<usize> {
         let alone = |commit: &usize| self.containing(*commit).intersection(commits).len() == 1;
         commits.iter().filter(alone).collect()
     }
 
-    /// Those of `commits` that contain none of the others.
+    /// Returns the members of `commits` that contain no other member.
     pub(super) fn earliest(&self, commits: &PositionSet) -> Vec<usize> {
         let alone = |commit: &usize| self.contained(*commit).intersection(commits).len() == 1;
         commits.iter().filter(alone).collect()
     }
 
-    /// The one of `commits` with most history, the later one of equals: what leaves the fewest
-    /// candidates to `above`.
+    /// Returns the member of `commits` with the most ancestors, and of equal ones the later. It
+    /// leaves the fewest candidates above it.
     pub(super) fn fullest(&self, commits: &PositionSet) -> Option<usize> {
         commits
             .iter()

@@ -1,6 +1,6 @@
-//! Owns what a search can come to.
+//! Owns the possible results of a search.
 
-/// A log ratio with the range that it is in; the ends may be infinite.
+/// A log ratio with a range around it; the ends may be infinite.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RatioEstimate {
     /// Estimate (log ratio).
@@ -12,7 +12,7 @@ pub struct RatioEstimate {
 }
 
 impl RatioEstimate {
-    /// Nothing known.
+    /// No knowledge at all.
     pub const UNKNOWN: Self = Self {
         estimate: 0.0,
         low: f64::NEG_INFINITY,
@@ -20,128 +20,130 @@ impl RatioEstimate {
     };
 }
 
-/// Whether the ends of a segment differ.
+/// Result of the comparison of a section's ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum EndsVerdict {
-    /// They do, by the margin at least, and in the asked direction where one was asked.
+    /// The ends differ by at least the margin, and in the requested direction if one was requested.
     Different {
         /// End against reference.
         change: RatioEstimate,
     },
-    /// They differ by less than the margin.
+    /// The ends differ by less than the margin.
     Same {
         /// End against reference.
         change: RatioEstimate,
     },
-    /// Whether they differ by the margin was not found out, but by far less than the largest step
-    /// that is known.
+    /// The comparison did not decide whether the ends differ by the margin. They differ by far less
+    /// than the largest known step.
     Bounded {
         /// End against reference.
         change: RatioEstimate,
     },
-    /// They differ, but against the direction that was asked: there is nothing to find.
+    /// The ends differ, but against the requested direction. There is nothing to find.
     OtherWay {
         /// End against reference.
         change: RatioEstimate,
     },
-    /// The pairs ended before this could be told.
+    /// The pairs ended before a decision.
     Open {
         /// End against reference.
         change: RatioEstimate,
     },
-    /// Both run the same machine code.
+    /// Both ends run the same machine code.
     SameCode,
     /// One end cannot be measured.
     EndUnusable {
-        /// Which.
+        /// The end that cannot be measured.
         end: usize,
     },
 }
 
-/// What fresh pairs say about a suspect and the commit before it.
+/// Result of fresh pairs of a suspect and the commit before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Confirmation {
-    /// It changed the number.
+    /// The suspect changed the number.
     Changed {
         /// Suspect against the commit before it (log ratio).
         estimate: f64,
     },
-    /// The times differ, but the code that can be reached is the same: layout, not code.
+    /// The times differ, but the reachable code is the same: the cause is layout, not code.
     Layout,
     /// The difference is below the margin.
     Below,
-    /// The fresh pairs do not tell.
+    /// The fresh pairs do not decide.
     Open,
 }
 
-/// A commit, or a set that cannot be told apart, that changed the number.
+/// A commit, or a set of commits that cannot be distinguished, that changed the number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchCulprit {
-    /// Candidates, ascending: one, unless some of them cannot be measured. On a line the usable one
-    /// that shows the step is the last.
+    /// Candidates, ascending. It is one commit, unless some candidates cannot be measured. On a
+    /// line, the last one is the usable commit that shows the step.
     pub commits: Vec<usize>,
-    /// The usable commit that shows the step first.
+    /// The first usable commit that shows the step.
     pub shown: usize,
-    /// The last usable one before it.
+    /// The last usable commit before it.
     pub parent: usize,
     /// Probability that a step of more than the margin lies in the set.
     pub probability: f64,
-    /// `shown` against `parent`, from the pairs of the search (log ratio; range with 99 %, build
-    /// effect included).
+    /// Change from `parent` to `shown`, from the pairs of the search (log ratio; 99 % range, with
+    /// the build effect included).
     pub change: RatioEstimate,
-    /// What fresh pairs say: always `Changed`.
+    /// Result of the fresh pairs: always `Changed`.
     pub confirmation: Confirmation,
 }
 
-/// Why a segment has a change but no culprit.
+/// Reason why a section has a change but no culprit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UndecidedReason {
-    /// The pairs ended first.
+    /// The pairs were used up.
     Budget,
-    /// No further build or pair would tell anything.
+    /// No further build or pair would add information.
     Exhausted,
-    /// Only the build effect decides whether there is a step, or where: it has to be measured.
+    /// Only the build effect decides whether there is a step, or where. The build effect has to be
+    /// measured.
     BuildEffect,
     /// The search was stopped.
     Stopped,
-    /// Machine code is the same from one end to the other, by steps, and yet the ends differ.
+    /// Step by step, the machine code is the same from one end to the other, and yet the ends
+    /// differ.
     Contradiction,
     /// The located step is layout, not code.
     Layout,
-    /// The located step is smaller than the margin: the change may be spread over several commits.
+    /// The located step is smaller than the margin. The change may be spread over several commits.
     Below,
-    /// Fresh pairs of the located step do not tell.
+    /// Fresh pairs of the located step do not decide.
     Unconfirmed,
 }
 
-/// A change that was not pinned on anybody.
+/// A change that was not attributed to any commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UndecidedStep {
-    /// The smallest set with at least the asked certainty, ascending.
+    /// The smallest set with at least the requested certainty, ascending.
     pub commits: Vec<usize>,
     /// Probability of that set.
     pub probability: f64,
-    /// Where the segment begins.
+    /// Position where the section begins.
     pub reference: usize,
-    /// Where it ends.
+    /// Position where the section ends.
     pub end: usize,
-    /// What stood in the way.
+    /// Reason for the missing culprit.
     pub why: UndecidedReason,
 }
 
 /// A part of the history whose ends were compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SectionResult {
-    /// Position that counts as level 0.
+    /// Position of level 0.
     pub reference: usize,
     /// Position of the other end.
     pub end: usize,
-    /// What the comparison came to.
+    /// Result of the comparison of the ends.
     pub gate: EndsVerdict,
-    /// End against reference: the confidence sequence of the gate, and the build effect (log
-    /// ratio).
+    /// Change from the reference to the end: the confidence sequence of the comparison, widened by
+    /// the build effect (log ratio).
     pub range: RatioEstimate,
-    /// Pairs taken in it, of the gate and of the search.
+    /// Pairs taken in the section, for the comparison of the ends and for the search.
     pub pairs: usize,
 }
 
@@ -152,34 +154,34 @@ pub struct UnsearchedPart {
     pub reference: usize,
     /// Position where it ends.
     pub end: usize,
-    /// End against reference, from pairs of the section around it (log ratio, build effect
-    /// included).
+    /// Change from the reference to the end, from pairs of the section around it (log ratio, build
+    /// effect included).
     pub change: RatioEstimate,
 }
 
-/// What a whole search came to.
+/// Result of a whole search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchConclusion {
-    /// Whether the ends of the whole history differ.
+    /// Result of the comparison of the ends of the whole history.
     pub gate: EndsVerdict,
-    /// Confirmed, by position.
+    /// Confirmed culprits, by position.
     pub culprits: Vec<SearchCulprit>,
-    /// Changes without a culprit, in the order found.
+    /// Changes without a culprit, in the order of discovery.
     pub undecided: Vec<UndecidedStep>,
-    /// Every part whose ends were compared, in order, the whole history first.
+    /// All parts whose ends were compared, in order, the whole history first.
     pub sections: Vec<SectionResult>,
-    /// Parts beside a step that were not searched: the search was stopped, or only the largest step
-    /// was asked for.
+    /// Parts beside a step that were not searched, because the search was stopped or because only
+    /// the largest step was requested.
     pub unsearched: Vec<UnsearchedPart>,
-    /// Positions that turned out not to be measurable, ascending.
+    /// Positions that could not be measured, ascending.
     pub unusable: Vec<usize>,
 }
 
-/// A search that was stopped, with what it knows.
+/// A search that was stopped, with its results so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoppedSearch<S, C> {
-    /// Why the evidence ended.
+    /// Reason why the evidence ended.
     pub stop: S,
-    /// What was found until then.
+    /// Results up to that point.
     pub known: Box<C>,
 }

@@ -1,11 +1,11 @@
-//! Owns what was asked of the world and what it answered: which commits can be measured, which run
-//! the same code, and their pairs.
+//! Owns the questions that the search asked and their answers: which commits can be measured, which
+//! commits run the same code, and the pairs of the commits.
 
 use super::commit_graph::{CommitGraph, PositionSet};
 use super::{Evidence, RatioEstimate, SearchSettings};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is known about whether a commit can be measured.
+/// Whether a commit can be measured, as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommitUse {
     Unseen,
@@ -13,18 +13,18 @@ pub(super) enum CommitUse {
     Unusable,
 }
 
-/// Answers so far. They hold for the whole search, in whatever segment the question was asked.
+/// Answers so far. They hold for the whole search, whichever section asked the question.
 #[derive(Debug, Clone)]
 pub(super) struct KnownAnswers {
     uses: Vec<CommitUse>,
-    /// Of each position: the smallest one known to run the same code.
+    /// Of each position: the smallest position known to run the same code.
     codes: Vec<usize>,
-    /// Pairs of commits, the smaller first, whose codes were found to differ.
+    /// Pairs of commits, the smaller first, whose codes differ.
     different: BTreeSet<(usize, usize)>,
     /// Differences by (reference, commit).
     pairs: BTreeMap<(usize, usize), Vec<f64>>,
-    /// Commits looked at, and how many of them could not be used: merges that are never built are
-    /// neither.
+    /// Number of commits that were looked at, and how many of them could not be used. Merges that
+    /// are never built count in neither.
     pub(super) looks: usize,
     pub(super) failures: usize,
 }
@@ -49,7 +49,7 @@ impl KnownAnswers {
         self.uses[commit] == CommitUse::Unseen
     }
 
-    /// Notes that a commit was looked at, and whether it can be used.
+    /// Notes whether a commit that was looked at can be used.
     pub(super) fn note_use(&mut self, commit: usize, usable: bool) {
         self.looks += 1;
         self.failures += usize::from(!usable);
@@ -66,7 +66,7 @@ impl KnownAnswers {
         })
     }
 
-    /// The smallest position known to run the same code.
+    /// Returns the smallest position known to run the same code.
     pub(super) fn code(&self, commit: usize) -> usize {
         self.codes[commit]
     }
@@ -105,32 +105,33 @@ impl KnownAnswers {
     }
 }
 
-/// The one way to the world: remembers every answer, so that nothing is asked twice.
+/// The only access of the search to its evidence. It remembers every answer, so that no question is
+/// asked twice.
 pub(super) struct SearchContext<'a, E> {
     pub(super) history: &'a CommitGraph,
     pub(super) settings: &'a SearchSettings,
     pub(super) evidence: &'a mut E,
     pub(super) known: KnownAnswers,
-    /// What is known of the section that is being searched.
+    /// Progress of the section that is being searched.
     pub(super) progress: Option<SectionProgress>,
 }
 
-/// How far the search of a section has come.
+/// Progress of the search in a section.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SectionProgress {
     pub(super) reference: usize,
     pub(super) end: usize,
     pub(super) pairs: usize,
-    /// End against reference, as the gate saw it last.
+    /// Change from the reference to the end, from the last comparison of the ends.
     pub(super) change: RatioEstimate,
-    /// The smallest set with the asked certainty, and its probability, once the ends are known to
-    /// differ.
+    /// The smallest set with the requested certainty, and its probability, once the ends are known
+    /// to differ.
     pub(super) suspects: Option<(Vec<usize>, f64)>,
 }
 
 impl<E: Evidence> SearchContext<'_, E> {
-    /// Whether the commit can be measured. A usable one is at once compared, as code, with its
-    /// nearest usable kin.
+    /// Returns whether the commit can be measured. The code of a usable commit is immediately
+    /// compared with the code of its nearest usable relatives.
     pub(super) fn prepare_commit(&mut self, commit: usize) -> Result<bool, E::Stop> {
         if self.known.is_unseen(commit) {
             let usable = self.evidence.prepare_commit(commit)?;
@@ -162,7 +163,8 @@ impl<E: Evidence> SearchContext<'_, E> {
         Ok(())
     }
 
-    /// Whether both, usable, run the same code. What follows from earlier answers is not asked.
+    /// Returns whether two usable commits run the same code. Answers that follow from earlier ones
+    /// are not requested again.
     pub(super) fn same_code(&mut self, one: usize, other: usize) -> Result<bool, E::Stop> {
         let key = (one.min(other), one.max(other));
         if self.known.code(one) != self.known.code(other) && !self.known.different.contains(&key) {
@@ -175,7 +177,7 @@ impl<E: Evidence> SearchContext<'_, E> {
         Ok(self.known.code(one) == self.known.code(other))
     }
 
-    /// Further differences; `None`, and no more use for the commit, where it fails.
+    /// Returns further differences. `None`: the commit failed, and is not used any more.
     pub(super) fn pairs(
         &mut self,
         reference: usize,

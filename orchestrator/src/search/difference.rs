@@ -1,33 +1,33 @@
-//! Owns whether two ends differ: the rule of `orch compare`, looked at again and again.
+//! Owns the decision whether two ends differ: the rule of `orch compare`, applied repeatedly.
 
 use super::RatioEstimate;
 use crate::judge::assessment::assess;
 use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
 
-/// Pairs after which the ends are judged. The rule holds at every look, so only time speaks against
-/// more of them; 14 are the fewest that can decide.
+/// Pairs after which the ends are judged. The rule holds at every look, so only the time limits
+/// their number. 14 pairs are the fewest that can decide.
 pub(super) const LOOKS: [usize; 20] = [
     14, 16, 20, 24, 32, 40, 48, 64, 80, 100, 125, 156, 195, 244, 305, 360, 420, 490, 560, 640,
 ];
 
-/// What pairs say about a difference.
+/// Verdict of pairs about a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DifferenceVerdict {
-    /// The second takes more, by the margin at least.
+    /// The second commit takes longer, by at least the margin.
     Rose,
-    /// The second takes less, by the margin at least.
+    /// The second commit takes less time, by at least the margin.
     Fell,
     /// They differ by less than the margin.
     Same,
-    /// The pairs so far do not tell.
+    /// The pairs so far do not decide.
     Open,
 }
 
-/// Judges pair differences (log ratios, in the order measured) as `orch compare` would judge a lone
-/// workload.
+/// Judges pair differences (log ratios, in the order of measurement) as `orch compare` would judge
+/// a single workload.
 ///
-/// Anytime-valid: with equal code, and however often one looks, `Rose` and `Fell` come up in 1 % of
-/// series at most. `margin` is relative: 0.01 is 1 %.
+/// The verdict is anytime-valid: with equal code, `Rose` and `Fell` occur in at most 1 % of series,
+/// however often the series is judged. `margin` is relative: 0.01 is 1 %.
 #[must_use]
 pub fn judge_differences(differences: &[f64], margin: f64) -> (DifferenceVerdict, RatioEstimate) {
     let assessment = assess(differences, ALPHA);

@@ -1,22 +1,22 @@
-//! Owns the ways in which a step can divide what was measured in a section: hypotheses that nothing
-//! looked at tells apart.
+//! Owns the ways in which a step can divide the measured commits of a section: groups of hypotheses
+//! that no measured commit distinguishes.
 
 use super::commit_graph::{CommitGraph, PositionSet};
 use super::context::KnownAnswers;
 use super::level::DifferenceLevel;
 use std::collections::BTreeMap;
 
-/// A part of the history with one step, at least, to be found.
+/// A part of the history with at least one step to find.
 #[derive(Debug, Clone)]
 pub(super) struct SearchSection {
-    /// Counts as level 0.
+    /// Position of level 0.
     pub(super) reference: usize,
-    /// The other end.
+    /// Position of the other end.
     pub(super) end: usize,
-    /// Who may have made the step: contained in the end, not in the reference.
+    /// Positions that may have made the step: contained in the end, and not in the reference.
     pub(super) candidates: PositionSet,
-    /// Those of them that contain the reference. Others lack its level too, and would be taken for
-    /// a second step.
+    /// Candidates that contain the reference. Other candidates also lack the reference's level, and
+    /// would be taken for a second step.
     pub(super) measurable: PositionSet,
 }
 
@@ -35,13 +35,13 @@ impl SearchSection {
     }
 }
 
-/// One code that was looked at in a segment: commits that share it are one measurement.
+/// One code of a section. Commits that share a code count as one measurement.
 #[derive(Debug, Clone)]
 pub(super) struct CodeGroup {
     /// Its commits, ascending.
     pub(super) commits: Vec<usize>,
     pub(super) level: DifferenceLevel,
-    /// Whether it is the reference's: then its level is 0, and no pair is needed.
+    /// Whether it is the reference's code. Its level is then 0, and it needs no pairs.
     pub(super) is_reference: bool,
 }
 
@@ -52,7 +52,7 @@ impl CodeGroup {
     }
 }
 
-/// Returns what is known about every code of the segment's usable commits, by their first commit.
+/// Returns all codes of the section's usable commits, ordered by their first commit.
 pub(super) fn list_codes(segment: &SearchSection, known: &KnownAnswers) -> Vec<CodeGroup> {
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let usable = known.usable();
@@ -76,8 +76,8 @@ pub(super) fn list_codes(segment: &SearchSection, known: &KnownAnswers) -> Vec<C
     members.into_values().map(code).collect()
 }
 
-/// Whether each code contains a hypothesis; `None` if the hypothesis is impossible, because commits
-/// of one code differ in it.
+/// Returns whether each code contains a hypothesis. `None`: the hypothesis is impossible, because
+/// commits of one code differ in it.
 fn sides(codes: &[CodeGroup], containing: &PositionSet) -> Option<Vec<bool>> {
     let side = |code: &CodeGroup| {
         let first = code
@@ -93,24 +93,25 @@ fn sides(codes: &[CodeGroup], containing: &PositionSet) -> Option<Vec<bool>> {
     codes.iter().map(side).collect()
 }
 
-/// Hypotheses that the looked-at commits do not tell apart.
+/// Hypotheses that the measured commits do not distinguish.
 #[derive(Debug, Clone)]
 pub(super) struct Division {
-    /// Positions, ascending.
+    /// Positions of the hypotheses, ascending.
     pub(super) hypotheses: Vec<usize>,
-    /// Sum of their priors; those of all candidates, impossible ones included, are 1 together.
+    /// Sum of the priors of the hypotheses. The priors of all candidates, impossible ones included,
+    /// sum to 1.
     pub(super) prior: f64,
     /// Whether each measured code shows the step.
     pub(super) shows: Vec<bool>,
 }
 
 impl Division {
-    /// Whether `second` shows only where `self` does, and not everywhere there.
+    /// Whether `second` shows only in codes where `self` shows, and not in all of them.
     pub(super) fn is_before(&self, second: &Self) -> bool {
         self.shows != second.shows && !second.shows_without(self)
     }
 
-    /// Whether some code shows this step and lacks the other.
+    /// Whether some code shows this step and lacks the other step.
     fn shows_without(&self, other: &Self) -> bool {
         self.shows
             .iter()
@@ -118,7 +119,7 @@ impl Division {
             .any(|(one, other)| *one && !*other)
     }
 
-    /// Whether the two are on branches beside each other.
+    /// Whether the two divisions lie on different branches beside each other.
     pub(super) fn is_beside(&self, other: &Self) -> bool {
         self.shows_without(other) && other.shows_without(self)
     }
@@ -128,8 +129,8 @@ impl Division {
     }
 }
 
-/// Returns the possible divisions: what shows in more codes comes first, so that each is behind all
-/// that are before it.
+/// Returns the possible divisions. Divisions that show in more codes come first, so that each
+/// division is behind all divisions before it.
 pub(super) fn list_divisions(
     history: &CommitGraph,
     segment: &SearchSection,
@@ -164,7 +165,7 @@ pub(super) fn list_divisions(
             division.prior += weight(k) / total;
         }
     }
-    // Stable: of equals the one with the earlier hypothesis stays first.
+    // The sort is stable: of equal divisions, the one with the earlier hypothesis stays first.
     found.sort_by_key(|division| std::cmp::Reverse(division.shown_count()));
     found
 }

@@ -1,33 +1,33 @@
-//! Owns what the search asks of the world, and what it tells it.
+//! Owns the questions that the search asks, and the progress that it reports.
 
 use super::{Confirmation, RatioEstimate};
 
-/// What the search asks of the world. Implementations answer from processes, from a journal, or
-/// from a script.
+/// Source of the answers that the search needs. Implementations answer from processes, from a
+/// journal, or from a script.
 ///
-/// The search is deterministic: the same answers get the same questions in the same order,
-/// including what `build_seconds` and `pair_seconds` return. A journal that is to be replayed
-/// therefore keeps those two as well.
+/// The search is deterministic: the same answers lead to the same questions in the same order. This
+/// includes the results of `build_seconds` and `pair_seconds`, so a journal for a later replay has
+/// to keep them too.
 pub trait Evidence {
-    /// Why an answer could not be had at all: the search ends with it.
+    /// Reason why no answer was possible. The search ends with it.
     type Stop;
 
-    /// Builds the commit if needed. False: it cannot be measured. It keeps its probability, and is
-    /// not asked for again.
+    /// Builds the commit if needed. Returns false if the commit cannot be measured. Such a commit
+    /// keeps its probability and is not requested again.
     ///
     /// # Errors
     /// When the search has to end.
     fn prepare_commit(&mut self, commit: usize) -> Result<bool, Self::Stop>;
 
-    /// Whether two commits, both looked at and usable, run the same machine code: then no step lies
+    /// Returns whether two usable commits run the same machine code, which means that no step lies
     /// between them.
     ///
     /// # Errors
     /// When the search has to end.
     fn same_code(&mut self, one: usize, other: usize) -> Result<bool, Self::Stop>;
 
-    /// Returns `count` further pair differences, ln(t_commit / t_reference). `None`: the commit
-    /// fails when measured.
+    /// Returns `count` further pair differences, ln(t_commit / t_reference). Returns `None` if the
+    /// commit fails when it is measured.
     ///
     /// # Errors
     /// When the search has to end.
@@ -38,27 +38,28 @@ pub trait Evidence {
         count: usize,
     ) -> Result<Option<Vec<f64>>, Self::Stop>;
 
-    /// Compares a suspect afresh with the usable commit before it, independently of all pairs so
-    /// far.
+    /// Compares a suspect with the usable commit before it again, independently of all earlier
+    /// pairs.
     ///
     /// # Errors
     /// When the search has to end.
     fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, Self::Stop>;
 
-    /// Seconds that `look(commit)` is expected to take now; about 0 if it is in the cache.
+    /// Returns the seconds that `prepare_commit(commit)` is expected to take now; about 0 if the
+    /// build is in the cache.
     fn build_seconds(&self, commit: usize) -> f64;
 
-    /// Seconds that one pair is expected to take.
+    /// Returns the seconds that one pair is expected to take.
     fn pair_seconds(&self) -> f64;
 
-    /// Told after every step, for a live table.
+    /// Shows the progress after each step, for a live table.
     fn show_progress(&mut self, view: &SectionView<'_>);
 }
 
-/// What a segment is going through.
+/// Stage of the search in a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SectionStage {
-    /// Its ends are compared.
+    /// The ends are being compared.
     Gate,
     /// The step between them is being located.
     Search,
@@ -66,37 +67,38 @@ pub enum SectionStage {
     Confirm,
 }
 
-/// What is known about one measured commit of a segment; commits of the same code share it.
+/// Level of one measured commit of a section. Commits of the same code share it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MeasuredLevel {
     /// Position.
     pub commit: usize,
-    /// Pairs behind its level, those of commits with the same code included.
+    /// Pairs behind the level, including those of commits with the same code.
     pub pairs: usize,
-    /// Trimmed mean of its differences to the segment's reference (log ratio).
+    /// Trimmed mean of the differences to the section's reference (log ratio).
     pub level: f64,
 }
 
-/// How far a segment has come.
+/// Progress of a section.
 #[derive(Debug, Clone, Copy)]
 pub struct SectionView<'a> {
-    /// What it is going through.
+    /// Current stage.
     pub stage: SectionStage,
-    /// Position that counts as level 0 here.
+    /// Position of level 0.
     pub reference: usize,
-    /// Position of its other end.
+    /// Position of the other end.
     pub end: usize,
-    /// Probability of having made the step, by position 0 ..= N; 0 outside of the segment, and
-    /// everywhere at the gate.
+    /// Probability of having made the step, by position 0 ..= N. It is 0 outside of the section,
+    /// and 0 everywhere while the ends are compared.
     pub posterior: &'a [f64],
-    /// The measured commits, by position; at the gate the end alone.
+    /// Measured commits, by position. While the ends are compared, it holds only the end.
     pub measured: &'a [MeasuredLevel],
-    /// Pairs taken in this segment.
+    /// Pairs taken in this section.
     pub pairs: usize,
-    /// Builds that are still expected, roughly: the bits that are missing.
+    /// Rough number of builds that are still expected: the missing bits.
     pub builds_left: f64,
-    /// Pairs that are still expected, roughly; 0 at the gate, where nobody can tell.
+    /// Rough number of pairs that are still expected. It is 0 while the ends are compared, because
+    /// it cannot be predicted then.
     pub pairs_left: f64,
-    /// The change between the ends (log ratio), as the gate saw it last.
+    /// Change between the ends (log ratio), from the last comparison of the ends.
     pub change: RatioEstimate,
 }

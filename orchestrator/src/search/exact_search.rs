@@ -1,5 +1,5 @@
-//! Owns the search for numbers without noise, such as allocation counts and digests: plain binary
-//! search, and again.
+//! Owns the search for numbers without noise, such as allocation counts and digests: repeated
+//! binary search.
 
 use super::commit_graph::{CommitGraph, PositionSet};
 use super::context::KnownAnswers;
@@ -8,94 +8,95 @@ use super::information::entropy;
 use super::pair_request::BuildChance;
 use super::{SearchSettings, StoppedSearch};
 
-/// What the exact search asks of the world.
+/// Source of the numbers that the exact search needs.
 pub trait ExactReadings {
-    /// Why a reading could not be had at all: the search ends with it.
+    /// Reason why no reading was possible. The search ends with it.
     type Stop;
     /// A number without noise.
     type Value: Clone;
 
-    /// Reads the number; `None`: the commit cannot be used, and is not asked for again. No commit
+    /// Reads the number. `None`: the commit cannot be used, and is not requested again. No commit
     /// is read twice.
     ///
     /// # Errors
     /// When the search has to end.
     fn read(&mut self, commit: usize) -> Result<Option<Self::Value>, Self::Stop>;
 
-    /// Whether a value is changed from the good end's in the direction that was asked.
+    /// Returns whether a value differs from the good end's value in the requested direction.
     fn is_beyond(&self, reference: &Self::Value, value: &Self::Value) -> bool;
 
-    /// Whether two values differ at all: what counts once a change was found.
+    /// Returns whether two values differ at all. This is what counts after the first change was
+    /// found.
     fn differs(&self, one: &Self::Value, other: &Self::Value) -> bool;
 
-    /// How far two values are apart: by it the largest change is known. Any two that differ are, by
-    /// more than 0.
+    /// Returns the distance of two values, by which changes are compared in size. Two values that
+    /// differ have a distance of more than 0.
     fn distance(&self, one: &Self::Value, other: &Self::Value) -> f64;
 
-    /// Told after every reading.
+    /// Shows the progress after each reading.
     fn show_progress(&mut self, view: &ExactProgress<'_>);
 }
 
-/// How far an exact search has come.
+/// Progress of an exact search.
 #[derive(Debug, Clone, Copy)]
 pub struct ExactProgress<'a> {
-    /// Position whose value the others are held against.
+    /// Position of the value that the other values are compared with.
     pub reference: usize,
     /// Position of the section's other end.
     pub end: usize,
     /// Positions that may have made the change, ascending.
     pub candidates: &'a [usize],
-    /// Readings that are still expected, roughly.
+    /// Rough number of readings that are still expected.
     pub reads_left: f64,
 }
 
-/// Whether the ends of the whole history differ.
+/// Result of the comparison of the ends of the whole history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExactEndsVerdict {
-    /// They do, in the asked direction.
+    /// The ends differ in the requested direction.
     Different,
-    /// They do not.
+    /// The ends do not differ.
     Same,
-    /// They do, but against the asked direction.
+    /// The ends differ, but against the requested direction.
     OtherWay,
     /// One end cannot be read.
     EndUnusable {
-        /// Which.
+        /// The end that cannot be read.
         end: usize,
     },
 }
 
-/// A commit, or a set that cannot be told apart, that changed an exact number.
+/// A commit, or a set of commits that cannot be distinguished, that changed an exact number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExactCulprit<V> {
-    /// Candidates, ascending: one, unless some of them cannot be read.
+    /// Candidates, ascending. It is one commit, unless some candidates cannot be read.
     pub commits: Vec<usize>,
-    /// The usable commit that shows the change first, with its value.
+    /// The first usable commit that shows the change, with its value.
     pub shown: (usize, V),
-    /// The last usable one before it, with its value.
+    /// The last usable commit before it, with its value.
     pub parent: (usize, V),
 }
 
-/// What an exact search came to.
+/// Result of an exact search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExactConclusion<V> {
-    /// Whether the ends of the whole history differ.
+    /// Result of the comparison of the ends of the whole history.
     pub gate: ExactEndsVerdict,
-    /// By position.
+    /// Culprits, by position.
     pub culprits: Vec<ExactCulprit<V>>,
     /// The part that was being searched when the readings ended.
     pub open: Option<ExactPart>,
-    /// Parts beside a culprit that were not searched: the search was stopped, or only the largest
-    /// change was asked for.
+    /// Parts beside a culprit that were not searched, because the search was stopped or because
+    /// only the largest change was requested.
     pub unsearched: Vec<ExactPart>,
-    /// Positions that turned out not to be readable, ascending.
+    /// Positions that could not be read, ascending.
     pub unusable: Vec<usize>,
 }
 
 /// A part of the history that holds a change, or may hold one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExactPart {
-    /// Position whose value the others are held against.
+    /// Position of the value that the other values are compared with.
     pub reference: usize,
     /// Position of the other end.
     pub end: usize,
@@ -105,17 +106,17 @@ pub struct ExactPart {
     pub differs: bool,
 }
 
-/// What an exact search came to, or what it knew when it was stopped.
+/// Result of an exact search, or its results so far if it was stopped.
 pub type ExactResult<S, V> = Result<ExactConclusion<V>, StoppedSearch<S, ExactConclusion<V>>>;
 
-/// Finds the commits that changed an exact number: log2(N) + 2 readings for one, where every commit
-/// can be read.
+/// Finds the commits that changed an exact number. It takes log2(N) + 2 readings for one culprit,
+/// if every commit can be read.
 ///
-/// Of the settings `never` (positions not to be read; they may still be the culprit) and
-/// `only_largest` count.
+/// The settings in use are `never` (positions that are not read, but may still be the culprit) and
+/// `only_largest`.
 ///
 /// # Errors
-/// What the readings stop with, and what is known by then.
+/// The reason why the readings stopped, and the results up to that point.
 pub fn bisect_exact<R: ExactReadings>(
     history: &CommitGraph,
     settings: &SearchSettings,
@@ -142,13 +143,13 @@ pub fn bisect_exact<R: ExactReadings>(
     }
 }
 
-/// An exact search on its way.
+/// An exact search in progress.
 struct ExactSearch<'a, R: ExactReadings> {
     history: &'a CommitGraph,
     settings: &'a SearchSettings,
     readings: &'a mut R,
     values: Vec<Option<R::Value>>,
-    /// Only for what can be used.
+    /// Answers of which only the usability of commits is kept.
     known: KnownAnswers,
     gate: ExactEndsVerdict,
     culprits: Vec<ExactCulprit<R::Value>>,
@@ -185,8 +186,8 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         Ok(())
     }
 
-    /// Whether a part is to be searched: all are, unless only the largest change is asked for and a
-    /// larger one is known.
+    /// Whether a part is to be searched. All parts are, unless only the largest change is requested
+    /// and a larger one is known.
     fn is_wanted(&self, reference: usize, end: usize) -> bool {
         let Self {
             readings,
@@ -280,7 +281,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         }
     }
 
-    /// Narrows (parent, shown] until no commit is left that could tell its candidates apart.
+    /// Narrows (parent, shown] until no commit is left that could distinguish the candidates.
     fn search_section(
         &mut self,
         reference: usize,
@@ -294,7 +295,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         let (mut shown, mut candidates) = (end, segment.candidates.clone());
         let mut lacking =
             PositionSet::matching(self.history.positions(), |commit| commit == reference);
-        // What an earlier section read halves this one for nothing.
+        // Readings of an earlier section halve this section at no cost.
         let mut known: Vec<usize> = segment
             .measurable
             .iter()
@@ -356,8 +357,8 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         })
     }
 
-    /// The unread commit that halves the candidates best, counted less where it may not be
-    /// readable.
+    /// Returns the unread commit that halves the candidates best. A commit that may not be readable
+    /// counts less.
     fn choose_commit(
         &self,
         segment: &SearchSection,

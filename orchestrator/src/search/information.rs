@@ -1,11 +1,11 @@
-//! Owns how much a noisy yes or no would tell.
+//! Owns the information in a noisy yes or no.
 
 use std::sync::LazyLock;
 
 /// Distance between the points of the sum over the noise (standard deviations).
 const STEP: f64 = 0.5;
 
-/// Points on each side of 0: beyond 6 standard deviations nothing is left to add.
+/// Points on each side of 0. Beyond 6 standard deviations nothing remains to add.
 const POINTS: i32 = 12;
 
 /// Returns the entropy of an event of probability `p`, in nats.
@@ -19,8 +19,8 @@ pub(super) fn entropy_of(shares: impl Iterator<Item = f64>) -> f64 {
     shares.filter(|p| *p > 0.0).map(|p| -p * p.ln()).sum()
 }
 
-/// Returns what one learns of an event of probability `p` that is sent as 0 or `snr` through
-/// Gaussian noise of standard deviation 1, in nats: between 0 and `entropy(p)`.
+/// Returns the information, in nats, from an event of probability `p` that is sent as 0 or `snr`
+/// through Gaussian noise of standard deviation 1. The result lies between 0 and `entropy(p)`.
 ///
 /// I = -sum over x of P(x) E[ln(f(y)/f(y|x))]. The expectation over the noise is a trapezium sum,
 /// which converges exponentially for a Gaussian weight.
@@ -41,21 +41,21 @@ pub(super) fn information(p: f64, snr: f64) -> f64 {
     (sum / weights).clamp(0.0, entropy(p))
 }
 
-/// `information` from a table: a search asks it for every commit, each with a step of its own.
+/// `information` from a table. A search needs it for every commit, each with a step of its own.
 pub(super) struct InformationTable {
     rows: Vec<[f64; Self::CELLS + 1]>,
 }
 
 impl InformationTable {
     const CELLS: usize = 32;
-    /// snr of the first row; below it nothing is learnt.
+    /// SNR of the first row. Below it there is no information.
     const LEAST: f64 = 0.02;
-    /// Ratio of the snr of neighbouring rows.
+    /// Ratio of the SNRs of neighbouring rows.
     const RATIO: f64 = 1.08;
-    /// Up to an snr of 40, from which on everything is learnt.
+    /// Rows up to an SNR of 40, from which on the information is complete.
     const ROWS: usize = 100;
 
-    /// The cells are equal in the root of p, because the entropy is steepest at 0.
+    /// Builds a table whose cells are equal in the root of p, because the entropy is steepest at 0.
     fn new() -> Self {
         let p = |cell: usize| 0.5 * (cell as f64 / Self::CELLS as f64).powi(2);
         let snr = |row: i32| Self::LEAST * Self::RATIO.powi(row);
@@ -65,13 +65,13 @@ impl InformationTable {
         }
     }
 
-    /// The table of all searches.
+    /// Returns the table that all searches share.
     pub(super) fn shared() -> &'static Self {
         static TABLE: LazyLock<InformationTable> = LazyLock::new(InformationTable::new);
         &TABLE
     }
 
-    /// In nats; symmetric around one half.
+    /// Returns the information in nats; symmetric around one half.
     pub(super) fn at(&self, p: f64, snr: f64) -> f64 {
         if snr.is_nan() || snr < Self::LEAST {
             return 0.0;
@@ -94,7 +94,7 @@ impl InformationTable {
 mod tests {
     use super::*;
 
-    /// By quadrature of the densities, finely.
+    /// Computes the information by a fine quadrature of the densities.
     fn slow(p: f64, snr: f64) -> f64 {
         let density = |y: f64| (-0.5 * y * y).exp() / std::f64::consts::TAU.sqrt();
         let mixed = |y: f64| (1.0 - p) * density(y) + p * density(y - snr);

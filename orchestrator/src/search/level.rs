@@ -1,22 +1,22 @@
-//! Owns the level of a commit from its pairs: a trimmed mean, and the noise that is left of it.
+//! Owns the level of a commit from its pairs: a trimmed mean, and its remaining noise.
 
-/// Share that is cut off, or pulled in, at each end.
+/// Share of the values that is cut off, or pulled in, at each end.
 const TRIM: f64 = 0.2;
 
-/// Least noise of one pair (log ratio): scripted or very coarse clocks give none, and weights must
-/// stay finite.
+/// Least noise of one pair (log ratio). Scripted or very coarse clocks give no noise, and weights
+/// must stay finite.
 const LEAST_SPREAD: f64 = 1e-5;
 
-/// Where some pair differences lie.
+/// Location of some pair differences.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct DifferenceLevel {
     /// 20 % trimmed mean (log ratio); 0 without pairs.
     pub(super) mean: f64,
     /// Pairs behind it.
     pub(super) count: usize,
-    /// n times the squared standard error of the mean (Yuen 1974): what one pair contributes.
+    /// n times the squared standard error of the mean (Yuen 1974): the variance of one pair.
     variance: f64,
-    /// Values that are not trimmed, less one.
+    /// Number of values that are not trimmed, less one.
     freedom: f64,
 }
 
@@ -28,8 +28,8 @@ impl DifferenceLevel {
         freedom: 0.0,
     };
 
-    /// Yuen: se^2 = (n - 1) s_w^2 / (h (h - 1)), with s_w the winsorised variance and h what is
-    /// left of n.
+    /// Computes the level. Yuen: se^2 = (n - 1) s_w^2 / (h (h - 1)), with the winsorised variance
+    /// s_w and the number h of values that remain of n.
     pub(super) fn of(mut differences: Vec<f64>) -> Self {
         differences.retain(|difference| difference.is_finite());
         differences.sort_by(f64::total_cmp);
@@ -56,7 +56,8 @@ impl DifferenceLevel {
     }
 }
 
-/// Sum of squared deviations, after pulling the `cut` values at each end in to their neighbour.
+/// Returns the sum of squared deviations, after pulling the `cut` values at each end in to their
+/// neighbour.
 fn winsorised_squares(ascending: &[f64], cut: usize) -> f64 {
     let (low, high) = (ascending[cut], ascending[ascending.len() - 1 - cut]);
     let pulled = |value: &f64| value.clamp(low, high);
@@ -67,7 +68,7 @@ fn winsorised_squares(ascending: &[f64], cut: usize) -> f64 {
         .sum()
 }
 
-/// Returns s^2, the variance that one pair leaves in a level, pooled over all of them (squared log
+/// Returns s^2, the variance that one pair leaves in a level, pooled over all levels (squared log
 /// ratio).
 pub(super) fn pooled_variance(levels: &[DifferenceLevel]) -> f64 {
     let freedom: f64 = levels.iter().map(|level| level.freedom).sum();

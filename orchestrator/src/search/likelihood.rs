@@ -1,12 +1,12 @@
-//! Owns how likely measured levels are, if they share one: that of the reference, or a new one
-//! behind a step.
+//! Owns the likelihood of measured levels that share one true level: the reference's level, or a
+//! new level behind a step.
 //!
 //! With a level m, w = 1/(s^2/n + tau^2) and V the variance of what the members of a group share,
 //! log ML(G) = 1/2 sum ln w - 1/2 [sum w m^2 - (sum w m)^2/(sum w + 1/V)] - 1/2 ln(1 + V sum w).
-//! The reference's level is exactly 0 but for the reference's own build effect, which every
-//! difference to it shares: V = tau^2. A new level has heavy tails: a mixture over several V. One V
-//! alone cannot do: with 0.05^2 a step to eight times the time costs 890 nats, which pushes tau to
-//! its largest value, where small steps pass for build effects.
+//! The reference's level is exactly 0 except for the reference's own build effect, which every
+//! difference to it shares: V = tau^2. A new level has heavy tails: a mixture over several V. A
+//! single V is not enough: with 0.05^2, a step to eight times the time costs 890 nats. This pushes
+//! tau to its largest value, where small steps pass for build effects.
 
 /// Standard deviations of a new level (log ratio) with their prior weights: from 3 % to a factor of
 /// 20.
@@ -26,14 +26,14 @@ pub(super) struct LevelSums {
     wmm: f64,
 }
 
-/// What is known of the new level that a group shares.
+/// Estimate of the new level that a group shares.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GroupLevel {
-    /// log ML but for the sum of ln w.
+    /// log ML without the sum of ln w.
     pub(super) log: f64,
     /// Expected level (log ratio).
     pub(super) mean: f64,
-    /// Squared uncertainty of the level.
+    /// Variance of the level.
     pub(super) variance: f64,
 }
 
@@ -44,7 +44,7 @@ impl LevelSums {
         self.wmm += weight * level * level;
     }
 
-    /// log ML but for the sum of ln w. Written so that V may be 0.
+    /// Returns log ML without the sum of ln w. The formula allows V = 0.
     pub(super) fn log_ml(&self, shared: f64) -> f64 {
         let spread = 1.0 + shared * self.w;
         -0.5 * (self.wmm - shared * self.wm * self.wm / spread) - 0.5 * spread.ln()
@@ -54,7 +54,7 @@ impl LevelSums {
         shared * self.wm / (1.0 + shared * self.w)
     }
 
-    /// The group's own new level.
+    /// Returns the group's own new level.
     pub(super) fn new_level(&self) -> GroupLevel {
         let logs = LEVEL_SIZES.map(|(size, weight)| weight.ln() + self.log_ml(size * size));
         let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -74,14 +74,14 @@ impl LevelSums {
 }
 
 impl GroupLevel {
-    /// The reference's.
+    /// Level of the reference.
     pub(super) const REFERENCE: Self = Self {
         log: 0.0,
         mean: 0.0,
         variance: 0.0,
     };
 
-    /// P(the level is more than `least` away from another one).
+    /// Returns P(the level is more than `least` away from another level).
     pub(super) fn beyond(&self, other: &Self, least: f64) -> f64 {
         let (apart, error) = (
             self.mean - other.mean,
@@ -91,7 +91,7 @@ impl GroupLevel {
     }
 }
 
-/// P(a normal value is below `x` standard deviations), to within 0.01.
+/// Returns P(a normal value is below `x` standard deviations), to within 0.01.
 fn below(x: f64) -> f64 {
     1.0 / (1.0 + (-1.702 * x).exp())
 }
@@ -121,8 +121,8 @@ mod tests {
         sums.add(w[0], m[0]);
         let one = 0.5 * w[0].ln() + sums.log_ml(shared);
         assert!((one - normal(m[0], 1.0 / w[0] + shared)).abs() < 1e-9);
-        // The second given the first: its mean is the posterior mean, its variance that and its
-        // own.
+        // The second value given the first. Its mean is the posterior mean. Its variance is the
+        // posterior variance plus its own.
         let second = normal(
             m[1] - sums.mean(shared),
             1.0 / w[1] + shared / (1.0 + shared * w[0]),

@@ -1,9 +1,9 @@
-//! Owns the search for the first commit that changed a noisy number. Pure: no clock, no process, no
-//! file, no randomness.
+//! Owns the search for the first commit that changed a noisy number. The search is pure: it uses no
+//! clock, no process, no file and no randomness.
 //!
-//! `bisect` is the whole procedure for times, `bisect_exact` the one for numbers without noise.
-//! Both ask the world through a trait and are deterministic, so that a search that was interrupted
-//! is resumed by giving the same answers again.
+//! `bisect` is the whole procedure for times, and `bisect_exact` is the one for numbers without
+//! noise. Both get their answers through a trait and are deterministic, so giving the same answers
+//! again resumes an interrupted search.
 
 mod chain;
 mod commit_graph;
@@ -37,7 +37,7 @@ pub use exact_search::{
 };
 pub use noisy_search::bisect;
 
-/// Which change is looked for.
+/// Direction of the change to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeDirection {
     /// The number rose.
@@ -46,35 +46,35 @@ pub enum ChangeDirection {
     Better,
 }
 
-/// What the user, and what earlier measurements, say about a search.
+/// Settings of a search, from the user and from earlier measurements.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchSettings {
-    /// Relative difference that matters (0.01 is 1 %): at least 1 % and four build effects, or
-    /// builds get accused.
+    /// Relative difference that matters (0.01 is 1 %). It has to be at least 1 % and four build
+    /// effects; otherwise the search blames commits for build effects.
     pub margin: f64,
-    /// Which change of the bad end is looked for. Once one is found, changes of both directions
-    /// are.
+    /// Direction of the bad end's change. After the first change was found, changes of both
+    /// directions are searched.
     pub direction: ChangeDirection,
     /// Measured build effect (log ratio, standard deviation over builds of one code).
     pub tau: Option<f64>,
-    /// Weight of each position 1 ..= N as the culprit; index 0 is unused, and the sum may be
-    /// anything. A position without a weight has weight 1.
+    /// Weight of each position 1 ..= N as the culprit. Index 0 is unused, and the sum is arbitrary.
+    /// A position without a weight has weight 1.
     pub prior: Vec<f64>,
-    /// Positions that are not to be built (merges, say). They may still be the culprit.
+    /// Positions that are not built, such as merges. They may still be the culprit.
     pub never: Vec<bool>,
-    /// Pairs of one segment after which it is undecided.
+    /// Pairs of one section after which it is undecided.
     pub most_pairs: usize,
-    /// Steps that are located, confirmed or not, before the search ends.
+    /// Number of located steps, confirmed or not, after which the search ends.
     pub most_steps: usize,
-    /// Only the largest step is looked for: the parts beside it are searched where their change is
-    /// larger.
+    /// Whether only the largest step is searched. Parts beside it are then searched only where
+    /// their change is larger.
     pub only_largest: bool,
-    /// Probability that a set must have to be accused, below 1.
+    /// Probability that a set must have to be named as the culprit; below 1.
     pub certainty: f64,
 }
 
 impl SearchSettings {
-    /// Returns the usual settings: any commit may be the culprit, none is left out.
+    /// Returns the default settings: any commit may be the culprit, and no commit is left out.
     #[must_use]
     pub fn new(margin: f64, direction: ChangeDirection) -> Self {
         Self {

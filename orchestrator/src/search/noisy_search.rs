@@ -1,5 +1,5 @@
-//! Owns the whole procedure: gate, search, confirmation, and the same again on both sides of a
-//! step.
+//! Owns the whole procedure: comparison of the ends, search, confirmation, and the same again on
+//! both sides of a step.
 
 use super::commit_graph::PositionSet;
 use super::context::{CommitUse, KnownAnswers, SearchContext, SectionProgress};
@@ -16,12 +16,12 @@ const SMALL_BESIDE: f64 = 0.1;
 
 /// Finds the commits that changed a noisy number.
 ///
-/// The ends are compared first; where they do not differ no commit is named. The largest step is
-/// located, confirmed by a fresh comparison, and both sides of it are searched in the same way for
-/// further ones, of either direction.
+/// The ends are compared first. If they do not differ, no commit is named. Otherwise the largest
+/// step is located and confirmed by a fresh comparison. Both sides of it are then searched in the
+/// same way for further steps, of either direction.
 ///
 /// # Errors
-/// What the evidence stops with, and what is known by then.
+/// The reason why the evidence stopped, and the results up to that point.
 pub fn bisect<E: Evidence>(
     history: &CommitGraph,
     settings: &SearchSettings,
@@ -73,7 +73,7 @@ struct NoisySearch<'a, E> {
     found: SearchConclusion,
     /// Steps located so far.
     steps: usize,
-    /// A stack: the left side of a step is done, with all that is in it, before the right one.
+    /// A stack. The left side of a step, with all its parts, is searched before the right side.
     todo: Vec<UnsearchedPart>,
 }
 
@@ -89,8 +89,8 @@ impl<E: Evidence> NoisySearch<'_, E> {
         self.retry_undecided()
     }
 
-    /// Looks again at what only the build effect could decide: by now more builds may tell how
-    /// large that is.
+    /// Searches the sections again that only the build effect could decide. More builds may have
+    /// shown its size in the meantime.
     fn retry_undecided(&mut self) -> Result<(), E::Stop> {
         let waits = |open: &UndecidedStep| {
             matches!(
@@ -98,7 +98,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
                 UndecidedReason::BuildEffect | UndecidedReason::Exhausted
             )
         };
-        // The build effect was learnt from nothing else where there is one section.
+        // With a single section, there was no other source for the build effect.
         let is_lone = self.found.sections.len() < 2;
         let waiting: Vec<UndecidedStep> = self
             .found
@@ -137,7 +137,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
         Ok(())
     }
 
-    /// Whether a part is to be searched: all are, unless only the largest step is asked for.
+    /// Whether a part is to be searched. All parts are, unless only the largest step is requested.
     fn is_wanted(&self, part: &UnsearchedPart) -> bool {
         let is_first = self.found.sections.is_empty();
         is_first
@@ -145,7 +145,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             || part.change.estimate.abs() > self.largest_step()
     }
 
-    /// The largest confirmed step (log ratio, without sign); 0 without one.
+    /// Returns the largest confirmed step (log ratio, without sign); 0 without one.
     fn largest_step(&self) -> f64 {
         let sizes = self
             .found
@@ -155,7 +155,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
         sizes.fold(0.0, f64::max)
     }
 
-    /// Leaves both sides of a step to be searched.
+    /// Queues both sides of a step for the search.
     fn queue_parts_beside(&mut self, whole: &UnsearchedPart, step: &SectionStep) {
         let part = |reference: usize, end: usize, change: RatioEstimate| UnsearchedPart {
             reference,
@@ -178,7 +178,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
         );
     }
 
-    /// Searches one section; the step it found, confirmed or not.
+    /// Searches one section and returns its step, confirmed or not.
     fn search_section(
         &mut self,
         reference: usize,
@@ -239,8 +239,8 @@ impl<E: Evidence> NoisySearch<'_, E> {
         }
     }
 
-    /// Has a step confirmed. Without that, nobody is accused, but both sides of it are still
-    /// searched: a step of the layout hides none of the code.
+    /// Confirms a step. Without a confirmation no commit is named, but both sides of the step are
+    /// still searched: a step of the layout does not hide any step of the code.
     fn confirm_step(
         &mut self,
         reference: usize,
@@ -300,9 +300,9 @@ impl<E: Evidence> NoisySearch<'_, E> {
         Ok(step)
     }
 
-    /// Sections that narrow down a set with commits of branches that lack the section's reference:
-    /// they could not be held against it, but each branch can be held against where it left the
-    /// commit before the step.
+    /// Returns sections that narrow down a set with commits of branches that lack the section's
+    /// reference. Such commits cannot be compared with the reference. Each branch can be compared
+    /// with the point where it left the commit before the step.
     fn sections_on_branches(&self, reference: usize, step: &SectionStep) -> Vec<(usize, usize)> {
         let SearchContext {
             history,
@@ -332,7 +332,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             .collect()
     }
 
-    /// What is known when the evidence ends.
+    /// Returns the results when the evidence ends.
     fn conclude_stopped(mut self) -> SearchConclusion {
         if let Some(SectionProgress {
             reference,
@@ -376,7 +376,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             self.found.gate = whole.gate;
         }
         let all = self.found.culprits.clone();
-        // A set in which a branch brought its culprit along is told by that culprit.
+        // A wider set that contains the culprit of a branch is redundant.
         let narrows = |wide: &SearchCulprit, own: &SearchCulprit| {
             own.commits.len() < wide.commits.len()
                 && own

@@ -1,4 +1,4 @@
-//! Owns the choice of the next question: the one that tells most per second.
+//! Owns the choice of the next question: the one with the most information per second.
 
 use super::Evidence;
 use super::commit_graph::{CommitGraph, PositionSet};
@@ -7,36 +7,37 @@ use super::divisions::{CodeGroup, SearchSection};
 use super::information::{InformationTable, information};
 use super::posterior::Posterior;
 
-/// Sizes of a batch of pairs that are weighed against each other.
+/// Sizes of batches of pairs that are compared with each other.
 const BATCHES: [usize; 6] = [5, 10, 20, 40, 80, 160];
 
-/// Information (nats) below which a question tells nothing: being sure to 98.5 % still lacks 0.08.
+/// Information (nats) below which a question is useless. For comparison: a certainty of 98.5 %
+/// still lacks 0.08.
 const NOTHING: f64 = 5e-4;
 
-/// The same once all is built, as a share of what the build effect would tell: where that decides,
-/// pairs are bought in vain.
+/// The same limit once all commits are built, as a share of the information in the build effect.
+/// Where the build effect decides, more pairs are useless.
 const NOTHING_BESIDE_TAU: f64 = 0.05;
 
-/// Least cost of a question (seconds): a scripted world may be free.
+/// Least cost of a question (seconds), because scripted evidence may be free.
 const LEAST_SECONDS: f64 = 1e-6;
 
-/// A question.
+/// A question: the pairs of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PairRequest {
     pub(super) commit: usize,
-    /// Pairs to take of it, once it is built.
+    /// Pairs to take of the commit, once it is built.
     pub(super) pairs: usize,
 }
 
-/// How likely commits are to build.
+/// Probability that commits build.
 pub(super) struct BuildChance {
     rate: f64,
     unusable: Vec<usize>,
 }
 
 impl BuildChance {
-    /// The rate is Laplace's with a prior worth four builds that fail one time in ten; the two
-    /// ends, which somebody chose because they build, count like any other.
+    /// Computes the rate by Laplace's rule, with a prior worth four builds of which one in ten
+    /// fails. The two ends were chosen because they build, and count like any other commit.
     pub(super) fn of(known: &KnownAnswers) -> Self {
         let rate = 1.0 - (known.failures as f64 + 0.4) / (known.looks as f64 + 4.0);
         Self {
@@ -45,8 +46,8 @@ impl BuildChance {
         }
     }
 
-    /// What breaks a build stays for a while: next to a failure the chance is half of the rate, and
-    /// recovers with distance.
+    /// Returns the chance that a commit builds. A broken build often persists for some commits, so
+    /// next to a failure the chance is half of the rate. It recovers with the distance.
     pub(super) fn at(&self, commit: usize) -> f64 {
         let distance = self.unusable.iter().map(|dead| dead.abs_diff(commit)).min();
         distance.map_or(self.rate, |distance| {
@@ -55,11 +56,11 @@ impl BuildChance {
     }
 }
 
-/// What is weighed against each other: the best so far and its information per second.
+/// The best question so far, and its information per second.
 struct BestRequest {
     action: Option<PairRequest>,
     rate: f64,
-    /// Information (nats) below which a question tells nothing.
+    /// Information (nats) below which a question is useless.
     nothing: f64,
 }
 
@@ -72,7 +73,7 @@ impl BestRequest {
     }
 }
 
-/// Returns the question that tells most per second; `None` if none tells anything.
+/// Returns the question with the most information per second; `None` if no question adds any.
 pub(super) fn choose_request<E: Evidence>(
     context: &SearchContext<'_, E>,
     segment: &SearchSection,
@@ -95,7 +96,8 @@ pub(super) fn choose_request<E: Evidence>(
     best.action
 }
 
-/// Commits that nobody looked at yet: the step seen through one batch of pairs and a build effect.
+/// Offers the commits that were not looked at yet. The step is seen through one batch of pairs and
+/// a build effect.
 fn offer_builds<E: Evidence>(
     context: &SearchContext<'_, E>,
     segment: &SearchSection,
@@ -138,7 +140,7 @@ fn offer_builds<E: Evidence>(
     }
 }
 
-/// Whether the commit lies between two of the same code: it will hardly have another.
+/// Whether the commit lies between two commits of the same code. It will hardly have another code.
 fn is_enclosed(history: &CommitGraph, codes: &[CodeGroup], commit: usize) -> bool {
     let around = |code: &CodeGroup| {
         code.commits
@@ -155,7 +157,8 @@ fn is_enclosed(history: &CommitGraph, codes: &[CodeGroup], commit: usize) -> boo
         .any(around)
 }
 
-/// More pairs of a code that is built: what counts is how much more precise its level becomes.
+/// Offers more pairs of a code that is already built. What counts is the gain in the precision of
+/// its level.
 fn offer_pairs<E: Evidence>(
     context: &SearchContext<'_, E>,
     code: &CodeGroup,
@@ -171,8 +174,8 @@ fn offer_pairs<E: Evidence>(
     let tau_squared = posterior.tau_squared_at(context.history, commit);
     let precision = |count: usize| 1.0 / (tau_squared + posterior.variance / count as f64);
     let before = if count == 0 { 0.0 } else { precision(count) };
-    // A small batch of a well-known level would look better than it is: each look at the posterior
-    // is a decision.
+    // A small batch of a well-known level would look better than it is, because each look at the
+    // posterior is a decision.
     for batch in BATCHES
         .into_iter()
         .map(|batch| batch.max(count.div_ceil(4)))
@@ -190,7 +193,8 @@ fn offer_pairs<E: Evidence>(
     }
 }
 
-/// Commits that may yet tell hypotheses apart: usable, or not looked at and not excluded.
+/// Returns the commits that may still distinguish hypotheses: usable, or not looked at and not
+/// excluded.
 pub(super) fn informative_commits<E: Evidence>(
     context: &SearchContext<'_, E>,
     segment: &SearchSection,

@@ -1,9 +1,10 @@
-//! Owns who may have made the steps of a section, given the pairs so far, over every build effect.
+//! Owns the probabilities of the commits of a section to have made the steps, given the pairs so
+//! far, over every build effect.
 //!
 //! P(chain, tau) = prior(chain) prior(tau) ML(chain, tau). The build effect is one for the whole
-//! history: what sections before this one measured, with any number of steps in each, weighs it
-//! too. No step at all is a hypothesis like any other, with a large build effect to explain that
-//! the ends differ: what only the build effect can decide is no culprit.
+//! history. Measurements of earlier sections, with any number of steps in each, contribute to its
+//! weight. No step at all is a hypothesis like any other; it needs a large build effect to explain
+//! the difference of the ends. A change that only the build effect can explain has no culprit.
 
 use super::SearchSettings;
 use super::chain::{SectionLevels, StepMass, StepShares, weigh_chains};
@@ -13,7 +14,7 @@ use super::divisions::{CodeGroup, SearchSection, list_codes, list_divisions};
 use super::information::entropy_of;
 use super::level::{DifferenceLevel, pooled_variance};
 
-/// Build effects (log ratio) with their prior weight, where none was measured.
+/// Build effects (log ratio) with their prior weights, where none was measured.
 const TAUS: [(f64, f64); 6] = [
     (0.0, 0.45),
     (5e-4, 0.2),
@@ -23,8 +24,8 @@ const TAUS: [(f64, f64); 6] = [
     (8e-3, 0.03),
 ];
 
-/// Multiples of a measured build effect, with their prior weight: three to eight rebuilds leave it
-/// uncertain by about a factor of 2, and other workload code may react more.
+/// Multiples of a measured build effect, with their prior weights. Three to eight rebuilds leave it
+/// uncertain by about a factor of 2, and the code of other workloads may react more.
 const MULTIPLES: [(f64, f64); 6] = [
     (0.0, 0.05),
     (0.5, 0.25),
@@ -34,18 +35,17 @@ const MULTIPLES: [(f64, f64); 6] = [
     (4.0, 0.03),
 ];
 
-/// Smallest measured build effect that is believed (log ratio); noise may well explain all of a
-/// small one.
+/// Smallest measured build effect that is used (log ratio). Noise may explain all of a smaller one.
 const LEAST_TAU: f64 = 2.5e-4;
 
-/// Prior probability of no step in the whole history: low, because a bisect starts from a change
-/// that was seen.
+/// Prior probability of no step in the whole history. It is low, because a bisect starts from a
+/// change that was seen.
 const NONE_AT_ALL: f64 = 0.05;
 
 /// Probability of no step in a section beside a step.
 const NONE_BESIDE: f64 = 0.7;
 
-/// Returns the build effects to reckon with (log ratio) and their prior weights.
+/// Returns the possible build effects (log ratio) and their prior weights.
 fn taus(measured: Option<f64>) -> [(f64, f64); 6] {
     match measured {
         Some(tau) => MULTIPLES.map(|(multiple, weight)| (multiple * tau.max(LEAST_TAU), weight)),
@@ -53,7 +53,7 @@ fn taus(measured: Option<f64>) -> [(f64, f64); 6] {
     }
 }
 
-/// Shares by position, with sums over what a commit contains.
+/// Shares by position, with sums over the ancestors of a commit.
 #[derive(Debug, Clone)]
 pub(super) struct PositionShares {
     pub(super) values: Vec<f64>,
@@ -73,7 +73,7 @@ impl PositionShares {
         Self { values, sums }
     }
 
-    /// Sum over the commit and what it descends from.
+    /// Returns the sum over the commit and its ancestors.
     fn within(&self, history: &CommitGraph, commit: usize) -> f64 {
         match &self.sums {
             Some(sums) => sums[commit],
@@ -86,11 +86,11 @@ impl PositionShares {
     }
 }
 
-/// What the pairs of a section say.
+/// Probabilities that follow from the pairs of a section.
 #[derive(Debug, Clone)]
 pub(super) struct Posterior {
-    /// By position: P(the step that is looked for lies there), given that there is one; 0 outside
-    /// of the candidates. All 0 when no hypothesis is left.
+    /// By position: P(the step to find lies there), given that there is one; 0 outside of the
+    /// candidates. All 0 when no hypothesis is left.
     pub(super) aim: PositionShares,
     /// By position: P(a step of more than the margin lies there).
     pub(super) any: Vec<f64>,
@@ -103,7 +103,7 @@ pub(super) struct Posterior {
     pub(super) variance: f64,
     /// Expected tau^2 (squared log ratio).
     pub(super) tau_squared: f64,
-    /// What the build effect alone would tell of where the step is (nats).
+    /// Information about the place of the step that the build effect alone would give (nats).
     pub(super) told_by_tau: f64,
     /// Of each position: `aim` times the size of the step (log ratio).
     aim_heights: PositionShares,
@@ -111,7 +111,7 @@ pub(super) struct Posterior {
     aim_taus: PositionShares,
 }
 
-/// Levels of a section's codes, as they are weighed.
+/// Collects the levels of a section's codes, with their weights.
 fn collect_levels(
     history: &CommitGraph,
     segment: &SearchSection,
@@ -133,8 +133,8 @@ fn collect_levels(
     }
 }
 
-/// Evidence of earlier sections on the build effect: log likelihood for each of `taus`. A build
-/// counts once, where it was measured last.
+/// Returns the evidence of earlier sections on the build effect: the log likelihood of each of
+/// `taus`. A build counts once, in the section that measured it last.
 fn told_elsewhere(
     history: &CommitGraph,
     earlier: &[SearchSection],
@@ -169,8 +169,8 @@ fn note_measured(seen: &mut PositionSet, codes: &[CodeGroup]) {
 }
 
 impl Posterior {
-    /// Weighs a section. `earlier`: sections whose ends were compared before, the whole history
-    /// first.
+    /// Computes the probabilities of a section. `earlier` holds the sections whose ends were
+    /// compared before, the whole history first.
     pub(super) fn of(
         history: &CommitGraph,
         segment: &SearchSection,
@@ -219,22 +219,22 @@ impl Posterior {
         self.aim.values.iter().all(|mass| *mass == 0.0)
     }
 
-    /// The code of a commit that was looked at.
+    /// Returns the code of a commit that was looked at.
     pub(super) fn code_of(&self, commit: usize) -> Option<&CodeGroup> {
         self.codes
             .iter()
             .find(|code| code.commits.contains(&commit))
     }
 
-    /// P(the commit shows the step that is looked for), given that there is one.
+    /// Returns P(the commit shows the step to find), given that there is one.
     pub(super) fn shows(&self, history: &CommitGraph, commit: usize) -> f64 {
         self.aim.within(history, commit).min(1.0)
     }
 
-    /// Size of the step (log ratio) that a commit shows, if it shows the one that is looked for.
+    /// Returns the size of the step (log ratio) that a commit shows, if it shows the step to find.
     ///
-    /// Not the mean over all hypotheses: a large step elsewhere would make pairs of this commit
-    /// look informative.
+    /// This is not the mean over all hypotheses: a large step elsewhere would make pairs of this
+    /// commit look informative.
     pub(super) fn height_at(&self, history: &CommitGraph, commit: usize) -> f64 {
         share_of(
             self.aim_heights.within(history, commit),
@@ -242,21 +242,21 @@ impl Posterior {
         )
     }
 
-    /// Expected size of the step that is looked for (log ratio).
+    /// Returns the expected size of the step to find (log ratio).
     pub(super) fn height(&self) -> f64 {
         self.aim_heights.values.iter().sum()
     }
 
-    /// Size of the steps (log ratio) among some positions, if there is one.
+    /// Returns the size of the steps (log ratio) among some positions, if there is one.
     pub(super) fn size_among(&self, positions: &[usize]) -> f64 {
         let sum = |values: &[f64]| positions.iter().map(|at| values[*at]).sum::<f64>();
         share_of(sum(&self.any_heights), sum(&self.any))
     }
 
-    /// The larger of the tau^2 expected if the commit shows the step, and if it does not.
+    /// Returns the larger of two expected tau^2: if the commit shows the step, and if it does not.
     ///
-    /// Often an unlikely side lives on a large tau only, and then more pairs cannot refute it,
-    /// however small tau is on the likely one.
+    /// An unlikely side often depends on a large tau only. More pairs then cannot refute it,
+    /// however small tau is on the likely side.
     pub(super) fn tau_squared_at(&self, history: &CommitGraph, commit: usize) -> f64 {
         let (shows, share) = (
             self.shows(history, commit),
@@ -271,7 +271,7 @@ fn share_of(share: f64, mass: f64) -> f64 {
     if mass > 1e-9 { share / mass } else { 0.0 }
 }
 
-/// Shares of divisions as shares of their positions, by their priors.
+/// Converts shares of divisions to shares of their positions, by their priors.
 fn spread_shares(
     history: &CommitGraph,
     section: &SectionLevels,
@@ -300,7 +300,8 @@ struct WeighedSums {
 }
 
 impl WeighedSums {
-    /// `judged`: log weight, tau^2 and shares for each build effect.
+    /// Sums the shares over the build effects. `judged` holds log weight, tau^2 and shares for each
+    /// build effect.
     fn new(section: &SectionLevels, judged: &[(f64, f64, StepShares)]) -> Self {
         let count = section.divisions.len();
         let nothing = vec![StepMass::default(); count];
@@ -340,7 +341,7 @@ impl WeighedSums {
         sums
     }
 
-    /// Makes what is looked for sum up to 1.
+    /// Scales the shares of the step to find so that they sum to 1.
     fn normalise(&mut self) {
         let total: f64 = self.aim.iter().map(|one| one.mass).sum();
         if total > 0.0 {

@@ -1,5 +1,5 @@
-//! Owns one section of the history: whether its ends differ, and if they do, between which
-//! neighbours the step lies.
+//! Owns one section of the history: whether its ends differ, and if so, between which neighbours
+//! the step lies.
 
 use super::commit_graph::PositionSet;
 use super::context::{SearchContext, SectionProgress};
@@ -13,61 +13,61 @@ use super::{
 };
 use std::collections::BTreeMap;
 
-/// Pairs that both neighbours of a step must have: else its height, and with it the accusation,
-/// rests on one of them.
+/// Pairs that both neighbours of a step must have. Otherwise its height, and with it the verdict,
+/// would depend on one of them.
 const NEIGHBOUR_PAIRS: usize = 10;
 
-/// Where only the build effect decides, it is learnt from builds that are there, and from a few
-/// further ones: so many of each, and the pairs of a further one.
+/// Where only the build effect decides, it is learnt from existing builds and from a few further
+/// ones. These are the numbers of builds of both kinds, and the pairs of a further build.
 const LEARNING_BUILDS: usize = 6;
 const FURTHER_BUILDS: usize = 4;
 const FURTHER_PAIRS: usize = 20;
 
-/// Pairs of each build that the build effect is learnt from: its level is then known to a third of
-/// the margin, if so many do.
+/// Fewest and most pairs of each build from which the build effect is learnt. In between, there are
+/// as many as determine its level to a third of the margin.
 const FEWEST_LEARNING_PAIRS: usize = 10;
 const MOST_LEARNING_PAIRS: usize = 80;
 
-/// What the build effect must tell (nats) to be what decides.
+/// Information (nats) from which on the build effect counts as decisive.
 const TELLS: f64 = 0.01;
 
-/// A change that is small beside the largest step ends the gate: at once where it is within so many
-/// margins and looks like none, later wherever it looks like none, and from the last number of
-/// pairs on whatever it looks like.
+/// A change that is small beside the largest step ends the comparison of the ends: at once if it is
+/// within this many margins and looks like no step, later wherever it looks like no step, and from
+/// the last number of pairs on in any case.
 const BOUND_MARGINS: f64 = 3.0;
 const BOUND_PAIRS: usize = 32;
 const BOUND_PAIRS_AT_LAST: usize = 96;
 
-/// Standard errors from which on a step is no noise.
+/// Standard errors from which on a step is not noise.
 const CLEAR: f64 = 5.0;
 
 /// Normal quantile of a two-sided range of 99 %.
 const QUANTILE: f64 = 2.576;
 
-/// Where the step of a section lies.
+/// The step of a section, with its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SectionStep {
     pub(super) commits: Vec<usize>,
-    /// The last usable commit without it, and the first with it.
+    /// The last usable commit without the step, and the first with it.
     pub(super) parent: usize,
     pub(super) shown: usize,
     pub(super) probability: f64,
     pub(super) change: RatioEstimate,
-    /// Change of the parts before and behind it (log ratio), from the pairs of the search.
+    /// Changes of the parts before and behind the step (log ratio), from the pairs of the search.
     pub(super) before: RatioEstimate,
     pub(super) behind: RatioEstimate,
 }
 
-/// What is known before a section is searched.
+/// Results that a section starts from.
 #[derive(Debug, Clone, Default)]
 pub(super) struct EarlierSections {
     pub(super) segments: Vec<SearchSection>,
-    /// Largest change that counts as small (log ratio): one within it ends a gate without a
-    /// verdict. 0: none does.
+    /// Largest change that counts as small (log ratio). A change within it ends the comparison of
+    /// the ends without a verdict. With 0, no change counts as small.
     pub(super) bound: f64,
 }
 
-/// How the search in a section ended.
+/// Result of the search in a section.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum SectionOutcome {
     Step(SectionStep),
@@ -79,19 +79,19 @@ pub(super) enum SectionOutcome {
     EndUnusable(usize),
 }
 
-/// Hypotheses that no usable commit tells apart.
+/// Hypotheses that no usable commit distinguishes.
 struct HypothesisClass {
     commits: Vec<usize>,
     probability: f64,
-    /// Those that contain all of them, among what may tell.
+    /// Informative commits that contain all of them.
     with: PositionSet,
 }
 
-/// A section while it is being searched.
+/// The search of a section in progress.
 pub(super) struct SectionSearch<'i, 'a, E> {
     context: &'i mut SearchContext<'a, E>,
     segment: SearchSection,
-    /// Pairs taken here.
+    /// Pairs taken in this section.
     pub(super) pairs: usize,
     change: RatioEstimate,
     earlier: EarlierSections,
@@ -118,7 +118,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         }
     }
 
-    /// A section whose ends are known to differ, once more; with what it took before.
+    /// Starts a section again whose ends are known to differ, with the pairs and the change from
+    /// before.
     pub(super) fn retry(
         context: &'i mut SearchContext<'a, E>,
         (reference, end): (usize, usize),
@@ -135,8 +136,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         }
     }
 
-    /// Compares the ends, by fresh pairs whatever was measured before: an end that the search chose
-    /// was chosen for its pairs. `asked` limits the direction.
+    /// Compares the ends by fresh pairs, whatever was measured before, because the search chose an
+    /// end for its pairs. `asked` limits the direction.
     pub(super) fn judge_ends(
         &mut self,
         asked: Option<ChangeDirection>,
@@ -211,8 +212,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         low.abs().max(high.abs()) < bound
     }
 
-    /// The change between the ends with the build effects of both: what is said of a part where
-    /// nothing was found.
+    /// Returns the change between the ends with the build effects of both. This is reported for a
+    /// part where nothing was found.
     pub(super) fn change_with_build_effect(&self) -> RatioEstimate {
         let tau_squared = self.posterior().tau_squared;
         let half = QUANTILE * (2.0 * tau_squared).sqrt();
@@ -228,7 +229,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         }
     }
 
-    /// Looks for the step, once the ends are known to differ.
+    /// Locates the step, once the ends are known to differ.
     pub(super) fn locate_step(&mut self) -> Result<SectionOutcome, E::Stop> {
         loop {
             let posterior = self.posterior();
@@ -290,9 +291,9 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         )
     }
 
-    /// Where only the build effect decides: more pairs of a build whose level is not known well
-    /// enough to tell how builds differ, in this section or in the whole history. False: there is
-    /// none.
+    /// Where only the build effect decides, takes more pairs of a build whose level is too
+    /// uncertain to show how builds differ, in this section or in the whole history. Returns false
+    /// if there is no such build.
     fn learn_tau(&mut self, posterior: &Posterior) -> Result<bool, E::Stop> {
         if posterior.told_by_tau <= TELLS || self.learning_builds >= LEARNING_BUILDS {
             return Ok(false);
@@ -322,8 +323,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         Ok(false)
     }
 
-    /// A further build where only the build effect decides: the unseen one that is nearest to the
-    /// suspect.
+    /// Returns a further build where only the build effect decides: the unseen commit that is
+    /// nearest to the suspect.
     fn build_further(&mut self, posterior: &Posterior) -> Option<PairRequest> {
         if posterior.told_by_tau <= TELLS || self.further_builds >= FURTHER_BUILDS {
             return None;
@@ -349,7 +350,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         })
     }
 
-    /// False: the commit cannot be used.
+    /// Builds and measures a commit. Returns false if the commit cannot be used.
     fn perform_request(
         &mut self,
         action: PairRequest,
@@ -373,8 +374,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         Ok(true)
     }
 
-    /// Whether a commit that was just built runs a code whose level is known: then pairs would tell
-    /// little more.
+    /// Whether a commit that was just built runs a code whose level is known. Pairs of it would add
+    /// little information.
     fn is_told_by_its_code(&self, commit: usize) -> bool {
         let codes = list_codes(&self.segment, &self.context.known);
         codes.iter().any(|code| {
@@ -382,8 +383,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         })
     }
 
-    /// The largest step that is sure, as hypotheses that no commit can tell apart; whatever else is
-    /// open.
+    /// Returns the largest step that is certain, as hypotheses that no commit distinguishes. Other
+    /// steps may still be open.
     fn largest_sure_class(&self, posterior: &Posterior) -> Option<HypothesisClass> {
         let sure = self.sure_classes(&posterior.any);
         sure.into_iter().max_by(|one, other| {
@@ -393,8 +394,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         })
     }
 
-    /// Hypotheses that no commit can tell apart, where their shares reach the asked certainty
-    /// together.
+    /// Returns the classes of hypotheses that no commit distinguishes, where their shares together
+    /// reach the requested certainty.
     fn sure_classes(&self, shares: &[f64]) -> Vec<HypothesisClass> {
         let tellers = informative_commits(self.context, &self.segment);
         let mut classes: BTreeMap<PositionSet, (f64, Vec<usize>)> = BTreeMap::new();
@@ -419,8 +420,9 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             .collect()
     }
 
-    /// More pairs of a step whose place is sure, if there is one, where noise may still be all that
-    /// there is: the gate judges noise of any kind, and the posterior trusts it less.
+    /// Returns more pairs of a step whose place is certain, if there is one, where the change may
+    /// still be mere noise. The comparison of the ends allows for noise of any kind, and the
+    /// posterior gives noise less weight.
     fn outweigh_noise(&self, posterior: &Posterior) -> Option<PairRequest> {
         let class = self
             .sure_classes(&posterior.aim.values)
@@ -440,7 +442,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         })
     }
 
-    /// The last commit that lacks the step, and the first that shows it, among what may tell.
+    /// Returns the last commit that lacks the step and the first that shows it, among the
+    /// informative commits.
     fn neighbours(&self, class: &HypothesisClass) -> (usize, usize) {
         let history = self.context.history;
         let shown = class.with.iter().next().unwrap_or(self.segment.end);
@@ -453,7 +456,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         )
     }
 
-    /// What a neighbour of the step still needs.
+    /// Returns the pairs that a neighbour of the step still needs.
     fn pairs_lacking(&self, class: &HypothesisClass, posterior: &Posterior) -> Option<PairRequest> {
         let (parent, shown) = self.neighbours(class);
         let lack = |commit: usize| {
@@ -473,7 +476,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
 
     fn located_step(&self, class: &HypothesisClass, posterior: &Posterior) -> SectionStep {
         let (parent, shown) = self.neighbours(class);
-        // Mean and squared error; the reference is exactly 0, but its build has an effect like any
+        // Mean and squared error. The reference is exactly 0, but its build has an effect like any
         // other.
         let level = |commit: usize| match posterior.code_of(commit) {
             Some(code) if !code.is_reference => (
@@ -508,8 +511,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         undecided_outcome(commits, probability, why)
     }
 
-    /// The smallest set that holds the asked certainty, given that there is a step; with the
-    /// probability that there is one.
+    /// Returns the smallest set that holds the requested certainty, given that there is a step,
+    /// with the probability that there is one.
     fn suspects(&self, posterior: &Posterior) -> (Vec<usize>, f64) {
         let likelihood = |k: &usize| posterior.aim.values[*k];
         let mut order: Vec<usize> = self.segment.candidates.iter().collect();
@@ -604,7 +607,7 @@ fn undecided_outcome(
     }
 }
 
-/// Bits that are missing to name the culprit.
+/// Returns the bits that are missing to name the culprit.
 fn entropy_in_bits(posterior: &[f64]) -> f64 {
     let part = |p: &f64| if *p > 0.0 { -p * p.log2() } else { 0.0 };
     posterior.iter().map(part).sum::<f64>().max(0.0)

@@ -6,7 +6,7 @@ use super::*;
 pub(super) struct ScriptedCounts {
     values: Vec<Option<u64>>,
     reads: Vec<usize>,
-    /// Readings after which the world ends.
+    /// Readings after which the script ends.
     most: usize,
 }
 
@@ -34,7 +34,7 @@ impl ScriptedCounts {
     }
 }
 
-/// Those that count for exact numbers.
+/// Returns the settings that apply to exact numbers.
 pub(super) fn settings(never: &[bool], only_largest: bool) -> SearchSettings {
     SearchSettings {
         never: never.to_vec(),

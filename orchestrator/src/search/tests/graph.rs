@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// 0, then `count` diamonds: a commit, two branches of `length` commits from it, and their merge.
+/// Returns a graph of 0 and `count` diamonds. A diamond is a commit, two branches of `length`
+/// commits from it, and their merge.
 fn diamonds(count: usize, length: usize) -> CommitGraph {
     let mut parents = vec![vec![]];
     for _ in 0..count {
@@ -109,7 +110,7 @@ fn a_second_culprit_behind_the_first_is_found() {
 
 #[test]
 fn culprits_on_branches_beside_each_other_are_both_named() {
-    // 2, 3, 4 and 5, 6, 7 are branches, 8 their merge.
+    // 2, 3, 4 and 5, 6, 7 are branches; 8 is their merge.
     let history = diamonds(2, 3);
     for (one, other) in [(3, 6), (2, 7), (4, 5)] {
         for (first, second) in [(0.03, 0.02), (0.02, 0.03), (0.03, 0.03)] {
@@ -127,8 +128,8 @@ fn culprits_on_branches_beside_each_other_are_both_named() {
     }
 }
 
-/// Each commit has one or two parents among the four before it; the last one merges all that is
-/// open.
+/// Returns a graph in which each commit has one or two parents among the four before it. The last
+/// one merges all open branches.
 fn tangle(rng: &mut Rng, commits: usize) -> CommitGraph {
     let mut parents: Vec<Vec<usize>> = vec![vec![]];
     for at in 1..commits {

@@ -1,5 +1,5 @@
-//! Owns the tests of large steps: alone, behind, before and between small ones, and of what is
-//! known beside them.
+//! Owns the tests of large steps: alone, behind, before and between small ones, and of the results
+//! beside them.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn named(conclusion: &SearchConclusion) -> Vec<&[usize]> {
         .collect()
 }
 
-/// Asserts that all steps, and nothing else, are named, with few pairs.
+/// Asserts that all steps, and no others, are named, with few pairs.
 #[track_caller]
 fn finds_all(
     candidates: usize,
@@ -198,8 +198,8 @@ fn the_largest_step_alone_ends_the_search_where_it_was_asked_for() {
 
 #[test]
 fn a_part_with_a_larger_change_than_the_step_is_still_searched_for_the_largest() {
-    // Whichever comes first, the largest is among those named, and no part beside it has a larger
-    // change.
+    // Whichever comes first, the largest step is among the named ones, and no part beside it has a
+    // larger change.
     for steps in [
         [(9, 0.10), (10, 0.11), (50, 0.12)],
         [(9, 0.3), (30, 0.2), (47, 0.25)],
@@ -244,7 +244,7 @@ fn where_only_the_build_effect_decides_no_pairs_are_bought() {
     assert_eq!(open.why, UndecidedReason::BuildEffect, "{conclusion:?}");
     assert!(open.probability < 0.99, "{open:?}");
     assert!(conclusion.sections[0].pairs < 400, "{conclusion:?}");
-    // The measured build effect decides: with a small one it was a step.
+    // The measured build effect decides: with a small build effect, the change would be a step.
     let settings = SearchSettings {
         tau: Some(0.006),
         margin: 0.024,

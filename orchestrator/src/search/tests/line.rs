@@ -34,12 +34,13 @@ fn every_place(sizes: std::ops::RangeInclusive<usize>) {
             "{conclusion:?}"
         );
     }
-    // Of a thousand: an unlucky batch looks like a build effect, which only another build can
-    // refute.
+    // At most one in a thousand. An unlucky batch looks like a build effect, which only another
+    // build can refute.
     assert!(slow <= 1, "{slow}");
 }
 
-/// Candidates between the last usable commit before the culprit and the first from it on.
+/// Returns the candidates between the last usable commit before the culprit and the first usable
+/// commit from it on.
 fn expected(dead: &[bool], culprit: usize) -> Vec<usize> {
     let parent = (0..culprit).rev().find(|at| !dead[*at]).unwrap();
     let shown = (culprit..dead.len()).find(|at| !dead[*at]).unwrap();

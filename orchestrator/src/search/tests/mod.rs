@@ -1,4 +1,4 @@
-//! Owns the scripted world that the tests of the search share: levels, noise and failures by
+//! Owns the scripted evidence that the tests of the search share: levels, noise and failures by
 //! position.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -16,7 +16,7 @@ use fastrand::Rng;
 use std::convert::Infallible;
 use std::f64::consts::TAU;
 
-/// One question, for counting and for comparing two searches.
+/// One question, for counting questions and for comparing two searches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum ScriptedQuestion {
     Look(usize),
@@ -33,9 +33,9 @@ struct ScriptedEvidence {
     dead: Vec<bool>,
     /// Positions that build, but fail when measured.
     crashes: Vec<usize>,
-    /// Machine code of each position; all different where empty.
+    /// Machine code of each position; all codes differ if this is empty.
     codes: Vec<usize>,
-    /// What confirmations say instead of comparing.
+    /// Result of all confirmations, in place of a comparison.
     confirmation: Option<Confirmation>,
     noise: f64,
     rng: Rng,
@@ -59,8 +59,8 @@ impl ScriptedEvidence {
         }
     }
 
-    /// A line of `candidates` commits on which each (position, log ratio) changes the level from
-    /// there on.
+    /// Returns a line of `candidates` commits. Each (position, log ratio) changes the level from
+    /// that position on.
     fn line(candidates: usize, steps: &[(usize, f64)]) -> Self {
         Self::over(&CommitGraph::line(candidates), steps)
     }
@@ -182,7 +182,7 @@ fn bits(n: usize) -> usize {
     n.next_power_of_two().trailing_zeros() as usize
 }
 
-/// Asserts that one commit, and nothing else, is found.
+/// Asserts that one commit, and no other, is found.
 #[track_caller]
 fn assert_only(conclusion: &SearchConclusion, culprit: usize) {
     let found: Vec<&[usize]> = conclusion

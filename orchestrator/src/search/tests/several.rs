@@ -1,4 +1,4 @@
-//! Owns the tests of more than one change, and of changes that no commit made alone.
+//! Owns the tests of more than one change, and of changes that no single commit made.
 
 use super::*;
 

@@ -1,8 +1,8 @@
-//! Owns the tests of a search that is stopped: what it knows by then.
+//! Owns the tests of a search that is stopped, and of its results up to that point.
 
 use super::*;
 
-/// A scripted world that ends after some questions.
+/// Scripted evidence that ends after some questions.
 struct EndingEvidence {
     world: ScriptedEvidence,
     left: usize,
@@ -56,7 +56,7 @@ impl Evidence for EndingEvidence {
     }
 }
 
-/// Where a commit may be, from what a stopped search knows.
+/// Whether the results of a stopped search account for a culprit.
 fn is_accounted_for(known: &SearchConclusion, culprit: usize) -> bool {
     let within = |reference: usize, end: usize| reference < culprit && culprit <= end;
     known
@@ -118,7 +118,7 @@ fn stopped_after_any_question_a_search_accounts_for_every_step() {
         named.push(known.culprits.len());
     }
     assert!(stopped > 30, "{stopped}");
-    // What was confirmed stays known: the largest step first, then the others.
+    // Confirmed culprits are kept: the largest step first, then the others.
     assert!(
         named.is_sorted() && named.first() == Some(&0) && named.last() == Some(&3),
         "{named:?}"
