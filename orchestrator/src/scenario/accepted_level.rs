@@ -1,5 +1,5 @@
-//! The accepted level: the commit that a project stands by, kept in git beside the results, with
-//! the reason.
+//! The accepted level: the commit that a project accepts as its level, kept in git beside the
+//! results, with the reason.
 
 use super::problem::FileProblem;
 use super::yaml::YamlNode;
@@ -22,7 +22,7 @@ pub(crate) struct AcceptedLevel {
     pub(crate) reason: String,
 }
 
-/// Reads the file's text, or lists everything that is wrong with it.
+/// Reads the file's text, or lists all its problems.
 pub(crate) fn read_accepted_level(text: &str) -> Result<AcceptedLevel, Vec<FileProblem>> {
     let node = YamlNode::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();

@@ -1,5 +1,4 @@
-//! Reading a scenario's text: syntax, schema, and what the schema cannot say. No plugin is needed
-//! for this.
+//! Reads a scenario's text: syntax, schema, and the rules beyond the schema. This needs no plugin.
 
 use super::problem::{FileProblem, nearest_name};
 use super::wire;
@@ -11,19 +10,19 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What a scenario file says beside its text.
+/// Facts about a scenario file that are not in its text.
 pub(crate) struct ScenarioContext<'a> {
-    /// Where relative paths start.
+    /// Folder in which relative paths start.
     pub(crate) root: &'a Path,
-    /// Name of a scenario that has none of its own.
+    /// Name of a scenario without a name of its own.
     pub(crate) stem: &'a str,
     /// Whether a file or folder exists.
     pub(crate) exists: &'a dyn Fn(&Path) -> bool,
-    /// Where a path leads, links followed; itself if that cannot be told.
+    /// Resolves a path with its links; returns the path itself if that fails.
     pub(crate) real: &'a dyn Fn(&Path) -> PathBuf,
 }
 
-/// Reads a scenario, or lists everything that is wrong with it.
+/// Reads a scenario, or lists all its problems.
 pub(crate) fn read_scenario(
     text: &str,
     around: &ScenarioContext,
@@ -41,7 +40,7 @@ pub(crate) fn read_scenario(
         return Err(vec![source.problem(&[], "the file is empty", Some(hint))]);
     }
     let violations = schema_violation::find_violations(&wire::schema(), &value);
-    // What is wrong by itself is taken out, so that the rest can be checked in the same go.
+    // Invalid values are removed, so that the rest can be checked in the same run.
     let mut rest = value;
     let mut pruned: Vec<Vec<PathStep>> = violations
         .iter()
@@ -98,7 +97,7 @@ pub(super) fn locate_violation(
     }
 }
 
-/// Takes the value or key of a violation out of the document; returns its path.
+/// Removes the value or key of a violation from the document, and returns its path.
 fn prune_violation(
     document: &mut Value,
     violation: &schema_violation::SchemaViolation,
@@ -117,12 +116,13 @@ fn prune_violation(
     path
 }
 
-/// Gathers problems while converting.
+/// Collects problems during the conversion.
 pub(super) struct ScenarioCheck<'a> {
     source: &'a YamlSource,
     around: &'a ScenarioContext<'a>,
     problems: Vec<FileProblem>,
-    /// What was taken out because it was wrong by itself: its absence is no second problem.
+    /// Paths of values that were removed because they were invalid themselves. Their absence is no
+    /// further problem.
     pruned: Vec<Vec<PathStep>>,
 }
 
@@ -177,7 +177,7 @@ impl ScenarioCheck<'_> {
         specs
     }
 
-    /// What the dynamic loader reads runs before the sandbox is entered.
+    /// Checks variables of the dynamic loader, whose code would run before the sandbox is entered.
     fn check_loader_variables(
         &mut self,
         path: &[PathStep],
@@ -288,7 +288,7 @@ impl ScenarioCheck<'_> {
         }
     }
 
-    /// What the plugin may do; paths that do not exist are problems, for their names are perhaps
+    /// Checks the grants of the plugin. Paths that do not exist are problems, because they may be
     /// misspelt.
     fn check_sandbox(
         &mut self,
@@ -329,7 +329,7 @@ impl ScenarioCheck<'_> {
         SandboxSpec::Off
     }
 
-    /// An absolute path to something that exists; `inside` has to be in it.
+    /// Returns the absolute path of an existing file or folder, which has to contain `inside`.
     fn resolve_existing(
         &mut self,
         at: &[PathStep],
@@ -506,15 +506,15 @@ impl ScenarioCheck<'_> {
     }
 }
 
-/// A matrix value as the job's id has it.
+/// Formats a matrix value for the job's id.
 fn text_of(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Puts an empty text where an entry of a list lacks one that it has to have, so that the rest of
-/// the file is checked in the same go; returns the places.
+/// Inserts an empty text where an entry of a list lacks a required field, so that the rest of the
+/// file is checked in the same run; returns the places.
 fn fill_missing(document: &mut Value) -> Vec<Vec<PathStep>> {
     const TEXTS: [(&str, &[&str]); 3] = [
         ("workloads", &["workload"]),

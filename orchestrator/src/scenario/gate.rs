@@ -1,5 +1,5 @@
-//! What a scenario says of `orch check`: what fails it, which regressions are known, which figures
-//! have to be reached.
+//! The part of a scenario for `orch check`: the results that fail it, known regressions, and
+//! figures to reach.
 
 use super::check::ScenarioCheck;
 use super::quantity;
@@ -11,29 +11,29 @@ use std::time::Duration;
 /// The rules of a check.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct GateRules {
-    /// Open verdicts and targets fail it.
+    /// Whether open verdicts and targets fail the check.
     pub(crate) open_fails: bool,
-    /// Time for pairs of all jobs together.
+    /// Time for the pairs of all jobs together.
     pub(crate) budget: Option<Duration>,
     pub(crate) accepted: Vec<Acceptance>,
     pub(crate) targets: Vec<JobTarget>,
 }
 
-/// A change that is known and lets a check pass.
+/// A known change that lets a check pass.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Acceptance {
     /// Pattern of job ids.
     pub(crate) job: String,
     pub(crate) change: AcceptedChange,
     pub(crate) reason: String,
-    /// The last day.
+    /// The last day of the acceptance.
     pub(crate) until: Date,
 }
 
-/// What an acceptance lets pass.
+/// The change that an acceptance allows.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum AcceptedChange {
-    /// A metric that got worse; by any size without a bound.
+    /// A metric that got worse, by any amount if there is no bound.
     Worse {
         metric: String,
         bound: Option<AcceptedBound>,
@@ -45,7 +45,7 @@ pub(crate) enum AcceptedChange {
 }
 
 impl Acceptance {
-    /// The metric that may get worse; none where the acceptance is about the whole job.
+    /// Returns the metric that may get worse; `None` if the acceptance is about the whole job.
     pub(crate) fn metric(&self) -> Option<&str> {
         match &self.change {
             AcceptedChange::Worse { metric, .. } => Some(metric),
@@ -53,7 +53,7 @@ impl Acceptance {
         }
     }
 
-    /// The bound of a metric's change.
+    /// Returns the bound of a metric's change.
     pub(crate) fn bound(&self) -> Option<&AcceptedBound> {
         match &self.change {
             AcceptedChange::Worse { bound, .. } => bound.as_ref(),
@@ -66,7 +66,7 @@ impl Acceptance {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AcceptedBound {
     pub(crate) size: BoundSize,
-    /// As it was written: `up_to: 3x`.
+    /// Text in the file: `up_to: 3x`.
     pub(crate) text: String,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct JobTarget {
     pub(crate) job: String,
     pub(crate) metric: String,
     pub(crate) wanted: TargetBounds,
-    /// As it was written.
+    /// Text in the file.
     pub(crate) text: String,
 }
 
@@ -159,8 +159,8 @@ impl ScenarioCheck<'_> {
         })
     }
 
-    /// What an acceptance is about. `new` and `dropped` are about a whole job, so nothing about a
-    /// metric goes with them.
+    /// Returns the change that an acceptance allows. `new` and `dropped` are about a whole job and
+    /// exclude all fields of a metric.
     fn check_accepted_change(
         &mut self,
         at: &[PathStep],
@@ -199,7 +199,7 @@ impl ScenarioCheck<'_> {
         Some(change)
     }
 
-    /// The bound of an acceptance, with a problem for each that makes no sense.
+    /// Returns the bound of an acceptance, and reports a problem for each invalid one.
     fn bound(
         &mut self,
         at: &[PathStep],
@@ -275,7 +275,7 @@ fn key(name: &str) -> PathStep {
     PathStep::Key(name.to_owned())
 }
 
-/// `10%`, or `3x`.
+/// Parses `10%` or `3x`.
 fn parse_relative_bound(text: &str) -> Result<BoundSize, String> {
     const EXAMPLES: &str = "write a percentage, such as 10%, or a factor, such as 3x";
     let number = |part: &str| {
@@ -309,7 +309,7 @@ fn parse_relative_bound(text: &str) -> Result<BoundSize, String> {
     }
 }
 
-/// The value that a change may lead to, in the metric's unit.
+/// Parses the value that a change may lead to, in the metric's unit.
 fn parse_value_bound(metric: &str, text: &str) -> Result<f64, String> {
     let value = parse_value(metric, text)?;
     if ["allocations", "bytes", "peak_bytes"].contains(&metric) && value <= 0.0 {
@@ -320,7 +320,7 @@ fn parse_value_bound(metric: &str, text: &str) -> Result<f64, String> {
     Ok(value)
 }
 
-/// `>= 40`, `<= 2ms`, `10 to 20`, `hold`.
+/// Parses `>= 40`, `<= 2ms`, `10 to 20` or `hold`.
 fn parse_target(metric: &str, text: &str) -> Result<TargetBounds, String> {
     let value = |part: &str| parse_value(metric, part.trim());
     let text = text.trim();
@@ -348,7 +348,7 @@ fn parse_target(metric: &str, text: &str) -> Result<TargetBounds, String> {
     }
 }
 
-/// A value in the metric's unit.
+/// Parses a value in the metric's unit.
 fn parse_value(metric: &str, text: &str) -> Result<f64, String> {
     let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
     match metric {

@@ -1,4 +1,4 @@
-//! From entries to jobs: matrices multiplied out, ids derived, parameters checked against the
+//! Converts entries to jobs: expands matrices, derives ids, and checks parameters against the
 //! plugins' schemas.
 
 use super::problem::{FileProblem, nearest_name};
@@ -10,15 +10,15 @@ use indexmap::IndexSet;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
-/// More would run for weeks; a matrix reaches any number by a typing error.
+/// Most jobs of a scenario. More would run for weeks, and a typing error in a matrix can produce
+/// any number.
 const MOST_JOBS: usize = 10_000;
 
-/// What is known of a plugin when jobs are made: its description, unless it failed before it could
-/// give one.
+/// A plugin's description, when jobs are made; `None` if the plugin failed before it returned one.
 type PluginOffer<'a> = Option<&'a PluginDescription>;
 
-/// All jobs of a scenario. `offer` returns a plugin's description by key; a plugin without one
-/// makes jobs that will fail, with parameters that nobody could check.
+/// Returns all jobs of a scenario. `offer` returns a plugin's description by key. A plugin without
+/// a description makes jobs that will fail, with unchecked parameters.
 pub(crate) fn expand_jobs<'a>(
     scenario: &Scenario,
     offer: impl Fn(&str) -> PluginOffer<'a>,
@@ -26,8 +26,8 @@ pub(crate) fn expand_jobs<'a>(
     expand_entries(scenario, &scenario.entries, offer)
 }
 
-/// The jobs of some entries, which may be varied copies of the scenario's own; problems are shown
-/// in the scenario's text.
+/// Returns the jobs of some entries, which may be varied copies of the scenario's own. Problems are
+/// shown in the scenario's text.
 pub(crate) fn expand_entries<'a>(
     scenario: &Scenario,
     entries: &[WorkloadEntry],
@@ -83,7 +83,7 @@ pub(crate) fn expand_entries<'a>(
             });
         }
     }
-    // A bad parameter of an entry with a matrix is found in each of its cells.
+    // A bad parameter of an entry with a matrix is found in each of its combinations.
     let unique: IndexSet<FileProblem> = problems.into_iter().collect();
     if unique.is_empty() {
         Ok(jobs)
@@ -95,7 +95,7 @@ pub(crate) fn expand_entries<'a>(
 /// One combination of an entry's matrix.
 struct MatrixCell {
     params: Map<String, Value>,
-    /// The matrix's choices: name, index in its list, value.
+    /// Values chosen from the matrix: name, index in its list, value.
     chosen: Vec<(String, usize, Value)>,
 }
 
@@ -163,7 +163,7 @@ fn check_params(
                 entry.plugin, entry.workload, scenario.source.option
             );
             let hint = Some(match violation.hint {
-                // A question has its own end.
+                // A question already has an end mark.
                 Some(hint) if hint.ends_with('?') => format!("{hint} {more}"),
                 Some(hint) => format!("{hint}; {more}"),
                 None => more,
@@ -177,7 +177,7 @@ fn check_params(
                 .iter()
                 .find(|(name, _, _)| Some(name.as_str()) == first);
             match (chosen, &violation.key) {
-                // A value that came from the matrix stands there.
+                // A value from the matrix has its place in the matrix.
                 (Some((name, index, _)), None) => {
                     let inside = [
                         PathStep::Key("matrix".to_owned()),

@@ -1,8 +1,8 @@
-//! Scenarios: what to measure, checked. Reading finds every problem of a file at once, each with
-//! its place.
+//! Scenarios: the checked description of a measurement. Reading finds all problems of a file at
+//! once, each with its place.
 //!
-//! `Scenario::read` checks what the file says by itself; `Scenario::jobs` checks it against what
-//! the plugins offer.
+//! [`read_scenario`] checks the file by itself; [`expand_jobs`] checks it against the plugins'
+//! descriptions.
 
 pub(crate) mod accepted_level;
 mod check;
@@ -25,7 +25,7 @@ use problem::FileProblem;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// A scenario that makes sense by itself.
+/// A scenario that is valid by itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub(crate) name: String,
@@ -34,16 +34,16 @@ pub(crate) struct Scenario {
     pub(crate) entries: Vec<WorkloadEntry>,
     pub(crate) reports: Vec<String>,
     pub(crate) gate: GateRules,
-    /// A revision that each job of a run is paired with.
+    /// Revision whose build each job of a run is paired with.
     pub(crate) anchor: Option<String>,
-    /// The file's text and places, for problems that are found later.
+    /// Text and places of the file, for problems that are found later.
     pub(crate) source: YamlSource,
 }
 
-/// One item of `workloads:`, before its matrix is multiplied out.
+/// One item of `workloads:`, before its matrix is expanded.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkloadEntry {
-    /// Its place in the list, from 0.
+    /// Index in the list, from 0.
     pub(crate) index: usize,
     pub(crate) plugin: String,
     pub(crate) workload: String,
@@ -57,17 +57,17 @@ pub(crate) struct WorkloadEntry {
 /// Budgets and limits of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct JobSettings {
-    /// Timed samples over all rounds together.
+    /// Time of the timed samples over all rounds together.
     pub(crate) time: Duration,
     pub(crate) rounds: u32,
-    /// One worker process, from spawn to result.
+    /// Limit of one worker process, from spawn to result.
     pub(crate) timeout: Duration,
-    /// Bytes; one worker process.
+    /// Memory limit of one worker process, in bytes.
     pub(crate) memory: u64,
     pub(crate) threads: usize,
     /// Relative difference that does not matter, 0.01 = 1 %.
     pub(crate) tolerance: f64,
-    /// Allocations of one iteration that a gate lets pass.
+    /// Allocations of one iteration that a gate allows.
     pub(crate) max_allocations: Option<u64>,
 }
 
@@ -85,7 +85,7 @@ impl Default for JobSettings {
     }
 }
 
-/// One workload with parameters: what is measured in fresh worker processes.
+/// One workload with parameters, measured in fresh worker processes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Job {
     pub(crate) id: String,
@@ -103,8 +103,8 @@ pub(crate) struct Job {
 pub(crate) struct YamlSource {
     pub(crate) text: String,
     pub(crate) root: yaml::YamlNode,
-    /// Option that names the file to a command, as a shell takes it: ` --scenario s.yaml`; empty
-    /// for a text without a file.
+    /// Option that names the file to a command, quoted for a shell: ` --scenario s.yaml`; empty for
+    /// a text without a file.
     pub(crate) option: String,
 }
 
@@ -118,7 +118,7 @@ impl YamlSource {
         FileProblem::new(&self.text, self.root.walk(path).at.clone(), message, hint)
     }
 
-    /// A problem of a key, not of its value.
+    /// Returns a problem of a key instead of its value.
     fn key_problem(
         &self,
         path: &[yaml::PathStep],
@@ -135,18 +135,18 @@ impl YamlSource {
 }
 
 impl Scenario {
-    /// Whether any workload comes from that plugin.
+    /// Returns whether any workload uses the plugin.
     pub(crate) fn uses_plugin(&self, plugin: &str) -> bool {
         self.entries.iter().any(|entry| entry.plugin == plugin)
     }
 
-    /// A problem of the anchor.
+    /// Returns a problem of the anchor.
     pub(crate) fn anchor_problem(&self, message: String, hint: Option<String>) -> FileProblem {
         self.source
             .problem(&[yaml::PathStep::Key("anchor".to_owned())], message, hint)
     }
 
-    /// The problem of a report whose template is nowhere.
+    /// Returns the problem of a report whose template does not exist.
     pub(crate) fn report_problem(&self, name: &str, folder: &std::path::Path) -> FileProblem {
         let index = self
             .reports

@@ -1,11 +1,11 @@
-//! A finding in a scenario file: where, what is wrong, what to try; and how a list of them is
-//! shown.
+//! A problem of a scenario file, with its place, its message and a hint; and the print of a list of
+//! problems.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::fmt::Write;
 use std::ops::Range;
 
-/// One thing that is wrong with a file.
+/// One problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FileProblem {
     /// Byte range in the file.
@@ -15,7 +15,7 @@ pub(crate) struct FileProblem {
 }
 
 impl FileProblem {
-    /// `at` counts characters, as the YAML parser does.
+    /// Converts `at`, which counts characters like the YAML parser does, to bytes.
     pub(crate) fn new(
         text: &str,
         at: Range<usize>,
@@ -38,7 +38,7 @@ fn byte_range(text: &str, characters: Range<usize>) -> Range<usize> {
     };
     let start = byte(characters.start);
     let mut end = byte(characters.end.max(characters.start));
-    // A map or list is only known by its beginning: underline its first word.
+    // Only the beginning of a map or list is known, so its first word is underlined.
     if end == start {
         end += text[start..]
             .chars()
@@ -52,11 +52,11 @@ fn byte_range(text: &str, characters: Range<usize>) -> Range<usize> {
     start..end.clamp(start, line_end.max(start))
 }
 
-/// More problems than this are counted only.
+/// Most problems that are shown; further ones are only counted.
 const MOST_SHOWN: usize = 20;
 
-/// The first twenty problems of a file with their places and the lines they stand in, in the order
-/// of the file, and the number of all.
+/// Renders the first twenty problems of a file with their places and lines, in the order of the
+/// file, and the number of all problems.
 pub(crate) fn render_problems(
     path: &str,
     text: &str,
@@ -97,7 +97,7 @@ pub(crate) fn render_problems(
     out
 }
 
-/// The known word nearest to a wrong one, if one is near enough to be meant.
+/// Returns the known word nearest to a wrong one, if one is near enough.
 pub(crate) fn nearest_name<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// `500ms`, `60s`, `1m 30s`.
+/// Parses `500ms`, `60s` or `1m 30s`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration; write for example 500ms, 60s or 2m");
     let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
@@ -16,7 +16,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `2GiB`, `512MiB`, `100MB`, `4096`.
+/// Parses `2GiB`, `512MiB`, `100MB` or `4096`.
 pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 10] = [
         ("", 1),
@@ -45,11 +45,11 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     if !(1.0..=9e15).contains(&bytes) {
         return Err(wrong());
     }
-    // In the range just checked every whole number is exact.
+    // In the range checked above, every whole number is exact.
     Ok(bytes.round() as u64)
 }
 
-/// `1%` as 0.01.
+/// Parses `1%` as 0.01.
 pub(crate) fn parse_percent(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{text}` is not a percentage from 0% to 100%; write for example 1%");
     let number = text.trim().strip_suffix('%').ok_or_else(wrong)?;

@@ -1,4 +1,4 @@
-//! Checking a value against a JSON Schema, with messages for people. Serves scenario files and
+//! Checks a value against a JSON Schema, with messages for users. It serves scenario files and
 //! workload parameters.
 
 use super::problem::nearest_name;
@@ -6,18 +6,18 @@ use super::yaml::{PathStep, parse_path};
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value;
 
-/// A violation: where in the value, whether a key of that object is meant, what, and what to try.
+/// A violation: the place in the value, the key if a key of that object is wrong, the message, and
+/// a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SchemaViolation {
     pub(crate) path: Vec<PathStep>,
-    /// The key inside the object at `path` that is wrong.
+    /// The wrong key inside the object at `path`.
     pub(crate) key: Option<String>,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
 }
 
-/// Lists everything about `value` that `schema` does not allow. A schema that is none allows
-/// everything.
+/// Lists all violations of `schema` in `value`. An invalid schema allows everything.
 pub(crate) fn find_violations(schema: &Value, value: &Value) -> Vec<SchemaViolation> {
     let Ok(validator) = jsonschema::validator_for(schema) else {
         return Vec::new();
@@ -61,7 +61,7 @@ fn describe_error(
             hint: None,
         }]
     };
-    // Schemas of ours say in words what they expect.
+    // Schemas of orch describe the expected value in words.
     let expected = sibling_keyword(schema, error, "x-expected").and_then(Value::as_str);
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -155,7 +155,7 @@ fn describe_error(
     }
 }
 
-/// The field names that the object of an error may have.
+/// Returns the field names that the object of an error may have.
 fn list_properties(schema: &Value, error: &jsonschema::ValidationError) -> Vec<String> {
     let fields = sibling_keyword(schema, error, "properties").and_then(Value::as_object);
     fields
@@ -163,7 +163,7 @@ fn list_properties(schema: &Value, error: &jsonschema::ValidationError) -> Vec<S
         .unwrap_or_default()
 }
 
-/// What stands under `name` beside the keyword that an error is about.
+/// Returns the value under `name` beside the keyword of an error.
 fn sibling_keyword<'a>(
     schema: &'a Value,
     error: &jsonschema::ValidationError,
@@ -189,7 +189,7 @@ fn name_types(kind: &TypeKind) -> String {
     match kind {
         TypeKind::Single(kind) => name(kind).to_owned(),
         TypeKind::Multiple(kinds) => {
-            // "or absent" helps nobody: an absent field is no error.
+            // "or absent" does not help: an absent field is no error.
             let names: Vec<&str> = kinds
                 .iter()
                 .map(|kind| name(&kind))
@@ -200,7 +200,7 @@ fn name_types(kind: &TypeKind) -> String {
     }
 }
 
-/// A value as it is quoted in a message.
+/// Formats a value as a quotation in a message.
 fn shown(value: &Value) -> String {
     match value {
         Value::Object(_) => "a map".to_owned(),

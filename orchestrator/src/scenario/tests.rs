@@ -1,5 +1,5 @@
-//! Tests of reading scenarios and making jobs: text in, jobs or problems out; no file, process or
-//! clock.
+//! Tests of reading scenarios and making jobs, with text as input and jobs or problems as output.
+//! They use no file, process or clock.
 
 use super::*;
 use crate::plugin::catalog::PluginDescription;
@@ -11,7 +11,7 @@ const DESCRIPTION: &str = r#"{"plugin": "k", "workloads": [{"id": "work", "param
         "n": {"type": "integer", "minimum": 1}, "list": {"type": "array", "items": {"type": "integer"}}}}}]}"#;
 
 fn parse(text: &str) -> Result<Scenario, Vec<FileProblem>> {
-    // Everything exists but what is called missing.
+    // All files exist except those with `missing` in their names.
     let exists = |path: &Path| !path.display().to_string().contains("missing");
     let real = |path: &Path| {
         path.strip_prefix("/alias").map_or_else(
@@ -35,7 +35,7 @@ fn plan(text: &str) -> Result<Vec<Job>, Vec<FileProblem>> {
     expand_jobs(&parse(text)?, |key| (key == "k").then_some(&description))
 }
 
-/// Problems as `line:column message`.
+/// Formats problems as `line:column message`.
 fn shown(text: &str, problems: &[FileProblem]) -> Vec<String> {
     problems
         .iter()

@@ -1,5 +1,5 @@
-//! A scenario exactly as people write it: the serde types, from which the published JSON Schema
-//! comes too.
+//! A scenario exactly as people write it: the serde types, which also give the published JSON
+//! Schema.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;

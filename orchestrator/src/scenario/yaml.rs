@@ -1,5 +1,5 @@
-//! YAML with a place for every key and value, so that any later finding can point at what the user
-//! wrote.
+//! YAML with a place for every key and value, so that any later problem can point at the user's
+//! text.
 
 use super::problem::FileProblem;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -8,7 +8,7 @@ use serde_yaml::{Location, Spanned};
 use std::fmt;
 use std::ops::Range;
 
-/// A value and where it stands.
+/// A value with its place.
 #[derive(Debug, Clone)]
 pub(crate) struct YamlNode {
     /// Byte range in the file; of a map or list only its beginning.
@@ -16,7 +16,7 @@ pub(crate) struct YamlNode {
     pub(crate) kind: YamlValue,
 }
 
-/// What YAML can say, with keys that are text.
+/// A YAML value, with text keys only.
 #[derive(Debug, Clone)]
 pub(crate) enum YamlValue {
     Null,
@@ -27,7 +27,7 @@ pub(crate) enum YamlValue {
     Map(Vec<(YamlKey, YamlNode)>),
 }
 
-/// A key and where it stands.
+/// A key with its place.
 #[derive(Debug, Clone)]
 pub(crate) struct YamlKey {
     pub(crate) at: Range<usize>,
@@ -42,8 +42,7 @@ pub(crate) enum PathStep {
 }
 
 impl YamlNode {
-    /// Parses a whole file. Duplicate keys, alias bombs and loose booleans are refused by the
-    /// parser.
+    /// Parses a whole file. The parser refuses duplicate keys, alias bombs and loose booleans.
     pub(crate) fn parse(text: &str) -> Result<Self, FileProblem> {
         if let Some(problem) = second_document(text) {
             return Err(problem);
@@ -69,7 +68,7 @@ impl YamlNode {
         }
     }
 
-    /// The value at a path, or the innermost one that exists on the way.
+    /// Returns the value at a path, or the innermost existing one on the way.
     pub(crate) fn walk(&self, path: &[PathStep]) -> &Self {
         let Some((first, rest)) = path.split_first() else {
             return self;
@@ -85,7 +84,7 @@ impl YamlNode {
         next.map_or(self, |next| next.walk(rest))
     }
 
-    /// Where the key `name` of the map at a path stands.
+    /// Returns the place of the key `name` in the map at a path.
     pub(crate) fn key_range(&self, path: &[PathStep], name: &str) -> Option<Range<usize>> {
         match &self.walk(path).kind {
             YamlValue::Map(entries) => entries
@@ -97,7 +96,7 @@ impl YamlNode {
     }
 }
 
-/// `workloads/0/params/n` as steps; numbers are indices.
+/// Parses `workloads/0/params/n` into steps; numbers are indices.
 pub(crate) fn parse_path(path: &str) -> Vec<PathStep> {
     path.split('/')
         .filter(|part| !part.is_empty())
@@ -112,13 +111,14 @@ pub(crate) fn parse_path(path: &str) -> Vec<PathStep> {
 
 fn range(location: Location) -> Range<usize> {
     let span = location.span();
-    // Offsets count characters; `FileProblem` turns them into bytes, for which it needs the text.
+    // Offsets count characters. `FileProblem` converts them to bytes, for which it needs the text.
     let start = usize::try_from(span.offset()).unwrap_or(0);
     start..start + usize::try_from(span.len()).unwrap_or(0)
 }
 
-/// The place where a second document with content begins: a scenario is one. YAML has `---` at the
-/// beginning of a line nowhere else, not even inside a text of several lines.
+/// Returns a problem at the beginning of a second document with content, because a scenario is one
+/// document. In YAML, `---` stands at the beginning of a line nowhere else, not even inside a text
+/// of several lines.
 fn second_document(text: &str) -> Option<FileProblem> {
     let is_mark = |line: &str, mark: &str| {
         line.strip_prefix(mark)
@@ -157,7 +157,7 @@ fn second_document(text: &str) -> Option<FileProblem> {
 fn from_parser(text: &str, error: &serde_yaml::Error) -> FileProblem {
     let at = error.location().map_or(0..0, range);
     let plain = error.without_snippet().to_string();
-    // The parser's own text begins with the place, which is shown anyway.
+    // The parser's own text begins with the place, which is shown separately.
     let first = plain.lines().next().unwrap_or_default();
     let message = match first
         .strip_prefix("error: line ")
@@ -170,7 +170,7 @@ fn from_parser(text: &str, error: &serde_yaml::Error) -> FileProblem {
     FileProblem::new(text, at, message, hint)
 }
 
-/// The parser speaks to programmers; scenario authors get the remedy.
+/// Rewords a message of the parser, which is meant for programmers, and adds a remedy.
 fn explain_message(message: &str) -> (String, Option<String>) {
     if let Some(rest) = message.strip_prefix("duplicate mapping key: ") {
         let key = rest.split(',').next().unwrap_or(rest);
@@ -185,7 +185,7 @@ fn explain_message(message: &str) -> (String, Option<String>) {
             Some("write the repeated parts out, or use `matrix`".to_owned()),
         );
     }
-    // The place is shown beside.
+    // The place is shown separately.
     let message = message.split(" at line ").next().unwrap_or(message);
     (message.to_owned(), None)
 }
