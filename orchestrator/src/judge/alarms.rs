@@ -1,16 +1,17 @@
-//! Owns what comparisons of identical code say of a machine: false findings, and the least change
-//! that would be seen.
+//! Owns the results of comparisons of identical code on a machine: false findings, and the smallest
+//! change that would be detected.
 
 use super::assessment::{Assessment, assess};
 use super::estimate::median;
 use super::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
 
-/// Returns which workloads one comparison would have called changed, looking after every pair.
+/// Returns the workloads that one comparison would have called changed, when it judges after every
+/// pair.
 ///
-/// `differences` are the pair differences (log ratios) of each workload in the order measured,
-/// `margins` the relative differences that matter. It goes as a live comparison does: all are
-/// judged together, and whoever is decided has no more pairs, though others' evidence can still
-/// move its bar.
+/// `differences` holds the pair differences (log ratios) of each workload in the order of
+/// measurement, `margins` the relative differences that matter. The procedure is that of a live
+/// comparison: all workloads are judged together, and a decided workload gets no more pairs,
+/// although evidence of others can still move its threshold.
 pub(crate) fn find_false_findings(differences: &[Vec<f64>], margins: &[f64]) -> Vec<bool> {
     let mut seen = vec![0; differences.len()];
     loop {
@@ -44,9 +45,9 @@ pub(crate) fn find_false_findings(differences: &[Vec<f64>], margins: &[f64]) -> 
     }
 }
 
-/// Returns the shift (log ratio) that `pairs` pairs of this noise would just have told from none:
-/// the median over as many groups of successive pairs as there are. `None` where not even one group
-/// is whole, or mostly nothing would be seen.
+/// Returns the smallest shift (log ratio) that `pairs` pairs of this noise would have distinguished
+/// from none: the median over all complete groups of successive pairs. `None` where no group is
+/// complete, or where most groups would detect nothing.
 pub(crate) fn detectable_shift(differences: &[f64], pairs: usize) -> Option<f64> {
     let halves: Vec<f64> = differences
         .chunks_exact(pairs.max(1))
@@ -86,8 +87,8 @@ mod tests {
             [false],
             "too small to matter"
         );
-        // Alone it is decided after 14 pairs; beside another one it takes evidence of 200 instead
-        // of 100.
+        // Alone it is decided after 14 pairs. Beside another workload it needs evidence of 200
+        // instead of 100.
         assert_eq!(
             find_false_findings(&[shifted[..13].to_vec()], &[0.01]),
             [false]

@@ -1,27 +1,27 @@
-//! Owns what is known about one workload after some pairs: its estimate, interval and evidence.
+//! Owns the state of one workload after some pairs: its estimate, interval and evidence.
 
 use super::e_process::{confidence_sequence, log_e};
 use super::estimate::hodges_lehmann;
 
-/// What the pairs of one workload say; all sizes are log ratios B/A.
+/// Assessment of one workload from its pairs; all sizes are log ratios B/A.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Assessment {
     /// Hodges-Lehmann estimate of the shift (log ratio); 0 without pairs.
     pub(crate) estimate: f64,
-    /// Lower end of the confidence sequence (log ratio), perhaps infinite.
+    /// Lower end of the confidence sequence (log ratio), possibly infinite.
     pub(crate) low: f64,
-    /// Upper end of the confidence sequence (log ratio), perhaps infinite.
+    /// Upper end of the confidence sequence (log ratio), possibly infinite.
     pub(crate) high: f64,
     /// ln E against "no shift".
     pub(crate) log_e: f64,
-    /// Half the interval's width (log ratio): a shift smaller than this may go unseen; `None` while
+    /// Half of the interval's width (log ratio). A smaller shift may stay undetected. `None` while
     /// it is infinite.
     pub(crate) minimum_detectable: Option<f64>,
-    /// Pairs of processes behind it.
+    /// Number of pairs of processes.
     pub(crate) pairs: usize,
 }
 
-/// Returns what the pair differences (log ratios, in the order measured) say at level `alpha`.
+/// Assesses pair differences (log ratios, in the order of measurement) at level `alpha`.
 pub(crate) fn assess(differences: &[f64], alpha: f64) -> Assessment {
     let interval = confidence_sequence(differences, alpha);
     let half = (interval.high - interval.low) / 2.0;

@@ -1,14 +1,15 @@
-//! Owns the build effect tau: how much the same code differs between builds, whatever the number of
-//! pairs.
+//! Owns the build effect tau: the difference between builds of the same code, whatever the number
+//! of pairs.
 
 use super::estimate::median;
 
 /// Returns tau, the standard deviation over builds of one code (log ratio).
 ///
-/// `estimates` are the log ratios of rebuilds to one common build, which moves all of them alike
-/// and so not their spread. From the variance of the estimates the mean of their squared `errors`
-/// (standard errors, log ratios) is taken away; what is left is the builds' own. 0 where the noise
-/// explains everything; `None` for fewer than three rebuilds.
+/// `estimates` are the log ratios of rebuilds to one common build, which shifts all of them equally
+/// and does not affect their spread. The mean of their squared `errors` (standard errors, log
+/// ratios) is subtracted from the variance of the estimates. The rest is the variance of the
+/// builds. The result is 0 where the noise explains everything, and `None` for fewer than three
+/// rebuilds.
 pub(crate) fn estimate_tau(estimates: &[f64], errors: &[f64]) -> Option<f64> {
     if estimates.len() < 3 {
         return None;
@@ -25,10 +26,9 @@ pub(crate) fn estimate_tau(estimates: &[f64], errors: &[f64]) -> Option<f64> {
 }
 
 /// Returns the standard error of the median of pair differences (log ratios): 1.2533 s / sqrt(n),
-/// with s from the median absolute deviation, because single pairs may be far out.
+/// with s from the median absolute deviation, because single pairs may be outliers.
 pub(crate) fn standard_error(differences: &[f64]) -> Option<f64> {
-    /// sqrt(pi / 2): a median needs that many times as many values as a mean, where the values are
-    /// normal.
+    /// sqrt(pi / 2): ratio of the standard errors of the median and the mean of normal values.
     const MEDIAN: f64 = 1.253_314;
     let spread = super::estimate::mad_spread(differences)?;
     median(differences)?;

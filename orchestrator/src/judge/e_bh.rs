@@ -1,13 +1,13 @@
-//! Owns the choice of which workloads may be called changed when many are judged at once.
+//! Owns the selection of the workloads that may be called changed when many are judged at once.
 
 use super::e_process::log_threshold;
 
 /// Returns, for each workload's ln E, whether e-BH flags it at level `alpha` (Wang & Ramdas 2022).
 ///
-/// With W workloads and their evidence sorted downwards, k = max{k: e_(k) >= W/(alpha k)}, and the
-/// k largest are flagged. The expected share of false flags is at most alpha whatever the
-/// dependence between workloads, which is needed because all of them share one machine's noise.
-/// Evidence that is not a number counts as none.
+/// With W workloads and their evidence in descending order, k = max{k: e_(k) >= W/(alpha k)}, and
+/// the k largest are flagged. The expected share of false flags is at most alpha for any dependence
+/// between workloads. This matters because all workloads share one machine's noise. Evidence that
+/// is not a number counts as none.
 pub(crate) fn flag_workloads(log_e: &[f64], alpha: f64) -> Vec<bool> {
     let evidence = |e: f64| if e.is_nan() { f64::NEG_INFINITY } else { e };
     let mut sorted: Vec<f64> = log_e.iter().map(|e| evidence(*e)).collect();
@@ -15,8 +15,8 @@ pub(crate) fn flag_workloads(log_e: &[f64], alpha: f64) -> Vec<bool> {
     let workloads = log_e.len() as f64;
     let enough =
         |(rank, e): (usize, f64)| e >= (workloads / (rank + 1) as f64).ln() + log_threshold(alpha);
-    // A tie with the k-th passes at a later rank, where less is asked for: "the k largest" is never
-    // ambiguous.
+    // A tie with the k-th passes at a later rank, whose threshold is lower: "the k largest" is
+    // never ambiguous.
     let smallest = sorted
         .iter()
         .copied()
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Tries every k as the definition reads, on the plain scale.
+    /// Tries every k according to the definition, on the plain scale.
     fn brute_force(e: &[f64], alpha: f64) -> Vec<bool> {
         let mut order: Vec<usize> = (0..e.len()).collect();
         order.sort_by(|i, j| e[*j].total_cmp(&e[*i]));

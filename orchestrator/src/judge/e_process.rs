@@ -1,21 +1,20 @@
 //! Owns the evidence against a shift: the e-process over pair differences, and the confidence
-//! sequence it inverts to.
+//! sequence from its inversion.
 //!
 //! An e-process is the fortune of a gambler who starts with 1 and bets on the sign of each
 //! difference. If every sign is a fair coin given the magnitudes, no strategy that fixes its stakes
 //! from magnitudes gains on average, and the chance that the fortune EVER reaches 1/alpha is at
-//! most alpha (Ville 1939). That is what makes looking after every pair, and stopping when the
-//! answer is clear, honest. The stakes are a mixture as in Waudby-Smith & Ramdas 2024 (betting
-//! confidence sequences); sizes are clipped so that one wild pair moves the fortune by a bounded
-//! factor.
+//! most alpha (Ville 1939). This is why it is valid to judge after every pair and to stop when the
+//! answer is clear. The stakes are a mixture as in Waudby-Smith & Ramdas 2024 (betting confidence
+//! sequences). Sizes are clipped, so that one outlier moves the fortune by a bounded factor.
 
 use super::estimate::{hodges_lehmann, mad_spread, median};
 
-/// Stakes that are mixed: small ones gain on weak, noisy shifts, large ones reach the threshold
-/// soon on clear ones. All are below 1, so no single pair can ruin a fortune for good.
+/// Stakes of the mixture. Small ones gain on weak, noisy shifts; large ones reach the threshold
+/// soon on clear shifts. All are below 1, so no single pair can ruin a fortune permanently.
 const STAKES: [f64; 6] = [0.1, 0.2, 0.4, 0.6, 0.8, 0.95];
 
-/// Sizes from this many running medians on count as one full stake.
+/// Size, in running medians, from which on a difference counts as one full stake.
 const CLIP: f64 = 1.5;
 
 /// Returns the log of the evidence at which a shift is rejected at level `alpha`: ln(1/alpha).
@@ -29,8 +28,8 @@ pub(crate) struct EProcess {
     shift: f64,
     /// |x_1| .. |x_i|, ascending.
     magnitudes: Vec<f64>,
-    /// For each stake: the fortune of betting on B taking more than the shift, and of betting on
-    /// less.
+    /// For each stake: the fortune of bets that B takes longer than the shift, and of bets that it
+    /// takes less.
     fortunes: [(LogProduct, LogProduct); STAKES.len()],
 }
 
@@ -44,10 +43,10 @@ impl EProcess {
         }
     }
 
-    /// Takes the next pair's difference (log ratio).
+    /// Adds the next pair's difference (log ratio).
     ///
-    /// A difference that is not finite bets nothing: it says nothing about the shift, and must not
-    /// poison the rest.
+    /// A difference that is not finite is no bet: it has no information about the shift, and must
+    /// not spoil the other differences.
     pub(crate) fn push(&mut self, difference: f64) {
         let x = difference - self.shift;
         if !x.is_finite() {
@@ -68,8 +67,8 @@ impl EProcess {
         let largest = logs.iter().fold(f64::NEG_INFINITY, |top, (more, less)| {
             top.max(*more).max(*less)
         });
-        // Each stake's two directions are added first: their order is then of no account, and
-        // swapping A and B leaves the result the same to the last bit.
+        // Each stake's two directions are added first. Their order then does not matter, and
+        // swapping A and B leaves the result unchanged to the last bit.
         let sum: f64 = logs
             .iter()
             .map(|(more, less)| (more - largest).exp() + (less - largest).exp())
@@ -80,7 +79,8 @@ impl EProcess {
         largest + (sum / (2.0 * STAKES.len() as f64)).ln()
     }
 
-    /// s_i. It includes the newest magnitude, which is allowed: magnitudes do not tell the signs.
+    /// Returns s_i. It includes the newest magnitude, which is allowed because magnitudes do not
+    /// reveal the signs.
     fn scale(&self) -> f64 {
         let n = self.magnitudes.len();
         let at = |i: usize| self.magnitudes.get(i).copied().unwrap_or(0.0);
@@ -92,7 +92,7 @@ impl EProcess {
     }
 }
 
-/// g_i = clip(x/(1.5 s), -1, 1), between -1 and 1.
+/// Returns g_i = clip(x/(1.5 s), -1, 1), between -1 and 1.
 fn bet_size(x: f64, scale: f64) -> f64 {
     if x == 0.0 {
         0.0
@@ -103,8 +103,8 @@ fn bet_size(x: f64, scale: f64) -> f64 {
     }
 }
 
-/// A product of many factors that can neither overflow nor underflow, and takes a logarithm once in
-/// a hundred factors.
+/// A product of many factors that neither overflows nor underflows, and takes a logarithm only once
+/// per hundred factors.
 #[derive(Debug, Clone, Copy)]
 struct LogProduct {
     product: f64,
@@ -130,13 +130,13 @@ impl LogProduct {
     }
 }
 
-/// Returns ln E_n(shift) over the differences in the order they were measured (log ratios); 0
-/// without differences.
+/// Returns ln E_n(shift) over the differences in the order of measurement (log ratios); 0 without
+/// differences.
 ///
-/// With x_i = d_i - shift, s_i = median of |x_1| .. |x_i| and g_i = clip(x_i/(1.5 s_i), -1, 1):
-/// E_n = 1/(2K) sum over the K stakes l of [prod(1 + l g_i) + prod(1 - l g_i)].
+/// With x_i = d_i - shift, s_i = median of |x_1| .. |x_i| and g_i = clip(x_i/(1.5 s_i), -1, 1): E_n
+/// = 1/(2K) sum over the K stakes l of [prod(1 + l g_i) + prod(1 - l g_i)].
 ///
-/// For shift 0 it is exact by design of the experiment; for other shifts it assumes that B is A
+/// For shift 0 it is exact by design of the experiment. For other shifts it assumes that B is A
 /// times a constant.
 pub(crate) fn log_e(differences: &[f64], shift: f64) -> f64 {
     let mut process = EProcess::new(shift);
@@ -154,17 +154,16 @@ pub(crate) struct ShiftInterval {
 }
 
 impl ShiftInterval {
-    /// Nothing is excluded.
+    /// The range that excludes no shift.
     pub(crate) const EVERYTHING: Self = Self {
         low: f64::NEG_INFINITY,
         high: f64::INFINITY,
     };
 }
 
-/// How far beyond the most distant difference the search begins, in units of that distance. From
-/// there outwards the sizes differ by 3 % at most, so every bet is 2/3 to within 0.022. At alpha =
-/// 0.01 that still rejects every shift farther out with 14 pairs (E >= 107): none can come back
-/// into the set.
+/// Start of the search beyond the most distant difference, in units of that distance. From there
+/// outwards, the sizes differ by at most 3 %, so every bet is 2/3 to within 0.022. At alpha = 0.01
+/// this still rejects every shift farther out with 14 pairs (E >= 107): none can return to the set.
 const FAR: f64 = 64.0;
 
 /// Ratio of neighbouring distances on the search grid.
@@ -173,15 +172,15 @@ const GRID_RATIO: f64 = 1.25;
 /// Returns the hull of {shift: ln E_n(shift) < ln(1/alpha)} over the differences (log ratios).
 ///
 /// Where B is A times a constant, the true shift stays inside at all looks together with
-/// probability 1 - alpha. E is not monotone in the shift, so the search goes over a grid from far
-/// outside inwards and takes the outermost crossing it meets (a detached sliver narrower than the
-/// grid can be missed: seen in 1 of 1200 simulated series). Both ends are infinite while so few
-/// pairs exist that a remote shift is not rejected, and when no shift is left: the data then
-/// contradict the model of one constant shift, and an empty interval would pass for perfect
-/// knowledge.
+/// probability 1 - alpha. E is not monotone in the shift. Therefore the search proceeds over a grid
+/// from far outside inwards and takes the outermost crossing on it. It can miss a detached sliver
+/// that is narrower than the grid (seen in 1 of 1200 simulated series). Both ends are infinite in
+/// two cases: while there are so few pairs that a remote shift is not rejected, and when no shift
+/// is left. In the second case the data contradict the model of one constant shift, and an empty
+/// interval would look like perfect knowledge.
 pub(crate) fn confidence_sequence(differences: &[f64], alpha: f64) -> ShiftInterval {
     let threshold = log_threshold(alpha);
-    // Seen from a shift far away, all differences are equal.
+    // From a shift far away, all differences look equal.
     let remote = log_e(&vec![1.0; differences.len()], 0.0);
     if remote < threshold || !threshold.is_finite() || differences.iter().any(|d| !d.is_finite()) {
         return ShiftInterval::EVERYTHING;
@@ -196,7 +195,7 @@ pub(crate) fn confidence_sequence(differences: &[f64], alpha: f64) -> ShiftInter
 /// Shifts to try, ascending; the first and the last are rejected.
 struct ShiftGrid {
     shifts: Vec<f64>,
-    /// Width at which a crossing is known well enough.
+    /// Width at which a crossing is precise enough.
     resolution: f64,
 }
 
@@ -206,8 +205,8 @@ impl ShiftGrid {
         let farthest = differences
             .iter()
             .fold(0.0, |far: f64, d| far.max((d - centre).abs()));
-        // Equal differences have no spread; the floor is far below what any clock resolves, and far
-        // above rounding.
+        // Equal differences have no spread. The floor is far below the resolution of any clock, and
+        // far above rounding.
         let floor = 1e-12 * centre.abs().max(1.0);
         let mad = mad_spread(differences)?;
         let spread = if mad > floor {
@@ -250,14 +249,14 @@ impl ShiftGrid {
     }
 }
 
-/// First distance, doubling from `start`, at which `found` holds.
+/// Returns the first distance, doubled from `start`, at which `found` holds.
 fn reach_outwards(start: f64, found: impl Fn(f64) -> bool) -> Option<f64> {
     std::iter::successors(Some(start), |far| Some(far * 2.0))
         .take(40)
         .find(|far| found(*far))
 }
 
-/// First neighbours (rejected, kept) in the given order.
+/// Returns the first neighbours (rejected, kept) in the given order.
 fn outermost(
     shifts: impl Iterator<Item = f64>,
     rejected: impl Fn(f64) -> bool,
@@ -272,8 +271,7 @@ fn outermost(
     None
 }
 
-/// Narrows a crossing and returns its rejected side, so that rounding makes the interval wider,
-/// never narrower.
+/// Narrows a crossing and returns its rejected side, so that rounding can only widen the interval.
 fn bisect_crossing(
     mut outside: f64,
     mut inside: f64,
@@ -304,7 +302,7 @@ mod tests {
 
     const ALPHA: f64 = 0.01;
 
-    /// The formula as written, without logs, running medians by sorting.
+    /// The formula in its definition, without logs, with running medians by sorting.
     fn e_by_definition(differences: &[f64], shift: f64) -> f64 {
         let x: Vec<f64> = differences.iter().map(|d| d - shift).collect();
         let g = |i: usize| {
@@ -333,7 +331,7 @@ mod tests {
     #[test]
     fn zeros_are_no_evidence() {
         assert!(log_e(&[0.0; 50], 0.0).abs() < 1e-12);
-        // The running median is 0 for the first difference after zeros: the bet is full, and
+        // The running median is 0 for the first difference after zeros, so the bet is full, and
         // finite.
         assert!(log_e(&[0.0, 0.0, 1.0], 0.0).is_finite());
         assert!(log_e(&[0.0, 0.0, 0.0, 1.0, 1.0], 0.0) > 0.0);
@@ -413,7 +411,8 @@ mod tests {
         );
     }
 
-    /// Sums of three uniforms, some blown up: ordinary differences with a few wild ones.
+    /// Generates sums of three uniforms, some of them enlarged: ordinary differences with a few
+    /// outliers.
     fn ordinary() -> impl Strategy<Value = Vec<f64>> {
         let one = (
             -1.0..1.0f64,
@@ -450,7 +449,7 @@ mod tests {
             prop_assert_eq!(log_e(&d, 0.0), log_e(&scaled, 0.0));
         }
 
-        /// The martingale itself: over all sign patterns of given magnitudes, E averages 1 at every
+        /// Tests the martingale: over all sign patterns of given magnitudes, E averages 1 at every
         /// n.
         #[test]
         fn the_mean_over_all_signs_is_one(m in prop::collection::vec(1e-6..1.0f64, 1..9)) {
@@ -481,8 +480,8 @@ mod tests {
         }
     }
 
-    /// A kept shift outside the interval that is not in a sliver: no shift within a cell of the
-    /// search grid is rejected.
+    /// Returns a kept shift outside the interval that is not in a sliver: no shift within a cell of
+    /// the search grid is rejected.
     fn find_wide_sliver(d: &[f64]) -> Option<f64> {
         let got = confidence_sequence(d, ALPHA);
         let is_kept = |shift: f64| log_e(d, shift) < log_threshold(ALPHA);
@@ -502,7 +501,7 @@ mod tests {
 
     #[test]
     fn sliver_of_recorded_noise_is_narrower_than_the_grid() {
-        // In millionths; found by chance among random series. Some shift outside the interval is
+        // In millionths; found by chance among random series. Some shift outside of the interval is
         // kept.
         let series = [
             -1237, -912, -1503, -927, 766, 0, -350, -650, -22873, 941, -343, -403, 1613, 1034,

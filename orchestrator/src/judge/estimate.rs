@@ -1,13 +1,13 @@
-//! Owns the robust point estimates: where a set of numbers lies and how far it spreads.
+//! Owns the robust point estimates: the location of a set of numbers, and its spread.
 
-/// Factor that makes a median absolute deviation estimate the standard deviation of normal data:
-/// 1/Phi^-1(3/4).
+/// Factor that turns a median absolute deviation into an estimate of the standard deviation of
+/// normal data: 1/Phi^-1(3/4).
 pub(crate) const MAD_TO_SIGMA: f64 = 1.4826;
 
 /// Returns the median, in the unit of the values; `None` without values.
 ///
-/// An even number of values gives the mean of the middle two, so that negating every value negates
-/// the median exactly.
+/// For an even number of values, it is the mean of the middle two, so that negating every value
+/// negates the median exactly.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     median_of(&mut values.to_vec())
 }
@@ -15,8 +15,8 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 /// Returns the Hodges-Lehmann estimate of location (Hodges & Lehmann 1963), in the unit of the
 /// values; `None` without values.
 ///
-/// It is the median of the Walsh averages (x_i + x_j)/2 over i <= j: nearly as precise as the mean
-/// on normal data, yet bounded by the bulk when a few values are wild.
+/// It is the median of the Walsh averages (x_i + x_j)/2 over i <= j. It is nearly as precise as the
+/// mean on normal data, and bounded by the bulk when a few values are outliers.
 pub(crate) fn hodges_lehmann(values: &[f64]) -> Option<f64> {
     let mut averages = Vec::with_capacity(values.len() * (values.len() + 1) / 2);
     for (i, x) in values.iter().enumerate() {
@@ -33,8 +33,8 @@ pub(crate) fn mad_spread(values: &[f64]) -> Option<f64> {
     median_of(&mut deviations).map(|mad| MAD_TO_SIGMA * mad)
 }
 
-/// Median by selection: Walsh averages are quadratic in number, so a full sort would be most of the
-/// cost.
+/// Returns the median by selection. Walsh averages are quadratic in number, so a full sort would be
+/// most of the cost.
 fn median_of(values: &mut [f64]) -> Option<f64> {
     if values.is_empty() {
         return None;

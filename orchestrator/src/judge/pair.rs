@@ -1,11 +1,11 @@
-//! Owns the summary of one pair of processes: its turns become one difference.
+//! Owns the summary of one pair of processes, which turns its turns into one difference.
 
 use super::estimate::{mad_spread, median};
 
-/// Relative robust spread of block minima above which the minimum is no floor but a lucky draw.
+/// Relative robust spread of block minima above which the minimum is no floor, but chance.
 const MOVING_FLOOR: f64 = 0.03;
 
-/// Fewest blocks whose spread says anything about the floor.
+/// Fewest blocks from which the spread of the minima is judged.
 const BLOCKS_TO_TELL: usize = 4;
 
 /// Times of one pair of processes: ns per iteration, by turn. Where the lengths differ, the extra
@@ -18,14 +18,14 @@ pub(crate) struct PairSamples<'a> {
     pub(crate) b: &'a [f64],
 }
 
-/// What one pair of processes says.
+/// Summary of one pair of processes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PairSummary {
     /// d, the median of the blocks (log ratio B/A).
     pub(crate) difference: f64,
     /// z_j, the difference of each block (log ratio B/A).
     pub(crate) blocks: Vec<f64>,
-    /// Whether a block's time is its minimum; its median where the floor moves.
+    /// Whether a block's time is its minimum. Where the floor moves, it is the median.
     pub(crate) floor: bool,
 }
 
@@ -33,10 +33,10 @@ pub(crate) struct PairSummary {
 /// and where a time is not a positive number.
 ///
 /// z_j = ln(min B) - ln(min A) in block j and d = median of z_j. Noise only ever adds time, so the
-/// minimum is the most repeatable number of a block (Chen & Revels 2016), except where there is no
-/// floor, as on memory-bound work: there the median is taken. That choice looks at the larger
-/// spread of the two sides. If it looked at one side, it would favour a sign, and the coin behind
-/// the verdict would no longer be fair.
+/// minimum is the most repeatable number of a block (Chen & Revels 2016). Memory-bound work is an
+/// exception, because it has no floor; for it the median is taken. That choice depends on the
+/// larger spread of the two sides. If it depended on one side, it would favour a sign, and the coin
+/// behind the verdict would no longer be fair.
 ///
 /// A last, incomplete block is dropped unless it is the only one. Swapping A and B negates the
 /// result exactly.
@@ -78,8 +78,8 @@ pub(crate) fn summarise_pair(samples: PairSamples<'_>, block: usize) -> Option<P
 }
 
 /// Returns the level halfway between the sides (log of ns per iteration): the median over blocks of
-/// the mean of ln A and ln B, each block summed up as in [`summarise_pair`], whose `floor` decides how.
-/// `None` without turns, and where a time is not a positive number.
+/// the mean of ln A and ln B. Each block is summarised as in [`summarise_pair`], according to its
+/// `floor`. `None` without turns, and where a time is not a positive number.
 pub(crate) fn pair_level(samples: PairSamples<'_>, block: usize, floor: bool) -> Option<f64> {
     let turns = samples.a.len().min(samples.b.len());
     let (a, b) = (samples.a.get(..turns)?, samples.b.get(..turns)?);
@@ -116,7 +116,7 @@ fn minimum(times: &[f64]) -> Option<f64> {
     times.iter().copied().reduce(f64::min)
 }
 
-/// Robust spread relative to the median.
+/// Returns the robust spread relative to the median.
 fn minima_spread(times: &[f64]) -> Option<f64> {
     Some(mad_spread(times)? / median(times)?)
 }

@@ -1,7 +1,7 @@
-//! Owns the trial of the judge: both error rates of the verdicts, on simulated machines far nastier
-//! than real ones.
+//! Owns the trial of the judge: both error rates of the verdicts, on simulated machines that are
+//! far worse than real ones.
 //!
-//! Seeds are fixed, so a count that is asserted here never changes without a change of the code.
+//! Seeds are fixed, so the asserted counts change only if the code changes.
 
 use super::assessment::{Assessment, assess};
 use super::e_process::{EProcess, ShiftInterval, log_threshold};
@@ -29,7 +29,7 @@ fn coin(rng: &mut Rng) -> f64 {
     if rng.bool() { 1.0 } else { -1.0 }
 }
 
-/// How the size of the noise behaves from pair to pair.
+/// Behaviour of the noise from pair to pair.
 #[derive(Debug, Clone, Copy)]
 enum NoiseModel {
     Student,
@@ -49,7 +49,7 @@ const NOISES: [NoiseModel; 6] = [
     NoiseModel::Bursts,
 ];
 
-/// Magnitudes of one series of pair differences.
+/// Generates the magnitudes of one series of pair differences.
 fn magnitudes(noise: NoiseModel, rng: &mut Rng) -> Vec<f64> {
     let mut state = normal(rng);
     let mut burst = false;
@@ -79,8 +79,8 @@ fn magnitudes(noise: NoiseModel, rng: &mut Rng) -> Vec<f64> {
     (0..MOST_PAIRS).map(magnitude).collect()
 }
 
-/// What `decide` needs at one look, without the interval: at margin 0 it changes no finding but
-/// Open to Equivalent.
+/// Returns the input of `decide_findings` at one look, without the interval. At margin 0 the
+/// interval can only change Open to Equivalent.
 fn assess_so_far(process: &EProcess, differences: &[f64]) -> Assessment {
     Assessment {
         estimate: median(differences).unwrap_or(0.0),
@@ -96,7 +96,7 @@ fn is_change(finding: Option<&PairFinding>) -> bool {
     matches!(finding, Some(PairFinding::Higher | PairFinding::Lower))
 }
 
-/// Whether a lone workload is ever called changed when one looks after every pair.
+/// Whether a single workload is ever called changed when it is judged after every pair.
 fn is_ever_changed(differences: &[f64]) -> bool {
     let mut process = EProcess::new(0.0);
     differences.iter().enumerate().any(|(i, d)| {
@@ -116,8 +116,8 @@ fn is_ever_changed(differences: &[f64]) -> bool {
     })
 }
 
-/// Fewest equal signs among `n` at which a two-sided sign test has p <= alpha; `n + 1` where none
-/// is enough.
+/// Returns the fewest equal signs among `n` at which a two-sided sign test has p <= alpha; `n + 1`
+/// where no number is enough.
 fn sign_test_threshold(n: usize) -> usize {
     let mut chance = 0.5f64.powi(n as i32); // of exactly k equal signs, from k = n downwards
     let (mut tail, mut k) = (0.0, n + 1);
@@ -131,7 +131,7 @@ fn sign_test_threshold(n: usize) -> usize {
     }
 }
 
-/// The sign test at a fixed level, repeated after every pair.
+/// Applies the sign test at a fixed level, repeated after every pair.
 fn sign_test_changes(differences: &[f64], thresholds: &[usize]) -> bool {
     let mut above = 0;
     differences
@@ -144,7 +144,7 @@ fn sign_test_changes(differences: &[f64], thresholds: &[usize]) -> bool {
         })
 }
 
-/// The t-test at a fixed level, repeated after every pair from the fifth on.
+/// Applies the t-test at a fixed level, repeated after every pair from the fifth on.
 fn t_test_changes(differences: &[f64]) -> bool {
     let (mut mean, mut squares) = (0.0, 0.0);
     differences.iter().zip(1u32..).any(|(d, n)| {
@@ -199,14 +199,14 @@ fn equal_code_is_rarely_called_changed_however_often_one_looks() {
     );
 }
 
-/// Who goes first in a turn, and which side's process is started first.
+/// Order of the sides in a turn, and order in which their processes start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum SimulatedOrder {
     Coins,
     AlwaysAFirst,
 }
 
-/// A machine whose noise goes on from pair to pair: drift, autocorrelation, spikes, and a cost of
+/// A machine whose noise continues from pair to pair: drift, autocorrelation, spikes, and a cost of
 /// going first.
 struct SimulatedMachine {
     rng: Rng,
@@ -231,7 +231,7 @@ impl SimulatedMachine {
         self.order == SimulatedOrder::AlwaysAFirst || self.rng.bool()
     }
 
-    /// One reading (ns per iteration) of a process with the given log bias.
+    /// Returns one reading (ns per iteration) of a process with the given log bias.
     fn reading(&mut self, bias: f64) -> f64 {
         self.clock += 1.0;
         self.weather = 0.98 * self.weather + 0.004 * normal(&mut self.rng);
@@ -240,7 +240,7 @@ impl SimulatedMachine {
         1000.0 * (bias + drift + self.weather + spike).exp()
     }
 
-    /// The samples of a fresh pair of processes with equal code: (A, B).
+    /// Returns the samples of a fresh pair of processes with equal code: (A, B).
     fn pair(&mut self, turns: usize) -> (Vec<f64>, Vec<f64>) {
         let layouts = (0.003 * normal(&mut self.rng), 0.003 * normal(&mut self.rng));
         // The process that starts first has a constant bias too.
@@ -261,7 +261,7 @@ impl SimulatedMachine {
         (0..turns).map(turn).unzip()
     }
 
-    /// Differences of up to `MOST_PAIRS` pairs, turns re-estimated after six.
+    /// Returns the differences of up to `MOST_PAIRS` pairs, with turns re-estimated after six.
     fn series(&mut self) -> Vec<f64> {
         const TURN_NS: f64 = 4e5;
         const PROCESS_NS: f64 = 2e7;
@@ -327,7 +327,7 @@ fn one_change_among_many_workloads_is_found_alone() {
                 .zip(&differences)
                 .map(|(p, d)| assess_so_far(p, d))
                 .collect();
-            // Margin 0 for the nulls: nothing but e-BH protects them.
+            // The null workloads have margin 0, so that only e-BH protects them.
             let cases: Vec<JudgedWorkload<'_>> = glances
                 .iter()
                 .map(|assessment| JudgedWorkload {
@@ -395,7 +395,7 @@ fn the_interval_holds_the_true_shift_at_every_look() {
             .into_iter()
             .map(|m| shift + m * coin(&mut rng))
             .collect();
-        // The shift is in the set as long as its own E stays below the threshold.
+        // The shift is in the set as long as its own E is below the threshold.
         let mut process = EProcess::new(shift);
         let outside = differences.iter().any(|d| {
             process.push(*d);
@@ -403,8 +403,8 @@ fn the_interval_holds_the_true_shift_at_every_look() {
         });
         missed += usize::from(outside);
         if series % 10 == 0 {
-            // The interval is the hull of the set, found by search: it must not miss what the set
-            // keeps.
+            // The interval is the hull of the set, found by a search. It must contain all of the
+            // set.
             checked += 1;
             let lost = [14, 20, 32, 64].iter().any(|n| {
                 let got = assess(&differences[..*n], ALPHA);

@@ -1,36 +1,36 @@
-//! Owns the judging of few differences, of fixed number: a run against its anchor, and two such
+//! Owns the judging of a small, fixed number of differences: a run against its anchor, and two such
 //! runs against each other.
 //!
-//! Five pairs can never reach an e-value of 100, so this is Student's and Welch's t at a level that
-//! is divided by the number of workloads (Bonferroni). Differences of equal code are symmetric, as
-//! coins decide which side is which, and t is cautious on symmetric data with heavy tails; the
-//! simulation below holds it to its level. A comparison of two builds, which measures until it
-//! knows, is worth more.
+//! Five pairs can never reach an e-value of 100. This module therefore uses Student's and Welch's t
+//! at a level that is divided by the number of workloads (Bonferroni). Differences of equal code
+//! are symmetric, because coins decide which side is which, and t is cautious on symmetric data
+//! with heavy tails. The simulation below checks that it holds its level. A comparison of two
+//! builds, which measures until it can decide, is worth more.
 
 use super::estimate::{hodges_lehmann, median};
 use super::verdict::{ALPHA, PairFinding};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// What few differences say: sizes are log ratios.
+/// A shift estimated from few differences; sizes are log ratios.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ShiftEstimate {
     pub(crate) estimate: f64,
-    /// Interval at level 1 - alpha of this shift alone.
+    /// Interval of this shift alone, at level 1 - alpha.
     pub(crate) low: f64,
     pub(crate) high: f64,
     /// Two-sided p-value of "no shift".
     pub(crate) p: f64,
 }
 
-/// The shift of some differences from none. `None` for fewer than two.
+/// Estimates the shift of some differences from zero. `None` for fewer than two.
 pub(crate) fn estimate_shift(differences: &[f64]) -> Option<ShiftEstimate> {
     let one = SampleMoments::of(differences)?;
     let estimate = hodges_lehmann(differences)?;
     shift_with_error(estimate, one.mean, one.error(), one.count - 1.0)
 }
 
-/// The shift between two groups of differences from the same thing, that of `b` minus that of `a`.
-/// `None` where either has fewer than two.
+/// Estimates the shift between two groups of differences from the same reference: that of `b` minus
+/// that of `a`. `None` where a group has fewer than two.
 pub(crate) fn compare_groups(a: &[f64], b: &[f64]) -> Option<ShiftEstimate> {
     let (one, other) = (SampleMoments::of(a)?, SampleMoments::of(b)?);
     let apart: Vec<f64> = a
@@ -39,7 +39,7 @@ pub(crate) fn compare_groups(a: &[f64], b: &[f64]) -> Option<ShiftEstimate> {
         .collect();
     let squares = [one.error().powi(2), other.error().powi(2)];
     let error = (squares[0] + squares[1]).sqrt();
-    // Welch and Satterthwaite; without any spread the smaller group decides.
+    // Welch and Satterthwaite. Without any spread, the smaller group decides.
     let degrees = if error > 0.0 {
         (squares[0] + squares[1]).powi(2)
             / (squares[0].powi(2) / (one.count - 1.0) + squares[1].powi(2) / (other.count - 1.0))
@@ -49,7 +49,7 @@ pub(crate) fn compare_groups(a: &[f64], b: &[f64]) -> Option<ShiftEstimate> {
     shift_with_error(median(&apart)?, other.mean - one.mean, error, degrees)
 }
 
-/// Judges a shift among `together` of them; `margin` is relative, as in a comparison.
+/// Judges one shift among `together` shifts; `margin` is relative, as in a comparison.
 pub(crate) fn decide_shift(shift: &ShiftEstimate, margin: f64, together: usize) -> PairFinding {
     let margin = margin.max(0.0).ln_1p();
     let clear = shift.p < ALPHA / together.max(1) as f64 && shift.estimate.abs() >= margin;
@@ -66,10 +66,10 @@ fn shift_with_error(estimate: f64, mean: f64, error: f64, degrees: f64) -> Optio
     let half = error * t.inverse_cdf(1.0 - ALPHA / 2.0);
     let p = match error > 0.0 {
         true => 2.0 * t.sf((mean / error).abs()),
-        // Differences without any spread: what they all say is certain.
+        // Without any spread, the common value of the differences is certain.
         false => f64::from(u8::from(mean == 0.0)),
     };
-    // A robust estimate may lie outside of an interval that one wild difference has moved.
+    // A robust estimate may lie outside of an interval that one outlier has moved.
     Some(ShiftEstimate {
         estimate,
         low: (mean - half).min(estimate),
@@ -103,7 +103,7 @@ impl SampleMoments {
         })
     }
 
-    /// Standard error of the mean.
+    /// Returns the standard error of the mean.
     fn error(&self) -> f64 {
         (self.variance / self.count).sqrt()
     }
@@ -168,8 +168,8 @@ mod tests {
         );
     }
 
-    /// Noise of pair differences as it was seen: normal, heavy tails, two states, and a burst in
-    /// one of five.
+    /// Generates noise of pair differences as observed: normal, heavy tails, two states, and a
+    /// burst in one of five.
     fn noise(kind: usize, random: &mut fastrand::Rng) -> f64 {
         let normal = |random: &mut fastrand::Rng| {
             let radius = (-2.0 * (1.0 - random.f64()).ln()).sqrt();
@@ -213,8 +213,8 @@ mod tests {
                 wrong[1] += u32::from(any[1]);
             }
             // Five pairs of a workload whose sides each have two states are all +3 % in one of a
-            // thousand nights; no five differences tell that from a change. Here all 47 workloads
-            // are of that kind.
+            // thousand nights. No five differences distinguish that from a change. Here all 47
+            // workloads are of that kind.
             let most = if kind == 2 { nights / 5 } else { nights / 50 };
             assert!(
                 wrong.iter().all(|wrong| *wrong <= most),

@@ -1,13 +1,13 @@
-//! Owns how many turns a pair of processes takes.
+//! Owns the number of turns of a pair of processes.
 
 use super::estimate::{MAD_TO_SIGMA, median};
 use super::pair::PairSummary;
 
-/// Turns of a block: enough that its minimum is a floor, few enough that drift within it does not
-/// matter.
+/// Turns of a block: enough for a minimum that is a floor, and few enough that drift within the
+/// block does not matter.
 const BLOCK: usize = 5;
 
-/// Turns of a fast workload before anything is known of its noise.
+/// Turns of a fast workload before its noise is known.
 const FIRST_TURNS: usize = 40;
 
 const FEWEST_TURNS: usize = 10;
@@ -17,7 +17,7 @@ const MOST_TURNS: usize = 200;
 /// m = 0.6745.
 const FOLDED_MAD: f64 = 0.3991;
 
-/// How a pair of processes takes its turns.
+/// The turns of a pair of processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TurnPlan {
     /// Turns of both sides in one pair.
@@ -26,25 +26,25 @@ pub(crate) struct TurnPlan {
     pub(crate) block: usize,
 }
 
-/// Returns the plan for the first pairs: 40 turns, fewer where a pair's turns would not fit
+/// Returns the plan for the first pairs: 40 turns, or fewer where a pair's turns would not fit into
 /// `budget_ns`.
 ///
-/// `turn_ns` is one turn of both sides, untimed parts included. From 10 turns on they are a
-/// multiple of the block of 5; 5 to 9 become one block of 5; fewer are one block.
+/// `turn_ns` is one turn of both sides, untimed parts included. From 10 turns on, their number is a
+/// multiple of the block of 5; 5 to 9 turns become one block of 5; fewer become one block.
 pub(crate) fn guess_plan(turn_ns: f64, budget_ns: f64) -> TurnPlan {
     fit_plan(FIRST_TURNS, turn_ns, budget_ns)
 }
 
 /// Returns the plan for the following pairs, after Kalibera & Jones 2013.
 ///
-/// m = sqrt((c_proc/c_turn) (s_w^2/s_b^2)), between 10 and 200, a multiple of 5: the number of
-/// turns at which another turn lowers the variance per second as much as another process. c_proc is
-/// `process_ns` (starting and ending a pair of processes), c_turn is `turn_ns`, s_w^2 the variance
-/// that one turn brings into a block, s_b^2 that of differences beyond what their turns explain. At
-/// most as many turns as fit `budget_ns`.
+/// m = sqrt((c_proc/c_turn) (s_w^2/s_b^2)), between 10 and 200, a multiple of 5. At this number of
+/// turns, another turn lowers the variance per second as much as another process does. c_proc is
+/// `process_ns` (starting and ending a pair of processes), c_turn is `turn_ns`, s_w^2 is the
+/// variance that one turn adds to a block, and s_b^2 is the variance of differences beyond that of
+/// their turns. The number is limited to the turns that fit into `budget_ns`.
 ///
-/// Only |d| and |z - d| are looked at. A plan that depended on signs could prolong what leans one
-/// way.
+/// The plan depends on |d| and |z - d| only. A plan that depended on signs could prolong a series
+/// that leans to one side.
 pub(crate) fn reestimate_plan(
     pairs: &[PairSummary],
     process_ns: f64,
@@ -54,7 +54,7 @@ pub(crate) fn reestimate_plan(
     if pairs.is_empty() {
         return guess_plan(turn_ns, budget_ns);
     }
-    // Only pairs of two or more blocks tell the spread within, and their blocks always have 5
+    // Only pairs of two or more blocks show the spread within, and their blocks always have 5
     // turns.
     let within_block = within_variance(pairs);
     let within_turn = within_block * BLOCK as f64;
@@ -78,7 +78,7 @@ fn optimal_turns(turns_squared: f64) -> usize {
     blocks as usize * BLOCK
 }
 
-/// Variance of a block's difference around its pair's median.
+/// Returns the variance of a block's difference around its pair's median.
 fn within_variance(pairs: &[PairSummary]) -> f64 {
     let deviations: Vec<f64> = pairs
         .iter()
@@ -88,8 +88,8 @@ fn within_variance(pairs: &[PairSummary]) -> f64 {
     median(&deviations).map_or(0.0, |typical| (MAD_TO_SIGMA * typical).powi(2))
 }
 
-/// |z - d| of a pair without the smallest one, which is the median's own and would pull the spread down; widened by
-/// what fitting the median took away.
+/// Returns |z - d| of a pair without the smallest one, which belongs to the median itself and would
+/// lower the spread. The others are widened by the amount that fitting the median removed.
 fn deviations(pair: &PairSummary) -> Vec<f64> {
     let blocks = pair.blocks.len() as f64;
     let widen = (blocks / (blocks - 1.0)).sqrt();
@@ -102,12 +102,12 @@ fn deviations(pair: &PairSummary) -> Vec<f64> {
     deviations.split_off(1)
 }
 
-/// Variance of differences that their turns do not explain; may be negative.
+/// Returns the variance of differences that their turns do not explain; it may be negative.
 fn between_variance(pairs: &[PairSummary], within_block: f64) -> f64 {
     let magnitudes: Vec<f64> = pairs.iter().map(|pair| pair.difference.abs()).collect();
     let typical = median(&magnitudes).unwrap_or(0.0);
     let around: Vec<f64> = magnitudes.iter().map(|m| (m - typical).abs()).collect();
-    // Around 0 both estimate the same. Far from 0 the first is the shift itself, which would end
+    // Around 0 both estimates agree. Far from 0 the first one is the shift itself, which would end
     // every pair early.
     let sigma = (MAD_TO_SIGMA * typical).min(median(&around).unwrap_or(0.0) / FOLDED_MAD);
     let explained: Vec<f64> = pairs
@@ -117,8 +117,8 @@ fn between_variance(pairs: &[PairSummary], within_block: f64) -> f64 {
     sigma.powi(2) - median(&explained).unwrap_or(0.0)
 }
 
-/// Variance of the median of n normal values of variance 1: 1/n up to two, where it is the mean,
-/// then nearly pi/(2n).
+/// Returns the variance of the median of n normal values of variance 1: 1/n up to two values, where
+/// it is the mean, then nearly pi/(2n).
 fn median_variance(n: usize) -> f64 {
     let factor = if n <= 2 {
         1.0
@@ -128,7 +128,7 @@ fn median_variance(n: usize) -> f64 {
     factor / n.max(1) as f64
 }
 
-/// Lowers the turns to what fits the budget, in whole blocks.
+/// Lowers the turns to the number that fits into the budget, in whole blocks.
 fn fit_plan(turns: usize, turn_ns: f64, budget_ns: f64) -> TurnPlan {
     let affordable = (budget_ns / turn_ns).floor();
     // The cast saturates; a ratio that is not a number (0/0) limits nothing.
@@ -221,7 +221,7 @@ mod tests {
         (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
     }
 
-    /// Pairs of 8 blocks with spreads `within` (of a block) and `between` around `shift`.
+    /// Generates pairs of 8 blocks with spreads `within` (of a block) and `between` around `shift`.
     fn simulated(within: f64, between: f64, shift: f64, count: usize) -> Vec<PairSummary> {
         let mut rng = fastrand::Rng::with_seed(7);
         let one = |rng: &mut fastrand::Rng| {
@@ -237,7 +237,7 @@ mod tests {
         // s_w^2 = 5 * 0.01^2 for a turn, s_b^2 = 0.01^2, c_proc/c_turn = 500: sqrt(500 * 5) = 50.
         let turns = reestimate_plan(&simulated(0.01, 0.01, 0.0, 4000), 5e8, 1e6, AMPLE).turns;
         assert!((45..=55).contains(&turns), "{turns}");
-        // A true shift of ten spreads costs at most the factor 1.7 that folding brings.
+        // A true shift of ten spreads costs at most the factor 1.7 of the folding.
         let turns = reestimate_plan(&simulated(0.01, 0.01, 0.1, 4000), 5e8, 1e6, AMPLE).turns;
         assert!((25..=55).contains(&turns), "{turns}");
     }

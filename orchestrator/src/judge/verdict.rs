@@ -3,41 +3,41 @@
 use super::assessment::Assessment;
 use super::e_bh::flag_workloads;
 
-/// Level of every verdict: the expected share of false findings among those reported, and the
+/// Level of every verdict: the expected share of false findings among the reported ones, and the
 /// chance that a confidence sequence ever misses.
 pub(crate) const ALPHA: f64 = 0.01;
 
-/// Pairs of processes after which a workload that is still open stays so.
+/// Pairs of processes after which an undecided workload stays open.
 pub(crate) const MOST_PAIRS: usize = 64;
 
-/// No verdict on time takes fewer pairs, and only differences that grow from pair to pair are found
-/// by so few: the first bet is never a full one, and ten more are just enough. Differences of equal
+/// Fewest pairs of a verdict on time. Only differences that grow from pair to pair are found after
+/// so few: the first bet is never a full one, and ten more are just enough. Differences of equal
 /// size take 14.
 pub(crate) const FEWEST_PAIRS: usize = 11;
 
-/// What is found about one workload.
+/// Finding about one workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PairFinding {
-    /// B takes more than A, by the margin or beyond.
+    /// B takes longer than A, by at least the margin.
     Higher,
-    /// B takes less than A, by the margin or beyond.
+    /// B takes less time than A, by at least the margin.
     Lower,
     /// B and A differ by less than the margin.
     Equivalent,
-    /// The pairs so far do not tell.
+    /// The pairs so far do not decide.
     Open,
 }
 
-/// One workload to be judged.
+/// One workload to judge.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct JudgedWorkload<'a> {
-    /// What its pairs say.
+    /// Assessment of its pairs.
     pub(crate) assessment: &'a Assessment,
     /// Relative difference that matters (0.01 is 1 %). It is compared as ln(1 + margin) on both
-    /// sides, so that A against B and B against A are judged alike: a gain counts from a ratio of
-    /// 1/(1 + margin) on.
+    /// sides, so that A against B and B against A are judged alike. A gain therefore counts from a
+    /// ratio of 1/(1 + margin) on.
     pub(crate) margin: f64,
-    /// Whether a change would be reported. One that would not be is no evidence.
+    /// Whether a change would be reported. A change that would not be reported is no evidence.
     pub(crate) counts: bool,
 }
 
@@ -51,7 +51,7 @@ impl JudgedWorkload<'_> {
     }
 }
 
-/// Returns the relative margin: the larger of the tolerance that the user set and four times `tau`,
+/// Returns the relative margin: the larger of the user's tolerance and four times `tau`. `tau` is
 /// the workload's build effect (relative standard deviation over builds of the same code), which no
 /// number of pairs can remove.
 pub(crate) fn equivalence_margin(tolerance: f64, tau: f64) -> f64 {
@@ -64,9 +64,9 @@ pub(crate) fn equivalence_margin(tolerance: f64, tau: f64) -> f64 {
 /// Equivalent: the interval lies within the margin, even if it excludes 0. Open otherwise.
 ///
 /// A case below its margin enters e-BH with no evidence. Dropping it afterwards would be wrong:
-/// many small, real shifts would lower the bar for the rest, then leave the report, and only the
-/// false ones would stand in it. An e-value that is set to 0 at times remains an e-value, so the
-/// share of false findings is held among those reported.
+/// many small, real shifts would lower the threshold for the others and then leave the report, in
+/// which only the false ones would remain. An e-value that is sometimes set to 0 is still an
+/// e-value, so the share of false findings holds among the reported ones.
 pub(crate) fn decide_findings(cases: &[JudgedWorkload<'_>], alpha: f64) -> Vec<PairFinding> {
     let evidence = |case: &JudgedWorkload<'_>| {
         if case.matters() && case.counts {
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_does_not_matter_does_not_lower_the_bar() {
-        // 35 cases: alone against 34 nulls, ln(3500) = 8.16 is asked for, whatever small shifts are
+        // 35 cases. Alone against 34 nulls, a case needs ln(3500) = 8.16, whatever small shifts are
         // beside it.
         let small = known(0.001, 0.1, 20.0);
         let middling = known(0.05, 0.1, 6.0);
