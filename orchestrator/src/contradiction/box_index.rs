@@ -2,8 +2,8 @@
 //! them.
 //!
 //! Points lie in a fixed order. A tree over that order holds, for each part, the smallest and the
-//! largest value of each coordinate, so that a part in which no point can meet the condition is
-//! skipped as a whole.
+//! largest value of each coordinate. A part in which no point can meet the condition is skipped as
+//! a whole.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub(super) struct BoxIndex<const N: usize> {
     /// Node 1 is the root, and the children of node i are 2i and 2i + 1. A leaf without a point
     /// holds an empty range.
     nodes: Vec<[CoordinateRange; N]>,
-    /// Nodes that were looked at so far: the work of all searches.
+    /// Number of nodes visited so far, over all searches.
     looks: Cell<usize>,
 }
 
@@ -48,9 +48,9 @@ impl<const N: usize> BoxIndex<N> {
         }
     }
 
-    /// The first point of a part of the order that meets a condition. `may` returns false of a box
-    /// only if no point inside it can meet the condition; `is` decides about a single point, by its
-    /// place in the order.
+    /// Returns the first point of a part of the order that meets a condition. `may` returns false
+    /// for a box only if no point inside it can meet the condition. `is` decides about a single
+    /// point, by its place in the order.
     pub(super) fn find_first(
         &self,
         within: Range<usize>,
@@ -76,7 +76,7 @@ impl<const N: usize> BoxIndex<N> {
         None
     }
 
-    /// Nodes that all searches so far looked at.
+    /// Returns the number of nodes that all searches so far visited.
     #[cfg(test)]
     pub(super) fn looks(&self) -> usize {
         self.looks.get()

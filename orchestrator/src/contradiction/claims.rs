@@ -1,20 +1,20 @@
-//! What a table or a record claims, in one neutral form that the rules look at.
+//! The claims of a table or a record, in one neutral form for the rules.
 
 use super::figure::{Figure, FigureRange};
 use super::names::{self, SizeFamily};
 use crate::format;
 
-/// Rows of one measured thing each, and what is said about all of them.
+/// Rows of one measured thing each, with claims about all of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Claims {
     pub(crate) unit: TimeUnit,
     pub(crate) rows: Vec<ClaimedRow>,
-    /// The rows stand in one list that does not show what is inside what, as if they could be added
-    /// up.
+    /// Whether the rows stand in one list that does not show their nesting, as if they could be
+    /// added up.
     pub(crate) flat: bool,
     /// Totals that are claimed for all rows.
     pub(crate) totals: Vec<ClaimedTotal>,
-    /// What the machine can do at most, in GFLOP/s, where that is known.
+    /// Highest speed of the machine in GFLOP/s, where it is known.
     pub(crate) peak: Option<Figure>,
     /// Several runs that were compared with one baseline.
     pub(crate) runs: Vec<ClaimedRun>,
@@ -23,19 +23,19 @@ pub(crate) struct Claims {
 /// The unit of all times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum TimeUnit {
-    /// As older reports print them.
+    /// Unit of the older reports.
     #[default]
     Milliseconds,
-    /// As own records hold them.
+    /// Unit of own records.
     Nanoseconds,
 }
 
-/// One row; what it does not say is none.
+/// One row; absent values are `None`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClaimedRow {
     pub(crate) name: String,
     pub(crate) family: Option<SizeFamily>,
-    /// The row whose time this one's time is part of.
+    /// Index of the row whose time includes this row's time.
     pub(crate) parent: Option<usize>,
     pub(crate) calls: Option<f64>,
     /// Of a single run.
@@ -43,21 +43,21 @@ pub(crate) struct ClaimedRow {
     pub(crate) mean: Option<Figure>,
     pub(crate) min: Option<Figure>,
     pub(crate) max: Option<Figure>,
-    /// Percent of the whole.
+    /// Share of the whole, in percent.
     pub(crate) share: Option<Figure>,
     /// Of two runs.
     pub(crate) before: Option<Figure>,
     pub(crate) after: Option<Figure>,
     pub(crate) memory_before: Option<Figure>,
     pub(crate) memory_after: Option<Figure>,
-    /// Operations that the row's own time holds.
+    /// Operations within the row's own time.
     pub(crate) work: Option<f64>,
-    /// GFLOP/s of the single run, and of two.
+    /// GFLOP/s of the single run, and of the two runs.
     pub(crate) rate: Option<Figure>,
     pub(crate) rate_before: Option<Figure>,
     pub(crate) rate_after: Option<Figure>,
     pub(crate) delta: Option<Figure>,
-    /// Claimed change of time, and of the rate.
+    /// Claimed change of the time, and of the rate.
     pub(crate) percent: Option<Figure>,
     pub(crate) rate_percent: Option<Figure>,
     /// The word for the change.
@@ -75,11 +75,11 @@ pub(crate) struct ClaimedTotal {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClaimedRun {
     pub(crate) name: String,
-    /// The claimed changes in percent, by row.
+    /// Claimed changes in percent, by row.
     pub(crate) changes: Vec<(String, Figure)>,
 }
 
-/// Which of a row's times is meant.
+/// Side of a row's times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClaimSide {
     Before,
@@ -88,11 +88,11 @@ pub(crate) enum ClaimSide {
     Only,
 }
 
-/// All sides, in the order in which they are told.
+/// All sides, in the order of their output.
 pub(crate) const SIDES: [ClaimSide; 3] = [ClaimSide::Before, ClaimSide::After, ClaimSide::Only];
 
 impl ClaimSide {
-    /// How messages name it behind a figure.
+    /// Returns the name of the side in messages, behind a figure.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Before => " before",
@@ -103,7 +103,7 @@ impl ClaimSide {
 }
 
 impl ClaimedRow {
-    /// A row of which only the name is known; the name tells kernel and size.
+    /// Returns a row of which only the name is known. The name gives kernel and size.
     pub(crate) fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -112,7 +112,7 @@ impl ClaimedRow {
         }
     }
 
-    /// The whole time on a side.
+    /// Returns the whole time on a side.
     pub(crate) fn time(&self, side: ClaimSide) -> Option<&Figure> {
         match side {
             ClaimSide::Before => self.before.as_ref(),
@@ -121,7 +121,7 @@ impl ClaimedRow {
         }
     }
 
-    /// The time of one execution on a side: of a single run its mean.
+    /// Returns the time of one execution on a side; for a single run, its mean.
     pub(crate) fn time_of_one(&self, side: ClaimSide) -> Option<&Figure> {
         match side {
             ClaimSide::Only => self.mean.as_ref().or(self
@@ -132,7 +132,7 @@ impl ClaimedRow {
         }
     }
 
-    /// The rate on a side.
+    /// Returns the rate on a side.
     pub(crate) fn rate(&self, side: ClaimSide) -> Option<&Figure> {
         match side {
             ClaimSide::Before => self.rate_before.as_ref(),
@@ -141,12 +141,12 @@ impl ClaimedRow {
         }
     }
 
-    /// Both times of a row that has two.
+    /// Returns both times of a row that has two.
     pub(crate) fn both_times(&self) -> Option<(&Figure, &Figure)> {
         Some((self.before.as_ref()?, self.after.as_ref()?))
     }
 
-    /// All ratios after / before that the printed times allow.
+    /// Returns all ratios after / before that the printed times allow.
     pub(crate) fn ratio(&self) -> Option<FigureRange> {
         let (before, after) = self.both_times()?;
         after.reach.over(before.reach)
@@ -154,12 +154,12 @@ impl ClaimedRow {
 }
 
 impl Claims {
-    /// Rows that are part of no other row.
+    /// Iterates over the rows that are part of no other row.
     pub(crate) fn outermost(&self) -> impl Iterator<Item = &ClaimedRow> {
         self.rows.iter().filter(|row| row.parent.is_none())
     }
 
-    /// Of each row, the rows that are directly part of it.
+    /// Returns, for each row, the rows that are directly part of it.
     pub(crate) fn rows_inside(&self) -> Vec<Vec<&ClaimedRow>> {
         let mut inside: Vec<Vec<&ClaimedRow>> = vec![Vec::new(); self.rows.len()];
         for row in &self.rows {
@@ -170,7 +170,7 @@ impl Claims {
         inside
     }
 
-    /// A time as it was printed, with its unit.
+    /// Formats a time as it was printed, with its unit.
     pub(crate) fn printed(&self, figure: &Figure) -> String {
         match self.unit {
             TimeUnit::Milliseconds => format!("{} ms", figure.printed),
@@ -178,7 +178,7 @@ impl Claims {
         }
     }
 
-    /// `1.00 -> 2.00 ms`, both as they were printed.
+    /// Formats both figures as they were printed: `1.00 -> 2.00 ms`.
     pub(crate) fn pair(&self, before: &Figure, after: &Figure) -> String {
         match self.unit {
             TimeUnit::Milliseconds => format!("{} -> {} ms", before.printed, after.printed),
@@ -186,7 +186,7 @@ impl Claims {
         }
     }
 
-    /// A time that was computed here.
+    /// Formats a time that was computed here.
     pub(crate) fn computed(&self, value: f64) -> String {
         match self.unit {
             TimeUnit::Milliseconds => format!("{value:.2} ms"),
@@ -194,7 +194,7 @@ impl Claims {
         }
     }
 
-    /// Seconds of one unit of time.
+    /// Returns the seconds of one unit of time.
     pub(crate) fn seconds(&self) -> f64 {
         match self.unit {
             TimeUnit::Milliseconds => 1e-3,
@@ -203,8 +203,8 @@ impl Claims {
     }
 }
 
-/// The sum of what some rows print, with everything that it may stand for; none if a row prints
-/// nothing, or there is no row.
+/// Returns the sum of the printed figures of some rows, with the range of its possible values;
+/// `None` if a row has no figure or if there are no rows.
 pub(crate) fn sum<'a>(
     figures: impl Iterator<Item = Option<&'a Figure>>,
 ) -> Option<(f64, FigureRange)> {
@@ -213,7 +213,7 @@ pub(crate) fn sum<'a>(
     (!all.is_empty()).then(|| (value, all.iter().map(|figure| figure.reach).sum()))
 }
 
-/// Names in a message: all of a few, else the first ones and how many more.
+/// Lists names in a message: all of a few, or the first ones and the number of the others.
 pub(crate) fn listed(texts: &[String]) -> String {
     const MOST: usize = 6;
     match texts.len() {

@@ -1,10 +1,11 @@
-//! A printed figure as the interval of all values that print so, and arithmetic on such intervals.
+//! A printed figure as the interval of all values with the same print, and arithmetic on such
+//! intervals.
 
 use std::iter::Sum;
 use std::ops::{Add, Mul, Sub};
 
-/// Ends that differ by less than this share of their size are the same end: binary fractions are
-/// not decimal ones.
+/// Share of their size by which two ends may differ and still count as the same end, because binary
+/// fractions are not decimal ones.
 const SLACK: f64 = 1e-9;
 
 /// All values from `low` to `high`, both included.
@@ -15,7 +16,7 @@ pub(crate) struct FigureRange {
 }
 
 impl FigureRange {
-    /// One value and no other.
+    /// Returns the range of a single value.
     pub(crate) fn exact(value: f64) -> Self {
         Self {
             low: value,
@@ -33,7 +34,7 @@ impl FigureRange {
         self.is_below(other) || other.is_below(self)
     }
 
-    /// What cannot be negative.
+    /// Returns the part of the range that is not negative.
     pub(crate) fn not_negative(self) -> Self {
         Self {
             low: self.low.max(0.0),
@@ -45,8 +46,8 @@ impl FigureRange {
         self.high - self.low
     }
 
-    /// The quotient of two quantities that are not negative; nothing where the divisor is certainly
-    /// 0.
+    /// Returns the quotient of two quantities that are not negative; `None` where the divisor is
+    /// certainly 0.
     pub(crate) fn over(self, divisor: Self) -> Option<Self> {
         let (above, below) = (self.not_negative(), divisor.not_negative());
         let high = if below.low > 0.0 {
@@ -60,7 +61,7 @@ impl FigureRange {
         })
     }
 
-    /// Each value through a function that rises.
+    /// Returns the range of a rising function over these values.
     pub(crate) fn through(self, rising: impl Fn(f64) -> f64) -> Self {
         Self {
             low: rising(self.low),
@@ -115,21 +116,21 @@ impl Sum for FigureRange {
 /// A number as it was printed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Figure {
-    /// The digits as they stood there.
+    /// The printed digits.
     pub(crate) printed: String,
-    /// What the digits say, taken literally.
+    /// The literal value of the digits.
     pub(crate) value: f64,
-    /// Everything that rounds to these digits.
+    /// All values that round to these digits.
     pub(crate) reach: FigureRange,
 }
 
-/// More digits than a figure that was measured has.
+/// Most digits of a figure. No measured figure has more.
 const MOST_DIGITS: usize = 30;
-/// Beyond this no quantity of a benchmark lies.
+/// Largest exponent of a figure. No quantity of a benchmark is larger.
 const MOST_EXPONENT: i32 = 250;
 
 impl Figure {
-    /// A value that is known as it is, such as a clock's nanoseconds.
+    /// Returns a figure for an exactly known value, such as a clock's nanoseconds.
     pub(crate) fn exact(value: f64, printed: String) -> Self {
         Self {
             printed,
@@ -138,8 +139,8 @@ impl Figure {
         }
     }
 
-    /// Reads `0.06`, `+82.1`, `1.2e3`, `-3 %` or `~1.0`; the last one stands for a whole unit of
-    /// its last digit to either side.
+    /// Reads `0.06`, `+82.1`, `1.2e3`, `-3 %` or `~1.0`. The tilde stands for a whole unit of the
+    /// last digit to either side.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = || "is no number".to_owned();
         let plain = text.trim().replace('\u{2212}', "-");
@@ -171,7 +172,7 @@ impl Figure {
         let last = exponent - i32::try_from(fraction.len()).map_err(|_| wrong())?;
         let tenths = digits * 10 * if negative { -1 } else { 1 };
         let half = if about { 10 } else { 5 };
-        // Read as decimals, so that 0.06 and 0.07 meet in the same 0.065.
+        // Read as decimals, so that 0.06 and 0.07 meet exactly at 0.065.
         let at = |tenths: i128| {
             format!("{tenths}e{}", last - 1)
                 .parse::<f64>()
@@ -188,9 +189,9 @@ impl Figure {
         })
     }
 
-    /// The same figure of a quantity that cannot be negative: 0.00 stands for 0 to 0.005.
+    /// Returns the same figure for a quantity that cannot be negative: 0.00 stands for 0 to 0.005.
     pub(crate) fn of_amount(self) -> Self {
-        // What is printed as negative stays so, to be found.
+        // A figure printed as negative stays negative, so that a rule can find it.
         if self.value < 0.0 {
             self
         } else {

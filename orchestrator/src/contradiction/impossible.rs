@@ -1,4 +1,4 @@
-//! What cannot be true: figures that exclude each other, whatever was measured.
+//! Claims that cannot be true: figures that exclude each other, whatever was measured.
 
 use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
 use super::figure::{Figure, FigureRange};
@@ -6,7 +6,7 @@ use super::names;
 use super::rules::FoundContradiction;
 use crate::format::change;
 
-/// Total, mean, minimum and maximum of a row, as far as it has them.
+/// Returns the total, mean, minimum and maximum of a row, as far as it has them.
 fn figures(row: &ClaimedRow) -> [(&'static str, Option<&Figure>); 4] {
     [
         ("total", row.total.as_ref()),
@@ -43,7 +43,7 @@ pub(super) fn find_disorder(claims: &Claims) -> Vec<FoundContradiction> {
     })
 }
 
-/// One call: total, mean, minimum and maximum are the same time.
+/// With one call, total, mean, minimum and maximum are the same time.
 pub(super) fn find_single_call(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let told: Vec<(&str, &Figure)> = figures(row)
@@ -68,7 +68,7 @@ pub(super) fn find_single_call(claims: &Claims) -> Vec<FoundContradiction> {
     })
 }
 
-/// The total is calls times mean, and lies between what its shortest and its longest call allow.
+/// The total is calls times mean, and lies within the limits of its shortest and its longest call.
 pub(super) fn find_calls_and_total(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let (calls, total) = (row.calls.filter(|calls| *calls > 0.0)?, row.total.as_ref()?);
@@ -135,7 +135,7 @@ pub(super) fn find_parts_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
         .collect()
 }
 
-/// What is inside a row is not longer than the row.
+/// The rows inside a row together are not longer than the row.
 pub(super) fn find_children_and_parent(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for (parent, inside) in claims.rows.iter().zip(claims.rows_inside()) {
@@ -190,7 +190,7 @@ pub(super) fn find_rate_and_time(claims: &Claims) -> Vec<FoundContradiction> {
             low: of(seconds.high),
             high: of(seconds.low),
         };
-        // Of a printed nothing nobody can tell a rate.
+        // A printed zero allows no conclusion about the rate.
         if time.value > 0.0 && reachable.is_apart(rate.reach) {
             let true_rate = of(time.value * claims.seconds());
             found.push(FoundContradiction::of(
@@ -223,7 +223,7 @@ fn operations(work: f64) -> String {
     }
 }
 
-/// With the same work, a rate changes as the inverse of the time does.
+/// With the same work, a rate changes as the inverse of the time.
 pub(super) fn find_rate_and_change(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let inverse = row.before.as_ref()?.reach.over(row.after.as_ref()?.reach)?;
@@ -327,7 +327,7 @@ pub(super) fn find_unreachable_change(claims: &Claims) -> Vec<FoundContradiction
     })
 }
 
-/// No tool's tolerance calls a change by more than this factor none.
+/// Factor of a change that no tool's tolerance can call unchanged.
 const UNCHANGED: f64 = 1.25;
 
 /// A word for better, worse or the same agrees with the times.
@@ -335,7 +335,7 @@ pub(super) fn find_word_and_change(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let (status, ratio) = (row.status.as_deref()?, row.ratio()?);
         let words = names::split_words(status);
-        // `not improved` says something else.
+        // `not improved` has another meaning.
         let plain = !words
             .iter()
             .any(|word| ["no", "not", "none"].contains(&word.as_str()));
@@ -365,7 +365,7 @@ pub(super) fn find_word_and_change(claims: &Claims) -> Vec<FoundContradiction> {
     })
 }
 
-/// Nothing takes less than no time or memory.
+/// No time or memory is negative.
 pub(super) fn find_negative(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let own = [
@@ -395,7 +395,7 @@ pub(super) fn find_negative(claims: &Claims) -> Vec<FoundContradiction> {
     })
 }
 
-/// One finding per row that has something to say.
+/// Returns at most one finding per row.
 fn find_in_rows(
     claims: &Claims,
     of: impl Fn(&ClaimedRow) -> Option<String>,

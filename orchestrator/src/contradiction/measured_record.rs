@@ -1,5 +1,5 @@
-//! Own records as claims. What a record cannot get wrong by construction (minimum, mean, maximum)
-//! needs no rule.
+//! Own records as claims. Figures that are consistent by construction (minimum, mean, maximum) need
+//! no rule.
 
 use super::check_measured;
 use super::claims::{ClaimedRow, Claims, TimeUnit};
@@ -9,13 +9,13 @@ use crate::format;
 use crate::record::{Contradiction, JobRecord, Record, ScopeRecord};
 use serde_json::{Map, Value};
 
-/// Parameters of which more is more work. (Not `width`: a wider window, vector or hash may cost the
-/// same.)
+/// Parameters whose increase means more work. (Not `width`: a wider window, vector or hash may cost
+/// the same.)
 const SIZES: [&str; 11] = [
     "n", "m", "k", "size", "rows", "cols", "columns", "length", "elements", "batch", "tokens",
 ];
 
-/// What cannot be true in a record.
+/// Finds claims of a record that cannot be true.
 pub(crate) fn check_record(record: &Record) -> Vec<Contradiction> {
     check_measured(&collect_claims(&record.jobs))
 }
@@ -35,8 +35,8 @@ fn collect_claims(jobs: &[JobRecord]) -> Claims {
     claims
 }
 
-/// A job's time with its interval, wider by the difference that does not matter to its owner: only
-/// intervals that lie apart contradict each other.
+/// Returns a job's time with its interval, widened by the difference that does not matter to its
+/// owner. Only intervals that lie apart contradict each other.
 fn timed_row(job: &JobRecord) -> Option<ClaimedRow> {
     let time = job.time.as_ref()?;
     let total = Figure {
@@ -60,7 +60,7 @@ fn timed_row(job: &JobRecord) -> Option<ClaimedRow> {
         .map(|(_, rate)| Figure {
             printed: format::number(*rate),
             value: *rate,
-            // The rate that belongs to the ends of the time's interval.
+            // The rate at the ends of the time's interval.
             reach: FigureRange {
                 low: rate * time.median_ns / time.high_ns,
                 high: rate * time.median_ns / time.low_ns,
@@ -76,7 +76,7 @@ fn timed_row(job: &JobRecord) -> Option<ClaimedRow> {
     })
 }
 
-/// Jobs that differ in sizes only.
+/// Returns the family of a job: the jobs that differ in sizes only.
 pub(crate) fn family_of_job(
     workload: &str,
     params: &Map<String, Value>,
@@ -111,8 +111,8 @@ pub(crate) fn family_of_job(
     })
 }
 
-/// What the machine reached where nothing but arithmetic was done: the workload `compute_peak`, where the
-/// run has it, on one thread.
+/// Returns the speed that the machine reached with arithmetic alone: the workload `compute_peak` on
+/// one thread, if the run has it.
 fn compute_peak(jobs: &[JobRecord]) -> Option<Figure> {
     let job = jobs.iter().find(|job| job.workload.ends_with("/peak"))?;
     timed_row(job)?.rate
@@ -144,8 +144,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A job of a workload as a record holds it: its time in nanoseconds, give or take 1 %, and its
-    /// rate.
+    /// Returns a job of a workload as a record holds it: its time in nanoseconds, plus or minus 1
+    /// %, and its rate.
     fn job(
         id: &str,
         workload: &str,

@@ -1,4 +1,4 @@
-//! What may be true and still says something else than it seems to.
+//! Claims that may be true and mean something else than they seem to.
 
 use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
 use super::figure::{Figure, FigureRange};
@@ -9,16 +9,16 @@ use crate::format::change;
 use indexmap::IndexMap;
 use std::cmp::Ordering;
 
-/// One call with more than this share of all time makes the mean meaningless.
+/// Share of all time from which on a single call makes the mean meaningless.
 const DOMINANT_CALL: f64 = 0.5;
-/// Fewer calls than this say nothing about a mean.
+/// Fewest calls for a meaningful mean.
 const ENOUGH_CALLS: f64 = 10.0;
-/// A kernel whose time grows with less than this share of its exponent spends its time on something
-/// else.
+/// Share of its exponent below which the growth of a kernel's time shows that it spends the time on
+/// something else.
 const FLAT: f64 = 1.0 / 3.0;
-/// Below this length of a side the cost of a call may well be most of a product's time.
+/// Length of a side below which the cost of a call may be most of a product's time.
 const LEAST_SIDE: f64 = 64.0;
-/// Parts have to change by more than this, against the whole, to contradict it.
+/// Factor by which parts have to change, against the whole, to contradict it.
 const AGAINST: f64 = 1.25;
 
 /// The sum of nested rows counts time more than once.
@@ -63,7 +63,7 @@ pub(super) fn find_nested_total(claims: &Claims) -> Vec<FoundContradiction> {
     vec![FoundContradiction::new(inner, message)]
 }
 
-/// Whether the rows of a side are, or seem to be, there to be added up: a total is their sum, or
+/// Whether the rows of a side are, or seem to be, meant to be added up: a total is their sum, or
 /// they stand in a flat list.
 fn sums_everything(claims: &Claims, side: ClaimSide) -> bool {
     let all = claims::sum(claims.rows.iter().map(|row| row.time(side)));
@@ -77,8 +77,8 @@ fn sums_everything(claims: &Claims, side: ClaimSide) -> bool {
     }
 }
 
-/// Sum and geometric mean of the outermost rows go different ways, so there is no sign for all of
-/// them.
+/// The sum and the geometric mean of the outermost rows change in opposite directions, so there is
+/// no common sign.
 pub(super) fn find_overall_sign(claims: &Claims) -> Vec<FoundContradiction> {
     let rows: Vec<(&ClaimedRow, FigureRange)> = claims
         .outermost()
@@ -172,7 +172,7 @@ pub(super) fn find_shares(claims: &Claims) -> Vec<FoundContradiction> {
 /// A row of a family with its size and its time on a side.
 pub(super) type SizedMember<'a> = (f64, &'a ClaimedRow, &'a Figure);
 
-/// Rows of each family that were timed on a side, the smallest first.
+/// Returns the rows of each family that were timed on a side, the smallest first.
 pub(super) fn list_families(claims: &Claims, side: ClaimSide) -> Vec<Vec<SizedMember<'_>>> {
     let mut groups: IndexMap<&str, Vec<SizedMember>> = IndexMap::new();
     for row in &claims.rows {
@@ -193,13 +193,14 @@ pub(super) fn list_families(claims: &Claims, side: ClaimSide) -> Vec<Vec<SizedMe
         .collect()
 }
 
-/// A row's ratio, unless one of its times may be nothing: then its logarithm has no end.
+/// Returns a row's ratio, unless one of its times may be zero, because the logarithm would then be
+/// infinite.
 fn known_ratio(row: &ClaimedRow) -> Option<FigureRange> {
     row.ratio()
         .filter(|ratio| ratio.low > 0.0 && ratio.high.is_finite())
 }
 
-/// Whether the sizes of a family are rather numbers of things, one after the other.
+/// Whether the sizes of a family are rather consecutive numbers of things.
 fn is_numbered(members: &[SizedMember]) -> bool {
     let is_number = |row: &ClaimedRow| {
         row.family
@@ -230,7 +231,7 @@ pub(super) fn find_flat_growth(claims: &Claims) -> Vec<FoundContradiction> {
                     continue;
                 };
                 let exponent = |ratio: f64| ratio.ln() / (b / a).ln();
-                // What falls is told as such.
+                // A falling time is reported by another rule.
                 if a < LEAST_SIDE
                     || a >= b
                     || ratio.low < 1.0
@@ -318,7 +319,7 @@ pub(super) fn find_new_allocation(claims: &Claims) -> Vec<FoundContradiction> {
     )]
 }
 
-/// A model gets faster while what it is made of gets slower, or the other way round.
+/// A model gets faster while its parts get slower, or the other way round.
 pub(super) fn find_part_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
     let products: Vec<(&ClaimedRow, f64, FigureRange)> = claims
         .outermost()
@@ -370,7 +371,7 @@ pub(super) fn find_part_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
             change::claimed(after.value / before.value - 1.0),
             claims::listed(texts)
         );
-        // Each whole is made of all products: all names with each of them would be a square of
+        // Each whole consists of all products. All names with each of them would be a square of
         // names.
         let shown = rows
             .iter()

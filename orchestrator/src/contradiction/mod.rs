@@ -1,8 +1,8 @@
-//! Numbers that cannot be true, or say something else than they seem to. Pure: claims in,
-//! contradictions out.
+//! Numbers that cannot be true, or that mean something else than they seem to. The module is pure:
+//! claims in, contradictions out.
 //!
-//! Printed figures are intervals of everything that prints so; what can be reached inside them is
-//! never held against anybody.
+//! Printed figures are intervals of all values with the same print. A claim that is possible within
+//! these intervals is never reported.
 
 mod box_index;
 pub(crate) mod claims;
@@ -22,12 +22,12 @@ use crate::record::Contradiction;
 use claims::Claims;
 use rules::ContradictionRule;
 
-/// All contradictions, in the order of the rules: the gravest first.
+/// Returns all contradictions, in the order of the rules: the most severe first.
 pub(crate) fn find_contradictions(claims: &Claims) -> Vec<Contradiction> {
     find_by_rules(claims, |_| true)
 }
 
-/// The rules that say something of times measured by orch; the others are about what tables claim.
+/// The rules that apply to times measured by orch. The other rules are about the claims of tables.
 const MEASURED: [&str; 4] = [
     "more-work-less-time",
     "children-exceed-parent",
@@ -35,12 +35,12 @@ const MEASURED: [&str; 4] = [
     "above-peak",
 ];
 
-/// Contradictions in what orch measured itself.
+/// Returns the contradictions in measurements of orch itself.
 pub(crate) fn check_measured(claims: &Claims) -> Vec<Contradiction> {
     find_by_rules(claims, |rule| MEASURED.contains(&rule.id))
 }
 
-/// Contradictions of the rules that are wanted.
+/// Returns the contradictions of the selected rules.
 fn find_by_rules(
     claims: &Claims,
     wanted: impl Fn(&ContradictionRule) -> bool,

@@ -1,24 +1,25 @@
-//! What the name of a row tells: the kernel, its size, and whether it is a loop inside another row.
+//! The information in the name of a row: the kernel, its size, and whether it is a loop inside
+//! another row.
 
-/// A row's place among rows that do the same at other sizes.
+/// A row's place among rows of the same computation at other sizes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SizeFamily {
-    /// The name with a star where the size stood.
+    /// The name with a star in place of the size.
     pub(crate) group: String,
-    /// Of `64x512` 64 and 512; of small, medium, large the rank.
+    /// For `64x512`: 64 and 512; for small, medium and large: the rank.
     pub(crate) lengths: Vec<f64>,
-    /// The length of one side, where all are equal and the size is a number.
+    /// The length of one side, if all sides are equal and the size is a number.
     pub(crate) side: Option<f64>,
 }
 
 impl SizeFamily {
-    /// More is more work, where it is more in each length.
+    /// Returns a number that grows with the work, if no length shrinks.
     pub(crate) fn size(&self) -> f64 {
         self.lengths.iter().product()
     }
 
-    /// Whether this is certainly less work: shorter somewhere, and longer nowhere. Of two shapes of
-    /// one volume the work may be the same and the time another.
+    /// Whether this is certainly less work: shorter somewhere, and longer nowhere. Two shapes of
+    /// one volume may have the same work and different times.
     pub(crate) fn is_smaller_than(&self, other: &Self) -> bool {
         self.lengths.len() == other.lengths.len()
             && self.lengths != other.lengths
@@ -40,11 +41,11 @@ const RANKS: [(&str, f64); 7] = [
     ("large", 4.0),
     ("xlarge", 5.0),
 ];
-/// Rows of these names are loops inside the row that is timed around them.
+/// Words for rows that are loops inside the row that is timed around them.
 const LOOPS: [&str; 5] = ["iteration", "iterations", "iter", "loop", "inner"];
 /// One pass over two inputs and one output, with one cheap operation each.
 const ELEMENTWISE: [&str; 7] = ["add", "sub", "subtract", "mul", "multiply", "min", "max"];
-/// Names of computations that consist mostly of matrix products where they are those of a model.
+/// Names of computations that consist mostly of matrix products if they belong to a model.
 const WHOLES: [&str; 8] = [
     "forward",
     "inference",
@@ -57,13 +58,13 @@ const WHOLES: [&str; 8] = [
 ];
 const MODELS: [&str; 5] = ["model", "transformer", "gpt", "llm", "mlp"];
 
-/// Numbers behind these words count things and are no sizes.
+/// Words before a number that counts things and is no size.
 const COUNTED: [&str; 22] = [
     "layer", "phase", "step", "stage", "run", "test", "case", "thread", "threads", "cpu", "cpus",
     "core", "cores", "epoch", "worker", "head", "part", "gpu", "level", "round", "pass", "shard",
 ];
 
-/// The family of a name such as `MatMul_512x512`, `GELU_1000` or `Model_Small_Forward`.
+/// Returns the family of a name such as `MatMul_512x512`, `GELU_1000` or `Model_Small_Forward`.
 pub(crate) fn parse_family(name: &str) -> Option<SizeFamily> {
     let parts: Vec<&str> = name.split('_').collect();
     let index = parts.iter().rposition(|part| size(part).is_some())?;
@@ -107,8 +108,8 @@ fn size(part: &str) -> Option<(Vec<f64>, Option<f64>)> {
     Some((lengths, square.then_some(first)))
 }
 
-/// The words of a name in lower case: `TensorAdd_10000` is tensor, add, 10000; a row of capitals is
-/// one word.
+/// Splits a name into its words in lower case: `TensorAdd_10000` gives tensor, add, 10000.
+/// Successive capitals are one word.
 pub(crate) fn split_words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';
@@ -128,8 +129,8 @@ pub(crate) fn split_words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether a row is a loop inside another one, with the name that both share: `MatMul_Iteration`,
-/// `MatMul`.
+/// Returns the name that a loop shares with the row around it, if the row is a loop inside another
+/// one: `MatMul_Iteration`, `MatMul`.
 pub(crate) fn loop_of(name: &str) -> Option<&str> {
     let (shared, last) = name.rsplit_once('_')?;
     LOOPS
@@ -138,18 +139,19 @@ pub(crate) fn loop_of(name: &str) -> Option<&str> {
         .then_some(shared)
 }
 
-/// Whether a name is that of a matrix product; its backward pass consists of two.
+/// Whether a name belongs to a matrix product. Its backward pass consists of two products.
 pub(crate) fn is_product(name: &str) -> bool {
     let plain: String = split_words(name).concat();
     plain.contains("matmul") || plain.contains("gemm")
 }
 
-/// The exponent with which the time of a known kernel grows in the length of a side.
+/// Returns the exponent of the time of a known kernel in the length of a side.
 pub(crate) fn exponent(name: &str) -> Option<f64> {
     is_product(name).then_some(3.0)
 }
 
-/// What element-wise kernels of the same traffic have in common: the name without the operation.
+/// Returns the common part of element-wise kernels of the same traffic: the name without the
+/// operation.
 pub(crate) fn traffic(group: &str) -> Option<String> {
     let words = split_words(group);
     let (last, rest) = words.split_last()?;

@@ -1,10 +1,9 @@
-//! Which rows are part of which, where a table does not say it: guessed from names, times and
-//! allocations.
+//! The nesting of rows where a table does not state it, guessed from names, times and allocations.
 //!
 //! A guess needs a shared name, a time that fits on both sides, and one thing more: a name that
-//! says "loop inside", or figures that are nearly those of the other row in time and allocations,
-//! before and after. Phases of the same thing that merely take less time (`Creation` beside
-//! `Inference`) stay beside it.
+//! means "loop inside", or figures that are close to those of the other row in time and
+//! allocations, before and after. Phases of the same thing that merely take less time (`Creation`
+//! beside `Inference`) stay beside it.
 
 use super::box_index::{BoxIndex, CoordinateRange};
 use super::claims::ClaimedRow;
@@ -13,10 +12,10 @@ use super::names;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-/// A row that is only a frame around another one has at most this much more of everything.
+/// Factor by which a row that is only a frame around another one may exceed it in every figure.
 const FRAME: f64 = 1.05;
 
-/// One guess.
+/// One guess about a nesting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NestingGuess {
     pub(crate) inner: usize,
@@ -24,12 +23,12 @@ pub(crate) struct NestingGuess {
     pub(crate) why: NestingReason,
 }
 
-/// What a guess rests on.
+/// Reason for a guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NestingReason {
-    /// A loop belongs to the least size of its kernel that it fits into.
+    /// The row is a loop, and belongs to the smallest size of its kernel that it fits into.
     Loop,
-    /// The same prefix, and nearly the same time and allocations on both sides.
+    /// The rows have the same prefix, and nearly the same time and allocations on both sides.
     Frame,
 }
 
@@ -42,8 +41,8 @@ pub(crate) fn infer_parents(rows: &mut [ClaimedRow]) -> Vec<NestingGuess> {
     found
 }
 
-/// Rows by what they have to share with a row that is inside them: each row is held only against
-/// those.
+/// Rows by the properties that they have to share with a row inside them, so that each row is
+/// compared only with those.
 struct ParentCandidates<'a> {
     rows: &'a [ClaimedRow],
     /// Rows with both times of each family, the shortest first.
@@ -54,7 +53,7 @@ struct ParentCandidates<'a> {
 /// The prefix of a name, and whether the row has allocations before and after.
 type FrameKey<'a> = (&'a str, bool, bool);
 
-/// Rows that may be frames around each other, the shortest first, and the reach of their four
+/// Rows that may be frames around each other, the shortest first, and the ranges of their four
 /// figures.
 struct FrameGroup {
     order: Vec<usize>,
@@ -112,7 +111,7 @@ impl<'a> ParentCandidates<'a> {
         Some(NestingGuess { inner, outer, why })
     }
 
-    /// The shortest row of the loop's kernel that the loop may be part of.
+    /// Returns the shortest row of the loop's kernel that may contain the loop.
     fn find_loop_around(&self, inner: usize) -> Option<usize> {
         let shared = names::loop_of(&self.rows[inner].name)?;
         let family = self.families.get(format!("{shared}_*").as_str())?;
@@ -125,7 +124,7 @@ impl<'a> ParentCandidates<'a> {
             .find(|outer| fits_into(&self.rows[inner], &self.rows[*outer]))
     }
 
-    /// The shortest row that may be only a frame around another one.
+    /// Returns the shortest row that may be only a frame around another one.
     fn find_frame_around(&self, inner: usize) -> Option<usize> {
         let row = &self.rows[inner];
         let FrameGroup { order: all, index } = self.frames.get(&frame_key(row)?)?;
@@ -133,8 +132,8 @@ impl<'a> ParentCandidates<'a> {
             compare_by_time(self.rows, *outer, inner) != Ordering::Greater
         });
         let own = reaches(row);
-        // Lows and highs take turns: a low that is too large, or a high that is too small, keeps
-        // all of a box outside.
+        // Lows and highs alternate. A low that is too large, or a high that is too small, excludes
+        // all points of a box.
         let may = |ranges: &[CoordinateRange; 8]| {
             (0..4).all(|figure| own[2 * figure + 1] * FRAME >= ranges[2 * figure][0])
                 && (0..4).all(|figure| own[2 * figure] <= ranges[2 * figure + 1][1])
@@ -148,8 +147,8 @@ impl<'a> ParentCandidates<'a> {
     }
 }
 
-/// What rows share of which one may be a frame around the other; none of a row with a size: another
-/// size is another measurement, however similar.
+/// Returns the properties that two rows share if one may be a frame around the other. A row with a
+/// size has none: another size is another measurement, however similar.
 fn frame_key(row: &ClaimedRow) -> Option<FrameKey<'_>> {
     let (prefix, last) = row.name.rsplit_once('_')?;
     names::parse_family(last).is_none().then_some((
@@ -159,7 +158,7 @@ fn frame_key(row: &ClaimedRow) -> Option<FrameKey<'_>> {
     ))
 }
 
-/// Low and high of both times and both allocations; 0 where there is none.
+/// Returns the low and high of both times and both allocations; 0 where there is none.
 fn reaches(row: &ClaimedRow) -> [f64; 8] {
     let ends = |figure: &Option<Figure>| {
         figure
@@ -176,8 +175,8 @@ fn reaches(row: &ClaimedRow) -> [f64; 8] {
     [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]
 }
 
-/// A strict order by time, so that no two rows can be part of each other; of equal ones the first
-/// is the longer.
+/// Orders rows strictly by time, so that no two rows can be part of each other. Of equal rows, the
+/// first counts as the longer.
 fn compare_by_time(rows: &[ClaimedRow], one: usize, other: usize) -> Ordering {
     let value = |figure: &Option<Figure>| figure.as_ref().map_or(0.0, |figure| figure.value);
     let by = |of: fn(&ClaimedRow) -> &Option<Figure>| {
@@ -188,7 +187,7 @@ fn compare_by_time(rows: &[ClaimedRow], one: usize, other: usize) -> Ordering {
         .then_with(|| other.cmp(&one))
 }
 
-/// Whether a row's times can be part of another's.
+/// Whether a row's times can be part of another row's times.
 fn fits_into(inner: &ClaimedRow, outer: &ClaimedRow) -> bool {
     let (Some((before, after)), Some((outer_before, outer_after))) =
         (inner.both_times(), outer.both_times())
@@ -217,8 +216,8 @@ fn is_framed_by(inner: &ClaimedRow, outer: &ClaimedRow) -> bool {
 mod tests {
     use super::*;
 
-    /// Rows of name, times and allocations, as a table prints them; the parents that are found, by
-    /// name.
+    /// Returns the parents found among rows of name, times and allocations, as a table prints them;
+    /// by name.
     fn parents(table: &[(&str, [&str; 4])]) -> Vec<(String, String)> {
         let figure = |text: &str| Some(Figure::parse(text).unwrap().of_amount());
         let mut rows: Vec<ClaimedRow> = table

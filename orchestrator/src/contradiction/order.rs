@@ -1,8 +1,8 @@
-//! Rules over rows in an order: more work in less time, the same work in another time, words that
-//! do not follow numbers.
+//! Rules over rows in an order: more work in less time, the same work in a different time, words
+//! that do not match the numbers.
 //!
-//! Each looks for one partner of each row, through an index of all of them: no rule holds every row
-//! against every other.
+//! Each rule searches one partner of each row, through an index of all rows. No rule compares every
+//! row with every other.
 
 use super::box_index::{BoxIndex, CoordinateRange};
 use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
@@ -14,13 +14,14 @@ use crate::format;
 use indexmap::{IndexMap, IndexSet};
 use std::collections::HashMap;
 
-/// More than cache state and the cost of one instruction or another explain for one pass over the
+/// Factor that cache state and the cost of single instructions cannot explain for one pass over the
 /// same bytes.
 const SAME_TRAFFIC: f64 = 4.0;
-/// Of more rows with one traffic, each is held against the shortest one alone.
+/// Most rows with one traffic that are compared in pairs. Of more rows, each is compared with the
+/// shortest one only.
 const MOST_PAIRED: usize = 20;
 
-/// What is wrong with a family: the names of its rows, and a text for each side.
+/// The error in a family: the names of its rows, and a text for each side.
 #[derive(Default)]
 struct InvertedFamily {
     names: IndexSet<String>,
@@ -61,10 +62,10 @@ pub(super) fn find_more_work_less_time(claims: &Claims) -> Vec<FoundContradictio
         .collect()
 }
 
-/// Members of a family beside which one with less work took longer, or one with more work less
-/// long.
+/// Returns the members of a family for which a member with less work took longer, or a member with
+/// more work took less time.
 fn list_inverted<'a, 'b>(members: &'b [SizedMember<'a>]) -> Vec<&'b SizedMember<'a>> {
-    // Only shapes of as many lengths are compared.
+    // Only shapes with the same number of lengths are compared.
     let mut shapes: HashMap<usize, Vec<usize>> = HashMap::new();
     for (at, (_, row, _)) in members.iter().enumerate() {
         if let Some(family) = &row.family {
@@ -84,11 +85,11 @@ fn list_inverted<'a, 'b>(members: &'b [SizedMember<'a>]) -> Vec<&'b SizedMember<
     found.into_iter().map(|at| &members[at]).collect()
 }
 
-/// As many lengths of a shape skip parts of the members; longer shapes are compared in all lengths
-/// in the end.
+/// Number of lengths that the index uses to skip members. The final comparison uses all lengths of
+/// a shape.
 const INDEXED_LENGTHS: usize = 3;
 
-/// Members with as many lengths, found by lengths and time.
+/// Members with the same number of lengths, found by lengths and time.
 struct SizeIndex<'a, 'b> {
     members: Vec<&'b SizedMember<'a>>,
     /// Three lengths, and low and high of the time.
@@ -201,7 +202,7 @@ pub(super) fn find_same_traffic(claims: &Claims) -> Vec<FoundContradiction> {
     found.into_iter().map(|(_, found)| found).collect()
 }
 
-/// Each row against the one with the least time that is not nothing.
+/// Compares each row with the one of least time that is not zero.
 fn compare_with_shortest(
     claims: &Claims,
     rows: &[(usize, &ClaimedRow)],
@@ -221,7 +222,8 @@ fn compare_with_shortest(
         .collect()
 }
 
-/// Two rows of one traffic whose times on a side differ by more than that explains.
+/// Returns a finding if the times of two rows of one traffic differ on a side by more than cache
+/// state and single instructions explain.
 fn describe_apart(
     claims: &Claims,
     one: &ClaimedRow,
@@ -234,7 +236,7 @@ fn describe_apart(
     } else {
         (other, b, one, a)
     };
-    // A printed nothing has a rule of its own.
+    // A printed zero has a rule of its own.
     let is_apart = short.value > 0.0
         && long
             .reach
@@ -287,8 +289,8 @@ pub(super) fn find_two_words(claims: &Claims) -> Vec<FoundContradiction> {
 /// A row, its claimed change and the word for it.
 type WordedChange<'a> = (&'a ClaimedRow, &'a Figure, &'a str);
 
-/// Two equal changes with different words, or three of which the middle one has another word than
-/// the ones around it.
+/// Returns two equal changes with different words, or three changes of which the middle one has a
+/// different word than the two around it.
 fn find_interleaved<'a>(worded: &[WordedChange<'a>]) -> Option<Vec<WordedChange<'a>>> {
     let equal = worded
         .windows(2)
@@ -304,7 +306,7 @@ fn find_interleaved<'a>(worded: &[WordedChange<'a>]) -> Option<Vec<WordedChange<
     })
 }
 
-/// WordedChange changes in their order, found by word and reach.
+/// Changes with their words, in order, found by word and reach.
 struct WordIndex<'a, 'b> {
     worded: &'b [WordedChange<'a>],
     /// Number of the word, and low and high of the change.
@@ -341,7 +343,7 @@ impl<'a, 'b> WordIndex<'a, 'b> {
         }
     }
 
-    /// The first change before a place that lies apart from it and has another word.
+    /// Returns the first change before a place that lies apart from it and has another word.
     fn other_before(&self, middle: usize) -> Option<usize> {
         let (_, percent, word) = self.worded[middle];
         let number = *self.numbers.get(word)? as f64;
@@ -354,7 +356,7 @@ impl<'a, 'b> WordIndex<'a, 'b> {
         self.index.find_first(0..middle, may, is)
     }
 
-    /// The first change from a place on that lies apart from it and has a certain word.
+    /// Returns the first change from a place on that lies apart from it and has a certain word.
     fn same_after(&self, middle: usize, word: &str) -> Option<usize> {
         let reach = self.worded[middle].1.reach;
         let (places, index) = self.places.get(word)?;

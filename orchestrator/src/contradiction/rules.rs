@@ -1,5 +1,5 @@
-//! The rules: one table of what is looked for, what it means, and who finds it and words the
-//! message.
+//! The table of rules: what each rule looks for, its severity, and the function that finds and
+//! words the contradictions.
 
 use super::claims::{ClaimedRow, Claims};
 use super::{impossible, misleading, order, unresolved};
@@ -7,16 +7,17 @@ use crate::record::Severity;
 
 /// One rule.
 pub(crate) struct ContradictionRule {
-    /// The name that is stored.
+    /// The stored name.
     pub(crate) id: &'static str,
     pub(crate) severity: Severity,
-    /// The rule in a sentence; what breaks it is a contradiction. Tests and documents show it.
+    /// The rule in a sentence. A claim that breaks it is a contradiction. Tests and documents show
+    /// the sentence.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "the message says it with the figures in it")
     )]
     pub(crate) sentence: &'static str,
-    /// Looks for contradictions and words them.
+    /// Finds contradictions and words their messages.
     pub(crate) find: fn(&Claims) -> Vec<FoundContradiction>,
 }
 
@@ -32,7 +33,7 @@ impl FoundContradiction {
         Self { rows, message }
     }
 
-    /// Of one row.
+    /// Returns a contradiction of one row.
     pub(super) fn of(row: &ClaimedRow, message: String) -> Self {
         Self::new(vec![row.name.clone()], message)
     }
@@ -52,7 +53,7 @@ const fn rule(
     }
 }
 
-/// All rules, the gravest first.
+/// All rules, the most severe first.
 pub(crate) const RULES: [ContradictionRule; 24] = {
     use Severity::{Impossible, Misleading, Unresolved};
     [

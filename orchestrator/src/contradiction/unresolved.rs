@@ -1,4 +1,4 @@
-//! What the printed figures are too coarse to carry.
+//! Claims for which the printed figures are too coarse.
 
 use super::claims::{self, ClaimedRow, ClaimedRun, Claims};
 use super::figure::{Figure, FigureRange};
@@ -6,7 +6,7 @@ use super::rules::FoundContradiction;
 use crate::format::change;
 use indexmap::IndexMap;
 
-/// Ratios that spread by more than this share of themselves carry no percent.
+/// Relative spread of a ratio from which on a percentage of it means nothing.
 const COARSE: f64 = 0.1;
 
 /// A change that the printed digits leave open.
@@ -45,7 +45,7 @@ pub(super) fn find_below_resolution(claims: &Claims) -> Vec<FoundContradiction> 
     )]
 }
 
-/// A time of nothing.
+/// A time of zero.
 pub(super) fn find_zero_time(claims: &Claims) -> Vec<FoundContradiction> {
     let is_zero = |figure: &&Figure| figure.value == 0.0;
     let zero = |row: &ClaimedRow| {

@@ -1,15 +1,15 @@
-//! Claims with and without contradictions, by rule. `T` numbers are those of the cases that the
-//! rules were made from.
+//! Claims with and without contradictions, by rule. `T` numbers belong to the cases from which the
+//! rules were made.
 
 use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedRun, ClaimedTotal, Claims};
 use crate::contradiction::figure::Figure;
 
-/// Claims that a rule looks at.
+/// Claims for the test of a rule.
 pub(super) struct RuleCase {
     pub(super) rule: &'static str,
     pub(super) title: &'static str,
     pub(super) claims: Claims,
-    /// Part of the message; none where nothing may be found.
+    /// Part of the message; `None` where the rule must find nothing.
     pub(super) says: Option<&'static str>,
 }
 
@@ -17,7 +17,7 @@ pub(super) fn figure(text: &str) -> Figure {
     Figure::parse(text).unwrap_or_else(|message| panic!("{text} {message}"))
 }
 
-/// A row of named figures; `in` is the number of the row around it.
+/// Returns a row of named figures; `in` is the number of the row around it.
 pub(super) fn row(name: &str, fields: &str) -> ClaimedRow {
     let mut row = ClaimedRow::named(name);
     for field in fields.split(", ").filter(|field| !field.is_empty()) {
@@ -49,8 +49,8 @@ pub(super) fn row(name: &str, fields: &str) -> ClaimedRow {
     row
 }
 
-/// A case of rows alone: `name: fields` each; the first line may be `flat`, `total 1.0`, `totals
-/// 1.0 2.0` or `peak 30`.
+/// Returns a case of rows alone, one `name: fields` per line. The first line may be `flat`, `total
+/// 1.0`, `totals 1.0 2.0` or `peak 30`.
 fn case(
     rule: &'static str,
     title: &'static str,
@@ -111,7 +111,7 @@ fn runs(
     }
 }
 
-/// All cases.
+/// Returns all cases.
 pub(super) fn all() -> Vec<RuleCase> {
     let mut cases = impossible();
     cases.extend(misleading());

@@ -1,5 +1,5 @@
-//! Every rule finds what it is for and nothing else; true figures, printed, are never held against
-//! anybody.
+//! Each rule finds its own contradictions and no others. True figures, once printed, are never
+//! reported.
 
 mod fixtures;
 mod truth;
@@ -69,7 +69,7 @@ fn the_ids_are_one_of_a_kind_and_rows_are_named() {
     }
 }
 
-/// Times and percents of the imported table: all of them can be reached.
+/// Times and percents of the imported table; all of them are possible.
 #[test]
 fn nothing_in_the_reports_that_can_be_reached_is_impossible() {
     let table = include_str!("../../../tests/fixtures/comparison-2026-02-04.csv");
@@ -99,7 +99,8 @@ fn nothing_in_the_reports_that_can_be_reached_is_impossible() {
     assert_eq!(check("change-not-reachable"), []);
 }
 
-/// 25 tokens in the printed time are the printed tokens per second, as far as the digits go.
+/// 25 tokens in the printed time give the printed tokens per second, within the precision of the
+/// digits.
 #[test]
 fn rates_of_the_reports_that_can_be_reached_are_not_flagged() {
     for (ms, rate) in [("427.71", "58.45"), ("2186.63", "11.43")] {

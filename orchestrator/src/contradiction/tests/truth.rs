@@ -1,4 +1,5 @@
-//! True trees of calls, printed with rounding: whatever the digits, nothing of them is impossible.
+//! True trees of calls, printed with rounding: whatever the number of digits, no claim of them is
+//! impossible.
 
 use super::fixtures::figure;
 use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedTotal, Claims};
@@ -7,7 +8,7 @@ use crate::contradiction::find_contradictions;
 use crate::record::Severity;
 use proptest::prelude::*;
 
-/// How a report rounds.
+/// Digits to which a report rounds.
 #[derive(Debug, Clone, Copy)]
 struct ReportDigits {
     time: usize,
@@ -18,7 +19,7 @@ fn print(value: f64, digits: usize) -> Option<Figure> {
     Some(figure(&format!("{value:.digits$}")).of_amount())
 }
 
-/// Rows with true calls, some inside the one before, and totals of the outermost ones.
+/// Returns rows with true calls, some inside the row before, and totals of the outermost rows.
 fn printed(random: &mut fastrand::Rng, digits: ReportDigits) -> Claims {
     let mut claims = Claims::default();
     let mut whole = [0.0; 3];
@@ -42,7 +43,7 @@ fn printed(random: &mut fastrand::Rng, digits: ReportDigits) -> Claims {
             digits,
         ));
         let outer = claims.rows.len() - 1;
-        // What is inside takes a part of each side that is left.
+        // A row inside takes a part of each side of the remaining time.
         let mut left = 1.0;
         for inner in 0..random.usize(..3) {
             let part = left * random.f64();
@@ -114,7 +115,7 @@ proptest! {
         prop_assert!(found.is_empty(), "{found:#?}\n{claims:#?}");
     }
 
-    /// The property above would hold of rules that never find anything.
+    /// Without this test, rules that never find anything would pass the property above.
     #[test]
     fn a_percent_that_is_off_is_found(before in 100f64..1e4, ratio in 0.5f64..2.0, off in 1.0f64..50.0) {
         let after = before * ratio;
