@@ -1,4 +1,4 @@
-//! The CPU: how fast it goes, with whom it is shared below the system, and the clock.
+//! The CPU: its speed, the sharing of its cores below the system, and the clock.
 
 use super::system_reading::parse_cpu_list;
 use super::{MachineCheck, MachineFinding};
@@ -31,12 +31,12 @@ const TIMER: MachineCheck = MachineCheck {
     why: "A sample has to be much longer than a step of the clock and its reading.",
 };
 
-/// A coarser clock makes samples of 1 ms uncertain by 0.1 %.
+/// Resolution from which on a clock makes samples of 1 ms uncertain by 0.1 %.
 const COARSE: Duration = Duration::from_micros(1);
-/// A reading takes about 20 ns without a system call.
+/// Time of a reading that shows a system call; without one, a reading takes about 20 ns.
 const SLOW: Duration = Duration::from_nanos(200);
 
-/// Whether /proc/cpuinfo is that of a virtual machine.
+/// Whether /proc/cpuinfo belongs to a virtual machine.
 pub(super) fn is_virtual(info: &str) -> bool {
     let flags = info
         .lines()
@@ -69,7 +69,7 @@ fn unseen(virtual_machine: bool) -> &'static str {
     }
 }
 
-/// `no_turbo` of Intel's driver says the opposite of `boost` of the others.
+/// `no_turbo` of Intel's driver has the opposite meaning of `boost` of other drivers.
 pub(super) fn check_turbo(
     no_turbo: Option<&str>,
     boost: Option<&str>,
@@ -115,7 +115,7 @@ pub(super) fn check_siblings(
             .join("+")
     };
     match cores.len() {
-        // Hypervisors mostly show threads of the host's cores as cores of their own.
+        // Most hypervisors show threads of the host's cores as separate cores.
         0 if virtual_machine => SIBLINGS.cannot_tell("none shown, but a hypervisor may hide them"),
         0 => SIBLINGS.ok(format!("none among {} usable CPUs", usable.len())),
         count => {
@@ -133,7 +133,7 @@ pub(super) fn check_siblings(
     }
 }
 
-/// `name` is what the CPU calls it.
+/// `name` is the CPU's name of the hypervisor.
 pub(super) fn check_hypervisor(info: Option<&str>, name: Option<&str>) -> MachineFinding {
     match info {
         None => HYPERVISOR.cannot_tell("/proc/cpuinfo cannot be read"),

@@ -1,5 +1,4 @@
-//! What the kernel offers: counters, and ways to lock a plugin in; and what it does when one
-//! crashes.
+//! The kernel: its counters, its means to confine a plugin, and its handling of a crash.
 
 use super::{MachineCheck, MachineFinding};
 use crate::worker::sandbox::SandboxSupport;
@@ -23,7 +22,7 @@ const CORE_DUMPS: MachineCheck = MachineCheck {
         others are measured.",
 };
 
-/// The highest level at which a user may count events of his own processes.
+/// Highest level at which a user may count events of the user's own processes.
 const OWN_PROCESSES: i32 = 2;
 
 pub(super) fn check_perf(
@@ -63,7 +62,7 @@ pub(super) fn check_seccomp(offered: SandboxSupport) -> MachineFinding {
     }
 }
 
-/// Workers set their limit of core files to 0, which a file respects and a pipe does not.
+/// Workers set their limit of core files to 0, which holds for files and not for pipes.
 pub(super) fn check_core_dumps(pattern: Option<&str>) -> MachineFinding {
     match pattern.map(str::trim) {
         None => CORE_DUMPS.cannot_tell("/proc/sys/kernel/core_pattern cannot be read"),

@@ -1,4 +1,4 @@
-//! Memory: where pages and addresses come from, and whether there is enough.
+//! Memory: the source of pages and addresses, and the amount that is left.
 
 use super::system_reading::CgroupLimit;
 use super::{MachineCheck, MachineFinding};
@@ -27,7 +27,7 @@ const LIMIT: MachineCheck = MachineCheck {
     why: "Near its limit a control group reclaims its own pages, and then loses a worker.",
 };
 
-/// A share of the last ten seconds.
+/// Share of the last ten seconds that counts as pressure.
 const PRESSED: f64 = 0.1;
 
 pub(super) fn check_huge_pages(enabled: Option<&str>) -> MachineFinding {
@@ -41,12 +41,12 @@ pub(super) fn check_huge_pages(enabled: Option<&str>) -> MachineFinding {
     }
 }
 
-/// `fixed`: a worker can do without random addresses.
+/// `fixed`: whether a worker can run without random addresses.
 pub(super) fn check_addresses(randomize: Option<&str>, fixed: Option<bool>) -> MachineFinding {
     match (randomize, fixed) {
         (Some("0"), _) => ADDRESSES.ok("not random on this system"),
         (_, Some(true)) => ADDRESSES.ok("random, but not of workers"),
-        // Containers filter the system call.
+        // Containers often filter this system call.
         (_, Some(false)) => ADDRESSES
             .attention("random, and the system forbids to turn that off for workers")
             .with_fix("docker run --security-opt seccomp=unconfined ..."),

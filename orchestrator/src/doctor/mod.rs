@@ -1,5 +1,5 @@
-//! What is wrong with this machine for measuring, each with its remedy: findings over what was
-//! read, by pure functions.
+//! The machine's faults for measuring, each with its remedy: pure functions that make findings from
+//! what was read.
 
 mod cpu;
 mod kernel;
@@ -17,20 +17,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 use system_reading::SystemReading;
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct MachineFinding {
     pub(crate) check: &'static str,
     pub(crate) state: FindingState,
-    /// What was read, or what kept it from being read.
+    /// The value that was read, or the reason why it could not be read.
     pub(crate) value: String,
-    /// Why it matters for measuring.
+    /// Reason why it matters for measuring.
     pub(crate) why: &'static str,
-    /// A command that puts it right, or makes it readable, where there is one.
+    /// Command that fixes it, or makes it readable, if there is one.
     pub(crate) fix: Option<String>,
 }
 
-/// From what asks for action to what does not.
+/// States, from the one that needs action to the one that does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FindingState {
@@ -89,24 +89,24 @@ impl MachineFinding {
     }
 }
 
-/// What is not in /proc and /sys, and so had to be asked for otherwise.
+/// Facts that are not in /proc and /sys and come from other sources.
 #[derive(Debug, Clone)]
 pub(crate) struct SystemFacts {
-    /// As the CPU names it.
+    /// Name of the hypervisor, from the CPU.
     pub(crate) hypervisor: Option<String>,
     /// Whether a worker can be started without random addresses.
     pub(crate) fixed_addresses: Option<bool>,
-    /// What the sandbox of plugins can be made of.
+    /// Kernel features available for the sandbox of plugins.
     pub(crate) sandbox: SandboxSupport,
-    /// The sample clock.
+    /// Resolution and overhead of the sample clock.
     pub(crate) resolution: Duration,
     pub(crate) overhead: Duration,
-    /// Another orch measures or builds now.
+    /// Whether another orch measures or builds now.
     pub(crate) measuring: Option<bool>,
     pub(crate) git: GitState,
     /// The project's root.
     pub(crate) root: PathBuf,
-    /// First lines of what the tools say of themselves.
+    /// First lines of the tools' version output.
     pub(crate) rustc: Option<String>,
     pub(crate) cargo: Option<String>,
     pub(crate) cc: Option<String>,
@@ -114,13 +114,13 @@ pub(crate) struct SystemFacts {
     /// The project's file that pins the compiler.
     pub(crate) pinned: Option<PathBuf>,
     pub(crate) cache: CacheFacts,
-    /// Bisects that were stopped, in words.
+    /// Stopped bisects, in words.
     pub(crate) bisects: Vec<String>,
-    /// Results folders of runs that were killed.
+    /// Results folders of killed runs.
     pub(crate) journals: Vec<PathBuf>,
 }
 
-/// The cache folder; what could not be asked is not known.
+/// The cache folder; values that could not be determined are `None`.
 #[derive(Debug, Clone)]
 pub(crate) struct CacheFacts {
     pub(crate) folder: Option<PathBuf>,
@@ -128,7 +128,7 @@ pub(crate) struct CacheFacts {
     pub(crate) bytes: Option<u64>,
 }
 
-/// Makes all findings, those about the CPU first.
+/// Returns all findings, those about the CPU first.
 pub(crate) fn examine_machine(reading: &SystemReading, asked: &SystemFacts) -> Vec<MachineFinding> {
     let cpus = reading.usable_cpus();
     let virtual_machine = reading

@@ -1,4 +1,4 @@
-//! Who else wants the CPUs: load, busy processes, the host, another orch, and limits on our own
+//! Competition for the CPUs: load, busy processes, the host, another orch, and limits on the own
 //! share.
 
 use super::system_reading::{BusyProcess, CgroupLimit};
@@ -31,13 +31,13 @@ const QUOTA: MachineCheck = MachineCheck {
     why: "Once it is used up, everything stands still until the next period begins.",
 };
 
-/// Waiting and running tasks per CPU, from which on they are likely to meet a worker.
+/// Waiting and running tasks per CPU from which on they are likely to disturb a worker.
 const LOADED: f64 = 0.25;
-/// Less than that share of one CPU is background that every system has.
+/// Share of one CPU below which a process is normal background.
 const NOTABLE: f64 = 0.05;
-/// How many are named.
+/// Number of processes that are named.
 const NAMED: usize = 3;
-/// A share of time, from which on several samples of a pair are hit.
+/// Share of stolen time from which on several samples of a pair are affected.
 const STOLEN: f64 = 0.005;
 
 pub(super) fn check_load(loadavg: Option<&str>, cpus: usize) -> MachineFinding {
@@ -100,7 +100,7 @@ pub(super) fn check_steal(stat: [Option<&str>; 2]) -> MachineFinding {
         100.0 * now,
         100.0 * ever
     );
-    // A glance of a second may fall between two visits of a neighbour.
+    // A look of one second may fall between two active times of a neighbour.
     if now > STOLEN || ever > STOLEN {
         STEAL.attention(value)
     } else {

@@ -1,4 +1,4 @@
-//! The project and orch's own things: git, tools, the cache, and what earlier commands left.
+//! The project and orch's own files: git, tools, the cache, and remains of earlier commands.
 
 use super::{CacheFacts, MachineCheck, MachineFinding};
 use crate::format;
@@ -62,11 +62,11 @@ const JOURNALS: MachineCheck = MachineCheck {
     why: "Their journals wait in the results folder to be gone on with.",
 };
 
-/// A worktree of a Rust project with its dependencies takes about as much.
+/// Approximate size of a worktree of a Rust project with its dependencies.
 const ROOM: u64 = 2 << 30;
 const LARGE: u64 = 10 << 30;
 
-/// A program that is started, and how one gets it.
+/// A program that orch starts, and the way to install it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NeededTool {
     check: MachineCheck,
@@ -154,7 +154,8 @@ pub(super) fn check_cache_size(cache: &CacheFacts) -> MachineFinding {
     }
 }
 
-/// What is largest and costs only time to make again.
+/// Returns the command that deletes the largest part of the cache, which only costs time to make
+/// again.
 fn empty_command(folder: &Path) -> String {
     format!("rm -r {0}/artefacts {0}/worktrees", folder.display())
 }

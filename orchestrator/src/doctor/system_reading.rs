@@ -1,12 +1,12 @@
-//! Reading /proc and /sys below a root folder, so that a test can put its own there. Some things
-//! are read twice.
+//! Reads /proc and /sys below a root folder, so that a test can supply its own. Some files are read
+//! twice.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A root folder, what was read of it at two moments, and whether anything could be read at all.
+/// A root folder, values read from it at two moments, and whether anything could be read at all.
 pub(crate) struct SystemReading {
     root: PathBuf,
     stat: [Option<String>; 2],
@@ -18,7 +18,7 @@ pub(crate) struct SystemReading {
 #[derive(Debug, Clone)]
 struct ProcessStat {
     name: String,
-    /// Time on CPUs, user's and kernel's.
+    /// CPU time, of user and kernel.
     ticks: u64,
 }
 
@@ -30,18 +30,19 @@ pub(crate) struct BusyProcess {
     pub(crate) share: f64,
 }
 
-/// A limit of a control group, and the file it was read from.
+/// A limit of a control group, and the file with the limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CgroupLimit {
-    /// Below the root, without the leading slash.
+    /// Path below the root, without the leading slash.
     pub(crate) file: String,
     pub(crate) text: String,
-    /// In version 1 the length of a period stands in a file of its own.
+    /// Version 1 has the length of a period in a separate file.
     pub(crate) period: Option<String>,
 }
 
 impl SystemReading {
-    /// Reads what is read twice; `pause` passes the time in between and says how long that was.
+    /// Reads the files that are read twice. `pause` waits between the readings and returns the time
+    /// that it took.
     pub(crate) fn take(root: &Path, pause: impl FnOnce() -> Duration) -> Self {
         let root = root.to_owned();
         let stat = || std::fs::read_to_string(root.join("proc/stat")).ok();
@@ -57,12 +58,12 @@ impl SystemReading {
         }
     }
 
-    /// Whether any file could be read so far.
+    /// Returns whether any file could be read so far.
     pub(crate) fn has_answered(&self) -> bool {
         self.answered.get()
     }
 
-    /// A file's text; nothing where it cannot be read.
+    /// Returns a file's text; `None` where it cannot be read.
     pub(super) fn read_text(&self, path: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.root.join(path)).ok();
         self.answered.set(self.answered.get() || text.is_some());
@@ -73,7 +74,7 @@ impl SystemReading {
         self.root.join(path).exists()
     }
 
-    /// CPUs that this process may use; those online where it does not say.
+    /// Returns the CPUs that this process may use, or the CPUs online if that is not stated.
     pub(super) fn usable_cpus(&self) -> Vec<usize> {
         let own = self.read_text("proc/self/status");
         let own = own.as_deref().and_then(|text| {
@@ -86,7 +87,7 @@ impl SystemReading {
         parse_cpu_list(list.as_deref().unwrap_or_default())
     }
 
-    /// A file of each of some CPUs, trimmed, as far as they have it.
+    /// Returns a file of each of some CPUs, trimmed, for the CPUs that have it.
     pub(super) fn read_of_cpus(&self, cpus: &[usize], file: &str) -> Vec<(usize, String)> {
         let read = |cpu: usize| self.read_text(&format!("sys/devices/system/cpu/cpu{cpu}/{file}"));
         cpus.iter()
@@ -94,12 +95,13 @@ impl SystemReading {
             .collect()
     }
 
-    /// The two readings of /proc/stat.
+    /// Returns the two readings of /proc/stat.
     pub(super) fn stat(&self) -> [Option<&str>; 2] {
         self.stat.each_ref().map(Option::as_deref)
     }
 
-    /// Who used the CPUs in between, busiest first, without this process.
+    /// Returns the processes that used the CPUs between the readings, busiest first, without this
+    /// process.
     pub(super) fn busy_processes(&self) -> Option<Vec<BusyProcess>> {
         let [first, later] = &self.processes;
         if later.is_empty() {
@@ -110,7 +112,7 @@ impl SystemReading {
             .iter()
             .filter(|(pid, _)| **pid != std::process::id())
             .filter_map(|(pid, process)| {
-                // Who was not there began since then.
+                // A process that is missing from the first reading began after it.
                 let before = first.get(pid).map_or(0, |before| before.ticks);
                 let share = process.ticks.saturating_sub(before) as f64 / ticks;
                 (share > 0.0).then(|| BusyProcess {
@@ -129,8 +131,9 @@ impl SystemReading {
         Some(found)
     }
 
-    /// A limit of this process's control group and of all above it, own first; `unified` is its
-    /// file in version 2, `legacy` in version 1. `None`: no such file of any group can be read.
+    /// Returns a limit of this process's control group and of all groups above it, own first.
+    /// `unified` is its file in version 2, `legacy` in version 1. `None`: no such file of any group
+    /// can be read.
     pub(super) fn cgroup_limits(
         &self,
         controller: &str,
@@ -166,7 +169,7 @@ impl SystemReading {
                 .into_iter()
                 .filter(|mount| self.exists(mount))
                 .collect();
-            // The outermost group of version 2 has no limits, and no files for them.
+            // The outermost group of version 2 has no limits and no files for them.
             known |= !mounts.is_empty() && self.controls(&mounts, controllers, controller);
             if let Some(mount) = mounts.first() {
                 found.extend(self.limits(mount, path, file));
@@ -185,8 +188,8 @@ impl SystemReading {
 
     fn limits(&self, mount: &str, path: &str, file: &str) -> Vec<CgroupLimit> {
         let inside = Path::new(path.trim_start_matches('/'));
-        // In a container the path may be the host's; what is mounted then begins at the container's
-        // own group.
+        // In a container, the path may be the host's. The mount then begins at the container's own
+        // group.
         inside
             .ancestors()
             .filter_map(|group| {
@@ -204,7 +207,7 @@ impl SystemReading {
     }
 }
 
-/// All processes that let themselves be read.
+/// Returns all processes that can be read.
 fn read_processes(root: &Path) -> BTreeMap<u32, ProcessStat> {
     let Ok(entries) = std::fs::read_dir(root.join("proc")) else {
         return BTreeMap::new();
@@ -232,7 +235,7 @@ fn parse_process(stat: &str) -> Option<ProcessStat> {
     })
 }
 
-/// `0-3,8` as numbers.
+/// Reads `0-3,8` as a list of numbers.
 pub(super) fn parse_cpu_list(text: &str) -> Vec<usize> {
     let ends = |part: &str| match part.split_once('-') {
         Some((first, last)) => Some((first.parse().ok()?, last.parse().ok()?)),

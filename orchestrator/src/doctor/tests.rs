@@ -1,5 +1,5 @@
-//! Each finding is provoked by a root folder of the test's own: once as it should be, once as it
-//! should not.
+//! Each finding is provoked by a root folder of the test's own: once in the good state, once in the
+//! bad state.
 
 use super::system_reading::SystemReading;
 use super::{CacheFacts, FindingState, MachineFinding, SystemFacts, examine_machine};
@@ -12,7 +12,7 @@ use std::time::Duration;
 struct FixtureMachine {
     root: tempfile::TempDir,
     asked: SystemFacts,
-    /// Files that change while the doctor looks, with the time between.
+    /// Files that change between the two readings, with the time between them.
     later: Vec<(&'static str, String)>,
     between: Duration,
 }
@@ -23,7 +23,7 @@ const STAT: &str = "proc/stat";
 const BARE: &str = "processor : 0\nflags : fpu tsc avx2\n";
 const VIRTUAL: &str = "processor : 0\nflags : fpu tsc hypervisor\n";
 
-/// What the fields 14, 15 and 19 of a process's stat are: its ticks and its priority.
+/// Returns a process's stat with fields 14, 15 and 19: its ticks and its priority.
 fn process(name: &str, user: u64, system: u64, nice: i32) -> String {
     format!("1 ({name}) S 0 1 1 0 -1 4194560 0 0 0 0 {user} {system} 0 0 20 {nice} 1 0 1")
 }
@@ -183,12 +183,12 @@ fn asked() -> SystemFacts {
 
 type MachineChange = fn(FixtureMachine) -> FixtureMachine;
 
-/// A check as it should be and as it should not, each with a part of the value.
+/// A check in the good and in the bad state, each with a part of the value.
 struct CheckCase {
     check: &'static str,
     ok: (MachineChange, &'static str),
     attention: (MachineChange, &'static str),
-    /// A part of the remedy; nothing where no command helps.
+    /// A part of the remedy; `None` where no command helps.
     fix: Option<&'static str>,
 }
 
@@ -599,8 +599,7 @@ fn nothing_is_made_up_where_nothing_can_be_read() {
     let reading = SystemReading::take(empty.path(), || Duration::from_secs(1));
     let found = examine_machine(&reading, &asked());
     assert!(!reading.has_answered());
-    // What was asked for otherwise is known anyway, and a kernel without the file has no perf
-    // events.
+    // Facts from other sources are known anyway, and a kernel without the file has no perf events.
     const KNOWN: [&str; 17] = [
         "timer",
         "measuring lock",
