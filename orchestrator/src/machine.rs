@@ -1,4 +1,4 @@
-//! What machine this is: what a record says of it, and the class by which records are comparable.
+//! The machine: its description in a record, and the class by which records are comparable.
 
 pub(crate) mod load;
 
@@ -8,18 +8,18 @@ use std::fs;
 /// The machine of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
-    /// Records are comparable where this agrees: CPU model and features, CPUs online, caches,
-    /// memory class, hypervisor, allocator. Never the host's name.
+    /// Class of the machine. Records with the same class are comparable: CPU model and features,
+    /// CPUs online, caches, memory class, hypervisor, allocator. It never contains the host's name.
     pub(crate) class: String,
     pub(crate) os: String,
     pub(crate) kernel: String,
     pub(crate) arch: String,
     pub(crate) cpu: CpuInfo,
     pub(crate) memory_bytes: u64,
-    /// Name of the hypervisor; none on bare metal.
+    /// Name of the hypervisor; `None` on bare metal.
     pub(crate) hypervisor: Option<String>,
     pub(crate) allocator: AllocatorInfo,
-    /// The chosen mode of transparent huge pages.
+    /// The selected mode of transparent huge pages.
     pub(crate) transparent_huge_pages: Option<String>,
 }
 
@@ -27,22 +27,22 @@ pub(crate) struct Machine {
 pub(crate) struct CpuInfo {
     pub(crate) model: String,
     pub(crate) vendor: String,
-    /// Family, model and stepping as the CPU states them.
+    /// Family, model and stepping, as the CPU reports them.
     pub(crate) signature: String,
     pub(crate) online: usize,
     /// CPUs that this process may use.
     pub(crate) usable: usize,
-    /// Features that plugins can be compiled for, present here.
+    /// CPU features of this machine for which plugins can be compiled.
     pub(crate) features: Vec<String>,
-    /// Such as `L1d 48K`, of the first CPU.
+    /// Caches of the first CPU, such as `L1d 48K`.
     pub(crate) caches: Vec<String>,
 }
 
-/// The C library's allocator, which every allocation of a plugin goes through.
+/// The C library's allocator, which serves every allocation of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AllocatorInfo {
     pub(crate) name: String,
-    /// GLIBC_TUNABLES and MALLOC_* as the workers see them.
+    /// GLIBC_TUNABLES and MALLOC_* in the environment of the workers.
     pub(crate) tunables: Vec<String>,
 }
 
@@ -95,11 +95,11 @@ impl Machine {
     }
 }
 
-/// What all CPUs together did since the start of the system, in ticks.
+/// Time of all CPUs together since the start of the system, in ticks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CpuTimes {
     all: u64,
-    /// Neither idle nor given to others by the host.
+    /// Ticks that were neither idle nor given to others by the host.
     busy: u64,
     stolen: u64,
 }
@@ -109,8 +109,8 @@ impl CpuTimes {
         Self::parse(&fs::read_to_string("/proc/stat").ok()?)
     }
 
-    /// The line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal; what guests use
-    /// is part of user's.
+    /// Parses the line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal. The time
+    /// of guests is part of user's.
     pub(crate) fn parse(stat: &str) -> Option<Self> {
         let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
         let numbers: Vec<u64> = line
@@ -126,8 +126,8 @@ impl CpuTimes {
         })
     }
 
-    /// The share of the CPUs' time that the host gave to others since an earlier reading; 0 where
-    /// no time went by.
+    /// Returns the share of the CPUs' time that the host gave to others since an earlier reading; 0
+    /// if no time passed.
     pub(crate) fn stolen_since(self, earlier: Self) -> f64 {
         let all = self.all.saturating_sub(earlier.all);
         if all == 0 {
@@ -138,7 +138,7 @@ impl CpuTimes {
     }
 }
 
-/// CPUs that this process may use, in order.
+/// Returns the CPUs that this process may use, in order.
 pub(crate) fn usable_cpus() -> Vec<usize> {
     match rustix::thread::sched_getaffinity(None) {
         Ok(set) => (0..rustix::thread::CpuSet::MAX_CPU)
@@ -208,7 +208,7 @@ fn hypervisor(info: &str) -> Option<String> {
     }
     #[cfg(target_arch = "x86_64")]
     {
-        // The leaf that hypervisors sign, by common convention.
+        // By common convention, hypervisors put their signature into this leaf.
         let leaf = std::arch::x86_64::__cpuid(0x4000_0000);
         let bytes: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx]
             .iter()
@@ -272,7 +272,7 @@ fn read_tunables() -> Vec<String> {
     found
 }
 
-/// The word in brackets of a kernel's list of choices.
+/// Returns the word in brackets of a kernel's list of choices.
 fn read_chosen_mode(path: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let (_, rest) = text.split_once('[')?;

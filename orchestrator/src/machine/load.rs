@@ -1,37 +1,37 @@
-//! Owns how busy the machine was while orch measured: what other programs and the host took of the
-//! CPUs' time.
+//! Owns the load of the machine while orch measured: the CPU time that other programs and the host
+//! took.
 
 use super::CpuTimes;
 use crate::format;
 use serde::{Deserialize, Serialize};
 use std::fs;
 
-/// A share of other programs, from which on times are worth a word.
+/// Share of other programs from which on times get a warning.
 const BUSY: f64 = 0.05;
-/// The same of the host.
+/// The same for the share of the host.
 const STOLEN: f64 = 0.005;
-/// A tick is coarse: fewer of them are no share.
+/// Fewest ticks for a share, because a tick is coarse.
 const FEWEST_TICKS: u64 = 10;
 
 /// The CPUs' time up to a moment, in ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LoadReading {
     cpus: CpuTimes,
-    /// Of orch itself and of the workers that ended.
+    /// Ticks of orch itself and of the workers that ended.
     own: u64,
 }
 
 /// Shares of the time of all CPUs while orch measured; 0.1 is 10 %.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MachineLoad {
-    /// What programs other than orch and its workers used.
+    /// Share of programs other than orch and its workers.
     pub(crate) others: f64,
-    /// What the host gave to other machines.
+    /// Share that the host gave to other machines.
     pub(crate) steal: f64,
 }
 
 impl LoadReading {
-    /// Reads it now; `None` where the system does not say.
+    /// Takes a reading; `None` where the system does not report the times.
     pub(crate) fn read() -> Option<Self> {
         Self::parse(
             &fs::read_to_string("/proc/stat").ok()?,
@@ -39,8 +39,8 @@ impl LoadReading {
         )
     }
 
-    /// `own`: /proc/self/stat, with user and system time of the process and of its children behind
-    /// the name.
+    /// `own` is /proc/self/stat, with user and system time of the process and of its children
+    /// behind the name.
     fn parse(stat: &str, own: &str) -> Option<Self> {
         let (_, fields) = own.rsplit_once(')')?;
         let ticks: Vec<u64> = fields
@@ -58,7 +58,7 @@ impl LoadReading {
 }
 
 impl MachineLoad {
-    /// What happened between two readings.
+    /// Returns the load between two readings.
     pub(crate) fn between(earlier: LoadReading, later: LoadReading) -> Self {
         let (before, after) = (earlier.cpus, later.cpus);
         let all = after.all.saturating_sub(before.all).max(1) as f64;
@@ -78,7 +78,7 @@ impl MachineLoad {
         }
     }
 
-    /// That the machine was busy, with the shares; none where it was not.
+    /// Returns a message with the shares if the machine was busy.
     pub(crate) fn message(&self) -> Option<String> {
         let others = format!(
             "other programs used {} of the CPUs' time while orch measured",
@@ -104,7 +104,7 @@ impl MachineLoad {
 mod tests {
     use super::*;
 
-    /// Ticks of user, system, idle and steal, and orch's own.
+    /// Returns a reading with ticks of user, system, idle and steal, and orch's own ticks.
     fn reading([user, system, idle, steal]: [u64; 4], own: u64) -> LoadReading {
         let stat =
             format!("cpu  {user} 0 {system} {idle} 5 0 0 {steal} 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n");
