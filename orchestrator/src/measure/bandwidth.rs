@@ -1,14 +1,15 @@
-//! How fast memory is copied by one thread.
+//! The speed at which one thread copies memory.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-/// The first copies find pages that the kernel has yet to give, and some meet others at the memory.
+/// Number of copies. The first ones use pages that the kernel has yet to provide, and some compete
+/// with other users of the memory.
 const COPIES: usize = 20;
 
-/// Copies a buffer of so many bytes several times; the best rate in bytes per second, of what was
-/// read and what was written together. Fetching lines before they are overwritten, as some CPUs do,
-/// is not counted.
+/// Copies a buffer of `bytes` bytes several times and returns the best rate in bytes per second,
+/// with reads and writes added. Some CPUs fetch lines before they overwrite them; these reads are
+/// not counted.
 pub(crate) fn measure_copy(bytes: usize) -> f64 {
     let from = vec![1_u8; bytes];
     let mut to = vec![2_u8; bytes];

@@ -1,10 +1,10 @@
-//! The clocks: a monotonic one for samples, a cycle counter for scopes, and the factor between
+//! The clocks: a monotonic clock for samples, a cycle counter for scopes, and the factor between
 //! them.
 
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
-/// How scope durations are read. Decided and calibrated by `orch`, used by every worker of a run.
+/// Clock of scope durations. `orch` selects and calibrates it, and every worker of a run uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ScopeClock {
@@ -13,7 +13,7 @@ pub(crate) enum ScopeClock {
         /// Nanoseconds per tick as a 32.32 fixed-point number.
         mult: u64,
     },
-    /// The operating system's monotonic clock, where the counter cannot be trusted.
+    /// The operating system's monotonic clock, where the counter is not reliable.
     Monotonic,
 }
 
@@ -27,8 +27,8 @@ impl ScopeClock {
         }
     }
 
-    /// Nanoseconds between two readings, rounded down. Rounding down keeps children within their
-    /// parent: the sum of floors is at most the floor of the sum.
+    /// Returns the nanoseconds between two readings, rounded down. Rounding down keeps children
+    /// within their parent: the sum of floors is at most the floor of the sum.
     #[inline(always)]
     pub(crate) fn elapsed_ns(self, from: u64, to: u64) -> u64 {
         let ticks = to.saturating_sub(from);
@@ -40,13 +40,15 @@ impl ScopeClock {
     }
 }
 
-/// A calibration under way: begun when the program starts, ended when the first worker is spawned.
+/// A calibration in progress. It begins when the program starts, and ends when the first worker is
+/// spawned.
 pub(crate) struct ClockCalibration {
     started: Instant,
     ticks: u64,
 }
 
-/// Over this long a reading error of 100 ns is 5 parts per million.
+/// Least duration of a calibration. Over this time, a reading error of 100 ns is 5 parts per
+/// million.
 const CALIBRATION: Duration = Duration::from_millis(20);
 
 impl ClockCalibration {
@@ -57,7 +59,7 @@ impl ClockCalibration {
         }
     }
 
-    /// Ends the calibration, waiting until it is long enough.
+    /// Ends the calibration, after a wait if it is too short.
     pub(crate) fn end(&self) -> ScopeClock {
         if !counter_is_constant() {
             return ScopeClock::Monotonic;
@@ -74,7 +76,8 @@ impl ClockCalibration {
     }
 }
 
-/// The smallest step between two different readings of the sample clock, over a few readings.
+/// Returns the smallest step between two different readings of the sample clock, over a few
+/// readings.
 pub(crate) fn measure_resolution() -> Duration {
     let mut best = Duration::MAX;
     for _ in 0..50 {
@@ -88,7 +91,7 @@ pub(crate) fn measure_resolution() -> Duration {
     best
 }
 
-/// What one reading of the sample clock takes: the least of a few batches.
+/// Returns the time of one reading of the sample clock: the least of a few batches.
 pub(crate) fn measure_overhead() -> Duration {
     const READINGS: u32 = 1000;
     let batch = || {

@@ -1,26 +1,26 @@
-//! The median of a job's time with a confidence interval, processes being the unit of replication.
+//! The median of a job's time with a confidence interval. Processes are the unit of replication.
 
 use crate::judge::estimate::median;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-/// An interval is this sure, where there are enough processes.
+/// Coverage of an interval, if there are enough processes.
 const CONFIDENCE: f64 = 0.95;
 
-/// A median over processes with an interval that holds whatever the distribution.
+/// A median over processes, with an interval that holds for any distribution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct MedianInterval {
     pub(crate) median: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
-    /// How often such an interval covers the true median; below 0.95 when there are fewer than six
+    /// Probability that such an interval covers the true median; below 0.95 with fewer than six
     /// values.
     pub(crate) confidence: f64,
 }
 
-/// The median of process medians and the narrowest interval between order statistics x(k+1), x(n-k)
-/// that covers the true median with 95 %: its coverage is 1 - 2 P(B <= k) with B binomial(n, 1/2)
-/// (David & Nagaraja, Order Statistics, 7.1). With fewer than six values even the range covers
-/// less; then the range and its coverage are given.
+/// Returns the median of process medians and the narrowest interval between order statistics
+/// x(k+1), x(n-k) that covers the true median with 95 %: its coverage is 1 - 2 P(B <= k) with B
+/// binomial(n, 1/2) (David & Nagaraja, Order Statistics, 7.1). With fewer than six values, even the
+/// range covers less; the result is then the range and its coverage.
 pub(crate) fn median_interval(medians: &[f64]) -> Option<MedianInterval> {
     let median = median(medians)?;
     let mut sorted = medians.to_vec();
@@ -29,8 +29,7 @@ pub(crate) fn median_interval(medians: &[f64]) -> Option<MedianInterval> {
     let coverage = |cut: usize| {
         let below =
             Binomial::new(0.5, count as u64).map_or(1.0, |binomial| binomial.cdf(cut as u64));
-        // The library's sum is exact to the last few bits, which would show as 8.9e-16 instead of
-        // 0.
+        // The library's sum is exact only to the last few bits, so 0 would print as 8.9e-16.
         ((1.0 - 2.0 * below).max(0.0) * 1e12).round() / 1e12
     };
     let cut = (0..count / 2)
@@ -75,7 +74,7 @@ mod tests {
         }
     }
 
-    /// The promise itself, on numbers from a fixed seed: 2 000 experiments of 7 processes with a
+    /// Tests the coverage on numbers from a fixed seed: 2 000 experiments of 7 processes with a
     /// skewed distribution.
     #[test]
     fn the_interval_covers_as_often_as_it_says() {

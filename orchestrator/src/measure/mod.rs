@@ -1,4 +1,4 @@
-//! Reading the clock and turning samples into figures.
+//! Readings of the clock, and figures from samples.
 
 pub(crate) mod bandwidth;
 pub(crate) mod clock;

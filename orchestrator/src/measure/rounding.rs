@@ -1,31 +1,30 @@
-//! Owns sums of floating-point numbers, and how far rounding may have moved them: two sums that lie
-//! closer are equal.
+//! Owns sums of floating-point numbers, and the bound of their rounding: two sums that lie closer
+//! together are equal.
 //!
-//! Adding n numbers one by one is off by at most (n - 1) u (|x_1| + .. + |x_n|) to first order,
-//! with u = 2^-53 (Higham, *Accuracy and Stability of Numerical Algorithms*, 4.2), in any order.
-//! Each number may be a rounded one itself, as 0.1 is, which adds u times the same sum. The bound
-//! here, 2 u (n + 1) times that sum, leaves as much again for the arithmetic behind each number.
-//! Whole numbers whose magnitudes sum to less than 2^53 are added without any rounding.
+//! Adding n numbers one by one has an error of at most (n - 1) u (|x_1| + .. + |x_n|) to first
+//! order, with u = 2^-53 (Higham, *Accuracy and Stability of Numerical Algorithms*, 4.2), in any
+//! order. Each number may itself be rounded, as 0.1 is, which adds u times the same sum. The bound
+//! here, 2 u (n + 1) times that sum, leaves the same amount again for the arithmetic behind each
+//! number. Whole numbers whose magnitudes sum to less than 2^53 are added without any rounding.
 
-/// Whole numbers below this are all different as `f64`.
+/// Limit below which all whole numbers are distinct as `f64`.
 pub(crate) const EXACT: f64 = 9_007_199_254_740_992.0;
-/// Relative difference of numbers that are no whole ones and of which no bound is known: four
-/// roundings of each.
+/// Relative difference of fractional numbers without a known bound: four roundings of each.
 const ROUNDED: f64 = 4.0 * f64::EPSILON;
 
-/// A sum with what its rounding depends on.
+/// A sum, with the values that determine its rounding.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct RoundedSum {
     pub(crate) sum: f64,
     /// Sum of the magnitudes.
     magnitude: f64,
     additions: u64,
-    /// Something was added that is no whole number.
+    /// Whether a number was added that is not whole.
     has_fractions: bool,
 }
 
 impl RoundedSum {
-    /// Nothing was added.
+    /// The empty sum.
     pub(crate) const ZERO: Self = Self {
         sum: 0.0,
         magnitude: 0.0,
@@ -49,7 +48,7 @@ impl RoundedSum {
         true
     }
 
-    /// How far the sum may lie from the true one; 0 where it is exact.
+    /// Returns the largest distance of the sum from the true one; 0 where it is exact.
     pub(crate) fn rounding(&self) -> f64 {
         if !self.has_fractions && self.magnitude < EXACT {
             return 0.0;
@@ -58,7 +57,7 @@ impl RoundedSum {
     }
 }
 
-/// The sum of two sums with the rounding of each, and its own.
+/// Returns the sum of two sums, each with its rounding, and the rounding of the result.
 pub(crate) fn merge_sums([a, a_rounding]: [f64; 2], [b, b_rounding]: [f64; 2]) -> [f64; 2] {
     let is_exact = a_rounding == 0.0 && b_rounding == 0.0 && a.abs() + b.abs() < EXACT;
     let own = if is_exact {
@@ -69,8 +68,8 @@ pub(crate) fn merge_sums([a, a_rounding]: [f64; 2], [b, b_rounding]: [f64; 2]) -
     [a + b, a_rounding + b_rounding + own]
 }
 
-/// Whether two numbers are equal as far as rounding lets anybody tell. `rounding`: the bounds of
-/// both together. Whole numbers without a bound are equal exactly; -0.0 equals 0.0.
+/// Returns whether two numbers are equal within rounding. `rounding` is the bound of both together.
+/// Whole numbers without a bound have to be exactly equal; -0.0 equals 0.0.
 pub(crate) fn is_equal_within(a: f64, b: f64, rounding: f64) -> bool {
     let is_whole = |value: f64| value.fract() == 0.0 && value.abs() < EXACT;
     let least = if is_whole(a) && is_whole(b) {
@@ -81,7 +80,7 @@ pub(crate) fn is_equal_within(a: f64, b: f64, rounding: f64) -> bool {
     a == b || (a - b).abs() <= rounding.max(least)
 }
 
-/// Whether a number is at most a limit, as far as rounding lets anybody tell.
+/// Returns whether a number is at most a limit, within rounding.
 pub(crate) fn is_at_most(value: f64, limit: f64, rounding: f64) -> bool {
     value <= limit || is_equal_within(value, limit, rounding)
 }
@@ -124,7 +123,7 @@ mod tests {
             !agrees(&sum(&[1e-9, 1.0]), &one),
             "a real difference far below a percent"
         );
-        // What cancels leaves the rounding of what was there.
+        // Numbers that cancel leave their rounding behind.
         let (left, nothing) = (sum(&[0.1, 0.2, -0.3]), sum(&[0.0]));
         assert!(left.sum != 0.0 && agrees(&left, &nothing));
         let thirds = |n: usize| sum(&vec![1.0 / 3.0; n]);

@@ -1,5 +1,5 @@
-//! The sentinel kernels: fixed work that measures the machine and nothing else. Their code is part
-//! of orch and bounded by latencies, so that neither a plugin nor a compiler's mood changes them.
+//! The sentinel kernels: fixed work that measures only the machine. Their code is part of orch and
+//! bound by latencies, so neither a plugin nor the compiler's choices affect them.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -8,10 +8,9 @@ use std::time::Instant;
 const SAMPLES: usize = 12;
 /// Dependent multiplications of a sample: about 0.1 ms, in registers only.
 const STEPS: u64 = 64 << 10;
-/// Bytes of a line: the chase touches each line once in a round.
+/// Bytes of a line; the chase touches each line once in a round.
 const LINE: usize = 64;
-/// Bytes that the chase goes through: more than a core's own caches hold, less than most shared
-/// ones.
+/// Bytes of the chase: more than a core's own caches hold, and less than most shared caches do.
 const RING: usize = 4 << 20;
 /// Lines visited in a sample.
 const VISITS: usize = 8 << 10;
@@ -19,14 +18,15 @@ const VISITS: usize = 8 << 10;
 /// Durations of samples in nanoseconds, in the order taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct KernelSamples {
-    /// A chain of dependent multiplications: the core's clock, and who else wants the core.
+    /// A chain of dependent multiplications. It depends on the core's clock and on other users of
+    /// the core.
     pub(crate) compute_ns: Vec<u64>,
-    /// A walk through memory in an order that no prefetcher guesses: caches, memory, and who else
-    /// uses them.
+    /// A walk through memory in an order that no prefetcher can predict. It depends on caches,
+    /// memory, and their other users.
     pub(crate) memory_ns: Vec<u64>,
 }
 
-/// The kernels with their memory, touched and ready.
+/// The kernels with their memory touched and ready.
 pub(crate) struct PreparedKernels {
     ring: Vec<CacheLine>,
 }
@@ -46,7 +46,7 @@ impl PreparedKernels {
 
 fn read(ring: &[CacheLine]) -> KernelSamples {
     let (mut samples, mut at, mut value) = (KernelSamples::default(), 0, 1);
-    // The first samples find cold caches and a core that has yet to speed up.
+    // The first samples meet cold caches and a core that has not reached its full speed.
     (0..SAMPLES / 2).for_each(|_| value = multiply_chain(value));
     samples
         .compute_ns
@@ -65,9 +65,9 @@ fn time_work(work: impl FnOnce()) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Knuth's generator, step by step: each needs the one before it.
+/// Runs Knuth's generator step by step. Each step needs the one before it.
 fn multiply_chain(mut value: u64) -> u64 {
-    // Of a factor that it knows, the compiler multiplies eight steps into one.
+    // If the compiler could see the factor, it would combine eight steps into one.
     let factor = black_box(6_364_136_223_846_793_005);
     for _ in 0..STEPS {
         value = value
@@ -84,13 +84,13 @@ fn chase_ring(ring: &[CacheLine], mut at: usize) -> usize {
     at
 }
 
-/// A line that holds the number of the next one.
+/// A line with the number of the next line.
 #[repr(align(64))]
 struct CacheLine {
     next: usize,
 }
 
-/// All lines in one cycle, in an order that is always the same (Sattolo's algorithm).
+/// Returns all lines in one cycle, in an order that is always the same (Sattolo's algorithm).
 fn shuffled_ring() -> Vec<CacheLine> {
     let mut random = fastrand::Rng::with_seed(7);
     let mut order: Vec<usize> = (0..RING / LINE).collect();
