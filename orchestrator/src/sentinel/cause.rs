@@ -1,5 +1,5 @@
-//! What may have moved the sentinel, as far as it can be seen from inside: each with its evidence
-//! and what to do.
+//! Possible causes of a moved sentinel, as far as they are visible from inside: each with its
+//! evidence and a remedy.
 
 use super::{KernelLevels, SentinelKernel};
 use crate::format::{
@@ -26,16 +26,16 @@ pub(crate) enum CauseId {
     PageFaults,
     Bimodality,
     Drift,
-    /// Everything is steady, at another level.
+    /// All readings are steady, but at another level.
     Level,
 }
 
-/// A share of the CPUs' time, from which on samples are hit.
+/// Share of the CPUs' time from which on samples are affected.
 const STOLEN: f64 = 0.005;
-/// Minor faults of a reading whose memory has long been touched.
+/// Minor faults of a reading, whose memory was touched long before.
 const FAULTS: u64 = 16;
 
-/// All causes that can be seen; without any, that there is none to be seen.
+/// Returns all visible causes, or the finding that no cause is visible.
 pub(crate) fn find_causes(readings: &[SentinelReading], steal: Option<f64>) -> Vec<SentinelCause> {
     let levels = KernelLevels::of(readings);
     let mut found: Vec<SentinelCause> = [
@@ -81,7 +81,7 @@ fn find_stolen_time(steal: Option<f64>) -> Option<SentinelCause> {
 
 fn find_context_switches(readings: &[SentinelReading]) -> Option<SentinelCause> {
     let count = sum(readings, |usage| usage.involuntary_switches);
-    // A kernel thread now and then is on every machine.
+    // An occasional kernel thread runs on every machine.
     (count >= readings.len() as u64 && count > 1).then(|| SentinelCause {
         id: CauseId::ContextSwitches,
         evidence: format!(
@@ -111,7 +111,7 @@ fn sum(readings: &[SentinelReading], part: impl Fn(&ResourceUsage) -> u64) -> u6
     readings.iter().map(|reading| part(&reading.usage)).sum()
 }
 
-/// The second half of the run differs from the first.
+/// Returns a cause if the second half of the run differs from the first.
 fn find_drift(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
     let logs: Vec<f64> = levels.iter().map(|ns| ns.ln()).collect();
     let (early, late) = logs.split_at(logs.len() / 2);
@@ -129,7 +129,8 @@ fn find_drift(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
     })
 }
 
-/// The readings fall into two groups, each closer together than the groups are.
+/// Returns a cause if the readings fall into two groups, each narrower than the gap between the
+/// groups.
 fn find_two_states(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
     let mut logs: Vec<f64> = levels.iter().map(|ns| ns.ln()).collect();
     logs.sort_by(f64::total_cmp);

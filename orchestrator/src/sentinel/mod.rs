@@ -1,5 +1,6 @@
-//! The sentinel: the same fixed work in every run. When it moves, the machine has changed, and
-//! times of that run say so rather than something about the code. Pure: readings come from workers.
+//! The sentinel: the same fixed work in every run. If its times move, the machine has changed, and
+//! changed times of that run have little to do with the code. The code is pure: readings come from
+//! workers.
 
 mod cause;
 
@@ -11,35 +12,36 @@ use crate::judge::student_t;
 use crate::protocol::SentinelReading;
 use serde::{Deserialize, Serialize};
 
-/// The readings' place among the passes of a run; no job's id has a slash.
+/// Id of the readings among the passes of a run. No job's id has a slash.
 pub(crate) const JOB: &str = "orch/sentinel";
 
-/// What a run's readings of the sentinel kernels say.
+/// Results of a run's readings of the sentinel kernels.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SentinelResult {
-    /// The build of orch that holds the kernels, by the SHA-256 of its file: readings of others do
-    /// not compare.
+    /// Build of orch that holds the kernels: the SHA-256 of its file. Readings of different builds
+    /// do not compare.
     pub(crate) kernel: String,
-    /// Spread over the run, in the order taken.
+    /// Readings, spread over the run, in the order taken.
     pub(crate) readings: Vec<SentinelReading>,
-    /// The share of all CPUs' time that the host gave to others during the run; null where the
-    /// system does not say.
+    /// Share of all CPUs' time that the host gave to others during the run; null where the system
+    /// does not report it.
     pub(crate) steal: Option<f64>,
-    /// What the readings are held against: those of the first run with the same anchor on this
-    /// class of machine.
+    /// Earlier readings for comparison: those of the first run with the same anchor on this class
+    /// of machine.
     pub(crate) anchor: Option<EarlierLevels>,
-    /// The kernels that moved against it.
+    /// Kernels that moved against the anchor.
     pub(crate) moved: Vec<KernelMove>,
-    /// What may have moved them; empty where none did.
+    /// Possible causes of the move; empty if no kernel moved.
     pub(crate) causes: Vec<SentinelCause>,
-    /// Both in a sentence, which begins with "the machine changed"; null where nothing moved.
+    /// Moves and causes in a sentence, which begins with "the machine changed"; null if no kernel
+    /// moved.
     pub(crate) message: Option<String>,
 }
 
 /// The levels of an earlier run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EarlierLevels {
-    /// Id of its record.
+    /// Id of the run's record.
     pub(crate) record: String,
     pub(crate) levels: KernelLevels,
 }
@@ -51,7 +53,7 @@ pub(crate) struct KernelLevels {
     pub(crate) memory_ns: Vec<f64>,
 }
 
-/// A kernel that takes another time than before.
+/// A kernel whose time differs from before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KernelMove {
     pub(crate) kernel: SentinelKernel,
@@ -81,9 +83,9 @@ impl SentinelKernel {
         }
     }
 
-    /// The relative change that says that the machine is another. The chain stayed within 0.6 %
-    /// while four builds ran on two CPUs; the walk moves by a quarter when a neighbour begins to
-    /// use the memory.
+    /// Returns the relative change that shows another state of the machine. The chain stayed within
+    /// 0.6 % while four builds ran on two CPUs. The walk moves by a quarter when a neighbour begins
+    /// to use the memory.
     pub(crate) fn margin(self) -> f64 {
         match self {
             Self::Compute => 0.02,
@@ -93,8 +95,8 @@ impl SentinelKernel {
 }
 
 impl KernelLevels {
-    /// Of each reading the shortest sample of the chain, which has a floor, and the median of the
-    /// walk, which has none.
+    /// Returns the levels: of each reading the shortest sample of the chain, which has a floor, and
+    /// the median of the walk, which has none.
     pub(crate) fn of(readings: &[SentinelReading]) -> Self {
         let shortest = |samples: &[u64]| samples.iter().min().map(|ns| *ns as f64);
         let middle =
@@ -124,7 +126,7 @@ impl SentinelResult {
         KernelLevels::of(&self.readings)
     }
 
-    /// Holds the readings against earlier ones.
+    /// Compares the readings with earlier ones.
     pub(crate) fn compare_with(&mut self, earlier: EarlierLevels) {
         self.moved = find_moves(&earlier.levels, &self.levels());
         self.anchor = Some(earlier);
@@ -135,7 +137,7 @@ impl SentinelResult {
     }
 }
 
-/// The kernels whose levels differ by more than their margins, certainly.
+/// Returns the kernels whose levels certainly differ by more than their margins.
 pub(crate) fn find_moves(before: &KernelLevels, now: &KernelLevels) -> Vec<KernelMove> {
     let logs = |levels: &KernelLevels, kernel: SentinelKernel| -> Vec<f64> {
         levels
@@ -160,7 +162,7 @@ pub(crate) fn find_moves(before: &KernelLevels, now: &KernelLevels) -> Vec<Kerne
         .collect()
 }
 
-/// The sentence on a machine that changed.
+/// Returns the sentence about a changed machine.
 pub(crate) fn describe_change(moved: &[KernelMove], causes: &[SentinelCause]) -> String {
     let each = |one: &KernelMove| {
         let (low, high) = (Some(one.low), Some(one.high));
