@@ -19,17 +19,17 @@ unsafe extern "C" {
     fn __libc_memalign(align: usize, size: usize) -> *mut c_void;
 }
 
-/// Where the four hot entry points jump to. Plain data with a load-time value, because `malloc` is
-/// called by the dynamic loader before any code of ours runs.
+/// Targets of the four hot entry points. They are plain data with a load-time value, because the
+/// dynamic loader calls `malloc` before any code of orch runs.
 static MALLOC: AtomicPtr<c_void> = AtomicPtr::new(__libc_malloc as *mut c_void);
 static FREE: AtomicPtr<c_void> = AtomicPtr::new(__libc_free as *mut c_void);
 static CALLOC: AtomicPtr<c_void> = AtomicPtr::new(__libc_calloc as *mut c_void);
 static REALLOC: AtomicPtr<c_void> = AtomicPtr::new(__libc_realloc as *mut c_void);
 static MEMALIGN: AtomicPtr<c_void> = AtomicPtr::new(__libc_memalign as *mut c_void);
 
-/// Starts counting, for the rest of the process. Called once by a worker before it loads its
-/// plugin, while it has one thread; that thread is the driver. Returns whether the table of live
-/// blocks could be mapped.
+/// Starts counting, for the rest of the process. A worker calls it once, before it loads its plugin
+/// and while it has one thread; that thread is the driver. Returns whether the table of live blocks
+/// could be mapped.
 pub(crate) fn start() -> bool {
     if !live::map_table() {
         return false;
@@ -47,8 +47,8 @@ pub(crate) fn start() -> bool {
     true
 }
 
-/// Defines an exported function that jumps to wherever a pointer leads, leaving every argument
-/// where it is.
+/// Defines an exported function that jumps to the target of a pointer and leaves every argument in
+/// place.
 macro_rules! jump {
     ($($name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)? => $target:ident;)*) => {$(
         #[cfg(target_arch = "x86_64")]
@@ -61,7 +61,7 @@ macro_rules! jump {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name($($arg: $type),*) $(-> $ret)? {
             let target = $target.load(Ordering::Relaxed);
-            // SAFETY: the pointer only ever holds a function of this very signature, see `start`.
+            // SAFETY: the pointer only ever holds a function of this signature, see `start`.
             let target: unsafe extern "C" fn($($type),*) $(-> $ret)? = unsafe { std::mem::transmute(target) };
             // SAFETY: the caller keeps the contract of the C function of the same name.
             unsafe { target($($arg),*) }
@@ -148,7 +148,7 @@ unsafe extern "C" fn count_memalign(align: usize, size: usize) -> *mut c_void {
 
 unsafe extern "C" fn count_free(block: *mut c_void) {
     if !block.is_null() {
-        // Forgotten before it is freed: afterwards another thread may own the same address.
+        // Removed before the block is freed: afterwards another thread may own the same address.
         live::remove(block.addr());
         slots::add_free();
     }
@@ -162,7 +162,7 @@ unsafe extern "C" fn count_realloc(block: *mut c_void, size: usize) -> *mut c_vo
         return unsafe { count_malloc(size) };
     }
     if size == 0 {
-        // SAFETY: glibc's realloc to nothing is free; the block is the caller's.
+        // SAFETY: glibc's realloc to size 0 is free; the block is the caller's.
         unsafe { count_free(block) };
         return null_mut();
     }

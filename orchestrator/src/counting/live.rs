@@ -1,17 +1,18 @@
-//! The table of live blocks: address to requested size, and from it live bytes and their exact
-//! peak.
+//! The table of live blocks: it maps addresses to requested sizes, and gives live bytes and their
+//! exact peak.
 //!
-//! Buckets of four (address, size) pairs on one cache line, addressed by the block's address so
-//! that neighbours in memory are neighbours here. An owner of a block is alone in removing it, so
-//! removal is a plain store; insertion claims an empty place with a compare-and-swap, or with plain
-//! stores while the process has one thread.
+//! A bucket holds four (address, size) pairs on one cache line. The block's address selects the
+//! bucket, so that neighbours in memory are neighbours in the table. Only the owner of a block
+//! removes it, so removal is a plain store. Insertion claims an empty place with a
+//! compare-and-swap, or with plain stores while the process has one thread.
 
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 const BUCKETS: usize = 1 << 20;
 const WAYS: usize = 4;
-/// A full bucket spills into its followers; beyond this many the block is counted but not tracked.
+/// Number of buckets that a full bucket spills into. A block that finds no place there is counted
+/// but not tracked.
 const REACH: usize = 8;
 
 #[repr(align(64))]
@@ -28,11 +29,11 @@ static UNTRACKED: AtomicBool = AtomicBool::new(false);
 static FOREIGN: AtomicU64 = AtomicU64::new(0);
 
 unsafe extern "C" {
-    /// glibc's own flag (2.32 and later): true means no other thread exists.
+    /// Flag of glibc (2.32 and later); true means that no other thread exists.
     static __libc_single_threaded: u8;
 }
 
-/// Maps the table (64 MiB of address space, touched only where blocks are).
+/// Maps the table (64 MiB of address space, of which only used pages are touched).
 pub(super) fn map_table() -> bool {
     use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
     // SAFETY: a fresh private mapping at an address of the kernel's choice.
@@ -53,38 +54,40 @@ pub(super) fn map_table() -> bool {
     }
 }
 
-/// Requested bytes of the blocks that were allocated since counting began and still live.
+/// Returns the requested bytes of the blocks that were allocated since counting began and are still
+/// live.
 pub(crate) fn live_bytes() -> u64 {
     LIVE.load(Relaxed)
 }
 
-/// The highest value of [`live_bytes`] since the last [`restart_peak`].
+/// Returns the highest value of [`live_bytes`] since the last [`restart_peak`].
 pub(crate) fn peak_bytes() -> u64 {
     PEAK.load(Relaxed)
 }
 
-/// Begins a new peak at the present live bytes.
+/// Begins a new peak at the current live bytes.
 pub(crate) fn restart_peak() {
     PEAK.store(LIVE.load(Relaxed), Relaxed);
 }
 
-/// The size of the last allocation that the C library refused; 0 if none was.
+/// Returns the size of the last allocation that the C library refused; 0 if it refused none.
 pub(crate) fn refused_bytes() -> usize {
     REFUSED.load(Relaxed)
 }
 
-/// Whether blocks did not fit into the table, which makes live bytes and peak too low.
+/// Returns whether blocks did not fit into the table, which makes live bytes and peak too low.
 pub(crate) fn untracked() -> bool {
     UNTRACKED.load(Relaxed)
 }
 
-/// Blocks that were freed or resized though no entry point of ours gave them out since counting
-/// began: another way leads to the C library's heap, and what goes there is not counted.
+/// Returns the number of blocks that were freed or resized although no entry point of orch returned
+/// them since counting began. The plugin then uses another way to the C library's heap, whose calls
+/// are not counted.
 pub(crate) fn foreign_blocks() -> u64 {
     FOREIGN.load(Relaxed)
 }
 
-/// Inlined, although it is rare: a call here would make every `free` save registers first.
+/// Inlined although it is rare: a call here would make every `free` save registers first.
 #[inline(always)]
 pub(super) fn note_foreign() {
     FOREIGN.fetch_add(1, Relaxed);
@@ -108,7 +111,7 @@ pub(super) fn remove(address: usize) {
     }
 }
 
-/// A block of `old` bytes became one of `new` bytes at `address`.
+/// Replaces a block of `old` bytes by one of `new` bytes at `address`.
 pub(super) fn replace(address: usize, old: Option<usize>, new: usize) {
     insert_quietly(address, Some(new));
     let old = old.unwrap_or(0);
@@ -122,8 +125,8 @@ pub(super) fn replace(address: usize, old: Option<usize>, new: usize) {
 /// Whether the process never had a second thread.
 #[inline(always)]
 pub(crate) fn single_threaded() -> bool {
-    // SAFETY: a byte of glibc's that always exists; it changes only when this very thread makes the
-    // first other one.
+    // SAFETY: a byte of glibc's that always exists; it changes only when this thread creates the
+    // first other thread.
     unsafe { (&raw const __libc_single_threaded).read_volatile() != 0 }
 }
 
@@ -152,7 +155,7 @@ fn shrink(bytes: u64) {
 
 #[inline(always)]
 fn bucket(address: usize, step: usize) -> &'static BlockBucket {
-    // Thread arenas begin at multiples of 64 MiB: without the second term their blocks would share
+    // Thread arenas begin at multiples of 64 MiB. Without the second term, their blocks would share
     // buckets.
     let home = (address >> 6).wrapping_add((address >> 26).wrapping_mul(0x9E37));
     let index = home.wrapping_add(step) & (BUCKETS - 1);
@@ -181,8 +184,8 @@ pub(super) fn insert_quietly(address: usize, size: Option<usize>) {
             {
                 continue;
             }
-            // Whoever frees this block got its address from the allocating thread, after this
-            // store.
+            // The thread that frees this block got its address from the allocating thread, after
+            // this store.
             bucket.sizes[way].store(size, Relaxed);
             return;
         }
@@ -190,7 +193,7 @@ pub(super) fn insert_quietly(address: usize, size: Option<usize>) {
     UNTRACKED.store(true, Relaxed);
 }
 
-/// Takes a block out without touching the live bytes; `None` if it was not tracked.
+/// Removes a block without touching the live bytes; `None` if it was not tracked.
 #[inline(always)]
 pub(super) fn remove_quietly(address: usize) -> Option<usize> {
     for step in 0..REACH {

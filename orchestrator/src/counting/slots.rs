@@ -1,9 +1,10 @@
-//! Per-thread counters: written by their own thread without locks, summed by whoever asks.
+//! Per-thread counters: written by their own thread without locks, and summed by the reader.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// Threads with a slot of their own; later ones share the last slot through atomic adds.
+/// Number of threads with a slot of their own. Later threads share the last slot through atomic
+/// adds.
 const SLOTS: usize = 512;
 const SHARED: usize = SLOTS - 1;
 
@@ -22,12 +23,12 @@ static TABLE: [ThreadSlot; SLOTS] = [const {
         frees: AtomicU64::new(0),
     }
 }; SLOTS];
-/// How many slots were handed out.
+/// Number of slots in use.
 static USED: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// This thread's slot plus one; 0 is "none yet". No destructor, so it is readable for as long
-    /// as the thread lives.
+    /// This thread's slot plus one; 0 means that it has none yet. The cell has no destructor, so it
+    /// is readable as long as the thread lives.
     static MINE: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -38,12 +39,12 @@ pub(crate) struct AllocationTotals {
     pub(crate) allocations: u64,
     /// Requested bytes of those allocations.
     pub(crate) bytes: u64,
-    /// Blocks given back.
+    /// Freed blocks.
     pub(crate) frees: u64,
 }
 
 impl AllocationTotals {
-    /// What happened since `earlier`.
+    /// Returns the events since `earlier`.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             allocations: self.allocations - earlier.allocations,
@@ -53,18 +54,18 @@ impl AllocationTotals {
     }
 }
 
-/// Gives the calling thread the first slot. Called once, before any other thread exists.
+/// Gives the calling thread the first slot. It is called once, before any other thread exists.
 pub(crate) fn become_driver() {
     USED.store(1, Relaxed);
     MINE.set(1);
 }
 
-/// The driver thread's own totals.
+/// Returns the driver thread's own totals.
 pub(crate) fn driver() -> AllocationTotals {
     read(&TABLE[0])
 }
 
-/// Totals over all threads.
+/// Returns the totals over all threads.
 pub(crate) fn everyone() -> AllocationTotals {
     let used = USED.load(Relaxed).min(SLOTS);
     let mut sum = AllocationTotals::default();
@@ -77,8 +78,8 @@ pub(crate) fn everyone() -> AllocationTotals {
     sum
 }
 
-/// Allocations and their bytes over all threads: what a scope asks for at both its ends, and so
-/// must be quick.
+/// Returns the allocations and their bytes over all threads. It must be fast, because a scope calls
+/// it at both of its ends.
 #[inline(always)]
 pub(crate) fn allocated() -> (u64, u64) {
     if USED.load(Relaxed) <= 1 {
@@ -119,7 +120,7 @@ fn add(counter: &AtomicU64, amount: u64, index: usize) {
     if index == SHARED {
         counter.fetch_add(amount, Relaxed);
     } else {
-        // Only this thread writes here, so a load and a store lose nothing and cost no bus lock.
+        // Only this thread writes here, so a load and a store lose no update and need no bus lock.
         counter.store(counter.load(Relaxed).wrapping_add(amount), Relaxed);
     }
 }
