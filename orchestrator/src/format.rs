@@ -1,16 +1,16 @@
-//! How quantities are printed: three significant digits, units that fit, plain digits for sizes.
+//! The print of quantities: three significant digits, fitting units, plain digits for sizes.
 
 pub(crate) mod change;
 
 use std::borrow::Borrow;
 
-/// Nanoseconds as `412 ns`, `1.23 µs`, `45.6 ms`, `7.89 s`.
+/// Formats nanoseconds as `412 ns`, `1.23 µs`, `45.6 ms`, `7.89 s`.
 pub(crate) fn time(ns: f64) -> String {
     let (size, name) = time_unit(ns);
     format!("{} {name}", number(ns / size))
 }
 
-/// The unit in which a time, rounded, is at least 1, with its size in nanoseconds.
+/// Returns the unit in which a time, rounded, is at least 1, with its size in nanoseconds.
 fn time_unit(ns: f64) -> (f64, &'static str) {
     const UNITS: [(f64, &str); 3] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
     UNITS
@@ -19,7 +19,7 @@ fn time_unit(ns: f64) -> (f64, &'static str) {
         .unwrap_or((1.0, "ns"))
 }
 
-/// Several times in the unit of the largest: `1.20 / 3.40 / 56.7 µs`.
+/// Formats several times in the unit of the largest: `1.20 / 3.40 / 56.7 µs`.
 pub(crate) fn times(values: &[f64]) -> String {
     let largest = values.iter().copied().fold(0.0, f64::max);
     let (size, name) = time_unit(largest);
@@ -27,7 +27,7 @@ pub(crate) fn times(values: &[f64]) -> String {
     format!("{} {name}", numbers.join(" / "))
 }
 
-/// Bytes as `0 B`, `512 B`, `1.50 KiB`, `3.00 MiB`.
+/// Formats bytes as `0 B`, `512 B`, `1.50 KiB`, `3.00 MiB`.
 pub(crate) fn bytes(bytes: f64) -> String {
     const UNITS: [(f64, &str); 4] = [
         (1_099_511_627_776.0, "TiB"),
@@ -44,7 +44,8 @@ pub(crate) fn bytes(bytes: f64) -> String {
     }
 }
 
-/// Three significant digits below 1000, whole numbers above; whole values as they are.
+/// Formats a number with three significant digits below 1000, as a whole number above; whole values
+/// are printed unchanged.
 pub(crate) fn number(value: f64) -> String {
     if !value.is_finite() {
         return "n/a".to_owned();
@@ -63,10 +64,10 @@ pub(crate) fn number(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// Two values in a form of this module, or, where they look the same in it and are not, in plain
-/// numbers of this unit with as many digits as tell them apart.
+/// Formats two values in a form of this module. If they differ but look the same in it, formats
+/// them as plain numbers of this unit with as many digits as distinguish them.
 pub(crate) fn apart(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> [String; 2] {
-    // Whole values are printed without zeros behind the point: 7 and 7.00 look the same.
+    // Whole values are printed without zeros behind the point, so 7 and 7.00 look the same.
     let seen = |text: &str| {
         let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
         (number.parse::<f64>().ok(), unit.to_owned())
@@ -87,7 +88,7 @@ pub(crate) fn apart(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) 
         .unwrap_or_else(|| [a, b].map(|value| format!("{value:e}{unit}")))
 }
 
-/// A share as `1.2 %`, or `12 %` where the tenths no longer matter.
+/// Formats a share as `1.2 %`, or as `12 %` where the tenths no longer matter.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let digits = usize::from(percent.abs() < 9.95);
@@ -98,10 +99,11 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// A text in lines of at most `width` columns, each but the first indented by `indent` spaces.
+/// Wraps a text into lines of at most `width` columns, and indents all lines but the first by
+/// `indent` spaces.
 pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
     let spaces = " ".repeat(indent);
-    // Names have hyphens too, and are not to be broken there.
+    // Names contain hyphens too, and must not be broken there.
     let options = textwrap::Options::new(width)
         .subsequent_indent(&spaces)
         .break_words(false)
@@ -115,12 +117,11 @@ pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
     textwrap::fill(&held, options).replace(HELD, " ")
 }
 
-/// Stands for a space at which no line ends, while lines are made. No text of ours or of others has
-/// it.
+/// Replaces a space at which no line may end while lines are made. No other text contains it.
 const HELD: char = '\u{f8ff}';
 
-/// Places of the spaces that hold a number together: before its percent sign, and between its
-/// groups of three digits.
+/// Returns the places of the spaces that hold a number together: before its percent sign, and
+/// between its groups of three digits.
 fn unbroken(text: &str) -> Vec<usize> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let held = |(at, _): &(usize, &str)| {
@@ -134,7 +135,7 @@ fn unbroken(text: &str) -> Vec<usize> {
         .collect()
 }
 
-/// The beginning of a long text; the record has all of it.
+/// Returns the beginning of a long text; the record has all of it.
 pub(crate) fn brief(text: &str) -> String {
     const MOST: usize = 1500;
     match text.char_indices().nth(MOST) {
@@ -143,14 +144,14 @@ pub(crate) fn brief(text: &str) -> String {
     }
 }
 
-/// The whole lines of a long text that are at most `most` bytes together with a last line, which
-/// names the file that holds the rest.
+/// Returns the whole lines of a long text that have at most `most` bytes together with a last line,
+/// which names the file with the rest.
 pub(crate) fn cut(mut text: String, most: usize, whole: &str) -> String {
     if text.len() <= most {
         return text;
     }
     let size = text.len();
-    // Room for the last line, and for a code block that is open.
+    // Leaves room for the last line, and for an open code block.
     let room = most.saturating_sub(whole.len() + 200);
     let end = (0..=room)
         .rev()
@@ -168,7 +169,8 @@ pub(crate) fn cut(mut text: String, most: usize, whole: &str) -> String {
     text
 }
 
-/// A text as a cell of a Markdown table: one line, without what would end the cell.
+/// Formats a text as a cell of a Markdown table: one line, without characters that would end the
+/// cell.
 pub(crate) fn cell(text: &str) -> String {
     text.chars()
         .map(|c| {
@@ -181,7 +183,7 @@ pub(crate) fn cell(text: &str) -> String {
         .collect()
 }
 
-/// A timestamp to the second, as people read it.
+/// Formats a timestamp to the second, in a readable form.
 pub(crate) fn utc(text: &str) -> String {
     match text.parse::<jiff::Timestamp>() {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -189,7 +191,7 @@ pub(crate) fn utc(text: &str) -> String {
     }
 }
 
-/// A text of others in a sentence of ours: its beginning, and how long it is, if it is long.
+/// Quotes an external text in a message: if it is long, its beginning and its length.
 pub(crate) fn shortened(text: &str) -> String {
     const MOST: usize = 80;
     match text.char_indices().nth(MOST) {
@@ -198,10 +200,10 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
-/// As many names stand in one sentence.
+/// Most names in one sentence.
 pub(crate) const MOST_NAMES: usize = 20;
 
-/// Names in a sentence: the first twenty, and how many more there are.
+/// Lists names in a sentence: the first twenty, and the number of the others.
 pub(crate) fn listed<T: Borrow<str>>(names: &[T]) -> String {
     let shown = names[..names.len().min(MOST_NAMES)].join(", ");
     match names.len().saturating_sub(MOST_NAMES) {
@@ -210,7 +212,7 @@ pub(crate) fn listed<T: Borrow<str>>(names: &[T]) -> String {
     }
 }
 
-/// A number of things: "1 pair", "5 pairs".
+/// Formats a number of things: "1 pair", "5 pairs".
 pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

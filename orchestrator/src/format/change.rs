@@ -1,20 +1,20 @@
-//! Owns how a change is printed, wherever people read one: small changes in percent, large ones as
-//! factors, and the two values that it describes.
+//! Owns the print of a change for readers: small changes in percent, large ones as factors, and the
+//! two values of the change.
 
 use super::{apart, number, time_unit};
 
-/// A change by this factor or more, up or down, is printed as a factor: no reader sees a size in
+/// Factor, up or down, from which on a change is printed as a factor: no reader can judge a size in
 /// `+2549480 %`.
 const LARGE: f64 = 3.0;
-/// An end of an interval this many times beyond the estimate bounds nothing.
+/// Factor beyond the estimate from which on an end of an interval is no bound.
 const UNBOUNDED: f64 = 1000.0;
-/// Significant digits of a printed time: enough for its quotient with the other one to print as the
+/// Significant digits of a printed time, enough for the quotient of two times to print as their
 /// change.
 const DIGITS: std::ops::RangeInclusive<usize> = 4..=7;
-/// Whole numbers from here on are printed in groups of three digits.
+/// Smallest whole number that is printed in groups of three digits.
 const GROUPED: f64 = 10_000.0;
 
-/// What changes, which decides the words for a factor.
+/// The changed quantity, which decides the words for a factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChangedQuantity {
     /// 8.3 times as long, 95 times as fast.
@@ -23,7 +23,7 @@ pub(crate) enum ChangedQuantity {
     Amount,
 }
 
-/// A relative change (b / a - 1) with the ends that hold it, as far as they are known.
+/// A relative change (b / a - 1) with the ends of its interval, as far as they are known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SizedChange {
     pub(crate) quantity: ChangedQuantity,
@@ -33,13 +33,13 @@ pub(crate) struct SizedChange {
 }
 
 impl SizedChange {
-    /// The estimate: `+1.23 %`, `8.3 times as long`, `95 times as fast`.
+    /// Formats the estimate: `+1.23 %`, `8.3 times as long`, `95 times as fast`.
     pub(crate) fn size(&self) -> String {
         size(self.quantity, self.estimate)
     }
 
-    /// The interval: `+1.10 % to +1.40 %`, `6.1 to 11 times`, `at least 6 times, no upper bound`;
-    /// none without an end.
+    /// Formats the interval: `+1.10 % to +1.40 %`, `6.1 to 11 times`, `at least 6 times, no upper
+    /// bound`; `None` without an end.
     pub(crate) fn interval(&self) -> Option<String> {
         let words = |change: f64| self.end(change);
         match (self.bounded(self.low), self.bounded(self.high)) {
@@ -52,7 +52,7 @@ impl SizedChange {
             }
             (Some(low), Some(high)) => Some(format!("{} to {}", words(low), words(high))),
             (Some(end), None) => Some(format!("at least {}, no upper bound", words(end))),
-            // Of speeds, the smaller change of time is the larger factor.
+            // For speeds, the smaller change of time is the larger factor.
             (None, Some(end))
                 if end < 0.0 && is_large(end) && self.quantity == ChangedQuantity::Time =>
             {
@@ -62,7 +62,7 @@ impl SizedChange {
         }
     }
 
-    /// The estimate with its interval in parentheses, where there is one.
+    /// Formats the estimate, with its interval in parentheses if there is one.
     pub(crate) fn with_interval(&self) -> String {
         match self.interval() {
             Some(interval) => format!("{} ({interval})", self.size()),
@@ -70,13 +70,13 @@ impl SizedChange {
         }
     }
 
-    /// An end that says something.
+    /// Returns an end that is a bound.
     fn bounded(&self, end: Option<f64>) -> Option<f64> {
         let ratio = |change: f64| (1.0 + change) / (1.0 + self.estimate);
         end.filter(|end| end.is_finite() && (1.0 / UNBOUNDED..=UNBOUNDED).contains(&ratio(*end)))
     }
 
-    /// Whether a factor needs no words, because the estimate is one in the same direction.
+    /// Whether a factor needs no words, because the estimate is a factor in the same direction.
     fn is_understood(&self, end: f64) -> bool {
         is_large(self.estimate) && (self.estimate > 0.0) == (end > 0.0)
     }
@@ -91,7 +91,7 @@ impl SizedChange {
         }
     }
 
-    /// Two ends that are factors in one direction, the smaller factor first.
+    /// Formats two ends that are factors in one direction, the smaller factor first.
     fn factors(&self, least: f64, most: f64) -> String {
         match (self.quantity, least > 0.0) {
             (ChangedQuantity::Amount, false) => {
@@ -102,7 +102,7 @@ impl SizedChange {
     }
 }
 
-/// A relative change (b / a - 1) in words: percent, or a factor where it is large.
+/// Formats a relative change (b / a - 1) in words: in percent, or as a factor where it is large.
 pub(crate) fn size(quantity: ChangedQuantity, change: f64) -> String {
     if !is_large(change) {
         return percent(change);
@@ -116,13 +116,14 @@ pub(crate) fn size(quantity: ChangedQuantity, change: f64) -> String {
     }
 }
 
-/// Whether a relative change is printed as a factor. To nothing (-100 %) no factor leads.
+/// Whether a relative change is printed as a factor. No factor leads to zero (-100 %).
 pub(crate) fn is_large(change: f64) -> bool {
     let ratio = 1.0 + change;
     ratio.is_finite() && (ratio >= LARGE || (ratio > 0.0 && ratio <= 1.0 / LARGE))
 }
 
-/// A relative change in percent with its sign, however large: `+1.23 %`, `-0.05 %`, `+60 %`.
+/// Formats a relative change in percent with its sign, however large: `+1.23 %`, `-0.05 %`, `+60
+/// %`.
 fn percent(change: f64) -> String {
     let percent = change * 100.0;
     let digits = match percent.abs() {
@@ -130,7 +131,7 @@ fn percent(change: f64) -> String {
         p if p >= 9.95 => 1,
         _ => 2,
     };
-    // What rounds to nothing has no sign.
+    // A value that rounds to zero has no sign.
     if percent.abs() < 0.005 {
         return "0.00 %".to_owned();
     }
@@ -141,8 +142,8 @@ fn percent(change: f64) -> String {
     }
 }
 
-/// A change as another tool's table claims it, in the unit of the claim: always percent, with one
-/// decimal.
+/// Formats a change that another tool's table claims, in the unit of the claim: always percent,
+/// with one decimal.
 pub(crate) fn claimed(change: f64) -> String {
     if change.is_finite() {
         format!("{:+.1} %", change * 100.0)
@@ -151,12 +152,12 @@ pub(crate) fn claimed(change: f64) -> String {
     }
 }
 
-/// The changes that a claim leaves possible, in whole percents: `-39 to -28 %`.
+/// Formats the changes that a claim leaves possible, in whole percents: `-39 to -28 %`.
 pub(crate) fn claimed_range(low: f64, high: f64) -> String {
     format!("{:+.0} to {:+.0} %", low * 100.0, high * 100.0)
 }
 
-/// The factor, at least 1, of a large change.
+/// Returns the factor, at least 1, of a large change.
 fn factor(change: f64) -> String {
     let ratio = 1.0 + change;
     let factor = if ratio < 1.0 { 1.0 / ratio } else { ratio };
@@ -173,8 +174,8 @@ fn factor(change: f64) -> String {
     }
 }
 
-/// Two times (ns) with as many digits as it takes for their quotient to print as their change does:
-/// at least three.
+/// Formats two times (ns) with as many digits as their quotient needs to print as their change: at
+/// least three.
 pub(crate) fn times([a, b]: [f64; 2]) -> [String; 2] {
     pair_of([a, b], |value| {
         let (size, name) = time_unit(value);
@@ -182,12 +183,12 @@ pub(crate) fn times([a, b]: [f64; 2]) -> [String; 2] {
     })
 }
 
-/// Two rates or times per unit, likewise.
+/// Formats two rates or times per unit in the same way.
 pub(crate) fn rates(values: [f64; 2]) -> [String; 2] {
     pair_of(values, |value| (value, 1.0, String::new()))
 }
 
-/// `split`: the number to print, the size of its unit, and the unit's name behind it.
+/// `split` returns the number to print, the size of its unit, and the unit's name behind it.
 fn pair_of([a, b]: [f64; 2], split: impl Fn(f64) -> (f64, f64, String)) -> [String; 2] {
     let wanted = size(ChangedQuantity::Time, b / a - 1.0);
     let short = |value: f64| number(split(value).0);
@@ -227,8 +228,8 @@ fn pair_of([a, b]: [f64; 2], split: impl Fn(f64) -> (f64, f64, String)) -> [Stri
     ]
 }
 
-/// The change from one count to another with both of them: `+50.0 %, 2 -> 3`; them alone where it
-/// is large or from nothing.
+/// Formats the change from one count to another with both counts: `+50.0 %, 2 -> 3`. Formats the
+/// counts alone where the change is large or starts from zero.
 pub(crate) fn counted(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> String {
     let change = b / a - 1.0;
     let values = counts(form, unit, [a, b]);
@@ -240,7 +241,8 @@ pub(crate) fn counted(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]
     }
 }
 
-/// Two counts, told apart where they differ: `1 -> 99 986`; one where they are equal.
+/// Formats two counts: if they differ, so that they look different (`1 -> 99 986`); if they are
+/// equal, as one.
 pub(crate) fn counts(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> String {
     if a == b {
         return form(a);
@@ -248,7 +250,7 @@ pub(crate) fn counts(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2])
     apart(form, unit, [a, b]).join(" -> ")
 }
 
-/// A number like [`number`], but large whole ones in groups of three digits: `99 986`.
+/// Formats a number like [`number`], but large whole numbers in groups of three digits: `99 986`.
 pub(crate) fn grouped(value: f64) -> String {
     let text = number(value);
     if value.abs() < GROUPED
@@ -426,7 +428,7 @@ mod tests {
             let [a, b] = times(pair);
             let printed = read(&b) / read(&a) - 1.0;
             let wanted = pair[1] / pair[0] - 1.0;
-            // A value on the edge of two printed ones may fall to either side.
+            // A value on the edge between two printed ones may round to either.
             prop_assert!(
                 size(ChangedQuantity::Time, printed) == size(ChangedQuantity::Time, wanted)
                     || (printed - wanted).abs() < 1e-5 * (1.0 + wanted),
