@@ -1,4 +1,4 @@
-//! What the workers of a plugin's workload showed.
+//! Findings from the workers of a plugin's workload.
 
 use super::{FindingLevel, PluginFinding};
 use crate::format;
@@ -6,21 +6,21 @@ use crate::protocol::{CallWork, InstanceCheck, Phase, PluginErrorKind};
 use crate::record::{Digest, JobOutcome, JobRecord};
 use crate::runner::process::LimitsMet;
 
-/// Resident memory that grows this much more than what malloc handed out came from somewhere else.
+/// Growth of resident memory beyond malloc's blocks from which on the memory has another source.
 const UNSEEN: i64 = 4 << 20;
-/// What a second instance may leave behind without being a leak.
+/// Memory that a second instance may leave behind without counting as a leak.
 const KEPT: i64 = 1 << 10;
-/// A longer setup is most of what short jobs wait for.
+/// Setup time from which on short jobs mostly wait for setup.
 const LONG_SETUP_NS: u64 = 1_000_000_000;
 
-/// Which worker limits a trial had.
+/// Worker limits of a trial.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TrialBounds {
     pub(crate) seconds: u64,
     pub(crate) memory: u64,
 }
 
-/// How a pass ended without an answer.
+/// End of a pass without an answer.
 #[derive(Debug, Clone)]
 pub(crate) struct PassEnding<'a> {
     pub(crate) phase: Phase,
@@ -29,7 +29,7 @@ pub(crate) struct PassEnding<'a> {
     pub(crate) limits: LimitsMet,
 }
 
-/// A pass that gave nothing. Too slow and too large are no faults of a trial at the end of a
+/// Judges a pass without a result. Too slow or too large is no fault of a trial at the end of a
 /// parameter's range.
 pub(crate) fn judge_failure(
     place: &str,
@@ -98,7 +98,7 @@ pub(crate) fn judge_failure(
     )
 }
 
-/// What has to hold where a plugin failed.
+/// Returns the requirement on a plugin in the phase in which it failed.
 pub(crate) fn remedy(phase: Phase) -> &'static str {
     match phase {
         Phase::Start => "every workload has to be measurable as it is",
@@ -116,7 +116,7 @@ pub(crate) fn remedy(phase: Phase) -> &'static str {
     }
 }
 
-/// What a plugin is at in a phase, in words for its author.
+/// Describes the plugin's activity in a phase, for its author.
 fn describe_phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Digest | Phase::WarmUp | Phase::Run => "an iteration",
@@ -124,7 +124,7 @@ fn describe_phase(phase: Phase) -> &'static str {
     }
 }
 
-/// The life of one instance.
+/// Judges the life of one instance.
 pub(crate) fn judge_life(place: &str, checked: &InstanceCheck) -> Vec<PluginFinding> {
     let mut found = Vec::new();
     let mut add = |level, what: String, remedy: &str| {
@@ -161,7 +161,8 @@ pub(crate) fn judge_life(place: &str, checked: &InstanceCheck) -> Vec<PluginFind
     found
 }
 
-/// A second instance in one process: what it leaves is no cache that the first one filled.
+/// Judges a second instance in one process. Memory that it leaves is no cache that the first
+/// instance filled.
 pub(crate) fn judge_second_life(place: &str, checked: &InstanceCheck) -> Option<PluginFinding> {
     let what = format!(
         "{} of an instance are still allocated after destroy",
@@ -237,7 +238,7 @@ fn judge_digests(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, Str
     }
 }
 
-/// `run(n)` has to do n iterations.
+/// Checks that `run(n)` does n iterations.
 fn judge_work(work: &[CallWork], add: &mut impl FnMut(FindingLevel, String, &str)) {
     const REMEDY: &str = "loop `iters` times in `run`, and do nothing for 0";
     let of = |iterations: u64| work.iter().find(|work| work.iterations == iterations);
@@ -312,8 +313,8 @@ fn judge_threads(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, Str
     }
 }
 
-/// What each warning of a job's record means for the plugin: a part of its text, how much it
-/// matters, and what to do.
+/// Meaning of each warning in a job's record for the plugin: a part of its text, its level, and the
+/// remedy.
 const WARNINGS: [(&str, FindingLevel, &str); 13] = [
     (
         "leaks ",
@@ -383,7 +384,7 @@ const WARNINGS: [(&str, FindingLevel, &str); 13] = [
     ),
 ];
 
-/// What a record of the workload with its defaults says.
+/// Judges the record of the workload with its defaults.
 pub(crate) fn judge_record(place: &str, record: &JobRecord) -> Vec<PluginFinding> {
     let of = |warning: &String| {
         let known = WARNINGS.iter().find(|(part, ..)| warning.contains(part));
@@ -396,7 +397,7 @@ pub(crate) fn judge_record(place: &str, record: &JobRecord) -> Vec<PluginFinding
     record.warnings.iter().map(of).collect()
 }
 
-/// Whether a record is of a workload that could be measured.
+/// Whether a record belongs to a workload that could be measured.
 pub(crate) fn is_measured(record: &JobRecord) -> bool {
     record.outcome == JobOutcome::Measured
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a describe document beyond what keeps it from being read.
+//! Faults of a describe document beyond those that make it unreadable.
 
 use super::{FindingLevel, PluginFinding};
 use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 
 const PLACE: &str = "describe";
-/// What `orch` measures of every workload, by the names that comparisons give it.
+/// Metrics that `orch` measures for every workload, by their names in comparisons.
 const BUILT_IN: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
-/// The keys that this version knows, of the document, a workload and a metric.
+/// Known keys of the document, a workload and a metric in this version.
 const DOCUMENT_KEYS: [&str; 5] = ["plugin", "version", "sdk", "build", "workloads"];
 const WORKLOAD_KEYS: [&str; 7] = [
     "id",
@@ -23,7 +23,8 @@ const WORKLOAD_KEYS: [&str; 7] = [
 ];
 const METRIC_KEYS: [&str; 7] = ["id", "unit", "better", "about", "counter", "per", "scale"];
 
-/// Reads the document that two processes wrote; without a description nothing more can be found.
+/// Reads the document that two processes wrote. Without a description, there are no further
+/// findings.
 pub(crate) fn read_document(
     text: &str,
     again: &str,
@@ -142,7 +143,7 @@ fn judge_parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         if let Some(default) = property.get("default") {
-            // Inside an object, so that the message names the parameter.
+            // Wrapped in an object, so that the message names the parameter.
             let (schema, value) = (
                 json!({ "properties": { name: property } }),
                 json!({ name: default }),

@@ -1,4 +1,5 @@
-//! What is wrong with a plugin, judged from its file, its document and what its workers said. Pure.
+//! Faults of a plugin, judged from its file, its document and its workers' results. The code is
+//! pure.
 
 pub(crate) mod behaviour;
 pub(crate) mod document;
@@ -8,15 +9,15 @@ use crate::plugin::elf::LibraryFacts;
 use orch_sdk::abi;
 use serde::Serialize;
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FindingLevel {
     /// The plugin, or figures made with it, are wrong.
     Error,
-    /// Figures may mislead, or a mistake of a user would not be noticed.
+    /// Figures may mislead, or a user's mistake would stay unnoticed.
     Warning,
-    /// Good to know.
+    /// For information.
     Note,
 }
 
@@ -30,7 +31,7 @@ impl FindingLevel {
     }
 }
 
-/// Something about a plugin that its author should know.
+/// A finding about a plugin for its author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct PluginFinding {
     pub(crate) level: FindingLevel,
@@ -56,7 +57,7 @@ impl PluginFinding {
     }
 }
 
-/// What the plugin symbol and its neighbours say.
+/// Judges the plugin symbol and the symbols around it.
 pub(crate) fn judge_file(inspected: &LibraryFacts) -> Vec<PluginFinding> {
     let mut found = Vec::new();
     let place = "file";

@@ -1,20 +1,20 @@
-//! Which parameters a workload is tried with: its defaults, and each parameter at each of its ends.
+//! Parameters for the trials of a workload: its defaults, and each parameter at each of its ends.
 
 use serde_json::{Map, Value};
 
 /// One set of parameters.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Trial {
-    /// What is not the default: `n=1`; empty of the defaults.
+    /// Values that differ from the defaults, such as `n=1`; empty for the defaults.
     pub(crate) label: String,
     pub(crate) params: Map<String, Value>,
 }
 
-/// As many sets of one workload are tried.
+/// Most sets of one workload that are tried.
 pub(crate) const MOST: usize = 64;
 
-/// The defaults first, then the ends of each parameter with the others at their defaults. An error
-/// names a parameter for which no value can be thought of.
+/// Returns the defaults first, then the ends of each parameter with the others at their defaults.
+/// An error names a parameter for which no value can be derived.
 pub(crate) fn list_trials(
     schema: Option<&Value>,
     given: Option<&Map<String, Value>>,
@@ -71,7 +71,8 @@ pub(crate) fn list_trials(
     Ok(trials)
 }
 
-/// The values at the ends of what a parameter's schema allows; none where there are no ends.
+/// Returns the values at the ends of the range that a parameter's schema allows; empty if there are
+/// no ends.
 fn extreme_values(property: &Value) -> Vec<Value> {
     if let Some(options) = property["enum"].as_array() {
         return options.clone();
