@@ -1,5 +1,5 @@
-//! What was measured of this machine and kept: build effects for later verdicts, noise and false
-//! alarms for their readers.
+//! The stored measurements of this machine: build effects for later verdicts, noise and false
+//! alarms for users.
 
 use crate::cache;
 use crate::machine::Machine;
@@ -8,86 +8,87 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The machine's calibration, as it is kept. What an older orch did not measure is missing.
+/// The machine's calibration, as stored. Values that an older orch did not measure are missing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct MachineCalibration {
     /// By crate folder, workload, parameters and threads.
     build_effects: BTreeMap<String, BuildEffect>,
-    /// By the same.
+    /// By the same key.
     noise: BTreeMap<String, PairNoise>,
     memory: Option<MemorySpeed>,
     arithmetic: Option<ArithmeticSpeed>,
 }
 
-/// How much builds of the same code differ.
+/// Difference between builds of the same code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BuildEffect {
     /// Standard deviation over builds, relative.
     pub(crate) tau: f64,
-    /// The largest difference (relative) that a rebuild had.
+    /// The largest difference of a rebuild (relative).
     pub(crate) largest: f64,
     pub(crate) rebuilds: usize,
-    /// When it was measured, UTC.
+    /// Time of the measurement, UTC.
     pub(crate) measured: String,
 }
 
-/// What comparisons of one build of a workload with itself say.
+/// Results of comparing one build of a workload with itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PairNoise {
     /// Spread of the pair differences (log ratio): 1.4826 MAD.
     pub(crate) spread: f64,
-    /// The change (relative) that so many pairs would just have told from none; null where too few
-    /// were measured.
+    /// The smallest change (relative) that this number of pairs would have distinguished from none;
+    /// null where too few pairs were measured.
     pub(crate) detectable_at_16: Option<f64>,
     pub(crate) detectable_at_64: Option<f64>,
-    /// Comparisons, the pairs of each, and how many called the same code changed.
+    /// Number of comparisons, pairs of each comparison, and comparisons that called the same code
+    /// changed.
     pub(crate) comparisons: usize,
     pub(crate) pairs: usize,
     pub(crate) false_findings: usize,
-    /// The same if every difference mattered.
+    /// The same number if every difference mattered.
     pub(crate) false_without_margin: usize,
     /// The relative difference that mattered.
     pub(crate) margin: f64,
-    /// From which all coins were drawn.
+    /// Seed of all coins.
     pub(crate) seed: u64,
-    /// When it was measured, UTC.
+    /// Time of the measurement, UTC.
     pub(crate) measured: String,
 }
 
-/// How fast one thread copies memory.
+/// Speed at which one thread copies memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MemorySpeed {
-    /// Read and written together.
+    /// Bytes read and written together.
     pub(crate) bytes_per_second: f64,
-    /// The buffer's size.
+    /// Size of the buffer.
     pub(crate) buffer_bytes: usize,
     pub(crate) measured: String,
 }
 
-/// How fast one thread computes, at least.
+/// Lower bound of the speed at which one thread computes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ArithmeticSpeed {
     /// A lower bound of the peak.
     pub(crate) flop_per_second: f64,
-    /// The job that came that far.
+    /// The job that reached it.
     pub(crate) job: String,
     pub(crate) measured: String,
 }
 
-/// How often the same code was called changed on machines of a class.
+/// Frequency with which the same code was called changed, on machines of a class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FalseAlarms {
     pub(crate) found: usize,
     pub(crate) comparisons: usize,
-    /// The day of the newest, UTC.
+    /// Day of the newest comparison, UTC.
     pub(crate) calibrated: String,
 }
 
-/// What something measured belongs to.
+/// Key of a calibration value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CalibrationKey<'a> {
-    /// The plugin's crate: other crates have other layouts.
+    /// The plugin's crate; other crates have other layouts.
     pub(crate) folder: &'a Path,
     pub(crate) workload: &'a str,
     /// The parameters as JSON.
@@ -112,8 +113,8 @@ impl CalibrationKey<'_> {
 }
 
 impl MachineCalibration {
-    /// What is kept of a machine of this class; nothing where nothing was measured, or what is
-    /// there cannot be read.
+    /// Reads the calibration of this machine's class. It is empty where nothing was measured, or
+    /// where the stored file cannot be read.
     pub(crate) fn load(machine: &Machine) -> Self {
         let read = || serde_json::from_slice(&std::fs::read(file(machine).ok()?).ok()?).ok();
         read().unwrap_or_default()
@@ -131,7 +132,7 @@ impl MachineCalibration {
         self.noise.insert(subject.key(), noise);
     }
 
-    /// Keeps the faster one: others at the memory can only slow a copy.
+    /// Keeps the faster value: other users of the memory can only slow down a copy.
     pub(crate) fn set_memory(&mut self, found: MemorySpeed) {
         let kept = self
             .memory
@@ -142,7 +143,7 @@ impl MachineCalibration {
         }
     }
 
-    /// Keeps the higher one: both are lower bounds.
+    /// Keeps the higher value: both are lower bounds.
     pub(crate) fn set_arithmetic(&mut self, found: ArithmeticSpeed) {
         let kept = self
             .arithmetic
@@ -153,7 +154,7 @@ impl MachineCalibration {
         }
     }
 
-    /// Over all workloads; `None` where none was calibrated.
+    /// Returns the sum over all workloads; `None` where no workload was calibrated.
     pub(crate) fn false_alarms(&self) -> Option<FalseAlarms> {
         let newest = self
             .noise
@@ -169,7 +170,8 @@ impl MachineCalibration {
 
     pub(crate) fn store(&self, machine: &Machine) -> io::Result<PathBuf> {
         let path = file(machine)?;
-        // Written beside: a reader finds the old file or the new one.
+        // Written to a file beside it and renamed, so that a reader finds the old file or the new
+        // one.
         let beside = path.with_extension(format!("{}.tmp", std::process::id()));
         std::fs::write(&beside, serde_json::to_vec_pretty(self)?)?;
         std::fs::rename(&beside, &path)?;
