@@ -1,22 +1,23 @@
-//! The plan: which pass of which job runs when. Pure: the same jobs and seed give the same plan.
+//! The plan: the passes of all jobs in their order. The code is pure: the same jobs and seed give
+//! the same plan.
 
 use crate::pass::EXACT_RUNS;
 use crate::scenario::Job;
 use std::time::Duration;
 
-/// A count that is not exact is a range over this many workers.
+/// Number of workers whose counts form the range of a count that is not exact.
 pub(crate) const RANGE_RUNS: u32 = 5;
-/// Iterations of a count pass, the same everywhere so that counts compare.
+/// Iterations of a count pass. The number is the same everywhere, so that counts compare.
 const COUNTED_ITERATIONS: u64 = 8;
-/// A workload whose iterations take longer is counted over one of them.
+/// Time of an iteration from which on a workload is counted over one iteration.
 const LONG_ITERATION: Duration = Duration::from_millis(500);
-/// A profile ends after this much time inside `run`.
+/// Time inside `run` after which a profile ends.
 pub(crate) const PROFILE_TIME: Duration = Duration::from_millis(100);
-/// A profile ends after this many iterations.
+/// Number of iterations after which a profile ends.
 pub(crate) const PROFILE_ITERATIONS: u64 = 1_000;
-/// A sample lasts at least this long, unless one iteration does.
+/// Least time of a sample, unless a single iteration takes longer.
 pub(crate) const SAMPLE_TIME: Duration = Duration::from_micros(200);
-/// Spawning, loading, setting up and burying a worker, for the estimate.
+/// Estimated time to spawn, load, set up and end a worker.
 const PROCESS_TIME: Duration = Duration::from_millis(12);
 
 /// A pass of one job in a worker process of its own.
@@ -42,15 +43,15 @@ pub(crate) struct Plan {
 }
 
 /// Orders the passes. First each job is profiled and counted, which also shows whether it works at
-/// all; then rounds of timing, in each of which every job has one process, in an order of its own:
-/// what drifts on the machine falls on all jobs alike.
+/// all. Then come rounds of timing. In each round every job has one process, in an order of its
+/// own, so that drift of the machine affects all jobs alike.
 pub(crate) fn build_plan(jobs: &[Job], seed: u64) -> Plan {
     build_grouped_plan(jobs, (0..jobs.len()).map(|job| vec![job]).collect(), seed)
 }
 
-/// The same for jobs of which some belong together, such as both sides of a workload: all of a
-/// group are profiled before one of them is counted, so that one number of counted iterations can
-/// be chosen for the group. Each job is in one group.
+/// Orders the passes of jobs of which some belong together, such as both sides of a workload. All
+/// jobs of a group are profiled before one of them is counted, so that one number of counted
+/// iterations can be chosen for the group. Each job is in one group.
 pub(crate) fn build_grouped_plan(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed: u64) -> Plan {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut order: Vec<usize> = (0..jobs.len()).collect();
@@ -86,11 +87,12 @@ pub(crate) fn build_grouped_plan(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed
     Plan { seed, steps }
 }
 
-/// The sentinel is read about this often, but at least three times and at most nine.
+/// Approximate time between readings of the sentinel. There are at least three readings and at most
+/// nine.
 const READING_EVERY: Duration = Duration::from_millis(250);
 
-/// Before which steps the sentinel is read, evenly over the run; the number of steps stands for its
-/// end.
+/// Returns the steps before which the sentinel is read, evenly over the run. The number of steps
+/// stands for the end of the run.
 pub(crate) fn place_readings(plan: &Plan, jobs: &[Job]) -> Vec<usize> {
     let whole: Duration = plan
         .steps
@@ -103,17 +105,17 @@ pub(crate) fn place_readings(plan: &Plan, jobs: &[Job]) -> Vec<usize> {
         .collect()
 }
 
-/// How many iterations a count pass has.
+/// Number of iterations of a count pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CountedIterations {
-    /// As many as the longest iteration of the group affords, in the profile.
+    /// As many as the longest iteration of the group allows, in the profile.
     Group,
-    /// As many as something else was counted with, unless they would take most of the timeout.
+    /// As many as another count had, unless they would take most of the timeout.
     Like(u64),
 }
 
 impl CountedIterations {
-    /// The number, given how long an iteration took in the profiles of the group.
+    /// Returns the number, given the times of an iteration in the profiles of the group.
     pub(crate) fn choose_iterations(self, profiled: &[Duration], timeout: Duration) -> u64 {
         let longest = profiled.iter().copied().max().unwrap_or_default();
         match self {
@@ -129,17 +131,18 @@ impl CountedIterations {
     }
 }
 
-/// Samples of one job in one process.
+/// Returns the sample time of one job in one process.
 pub(crate) fn time_per_process(job: &Job) -> Duration {
     job.settings.time / job.settings.rounds.max(1)
 }
 
-/// A pass warms up for at most half as long as it samples, but long enough for ten samples.
+/// Returns the longest warm-up of a pass: half of its sample time, but long enough for ten samples.
 pub(crate) fn warm_up_limit(job: &Job) -> Duration {
     (time_per_process(job) / 2).max(SAMPLE_TIME * 12)
 }
 
-/// How long a step takes at most if its iterations are short; nobody knows more before it ran.
+/// Returns the longest time of a step if its iterations are short. No better estimate exists before
+/// the step runs.
 pub(crate) fn estimate_step(step: PlanStep, jobs: &[Job]) -> Duration {
     let job = &jobs[step.job];
     PROCESS_TIME
