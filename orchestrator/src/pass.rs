@@ -1,14 +1,14 @@
-//! What became of each pass of a run: written by the runner, read when the record is made.
+//! The end of each pass of a run: written by the runner, read when the record is made.
 
 use crate::judge::estimate::median;
 use crate::protocol::{AllocationCounts, Phase, TimedSamples, WorkerReply};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// Two workers have to agree before a count is called exact.
+/// Number of workers that have to agree before a count is called exact.
 pub(crate) const EXACT_RUNS: u32 = 2;
 
-/// A finished pass and all that is known of it.
+/// A finished pass, with its result.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PassEnd {
     /// Id of the job.
@@ -22,7 +22,7 @@ pub(crate) struct PassEnd {
 }
 
 impl PassEnd {
-    /// What is known of a job for which no worker was started.
+    /// Returns the end of a job for which no worker was started.
     pub(crate) fn without_worker(job: &str, result: PassResult) -> Self {
         let (job, pass) = (job.to_owned(), PassName::None);
         Self {
@@ -37,7 +37,7 @@ impl PassEnd {
     }
 }
 
-/// The ends of each job, by its id and in their order.
+/// Groups the ends by the id of their job, in their order.
 pub(crate) fn group_by_job(ends: &[PassEnd]) -> HashMap<&str, Vec<&PassEnd>> {
     let mut by_job: HashMap<&str, Vec<&PassEnd>> = HashMap::new();
     for end in ends {
@@ -54,7 +54,7 @@ pub(crate) enum PassName {
     Profile,
     Count,
     Time,
-    /// Of the run itself, and of no job.
+    /// A pass of the run itself, and of no job.
     Sentinel,
 }
 
@@ -66,9 +66,9 @@ pub(crate) enum PassResult {
     Skipped { phase: Phase, message: String },
 }
 
-/// Counts are exact when there were no other threads, no block came from elsewhere, and all
-/// processes agree. A thread pool that happened to allocate nothing in these iterations may do so
-/// in the next ones.
+/// Whether counts are exact: there were no other threads, no block came from elsewhere, and all
+/// processes agree. A thread pool without allocations in these iterations may allocate in the next
+/// ones.
 pub(crate) fn is_exact(counts: &[&AllocationCounts]) -> bool {
     let quantities = |count: &AllocationCounts| {
         (
@@ -90,7 +90,7 @@ pub(crate) fn is_exact(counts: &[&AllocationCounts]) -> bool {
             .all(|pair| quantities(pair[0]) == quantities(pair[1]))
 }
 
-/// Median time of an iteration in one process.
+/// Returns the median time of an iteration in one process.
 pub(crate) fn process_median(timing: &TimedSamples) -> Option<f64> {
     let per_iteration: Vec<f64> = timing
         .samples_ns
