@@ -1,8 +1,8 @@
-//! The files of a new plugin project, made from those of `plugins/starter*` and the SDK, which the
-//! program carries. Pure.
+//! The files of a new plugin project, made from the files of `plugins/starter*` and the SDK, which
+//! are embedded in the program. The code is pure.
 //!
-//! The one source of truth is the repository: what is vendored is the SDK's own files as they are,
-//! and the starters are changed in the places of [`project`] only.
+//! The repository is the single source: vendored files are unchanged files of the SDK, and the
+//! starters are changed only in the places of [`project_files`].
 
 include!(concat!(env!("OUT_DIR"), "/starter_files.rs"));
 
@@ -14,17 +14,17 @@ pub(crate) enum PluginLanguage {
     Cpp,
 }
 
-/// The licences that the vendored SDK is under.
+/// Licences of the vendored SDK.
 const LICENCES: [(&str, &str); 3] = [
     ("LICENSE", include_str!("../../LICENSE")),
     ("LICENSE-APACHE", include_str!("../../LICENSE-APACHE")),
     ("LICENSE-MIT", include_str!("../../LICENSE-MIT")),
 ];
-/// The name that the starters have everywhere.
+/// Name of the starters in all their files.
 const STARTER: &str = "starter";
-/// Where the SDK is, seen from the Rust starter and from a project.
+/// Path of the SDK, as seen from the Rust starter and from a project.
 const SDK_PATH: [&str; 2] = ["path = \"../sdk\"", "path = \"vendor/orch-sdk\""];
-/// What only the root of a workspace may say, and the starter is none.
+/// Sections that only the root of a workspace may contain. The starter is no root.
 const ROOT: &str = "
 # A workspace of its own, wherever this folder lies.
 [workspace]
@@ -34,17 +34,17 @@ exclude = [\"vendor\"]
 [profile.release]
 debug = \"line-tables-only\"
 ";
-/// Longer names make paths and job ids that nobody reads.
+/// Longest name. Longer names make unreadable paths and job ids.
 const LONGEST_NAME: usize = 64;
 
-/// A file of a project: its path inside, and what is in it.
+/// A file of a project: its path inside the project, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StarterFile {
     pub(crate) path: String,
     pub(crate) text: String,
 }
 
-/// All files of a project, in the order of their paths within each part.
+/// Returns all files of a project, ordered by path within each part.
 pub(crate) fn project_files(name: &str, language: PluginLanguage) -> Vec<StarterFile> {
     let starter = match language {
         PluginLanguage::Rust => RUST,
@@ -65,7 +65,7 @@ pub(crate) fn project_files(name: &str, language: PluginLanguage) -> Vec<Starter
             "vendor/orch-sdk",
             sdk.chain(LICENCES.iter().map(vendored)),
         )),
-        // One file, which says itself under which licence it is.
+        // A single file, which states its own licence.
         PluginLanguage::C | PluginLanguage::Cpp => {
             let header = sdk.filter_map(|file| {
                 let path = file.path.strip_prefix("include/")?.to_owned();
@@ -107,7 +107,8 @@ fn from_starter(name: &str, path: &str, text: &str) -> StarterFile {
     }
 }
 
-/// A lock file in cargo's own order, for under `--locked` another order counts as another lock.
+/// Sorts a lock file into cargo's own order, because `--locked` treats another order as another
+/// lock.
 fn sort_lock(text: &str) -> String {
     const PACKAGE: &str = "[[package]]\n";
     let (head, packages) = text.split_once(PACKAGE).unwrap_or((text, ""));
@@ -119,7 +120,8 @@ fn sort_lock(text: &str) -> String {
     )
 }
 
-/// Why a name cannot be a plugin's, with a remedy; a crate has to be able to bear it.
+/// Returns the reason why a name is invalid for a plugin, with a remedy. The name also has to be
+/// valid for a crate.
 pub(crate) fn name_problem(name: &str) -> Option<String> {
     let taken = |names: &[&str]| names.contains(&name.replace('-', "_").as_str());
     let suggestion = suggest_name(name);
@@ -156,7 +158,7 @@ pub(crate) fn name_problem(name: &str) -> Option<String> {
             *path == "Cargo.lock" && text.lines().any(|line| line == in_lock_file)
         })
     };
-    // The starter's own name stands there too, and is the one that is given.
+    // The starter's own name is in that list too, and is allowed.
     if taken(&TAKEN) || (name != STARTER && brought_along()) {
         return Some(format!(
             "`{name}` is the name of a crate that plugins build on\nhint: try `{name}-bench`"
@@ -165,7 +167,7 @@ pub(crate) fn name_problem(name: &str) -> Option<String> {
     None
 }
 
-/// The nearest name that fits.
+/// Returns the nearest valid name.
 fn suggest_name(name: &str) -> String {
     let mapped: String = name
         .chars()
@@ -194,7 +196,7 @@ const KEYWORDS: [&str; 52] = [
     "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
     "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "union",
 ];
-/// The compiler's own crates, and the SDK's.
+/// Names of the compiler's own crates, and of the SDK.
 const TAKEN: [&str; 7] = [
     "test",
     "core",
@@ -267,7 +269,7 @@ mod tests {
         }
     }
 
-    /// The versions of the project are those that this repository is tested with.
+    /// The versions in the project are the ones that this repository is tested with.
     #[test]
     fn the_lock_file_holds_tested_versions() {
         let tested: Vec<&str> = include_str!("../../Cargo.lock")
