@@ -1,5 +1,5 @@
-//! Files of JSON lines that survive a kill: what an expensive piece of work found so far, one line
-//! per step.
+//! Files of JSON lines that survive a kill: the results of expensive work so far, one line per
+//! step.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,8 +20,7 @@ impl JournalFile {
         })
     }
 
-    /// Goes on with a file of which only the first `whole` bytes are to be believed; the rest is
-    /// cut off.
+    /// Continues a file of which only the first `whole` bytes are valid, and cuts off the rest.
     pub(crate) fn reopen(path: &Path, whole: u64) -> io::Result<Self> {
         let lines = Self::open(path)?;
         lines.cut_at(whole)?;
@@ -34,35 +33,36 @@ impl JournalFile {
         })
     }
 
-    /// Cuts off what follows the first `whole` bytes.
+    /// Cuts off the bytes after the first `whole` ones.
     pub(crate) fn cut_at(&self, whole: u64) -> io::Result<()> {
         self.file.set_len(whole)
     }
 
-    /// Appends a line. The kernel has it when this returns, so that a killed process loses nothing
-    /// of it.
+    /// Appends a line. The kernel has the line when this returns, so a killed process does not lose
+    /// it.
     pub(crate) fn append(&mut self, content: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(content)?;
         line.push(b'\n');
         self.file.write_all(&line)
     }
 
-    /// Whether nobody else has claimed the file; then it is this process's until that ends.
+    /// Claims the file. Returns whether no other process has claimed it; the claim lasts until this
+    /// process ends.
     pub(crate) fn claim(&self) -> bool {
         self.file.try_lock().is_ok()
     }
 }
 
-/// What such a file holds.
+/// Contents of such a file.
 pub(crate) struct JournalLines<Header, Line> {
     pub(crate) header: Header,
     pub(crate) lines: Vec<Line>,
-    /// Bytes that are whole lines.
+    /// Length of the complete lines in bytes.
     pub(crate) whole: u64,
 }
 
-/// Reads the text of such a file. The machine may have died while a line was on its way to the
-/// disk: what follows a line that cannot be read is not trusted.
+/// Reads the text of such a file. The machine may have stopped while it wrote a line, so nothing
+/// after an unreadable line is used.
 pub(crate) fn read_lines<Header: DeserializeOwned, Line: DeserializeOwned>(
     text: &[u8],
 ) -> Result<JournalLines<Header, Line>, serde_json::Error> {
