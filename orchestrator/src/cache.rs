@@ -1,5 +1,5 @@
-//! Where orch keeps what it can make again: built plugins and the C header. Never inside a
-//! repository.
+//! The folder of files that orch can make again: built plugins and the C header. It is never inside
+//! a repository.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 
 #[cfg(test)]
 thread_local! {
-    /// The cache of the test that runs on this thread, for the user's own must not tell it what to
-    /// expect.
+    /// Cache of the test that runs on this thread. The user's own cache must not influence tests.
     pub(crate) static OF_THIS_TEST: std::cell::RefCell<Option<PathBuf>> = const { std::cell::RefCell::new(None) };
 }
 
-/// The cache folder, made if needed: `$XDG_CACHE_HOME/orch`, `~/.cache/orch`, or `orch-<uid>` among
-/// temporary files.
+/// Returns the cache folder, made if needed: `$XDG_CACHE_HOME/orch`, `~/.cache/orch`, or
+/// `orch-<uid>` among temporary files.
 pub(crate) fn folder() -> io::Result<PathBuf> {
     #[cfg(test)]
     if let Some(folder) = OF_THIS_TEST.with_borrow(Clone::clone) {
@@ -33,7 +32,7 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
         None => std::env::temp_dir().join(format!("orch-{uid}")),
     };
     make_private(&folder).map_err(|error| unusable(&folder, &error))?;
-    // In a folder that everybody can write to, somebody else may have been there first.
+    // In a world-writable folder, another user may have made this folder first.
     if std::fs::metadata(&folder)?.uid() != uid {
         return Err(io::Error::other(format!(
             "{} belongs to another user; remove it",
@@ -43,7 +42,7 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// An error of the cache with its place and the variable that moves it.
+/// Returns an error of the cache, with its place and the variable that moves it.
 fn unusable(folder: &Path, error: &dyn std::fmt::Display) -> io::Error {
     io::Error::other(format!(
         "the cache {} cannot be used: {error}; set XDG_CACHE_HOME to a folder that can be written \
@@ -52,7 +51,7 @@ fn unusable(folder: &Path, error: &dyn std::fmt::Display) -> io::Error {
     ))
 }
 
-/// Checks that files can be written to the cache and that libraries can be loaded from there.
+/// Checks that the cache accepts files, and that libraries can be loaded from it.
 pub(crate) fn check() -> io::Result<()> {
     let folder = folder()?;
     let trial = folder.join(format!("trial-{}.tmp", std::process::id()));
@@ -68,7 +67,7 @@ pub(crate) fn check() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the file system of a folder lets no code run.
+/// Returns whether the file system of a folder forbids running code.
 fn is_noexec(folder: &Path) -> io::Result<bool> {
     Ok(rustix::fs::statvfs(folder)?
         .f_flag
@@ -82,40 +81,40 @@ fn make_private(folder: &Path) -> io::Result<()> {
         .create(folder)
 }
 
-/// Bytes that the files in a folder take, without following links.
+/// Returns the bytes on disk of the files in a folder, without following links.
 pub(crate) fn size(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return 0;
     };
     let of = |entry: std::fs::DirEntry| match entry.metadata() {
         Ok(data) if data.is_dir() => size(&entry.path()),
-        // Counted by the file system in units of 512 bytes, whatever its own blocks are.
+        // The file system counts in units of 512 bytes, whatever its own block size is.
         Ok(data) => data.blocks() * 512,
         Err(_) => 0,
     };
     entries.flatten().map(of).sum()
 }
 
-/// Bytes that a user can still write where a folder lies.
+/// Returns the bytes that a user can still write to the file system of a folder.
 pub(crate) fn free(folder: &Path) -> io::Result<u64> {
     let found = rustix::fs::statvfs(folder)?;
     Ok(found.f_bavail * found.f_frsize)
 }
 
-/// A folder inside the cache, made if needed.
+/// Returns a folder inside the cache, made if needed.
 pub(crate) fn subfolder(name: &str) -> io::Result<PathBuf> {
     let folder = folder()?.join(name);
     make_private(&folder)?;
     Ok(folder)
 }
 
-/// Where the library of this content is kept.
+/// Returns the path of the library with this content.
 pub(crate) fn artefact(hash: &str) -> io::Result<PathBuf> {
     Ok(subfolder("artefacts")?.join(format!("{hash}.so")))
 }
 
-/// Copies a file into the cache under the name of its content, so that nobody's rebuild changes it
-/// while it is being measured. The copy appears whole or not at all.
+/// Copies a file into the cache under the name of its content, so that no rebuild changes it during
+/// a measurement. The copy appears completely or not at all.
 pub(crate) fn keep(file: &Path, hash: &str) -> io::Result<PathBuf> {
     let kept = artefact(hash)?;
     if !kept.is_file() {
@@ -126,7 +125,7 @@ pub(crate) fn keep(file: &Path, hash: &str) -> io::Result<PathBuf> {
     Ok(kept)
 }
 
-/// The folder with `orch_plugin.h`, for `$ORCH_INCLUDE`.
+/// Returns the folder with `orch_plugin.h`, for `$ORCH_INCLUDE`.
 pub(crate) fn include_folder() -> io::Result<PathBuf> {
     const HEADER: &str = include_str!("../../plugins/sdk/include/orch_plugin.h");
     let folder = subfolder(&format!("include-{}", &crate::hash::text(HEADER)[..16]))?;
