@@ -1,12 +1,12 @@
-//! Owns the comparison of two rules for the ends: the e-process of `orch compare`, and Yuen's
-//! interval at six looks.
+//! Owns the comparison of two rules for the ends of a section: the e-process of `orch compare`, and
+//! Yuen's interval at six looks.
 
 use crate::TrialExtent;
 use crate::world::heavy;
 use fastrand::Rng;
 use orch::search::{DifferenceVerdict, judge_differences};
 
-/// Pairs at which each rule looks; Yuen's interval spends a sixth of alpha on each.
+/// Pairs at which each rule judges; Yuen's interval spends a sixth of alpha on each look.
 const YUEN: [usize; 6] = [20, 40, 80, 160, 320, 640];
 const OURS: [usize; 20] = [
     14, 16, 20, 24, 32, 40, 48, 64, 80, 100, 125, 156, 195, 244, 305, 360, 420, 490, 560, 640,
@@ -14,10 +14,10 @@ const OURS: [usize; 20] = [
 
 const MARGIN: f64 = 0.01;
 
-/// Judges pairs; `None` while they do not tell.
+/// Judges pairs; `None` while they do not decide.
 type GateRule = fn(&[f64]) -> Option<DifferenceVerdict>;
 
-/// Prints how both rules judge ends of a known difference.
+/// Prints the verdicts of both rules on ends of a known difference.
 pub fn table(extent: TrialExtent) {
     println!("### Gates: margin 1 %\n");
     println!("| ends | rule | different | same | open | pairs |\n|---|---|---:|---:|---:|---:|");
@@ -49,7 +49,7 @@ pub fn table(extent: TrialExtent) {
     }
 }
 
-/// Percents of different, same and open, and mean pairs.
+/// Returns the percentages of different, same and open, and the mean number of pairs.
 fn count(histories: usize, sizes: [f64; 3], rule: GateRule, looks: &[usize]) -> [f64; 4] {
     let [shift, noise, tau] = sizes;
     let mut sums = [0.0; 4];

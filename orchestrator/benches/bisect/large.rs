@@ -89,7 +89,7 @@ pub fn many(extent: TrialExtent) {
     }
 }
 
-/// A build effect of 0.5 % that the search does not know.
+/// A build effect of 0.5 % that is not given to the search.
 pub fn unmeasured(extent: TrialExtent) {
     head("Build effect of 0.5 %, not measured, margin 1 %");
     let all: [&[f64]; 6] = [
@@ -113,7 +113,7 @@ pub fn unmeasured(extent: TrialExtent) {
     }
 }
 
-/// Slow commits scatter more.
+/// Pairs of slow commits that scatter more.
 pub fn growing(extent: TrialExtent) {
     head("Noise that grows with the square root of the time");
     let all: [&[f64]; 4] = [

@@ -1,7 +1,7 @@
 //! Owns the trial of the search on simulated histories: `cargo bench --bench bisect [-- --quick |
 //! --histories 200] [--first-seed 0] [--table NAME]`.
 //!
-//! Prints markdown tables. Seeds are fixed: a number changes only with the code.
+//! Prints markdown tables. Seeds are fixed: a number changes only if the code changes.
 
 mod gates;
 mod large;
@@ -12,14 +12,14 @@ use score::{SearchScore, ours, over, plain};
 use std::time::Instant;
 use world::HistoryKind;
 
-/// How much is simulated.
+/// Extent of the simulation.
 #[derive(Clone, Copy)]
 struct TrialExtent {
     /// Histories of each row.
     histories: usize,
-    /// Seed of the first of them; the others follow.
+    /// Seed of the first history; the other seeds follow.
     first_seed: usize,
-    /// Rows with more candidates are left out.
+    /// Most candidates of a row; rows with more are left out.
     most_candidates: usize,
 }
 
@@ -28,7 +28,7 @@ const WHOLE: TrialExtent = TrialExtent {
     first_seed: 0,
     most_candidates: usize::MAX,
 };
-/// Enough to see that nothing is broken, in less than a minute.
+/// Enough to detect a broken search, in less than a minute.
 const QUICK: TrialExtent = TrialExtent {
     histories: 4,
     first_seed: 0,
@@ -112,7 +112,7 @@ fn name(kind: &HistoryKind) -> String {
     )
 }
 
-/// The size of a step: a factor where it is large, the log ratio in percent where it is small.
+/// Returns the size of a step: a large one as a factor, a small one as its log ratio in percent.
 fn size(step: f64) -> String {
     match step {
         step if step >= 0.4 => format!("x{:.1}", step.exp()),

@@ -1,17 +1,16 @@
-//! Owns what is counted over many histories of one kind, for this search and for plain binary
-//! search.
+//! Owns the scores over many histories of one kind, for this search and for plain binary search.
 
 use crate::TrialExtent;
 use crate::world::{HistoryKind, SimulatedHistory};
 use orch::search::{ChangeDirection, CommitGraph, EndsVerdict, SearchSettings, bisect};
 use std::fmt::Write;
 
-/// What a search says of one history.
+/// Answer of a search on one history.
 #[derive(Debug, Clone, Default)]
 pub struct SearchAnswer {
-    /// Accused sets, with the probability that is claimed for them.
+    /// Named sets, with their claimed probabilities.
     named: Vec<(Vec<usize>, f64)>,
-    /// Sets that are given where nobody is accused.
+    /// Sets of the changes without a culprit.
     instead: Vec<Vec<usize>>,
     /// Pairs taken beside a culprit where nothing else was found.
     proving: usize,
@@ -21,17 +20,18 @@ pub struct SearchAnswer {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SearchScore {
     histories: f64,
-    /// Every step named, in the smallest set, and nothing else.
+    /// Histories with every step named, in the smallest set, and nothing else.
     right: f64,
-    /// The largest step named, in the smallest set, and no set without a step in it.
+    /// Histories with the largest step named, in the smallest set, and no set without a step in it.
     largest: f64,
-    /// Every step inside of a named set, and nothing else.
+    /// Histories with every step inside of a named set, and nothing else.
     inside: f64,
-    /// Of the undecided: every step that is not named is in the set that is given instead.
+    /// Of the undecided histories: those in which every step without a name is in the set that is
+    /// given instead.
     held: f64,
-    /// Some named set without a step in it.
+    /// Histories with some named set without a step in it.
     wrong: f64,
-    /// Nothing wrong, but not every step named.
+    /// Histories with nothing wrong, but not every step named.
     undecided: f64,
     builds: f64,
     failed: f64,
@@ -132,7 +132,7 @@ impl SearchScore {
         "of these true",
     ];
 
-    /// One table row, without its first cells.
+    /// Returns one table row, without its first cells.
     pub fn row(&self) -> String {
         let percent = |part: f64, all: f64| {
             if all > 0.0 {
@@ -183,7 +183,7 @@ impl SearchScore {
     }
 }
 
-/// Runs one kind of history many times, on two threads; each has a seed of its own.
+/// Runs one kind of history many times, on two threads, each time with a seed of its own.
 pub fn over(
     kind: &HistoryKind,
     extent: TrialExtent,
@@ -209,7 +209,7 @@ pub fn over(
     })
 }
 
-/// This search.
+/// Runs this search.
 pub fn ours(world: &mut SimulatedHistory) -> SearchAnswer {
     let history = CommitGraph::line(world.kind.candidates);
     let rose = world.kind.steps.iter().sum::<f64>() >= 0.0;
@@ -243,8 +243,8 @@ pub fn ours(world: &mut SimulatedHistory) -> SearchAnswer {
     }
 }
 
-/// Plain binary search: the median of ten pairs against half of the jump between the ends, nearest
-/// commit that builds.
+/// Runs plain binary search: it compares the median of ten pairs with half of the jump between the
+/// ends, at the nearest commit that builds.
 pub fn plain(world: &mut SimulatedHistory) -> SearchAnswer {
     let (mut low, mut high) = (0, world.kind.candidates);
     let jump = if world.build(low) && world.build(high) {

@@ -5,11 +5,11 @@ use orch::search::{Confirmation, DifferenceVerdict, Evidence, SectionView, judge
 use std::convert::Infallible;
 use std::f64::consts::TAU;
 
-/// One kind of history; sizes are log ratios, but for the margin, which is relative.
+/// One kind of history. All sizes are log ratios except the margin, which is relative.
 #[derive(Debug, Clone)]
 pub struct HistoryKind {
     pub candidates: usize,
-    /// Heights of the steps, at random places in this order.
+    /// Heights of the steps, in this order, at random places.
     pub steps: Vec<f64>,
     /// Standard deviation of the core of the pair noise.
     pub noise: f64,
@@ -18,17 +18,17 @@ pub struct HistoryKind {
     /// Share of commits that do not build.
     pub dead: f64,
     pub margin: f64,
-    /// What the search is told of the build effect.
+    /// Build effect that is given to the search.
     pub told: Option<f64>,
     pub build_seconds: f64,
-    /// Steps at successive commits instead of random ones.
+    /// Whether the steps lie at successive commits instead of random ones.
     pub adjacent: bool,
-    /// Noise grows with the square root of the time: slow commits scatter more.
+    /// Whether the noise grows with the square root of the time, so that slow commits scatter more.
     pub grows: bool,
 }
 
 impl HistoryKind {
-    /// The usual one: one step, builds of 20 s.
+    /// Returns the usual kind: one step, and builds of 20 s.
     pub fn single(candidates: usize, step: f64, noise: f64) -> Self {
         let (steps, tau, dead) = (vec![step], 0.001, 0.0);
         let (margin, told, build_seconds) = (0.01, None, 20.0);
@@ -47,7 +47,7 @@ impl HistoryKind {
         }
     }
 
-    /// Steps given as log ratios, in their order in time.
+    /// Returns a kind with several steps, given as log ratios in their order in time.
     pub fn several(candidates: usize, steps: &[f64], noise: f64) -> Self {
         Self {
             steps: steps.to_vec(),
@@ -67,7 +67,7 @@ impl HistoryKind {
     }
 }
 
-/// One history, and what was asked of it.
+/// One history, with a count of what the search requested.
 pub struct SimulatedHistory {
     pub kind: HistoryKind,
     /// Places of the steps, ascending.
@@ -77,7 +77,7 @@ pub struct SimulatedHistory {
     rng: Rng,
     pub builds: usize,
     pub failed: usize,
-    /// Pairs of the search, and those of confirmations.
+    /// Pairs of the search, and pairs of confirmations.
     pub pairs: usize,
     pub confirming: usize,
     pub seconds: f64,
@@ -118,7 +118,8 @@ impl SimulatedHistory {
         }
     }
 
-    /// `count` differences: nine in ten normal, the rest Student's t with two degrees of freedom.
+    /// Draws `count` differences. Nine in ten are normal; the others follow Student's t with two
+    /// degrees of freedom.
     pub fn draw(&mut self, reference: usize, commit: usize, count: usize) -> Vec<f64> {
         let shift = self.levels[commit] - self.levels[reference];
         self.seconds += 0.05 * count as f64;
@@ -132,7 +133,7 @@ impl SimulatedHistory {
             .collect()
     }
 
-    /// Builds it: whether it can be measured.
+    /// Builds a commit and returns whether it can be measured.
     pub fn build(&mut self, commit: usize) -> bool {
         self.builds += 1;
         self.failed += usize::from(self.dead[commit]);
@@ -140,7 +141,7 @@ impl SimulatedHistory {
         !self.dead[commit]
     }
 
-    /// Place of the largest step.
+    /// Returns the place of the largest step.
     pub fn largest(&self) -> Option<usize> {
         let sizes = self.places.iter().zip(&self.kind.steps);
         sizes
@@ -148,7 +149,7 @@ impl SimulatedHistory {
             .map(|(place, _)| *place)
     }
 
-    /// The smallest set that could be named for a step at `place`.
+    /// Returns the smallest set that can be named for a step at `place`.
     pub fn nameable(&self, place: usize) -> Vec<usize> {
         let parent = (0..place).rev().find(|at| !self.dead[*at]).unwrap_or(0);
         let shown = (place..self.dead.len())
@@ -162,7 +163,8 @@ pub fn normal(rng: &mut Rng) -> f64 {
     (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (TAU * rng.f64()).cos()
 }
 
-/// Standard normal in nine draws of ten, Student's t with two degrees of freedom in the tenth.
+/// Draws from the standard normal distribution nine times out of ten, and from Student's t with two
+/// degrees of freedom otherwise.
 pub fn heavy(rng: &mut Rng) -> f64 {
     if rng.f64() < 0.9 {
         normal(rng)
@@ -192,7 +194,7 @@ impl Evidence for SimulatedHistory {
         Ok(Some(self.draw(reference, commit, count)))
     }
 
-    /// As `orch compare`: 64 pairs, up to 256 where they do not tell.
+    /// Decides like `orch compare`: after 64 pairs, or up to 256 while they do not decide.
     fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, Infallible> {
         let mut fresh = Vec::new();
         for look in [16, 24, 32, 48, 64, 96, 128, 192, 256] {

@@ -1,12 +1,12 @@
 //! Owns the trial of scale: `cargo bench --bench scale [-- --table NAME]`.
 //!
-//! Times each piece of work over n and 2n jobs or rows, and prints a markdown table: linear work
-//! takes about twice as long for 2n. Outputs that are bounded stay as large as they are.
+//! Times each piece of work over n and 2n jobs or rows, and prints a markdown table. Linear work
+//! takes about twice as long for 2n. Bounded outputs keep their size.
 
 use orch::scale::{PIECES, ScalePiece};
 use std::time::{Duration, Instant};
 
-/// The shortest of as many runs counts.
+/// Runs of each piece, of which the shortest counts.
 const RUNS: usize = 3;
 
 fn main() {
@@ -37,7 +37,7 @@ fn main() {
     }
 }
 
-/// The shortest time of a piece over `size` jobs or rows, and what it returned.
+/// Returns the shortest time of a piece over `size` jobs or rows, and its result.
 fn shortest(piece: &ScalePiece, size: usize) -> (Duration, usize) {
     let work = (piece.prepare)(size);
     let timed = |_| {
@@ -48,7 +48,7 @@ fn shortest(piece: &ScalePiece, size: usize) -> (Duration, usize) {
     (0..RUNS).map(timed).min().expect("at least one run")
 }
 
-/// The size of a report in KiB; loading returns the number of its jobs.
+/// Returns the size of a report in KiB; for loading, the number of jobs.
 fn output(piece: &ScalePiece, size: usize) -> String {
     if piece.name.starts_with("load") {
         format!("{size} jobs")
