@@ -97,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_decided_early_is_not_undone_by_later_pairs() {
+    fn early_decision_is_not_undone_by_later_pairs() {
         let mut turned: Vec<f64> = vec![0.03; 14];
         turned.extend([-0.03; 40]);
         assert_eq!(find_false_findings(&[turned], &[0.01]), [true]);
     }
 
     #[test]
-    fn more_pairs_see_less_and_too_few_see_nothing() {
+    fn more_pairs_detect_smaller_shifts_and_too_few_detect_none() {
         let all = noise(64);
         let (few, many) = (
             detectable_shift(&all, 16).unwrap(),

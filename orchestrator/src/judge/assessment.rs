@@ -42,7 +42,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn nothing_measured_is_nothing_known() {
+    fn assessment_without_pairs_has_no_knowledge() {
         let got = assess(&[], 0.01);
         assert_eq!(
             (got.estimate, got.low, got.high),
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_minimum_detectable_shrinks_with_pairs() {
+    fn minimum_detectable_shrinks_with_pairs() {
         let wave = |n: usize| {
             (0..n)
                 .map(|i| 0.01 + 0.001 * (i as f64 * 2.4).sin())

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn what_noise_does_not_explain_is_the_builds() {
+    fn spread_beyond_the_noise_is_the_build_effect() {
         let estimates = [0.05, 0.02, 0.08, 0.05, 0.05];
         let whole = estimate_tau(&estimates, &[0.0; 5]).unwrap();
         assert!((whole - 0.021_213).abs() < 1e-5, "{whole}");
@@ -62,14 +62,14 @@ mod tests {
     }
 
     #[test]
-    fn a_shift_that_all_rebuilds_share_is_the_common_builds() {
+    fn shift_of_all_rebuilds_belongs_to_the_common_build() {
         let shifted: Vec<f64> = [0.01, -0.01, 0.0, 0.02].iter().map(|d| d + 0.3).collect();
         let plain = estimate_tau(&[0.01, -0.01, 0.0, 0.02], &[0.001; 4]).unwrap();
         assert!((estimate_tau(&shifted, &[0.001; 4]).unwrap() - plain).abs() < 1e-12);
     }
 
     #[test]
-    fn the_error_falls_with_the_root_of_the_pairs() {
+    fn error_falls_with_the_root_of_the_pairs() {
         let wave = |n: usize| (0..n).map(|i| (i % 4) as f64).collect::<Vec<_>>();
         let (few, many) = (
             standard_error(&wave(16)).unwrap(),

@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn more_findings_ask_less_of_each() {
+    fn more_findings_lower_the_threshold_of_each() {
         let e = |values: &[f64]| {
             flag_workloads(&values.iter().map(|e| e.ln()).collect::<Vec<_>>(), 0.01)
         };
@@ -67,13 +67,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_brute_force(e in prop::collection::vec(-1.0..12.0f64, 0..40), alpha in 0.005..0.2f64) {
+        fn agrees_with_brute_force(
+            e in prop::collection::vec(-1.0..12.0f64, 0..40),
+            alpha in 0.005..0.2f64,
+        ) {
             let plain: Vec<f64> = e.iter().map(|e| e.exp()).collect();
             prop_assert_eq!(flag_workloads(&e, alpha), brute_force(&plain, alpha));
         }
 
         #[test]
-        fn agrees_with_brute_force_on_ties(e in prop::collection::vec(0u8..4, 0..20)) {
+        fn e_bh_agrees_with_brute_force_on_ties(e in prop::collection::vec(0u8..4, 0..20)) {
             let plain: Vec<f64> = e.iter().map(|e| 90.0 * f64::from(1u32 << e)).collect();
             let logs: Vec<f64> = plain.iter().map(|e| e.ln()).collect();
             prop_assert_eq!(flag_workloads(&logs, 0.01), brute_force(&plain, 0.01));

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_passed_over() {
+    fn values_that_are_not_finite_are_skipped() {
         assert_eq!(
             log_e(&[0.1, f64::NAN, 0.2, f64::INFINITY], 0.0),
             log_e(&[0.1, 0.2], 0.0)
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_of_the_level_gives_a_wide_interval() {
+    fn jump_of_the_level_gives_a_wide_interval() {
         let mut jump = vec![0.0; 40];
         jump.extend([1.0; 40]);
         let got = confidence_sequence(&jump, ALPHA);
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn no_shift_left_is_not_perfect_knowledge() {
+    fn empty_set_of_shifts_gives_an_infinite_interval() {
         let grid = ShiftGrid {
             shifts: vec![-1.0, 0.0, 1.0],
             resolution: 1e-6,
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_series_neither_overflows_nor_underflows() {
+    fn long_series_neither_overflows_nor_underflows() {
         let value = log_e(&vec![1.0; 5000], 0.0);
         assert!(
             (value - (5000.0 * (1.0 + 0.95 / 1.5f64).ln() - 12f64.ln())).abs() < 1e-6,
@@ -431,20 +431,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_the_definition(d in prop::collection::vec(-2i8..=2, 0..30), shift in -1i8..=1) {
+        fn agrees_with_the_definition(
+            d in prop::collection::vec(-2i8..=2, 0..30),
+            shift in -1i8..=1,
+        ) {
             let d: Vec<f64> = d.into_iter().map(f64::from).collect();
-            let (got, want) = (log_e(&d, f64::from(shift)), e_by_definition(&d, f64::from(shift)).ln());
+            let (got, want) = (
+                log_e(&d, f64::from(shift)),
+                e_by_definition(&d, f64::from(shift)).ln(),
+            );
             prop_assert!((got - want).abs() < 1e-9, "{} {}", got, want);
         }
 
         #[test]
-        fn swapping_the_sides_changes_nothing(d in prop::collection::vec(-1.0..1.0f64, 0..40), shift in -0.5..0.5f64) {
+        fn swapping_the_sides_changes_nothing(
+            d in prop::collection::vec(-1.0..1.0f64, 0..40),
+            shift in -0.5..0.5f64,
+        ) {
             let swapped: Vec<f64> = d.iter().map(|d| -d).collect();
             prop_assert_eq!(log_e(&d, shift), log_e(&swapped, -shift));
         }
 
         #[test]
-        fn the_unit_does_not_matter(d in prop::collection::vec(-1.0..1.0f64, 0..40)) {
+        fn unit_does_not_change_the_evidence(d in prop::collection::vec(-1.0..1.0f64, 0..40)) {
             let scaled: Vec<f64> = d.iter().map(|d| 8.0 * d).collect();
             prop_assert_eq!(log_e(&d, 0.0), log_e(&scaled, 0.0));
         }
@@ -452,9 +461,13 @@ mod tests {
         /// Tests the martingale: over all sign patterns of given magnitudes, E averages 1 at every
         /// n.
         #[test]
-        fn the_mean_over_all_signs_is_one(m in prop::collection::vec(1e-6..1.0f64, 1..9)) {
+        fn mean_over_all_signs_is_one(m in prop::collection::vec(1e-6..1.0f64, 1..9)) {
             let patterns = 1u32 << m.len();
-            let signed = |p: u32| m.iter().enumerate().map(move |(i, m)| if p >> i & 1 == 1 { *m } else { -*m });
+            let signed = |p: u32| {
+                m.iter()
+                    .enumerate()
+                    .map(move |(i, m)| if p >> i & 1 == 1 { *m } else { -*m })
+            };
             let e = |p: u32| log_e(&signed(p).collect::<Vec<_>>(), 0.0).exp();
             let mean = (0..patterns).map(e).sum::<f64>() / f64::from(patterns);
             prop_assert!((mean - 1.0).abs() < 1e-9, "{}", mean);
@@ -468,9 +481,16 @@ mod tests {
         fn interval_holds_the_estimate_and_flips_with_the_sides(d in ordinary()) {
             let got = confidence_sequence(&d, ALPHA);
             let estimate = hodges_lehmann(&d).unwrap();
-            prop_assert!(got.low <= estimate && estimate <= got.high, "{:?} {}", got, estimate);
+            prop_assert!(
+                got.low <= estimate && estimate <= got.high,
+                "{:?} {}",
+                got,
+                estimate
+            );
             let swapped = confidence_sequence(&d.iter().map(|d| -d).collect::<Vec<_>>(), ALPHA);
-            prop_assert!((swapped.low + got.high).abs() < 1e-9 && (swapped.high + got.low).abs() < 1e-9);
+            prop_assert!(
+                (swapped.low + got.high).abs() < 1e-9 && (swapped.high + got.low).abs() < 1e-9
+            );
         }
 
         #[test]

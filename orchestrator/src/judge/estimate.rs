@@ -55,7 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn small_cases_by_hand() {
+    fn estimates_of_small_cases_are_as_computed_by_hand() {
         assert_eq!(median(&[]), None);
         assert_eq!(hodges_lehmann(&[]), None);
         assert_eq!(mad_spread(&[]), None);
@@ -77,10 +77,15 @@ mod tests {
         }
 
         #[test]
-        fn negating_the_values_negates_the_location_exactly(values in prop::collection::vec(-1.0..1.0f64, 1..30)) {
+        fn negating_the_values_negates_the_location_exactly(
+            values in prop::collection::vec(-1.0..1.0f64, 1..30),
+        ) {
             let negated: Vec<f64> = values.iter().map(|x| -x).collect();
             prop_assert_eq!(median(&negated), median(&values).map(|x| -x));
-            prop_assert_eq!(hodges_lehmann(&negated), hodges_lehmann(&values).map(|x| -x));
+            prop_assert_eq!(
+                hodges_lehmann(&negated),
+                hodges_lehmann(&values).map(|x| -x)
+            );
             prop_assert_eq!(mad_spread(&negated), mad_spread(&values));
         }
 

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_by_hand() {
+    fn blocks_are_as_computed_by_hand() {
         let a = [10.0, 11.0, 10.0, 12.0, 9.0];
         let b = [20.0, 25.0, 40.0, 44.0, 1.0];
         let got = summary(&a, &b, 2).unwrap();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moving_floor_on_either_side_takes_the_median_on_both() {
+    fn moving_floor_on_either_side_takes_the_median_on_both() {
         let steady = [100.0, 101.0, 103.0].repeat(4);
         let moving: Vec<f64> = [80.0, 100.0, 120.0, 140.0]
             .iter()

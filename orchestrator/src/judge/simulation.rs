@@ -162,7 +162,7 @@ fn t_test_changes(differences: &[f64]) -> bool {
 }
 
 #[test]
-fn equal_code_is_rarely_called_changed_however_often_one_looks() {
+fn equal_code_is_rarely_called_changed_at_any_number_of_looks() {
     const SERIES: usize = 10_000;
     let allowed = (ALPHA * SERIES as f64) as usize;
     let thresholds: Vec<usize> = (1..=MOST_PAIRS).map(sign_test_threshold).collect();
@@ -384,7 +384,7 @@ fn one_percent_is_found_within_sixteen_pairs() {
 
 /// Counts series in which the confidence sequence misses the true shift at any look.
 #[test]
-fn the_interval_holds_the_true_shift_at_every_look() {
+fn interval_holds_the_true_shift_at_every_look() {
     const SERIES: usize = 4000;
     let shift = 0.02;
     let mut rng = Rng::with_seed(99);

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_code_is_hardly_ever_called_changed() {
+    fn equal_code_is_rarely_called_changed_by_students_t() {
         let (nights, workloads) = (400, 47);
         let mut random = fastrand::Rng::with_seed(5);
         for kind in 0..4 {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_three_percent_is_seen_among_many() {
+    fn step_of_three_percent_is_found_among_many() {
         let mut random = fastrand::Rng::with_seed(6);
         for (step, least) in [(0.03, 95), (0.05, 99)] {
             let mut found = [0, 0];

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_within_asks_for_few_turns_and_nothing_between_for_many() {
+    fn turns_are_few_without_noise_within_and_many_without_noise_between() {
         let no_within = vec![pair(0.01, &[0.01; 8]), pair(-0.02, &[-0.02; 8])];
         assert_eq!(
             reestimate_plan(&no_within, 1e6, 1e6, AMPLE),
@@ -244,7 +244,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn signs_do_not_matter(
+        fn plans_do_not_depend_on_signs(
             seeds in prop::collection::vec(
                 (-1.0..1.0f64, prop::collection::vec(-1.0..1.0f64, 1..9), any::<bool>()),
                 1..12,
@@ -252,16 +252,33 @@ mod tests {
         ) {
             let signed = |flip: bool| -> Vec<PairSummary> {
                 let of = |x: f64, flipped: bool| if flip && flipped { -x } else { x };
-                seeds.iter().map(|(d, blocks, flipped)| {
-                    pair(of(*d, *flipped), &blocks.iter().map(|z| of(*z, *flipped)).collect::<Vec<_>>())
-                }).collect()
+                seeds
+                    .iter()
+                    .map(|(d, blocks, flipped)| {
+                        pair(
+                            of(*d, *flipped),
+                            &blocks.iter().map(|z| of(*z, *flipped)).collect::<Vec<_>>(),
+                        )
+                    })
+                    .collect()
             };
-            prop_assert_eq!(reestimate_plan(&signed(false), 1e8, 1e6, AMPLE), reestimate_plan(&signed(true), 1e8, 1e6, AMPLE));
+            prop_assert_eq!(
+                reestimate_plan(&signed(false), 1e8, 1e6, AMPLE),
+                reestimate_plan(&signed(true), 1e8, 1e6, AMPLE)
+            );
         }
 
         #[test]
-        fn plans_are_always_usable(turn in 0.0..1e10f64, budget in 0.0..1e10f64, d in -1.0..1.0f64, z in -1.0..1.0f64) {
-            for plan in [guess_plan(turn, budget), reestimate_plan(&[pair(d, &[d, z, -z])], 1e6, turn, budget)] {
+        fn plans_are_always_usable(
+            turn in 0.0..1e10f64,
+            budget in 0.0..1e10f64,
+            d in -1.0..1.0f64,
+            z in -1.0..1.0f64,
+        ) {
+            for plan in [
+                guess_plan(turn, budget),
+                reestimate_plan(&[pair(d, &[d, z, -z])], 1e6, turn, budget),
+            ] {
                 prop_assert!((1..=200).contains(&plan.turns) && plan.turns % plan.block == 0);
                 prop_assert!(plan.turns == 1 || plan.turns as f64 * turn <= budget);
             }

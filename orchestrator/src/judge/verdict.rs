@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_by_hand() {
+    fn findings_are_as_computed_by_hand() {
         assert_eq!(alone(known(0.02, 0.01, 5.0), 0.01), PairFinding::Higher);
         assert_eq!(alone(known(-0.02, 0.01, 5.0), 0.01), PairFinding::Lower);
         assert_eq!(
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_margin_is_the_same_ratio_both_ways() {
+    fn margin_is_the_same_ratio_both_ways() {
         let edge = 1.01f64.ln();
         assert_eq!(
             alone(known(edge * 1.0001, 0.001, 9.0), 0.01),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_matter_does_not_lower_the_bar() {
+    fn changes_below_the_margin_do_not_lower_the_threshold() {
         // 35 cases. Alone against 34 nulls, a case needs ln(3500) = 8.16, whatever small shifts are
         // beside it.
         let small = known(0.001, 0.1, 20.0);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_will_not_be_reported_does_not_lower_the_bar() {
+    fn unreported_changes_do_not_lower_the_threshold() {
         let (clear, middling) = (known(0.05, 0.1, 20.0), known(0.05, 0.1, 6.0));
         let all = |counts: bool| {
             let mut cases = vec![
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_margin_is_at_least_four_build_effects() {
+    fn margin_is_at_least_four_build_effects() {
         assert_eq!(equivalence_margin(0.01, 0.0), 0.01);
         assert_eq!(equivalence_margin(0.01, 0.005), 0.02);
     }
@@ -236,15 +236,30 @@ mod tests {
             margin in 0.0..0.03f64,
         ) {
             let judged = |sign: f64| {
-                let all: Vec<Assessment> = parts.iter().map(|(e, h, l)| known(sign * e, *h, *l)).collect();
-                decide_findings(&all.iter().map(|assessment| JudgedWorkload { assessment, margin, counts: true }).collect::<Vec<_>>(), ALPHA)
+                let all: Vec<Assessment> = parts
+                    .iter()
+                    .map(|(e, h, l)| known(sign * e, *h, *l))
+                    .collect();
+                decide_findings(
+                    &all.iter()
+                        .map(|assessment| JudgedWorkload {
+                            assessment,
+                            margin,
+                            counts: true,
+                        })
+                        .collect::<Vec<_>>(),
+                    ALPHA,
+                )
             };
             let mirrored = |found: PairFinding| match found {
                 PairFinding::Higher => PairFinding::Lower,
                 PairFinding::Lower => PairFinding::Higher,
                 other => other,
             };
-            prop_assert_eq!(judged(1.0), judged(-1.0).into_iter().map(mirrored).collect::<Vec<_>>());
+            prop_assert_eq!(
+                judged(1.0),
+                judged(-1.0).into_iter().map(mirrored).collect::<Vec<_>>()
+            );
         }
     }
 }
