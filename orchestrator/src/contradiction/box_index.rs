@@ -90,20 +90,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_point_is_the_one_that_a_look_at_all_finds(
+        fn index_finds_the_same_first_point_as_a_scan(
             points in prop::collection::vec([0u8..9, 0u8..9], 0..40),
             (from, to, least, most) in (0usize..40, 0usize..44, 0u8..9, 0u8..9),
         ) {
-            let points: Vec<[f64; 2]> = points.into_iter().map(|point| point.map(f64::from)).collect();
+            let points: Vec<[f64; 2]> = points
+                .into_iter()
+                .map(|point| point.map(f64::from))
+                .collect();
             let (least, most) = (f64::from(least), f64::from(most));
             let is = |at: usize| points[at][0] >= least && points[at][1] <= most;
-            let found = BoxIndex::new(&points).find_first(from..to, |[x, y]| x[1] >= least && y[0] <= most, is);
+            let found = BoxIndex::new(&points).find_first(
+                from..to,
+                |[x, y]| x[1] >= least && y[0] <= most,
+                is,
+            );
             prop_assert_eq!(found, (from..to.min(points.len())).find(|at| is(*at)));
         }
     }
 
     #[test]
-    fn a_search_without_a_result_looks_at_few_nodes() {
+    fn search_without_a_result_visits_few_nodes() {
         let points: Vec<[f64; 2]> = (0..20_000)
             .map(|index| [f64::from(index), -f64::from(index)])
             .collect();

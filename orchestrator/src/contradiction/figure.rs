@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_printed_figure_stands_for_all_values_that_print_so() {
+    fn figure_stands_for_all_values_with_the_same_print() {
         for (text, expected) in [
             ("0.06", (0.055, 0.065)),
             ("+82.1", (82.05, 82.15)),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn figure_refuses_text_that_is_no_number() {
         for text in [
             "", " ", "-", ".", "NaN", "inf", "1,200", "1.2.3", "1e", "1e999", "0x10", "+-1",
             "fast", "1_000",
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_lies_certainly_apart_is_apart() {
+    fn ranges_are_apart_only_if_they_share_no_value() {
         let of = |text: &str| Figure::parse(text).unwrap().reach;
         assert!(!of("0.06").is_apart(of("0.07")), "both may be 0.065");
         assert!(of("0.06").is_below(of("0.08")));
@@ -266,20 +266,37 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_printed_reaches_what_it_was_printed_from(value in -1e6f64..1e6, digits in 0usize..6) {
-            let FigureRange { low, high } = Figure::parse(&format!("{value:.digits$}")).unwrap().reach;
+        fn figure_reaches_the_value_that_it_was_printed_from(
+            value in -1e6f64..1e6,
+            digits in 0usize..6,
+        ) {
+            let FigureRange { low, high } =
+                Figure::parse(&format!("{value:.digits$}")).unwrap().reach;
             prop_assert!(low <= value && value <= high);
         }
 
         #[test]
-        fn arithmetic_holds_the_true_result(a in 0.01f64..1e4, b in 0.01f64..1e4, digits in 0usize..4) {
-            let of = |value: f64| Figure::parse(&format!("{value:.digits$}")).unwrap().of_amount().reach;
-            let holds = |interval: FigureRange, value: f64| !interval.is_apart(FigureRange::exact(value));
+        fn arithmetic_holds_the_true_result(
+            a in 0.01f64..1e4,
+            b in 0.01f64..1e4,
+            digits in 0usize..4,
+        ) {
+            let of = |value: f64| {
+                Figure::parse(&format!("{value:.digits$}"))
+                    .unwrap()
+                    .of_amount()
+                    .reach
+            };
+            let holds =
+                |interval: FigureRange, value: f64| !interval.is_apart(FigureRange::exact(value));
             let (one, other) = (of(a), of(b));
             prop_assert!(holds(one + other, a + b));
             prop_assert!(holds(one - other, a - b));
             prop_assert!(holds(one * other, a * b));
-            prop_assert!(one.over(other).is_none_or(|quotient| holds(quotient, a / b)));
+            prop_assert!(
+                one.over(other)
+                    .is_none_or(|quotient| holds(quotient, a / b))
+            );
         }
     }
 }

@@ -154,16 +154,24 @@ mod tests {
         gflops: f64,
         threads: usize,
     ) -> JobRecord {
-        let wall = json!({ "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0 });
+        let wall = json!({
+            "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0
+        });
         let settings = json!({
-            "time_ns": 1, "rounds": 5, "timeout_ns": 1, "memory_bytes": 1, "threads": threads, "tolerance": 0.01
+            "time_ns": 1, "rounds": 5, "timeout_ns": 1, "memory_bytes": 1, "threads": threads,
+            "tolerance": 0.01
         });
         serde_json::from_value(json!({
             "id": id, "workload": workload, "params": params, "tags": [], "settings": settings,
             "plugin": { "path": "p.so" }, "outcome": "measured", "warnings": [],
-            "time": { "median_ns": ns, "low_ns": 0.99 * ns, "high_ns": 1.01 * ns, "confidence": 0.9, "processes": [] },
+            "time": {
+                "median_ns": ns, "low_ns": 0.99 * ns, "high_ns": 1.01 * ns, "confidence": 0.9,
+                "processes": []
+            },
             "metrics": { "gflops": gflops },
-            "metrics_info": { "gflops": { "unit": "GFLOP/s", "better": "higher", "per": "second", "about": "" } },
+            "metrics_info": {
+                "gflops": { "unit": "GFLOP/s", "better": "higher", "per": "second", "about": "" }
+            },
             "scopes": [], "wall": wall,
         }))
         .unwrap()
@@ -177,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_compared_within_one_family_only() {
+    fn sizes_are_compared_only_within_one_family() {
         let gelu = |id: &str, n: u32, pool: &str, ns: f64| {
             job(
                 id,
@@ -210,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_of_which_none_is_larger_are_not_compared() {
+    fn shapes_without_a_larger_one_are_not_compared() {
         let product = |id: &str, [m, k, n]: [u32; 3], ns: f64| {
             job(
                 id,
@@ -231,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_above_the_measured_peak_are_told_of_one_thread() {
+    fn rates_above_the_measured_peak_are_reported_for_one_thread() {
         let peak = job("peak", "kernels/peak", json!({}), 1000.0, 60.0, 1);
         let product = |gflops, threads| {
             job(

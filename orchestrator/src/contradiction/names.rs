@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell_kernel_and_size() {
+    fn names_give_kernel_and_size() {
         let of = |name: &str| {
             parse_family(name).map(|family| (family.group.clone(), family.size(), family.side))
         };
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn kernels_are_known_by_their_words() {
+    fn kernels_are_recognised_by_their_words() {
         assert_eq!(exponent("MatMul_*"), Some(3.0));
         assert_eq!(exponent("GELU_*"), None);
         assert_eq!(traffic("TensorAdd_*"), traffic("TensorMul_*"));

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_belongs_to_the_least_size_that_it_fits_into_on_both_sides() {
+    fn loop_belongs_to_the_smallest_size_that_it_fits_into_on_both_sides() {
         let sizes = [
             ("Sort_10", ["1.0", "1.0", "0", "0"]),
             ("Sort_100", ["9.0", "2.0", "0", "0"]),
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_held_against_few_others() {
+    fn nesting_compares_rows_with_few_others() {
         // The longer the one side, the shorter the other: no row is inside another one, and all
         // share a prefix.
         const ROWS: u32 = 20_000;

@@ -405,39 +405,62 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_are_found_as_by_a_look_at_all(changes in prop::collection::vec((1i32..60, 0u8..3), 0..30)) {
+        fn words_are_found_as_by_a_scan(
+            changes in prop::collection::vec((1i32..60, 0u8..3), 0..30),
+        ) {
             let rows = worded_rows(&changes);
-            let mut worded: Vec<WordedChange> =
-                rows.iter().filter_map(|row| Some((row, row.percent.as_ref()?, row.status.as_deref()?))).collect();
+            let mut worded: Vec<WordedChange> = rows
+                .iter()
+                .filter_map(|row| Some((row, row.percent.as_ref()?, row.status.as_deref()?)))
+                .collect();
             worded.sort_by(|one, other| one.1.value.total_cmp(&other.1.value));
             worded.dedup_by(|one, other| one.1.value == other.1.value);
-            let apart = |one: &WordedChange, other: &WordedChange| one.1.reach.is_apart(other.1.reach);
+            let apart =
+                |one: &WordedChange, other: &WordedChange| one.1.reach.is_apart(other.1.reach);
             let plain = worded.iter().enumerate().find_map(|(at, middle)| {
-                let low = worded[..at].iter().find(|low| low.2 != middle.2 && apart(low, middle))?;
-                let high = worded[at..].iter().find(|high| high.2 == low.2 && apart(high, middle))?;
-                Some([low.0, middle.0, high.0].map(|row| row.name.clone()).to_vec())
+                let low = worded[..at]
+                    .iter()
+                    .find(|low| low.2 != middle.2 && apart(low, middle))?;
+                let high = worded[at..]
+                    .iter()
+                    .find(|high| high.2 == low.2 && apart(high, middle))?;
+                Some(
+                    [low.0, middle.0, high.0]
+                        .map(|row| row.name.clone())
+                        .to_vec(),
+                )
             });
-            let found = find_interleaved(&worded).map(|rows| rows.iter().map(|(row, _, _)| row.name.clone()).collect());
+            let found = find_interleaved(&worded)
+                .map(|rows| rows.iter().map(|(row, _, _)| row.name.clone()).collect());
             prop_assert_eq!(found, plain);
         }
 
         #[test]
-        fn inverted_sizes_are_found_as_by_a_look_at_all(
+        fn inverted_sizes_are_found_as_by_a_scan(
             sizes in prop::collection::vec(([1u32..5, 1u32..5], 1u32..9), 0..30),
         ) {
             let rows = sized_rows(&sizes);
             let members = members(&rows);
-            let plain: Vec<&str> = members.iter().filter(|(_, row, time)| members.iter().any(|(_, other, than)| {
-                (is_smaller(row, other) && than.reach.is_below(time.reach))
-                    || (is_smaller(other, row) && time.reach.is_below(than.reach))
-            })).map(|(_, row, _)| row.name.as_str()).collect();
-            let found: Vec<&str> = list_inverted(&members).iter().map(|(_, row, _)| row.name.as_str()).collect();
+            let plain: Vec<&str> = members
+                .iter()
+                .filter(|(_, row, time)| {
+                    members.iter().any(|(_, other, than)| {
+                        (is_smaller(row, other) && than.reach.is_below(time.reach))
+                            || (is_smaller(other, row) && time.reach.is_below(than.reach))
+                    })
+                })
+                .map(|(_, row, _)| row.name.as_str())
+                .collect();
+            let found: Vec<&str> = list_inverted(&members)
+                .iter()
+                .map(|(_, row, _)| row.name.as_str())
+                .collect();
             prop_assert_eq!(found, plain);
         }
     }
 
     #[test]
-    fn each_row_is_held_against_few_others() {
+    fn rules_compare_each_row_with_few_others() {
         const ROWS: i32 = 20_000;
         let worded: Vec<(i32, u8)> = (1..=ROWS)
             .map(|change| (change, u8::from(change > ROWS / 2)))

@@ -57,7 +57,7 @@ fn every_rule_has_cases_and_words_them() {
 }
 
 #[test]
-fn the_ids_are_one_of_a_kind_and_rows_are_named() {
+fn rule_ids_are_unique_and_rows_are_named() {
     let mut ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -71,7 +71,7 @@ fn the_ids_are_one_of_a_kind_and_rows_are_named() {
 
 /// Times and percents of the imported table; all of them are possible.
 #[test]
-fn nothing_in_the_reports_that_can_be_reached_is_impossible() {
+fn reachable_claims_of_the_reports_are_not_impossible() {
     let table = include_str!("../../../tests/fixtures/comparison-2026-02-04.csv");
     let amount = |text: &str| Some(figure(text).of_amount());
     let rows = table.lines().skip(1).map(|line| {
@@ -102,7 +102,7 @@ fn nothing_in_the_reports_that_can_be_reached_is_impossible() {
 /// 25 tokens in the printed time give the printed tokens per second, within the precision of the
 /// digits.
 #[test]
-fn rates_of_the_reports_that_can_be_reached_are_not_flagged() {
+fn reachable_rates_of_the_reports_are_not_flagged() {
     for (ms, rate) in [("427.71", "58.45"), ("2186.63", "11.43")] {
         let mut row = row("Tokens", "");
         // Tokens in place of operations: the scale does not matter.

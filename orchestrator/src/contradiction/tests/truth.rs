@@ -109,15 +109,21 @@ fn row(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn what_is_true_is_never_impossible(seed: u64, time in 0usize..5, percent in 0usize..3) {
-        let claims = printed(&mut fastrand::Rng::with_seed(seed), ReportDigits { time, percent });
-        let found: Vec<_> = find_contradictions(&claims).into_iter().filter(|found| found.severity == Severity::Impossible).collect();
+    fn true_figures_are_never_impossible(seed: u64, time in 0usize..5, percent in 0usize..3) {
+        let claims = printed(
+            &mut fastrand::Rng::with_seed(seed),
+            ReportDigits { time, percent },
+        );
+        let found: Vec<_> = find_contradictions(&claims)
+            .into_iter()
+            .filter(|found| found.severity == Severity::Impossible)
+            .collect();
         prop_assert!(found.is_empty(), "{found:#?}\n{claims:#?}");
     }
 
     /// Without this test, rules that never find anything would pass the property above.
     #[test]
-    fn a_percent_that_is_off_is_found(before in 100f64..1e4, ratio in 0.5f64..2.0, off in 1.0f64..50.0) {
+    fn wrong_percent_is_found(before in 100f64..1e4, ratio in 0.5f64..2.0, off in 1.0f64..50.0) {
         let after = before * ratio;
         let claimed = (ratio - 1.0) * 100.0 + off;
         let row = ClaimedRow {
