@@ -549,7 +549,7 @@ fn every_check_has_both_cases_and_no_other() {
 }
 
 #[test]
-fn each_finding_is_provoked() {
+fn every_finding_is_provoked() {
     for CheckCase {
         check,
         ok,
@@ -578,7 +578,7 @@ fn each_finding_is_provoked() {
 }
 
 #[test]
-fn an_attention_is_about_its_own_check_only() {
+fn attention_is_about_its_own_check_only() {
     for case in &CASES {
         let world = case.attention.0(FixtureMachine::new());
         let others: Vec<&str> = world
@@ -594,7 +594,7 @@ fn an_attention_is_about_its_own_check_only() {
 }
 
 #[test]
-fn nothing_is_made_up_where_nothing_can_be_read() {
+fn doctor_invents_nothing_where_nothing_can_be_read() {
     let empty = tempfile::tempdir().expect("a folder");
     let reading = SystemReading::take(empty.path(), || Duration::from_secs(1));
     let found = examine_machine(&reading, &asked());
@@ -631,7 +631,7 @@ fn nothing_is_made_up_where_nothing_can_be_read() {
 }
 
 #[test]
-fn a_virtual_machine_hides_things_and_that_is_said() {
+fn virtual_machine_hides_values_and_the_findings_report_it() {
     let world = FixtureMachine::new().has(CPUINFO, VIRTUAL);
     assert_eq!(
         world.finding("SMT siblings").state,
@@ -646,7 +646,7 @@ fn a_virtual_machine_hides_things_and_that_is_said() {
 }
 
 #[test]
-fn limits_of_the_first_version_of_control_groups_are_read_too() {
+fn limits_of_control_groups_version_1_are_read() {
     let world = FixtureMachine::new()
         .lacks("sys/fs/cgroup")
         .has(
