@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_class_ignores_small_differences_of_memory_and_sees_the_others() {
+    fn class_ignores_only_small_differences_of_memory() {
         let cpu = CpuInfo {
             model: "m".into(),
             vendor: "v".into(),

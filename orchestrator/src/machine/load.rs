@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_what_is_busy_and_not_orch() {
+    fn load_of_others_is_busy_time_without_orch() {
         let alone = load([1100, 100, 5100, 7], 100);
         assert_eq!(
             alone,
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn steal_is_of_the_host() {
+    fn steal_belongs_to_the_host() {
         let stolen = load([1100, 100, 5080, 27], 100);
         assert_eq!(
             stolen,
