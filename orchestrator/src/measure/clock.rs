@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_runs_backwards_is_zero_not_a_century() {
+    fn counter_that_runs_backwards_gives_zero() {
         assert_eq!(ScopeClock::Monotonic.elapsed_ns(10, 9), 0);
     }
 }

@@ -50,7 +50,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn known_coverages() {
+    fn interval_has_the_known_coverages() {
         let range = |count: usize| {
             median_interval(&(0..count).map(|i| i as f64).collect::<Vec<_>>()).unwrap()
         };
@@ -65,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_median_lies_inside(values in prop::collection::vec(1.0f64..1e9, 1..40)) {
+        fn median_lies_inside_its_interval(values in prop::collection::vec(1.0f64..1e9, 1..40)) {
             let interval = median_interval(&values).unwrap();
             prop_assert!(interval.low <= interval.median && interval.median <= interval.high);
             let mut swapped = values.clone();
@@ -77,7 +77,7 @@ mod tests {
     /// Tests the coverage on numbers from a fixed seed: 2 000 experiments of 7 processes with a
     /// skewed distribution.
     #[test]
-    fn the_interval_covers_as_often_as_it_says() {
+    fn interval_covers_as_often_as_stated() {
         let mut random = fastrand::Rng::with_seed(7);
         let truth = std::f64::consts::LN_2.exp2();
         let (mut covered, mut said) = (0, 0.0);

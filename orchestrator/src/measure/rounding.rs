@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_told_apart_by_one() {
+    fn whole_numbers_that_differ_by_one_are_distinct() {
         let (a, b) = (sum(&[3.0; 1000]), sum(&[3001.0]));
         assert_eq!((a.rounding(), b.rounding()), (0.0, 0.0));
         assert!(!agrees(&a, &b));
@@ -144,14 +144,16 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_infinite_is_left_out() {
+    fn amounts_that_overflow_the_sum_are_left_out() {
         let mut sum = sum(&[f64::MAX]);
         assert!(!sum.add(f64::MAX) && sum.sum == f64::MAX);
     }
 
     proptest! {
         #[test]
-        fn the_order_of_additions_never_tells(mut amounts in prop::collection::vec(-1e6f64..1e6, 1..200)) {
+        fn order_of_additions_does_not_matter(
+            mut amounts in prop::collection::vec(-1e6f64..1e6, 1..200),
+        ) {
             let forth = sum(&amounts);
             amounts.sort_by(f64::total_cmp);
             prop_assert!(agrees(&forth, &sum(&amounts)));
@@ -160,7 +162,11 @@ mod tests {
             let (left, right) = amounts.split_at(amounts.len() / 2);
             let [left, right] = [sum(left), sum(right)].map(|part| [part.sum, part.rounding()]);
             let [whole, rounding] = merge_sums(left, right);
-            prop_assert!(is_equal_within(whole, forth.sum, rounding + forth.rounding()));
+            prop_assert!(is_equal_within(
+                whole,
+                forth.sum,
+                rounding + forth.rounding()
+            ));
         }
     }
 }

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ring_is_one_cycle() {
+    fn ring_is_one_cycle() {
         let ring = shuffled_ring();
         let (mut at, mut length) = (ring[0].next, 1);
         while at != 0 {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_has_all_samples_and_each_took_time() {
+    fn reading_has_all_samples_and_each_took_time() {
         let samples = PreparedKernels::new().read();
         for kernel in [samples.compute_ns, samples.memory_ns] {
             assert_eq!(kernel.len(), SAMPLES);
