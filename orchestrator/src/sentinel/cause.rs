@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cause_is_told_from_its_evidence() {
+    fn each_cause_is_found_from_its_evidence() {
         let steady = at(&[100_000, 100_100, 100_050, 100_020, 100_080, 100_000]);
         assert_eq!(ids(&steady, None), [CauseId::Level]);
         assert_eq!(ids(&steady, Some(0.001)), [CauseId::Level]);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn one_wild_reading_is_neither_drift_nor_a_second_state() {
+    fn one_outlier_is_neither_drift_nor_a_second_state() {
         assert_eq!(
             ids(
                 &at(&[100_000, 100_100, 150_000, 100_050, 100_020, 100_080]),

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_changed_is_said_with_the_kernel_the_size_and_a_cause() {
+    fn changed_machine_is_reported_with_kernel_size_and_cause() {
         let slower = held(readings(112_000, 200_000));
         assert_eq!(
             slower
