@@ -418,11 +418,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn two_times_never_print_another_change_than_theirs(ns in 0.5f64..1e10, log in -6.0f64..6.0) {
+        fn two_times_never_print_another_change_than_theirs(
+            ns in 0.5f64..1e10,
+            log in -6.0f64..6.0,
+        ) {
             let pair = [ns, ns * log.exp()];
             let read = |text: &str| {
                 let (number, unit) = text.split_once(' ').unwrap();
-                let size = match unit { "ns" => 1.0, "µs" => 1e3, "ms" => 1e6, _ => 1e9 };
+                let size = match unit {
+                    "ns" => 1.0,
+                    "µs" => 1e3,
+                    "ms" => 1e6,
+                    _ => 1e9,
+                };
                 number.parse::<f64>().unwrap() * size
             };
             let [a, b] = times(pair);
