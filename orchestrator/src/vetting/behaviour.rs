@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_life_has_no_findings_and_each_fault_one() {
+    fn good_life_has_no_findings_and_each_fault_one() {
         assert_eq!(judge_life("w", &checked()), []);
         let check = |change: fn(&mut InstanceCheck), level: FindingLevel, part: &str| {
             let mut checked = checked();
@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_second_instance_keeps_is_lost() {
+    fn memory_kept_by_a_second_instance_is_reported() {
         assert_eq!(judge_second_life("w", &checked()), None);
         let leaks = InstanceCheck {
             kept_bytes: 1 << 20,
@@ -532,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn too_slow_and_too_large_are_notes_only_at_the_ends() {
+    fn slow_and_large_trials_are_notes_only_at_the_ends() {
         let ending = |limits| PassEnding {
             phase: Phase::Run,
             message: "m",

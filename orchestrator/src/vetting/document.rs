@@ -238,12 +238,12 @@ mod tests {
         "metrics": [{"id": "rate", "unit": "1/s", "better": "higher", "per": "second", "scale": 2}]}]}"#;
 
     #[test]
-    fn a_whole_document_is_fine() {
+    fn complete_document_has_no_findings() {
         assert_eq!(read_document(WHOLE, WHOLE).1, []);
     }
 
     #[test]
-    fn each_fault_is_found_once() {
+    fn each_fault_of_a_document_is_found_once() {
         use FindingLevel::{Error, Note, Warning};
         for (from, to, level, part) in [
             (

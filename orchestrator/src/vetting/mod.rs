@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_this_version_is_fine() {
+    fn file_of_this_version_has_no_findings() {
         let whole = LibraryFacts {
             abi_major: 1,
             abi_minor: 0,

@@ -136,7 +136,9 @@ mod tests {
                 r#"kind=slow: {"n":3,"kind":"slow"}"#,
             ]
         );
-        let beyond = json!({ "type": "integer", "exclusiveMinimum": i64::MAX, "exclusiveMaximum": i64::MIN });
+        let beyond = json!({
+            "type": "integer", "exclusiveMinimum": i64::MAX, "exclusiveMaximum": i64::MIN
+        });
         assert_eq!(
             labels(json!({ "n": beyond }), json!([])).unwrap(),
             [": {}"],
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_a_default_cannot_be_thought_of() {
+    fn text_without_a_default_gets_no_value() {
         assert_eq!(
             labels(json!({ "file": { "type": "string" } }), json!(["file"])),
             Err("file".to_owned())
