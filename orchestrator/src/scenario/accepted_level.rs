@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_a_commit_with_a_reason() {
+    fn level_is_a_commit_with_a_reason() {
         let level = read_accepted_level("commit: v1.2\nreason: the release\n");
         assert_eq!(
             level,

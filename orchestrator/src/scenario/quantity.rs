@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_is_understood() {
+    fn quantities_are_parsed_as_people_write_them() {
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_bytes("2GiB"), Ok(2 << 30));
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_with_an_example() {
+    fn invalid_quantities_are_refused_with_an_example() {
         for text in ["", "5", "-3s", "0s", "soon"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }

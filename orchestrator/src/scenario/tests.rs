@@ -73,7 +73,7 @@ workloads:
 }
 
 #[test]
-fn a_matrix_is_multiplied_out_in_the_order_of_the_file() {
+fn matrix_is_expanded_in_the_order_of_the_file() {
     let jobs = plan(
         "plugins: { k: { crate: here } }
 workloads:
@@ -100,7 +100,7 @@ workloads:
 }
 
 #[test]
-fn a_plugin_without_a_description_makes_jobs_nobody_could_check() {
+fn plugin_without_a_description_makes_unchecked_jobs() {
     let jobs = plan(
         "plugins: { other: { path: x.so } }\nworkloads: \
          [{ workload: other/any, params: { x: 1 } }]\n",
@@ -152,7 +152,7 @@ workloads: [{ workload: a/w }]
 }
 
 #[test]
-fn the_sandbox_is_on_and_lets_through_what_is_named() {
+fn sandbox_is_on_and_grants_the_named_paths() {
     let scenario = parse(
         "defaults: { sandbox: off }
 plugins:
@@ -180,7 +180,7 @@ workloads: [{ workload: a/w }]
 }
 
 #[test]
-fn what_the_sandbox_lets_through_has_to_exist_and_to_matter() {
+fn sandbox_grants_have_to_exist_and_to_have_an_effect() {
     let text = "plugins:
   a: { path: a.so, read: [data, missing/x], write: [missing/y] }
   b: { path: b.so, sandbox: off, write: [out] }
@@ -199,9 +199,9 @@ workloads: [{ workload: a/w }]
 }
 
 #[test]
-fn code_that_the_loader_would_run_before_the_sandbox_is_refused() {
+fn loader_variables_that_run_code_before_the_sandbox_are_refused() {
     let text = "plugins:
-  a: { path: a.so, write: [out], env: { LD_PRELOAD: x.so, LD_LIBRARY_PATH: '/lib:/project/out/lib' } }
+  a: { path: a.so, write: [out], env: { LD_PRELOAD: x.so, LD_LIBRARY_PATH: '/lib:/project/out/x' } }
   b: { path: b.so, sandbox: off, env: { LD_PRELOAD: x.so } }
   c: { path: c.so, write: [out], env: { LD_LIBRARY_PATH: /lib, OTHER: out } }
   d: { path: d.so, write: [out], env: { LD_LIBRARY_PATH: '/lib;/project/out' } }
@@ -226,7 +226,7 @@ workloads: [{ workload: a/w }]
 }
 
 #[test]
-fn problems_of_all_kinds_are_found_in_one_go_with_their_places() {
+fn problems_of_all_kinds_are_found_together_with_their_places() {
     let text = "naem: x
 plugins:
   k: { crate: missing }
@@ -253,7 +253,7 @@ workloads:
 }
 
 #[test]
-fn what_was_wrong_by_itself_is_not_reported_twice() {
+fn invalid_values_are_not_reported_twice() {
     let text = "plugins: { k: { path: 3 } }\nworkloads: [{ workload: k/work }]\n";
     assert_eq!(
         shown(text, &parse(text).unwrap_err()),
