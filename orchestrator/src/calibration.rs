@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_an_older_orch_keeps_its_build_effects() {
+    fn file_of_an_older_orch_keeps_its_build_effects() {
         let old = r#"{"build_effects": {"/nowhere/p w {} threads 1":
             {"tau": 0.001, "largest": -0.002, "rebuilds": 8, "measured": "2026-02-03T04:05:06Z"}}}"#;
         let mut kept: MachineCalibration = serde_json::from_str(old).expect("still read");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn false_alarms_are_those_of_all_workloads_and_of_the_newest_day() {
+    fn false_alarms_sum_all_workloads_and_have_the_newest_day() {
         let mut kept = MachineCalibration::default();
         kept.set_noise(subject(1), noise(9, "2026-01-01T00:00:00Z"));
         kept.set_noise(subject(1), noise(1, "2026-02-03T04:05:06.7Z"));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_higher_lower_bound_stays() {
+    fn arithmetic_keeps_the_higher_lower_bound() {
         let reached = |flop_per_second: f64| ArithmeticSpeed {
             flop_per_second,
             job: "j".into(),
