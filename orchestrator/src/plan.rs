@@ -183,8 +183,17 @@ mod tests {
             let plan = build_plan(&jobs, seed);
             prop_assert_eq!(&plan, &build_plan(&jobs, seed));
             for (job, rounds) in rounds.iter().enumerate() {
-                let own: Vec<StepKind> = plan.steps.iter().filter(|step| step.job == job).map(|step| step.kind).collect();
-                let mut expected = vec![StepKind::Profile, StepKind::Count { run: 0 }, StepKind::Count { run: 1 }];
+                let own: Vec<StepKind> = plan
+                    .steps
+                    .iter()
+                    .filter(|step| step.job == job)
+                    .map(|step| step.kind)
+                    .collect();
+                let mut expected = vec![
+                    StepKind::Profile,
+                    StepKind::Count { run: 0 },
+                    StepKind::Count { run: 1 },
+                ];
                 expected.extend((0..*rounds).map(|round| StepKind::Time { round }));
                 prop_assert_eq!(own, expected);
             }
@@ -192,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sentinel_is_read_first_and_last_and_in_between() {
+    fn sentinel_is_read_first_and_last_and_in_between() {
         let steps = |rounds: &[u32]| {
             let jobs = jobs(rounds);
             let plan = build_plan(&jobs, 1);
@@ -229,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_counts_one_number_of_iterations() {
+    fn group_counts_one_number_of_iterations() {
         let ms = Duration::from_millis;
         let of = |counted: CountedIterations, profiled: &[u64]| {
             counted.choose_iterations(
@@ -259,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_differs_between_rounds_and_seeds() {
+    fn order_differs_between_rounds_and_seeds() {
         let jobs = jobs(&[5; 12]);
         let round = |plan: &Plan, wanted: u32| -> Vec<usize> {
             let in_round = |step: &&PlanStep| step.kind == StepKind::Time { round: wanted };
