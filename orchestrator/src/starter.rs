@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rust_project_depends_on_its_own_copy_of_the_sdk() {
+    fn rust_project_depends_on_its_own_copy_of_the_sdk() {
         let files = project_files("sorting", PluginLanguage::Rust);
         let manifest = text(&files, "Cargo.toml");
         assert!(
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn no_project_speaks_of_the_starter() {
+    fn project_does_not_mention_the_starter() {
         for language in [PluginLanguage::Rust, PluginLanguage::C, PluginLanguage::Cpp] {
             let files = project_files("sorting", language);
             for file in files
@@ -271,7 +271,7 @@ mod tests {
 
     /// The versions in the project are the ones that this repository is tested with.
     #[test]
-    fn the_lock_file_holds_tested_versions() {
+    fn lock_file_holds_tested_versions() {
         let tested: Vec<&str> = include_str!("../../Cargo.lock")
             .split("[[package]]")
             .collect();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_no_crate_can_have_are_refused_with_another() {
+    fn invalid_crate_names_are_refused_with_a_suggestion() {
         for (name, part) in [
             ("", "is empty"),
             ("Sorting", "try `sorting`"),
