@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_torn_last_line_is_left_out_and_cut_off() {
+    fn torn_last_line_is_left_out_and_cut_off() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x.jsonl");
         let mut lines = JournalFile::create(&path).expect("new");
