@@ -41,7 +41,7 @@ impl std::io::Write for HashWriter<'_> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_empty_text_has_its_published_hash() {
+    fn empty_text_has_its_published_hash() {
         assert_eq!(
             super::text(""),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
