@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 #[cfg(test)]
 thread_local! {
     /// Cache of the test that runs on this thread. The user's own cache must not influence tests.
-    pub(crate) static OF_THIS_TEST: std::cell::RefCell<Option<PathBuf>> = const { std::cell::RefCell::new(None) };
+    pub(crate) static OF_THIS_TEST: std::cell::RefCell<Option<PathBuf>> =
+        const { std::cell::RefCell::new(None) };
 }
 
 /// Returns the cache folder, made if needed: `$XDG_CACHE_HOME/orch`, `~/.cache/orch`, or
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noexec_is_what_the_mount_table_has() {
+    fn noexec_is_read_from_the_mount_table() {
         let table = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         let mut seen = 0;
         for line in table.lines() {
