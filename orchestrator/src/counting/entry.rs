@@ -62,7 +62,8 @@ macro_rules! jump {
         unsafe extern "C" fn $name($($arg: $type),*) $(-> $ret)? {
             let target = $target.load(Ordering::Relaxed);
             // SAFETY: the pointer only ever holds a function of this signature, see `start`.
-            let target: unsafe extern "C" fn($($type),*) $(-> $ret)? = unsafe { std::mem::transmute(target) };
+            let target: unsafe extern "C" fn($($type),*) $(-> $ret)? =
+                unsafe { std::mem::transmute(target) };
             // SAFETY: the caller keeps the contract of the C function of the same name.
             unsafe { target($($arg),*) }
         }
