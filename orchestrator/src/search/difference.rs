@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn judges_as_compare_does() {
+    fn difference_is_judged_as_compare_does() {
         let wave = |level: f64| {
             (0..14)
                 .map(|i| level + 1e-3 * f64::from(i).sin())

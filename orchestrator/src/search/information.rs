@@ -77,14 +77,16 @@ impl InformationTable {
             return 0.0;
         }
         let place = (snr / Self::LEAST).ln() / Self::RATIO.ln();
-        let row = (place as usize).min(Self::ROWS - 2); // not below 0, because snr is not below LEAST
+        // Not below 0, because snr is not below LEAST.
+        let row = (place as usize).min(Self::ROWS - 2);
         let part = (place - row as f64).min(1.0);
         Self::along(&self.rows[row], p) * (1.0 - part) + Self::along(&self.rows[row + 1], p) * part
     }
 
     fn along(values: &[f64; Self::CELLS + 1], p: f64) -> f64 {
         let place = (2.0 * p.min(1.0 - p).max(0.0)).sqrt() * Self::CELLS as f64;
-        let cell = (place as usize).min(Self::CELLS - 1); // 0 ..= CELLS by construction
+        // 0 ..= CELLS by construction.
+        let cell = (place as usize).min(Self::CELLS - 1);
         let part = place - cell as f64;
         values[cell] * (1.0 - part) + values[cell + 1] * part
     }
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_sent_and_nothing_unknown_tell_nothing() {
+    fn no_signal_and_no_uncertainty_give_no_information() {
         assert_eq!(
             (
                 information(0.0, 3.0),

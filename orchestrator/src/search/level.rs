@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wild_values_do_not_move_it() {
+    fn outliers_do_not_move_the_level() {
         let calm = DifferenceLevel::of(vec![1.0, 2.0, 3.0, 4.0, 5.0]);
         let wild = DifferenceLevel::of(vec![1.0, 2.0, 3.0, 4.0, 500.0]);
         assert_eq!((calm.mean, wild.mean), (3.0, 3.0));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn few_values_are_no_reason_to_stumble() {
+    fn level_of_few_values_is_defined() {
         assert_eq!(DifferenceLevel::of(vec![]), DifferenceLevel::NONE);
         assert_eq!(DifferenceLevel::of(vec![f64::NAN]), DifferenceLevel::NONE);
         assert_eq!(DifferenceLevel::of(vec![2.0]).mean, 2.0);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variance_of_normal_noise_is_a_little_above_its_own() {
+    fn variance_of_normal_noise_is_slightly_above_its_own() {
         let mut rng = fastrand::Rng::with_seed(7);
         let mut normal = || (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0;
         let levels: Vec<DifferenceLevel> = (0..200)

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_likelihood_of_a_group_is_that_of_a_shared_normal_level() {
+    fn likelihood_of_a_group_is_that_of_a_shared_normal_level() {
         let (shared, w, m) = (4e-4, [1e5, 2e4], [0.021, 0.013]);
         let mut sums = LevelSums::default();
         sums.add(w[0], m[0]);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_nothing_shares_is_zero() {
+    fn level_without_members_is_zero() {
         let mut sums = LevelSums::default();
         sums.add(100.0, 0.1);
         assert!((0.5 * 100f64.ln() + sums.log_ml(0.0) - normal(0.1, 0.01)).abs() < 1e-12);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_level_costs_little_more_than_a_small_one() {
+    fn large_level_costs_little_more_than_a_small_one() {
         let log = |level: f64| {
             let mut sums = LevelSums::default();
             sums.add(1e5, level);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_of_logs_is_the_log_of_the_sum() {
+    fn sum_of_logs_is_the_log_of_the_sum() {
         assert!((log_sum([1.0, 2.0].into_iter()) - (1f64.exp() + 2f64.exp()).ln()).abs() < 1e-12);
         assert_eq!(
             log_sum([f64::NEG_INFINITY; 2].into_iter()),

@@ -359,7 +359,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_measured_build_effect_moves_the_prior() {
+    fn measured_build_effect_moves_the_prior() {
         let mean = |measured| {
             taus(measured)
                 .iter()

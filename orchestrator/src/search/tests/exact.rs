@@ -106,7 +106,7 @@ fn every_place_is_found_with_log2_and_two_readings() {
 }
 
 #[test]
-fn what_cannot_be_read_stays_among_the_candidates() {
+fn unreadable_commits_stay_among_the_candidates() {
     let mut rng = Rng::with_seed(9);
     for culprit in 1..=64 {
         let mut counts =
@@ -196,7 +196,7 @@ fn branches_are_searched_too() {
 }
 
 #[test]
-fn the_largest_change_alone_ends_the_search_where_it_was_asked_for() {
+fn search_for_the_largest_change_ends_with_it() {
     let level =
         |at: u64| 5 + u64::from(at >= 10) + 40 * u64::from(at >= 33) + 2 * u64::from(at >= 55);
     let mut counts = ScriptedCounts::line((0..=64).map(level).collect());
@@ -219,7 +219,7 @@ fn the_largest_change_alone_ends_the_search_where_it_was_asked_for() {
 }
 
 #[test]
-fn stopped_after_any_reading_the_search_accounts_for_every_change() {
+fn stopped_search_accounts_for_every_change_after_any_reading() {
     let level =
         |at: u64| 5 + 3 * u64::from(at >= 10) + u64::from(at >= 40) - 2 * u64::from(at >= 55);
     let mut named = Vec::new();

@@ -21,7 +21,7 @@ fn diamonds(count: usize, length: usize) -> CommitGraph {
 }
 
 #[test]
-fn a_history_knows_what_contains_what() {
+fn graph_has_ancestors_and_descendants() {
     // 0 - 1 - 2 - 6 (merge), 1 - 4: branches are 2, 3 and 4, 5.
     let history = diamonds(1, 2);
     assert_eq!(history.bad_end(), 6);
@@ -65,7 +65,7 @@ fn every_commit_of_a_branched_history_is_found() {
 }
 
 #[test]
-fn a_merge_that_is_never_built_shares_the_guilt_of_what_it_brought() {
+fn merge_that_is_never_built_is_named_with_its_branch() {
     let history = diamonds(3, 3);
     let is_merge = |at: usize| at > 0 && at.is_multiple_of(8);
     let never: Vec<bool> = (0..=history.bad_end())
@@ -96,7 +96,7 @@ fn a_merge_that_is_never_built_shares_the_guilt_of_what_it_brought() {
 }
 
 #[test]
-fn a_second_culprit_behind_the_first_is_found() {
+fn second_culprit_behind_the_first_is_found() {
     let history = diamonds(3, 3);
     let mut world = ScriptedEvidence::over(&history, &[(3, 0.03), (20, 0.02)]);
     let conclusion = world.search_in(&history, &SearchSettings::new(0.01, ChangeDirection::Worse));
@@ -148,7 +148,7 @@ fn tangle(rng: &mut Rng, commits: usize) -> CommitGraph {
 }
 
 #[test]
-fn in_tangled_histories_with_failures_the_named_set_holds_the_culprit() {
+fn named_set_holds_the_culprit_in_tangled_histories_with_failures() {
     let mut rng = Rng::with_seed(31);
     for seed in 0..60 {
         let commits = rng.usize(2..60);

@@ -54,7 +54,7 @@ fn finds_all(
 }
 
 #[test]
-fn a_large_step_behind_a_small_one_is_named_among_six_commits() {
+fn large_step_behind_a_small_one_is_named_among_six_commits() {
     for (small, large) in [(1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (1, 6), (2, 5)] {
         for seed in 0..4 {
             for noise in [0.005, 0.01] {
@@ -65,7 +65,7 @@ fn a_large_step_behind_a_small_one_is_named_among_six_commits() {
 }
 
 #[test]
-fn a_large_step_next_to_a_small_one_is_named_among_many_commits() {
+fn large_step_next_to_a_small_one_is_named_among_many_commits() {
     for candidates in [16, 128] {
         for small in [1, 2, candidates / 2, candidates - 1] {
             for seed in 0..3 {
@@ -123,7 +123,7 @@ fn three_steps_and_five_are_named() {
 }
 
 #[test]
-fn what_happened_beside_a_large_step_is_bounded_with_few_pairs() {
+fn parts_beside_a_large_step_are_bounded_with_few_pairs() {
     for seed in 0..10 {
         let mut world = ScriptedEvidence::line(64, &[(20, LARGE)]).seeded(seed);
         world.noise = 0.03;
@@ -153,7 +153,7 @@ fn what_happened_beside_a_large_step_is_bounded_with_few_pairs() {
 }
 
 #[test]
-fn a_bound_is_no_excuse_for_a_step_that_a_few_pairs_show() {
+fn step_that_few_pairs_show_is_found_within_the_bound() {
     let mut world = ScriptedEvidence::line(64, &[(20, LARGE), (40, 0.08)]);
     world.noise = 0.02;
     let conclusion = world.search();
@@ -171,7 +171,7 @@ fn largest_of(steps: &[(usize, f64)]) -> (SearchConclusion, ScriptedEvidence) {
 }
 
 #[test]
-fn the_largest_step_alone_ends_the_search_where_it_was_asked_for() {
+fn search_for_the_largest_step_ends_with_it() {
     let (conclusion, world) = largest_of(&[(9, 0.04), (30, 2.0), (47, 0.03)]);
     assert_eq!(named(&conclusion), [&[30][..]], "{conclusion:?}");
     assert_eq!(
@@ -197,7 +197,7 @@ fn the_largest_step_alone_ends_the_search_where_it_was_asked_for() {
 }
 
 #[test]
-fn a_part_with_a_larger_change_than_the_step_is_still_searched_for_the_largest() {
+fn search_for_the_largest_step_visits_parts_with_larger_changes() {
     // Whichever comes first, the largest step is among the named ones, and no part beside it has a
     // larger change.
     for steps in [
@@ -233,7 +233,7 @@ fn a_part_with_a_larger_change_than_the_step_is_still_searched_for_the_largest()
 }
 
 #[test]
-fn where_only_the_build_effect_decides_no_pairs_are_bought() {
+fn no_pairs_are_taken_where_only_the_build_effect_decides() {
     // Builds that differ by half a percent, and a step that is no larger than the largest of such
     // differences.
     let effects = [0.0, 0.008, 0.017];

@@ -101,7 +101,7 @@ fn builds_that_fail_at_random_leave_small_sets() {
 }
 
 #[test]
-fn with_only_the_ends_the_whole_set_is_the_answer() {
+fn whole_set_is_named_where_only_the_ends_build() {
     let dead: Vec<bool> = (0..=9).map(|at| at != 0 && at != 9).collect();
     let mut world = ScriptedEvidence::line(9, &[(4, 0.02)]);
     world.dead = dead.clone();
@@ -122,7 +122,7 @@ fn with_only_the_ends_the_whole_set_is_the_answer() {
 }
 
 #[test]
-fn without_a_step_nobody_is_accused_and_nothing_built() {
+fn search_without_a_step_names_and_builds_nothing() {
     for seed in 0..40 {
         let mut world = ScriptedEvidence::line(64, &[]).seeded(seed);
         let conclusion = world.search();
@@ -136,7 +136,7 @@ fn without_a_step_nobody_is_accused_and_nothing_built() {
 }
 
 #[test]
-fn a_step_the_other_way_is_not_what_was_asked_for() {
+fn step_in_the_other_direction_is_not_searched() {
     let mut world = ScriptedEvidence::line(16, &[(5, -0.03)]);
     assert!(matches!(world.search().gate, EndsVerdict::OtherWay { .. }));
     assert_eq!(world.builds(), 2);
@@ -148,7 +148,7 @@ fn a_step_the_other_way_is_not_what_was_asked_for() {
 }
 
 #[test]
-fn what_fails_when_measured_counts_as_not_built() {
+fn commit_that_fails_when_measured_counts_as_not_built() {
     let mut world = ScriptedEvidence::line(32, &[(20, 0.03)]);
     world.crashes = vec![16, 19, 20];
     let conclusion = world.search();
@@ -160,7 +160,7 @@ fn what_fails_when_measured_counts_as_not_built() {
 }
 
 #[test]
-fn a_prior_on_the_culprit_saves_builds() {
+fn prior_on_the_culprit_saves_builds() {
     let mut prior = vec![1.0; 129];
     prior[77] = 400.0;
     let settings = SearchSettings {

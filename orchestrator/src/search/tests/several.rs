@@ -23,13 +23,13 @@ fn two_culprits_are_both_named() {
 }
 
 #[test]
-fn neighbouring_culprits_are_told_apart() {
+fn neighbouring_culprits_are_distinguished() {
     let conclusion = ScriptedEvidence::line(40, &[(20, 0.03), (21, 0.02)]).search();
     assert_eq!(names(&conclusion), [&[20][..], &[21]], "{conclusion:?}");
 }
 
 #[test]
-fn a_fix_that_hid_part_of_a_regression_is_reported() {
+fn fix_that_hid_part_of_a_regression_is_reported() {
     for (rise, fix) in [(9, 50), (30, 31), (40, 60)] {
         let conclusion = ScriptedEvidence::line(64, &[(rise, 0.04), (fix, -0.02)]).search();
         assert_eq!(names(&conclusion), [&[rise][..], &[fix]], "{conclusion:?}");
@@ -41,7 +41,7 @@ fn a_fix_that_hid_part_of_a_regression_is_reported() {
 }
 
 #[test]
-fn drift_that_nobody_made_alone_accuses_nobody() {
+fn drift_over_many_commits_names_no_culprit() {
     for seed in 0..10 {
         let mut world =
             ScriptedEvidence::new((0..=64).map(|at| at as f64 * 0.0008).collect()).seeded(seed);
@@ -53,7 +53,7 @@ fn drift_that_nobody_made_alone_accuses_nobody() {
 }
 
 #[test]
-fn layout_is_not_accused_and_hides_nobody() {
+fn layout_is_no_culprit_and_hides_none() {
     let mut world = ScriptedEvidence::line(64, &[(20, 0.03)]);
     world.confirmation = Some(Confirmation::Layout);
     let conclusion = world.search();
@@ -68,7 +68,7 @@ fn layout_is_not_accused_and_hides_nobody() {
 }
 
 #[test]
-fn no_more_steps_than_asked_for() {
+fn search_locates_no_more_steps_than_requested() {
     let steps: Vec<(usize, f64)> = (1..=12).map(|at| (at * 5, 0.03)).collect();
     let conclusion = ScriptedEvidence::line(64, &steps).search();
     assert_eq!(conclusion.culprits.len(), 8, "{conclusion:?}");

@@ -77,7 +77,7 @@ fn is_accounted_for(known: &SearchConclusion, culprit: usize) -> bool {
 }
 
 #[test]
-fn stopped_after_any_question_a_search_accounts_for_every_step() {
+fn stopped_search_accounts_for_every_step_after_any_question() {
     let steps = [(9, 0.04), (30, 2.0), (47, 0.03)];
     let (mut stopped, mut named) = (0, Vec::new());
     for left in 0..1000 {
@@ -126,7 +126,7 @@ fn stopped_after_any_question_a_search_accounts_for_every_step() {
 }
 
 #[test]
-fn a_step_that_waits_for_its_confirmation_is_still_open() {
+fn step_that_waits_for_its_confirmation_is_open() {
     let steps = [(20, 2.0)];
     let confirm = |world: &ScriptedEvidence| {
         world

@@ -43,7 +43,7 @@ fn no_step_lies_between_commits_of_one_code() {
 }
 
 #[test]
-fn an_end_that_cannot_be_measured_ends_the_search() {
+fn end_that_cannot_be_measured_ends_the_search() {
     for end in [0, 8] {
         let mut world = ScriptedEvidence::line(8, &[(4, 0.02)]);
         world.dead[end] = true;
@@ -55,7 +55,7 @@ fn an_end_that_cannot_be_measured_ends_the_search() {
 }
 
 #[test]
-fn the_budget_ends_in_the_smallest_set_that_is_sure() {
+fn budget_ends_in_the_smallest_certain_set() {
     let mut world = ScriptedEvidence::line(64, &[(30, 0.02)]);
     world.noise = 0.03;
     let settings = SearchSettings {
@@ -74,7 +74,7 @@ fn the_budget_ends_in_the_smallest_set_that_is_sure() {
 }
 
 #[test]
-fn a_history_without_candidates_is_one_code() {
+fn history_without_candidates_is_one_code() {
     assert_eq!(
         ScriptedEvidence::line(0, &[]).search().gate,
         EndsVerdict::SameCode
@@ -82,7 +82,7 @@ fn a_history_without_candidates_is_one_code() {
 }
 
 #[test]
-fn the_same_answers_get_the_same_questions() {
+fn same_answers_get_the_same_questions() {
     let run = || {
         let mut world = ScriptedEvidence::line(100, &[(37, 0.03), (71, -0.015)]).seeded(5);
         world.dead = (0..=100).map(|at| at % 7 == 3).collect();
@@ -93,7 +93,7 @@ fn the_same_answers_get_the_same_questions() {
 }
 
 #[test]
-fn few_codes_among_noisy_commits_are_told_apart() {
+fn few_codes_among_noisy_commits_are_distinguished() {
     for noise in [0.01, 0.1, 0.5] {
         for seed in 0..30 {
             let step = [(2, 4f64.ln()), (4, -(2f64.ln()))];
