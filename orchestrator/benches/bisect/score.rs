@@ -229,7 +229,7 @@ pub fn ours(world: &mut SimulatedHistory) -> SearchAnswer {
         .map(|culprit| (culprit.commits, culprit.probability))
         .collect();
     let beside = conclusion.sections.iter().skip(1);
-    let nothing = beside.filter(|section| !matches!(section.gate, EndsVerdict::Different { .. }));
+    let nothing = beside.filter(|section| !matches!(section.ends, EndsVerdict::Different { .. }));
     let proving = nothing.map(|section| section.pairs).sum();
     let instead = conclusion
         .undecided

@@ -139,7 +139,7 @@ pub struct SectionResult {
     /// Position of the other end.
     pub end: usize,
     /// Result of the comparison of the ends.
-    pub gate: EndsVerdict,
+    pub ends: EndsVerdict,
     /// Change from the reference to the end: the confidence sequence of the comparison, widened by
     /// the build effect (log ratio).
     pub range: RatioEstimate,
@@ -163,7 +163,7 @@ pub struct UnsearchedPart {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchConclusion {
     /// Result of the comparison of the ends of the whole history.
-    pub gate: EndsVerdict,
+    pub ends: EndsVerdict,
     /// Confirmed culprits, by position.
     pub culprits: Vec<SearchCulprit>,
     /// Changes without a culprit, in the order of discovery.

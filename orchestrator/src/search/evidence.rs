@@ -60,7 +60,7 @@ pub trait Evidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SectionStage {
     /// The ends are being compared.
-    Gate,
+    CompareEnds,
     /// The step between them is being located.
     Search,
     /// The suspect is about to be compared with the commit before it.

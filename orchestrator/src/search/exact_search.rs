@@ -81,7 +81,7 @@ pub struct ExactCulprit<V> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExactConclusion<V> {
     /// Result of the comparison of the ends of the whole history.
-    pub gate: ExactEndsVerdict,
+    pub ends: ExactEndsVerdict,
     /// Culprits, by position.
     pub culprits: Vec<ExactCulprit<V>>,
     /// The part that was being searched when the readings ended.
@@ -128,7 +128,7 @@ pub fn bisect_exact<R: ExactReadings>(
         readings,
         values: vec![None; history.positions()],
         known: KnownAnswers::new(history.positions()),
-        gate: ExactEndsVerdict::Same,
+        ends: ExactEndsVerdict::Same,
         culprits: Vec::new(),
         open: None,
         todo: Vec::new(),
@@ -151,7 +151,7 @@ struct ExactSearch<'a, R: ExactReadings> {
     values: Vec<Option<R::Value>>,
     /// Answers of which only the usability of commits is kept.
     known: KnownAnswers,
-    gate: ExactEndsVerdict,
+    ends: ExactEndsVerdict,
     culprits: Vec<ExactCulprit<R::Value>>,
     /// The part that is being searched.
     open: Option<ExactPart>,
@@ -164,9 +164,9 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
     fn run(&mut self) -> Result<(), R::Stop> {
         let whole = (0, self.history.bad_end());
         self.open = Some(self.describe_part(whole));
-        self.gate = self.judge_ends()?;
+        self.ends = self.judge_ends()?;
         self.open = None;
-        if self.gate == ExactEndsVerdict::Different {
+        if self.ends == ExactEndsVerdict::Different {
             self.todo.push(whole);
         }
         while let Some((reference, end)) = self.todo.pop() {
@@ -234,7 +234,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
             .collect();
         let unusable = self.known.unusable();
         ExactConclusion {
-            gate: self.gate,
+            ends: self.ends,
             culprits: self.culprits,
             open: self.open,
             unsearched,

@@ -57,7 +57,7 @@ pub fn bisect<E: Evidence>(
 
 fn empty_conclusion() -> SearchConclusion {
     SearchConclusion {
-        gate: EndsVerdict::Open {
+        ends: EndsVerdict::Open {
             change: RatioEstimate::UNKNOWN,
         },
         culprits: Vec::new(),
@@ -191,20 +191,20 @@ impl<E: Evidence> NoisySearch<'_, E> {
             .then_some(self.context.settings.direction);
         let earlier = self.earlier_sections();
         let mut search = SectionSearch::between(&mut self.context, reference, end, earlier);
-        let mut gate = search.judge_ends(asked)?;
-        let located = match gate {
+        let mut ends = search.judge_ends(asked)?;
+        let located = match ends {
             EndsVerdict::Different { .. } => Some(search.locate_step()?),
             _ => None,
         };
         if let Some(SectionOutcome::EndUnusable(end)) = located {
-            gate = EndsVerdict::EndUnusable { end };
+            ends = EndsVerdict::EndUnusable { end };
         }
         let (pairs, range) = (search.pairs, search.change_with_build_effect());
         self.context.progress = None;
         self.found.sections.push(SectionResult {
             reference,
             end,
-            gate,
+            ends,
             range,
             pairs,
         });
@@ -342,7 +342,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             suspects,
         }) = self.context.progress.take()
         {
-            let gate = if suspects.is_some() {
+            let ends = if suspects.is_some() {
                 EndsVerdict::Different { change }
             } else {
                 EndsVerdict::Open { change }
@@ -350,7 +350,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             self.found.sections.push(SectionResult {
                 reference,
                 end,
-                gate,
+                ends,
                 range: change,
                 pairs,
             });
@@ -373,7 +373,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
 
     fn conclude(mut self) -> SearchConclusion {
         if let Some(whole) = self.found.sections.first() {
-            self.found.gate = whole.gate;
+            self.found.ends = whole.ends;
         }
         let all = self.found.culprits.clone();
         // A wider set that contains the culprit of a branch is redundant.

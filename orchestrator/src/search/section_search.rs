@@ -578,7 +578,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         let (reference, end) = (self.segment.reference, self.segment.end);
         let nobody = vec![0.0; self.context.history.positions()];
         self.context.evidence.show_progress(&SectionView {
-            stage: SectionStage::Gate,
+            stage: SectionStage::CompareEnds,
             reference,
             end,
             posterior: &nobody,

@@ -527,7 +527,7 @@ impl Evidence for Answers<'_> {
 
     fn show_progress(&mut self, view: &SectionView<'_>) {
         let whole = view.reference == 0 && view.end == self.ground.history.candidates.len();
-        if whole && view.stage != SectionStage::Gate {
+        if whole && view.stage != SectionStage::CompareEnds {
             self.posterior = view.posterior.to_vec();
         }
         let (build_seconds, pair_seconds) = (self.build_time(), self.pair_seconds());

@@ -151,7 +151,7 @@ impl Live {
         pair_seconds: f64,
         build_seconds: f64,
     ) {
-        if view.stage == SectionStage::Gate {
+        if view.stage == SectionStage::CompareEnds {
             let ends = (
                 ground.revision(view.reference).short(),
                 ground.revision(view.end).short(),

@@ -113,7 +113,7 @@ pub(super) fn of_time(
 ) -> Result<Summary, Stop> {
     let margin = format::percent(task.margin);
     let of = |change: RatioEstimate| relative(answers, change).sized(quantity(answers)).size();
-    let (mut outcome, mut reason, change) = match conclusion.gate {
+    let (mut outcome, mut reason, change) = match conclusion.ends {
         EndsVerdict::EndUnusable { end } => return Err(unusable(answers, end)),
         EndsVerdict::SameCode => {
             let reason = "both ends run the same machine code: what their times differ by is \
@@ -258,7 +258,7 @@ pub(super) fn of_exact(
         _ => None,
     };
     let several = located.iter().any(|located| located.commits.len() > 1);
-    let (mut outcome, mut reason) = match conclusion.gate {
+    let (mut outcome, mut reason) = match conclusion.ends {
         ExactEndsVerdict::EndUnusable { end } => return Err(unusable(answers, end)),
         ExactEndsVerdict::Same => (
             Outcome::None,

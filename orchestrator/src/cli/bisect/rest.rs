@@ -91,7 +91,7 @@ pub(super) fn parts_of_times(answers: &Answers, conclusion: &SearchConclusion) -
         (change != RatioEstimate::UNKNOWN).then(|| relative(answers, change))
     };
     let compared = |(at, section): (usize, &SectionResult)| {
-        let state = match section.gate {
+        let state = match section.ends {
             EndsVerdict::Open { .. } => PartState::Open,
             _ if at == 0 => return None,
             EndsVerdict::Same { .. } => PartState::NothingElse,

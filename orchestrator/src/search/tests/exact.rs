@@ -134,21 +134,21 @@ fn unreadable_commits_stay_among_the_candidates() {
 #[test]
 fn ends_decide_whether_there_is_a_search() {
     assert_eq!(
-        ScriptedCounts::line(vec![3, 9, 3]).search().gate,
+        ScriptedCounts::line(vec![3, 9, 3]).search().ends,
         ExactEndsVerdict::Same
     );
     assert_eq!(
-        ScriptedCounts::line(vec![3, 9, 2]).search().gate,
+        ScriptedCounts::line(vec![3, 9, 2]).search().ends,
         ExactEndsVerdict::OtherWay
     );
     let mut broken = ScriptedCounts::line(vec![3, 9, 12]);
     broken.values[2] = None;
     assert_eq!(
-        broken.search().gate,
+        broken.search().ends,
         ExactEndsVerdict::EndUnusable { end: 2 }
     );
     assert_eq!(
-        ScriptedCounts::line(vec![3]).search().gate,
+        ScriptedCounts::line(vec![3]).search().ends,
         ExactEndsVerdict::Same
     );
 }

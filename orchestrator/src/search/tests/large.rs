@@ -134,7 +134,7 @@ fn parts_beside_a_large_step_are_bounded_with_few_pairs() {
         for section in beside {
             assert!(
                 matches!(
-                    section.gate,
+                    section.ends,
                     EndsVerdict::Same { .. } | EndsVerdict::Bounded { .. }
                 ),
                 "{section:?}"

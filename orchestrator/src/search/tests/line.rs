@@ -59,7 +59,7 @@ fn finds_the_set(dead: Vec<bool>, culprit: usize) -> usize {
         "{conclusion:?}"
     );
     assert_eq!(
-        conclusion.gate,
+        conclusion.ends,
         EndsVerdict::Different {
             change: conclusion.change()
         }
@@ -69,7 +69,7 @@ fn finds_the_set(dead: Vec<bool>, culprit: usize) -> usize {
 
 impl SearchConclusion {
     fn change(&self) -> RatioEstimate {
-        match self.gate {
+        match self.ends {
             EndsVerdict::Different { change }
             | EndsVerdict::Same { change }
             | EndsVerdict::OtherWay { change }
@@ -127,7 +127,7 @@ fn search_without_a_step_names_and_builds_nothing() {
         let mut world = ScriptedEvidence::line(64, &[]).seeded(seed);
         let conclusion = world.search();
         assert!(
-            matches!(conclusion.gate, EndsVerdict::Same { .. }),
+            matches!(conclusion.ends, EndsVerdict::Same { .. }),
             "{conclusion:?}"
         );
         assert!(conclusion.culprits.is_empty() && conclusion.undecided.is_empty());
@@ -138,7 +138,7 @@ fn search_without_a_step_names_and_builds_nothing() {
 #[test]
 fn step_in_the_other_direction_is_not_searched() {
     let mut world = ScriptedEvidence::line(16, &[(5, -0.03)]);
-    assert!(matches!(world.search().gate, EndsVerdict::OtherWay { .. }));
+    assert!(matches!(world.search().ends, EndsVerdict::OtherWay { .. }));
     assert_eq!(world.builds(), 2);
     let better = SearchSettings::new(0.01, ChangeDirection::Better);
     assert_only(

@@ -46,7 +46,7 @@ fn drift_over_many_commits_names_no_culprit() {
         let mut world =
             ScriptedEvidence::new((0..=64).map(|at| at as f64 * 0.0008).collect()).seeded(seed);
         let conclusion = world.search();
-        assert!(matches!(conclusion.gate, EndsVerdict::Different { .. }));
+        assert!(matches!(conclusion.ends, EndsVerdict::Different { .. }));
         assert!(conclusion.culprits.is_empty(), "{conclusion:?}");
         assert!(!conclusion.undecided.is_empty());
     }

@@ -72,7 +72,7 @@ fn is_accounted_for(known: &SearchConclusion, culprit: usize) -> bool {
             .iter()
             .any(|part| within(part.reference, part.end))
         || known.sections.iter().any(|part| {
-            matches!(part.gate, EndsVerdict::Open { .. }) && within(part.reference, part.end)
+            matches!(part.ends, EndsVerdict::Open { .. }) && within(part.reference, part.end)
         })
 }
 

@@ -7,7 +7,7 @@ fn ends_of_the_same_code_need_no_pairs() {
     let mut world = ScriptedEvidence::line(8, &[]);
     world.codes = vec![0; 9];
     let conclusion = world.search();
-    assert_eq!(conclusion.gate, EndsVerdict::SameCode);
+    assert_eq!(conclusion.ends, EndsVerdict::SameCode);
     assert_eq!(
         world.asked,
         [
@@ -47,11 +47,11 @@ fn end_that_cannot_be_measured_ends_the_search() {
     for end in [0, 8] {
         let mut world = ScriptedEvidence::line(8, &[(4, 0.02)]);
         world.dead[end] = true;
-        assert_eq!(world.search().gate, EndsVerdict::EndUnusable { end });
+        assert_eq!(world.search().ends, EndsVerdict::EndUnusable { end });
     }
     let mut world = ScriptedEvidence::line(8, &[(4, 0.02)]);
     world.crashes = vec![8];
-    assert_eq!(world.search().gate, EndsVerdict::EndUnusable { end: 8 });
+    assert_eq!(world.search().ends, EndsVerdict::EndUnusable { end: 8 });
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn budget_ends_in_the_smallest_certain_set() {
 #[test]
 fn history_without_candidates_is_one_code() {
     assert_eq!(
-        ScriptedEvidence::line(0, &[]).search().gate,
+        ScriptedEvidence::line(0, &[]).search().ends,
         EndsVerdict::SameCode
     );
 }
