@@ -2,7 +2,7 @@
 //! Yuen's interval at six looks.
 
 use crate::TrialExtent;
-use crate::world::heavy;
+use crate::world::draw_heavy;
 use fastrand::Rng;
 use orch::search::{DifferenceVerdict, judge_differences};
 
@@ -18,7 +18,7 @@ const MARGIN: f64 = 0.01;
 type GateRule = fn(&[f64]) -> Option<DifferenceVerdict>;
 
 /// Prints the verdicts of both rules on ends of a known difference.
-pub fn table(extent: TrialExtent) {
+pub fn print_gates(extent: TrialExtent) {
     println!("### Gates: margin 1 %\n");
     println!("| ends | rule | different | same | open | pairs |\n|---|---|---:|---:|---:|---:|");
     for noise in [0.005, 0.01, 0.02] {
@@ -40,7 +40,7 @@ pub fn table(extent: TrialExtent) {
                 [("e-process", by_evidence, &OURS), ("Yuen", by_yuen, &YUEN)];
             for (name, rule, looks) in rules {
                 let [different, same, open, pairs] =
-                    count(extent.histories, [shift, noise, tau], rule, looks);
+                    judge_histories(extent.histories, [shift, noise, tau], rule, looks);
                 println!(
                     "| {ends} | {name} | {different:.1} | {same:.1} | {open:.1} | {pairs:.0} |"
                 );
@@ -50,13 +50,15 @@ pub fn table(extent: TrialExtent) {
 }
 
 /// Returns the percentages of different, same and open, and the mean number of pairs.
-fn count(histories: usize, sizes: [f64; 3], rule: GateRule, looks: &[usize]) -> [f64; 4] {
+fn judge_histories(histories: usize, sizes: [f64; 3], rule: GateRule, looks: &[usize]) -> [f64; 4] {
     let [shift, noise, tau] = sizes;
     let mut sums = [0.0; 4];
     for seed in 0..histories {
         let mut rng = Rng::with_seed(77 + seed as u64);
-        let level = shift + tau * std::f64::consts::SQRT_2 * crate::world::normal(&mut rng);
-        let all: Vec<f64> = (0..640).map(|_| level + noise * heavy(&mut rng)).collect();
+        let level = shift + tau * std::f64::consts::SQRT_2 * crate::world::draw_normal(&mut rng);
+        let all: Vec<f64> = (0..640)
+            .map(|_| level + noise * draw_heavy(&mut rng))
+            .collect();
         let ended = looks
             .iter()
             .find_map(|look| rule(&all[..*look]).map(|verdict| (verdict, *look)));

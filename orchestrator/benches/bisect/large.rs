@@ -1,28 +1,28 @@
 //! Owns the tables of large steps: alone, behind, before and next to small ones.
 
 use crate::world::HistoryKind;
-use crate::{NOISES, TrialExtent, head, name, row};
+use crate::{NOISES, TrialExtent, name, print_head, print_row};
 
 /// Numbers of candidates.
 const SIZES: [usize; 4] = [6, 16, 128, 1024];
 
 /// One step of 10 % to a factor of 50.
-pub fn alone(extent: TrialExtent) {
-    head("One large step");
+pub fn print_alone(extent: TrialExtent) {
+    print_head("One large step");
     for candidates in SIZES {
         for step in [0.1, 1.5f64.ln(), 8f64.ln(), 50f64.ln()] {
             for noise in NOISES {
                 let kind = HistoryKind::single(candidates, step, noise);
-                row(&name(&kind), &kind, extent);
+                print_row(&name(&kind), &kind, extent);
             }
         }
     }
 }
 
 /// A large step after a small one.
-pub fn behind(extent: TrialExtent) {
-    head("A large step behind a small one");
-    pairs(
+pub fn print_behind(extent: TrialExtent) {
+    print_head("A large step behind a small one");
+    print_pairs_of_steps(
         &[
             [0.037, 8.3f64.ln()],
             [0.04, 1.5f64.ln()],
@@ -33,9 +33,9 @@ pub fn behind(extent: TrialExtent) {
 }
 
 /// A large step before a small one, in either direction.
-pub fn beside(extent: TrialExtent) {
-    head("A large step before a small one");
-    pairs(
+pub fn print_beside(extent: TrialExtent) {
+    print_head("A large step before a small one");
+    print_pairs_of_steps(
         &[
             [8f64.ln(), 0.04],
             [0.1f64.ln(), 0.04],
@@ -46,7 +46,7 @@ pub fn beside(extent: TrialExtent) {
     );
 }
 
-fn pairs(all: &[[f64; 2]], extent: TrialExtent) {
+fn print_pairs_of_steps(all: &[[f64; 2]], extent: TrialExtent) {
     for candidates in SIZES {
         for steps in all {
             for adjacent in [true, false] {
@@ -55,7 +55,7 @@ fn pairs(all: &[[f64; 2]], extent: TrialExtent) {
                         adjacent,
                         ..HistoryKind::several(candidates, steps, noise)
                     };
-                    row(&placed(&kind), &kind, extent);
+                    print_row(&placed(&kind), &kind, extent);
                 }
             }
         }
@@ -71,8 +71,8 @@ fn placed(kind: &HistoryKind) -> String {
 }
 
 /// Three steps and five.
-pub fn many(extent: TrialExtent) {
-    head("Three steps or more");
+pub fn print_many(extent: TrialExtent) {
+    print_head("Three steps or more");
     let all: [&[f64]; 4] = [
         &[0.04, 2.0, 0.03],
         &[0.02, 0.02, 0.69],
@@ -83,15 +83,15 @@ pub fn many(extent: TrialExtent) {
         for steps in all {
             for noise in NOISES {
                 let kind = HistoryKind::several(candidates, steps, noise);
-                row(&name(&kind), &kind, extent);
+                print_row(&name(&kind), &kind, extent);
             }
         }
     }
 }
 
 /// A build effect of 0.5 % that is not given to the search.
-pub fn unmeasured(extent: TrialExtent) {
-    head("Build effect of 0.5 %, not measured, margin 1 %");
+pub fn print_unmeasured(extent: TrialExtent) {
+    print_head("Build effect of 0.5 %, not measured, margin 1 %");
     let all: [&[f64]; 6] = [
         &[],
         &[0.02],
@@ -107,15 +107,15 @@ pub fn unmeasured(extent: TrialExtent) {
                     tau: 0.005,
                     ..HistoryKind::several(candidates, steps, noise)
                 };
-                row(&name(&kind), &kind, extent);
+                print_row(&name(&kind), &kind, extent);
             }
         }
     }
 }
 
 /// Pairs of slow commits that scatter more.
-pub fn growing(extent: TrialExtent) {
-    head("Noise that grows with the square root of the time");
+pub fn print_growing(extent: TrialExtent) {
+    print_head("Noise that grows with the square root of the time");
     let all: [&[f64]; 4] = [
         &[8f64.ln()],
         &[30f64.ln()],
@@ -128,7 +128,7 @@ pub fn growing(extent: TrialExtent) {
                 grows: true,
                 ..HistoryKind::several(candidates, steps, 0.02)
             };
-            row(&name(&kind), &kind, extent);
+            print_row(&name(&kind), &kind, extent);
         }
     }
 }

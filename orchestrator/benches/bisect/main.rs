@@ -8,7 +8,7 @@ mod large;
 mod score;
 mod world;
 
-use score::{SearchScore, ours, over, plain};
+use score::{SearchScore, run_binary_search, run_search, score_histories};
 use std::time::Instant;
 use world::HistoryKind;
 
@@ -56,19 +56,19 @@ fn main() {
         ..usual
     };
     let tables: [(&str, TablePrinter); 13] = [
-        ("single", single),
-        ("unbuildable", unbuildable),
-        ("build-effect", build_effect),
-        ("clean", clean),
-        ("several", several),
-        ("fast-builds", fast_builds),
-        ("gates", gates::table),
-        ("large", large::alone),
-        ("behind", large::behind),
-        ("beside", large::beside),
-        ("many", large::many),
-        ("unmeasured", large::unmeasured),
-        ("growing", large::growing),
+        ("single", print_single),
+        ("unbuildable", print_unbuildable),
+        ("build-effect", print_build_effect),
+        ("clean", print_clean),
+        ("several", print_several),
+        ("fast-builds", print_fast_builds),
+        ("gates", gates::print_gates),
+        ("large", large::print_alone),
+        ("behind", large::print_behind),
+        ("beside", large::print_beside),
+        ("many", large::print_many),
+        ("unmeasured", large::print_unmeasured),
+        ("growing", large::print_growing),
     ];
     let only = after("--table");
     for (name, table) in tables {
@@ -83,22 +83,28 @@ fn main() {
     }
 }
 
-fn head(title: &str) {
+fn print_head(title: &str) {
     println!("### {title}\n");
     println!("| history | search | {} |", SearchScore::HEAD.join(" | "));
     println!("|---|---|{}", "---:|".repeat(SearchScore::HEAD.len()));
 }
 
-fn row(name: &str, kind: &HistoryKind, extent: TrialExtent) {
+fn print_row(name: &str, kind: &HistoryKind, extent: TrialExtent) {
     if kind.candidates <= extent.most_candidates {
-        println!("| {name} | this | {}", over(kind, extent, ours).row());
+        println!(
+            "| {name} | this | {}",
+            score_histories(kind, extent, run_search).row()
+        );
     }
 }
 
-fn rows(name: &str, kind: &HistoryKind, extent: TrialExtent) {
-    row(name, kind, extent);
+fn print_rows(name: &str, kind: &HistoryKind, extent: TrialExtent) {
+    print_row(name, kind, extent);
     if kind.candidates <= extent.most_candidates {
-        println!("| | plain | {}", over(kind, extent, plain).row());
+        println!(
+            "| | plain | {}",
+            score_histories(kind, extent, run_binary_search).row()
+        );
     }
 }
 
@@ -123,20 +129,20 @@ fn size(step: f64) -> String {
 
 const NOISES: [f64; 3] = [0.005, 0.01, 0.02];
 
-fn single(extent: TrialExtent) {
-    head("One step; tau 0.1 %, margin 1 %");
+fn print_single(extent: TrialExtent) {
+    print_head("One step; tau 0.1 %, margin 1 %");
     for candidates in [16, 128, 1024] {
         for step in [0.01, 0.02, 0.05, 0.1] {
             for noise in NOISES {
                 let kind = HistoryKind::single(candidates, step, noise);
-                rows(&name(&kind), &kind, extent);
+                print_rows(&name(&kind), &kind, extent);
             }
         }
     }
 }
 
-fn unbuildable(extent: TrialExtent) {
-    head("One step, 20 % do not build");
+fn print_unbuildable(extent: TrialExtent) {
+    print_head("One step, 20 % do not build");
     for candidates in [16, 128, 1024] {
         for step in [0.02, 0.05] {
             for noise in NOISES {
@@ -144,21 +150,21 @@ fn unbuildable(extent: TrialExtent) {
                     dead: 0.2,
                     ..HistoryKind::single(candidates, step, noise)
                 };
-                rows(&name(&kind), &kind, extent);
+                print_rows(&name(&kind), &kind, extent);
             }
         }
     }
 }
 
-fn build_effect(extent: TrialExtent) {
-    head("One step, tau 0.5 %");
+fn print_build_effect(extent: TrialExtent) {
+    print_head("One step, tau 0.5 %");
     for step in [0.02, 0.05] {
         for noise in NOISES {
             let kind = HistoryKind {
                 tau: 0.005,
                 ..HistoryKind::single(128, step, noise)
             };
-            rows(
+            print_rows(
                 &format!("{}, tau not measured, margin 1 %", name(&kind)),
                 &kind,
                 extent,
@@ -168,7 +174,7 @@ fn build_effect(extent: TrialExtent) {
                 margin: 0.02,
                 ..kind
             };
-            row(
+            print_row(
                 &format!("{}, tau measured, margin 2 %", name(&told)),
                 &told,
                 extent,
@@ -177,8 +183,8 @@ fn build_effect(extent: TrialExtent) {
     }
 }
 
-fn clean(extent: TrialExtent) {
-    head("No step");
+fn print_clean(extent: TrialExtent) {
+    print_head("No step");
     for noise in NOISES {
         for (tau, told, margin) in [
             (0.001, None, 0.01),
@@ -203,13 +209,13 @@ fn clean(extent: TrialExtent) {
                 tau * 100.0,
                 margin * 100.0
             );
-            rows(&title, &kind, extent);
+            print_rows(&title, &kind, extent);
         }
     }
 }
 
-fn several(extent: TrialExtent) {
-    head("Several steps");
+fn print_several(extent: TrialExtent) {
+    print_head("Several steps");
     for (steps, margin) in [
         (vec![0.03, 0.02], 0.01),
         (vec![0.02, 0.03], 0.01),
@@ -222,7 +228,7 @@ fn several(extent: TrialExtent) {
                 margin,
                 ..HistoryKind::single(128, 0.0, noise)
             };
-            row(
+            print_row(
                 &format!("{}, margin {} %", name(&kind), margin * 100.0),
                 &kind,
                 extent,
@@ -231,13 +237,13 @@ fn several(extent: TrialExtent) {
     }
 }
 
-fn fast_builds(extent: TrialExtent) {
-    head("One step, builds of 2 s");
+fn print_fast_builds(extent: TrialExtent) {
+    print_head("One step, builds of 2 s");
     for (step, noise) in [(0.02, 0.005), (0.02, 0.01), (0.02, 0.02), (0.05, 0.02)] {
         let kind = HistoryKind {
             build_seconds: 2.0,
             ..HistoryKind::single(128, step, noise)
         };
-        row(&name(&kind), &kind, extent);
+        print_row(&name(&kind), &kind, extent);
     }
 }

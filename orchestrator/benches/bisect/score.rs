@@ -78,7 +78,7 @@ impl SearchScore {
         let smallest: Vec<Vec<usize>> = world
             .places
             .iter()
-            .map(|place| world.nameable(*place))
+            .map(|place| world.smallest_set(*place))
             .collect();
         let sets: Vec<Vec<usize>> = named.iter().map(|(set, _)| set.clone()).collect();
         let wrong = sets.iter().any(|set| !holds(set));
@@ -91,7 +91,7 @@ impl SearchScore {
         let largest = !wrong
             && world
                 .largest()
-                .is_none_or(|place| sets.contains(&world.nameable(place)));
+                .is_none_or(|place| sets.contains(&world.smallest_set(place)));
         let either = |place: &usize| sets.iter().chain(instead).any(|set| set.contains(place));
         let held = !wrong && !inside && world.places.iter().all(either);
         let one = |holds: bool| f64::from(u8::from(holds));
@@ -184,7 +184,7 @@ impl SearchScore {
 }
 
 /// Runs one kind of history many times, on two threads, each time with a seed of its own.
-pub fn over(
+pub fn score_histories(
     kind: &HistoryKind,
     extent: TrialExtent,
     search: fn(&mut SimulatedHistory) -> SearchAnswer,
@@ -210,7 +210,7 @@ pub fn over(
 }
 
 /// Runs this search.
-pub fn ours(world: &mut SimulatedHistory) -> SearchAnswer {
+pub fn run_search(world: &mut SimulatedHistory) -> SearchAnswer {
     let history = CommitGraph::line(world.kind.candidates);
     let rose = world.kind.steps.iter().sum::<f64>() >= 0.0;
     let direction = if rose {
@@ -245,7 +245,7 @@ pub fn ours(world: &mut SimulatedHistory) -> SearchAnswer {
 
 /// Runs plain binary search: it compares the median of ten pairs with half of the jump between the
 /// ends, at the nearest commit that builds.
-pub fn plain(world: &mut SimulatedHistory) -> SearchAnswer {
+pub fn run_binary_search(world: &mut SimulatedHistory) -> SearchAnswer {
     let (mut low, mut high) = (0, world.kind.candidates);
     let jump = if world.build(low) && world.build(high) {
         median_of_ten(world, high)

@@ -98,7 +98,7 @@ impl SimulatedHistory {
         };
         let levels = (0..=last)
             .map(shift)
-            .map(|level: f64| level + kind.tau * normal(&mut rng))
+            .map(|level: f64| level + kind.tau * draw_normal(&mut rng))
             .collect();
         let dead = (0..=last)
             .map(|at| at != 0 && at != last && rng.f64() < kind.dead)
@@ -129,7 +129,7 @@ impl SimulatedHistory {
             1.0
         };
         (0..count)
-            .map(|_| shift + self.kind.noise * time * heavy(&mut self.rng))
+            .map(|_| shift + self.kind.noise * time * draw_heavy(&mut self.rng))
             .collect()
     }
 
@@ -150,7 +150,7 @@ impl SimulatedHistory {
     }
 
     /// Returns the smallest set that can be named for a step at `place`.
-    pub fn nameable(&self, place: usize) -> Vec<usize> {
+    pub fn smallest_set(&self, place: usize) -> Vec<usize> {
         let parent = (0..place).rev().find(|at| !self.dead[*at]).unwrap_or(0);
         let shown = (place..self.dead.len())
             .find(|at| !self.dead[*at])
@@ -159,17 +159,17 @@ impl SimulatedHistory {
     }
 }
 
-pub fn normal(rng: &mut Rng) -> f64 {
+pub fn draw_normal(rng: &mut Rng) -> f64 {
     (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (TAU * rng.f64()).cos()
 }
 
 /// Draws from the standard normal distribution nine times out of ten, and from Student's t with two
 /// degrees of freedom otherwise.
-pub fn heavy(rng: &mut Rng) -> f64 {
+pub fn draw_heavy(rng: &mut Rng) -> f64 {
     if rng.f64() < 0.9 {
-        normal(rng)
+        draw_normal(rng)
     } else {
-        normal(rng) / (-(1.0 - rng.f64()).ln()).sqrt()
+        draw_normal(rng) / (-(1.0 - rng.f64()).ln()).sqrt()
     }
 }
 
