@@ -4,10 +4,17 @@
 //! none of them share the reference's level, codes between two of them share a new level, and codes
 //! behind the last one share another. Let p_i be the prior of a division, r_j = 0.15 p_j the prior
 //! of a further step, O_i the likelihood of the codes without i, and G_ij the likelihood of the
-//! codes between i and j. Then all results follow from sums from both ends: B_i = (1 - sum r_j) G_i
-//! + sum G_ij r_j B_j, F_i = p_i O_i + sum F_h G_hi r_i, P(step in i) ~ F_i B_i. A first level
-//! within the margin is no step, and its share is left out. Otherwise the reference's build effect,
-//! which all commits before the step share, would pass for a step of the first of them.
+//! codes between i and j. Then all results follow from sums from both ends:
+//!
+//! ```text
+//! B_i = (1 - sum r_j) G_i + sum G_ij r_j B_j
+//! F_i = p_i O_i + sum F_h G_hi r_i
+//! P(step in i) ~ F_i B_i
+//! ```
+//!
+//! A first level within the margin is no step, and its share is left out. Otherwise the reference's
+//! build effect, which all commits before the step share, would pass for a step of the first of
+//! them.
 
 use super::divisions::Division;
 use super::level::DifferenceLevel;
