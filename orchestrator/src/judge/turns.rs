@@ -72,7 +72,7 @@ pub(crate) fn reestimate_plan(
 fn optimal_turns(turns_squared: f64) -> usize {
     let turns = turns_squared.max(0.0).sqrt();
     if turns.is_nan() {
-        return FIRST_TURNS; // costs that are not numbers say nothing
+        return FIRST_TURNS; // costs that are not numbers are ignored
     }
     let blocks = (turns.clamp(FEWEST_TURNS as f64, MOST_TURNS as f64) / BLOCK as f64).round();
     blocks as usize * BLOCK
