@@ -53,20 +53,20 @@ impl CodeGroup {
 }
 
 /// Returns all codes of the section's usable commits, ordered by their first commit.
-pub(super) fn list_codes(segment: &SearchSection, known: &KnownAnswers) -> Vec<CodeGroup> {
+pub(super) fn list_codes(section: &SearchSection, known: &KnownAnswers) -> Vec<CodeGroup> {
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let usable = known.usable();
-    let here = segment.measurable.intersection(&usable);
-    for commit in std::iter::once(segment.reference).chain(here.iter()) {
+    let here = section.measurable.intersection(&usable);
+    for commit in std::iter::once(section.reference).chain(here.iter()) {
         members.entry(known.code(commit)).or_default().push(commit);
     }
     let code = |commits: Vec<usize>| {
         let pairs = commits
             .iter()
-            .flat_map(|commit| known.pairs(segment.reference, *commit))
+            .flat_map(|commit| known.pairs(section.reference, *commit))
             .copied()
             .collect();
-        let is_reference = commits.contains(&segment.reference);
+        let is_reference = commits.contains(&section.reference);
         CodeGroup {
             level: DifferenceLevel::of(pairs),
             is_reference,
@@ -133,18 +133,18 @@ impl Division {
 /// division is behind all divisions before it.
 pub(super) fn list_divisions(
     history: &CommitGraph,
-    segment: &SearchSection,
+    section: &SearchSection,
     codes: &[CodeGroup],
     prior: &[f64],
 ) -> Vec<Division> {
     let weight = |k: usize| prior.get(k).copied().unwrap_or(1.0);
-    let total: f64 = segment.candidates.iter().map(weight).sum();
+    let total: f64 = section.candidates.iter().map(weight).sum();
     let looked = PositionSet::matching(history.positions(), |at| {
         codes.iter().any(|code| code.commits.contains(&at))
     });
     let mut places: BTreeMap<PositionSet, Option<usize>> = BTreeMap::new();
     let mut found: Vec<Division> = Vec::new();
-    for k in segment.candidates.iter() {
+    for k in section.candidates.iter() {
         let key = history.containing(k).intersection(&looked);
         let place = *places.entry(key).or_insert_with_key(|key| {
             let shows = sides(codes, key)?;

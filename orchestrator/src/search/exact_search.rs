@@ -291,12 +291,12 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         if !self.shows(reference, end, whole) {
             return Ok(None);
         }
-        let segment = SearchSection::between(self.history, reference, end);
-        let (mut shown, mut candidates) = (end, segment.candidates.clone());
+        let section = SearchSection::between(self.history, reference, end);
+        let (mut shown, mut candidates) = (end, section.candidates.clone());
         let mut lacking =
             PositionSet::matching(self.history.positions(), |commit| commit == reference);
         // Readings of an earlier section halve this section at no cost.
-        let mut known: Vec<usize> = segment
+        let mut known: Vec<usize> = section
             .measurable
             .iter()
             .filter(|commit| *commit != end && self.values[*commit].is_some())
@@ -312,7 +312,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
             self.report_progress(reference, end, &candidates);
             let next = known
                 .pop()
-                .or_else(|| self.choose_commit(&segment, shown, &candidates));
+                .or_else(|| self.choose_commit(&section, shown, &candidates));
             let Some(commit) = next else { break };
             if !self.splits(commit, shown, &candidates) || !self.read(commit)? {
                 continue;
@@ -361,7 +361,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
     /// counts less.
     fn choose_commit(
         &self,
-        segment: &SearchSection,
+        section: &SearchSection,
         shown: usize,
         candidates: &PositionSet,
     ) -> Option<usize> {
@@ -370,7 +370,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         let within = self
             .history
             .contained(shown)
-            .intersection(&segment.measurable);
+            .intersection(&section.measurable);
         let mut best = (0.0, None);
         for commit in within
             .iter()

@@ -122,7 +122,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
                 ..
             } = self.found.sections[at];
             let mut earlier = self.earlier_sections();
-            earlier.segments.remove(at);
+            earlier.sections.remove(at);
             let mut search =
                 SectionSearch::retry(&mut self.context, (reference, end), earlier, range, pairs);
             let located = search.locate_step()?;
@@ -230,11 +230,11 @@ impl<E: Evidence> NoisySearch<'_, E> {
 
     fn earlier_sections(&self) -> EarlierSections {
         let sections = self.found.sections.iter();
-        let segment = |section: &SectionResult| {
+        let search_section = |section: &SectionResult| {
             SearchSection::between(self.context.history, section.reference, section.end)
         };
         EarlierSections {
-            segments: sections.map(segment).collect(),
+            sections: sections.map(search_section).collect(),
             bound: SMALL_BESIDE * self.largest_step(),
         }
     }

@@ -76,11 +76,11 @@ impl BestRequest {
 /// Returns the question with the most information per second; `None` if no question adds any.
 pub(super) fn choose_request<E: Evidence>(
     context: &SearchContext<'_, E>,
-    segment: &SearchSection,
+    section: &SearchSection,
     posterior: &Posterior,
 ) -> Option<PairRequest> {
     let may_build = |commit| context.known.is_unseen(commit) && !context.settings.is_never(commit);
-    let nothing = match segment.measurable.iter().any(may_build) {
+    let nothing = match section.measurable.iter().any(may_build) {
         true => NOTHING,
         false => NOTHING.max(NOTHING_BESIDE_TAU * posterior.told_by_tau),
     };
@@ -89,7 +89,7 @@ pub(super) fn choose_request<E: Evidence>(
         rate: 0.0,
         nothing,
     };
-    offer_builds(context, segment, posterior, &mut best);
+    offer_builds(context, section, posterior, &mut best);
     for code in posterior.codes.iter().filter(|code| !code.is_reference) {
         offer_pairs(context, code, posterior, &mut best);
     }
@@ -100,7 +100,7 @@ pub(super) fn choose_request<E: Evidence>(
 /// a build effect.
 fn offer_builds<E: Evidence>(
     context: &SearchContext<'_, E>,
-    segment: &SearchSection,
+    section: &SearchSection,
     posterior: &Posterior,
     best: &mut BestRequest,
 ) {
@@ -113,7 +113,7 @@ fn offer_builds<E: Evidence>(
         BuildChance::of(&context.known),
         context.evidence.pair_seconds(),
     );
-    for commit in segment
+    for commit in section
         .measurable
         .iter()
         .filter(|commit| context.known.commit_use(*commit) == CommitUse::Unseen)
@@ -197,7 +197,7 @@ fn offer_pairs<E: Evidence>(
 /// excluded.
 pub(super) fn informative_commits<E: Evidence>(
     context: &SearchContext<'_, E>,
-    segment: &SearchSection,
+    section: &SearchSection,
 ) -> PositionSet {
     let tells = |commit: usize| match context.known.commit_use(commit) {
         CommitUse::Usable => true,
@@ -205,6 +205,6 @@ pub(super) fn informative_commits<E: Evidence>(
         CommitUse::Unusable => false,
     };
     PositionSet::matching(context.history.positions(), |commit| {
-        commit == segment.reference || (segment.measurable.contains(commit) && tells(commit))
+        commit == section.reference || (section.measurable.contains(commit) && tells(commit))
     })
 }

@@ -114,7 +114,7 @@ pub(super) struct Posterior {
 /// Collects the levels of a section's codes, with their weights.
 fn collect_levels(
     history: &CommitGraph,
-    segment: &SearchSection,
+    section: &SearchSection,
     codes: &[CodeGroup],
     settings: &SearchSettings,
     none: f64,
@@ -126,7 +126,7 @@ fn collect_levels(
         .collect();
     SectionLevels {
         variance: pooled_variance(&levels),
-        divisions: list_divisions(history, segment, codes, &settings.prior),
+        divisions: list_divisions(history, section, codes, &settings.prior),
         levels,
         least_step: settings.margin.ln_1p(),
         none,
@@ -145,15 +145,15 @@ fn told_elsewhere(
     let mut seen = PositionSet::empty(history.positions());
     let mut logs = [0.0; 6];
     note_measured(&mut seen, own);
-    for segment in earlier.iter().rev() {
-        let mut codes = list_codes(segment, known);
+    for section in earlier.iter().rev() {
+        let mut codes = list_codes(section, known);
         codes.retain(|code| {
             code.is_reference || !code.commits.iter().any(|commit| seen.contains(*commit))
         });
         if codes.iter().any(CodeGroup::is_measured) {
-            let section = collect_levels(history, segment, &codes, settings, NONE_BESIDE);
+            let section_levels = collect_levels(history, section, &codes, settings, NONE_BESIDE);
             for (log, (tau, _)) in logs.iter_mut().zip(taus(settings.tau)) {
-                *log += weigh_chains(&section, tau * tau).log_total;
+                *log += weigh_chains(&section_levels, tau * tau).log_total;
             }
             note_measured(&mut seen, &codes);
         }
@@ -173,31 +173,31 @@ impl Posterior {
     /// compared before, the whole history first.
     pub(super) fn of(
         history: &CommitGraph,
-        segment: &SearchSection,
+        section: &SearchSection,
         known: &KnownAnswers,
         settings: &SearchSettings,
         earlier: &[SearchSection],
     ) -> Self {
-        let codes = list_codes(segment, known);
+        let codes = list_codes(section, known);
         let none = if earlier.is_empty() {
             NONE_AT_ALL
         } else {
             NONE_BESIDE
         };
-        let section = collect_levels(history, segment, &codes, settings, none);
+        let section_levels = collect_levels(history, section, &codes, settings, none);
         let elsewhere = told_elsewhere(history, earlier, &codes, known, settings);
         let judged: Vec<(f64, f64, StepShares)> = taus(settings.tau)
             .into_iter()
             .zip(elsewhere)
             .map(|((tau, prior), told)| {
-                let shares = weigh_chains(&section, tau * tau);
+                let shares = weigh_chains(&section_levels, tau * tau);
                 (prior.ln() + told + shares.log_total, tau * tau, shares)
             })
             .collect();
-        let mut sums = WeighedSums::new(&section, &judged);
+        let mut sums = WeighedSums::new(&section_levels, &judged);
         sums.normalise();
         let spread = |shares: &dyn Fn(usize) -> f64| {
-            spread_shares(history, &section, &settings.prior, shares)
+            spread_shares(history, &section_levels, &settings.prior, shares)
         };
         let place = |shares: &dyn Fn(usize) -> f64| PositionShares::new(history, spread(shares));
         Self {
@@ -207,7 +207,7 @@ impl Posterior {
             any: spread(&|at| sums.any[at].mass),
             any_heights: spread(&|at| sums.any[at].height),
             none: sums.none,
-            variance: section.variance,
+            variance: section_levels.variance,
             tau_squared: sums.tau_squared,
             told_by_tau: sums.told_by_tau,
             codes,
@@ -274,13 +274,13 @@ fn share_of(share: f64, mass: f64) -> f64 {
 /// Converts shares of divisions to shares of their positions, by their priors.
 fn spread_shares(
     history: &CommitGraph,
-    section: &SectionLevels,
+    section_levels: &SectionLevels,
     prior: &[f64],
     share: &dyn Fn(usize) -> f64,
 ) -> Vec<f64> {
     let weight = |k: usize| prior.get(k).copied().unwrap_or(1.0);
     let mut values = vec![0.0; history.positions()];
-    for (at, division) in section.divisions.iter().enumerate() {
+    for (at, division) in section_levels.divisions.iter().enumerate() {
         let total: f64 = division.hypotheses.iter().map(|k| weight(*k)).sum();
         for k in division.hypotheses.iter().filter(|_| total > 0.0) {
             values[*k] = share(at) * weight(*k) / total;
@@ -302,8 +302,8 @@ struct WeighedSums {
 impl WeighedSums {
     /// Sums the shares over the build effects. `judged` holds log weight, tau^2 and shares for each
     /// build effect.
-    fn new(section: &SectionLevels, judged: &[(f64, f64, StepShares)]) -> Self {
-        let count = section.divisions.len();
+    fn new(section_levels: &SectionLevels, judged: &[(f64, f64, StepShares)]) -> Self {
+        let count = section_levels.divisions.len();
         let nothing = vec![StepMass::default(); count];
         let (any, aim, aim_taus) = (nothing.clone(), nothing, vec![0.0; count]);
         let mut sums = Self {

@@ -61,7 +61,7 @@ pub(super) struct SectionStep {
 /// Results that a section starts from.
 #[derive(Debug, Clone, Default)]
 pub(super) struct EarlierSections {
-    pub(super) segments: Vec<SearchSection>,
+    pub(super) sections: Vec<SearchSection>,
     /// Largest change that counts as small (log ratio). A change within it ends the comparison of
     /// the ends without a verdict. With 0, no change counts as small.
     pub(super) bound: f64,
@@ -90,7 +90,7 @@ struct HypothesisClass {
 /// The search of a section in progress.
 pub(super) struct SectionSearch<'i, 'a, E> {
     context: &'i mut SearchContext<'a, E>,
-    segment: SearchSection,
+    section: SearchSection,
     /// Pairs taken in this section.
     pub(super) pairs: usize,
     change: RatioEstimate,
@@ -106,10 +106,10 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         end: usize,
         earlier: EarlierSections,
     ) -> Self {
-        let segment = SearchSection::between(context.history, reference, end);
+        let section = SearchSection::between(context.history, reference, end);
         Self {
             context,
-            segment,
+            section,
             pairs: 0,
             change: RatioEstimate::UNKNOWN,
             earlier,
@@ -142,7 +142,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         &mut self,
         asked: Option<ChangeDirection>,
     ) -> Result<EndsVerdict, E::Stop> {
-        let (reference, end) = (self.segment.reference, self.segment.end);
+        let (reference, end) = (self.section.reference, self.section.end);
         self.note_progress(None);
         for end in [reference, end] {
             if !self.context.prepare_commit(end)? {
@@ -179,7 +179,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             let more = look - fresh.len();
             let Some(pairs) = self
                 .context
-                .pairs(self.segment.reference, self.segment.end, more)?
+                .pairs(self.section.reference, self.section.end, more)?
             else {
                 return Ok(None);
             };
@@ -236,7 +236,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             self.show_search(SectionStage::Search, &posterior);
             if posterior.is_empty() {
                 return Ok(undecided_outcome(
-                    self.segment.candidates.iter().collect(),
+                    self.section.candidates.iter().collect(),
                     1.0,
                     UndecidedReason::Contradiction,
                 ));
@@ -253,7 +253,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
                 return Ok(self.give_up(&posterior, UndecidedReason::Budget));
             }
             let chosen =
-                starved.or_else(|| choose_request(self.context, &self.segment, &posterior));
+                starved.or_else(|| choose_request(self.context, &self.section, &posterior));
             let chosen = chosen.or_else(|| self.outweigh_noise(&posterior));
             if chosen.is_none() && self.learn_tau(&posterior)? {
                 continue;
@@ -269,8 +269,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
                     },
                 ));
             };
-            if !self.perform_request(action, &posterior)? && action.commit == self.segment.end {
-                return Ok(SectionOutcome::EndUnusable(self.segment.end));
+            if !self.perform_request(action, &posterior)? && action.commit == self.section.end {
+                return Ok(SectionOutcome::EndUnusable(self.section.end));
             }
         }
     }
@@ -284,10 +284,10 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         } = &*self.context;
         Posterior::of(
             history,
-            &self.segment,
+            &self.section,
             known,
             settings,
-            &self.earlier.segments,
+            &self.earlier.sections,
         )
     }
 
@@ -301,8 +301,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         let margin = self.context.settings.margin.ln_1p();
         let enough = (9.0 * posterior.variance / (margin * margin)).ceil() as usize;
         let enough = enough.clamp(FEWEST_LEARNING_PAIRS, MOST_LEARNING_PAIRS);
-        for segment in std::iter::once(&self.segment).chain(self.earlier.segments.first()) {
-            let codes = list_codes(segment, &self.context.known);
+        for section in std::iter::once(&self.section).chain(self.earlier.sections.first()) {
+            let codes = list_codes(section, &self.context.known);
             let lacking = codes
                 .iter()
                 .filter(|code| code.is_measured() && code.level.count < enough);
@@ -312,7 +312,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             else {
                 continue;
             };
-            let reference = segment.reference;
+            let reference = section.reference;
             self.learning_builds += 1;
             if let Some(pairs) = self.context.pairs(reference, commit, enough - count)? {
                 self.pairs += pairs.len();
@@ -330,7 +330,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             return None;
         }
         let likelihood = |k: &usize| posterior.aim.values[*k];
-        let candidates = self.segment.candidates.iter();
+        let candidates = self.section.candidates.iter();
         let suspect =
             candidates.max_by(|one, other| likelihood(one).total_cmp(&likelihood(other)))?;
         let SearchContext {
@@ -338,7 +338,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         } = &*self.context;
         let unseen = |commit: &usize| known.is_unseen(*commit) && !settings.is_never(*commit);
         let commit = self
-            .segment
+            .section
             .measurable
             .iter()
             .filter(unseen)
@@ -364,20 +364,20 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         if is_new && self.is_told_by_its_code(commit) {
             return Ok(true);
         }
-        let Some(pairs) = self.context.pairs(self.segment.reference, commit, pairs)? else {
+        let Some(pairs) = self.context.pairs(self.section.reference, commit, pairs)? else {
             return Ok(false);
         };
         self.pairs += pairs.len();
         self.context
             .known
-            .add_pairs(self.segment.reference, commit, pairs);
+            .add_pairs(self.section.reference, commit, pairs);
         Ok(true)
     }
 
     /// Whether a commit that was just built runs a code whose level is known. Pairs of it would add
     /// little information.
     fn is_told_by_its_code(&self, commit: usize) -> bool {
-        let codes = list_codes(&self.segment, &self.context.known);
+        let codes = list_codes(&self.section, &self.context.known);
         codes.iter().any(|code| {
             code.commits.contains(&commit) && (code.is_reference || code.level.count > 0)
         })
@@ -397,9 +397,9 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     /// Returns the classes of hypotheses that no commit distinguishes, where their shares together
     /// reach the requested certainty.
     fn sure_classes(&self, shares: &[f64]) -> Vec<HypothesisClass> {
-        let tellers = informative_commits(self.context, &self.segment);
+        let tellers = informative_commits(self.context, &self.section);
         let mut classes: BTreeMap<PositionSet, (f64, Vec<usize>)> = BTreeMap::new();
-        for k in self.segment.candidates.iter().filter(|k| shares[*k] > 0.0) {
+        for k in self.section.candidates.iter().filter(|k| shares[*k] > 0.0) {
             let class = classes
                 .entry(self.context.history.containing(k).intersection(&tellers))
                 .or_default();
@@ -446,12 +446,12 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     /// informative commits.
     fn neighbours(&self, class: &HypothesisClass) -> (usize, usize) {
         let history = self.context.history;
-        let shown = class.with.iter().next().unwrap_or(self.segment.end);
-        let before = informative_commits(self.context, &self.segment)
+        let shown = class.with.iter().next().unwrap_or(self.section.end);
+        let before = informative_commits(self.context, &self.section)
             .intersection(history.contained(shown))
             .difference(&class.with);
         (
-            history.fullest(&before).unwrap_or(self.segment.reference),
+            history.fullest(&before).unwrap_or(self.section.reference),
             shown,
         )
     }
@@ -494,7 +494,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             }
         };
         let [first, low, high, last] =
-            [self.segment.reference, parent, shown, self.segment.end].map(level);
+            [self.section.reference, parent, shown, self.section.end].map(level);
         SectionStep {
             commits: class.commits.clone(),
             parent,
@@ -515,7 +515,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     /// with the probability that there is one.
     fn suspects(&self, posterior: &Posterior) -> (Vec<usize>, f64) {
         let likelihood = |k: &usize| posterior.aim.values[*k];
-        let mut order: Vec<usize> = self.segment.candidates.iter().collect();
+        let mut order: Vec<usize> = self.section.candidates.iter().collect();
         order.sort_by(|one, other| likelihood(other).total_cmp(&likelihood(one)));
         let (mut commits, mut probability) = (Vec::new(), 0.0);
         for commit in order {
@@ -530,7 +530,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     }
 
     fn note_progress(&mut self, suspects: Option<(Vec<usize>, f64)>) {
-        let (reference, end) = (self.segment.reference, self.segment.end);
+        let (reference, end) = (self.section.reference, self.section.end);
         let (pairs, change) = (self.pairs, self.change);
         self.context.progress = Some(SectionProgress {
             reference,
@@ -562,8 +562,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             (bits * batch.clamp(5.0, 640.0)).min(self.context.settings.most_pairs as f64);
         self.context.evidence.show_progress(&SectionView {
             stage,
-            reference: self.segment.reference,
-            end: self.segment.end,
+            reference: self.section.reference,
+            end: self.section.end,
             posterior: &posterior.aim.values,
             measured: &measured,
             pairs: self.pairs,
@@ -575,7 +575,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
 
     fn show_ends(&mut self, pairs: usize) {
         self.note_progress(None);
-        let (reference, end) = (self.segment.reference, self.segment.end);
+        let (reference, end) = (self.section.reference, self.section.end);
         let nobody = vec![0.0; self.context.history.positions()];
         self.context.evidence.show_progress(&SectionView {
             stage: SectionStage::CompareEnds,
@@ -588,7 +588,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
                 level: self.change.estimate,
             }],
             pairs: self.pairs,
-            builds_left: (self.segment.candidates.len().max(1) as f64).log2(),
+            builds_left: (self.section.candidates.len().max(1) as f64).log2(),
             pairs_left: 0.0,
             change: self.change,
         });
