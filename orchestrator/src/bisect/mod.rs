@@ -1,285 +1,438 @@
-//! The report of a bisect: which commit changed a number, how sure that is, and what it changed.
-//! Field names are an interface.
+//! The verb `bisect`: finds the range, asks the search's questions, explains the culprit, reports.
 
 pub(crate) mod cause;
+pub(crate) mod commit_builds;
+mod conclude;
+mod evidence;
+mod metric;
+mod open_changes;
+mod readings;
+pub(crate) mod replay;
+mod report;
 pub(crate) mod rest;
+mod search_result;
 pub(crate) mod state;
+mod target;
+mod task;
 
-use crate::comparison::{Change, Entry, Workload};
-use crate::git::Revision;
-use crate::machine::Machine;
-use crate::record::ScenarioRecord;
+pub(crate) use report::*;
+
+use crate::context::CommandContext;
+use crate::error::{CommandError, ErrorKind};
+use crate::git::{self, Revision};
+use crate::machine::{self, Machine};
+use crate::plugin::catalog::{BetterDirection, CounterBasis};
+use crate::project;
+use crate::record::store;
+use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::pair_series::PairRecord;
-use rest::{ChangeBounds, OpenReason, RangePart, StopCause};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use crate::search::{self, Evidence, SearchSettings, SectionView};
+use commit_builds::{Ground, Stop};
+use evidence::{Answers, Wish};
+use replay::Look;
+use rest::StopCause;
+use search_result::Found;
+use state::{Header, Kept, Newest, Step};
+use std::path::PathBuf;
+use target::Ask;
+use task::Task;
 
-/// The value of a report's `schema`.
-pub(crate) const SCHEMA: &str = "orch/bisect/1";
-
-/// The name of a report in its folder.
-pub(crate) const FILE: &str = "bisect.json";
-
-/// A bisect that came to its end.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Report {
-    pub(crate) schema: String,
-    /// Name of the folder that the report lies in.
-    pub(crate) id: String,
-    /// When it began and ended, UTC; with the time between where it was resumed.
-    pub(crate) started: String,
-    pub(crate) ended: String,
-    pub(crate) outcome: Outcome,
-    /// Why the outcome is what it is.
-    pub(crate) reason: String,
-    /// Version of orch.
-    pub(crate) orch: String,
-    /// The command that repeats it.
-    pub(crate) command: String,
-    /// The command to go on with, where there is one.
-    pub(crate) next: Option<String>,
-    /// From which all coins were drawn.
-    pub(crate) seed: u64,
-    pub(crate) scenario: ScenarioRecord,
-    pub(crate) machine: Machine,
-    pub(crate) toolchain: Option<String>,
-    /// Id of the job in the scenario.
-    pub(crate) workload: String,
-    pub(crate) params: Map<String, Value>,
-    pub(crate) threads: usize,
-    /// time, allocations, bytes, peak_bytes, digest, or the id of a plugin's metric.
-    pub(crate) metric: String,
+/// What the user asks `orch bisect` for.
+#[derive(Debug, Clone)]
+pub(crate) struct BisectRequest {
+    pub(crate) scenario: Option<PathBuf>,
+    pub(crate) workload: Option<String>,
+    /// A revision before the change.
+    pub(crate) good: Option<String>,
+    /// A revision with the change.
+    pub(crate) bad: Option<String>,
+    pub(crate) metric: Option<String>,
     pub(crate) direction: Direction,
-    /// The relative change of time that matters.
-    pub(crate) margin: f64,
-    /// The measured build effect, where there is one (relative).
-    pub(crate) tau: Option<f64>,
-    pub(crate) good: Commit,
-    pub(crate) bad: Commit,
-    /// All ancestors were candidates, not only first parents.
+    /// Whether every ancestor is a candidate, not only first parents.
     pub(crate) all: bool,
-    /// The bad end against the good one.
-    pub(crate) ends: Ends,
-    /// Every commit after the good end up to the bad one, oldest first.
-    pub(crate) commits: Vec<CommitState>,
-    pub(crate) culprits: Vec<Culprit>,
-    /// Parts of the range in which something changed, or may have, and no commit could be named.
-    pub(crate) undecided: Vec<Open>,
-    pub(crate) skipped: Vec<Skipped>,
-    /// Commits that were built, those that failed to included; what was found in the cache is not.
-    pub(crate) builds: usize,
-    /// Pairs of processes, without those that confirm.
-    pub(crate) pairs: usize,
-    pub(crate) measured: Vec<Measured>,
-    pub(crate) reverted: Option<Reverted>,
-    pub(crate) warnings: Vec<String>,
-    /// It was stopped before its end, and went on: `wall_ns` is only what it took since.
-    pub(crate) resumed: bool,
-    pub(crate) wall_ns: u64,
-    /// Cause of its end before it was done; null for a bisect that is done.
-    #[serde(default)]
-    pub(crate) stopped: Option<StopCause>,
-    /// Only the largest step was asked for.
-    #[serde(default)]
+    /// Whether the search stops at the largest step.
     pub(crate) first: bool,
-    /// Parts of the range beside the culprits, oldest first.
-    #[serde(default)]
-    pub(crate) rest: Vec<RangePart>,
-    /// Bounds of whatever else happened in the range; null where some part of it is not known.
-    #[serde(default)]
-    pub(crate) nothing_else_beyond: Option<ChangeBounds>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
-    /// Each culprit is one commit.
-    First,
-    /// A culprit is one of several commits that cannot be told apart.
-    Range,
-    /// Nothing to accuse anybody of.
-    None,
-    /// Something changed, or may have, and no commit was named.
-    Undecided,
-}
-
-/// Which change is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Direction {
-    Worse,
-    Better,
-}
-
-/// A commit as people know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Commit {
-    /// Full hash.
-    pub(crate) commit: String,
-    pub(crate) subject: String,
-    pub(crate) author: String,
-    /// Date of the commit, UTC.
-    pub(crate) committed: String,
-}
-
-impl Commit {
-    pub(crate) fn of(revision: &Revision) -> Self {
-        Self {
-            commit: revision.commit.clone(),
-            subject: revision.subject.clone(),
-            author: revision.author.clone(),
-            committed: revision.committed.clone(),
-        }
-    }
-}
-
-/// The bad end against the good one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Ends {
-    /// Values of both, where the metric is counted; null for time.
-    pub(crate) good: Value,
-    pub(crate) bad: Value,
-    pub(crate) change: Option<Change>,
-}
-
-/// What is known of one commit of the range.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CommitState {
-    /// Full hash.
-    pub(crate) commit: String,
-    pub(crate) subject: String,
-    pub(crate) author: String,
-    /// Date of the commit, UTC.
-    pub(crate) committed: String,
-    pub(crate) state: State,
-    /// Probability of having made the change that the whole range was searched for first.
-    pub(crate) probability: f64,
-    /// Pairs with the good end.
+    pub(crate) verify_revert: bool,
+    /// Whether the newest bisect that was stopped is resumed.
+    pub(crate) resume: bool,
+    pub(crate) retry_failed: bool,
+    /// Number of pairs after which the search is undecided.
     pub(crate) pairs: usize,
-    /// Against the good end: the trimmed mean of its pairs, or of what is counted.
-    pub(crate) change: Option<f64>,
-    /// What is counted, where that is the metric.
-    pub(crate) value: Value,
-    /// The commit whose code it runs, where one was found.
-    pub(crate) same_code_as: Option<String>,
+    /// Repository of the code under test, where it is not the scenario's.
+    pub(crate) repo: Option<PathBuf>,
+    /// Folder of the results, where it is not the project's.
+    pub(crate) results: Option<PathBuf>,
+    pub(crate) seed: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum State {
-    /// Nobody needed it.
-    Untouched,
-    /// Built, and measured or found to be the same code as another one.
-    Looked,
-    Skipped,
+/// Receiver of the events of a bisect.
+pub(crate) trait BisectObserver: ProgressObserver {
+    /// A commit is about to be built, or found among earlier builds.
+    fn begin_probe(&mut self, revision: &Revision, is_built: bool);
+    /// A commit was built and counted, or cannot be. `seconds`: the time that it took.
+    fn end_probe(&mut self, revision: &Revision, look: &Look, seconds: f64);
+    /// One more pair was measured; `differences` are the log ratios of all pairs so far.
+    fn end_pair(&mut self, revision: &Revision, differences: &[f64]);
+    /// A batch of pairs is complete.
+    fn end_batch(&mut self, reference: &Revision, revision: &Revision, pairs: &[PairRecord]);
+    /// A suspect is about to be compared with the commit before it.
+    fn begin_confirmation(&mut self, parent: &Revision, revision: &Revision);
+    /// The state of a search by time, with the estimated times of a pair and a build in seconds.
+    fn show_search(
+        &mut self,
+        view: &SectionView<'_>,
+        ground: &Ground,
+        pair_seconds: f64,
+        build_seconds: f64,
+    );
+    /// The state of a search by exact numbers: candidates and builds that are left.
+    fn show_candidates(&mut self, candidates: usize, reads: f64, build_seconds: f64);
+    /// Nothing more is measured.
+    fn end(&mut self);
 }
 
-/// A commit, or several that cannot be told apart, with the change.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Culprit {
-    /// Full hashes; the last one can be measured and has the change.
-    pub(crate) commits: Vec<String>,
-    /// The same commits as people know them.
-    pub(crate) about: Vec<Commit>,
-    /// The last commit before them that can be measured: it does not have the change.
-    pub(crate) parent: Commit,
-    pub(crate) probability: f64,
-    /// Relative, with its interval, from the confirmation by fresh processes.
-    pub(crate) change: Option<Change>,
-    /// Values before and after, where the metric is counted; null for time.
-    pub(crate) before: Value,
-    pub(crate) after: Value,
-    /// It went the other way than the whole range: a fix, or a gain that was lost.
-    pub(crate) other_way: bool,
-    pub(crate) cause: cause::Cause,
-    /// The culprit against the commit before it: every metric.
-    pub(crate) entries: Vec<Entry>,
-    /// The same, with scope tree, machine code and pairs.
-    pub(crate) comparison: Workload,
+/// How a bisect ended.
+pub(crate) enum BisectEnd {
+    /// The report answers the question.
+    Done,
+    /// The user stopped it, or something failed that does not depend on a commit.
+    Stopped(CommandError),
+    /// An end, or a commit that others are measured against, cannot be measured.
+    Unmeasurable(String),
 }
 
-/// A part of the range that stays open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Open {
-    /// The commits of which one is it, with this probability; oldest first.
-    pub(crate) commits: Vec<Commit>,
-    pub(crate) probability: f64,
-    pub(crate) reference: Commit,
-    pub(crate) end: Commit,
-    pub(crate) reason: String,
-    /// The same as a fact.
-    pub(crate) why: OpenReason,
+/// A bisect that ended.
+pub(crate) struct BisectResult {
+    pub(crate) end: BisectEnd,
+    /// The report; without one where a bisect was stopped before it found anything.
+    pub(crate) report: Option<Report>,
+    /// State for resuming, on disk.
+    pub(crate) state: Kept,
+    /// Root of the project.
+    pub(crate) root: PathBuf,
+    /// Folder of the results.
+    pub(crate) results: PathBuf,
 }
 
-/// A commit that could not be measured. It may still be the culprit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Skipped {
-    /// Full hash.
-    pub(crate) commit: String,
-    pub(crate) subject: String,
-    /// In one line.
-    pub(crate) reason: String,
-    /// All that was said, a compiler's output included.
-    pub(crate) details: String,
+/// A bisect that is about to begin or to be resumed.
+struct Beginning {
+    task: Task,
+    header: Header,
+    kept: Option<Kept>,
+    steps: Vec<Step>,
 }
 
-impl Skipped {
-    pub(crate) fn new(revision: &Revision, details: &str) -> Self {
-        Self {
-            commit: revision.commit.clone(),
-            subject: revision.subject.clone(),
-            reason: in_one_line(details),
-            details: details.to_owned(),
+impl Beginning {
+    fn find(
+        request: &BisectRequest,
+        observer: &mut dyn ProgressObserver,
+    ) -> Result<Self, CommandError> {
+        if request.pairs == 0 {
+            return Err(CommandError::input("--pairs 0 measures nothing")
+                .with_hint("leave it out for 1500"));
+        }
+        if request.resume {
+            resume(request, observer)
+        } else {
+            start(request, observer)
         }
     }
 }
 
-/// The line that says most: a compiler's first error, else the first line.
-pub(crate) fn in_one_line(text: &str) -> String {
-    let error = text
-        .lines()
-        .map(str::trim)
-        .find(|line| line.starts_with("error") || line.contains(": error:"));
-    match error {
-        Some(error) => format!("does not build: {error}"),
-        None => text.lines().next().unwrap_or_default().to_owned(),
+/// Describes the range of a bisect, and about how many builds and how long it takes.
+pub(crate) fn plan_bisect(
+    request: &BisectRequest,
+    context: &CommandContext,
+    observer: &mut dyn ProgressObserver,
+) -> Result<String, CommandError> {
+    let Beginning { task, header, .. } = Beginning::find(request, observer)?;
+    metric::check_before(&task, context.interrupt, observer)?;
+    Ok(task.dry_run(&header))
+}
+
+/// Finds the commit that changed a workload.
+pub(crate) fn bisect(
+    request: &BisectRequest,
+    context: &CommandContext,
+    observer: &mut dyn BisectObserver,
+) -> Result<BisectResult, CommandError> {
+    let Beginning {
+        task,
+        header,
+        kept,
+        steps,
+    } = Beginning::find(request, observer)?;
+    store::check_folder(&task.results).map_err(|error| {
+        CommandError::system_while(
+            &format!("cannot write to {}", task.results.display()),
+            &error,
+        )
+    })?;
+    let mut kept = match kept {
+        Some(kept) => kept,
+        None => begin(&header)?,
+    };
+    let cpus = machine::usable_cpus();
+    let ground = Ground {
+        loaded: &task.loaded,
+        entry: task.entry,
+        key: &task.key,
+        spec: &task.spec,
+        id: &header.workload,
+        history: &task.history,
+        cpus: &cpus,
+        clock: context.clock(),
+        mark: &context.mark,
+        interrupt: context.interrupt,
+    };
+    let wish = Wish {
+        better: header.direction == Direction::Better,
+        tau: header.tau,
+        retry_failed: header.retry_failed,
+        kept: header.kept.clone(),
+        build_seconds: header.build_seconds,
+    };
+    let mut answers = Answers::new(&ground, &wish, observer, &mut kept, steps, header.seed);
+    let (stop, found) = match search(&task, &header, &mut answers) {
+        Ok(found) => match conclude::report(&task, &header, &found, &mut answers, context, None) {
+            Ok(report) => {
+                answers.observer.end();
+                return Ok(BisectResult {
+                    end: BisectEnd::Done,
+                    report: Some(report),
+                    state: kept,
+                    root: task.loaded.root.clone(),
+                    results: task.results.clone(),
+                });
+            }
+            Err(stop) => (stop, Some(Box::new(found))),
+        },
+        Err(ended) => ended,
+    };
+    let known = found.filter(|found| deserves_report(&stop, found, &answers));
+    let cause = find_cause(&stop);
+    let known = known
+        .map(|found| conclude::report(&task, &header, &found, &mut answers, context, Some(cause)));
+    answers.observer.end();
+    let end = match stop {
+        Stop::Failed(error) => BisectEnd::Stopped(error),
+        Stop::Unmeasurable { position, reason } => BisectEnd::Unmeasurable(format!(
+            "{} cannot be measured: {reason}",
+            name_position(&ground, position, &reason)
+        )),
+    };
+    Ok(BisectResult {
+        end,
+        report: known.and_then(Result::ok),
+        root: task.loaded.root.clone(),
+        results: task.results.clone(),
+        state: kept,
+    })
+}
+
+/// Cause of an end before the bisect is done.
+fn find_cause(stop: &Stop) -> StopCause {
+    match stop {
+        Stop::Failed(error) if error.kind() == ErrorKind::Interrupted => StopCause::Interrupted,
+        Stop::Failed(_) => StopCause::Failed,
+        Stop::Unmeasurable { .. } => StopCause::Unmeasurable,
     }
 }
 
-/// The pairs of a commit with a reference.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Measured {
-    pub(crate) reference: String,
-    pub(crate) commit: String,
-    pub(crate) pairs: Vec<PairRecord>,
-}
-
-/// The bad end with a culprit undone, against the bad end.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Reverted {
-    pub(crate) culprit: String,
-    /// Why it could not be tried.
-    pub(crate) failed: Option<String>,
-    pub(crate) entries: Vec<Entry>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_in_one_line_is_the_compilers_first_error() {
-        let cargo = "x at 1f (y): `cargo build` failed (exit status: 101)\n   Compiling x\nerror: \
-            this is wrong\n --> src/x.rs";
-        assert_eq!(in_one_line(cargo), "does not build: error: this is wrong");
-        let gcc = "x at 1f: `make` failed\nx.c: In function 'f':\nx.c:3:1: error: expected ';'";
-        assert_eq!(
-            in_one_line(gcc),
-            "does not build: x.c:3:1: error: expected ';'"
-        );
-        assert_eq!(
-            in_one_line("it lacks the workload: no `x`\nmore"),
-            "it lacks the workload: no `x`"
-        );
+/// Whether a stopped bisect deserves a report: some commit was looked at, or, where resuming cannot
+/// help, a culprit is known.
+fn deserves_report(stop: &Stop, found: &Found, answers: &Answers) -> bool {
+    match stop {
+        Stop::Failed(error) if error.kind() == ErrorKind::Input => false,
+        Stop::Failed(_) => !answers.looks.is_empty(),
+        Stop::Unmeasurable { .. } => found.culprits() > 0,
     }
+}
+
+fn name_position(ground: &Ground, position: usize, reason: &str) -> String {
+    let revision = ground.revision(position);
+    let name = match position {
+        0 => "the good end",
+        position if position == ground.history.candidates.len() => "the bad end",
+        _ => "the reference",
+    };
+    // The message of a failed build names its commit.
+    if reason.contains(revision.short()) {
+        name.to_owned()
+    } else {
+        format!("{name} {} ({})", revision.short(), revision.subject)
+    }
+}
+
+/// Asks until it is known. An error has what was found until then, if the search had begun.
+fn search(
+    task: &Task,
+    header: &Header,
+    answers: &mut Answers,
+) -> Result<Found, (Stop, Option<Box<Found>>)> {
+    let direction = searched_by(task, answers).map_err(|stop| (stop, None))?;
+    let history = search::CommitGraph::new(&task.parents());
+    let settings = SearchSettings {
+        tau: header.tau,
+        prior: header.prior.clone(),
+        never: task.never(),
+        most_pairs: header.most_pairs,
+        only_largest: header.first,
+        ..SearchSettings::new(task.margin, direction)
+    };
+    if answers.is_time() {
+        let found = search::bisect(&history, &settings, answers);
+        found
+            .map(Found::Time)
+            .map_err(|stopped| (stopped.stop, Some(Box::new(Found::Time(*stopped.known)))))
+    } else {
+        let found = search::bisect_exact(&history, &settings, answers);
+        found
+            .map(Found::Exact)
+            .map_err(|stopped| (stopped.stop, Some(Box::new(Found::Exact(*stopped.known)))))
+    }
+}
+
+/// Settles what is searched by: a metric that is made of the time is searched by time. Returns
+/// where the time goes then.
+fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::ChangeDirection, Stop> {
+    let (worse, better) = match task.direction {
+        Direction::Worse => (
+            search::ChangeDirection::Worse,
+            search::ChangeDirection::Better,
+        ),
+        Direction::Better => (
+            search::ChangeDirection::Better,
+            search::ChangeDirection::Worse,
+        ),
+    };
+    if metric::is_own(&task.metric) {
+        answers.metric.clone_from(&task.metric);
+        return Ok(worse);
+    }
+    // What the plugin's metrics are, it says itself. An end that cannot be measured is found by the
+    // search.
+    if !answers.prepare_commit(0)? {
+        return Ok(worse);
+    }
+    let described = answers.described()?;
+    let (info, good) = metric::find(task, &described)?;
+    answers.per = Some(info.per);
+    Ok(match (info.per, good) {
+        (CounterBasis::Second, BetterDirection::Higher)
+        | (CounterBasis::Unit, BetterDirection::Lower) => worse,
+        (CounterBasis::Second, BetterDirection::Lower)
+        | (CounterBasis::Unit, BetterDirection::Higher) => better,
+        _ => {
+            answers.metric.clone_from(&task.metric);
+            worse
+        }
+    })
+}
+
+fn start(
+    request: &BisectRequest,
+    observer: &mut dyn ProgressObserver,
+) -> Result<Beginning, CommandError> {
+    let ask = target::find_target(request, observer)?;
+    let task = Task::new(ask, request.all)?;
+    let header = task.header(request);
+    Ok(Beginning {
+        task,
+        header,
+        kept: None,
+        steps: Vec::new(),
+    })
+}
+
+fn begin(header: &Header) -> Result<Kept, CommandError> {
+    let stamp = jiff::Timestamp::now()
+        .strftime("%Y%m%dT%H%M%S%.3fZ")
+        .to_string();
+    Kept::create(&stamp, header)
+        .map_err(|error| CommandError::system_while("cannot keep the bisect's state", &error))
+}
+
+/// Finds the newest bisect of this repository that did not come to its end.
+fn resume(
+    request: &BisectRequest,
+    observer: &mut dyn ProgressObserver,
+) -> Result<Beginning, CommandError> {
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+    let place = request
+        .scenario
+        .as_ref()
+        .and_then(|path| path.canonicalize().ok())
+        .unwrap_or_else(|| here.join("x"));
+    let root = project::root_of(&place);
+    let named = request.repo.as_deref().unwrap_or(&root);
+    let repository = git::root_of(named).ok_or_else(|| {
+        CommandError::input(format!(
+            "{} is in no git repository, so there is nothing to resume",
+            named.display()
+        ))
+    })?;
+    let left = state::newest(&repository)
+        .map_err(|error| CommandError::system_while("cannot read the bisect's state", &error))?;
+    let left = match left {
+        Newest::Left(left) => left,
+        other => {
+            let running = if matches!(other, Newest::AtWork) {
+                "; one is running"
+            } else {
+                ""
+            };
+            return Err(CommandError::input(format!(
+                "no bisect of {} was stopped before its end{running}",
+                repository.display()
+            ))
+            .with_hint("without --resume a new one begins"));
+        }
+    };
+    let header = left.header;
+    let mut loaded = project::load_over(&header.scenario, request.repo.as_deref())?;
+    loaded.shown.clone_from(&header.shown);
+    let changed = |what: &str| {
+        CommandError::input(format!(
+            "the bisect of {} that was stopped cannot go on: {what} has changed since",
+            header.workload
+        ))
+        .with_hint("begin a new one without --resume; what was built is found again")
+    };
+    if crate::hash::text(&loaded.text) != header.scenario_hash {
+        return Err(changed("the scenario"));
+    }
+    if Machine::read().class != header.machine_class {
+        return Err(changed("the machine"));
+    }
+    let end = |commit: &str| match git::revision::resolve(&repository, commit) {
+        Ok(Some(revision)) => Ok(revision),
+        _ => Err(changed("the history")),
+    };
+    let results = header
+        .results
+        .clone()
+        .unwrap_or_else(|| root.join("results"));
+    let ask = Ask {
+        loaded,
+        workload: header.workload.clone(),
+        metric: header.metric.clone(),
+        direction: header.direction,
+        good: end(&header.good)?,
+        bad: end(&header.bad)?,
+        results,
+    };
+    let task = Task::new(ask, header.all)?;
+    let text = format!(
+        "going on with the bisect of {} that began {}",
+        header.workload, header.started
+    );
+    observer.see(ProgressEvent::Note { text: &text });
+    Ok(Beginning {
+        task,
+        header,
+        kept: Some(left.kept),
+        steps: left.steps,
+    })
 }

@@ -3,7 +3,7 @@
 use crate::compare::DEFAULT_TIME;
 use crate::scenario::quantity;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A benchmark orchestrator: measures workloads of plugins in fresh processes, with exact
@@ -71,13 +71,6 @@ pub(super) struct OutputOptions {
     /// Prints the result as JSON instead of text
     #[arg(long)]
     pub(super) json: bool,
-}
-
-impl OutputOptions {
-    /// The folder that is meant, for a project.
-    pub(super) fn folder(&self, root: &Path) -> PathBuf {
-        self.results.clone().unwrap_or_else(|| root.join("results"))
-    }
 }
 
 #[derive(Debug, Args)]

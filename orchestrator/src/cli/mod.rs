@@ -2,6 +2,7 @@
 
 mod args;
 mod bisect;
+mod bisect_progress;
 mod check;
 mod compare;
 mod doctor;
@@ -58,7 +59,7 @@ pub(crate) fn main() -> Exit {
         Command::Run(options) => run::run_run(options),
         Command::Compare(options) => compare::run_compare(options),
         Command::Check(options) => check::run_check(options),
-        Command::Bisect(options) => bisect::bisect_command(options),
+        Command::Bisect(options) => bisect::run_bisect(options),
         Command::Doctor(options) => doctor::doctor(options),
         Command::Import(options) => import::run_import(options),
         Command::List(options) => list::list(options),

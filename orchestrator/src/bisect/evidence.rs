@@ -1,9 +1,9 @@
 //! The search's questions, answered by builds and processes, or by what was found before the bisect
 //! was killed.
 
-use super::before::{Before, Confirmed, Look};
-use super::commits::{Ground, Quiet, Ready, Stop};
-use super::live::Live;
+use super::BisectObserver;
+use super::commit_builds::{Ground, Quiet, Ready, Stop};
+use super::replay::{Before, Confirmed, Look};
 use crate::bisect::state::{Kept, Probe, Step, is_same};
 use crate::comparison::{Code, Verdict, counted};
 use crate::error::CommandError;
@@ -46,7 +46,7 @@ pub(super) struct Wish {
 pub(super) struct Answers<'a> {
     pub(super) ground: &'a Ground<'a>,
     pub(super) wish: &'a Wish,
-    pub(super) live: &'a mut Live,
+    pub(super) observer: &'a mut dyn BisectObserver,
     /// What is searched by: the metric itself, or the time that it is made of.
     pub(super) metric: String,
     /// How a metric of the plugin is made of its counter and the time.
@@ -73,7 +73,7 @@ impl<'a> Answers<'a> {
     pub(super) fn new(
         ground: &'a Ground<'a>,
         wish: &'a Wish,
-        live: &'a mut Live,
+        observer: &'a mut dyn BisectObserver,
         state: &'a mut Kept,
         steps: Vec<Step>,
         seed: u64,
@@ -81,7 +81,7 @@ impl<'a> Answers<'a> {
         Self {
             ground,
             wish,
-            live,
+            observer,
             metric: "time".to_owned(),
             per: None,
             posterior: Vec::new(),
@@ -156,14 +156,14 @@ impl<'a> Answers<'a> {
             ));
         }
         let built = !revision::is_kept(key, spec, root, revision);
-        self.live.begins(revision, built);
+        self.observer.begin_probe(revision, built);
         let begun = Instant::now();
-        let ready = ground.ready(revision, self.live)?;
+        let ready = ground.ready(revision, self.observer)?;
         let seconds = begun.elapsed().as_secs_f64();
         let result = match ready {
             Err(message) => Err(message),
             Ok(ready) => {
-                let probe = ground.probe(&ready, self.counted(0), self.live)?;
+                let probe = ground.probe(&ready, self.counted(0), self.observer)?;
                 self.ready.insert(position, ready);
                 probe.and_then(|probe| self.comparable(probe)).map(Box::new)
             }
@@ -216,8 +216,8 @@ impl<'a> Answers<'a> {
             // told there.
             let is_end = position == 0 || position == self.ground.history.candidates.len();
             if look.result.is_ok() || !is_end {
-                self.live
-                    .looked(self.ground.revision(position), &look, seconds);
+                self.observer
+                    .end_probe(self.ground.revision(position), &look, seconds);
             }
             self.looks.insert(position, look);
         }
@@ -231,7 +231,7 @@ impl<'a> Answers<'a> {
         }
         let ready = self
             .ground
-            .ready(self.ground.revision(position), self.live)?;
+            .ready(self.ground.revision(position), self.observer)?;
         let ready = ready.map_err(|reason| Stop::Unmeasurable { position, reason })?;
         self.ready.insert(position, ready);
         Ok(())
@@ -258,7 +258,7 @@ impl<'a> Answers<'a> {
     fn one_pair(&mut self, reference: usize, position: usize) -> Result<Option<PairRecord>, Stop> {
         self.make_ready(reference)?;
         self.make_ready(position)?;
-        let held = self.ground.measuring(self.live)?;
+        let held = self.ground.measuring(self.observer)?;
         let (Some(a), Some(b)) = (self.ready.get(&reference), self.ready.get(&position)) else {
             return Ok(None);
         };
@@ -344,8 +344,8 @@ impl<'a> Answers<'a> {
             more: "",
             control: false,
         };
-        let held = ground.measuring(self.live)?;
-        let mut quiet = Quiet(self.live);
+        let held = ground.measuring(self.observer)?;
+        let mut quiet = Quiet(self.observer);
         let outcome = versus::measure(
             &[one],
             &terms,
@@ -387,8 +387,8 @@ impl<'a> Answers<'a> {
     }
 
     fn confirm_anew(&mut self, parent: usize, position: usize) -> Result<Confirmed, Stop> {
-        self.live
-            .confirms(self.ground.revision(parent), self.ground.revision(position));
+        self.observer
+            .begin_confirmation(self.ground.revision(parent), self.ground.revision(position));
         self.make_ready(parent)?;
         self.make_ready(position)?;
         let (Some(a), Some(b)) = (self.ready.remove(&parent), self.ready.remove(&position)) else {
@@ -481,9 +481,10 @@ impl Evidence for Answers<'_> {
             let all = self.measured.entry(key).or_default();
             all.push(pair);
             let so_far: Vec<f64> = all.iter().map(|pair| pair.difference).collect();
-            self.live.pair(self.ground.revision(commit), &so_far);
+            self.observer
+                .end_pair(self.ground.revision(commit), &so_far);
         }
-        self.live.batch(
+        self.observer.end_batch(
             self.ground.revision(reference),
             self.ground.revision(commit),
             &self.measured[&key],
@@ -531,8 +532,8 @@ impl Evidence for Answers<'_> {
             self.posterior = view.posterior.to_vec();
         }
         let (build_seconds, pair_seconds) = (self.build_time(), self.pair_seconds());
-        self.live
-            .see(view, self.ground, pair_seconds, build_seconds);
+        self.observer
+            .show_search(view, self.ground, pair_seconds, build_seconds);
     }
 }
 

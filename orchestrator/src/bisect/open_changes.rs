@@ -1,8 +1,8 @@
 //! Everything beside the culprits of a bisect: open changes, parts of the range, and the next
 //! command.
 
-use super::answers::Answers;
-use super::outcome::{OpenChange, relative};
+use super::evidence::Answers;
+use super::search_result::{OpenChange, relative};
 use super::task::Task;
 use crate::bisect::rest::{ChangeBounds, OpenReason, PartState, RangePart, StopCause};
 use crate::bisect::state::{Header, Probe};

@@ -1,11 +1,11 @@
 //! From what the search found to the report: names, reasons, what the culprit changed, the next
 //! command.
 
-use super::answers::Answers;
-use super::before::Confirmed;
-use super::commits::Stop;
-use super::outcome::{Found, Located, OpenChange, of_exact, of_time};
-use super::rest::{self, Results};
+use super::commit_builds::Stop;
+use super::evidence::Answers;
+use super::open_changes::{self, Results};
+use super::replay::Confirmed;
+use super::search_result::{Found, Located, OpenChange, of_exact, of_time};
 use super::task::Task;
 use crate::bisect::rest::{OpenReason, StopCause};
 use crate::bisect::state::Header;
@@ -14,6 +14,7 @@ use crate::bisect::{
     State, cause,
 };
 use crate::comparison::Change;
+use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::git::commit::CommitFiles;
 use crate::git::{Revision, history, revert};
@@ -25,7 +26,7 @@ use crate::record::ScenarioRecord;
 use crate::runner::paired_workloads::PairLimits;
 use serde_json::Value;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end
 /// without them. Of a bisect that was stopped nothing more is measured: a culprit whose changes are
@@ -35,7 +36,7 @@ pub(super) fn report(
     header: &Header,
     found: &Found,
     answers: &mut Answers,
-    begun: Instant,
+    context: &CommandContext,
     stopped: Option<StopCause>,
 ) -> Result<Report, Stop> {
     let mut summary = match found {
@@ -63,10 +64,10 @@ pub(super) fn report(
     let open: Vec<Open> = summary
         .open
         .iter()
-        .map(|open| rest::open(answers, open))
+        .map(|open| open_changes::open(answers, open))
         .collect();
     let (outcome, parts) = (summary.outcome, &summary.parts);
-    let next = rest::next(
+    let next = open_changes::next(
         task,
         header,
         &Results {
@@ -88,7 +89,7 @@ pub(super) fn report(
         outcome: summary.outcome,
         reason: summary.reason,
         orch: env!("CARGO_PKG_VERSION").to_owned(),
-        command: rest::command(task, header),
+        command: open_changes::command(task, header),
         next,
         seed: header.seed,
         scenario: ScenarioRecord {
@@ -118,7 +119,7 @@ pub(super) fn report(
         commits: (1..=task.candidates())
             .map(|position| state(task, answers, &summary.located, position))
             .collect(),
-        nothing_else_beyond: rest::bounds(&culprits, &open, &summary.parts),
+        nothing_else_beyond: open_changes::bounds(&culprits, &open, &summary.parts),
         rest: summary.parts,
         stopped,
         first: header.first,
@@ -139,7 +140,7 @@ pub(super) fn report(
         reverted,
         warnings,
         resumed: answers.resumed,
-        wall_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        wall_ns: u64::try_from(context.elapsed().as_nanos()).unwrap_or(u64::MAX),
     })
 }
 
@@ -298,8 +299,8 @@ fn undone(task: &Task, answers: &mut Answers, culprit: &Culprit) -> Result<Rever
         Ok(reverted) => reverted,
         Err(error) => return Ok(failed(error.to_string())),
     };
-    let bad = ground.ready(task.bad(), answers.live)?;
-    let without = ground.ready(&reverted, answers.live)?;
+    let bad = ground.ready(task.bad(), answers.observer)?;
+    let without = ground.ready(&reverted, answers.observer)?;
     let (bad, without) = match (bad, without) {
         (Ok(bad), Ok(without)) => (bad, without),
         (Err(reason), _) | (_, Err(reason)) => return Ok(failed(reason)),

@@ -24,24 +24,24 @@ use crate::versus::side;
 use std::collections::HashMap;
 
 /// What is bisected, and where.
-pub(super) struct Ground<'a> {
-    pub(super) loaded: &'a LoadedScenario,
+pub(crate) struct Ground<'a> {
+    pub(crate) loaded: &'a LoadedScenario,
     /// Index of the workload's entry in the scenario.
-    pub(super) entry: usize,
+    pub(crate) entry: usize,
     /// Key of its plugin.
-    pub(super) key: &'a str,
-    pub(super) spec: &'a PluginSpec,
+    pub(crate) key: &'a str,
+    pub(crate) spec: &'a PluginSpec,
     /// Id of the job.
-    pub(super) id: &'a str,
-    pub(super) history: &'a CommitRange,
-    pub(super) cpus: &'a [usize],
-    pub(super) clock: ScopeClock,
-    pub(super) mark: &'a str,
-    pub(super) interrupt: &'a Interrupt,
+    pub(crate) id: &'a str,
+    pub(crate) history: &'a CommitRange,
+    pub(crate) cpus: &'a [usize],
+    pub(crate) clock: ScopeClock,
+    pub(crate) mark: &'a str,
+    pub(crate) interrupt: &'a Interrupt,
 }
 
 /// Why a bisect ends before it is done.
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// The user stopped it, or something that every commit needs failed.
     Failed(CommandError),
     /// An end, or a commit that others are measured against, cannot be measured.
@@ -49,11 +49,11 @@ pub(super) enum Stop {
 }
 
 impl Stop {
-    pub(super) fn interrupted() -> Self {
+    pub(crate) fn interrupted() -> Self {
         Self::Failed(CommandError::interrupted())
     }
 
-    pub(super) fn defect(what: &str) -> Self {
+    pub(crate) fn defect(what: &str) -> Self {
         Self::Failed(CommandError::defect(what))
     }
 }
@@ -65,15 +65,15 @@ impl From<CommandError> for Stop {
 }
 
 /// A commit that can be measured.
-pub(super) struct Ready {
-    pub(super) prepared: PreparedPlugin,
-    pub(super) job: Job,
-    pub(super) info: WorkloadInfo,
+pub(crate) struct Ready {
+    pub(crate) prepared: PreparedPlugin,
+    pub(crate) job: Job,
+    pub(crate) info: WorkloadInfo,
 }
 
 impl Ground<'_> {
     /// The commit at a position: 0 is the good end.
-    pub(super) fn revision(&self, position: usize) -> &Revision {
+    pub(crate) fn revision(&self, position: usize) -> &Revision {
         match position
             .checked_sub(1)
             .and_then(|index| self.history.candidates.get(index))
@@ -84,7 +84,7 @@ impl Ground<'_> {
     }
 
     /// Builds a commit, or finds it in the cache. The inner error says why it cannot be measured.
-    pub(super) fn ready(
+    pub(crate) fn ready(
         &self,
         revision: &Revision,
         observer: &mut dyn ProgressObserver,
@@ -143,7 +143,7 @@ impl Ground<'_> {
 
     /// Profiles and counts a commit's workload. `counted`: how many iterations the good end
     /// counted.
-    pub(super) fn probe(
+    pub(crate) fn probe(
         &self,
         ready: &Ready,
         counted: Option<u64>,
@@ -203,7 +203,7 @@ impl Ground<'_> {
     }
 
     /// The machine, for as long as nobody else should use it.
-    pub(super) fn measuring(&self, observer: &mut dyn ProgressObserver) -> Result<LockGuard, Stop> {
+    pub(crate) fn measuring(&self, observer: &mut dyn ProgressObserver) -> Result<LockGuard, Stop> {
         Ok(project::take_lock(
             LockPurpose::Measuring,
             self.interrupt,
@@ -213,7 +213,7 @@ impl Ground<'_> {
 }
 
 /// Passes of one workload need no bar of their own; that somebody waits is still told.
-pub(super) struct Quiet<'a>(pub(super) &'a mut dyn ProgressObserver);
+pub(crate) struct Quiet<'a>(pub(crate) &'a mut dyn ProgressObserver);
 
 impl ProgressObserver for Quiet<'_> {
     fn see(&mut self, event: ProgressEvent<'_>) {

@@ -1,7 +1,6 @@
 //! The metric that is bisected: whether the workload has it, and what is worse.
 
 use super::task::Task;
-use crate::cli::progress::Progress;
 use crate::compare::sides;
 use crate::error::CommandError;
 use crate::machine;
@@ -12,6 +11,7 @@ use crate::plugin::catalog::{BetterDirection, MetricInfo};
 use crate::plugin::revision;
 use crate::project::rules::OWN_METRICS;
 use crate::project::{self, BuildWait};
+use crate::runner::event::ProgressObserver;
 use crate::runner::interrupt::Interrupt;
 use crate::runner::plan_execution;
 
@@ -49,7 +49,11 @@ pub(super) fn find<'a>(
 /// Refuses what the bisect itself would refuse: threads that this machine does not have, and a
 /// metric that the plugin does not have. Only for a metric of its own the plugin has to be asked,
 /// as it is at the good end, which is built if it has to be.
-pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), CommandError> {
+pub(super) fn check_before(
+    task: &Task,
+    interrupt: &Interrupt,
+    observer: &mut dyn ProgressObserver,
+) -> Result<(), CommandError> {
     if let Some(reason) = plan_execution::describe_missing_cpus(&task.job, &machine::usable_cpus())
     {
         return Err(CommandError::input(format!(
@@ -79,7 +83,7 @@ pub(super) fn check_before(task: &Task, interrupt: &Interrupt) -> Result<(), Com
         BuildWait::Never,
         &mark,
         interrupt,
-        &mut Progress::new(),
+        observer,
     )?;
     if let Some(Err(failure)) = plugins.prepared.get(&task.key) {
         return Err(CommandError::input(format!(

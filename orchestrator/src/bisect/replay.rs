@@ -6,31 +6,31 @@ use crate::runner::pair_series::PairRecord;
 use std::collections::{HashMap, VecDeque};
 
 /// How a commit turned out.
-pub(super) struct Look {
+pub(crate) struct Look {
     /// It was built for this bisect; what failed to build was too.
-    pub(super) built: bool,
-    pub(super) result: Result<Box<Probe>, String>,
+    pub(crate) built: bool,
+    pub(crate) result: Result<Box<Probe>, String>,
 }
 
 /// A suspect against the commit before it.
 #[derive(Clone)]
-pub(super) struct Confirmed {
-    pub(super) entries: Vec<Entry>,
-    pub(super) workload: Workload,
+pub(crate) struct Confirmed {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) workload: Workload,
 }
 
 /// Answers from before a kill that nobody asked for again yet.
 #[derive(Default)]
-pub(super) struct Before {
-    pub(super) looks: HashMap<usize, (f64, Look)>,
-    pub(super) codes: HashMap<(usize, usize), bool>,
-    pub(super) pairs: HashMap<(usize, usize), VecDeque<PairRecord>>,
-    pub(super) failed: HashMap<(usize, usize), String>,
-    pub(super) confirmed: HashMap<(usize, usize), Confirmed>,
+pub(crate) struct Before {
+    pub(crate) looks: HashMap<usize, (f64, Look)>,
+    pub(crate) codes: HashMap<(usize, usize), bool>,
+    pub(crate) pairs: HashMap<(usize, usize), VecDeque<PairRecord>>,
+    pub(crate) failed: HashMap<(usize, usize), String>,
+    pub(crate) confirmed: HashMap<(usize, usize), Confirmed>,
 }
 
 impl Before {
-    pub(super) fn new(steps: Vec<Step>) -> Self {
+    pub(crate) fn new(steps: Vec<Step>) -> Self {
         let mut before = Self::default();
         for step in steps {
             match step {

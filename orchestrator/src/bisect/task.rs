@@ -1,11 +1,11 @@
 //! One bisect, before the first build: the workload, the commits, what is known of them already.
 
-use super::ask::Ask;
+use super::BisectRequest;
+use super::target::Ask;
 use crate::bisect::Direction;
 use crate::bisect::cause;
 use crate::bisect::state::Header;
 use crate::calibration::MachineCalibration;
-use crate::cli::args::BisectOptions;
 use crate::compare;
 use crate::compare::sides;
 use crate::error::CommandError;
@@ -127,7 +127,7 @@ impl Task {
     }
 
     /// Everything that decides about the questions.
-    pub(super) fn header(&self, options: &BisectOptions) -> Header {
+    pub(super) fn header(&self, request: &BisectRequest) -> Header {
         let loaded = &self.loaded;
         let revisions = std::iter::once(&self.history.good)
             .chain(self.history.candidates.iter().map(|each| &each.revision));
@@ -135,7 +135,7 @@ impl Task {
             .enumerate()
             .filter(|(_, revision)| {
                 revision::is_kept(&self.key, &self.spec, &loaded.root, revision)
-                    || (!options.retry_failed
+                    || (!request.retry_failed
                         && revision::known_failure(&self.key, &self.spec, &loaded.root, revision)
                             .is_some())
             })
@@ -153,7 +153,7 @@ impl Task {
         Header {
             schema: Header::schema(),
             started: jiff::Timestamp::now().to_string(),
-            seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
+            seed: request.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
             repository: self.history.good.repository.clone(),
             scenario: loaded.file.clone(),
             shown: loaded.shown.clone(),
@@ -164,12 +164,11 @@ impl Task {
             good: self.history.good.commit.clone(),
             bad: self.bad().commit.clone(),
             all: self.all,
-            first: options.first,
-            most_pairs: options.pairs,
-            verify_revert: options.verify_revert,
-            retry_failed: options.retry_failed,
-            results: options
-                .output
+            first: request.first,
+            most_pairs: request.pairs,
+            verify_revert: request.verify_revert,
+            retry_failed: request.retry_failed,
+            results: request
                 .results
                 .as_ref()
                 .and_then(|path| std::path::absolute(path).ok()),

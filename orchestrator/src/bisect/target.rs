@@ -1,13 +1,13 @@
 //! What is to be bisected: from the command line, and where that says too little, from the latest
 //! stored comparison.
 
+use super::BisectRequest;
 use crate::bisect::Direction;
-use crate::cli::args::BisectOptions;
-use crate::cli::output;
 use crate::comparison::{self, Comparison, Entry, Verdict};
 use crate::error::CommandError;
 use crate::git::{self, Revision};
 use crate::project::{self, LoadedScenario};
+use crate::runner::event::{ProgressEvent, ProgressObserver};
 use std::path::{Path, PathBuf};
 
 /// Everything that has to be known before the first build.
@@ -21,6 +21,10 @@ pub(super) struct Ask {
     pub(super) results: PathBuf,
 }
 
+fn note(observer: &mut dyn ProgressObserver, text: &str) {
+    observer.see(ProgressEvent::Note { text });
+}
+
 /// A workload and two ends, still as text.
 struct Texts {
     scenario: PathBuf,
@@ -31,31 +35,30 @@ struct Texts {
 }
 
 /// Finds out what the user wants.
-pub(super) fn find(options: &BisectOptions) -> Result<Ask, CommandError> {
-    let direction = if options.direction == "better" {
-        Direction::Better
-    } else {
-        Direction::Worse
-    };
+pub(super) fn find_target(
+    request: &BisectRequest,
+    observer: &mut dyn ProgressObserver,
+) -> Result<Ask, CommandError> {
+    let direction = request.direction;
     let here = std::env::current_dir()
         .map_err(|error| CommandError::system_while("the current folder", &error))?;
-    let place = options
+    let place = request
         .scenario
         .as_ref()
         .and_then(|path| path.canonicalize().ok())
         .unwrap_or_else(|| here.join("x"));
-    let results = options.output.folder(&project::root_of(&place));
-    let texts = match (&options.workload, &options.good) {
+    let results = project::results_folder(request.results.as_deref(), &project::root_of(&place));
+    let texts = match (&request.workload, &request.good) {
         (Some(workload), Some(good)) => Texts {
-            scenario: project::named_or_default(options.scenario.as_deref(), "orch bisect FILE")?,
+            scenario: project::named_or_default(request.scenario.as_deref(), "orch bisect FILE")?,
             workload: workload.clone(),
-            metric: options.metric.clone().unwrap_or_else(|| "time".to_owned()),
+            metric: request.metric.clone().unwrap_or_else(|| "time".to_owned()),
             good: good.clone(),
-            bad: options.bad.clone().unwrap_or_else(|| "HEAD".to_owned()),
+            bad: request.bad.clone().unwrap_or_else(|| "HEAD".to_owned()),
         },
-        _ => from_latest(options, direction, &results)?,
+        _ => from_latest(request, direction, &results, observer)?,
     };
-    let loaded = project::load_over(&texts.scenario, options.repo.as_deref())?;
+    let loaded = project::load_over(&texts.scenario, request.repo.as_deref())?;
     let good = revision(&loaded.repository, "--good", &texts.good)?;
     let bad = revision(&loaded.repository, "--bad", &texts.bad)?;
     Ok(Ask {
@@ -96,12 +99,13 @@ struct Suspect {
 /// Fills in what the command line leaves out from the latest comparison that has a change of that
 /// kind.
 fn from_latest(
-    options: &BisectOptions,
+    request: &BisectRequest,
     direction: Direction,
     results: &Path,
+    observer: &mut dyn ProgressObserver,
 ) -> Result<Texts, CommandError> {
-    let Some(Suspect { comparison, entry }) = latest(options, direction, results) else {
-        return Err(nothing_stored(options, direction, results));
+    let Some(Suspect { comparison, entry }) = latest(request, direction, results) else {
+        return Err(nothing_stored(request, direction, results));
     };
     let commit = |side: &comparison::Side| {
         side.git
@@ -123,49 +127,55 @@ fn from_latest(
         stored
     };
     let texts = Texts {
-        scenario: options.scenario.clone().unwrap_or(scenario),
+        scenario: request.scenario.clone().unwrap_or(scenario),
         workload: entry.id.clone(),
         metric: entry.metric.clone(),
-        good: options.good.clone().unwrap_or(good),
-        bad: options.bad.clone().unwrap_or(bad),
+        good: request.good.clone().unwrap_or(good),
+        bad: request.bad.clone().unwrap_or(bad),
     };
     let change = entry
         .size()
         .map_or_else(String::new, |size| format!("{size} "));
-    output::note(&format!(
-        "from comparison {}: {} of {} {change}({} to {})",
-        comparison.id,
-        texts.metric,
-        texts.workload,
-        &texts.good[..texts.good.len().min(10)],
-        &texts.bad[..texts.bad.len().min(10)]
-    ));
-    output::note(&format!(
-        "the same in words: orch bisect {} --workload {} --good {} --bad {}{}{}{}",
-        project::quoted(&texts.scenario.display().to_string()),
-        project::quoted(&texts.workload),
-        project::quoted(&texts.good),
-        project::quoted(&texts.bad),
-        if texts.metric == "time" {
-            String::new()
-        } else {
-            format!(" --metric {}", texts.metric)
-        },
-        if direction == Direction::Better {
-            " --direction better"
-        } else {
-            ""
-        },
-        options
-            .repo
-            .as_ref()
-            .map(|repo| format!(" --repo {}", repo.display()))
-            .unwrap_or_default(),
-    ));
+    note(
+        observer,
+        &format!(
+            "from comparison {}: {} of {} {change}({} to {})",
+            comparison.id,
+            texts.metric,
+            texts.workload,
+            &texts.good[..texts.good.len().min(10)],
+            &texts.bad[..texts.bad.len().min(10)]
+        ),
+    );
+    note(
+        observer,
+        &format!(
+            "the same in words: orch bisect {} --workload {} --good {} --bad {}{}{}{}",
+            project::quoted(&texts.scenario.display().to_string()),
+            project::quoted(&texts.workload),
+            project::quoted(&texts.good),
+            project::quoted(&texts.bad),
+            if texts.metric == "time" {
+                String::new()
+            } else {
+                format!(" --metric {}", texts.metric)
+            },
+            if direction == Direction::Better {
+                " --direction better"
+            } else {
+                ""
+            },
+            request
+                .repo
+                .as_ref()
+                .map(|repo| format!(" --repo {}", repo.display()))
+                .unwrap_or_default(),
+        ),
+    );
     Ok(texts)
 }
 
-fn latest(options: &BisectOptions, direction: Direction, results: &Path) -> Option<Suspect> {
+fn latest(request: &BisectRequest, direction: Direction, results: &Path) -> Option<Suspect> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(results)
         .ok()?
         .flatten()
@@ -197,7 +207,7 @@ fn latest(options: &BisectOptions, direction: Direction, results: &Path) -> Opti
         if comparison.imported.is_some() {
             return None;
         }
-        let entry = worst(&comparison, options, direction)?.clone();
+        let entry = worst(&comparison, request, direction)?.clone();
         Some(Suspect { comparison, entry })
     })
 }
@@ -205,7 +215,7 @@ fn latest(options: &BisectOptions, direction: Direction, results: &Path) -> Opti
 /// The largest change of time, else of what is counted, else a changed output.
 fn worst<'a>(
     comparison: &'a Comparison,
-    options: &BisectOptions,
+    request: &BisectRequest,
     direction: Direction,
 ) -> Option<&'a Entry> {
     let wanted = match direction {
@@ -218,11 +228,11 @@ fn worst<'a>(
         let changed = entry.verdict == wanted
             || (entry.verdict == Verdict::OutputDiffers && entry.metric == "digest");
         own && changed
-            && options
+            && request
                 .workload
                 .as_ref()
                 .is_none_or(|workload| *workload == entry.id)
-            && options
+            && request
                 .metric
                 .as_ref()
                 .is_none_or(|metric| *metric == entry.metric)
@@ -245,8 +255,8 @@ fn worst<'a>(
     })
 }
 
-fn nothing_stored(options: &BisectOptions, direction: Direction, results: &Path) -> CommandError {
-    let missing = match (options.workload.is_none(), options.good.is_none()) {
+fn nothing_stored(request: &BisectRequest, direction: Direction, results: &Path) -> CommandError {
+    let missing = match (request.workload.is_none(), request.good.is_none()) {
         (true, true) => "neither --workload nor --good was given",
         (true, false) => "--workload was not given",
         (false, _) => "--good was not given",
@@ -256,7 +266,7 @@ fn nothing_stored(options: &BisectOptions, direction: Direction, results: &Path)
     } else {
         "regression"
     };
-    let of = options
+    let of = request
         .workload
         .as_ref()
         .map(|workload| format!(" of {workload}"))

@@ -1,10 +1,10 @@
 //! What a bisect is doing, on standard error: a table that changes on a terminal, a line per step
 //! in a log.
 
-use super::before::Look;
-use super::commits::Ground;
-use crate::bisect::in_one_line;
-use crate::cli::output::note;
+use super::output::note;
+use crate::bisect::commit_builds::Ground;
+use crate::bisect::replay::Look;
+use crate::bisect::{BisectObserver, in_one_line};
 use crate::format::{
     self,
     change::{self, ChangedQuantity},
@@ -24,7 +24,7 @@ const ROWS: usize = 5;
 const BAR: usize = 20;
 
 /// Shows a bisect as it goes on.
-pub(super) struct Live {
+pub(super) struct BisectProgress {
     bar: Option<ProgressBar>,
     /// What goes on right now.
     doing: String,
@@ -36,7 +36,7 @@ pub(super) struct Live {
     said: String,
 }
 
-impl Live {
+impl BisectProgress {
     pub(super) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
@@ -74,14 +74,22 @@ impl Live {
         self.show();
     }
 
-    /// A commit is looked at.
-    pub(super) fn begins(&mut self, revision: &Revision, built: bool) {
+    /// Tells the log what it was not told just before.
+    fn say(&mut self, line: String) {
+        if line != self.said {
+            self.log(&line);
+            self.said = line;
+        }
+    }
+}
+
+impl BisectObserver for BisectProgress {
+    fn begin_probe(&mut self, revision: &Revision, built: bool) {
         let verb = if built { "building" } else { "finding" };
         self.does(format!("{verb} {}", named(revision)));
     }
 
-    /// A commit was looked at.
-    pub(super) fn looked(&mut self, revision: &Revision, look: &Look, seconds: f64) {
+    fn end_probe(&mut self, revision: &Revision, look: &Look, seconds: f64) {
         self.builds += usize::from(look.built);
         match &look.result {
             Ok(_) if look.built => self.log(&format!(
@@ -98,8 +106,7 @@ impl Live {
         }
     }
 
-    /// One more pair.
-    pub(super) fn pair(&mut self, revision: &Revision, differences: &[f64]) {
+    fn end_pair(&mut self, revision: &Revision, differences: &[f64]) {
         self.pairs += 1;
         if let Some(middle) = median(differences) {
             let (pairs, change) = (
@@ -113,13 +120,7 @@ impl Live {
         }
     }
 
-    /// A batch of pairs is complete.
-    pub(super) fn batch(
-        &mut self,
-        reference: &Revision,
-        revision: &Revision,
-        pairs: &[PairRecord],
-    ) {
+    fn end_batch(&mut self, reference: &Revision, revision: &Revision, pairs: &[PairRecord]) {
         let differences: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
         if let Some(middle) = median(&differences) {
             self.log(&format!(
@@ -132,8 +133,7 @@ impl Live {
         }
     }
 
-    /// A suspect is compared with the commit before it.
-    pub(super) fn confirms(&mut self, parent: &Revision, revision: &Revision) {
+    fn begin_confirmation(&mut self, parent: &Revision, revision: &Revision) {
         let what = format!(
             "confirming {} against {} with fresh processes",
             named(revision),
@@ -143,8 +143,7 @@ impl Live {
         self.does(what);
     }
 
-    /// Where the search stands.
-    pub(super) fn see(
+    fn show_search(
         &mut self,
         view: &SectionView<'_>,
         ground: &Ground,
@@ -186,16 +185,7 @@ impl Live {
         self.show();
     }
 
-    /// Tells the log what it was not told just before.
-    fn say(&mut self, line: String) {
-        if line != self.said {
-            self.log(&line);
-            self.said = line;
-        }
-    }
-
-    /// How many commits come into question where numbers are exact.
-    pub(super) fn left(&mut self, candidates: usize, reads: f64, build_seconds: f64) {
+    fn show_candidates(&mut self, candidates: usize, reads: f64, build_seconds: f64) {
         let time = format::time(reads.ceil() * build_seconds * 1e9);
         let commits = count(candidates as f64, "commit");
         let line = match reads.ceil() > 0.0 {
@@ -210,15 +200,14 @@ impl Live {
         self.show();
     }
 
-    /// Takes the table away.
-    pub(super) fn end(&mut self) {
+    fn end(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
     }
 }
 
-impl ProgressObserver for Live {
+impl ProgressObserver for BisectProgress {
     fn see(&mut self, event: ProgressEvent<'_>) {
         match event {
             ProgressEvent::WaitingForLock { holder } => {
@@ -226,6 +215,10 @@ impl ProgressObserver for Live {
                 self.log(&line);
                 self.does(line);
             }
+            ProgressEvent::Note { text } => match &self.bar {
+                Some(bar) => bar.suspend(|| note(text)),
+                None => note(text),
+            },
             // The compiler's own lines stand in the reason when it fails.
             ProgressEvent::BuildLine { line } if self.bar.is_some() => {
                 self.does(format::brief(line))

@@ -1,7 +1,7 @@
 //! What is counted at a commit: read exactly, so that one look is enough.
 
-use super::answers::Answers;
-use super::commits::Stop;
+use super::commit_builds::Stop;
+use super::evidence::Answers;
 use crate::bisect::state::Probe;
 use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Verdict};
@@ -104,7 +104,7 @@ impl ExactReadings for Answers<'_> {
     }
 
     fn show_progress(&mut self, view: &ExactProgress<'_>) {
-        self.live
-            .left(view.candidates.len(), view.reads_left, self.build_time());
+        self.observer
+            .show_candidates(view.candidates.len(), view.reads_left, self.build_time());
     }
 }

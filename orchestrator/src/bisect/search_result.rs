@@ -1,8 +1,8 @@
 //! What a search came to: found, a range, nothing, or undecided, and why.
 
-use super::answers::Answers;
-use super::commits::Stop;
-use super::rest;
+use super::commit_builds::Stop;
+use super::evidence::Answers;
+use super::open_changes;
 use super::task::Task;
 use crate::bisect::rest::{OpenReason, RangePart, StopCause};
 use crate::bisect::state::Probe;
@@ -162,8 +162,8 @@ pub(super) fn of_time(
             .filter(|change| *change != RatioEstimate::UNKNOWN)
             .map(|change| relative(answers, change)),
         located: located.collect(),
-        parts: rest::parts_of_times(answers, conclusion),
-        open: rest::open_of_times(conclusion),
+        parts: open_changes::parts_of_times(answers, conclusion),
+        open: open_changes::open_of_times(conclusion),
     })
 }
 
@@ -288,8 +288,8 @@ pub(super) fn of_exact(
         }
     }
     let (open, parts) = (
-        rest::open_of_counts(conclusion),
-        rest::parts_of_counts(answers, conclusion),
+        open_changes::open_of_counts(conclusion),
+        open_changes::parts_of_counts(answers, conclusion),
     );
     Ok(Summary {
         outcome,

@@ -1,0 +1,281 @@
+//! The report of a bisect: which commit changed a number, how sure that is, and what it changed.
+//! Field names are an interface.
+
+use super::rest::{ChangeBounds, OpenReason, RangePart, StopCause};
+use crate::comparison::{Change, Entry, Workload};
+use crate::git::Revision;
+use crate::machine::Machine;
+use crate::record::ScenarioRecord;
+use crate::runner::pair_series::PairRecord;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The value of a report's `schema`.
+pub(crate) const SCHEMA: &str = "orch/bisect/1";
+
+/// The name of a report in its folder.
+pub(crate) const FILE: &str = "bisect.json";
+
+/// A bisect that came to its end.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) schema: String,
+    /// Name of the folder that the report lies in.
+    pub(crate) id: String,
+    /// When it began and ended, UTC; with the time between where it was resumed.
+    pub(crate) started: String,
+    pub(crate) ended: String,
+    pub(crate) outcome: Outcome,
+    /// Why the outcome is what it is.
+    pub(crate) reason: String,
+    /// Version of orch.
+    pub(crate) orch: String,
+    /// The command that repeats it.
+    pub(crate) command: String,
+    /// The command to go on with, where there is one.
+    pub(crate) next: Option<String>,
+    /// From which all coins were drawn.
+    pub(crate) seed: u64,
+    pub(crate) scenario: ScenarioRecord,
+    pub(crate) machine: Machine,
+    pub(crate) toolchain: Option<String>,
+    /// Id of the job in the scenario.
+    pub(crate) workload: String,
+    pub(crate) params: Map<String, Value>,
+    pub(crate) threads: usize,
+    /// time, allocations, bytes, peak_bytes, digest, or the id of a plugin's metric.
+    pub(crate) metric: String,
+    pub(crate) direction: Direction,
+    /// The relative change of time that matters.
+    pub(crate) margin: f64,
+    /// The measured build effect, where there is one (relative).
+    pub(crate) tau: Option<f64>,
+    pub(crate) good: Commit,
+    pub(crate) bad: Commit,
+    /// All ancestors were candidates, not only first parents.
+    pub(crate) all: bool,
+    /// The bad end against the good one.
+    pub(crate) ends: Ends,
+    /// Every commit after the good end up to the bad one, oldest first.
+    pub(crate) commits: Vec<CommitState>,
+    pub(crate) culprits: Vec<Culprit>,
+    /// Parts of the range in which something changed, or may have, and no commit could be named.
+    pub(crate) undecided: Vec<Open>,
+    pub(crate) skipped: Vec<Skipped>,
+    /// Commits that were built, those that failed to included; what was found in the cache is not.
+    pub(crate) builds: usize,
+    /// Pairs of processes, without those that confirm.
+    pub(crate) pairs: usize,
+    pub(crate) measured: Vec<Measured>,
+    pub(crate) reverted: Option<Reverted>,
+    pub(crate) warnings: Vec<String>,
+    /// It was stopped before its end, and went on: `wall_ns` is only what it took since.
+    pub(crate) resumed: bool,
+    pub(crate) wall_ns: u64,
+    /// Cause of its end before it was done; null for a bisect that is done.
+    #[serde(default)]
+    pub(crate) stopped: Option<StopCause>,
+    /// Only the largest step was asked for.
+    #[serde(default)]
+    pub(crate) first: bool,
+    /// Parts of the range beside the culprits, oldest first.
+    #[serde(default)]
+    pub(crate) rest: Vec<RangePart>,
+    /// Bounds of whatever else happened in the range; null where some part of it is not known.
+    #[serde(default)]
+    pub(crate) nothing_else_beyond: Option<ChangeBounds>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    /// Each culprit is one commit.
+    First,
+    /// A culprit is one of several commits that cannot be told apart.
+    Range,
+    /// Nothing to accuse anybody of.
+    None,
+    /// Something changed, or may have, and no commit was named.
+    Undecided,
+}
+
+/// Which change is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Direction {
+    Worse,
+    Better,
+}
+
+/// A commit as people know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Commit {
+    /// Full hash.
+    pub(crate) commit: String,
+    pub(crate) subject: String,
+    pub(crate) author: String,
+    /// Date of the commit, UTC.
+    pub(crate) committed: String,
+}
+
+impl Commit {
+    pub(crate) fn of(revision: &Revision) -> Self {
+        Self {
+            commit: revision.commit.clone(),
+            subject: revision.subject.clone(),
+            author: revision.author.clone(),
+            committed: revision.committed.clone(),
+        }
+    }
+}
+
+/// The bad end against the good one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ends {
+    /// Values of both, where the metric is counted; null for time.
+    pub(crate) good: Value,
+    pub(crate) bad: Value,
+    pub(crate) change: Option<Change>,
+}
+
+/// What is known of one commit of the range.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CommitState {
+    /// Full hash.
+    pub(crate) commit: String,
+    pub(crate) subject: String,
+    pub(crate) author: String,
+    /// Date of the commit, UTC.
+    pub(crate) committed: String,
+    pub(crate) state: State,
+    /// Probability of having made the change that the whole range was searched for first.
+    pub(crate) probability: f64,
+    /// Pairs with the good end.
+    pub(crate) pairs: usize,
+    /// Against the good end: the trimmed mean of its pairs, or of what is counted.
+    pub(crate) change: Option<f64>,
+    /// What is counted, where that is the metric.
+    pub(crate) value: Value,
+    /// The commit whose code it runs, where one was found.
+    pub(crate) same_code_as: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// Nobody needed it.
+    Untouched,
+    /// Built, and measured or found to be the same code as another one.
+    Looked,
+    Skipped,
+}
+
+/// A commit, or several that cannot be told apart, with the change.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Culprit {
+    /// Full hashes; the last one can be measured and has the change.
+    pub(crate) commits: Vec<String>,
+    /// The same commits as people know them.
+    pub(crate) about: Vec<Commit>,
+    /// The last commit before them that can be measured: it does not have the change.
+    pub(crate) parent: Commit,
+    pub(crate) probability: f64,
+    /// Relative, with its interval, from the confirmation by fresh processes.
+    pub(crate) change: Option<Change>,
+    /// Values before and after, where the metric is counted; null for time.
+    pub(crate) before: Value,
+    pub(crate) after: Value,
+    /// It went the other way than the whole range: a fix, or a gain that was lost.
+    pub(crate) other_way: bool,
+    pub(crate) cause: super::cause::Cause,
+    /// The culprit against the commit before it: every metric.
+    pub(crate) entries: Vec<Entry>,
+    /// The same, with scope tree, machine code and pairs.
+    pub(crate) comparison: Workload,
+}
+
+/// A part of the range that stays open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Open {
+    /// The commits of which one is it, with this probability; oldest first.
+    pub(crate) commits: Vec<Commit>,
+    pub(crate) probability: f64,
+    pub(crate) reference: Commit,
+    pub(crate) end: Commit,
+    pub(crate) reason: String,
+    /// The same as a fact.
+    pub(crate) why: OpenReason,
+}
+
+/// A commit that could not be measured. It may still be the culprit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Skipped {
+    /// Full hash.
+    pub(crate) commit: String,
+    pub(crate) subject: String,
+    /// In one line.
+    pub(crate) reason: String,
+    /// All that was said, a compiler's output included.
+    pub(crate) details: String,
+}
+
+impl Skipped {
+    pub(crate) fn new(revision: &Revision, details: &str) -> Self {
+        Self {
+            commit: revision.commit.clone(),
+            subject: revision.subject.clone(),
+            reason: in_one_line(details),
+            details: details.to_owned(),
+        }
+    }
+}
+
+/// The line that says most: a compiler's first error, else the first line.
+pub(crate) fn in_one_line(text: &str) -> String {
+    let error = text
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("error") || line.contains(": error:"));
+    match error {
+        Some(error) => format!("does not build: {error}"),
+        None => text.lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// The pairs of a commit with a reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) reference: String,
+    pub(crate) commit: String,
+    pub(crate) pairs: Vec<PairRecord>,
+}
+
+/// The bad end with a culprit undone, against the bad end.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Reverted {
+    pub(crate) culprit: String,
+    /// Why it could not be tried.
+    pub(crate) failed: Option<String>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_in_one_line_is_the_compilers_first_error() {
+        let cargo = "x at 1f (y): `cargo build` failed (exit status: 101)\n   Compiling x\nerror: \
+            this is wrong\n --> src/x.rs";
+        assert_eq!(in_one_line(cargo), "does not build: error: this is wrong");
+        let gcc = "x at 1f: `make` failed\nx.c: In function 'f':\nx.c:3:1: error: expected ';'";
+        assert_eq!(
+            in_one_line(gcc),
+            "does not build: x.c:3:1: error: expected ';'"
+        );
+        assert_eq!(
+            in_one_line("it lacks the workload: no `x`\nmore"),
+            "it lacks the workload: no `x`"
+        );
+    }
+}
