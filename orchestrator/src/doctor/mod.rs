@@ -129,7 +129,7 @@ pub(crate) struct CacheFacts {
 }
 
 /// Returns all findings, those about the CPU first.
-pub(crate) fn examine_machine(reading: &SystemReading, asked: &SystemFacts) -> Vec<MachineFinding> {
+pub(crate) fn examine_machine(reading: &SystemReading, facts: &SystemFacts) -> Vec<MachineFinding> {
     let cpus = reading.usable_cpus();
     let virtual_machine = reading
         .read_text("proc/cpuinfo")
@@ -151,22 +151,22 @@ pub(crate) fn examine_machine(reading: &SystemReading, asked: &SystemFacts) -> V
             &cpus,
             virtual_machine,
         ),
-        cpu::check_hypervisor(text("proc/cpuinfo").as_deref(), asked.hypervisor.as_deref()),
+        cpu::check_hypervisor(text("proc/cpuinfo").as_deref(), facts.hypervisor.as_deref()),
         cpu::check_clock_source(
             set(&format!("{CLOCK_SOURCES}/current_clocksource")).as_deref(),
             set(&format!("{CLOCK_SOURCES}/available_clocksource")).as_deref(),
         ),
-        cpu::check_timer(asked.resolution, asked.overhead),
+        cpu::check_timer(facts.resolution, facts.overhead),
         other_processes::check_load(text("proc/loadavg").as_deref(), cpus.len()),
         other_processes::check_busy(&reading.busy_processes()),
         other_processes::check_steal(reading.stat()),
-        other_processes::check_lock(asked.measuring),
+        other_processes::check_lock(facts.measuring),
         other_processes::check_priority(text("proc/self/stat").as_deref()),
         other_processes::check_quota(&reading.cgroup_limits("cpu", "cpu.max", "cpu.cfs_quota_us")),
         memory::check_huge_pages(text("sys/kernel/mm/transparent_hugepage/enabled").as_deref()),
         memory::check_addresses(
             set("proc/sys/kernel/randomize_va_space").as_deref(),
-            asked.fixed_addresses,
+            facts.fixed_addresses,
         ),
         memory::check_swap(text("proc/swaps").as_deref()),
         memory::check_pressure(text("proc/pressure/memory").as_deref()),
@@ -179,20 +179,20 @@ pub(crate) fn examine_machine(reading: &SystemReading, asked: &SystemFacts) -> V
             reading.exists("sys/bus/event_source/devices/cpu"),
             virtual_machine,
         ),
-        kernel::check_landlock(asked.sandbox),
-        kernel::check_seccomp(asked.sandbox),
+        kernel::check_landlock(facts.sandbox),
+        kernel::check_seccomp(facts.sandbox),
         kernel::check_core_dumps(text("proc/sys/kernel/core_pattern").as_deref()),
-        project::check_owner(&asked.git, &asked.root),
-        project::check_history(&asked.git),
-        project::check_tool(project::RUSTC, asked.rustc.as_deref()),
-        project::check_tool(project::CARGO, asked.cargo.as_deref()),
-        project::check_tool(project::CC, asked.cc.as_deref()),
-        project::check_pinned(asked.pinned.as_deref(), asked.rustc.as_deref()),
-        project::check_tool(project::VALGRIND, asked.valgrind.as_deref()),
-        project::check_free_space(&asked.cache),
-        project::check_cache_size(&asked.cache),
-        project::check_bisects(&asked.bisects),
-        project::check_journals(&asked.journals),
+        project::check_owner(&facts.git, &facts.root),
+        project::check_history(&facts.git),
+        project::check_tool(project::RUSTC, facts.rustc.as_deref()),
+        project::check_tool(project::CARGO, facts.cargo.as_deref()),
+        project::check_tool(project::CC, facts.cc.as_deref()),
+        project::check_pinned(facts.pinned.as_deref(), facts.rustc.as_deref()),
+        project::check_tool(project::VALGRIND, facts.valgrind.as_deref()),
+        project::check_free_space(&facts.cache),
+        project::check_cache_size(&facts.cache),
+        project::check_bisects(&facts.bisects),
+        project::check_journals(&facts.journals),
     ]
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// A machine on which every finding is ok.
 struct FixtureMachine {
     root: tempfile::TempDir,
-    asked: SystemFacts,
+    facts: SystemFacts,
     /// Files that change between the two readings, with the time between them.
     later: Vec<(&'static str, String)>,
     between: Duration,
@@ -32,7 +32,7 @@ impl FixtureMachine {
     fn new() -> Self {
         let world = Self {
             root: tempfile::tempdir().expect("a folder"),
-            asked: asked(),
+            facts: facts(),
             later: Vec::new(),
             between: Duration::from_secs(1),
         };
@@ -111,7 +111,7 @@ impl FixtureMachine {
     }
 
     fn says(mut self, change: impl FnOnce(&mut SystemFacts)) -> Self {
-        change(&mut self.asked);
+        change(&mut self.facts);
         self
     }
 
@@ -125,7 +125,7 @@ impl FixtureMachine {
     }
 
     fn findings(&self) -> Vec<MachineFinding> {
-        examine_machine(&self.reading(), &self.asked)
+        examine_machine(&self.reading(), &self.facts)
     }
 
     fn finding(&self, check: &str) -> MachineFinding {
@@ -152,7 +152,7 @@ fn git(state: GitKind) -> GitState {
     }
 }
 
-fn asked() -> SystemFacts {
+fn facts() -> SystemFacts {
     let tool = |name: &str| Some(format!("{name} 1.89.0"));
     SystemFacts {
         hypervisor: None,
@@ -249,7 +249,7 @@ const CASES: [CheckCase; 32] = [
         (
             |w| {
                 w.has(CPUINFO, VIRTUAL)
-                    .says(|asked| asked.hypervisor = Some("KVM".to_owned()))
+                    .says(|facts| facts.hypervisor = Some("KVM".to_owned()))
             },
             "KVM",
         ),
@@ -273,7 +273,7 @@ const CASES: [CheckCase; 32] = [
         "timer",
         (|w| w, "steps of 20 ns"),
         (
-            |w| w.says(|asked| asked.overhead = Duration::from_nanos(900)),
+            |w| w.says(|facts| facts.overhead = Duration::from_nanos(900)),
             "a reading takes 900 ns",
         ),
         None,
@@ -315,7 +315,7 @@ const CASES: [CheckCase; 32] = [
         "measuring lock",
         (|w| w, "free"),
         (
-            |w| w.says(|asked| asked.measuring = Some(true)),
+            |w| w.says(|facts| facts.measuring = Some(true)),
             "another orch",
         ),
         None,
@@ -359,7 +359,7 @@ const CASES: [CheckCase; 32] = [
         "addresses",
         (|w| w, "not of workers"),
         (
-            |w| w.says(|asked| asked.fixed_addresses = Some(false)),
+            |w| w.says(|facts| facts.fixed_addresses = Some(false)),
             "forbids",
         ),
         Some("seccomp=unconfined"),
@@ -422,7 +422,7 @@ const CASES: [CheckCase; 32] = [
         "landlock",
         (|w| w, "version 7"),
         (
-            |w| w.says(|asked| asked.sandbox.landlock = Some(4)),
+            |w| w.says(|facts| facts.sandbox.landlock = Some(4)),
             "version 4: before",
         ),
         None,
@@ -431,7 +431,7 @@ const CASES: [CheckCase; 32] = [
         "seccomp",
         (|w| w, "filters"),
         (
-            |w| w.says(|asked| asked.sandbox.seccomp = false),
+            |w| w.says(|facts| facts.sandbox.seccomp = false),
             "no filters",
         ),
         None,
@@ -449,7 +449,7 @@ const CASES: [CheckCase; 32] = [
         "git",
         (|w| w, "commit 0123456789"),
         (
-            |w| w.says(|asked| asked.git = git(GitKind::OtherOwner)),
+            |w| w.says(|facts| facts.git = git(GitKind::OtherOwner)),
             "another user",
         ),
         Some("safe.directory /home/x/project"),
@@ -458,7 +458,7 @@ const CASES: [CheckCase; 32] = [
         "git history",
         (|w| w, "whole"),
         (
-            |w| w.says(|asked| asked.git = git(GitKind::Shallow)),
+            |w| w.says(|facts| facts.git = git(GitKind::Shallow)),
             "shallow",
         ),
         Some("--unshallow"),
@@ -466,32 +466,32 @@ const CASES: [CheckCase; 32] = [
     case(
         "rustc",
         (|w| w, "1.89.0"),
-        (|w| w.says(|asked| asked.rustc = None), "cannot be started"),
+        (|w| w.says(|facts| facts.rustc = None), "cannot be started"),
         Some("rustup"),
     ),
     case(
         "cargo",
         (|w| w, "1.89.0"),
-        (|w| w.says(|asked| asked.cargo = None), "cannot be started"),
+        (|w| w.says(|facts| facts.cargo = None), "cannot be started"),
         Some("rustup"),
     ),
     case(
         "cc",
         (|w| w, "1.89.0"),
-        (|w| w.says(|asked| asked.cc = None), "cannot be started"),
+        (|w| w.says(|facts| facts.cc = None), "cannot be started"),
         Some("gcc"),
     ),
     case(
         "rust-toolchain",
         (|w| w, "rust-toolchain.toml"),
-        (|w| w.says(|asked| asked.pinned = None), "missing"),
+        (|w| w.says(|facts| facts.pinned = None), "missing"),
         Some("echo 1.89.0 > rust-toolchain"),
     ),
     case(
         "valgrind",
         (|w| w, "1.89.0"),
         (
-            |w| w.says(|asked| asked.valgrind = None),
+            |w| w.says(|facts| facts.valgrind = None),
             "cannot be started",
         ),
         Some("install valgrind"),
@@ -500,7 +500,7 @@ const CASES: [CheckCase; 32] = [
         "space",
         (|w| w, "50 GiB free"),
         (
-            |w| w.says(|asked| asked.cache.free_bytes = Some(1 << 20)),
+            |w| w.says(|facts| facts.cache.free_bytes = Some(1 << 20)),
             "1 MiB free",
         ),
         Some("rm -r /home/x/.cache/orch/artefacts"),
@@ -509,7 +509,7 @@ const CASES: [CheckCase; 32] = [
         "cache",
         (|w| w, "1 MiB"),
         (
-            |w| w.says(|asked| asked.cache.bytes = Some(30 << 30)),
+            |w| w.says(|facts| facts.cache.bytes = Some(30 << 30)),
             "30 GiB",
         ),
         Some("rm -r /home/x/.cache/orch/artefacts"),
@@ -518,7 +518,7 @@ const CASES: [CheckCase; 32] = [
         "stopped bisects",
         (|w| w, "none"),
         (
-            |w| w.says(|asked| asked.bisects = vec!["w of /r".to_owned(); 2]),
+            |w| w.says(|facts| facts.bisects = vec!["w of /r".to_owned(); 2]),
             "2, the newest w of /r",
         ),
         Some("orch bisect --resume"),
@@ -527,7 +527,7 @@ const CASES: [CheckCase; 32] = [
         "unfinished runs",
         (|w| w, "none"),
         (
-            |w| w.says(|asked| asked.journals = vec!["/r/results/x".into()]),
+            |w| w.says(|facts| facts.journals = vec!["/r/results/x".into()]),
             "1, the newest /r/results/x",
         ),
         Some("--resume"),
@@ -597,7 +597,7 @@ fn attention_is_about_its_own_check_only() {
 fn doctor_invents_nothing_where_nothing_can_be_read() {
     let empty = tempfile::tempdir().expect("a folder");
     let reading = SystemReading::take(empty.path(), || Duration::from_secs(1));
-    let found = examine_machine(&reading, &asked());
+    let found = examine_machine(&reading, &facts());
     assert!(!reading.has_answered());
     // Facts from other sources are known anyway, and a kernel without the file has no perf events.
     const KNOWN: [&str; 17] = [
