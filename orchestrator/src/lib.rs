@@ -3,6 +3,7 @@
 
 mod bisect;
 mod cache;
+mod calibrate;
 mod calibration;
 mod check;
 mod cli;
@@ -25,6 +26,7 @@ mod measure;
 mod pass;
 mod plan;
 mod plugin;
+mod plugin_check;
 mod project;
 mod protocol;
 mod record;

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 39] = [
+const LAYERS: [&str; 41] = [
     "hash",
     "starter",
     "journal",
@@ -41,6 +41,8 @@ const LAYERS: [&str; 39] = [
     "run",
     "check",
     "import",
+    "calibrate",
+    "plugin_check",
     "bisect",
     "render",
     "cli",

@@ -60,7 +60,7 @@ pub(crate) fn main() -> Exit {
         Command::Compare(options) => compare::run_compare(options),
         Command::Check(options) => check::run_check(options),
         Command::Bisect(options) => bisect::run_bisect(options),
-        Command::Doctor(options) => doctor::doctor(options),
+        Command::Doctor(options) => doctor::run_doctor(options),
         Command::Import(options) => import::run_import(options),
         Command::List(options) => list::list(options),
         Command::Plugin(command) => plugin::plugin(command),

@@ -1,22 +1,22 @@
-//! `orch doctor`: what is wrong with this machine for measuring, or, with arguments, how well it
-//! measures.
+//! `orch doctor`: problems of this machine, or, with arguments, how well it measures.
 
-mod calibrate;
 mod findings;
-mod rebuilds;
 mod table;
 
-use super::Outcome;
 use super::args::DoctorOptions;
 use super::exit::Exit;
+use super::progress::Progress;
+use super::{Outcome, output};
+use crate::calibrate::CalibrateRequest;
+use crate::calibrate::noise::{self, NoiseResult};
+use crate::calibrate::rebuilds::{self, RebuildResult};
+use crate::calibration::BuildEffect;
+use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::plugin::PluginSpec;
-use crate::plugin::build::PreparedPlugin;
-use crate::project::{LoadedScenario, PluginSet};
-use crate::scenario::Job;
+use crate::format::change::{self, ChangedQuantity};
 
-/// Looks at the machine, or measures it: build effects first, for the margins hang on them.
-pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
+/// Examines the machine, or measures it: build effects first, because margins depend on them.
+pub(super) fn run_doctor(options: &DoctorOptions) -> Outcome {
     let measures = options.rebuilds.is_some() || options.calibrate;
     if !measures
         && (options.scenario.is_some() || options.filter.is_some() || options.seed.is_some())
@@ -32,33 +32,75 @@ pub(super) fn doctor(options: &DoctorOptions) -> Outcome {
     if options.comparisons == Some(0) {
         return Err(CommandError::input("--comparisons has to be more than 0"));
     }
-    let first = match options.rebuilds {
-        Some(count) => rebuilds::rebuilds(options, count)?,
-        None => Exit::Fine,
+    let interrupt = output::listen_to_signals()?;
+    let context = CommandContext::begin(&interrupt);
+    let request = CalibrateRequest {
+        scenario: options.scenario.clone(),
+        filter: options.filter.clone(),
+        seed: options.seed,
     };
-    if !options.calibrate {
-        return Ok(first);
+    let mut exit = Exit::Fine;
+    if let Some(count) = options.rebuilds {
+        let mut progress = Progress::new();
+        let found = rebuilds::measure_rebuilds(&request, count, &context, &mut progress)?;
+        exit = print_rebuilds(&found)?;
     }
-    let second = calibrate::calibrate(options)?;
-    Ok(if second == Exit::Fine { first } else { second })
+    if options.calibrate {
+        let mut progress = Progress::new();
+        let found = noise::measure_noise(&request, options.comparisons, &context, &mut progress)?;
+        let second = print_noise(&found)?;
+        exit = if second == Exit::Fine { exit } else { second };
+    }
+    Ok(exit)
 }
 
-fn spec<'a>(loaded: &'a LoadedScenario, job: &Job) -> Option<&'a PluginSpec> {
-    loaded
-        .scenario
-        .plugins
-        .iter()
-        .find(|(key, _)| *key == job.plugin)
-        .map(|(_, spec)| spec)
+fn print_rebuilds(found: &RebuildResult) -> Outcome {
+    let mut text = String::from("Build effect: the same code at other places of the library\n\n");
+    for (id, effect) in &found.effects {
+        match effect {
+            Ok(effect) => text.push_str(&line(id, effect)),
+            Err(reason) => text.push_str(&format!("{id}: {reason}\n")),
+        }
+    }
+    output::print(&format!(
+        "{text}\n{} rebuilds, {} pairs each; kept in {}\n",
+        found.rebuilds,
+        found.pairs,
+        found.file.display()
+    ))?;
+    let is_lost = found.effects.iter().any(|(_, effect)| effect.is_err());
+    Ok(if is_lost {
+        Exit::Incomplete
+    } else {
+        Exit::Fine
+    })
 }
 
-fn built<'a>(plugins: &'a PluginSet, key: &str) -> Result<&'a PreparedPlugin, CommandError> {
-    match plugins.prepared.get(key) {
-        Some(Ok(prepared)) => Ok(prepared),
-        Some(Err(failure)) => Err(CommandError::input(format!(
-            "plugin {key}: {}",
-            failure.message
-        ))),
-        None => Err(CommandError::input(format!("plugin {key} was not built"))),
-    }
+fn line(id: &str, effect: &BuildEffect) -> String {
+    let largest = change::size(ChangedQuantity::Time, effect.largest);
+    format!(
+        "{id}: tau {:.2} %, largest {largest}; margin at least {:.2} %\n",
+        100.0 * effect.tau,
+        400.0 * effect.tau
+    )
+}
+
+fn print_noise(found: &NoiseResult) -> Outcome {
+    let end = if found.is_interrupted {
+        "interrupted: only whole comparisons were kept\n"
+    } else {
+        ""
+    };
+    output::print(&format!(
+        "{}{end}kept in {}\nseed {}\n",
+        table::shown(found),
+        found.file.display(),
+        found.seed
+    ))?;
+    let is_lost = found.rows.iter().any(|row| row.lost.is_some());
+    Ok(match (found.is_interrupted, is_lost) {
+        (true, _) => Exit::Interrupted,
+        (_, true) => Exit::Incomplete,
+        _ => Exit::Fine,
+    })
 }

@@ -1,30 +1,13 @@
 //! What a calibration found, as a table of at most 80 columns where ids allow.
 
-use crate::calibration::{ArithmeticSpeed, MemorySpeed, PairNoise};
+use crate::calibrate::noise::{NoiseResult, WorkloadNoise};
+use crate::calibration::{ArithmeticSpeed, PairNoise};
 use crate::format;
-
-/// A workload.
-pub(super) struct Row {
-    pub(super) id: String,
-    /// None where no comparison is whole.
-    pub(super) noise: Option<PairNoise>,
-    pub(super) tau: Option<f64>,
-    pub(super) lost: Option<String>,
-}
-
-/// Everything that was measured.
-pub(super) struct Table {
-    pub(super) rows: Vec<Row>,
-    pub(super) memory: MemorySpeed,
-    pub(super) arithmetic: Option<ArithmeticSpeed>,
-    /// Of each comparison.
-    pub(super) pairs: usize,
-}
 
 const HEADERS: [&str; 6] = ["workload", "noise", "seen at 16", "at 64", "tau", "false"];
 
 /// The table and what it means.
-pub(super) fn shown(table: &Table) -> String {
+pub(super) fn shown(table: &NoiseResult) -> String {
     let mut cells: Vec<[String; 6]> = vec![HEADERS.map(str::to_owned)];
     cells.extend(table.rows.iter().map(line));
     let width = |column: usize| {
@@ -51,7 +34,7 @@ pub(super) fn shown(table: &Table) -> String {
     text
 }
 
-fn line(row: &Row) -> [String; 6] {
+fn line(row: &WorkloadNoise) -> [String; 6] {
     // Noise below a hundredth of a percent has digits too.
     let percent = |share: Option<f64>| {
         share.map_or_else(|| "-".to_owned(), |share| format!("{:.3} %", 100.0 * share))
@@ -68,7 +51,7 @@ fn line(row: &Row) -> [String; 6] {
     ]
 }
 
-fn sentences(table: &Table) -> Vec<String> {
+fn sentences(table: &NoiseResult) -> Vec<String> {
     let sum = |part: fn(&PairNoise) -> usize| {
         table
             .rows
@@ -125,6 +108,7 @@ fn sentences(table: &Table) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibration::MemorySpeed;
 
     fn noise() -> PairNoise {
         PairNoise {
@@ -143,7 +127,7 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_what_is_not_known_is_a_dash() {
-        let row = |id: &str, noise: Option<PairNoise>, lost: Option<&str>| Row {
+        let row = |id: &str, noise: Option<PairNoise>, lost: Option<&str>| WorkloadNoise {
             id: id.to_owned(),
             noise,
             tau: None,
@@ -163,11 +147,14 @@ mod tests {
             row("matmul-512", Some(noise()), None),
             row("b", None, Some("failed in run: SIGSEGV")),
         ];
-        let text = shown(&Table {
+        let text = shown(&NoiseResult {
             rows,
             memory,
             arithmetic: Some(reached),
             pairs: 16,
+            file: "calibration.json".into(),
+            seed: 1,
+            is_interrupted: false,
         });
         assert_eq!(
             text,

@@ -1,18 +1,16 @@
-//! `orch plugin check`: which plugins are meant, and how what was found is told.
+//! `orch plugin check`: the findings as text and as JSON.
 
-use super::examine::{Examined, Examiner};
 use crate::cli::Outcome;
 use crate::cli::args::PluginCheckOptions;
 use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::cli::progress::Progress;
+use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::format;
-use crate::plugin::{PluginSource, PluginSpec, SandboxSpec};
-use crate::project::{self, BENCH};
+use crate::plugin_check::{self, ExaminedPlugin};
 use crate::vetting::{FindingLevel, PluginFinding};
-use serde_json::{Map, Value, json};
-use std::collections::HashMap;
-use std::path::Path;
+use serde_json::{Value, json};
 
 /// The value of `schema` in the JSON.
 const SCHEMA: &str = "orch/plugin-check/1";
@@ -20,29 +18,13 @@ const COLUMNS: usize = 80;
 /// What the longest level needs, and a gap.
 const LEVEL_COLUMNS: usize = 9;
 
-/// Examines the plugins and shows what was found.
+/// Examines the plugins and prints the findings.
 pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
-    let subjects = subjects(&options.subject)?;
-    let mut examiner = Examiner::new(options.workload.as_deref())?;
-    let mut examined = Vec::new();
-    for subject in &subjects {
-        examined.push(examiner.examine(subject)?);
-    }
-    if let Some(glob) = &options.workload
-        && examined
-            .iter()
-            .all(|plugin| plugin.workloads.is_empty() && plugin.described)
-    {
-        let known: Vec<&str> = examined
-            .iter()
-            .flat_map(|plugin| &plugin.offered)
-            .map(String::as_str)
-            .collect();
-        return Err(
-            CommandError::input(format!("no workload matches --workload '{glob}'"))
-                .with_hint(format!("there are {}", crate::format::listed(&known))),
-        );
-    }
+    let interrupt = output::listen_to_signals()?;
+    let context = CommandContext::begin(&interrupt);
+    let workload = options.workload.as_deref();
+    let examined =
+        plugin_check::check_plugins(&options.subject, workload, &context, &mut Progress::new())?;
     if options.json {
         let text = serde_json::to_string_pretty(&document(&examined))
             .map_err(|error| CommandError::system_while("the findings", &error))?;
@@ -50,122 +32,18 @@ pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
     } else {
         output::print(&shown(&examined))?;
     }
-    let errors = examined
+    let has_errors = examined
         .iter()
         .flat_map(|plugin| &plugin.findings)
         .any(|finding| finding.level == FindingLevel::Error);
-    Ok(if errors { Exit::Incomplete } else { Exit::Fine })
-}
-
-/// A plugin that is examined.
-pub(super) struct Subject {
-    pub(super) key: String,
-    pub(super) spec: PluginSpec,
-    /// By workload: the parameters of its first job, where a scenario has one.
-    pub(super) given: HashMap<String, Map<String, Value>>,
-}
-
-/// The plugins that a path means.
-fn subjects(subject: &Path) -> Result<Vec<Subject>, CommandError> {
-    let shown = subject.display();
-    let path = subject.canonicalize().map_err(|error| {
-        CommandError::input(format!("{shown}: {error}")).with_hint(format!(
-            "a shared library, a crate's folder, a scenario, or a folder with {BENCH}"
-        ))
-    })?;
-    let stem = |path: &Path| {
-        path.file_stem().map_or_else(
-            || "plugin".to_owned(),
-            |stem| stem.to_string_lossy().into_owned(),
-        )
-    };
-    let is_scenario = |path: &Path| {
-        path.extension()
-            .is_some_and(|ending| ending == "yaml" || ending == "yml")
-    };
-    let folder = std::env::current_dir().unwrap_or_default();
-    let one = |source| {
-        let sandbox = SandboxSpec::default();
-        let spec = PluginSpec {
-            source,
-            env: Vec::new(),
-            sandbox,
-            overlay: None,
-            folder: folder.clone(),
-        };
-        vec![Subject {
-            key: stem(&path),
-            spec,
-            given: HashMap::new(),
-        }]
-    };
-    if path.is_file() && !is_scenario(&path) {
-        return Ok(one(PluginSource::File(path.clone())));
-    }
-    if path.join("Cargo.toml").is_file() {
-        // What its own scenario says of it holds here too: what it may read, for example.
-        let mut own = if path.join(BENCH).is_file() {
-            of_scenario(&subject.join(BENCH))?
-        } else {
-            Vec::new()
-        };
-        own.retain(|each| {
-            each.spec
-                .source
-                .folder()
-                .canonicalize()
-                .is_ok_and(|folder| folder == path)
-        });
-        if !own.is_empty() {
-            return Ok(own);
-        }
-        return Ok(one(PluginSource::Crate {
-            folder: path.clone(),
-            cpu: "native".to_owned(),
-        }));
-    }
-    let scenario = if path.is_dir() {
-        subject.join(BENCH)
+    Ok(if has_errors {
+        Exit::Incomplete
     } else {
-        subject.to_owned()
-    };
-    if !scenario.is_file() {
-        return Err(CommandError::input(format!(
-            "the folder {shown} holds neither Cargo.toml nor {BENCH}"
-        ))
-        .with_hint("name the library, or a scenario that says how the plugin is built"));
-    }
-    of_scenario(&scenario)
+        Exit::Fine
+    })
 }
 
-/// The plugins of a scenario, with the parameters that it gives.
-fn of_scenario(path: &Path) -> Result<Vec<Subject>, CommandError> {
-    let scenario = project::load(path)?.scenario;
-    let given = |key: &str| {
-        let mut given = HashMap::new();
-        for entry in scenario.entries.iter().filter(|entry| entry.plugin == key) {
-            let mut params = entry.params.clone();
-            let first = entry
-                .matrix
-                .iter()
-                .filter_map(|(name, values)| Some((name.clone(), values.first()?.clone())));
-            params.extend(first);
-            given.entry(entry.workload.clone()).or_insert(params);
-        }
-        given
-    };
-    Ok(scenario
-        .plugins
-        .iter()
-        .map(|(key, spec)| Subject {
-            key: key.clone(),
-            spec: spec.clone(),
-            given: given(key),
-        })
-        .collect())
-}
-
-fn document(examined: &[Examined]) -> Value {
+fn document(examined: &[ExaminedPlugin]) -> Value {
     let count = |level| {
         examined
             .iter()
@@ -173,7 +51,7 @@ fn document(examined: &[Examined]) -> Value {
             .filter(|each| each.level == level)
             .count()
     };
-    let plugin = |plugin: &Examined| {
+    let plugin = |plugin: &ExaminedPlugin| {
         let workloads = plugin.workloads.iter().map(| workload | { json!({ "id": workload.id, "trials": workload.trials, "setup_ns": workload.setup_ns, "iteration_ns": workload.iteration_ns, }) });
         json!({ "key": plugin.key, "path": plugin.path, "workloads": workloads.collect::< Vec< _ > >(), "findings": plugin.findings, })
     };
@@ -181,7 +59,7 @@ fn document(examined: &[Examined]) -> Value {
 }
 
 /// Each plugin's findings, what asks for action first, then what was tried.
-fn shown(examined: &[Examined]) -> String {
+fn shown(examined: &[ExaminedPlugin]) -> String {
     let mut text = String::new();
     for plugin in examined {
         text.push_str(&format!("{} ({})\n\n", plugin.key, plugin.path));

@@ -1,7 +1,6 @@
 //! `orch plugin`: for those who write plugins.
 
 mod check;
-mod examine;
 mod new;
 
 use super::Outcome;

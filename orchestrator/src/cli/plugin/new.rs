@@ -64,16 +64,17 @@ pub(super) fn new(options: &NewOptions) -> Outcome {
 /// Nobody's files are written over.
 fn refuse_folder(folder: &Path, name: &str) -> Result<(), CommandError> {
     let shown = folder.display();
-    let hint = format!("hint: another folder, as in `orch plugin new {name} --dir FOLDER`");
+    let hint = format!("another folder, as in `orch plugin new {name} --dir FOLDER`");
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
-        Ok(true) => Err(CommandError::input(format!(
-            "the folder {shown} is there and not empty\n{hint}"
-        ))),
+        Ok(true) => Err(
+            CommandError::input(format!("the folder {shown} exists and is not empty"))
+                .with_hint(hint),
+        ),
         Ok(false) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Err(
-            CommandError::input(format!("{shown} is there and no folder\n{hint}")),
-        ),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            Err(CommandError::input(format!("{shown} exists and is no folder")).with_hint(hint))
+        }
         Err(error) => Err(CommandError::system_while(
             &format!("cannot look into {shown}"),
             &error,

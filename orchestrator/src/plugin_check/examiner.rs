@@ -1,11 +1,10 @@
 //! Building a plugin and running its workloads in throw-away workers, for `orch plugin check`.
 
-use super::check::Subject;
-use crate::cli::output;
-use crate::cli::progress::Progress;
+use super::PluginUnderTest;
+use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::machine;
-use crate::measure::clock::{ClockCalibration, ScopeClock};
+use crate::measure::clock::ScopeClock;
 use crate::pass::PassEnd;
 use crate::plan;
 use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
@@ -49,61 +48,66 @@ const TIME: Pass = Pass::Time {
 };
 
 /// What was found of one plugin.
-pub(super) struct Examined {
-    pub(super) key: String,
-    pub(super) path: String,
+pub(crate) struct ExaminedPlugin {
+    pub(crate) key: String,
+    pub(crate) path: String,
     /// Its document could be read.
-    pub(super) described: bool,
+    pub(crate) described: bool,
     /// Ids of all its workloads.
-    pub(super) offered: Vec<String>,
-    pub(super) workloads: Vec<Tried>,
+    pub(crate) offered: Vec<String>,
+    pub(crate) workloads: Vec<TriedWorkload>,
     /// What asks for action first.
-    pub(super) findings: Vec<PluginFinding>,
+    pub(crate) findings: Vec<PluginFinding>,
 }
 
 /// By workload: parameters that a scenario gives.
 type Given = HashMap<String, Map<String, Value>>;
 
 /// A workload that was run.
-pub(super) struct Tried {
-    pub(super) id: String,
+pub(crate) struct TriedWorkload {
+    pub(crate) id: String,
     /// Sets of parameters.
-    pub(super) trials: usize,
-    pub(super) setup_ns: Option<u64>,
-    pub(super) iteration_ns: Option<u64>,
+    pub(crate) trials: usize,
+    pub(crate) setup_ns: Option<u64>,
+    pub(crate) iteration_ns: Option<u64>,
 }
 
 /// What all plugins of a check have in common.
-pub(super) struct Examiner {
+pub(super) struct PluginExaminer<'a> {
     wanted: Option<WildMatch>,
-    interrupt: Interrupt,
+    interrupt: &'a Interrupt,
     clock: ScopeClock,
     cpus: Vec<usize>,
     mark: String,
 }
 
-impl Examiner {
-    pub(super) fn new(wanted: Option<&str>) -> Result<Self, CommandError> {
+impl<'a> PluginExaminer<'a> {
+    pub(super) fn new(
+        wanted: Option<&str>,
+        context: &'a CommandContext,
+    ) -> Result<Self, CommandError> {
         orphans::become_subreaper().map_err(|error| {
             CommandError::system_while("cannot look after the plugins' processes", &error)
         })?;
-        let calibration = ClockCalibration::begin();
-        let interrupt = output::listen_to_signals()?;
         Ok(Self {
             wanted: wanted.map(WildMatch::new),
-            interrupt,
-            clock: calibration.end(),
+            interrupt: context.interrupt,
+            clock: context.clock(),
             cpus: machine::usable_cpus(),
-            mark: format!("check-{}", std::process::id()),
+            mark: context.mark.clone(),
         })
     }
 
     /// All about one plugin.
-    pub(super) fn examine(&mut self, subject: &Subject) -> Result<Examined, CommandError> {
-        let Subject { key, spec, given } = subject;
+    pub(super) fn examine(
+        &mut self,
+        subject: &PluginUnderTest,
+        observer: &mut dyn ProgressObserver,
+    ) -> Result<ExaminedPlugin, CommandError> {
+        let PluginUnderTest { key, spec, given } = subject;
         // Like a reader it waits for no measurement: no figure depends on times, and most of its
         // workers live for milliseconds.
-        let mut examined = Examined {
+        let mut examined = ExaminedPlugin {
             key: key.clone(),
             path: spec.source.folder().display().to_string(),
             described: false,
@@ -111,7 +115,7 @@ impl Examiner {
             workloads: Vec::new(),
             findings: Vec::new(),
         };
-        match self.prepare(key, spec) {
+        match self.prepare(key, spec, observer) {
             Ok(mut prepared) => {
                 // Parameters that the plugin's own document thinks of open no file.
                 prepared.named_are_open = false;
@@ -146,10 +150,14 @@ impl Examiner {
         Ok(examined)
     }
 
-    fn prepare(&self, key: &str, spec: &PluginSpec) -> Result<PreparedPlugin, PluginFailure> {
-        let mut progress = Progress::new();
-        progress.see(ProgressEvent::Preparing { plugin: key });
-        let mut show = |line: &str| progress.see(ProgressEvent::BuildLine { line });
+    fn prepare(
+        &self,
+        key: &str,
+        spec: &PluginSpec,
+        observer: &mut dyn ProgressObserver,
+    ) -> Result<PreparedPlugin, PluginFailure> {
+        observer.see(ProgressEvent::Preparing { plugin: key });
+        let mut show = |line: &str| observer.see(ProgressEvent::BuildLine { line });
         let mut watch = BuildWatcher {
             show: &mut show,
             stop: &|| self.interrupt.requested(),
@@ -165,7 +173,7 @@ impl Examiner {
         &self,
         prepared: &PreparedPlugin,
         given: &Given,
-        examined: &mut Examined,
+        examined: &mut ExaminedPlugin,
     ) -> Result<(), CommandError> {
         if let Ok(inspected) = elf::inspect(&prepared.path) {
             examined.findings.extend(vetting::judge_file(&inspected));
@@ -214,9 +222,9 @@ impl Examiner {
         prepared: &PreparedPlugin,
         info: &WorkloadInfo,
         given: Option<&Map<String, Value>>,
-        examined: &mut Examined,
+        examined: &mut ExaminedPlugin,
     ) -> Result<(), CommandError> {
-        let mut tried = Tried {
+        let mut tried = TriedWorkload {
             id: info.id.clone(),
             trials: 0,
             setup_ns: None,
@@ -334,7 +342,7 @@ impl Examiner {
             &plan,
             Vec::new(),
             None,
-            &self.interrupt,
+            self.interrupt,
             &mut Silent,
         )
         .map_err(failed_start)?
@@ -405,7 +413,7 @@ impl Examiner {
             mark: &self.mark,
             stack: None,
         };
-        process::run_pass(&launch, &self.interrupt).map_err(failed_start)
+        process::run_pass(&launch, self.interrupt).map_err(failed_start)
     }
 }
 

@@ -1,21 +1,16 @@
-//! `orch doctor --calibrate`: compares each workload with itself, and keeps how much that scatters
-//! and how often it errs.
+//! Comparisons of each workload with itself: how much they scatter and how often they err.
 
-use super::table;
+use super::{CalibrateRequest, find_built, find_spec};
 use crate::calibration::{
     ArithmeticSpeed, CalibrationKey, MachineCalibration, MemorySpeed, PairNoise,
 };
-use crate::cli::Outcome;
-use crate::cli::args::DoctorOptions;
-use crate::cli::exit::Exit;
-use crate::cli::output;
-use crate::cli::progress::Progress;
 use crate::compare;
+use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::format;
 use crate::judge::{alarms, estimate, verdict};
 use crate::machine::{self, Machine};
-use crate::measure::{bandwidth, clock};
+use crate::measure::bandwidth;
 use crate::plugin::build::{self, PreparedPlugin};
 use crate::project::{self, LoadedScenario, PluginSet};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
@@ -23,10 +18,11 @@ use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::LockPurpose;
 use crate::runner::pair_series::{PairContext, PairRecord, PairSeries, PairSides};
 use crate::scenario::Job;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Pairs of each comparison: a clear change is decided by 14.
-pub(super) const PAIRS: usize = 16;
+const PAIRS: usize = 16;
 /// Comparisons of all workloads together, unless the user says otherwise.
 const COMPARISONS: usize = 60;
 /// Of each workload: together they have 64 pairs.
@@ -39,7 +35,7 @@ const BUFFER: usize = 256 << 20;
 const LARGE_SIDE: u64 = 256;
 
 /// A workload that can be measured, with its build.
-struct Candidate<'a> {
+struct NoiseCandidate<'a> {
     job: &'a Job,
     prepared: &'a PreparedPlugin,
     margin: f64,
@@ -50,92 +46,95 @@ struct Candidate<'a> {
 }
 
 /// What was asked for.
-struct Order {
+struct NoiseOrder {
     comparisons: usize,
     seed: u64,
 }
 
-/// Measures the workloads of a scenario and keeps what was found.
-pub(super) fn calibrate(options: &DoctorOptions) -> Outcome {
-    let scope_clock = clock::ClockCalibration::begin();
-    let path = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
+/// The noise of a workload.
+pub(crate) struct WorkloadNoise {
+    pub(crate) id: String,
+    /// None where no comparison is whole.
+    pub(crate) noise: Option<PairNoise>,
+    pub(crate) tau: Option<f64>,
+    pub(crate) lost: Option<String>,
+}
+
+/// Everything that was measured.
+pub(crate) struct NoiseResult {
+    pub(crate) rows: Vec<WorkloadNoise>,
+    pub(crate) memory: MemorySpeed,
+    pub(crate) arithmetic: Option<ArithmeticSpeed>,
+    /// Pairs of each comparison.
+    pub(crate) pairs: usize,
+    /// File that keeps the result.
+    pub(crate) file: PathBuf,
+    pub(crate) seed: u64,
+    /// Whether the user stopped it; only whole comparisons were kept then.
+    pub(crate) is_interrupted: bool,
+}
+
+/// Measures the workloads of a scenario and keeps the result. `comparisons`: of each workload.
+pub(crate) fn measure_noise(
+    request: &CalibrateRequest,
+    comparisons: Option<usize>,
+    context: &CommandContext,
+    observer: &mut dyn ProgressObserver,
+) -> Result<NoiseResult, CommandError> {
+    let named = request.scenario.as_deref();
+    let path = project::named_or_default(named, "--scenario FILE")?;
     let loaded = project::load(&path)?;
-    let interrupt = output::listen_to_signals()?;
-    let mut progress = Progress::new();
-    let mark = format!(
-        "{}-{}",
-        std::process::id(),
-        jiff::Timestamp::now().as_nanosecond()
-    );
     let uses = |key: &str| loaded.scenario.uses_plugin(key);
     let plugins = project::prepare(
         &loaded.scenario,
         uses,
         &build::prepare_kept,
         project::BuildWait::OF_TREE,
-        &mark,
-        &interrupt,
-        &mut progress,
+        &context.mark,
+        context.interrupt,
+        observer,
     )?;
-    let jobs = project::chosen_jobs(
-        &loaded,
-        &loaded.scenario,
-        &plugins,
-        options.filter.as_deref(),
-    )?;
+    let filter = request.filter.as_deref();
+    let jobs = project::chosen_jobs(&loaded, &loaded.scenario, &plugins, filter)?;
     let machine = Machine::read();
     let mut kept = MachineCalibration::load(&machine);
-    let mut candidates = candidates(&loaded, &kept, &jobs, &plugins)?;
-    let order = Order {
-        comparisons: options
-            .comparisons
-            .unwrap_or_else(|| per_workload(jobs.len())),
-        seed: options.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
+    let mut candidates = find_candidates(&loaded, &kept, &jobs, &plugins)?;
+    let order = NoiseOrder {
+        comparisons: comparisons.unwrap_or_else(|| per_workload(jobs.len())),
+        seed: request.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
     };
-    output::note(&format::wrap(
-        &announcement(jobs.len(), order.comparisons),
-        80,
-        2,
-    ));
-    let _held = project::take_lock(LockPurpose::Measuring, &interrupt, &mut progress)?;
+    let text = format::wrap(&announcement(jobs.len(), order.comparisons), 80, 2);
+    observer.see(ProgressEvent::Note { text: &text });
+    let _held = project::take_lock(LockPurpose::Measuring, context.interrupt, observer)?;
     let memory = memory(&machine);
     let cpus = machine::usable_cpus();
     let ground = PairContext {
         cpus: &cpus,
-        clock: scope_clock.end(),
-        mark: &mark,
+        clock: context.clock(),
+        mark: &context.mark,
     };
-    measure(&mut candidates, &order, &ground, &interrupt, &mut progress)?;
+    measure(
+        &mut candidates,
+        &order,
+        &ground,
+        context.interrupt,
+        observer,
+    )?;
     keep(&mut kept, &candidates, &loaded, memory.clone(), order.seed);
     let file = kept
         .store(&machine)
         .map_err(|error| CommandError::system_while("cannot keep the calibration", &error))?;
-    let rows: Vec<table::Row> = candidates
-        .iter()
-        .map(|candidate| row(candidate, order.seed))
-        .collect();
-    let whole = table::Table {
-        rows,
+    Ok(NoiseResult {
+        rows: candidates
+            .iter()
+            .map(|candidate| row(candidate, order.seed))
+            .collect(),
         memory,
         arithmetic: arithmetic(&candidates),
         pairs: PAIRS,
-    };
-    let end = if interrupt.requested() {
-        "interrupted: only whole comparisons were kept\n"
-    } else {
-        ""
-    };
-    output::print(&format!(
-        "{}{end}kept in {}\nseed {}\n",
-        table::shown(&whole),
-        file.display(),
-        order.seed
-    ))?;
-    let lost = candidates.iter().any(|candidate| candidate.lost.is_some());
-    Ok(match (interrupt.requested(), lost) {
-        (true, _) => Exit::Interrupted,
-        (_, true) => Exit::Incomplete,
-        _ => Exit::Fine,
+        file,
+        seed: order.seed,
+        is_interrupted: context.interrupt.requested(),
     })
 }
 
@@ -165,17 +164,17 @@ fn announcement(workloads: usize, comparisons: usize) -> String {
     )
 }
 
-fn candidates<'a>(
+fn find_candidates<'a>(
     loaded: &LoadedScenario,
     kept: &MachineCalibration,
     jobs: &'a [Job],
     plugins: &'a PluginSet,
-) -> Result<Vec<Candidate<'a>>, CommandError> {
+) -> Result<Vec<NoiseCandidate<'a>>, CommandError> {
     let candidate = |job: &'a Job| {
         let tau = compare::build_effect(loaded, kept, job);
-        Ok(Candidate {
+        Ok(NoiseCandidate {
             job,
-            prepared: super::built(plugins, &job.plugin)?,
+            prepared: find_built(plugins, &job.plugin)?,
             margin: verdict::equivalence_margin(job.settings.tolerance, tau.unwrap_or(0.0)),
             tau,
             lost: None,
@@ -188,18 +187,18 @@ fn candidates<'a>(
 /// Compares all workloads with themselves, again and again. Ctrl-C ends it after the last whole
 /// comparison.
 fn measure(
-    candidates: &mut [Candidate],
-    order: &Order,
+    candidates: &mut [NoiseCandidate],
+    order: &NoiseOrder,
     ground: &PairContext,
     interrupt: &Interrupt,
-    progress: &mut Progress,
+    observer: &mut dyn ProgressObserver,
 ) -> Result<(), CommandError> {
     let mut random = fastrand::Rng::with_seed(order.seed);
-    progress.see(ProgressEvent::BeginPairs {
+    observer.see(ProgressEvent::BeginPairs {
         workloads: order.comparisons,
     });
     for left in (0..order.comparisons).rev() {
-        let found = compare_once(candidates, ground, &mut random, interrupt, progress)
+        let found = compare_once(candidates, ground, &mut random, interrupt, observer)
             .map_err(|error| CommandError::system_while("the measuring ended early", &error))?;
         let Some(found) = found else { break };
         for (candidate, series) in candidates.iter_mut().zip(found) {
@@ -216,20 +215,20 @@ fn measure(
                 _ => candidate.comparisons.push(series),
             }
         }
-        progress.see(ProgressEvent::StillOpen { workloads: left });
+        observer.see(ProgressEvent::StillOpen { workloads: left });
     }
-    progress.see(ProgressEvent::End);
+    observer.see(ProgressEvent::End);
     Ok(())
 }
 
 /// One comparison: a pair of each workload in random order, then the next. `None`: the user stopped
 /// it.
 fn compare_once(
-    candidates: &[Candidate],
+    candidates: &[NoiseCandidate],
     ground: &PairContext,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
-    progress: &mut Progress,
+    observer: &mut dyn ProgressObserver,
 ) -> std::io::Result<Option<Vec<PairSeries>>> {
     let mut found: Vec<PairSeries> = candidates.iter().map(|_| PairSeries::default()).collect();
     for _ in 0..PAIRS {
@@ -253,7 +252,7 @@ fn compare_once(
                 return Ok(None);
             }
             let estimate = estimate::hodges_lehmann(&series.differences()).unwrap_or(0.0);
-            progress.see(ProgressEvent::Pair {
+            observer.see(ProgressEvent::Pair {
                 job: &candidate.job.id,
                 pairs: series.pairs.len(),
                 estimate,
@@ -264,7 +263,7 @@ fn compare_once(
 }
 
 /// What the whole comparisons of a workload say; nothing where there are none.
-fn noise(candidate: &Candidate, seed: u64) -> Option<PairNoise> {
+fn noise(candidate: &NoiseCandidate, seed: u64) -> Option<PairNoise> {
     let comparisons: Vec<Vec<f64>> = candidate
         .comparisons
         .iter()
@@ -297,14 +296,14 @@ fn noise(candidate: &Candidate, seed: u64) -> Option<PairNoise> {
 
 fn keep(
     kept: &mut MachineCalibration,
-    candidates: &[Candidate],
+    candidates: &[NoiseCandidate],
     loaded: &LoadedScenario,
     memory: MemorySpeed,
     seed: u64,
 ) {
     for candidate in candidates {
         let job = candidate.job;
-        let folder = super::spec(loaded, job).map(|spec| spec.source.folder());
+        let folder = find_spec(loaded, job).map(|spec| spec.source.folder());
         if let (Some(folder), Some(noise)) = (folder, noise(candidate, seed)) {
             let params = serde_json::Value::Object(job.params.clone()).to_string();
             let (workload, threads) = (job.workload.as_str(), job.settings.threads);
@@ -325,8 +324,8 @@ fn keep(
     }
 }
 
-fn row(candidate: &Candidate, seed: u64) -> table::Row {
-    table::Row {
+fn row(candidate: &NoiseCandidate, seed: u64) -> WorkloadNoise {
+    WorkloadNoise {
         id: candidate.job.id.clone(),
         noise: noise(candidate, seed),
         tau: candidate.tau,
@@ -357,8 +356,8 @@ fn memory(machine: &Machine) -> MemorySpeed {
 }
 
 /// The best rate of a large matrix product on one thread.
-fn arithmetic(candidates: &[Candidate]) -> Option<ArithmeticSpeed> {
-    let rate = |candidate: &Candidate| {
+fn arithmetic(candidates: &[NoiseCandidate]) -> Option<ArithmeticSpeed> {
+    let rate = |candidate: &NoiseCandidate| {
         let flop = flop(candidate.job)?;
         let pairs = candidate
             .comparisons

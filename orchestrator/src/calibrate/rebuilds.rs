@@ -1,28 +1,24 @@
-//! `orch doctor --rebuilds N`: how much the same code differs between builds, per workload.
+//! Rebuilds of the same code at other places: how much their times differ, per workload.
 
+use super::{CalibrateRequest, find_built, find_spec};
 use crate::calibration::{BuildEffect, CalibrationKey, MachineCalibration};
-use crate::cli::Outcome;
-use crate::cli::args::DoctorOptions;
-use crate::cli::exit::Exit;
-use crate::cli::output;
-use crate::cli::progress::Progress;
+use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::format::change::{self, ChangedQuantity};
 use crate::judge::build_effect;
 use crate::judge::estimate::median;
 use crate::machine::{self, Machine};
-use crate::measure::clock::{self, ScopeClock};
 use crate::plugin::build;
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::project::{self, LoadedScenario, PluginSet};
-use crate::runner::interrupt::Interrupt;
+use crate::runner::event::ProgressObserver;
 use crate::runner::lock::LockPurpose;
 use crate::runner::pair_series::PairContext;
 use crate::runner::paired_workloads::{
     self, PairLimits, PairStopReason, PairedResult, PairedWorkload,
 };
 use crate::scenario::Job;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Pairs of each rebuild: fewer than any verdict needs, because none is wanted here.
@@ -32,43 +28,52 @@ const PAIRS: usize = 12;
 const STEP: usize = 16;
 const MOST_STEPS: usize = 16 << 10;
 
+/// The build effects of a scenario's workloads.
+pub(crate) struct RebuildResult {
+    /// Of each job: its build effect, or what kept it from being measured.
+    pub(crate) effects: Vec<(String, Result<BuildEffect, String>)>,
+    pub(crate) rebuilds: usize,
+    /// Pairs of each rebuild.
+    pub(crate) pairs: usize,
+    /// File that keeps the result.
+    pub(crate) file: PathBuf,
+}
+
 /// Measures the build effect of all workloads of a scenario's crates.
-pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
+pub(crate) fn measure_rebuilds(
+    request: &CalibrateRequest,
+    count: usize,
+    context: &CommandContext,
+    observer: &mut dyn ProgressObserver,
+) -> Result<RebuildResult, CommandError> {
     if count < 3 {
         return Err(CommandError::input(
             "--rebuilds needs at least 3 builds to tell how they differ",
         ));
     }
-    let calibration = clock::ClockCalibration::begin();
-    let path = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
-    let mut doctor = Doctor {
+    let named = request.scenario.as_deref();
+    let path = project::named_or_default(named, "--scenario FILE")?;
+    let mut measuring = RebuildMeasuring {
         loaded: project::load(&path)?,
-        interrupt: output::listen_to_signals()?,
-        progress: Progress::new(),
-        mark: format!(
-            "{}-{}",
-            std::process::id(),
-            jiff::Timestamp::now().as_nanosecond()
-        ),
-        random: options
+        context,
+        random: request
             .seed
             .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
     };
-    let builds = doctor.builds(count)?;
+    let builds = measuring.builds(count, observer)?;
     let Some((base, rebuilds)) = builds.split_first() else {
-        return Ok(Exit::Bug);
+        return Err(CommandError::defect(
+            "there is no build to compare rebuilds with",
+        ));
     };
-    let jobs = project::chosen_jobs(
-        &doctor.loaded,
-        &doctor.loaded.scenario,
-        base,
-        options.filter.as_deref(),
-    )?;
+    let loaded = &measuring.loaded;
+    let filter = request.filter.as_deref();
+    let jobs = project::chosen_jobs(loaded, &loaded.scenario, base, filter)?;
     let jobs: Vec<Job> = jobs
         .into_iter()
-        .filter(|job| doctor.is_crate(&job.plugin))
+        .filter(|job| measuring.is_crate(&job.plugin))
         .collect();
-    let contested = doctor.measure(&jobs, base, rebuilds, calibration.end())?;
+    let contested = measuring.measure(&jobs, base, rebuilds, observer)?;
     let of_job = |index: usize| {
         contested
             .iter()
@@ -81,19 +86,17 @@ pub(super) fn rebuilds(options: &DoctorOptions, count: usize) -> Outcome {
         .enumerate()
         .map(|(index, job)| (job, effect(&of_job(index))))
         .collect();
-    doctor.report(effects, rebuilds.len())
+    measuring.keep(effects, rebuilds.len())
 }
 
-/// A measuring of build effects on its way.
-struct Doctor {
+/// A measurement of build effects at work.
+struct RebuildMeasuring<'a> {
     loaded: LoadedScenario,
-    interrupt: Interrupt,
-    progress: Progress,
-    mark: String,
+    context: &'a CommandContext<'a>,
     random: fastrand::Rng,
 }
 
-impl Doctor {
+impl RebuildMeasuring<'_> {
     fn is_crate(&self, key: &str) -> bool {
         let specs = &self.loaded.scenario.plugins;
         specs
@@ -102,7 +105,11 @@ impl Doctor {
     }
 
     /// The crates as they are, then each rebuild of them.
-    fn builds(&mut self, rebuilds: usize) -> Result<Vec<PluginSet>, CommandError> {
+    fn builds(
+        &mut self,
+        rebuilds: usize,
+        observer: &mut dyn ProgressObserver,
+    ) -> Result<Vec<PluginSet>, CommandError> {
         let mut builds = Vec::new();
         for build in 0..=rebuilds {
             // Every place inside of a cache line has its turn.
@@ -118,9 +125,9 @@ impl Doctor {
                 wanted,
                 &prepare,
                 project::BuildWait::OF_TREE,
-                &self.mark,
-                &self.interrupt,
-                &mut Progress::new(),
+                &self.context.mark,
+                self.context.interrupt,
+                observer,
             )?);
         }
         Ok(builds)
@@ -133,14 +140,14 @@ impl Doctor {
         jobs: &[Job],
         base: &PluginSet,
         rebuilds: &[PluginSet],
-        clock: ScopeClock,
+        observer: &mut dyn ProgressObserver,
     ) -> Result<Vec<PairedResult>, CommandError> {
         let mut contests = Vec::new();
         for rebuild in rebuilds {
             for job in jobs {
                 let prepared = [
-                    super::built(base, &job.plugin)?,
-                    super::built(rebuild, &job.plugin)?,
+                    find_built(base, &job.plugin)?,
+                    find_built(rebuild, &job.plugin)?,
                 ];
                 // No margin: nothing is decided before all pairs are there.
                 contests.push(PairedWorkload {
@@ -150,8 +157,8 @@ impl Doctor {
                 });
             }
         }
-        let (progress, interrupt) = (&mut self.progress, &self.interrupt);
-        let _held = project::take_lock(LockPurpose::Measuring, interrupt, progress)?;
+        let interrupt = self.context.interrupt;
+        let _held = project::take_lock(LockPurpose::Measuring, interrupt, observer)?;
         let cpus = machine::usable_cpus();
         let limits = PairLimits {
             pairs: PAIRS,
@@ -160,8 +167,8 @@ impl Doctor {
         };
         let ground = PairContext {
             cpus: &cpus,
-            clock,
-            mark: &self.mark,
+            clock: self.context.clock(),
+            mark: &self.context.mark,
         };
         let contested = paired_workloads::measure_workloads(
             &contests,
@@ -170,7 +177,7 @@ impl Doctor {
             &mut |_| false,
             &mut self.random,
             interrupt,
-            &mut self.progress,
+            observer,
         )
         .map_err(|error| CommandError::system_while("the measuring ended early", &error))?;
         if interrupt.requested() {
@@ -179,59 +186,38 @@ impl Doctor {
         Ok(contested)
     }
 
-    /// Keeps and shows what was found.
-    fn report(
+    /// Keeps the build effects for later comparisons.
+    fn keep(
         &self,
         effects: Vec<(&Job, Result<BuildEffect, String>)>,
         rebuilds: usize,
-    ) -> Outcome {
+    ) -> Result<RebuildResult, CommandError> {
         let machine = Machine::read();
         let mut kept = MachineCalibration::load(&machine);
-        let mut text =
-            String::from("Build effect: the same code at other places of the library\n\n");
-        let lost = effects.iter().any(|(_, effect)| effect.is_err());
-        for (job, effect) in effects {
-            let spec = super::spec(&self.loaded, job);
-            match (effect, spec) {
-                (Ok(effect), Some(spec)) => {
-                    text.push_str(&line(&job.id, &effect));
-                    let (folder, params) = (
-                        spec.source.folder(),
-                        serde_json::Value::Object(job.params.clone()).to_string(),
-                    );
-                    let (workload, threads) = (job.workload.as_str(), job.settings.threads);
-                    kept.set_build_effect(
-                        CalibrationKey {
-                            folder: &folder,
-                            workload,
-                            params: &params,
-                            threads,
-                        },
-                        effect,
-                    );
-                }
-                (Err(reason), _) => text.push_str(&format!("{}: {reason}\n", job.id)),
-                (Ok(_), None) => {}
+        for (job, effect) in &effects {
+            if let (Ok(effect), Some(spec)) = (effect, find_spec(&self.loaded, job)) {
+                let key = CalibrationKey {
+                    folder: &spec.source.folder(),
+                    workload: &job.workload,
+                    params: &serde_json::Value::Object(job.params.clone()).to_string(),
+                    threads: job.settings.threads,
+                };
+                kept.set_build_effect(key, effect.clone());
             }
         }
-        let path = kept
+        let file = kept
             .store(&machine)
             .map_err(|error| CommandError::system_while("cannot keep the calibration", &error))?;
-        output::print(&format!(
-            "{text}\n{rebuilds} rebuilds, {PAIRS} pairs each; kept in {}\n",
-            path.display()
-        ))?;
-        Ok(if lost { Exit::Incomplete } else { Exit::Fine })
+        let effects = effects.into_iter();
+        Ok(RebuildResult {
+            effects: effects
+                .map(|(job, effect)| (job.id.clone(), effect))
+                .collect(),
+            rebuilds,
+            pairs: PAIRS,
+            file,
+        })
     }
-}
-
-fn line(id: &str, effect: &BuildEffect) -> String {
-    let largest = change::size(ChangedQuantity::Time, effect.largest);
-    format!(
-        "{id}: tau {:.2} %, largest {largest}; margin at least {:.2} %\n",
-        100.0 * effect.tau,
-        400.0 * effect.tau
-    )
 }
 
 /// The build effect from the pairs of all rebuilds; or what kept them from being measured.
