@@ -4,14 +4,15 @@ use super::args::CheckOptions;
 use super::exit::Exit;
 use super::progress::Progress;
 use super::stored_comparison::StoredComparison;
-use super::{Outcome, github, output};
+use super::{Outcome, output};
 use crate::check::{self, CheckRequest, CheckResult};
 use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::gate::{self, Kind};
 use crate::project;
 use crate::record::store;
-use crate::render;
+use crate::render::{self, github};
+use std::path::Path;
 
 /// The report of the gate, printed below the comparison.
 const REPORT: &str = "gate.txt";
@@ -77,10 +78,39 @@ fn print_check(
         ))?;
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        github::report_check(&found.gate, text, stored, options.output.json)?;
+        report_to_github(found, text, stored, options.output.json)?;
     }
     store::write_whole(&stored.folder.join(REPORT), text.as_bytes())
         .map_err(|error| CommandError::system_while(&format!("cannot write {REPORT}"), &error))
+}
+
+/// Prints the annotations and appends to the summary of the step, where there is one.
+fn report_to_github(
+    found: &CheckResult,
+    text: &str,
+    stored: &StoredComparison,
+    json: bool,
+) -> Result<(), CommandError> {
+    for line in github::annotations(&found.gate) {
+        // Standard output belongs to the JSON.
+        if json {
+            output::note(&line);
+        } else {
+            output::print(&format!("{line}\n"))?;
+        }
+    }
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {
+        return Ok(());
+    };
+    let report = std::fs::read_to_string(stored.folder.join("comparison.md")).unwrap_or_default();
+    // The verdict does not depend on it.
+    if let Err(error) = github::append_summary(Path::new(&path), text, &report) {
+        let shown = Path::new(&path).display();
+        output::note(&format!(
+            "warning: cannot write the summary for GitHub to {shown}: {error}"
+        ));
+    }
+    Ok(())
 }
 
 /// Exit code of the gate's outcome. `git bisect run` takes 125 for "skip this commit".

@@ -7,7 +7,6 @@ mod check;
 mod compare;
 mod doctor;
 pub(crate) mod exit;
-mod github;
 mod import;
 mod list;
 pub(crate) mod output;

@@ -4,6 +4,7 @@
 mod bisect;
 mod changes;
 mod comparison;
+pub(crate) mod github;
 mod listed;
 mod profile;
 mod shown;

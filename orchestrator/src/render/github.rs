@@ -1,10 +1,6 @@
-//! What a check gives GitHub: annotations on standard output and a summary in a file, within
-//! GitHub's limits.
+//! A check for GitHub: annotations for the log and the summary of a step, within GitHub's limits.
 
-use crate::cli::output;
-use crate::cli::stored_comparison::StoredComparison;
 use crate::comparison;
-use crate::error::CommandError;
 use crate::format;
 use crate::gate::{Finding, Gate, Kind};
 use std::io::Write;
@@ -17,37 +13,8 @@ const MOST_SUMMARY_BYTES: usize = 1 << 20;
 /// Bytes of the summary's own parts around both reports.
 const AROUND: usize = 1 << 10;
 
-/// Prints the annotations and appends to the summary, where there is one.
-pub(super) fn report_check(
-    gate: &Gate,
-    text: &str,
-    stored: &StoredComparison,
-    json: bool,
-) -> Result<(), CommandError> {
-    for line in annotations(gate) {
-        // Standard output belongs to the JSON.
-        if json {
-            output::note(&line);
-        } else {
-            output::print(&format!("{line}\n"))?;
-        }
-    }
-    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {
-        return Ok(());
-    };
-    let report = std::fs::read_to_string(stored.folder.join("comparison.md")).unwrap_or_default();
-    // The verdict does not hang on it.
-    if let Err(error) = append(Path::new(&path), text, &report) {
-        let shown = path.display();
-        output::note(&format!(
-            "warning: the summary for GitHub cannot be written to {shown}: {error}"
-        ));
-    }
-    Ok(())
-}
-
 /// Appends both reports to the summary, which other commands of the step may have begun.
-fn append(path: &Path, text: &str, report: &str) -> std::io::Result<()> {
+pub(crate) fn append_summary(path: &Path, text: &str, report: &str) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new()
         .append(true)
         .create(true)
@@ -69,7 +36,7 @@ fn summary(text: &str, report: &str, room: usize) -> String {
 
 /// Findings that keep a check from passing, or might: as many of each level as GitHub shows, and
 /// one line that counts the others.
-fn annotations(gate: &Gate) -> Vec<String> {
+pub(crate) fn annotations(gate: &Gate) -> Vec<String> {
     let mut lines = Vec::new();
     let mut more = Vec::new();
     for level in [AnnotationLevel::Error, AnnotationLevel::Warning] {
@@ -223,7 +190,7 @@ mod tests {
         ] {
             let path = folder.path().join(taken.to_string());
             std::fs::write(&path, "x".repeat(taken)).expect("written");
-            append(&path, &text, &report).expect("appended");
+            append_summary(&path, &text, &report).expect("appended");
             let whole = std::fs::read_to_string(&path).expect("whole characters");
             assert!(
                 whole.len() <= MOST_SUMMARY_BYTES.max(taken),
