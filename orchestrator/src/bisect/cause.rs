@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// What a commit touched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Cause {
-    pub(crate) kind: Kind,
+pub(crate) struct ChangeCause {
+    pub(crate) kind: CauseKind,
     /// Relative to the repository.
     pub(crate) files: Vec<String>,
     /// Packages that are taken in other versions.
@@ -17,7 +17,7 @@ pub(crate) struct Cause {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
+pub(crate) enum CauseKind {
     /// Nothing but Cargo.lock: other versions of dependencies.
     Dependencies,
     /// Nothing but the choice of the compiler.
@@ -31,24 +31,24 @@ pub(crate) enum Kind {
 
 /// Tells the kind of a change from the files that differ; `None` if they are not known. Which
 /// packages they concern is the caller's to add.
-pub(crate) fn of(files: Option<&[PathBuf]>) -> Cause {
+pub(crate) fn of(files: Option<&[PathBuf]>) -> ChangeCause {
     let Some(files) = files.filter(|files| !files.is_empty()) else {
-        return Cause {
-            kind: Kind::Unknown,
+        return ChangeCause {
+            kind: CauseKind::Unknown,
             files: Vec::new(),
             dependencies: Vec::new(),
         };
     };
-    let kinds: Vec<Kind> = files.iter().map(|file| kind(file)).collect();
+    let kinds: Vec<CauseKind> = files.iter().map(|file| kind(file)).collect();
     let first = kinds[0];
     let kind = if kinds.iter().all(|kind| *kind == first) {
         first
-    } else if kinds.contains(&Kind::Sources) {
-        Kind::Sources
+    } else if kinds.contains(&CauseKind::Sources) {
+        CauseKind::Sources
     } else {
-        Kind::BuildSettings
+        CauseKind::BuildSettings
     };
-    Cause {
+    ChangeCause {
         kind,
         files: files
             .iter()
@@ -82,7 +82,7 @@ fn is_document(file: &Path) -> bool {
     text || ["docs", "doc", ".github", "LICENSE", "CHANGELOG"].contains(&first)
 }
 
-fn kind(file: &Path) -> Kind {
+fn kind(file: &Path) -> CauseKind {
     let name = file
         .file_name()
         .and_then(|name| name.to_str())
@@ -92,11 +92,11 @@ fn kind(file: &Path) -> Kind {
         .and_then(Path::file_name)
         .and_then(|name| name.to_str());
     match name {
-        "Cargo.lock" => Kind::Dependencies,
-        "rust-toolchain" | "rust-toolchain.toml" => Kind::Toolchain,
-        "Cargo.toml" => Kind::BuildSettings,
-        "config.toml" | "config" if folder == Some(".cargo") => Kind::BuildSettings,
-        _ => Kind::Sources,
+        "Cargo.lock" => CauseKind::Dependencies,
+        "rust-toolchain" | "rust-toolchain.toml" => CauseKind::Toolchain,
+        "Cargo.toml" => CauseKind::BuildSettings,
+        "config.toml" | "config" if folder == Some(".cargo") => CauseKind::BuildSettings,
+        _ => CauseKind::Sources,
     }
 }
 
@@ -104,7 +104,7 @@ fn kind(file: &Path) -> Kind {
 mod tests {
     use super::*;
 
-    fn kind_of(files: &[&str]) -> Kind {
+    fn kind_of(files: &[&str]) -> CauseKind {
         of(Some(&files.iter().map(PathBuf::from).collect::<Vec<_>>())).kind
     }
 
@@ -119,17 +119,23 @@ mod tests {
 
     #[test]
     fn a_cause_has_a_kind_of_its_own_only_if_there_is_nothing_else() {
-        assert_eq!(kind_of(&["Cargo.lock"]), Kind::Dependencies);
-        assert_eq!(kind_of(&["a/Cargo.lock", "Cargo.lock"]), Kind::Dependencies);
-        assert_eq!(kind_of(&["rust-toolchain.toml"]), Kind::Toolchain);
-        assert_eq!(kind_of(&["Cargo.lock", "Cargo.toml"]), Kind::BuildSettings);
+        assert_eq!(kind_of(&["Cargo.lock"]), CauseKind::Dependencies);
+        assert_eq!(
+            kind_of(&["a/Cargo.lock", "Cargo.lock"]),
+            CauseKind::Dependencies
+        );
+        assert_eq!(kind_of(&["rust-toolchain.toml"]), CauseKind::Toolchain);
+        assert_eq!(
+            kind_of(&["Cargo.lock", "Cargo.toml"]),
+            CauseKind::BuildSettings
+        );
         assert_eq!(
             kind_of(&[".cargo/config.toml", "rust-toolchain"]),
-            Kind::BuildSettings
+            CauseKind::BuildSettings
         );
-        assert_eq!(kind_of(&["Cargo.lock", "src/lib.rs"]), Kind::Sources);
-        assert_eq!(kind_of(&["docs/config.toml"]), Kind::Sources);
-        assert_eq!(kind_of(&[]), Kind::Unknown);
-        assert_eq!(of(None).kind, Kind::Unknown);
+        assert_eq!(kind_of(&["Cargo.lock", "src/lib.rs"]), CauseKind::Sources);
+        assert_eq!(kind_of(&["docs/config.toml"]), CauseKind::Sources);
+        assert_eq!(kind_of(&[]), CauseKind::Unknown);
+        assert_eq!(of(None).kind, CauseKind::Unknown);
     }
 }

@@ -1,7 +1,7 @@
 //! A commit of the range, built, and what its workload says by itself: what it allocates and
 //! computes.
 
-use crate::bisect::state::Probe;
+use crate::bisect::state::ProbeRecord;
 use crate::compare::sides;
 use crate::error::CommandError;
 use crate::git::Revision;
@@ -24,7 +24,7 @@ use crate::versus::side;
 use std::collections::HashMap;
 
 /// What is bisected, and where.
-pub(crate) struct Ground<'a> {
+pub(crate) struct BisectContext<'a> {
     pub(crate) loaded: &'a LoadedScenario,
     /// Index of the workload's entry in the scenario.
     pub(crate) entry: usize,
@@ -41,14 +41,14 @@ pub(crate) struct Ground<'a> {
 }
 
 /// Why a bisect ends before it is done.
-pub(crate) enum Stop {
+pub(crate) enum BisectStop {
     /// The user stopped it, or something that every commit needs failed.
     Failed(CommandError),
     /// An end, or a commit that others are measured against, cannot be measured.
     Unmeasurable { position: usize, reason: String },
 }
 
-impl Stop {
+impl BisectStop {
     pub(crate) fn interrupted() -> Self {
         Self::Failed(CommandError::interrupted())
     }
@@ -58,20 +58,20 @@ impl Stop {
     }
 }
 
-impl From<CommandError> for Stop {
+impl From<CommandError> for BisectStop {
     fn from(failure: CommandError) -> Self {
         Self::Failed(failure)
     }
 }
 
 /// A commit that can be measured.
-pub(crate) struct Ready {
+pub(crate) struct ReadyCommit {
     pub(crate) prepared: PreparedPlugin,
     pub(crate) job: Job,
     pub(crate) info: WorkloadInfo,
 }
 
-impl Ground<'_> {
+impl BisectContext<'_> {
     /// The commit at a position: 0 is the good end.
     pub(crate) fn revision(&self, position: usize) -> &Revision {
         match position
@@ -88,7 +88,7 @@ impl Ground<'_> {
         &self,
         revision: &Revision,
         observer: &mut dyn ProgressObserver,
-    ) -> Result<Result<Ready, String>, Stop> {
+    ) -> Result<Result<ReadyCommit, String>, BisectStop> {
         let build = |key: &str, spec: &PluginSpec, watch: &mut BuildWatcher| {
             revision::prepare_at(key, spec, &self.loaded.root, revision, watch)
         };
@@ -132,7 +132,7 @@ impl Ground<'_> {
             .and_then(|(all, job)| all.workload(&job.workload));
         let info = info.cloned();
         match (job, info) {
-            (Some(job), Some(info)) => Ok(Ok(Ready {
+            (Some(job), Some(info)) => Ok(Ok(ReadyCommit {
                 prepared,
                 job,
                 info,
@@ -145,10 +145,10 @@ impl Ground<'_> {
     /// counted.
     pub(crate) fn probe(
         &self,
-        ready: &Ready,
+        ready: &ReadyCommit,
         counted: Option<u64>,
         observer: &mut dyn ProgressObserver,
-    ) -> Result<Result<Probe, String>, Stop> {
+    ) -> Result<Result<ProbeRecord, String>, BisectStop> {
         let mut job = ready.job.clone();
         job.settings.rounds = 0;
         let jobs = [job];
@@ -171,12 +171,12 @@ impl Ground<'_> {
             Vec::new(),
             None,
             self.interrupt,
-            &mut Quiet(observer),
+            &mut QuietObserver(observer),
         )
         .map_err(|error| CommandError::system_while("the workload cannot be looked at", &error))?;
         drop(held);
         if executed.interrupted || self.interrupt.requested() {
-            return Err(Stop::interrupted());
+            return Err(BisectStop::interrupted());
         }
         let beginnings = side::beginnings(&executed.ends);
         let record = side::record(
@@ -195,7 +195,7 @@ impl Ground<'_> {
             )));
         }
         let hash = ready.prepared.hash.clone();
-        Ok(Ok(Probe {
+        Ok(Ok(ProbeRecord {
             hash,
             record,
             beginnings: beginnings.unwrap_or_default(),
@@ -203,7 +203,10 @@ impl Ground<'_> {
     }
 
     /// The machine, for as long as nobody else should use it.
-    pub(crate) fn measuring(&self, observer: &mut dyn ProgressObserver) -> Result<LockGuard, Stop> {
+    pub(crate) fn measuring(
+        &self,
+        observer: &mut dyn ProgressObserver,
+    ) -> Result<LockGuard, BisectStop> {
         Ok(project::take_lock(
             LockPurpose::Measuring,
             self.interrupt,
@@ -213,9 +216,9 @@ impl Ground<'_> {
 }
 
 /// Passes of one workload need no bar of their own; that somebody waits is still told.
-pub(crate) struct Quiet<'a>(pub(crate) &'a mut dyn ProgressObserver);
+pub(crate) struct QuietObserver<'a>(pub(crate) &'a mut dyn ProgressObserver);
 
-impl ProgressObserver for Quiet<'_> {
+impl ProgressObserver for QuietObserver<'_> {
     fn see(&mut self, event: ProgressEvent<'_>) {
         if matches!(event, ProgressEvent::WaitingForLock { .. }) {
             self.0.see(event);

@@ -1,17 +1,17 @@
 //! From what the search found to the report: names, reasons, what the culprit changed, the next
 //! command.
 
-use super::commit_builds::Stop;
-use super::evidence::Answers;
-use super::open_changes::{self, Results};
-use super::replay::Confirmed;
-use super::search_result::{Found, Located, OpenChange, of_exact, of_time};
-use super::task::Task;
+use super::commit_builds::BisectStop;
+use super::evidence::CommitEvidence;
+use super::open_changes::{self, ReportedChanges};
+use super::replay::ConfirmedSuspect;
+use super::search_result::{LocatedStep, OpenChange, SearchFinding, of_exact, of_time};
+use super::task::BisectTask;
 use crate::bisect::rest::{OpenReason, StopCause};
-use crate::bisect::state::Header;
+use crate::bisect::state::BisectHeader;
 use crate::bisect::{
-    self, Commit, CommitState, Culprit, Ends, Measured, Open, Outcome, Report, Reverted, Skipped,
-    State, cause,
+    self, BisectOutcome, BisectReport, CommitState, Culprit, EndMeasurement, OpenChangeReport,
+    ProbeState, ReportedCommit, ReportedEnds, RevertCheck, SkippedCommit, cause,
 };
 use crate::comparison::Change;
 use crate::context::CommandContext;
@@ -32,16 +32,16 @@ use std::time::Duration;
 /// without them. Of a bisect that was stopped nothing more is measured: a culprit whose changes are
 /// not known stays open.
 pub(super) fn report(
-    task: &Task,
-    header: &Header,
-    found: &Found,
-    answers: &mut Answers,
+    task: &BisectTask,
+    header: &BisectHeader,
+    found: &SearchFinding,
+    answers: &mut CommitEvidence,
     context: &CommandContext,
     stopped: Option<StopCause>,
-) -> Result<Report, Stop> {
+) -> Result<BisectReport, BisectStop> {
     let mut summary = match found {
-        Found::Time(conclusion) => of_time(task, answers, conclusion, stopped)?,
-        Found::Exact(conclusion) => of_exact(task, answers, conclusion, stopped)?,
+        SearchFinding::Time(conclusion) => of_time(task, answers, conclusion, stopped)?,
+        SearchFinding::Exact(conclusion) => of_exact(task, answers, conclusion, stopped)?,
     };
     let mut culprits = Vec::new();
     for located in &summary.located {
@@ -52,7 +52,7 @@ pub(super) fn report(
         }
     }
     if culprits.is_empty() && stopped.is_some() {
-        summary.outcome = Outcome::Undecided;
+        summary.outcome = BisectOutcome::Undecided;
     }
     let reverted = match (
         header.verify_revert,
@@ -61,7 +61,7 @@ pub(super) fn report(
         (true, Some(first)) if stopped.is_none() => Some(undone(task, answers, first)?),
         _ => None,
     };
-    let open: Vec<Open> = summary
+    let open: Vec<OpenChangeReport> = summary
         .open
         .iter()
         .map(|open| open_changes::open(answers, open))
@@ -70,7 +70,7 @@ pub(super) fn report(
     let next = open_changes::next(
         task,
         header,
-        &Results {
+        &ReportedChanges {
             outcome,
             culprits: &culprits,
             open: &open,
@@ -78,10 +78,13 @@ pub(super) fn report(
             stopped,
         },
     );
-    let (good, bad) = (Commit::of(&task.history.good), Commit::of(task.bad()));
+    let (good, bad) = (
+        ReportedCommit::of(&task.history.good),
+        ReportedCommit::of(task.bad()),
+    );
     let mut warnings = task.notes.clone();
     warnings.extend(answers.warnings.iter().cloned());
-    Ok(Report {
+    Ok(BisectReport {
         schema: bisect::SCHEMA.to_owned(),
         id: String::new(),
         started: header.started.clone(),
@@ -111,7 +114,7 @@ pub(super) fn report(
         good,
         bad,
         all: task.all,
-        ends: Ends {
+        ends: ReportedEnds {
             good: counted(task, answers, 0),
             bad: counted(task, answers, task.candidates()),
             change: summary.change,
@@ -131,7 +134,7 @@ pub(super) fn report(
         measured: answers
             .measured
             .iter()
-            .map(|(&(reference, position), pairs)| Measured {
+            .map(|(&(reference, position), pairs)| EndMeasurement {
                 reference: answers.ground.revision(reference).commit.clone(),
                 commit: answers.ground.revision(position).commit.clone(),
                 pairs: pairs.clone(),
@@ -145,7 +148,7 @@ pub(super) fn report(
 }
 
 /// A commit that was found by its value, and not compared with the one before it yet.
-fn unexplained(located: &Located) -> OpenChange {
+fn unexplained(located: &LocatedStep) -> OpenChange {
     OpenChange {
         commits: located.commits.clone(),
         probability: located.probability,
@@ -156,12 +159,13 @@ fn unexplained(located: &Located) -> OpenChange {
 }
 
 fn culprit(
-    task: &Task,
-    answers: &mut Answers,
-    located: &Located,
+    task: &BisectTask,
+    answers: &mut CommitEvidence,
+    located: &LocatedStep,
     ends: Option<Change>,
-) -> Result<Culprit, Stop> {
-    let Confirmed { entries, workload } = answers.explain(located.parent, located.shown)?.clone();
+) -> Result<Culprit, BisectStop> {
+    let ConfirmedSuspect { entries, workload } =
+        answers.explain(located.parent, located.shown)?.clone();
     let (parent, shown) = (
         answers.ground.revision(located.parent),
         answers.ground.revision(located.shown),
@@ -173,21 +177,21 @@ fn culprit(
         .find(|entry| entry.metric == task.metric)
         .and_then(|entry| entry.change);
     let sign = |change: Option<Change>| change.map_or(0.0, |change| change.estimate.signum());
-    let about: Vec<Commit> = located
+    let about: Vec<ReportedCommit> = located
         .commits
         .iter()
-        .map(|at| Commit::of(answers.ground.revision(*at)))
+        .map(|at| ReportedCommit::of(answers.ground.revision(*at)))
         .collect();
     Ok(Culprit {
         commits: about.iter().map(|commit| commit.commit.clone()).collect(),
         about,
-        parent: Commit::of(parent),
+        parent: ReportedCommit::of(parent),
         probability: located.probability,
         before: counted(task, answers, located.parent),
         after: counted(task, answers, located.shown),
         other_way: sign(change) * sign(ends) < 0.0,
         change,
-        cause: cause::Cause {
+        cause: cause::ChangeCause {
             dependencies: dependency_changes(files.as_deref().unwrap_or_default(), parent, shown),
             ..cause::of(files.as_deref())
         },
@@ -209,7 +213,7 @@ fn dependency_changes(
 }
 
 /// The value of a counted metric at a commit; null for times.
-fn counted(task: &Task, answers: &Answers, position: usize) -> Value {
+fn counted(task: &BisectTask, answers: &CommitEvidence, position: usize) -> Value {
     if answers.is_time() || task.metric != answers.metric {
         Value::Null
     } else {
@@ -217,13 +221,18 @@ fn counted(task: &Task, answers: &Answers, position: usize) -> Value {
     }
 }
 
-fn state(task: &Task, answers: &Answers, located: &[Located], position: usize) -> CommitState {
-    let Commit {
+fn state(
+    task: &BisectTask,
+    answers: &CommitEvidence,
+    located: &[LocatedStep],
+    position: usize,
+) -> CommitState {
+    let ReportedCommit {
         commit,
         subject,
         author,
         committed,
-    } = Commit::of(answers.ground.revision(position));
+    } = ReportedCommit::of(answers.ground.revision(position));
     let looked = answers.looks.contains_key(&position);
     let pairs = answers
         .measured
@@ -231,7 +240,7 @@ fn state(task: &Task, answers: &Answers, located: &[Located], position: usize) -
         .map(Vec::as_slice)
         .unwrap_or_default();
     let differences: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
-    let share = |located: &Located| match located.commits.contains(&position) {
+    let share = |located: &LocatedStep| match located.commits.contains(&position) {
         true => 1.0 / located.commits.len() as f64,
         false => 0.0,
     };
@@ -242,9 +251,9 @@ fn state(task: &Task, answers: &Answers, located: &[Located], position: usize) -
         author,
         committed,
         state: match answers.skipped(position) {
-            Some(_) => State::Skipped,
-            None if looked => State::Looked,
-            None => State::Untouched,
+            Some(_) => ProbeState::Skipped,
+            None if looked => ProbeState::Looked,
+            None => ProbeState::Untouched,
         },
         probability: if answers.is_time() {
             answers.posterior.get(position).copied().unwrap_or(0.0)
@@ -264,21 +273,28 @@ fn state(task: &Task, answers: &Answers, located: &[Located], position: usize) -
     }
 }
 
-fn skipped(task: &Task, answers: &Answers) -> Vec<Skipped> {
+fn skipped(task: &BisectTask, answers: &CommitEvidence) -> Vec<SkippedCommit> {
     let never = task.never();
     (1..=task.candidates())
         .filter_map(|position| {
             let joins = never[position].then_some("a merge that only joins commits of the range");
             let details = answers.skipped(position).or(joins)?;
-            Some(Skipped::new(answers.ground.revision(position), details))
+            Some(SkippedCommit::new(
+                answers.ground.revision(position),
+                details,
+            ))
         })
         .collect()
 }
 
 /// The bad end with a culprit undone, against the bad end.
-fn undone(task: &Task, answers: &mut Answers, culprit: &Culprit) -> Result<Reverted, Stop> {
+fn undone(
+    task: &BisectTask,
+    answers: &mut CommitEvidence,
+    culprit: &Culprit,
+) -> Result<RevertCheck, BisectStop> {
     let commit = culprit.commits.last().cloned().unwrap_or_default();
-    let failed = |reason: String| Reverted {
+    let failed = |reason: String| RevertCheck {
         culprit: commit.clone(),
         failed: Some(reason),
         entries: Vec::new(),
@@ -310,8 +326,8 @@ fn undone(task: &Task, answers: &mut Answers, culprit: &Culprit) -> Result<Rever
         time: Duration::from_secs(300),
         total: None,
     };
-    let Confirmed { entries, .. } = answers.versus([&bad, &without], limits)?;
-    Ok(Reverted {
+    let ConfirmedSuspect { entries, .. } = answers.versus([&bad, &without], limits)?;
+    Ok(RevertCheck {
         culprit: commit,
         failed: None,
         entries,

@@ -2,9 +2,9 @@
 //! was killed.
 
 use super::BisectObserver;
-use super::commit_builds::{Ground, Quiet, Ready, Stop};
-use super::replay::{Before, Confirmed, Look};
-use crate::bisect::state::{Kept, Probe, Step, is_same};
+use super::commit_builds::{BisectContext, BisectStop, QuietObserver, ReadyCommit};
+use super::replay::{CommitProbe, ConfirmedSuspect, EarlierSteps};
+use crate::bisect::state::{BisectState, BisectStep, ProbeRecord, is_same};
 use crate::comparison::{Code, Verdict, counted};
 use crate::error::CommandError;
 use crate::judge::verdict;
@@ -33,7 +33,7 @@ const FIRST_BUILD_SECONDS: f64 = 20.0;
 const FIRST_PAIR_SECONDS: f64 = 0.06;
 
 /// What the user asked for that decides about answers.
-pub(super) struct Wish {
+pub(super) struct EvidenceOptions {
     pub(super) better: bool,
     pub(super) tau: Option<f64>,
     pub(super) retry_failed: bool,
@@ -43,9 +43,9 @@ pub(super) struct Wish {
 }
 
 /// Everything that was answered.
-pub(super) struct Answers<'a> {
-    pub(super) ground: &'a Ground<'a>,
-    pub(super) wish: &'a Wish,
+pub(super) struct CommitEvidence<'a> {
+    pub(super) ground: &'a BisectContext<'a>,
+    pub(super) wish: &'a EvidenceOptions,
     pub(super) observer: &'a mut dyn BisectObserver,
     /// What is searched by: the metric itself, or the time that it is made of.
     pub(super) metric: String,
@@ -55,27 +55,27 @@ pub(super) struct Answers<'a> {
     /// first.
     pub(super) posterior: Vec<f64>,
     random: fastrand::Rng,
-    state: &'a mut Kept,
-    before: Before,
-    pub(super) looks: BTreeMap<usize, Look>,
+    state: &'a mut BisectState,
+    before: EarlierSteps,
+    pub(super) looks: BTreeMap<usize, CommitProbe>,
     pub(super) measured: BTreeMap<(usize, usize), Vec<PairRecord>>,
     pub(super) codes: BTreeMap<(usize, usize), bool>,
-    pub(super) confirmed: BTreeMap<(usize, usize), Confirmed>,
+    pub(super) confirmed: BTreeMap<(usize, usize), ConfirmedSuspect>,
     pub(super) warnings: Vec<String>,
     pub(super) resumed: bool,
-    pub(super) ready: HashMap<usize, Ready>,
+    pub(super) ready: HashMap<usize, ReadyCommit>,
     series: HashMap<(usize, usize), PairSeries>,
     build_seconds: Vec<f64>,
     pair_seconds: VecDeque<f64>,
 }
 
-impl<'a> Answers<'a> {
+impl<'a> CommitEvidence<'a> {
     pub(super) fn new(
-        ground: &'a Ground<'a>,
-        wish: &'a Wish,
+        ground: &'a BisectContext<'a>,
+        wish: &'a EvidenceOptions,
         observer: &'a mut dyn BisectObserver,
-        state: &'a mut Kept,
-        steps: Vec<Step>,
+        state: &'a mut BisectState,
+        steps: Vec<BisectStep>,
         seed: u64,
     ) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl<'a> Answers<'a> {
             random: fastrand::Rng::with_seed(seed ^ steps.len() as u64),
             state,
             resumed: !steps.is_empty(),
-            before: Before::new(steps),
+            before: EarlierSteps::new(steps),
             looks: BTreeMap::new(),
             measured: BTreeMap::new(),
             codes: BTreeMap::new(),
@@ -101,7 +101,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    fn keep(&mut self, step: &Step) -> Result<(), Stop> {
+    fn keep(&mut self, step: &BisectStep) -> Result<(), BisectStop> {
         self.state.add(step).map_err(|error| {
             CommandError::system_while("cannot keep the bisect's state", &error).into()
         })
@@ -112,7 +112,7 @@ impl<'a> Answers<'a> {
         self.looks.values().filter(|look| look.built).count()
     }
 
-    pub(super) fn probed(&self, position: usize) -> Option<&Probe> {
+    pub(super) fn probed(&self, position: usize) -> Option<&ProbeRecord> {
         self.looks
             .get(&position)?
             .result
@@ -137,7 +137,7 @@ impl<'a> Answers<'a> {
     }
 
     /// Builds a commit and runs its exact passes, or finds that it cannot be measured.
-    fn examine(&mut self, position: usize) -> Result<(f64, Look), Stop> {
+    fn examine(&mut self, position: usize) -> Result<(f64, CommitProbe), BisectStop> {
         let ground = self.ground;
         let revision = ground.revision(position);
         let (key, spec, root) = (ground.key, ground.spec, &ground.loaded.root);
@@ -149,7 +149,7 @@ impl<'a> Answers<'a> {
             ));
             return Ok((
                 0.0,
-                Look {
+                CommitProbe {
                     built: false,
                     result,
                 },
@@ -168,11 +168,11 @@ impl<'a> Answers<'a> {
                 probe.and_then(|probe| self.comparable(probe)).map(Box::new)
             }
         };
-        Ok((seconds, Look { built, result }))
+        Ok((seconds, CommitProbe { built, result }))
     }
 
     /// What computes something else than the good end is neither faster nor slower.
-    fn comparable(&self, probe: Probe) -> Result<Probe, String> {
+    fn comparable(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
         match self.probed(0) {
             Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err(
                 "its iterations are too long to count as many of them as at the good end"
@@ -193,14 +193,14 @@ impl<'a> Answers<'a> {
     }
 
     /// Looks at a commit, once.
-    pub(super) fn looked(&mut self, position: usize) -> Result<bool, Stop> {
+    pub(super) fn looked(&mut self, position: usize) -> Result<bool, BisectStop> {
         if !self.looks.contains_key(&position) {
             let (seconds, look) = match self.before.looks.remove(&position) {
                 Some(known) => known,
                 None => {
                     let (seconds, look) = self.examine(position)?;
-                    let Look { built, result } = &look;
-                    self.keep(&Step::Look {
+                    let CommitProbe { built, result } = &look;
+                    self.keep(&BisectStep::Look {
                         position,
                         seconds,
                         built: *built,
@@ -225,19 +225,19 @@ impl<'a> Answers<'a> {
     }
 
     /// A commit that was looked at before the bisect was killed is found again.
-    pub(super) fn make_ready(&mut self, position: usize) -> Result<(), Stop> {
+    pub(super) fn make_ready(&mut self, position: usize) -> Result<(), BisectStop> {
         if self.ready.contains_key(&position) {
             return Ok(());
         }
         let ready = self
             .ground
             .ready(self.ground.revision(position), self.observer)?;
-        let ready = ready.map_err(|reason| Stop::Unmeasurable { position, reason })?;
+        let ready = ready.map_err(|reason| BisectStop::Unmeasurable { position, reason })?;
         self.ready.insert(position, ready);
         Ok(())
     }
 
-    fn compare_code(&mut self, one: usize, other: usize) -> Result<bool, Stop> {
+    fn compare_code(&mut self, one: usize, other: usize) -> Result<bool, BisectStop> {
         let (Some(a), Some(b)) = (self.probed(one), self.probed(other)) else {
             return Ok(false);
         };
@@ -255,7 +255,11 @@ impl<'a> Answers<'a> {
     }
 
     /// One more pair. `None`: the commit fails.
-    fn one_pair(&mut self, reference: usize, position: usize) -> Result<Option<PairRecord>, Stop> {
+    fn one_pair(
+        &mut self,
+        reference: usize,
+        position: usize,
+    ) -> Result<Option<PairRecord>, BisectStop> {
         self.make_ready(reference)?;
         self.make_ready(position)?;
         let held = self.ground.measuring(self.observer)?;
@@ -285,7 +289,7 @@ impl<'a> Answers<'a> {
             None => {}
             Some(failure) if failure.side == B => {
                 let message = format!("it failed in {}: {}", failure.phase.name(), failure.message);
-                self.keep(&Step::PairFailed {
+                self.keep(&BisectStep::PairFailed {
                     reference,
                     position,
                     message: message.clone(),
@@ -295,15 +299,15 @@ impl<'a> Answers<'a> {
             }
             Some(failure) => {
                 let reason = format!("failed in {}: {}", failure.phase.name(), failure.message);
-                return Err(Stop::Unmeasurable {
+                return Err(BisectStop::Unmeasurable {
                     position: [reference, position][A],
                     reason,
                 });
             }
         }
         // Nothing was added: the user stopped it.
-        let pair = series.pairs.pop().ok_or_else(Stop::interrupted)?;
-        self.keep(&Step::Pair {
+        let pair = series.pairs.pop().ok_or_else(BisectStop::interrupted)?;
+        self.keep(&BisectStep::Pair {
             reference,
             position,
             pair: Box::new(pair.clone()),
@@ -320,9 +324,9 @@ impl<'a> Answers<'a> {
     /// Compares two builds with each other, in all metrics.
     pub(super) fn versus(
         &mut self,
-        jobs: [&Ready; 2],
+        jobs: [&ReadyCommit; 2],
         limits: PairLimits,
-    ) -> Result<Confirmed, Stop> {
+    ) -> Result<ConfirmedSuspect, BisectStop> {
         let tolerance = jobs[A].job.settings.tolerance;
         let one = Match {
             jobs: jobs.map(|ready| ready.job.clone()),
@@ -345,7 +349,7 @@ impl<'a> Answers<'a> {
             control: false,
         };
         let held = ground.measuring(self.observer)?;
-        let mut quiet = Quiet(self.observer);
+        let mut quiet = QuietObserver(self.observer);
         let outcome = versus::measure(
             &[one],
             &terms,
@@ -356,18 +360,22 @@ impl<'a> Answers<'a> {
         .map_err(|error| CommandError::system_while("the comparison ended early", &error))?;
         drop(held);
         match outcome.workloads.into_iter().next() {
-            Some(workload) if !outcome.interrupted => Ok(Confirmed {
+            Some(workload) if !outcome.interrupted => Ok(ConfirmedSuspect {
                 entries: outcome.entries,
                 workload,
             }),
-            Some(_) => Err(Stop::interrupted()),
-            None if outcome.interrupted => Err(Stop::interrupted()),
-            None => Err(Stop::defect("a comparison of one workload has none")),
+            Some(_) => Err(BisectStop::interrupted()),
+            None if outcome.interrupted => Err(BisectStop::interrupted()),
+            None => Err(BisectStop::defect("a comparison of one workload has none")),
         }
     }
 
     /// A suspect against the commit before it, in all metrics.
-    pub(super) fn explain(&mut self, parent: usize, position: usize) -> Result<&Confirmed, Stop> {
+    pub(super) fn explain(
+        &mut self,
+        parent: usize,
+        position: usize,
+    ) -> Result<&ConfirmedSuspect, BisectStop> {
         if !self.confirmed.contains_key(&(parent, position)) {
             let confirmed = match self.before.confirmed.remove(&(parent, position)) {
                 Some(known) => known,
@@ -377,7 +385,7 @@ impl<'a> Answers<'a> {
         }
         self.confirmed
             .get(&(parent, position))
-            .ok_or_else(|| Stop::defect("the comparison of a suspect is missing"))
+            .ok_or_else(|| BisectStop::defect("the comparison of a suspect is missing"))
     }
 
     /// Whether it is known what a suspect changed.
@@ -386,13 +394,17 @@ impl<'a> Answers<'a> {
         self.confirmed.contains_key(&key) || self.before.confirmed.contains_key(&key)
     }
 
-    fn confirm_anew(&mut self, parent: usize, position: usize) -> Result<Confirmed, Stop> {
+    fn confirm_anew(
+        &mut self,
+        parent: usize,
+        position: usize,
+    ) -> Result<ConfirmedSuspect, BisectStop> {
         self.observer
             .begin_confirmation(self.ground.revision(parent), self.ground.revision(position));
         self.make_ready(parent)?;
         self.make_ready(position)?;
         let (Some(a), Some(b)) = (self.ready.remove(&parent), self.ready.remove(&position)) else {
-            return Err(Stop::defect("a commit that was made ready is not"));
+            return Err(BisectStop::defect("a commit that was made ready is not"));
         };
         // What is counted needs no pairs.
         let pairs = if self.is_time() { CONFIRMING.pairs } else { 0 };
@@ -405,7 +417,7 @@ impl<'a> Answers<'a> {
         );
         self.ready.extend([(parent, a), (position, b)]);
         let confirmed = confirmed?;
-        self.keep(&Step::Confirmed {
+        self.keep(&BisectStep::Confirmed {
             parent,
             position,
             entries: confirmed.entries.clone(),
@@ -420,7 +432,7 @@ impl<'a> Answers<'a> {
 }
 
 /// How many iterations a probe's counts are over.
-fn counted(probe: &Probe) -> Option<u64> {
+fn counted(probe: &ProbeRecord) -> Option<u64> {
     probe
         .record
         .allocations
@@ -428,19 +440,19 @@ fn counted(probe: &Probe) -> Option<u64> {
         .map(|allocations| allocations.iterations)
 }
 
-impl Evidence for Answers<'_> {
-    type Stop = Stop;
+impl Evidence for CommitEvidence<'_> {
+    type Stop = BisectStop;
 
-    fn prepare_commit(&mut self, commit: usize) -> Result<bool, Stop> {
+    fn prepare_commit(&mut self, commit: usize) -> Result<bool, BisectStop> {
         self.looked(commit)
     }
 
-    fn same_code(&mut self, one: usize, other: usize) -> Result<bool, Stop> {
+    fn same_code(&mut self, one: usize, other: usize) -> Result<bool, BisectStop> {
         let same = match self.before.codes.remove(&(one, other)) {
             Some(known) => known,
             None => {
                 let same = self.compare_code(one, other)?;
-                self.keep(&Step::Code { one, other, same })?;
+                self.keep(&BisectStep::Code { one, other, same })?;
                 same
             }
         };
@@ -453,7 +465,7 @@ impl Evidence for Answers<'_> {
         reference: usize,
         commit: usize,
         count: usize,
-    ) -> Result<Option<Vec<f64>>, Stop> {
+    ) -> Result<Option<Vec<f64>>, BisectStop> {
         let key = (reference, commit);
         let mut differences = Vec::with_capacity(count);
         while differences.len() < count {
@@ -492,8 +504,8 @@ impl Evidence for Answers<'_> {
         Ok(Some(differences))
     }
 
-    fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, Stop> {
-        let Confirmed { entries, workload } = self.explain(parent, commit)?;
+    fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, BisectStop> {
+        let ConfirmedSuspect { entries, workload } = self.explain(parent, commit)?;
         if matches!(workload.code, Code::OnlyLayout | Code::Identical) {
             return Ok(Confirmation::Layout);
         }
@@ -537,7 +549,7 @@ impl Evidence for Answers<'_> {
     }
 }
 
-impl Answers<'_> {
+impl CommitEvidence<'_> {
     /// What a build takes, as far as it was seen.
     pub(super) fn build_time(&self) -> f64 {
         let known = self.build_seconds.iter().sum::<f64>() / self.build_seconds.len() as f64;

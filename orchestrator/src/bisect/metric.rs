@@ -1,6 +1,6 @@
 //! The metric that is bisected: whether the workload has it, and what is worse.
 
-use super::task::Task;
+use super::task::BisectTask;
 use crate::compare::sides;
 use crate::error::CommandError;
 use crate::machine;
@@ -22,7 +22,7 @@ pub(super) fn is_own(metric: &str) -> bool {
 
 /// Finds a metric of the plugin's among those that it describes, with the direction that is better.
 pub(super) fn find<'a>(
-    task: &Task,
+    task: &BisectTask,
     described: &'a [MetricInfo],
 ) -> Result<(&'a MetricInfo, BetterDirection), CommandError> {
     let Some(info) = described.iter().find(|info| info.id == task.metric) else {
@@ -50,7 +50,7 @@ pub(super) fn find<'a>(
 /// metric that the plugin does not have. Only for a metric of its own the plugin has to be asked,
 /// as it is at the good end, which is built if it has to be.
 pub(super) fn check_before(
-    task: &Task,
+    task: &BisectTask,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> Result<(), CommandError> {

@@ -27,15 +27,15 @@ use crate::record::store;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::pair_series::PairRecord;
 use crate::search::{self, Evidence, SearchSettings, SectionView};
-use commit_builds::{Ground, Stop};
-use evidence::{Answers, Wish};
-use replay::Look;
+use commit_builds::{BisectContext, BisectStop};
+use evidence::{CommitEvidence, EvidenceOptions};
+use replay::CommitProbe;
 use rest::StopCause;
-use search_result::Found;
-use state::{Header, Kept, Newest, Step};
+use search_result::SearchFinding;
+use state::{BisectHeader, BisectState, BisectStep, NewestBisect};
 use std::path::PathBuf;
-use target::Ask;
-use task::Task;
+use target::BisectTarget;
+use task::BisectTask;
 
 /// What the user asks `orch bisect` for.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub(crate) struct BisectRequest {
     /// A revision with the change.
     pub(crate) bad: Option<String>,
     pub(crate) metric: Option<String>,
-    pub(crate) direction: Direction,
+    pub(crate) direction: ChangeDirection,
     /// Whether every ancestor is a candidate, not only first parents.
     pub(crate) all: bool,
     /// Whether the search stops at the largest step.
@@ -70,7 +70,7 @@ pub(crate) trait BisectObserver: ProgressObserver {
     /// A commit is about to be built, or found among earlier builds.
     fn begin_probe(&mut self, revision: &Revision, is_built: bool);
     /// A commit was built and counted, or cannot be. `seconds`: the time that it took.
-    fn end_probe(&mut self, revision: &Revision, look: &Look, seconds: f64);
+    fn end_probe(&mut self, revision: &Revision, look: &CommitProbe, seconds: f64);
     /// One more pair was measured; `differences` are the log ratios of all pairs so far.
     fn end_pair(&mut self, revision: &Revision, differences: &[f64]);
     /// A batch of pairs is complete.
@@ -81,7 +81,7 @@ pub(crate) trait BisectObserver: ProgressObserver {
     fn show_search(
         &mut self,
         view: &SectionView<'_>,
-        ground: &Ground,
+        ground: &BisectContext,
         pair_seconds: f64,
         build_seconds: f64,
     );
@@ -105,9 +105,9 @@ pub(crate) enum BisectEnd {
 pub(crate) struct BisectResult {
     pub(crate) end: BisectEnd,
     /// The report; without one where a bisect was stopped before it found anything.
-    pub(crate) report: Option<Report>,
+    pub(crate) report: Option<BisectReport>,
     /// State for resuming, on disk.
-    pub(crate) state: Kept,
+    pub(crate) state: BisectState,
     /// Root of the project.
     pub(crate) root: PathBuf,
     /// Folder of the results.
@@ -115,14 +115,14 @@ pub(crate) struct BisectResult {
 }
 
 /// A bisect that is about to begin or to be resumed.
-struct Beginning {
-    task: Task,
-    header: Header,
-    kept: Option<Kept>,
-    steps: Vec<Step>,
+struct BisectBeginning {
+    task: BisectTask,
+    header: BisectHeader,
+    kept: Option<BisectState>,
+    steps: Vec<BisectStep>,
 }
 
-impl Beginning {
+impl BisectBeginning {
     fn find(
         request: &BisectRequest,
         observer: &mut dyn ProgressObserver,
@@ -145,7 +145,7 @@ pub(crate) fn plan_bisect(
     context: &CommandContext,
     observer: &mut dyn ProgressObserver,
 ) -> Result<String, CommandError> {
-    let Beginning { task, header, .. } = Beginning::find(request, observer)?;
+    let BisectBeginning { task, header, .. } = BisectBeginning::find(request, observer)?;
     metric::check_before(&task, context.interrupt, observer)?;
     Ok(task.dry_run(&header))
 }
@@ -156,12 +156,12 @@ pub(crate) fn bisect(
     context: &CommandContext,
     observer: &mut dyn BisectObserver,
 ) -> Result<BisectResult, CommandError> {
-    let Beginning {
+    let BisectBeginning {
         task,
         header,
         kept,
         steps,
-    } = Beginning::find(request, observer)?;
+    } = BisectBeginning::find(request, observer)?;
     store::check_folder(&task.results).map_err(|error| {
         CommandError::system_while(
             &format!("cannot write to {}", task.results.display()),
@@ -173,7 +173,7 @@ pub(crate) fn bisect(
         None => begin(&header)?,
     };
     let cpus = machine::usable_cpus();
-    let ground = Ground {
+    let ground = BisectContext {
         loaded: &task.loaded,
         entry: task.entry,
         key: &task.key,
@@ -185,14 +185,14 @@ pub(crate) fn bisect(
         mark: &context.mark,
         interrupt: context.interrupt,
     };
-    let wish = Wish {
-        better: header.direction == Direction::Better,
+    let wish = EvidenceOptions {
+        better: header.direction == ChangeDirection::Better,
         tau: header.tau,
         retry_failed: header.retry_failed,
         kept: header.kept.clone(),
         build_seconds: header.build_seconds,
     };
-    let mut answers = Answers::new(&ground, &wish, observer, &mut kept, steps, header.seed);
+    let mut answers = CommitEvidence::new(&ground, &wish, observer, &mut kept, steps, header.seed);
     let (stop, found) = match search(&task, &header, &mut answers) {
         Ok(found) => match conclude::report(&task, &header, &found, &mut answers, context, None) {
             Ok(report) => {
@@ -215,8 +215,8 @@ pub(crate) fn bisect(
         .map(|found| conclude::report(&task, &header, &found, &mut answers, context, Some(cause)));
     answers.observer.end();
     let end = match stop {
-        Stop::Failed(error) => BisectEnd::Stopped(error),
-        Stop::Unmeasurable { position, reason } => BisectEnd::Unmeasurable(format!(
+        BisectStop::Failed(error) => BisectEnd::Stopped(error),
+        BisectStop::Unmeasurable { position, reason } => BisectEnd::Unmeasurable(format!(
             "{} cannot be measured: {reason}",
             name_position(&ground, position, &reason)
         )),
@@ -231,25 +231,27 @@ pub(crate) fn bisect(
 }
 
 /// Cause of an end before the bisect is done.
-fn find_cause(stop: &Stop) -> StopCause {
+fn find_cause(stop: &BisectStop) -> StopCause {
     match stop {
-        Stop::Failed(error) if error.kind() == ErrorKind::Interrupted => StopCause::Interrupted,
-        Stop::Failed(_) => StopCause::Failed,
-        Stop::Unmeasurable { .. } => StopCause::Unmeasurable,
+        BisectStop::Failed(error) if error.kind() == ErrorKind::Interrupted => {
+            StopCause::Interrupted
+        }
+        BisectStop::Failed(_) => StopCause::Failed,
+        BisectStop::Unmeasurable { .. } => StopCause::Unmeasurable,
     }
 }
 
 /// Whether a stopped bisect deserves a report: some commit was looked at, or, where resuming cannot
 /// help, a culprit is known.
-fn deserves_report(stop: &Stop, found: &Found, answers: &Answers) -> bool {
+fn deserves_report(stop: &BisectStop, found: &SearchFinding, answers: &CommitEvidence) -> bool {
     match stop {
-        Stop::Failed(error) if error.kind() == ErrorKind::Input => false,
-        Stop::Failed(_) => !answers.looks.is_empty(),
-        Stop::Unmeasurable { .. } => found.culprits() > 0,
+        BisectStop::Failed(error) if error.kind() == ErrorKind::Input => false,
+        BisectStop::Failed(_) => !answers.looks.is_empty(),
+        BisectStop::Unmeasurable { .. } => found.culprits() > 0,
     }
 }
 
-fn name_position(ground: &Ground, position: usize, reason: &str) -> String {
+fn name_position(ground: &BisectContext, position: usize, reason: &str) -> String {
     let revision = ground.revision(position);
     let name = match position {
         0 => "the good end",
@@ -266,10 +268,10 @@ fn name_position(ground: &Ground, position: usize, reason: &str) -> String {
 
 /// Asks until it is known. An error has what was found until then, if the search had begun.
 fn search(
-    task: &Task,
-    header: &Header,
-    answers: &mut Answers,
-) -> Result<Found, (Stop, Option<Box<Found>>)> {
+    task: &BisectTask,
+    header: &BisectHeader,
+    answers: &mut CommitEvidence,
+) -> Result<SearchFinding, (BisectStop, Option<Box<SearchFinding>>)> {
     let direction = searched_by(task, answers).map_err(|stop| (stop, None))?;
     let history = search::CommitGraph::new(&task.parents());
     let settings = SearchSettings {
@@ -282,26 +284,35 @@ fn search(
     };
     if answers.is_time() {
         let found = search::bisect(&history, &settings, answers);
-        found
-            .map(Found::Time)
-            .map_err(|stopped| (stopped.stop, Some(Box::new(Found::Time(*stopped.known)))))
+        found.map(SearchFinding::Time).map_err(|stopped| {
+            (
+                stopped.stop,
+                Some(Box::new(SearchFinding::Time(*stopped.known))),
+            )
+        })
     } else {
         let found = search::bisect_exact(&history, &settings, answers);
-        found
-            .map(Found::Exact)
-            .map_err(|stopped| (stopped.stop, Some(Box::new(Found::Exact(*stopped.known)))))
+        found.map(SearchFinding::Exact).map_err(|stopped| {
+            (
+                stopped.stop,
+                Some(Box::new(SearchFinding::Exact(*stopped.known))),
+            )
+        })
     }
 }
 
 /// Settles what is searched by: a metric that is made of the time is searched by time. Returns
 /// where the time goes then.
-fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::ChangeDirection, Stop> {
+fn searched_by(
+    task: &BisectTask,
+    answers: &mut CommitEvidence,
+) -> Result<search::ChangeDirection, BisectStop> {
     let (worse, better) = match task.direction {
-        Direction::Worse => (
+        ChangeDirection::Worse => (
             search::ChangeDirection::Worse,
             search::ChangeDirection::Better,
         ),
-        Direction::Better => (
+        ChangeDirection::Better => (
             search::ChangeDirection::Better,
             search::ChangeDirection::Worse,
         ),
@@ -333,11 +344,11 @@ fn searched_by(task: &Task, answers: &mut Answers) -> Result<search::ChangeDirec
 fn start(
     request: &BisectRequest,
     observer: &mut dyn ProgressObserver,
-) -> Result<Beginning, CommandError> {
+) -> Result<BisectBeginning, CommandError> {
     let ask = target::find_target(request, observer)?;
-    let task = Task::new(ask, request.all)?;
+    let task = BisectTask::new(ask, request.all)?;
     let header = task.header(request);
-    Ok(Beginning {
+    Ok(BisectBeginning {
         task,
         header,
         kept: None,
@@ -345,11 +356,11 @@ fn start(
     })
 }
 
-fn begin(header: &Header) -> Result<Kept, CommandError> {
+fn begin(header: &BisectHeader) -> Result<BisectState, CommandError> {
     let stamp = jiff::Timestamp::now()
         .strftime("%Y%m%dT%H%M%S%.3fZ")
         .to_string();
-    Kept::create(&stamp, header)
+    BisectState::create(&stamp, header)
         .map_err(|error| CommandError::system_while("cannot keep the bisect's state", &error))
 }
 
@@ -357,7 +368,7 @@ fn begin(header: &Header) -> Result<Kept, CommandError> {
 fn resume(
     request: &BisectRequest,
     observer: &mut dyn ProgressObserver,
-) -> Result<Beginning, CommandError> {
+) -> Result<BisectBeginning, CommandError> {
     let here = std::env::current_dir()
         .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let place = request
@@ -376,9 +387,9 @@ fn resume(
     let left = state::newest(&repository)
         .map_err(|error| CommandError::system_while("cannot read the bisect's state", &error))?;
     let left = match left {
-        Newest::Left(left) => left,
+        NewestBisect::Left(left) => left,
         other => {
-            let running = if matches!(other, Newest::AtWork) {
+            let running = if matches!(other, NewestBisect::AtWork) {
                 "; one is running"
             } else {
                 ""
@@ -414,7 +425,7 @@ fn resume(
         .results
         .clone()
         .unwrap_or_else(|| root.join("results"));
-    let ask = Ask {
+    let ask = BisectTarget {
         loaded,
         workload: header.workload.clone(),
         metric: header.metric.clone(),
@@ -423,13 +434,13 @@ fn resume(
         bad: end(&header.bad)?,
         results,
     };
-    let task = Task::new(ask, header.all)?;
+    let task = BisectTask::new(ask, header.all)?;
     let text = format!(
         "going on with the bisect of {} that began {}",
         header.workload, header.started
     );
     observer.see(ProgressEvent::Note { text: &text });
-    Ok(Beginning {
+    Ok(BisectBeginning {
         task,
         header,
         kept: Some(left.kept),

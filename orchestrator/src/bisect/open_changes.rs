@@ -1,12 +1,12 @@
 //! Everything beside the culprits of a bisect: open changes, parts of the range, and the next
 //! command.
 
-use super::evidence::Answers;
+use super::evidence::CommitEvidence;
 use super::search_result::{OpenChange, relative};
-use super::task::Task;
+use super::task::BisectTask;
 use crate::bisect::rest::{ChangeBounds, OpenReason, PartState, RangePart, StopCause};
-use crate::bisect::state::{Header, Probe};
-use crate::bisect::{Commit, Culprit, Direction, Open, Outcome};
+use crate::bisect::state::{BisectHeader, ProbeRecord};
+use crate::bisect::{BisectOutcome, ChangeDirection, Culprit, OpenChangeReport, ReportedCommit};
 use crate::comparison::Change;
 use crate::git::history;
 use crate::plugin::PluginSource;
@@ -43,7 +43,7 @@ pub(super) fn open_of_times(conclusion: &SearchConclusion) -> Vec<OpenChange> {
 }
 
 /// A change that is known to be there, and that a stopped search had not found yet.
-pub(super) fn open_of_counts(conclusion: &ExactConclusion<Box<Probe>>) -> Vec<OpenChange> {
+pub(super) fn open_of_counts(conclusion: &ExactConclusion<Box<ProbeRecord>>) -> Vec<OpenChange> {
     let open = conclusion
         .open
         .iter()
@@ -66,9 +66,9 @@ struct PositionedPart {
     pairs: usize,
 }
 
-fn in_order(answers: &Answers, mut parts: Vec<PositionedPart>) -> Vec<RangePart> {
+fn in_order(answers: &CommitEvidence, mut parts: Vec<PositionedPart>) -> Vec<RangePart> {
     parts.sort_by_key(|part| part.ends);
-    let commit = |position: usize| Commit::of(answers.ground.revision(position));
+    let commit = |position: usize| ReportedCommit::of(answers.ground.revision(position));
     let part = |PositionedPart {
                     ends,
                     state,
@@ -86,7 +86,10 @@ fn in_order(answers: &Answers, mut parts: Vec<PositionedPart>) -> Vec<RangePart>
 
 /// Parts in which no change was found. The whole range is one as long as it is open whether its
 /// ends differ.
-pub(super) fn parts_of_times(answers: &Answers, conclusion: &SearchConclusion) -> Vec<RangePart> {
+pub(super) fn parts_of_times(
+    answers: &CommitEvidence,
+    conclusion: &SearchConclusion,
+) -> Vec<RangePart> {
     let known = |change: RatioEstimate| {
         (change != RatioEstimate::UNKNOWN).then(|| relative(answers, change))
     };
@@ -129,8 +132,8 @@ pub(super) fn parts_of_times(answers: &Answers, conclusion: &SearchConclusion) -
 
 /// Parts that were not searched. What is counted and alike at both ends of a part needs none.
 pub(super) fn parts_of_counts(
-    answers: &Answers,
-    conclusion: &ExactConclusion<Box<Probe>>,
+    answers: &CommitEvidence,
+    conclusion: &ExactConclusion<Box<ProbeRecord>>,
 ) -> Vec<RangePart> {
     let change = |part: &ExactPart| match (
         answers.value(part.reference).as_f64(),
@@ -171,7 +174,7 @@ pub(super) fn parts_of_counts(
 /// Bounds of everything beside the culprits; `None` where something is open.
 pub(super) fn bounds(
     culprits: &[Culprit],
-    open: &[Open],
+    open: &[OpenChangeReport],
     parts: &[RangePart],
 ) -> Option<ChangeBounds> {
     let is_known = !culprits.is_empty() && open.is_empty();
@@ -182,9 +185,9 @@ pub(super) fn bounds(
     }
 }
 
-pub(super) fn open(answers: &Answers, open: &OpenChange) -> Open {
-    let commit = |position: usize| Commit::of(answers.ground.revision(position));
-    Open {
+pub(super) fn open(answers: &CommitEvidence, open: &OpenChange) -> OpenChangeReport {
+    let commit = |position: usize| ReportedCommit::of(answers.ground.revision(position));
+    OpenChangeReport {
         commits: open
             .commits
             .iter()
@@ -199,7 +202,7 @@ pub(super) fn open(answers: &Answers, open: &OpenChange) -> Open {
 }
 
 /// The command that repeats the bisect with the same coins.
-pub(super) fn command(task: &Task, header: &Header) -> String {
+pub(super) fn command(task: &BisectTask, header: &BisectHeader) -> String {
     let mut command = around(task, &header.good, &header.bad);
     if task.all {
         command.push_str(" --all");
@@ -210,7 +213,7 @@ pub(super) fn command(task: &Task, header: &Header) -> String {
     format!("{command} --seed {}", header.seed)
 }
 
-fn around(task: &Task, good: &str, bad: &str) -> String {
+fn around(task: &BisectTask, good: &str, bad: &str) -> String {
     let mut command = format!(
         "orch bisect {} --workload {} --good {} --bad {}",
         quoted(&task.loaded.shown),
@@ -221,14 +224,14 @@ fn around(task: &Task, good: &str, bad: &str) -> String {
     if task.metric != "time" {
         command.push_str(&format!(" --metric {}", quoted(&task.metric)));
     }
-    if task.direction == Direction::Better {
+    if task.direction == ChangeDirection::Better {
         command.push_str(" --direction better");
     }
     command + &of_repository(task)
 }
 
 /// The option that names the repository, where it is not the scenario's.
-fn of_repository(task: &Task) -> String {
+fn of_repository(task: &BisectTask) -> String {
     match task.loaded.repository != task.loaded.root {
         true => format!(
             " --repo {}",
@@ -243,16 +246,20 @@ fn shortened(commit: &str) -> String {
 }
 
 /// Results of a bisect that decide the next command.
-pub(super) struct Results<'a> {
-    pub(super) outcome: Outcome,
+pub(super) struct ReportedChanges<'a> {
+    pub(super) outcome: BisectOutcome,
     pub(super) culprits: &'a [Culprit],
-    pub(super) open: &'a [Open],
+    pub(super) open: &'a [OpenChangeReport],
     pub(super) rest: &'a [RangePart],
     pub(super) stopped: Option<StopCause>,
 }
 
 /// The next command, where something is left to do.
-pub(super) fn next(task: &Task, header: &Header, results: &Results) -> Option<String> {
+pub(super) fn next(
+    task: &BisectTask,
+    header: &BisectHeader,
+    results: &ReportedChanges,
+) -> Option<String> {
     match results.stopped {
         Some(StopCause::Interrupted | StopCause::Failed) => {
             return Some(format!(
@@ -271,11 +278,11 @@ pub(super) fn next(task: &Task, header: &Header, results: &Results) -> Option<St
             header.most_pairs.saturating_mul(MORE_PAIRS)
         )
     };
-    let of_open = |open: &Open| match open.why {
+    let of_open = |open: &OpenChangeReport| match open.why {
         OpenReason::BuildEffect => by_build_effect(task, open),
         _ => more_pairs(&open.reference.commit, &open.end.commit),
     };
-    if results.outcome == Outcome::Undecided {
+    if results.outcome == BisectOutcome::Undecided {
         return Some(
             results
                 .open
@@ -287,7 +294,8 @@ pub(super) fn next(task: &Task, header: &Header, results: &Results) -> Option<St
         return Some(command);
     }
     // What is layout, or spread over several commits, no further pair would name.
-    let may_be_named = |open: &&Open| !matches!(open.why, OpenReason::Layout | OpenReason::Below);
+    let may_be_named =
+        |open: &&OpenChangeReport| !matches!(open.why, OpenReason::Layout | OpenReason::Below);
     if let Some(open) = results.open.iter().find(may_be_named) {
         return Some(of_open(open));
     }
@@ -309,7 +317,7 @@ pub(super) fn next(task: &Task, header: &Header, results: &Results) -> Option<St
 
 /// The command that measures the build effect; of what orch cannot rebuild, the suspect against the
 /// commit before it.
-fn by_build_effect(task: &Task, open: &Open) -> String {
+fn by_build_effect(task: &BisectTask, open: &OpenChangeReport) -> String {
     let (scenario, id) = (quoted(&task.loaded.shown), quoted(&task.job.id));
     if matches!(task.spec.source, PluginSource::Crate { .. }) {
         let rebuilds = if task.tau.is_some() {
@@ -327,7 +335,7 @@ fn by_build_effect(task: &Task, open: &Open) -> String {
 }
 
 /// The command that looks inside of a merge that was named.
-fn inside_merge(task: &Task, culprits: &[Culprit]) -> Option<String> {
+fn inside_merge(task: &BisectTask, culprits: &[Culprit]) -> Option<String> {
     let merge = |commit: &String| {
         task.history
             .candidates

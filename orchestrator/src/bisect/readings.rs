@@ -1,15 +1,15 @@
 //! What is counted at a commit: read exactly, so that one look is enough.
 
-use super::commit_builds::Stop;
-use super::evidence::Answers;
-use crate::bisect::state::Probe;
+use super::commit_builds::BisectStop;
+use super::evidence::CommitEvidence;
+use crate::bisect::state::ProbeRecord;
 use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Verdict};
 use crate::plugin::catalog::MetricInfo;
 use crate::search::{ExactProgress, ExactReadings};
 use serde_json::Value;
 
-impl Answers<'_> {
+impl CommitEvidence<'_> {
     /// The metric's value at a commit that can be measured.
     pub(super) fn value(&self, position: usize) -> Value {
         let entry = self
@@ -19,7 +19,7 @@ impl Answers<'_> {
     }
 
     /// The plugin's metrics, as the good end describes them.
-    pub(super) fn described(&mut self) -> Result<Vec<MetricInfo>, Stop> {
+    pub(super) fn described(&mut self) -> Result<Vec<MetricInfo>, BisectStop> {
         self.make_ready(0)?;
         Ok(self
             .ready
@@ -29,7 +29,7 @@ impl Answers<'_> {
     }
 
     /// What is said of the metric, the reference being A.
-    fn judged(&self, reference: &Probe, probe: &Probe) -> Option<Entry> {
+    fn judged(&self, reference: &ProbeRecord, probe: &ProbeRecord) -> Option<Entry> {
         let facts = Facts {
             id: self.ground.id,
             sides: [&reference.record, &probe.record],
@@ -47,11 +47,11 @@ impl Answers<'_> {
     }
 }
 
-impl ExactReadings for Answers<'_> {
-    type Stop = Stop;
-    type Value = Box<Probe>;
+impl ExactReadings for CommitEvidence<'_> {
+    type Stop = BisectStop;
+    type Value = Box<ProbeRecord>;
 
-    fn read(&mut self, commit: usize) -> Result<Option<Box<Probe>>, Stop> {
+    fn read(&mut self, commit: usize) -> Result<Option<Box<ProbeRecord>>, BisectStop> {
         if !self.looked(commit)? {
             return Ok(None);
         }
@@ -75,7 +75,7 @@ impl ExactReadings for Answers<'_> {
         }
     }
 
-    fn is_beyond(&self, reference: &Box<Probe>, value: &Box<Probe>) -> bool {
+    fn is_beyond(&self, reference: &Box<ProbeRecord>, value: &Box<ProbeRecord>) -> bool {
         let wanted = if self.wish.better {
             Verdict::Improved
         } else {
@@ -86,7 +86,7 @@ impl ExactReadings for Answers<'_> {
             || (self.metric == "digest" && verdict == Some(Verdict::OutputDiffers))
     }
 
-    fn differs(&self, reference: &Box<Probe>, value: &Box<Probe>) -> bool {
+    fn differs(&self, reference: &Box<ProbeRecord>, value: &Box<ProbeRecord>) -> bool {
         let verdict = self.judged(reference, value).map(|entry| entry.verdict);
         matches!(
             verdict,
@@ -94,8 +94,9 @@ impl ExactReadings for Answers<'_> {
         )
     }
 
-    fn distance(&self, one: &Box<Probe>, other: &Box<Probe>) -> f64 {
-        let value = |probe: &Probe| self.judged(probe, probe).and_then(|entry| entry.a.as_f64());
+    fn distance(&self, one: &Box<ProbeRecord>, other: &Box<ProbeRecord>) -> f64 {
+        let value =
+            |probe: &ProbeRecord| self.judged(probe, probe).and_then(|entry| entry.a.as_f64());
         match (value(one), value(other)) {
             (Some(one), Some(other)) => (other - one).abs(),
             // What has no size, such as a digest, is the same or not.

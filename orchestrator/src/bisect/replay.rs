@@ -1,40 +1,40 @@
 //! What was answered before the bisect was killed, until it is asked for again.
 
-use crate::bisect::state::{Probe, Step};
+use crate::bisect::state::{BisectStep, ProbeRecord};
 use crate::comparison::{Entry, Workload};
 use crate::runner::pair_series::PairRecord;
 use std::collections::{HashMap, VecDeque};
 
 /// How a commit turned out.
-pub(crate) struct Look {
+pub(crate) struct CommitProbe {
     /// It was built for this bisect; what failed to build was too.
     pub(crate) built: bool,
-    pub(crate) result: Result<Box<Probe>, String>,
+    pub(crate) result: Result<Box<ProbeRecord>, String>,
 }
 
 /// A suspect against the commit before it.
 #[derive(Clone)]
-pub(crate) struct Confirmed {
+pub(crate) struct ConfirmedSuspect {
     pub(crate) entries: Vec<Entry>,
     pub(crate) workload: Workload,
 }
 
 /// Answers from before a kill that nobody asked for again yet.
 #[derive(Default)]
-pub(crate) struct Before {
-    pub(crate) looks: HashMap<usize, (f64, Look)>,
+pub(crate) struct EarlierSteps {
+    pub(crate) looks: HashMap<usize, (f64, CommitProbe)>,
     pub(crate) codes: HashMap<(usize, usize), bool>,
     pub(crate) pairs: HashMap<(usize, usize), VecDeque<PairRecord>>,
     pub(crate) failed: HashMap<(usize, usize), String>,
-    pub(crate) confirmed: HashMap<(usize, usize), Confirmed>,
+    pub(crate) confirmed: HashMap<(usize, usize), ConfirmedSuspect>,
 }
 
-impl Before {
-    pub(crate) fn new(steps: Vec<Step>) -> Self {
+impl EarlierSteps {
+    pub(crate) fn new(steps: Vec<BisectStep>) -> Self {
         let mut before = Self::default();
         for step in steps {
             match step {
-                Step::Look {
+                BisectStep::Look {
                     position,
                     seconds,
                     built,
@@ -42,12 +42,12 @@ impl Before {
                 } => {
                     before
                         .looks
-                        .insert(position, (seconds, Look { built, result }));
+                        .insert(position, (seconds, CommitProbe { built, result }));
                 }
-                Step::Code { one, other, same } => {
+                BisectStep::Code { one, other, same } => {
                     before.codes.insert((one, other), same);
                 }
-                Step::Pair {
+                BisectStep::Pair {
                     reference,
                     position,
                     pair,
@@ -58,14 +58,14 @@ impl Before {
                         .or_default()
                         .push_back(*pair);
                 }
-                Step::PairFailed {
+                BisectStep::PairFailed {
                     reference,
                     position,
                     message,
                 } => {
                     before.failed.insert((reference, position), message);
                 }
-                Step::Confirmed {
+                BisectStep::Confirmed {
                     parent,
                     position,
                     entries,
@@ -73,7 +73,7 @@ impl Before {
                 } => {
                     before.confirmed.insert(
                         (parent, position),
-                        Confirmed {
+                        ConfirmedSuspect {
                             entries,
                             workload: *workload,
                         },

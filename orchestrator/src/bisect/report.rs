@@ -18,14 +18,14 @@ pub(crate) const FILE: &str = "bisect.json";
 
 /// A bisect that came to its end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Report {
+pub(crate) struct BisectReport {
     pub(crate) schema: String,
     /// Name of the folder that the report lies in.
     pub(crate) id: String,
     /// When it began and ended, UTC; with the time between where it was resumed.
     pub(crate) started: String,
     pub(crate) ended: String,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: BisectOutcome,
     /// Why the outcome is what it is.
     pub(crate) reason: String,
     /// Version of orch.
@@ -45,29 +45,29 @@ pub(crate) struct Report {
     pub(crate) threads: usize,
     /// time, allocations, bytes, peak_bytes, digest, or the id of a plugin's metric.
     pub(crate) metric: String,
-    pub(crate) direction: Direction,
+    pub(crate) direction: ChangeDirection,
     /// The relative change of time that matters.
     pub(crate) margin: f64,
     /// The measured build effect, where there is one (relative).
     pub(crate) tau: Option<f64>,
-    pub(crate) good: Commit,
-    pub(crate) bad: Commit,
+    pub(crate) good: ReportedCommit,
+    pub(crate) bad: ReportedCommit,
     /// All ancestors were candidates, not only first parents.
     pub(crate) all: bool,
     /// The bad end against the good one.
-    pub(crate) ends: Ends,
+    pub(crate) ends: ReportedEnds,
     /// Every commit after the good end up to the bad one, oldest first.
     pub(crate) commits: Vec<CommitState>,
     pub(crate) culprits: Vec<Culprit>,
     /// Parts of the range in which something changed, or may have, and no commit could be named.
-    pub(crate) undecided: Vec<Open>,
-    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) undecided: Vec<OpenChangeReport>,
+    pub(crate) skipped: Vec<SkippedCommit>,
     /// Commits that were built, those that failed to included; what was found in the cache is not.
     pub(crate) builds: usize,
     /// Pairs of processes, without those that confirm.
     pub(crate) pairs: usize,
-    pub(crate) measured: Vec<Measured>,
-    pub(crate) reverted: Option<Reverted>,
+    pub(crate) measured: Vec<EndMeasurement>,
+    pub(crate) reverted: Option<RevertCheck>,
     pub(crate) warnings: Vec<String>,
     /// It was stopped before its end, and went on: `wall_ns` is only what it took since.
     pub(crate) resumed: bool,
@@ -88,7 +88,7 @@ pub(crate) struct Report {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
+pub(crate) enum BisectOutcome {
     /// Each culprit is one commit.
     First,
     /// A culprit is one of several commits that cannot be told apart.
@@ -102,14 +102,14 @@ pub(crate) enum Outcome {
 /// Which change is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Direction {
+pub(crate) enum ChangeDirection {
     Worse,
     Better,
 }
 
 /// A commit as people know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Commit {
+pub(crate) struct ReportedCommit {
     /// Full hash.
     pub(crate) commit: String,
     pub(crate) subject: String,
@@ -118,7 +118,7 @@ pub(crate) struct Commit {
     pub(crate) committed: String,
 }
 
-impl Commit {
+impl ReportedCommit {
     pub(crate) fn of(revision: &Revision) -> Self {
         Self {
             commit: revision.commit.clone(),
@@ -131,7 +131,7 @@ impl Commit {
 
 /// The bad end against the good one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Ends {
+pub(crate) struct ReportedEnds {
     /// Values of both, where the metric is counted; null for time.
     pub(crate) good: Value,
     pub(crate) bad: Value,
@@ -147,7 +147,7 @@ pub(crate) struct CommitState {
     pub(crate) author: String,
     /// Date of the commit, UTC.
     pub(crate) committed: String,
-    pub(crate) state: State,
+    pub(crate) state: ProbeState,
     /// Probability of having made the change that the whole range was searched for first.
     pub(crate) probability: f64,
     /// Pairs with the good end.
@@ -162,7 +162,7 @@ pub(crate) struct CommitState {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum State {
+pub(crate) enum ProbeState {
     /// Nobody needed it.
     Untouched,
     /// Built, and measured or found to be the same code as another one.
@@ -176,9 +176,9 @@ pub(crate) struct Culprit {
     /// Full hashes; the last one can be measured and has the change.
     pub(crate) commits: Vec<String>,
     /// The same commits as people know them.
-    pub(crate) about: Vec<Commit>,
+    pub(crate) about: Vec<ReportedCommit>,
     /// The last commit before them that can be measured: it does not have the change.
-    pub(crate) parent: Commit,
+    pub(crate) parent: ReportedCommit,
     pub(crate) probability: f64,
     /// Relative, with its interval, from the confirmation by fresh processes.
     pub(crate) change: Option<Change>,
@@ -187,7 +187,7 @@ pub(crate) struct Culprit {
     pub(crate) after: Value,
     /// It went the other way than the whole range: a fix, or a gain that was lost.
     pub(crate) other_way: bool,
-    pub(crate) cause: super::cause::Cause,
+    pub(crate) cause: super::cause::ChangeCause,
     /// The culprit against the commit before it: every metric.
     pub(crate) entries: Vec<Entry>,
     /// The same, with scope tree, machine code and pairs.
@@ -196,12 +196,12 @@ pub(crate) struct Culprit {
 
 /// A part of the range that stays open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Open {
+pub(crate) struct OpenChangeReport {
     /// The commits of which one is it, with this probability; oldest first.
-    pub(crate) commits: Vec<Commit>,
+    pub(crate) commits: Vec<ReportedCommit>,
     pub(crate) probability: f64,
-    pub(crate) reference: Commit,
-    pub(crate) end: Commit,
+    pub(crate) reference: ReportedCommit,
+    pub(crate) end: ReportedCommit,
     pub(crate) reason: String,
     /// The same as a fact.
     pub(crate) why: OpenReason,
@@ -209,7 +209,7 @@ pub(crate) struct Open {
 
 /// A commit that could not be measured. It may still be the culprit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Skipped {
+pub(crate) struct SkippedCommit {
     /// Full hash.
     pub(crate) commit: String,
     pub(crate) subject: String,
@@ -219,7 +219,7 @@ pub(crate) struct Skipped {
     pub(crate) details: String,
 }
 
-impl Skipped {
+impl SkippedCommit {
     pub(crate) fn new(revision: &Revision, details: &str) -> Self {
         Self {
             commit: revision.commit.clone(),
@@ -244,7 +244,7 @@ pub(crate) fn in_one_line(text: &str) -> String {
 
 /// The pairs of a commit with a reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Measured {
+pub(crate) struct EndMeasurement {
     pub(crate) reference: String,
     pub(crate) commit: String,
     pub(crate) pairs: Vec<PairRecord>,
@@ -252,7 +252,7 @@ pub(crate) struct Measured {
 
 /// The bad end with a culprit undone, against the bad end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Reverted {
+pub(crate) struct RevertCheck {
     pub(crate) culprit: String,
     /// Why it could not be tried.
     pub(crate) failed: Option<String>,

@@ -1,7 +1,7 @@
 //! Everything beside the culprits in a report: parts that hold nothing else, parts that are open,
 //! and why.
 
-use super::Commit;
+use super::ReportedCommit;
 use crate::comparison::Change;
 use serde::{Deserialize, Serialize};
 
@@ -95,9 +95,9 @@ impl PartState {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RangePart {
     /// The commit before the part.
-    pub(crate) reference: Commit,
+    pub(crate) reference: ReportedCommit,
     /// Its last commit.
-    pub(crate) end: Commit,
+    pub(crate) end: ReportedCommit,
     pub(crate) state: PartState,
     /// End against reference (relative), with the build effect, where pairs say so.
     pub(crate) change: Option<Change>,
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     fn part(state: PartState, bounds: Option<(f64, f64)>) -> RangePart {
-        let commit = || Commit {
+        let commit = || ReportedCommit {
             commit: "c".to_owned(),
             subject: String::new(),
             author: String::new(),

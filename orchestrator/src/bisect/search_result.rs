@@ -1,12 +1,12 @@
 //! What a search came to: found, a range, nothing, or undecided, and why.
 
-use super::commit_builds::Stop;
-use super::evidence::Answers;
+use super::commit_builds::BisectStop;
+use super::evidence::CommitEvidence;
 use super::open_changes;
-use super::task::Task;
+use super::task::BisectTask;
 use crate::bisect::rest::{OpenReason, RangePart, StopCause};
-use crate::bisect::state::Probe;
-use crate::bisect::{Direction, Outcome};
+use crate::bisect::state::ProbeRecord;
+use crate::bisect::{BisectOutcome, ChangeDirection};
 use crate::comparison::Change;
 use crate::format::{
     self,
@@ -20,20 +20,20 @@ use crate::search::{
 use serde_json::Value;
 
 /// What the search came to.
-pub(super) enum Found {
+pub(super) enum SearchFinding {
     Time(SearchConclusion),
-    Exact(ExactConclusion<Box<Probe>>),
+    Exact(ExactConclusion<Box<ProbeRecord>>),
 }
 
 /// A located step, whatever kind the metric is.
-pub(super) struct Located {
+pub(super) struct LocatedStep {
     pub(super) commits: Vec<usize>,
     pub(super) parent: usize,
     pub(super) shown: usize,
     pub(super) probability: f64,
 }
 
-impl Found {
+impl SearchFinding {
     /// Commits with a change, as sets that cannot be told apart.
     pub(super) fn culprits(&self) -> usize {
         match self {
@@ -54,27 +54,27 @@ pub(super) struct OpenChange {
 }
 
 /// What both kinds of search have in common.
-pub(super) struct Summary {
-    pub(super) outcome: Outcome,
+pub(super) struct SearchSummary {
+    pub(super) outcome: BisectOutcome,
     pub(super) reason: String,
     pub(super) change: Option<Change>,
-    pub(super) located: Vec<Located>,
+    pub(super) located: Vec<LocatedStep>,
     pub(super) open: Vec<OpenChange>,
     /// Parts of the range beside the culprits.
     pub(super) parts: Vec<RangePart>,
 }
 
 /// An end that cannot be measured is no result.
-fn unusable(answers: &Answers, position: usize) -> Stop {
+fn unusable(answers: &CommitEvidence, position: usize) -> BisectStop {
     let reason = answers.skipped(position).unwrap_or("it cannot be measured");
-    Stop::Unmeasurable {
+    BisectStop::Unmeasurable {
         position,
         reason: reason.to_owned(),
     }
 }
 
 /// A log ratio of times as a relative change of the metric; ends that are not known are null.
-pub(super) fn relative(answers: &Answers, times: RatioEstimate) -> Change {
+pub(super) fn relative(answers: &CommitEvidence, times: RatioEstimate) -> Change {
     let per_second = answers.per == Some(CounterBasis::Second);
     let metric = |log: f64| {
         if per_second {
@@ -97,7 +97,7 @@ pub(super) fn relative(answers: &Answers, times: RatioEstimate) -> Change {
 }
 
 /// What the searched metric is a quantity of.
-fn quantity(answers: &Answers) -> ChangedQuantity {
+fn quantity(answers: &CommitEvidence) -> ChangedQuantity {
     if answers.per.is_some() {
         ChangedQuantity::Amount
     } else {
@@ -106,11 +106,11 @@ fn quantity(answers: &Answers) -> ChangedQuantity {
 }
 
 pub(super) fn of_time(
-    task: &Task,
-    answers: &Answers,
+    task: &BisectTask,
+    answers: &CommitEvidence,
     conclusion: &SearchConclusion,
     stopped: Option<StopCause>,
-) -> Result<Summary, Stop> {
+) -> Result<SearchSummary, BisectStop> {
     let margin = format::percent(task.margin);
     let of = |change: RatioEstimate| relative(answers, change).sized(quantity(answers)).size();
     let (mut outcome, mut reason, change) = match conclusion.ends {
@@ -118,25 +118,27 @@ pub(super) fn of_time(
         EndsVerdict::SameCode => {
             let reason = "both ends run the same machine code: what their times differ by is \
                 layout, not code";
-            (Outcome::None, reason.to_owned(), None)
+            (BisectOutcome::None, reason.to_owned(), None)
         }
         EndsVerdict::Same { change } | EndsVerdict::Bounded { change } => (
-            Outcome::None,
+            BisectOutcome::None,
             format!(
                 "no change between the ends: {} lies inside ±{margin}",
                 of(change)
             ),
             Some(change),
         ),
-        EndsVerdict::OtherWay { change } => {
-            (Outcome::None, other_way(task, &of(change)), Some(change))
-        }
+        EndsVerdict::OtherWay { change } => (
+            BisectOutcome::None,
+            other_way(task, &of(change)),
+            Some(change),
+        ),
         EndsVerdict::Open { change } => {
             let reason = format!(
                 "whether the ends differ by {margin} is still open at {}",
                 of(change)
             );
-            (Outcome::Undecided, reason, Some(change))
+            (BisectOutcome::Undecided, reason, Some(change))
         }
         EndsVerdict::Different { change } => {
             let (outcome, reason) = verdict(conclusion);
@@ -146,16 +148,16 @@ pub(super) fn of_time(
     if let Some(cause) = stopped {
         reason = stopped_reason(cause, conclusion.culprits.len());
         if conclusion.culprits.is_empty() {
-            outcome = Outcome::Undecided;
+            outcome = BisectOutcome::Undecided;
         }
     }
-    let located = conclusion.culprits.iter().map(|culprit| Located {
+    let located = conclusion.culprits.iter().map(|culprit| LocatedStep {
         commits: culprit.commits.clone(),
         parent: culprit.parent,
         shown: culprit.shown,
         probability: culprit.probability,
     });
-    Ok(Summary {
+    Ok(SearchSummary {
         outcome,
         reason,
         change: change
@@ -178,7 +180,7 @@ fn stopped_reason(cause: StopCause, culprits: usize) -> String {
 }
 
 /// What becomes of ends that differ.
-fn verdict(conclusion: &SearchConclusion) -> (Outcome, String) {
+fn verdict(conclusion: &SearchConclusion) -> (BisectOutcome, String) {
     let several = conclusion
         .culprits
         .iter()
@@ -189,32 +191,32 @@ fn verdict(conclusion: &SearchConclusion) -> (Outcome, String) {
         .all(|open| open.why == UndecidedReason::Layout);
     match (conclusion.culprits.len(), several) {
         (0, _) if layout => (
-            Outcome::None,
+            BisectOutcome::None,
             "layout, not code: no commit changed the code of this workload".to_owned(),
         ),
         (0, _) => (
-            Outcome::Undecided,
+            BisectOutcome::Undecided,
             "the ends differ, and no commit could be named".to_owned(),
         ),
         (_, true) => (
-            Outcome::Range,
+            BisectOutcome::Range,
             "some commits cannot be measured, so several come into question".to_owned(),
         ),
         (1, false) => (
-            Outcome::First,
+            BisectOutcome::First,
             "one commit made a change, confirmed by fresh processes".to_owned(),
         ),
         (count, false) => (
-            Outcome::First,
+            BisectOutcome::First,
             format!("{count} commits made a change, confirmed by fresh processes"),
         ),
     }
 }
 
-fn other_way(task: &Task, change: &str) -> String {
+fn other_way(task: &BisectTask, change: &str) -> String {
     let option = match task.direction {
-        Direction::Worse => "better",
-        Direction::Better => "worse",
+        ChangeDirection::Worse => "better",
+        ChangeDirection::Better => "worse",
     };
     format!(
         "the bad end is not {} but the opposite: {change}; --direction {option} finds the commit",
@@ -222,23 +224,23 @@ fn other_way(task: &Task, change: &str) -> String {
     )
 }
 
-fn word(direction: Direction) -> &'static str {
+fn word(direction: ChangeDirection) -> &'static str {
     match direction {
-        Direction::Worse => "worse",
-        Direction::Better => "better",
+        ChangeDirection::Worse => "worse",
+        ChangeDirection::Better => "better",
     }
 }
 
 pub(super) fn of_exact(
-    task: &Task,
-    answers: &Answers,
-    conclusion: &ExactConclusion<Box<Probe>>,
+    task: &BisectTask,
+    answers: &CommitEvidence,
+    conclusion: &ExactConclusion<Box<ProbeRecord>>,
     stopped: Option<StopCause>,
-) -> Result<Summary, Stop> {
-    let located: Vec<Located> = conclusion
+) -> Result<SearchSummary, BisectStop> {
+    let located: Vec<LocatedStep> = conclusion
         .culprits
         .iter()
-        .map(|culprit| Located {
+        .map(|culprit| LocatedStep {
             commits: culprit.commits.clone(),
             parent: culprit.parent.0,
             shown: culprit.shown.0,
@@ -261,37 +263,37 @@ pub(super) fn of_exact(
     let (mut outcome, mut reason) = match conclusion.ends {
         ExactEndsVerdict::EndUnusable { end } => return Err(unusable(answers, end)),
         ExactEndsVerdict::Same => (
-            Outcome::None,
+            BisectOutcome::None,
             format!("no change between the ends: {} at both", shown(&bad)),
         ),
         ExactEndsVerdict::OtherWay => (
-            Outcome::None,
+            BisectOutcome::None,
             other_way(task, &format!("{} to {}", shown(&good), shown(&bad))),
         ),
         ExactEndsVerdict::Different if located.is_empty() => (
-            Outcome::Undecided,
+            BisectOutcome::Undecided,
             "the ends differ, and no commit could be named".to_owned(),
         ),
         ExactEndsVerdict::Different if several => (
-            Outcome::Range,
+            BisectOutcome::Range,
             "some commits cannot be measured, so several come into question".to_owned(),
         ),
         ExactEndsVerdict::Different => (
-            Outcome::First,
+            BisectOutcome::First,
             "counted exactly, at each commit that was built".to_owned(),
         ),
     };
     if let Some(cause) = stopped {
         reason = stopped_reason(cause, located.len());
         if located.is_empty() {
-            outcome = Outcome::Undecided;
+            outcome = BisectOutcome::Undecided;
         }
     }
     let (open, parts) = (
         open_changes::open_of_counts(conclusion),
         open_changes::parts_of_counts(answers, conclusion),
     );
-    Ok(Summary {
+    Ok(SearchSummary {
         outcome,
         reason,
         change,

@@ -3,7 +3,7 @@
 //! The search asks the same questions again when it is given the same answers. So what is kept is
 //! the answers.
 
-use super::Direction;
+use super::ChangeDirection;
 use crate::cache;
 use crate::comparison::{Code, Entry, Workload};
 use crate::journal::{self, JournalFile};
@@ -18,7 +18,7 @@ const FILE: &str = "journal.jsonl";
 
 /// What is bisected, and everything that decides about the questions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Header {
+pub(crate) struct BisectHeader {
     pub(crate) schema: String,
     /// When it began, UTC.
     pub(crate) started: String,
@@ -30,7 +30,7 @@ pub(crate) struct Header {
     pub(crate) scenario_hash: String,
     pub(crate) workload: String,
     pub(crate) metric: String,
-    pub(crate) direction: Direction,
+    pub(crate) direction: ChangeDirection,
     /// Full hashes.
     pub(crate) good: String,
     pub(crate) bad: String,
@@ -54,13 +54,13 @@ pub(crate) struct Header {
 /// One answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Step {
+pub(crate) enum BisectStep {
     /// A commit was built, or could not be, and its exact passes ran.
     Look {
         position: usize,
         seconds: f64,
         built: bool,
-        result: Result<Box<Probe>, String>,
+        result: Result<Box<ProbeRecord>, String>,
     },
     /// The machine code of two commits was compared.
     Code {
@@ -91,7 +91,7 @@ pub(crate) enum Step {
 
 /// What a commit says by itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Probe {
+pub(crate) struct ProbeRecord {
     /// Hash of the library.
     pub(crate) hash: String,
     pub(crate) record: JobRecord,
@@ -106,27 +106,27 @@ pub(crate) fn is_same(code: Option<&Code>) -> bool {
 
 /// An open state.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct BisectState {
     folder: PathBuf,
     lines: JournalFile,
 }
 
 /// A state that was left.
-pub(crate) struct Left {
-    pub(crate) header: Header,
-    pub(crate) steps: Vec<Step>,
-    pub(crate) kept: Kept,
+pub(crate) struct StoppedBisect {
+    pub(crate) header: BisectHeader,
+    pub(crate) steps: Vec<BisectStep>,
+    pub(crate) kept: BisectState,
 }
 
-impl Header {
+impl BisectHeader {
     pub(crate) fn schema() -> String {
         SCHEMA.to_owned()
     }
 }
 
-impl Kept {
+impl BisectState {
     /// Begins a state of its own.
-    pub(crate) fn create(stamp: &str, header: &Header) -> io::Result<Self> {
+    pub(crate) fn create(stamp: &str, header: &BisectHeader) -> io::Result<Self> {
         let all = cache::subfolder("bisect")?;
         let folder = all.join(format!("{stamp}-{}", std::process::id()));
         std::fs::create_dir(&folder)?;
@@ -139,7 +139,7 @@ impl Kept {
         Ok(Self { folder, lines })
     }
 
-    pub(crate) fn add(&mut self, step: &Step) -> io::Result<()> {
+    pub(crate) fn add(&mut self, step: &BisectStep) -> io::Result<()> {
         self.lines.append(step)
     }
 
@@ -150,21 +150,21 @@ impl Kept {
 }
 
 /// What there is to go on with.
-pub(crate) enum Newest {
-    Left(Box<Left>),
+pub(crate) enum NewestBisect {
+    Left(Box<StoppedBisect>),
     /// There are some, and somebody is at work on each.
     AtWork,
     None,
 }
 
 /// The newest state of a repository that nobody works on.
-pub(crate) fn newest(repository: &Path) -> io::Result<Newest> {
-    let mut newest = Newest::None;
+pub(crate) fn newest(repository: &Path) -> io::Result<NewestBisect> {
+    let mut newest = NewestBisect::None;
     for folder in folders()?.into_iter().rev() {
         match read(&folder, repository)? {
-            Newest::Left(left) => return Ok(Newest::Left(left)),
-            Newest::AtWork => newest = Newest::AtWork,
-            Newest::None => {}
+            NewestBisect::Left(left) => return Ok(NewestBisect::Left(left)),
+            NewestBisect::AtWork => newest = NewestBisect::AtWork,
+            NewestBisect::None => {}
         }
     }
     Ok(newest)
@@ -184,9 +184,10 @@ fn folders() -> io::Result<Vec<PathBuf>> {
 pub(crate) fn stopped() -> io::Result<Vec<String>> {
     let about = |folder: PathBuf| {
         let path = folder.join(FILE);
-        let header = journal::read_lines::<Header, serde_json::Value>(&std::fs::read(&path).ok()?)
-            .ok()?
-            .header;
+        let header =
+            journal::read_lines::<BisectHeader, serde_json::Value>(&std::fs::read(&path).ok()?)
+                .ok()?
+                .header;
         let is_left = JournalFile::open(&path).ok()?.claim();
         is_left.then(|| format!("{} of {}", header.workload, header.repository.display()))
     };
@@ -194,32 +195,32 @@ pub(crate) fn stopped() -> io::Result<Vec<String>> {
 }
 
 /// `None`: another repository's, or of another version of orch.
-fn read(folder: &Path, repository: &Path) -> io::Result<Newest> {
+fn read(folder: &Path, repository: &Path) -> io::Result<NewestBisect> {
     let path = folder.join(FILE);
     let Ok(text) = std::fs::read(&path) else {
-        return Ok(Newest::None);
+        return Ok(NewestBisect::None);
     };
-    let Ok(found) = journal::read_lines::<Header, Step>(&text) else {
-        return Ok(Newest::None);
+    let Ok(found) = journal::read_lines::<BisectHeader, BisectStep>(&text) else {
+        return Ok(NewestBisect::None);
     };
     if found.header.repository != repository || found.header.schema != SCHEMA {
-        return Ok(Newest::None);
+        return Ok(NewestBisect::None);
     }
     let lines = JournalFile::open(&path)?;
     if !lines.claim() {
-        return Ok(Newest::AtWork);
+        return Ok(NewestBisect::AtWork);
     }
     // What stood there while somebody still wrote may be less than what stands there now.
     let text = std::fs::read(&path)?;
-    let Ok(found) = journal::read_lines::<Header, Step>(&text) else {
-        return Ok(Newest::None);
+    let Ok(found) = journal::read_lines::<BisectHeader, BisectStep>(&text) else {
+        return Ok(NewestBisect::None);
     };
     lines.cut_at(found.whole)?;
-    let kept = Kept {
+    let kept = BisectState {
         folder: folder.to_owned(),
         lines,
     };
-    Ok(Newest::Left(Box::new(Left {
+    Ok(NewestBisect::Left(Box::new(StoppedBisect {
         header: found.header,
         steps: found.lines,
         kept,

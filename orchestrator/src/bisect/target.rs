@@ -2,7 +2,7 @@
 //! stored comparison.
 
 use super::BisectRequest;
-use crate::bisect::Direction;
+use crate::bisect::ChangeDirection;
 use crate::comparison::{self, Comparison, Entry, Verdict};
 use crate::error::CommandError;
 use crate::git::{self, Revision};
@@ -11,11 +11,11 @@ use crate::runner::event::{ProgressEvent, ProgressObserver};
 use std::path::{Path, PathBuf};
 
 /// Everything that has to be known before the first build.
-pub(super) struct Ask {
+pub(super) struct BisectTarget {
     pub(super) loaded: LoadedScenario,
     pub(super) workload: String,
     pub(super) metric: String,
-    pub(super) direction: Direction,
+    pub(super) direction: ChangeDirection,
     pub(super) good: Revision,
     pub(super) bad: Revision,
     pub(super) results: PathBuf,
@@ -26,7 +26,7 @@ fn note(observer: &mut dyn ProgressObserver, text: &str) {
 }
 
 /// A workload and two ends, still as text.
-struct Texts {
+struct TargetTexts {
     scenario: PathBuf,
     workload: String,
     metric: String,
@@ -38,7 +38,7 @@ struct Texts {
 pub(super) fn find_target(
     request: &BisectRequest,
     observer: &mut dyn ProgressObserver,
-) -> Result<Ask, CommandError> {
+) -> Result<BisectTarget, CommandError> {
     let direction = request.direction;
     let here = std::env::current_dir()
         .map_err(|error| CommandError::system_while("the current folder", &error))?;
@@ -49,7 +49,7 @@ pub(super) fn find_target(
         .unwrap_or_else(|| here.join("x"));
     let results = project::results_folder(request.results.as_deref(), &project::root_of(&place));
     let texts = match (&request.workload, &request.good) {
-        (Some(workload), Some(good)) => Texts {
+        (Some(workload), Some(good)) => TargetTexts {
             scenario: project::named_or_default(request.scenario.as_deref(), "orch bisect FILE")?,
             workload: workload.clone(),
             metric: request.metric.clone().unwrap_or_else(|| "time".to_owned()),
@@ -61,7 +61,7 @@ pub(super) fn find_target(
     let loaded = project::load_over(&texts.scenario, request.repo.as_deref())?;
     let good = revision(&loaded.repository, "--good", &texts.good)?;
     let bad = revision(&loaded.repository, "--bad", &texts.bad)?;
-    Ok(Ask {
+    Ok(BisectTarget {
         loaded,
         workload: texts.workload,
         metric: texts.metric,
@@ -91,7 +91,7 @@ fn revision(root: &Path, option: &str, text: &str) -> Result<Revision, CommandEr
 }
 
 /// A comparison's change that might be meant, with what speaks for it.
-struct Suspect {
+struct SuspectedChange {
     comparison: Comparison,
     entry: Entry,
 }
@@ -100,11 +100,11 @@ struct Suspect {
 /// kind.
 fn from_latest(
     request: &BisectRequest,
-    direction: Direction,
+    direction: ChangeDirection,
     results: &Path,
     observer: &mut dyn ProgressObserver,
-) -> Result<Texts, CommandError> {
-    let Some(Suspect { comparison, entry }) = latest(request, direction, results) else {
+) -> Result<TargetTexts, CommandError> {
+    let Some(SuspectedChange { comparison, entry }) = latest(request, direction, results) else {
         return Err(nothing_stored(request, direction, results));
     };
     let commit = |side: &comparison::Side| {
@@ -126,7 +126,7 @@ fn from_latest(
     } else {
         stored
     };
-    let texts = Texts {
+    let texts = TargetTexts {
         scenario: request.scenario.clone().unwrap_or(scenario),
         workload: entry.id.clone(),
         metric: entry.metric.clone(),
@@ -160,7 +160,7 @@ fn from_latest(
             } else {
                 format!(" --metric {}", texts.metric)
             },
-            if direction == Direction::Better {
+            if direction == ChangeDirection::Better {
                 " --direction better"
             } else {
                 ""
@@ -175,7 +175,11 @@ fn from_latest(
     Ok(texts)
 }
 
-fn latest(request: &BisectRequest, direction: Direction, results: &Path) -> Option<Suspect> {
+fn latest(
+    request: &BisectRequest,
+    direction: ChangeDirection,
+    results: &Path,
+) -> Option<SuspectedChange> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(results)
         .ok()?
         .flatten()
@@ -208,7 +212,7 @@ fn latest(request: &BisectRequest, direction: Direction, results: &Path) -> Opti
             return None;
         }
         let entry = worst(&comparison, request, direction)?.clone();
-        Some(Suspect { comparison, entry })
+        Some(SuspectedChange { comparison, entry })
     })
 }
 
@@ -216,11 +220,11 @@ fn latest(request: &BisectRequest, direction: Direction, results: &Path) -> Opti
 fn worst<'a>(
     comparison: &'a Comparison,
     request: &BisectRequest,
-    direction: Direction,
+    direction: ChangeDirection,
 ) -> Option<&'a Entry> {
     let wanted = match direction {
-        Direction::Worse => Verdict::Regressed,
-        Direction::Better => Verdict::Improved,
+        ChangeDirection::Worse => Verdict::Regressed,
+        ChangeDirection::Better => Verdict::Improved,
     };
     let fits = |entry: &&Entry| {
         // Metrics that are made of the time tell the same as the time.
@@ -255,13 +259,17 @@ fn worst<'a>(
     })
 }
 
-fn nothing_stored(request: &BisectRequest, direction: Direction, results: &Path) -> CommandError {
+fn nothing_stored(
+    request: &BisectRequest,
+    direction: ChangeDirection,
+    results: &Path,
+) -> CommandError {
     let missing = match (request.workload.is_none(), request.good.is_none()) {
         (true, true) => "neither --workload nor --good was given",
         (true, false) => "--workload was not given",
         (false, _) => "--good was not given",
     };
-    let kind = if direction == Direction::Better {
+    let kind = if direction == ChangeDirection::Better {
         "improvement"
     } else {
         "regression"

@@ -1,10 +1,10 @@
 //! One bisect, before the first build: the workload, the commits, what is known of them already.
 
 use super::BisectRequest;
-use super::target::Ask;
-use crate::bisect::Direction;
+use super::target::BisectTarget;
+use crate::bisect::ChangeDirection;
 use crate::bisect::cause;
-use crate::bisect::state::Header;
+use crate::bisect::state::BisectHeader;
 use crate::calibration::MachineCalibration;
 use crate::compare;
 use crate::compare::sides;
@@ -29,7 +29,7 @@ const MOST_LISTED: usize = 2000;
 const MORE_BUILDS: f64 = 2.0;
 
 /// What is bisected.
-pub(super) struct Task {
+pub(super) struct BisectTask {
     pub(super) loaded: LoadedScenario,
     /// Index of the workload's entry in the scenario.
     pub(super) entry: usize,
@@ -37,7 +37,7 @@ pub(super) struct Task {
     pub(super) spec: PluginSpec,
     pub(super) job: Job,
     pub(super) metric: String,
-    pub(super) direction: Direction,
+    pub(super) direction: ChangeDirection,
     pub(super) history: CommitRange,
     pub(super) all: bool,
     pub(super) tau: Option<f64>,
@@ -48,9 +48,9 @@ pub(super) struct Task {
     pub(super) notes: Vec<String>,
 }
 
-impl Task {
-    pub(super) fn new(ask: Ask, all: bool) -> Result<Self, CommandError> {
-        let Ask {
+impl BisectTask {
+    pub(super) fn new(ask: BisectTarget, all: bool) -> Result<Self, CommandError> {
+        let BisectTarget {
             loaded,
             workload,
             metric,
@@ -127,7 +127,7 @@ impl Task {
     }
 
     /// Everything that decides about the questions.
-    pub(super) fn header(&self, request: &BisectRequest) -> Header {
+    pub(super) fn header(&self, request: &BisectRequest) -> BisectHeader {
         let loaded = &self.loaded;
         let revisions = std::iter::once(&self.history.good)
             .chain(self.history.candidates.iter().map(|each| &each.revision));
@@ -150,8 +150,8 @@ impl Task {
             })
             .map(|time| time.as_secs_f64())
             .collect();
-        Header {
-            schema: Header::schema(),
+        BisectHeader {
+            schema: BisectHeader::schema(),
             started: jiff::Timestamp::now().to_string(),
             seed: request.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
             repository: self.history.good.repository.clone(),
@@ -206,7 +206,7 @@ impl Task {
     }
 
     /// What would be done.
-    pub(super) fn dry_run(&self, header: &Header) -> String {
+    pub(super) fn dry_run(&self, header: &BisectHeader) -> String {
         let candidates = self.candidates();
         let joins = self
             .history

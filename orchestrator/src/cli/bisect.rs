@@ -4,9 +4,9 @@ use super::args::BisectOptions;
 use super::bisect_progress::BisectProgress;
 use super::exit::Exit;
 use super::progress::Progress;
-use super::{Outcome, output};
-use crate::bisect::state::Kept;
-use crate::bisect::{self, BisectEnd, BisectRequest, BisectResult, Direction, Report};
+use super::{CommandResult, output};
+use crate::bisect::state::BisectState;
+use crate::bisect::{self, BisectEnd, BisectReport, BisectRequest, BisectResult, ChangeDirection};
 use crate::context::CommandContext;
 use crate::error::{CommandError, ErrorKind};
 use crate::project;
@@ -20,7 +20,7 @@ const TABLE: &str = "bisect.txt";
 const REPORT: &str = "bisect.md";
 
 /// Finds the commit that changed a workload, stores the report and prints it.
-pub(super) fn run_bisect(options: &BisectOptions) -> Outcome {
+pub(super) fn run_bisect(options: &BisectOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
     let request = BisectRequest {
@@ -30,8 +30,8 @@ pub(super) fn run_bisect(options: &BisectOptions) -> Outcome {
         bad: options.bad.clone(),
         metric: options.metric.clone(),
         direction: match options.direction.as_str() {
-            "better" => Direction::Better,
-            _ => Direction::Worse,
+            "better" => ChangeDirection::Better,
+            _ => ChangeDirection::Worse,
         },
         all: options.all,
         first: options.first,
@@ -57,7 +57,7 @@ pub(super) fn run_bisect(options: &BisectOptions) -> Outcome {
 
 /// Stores and prints the report, decides whether the state stays for resuming, and picks the exit
 /// code.
-fn finish(found: BisectResult, json: bool) -> Outcome {
+fn finish(found: BisectResult, json: bool) -> CommandResult {
     let BisectResult {
         end,
         report,
@@ -70,9 +70,9 @@ fn finish(found: BisectResult, json: bool) -> Outcome {
     if let Some(mut report) = report {
         printed = store_report(&root, &results, &mut report, json)?;
         exit = match report.outcome {
-            bisect::Outcome::First | bisect::Outcome::Range => Exit::Regressed,
-            bisect::Outcome::None => Exit::Fine,
-            bisect::Outcome::Undecided => Exit::Undecided,
+            bisect::BisectOutcome::First | bisect::BisectOutcome::Range => Exit::Regressed,
+            bisect::BisectOutcome::None => Exit::Fine,
+            bisect::BisectOutcome::Undecided => Exit::Undecided,
         };
     }
     match end {
@@ -101,7 +101,7 @@ fn finish(found: BisectResult, json: bool) -> Outcome {
     }
 }
 
-fn remove_state(kept: Kept) -> Result<(), CommandError> {
+fn remove_state(kept: BisectState) -> Result<(), CommandError> {
     kept.remove()
         .map_err(|error| CommandError::system_while("cannot remove the bisect's state", &error))
 }
@@ -110,7 +110,7 @@ fn remove_state(kept: Kept) -> Result<(), CommandError> {
 fn store_report(
     root: &Path,
     results: &Path,
-    report: &mut Report,
+    report: &mut BisectReport,
     json: bool,
 ) -> Result<String, CommandError> {
     let stamp = jiff::Timestamp::now()

@@ -2,8 +2,8 @@
 //! in a log.
 
 use super::output::note;
-use crate::bisect::commit_builds::Ground;
-use crate::bisect::replay::Look;
+use crate::bisect::commit_builds::BisectContext;
+use crate::bisect::replay::CommitProbe;
 use crate::bisect::{BisectObserver, in_one_line};
 use crate::format::{
     self,
@@ -89,7 +89,7 @@ impl BisectObserver for BisectProgress {
         self.does(format!("{verb} {}", named(revision)));
     }
 
-    fn end_probe(&mut self, revision: &Revision, look: &Look, seconds: f64) {
+    fn end_probe(&mut self, revision: &Revision, look: &CommitProbe, seconds: f64) {
         self.builds += usize::from(look.built);
         match &look.result {
             Ok(_) if look.built => self.log(&format!(
@@ -146,7 +146,7 @@ impl BisectObserver for BisectProgress {
     fn show_search(
         &mut self,
         view: &SectionView<'_>,
-        ground: &Ground,
+        ground: &BisectContext,
         pair_seconds: f64,
         build_seconds: f64,
     ) {

@@ -4,7 +4,7 @@ use super::args::CheckOptions;
 use super::exit::Exit;
 use super::progress::Progress;
 use super::stored_comparison::StoredComparison;
-use super::{Outcome, output};
+use super::{CommandResult, output};
 use crate::check::{self, CheckRequest, CheckResult};
 use crate::context::CommandContext;
 use crate::error::CommandError;
@@ -18,7 +18,7 @@ use std::path::Path;
 const REPORT: &str = "gate.txt";
 
 /// Checks the working tree, stores the check and prints it.
-pub(super) fn run_check(options: &CheckOptions) -> Outcome {
+pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
     let request = CheckRequest {

@@ -4,13 +4,13 @@ use super::args::CompareOptions;
 use super::exit::Exit;
 use super::progress::Progress;
 use super::stored_comparison::{self, StoredComparison};
-use super::{Outcome, output};
+use super::{CommandResult, output};
 use crate::compare::{self, CompareRequest};
 use crate::comparison::{Comparison, Verdict, entries};
 use crate::context::CommandContext;
 
 /// Compares two targets, stores the comparison and prints it.
-pub(super) fn run_compare(options: &CompareOptions) -> Outcome {
+pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
     let request = CompareRequest {

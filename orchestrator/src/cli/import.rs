@@ -3,7 +3,7 @@
 use super::args::ImportOptions;
 use super::exit::Exit;
 use super::stored_comparison::{self, ComparisonPlace, StoredComparison};
-use super::{Outcome, output};
+use super::{CommandResult, output};
 use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::import;
@@ -15,7 +15,7 @@ use std::path::Path;
 const REPORTS: [&str; 2] = ["import.txt", "comparison.md"];
 
 /// Imports a table, stores it as a comparison and prints what it contradicts.
-pub(super) fn run_import(options: &ImportOptions) -> Outcome {
+pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
     let mut comparison = import::import(&options.file)?;

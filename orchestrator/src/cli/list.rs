@@ -1,6 +1,6 @@
 //! `orch list` and `orch schema`: what can be measured and how a scenario is written.
 
-use super::Outcome;
+use super::CommandResult;
 use super::args::ListOptions;
 use super::exit::Exit;
 use super::output;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::fmt::Write;
 
 /// Prints the JSON Schema of scenarios.
-pub(super) fn schema() -> Outcome {
+pub(super) fn schema() -> CommandResult {
     let text = serde_json::to_string_pretty(&crate::scenario::wire::schema())
         .map_err(|error| CommandError::system_while("the schema", &error))?;
     output::print(&(text + "\n"))?;
@@ -21,7 +21,7 @@ pub(super) fn schema() -> Outcome {
 }
 
 /// Prints plugins, the workloads of one, or all about one workload.
-pub(super) fn list(options: &ListOptions) -> Outcome {
+pub(super) fn list(options: &ListOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let file = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;
     let loaded = project::load(&file)?;

@@ -72,4 +72,4 @@ pub(crate) fn main() -> Exit {
 }
 
 /// A command's result.
-type Outcome = Result<Exit, CommandError>;
+type CommandResult = Result<Exit, CommandError>;

@@ -3,7 +3,7 @@
 use super::args::RunOptions;
 use super::exit::Exit;
 use super::progress::Progress;
-use super::{Outcome, output};
+use super::{CommandResult, output};
 use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::project::{self, LoadedScenario};
@@ -16,7 +16,7 @@ use crate::runner::journal;
 const SUMMARY: &str = "summary.txt";
 
 /// Measures a scenario, stores the record and its reports, and prints the summary.
-pub(super) fn run_run(options: &RunOptions) -> Outcome {
+pub(super) fn run_run(options: &RunOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
     let request = RunRequest {

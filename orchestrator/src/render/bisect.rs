@@ -2,7 +2,7 @@
 //! in the code.
 
 use crate::bisect::rest::{PartState, RangePart};
-use crate::bisect::{CommitState, Culprit, Report, State};
+use crate::bisect::{BisectReport, CommitState, Culprit, ProbeState};
 use crate::comparison::{Code, Entry};
 use crate::format::change::ChangedQuantity;
 use crate::plugin::code::{CodeChange, CodeChangeKind, CodeShape};
@@ -18,7 +18,7 @@ const FUNCTIONS: usize = 6;
 /// What a template sees.
 #[derive(Serialize)]
 pub(super) struct View<'a> {
-    report: &'a Report,
+    report: &'a BisectReport,
     /// The likeliest commits first.
     likely: Vec<&'a CommitState>,
     culprits: Vec<Explained<'a>>,
@@ -67,7 +67,7 @@ struct Function<'a> {
 }
 
 /// Makes the view.
-pub(super) fn view(report: &Report) -> View<'_> {
+pub(super) fn view(report: &BisectReport) -> View<'_> {
     let mut likely: Vec<&CommitState> = report
         .commits
         .iter()
@@ -82,7 +82,7 @@ pub(super) fn view(report: &Report) -> View<'_> {
     let looked = report
         .commits
         .iter()
-        .filter(|commit| commit.state == State::Looked)
+        .filter(|commit| commit.state == ProbeState::Looked)
         .count();
     let same_code = report
         .commits

@@ -12,7 +12,7 @@ mod summary;
 mod table;
 mod warnings;
 
-use crate::bisect::Report;
+use crate::bisect::BisectReport;
 use crate::comparison::Comparison;
 use crate::format;
 use crate::gate::{Finding, Gate};
@@ -126,7 +126,11 @@ pub(crate) fn comparison(
 }
 
 /// Renders the report of a bisect through the template `name`, found in the same way.
-pub(crate) fn bisect(name: &str, folder: &Path, report: &Report) -> Result<String, RenderError> {
+pub(crate) fn bisect(
+    name: &str,
+    folder: &Path,
+    report: &BisectReport,
+) -> Result<String, RenderError> {
     through(name, folder, "bisect.json", bisect::view(report))
 }
 

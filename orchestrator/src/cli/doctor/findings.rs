@@ -3,7 +3,7 @@
 
 use crate::bisect::state;
 use crate::cache;
-use crate::cli::Outcome;
+use crate::cli::CommandResult;
 use crate::cli::args::DoctorOptions;
 use crate::cli::exit::Exit;
 use crate::cli::output;
@@ -32,7 +32,7 @@ const NAME_COLUMNS: usize = 17;
 const PINS: [&str; 2] = ["rust-toolchain.toml", "rust-toolchain"];
 
 /// Shows what was found.
-pub(super) fn findings(options: &DoctorOptions) -> Outcome {
+pub(super) fn findings(options: &DoctorOptions) -> CommandResult {
     let here = std::env::current_dir()
         .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let root = project::root_of(&here.join("x"));

@@ -6,7 +6,7 @@ mod table;
 use super::args::DoctorOptions;
 use super::exit::Exit;
 use super::progress::Progress;
-use super::{Outcome, output};
+use super::{CommandResult, output};
 use crate::calibrate::CalibrateRequest;
 use crate::calibrate::noise::{self, NoiseResult};
 use crate::calibrate::rebuilds::{self, RebuildResult};
@@ -16,7 +16,7 @@ use crate::error::CommandError;
 use crate::format::change::{self, ChangedQuantity};
 
 /// Examines the machine, or measures it: build effects first, because margins depend on them.
-pub(super) fn run_doctor(options: &DoctorOptions) -> Outcome {
+pub(super) fn run_doctor(options: &DoctorOptions) -> CommandResult {
     let measures = options.rebuilds.is_some() || options.calibrate;
     if !measures
         && (options.scenario.is_some() || options.filter.is_some() || options.seed.is_some())
@@ -54,7 +54,7 @@ pub(super) fn run_doctor(options: &DoctorOptions) -> Outcome {
     Ok(exit)
 }
 
-fn print_rebuilds(found: &RebuildResult) -> Outcome {
+fn print_rebuilds(found: &RebuildResult) -> CommandResult {
     let mut text = String::from("Build effect: the same code at other places of the library\n\n");
     for (id, effect) in &found.effects {
         match effect {
@@ -85,7 +85,7 @@ fn line(id: &str, effect: &BuildEffect) -> String {
     )
 }
 
-fn print_noise(found: &NoiseResult) -> Outcome {
+fn print_noise(found: &NoiseResult) -> CommandResult {
     let end = if found.is_interrupted {
         "interrupted: only whole comparisons were kept\n"
     } else {

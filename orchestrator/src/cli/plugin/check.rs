@@ -1,6 +1,6 @@
 //! `orch plugin check`: the findings as text and as JSON.
 
-use crate::cli::Outcome;
+use crate::cli::CommandResult;
 use crate::cli::args::PluginCheckOptions;
 use crate::cli::exit::Exit;
 use crate::cli::output;
@@ -19,7 +19,7 @@ const COLUMNS: usize = 80;
 const LEVEL_COLUMNS: usize = 9;
 
 /// Examines the plugins and prints the findings.
-pub(super) fn check(options: &PluginCheckOptions) -> Outcome {
+pub(super) fn check(options: &PluginCheckOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
     let workload = options.workload.as_deref();

@@ -3,11 +3,11 @@
 mod check;
 mod new;
 
-use super::Outcome;
+use super::CommandResult;
 use super::args::PluginCommand;
 
 /// Begins a plugin.
-pub(super) fn plugin(command: &PluginCommand) -> Outcome {
+pub(super) fn plugin(command: &PluginCommand) -> CommandResult {
     match command {
         PluginCommand::New(options) => new::new(options),
         PluginCommand::Check(options) => check::check(options),

@@ -1,6 +1,6 @@
 //! `orch plugin new`: a project that builds, runs and is tested as it is.
 
-use crate::cli::Outcome;
+use crate::cli::CommandResult;
 use crate::cli::args::{NewOptions, StarterLanguage};
 use crate::cli::exit::Exit;
 use crate::cli::output;
@@ -11,7 +11,7 @@ use crate::starter::{self, PluginLanguage};
 use std::path::{Path, PathBuf};
 
 /// Writes the project and says what to do next.
-pub(super) fn new(options: &NewOptions) -> Outcome {
+pub(super) fn new(options: &NewOptions) -> CommandResult {
     if let Some(problem) = starter::name_problem(&options.name) {
         return Err(CommandError::input(problem));
     }
