@@ -158,7 +158,9 @@ fn imports(rows: usize) -> Box<dyn Fn() -> usize> {
 /// do.
 fn table(rows: usize) -> String {
     let mut text =
-        "method,previous_ms,current_ms,delta_percent,previous_alloc_mb,current_alloc_mb,reported_status\n".to_owned();
+        "method,previous_ms,current_ms,delta_percent,previous_alloc_mb,current_alloc_mb,\
+         reported_status\n"
+            .to_owned();
     for row in 0..rows {
         let (before, kind) = (1.0 + row as f64 / 100.0, row / 8);
         let after = before * if row % 3 == 0 { 1.25 } else { 0.8 };
@@ -241,29 +243,35 @@ fn large_job(job: usize, allocations: u64) -> Option<JobRecord> {
     };
     let scope = |name: &str, total: u64, children: &[Value]| {
         json!({
-            "name": name, "thread": "driver", "calls": 20, "total_ns": total, "self_ns": total / 2, "min_ns": 1,
-            "max_ns": total, "allocations": 1, "bytes": 2_000_000_000, "children": children,
+            "name": name, "thread": "driver", "calls": 20,
+            "total_ns": total, "self_ns": total / 2, "min_ns": 1, "max_ns": total,
+            "allocations": 1, "bytes": 2_000_000_000, "children": children,
         })
     };
     let pair = [allocations, allocations];
+    let inner = [scope("A", 300, &[]), scope("B", 200, &[])];
     let measured = json!({
         "time": {
-            "median_ns": 1000.0, "low_ns": 990.0, "high_ns": 1010.0, "confidence": 0.9, "processes": []
+            "median_ns": 1000.0, "low_ns": 990.0, "high_ns": 1010.0, "confidence": 0.9,
+            "processes": [],
         },
         "allocations": {
-            "exact": true, "count": allocations, "bytes": 64, "peak_bytes": 64, "leaked_bytes": 0, "count_range": pair,
-            "bytes_range": [64, 64], "peak_bytes_range": [64, 64], "iterations": 8, "processes": 2, "page_faults": null
+            "exact": true, "count": allocations, "bytes": 64, "peak_bytes": 64, "leaked_bytes": 0,
+            "count_range": pair, "bytes_range": [64, 64], "peak_bytes_range": [64, 64],
+            "iterations": 8, "processes": 2, "page_faults": null,
         },
         "profile": { "iterations": 1, "run_ns": 1000, "overhead": 0.5 },
-        "scopes": [scope("Outer", 1000 + job as u64, &[scope("A", 300, &[]), scope("B", 200, &[])])],
+        "scopes": [scope("Outer", 1000 + job as u64, &inner)],
     });
     let mut value = json!({
         "id": format!("job {job}"), "workload": "k/work", "params": { "n": job + 1 }, "tags": [],
         "settings": {
-            "time_ns": 1, "rounds": 5, "timeout_ns": 1, "memory_bytes": 1, "threads": 1, "tolerance": 0.01
+            "time_ns": 1, "rounds": 5, "timeout_ns": 1, "memory_bytes": 1, "threads": 1,
+            "tolerance": 0.01,
         },
         "plugin": { "path": "k.so" }, "outcome": if is_lost { "failed" } else { "measured" },
-        "message": is_lost.then(|| long("failure")), "warnings": [format!("{}: seen in {job}", long("warning"))],
+        "message": is_lost.then(|| long("failure")),
+        "warnings": [format!("{}: seen in {job}", long("warning"))],
         "metrics": {}, "metrics_info": {}, "scopes": [],
         "wall": { "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0 },
     });

@@ -99,6 +99,60 @@ CASES = [
 ]
 
 
+CPP_SCENARIO = """plugins:
+  bench:
+    dir: .
+    build: >-
+      c++ -std=c++20 -O2 $ORCH_CFLAGS -shared -fPIC -fvisibility=hidden -Ivendor -I"$ORCH_SOURCE"
+      plugin.cpp "$ORCH_SOURCE/ada.cpp" -o "$ORCH_OUT"
+defaults: { tolerance: 5% }
+workloads:
+  - { id: work, workload: bench/moving_average, params: { n: 200 } }
+"""
+
+CPP_WORKLOAD = """#pragma once
+
+#include <ada.h>
+#include <vector>
+
+// The starter's workload, with the parser of URLs as what is measured.
+inline std::vector<double> moving_average(const std::vector<double> &input, std::size_t) {
+  static const char *const urls[] = {
+      "https://user:pass@example.org:8080/a/b/../c?x=1&y=2#part",
+      "http://b\\u00fccher.example/%7Epath/?q=a%20b",
+      "https://www.example.com/products/list?page=17&sort=price",
+  };
+  std::size_t length = 0;
+  for (std::size_t i = 0; i < input.size(); i++) {
+    auto url = ada::parse<ada::url_aggregator>(urls[i % 3]);
+    length += url ? url->get_href().size() : 0;
+  }
+  return {static_cast<double>(length)};
+}
+"""
+
+
+@dataclass
+class CppCase:
+    """A C++ library whose sources a package carries: its repository has a commit for each version."""
+
+    package: str
+    versions: list[str]
+    files: list[str]
+    """Names in the package's folder."""
+    metric: str
+    expected: str
+    better: bool = False
+
+
+CPP_CASES = [
+    CppCase(
+        "ada-url", ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "2.0.0", "2.1.0", "2.1.1", "2.3.0", "3.0.0", "3.1.0"],
+        ["deps/ada.cpp", "deps/ada.h"], "time", "unknown", better=True,
+    ),
+]
+
+
 class Project:
     """A folder with a plugin, and a cache of its own beside it."""
 
@@ -125,6 +179,33 @@ class Project:
         self.run("git", "tag", "--force", f"v{subject.split()[-1]}")
 
 
+def unpacked(project: Project, package: str, version: str) -> Path:
+    """The folder in which cargo keeps a package's files."""
+    dummy = project.folder.parent / "dummy"
+    if not dummy.exists():
+        project.run("cargo", "init", "--quiet", "--lib", str(dummy))
+    project.run("cargo", "add", "--quiet", f"{package}@={version}", cwd=dummy)
+    project.run("cargo", "fetch", "--quiet", cwd=dummy)
+    home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
+    return next(home.glob(f"registry/src/*/{package}-{version}"))
+
+
+def bisect_cpp_versions(case: CppCase, orch: Path, work: Path) -> None:
+    library = Project(orch, work / case.package, work / "cache")
+    library.folder.mkdir()
+    library.run("git", "init", "--quiet")
+    for version in case.versions:
+        source = unpacked(library, case.package, version)
+        for name in case.files:
+            (library.folder / Path(name).name).write_bytes((source / name).read_bytes())
+        library.commit(f"{case.package} {version}")
+    bench = Project(orch, work / f"{case.package}-bench", work / "cache")
+    bench.run(str(orch), "plugin", "new", "bench", "--lang", "cpp", "--dir", str(bench.folder), cwd=work)
+    (bench.folder / "average.hpp").write_text(CPP_WORKLOAD)
+    (bench.folder / "bench.yaml").write_text(CPP_SCENARIO)
+    bisect(case, bench, ["--repo", str(library.folder)])
+
+
 def named(report: dict) -> str:
     """The commits that a report names, or what it says instead."""
     culprits = [" or ".join(about["subject"].split()[-1] for about in one["about"]) for one in report["culprits"]]
@@ -142,7 +223,12 @@ def bisect_versions(case: Case, orch: Path, work: Path) -> None:
         project.run("cargo", "add", "--quiet", f"{case.package}@={version}", *case.more)
         project.run("cargo", "fetch", "--quiet")
         project.commit(f"{case.package} {version}")
-    command = [str(orch), "bisect", "bench.yaml", "--workload", "work", "--metric", case.metric, "--json"]
+    bisect(case, project, [])
+
+
+def bisect(case: Case | CppCase, project: Project, more: list[str]) -> None:
+    command = [str(project.orch), "bisect", "bench.yaml", "--workload", "work", "--metric", case.metric, "--json"]
+    command += more
     command += ["--good", f"v{case.versions[0]}", "--bad", f"v{case.versions[-1]}"]
     command += ["--direction", "better"] if case.better else []
     begun = time.monotonic()
@@ -156,6 +242,7 @@ def bisect_versions(case: Case, orch: Path, work: Path) -> None:
     for one in report["culprits"][:1]:
         change = f"{one['before']} -> {one['after']}" if one["before"] is not None else f"{one['change']['estimate']:+.1%}"
     right = " (as expected)" if named(report) == case.expected else f" (expected {case.expected})"
+    right = "" if case.expected == "unknown" else right
     print(
         f"| {case.package} {case.versions[0]} to {case.versions[-1]} | {case.metric} | {named(report)}{right} | {change} "
         f"| {report['builds']} builds, {report['pairs']} pairs | {seconds:.0f} s |",
@@ -177,6 +264,9 @@ def main() -> int:
         for case in CASES:
             if not wanted or case.package in wanted:
                 bisect_versions(case, options.orch.absolute(), work.absolute())
+        for case in CPP_CASES:
+            if not wanted or case.package in wanted:
+                bisect_cpp_versions(case, options.orch.absolute(), work.absolute())
     return 0
 
 

@@ -2,7 +2,7 @@
 """Runs a test command again and again while the machine is idle, busy, small, or stands still at random moments.
 
     scripts/experiments/suite.py --times 5 -- cargo test --workspace
-    scripts/experiments/suite.py --times 5 --only busy,frozen -- cargo test -p orch --test check
+    scripts/experiments/suite.py --times 5 --only busy,frozen -- cargo test -p orch --test e2e
 
 A test that fails in one of the conditions and not in the others depends on time. The exit code is 1 if any run failed; the
 output of failed runs stays in --out.

@@ -1,5 +1,5 @@
-//! The verb behind `orch doctor --calibrate` and `--rebuilds`: measures how reliable verdicts are on
-//! this machine, and keeps the result.
+//! The verb behind `orch doctor --calibrate` and `--rebuilds`: measures how reliable verdicts are
+//! on this machine, and keeps the result.
 
 pub(crate) mod noise;
 pub(crate) mod rebuilds;

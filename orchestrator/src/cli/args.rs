@@ -204,7 +204,12 @@ pub(super) struct BisectOptions {
     #[arg(long, value_name = "METRIC")]
     pub(super) metric: Option<String>,
     /// Looks for what made it worse, or better
-    #[arg(long, value_name = "DIRECTION", value_parser = ["worse", "better"], default_value = "worse")]
+    #[arg(
+        long,
+        value_name = "DIRECTION",
+        value_parser = ["worse", "better"],
+        default_value = "worse"
+    )]
     pub(super) direction: String,
     /// Takes every ancestor as a candidate, not only first parents
     #[arg(long)]
@@ -216,7 +221,13 @@ pub(super) struct BisectOptions {
     #[arg(long)]
     pub(super) verify_revert: bool,
     /// Goes on with the newest bisect of this repository that was stopped
-    #[arg(long, conflicts_with_all = ["workload", "good", "bad", "metric", "direction", "all", "first", "verify_revert", "dry_run", "retry_failed", "pairs", "results", "seed"])]
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "workload", "good", "bad", "metric", "direction", "all", "first", "verify_revert",
+            "dry_run", "retry_failed", "pairs", "results", "seed",
+        ]
+    )]
     pub(super) resume: bool,
     /// Prints the range, and about how many builds and how long it takes
     #[arg(long)]

@@ -117,12 +117,41 @@ fn unknown(key: &str, id: &str, description: &PluginDescription) -> CommandError
 }
 
 fn document(description: &PluginDescription) -> Value {
-    serde_json::json!({ "plugin": description.plugin, "version": description.version, "sdk": description.sdk, "build": description.build, "workloads": description.workloads.iter().map(workload_document).collect::< Vec< _ > >(), })
+    let workloads: Vec<Value> = description
+        .workloads
+        .iter()
+        .map(workload_document)
+        .collect();
+    serde_json::json!({
+        "plugin": description.plugin,
+        "version": description.version,
+        "sdk": description.sdk,
+        "build": description.build,
+        "workloads": workloads,
+    })
 }
 
 fn workload_document(info: &WorkloadInfo) -> Value {
-    let metric = |metric: &crate::plugin::catalog::MetricInfo| serde_json::json!({ "id": metric.id, "unit": metric.unit, "better": metric.better, "about": metric.about, "counter": metric.counter, "per": metric.per, "scale": metric.scale, });
-    serde_json::json!({ "id": info.id, "about": info.about, "iteration": info.iteration, "params": info.params, "metrics": info.metrics.iter().map(metric).collect::< Vec< _ > >(), "tags": info.tags, "needs": info.needs, })
+    let metric = |metric: &crate::plugin::catalog::MetricInfo| {
+        serde_json::json!({
+            "id": metric.id,
+            "unit": metric.unit,
+            "better": metric.better,
+            "about": metric.about,
+            "counter": metric.counter,
+            "per": metric.per,
+            "scale": metric.scale,
+        })
+    };
+    serde_json::json!({
+        "id": info.id,
+        "about": info.about,
+        "iteration": info.iteration,
+        "params": info.params,
+        "metrics": info.metrics.iter().map(metric).collect::<Vec<_>>(),
+        "tags": info.tags,
+        "needs": info.needs,
+    })
 }
 
 fn plugin_text(text: &mut String, key: &str, description: &PluginDescription) {

@@ -327,9 +327,12 @@ mod tests {
     fn profiles_of_another_size_are_named() {
         let place = |a_self_ns: f64, b_self_ns: f64| -> ScopeChange {
             serde_json::from_value(json!({
-                "path": [], "a_calls": 1, "b_calls": 1, "a_total_ns": a_self_ns, "b_total_ns": b_self_ns,
-                "a_self_ns": a_self_ns, "b_self_ns": b_self_ns, "contribution_ns": b_self_ns - a_self_ns, "share": 1,
-                "a_self_bytes": 0, "b_self_bytes": 0, "a_self_allocations": 0, "b_self_allocations": 0,
+                "path": [], "a_calls": 1, "b_calls": 1,
+                "a_total_ns": a_self_ns, "b_total_ns": b_self_ns,
+                "a_self_ns": a_self_ns, "b_self_ns": b_self_ns,
+                "contribution_ns": b_self_ns - a_self_ns, "share": 1,
+                "a_self_bytes": 0, "b_self_bytes": 0,
+                "a_self_allocations": 0, "b_self_allocations": 0,
             }))
             .unwrap()
         };

@@ -1,5 +1,5 @@
-//! The verb `import`: a table that another tool printed becomes a comparison in which nothing is judged
-//! and everything is checked.
+//! The verb `import`: turns a table that another tool printed into a comparison. Nothing in it is
+//! judged, and everything is checked.
 
 mod table;
 

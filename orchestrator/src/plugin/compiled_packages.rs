@@ -275,6 +275,7 @@ fn copy_missing(from: &Path, to: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
     use std::time::Duration;
 
     const HASHES: [&str; 3] = ["00000000000000aa", "00000000000000bb", "00000000000000cc"];
@@ -301,14 +302,17 @@ mod tests {
         }
         let id = "registry+https://example.org/index#serde@1.2.3";
         let file = |hash: &str| format!("{}/deps/libserde-{hash}.rlib", root.display());
-        format!(
-            "{{\"reason\":\"compiler-artifact\",\"package_id\":\"{id}\",\"fresh\":{fresh},\"filenames\":[\"{}\"]}}\n\
-             {{\"reason\":\"build-script-executed\",\"package_id\":\"{id}\",\"out_dir\":\"{}/build/serde-{script}/out\"}}\n\
-             {{\"reason\":\"compiler-artifact\",\"package_id\":\"path+file:///p#serde@1.2.3\",\"filenames\":[\"{}\"]}}\n",
-            file(library),
-            root.display(),
-            file(local)
-        )
+        let artifact = |id: &str, hash: &str| {
+            let reason = "compiler-artifact";
+            json!({ "reason": reason, "package_id": id, "fresh": fresh, "filenames": [file(hash)] })
+        };
+        let out = format!("{}/build/serde-{script}/out", root.display());
+        let lines = [
+            artifact(id, library),
+            json!({ "reason": "build-script-executed", "package_id": id, "out_dir": out }),
+            artifact("path+file:///p#serde@1.2.3", local),
+        ];
+        lines.map(|line| line.to_string() + "\n").concat()
     }
 
     fn list(root: &Path) -> Vec<String> {

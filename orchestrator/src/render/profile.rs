@@ -456,16 +456,20 @@ mod tests {
     #[test]
     fn nothing_is_concluded_from_a_median_that_says_little() {
         let job = |id: &str, kinds: &[&str]| -> JobRecord {
-            let wall = json!({ "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0 });
+            let wall = json!({
+                "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0,
+            });
             let settings = json!({
-                "time_ns": 1, "rounds": 5, "timeout_ns": 1, "memory_bytes": 1, "threads": 1, "tolerance": 0.01
+                "time_ns": 1, "rounds": 5, "timeout_ns": 1, "memory_bytes": 1, "threads": 1,
+                "tolerance": 0.01,
             });
             let inner: Vec<ScopeRecord> = ["A", "B", "C"]
                 .map(|name| scope(name, 1, 100, vec![]))
                 .into();
             serde_json::from_value(json!({
                 "id": id, "workload": "p/w", "params": {}, "tags": [], "settings": settings,
-                "plugin": { "path": "p.so" }, "outcome": "measured", "warnings": [], "warning_kinds": kinds,
+                "plugin": { "path": "p.so" }, "outcome": "measured",
+                "warnings": [], "warning_kinds": kinds,
                 "metrics": {}, "metrics_info": {}, "wall": wall,
                 "profile": { "iterations": 1, "run_ns": 1000, "overhead": 0.5 },
                 "scopes": [scope("Outer", 1, 1000, inner)],

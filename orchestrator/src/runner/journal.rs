@@ -107,7 +107,10 @@ enum JournalLineRef<'a> {
 pub(crate) enum JournalError {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("{} was written by another orch: its schema is {schema}, this one's is {SCHEMA}", file.display())]
+    #[error(
+        "{} was written by another orch: its schema is {schema}, this one's is {SCHEMA}",
+        file.display()
+    )]
     Other { file: PathBuf, schema: String },
     #[error("{} is no journal: {error}", file.display())]
     Broken {

@@ -97,9 +97,15 @@ pub(crate) fn judge_file(inspected: &LibraryFacts) -> Vec<PluginFinding> {
         ));
     }
     if inspected.cpu_features.is_none() {
-        found.push(PluginFinding::new(FindingLevel::Warning, place, "it does not say which CPU features it was compiled for: on another machine it may die \
-             of SIGILL".to_owned(), "write ORCH_DECLARE_CPU_FEATURES; once, in a file compiled with the flags of the hot \
-             code",));
+        found.push(PluginFinding::new(
+            FindingLevel::Warning,
+            place,
+            "it does not say which CPU features it was compiled for: on another machine it may die \
+             of SIGILL"
+                .to_owned(),
+            "write ORCH_DECLARE_CPU_FEATURES; once, in a file compiled with the flags of the hot \
+             code",
+        ));
     }
     found
 }

@@ -58,7 +58,7 @@ fn read_byte(address: usize) {
     // SAFETY: none; the read is the fault.
     #[cfg(target_arch = "x86_64")]
     unsafe {
-        std::arch::asm!("mov {byte}, byte ptr [{address}]", address = in(reg) address, byte = out(reg_byte) _);
+        std::arch::asm!("mov {0}, byte ptr [{1}]", out(reg_byte) _, in(reg) address);
     }
     // SAFETY: none; the read is the fault.
     #[cfg(target_arch = "aarch64")]

@@ -1,0 +1,28 @@
+//! Tests of the whole program on scenarios, revisions and records.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../support/history.rs"]
+mod history;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod acceptances;
+mod anchor;
+mod bad_input;
+mod bisect;
+mod bisect_refusals;
+mod bisect_scripted;
+mod check;
+mod compare;
+mod contradictions;
+mod doctor;
+mod import;
+mod interplay;
+mod limits;
+mod lock;
+mod measuring;
+mod outcomes;
+mod overlay;
+mod precision;
+mod provenance;

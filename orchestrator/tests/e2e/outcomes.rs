@@ -1,0 +1,467 @@
+//! The zoo of results: whatever becomes of a comparison, its exit code and what the user reads.
+//! Nothing is green that was not measured.
+
+use crate::history::History;
+use crate::support::Ran;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+fn check(history: &History, more: &[&str]) -> Ran {
+    history
+        .project
+        .orch(&[&["check", "scenarios/s.yaml", "--seed", "1"], more].concat())
+}
+
+/// The exit code and what the gate says; figures of time differ from one machine to the next.
+fn said(history: &History, ran: &Ran) -> String {
+    let shown = history.shown(ran);
+    let (_, rest) = shown
+        .split_once("\ncheck ")
+        .unwrap_or_else(|| panic!("no gate: {shown}"));
+    let lines = rest
+        .lines()
+        .take_while(|line| !line.starts_with("check: ") && !line.starts_with("baseline: "));
+    let text = format!(
+        "exit {}\ncheck {}",
+        ran.code,
+        lines.collect::<Vec<_>>().join("\n")
+    );
+    // A sentence may be broken anywhere.
+    text.replace("\n    ", " ").trim_end().to_owned()
+}
+
+fn filters() -> Vec<(&'static str, &'static str)> {
+    vec![
+        (r"[+-]?\d[\d.]* %", "N %"),
+        (r"\d[\d.]* times as (long|fast)", "N %"),
+        (r"\d[\d.]* (ns|µs|ms|s)\b", "T"),
+        (r"after \d+ pairs?", "after N pairs"),
+        (r"plugin\+0x[0-9a-f]+", "plugin+OFFSET"),
+        (r"iteration \d+", "iteration I"),
+        (r"\([^()]*:\d+, plugin", "(plugin"),
+    ]
+}
+
+macro_rules! outcome {
+    ($history:expr, $ran:expr, @$literal:literal) => {
+        insta::with_settings!({ filters => filters() }, {
+            insta::assert_snapshot!(said($history, $ran), @$literal);
+        });
+    };
+}
+
+#[test]
+fn nothing_ran() {
+    let crashes = History::with(
+        "",
+        &["-DALLOCATIONS=(abort(),1)", "-DALLOCATIONS=(abort(),2)"],
+    );
+    outcome!(&crashes, &check(&crashes, &[]), @r"
+    exit 201
+    check incomplete: not everything was measured
+      work, time: missing: A failed in run: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET); B failed in run: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET)
+    ");
+    let unknown = History::with("", &["", " "]);
+    let ran = check(&unknown, &["--filter", "nothing*"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (200, ""), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("no job of scenarios/s.yaml matches --filter 'nothing*'"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn half_failed() {
+    let history = History::with("", &[]);
+    let path = history.project.path().join("scenarios/s.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let source = std::fs::read_to_string(history.project.path().join("plugin/sides.c")).unwrap();
+    history.project.write("other/sides.c", source);
+    // The same plugin once more, in a folder of its own.
+    let (before, rest) = text.split_once("plugins:\n").unwrap();
+    let (plugin, rest) = rest.split_once("workloads:").unwrap();
+    let other = plugin
+        .replace("  sides:", "  other:")
+        .replace("dir: plugin", "dir: other");
+    let rest = rest.replace("}]", "}, { id: half, workload: other/work }]");
+    std::fs::write(
+        path,
+        format!("{before}plugins:\n{plugin}{other}workloads:{rest}"),
+    )
+    .unwrap();
+    history.project.write("other/flags", "-DONE\n");
+    history.commit("c0", "");
+    history
+        .project
+        .write("other/flags", "-DALLOCATIONS=(abort(),1)\n");
+    history.commit("c1", " ");
+    let ran = check(&history, &[]);
+    outcome!(&history, &ran, @r"
+    exit 201
+    check incomplete: not everything was measured
+      half, time: missing: B failed in run: SIGABRT (abort), in scope steps, iteration I, called from function run (plugin+OFFSET)
+    ");
+    assert!(
+        ran.stdout.contains("2 workloads: 1 missing, 1 equivalent"),
+        "{}",
+        ran.stdout
+    );
+    let same = |line: &str| line.starts_with("work ") && line.contains("same code");
+    assert!(
+        ran.stdout.lines().any(same),
+        "why there are no times: {}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn the_output_differs() {
+    let history = History::with("", &["-DSTEPS=8000", "-DOUTPUT=8"]);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 1
+    check failed
+      work, digest: output differs: 7 -> 8
+
+    next:
+      orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1> --metric digest
+    ");
+}
+
+#[test]
+fn other_threads_allocate() {
+    let history = History::with("", &["-DPOOL", "-DPOOL -DALLOCATIONS=2"]);
+    let ran = check(&history, &["--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let comparison: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let entry = |metric: &str| {
+        comparison["jobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|entry| entry["metric"] == metric)
+            .unwrap()
+            .clone()
+    };
+    let allocations = entry("allocations");
+    assert_eq!(
+        allocations["verdict"], "inconclusive",
+        "one allocation more, and nobody can tell: {allocations}"
+    );
+    insta::with_settings!({ filters => vec![(r"\d[\d.]*( to \d[\d.]*)?", "N")] }, {
+        insta::assert_snapshot!(allocations["reason"].as_str().unwrap(), @r"not exact: N in A's processes, N in B's; other threads allocate too");
+    });
+}
+
+#[test]
+fn other_threads_allocate_so_many_more_that_the_ranges_lie_apart() {
+    let macros = [
+        "-DPOOL -DELSEWHERE=(1+getpid()%3)",
+        "-DPOOL -DELSEWHERE=(9+getpid()%3)",
+    ];
+    let history = History::with("", &macros);
+    let ran = check(&history, &[]);
+    let open = said(&history, &ran);
+    assert!(open.starts_with("exit 0\ncheck passed\n"), "{open}");
+    assert!(
+        open.contains("  work, allocations: inconclusive: not exact: "),
+        "{open}"
+    );
+    assert!(
+        ran.stdout.contains("1 workload: 1 inconclusive"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout.contains("\nwork, allocations: inconclusive: "),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(
+        check(&history, &["--for-git-bisect", "--baseline", "c0"]).code,
+        125
+    );
+    let history = History::with("gate: { inconclusive: fail }\n", &macros);
+    assert_eq!(check(&history, &[]).code, 125);
+}
+
+#[test]
+fn a_counter_differs_within_its_side() {
+    let shaky = "-DMETRIC -DCOUNTER=getpid()";
+    let history = History::with(
+        "gate: { inconclusive: fail }\n",
+        &[shaky, &format!("{shaky} -DSTEPS=2001")],
+    );
+    let open = said(&history, &check(&history, &[]));
+    assert!(
+        open.starts_with("exit 125\n")
+            && open.contains("work, steps: inconclusive: A's own processes differ: "),
+        "{open}"
+    );
+    assert!(
+        open.contains("; B's own processes differ: ") && !open.contains("regressed"),
+        "{open}"
+    );
+}
+
+#[test]
+fn an_output_differs_within_its_side() {
+    let history = History::with(
+        "",
+        &["-DOUTPUT=getpid()", "-DOUTPUT=getpid() -DALLOCATIONS=1+1"],
+    );
+    let said = said(&history, &check(&history, &[]));
+    assert!(
+        said.contains("\n  work, digest: inconclusive: A's own processes differ: "),
+        "{said}"
+    );
+    // Whatever its time does beside, what is steady is judged.
+    let judged = said
+        .lines()
+        .any(|line| line.starts_with("  work, allocations: ") && line.contains("+100 %, 1 -> 2"));
+    assert!(judged && said.starts_with("exit 1\n"), "{said}");
+}
+
+#[test]
+fn a_metric_is_gone() {
+    let history = History::with("", &["-DMETRIC -DCOUNTER=7", "-DMETRIC"]);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 201
+    check incomplete: not everything was measured
+      work, steps: missing: only A has it: B's code adds nothing to its counter, or does not describe it any more
+    ");
+    history.commit("c2", "-DMETRIC -DCOUNTER=7");
+    assert_eq!(check(&history, &[]).code, 0, "what is new is no finding");
+}
+
+#[test]
+fn less_is_asked_than_at_the_baseline() {
+    let history = History::with("gate: { inconclusive: fail }\n", &[""]);
+    let path = history.project.path().join("scenarios/s.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let more = text
+        .replace("tolerance: 20%", "tolerance: 10%, max_allocations: 1")
+        .replace(
+            "{ workload: sides/work }",
+            "{ workload: sides/work }, { id: other, workload: sides/work }",
+        );
+    std::fs::write(&path, more).unwrap();
+    history.commit("asked", "");
+    std::fs::write(
+        &path,
+        text.replace("inconclusive: fail", "inconclusive: pass"),
+    )
+    .unwrap();
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 0
+    check passed
+      work, asked less: tolerance N % -> N %
+      work, asked less: max_allocations 1 -> none
+      other, asked less: measured at HEAD, and not any more
+      asked less: open verdicts failed at the baseline, and pass now
+    ");
+}
+
+#[test]
+fn records_of_other_threads_are_not_comparable() {
+    let history = History::with("", &[""]);
+    let ran = history.project.orch(&["run", "scenarios/s.yaml", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // As if it had been measured with two threads, which needs two CPUs.
+    let other = ran.stdout.replace(r#""threads": 1"#, r#""threads": 2"#);
+    assert_ne!(other, ran.stdout);
+    history.project.write("cache/one.json", &ran.stdout);
+    history.project.write("cache/two.json", other);
+    let ran = history
+        .project
+        .orch(&["compare", "cache/one.json", "cache/two.json"]);
+    assert_eq!(ran.code, 201, "{}{}", ran.stdout, ran.stderr);
+    assert!(
+        ran.stdout
+            .contains("not comparable: threads 1 in A, 2 in B"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn a_workload_is_missing() {
+    let history = History::with("", &["", "-DRENAMED"]);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 201
+    check incomplete: not everything was measured
+      work, time: missing: B does not have it: plugin `sides` has no workload `work`
+    ");
+}
+
+#[test]
+fn a_target_is_missed() {
+    let history = History::with(
+        "targets: [{ job: work, metric: time, is: '<= 1ns' }]\n",
+        &["", " "],
+    );
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 1
+    check failed
+      work, time: target <= 1ns missed: T (T to T)
+    ");
+}
+
+#[test]
+fn faster_and_hungrier_is_a_trade_off() {
+    let macros = ["-DSTEPS=8000", "-DALLOCATIONS=2"];
+    let history = History::with("", &macros);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 1
+    check failed
+      work, allocations: regressed, trade-off: N %, 1 -> 2; better in time (N %)
+      work, bytes: regressed, trade-off: N %, 64 B -> 128 B; better in time (N %)
+
+    next:
+      orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1> --metric allocations
+    ");
+    let accept = "accept: \
+        [{ job: work, metric: allocations, reason: a cache, until: 2999-12-31 },\n         \
+        { job: work, metric: bytes, reason: a cache, until: 2999-12-31 }]\n";
+    let history = History::with(accept, &macros);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 0
+    check passed
+      work, allocations: accepted: N %, 1 -> 2; better in time (N %); accepted until 2999-12-31: a cache
+      work, bytes: accepted: N %, 64 B -> 128 B; better in time (N %); accepted until 2999-12-31: a cache
+    ");
+}
+
+#[test]
+fn what_was_accepted_has_expired() {
+    let accept =
+        "accept: [{ job: work, metric: digest, reason: a better rounding, until: 2020-12-31 }]\n";
+    let history = History::with(accept, &["", "-DOUTPUT=8"]);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 1
+    check failed
+      work, digest: no longer accepted: 7 -> 8; accepted until 2020-12-31 (a better rounding), and that has passed
+    ");
+}
+
+#[test]
+fn to_accept_another_output_is_not_to_accept_its_costs() {
+    let accept =
+        "accept: [{ job: work, metric: digest, reason: a better rounding, until: 2999-12-31 }]\n";
+    let history = History::with(accept, &["", "-DOUTPUT=8 -DSTEPS=8000 -DALLOCATIONS=2"]);
+    let ran = check(&history, &[]);
+    let said = said(&history, &ran);
+    assert!(said.starts_with("exit 1\ncheck failed\n"), "{said}");
+    for finding in [
+        "work, time: regressed: ",
+        "work, allocations: regressed: +100 %, 1 -> 2",
+        "work, digest: accepted: 7 -> 8",
+    ] {
+        assert!(
+            said.contains(&format!("\n  {finding}")),
+            "{finding}: {said}"
+        );
+    }
+    assert!(
+        ran.stdout.contains("\nwork, time: regressed: "),
+        "the table says so too: {}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn inconclusive_under_both_policies() {
+    let macros = ["", "-DSTEPS=2001"];
+    let history = History::with("budget: 1ms\n", &macros);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 0
+    check passed
+      work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes fewer than 11: a longer --budget gives it more
+    ");
+    let history = History::with("budget: 1ms\ngate: { inconclusive: fail }\n", &macros);
+    outcome!(&history, &check(&history, &[]), @r"
+    exit 125
+    check open, and the scenario does not let that pass
+      work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes fewer than 11: a longer --budget gives it more
+    ");
+}
+
+#[test]
+fn interrupted() {
+    // Too close to decide, and not allowed to give up: it measures until it is stopped.
+    let history = History::with("", &["-DSTEPS=20000", "-DSTEPS=20300"]);
+    let path = history.project.path().join("scenarios/s.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("tolerance: 20%", "tolerance: 1.5%")).unwrap();
+    let mut command = history.project.plain_command();
+    command.args(["check", "scenarios/s.yaml", "--baseline", "c0"]);
+    let out = history.project.path().join("cache/out");
+    command
+        .stdout(std::fs::File::create(&out).unwrap())
+        .stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let begun = Instant::now();
+    // Two workers at once are a pair.
+    while workers(child.id()) < 2 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "no pair after two minutes"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let code = child.wait().unwrap().code();
+    assert_eq!(code, Some(130));
+    let ran = Ran {
+        code: 130,
+        stdout: std::fs::read_to_string(out).unwrap(),
+        stderr: String::new(),
+    };
+    outcome!(&history, &ran, @r"
+    exit 130
+    check incomplete: not everything was measured
+      missing: the user stopped it before everything was decided
+      work, time: inconclusive: interrupted after N pairs
+    ");
+    assert!(history.git(&["status", "--porcelain", "plugin"]).is_empty());
+}
+
+#[test]
+fn github_gets_annotations_and_a_summary() {
+    let history = History::with("", &["", "-DALLOCATIONS=2 -DOUTPUT=8"]);
+    let summary = history.project.path().join("cache/summary.md");
+    std::fs::write(&summary, "before\n").unwrap();
+    let mut command = history.project.command();
+    command
+        .args(["check", "scenarios/s.yaml"])
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", &summary);
+    let out = command.output().unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(
+        text.contains("\n::error title=orch work::digest 7 -> 8\n"),
+        "{text}"
+    );
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(
+        summary.starts_with("before\n```\ncheck failed\n"),
+        "what others wrote stays: {summary}"
+    );
+    assert!(summary.contains("# "), "the report follows: {summary}");
+    // Elsewhere nothing of that is printed.
+    assert!(!check(&history, &[]).stdout.contains("::error"));
+}
+
+/// How many worker processes a process has now.
+fn workers(of: u32) -> usize {
+    let children =
+        std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
+    let is_worker = |pid: &&str| {
+        std::fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| line.windows(8).any(|part| part == b"__worker"))
+    };
+    children.split_whitespace().filter(is_worker).count()
+}

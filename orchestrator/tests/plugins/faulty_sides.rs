@@ -1,0 +1,89 @@
+//! One side of a comparison fails while the two take turns: it is told by name, the others are
+//! judged, nothing is left.
+
+use crate::history::History;
+use crate::support::{Project, marked_processes};
+use serde_json::Value;
+
+const SOURCE: &str = include_str!("../fixtures/sides.c");
+
+/// The verdict and the reason of a job's time.
+fn time_of<'a>(comparison: &'a Value, job: &str) -> (&'a str, &'a str) {
+    let jobs = comparison["jobs"].as_array().unwrap();
+    let entry = jobs
+        .iter()
+        .find(|entry| entry["id"] == job && entry["metric"] == "time");
+    let entry = entry.unwrap_or_else(|| panic!("no time of {job}: {jobs:#?}"));
+    (
+        entry["verdict"].as_str().unwrap(),
+        entry["reason"].as_str().unwrap(),
+    )
+}
+
+#[test]
+fn whatever_a_side_does_the_other_jobs_are_judged_and_nothing_is_left() {
+    let project = Project::new();
+    let library = |name: &str, macros: &str| {
+        project
+            .c_plugin(name, &format!("{macros}\n{SOURCE}"))
+            .display()
+            .to_string()
+    };
+    let good = library("good", "");
+    let mark = format!("env: {{ ORCH_TEST: '{}' }}", project.path().display());
+    project.write(
+        "scenarios/s.yaml",
+        format!(
+            "defaults: {{ time: 20ms, rounds: 1, timeout: 2s }}
+plugins: {{ sides: {{ path: {good}, {mark} }}, steady: {{ path: {good}, {mark} }} }}
+workloads: [{{ id: changed, workload: sides/work }}, {{ id: steady, workload: steady/work }}]
+reports: []
+"
+        ),
+    );
+    for (name, fault, words) in [
+        ("crashes", 1, "SIGABRT"),
+        ("exits", 3, "the plugin ended the process with exit code 0"),
+        ("deaf", 4, "still running after its timeout"),
+    ] {
+        let faulty = library(name, &format!("#define FAULT {fault}"));
+        for (a, b, who) in [(&good, &faulty, "B"), (&faulty, &good, "A")] {
+            let ran = project.orch(&[
+                "compare", a, b, "--plugin", "sides", "--json", "--seed", "1",
+            ]);
+            assert_eq!(ran.code, 201, "{name}: {}", ran.stderr);
+            let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+            let (verdict, reason) = time_of(&found, "changed");
+            assert!(
+                verdict == "missing"
+                    && reason.starts_with(&format!("{who} failed in "))
+                    && reason.contains(words),
+                "{name} as {who}: {verdict}: {reason}"
+            );
+            assert_eq!(
+                time_of(&found, "steady"),
+                ("equivalent", "same code"),
+                "{name} as {who}"
+            );
+            let mark = format!("ORCH_TEST={}", project.path().display());
+            assert_eq!(
+                marked_processes(&mark),
+                Vec::<i32>::new(),
+                "{name} as {who}"
+            );
+        }
+    }
+}
+
+/// The gate is never green for what could not be measured.
+#[test]
+fn a_check_of_a_change_that_crashes_is_incomplete_and_names_the_job() {
+    let history = History::of(&["", "-DALLOCATIONS=1 -DFAULT=1"]);
+    let ran = history
+        .project
+        .orch(&["check", "scenarios/s.yaml", "--seed", "1"]);
+    assert_eq!(ran.code, 201, "{}{}", ran.stdout, ran.stderr);
+    let said = history.shown(&ran);
+    assert!(said.contains("work") && said.contains("SIGABRT"), "{said}");
+    assert!(!said.contains("check passed"), "{said}");
+}

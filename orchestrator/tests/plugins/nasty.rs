@@ -1,0 +1,268 @@
+//! Plugins that get in orch's way without crashing: each costs at most its own job, and nothing of
+//! it is left.
+
+use crate::support::{Project, job, marked_processes};
+
+/// One C plugin, a workload for each nastiness.
+const NASTY: &str = r#"
+#define _GNU_SOURCE
+#include "orch_plugin.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+struct orch_instance { const orch_host *host; char w[32]; unsigned n; uint64_t sum; };
+static orch_status describe(const orch_host *h) {
+  static const char *ids[] = { "good", "leaves_group", "cleared_daemon", "unclosed", "crossed", "stale_error",
+    "slow_reset", "chatty_setup", "sets_error", "threads_count", "whole_digest", "no_work", "closes_all" };
+  h->write(h, ORCH_STR("{\"plugin\":\"nasty\",\"workloads\":["));
+  for (unsigned i = 0; i < sizeof ids / sizeof *ids; i++) {
+    char text[256];
+    int length = sprintf(text, "%s{\"id\":\"%s\",\"metrics\":[%s]}", i ? "," : "", ids[i],
+      strcmp(ids[i], "threads_count") ? "" : "{\"id\":\"items\",\"unit\":\"items\",\"counter\":\"items\"}");
+    h->write(h, (orch_str){ text, length });
+  }
+  h->write(h, ORCH_STR("]}"));
+  return ORCH_OK;
+}
+static orch_status create(const orch_host *h, orch_str workload, orch_str params, orch_instance **out) {
+  orch_instance *s = calloc(1, sizeof *s);
+  s->host = h;
+  memcpy(s->w, workload.ptr, workload.len);
+  if (!strcmp(s->w, "stale_error")) h->set_error(h, ORCH_STR("harmless remark of an earlier call"));
+  *out = s;
+  return ORCH_OK;
+}
+static orch_status setup(orch_instance *s) {
+  if (!strcmp(s->w, "chatty_setup")) for (int i = 0; i < 4000; i++) fprintf(stderr, "loading layer %d of a large model\n", i);
+  return ORCH_OK;
+}
+static void *counts(void *p) {
+  orch_instance *s = p;
+  s->host->counter_add(s->host, s->host->intern(s->host, ORCH_STR("items")), 1);
+  return 0;
+}
+static void once(orch_instance *s) {
+  const orch_host *h = s->host;
+  uint32_t a = h->intern(h, ORCH_STR("A")), b = h->intern(h, ORCH_STR("B"));
+  s->n++;
+  for (volatile int i = 0; i < 200; i++) s->sum++;
+  if (!strcmp(s->w, "leaves_group")) { setpgid(0, getpgid(getppid())); for (;;) sleep(1); }
+  if (!strcmp(s->w, "cleared_daemon") && s->n == 1 && !fork()) {
+    setsid();
+    char *nothing[] = { 0 }, *arguments[] = { "sleep", "98761", 0 };
+    execve("/bin/sleep", arguments, nothing);
+    _exit(1);
+  }
+  if (!strcmp(s->w, "unclosed")) {
+    if (s->n == 3) h->scope_enter(h, a);
+    h->scope_enter(h, b); h->scope_exit(h, b);
+  }
+  if (!strcmp(s->w, "crossed")) { h->scope_enter(h, a); h->scope_enter(h, b); h->scope_exit(h, a); h->scope_exit(h, b); }
+  if (!strcmp(s->w, "sets_error")) h->set_error(h, ORCH_STR("all is well"));
+  if (!strcmp(s->w, "threads_count")) {
+    pthread_t t[10];
+    for (int i = 0; i < 10; i++) pthread_create(&t[i], 0, counts, s);
+    for (int i = 0; i < 10; i++) pthread_join(t[i], 0);
+  }
+  if (!strcmp(s->w, "closes_all")) for (int i = 0; i < 1024; i++) close(i);
+}
+static orch_status run(orch_instance *s, uint64_t iterations) {
+  if (!strcmp(s->w, "no_work")) return ORCH_OK;
+  for (uint64_t i = 0; i < iterations; i++) once(s);
+  return !strcmp(s->w, "stale_error") && s->n > 2 ? ORCH_ERR : ORCH_OK;
+}
+static orch_status reset(orch_instance *s) {
+  struct timespec pause = { 0, 30000000 };
+  if (!strcmp(s->w, "slow_reset")) nanosleep(&pause, 0);
+  return ORCH_OK;
+}
+static orch_status digest(orch_instance *s, const orch_host *h) {
+  char text[64];
+  int length = sprintf(text, "{\"value\": %llu}", (1ull << 60) + (unsigned long long)getpid());
+  if (!strcmp(s->w, "whole_digest")) h->write(h, (orch_str){ text, length });
+  return ORCH_OK;
+}
+static const orch_digest digests = { sizeof digests, digest };
+static const orch_reset resets = { sizeof resets, reset };
+static const void *extension(const char *id) {
+  return !strcmp(id, "orch.digest/1") ? (const void *)&digests : !strcmp(id, "orch.reset/1") ? (const void *)&resets : 0;
+}
+ORCH_EXPORT const orch_plugin orch_plugin_v1 = {
+  ORCH_MAGIC, ORCH_ABI_MAJOR, ORCH_ABI_MINOR, sizeof(orch_plugin), 0, describe, create, setup, run, 0, 0, extension };
+"#;
+
+/// Processes whose command line holds a word.
+fn running(word: &str) -> Vec<i32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+                line.split(|byte| *byte == 0)
+                    .any(|part| part == word.as_bytes())
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn nasty_plugins_cost_their_own_jobs_at_most() {
+    let project = Project::new();
+    project.c_plugin("nasty", NASTY);
+    let mut scenario = format!(
+        "defaults: {{ time: 10ms, rounds: 2, timeout: 5s, memory: 256MiB }}
+plugins: {{ nasty: {{ path: libnasty.so, env: {{ ORCH_TEST: '{}' }} }} }}
+workloads:
+  - {{ id: leaves_group, workload: nasty/leaves_group, timeout: 300ms }}
+",
+        project.path().display()
+    );
+    let rest = [
+        "good",
+        "cleared_daemon",
+        "unclosed",
+        "crossed",
+        "stale_error",
+        "slow_reset",
+        "chatty_setup",
+        "sets_error",
+        "threads_count",
+        "whole_digest",
+        "no_work",
+        "closes_all",
+    ];
+    for id in rest {
+        scenario.push_str(&format!("  - workload: nasty/{id}\n"));
+    }
+    let (record, ran) = project.record(&scenario);
+    assert_eq!(ran.code, 201, "{}", ran.stderr);
+    let message = |id: &str| {
+        job(&record, id)["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let warns = |id: &str, words: &str| {
+        let warnings = job(&record, id)["warnings"].as_array().unwrap();
+        assert!(
+            warnings
+                .iter()
+                .any(|warning| warning.as_str().unwrap().contains(words)),
+            "{id}: {warnings:?}"
+        );
+    };
+    let measured = [
+        "good",
+        "cleared_daemon",
+        "unclosed",
+        "crossed",
+        "slow_reset",
+        "chatty_setup",
+        "sets_error",
+        "threads_count",
+        "whole_digest",
+    ];
+    for id in measured {
+        assert_eq!(
+            job(&record, id)["outcome"],
+            "measured",
+            "{id}: {}",
+            message(id)
+        );
+    }
+    assert!(
+        message("leaves_group").contains("timeout of 300ms"),
+        "{}",
+        message("leaves_group")
+    );
+    assert!(
+        message("stale_error").contains("without a text"),
+        "{}",
+        message("stale_error")
+    );
+    assert!(
+        message("no_work").contains("does no work"),
+        "{}",
+        message("no_work")
+    );
+    // Its message depends on which of orch's descriptors is missed first.
+    assert_eq!(job(&record, "closes_all")["outcome"], "failed");
+    warns("cleared_daemon", "left 1 process");
+    warns("unclosed", "never closed");
+    warns("crossed", "closed out of order");
+    warns("whole_digest", "output differs");
+
+    // One slip costs that call and no later one.
+    let profiled = job(&record, "unclosed")["profile"]["iterations"]
+        .as_u64()
+        .unwrap();
+    let top = job(&record, "unclosed")["scopes"].as_array().unwrap();
+    let b = top.iter().find(|scope| scope["name"] == "B").unwrap();
+    assert!(b["calls"].as_u64().unwrap() >= profiled - 1, "{top:?}");
+    assert_eq!(
+        job(&record, "sets_error")["allocations"]["count"],
+        0,
+        "orch's own bookkeeping is not the plugin's"
+    );
+    assert_eq!(
+        job(&record, "threads_count")["metrics"]["items"],
+        10.0,
+        "short-lived threads count too"
+    );
+
+    assert_eq!(running("98761"), Vec::<i32>::new());
+    assert_eq!(
+        marked_processes(&format!("ORCH_TEST={}", project.path().display())),
+        Vec::<i32>::new()
+    );
+}
+
+#[test]
+fn a_build_is_over_when_its_command_is() {
+    let project = Project::new();
+    project.c_plugin("nasty", NASTY);
+    let scenario = "defaults: { time: 5ms, rounds: 1 }
+plugins: { nasty: { dir: ., build: 'sleep 98762 & cp libnasty.so \"$ORCH_OUT\"' } }
+workloads: [{ workload: nasty/good }]
+";
+    // Were the child waited for, this would take a day.
+    let (_, ran) = project.record(scenario);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let left = running("98762");
+    assert_eq!(left.len(), 1, "a build server is none of orch's business");
+    for pid in left {
+        let _ = std::process::Command::new("kill")
+            .arg(pid.to_string())
+            .status();
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_measured_is_noticed() {
+    let project = Project::new();
+    let plugin = project.c_plugin("nasty", NASTY);
+    // The plugin replaces its own file in the middle of the run: the build command of somebody in a
+    // hurry.
+    let other = project.c_plugin("other", &NASTY.replace("i < 200", "i < 300"));
+    let hurry = format!(
+        "if (!s->sum && rename(\"{}\", \"{}\")) s->n = 0;",
+        other.display(),
+        plugin.display()
+    );
+    let source = NASTY.replace("  s->n++;\n", &format!("  s->n++;\n  {hurry}\n"));
+    project.c_plugin("nasty", &source);
+    let scenario = "defaults: { time: 5ms, rounds: 1, sandbox: off }
+plugins: { nasty: { path: libnasty.so } }
+workloads: [{ workload: nasty/good }]
+";
+    let (record, ran) = project.record(scenario);
+    assert_eq!(ran.code, 201, "{}", ran.stderr);
+    let message = job(&record, "good")["message"].as_str().unwrap();
+    assert!(message.contains("changed during the run"), "{message}");
+}

@@ -1,0 +1,8 @@
+//! Tests of the repository itself: its structure, its names, its words.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod layers;
+mod names;
+mod sizes;
+mod sources;
