@@ -23,6 +23,7 @@ mod journal;
 mod judge;
 mod machine;
 mod measure;
+mod model;
 mod pass;
 mod plan;
 mod plugin;

@@ -5,6 +5,7 @@ use super::evidence::CommitEvidence;
 use crate::bisect::state::ProbeRecord;
 use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Verdict};
+use crate::model::reason::UnpairedCause;
 use crate::plugin::catalog::MetricInfo;
 use crate::search::{ExactProgress, ExactReadings};
 use serde_json::Value;
@@ -36,7 +37,7 @@ impl CommitEvidence<'_> {
             code: &Code::Different,
             margin: 0.0,
             contested: None,
-            unpaired: "",
+            unpaired: UnpairedCause::CountsAlone,
             through: None,
             output_accepted: false,
             more: "",

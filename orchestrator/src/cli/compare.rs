@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::stored_comparison::{self, StoredComparison};
 use super::{CommandResult, output};
 use crate::compare::{self, CompareRequest};
-use crate::comparison::{Comparison, Verdict, entries};
+use crate::comparison::{Entry, Verdict, entries};
 use crate::context::CommandContext;
 
 /// Compares two targets, stores the comparison and prints it.
@@ -35,20 +35,46 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
         &found.results,
     )?;
     stored_comparison::print_comparison(&stored, options.output.json)?;
-    Ok(choose_exit(&found.comparison))
+    Ok(choose_exit(
+        found.comparison.interrupted,
+        &found.comparison.jobs,
+    ))
 }
 
 /// 130 when the user stopped it, 1 when anything got worse or computes something else, 201 when
 /// anything is missing, else 0.
-fn choose_exit(comparison: &Comparison) -> Exit {
-    let any = |verdict: Verdict| comparison.jobs.iter().any(|entry| entry.verdict == verdict);
-    if comparison.interrupted {
+fn choose_exit(interrupted: bool, entries: &[Entry]) -> Exit {
+    let any = |verdict: Verdict| entries.iter().any(|entry| entry.verdict == verdict);
+    if interrupted {
         Exit::Interrupted
     } else if any(Verdict::Regressed) || any(Verdict::OutputDiffers) {
         Exit::Regressed
-    } else if any(Verdict::Missing) || comparison.jobs.iter().all(entries::is_refused) {
+    } else if any(Verdict::Missing) || entries.iter().all(entries::is_refused) {
         Exit::Incomplete
     } else {
         Exit::Fine
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::reason::ComparisonObstacle;
+
+    #[test]
+    fn exit_of_refused_records_follows_the_kind_and_not_the_words() {
+        let refused = entries::refused("job", 0.01, ComparisonObstacle::Threads([1, 2]));
+        let reworded = Entry {
+            reason: "other words".to_owned(),
+            ..refused.clone()
+        };
+        let only_words = Entry {
+            reason_kind: None,
+            ..refused.clone()
+        };
+        let exit = |entry: &Entry| choose_exit(false, std::slice::from_ref(entry));
+        assert_eq!(exit(&refused), Exit::Incomplete);
+        assert_eq!(exit(&reworded), Exit::Incomplete);
+        assert_eq!(exit(&only_words), Exit::Fine);
     }
 }

@@ -89,6 +89,7 @@ mod tests {
             pairs: 14,
             margin: 0.01,
             reason: String::new(),
+            reason_kind: None,
             trade_off: false,
             per: None,
             a_range: None,

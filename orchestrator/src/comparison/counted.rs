@@ -5,6 +5,7 @@ use super::entries::{Facts, NAMES, plain};
 use super::{Entry, Verdict};
 use crate::format;
 use crate::measure::rounding;
+use crate::model::reason::{InexactCount, OutputDifference, Reason};
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{Allocations, JobRecord};
 use serde_json::Value;
@@ -22,13 +23,13 @@ pub(crate) fn output_differs(sides: [&JobRecord; 2]) -> bool {
 }
 
 /// Which sides are not even equal to themselves, and two values that show it.
-fn shaky(values: [Option<[String; 2]>; 2]) -> Option<String> {
-    let words = |(side, values): (&str, Option<[String; 2]>)| {
-        let [one, other] = values?;
-        Some(format!("{side}'s own processes differ: {one} and {other}"))
-    };
-    let told: Vec<String> = NAMES.into_iter().zip(values).filter_map(words).collect();
-    (!told.is_empty()).then(|| told.join("; "))
+fn shaky(values: [Option<[String; 2]>; 2]) -> Option<Reason> {
+    let sides: Vec<(&'static str, [String; 2])> = NAMES
+        .into_iter()
+        .zip(values)
+        .filter_map(|(side, values)| Some((side, values?)))
+        .collect();
+    (!sides.is_empty()).then_some(Reason::SelfDisagreement(sides))
 }
 
 pub(super) fn digest(facts: &Facts) -> Option<Entry> {
@@ -49,44 +50,31 @@ pub(super) fn digest(facts: &Facts) -> Option<Entry> {
     });
     if let (Some(_), Some(_), Some(reason)) = (a, b, shaky(examples)) {
         entry.verdict = Verdict::Inconclusive;
-        entry.reason = reason;
-        return Some(entry);
+        return Some(entry.with_reason(&reason));
     }
-    match (a, b) {
+    let reason = match (a, b) {
         _ if output_differs(facts.sides) => {
             entry.verdict = Verdict::OutputDiffers;
-            entry.reason = match (a, b) {
+            Reason::OutputsDiffer(match (a, b) {
                 (Some(a), Some(b)) => match (a.score, b.score) {
-                    (Some(a), Some(b)) => format!("the outputs differ: score {a} and {b}"),
-                    _ => {
-                        let [a, b] =
-                            [a, b].map(|digest| format::shortened(&digest.value.to_string()));
-                        format!("the outputs differ: {a} and {b}")
-                    }
+                    (Some(a), Some(b)) => OutputDifference::Scores([a, b]),
+                    _ => OutputDifference::Values([a, b].map(|digest| example(&digest.value))),
                 },
-                _ => "only one side says what it computed".to_owned(),
-            };
+                _ => OutputDifference::OneSideOnly,
+            })
         }
-        (Some(a), Some(b)) if a.value != b.value => {
-            entry.reason =
-                "different values, within the tolerance that the plugin states".to_owned();
-        }
-        _ => entry.reason = "the outputs agree".to_owned(),
-    }
-    Some(entry)
+        (Some(a), Some(b)) if a.value != b.value => Reason::OutputsWithinTolerance,
+        _ => Reason::OutputsAgree,
+    };
+    Some(entry.with_reason(&reason))
 }
 
-/// Why counts of both sides are not exact against each other: they are over different numbers of
-/// iterations, and the first ones may do more than the others.
-fn counted_apart(sides: [&JobRecord; 2]) -> Option<String> {
+/// Iterations of both sides, where they differ: their counts are not exact against each other,
+/// because the first iterations may do more than the others.
+fn counted_apart(sides: [&JobRecord; 2]) -> Option<[u64; 2]> {
     let [a, b] = sides.map(|side| side.allocations.as_ref().map(|counts| counts.iterations));
-    let ((Some(a), Some(b)), true) = ((a, b), a != b) else {
-        return None;
-    };
-    Some(format!(
-        "not exact, as A counted {} and B {b}",
-        format::counted(usize::try_from(a).unwrap_or(0), "iteration")
-    ))
+    let counted = [a?, b?];
+    (counted[0] != counted[1]).then_some(counted)
 }
 
 /// Count, bytes and peak. Exact where both sides are; ranges of several processes are never judged
@@ -96,11 +84,11 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
         [Some(a), Some(b)] => (a, b),
         [Some(a), None] => {
             let gone = plain(facts, "allocations", "", [number(a.count), Value::Null]);
-            return vec![Entry {
+            let gone = Entry {
                 verdict: Verdict::Missing,
-                reason: "only those of A were counted".to_owned(),
                 ..gone
-            }];
+            };
+            return vec![gone.with_reason(&Reason::Uncounted)];
         }
         [None, _] => return Vec::new(),
     };
@@ -119,7 +107,7 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
             let mut entry = plain(facts, metric, unit, [number(a_value), number(b_value)]);
             if a.exact && b.exact && a.iterations == b.iterations {
                 entry.verdict = order(a_value, b_value);
-                entry.reason = "counted exactly".to_owned();
+                entry.explain(&Reason::CountedExactly);
             } else {
                 entry.margin = facts.margin;
                 (entry.a_range, entry.b_range) = (Some(a_range), Some(b_range));
@@ -127,25 +115,22 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
                 let apart = (b_range[1] - a_range[0]).max(a_range[1] - b_range[0]);
                 let whole = a_range[0].max(1.0);
                 if rounding::is_at_most(apart, facts.margin * whole, 0.0) {
-                    entry.reason =
-                        "not exact, but no two processes differ by the margin".to_owned();
+                    entry.explain(&Reason::InexactWithinMargin);
                 } else {
                     entry.verdict = Verdict::Inconclusive;
-                    let [in_a, in_b] = [a_range, b_range].map(|one| range(one, unit));
-                    if let Some(reason) = counted_apart(facts.sides) {
-                        entry.reason = format!("{reason}: {in_a} in A, {in_b} in B");
-                        return entry;
-                    }
-                    // A process by itself may differ from the next one too, by its address or
-                    // number for example.
-                    let threads = [a, b].iter().any(|side| side.other_threads_events > 0.0);
-                    let why = if threads {
-                        "; other threads allocate too"
-                    } else {
-                        ""
-                    };
-                    entry.reason =
-                        format!("not exact: {in_a} in A's processes, {in_b} in B's{why}");
+                    let ranges = [a_range, b_range].map(|one| range(one, unit));
+                    entry.explain(&Reason::Inexact(match counted_apart(facts.sides) {
+                        Some(counted) => InexactCount::Iterations {
+                            counted,
+                            ranges: Some(ranges),
+                        },
+                        None => InexactCount::Processes {
+                            ranges,
+                            other_threads: [a, b]
+                                .iter()
+                                .any(|side| side.other_threads_events > 0.0),
+                        },
+                    }));
                 }
             }
             entry
@@ -234,10 +219,8 @@ pub(super) fn counter(
         let [a_range, b_range] = [ranges[0].unwrap_or([a; 2]), ranges[1].unwrap_or([b; 2])];
         (entry.a_range, entry.b_range) = (Some(a_range), Some(b_range));
         entry.verdict = Verdict::Inconclusive;
-        let [in_a, in_b] = [a_range, b_range].map(|one| range(one, ""));
-        entry.reason =
-            format!("not exact, as the bytes are not: {in_a} in A's processes, {in_b} in B's");
-        return entry;
+        let ranges = [a_range, b_range].map(|one| range(one, ""));
+        return entry.with_reason(&Reason::Inexact(InexactCount::Bytes { ranges }));
     }
     let examples = ranges.map(|range| range.map(|ends| ends.map(format::number)));
     if let Some(reason) = shaky(examples) {
@@ -246,14 +229,15 @@ pub(super) fn counter(
             Some(ranges[1].unwrap_or([b; 2])),
         );
         entry.verdict = Verdict::Inconclusive;
-        entry.reason = reason;
-        return entry;
+        return entry.with_reason(&reason);
     }
-    if let Some(reason) = counted_apart(facts.sides).filter(|_| !is_equal) {
+    if let Some(counted) = counted_apart(facts.sides).filter(|_| !is_equal) {
         (entry.a_range, entry.b_range) = (Some([a; 2]), Some([b; 2]));
         entry.verdict = Verdict::Inconclusive;
-        entry.reason = reason;
-        return entry;
+        return entry.with_reason(&Reason::Inexact(InexactCount::Iterations {
+            counted,
+            ranges: None,
+        }));
     }
     entry.verdict = match (better, order(a, b)) {
         _ if is_equal => Verdict::Equivalent,
@@ -261,11 +245,9 @@ pub(super) fn counter(
         (BetterDirection::Higher, Verdict::Improved) => Verdict::Regressed,
         (_, verdict) => verdict,
     };
-    entry.reason = if is_equal && a != b {
-        "equal within rounding"
+    entry.with_reason(&if is_equal && a != b {
+        Reason::EqualWithinRounding
     } else {
-        "counted exactly"
-    }
-    .to_owned();
-    entry
+        Reason::CountedExactly
+    })
 }

@@ -3,7 +3,8 @@
 
 use super::counted::{self, number};
 use super::{Change, Code, Entry, Verdict};
-use crate::judge::verdict::{ALPHA, FEWEST_PAIRS, PairFinding};
+use crate::judge::verdict::PairFinding;
+use crate::model::reason::{ComparisonObstacle, PairLimit, Reason, ReasonKind, UnpairedCause};
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{JobOutcome, JobRecord};
 use crate::runner::paired_workloads::{self, PairStopReason, PairedResult};
@@ -19,7 +20,7 @@ pub(crate) struct Facts<'a> {
     /// The pairs of a live comparison.
     pub(crate) contested: Option<&'a PairedResult>,
     /// Why there are none.
-    pub(crate) unpaired: &'a str,
+    pub(crate) unpaired: UnpairedCause,
     /// What pairs of both sides with the same anchor say.
     pub(crate) through: Option<Through>,
     /// Somebody accepted that the outputs differ, so the costs are judged all the same.
@@ -38,7 +39,7 @@ pub(crate) struct Through {
     pub(crate) pairs: usize,
     /// The relative difference that matters.
     pub(crate) margin: f64,
-    pub(crate) reason: String,
+    pub(crate) reason: Reason,
 }
 
 /// Names of the sides in messages.
@@ -69,7 +70,7 @@ pub(crate) fn missing(sides: [&JobRecord; 2]) -> Option<String> {
 }
 
 /// An entry for a workload that was not measured on both sides.
-pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
+pub(crate) fn lost(id: &str, margin: f64, reason: &Reason) -> Entry {
     Entry {
         id: id.to_owned(),
         metric: "time".to_owned(),
@@ -82,7 +83,8 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
         e_value: None,
         pairs: 0,
         margin,
-        reason: reason.to_owned(),
+        reason: reason.to_string(),
+        reason_kind: Some(reason.kind()),
         trade_off: false,
         per: None,
         a_range: None,
@@ -94,7 +96,7 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &str) -> Entry {
 
 /// Entries for a workload that only B has: its time, which takes two sides, is missing; what B
 /// counted is there for limits and targets.
-pub(crate) fn only_b(facts: &Facts, reason: &str) -> Vec<Entry> {
+pub(crate) fn only_b(facts: &Facts, reason: &Reason) -> Vec<Entry> {
     let b = facts.sides[1];
     let mut counted = counted::of_one(facts, b);
     counted.extend(b.metrics_info.iter().filter_map(|(id, info)| {
@@ -109,10 +111,9 @@ pub(crate) fn only_b(facts: &Facts, reason: &str) -> Vec<Entry> {
             ..entry
         })
     }));
-    let new = counted.into_iter().map(|entry| Entry {
-        reason: "new: only B has it".to_owned(),
-        ..entry
-    });
+    let new = counted
+        .into_iter()
+        .map(|entry| entry.with_reason(&Reason::OnlyB));
     [lost(facts.id, facts.margin, reason)]
         .into_iter()
         .chain(new)
@@ -124,19 +125,16 @@ fn is_counted(per: CounterBasis) -> bool {
     matches!(per, CounterBasis::Iteration | CounterBasis::BytesPerUnit)
 }
 
-/// How the reason of a refused cell begins.
-const REFUSED: &str = "not comparable: ";
-
 /// Whether a cell was refused: nothing was judged.
 pub(crate) fn is_refused(entry: &Entry) -> bool {
-    entry.reason.starts_with(REFUSED)
+    entry.reason_kind == Some(ReasonKind::NotComparable)
 }
 
 /// An entry for a workload of two records that are not comparable.
-pub(crate) fn refused(id: &str, margin: f64, reason: &str) -> Entry {
+pub(crate) fn refused(id: &str, margin: f64, obstacle: ComparisonObstacle) -> Entry {
     Entry {
         verdict: Verdict::Inconclusive,
-        ..lost(id, margin, reason)
+        ..lost(id, margin, &Reason::NotComparable(obstacle))
     }
 }
 
@@ -148,7 +146,7 @@ pub(crate) fn is_change(entry: &Entry) -> bool {
 /// All entries of a workload: the output, then what is counted, then time and what follows from it.
 pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
     if let Some(reason) = missing(facts.sides) {
-        return vec![lost(facts.id, facts.margin, &reason)];
+        return vec![lost(facts.id, facts.margin, &Reason::NotMeasured(reason))];
     }
     let mut entries: Vec<Entry> = counted::digest(facts).into_iter().collect();
     let differs = entries
@@ -161,7 +159,7 @@ pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
     if differs && !facts.output_accepted {
         for entry in entries.iter_mut().filter(|entry| entry.metric != "digest") {
             entry.verdict = Verdict::OutputDiffers;
-            entry.reason = "the outputs differ, so costs do not compare".to_owned();
+            entry.explain(&Reason::OtherOutput);
         }
     } else if *facts.code == Code::Identical {
         for entry in entries
@@ -169,7 +167,7 @@ pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
             .filter(|entry| entry.verdict != Verdict::Missing)
         {
             entry.verdict = Verdict::Equivalent;
-            entry.reason = "same code".to_owned();
+            entry.explain(&Reason::SameCode);
         }
     }
     mark_trade_offs(&mut entries);
@@ -209,6 +207,7 @@ pub(super) fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2])
         pairs: 0,
         margin: 0.0,
         reason: String::new(),
+        reason_kind: None,
         trade_off: false,
         per: None,
         a_range: None,
@@ -245,12 +244,12 @@ fn time(facts: &Facts) -> Entry {
         entry.fitted = fitted(&entry, through.change.estimate);
         entry.pairs = through.pairs;
         entry.margin = through.margin;
-        entry.reason.clone_from(&through.reason);
+        entry.explain(&through.reason);
         return entry;
     }
     let Some(contested) = facts.contested else {
         entry.verdict = Verdict::Inconclusive;
-        entry.reason = facts.unpaired.to_owned();
+        entry.explain(&Reason::Unpaired(facts.unpaired));
         return entry;
     };
     if let PairStopReason::Failed {
@@ -260,7 +259,11 @@ fn time(facts: &Facts) -> Entry {
     } = &contested.stopped
     {
         entry.verdict = Verdict::Missing;
-        entry.reason = format!("{} failed in {}: {message}", NAMES[*side], phase.name());
+        entry.explain(&Reason::SideFailed {
+            side: NAMES[*side],
+            phase: *phase,
+            message: message.clone(),
+        });
         return entry;
     }
     let assessment = &contested.assessment;
@@ -281,55 +284,35 @@ fn time(facts: &Facts) -> Entry {
         PairFinding::Equivalent => Verdict::Equivalent,
         PairFinding::Open => Verdict::Inconclusive,
     };
-    entry.reason = why(contested, facts.margin, facts.more);
+    let by_times = reason_of_times(contested, facts.margin, facts.more);
     if *facts.code == Code::OnlyLayout && entry.verdict != Verdict::Equivalent {
         let open = entry.verdict == Verdict::Inconclusive;
         entry.verdict = Verdict::Equivalent;
-        entry.reason = if open {
-            format!(
-                "same machine code; by its times alone {}",
-                why(contested, facts.margin, facts.more)
-            )
+        entry.explain(&if open {
+            Reason::SameMachineCode(Box::new(by_times))
         } else {
-            "layout, not code: the machine code that the workload can reach is the same".to_owned()
-        };
+            Reason::LayoutOnly
+        });
+    } else {
+        entry.explain(&by_times);
     }
     entry
 }
 
-/// `more` is the option that gives a workload more time.
-fn why(contested: &PairedResult, margin: f64, more: &str) -> String {
-    let few_pairs = contested.assessment.pairs < FEWEST_PAIRS;
-    let pairs = crate::format::counted(contested.assessment.pairs, "pair");
-    let margin = crate::format::percent(margin);
-    let hint = if more.is_empty() {
-        String::new()
-    } else {
-        format!(": {more} gives it more")
-    };
-    let few = match (few_pairs, &contested.stopped) {
-        (true, PairStopReason::Time) => {
-            format!("; no verdict takes fewer than {FEWEST_PAIRS}{hint}")
-        }
-        (true, _) => format!("; no verdict takes fewer than {FEWEST_PAIRS}"),
-        (false, _) => String::new(),
+/// What the pairs alone say. `more` is the option that gives a workload more time.
+fn reason_of_times(contested: &PairedResult, margin: f64, more: &str) -> Reason {
+    let pairs = contested.assessment.pairs;
+    let still_open = |limit| Reason::StillOpen {
+        pairs,
+        limit,
+        more: more.to_owned(),
     };
     match (&contested.stopped, contested.finding) {
-        (_, PairFinding::Higher | PairFinding::Lower) => {
-            // The evidence is against no change at all; of the margin only the estimate speaks.
-            format!(
-                "decided after {pairs}: not zero, at level {ALPHA} over all workloads, and by its \
-                 estimate at least the margin of {margin}"
-            )
-        }
-        (_, PairFinding::Equivalent) => format!("after {pairs} the interval lies inside ±{margin}"),
-        (PairStopReason::Pairs, PairFinding::Open) => {
-            format!("still open after {pairs}, the most that were allowed{few}")
-        }
-        (PairStopReason::Time, PairFinding::Open) => {
-            format!("still open after {pairs}, when its time was up{few}")
-        }
-        (_, PairFinding::Open) => format!("interrupted after {pairs}"),
+        (_, PairFinding::Higher | PairFinding::Lower) => Reason::Decided { pairs, margin },
+        (_, PairFinding::Equivalent) => Reason::WithinMargin { pairs, margin },
+        (PairStopReason::Pairs, PairFinding::Open) => still_open(PairLimit::Pairs),
+        (PairStopReason::Time, PairFinding::Open) => still_open(PairLimit::Time),
+        (_, PairFinding::Open) => Reason::Interrupted { pairs },
     }
 }
 
@@ -345,16 +328,12 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
         };
         let Some(b_value) = b.metrics.get(id) else {
             let gone = plain(facts, id, &info.unit, [number(*a_value), Value::Null]);
-            let reason =
-                "only A has it: B's code adds nothing to its counter, or does not describe it any \
-                 more"
-                    .to_owned();
-            entries.push(Entry {
+            let gone = Entry {
                 verdict: Verdict::Missing,
-                reason,
                 per: Some(info.per),
                 ..gone
-            });
+            };
+            entries.push(gone.with_reason(&Reason::CounterGone));
             continue;
         };
         let mut entry = plain(facts, id, &info.unit, [number(*a_value), number(*b_value)]);
@@ -379,13 +358,11 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
         let Some(value) = b.metrics.get(id) else {
             continue;
         };
-        let reason = "new: only B has it".to_owned();
-        let new = plain(facts, id, &info.unit, [Value::Null, number(*value)]);
-        entries.push(Entry {
-            reason,
+        let new = Entry {
             per: Some(info.per),
-            ..new
-        });
+            ..plain(facts, id, &info.unit, [Value::Null, number(*value)])
+        };
+        entries.push(new.with_reason(&Reason::OnlyB));
     }
     entries
 }
@@ -401,14 +378,14 @@ fn rate(
     entry.change = None;
     let (Some(a_ns), Some(b_ns)) = (time.a.as_f64(), time.b.as_f64()) else {
         entry.verdict = time.verdict;
-        entry.reason.clone_from(&time.reason);
+        entry.take_reason(time);
         return entry;
     };
     // Without a change of the work the metric and the time have to tell the same.
     let expected = of_time(b_ns / a_ns - 1.0);
     if ((b / a - 1.0) - expected).abs() > 1e-9 * (1.0 + expected.abs()) {
         entry.verdict = Verdict::Inconclusive;
-        entry.reason = "the sides count different amounts of work".to_owned();
+        entry.explain(&Reason::OtherWork);
         return entry;
     }
     entry.change = time.change.map(|change| {
@@ -438,45 +415,36 @@ fn rate(
     entry.e_value = time.e_value;
     entry.pairs = time.pairs;
     entry.margin = time.margin;
-    entry.reason.clone_from(&time.reason);
+    entry.take_reason(time);
     entry
 }
 
 /// The dimension in which two cells are not comparable, with both values.
-pub(crate) fn incomparable(a: &JobRecord, b: &JobRecord) -> Option<String> {
+pub(crate) fn incomparable(a: &JobRecord, b: &JobRecord) -> Option<ComparisonObstacle> {
     if a.workload != b.workload {
-        return Some(format!(
-            "{REFUSED}workload {} in A, {} in B",
-            a.workload, b.workload
-        ));
+        let workloads = [a, b].map(|side| side.workload.clone());
+        return Some(ComparisonObstacle::Workload(workloads));
     }
     if a.settings.threads != b.settings.threads {
-        return Some(format!(
-            "{REFUSED}threads {} in A, {} in B",
-            a.settings.threads, b.settings.threads
-        ));
+        let threads = [a, b].map(|side| side.settings.threads);
+        return Some(ComparisonObstacle::Threads(threads));
     }
     if let Some(difference) = different_param(&a.params, &b.params) {
-        return Some(format!("{REFUSED}parameter {difference}"));
+        return Some(difference);
     }
     let other =
         |(name, hash): &(&String, &String)| b.inputs.get(*name).is_some_and(|known| known != *hash);
     let (name, _) = a.inputs.iter().find(other)?;
-    Some(format!(
-        "{REFUSED}the input file {name} is another one in B"
-    ))
+    Some(ComparisonObstacle::InputFile { name: name.clone() })
 }
 
-fn different_param(a: &Map<String, Value>, b: &Map<String, Value>) -> Option<String> {
+fn different_param(a: &Map<String, Value>, b: &Map<String, Value>) -> Option<ComparisonObstacle> {
     let shown = |value: Option<&Value>| value.map_or_else(|| "absent".to_owned(), Value::to_string);
     a.keys()
         .chain(b.keys())
         .find(|name| a.get(*name) != b.get(*name))
-        .map(|name| {
-            format!(
-                "{name} is {} in A, {} in B",
-                shown(a.get(name)),
-                shown(b.get(name))
-            )
+        .map(|name| ComparisonObstacle::Parameter {
+            name: name.clone(),
+            values: [a, b].map(|params| shown(params.get(name))),
         })
 }

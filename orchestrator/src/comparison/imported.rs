@@ -5,12 +5,10 @@ use super::{Change, Code, Entry, Outcome, Verdict, Workload};
 use crate::contradiction::claims::ClaimedRow;
 use crate::contradiction::figure::Figure;
 use crate::contradiction::nesting::{NestingGuess, NestingReason};
+use crate::model::reason::Reason;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
-
-/// Why nothing is judged: no scatter, no verdict.
-const REASON: &str = "one sample per side";
 
 /// Where an imported comparison comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,10 +104,10 @@ fn allocated(row: &ClaimedRow) -> Option<Entry> {
         [Some(before.value), Some(after.value)],
     );
     if before.value == 0.0 && after.value > 0.0 {
-        entry.reason = format!(
-            "{REASON}; {} MB became {} MB",
-            before.printed, after.printed
-        );
+        let memory = [before, after].map(|figure| figure.printed.clone());
+        entry.explain(&Reason::OneSample {
+            memory: Some(memory),
+        });
     }
     Some(entry)
 }
@@ -121,6 +119,8 @@ fn entry(row: &ClaimedRow, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -
         high: None,
     });
     let value = |value: Option<f64>| value.map_or(Value::Null, Value::from);
+    // No scatter, no verdict.
+    let reason = Reason::OneSample { memory: None };
     Entry {
         id: row.name.clone(),
         metric: metric.to_owned(),
@@ -133,7 +133,8 @@ fn entry(row: &ClaimedRow, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -
         e_value: None,
         pairs: 0,
         margin: 0.0,
-        reason: REASON.to_owned(),
+        reason: reason.to_string(),
+        reason_kind: Some(reason.kind()),
         trade_off: false,
         per: None,
         a_range: None,

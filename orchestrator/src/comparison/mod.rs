@@ -19,6 +19,7 @@ use crate::calibration::FalseAlarms;
 use crate::git::GitState;
 use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
+use crate::model::reason::{Reason, ReasonKind};
 use crate::plugin::catalog::CounterBasis;
 use crate::plugin::code::CodeChange;
 pub(crate) use crate::record::Verdict;
@@ -138,6 +139,9 @@ pub(crate) struct Entry {
     pub(crate) margin: f64,
     /// Why the verdict is what it is, and why measuring ended.
     pub(crate) reason: String,
+    /// Kind of that reason; null in older comparisons.
+    #[serde(default)]
+    pub(crate) reason_kind: Option<ReasonKind>,
     /// Another metric of the workload went the other way.
     pub(crate) trade_off: bool,
     /// Of a plugin's metric: what its counter is divided by.
@@ -160,6 +164,23 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// Sets the reason of the verdict: its kind, and its words.
+    pub(crate) fn explain(&mut self, reason: &Reason) {
+        self.reason = reason.to_string();
+        self.reason_kind = Some(reason.kind());
+    }
+
+    fn with_reason(mut self, reason: &Reason) -> Self {
+        self.explain(reason);
+        self
+    }
+
+    /// Takes the reason over from an entry that this one follows from.
+    fn take_reason(&mut self, other: &Self) {
+        self.reason.clone_from(&other.reason);
+        self.reason_kind = other.reason_kind;
+    }
+
     /// Whether an inconclusive entry is a question that has to be answered. Of what threads share
     /// out, only ranges that lie apart are one: where they overlap, nothing is claimed. A rate is
     /// as open as the time that it is made of. Counters and outputs are facts about the work, so

@@ -157,6 +157,7 @@ mod tests {
     use crate::contradiction::figure::{Figure, FigureRange};
     use crate::judge::assessment::assess;
     use crate::judge::verdict::ALPHA;
+    use crate::model::reason::Reason;
     use crate::runner::paired_workloads::{self, PairedResult};
     use serde_json::json;
 
@@ -179,7 +180,7 @@ mod tests {
             }),
             pairs,
             reason: "as scripted".into(),
-            ..lost("job", 0.01, "")
+            ..lost("job", 0.01, &Reason::NotMeasured(String::new()))
         }
     }
 

@@ -3,14 +3,11 @@
 
 use super::entries::{self, Facts, Through};
 use super::{Change, Code, Outcome, Workload, head, scopes};
+use crate::model::reason::{ComparisonObstacle, NextMeasurement, Reason, UnpairedCause};
 use crate::record::anchored::{self, Common};
 use crate::record::{JobRecord, Record};
 use std::collections::HashMap;
 use wildmatch::WildMatch;
-
-/// Why times of records are not judged.
-const UNPAIRED: &str = "not paired: the records share no anchor that both were measured with, and \
-    times of different moments do not compare";
 
 /// Compares all jobs of two records that a filter lets through.
 pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
@@ -59,12 +56,10 @@ pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
 }
 
 /// The dimension of whole records in which nothing is comparable.
-fn different_ground(a: &Record, b: &Record) -> Option<String> {
+fn different_ground(a: &Record, b: &Record) -> Option<ComparisonObstacle> {
     if a.machine.class != b.machine.class {
-        return Some(format!(
-            "not comparable: machine class {} in A, {} in B",
-            a.machine.class, b.machine.class
-        ));
+        let classes = [a, b].map(|record| record.machine.class.clone());
+        return Some(ComparisonObstacle::MachineClass(classes));
     }
     let shown = |record: &Record| {
         record
@@ -73,42 +68,33 @@ fn different_ground(a: &Record, b: &Record) -> Option<String> {
             .map_or("unknown", |text| text.lines().next().unwrap_or_default())
             .to_owned()
     };
-    (a.toolchain != b.toolchain).then(|| {
-        format!(
-            "not comparable: toolchain {} in A, {} in B",
-            shown(a),
-            shown(b)
-        )
-    })
+    (a.toolchain != b.toolchain).then(|| ComparisonObstacle::Toolchain([a, b].map(shown)))
 }
 
 /// The command that measures until it knows, where both records are of commits, and of different
 /// ones.
-fn remedy(a: &Record, b: &Record) -> String {
+fn remedy(a: &Record, b: &Record) -> NextMeasurement {
     let commit = |record: &Record| record.git.commit.clone().filter(|_| !record.git.dirty);
     match (commit(a), commit(b)) {
         (Some(a), Some(b)) if a != b => {
-            format!(
-                "; `orch compare {} {}` measures until it knows",
-                &a[..10.min(a.len())],
-                &b[..10.min(b.len())]
-            )
+            let short = |commit: String| commit[..10.min(commit.len())].to_owned();
+            NextMeasurement::Compare([short(a), short(b)])
         }
-        (Some(a), Some(b)) if a == b => "; both are of the same commit".to_owned(),
-        _ => String::new(),
+        (Some(a), Some(b)) if a == b => NextMeasurement::SameCommit,
+        _ => NextMeasurement::Unknown,
     }
 }
 
 /// What both records stand on.
 struct Ground {
     /// Nothing compares, and why.
-    elsewhere: Option<String>,
+    elsewhere: Option<ComparisonObstacle>,
     /// Jobs that were paired with the same artefact.
     together: usize,
     /// No time compares: the machine is another one.
     changed: Option<String>,
     /// What tells more than the records do.
-    remedy: String,
+    remedy: NextMeasurement,
 }
 
 /// What the anchor that both sides of a job share says of its time.
@@ -159,7 +145,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
             .clone()
             .or_else(|| entries::incomparable(a, b))
         {
-            Some(reason) => vec![entries::refused(&known.id, margin, &reason)],
+            Some(obstacle) => vec![entries::refused(&known.id, margin, obstacle)],
             None => {
                 missing = entries::missing([a, b]);
                 let found = entries::of(&Facts {
@@ -168,7 +154,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
                     code: &code,
                     margin,
                     contested: None,
-                    unpaired: UNPAIRED,
+                    unpaired: UnpairedCause::NoCommonAnchor,
                     through: through(a, b, ground),
                     output_accepted: false,
                     more: "",
@@ -180,8 +166,9 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
             }
         },
         _ => {
-            let reason = format!("only {} has it", if a.is_some() { "A" } else { "B" });
-            missing = Some(reason.clone());
+            let side = if a.is_some() { "A" } else { "B" };
+            let reason = Reason::OnlyOneRecord { side };
+            missing = Some(reason.to_string());
             vec![entries::lost(&known.id, margin, &reason)]
         }
     };
@@ -204,10 +191,12 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::super::Verdict;
     use super::super::tests::{contested, side};
     use super::*;
+    use crate::model::reason::ReasonKind;
     use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
     use crate::runner::anchor_pairs::AnchorSeries;
     use serde_json::json;
@@ -252,7 +241,7 @@ mod tests {
                 elsewhere: None,
                 together: 1,
                 changed: None,
-                remedy: String::new(),
+                remedy: NextMeasurement::Unknown,
             },
         );
         outcome
@@ -287,8 +276,8 @@ mod tests {
         let (a, mut b) = (night("a", 3.0, 0.0, 0.01), night("a", 4.0, 0.05, 0.01));
         let time = entry(&a, &b, "time");
         assert_eq!(
-            (time.verdict, time.reason.as_str()),
-            (Verdict::Equivalent, "same code")
+            (time.verdict, time.reason_kind),
+            (Verdict::Equivalent, Some(ReasonKind::SameCode))
         );
         assert_eq!(entry(&a, &b, "allocations").verdict, Verdict::Regressed);
         b.inputs.insert("in.bin".to_owned(), "hash".to_owned());
@@ -306,7 +295,7 @@ mod tests {
         b.anchored[0].verdict = Verdict::Missing;
         for time in [entry(&a, &b, "time"), entry(&b, &a, "time")] {
             assert_eq!((time.verdict, time.pairs), (Verdict::Inconclusive, 0));
-            assert_eq!(time.reason, UNPAIRED);
+            assert_eq!(time.reason_kind, Some(ReasonKind::Unpaired));
         }
     }
 
@@ -326,6 +315,42 @@ mod tests {
         assert!(
             matches!(found(Some("a"), None), Code::Unknown(why) if why.starts_with("a record does \
                 not hold "))
+        );
+    }
+
+    #[test]
+    fn records_with_other_input_files_are_not_comparable() {
+        let with = |hash: &str| {
+            let mut job = side(1.0, json!(null));
+            job.inputs.insert("data/in.bin".to_owned(), hash.to_owned());
+            job
+        };
+        assert_eq!(entries::incomparable(&with("1"), &with("1")), None);
+        let refused = entries::incomparable(&with("1"), &with("2"));
+        assert_eq!(
+            refused.as_ref(),
+            Some(&ComparisonObstacle::InputFile {
+                name: "data/in.bin".to_owned()
+            })
+        );
+        assert_eq!(
+            refused
+                .map(Reason::NotComparable)
+                .map(|reason| reason.to_string()),
+            Some("not comparable: the input file data/in.bin is another one in B".to_owned())
+        );
+    }
+
+    #[test]
+    fn entry_of_an_older_comparison_has_a_reason_without_a_kind() {
+        let entry = entries::refused("job", 0.01, ComparisonObstacle::Threads([1, 2]));
+        let mut older = serde_json::to_value(&entry).unwrap();
+        assert_eq!(older["reason_kind"], json!("not_comparable"));
+        older.as_object_mut().unwrap().remove("reason_kind");
+        let read: super::super::Entry = serde_json::from_value(older).unwrap();
+        assert_eq!(
+            (read.reason.as_str(), read.reason_kind),
+            ("not comparable: threads 1 in A, 2 in B", None)
         );
     }
 }

@@ -138,6 +138,7 @@ mod tests {
     use super::super::tests::{contested, facts, side};
     use super::super::{Change, head};
     use super::*;
+    use crate::model::reason::Reason;
     use serde_json::{Map, Value, json};
 
     fn workload(verdict: Verdict, trade_off: bool, code: Code) -> Workload {
@@ -171,7 +172,7 @@ mod tests {
                 high: Some(estimate + within),
             }),
             pairs,
-            ..lost("job", 0.01, "")
+            ..lost("job", 0.01, &Reason::NotMeasured(String::new()))
         }
     }
 

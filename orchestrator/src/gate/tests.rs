@@ -28,6 +28,7 @@ fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Entry 
         pairs,
         margin: 0.01,
         reason: "as scripted".into(),
+        reason_kind: None,
         trade_off: false,
         per: None,
         a_range: None,

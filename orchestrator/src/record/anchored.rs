@@ -2,17 +2,14 @@
 //! can be compared. Pure.
 
 use super::{Digest, JobRecord, Record, Verdict};
-use crate::format;
 use crate::git::Revision;
 use crate::judge::student_t::{self, ShiftEstimate};
-use crate::judge::verdict::{ALPHA, PairFinding};
+use crate::judge::verdict::PairFinding;
+use crate::model::reason::{AnchorFinding, NextMeasurement, OutputDifference, Reason, ReasonKind};
 use crate::runner::anchor_pairs::AnchorSeries;
 use crate::runner::pair_series::PairRecord;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-
-/// Why a difference between two measurements of one file is none.
-const SAME_CODE: &str = "same code";
 
 /// A build that the jobs of a run were paired with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +64,9 @@ pub(crate) struct Anchored {
     /// The relative difference that matters.
     pub(crate) margin: f64,
     pub(crate) reason: String,
+    /// Kind of that reason; null in older records.
+    #[serde(default)]
+    pub(crate) reason_kind: Option<ReasonKind>,
     pub(crate) warnings: Vec<String>,
     /// Everything that was measured.
     pub(crate) pairs: Vec<PairRecord>,
@@ -103,16 +103,12 @@ impl Anchored {
     pub(crate) fn absent(anchor: &AnchorRecord, margin: f64, reason: &str) -> Self {
         Self {
             absent: true,
-            ..Self::missing(
-                anchor,
-                margin,
-                format!("the anchor does not have it: {reason}"),
-            )
+            ..Self::missing(anchor, margin, &Reason::AnchorLacksJob(reason.to_owned()))
         }
     }
 
     /// A job that could not be paired.
-    pub(crate) fn missing(anchor: &AnchorRecord, margin: f64, reason: String) -> Self {
+    pub(crate) fn missing(anchor: &AnchorRecord, margin: f64, reason: &Reason) -> Self {
         Self {
             anchor: anchor.commit.clone(),
             artefact: None,
@@ -120,7 +116,8 @@ impl Anchored {
             absent: false,
             change: None,
             margin,
-            reason,
+            reason: reason.to_string(),
+            reason_kind: Some(reason.kind()),
             warnings: Vec::new(),
             pairs: Vec::new(),
         }
@@ -149,7 +146,8 @@ impl Anchored {
             absent: false,
             change: shift.map(AnchoredChange::from),
             margin,
-            reason,
+            reason: reason.to_string(),
+            reason_kind: Some(reason.kind()),
             warnings: tied.warnings.clone(),
             pairs: tied.pairs.clone(),
         }
@@ -162,7 +160,7 @@ fn verdict(
     shift: Option<&ShiftEstimate>,
     margin: f64,
     terms: &Terms,
-) -> (Verdict, String) {
+) -> (Verdict, Reason) {
     if let Some(failed) = &tied.failed {
         let side = if failed.side == 0 {
             "the anchor"
@@ -171,43 +169,39 @@ fn verdict(
         };
         return (
             Verdict::Missing,
-            format!(
-                "{side} failed in {}: {}",
-                failed.phase.name(),
-                failed.message
-            ),
+            Reason::SideFailed {
+                side,
+                phase: failed.phase,
+                message: failed.message.clone(),
+            },
         );
     }
     if let Some((anchor, now)) = tied.digests.as_ref().and_then(different) {
+        let outputs = [anchor, now].map(|digest| digest.value.to_string());
         return (
             Verdict::OutputDiffers,
-            format!(
-                "the outputs differ: {} with the anchor, {} now",
-                anchor.value, now.value
-            ),
+            Reason::OutputsDiffer(OutputDifference::SinceAnchor(outputs)),
         );
     }
-    let pairs = format::counted(tied.pairs.len(), "pair");
+    let pairs = tied.pairs.len();
     let Some(shift) = shift else {
-        return (Verdict::Inconclusive, format!("interrupted after {pairs}"));
+        return (Verdict::Inconclusive, Reason::Interrupted { pairs });
     };
     if same_code {
-        return (Verdict::Equivalent, SAME_CODE.to_owned());
+        return (Verdict::Equivalent, Reason::SameCode);
     }
     let finding = student_t::decide_shift(shift, margin, terms.together);
-    told(finding, terms.changed, || {
-        let shown = format::percent(margin);
-        match finding {
-            PairFinding::Equivalent => format!("after {pairs} the interval lies inside ±{shown}"),
-            PairFinding::Open => format!(
-                "{pairs} do not tell; `orch compare {} HEAD` measures until it knows",
-                &terms.anchor.commit[..10.min(terms.anchor.commit.len())]
-            ),
-            _ => {
-                let jobs = format::counted(terms.together, "job");
-                format!("{pairs}, at level {ALPHA} over {jobs}, and at least {shown}")
-            }
-        }
+    told(finding, terms.changed, || match finding {
+        PairFinding::Equivalent => Reason::WithinMargin { pairs, margin },
+        PairFinding::Open => Reason::OpenByAnchor {
+            pairs,
+            anchor: short(&terms.anchor.commit),
+        },
+        PairFinding::Higher | PairFinding::Lower => Reason::DecidedByAnchor {
+            pairs,
+            jobs: terms.together,
+            margin,
+        },
     })
 }
 
@@ -215,10 +209,13 @@ fn verdict(
 fn told(
     finding: PairFinding,
     changed: Option<&str>,
-    reason: impl Fn() -> String,
-) -> (Verdict, String) {
+    reason: impl Fn() -> Reason,
+) -> (Verdict, Reason) {
     if let Some(changed) = changed {
-        return (Verdict::Inconclusive, changed.to_owned());
+        return (
+            Verdict::Inconclusive,
+            Reason::MachineChanged(changed.to_owned()),
+        );
     }
     let verdict = match finding {
         PairFinding::Higher => Verdict::Regressed,
@@ -227,6 +224,11 @@ fn told(
         PairFinding::Open => Verdict::Inconclusive,
     };
     (verdict, reason())
+}
+
+/// First digits of a commit.
+fn short(commit: &str) -> String {
+    commit[..10.min(commit.len())].to_owned()
 }
 
 /// Both sides' digests, where both say one and they do not agree.
@@ -292,27 +294,26 @@ impl Common {
         &self,
         together: usize,
         changed: Option<&str>,
-        remedy: &str,
-    ) -> (Verdict, String) {
+        remedy: &NextMeasurement,
+    ) -> (Verdict, Reason) {
         if self.same_code {
-            return (Verdict::Equivalent, SAME_CODE.to_owned());
+            return (Verdict::Equivalent, Reason::SameCode);
         }
         let finding = student_t::decide_shift(&self.shift, self.margin, together);
-        let (shown, pairs) = (format::percent(self.margin), self.pairs);
-        let anchor = &self.anchor[..10.min(self.anchor.len())];
-        told(finding, changed, || match finding {
-            PairFinding::Equivalent => {
-                format!("through the anchor {anchor}, {pairs} pairs each: inside ±{shown}")
-            }
-            PairFinding::Open => {
-                format!("through the anchor {anchor}, {pairs} pairs each do not tell{remedy}")
-            }
-            _ => {
-                let jobs = format::counted(together, "job");
-                format!(
-                    "through the anchor {anchor}, {pairs} pairs each, at level {ALPHA} over {jobs}"
-                )
-            }
+        told(finding, changed, || Reason::ThroughAnchor {
+            anchor: short(&self.anchor),
+            pairs: self.pairs,
+            finding: match finding {
+                PairFinding::Equivalent => AnchorFinding::WithinMargin {
+                    margin: self.margin,
+                },
+                PairFinding::Open => AnchorFinding::Open {
+                    next: remedy.clone(),
+                },
+                PairFinding::Higher | PairFinding::Lower => {
+                    AnchorFinding::Decided { jobs: together }
+                }
+            },
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::error::CommandError;
 use crate::git::{self, Revision};
 use crate::judge::verdict;
 use crate::machine::Machine;
+use crate::model::reason::Reason;
 use crate::pass::{PassEnd, PassResult};
 use crate::plugin::build::PreparedPlugin;
 use crate::project::{LoadedScenario, PluginSet};
@@ -316,11 +317,13 @@ pub(super) fn judge_anchors(
                     margin,
                     &terms,
                 ),
-                (Err(reason), _) => Anchored::missing(&anchor.record, margin, reason),
+                (Err(reason), _) => {
+                    Anchored::missing(&anchor.record, margin, &Reason::NotMeasured(reason))
+                }
                 (Ok(_), None) => Anchored::missing(
                     &anchor.record,
                     margin,
-                    "the run was interrupted before".to_owned(),
+                    &Reason::NotMeasured("the run was interrupted before".to_owned()),
                 ),
             };
             found.entry(job.id.clone()).or_default().push(one);

@@ -8,6 +8,7 @@ use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
 use crate::judge::verdict::PairFinding;
 use crate::measure::clock::ScopeClock;
+use crate::model::reason::{Reason, UnpairedCause};
 use crate::pass::{self, PassEnd, PassResult};
 use crate::plan::{self, CountedIterations, Plan, PlanStep, StepKind};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
@@ -361,7 +362,7 @@ impl Versus<'_> {
             code: &judged,
             margin: each.margin,
             contested,
-            unpaired: "the user stopped before any pair was measured",
+            unpaired: UnpairedCause::StoppedEarly,
             through: None,
             output_accepted: each.output_accepted,
             more: self.terms.more,
@@ -370,9 +371,9 @@ impl Versus<'_> {
             each.unknown[side].is_none() && records[side].outcome == JobOutcome::Measured
         };
         let only_b = is_measured(1) && !is_measured(0);
-        let entries = match &missing {
-            Some(reason) if only_b => entries::only_b(&facts, reason),
-            Some(reason) => vec![entries::lost(id, each.margin, reason)],
+        let entries = match missing.clone().map(Reason::NotMeasured) {
+            Some(reason) if only_b => entries::only_b(&facts, &reason),
+            Some(reason) => vec![entries::lost(id, each.margin, &reason)],
             None => entries::of(&facts),
         };
         let verdict = head::of_workload(&entries);

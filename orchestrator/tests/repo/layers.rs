@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
-const LAYERS: [&str; 41] = [
+const LAYERS: &[&str] = &[
     "hash",
     "starter",
     "journal",
@@ -14,6 +14,7 @@ const LAYERS: [&str; 41] = [
     "measure",
     "counting",
     "protocol",
+    "model",
     "pass",
     "sentinel",
     "cache",

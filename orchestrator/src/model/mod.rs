@@ -1,0 +1,4 @@
+//! Typed facts that records and comparisons store: decisions use these types, and texts follow from
+//! them.
+
+pub(crate) mod reason;
