@@ -1,6 +1,7 @@
 //! The end of each pass of a run: written by the runner, read when the record is made.
 
 use crate::judge::estimate::median;
+use crate::model::warning::JobWarning;
 use crate::protocol::{AllocationCounts, Phase, TimedSamples, WorkerReply};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ pub(crate) struct PassEnd {
     pub(crate) cpus: Vec<usize>,
     pub(crate) wall_ns: u64,
     pub(crate) result: PassResult,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<JobWarning>,
 }
 
 impl PassEnd {

@@ -6,8 +6,8 @@ mod measured;
 
 pub(crate) use checked::{CallWork, InstanceCheck};
 pub(crate) use measured::{
-    AllocationCounts, CounterSum, PairReady, PairStart, ResourceUsage, ScopeNode, ScopeProfile,
-    SentinelReading, TimedSamples, TurnSamples, WarmUp, WarmUpEnd,
+    AllocationCounts, CounterSum, PairReady, PairStart, ResourceUsage, ScopeComplaint, ScopeNode,
+    ScopeProfile, SentinelReading, TimedSamples, TurnSamples, WarmUp, WarmUpEnd,
 };
 
 use crate::measure::clock::ScopeClock;

@@ -281,6 +281,7 @@ impl<'a> CommitEvidence<'a> {
             .map_err(|error| CommandError::system_while("a pair cannot be measured", &error))?;
         drop(held);
         for warning in std::mem::take(&mut series.warnings) {
+            let warning = warning.to_string();
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }

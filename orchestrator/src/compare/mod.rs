@@ -24,9 +24,6 @@ use std::time::Duration;
 
 /// Longest time for which an open workload is measured, unless the user asks for another.
 pub(crate) const DEFAULT_TIME: &str = "60s";
-/// Names of the sides in messages.
-const NAMES: [&str; 2] = ["A", "B"];
-
 /// What the user asks `orch compare` for.
 #[derive(Debug, Clone)]
 pub(crate) struct CompareRequest {

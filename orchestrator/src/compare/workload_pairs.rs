@@ -1,10 +1,10 @@
 //! Each job on both sides, with what a comparison has to know of it: plugins, margin, notes.
 
-use super::NAMES;
 use super::sides::SideJobs;
 use super::target::CompareTarget;
 use crate::calibration;
 use crate::judge::verdict;
+use crate::model::warning::{JobWarning, SidedWarning, WarnedSide};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::project::rules::OfferedJob;
@@ -76,12 +76,19 @@ pub(super) fn matched(
             .cloned()
     };
     let margin = verdict::equivalence_margin(jobs[0].settings.tolerance, tau);
+    let worded = |side: usize, text: String| SidedWarning {
+        side: Some(WarnedSide::of_index(side)),
+        warning: JobWarning::Worded(text),
+    };
     let today = |side: usize| {
         let taken_as_it_is = matches!(of(side), Ok(PreparedPlugin { at: None, .. }));
         (taken_as_it_is && matches!(targets[side], CompareTarget::Revision(_))).then(|| {
-            format!(
-                "{}: plugin `{}` lies outside of the repository and is as it is today",
-                NAMES[side], jobs[side].plugin
+            worded(
+                side,
+                format!(
+                    "plugin `{}` lies outside of the repository and is as it is today",
+                    jobs[side].plugin
+                ),
             )
         })
     };
@@ -89,7 +96,7 @@ pub(super) fn matched(
         of(side)
             .ok()?
             .note
-            .map(|note| format!("{}: plugin `{}` {note}", NAMES[side], jobs[side].plugin))
+            .map(|note| worded(side, format!("plugin `{}` {note}", jobs[side].plugin)))
     };
     let notes = [today(0), today(1), note(0), note(1)]
         .into_iter()

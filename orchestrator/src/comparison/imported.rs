@@ -156,6 +156,7 @@ fn workload(row: &ClaimedRow) -> Workload {
         missing: None,
         only_b: false,
         warnings: Vec::new(),
+        warning_kinds: Vec::new(),
         scopes: Vec::new(),
         pairs: Vec::new(),
         wall_ns: 0,

@@ -20,6 +20,7 @@ use crate::git::GitState;
 use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
 use crate::model::reason::{Reason, ReasonKind};
+use crate::model::warning::SidedKind;
 use crate::plugin::catalog::CounterBasis;
 use crate::plugin::code::CodeChange;
 pub(crate) use crate::record::Verdict;
@@ -226,6 +227,9 @@ pub(crate) struct Workload {
     #[serde(default)]
     pub(crate) only_b: bool,
     pub(crate) warnings: Vec<String>,
+    /// Kind and side of each warning, in their order; none in older comparisons.
+    #[serde(default)]
+    pub(crate) warning_kinds: Vec<SidedKind>,
     /// Where the change is, where there is one.
     pub(crate) scopes: Vec<scopes::ScopeChange>,
     pub(crate) pairs: Vec<PairRecord>,

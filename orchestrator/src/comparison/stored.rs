@@ -183,6 +183,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
         missing,
         only_b: false,
         warnings: Vec::new(),
+        warning_kinds: Vec::new(),
         scopes: places,
         pairs: Vec::new(),
         wall_ns: 0,

@@ -153,6 +153,7 @@ mod tests {
             missing: None,
             only_b: false,
             warnings: Vec::new(),
+            warning_kinds: Vec::new(),
             scopes: Vec::new(),
             pairs: Vec::new(),
             wall_ns: 0,

@@ -73,6 +73,7 @@ fn workload(pairs: Vec<PairRecord>) -> Workload {
         missing: None,
         only_b: false,
         warnings: Vec::new(),
+        warning_kinds: Vec::new(),
         scopes: Vec::new(),
         pairs,
         wall_ns: 1,

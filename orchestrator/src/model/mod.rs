@@ -2,3 +2,4 @@
 //! them.
 
 pub(crate) mod reason;
+pub(crate) mod warning;

@@ -96,7 +96,31 @@ pub(crate) struct ScopeProfile {
     /// others.
     pub(crate) iteration_ns: f64,
     pub(crate) scopes: Vec<ScopeNode>,
-    pub(crate) complaints: Vec<String>,
+    pub(crate) complaints: Vec<ScopeComplaint>,
+}
+
+/// Part of the scopes and counters that a worker could not record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ScopeComplaint {
+    /// Threads beyond the table of threads.
+    Threads { threads: usize },
+    /// Scopes that were closed out of order, or never.
+    Unbalanced { scopes: u64 },
+    /// Additions to counters that were no finite numbers, or too much for the sum.
+    NotFinite { additions: u64 },
+    /// Names beyond the table of names.
+    Names { most: usize },
+    /// Scopes and counters beyond the places in the tree.
+    Places {
+        dropped: u64,
+        places: usize,
+        depth: usize,
+        counters: usize,
+    },
+    /// In words, from an older journal.
+    #[serde(untagged)]
+    Worded(String),
 }
 
 /// A scope in its place in the tree, summed over all iterations of a profile.
@@ -158,7 +182,7 @@ pub(crate) struct AllocationCounts {
     /// Growth of resident memory over the iterations. It reveals allocators that bypass malloc.
     pub(crate) resident_growth: i64,
     pub(crate) counters: Vec<CounterSum>,
-    pub(crate) complaints: Vec<String>,
+    pub(crate) complaints: Vec<ScopeComplaint>,
     /// Entry points of the workload's code, as addresses within the library; empty if the plugin
     /// does not provide them.
     #[serde(default)]

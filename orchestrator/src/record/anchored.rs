@@ -6,6 +6,7 @@ use crate::git::Revision;
 use crate::judge::student_t::{self, ShiftEstimate};
 use crate::judge::verdict::PairFinding;
 use crate::model::reason::{AnchorFinding, NextMeasurement, OutputDifference, Reason, ReasonKind};
+use crate::model::warning::SidedWarning;
 use crate::runner::anchor_pairs::AnchorSeries;
 use crate::runner::pair_series::PairRecord;
 use indexmap::IndexMap;
@@ -148,7 +149,7 @@ impl Anchored {
             margin,
             reason: reason.to_string(),
             reason_kind: Some(reason.kind()),
-            warnings: tied.warnings.clone(),
+            warnings: tied.warnings.iter().map(SidedWarning::to_string).collect(),
             pairs: tied.pairs.clone(),
         }
     }

@@ -1,6 +1,5 @@
 //! From finished passes to a job's record. Pure: no clock, no process, no file.
 
-use super::warning::{JobWarning, WarningKind};
 use super::{
     Allocations, Digest, JobOutcome, JobRecord, JobWall, PluginFile, Process, ProfileRecord,
     ScopeRecord, SettingsRecord, Time, metrics, samples,
@@ -8,6 +7,7 @@ use super::{
 use crate::judge::estimate::median;
 use crate::measure::interval::median_interval;
 use crate::measure::rounding;
+use crate::model::warning::JobWarning;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plugin::catalog::{CounterBasis, IterationCost, MetricInfo, WorkloadInfo};
 use crate::protocol::{AllocationCounts, ScopeNode, ScopeProfile, WorkerReply};
@@ -44,7 +44,7 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         iteration_ns,
         interrupted,
     } = facts;
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<JobWarning> = Vec::new();
     for end in &ends {
         for warning in &end.warnings {
             if !warnings.contains(warning) {
@@ -62,26 +62,20 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         .collect();
     let time = time(&ends, seed);
     let (digest, digest_differs) = digest(&ends, &mut warnings);
-    let mut found = Vec::new();
-    let mut allocations = allocations(&counts, time.as_ref(), &mut found);
+    let mut allocations = allocations(&counts, time.as_ref(), &mut warnings);
     if let (Some(name), Some(counted)) = (own_allocator, &mut allocations) {
         counted.exact = false;
-        found.push(JobWarning::OwnAllocator {
+        warnings.push(JobWarning::OwnAllocator {
             name: name.to_owned(),
         });
     }
-    let mut warning_kinds: Vec<WarningKind> = found.iter().map(JobWarning::kind).collect();
-    warnings.extend(found.iter().map(JobWarning::to_string));
     complain(profile, &counts, &mut warnings);
     if let Some(info) = info {
         metrics::check_counters(info, &counts, &mut warnings);
     }
-    let sampled = time
-        .as_ref()
-        .map(|time| samples::warnings(time, &job.settings))
-        .unwrap_or_default();
-    warning_kinds.extend(sampled.iter().map(JobWarning::kind));
-    warnings.extend(sampled.iter().map(JobWarning::to_string));
+    if let Some(time) = &time {
+        warnings.extend(samples::warnings(time, &job.settings));
+    }
     let iteration_ns = time.as_ref().map(|time| time.median_ns).or(iteration_ns);
     let values = info
         .map(|info| metrics::values(info, &counts, iteration_ns))
@@ -118,8 +112,8 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         outcome,
         phase,
         message,
-        warnings,
-        warning_kinds,
+        warning_kinds: warnings.iter().map(JobWarning::kind).collect(),
+        warnings: warnings.iter().map(JobWarning::to_string).collect(),
         digest,
         digest_differs,
         metrics_range: info
@@ -298,7 +292,7 @@ fn page_faults(time: &Time) -> Option<f64> {
 /// The digest, if the plugin has one; an example and a warning if its processes disagree.
 fn digest(
     ends: &[&PassEnd],
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<JobWarning>,
 ) -> (Option<Digest>, Option<[serde_json::Value; 2]>) {
     let mut first: Option<Digest> = None;
     let mut differs = None;
@@ -317,7 +311,9 @@ fn digest(
             Err(error) => {
                 push_once(
                     warnings,
-                    format!("the plugin's digest cannot be read: {error}"),
+                    JobWarning::DigestUnreadable {
+                        error: error.to_string(),
+                    },
                 );
                 continue;
             }
@@ -330,12 +326,10 @@ fn digest(
         }
     }
     if let Some(values) = &differs {
-        let [one, other] = values
+        let digests = values
             .each_ref()
             .map(|value| crate::format::shortened(&value.to_string()));
-        warnings.push(format!(
-            "output differs between processes: digest {one} and {other}, for example"
-        ));
+        warnings.push(JobWarning::OutputDiffers { digests });
     }
     (first, differs)
 }
@@ -363,7 +357,7 @@ impl Digest {
     }
 }
 
-pub(super) fn push_once(warnings: &mut Vec<String>, warning: String) {
+pub(super) fn push_once(warnings: &mut Vec<JobWarning>, warning: JobWarning) {
     if !warnings.contains(&warning) {
         warnings.push(warning);
     }
@@ -372,14 +366,14 @@ pub(super) fn push_once(warnings: &mut Vec<String>, warning: String) {
 fn complain(
     profile: Option<&ScopeProfile>,
     counts: &[&AllocationCounts],
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<JobWarning>,
 ) {
     let complaints = profile
         .iter()
         .flat_map(|profile| &profile.complaints)
         .chain(counts.iter().flat_map(|count| &count.complaints));
     for complaint in complaints {
-        push_once(warnings, complaint.clone());
+        push_once(warnings, JobWarning::Recording(complaint.clone()));
     }
 }
 

@@ -4,6 +4,7 @@
 use super::MetricRecord;
 use super::assemble::push_once;
 use crate::measure::rounding;
+use crate::model::warning::JobWarning;
 use crate::plugin::catalog::{CounterBasis, IterationCost, MetricInfo, WorkloadInfo};
 use crate::protocol::{AllocationCounts, CounterSum};
 use indexmap::IndexMap;
@@ -67,7 +68,7 @@ pub(super) fn roundings(
 pub(super) fn check_counters(
     info: &WorkloadInfo,
     counts: &[&AllocationCounts],
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<JobWarning>,
 ) {
     let Some((first, others)) = counts.split_first() else {
         return;
@@ -78,10 +79,10 @@ pub(super) fn check_counters(
         if one.is_none() {
             push_once(
                 warnings,
-                format!(
-                    "metric {}: nothing was added to its counter `{}`",
-                    metric.id, metric.counter
-                ),
+                JobWarning::CounterUnused {
+                    metric: metric.id.clone(),
+                    counter: metric.counter.clone(),
+                },
             );
         } else if metric.better.is_some()
             && let Some(other) = others
@@ -91,12 +92,10 @@ pub(super) fn check_counters(
         {
             push_once(
                 warnings,
-                format!(
-                    "counter `{}` differs between processes: {} and {}, for example",
-                    metric.counter,
-                    one.map_or(0.0, |one| one.sum),
-                    other.map_or(0.0, |other| other.sum)
-                ),
+                JobWarning::CounterDiffers {
+                    counter: metric.counter.clone(),
+                    sums: [one, other].map(|one| one.map_or(0.0, |one| one.sum)),
+                },
             );
         }
     }

@@ -12,13 +12,13 @@ pub(crate) mod samples;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
-pub(crate) mod warning;
 
 pub(crate) use contradiction::{Contradiction, Severity};
 
 use crate::git::GitState;
 use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
+use crate::model::warning::WarningKind;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::protocol::{Phase, ResourceUsage, WarmUp};
 use crate::sentinel::SentinelResult;
@@ -163,9 +163,9 @@ pub(crate) struct JobRecord {
     pub(crate) phase: Option<Phase>,
     pub(crate) message: Option<String>,
     pub(crate) warnings: Vec<String>,
-    /// Kinds of those warnings that follow from the figures.
+    /// Kind of each warning, in their order; in older records only of some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) warning_kinds: Vec<warning::WarningKind>,
+    pub(crate) warning_kinds: Vec<WarningKind>,
     pub(crate) digest: Option<Digest>,
     /// Digests of two processes that do not agree, where there are such.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,8 @@
 //! Owns what a job's samples say of themselves: whether their median stands for them. Pure.
 
-use super::warning::JobWarning;
 use super::{Process, Time};
 use crate::judge::estimate::median;
+use crate::model::warning::JobWarning;
 use crate::protocol::WarmUpEnd;
 use crate::scenario::JobSettings;
 
@@ -156,8 +156,8 @@ fn count(time: &Time) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::warning::WarningKind;
     use super::*;
+    use crate::model::warning::WarningKind;
     use crate::protocol::{ResourceUsage, WarmUp};
 
     /// A time of these processes, each with its samples (ns, of two iterations).

@@ -3,7 +3,7 @@
 
 use super::listed::{ShownLists, shown_lists};
 use super::shown::{self, MOST_TEXTS, ShownList};
-use super::warnings::{self, Warning};
+use super::warnings::{self, JobTexts, Warning};
 use crate::comparison::imported::ImportedRow;
 use crate::comparison::words::{self, Surprise};
 use crate::comparison::{Code, Comparison, Entry, Side, Verdict, Workload};
@@ -109,10 +109,11 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
             .cmp(&(other.verdict, !other.trade_off))
             .then(size(other).total_cmp(&size(one)))
     });
-    let of_workloads = comparison
-        .workloads
-        .iter()
-        .map(|workload| (workload.id.as_str(), &workload.warnings[..]));
+    let of_workloads = comparison.workloads.iter().map(|workload| JobTexts {
+        id: &workload.id,
+        texts: &workload.warnings,
+        kinds: workload.warning_kinds.clone(),
+    });
     let ShownList {
         items: warnings,
         more: more_warnings,

@@ -16,6 +16,7 @@ use crate::bisect::BisectReport;
 use crate::comparison::Comparison;
 use crate::format;
 use crate::gate::{Finding, Gate};
+use crate::model::warning::{SidedKind, WarningKind};
 use crate::record::{Record, store};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -23,6 +24,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 use shown::{MOST_BYTES, MOST_TEXTS, ShownList};
 use std::path::Path;
+use warnings::JobTexts;
 
 /// The templates that orch carries, so that an installed `orch` needs no folder.
 const BUILT_IN: [(&str, &str); 8] = [
@@ -84,12 +86,15 @@ pub(crate) fn exists(name: &str, folder: &Path) -> bool {
 /// Renders a record through the template `name`: the user's in `folder`, else the built-in one.
 /// HTML templates escape what they print.
 pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
-    let warnings = warnings::gathered(
-        record
-            .jobs
-            .iter()
-            .map(|job| (job.id.as_str(), &job.warnings[..])),
-    );
+    let of_run = |kind: &WarningKind| SidedKind {
+        kind: *kind,
+        side: None,
+    };
+    let warnings = warnings::gathered(record.jobs.iter().map(|job| JobTexts {
+        id: &job.id,
+        texts: &job.warnings,
+        kinds: job.warning_kinds.iter().map(of_run).collect(),
+    }));
     let ShownList {
         items: warnings,
         more: more_warnings,

@@ -3,6 +3,7 @@
 
 use super::shown;
 use crate::format;
+use crate::model::warning::SidedKind;
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -21,18 +22,37 @@ pub(super) struct Warning<'a> {
     named: String,
 }
 
+/// The warnings of one job: texts, and the kind of each in the same order. In what an older orch
+/// wrote, some have no kind.
+pub(super) struct JobTexts<'a> {
+    pub(super) id: &'a str,
+    pub(super) texts: &'a [String],
+    pub(super) kinds: Vec<SidedKind>,
+}
+
+/// Warnings of different jobs that are alike: of one kind and side, and of one text where a kind
+/// does not say everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct LikeWarnings<'a> {
+    kind: Option<SidedKind>,
+    text: &'a str,
+}
+
 /// Gathers the warnings of jobs, in their order.
-pub(super) fn gathered<'a>(
-    jobs: impl Iterator<Item = (&'a str, &'a [String])>,
-) -> Vec<Warning<'a>> {
-    let all: Vec<(&str, &str)> = jobs
-        .flat_map(|(id, warnings)| warnings.iter().map(move |text| (id, text.as_str())))
+pub(super) fn gathered<'a>(jobs: impl Iterator<Item = JobTexts<'a>>) -> Vec<Warning<'a>> {
+    let all: Vec<(&str, &str, LikeWarnings)> = jobs
+        .flat_map(|job| {
+            let known = job.kinds.len() == job.texts.len();
+            job.texts.iter().enumerate().map(move |(at, text)| {
+                let kind = job.kinds.get(at).copied().filter(|_| known);
+                (job.id, text.as_str(), alike(kind, text))
+            })
+        })
         .collect();
-    let by_kind = shown::grouped(all.iter().map(|&(id, text)| (kind(text), id)));
+    let by_kind = shown::grouped(all.iter().map(|&(id, _, kind)| (kind, id)));
     let mut gathered: Vec<Warning> = Vec::new();
-    let mut done: HashSet<(&str, &str)> = HashSet::new();
-    for &(id, text) in &all {
-        let kind = kind(text);
+    let mut done: HashSet<LikeWarnings> = HashSet::new();
+    for &(id, text, kind) in &all {
         if done.contains(&kind) {
             continue;
         }
@@ -55,48 +75,57 @@ pub(super) fn gathered<'a>(
     gathered
 }
 
-/// Which side of a comparison a warning is about, and what it means, which stands at its end,
-/// behind the figures.
-fn kind(text: &str) -> (&str, &str) {
-    let side = text.split_once(": ").map_or("", |(first, _)| first);
-    let side = if ["A", "B"].contains(&side) { side } else { "" };
-    (side, text.rsplit(": ").next().unwrap_or(text))
+fn alike(kind: Option<SidedKind>, text: &str) -> LikeWarnings<'_> {
+    match kind {
+        Some(sided) if sided.kind.differs_in_figures() => LikeWarnings { kind, text: "" },
+        _ => LikeWarnings { kind, text },
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::warning::{WarnedSide, WarningKind};
+
+    const SLOW: SidedKind = SidedKind {
+        kind: WarningKind::SlowSamples,
+        side: None,
+    };
+    const WORDED: SidedKind = SidedKind {
+        kind: WarningKind::Worded,
+        side: None,
+    };
+
+    fn texts<'a>(id: &'a str, texts: &'a [String], kinds: &[SidedKind]) -> JobTexts<'a> {
+        let kinds = kinds.to_vec();
+        JobTexts { id, texts, kinds }
+    }
 
     #[test]
-    fn many_of_a_kind_are_one_and_the_rest_stands_as_it_is() {
-        let busy = |share: u32| format!("{share} % of the samples took long: the machine was busy");
+    fn warnings_of_one_kind_are_one_whatever_their_words() {
+        let words = ["a slow tenth", "19 % were slow: busy", "x", "busy: y", "z"];
         let jobs: Vec<(String, Vec<String>)> = (0..5)
             .map(|job| {
-                (
-                    job.to_string(),
-                    vec![busy(job), "two of them say nothing".to_owned()]
-                        [..if job < 2 { 2 } else { 1 }]
-                        .to_vec(),
-                )
+                let own = vec![words[job].to_owned(), "a note".to_owned()];
+                (job.to_string(), own[..if job < 2 { 2 } else { 1 }].to_vec())
             })
             .collect();
-        let texts = gathered(
+        let found = gathered(
             jobs.iter()
-                .map(|(id, warnings)| (id.as_str(), &warnings[..])),
+                .map(|(id, own)| texts(id, own, &[SLOW, WORDED][..own.len()])),
         );
         let plain = |id: &'static str| Warning {
             id,
-            text: "two of them say nothing",
+            text: "a note",
             others: vec![],
             named: String::new(),
         };
-        let first = busy(0);
         assert_eq!(
-            texts,
+            found,
             [
                 Warning {
                     id: "0",
-                    text: &first,
+                    text: "a slow tenth",
                     others: vec!["1", "2", "3", "4"],
                     named: "1, 2, 3, 4".to_owned()
                 },
@@ -107,29 +136,42 @@ mod tests {
         let few = gathered(
             jobs[..3]
                 .iter()
-                .map(|(id, warnings)| (id.as_str(), &warnings[..1])),
+                .map(|(id, own)| texts(id, &own[..1], &[SLOW])),
         );
         assert_eq!(few.len(), 3, "{few:?}");
         assert!(few.iter().all(|warning| warning.others.is_empty()));
-        let sides: Vec<(String, Vec<String>)> = (0..4)
-            .map(|job| {
-                (
-                    job.to_string(),
-                    vec!["A: leaks".to_owned(), "B: leaks".to_owned()],
-                )
-            })
-            .collect();
-        let texts = gathered(
-            sides
-                .iter()
-                .map(|(id, warnings)| (id.as_str(), &warnings[..])),
-        );
+    }
+
+    #[test]
+    fn warnings_of_each_side_stay_apart() {
+        let own = ["A: leaks 1 B", "B: leaks 2 B"].map(str::to_owned);
+        let ids = ["0", "1", "2", "3"];
+        let kinds = [WarnedSide::A, WarnedSide::B].map(|side| SidedKind {
+            kind: WarningKind::Leak,
+            side: Some(side),
+        });
+        let found = gathered(ids.into_iter().map(|id| texts(id, &own, &kinds)));
         let of = |text: &'static str| Warning {
             id: "0",
             text,
             others: vec!["1", "2", "3"],
             named: "1, 2, 3".to_owned(),
         };
-        assert_eq!(texts, [of("A: leaks"), of("B: leaks")], "each side's own");
+        assert_eq!(found, [of("A: leaks 1 B"), of("B: leaks 2 B")]);
+    }
+
+    #[test]
+    fn warnings_without_known_kinds_are_one_where_their_words_are() {
+        let same = ["the same".to_owned(), "other words".to_owned()];
+        let ids = ["0", "1", "2", "3"];
+        let found = gathered(ids.into_iter().map(|id| {
+            let own = if id == "3" { &same[..] } else { &same[..1] };
+            texts(id, own, &[])
+        }));
+        let shown: Vec<(&str, usize)> = found
+            .iter()
+            .map(|warning| (warning.text, warning.others.len()))
+            .collect();
+        assert_eq!(shown, [("the same", 3), ("other words", 0)]);
     }
 }

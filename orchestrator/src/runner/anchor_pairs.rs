@@ -6,6 +6,7 @@ use super::interrupt::Interrupt;
 use super::journal::RunJournal;
 use super::pair_series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
 use crate::judge::estimate::median;
+use crate::model::warning::SidedWarning;
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -30,7 +31,7 @@ pub(crate) struct AnchorPair {
     pub(crate) pair: Option<PairRecord>,
     pub(crate) failed: Option<SideFailure>,
     pub(crate) digests: Option<[String; 2]>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<SidedWarning>,
 }
 
 /// All pairs of a job with one anchor.
@@ -40,7 +41,7 @@ pub(crate) struct AnchorSeries {
     pub(crate) failed: Option<SideFailure>,
     /// Digests of both sides.
     pub(crate) digests: Option<[String; 2]>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<SidedWarning>,
 }
 
 impl AnchorSeries {

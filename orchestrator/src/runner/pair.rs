@@ -9,6 +9,7 @@ use super::orphans;
 use super::process::{WorkerLaunch, warn_of_leftovers};
 use super::watched_worker::{self, WatchedWorker};
 use super::worker_exit::{PassFailure, WaitEnd};
+use crate::model::warning::{SidedWarning, WarnedSide};
 use crate::protocol::{MemoryShift, PairReady, PairStart, Phase, TurnSamples, WorkerReply};
 use crate::worker::page::SharedPage;
 use std::io;
@@ -82,7 +83,7 @@ pub(crate) struct PairDone {
     /// The side that began each turn.
     pub(crate) turn_first: Vec<usize>,
     pub(crate) wall: Duration,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<SidedWarning>,
 }
 
 /// Measures one pair. `plan` decides the turns after both sides have warmed up; `random` supplies
@@ -122,14 +123,15 @@ pub(crate) fn run_pair(
     }
     pair.wait_until(|workers| workers.iter().all(WatchedWorker::is_over))?;
     let wall = started.elapsed();
-    let mut warnings: Vec<String> = pair
+    let mut warnings: Vec<SidedWarning> = pair
         .workers
         .iter()
-        .zip(["A", "B"])
-        .flat_map(|(worker, name)| {
-            warn_of_leftovers(orphans::kill_leftovers(worker.pid()))
-                .into_iter()
-                .map(move |text| format!("{name}: {text}"))
+        .enumerate()
+        .filter_map(|(side, worker)| {
+            Some(SidedWarning {
+                side: Some(WarnedSide::of_index(side)),
+                warning: warn_of_leftovers(orphans::kill_leftovers(worker.pid()))?,
+            })
         })
         .collect();
     // The side that ended by itself gives the reason; the other side was only asked to end. If both
@@ -142,10 +144,15 @@ pub(crate) fn run_pair(
     let blamed = on_turn.filter(|_| late).or(pair.failed).unwrap_or(A);
     let mut replies = Vec::new();
     for side in sides_from(blamed) {
-        match pair.workers[side]
+        let mut own = Vec::new();
+        let result = pair.workers[side]
             .exit()
-            .interpret(launches[side], &mut warnings)
-        {
+            .interpret(launches[side], &mut own);
+        warnings.extend(own.into_iter().map(|warning| SidedWarning {
+            side: None,
+            warning,
+        }));
+        match result {
             Ok(reply) => replies.push((side, reply)),
             Err(PassFailure::Interrupted) => return Ok(PairEnd::Interrupted),
             Err(

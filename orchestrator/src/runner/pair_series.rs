@@ -9,6 +9,7 @@ use super::sandbox_grants;
 use crate::judge::pair::{PairSamples, PairSummary, summarise_pair};
 use crate::judge::turns::{self, TurnPlan};
 use crate::measure::clock::ScopeClock;
+use crate::model::warning::{JobWarning, SidedWarning};
 use crate::plan::SAMPLE_TIME;
 use crate::plugin::build::PreparedPlugin;
 use crate::protocol::{PairReady, Pass, Phase, WorkerRequest};
@@ -84,7 +85,7 @@ pub(crate) struct SideFailure {
 pub(crate) struct PairSeries {
     pub(crate) pairs: Vec<PairRecord>,
     pub(crate) failed: Option<SideFailure>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<SidedWarning>,
     pub(crate) wall: Duration,
     /// Digest documents of both sides, from the first pair.
     pub(crate) digests: Option<[String; 2]>,
@@ -186,12 +187,14 @@ impl PairSeries {
             return;
         };
         self.digests.get_or_insert(done.digests);
-        let random = "the system gives both sides random addresses (it forbids to turn them off), \
-            so pairs scatter more";
+        let random = || SidedWarning {
+            side: None,
+            warning: JobWarning::RandomAddresses,
+        };
         for warning in done
             .warnings
             .into_iter()
-            .chain((!done.same_addresses).then(|| random.to_owned()))
+            .chain((!done.same_addresses).then(random))
         {
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);

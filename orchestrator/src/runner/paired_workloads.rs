@@ -10,6 +10,7 @@ use crate::judge::assessment::{Assessment, assess};
 use crate::judge::estimate::median;
 use crate::judge::pair::PairSamples;
 use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
+use crate::model::warning::SidedWarning;
 use crate::plugin::build::PreparedPlugin;
 use crate::protocol::Phase;
 use crate::scenario::Job;
@@ -49,7 +50,7 @@ pub(crate) struct PairedResult {
     pub(crate) assessment: Assessment,
     pub(crate) finding: PairFinding,
     pub(crate) stopped: PairStopReason,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<SidedWarning>,
     pub(crate) wall: Duration,
 }
 

@@ -4,6 +4,7 @@ use super::interrupt::Interrupt;
 use super::orphans;
 use super::watched_worker::{self, WatchedWorker};
 use super::worker_exit::PassFailure;
+use crate::model::warning::JobWarning;
 use crate::protocol::{PluginErrorKind, WorkerReply};
 use std::io;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ pub(crate) use super::watched_worker::WorkerLaunch;
 #[derive(Debug)]
 pub(crate) struct FinishedPass {
     pub(crate) result: Result<WorkerReply, PassFailure>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<JobWarning>,
     pub(crate) wall: Duration,
     pub(crate) limits: LimitsMet,
 }
@@ -40,7 +41,9 @@ pub(crate) fn run_pass(launch: &WorkerLaunch, interrupt: &Interrupt) -> io::Resu
         worker.take_in()?;
     }
     let wall = started.elapsed();
-    let mut warnings = warn_of_leftovers(orphans::kill_leftovers(worker.pid()));
+    let mut warnings: Vec<JobWarning> = warn_of_leftovers(orphans::kill_leftovers(worker.pid()))
+        .into_iter()
+        .collect();
     let exit = worker.exit();
     let limits = exit.limits();
     let result = exit.interpret(launch, &mut warnings);
@@ -53,12 +56,6 @@ pub(crate) fn run_pass(launch: &WorkerLaunch, interrupt: &Interrupt) -> io::Resu
 }
 
 /// Warns about processes that a plugin left running.
-pub(super) fn warn_of_leftovers(count: usize) -> Vec<String> {
-    if count == 0 {
-        Vec::new()
-    } else {
-        vec![format!(
-            "the plugin left {count} process(es) running; they were ended"
-        )]
-    }
+pub(super) fn warn_of_leftovers(count: usize) -> Option<JobWarning> {
+    (count > 0).then_some(JobWarning::LeftProcesses { count })
 }

@@ -4,6 +4,7 @@
 use super::crash_site;
 use super::process::LimitsMet;
 use super::watched_worker::WorkerLaunch;
+use crate::model::warning::JobWarning;
 use crate::protocol::{Pass, Phase, PluginError, PluginErrorKind, WorkerFarewell, WorkerReply};
 use crate::worker::page::PageLayout;
 use std::os::unix::process::ExitStatusExt;
@@ -90,7 +91,7 @@ impl WorkerExit<'_> {
     pub(super) fn interpret(
         &self,
         launch: &WorkerLaunch,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<JobWarning>,
     ) -> Result<WorkerReply, PassFailure> {
         self.find_result(launch, warnings).map_err(|mut failure| {
             if let PassFailure::Failed { message, .. } | PassFailure::Skipped { message, .. } =
@@ -105,7 +106,7 @@ impl WorkerExit<'_> {
     fn find_result(
         &self,
         launch: &WorkerLaunch,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<JobWarning>,
     ) -> Result<WorkerReply, PassFailure> {
         if self.end == WaitEnd::Interrupted {
             return Err(PassFailure::Interrupted);
@@ -203,7 +204,7 @@ impl WorkerExit<'_> {
     }
 
     /// Output beyond the capacity of a pipe fails the pass; less output is a warning.
-    fn check_output(&self, warnings: &mut Vec<String>) -> Result<(), PassFailure> {
+    fn check_output(&self, warnings: &mut Vec<JobWarning>) -> Result<(), PassFailure> {
         let bytes = self.measured_bytes;
         if bytes > NOISE_LIMIT {
             let size = crate::format::bytes(bytes as f64);
@@ -217,10 +218,10 @@ impl WorkerExit<'_> {
         }
         let bytes = self.output_bytes;
         if bytes > 0 {
-            warnings.push(format!(
-                "the plugin wrote {bytes} bytes to its standard output or error{}",
-                self.describe_last_words()
-            ));
+            warnings.push(JobWarning::Output {
+                bytes,
+                last_words: self.last_words.clone(),
+            });
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
 use crate::judge::verdict::PairFinding;
 use crate::measure::clock::ScopeClock;
 use crate::model::reason::{Reason, UnpairedCause};
+use crate::model::warning::{SidedKind, SidedWarning, WarnedSide};
 use crate::pass::{self, PassEnd, PassResult};
 use crate::plan::{self, CountedIterations, Plan, PlanStep, StepKind};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
@@ -41,7 +42,7 @@ pub(crate) struct Match {
     /// Its output may differ: its costs are measured all the same.
     pub(crate) output_accepted: bool,
     /// What the reader of the verdict has to know.
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<SidedWarning>,
 }
 
 /// What is the same for all workloads.
@@ -378,27 +379,33 @@ impl Versus<'_> {
         };
         let verdict = head::of_workload(&entries);
         let changed = entries.iter().any(entries::is_change);
-        let mut warnings: Vec<String> = each.notes.clone();
-        for (record, name) in records.iter().zip(["A", "B"]) {
-            warnings.extend(
-                record
-                    .warnings
-                    .iter()
-                    .map(|warning| format!("{name}: {warning}")),
-            );
+        let mut warnings: Vec<(SidedKind, String)> = Vec::new();
+        let worded = |one: &SidedWarning| (one.kind(), one.to_string());
+        warnings.extend(each.notes.iter().map(worded));
+        for (record, side) in records.iter().zip([WarnedSide::A, WarnedSide::B]) {
+            let own = record.warnings.iter().zip(&record.warning_kinds);
+            warnings.extend(own.map(|(text, kind)| {
+                let sided = SidedKind {
+                    kind: *kind,
+                    side: Some(side),
+                };
+                (sided, format!("{}: {text}", side.name()))
+            }));
         }
         warnings.extend(
             contested
                 .iter()
-                .flat_map(|contested| contested.warnings.clone()),
+                .flat_map(|contested| contested.warnings.iter().map(worded)),
         );
         let time_changed = entries
             .iter()
             .any(|entry| entry.metric == "time" && entries::is_change(entry));
         if let ([Ok(a), Ok(b)], true) = (&each.sides, time_changed) {
-            warnings.extend(side::layout_warning([a, b]));
+            warnings.extend(side::layout_warning([a, b]).iter().map(worded));
         }
-        warnings.extend(contested.iter().flat_map(|contested| trends(contested)));
+        let trends = contested.iter().flat_map(|contested| trends(contested));
+        warnings.extend(trends.map(|one| worded(&one)));
+        let (warning_kinds, warnings) = warnings.into_iter().unzip();
         let workload = Workload {
             id: id.clone(),
             workload: records[0].workload.clone(),
@@ -410,6 +417,7 @@ impl Versus<'_> {
             missing,
             only_b,
             warnings,
+            warning_kinds,
             scopes: if changed {
                 scopes::changes(sides[0], sides[1], &entries)
             } else {
@@ -427,7 +435,7 @@ impl Versus<'_> {
 }
 
 /// Sides whose time goes one way inside their processes.
-fn trends(contested: &PairedResult) -> Vec<String> {
+fn trends(contested: &PairedResult) -> Vec<SidedWarning> {
     let pairs = &contested.pairs;
     let a: Vec<Turns> = pairs
         .iter()
@@ -437,8 +445,13 @@ fn trends(contested: &PairedResult) -> Vec<String> {
         .iter()
         .map(|pair| (&pair.b_ns[..], pair.iterations))
         .collect();
-    let of = |(name, turns): (&str, &[Turns])| Some(format!("{name}: {}", samples::trend(turns)?));
-    [("A", &a[..]), ("B", &b[..])]
+    let of = |(side, turns): (WarnedSide, &[Turns])| {
+        Some(SidedWarning {
+            side: Some(side),
+            warning: samples::trend(turns)?,
+        })
+    };
+    [(WarnedSide::A, &a[..]), (WarnedSide::B, &b[..])]
         .into_iter()
         .filter_map(of)
         .collect()

@@ -2,6 +2,7 @@
 //! another's.
 
 use crate::comparison::Code;
+use crate::model::warning::{JobWarning, SidedWarning, WarnedSide};
 use crate::pass::{PassEnd, PassName, PassResult};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::catalog::WorkloadInfo;
@@ -89,7 +90,7 @@ pub(crate) fn machine_code([a, b]: [&PreparedPlugin; 2], beginnings: [&[u64]; 2]
 
 /// A warning for a change of time between libraries that differ: where functions are not aligned,
 /// the place of the code alone can move it.
-pub(crate) fn layout_warning(sides: [&PreparedPlugin; 2]) -> Option<String> {
+pub(crate) fn layout_warning(sides: [&PreparedPlugin; 2]) -> Option<SidedWarning> {
     if sides[0].hash == sides[1].hash {
         return None;
     }
@@ -97,18 +98,15 @@ pub(crate) fn layout_warning(sides: [&PreparedPlugin; 2]) -> Option<String> {
         let bytes = std::fs::read(&side.library).ok();
         bytes.and_then(|bytes| code::has_aligned_functions(&bytes)) == Some(false)
     };
-    let names: Vec<&str> = sides
-        .iter()
-        .zip(["A", "B"])
-        .filter(|(side, _)| is_unaligned(side))
-        .map(|(_, name)| name)
-        .collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "{}: functions are not aligned to 64 bytes, so layout alone can move the time; build \
-             the plugin with $ORCH_CFLAGS",
-            names.join(" and ")
-        )
+    let side = match sides.each_ref().map(is_unaligned) {
+        [true, true] => WarnedSide::Both,
+        [true, false] => WarnedSide::A,
+        [false, true] => WarnedSide::B,
+        [false, false] => return None,
+    };
+    Some(SidedWarning {
+        side: Some(side),
+        warning: JobWarning::UnalignedFunctions,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::{FindingLevel, PluginFinding};
 use crate::format;
+use crate::model::warning::WarningKind;
 use crate::protocol::{CallWork, InstanceCheck, Phase, PluginErrorKind};
 use crate::record::{Digest, JobOutcome, JobRecord};
 use crate::runner::process::LimitsMet;
@@ -313,88 +314,82 @@ fn judge_threads(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, Str
     }
 }
 
-/// Meaning of each warning in a job's record for the plugin: a part of its text, its level, and the
-/// remedy.
-const WARNINGS: [(&str, FindingLevel, &str); 13] = [
-    (
-        "leaks ",
-        FindingLevel::Warning,
-        "free what an iteration allocates, or keep it in the instance for the next one",
-    ),
-    (
-        "output differs between processes",
-        FindingLevel::Error,
-        "seed random numbers; iterate over nothing whose order is random",
-    ),
-    (
-        "digest cannot be read",
-        FindingLevel::Error,
-        "write {\"value\": number or text}, or nothing",
-    ),
-    (
-        "nothing was added to its counter",
-        FindingLevel::Error,
-        "count in `run`, or leave the metric out",
-    ),
-    (
-        "counter `",
-        FindingLevel::Warning,
-        "a counter is a fact about the work: count what does not depend on chance",
-    ),
-    (
-        "scopes were closed out of order",
-        FindingLevel::Error,
-        "close on the way out of every branch, failures included",
-    ),
-    (
-        "additions to counters were NaN",
-        FindingLevel::Error,
-        "count finite amounts",
-    ),
-    (
-        "counts are not exact: ",
-        FindingLevel::Warning,
-        "call malloc and its kin by their names, so that what they give is counted",
-    ),
-    (
-        "an allocator of its own (`",
-        FindingLevel::Warning,
-        "say in `about` that its blocks are not counted, or build it without the allocator",
-    ),
-    (
-        "no steady state",
-        FindingLevel::Warning,
-        "do in setup what only the first iterations do, and put back in `reset` what each of them \
-         changes",
-    ),
-    (
-        "resident memory grew",
-        FindingLevel::Warning,
-        "what does not come from malloc is not counted: say so in `about`",
-    ),
-    (
-        "iterations differ in their allocations",
-        FindingLevel::Note,
-        "make room in setup, so that each iteration does the same",
-    ),
-    (
-        "standard output or error",
-        FindingLevel::Warning,
-        "write nothing: `log` takes messages, and set_error failures",
-    ),
-];
-
 /// Judges the record of the workload with its defaults.
 pub(crate) fn judge_record(place: &str, record: &JobRecord) -> Vec<PluginFinding> {
-    let of = |warning: &String| {
-        let known = WARNINGS.iter().find(|(part, ..)| warning.contains(part));
-        let (level, remedy) = known.map_or(
-            (FindingLevel::Warning, "end in teardown what was started"),
-            |(_, level, remedy)| (*level, *remedy),
-        );
-        PluginFinding::new(level, place, warning.clone(), remedy)
-    };
-    record.warnings.iter().map(of).collect()
+    let warnings = record.warnings.iter().zip(&record.warning_kinds);
+    warnings
+        .map(|(warning, kind)| {
+            let (level, remedy) = grade(*kind);
+            PluginFinding::new(level, place, warning.clone(), remedy)
+        })
+        .collect()
+}
+
+/// Meaning of a warning in a job's record for the plugin: its level, and the remedy.
+fn grade(kind: WarningKind) -> (FindingLevel, &'static str) {
+    match kind {
+        WarningKind::Leak => (
+            FindingLevel::Warning,
+            "free what an iteration allocates, or keep it in the instance for the next one",
+        ),
+        WarningKind::OutputDiffers => (
+            FindingLevel::Error,
+            "seed random numbers; iterate over nothing whose order is random",
+        ),
+        WarningKind::DigestUnreadable => (
+            FindingLevel::Error,
+            "write {\"value\": number or text}, or nothing",
+        ),
+        WarningKind::CounterUnused => (
+            FindingLevel::Error,
+            "count in `run`, or leave the metric out",
+        ),
+        WarningKind::CounterDiffers => (
+            FindingLevel::Warning,
+            "a counter is a fact about the work: count what does not depend on chance",
+        ),
+        WarningKind::ScopesUnbalanced => (
+            FindingLevel::Error,
+            "close on the way out of every branch, failures included",
+        ),
+        WarningKind::CounterOverflow => (FindingLevel::Error, "count finite amounts"),
+        WarningKind::ForeignBlocks => (
+            FindingLevel::Warning,
+            "call malloc and its kin by their names, so that what they give is counted",
+        ),
+        WarningKind::OwnAllocator => (
+            FindingLevel::Warning,
+            "say in `about` that its blocks are not counted, or build it without the allocator",
+        ),
+        WarningKind::Growing | WarningKind::SlowStart | WarningKind::Unsteady => (
+            FindingLevel::Warning,
+            "do in setup what only the first iterations do, and put back in `reset` what each of \
+             them changes",
+        ),
+        WarningKind::Uncounted => (
+            FindingLevel::Warning,
+            "what does not come from malloc is not counted: say so in `about`",
+        ),
+        WarningKind::UnevenIterations => (
+            FindingLevel::Note,
+            "make room in setup, so that each iteration does the same",
+        ),
+        WarningKind::Output => (
+            FindingLevel::Warning,
+            "write nothing: `log` takes messages, and set_error failures",
+        ),
+        WarningKind::LeftProcesses
+        | WarningKind::Untracked
+        | WarningKind::Scattered
+        | WarningKind::FewSamples
+        | WarningKind::SlowSamples
+        | WarningKind::ThreadsUnrecorded
+        | WarningKind::NamesOverflow
+        | WarningKind::ScopesOverflow
+        | WarningKind::RandomAddresses
+        | WarningKind::UnalignedFunctions
+        | WarningKind::Worded => (FindingLevel::Warning, "end in teardown what was started"),
+    }
 }
 
 /// Whether a record belongs to a workload that could be measured.
@@ -403,6 +398,7 @@ pub(crate) fn is_measured(record: &JobRecord) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use crate::protocol::CounterSum;
@@ -566,6 +562,47 @@ mod tests {
         assert_eq!(
             [slow, large].map(|limits| level(limits, false)),
             [FindingLevel::Error, FindingLevel::Error]
+        );
+    }
+
+    #[test]
+    fn warnings_of_a_record_are_graded_by_kind_and_not_by_words() {
+        let record = |texts: [&str; 3]| -> JobRecord {
+            serde_json::from_value(serde_json::json!({
+                "id": "w", "workload": "p/w", "about": null, "iteration": null, "params": {},
+                "tags": [], "plugin": { "path": "p.so" }, "outcome": "measured",
+                "settings": {
+                    "time_ns": 1, "rounds": 0, "timeout_ns": 1, "memory_bytes": 1, "threads": 1,
+                    "tolerance": 0.01
+                },
+                "warnings": texts,
+                "warning_kinds": ["output_differs", "uneven_iterations", "left_processes"],
+                "metrics": {}, "metrics_info": {}, "scopes": [],
+                "wall": {
+                    "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0
+                }
+            }))
+            .unwrap()
+        };
+        let levels = |texts| -> Vec<FindingLevel> {
+            judge_record("w", &record(texts))
+                .into_iter()
+                .map(|found| found.level)
+                .collect()
+        };
+        let expected = [
+            FindingLevel::Error,
+            FindingLevel::Note,
+            FindingLevel::Warning,
+        ];
+        assert_eq!(levels(["a", "b", "c"]), expected);
+        assert_eq!(
+            levels([
+                "leaks 8 B per iteration",
+                "output differs between processes",
+                "no steady state"
+            ]),
+            expected
         );
     }
 }

@@ -9,7 +9,7 @@ use super::recorder::{COUNTERS, CallSeries, DEPTH, NODES, ScopeRecorder};
 use super::{names, overflow};
 use crate::measure::clock::ScopeClock;
 use crate::measure::rounding;
-use crate::protocol::{CounterSum, ScopeNode};
+use crate::protocol::{CounterSum, ScopeComplaint, ScopeNode};
 use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -139,7 +139,7 @@ pub(super) struct CollectedScopes {
     pub(super) scopes: Vec<ScopeNode>,
     /// Counters that were added to outside of any scope.
     pub(super) counters: Vec<CounterSum>,
-    pub(super) complaints: Vec<String>,
+    pub(super) complaints: Vec<ScopeComplaint>,
 }
 
 /// Reads the trees of all threads. The plugin must not be running.
@@ -166,34 +166,32 @@ pub(super) fn collect() -> CollectedScopes {
     add_counters(&mut collected.counters, overflow::sums());
     let used = USED.load(Ordering::Relaxed);
     if used > THREADS {
-        collected.complaints.push(format!(
-            "scopes of {} threads were not recorded",
-            used - THREADS
-        ));
+        collected.complaints.push(ScopeComplaint::Threads {
+            threads: used - THREADS,
+        });
     }
     if unbalanced > 0 {
-        collected.complaints.push(format!(
-            "{unbalanced} scopes were closed out of order or never closed; every scope_enter needs \
-             its own scope_exit on the same thread"
-        ));
+        collected
+            .complaints
+            .push(ScopeComplaint::Unbalanced { scopes: unbalanced });
     }
     if not_numbers > 0 {
-        collected.complaints.push(format!(
-            "{not_numbers} additions to counters were NaN, infinite, or too much for the sum, and \
-             were left out"
-        ));
+        collected.complaints.push(ScopeComplaint::NotFinite {
+            additions: not_numbers,
+        });
     }
     if names::overflowed() {
-        collected.complaints.push(format!(
-            "more than {} names of scopes and counters: the others are recorded as (unnamed)",
-            names::MOST - 1
-        ));
+        collected.complaints.push(ScopeComplaint::Names {
+            most: names::MOST - 1,
+        });
     }
     if dropped > 0 {
-        collected.complaints.push(format!(
-            "{dropped} scopes or counters were not recorded: more than {NODES} places in the tree, \
-             {DEPTH} levels or {COUNTERS} counters"
-        ));
+        collected.complaints.push(ScopeComplaint::Places {
+            dropped,
+            places: NODES,
+            depth: DEPTH,
+            counters: COUNTERS,
+        });
     }
     collected
 }
@@ -290,7 +288,7 @@ mod tests {
             exit(outer);
         }
         let collected = collect();
-        assert_eq!(collected.complaints, Vec::<String>::new());
+        assert_eq!(collected.complaints, Vec::new());
         let [node] = &collected.scopes[..] else {
             panic!("{:?}", collected.scopes)
         };

@@ -1,0 +1,444 @@
+//! Owns the warnings of a job: their kinds, and the one place where they are worded. Decisions use
+//! the kind, never the wording.
+
+use crate::format;
+use crate::format::change::{self, ChangedQuantity, size};
+use crate::protocol::ScopeComplaint;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Kind of a warning; `warning_kinds` of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WarningKind {
+    Untracked,
+    ForeignBlocks,
+    OwnAllocator,
+    Uncounted,
+    UnevenIterations,
+    Leak,
+    Scattered,
+    FewSamples,
+    SlowSamples,
+    Growing,
+    SlowStart,
+    Unsteady,
+    LeftProcesses,
+    Output,
+    DigestUnreadable,
+    OutputDiffers,
+    CounterUnused,
+    CounterDiffers,
+    ThreadsUnrecorded,
+    ScopesUnbalanced,
+    CounterOverflow,
+    NamesOverflow,
+    ScopesOverflow,
+    RandomAddresses,
+    UnalignedFunctions,
+    /// A warning that has no kind of its own.
+    Worded,
+}
+
+impl WarningKind {
+    /// Whether the median of such a job says little, so that nothing is concluded from it.
+    pub(crate) fn spoils_median(self) -> bool {
+        matches!(
+            self,
+            Self::Scattered | Self::Growing | Self::SlowStart | Self::Unsteady
+        )
+    }
+
+    /// Whether the texts of two such warnings differ in their figures alone, so that one of them
+    /// stands for the others.
+    pub(crate) fn differs_in_figures(self) -> bool {
+        !matches!(
+            self,
+            Self::DigestUnreadable | Self::CounterUnused | Self::CounterDiffers | Self::Worded
+        )
+    }
+}
+
+/// Side of a comparison that a warning is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WarnedSide {
+    A,
+    B,
+    Both,
+}
+
+impl WarnedSide {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::Both => "A and B",
+        }
+    }
+
+    /// A is the side 0, B every other one.
+    pub(crate) fn of_index(side: usize) -> Self {
+        if side == 0 { Self::A } else { Self::B }
+    }
+}
+
+/// Kind of a warning of a comparison, and its side; none if it is about neither by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct SidedKind {
+    pub(crate) kind: WarningKind,
+    pub(crate) side: Option<WarnedSide>,
+}
+
+/// A warning with the side of a pair that its text begins with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SidedWarning {
+    pub(crate) side: Option<WarnedSide>,
+    pub(crate) warning: JobWarning,
+}
+
+impl SidedWarning {
+    pub(crate) fn kind(&self) -> SidedKind {
+        SidedKind {
+            kind: self.warning.kind(),
+            side: self.side,
+        }
+    }
+}
+
+impl fmt::Display for SidedWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(side) = self.side {
+            write!(f, "{}: ", side.name())?;
+        }
+        self.warning.fmt(f)
+    }
+}
+
+/// A warning with its figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum JobWarning {
+    /// More blocks lived than the table of live blocks holds.
+    Untracked,
+    /// Blocks were freed or resized that no counted call had given out.
+    ForeignBlocks {
+        blocks: u64,
+    },
+    /// The plugin's library holds an allocator, which gives out blocks by this function.
+    OwnAllocator {
+        name: String,
+    },
+    /// Resident memory grew by so many bytes more than was allocated.
+    Uncounted {
+        bytes: f64,
+    },
+    /// Iterations differ in their allocations; so many were counted.
+    UnevenIterations {
+        iterations: u64,
+    },
+    /// Each iteration leaves so many bytes.
+    Leak {
+        bytes: f64,
+    },
+    /// The interval over processes is wide; `threads`: the job has several.
+    Scattered {
+        width: f64,
+        low_ns: f64,
+        high_ns: f64,
+        threads: bool,
+    },
+    FewSamples {
+        samples: usize,
+        processes: usize,
+    },
+    /// A share of the samples took more than `times` the median of their process.
+    SlowSamples {
+        share: f64,
+        times: f64,
+    },
+    /// The time of an iteration grows inside each process.
+    Growing {
+        first_ns: f64,
+        last_ns: f64,
+    },
+    /// It falls: the first phase is slow, and part of the samples.
+    SlowStart {
+        first_ns: f64,
+        last_ns: f64,
+    },
+    /// Warming up never saw two windows agree, and parts of a process differ by so much (relative).
+    Unsteady {
+        apart: f64,
+    },
+    /// Processes that the plugin left running.
+    LeftProcesses {
+        count: usize,
+    },
+    /// The plugin wrote to its standard output or error.
+    Output {
+        bytes: u64,
+        last_words: Option<String>,
+    },
+    DigestUnreadable {
+        error: String,
+    },
+    /// Digests of two processes.
+    OutputDiffers {
+        digests: [String; 2],
+    },
+    /// Nothing was added to the counter of a metric.
+    CounterUnused {
+        metric: String,
+        counter: String,
+    },
+    CounterDiffers {
+        counter: String,
+        sums: [f64; 2],
+    },
+    Recording(ScopeComplaint),
+    /// The system gives both sides of a pair random addresses.
+    RandomAddresses,
+    UnalignedFunctions,
+    /// In words of its own, such as a note about a build, or a warning of an older journal.
+    #[serde(untagged)]
+    Worded(String),
+}
+
+impl JobWarning {
+    pub(crate) fn kind(&self) -> WarningKind {
+        match self {
+            Self::Untracked => WarningKind::Untracked,
+            Self::ForeignBlocks { .. } => WarningKind::ForeignBlocks,
+            Self::OwnAllocator { .. } => WarningKind::OwnAllocator,
+            Self::Uncounted { .. } => WarningKind::Uncounted,
+            Self::UnevenIterations { .. } => WarningKind::UnevenIterations,
+            Self::Leak { .. } => WarningKind::Leak,
+            Self::Scattered { .. } => WarningKind::Scattered,
+            Self::FewSamples { .. } => WarningKind::FewSamples,
+            Self::SlowSamples { .. } => WarningKind::SlowSamples,
+            Self::Growing { .. } => WarningKind::Growing,
+            Self::SlowStart { .. } => WarningKind::SlowStart,
+            Self::Unsteady { .. } => WarningKind::Unsteady,
+            Self::LeftProcesses { .. } => WarningKind::LeftProcesses,
+            Self::Output { .. } => WarningKind::Output,
+            Self::DigestUnreadable { .. } => WarningKind::DigestUnreadable,
+            Self::OutputDiffers { .. } => WarningKind::OutputDiffers,
+            Self::CounterUnused { .. } => WarningKind::CounterUnused,
+            Self::CounterDiffers { .. } => WarningKind::CounterDiffers,
+            Self::Recording(complaint) => match complaint {
+                ScopeComplaint::Threads { .. } => WarningKind::ThreadsUnrecorded,
+                ScopeComplaint::Unbalanced { .. } => WarningKind::ScopesUnbalanced,
+                ScopeComplaint::NotFinite { .. } => WarningKind::CounterOverflow,
+                ScopeComplaint::Names { .. } => WarningKind::NamesOverflow,
+                ScopeComplaint::Places { .. } => WarningKind::ScopesOverflow,
+                ScopeComplaint::Worded(_) => WarningKind::Worded,
+            },
+            Self::RandomAddresses => WarningKind::RandomAddresses,
+            Self::UnalignedFunctions => WarningKind::UnalignedFunctions,
+            Self::Worded(_) => WarningKind::Worded,
+        }
+    }
+}
+
+impl fmt::Display for JobWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untracked => f.write_str(
+                "more blocks lived than orch can track: peak and leaked bytes are too low",
+            ),
+            Self::ForeignBlocks { blocks } => {
+                let blocks =
+                    format::counted(usize::try_from(*blocks).unwrap_or(usize::MAX), "block");
+                write!(
+                    f,
+                    "counts are not exact: {blocks} freed or resized that no counted call had \
+                     allocated, so the plugin reaches malloc by another way, such as dlsym, which \
+                     is not counted"
+                )
+            }
+            Self::OwnAllocator { name } => write!(
+                f,
+                "counts are not exact: the plugin has an allocator of its own (`{name}`), whose \
+                 blocks are not counted"
+            ),
+            Self::Uncounted { bytes } => write!(
+                f,
+                "resident memory grew by {} more than was allocated through malloc: the plugin has \
+                 an allocator of its own, or maps memory, which is not counted",
+                format::bytes(*bytes)
+            ),
+            Self::UnevenIterations { iterations } => write!(
+                f,
+                "iterations differ in their allocations: the figures are means over {iterations} \
+                 of them, from the second on"
+            ),
+            Self::Leak { bytes } => {
+                write!(
+                    f,
+                    "leaks {} per iteration: as many more bytes are live after each one",
+                    format::bytes(*bytes)
+                )
+            }
+            Self::Scattered {
+                width,
+                low_ns,
+                high_ns,
+                threads,
+            } => {
+                let hint = if *threads {
+                    "; perhaps its threads did not always have a CPU each"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "its processes differ by {} of the median, from {} to {}: their median says \
+                     little{hint}",
+                    format::percent(*width),
+                    format::time(*low_ns),
+                    format::time(*high_ns)
+                )
+            }
+            Self::FewSamples { samples, processes } => write!(
+                f,
+                "only {samples} samples in {processes} processes: one sample takes most of a \
+                 process's time; a longer `time` gives more"
+            ),
+            Self::SlowSamples { share, times } => write!(
+                f,
+                "{} of the samples took more than {times} times the median of their process: the \
+                 machine was busy with something else, or iterations differ",
+                format::percent(*share)
+            ),
+            Self::Growing { first_ns, last_ns } => write!(
+                f,
+                "no steady state: its time grows inside each process, {}: the median depends on \
+                 how long it is measured",
+                trend(*first_ns, *last_ns)
+            ),
+            Self::SlowStart { first_ns, last_ns } => write!(
+                f,
+                "no steady state: its time falls inside each process, {}: the median holds a slow \
+                 first phase, which belongs into setup",
+                trend(*first_ns, *last_ns)
+            ),
+            Self::Unsteady { apart } => write!(
+                f,
+                "no steady state: warming up used its whole time in each process, and parts of a \
+                 process differ by {}: the median depends on how long it is measured",
+                format::percent(*apart)
+            ),
+            Self::LeftProcesses { count } => write!(
+                f,
+                "the plugin left {count} process(es) running; they were ended"
+            ),
+            Self::Output { bytes, last_words } => {
+                write!(
+                    f,
+                    "the plugin wrote {bytes} bytes to its standard output or error"
+                )?;
+                match last_words {
+                    Some(words) => write!(f, "; its last words: {words}"),
+                    None => Ok(()),
+                }
+            }
+            Self::DigestUnreadable { error } => {
+                write!(f, "the plugin's digest cannot be read: {error}")
+            }
+            Self::OutputDiffers {
+                digests: [one, other],
+            } => write!(
+                f,
+                "output differs between processes: digest {one} and {other}, for example"
+            ),
+            Self::CounterUnused { metric, counter } => write!(
+                f,
+                "metric {metric}: nothing was added to its counter `{counter}`"
+            ),
+            Self::CounterDiffers {
+                counter,
+                sums: [one, other],
+            } => write!(
+                f,
+                "counter `{counter}` differs between processes: {one} and {other}, for example"
+            ),
+            Self::Recording(complaint) => describe_recording(complaint, f),
+            Self::RandomAddresses => f.write_str(
+                "the system gives both sides random addresses (it forbids to turn them off), so \
+                 pairs scatter more",
+            ),
+            Self::UnalignedFunctions => f.write_str(
+                "functions are not aligned to 64 bytes, so layout alone can move the time; build \
+                 the plugin with $ORCH_CFLAGS",
+            ),
+            Self::Worded(text) => f.write_str(text),
+        }
+    }
+}
+
+fn describe_recording(complaint: &ScopeComplaint, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match complaint {
+        ScopeComplaint::Threads { threads } => {
+            write!(f, "scopes of {threads} threads were not recorded")
+        }
+        ScopeComplaint::Unbalanced { scopes } => write!(
+            f,
+            "{scopes} scopes were closed out of order or never closed; every scope_enter needs its \
+             own scope_exit on the same thread"
+        ),
+        ScopeComplaint::NotFinite { additions } => write!(
+            f,
+            "{additions} additions to counters were NaN, infinite, or too much for the sum, and \
+             were left out"
+        ),
+        ScopeComplaint::Names { most } => write!(
+            f,
+            "more than {most} names of scopes and counters: the others are recorded as (unnamed)"
+        ),
+        ScopeComplaint::Places {
+            dropped,
+            places,
+            depth,
+            counters,
+        } => write!(
+            f,
+            "{dropped} scopes or counters were not recorded: more than {places} places in the \
+             tree, {depth} levels or {counters} counters"
+        ),
+        ScopeComplaint::Worded(text) => f.write_str(text),
+    }
+}
+
+/// How the first samples of a process became the last ones.
+fn trend(first_ns: f64, last_ns: f64) -> String {
+    let [first, last] = change::times([first_ns, last_ns]);
+    format!(
+        "{} from the first to the last samples, {first} -> {last}",
+        size(ChangedQuantity::Time, last_ns / first_ns - 1.0)
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_survive_a_journal_and_texts_of_older_ones_are_read() {
+        let stored = [
+            JobWarning::Untracked,
+            JobWarning::LeftProcesses { count: 2 },
+            JobWarning::Recording(ScopeComplaint::Unbalanced { scopes: 3 }),
+            JobWarning::Worded("a note".to_owned()),
+        ];
+        let text = serde_json::to_string(&stored).unwrap();
+        let read: Vec<JobWarning> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, stored);
+        let older: Vec<JobWarning> =
+            serde_json::from_str(r#"["the plugin left 2 process(es) running; they were ended"]"#)
+                .unwrap();
+        assert_eq!(older[0].kind(), WarningKind::Worded);
+        assert_eq!(older[0].to_string(), stored[1].to_string());
+    }
+}
