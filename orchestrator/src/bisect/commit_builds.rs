@@ -202,7 +202,7 @@ impl BisectContext<'_> {
         }))
     }
 
-    /// The machine, for as long as nobody else should use it.
+    /// Takes the machine for itself until the guard is dropped.
     pub(crate) fn measuring(
         &self,
         observer: &mut dyn ProgressObserver,
@@ -215,7 +215,7 @@ impl BisectContext<'_> {
     }
 }
 
-/// Passes of one workload need no bar of their own; that somebody waits is still told.
+/// Observer that passes on only that the lock is awaited: passes of one workload need no bar.
 pub(crate) struct QuietObserver<'a>(pub(crate) &'a mut dyn ProgressObserver);
 
 impl ProgressObserver for QuietObserver<'_> {

@@ -19,7 +19,7 @@ pub(crate) struct ConfirmedSuspect {
     pub(crate) workload: Workload,
 }
 
-/// Answers from before a kill that nobody asked for again yet.
+/// Answers from before a kill that the search has not asked for again yet.
 #[derive(Default)]
 pub(crate) struct EarlierSteps {
     pub(crate) looks: HashMap<usize, (f64, CommitProbe)>,

@@ -32,7 +32,7 @@ pub(crate) struct BisectReport {
     pub(crate) orch: String,
     /// The command that repeats it.
     pub(crate) command: String,
-    /// The command to go on with, where there is one.
+    /// Command to run next, if there is one.
     pub(crate) next: Option<String>,
     /// From which all coins were drawn.
     pub(crate) seed: u64,
@@ -93,7 +93,7 @@ pub(crate) enum BisectOutcome {
     First,
     /// A culprit is one of several commits that cannot be told apart.
     Range,
-    /// Nothing to accuse anybody of.
+    /// No commit made a change.
     None,
     /// Something changed, or may have, and no commit was named.
     Undecided,
@@ -163,7 +163,7 @@ pub(crate) struct CommitState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ProbeState {
-    /// Nobody needed it.
+    /// The search did not need it.
     Untouched,
     /// Built, and measured or found to be the same code as another one.
     Looked,

@@ -1,4 +1,4 @@
-//! What a bisect found so far, on disk after every step, so that a killed one goes on where it was.
+//! The results of a bisect so far, on disk after every step, so that a killed bisect can resume.
 //!
 //! The search asks the same questions again when it is given the same answers. So what is kept is
 //! the answers.
@@ -130,7 +130,7 @@ impl BisectState {
         let all = cache::subfolder("bisect")?;
         let folder = all.join(format!("{stamp}-{}", std::process::id()));
         std::fs::create_dir(&folder)?;
-        // Under its name only with a header inside: whoever looks for states finds whole ones.
+        // The file gets its name after its header is written, so every state that is found is whole.
         let beside = folder.join("journal.tmp");
         let mut lines = JournalFile::create(&beside)?;
         lines.claim();
@@ -149,7 +149,7 @@ impl BisectState {
     }
 }
 
-/// What there is to go on with.
+/// A bisect that can be resumed, or why there is none.
 pub(crate) enum NewestBisect {
     Left(Box<StoppedBisect>),
     /// There are some, and somebody is at work on each.
@@ -157,7 +157,7 @@ pub(crate) enum NewestBisect {
     None,
 }
 
-/// The newest state of a repository that nobody works on.
+/// The newest state of a repository that no process is using.
 pub(crate) fn newest(repository: &Path) -> io::Result<NewestBisect> {
     let mut newest = NewestBisect::None;
     for folder in folders()?.into_iter().rev() {
@@ -180,7 +180,7 @@ fn folders() -> io::Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// What bisects that nobody works on are about, of all repositories, the newest last.
+/// Descriptions of the stopped bisects of all repositories, the newest last.
 pub(crate) fn stopped() -> io::Result<Vec<String>> {
     let about = |folder: PathBuf| {
         let path = folder.join(FILE);

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Smaller steps are not looked for: with a margin of 0.5 % at a build effect of 0.2 %, 14 % of
-/// simulated histories without a step were accused.
+/// simulated histories without a step got a culprit.
 const SMALLEST_MARGIN: f64 = 0.01;
 /// Looking at the files of more commits than this takes longer than it saves.
 const MOST_LISTED: usize = 2000;

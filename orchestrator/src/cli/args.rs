@@ -204,7 +204,12 @@ pub(super) struct BisectOptions {
     #[arg(long, value_name = "METRIC")]
     pub(super) metric: Option<String>,
     /// Direction of the change to look for
-    #[arg(long, value_name = "DIRECTION", value_parser = ["worse", "better"], default_value = "worse")]
+    #[arg(
+        long,
+        value_name = "DIRECTION",
+        value_parser = ["worse", "better"],
+        default_value = "worse"
+    )]
     pub(super) direction: String,
     /// Search all ancestors, not only first parents
     #[arg(long)]
@@ -216,7 +221,13 @@ pub(super) struct BisectOptions {
     #[arg(long)]
     pub(super) verify_revert: bool,
     /// Resume the newest stopped bisect of this repository
-    #[arg(long, conflicts_with_all = ["workload", "good", "bad", "metric", "direction", "all", "first", "verify_revert", "dry_run", "retry_failed", "pairs", "results", "seed",])]
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "workload", "good", "bad", "metric", "direction", "all", "first", "verify_revert",
+            "dry_run", "retry_failed", "pairs", "results", "seed",
+        ]
+    )]
     pub(super) resume: bool,
     /// Print the range and estimates of the builds and the time; measure nothing
     #[arg(long)]

@@ -23,10 +23,10 @@ const ROWS: usize = 5;
 /// Characters of the bar that stands for a probability.
 const BAR: usize = 20;
 
-/// Shows a bisect as it goes on.
+/// Shows the progress of a bisect.
 pub(super) struct BisectProgress {
     bar: Option<ProgressBar>,
-    /// What goes on right now.
+    /// The current step.
     doing: String,
     /// Commits by probability, and what is left.
     table: String,

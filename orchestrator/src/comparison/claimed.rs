@@ -25,7 +25,7 @@ fn row(entries: &[Entry], workload: &Workload) -> Option<ClaimedRow> {
     let time = entries
         .iter()
         .find(|entry| entry.id == workload.id && entry.metric == "time")?;
-    // Without an interval nobody knows how much the times scatter.
+    // Without an interval, the scatter of the times is unknown.
     let Change {
         low: Some(low),
         high: Some(high),

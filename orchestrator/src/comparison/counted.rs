@@ -10,7 +10,7 @@ use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{Allocations, JobRecord};
 use serde_json::Value;
 
-/// Whether the outputs of both sides differ. Of a side whose own processes differ nobody knows it.
+/// Whether the outputs of both sides differ. It is unknown for a side whose own processes differ.
 pub(crate) fn output_differs(sides: [&JobRecord; 2]) -> bool {
     match sides.map(|side| side.digest.as_ref()) {
         [Some(a), Some(b)] => {

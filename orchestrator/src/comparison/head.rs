@@ -51,7 +51,7 @@ pub(crate) fn of_workload(entries: &[Entry]) -> Verdict {
     together(&verdicts)
 }
 
-/// Workloads per verdict, from the worst to the best; those that nobody has are not listed.
+/// Workloads per verdict, from the worst to the best; verdicts without workloads are left out.
 pub(crate) fn counts(workloads: &[Workload]) -> IndexMap<Verdict, usize> {
     let mut counts: Vec<(Verdict, usize)> = Vec::new();
     for workload in workloads {

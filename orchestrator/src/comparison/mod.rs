@@ -55,7 +55,7 @@ pub(crate) struct Comparison {
     /// Level of the verdicts.
     pub(crate) alpha: f64,
     pub(crate) scenario: Option<ScenarioRecord>,
-    /// The machine of a live comparison; of records, that of A; of an imported one nobody knows it.
+    /// Machine of a live comparison, or of record A. Unknown for an imported table.
     pub(crate) machine: Option<Machine>,
     pub(crate) toolchain: Option<String>,
     pub(crate) a: Side,
@@ -215,7 +215,7 @@ pub(crate) struct Workload {
     /// PLUGIN/WORKLOAD, with the scenario's key of the plugin.
     pub(crate) workload: String,
     pub(crate) params: Map<String, Value>,
-    /// Of an imported row nobody knows them.
+    /// Unknown for an imported row.
     pub(crate) threads: Option<usize>,
     /// The worst verdict of its metrics.
     pub(crate) verdict: Verdict,

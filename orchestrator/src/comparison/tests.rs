@@ -283,7 +283,7 @@ fn a_counter_that_differs_within_a_side_is_no_exact_one() {
     let both =
         "A's own processes differ: 32000 and 40000; B's own processes differ: 32000 and 40000";
     assert_eq!(judged(&shaky, &shaky), whose(both));
-    // What all processes agree on is exact, whoever allocates besides.
+    // A count on which all processes agree is exact, whichever threads allocate.
     let mut threads = counting(None, 40_000.0);
     threads.allocations.as_mut().unwrap().exact = false;
     assert_eq!(judged(&steady, &threads).0, Verdict::Regressed);

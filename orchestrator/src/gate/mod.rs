@@ -33,7 +33,7 @@ pub(crate) struct Gate {
 pub(crate) enum Outcome {
     /// Something got worse, computes something else, or misses its target.
     Failed,
-    /// Something was not measured, so nobody knows.
+    /// Something was not measured, so the result is unknown.
     Incomplete,
     /// Something is open, and the scenario does not let that pass.
     Open,
@@ -239,7 +239,7 @@ fn of_entry(case: &Case, index: &EntryIndex, entry: &Entry) -> Option<Finding> {
         Verdict::OutputDiffers if entry.metric == "digest" => {
             Some(worse(case, index, entry, Kind::OutputDiffers))
         }
-        // To accept another output is not to accept costs that nobody looked at.
+        // Accepting another output does not accept costs that were not judged.
         Verdict::OutputDiffers
             if entry.metric == "time" && other_output_passes(case, index, entry) =>
         {
@@ -264,7 +264,7 @@ fn other_output_passes(case: &Case, index: &EntryIndex, time: &Entry) -> bool {
     own.any(|digest| worse(case, index, digest, Kind::OutputDiffers).kind == Kind::Accepted)
 }
 
-/// A change for the worse, as far as nobody accepted it.
+/// A change for the worse that no rule accepts.
 fn worse(case: &Case, index: &EntryIndex, entry: &Entry, kind: Kind) -> Finding {
     let kind = if entry.trade_off && kind == Kind::Regressed {
         Kind::TradeOff

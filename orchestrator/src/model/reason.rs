@@ -1,5 +1,5 @@
-//! Owns the reasons of verdicts: their kinds, and the one place where they are worded. Decisions use
-//! the kind, never the wording.
+//! Owns the reasons of verdicts: their kinds, and the one place where they are worded. Decisions
+//! use the kind, never the wording.
 
 use crate::format;
 use crate::judge::verdict::{ALPHA, FEWEST_PAIRS};

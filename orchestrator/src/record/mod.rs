@@ -1,5 +1,5 @@
 //! The record: everything one `orch run` learned, as one JSON file, replaced only when an
-//! interrupted run goes on. Field names are an interface.
+//! interrupted run resumes. Field names are an interface.
 //!
 //! What is not there is null, never absent, so that templates can ask for it; only digests stay as
 //! plugins wrote them.

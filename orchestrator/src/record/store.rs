@@ -47,8 +47,8 @@ pub(crate) fn check_folder(results: &Path) -> io::Result<()> {
     fs::remove_dir(&trial)
 }
 
-/// What of a record the runs after it hang on to. Of the rest, which is most of it, nothing is
-/// made: there may be a record for every night of years.
+/// The part of a record that later runs need. The rest, which is most of it, is not deserialized:
+/// there may be a record for every night of years.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Night {
     pub(crate) id: String,

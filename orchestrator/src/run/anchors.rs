@@ -148,7 +148,7 @@ pub(super) fn prepare_anchors(
     Ok(anchors)
 }
 
-/// The runs of the scenario that later ones hang on to.
+/// Earlier runs of the scenario, which later runs are compared with.
 pub(super) struct EarlierRuns<'a> {
     pub(super) results: &'a Path,
     pub(super) scenario: &'a str,
@@ -237,7 +237,7 @@ pub(super) fn measure_anchors(
             }
         }
     }
-    // A run that goes on draws other coins than those that are used up.
+    // A resumed run draws new coins, not those that were used before.
     let mut random = fastrand::Rng::with_seed(seed ^ (0x616e_6368 + done.len() as u64));
     let tied = anchor_pairs::measure_pairs(
         &ties,

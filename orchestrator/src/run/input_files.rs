@@ -106,8 +106,8 @@ fn hashed(path: &Path) -> Option<String> {
     hash::file(path).ok()
 }
 
-/// Failures of all jobs of which a file is no longer the one that was hashed: nobody knows which of
-/// both they measured. Libraries that orch built are copies that nobody changes; those of `path:`
+/// Failures of all jobs of which a file is no longer the one that was hashed: which of both was
+/// measured is unknown. Libraries that orch built are copies that do not change; those of `path:`
 /// are the user's.
 pub(super) fn find_changed(jobs: &[Job], plugins: &PluginSet, inputs: &InputFiles) -> Vec<PassEnd> {
     let libraries: HashSet<&str> = plugins

@@ -576,12 +576,12 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     fn show_ends(&mut self, pairs: usize) {
         self.note_progress(None);
         let (reference, end) = (self.section.reference, self.section.end);
-        let nobody = vec![0.0; self.context.history.positions()];
+        let no_position = vec![0.0; self.context.history.positions()];
         self.context.evidence.show_progress(&SectionView {
             stage: SectionStage::CompareEnds,
             reference,
             end,
-            posterior: &nobody,
+            posterior: &no_position,
             measured: &[MeasuredLevel {
                 commit: end,
                 pairs,

@@ -282,8 +282,8 @@ impl Versus<'_> {
         Ok(chosen.iter().copied().zip(contested).collect())
     }
 
-    /// Compares the machine code of what is not equivalent: the same code at other places accuses
-    /// nobody.
+    /// Compares the machine code of workloads that are not equivalent. The same code at other
+    /// places is no finding.
     fn look_into(&self, codes: Vec<Code>, contested: &HashMap<usize, PairedResult>) -> Vec<Code> {
         let look = |(index, code): (usize, Code)| {
             let open = contested
@@ -351,7 +351,7 @@ impl Versus<'_> {
         let records = self.records(index, contested);
         let sides = [&records[0], &records[1]];
         let missing = unknown(each).or_else(|| entries::missing(sides));
-        // As a control, the same code is judged as if nobody knew.
+        // As a control, the same code is judged like other code.
         let judged = if self.terms.control && code == Code::Identical {
             Code::Different
         } else {

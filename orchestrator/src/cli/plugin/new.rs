@@ -61,7 +61,7 @@ pub(super) fn new(options: &NewOptions) -> CommandResult {
     Ok(Exit::Fine)
 }
 
-/// Nobody's files are written over.
+/// Refuses a folder that holds files, so that none is overwritten.
 fn refuse_folder(folder: &Path, name: &str) -> Result<(), CommandError> {
     let shown = folder.display();
     let hint = format!("another folder, as in `orch plugin new {name} --dir FOLDER`");
