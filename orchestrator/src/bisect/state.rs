@@ -130,7 +130,7 @@ impl BisectState {
         let all = cache::subfolder("bisect")?;
         let folder = all.join(format!("{stamp}-{}", std::process::id()));
         std::fs::create_dir(&folder)?;
-        // The file gets its name after its header is written, so every state that is found is whole.
+        // The file gets its name after its header is written, so that every state found is whole.
         let beside = folder.join("journal.tmp");
         let mut lines = JournalFile::create(&beside)?;
         lines.claim();
