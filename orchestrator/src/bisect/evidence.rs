@@ -8,6 +8,7 @@ use crate::bisect::state::{BisectState, BisectStep, ProbeRecord, is_same};
 use crate::comparison::{Code, Verdict, counted};
 use crate::error::CommandError;
 use crate::judge::verdict;
+use crate::model::metric::Metric;
 use crate::plugin::catalog::CounterBasis;
 use crate::plugin::revision;
 use crate::runner::pair::{A, B};
@@ -48,7 +49,7 @@ pub(super) struct CommitEvidence<'a> {
     pub(super) wish: &'a EvidenceOptions,
     pub(super) observer: &'a mut dyn BisectObserver,
     /// What is searched by: the metric itself, or the time that it is made of.
-    pub(super) metric: String,
+    pub(super) metric: Metric,
     /// How a metric of the plugin is made of its counter and the time.
     pub(super) per: Option<CounterBasis>,
     /// Probability of each position to have made the change that the whole range is searched for
@@ -82,7 +83,7 @@ impl<'a> CommitEvidence<'a> {
             ground,
             wish,
             observer,
-            metric: "time".to_owned(),
+            metric: Metric::Time,
             per: None,
             posterior: Vec::new(),
             random: fastrand::Rng::with_seed(seed ^ steps.len() as u64),
@@ -179,7 +180,7 @@ impl<'a> CommitEvidence<'a> {
                     .to_owned(),
             ),
             Some(good)
-                if self.metric != "digest"
+                if self.metric != Metric::Digest
                     && counted::output_differs([&good.record, &probe.record]) =>
             {
                 Err(
@@ -428,7 +429,7 @@ impl<'a> CommitEvidence<'a> {
     }
 
     pub(super) fn is_time(&self) -> bool {
-        self.metric == "time"
+        self.metric == Metric::Time
     }
 }
 
@@ -510,7 +511,7 @@ impl Evidence for CommitEvidence<'_> {
         if matches!(workload.code, Code::OnlyLayout | Code::Identical) {
             return Ok(Confirmation::Layout);
         }
-        let Some(time) = entries.iter().find(|entry| entry.metric == "time") else {
+        let Some(time) = entries.iter().find(|entry| entry.metric == Metric::Time) else {
             return Ok(Confirmation::Open);
         };
         let estimate = time.change.map_or(0.0, |change| change.estimate.ln_1p());

@@ -4,30 +4,26 @@ use super::task::BisectTask;
 use crate::compare::sides;
 use crate::error::CommandError;
 use crate::machine;
+use crate::model::metric::Metric;
 use crate::plugin::PluginSpec;
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::{BetterDirection, MetricInfo};
 use crate::plugin::revision;
-use crate::project::rules::OWN_METRICS;
 use crate::project::{self, BuildWait};
 use crate::runner::event::ProgressObserver;
 use crate::runner::interrupt::Interrupt;
 use crate::runner::plan_execution;
-
-/// Whether every workload has this metric.
-pub(super) fn is_own(metric: &str) -> bool {
-    OWN_METRICS.contains(&metric)
-}
 
 /// Finds a metric of the plugin's among those that it describes, with the direction that is better.
 pub(super) fn find<'a>(
     task: &BisectTask,
     described: &'a [MetricInfo],
 ) -> Result<(&'a MetricInfo, BetterDirection), CommandError> {
-    let Some(info) = described.iter().find(|info| info.id == task.metric) else {
-        let own = OWN_METRICS.iter().copied();
-        let known: Vec<&str> = own
+    let Some(info) = described.iter().find(|info| info.id == task.metric.name()) else {
+        let known: Vec<&str> = Metric::OWN
+            .iter()
+            .map(Metric::name)
             .chain(described.iter().map(|info| info.id.as_str()))
             .collect();
         return Err(CommandError::input(format!(
@@ -62,7 +58,7 @@ pub(super) fn check_before(
         ))
         .with_hint("fewer `threads`, or more CPUs (taskset, the container)"));
     }
-    if is_own(&task.metric) {
+    if task.metric.is_own() {
         return Ok(());
     }
     let good = &task.history.good;

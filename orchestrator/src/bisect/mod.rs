@@ -15,6 +15,7 @@ pub(crate) mod state;
 mod target;
 mod task;
 
+use crate::model::metric::Metric;
 pub(crate) use report::*;
 
 use crate::context::CommandContext;
@@ -46,7 +47,7 @@ pub(crate) struct BisectRequest {
     pub(crate) good: Option<String>,
     /// A revision with the change.
     pub(crate) bad: Option<String>,
-    pub(crate) metric: Option<String>,
+    pub(crate) metric: Option<Metric>,
     pub(crate) direction: ChangeDirection,
     /// Whether every ancestor is a candidate, not only first parents.
     pub(crate) all: bool,
@@ -317,7 +318,7 @@ fn searched_by(
             search::ChangeDirection::Worse,
         ),
     };
-    if metric::is_own(&task.metric) {
+    if task.metric.is_own() {
         answers.metric.clone_from(&task.metric);
         return Ok(worse);
     }

@@ -9,6 +9,7 @@ use crate::bisect::state::{BisectHeader, ProbeRecord};
 use crate::bisect::{BisectOutcome, ChangeDirection, Culprit, OpenChangeReport, ReportedCommit};
 use crate::comparison::Change;
 use crate::git::history;
+use crate::model::metric::Metric;
 use crate::plugin::PluginSource;
 use crate::project::quoted;
 use crate::search::{
@@ -221,8 +222,8 @@ fn around(task: &BisectTask, good: &str, bad: &str) -> String {
         shortened(good),
         shortened(bad)
     );
-    if task.metric != "time" {
-        command.push_str(&format!(" --metric {}", quoted(&task.metric)));
+    if task.metric != Metric::Time {
+        command.push_str(&format!(" --metric {}", quoted(task.metric.name())));
     }
     if task.direction == ChangeDirection::Better {
         command.push_str(" --direction better");

@@ -5,6 +5,7 @@ use super::evidence::CommitEvidence;
 use crate::bisect::state::ProbeRecord;
 use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Verdict};
+use crate::model::metric::Metric;
 use crate::model::reason::UnpairedCause;
 use crate::plugin::catalog::MetricInfo;
 use crate::search::{ExactProgress, ExactReadings};
@@ -84,7 +85,7 @@ impl ExactReadings for CommitEvidence<'_> {
         };
         let verdict = self.judged(reference, value).map(|entry| entry.verdict);
         verdict == Some(wanted)
-            || (self.metric == "digest" && verdict == Some(Verdict::OutputDiffers))
+            || (self.metric == Metric::Digest && verdict == Some(Verdict::OutputDiffers))
     }
 
     fn differs(&self, reference: &Box<ProbeRecord>, value: &Box<ProbeRecord>) -> bool {

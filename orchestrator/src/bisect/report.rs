@@ -5,6 +5,7 @@ use super::rest::{ChangeBounds, OpenReason, RangePart, StopCause};
 use crate::comparison::{Change, Entry, Workload};
 use crate::git::Revision;
 use crate::machine::Machine;
+use crate::model::metric::Metric;
 use crate::record::ScenarioRecord;
 use crate::runner::pair_series::PairRecord;
 use serde::{Deserialize, Serialize};
@@ -44,7 +45,7 @@ pub(crate) struct BisectReport {
     pub(crate) params: Map<String, Value>,
     pub(crate) threads: usize,
     /// time, allocations, bytes, peak_bytes, digest, or the id of a plugin's metric.
-    pub(crate) metric: String,
+    pub(crate) metric: Metric,
     pub(crate) direction: ChangeDirection,
     /// The relative change of time that matters.
     pub(crate) margin: f64,

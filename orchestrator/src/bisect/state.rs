@@ -7,6 +7,7 @@ use super::ChangeDirection;
 use crate::cache;
 use crate::comparison::{Code, Entry, Workload};
 use crate::journal::{self, JournalFile};
+use crate::model::metric::Metric;
 use crate::record::JobRecord;
 use crate::runner::pair_series::PairRecord;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub(crate) struct BisectHeader {
     pub(crate) shown: String,
     pub(crate) scenario_hash: String,
     pub(crate) workload: String,
-    pub(crate) metric: String,
+    pub(crate) metric: Metric,
     pub(crate) direction: ChangeDirection,
     /// Full hashes.
     pub(crate) good: String,

@@ -6,6 +6,7 @@ use crate::bisect::ChangeDirection;
 use crate::comparison::{self, Comparison, Entry, Verdict};
 use crate::error::CommandError;
 use crate::git::{self, Revision};
+use crate::model::metric::Metric;
 use crate::project::{self, LoadedScenario};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct BisectTarget {
     pub(super) loaded: LoadedScenario,
     pub(super) workload: String,
-    pub(super) metric: String,
+    pub(super) metric: Metric,
     pub(super) direction: ChangeDirection,
     pub(super) good: Revision,
     pub(super) bad: Revision,
@@ -29,7 +30,7 @@ fn note(observer: &mut dyn ProgressObserver, text: &str) {
 struct TargetTexts {
     scenario: PathBuf,
     workload: String,
-    metric: String,
+    metric: Metric,
     good: String,
     bad: String,
 }
@@ -52,7 +53,7 @@ pub(super) fn find_target(
         (Some(workload), Some(good)) => TargetTexts {
             scenario: project::named_or_default(request.scenario.as_deref(), "orch bisect FILE")?,
             workload: workload.clone(),
-            metric: request.metric.clone().unwrap_or_else(|| "time".to_owned()),
+            metric: request.metric.clone().unwrap_or(Metric::Time),
             good: good.clone(),
             bad: request.bad.clone().unwrap_or_else(|| "HEAD".to_owned()),
         },
@@ -155,7 +156,7 @@ fn from_latest(
             project::quoted(&texts.workload),
             project::quoted(&texts.good),
             project::quoted(&texts.bad),
-            if texts.metric == "time" {
+            if texts.metric == Metric::Time {
                 String::new()
             } else {
                 format!(" --metric {}", texts.metric)
@@ -228,9 +229,9 @@ fn worst<'a>(
     };
     let fits = |entry: &&Entry| {
         // Metrics that are made of the time tell the same as the time.
-        let own = entry.pairs == 0 || entry.metric == "time";
+        let own = entry.pairs == 0 || entry.metric == Metric::Time;
         let changed = entry.verdict == wanted
-            || (entry.verdict == Verdict::OutputDiffers && entry.metric == "digest");
+            || (entry.verdict == Verdict::OutputDiffers && entry.metric == Metric::Digest);
         own && changed
             && request
                 .workload
@@ -246,10 +247,10 @@ fn worst<'a>(
             .change
             .map_or(f64::INFINITY, |change| change.estimate.abs())
     };
-    let rank = |entry: &Entry| match entry.metric.as_str() {
-        "time" => 3,
-        "allocations" => 2,
-        "digest" => 0,
+    let rank = |entry: &Entry| match entry.metric {
+        Metric::Time => 3,
+        Metric::Allocations => 2,
+        Metric::Digest => 0,
         _ => 1,
     };
     comparison.jobs.iter().filter(fits).max_by(|one, other| {

@@ -13,6 +13,7 @@ use crate::format;
 use crate::git::{self, history, history::CommitRange};
 use crate::judge::verdict;
 use crate::machine::Machine;
+use crate::model::metric::Metric;
 use crate::plugin::{PluginSpec, revision};
 use crate::project::LoadedScenario;
 use crate::scenario::Job;
@@ -36,7 +37,7 @@ pub(super) struct BisectTask {
     pub(super) key: String,
     pub(super) spec: PluginSpec,
     pub(super) job: Job,
-    pub(super) metric: String,
+    pub(super) metric: Metric,
     pub(super) direction: ChangeDirection,
     pub(super) history: CommitRange,
     pub(super) all: bool,
@@ -239,9 +240,7 @@ impl BisectTask {
             None => "how long depends on the builds, of which none is known yet".to_owned(),
         };
         // What is counted has no margin.
-        let counted =
-            ["allocations", "bytes", "peak_bytes", "digest"].contains(&self.metric.as_str());
-        let margin = if counted {
+        let margin = if self.metric.is_counted() {
             String::new()
         } else {
             format!(", margin {}", format::percent(self.margin))

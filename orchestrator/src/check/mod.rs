@@ -16,6 +16,7 @@ use crate::error::CommandError;
 use crate::gate::{self, Case, Gate, JobPresence, Kind};
 use crate::git::GitKind;
 use crate::judge::verdict::MOST_PAIRS;
+use crate::model::metric::Metric;
 use crate::project::rules;
 use crate::project::{self, LoadedScenario, quoted};
 use crate::record::store;
@@ -98,7 +99,7 @@ pub(crate) fn check(
     let timed = rules
         .targets
         .iter()
-        .filter(|target| !is_counted(&target.metric));
+        .filter(|target| !target.metric.is_counted());
     // One day for what is measured and for what is judged, also of a check that runs past midnight.
     let today = jiff::Zoned::now().date();
     let mut engine = PairedComparison {
@@ -216,10 +217,6 @@ fn choose_limits(
     })
 }
 
-fn is_counted(metric: &str) -> bool {
-    ["allocations", "bytes", "peak_bytes", "digest"].contains(&metric)
-}
-
 /// The command that repeats the check with the same coins.
 fn repeating_command(
     request: &CheckRequest,
@@ -263,9 +260,9 @@ fn list_bisects(
     };
     let worse = |kind: Kind| matches!(kind, Kind::Regressed | Kind::TradeOff | Kind::OutputDiffers);
     let command = |finding: &gate::Finding| {
-        let metric = match finding.metric.as_str() {
-            "time" => String::new(),
-            metric => format!(" --metric {}", quoted(metric)),
+        let metric = match Metric::from(finding.metric.as_str()) {
+            Metric::Time => String::new(),
+            metric => format!(" --metric {}", quoted(metric.name())),
         };
         let (scenario, job) = (quoted(&loaded.shown), quoted(&finding.job));
         let repo = repo

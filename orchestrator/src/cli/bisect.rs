@@ -9,6 +9,7 @@ use crate::bisect::state::BisectState;
 use crate::bisect::{self, BisectEnd, BisectReport, BisectRequest, BisectResult, ChangeDirection};
 use crate::context::CommandContext;
 use crate::error::{CommandError, ErrorKind};
+use crate::model::metric::Metric;
 use crate::project;
 use crate::record::store;
 use crate::render;
@@ -28,7 +29,7 @@ pub(super) fn run_bisect(options: &BisectOptions) -> CommandResult {
         workload: options.workload.clone(),
         good: options.good.clone(),
         bad: options.bad.clone(),
-        metric: options.metric.clone(),
+        metric: options.metric.as_deref().map(Metric::from),
         direction: match options.direction.as_str() {
             "better" => ChangeDirection::Better,
             _ => ChangeDirection::Worse,

@@ -6,6 +6,7 @@ use crate::contradiction::claims::{ClaimedRow, Claims, TimeUnit};
 use crate::contradiction::figure::{Figure, FigureRange};
 use crate::contradiction::{self, measured_record};
 use crate::format;
+use crate::model::metric::Metric;
 use crate::record::Contradiction;
 
 /// What cannot be true in a comparison.
@@ -24,7 +25,7 @@ pub(crate) fn contradictions(entries: &[Entry], workloads: &[Workload]) -> Vec<C
 fn row(entries: &[Entry], workload: &Workload) -> Option<ClaimedRow> {
     let time = entries
         .iter()
-        .find(|entry| entry.id == workload.id && entry.metric == "time")?;
+        .find(|entry| entry.id == workload.id && entry.metric == Metric::Time)?;
     // Without an interval, the scatter of the times is unknown.
     let Change {
         low: Some(low),
@@ -74,7 +75,7 @@ mod tests {
         let change = b / a - 1.0;
         let entry = Entry {
             id: id.clone(),
-            metric: "time".into(),
+            metric: Metric::Time,
             unit: "ns".into(),
             verdict: Verdict::Equivalent,
             a: a.into(),

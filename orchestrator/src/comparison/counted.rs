@@ -5,6 +5,7 @@ use super::entries::{Facts, NAMES, plain};
 use super::{Entry, Verdict};
 use crate::format;
 use crate::measure::rounding;
+use crate::model::metric::Metric;
 use crate::model::reason::{InexactCount, OutputDifference, Reason};
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{Allocations, JobRecord};
@@ -40,7 +41,7 @@ pub(super) fn digest(facts: &Facts) -> Option<Entry> {
     if a.is_none() && b.is_none() {
         return None;
     }
-    let mut entry = plain(facts, "digest", "", [value(a), value(b)]);
+    let mut entry = plain(facts, Metric::Digest, "", [value(a), value(b)]);
     entry.change = None;
     let example = |value: &Value| format::shortened(&value.to_string());
     let examples = facts.sides.map(|side| {
@@ -83,7 +84,12 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
     let (a, b) = match facts.sides.map(|side| side.allocations.as_ref()) {
         [Some(a), Some(b)] => (a, b),
         [Some(a), None] => {
-            let gone = plain(facts, "allocations", "", [number(a.count), Value::Null]);
+            let gone = plain(
+                facts,
+                Metric::Allocations,
+                "",
+                [number(a.count), Value::Null],
+            );
             let gone = Entry {
                 verdict: Verdict::Missing,
                 ..gone
@@ -93,10 +99,12 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
         [None, _] => return Vec::new(),
     };
     type Quantity = fn(&Allocations) -> (f64, [f64; 2]);
-    let quantities: [(&str, &str, Quantity); 3] = [
-        ("allocations", "", |side| (side.count, side.count_range)),
-        ("bytes", "B", |side| (side.bytes, side.bytes_range)),
-        ("peak_bytes", "B", |side| {
+    let quantities: [(Metric, &str, Quantity); 3] = [
+        (Metric::Allocations, "", |side| {
+            (side.count, side.count_range)
+        }),
+        (Metric::Bytes, "B", |side| (side.bytes, side.bytes_range)),
+        (Metric::PeakBytes, "B", |side| {
             (side.peak_bytes, side.peak_bytes_range)
         }),
     ];
@@ -144,16 +152,16 @@ pub(super) fn of_one(facts: &Facts, b: &JobRecord) -> Vec<Entry> {
         return Vec::new();
     };
     let quantities = [
-        ("allocations", "", counts.count, counts.count_range),
-        ("bytes", "B", counts.bytes, counts.bytes_range),
+        (Metric::Allocations, "", counts.count, counts.count_range),
+        (Metric::Bytes, "B", counts.bytes, counts.bytes_range),
         (
-            "peak_bytes",
+            Metric::PeakBytes,
             "B",
             counts.peak_bytes,
             counts.peak_bytes_range,
         ),
     ];
-    let entry = |(metric, unit, value, range): (&str, &str, f64, [f64; 2])| Entry {
+    let entry = |(metric, unit, value, range): (Metric, &str, f64, [f64; 2])| Entry {
         b_range: Some(range).filter(|_| !counts.exact),
         ..plain(facts, metric, unit, [Value::Null, number(value)])
     };
@@ -201,7 +209,7 @@ pub(super) fn counter(
 ) -> Entry {
     let ranges = facts
         .sides
-        .map(|side| side.metrics_range.get(&entry.metric).copied());
+        .map(|side| side.metrics_range.get(entry.metric.name()).copied());
     let counted = facts
         .sides
         .iter()
@@ -212,7 +220,7 @@ pub(super) fn counter(
     entry.rounding = facts
         .sides
         .iter()
-        .filter_map(|side| side.metrics_rounding.get(&entry.metric))
+        .filter_map(|side| side.metrics_rounding.get(entry.metric.name()))
         .sum();
     let is_equal = rounding::is_equal_within(a, b, entry.rounding);
     if of_bytes && (!is_equal || ranges.iter().any(Option::is_some)) {

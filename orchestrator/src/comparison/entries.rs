@@ -4,6 +4,7 @@
 use super::counted::{self, number};
 use super::{Change, Code, Entry, Verdict};
 use crate::judge::verdict::PairFinding;
+use crate::model::metric::Metric;
 use crate::model::reason::{ComparisonObstacle, PairLimit, Reason, ReasonKind, UnpairedCause};
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{JobOutcome, JobRecord};
@@ -73,7 +74,7 @@ pub(crate) fn missing(sides: [&JobRecord; 2]) -> Option<String> {
 pub(crate) fn lost(id: &str, margin: f64, reason: &Reason) -> Entry {
     Entry {
         id: id.to_owned(),
-        metric: "time".to_owned(),
+        metric: Metric::Time,
         unit: "ns".to_owned(),
         verdict: Verdict::Missing,
         a: Value::Null,
@@ -104,7 +105,12 @@ pub(crate) fn only_b(facts: &Facts, reason: &Reason) -> Vec<Entry> {
             .metrics
             .get(id)
             .filter(|_| info.better.is_some() && is_counted(info.per))?;
-        let entry = plain(facts, id, &info.unit, [Value::Null, number(value)]);
+        let entry = plain(
+            facts,
+            Metric::from(id.as_str()),
+            &info.unit,
+            [Value::Null, number(value)],
+        );
         Some(Entry {
             per: Some(info.per),
             b_range: b.metrics_range.get(id).copied(),
@@ -157,7 +163,10 @@ pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
     entries.extend(metrics(facts, &time));
     entries.push(time);
     if differs && !facts.output_accepted {
-        for entry in entries.iter_mut().filter(|entry| entry.metric != "digest") {
+        for entry in entries
+            .iter_mut()
+            .filter(|entry| entry.metric != Metric::Digest)
+        {
             entry.verdict = Verdict::OutputDiffers;
             entry.explain(&Reason::OtherOutput);
         }
@@ -182,7 +191,7 @@ fn mark_trade_offs(entries: &mut [Entry]) {
     }
 }
 
-pub(super) fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2]) -> Entry {
+pub(super) fn plain(facts: &Facts, metric: Metric, unit: &str, [a, b]: [Value; 2]) -> Entry {
     let change = match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) if a != 0.0 => {
             let change = b / a - 1.0;
@@ -196,7 +205,7 @@ pub(super) fn plain(facts: &Facts, metric: &str, unit: &str, [a, b]: [Value; 2])
     };
     Entry {
         id: facts.id.to_owned(),
-        metric: metric.to_owned(),
+        metric,
         unit: unit.to_owned(),
         verdict: Verdict::Equivalent,
         a,
@@ -234,7 +243,7 @@ fn time(facts: &Facts) -> Entry {
                 .map_or(Value::Null, |time| time.median_ns.into())
         }),
     };
-    let mut entry = plain(facts, "time", "ns", values);
+    let mut entry = plain(facts, Metric::Time, "ns", values);
     entry.margin = facts.margin;
     // Without pairs the quotient of two medians says nothing about the code.
     entry.change = None;
@@ -327,7 +336,12 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
             continue;
         };
         let Some(b_value) = b.metrics.get(id) else {
-            let gone = plain(facts, id, &info.unit, [number(*a_value), Value::Null]);
+            let gone = plain(
+                facts,
+                Metric::from(id.as_str()),
+                &info.unit,
+                [number(*a_value), Value::Null],
+            );
             let gone = Entry {
                 verdict: Verdict::Missing,
                 per: Some(info.per),
@@ -336,7 +350,12 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
             entries.push(gone.with_reason(&Reason::CounterGone));
             continue;
         };
-        let mut entry = plain(facts, id, &info.unit, [number(*a_value), number(*b_value)]);
+        let mut entry = plain(
+            facts,
+            Metric::from(id.as_str()),
+            &info.unit,
+            [number(*a_value), number(*b_value)],
+        );
         entry.per = Some(info.per);
         entries.push(match info.per {
             CounterBasis::Iteration | CounterBasis::BytesPerUnit => {
@@ -360,7 +379,12 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
         };
         let new = Entry {
             per: Some(info.per),
-            ..plain(facts, id, &info.unit, [Value::Null, number(*value)])
+            ..plain(
+                facts,
+                Metric::from(id.as_str()),
+                &info.unit,
+                [Value::Null, number(*value)],
+            )
         };
         entries.push(new.with_reason(&Reason::OnlyB));
     }

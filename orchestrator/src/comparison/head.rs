@@ -2,6 +2,7 @@
 //! overall percent.
 
 use super::{Entry, Verdict, Workload};
+use crate::model::metric::Metric;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,7 @@ pub(crate) fn counts(workloads: &[Workload]) -> IndexMap<Verdict, usize> {
 pub(crate) fn totals(entries: &[Entry]) -> Option<Totals> {
     let times: Vec<(&str, f64, f64)> = entries
         .iter()
-        .filter(|entry| entry.metric == "time" && entry.pairs > 0)
+        .filter(|entry| entry.metric == Metric::Time && entry.pairs > 0)
         .filter_map(|entry| {
             // The estimate over pairs, not the quotient of two medians: drift is in those.
             let a = entry.a.as_f64()?;

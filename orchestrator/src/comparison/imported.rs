@@ -5,6 +5,7 @@ use super::{Change, Code, Entry, Outcome, Verdict, Workload};
 use crate::contradiction::claims::ClaimedRow;
 use crate::contradiction::figure::Figure;
 use crate::contradiction::nesting::{NestingGuess, NestingReason};
+use crate::model::metric::Metric;
 use crate::model::reason::Reason;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -88,7 +89,7 @@ fn time(row: &ClaimedRow) -> Entry {
     let ns = |figure: &Figure| (figure.value * NS_PER_MS * 1e3).round() / 1e3;
     entry(
         row,
-        "time",
+        Metric::Time,
         "ns",
         [&row.before, &row.after].map(|figure| figure.as_ref().map(ns)),
     )
@@ -99,7 +100,7 @@ fn allocated(row: &ClaimedRow) -> Option<Entry> {
     let (before, after) = (row.memory_before.as_ref()?, row.memory_after.as_ref()?);
     let mut entry = entry(
         row,
-        "allocated",
+        Metric::Plugin("allocated".to_owned()),
         "MB",
         [Some(before.value), Some(after.value)],
     );
@@ -112,7 +113,7 @@ fn allocated(row: &ClaimedRow) -> Option<Entry> {
     Some(entry)
 }
 
-fn entry(row: &ClaimedRow, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry {
+fn entry(row: &ClaimedRow, metric: Metric, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry {
     let change = a.zip(b).filter(|(a, _)| *a > 0.0).map(|(a, b)| Change {
         estimate: b / a - 1.0,
         low: None,
@@ -123,7 +124,7 @@ fn entry(row: &ClaimedRow, metric: &str, unit: &str, [a, b]: [Option<f64>; 2]) -
     let reason = Reason::OneSample { memory: None };
     Entry {
         id: row.name.clone(),
-        metric: metric.to_owned(),
+        metric,
         unit: unit.to_owned(),
         verdict: Verdict::Inconclusive,
         a: value(a),

@@ -19,6 +19,7 @@ use crate::calibration::FalseAlarms;
 use crate::git::GitState;
 use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
+use crate::model::metric::Metric;
 use crate::model::reason::{Reason, ReasonKind};
 use crate::model::warning::SidedKind;
 use crate::plugin::catalog::CounterBasis;
@@ -123,7 +124,7 @@ pub(crate) struct Entry {
     /// The workload's id.
     pub(crate) id: String,
     /// time, allocations, bytes, peak_bytes, digest, or the id of a plugin's metric.
-    pub(crate) metric: String,
+    pub(crate) metric: Metric,
     pub(crate) unit: String,
     pub(crate) verdict: Verdict,
     /// The values of both sides; time in nanoseconds.
@@ -191,8 +192,8 @@ impl Entry {
             (Some(a), Some(b)) => a[1] < b[0] || b[1] < a[0],
             _ => false,
         };
-        let open = match (self.metric.as_str(), self.per) {
-            ("time" | "digest", _) | (_, Some(CounterBasis::Iteration)) => true,
+        let open = match (&self.metric, self.per) {
+            (Metric::Time | Metric::Digest, _) | (_, Some(CounterBasis::Iteration)) => true,
             (_, Some(CounterBasis::Second | CounterBasis::Unit)) => false,
             _ => apart,
         };

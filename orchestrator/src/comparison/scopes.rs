@@ -1,6 +1,7 @@
 //! Where a change is: both sides' scope trees, place by place, ranked by what each contributes.
 
 use super::{Entry, entries};
+use crate::model::metric::Metric;
 use crate::record::{JobRecord, ScopeRecord};
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +67,7 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<Sco
         - a_places.iter().map(|place| place.self_ns).sum::<f64>();
     let time = judged
         .iter()
-        .find(|entry| entry.metric == "time" && entries::is_change(entry));
+        .find(|entry| entry.metric == Metric::Time && entries::is_change(entry));
     let time = time
         .and_then(|entry| entry.change)
         .map(|change| change.estimate);
@@ -95,7 +96,7 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<Sco
         .collect();
     // A change is explained by what it is made of: one of allocations by allocations, whatever the
     // profiles' times did.
-    let counted = ["allocations", "bytes"].map(|metric| {
+    let counted = [Metric::Allocations, Metric::Bytes].map(|metric| {
         judged
             .iter()
             .any(|one| one.metric == metric && entries::is_change(one))

@@ -6,12 +6,13 @@ use super::{Change, Entry, Verdict};
 use crate::format;
 use crate::format::change::{self, ChangedQuantity, SizedChange};
 use crate::measure::rounding;
+use crate::model::metric::Metric;
 use crate::plugin::catalog::CounterBasis;
 
 impl ChangedQuantity {
     /// What a metric is a quantity of: times are long, everything else is much.
-    pub(crate) fn of_metric(metric: &str) -> Self {
-        if metric == "time" {
+    pub(crate) fn of_metric(metric: &Metric) -> Self {
+        if *metric == Metric::Time {
             Self::Time
         } else {
             Self::Amount
@@ -67,10 +68,10 @@ impl Entry {
     /// reader who divides them gets the printed change.
     pub(crate) fn values(&self) -> Option<[String; 2]> {
         let pair = self.pair()?;
-        Some(match (self.metric.as_str(), self.unit.as_str()) {
-            ("time", _) if self.change.is_none() => pair.map(format::time),
-            ("time", _) => change::times(pair),
-            ("digest", _) => format::apart(format::number, "", pair),
+        Some(match (&self.metric, self.unit.as_str()) {
+            (Metric::Time, _) if self.change.is_none() => pair.map(format::time),
+            (Metric::Time, _) => change::times(pair),
+            (Metric::Digest, _) => format::apart(format::number, "", pair),
             (_, "B") => format::apart(format::bytes, "B", pair),
             _ if self.follows_time() => change::rates(pair),
             _ => format::apart(change::grouped, "", pair),
@@ -81,7 +82,7 @@ impl Entry {
     /// values.
     pub(crate) fn told(&self) -> String {
         // Outputs may differ in what is not their number, a score for example.
-        let is_told = self.metric != "digest" || self.a.as_f64() != self.b.as_f64();
+        let is_told = self.metric != Metric::Digest || self.a.as_f64() != self.b.as_f64();
         let Some(values) = self
             .values()
             .filter(|_| is_told)
@@ -285,7 +286,10 @@ mod tests {
             );
             let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
             let entries = entries::of(&facts(&a, &b, &Code::Different, Some(&found)));
-            let time = entries.iter().find(|entry| entry.metric == "time").unwrap();
+            let time = entries
+                .iter()
+                .find(|entry| entry.metric == Metric::Time)
+                .unwrap();
             assert_eq!(
                 time.a,
                 json!(typical[0]),

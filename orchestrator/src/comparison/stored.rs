@@ -248,7 +248,7 @@ mod tests {
         outcome
             .entries
             .into_iter()
-            .find(|entry| entry.metric == metric)
+            .find(|entry| entry.metric.name() == metric)
             .expect("an entry")
     }
 

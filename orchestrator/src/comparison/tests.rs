@@ -159,7 +159,7 @@ pub(super) fn facts<'a>(
 pub(super) fn of<'a>(entries: &'a [Entry], metric: &str) -> &'a Entry {
     entries
         .iter()
-        .find(|entry| entry.metric == metric)
+        .find(|entry| entry.metric.name() == metric)
         .unwrap_or_else(|| panic!("no {metric}"))
 }
 

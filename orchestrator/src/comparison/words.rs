@@ -4,6 +4,7 @@
 use super::{Code, Entry, Verdict, Workload};
 use crate::format;
 use crate::measure::rounding;
+use crate::model::metric::Metric;
 
 /// Why a verdict is another one than its figures suggest.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +88,7 @@ pub(crate) fn surprises(workload: &Workload, entries: &[&Entry]) -> Vec<Surprise
         worse: sizes(entries, Verdict::Regressed),
         better: sizes(entries, Verdict::Improved),
     });
-    let time = entries.iter().find(|entry| entry.metric == "time");
+    let time = entries.iter().find(|entry| entry.metric == Metric::Time);
     let same_code = time.filter(|time| workload.code == Code::OnlyLayout && is_beyond(time));
     let is_loose = |entry: &&&Entry| {
         entry.pairs == 0
@@ -98,7 +99,7 @@ pub(crate) fn surprises(workload: &Workload, entries: &[&Entry]) -> Vec<Surprise
     let loose: Vec<String> = entries
         .iter()
         .filter(is_loose)
-        .map(|entry| entry.metric.clone())
+        .map(|entry| entry.metric.to_string())
         .collect();
     let not_exact = (workload.verdict == Verdict::Equivalent && !loose.is_empty())
         .then_some(Surprise::NotExact { metrics: loose });
@@ -114,9 +115,9 @@ pub(crate) fn surprises(workload: &Workload, entries: &[&Entry]) -> Vec<Surprise
 /// The metrics with a verdict, each with its change. What is made of the time tells the same as the
 /// time.
 pub(crate) fn sizes(entries: &[&Entry], verdict: Verdict) -> Vec<String> {
-    let own = entries
-        .iter()
-        .filter(|entry| entry.verdict == verdict && !(entry.metric != "time" && entry.pairs > 0));
+    let own = entries.iter().filter(|entry| {
+        entry.verdict == verdict && !(entry.metric != Metric::Time && entry.pairs > 0)
+    });
     own.map(|entry| format!("{} ({})", entry.metric, entry.size().unwrap_or_default()))
         .collect()
 }

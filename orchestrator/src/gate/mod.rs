@@ -7,6 +7,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
+use crate::model::metric::Metric;
 pub(crate) use presence::JobPresence;
 
 use crate::comparison::{Entry, Verdict, Workload, counted, words};
@@ -144,11 +145,11 @@ impl<'a> EntryIndex<'a> {
         self.by_job.get(job).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn find(&self, job: &str, metric: &str) -> Option<&'a Entry> {
+    fn find(&self, job: &str, metric: &Metric) -> Option<&'a Entry> {
         self.of(job)
             .iter()
             .copied()
-            .find(|entry| entry.metric == metric)
+            .find(|entry| entry.metric == *metric)
     }
 }
 
@@ -207,14 +208,14 @@ pub(crate) fn output_accepted(rules: &Rules, today: Date) -> Vec<String> {
     let digests = rules
         .accepted
         .iter()
-        .filter(|accepted| accepted.metric() == Some("digest") && accepted.until >= today);
+        .filter(|accepted| accepted.metric() == Some(&Metric::Digest) && accepted.until >= today);
     digests.map(|accepted| accepted.job.clone()).collect()
 }
 
 /// How large the change is that a finding tells of: what comes from nothing is larger than
 /// anything.
 fn size(index: &EntryIndex, finding: &Finding) -> f64 {
-    let entry = index.find(&finding.job, &finding.metric);
+    let entry = index.find(&finding.job, &Metric::from(finding.metric.as_str()));
     match entry.map(|entry| (entry.change, entry.verdict)) {
         Some((Some(change), _)) => change.estimate.abs(),
         Some((None, Verdict::Regressed)) => f64::INFINITY,
@@ -226,22 +227,22 @@ fn finding(entry: &Entry, kind: Kind, message: String) -> Finding {
     Finding {
         kind,
         job: entry.id.clone(),
-        metric: entry.metric.clone(),
+        metric: entry.metric.to_string(),
         message,
     }
 }
 
 fn of_entry(case: &Case, index: &EntryIndex, entry: &Entry) -> Option<Finding> {
     // Metrics that are made of the time tell the same as the time, and targets look at them.
-    let follows = entry.metric != "time" && entry.pairs > 0;
+    let follows = entry.metric != Metric::Time && entry.pairs > 0;
     match entry.verdict {
         Verdict::Regressed if !follows => Some(worse(case, index, entry, Kind::Regressed)),
-        Verdict::OutputDiffers if entry.metric == "digest" => {
+        Verdict::OutputDiffers if entry.metric == Metric::Digest => {
             Some(worse(case, index, entry, Kind::OutputDiffers))
         }
         // Accepting another output does not accept costs that were not judged.
         Verdict::OutputDiffers
-            if entry.metric == "time" && other_output_passes(case, index, entry) =>
+            if entry.metric == Metric::Time && other_output_passes(case, index, entry) =>
         {
             let message =
                 "the outputs differ, which is accepted, but the costs were not compared".to_owned();
@@ -260,7 +261,7 @@ fn other_output_passes(case: &Case, index: &EntryIndex, time: &Entry) -> bool {
     let mut own = index
         .of(&time.id)
         .iter()
-        .filter(|entry| entry.metric == "digest");
+        .filter(|entry| entry.metric == Metric::Digest);
     own.any(|digest| worse(case, index, digest, Kind::OutputDiffers).kind == Kind::Accepted)
 }
 
@@ -363,8 +364,7 @@ fn reaches_at_most(entry: &Entry, limit: f64) -> bool {
 }
 
 fn is_meant(accepted: &Acceptance, entry: &Entry) -> bool {
-    accepted.metric() == Some(entry.metric.as_str())
-        && WildMatch::new(&accepted.job).matches(&entry.id)
+    accepted.metric() == Some(&entry.metric) && WildMatch::new(&accepted.job).matches(&entry.id)
 }
 
 /// Jobs that allocate more than their scenario lets them, or of which that cannot be told.
@@ -384,7 +384,7 @@ fn too_many(case: &Case) -> Vec<Finding> {
     };
     case.jobs
         .iter()
-        .filter(|entry| entry.metric == "allocations")
+        .filter(|entry| entry.metric == Metric::Allocations)
         .filter_map(over)
         .collect()
 }
@@ -410,7 +410,9 @@ fn not_needed(case: &Case) -> Vec<Finding> {
     let message = |accepted: &Acceptance| Finding {
         kind: Kind::NotNeeded,
         job: accepted.job.clone(),
-        metric: accepted.metric().unwrap_or_default().to_owned(),
+        metric: accepted
+            .metric()
+            .map_or_else(String::new, Metric::to_string),
         message: format!(
             "accepted ({}), and not worse than the baseline any more: take it out",
             accepted.reason

@@ -3,6 +3,7 @@
 
 use super::{Case, Finding, Kind, finding};
 use crate::comparison::Entry;
+use crate::model::metric::Metric;
 use crate::scenario::gate::{Acceptance, AcceptedChange};
 use std::collections::HashSet;
 use wildmatch::WildMatch;
@@ -28,7 +29,7 @@ pub(super) fn is_new(case: &Case, entry: &Entry) -> bool {
         .iter()
         .any(|workload| workload.id == entry.id && workload.only_b);
     is_measured
-        && entry.metric == "time"
+        && entry.metric == Metric::Time
         && case
             .presence
             .before

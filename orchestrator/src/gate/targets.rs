@@ -5,6 +5,7 @@ use crate::comparison::{Entry, Verdict, Workload};
 use crate::format;
 use crate::measure::interval::median_interval;
 use crate::measure::rounding;
+use crate::model::metric::Metric;
 use crate::plugin::catalog::CounterBasis;
 use crate::runner::pair_series::PairRecord;
 use crate::scenario::gate::{JobTarget, TargetBounds};
@@ -40,7 +41,7 @@ fn one(index: &EntryIndex, target: &JobTarget, workload: &Workload) -> Finding {
             Some(reason) => format!("target {}: {reason}", target.text),
             None => format!("target {}: the job has no such metric", target.text),
         };
-        let (job, metric) = (workload.id.clone(), target.metric.clone());
+        let (job, metric) = (workload.id.clone(), target.metric.to_string());
         return Finding {
             kind: Kind::Missing,
             job,
@@ -90,7 +91,7 @@ fn hold(entry: &Entry) -> Finding {
         Verdict::Missing => (Kind::Missing, "cannot be told"),
         Verdict::Inconclusive => (Kind::TargetOpen, "cannot be told"),
     };
-    let is_figure = entry.verdict == Verdict::Regressed || entry.metric == "digest";
+    let is_figure = entry.verdict == Verdict::Regressed || entry.metric == Metric::Digest;
     let figure = if kind == Kind::TargetMissed && is_figure {
         entry.told()
     } else {
@@ -103,7 +104,7 @@ fn hold(entry: &Entry) -> Finding {
 /// median over its processes; what is made of the time follows from that.
 fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
     let counted = entry.b.as_f64();
-    let of_time = entry.metric == "time"
+    let of_time = entry.metric == Metric::Time
         || matches!(entry.per, Some(CounterBasis::Second | CounterBasis::Unit));
     if !of_time {
         let [low, high] = super::candidate_range(entry)?;
@@ -118,8 +119,8 @@ fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
     let floors: Vec<f64> = workload.pairs.iter().filter_map(floor).collect();
     let times = median_interval(&floors)?;
     let [low, high] = [times.low, times.high].map(|end| end / times.median);
-    match (entry.metric.as_str(), entry.per) {
-        ("time", _) => Some(Value {
+    match (&entry.metric, entry.per) {
+        (Metric::Time, _) => Some(Value {
             middle: times.median,
             low: times.low,
             high: times.high,
@@ -139,8 +140,8 @@ fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
 }
 
 fn shown(entry: &Entry, value: Value) -> String {
-    let one = |value: f64| match (entry.metric.as_str(), entry.unit.as_str()) {
-        ("time", _) => format::time(value),
+    let one = |value: f64| match (&entry.metric, entry.unit.as_str()) {
+        (Metric::Time, _) => format::time(value),
         (_, "B") => format::bytes(value),
         (_, "") => format::number(value),
         (_, unit) => format!("{} {unit}", format::number(value)),

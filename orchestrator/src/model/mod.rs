@@ -1,5 +1,6 @@
 //! Typed facts that records and comparisons store: decisions use these types, and texts follow from
 //! them.
 
+pub(crate) mod metric;
 pub(crate) mod reason;
 pub(crate) mod warning;

@@ -3,13 +3,11 @@
 
 use crate::error::CommandError;
 use crate::format;
+use crate::model::metric::Metric;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::scenario::gate::{AcceptedChange, GateRules};
 use indexmap::IndexSet;
 use wildmatch::WildMatch;
-
-/// Metrics that every job has.
-pub(crate) const OWN_METRICS: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
 
 /// Refuses a target or acceptance that none of the jobs has. `ids`: of all jobs of the scenario.
 pub(crate) fn check_jobs(
@@ -53,7 +51,7 @@ pub(crate) fn check_metrics(
     let targets = rules
         .targets
         .iter()
-        .map(|target| ("targets", &target.job, target.metric.as_str()));
+        .map(|target| ("targets", &target.job, &target.metric));
     let accepted = rules
         .accepted
         .iter()
@@ -61,7 +59,7 @@ pub(crate) fn check_metrics(
     for (field, job, metric) in targets.chain(accepted) {
         let pattern = WildMatch::new(job);
         let meant = jobs.iter().filter(|each| pattern.matches(each.id));
-        let mut known: Vec<&str> = Vec::new();
+        let mut known: Vec<Metric> = Vec::new();
         if meant
             .clone()
             .any(|each| each.offers.iter().all(Option::is_none))
@@ -70,14 +68,17 @@ pub(crate) fn check_metrics(
         }
         for info in meant.flat_map(|each| each.offers.iter().flatten()) {
             known.extend(
-                OWN_METRICS
-                    .into_iter()
-                    .chain(info.metrics.iter().map(|metric| metric.id.as_str())),
+                Metric::OWN.into_iter().chain(
+                    info.metrics
+                        .iter()
+                        .map(|metric| Metric::from(metric.id.as_str())),
+                ),
             );
         }
-        if !known.is_empty() && !known.contains(&metric) {
+        if !known.is_empty() && !known.contains(metric) {
             let once: Vec<&str> = known
-                .into_iter()
+                .iter()
+                .map(Metric::name)
                 .collect::<IndexSet<&str>>()
                 .into_iter()
                 .collect();

@@ -5,6 +5,7 @@ use crate::bisect::rest::{PartState, RangePart};
 use crate::bisect::{BisectReport, CommitState, Culprit, ProbeState};
 use crate::comparison::{Code, Entry};
 use crate::format::change::ChangedQuantity;
+use crate::model::metric::Metric;
 use crate::plugin::code::{CodeChange, CodeChangeKind, CodeShape};
 use serde::Serialize;
 
@@ -100,7 +101,7 @@ pub(super) fn view(report: &BisectReport) -> View<'_> {
         same_code,
         versions: 1 + looked - same_code,
         reverted: reverted
-            .filter(|entry| entry.metric == "time" || entry.metric == report.metric)
+            .filter(|entry| entry.metric == Metric::Time || entry.metric == report.metric)
             .collect(),
         open_parts: report
             .rest
@@ -112,7 +113,7 @@ pub(super) fn view(report: &BisectReport) -> View<'_> {
     }
 }
 
-fn part_line<'a>(part: &'a RangePart, metric: &str) -> PartLine<'a> {
+fn part_line<'a>(part: &'a RangePart, metric: &Metric) -> PartLine<'a> {
     let change = part
         .change
         .map(|change| change.sized(ChangedQuantity::of_metric(metric)).size());
@@ -133,12 +134,11 @@ fn part_line<'a>(part: &'a RangePart, metric: &str) -> PartLine<'a> {
     PartLine { part, words }
 }
 
-fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {
-    const BESIDE: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
+fn explained<'a>(culprit: &'a Culprit, metric: &Metric) -> Explained<'a> {
     let others = culprit
         .entries
         .iter()
-        .filter(|entry| entry.metric != metric && BESIDE.contains(&entry.metric.as_str()));
+        .filter(|entry| entry.metric != *metric && entry.metric.is_own());
     let (changes, code): (&[CodeChange], String) = match &culprit.comparison.code {
         Code::Changed(changes) => (changes, String::new()),
         Code::Identical => (&[], "the library is the same file".to_owned()),
@@ -156,7 +156,10 @@ fn explained<'a>(culprit: &'a Culprit, metric: &str) -> Explained<'a> {
     // its own is compared.
     let mut changes: Vec<&CodeChange> = changes.iter().collect();
     changes.sort_by_key(|change| change.kind == CodeChangeKind::Data);
-    let time = culprit.entries.iter().find(|entry| entry.metric == "time");
+    let time = culprit
+        .entries
+        .iter()
+        .find(|entry| entry.metric == Metric::Time);
     Explained {
         culprit,
         profiles: time.and_then(|time| time.other_size(&culprit.comparison.scopes)),

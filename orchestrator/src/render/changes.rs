@@ -7,6 +7,7 @@ use crate::format::{
     change::{self, ChangedQuantity},
 };
 use crate::gate::Kind;
+use crate::model::metric::Metric;
 use minijinja::Environment;
 use minijinja::value::Serde;
 
@@ -33,15 +34,14 @@ pub(super) fn add(environment: &mut Environment) {
 /// A relative change of a metric, of time where none is named.
 fn change_of(change: f64, metric: Option<String>) -> String {
     change::size(
-        ChangedQuantity::of_metric(metric.as_deref().unwrap_or("time")),
+        ChangedQuantity::of_metric(&metric.as_deref().map_or(Metric::Time, Metric::from)),
         change,
     )
 }
 
 /// The change from one count of a metric to another, with both.
 fn counted(counts: Serde<[f64; 2]>, metric: &str) -> String {
-    let is_bytes = ["bytes", "peak_bytes"].contains(&metric);
-    if is_bytes {
+    if Metric::from(metric).is_bytes() {
         change::counted(format::bytes, "B", *counts)
     } else {
         change::counted(change::grouped, "", *counts)
@@ -50,14 +50,19 @@ fn counted(counts: Serde<[f64; 2]>, metric: &str) -> String {
 
 /// The size of a change `{estimate, low, high}` of a metric.
 fn change_size(change: Serde<Change>, metric: &str) -> String {
-    change.sized(ChangedQuantity::of_metric(metric)).size()
+    change
+        .sized(ChangedQuantity::of_metric(&metric.into()))
+        .size()
 }
 
 /// The interval of a change of a metric; empty where the change was counted, or has no end.
 fn change_interval(change: Serde<Change>, metric: &str) -> String {
     let is_counted = change.low == change.high;
-    let interval =
-        (!is_counted).then(|| change.sized(ChangedQuantity::of_metric(metric)).interval());
+    let interval = (!is_counted).then(|| {
+        change
+            .sized(ChangedQuantity::of_metric(&metric.into()))
+            .interval()
+    });
     interval.flatten().unwrap_or_default()
 }
 

@@ -7,6 +7,7 @@ use super::warnings::{self, JobTexts, Warning};
 use crate::comparison::imported::ImportedRow;
 use crate::comparison::words::{self, Surprise};
 use crate::comparison::{Code, Comparison, Entry, Side, Verdict, Workload};
+use crate::model::metric::Metric;
 use crate::record::{Contradiction, Severity};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -168,7 +169,7 @@ fn tree<'a>(comparison: &'a Comparison, entries: &EntriesById<'a>) -> Vec<Branch
     below(None, 0, &mut open);
     while let Some((row, depth)) = open.pop() {
         let own = entries.get(row.name.as_str()).into_iter().flatten();
-        let time = own.copied().find(|entry| entry.metric == "time");
+        let time = own.copied().find(|entry| entry.metric == Metric::Time);
         tree.push(Branch {
             depth: depth.min(MOST_DEPTH),
             row,
@@ -187,21 +188,20 @@ fn set(side: &Side) -> Vec<String> {
 }
 
 fn row<'a>(workload: &'a Workload, own: Vec<&'a Entry>) -> Row<'a> {
-    const OWN: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
-    let of = |metric: &str| own.iter().find(|entry| entry.metric == metric).copied();
+    let of = |metric: Metric| own.iter().find(|entry| entry.metric == metric).copied();
     Row {
         id: &workload.id,
         verdict: workload.verdict,
         trade_off: workload.trade_off,
         workload,
-        time: of("time"),
-        allocations: of("allocations"),
-        bytes: of("bytes"),
-        peak_bytes: of("peak_bytes"),
-        digest: of("digest"),
+        time: of(Metric::Time),
+        allocations: of(Metric::Allocations),
+        bytes: of(Metric::Bytes),
+        peak_bytes: of(Metric::PeakBytes),
+        digest: of(Metric::Digest),
         metrics: own
             .iter()
-            .filter(|entry| !OWN.contains(&entry.metric.as_str()))
+            .filter(|entry| !entry.metric.is_own())
             .copied()
             .collect(),
         changed: own
@@ -215,11 +215,11 @@ fn row<'a>(workload: &'a Workload, own: Vec<&'a Entry>) -> Row<'a> {
             .map(Surprise::sentence)
             .collect(),
         same_code: workload.code == Code::Identical,
-        profiles: of("time").and_then(|time| time.other_size(&workload.scopes)),
+        profiles: of(Metric::Time).and_then(|time| time.other_size(&workload.scopes)),
         open: own
             .iter()
             .filter(|entry| entry.is_open())
-            .map(|entry| entry.metric.as_str())
+            .map(|entry| entry.metric.name())
             .collect(),
         entries: own,
     }

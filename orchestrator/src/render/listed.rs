@@ -4,6 +4,7 @@
 use super::comparison::{Branch, Row};
 use super::shown::{MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::comparison::{Comparison, Entry, Verdict};
+use crate::model::metric::Metric;
 use crate::record::Contradiction;
 use serde::Serialize;
 
@@ -129,7 +130,7 @@ fn is_changed(verdict: Verdict) -> bool {
 }
 
 fn table_row<'a>(row: &Row<'a>) -> TableRow<'a> {
-    let is_open = |entry: &&Entry| entry.metric != "time" && entry.is_open();
+    let is_open = |entry: &&Entry| entry.metric != Metric::Time && entry.is_open();
     let open_entries = row
         .entries
         .iter()
@@ -146,10 +147,11 @@ fn table_row<'a>(row: &Row<'a>) -> TableRow<'a> {
 /// Of a row that is explained, the entries that need a line of their own.
 fn detail<'a>(row: &Row<'a>) -> ExplainedRow<'a> {
     let is_told = |entry: &&Entry| {
-        let follows_time = entry.pairs > 0 && entry.metric != "time";
+        let follows_time = entry.pairs > 0 && entry.metric != Metric::Time;
         let is_known = is_changed(entry.verdict)
             || matches!(entry.verdict, Verdict::OutputDiffers | Verdict::Missing);
-        let is_of_output = entry.verdict != Verdict::OutputDiffers || entry.metric == "digest";
+        let is_of_output =
+            entry.verdict != Verdict::OutputDiffers || entry.metric == Metric::Digest;
         !follows_time && (is_known || entry.is_open()) && is_of_output
     };
     ExplainedRow {
@@ -181,7 +183,7 @@ fn lost<'a>(row: &Row<'a>) -> Vec<LostMetric<'a>> {
     missing
         .map(|entry| LostMetric {
             id: row.id,
-            metric: Some(&entry.metric),
+            metric: Some(entry.metric.name()),
             reason: &entry.reason,
         })
         .collect()

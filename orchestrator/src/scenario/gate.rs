@@ -5,6 +5,7 @@ use super::check::ScenarioCheck;
 use super::quantity;
 use super::wire::{self, InconclusivePolicy};
 use super::yaml::PathStep;
+use crate::model::metric::Metric;
 use jiff::civil::Date;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub(crate) struct Acceptance {
 pub(crate) enum AcceptedChange {
     /// A metric that got worse, by any amount if there is no bound.
     Worse {
-        metric: String,
+        metric: Metric,
         bound: Option<AcceptedBound>,
     },
     /// A job that the baseline lacks.
@@ -46,7 +47,7 @@ pub(crate) enum AcceptedChange {
 
 impl Acceptance {
     /// Returns the metric that may get worse; `None` if the acceptance is about the whole job.
-    pub(crate) fn metric(&self) -> Option<&str> {
+    pub(crate) fn metric(&self) -> Option<&Metric> {
         match &self.change {
             AcceptedChange::Worse { metric, .. } => Some(metric),
             AcceptedChange::New | AcceptedChange::Dropped => None,
@@ -86,7 +87,7 @@ pub(crate) enum BoundSize {
 pub(crate) struct JobTarget {
     /// Pattern of job ids.
     pub(crate) job: String,
-    pub(crate) metric: String,
+    pub(crate) metric: Metric,
     pub(crate) wanted: TargetBounds,
     /// Text in the file.
     pub(crate) text: String,
@@ -168,7 +169,7 @@ impl ScenarioCheck<'_> {
     ) -> Option<AcceptedChange> {
         let (name, change) = match (one.new, one.dropped) {
             (false, false) => {
-                let metric = one.metric.clone().unwrap_or_else(|| "time".to_owned());
+                let metric = one.metric.as_deref().map_or(Metric::Time, Metric::from);
                 let bound = self.bound(at, one, &metric);
                 return Some(AcceptedChange::Worse { metric, bound });
             }
@@ -204,7 +205,7 @@ impl ScenarioCheck<'_> {
         &mut self,
         at: &[PathStep],
         one: &wire::WireAcceptance,
-        metric: &str,
+        metric: &Metric,
     ) -> Option<AcceptedBound> {
         let written = one
             .to
@@ -222,7 +223,7 @@ impl ScenarioCheck<'_> {
             (None, Some(text)) => ("to", text),
         };
         let at = [at, &[key(name)]].concat();
-        if metric == "digest" {
+        if *metric == Metric::Digest {
             let message = format!(
                 "`{name}` bounds a value, and an output (metric `digest`) is the same or another \
                  one"
@@ -252,10 +253,11 @@ impl ScenarioCheck<'_> {
     }
 
     fn check_target(&mut self, index: usize, one: &wire::WireTarget) -> Option<JobTarget> {
-        match parse_target(&one.metric, &one.is) {
+        let metric = Metric::from(one.metric.as_str());
+        match parse_target(&metric, &one.is) {
             Ok(wanted) => Some(JobTarget {
                 job: one.job.clone(),
-                metric: one.metric.clone(),
+                metric,
                 wanted,
                 text: one.is.clone(),
             }),
@@ -310,9 +312,9 @@ fn parse_relative_bound(text: &str) -> Result<BoundSize, String> {
 }
 
 /// Parses the value that a change may lead to, in the metric's unit.
-fn parse_value_bound(metric: &str, text: &str) -> Result<f64, String> {
+fn parse_value_bound(metric: &Metric, text: &str) -> Result<f64, String> {
     let value = parse_value(metric, text)?;
-    if ["allocations", "bytes", "peak_bytes"].contains(&metric) && value <= 0.0 {
+    if metric.is_amount() && value <= 0.0 {
         return Err(format!(
             "`{text}` accepts nothing, because no count of {metric} gets worse and ends there"
         ));
@@ -321,7 +323,7 @@ fn parse_value_bound(metric: &str, text: &str) -> Result<f64, String> {
 }
 
 /// Parses `>= 40`, `<= 2ms`, `10 to 20` or `hold`.
-fn parse_target(metric: &str, text: &str) -> Result<TargetBounds, String> {
+fn parse_target(metric: &Metric, text: &str) -> Result<TargetBounds, String> {
     let value = |part: &str| parse_value(metric, part.trim());
     let text = text.trim();
     if text == "hold" {
@@ -349,11 +351,11 @@ fn parse_target(metric: &str, text: &str) -> Result<TargetBounds, String> {
 }
 
 /// Parses a value in the metric's unit.
-fn parse_value(metric: &str, text: &str) -> Result<f64, String> {
+fn parse_value(metric: &Metric, text: &str) -> Result<f64, String> {
     let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
     match metric {
-        "time" => quantity::parse_duration(text).map(|duration| duration.as_nanos() as f64),
-        "bytes" | "peak_bytes" if text != "0" => {
+        Metric::Time => quantity::parse_duration(text).map(|duration| duration.as_nanos() as f64),
+        Metric::Bytes | Metric::PeakBytes if text != "0" => {
             quantity::parse_bytes(text).map(|bytes| bytes as f64)
         }
         _ => number(text)
@@ -387,10 +389,10 @@ mod tests {
             let message = parse_relative_bound(text).unwrap_err();
             assert!(message.contains(said), "{text}: {message}");
         }
-        assert_eq!(parse_value_bound("allocations", "1"), Ok(1.0));
-        assert_eq!(parse_value_bound("bytes", "64KiB"), Ok(65536.0));
-        assert_eq!(parse_value_bound("time", "2ms"), Ok(2e6));
-        assert_eq!(parse_value_bound("misses", "0"), Ok(0.0));
+        assert_eq!(parse_value_bound(&"allocations".into(), "1"), Ok(1.0));
+        assert_eq!(parse_value_bound(&"bytes".into(), "64KiB"), Ok(65536.0));
+        assert_eq!(parse_value_bound(&"time".into(), "2ms"), Ok(2e6));
+        assert_eq!(parse_value_bound(&"misses".into(), "0"), Ok(0.0));
         for (metric, text) in [
             ("allocations", "0"),
             ("allocations", "-1"),
@@ -399,31 +401,40 @@ mod tests {
             ("misses", "3x"),
             ("misses", "NaN"),
         ] {
-            assert!(parse_value_bound(metric, text).is_err(), "{metric} {text}");
+            assert!(
+                parse_value_bound(&metric.into(), text).is_err(),
+                "{metric} {text}"
+            );
         }
     }
 
     #[test]
     fn targets_are_read_in_the_metrics_unit() {
         assert_eq!(
-            parse_target("gflops", ">= 40"),
+            parse_target(&"gflops".into(), ">= 40"),
             Ok(TargetBounds::AtLeast(40.0))
         );
-        assert_eq!(parse_target("time", "<=2ms"), Ok(TargetBounds::AtMost(2e6)));
         assert_eq!(
-            parse_target("time", "1ms to 2ms"),
+            parse_target(&"time".into(), "<=2ms"),
+            Ok(TargetBounds::AtMost(2e6))
+        );
+        assert_eq!(
+            parse_target(&"time".into(), "1ms to 2ms"),
             Ok(TargetBounds::Between(1e6, 2e6))
         );
         assert_eq!(
-            parse_target("bytes", "<= 64KiB"),
+            parse_target(&"bytes".into(), "<= 64KiB"),
             Ok(TargetBounds::AtMost(65536.0))
         );
-        assert_eq!(parse_target("bytes", "<= 0"), Ok(TargetBounds::AtMost(0.0)));
         assert_eq!(
-            parse_target("allocations", "0 to 3"),
+            parse_target(&"bytes".into(), "<= 0"),
+            Ok(TargetBounds::AtMost(0.0))
+        );
+        assert_eq!(
+            parse_target(&"allocations".into(), "0 to 3"),
             Ok(TargetBounds::Between(0.0, 3.0))
         );
-        assert_eq!(parse_target("x", " hold "), Ok(TargetBounds::Hold));
+        assert_eq!(parse_target(&"x".into(), " hold "), Ok(TargetBounds::Hold));
         for (metric, text) in [
             ("time", ">= 4"),
             ("gflops", "40"),
@@ -431,7 +442,10 @@ mod tests {
             ("gflops", "3 to 2"),
             ("x", ">= inf"),
         ] {
-            assert!(parse_target(metric, text).is_err(), "{metric} {text}");
+            assert!(
+                parse_target(&metric.into(), text).is_err(),
+                "{metric} {text}"
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::comparison::entries::{self, Facts};
 use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
 use crate::judge::verdict::PairFinding;
 use crate::measure::clock::ScopeClock;
+use crate::model::metric::Metric;
 use crate::model::reason::{Reason, UnpairedCause};
 use crate::model::warning::{SidedKind, SidedWarning, WarnedSide};
 use crate::pass::{self, PassEnd, PassResult};
@@ -399,7 +400,7 @@ impl Versus<'_> {
         );
         let time_changed = entries
             .iter()
-            .any(|entry| entry.metric == "time" && entries::is_change(entry));
+            .any(|entry| entry.metric == Metric::Time && entries::is_change(entry));
         if let ([Ok(a), Ok(b)], true) = (&each.sides, time_changed) {
             warnings.extend(side::layout_warning([a, b]).iter().map(worded));
         }

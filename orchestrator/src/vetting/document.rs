@@ -1,6 +1,7 @@
 //! Faults of a describe document beyond those that make it unreadable.
 
 use super::{FindingLevel, PluginFinding};
+use crate::model::metric::Metric;
 use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
 use crate::scenario::problem::nearest_name;
 use crate::scenario::schema_violation::find_violations;
@@ -8,8 +9,6 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 
 const PLACE: &str = "describe";
-/// Metrics that `orch` measures for every workload, by their names in comparisons.
-const BUILT_IN: [&str; 5] = ["time", "allocations", "bytes", "peak_bytes", "digest"];
 /// Known keys of the document, a workload and a metric in this version.
 const DOCUMENT_KEYS: [&str; 5] = ["plugin", "version", "sdk", "build", "workloads"];
 const WORKLOAD_KEYS: [&str; 7] = [
@@ -185,7 +184,7 @@ fn judge_metrics(info: &WorkloadInfo, add: &mut impl FnMut(FindingLevel, String,
     let mut ids = HashSet::new();
     for metric in &info.metrics {
         let id = &metric.id;
-        if BUILT_IN.contains(&id.as_str()) {
+        if Metric::from(id.as_str()).is_own() {
             let what = format!("metric `{id}` has the name of something that orch measures itself");
             add(FindingLevel::Error, what, "give it another id");
         }
