@@ -44,7 +44,9 @@ pub(crate) enum BaselineReason {
 impl fmt::Display for BaselineReason {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Self::BranchPoint { branch } => write!(out, "where this branch left {branch}"),
+            Self::BranchPoint { branch } => {
+                write!(out, "the commit at which this branch left {branch}")
+            }
             Self::HeadWithChanges { branch } => {
                 write!(
                     out,
@@ -64,7 +66,7 @@ impl fmt::Display for BaselineReason {
             Self::BeforeHead { branch, .. } => {
                 write!(out, "the commit before HEAD, which is on {branch}")
             }
-            Self::KnownGood => out.write_str("called good by the running `git bisect`"),
+            Self::KnownGood => out.write_str("marked good by the running `git bisect`"),
         }
     }
 }
@@ -121,33 +123,33 @@ pub(crate) enum BaselineError {
     #[error(transparent)]
     Revision(#[from] RevisionError),
     #[error(
-        "HEAD is the first commit, and no change since then reaches a plugin: there is nothing to \
-         compare with; name a baseline with --baseline"
+        "HEAD is the first commit, and no later change reaches a plugin, so there is no baseline; \
+         name one with --baseline"
     )]
     First,
     #[error(
-        "this clone has no default branch (origin/HEAD, main or master) to find the baseline on; \
-         fetch it, for example with `git fetch origin main:refs/remotes/origin/main`, or name a \
-         baseline with --baseline"
+        "this clone has no default branch (origin/HEAD, main or master) from which to find the \
+         baseline; fetch it, for example with `git fetch origin main:refs/remotes/origin/main`, or \
+         name a baseline with --baseline"
     )]
     NoBranch,
     #[error("HEAD and {branch} have no commit in common; name the baseline with --baseline")]
     Unrelated { branch: String },
     #[error(
-        "the clone is shallow: the commit at which HEAD left {branch} is not in it; `git fetch \
-         --unshallow` gets it (in CI: a checkout with its full history)"
+        "the clone is shallow and lacks the commit at which HEAD left {branch}; `git fetch \
+         --unshallow` fetches it (in CI: check out the full history)"
     )]
     CutOff { branch: String },
     #[error(
-        "the uncommitted changes reach no plugin, so the baseline is the commit before HEAD, and \
-         it is out of reach: {0}"
+        "the uncommitted changes reach no plugin, so the baseline is the commit before HEAD, but \
+         it is not available: {0}"
     )]
     BeforeHead(RevisionError),
-    #[error("there is no commit yet, so there is nothing to compare with")]
+    #[error("the repository has no commit yet, so there is no baseline")]
     Empty,
     #[error(
         "no `git bisect` with a good commit is running in this repository (refs/bisect/good-*); \
-         `git bisect start BAD GOOD` starts one, or name the good commit with --baseline"
+         start one with `git bisect start BAD GOOD`, or name the good commit with --baseline"
     )]
     NoGood,
     #[error("git cannot find the baseline: {0}")]

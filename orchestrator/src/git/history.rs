@@ -31,46 +31,45 @@ pub(crate) struct CandidateCommit {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum HistoryError {
     #[error(
-        "the good and the bad end are both {end}, so nothing lies between them; name an older \
-         commit with --good or a newer one with --bad"
+        "the good and the bad end are both {end}, so the range is empty; name an older commit with \
+         --good or a newer one with --bad"
     )]
     Same { end: String },
     #[error(
-        "the good end {good} is newer than the bad end {bad}; swap --good and --bad (--direction \
-         better finds what made it better)"
+        "the good end {good} is newer than the bad end {bad}; swap --good and --bad (to find an \
+         improvement, use --direction better)"
     )]
     Swapped { good: String, bad: String },
-    #[error("the good end {good} is not in the history of the bad end {bad}: their branches parted \
-        at {base}; --good {base}, if it is good there", base = .base)]
+    #[error("the good end {good} is not an ancestor of the bad end {bad}: their \
+        branches parted at {base}; if that commit is good, use --good {base}", base = .base)]
     Diverged {
         good: String,
         bad: String,
         base: String,
     },
-    #[error(
-        "{good} and {bad} have no commit in common, so nothing leads from one to the other; name \
-         two ends of one history"
-    )]
+    #[error("{good} and {bad} have no commit in common; name two commits of one history")]
     Unrelated { good: String, bad: String },
     #[error(
-        "the good end {good} came into the history of {bad} by the merge {merge} and is not on its \
-         line of first parents; --good {merge}^1 begins before that merge, --all looks into \
-         branches too"
+        "the good end {good} entered the history of {bad} through the merge {merge} and is not on \
+         its line of first parents; use --good {merge}^1 to begin before the merge, or --all to \
+         search branches too"
     )]
     Aside {
         good: String,
         bad: String,
         merge: String,
     },
-    #[error("{repository} was cloned without its history, and the way from {good} to {bad} is cut \
-        off; git fetch --unshallow gets the rest", repository = .repository.display())]
+    #[error("{repository} is a shallow clone that lacks \
+        commits between {good} and {bad}; fetch them with \
+        `git fetch --unshallow`", repository = .repository.display())]
     Shallow {
         good: String,
         bad: String,
         repository: PathBuf,
     },
-    #[error("cannot read the history from {good} to {bad} in {repository}: {message}; `git fsck` \
-        there tells whether objects are missing", repository = .repository.display())]
+    #[error("cannot read the history from {good} to {bad} in \
+        {repository}: {message}; `git fsck` there reports \
+        missing objects", repository = .repository.display())]
     Unreadable {
         good: String,
         bad: String,

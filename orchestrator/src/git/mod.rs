@@ -133,8 +133,8 @@ fn refused(folder: &Path, error: &git2::Error) -> GitState {
         ErrorCode::NotFound => GitState::without_commit(
             GitKind::Outside,
             format!(
-                "{place} is in no git repository, so the record names no commit; `git init` and a \
-                 commit change that"
+                "{place} is not in a git repository, so the record names no commit; create one \
+                 with `git init` and a commit"
             ),
         ),
         _ => GitState::without_commit(
@@ -174,7 +174,8 @@ fn read_state(repository: &Repository) -> Result<GitState, git2::Error> {
         committed: date_of(&commit),
         subject: commit.summary().ok().flatten().map(str::to_owned),
         message: shallow.then(|| {
-            "the clone is shallow: comparing and bisecting need history; git fetch --unshallow"
+            "the clone is shallow, but comparing and bisecting need history; fetch it with `git \
+             fetch --unshallow`"
                 .to_owned()
         }),
     })

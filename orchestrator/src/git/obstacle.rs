@@ -32,7 +32,7 @@ impl fmt::Display for GitObstacle {
         match self {
             Self::Sha256 { root } => write!(
                 f,
-                "orch does not read {}: its object names are SHA-256 (extensions.objectFormat); \
+                "orch cannot read {}: its object names are SHA-256 (extensions.objectFormat); \
                  make a SHA-1 copy: git init --object-format=sha1 COPY && git -C {} fast-export \
                  --all | git -C COPY fast-import",
                 root.display(),
@@ -40,14 +40,14 @@ impl fmt::Display for GitObstacle {
             ),
             Self::Reftable { root } => write!(
                 f,
-                "orch does not read {}: its references are a reftable (extensions.refStorage); \
+                "orch cannot read {}: its references are a reftable (extensions.refStorage); \
                  store them as files: git -C {} refs migrate --ref-format=files",
                 root.display(),
                 quoted(root)
             ),
             Self::SparseIndex { root } => write!(
                 f,
-                "orch does not read {}: its sparse checkout has a sparse index (index.sparse); \
+                "orch cannot read {}: its sparse checkout has a sparse index (index.sparse); \
                  write a full one: git -C {} sparse-checkout reapply --no-sparse-index",
                 root.display(),
                 quoted(root)
@@ -65,7 +65,7 @@ impl fmt::Display for GitObstacle {
                 };
                 write!(
                     f,
-                    "{place} belongs to another user{why}; if you trust it: {command} config \
+                    "{place} belongs to another user{why}; if you trust it, run: {command} config \
                      --global --add safe.directory {}",
                     quoted(root)
                 )

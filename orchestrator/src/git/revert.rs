@@ -33,8 +33,8 @@ pub(crate) struct UndoneCommit {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RevertError {
     #[error(
-        "{culprit} cannot be undone at {onto}, because later commits changed the same lines of \
-         {files}; `git revert {culprit}` in a branch of your own, and compare that commit",
+        "{culprit} cannot be reverted at {onto}, because later commits changed the same lines of \
+         {files}; run `git revert {culprit}` in a branch of your own, and compare that commit",
         files = listed(.files)
     )]
     Conflict {
@@ -43,18 +43,19 @@ pub(crate) enum RevertError {
         files: Vec<PathBuf>,
     },
     #[error(
-        "undoing {culprit} changes nothing at {onto}: what it did is not there, or was undone \
-         already; name a commit whose change is still in it"
+        "reverting {culprit} changes nothing at {onto}: its change is missing there or was \
+         reverted already; name a commit whose change is still present"
     )]
     Nothing { culprit: String, onto: String },
-    #[error("undoing {culprit} needs the commit before it, and the clone at {repository} is \
-        shallow; git fetch --unshallow gets the rest", repository = .repository.display())]
+    #[error("reverting {culprit} needs the commit before it, \
+        but the clone at {repository} is shallow; fetch it \
+        with `git fetch --unshallow`", repository = .repository.display())]
     Shallow {
         culprit: String,
         repository: PathBuf,
     },
-    #[error("cannot undo {culprit} at {onto}: {message}; `git fsck` in {repository} tells whether \
-        objects are missing", repository = .repository.display())]
+    #[error("cannot revert {culprit} at {onto}: {message}; \
+        `git fsck` in {repository} reports missing objects", repository = .repository.display())]
     Unreadable {
         culprit: String,
         onto: String,
@@ -147,7 +148,7 @@ pub(super) fn restore_commit(
         return Ok(());
     }
     Err(git2::Error::from_str(
-        "the commit that orch made cannot be made again",
+        "cannot recreate the commit that orch made",
     ))
 }
 
@@ -200,7 +201,7 @@ impl RevertProblem {
     fn into_git(self) -> git2::Error {
         match self {
             Self::Git(error) => error,
-            _ => git2::Error::from_str("a commit that orch made earlier cannot be made again"),
+            _ => git2::Error::from_str("cannot recreate a commit that orch made earlier"),
         }
     }
 }

@@ -40,22 +40,22 @@ impl Revision {
 /// Reason why a revision cannot be looked up. A name that does not exist is no error.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum RevisionError {
-    #[error("revision '{text}': {folder} is in no git repository; `git init` and a commit change \
-        that", folder = .folder.display())]
+    #[error("revision '{text}': {folder} is not in a git repository; \
+        create one with `git init` and a commit", folder = .folder.display())]
     Outside { text: String, folder: PathBuf },
     #[error("revision '{text}': {obstacle}")]
     Refused { text: String, obstacle: GitObstacle },
     #[error(
-        "revision '{text}' is not in {folder}, which was cloned without its history; git fetch \
-         --unshallow gets the rest",
+        "revision '{text}' is not in {folder}, a shallow clone; fetch its history with `git fetch \
+         --unshallow`",
         folder = .folder.display()
     )]
     Shallow { text: String, folder: PathBuf },
-    #[error("revision '{text}' begins the hashes of several objects in {folder}; give more \
-        digits", folder = .folder.display())]
+    #[error("revision '{text}' is ambiguous: several objects in \
+        {folder} have a hash that begins so; give more digits", folder = .folder.display())]
     Ambiguous { text: String, folder: PathBuf },
     #[error(
-        "'{text}' is a {kind} in {folder}, not a commit; name the commit that holds it",
+        "'{text}' is a {kind} in {folder}, not a commit; name the commit that contains it",
         folder = .folder.display()
     )]
     NoCommit {
@@ -69,7 +69,7 @@ pub(crate) enum RevisionError {
     )]
     Bare { folder: PathBuf },
     #[error(
-        "revision '{text}': git cannot read {folder}: {message}; `git fsck` there says more",
+        "revision '{text}': git cannot read {folder}: {message}; `git fsck` there reports details",
         folder = .folder.display()
     )]
     Unreadable {

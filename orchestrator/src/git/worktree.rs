@@ -25,18 +25,19 @@ const ALTERNATES_DEPTH: usize = 5;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorktreeError {
     #[error(
-        "commit {commit} holds the submodule {path}, whose files are not part of it; take the \
-         files in (git subtree), or build such commits yourself and compare the libraries",
+        "commit {commit} contains the submodule {path}, whose files are not part of it; include \
+         the files (git subtree), or build such commits yourself and compare the libraries",
         path = .path.display()
     )]
     Submodule { commit: String, path: PathBuf },
-    #[error("commit {commit}: {path} is kept by git-lfs, and only the note where to fetch it is in \
-        the commit; build that commit yourself and name the library with `path:`, or keep the file \
-        in git itself", path = .path.display())]
+    #[error("commit {commit}: {path} is stored with git-lfs, and the \
+        commit contains only a pointer to it; build that commit yourself \
+        and name the library with `path:`, or store the file in git \
+        itself", path = .path.display())]
     Lfs { commit: String, path: PathBuf },
     #[error(
-        "cannot check out {commit} of {repository}: {message}; `git fsck` there tells whether \
-         objects are missing (git fetch --refetch, where it is a partial clone)",
+        "cannot check out {commit} of {repository}: {message}; `git fsck` there reports missing \
+         objects (for a partial clone, run git fetch --refetch)",
         repository = .repository.display()
     )]
     Git {
@@ -45,7 +46,7 @@ pub(crate) enum WorktreeError {
         message: String,
     },
     #[error(
-        "the build worktree {path}: {source}; it may be removed, it is made again",
+        "the build worktree {path}: {source}; you can remove the folder, orch creates it again",
         path = .path.display()
     )]
     Io { path: PathBuf, source: io::Error },

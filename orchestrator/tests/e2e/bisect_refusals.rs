@@ -67,28 +67,28 @@ fn a_range_has_to_lead_from_the_good_end_to_the_bad_one() {
     let history = plain();
     insta::assert_snapshot!(refused(&history, &asked("c2", "c0")), @r"
     exit 200
-    error: the good end <c2> (c2) is newer than the bad end <c0> (c0); swap --good and --bad (--direction better finds what made it better)
+    error: the good end <c2> (c2) is newer than the bad end <c0> (c0); swap --good and --bad (to find an improvement, use --direction better)
     ");
     insta::assert_snapshot!(refused(&history, &asked("HEAD", "c2")), @r"
     exit 200
-    error: the good and the bad end are both <c2> (c2), so nothing lies between them; name an older commit with --good or a newer one with --bad
+    error: the good and the bad end are both <c2> (c2), so the range is empty; name an older commit with --good or a newer one with --bad
     ");
     history.git(&["checkout", "-q", "-b", "side", "c1"]);
     history.commit("side1", "");
     insta::assert_snapshot!(refused(&history, &asked("c2", "side")), @r"
     exit 200
-    error: the good end <c2> (c2) is not in the history of the bad end <side1> (side1): their branches parted at <c1>; --good <c1>, if it is good there
+    error: the good end <c2> (c2) is not an ancestor of the bad end <side1> (side1): their branches parted at <c1>; if that commit is good, use --good <c1>
     ");
     history.git(&["merge", "-q", "-s", "ours", "-m", "merge", "c2"]);
     insta::assert_snapshot!(refused(&history, &asked("c2", "side")), @r"
     exit 200
-    error: the good end <c2> (c2) came into the history of <merge> (merge) by the merge <merge> and is not on its line of first parents; --good <merge>^1 begins before that merge, --all looks into branches too
+    error: the good end <c2> (c2) entered the history of <merge> (merge) through the merge <merge> and is not on its line of first parents; use --good <merge>^1 to begin before the merge, or --all to search branches too
     ");
     history.git(&["checkout", "-q", "--orphan", "alone"]);
     history.commit("alone1", "");
     insta::assert_snapshot!(refused(&history, &asked("c0", "alone")), @r"
     exit 200
-    error: <c0> (c0) and <alone1> (alone1) have no commit in common, so nothing leads from one to the other; name two ends of one history
+    error: <c0> (c0) and <alone1> (alone1) have no commit in common; name two commits of one history
     ");
 }
 
@@ -123,7 +123,7 @@ fn a_clone_without_its_history_is_told_how_to_get_it() {
     };
     insta::assert_snapshot!(said("HEAD~2"), @r"
     exit 200
-    error: --good: revision 'HEAD~2' is not in PROJECT/cache/clone, which was cloned without its history; git fetch --unshallow gets the rest
+    error: --good: revision 'HEAD~2' is not in PROJECT/cache/clone, a shallow clone; fetch its history with `git fetch --unshallow`
     ");
     git(
         &clone,
@@ -138,7 +138,7 @@ fn a_clone_without_its_history_is_told_how_to_get_it() {
     );
     insta::assert_snapshot!(said("FETCH_HEAD"), @r"
     exit 200
-    error: PROJECT/cache/clone was cloned without its history, and the way from <c0> (c0) to <c2> (c2) is cut off; git fetch --unshallow gets the rest
+    error: PROJECT/cache/clone is a shallow clone that lacks commits between <c0> (c0) and <c2> (c2); fetch them with `git fetch --unshallow`
     ");
 }
 
@@ -422,7 +422,7 @@ fn a_submodule_is_a_reason_to_skip_and_at_an_end_to_stop() {
     insta::assert_snapshot!(history.shown(&ran), @r"
     exit 201
     built <c0> (c0)
-    error: the bad end cannot be measured: plugin at <with> (with): commit <with> holds the submodule library, whose files are not part of it; take the files in (git subtree), or build such commits yourself and compare the libraries
+    error: the bad end cannot be measured: plugin at <with> (with): commit <with> contains the submodule library, whose files are not part of it; include the files (git subtree), or build such commits yourself and compare the libraries
     ");
     history.git(&["rm", "-q", "-f", "library"]);
     history.commit("without", "-DALLOCATIONS=3");
@@ -434,7 +434,10 @@ fn a_submodule_is_a_reason_to_skip_and_at_an_end_to_stop() {
         ran.stderr
     );
     let reason = found["skipped"][0]["reason"].as_str().unwrap();
-    assert!(reason.contains("holds the submodule library"), "{reason}");
+    assert!(
+        reason.contains("contains the submodule library"),
+        "{reason}"
+    );
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn the_baseline_is_the_commit_before_head_where_the_branch_began_or_the_one_that
         baseline(&[]),
         (
             0,
-            "baseline: <c1> (c1), where this branch left main".to_owned()
+            "baseline: <c1> (c1), the commit at which this branch left main".to_owned()
         )
     );
     assert!(history.git(&["status", "--porcelain"]).is_empty());

@@ -197,7 +197,7 @@ fn good_end_inside_a_branch_names_its_merge() {
 fn ends_without_a_path_between_them_are_refused_with_a_remedy() {
     let sample = branches();
     for all in [false, true] {
-        assert!(refused(&sample, "a", "a", all).contains("nothing lies between"));
+        assert!(refused(&sample, "a", "a", all).contains("the range is empty"));
         let error = refused(&sample, "HEAD", "a", all);
         assert!(
             error.contains("is newer than the bad end") && error.contains("--direction better"),
@@ -206,7 +206,7 @@ fn ends_without_a_path_between_them_are_refused_with_a_remedy() {
         let base = &sample.git(&["rev-parse", "a"])[..10];
         let error = refused(&sample, "side", "HEAD~3", all);
         assert!(
-            error.contains(&format!("--good {base}, if it is good there")),
+            error.contains(&format!("if that commit is good, use --good {base}")),
             "{error}"
         );
         check(&sample, base, "HEAD~3", all);

@@ -260,7 +260,7 @@ fn revert_error_names_what_cannot_be_undone() {
         .expect_err("conflicts")
         .to_string();
     assert!(
-        error.contains("the same lines of a, bin, free, gone; `git revert"),
+        error.contains("the same lines of a, bin, free, gone; run `git revert"),
         "{error}"
     );
     // The user has undone the commit already.

@@ -245,7 +245,10 @@ fn commit_error_names_missing_submodules_and_lfs_files() {
         .check_out(&revision(&sample, &lfs))
         .expect_err("a pointer")
         .to_string();
-    assert!(error.contains("data/w.bin is kept by git-lfs"), "{error}");
+    assert!(
+        error.contains("data/w.bin is stored with git-lfs"),
+        "{error}"
+    );
     check(&sample, &held, &plain);
 }
 
