@@ -68,10 +68,10 @@ impl LoadedScenario {
                     ));
                 }
                 CommandError::input(format!(
-                    "--repo {}: there is no git repository",
+                    "--repo {}: not a git repository",
                     repository.display()
                 ))
-                .with_hint("the folder of a clone of the code under test")
+                .with_hint("name the folder of a clone of the code under test")
             })?;
         for (_, spec) in &mut self.scenario.plugins {
             let folder = spec.source.folder();
@@ -103,7 +103,7 @@ pub(crate) fn load_over(
 pub(crate) fn load(path: &Path) -> Result<LoadedScenario, CommandError> {
     let shown = path.display().to_string();
     let text = std::fs::read(path).map_err(|error| {
-        CommandError::input(format!("the scenario {shown} cannot be read: {error}")).with_hint(
+        CommandError::input(format!("cannot read the scenario {shown}: {error}")).with_hint(
             format!("name a scenario file, such as scenarios/nightly.yaml or {BENCH}"),
         )
     })?;
@@ -194,8 +194,8 @@ pub(crate) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
         [] if own.is_file() => own,
         _ => {
             return Err(CommandError::input(format!(
-                "no scenario was named; there is no {BENCH}, \
-                and {} has no nightly.yaml and not exactly one other",
+                "no scenario was named, there is no {BENCH}, and {} contains neither nightly.yaml \
+                 nor exactly one other scenario",
                 folder.display()
             ))
             .with_hint(how));
@@ -245,7 +245,7 @@ pub(crate) fn prepare(
     observer: &mut dyn ProgressObserver,
 ) -> Result<PluginSet, CommandError> {
     orphans::become_subreaper().map_err(|error| {
-        CommandError::system_while("cannot look after the plugins' processes", &error)
+        CommandError::system_while("cannot clean up the plugins' processes", &error)
     })?;
     let mut plugins = PluginSet {
         prepared: HashMap::new(),
@@ -323,7 +323,7 @@ pub(crate) fn take_lock(
         |holder| observer.see(ProgressEvent::WaitingForLock { holder }),
         || interrupt.requested(),
     )
-    .map_err(|error| CommandError::system_while("cannot take the lock", &error))?
+    .map_err(|error| CommandError::system_while("cannot acquire the lock", &error))?
     .ok_or_else(CommandError::interrupted)
 }
 
@@ -341,7 +341,7 @@ fn report_missing_sandbox(plugins: &PluginSet, observer: &mut dyn ProgressObserv
     {
         SAID.call_once(|| {
             let text = format!(
-                "the sandbox of plugins is not whole: {}",
+                "the sandbox of plugins is incomplete: {}",
                 missing.join("; ")
             );
             observer.see(ProgressEvent::Note { text: &text });
@@ -391,7 +391,7 @@ fn describe(
         },
         Ok(_) => failed(
             Phase::Describe,
-            "the worker sent another answer than asked for".to_owned(),
+            "the worker sent an answer of the wrong kind".to_owned(),
         ),
         Err(PassFailure::Interrupted) => return Err(CommandError::interrupted()),
         Err(PassFailure::Failed { phase, message } | PassFailure::Skipped { phase, message }) => {

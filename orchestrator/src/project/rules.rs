@@ -26,7 +26,7 @@ pub(crate) fn check_jobs(
         let meant = WildMatch::new(pattern);
         if !ids.iter().any(|id| meant.matches(id)) {
             return Err(CommandError::input(format!(
-                "{scenario}: `{field}` names the job '{pattern}', and there is none"
+                "{scenario}: `{field}` names the job '{pattern}', which does not exist"
             ))
             .with_hint(format!("its jobs are {}", format::listed(ids))));
         }
@@ -83,8 +83,7 @@ pub(crate) fn check_metrics(
                 .into_iter()
                 .collect();
             return Err(CommandError::input(format!(
-                "{scenario}: `{field}` names the metric \
-                '{metric}', and '{job}' has none of that name"
+                "{scenario}: `{field}` names the metric '{metric}', which '{job}' does not have"
             ))
             .with_hint(format!("its metrics are {}", format::listed(&once))));
         }

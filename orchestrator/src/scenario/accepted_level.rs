@@ -74,7 +74,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             digits[0].hint.as_deref(),
-            Some("in quotes it is text: '1234567890'")
+            Some("write '1234567890', with quotes, for a text")
         );
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn read_scenario(
         Err(error) => {
             return Err(vec![source.problem(
                 &[],
-                format!("the scenario cannot be read: {error}"),
+                format!("cannot read the scenario: {error}"),
                 None,
             )]);
         }
@@ -204,14 +204,14 @@ impl ScenarioCheck<'_> {
                         .any(|folder| !Path::new(folder).is_absolute()) =>
                 {
                     format!(
-                        "`{name}` names a folder without its root: which one depends on where orch \
-                         is started"
+                        "`{name}` names a relative folder, which depends on the folder in which \
+                         orch is started"
                     )
                 }
                 "LD_LIBRARY_PATH" if folders.any(may_be_written) => {
                     format!(
-                        "`{name}` names a folder that the plugin may write to: it could plant a \
-                         library there"
+                        "`{name}` names a folder that the plugin may write to, so the plugin could \
+                         put a library there"
                     )
                 }
                 _ => continue,
@@ -221,11 +221,7 @@ impl ScenarioCheck<'_> {
                 &[PathStep::Key("env".to_owned()), PathStep::Key(name.clone())],
             ]
             .concat();
-            self.add_problem(
-                &at,
-                message,
-                Some("`sandbox: off` beside the plugin allows it"),
-            );
+            self.add_problem(&at, message, Some("`sandbox: off` on the plugin allows it"));
         }
     }
 
@@ -240,15 +236,15 @@ impl ScenarioCheck<'_> {
         {
             self.add_problem(
                 &field("cpu"),
-                format!("`cpu: {cpu}` goes with `crate`, which orch builds itself"),
+                format!("`cpu: {cpu}` needs `crate`, which orch builds itself"),
                 None,
             );
         }
         if plugin.overlay && plugin.path.is_some() {
-            let hint = "`crate`, or `dir` with `build`, is built against each commit";
+            let hint = "use `crate`, or `dir` with `build`, which are built against each commit";
             self.add_problem(
                 &field("overlay"),
-                "`overlay` goes with a plugin that orch builds, not with a file",
+                "`overlay` needs a plugin that orch builds, not a file",
                 Some(hint),
             );
         }
@@ -280,7 +276,7 @@ impl ScenarioCheck<'_> {
                     `build: 'COMMAND'`";
                 self.add_problem(
                     path,
-                    "a plugin is one of `crate`, `path`, or `dir` with `build`",
+                    "a plugin needs exactly one of `crate`, `path`, or `dir` with `build`",
                     Some(hint),
                 );
                 None
@@ -316,9 +312,9 @@ impl ScenarioCheck<'_> {
         }
         for (field, written) in [("read", &plugin.read), ("write", &plugin.write)] {
             if plugin.sandbox.is_some() && !written.is_empty() {
-                let message =
-                    format!("`{field}` says what the sandbox lets through, but `sandbox` is off");
-                let hint = "keep one of them: without a sandbox everything may be read and written";
+                let message = format!("`{field}` extends the sandbox, but `sandbox` is off");
+                let hint = "keep one of them: without a sandbox, plugins may read and write all \
+                    files";
                 self.add_problem(
                     &[at, &[PathStep::Key(field.to_owned())]].concat(),
                     message,
@@ -407,7 +403,7 @@ impl ScenarioCheck<'_> {
             if values.is_empty() {
                 self.add_problem(
                     &path,
-                    format!("`{name}` lists no values, so there is nothing to measure"),
+                    format!("`{name}` lists no values, so there is no job to measure"),
                     None,
                 );
             }
@@ -421,9 +417,9 @@ impl ScenarioCheck<'_> {
                 let message = if first == value {
                     format!("`{name}` lists {value} twice")
                 } else {
-                    format!("`{name}` lists {first} and {value}, and their jobs would have one id")
+                    format!("`{name}` lists {first} and {value}, whose jobs would have the same id")
                 };
-                let hint = "each value makes a job with an id of its own: keep one of both";
+                let hint = "each value makes a job with an id of its own: keep one of the two";
                 self.add_problem(
                     &[&path[..], &[PathStep::Index(index)]].concat(),
                     message,
@@ -433,7 +429,7 @@ impl ScenarioCheck<'_> {
             if workload.params.contains_key(name) {
                 self.add_problem(
                     &path,
-                    format!("`{name}` stands in `params` and in `matrix`"),
+                    format!("`{name}` is in `params` and in `matrix`"),
                     Some("keep one of them"),
                 );
             }

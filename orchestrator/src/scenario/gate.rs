@@ -145,7 +145,7 @@ impl ScenarioCheck<'_> {
             self.add_problem(
                 &at,
                 format!(
-                    "`{}` is no day of the calendar; write for example 2026-12-31",
+                    "`{}` is not a day of the calendar; write for example 2026-12-31",
                     one.until
                 ),
                 None,
@@ -174,8 +174,7 @@ impl ScenarioCheck<'_> {
                 return Some(AcceptedChange::Worse { metric, bound });
             }
             (true, true) => {
-                let message =
-                    "`new` and `dropped` exclude each other: a job is added or taken away";
+                let message = "`new` and `dropped` exclude each other";
                 self.add_problem(
                     &[at, &[key("dropped")]].concat(),
                     message,
@@ -193,7 +192,7 @@ impl ScenarioCheck<'_> {
         ];
         for (field, _) in fields.into_iter().filter(|(_, is_there)| *is_there) {
             let message =
-                format!("`{field}` is about a metric, and `{name}: true` about the whole job");
+                format!("`{field}` applies to a metric, but `{name}: true` to the whole job");
             let hint = format!("leave out `{field}`, or accept the metric in an entry of its own");
             self.add_problem(&[at, &[key(field)]].concat(), message, Some(&hint));
         }
@@ -214,8 +213,9 @@ impl ScenarioCheck<'_> {
         let (name, text) = match (&one.up_to, &written) {
             (None, None) => return None,
             (Some(_), Some(_)) => {
-                let message = "`up_to` and `to` both bound the accepted change";
-                let hint = "keep `up_to` for its relative size, or `to` for the value after it";
+                let message = "`up_to` and `to` both limit the accepted change";
+                let hint = "keep `up_to` for the relative size of the change, or `to` for the \
+                    value after it";
                 self.add_problem(&[at, &[key("to")]].concat(), message, Some(hint));
                 return None;
             }
@@ -224,14 +224,12 @@ impl ScenarioCheck<'_> {
         };
         let at = [at, &[key(name)]].concat();
         if *metric == Metric::Digest {
-            let message = format!(
-                "`{name}` bounds a value, and an output (metric `digest`) is the same or another \
-                 one"
-            );
+            let message =
+                format!("`{name}` limits a value, but an output (metric `digest`) has no size");
             self.add_problem(
                 &at,
                 message,
-                Some("leave it out: the acceptance then lets any other output pass"),
+                Some("leave it out: the acceptance then covers any other output"),
             );
             return None;
         }
@@ -290,10 +288,10 @@ fn parse_relative_bound(text: &str) -> Result<BoundSize, String> {
         return match number(factor) {
             Some(factor) if factor > 1.0 => Ok(BoundSize::Factor(factor)),
             Some(_) => Err(format!(
-                "`{text}` accepts no change: a factor is more than 1x, in either direction; \
+                "`{text}` accepts no change: a factor must be more than 1x, in either direction; \
                  {EXAMPLES}"
             )),
-            None => Err(format!("`{text}` is no factor; {EXAMPLES}")),
+            None => Err(format!("`{text}` is not a factor; {EXAMPLES}")),
         };
     }
     match text.trim().strip_suffix('%').and_then(number) {
@@ -307,7 +305,7 @@ fn parse_relative_bound(text: &str) -> Result<BoundSize, String> {
         Some(_) => Err(format!(
             "`{text}` is negative; {EXAMPLES}, for changes in either direction"
         )),
-        None => Err(format!("`{text}` is no size of a change; {EXAMPLES}")),
+        None => Err(format!("`{text}` is not the size of a change; {EXAMPLES}")),
     }
 }
 
@@ -316,7 +314,7 @@ fn parse_value_bound(metric: &Metric, text: &str) -> Result<f64, String> {
     let value = parse_value(metric, text)?;
     if metric.is_amount() && value <= 0.0 {
         return Err(format!(
-            "`{text}` accepts nothing, because no count of {metric} gets worse and ends there"
+            "`{text}` accepts nothing, because a count of {metric} cannot get worse and end there"
         ));
     }
     Ok(value)
@@ -337,7 +335,7 @@ fn parse_target(metric: &Metric, text: &str) -> Result<TargetBounds, String> {
     }
     let Some((low, high)) = text.split_once(" to ") else {
         return Err(format!(
-            "`{text}` is no target; write `>= 40`, `<= 2ms`, `10 to 20` or `hold`"
+            "`{text}` is not a target; write `>= 40`, `<= 2ms`, `10 to 20` or `hold`"
         ));
     };
     let (low, high) = (value(low)?, value(high)?);
@@ -345,7 +343,7 @@ fn parse_target(metric: &Metric, text: &str) -> Result<TargetBounds, String> {
         Ok(TargetBounds::Between(low, high))
     } else {
         Err(format!(
-            "`{text}` begins above its end, so nothing reaches it"
+            "`{text}` begins above its end, so no value reaches it"
         ))
     }
 }
@@ -358,8 +356,9 @@ fn parse_value(metric: &Metric, text: &str) -> Result<f64, String> {
         Metric::Bytes | Metric::PeakBytes if text != "0" => {
             quantity::parse_bytes(text).map(|bytes| bytes as f64)
         }
-        _ => number(text)
-            .ok_or_else(|| format!("`{text}` is no number; {metric} is given as one, such as 40")),
+        _ => number(text).ok_or_else(|| {
+            format!("`{text}` is not a number; write {metric} as a number, such as 40")
+        }),
     }
 }
 
@@ -378,13 +377,13 @@ mod tests {
             ("0.5x", "accepts no change"),
             ("1x", "accepts no change"),
             ("-3x", "accepts no change"),
-            ("x", "no factor"),
-            ("infx", "no factor"),
-            ("NaNx", "no factor"),
+            ("x", "not a factor"),
+            ("infx", "not a factor"),
+            ("NaNx", "not a factor"),
             ("150%", "a factor: 2.5x"),
             ("-1%", "negative"),
-            ("NaN%", "no size"),
-            ("3", "no size"),
+            ("NaN%", "not the size"),
+            ("3", "not the size"),
         ] {
             let message = parse_relative_bound(text).unwrap_err();
             assert!(message.contains(said), "{text}: {message}");

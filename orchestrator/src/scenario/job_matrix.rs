@@ -51,7 +51,7 @@ pub(crate) fn expand_entries<'a>(
             product.saturating_mul(values.len())
         });
         if jobs.len().saturating_add(size) > MOST_JOBS {
-            let message = format!("the matrix makes {size} jobs; a scenario may have {MOST_JOBS}");
+            let message = format!("the matrix makes {size} jobs; the maximum is {MOST_JOBS}");
             problems.push(scenario.source.problem(
                 &path_in_entry(entry, &[PathStep::Key("matrix".to_owned())]),
                 message,
@@ -65,8 +65,8 @@ pub(crate) fn expand_entries<'a>(
             }
             let id = cell.id(entry);
             if !ids.insert(id.clone()) {
-                let message = format!("two jobs are named `{id}`");
-                let hint = Some("give one of them an `id`".to_owned());
+                let message = format!("two jobs have the id `{id}`");
+                let hint = Some("set `id` on one of them".to_owned());
                 problems.push(
                     scenario
                         .source
@@ -238,7 +238,7 @@ fn unknown_workload(
         .collect();
     let hint = match nearest_name(&entry.workload, known.iter().copied()) {
         Some(near) => format!("did you mean `{}/{near}`?", entry.plugin),
-        None => format!("it has {}", format::listed(&known)),
+        None => format!("the plugin's workloads are {}", format::listed(&known)),
     };
     let message = format!(
         "plugin `{}` has no workload `{}`",

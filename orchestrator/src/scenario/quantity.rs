@@ -8,9 +8,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
     let duration = Duration::try_from(parsed).map_err(|_| wrong())?;
     if duration.is_zero() {
-        Err(format!(
-            "`{text}` is no time at all; write for example 500ms"
-        ))
+        Err(format!("`{text}` is zero; write for example 500ms"))
     } else {
         Ok(duration)
     }

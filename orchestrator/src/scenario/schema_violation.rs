@@ -90,8 +90,8 @@ fn describe_error(
             let found = root
                 .pointer(pointer)
                 .filter(|found| is_text && (found.is_number() || found.is_boolean()));
-            let hint = found.map(|_| format!("in quotes it is text: '{value}'"));
-            let message = format!("{subject} is {value}, but has to be {expected}");
+            let hint = found.map(|_| format!("write '{value}', with quotes, for a text"));
+            let message = format!("{subject} is {value}, but must be {expected}");
             vec![SchemaViolation {
                 path,
                 key: None,
@@ -123,23 +123,23 @@ fn describe_error(
                 path,
                 key: None,
                 message: format!(
-                    "{subject} is {value}, but has to be one of {}",
+                    "{subject} is {value}, but must be one of {}",
                     crate::format::listed(&words)
                 ),
                 hint: near.map(|near| format!("did you mean `{near}`?")),
             }]
         }
         ValidationErrorKind::Minimum { limit } => plain(format!(
-            "{subject} is {value}, but has to be at least {limit}"
+            "{subject} is {value}, but must be at least {limit}"
         )),
-        ValidationErrorKind::Maximum { limit } => plain(format!(
-            "{subject} is {value}, but has to be at most {limit}"
-        )),
+        ValidationErrorKind::Maximum { limit } => {
+            plain(format!("{subject} is {value}, but must be at most {limit}"))
+        }
         ValidationErrorKind::ExclusiveMinimum { limit } => plain(format!(
-            "{subject} is {value}, but has to be more than {limit}"
+            "{subject} is {value}, but must be more than {limit}"
         )),
         ValidationErrorKind::ExclusiveMaximum { limit } => plain(format!(
-            "{subject} is {value}, but has to be less than {limit}"
+            "{subject} is {value}, but must be less than {limit}"
         )),
         ValidationErrorKind::MinItems { limit } | ValidationErrorKind::MinProperties { limit } => {
             plain(format!(
@@ -148,7 +148,7 @@ fn describe_error(
             ))
         }
         ValidationErrorKind::Pattern { pattern } => plain(match expected {
-            Some(expected) => format!("{subject} is {value}, but has to be {expected}"),
+            Some(expected) => format!("{subject} is {value}, but must be {expected}"),
             None => format!("{subject} is {value}, which does not match {pattern}"),
         }),
         _ => plain(format!("{subject}: {error}")),

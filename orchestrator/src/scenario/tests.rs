@@ -190,10 +190,10 @@ workloads: [{ workload: a/w }]
     assert_eq!(
         shown(text, &parse(text).unwrap_err()),
         [
-            "4:29 `sandbox` is \"none\", but has to be one of \"on\", \"off\"",
+            "4:29 `sandbox` is \"none\", but must be one of \"on\", \"off\"",
             "2:33 `missing/x` does not exist",
             "2:53 `missing/y` does not exist",
-            "3:41 `write` says what the sandbox lets through, but `sandbox` is off",
+            "3:41 `write` extends the sandbox, but `sandbox` is off",
         ]
     );
 }
@@ -213,14 +213,14 @@ workloads: [{ workload: a/w }]
         shown(text, &parse(text).unwrap_err()),
         [
             "2:53 `LD_PRELOAD` would run code outside of the sandbox",
-            "2:76 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a \
-             library there",
-            "5:58 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a \
-             library there",
-            "6:58 `LD_LIBRARY_PATH` names a folder without its root: which one depends on where \
+            "2:76 `LD_LIBRARY_PATH` names a folder that the plugin may write to, so the plugin \
+             could put a library there",
+            "5:58 `LD_LIBRARY_PATH` names a folder that the plugin may write to, so the plugin \
+             could put a library there",
+            "6:58 `LD_LIBRARY_PATH` names a relative folder, which depends on the folder in which \
              orch is started",
-            "7:58 `LD_LIBRARY_PATH` names a folder that the plugin may write to: it could plant a \
-             library there",
+            "7:58 `LD_LIBRARY_PATH` names a folder that the plugin may write to, so the plugin \
+             could put a library there",
         ]
     );
 }
@@ -243,11 +243,11 @@ workloads:
         [
             "1:1 unknown field `naem`",
             "3:15 `missing` does not exist",
-            "4:6 a plugin is one of `crate`, `path`, or `dir` with `build`",
-            "5:21 `rounds` is \"none\", but has to be a whole number",
+            "4:6 a plugin needs exactly one of `crate`, `path`, or `dir` with `build`",
+            "5:21 `rounds` is \"none\", but must be a whole number",
             "5:36 timeout: `never` is not a duration; write for example 500ms, 60s or 2m",
             "7:17 no plugin `m` in this scenario",
-            "8:56 `n` stands in `params` and in `matrix`",
+            "8:56 `n` is in `params` and in `matrix`",
         ]
     );
 }
@@ -257,7 +257,7 @@ fn invalid_values_are_not_reported_twice() {
     let text = "plugins: { k: { path: 3 } }\nworkloads: [{ workload: k/work }]\n";
     assert_eq!(
         shown(text, &parse(text).unwrap_err()),
-        ["1:23 `path` is 3, but has to be text"]
+        ["1:23 `path` is 3, but must be text"]
     );
 }
 
@@ -273,12 +273,12 @@ workloads:
     assert_eq!(
         shown(text, &plan(text).unwrap_err()),
         [
-            "3:39 workload `k/work`: `n` is 0, but has to be at least 1",
-            "3:45 workload `k/work`: `n` is \"x\", but has to be a whole number",
+            "3:39 workload `k/work`: `n` is 0, but must be at least 1",
+            "3:45 workload `k/work`: `n` is \"x\", but must be a whole number",
             "4:17 plugin `k` has no workload `wrok`",
-            "5:58 workload `k/work`: `list` is \"y\", but has to be a whole number",
+            "5:58 workload `k/work`: `list` is \"y\", but must be a whole number",
             "5:62 workload `k/work`: unknown parameter `m`",
-            "6:5 two jobs are named `l`",
+            "6:5 two jobs have the id `l`",
         ]
     );
 }

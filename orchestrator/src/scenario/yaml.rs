@@ -140,8 +140,8 @@ fn second_document(text: &str) -> Option<FileProblem> {
         }
         let counts = !is_mark(line_text, "...") && !line_text.starts_with('%') && is_content(rest);
         if let (Some(place), true) = (mark, counts) {
-            let hint = "move it to a file of its own, and name that file to orch";
-            let message = "a second YAML document begins here, and a scenario is one document";
+            let hint = "move it to a file of its own, and run orch on that file";
+            let message = "a second YAML document begins here, but a scenario is one document";
             return Some(FileProblem::new(
                 text,
                 place..place + 3,
@@ -176,13 +176,13 @@ fn explain_message(message: &str) -> (String, Option<String>) {
         let key = rest.split(',').next().unwrap_or(rest);
         return (
             format!("duplicate key `{key}`"),
-            Some("a key may stand only once in a map; remove one of them".into()),
+            Some("a key may appear only once in a map; remove one of them".into()),
         );
     }
     if message.starts_with("budget breached") {
         return (
-            "the file is too large, too deep, or its aliases multiply too far".to_owned(),
-            Some("write the repeated parts out, or use `matrix`".to_owned()),
+            "the file is too large, too deeply nested, or its aliases expand too far".to_owned(),
+            Some("write out the repeated parts, or use `matrix`".to_owned()),
         );
     }
     // The place is shown separately.

@@ -81,7 +81,7 @@ fn nonsense_in_a_bound_is_refused_with_its_place() {
     let wrong = [
         (
             "metric: time, up_to: 0.5x",
-            "up_to: `0.5x` accepts no change: a factor is more than 1x",
+            "up_to: `0.5x` accepts no change: a factor must be more than 1x",
         ),
         (
             "metric: time, up_to: 150%",
@@ -89,15 +89,15 @@ fn nonsense_in_a_bound_is_refused_with_its_place() {
         ),
         (
             "metric: allocations, up_to: 3x, to: 1",
-            "`up_to` and `to` both bound the accepted change",
+            "`up_to` and `to` both limit the accepted change",
         ),
         (
             "metric: digest, to: 8",
-            "`to` bounds a value, and an output (metric `digest`)",
+            "`to` limits a value, but an output (metric `digest`)",
         ),
         (
             "metric: digest, up_to: 3x",
-            "`up_to` bounds a value, and an output (metric `digest`)",
+            "`up_to` limits a value, but an output (metric `digest`)",
         ),
         (
             "metric: allocations, to: 1ms",
@@ -303,11 +303,11 @@ fn job_rules_that_name_a_metric_are_refused() {
     let wrong = [
         (
             "new: true, metric: time",
-            "`metric` is about a metric, and `new: true` about the whole job",
+            "`metric` applies to a metric, but `new: true` to the whole job",
         ),
         (
             "dropped: true, up_to: 3x",
-            "`up_to` is about a metric, and `dropped: true` about the whole job",
+            "`up_to` applies to a metric, but `dropped: true` to the whole job",
         ),
         (
             "new: true, dropped: true",

@@ -155,9 +155,9 @@ fn wrong_workload_lines_are_reported_at_once() {
          [{{ metric: time, up_to: 0.5x, reason: x, until: 2999-12-31 }}]\n"
     ));
     for part in [
-        "`workload` is \"tiny\", but has to be PLUGIN/WORKLOAD",
+        "`workload` is \"tiny\", but must be PLUGIN/WORKLOAD",
         "`workload` is missing",
-        "`workload` is 3, but has to be PLUGIN/WORKLOAD",
+        "`workload` is 3, but must be PLUGIN/WORKLOAD",
         "no plugin `tinny` in this scenario",
         "`job` is missing",
         "up_to: `0.5x` accepts no change",
@@ -185,7 +185,7 @@ fn second_yaml_document_is_named_with_its_place() {
     ] {
         let said = refused(&text);
         assert!(
-            said.contains("a second YAML document begins here, and a scenario is one document"),
+            said.contains("a second YAML document begins here, but a scenario is one document"),
             "{said}"
         );
         assert!(said.contains(place), "{place}: {said}");
@@ -218,7 +218,7 @@ fn matrix_value_that_is_listed_twice_is_named() {
     );
     let said = matrix("[1, '1']");
     assert!(
-        said.contains("`size` lists 1 and \"1\", and their jobs would have one id"),
+        said.contains("`size` lists 1 and \"1\", whose jobs would have the same id"),
         "{said}"
     );
     let said = matrix("[[1, 2], [1, 2]]");
@@ -272,12 +272,12 @@ fn option_that_is_wrong_is_blamed_instead_of_the_scenario() {
         ),
         (
             "size=a,b",
-            "error: --set size=a,b: workload `tiny/work`: `size` is \"a\", but has to be a whole \
+            "error: --set size=a,b: workload `tiny/work`: `size` is \"a\", but must be a whole \
              number",
         ),
         (
             "size=99,98",
-            "error: --set size=99,98: workload `tiny/work`: `size` is 99, but has to be at most 64",
+            "error: --set size=99,98: workload `tiny/work`: `size` is 99, but must be at most 64",
         ),
         (
             "mode=fats,slow",

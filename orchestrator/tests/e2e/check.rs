@@ -471,17 +471,17 @@ fn what_is_wrong_in_the_rules_is_said_before_anything_is_built() {
     };
     let nobody = said("targets: [{ job: wrok, metric: time, is: '<= 1ms' }]\n");
     assert!(
-        nobody.contains("`targets` names the job 'wrok', and there is none"),
+        nobody.contains("`targets` names the job 'wrok', which does not exist"),
         "{nobody}"
     );
     let no_target = said("targets: [{ job: work, metric: time, is: fast }]\n");
     assert!(
-        no_target.contains("`fast` is no target; write `>= 40`"),
+        no_target.contains("`fast` is not a target; write `>= 40`"),
         "{no_target}"
     );
     let no_day = said("accept: [{ job: work, reason: x, until: 2026-13-01 }]\n");
     assert!(
-        no_day.contains("`2026-13-01` is no day of the calendar"),
+        no_day.contains("`2026-13-01` is not a day of the calendar"),
         "{no_day}"
     );
     let no_reason = said("accept: [{ job: work, until: 2026-12-01 }]\n");
@@ -508,7 +508,7 @@ fn a_rule_for_a_metric_that_nobody_has_is_refused() {
     assert!(accepted.contains(said), "{accepted}");
     let target = refused("targets: [{ job: work, metric: tokens, is: '>= 3' }]\n");
     assert!(
-        target.contains("`targets` names the metric 'tokens', and 'work' has none of that name"),
+        target.contains("`targets` names the metric 'tokens', which 'work' does not have"),
         "{target}"
     );
 }

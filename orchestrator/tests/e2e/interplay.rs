@@ -406,7 +406,7 @@ fn dry_run_refuses_and_lists_what_the_run_would() {
     let job = "targets: [{ job: nowhere, metric: time, is: '<= 1s' }]\n";
     let metric = "accept: [{ job: 'good-*', metric: tiem, reason: x, until: 2999-12-31 }]\n";
     for (rules, part) in [
-        (job, "names the job 'nowhere', and there is none"),
+        (job, "names the job 'nowhere', which does not exist"),
         (metric, "names the metric 'tiem'"),
     ] {
         for arguments in [&["--dry-run"][..], &[]] {

@@ -298,7 +298,7 @@ fn crate_younger_than_the_history_is_laid_over_it() {
         ran.code == 200
             && ran
                 .stderr
-                .contains("`overlay` goes with a plugin that orch builds"),
+                .contains("`overlay` needs a plugin that orch builds"),
         "{}",
         ran.stderr
     );

@@ -166,7 +166,7 @@ const CASES: [Case; 35] = [
         "'default': 0",
         "error",
         "sum",
-        "`n` is 0, but has to be at least 1",
+        "`n` is 0, but must be at least 1",
     ),
     Case(
         "'type': 'object'",
