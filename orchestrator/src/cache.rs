@@ -46,8 +46,8 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
 /// Returns an error of the cache, with its place and the variable that moves it.
 fn unusable(folder: &Path, error: &dyn std::fmt::Display) -> io::Error {
     io::Error::other(format!(
-        "the cache {} cannot be used: {error}; set XDG_CACHE_HOME to a folder that can be written \
-         and run from",
+        "cannot use the cache {}: {error}; set XDG_CACHE_HOME to a folder that allows writing and \
+         execution",
         folder.display()
     ))
 }
@@ -62,7 +62,7 @@ pub(crate) fn check() -> io::Result<()> {
     if is_noexec(&folder)? {
         return Err(unusable(
             &folder,
-            &"its file system is mounted noexec, so no library is loaded from there",
+            &"its file system is mounted noexec, so libraries cannot be loaded from it",
         ));
     }
     Ok(())

@@ -94,7 +94,7 @@ impl CommandError {
     pub(crate) fn defect(what: &str) -> Self {
         let message = format!("defect of orch: {what}");
         Self::new(ErrorKind::Defect, ErrorText::Sentence(message))
-            .with_hint("please report it with the command and the results folder")
+            .with_hint("please report it, with the command and the results folder")
     }
 
     /// Adds what the user can do about it.

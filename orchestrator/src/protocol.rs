@@ -299,12 +299,13 @@ pub(crate) fn take_frame<T: DeserializeOwned>(buffer: &mut Vec<u8>) -> io::Resul
     let Some(head) = buffer.first_chunk::<8>() else {
         return Ok(None);
     };
-    let length = frame_length(head).ok_or_else(|| io::Error::other("it is no message of orch"))?;
+    let length =
+        frame_length(head).ok_or_else(|| io::Error::other("it is not a message of orch"))?;
     if buffer.len() < 8 + length {
         return Ok(None);
     }
     let message = serde_json::from_slice(&buffer[8..8 + length])
-        .map_err(|error| io::Error::other(format!("it is no message of orch ({error})")))?;
+        .map_err(|error| io::Error::other(format!("it is not a message of orch ({error})")))?;
     buffer.drain(..8 + length);
     Ok(Some(message))
 }

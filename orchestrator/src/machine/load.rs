@@ -95,7 +95,7 @@ impl MachineLoad {
             (true, true) => format!("{others}, and {steal}"),
         };
         Some(format!(
-            "busy machine: {what}; `orch doctor` names what else runs"
+            "busy machine: {what}; `orch doctor` lists the other programs"
         ))
     }
 }
@@ -136,7 +136,7 @@ mod tests {
             }
         );
         let told = "busy machine: other programs used 50 % of the CPUs' time while orch measured; \
-            `orch doctor` names what else runs";
+            `orch doctor` lists the other programs";
         assert_eq!(shared.message().as_deref(), Some(told));
     }
 

@@ -331,7 +331,7 @@ impl fmt::Display for JobWarning {
             ),
             Self::LeftProcesses { count } => write!(
                 f,
-                "the plugin left {count} process(es) running; they were ended"
+                "the plugin left {count} process(es) running; orch ended them"
             ),
             Self::Output { bytes, last_words } => {
                 write!(
@@ -365,8 +365,8 @@ impl fmt::Display for JobWarning {
             ),
             Self::Recording(complaint) => describe_recording(complaint, f),
             Self::RandomAddresses => f.write_str(
-                "the system gives both sides random addresses (it forbids to turn them off), so \
-                 pairs scatter more",
+                "both sides have random addresses (the system does not let workers disable them), \
+                 so pairs scatter more",
             ),
             Self::UnalignedFunctions => f.write_str(
                 "functions are not aligned to 64 bytes, so layout alone can move the time; build \
@@ -389,7 +389,7 @@ fn describe_recording(complaint: &ScopeComplaint, f: &mut fmt::Formatter<'_>) ->
         ),
         ScopeComplaint::NotFinite { additions } => write!(
             f,
-            "{additions} additions to counters were NaN, infinite, or too much for the sum, and \
+            "{additions} additions to counters were NaN, infinite, or too large for the sum, and \
              were left out"
         ),
         ScopeComplaint::Names { most } => write!(

@@ -55,8 +55,8 @@ pub(super) fn find_revision(
     let Some(name) = &loaded.scenario.anchor else {
         return Ok(None);
     };
-    let hint =
-        "a tag, a branch or a commit, such as v1.2; each job is paired with its build".to_owned();
+    let hint = "name a tag, a branch or a commit, such as v1.2; each job is paired with its build"
+        .to_owned();
     let problem = match git::revision::resolve(&loaded.root, name) {
         Ok(Some(revision)) => {
             if ["HEAD", "~", "^", "@"]
@@ -66,14 +66,15 @@ pub(super) fn find_revision(
                 note(
                     observer,
                     &format!(
-                        "anchor: {name} is another commit after each one; a tag or a hash stays"
+                        "anchor: {name} names a different commit after each new commit; use a tag \
+                         or a hash"
                     ),
                 );
             }
             return Ok(Some(revision));
         }
         Ok(None) => format!(
-            "anchor: '{name}' is no revision of {}",
+            "anchor: '{name}' does not name a revision of {}",
             loaded.root.display()
         ),
         Err(error) => format!("anchor: {error}"),
@@ -99,7 +100,7 @@ pub(super) fn prepare_anchors(
                 note(
                     observer,
                     &format!(
-                        "a new anchor: this run is paired with the one before it ({}) too",
+                        "new anchor: this run is also paired with the previous anchor ({})",
                         old.name
                     ),
                 );
@@ -111,8 +112,8 @@ pub(super) fn prepare_anchors(
             _ => note(
                 observer,
                 &format!(
-                    "the anchor before this one ({}, {}) is not in the repository any more: runs \
-                 before this one and after it do not compare",
+                    "the previous anchor ({}, {}) is no longer in the repository, so runs before \
+                     and after this one cannot be compared",
                     old.name, old.commit
                 ),
             ),
@@ -260,7 +261,7 @@ fn both<'a>(
 ) -> Result<[&'a PreparedPlugin; 2], String> {
     let job = &side_jobs.jobs[1];
     if let Some(reason) = &side_jobs.unknown[0] {
-        return Err(format!("the anchor does not have it: {reason}"));
+        return Err(format!("the anchor does not have this job: {reason}"));
     }
     let lost = |end: &&PassEnd| end.job == job.id && !matches!(end.result, PassResult::Reply(_));
     if ends.iter().any(|end| lost(&end)) || !ends.iter().any(|end| end.job == job.id) {

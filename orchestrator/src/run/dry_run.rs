@@ -55,7 +55,7 @@ fn text(
         .map(|step| plan::estimate_step(*step, jobs))
         .sum();
     let mut text = format!(
-        "{}: {} jobs, {} passes in processes of their own, about {} of measuring, seed {}\n\n",
+        "{}: {} jobs, {} passes in separate processes, about {} of measuring, seed {}\n\n",
         loaded.scenario.name,
         jobs.len(),
         plan.steps.len(),

@@ -21,9 +21,8 @@ pub(super) fn identify_orch() -> Result<String, CommandError> {
     } else {
         "release"
     };
-    let hash = hash::file(Path::new("/proc/self/exe")).map_err(|error| {
-        CommandError::system_while("cannot read the program of orch itself", &error)
-    })?;
+    let hash = hash::file(Path::new("/proc/self/exe"))
+        .map_err(|error| CommandError::system_while("cannot read orch's own executable", &error))?;
     Ok(format!(
         "orch {} {optimised} {} {}",
         env!("CARGO_PKG_VERSION"),
@@ -123,7 +122,7 @@ pub(super) fn find_changed(jobs: &[Job], plugins: &PluginSet, inputs: &InputFile
     let files = inputs.changed(&hashed);
     let message = |(job, named): (&Job, &Vec<InputFile>)| {
         if libraries.contains(job.plugin.as_str()) {
-            let message = "the plugin's file changed during the run; build first, then measure";
+            let message = "the plugin's file changed during the run; do not build while measuring";
             return Some(failure(job, Phase::Load, message.to_owned()));
         }
         // Without a sandbox it may have been the job's own plugin, whose file it is then.
@@ -131,7 +130,7 @@ pub(super) fn find_changed(jobs: &[Job], plugins: &PluginSet, inputs: &InputFile
             .iter()
             .find(|one| one.guarded && files.contains(one.path.as_path()))?;
         let message = format!(
-            "the input file {} changed during the run; nobody knows which of both was measured",
+            "the input file {} changed during the run, so it is unknown which version was measured",
             file.shown
         );
         Some(failure(job, Phase::Setup, message))

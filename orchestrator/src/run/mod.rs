@@ -265,7 +265,7 @@ impl PreparedRun {
         };
         let early = |error| {
             CommandError::system_while(
-                "the run ended early; `--resume` continues from its journal",
+                "the run ended early; `--resume` continues it from its journal",
                 &error,
             )
         };

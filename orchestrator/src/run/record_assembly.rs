@@ -171,7 +171,7 @@ impl PreparedRun {
                 record.warnings.extend(
                     missing
                         .iter()
-                        .map(|words| format!("the sandbox is not whole: {words}")),
+                        .map(|words| format!("the sandbox is incomplete: {words}")),
                 );
             }
         }

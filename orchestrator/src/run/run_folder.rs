@@ -61,17 +61,20 @@ pub(super) fn resume_run(
         .map_err(refused)?
         .ok_or_else(|| {
             CommandError::input(format!(
-                "nothing to resume: {shown} holds no run that was killed or interrupted"
+                "nothing to resume: {shown} contains no interrupted run"
             ))
         })?;
     let folder = left.folder.display().to_string();
     let differences = left.header.identity.differences(identity);
     if !differences.is_empty() {
         return Err(CommandError::input(format!(
-            "cannot resume {folder}: {} changed since it started",
+            "cannot resume {folder}: {} changed after this run started",
             crate::format::listed(&differences)
         ))
-        .with_hint("start a new run without --resume; one record holds one state of everything"));
+        .with_hint(
+            "leave out --resume to start a new run; a record describes one state of the code and \
+             the machine",
+        ));
     }
     let at = left
         .header
@@ -101,12 +104,10 @@ fn refused(error: JournalError) -> CommandError {
     match error {
         JournalError::Io(error) => CommandError::system_while("cannot read the journal", &error),
         JournalError::Other { .. } => CommandError::input(format!("{error}")).with_hint(
-            "go on with \
-            the orch that began it, or start a new run without --resume; the file stays as it is",
+            "resume with the version of orch that started the run, or leave out --resume to start \
+             a new run; the file is kept",
         ),
-        JournalError::Broken { .. } => CommandError::input(format!("{error}")).with_hint(
-            "start a \
-            new run without --resume; the file stays as it is",
-        ),
+        JournalError::Broken { .. } => CommandError::input(format!("{error}"))
+            .with_hint("leave out --resume to start a new run; the file is kept"),
     }
 }

@@ -107,12 +107,9 @@ enum JournalLineRef<'a> {
 pub(crate) enum JournalError {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error(
-        "{} was written by another orch: its schema is {schema}, this one's is {SCHEMA}",
-        file.display()
-    )]
+    #[error("{} was written by another version of orch: its schema is {schema}, expected {SCHEMA}", file.display())]
     Other { file: PathBuf, schema: String },
-    #[error("{} is no journal: {error}", file.display())]
+    #[error("{} is not a journal: {error}", file.display())]
     Broken {
         file: PathBuf,
         error: serde_json::Error,
@@ -318,7 +315,7 @@ mod tests {
             .expect("refused")
             .to_string();
         assert!(refused.ends_with(&format!(
-            "another orch: its schema is orch/journal/1, this one's is {SCHEMA}"
+            "another version of orch: its schema is orch/journal/1, expected {SCHEMA}"
         )));
         std::fs::write(&file, mine.replace(r#""anchors":[],"#, "")).expect("written");
         assert!(

@@ -117,7 +117,7 @@ fn now() -> rustix::fs::Timestamps {
 /// measures.
 fn describe_holder(file: &File) -> String {
     let Ok(about) = file.metadata() else {
-        return "another process has the lock".to_owned();
+        return "another process holds the lock".to_owned();
     };
     let holders = find_holders(about.ino());
     let Some(holder) = holders
@@ -126,7 +126,7 @@ fn describe_holder(file: &File) -> String {
         .or(holders.first())
     else {
         // For example, a process in another container that mounts the same folder.
-        return "a process that is not visible from here has the lock".to_owned();
+        return "a process that is not visible from here holds the lock".to_owned();
     };
     let command = read_command(holder.pid).unwrap_or_else(|| "another process".to_owned());
     if !holder.exclusive {

@@ -182,7 +182,7 @@ pub(crate) fn run_pair(
         _ => Ok(PairEnd::Failed {
             side: blamed,
             phase: Phase::Run,
-            message: "the worker sent another answer than asked for".to_owned(),
+            message: "the worker sent an answer of the wrong kind".to_owned(),
         }),
     }
 }

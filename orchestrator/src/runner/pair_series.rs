@@ -178,7 +178,7 @@ impl PairSeries {
         };
         let (a, b) = (per_iteration(A), per_iteration(B));
         let Some(summary) = summarise_pair(PairSamples { a: &a, b: &b }, chosen.turns.block) else {
-            let message = "a sample took no time at all".to_owned();
+            let message = "a sample took zero time".to_owned();
             self.failed = Some(SideFailure {
                 side: A,
                 phase: Phase::Run,

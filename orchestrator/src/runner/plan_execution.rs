@@ -429,7 +429,7 @@ fn find_plugin<'a>(
 /// Explains why a job is skipped on this machine: it needs more threads than there are CPUs.
 pub(crate) fn describe_missing_cpus(job: &Job, cpus: &[usize]) -> Option<String> {
     let (wanted, there) = (job.settings.threads, cpus.len());
-    (wanted > there).then(|| format!("wants {wanted} CPUs, but orch may use {there} here"))
+    (wanted > there).then(|| format!("needs {wanted} CPUs, but orch may use {there} here"))
 }
 
 fn build_request(

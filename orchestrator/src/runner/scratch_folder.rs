@@ -86,7 +86,7 @@ fn scratch_root() -> io::Result<&'static ScratchRoot> {
     if !is_ours(std::fs::symlink_metadata(&folder)?) {
         return Err(explain_error(
             &folder,
-            &io::Error::other("it is no folder of this user; remove it"),
+            &io::Error::other("it is not a folder of this user; remove it"),
         ));
     }
     let lock = File::open(&folder).map_err(|error| explain_error(&folder, &error))?;
@@ -96,8 +96,8 @@ fn scratch_root() -> io::Result<&'static ScratchRoot> {
 
 fn explain_error(folder: &Path, error: &io::Error) -> io::Error {
     let message = format!(
-        "cannot make a scratch folder for a worker in {}: {error} (TMPDIR names another place; \
-         `sandbox: off` needs none)",
+        "cannot create a scratch folder for a worker in {}: {error} (set TMPDIR to another \
+         folder; with `sandbox: off`, none is needed)",
         folder.display()
     );
     io::Error::new(error.kind(), message)

@@ -51,12 +51,12 @@ fn check_limits_with(read: impl Fn(Resource) -> Rlimit) -> Result<(), String> {
         let NeededLimit { what, option, .. } = needed;
         let is_hard = limit.maximum.is_some_and(|most| most < needed.least);
         let who = if is_hard {
-            ", as root, because the hard limit is as low"
+            ", as root, because the hard limit is also too low"
         } else {
             ""
         };
         return Err(format!(
-            "this shell allows {current} {what}, and orch needs {least}; raise the limit{who}: \
+            "this shell allows {current} {what}, but orch needs {least}; raise the limit{who}: \
              ulimit {option} {least}"
         ));
     }
@@ -81,19 +81,19 @@ mod tests {
         assert_eq!(of(Resource::Nofile, None, None), Ok(()));
         assert_eq!(of(Resource::Nofile, Some(128), Some(128)), Ok(()));
         let said =
-            "this shell allows 32 open files, and orch needs 128; raise the limit: ulimit -n 128";
+            "this shell allows 32 open files, but orch needs 128; raise the limit: ulimit -n 128";
         assert_eq!(
             of(Resource::Nofile, Some(32), Some(4096)),
             Err(said.to_owned())
         );
-        let said = "this shell allows 32 open files, and orch needs 128; raise the limit, as root, \
-            because the hard limit is as low: ulimit -n 128";
+        let said = "this shell allows 32 open files, but orch needs 128; raise the limit, as \
+            root, because the hard limit is also too low: ulimit -n 128";
         assert_eq!(
             of(Resource::Nofile, Some(32), Some(32)),
             Err(said.to_owned())
         );
-        let said = "this shell allows 1024 KiB of one file, and orch needs 65536; raise the limit: \
-            ulimit -f 65536";
+        let said = "this shell allows 1024 KiB of one file, but orch needs 65536; raise the \
+            limit: ulimit -f 65536";
         assert_eq!(
             of(Resource::Fsize, Some(1 << 20), None),
             Err(said.to_owned())

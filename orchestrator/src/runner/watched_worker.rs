@@ -443,7 +443,7 @@ impl WatchedWorker {
             self.farewell = protocol::take_frame(&mut self.incoming)?;
         }
         if self.farewell.is_some() && !self.incoming.is_empty() {
-            return Err(io::Error::other("it came after the end"));
+            return Err(io::Error::other("a message arrived after the end"));
         }
         Ok(())
     }

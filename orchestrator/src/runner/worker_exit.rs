@@ -19,8 +19,8 @@ const NOISE_LIMIT: u64 = 128 << 10;
 /// Words by which programs report that they may not use a file, and the remedy.
 const FILES: (&[&str], &str) = (
     &["ermission denied", "EACCES", "os error 13)"],
-    "; if it was the sandbox that denied it: `read: [PATH]`, `write: [PATH]` or `sandbox: off` \
-     beside the plugin in the scenario allows it",
+    "; if the sandbox denied it, allow it with `read: [PATH]`, `write: [PATH]` or `sandbox: off` \
+     on the plugin in the scenario",
 );
 /// The same for the network, signals and other processes.
 const BEYOND: (&[&str], &str) = (
@@ -30,8 +30,8 @@ const BEYOND: (&[&str], &str) = (
         "os error 1)",
         "name resolution",
     ],
-    "; if it was the sandbox that denied it: it lets no plugin use the network or other processes; \
-     `sandbox: off` beside the plugin in the scenario allows it",
+    "; if the sandbox denied it: plugins may not use the network or other processes; `sandbox: \
+     off` on the plugin in the scenario allows it",
 );
 
 /// Reason why a pass gave no result.
@@ -139,8 +139,8 @@ impl WorkerExit<'_> {
             return Err(self.reported_failure(error));
         }
         if let Some(phase) = self.page.forked.load(Relaxed).checked_sub(1) {
-            let message = "a process that the plugin forked came back from the call: two would \
-                have gone on; after a fork, the child has to end in exec or _exit"
+            let message = "a process that the plugin forked returned from the call; after a fork, \
+                the child has to end in exec or _exit"
                 .to_owned();
             return Err(PassFailure::Failed {
                 phase: Phase::from_number(phase),
@@ -167,7 +167,7 @@ impl WorkerExit<'_> {
                 ))
             }
             _ if self.page.phase() == Phase::Start => Err(self.failure(format!(
-                "the worker could not begin (exit code {})",
+                "the worker could not start (exit code {})",
                 self.status.code().unwrap_or(-1)
             ))),
             _ => Err(self.failure(format!(
@@ -189,14 +189,11 @@ impl WorkerExit<'_> {
         };
         let (measured, lived) = (reply.measured_time(), self.lived);
         let wrong = if !reply.answers(pass) {
-            "it answers another question than the worker was asked".to_owned()
+            "the answer does not belong to the worker's question".to_owned()
         } else if self.page.phase() != last {
-            "an answer came before the worker gave one".to_owned()
+            "an answer arrived before the worker sent one".to_owned()
         } else if measured > lived {
-            format!(
-                "it tells of {measured:.1?} spent in the plugin, by a worker that lived for \
-                 {lived:.1?}"
-            )
+            format!("it reports {measured:.1?} in the plugin, but the worker lived for {lived:.1?}")
         } else {
             return Ok(());
         };
@@ -212,7 +209,7 @@ impl WorkerExit<'_> {
                 phase: Phase::Run,
                 message: format!(
                     "wrote {size} to its standard output or error: more than a pipe holds, so its \
-                     times are those of waiting for a reader; print less, or only in setup"
+                     times include waiting for a reader; print less, or only in setup"
                 ) + &self.describe_last_words(),
             });
         }
@@ -267,8 +264,8 @@ impl WorkerExit<'_> {
             // Only the driver thread has a stack for signal handlers.
             libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE if page.signal() == 0 => {
                 format!(
-                    "{name}, not seen by orch's handlers: the stack of another thread ran out, or \
-                     the plugin removed them"
+                    "{name}, not seen by orch's handlers: the stack of another thread overflowed, \
+                     or the plugin removed the handlers"
                 )
             }
             _ => name,
@@ -283,7 +280,7 @@ impl WorkerExit<'_> {
         let refused = page.refused.load(Relaxed);
         if refused > 0 {
             text.push_str(&format!(
-                "; an allocation of {} had been refused: the memory limit of the job is {}",
+                "; an allocation of {} was refused before: the memory limit of the job is {}",
                 crate::format::bytes(refused as f64),
                 crate::format::bytes(launch.request.memory as f64)
             ));
@@ -336,14 +333,14 @@ fn signal_name(signal: i32) -> String {
         libc::SIGILL => "SIGILL (an instruction that this CPU lacks, or a trap)",
         libc::SIGFPE => "SIGFPE (division by zero or overflow)",
         libc::SIGABRT => "SIGABRT (abort)",
-        libc::SIGKILL => "SIGKILL (killed from outside, perhaps for want of memory)",
-        libc::SIGTERM => "SIGTERM (somebody ended it)",
+        libc::SIGKILL => "SIGKILL (killed from outside, possibly because memory ran out)",
+        libc::SIGTERM => "SIGTERM (ended from outside)",
         libc::SIGXCPU => "SIGXCPU",
         libc::SIGXFSZ => {
             "SIGXFSZ (a file, or memory used as one, grew beyond the memory limit of the job)"
         }
-        libc::SIGALRM => "SIGALRM (a timer that nobody handled)",
-        libc::SIGPIPE => "SIGPIPE (wrote to a pipe that nobody reads)",
+        libc::SIGALRM => "SIGALRM (a timer without a handler)",
+        libc::SIGPIPE => "SIGPIPE (a write to a pipe without a reader)",
         libc::SIGTRAP => "SIGTRAP (a breakpoint)",
         libc::SIGHUP => "SIGHUP",
         libc::SIGINT => "SIGINT",

@@ -52,10 +52,11 @@ pub(crate) fn find_causes(readings: &[SentinelReading], steal: Option<f64>) -> V
         found.extend(cause);
     }
     if found.is_empty() {
-        let evidence = "no cause can be seen from inside, all readings of the run agree".to_owned();
-        let advice =
-            "another clock rate, host or setting looks like this: `orch doctor` says what it sees"
+        let evidence =
+            "no cause is visible from inside this machine: all readings of the run agree"
                 .to_owned();
+        let advice =
+            "possible causes are another clock rate, host or setting; run `orch doctor`".to_owned();
         found.push(SentinelCause {
             id: CauseId::Level,
             evidence,
@@ -71,7 +72,7 @@ fn find_stolen_time(steal: Option<f64>) -> Option<SentinelCause> {
         "the host gave {} of the CPUs' time to others (steal)",
         format::percent(steal)
     );
-    let advice = "measure when the host is quiet, or on one that is not shared".to_owned();
+    let advice = "measure while the host is quiet, or on a host that is not shared".to_owned();
     Some(SentinelCause {
         id: CauseId::Steal,
         evidence,
@@ -88,7 +89,7 @@ fn find_context_switches(readings: &[SentinelReading]) -> Option<SentinelCause> 
             "other programs took the CPU {count} times in {} readings",
             readings.len()
         ),
-        advice: "end what else runs: `orch doctor` names it".to_owned(),
+        advice: "end the other programs; `orch doctor` lists them".to_owned(),
     })
 }
 
@@ -100,10 +101,11 @@ fn find_page_faults(readings: &[SentinelReading]) -> Option<SentinelCause> {
     (major > 0 || minor > FAULTS * readings.len() as u64).then(|| SentinelCause {
         id: CauseId::PageFaults,
         evidence: format!(
-            "memory that was in use had to be fetched again: {major} major and {minor} minor page \
-             faults"
+            "pages of memory that was in use had to be fetched again: {major} major and {minor} \
+             minor page faults"
         ),
-        advice: "memory is short: end what holds it, or lower the jobs' `memory:`".to_owned(),
+        advice: "memory is short: end programs that use it, or lower the jobs' `memory:`"
+            .to_owned(),
     })
 }
 
@@ -124,7 +126,8 @@ fn find_drift(kernel: SentinelKernel, levels: &[f64]) -> Option<SentinelCause> {
             kernel.name(),
             change::size(ChangedQuantity::Time, shift.estimate.exp_m1())
         ),
-        advice: "heat or somebody else's work that began: let the machine settle, and run again"
+        advice: "the cause may be heat or a program that started meanwhile: let the machine \
+            settle, and run again"
             .to_owned(),
     })
 }

@@ -288,15 +288,15 @@ fn check_status(status: Status) -> Result<(), CallError> {
         abi::OK => return Ok(()),
         abi::ERR => (
             PluginErrorKind::Error,
-            "the plugin reported an error without a text".to_owned(),
+            "the plugin reported an error without a message".to_owned(),
         ),
         abi::ERR_PANIC => (
             PluginErrorKind::Panic,
-            "the plugin panicked without a text".to_owned(),
+            "the plugin panicked without a message".to_owned(),
         ),
         abi::ERR_PARAMS => (
             PluginErrorKind::Params,
-            "the plugin refused its parameters without a text".to_owned(),
+            "the plugin refused its parameters without a message".to_owned(),
         ),
         abi::ERR_UNKNOWN_WORKLOAD => (
             PluginErrorKind::UnknownWorkload,

@@ -73,7 +73,7 @@ fn serve() -> io::Result<()> {
         && !(counting::start() && scopes::become_driver(request.clock))
     {
         return Err(io::Error::other(
-            "no memory for the tables of the counting allocator",
+            "not enough memory for the tables of the counting allocator",
         ));
     }
     host::become_driver();
@@ -135,7 +135,7 @@ impl ReplyChannel<'_> {
 
     /// Reports that this worker is ready for its turns, and waits for them.
     fn await_turns(&mut self, ready: PairReady) -> Result<PairStart, CallError> {
-        let lost = |error: io::Error| CallError::load(format!("lost contact to orch: {error}"));
+        let lost = |error: io::Error| CallError::load(format!("lost contact with orch: {error}"));
         protocol::send_frame(self.channel, &WorkerReply::Ready(ready)).map_err(lost)?;
         protocol::receive_frame(self.channel).map_err(lost)
     }
@@ -378,9 +378,9 @@ fn open_channel() -> io::Result<(UnixStream, SharedPage, Option<SharedPage>)> {
             _ => None,
         })
         .flatten();
-    let own = pages
-        .next()
-        .ok_or_else(|| io::Error::other("started by hand: `orch __worker` is for orch itself"))?;
+    let own = pages.next().ok_or_else(|| {
+        io::Error::other("started by hand: only orch itself uses `orch __worker`")
+    })?;
     let common = pages
         .next()
         .map(|page| SharedPage::map(&page))

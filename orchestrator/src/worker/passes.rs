@@ -153,8 +153,8 @@ pub(super) fn warm_up(
             return Err(CallError {
                 kind: PluginErrorKind::Error,
                 message: format!(
-                    "run({iterations}) took only {last} ns: it does no work, or does not run as \
-                     many iterations as asked"
+                    "run({iterations}) took only {last} ns: it does no work, or fewer iterations \
+                     than requested"
                 ),
             });
         }

@@ -383,7 +383,7 @@ fn an_anchor_that_cannot_serve_is_said_with_its_place_or_its_job() {
     8 | anchor: v9
       |         ^^
       |
-      = hint: a tag, a branch or a commit, such as v1.2; each job is paired with its build
+      = hint: name a tag, a branch or a commit, such as v1.2; each job is paired with its build
 
     1 problem in scenarios/s.yaml; nothing was measured
     ");

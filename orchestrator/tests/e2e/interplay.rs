@@ -313,13 +313,13 @@ fn a_killed_run_goes_on_and_loses_only_the_pass_in_flight() {
     assert_eq!(ran.code, 200, "{}", ran.stderr);
     assert!(
         ran.stderr
-            .contains("was written by another orch: its schema is orch/journal/9"),
+            .contains("was written by another version of orch: its schema is orch/journal/9"),
         "{}",
         ran.stderr
     );
     assert!(
         ran.stderr
-            .contains("hint: go on with the orch that began it"),
+            .contains("hint: resume with the version of orch that started the run"),
         "{}",
         ran.stderr
     );
@@ -376,7 +376,8 @@ fn a_run_is_not_resumed_after_something_changed() {
     let ran = project.orch(&["run", "s.yaml", "--resume"]);
     assert_eq!(ran.code, 200);
     assert!(
-        ran.stderr.contains("the scenario changed since it started"),
+        ran.stderr
+            .contains("the scenario changed after this run started"),
         "{}",
         ran.stderr
     );

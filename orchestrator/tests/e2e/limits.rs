@@ -42,7 +42,7 @@ fn limit_of_the_shell_is_named_with_the_command_that_raises_it() {
         );
         assert_eq!(code, 202, "{command}: {said}");
         assert!(
-            said.starts_with("error: this shell allows 32 open files, and orch needs 128; "),
+            said.starts_with("error: this shell allows 32 open files, but orch needs 128; "),
             "{said}"
         );
         assert!(said.ends_with(": ulimit -n 128\n"), "{said}");
@@ -81,11 +81,11 @@ fn cache_that_cannot_be_written_is_named_with_its_variable() {
             );
             assert_eq!(code, 202, "{command}: {said}");
             assert!(
-                said.contains(&format!("error: the cache {place} cannot be used: ")),
+                said.contains(&format!("error: cannot use the cache {place}: ")),
                 "{said}"
             );
             assert!(
-                said.contains("; set XDG_CACHE_HOME to a folder that can be written and run from"),
+                said.contains("; set XDG_CACHE_HOME to a folder that allows writing and execution"),
                 "{said}"
             );
         }

@@ -182,7 +182,7 @@ workloads:
         message("leaves_group")
     );
     assert!(
-        message("stale_error").contains("without a text"),
+        message("stale_error").contains("without a message"),
         "{}",
         message("stale_error")
     );

@@ -279,7 +279,7 @@ const CASES: [Case; 35] = [
         "if (iters > 50) return ORCH_ERR;",
         "error",
         "sum",
-        "without a text",
+        "without a message",
     ),
     // What it leaves.
     Case(

@@ -106,7 +106,7 @@ pub(super) fn restrict_files(grants: &SandboxGrants, library: &Path) -> io::Resu
     let status = ruleset.restrict_self().map_err(io::Error::other)?;
     match status.ruleset {
         RulesetStatus::NotEnforced => Err(io::Error::other(
-            "the kernel offers it, and does not enforce it",
+            "the kernel offers it but does not enforce it",
         )),
         _ => Ok(()),
     }

@@ -54,17 +54,17 @@ impl SandboxSupport {
     pub(crate) fn missing_protections(self) -> Vec<&'static str> {
         let mut missing = match self.landlock {
             None => {
-                vec!["this kernel has no landlock: plugins read and write all files that you can"]
+                vec!["this kernel has no landlock: plugins can read and write all of your files"]
             }
             Some(_) => self.missing_of_landlock(),
         };
         if !self.seccomp {
             missing.push(
-                "this kernel has no seccomp filters: plugins reach the network, and the \
-                whole kernel",
+                "this kernel has no seccomp filters: plugins can use the network and all system \
+                 calls",
             );
             if self.landlock.is_none_or(|version| version < SIGNALS_SCOPED) {
-                missing.push("nothing holds signals back: a plugin can end orch");
+                missing.push("no protection against signals: a plugin can end orch");
             }
         }
         missing
@@ -75,11 +75,11 @@ impl SandboxSupport {
         let older = [
             (
                 TRUNCATE_DENIED,
-                "before version 3 of landlock plugins can cut files to nothing",
+                "before version 3 of landlock, plugins can truncate files",
             ),
             (
                 DEVICES_DENIED,
-                "before version 5 of landlock plugins can send commands to devices",
+                "before version 5 of landlock, plugins can send commands to devices",
             ),
         ];
         let version = self.landlock.unwrap_or(0);
@@ -96,9 +96,8 @@ impl SandboxSupport {
 /// that the plugin's own programs do not get.
 pub(super) fn enter(grants: &SandboxGrants, library: &Path, channel: RawFd) -> io::Result<()> {
     let part = |name: &str, result: io::Result<()>| {
-        result.map_err(|error| {
-            io::Error::other(format!("the sandbox cannot be entered: {name}: {error}"))
-        })
+        result
+            .map_err(|error| io::Error::other(format!("cannot enter the sandbox: {name}: {error}")))
     };
     let offered = read_support();
     part("descriptors", rights::close_inherited(channel))?;
