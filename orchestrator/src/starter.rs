@@ -143,13 +143,14 @@ pub(crate) fn name_problem(name: &str) -> Option<String> {
             format!("try `{suggestion}`")
         };
         return Some(format!(
-            "`{name}` is no name of a plugin\nhint: small letters, digits, `_` and `-`, a letter \
-             first; {hint}"
+            "`{name}` is not a valid name of a plugin\nhint: use small letters, digits, `_` and \
+             `-`, beginning with a letter; {hint}"
         ));
     }
     if taken(&KEYWORDS) {
         return Some(format!(
-            "`{name}` is a keyword of Rust, and no crate can have it\nhint: try `{name}-bench`"
+            "`{name}` is a keyword of Rust, so it cannot be the name of a crate\nhint: try \
+             `{name}-bench`"
         ));
     }
     let in_lock_file = format!("name = \"{name}\"");

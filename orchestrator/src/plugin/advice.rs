@@ -10,7 +10,7 @@ pub(crate) const TOOLCHAIN_FILES: [&str; 2] = ["rust-toolchain", "rust-toolchain
 pub(super) fn advise_missing_program(command: &str, error: &std::io::Error) -> &'static str {
     let of_rust = command.starts_with("cargo ") || command.starts_with("rustc ");
     if of_rust && error.kind() == std::io::ErrorKind::NotFound {
-        "; Rust is not installed or not in PATH: https://rustup.rs says how to get it"
+        "; Rust is not installed or not in PATH: see https://rustup.rs"
     } else {
         ""
     }
@@ -42,9 +42,9 @@ pub(super) fn add_advice(error: BuildError, folder: &Path) -> BuildError {
 fn find_advice(output: &str, folder: &Path) -> Option<String> {
     if output.contains("--locked was passed") {
         return Some(
-            "git tracks Cargo.lock, so orch builds with --locked, and this Cargo.lock does not fit \
-             the manifests beside it; `cargo update --workspace` brings it up to date, then commit \
-             it (a commit that lacks this does not build)"
+            "git tracks Cargo.lock, so orch builds with --locked, but this Cargo.lock does not fit \
+             the manifests beside it; update it with `cargo update --workspace` and commit it (a \
+             commit without this update does not build)"
                 .to_owned(),
         );
     }
@@ -67,7 +67,7 @@ pub(super) fn lacks_toolchain(output: &str) -> bool {
 
 /// Returns advice for a missing toolchain that a file names.
 pub(super) fn advise_toolchain(file: &str) -> String {
-    format!("{file} names the toolchain; `rustup toolchain install NAME` gets it")
+    format!("{file} names the toolchain; install it with `rustup toolchain install NAME`")
 }
 
 fn toolchain_file(folder: &Path) -> Option<PathBuf> {

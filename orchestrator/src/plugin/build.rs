@@ -97,8 +97,10 @@ pub(crate) fn prepare_padded(
     watch: &mut BuildWatcher,
 ) -> Result<PreparedPlugin, PluginFailure> {
     if !matches!(spec.source, PluginSource::Crate { .. }) {
-        let message =
-            format!("plugin `{key}` is no crate: orch does not link it, and cannot move its code");
+        let message = format!(
+            "plugin `{key}` is not a crate: orch does not link it, so it cannot move the plugin's \
+             code"
+        );
         return Err(PluginFailure::new(Phase::Build, message));
     }
     let linker = padding::write_linker(bytes)
@@ -159,9 +161,9 @@ fn prepare_as(
             } = command::build_with_command(&order, watch).map_err(|error| build_failed(&error))?;
             note = doubtful.map(|source| {
                 format!(
-                    "may hold an old object: {} has new content and a time before the last build; \
-                     make rebuilt everything, another build tool may have kept its object; `touch` \
-                     it",
+                    "may contain an old object: {} has new content, but a time before the last \
+                     build; make rebuilt everything, but another build tool may have reused the \
+                     object; run `touch` on the file",
                     source.display()
                 )
             });

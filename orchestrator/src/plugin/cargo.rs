@@ -161,7 +161,7 @@ fn build_in(
         )?;
         let library = find_cdylib(&messages, &manifest).ok_or_else(|| {
             BuildError::Nothing(format!(
-                "{}: the crate builds but gives no shared library; add `[lib] crate-type = \
+                "{}: the crate builds but produces no shared library; add `[lib] crate-type = \
                  [\"cdylib\"]`",
                 manifest.display()
             ))

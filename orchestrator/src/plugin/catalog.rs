@@ -130,7 +130,7 @@ impl PluginDescription {
             return Err("describe wrote no document".to_owned());
         }
         let wire: WireDocument = serde_json::from_str(text)
-            .map_err(|error| format!("the describe document is wrong: {error}"))?;
+            .map_err(|error| format!("the describe document is invalid: {error}"))?;
         let plugin = wire
             .plugin
             .ok_or("the describe document lacks \"plugin\", its name")?;
@@ -178,7 +178,7 @@ impl WorkloadInfo {
         }
         if let Some(params) = &wire.params {
             jsonschema::validator_for(params).map_err(|error| {
-                format!("the \"params\" of workload \"{id}\" are no JSON Schema: {error}")
+                format!("the \"params\" of workload \"{id}\" are not a JSON Schema: {error}")
             })?;
         }
         let metrics = wire
@@ -238,7 +238,7 @@ mod tests {
             ),
             (
                 r#"{"plugin": "p", "workloads": [{"id": "a", "params": {"type": 3}}]}"#,
-                "no JSON Schema",
+                "not a JSON Schema",
             ),
         ] {
             let error = PluginDescription::parse(text).unwrap_err();

@@ -62,8 +62,8 @@ pub(crate) fn inspect(path: &Path) -> Result<LibraryFacts, String> {
     let inspected = inspect_bytes(&bytes)?;
     if inspected.abi_major != abi::ABI_MAJOR {
         return Err(format!(
-            "built for plugin ABI {}.{}, this orch speaks {}.{}; rebuild it with the matching \
-             orch-sdk or header",
+            "built for plugin ABI {}.{}, but this version of orch supports {}.{}; rebuild it with \
+             the matching orch-sdk or header",
             inspected.abi_major,
             inspected.abi_minor,
             abi::ABI_MAJOR,
@@ -107,7 +107,7 @@ fn inspect_bytes(bytes: &[u8]) -> Result<LibraryFacts, String> {
     }
     if file.kind() != ObjectKind::Dynamic {
         return Err(format!(
-            "an ELF file but not a shared library ({:?}); link it with -shared",
+            "an ELF file, but not a shared library ({:?}); link it with -shared",
             file.kind()
         ));
     }
@@ -291,7 +291,7 @@ fn missing_symbol(file: &ElfFile64) -> String {
         .filter_map(|symbol| symbol.name().ok())
         .find(|name| name.starts_with("orch_plugin_v") && *name != abi::PLUGIN_SYMBOL);
     let hint = match near {
-        Some(other) => format!("; it has `{other}`, of another ABI version"),
+        Some(other) => format!("; it exports `{other}`, for another version of the ABI"),
         None => "; a Rust plugin gets it from export_plugin!, a C plugin defines it with default \
             visibility"
             .to_owned(),

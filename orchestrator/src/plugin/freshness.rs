@@ -436,7 +436,7 @@ mod tests {
         assert_eq!(
             ledger.find_unproved(&text),
             [own],
-            "it was not, and nothing is known of it"
+            "it was not, and no reason is known of it"
         );
     }
 }

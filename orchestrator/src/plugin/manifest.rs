@@ -12,8 +12,8 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum PathError {
     #[error(
-        "{manifest}:{line}: the path dependency '{path}' leaves the repository, so no commit holds \
-         it; give its absolute path, or move it into the repository",
+        "{manifest}:{line}: the path dependency '{path}' leaves the repository, so no commit \
+         contains it; use its absolute path, or move it into the repository",
         manifest = .manifest.display()
     )]
     Leaves {
@@ -23,7 +23,7 @@ pub(crate) enum PathError {
     },
     #[error(
         "{manifest}:{line}: the path dependency '{path}' names the repository's working tree, \
-         which is at another commit; give a path relative to the manifest",
+         which is at another commit; use a path relative to the manifest",
         manifest = .manifest.display()
     )]
     WorkingTree {
@@ -339,8 +339,8 @@ mod tests {
     fn path_out_of_the_repository_is_refused_with_its_line() {
         let leaves = |place: &str, path: &str| {
             Err(format!(
-                "{place}: the path dependency '{path}' leaves the repository, so no commit holds \
-                 it; give its absolute path, or move it into the repository"
+                "{place}: the path dependency '{path}' leaves the repository, so no commit \
+                 contains it; use its absolute path, or move it into the repository"
             ))
         };
         let own = check(&[(

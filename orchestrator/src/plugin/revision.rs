@@ -48,8 +48,8 @@ pub(crate) fn prepare_at(
         ))
     })?;
     let note = order.is_named_in(&library).then(|| {
-        "holds the path of the build worktree: files that it reads there are those of the commit \
-         that was built last; give it input files by parameters"
+        "contains the path of the build worktree: files that it reads there belong to the commit \
+         that was built last; pass input files through parameters"
             .to_owned()
     });
     let sandbox = spec.sandbox.clone().resolved().with_linked(&library);
@@ -144,13 +144,13 @@ pub(crate) fn same_everywhere(
         (PluginSource::File(path), _) => format!("is the file {}", path.display()),
         (_, Some(other)) if folder.starts_with(own) => {
             format!(
-                "is of the repository {}, which lies in {}",
+                "is in the repository {}, inside of {}",
                 other.display(),
                 own.display()
             )
         }
         _ => format!(
-            "lies in {}, outside of the repository {}",
+            "is in {}, outside of the repository {}",
             folder.display(),
             own.display()
         ),
@@ -258,7 +258,7 @@ impl<'a> BuildOrder<'a> {
             CommitFiles::of(revision).map_err(|error| format!("git: {}", error.message()))?;
         if !contents.has_folder(&within) {
             return Err(format!(
-                "{} does not exist at {}; name a commit that has it, or leave the plugin out",
+                "{} does not exist at {}; name a commit that contains it, or leave out the plugin",
                 within.display(),
                 revision.short()
             ));

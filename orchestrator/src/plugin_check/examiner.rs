@@ -87,7 +87,7 @@ impl<'a> PluginExaminer<'a> {
         context: &'a CommandContext,
     ) -> Result<Self, CommandError> {
         orphans::become_subreaper().map_err(|error| {
-            CommandError::system_while("cannot look after the plugins' processes", &error)
+            CommandError::system_while("cannot clean up the plugins' processes", &error)
         })?;
         Ok(Self {
             wanted: wanted.map(WildMatch::new),
@@ -236,8 +236,8 @@ impl<'a> PluginExaminer<'a> {
                 examined.findings.push(PluginFinding::new(
                     FindingLevel::Note,
                     &info.id,
-                    format!("not run: no value for its parameter `{parameter}` can be thought of"),
-                    "give it a default; or check a scenario that gives it a value",
+                    format!("not run: cannot choose a value for its parameter `{parameter}`"),
+                    "declare a default, or check a scenario that sets the parameter",
                 ));
                 Vec::new()
             }
@@ -252,7 +252,7 @@ impl<'a> PluginExaminer<'a> {
                 FindingLevel::Note,
                 &info.id,
                 what,
-                "fewer options, if they are many",
+                "offer fewer options",
             ));
         }
         for (index, trial) in trials.iter().take(trials::MOST).enumerate() {

@@ -38,8 +38,12 @@ pub(crate) fn check_plugins(
             .map(String::as_str)
             .collect();
         return Err(
-            CommandError::input(format!("no workload matches --workload '{glob}'"))
-                .with_hint(format!("there are {}", crate::format::listed(&known))),
+            CommandError::input(format!("no workload matches --workload '{glob}'")).with_hint(
+                format!(
+                    "the plugin's workloads are {}",
+                    crate::format::listed(&known)
+                ),
+            ),
         );
     }
     Ok(examined)
@@ -58,7 +62,7 @@ fn find_plugins(subject: &Path) -> Result<Vec<PluginUnderTest>, CommandError> {
     let shown = subject.display();
     let path = subject.canonicalize().map_err(|error| {
         CommandError::input(format!("{shown}: {error}")).with_hint(format!(
-            "a shared library, a crate's folder, a scenario, or a folder with {BENCH}"
+            "name a shared library, the folder of a crate, a scenario, or a folder with {BENCH}"
         ))
     })?;
     let stem = |path: &Path| {
@@ -119,9 +123,9 @@ fn find_plugins(subject: &Path) -> Result<Vec<PluginUnderTest>, CommandError> {
     };
     if !scenario.is_file() {
         return Err(CommandError::input(format!(
-            "the folder {shown} holds neither Cargo.toml nor {BENCH}"
+            "the folder {shown} contains neither Cargo.toml nor {BENCH}"
         ))
-        .with_hint("name the library, or a scenario that says how the plugin is built"));
+        .with_hint("name the library, or a scenario that declares how to build the plugin"));
     }
     find_scenario_plugins(&scenario)
 }

@@ -43,8 +43,8 @@ pub(crate) fn judge_failure(
         return PluginFinding::new(
             FindingLevel::Note,
             place,
-            format!("not checked: it says that it cannot run here: {message}"),
-            "check it on a machine that has what it needs",
+            format!("not checked: the plugin reports that it cannot run here: {message}"),
+            "check it on a machine that meets its requirements",
         );
     }
     if at_an_end && ending.limits.timed_out {
@@ -57,13 +57,13 @@ pub(crate) fn judge_failure(
             FindingLevel::Note,
             place,
             what,
-            "a smaller range, if nobody measures that",
+            "allow a smaller range, if larger values are not measured",
         );
     }
     if at_an_end && ending.limits.refused_bytes > 0 {
         let (asked, limit) = (ending.limits.refused_bytes as f64, bounds.memory as f64);
         let what = format!(
-            "not checked: {} asked for {} where the limit is {}",
+            "not checked: {} asked for {}, but the limit is {}",
             describe_phase(ending.phase),
             format::bytes(asked),
             format::bytes(limit)
@@ -72,7 +72,7 @@ pub(crate) fn judge_failure(
             FindingLevel::Note,
             place,
             what,
-            "a smaller range, if nobody measures that",
+            "allow a smaller range, if larger values are not measured",
         );
     }
     if at_an_end
@@ -82,12 +82,12 @@ pub(crate) fn judge_failure(
         return PluginFinding::new(
             FindingLevel::Note,
             place,
-            format!("the schema allows it, and create refuses it: {message}"),
-            "let the schema say so, where a schema can",
+            format!("the schema allows it, but create refuses it: {message}"),
+            "express the limit in the schema, if a schema can",
         );
     }
     let remedy = if ending.limits.timed_out {
-        "a default that takes less time: what takes long can be a job with a `timeout` of its own"
+        "choose a default that takes less time: a longer job can have a `timeout` of its own"
     } else {
         remedy(ending.phase)
     };
@@ -102,17 +102,17 @@ pub(crate) fn judge_failure(
 /// Returns the requirement on a plugin in the phase in which it failed.
 pub(crate) fn remedy(phase: Phase) -> &'static str {
     match phase {
-        Phase::Start => "every workload has to be measurable as it is",
+        Phase::Start => "every workload must be measurable without further preparation",
         Phase::Build => "read the compiler's output above",
-        Phase::Load => {
-            "the plugin symbol, its functions and the libraries it needs have to be there"
+        Phase::Load => "provide the plugin symbol, its functions and the libraries that it needs",
+        Phase::Describe => "describe must return its document in any process, at any time",
+        Phase::Create | Phase::Setup => {
+            "defaults, and all parameters that the schema allows, must work"
         }
-        Phase::Describe => "describe has to return its document in any process, at any time",
-        Phase::Create | Phase::Setup => "defaults, and whatever the schema allows, have to work",
-        Phase::Digest => "digest has to work after any number of iterations",
-        Phase::WarmUp | Phase::Run => "an iteration has to work however often it is repeated",
+        Phase::Digest => "digest must work after any number of iterations",
+        Phase::WarmUp | Phase::Run => "an iteration must work however often it is repeated",
         Phase::Teardown | Phase::Destroy => {
-            "an instance has to go away cleanly after any number of iterations"
+            "an instance must end cleanly after any number of iterations"
         }
     }
 }
@@ -138,13 +138,13 @@ pub(crate) fn judge_life(place: &str, checked: &InstanceCheck) -> Vec<PluginFind
     if checked.resident_growth - counted > UNSEEN {
         let [grew, counted] = [checked.resident_growth as f64, counted as f64].map(format::bytes);
         let what = format!(
-            "resident memory grew by {grew} in setup and the first iterations; malloc gave \
+            "resident memory grew by {grew} in setup and the first iterations; malloc returned \
              {counted} of it"
         );
         add(
             FindingLevel::Warning,
             what,
-            "what is mapped, or comes from an allocator of its own, is not counted: say so in \
+            "mapped memory, and memory of an allocator of its own, is not counted: mention it in \
              `about`",
         );
     }
@@ -156,7 +156,7 @@ pub(crate) fn judge_life(place: &str, checked: &InstanceCheck) -> Vec<PluginFind
         add(
             FindingLevel::Note,
             what,
-            "smaller inputs, or inputs from a file, make runs shorter",
+            "use smaller inputs, or inputs from a file, for shorter runs",
         );
     }
     found
@@ -182,7 +182,7 @@ fn judge_digests(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, Str
     let first = match read(&checked.first) {
         Some(Ok(digest)) => digest,
         Some(Err(error)) => {
-            let what = format!("its digest is no digest: {error}: {}", checked.first.trim());
+            let what = format!("its digest is invalid: {error}: {}", checked.first.trim());
             return add(
                 FindingLevel::Error,
                 what,
@@ -195,11 +195,11 @@ fn judge_digests(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, Str
             } else {
                 "it has no digest"
             };
-            let what = format!("{why}: a faster but wrong result would pass");
+            let what = format!("{why}: a faster but wrong result would not be noticed");
             return add(
                 FindingLevel::Warning,
                 what,
-                "sum up the output in `digest` (extension orch.digest/1)",
+                "summarise the output in `digest` (extension orch.digest/1)",
             );
         }
     };
@@ -207,13 +207,13 @@ fn judge_digests(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, Str
         Some(Ok(again)) if first.agrees(&again) => {}
         Some(Ok(again)) => {
             let what = format!(
-                "after reset the same iteration computes something else: {} and then {}",
+                "after reset, the same iteration computes a different result: first {}, then {}",
                 first.value, again.value
             );
             return add(
                 FindingLevel::Error,
                 what,
-                "put back in `reset` (extension orch.reset/1) what an iteration changes",
+                "restore in `reset` (extension orch.reset/1) what an iteration changes",
             );
         }
         _ => {
@@ -228,13 +228,13 @@ fn judge_digests(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, Str
         && !first.agrees(&further)
     {
         let what = format!(
-            "an iteration without reset before it computes something else: {} instead of {}",
+            "without reset, a further iteration computes a different result: {} instead of {}",
             further.value, first.value
         );
         add(
             FindingLevel::Note,
             what,
-            "samples hold several iterations: make sure that later ones do as much work",
+            "samples contain several iterations: make sure that later ones do as much work",
         );
     }
 }
@@ -287,25 +287,25 @@ fn judge_threads(checked: &InstanceCheck, add: &mut impl FnMut(FindingLevel, Str
     } = *checked;
     if setup_threads > 0 {
         let what = format!(
-            "setup leaves {setup_threads} thread(s) beside the driver, where ORCH_THREADS is 1"
+            "setup leaves {setup_threads} thread(s) beside the driver, although ORCH_THREADS is 1"
         );
         add(
             FindingLevel::Warning,
             what,
-            "take as many threads as ORCH_THREADS says; counts of several threads are ranges",
+            "start as many threads as ORCH_THREADS allows; counts of several threads are ranges",
         );
     }
     if run_threads > setup_threads {
         let more = run_threads - setup_threads;
-        let what = format!("run leaves {more} thread(s) that go on");
+        let what = format!("run leaves {more} thread(s) running");
         add(
             FindingLevel::Warning,
             what,
-            "start pools in setup: what goes on between samples disturbs them",
+            "start thread pools in setup: threads that run between samples disturb them",
         );
     }
     if end_threads > 0 {
-        let what = format!("{end_threads} thread(s) go on after destroy");
+        let what = format!("{end_threads} thread(s) still run after destroy");
         add(
             FindingLevel::Warning,
             what,
@@ -334,7 +334,7 @@ fn grade(kind: WarningKind) -> (FindingLevel, &'static str) {
         ),
         WarningKind::OutputDiffers => (
             FindingLevel::Error,
-            "seed random numbers; iterate over nothing whose order is random",
+            "seed random numbers; do not iterate over collections in random order",
         ),
         WarningKind::DigestUnreadable => (
             FindingLevel::Error,
@@ -342,41 +342,42 @@ fn grade(kind: WarningKind) -> (FindingLevel, &'static str) {
         ),
         WarningKind::CounterUnused => (
             FindingLevel::Error,
-            "count in `run`, or leave the metric out",
+            "add to the counter in `run`, or leave out the metric",
         ),
         WarningKind::CounterDiffers => (
             FindingLevel::Warning,
-            "a counter is a fact about the work: count what does not depend on chance",
+            "a counter describes the work: count only what does not depend on chance",
         ),
         WarningKind::ScopesUnbalanced => (
             FindingLevel::Error,
-            "close on the way out of every branch, failures included",
+            "close scopes on the way out of every branch, failures included",
         ),
-        WarningKind::CounterOverflow => (FindingLevel::Error, "count finite amounts"),
+        WarningKind::CounterOverflow => (FindingLevel::Error, "add finite amounts"),
         WarningKind::ForeignBlocks => (
             FindingLevel::Warning,
-            "call malloc and its kin by their names, so that what they give is counted",
+            "call malloc and related functions by their names, so that their blocks are counted",
         ),
         WarningKind::OwnAllocator => (
             FindingLevel::Warning,
-            "say in `about` that its blocks are not counted, or build it without the allocator",
+            "mention in `about` that its blocks are not counted, or build the plugin without the \
+         allocator",
         ),
         WarningKind::Growing | WarningKind::SlowStart | WarningKind::Unsteady => (
             FindingLevel::Warning,
-            "do in setup what only the first iterations do, and put back in `reset` what each of \
+            "move to setup what only the first iterations do, and restore in `reset` what each of \
              them changes",
         ),
         WarningKind::Uncounted => (
             FindingLevel::Warning,
-            "what does not come from malloc is not counted: say so in `about`",
+            "memory that does not come from malloc is not counted: mention it in `about`",
         ),
         WarningKind::UnevenIterations => (
             FindingLevel::Note,
-            "make room in setup, so that each iteration does the same",
+            "reserve memory in setup, so that each iteration does the same",
         ),
         WarningKind::Output => (
             FindingLevel::Warning,
-            "write nothing: `log` takes messages, and set_error failures",
+            "write nothing: use `log` for messages, and set_error for failures",
         ),
         WarningKind::LeftProcesses
         | WarningKind::Untracked
@@ -388,7 +389,7 @@ fn grade(kind: WarningKind) -> (FindingLevel, &'static str) {
         | WarningKind::ScopesOverflow
         | WarningKind::RandomAddresses
         | WarningKind::UnalignedFunctions
-        | WarningKind::Worded => (FindingLevel::Warning, "end in teardown what was started"),
+        | WarningKind::Worded => (FindingLevel::Warning, "end in teardown what setup started"),
     }
 }
 
@@ -443,11 +444,7 @@ mod tests {
                 "{part}: {found:?}"
             );
         };
-        check(
-            |c| c.first = "x".into(),
-            FindingLevel::Error,
-            "is no digest",
-        );
+        check(|c| c.first = "x".into(), FindingLevel::Error, "is invalid");
         check(
             |c| c.first.clear(),
             FindingLevel::Warning,
@@ -461,7 +458,7 @@ mod tests {
         check(
             |c| c.again = r#"{"value": 2}"#.into(),
             FindingLevel::Error,
-            "1 and then 2",
+            "first 1, then 2",
         );
         check(|c| c.again.clear(), FindingLevel::Error, "second digest");
         check(
@@ -505,7 +502,7 @@ mod tests {
         check(
             |c| c.resident_growth += 1 << 20,
             FindingLevel::Warning,
-            "malloc gave 0 B of it",
+            "malloc returned 0 B of it",
         );
         check(
             |c| c.setup_ns = 2_000_000_000,
@@ -568,21 +565,7 @@ mod tests {
     #[test]
     fn warnings_of_a_record_are_graded_by_kind_and_not_by_words() {
         let record = |texts: [&str; 3]| -> JobRecord {
-            serde_json::from_value(serde_json::json!({
-                "id": "w", "workload": "p/w", "about": null, "iteration": null, "params": {},
-                "tags": [], "plugin": { "path": "p.so" }, "outcome": "measured",
-                "settings": {
-                    "time_ns": 1, "rounds": 0, "timeout_ns": 1, "memory_bytes": 1, "threads": 1,
-                    "tolerance": 0.01
-                },
-                "warnings": texts,
-                "warning_kinds": ["output_differs", "uneven_iterations", "left_processes"],
-                "metrics": {}, "metrics_info": {}, "scopes": [],
-                "wall": {
-                    "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0
-                }
-            }))
-            .unwrap()
+            serde_json::from_value(serde_json::json!({ "id": "w", "workload": "p/w", "about": null, "iteration": null, "params": { }, "tags": [], "plugin": { "path": "p.so" }, "outcome": "measured", "settings": { "time_ns": 1, "rounds": 0, "timeout_ns": 1, "memory_bytes": 1, "threads": 1, "tolerance": 0.01 }, "warnings": texts, "warning_kinds": ["output_differs", "uneven_iterations", "left_processes"], "metrics": { }, "metrics_info": { }, "scopes": [], "wall": { "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0 } })).unwrap()
         };
         let levels = |texts| -> Vec<FindingLevel> {
             judge_record("w", &record(texts))

@@ -34,14 +34,13 @@ pub(crate) fn read_document(
             FindingLevel::Error,
             PLACE,
             "two processes wrote different documents",
-            "describe what the plugin is; it must not depend on the machine, the time or the \
-             environment",
+            "the description must not depend on the machine, the time or the environment",
         ));
     }
     let description = match PluginDescription::parse(text) {
         Ok(description) => description,
         Err(error) => {
-            let remedy = "the comment of `describe` in orch_plugin.h has the document's fields";
+            let remedy = "see the comment of `describe` in orch_plugin.h for the document's fields";
             found.push(PluginFinding::new(
                 FindingLevel::Error,
                 PLACE,
@@ -57,7 +56,7 @@ pub(crate) fn read_document(
         found.push(PluginFinding::new(
             FindingLevel::Error,
             PLACE,
-            "it offers no workload",
+            "the plugin offers no workload",
             "name the workloads in export_plugin!, or in the document of a C plugin",
         ));
     }
@@ -89,12 +88,12 @@ fn report_unknown_keys(
         if !known.contains(&key.as_str()) {
             let remedy = match nearest_name(key, known.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("known are {}", crate::format::listed(known)),
+                None => format!("known keys are {}", crate::format::listed(known)),
             };
             found.push(PluginFinding::new(
                 FindingLevel::Warning,
                 place,
-                format!("the document's key \"{key}\" is unknown"),
+                format!("the document has the unknown key \"{key}\""),
                 remedy,
             ));
         }
@@ -108,21 +107,23 @@ fn judge_workload(info: &WorkloadInfo, found: &mut Vec<PluginFinding>) {
     if info.about.trim().is_empty() {
         add(
             FindingLevel::Warning,
-            "it does not say what is measured".to_owned(),
-            "give it an \"about\" (ABOUT): a sentence",
+            "the workload has no description".to_owned(),
+            "add \"about\" (ABOUT), a sentence on what is measured",
         );
     }
     if info.iteration.trim().is_empty() {
         add(
             FindingLevel::Warning,
-            "it does not say what one iteration is, and all figures are per iteration".to_owned(),
-            "give it an \"iteration\" (ITERATION), such as \"one product of two matrices\"",
+            "the workload does not define an iteration, but all figures are per iteration"
+                .to_owned(),
+            "add \"iteration\" (ITERATION), such as \"one product of two matrices\"",
         );
     }
     match &info.params {
         None => add(
             FindingLevel::Warning,
-            "it publishes no schema of its parameters: a scenario's mistakes go unnoticed"
+            "the workload publishes no schema of its parameters, so mistakes in scenarios are not \
+             noticed"
                 .to_owned(),
             "publish \"params\", a JSON Schema of an object",
         ),
@@ -135,9 +136,10 @@ fn judge_parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &
     if schema["additionalProperties"] != json!(false) {
         add(
             FindingLevel::Warning,
-            "its schema lets unknown parameters pass: a misspelt one is silently the default"
+            "the schema accepts unknown parameters, so a misspelt parameter silently keeps its \
+             default"
                 .to_owned(),
-            "say \"additionalProperties\": false",
+            "add \"additionalProperties\": false",
         );
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
@@ -148,7 +150,10 @@ fn judge_parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &
                 json!({ name: default }),
             );
             for violation in find_violations(&schema, &value) {
-                let what = format!("a default breaks its own schema: {}", violation.message);
+                let what = format!(
+                    "a default violates the workload's own schema: {}",
+                    violation.message
+                );
                 add(
                     FindingLevel::Error,
                     what,
@@ -160,10 +165,10 @@ fn judge_parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &
             .as_str()
             .is_none_or(|text| text.trim().is_empty())
         {
-            let remedy = "give it a \"description\" (a doc comment on the field)";
+            let remedy = "add a \"description\" (a doc comment on the field)";
             add(
                 FindingLevel::Note,
-                format!("parameter `{name}` does not say what it is"),
+                format!("parameter `{name}` has no description"),
                 remedy,
             );
         }
@@ -175,7 +180,7 @@ fn judge_parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &
                 "parameter `{name}` can have no value: its minimum {low} is above its maximum \
                  {high}"
             );
-            add(FindingLevel::Error, what, "exchange the two");
+            add(FindingLevel::Error, what, "swap minimum and maximum");
         }
     }
 }
@@ -185,43 +190,42 @@ fn judge_metrics(info: &WorkloadInfo, add: &mut impl FnMut(FindingLevel, String,
     for metric in &info.metrics {
         let id = &metric.id;
         if Metric::from(id.as_str()).is_own() {
-            let what = format!("metric `{id}` has the name of something that orch measures itself");
-            add(FindingLevel::Error, what, "give it another id");
+            let what = format!("metric `{id}` has the name of one of orch's own metrics");
+            add(FindingLevel::Error, what, "choose another id");
         }
         if !ids.insert(id) {
             add(
                 FindingLevel::Error,
-                format!("there are two metrics `{id}`"),
-                "give each an id of its own",
+                format!("two metrics have the id `{id}`"),
+                "give each metric an id of its own",
             );
         }
         if !metric.scale.is_finite() || metric.scale <= 0.0 {
             let what = format!(
-                "the scale of metric `{id}` is {}, which makes no quantity",
+                "the scale of metric `{id}` is {}, which is not a scale",
                 metric.scale
             );
             add(
                 FindingLevel::Error,
                 what,
-                "a scale is a number above 0, such as 1e-9 for giga",
+                "use a number above 0, such as 1e-9 for giga",
             );
         }
         if metric.unit.trim().is_empty() {
             add(
                 FindingLevel::Warning,
                 format!("metric `{id}` has no unit"),
-                "name one; a plain number's is what is counted",
+                "add a unit; for a plain number, name what is counted",
             );
         }
         if metric.better.is_none() {
             let what = format!(
-                "metric `{id}` does not say which direction is better: no verdict can be given on \
-                 it"
+                "metric `{id}` does not declare which direction is better, so it gets no verdict"
             );
             add(
                 FindingLevel::Note,
                 what,
-                "say \"better\": \"higher\" or \"lower\", if it is to be judged",
+                "add \"better\": \"higher\" or \"lower\", if the metric is to be judged",
             );
         }
     }
@@ -249,45 +253,50 @@ mod tests {
                 r#""plugin": "p""#,
                 r#""plugin": 3"#,
                 Error,
-                "document is wrong",
+                "document is invalid",
             ),
             (
                 r#""plugin": "p""#,
                 r#""plugin": "p", "workload": 1"#,
                 Warning,
-                "\"workload\" is unknown",
+                "unknown key \"workload\"",
             ),
             (
                 r#""about": "a""#,
                 r#""abuot": "a", "about": "b""#,
                 Warning,
-                "\"abuot\" is unknown",
+                "unknown key \"abuot\"",
             ),
             (
                 r#""unit": "1/s""#,
                 r#""units": "1/s", "unit": "1""#,
                 Warning,
-                "\"units\" is unknown",
+                "unknown key \"units\"",
             ),
-            (r#""about": "a", "#, "", Warning, "what is measured"),
-            (r#""iteration": "i","#, "", Warning, "what one iteration is"),
+            (r#""about": "a", "#, "", Warning, "no description"),
+            (
+                r#""iteration": "i","#,
+                "",
+                Warning,
+                "does not define an iteration",
+            ),
             (
                 r#""additionalProperties": false, "#,
                 "",
                 Warning,
-                "unknown parameters pass",
+                "accepts unknown parameters",
             ),
             (
                 r#""default": 3"#,
                 r#""default": 30"#,
                 Error,
-                "`n` is 30, but has to be at most 9",
+                "`n` is 30, but must be at most 9",
             ),
             (
                 r#", "description": "d""#,
                 "",
                 Note,
-                "`n` does not say what it is",
+                "`n` has no description",
             ),
             (
                 r#""minimum": 1, "maximum": 9, "default": 3"#,
@@ -299,7 +308,7 @@ mod tests {
                 r#""id": "rate""#,
                 r#""id": "time""#,
                 Error,
-                "orch measures itself",
+                "orch's own metrics",
             ),
             (
                 r#""scale": 2"#,
@@ -325,7 +334,10 @@ mod tests {
             assert!(!found[0].remedy.is_empty());
         }
         let none = r#"{"plugin": "p", "workloads": []}"#;
-        assert_eq!(read_document(none, none).1[0].what, "it offers no workload");
+        assert_eq!(
+            read_document(none, none).1[0].what,
+            "the plugin offers no workload"
+        );
         assert!(
             read_document(none, WHOLE).1[0]
                 .what
@@ -337,7 +349,7 @@ mod tests {
         );
         assert_eq!(
             read_document(&twice, &twice).1[0].what,
-            "there are two metrics `rate`"
+            "two metrics have the id `rate`"
         );
     }
 }

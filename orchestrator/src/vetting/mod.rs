@@ -67,8 +67,8 @@ pub(crate) fn judge_file(inspected: &LibraryFacts) -> Vec<PluginFinding> {
             FindingLevel::Warning,
             place,
             format!(
-                "struct_size is {}, and the struct of version 1.0 has {known} bytes: fields beyond \
-                 it do not exist",
+                "struct_size is {}, but the struct of version 1.0 has {known} bytes: fields \
+                 beyond struct_size do not exist",
                 inspected.struct_size
             ),
             "begin the struct with ORCH_PLUGIN_INIT, which fills it in",
@@ -87,23 +87,24 @@ pub(crate) fn judge_file(inspected: &LibraryFacts) -> Vec<PluginFinding> {
             FindingLevel::Note,
             place,
             format!(
-                "built for plugin ABI {}.{}; this orch knows {}.{} and ignores what is newer",
+                "built for plugin ABI {}.{}; this version of orch supports {}.{} and ignores \
+                 newer parts",
                 inspected.abi_major,
                 inspected.abi_minor,
                 abi::ABI_MAJOR,
                 abi::ABI_MINOR
             ),
-            "check it with the newer orch too",
+            "check it with the newer version of orch too",
         ));
     }
     if inspected.cpu_features.is_none() {
         found.push(PluginFinding::new(
             FindingLevel::Warning,
             place,
-            "it does not say which CPU features it was compiled for: on another machine it may die \
-             of SIGILL"
+            "the plugin does not declare the CPU features that it was compiled for: on another \
+             machine it may die of SIGILL"
                 .to_owned(),
-            "write ORCH_DECLARE_CPU_FEATURES; once, in a file compiled with the flags of the hot \
+            "write ORCH_DECLARE_CPU_FEATURES once, in a file compiled with the flags of the hot \
              code",
         ));
     }

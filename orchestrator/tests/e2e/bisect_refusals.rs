@@ -53,7 +53,7 @@ fn a_revision_has_to_be_one() {
     ");
     insta::assert_snapshot!(refused(&history, &asked("c0", "c2:plugin/flags")), @r"
     exit 200
-    error: --bad: 'c2:plugin/flags' is a blob in PROJECT, not a commit; name the commit that holds it
+    error: --bad: 'c2:plugin/flags' is a blob in PROJECT, not a commit; name the commit that contains it
     ");
     insta::assert_snapshot!(refused(&history, &asked("c0", "")), @r"
     exit 200

@@ -86,7 +86,7 @@ const CASES: [Case; 35] = [
         "",
         "warning",
         "file",
-        "which CPU features",
+        "CPU features that it was compiled for",
     ),
     Case(
         "orch_plugin_v1 =",
@@ -150,7 +150,7 @@ const CASES: [Case; 35] = [
         "'plugin': 'p', 'x': ",
         "error",
         "describe",
-        "document is wrong",
+        "document is invalid",
     ),
     Case(
         "host->write(host, text_of(text));\n  return ORCH_OK;\n}\nstatic orch_status create",
@@ -173,14 +173,14 @@ const CASES: [Case; 35] = [
         "'type': 3",
         "error",
         "describe",
-        "no JSON Schema",
+        "not a JSON Schema",
     ),
     Case(
         "'iteration': 'one sum',",
         "",
         "warning",
         "sum",
-        "what one iteration is",
+        "does not define an iteration",
     ),
     Case(
         "'counter': 'items'",
@@ -244,14 +244,14 @@ const CASES: [Case; 35] = [
         "\"%llu,\"",
         "error",
         "sum",
-        "is no digest",
+        "digest is invalid",
     ),
     Case(
         "self->sum = 0;",
         "",
         "error",
         "sum",
-        "computes something else: 4950 and then 9900",
+        "computes a different result: first 4950, then 9900",
     ),
     Case(
         "/* iteration */",
@@ -308,7 +308,7 @@ const CASES: [Case; 35] = [
         "static pthread_t t; pthread_create(&t, NULL, waits, NULL);",
         "warning",
         "sum",
-        "go on after destroy",
+        "still run after destroy",
     ),
     Case(
         "/* once */",

@@ -46,15 +46,15 @@ pub(super) fn new(options: &NewOptions) -> CommandResult {
     let shown = folder.display();
     let mut text = format!("{shown}: a plugin in {name}, with {vendored} in vendor/\n\nnext:\n");
     text.push_str(&format!("  cd {}\n", quoted(&shown.to_string())));
-    text.push_str("  orch run bench.yaml      # builds and measures it\n");
+    text.push_str("  orch run bench.yaml      # build and measure it\n");
     text.push_str(&format!(
-        "  {test:<23}  # the workload computes what it should\n"
+        "  {test:<23}  # test that the workload computes the right result\n"
     ));
-    text.push_str("  orch plugin check .      # what a plugin may get wrong\n");
+    text.push_str("  orch plugin check .      # check it for common defects\n");
     if git::state_of(&folder).state == GitKind::Outside {
         text.push_str(
-            "  git init && git add -A && git commit -m 'a first plugin'\n\
-             \x20                          # what is compared and bisected are commits\n",
+            "  git init && git add -A && git commit -m 'a first \
+             plugin'\n\x20                          # compare and bisect work on commits\n",
         );
     }
     output::print(&text)?;
@@ -64,7 +64,7 @@ pub(super) fn new(options: &NewOptions) -> CommandResult {
 /// Refuses a folder that holds files, so that none is overwritten.
 fn refuse_folder(folder: &Path, name: &str) -> Result<(), CommandError> {
     let shown = folder.display();
-    let hint = format!("another folder, as in `orch plugin new {name} --dir FOLDER`");
+    let hint = format!("choose another folder: orch plugin new {name} --dir FOLDER");
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
         Ok(true) => Err(
             CommandError::input(format!("the folder {shown} exists and is not empty"))
@@ -73,10 +73,10 @@ fn refuse_folder(folder: &Path, name: &str) -> Result<(), CommandError> {
         Ok(false) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
-            Err(CommandError::input(format!("{shown} exists and is no folder")).with_hint(hint))
+            Err(CommandError::input(format!("{shown} exists and is not a folder")).with_hint(hint))
         }
         Err(error) => Err(CommandError::system_while(
-            &format!("cannot look into {shown}"),
+            &format!("cannot read {shown}"),
             &error,
         )),
     }

@@ -143,7 +143,7 @@ pub(crate) fn compare_builds(
     }
     if roots_a.is_empty() {
         return Ok(CodeSameness::Unknown(format!(
-            "`{PLUGIN}` holds no functions"
+            "`{PLUGIN}` contains no functions"
         )));
     }
     Ok(walk::walk_builds(&a, &b, &roots_a, &roots_b))

@@ -85,7 +85,7 @@ pub(super) fn walk_builds(
     // Code that runs at load time may prepare data that the workload reads.
     let (early_a, early_b) = (a.initialisers(), b.initialisers());
     if early_a.len() != early_b.len() {
-        walk.note_unclear("the libraries run different numbers of functions when they are loaded");
+        walk.note_unclear("the libraries run different numbers of functions on loading");
     }
     for (early_a, early_b) in early_a.into_iter().zip(early_b) {
         walk.root(early_a, early_b);
@@ -273,7 +273,7 @@ impl<'d> CodeWalk<'_, 'd> {
                     .covering(owner)
                     .map_or_else(String::new, |it| demangle(it.name));
                 self.note_unclear(&format!(
-                    "`{by}` refers to an address that nothing is known about"
+                    "`{by}` refers to an address that belongs to no known code or data"
                 ));
                 true
             }
@@ -281,7 +281,7 @@ impl<'d> CodeWalk<'_, 'd> {
                 if LOOKUPS.contains(&name) && !self.is_standard(owner) =>
             {
                 self.note_unclear(&format!(
-                    "functions are looked up by name while it runs (`{name}`)"
+                    "functions are looked up by name at run time (`{name}`)"
                 ));
                 a == b
             }

@@ -90,7 +90,7 @@ fn file(key: &str) -> io::Result<PathBuf> {
 fn shorten_message(message: &str) -> String {
     match message.char_indices().nth(MOST) {
         Some((end, _)) => format!(
-            "{} [... building it again shows the rest]",
+            "{} [... build it again to see the rest]",
             message[..end].trim_end()
         ),
         None => message.to_owned(),
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(shorten_message("ä b\nc"), "ä b\nc");
         let cut = shorten_message(&"ä".repeat(5000));
         assert!(
-            cut.ends_with("ä [... building it again shows the rest]") && cut.chars().count() < 1400,
+            cut.ends_with("ä [... build it again to see the rest]") && cut.chars().count() < 1400,
             "{cut}"
         );
     }

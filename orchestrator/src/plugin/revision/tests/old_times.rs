@@ -184,7 +184,7 @@ fn old_source_of_make_is_compiled_and_doubted() {
     assert_eq!((&notes[0], &notes[2]), (&None, &None));
     let note = notes[1].as_deref().expect("a note");
     assert!(
-        note.contains("p/p.c has new content and a time before the last build"),
+        note.contains("p/p.c has new content, but a time before the last build"),
         "{note}"
     );
     // The objects stay, but orch no longer has a record of the build.
