@@ -142,7 +142,7 @@ impl Figure {
     /// Reads `0.06`, `+82.1`, `1.2e3`, `-3 %` or `~1.0`. The tilde stands for a whole unit of the
     /// last digit to either side.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || "is no number".to_owned();
+        let wrong = || "is not a number".to_owned();
         let plain = text.trim().replace('\u{2212}', "-");
         let plain = plain.strip_suffix('%').unwrap_or(&plain).trim();
         let (about, plain) = match plain.strip_prefix(['~', '≈']) {

@@ -60,7 +60,7 @@ pub(super) fn find_single_call(claims: &Claims) -> Vec<FoundContradiction> {
             .collect();
         (row.calls == Some(1.0) && apart).then(|| {
             format!(
-                "{}: one call has one time, but {}",
+                "{}: the times of one call must be equal, but {}",
                 row.name,
                 texts.join(", ")
             )
@@ -98,7 +98,7 @@ pub(super) fn find_calls_and_total(claims: &Claims) -> Vec<FoundContradiction> {
             || longest.is_some_and(|most| most.is_below(total.reach));
         outside.then(|| {
             format!(
-                "{}: {calls} calls between its minimum and its maximum cannot sum to {}",
+                "{}: {calls} calls between the minimum and the maximum cannot sum to {}",
                 row.name,
                 claims.printed(total)
             )
@@ -154,7 +154,7 @@ pub(super) fn find_children_and_parent(claims: &Claims) -> Vec<FoundContradictio
             if whole.reach.is_below(reach) {
                 let names: Vec<String> = children.iter().map(|row| row.name.clone()).collect();
                 let message = format!(
-                    "{} inside {}: {}{}, longer than the {} around them",
+                    "{} inside {}: {}{}, longer than the enclosing {}",
                     claims::listed(&names),
                     parent.name,
                     claims.computed(value),
@@ -243,8 +243,8 @@ pub(super) fn find_rate_and_change(claims: &Claims) -> Vec<FoundContradiction> {
         let rates = after.reach.over(before.reach)?;
         rates.is_apart(inverse).then(|| {
             format!(
-                "{}: the time {times} changes the rate by {expected}, but it is said to go from {} \
-                 to {} GFLOP/s",
+                "{}: the time {times} changes the rate by {expected}, but the table states a \
+                 change from {} to {} GFLOP/s",
                 row.name, before.printed, after.printed
             )
         })
@@ -301,7 +301,7 @@ pub(super) fn find_unreachable_change(claims: &Claims) -> Vec<FoundContradiction
             .filter(|delta| delta.reach.is_apart(difference))
         {
             wrong.push(format!(
-                "{} and not {}",
+                "{}, not {}",
                 claims.computed(after.value - before.value),
                 claims.printed(delta)
             ));
@@ -316,7 +316,7 @@ pub(super) fn find_unreachable_change(claims: &Claims) -> Vec<FoundContradiction
             .filter(|(claimed, reach)| claimed.reach.is_apart(*reach));
         if let Some((claimed, _)) = claimed {
             wrong.push(format!(
-                "{} and not {} %",
+                "{}, not {} %",
                 change::claimed(after.value / before.value - 1.0),
                 claimed.printed
             ));
@@ -357,7 +357,7 @@ pub(super) fn find_word_and_change(claims: &Claims) -> Vec<FoundContradiction> {
         let (before, after) = row.both_times()?;
         against.then(|| {
             format!(
-                "{}: called {status} with {}",
+                "{}: reported as {status} with {}",
                 row.name,
                 claims.pair(before, after)
             )
@@ -387,7 +387,7 @@ pub(super) fn find_negative(claims: &Claims) -> Vec<FoundContradiction> {
             .collect();
         (!wrong.is_empty()).then(|| {
             format!(
-                "{}: a time or a size of {} is less than nothing",
+                "{}: a negative time or size: {}",
                 row.name,
                 wrong.join(", ")
             )

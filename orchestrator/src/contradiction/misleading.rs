@@ -52,8 +52,8 @@ pub(super) fn find_nested_total(claims: &Claims) -> Vec<FoundContradiction> {
             .replacen(" ms ->", " ->", 1)
     };
     let message = format!(
-        "{} of {} rows are inside others: the sum of all, {}, counts their time more than once; \
-         the {} outermost rows sum to {}",
+        "{} of {} rows are inside other rows: the sum of all, {}, counts their time more than \
+         once; the {} outermost rows sum to {}",
         inner.len(),
         claims.rows.len(),
         told(false),
@@ -133,8 +133,8 @@ pub(super) fn find_overall_sign(claims: &Claims) -> Vec<FoundContradiction> {
         )
     });
     let message = format!(
-        "the {count} outermost rows have no common sign: their sum is {}, their geometric mean {}; \
-         {} took longer, {} less, {} the same{most}",
+        "the {count} outermost rows have no common sign: their sum is {}, their geometric mean \
+         {}; {} took longer, {} took less time, {} did not change{most}",
         change::claimed(after / before - 1.0),
         change::claimed(mean.exp_m1()),
         ways(Ordering::Greater),
@@ -160,7 +160,8 @@ pub(super) fn find_shares(claims: &Claims) -> Vec<FoundContradiction> {
         return Vec::new();
     }
     let message = format!(
-        "the shares of {} rows sum to {value:.2} %: nested rows are added as if they were parts",
+        "the shares of {} rows sum to {value:.2} %: nested rows are added as if they were \
+         separate parts",
         rows.len()
     );
     vec![FoundContradiction::new(
@@ -240,8 +241,8 @@ pub(super) fn find_flat_growth(claims: &Claims) -> Vec<FoundContradiction> {
                     continue;
                 }
                 let message = format!(
-                    "{} {} and {} {}{} grow with the exponent {:.2}, where {theory} is the work's: \
-                     something else than the kernel was timed",
+                    "{} {} and {} {}{} grow with the exponent {:.2}, but the work grows with \
+                     {theory}: the time is not that of the kernel alone",
                     small.name,
                     claims.printed(short),
                     large.name,
@@ -267,8 +268,8 @@ pub(super) fn find_dominant_call(claims: &Claims) -> Vec<FoundContradiction> {
         (calls >= ENOUGH_CALLS && share.low > DOMINANT_CALL).then(|| {
             let share = 100.0 * max.value / total.value;
             format!(
-                "{}: one of {calls} calls is {share:.0} % of all time: the mean is not that of \
-                a call",
+                "{}: one of {calls} calls takes {share:.0} % of the total time: the mean is not \
+                 typical of a call",
                 row.name
             )
         })
@@ -310,7 +311,8 @@ pub(super) fn find_new_allocation(claims: &Claims) -> Vec<FoundContradiction> {
     }
     let (rows, texts): (Vec<&ClaimedRow>, Vec<String>) = appeared.into_iter().unzip();
     let message = format!(
-        "allocates where nothing was allocated, while the word for it is about time only: {}",
+        "allocates where nothing was allocated before, while the reported status is about time \
+         only: {}",
         claims::listed(&texts)
     );
     vec![FoundContradiction::new(
@@ -365,8 +367,8 @@ pub(super) fn find_part_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
         }
         let (rows, texts) = if slower_parts { &slower } else { &faster };
         let message = format!(
-            "{} is {}, while matrix products, of which it is made, are {}: one of them is not what \
-             its name says",
+            "{} is {}, while the matrix products that it consists of are {}: one of them does not \
+             measure what its name says",
             whole.name,
             change::claimed(after.value / before.value - 1.0),
             claims::listed(texts)

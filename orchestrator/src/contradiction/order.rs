@@ -244,7 +244,8 @@ fn describe_apart(
             .is_some_and(|ratio| ratio.low > SAME_TRAFFIC);
     is_apart.then(|| {
         let message = format!(
-            "{} took {}, {} {}{}: the same bytes read and written, {:.0} times apart",
+            "{} took {}, {} {}{}: both read and write the same bytes, but the times differ by a \
+             factor of {:.0}",
             slow.name,
             claims.printed(long),
             fast.name,
@@ -275,7 +276,7 @@ pub(super) fn find_two_words(claims: &Claims) -> Vec<FoundContradiction> {
             .map(|(row, percent, word)| format!("{} {} % is {word}", row.name, percent.printed))
             .collect();
         let message = format!(
-            "the words do not follow the numbers: {}",
+            "the reported statuses do not follow the numbers: {}",
             claims::listed(&texts)
         );
         found.push(FoundContradiction::new(

@@ -66,13 +66,13 @@ pub(crate) const RULES: [ContradictionRule; 24] = {
         rule(
             "one-call-one-time",
             Impossible,
-            "with one call total, mean, minimum and maximum are one time",
+            "for one call, total, mean, minimum and maximum are the same time",
             impossible::find_single_call,
         ),
         rule(
             "calls-and-total",
             Impossible,
-            "a total is its calls times their mean",
+            "a total is the number of calls times their mean",
             impossible::find_calls_and_total,
         ),
         rule(
@@ -84,7 +84,7 @@ pub(crate) const RULES: [ContradictionRule; 24] = {
         rule(
             "children-exceed-parent",
             Impossible,
-            "what is inside a row is no longer than the row",
+            "a part of a row takes no longer than the row",
             impossible::find_children_and_parent,
         ),
         rule(
@@ -114,7 +114,7 @@ pub(crate) const RULES: [ContradictionRule; 24] = {
         rule(
             "word-against-change",
             Impossible,
-            "what took longer is not improved",
+            "a slower row is not improved",
             impossible::find_word_and_change,
         ),
         rule(
@@ -150,13 +150,13 @@ pub(crate) const RULES: [ContradictionRule; 24] = {
         rule(
             "same-traffic",
             Misleading,
-            "one pass over the same bytes takes about the same time",
+            "passes over the same bytes take about the same time",
             order::find_same_traffic,
         ),
         rule(
             "flat-growth",
             Misleading,
-            "a known kernel grows about as its work does",
+            "a known kernel's time grows about as its work does",
             misleading::find_flat_growth,
         ),
         rule(
@@ -168,31 +168,31 @@ pub(crate) const RULES: [ContradictionRule; 24] = {
         rule(
             "new-allocation",
             Misleading,
-            "a word for a change covers memory too",
+            "the reported status covers memory too",
             misleading::find_new_allocation,
         ),
         rule(
             "part-against-whole",
             Misleading,
-            "a whole changes in the direction of what it is made of",
+            "a whole changes in the same direction as its parts",
             misleading::find_part_and_whole,
         ),
         rule(
             "one-number-two-words",
             Misleading,
-            "words follow the numbers",
+            "the reported statuses follow the numbers",
             order::find_two_words,
         ),
         rule(
             "below-resolution",
             Unresolved,
-            "a percent needs figures that carry it",
+            "a percentage needs figures of sufficient resolution",
             unresolved::find_below_resolution,
         ),
         rule(
             "zero-time",
             Unresolved,
-            "everything takes time",
+            "every row takes time",
             unresolved::find_zero_time,
         ),
         rule(

@@ -17,7 +17,7 @@ pub(super) fn find_below_resolution(claims: &Claims) -> Vec<FoundContradiction> 
             before.reach.low > 0.0 && ratio.width() > COARSE * (ratio.low + ratio.high) / 2.0;
         coarse.then(|| {
             let claimed = row.percent.as_ref().map_or_else(String::new, |claimed| {
-                format!(" (said to be {} %)", claimed.printed)
+                format!(" (reported as {} %)", claimed.printed)
             });
             format!(
                 "{} {}{claimed} is {}",
@@ -67,7 +67,7 @@ pub(super) fn find_zero_time(claims: &Claims) -> Vec<FoundContradiction> {
     vec![FoundContradiction::new(
         names,
         format!(
-            "no time at all, so nothing can be said of it: {}",
+            "no time at all, so no change can be computed: {}",
             claims::listed(&texts)
         ),
     )]

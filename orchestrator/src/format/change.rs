@@ -148,7 +148,7 @@ pub(crate) fn claimed(change: f64) -> String {
     if change.is_finite() {
         format!("{:+.1} %", change * 100.0)
     } else {
-        "no percent, because it is from 0,".to_owned()
+        "an undefined percentage (from 0)".to_owned()
     }
 }
 

@@ -67,8 +67,8 @@ pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandErro
 fn read(file: &Path) -> Result<String, CommandError> {
     let shown = file.display();
     let bytes = std::fs::read(file).map_err(|error| {
-        CommandError::input(format!("{shown} cannot be read: {error}"))
-            .with_hint("`orch import table.csv` names a file")
+        CommandError::input(format!("cannot read {shown}: {error}"))
+            .with_hint("name a file, such as `orch import table.csv`")
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];

@@ -79,7 +79,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
                 Some(first) => problems.push(Problem {
                     line,
                     message: format!(
-                        "{}: `{}` stands in line {first} already",
+                        "{}: `{}` is already in line {first}",
                         place(0, &columns, Column::Method),
                         row.name
                     ),
@@ -94,7 +94,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
         }
     }
     if rows.is_empty() && problems.is_empty() {
-        let hint = "a line per method below the line with the columns' names".to_owned();
+        let hint = "add a line per method below the line with the columns' names".to_owned();
         problems.push(Problem {
             line: 1,
             message: "the table has no rows".to_owned(),
@@ -131,8 +131,8 @@ fn broken(error: &csv::Error) -> Problem {
     let line = error.position().map_or(1, csv::Position::line);
     Problem {
         line,
-        message: format!("cannot be read: {error}"),
-        hint: "a table of comma-separated values".to_owned(),
+        message: format!("cannot read the table: {error}"),
+        hint: "write a table of comma-separated values".to_owned(),
     }
 }
 
@@ -159,17 +159,17 @@ fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
             .filter(|(_, known)| known.is_none())
             .map(|(name, _)| name.as_str());
         if count > 1 {
-            let hint = "leave one of them".to_owned();
+            let hint = "remove all but one of them".to_owned();
             problems.push(Problem {
                 line: 1,
-                message: format!("column `{name}` is there {count} times"),
+                message: format!("column `{name}` appears {count} times"),
                 hint,
             });
         } else if count == 0 && needed {
             let hint = match nearest_name(name, unknown) {
-                Some(near) => format!("is `{near}` meant?"),
+                Some(near) => format!("rename `{near}`, if it is this column"),
                 None => format!(
-                    "the first line names the columns, separated by commas; it has {}",
+                    "the first line names the columns, separated by commas; it contains {}",
                     listed(header)
                 ),
             };
@@ -222,7 +222,8 @@ fn row(
     if record.len() != header.len() {
         let message = format!("{} values under {} columns", record.len(), header.len());
         let hint =
-            "one value per column, separated by commas; one with a comma in it stands in quotes"
+            "write one value per column, separated by commas, with quotes around a value that \
+             contains a comma"
                 .to_owned();
         return Err(vec![Problem {
             line,
@@ -253,7 +254,7 @@ fn row(
 /// Puts a value where it belongs; else what is wrong with it, and the remedy.
 fn enter(row: &mut ClaimedRow, column: Column, value: &str) -> Result<(), (String, &'static str)> {
     const NUMBER: &str =
-        "a number with a decimal point, such as 12.34, without separators of thousands";
+        "write a number with a decimal point, such as 12.34, without thousands separators";
     let needed = matches!(
         column,
         Column::Method | Column::PreviousMs | Column::CurrentMs
@@ -267,8 +268,8 @@ fn enter(row: &mut ClaimedRow, column: Column, value: &str) -> Result<(), (Strin
     }
     if value.chars().any(char::is_control) {
         return Err((
-            "holds a line break or another control character".to_owned(),
-            "a name or a word in one line",
+            "contains a line break or another control character".to_owned(),
+            "write a name or a word in one line",
         ));
     }
     if column == Column::Method {

@@ -82,12 +82,10 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
           else), 1 unresolved (the figures cannot carry it)
 
         misleading: nested-total
-          10 of 29 rows are inside others: the sum of all, 5927.60 -> 9277.78 ms, counts
-          their time more than once; the 19 outermost rows sum to 2201.84 -> 3501.83 ms
+          10 of 29 rows are inside other rows: the sum of all, 5927.60 -> 9277.78 ms, counts their time more than once; the 19 outermost rows sum to 2201.84 -> 3501.83 ms
 
         misleading: no-overall-sign
-          the 19 outermost rows have no common sign: their sum is +59.0 %, their
-          geometric mean -8.4 %; 10 took longer, 8 less, 1 the same;
+          the 19 outermost rows have no common sign: their sum is +59.0 %, their geometric mean -8.4 %; 10 took longer, 8 took less time, 1 did not change;
           Model_Medium_Inference alone is 76 % of the sum's change
 
         misleading: more-work-less-time
@@ -106,18 +104,14 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
           noise, not the kernel
 
         misleading: same-traffic
-          TensorAdd_10000 took 10.84 ms, TensorMul_10000 0.60 ms before: the same bytes
-          read and written, 18 times apart
+          TensorAdd_10000 took 10.84 ms, TensorMul_10000 0.60 ms before: both read and write the same bytes, but the times differ by a factor of 18
 
         misleading: new-allocation
-          allocates where nothing was allocated, while the word for it is about time
-          only: MatMul_512x512 0.00 -> 0.02 MB, MatMul_Iteration 0.00 -> 0.02 MB,
+          allocates where nothing was allocated before, while the reported status is about time only: MatMul_512x512 0.00 -> 0.02 MB, MatMul_Iteration 0.00 -> 0.02 MB,
           MatMul_128x128 0.00 -> 0.07 MB
 
         misleading: part-against-whole
-          Model_Small_Inference is -19.5 %, while matrix products, of which it is made,
-          are MatMul_512x512 +161.0 %, MatMul_256x256 +188.5 %, MatMul_128x128 +465.0 %:
-          one of them is not what its name says
+          Model_Small_Inference is -19.5 %, while the matrix products that it consists of are MatMul_512x512 +161.0 %, MatMul_256x256 +188.5 %, MatMul_128x128 +465.0 %: one of them does not measure what its name says
 
         unresolved: below-resolution
           below the resolution of the figures: Softmax_1024 0.15 -> 0.10 ms (said to be
@@ -299,54 +293,54 @@ fn a_wrong_table_is_refused_with_every_place() {
          C,1.0,2.0,3.0\nD,\"1,200.5\",2.0,x\nC,1,1,1\n\"E\nF\",1,1,1\n"
     ), @r#"
         error: table.csv:2: column 2, `previous_ms`: `fast` is no number
-        hint: a number with a decimal point, such as 12.34, without separators of thousands
+        hint: write a number with a decimal point, such as 12.34, without thousands separators
         error: table.csv:3: 2 values under 4 columns
-        hint: one value per column, separated by commas; one with a comma in it stands in quotes
+        hint: write one value per column, separated by commas, with quotes around a value that contains a comma
         error: table.csv:4: column 1, `method`: is empty
         hint: a row needs a method and both times
         error: table.csv:4: column 3, `current_ms`: `NaN` is no number
-        hint: a number with a decimal point, such as 12.34, without separators of thousands
+        hint: write a number with a decimal point, such as 12.34, without thousands separators
         error: table.csv:6: column 2, `previous_ms`: `1,200.5` is no number
-        hint: a number with a decimal point, such as 12.34, without separators of thousands
+        hint: write a number with a decimal point, such as 12.34, without thousands separators
         error: table.csv:6: column 4, `previous_alloc_mb`: `x` is no number
-        hint: a number with a decimal point, such as 12.34, without separators of thousands
-        error: table.csv:7: column 1, `method`: `C` stands in line 5 already
+        hint: write a number with a decimal point, such as 12.34, without thousands separators
+        error: table.csv:7: column 1, `method`: `C` is already in line 5
         hint: one line per method
-        error: table.csv:8: column 1, `method`: holds a line break or another control character
-        hint: a name or a word in one line
+        error: table.csv:8: column 1, `method`: contains a line break or another control character
+        hint: write a name or a word in one line
         8 problems in table.csv; nothing was imported
         "#);
     insta::assert_snapshot!(refused("method,previous_ns,current_ms\nA,1,2\n"), @r#"
         error: table.csv:1: there is no column `previous_ms`
-        hint: is `previous_ns` meant?
+        hint: rename `previous_ns`, if it is this column
         1 problem in table.csv; nothing was imported
         "#);
     insta::assert_snapshot!(refused("method;previous_ms;current_ms\nA;1;2\n"), @r#"
         error: table.csv:1: there is no column `method`
-        hint: the first line names the columns, separated by commas; it has `method;previous_ms;current_ms`
+        hint: the first line names the columns, separated by commas; it contains `method;previous_ms;current_ms`
         error: table.csv:1: there is no column `previous_ms`
-        hint: the first line names the columns, separated by commas; it has `method;previous_ms;current_ms`
+        hint: the first line names the columns, separated by commas; it contains `method;previous_ms;current_ms`
         error: table.csv:1: there is no column `current_ms`
-        hint: the first line names the columns, separated by commas; it has `method;previous_ms;current_ms`
+        hint: the first line names the columns, separated by commas; it contains `method;previous_ms;current_ms`
         3 problems in table.csv; nothing was imported
         "#);
     insta::assert_snapshot!(refused("method,previous_ms,current_ms,method\nA,1,2,B\n"), @r#"
-        error: table.csv:1: column `method` is there 2 times
-        hint: leave one of them
+        error: table.csv:1: column `method` appears 2 times
+        hint: remove all but one of them
         1 problem in table.csv; nothing was imported
         "#);
     insta::assert_snapshot!(refused(""), @r#"
         error: table.csv:1: there is no column `method`
-        hint: the first line names the columns, separated by commas; it has none
+        hint: the first line names the columns, separated by commas; it contains none
         error: table.csv:1: there is no column `previous_ms`
-        hint: the first line names the columns, separated by commas; it has none
+        hint: the first line names the columns, separated by commas; it contains none
         error: table.csv:1: there is no column `current_ms`
-        hint: the first line names the columns, separated by commas; it has none
+        hint: the first line names the columns, separated by commas; it contains none
         3 problems in table.csv; nothing was imported
         "#);
     insta::assert_snapshot!(refused("method,previous_ms,current_ms\n"), @r#"
         error: table.csv:1: the table has no rows
-        hint: a line per method below the line with the columns' names
+        hint: add a line per method below the line with the columns' names
         1 problem in table.csv; nothing was imported
         "#);
     insta::assert_snapshot!(refused(b"method,previous_ms,current_ms\nA,1,2\n\xff,1,2\n"), @r#"
@@ -382,7 +376,7 @@ fn figures_that_exclude_each_other_are_called_impossible() {
                 "impossible",
                 "A: 1.00 -> 2.00 ms is a change of +100.0 % and not +50.0 %"
             ),
-            ("impossible", "A: called Improved with 1.00 -> 2.00 ms"),
+            ("impossible", "A: reported as Improved with 1.00 -> 2.00 ms"),
         ]
     );
 }
