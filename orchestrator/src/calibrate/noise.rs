@@ -123,7 +123,7 @@ pub(crate) fn measure_noise(
     keep(&mut kept, &candidates, &loaded, memory.clone(), order.seed);
     let file = kept
         .store(&machine)
-        .map_err(|error| CommandError::system_while("cannot keep the calibration", &error))?;
+        .map_err(|error| CommandError::system_while("cannot store the calibration", &error))?;
     Ok(NoiseResult {
         rows: candidates
             .iter()
@@ -157,8 +157,8 @@ fn announcement(workloads: usize, comparisons: usize) -> String {
     let many =
         |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     format!(
-        "{}, {} of {PAIRS} pairs each: up to {most}, and more where an iteration is long; \
-         Ctrl-C keeps what is complete",
+        "{}, {} of {PAIRS} pairs each: up to {most}, and more for long iterations; Ctrl-C stops \
+         and keeps the complete comparisons",
         many(workloads, "workload"),
         many(comparisons, "comparison")
     )
@@ -199,7 +199,7 @@ fn measure(
     });
     for left in (0..order.comparisons).rev() {
         let found = compare_once(candidates, ground, &mut random, interrupt, observer)
-            .map_err(|error| CommandError::system_while("the measuring ended early", &error))?;
+            .map_err(|error| CommandError::system_while("the measurement ended early", &error))?;
         let Some(found) = found else { break };
         for (candidate, series) in candidates.iter_mut().zip(found) {
             match &series.failed {

@@ -48,7 +48,7 @@ pub(crate) fn measure_rebuilds(
 ) -> Result<RebuildResult, CommandError> {
     if count < 3 {
         return Err(CommandError::input(
-            "--rebuilds needs at least 3 builds to tell how they differ",
+            "--rebuilds needs at least 3 builds to measure their differences",
         ));
     }
     let named = request.scenario.as_deref();
@@ -179,7 +179,7 @@ impl RebuildMeasuring<'_> {
             interrupt,
             observer,
         )
-        .map_err(|error| CommandError::system_while("the measuring ended early", &error))?;
+        .map_err(|error| CommandError::system_while("the measurement ended early", &error))?;
         if interrupt.requested() {
             return Err(CommandError::interrupted());
         }
@@ -207,7 +207,7 @@ impl RebuildMeasuring<'_> {
         }
         let file = kept
             .store(&machine)
-            .map_err(|error| CommandError::system_while("cannot keep the calibration", &error))?;
+            .map_err(|error| CommandError::system_while("cannot store the calibration", &error))?;
         let effects = effects.into_iter();
         Ok(RebuildResult {
             effects: effects

@@ -11,24 +11,26 @@ const GOVERNOR: MachineCheck = MachineCheck {
 };
 const TURBO: MachineCheck = MachineCheck {
     name: "turbo",
-    why: "Turbo depends on heat and on the other cores, so the speed is not only the code's.",
+    why: "Turbo depends on heat and on the other cores, so the speed depends on more than the \
+        code.",
 };
 const SIBLINGS: MachineCheck = MachineCheck {
     name: "SMT siblings",
-    why: "Two usable CPUs of one core share its units and caches: what runs on one slows the \
+    why: "Two usable CPUs of one core share its units and caches: work on one slows down the \
         other.",
 };
 const HYPERVISOR: MachineCheck = MachineCheck {
     name: "hypervisor",
-    why: "Neighbours on the host share caches and memory, unseen from in here.",
+    why: "Other virtual machines on the host share caches and memory, and cannot be seen from \
+        here.",
 };
 const CLOCK_SOURCE: MachineCheck = MachineCheck {
     name: "clock source",
-    why: "Any other than the CPU's own counter costs a system call per reading.",
+    why: "Every other clock source costs a system call per reading.",
 };
 const TIMER: MachineCheck = MachineCheck {
     name: "timer",
-    why: "A sample has to be much longer than a step of the clock and its reading.",
+    why: "A sample has to be much longer than one step and one reading of the clock.",
 };
 
 /// Resolution from which on a clock makes samples of 1 ms uncertain by 0.1 %.
@@ -63,9 +65,9 @@ pub(super) fn check_governor(
 
 fn unseen(virtual_machine: bool) -> &'static str {
     if virtual_machine {
-        "the host decides, and does not say"
+        "decided by the host, and not reported"
     } else {
-        "the kernel does not say"
+        "not reported by the kernel"
     }
 }
 
@@ -93,7 +95,7 @@ pub(super) fn check_siblings(
     virtual_machine: bool,
 ) -> MachineFinding {
     if lists.is_empty() {
-        return SIBLINGS.cannot_tell("the kernel does not say which CPUs share a core");
+        return SIBLINGS.cannot_tell("the kernel does not report which CPUs share a core");
     }
     let own = |list: &str| {
         parse_cpu_list(list)
@@ -116,7 +118,9 @@ pub(super) fn check_siblings(
     };
     match cores.len() {
         // Most hypervisors show threads of the host's cores as separate cores.
-        0 if virtual_machine => SIBLINGS.cannot_tell("none shown, but a hypervisor may hide them"),
+        0 if virtual_machine => {
+            SIBLINGS.cannot_tell("none visible, but a hypervisor may hide them")
+        }
         0 => SIBLINGS.ok(format!("none among {} usable CPUs", usable.len())),
         count => {
             let shown: Vec<String> = cores.iter().take(4).map(shown).collect();
@@ -145,7 +149,7 @@ pub(super) fn check_hypervisor(info: Option<&str>, name: Option<&str>) -> Machin
 pub(super) fn check_clock_source(current: Option<&str>, available: Option<&str>) -> MachineFinding {
     const COUNTERS: [&str; 2] = ["tsc", "arch_sys_counter"];
     let Some(current) = current else {
-        return CLOCK_SOURCE.cannot_tell("the kernel does not say");
+        return CLOCK_SOURCE.cannot_tell("not reported by the kernel");
     };
     if COUNTERS.contains(&current) {
         return CLOCK_SOURCE.ok(current);

@@ -5,21 +5,21 @@ use crate::worker::sandbox::SandboxSupport;
 
 const PERF: MachineCheck = MachineCheck {
     name: "perf events",
-    why: "orch reads no hardware counters yet; `perf stat` beside it needs them.",
+    why: "orch does not read hardware counters yet; `perf stat` beside it needs them.",
 };
 const LANDLOCK: MachineCheck = MachineCheck {
     name: "landlock",
-    why: "The sandbox keeps plugins away from files and other processes by it; no figure depends \
-        on it.",
+    why: "The sandbox uses it to keep plugins away from files and other processes; no figure \
+        depends on it.",
 };
 const SECCOMP: MachineCheck = MachineCheck {
     name: "seccomp",
-    why: "The sandbox keeps plugins away from the network by it; no figure depends on it.",
+    why: "The sandbox uses it to keep plugins away from the network; no figure depends on it.",
 };
 const CORE_DUMPS: MachineCheck = MachineCheck {
     name: "core dumps",
-    why: "Workers write none, but a program that takes them is started anyway, and is busy while \
-        others are measured.",
+    why: "Workers write none, but a program that receives them starts anyway, and is busy while \
+        other jobs are measured.",
 };
 
 /// Highest level at which a user may count events of the user's own processes.
@@ -35,7 +35,7 @@ pub(super) fn check_perf(
     }
     match paranoid.map(|level| level.parse::<i32>()) {
         None => PERF.attention("this kernel has none"),
-        Some(Err(_)) => PERF.cannot_tell("perf_event_paranoid is no number"),
+        Some(Err(_)) => PERF.cannot_tell("perf_event_paranoid is not a number"),
         Some(Ok(level)) if level > OWN_PROCESSES => PERF
             .attention(format!("perf_event_paranoid {level}"))
             .with_fix(format!(
@@ -48,7 +48,7 @@ pub(super) fn check_perf(
 pub(super) fn check_landlock(offered: SandboxSupport) -> MachineFinding {
     let missing = offered.missing_of_landlock();
     match offered.landlock {
-        None => LANDLOCK.attention("none: plugins read and write all files that you can"),
+        None => LANDLOCK.attention("none: plugins can read and write all of your files"),
         Some(version) if missing.is_empty() => LANDLOCK.ok(format!("version {version}")),
         Some(version) => LANDLOCK.attention(format!("version {version}: {}", missing.join("; "))),
     }
@@ -56,9 +56,9 @@ pub(super) fn check_landlock(offered: SandboxSupport) -> MachineFinding {
 
 pub(super) fn check_seccomp(offered: SandboxSupport) -> MachineFinding {
     if offered.seccomp {
-        SECCOMP.ok("filters can be set")
+        SECCOMP.ok("filters available")
     } else {
-        SECCOMP.attention("no filters: plugins reach the network, and the whole kernel")
+        SECCOMP.attention("no filters: plugins can use the network and all system calls")
     }
 }
 
@@ -69,11 +69,11 @@ pub(super) fn check_core_dumps(pattern: Option<&str>) -> MachineFinding {
         Some(pattern) if pattern.starts_with('|') => {
             let program = pattern.split_whitespace().next().unwrap_or(pattern);
             CORE_DUMPS
-                .attention(format!("go to a program: {program}"))
+                .attention(format!("piped to a program: {program}"))
                 .with_fix("sudo sysctl kernel.core_pattern=core")
         }
-        Some(pattern) => {
-            CORE_DUMPS.ok(format!("go to files (`{pattern}`), which workers turn off"))
-        }
+        Some(pattern) => CORE_DUMPS.ok(format!(
+            "written to files (`{pattern}`); workers disable them"
+        )),
     }
 }

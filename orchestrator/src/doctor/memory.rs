@@ -6,21 +6,21 @@ use crate::format;
 
 const HUGE_PAGES: MachineCheck = MachineCheck {
     name: "huge pages",
-    why: "With `always` the kernel joins pages when it can, so the same code misses its TLB more \
-        or less by chance.",
+    why: "With `always` the kernel merges pages when it can, so the number of TLB misses of the \
+        same code varies by chance.",
 };
 const ADDRESSES: MachineCheck = MachineCheck {
     name: "addresses",
-    why: "Both workers of a pair get the same ones; random ones make pairs scatter up to 35 times \
-        more.",
+    why: "Both workers of a pair get the same addresses; random addresses increase the scatter of \
+        pairs up to 35 times.",
 };
 const SWAP: MachineCheck = MachineCheck {
     name: "swap",
-    why: "A page that was swapped out comes back in the middle of a sample.",
+    why: "A page that was swapped out is read back in the middle of a sample.",
 };
 const PRESSURE: MachineCheck = MachineCheck {
     name: "memory pressure",
-    why: "Tasks stand still while the kernel looks for memory to give them.",
+    why: "Tasks stop while the kernel searches for memory.",
 };
 const LIMIT: MachineCheck = MachineCheck {
     name: "memory limit",
@@ -33,7 +33,7 @@ const PRESSED: f64 = 0.1;
 pub(super) fn check_huge_pages(enabled: Option<&str>) -> MachineFinding {
     let chosen = enabled.and_then(|text| Some(text.split_once('[')?.1.split_once(']')?.0));
     match chosen {
-        None => HUGE_PAGES.cannot_tell("the kernel does not say"),
+        None => HUGE_PAGES.cannot_tell("not reported by the kernel"),
         Some("always") => HUGE_PAGES
             .attention("always")
             .with_fix("echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"),
@@ -45,12 +45,12 @@ pub(super) fn check_huge_pages(enabled: Option<&str>) -> MachineFinding {
 pub(super) fn check_addresses(randomize: Option<&str>, fixed: Option<bool>) -> MachineFinding {
     match (randomize, fixed) {
         (Some("0"), _) => ADDRESSES.ok("not random on this system"),
-        (_, Some(true)) => ADDRESSES.ok("random, but not of workers"),
+        (_, Some(true)) => ADDRESSES.ok("random, but not for workers"),
         // Containers often filter this system call.
         (_, Some(false)) => ADDRESSES
-            .attention("random, and the system forbids to turn that off for workers")
+            .attention("random, and the system does not let workers disable that")
             .with_fix("docker run --security-opt seccomp=unconfined ..."),
-        (_, None) => ADDRESSES.cannot_tell("/proc does not show what the kernel was told"),
+        (_, None) => ADDRESSES.cannot_tell("/proc does not show the kernel's setting"),
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) fn check_swap(swaps: Option<&str>) -> MachineFinding {
 
 pub(super) fn check_pressure(text: Option<&str>) -> MachineFinding {
     let Some(text) = text else {
-        return PRESSURE.cannot_tell("the kernel does not keep it (psi=1 at its start)");
+        return PRESSURE.cannot_tell("the kernel does not record it (boot it with psi=1)");
     };
     let average = text
         .lines()
@@ -93,7 +93,7 @@ pub(super) fn check_pressure(text: Option<&str>) -> MachineFinding {
     match average {
         None => PRESSURE.cannot_tell("/proc/pressure/memory has no such line"),
         Some(share) => {
-            let value = format!("somebody waited for {share:.2} % of the last 10 s");
+            let value = format!("tasks waited for {share:.2} % of the last 10 s");
             if share > PRESSED {
                 PRESSURE.attention(value)
             } else {
@@ -142,7 +142,7 @@ pub(super) fn check_limit(
             };
             LIMIT
                 .attention(format!(
-                    "{}, by /{}",
+                    "{}, set by /{}",
                     format::bytes(bytes as f64),
                     limit.file
                 ))

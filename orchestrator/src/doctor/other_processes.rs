@@ -8,27 +8,27 @@ use crate::machine::CpuTimes;
 
 const LOAD: MachineCheck = MachineCheck {
     name: "load",
-    why: "What else wants to run takes CPU time, caches and memory bandwidth.",
+    why: "Other running tasks take CPU time, caches and memory bandwidth.",
 };
 const BUSY: MachineCheck = MachineCheck {
     name: "busy processes",
-    why: "They are what pairs are disturbed by; end them or wait.",
+    why: "They disturb pairs; end them or wait.",
 };
 const STEAL: MachineCheck = MachineCheck {
     name: "steal",
-    why: "The host took the CPU away; the samples it hits are too long.",
+    why: "The host took CPU time away; the affected samples are too long.",
 };
 const LOCK: MachineCheck = MachineCheck {
     name: "measuring lock",
-    why: "One who measures is alone; others wait until the lock is free.",
+    why: "The process that measures is alone; others wait until the lock is free.",
 };
 const PRIORITY: MachineCheck = MachineCheck {
     name: "priority",
-    why: "Workers inherit it: a nice one waits whenever somebody else wants the CPU.",
+    why: "Workers inherit it: a worker with a high nice value waits for every other task.",
 };
 const QUOTA: MachineCheck = MachineCheck {
     name: "CPU quota",
-    why: "Once it is used up, everything stands still until the next period begins.",
+    why: "When the quota is used up, all processes stop until the next period begins.",
 };
 
 /// Waiting and running tasks per CPU from which on they are likely to disturb a worker.
@@ -96,7 +96,7 @@ pub(super) fn check_steal(stat: [Option<&str>; 2]) -> MachineFinding {
     let now = later.stolen_since(first);
     let ever = later.stolen_since(CpuTimes::default());
     let value = format!(
-        "{:.2} % while looking, {:.2} % since the start",
+        "{:.2} % during this check, {:.2} % since boot",
         100.0 * now,
         100.0 * ever
     );
@@ -111,7 +111,7 @@ pub(super) fn check_steal(stat: [Option<&str>; 2]) -> MachineFinding {
 pub(super) fn check_lock(taken: Option<bool>) -> MachineFinding {
     match taken {
         None => LOCK.cannot_tell("the lock file cannot be opened"),
-        Some(true) => LOCK.attention("another orch measures or builds now"),
+        Some(true) => LOCK.attention("another orch is measuring or building"),
         Some(false) => LOCK.ok("free"),
     }
 }
@@ -140,8 +140,11 @@ pub(super) fn check_quota(groups: &Option<Vec<CgroupLimit>>) -> MachineFinding {
     match smallest {
         None => QUOTA.ok("none"),
         Some((cpus, limit)) => {
-            let found =
-                QUOTA.attention(format!("{} CPUs, by /{}", format::number(cpus), limit.file));
+            let found = QUOTA.attention(format!(
+                "{} CPUs, set by /{}",
+                format::number(cpus),
+                limit.file
+            ));
             let none = if limit.file.ends_with("cpu.max") {
                 "max"
             } else {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 const OWNER: MachineCheck = MachineCheck {
     name: "git",
-    why: "Records name the commit, and commits are what `orch compare` and `bisect` build.",
+    why: "Records name the commit; `orch compare` and `orch bisect` build commits.",
 };
 const HISTORY: MachineCheck = MachineCheck {
     name: "git history",
-    why: "Without the older commits there is nothing to compare with.",
+    why: "Without older commits there is no baseline to compare with.",
 };
 pub(super) const RUSTC: NeededTool = NeededTool {
     check: MachineCheck {
@@ -37,29 +37,31 @@ pub(super) const CC: NeededTool = NeededTool {
 pub(super) const VALGRIND: NeededTool = NeededTool {
     check: MachineCheck {
         name: "valgrind",
-        why: "orch's own tests check the counted allocations against it; measuring needs it not.",
+        why: "orch's own tests check the counted allocations against it; measuring does not need \
+            it.",
     },
     fix: "sudo apt-get install valgrind",
 };
 const PINNED: MachineCheck = MachineCheck {
     name: "rust-toolchain",
-    why: "Without it an update of the compiler changes times, and looks like a commit's doing.",
+    why: "Without it, an update of the compiler changes times, which looks like the effect of a \
+        commit.",
 };
 const FREE_SPACE: MachineCheck = MachineCheck {
     name: "space",
-    why: "The cache holds a build worktree with its target folder, and each artefact.",
+    why: "The cache contains a build worktree with its target folder, and each artefact.",
 };
 const CACHE_SIZE: MachineCheck = MachineCheck {
     name: "cache",
-    why: "Everything in it but the calibration can be made again.",
+    why: "Everything in it except the calibration can be created again.",
 };
 const BISECTS: MachineCheck = MachineCheck {
     name: "stopped bisects",
-    why: "They wait in the cache to be gone on with.",
+    why: "Their state is in the cache; they can be resumed.",
 };
 const JOURNALS: MachineCheck = MachineCheck {
     name: "unfinished runs",
-    why: "Their journals wait in the results folder to be gone on with.",
+    why: "Their journals are in the results folder; they can be resumed.",
 };
 
 /// Approximate size of a worktree of a Rust project with its dependencies.
@@ -90,7 +92,7 @@ pub(super) fn check_owner(git: &GitState, root: &Path) -> MachineFinding {
                 root.display()
             )),
         GitKind::Outside => OWNER
-            .attention(format!("{} is in no repository", root.display()))
+            .attention(format!("{} is not in a repository", root.display()))
             .with_fix("git init"),
         GitKind::Empty => OWNER.attention("no commit yet").with_fix("git commit"),
         GitKind::Unreadable => OWNER.cannot_tell(git.message.clone().unwrap_or_default()),
@@ -128,7 +130,7 @@ pub(super) fn check_pinned(file: Option<&Path>, rustc: Option<&str>) -> MachineF
 
 pub(super) fn check_free_space(cache: &CacheFacts) -> MachineFinding {
     let (Some(folder), Some(free)) = (&cache.folder, cache.free_bytes) else {
-        return FREE_SPACE.cannot_tell("the cache folder cannot be asked");
+        return FREE_SPACE.cannot_tell("the space of the cache folder cannot be read");
     };
     let value = format!(
         "{} free in {}",

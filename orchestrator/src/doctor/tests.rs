@@ -303,11 +303,11 @@ const CASES: [CheckCase; 32] = [
         "steal",
         (
             |w| w.then(STAT, "cpu  200 0 50 900 0 0 0 0 0 0\n"),
-            "0.00 % while",
+            "0.00 % during",
         ),
         (
             |w| w.then(STAT, "cpu  200 0 50 890 0 0 0 10 0 0\n"),
-            "5.00 % while looking, 0.87 % since",
+            "5.00 % during this check, 0.87 % since boot",
         ),
         None,
     ),
@@ -337,7 +337,7 @@ const CASES: [CheckCase; 32] = [
         (|w| w, "none"),
         (
             |w| w.has("sys/fs/cgroup/user/cpu.max", "150000 100000\n"),
-            "1.50 CPUs, by /sys/fs/cgroup/user/cpu.max",
+            "1.50 CPUs, set by /sys/fs/cgroup/user/cpu.max",
         ),
         Some("echo max"),
     ),
@@ -357,10 +357,10 @@ const CASES: [CheckCase; 32] = [
     ),
     case(
         "addresses",
-        (|w| w, "not of workers"),
+        (|w| w, "not for workers"),
         (
             |w| w.says(|facts| facts.fixed_addresses = Some(false)),
-            "forbids",
+            "does not let workers",
         ),
         Some("seccomp=unconfined"),
     ),
@@ -405,7 +405,7 @@ const CASES: [CheckCase; 32] = [
         (|w| w, "none below the machine's"),
         (
             |w| w.has("sys/fs/cgroup/user/memory.max", "1073741824\n"),
-            "1 GiB, by /sys/fs/cgroup/user/memory.max",
+            "1 GiB, set by /sys/fs/cgroup/user/memory.max",
         ),
         Some("echo max"),
     ),
@@ -642,7 +642,12 @@ fn virtual_machine_hides_values_and_the_findings_report_it() {
     let world = world
         .lacks(&format!("{ONLINE}/cpu0/cpufreq"))
         .lacks(&format!("{ONLINE}/cpu1/cpufreq"));
-    assert!(world.finding("governor").value.contains("the host decides"));
+    assert!(
+        world
+            .finding("governor")
+            .value
+            .contains("decided by the host")
+    );
 }
 
 #[test]
@@ -666,7 +671,7 @@ fn limits_of_control_groups_version_1_are_read() {
     let quota = world.finding("CPU quota");
     assert_eq!(
         quota.value,
-        "0.500 CPUs, by /sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us"
+        "0.500 CPUs, set by /sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs_quota_us"
     );
     assert!(quota.fix.is_some_and(|fix| fix.starts_with("echo -1 ")));
     assert_eq!(world.finding("memory limit").state, FindingState::Ok);

@@ -101,7 +101,7 @@ fn nonsense_in_a_bound_is_refused_with_its_place() {
         ),
         (
             "metric: allocations, to: 1ms",
-            "to: `1ms` is no number; allocations is given as one, such as 40",
+            "to: `1ms` is not a number; write allocations as a number, such as 40",
         ),
         ("metric: allocations, to: [1]", "`to` is a list"),
     ];

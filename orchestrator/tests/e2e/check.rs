@@ -268,7 +268,7 @@ fn open_verdicts_pass_with_a_warning_or_fail_as_the_scenario_says() {
     let ran = check(&history, &[]);
     let said = gate(&history, &ran);
     assert!(
-        said.starts_with("exit 125\ncheck open, and the scenario does not let that pass\n"),
+        said.starts_with("exit 125\ncheck open: the scenario does not let open verdicts pass\n"),
         "{said}"
     );
 }

@@ -177,7 +177,7 @@ fn ctrl_c_keeps_what_is_complete() {
     assert_eq!(orch.wait().unwrap().code(), Some(130));
     // How many comparisons were complete depends on the machine; what is told of them does not.
     assert!(
-        text.contains("interrupted: only whole comparisons were kept\nkept in "),
+        text.contains("interrupted: only complete comparisons were stored\nstored in "),
         "{text}"
     );
     assert!(calibration(&project)["memory"]["bytes_per_second"].is_number());

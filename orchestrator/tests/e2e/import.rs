@@ -374,7 +374,7 @@ fn figures_that_exclude_each_other_are_called_impossible() {
         [
             (
                 "impossible",
-                "A: 1.00 -> 2.00 ms is a change of +100.0 % and not +50.0 %"
+                "A: 1.00 -> 2.00 ms is a change of +100.0 %, not +50.0 %"
             ),
             ("impossible", "A: reported as Improved with 1.00 -> 2.00 ms"),
         ]

@@ -44,7 +44,7 @@ pub(super) fn findings(options: &DoctorOptions) -> CommandResult {
     let mut found = doctor::examine_machine(&reading, &asked(root));
     if !reading.has_answered() {
         return Err(CommandError::system(
-            "neither /proc nor /sys can be read: nothing is known of this machine".to_owned(),
+            "cannot read /proc and /sys: nothing is known about this machine".to_owned(),
         ));
     }
     // What asks for action first; within that the order of the checks.
@@ -126,7 +126,7 @@ fn shown(found: &[MachineFinding]) -> String {
         doctor::FindingState::Ok,
     ]
     .map(count);
-    text + &format!("\n{attention} for attention, {unknown} cannot be told, {fine} ok\n")
+    text + &format!("\n{attention} attention, {unknown} cannot tell, {fine} ok\n")
 }
 
 #[cfg(test)]
@@ -159,7 +159,7 @@ mod tests {
              ok           busy processes   none\n\
              \x20            They are what pairs are disturbed by, and this is a reason that\n\
              \x20            needs another line.\n\
-             \n1 for attention, 0 cannot be told, 1 ok\n"
+             \n1 attention, 0 cannot tell, 1 ok\n"
         );
     }
 }

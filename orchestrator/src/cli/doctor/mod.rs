@@ -22,15 +22,15 @@ pub(super) fn run_doctor(options: &DoctorOptions) -> CommandResult {
         && (options.scenario.is_some() || options.filter.is_some() || options.seed.is_some())
     {
         return Err(CommandError::input(
-            "--scenario, --filter and --seed say what is measured, and how",
+            "--scenario, --filter and --seed only apply to measurements",
         )
-        .with_hint("with --calibrate or --rebuilds N"));
+        .with_hint("add --calibrate or --rebuilds N"));
     }
     if !measures {
         return findings::findings(options);
     }
     if options.comparisons == Some(0) {
-        return Err(CommandError::input("--comparisons has to be more than 0"));
+        return Err(CommandError::input("--comparisons must be greater than 0"));
     }
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
@@ -55,7 +55,8 @@ pub(super) fn run_doctor(options: &DoctorOptions) -> CommandResult {
 }
 
 fn print_rebuilds(found: &RebuildResult) -> CommandResult {
-    let mut text = String::from("Build effect: the same code at other places of the library\n\n");
+    let mut text =
+        String::from("Build effect: the same code at different addresses of the library\n\n");
     for (id, effect) in &found.effects {
         match effect {
             Ok(effect) => text.push_str(&line(id, effect)),
@@ -63,7 +64,7 @@ fn print_rebuilds(found: &RebuildResult) -> CommandResult {
         }
     }
     output::print(&format!(
-        "{text}\n{} rebuilds, {} pairs each; kept in {}\n",
+        "{text}\n{} rebuilds, {} pairs each; stored in {}\n",
         found.rebuilds,
         found.pairs,
         found.file.display()
@@ -87,12 +88,12 @@ fn line(id: &str, effect: &BuildEffect) -> String {
 
 fn print_noise(found: &NoiseResult) -> CommandResult {
     let end = if found.is_interrupted {
-        "interrupted: only whole comparisons were kept\n"
+        "interrupted: only complete comparisons were stored\n"
     } else {
         ""
     };
     output::print(&format!(
-        "{}{end}kept in {}\nseed {}\n",
+        "{}{end}stored in {}\nseed {}\n",
         table::shown(found),
         found.file.display(),
         found.seed

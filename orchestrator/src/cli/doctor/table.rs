@@ -73,18 +73,18 @@ fn sentences(table: &NoiseResult) -> Vec<String> {
         })
         .collect();
     found.push(format!(
-        "noise: spread of pair differences (1.4826 MAD) of one build with itself; seen: the change \
-         that so many pairs would just have told from none; false: comparisons of {} pairs that \
-         called the same code changed",
+        "noise: spread of pair differences (1.4826 MAD) of one build with itself; seen: smallest \
+         change that this number of pairs detects; false: comparisons of {} pairs that reported a \
+         change of identical code",
         table.pairs
     ));
     found.push(format!(
-        "false alarms here: {} of {all}; if every difference mattered: {}",
+        "false alarms here: {} of {all}; if every difference counted: {}",
         sum(|noise| noise.false_findings),
         sum(|noise| noise.false_without_margin)
     ));
     found.push(format!(
-        "memory: one thread copies at least {:.1} GB/s, read and written together (a buffer of {})",
+        "memory: one thread copies at least {:.1} GB/s, reads and writes together (buffer of {})",
         table.memory.bytes_per_second / 1e9,
         format::bytes(table.memory.buffer_bytes as f64)
     ));
@@ -94,12 +94,12 @@ fn sentences(table: &NoiseResult) -> Vec<String> {
             job,
             ..
         }) => format!(
-            "arithmetic: at least {:.1} GFLOP/s on one thread, the best sample of {job}; the peak \
-             is not lower",
+            "arithmetic: at least {:.1} GFLOP/s on one thread, from the best sample of {job}; the \
+             peak is at least this",
             flop_per_second / 1e9
         ),
-        None => "arithmetic: not measured; it takes a matmul of 256 or more on one thread in the \
-            scenario"
+        None => "arithmetic: not measured; the scenario needs a matmul of size 256 or more on one \
+            thread"
             .to_owned(),
     });
     found
@@ -164,13 +164,13 @@ mod tests {
              \n\
              b: failed in run: SIGSEGV\n\
              noise: spread of pair differences (1.4826 MAD) of one build with itself; seen:\n\
-             \x20 the change that so many pairs would just have told from none; false:\n\
-             \x20 comparisons of 16 pairs that called the same code changed\n\
-             false alarms here: 0 of 30; if every difference mattered: 1\n\
-             memory: one thread copies at least 12.3 GB/s, read and written together (a\n\
-             \x20 buffer of 256 MiB)\n\
-             arithmetic: at least 98.7 GFLOP/s on one thread, the best sample of matmul-512;\n\
-             \x20 the peak is not lower\n"
+             \x20 smallest change that this number of pairs detects; false: comparisons of 16\n\
+             \x20 pairs that reported a change of identical code\n\
+             false alarms here: 0 of 30; if every difference counted: 1\n\
+             memory: one thread copies at least 12.3 GB/s, reads and writes together (buffer\n\
+             \x20 of 256 MiB)\n\
+             arithmetic: at least 98.7 GFLOP/s on one thread, from the best sample of\n\
+             \x20 matmul-512; the peak is at least this\n"
         );
     }
 }
