@@ -121,7 +121,7 @@ impl BisectContext<'_> {
                     .next()
                     .map(|problem| problem.message)
                     .unwrap_or_default();
-                return Ok(Err(format!("it lacks the workload: {first}")));
+                return Ok(Err(format!("the workload is missing: {first}")));
             }
         };
         let job = jobs.into_iter().find(|job| job.id == self.id);
@@ -137,7 +137,7 @@ impl BisectContext<'_> {
                 job,
                 info,
             })),
-            _ => Ok(Err("it lacks the workload".to_owned())),
+            _ => Ok(Err("the workload is missing".to_owned())),
         }
     }
 
@@ -173,7 +173,7 @@ impl BisectContext<'_> {
             self.interrupt,
             &mut QuietObserver(observer),
         )
-        .map_err(|error| CommandError::system_while("the workload cannot be looked at", &error))?;
+        .map_err(|error| CommandError::system_while("the workload cannot be examined", &error))?;
         drop(held);
         if executed.interrupted || self.interrupt.requested() {
             return Err(BisectStop::interrupted());

@@ -307,7 +307,7 @@ fn undone(
         .map(|each| &each.revision)
         .find(|each| each.commit == commit);
     let Some(revision) = revision else {
-        return Ok(failed("it is not in the range".to_owned()));
+        return Ok(failed("it is outside of the range".to_owned()));
     };
     let place = revision::place_of(task.bad())
         .map_err(|error| CommandError::system_while("the build worktree", &error))?;

@@ -104,7 +104,7 @@ impl<'a> CommitEvidence<'a> {
 
     fn keep(&mut self, step: &BisectStep) -> Result<(), BisectStop> {
         self.state.add(step).map_err(|error| {
-            CommandError::system_while("cannot keep the bisect's state", &error).into()
+            CommandError::system_while("cannot store the bisect's state", &error).into()
         })
     }
 
@@ -146,7 +146,7 @@ impl<'a> CommitEvidence<'a> {
             && let Some(message) = revision::known_failure(key, spec, root, revision)
         {
             let result = Err(format!(
-                "{message} (known from before; --retry-failed tries again)"
+                "{message} (from an earlier attempt; --retry-failed tries again)"
             ));
             return Ok((
                 0.0,
@@ -174,23 +174,8 @@ impl<'a> CommitEvidence<'a> {
 
     /// What computes something else than the good end is neither faster nor slower.
     fn comparable(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
-        match self.probed(0) {
-            Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err(
-                "its iterations are too long to count as many of them as at the good end"
-                    .to_owned(),
-            ),
-            Some(good)
-                if self.metric != Metric::Digest
-                    && counted::output_differs([&good.record, &probe.record]) =>
-            {
-                Err(
-                    "its output differs from the good end's (--metric digest finds what changed \
-                    it)"
-                    .to_owned(),
-                )
-            }
-            _ => Ok(probe),
-        }
+        match self.probed(0) { Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err("its iterations are too long to run as many of them as at the good end".to_owned(),), Some(good) if self.metric != Metric::Digest && counted::output_differs([&good.record, &probe.record]) => { Err("its output differs from the good end's (--metric digest finds the commit that \
+                     changed it)".to_owned(),) } _ => Ok(probe), }
     }
 
     /// Looks at a commit, once.
@@ -368,7 +353,9 @@ impl<'a> CommitEvidence<'a> {
             }),
             Some(_) => Err(BisectStop::interrupted()),
             None if outcome.interrupted => Err(BisectStop::interrupted()),
-            None => Err(BisectStop::defect("a comparison of one workload has none")),
+            None => Err(BisectStop::defect(
+                "a comparison of one workload has no workload",
+            )),
         }
     }
 
@@ -406,7 +393,7 @@ impl<'a> CommitEvidence<'a> {
         self.make_ready(parent)?;
         self.make_ready(position)?;
         let (Some(a), Some(b)) = (self.ready.remove(&parent), self.ready.remove(&position)) else {
-            return Err(BisectStop::defect("a commit that was made ready is not"));
+            return Err(BisectStop::defect("a prepared commit is missing"));
         };
         // What is counted needs no pairs.
         let pairs = if self.is_time() { CONFIRMING.pairs } else { 0 };

@@ -34,10 +34,11 @@ pub(super) fn find<'a>(
     };
     let Some(better) = info.better else {
         return Err(CommandError::input(format!(
-            "the plugin does not say whether more or less of '{}' is better, so there is no worse",
+            "the plugin does not declare whether more or less of '{}' is better, so no change is \
+             a regression",
             task.metric
         ))
-        .with_hint("`better` in its describe document says so"));
+        .with_hint("set `better` in its describe document"));
     };
     Ok((info, better))
 }
@@ -56,7 +57,7 @@ pub(super) fn check_before(
             "{} {reason}, so no commit can be measured",
             task.job.id
         ))
-        .with_hint("fewer `threads`, or more CPUs (taskset, the container)"));
+        .with_hint("use fewer `threads`, or allow orch more CPUs (taskset, the container)"));
     }
     if task.metric.is_own() {
         return Ok(());

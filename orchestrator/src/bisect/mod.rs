@@ -130,7 +130,7 @@ impl BisectBeginning {
     ) -> Result<Self, CommandError> {
         if request.pairs == 0 {
             return Err(CommandError::input("--pairs 0 measures nothing")
-                .with_hint("leave it out for 1500"));
+                .with_hint("leave out --pairs for the default of 1500"));
         }
         if request.resume {
             resume(request, observer)
@@ -362,7 +362,7 @@ fn begin(header: &BisectHeader) -> Result<BisectState, CommandError> {
         .strftime("%Y%m%dT%H%M%S%.3fZ")
         .to_string();
     BisectState::create(&stamp, header)
-        .map_err(|error| CommandError::system_while("cannot keep the bisect's state", &error))
+        .map_err(|error| CommandError::system_while("cannot store the bisect's state", &error))
 }
 
 /// Finds the newest bisect of this repository that did not come to its end.
@@ -381,7 +381,7 @@ fn resume(
     let named = request.repo.as_deref().unwrap_or(&root);
     let repository = git::root_of(named).ok_or_else(|| {
         CommandError::input(format!(
-            "{} is in no git repository, so there is nothing to resume",
+            "{} is not in a git repository, so there is no bisect to resume",
             named.display()
         ))
     })?;
@@ -396,10 +396,10 @@ fn resume(
                 ""
             };
             return Err(CommandError::input(format!(
-                "no bisect of {} was stopped before its end{running}",
+                "no stopped bisect of {} to resume{running}",
                 repository.display()
             ))
-            .with_hint("without --resume a new one begins"));
+            .with_hint("leave out --resume to start a new bisect"));
         }
     };
     let header = left.header;
@@ -407,10 +407,10 @@ fn resume(
     loaded.shown.clone_from(&header.shown);
     let changed = |what: &str| {
         CommandError::input(format!(
-            "the bisect of {} that was stopped cannot go on: {what} has changed since",
+            "cannot resume the bisect of {}: {what} changed after it was stopped",
             header.workload
         ))
-        .with_hint("begin a new one without --resume; what was built is found again")
+        .with_hint("leave out --resume to start a new bisect; it reuses the builds")
     };
     if crate::hash::text(&loaded.text) != header.scenario_hash {
         return Err(changed("the scenario"));
@@ -437,7 +437,7 @@ fn resume(
     };
     let task = BisectTask::new(ask, header.all)?;
     let text = format!(
-        "going on with the bisect of {} that began {}",
+        "resuming the bisect of {} that started {}",
         header.workload, header.started
     );
     observer.see(ProgressEvent::Note { text: &text });

@@ -65,7 +65,10 @@ impl ExactReadings for CommitEvidence<'_> {
             Some(Verdict::Inconclusive) => {
                 self.fails(
                     commit,
-                    format!("its {} is not exact: its own processes differ", self.metric),
+                    format!(
+                        "its {} is not exact: it differs between processes of the same build",
+                        self.metric
+                    ),
                 );
                 Ok(None)
             }

@@ -275,8 +275,8 @@ mod tests {
             "does not build: x.c:3:1: error: expected ';'"
         );
         assert_eq!(
-            in_one_line("it lacks the workload: no `x`\nmore"),
-            "it lacks the workload: no `x`"
+            in_one_line("the workload is missing: no `x`\nmore"),
+            "the workload is missing: no `x`"
         );
     }
 }

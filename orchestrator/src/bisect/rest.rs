@@ -49,18 +49,18 @@ pub(crate) enum OpenReason {
 impl OpenReason {
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::Budget => "the pairs ended first",
-            Self::Exhausted => "no further build or pair would tell more",
+            Self::Budget => "the maximum number of pairs was reached",
+            Self::Exhausted => "no further build or pair would give more information",
             Self::BuildEffect => "a change and a build effect explain the times equally well",
-            Self::Contradiction => "the code is the same step by step, and yet the ends differ",
-            Self::Layout => "layout, not code: the step is there, but the machine code is the same",
+            Self::Contradiction => "every step has the same code, but the ends differ",
+            Self::Layout => "layout, not code: the times differ, but the machine code is the same",
             Self::Below => {
                 "no single step reaches the margin: the change may be spread over several commits"
             }
             Self::Unconfirmed => "fresh processes did not confirm the step",
-            Self::Stopped => "the search was not done yet",
+            Self::Stopped => "the search had not ended yet",
             Self::Unexplained => {
-                "found by its value, but not compared with the commit before it yet"
+                "found by its value, but not yet compared with the commit before it"
             }
         }
     }

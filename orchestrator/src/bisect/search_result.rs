@@ -116,14 +116,14 @@ pub(super) fn of_time(
     let (mut outcome, mut reason, change) = match conclusion.ends {
         EndsVerdict::EndUnusable { end } => return Err(unusable(answers, end)),
         EndsVerdict::SameCode => {
-            let reason = "both ends run the same machine code: what their times differ by is \
-                layout, not code";
+            let reason = "both ends run the same machine code: their times differ by layout, not \
+                by code";
             (BisectOutcome::None, reason.to_owned(), None)
         }
         EndsVerdict::Same { change } | EndsVerdict::Bounded { change } => (
             BisectOutcome::None,
             format!(
-                "no change between the ends: {} lies inside ±{margin}",
+                "no change between the ends: {} is inside ±{margin}",
                 of(change)
             ),
             Some(change),
@@ -135,7 +135,7 @@ pub(super) fn of_time(
         ),
         EndsVerdict::Open { change } => {
             let reason = format!(
-                "whether the ends differ by {margin} is still open at {}",
+                "it is undecided whether the ends differ by {margin}: the estimate is {}",
                 of(change)
             );
             (BisectOutcome::Undecided, reason, Some(change))
@@ -196,19 +196,19 @@ fn verdict(conclusion: &SearchConclusion) -> (BisectOutcome, String) {
         ),
         (0, _) => (
             BisectOutcome::Undecided,
-            "the ends differ, and no commit could be named".to_owned(),
+            "the ends differ, but no single commit could be identified".to_owned(),
         ),
         (_, true) => (
             BisectOutcome::Range,
-            "some commits cannot be measured, so several come into question".to_owned(),
+            "some commits cannot be measured, so several commits remain possible".to_owned(),
         ),
         (1, false) => (
             BisectOutcome::First,
-            "one commit made a change, confirmed by fresh processes".to_owned(),
+            "one commit changed the workload, confirmed by fresh processes".to_owned(),
         ),
         (count, false) => (
             BisectOutcome::First,
-            format!("{count} commits made a change, confirmed by fresh processes"),
+            format!("{count} commits changed the workload, confirmed by fresh processes"),
         ),
     }
 }
@@ -272,11 +272,11 @@ pub(super) fn of_exact(
         ),
         ExactEndsVerdict::Different if located.is_empty() => (
             BisectOutcome::Undecided,
-            "the ends differ, and no commit could be named".to_owned(),
+            "the ends differ, but no single commit could be identified".to_owned(),
         ),
         ExactEndsVerdict::Different if several => (
             BisectOutcome::Range,
-            "some commits cannot be measured, so several come into question".to_owned(),
+            "some commits cannot be measured, so several commits remain possible".to_owned(),
         ),
         ExactEndsVerdict::Different => (
             BisectOutcome::First,

@@ -83,10 +83,10 @@ fn revision(root: &Path, option: &str, text: &str) -> Result<Revision, CommandEr
             )))
         }
         Ok(None) => Err(CommandError::input(format!(
-            "{option} '{text}' is no revision of {}",
+            "{option} '{text}' does not name a revision of {}",
             root.display()
         ))
-        .with_hint("a commit, tag or branch, such as v1.2 or HEAD~20")),
+        .with_hint("name a commit, tag or branch, such as v1.2 or HEAD~20")),
         Err(error) => Err(CommandError::input(format!("{option}: {error}"))),
     }
 }
@@ -140,7 +140,7 @@ fn from_latest(
     note(
         observer,
         &format!(
-            "from comparison {}: {} of {} {change}({} to {})",
+            "taken from comparison {}: {} of {} {change}({} to {})",
             comparison.id,
             texts.metric,
             texts.workload,
@@ -151,7 +151,7 @@ fn from_latest(
     note(
         observer,
         &format!(
-            "the same in words: orch bisect {} --workload {} --good {} --bad {}{}{}{}",
+            "equivalent command: orch bisect {} --workload {} --good {} --bad {}{}{}{}",
             project::quoted(&texts.scenario.display().to_string()),
             project::quoted(&texts.workload),
             project::quoted(&texts.good),
@@ -286,7 +286,7 @@ fn nothing_stored(
         results.display()
     ))
     .with_hint(
-        "orch bisect scenarios/nightly.yaml --workload \
-            ID --good REV [--bad REV], or `orch compare REV REV` first",
+        "run `orch bisect scenarios/nightly.yaml --workload ID --good REV [--bad REV]`, or `orch \
+         compare REV REV` first",
     )
 }

@@ -79,8 +79,8 @@ impl BisectTask {
         let mut notes = Vec::new();
         if git::state_of(&loaded.repository).dirty {
             notes.push(
-                "the working tree has uncommitted changes: they are in no commit, so they are not \
-                 measured; the scenario and input files are the working tree's"
+                "the working tree has uncommitted changes; they are in no commit, so the bisect \
+                 does not measure them, but it uses the working tree's scenario and input files"
                     .to_owned(),
             );
         }
@@ -232,12 +232,12 @@ impl BisectTask {
                 let new = (builds - kept.min(builds as usize) as f64).max(0.0);
                 let whole = Duration::from_secs_f64(new * seconds + 30.0);
                 format!(
-                    "a build took {} before; about {} in all",
+                    "a build took {} before; about {} in total",
                     format::time(seconds * 1e9),
                     format::time(whole.as_nanos() as f64)
                 )
             }
-            None => "how long depends on the builds, of which none is known yet".to_owned(),
+            None => "the time is unknown until the first build has ended".to_owned(),
         };
         // What is counted has no margin.
         let margin = if self.metric.is_counted() {
@@ -264,7 +264,7 @@ impl BisectTask {
             },
         );
         let work =
-            format!("about {builds} builds, {kept} of the commits were built before; {time}");
+            format!("about {builds} builds, {kept} of the commits are already built; {time}");
         text.push_str(&format!("{}\n", format::wrap(&work, 80, 2)));
         for note in &self.notes {
             text.push_str(&format!(
@@ -307,9 +307,9 @@ fn in_history(
         None => Ok(()),
         Some(why) => Err(
             CommandError::input(format!("plugin `{key}` {why}")).with_hint(
-                "`--repo \
-            PATH` names the repository of the code under test, and `overlay: true` beside the \
-            plugin lays it over every commit; a library of `path:` needs a `crate:` or `build:`",
+                "name the repository of the code under test with `--repo PATH`, and set `overlay: \
+                 true` on the plugin to lay it over every commit; a library given by `path:` \
+                 needs `crate:` or `build:` instead",
             ),
         ),
     }

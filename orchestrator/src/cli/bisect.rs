@@ -87,9 +87,9 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
             match error.kind() {
                 ErrorKind::Input => remove_state(state)?,
                 ErrorKind::Interrupted => {
-                    output::note("stopped; `orch bisect --resume` continues it");
+                    output::note("stopped; `orch bisect --resume` continues this bisect");
                 }
-                _ => output::note("`orch bisect --resume` continues from here"),
+                _ => output::note("`orch bisect --resume` continues this bisect"),
             }
             Err(error)
         }

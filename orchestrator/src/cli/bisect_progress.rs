@@ -97,7 +97,7 @@ impl BisectObserver for BisectProgress {
                 named(revision),
                 format::time(seconds * 1e9)
             )),
-            Ok(_) => self.log(&format!("found {} among earlier builds", named(revision))),
+            Ok(_) => self.log(&format!("reused the earlier build of {}", named(revision))),
             Err(reason) => self.log(&format!(
                 "skipped {}: {}",
                 named(revision),
@@ -155,7 +155,7 @@ impl BisectObserver for BisectProgress {
                 ground.revision(view.reference).short(),
                 ground.revision(view.end).short(),
             );
-            self.table = format!("is there a change between {} and {}?\n", ends.0, ends.1);
+            self.table = format!("measuring whether {} and {} differ\n", ends.0, ends.1);
             return self.show();
         }
         let likely = |position: &usize| view.posterior[*position];
@@ -190,7 +190,7 @@ impl BisectObserver for BisectProgress {
         let commits = count(candidates as f64, "commit");
         let line = match reads.ceil() > 0.0 {
             true => format!(
-                "{commits} left; still to do: about {}, {time}",
+                "{commits} left; about {} to do, {time}",
                 count(reads.ceil(), "build")
             ),
             false => format!("{commits} left"),
@@ -235,12 +235,12 @@ fn left(view: &SectionView<'_>, pair_seconds: f64, build_seconds: f64) -> String
     let time = format::time(Duration::from_secs_f64(seconds).as_nanos() as f64);
     match (builds > 0.0, pairs > 0.0) {
         (true, true) => format!(
-            "still to do: about {} and {}, {time}",
+            "to do: about {} and {}, {time}",
             count(builds, "build"),
             count(pairs, "pair")
         ),
-        (true, false) => format!("still to do: about {}, {time}", count(builds, "build")),
-        (false, true) => format!("still to do: about {}, {time}", count(pairs, "pair")),
+        (true, false) => format!("to do: about {}, {time}", count(builds, "build")),
+        (false, true) => format!("to do: about {}, {time}", count(pairs, "pair")),
         (false, false) => "nothing left to measure".to_owned(),
     }
 }

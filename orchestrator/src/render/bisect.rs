@@ -126,10 +126,10 @@ fn part_line<'a>(part: &'a RangePart, metric: &Metric) -> PartLine<'a> {
         }
         (PartState::NotSearched, None) => "not searched".to_owned(),
         (_, Some(change)) => format!(
-            "open whether its ends differ: {change} after {} pairs",
+            "undecided whether its ends differ: {change} after {} pairs",
             part.pairs
         ),
-        (_, None) => "open whether its ends differ".to_owned(),
+        (_, None) => "undecided whether its ends differ".to_owned(),
     };
     PartLine { part, words }
 }

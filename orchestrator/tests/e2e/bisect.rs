@@ -209,14 +209,14 @@ fn the_latest_comparison_says_what_to_bisect() {
     let shown = history.shown(&ran);
     let taken = shown
         .lines()
-        .find(|line| line.starts_with("from comparison "))
+        .find(|line| line.starts_with("taken from comparison "))
         .unwrap();
     assert!(
         taken.contains(": allocations of work +100 % ") && taken.ends_with("(<c0> to <c3>)"),
         "{taken}"
     );
-    let words = "the same in words: orch bisect scenarios/s.yaml --workload work --good <c0> --bad \
-        <c3> --metric allocations\n";
+    let words = "equivalent command: orch bisect scenarios/s.yaml --workload work --good <c0> \
+        --bad <c3> --metric allocations\n";
     assert!(shown.contains(words), "{shown}");
 }
 
@@ -250,7 +250,7 @@ fn ends_without_a_change_accuse_nobody() {
             alike["reason"]
                 .as_str()
                 .unwrap()
-                .contains("lies inside ±20 %"),
+                .contains("is inside ±20 %"),
             "{}",
             alike["reason"]
         );
@@ -416,11 +416,11 @@ fn what_cannot_be_measured_is_skipped_with_its_reason() {
     let reasons = texts(&found["skipped"], "reason");
     assert_eq!(
         reasons[0],
-        "it lacks the workload: plugin `sides` has no workload `work`"
+        "the workload is missing: plugin `sides` has no workload `work`"
     );
     assert_eq!(
         reasons[1],
-        "its output differs from the good end's (--metric digest finds what changed it)"
+        "its output differs from the good end's (--metric digest finds the commit that changed it)"
     );
     assert!(
         reasons[2].starts_with("it failed in ") && reasons[2].contains("SIGABRT"),
@@ -618,7 +618,7 @@ fn a_killed_bisect_goes_on_and_builds_nothing_twice() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.starts_with("going on with the bisect of work that began "),
+        said.starts_with("resuming the bisect of work that started "),
         "{said}"
     );
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -654,7 +654,7 @@ fn a_bisect_that_is_alive_is_left_alone_and_one_that_was_interrupted_goes_on() {
     let ran = history.project.orch(&["bisect", "--resume"]);
     assert_eq!(ran.code, 200);
     assert!(
-        ran.stderr.contains("was stopped before its end"),
+        ran.stderr.contains("no stopped bisect of "),
         "{}",
         ran.stderr
     );
@@ -665,7 +665,7 @@ fn a_bisect_that_is_alive_is_left_alone_and_one_that_was_interrupted_goes_on() {
     assert_eq!(output.status.code(), Some(130));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.contains("`orch bisect --resume` continues it"),
+        said.contains("`orch bisect --resume` continues this bisect"),
         "{said}"
     );
     assert_eq!(output.stdout, b"", "{said}");
@@ -724,8 +724,8 @@ fn a_bisect_does_not_go_on_after_its_scenario_changed() {
     let ran = history.project.orch(&["bisect", "--resume"]);
     insta::assert_snapshot!(history.shown(&ran), @r"
     exit 200
-    error: the bisect of work that was stopped cannot go on: the scenario has changed since
-    hint: begin a new one without --resume; what was built is found again
+    error: cannot resume the bisect of work: the scenario changed after it was stopped
+    hint: leave out --resume to start a new bisect; it reuses the builds
     ");
     assert_eq!(history.journal().len(), 1, "nothing is lost");
     std::fs::write(&scenario, text).unwrap();
@@ -743,8 +743,8 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     good: <c0> (c0, Test, DATE)
     bad:  <c4> (c4, Test, DATE)
     4 commits, first parents
-    about 4 builds, 0 of the commits were built before; how long depends on the
-      builds, of which none is known yet
+    about 4 builds, 0 of the commits are already built; the time is unknown until
+      the first build has ended
     "); });
     assert_eq!(
         (history.built(), history.project.results()),
@@ -766,8 +766,7 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     good: <c0> (c0, Test, DATE)
     bad:  <after> (after, Test, DATE)
     6 commits, 1 of them merges that are not built, all ancestors
-    about 5 builds, 0 of the commits were built before; how long depends on the
-      builds, of which none is known yet
+    about 5 builds, 0 of the commits are already built; the time is unknown until the first build has ended
     "); });
 }
 

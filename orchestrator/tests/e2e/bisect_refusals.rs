@@ -18,7 +18,7 @@ fn refused_late(history: &History, metric: &str, [good, bad]: [&str; 2]) -> Stri
     let ran = history.bisect(good, bad, &["--metric", metric]);
     history
         .shown(&ran)
-        .replace("`orch bisect --resume` continues from here\n", "")
+        .replace("`orch bisect --resume` continues this bisect\n", "")
 }
 
 /// What was refused before anything was built.
@@ -217,8 +217,8 @@ fn a_metric_needs_a_direction() {
     insta::assert_snapshot!(refused_late(&history, "items", ["from", "to"]), @r"
     exit 200
     built <from> (from)
-    error: the plugin does not say whether more or less of 'items' is better, so there is no worse
-    hint: `better` in its describe document says so
+    error: the plugin does not declare whether more or less of 'items' is better, so no change is a regression
+    hint: set `better` in its describe document
     ");
 }
 
@@ -272,15 +272,15 @@ fn a_plugin_that_is_the_same_at_every_commit_is_no_suspect() {
     insta::assert_snapshot!(refused(&history, &asked("c0", "c2")), @r"
     exit 200
     error: plugin `sides` is the file PROJECT/lib.so: it is the same at every commit
-    hint: `--repo PATH` names the repository of the code under test, and `overlay: true` beside the plugin lays it over every commit; a library of `path:` needs a `crate:` or `build:`
+    hint: name the repository of the code under test with `--repo PATH`, and set `overlay: true` on the plugin to lay it over every commit; a library given by `path:` needs `crate:` or `build:` instead
     ");
     let outside = tempfile::tempdir().unwrap();
     let folder = outside.path().canonicalize().unwrap().display().to_string();
     scenario(&format!("{{ dir: {folder}, build: 'true' }}"));
     insta::assert_snapshot!(refused(&history, &asked("c0", "c2")).replace(&folder, "OUTSIDE"), @r"
     exit 200
-    error: plugin `sides` lies in OUTSIDE, outside of the repository PROJECT: it is the same at every commit
-    hint: `--repo PATH` names the repository of the code under test, and `overlay: true` beside the plugin lays it over every commit; a library of `path:` needs a `crate:` or `build:`
+    error: plugin `sides` is in OUTSIDE, outside of the repository PROJECT: it is the same at every commit
+    hint: name the repository of the code under test with `--repo PATH`, and set `overlay: true` on the plugin to lay it over every commit; a library given by `path:` needs `crate:` or `build:` instead
     ");
 }
 
@@ -352,11 +352,11 @@ fn without_a_repository_there_is_nothing_to_bisect() {
     };
     insta::assert_snapshot!(said(&asked("c0", "c2")), @r"
     exit 200
-    error: --good: revision 'c0': PROJECT is in no git repository; `git init` and a commit change that
+    error: --good: revision 'c0': PROJECT is not in a git repository; create one with `git init` and a commit
     ");
     insta::assert_snapshot!(said(&["bisect", "--resume"]), @r"
     exit 200
-    error: PROJECT is in no git repository, so there is nothing to resume
+    error: PROJECT is not in a git repository, so there is no bisect to resume
     ");
     git(&project.path(), &["init", "-q"]);
     insta::assert_snapshot!(said(&asked("HEAD~1", "HEAD")), @r"
@@ -371,12 +371,12 @@ fn what_is_left_out_is_asked_for() {
     insta::assert_snapshot!(refused(&history, &["bisect"]), @r"
     exit 200
     error: neither --workload nor --good was given, and no comparison of two commits in PROJECT/results has a regression
-    hint: orch bisect scenarios/nightly.yaml --workload ID --good REV [--bad REV], or `orch compare REV REV` first
+    hint: run `orch bisect scenarios/nightly.yaml --workload ID --good REV [--bad REV]`, or `orch compare REV REV` first
     ");
     insta::assert_snapshot!(refused(&history, &["bisect", "--workload", "work"]), @r"
     exit 200
     error: --good was not given, and no comparison of two commits in PROJECT/results has a regression of work
-    hint: orch bisect scenarios/nightly.yaml --workload ID --good REV [--bad REV], or `orch compare REV REV` first
+    hint: run `orch bisect scenarios/nightly.yaml --workload ID --good REV [--bad REV]`, or `orch compare REV REV` first
     ");
     insta::assert_snapshot!(refused(&history, &["bisect", "scenarios/none.yaml", "--workload", "work", "--good", "c0", "--bad", "c2"]), @r"
     exit 200
@@ -393,8 +393,8 @@ fn what_is_left_out_is_asked_for() {
     ");
     insta::assert_snapshot!(refused(&history, &["bisect", "--resume"]), @r"
     exit 200
-    error: no bisect of PROJECT was stopped before its end
-    hint: without --resume a new one begins
+    error: no stopped bisect of PROJECT to resume
+    hint: leave out --resume to start a new bisect
     ");
 }
 
@@ -454,8 +454,8 @@ fn uncommitted_changes_and_a_detached_head_are_no_obstacles() {
     );
     insta::assert_snapshot!(found["warnings"].as_array().unwrap().len(), @"1");
     insta::assert_snapshot!(found["warnings"][0].as_str().unwrap(), @"the working tree has \
-        uncommitted changes: they are in no commit, so they are not measured; the scenario and \
-        input files are the working tree's");
+        uncommitted changes; they are in no commit, so the bisect does not measure them, but it \
+        uses the working tree's scenario and input files");
     assert_eq!(
         std::fs::read_to_string(history.project.path().join("plugin/flags")).unwrap(),
         "-DSTEPS=("

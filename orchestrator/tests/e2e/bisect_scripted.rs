@@ -351,7 +351,10 @@ fn pairs_that_ended_first_are_reported_with_the_range_that_remains() {
             .any(|commit| commit["subject"] == "c3"),
         "{open}"
     );
-    assert!(text.contains("the pairs ended first; with "), "{text}");
+    assert!(
+        text.contains("the maximum number of pairs was reached; with "),
+        "{text}"
+    );
 }
 
 fn interrupt(child: &Child) {

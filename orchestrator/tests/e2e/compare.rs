@@ -117,7 +117,7 @@ fn commits_are_judged_exactly_and_the_users_tree_stays_as_it_is() {
     assert!(
         of(&lacking, "time")
             .1
-            .contains("B does not have it: plugin `sides` has no workload `work`"),
+            .contains("B does not have this job: plugin `sides` has no workload `work`"),
         "{lacking:#}"
     );
 
@@ -310,7 +310,7 @@ fn what_cannot_be_compared_is_refused_with_a_remedy() {
     project.write("record.json", &ran.stdout);
     project.write("other.json", "{\"schema\": \"orch/comparison/1\"}");
     let cases: [(&[&str], &str); 9] = [
-        (&["nowhere", &plugin], "in no git repository"),
+        (&["nowhere", &plugin], "not in a git repository"),
         (&["record.json", &plugin], "cannot be measured in pairs"),
         (
             &["other.json", "record.json"],

@@ -44,7 +44,7 @@ fn findings_are_advice_whatever_they_say() {
     assert_eq!(
         of("git")["state"],
         "attention",
-        "the test's project is in no repository"
+        "the test's project is not in a repository"
     );
     assert_eq!(of("unfinished runs")["state"], "attention");
     assert_eq!(of("unfinished runs")["fix"], "orch run SCENARIO --resume");

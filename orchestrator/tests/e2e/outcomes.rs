@@ -196,11 +196,11 @@ fn a_counter_differs_within_its_side() {
     let open = said(&history, &check(&history, &[]));
     assert!(
         open.starts_with("exit 125\n")
-            && open.contains("work, steps: inconclusive: A's own processes differ: "),
+            && open.contains("work, steps: inconclusive: A differs between its own processes: "),
         "{open}"
     );
     assert!(
-        open.contains("; B's own processes differ: ") && !open.contains("regressed"),
+        open.contains("; B differs between its own processes: ") && !open.contains("regressed"),
         "{open}"
     );
 }
@@ -213,7 +213,7 @@ fn an_output_differs_within_its_side() {
     );
     let said = said(&history, &check(&history, &[]));
     assert!(
-        said.contains("\n  work, digest: inconclusive: A's own processes differ: "),
+        said.contains("\n  work, digest: inconclusive: A differs between its own processes: "),
         "{said}"
     );
     // Whatever its time does beside, what is steady is judged.
@@ -291,7 +291,7 @@ fn a_workload_is_missing() {
     outcome!(&history, &check(&history, &[]), @r"
     exit 201
     check incomplete: not everything was measured
-      work, time: missing: B does not have it: plugin `sides` has no workload `work`
+      work, time: missing: B does not have this job: plugin `sides` has no workload `work`
     ");
 }
 

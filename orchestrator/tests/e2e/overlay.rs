@@ -232,10 +232,7 @@ fn crate_outside_the_repository_is_laid_over_its_commits() {
         "bench",
     ]);
     assert!(
-        ran.code == 200
-            && ran
-                .stderr
-                .contains("--repo bench: there is no git repository"),
+        ran.code == 200 && ran.stderr.contains("--repo bench: not a git repository"),
         "{}",
         ran.stderr
     );
