@@ -133,10 +133,10 @@ pub(super) fn find_baseline(
                 .and_then(|commit| git::revision::resolve(&loaded.repository, commit).ok()?);
             let Some(revision) = revision else {
                 return Err(CommandError::input(format!(
-                    "record {} has no commit of this repository that could be built again",
+                    "record {} has no commit of this repository, so its build cannot be repeated",
                     record.id
                 ))
-                .with_hint("--baseline REV"));
+                .with_hint("name a commit with --baseline REV"));
             };
             let because = format!(
                 "{} ({}), the commit of record {}",
@@ -150,7 +150,7 @@ pub(super) fn find_baseline(
             ))
         }
         CompareTarget::WorkingTree => Err(CommandError::input(
-            "the working tree is what is checked, and cannot be its own baseline",
+            "the working tree cannot be its own baseline",
         )
         .with_hint("--baseline HEAD")),
     }
@@ -170,17 +170,16 @@ fn read_accepted_level(
             if let Ok(Some(_)) = git::revision::resolve(&loaded.repository, ACCEPTED) {
                 return Ok(None);
             }
-            return Err(
-                CommandError::input(format!("--baseline {ACCEPTED}: there is no {shown}"))
-                    .with_hint(
-                        "two lines, kept in git: `commit: v1.2` and `reason: the last release`",
-                    ),
-            );
+            return Err(CommandError::input(format!(
+                "--baseline {ACCEPTED}: {shown} does not exist"
+            ))
+            .with_hint(
+                "create it with two lines and keep it in git: `commit: v1.2` and `reason: the \
+                 last release`",
+            ));
         }
         Err(error) => {
-            return Err(CommandError::input(format!(
-                "{shown} cannot be read: {error}"
-            )));
+            return Err(CommandError::input(format!("cannot read {shown}: {error}")));
         }
     };
     let level = accepted_level::read_accepted_level(&text)
@@ -189,11 +188,11 @@ fn read_accepted_level(
         .map_err(|error| CommandError::input(format!("{shown}: {error}")))?;
     let Some(revision) = found else {
         return Err(CommandError::input(format!(
-            "{shown}: '{}' is no revision of {}",
+            "{shown}: '{}' does not name a revision of {}",
             level.commit,
             loaded.repository.display()
         ))
-        .with_hint("the hash or tag of a commit that is in this clone"));
+        .with_hint("name the hash or tag of a commit in this clone"));
     };
     let because = format!(
         "{} ({}), accepted: {}",

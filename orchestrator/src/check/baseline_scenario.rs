@@ -47,8 +47,8 @@ pub(super) fn find_baseline_jobs(
         Some(Ok(scenario)) => (Some(expand_scenario(&scenario)), None),
         Some(Err(())) => {
             let message = format!(
-                "this orch does not read the baseline's {}, so jobs that were dropped since are \
-                 not known",
+                "this version of orch cannot read the baseline's {}, so jobs that were dropped \
+                 since then are not reported",
                 loaded.shown
             );
             (

@@ -17,17 +17,17 @@ pub(super) fn read_earlier(name: &str, results: &Path) -> Result<Comparison, Com
     ];
     let wrong = |what: String| {
         CommandError::input(format!("--only {name}: {what}"))
-            .with_hint("the folder of an `orch check`")
+            .with_hint("name the folder of an `orch check`")
     };
     let file = places
         .iter()
         .find(|path| path.is_file())
         .ok_or_else(|| wrong("there is no such comparison".to_owned()))?;
     let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-    let comparison: Comparison =
-        serde_json::from_slice(&text).map_err(|error| wrong(format!("no comparison: {error}")))?;
+    let comparison: Comparison = serde_json::from_slice(&text)
+        .map_err(|error| wrong(format!("not a comparison: {error}")))?;
     if list_failed(&comparison).is_empty() {
-        return Err(wrong("nothing failed in it".to_owned()));
+        return Err(wrong("no job failed in it".to_owned()));
     }
     Ok(comparison)
 }
@@ -70,11 +70,11 @@ pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Comman
         return Ok(());
     }
     Err(CommandError::input(format!(
-        "--only: the scenario has none of the jobs that failed in {}: {}",
+        "--only: none of the jobs that failed in {} is in the scenario: {}",
         before.id,
         crate::format::listed(&failed)
     ))
-    .with_hint("a check without --only measures those that it has"))
+    .with_hint("leave out --only to check the jobs of the scenario"))
 }
 
 /// What the jobs of an earlier check are held against: what they were held against then. Against
@@ -106,7 +106,7 @@ pub(super) fn check_baseline(
         return Ok(());
     }
     Err(CommandError::input(format!(
-        "--only {}: its baseline was {}, and against {asked} what failed could seem to be fixed",
+        "--only {}: its baseline was {}; against {asked}, failed jobs could appear to be fixed",
         before.id, before.a.name
     ))
     .with_hint(format!(
@@ -153,7 +153,7 @@ pub(super) fn compare_states(
         } else if !measured.contains(id.as_str()) && own(&|kind| kind == Kind::Accepted) {
             "fixed"
         } else if !measured.contains(id.as_str()) {
-            let message = "it failed in the earlier check, and was not measured again".to_owned();
+            let message = "it failed in the earlier check and was not measured again".to_owned();
             gate.findings.push(Finding {
                 kind: Kind::Missing,
                 job: id.clone(),

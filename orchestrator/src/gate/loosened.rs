@@ -29,7 +29,7 @@ pub(crate) fn findings(before: &Asked, now: &Asked) -> Vec<Finding> {
         let Some(new) = by_id.get(old.id.as_str()) else {
             found.push(finding(
                 &old.id,
-                "measured at HEAD, and not any more".to_owned(),
+                "measured at HEAD, but no longer in the scenario".to_owned(),
             ));
             continue;
         };
@@ -76,7 +76,7 @@ pub(crate) fn findings(before: &Asked, now: &Asked) -> Vec<Finding> {
     if before.open_fails && !now.open_fails {
         found.push(finding(
             "",
-            "open verdicts failed at the baseline, and pass now".to_owned(),
+            "open verdicts failed at the baseline, but pass now".to_owned(),
         ));
     }
     found

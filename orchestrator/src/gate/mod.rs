@@ -91,7 +91,7 @@ impl Kind {
             Self::TooManyAllocations => "too many allocations",
             Self::Accepted => "accepted",
             Self::NotNeeded => "not needed",
-            Self::Loosened => "asked less",
+            Self::Loosened => "loosened",
             Self::Dropped => "dropped",
             Self::TargetMissed | Self::TargetOpen | Self::TargetMet => "",
         }
@@ -175,7 +175,7 @@ pub(crate) fn judge(case: &Case) -> Gate {
         });
     }
     if case.interrupted {
-        let message = "the user stopped it before everything was decided".to_owned();
+        let message = "the user stopped the check before everything was decided".to_owned();
         findings.push(Finding {
             kind: Kind::Missing,
             job: String::new(),
@@ -281,7 +281,7 @@ fn worse(case: &Case, index: &EntryIndex, entry: &Entry, kind: Kind) -> Finding 
     };
     let (reason, until) = (&accepted.reason, accepted.until);
     if until < case.today {
-        let message = format!("{what}; accepted until {until} ({reason}), and that has passed");
+        let message = format!("{what}; its acceptance until {until} ({reason}) has expired");
         return finding(entry, Kind::Expired, message);
     }
     if covers(accepted, entry, kind) {
@@ -298,8 +298,8 @@ fn worse(case: &Case, index: &EntryIndex, entry: &Entry, kind: Kind) -> Finding 
     let message = match bound.size {
         BoundSize::Share(_) | BoundSize::Factor(_) if entry.change.is_none() => {
             format!(
-                "{what}; the acceptance `{text}` ({reason}) covers no change from 0: bound the \
-                 value with `to:`"
+                "{what}; the acceptance `{text}` ({reason}) does not cover a change from 0: limit \
+                 the value with `to:`"
             )
         }
         _ => format!("{what}; more than the acceptance `{text}` covers ({reason})"),
@@ -374,11 +374,11 @@ fn too_many(case: &Case) -> Vec<Finding> {
         let [low, high] = candidate_range(entry)?;
         let count = counted::range([low, high], &entry.unit);
         if low > most as f64 {
-            let message = format!("{count} in an iteration, at most {most} allowed");
+            let message = format!("{count} per iteration, at most {most} allowed");
             return Some(finding(entry, Kind::TooManyAllocations, message));
         }
         let message = format!(
-            "{count} in an iteration, by process, and at most {most} allowed: it cannot be told"
+            "{count} per iteration, depending on the process, but at most {most} allowed: undecided"
         );
         (high > most as f64).then(|| finding(entry, Kind::Inconclusive, message))
     };
@@ -414,7 +414,7 @@ fn not_needed(case: &Case) -> Vec<Finding> {
             .metric()
             .map_or_else(String::new, Metric::to_string),
         message: format!(
-            "accepted ({}), and not worse than the baseline any more: take it out",
+            "accepted ({}), but no longer worse than the baseline: remove the acceptance",
             accepted.reason
         ),
     };

@@ -47,7 +47,8 @@ pub(super) fn new_job(case: &Case, entry: &Entry) -> Finding {
 /// Dropped jobs, and acceptances of new and dropped jobs that nothing needs any more.
 pub(super) fn findings(case: &Case) -> Vec<Finding> {
     let dropped = case.presence.dropped.iter().map(|id| {
-        let what = "the baseline measures this job, and the scenario lacks it now".to_owned();
+        let what =
+            "the baseline measures this job, but the scenario no longer contains it".to_owned();
         let (kind, message) = judged(
             case,
             &AcceptedChange::Dropped,
@@ -91,11 +92,14 @@ fn judged(
     match meant.max_by_key(|accepted| accepted.until) {
         None => {
             let rule = format!("{{ job: '{id}', {field}: true, reason: ..., until: ... }}");
-            (kind, format!("{what}; `accept: [{rule}]` lets it pass"))
+            (
+                kind,
+                format!("{what}; to let it pass, add `accept: [{rule}]`"),
+            )
         }
         Some(Acceptance { reason, until, .. }) if *until < case.today => (
             Kind::Expired,
-            format!("{what}; accepted until {until} ({reason}), and that has passed"),
+            format!("{what}; its acceptance until {until} ({reason}) has expired"),
         ),
         Some(Acceptance { reason, until, .. }) => (
             Kind::Accepted,
@@ -118,7 +122,7 @@ fn not_needed(case: &Case, accepted: &Acceptance) -> Option<Finding> {
             let is_asked = meant.peek().is_some();
             (
                 !is_asked || meant.any(|workload| !before.contains(&workload.id)),
-                "the baseline has the job",
+                "the baseline contains the job",
             )
         }
         AcceptedChange::Dropped => {
@@ -133,7 +137,10 @@ fn not_needed(case: &Case, accepted: &Acceptance) -> Option<Finding> {
             )
         }
     };
-    let message = format!("accepted ({}), and {why}: take it out", accepted.reason);
+    let message = format!(
+        "accepted ({}), but {why}: remove the acceptance",
+        accepted.reason
+    );
     let (job, metric) = (accepted.job.clone(), String::new());
     (!is_needed).then_some(Finding {
         kind: Kind::NotNeeded,

@@ -80,7 +80,7 @@ fn met(met: bool, missed: bool) -> (Kind, &'static str) {
     match (met, missed) {
         (true, _) => (Kind::TargetMet, "met"),
         (_, true) => (Kind::TargetMissed, "missed"),
-        _ => (Kind::TargetOpen, "cannot be told"),
+        _ => (Kind::TargetOpen, "undecided"),
     }
 }
 
@@ -88,8 +88,8 @@ fn hold(entry: &Entry) -> Finding {
     let (kind, how) = match entry.verdict {
         Verdict::Equivalent | Verdict::Improved => (Kind::TargetMet, "met"),
         Verdict::Regressed | Verdict::OutputDiffers => (Kind::TargetMissed, "missed"),
-        Verdict::Missing => (Kind::Missing, "cannot be told"),
-        Verdict::Inconclusive => (Kind::TargetOpen, "cannot be told"),
+        Verdict::Missing => (Kind::Missing, "undecided"),
+        Verdict::Inconclusive => (Kind::TargetOpen, "undecided"),
     };
     let is_figure = entry.verdict == Verdict::Regressed || entry.metric == Metric::Digest;
     let figure = if kind == Kind::TargetMissed && is_figure {

@@ -346,8 +346,8 @@ fn bound_holds_above_a_doubling_and_from_nothing() {
         &rules(vec![rule], Vec::new()),
         None,
     );
-    let said = "0 -> 1; the acceptance `as written` (known) covers no change from 0: bound the \
-        value with `to:`";
+    let said = "0 -> 1; the acceptance `as written` (known) does not cover a change from 0: limit \
+        the value with `to:`";
     assert_eq!(gate.findings[0].message, said);
     // Processes that differ: the one that counted most decides.
     let apart = Entry {
@@ -623,7 +623,7 @@ fn a_limit_and_a_target_see_all_processes() {
         assert!(
             gate.findings
                 .iter()
-                .all(|one| one.message.starts_with("6 to 16 in an iteration")),
+                .all(|one| one.message.starts_with("6 to 16 per iteration")),
             "{gate:?}"
         );
         assert_eq!(

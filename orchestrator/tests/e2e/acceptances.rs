@@ -162,7 +162,7 @@ fn new_job_passes_where_it_is_accepted_and_measured() {
     );
     assert!(
         said.contains(
-            "`accept: [{ job: 'second', new: true, reason: ..., until: ... }]` lets it pass"
+            "to let it pass, add `accept: [{ job: 'second', new: true, reason: ..., until: ... }]`"
         ),
         "{said}"
     );
@@ -183,7 +183,7 @@ fn new_job_passes_where_it_is_accepted_and_measured() {
     );
     let (code, said) = gate(&history, &["--baseline", "c0"]);
     assert!(
-        code == 1 && said.contains("second, allocations: too many allocations: 1 in an iteration"),
+        code == 1 && said.contains("second, allocations: too many allocations: 1 per iteration"),
         "{code} {said}"
     );
     edit(&history, ", max_allocations: 0 }", " }");
@@ -192,7 +192,7 @@ fn new_job_passes_where_it_is_accepted_and_measured() {
     assert!(
         code == 0
             && said.contains(
-                "second, not needed: accepted (a new format), and the baseline has the job"
+                "second, not needed: accepted (a new format), but the baseline contains the job"
             ),
         "{said}"
     );
@@ -227,7 +227,7 @@ fn dropped_job_fails_unless_it_is_accepted() {
     assert_eq!(code, 201, "{said}");
     assert!(
         said.contains(
-            "other, dropped: the baseline measures this job, and the scenario lacks it now"
+            "other, dropped: the baseline measures this job, but the scenario no longer contains it"
         ),
         "{said}"
     );
@@ -253,7 +253,7 @@ fn dropped_job_fails_unless_it_is_accepted() {
     assert!(
         code == 0
             && said.contains(
-                "oth*, not needed: accepted (no caller is left), and no such job was dropped"
+                "oth*, not needed: accepted (no caller is left), but no such job was dropped"
             ),
         "{said}"
     );
@@ -280,7 +280,7 @@ fn job_that_measures_something_else_under_its_old_id_is_listed() {
     );
     let (code, said) = gate(&history, &["--baseline", "c0"]);
     assert!(
-        code == 0 && said.contains("work, asked less: parameter steps: none -> 1"),
+        code == 0 && said.contains("work, loosened: parameter steps: none -> 1"),
         "{code} {said}"
     );
     history.commit("c1", "-DSECOND");
@@ -291,7 +291,7 @@ fn job_that_measures_something_else_under_its_old_id_is_listed() {
     );
     let (_, said) = gate(&history, &["--baseline", "c1"]);
     assert!(
-        said.contains("work, asked less: workload sides/work -> sides/second"),
+        said.contains("work, loosened: workload sides/work -> sides/second"),
         "{said}"
     );
 }

@@ -377,7 +377,7 @@ fn an_anchor_that_cannot_serve_is_said_with_its_place_or_its_job() {
     anchored(&history, "v9");
     insta::assert_snapshot!(history.shown(&run(&history, &[])), @r"
     exit 200
-    error: anchor: 'v9' is no revision of PROJECT
+    error: anchor: 'v9' does not name a revision of PROJECT
      --> scenarios/s.yaml:8:9
       |
     8 | anchor: v9

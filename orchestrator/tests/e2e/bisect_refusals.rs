@@ -43,13 +43,13 @@ fn a_revision_has_to_be_one() {
     let history = plain();
     insta::assert_snapshot!(refused(&history, &asked("nowhere", "c2")), @r"
     exit 200
-    error: --good 'nowhere' is no revision of PROJECT
-    hint: a commit, tag or branch, such as v1.2 or HEAD~20
+    error: --good 'nowhere' does not name a revision of PROJECT
+    hint: name a commit, tag or branch, such as v1.2 or HEAD~20
     ");
     insta::assert_snapshot!(refused(&history, &asked("c0", "plugin/flags")), @r"
     exit 200
-    error: --bad 'plugin/flags' is no revision of PROJECT
-    hint: a commit, tag or branch, such as v1.2 or HEAD~20
+    error: --bad 'plugin/flags' does not name a revision of PROJECT
+    hint: name a commit, tag or branch, such as v1.2 or HEAD~20
     ");
     insta::assert_snapshot!(refused(&history, &asked("c0", "c2:plugin/flags")), @r"
     exit 200
@@ -57,8 +57,8 @@ fn a_revision_has_to_be_one() {
     ");
     insta::assert_snapshot!(refused(&history, &asked("c0", "")), @r"
     exit 200
-    error: --bad '' is no revision of PROJECT
-    hint: a commit, tag or branch, such as v1.2 or HEAD~20
+    error: --bad '' does not name a revision of PROJECT
+    hint: name a commit, tag or branch, such as v1.2 or HEAD~20
     ");
 }
 
@@ -326,7 +326,7 @@ fn ends_that_cannot_be_measured_are_said_with_the_reason() {
     );
     insta::assert_snapshot!(said("bare", "last", &ALLOCATIONS), @r"
     exit 201
-    error: the good end cannot be measured: plugin at <bare> (bare): plugin does not exist at <bare>; name a commit that has it, or leave the plugin out
+    error: the good end cannot be measured: plugin at <bare> (bare): plugin does not exist at <bare>; name a commit that contains it, or leave out the plugin
     ");
     insta::assert_snapshot!(said("crashes", "last", &ALLOCATIONS), @r"
     exit 201
@@ -380,7 +380,7 @@ fn what_is_left_out_is_asked_for() {
     ");
     insta::assert_snapshot!(refused(&history, &["bisect", "scenarios/none.yaml", "--workload", "work", "--good", "c0", "--bad", "c2"]), @r"
     exit 200
-    error: the scenario scenarios/none.yaml cannot be read: No such file or directory (os error 2)
+    error: cannot read the scenario scenarios/none.yaml: No such file or directory (os error 2)
     hint: name a scenario file, such as scenarios/nightly.yaml or bench.yaml
     ");
     insta::assert_snapshot!(refused(&history, &["bisect", "--resume", "--good", "c0"]), @r"

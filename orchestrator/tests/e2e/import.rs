@@ -403,7 +403,7 @@ fn an_imported_comparison_is_no_measured_one() {
     let nowhere = project.orch(&["import", "nowhere.csv"]);
     assert_eq!(nowhere.code, 200);
     assert!(
-        nowhere.stderr.contains("nowhere.csv cannot be read"),
+        nowhere.stderr.contains("cannot read nowhere.csv"),
         "{}",
         nowhere.stderr
     );

@@ -256,10 +256,10 @@ fn less_is_asked_than_at_the_baseline() {
     outcome!(&history, &check(&history, &[]), @r"
     exit 0
     check passed
-      work, asked less: tolerance N % -> N %
-      work, asked less: max_allocations 1 -> none
-      other, asked less: measured at HEAD, and not any more
-      asked less: open verdicts failed at the baseline, and pass now
+      work, loosened: tolerance N % -> N %
+      work, loosened: max_allocations 1 -> none
+      other, loosened: measured at HEAD, but no longer in the scenario
+      loosened: open verdicts failed at the baseline, but pass now
     ");
 }
 
@@ -341,7 +341,7 @@ fn what_was_accepted_has_expired() {
     outcome!(&history, &check(&history, &[]), @r"
     exit 1
     check failed
-      work, digest: no longer accepted: 7 -> 8; accepted until 2020-12-31 (a better rounding), and that has passed
+      work, digest: no longer accepted: 7 -> 8; its acceptance until 2020-12-31 (a better rounding) has expired
     ");
 }
 
@@ -422,7 +422,7 @@ fn interrupted() {
     outcome!(&history, &ran, @r"
     exit 130
     check incomplete: not everything was measured
-      missing: the user stopped it before everything was decided
+      missing: the user stopped the check before everything was decided
       work, time: inconclusive: interrupted after N pairs
     ");
     assert!(history.git(&["status", "--porcelain", "plugin"]).is_empty());
