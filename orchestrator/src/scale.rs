@@ -402,7 +402,7 @@ mod tests {
             ),
             (
                 of_run("profile.md"),
-                &["1480 more jobs", "4475 shorter ones"],
+                &["1480 more jobs", "4475 shorter scopes"],
             ),
             (
                 of_both("comparison.txt"),
@@ -419,7 +419,7 @@ mod tests {
                 gate,
                 &[
                     "more findings are in comparison.json",
-                    "2950 more jobs had failed",
+                    "2950 more jobs failed",
                 ],
             ),
         ] {

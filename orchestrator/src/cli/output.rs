@@ -22,8 +22,9 @@ pub(super) fn report_error(error: &CommandError) -> Exit {
 
 /// Listens to Ctrl-C and its like from now on, and acknowledges the first one.
 pub(crate) fn listen_to_signals() -> Result<Interrupt, CommandError> {
-    let acknowledge =
-        || note("stopping; what is done so far is kept. Another Ctrl-C ends orch at once");
+    let acknowledge = || {
+        note("stopping; completed measurements are kept. Press Ctrl-C again to end orch at once")
+    };
     Interrupt::listen(acknowledge)
         .map_err(|error| CommandError::system_while("cannot listen to signals", &error))
 }

@@ -169,7 +169,7 @@ fn without_insights(spoilt: &[&JobRecord]) -> Option<String> {
     let ids: Vec<&str> = spoilt.iter().map(|job| job.id.as_str()).collect();
     let named = format::listed(&ids);
     (!ids.is_empty()).then(|| {
-        format!("nothing is concluded from the times of {named}: see the warnings of the run")
+        format!("no conclusions are drawn from the times of {named}: see the warnings of the run")
     })
 }
 
@@ -283,7 +283,7 @@ fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
         .max_by(|a, b| a.self_ns.total_cmp(&b.self_ns));
     if let Some(hottest) = hottest.filter(|_| rows.len() > 3 && outermost > 0.0) {
         found.push(format!(
-            "{}: {} takes {} of the time by itself, more than any other scope",
+            "{}: {} accounts for {} of the time (self time), more than any other scope",
             job.id,
             hottest.scope,
             format::percent(hottest.self_ns / outermost)
@@ -295,7 +295,7 @@ fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
             && row.share > UNSEEN
         {
             found.push(format!(
-                "{}: {} of {} is in none of the scopes inside it",
+                "{}: {} of {} is outside of its inner scopes",
                 job.id,
                 format::percent(row.self_ns / row.total_ns),
                 row.scope
@@ -304,7 +304,7 @@ fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
         let (calls, total) = (row.calls * iterations, row.total_ns * iterations);
         if calls >= ENOUGH_CALLS as f64 && row.max_ns as f64 > DOMINANT_CALL * total {
             found.push(format!(
-                "{}: one of {calls:.0} calls of {} is {} of all its time: the average is not \
+                "{}: one of {calls:.0} calls of {} takes {} of its total time: the average is not \
                  typical",
                 job.id,
                 row.scope,
@@ -319,7 +319,8 @@ fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
         .unwrap_or(0.0);
     if overhead > HEAVY_RECORDING {
         found.push(format!(
-            "{}: recording slowed an iteration by {}, which is in the times of its scopes",
+            "{}: recording slowed down an iteration by {}, which is included in the times of its \
+             scopes",
             job.id,
             format::percent(overhead)
         ));
@@ -503,7 +504,7 @@ mod tests {
             assert!(
                 texts
                     .iter()
-                    .any(|text| text.contains("nothing is concluded from the times of spoilt")),
+                    .any(|text| text.contains("no conclusions are drawn from the times of spoilt")),
                 "{texts:?}"
             );
         }

@@ -128,7 +128,7 @@ fn two_signals_in_a_row_are_one_request_to_stop() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(130), "{signals:?}: {said}");
         assert!(
-            said.contains("stopping; what is done so far is kept"),
+            said.contains("stopping; completed measurements are kept"),
             "{signals:?}: {said}"
         );
         let record = std::fs::read(project.results()[0].join("record.json")).unwrap();
