@@ -34,7 +34,7 @@ orch_status guarded(const orch_host *host, Act act) noexcept {
   } catch (const std::exception &error) {
     return fail(host, ORCH_ERR_PANIC, error.what());
   } catch (...) {
-    return fail(host, ORCH_ERR_PANIC, "an exception that is no std::exception");
+    return fail(host, ORCH_ERR_PANIC, "an exception that is not a std::exception");
   }
 }
 

@@ -25,20 +25,20 @@ struct Run {
 
 impl Workload for Run {
     const ID: &'static str = "run";
-    const ABOUT: &'static str = "Runs a whole program, from starting it to its end";
+    const ABOUT: &'static str = "Runs a program from its start to its end";
     const ITERATION: &'static str = "one run of the program";
     const METRICS: &'static [Metric] = &[
         Metric::count("user_ms", "ms").unjudged().about(
-            "CPU time of the program and its children \
-            in their own code",
+            "User CPU time of the program \
+            and its children",
         ),
         Metric::count("system_ms", "ms").unjudged().about(
-            "CPU time that the kernel spent for \
-            them",
+            "System CPU time of the program \
+            and its children",
         ),
         Metric::count("max_rss", "B").unjudged().about(
-            "Most memory that one of them had resident; not less than orch's own worker, \
-                which Linux counts in",
+            "Peak resident memory of the largest process; not less than orch's own worker, \
+                which Linux includes",
         ),
     ];
     const TAGS: &'static [&'static str] = &["program"];
@@ -47,7 +47,7 @@ impl Workload for Run {
     fn create(params: RunParams) -> Result<Self> {
         if params.command.program().is_none_or(str::is_empty) {
             return Err(Error::params(
-                "parameter 'command' names no program, as in [sort, -n, numbers.txt]",
+                "parameter 'command' names no program; write for example [sort, -n, numbers.txt]",
             ));
         }
         Ok(Self {
@@ -128,8 +128,8 @@ impl Run {
             .map(|folder| format!(" in {}", folder.display()))
             .unwrap_or_default();
         Error::msg(format_args!(
-            "cannot start `{program}`{folder}: {error}; name it by its path, or by a name that \
-             PATH leads to"
+            "cannot start `{program}`{folder}: {error}; give its path, or a name that is in \
+             PATH"
         ))
     }
 

@@ -7,19 +7,19 @@ use std::path::PathBuf;
 
 #[derive(Params)]
 pub(crate) struct RunParams {
-    /// The program and its arguments, a list; or a text for `sh -c`, whose start is then measured
+    /// Program and its arguments as a list; or a text for `sh -c`, whose start is then measured
     /// too
     pub(crate) command: CommandLine,
-    /// A file that the program reads as its standard input; nothing by default
+    /// File that the program reads as its standard input; empty by default
     pub(crate) stdin: Option<PathBuf>,
-    /// The exit code that it has to end with
+    /// Expected exit code
     #[param(default = 0, range = 0..=255)]
     pub(crate) expect_exit: i32,
-    /// The folder it runs in; by default the project's root
+    /// Working directory; by default the project's root
     pub(crate) cwd: Option<PathBuf>,
-    /// Variables of its environment beside those of the job, a map of names and texts
+    /// Environment variables in addition to those of the job, as a map of names and texts
     pub(crate) env: EnvVariables,
-    /// Whether another standard output is another result
+    /// Whether the standard output is part of the result, so that different output differs
     #[param(default = true)]
     pub(crate) digest: bool,
 }
@@ -87,7 +87,7 @@ impl ParamValue for EnvVariables {
         let entry = |(name, value): (&String, &Value)| {
             let text = value
                 .as_str()
-                .ok_or_else(|| format!("the value of '{name}' has to be a text, got {value}"))?;
+                .ok_or_else(|| format!("the value of '{name}' must be a text, got {value}"))?;
             Ok((name.clone(), text.to_owned()))
         };
         map.iter()

@@ -14,7 +14,7 @@ fault! {
 }
 
 fault! {
-    /// Says that it cannot run on this machine
+    /// Reports that it cannot run on this machine
     "unsupported" Unsupported {}
     |_fault| Err(Error::unsupported("needs a machine that does not exist"))
 }
@@ -29,7 +29,7 @@ fault! {
 }
 
 fault! {
-    /// Panics on a thread of its own, and joins it
+    /// Panics on a separate thread, and joins it
     "thread_panic" ThreadPanics {}
     |_fault| {
         let thread = std::thread::Builder::new().name("faulty-thread".to_owned());
@@ -43,7 +43,7 @@ fault! {
 fault! {
     /// Reads from an address that is not mapped
     "segfault" Segfaults {
-        /// The address; 0 is the null pointer
+        /// Address; 0 is the null pointer
         #[param(default = 0)]
         address: usize,
     }

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 /// What follows a refused allocation.
 #[derive(Params, Clone, Copy)]
 pub enum Refused {
-    /// What Rust does by itself
+    /// Default reaction of Rust
     Abort,
     Error,
 }
@@ -18,10 +18,10 @@ pub enum Refused {
 fault! {
     /// Allocates and touches memory until it is refused
     "oom" TakesAll {
-        /// Gives up without a fault when it has got so much
+        /// Amount after which it stops without a fault
         #[param(default = 16_384, unit = "MiB")]
         limit: usize,
-        /// What happens then
+        /// Reaction to the refusal
         #[param(default = Refused::Abort)]
         refused: Refused,
     }

@@ -56,7 +56,7 @@ impl Workload for Good {
 }
 
 fault! {
-    /// Writes to standard output, and goes on
+    /// Writes to standard output, and continues
     "noise" Noise {
         #[param(default = 2_097_152, unit = "bytes")]
         bytes: usize,

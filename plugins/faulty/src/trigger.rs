@@ -37,10 +37,10 @@ macro_rules! fault {
         #[derive(Params)]
         pub struct $name {
             $($fields)*
-            /// When it happens
+            /// Phase of the fault
             #[param(default = $crate::trigger::Phase::Run)]
             at: $crate::trigger::Phase,
-            /// Which iteration of the instance, if it happens in run
+            /// Iteration of the fault, counted per instance, if it happens in run
             #[param(default = 3, range = 1..)]
             iteration: u64,
         }

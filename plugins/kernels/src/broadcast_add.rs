@@ -15,7 +15,7 @@ pub(crate) struct BroadcastAddParams {
     /// Columns of the matrix, numbers in the row
     #[param(default = 100, range = 1..=8192)]
     cols: usize,
-    /// Which implementation
+    /// Implementation
     #[param(default = Variant::Fast)]
     variant: Variant,
     /// Seed of the inputs, uniform in [-1, 1)
@@ -37,7 +37,7 @@ impl Workload for BroadcastAdd {
     const ABOUT: &'static str =
         "Sum of a matrix [rows, cols] and a row [cols], such as a bias, on one thread";
     const ITERATION: &'static str =
-        "the row added to each row of the matrix, into a tensor that stays";
+        "the row added to each row of the matrix, into a tensor that is kept";
     const METRICS: &'static [Metric] = &[
         Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6)
             .about("rows cols results over the time of the iteration"),

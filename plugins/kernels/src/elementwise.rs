@@ -24,7 +24,7 @@ pub(crate) struct Add;
 impl BinaryOperation for Add {
     const ID: &'static str = "add";
     const ABOUT: &'static str = "Sum of two tensors of n numbers, on one thread";
-    const ITERATION: &'static str = "one sum of two tensors, into a third that stays";
+    const ITERATION: &'static str = "one sum of two tensors, into a third that is kept";
 
     fn apply(variant: Variant, a: &[f32], b: &[f32], out: &mut [f32]) {
         scope!("TensorAdd");
@@ -43,7 +43,7 @@ impl BinaryOperation for Mul {
     const ID: &'static str = "mul";
     const ABOUT: &'static str =
         "Product of two tensors of n numbers, number by number, on one thread";
-    const ITERATION: &'static str = "one product of two tensors, into a third that stays";
+    const ITERATION: &'static str = "one product of two tensors, into a third that is kept";
 
     fn apply(variant: Variant, a: &[f32], b: &[f32], out: &mut [f32]) {
         scope!("TensorMul");
@@ -60,7 +60,7 @@ pub(crate) struct ElementwiseParams {
     /// Numbers in each tensor
     #[param(default = 10_000, range = 1..=16_777_216)]
     n: usize,
-    /// Which implementation
+    /// Implementation
     #[param(default = Variant::Fast)]
     variant: Variant,
     /// Seed of the inputs, uniform in [-1, 1)

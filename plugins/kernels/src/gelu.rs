@@ -34,10 +34,10 @@ pub(crate) struct GeluParams {
     /// Numbers in the tensor
     #[param(default = 10_000, range = 1..=16_777_216)]
     n: usize,
-    /// Which formula
+    /// Formula
     #[param(default = GeluForm::Tanh)]
     form: GeluForm,
-    /// Which implementation of it
+    /// Implementation of the formula
     #[param(default = Variant::Fast)]
     variant: Variant,
     /// Seed of the inputs, uniform in [-4, 4)
@@ -56,7 +56,7 @@ pub(crate) struct Gelu {
 impl Workload for Gelu {
     const ID: &'static str = "gelu";
     const ABOUT: &'static str = "GELU of each number of a tensor, on one thread";
-    const ITERATION: &'static str = "one activation of n numbers, into a tensor that stays";
+    const ITERATION: &'static str = "one activation of n numbers, into a tensor that is kept";
     const METRICS: &'static [Metric] = &[
         Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6)
             .about("n numbers over the time of the iteration"),

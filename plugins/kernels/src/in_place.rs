@@ -10,24 +10,24 @@ use std::hint::black_box;
 /// Destination of the result of an addition.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum AdditionForm {
-    /// Over the first operand
+    /// In place of the first operand
     InPlace,
-    /// To a tensor that is obtained for it, while the first operand is released
+    /// To a new tensor, while the first operand is released
     Allocating,
 }
 
 #[derive(Params)]
 pub(crate) struct InPlaceParams {
-    /// Additions of one iteration, each of the result of the one before
+    /// Additions of one iteration, each to the result of the one before
     #[param(default = 1000, range = 1..=1_000_000)]
     adds: usize,
     /// Numbers in the tensor
     #[param(default = 512, range = 1..=1_048_576)]
     n: usize,
-    /// Where each result goes
+    /// Destination of each result
     #[param(default = AdditionForm::InPlace)]
     form: AdditionForm,
-    /// Where the tensors of form `allocating` come from; `in_place` obtains none
+    /// Source of the tensors of form `allocating`; `in_place` obtains none
     #[param(default = Pooling::On)]
     pool: Pooling,
     /// Seed of the inputs, uniform in [-1, 1)
@@ -74,8 +74,7 @@ impl InPlace {
 
 impl Workload for InPlace {
     const ID: &'static str = "in_place";
-    const ABOUT: &'static str =
-        "Adds a tensor of n numbers to another again and again, on one thread";
+    const ABOUT: &'static str = "Adds a tensor of n numbers to another repeatedly, on one thread";
     const ITERATION: &'static str =
         "`adds` additions of n numbers, each to the result of the one before";
     const METRICS: &'static [Metric] = &[

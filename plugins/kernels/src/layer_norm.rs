@@ -11,11 +11,11 @@ use std::hint::black_box;
 /// Division of the operation into sweeps over memory.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum LayerNormForm {
-    /// Row by row, without any tensor between input and output
+    /// Row by row, without a tensor between input and output
     Fused,
-    /// One operation on the whole tensor after the other, with five tensors between them
+    /// One operation after another on the whole tensor, with five tensors between them
     Passes,
-    /// The formula in f64, row by row: what the others are checked against
+    /// Formula in f64, row by row; the reference for the other forms
     Reference,
 }
 
@@ -27,10 +27,10 @@ pub(crate) struct LayerNormParams {
     /// Numbers in a row
     #[param(default = 512, range = 1..=16_384)]
     cols: usize,
-    /// How the operation is done
+    /// Form of the operation
     #[param(default = LayerNormForm::Fused)]
     form: LayerNormForm,
-    /// Where the tensors between the passes come from; `fused` and `reference` have none
+    /// Source of the tensors between the passes; `fused` and `reference` have none
     #[param(default = Pooling::On)]
     pool: Pooling,
     /// Seed of x, uniform in [-2, 2), and of gamma and beta, in [-1, 1)
@@ -53,10 +53,10 @@ impl Workload for LayerNorm {
     const ID: &'static str = "layer_norm";
     const ABOUT: &'static str =
         "Layer normalisation of each row of a matrix [rows, cols], on one thread";
-    const ITERATION: &'static str = "one normalisation of each row, into a tensor that stays";
+    const ITERATION: &'static str = "one normalisation of each row, into a tensor that is kept";
     const METRICS: &'static [Metric] = &[
         Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6)
-            .about("rows cols numbers over the time of the iteration"),
+            .about("rows cols numbers, divided by the time of the iteration"),
         Metric::rate("gb_per_s", "GB/s", "elements", 8e-9).about(
             "8 rows cols bytes (the least that any form has to move: each number read once, its \
              result written once) over the time of the iteration",

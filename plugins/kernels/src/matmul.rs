@@ -21,10 +21,10 @@ pub(crate) struct MatMulParams {
     /// Columns of B and of C
     #[param(default = 256, range = 1..=4096)]
     n: usize,
-    /// Where the tensor C of each iteration comes from
+    /// Source of the tensor C of each iteration
     #[param(default = Pooling::On)]
     pool: Pooling,
-    /// Which implementation computes the product; `reference` runs on one thread only
+    /// Implementation of the product; `reference` runs on one thread only
     #[param(default = Variant::Fast)]
     variant: Variant,
     /// Seed of the numbers in A and B, uniform in [-1, 1)
@@ -79,7 +79,7 @@ impl Workload for MatMul {
     const ID: &'static str = "matmul";
     const ABOUT: &'static str =
         "Matrix product C[m, n] = A[m, k] B[k, n] of f32, on all threads of the job";
-    const ITERATION: &'static str = "one product C = A B, into a tensor C that is obtained for it";
+    const ITERATION: &'static str = "one product C = A B, into a new tensor C";
     const METRICS: &'static [Metric] = &[Metric::rate("gflops", "GFLOP/s", "flop", 1e-9).about(
         "2 m k n operations (a multiplication and an addition for each term) over the time \
             of the iteration",

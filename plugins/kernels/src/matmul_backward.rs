@@ -69,7 +69,7 @@ impl Workload for MatMulBackward {
     const ABOUT: &'static str = "Gradients of a matrix product C[m, n] = A[m, k] B[k, n], given \
         that of C, on all threads of the job";
     const ITERATION: &'static str =
-        "both gradients once: dA = dC B^T and dB = A^T dC, into tensors that stay";
+        "both gradients once: dA = dC B^T and dB = A^T dC, into tensors that are kept";
     const METRICS: &'static [Metric] = &[Metric::rate("gflops", "GFLOP/s", "flop", 1e-9).about(
         "4 m k n operations (2 m k n for each of the two products) over the time of the iteration",
     )];

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 #[derive(Params)]
 pub(crate) struct PeakParams {
-    /// Rounds of one iteration: each multiplies and adds once in every chain
+    /// Rounds of one iteration; each multiplies and adds once in every chain
     #[param(default = 10_000, range = 1..=10_000_000)]
     rounds: u64,
 }

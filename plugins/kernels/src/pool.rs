@@ -9,9 +9,9 @@ use std::hint::black_box;
 /// Initial contents of a new tensor.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum TensorContents {
-    /// Anything, because the caller overwrites it; a plain allocation holds zeros all the same
+    /// Arbitrary numbers, because the caller overwrites them; a plain allocation contains zeros
     Unspecified,
-    /// Zeros, written by the pool and by the allocator alike
+    /// Zeros, written by the pool and by the allocator
     Zeros,
 }
 
@@ -23,13 +23,13 @@ pub(crate) struct TensorPoolParams {
     /// Numbers in each tensor
     #[param(default = 512, range = 1..=1_048_576)]
     n: usize,
-    /// Tensors that are alive at the same time; each beyond them replaces the oldest
+    /// Tensors that are alive at the same time; each further one replaces the oldest
     #[param(default = 1, range = 1..=1000)]
     alive: usize,
-    /// What a new tensor holds
+    /// Content of a new tensor
     #[param(default = TensorContents::Unspecified)]
     contents: TensorContents,
-    /// Where the tensors come from
+    /// Source of the tensors
     #[param(default = Pooling::On)]
     pool: Pooling,
 }

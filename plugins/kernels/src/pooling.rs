@@ -6,9 +6,9 @@ use orch_sdk::Params;
 /// Both settings run the same code, so that the difference is measured and never computed.
 #[derive(Params, Clone, Copy)]
 pub(crate) enum Pooling {
-    /// From the tensor pool: after the first iteration nothing is allocated
+    /// Tensor pool: no allocations after the first iteration
     On,
-    /// From the allocator, and back to it, in every iteration
+    /// Allocator: tensors are allocated and freed in every iteration
     Off,
 }
 

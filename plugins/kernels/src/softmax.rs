@@ -15,7 +15,7 @@ pub(crate) struct SoftmaxParams {
     /// Rows, each with a distribution of its own
     #[param(default = 1, range = 1..=1024)]
     rows: usize,
-    /// Which implementation
+    /// Implementation
     #[param(default = Variant::Fast)]
     variant: Variant,
     /// Seed of the inputs, uniform in [-4, 4)
@@ -34,7 +34,7 @@ pub(crate) struct Softmax {
 impl Workload for Softmax {
     const ID: &'static str = "softmax";
     const ABOUT: &'static str = "Softmax of each row of a matrix [rows, n], on one thread";
-    const ITERATION: &'static str = "one softmax of each row, into a tensor that stays";
+    const ITERATION: &'static str = "one softmax of each row, into a tensor that is kept";
     const METRICS: &'static [Metric] = &[
         Metric::rate("melem_per_s", "Melem/s", "elements", 1e-6).about(
             "rows n numbers over the \

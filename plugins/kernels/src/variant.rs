@@ -5,8 +5,8 @@ use orch_sdk::Params;
 /// An implementation, from obvious to fast.
 #[derive(Params, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Variant {
-    /// The vectorised kernel
+    /// Vectorised kernel
     Fast,
-    /// The formula in f64, number by number: what the fast one is checked against
+    /// Formula in f64, number by number; the reference for the fast kernel
     Reference,
 }

@@ -12,7 +12,7 @@ struct Empty;
 
 impl Workload for Empty {
     const ID: &'static str = "empty";
-    const ABOUT: &'static str = "Does nothing; its time is what one iteration costs by itself";
+    const ABOUT: &'static str = "Does nothing; its time is the overhead of one iteration";
     const ITERATION: &'static str = "nothing";
     const TAGS: &'static [&'static str] = &["overhead"];
     type Params = ();
@@ -40,10 +40,10 @@ struct Scopes {
 
 impl Workload for Scopes {
     const ID: &'static str = "scope";
-    const ABOUT: &'static str = "Opens and closes empty scopes, one after the other";
+    const ABOUT: &'static str = "Opens and closes empty scopes, one after another";
     const ITERATION: &'static str = "`pairs` scopes";
-    const METRICS: &'static [Metric] = &[Metric::time_per("ns_per_pair", "ns", "pairs", 1e9)
-        .about("Cost of one scope with nothing in it")];
+    const METRICS: &'static [Metric] =
+        &[Metric::time_per("ns_per_pair", "ns", "pairs", 1e9).about("Cost of one empty scope")];
     const TAGS: &'static [&'static str] = &["overhead"];
     type Params = ScopesParams;
 

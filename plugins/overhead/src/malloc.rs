@@ -7,7 +7,7 @@ use std::hint::black_box;
 /// Allocator to measure.
 #[derive(Params, Clone, Copy)]
 enum AllocatorChoice {
-    /// The process's `malloc` and `free`: in a worker, those that count
+    /// `malloc` and `free` of the process; in a worker, the counting ones
     Host,
     /// `__libc_malloc` and `__libc_free`
     Glibc,
@@ -68,7 +68,7 @@ impl Workload for Malloc {
     const ID: &'static str = "malloc";
     const ABOUT: &'static str =
         "Allocates and frees, to compare the counting allocator with glibc's";
-    const ITERATION: &'static str = "`pairs` times malloc and free";
+    const ITERATION: &'static str = "`pairs` pairs of malloc and free";
     const METRICS: &'static [Metric] = &[Metric::time_per("ns_per_pair", "ns", "pairs", 1e9)
         .about("Cost of one malloc and one free")];
     const TAGS: &'static [&'static str] = &["overhead"];

@@ -14,7 +14,7 @@ pub(crate) struct AllocateParams {
     /// Blocks per iteration
     #[param(default = 1000, range = 1..=100_000_000)]
     work: u64,
-    /// Blocks that are allocated for nothing in each iteration
+    /// Superfluous allocations of each iteration
     #[param(default = 0)]
     extra_allocations: u64,
 }

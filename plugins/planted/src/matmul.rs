@@ -14,7 +14,7 @@ pub(crate) struct MatMulParams {
     /// Rows and columns of both factors
     #[param(default = 64, range = 1..=2048)]
     size: usize,
-    /// Blocks that are allocated for nothing in each iteration
+    /// Superfluous allocations of each iteration
     #[param(default = 0)]
     extra_allocations: u64,
 }

@@ -10,13 +10,13 @@ const UNIT: usize = 16 << 10;
 
 #[derive(Params)]
 pub(crate) struct MemoryParams {
-    /// Units of 64 KiB that are read and written per iteration
+    /// Units of 64 KiB, read and written per iteration
     #[param(default = 100, range = 1..=1_000_000)]
     work: u64,
     /// Size of the whole block in MiB
     #[param(default = 64, range = 1..=4096)]
     mebibytes: usize,
-    /// Blocks that are allocated for nothing in each iteration
+    /// Superfluous allocations of each iteration
     #[param(default = 0)]
     extra_allocations: u64,
 }
@@ -35,7 +35,7 @@ impl Workload for Memory {
     const ABOUT: &'static str =
         "Multiplies the numbers of a large block, walking through it unit by unit";
     const ITERATION: &'static str =
-        "`work` units of 64 KiB, going on where the last iteration ended";
+        "`work` units of 64 KiB, continuing where the last iteration ended";
     const TAGS: &'static [&'static str] = &["planted"];
     type Params = MemoryParams;
 

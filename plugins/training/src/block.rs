@@ -13,7 +13,7 @@ use orch_sdk::prelude::*;
 
 #[derive(Params)]
 pub(crate) struct BlockParams {
-    /// Numbers that stand for a position, a multiple of the heads
+    /// Width of the embedding of a position, a multiple of the heads
     #[param(default = 128, range = 1..=2048)]
     embed: usize,
     /// Heads of the attention
@@ -28,19 +28,19 @@ pub(crate) struct BlockParams {
     /// Steps of one iteration
     #[param(default = 10, range = 1..=100_000)]
     steps: usize,
-    /// How gradients become steps
+    /// Optimiser
     #[param(default = Optimizer::Adamw)]
     optimizer: Optimizer,
-    /// Length of a step; when absent 0.01 with sgd, 0.002 with adamw
+    /// Learning rate; by default 0.01 with sgd, 0.002 with adamw
     #[param(range = 0.0..=10.0)]
     learning_rate: Option<f32>,
-    /// Part of the velocity that stays from step to step; only with sgd, 0 is plain descent
+    /// Momentum: share of the velocity kept per step; only with sgd, 0 is plain descent
     #[param(default = 0.9, range = 0.0..1.0)]
     momentum: f32,
-    /// What is inside the perceptron
+    /// Activation of the perceptron
     #[param(default = Activation::GeluTanh)]
     activation: Activation,
-    /// Where the tensors of a step come from
+    /// Source of the tensors of a step
     #[param(default = Pooling::On)]
     pool: Pooling,
     /// Seed of the weights and of the batch

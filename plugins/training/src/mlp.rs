@@ -28,19 +28,19 @@ pub(crate) struct MlpParams {
     /// Steps of one iteration
     #[param(default = 50, range = 1..=100_000)]
     steps: usize,
-    /// How gradients become steps
+    /// Optimiser
     #[param(default = Optimizer::Adamw)]
     optimizer: Optimizer,
-    /// Length of a step
+    /// Learning rate
     #[param(default = 2e-4, range = 0.0..=10.0)]
     learning_rate: f32,
-    /// Part of the velocity that stays from step to step; only with sgd, 0 is plain descent
+    /// Momentum: share of the velocity kept per step; only with sgd, 0 is plain descent
     #[param(default = 0.9, range = 0.0..1.0)]
     momentum: f32,
-    /// What is between the layers
+    /// Activation between the layers
     #[param(default = Activation::GeluTanh)]
     activation: Activation,
-    /// Where the tensors of a step come from
+    /// Source of the tensors of a step
     #[param(default = Pooling::On)]
     pool: Pooling,
     /// Seed of the weights and of the batch

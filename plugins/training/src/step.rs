@@ -13,9 +13,9 @@ use std::hint::black_box;
 /// Whether the backward pass computes the gradient of the batch.
 #[derive(Params, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InputGradient {
-    /// dX = dH W2^T is computed too, as where another layer comes before
+    /// dX = dH W2^T is computed too, as in a layer with another layer before it
     On,
-    /// The batch is data, and nobody asks for its gradient
+    /// The batch is data, and its gradient is not needed
     Off,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct StepParams {
     /// Whether the gradient of X is computed
     #[param(default = InputGradient::Off)]
     input_gradient: InputGradient,
-    /// Where the tensors of a step come from: H, Y and the gradients
+    /// Source of the tensors of a step: H, Y and the gradients
     #[param(default = Pooling::On)]
     pool: Pooling,
     /// Seed of X and dY, uniform in [-1, 1), and of W2 and W3, smaller by the root of `hidden`

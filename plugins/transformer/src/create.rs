@@ -9,15 +9,15 @@ use std::path::PathBuf;
 
 #[derive(Params)]
 pub(crate) struct CreateParams {
-    /// The dimensions: a name, or an object of embed, layers, heads, block and vocab
+    /// Dimensions: a name, or an object of embed, layers, heads, block and vocab
     #[param(default = Model::Small)]
     model: Model,
-    /// A `.safetensors` file, read in each iteration; without one the weights are random
+    /// `.safetensors` file, read in each iteration; without it the weights are random
     weights: Option<PathBuf>,
     /// Seed of random weights
     #[param(default = 1)]
     seed: u64,
-    /// Which form of GELU the model is made for
+    /// Form of GELU of the model
     #[param(default = Activation::GeluTanh)]
     activation: Activation,
 }
@@ -33,7 +33,7 @@ impl Workload for Create {
     const ID: &'static str = "create";
     const ABOUT: &'static str = "Makes a GPT that is ready to generate, on one thread: random \
         weights or those of a file, packed for its products";
-    const ITERATION: &'static str = "one model, and the release of the one before";
+    const ITERATION: &'static str = "one model, and the release of the previous one";
     const METRICS: &'static [Metric] = &SIZES;
     const TAGS: &'static [&'static str] = &["transformer", "memory"];
     type Params = CreateParams;

@@ -12,18 +12,18 @@ use std::path::PathBuf;
 
 #[derive(Params)]
 pub(crate) struct InferParams {
-    /// The dimensions: a name, or an object of embed, layers, heads, block and vocab
+    /// Dimensions: a name, or an object of embed, layers, heads, block and vocab
     #[param(default = Model::Small)]
     model: Model,
-    /// A `.safetensors` file; without one the weights are random
+    /// `.safetensors` file; without it the weights are random
     weights: Option<PathBuf>,
-    /// What each session begins with: a number of pseudo-random tokens, or a list of token ids
+    /// Prompt of each session: a number of pseudo-random tokens, or a list of token ids
     #[param(default = Prompt::Length(32))]
     prompt: Prompt,
     /// Tokens that each session generates
     #[param(default = 25, range = 1..=65_536)]
     tokens: usize,
-    /// Sessions in one iteration, one after the other; each starts anew from its prompt
+    /// Sessions in one iteration, one after another; each starts from its prompt
     #[param(default = 1, range = 1..=1000)]
     sessions: usize,
     /// 0 takes the most probable token; above it the logits are divided by it before one is chosen
@@ -33,14 +33,14 @@ pub(crate) struct InferParams {
     /// Seed of random weights, of the prompts and of the choices
     #[param(default = 1)]
     seed: u64,
-    /// Which form of GELU
+    /// Form of GELU
     #[param(default = Activation::GeluTanh)]
     activation: Activation,
-    /// Whether keys and values are kept from token to token; without, each token costs the whole
-    /// context
+    /// Whether keys and values are cached between tokens; without the cache, each token costs the
+    /// whole context
     #[param(default = true)]
     kv_cache: bool,
-    /// Where tensors come from
+    /// Source of the tensors
     #[param(default = Pooling::On)]
     pool: Pooling,
 }

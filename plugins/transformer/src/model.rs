@@ -20,7 +20,7 @@ const DIMENSIONS: [(&str, u64, &str); 5] = [
     (
         "heads",
         128,
-        "Attention heads of each block; they divide embed",
+        "Attention heads of each block, a divisor of embed",
     ),
     ("block", 8192, "Longest context in tokens"),
     ("vocab", 262_144, "Number of different tokens"),
@@ -149,9 +149,9 @@ pub(crate) fn count_sizes(config: Config) {
 /// Metrics of the counters of [`count_sizes`].
 pub(crate) const SIZES: [Metric; 3] = [
     Metric::count("parameters", "parameters").about("Numbers in all weights"),
-    Metric::count("tensors", "tensors").about("Tensors that hold the weights"),
+    Metric::count("tensors", "tensors").about("Tensors of the weights"),
     Metric::count("weight_bytes", "B")
-        .about("4 bytes for each parameter; packing adds what fills up the last panels"),
+        .about("4 bytes for each parameter; packing adds padding in the last panels"),
 ];
 
 /// Returns the mean log-probability of each token of a fixed sequence that depends on the
