@@ -174,8 +174,22 @@ impl<'a> CommitEvidence<'a> {
 
     /// What computes something else than the good end is neither faster nor slower.
     fn comparable(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
-        match self.probed(0) { Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err("its iterations are too long to run as many of them as at the good end".to_owned(),), Some(good) if self.metric != Metric::Digest && counted::output_differs([&good.record, &probe.record]) => { Err("its output differs from the good end's (--metric digest finds the commit that \
-                     changed it)".to_owned(),) } _ => Ok(probe), }
+        match self.probed(0) {
+            Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err(
+                "its iterations are too long to run as many of them as at the good end".to_owned(),
+            ),
+            Some(good)
+                if self.metric != Metric::Digest
+                    && counted::output_differs([&good.record, &probe.record]) =>
+            {
+                Err(
+                    "its output differs from the good end's (--metric digest finds the commit that \
+                     changed it)"
+                        .to_owned(),
+                )
+            }
+            _ => Ok(probe),
+        }
     }
 
     /// Looks at a commit, once.

@@ -106,7 +106,7 @@ mod tests {
         let words = ["a slow tenth", "19 % were slow: busy", "x", "busy: y", "z"];
         let jobs: Vec<(String, Vec<String>)> = (0..5)
             .map(|job| {
-                let own = vec![words[job].to_owned(), "a note".to_owned()];
+                let own = [words[job].to_owned(), "a note".to_owned()];
                 (job.to_string(), own[..if job < 2 { 2 } else { 1 }].to_vec())
             })
             .collect();

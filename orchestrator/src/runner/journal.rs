@@ -107,7 +107,10 @@ enum JournalLineRef<'a> {
 pub(crate) enum JournalError {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("{} was written by another version of orch: its schema is {schema}, expected {SCHEMA}", file.display())]
+    #[error(
+        "{} was written by another version of orch: its schema is {schema}, expected {SCHEMA}",
+        file.display()
+    )]
     Other { file: PathBuf, schema: String },
     #[error("{} is not a journal: {error}", file.display())]
     Broken {

@@ -565,7 +565,21 @@ mod tests {
     #[test]
     fn warnings_of_a_record_are_graded_by_kind_and_not_by_words() {
         let record = |texts: [&str; 3]| -> JobRecord {
-            serde_json::from_value(serde_json::json!({ "id": "w", "workload": "p/w", "about": null, "iteration": null, "params": { }, "tags": [], "plugin": { "path": "p.so" }, "outcome": "measured", "settings": { "time_ns": 1, "rounds": 0, "timeout_ns": 1, "memory_bytes": 1, "threads": 1, "tolerance": 0.01 }, "warnings": texts, "warning_kinds": ["output_differs", "uneven_iterations", "left_processes"], "metrics": { }, "metrics_info": { }, "scopes": [], "wall": { "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0 } })).unwrap()
+            serde_json::from_value(serde_json::json!({
+                "id": "w", "workload": "p/w", "about": null, "iteration": null, "params": {},
+                "tags": [], "plugin": { "path": "p.so" }, "outcome": "measured",
+                "settings": {
+                    "time_ns": 1, "rounds": 0, "timeout_ns": 1, "memory_bytes": 1, "threads": 1,
+                    "tolerance": 0.01,
+                },
+                "warnings": texts,
+                "warning_kinds": ["output_differs", "uneven_iterations", "left_processes"],
+                "metrics": {}, "metrics_info": {}, "scopes": [],
+                "wall": {
+                    "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0,
+                },
+            }))
+            .unwrap()
         };
         let levels = |texts| -> Vec<FindingLevel> {
             judge_record("w", &record(texts))

@@ -52,10 +52,28 @@ fn document(examined: &[ExaminedPlugin]) -> Value {
             .count()
     };
     let plugin = |plugin: &ExaminedPlugin| {
-        let workloads = plugin.workloads.iter().map(| workload | { json!({ "id": workload.id, "trials": workload.trials, "setup_ns": workload.setup_ns, "iteration_ns": workload.iteration_ns, }) });
-        json!({ "key": plugin.key, "path": plugin.path, "workloads": workloads.collect::< Vec< _ > >(), "findings": plugin.findings, })
+        let workloads = plugin.workloads.iter().map(|workload| {
+            json!({
+                "id": workload.id,
+                "trials": workload.trials,
+                "setup_ns": workload.setup_ns,
+                "iteration_ns": workload.iteration_ns,
+            })
+        });
+        json!({
+            "key": plugin.key,
+            "path": plugin.path,
+            "workloads": workloads.collect::<Vec<_>>(),
+            "findings": plugin.findings,
+        })
     };
-    json!({ "schema": SCHEMA, "errors": count(FindingLevel::Error), "warnings": count(FindingLevel::Warning), "notes": count(FindingLevel::Note), "plugins": examined.iter().map(plugin).collect::< Vec< _ > >(), })
+    json!({
+        "schema": SCHEMA,
+        "errors": count(FindingLevel::Error),
+        "warnings": count(FindingLevel::Warning),
+        "notes": count(FindingLevel::Note),
+        "plugins": examined.iter().map(plugin).collect::<Vec<_>>(),
+    })
 }
 
 /// Each plugin's findings, what asks for action first, then what was tried.
