@@ -138,7 +138,7 @@ fn parse_time(request: &CompareRequest) -> Result<Duration, CommandError> {
     })?;
     if request.pairs == 0 || time.is_zero() {
         return Err(CommandError::input(
-            "--pairs and --time have to be more than 0",
+            "--pairs and --time must be greater than 0",
         ));
     }
     Ok(time)
@@ -149,7 +149,7 @@ fn refuse_record_beside_build(record: &Record) -> CommandError {
     let hint = match &record.git.commit {
         Some(commit) if !record.git.dirty => {
             format!(
-                "compare the commit that it measured: {}",
+                "compare the commit of the record: {}",
                 &commit[..commit.len().min(10)]
             )
         }

@@ -214,8 +214,8 @@ impl PairedComparison<'_> {
     ) -> Result<Comparison, CommandError> {
         if self.variation.is_some() || self.control || self.plugin.is_some() {
             return Err(CommandError::input(
-                "--set, --plugin and --control are for builds, which are measured; records are as \
-                 they are",
+                "--set, --plugin and --control apply to builds, which are measured; records are \
+                 compared without measuring",
             ));
         }
         let outcome = stored::compare(a, b, self.filter.as_deref());
@@ -223,7 +223,7 @@ impl PairedComparison<'_> {
             let message = format!("{} and {} have no job in common", a.id, b.id);
             let error = CommandError::input(message);
             return Err(match self.filter {
-                Some(_) => error.with_hint("--filter lets none through"),
+                Some(_) => error.with_hint("no job matches --filter"),
                 None => error,
             });
         }

@@ -30,8 +30,9 @@ impl ParameterVariation {
     /// Reads `PARAM=A,B`. Values are what they would be in a scenario.
     pub(crate) fn parse(text: &str) -> Result<Self, CommandError> {
         let wrong = || {
-            CommandError::input(format!("--set '{text}' is not of the form PARAM=A,B"))
-                .with_hint("--set kv_cache=true,false gives A the first value and B the second")
+            CommandError::input(format!("--set '{text}' is not of the form PARAM=A,B")).with_hint(
+                "write for example --set kv_cache=true,false: A gets the first value, B the second",
+            )
         };
         let (param, values) = text.split_once('=').ok_or_else(wrong)?;
         let (a, b) = values.split_once(',').ok_or_else(wrong)?;
@@ -108,8 +109,8 @@ pub(crate) fn build_plugins(
         let asked = common.variation.is_some() || common.replaced == Some(key);
         let why = revision::same_everywhere(spec, &common.loaded.root, at).filter(|_| !asked)?;
         Some(format!(
-            "the plugin {why}: a commit cannot be compared in it; `crate:`, or `dir:` with \
-             `build:`, can, and --repo names another repository"
+            "the plugin {why}, so its commits cannot be compared; use `crate:`, or `dir:` with \
+             `build:`, or name another repository with --repo"
         ))
     };
     let build = |key: &str,
@@ -173,7 +174,7 @@ pub(crate) fn find_replaced_plugin(
         .map(|(key, _)| key.as_str())
         .collect();
     let hint = format!(
-        "--plugin KEY says whose place it takes; the scenario has {}",
+        "name the plugin to replace with --plugin KEY; the scenario has {}",
         format::listed(&keys)
     );
     match (asked, &keys[..]) {
@@ -183,7 +184,7 @@ pub(crate) fn find_replaced_plugin(
         }
         (None, [only]) => Ok((*only).to_owned()),
         (None, _) => Err(CommandError::input(
-            "a library was given, and the scenario has several plugins",
+            "a library was given, but the scenario has several plugins",
         )
         .with_hint(hint)),
     }

@@ -52,15 +52,13 @@ pub(crate) fn find_target(
         (None, Some(folder), None) => record(&folder.join(store::FILE)),
         (None, None, Some(revision)) => Ok(CompareTarget::Revision(revision)),
         (None, None, None) => Err(CommandError::input(format!(
-            "'{name}' is no file, no record in \
-            {}, and no revision of {}",
+            "'{name}' is not a file, not a record in {}, and not a revision of {}",
             results.display(),
             root.display()
         ))
         .with_hint(
-            "a revision \
-                such as HEAD~1, the id of a folder in the results, or the path of a shared \
-                library",
+            "name a revision such as HEAD~1, the id of a folder in the results, or the path of a \
+             shared library",
         )),
         (file, stored, revision) => {
             let meanings: Vec<String> = [
@@ -73,12 +71,13 @@ pub(crate) fn find_target(
             .into_iter()
             .flatten()
             .collect();
-            Err(
-                CommandError::input(format!("'{name}' means {}", meanings.join(", and ")))
-                    .with_hint(format!(
-                        "./{name} is the path, refs/heads/{name} the branch"
-                    )),
-            )
+            Err(CommandError::input(format!(
+                "'{name}' is ambiguous: {}",
+                meanings.join(", and ")
+            ))
+            .with_hint(format!(
+                "use ./{name} for the path, or refs/heads/{name} for the branch"
+            )))
         }
     }
 }
@@ -102,7 +101,7 @@ fn of_path(path: &Path, root: &Path) -> Result<CompareTarget, CommandError> {
             store::FILE
         ))
         .with_hint(format!(
-            "{} is the working tree; a results folder is a record",
+            "the working tree is {}; a results folder names a record",
             root.display()
         )));
     }
@@ -114,10 +113,10 @@ fn of_path(path: &Path, root: &Path) -> Result<CompareTarget, CommandError> {
         std::io::Read::read_exact(&mut file, &mut magic).map(|()| magic == *b"\x7fELF")
     });
     if !is_library.unwrap_or(false) {
-        let message = format!("{} is no shared library", path.display());
+        let message = format!("{} is not a shared library", path.display());
         return Err(CommandError::input(message).with_hint(
             "A and B are revisions, shared libraries (.so), records (.json), or the project's \
-             folder; the scenario is given by --scenario",
+             folder; name the scenario with --scenario",
         ));
     }
     Ok(CompareTarget::Library(path.to_owned()))
@@ -125,12 +124,13 @@ fn of_path(path: &Path, root: &Path) -> Result<CompareTarget, CommandError> {
 
 fn record(path: &Path) -> Result<CompareTarget, CommandError> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        CommandError::input(format!("the record {shown} cannot be read: {error}"))
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CommandError::input(format!("cannot read the record {shown}: {error}")))?;
     let wrong = |what: String| {
-        CommandError::input(format!("{shown} is no record that this orch reads: {what}"))
-            .with_hint("records are the record.json files of `orch run`")
+        CommandError::input(format!(
+            "{shown} is not a record that this version of orch reads: {what}"
+        ))
+        .with_hint("name a record.json file of `orch run`")
     };
     let value: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;

@@ -86,7 +86,7 @@ pub(super) fn matched(
             worded(
                 side,
                 format!(
-                    "plugin `{}` lies outside of the repository and is as it is today",
+                    "plugin `{}` is outside of the repository, so its present state was measured",
                     jobs[side].plugin
                 ),
             )

@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(
             found(small(), measured(10_000, [1500.0, 1500.0], None)),
             Vec::<String>::new(),
-            "nothing is known"
+            "no reason is known"
         );
     }
 }

@@ -128,7 +128,7 @@ fn counts_over_other_numbers_of_iterations_are_never_exact() {
                 "{metric}: {entry:?}"
             );
             assert!(
-                entry.reason.starts_with("not exact, as A counted "),
+                entry.reason.starts_with("not exact, because A counted "),
                 "{metric}: {}",
                 entry.reason
             );
@@ -141,11 +141,11 @@ fn counts_over_other_numbers_of_iterations_are_never_exact() {
     };
     assert_eq!(
         reason(&eight, &one),
-        "not exact, as A counted 8 iterations and B 1: 1.25 in A, 3 in B"
+        "not exact, because A counted 8 iterations and B 1: 1.25 in A, 3 in B"
     );
     assert_eq!(
         reason(&one, &eight),
-        "not exact, as A counted 1 iteration and B 8: 3 in A, 1.25 in B"
+        "not exact, because A counted 1 iteration and B 8: 3 in A, 1.25 in B"
     );
     let verdict = |a: &JobRecord, b: &JobRecord, metric| {
         of(&judged(a, b, &Code::Different, None), metric).verdict

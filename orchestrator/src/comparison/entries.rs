@@ -63,7 +63,7 @@ pub(crate) fn missing(sides: [&JobRecord; 2]) -> Option<String> {
                 .map_or_else(String::new, |phase| format!(" in {}", phase.name()));
             format!(
                 "{name} {what}{phase}: {}",
-                side.message.as_deref().unwrap_or("nothing is known")
+                side.message.as_deref().unwrap_or("no reason is known")
             )
         })
         .collect();

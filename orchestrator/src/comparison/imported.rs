@@ -45,8 +45,8 @@ pub(crate) struct ImportedRow {
 pub(crate) fn rows(rows: &[ClaimedRow], guesses: &[NestingGuess]) -> Vec<ImportedRow> {
     let printed = |figure: &Option<Figure>| figure.as_ref().map(|figure| figure.printed.clone());
     let because = |why: NestingReason| match why {
-        NestingReason::Loop => "the name says that it is a loop, and its time fits",
-        NestingReason::Frame => "the same prefix, and nearly the same time and allocations",
+        NestingReason::Loop => "the name is that of a loop, and the time fits",
+        NestingReason::Frame => "same prefix, and similar time and allocations",
     };
     let guesses: HashMap<usize, &NestingGuess> =
         guesses.iter().map(|guess| (guess.inner, guess)).collect();

@@ -124,10 +124,10 @@ fn code(a: &JobRecord, b: &JobRecord) -> Code {
     match [&a.plugin.hash, &b.plugin.hash] {
         [Some(a), Some(b)] if a != b => Code::Different,
         [Some(_), Some(_)] => Code::Unknown(
-            "the same file; records do not hold the hashes of the libraries that it is linked to"
+            "the same file, but records do not contain the hashes of the libraries that it links to"
                 .to_owned(),
         ),
-        _ => Code::Unknown("a record does not hold the hash of the plugin's file".to_owned()),
+        _ => Code::Unknown("a record does not contain the hash of the plugin's file".to_owned()),
     }
 }
 
@@ -136,7 +136,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
     let margin = known.settings.tolerance;
     let code = match (a, b) {
         (Some(a), Some(b)) => code(a, b),
-        _ => Code::Unknown("only one record has it".to_owned()),
+        _ => Code::Unknown("only one record has this job".to_owned()),
     };
     let (mut missing, mut places) = (None, Vec::new());
     let found = match (a, b) {
@@ -311,11 +311,11 @@ mod tests {
         assert_eq!(found(Some("a"), Some("b")), Code::Different);
         assert!(
             matches!(found(Some("a"), Some("a")), Code::Unknown(why) if why.starts_with("the same \
-                file; "))
+                file, "))
         );
         assert!(
             matches!(found(Some("a"), None), Code::Unknown(why) if why.starts_with("a record does \
-                not hold "))
+                not contain "))
         );
     }
 
@@ -338,7 +338,7 @@ mod tests {
             refused
                 .map(Reason::NotComparable)
                 .map(|reason| reason.to_string()),
-            Some("not comparable: the input file data/in.bin is another one in B".to_owned())
+            Some("not comparable: the input file data/in.bin differs in B".to_owned())
         );
     }
 

@@ -273,15 +273,15 @@ fn a_counter_that_differs_within_a_side_is_no_exact_one() {
     let whose = |words: &str| (Verdict::Inconclusive, true, words.to_owned());
     assert_eq!(
         judged(&shaky, &steady),
-        whose("A's own processes differ: 32000 and 40000")
+        whose("A differs between its own processes: 32000 and 40000")
     );
     assert_eq!(
         judged(&steady, &shaky),
-        whose("B's own processes differ: 32000 and 40000")
+        whose("B differs between its own processes: 32000 and 40000")
     );
     // That the sides show the same number by chance is no agreement.
-    let both =
-        "A's own processes differ: 32000 and 40000; B's own processes differ: 32000 and 40000";
+    let both = "A differs between its own processes: 32000 and 40000; B differs between its own \
+        processes: 32000 and 40000";
     assert_eq!(judged(&shaky, &shaky), whose(both));
     // A count on which all processes agree is exact, whichever threads allocate.
     let mut threads = counting(None, 40_000.0);
@@ -325,7 +325,7 @@ fn what_only_the_baseline_has_is_missing() {
     );
     assert_eq!(
         (&of(&new, "steps").b, &*of(&new, "steps").reason),
-        (&json!(5), "new: only B has it")
+        (&json!(5), "new: only B has this metric")
     );
     let mut uncounted = with(&[]);
     uncounted.allocations = None;
@@ -351,7 +351,10 @@ fn an_output_that_differs_within_a_side_accuses_nobody() {
         Some(&slower),
     );
     let digest = of(&entries, "digest");
-    assert_eq!(digest.reason, "B's own processes differ: 7 and 8");
+    assert_eq!(
+        digest.reason,
+        "B differs between its own processes: 7 and 8"
+    );
     assert!(digest.verdict == Verdict::Inconclusive && digest.is_open());
     assert_eq!(
         of(&entries, "time").verdict,
@@ -400,7 +403,11 @@ fn faster_with_other_output_is_no_improvement() {
         Some(&faster),
     );
     assert_eq!(of(&near, "digest").verdict, Verdict::Equivalent);
-    assert!(of(&near, "digest").reason.contains("within the tolerance"));
+    assert!(
+        of(&near, "digest")
+            .reason
+            .contains("within the plugin's digest tolerance")
+    );
 }
 
 #[test]
@@ -420,8 +427,8 @@ fn another_output_that_is_accepted_hides_no_costs() {
             Verdict::Regressed
         ]
     );
-    let why = "20 pairs: not zero, at level 0.01 over all workloads, and by its estimate at least \
-        the margin of 1.0 %";
+    let why = "20 pairs (1 % false discovery rate over all workloads); the estimated change \
+        exceeds the 1.0 % margin";
     assert!(
         of(&entries, "time").reason.ends_with(why),
         "{}",
@@ -506,8 +513,7 @@ fn an_open_verdict_says_what_would_have_been_seen() {
         None,
         "ten pairs exclude nothing"
     );
-    let most =
-        "still open after 10 pairs, the most that were allowed; no verdict takes fewer than 11";
+    let most = "undecided after 10 pairs, the maximum; a verdict needs at least 11";
     assert_eq!(time.reason, most, "more time would be no help");
     let late = PairedResult {
         stopped: PairStopReason::Time,
@@ -522,7 +528,7 @@ fn an_open_verdict_says_what_would_have_been_seen() {
     assert!(
         of(&entries, "time")
             .reason
-            .ends_with("fewer than 11: a longer --time gives it more")
+            .ends_with("at least 11: a longer --time allows more pairs")
     );
     let decided = contested(0.0, 30);
     let entries = judged(

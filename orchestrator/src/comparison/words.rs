@@ -33,13 +33,13 @@ impl Surprise {
                 )
             }
             Self::SameMachineCode { margin } => format!(
-                "equivalent though the interval of its time reaches beyond ±{}: both builds run \
-                 the same machine code, so layout or noise moved it",
+                "equivalent although the interval of its time extends beyond ±{}: both builds run \
+                 the same machine code, so layout or noise caused the difference",
                 format::percent(*margin)
             ),
             Self::NotExact { metrics } => {
                 format!(
-                    "{} not exact: processes of one build differ too",
+                    "{} not exact: processes of the same build differ too",
                     metrics.join(", ")
                 )
             }
@@ -291,7 +291,7 @@ mod tests {
         );
         assert_eq!(
             loose.sentence(),
-            "allocations not exact: processes of one build differ too"
+            "allocations not exact: processes of the same build differ too"
         );
         assert_eq!(
             told(ranges([200.0, 206.0]), Verdict::Inconclusive),

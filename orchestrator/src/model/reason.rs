@@ -240,39 +240,41 @@ impl fmt::Display for Reason {
         let percent = |share: &f64| format::percent(*share);
         match self {
             Self::NotMeasured(why) | Self::MachineChanged(why) => f.write_str(why),
-            Self::AnchorLacksJob(why) => write!(f, "the anchor does not have it: {why}"),
-            Self::OnlyOneRecord { side } => write!(f, "only {side} has it"),
-            Self::OnlyB => f.write_str("new: only B has it"),
+            Self::AnchorLacksJob(why) => write!(f, "the anchor does not have this job: {why}"),
+            Self::OnlyOneRecord { side } => write!(f, "only {side} has this job"),
+            Self::OnlyB => f.write_str("new: only B has this metric"),
             Self::CounterGone => f.write_str(
-                "only A has it: B's code adds nothing to its counter, or does not describe it any \
-                 more",
+                "only A has it: B's code adds nothing to its counter, or no longer describes it",
             ),
-            Self::Uncounted => f.write_str("only those of A were counted"),
+            Self::Uncounted => f.write_str("only A's allocations were counted"),
             Self::NotComparable(obstacle) => write!(f, "not comparable: {obstacle}"),
             Self::SameCode => f.write_str("same code"),
             Self::LayoutOnly => f.write_str(
                 "layout, not code: the machine code that the workload can reach is the same",
             ),
             Self::SameMachineCode(times) => {
-                write!(f, "same machine code; by its times alone {times}")
+                write!(f, "same machine code; judged by the times alone: {times}")
             }
             Self::OutputsAgree => f.write_str("the outputs agree"),
             Self::OutputsWithinTolerance => {
-                f.write_str("different values, within the tolerance that the plugin states")
+                f.write_str("different values, but within the plugin's digest tolerance")
             }
             Self::OutputsDiffer(difference) => difference.fmt(f),
-            Self::OtherOutput => f.write_str("the outputs differ, so costs do not compare"),
+            Self::OtherOutput => f.write_str("the outputs differ, so the costs cannot be compared"),
             Self::SelfDisagreement(sides) => {
                 for (at, (side, [one, other])) in sides.iter().enumerate() {
                     let join = if at == 0 { "" } else { "; " };
-                    write!(f, "{join}{side}'s own processes differ: {one} and {other}")?;
+                    write!(
+                        f,
+                        "{join}{side} differs between its own processes: {one} and {other}"
+                    )?;
                 }
                 Ok(())
             }
             Self::CountedExactly => f.write_str("counted exactly"),
             Self::EqualWithinRounding => f.write_str("equal within rounding"),
             Self::InexactWithinMargin => {
-                f.write_str("not exact, but no two processes differ by the margin")
+                f.write_str("not exact, but all processes of both sides agree within the margin")
             }
             Self::Inexact(cause) => cause.fmt(f),
             Self::OtherWork => f.write_str("the sides count different amounts of work"),
@@ -287,9 +289,10 @@ impl fmt::Display for Reason {
                 margin,
             } => write!(
                 f,
-                "decided after {}: not zero, at level {ALPHA} over all workloads, and by its \
-                 estimate at least the margin of {}",
+                "significant after {} ({} % false discovery rate over all workloads); the \
+                 estimated change exceeds the {} margin",
                 pairs(count),
+                ALPHA * 100.0,
                 percent(margin)
             ),
             Self::DecidedByAnchor {
@@ -298,7 +301,7 @@ impl fmt::Display for Reason {
                 margin,
             } => write!(
                 f,
-                "{}, at level {ALPHA} over {}, and at least {}",
+                "significant after {} (level {ALPHA} over {}); the estimated change exceeds {}",
                 pairs(count),
                 format::counted(*jobs, "job"),
                 percent(margin)
@@ -308,7 +311,7 @@ impl fmt::Display for Reason {
                 margin,
             } => write!(
                 f,
-                "after {} the interval lies inside ±{}",
+                "after {} the interval is inside ±{}",
                 pairs(count),
                 percent(margin)
             ),
@@ -317,11 +320,11 @@ impl fmt::Display for Reason {
                 limit,
                 more,
             } => {
-                write!(f, "still open after {}, {limit}", pairs(count))?;
+                write!(f, "undecided after {}, {limit}", pairs(count))?;
                 if *count < FEWEST_PAIRS {
-                    write!(f, "; no verdict takes fewer than {FEWEST_PAIRS}")?;
+                    write!(f, "; a verdict needs at least {FEWEST_PAIRS}")?;
                     if *limit == PairLimit::Time && !more.is_empty() {
-                        write!(f, ": {more} gives it more")?;
+                        write!(f, ": {more} allows more pairs")?;
                     }
                 }
                 Ok(())
@@ -331,7 +334,7 @@ impl fmt::Display for Reason {
                 anchor,
             } => write!(
                 f,
-                "{} do not tell; `orch compare {anchor} HEAD` measures until it knows",
+                "undecided after {}; for a verdict, run `orch compare {anchor} HEAD`",
                 pairs(count)
             ),
             Self::Interrupted { pairs: count } => write!(f, "interrupted after {}", pairs(count)),
@@ -344,8 +347,8 @@ impl fmt::Display for Reason {
                 "through the anchor {anchor}, {pairs} pairs each{finding}"
             ),
             Self::Unpaired(UnpairedCause::NoCommonAnchor) => f.write_str(
-                "not paired: the records share no anchor that both were measured with, and times \
-                 of different moments do not compare",
+                "not paired: the records share no anchor, and times of different runs cannot be \
+                 compared",
             ),
             Self::Unpaired(UnpairedCause::StoppedEarly) => {
                 f.write_str("the user stopped before any pair was measured")
@@ -370,7 +373,7 @@ impl fmt::Display for ComparisonObstacle {
                 name,
                 values: [a, b],
             } => write!(f, "parameter {name} is {a} in A, {b} in B"),
-            Self::InputFile { name } => write!(f, "the input file {name} is another one in B"),
+            Self::InputFile { name } => write!(f, "the input file {name} differs in B"),
         }
     }
 }
@@ -383,7 +386,7 @@ impl fmt::Display for OutputDifference {
             Self::SinceAnchor([anchor, now]) => {
                 write!(f, "the outputs differ: {anchor} with the anchor, {now} now")
             }
-            Self::OneSideOnly => f.write_str("only one side says what it computed"),
+            Self::OneSideOnly => f.write_str("only one side has a digest"),
         }
     }
 }
@@ -406,14 +409,14 @@ impl fmt::Display for InexactCount {
             }
             Self::Bytes { ranges: [a, b] } => write!(
                 f,
-                "not exact, as the bytes are not: {a} in A's processes, {b} in B's"
+                "not exact, because the bytes are not exact: {a} in A's processes, {b} in B's"
             ),
             Self::Iterations {
                 counted: [a, b],
                 ranges,
             } => {
                 let a = format::counted(usize::try_from(*a).unwrap_or(0), "iteration");
-                write!(f, "not exact, as A counted {a} and B {b}")?;
+                write!(f, "not exact, because A counted {a} and B {b}")?;
                 match ranges {
                     Some([a, b]) => write!(f, ": {a} in A, {b} in B"),
                     None => Ok(()),
@@ -426,8 +429,8 @@ impl fmt::Display for InexactCount {
 impl fmt::Display for PairLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Pairs => "the most that were allowed",
-            Self::Time => "when its time was up",
+            Self::Pairs => "the maximum",
+            Self::Time => "at the end of its time",
         })
     }
 }
@@ -436,10 +439,10 @@ impl fmt::Display for AnchorFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WithinMargin { margin } => write!(f, ": inside ±{}", format::percent(*margin)),
-            Self::Open { next } => write!(f, " do not tell{next}"),
+            Self::Open { next } => write!(f, ": undecided{next}"),
             Self::Decided { jobs } => {
                 let jobs = format::counted(*jobs, "job");
-                write!(f, ", at level {ALPHA} over {jobs}")
+                write!(f, ": significant (level {ALPHA} over {jobs})")
             }
         }
     }
@@ -449,9 +452,9 @@ impl fmt::Display for NextMeasurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Compare([a, b]) => {
-                write!(f, "; `orch compare {a} {b}` measures until it knows")
+                write!(f, "; for a verdict, run `orch compare {a} {b}`")
             }
-            Self::SameCommit => f.write_str("; both are of the same commit"),
+            Self::SameCommit => f.write_str("; both records are of the same commit"),
             Self::Unknown => Ok(()),
         }
     }

@@ -245,16 +245,16 @@ impl fmt::Display for JobWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Untracked => f.write_str(
-                "more blocks lived than orch can track: peak and leaked bytes are too low",
+                "more blocks were alive than orch can track: peak and leaked bytes are too low",
             ),
             Self::ForeignBlocks { blocks } => {
                 let blocks =
                     format::counted(usize::try_from(*blocks).unwrap_or(usize::MAX), "block");
                 write!(
                     f,
-                    "counts are not exact: {blocks} freed or resized that no counted call had \
-                     allocated, so the plugin reaches malloc by another way, such as dlsym, which \
-                     is not counted"
+                    "counts are not exact: {blocks} freed or resized without a counted allocation, \
+                     so the plugin reaches malloc in another way, such as dlsym, which is not \
+                     counted"
                 )
             }
             Self::OwnAllocator { name } => write!(
@@ -271,12 +271,12 @@ impl fmt::Display for JobWarning {
             Self::UnevenIterations { iterations } => write!(
                 f,
                 "iterations differ in their allocations: the figures are means over {iterations} \
-                 of them, from the second on"
+                 iterations, starting with the second"
             ),
             Self::Leak { bytes } => {
                 write!(
                     f,
-                    "leaks {} per iteration: as many more bytes are live after each one",
+                    "leaks {} per iteration: each iteration leaves this many more bytes allocated",
                     format::bytes(*bytes)
                 )
             }
@@ -287,14 +287,14 @@ impl fmt::Display for JobWarning {
                 threads,
             } => {
                 let hint = if *threads {
-                    "; perhaps its threads did not always have a CPU each"
+                    "; its threads may not always have had one CPU each"
                 } else {
                     ""
                 };
                 write!(
                     f,
-                    "its processes differ by {} of the median, from {} to {}: their median says \
-                     little{hint}",
+                    "its processes differ by {} of the median, from {} to {}: their median is not \
+                     representative{hint}",
                     format::percent(*width),
                     format::time(*low_ns),
                     format::time(*high_ns)
@@ -308,25 +308,25 @@ impl fmt::Display for JobWarning {
             Self::SlowSamples { share, times } => write!(
                 f,
                 "{} of the samples took more than {times} times the median of their process: the \
-                 machine was busy with something else, or iterations differ",
+                 machine was busy, or iterations differ",
                 format::percent(*share)
             ),
             Self::Growing { first_ns, last_ns } => write!(
                 f,
                 "no steady state: its time grows inside each process, {}: the median depends on \
-                 how long it is measured",
+                 the length of the measurement",
                 trend(*first_ns, *last_ns)
             ),
             Self::SlowStart { first_ns, last_ns } => write!(
                 f,
-                "no steady state: its time falls inside each process, {}: the median holds a slow \
-                 first phase, which belongs into setup",
+                "no steady state: its time falls inside each process, {}: the median includes a \
+                 slow first phase, which belongs in setup",
                 trend(*first_ns, *last_ns)
             ),
             Self::Unsteady { apart } => write!(
                 f,
-                "no steady state: warming up used its whole time in each process, and parts of a \
-                 process differ by {}: the median depends on how long it is measured",
+                "no steady state: warm-up used all of its time in each process, and parts of a \
+                 process differ by {}: the median depends on the length of the measurement",
                 format::percent(*apart)
             ),
             Self::LeftProcesses { count } => write!(
@@ -369,7 +369,7 @@ impl fmt::Display for JobWarning {
                  so pairs scatter more",
             ),
             Self::UnalignedFunctions => f.write_str(
-                "functions are not aligned to 64 bytes, so layout alone can move the time; build \
+                "functions are not aligned to 64 bytes, so layout alone can change the time; build \
                  the plugin with $ORCH_CFLAGS",
             ),
             Self::Worded(text) => f.write_str(text),

@@ -92,12 +92,12 @@ pub(crate) fn job(facts: Facts) -> JobRecord {
         None if interrupted => (
             JobOutcome::Skipped,
             None,
-            Some("the run was interrupted before this job was done".to_owned()),
+            Some("the run was interrupted before this job was complete".to_owned()),
         ),
         None => (
             JobOutcome::Failed,
             None,
-            Some("not all of its passes were run".to_owned()),
+            Some("some passes of this job did not run".to_owned()),
         ),
     };
     JobRecord {

@@ -158,7 +158,7 @@ fn a_block_from_elsewhere_revokes_exact_and_is_told() {
         let told = record
             .warnings
             .iter()
-            .any(|warning| warning.contains("no counted call had allocated"));
+            .any(|warning| warning.contains("without a counted allocation"));
         (
             record.allocations.unwrap().exact,
             memory.collect::<Vec<_>>(),

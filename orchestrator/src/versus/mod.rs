@@ -463,7 +463,12 @@ fn unknown(each: &Match) -> Option<String> {
         .unknown
         .iter()
         .zip(["A", "B"])
-        .filter_map(|(reason, name)| Some(format!("{name} does not have it: {}", reason.as_ref()?)))
+        .filter_map(|(reason, name)| {
+            Some(format!(
+                "{name} does not have this job: {}",
+                reason.as_ref()?
+            ))
+        })
         .collect();
     (!lost.is_empty()).then(|| lost.join("; "))
 }

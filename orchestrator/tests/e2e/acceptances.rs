@@ -156,7 +156,7 @@ fn new_job_passes_where_it_is_accepted_and_measured() {
     assert_eq!(code, 201, "{said}");
     assert!(
         said.contains(
-            "second, time: missing: the baseline does not have this job (A does not have it: "
+            "second, time: missing: the baseline does not have this job (A does not have this job: "
         ),
         "{said}"
     );

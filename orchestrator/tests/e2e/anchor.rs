@@ -400,7 +400,7 @@ fn an_anchor_that_cannot_serve_is_said_with_its_place_or_its_job() {
     let (verdict, reason) = lost(&without);
     assert_eq!(verdict, "missing");
     assert!(
-        reason.starts_with("the anchor does not have it: "),
+        reason.starts_with("the anchor does not have this job: "),
         "{reason}"
     );
     assert_eq!(

@@ -256,7 +256,7 @@ fn open_verdicts_pass_with_a_warning_or_fail_as_the_scenario_says() {
     let said = gate(&history, &ran);
     assert!(
         said.starts_with(
-            "exit 0\ncheck passed\n  work, time: inconclusive: still open after 1 pair,"
+            "exit 0\ncheck passed\n  work, time: inconclusive: undecided after 1 pair,"
         ),
         "{said}"
     );

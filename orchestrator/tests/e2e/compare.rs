@@ -234,7 +234,7 @@ fn a_control_measures_identical_code_with_coins_that_repeat() {
         "inconclusive",
         "two pairs prove nothing"
     );
-    assert!(of(&one, "time").1.contains("still open after 2 pairs"));
+    assert!(of(&one, "time").1.contains("undecided after 2 pairs"));
 }
 
 #[test]
@@ -530,7 +530,7 @@ fn a_side_that_is_a_million_times_slower_is_slower_and_not_late() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let (verdict, reason) = of(&found, "time");
     assert!(
-        verdict == "inconclusive" && reason.contains("no verdict takes fewer than 11"),
+        verdict == "inconclusive" && reason.contains("a verdict needs at least 11"),
         "{verdict}: {reason}"
     );
 }

@@ -99,7 +99,7 @@ fn a_calibration_is_kept_and_comparisons_quote_it() {
     assert_eq!(
         noise["detectable_at_64"],
         Value::Null,
-        "16 pairs do not tell"
+        "undecided after 16 pairs"
     );
     assert_eq!(kept["arithmetic"], Value::Null);
     let alarms = format!(

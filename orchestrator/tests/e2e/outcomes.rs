@@ -229,7 +229,7 @@ fn a_metric_is_gone() {
     outcome!(&history, &check(&history, &[]), @r"
     exit 201
     check incomplete: not everything was measured
-      work, steps: missing: only A has it: B's code adds nothing to its counter, or does not describe it any more
+      work, steps: missing: only A has it: B's code adds nothing to its counter, or no longer describes it
     ");
     history.commit("c2", "-DMETRIC -DCOUNTER=7");
     assert_eq!(check(&history, &[]).code, 0, "what is new is no finding");
@@ -377,13 +377,13 @@ fn inconclusive_under_both_policies() {
     outcome!(&history, &check(&history, &[]), @r"
     exit 0
     check passed
-      work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes fewer than 11: a longer --budget gives it more
+      work, time: inconclusive: undecided after N pairs, at the end of its time; no verdict takes fewer than 11: a longer --budget allows more pairs
     ");
     let history = History::with("budget: 1ms\ngate: { inconclusive: fail }\n", &macros);
     outcome!(&history, &check(&history, &[]), @r"
     exit 125
     check open, and the scenario does not let that pass
-      work, time: inconclusive: still open after N pairs, when its time was up; no verdict takes fewer than 11: a longer --budget gives it more
+      work, time: inconclusive: undecided after N pairs, at the end of its time; no verdict takes fewer than 11: a longer --budget allows more pairs
     ");
 }
 

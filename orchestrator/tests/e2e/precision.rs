@@ -110,7 +110,7 @@ fn memory_from_past_the_counting_allocator_revokes_exact_and_says_why() {
         assert!(kinds.contains(&"foreign_blocks".into()), "{way}: {kinds:?}");
         let warnings = job["warnings"].to_string();
         assert!(
-            warnings.contains("no counted call had allocated"),
+            warnings.contains("without a counted allocation"),
             "{way}: {warnings}"
         );
     }
