@@ -48,6 +48,8 @@ struct Explained<'a> {
     culprit: &'a Culprit,
     /// What stands beside its metric.
     others: Vec<&'a Entry>,
+    /// The metric and what stands beside it.
+    figures: Vec<&'a Entry>,
     functions: Vec<Function<'a>>,
     /// Changed functions that are not listed.
     more_functions: usize,
@@ -63,6 +65,8 @@ struct Explained<'a> {
 struct Function<'a> {
     name: &'a str,
     kind: &'static str,
+    /// Only the data that it refers to changed.
+    is_data: bool,
     /// Sizes, share of packed arithmetic and so on, as far as they differ.
     differences: Vec<String>,
 }
@@ -139,6 +143,10 @@ fn explained<'a>(culprit: &'a Culprit, metric: &Metric) -> Explained<'a> {
         .entries
         .iter()
         .filter(|entry| entry.metric != *metric && entry.metric.is_own());
+    let figures = culprit
+        .entries
+        .iter()
+        .filter(|entry| entry.metric == *metric || entry.metric.is_own());
     let (changes, code): (&[CodeChange], String) = match &culprit.comparison.code {
         Code::Changed(changes) => (changes, String::new()),
         Code::Identical => (&[], "the library is the same file".to_owned()),
@@ -164,6 +172,7 @@ fn explained<'a>(culprit: &'a Culprit, metric: &Metric) -> Explained<'a> {
         culprit,
         profiles: time.and_then(|time| time.other_size(&culprit.comparison.scopes)),
         others: others.collect(),
+        figures: figures.collect(),
         functions: changes
             .iter()
             .take(FUNCTIONS)
@@ -189,6 +198,7 @@ fn function(change: &CodeChange) -> Function<'_> {
     Function {
         name: &change.function,
         kind,
+        is_data: change.kind == CodeChangeKind::Data,
         differences,
     }
 }
