@@ -175,3 +175,66 @@ fn files_have_a_purpose_and_stay_short() {
         );
     }
 }
+
+/// Files that read sentences of plugins, compilers and parsers, which have no other form.
+const READERS: [&str; 3] = [
+    "runner/worker_exit.rs",
+    "runner/output_tail.rs",
+    "scenario/yaml.rs",
+];
+
+#[test]
+fn decisions_do_not_read_orchs_own_sentences() {
+    let subjects = ["reason", "warning", "message", "note", "finding"];
+    let methods = [
+        "starts_with",
+        "ends_with",
+        "contains",
+        "strip_prefix",
+        "split_once",
+    ];
+    let mut wrong = Vec::new();
+    for (_, path, text) in sources() {
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let is_test = path.components().any(|part| part.as_os_str() == "tests")
+            || path
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .ends_with("tests");
+        if is_test || READERS.iter().any(|reader| path.ends_with(reader)) {
+            continue;
+        }
+        for subject in subjects {
+            for method in methods {
+                // An argument that is a text or a constant; a hash or a path is no sentence.
+                let branch = format!("{subject}.{method}(");
+                let is_wording =
+                    |rest: &str| rest.starts_with(|c: char| c == '"' || c.is_uppercase());
+                if code.split(&branch).skip(1).any(is_wording) {
+                    wrong.push(format!("{}: {branch}", path.display()));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new(), "give the fact a type");
+}
+
+#[test]
+fn templates_compare_names_and_no_sentences() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates");
+    let mut compared = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for comparison in ["== \"", "!= \"", "\"equalto\", \""] {
+            for rest in text.split(comparison).skip(1) {
+                let value = rest.split('"').next().unwrap();
+                compared += 1;
+                assert!(!value.contains(' '), "{}: '{value}'", path.display());
+            }
+        }
+    }
+    assert!(compared > 5, "the comparisons were found");
+}
