@@ -766,7 +766,8 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     good: <c0> (c0, Test, DATE)
     bad:  <after> (after, Test, DATE)
     6 commits, 1 of them merges that are not built, all ancestors
-    about 5 builds, 0 of the commits are already built; the time is unknown until the first build has ended
+    about 5 builds, 0 of the commits are already built; the time is unknown until
+      the first build has ended
     "); });
 }
 

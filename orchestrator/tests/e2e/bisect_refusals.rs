@@ -594,7 +594,7 @@ fn dry_run_refuses_what_the_bisect_refuses() {
         scenario.replace("time: 20ms", "time: 20ms, threads: 1000"),
     );
     let dry = said(&["--dry-run"]);
-    assert!(dry.contains("work wants 1000 CPUs"), "{dry}");
+    assert!(dry.contains("work needs 1000 CPUs"), "{dry}");
     history.project.write(
         "scenarios/s.yaml",
         scenario.replace(

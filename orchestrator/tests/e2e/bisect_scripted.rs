@@ -241,7 +241,7 @@ fn a_large_step_behind_a_small_one_is_named_and_the_rest_is_bounded() {
             "{part}"
         );
     }
-    assert!(text.contains("\nnothing else beyond -"), "{text}");
+    assert!(text.contains("\nno other change beyond -"), "{text}");
     assert!(
         scripted
             .text(&found, "bisect.md")

@@ -40,8 +40,7 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
             .lines()
             .all(|line| line.chars().count() <= 80 || line.starts_with("comparison: "))
     );
-    insta::with_settings!({ filters => [(r"results/\S+-table-import\S*/", "FOLDER/")] }, {
-        insta::assert_snapshot!(ran.stdout, @r#"
+    insta::with_settings!({ filters =>[(r"results/\S+-table-import\S*/", "FOLDER/")] }, { insta::assert_snapshot!(ran.stdout, @ r"
         table.csv: 29 rows, one sample per side: every verdict is inconclusive
 
         row                          before (ms) after (ms)   change  allocated (MB)
@@ -75,17 +74,20 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
         Softmax_1024                        0.15       0.10  -33.3 %            0.00
         Softmax_512                         0.06       0.06   +0.0 %            0.00
 
-        An indented row is taken to be part of the one above it: guessed from names,
-        times and allocations (the table does not say it).
+        An indented row is assumed to be part of the row above it. This is inferred from
+        names, times and allocations; the table does not state it.
 
-        9 contradictions: 0 impossible, 8 misleading (may be true, but says something
-          else), 1 unresolved (the figures cannot carry it)
+        9 contradictions: 0 impossible, 8 misleading (may be true, but does not mean
+          what it seems to), 1 unresolved (the figures are too coarse)
 
         misleading: nested-total
-          10 of 29 rows are inside other rows: the sum of all, 5927.60 -> 9277.78 ms, counts their time more than once; the 19 outermost rows sum to 2201.84 -> 3501.83 ms
+          10 of 29 rows are inside other rows: the sum of all, 5927.60 -> 9277.78 ms,
+          counts their time more than once; the 19 outermost rows sum to 2201.84 ->
+          3501.83 ms
 
         misleading: no-overall-sign
-          the 19 outermost rows have no common sign: their sum is +59.0 %, their geometric mean -8.4 %; 10 took longer, 8 took less time, 1 did not change;
+          the 19 outermost rows have no common sign: their sum is +59.0 %, their
+          geometric mean -8.4 %; 10 took longer, 8 took less time, 1 did not change;
           Model_Medium_Inference alone is 76 % of the sum's change
 
         misleading: more-work-less-time
@@ -104,23 +106,26 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
           noise, not the kernel
 
         misleading: same-traffic
-          TensorAdd_10000 took 10.84 ms, TensorMul_10000 0.60 ms before: both read and write the same bytes, but the times differ by a factor of 18
+          TensorAdd_10000 took 10.84 ms, TensorMul_10000 0.60 ms before: both read and
+          write the same bytes, but the times differ by a factor of 18
 
         misleading: new-allocation
-          allocates where nothing was allocated before, while the reported status is about time only: MatMul_512x512 0.00 -> 0.02 MB, MatMul_Iteration 0.00 -> 0.02 MB,
-          MatMul_128x128 0.00 -> 0.07 MB
+          allocates where nothing was allocated before, while the reported status is
+          about time only: MatMul_512x512 0.00 -> 0.02 MB, MatMul_Iteration 0.00 -> 0.02
+          MB, MatMul_128x128 0.00 -> 0.07 MB
 
         misleading: part-against-whole
-          Model_Small_Inference is -19.5 %, while the matrix products that it consists of are MatMul_512x512 +161.0 %, MatMul_256x256 +188.5 %, MatMul_128x128 +465.0 %: one of them does not measure what its name says
+          Model_Small_Inference is -19.5 %, while the matrix products that it consists
+          of are MatMul_512x512 +161.0 %, MatMul_256x256 +188.5 %, MatMul_128x128
+          +465.0 %: one of them does not measure what its name says
 
         unresolved: below-resolution
-          below the resolution of the figures: Softmax_1024 0.15 -> 0.10 ms (said to be
-          -33.3 %) is -39 to -28 %, Softmax_512 0.06 -> 0.06 ms (said to be +0.0 %) is
+          below the resolution of the figures: Softmax_1024 0.15 -> 0.10 ms (reported as
+          -33.3 %) is -39 to -28 %, Softmax_512 0.06 -> 0.06 ms (reported as +0.0 %) is
           -15 to +18 %
 
         comparison: FOLDER/comparison.json
-        "#);
-    });
+        "); });
     let folder = project.results().pop().unwrap();
     let printed = std::fs::read_to_string(folder.join("import.txt")).unwrap();
     assert!(ran.stdout.starts_with(&printed));
@@ -267,55 +272,51 @@ fn columns_may_stand_in_any_order_and_most_may_be_missing() {
     let table = "\u{feff}current_ms,host, method ,previous_ms,\n2.0,x,\"A, then B\",1.0,\n";
     let (_project, ran) = import(table, &[]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    insta::with_settings!({ filters => [(r"results/\S+-table-import\S*/", "FOLDER/")] }, {
-        insta::assert_snapshot!(ran.stdout, @r#"
+    insta::with_settings!({ filters =>[(r"results/\S+-table-import\S*/", "FOLDER/")] }, { insta::assert_snapshot!(ran.stdout, @ r"
         table.csv: 1 row, one sample per side: every verdict is inconclusive
         ignored columns: host, number 5
 
         row       before (ms) after (ms)   change
         A, then B         1.0        2.0 +100.0 %
 
-        1 contradiction: 0 impossible, 0 misleading (may be true, but says something
-          else), 1 unresolved (the figures cannot carry it)
+        1 contradiction: 0 impossible, 0 misleading (may be true, but does not mean what
+          it seems to), 1 unresolved (the figures are too coarse)
 
         unresolved: below-resolution
           below the resolution of the figures: A, then B 1.0 -> 2.0 ms is +86 to +116 %
 
         comparison: FOLDER/comparison.json
-        "#);
-    });
+        "); });
 }
 
 #[test]
 fn a_wrong_table_is_refused_with_every_place() {
-    insta::assert_snapshot!(refused(
-        "method,previous_ms,current_ms,previous_alloc_mb\nA,fast,1.0,\nB,1.0\n,1.0,NaN,1\n\
-         C,1.0,2.0,3.0\nD,\"1,200.5\",2.0,x\nC,1,1,1\n\"E\nF\",1,1,1\n"
-    ), @r#"
-        error: table.csv:2: column 2, `previous_ms`: `fast` is no number
+    insta::assert_snapshot!(refused("method,previous_ms,current_ms,previous_alloc_mb\nA,fast,1.0,\nB,1.0\n,1.0,NaN,1\n\
+         C,1.0,2.0,3.0\nD,\"1,200.5\",2.0,x\nC,1,1,1\n\"E\nF\",1,1,1\n"), @ r"
+        error: table.csv:2: column 2, `previous_ms`: `fast` is not a number
         hint: write a number with a decimal point, such as 12.34, without thousands separators
         error: table.csv:3: 2 values under 4 columns
         hint: write one value per column, separated by commas, with quotes around a value that contains a comma
         error: table.csv:4: column 1, `method`: is empty
         hint: a row needs a method and both times
-        error: table.csv:4: column 3, `current_ms`: `NaN` is no number
+        error: table.csv:4: column 3, `current_ms`: `NaN` is not a number
         hint: write a number with a decimal point, such as 12.34, without thousands separators
-        error: table.csv:6: column 2, `previous_ms`: `1,200.5` is no number
+        error: table.csv:6: column 2, `previous_ms`: `1,200.5` is not a number
         hint: write a number with a decimal point, such as 12.34, without thousands separators
-        error: table.csv:6: column 4, `previous_alloc_mb`: `x` is no number
+        error: table.csv:6: column 4, `previous_alloc_mb`: `x` is not a number
         hint: write a number with a decimal point, such as 12.34, without thousands separators
         error: table.csv:7: column 1, `method`: `C` is already in line 5
         hint: one line per method
         error: table.csv:8: column 1, `method`: contains a line break or another control character
         hint: write a name or a word in one line
         8 problems in table.csv; nothing was imported
-        "#);
-    insta::assert_snapshot!(refused("method,previous_ns,current_ms\nA,1,2\n"), @r#"
+        ");
+    insta::assert_snapshot!(refused("method,previous_ns,current_ms\nA,1,2\n"), @ r#"
         error: table.csv:1: there is no column `previous_ms`
         hint: rename `previous_ns`, if it is this column
         1 problem in table.csv; nothing was imported
         "#);
-    insta::assert_snapshot!(refused("method;previous_ms;current_ms\nA;1;2\n"), @r#"
+    insta::assert_snapshot!(refused("method;previous_ms;current_ms\nA;1;2\n"), @ r#"
         error: table.csv:1: there is no column `method`
         hint: the first line names the columns, separated by commas; it contains `method;previous_ms;current_ms`
         error: table.csv:1: there is no column `previous_ms`
@@ -324,12 +325,12 @@ fn a_wrong_table_is_refused_with_every_place() {
         hint: the first line names the columns, separated by commas; it contains `method;previous_ms;current_ms`
         3 problems in table.csv; nothing was imported
         "#);
-    insta::assert_snapshot!(refused("method,previous_ms,current_ms,method\nA,1,2,B\n"), @r#"
+    insta::assert_snapshot!(refused("method,previous_ms,current_ms,method\nA,1,2,B\n"), @ r#"
         error: table.csv:1: column `method` appears 2 times
         hint: remove all but one of them
         1 problem in table.csv; nothing was imported
         "#);
-    insta::assert_snapshot!(refused(""), @r#"
+    insta::assert_snapshot!(refused(""), @ r#"
         error: table.csv:1: there is no column `method`
         hint: the first line names the columns, separated by commas; it contains none
         error: table.csv:1: there is no column `previous_ms`
@@ -338,12 +339,12 @@ fn a_wrong_table_is_refused_with_every_place() {
         hint: the first line names the columns, separated by commas; it contains none
         3 problems in table.csv; nothing was imported
         "#);
-    insta::assert_snapshot!(refused("method,previous_ms,current_ms\n"), @r#"
+    insta::assert_snapshot!(refused("method,previous_ms,current_ms\n"), @ r#"
         error: table.csv:1: the table has no rows
         hint: add a line per method below the line with the columns' names
         1 problem in table.csv; nothing was imported
         "#);
-    insta::assert_snapshot!(refused(b"method,previous_ms,current_ms\nA,1,2\n\xff,1,2\n"), @r#"
+    insta::assert_snapshot!(refused(b"method,previous_ms,current_ms\nA,1,2\n\xff,1,2\n"), @ r#"
         error: table.csv:3: is not UTF-8 text
         hint: store the table as UTF-8
         "#);

@@ -421,7 +421,7 @@ fn dry_run_refuses_and_lists_what_the_run_would() {
     for arguments in [&["--dry-run"][..], &[]] {
         let ran = project.orch(&[&["run", "s.yaml"], arguments].concat());
         assert_eq!(ran.code, 201, "{}{}", ran.stdout, ran.stderr);
-        assert!(ran.stdout.contains("wants 1000 CPUs"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("needs 1000 CPUs"), "{}", ran.stdout);
     }
 }
 

@@ -377,13 +377,13 @@ fn inconclusive_under_both_policies() {
     outcome!(&history, &check(&history, &[]), @r"
     exit 0
     check passed
-      work, time: inconclusive: undecided after N pairs, at the end of its time; no verdict takes fewer than 11: a longer --budget allows more pairs
+      work, time: inconclusive: undecided after N pairs, at the end of its time; a verdict needs at least 11: a longer --budget allows more pairs
     ");
     let history = History::with("budget: 1ms\ngate: { inconclusive: fail }\n", &macros);
     outcome!(&history, &check(&history, &[]), @r"
     exit 125
-    check open, and the scenario does not let that pass
-      work, time: inconclusive: undecided after N pairs, at the end of its time; no verdict takes fewer than 11: a longer --budget allows more pairs
+    check open: the scenario does not let open verdicts pass
+      work, time: inconclusive: undecided after N pairs, at the end of its time; a verdict needs at least 11: a longer --budget allows more pairs
     ");
 }
 
