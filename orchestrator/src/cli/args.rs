@@ -27,7 +27,7 @@ pub(super) enum Command {
     Bisect(BisectOptions),
     /// Check this machine for sources of noise, or measure how reliable verdicts are on it
     Doctor(DoctorOptions),
-    /// Check a table of two runs that another tool printed for contradictions
+    /// Check a table of two runs from another tool for contradictions
     Import(ImportOptions),
     /// List plugins, workloads, parameters and metrics
     List(ListOptions),
@@ -126,10 +126,10 @@ pub(super) struct CompareOptions {
     pub(super) wait: WaitOptions,
     #[command(flatten)]
     pub(super) output: OutputOptions,
-    /// Most pairs of processes for each undecided workload
+    /// Maximum number of pairs of processes per workload
     #[arg(long, value_name = "NUMBER", default_value_t = crate::judge::verdict::MOST_PAIRS)]
     pub(super) pairs: usize,
-    /// Longest measuring time for each undecided workload
+    /// Maximum measuring time per workload
     #[arg(long, value_name = "DURATION", default_value = DEFAULT_TIME)]
     pub(super) time: String,
     /// Measure identical code too, to check how reliable the verdicts are
@@ -183,7 +183,7 @@ pub(super) struct CheckOptions {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without --workload and --good, the bisect looks for the worst regression of the \
+    after_help = "Without --workload or --good, the bisect takes the worst regression of the \
         latest stored comparison. The working tree, the index and the branches are not touched: \
         commits are built in another folder. Exit code: 1 found, 0 nothing to find, 125 undecided."
 )]
@@ -214,7 +214,7 @@ pub(super) struct BisectOptions {
     /// Search all ancestors, not only first parents
     #[arg(long)]
     pub(super) all: bool,
-    /// Stop at the largest step; leave the rest of the range unsearched
+    /// Stop at the largest step, and do not search the rest of the range
     #[arg(long)]
     pub(super) first: bool,
     /// Revert the culprit on the bad end, in orch's own worktree, and measure the result
@@ -235,7 +235,7 @@ pub(super) struct BisectOptions {
     /// Retry builds that failed in an earlier bisect
     #[arg(long)]
     pub(super) retry_failed: bool,
-    /// Most pairs of processes before the search ends as undecided
+    /// Maximum number of pairs of processes; a search that needs more is undecided
     #[arg(long, value_name = "NUMBER", default_value_t = 1500)]
     pub(super) pairs: usize,
     /// Repository of the code under test, if not the scenario's; plugins outside of it are laid
@@ -319,8 +319,8 @@ pub(super) enum PluginCommand {
 #[command(
     after_help = "Each workload runs with its defaults and with each parameter at its ends. Each \
         set of parameters runs in a process of its own with a limit of 5 s (defaults: 60 s) and \
-        2 GiB; exceeding a limit is only a note. Times are single readings. Exit code: 0 without \
-        errors (notes and warnings are allowed), 201 with errors."
+        2 GiB; exceeding a limit at an end is only a note. Times are single readings. Exit code: \
+        0 without errors (notes and warnings are allowed), 201 with errors."
 )]
 pub(super) struct PluginCheckOptions {
     /// Shared library, folder of a crate, scenario, or folder with bench.yaml

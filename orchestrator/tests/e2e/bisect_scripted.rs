@@ -352,7 +352,7 @@ fn pairs_that_ended_first_are_reported_with_the_range_that_remains() {
         "{open}"
     );
     assert!(
-        text.contains("the maximum number of pairs was reached; with "),
+        text.contains("the maximum number of pairs was reached; with"),
         "{text}"
     );
 }
