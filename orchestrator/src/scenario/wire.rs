@@ -10,39 +10,39 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename = "Scenario", deny_unknown_fields)]
 pub(crate) struct WireScenario {
-    /// Name of the scenario, part of the results folder's name; the file's name without ending if
-    /// absent.
+    /// Name of the scenario, part of the results folder's name; if absent, the file's name without
+    /// its extension.
     #[schemars(
         regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
         extend("x-expected" = "letters, digits, '.', '_' and '-', because it names a folder")
     )]
     pub(crate) name: Option<String>,
-    /// What the scenario is for.
+    /// Purpose of the scenario.
     pub(crate) about: Option<String>,
-    /// The plugins, by the key that workloads name them with.
+    /// Plugins, by the key that workloads use.
     #[schemars(extend("minProperties" = 1))]
     pub(crate) plugins: IndexMap<String, WirePlugin>,
-    /// Settings of all workloads that do not say otherwise.
+    /// Settings of all workloads that have none of their own.
     #[serde(default)]
     pub(crate) defaults: WireSettings,
-    /// What is measured.
+    /// Workloads to measure.
     #[schemars(length(min = 1))]
     pub(crate) workloads: Vec<WireWorkloadEntry>,
     /// Templates that are rendered into the results folder.
     #[serde(default)]
     pub(crate) reports: Vec<String>,
-    /// A revision whose build each job of a run is paired with, so that runs of different days can
-    /// be compared.
+    /// Revision with whose build each job of a run is paired, so that runs of different days can be
+    /// compared.
     #[schemars(length(min = 1))]
     pub(crate) anchor: Option<String>,
-    /// How long `orch check` measures in pairs, all jobs together, such as `10m`; where a verdict
-    /// is open it goes on.
+    /// Time that `orch check` measures pairs of all jobs together, such as `10m`; spent on the jobs
+    /// whose verdict is open.
     #[schemars(extend("x-expected" = "a duration, such as 10m"))]
     pub(crate) budget: Option<String>,
-    /// What makes `orch check` fail.
+    /// Rules of `orch check`.
     #[serde(default)]
     pub(crate) gate: WireGate,
-    /// Changes for the worse that are known and wanted.
+    /// Known changes for the worse that are accepted.
     #[serde(default)]
     pub(crate) accept: Vec<WireAcceptance>,
     /// Figures that jobs have to reach.
@@ -50,11 +50,11 @@ pub(crate) struct WireScenario {
     pub(crate) targets: Vec<WireTarget>,
 }
 
-/// What makes `orch check` fail besides regressions.
+/// Rules of `orch check` in addition to regressions.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename = "Gate", deny_unknown_fields)]
 pub(crate) struct WireGate {
-    /// What becomes of verdicts and targets that the noise leaves open.
+    /// Treatment of verdicts and targets that the noise leaves open.
     #[serde(default)]
     pub(crate) inconclusive: InconclusivePolicy,
 }
@@ -73,64 +73,64 @@ pub(crate) enum InconclusivePolicy {
 pub(crate) struct WireAcceptance {
     /// Id of the job; * stands for any text, ? for one character.
     pub(crate) job: String,
-    /// The metric that got worse: time, allocations, bytes, peak_bytes, digest, or one of the
-    /// plugin; time if absent.
+    /// Metric that got worse: time, allocations, bytes, peak_bytes, digest, or one of the plugin's;
+    /// time if absent.
     pub(crate) metric: Option<String>,
-    /// The largest change that is accepted, such as `10%` or `3x`; any if `to` is absent too.
+    /// Largest accepted change, such as `10%` or `3x`; if this and `to` are absent, any change.
     #[schemars(extend("x-expected" = "a percentage, such as 10%, or a factor, such as 3x"))]
     pub(crate) up_to: Option<String>,
-    /// The value that the metric may reach by the change, such as `1`, `64KiB` or `2ms`; also where
-    /// it was 0 before.
+    /// Value that the metric may reach by the change, such as `1`, `64KiB` or `2ms`; also applies
+    /// to changes from 0.
     #[schemars(extend("type" = ["number", "string"], "x-expected" = "a value of the metric, such \
         as 1, 64KiB or 2ms"))]
     pub(crate) to: Option<Value>,
-    /// Whether the job may be one that the baseline lacks.
+    /// Whether the job may be missing at the baseline.
     #[serde(default)]
     pub(crate) new: bool,
-    /// Whether the job may be one of the baseline that the scenario lacks now.
+    /// Whether a job of the baseline may be missing in the scenario.
     #[serde(default)]
     pub(crate) dropped: bool,
-    /// Why.
+    /// Reason for the acceptance.
     #[schemars(length(min = 1))]
     pub(crate) reason: String,
-    /// The last day on which it counts.
+    /// Last day of the acceptance.
     #[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}$"), extend("x-expected" = "a day, such as \
         2026-12-31"))]
     pub(crate) until: String,
 }
 
-/// A figure that a job has to reach.
+/// Figure that a job has to reach.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename = "Target", deny_unknown_fields)]
 pub(crate) struct WireTarget {
     /// Id of the job; * stands for any text, ? for one character.
     pub(crate) job: String,
-    /// time, allocations, bytes, peak_bytes, or a metric of the plugin.
+    /// Metric: time, allocations, bytes, peak_bytes, or one of the plugin's.
     pub(crate) metric: String,
     /// `>= 40`, `<= 2ms`, `10 to 20`, or `hold`: no worse than the baseline.
     #[schemars(extend("x-expected" = "such as '>= 40', '<= 2ms', '10 to 20' or 'hold'"))]
     pub(crate) is: String,
 }
 
-/// Where a plugin comes from: `crate`, `path`, or `dir` with `build`.
+/// Source of a plugin: `crate`, `path`, or `dir` with `build`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename = "Plugin", deny_unknown_fields)]
 pub(crate) struct WirePlugin {
     /// Folder of a plugin crate, which orch builds.
     #[serde(rename = "crate")]
     pub(crate) crate_folder: Option<String>,
-    /// The target-cpu that a crate is built for; `native` if absent.
+    /// Target CPU of the crate's build; `native` if absent.
     pub(crate) cpu: Option<String>,
-    /// A shared library, taken as it is.
+    /// Shared library, used without building it.
     pub(crate) path: Option<String>,
-    /// Folder in which `build` is run.
+    /// Folder in which `build` runs.
     pub(crate) dir: Option<String>,
-    /// Shell command that writes the shared library to "$ORCH_OUT". "$ORCH_INCLUDE" holds
-    /// orch_plugin.h; $ORCH_CFLAGS holds the compiler flags that keep layout out of the times;
+    /// Shell command that writes the shared library to "$ORCH_OUT". "$ORCH_INCLUDE" contains
+    /// orch_plugin.h; $ORCH_CFLAGS contains the compiler flags that keep layout out of the times;
     /// "$ORCH_SOURCE" is the root of the code under test.
     pub(crate) build: Option<String>,
-    /// Whether the plugin as it is now is laid over every commit, for code under test that is older
-    /// than its benchmark.
+    /// Whether the plugin's present state is laid over every commit, for code under test that is
+    /// older than its benchmark.
     #[serde(default)]
     pub(crate) overlay: bool,
     /// Variables in the environment of the plugin's worker processes.
@@ -141,8 +141,8 @@ pub(crate) struct WirePlugin {
     #[serde(default)]
     #[schemars(with = "WireSandbox")]
     pub(crate) sandbox: Option<WireSandbox>,
-    /// Files and folders that its worker processes may read, and run programs from, besides those
-    /// that `params` name.
+    /// Files and folders that its worker processes may read and execute, in addition to those in
+    /// `params`.
     #[serde(default)]
     pub(crate) read: Vec<String>,
     /// Files and folders that its worker processes may also write.
@@ -161,10 +161,10 @@ pub(crate) enum WireSandbox {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename = "Settings", deny_unknown_fields)]
 pub(crate) struct WireSettings {
-    /// Timed samples of a job over all rounds together, such as `500ms`.
+    /// Total time of the timed samples of a job over all rounds, such as `500ms`.
     #[schemars(extend("x-expected" = "a duration, such as 500ms"))]
     pub(crate) time: Option<String>,
-    /// Fresh processes that a job is timed in.
+    /// Number of fresh processes in which a job is timed.
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) rounds: Option<u32>,
     /// Limit of one worker process from spawn to result, such as `60s`.
@@ -177,12 +177,12 @@ pub(crate) struct WireSettings {
     /// CPUs of a worker process.
     #[schemars(range(min = 1, max = 4096))]
     pub(crate) threads: Option<u32>,
-    /// The relative difference that does not matter, such as `1%`.
+    /// Relative difference below which a change does not matter, such as `1%`.
     #[schemars(extend("x-expected" = "a percentage, such as 1%"))]
     pub(crate) tolerance: Option<String>,
-    /// Allocations of one iteration that `orch check` lets pass.
+    /// Maximum number of allocations of one iteration that `orch check` accepts.
     pub(crate) max_allocations: Option<u64>,
-    /// `sandbox` of the plugins that do not say otherwise.
+    /// `sandbox` of the plugins that have none of their own.
     #[serde(default)]
     #[schemars(with = "WireSandbox")]
     pub(crate) sandbox: Option<WireSandbox>,
@@ -192,7 +192,7 @@ pub(crate) struct WireSettings {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename = "Workload", deny_unknown_fields)]
 pub(crate) struct WireWorkloadEntry {
-    /// The workload as PLUGIN/WORKLOAD.
+    /// Workload as PLUGIN/WORKLOAD.
     #[schemars(
         regex(pattern = r"^[^/\s]+/[^/\s]+$"),
         extend("x-expected" = "PLUGIN/WORKLOAD, such as kernels/matmul")
@@ -213,10 +213,10 @@ pub(crate) struct WireWorkloadEntry {
     /// Words to select and group jobs by.
     #[serde(default)]
     pub(crate) tags: Vec<String>,
-    /// Timed samples of each job over all rounds together, such as `500ms`.
+    /// Total time of the timed samples of each job over all rounds, such as `500ms`.
     #[schemars(extend("x-expected" = "a duration, such as 500ms"))]
     pub(crate) time: Option<String>,
-    /// Fresh processes that each job is timed in.
+    /// Number of fresh processes in which each job is timed.
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) rounds: Option<u32>,
     /// Limit of one worker process from spawn to result, such as `60s`.
@@ -229,10 +229,10 @@ pub(crate) struct WireWorkloadEntry {
     /// CPUs of a worker process.
     #[schemars(range(min = 1, max = 4096))]
     pub(crate) threads: Option<u32>,
-    /// The relative difference that does not matter, such as `1%`.
+    /// Relative difference below which a change does not matter, such as `1%`.
     #[schemars(extend("x-expected" = "a percentage, such as 1%"))]
     pub(crate) tolerance: Option<String>,
-    /// Allocations of one iteration that `orch check` lets pass.
+    /// Maximum number of allocations of one iteration that `orch check` accepts.
     pub(crate) max_allocations: Option<u64>,
 }
 
