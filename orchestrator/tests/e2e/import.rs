@@ -40,7 +40,8 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
             .lines()
             .all(|line| line.chars().count() <= 80 || line.starts_with("comparison: "))
     );
-    insta::with_settings!({ filters =>[(r"results/\S+-table-import\S*/", "FOLDER/")] }, { insta::assert_snapshot!(ran.stdout, @ r"
+    insta::with_settings!({ filters => [(r"results/\S+-table-import\S*/", "FOLDER/")] }, {
+        insta::assert_snapshot!(ran.stdout, @r"
         table.csv: 29 rows, one sample per side: every verdict is inconclusive
 
         row                          before (ms) after (ms)   change  allocated (MB)
@@ -125,7 +126,8 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
           -15 to +18 %
 
         comparison: FOLDER/comparison.json
-        "); });
+        ");
+    });
     let folder = project.results().pop().unwrap();
     let printed = std::fs::read_to_string(folder.join("import.txt")).unwrap();
     assert!(ran.stdout.starts_with(&printed));
@@ -272,7 +274,8 @@ fn columns_may_stand_in_any_order_and_most_may_be_missing() {
     let table = "\u{feff}current_ms,host, method ,previous_ms,\n2.0,x,\"A, then B\",1.0,\n";
     let (_project, ran) = import(table, &[]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    insta::with_settings!({ filters =>[(r"results/\S+-table-import\S*/", "FOLDER/")] }, { insta::assert_snapshot!(ran.stdout, @ r"
+    insta::with_settings!({ filters => [(r"results/\S+-table-import\S*/", "FOLDER/")] }, {
+        insta::assert_snapshot!(ran.stdout, @r"
         table.csv: 1 row, one sample per side: every verdict is inconclusive
         ignored columns: host, number 5
 
@@ -286,13 +289,16 @@ fn columns_may_stand_in_any_order_and_most_may_be_missing() {
           below the resolution of the figures: A, then B 1.0 -> 2.0 ms is +86 to +116 %
 
         comparison: FOLDER/comparison.json
-        "); });
+        ");
+    });
 }
 
 #[test]
 fn a_wrong_table_is_refused_with_every_place() {
-    insta::assert_snapshot!(refused("method,previous_ms,current_ms,previous_alloc_mb\nA,fast,1.0,\nB,1.0\n,1.0,NaN,1\n\
-         C,1.0,2.0,3.0\nD,\"1,200.5\",2.0,x\nC,1,1,1\n\"E\nF\",1,1,1\n"), @ r"
+    insta::assert_snapshot!(refused(
+        "method,previous_ms,current_ms,previous_alloc_mb\nA,fast,1.0,\nB,1.0\n,1.0,NaN,1\n\
+         C,1.0,2.0,3.0\nD,\"1,200.5\",2.0,x\nC,1,1,1\n\"E\nF\",1,1,1\n"
+    ), @r"
         error: table.csv:2: column 2, `previous_ms`: `fast` is not a number
         hint: write a number with a decimal point, such as 12.34, without thousands separators
         error: table.csv:3: 2 values under 4 columns
@@ -311,12 +317,12 @@ fn a_wrong_table_is_refused_with_every_place() {
         hint: write a name or a word in one line
         8 problems in table.csv; nothing was imported
         ");
-    insta::assert_snapshot!(refused("method,previous_ns,current_ms\nA,1,2\n"), @ r#"
+    insta::assert_snapshot!(refused("method,previous_ns,current_ms\nA,1,2\n"), @r#"
         error: table.csv:1: there is no column `previous_ms`
         hint: rename `previous_ns`, if it is this column
         1 problem in table.csv; nothing was imported
         "#);
-    insta::assert_snapshot!(refused("method;previous_ms;current_ms\nA;1;2\n"), @ r#"
+    insta::assert_snapshot!(refused("method;previous_ms;current_ms\nA;1;2\n"), @r#"
         error: table.csv:1: there is no column `method`
         hint: the first line names the columns, separated by commas; it contains `method;previous_ms;current_ms`
         error: table.csv:1: there is no column `previous_ms`
@@ -325,12 +331,12 @@ fn a_wrong_table_is_refused_with_every_place() {
         hint: the first line names the columns, separated by commas; it contains `method;previous_ms;current_ms`
         3 problems in table.csv; nothing was imported
         "#);
-    insta::assert_snapshot!(refused("method,previous_ms,current_ms,method\nA,1,2,B\n"), @ r#"
+    insta::assert_snapshot!(refused("method,previous_ms,current_ms,method\nA,1,2,B\n"), @r#"
         error: table.csv:1: column `method` appears 2 times
         hint: remove all but one of them
         1 problem in table.csv; nothing was imported
         "#);
-    insta::assert_snapshot!(refused(""), @ r#"
+    insta::assert_snapshot!(refused(""), @r#"
         error: table.csv:1: there is no column `method`
         hint: the first line names the columns, separated by commas; it contains none
         error: table.csv:1: there is no column `previous_ms`
@@ -339,12 +345,12 @@ fn a_wrong_table_is_refused_with_every_place() {
         hint: the first line names the columns, separated by commas; it contains none
         3 problems in table.csv; nothing was imported
         "#);
-    insta::assert_snapshot!(refused("method,previous_ms,current_ms\n"), @ r#"
+    insta::assert_snapshot!(refused("method,previous_ms,current_ms\n"), @r#"
         error: table.csv:1: the table has no rows
         hint: add a line per method below the line with the columns' names
         1 problem in table.csv; nothing was imported
         "#);
-    insta::assert_snapshot!(refused(b"method,previous_ms,current_ms\nA,1,2\n\xff,1,2\n"), @ r#"
+    insta::assert_snapshot!(refused(b"method,previous_ms,current_ms\nA,1,2\n\xff,1,2\n"), @r#"
         error: table.csv:3: is not UTF-8 text
         hint: store the table as UTF-8
         "#);
