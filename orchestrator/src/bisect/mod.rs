@@ -48,7 +48,7 @@ pub(crate) struct BisectRequest {
     /// A revision with the change.
     pub(crate) bad: Option<String>,
     pub(crate) metric: Option<Metric>,
-    pub(crate) direction: ChangeDirection,
+    pub(crate) direction: BisectDirection,
     /// Whether every ancestor is a candidate, not only first parents.
     pub(crate) all: bool,
     /// Whether the search stops at the largest step.
@@ -187,7 +187,7 @@ pub(crate) fn bisect(
         interrupt: context.interrupt,
     };
     let wish = EvidenceOptions {
-        better: header.direction == ChangeDirection::Better,
+        better: header.direction == BisectDirection::Better,
         tau: header.tau,
         retry_failed: header.retry_failed,
         kept: header.kept.clone(),
@@ -309,11 +309,11 @@ fn searched_by(
     answers: &mut CommitEvidence,
 ) -> Result<search::ChangeDirection, BisectStop> {
     let (worse, better) = match task.direction {
-        ChangeDirection::Worse => (
+        BisectDirection::Worse => (
             search::ChangeDirection::Worse,
             search::ChangeDirection::Better,
         ),
-        ChangeDirection::Better => (
+        BisectDirection::Better => (
             search::ChangeDirection::Better,
             search::ChangeDirection::Worse,
         ),

@@ -6,7 +6,7 @@ use super::search_result::{OpenChange, relative};
 use super::task::BisectTask;
 use crate::bisect::rest::{ChangeBounds, OpenReason, PartState, RangePart, StopCause};
 use crate::bisect::state::{BisectHeader, ProbeRecord};
-use crate::bisect::{BisectOutcome, ChangeDirection, Culprit, OpenChangeReport, ReportedCommit};
+use crate::bisect::{BisectDirection, BisectOutcome, Culprit, OpenChangeReport, ReportedCommit};
 use crate::comparison::Change;
 use crate::git::history;
 use crate::model::metric::Metric;
@@ -225,7 +225,7 @@ fn around(task: &BisectTask, good: &str, bad: &str) -> String {
     if task.metric != Metric::Time {
         command.push_str(&format!(" --metric {}", quoted(task.metric.name())));
     }
-    if task.direction == ChangeDirection::Better {
+    if task.direction == BisectDirection::Better {
         command.push_str(" --direction better");
     }
     command + &of_repository(task)

@@ -46,7 +46,7 @@ pub(crate) struct BisectReport {
     pub(crate) threads: usize,
     /// time, allocations, bytes, peak_bytes, digest, or the id of a plugin's metric.
     pub(crate) metric: Metric,
-    pub(crate) direction: ChangeDirection,
+    pub(crate) direction: BisectDirection,
     /// The relative change of time that matters.
     pub(crate) margin: f64,
     /// The measured build effect, where there is one (relative).
@@ -103,7 +103,7 @@ pub(crate) enum BisectOutcome {
 /// Which change is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum ChangeDirection {
+pub(crate) enum BisectDirection {
     Worse,
     Better,
 }

@@ -6,7 +6,7 @@ use super::open_changes;
 use super::task::BisectTask;
 use crate::bisect::rest::{OpenReason, RangePart, StopCause};
 use crate::bisect::state::ProbeRecord;
-use crate::bisect::{BisectOutcome, ChangeDirection};
+use crate::bisect::{BisectDirection, BisectOutcome};
 use crate::comparison::Change;
 use crate::format::{
     self,
@@ -215,8 +215,8 @@ fn verdict(conclusion: &SearchConclusion) -> (BisectOutcome, String) {
 
 fn other_way(task: &BisectTask, change: &str) -> String {
     let option = match task.direction {
-        ChangeDirection::Worse => "better",
-        ChangeDirection::Better => "worse",
+        BisectDirection::Worse => "better",
+        BisectDirection::Better => "worse",
     };
     format!(
         "the bad end is not {} but the opposite: {change}; --direction {option} finds the commit",
@@ -224,10 +224,10 @@ fn other_way(task: &BisectTask, change: &str) -> String {
     )
 }
 
-fn word(direction: ChangeDirection) -> &'static str {
+fn word(direction: BisectDirection) -> &'static str {
     match direction {
-        ChangeDirection::Worse => "worse",
-        ChangeDirection::Better => "better",
+        BisectDirection::Worse => "worse",
+        BisectDirection::Better => "better",
     }
 }
 

@@ -3,7 +3,7 @@
 //! The search asks the same questions again when it is given the same answers. So what is kept is
 //! the answers.
 
-use super::ChangeDirection;
+use super::BisectDirection;
 use crate::cache;
 use crate::comparison::{Code, Entry, Workload};
 use crate::journal::{self, JournalFile};
@@ -31,7 +31,7 @@ pub(crate) struct BisectHeader {
     pub(crate) scenario_hash: String,
     pub(crate) workload: String,
     pub(crate) metric: Metric,
-    pub(crate) direction: ChangeDirection,
+    pub(crate) direction: BisectDirection,
     /// Full hashes.
     pub(crate) good: String,
     pub(crate) bad: String,

@@ -2,7 +2,7 @@
 //! stored comparison.
 
 use super::BisectRequest;
-use crate::bisect::ChangeDirection;
+use crate::bisect::BisectDirection;
 use crate::comparison::{self, Comparison, Entry, Verdict};
 use crate::error::CommandError;
 use crate::git::{self, Revision};
@@ -16,7 +16,7 @@ pub(super) struct BisectTarget {
     pub(super) loaded: LoadedScenario,
     pub(super) workload: String,
     pub(super) metric: Metric,
-    pub(super) direction: ChangeDirection,
+    pub(super) direction: BisectDirection,
     pub(super) good: Revision,
     pub(super) bad: Revision,
     pub(super) results: PathBuf,
@@ -101,7 +101,7 @@ struct SuspectedChange {
 /// kind.
 fn from_latest(
     request: &BisectRequest,
-    direction: ChangeDirection,
+    direction: BisectDirection,
     results: &Path,
     observer: &mut dyn ProgressObserver,
 ) -> Result<TargetTexts, CommandError> {
@@ -161,7 +161,7 @@ fn from_latest(
             } else {
                 format!(" --metric {}", texts.metric)
             },
-            if direction == ChangeDirection::Better {
+            if direction == BisectDirection::Better {
                 " --direction better"
             } else {
                 ""
@@ -178,7 +178,7 @@ fn from_latest(
 
 fn latest(
     request: &BisectRequest,
-    direction: ChangeDirection,
+    direction: BisectDirection,
     results: &Path,
 ) -> Option<SuspectedChange> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(results)
@@ -221,11 +221,11 @@ fn latest(
 fn worst<'a>(
     comparison: &'a Comparison,
     request: &BisectRequest,
-    direction: ChangeDirection,
+    direction: BisectDirection,
 ) -> Option<&'a Entry> {
     let wanted = match direction {
-        ChangeDirection::Worse => Verdict::Regressed,
-        ChangeDirection::Better => Verdict::Improved,
+        BisectDirection::Worse => Verdict::Regressed,
+        BisectDirection::Better => Verdict::Improved,
     };
     let fits = |entry: &&Entry| {
         // Metrics that are made of the time tell the same as the time.
@@ -262,7 +262,7 @@ fn worst<'a>(
 
 fn nothing_stored(
     request: &BisectRequest,
-    direction: ChangeDirection,
+    direction: BisectDirection,
     results: &Path,
 ) -> CommandError {
     let missing = match (request.workload.is_none(), request.good.is_none()) {
@@ -270,7 +270,7 @@ fn nothing_stored(
         (true, false) => "--workload was not given",
         (false, _) => "--good was not given",
     };
-    let kind = if direction == ChangeDirection::Better {
+    let kind = if direction == BisectDirection::Better {
         "improvement"
     } else {
         "regression"

@@ -2,7 +2,7 @@
 
 use super::BisectRequest;
 use super::target::BisectTarget;
-use crate::bisect::ChangeDirection;
+use crate::bisect::BisectDirection;
 use crate::bisect::cause;
 use crate::bisect::state::BisectHeader;
 use crate::calibration::MachineCalibration;
@@ -38,7 +38,7 @@ pub(super) struct BisectTask {
     pub(super) spec: PluginSpec,
     pub(super) job: Job,
     pub(super) metric: Metric,
-    pub(super) direction: ChangeDirection,
+    pub(super) direction: BisectDirection,
     pub(super) history: CommitRange,
     pub(super) all: bool,
     pub(super) tau: Option<f64>,

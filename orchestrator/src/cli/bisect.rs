@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::progress::Progress;
 use super::{CommandResult, output};
 use crate::bisect::state::BisectState;
-use crate::bisect::{self, BisectEnd, BisectReport, BisectRequest, BisectResult, ChangeDirection};
+use crate::bisect::{self, BisectDirection, BisectEnd, BisectReport, BisectRequest, BisectResult};
 use crate::context::CommandContext;
 use crate::error::{CommandError, ErrorKind};
 use crate::model::metric::Metric;
@@ -31,8 +31,8 @@ pub(super) fn run_bisect(options: &BisectOptions) -> CommandResult {
         bad: options.bad.clone(),
         metric: options.metric.as_deref().map(Metric::from),
         direction: match options.direction.as_str() {
-            "better" => ChangeDirection::Better,
-            _ => ChangeDirection::Worse,
+            "better" => BisectDirection::Better,
+            _ => BisectDirection::Worse,
         },
         all: options.all,
         first: options.first,
