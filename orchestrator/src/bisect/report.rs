@@ -92,7 +92,7 @@ pub(crate) struct BisectReport {
 pub(crate) enum BisectOutcome {
     /// Each culprit is one commit.
     First,
-    /// A culprit is one of several commits that cannot be told apart.
+    /// A culprit is one of several indistinguishable commits.
     Range,
     /// No commit made a change.
     None,
@@ -171,7 +171,7 @@ pub(crate) enum ProbeState {
     Skipped,
 }
 
-/// A commit, or several that cannot be told apart, with the change.
+/// A commit, or several indistinguishable ones, with the change.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Culprit {
     /// Full hashes; the last one can be measured and has the change.

@@ -34,7 +34,7 @@ pub(super) struct LocatedStep {
 }
 
 impl SearchFinding {
-    /// Commits with a change, as sets that cannot be told apart.
+    /// Commits with a change, as sets of indistinguishable commits.
     pub(super) fn culprits(&self) -> usize {
         match self {
             Self::Time(conclusion) => conclusion.culprits.len(),

@@ -208,7 +208,7 @@ fn latest(
         {
             return None;
         }
-        // What somebody else measured belongs to no commits of ours.
+        // An imported table belongs to no commits of this repository.
         if comparison.imported.is_some() {
             return None;
         }

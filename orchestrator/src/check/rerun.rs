@@ -129,7 +129,7 @@ fn kept_from_passing(before: &Comparison) -> Option<HashSet<String>> {
 }
 
 /// What became of each job that had failed. One that was not measured again keeps the check from
-/// passing, and one of which it cannot be told where it did so before.
+/// passing. So does an undecided one that kept it from passing before.
 pub(super) fn compare_states(
     before: &Comparison,
     now: &Comparison,

@@ -158,7 +158,7 @@ impl PairedComparison<'_> {
                 }
             })
             .collect();
-        // Of some jobs it cannot be told what the others have.
+        // With only some of the jobs, the metrics of the others are unknown.
         if let Some(gate) = self
             .rules
             .filter(|_| self.only.is_none() && self.filter.is_none())

@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(
             entry(&a, &b, "time").verdict,
             Verdict::Regressed,
-            "nobody knows whether A had the same file"
+            "whether A had the same file is unknown"
         );
     }
 

@@ -340,7 +340,7 @@ fn what_only_the_baseline_has_is_missing() {
 }
 
 #[test]
-fn an_output_that_differs_within_a_side_accuses_nobody() {
+fn output_that_differs_within_a_side_is_no_regression() {
     let mut shaky = side(1.0, json!(7));
     shaky.digest_differs = Some([json!(7), json!(8)]);
     let slower = contested(0.2, 20);
@@ -437,7 +437,7 @@ fn another_output_that_is_accepted_hides_no_costs() {
 }
 
 #[test]
-fn identical_code_and_other_layout_accuse_nobody() {
+fn identical_code_and_other_layout_are_no_regression() {
     let slower = contested(0.05, 20);
     let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
     let entries = judged(&a, &b, &Code::Different, Some(&slower));

@@ -212,8 +212,7 @@ pub(crate) fn output_accepted(rules: &Rules, today: Date) -> Vec<String> {
     digests.map(|accepted| accepted.job.clone()).collect()
 }
 
-/// How large the change is that a finding tells of: what comes from nothing is larger than
-/// anything.
+/// Size of the change in a finding. A change from nothing is larger than any other.
 fn size(index: &EntryIndex, finding: &Finding) -> f64 {
     let entry = index.find(&finding.job, &Metric::from(finding.metric.as_str()));
     match entry.map(|entry| (entry.change, entry.verdict)) {
@@ -367,7 +366,7 @@ fn is_meant(accepted: &Acceptance, entry: &Entry) -> bool {
     accepted.metric() == Some(&entry.metric) && WildMatch::new(&accepted.job).matches(&entry.id)
 }
 
-/// Jobs that allocate more than their scenario lets them, or of which that cannot be told.
+/// Jobs that allocate more than their scenario allows, or that may do so.
 fn too_many(case: &Case) -> Vec<Finding> {
     let over = |entry: &Entry| {
         let most = *case.max_allocations.get(&entry.id)?;

@@ -2,6 +2,7 @@
 //! quantities.
 
 mod bisect;
+pub(crate) mod catalog;
 mod changes;
 mod comparison;
 pub(crate) mod github;

@@ -51,7 +51,7 @@ pub(super) fn create_run(
     })
 }
 
-/// Goes on with the newest run that was killed or interrupted, if it is the same run.
+/// Resumes the newest run that was killed or interrupted, if it is the same run.
 pub(super) fn resume_run(
     results: &Path,
     identity: &RunIdentity,

@@ -221,7 +221,7 @@ fn the_latest_comparison_says_what_to_bisect() {
 }
 
 #[test]
-fn ends_without_a_change_accuse_nobody() {
+fn ends_without_a_change_have_no_culprit() {
     let history = History::of(&[FAST, FAST, "-DSTEPS=20001"]);
     let (same, ran) = history.report("c0", "c1", &[]);
     assert_eq!(

@@ -557,7 +557,7 @@ fn git_bisect_run_ends_at_the_planted_commit() {
     let said =
         String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     let named = history.git(&["bisect", "log"]);
-    // c2 does not build: it cannot be told from c3, and git says both.
+    // c2 does not build: it is indistinguishable from c3, and git names both.
     assert!(
         named.contains("only skipped commits left to test")
             || said.contains("is the first bad commit"),

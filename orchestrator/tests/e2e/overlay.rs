@@ -153,7 +153,7 @@ fn crate_outside_the_repository_is_laid_over_its_commits() {
         comparison["command"]
     );
 
-    // c3 cannot be told from c4: it does not fit the plugin.
+    // c3 is indistinguishable from c4: it does not fit the plugin.
     let (culprits, skipped) = bisected(&project, &["--repo", "library"]);
     assert_eq!(
         (culprits.join(" "), skipped.join(" ")),

@@ -66,7 +66,7 @@ fn sums_that_differ_by_rounding_are_equal() {
 }
 
 #[test]
-fn a_bisect_accuses_no_commit_of_rounding() {
+fn bisect_names_no_commit_for_rounding() {
     let counting = |amount: &str| format!("-DMETRIC -DCOUNTER={amount}");
     let history = History::of(
         &[

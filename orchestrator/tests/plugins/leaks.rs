@@ -84,7 +84,7 @@ workloads:
             break status;
         }
         samples.extend(held(child.id()));
-        // Whoever could take the lock while orch measures would disturb it; it is given back at
+        // A process that takes the lock while orch measures would disturb it; it is released at
         // once.
         locked += usize::from(
             std::fs::File::open(project.path().join("lock"))

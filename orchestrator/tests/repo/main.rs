@@ -6,3 +6,4 @@ mod layers;
 mod names;
 mod sizes;
 mod sources;
+mod words;

@@ -1,11 +1,9 @@
-//! Sizes: lines of the sources and templates, and the command line as a whole.
+//! Sizes: lines of the sources, and the command line as a whole.
 
 use crate::sources::{raw_lines, read_files};
 
 /// Longest line of a source, in characters.
 const SOURCE_COLUMNS: usize = 100;
-/// Longest line of a template, in characters.
-const TEMPLATE_COLUMNS: usize = 120;
 /// Most lines of the command line, which parses, calls and prints.
 const CLI_LINES: usize = 2_500;
 
@@ -19,19 +17,6 @@ fn source_lines_are_short() {
                 if line.chars().count() > SOURCE_COLUMNS && !raw.contains(&number) {
                     long.push(format!("{}:{}", path.display(), number + 1));
                 }
-            }
-        }
-    }
-    assert_eq!(long, Vec::<String>::new());
-}
-
-#[test]
-fn template_lines_are_short() {
-    let mut long = Vec::new();
-    for (path, text) in read_files("templates", &[".md", ".txt"]) {
-        for (number, line) in text.lines().enumerate() {
-            if line.chars().count() > TEMPLATE_COLUMNS {
-                long.push(format!("{}:{}", path.display(), number + 1));
             }
         }
     }
