@@ -119,7 +119,7 @@ pub(crate) fn only_b(facts: &Facts, reason: &Reason) -> Vec<Entry> {
     }));
     let new = counted
         .into_iter()
-        .map(|entry| entry.with_reason(&Reason::OnlyB));
+        .map(|entry| entry.with_reason(&Reason::NewJob));
     [lost(facts.id, facts.margin, reason)]
         .into_iter()
         .chain(new)
@@ -386,7 +386,7 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
                 [Value::Null, number(*value)],
             )
         };
-        entries.push(new.with_reason(&Reason::OnlyB));
+        entries.push(new.with_reason(&Reason::NewMetric));
     }
     entries
 }

@@ -51,8 +51,10 @@ pub(crate) enum Reason {
     OnlyOneRecord {
         side: &'static str,
     },
+    /// Only B has the job.
+    NewJob,
     /// Only B has the metric.
-    OnlyB,
+    NewMetric,
     /// B does not describe the counter, or adds nothing to it.
     CounterGone,
     /// Only the allocations of A were counted.
@@ -200,7 +202,7 @@ impl Reason {
         match self {
             Self::NotMeasured(_) | Self::AnchorLacksJob(_) => ReasonKind::NotMeasured,
             Self::OnlyOneRecord { .. } => ReasonKind::OnlyOneRecord,
-            Self::OnlyB => ReasonKind::OnlyB,
+            Self::NewJob | Self::NewMetric => ReasonKind::OnlyB,
             Self::CounterGone => ReasonKind::CounterGone,
             Self::Uncounted => ReasonKind::Uncounted,
             Self::NotComparable(_) => ReasonKind::NotComparable,
@@ -242,7 +244,8 @@ impl fmt::Display for Reason {
             Self::NotMeasured(why) | Self::MachineChanged(why) => f.write_str(why),
             Self::AnchorLacksJob(why) => write!(f, "the anchor does not have this job: {why}"),
             Self::OnlyOneRecord { side } => write!(f, "only {side} has this job"),
-            Self::OnlyB => f.write_str("new: only B has this metric"),
+            Self::NewJob => f.write_str("new: only B has this job"),
+            Self::NewMetric => f.write_str("new: only B has this metric"),
             Self::CounterGone => f.write_str(
                 "only A has it: B's code adds nothing to its counter, or no longer describes it",
             ),
