@@ -226,9 +226,9 @@ fn large_record(jobs: usize, allocations: u64) -> Record {
         anchors: Vec::new(),
         sentinel: None,
         load: None,
-        wall: record::Wall {
+        wall: record::RunWall {
             total_ns: 1,
-            ..record::Wall::default()
+            ..record::RunWall::default()
         },
         contradictions: Vec::new(),
     }

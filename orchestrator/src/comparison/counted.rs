@@ -8,7 +8,7 @@ use crate::measure::rounding;
 use crate::model::metric::Metric;
 use crate::model::reason::{InexactCount, OutputDifference, Reason};
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
-use crate::record::{Allocations, JobRecord};
+use crate::record::{AllocationSummary, JobRecord};
 use serde_json::Value;
 
 /// Whether the outputs of both sides differ. It is unknown for a side whose own processes differ.
@@ -98,7 +98,7 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
         }
         [None, _] => return Vec::new(),
     };
-    type Quantity = fn(&Allocations) -> (f64, [f64; 2]);
+    type Quantity = fn(&AllocationSummary) -> (f64, [f64; 2]);
     let quantities: [(Metric, &str, Quantity); 3] = [
         (Metric::Allocations, "", |side| {
             (side.count, side.count_range)

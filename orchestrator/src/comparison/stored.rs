@@ -4,7 +4,7 @@
 use super::entries::{self, Facts, Through};
 use super::{Change, Code, Outcome, Workload, head, scopes};
 use crate::model::reason::{ComparisonObstacle, NextMeasurement, Reason, UnpairedCause};
-use crate::record::anchored::{self, Common};
+use crate::record::anchored::{self, SharedAnchor};
 use crate::record::{JobRecord, Record};
 use std::collections::HashMap;
 use wildmatch::WildMatch;
@@ -33,7 +33,7 @@ pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
     let (of_a, of_b) = (by_id(a), by_id(b));
     let in_b = |id: &str| of_b.get(id).map(|at| &b.jobs[*at]);
     let shared = |job: &&JobRecord| {
-        wanted(job) && in_b(&job.id).is_some_and(|other| Common::of(job, other).is_some())
+        wanted(job) && in_b(&job.id).is_some_and(|other| SharedAnchor::of(job, other).is_some())
     };
     let ground = Ground {
         elsewhere: different_ground(a, b),
@@ -99,7 +99,7 @@ struct Ground {
 
 /// What the anchor that both sides of a job share says of its time.
 fn through(a: &JobRecord, b: &JobRecord, ground: &Ground) -> Option<Through> {
-    let common = Common::of(a, b)?;
+    let common = SharedAnchor::of(a, b)?;
     let (verdict, reason) =
         common.verdict(ground.together, ground.changed.as_deref(), &ground.remedy);
     let [estimate, low, high] =
@@ -198,7 +198,7 @@ mod tests {
     use super::super::tests::{contested, side};
     use super::*;
     use crate::model::reason::ReasonKind;
-    use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
+    use crate::record::anchored::{AnchorRecord, AnchorRole, AnchorTerms, AnchoredJob};
     use crate::runner::anchor_pairs::AnchorSeries;
     use serde_json::json;
 
@@ -210,10 +210,10 @@ mod tests {
             commit: "0123456789abcdef".into(),
             subject: String::new(),
             committed: String::new(),
-            role: Role::Anchor,
+            role: AnchorRole::Anchor,
             artefacts: [("p".to_owned(), Some("anchor".to_owned()))].into(),
         };
-        let terms = Terms {
+        let terms = AnchorTerms {
             anchor: &anchor,
             together: 1,
             changed: None,
@@ -224,7 +224,12 @@ mod tests {
         };
         let mut job = side(allocations, json!(1));
         job.plugin.hash = Some(library.to_owned());
-        job.anchored = vec![Anchored::judged(&tied, ["anchor", library], margin, &terms)];
+        job.anchored = vec![AnchoredJob::judged(
+            &tied,
+            ["anchor", library],
+            margin,
+            &terms,
+        )];
         job
     }
 

@@ -6,8 +6,8 @@ use crate::judge::assessment::assess;
 use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
 use crate::model::reason::{Reason, ReasonKind, UnpairedCause};
 use crate::record::{
-    Allocations, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord, ScopeRecord,
-    SettingsRecord,
+    AllocationSummary, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord,
+    ScopeRecord, SettingsRecord,
 };
 use crate::runner::paired_workloads::{PairStopReason, PairedResult};
 use serde_json::json;
@@ -62,8 +62,8 @@ pub(super) fn side(allocations: f64, digest: Value) -> JobRecord {
     }
 }
 
-fn counted(count: f64) -> Allocations {
-    Allocations {
+fn counted(count: f64) -> AllocationSummary {
+    AllocationSummary {
         exact: true,
         count,
         bytes: 64.0 * count,

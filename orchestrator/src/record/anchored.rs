@@ -22,14 +22,14 @@ pub(crate) struct AnchorRecord {
     pub(crate) subject: String,
     /// Date of the commit, UTC.
     pub(crate) committed: String,
-    pub(crate) role: Role,
+    pub(crate) role: AnchorRole,
     /// SHA-256 of each plugin's library; null where it did not build.
     pub(crate) artefacts: IndexMap<String, Option<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Role {
+pub(crate) enum AnchorRole {
     /// The scenario's.
     Anchor,
     /// The one before it: measured in the first run with a new anchor, so that both rows of runs
@@ -38,7 +38,7 @@ pub(crate) enum Role {
 }
 
 impl AnchorRecord {
-    pub(crate) fn new(name: &str, revision: &Revision, role: Role) -> Self {
+    pub(crate) fn new(name: &str, revision: &Revision, role: AnchorRole) -> Self {
         Self {
             name: name.to_owned(),
             commit: revision.commit.clone(),
@@ -52,7 +52,7 @@ impl AnchorRecord {
 
 /// One job against one anchor: A is the anchor, B the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Anchored {
+pub(crate) struct AnchoredJob {
     /// Commit of the anchor.
     pub(crate) anchor: String,
     /// SHA-256 of the anchor's library: ratios compare where it agrees.
@@ -91,7 +91,7 @@ impl From<ShiftEstimate> for AnchoredChange {
 }
 
 /// What is the same for all jobs of an anchor.
-pub(crate) struct Terms<'a> {
+pub(crate) struct AnchorTerms<'a> {
     pub(crate) anchor: &'a AnchorRecord,
     /// How many jobs are judged together.
     pub(crate) together: usize,
@@ -99,7 +99,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) changed: Option<&'a str>,
 }
 
-impl Anchored {
+impl AnchoredJob {
     /// A job that the anchor does not have.
     pub(crate) fn absent(anchor: &AnchorRecord, margin: f64, reason: &str) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Anchored {
         tied: &AnchorSeries,
         artefacts: [&str; 2],
         margin: f64,
-        terms: &Terms,
+        terms: &AnchorTerms,
     ) -> Self {
         let differences: Vec<f64> = tied.pairs.iter().map(|pair| pair.difference).collect();
         let shift = student_t::estimate_shift(&differences);
@@ -160,7 +160,7 @@ fn verdict(
     same_code: bool,
     shift: Option<&ShiftEstimate>,
     margin: f64,
-    terms: &Terms,
+    terms: &AnchorTerms,
 ) -> (Verdict, Reason) {
     if let Some(failed) = &tied.failed {
         let side = if failed.side == 0 {
@@ -243,7 +243,7 @@ fn different(digests: &[String; 2]) -> Option<(Digest, Digest)> {
 
 /// One job of two records, both paired with the same artefact.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Common {
+pub(crate) struct SharedAnchor {
     pub(crate) anchor: String,
     pub(crate) shift: ShiftEstimate,
     /// Pairs of the smaller group.
@@ -256,12 +256,12 @@ pub(crate) struct Common {
     pub(crate) same_code: bool,
 }
 
-impl Common {
+impl SharedAnchor {
     /// The job's shift from record to record through an anchor that both share.
     pub(crate) fn of(a: &JobRecord, b: &JobRecord) -> Option<Self> {
         // Records are files, and a file can hold anything: no real pair differs by a factor of
         // e^20.
-        let differences = |one: &Anchored| {
+        let differences = |one: &AnchoredJob| {
             let all = one.pairs.iter().map(|pair| pair.difference);
             all.filter(|difference| difference.abs() < 20.0)
                 .collect::<Vec<f64>>()
@@ -269,7 +269,7 @@ impl Common {
         let same_code =
             a.plugin.hash.is_some() && a.plugin.hash == b.plugin.hash && a.inputs == b.inputs;
         // A series that a crash ended is no measurement, however many pairs it had by then.
-        let whole = |one: &&Anchored| one.artefact.is_some() && one.verdict != Verdict::Missing;
+        let whole = |one: &&AnchoredJob| one.artefact.is_some() && one.verdict != Verdict::Missing;
         a.anchored.iter().filter(whole).find_map(|one| {
             let other = b
                 .anchored
@@ -343,7 +343,7 @@ mod tests {
             commit: "0123456789abcdef".into(),
             subject: String::new(),
             committed: String::new(),
-            role: Role::Anchor,
+            role: AnchorRole::Anchor,
             artefacts: IndexMap::new(),
         }
     }
@@ -378,12 +378,12 @@ mod tests {
 
     fn judged(tied: &AnchorSeries, changed: Option<&str>) -> (Verdict, String) {
         let anchor = anchor();
-        let terms = Terms {
+        let terms = AnchorTerms {
             anchor: &anchor,
             together: 10,
             changed,
         };
-        let judged = Anchored::judged(tied, ["a", "b"], 0.01, &terms);
+        let judged = AnchoredJob::judged(tied, ["a", "b"], 0.01, &terms);
         (judged.verdict, judged.reason)
     }
 
@@ -447,12 +447,12 @@ mod tests {
     #[test]
     fn the_same_library_is_the_same_code() {
         let anchor = anchor();
-        let terms = Terms {
+        let terms = AnchorTerms {
             anchor: &anchor,
             together: 1,
             changed: None,
         };
-        let judged = Anchored::judged(&tied(&[0.05, 0.051, 0.049]), ["a", "a"], 0.01, &terms);
+        let judged = AnchoredJob::judged(&tied(&[0.05, 0.051, 0.049]), ["a", "a"], 0.01, &terms);
         assert_eq!(
             (judged.verdict, judged.reason.as_str()),
             (Verdict::Equivalent, "same code")

@@ -1,8 +1,8 @@
 //! From finished passes to a job's record. Pure: no clock, no process, no file.
 
 use super::{
-    Allocations, Digest, JobOutcome, JobRecord, JobWall, PluginFile, Process, ProfileRecord,
-    ScopeRecord, SettingsRecord, Time, metrics, samples,
+    AllocationSummary, Digest, JobOutcome, JobRecord, JobWall, PluginFile, ProcessTimes,
+    ProfileRecord, ScopeRecord, SettingsRecord, TimeSummary, metrics, samples,
 };
 use crate::judge::estimate::median;
 use crate::measure::interval::median_interval;
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Resident memory that grows this much more than what malloc handed out came from somewhere else.
 const UNSEEN: i64 = 4 << 20;
 /// What a job's record is made from.
-pub(crate) struct Facts<'a> {
+pub(crate) struct JobFacts<'a> {
     pub(crate) job: &'a Job,
     pub(crate) info: Option<&'a WorkloadInfo>,
     pub(crate) plugin: PluginFile,
@@ -33,8 +33,8 @@ pub(crate) struct Facts<'a> {
 }
 
 /// Makes the record of one job.
-pub(crate) fn job(facts: Facts) -> JobRecord {
-    let Facts {
+pub(crate) fn job(facts: JobFacts) -> JobRecord {
+    let JobFacts {
         job,
         info,
         plugin,
@@ -181,7 +181,7 @@ fn settings(job: &Job) -> SettingsRecord {
     }
 }
 
-fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
+fn time(ends: &[&PassEnd], seed: u64) -> Option<TimeSummary> {
     let mut medians = Vec::new();
     let mut processes = Vec::new();
     for end in ends {
@@ -189,7 +189,7 @@ fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
             continue;
         };
         medians.extend(process_median(timing));
-        processes.push(Process {
+        processes.push(ProcessTimes {
             round: end.round,
             seed,
             cpu: end.cpus.first().copied().unwrap_or(0),
@@ -203,7 +203,7 @@ fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
         });
     }
     let interval = median_interval(&medians)?;
-    Some(Time {
+    Some(TimeSummary {
         median_ns: interval.median,
         low_ns: interval.low,
         high_ns: interval.high,
@@ -214,9 +214,9 @@ fn time(ends: &[&PassEnd], seed: u64) -> Option<Time> {
 
 fn allocations(
     counts: &[&AllocationCounts],
-    time: Option<&Time>,
+    time: Option<&TimeSummary>,
     warnings: &mut Vec<JobWarning>,
-) -> Option<Allocations> {
+) -> Option<AllocationSummary> {
     let iterations = counts.first()?.iterations.max(1);
     let range = |quantity: &dyn Fn(&AllocationCounts) -> f64| {
         let values: Vec<f64> = counts.iter().map(|count| quantity(count)).collect();
@@ -265,7 +265,7 @@ fn allocations(
         }),
     ];
     warnings.extend(found.into_iter().flatten());
-    Some(Allocations {
+    Some(AllocationSummary {
         exact,
         count,
         bytes,
@@ -281,8 +281,8 @@ fn allocations(
     })
 }
 
-fn page_faults(time: &Time) -> Option<f64> {
-    let per_iteration = |process: &Process| {
+fn page_faults(time: &TimeSummary) -> Option<f64> {
+    let per_iteration = |process: &ProcessTimes| {
         let iterations = process.iterations as f64 * process.samples_ns.len() as f64;
         (process.usage.minor_faults + process.usage.major_faults) as f64 / iterations.max(1.0)
     };
@@ -377,7 +377,7 @@ fn complain(
     }
 }
 
-fn overhead(profile: &ScopeProfile, time: &Time) -> Option<f64> {
+fn overhead(profile: &ScopeProfile, time: &TimeSummary) -> Option<f64> {
     let overhead = profile.iteration_ns / time.median_ns - 1.0;
     overhead.is_finite().then_some(overhead)
 }

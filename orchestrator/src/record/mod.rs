@@ -22,7 +22,7 @@ use crate::model::warning::WarningKind;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::protocol::{Phase, ResourceUsage, WarmUp};
 use crate::sentinel::SentinelResult;
-use anchored::{AnchorRecord, Anchored};
+use anchored::{AnchorRecord, AnchoredJob};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -62,7 +62,7 @@ pub(crate) struct Record {
     /// records.
     #[serde(default)]
     pub(crate) load: Option<MachineLoad>,
-    pub(crate) wall: Wall,
+    pub(crate) wall: RunWall,
     /// What cannot be true.
     #[serde(default)]
     pub(crate) contradictions: Vec<Contradiction>,
@@ -170,8 +170,8 @@ pub(crate) struct JobRecord {
     /// Digests of two processes that do not agree, where there are such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) digest_differs: Option<[Value; 2]>,
-    pub(crate) time: Option<Time>,
-    pub(crate) allocations: Option<Allocations>,
+    pub(crate) time: Option<TimeSummary>,
+    pub(crate) allocations: Option<AllocationSummary>,
     pub(crate) metrics: IndexMap<String, f64>,
     pub(crate) metrics_info: IndexMap<String, MetricRecord>,
     /// Of metrics without a time: the smallest and the largest of a counting process, where
@@ -189,7 +189,7 @@ pub(crate) struct JobRecord {
     pub(crate) inputs: IndexMap<String, String>,
     /// Against each anchor of the run.
     #[serde(default)]
-    pub(crate) anchored: Vec<Anchored>,
+    pub(crate) anchored: Vec<AnchoredJob>,
     pub(crate) wall: JobWall,
 }
 
@@ -224,7 +224,7 @@ pub(crate) struct Digest {
 
 /// Time of one iteration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Time {
+pub(crate) struct TimeSummary {
     /// Median over processes of the median over samples of sample / iterations.
     pub(crate) median_ns: f64,
     /// Confidence interval of the median over processes.
@@ -232,12 +232,12 @@ pub(crate) struct Time {
     pub(crate) high_ns: f64,
     /// Coverage of that interval.
     pub(crate) confidence: f64,
-    pub(crate) processes: Vec<Process>,
+    pub(crate) processes: Vec<ProcessTimes>,
 }
 
 /// One worker process's samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Process {
+pub(crate) struct ProcessTimes {
     pub(crate) round: u32,
     /// The run's seed, which ordered the jobs of the round.
     pub(crate) seed: u64,
@@ -257,7 +257,7 @@ pub(crate) struct Process {
 
 /// Allocations of one iteration. Whole numbers are written as such.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Allocations {
+pub(crate) struct AllocationSummary {
     /// All on the driver thread, and all processes agree.
     pub(crate) exact: bool,
     /// Medians over the processes where not exact.
@@ -349,7 +349,7 @@ pub(crate) struct JobWall {
 
 /// Wall time of the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Wall {
+pub(crate) struct RunWall {
     pub(crate) total_ns: u64,
     /// Building and describing plugins.
     pub(crate) prepare_ns: u64,

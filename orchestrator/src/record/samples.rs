@@ -1,6 +1,6 @@
 //! Owns what a job's samples say of themselves: whether their median stands for them. Pure.
 
-use super::{Process, Time};
+use super::{ProcessTimes, TimeSummary};
 use crate::judge::estimate::median;
 use crate::model::warning::JobWarning;
 use crate::protocol::WarmUpEnd;
@@ -23,8 +23,8 @@ const FEWEST_SAMPLES: usize = 8;
 const MANY_SAMPLES: usize = 50;
 
 /// The warnings of a job's timing passes.
-pub(super) fn warnings(time: &Time, settings: &JobSettings) -> Vec<JobWarning> {
-    let processes: Vec<Turns> = time
+pub(super) fn warnings(time: &TimeSummary, settings: &JobSettings) -> Vec<JobWarning> {
+    let processes: Vec<ProcessSamples> = time
         .processes
         .iter()
         .map(|process| (&process.samples_ns[..], process.iterations))
@@ -42,11 +42,11 @@ pub(super) fn warnings(time: &Time, settings: &JobSettings) -> Vec<JobWarning> {
 }
 
 /// The samples of a process, in the order taken, with the iterations of each.
-pub(crate) type Turns<'a> = (&'a [u64], u64);
+pub(crate) type ProcessSamples<'a> = (&'a [u64], u64);
 
 /// Whether time goes one way inside all processes but a tenth of them. One or two may have been
 /// disturbed.
-pub(crate) fn trend(processes: &[Turns]) -> Option<JobWarning> {
+pub(crate) fn trend(processes: &[ProcessSamples]) -> Option<JobWarning> {
     let ends: Vec<[f64; 2]> = processes
         .iter()
         .filter_map(|process| ends(*process))
@@ -69,7 +69,7 @@ pub(crate) fn trend(processes: &[Turns]) -> Option<JobWarning> {
 
 /// The median times of an iteration (ns) over the first and the last samples of a process; `None`
 /// for few samples.
-fn ends((samples, iterations): Turns) -> Option<[f64; 2]> {
+fn ends((samples, iterations): ProcessSamples) -> Option<[f64; 2]> {
     let parts = parts(samples, iterations);
     Some([*parts.first()?, *parts.last()?])
 }
@@ -96,7 +96,7 @@ fn parts(samples: &[u64], iterations: u64) -> Vec<f64> {
 }
 
 /// No process saw two windows agree while it warmed up, and the parts of most of them lie apart.
-fn unsteady(time: &Time) -> Option<JobWarning> {
+fn unsteady(time: &TimeSummary) -> Option<JobWarning> {
     let is_settled = time
         .processes
         .iter()
@@ -104,7 +104,7 @@ fn unsteady(time: &Time) -> Option<JobWarning> {
     if is_settled || time.processes.len() < FEWEST_PROCESSES {
         return None;
     }
-    let apart = |process: &Process| {
+    let apart = |process: &ProcessTimes| {
         let parts = parts(&process.samples_ns, process.iterations);
         let low = parts.iter().copied().reduce(f64::min)?;
         Some(parts.iter().copied().reduce(f64::max)? / low - 1.0)
@@ -113,7 +113,7 @@ fn unsteady(time: &Time) -> Option<JobWarning> {
     (apart >= MOVED - 1.0).then_some(JobWarning::Unsteady { apart })
 }
 
-fn scattered(time: &Time, settings: &JobSettings) -> Option<JobWarning> {
+fn scattered(time: &TimeSummary, settings: &JobSettings) -> Option<JobWarning> {
     let width = (time.high_ns - time.low_ns) / time.median_ns;
     (width > DISAGREE.max(10.0 * settings.tolerance)).then_some(JobWarning::Scattered {
         width,
@@ -123,12 +123,12 @@ fn scattered(time: &Time, settings: &JobSettings) -> Option<JobWarning> {
     })
 }
 
-fn few_samples(time: &Time) -> Option<JobWarning> {
+fn few_samples(time: &TimeSummary) -> Option<JobWarning> {
     let (samples, processes) = (count(time), time.processes.len());
     (samples < 5 * processes).then_some(JobWarning::FewSamples { samples, processes })
 }
 
-fn slow_samples(time: &Time) -> Option<JobWarning> {
+fn slow_samples(time: &TimeSummary) -> Option<JobWarning> {
     let slow = time.processes.iter().flat_map(|process| {
         let own = median(
             &process
@@ -147,7 +147,7 @@ fn slow_samples(time: &Time) -> Option<JobWarning> {
     (share > SLOW_SHARE).then_some(JobWarning::SlowSamples { share, times: SLOW })
 }
 
-fn count(time: &Time) -> usize {
+fn count(time: &TimeSummary) -> usize {
     time.processes
         .iter()
         .map(|process| process.samples_ns.len())
@@ -161,8 +161,8 @@ mod tests {
     use crate::protocol::{ResourceUsage, WarmUp};
 
     /// A time of these processes, each with its samples (ns, of two iterations).
-    fn time(processes: &[Vec<u64>], ended: WarmUpEnd) -> Time {
-        let process = |(round, samples_ns): (u32, &Vec<u64>)| Process {
+    fn time(processes: &[Vec<u64>], ended: WarmUpEnd) -> TimeSummary {
+        let process = |(round, samples_ns): (u32, &Vec<u64>)| ProcessTimes {
             round,
             seed: 1,
             cpu: 1,
@@ -179,7 +179,7 @@ mod tests {
             wall_ns: 10,
         };
         let processes = (0..).zip(processes).map(process).collect();
-        Time {
+        TimeSummary {
             median_ns: 100.0,
             low_ns: 100.0,
             high_ns: 100.0,

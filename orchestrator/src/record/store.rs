@@ -50,7 +50,7 @@ pub(crate) fn check_folder(results: &Path) -> io::Result<()> {
 /// The part of a record that later runs need. The rest, which is most of it, is not deserialized:
 /// there may be a record for every night of years.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Night {
+pub(crate) struct EarlierRun {
     pub(crate) id: String,
     pub(crate) outcome: RunOutcome,
     pub(crate) scenario: ScenarioRecord,
@@ -65,8 +65,8 @@ pub(crate) struct Night {
 pub(crate) fn newest(
     results: &Path,
     scenario: &str,
-    wanted: impl Fn(&Night) -> bool,
-) -> Option<Night> {
+    wanted: impl Fn(&EarlierRun) -> bool,
+) -> Option<EarlierRun> {
     let part = format!("-{scenario}-");
     let mut names: Vec<std::ffi::OsString> = fs::read_dir(results)
         .ok()?
@@ -80,7 +80,7 @@ pub(crate) fn newest(
         .rev()
         .filter(|name| name.to_str().is_some_and(|name| name.contains(&part)))
         .filter_map(|name| {
-            serde_json::from_slice::<Night>(&regular(&results.join(name).join(FILE))?).ok()
+            serde_json::from_slice::<EarlierRun>(&regular(&results.join(name).join(FILE))?).ok()
         })
         .find(|record| record.scenario.name == scenario && wanted(record))
 }

@@ -4,7 +4,7 @@
 use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::format;
 use crate::protocol::Phase;
-use crate::record::anchored::{AnchorRecord, Anchored, AnchoredChange};
+use crate::record::anchored::{AnchorRecord, AnchoredChange, AnchoredJob};
 use crate::record::{Contradiction, JobOutcome, JobRecord, Record, ScopeRecord, Verdict};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -121,7 +121,7 @@ fn ties(record: &Record) -> Vec<AnchorTie<'_>> {
             .swap_remove(anchor.commit.as_str())
             .unwrap_or_default()
     };
-    let jobs: Vec<Vec<(&JobRecord, &Anchored)>> = record.anchors.iter().map(tie).collect();
+    let jobs: Vec<Vec<(&JobRecord, &AnchoredJob)>> = record.anchors.iter().map(tie).collect();
     record
         .anchors
         .iter()
@@ -132,7 +132,7 @@ fn ties(record: &Record) -> Vec<AnchorTie<'_>> {
 
 fn anchor_tie<'a>(
     anchor: &'a AnchorRecord,
-    jobs: &[(&'a JobRecord, &'a Anchored)],
+    jobs: &[(&'a JobRecord, &'a AnchoredJob)],
     is_machine_changed: bool,
 ) -> AnchorTie<'a> {
     const ORDER: [Verdict; 6] = [
@@ -148,7 +148,7 @@ fn anchor_tie<'a>(
         .for_each(|(_, one)| *counts.entry(one.verdict).or_default() += 1);
     let words = |verdict: Verdict| Some(format!("{} {}", counts.get(&verdict)?, verdict.word()));
     // One message about the machine says it of all that is open.
-    let is_worth_a_row = |one: &Anchored| {
+    let is_worth_a_row = |one: &AnchoredJob| {
         one.verdict != Verdict::Equivalent
             && !(is_machine_changed && one.verdict == Verdict::Inconclusive)
     };

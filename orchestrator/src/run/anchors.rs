@@ -14,8 +14,8 @@ use crate::pass::{PassEnd, PassResult};
 use crate::plugin::build::PreparedPlugin;
 use crate::project::{LoadedScenario, PluginSet};
 use crate::record::RunOutcome;
-use crate::record::anchored::{AnchorRecord, Anchored, Role, Terms};
-use crate::record::store::{self, Night};
+use crate::record::anchored::{AnchorRecord, AnchorRole, AnchorTerms, AnchoredJob};
+use crate::record::store::{self, EarlierRun};
 use crate::runner::anchor_pairs::{self, AnchorJob, AnchorPair, AnchorSeries};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
@@ -91,7 +91,7 @@ pub(super) fn prepare_anchors(
 ) -> Result<Vec<Anchor>, CommandError> {
     let name = around.loaded.scenario.anchor.clone().unwrap_or_default();
     let mut wanted = vec![(
-        AnchorRecord::new(&name, revision, Role::Anchor),
+        AnchorRecord::new(&name, revision, AnchorRole::Anchor),
         revision.clone(),
     )];
     if let Some(old) = nights.anchor().filter(|old| old.commit != revision.commit) {
@@ -105,7 +105,7 @@ pub(super) fn prepare_anchors(
                     ),
                 );
                 wanted.push((
-                    AnchorRecord::new(&old.name, &revision, Role::Overlap),
+                    AnchorRecord::new(&old.name, &revision, AnchorRole::Overlap),
                     revision,
                 ));
             }
@@ -167,14 +167,14 @@ impl EarlierRuns<'_> {
     pub(super) fn levels(&self, anchors: &[Anchor], kernel: &str) -> Option<EarlierLevels> {
         let own = anchors
             .iter()
-            .find(|anchor| anchor.record.role == Role::Anchor)?;
-        let read = |night: &Night| {
+            .find(|anchor| anchor.record.role == AnchorRole::Anchor)?;
+        let read = |night: &EarlierRun| {
             night
                 .sentinel
                 .as_ref()
                 .is_some_and(|one| one.kernel == kernel && !one.readings.is_empty())
         };
-        let same = |night: &Night| {
+        let same = |night: &EarlierRun| {
             own_anchor(night).is_some_and(|anchor| anchor.commit == own.record.commit)
         };
         let night = self.newest(|night| same(night) && read(night))?;
@@ -188,8 +188,8 @@ impl EarlierRuns<'_> {
     }
 
     /// On this class of machine, of all jobs, and not stopped halfway.
-    fn newest(&self, wanted: impl Fn(&Night) -> bool) -> Option<Night> {
-        let whole = |night: &Night| {
+    fn newest(&self, wanted: impl Fn(&EarlierRun) -> bool) -> Option<EarlierRun> {
+        let whole = |night: &EarlierRun| {
             night.machine.class == self.machine.class
                 && night.scenario.filter.is_none()
                 && night.outcome != RunOutcome::Interrupted
@@ -201,12 +201,12 @@ impl EarlierRuns<'_> {
 }
 
 /// The anchor of a record's own scenario, if it could be built.
-fn own_anchor(night: &Night) -> Option<&AnchorRecord> {
+fn own_anchor(night: &EarlierRun) -> Option<&AnchorRecord> {
     let built = |anchor: &AnchorRecord| anchor.artefacts.values().any(Option::is_some);
     night
         .anchors
         .iter()
-        .find(|anchor| anchor.role == Role::Anchor && built(anchor))
+        .find(|anchor| anchor.role == AnchorRole::Anchor && built(anchor))
 }
 
 /// What was measured of each job with each anchor: by the places of both.
@@ -287,12 +287,12 @@ pub(super) fn judge_anchors(
     measured: &AnchorSeriesByPlace,
     machine: &Machine,
     changed: Option<&str>,
-) -> HashMap<String, Vec<Anchored>> {
+) -> HashMap<String, Vec<AnchoredJob>> {
     let kept = MachineCalibration::load(machine);
-    let mut found: HashMap<String, Vec<Anchored>> = HashMap::new();
+    let mut found: HashMap<String, Vec<AnchoredJob>> = HashMap::new();
     for (place, anchor) in anchors.iter().enumerate() {
         let together = measured.keys().filter(|(of, _)| *of == place).count();
-        let terms = Terms {
+        let terms = AnchorTerms {
             anchor: &anchor.record,
             together,
             changed,
@@ -305,23 +305,23 @@ pub(super) fn judge_anchors(
                 found
                     .entry(job.id.clone())
                     .or_default()
-                    .push(Anchored::absent(&anchor.record, margin, reason));
+                    .push(AnchoredJob::absent(&anchor.record, margin, reason));
                 continue;
             }
             let one = match (
                 both(anchor, side_jobs, around.plugins, ends),
                 measured.get(&(place, index)),
             ) {
-                (Ok(prepared), Some(tied)) => Anchored::judged(
+                (Ok(prepared), Some(tied)) => AnchoredJob::judged(
                     tied,
                     prepared.map(|prepared| prepared.hash.as_str()),
                     margin,
                     &terms,
                 ),
                 (Err(reason), _) => {
-                    Anchored::missing(&anchor.record, margin, &Reason::NotMeasured(reason))
+                    AnchoredJob::missing(&anchor.record, margin, &Reason::NotMeasured(reason))
                 }
-                (Ok(_), None) => Anchored::missing(
+                (Ok(_), None) => AnchoredJob::missing(
                     &anchor.record,
                     margin,
                     &Reason::NotMeasured("the run was interrupted before".to_owned()),

@@ -7,7 +7,7 @@ use crate::pass::{self, PassEnd, PassResult};
 use crate::plugin::cargo;
 use crate::project;
 use crate::protocol::WorkerReply;
-use crate::record::assemble::{self, Facts};
+use crate::record::assemble::{self, JobFacts};
 use crate::record::{
     self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord,
 };
@@ -122,7 +122,7 @@ impl PreparedRun {
                 .collect(),
             sentinel: None,
             load: None,
-            wall: record::Wall::default(),
+            wall: record::RunWall::default(),
             contradictions: Vec::new(),
         }
     }
@@ -134,7 +134,7 @@ impl PreparedRun {
         is_interrupted: bool,
         seed: u64,
     ) -> record::JobRecord {
-        assemble::job(Facts {
+        assemble::job(JobFacts {
             job,
             info: self
                 .plugins

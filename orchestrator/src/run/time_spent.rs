@@ -1,6 +1,6 @@
 //! Where the time of a run went.
 
-use crate::record::{self, Record, Wall};
+use crate::record::{self, Record, RunWall};
 use std::time::Duration;
 
 /// Times from before the measuring.
@@ -14,14 +14,14 @@ pub(super) struct TimeSpent {
 
 impl TimeSpent {
     /// The times of a run with this record, `elapsed` after it began.
-    pub(super) fn sum_up(&self, elapsed: Duration, record: &Record) -> Wall {
+    pub(super) fn sum_up(&self, elapsed: Duration, record: &Record) -> RunWall {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let sum = |part: &dyn Fn(&record::JobWall) -> u64| {
             record.jobs.iter().map(|job| part(&job.wall)).sum::<u64>()
         };
         let total_ns = nanos(elapsed + self.earlier);
         let samples_ns = sum(&|wall| wall.samples_ns);
-        Wall {
+        RunWall {
             total_ns,
             prepare_ns: nanos(self.prepare_time),
             lock_ns: nanos(self.lock_time),

@@ -15,7 +15,7 @@ use crate::pass::{self, PassEnd, PassResult};
 use crate::plan::{self, CountedIterations, Plan, PlanStep, StepKind};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::catalog::WorkloadInfo;
-use crate::record::samples::{self, Turns};
+use crate::record::samples::{self, ProcessSamples};
 use crate::record::{JobOutcome, JobRecord};
 use crate::runner::event::ProgressObserver;
 use crate::runner::interrupt::Interrupt;
@@ -438,15 +438,15 @@ impl Versus<'_> {
 /// Sides whose time goes one way inside their processes.
 fn trends(contested: &PairedResult) -> Vec<SidedWarning> {
     let pairs = &contested.pairs;
-    let a: Vec<Turns> = pairs
+    let a: Vec<ProcessSamples> = pairs
         .iter()
         .map(|pair| (&pair.a_ns[..], pair.iterations))
         .collect();
-    let b: Vec<Turns> = pairs
+    let b: Vec<ProcessSamples> = pairs
         .iter()
         .map(|pair| (&pair.b_ns[..], pair.iterations))
         .collect();
-    let of = |(side, turns): (WarnedSide, &[Turns])| {
+    let of = |(side, turns): (WarnedSide, &[ProcessSamples])| {
         Some(SidedWarning {
             side: Some(side),
             warning: samples::trend(turns)?,

@@ -9,7 +9,7 @@ use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::code::{self, CodeSameness};
 use crate::plugin::elf;
 use crate::protocol::WorkerReply;
-use crate::record::assemble::{self, Facts};
+use crate::record::assemble::{self, JobFacts};
 use crate::record::{JobRecord, PluginFile};
 use crate::scenario::Job;
 
@@ -41,7 +41,7 @@ pub(crate) fn record(
     };
     // The profile that was disturbed least tells most about where the time goes.
     ends.sort_by(|one, other| profiled_ns(one).total_cmp(&profiled_ns(other)));
-    assemble::job(Facts {
+    assemble::job(JobFacts {
         job: &job,
         info,
         plugin,
