@@ -1,7 +1,7 @@
 //! Large inputs for the work that grows with jobs and rows: what `benches/scale` times, and what
 //! tests bound in size.
 
-use crate::comparison::{self, Comparison, Side, SideKind, Verdict, head, stored};
+use crate::comparison::{self, ComparedSide, Comparison, SideKind, Verdict, head, stored};
 use crate::gate::{self, Gate};
 use crate::git::{GitKind, GitState};
 use crate::import;
@@ -285,7 +285,7 @@ fn large_job(job: usize, allocations: u64) -> Option<JobRecord> {
 fn large_comparison(jobs: usize) -> Comparison {
     let (a, b) = (large_record(jobs, 1), large_record(jobs, 3));
     let outcome = stored::compare(&a, &b, None);
-    let side = |name: &str| Side {
+    let side = |name: &str| ComparedSide {
         name: name.to_owned(),
         kind: SideKind::Record,
         git: None,

@@ -13,7 +13,7 @@ use crate::bisect::{
     self, BisectOutcome, BisectReport, CommitState, Culprit, EndMeasurement, OpenChangeReport,
     ProbeState, ReportedCommit, ReportedEnds, RevertCheck, SkippedCommit, cause,
 };
-use crate::comparison::Change;
+use crate::comparison::RelativeChange;
 use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::git::commit::CommitFiles;
@@ -162,7 +162,7 @@ fn culprit(
     task: &BisectTask,
     answers: &mut CommitEvidence,
     located: &LocatedStep,
-    ends: Option<Change>,
+    ends: Option<RelativeChange>,
 ) -> Result<Culprit, BisectStop> {
     let ConfirmedSuspect { entries, workload } =
         answers.explain(located.parent, located.shown)?.clone();
@@ -176,7 +176,8 @@ fn culprit(
         .iter()
         .find(|entry| entry.metric == task.metric)
         .and_then(|entry| entry.change);
-    let sign = |change: Option<Change>| change.map_or(0.0, |change| change.estimate.signum());
+    let sign =
+        |change: Option<RelativeChange>| change.map_or(0.0, |change| change.estimate.signum());
     let about: Vec<ReportedCommit> = located
         .commits
         .iter()

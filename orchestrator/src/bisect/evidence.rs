@@ -5,7 +5,7 @@ use super::BisectObserver;
 use super::commit_builds::{BisectContext, BisectStop, QuietObserver, ReadyCommit};
 use super::replay::{CommitProbe, ConfirmedSuspect, EarlierSteps};
 use crate::bisect::state::{BisectState, BisectStep, ProbeRecord, is_same};
-use crate::comparison::{Code, Verdict, counted};
+use crate::comparison::{CodeRelation, Verdict, counted};
 use crate::error::CommandError;
 use crate::judge::verdict;
 use crate::model::metric::Metric;
@@ -509,7 +509,10 @@ impl Evidence for CommitEvidence<'_> {
 
     fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, BisectStop> {
         let ConfirmedSuspect { entries, workload } = self.explain(parent, commit)?;
-        if matches!(workload.code, Code::OnlyLayout | Code::Identical) {
+        if matches!(
+            workload.code,
+            CodeRelation::OnlyLayout | CodeRelation::Identical
+        ) {
             return Ok(Confirmation::Layout);
         }
         let Some(time) = entries.iter().find(|entry| entry.metric == Metric::Time) else {

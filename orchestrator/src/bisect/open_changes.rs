@@ -7,7 +7,7 @@ use super::task::BisectTask;
 use crate::bisect::rest::{ChangeBounds, OpenReason, PartState, RangePart, StopCause};
 use crate::bisect::state::{BisectHeader, ProbeRecord};
 use crate::bisect::{BisectDirection, BisectOutcome, Culprit, OpenChangeReport, ReportedCommit};
-use crate::comparison::Change;
+use crate::comparison::RelativeChange;
 use crate::git::history;
 use crate::model::metric::Metric;
 use crate::plugin::PluginSource;
@@ -63,7 +63,7 @@ pub(super) fn open_of_counts(conclusion: &ExactConclusion<Box<ProbeRecord>>) -> 
 struct PositionedPart {
     ends: (usize, usize),
     state: PartState,
-    change: Option<Change>,
+    change: Option<RelativeChange>,
     pairs: usize,
 }
 
@@ -142,7 +142,7 @@ pub(super) fn parts_of_counts(
     ) {
         (Some(one), Some(other)) if one != 0.0 => {
             let change = other / one - 1.0;
-            Some(Change {
+            Some(RelativeChange {
                 estimate: change,
                 low: Some(change),
                 high: Some(change),

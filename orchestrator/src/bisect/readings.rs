@@ -3,8 +3,8 @@
 use super::commit_builds::BisectStop;
 use super::evidence::CommitEvidence;
 use crate::bisect::state::ProbeRecord;
-use crate::comparison::entries::{self, Facts};
-use crate::comparison::{Code, Entry, Verdict};
+use crate::comparison::entries::{self, WorkloadFacts};
+use crate::comparison::{CodeRelation, MetricEntry, Verdict};
 use crate::model::metric::Metric;
 use crate::model::reason::UnpairedCause;
 use crate::plugin::catalog::MetricInfo;
@@ -31,11 +31,11 @@ impl CommitEvidence<'_> {
     }
 
     /// What is said of the metric, the reference being A.
-    fn judged(&self, reference: &ProbeRecord, probe: &ProbeRecord) -> Option<Entry> {
-        let facts = Facts {
+    fn judged(&self, reference: &ProbeRecord, probe: &ProbeRecord) -> Option<MetricEntry> {
+        let facts = WorkloadFacts {
             id: self.ground.id,
             sides: [&reference.record, &probe.record],
-            code: &Code::Different,
+            code: &CodeRelation::Different,
             margin: 0.0,
             contested: None,
             unpaired: UnpairedCause::CountsAlone,

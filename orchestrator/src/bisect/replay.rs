@@ -1,7 +1,7 @@
 //! What was answered before the bisect was killed, until it is asked for again.
 
 use crate::bisect::state::{BisectStep, ProbeRecord};
-use crate::comparison::{Entry, Workload};
+use crate::comparison::{ComparedWorkload, MetricEntry};
 use crate::runner::pair_series::PairRecord;
 use std::collections::{HashMap, VecDeque};
 
@@ -15,8 +15,8 @@ pub(crate) struct CommitProbe {
 /// A suspect against the commit before it.
 #[derive(Clone)]
 pub(crate) struct ConfirmedSuspect {
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) workload: Workload,
+    pub(crate) entries: Vec<MetricEntry>,
+    pub(crate) workload: ComparedWorkload,
 }
 
 /// Answers from before a kill that the search has not asked for again yet.

@@ -2,7 +2,7 @@
 //! Field names are an interface.
 
 use super::rest::{ChangeBounds, OpenReason, RangePart, StopCause};
-use crate::comparison::{Change, Entry, Workload};
+use crate::comparison::{ComparedWorkload, MetricEntry, RelativeChange};
 use crate::git::Revision;
 use crate::machine::Machine;
 use crate::model::metric::Metric;
@@ -136,7 +136,7 @@ pub(crate) struct ReportedEnds {
     /// Values of both, where the metric is counted; null for time.
     pub(crate) good: Value,
     pub(crate) bad: Value,
-    pub(crate) change: Option<Change>,
+    pub(crate) change: Option<RelativeChange>,
 }
 
 /// What is known of one commit of the range.
@@ -182,7 +182,7 @@ pub(crate) struct Culprit {
     pub(crate) parent: ReportedCommit,
     pub(crate) probability: f64,
     /// Relative, with its interval, from the confirmation by fresh processes.
-    pub(crate) change: Option<Change>,
+    pub(crate) change: Option<RelativeChange>,
     /// Values before and after, where the metric is counted; null for time.
     pub(crate) before: Value,
     pub(crate) after: Value,
@@ -190,9 +190,9 @@ pub(crate) struct Culprit {
     pub(crate) other_way: bool,
     pub(crate) cause: super::cause::ChangeCause,
     /// The culprit against the commit before it: every metric.
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<MetricEntry>,
     /// The same, with scope tree, machine code and pairs.
-    pub(crate) comparison: Workload,
+    pub(crate) comparison: ComparedWorkload,
 }
 
 /// A part of the range that stays open.
@@ -257,7 +257,7 @@ pub(crate) struct RevertCheck {
     pub(crate) culprit: String,
     /// Why it could not be tried.
     pub(crate) failed: Option<String>,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<MetricEntry>,
 }
 
 #[cfg(test)]

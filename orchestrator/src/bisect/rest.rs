@@ -2,7 +2,7 @@
 //! and why.
 
 use super::ReportedCommit;
-use crate::comparison::Change;
+use crate::comparison::RelativeChange;
 use serde::{Deserialize, Serialize};
 
 /// Cause of the end of a bisect that is not done.
@@ -100,7 +100,7 @@ pub(crate) struct RangePart {
     pub(crate) end: ReportedCommit,
     pub(crate) state: PartState,
     /// End against reference (relative), with the build effect, where pairs say so.
-    pub(crate) change: Option<Change>,
+    pub(crate) change: Option<RelativeChange>,
     /// Pairs that compared the two.
     pub(crate) pairs: usize,
 }
@@ -148,7 +148,7 @@ mod tests {
             author: String::new(),
             committed: String::new(),
         };
-        let change = bounds.map(|(low, high)| Change {
+        let change = bounds.map(|(low, high)| RelativeChange {
             estimate: 0.0,
             low: Some(low),
             high: Some(high),

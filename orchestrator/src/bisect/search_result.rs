@@ -7,7 +7,7 @@ use super::task::BisectTask;
 use crate::bisect::rest::{OpenReason, RangePart, StopCause};
 use crate::bisect::state::ProbeRecord;
 use crate::bisect::{BisectDirection, BisectOutcome};
-use crate::comparison::Change;
+use crate::comparison::RelativeChange;
 use crate::format::{
     self,
     change::{self, ChangedQuantity},
@@ -57,7 +57,7 @@ pub(super) struct OpenChange {
 pub(super) struct SearchSummary {
     pub(super) outcome: BisectOutcome,
     pub(super) reason: String,
-    pub(super) change: Option<Change>,
+    pub(super) change: Option<RelativeChange>,
     pub(super) located: Vec<LocatedStep>,
     pub(super) open: Vec<OpenChange>,
     /// Parts of the range beside the culprits.
@@ -74,7 +74,7 @@ fn unusable(answers: &CommitEvidence, position: usize) -> BisectStop {
 }
 
 /// A log ratio of times as a relative change of the metric; ends that are not known are null.
-pub(super) fn relative(answers: &CommitEvidence, times: RatioEstimate) -> Change {
+pub(super) fn relative(answers: &CommitEvidence, times: RatioEstimate) -> RelativeChange {
     let per_second = answers.per == Some(CounterBasis::Second);
     let metric = |log: f64| {
         if per_second {
@@ -89,7 +89,7 @@ pub(super) fn relative(answers: &CommitEvidence, times: RatioEstimate) -> Change
     } else {
         (times.low, times.high)
     };
-    Change {
+    RelativeChange {
         estimate: metric(times.estimate),
         low: end(low),
         high: end(high),
@@ -251,7 +251,7 @@ pub(super) fn of_exact(
     let change = match (good.as_f64(), bad.as_f64()) {
         (Some(good), Some(bad)) if good != 0.0 => {
             let change = bad / good - 1.0;
-            Some(Change {
+            Some(RelativeChange {
                 estimate: change,
                 low: Some(change),
                 high: Some(change),

@@ -5,7 +5,7 @@
 
 use super::BisectDirection;
 use crate::cache;
-use crate::comparison::{Code, Entry, Workload};
+use crate::comparison::{CodeRelation, ComparedWorkload, MetricEntry};
 use crate::journal::{self, JournalFile};
 use crate::model::metric::Metric;
 use crate::record::JobRecord;
@@ -85,8 +85,8 @@ pub(crate) enum BisectStep {
     Confirmed {
         parent: usize,
         position: usize,
-        entries: Vec<Entry>,
-        workload: Box<Workload>,
+        entries: Vec<MetricEntry>,
+        workload: Box<ComparedWorkload>,
     },
 }
 
@@ -101,8 +101,11 @@ pub(crate) struct ProbeRecord {
 }
 
 /// The machine code of two probes, as far as it decides: only the same code is the same.
-pub(crate) fn is_same(code: Option<&Code>) -> bool {
-    matches!(code, Some(Code::Identical | Code::OnlyLayout))
+pub(crate) fn is_same(code: Option<&CodeRelation>) -> bool {
+    matches!(
+        code,
+        Some(CodeRelation::Identical | CodeRelation::OnlyLayout)
+    )
 }
 
 /// An open state.

@@ -3,7 +3,7 @@
 
 use super::BisectRequest;
 use crate::bisect::BisectDirection;
-use crate::comparison::{self, Comparison, Entry, Verdict};
+use crate::comparison::{self, Comparison, MetricEntry, Verdict};
 use crate::error::CommandError;
 use crate::git::{self, Revision};
 use crate::model::metric::Metric;
@@ -94,7 +94,7 @@ fn revision(root: &Path, option: &str, text: &str) -> Result<Revision, CommandEr
 /// A comparison's change that might be meant, with what speaks for it.
 struct SuspectedChange {
     comparison: Comparison,
-    entry: Entry,
+    entry: MetricEntry,
 }
 
 /// Fills in what the command line leaves out from the latest comparison that has a change of that
@@ -108,7 +108,7 @@ fn from_latest(
     let Some(SuspectedChange { comparison, entry }) = latest(request, direction, results) else {
         return Err(nothing_stored(request, direction, results));
     };
-    let commit = |side: &comparison::Side| {
+    let commit = |side: &comparison::ComparedSide| {
         side.git
             .as_ref()
             .and_then(|git| git.commit.clone())
@@ -191,7 +191,7 @@ fn latest(
     folders.into_iter().rev().find_map(|folder| {
         let text = std::fs::read(folder.join(comparison::FILE)).ok()?;
         let comparison: Comparison = serde_json::from_slice(&text).ok()?;
-        let known = |side: &comparison::Side| {
+        let known = |side: &comparison::ComparedSide| {
             side.git
                 .as_ref()
                 .is_some_and(|git| git.commit.is_some() && !git.dirty)
@@ -222,12 +222,12 @@ fn worst<'a>(
     comparison: &'a Comparison,
     request: &BisectRequest,
     direction: BisectDirection,
-) -> Option<&'a Entry> {
+) -> Option<&'a MetricEntry> {
     let wanted = match direction {
         BisectDirection::Worse => Verdict::Regressed,
         BisectDirection::Better => Verdict::Improved,
     };
-    let fits = |entry: &&Entry| {
+    let fits = |entry: &&MetricEntry| {
         // Metrics that are made of the time tell the same as the time.
         let own = entry.pairs == 0 || entry.metric == Metric::Time;
         let changed = entry.verdict == wanted
@@ -242,12 +242,12 @@ fn worst<'a>(
                 .as_ref()
                 .is_none_or(|metric| *metric == entry.metric)
     };
-    let size = |entry: &Entry| {
+    let size = |entry: &MetricEntry| {
         entry
             .change
             .map_or(f64::INFINITY, |change| change.estimate.abs())
     };
-    let rank = |entry: &Entry| match entry.metric {
+    let rank = |entry: &MetricEntry| match entry.metric {
         Metric::Time => 3,
         Metric::Allocations => 2,
         Metric::Digest => 0,

@@ -3,7 +3,7 @@
 
 use super::{CheckRequest, rerun};
 use crate::compare::target::{self, CompareTarget};
-use crate::comparison::{Code, Comparison};
+use crate::comparison::{CodeRelation, Comparison};
 use crate::error::CommandError;
 use crate::git;
 use crate::git::baseline::{
@@ -75,7 +75,8 @@ fn refuse(error: &BaselineError) -> CommandError {
 fn compare_plugins([a, b]: &[PluginSet; 2]) -> ChangeReach {
     let is_same = |key: &String| match (a.prepared.get(key), b.prepared.get(key)) {
         (Some(Ok(a)), Some(Ok(b))) => {
-            a.hash == b.hash || side::machine_code([a, b], [&[], &[]]) == Some(Code::OnlyLayout)
+            a.hash == b.hash
+                || side::machine_code([a, b], [&[], &[]]) == Some(CodeRelation::OnlyLayout)
         }
         (Some(Err(_)), Some(Err(_))) | (None, None) => true,
         _ => false,

@@ -248,7 +248,7 @@ fn list_bisects(
     comparison: &Comparison,
     gate: &Gate,
 ) -> Vec<String> {
-    let commit = |side: &comparison::Side| {
+    let commit = |side: &comparison::ComparedSide| {
         let git = side
             .git
             .as_ref()

@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::stored_comparison::{self, StoredComparison};
 use super::{CommandResult, output};
 use crate::compare::{self, CompareRequest};
-use crate::comparison::{Entry, Verdict, entries};
+use crate::comparison::{MetricEntry, Verdict, entries};
 use crate::context::CommandContext;
 
 /// Compares two targets, stores the comparison and prints it.
@@ -43,7 +43,7 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
 
 /// 130 when the user stopped it, 1 when anything got worse or computes something else, 201 when
 /// anything is missing, else 0.
-fn choose_exit(interrupted: bool, entries: &[Entry]) -> Exit {
+fn choose_exit(interrupted: bool, entries: &[MetricEntry]) -> Exit {
     let any = |verdict: Verdict| entries.iter().any(|entry| entry.verdict == verdict);
     if interrupted {
         Exit::Interrupted
@@ -64,15 +64,15 @@ mod tests {
     #[test]
     fn exit_of_refused_records_follows_the_kind_and_not_the_words() {
         let refused = entries::refused("job", 0.01, ComparisonObstacle::Threads([1, 2]));
-        let reworded = Entry {
+        let reworded = MetricEntry {
             reason: "other words".to_owned(),
             ..refused.clone()
         };
-        let only_words = Entry {
+        let only_words = MetricEntry {
             reason_kind: None,
             ..refused.clone()
         };
-        let exit = |entry: &Entry| choose_exit(false, std::slice::from_ref(entry));
+        let exit = |entry: &MetricEntry| choose_exit(false, std::slice::from_ref(entry));
         assert_eq!(exit(&refused), Exit::Incomplete);
         assert_eq!(exit(&reworded), Exit::Incomplete);
         assert_eq!(exit(&only_words), Exit::Fine);

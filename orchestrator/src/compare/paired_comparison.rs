@@ -5,7 +5,7 @@ use super::sides::{self, ParameterVariation, SideContext};
 use super::target::CompareTarget;
 use super::workload_pairs::{build_effect, matched, offered_job};
 use crate::calibration::MachineCalibration;
-use crate::comparison::{self, Comparison, Side, SideKind, Verdict, claimed, head, stored};
+use crate::comparison::{self, ComparedSide, Comparison, SideKind, Verdict, claimed, head, stored};
 use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::git;
@@ -227,7 +227,7 @@ impl PairedComparison<'_> {
                 None => error,
             });
         }
-        let sides = [a, b].map(|record| Side {
+        let sides = [a, b].map(|record| ComparedSide {
             name: record.id.clone(),
             kind: SideKind::Record,
             git: Some(record.git.clone()),
@@ -253,14 +253,14 @@ impl PairedComparison<'_> {
         index: usize,
         target: &CompareTarget,
         plugins: &PluginSet,
-    ) -> Side {
+    ) -> ComparedSide {
         let file = |prepared: &PreparedPlugin| PluginFile {
             path: prepared.path.display().to_string(),
             hash: Some(prepared.hash.clone()),
             git: Some(prepared.git.clone()),
             sandbox: Some(prepared.sandbox.describe()),
         };
-        Side {
+        ComparedSide {
             name: self.names[index].clone(),
             kind: target.kind(),
             git: match target {
@@ -287,9 +287,9 @@ impl PairedComparison<'_> {
 
     fn comparison(
         &self,
-        outcome: comparison::Outcome,
+        outcome: comparison::ComparisonOutcome,
         scenario: ScenarioRecord,
-        sides: [Side; 2],
+        sides: [ComparedSide; 2],
         machine: Machine,
         toolchain: Option<String>,
     ) -> Comparison {

@@ -1,7 +1,7 @@
 //! A measured comparison as claims, for the rules that say something of times that orch measured
 //! itself.
 
-use super::{Change, Entry, Workload};
+use super::{ComparedWorkload, MetricEntry, RelativeChange};
 use crate::contradiction::claims::{ClaimedRow, Claims, TimeUnit};
 use crate::contradiction::figure::{Figure, FigureRange};
 use crate::contradiction::{self, measured_record};
@@ -10,7 +10,10 @@ use crate::model::metric::Metric;
 use crate::record::Contradiction;
 
 /// What cannot be true in a comparison.
-pub(crate) fn contradictions(entries: &[Entry], workloads: &[Workload]) -> Vec<Contradiction> {
+pub(crate) fn contradictions(
+    entries: &[MetricEntry],
+    workloads: &[ComparedWorkload],
+) -> Vec<Contradiction> {
     let rows = workloads
         .iter()
         .filter_map(|workload| row(entries, workload))
@@ -22,12 +25,12 @@ pub(crate) fn contradictions(entries: &[Entry], workloads: &[Workload]) -> Vec<C
     })
 }
 
-fn row(entries: &[Entry], workload: &Workload) -> Option<ClaimedRow> {
+fn row(entries: &[MetricEntry], workload: &ComparedWorkload) -> Option<ClaimedRow> {
     let time = entries
         .iter()
         .find(|entry| entry.id == workload.id && entry.metric == Metric::Time)?;
     // Without an interval, the scatter of the times is unknown.
-    let Change {
+    let RelativeChange {
         low: Some(low),
         high: Some(high),
         ..
@@ -65,22 +68,26 @@ fn row(entries: &[Entry], workload: &Workload) -> Option<ClaimedRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::{Code, Verdict};
+    use crate::comparison::{CodeRelation, Verdict};
     use serde_json::json;
 
     /// A workload of a size with its times on both sides and its change with an interval of this
     /// width.
-    fn measured(size: u32, [a, b]: [f64; 2], width: Option<f64>) -> (Entry, Workload) {
+    fn measured(
+        size: u32,
+        [a, b]: [f64; 2],
+        width: Option<f64>,
+    ) -> (MetricEntry, ComparedWorkload) {
         let id = format!("w[n={size}]");
         let change = b / a - 1.0;
-        let entry = Entry {
+        let entry = MetricEntry {
             id: id.clone(),
             metric: Metric::Time,
             unit: "ns".into(),
             verdict: Verdict::Equivalent,
             a: a.into(),
             b: b.into(),
-            change: Some(Change {
+            change: Some(RelativeChange {
                 estimate: change,
                 low: width.map(|width| change - width / 2.0),
                 high: width.map(|width| change + width / 2.0),
@@ -101,14 +108,14 @@ mod tests {
         let Some(params) = json!({ "n": size, "pool": "on" }).as_object().cloned() else {
             unreachable!()
         };
-        let workload = Workload {
+        let workload = ComparedWorkload {
             id,
             workload: "kernels/gelu".into(),
             params,
             threads: Some(1),
             verdict: Verdict::Equivalent,
             trade_off: false,
-            code: Code::Different,
+            code: CodeRelation::Different,
             missing: None,
             only_b: false,
             warnings: Vec::new(),
@@ -120,7 +127,10 @@ mod tests {
         (entry, workload)
     }
 
-    fn found(small: (Entry, Workload), large: (Entry, Workload)) -> Vec<String> {
+    fn found(
+        small: (MetricEntry, ComparedWorkload),
+        large: (MetricEntry, ComparedWorkload),
+    ) -> Vec<String> {
         let found = contradictions(&[small.0, large.0], &[small.1, large.1]);
         found.into_iter().map(|one| one.message).collect()
     }

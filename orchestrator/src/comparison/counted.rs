@@ -1,8 +1,8 @@
 //! What was computed and what was counted: exact where a side's processes agree, and never judged
 //! as exact where they do not. Pure: no clock, no process, no file.
 
-use super::entries::{Facts, NAMES, plain};
-use super::{Entry, Verdict};
+use super::entries::{NAMES, WorkloadFacts, plain};
+use super::{MetricEntry, Verdict};
 use crate::format;
 use crate::measure::rounding;
 use crate::model::metric::Metric;
@@ -33,7 +33,7 @@ fn shaky(values: [Option<[String; 2]>; 2]) -> Option<Reason> {
     (!sides.is_empty()).then_some(Reason::SelfDisagreement(sides))
 }
 
-pub(super) fn digest(facts: &Facts) -> Option<Entry> {
+pub(super) fn digest(facts: &WorkloadFacts) -> Option<MetricEntry> {
     let [a, b] = facts.sides.map(|side| side.digest.as_ref());
     let value = |digest: Option<&crate::record::Digest>| {
         digest.map_or(Value::Null, |digest| digest.value.clone())
@@ -80,7 +80,7 @@ fn counted_apart(sides: [&JobRecord; 2]) -> Option<[u64; 2]> {
 
 /// Count, bytes and peak. Exact where both sides are; ranges of several processes are never judged
 /// as if they were.
-pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
+pub(super) fn allocations(facts: &WorkloadFacts) -> Vec<MetricEntry> {
     let (a, b) = match facts.sides.map(|side| side.allocations.as_ref()) {
         [Some(a), Some(b)] => (a, b),
         [Some(a), None] => {
@@ -90,7 +90,7 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
                 "",
                 [number(a.count), Value::Null],
             );
-            let gone = Entry {
+            let gone = MetricEntry {
                 verdict: Verdict::Missing,
                 ..gone
             };
@@ -147,7 +147,7 @@ pub(super) fn allocations(facts: &Facts) -> Vec<Entry> {
 }
 
 /// Count, bytes and peak of B where A has none; ranges where they are not exact.
-pub(super) fn of_one(facts: &Facts, b: &JobRecord) -> Vec<Entry> {
+pub(super) fn of_one(facts: &WorkloadFacts, b: &JobRecord) -> Vec<MetricEntry> {
     let Some(counts) = &b.allocations else {
         return Vec::new();
     };
@@ -161,7 +161,7 @@ pub(super) fn of_one(facts: &Facts, b: &JobRecord) -> Vec<Entry> {
             counts.peak_bytes_range,
         ),
     ];
-    let entry = |(metric, unit, value, range): (Metric, &str, f64, [f64; 2])| Entry {
+    let entry = |(metric, unit, value, range): (Metric, &str, f64, [f64; 2])| MetricEntry {
         b_range: Some(range).filter(|_| !counts.exact),
         ..plain(facts, metric, unit, [Value::Null, number(value)])
     };
@@ -202,11 +202,11 @@ pub(super) fn number(value: f64) -> Value {
 /// A metric that follows from a counter alone, or from it and the allocated bytes: exact where all
 /// processes agree.
 pub(super) fn counter(
-    facts: &Facts,
-    mut entry: Entry,
+    facts: &WorkloadFacts,
+    mut entry: MetricEntry,
     better: BetterDirection,
     [a, b]: [f64; 2],
-) -> Entry {
+) -> MetricEntry {
     let ranges = facts
         .sides
         .map(|side| side.metrics_range.get(entry.metric.name()).copied());

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::tests::{judged, of, side};
-use super::{Code, Entry, Verdict};
+use super::{CodeRelation, MetricEntry, Verdict};
 use crate::measure::rounding::RoundedSum;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{JobRecord, MetricRecord};
@@ -30,8 +30,8 @@ fn adding(amounts: &[f64], better: BetterDirection) -> JobRecord {
     side
 }
 
-fn units(a: &JobRecord, b: &JobRecord) -> Entry {
-    of(&judged(a, b, &Code::Different, None), "units").clone()
+fn units(a: &JobRecord, b: &JobRecord) -> MetricEntry {
+    of(&judged(a, b, &CodeRelation::Different, None), "units").clone()
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn counts_over_other_numbers_of_iterations_are_never_exact() {
     // The first iteration fills a cache: 3 allocations, then 1 in each.
     let (eight, one) = (over(8, 10.0 / 8.0), over(1, 3.0));
     for (a, b) in [(&eight, &one), (&one, &eight)] {
-        let entries = judged(a, b, &Code::Different, None);
+        let entries = judged(a, b, &CodeRelation::Different, None);
         for metric in ["allocations", "bytes", "units"] {
             let entry = of(&entries, metric);
             assert_eq!(
@@ -135,7 +135,7 @@ fn counts_over_other_numbers_of_iterations_are_never_exact() {
         }
     }
     let reason = |a, b| {
-        of(&judged(a, b, &Code::Different, None), "allocations")
+        of(&judged(a, b, &CodeRelation::Different, None), "allocations")
             .reason
             .clone()
     };
@@ -148,7 +148,7 @@ fn counts_over_other_numbers_of_iterations_are_never_exact() {
         "not exact, because A counted 1 iteration and B 8: 3 in A, 1.25 in B"
     );
     let verdict = |a: &JobRecord, b: &JobRecord, metric| {
-        of(&judged(a, b, &Code::Different, None), metric).verdict
+        of(&judged(a, b, &CodeRelation::Different, None), metric).verdict
     };
     assert_eq!(
         verdict(&over(8, 3.0), &over(1, 3.0), "allocations"),
@@ -174,7 +174,7 @@ fn counts_of_several_threads_are_never_judged_exactly() {
             counts.exact = false;
         }
     }
-    let entries = judged(&a, &b, &Code::Different, None);
+    let entries = judged(&a, &b, &CodeRelation::Different, None);
     assert_eq!(of(&entries, "allocations").verdict, Verdict::Inconclusive);
     assert_eq!(
         of(&entries, "peak_bytes").verdict,

@@ -2,7 +2,7 @@
 //! process, no file.
 
 use super::counted::{self, number};
-use super::{Change, Code, Entry, Verdict};
+use super::{CodeRelation, MetricEntry, RelativeChange, Verdict};
 use crate::judge::verdict::PairFinding;
 use crate::model::metric::Metric;
 use crate::model::reason::{ComparisonObstacle, PairLimit, Reason, ReasonKind, UnpairedCause};
@@ -12,10 +12,10 @@ use crate::runner::paired_workloads::{self, PairStopReason, PairedResult};
 use serde_json::{Map, Value};
 
 /// Two sides of a workload as they are judged.
-pub(crate) struct Facts<'a> {
+pub(crate) struct WorkloadFacts<'a> {
     pub(crate) id: &'a str,
     pub(crate) sides: [&'a JobRecord; 2],
-    pub(crate) code: &'a Code,
+    pub(crate) code: &'a CodeRelation,
     /// The relative difference of time that matters.
     pub(crate) margin: f64,
     /// The pairs of a live comparison.
@@ -23,7 +23,7 @@ pub(crate) struct Facts<'a> {
     /// Why there are none.
     pub(crate) unpaired: UnpairedCause,
     /// What pairs of both sides with the same anchor say.
-    pub(crate) through: Option<Through>,
+    pub(crate) through: Option<AnchorVerdict>,
     /// Somebody accepted that the outputs differ, so the costs are judged all the same.
     pub(crate) output_accepted: bool,
     /// The option of the command that runs which gives a workload more time, such as `a longer
@@ -33,9 +33,9 @@ pub(crate) struct Facts<'a> {
 
 /// A verdict on time through an anchor that two records share.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Through {
+pub(crate) struct AnchorVerdict {
     pub(crate) verdict: Verdict,
-    pub(crate) change: Change,
+    pub(crate) change: RelativeChange,
     /// Pairs of each record.
     pub(crate) pairs: usize,
     /// The relative difference that matters.
@@ -71,8 +71,8 @@ pub(crate) fn missing(sides: [&JobRecord; 2]) -> Option<String> {
 }
 
 /// An entry for a workload that was not measured on both sides.
-pub(crate) fn lost(id: &str, margin: f64, reason: &Reason) -> Entry {
-    Entry {
+pub(crate) fn lost(id: &str, margin: f64, reason: &Reason) -> MetricEntry {
+    MetricEntry {
         id: id.to_owned(),
         metric: Metric::Time,
         unit: "ns".to_owned(),
@@ -97,7 +97,7 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &Reason) -> Entry {
 
 /// Entries for a workload that only B has: its time, which takes two sides, is missing; what B
 /// counted is there for limits and targets.
-pub(crate) fn only_b(facts: &Facts, reason: &Reason) -> Vec<Entry> {
+pub(crate) fn only_b(facts: &WorkloadFacts, reason: &Reason) -> Vec<MetricEntry> {
     let b = facts.sides[1];
     let mut counted = counted::of_one(facts, b);
     counted.extend(b.metrics_info.iter().filter_map(|(id, info)| {
@@ -111,7 +111,7 @@ pub(crate) fn only_b(facts: &Facts, reason: &Reason) -> Vec<Entry> {
             &info.unit,
             [Value::Null, number(value)],
         );
-        Some(Entry {
+        Some(MetricEntry {
             per: Some(info.per),
             b_range: b.metrics_range.get(id).copied(),
             ..entry
@@ -132,29 +132,29 @@ fn is_counted(per: CounterBasis) -> bool {
 }
 
 /// Whether a cell was refused: nothing was judged.
-pub(crate) fn is_refused(entry: &Entry) -> bool {
+pub(crate) fn is_refused(entry: &MetricEntry) -> bool {
     entry.reason_kind == Some(ReasonKind::NotComparable)
 }
 
 /// An entry for a workload of two records that are not comparable.
-pub(crate) fn refused(id: &str, margin: f64, obstacle: ComparisonObstacle) -> Entry {
-    Entry {
+pub(crate) fn refused(id: &str, margin: f64, obstacle: ComparisonObstacle) -> MetricEntry {
+    MetricEntry {
         verdict: Verdict::Inconclusive,
         ..lost(id, margin, &Reason::NotComparable(obstacle))
     }
 }
 
 /// Whether something got better or worse.
-pub(crate) fn is_change(entry: &Entry) -> bool {
+pub(crate) fn is_change(entry: &MetricEntry) -> bool {
     matches!(entry.verdict, Verdict::Regressed | Verdict::Improved)
 }
 
 /// All entries of a workload: the output, then what is counted, then time and what follows from it.
-pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
+pub(crate) fn of(facts: &WorkloadFacts) -> Vec<MetricEntry> {
     if let Some(reason) = missing(facts.sides) {
         return vec![lost(facts.id, facts.margin, &Reason::NotMeasured(reason))];
     }
-    let mut entries: Vec<Entry> = counted::digest(facts).into_iter().collect();
+    let mut entries: Vec<MetricEntry> = counted::digest(facts).into_iter().collect();
     let differs = entries
         .iter()
         .any(|entry| entry.verdict == Verdict::OutputDiffers);
@@ -170,7 +170,7 @@ pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
             entry.verdict = Verdict::OutputDiffers;
             entry.explain(&Reason::OtherOutput);
         }
-    } else if *facts.code == Code::Identical {
+    } else if *facts.code == CodeRelation::Identical {
         for entry in entries
             .iter_mut()
             .filter(|entry| entry.verdict != Verdict::Missing)
@@ -184,18 +184,23 @@ pub(crate) fn of(facts: &Facts) -> Vec<Entry> {
 }
 
 /// One metric better and another worse is a trade-off, never an improvement.
-fn mark_trade_offs(entries: &mut [Entry]) {
+fn mark_trade_offs(entries: &mut [MetricEntry]) {
     let has = |verdict: Verdict| entries.iter().any(|entry| entry.verdict == verdict);
     if has(Verdict::Improved) && has(Verdict::Regressed) {
         entries.iter_mut().for_each(|entry| entry.trade_off = true);
     }
 }
 
-pub(super) fn plain(facts: &Facts, metric: Metric, unit: &str, [a, b]: [Value; 2]) -> Entry {
+pub(super) fn plain(
+    facts: &WorkloadFacts,
+    metric: Metric,
+    unit: &str,
+    [a, b]: [Value; 2],
+) -> MetricEntry {
     let change = match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) if a != 0.0 => {
             let change = b / a - 1.0;
-            Some(Change {
+            Some(RelativeChange {
                 estimate: change,
                 low: Some(change),
                 high: Some(change),
@@ -203,7 +208,7 @@ pub(super) fn plain(facts: &Facts, metric: Metric, unit: &str, [a, b]: [Value; 2
         }
         _ => None,
     };
-    Entry {
+    MetricEntry {
         id: facts.id.to_owned(),
         metric,
         unit: unit.to_owned(),
@@ -227,14 +232,14 @@ pub(super) fn plain(facts: &Facts, metric: Metric, unit: &str, [a, b]: [Value; 2
 }
 
 /// Values around those of an entry, as far apart as an estimate (b / a - 1) has them.
-fn fitted(entry: &Entry, estimate: f64) -> Option<[f64; 2]> {
+fn fitted(entry: &MetricEntry, estimate: f64) -> Option<[f64; 2]> {
     let (a, b) = (entry.a.as_f64()?, entry.b.as_f64()?);
     let (middle, half) = ((a * b).sqrt(), (1.0 + estimate).sqrt());
     Some([middle / half, middle * half])
         .filter(|values| values.iter().all(|value| value.is_finite() && *value > 0.0))
 }
 
-fn time(facts: &Facts) -> Entry {
+fn time(facts: &WorkloadFacts) -> MetricEntry {
     let values = match facts.contested {
         Some(contested) => paired_workloads::typical_times(contested).map(Value::from),
         None => facts.sides.map(|side| {
@@ -277,7 +282,7 @@ fn time(facts: &Facts) -> Entry {
     }
     let assessment = &contested.assessment;
     let relative = |log: f64| log.is_finite().then(|| log.exp_m1());
-    entry.change = (assessment.pairs > 0).then(|| Change {
+    entry.change = (assessment.pairs > 0).then(|| RelativeChange {
         estimate: assessment.estimate.exp_m1(),
         low: relative(assessment.low),
         high: relative(assessment.high),
@@ -294,7 +299,7 @@ fn time(facts: &Facts) -> Entry {
         PairFinding::Open => Verdict::Inconclusive,
     };
     let by_times = reason_of_times(contested, facts.margin, facts.more);
-    if *facts.code == Code::OnlyLayout && entry.verdict != Verdict::Equivalent {
+    if *facts.code == CodeRelation::OnlyLayout && entry.verdict != Verdict::Equivalent {
         let open = entry.verdict == Verdict::Inconclusive;
         entry.verdict = Verdict::Equivalent;
         entry.explain(&if open {
@@ -327,7 +332,7 @@ fn reason_of_times(contested: &PairedResult, margin: f64, more: &str) -> Reason 
 
 /// A plugin's metrics with a direction: those per time follow from the pairs, the others from what
 /// was counted.
-fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
+fn metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> {
     let [a, b] = facts.sides;
     let mut entries = Vec::new();
     for (id, info) in &a.metrics_info {
@@ -342,7 +347,7 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
                 &info.unit,
                 [number(*a_value), Value::Null],
             );
-            let gone = Entry {
+            let gone = MetricEntry {
                 verdict: Verdict::Missing,
                 per: Some(info.per),
                 ..gone
@@ -377,7 +382,7 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
         let Some(value) = b.metrics.get(id) else {
             continue;
         };
-        let new = Entry {
+        let new = MetricEntry {
             per: Some(info.per),
             ..plain(
                 facts,
@@ -393,12 +398,12 @@ fn metrics(facts: &Facts, time: &Entry) -> Vec<Entry> {
 
 /// A metric that is a quotient of counted work and time: what is known of the time is known of it.
 fn rate(
-    mut entry: Entry,
-    time: &Entry,
+    mut entry: MetricEntry,
+    time: &MetricEntry,
     better: BetterDirection,
     [a, b]: [f64; 2],
     of_time: impl Fn(f64) -> f64,
-) -> Entry {
+) -> MetricEntry {
     entry.change = None;
     let (Some(a_ns), Some(b_ns)) = (time.a.as_f64(), time.b.as_f64()) else {
         entry.verdict = time.verdict;
@@ -416,7 +421,7 @@ fn rate(
         let ends = [change.low.map(&of_time), change.high.map(&of_time)];
         let rises = of_time(1.0) > 0.0;
         let [low, high] = if rises { ends } else { [ends[1], ends[0]] };
-        Change {
+        RelativeChange {
             estimate: of_time(change.estimate),
             low,
             high,

@@ -1,7 +1,7 @@
 //! What stands above a comparison: workloads per verdict and two totals side by side, never one
 //! overall percent.
 
-use super::{Entry, Verdict, Workload};
+use super::{ComparedWorkload, MetricEntry, Verdict};
 use crate::model::metric::Metric;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Two ways to sum up times. They answer different questions, and where they differ in sign neither
 /// is the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Totals {
+pub(crate) struct ComparisonTotals {
     /// Workloads whose change of time has an interval: fewer pairs say nothing.
     pub(crate) workloads: usize,
     /// Change of the sum of the times of one iteration each: what takes longest decides it.
@@ -42,8 +42,8 @@ pub(crate) fn together(verdicts: &[Verdict]) -> Verdict {
 
 /// The verdict of one workload. Of inconclusive metrics only those count that are open: allocations
 /// that other threads take part in nearly always differ a little, and would hide everything else.
-pub(crate) fn of_workload(entries: &[Entry]) -> Verdict {
-    let counts = |entry: &&Entry| entry.is_open() || entry.verdict != Verdict::Inconclusive;
+pub(crate) fn of_workload(entries: &[MetricEntry]) -> Verdict {
+    let counts = |entry: &&MetricEntry| entry.is_open() || entry.verdict != Verdict::Inconclusive;
     let verdicts: Vec<Verdict> = entries
         .iter()
         .filter(counts)
@@ -53,7 +53,7 @@ pub(crate) fn of_workload(entries: &[Entry]) -> Verdict {
 }
 
 /// Workloads per verdict, from the worst to the best; verdicts without workloads are left out.
-pub(crate) fn counts(workloads: &[Workload]) -> IndexMap<Verdict, usize> {
+pub(crate) fn counts(workloads: &[ComparedWorkload]) -> IndexMap<Verdict, usize> {
     let mut counts: Vec<(Verdict, usize)> = Vec::new();
     for workload in workloads {
         match counts
@@ -69,7 +69,7 @@ pub(crate) fn counts(workloads: &[Workload]) -> IndexMap<Verdict, usize> {
 }
 
 /// The totals over all workloads whose time was compared.
-pub(crate) fn totals(entries: &[Entry]) -> Option<Totals> {
+pub(crate) fn totals(entries: &[MetricEntry]) -> Option<ComparisonTotals> {
     let times: Vec<(&str, f64, f64)> = entries
         .iter()
         .filter(|entry| entry.metric == Metric::Time && entry.pairs > 0)
@@ -96,7 +96,7 @@ pub(crate) fn totals(entries: &[Entry]) -> Option<Totals> {
     let sum = sum_b / sum_a - 1.0;
     let mean = times.iter().map(|(_, a, b)| (b / a).ln()).sum::<f64>() / times.len() as f64;
     let geometric_mean = mean.exp_m1();
-    Some(Totals {
+    Some(ComparisonTotals {
         workloads: times.len(),
         sum,
         geometric_mean,

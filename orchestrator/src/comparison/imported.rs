@@ -1,7 +1,9 @@
 //! A comparison that another tool made: what its table says, and entries in which nothing is
 //! judged. Pure.
 
-use super::{Change, Code, Entry, Outcome, Verdict, Workload};
+use super::{
+    CodeRelation, ComparedWorkload, ComparisonOutcome, MetricEntry, RelativeChange, Verdict,
+};
 use crate::contradiction::claims::ClaimedRow;
 use crate::contradiction::figure::Figure;
 use crate::contradiction::nesting::{NestingGuess, NestingReason};
@@ -13,7 +15,7 @@ use std::collections::HashMap;
 
 /// Where an imported comparison comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Imported {
+pub(crate) struct ImportedTable {
     /// As the user named it.
     pub(crate) file: String,
     /// SHA-256 of the file.
@@ -71,19 +73,19 @@ pub(crate) fn rows(rows: &[ClaimedRow], guesses: &[NestingGuess]) -> Vec<Importe
 }
 
 /// Entries and workloads of all rows.
-pub(crate) fn outcome(rows: &[ClaimedRow]) -> Outcome {
+pub(crate) fn outcome(rows: &[ClaimedRow]) -> ComparisonOutcome {
     let entries = rows
         .iter()
         .flat_map(|row| std::iter::once(time(row)).chain(allocated(row)))
         .collect();
-    Outcome {
+    ComparisonOutcome {
         entries,
         workloads: rows.iter().map(workload).collect(),
         interrupted: false,
     }
 }
 
-fn time(row: &ClaimedRow) -> Entry {
+fn time(row: &ClaimedRow) -> MetricEntry {
     const NS_PER_MS: f64 = 1e6;
     // Printed times have at most a few decimals; rounding removes what the multiplication adds.
     let ns = |figure: &Figure| (figure.value * NS_PER_MS * 1e3).round() / 1e3;
@@ -96,7 +98,7 @@ fn time(row: &ClaimedRow) -> Entry {
 }
 
 /// Which size a MB is, and what was counted, is not known: the figures stay as they are.
-fn allocated(row: &ClaimedRow) -> Option<Entry> {
+fn allocated(row: &ClaimedRow) -> Option<MetricEntry> {
     let (before, after) = (row.memory_before.as_ref()?, row.memory_after.as_ref()?);
     let mut entry = entry(
         row,
@@ -113,16 +115,19 @@ fn allocated(row: &ClaimedRow) -> Option<Entry> {
     Some(entry)
 }
 
-fn entry(row: &ClaimedRow, metric: Metric, unit: &str, [a, b]: [Option<f64>; 2]) -> Entry {
-    let change = a.zip(b).filter(|(a, _)| *a > 0.0).map(|(a, b)| Change {
-        estimate: b / a - 1.0,
-        low: None,
-        high: None,
-    });
+fn entry(row: &ClaimedRow, metric: Metric, unit: &str, [a, b]: [Option<f64>; 2]) -> MetricEntry {
+    let change = a
+        .zip(b)
+        .filter(|(a, _)| *a > 0.0)
+        .map(|(a, b)| RelativeChange {
+            estimate: b / a - 1.0,
+            low: None,
+            high: None,
+        });
     let value = |value: Option<f64>| value.map_or(Value::Null, Value::from);
     // No scatter, no verdict.
     let reason = Reason::OneSample { memory: None };
-    Entry {
+    MetricEntry {
         id: row.name.clone(),
         metric,
         unit: unit.to_owned(),
@@ -145,15 +150,15 @@ fn entry(row: &ClaimedRow, metric: Metric, unit: &str, [a, b]: [Option<f64>; 2])
     }
 }
 
-fn workload(row: &ClaimedRow) -> Workload {
-    Workload {
+fn workload(row: &ClaimedRow) -> ComparedWorkload {
+    ComparedWorkload {
         id: row.name.clone(),
         workload: row.name.clone(),
         params: Map::new(),
         threads: None,
         verdict: Verdict::Inconclusive,
         trade_off: false,
-        code: Code::Unknown("imported: no build is known".to_owned()),
+        code: CodeRelation::Unknown("imported: no build is known".to_owned()),
         missing: None,
         only_b: false,
         warnings: Vec::new(),

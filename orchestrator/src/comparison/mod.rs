@@ -59,15 +59,15 @@ pub(crate) struct Comparison {
     /// Machine of a live comparison, or of record A. Unknown for an imported table.
     pub(crate) machine: Option<Machine>,
     pub(crate) toolchain: Option<String>,
-    pub(crate) a: Side,
-    pub(crate) b: Side,
+    pub(crate) a: ComparedSide,
+    pub(crate) b: ComparedSide,
     /// Workloads per verdict, the worst verdict of each.
     pub(crate) counts: IndexMap<Verdict, usize>,
-    pub(crate) totals: Option<head::Totals>,
+    pub(crate) totals: Option<head::ComparisonTotals>,
     /// One entry per workload and metric.
-    pub(crate) jobs: Vec<Entry>,
+    pub(crate) jobs: Vec<MetricEntry>,
     /// One entry per workload: what was compared, and everything that was measured.
-    pub(crate) workloads: Vec<Workload>,
+    pub(crate) workloads: Vec<ComparedWorkload>,
     /// What a gate said of it, where one was asked.
     #[serde(default)]
     pub(crate) gate: Option<Value>,
@@ -88,7 +88,7 @@ pub(crate) struct Comparison {
     pub(crate) load: Option<MachineLoad>,
     /// The table that this was read from, where orch measured nothing.
     #[serde(default)]
-    pub(crate) imported: Option<imported::Imported>,
+    pub(crate) imported: Option<imported::ImportedTable>,
     /// What cannot be true, or says something else than it seems to.
     #[serde(default)]
     pub(crate) contradictions: Vec<Contradiction>,
@@ -96,7 +96,7 @@ pub(crate) struct Comparison {
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Side {
+pub(crate) struct ComparedSide {
     /// As the user named it.
     pub(crate) name: String,
     pub(crate) kind: SideKind,
@@ -120,7 +120,7 @@ pub(crate) enum SideKind {
 
 /// What is known of one metric of one workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub(crate) struct MetricEntry {
     /// The workload's id.
     pub(crate) id: String,
     /// time, allocations, bytes, peak_bytes, digest, or the id of a plugin's metric.
@@ -131,7 +131,7 @@ pub(crate) struct Entry {
     pub(crate) a: Value,
     pub(crate) b: Value,
     /// Relative: b / a - 1; none where a is 0, or nothing was measured.
-    pub(crate) change: Option<Change>,
+    pub(crate) change: Option<RelativeChange>,
     /// The change (relative) that these pairs would just have told from none.
     pub(crate) minimum_detectable: Option<f64>,
     /// Evidence against "no change".
@@ -165,7 +165,7 @@ pub(crate) struct Entry {
     pub(crate) rounding: f64,
 }
 
-impl Entry {
+impl MetricEntry {
     /// Sets the reason of the verdict: its kind, and its words.
     pub(crate) fn explain(&mut self, reason: &Reason) {
         self.reason = reason.to_string();
@@ -203,7 +203,7 @@ impl Entry {
 
 /// A relative change with the interval that holds it; an end that is not known is null.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Change {
+pub(crate) struct RelativeChange {
     pub(crate) estimate: f64,
     pub(crate) low: Option<f64>,
     pub(crate) high: Option<f64>,
@@ -211,7 +211,7 @@ pub(crate) struct Change {
 
 /// One workload of a comparison, whatever its metrics say.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Workload {
+pub(crate) struct ComparedWorkload {
     pub(crate) id: String,
     /// PLUGIN/WORKLOAD, with the scenario's key of the plugin.
     pub(crate) workload: String,
@@ -221,7 +221,7 @@ pub(crate) struct Workload {
     /// The worst verdict of its metrics.
     pub(crate) verdict: Verdict,
     pub(crate) trade_off: bool,
-    pub(crate) code: Code,
+    pub(crate) code: CodeRelation,
     /// What kept a side from being measured.
     pub(crate) missing: Option<String>,
     /// Whether B was measured by itself and A was not.
@@ -240,7 +240,7 @@ pub(crate) struct Workload {
 /// Whether both sides run the same code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Code {
+pub(crate) enum CodeRelation {
     /// The same file, with the same libraries and input files.
     Identical,
     /// Different files, but the machine code that the workload can reach is the same.
@@ -256,8 +256,8 @@ pub(crate) enum Code {
 pub(crate) const FILE: &str = "comparison.json";
 
 /// What a comparison is made of.
-pub(crate) struct Outcome {
-    pub(crate) entries: Vec<Entry>,
-    pub(crate) workloads: Vec<Workload>,
+pub(crate) struct ComparisonOutcome {
+    pub(crate) entries: Vec<MetricEntry>,
+    pub(crate) workloads: Vec<ComparedWorkload>,
     pub(crate) interrupted: bool,
 }

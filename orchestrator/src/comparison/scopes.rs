@@ -1,6 +1,6 @@
 //! Where a change is: both sides' scope trees, place by place, ranked by what each contributes.
 
-use super::{Entry, entries};
+use super::{MetricEntry, entries};
 use crate::model::metric::Metric;
 use crate::record::{JobRecord, ScopeRecord};
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub(crate) struct ScopeChange {
 
 /// One side's costs at one place, per iteration.
 #[derive(Debug, Clone, Default)]
-struct Place {
+struct ScopePlace {
     path: Vec<String>,
     calls: f64,
     total_ns: f64,
@@ -46,7 +46,7 @@ struct Place {
 
 /// All places in which both sides' profiles differ, those that contribute most to the change first.
 /// `judged`: what was found.
-pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<ScopeChange> {
+pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[MetricEntry]) -> Vec<ScopeChange> {
     let (Some(a_places), Some(b_places)) = (places(a), places(b)) else {
         return Vec::new();
     };
@@ -56,7 +56,7 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[Entry]) -> Vec<Sco
             paths.push(&place.path);
         }
     }
-    let at = |places: &[Place], path: &[String]| {
+    let at = |places: &[ScopePlace], path: &[String]| {
         places
             .iter()
             .find(|place| place.path == path)
@@ -129,7 +129,7 @@ pub(crate) fn whole_change(changes: &[ScopeChange]) -> Option<f64> {
 }
 
 /// The driver's places of a profile, and the rest of the iteration as a place without a name.
-fn places(job: &JobRecord) -> Option<Vec<Place>> {
+fn places(job: &JobRecord) -> Option<Vec<ScopePlace>> {
     let profile = job.profile.as_ref()?;
     let iterations = profile.iterations.max(1) as f64;
     let mut places = Vec::new();
@@ -139,18 +139,23 @@ fn places(job: &JobRecord) -> Option<Vec<Place>> {
         walk(scope, &mut Vec::new(), iterations, &mut places);
     }
     let outside = profile.run_ns.saturating_sub(inside) as f64 / iterations;
-    places.push(Place {
+    places.push(ScopePlace {
         self_ns: outside,
         total_ns: profile.run_ns as f64 / iterations,
-        ..Place::default()
+        ..ScopePlace::default()
     });
     Some(places)
 }
 
-fn walk(scope: &ScopeRecord, above: &mut Vec<String>, iterations: f64, places: &mut Vec<Place>) {
+fn walk(
+    scope: &ScopeRecord,
+    above: &mut Vec<String>,
+    iterations: f64,
+    places: &mut Vec<ScopePlace>,
+) {
     above.push(scope.name.clone());
     let inner = |of: fn(&ScopeRecord) -> u64| scope.children.iter().map(of).sum::<u64>();
-    places.push(Place {
+    places.push(ScopePlace {
         path: above.clone(),
         calls: scope.calls as f64 / iterations,
         total_ns: scope.total_ns as f64 / iterations,

@@ -2,7 +2,7 @@
 //! text and template that prints an entry's change takes it from here.
 
 use super::scopes::{self, ScopeChange};
-use super::{Change, Entry, Verdict};
+use super::{MetricEntry, RelativeChange, Verdict};
 use crate::format;
 use crate::format::change::{self, ChangedQuantity, SizedChange};
 use crate::measure::rounding;
@@ -20,7 +20,7 @@ impl ChangedQuantity {
     }
 }
 
-impl Change {
+impl RelativeChange {
     pub(crate) fn sized(&self, quantity: ChangedQuantity) -> SizedChange {
         SizedChange {
             quantity,
@@ -31,7 +31,7 @@ impl Change {
     }
 }
 
-impl Entry {
+impl MetricEntry {
     /// The change with its interval; without one where it was counted, or nothing is known.
     pub(crate) fn sized(&self) -> Option<SizedChange> {
         let change = self.change?.sized(ChangedQuantity::of_metric(&self.metric));
@@ -151,7 +151,7 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Code;
+    use super::super::CodeRelation;
     use super::super::entries::{self, lost};
     use super::super::tests::{contested, facts, side};
     use super::*;
@@ -162,9 +162,9 @@ mod tests {
     use crate::runner::paired_workloads::{self, PairedResult};
     use serde_json::json;
 
-    fn entry(metric: &str, [a, b]: [f64; 2], pairs: usize) -> Entry {
+    fn entry(metric: &str, [a, b]: [f64; 2], pairs: usize) -> MetricEntry {
         let estimate = b / a - 1.0;
-        Entry {
+        MetricEntry {
             metric: metric.into(),
             unit: if metric == "bytes" {
                 "B".into()
@@ -174,7 +174,7 @@ mod tests {
             verdict: Verdict::Regressed,
             a: json!(a),
             b: json!(b),
-            change: (a != 0.0).then_some(Change {
+            change: (a != 0.0).then_some(RelativeChange {
                 estimate,
                 low: Some(estimate),
                 high: Some(estimate),
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn what_was_paired_is_told_with_interval_and_fitted_values() {
         let mut time = entry("time", [292.0, 3320.0], 14);
-        time.change = Some(Change {
+        time.change = Some(RelativeChange {
             estimate: 16.73,
             low: Some(10.02),
             high: Some(25_494.8),
@@ -234,7 +234,7 @@ mod tests {
             Some(["292 ns".into(), "5.18 µs".into()]),
             "an older comparison"
         );
-        time.change = Some(Change {
+        time.change = Some(RelativeChange {
             estimate: 0.0625,
             low: None,
             high: None,
@@ -243,7 +243,7 @@ mod tests {
             time.told(),
             "+6.25 % (no interval from 14 pairs), 292 ns -> 310.25 ns"
         );
-        let outputs = |a: f64, b: f64| Entry {
+        let outputs = |a: f64, b: f64| MetricEntry {
             change: None,
             ..entry("digest", [a, b], 0)
         };
@@ -285,7 +285,7 @@ mod tests {
                 "the shortest samples see no change: {typical:?}"
             );
             let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
-            let entries = entries::of(&facts(&a, &b, &Code::Different, Some(&found)));
+            let entries = entries::of(&facts(&a, &b, &CodeRelation::Different, Some(&found)));
             let time = entries
                 .iter()
                 .find(|entry| entry.metric == Metric::Time)
@@ -342,7 +342,7 @@ mod tests {
             .unwrap()
         };
         let mut time = entry("time", [100.0, 190.0], 14);
-        time.change = Some(Change {
+        time.change = Some(RelativeChange {
             estimate: 0.913,
             low: Some(0.884),
             high: Some(3.8),
@@ -368,7 +368,7 @@ mod tests {
     fn a_rate_is_shown_with_values_of_the_estimate_too() {
         let mut rate = entry("gflops", [10.0, 5.0], 20);
         rate.per = Some(CounterBasis::Second);
-        rate.change = Some(Change {
+        rate.change = Some(RelativeChange {
             estimate: -0.4,
             low: Some(-0.41),
             high: Some(-0.39),

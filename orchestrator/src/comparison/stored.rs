@@ -1,8 +1,8 @@
 //! Two stored records against each other: what is exact is judged; time only through an anchor that
 //! both were paired with.
 
-use super::entries::{self, Facts, Through};
-use super::{Change, Code, Outcome, Workload, head, scopes};
+use super::entries::{self, AnchorVerdict, WorkloadFacts};
+use super::{CodeRelation, ComparedWorkload, ComparisonOutcome, RelativeChange, head, scopes};
 use crate::model::reason::{ComparisonObstacle, NextMeasurement, Reason, UnpairedCause};
 use crate::record::anchored::{self, SharedAnchor};
 use crate::record::{JobRecord, Record};
@@ -10,14 +10,14 @@ use std::collections::HashMap;
 use wildmatch::WildMatch;
 
 /// Compares all jobs of two records that a filter lets through.
-pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
+pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> ComparisonOutcome {
     let pattern = filter.map(WildMatch::new);
     let wanted = |job: &&JobRecord| {
         pattern
             .as_ref()
             .is_none_or(|pattern| pattern.matches(&job.id))
     };
-    let mut outcome = Outcome {
+    let mut outcome = ComparisonOutcome {
         entries: Vec::new(),
         workloads: Vec::new(),
         interrupted: false,
@@ -35,7 +35,7 @@ pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Outcome {
     let shared = |job: &&JobRecord| {
         wanted(job) && in_b(&job.id).is_some_and(|other| SharedAnchor::of(job, other).is_some())
     };
-    let ground = Ground {
+    let ground = RecordContext {
         elsewhere: different_ground(a, b),
         together: a.jobs.iter().filter(shared).count(),
         changed: anchored::machine_changed(a, b),
@@ -86,7 +86,7 @@ fn remedy(a: &Record, b: &Record) -> NextMeasurement {
 }
 
 /// What both records stand on.
-struct Ground {
+struct RecordContext {
     /// Nothing compares, and why.
     elsewhere: Option<ComparisonObstacle>,
     /// Jobs that were paired with the same artefact.
@@ -98,18 +98,18 @@ struct Ground {
 }
 
 /// What the anchor that both sides of a job share says of its time.
-fn through(a: &JobRecord, b: &JobRecord, ground: &Ground) -> Option<Through> {
+fn through(a: &JobRecord, b: &JobRecord, ground: &RecordContext) -> Option<AnchorVerdict> {
     let common = SharedAnchor::of(a, b)?;
     let (verdict, reason) =
         common.verdict(ground.together, ground.changed.as_deref(), &ground.remedy);
     let [estimate, low, high] =
         [common.shift.estimate, common.shift.low, common.shift.high].map(f64::exp_m1);
-    let change = Change {
+    let change = RelativeChange {
         estimate,
         low: Some(low),
         high: Some(high),
     };
-    Some(Through {
+    Some(AnchorVerdict {
         verdict,
         change,
         pairs: common.pairs,
@@ -120,23 +120,30 @@ fn through(a: &JobRecord, b: &JobRecord, ground: &Ground) -> Option<Through> {
 
 /// What the files say that two jobs were measured from. The same file is not known to be the same
 /// code all through.
-fn code(a: &JobRecord, b: &JobRecord) -> Code {
+fn code(a: &JobRecord, b: &JobRecord) -> CodeRelation {
     match [&a.plugin.hash, &b.plugin.hash] {
-        [Some(a), Some(b)] if a != b => Code::Different,
-        [Some(_), Some(_)] => Code::Unknown(
+        [Some(a), Some(b)] if a != b => CodeRelation::Different,
+        [Some(_), Some(_)] => CodeRelation::Unknown(
             "the same file, but records do not contain the hashes of the libraries that it links to"
                 .to_owned(),
         ),
-        _ => Code::Unknown("a record does not contain the hash of the plugin's file".to_owned()),
+        _ => CodeRelation::Unknown(
+            "a record does not contain the hash of the plugin's file".to_owned(),
+        ),
     }
 }
 
-fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, ground: &Ground) {
+fn one(
+    outcome: &mut ComparisonOutcome,
+    a: Option<&JobRecord>,
+    b: Option<&JobRecord>,
+    ground: &RecordContext,
+) {
     let Some(known) = a.or(b) else { return };
     let margin = known.settings.tolerance;
     let code = match (a, b) {
         (Some(a), Some(b)) => code(a, b),
-        _ => Code::Unknown("only one record has this job".to_owned()),
+        _ => CodeRelation::Unknown("only one record has this job".to_owned()),
     };
     let (mut missing, mut places) = (None, Vec::new());
     let found = match (a, b) {
@@ -148,7 +155,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
             Some(obstacle) => vec![entries::refused(&known.id, margin, obstacle)],
             None => {
                 missing = entries::missing([a, b]);
-                let found = entries::of(&Facts {
+                let found = entries::of(&WorkloadFacts {
                     id: &known.id,
                     sides: [a, b],
                     code: &code,
@@ -172,7 +179,7 @@ fn one(outcome: &mut Outcome, a: Option<&JobRecord>, b: Option<&JobRecord>, grou
             vec![entries::lost(&known.id, margin, &reason)]
         }
     };
-    outcome.workloads.push(Workload {
+    outcome.workloads.push(ComparedWorkload {
         id: known.id.clone(),
         workload: known.workload.clone(),
         params: known.params.clone(),
@@ -233,8 +240,8 @@ mod tests {
         job
     }
 
-    fn entry(a: &JobRecord, b: &JobRecord, metric: &str) -> super::super::Entry {
-        let mut outcome = Outcome {
+    fn entry(a: &JobRecord, b: &JobRecord, metric: &str) -> super::super::MetricEntry {
+        let mut outcome = ComparisonOutcome {
             entries: Vec::new(),
             workloads: Vec::new(),
             interrupted: false,
@@ -243,7 +250,7 @@ mod tests {
             &mut outcome,
             Some(a),
             Some(b),
-            &Ground {
+            &RecordContext {
                 elsewhere: None,
                 together: 1,
                 changed: None,
@@ -313,15 +320,13 @@ mod tests {
             job
         };
         let found = |a, b| code(&with(a), &with(b));
-        assert_eq!(found(Some("a"), Some("b")), Code::Different);
+        assert_eq!(found(Some("a"), Some("b")), CodeRelation::Different);
         assert!(
-            matches!(found(Some("a"), Some("a")), Code::Unknown(why) if why.starts_with("the same \
-                file, "))
+            matches!(found(Some("a"), Some("a")), CodeRelation::Unknown(why)
+                if why.starts_with("the same file, "))
         );
-        assert!(
-            matches!(found(Some("a"), None), Code::Unknown(why) if why.starts_with("a record does \
-                not contain "))
-        );
+        assert!(matches!(found(Some("a"), None), CodeRelation::Unknown(why)
+                if why.starts_with("a record does not contain ")));
     }
 
     #[test]
@@ -353,7 +358,7 @@ mod tests {
         let mut older = serde_json::to_value(&entry).unwrap();
         assert_eq!(older["reason_kind"], json!("not_comparable"));
         older.as_object_mut().unwrap().remove("reason_kind");
-        let read: super::super::Entry = serde_json::from_value(older).unwrap();
+        let read: super::super::MetricEntry = serde_json::from_value(older).unwrap();
         assert_eq!(
             (read.reason.as_str(), read.reason_kind),
             ("not comparable: threads 1 in A, 2 in B", None)

@@ -1,6 +1,6 @@
 //! Verdicts from scripted facts: no process, clock or file but a fixture.
 
-use super::entries::{self, Facts};
+use super::entries::{self, WorkloadFacts};
 use super::*;
 use crate::judge::assessment::assess;
 use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
@@ -131,19 +131,19 @@ pub(super) fn contested(shift: f64, pairs: usize) -> PairedResult {
 pub(super) fn judged(
     a: &JobRecord,
     b: &JobRecord,
-    code: &Code,
+    code: &CodeRelation,
     contested: Option<&PairedResult>,
-) -> Vec<Entry> {
+) -> Vec<MetricEntry> {
     entries::of(&facts(a, b, code, contested))
 }
 
 pub(super) fn facts<'a>(
     a: &'a JobRecord,
     b: &'a JobRecord,
-    code: &'a Code,
+    code: &'a CodeRelation,
     contested: Option<&'a PairedResult>,
-) -> Facts<'a> {
-    Facts {
+) -> WorkloadFacts<'a> {
+    WorkloadFacts {
         id: "job",
         sides: [a, b],
         code,
@@ -156,7 +156,7 @@ pub(super) fn facts<'a>(
     }
 }
 
-pub(super) fn of<'a>(entries: &'a [Entry], metric: &str) -> &'a Entry {
+pub(super) fn of<'a>(entries: &'a [MetricEntry], metric: &str) -> &'a MetricEntry {
     entries
         .iter()
         .find(|entry| entry.metric.name() == metric)
@@ -168,7 +168,7 @@ fn one_allocation_more_is_a_finding_without_any_pair() {
     let entries = judged(
         &side(3.0, json!(1)),
         &side(4.0, json!(1)),
-        &Code::Different,
+        &CodeRelation::Different,
         None,
     );
     let allocations = of(&entries, "allocations");
@@ -185,7 +185,7 @@ fn one_allocation_more_is_a_finding_without_any_pair() {
     let from_none = judged(
         &side(0.0, json!(1)),
         &side(1.0, json!(1)),
-        &Code::Different,
+        &CodeRelation::Different,
         None,
     );
     assert_eq!(
@@ -213,7 +213,7 @@ fn ranges_that_lie_apart_are_an_open_question() {
         let entries = judged(
             &ranged([10.0, 16.0], events),
             &ranged(b, events),
-            &Code::Different,
+            &CodeRelation::Different,
             Some(&time),
         );
         let counts = of(&entries, "allocations");
@@ -264,7 +264,7 @@ fn a_counter_that_differs_within_a_side_is_no_exact_one() {
         side
     };
     let judged = |a: &JobRecord, b: &JobRecord| {
-        let entries = judged(a, b, &Code::Different, Some(&contested(0.0, 30)));
+        let entries = judged(a, b, &CodeRelation::Different, Some(&contested(0.0, 30)));
         let steps = of(&entries, "steps");
         (steps.verdict, steps.is_open(), steps.reason.clone())
     };
@@ -306,8 +306,9 @@ fn what_only_the_baseline_has_is_missing() {
         }
         side
     };
-    let judged =
-        |a: &JobRecord, b: &JobRecord| judged(a, b, &Code::Different, Some(&contested(0.0, 30)));
+    let judged = |a: &JobRecord, b: &JobRecord| {
+        judged(a, b, &CodeRelation::Different, Some(&contested(0.0, 30)))
+    };
     let gone = judged(&with(&["steps"]), &with(&[]));
     assert_eq!(
         (of(&gone, "steps").verdict, head::of_workload(&gone)),
@@ -347,7 +348,7 @@ fn output_that_differs_within_a_side_is_no_regression() {
     let entries = judged(
         &side(1.0, json!(9)),
         &shaky,
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&slower),
     );
     let digest = of(&entries, "digest");
@@ -364,7 +365,7 @@ fn output_that_differs_within_a_side_is_no_regression() {
     let entries = judged(
         &shaky,
         &side(1.0, json!(7)),
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&contested(0.0, 30)),
     );
     assert_eq!(head::of_workload(&entries), Verdict::Inconclusive);
@@ -377,7 +378,7 @@ fn faster_with_other_output_is_no_improvement() {
     let same = judged(
         &side(1.0, json!(5)),
         &side(1.0, json!(5)),
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&faster),
     );
     assert_eq!(of(&same, "time").verdict, Verdict::Improved);
@@ -385,7 +386,7 @@ fn faster_with_other_output_is_no_improvement() {
         let entries = judged(
             &side(1.0, json!(5)),
             &side(0.0, other),
-            &Code::Different,
+            &CodeRelation::Different,
             Some(&faster),
         );
         assert!(
@@ -399,7 +400,7 @@ fn faster_with_other_output_is_no_improvement() {
     let near = judged(
         &side(1.0, json!(5.0)),
         &side(1.0, json!(5.000_001)),
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&faster),
     );
     assert_eq!(of(&near, "digest").verdict, Verdict::Equivalent);
@@ -414,9 +415,9 @@ fn faster_with_other_output_is_no_improvement() {
 fn another_output_that_is_accepted_hides_no_costs() {
     let (a, b) = (side(1.0, json!(5)), side(2.0, json!(6)));
     let slower = contested(0.2, 20);
-    let entries = entries::of(&Facts {
+    let entries = entries::of(&WorkloadFacts {
         output_accepted: true,
-        ..facts(&a, &b, &Code::Different, Some(&slower))
+        ..facts(&a, &b, &CodeRelation::Different, Some(&slower))
     });
     let verdicts = ["digest", "allocations", "time"].map(|metric| of(&entries, metric).verdict);
     assert_eq!(
@@ -440,9 +441,9 @@ fn another_output_that_is_accepted_hides_no_costs() {
 fn identical_code_and_other_layout_are_no_regression() {
     let slower = contested(0.05, 20);
     let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
-    let entries = judged(&a, &b, &Code::Different, Some(&slower));
+    let entries = judged(&a, &b, &CodeRelation::Different, Some(&slower));
     assert_eq!(of(&entries, "time").verdict, Verdict::Regressed);
-    let entries = judged(&a, &b, &Code::OnlyLayout, Some(&slower));
+    let entries = judged(&a, &b, &CodeRelation::OnlyLayout, Some(&slower));
     let time = of(&entries, "time");
     assert!(
         time.verdict == Verdict::Equivalent && time.reason_kind == Some(ReasonKind::LayoutOnly),
@@ -453,7 +454,7 @@ fn identical_code_and_other_layout_are_no_regression() {
         time.change.is_some_and(|change| change.estimate > 0.04),
         "the effect is still shown"
     );
-    let entries = judged(&a, &b, &Code::Identical, None);
+    let entries = judged(&a, &b, &CodeRelation::Identical, None);
     assert!(
         entries
             .iter()
@@ -468,7 +469,7 @@ fn one_better_and_one_worse_is_a_trade_off() {
     let entries = judged(
         &side(1.0, json!(1)),
         &side(2.0, json!(1)),
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&faster),
     );
     assert!(entries.iter().all(|entry| entry.trade_off));
@@ -487,7 +488,7 @@ fn one_better_and_one_worse_is_a_trade_off() {
     let entries = judged(
         &side(1.0, json!(1)),
         &side(1.0, json!(1)),
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&faster),
     );
     assert!(entries.iter().all(|entry| !entry.trade_off));
@@ -500,7 +501,7 @@ fn an_open_verdict_says_what_would_have_been_seen() {
     let entries = judged(
         &side(1.0, json!(1)),
         &side(1.0, json!(1)),
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&open),
     );
     let time = of(&entries, "time");
@@ -522,7 +523,7 @@ fn an_open_verdict_says_what_would_have_been_seen() {
     let entries = judged(
         &side(1.0, json!(1)),
         &side(1.0, json!(1)),
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&late),
     );
     assert!(
@@ -534,7 +535,7 @@ fn an_open_verdict_says_what_would_have_been_seen() {
     let entries = judged(
         &side(1.0, json!(1)),
         &side(1.0, json!(1)),
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&decided),
     );
     let time = of(&entries, "time");
@@ -550,7 +551,7 @@ fn a_side_that_failed_is_missing_by_name() {
     lost.outcome = JobOutcome::Failed;
     lost.phase = Some(crate::protocol::Phase::Setup);
     lost.message = Some("no such file".into());
-    let entries = judged(&side(1.0, json!(1)), &lost, &Code::Different, None);
+    let entries = judged(&side(1.0, json!(1)), &lost, &CodeRelation::Different, None);
     assert_eq!((entries.len(), entries[0].verdict), (1, Verdict::Missing));
     assert_eq!(entries[0].reason, "B failed in setup: no such file");
 }
@@ -583,7 +584,7 @@ fn a_rate_follows_the_time_in_its_own_direction() {
     let entries = judged(
         &with_rate(typical[0]),
         &with_rate(typical[1]),
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&slower),
     );
     let (rate, cost) = (of(&entries, "rate"), of(&entries, "cost"));
@@ -603,7 +604,7 @@ fn a_rate_follows_the_time_in_its_own_direction() {
     let entries = judged(
         &with_rate(typical[0]),
         &other,
-        &Code::Different,
+        &CodeRelation::Different,
         Some(&slower),
     );
     assert_eq!(of(&entries, "rate").verdict, Verdict::Inconclusive);
@@ -655,12 +656,12 @@ fn the_contributions_of_scopes_sum_to_the_whole() {
         1650,
     );
     let judged = |verdict: Verdict, estimate: f64| {
-        let change = Some(Change {
+        let change = Some(RelativeChange {
             estimate,
             low: None,
             high: None,
         });
-        [Entry {
+        [MetricEntry {
             verdict,
             change,
             ..entries::lost("job", MARGIN, &Reason::NotMeasured(String::new()))
@@ -707,7 +708,7 @@ fn there_is_no_overall_percent() {
             .iter()
             .any(|part| name.ends_with(part))
     };
-    let entries: Vec<Entry> = table
+    let entries: Vec<MetricEntry> = table
         .lines()
         .skip(1)
         .map(|line| line.split(',').collect::<Vec<_>>())
@@ -715,10 +716,10 @@ fn there_is_no_overall_percent() {
         .map(|row| {
             let (a, b): (f64, f64) = (row[1].parse().unwrap(), row[2].parse().unwrap());
             let estimate = b / a - 1.0;
-            Entry {
+            MetricEntry {
                 a: a.into(),
                 b: b.into(),
-                change: Some(Change {
+                change: Some(RelativeChange {
                     estimate,
                     low: Some(estimate),
                     high: Some(estimate),

@@ -1,14 +1,14 @@
 //! The words for verdicts, the same in headline, rows and gate, and the reason where a word
 //! surprises beside its figures.
 
-use super::{Code, Entry, Verdict, Workload};
+use super::{CodeRelation, ComparedWorkload, MetricEntry, Verdict};
 use crate::format;
 use crate::measure::rounding;
 use crate::model::metric::Metric;
 
 /// Why a verdict is another one than its figures suggest.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Surprise {
+pub(crate) enum VerdictSurprise {
     /// Something got worse, and something else better.
     TradeOff {
         worse: Vec<String>,
@@ -21,7 +21,7 @@ pub(crate) enum Surprise {
     NotExact { metrics: Vec<String> },
 }
 
-impl Surprise {
+impl VerdictSurprise {
     /// The reason in a sentence.
     pub(crate) fn sentence(&self) -> String {
         match self {
@@ -59,11 +59,12 @@ pub(crate) fn word(verdict: Verdict, is_trade_off: bool) -> String {
 
 /// Workloads per verdict in words, the worst first: `2 regressed (1 of them a trade-off)`, `19
 /// equivalent`.
-pub(crate) fn headline(workloads: &[Workload]) -> Vec<String> {
+pub(crate) fn headline(workloads: &[ComparedWorkload]) -> Vec<String> {
     super::head::counts(workloads)
         .into_iter()
         .map(|(verdict, count)| {
-            let is_paid = |workload: &&Workload| workload.verdict == verdict && workload.trade_off;
+            let is_paid =
+                |workload: &&ComparedWorkload| workload.verdict == verdict && workload.trade_off;
             let of_them = match workloads.iter().filter(is_paid).count() {
                 0 => String::new(),
                 all if all == count => format!(
@@ -83,14 +84,18 @@ pub(crate) fn headline(workloads: &[Workload]) -> Vec<String> {
 }
 
 /// What surprises in the verdict of a workload with these entries.
-pub(crate) fn surprises(workload: &Workload, entries: &[&Entry]) -> Vec<Surprise> {
-    let trade_off = workload.trade_off.then(|| Surprise::TradeOff {
+pub(crate) fn surprises(
+    workload: &ComparedWorkload,
+    entries: &[&MetricEntry],
+) -> Vec<VerdictSurprise> {
+    let trade_off = workload.trade_off.then(|| VerdictSurprise::TradeOff {
         worse: sizes(entries, Verdict::Regressed),
         better: sizes(entries, Verdict::Improved),
     });
     let time = entries.iter().find(|entry| entry.metric == Metric::Time);
-    let same_code = time.filter(|time| workload.code == Code::OnlyLayout && is_beyond(time));
-    let is_loose = |entry: &&&Entry| {
+    let same_code =
+        time.filter(|time| workload.code == CodeRelation::OnlyLayout && is_beyond(time));
+    let is_loose = |entry: &&&MetricEntry| {
         entry.pairs == 0
             && entry.verdict == Verdict::Inconclusive
             && !entry.is_open()
@@ -102,8 +107,8 @@ pub(crate) fn surprises(workload: &Workload, entries: &[&Entry]) -> Vec<Surprise
         .map(|entry| entry.metric.to_string())
         .collect();
     let not_exact = (workload.verdict == Verdict::Equivalent && !loose.is_empty())
-        .then_some(Surprise::NotExact { metrics: loose });
-    let same_code = same_code.map(|time| Surprise::SameMachineCode {
+        .then_some(VerdictSurprise::NotExact { metrics: loose });
+    let same_code = same_code.map(|time| VerdictSurprise::SameMachineCode {
         margin: time.margin,
     });
     [trade_off, same_code, not_exact]
@@ -114,7 +119,7 @@ pub(crate) fn surprises(workload: &Workload, entries: &[&Entry]) -> Vec<Surprise
 
 /// The metrics with a verdict, each with its change. What is made of the time tells the same as the
 /// time.
-pub(crate) fn sizes(entries: &[&Entry], verdict: Verdict) -> Vec<String> {
+pub(crate) fn sizes(entries: &[&MetricEntry], verdict: Verdict) -> Vec<String> {
     let own = entries.iter().filter(|entry| {
         entry.verdict == verdict && !(entry.metric != Metric::Time && entry.pairs > 0)
     });
@@ -123,7 +128,7 @@ pub(crate) fn sizes(entries: &[&Entry], verdict: Verdict) -> Vec<String> {
 }
 
 /// Whether an equivalent time has an interval that does not lie inside the margin, or none.
-fn is_beyond(time: &Entry) -> bool {
+fn is_beyond(time: &MetricEntry) -> bool {
     let inside = |end: Option<f64>| {
         end.is_some_and(|end| rounding::is_at_most(end.ln_1p().abs(), time.margin.ln_1p(), 0.0))
     };
@@ -137,13 +142,13 @@ fn is_beyond(time: &Entry) -> bool {
 mod tests {
     use super::super::entries::{self, lost};
     use super::super::tests::{contested, facts, side};
-    use super::super::{Change, head};
+    use super::super::{RelativeChange, head};
     use super::*;
     use crate::model::reason::Reason;
     use serde_json::{Map, Value, json};
 
-    fn workload(verdict: Verdict, trade_off: bool, code: Code) -> Workload {
-        Workload {
+    fn workload(verdict: Verdict, trade_off: bool, code: CodeRelation) -> ComparedWorkload {
+        ComparedWorkload {
             id: "job".into(),
             workload: "p/w".into(),
             params: Map::new(),
@@ -161,14 +166,20 @@ mod tests {
         }
     }
 
-    fn entry(metric: &str, verdict: Verdict, [a, b]: [f64; 2], pairs: usize, within: f64) -> Entry {
+    fn entry(
+        metric: &str,
+        verdict: Verdict,
+        [a, b]: [f64; 2],
+        pairs: usize,
+        within: f64,
+    ) -> MetricEntry {
         let estimate = b / a - 1.0;
-        Entry {
+        MetricEntry {
             metric: metric.into(),
             verdict,
             a: json!(a),
             b: json!(b),
-            change: Some(Change {
+            change: Some(RelativeChange {
                 estimate,
                 low: Some(estimate - within),
                 high: Some(estimate + within),
@@ -185,7 +196,7 @@ mod tests {
             entry("allocations", Verdict::Improved, [100.0, 55.0], 0, 0.0),
             entry("rate", Verdict::Regressed, [8.0, 1.0], 14, 0.0),
         ];
-        let paid = workload(Verdict::Regressed, true, Code::Different);
+        let paid = workload(Verdict::Regressed, true, CodeRelation::Different);
         let [surprise] = &surprises(&paid, &entries.each_ref())[..] else {
             panic!("one")
         };
@@ -193,7 +204,7 @@ mod tests {
             "a trade-off: worse in time (8.3 times as long); better in allocations (-45.0 %)";
         assert_eq!(surprise.sentence(), told);
         assert_eq!(word(paid.verdict, paid.trade_off), "regressed, trade-off");
-        let plain = workload(Verdict::Regressed, false, Code::Different);
+        let plain = workload(Verdict::Regressed, false, CodeRelation::Different);
         assert_eq!(
             surprises(&plain, &entries[..1].iter().collect::<Vec<_>>()),
             []
@@ -202,7 +213,7 @@ mod tests {
 
     #[test]
     fn headline_counts_the_words_of_the_rows() {
-        let of = |verdict, trade_off| workload(verdict, trade_off, Code::Different);
+        let of = |verdict, trade_off| workload(verdict, trade_off, CodeRelation::Different);
         let fine = || of(Verdict::Equivalent, false);
         let (worse, paid) = (
             || of(Verdict::Regressed, false),
@@ -232,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_same_machine_code_explains_an_interval_beyond_the_margin() {
-        let told = |shift: f64, pairs: usize, code: Code| {
+        let told = |shift: f64, pairs: usize, code: CodeRelation| {
             let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
             let found = contested(shift, pairs);
             let entries = entries::of(&facts(&a, &b, &code, Some(&found)));
@@ -245,28 +256,28 @@ mod tests {
                 ),
             )
         };
-        let same = vec![Surprise::SameMachineCode { margin: 0.01 }];
+        let same = vec![VerdictSurprise::SameMachineCode { margin: 0.01 }];
         assert_eq!(
-            told(0.05, 20, Code::OnlyLayout),
+            told(0.05, 20, CodeRelation::OnlyLayout),
             (Verdict::Equivalent, same.clone()),
             "called changed by its times"
         );
         assert_eq!(
-            told(0.0105, 10, Code::OnlyLayout),
+            told(0.0105, 10, CodeRelation::OnlyLayout),
             (Verdict::Equivalent, same),
             "still open by its times"
         );
         assert_eq!(
-            told(0.0, 30, Code::OnlyLayout),
+            told(0.0, 30, CodeRelation::OnlyLayout),
             (Verdict::Equivalent, vec![]),
             "inside the margin anyhow"
         );
         assert_eq!(
-            told(0.0, 30, Code::Different),
+            told(0.0, 30, CodeRelation::Different),
             (Verdict::Equivalent, vec![])
         );
         assert_eq!(
-            told(0.0105, 10, Code::Different),
+            told(0.0105, 10, CodeRelation::Different),
             (Verdict::Inconclusive, vec![]),
             "the word says it"
         );
@@ -274,15 +285,18 @@ mod tests {
 
     #[test]
     fn counts_that_differ_under_equivalent_are_not_exact() {
-        let ranges = |b: [f64; 2]| Entry {
+        let ranges = |b: [f64; 2]| MetricEntry {
             a_range: Some([10.0, 16.0]),
             b_range: Some(b),
             ..entry("allocations", Verdict::Inconclusive, [12.0, b[1]], 0, 0.0)
         };
-        let told = |entry: Entry, verdict| {
-            surprises(&workload(verdict, false, Code::Different), &[&entry])
+        let told = |entry: MetricEntry, verdict| {
+            surprises(
+                &workload(verdict, false, CodeRelation::Different),
+                &[&entry],
+            )
         };
-        let loose = Surprise::NotExact {
+        let loose = VerdictSurprise::NotExact {
             metrics: vec!["allocations".to_owned()],
         };
         assert_eq!(
@@ -298,7 +312,7 @@ mod tests {
             [],
             "an open question is no surprise"
         );
-        let digest = Entry {
+        let digest = MetricEntry {
             a: Value::Null,
             ..entry("digest", Verdict::Equivalent, [1.0, 2.0], 0, 0.0)
         };

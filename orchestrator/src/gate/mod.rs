@@ -10,7 +10,7 @@ mod tests;
 use crate::model::metric::Metric;
 pub(crate) use presence::JobPresence;
 
-use crate::comparison::{Entry, Verdict, Workload, counted, words};
+use crate::comparison::{ComparedWorkload, MetricEntry, Verdict, counted, words};
 use crate::measure::rounding;
 use crate::scenario::gate::{Acceptance, BoundSize, GateRules as Rules};
 use jiff::civil::Date;
@@ -114,8 +114,8 @@ impl Kind {
 
 /// What is judged.
 pub(crate) struct Case<'a> {
-    pub(crate) jobs: &'a [Entry],
-    pub(crate) workloads: &'a [Workload],
+    pub(crate) jobs: &'a [MetricEntry],
+    pub(crate) workloads: &'a [ComparedWorkload],
     pub(crate) rules: &'a Rules,
     /// By job id.
     pub(crate) max_allocations: &'a HashMap<String, u64>,
@@ -128,12 +128,12 @@ pub(crate) struct Case<'a> {
 
 /// The entries of a case by the id of their job.
 struct EntryIndex<'a> {
-    by_job: HashMap<&'a str, Vec<&'a Entry>>,
+    by_job: HashMap<&'a str, Vec<&'a MetricEntry>>,
 }
 
 impl<'a> EntryIndex<'a> {
-    fn new(entries: &'a [Entry]) -> Self {
-        let mut by_job: HashMap<&str, Vec<&Entry>> = HashMap::new();
+    fn new(entries: &'a [MetricEntry]) -> Self {
+        let mut by_job: HashMap<&str, Vec<&MetricEntry>> = HashMap::new();
         for entry in entries {
             by_job.entry(&entry.id).or_default().push(entry);
         }
@@ -141,11 +141,11 @@ impl<'a> EntryIndex<'a> {
     }
 
     /// All entries of a job, in the comparison's order.
-    fn of(&self, job: &str) -> &[&'a Entry] {
+    fn of(&self, job: &str) -> &[&'a MetricEntry] {
         self.by_job.get(job).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn find(&self, job: &str, metric: &Metric) -> Option<&'a Entry> {
+    fn find(&self, job: &str, metric: &Metric) -> Option<&'a MetricEntry> {
         self.of(job)
             .iter()
             .copied()
@@ -222,7 +222,7 @@ fn size(index: &EntryIndex, finding: &Finding) -> f64 {
     }
 }
 
-fn finding(entry: &Entry, kind: Kind, message: String) -> Finding {
+fn finding(entry: &MetricEntry, kind: Kind, message: String) -> Finding {
     Finding {
         kind,
         job: entry.id.clone(),
@@ -231,7 +231,7 @@ fn finding(entry: &Entry, kind: Kind, message: String) -> Finding {
     }
 }
 
-fn of_entry(case: &Case, index: &EntryIndex, entry: &Entry) -> Option<Finding> {
+fn of_entry(case: &Case, index: &EntryIndex, entry: &MetricEntry) -> Option<Finding> {
     // Metrics that are made of the time tell the same as the time, and targets look at them.
     let follows = entry.metric != Metric::Time && entry.pairs > 0;
     match entry.verdict {
@@ -256,7 +256,7 @@ fn of_entry(case: &Case, index: &EntryIndex, entry: &Entry) -> Option<Finding> {
     }
 }
 
-fn other_output_passes(case: &Case, index: &EntryIndex, time: &Entry) -> bool {
+fn other_output_passes(case: &Case, index: &EntryIndex, time: &MetricEntry) -> bool {
     let mut own = index
         .of(&time.id)
         .iter()
@@ -265,7 +265,7 @@ fn other_output_passes(case: &Case, index: &EntryIndex, time: &Entry) -> bool {
 }
 
 /// A change for the worse that no rule accepts.
-fn worse(case: &Case, index: &EntryIndex, entry: &Entry, kind: Kind) -> Finding {
+fn worse(case: &Case, index: &EntryIndex, entry: &MetricEntry, kind: Kind) -> Finding {
     let kind = if entry.trade_off && kind == Kind::Regressed {
         Kind::TradeOff
     } else {
@@ -307,13 +307,13 @@ fn worse(case: &Case, index: &EntryIndex, entry: &Entry, kind: Kind) -> Finding 
 }
 
 /// What a trade-off is paid for: the metrics of the same job that got better.
-fn better(index: &EntryIndex, entry: &Entry) -> String {
+fn better(index: &EntryIndex, entry: &MetricEntry) -> String {
     words::sizes(index.of(&entry.id), Verdict::Improved).join(", ")
 }
 
 /// The acceptance that is meant for an entry: one that lets it pass, if there is one; else one that
 /// still holds; else one that held.
-fn acceptance<'a>(case: &'a Case, entry: &Entry, kind: Kind) -> Option<&'a Acceptance> {
+fn acceptance<'a>(case: &'a Case, entry: &MetricEntry, kind: Kind) -> Option<&'a Acceptance> {
     let meant = || {
         case.rules
             .accepted
@@ -333,7 +333,7 @@ fn acceptance<'a>(case: &'a Case, entry: &Entry, kind: Kind) -> Option<&'a Accep
 
 /// Whether a change is no larger than what is accepted. From nothing to something has no relative
 /// size, and outputs have none.
-fn covers(accepted: &Acceptance, entry: &Entry, kind: Kind) -> bool {
+fn covers(accepted: &Acceptance, entry: &MetricEntry, kind: Kind) -> bool {
     let Some(bound) = accepted.bound().filter(|_| kind != Kind::OutputDiffers) else {
         return true;
     };
@@ -351,7 +351,7 @@ fn covers(accepted: &Acceptance, entry: &Entry, kind: Kind) -> bool {
 
 /// Whether the value of a regressed metric went no further than a limit, in the direction of the
 /// change: up where less is better, down where more is. No value is within no limit.
-fn reaches_at_most(entry: &Entry, limit: f64) -> bool {
+fn reaches_at_most(entry: &MetricEntry, limit: f64) -> bool {
     let (Some(before), Some([low, high])) = (entry.a.as_f64(), candidate_range(entry)) else {
         return false;
     };
@@ -362,13 +362,13 @@ fn reaches_at_most(entry: &Entry, limit: f64) -> bool {
     }
 }
 
-fn is_meant(accepted: &Acceptance, entry: &Entry) -> bool {
+fn is_meant(accepted: &Acceptance, entry: &MetricEntry) -> bool {
     accepted.metric() == Some(&entry.metric) && WildMatch::new(&accepted.job).matches(&entry.id)
 }
 
 /// Jobs that allocate more than their scenario allows, or that may do so.
 fn too_many(case: &Case) -> Vec<Finding> {
-    let over = |entry: &Entry| {
+    let over = |entry: &MetricEntry| {
         let most = *case.max_allocations.get(&entry.id)?;
         let [low, high] = candidate_range(entry)?;
         let count = counted::range([low, high], &entry.unit);
@@ -389,7 +389,7 @@ fn too_many(case: &Case) -> Vec<Finding> {
 }
 
 /// What the candidate's processes counted: one number where it is exact.
-fn candidate_range(entry: &Entry) -> Option<[f64; 2]> {
+fn candidate_range(entry: &MetricEntry) -> Option<[f64; 2]> {
     entry
         .b_range
         .or_else(|| entry.b.as_f64().map(|count| [count; 2]))
@@ -397,7 +397,8 @@ fn candidate_range(entry: &Entry) -> Option<[f64; 2]> {
 
 /// Acceptances whose regression is gone.
 fn not_needed(case: &Case) -> Vec<Finding> {
-    let known = |entry: &Entry| matches!(entry.verdict, Verdict::Equivalent | Verdict::Improved);
+    let known =
+        |entry: &MetricEntry| matches!(entry.verdict, Verdict::Equivalent | Verdict::Improved);
     let gone = |accepted: &&Acceptance| {
         let mut meant = case
             .jobs

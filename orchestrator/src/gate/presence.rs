@@ -2,7 +2,7 @@
 //! never passes unseen.
 
 use super::{Case, Finding, Kind, finding};
-use crate::comparison::Entry;
+use crate::comparison::MetricEntry;
 use crate::model::metric::Metric;
 use crate::scenario::gate::{Acceptance, AcceptedChange};
 use std::collections::HashSet;
@@ -23,7 +23,7 @@ pub(crate) struct JobPresence<'a> {
 
 /// Whether a job was measured in the working tree alone, and the baseline's scenario does not name
 /// it.
-pub(super) fn is_new(case: &Case, entry: &Entry) -> bool {
+pub(super) fn is_new(case: &Case, entry: &MetricEntry) -> bool {
     let is_measured = case
         .workloads
         .iter()
@@ -37,7 +37,7 @@ pub(super) fn is_new(case: &Case, entry: &Entry) -> bool {
 }
 
 /// The finding about a new job.
-pub(super) fn new_job(case: &Case, entry: &Entry) -> Finding {
+pub(super) fn new_job(case: &Case, entry: &MetricEntry) -> Finding {
     let id = &entry.id;
     let what = format!("the baseline does not have this job ({})", entry.reason);
     let (kind, message) = judged(case, &AcceptedChange::New, id, what, Kind::Missing, "new");

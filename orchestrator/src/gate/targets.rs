@@ -1,7 +1,7 @@
 //! Figures that jobs have to reach: met, missed, or not to be told from what was measured.
 
 use super::{Case, EntryIndex, Finding, Kind, finding};
-use crate::comparison::{Entry, Verdict, Workload};
+use crate::comparison::{ComparedWorkload, MetricEntry, Verdict};
 use crate::format;
 use crate::measure::interval::median_interval;
 use crate::measure::rounding;
@@ -35,7 +35,7 @@ pub(super) fn findings(case: &Case, index: &EntryIndex) -> Vec<Finding> {
     all
 }
 
-fn one(index: &EntryIndex, target: &JobTarget, workload: &Workload) -> Finding {
+fn one(index: &EntryIndex, target: &JobTarget, workload: &ComparedWorkload) -> Finding {
     let Some(entry) = index.find(&workload.id, &target.metric) else {
         let message = match &workload.missing {
             Some(reason) => format!("target {}: {reason}", target.text),
@@ -84,7 +84,7 @@ fn met(met: bool, missed: bool) -> (Kind, &'static str) {
     }
 }
 
-fn hold(entry: &Entry) -> Finding {
+fn hold(entry: &MetricEntry) -> Finding {
     let (kind, how) = match entry.verdict {
         Verdict::Equivalent | Verdict::Improved => (Kind::TargetMet, "met"),
         Verdict::Regressed | Verdict::OutputDiffers => (Kind::TargetMissed, "missed"),
@@ -102,7 +102,7 @@ fn hold(entry: &Entry) -> Finding {
 
 /// The candidate's value. What is counted is exact, or a range over its processes; a time is the
 /// median over its processes; what is made of the time follows from that.
-fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
+fn value(entry: &MetricEntry, workload: &ComparedWorkload) -> Option<Value> {
     let counted = entry.b.as_f64();
     let of_time = entry.metric == Metric::Time
         || matches!(entry.per, Some(CounterBasis::Second | CounterBasis::Unit));
@@ -139,7 +139,7 @@ fn value(entry: &Entry, workload: &Workload) -> Option<Value> {
     }
 }
 
-fn shown(entry: &Entry, value: Value) -> String {
+fn shown(entry: &MetricEntry, value: Value) -> String {
     let one = |value: f64| match (&entry.metric, entry.unit.as_str()) {
         (Metric::Time, _) => format::time(value),
         (_, "B") => format::bytes(value),

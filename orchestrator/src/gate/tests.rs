@@ -3,22 +3,22 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
-use crate::comparison::{Change, Code, Workload};
+use crate::comparison::{CodeRelation, ComparedWorkload, RelativeChange};
 use crate::plugin::catalog::CounterBasis;
 use crate::runner::pair_series::PairRecord;
 use crate::scenario::gate::{AcceptedBound, AcceptedChange, JobTarget, TargetBounds};
 use serde_json::json;
 
-fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Entry {
+fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> MetricEntry {
     let change = b / a - 1.0;
-    Entry {
+    MetricEntry {
         id: "job".into(),
         metric: metric.into(),
         unit: String::new(),
         verdict,
         a: json!(a),
         b: json!(b),
-        change: (a != 0.0).then_some(Change {
+        change: (a != 0.0).then_some(RelativeChange {
             estimate: change,
             low: Some(change),
             high: Some(change),
@@ -61,15 +61,15 @@ fn pairs(times_ns: &[u64]) -> Vec<PairRecord> {
     times_ns.iter().map(pair).collect()
 }
 
-fn workload(pairs: Vec<PairRecord>) -> Workload {
-    Workload {
+fn workload(pairs: Vec<PairRecord>) -> ComparedWorkload {
+    ComparedWorkload {
         id: "job".into(),
         workload: "p/w".into(),
         params: serde_json::Map::new(),
         threads: Some(1),
         verdict: Verdict::Equivalent,
         trade_off: false,
-        code: Code::Different,
+        code: CodeRelation::Different,
         missing: None,
         only_b: false,
         warnings: Vec::new(),
@@ -89,7 +89,12 @@ fn rules(accepted: Vec<Acceptance>, targets: Vec<JobTarget>) -> Rules {
     }
 }
 
-fn judged(entries: Vec<Entry>, pairs: Vec<PairRecord>, rules: &Rules, most: Option<u64>) -> Gate {
+fn judged(
+    entries: Vec<MetricEntry>,
+    pairs: Vec<PairRecord>,
+    rules: &Rules,
+    most: Option<u64>,
+) -> Gate {
     let comparison = Judged {
         jobs: entries,
         workloads: vec![workload(pairs)],
@@ -111,8 +116,8 @@ fn judged(entries: Vec<Entry>, pairs: Vec<PairRecord>, rules: &Rules, most: Opti
 }
 
 struct Judged {
-    jobs: Vec<Entry>,
-    workloads: Vec<Workload>,
+    jobs: Vec<MetricEntry>,
+    workloads: Vec<ComparedWorkload>,
 }
 
 fn kinds(gate: &Gate) -> Vec<Kind> {
@@ -350,7 +355,7 @@ fn bound_holds_above_a_doubling_and_from_nothing() {
         the value with `to:`";
     assert_eq!(gate.findings[0].message, said);
     // Processes that differ: the one that counted most decides.
-    let apart = Entry {
+    let apart = MetricEntry {
         verdict: Verdict::Regressed,
         ..ranges([1.0, 2.0], [4.0, 6.0])
     };
@@ -411,7 +416,7 @@ fn who_accepts_another_output_does_not_accept_costs_that_nobody_measured() {
 
 #[test]
 fn a_change_is_told_with_what_is_known_of_it() {
-    let told = |entry: Entry| {
+    let told = |entry: MetricEntry| {
         judged(vec![entry], Vec::new(), &Rules::default(), None)
             .findings
             .remove(0)
@@ -422,19 +427,19 @@ fn a_change_is_told_with_what_is_known_of_it() {
         told(time()),
         "+6.25 % (+6.25 % to +6.25 %), 1 µs -> 1.0625 µs"
     );
-    let early = Some(Change {
+    let early = Some(RelativeChange {
         estimate: 0.0625,
         low: None,
         high: None,
     });
     assert_eq!(
-        told(Entry {
+        told(MetricEntry {
             change: early,
             ..time()
         }),
         "+6.25 % (no interval from 13 pairs), 1 µs -> 1.0625 µs"
     );
-    let outputs = |a: f64, b: f64| Entry {
+    let outputs = |a: f64, b: f64| MetricEntry {
         change: None,
         ..entry("digest", Verdict::OutputDiffers, a, b, 0)
     };
@@ -462,7 +467,7 @@ fn a_change_is_told_with_what_is_known_of_it() {
 
 #[test]
 fn limits_and_acceptances_are_met_within_rounding() {
-    let sum = |value: f64, rounding: f64| Entry {
+    let sum = |value: f64, rounding: f64| MetricEntry {
         rounding,
         ..entry("steps", Verdict::Equivalent, value, value, 0)
     };
@@ -552,9 +557,9 @@ fn the_largest_change_of_a_kind_comes_first() {
 }
 
 /// Allocations that are not exact.
-fn ranges(a: [f64; 2], b: [f64; 2]) -> Entry {
+fn ranges(a: [f64; 2], b: [f64; 2]) -> MetricEntry {
     let open = entry("allocations", Verdict::Inconclusive, a[0], b[1], 0);
-    Entry {
+    MetricEntry {
         a_range: Some(a),
         b_range: Some(b),
         ..open

@@ -3,8 +3,8 @@
 
 mod table;
 
-use crate::comparison::imported::{self, Imported};
-use crate::comparison::{self, Comparison, Side, SideKind, head};
+use crate::comparison::imported::{self, ImportedTable};
+use crate::comparison::{self, ComparedSide, Comparison, SideKind, head};
 use crate::contradiction::{self, nesting};
 use crate::error::CommandError;
 use crate::judge::verdict::ALPHA;
@@ -54,7 +54,7 @@ pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandErro
         waiting_ns: 0,
         load: None,
         wall_ns: 0,
-        imported: Some(Imported {
+        imported: Some(ImportedTable {
             file: file.to_owned(),
             hash: crate::hash::text(text),
             ignored: table.ignored,
@@ -78,8 +78,8 @@ fn read(file: &Path) -> Result<String, CommandError> {
     })
 }
 
-fn side(name: &str) -> Side {
-    Side {
+fn side(name: &str) -> ComparedSide {
+    ComparedSide {
         name: name.to_owned(),
         kind: SideKind::Imported,
         git: None,

@@ -3,7 +3,7 @@
 
 use crate::bisect::rest::{PartState, RangePart};
 use crate::bisect::{BisectReport, CommitState, Culprit, ProbeState};
-use crate::comparison::{Code, Entry};
+use crate::comparison::{CodeRelation, MetricEntry};
 use crate::format::change::ChangedQuantity;
 use crate::model::metric::Metric;
 use crate::plugin::code::{CodeChange, CodeChangeKind, CodeShape};
@@ -30,7 +30,7 @@ pub(super) struct View<'a> {
     /// Different codes among the commits that were looked at, the good end included.
     versions: usize,
     /// Of the verified revert: time, or what is counted.
-    reverted: Vec<&'a Entry>,
+    reverted: Vec<&'a MetricEntry>,
     /// Parts of the range in which something else may have changed.
     open_parts: Vec<PartLine<'a>>,
 }
@@ -47,9 +47,9 @@ struct PartLine<'a> {
 struct Explained<'a> {
     culprit: &'a Culprit,
     /// What stands beside its metric.
-    others: Vec<&'a Entry>,
+    others: Vec<&'a MetricEntry>,
     /// The metric and what stands beside it.
-    figures: Vec<&'a Entry>,
+    figures: Vec<&'a MetricEntry>,
     functions: Vec<Function<'a>>,
     /// Changed functions that are not listed.
     more_functions: usize,
@@ -148,14 +148,14 @@ fn explained<'a>(culprit: &'a Culprit, metric: &Metric) -> Explained<'a> {
         .iter()
         .filter(|entry| entry.metric == *metric || entry.metric.is_own());
     let (changes, code): (&[CodeChange], String) = match &culprit.comparison.code {
-        Code::Changed(changes) => (changes, String::new()),
-        Code::Identical => (&[], "the library is the same file".to_owned()),
-        Code::OnlyLayout => (
+        CodeRelation::Changed(changes) => (changes, String::new()),
+        CodeRelation::Identical => (&[], "the library is the same file".to_owned()),
+        CodeRelation::OnlyLayout => (
             &[],
             "the machine code that the workload can reach is the same".to_owned(),
         ),
-        Code::Different => (&[], "the machine code was not compared".to_owned()),
-        Code::Unknown(why) => (
+        CodeRelation::Different => (&[], "the machine code was not compared".to_owned()),
+        CodeRelation::Unknown(why) => (
             &[],
             format!("the machine code could not be compared: {why}"),
         ),

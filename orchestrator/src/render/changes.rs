@@ -1,7 +1,7 @@
 //! The filters of templates that print changes and verdicts: all of them ask `comparison::shown`
 //! and the verdicts themselves, and none has words of its own.
 
-use crate::comparison::{Change, Entry, Verdict};
+use crate::comparison::{MetricEntry, RelativeChange, Verdict};
 use crate::format::{
     self,
     change::{self, ChangedQuantity},
@@ -18,14 +18,14 @@ pub(super) fn add(environment: &mut Environment) {
     environment.add_filter("counted", counted);
     environment.add_filter("change_size", change_size);
     environment.add_filter("change_interval", change_interval);
-    environment.add_filter("size", |entry: Serde<Entry>| {
+    environment.add_filter("size", |entry: Serde<MetricEntry>| {
         entry.size().unwrap_or_default()
     });
-    environment.add_filter("interval", |entry: Serde<Entry>| {
+    environment.add_filter("interval", |entry: Serde<MetricEntry>| {
         entry.interval().unwrap_or_default()
     });
-    environment.add_filter("value_a", |entry: Serde<Entry>| side(&entry, 0));
-    environment.add_filter("value_b", |entry: Serde<Entry>| side(&entry, 1));
+    environment.add_filter("value_a", |entry: Serde<MetricEntry>| side(&entry, 0));
+    environment.add_filter("value_b", |entry: Serde<MetricEntry>| side(&entry, 1));
     environment.add_filter("values", values);
     environment.add_filter("word", |verdict: Serde<Verdict>| verdict.word());
     environment.add_filter("finding", |kind: Serde<Kind>| kind.word());
@@ -49,14 +49,14 @@ fn counted(counts: Serde<[f64; 2]>, metric: &str) -> String {
 }
 
 /// The size of a change `{estimate, low, high}` of a metric.
-fn change_size(change: Serde<Change>, metric: &str) -> String {
+fn change_size(change: Serde<RelativeChange>, metric: &str) -> String {
     change
         .sized(ChangedQuantity::of_metric(&metric.into()))
         .size()
 }
 
 /// The interval of a change of a metric; empty where the change was counted, or has no end.
-fn change_interval(change: Serde<Change>, metric: &str) -> String {
+fn change_interval(change: Serde<RelativeChange>, metric: &str) -> String {
     let is_counted = change.low == change.high;
     let interval = (!is_counted).then(|| {
         change
@@ -66,7 +66,7 @@ fn change_interval(change: Serde<Change>, metric: &str) -> String {
     interval.flatten().unwrap_or_default()
 }
 
-fn side(entry: &Entry, side: usize) -> String {
+fn side(entry: &MetricEntry, side: usize) -> String {
     entry
         .values()
         .map(|values| values[side].clone())
@@ -74,7 +74,7 @@ fn side(entry: &Entry, side: usize) -> String {
 }
 
 /// Both values with an arrow between them, or one where they are equal; empty without values.
-fn values(entry: Serde<Entry>, arrow: Option<String>) -> String {
+fn values(entry: Serde<MetricEntry>, arrow: Option<String>) -> String {
     let Some([a, b]) = entry.values() else {
         return String::new();
     };

@@ -5,8 +5,10 @@ use super::listed::{ShownLists, shown_lists};
 use super::shown::{self, MOST_TEXTS, ShownList};
 use super::warnings::{self, JobTexts, Warning};
 use crate::comparison::imported::ImportedRow;
-use crate::comparison::words::{self, Surprise};
-use crate::comparison::{Code, Comparison, Entry, Side, Verdict, Workload};
+use crate::comparison::words::{self, VerdictSurprise};
+use crate::comparison::{
+    CodeRelation, ComparedSide, ComparedWorkload, Comparison, MetricEntry, Verdict,
+};
 use crate::model::metric::Metric;
 use crate::record::{Contradiction, Severity};
 use indexmap::IndexMap;
@@ -44,7 +46,7 @@ pub(super) struct View<'a> {
 pub(super) struct Branch<'a> {
     depth: usize,
     pub(super) row: &'a ImportedRow,
-    time: Option<&'a Entry>,
+    time: Option<&'a MetricEntry>,
 }
 
 #[derive(Serialize)]
@@ -60,16 +62,16 @@ pub(super) struct Row<'a> {
     pub(super) id: &'a str,
     pub(super) verdict: Verdict,
     pub(super) trade_off: bool,
-    pub(super) workload: &'a Workload,
-    pub(super) time: Option<&'a Entry>,
-    pub(super) allocations: Option<&'a Entry>,
-    pub(super) bytes: Option<&'a Entry>,
-    pub(super) peak_bytes: Option<&'a Entry>,
-    pub(super) digest: Option<&'a Entry>,
+    pub(super) workload: &'a ComparedWorkload,
+    pub(super) time: Option<&'a MetricEntry>,
+    pub(super) allocations: Option<&'a MetricEntry>,
+    pub(super) bytes: Option<&'a MetricEntry>,
+    pub(super) peak_bytes: Option<&'a MetricEntry>,
+    pub(super) digest: Option<&'a MetricEntry>,
     /// The metrics that the plugin defines.
-    pub(super) metrics: Vec<&'a Entry>,
+    pub(super) metrics: Vec<&'a MetricEntry>,
     /// All entries that got better or worse.
-    pub(super) changed: Vec<&'a Entry>,
+    pub(super) changed: Vec<&'a MetricEntry>,
     /// The metrics that are open.
     pub(super) open: Vec<&'a str>,
     /// The verdict in words.
@@ -83,7 +85,7 @@ pub(super) struct Row<'a> {
     pub(super) profiles: Option<String>,
     /// All its entries, in the comparison's order.
     #[serde(skip)]
-    pub(super) entries: Vec<&'a Entry>,
+    pub(super) entries: Vec<&'a MetricEntry>,
 }
 
 /// Makes the view.
@@ -94,7 +96,8 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
             .iter()
             .map(|entry| (entry.id.as_str(), entry)),
     );
-    let own = |workload: &Workload| by_id.get(workload.id.as_str()).cloned().unwrap_or_default();
+    let own =
+        |workload: &ComparedWorkload| by_id.get(workload.id.as_str()).cloned().unwrap_or_default();
     let mut rows: Vec<Row> = comparison
         .workloads
         .iter()
@@ -150,7 +153,7 @@ fn severities(contradictions: &[Contradiction]) -> Severities {
 }
 
 /// Entries by the id of their workload.
-type EntriesById<'a> = IndexMap<&'a str, Vec<&'a Entry>>;
+type EntriesById<'a> = IndexMap<&'a str, Vec<&'a MetricEntry>>;
 
 /// The rows of an imported table, each below the one that it is inside.
 fn tree<'a>(comparison: &'a Comparison, entries: &EntriesById<'a>) -> Vec<Branch<'a>> {
@@ -180,14 +183,14 @@ fn tree<'a>(comparison: &'a Comparison, entries: &EntriesById<'a>) -> Vec<Branch
     tree
 }
 
-fn set(side: &Side) -> Vec<String> {
+fn set(side: &ComparedSide) -> Vec<String> {
     side.set
         .iter()
         .map(|(name, value)| format!("{name} = {value}"))
         .collect()
 }
 
-fn row<'a>(workload: &'a Workload, own: Vec<&'a Entry>) -> Row<'a> {
+fn row<'a>(workload: &'a ComparedWorkload, own: Vec<&'a MetricEntry>) -> Row<'a> {
     let of = |metric: Metric| own.iter().find(|entry| entry.metric == metric).copied();
     Row {
         id: &workload.id,
@@ -212,9 +215,9 @@ fn row<'a>(workload: &'a Workload, own: Vec<&'a Entry>) -> Row<'a> {
         word: words::word(workload.verdict, workload.trade_off),
         surprises: words::surprises(workload, &own)
             .iter()
-            .map(Surprise::sentence)
+            .map(VerdictSurprise::sentence)
             .collect(),
-        same_code: workload.code == Code::Identical,
+        same_code: workload.code == CodeRelation::Identical,
         profiles: of(Metric::Time).and_then(|time| time.other_size(&workload.scopes)),
         open: own
             .iter()

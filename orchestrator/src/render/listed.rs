@@ -3,7 +3,7 @@
 
 use super::comparison::{Branch, Row};
 use super::shown::{MOST_ROWS, MOST_TEXTS, ShownList};
-use crate::comparison::{Comparison, Entry, Verdict};
+use crate::comparison::{Comparison, MetricEntry, Verdict};
 use crate::model::metric::Metric;
 use crate::record::Contradiction;
 use serde::Serialize;
@@ -42,19 +42,19 @@ pub(super) struct ShownLists<'a> {
 struct TableRow<'a> {
     #[serde(flatten)]
     row: Row<'a>,
-    open_entries: Vec<&'a Entry>,
+    open_entries: Vec<&'a MetricEntry>,
 }
 
 #[derive(Serialize)]
 struct ExplainedRow<'a> {
     row: Row<'a>,
-    entries: Vec<&'a Entry>,
+    entries: Vec<&'a MetricEntry>,
 }
 
 #[derive(Serialize)]
 struct RowEntry<'a> {
     row: Row<'a>,
-    entry: &'a Entry,
+    entry: &'a MetricEntry,
 }
 
 /// A metric that was not measured, or the whole workload.
@@ -72,10 +72,11 @@ pub(super) fn shown_lists<'a>(
     tree: &[Branch<'a>],
 ) -> ShownLists<'a> {
     let all = || rows.iter();
-    let is_one_of = |entry: Option<&Entry>| entry.is_some_and(|entry| is_changed(entry.verdict));
+    let is_one_of =
+        |entry: Option<&MetricEntry>| entry.is_some_and(|entry| is_changed(entry.verdict));
     let changes = |verdict: Verdict| {
         let of_row = move |row: &Row<'a>| {
-            let entries: Vec<&'a Entry> = row
+            let entries: Vec<&'a MetricEntry> = row
                 .changed
                 .iter()
                 .copied()
@@ -130,7 +131,7 @@ fn is_changed(verdict: Verdict) -> bool {
 }
 
 fn table_row<'a>(row: &Row<'a>) -> TableRow<'a> {
-    let is_open = |entry: &&Entry| entry.metric != Metric::Time && entry.is_open();
+    let is_open = |entry: &&MetricEntry| entry.metric != Metric::Time && entry.is_open();
     let open_entries = row
         .entries
         .iter()
@@ -146,7 +147,7 @@ fn table_row<'a>(row: &Row<'a>) -> TableRow<'a> {
 
 /// Of a row that is explained, the entries that need a line of their own.
 fn detail<'a>(row: &Row<'a>) -> ExplainedRow<'a> {
-    let is_told = |entry: &&Entry| {
+    let is_told = |entry: &&MetricEntry| {
         let follows_time = entry.pairs > 0 && entry.metric != Metric::Time;
         let is_known = is_changed(entry.verdict)
             || matches!(entry.verdict, Verdict::OutputDiffers | Verdict::Missing);

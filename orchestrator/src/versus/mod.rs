@@ -4,8 +4,10 @@
 pub(crate) mod side;
 
 use crate::comparison::counted;
-use crate::comparison::entries::{self, Facts};
-use crate::comparison::{Code, Entry, Outcome, Workload, head, scopes};
+use crate::comparison::entries::{self, WorkloadFacts};
+use crate::comparison::{
+    CodeRelation, ComparedWorkload, ComparisonOutcome, MetricEntry, head, scopes,
+};
 use crate::judge::verdict::PairFinding;
 use crate::measure::clock::ScopeClock;
 use crate::model::metric::Metric;
@@ -65,7 +67,7 @@ pub(crate) fn measure(
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
-) -> io::Result<Outcome> {
+) -> io::Result<ComparisonOutcome> {
     let mut versus = Versus {
         matches,
         terms,
@@ -75,14 +77,14 @@ pub(crate) fn measure(
         ends: HashMap::new(),
     };
     versus.exact_passes()?;
-    let codes: Vec<Code> = matches.iter().map(identity).collect();
+    let codes: Vec<CodeRelation> = matches.iter().map(identity).collect();
     let records: Vec<[JobRecord; 2]> = (0..matches.len())
         .map(|index| versus.records(index, None))
         .collect();
     let chosen: Vec<usize> = (0..matches.len())
         .filter(|&index| {
             let sides = [&records[index][0], &records[index][1]];
-            let same = codes[index] == Code::Identical && !terms.control;
+            let same = codes[index] == CodeRelation::Identical && !terms.control;
             let compares = matches[index].output_accepted || !counted::output_differs(sides);
             (!same || matches[index].timed) && entries::missing(sides).is_none() && compares
         })
@@ -91,7 +93,7 @@ pub(crate) fn measure(
     let contested = versus.pairs(&chosen, &mut codes)?;
     let codes = versus.look_into(codes, &contested);
     versus.explain(&contested)?;
-    let mut outcome = Outcome {
+    let mut outcome = ComparisonOutcome {
         entries: Vec::new(),
         workloads: Vec::new(),
         interrupted: interrupt.requested(),
@@ -117,19 +119,19 @@ struct Versus<'a> {
 
 /// The same file at the same place and the same parameters: then libraries and input files are the
 /// same too, because both sides load it from there, now.
-fn identity(each: &Match) -> Code {
+fn identity(each: &Match) -> CodeRelation {
     let [Ok(a), Ok(b)] = &each.sides else {
-        return Code::Unknown("a side was not built".to_owned());
+        return CodeRelation::Unknown("a side was not built".to_owned());
     };
     let [a_job, b_job] = &each.jobs;
     if a.hash == b.hash && a.library == b.library && a_job.params == b_job.params && a.env == b.env
     {
-        return Code::Identical;
+        return CodeRelation::Identical;
     }
     if a_job.params != b_job.params {
-        return Code::Unknown("the sides have different parameters".to_owned());
+        return CodeRelation::Unknown("the sides have different parameters".to_owned());
     }
-    Code::Different
+    CodeRelation::Different
 }
 
 /// What the machine code of both sides' libraries says; nothing where a library cannot be read.
@@ -137,7 +139,7 @@ fn machine_code(
     each: &Match,
     index: usize,
     ends: &HashMap<(usize, usize), Vec<PassEnd>>,
-) -> Option<Code> {
+) -> Option<CodeRelation> {
     let [Ok(a), Ok(b)] = &each.sides else {
         return None;
     };
@@ -157,7 +159,7 @@ impl Versus<'_> {
         let mut jobs = Vec::new();
         let mut places = Vec::new();
         for (index, each) in self.matches.iter().enumerate() {
-            let sides = if identity(each) == Code::Identical {
+            let sides = if identity(each) == CodeRelation::Identical {
                 0..1
             } else {
                 0..2
@@ -174,7 +176,7 @@ impl Versus<'_> {
         for (job, place) in jobs.iter().zip(places) {
             let own = by_job.get(job.id.as_str()).cloned().unwrap_or_default();
             let own: Vec<PassEnd> = own.into_iter().cloned().collect();
-            if identity(&self.matches[place.0]) == Code::Identical {
+            if identity(&self.matches[place.0]) == CodeRelation::Identical {
                 self.ends.insert((place.0, 1), own.clone());
             }
             self.ends.insert(place, own);
@@ -240,7 +242,7 @@ impl Versus<'_> {
     fn pairs(
         &mut self,
         chosen: &[usize],
-        codes: &mut [Code],
+        codes: &mut [CodeRelation],
     ) -> io::Result<HashMap<usize, PairedResult>> {
         let contests: Vec<PairedWorkload> = chosen
             .iter()
@@ -265,11 +267,11 @@ impl Versus<'_> {
         let (matches, ends) = (self.matches, &self.ends);
         let mut only_layout = |place: usize| {
             let index = chosen[place];
-            if codes[index] == Code::Different {
+            if codes[index] == CodeRelation::Different {
                 codes[index] =
-                    machine_code(&matches[index], index, ends).unwrap_or(Code::Different);
+                    machine_code(&matches[index], index, ends).unwrap_or(CodeRelation::Different);
             }
-            codes[index] == Code::OnlyLayout
+            codes[index] == CodeRelation::OnlyLayout
         };
         let contested = paired_workloads::measure_workloads(
             &contests,
@@ -285,12 +287,16 @@ impl Versus<'_> {
 
     /// Compares the machine code of workloads that are not equivalent. The same code at other
     /// places is no finding.
-    fn look_into(&self, codes: Vec<Code>, contested: &HashMap<usize, PairedResult>) -> Vec<Code> {
-        let look = |(index, code): (usize, Code)| {
+    fn look_into(
+        &self,
+        codes: Vec<CodeRelation>,
+        contested: &HashMap<usize, PairedResult>,
+    ) -> Vec<CodeRelation> {
+        let look = |(index, code): (usize, CodeRelation)| {
             let open = contested
                 .get(&index)
                 .is_some_and(|contested| contested.finding != PairFinding::Equivalent);
-            if open && code == Code::Different {
+            if open && code == CodeRelation::Different {
                 machine_code(&self.matches[index], index, &self.ends).unwrap_or(code)
             } else {
                 code
@@ -345,20 +351,20 @@ impl Versus<'_> {
         &self,
         index: usize,
         each: &Match,
-        code: Code,
+        code: CodeRelation,
         contested: Option<&PairedResult>,
-    ) -> (Vec<Entry>, Workload) {
+    ) -> (Vec<MetricEntry>, ComparedWorkload) {
         let id = &each.jobs[0].id;
         let records = self.records(index, contested);
         let sides = [&records[0], &records[1]];
         let missing = unknown(each).or_else(|| entries::missing(sides));
         // As a control, the same code is judged like other code.
-        let judged = if self.terms.control && code == Code::Identical {
-            Code::Different
+        let judged = if self.terms.control && code == CodeRelation::Identical {
+            CodeRelation::Different
         } else {
             code.clone()
         };
-        let facts = Facts {
+        let facts = WorkloadFacts {
             id,
             sides,
             code: &judged,
@@ -407,7 +413,7 @@ impl Versus<'_> {
         let trends = contested.iter().flat_map(|contested| trends(contested));
         warnings.extend(trends.map(|one| worded(&one)));
         let (warning_kinds, warnings) = warnings.into_iter().unzip();
-        let workload = Workload {
+        let workload = ComparedWorkload {
             id: id.clone(),
             workload: records[0].workload.clone(),
             params: each.jobs[0].params.clone(),

@@ -1,7 +1,7 @@
 //! One build of a workload by itself: what its exact passes say, and how its machine code stands to
 //! another's.
 
-use crate::comparison::Code;
+use crate::comparison::CodeRelation;
 use crate::model::warning::{JobWarning, SidedWarning, WarnedSide};
 use crate::pass::{PassEnd, PassName, PassResult};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
@@ -65,7 +65,10 @@ pub(crate) fn beginnings(ends: &[PassEnd]) -> Option<Vec<u64>> {
 
 /// What the machine code of two libraries says, from where the workload begins in each; nothing
 /// where a library cannot be read.
-pub(crate) fn machine_code([a, b]: [&PreparedPlugin; 2], beginnings: [&[u64]; 2]) -> Option<Code> {
+pub(crate) fn machine_code(
+    [a, b]: [&PreparedPlugin; 2],
+    beginnings: [&[u64]; 2],
+) -> Option<CodeRelation> {
     let (a_file, b_file) = (
         std::fs::read(&a.library).ok()?,
         std::fs::read(&b.library).ok()?,
@@ -75,16 +78,16 @@ pub(crate) fn machine_code([a, b]: [&PreparedPlugin; 2], beginnings: [&[u64]; 2]
         elf::linked_libraries(&b_file),
     );
     if a_needs != b_needs || a_needs.searches_own_folder() {
-        return Some(Code::Unknown(
+        return Some(CodeRelation::Unknown(
             "the sides may load different libraries".to_owned(),
         ));
     }
     let compared = code::compare_builds(&a_file, &b_file, beginnings[0], beginnings[1]);
     Some(match compared {
-        Ok(CodeSameness::Same { .. }) => Code::OnlyLayout,
-        Ok(CodeSameness::Changed(changes)) => Code::Changed(changes),
-        Ok(CodeSameness::Unknown(why)) => Code::Unknown(why),
-        Err(error) => Code::Unknown(error.to_string()),
+        Ok(CodeSameness::Same { .. }) => CodeRelation::OnlyLayout,
+        Ok(CodeSameness::Changed(changes)) => CodeRelation::Changed(changes),
+        Ok(CodeSameness::Unknown(why)) => CodeRelation::Unknown(why),
+        Err(error) => CodeRelation::Unknown(error.to_string()),
     })
 }
 
